@@ -1,0 +1,1 @@
+"""The command line: arguments to one call, and the only place that prints or exits."""

@@ -1,0 +1,1 @@
+"""Clusters: what runs workloads."""

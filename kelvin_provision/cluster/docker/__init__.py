@@ -1,0 +1,1 @@
+"""Docker Engine as the cluster of a box without Kubernetes."""

@@ -1,0 +1,1 @@
+"""Kubernetes: k3s or any other."""

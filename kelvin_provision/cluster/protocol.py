@@ -1,0 +1,169 @@
+"""What runs workloads, behind one protocol: `kubernetes` and `docker`. One contract suite runs on the fake and on both.
+
+A transaction is made of these verbs: plan (reads), put (adds, removes nothing), wait, then finish (removes what is old)
+or revert (goes back). Every verb may be repeated after a crash and ends in the same place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+from kelvin_provision.events import Progress
+from kelvin_provision.refs import Platform
+from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.workload import Object, Spec
+from kelvin_provision.status import Observation
+
+OWNER = "kelvin-provision/workload"
+REVISION = "kelvin-provision/revision"
+SPEC_HASH = "kelvin-provision/spec-hash"
+MANAGER = "kelvin-provision"
+
+Lookup = Callable[[str], str]
+"""`secrets.NAME` or `registries.HOST` to the value; raises SecretMissing. See spec.secrets."""
+
+
+class Op(StrEnum):
+    """What happens to one object."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    KEEP = "keep"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One object of one workload, and why it changes. `object` is `Kind/name` (`container/name` on Docker)."""
+
+    op: Op
+    workload: str
+    object: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Why a plan cannot work. `code` is stable: immutable-field, not-ours, field-conflict, invalid-object, unknown-kind,
+    denied, namespace-terminating, port-taken, image-missing.
+    """
+
+    code: str
+    workload: str
+    object: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an apply would do. With findings it must not be carried out."""
+
+    changes: tuple[Change, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        """Whether every object is as it should be already."""
+        return all(change.op is Op.KEEP for change in self.changes)
+
+
+class Phase(StrEnum):
+    """Three answers to `is it ready?`."""
+
+    WAITING = "waiting"
+    READY = "ready"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Health:
+    """One workload's readiness and the reason, in the cluster's words."""
+
+    phase: Phase
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class ClusterInfo:
+    """What answers: `kubernetes` or `docker`, its version, our node's name and platform."""
+
+    type: str
+    version: str
+    node: str
+    platform: Platform
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long `wait` waits, in seconds; `settle` is how long a workload must stay up without a restart."""
+
+    timeout: float = 300.0
+    settle: float = 5.0
+    unschedulable: float = 15.0
+    restarts: int = 2
+
+
+class Cluster(Protocol):
+    """Every verb may raise ClusterUnreachable and ClusterDenied."""
+
+    type: str
+
+    def info(self) -> ClusterInfo:
+        """Ask it."""
+        ...
+
+    def render(self, spec: Spec, locks: Sequence[ImageLock], revision: int) -> tuple[Object, ...]:
+        """The objects of one revision: pure, JSON-ready, labelled. Secrets stay references (`<% secrets.X %>`).
+
+        With locks (staged methods) images are `pinned_reference` (on Docker the config digest) and offline-safe;
+        without, the cluster pulls. Raises RequestRefused for what this cluster cannot do, each thing by name.
+        """
+        ...
+
+    def plan(self, wanted: Mapping[str, Sequence[Object]], lookup: Lookup) -> Plan:
+        """Desired against live for every workload; a dry run of everything. Touches nothing; all findings at once."""
+        ...
+
+    def put(self, workload: str, objects: Sequence[Object], lookup: Lookup) -> None:
+        """Create or update, with what ran before still there as far as the cluster can. Removes nothing."""
+        ...
+
+    def wait(
+        self, wanted: Mapping[str, Sequence[Object]], patience: Patience, progress: Progress, stop: Callable[[], bool]
+    ) -> Mapping[str, Health]:
+        """Until all are READY and settled, or one is FAILED for good, or time is up (WAITING, with what for).
+
+        `stop` is asked at least once a second; when true, returns what is known. On Docker this is also where the
+        verified container begins to answer in place of the old one.
+        """
+        ...
+
+    def finish(self, workload: str, objects: Sequence[Object]) -> None:
+        """Make it final: remove what the workload has on the cluster beyond `objects` (Docker: keep one old container, stopped)."""
+        ...
+
+    def revert(self, workload: str, objects: Sequence[Object], lookup: Lookup) -> None:
+        """Go back to `objects` of the earlier revision, and remove what it did not have. None at all: remove the workload."""
+        ...
+
+    def evidence(self, workload: str) -> tuple[str, ...]:
+        """Why it does not come up, in short lines: pod events, container states and exit codes, the last 20 log lines. Never raises."""
+        ...
+
+    def observe(self) -> Mapping[str, Observation]:
+        """Every workload of ours, by name."""
+        ...
+
+    def remove(self, workload: str) -> tuple[str, ...]:
+        """Take all of it away, persistent volumes too. Returns `Kind/name` of what went; absent is fine."""
+        ...
+
+
+def describe(value: Object) -> str:
+    """`Kind/name` of an object."""
+    metadata: dict[str, Any] = value.get("metadata") or {}
+    return f"{value.get('kind', '?')}/{metadata.get('name', '?')}"

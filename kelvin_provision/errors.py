@@ -1,0 +1,297 @@
+"""Every failure a person can meet: one class each, with code, exit code and next step.
+
+Knows nothing but words and numbers. Exit codes are those of sysexits(3), see DESIGN section 9;
+`docs/exit-codes.md` is generated from these classes. A retired code stays reserved.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+
+class ProvisionError(Exception):
+    """The root: never raised itself. `evidence` holds short lines gathered before anything was undone."""
+
+    code: ClassVar[str] = ""
+    exit_code: ClassVar[int] = 0
+    hint_default: ClassVar[str] = ""
+    temporary: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, hint: str = "", evidence: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.hint = hint or self.hint_default
+        self.evidence = tuple(evidence)
+
+
+def leaves(cls: type[ProvisionError] = ProvisionError) -> Iterator[type[ProvisionError]]:
+    """Every class that can be raised: the ones with a code."""
+    for child in cls.__subclasses__():
+        if child.code:
+            yield child
+        yield from leaves(child)
+
+
+# --- what was asked for ---------------------------------------------------------------------------
+
+
+class UsageRefused(ProvisionError):
+    """The arguments contradict each other, or something is missing from them."""
+
+    code, exit_code = "usage", 2
+    hint_default = "kelvin-provision --help"
+
+
+class ConfirmationNeeded(ProvisionError):
+    """A destructive command was given without a terminal to ask on and without --yes."""
+
+    code, exit_code = "confirmation-needed", 2
+    hint_default = "add --yes to go ahead without being asked"
+
+
+class RequestRefused(ProvisionError):
+    """A request is not right; the evidence lists every finding with file, document and path."""
+
+    code, exit_code = "request-refused", os.EX_DATAERR
+    hint_default = "correct the findings and deploy again; nothing was stored"
+
+
+class ReferenceInvalid(ProvisionError):
+    """An image reference cannot be read."""
+
+    code, exit_code = "reference-invalid", os.EX_DATAERR
+    hint_default = "a reference is host[:port]/path[:tag][@sha256:digest]"
+
+
+class SecretMissing(ProvisionError):
+    """A request names a secret that this box does not have."""
+
+    code, exit_code = "secret-missing", os.EX_DATAERR
+    hint_default = "write the value to /etc/kelvin-provision/secrets/NAME, mode 0600"
+
+
+class WorkloadUnknown(ProvisionError):
+    """No workload of that name is known here."""
+
+    code, exit_code = "workload-unknown", os.EX_NOINPUT
+    hint_default = "kelvin-provision workloads list"
+
+
+class NothingStaged(ProvisionError):
+    """The workload has no staged revision to apply."""
+
+    code, exit_code = "nothing-staged", os.EX_NOINPUT
+    hint_default = "kelvin-provision workloads deploy --staged --no-instantly-apply ..."
+
+
+class NotReady(ProvisionError):
+    """The staged revision is not complete yet."""
+
+    code, exit_code = "not-ready", os.EX_TEMPFAIL
+    hint_default = "kelvin-provision workloads list --staged"
+
+
+class Locked(ProvisionError):
+    """Another command is changing this box; the message says who and since when."""
+
+    code, exit_code = "locked", os.EX_TEMPFAIL
+    hint_default = "wait for it to end, then try again"
+
+
+class PlanRefused(ProvisionError):
+    """The plan cannot work; nothing was touched and the evidence lists every finding."""
+
+    code, exit_code = "plan-refused", os.EX_DATAERR
+    hint_default = "correct the findings, deploy again, then apply"
+
+
+class ApplyFailed(ProvisionError):
+    """The new version did not come up; everything is back to what ran before."""
+
+    code, exit_code = "apply-failed", 1
+    hint_default = "kelvin-provision workloads show -n NAME"
+
+
+class UndoFailed(ProvisionError):
+    """The new version did not come up and the way back failed too; the evidence says what is certain."""
+
+    code, exit_code = "undo-failed", os.EX_OSERR
+    hint_default = "kelvin-provision workloads list; the next command tries the way back again"
+
+
+class Interrupted(ProvisionError):
+    """Stopped by a signal; what was under way was undone."""
+
+    code, exit_code = "interrupted", 130
+
+
+# --- images and registries ------------------------------------------------------------------------
+
+
+class DigestMismatch(ProvisionError):
+    """Bytes are not those that the digest promises; they were put aside, not used."""
+
+    code, exit_code = "digest-mismatch", os.EX_DATAERR
+    hint_default = "deploy again; if it stays, the registry or a proxy on the way alters what it serves"
+
+
+class ManifestInvalid(ProvisionError):
+    """The registry answered with something that is no image manifest."""
+
+    code, exit_code = "manifest-invalid", os.EX_DATAERR
+    hint_default = "push the image again with a current tool"
+
+
+class PlatformMissing(ProvisionError):
+    """The image has no variant for this node's platform."""
+
+    code, exit_code = "platform-missing", os.EX_DATAERR
+    hint_default = "build and push the image for this platform"
+
+
+class ImageUnsupported(ProvisionError):
+    """The image uses something that this runtime cannot load."""
+
+    code, exit_code = "image-unsupported", os.EX_DATAERR
+
+
+class ImageNotFound(ProvisionError):
+    """The registry does not know that image."""
+
+    code, exit_code = "image-not-found", os.EX_NOINPUT
+    hint_default = "check app_name, app_version and the setting registry: kelvin-provision config show"
+
+
+class RegistryDenied(ProvisionError):
+    """The registry refuses these credentials, or wants some."""
+
+    code, exit_code = "registry-denied", os.EX_NOPERM
+    hint_default = "docker login HOST, or set registries.HOST.auth_file"
+
+
+class RegistryUnreachable(ProvisionError):
+    """The registry does not answer, or breaks off."""
+
+    code, exit_code, temporary = "registry-unreachable", os.EX_UNAVAILABLE, True
+    hint_default = "check the network; the download goes on from the byte where it stopped"
+
+
+class RegistryBusy(ProvisionError):
+    """The registry answers that it cannot serve now (429 or 5xx)."""
+
+    code, exit_code, temporary = "registry-busy", os.EX_UNAVAILABLE, True
+    hint_default = "nothing to do: the agent tries again"
+
+
+class RegistryRefused(ProvisionError):
+    """The registry refuses the request for a reason that trying again does not heal."""
+
+    code, exit_code = "registry-refused", os.EX_UNAVAILABLE
+
+
+class TransferStopped(ProvisionError):
+    """A download was stopped because it is no longer wanted or the agent ends; the partial is kept."""
+
+    code, exit_code = "transfer-stopped", os.EX_TEMPFAIL
+
+
+# --- runtimes and clusters ------------------------------------------------------------------------
+
+
+class RuntimeUnreachable(ProvisionError):
+    """containerd or Docker Engine does not answer."""
+
+    code, exit_code, temporary = "runtime-unreachable", os.EX_UNAVAILABLE, True
+
+
+class ImportFailed(ProvisionError):
+    """The runtime did not take the image; the evidence has its own words."""
+
+    code, exit_code = "import-failed", 1
+    hint_default = "kelvin-provision workloads deploy again; the downloaded bytes are kept"
+
+
+class ClusterUnreachable(ProvisionError):
+    """The Kubernetes API or Docker Engine does not answer."""
+
+    code, exit_code, temporary = "cluster-unreachable", os.EX_UNAVAILABLE, True
+
+
+class ClusterDenied(ProvisionError):
+    """The cluster refuses these credentials or lacks permission for the change."""
+
+    code, exit_code = "cluster-denied", os.EX_NOPERM
+    hint_default = "run as root, or use a kubeconfig with permission to change the namespace"
+
+
+class ClusterRefused(ProvisionError):
+    """The cluster does not accept an object."""
+
+    code, exit_code = "cluster-refused", os.EX_DATAERR
+
+
+class ClusterMissing(ProvisionError):
+    """There is neither a reachable Kubernetes nor a Docker Engine on this box."""
+
+    code, exit_code = "cluster-missing", os.EX_CONFIG
+    hint_default = "install k3s or Docker Engine, or set cluster.kubeconfig"
+
+
+# --- this box -------------------------------------------------------------------------------------
+
+
+class PermissionRefused(ProvisionError):
+    """A file, folder or socket may not be used by this user."""
+
+    code, exit_code = "permission-refused", os.EX_NOPERM
+    hint_default = "run as root: sudo kelvin-provision ..."
+
+
+class NoSpace(ProvisionError):
+    """The disk has no room; what was downloaded is kept."""
+
+    code, exit_code, temporary = "no-space", os.EX_CANTCREAT, True
+    hint_default = "free some space; nothing was lost"
+
+
+class CannotWrite(ProvisionError):
+    """The state folder cannot be written."""
+
+    code, exit_code = "cannot-write", os.EX_CANTCREAT
+    hint_default = "check the disk and its mount options, or choose another folder with --state-dir"
+
+
+class SettingsInvalid(ProvisionError):
+    """A configuration file or variable is not right."""
+
+    code, exit_code = "settings-invalid", os.EX_CONFIG
+    hint_default = "kelvin-provision config show"
+
+
+class StateTooNew(ProvisionError):
+    """The state was written by a newer version of this program."""
+
+    code, exit_code = "state-too-new", os.EX_CONFIG
+    hint_default = "upgrade kelvin-provision on this box first"
+
+
+class StateDamaged(ProvisionError):
+    """The ledger cannot be read."""
+
+    code, exit_code = "state-damaged", os.EX_CONFIG
+    hint_default = "keep a copy of the state folder; what runs on the cluster is not affected"
+
+
+class AgentSilent(ProvisionError):
+    """The background agent could not be started, or ended at once."""
+
+    code, exit_code = "agent-silent", os.EX_UNAVAILABLE
+    hint_default = "kelvin-provision agent run -v"
+
+
+class OurBug(ProvisionError):
+    """Something that must not happen; `-v` shows where."""
+
+    code, exit_code = "our-bug", os.EX_SOFTWARE
+    hint_default = "run it again with -v and report what it prints"

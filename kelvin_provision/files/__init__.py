@@ -1,0 +1,1 @@
+"""The floor: durable files and the lock."""

@@ -1,0 +1,96 @@
+"""Writing so that a power cut leaves the whole new file or the whole old one, and hashing on the way."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from kelvin_provision.errors import CannotWrite, DigestMismatch, NoSpace, PermissionRefused
+
+CHUNK = 1 << 20
+
+
+@contextmanager
+def writing_to(path: Path) -> Iterator[None]:
+    """The one place that knows what a full, read-only or forbidden disk looks like."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise NoSpace(f"no space left for {path}") from error
+        if error.errno in {errno.EACCES, errno.EPERM}:
+            raise PermissionRefused(f"no permission to write {path}") from error
+        if error.errno in {errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EIO}:
+            raise CannotWrite(f"cannot write {path}: {os.strerror(error.errno)}") from error
+        raise
+
+
+def private_folder(path: Path) -> Path:
+    """Make a folder (and its parents) that only its owner can enter."""
+    with writing_to(path):
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
+
+
+def sync_folder(path: Path) -> None:
+    """Make names in a folder durable: a rename is only safe after this."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def rename_durably(source: Path, target: Path) -> None:
+    """Give a file, whose bytes are already synced, its name for good."""
+    with writing_to(target):
+        source.replace(target)
+        sync_folder(target.parent)
+        if source.parent != target.parent:
+            sync_folder(source.parent)
+
+
+def write_durably(path: Path, chunks: Iterable[bytes], *, mode: int = 0o600) -> None:
+    """After this returns, a power cut leaves the whole file; before it, the old one."""
+    with writing_to(path):
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        temporary = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                for chunk in chunks:
+                    file.write(chunk)
+                os.fchmod(file.fileno(), mode)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                temporary.unlink()
+            raise
+        sync_folder(path.parent)
+
+
+def verified(chunks: Iterable[bytes], digest: str, size: int) -> Iterator[bytes]:
+    """Pass bytes through; raise DigestMismatch before the last one is believed."""
+    algorithm, _, want = digest.partition(":")
+    seen, hasher = 0, hashlib.new(algorithm)
+    for chunk in chunks:
+        seen += len(chunk)
+        if seen > size:
+            raise DigestMismatch(f"{digest}: more than the {size} bytes promised")
+        hasher.update(chunk)
+        yield chunk
+    if seen != size or hasher.hexdigest() != want:
+        raise DigestMismatch(f"{digest}: got {algorithm}:{hasher.hexdigest()[:12]}, {seen} of {size} bytes")
+
+
+def read_chunks(path: Path, size: int = CHUNK) -> Iterator[bytes]:
+    """The bytes of a file, a chunk at a time."""
+    with path.open("rb", buffering=0) as file:
+        while chunk := file.read(size):
+            yield chunk

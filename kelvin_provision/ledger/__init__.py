@@ -1,0 +1,1 @@
+"""What we know of workloads: a SQLite database."""

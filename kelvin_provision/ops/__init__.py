@@ -1,0 +1,1 @@
+"""Use-cases. They know protocols and values, never an implementation."""

@@ -1,0 +1,60 @@
+"""Where images are put for containers to use. One contract suite runs on the fake, on containerd and on Docker Engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from kelvin_provision.refs import Descriptor, Platform
+from kelvin_provision.spec.lock import ImageLock
+
+BlobPath = Callable[[Descriptor], Path]
+
+
+@dataclass(frozen=True)
+class RuntimeInfo:
+    """What answers: `containerd` or `docker`, its version, the platform it runs, and whether it honours pins."""
+
+    name: str
+    version: str
+    platform: Platform
+    pins: bool
+
+
+class Runtime(Protocol):
+    """Images by what they are (digests), never by a tag. Every verb may be repeated; every one may raise RuntimeUnreachable."""
+
+    name: str
+
+    def info(self) -> RuntimeInfo:
+        """Ask the daemon; raises RuntimeUnreachable or PermissionRefused."""
+        ...
+
+    def check(self, lock: ImageLock) -> None:
+        """Raise ImageUnsupported or PlatformMissing for an image that could be downloaded but never loaded. Before any byte is spent."""
+        ...
+
+    def has(self, lock: ImageLock) -> bool:
+        """Whether this very image is there under its own name, complete and for the right platform."""
+        ...
+
+    def load(self, lock: ImageLock, blob: BlobPath) -> None:
+        """Stream the image out of the store, compare what arrived with the lock, pin it.
+
+        Raises ImportFailed (the runtime's words as evidence), DigestMismatch (something else arrived; it is taken out again).
+        """
+        ...
+
+    def pin(self, lock: ImageLock) -> None:
+        """Protect a present image from collectors, as far as this runtime can. Absent: does nothing."""
+        ...
+
+    def remove(self, lock: ImageLock) -> None:
+        """Take our name and pin away. An image in use, or known by a name that is not ours, stays. Absent: does nothing."""
+        ...
+
+    def owned(self) -> frozenset[str]:
+        """`ImageLock.name` (containerd) or config digest (Docker) of every image that carries our pin."""
+        ...

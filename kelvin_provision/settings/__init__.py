@@ -1,0 +1,1 @@
+"""What this box is set to: one frozen value, and where each part of it came from."""

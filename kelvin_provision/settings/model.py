@@ -1,0 +1,83 @@
+"""The settings as values. Reading them is `settings.load`'s business."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from kelvin_provision.spec.words import Method
+
+
+@dataclass(frozen=True)
+class RegistrySettings:
+    """What is set for one registry host: other places that have the same content, plain http, a CA, a login file."""
+
+    mirrors: tuple[str, ...] = ()
+    insecure: bool = False
+    ca_file: Path | None = None
+    auth_file: Path | None = None
+
+
+@dataclass(frozen=True)
+class ClusterSettings:
+    """`type` is auto, kubernetes or docker."""
+
+    type: str = "auto"
+    kubeconfig: Path | None = None
+    context: str | None = None
+    namespace: str = "app"
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class RuntimeSettings:
+    """`type` is auto, containerd or docker; `address` a socket path (containerd) or URL (Docker)."""
+
+    type: str = "auto"
+    address: str | None = None
+    namespace: str = "k8s.io"
+
+
+@dataclass(frozen=True)
+class DownloadSettings:
+    """`parallel` blobs at a time; `stall_timeout` in seconds without a byte."""
+
+    parallel: int = 4
+    stall_timeout: float = 30.0
+
+
+@dataclass(frozen=True)
+class ApplySettings:
+    """All in seconds."""
+
+    timeout: float = 300.0
+    rollback_timeout: float = 300.0
+    settle: float = 5.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that is set. `registry` is where `<app_name>:<app_version>` is pulled from, without a scheme."""
+
+    state_dir: Path
+    secrets_dir: Path = Path("/etc/kelvin-provision/secrets")
+    registry: str | None = None
+    registries: Mapping[str, RegistrySettings] = field(default_factory=lambda: MappingProxyType({}))
+    cluster: ClusterSettings = ClusterSettings()
+    runtime: RuntimeSettings = RuntimeSettings()
+    download: DownloadSettings = DownloadSettings()
+    apply: ApplySettings = ApplySettings()
+    default_method: Method = Method.STANDARD
+    keep_revisions: int = 2
+
+
+@dataclass(frozen=True)
+class Origin:
+    """One key with its value as text and where it came from: `default`, a file's path, a variable or a flag."""
+
+    key: str
+    value: str
+    origin: str
+    doc: str

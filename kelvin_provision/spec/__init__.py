@@ -1,0 +1,1 @@
+"""Requests and what they become: values and pure functions."""

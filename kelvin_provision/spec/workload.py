@@ -1,0 +1,149 @@
+"""A workload as it was accepted: plain frozen values that every layer may hold.
+
+Made from a request by `spec.request`, kept in the ledger as JSON, rendered by the clusters. Knows no pydantic, no disk.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from kelvin_provision.spec.words import Method, ProbeKind, VolumeKind
+
+SCHEMA = 1
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Resources:
+    """CPU (`0.4`, `400m`) and memory (`256Mi`, `1K`) as the platform writes them, or None."""
+
+    cpu_request: str | None = None
+    memory_request: str | None = None
+    cpu_limit: str | None = None
+    memory_limit: str | None = None
+
+
+@dataclass(frozen=True)
+class Variable:
+    """An environment variable. `value` may hold `<% secrets.NAME %>`, filled in at apply time only."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Port:
+    """A port of the container. `protocol` is TCP or UDP. Exactly one of `host_port` and `service_port` is given."""
+
+    name: str
+    container_port: int
+    protocol: str = "TCP"
+    host_port: int | None = None
+    service_port: int | None = None
+    exposed: bool = False
+    exposed_port: int | None = None
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A file or folder in the container at `target` (absolute).
+
+    text and secret: a file with the bytes of `data`, as base64, or for a secret the literal text in `secret`, which may be a
+    `<% secrets.NAME %>`; `mode` in octal. host: `source` on the node. persistent: kept on stop, gone on undeploy.
+    """
+
+    name: str
+    kind: VolumeKind
+    target: str
+    data: str = ""
+    secret: str = ""
+    source: str = ""
+    mode: str = "0644"
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A health check; times in seconds. `port` for http_get and tcp_socket, `command` for exec."""
+
+    kind: ProbeKind
+    path: str = "/"
+    port: int = 0
+    scheme: str = "HTTP"
+    headers: tuple[tuple[str, str], ...] = ()
+    command: tuple[str, ...] = ()
+    initial_delay: int = 0
+    period: int = 10
+    timeout: int = 1
+    failure_threshold: int = 3
+    success_threshold: int = 1
+
+
+@dataclass(frozen=True)
+class System:
+    """The `system` block of the app manifest, both generations alike (KELVIN section 6.4)."""
+
+    resources: Resources = field(default_factory=Resources)
+    privileged: bool = False
+    environment: tuple[Variable, ...] = ()
+    ports: tuple[Port, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+    liveness: Probe | None = None
+    readiness: Probe | None = None
+    metrics: tuple[int, str] | None = None
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One accepted request. `image` is empty exactly when `manifests` (plain Kubernetes objects) is not.
+
+    `payload` is the app manifest word for word, as the platform shows it and as the container finds it in app.yaml.
+    """
+
+    name: str
+    title: str
+    app_name: str
+    app_version: str
+    cluster_name: str
+    method: Method
+    image: str = ""
+    system: System = field(default_factory=System)
+    configuration: dict[str, Any] = field(default_factory=dict)
+    payload: dict[str, Any] = field(default_factory=dict)
+    manifests: tuple[Object, ...] = ()
+    node_name: str | None = None
+    source: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON document with its schema number."""
+        return {"schema": SCHEMA} | dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> Self:
+        """The inverse of `to_json`."""
+        given = {key: value for key, value in document.items() if key != "schema"}
+        given["method"] = Method(given["method"])
+        given["system"] = _system(given["system"])
+        given["manifests"] = tuple(given["manifests"])
+        return cls(**given)
+
+
+def _system(document: dict[str, Any]) -> System:
+    return System(
+        resources=Resources(**document["resources"]),
+        privileged=document["privileged"],
+        environment=tuple(Variable(**item) for item in document["environment"]),
+        ports=tuple(Port(**item) for item in document["ports"]),
+        volumes=tuple(Volume(**item | {"kind": VolumeKind(item["kind"])}) for item in document["volumes"]),
+        liveness=_probe(document["liveness"]),
+        readiness=_probe(document["readiness"]),
+        metrics=tuple(document["metrics"]) if document["metrics"] else None,
+    )
+
+
+def _probe(document: dict[str, Any] | None) -> Probe | None:
+    if document is None:
+        return None
+    headers = tuple((name, value) for name, value in document["headers"])
+    return Probe(**document | {"kind": ProbeKind(document["kind"]), "headers": headers, "command": tuple(document["command"])})

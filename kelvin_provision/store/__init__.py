@@ -1,0 +1,1 @@
+"""What we keep of images: an OCI layout and partial downloads."""

@@ -1,0 +1,31 @@
+"""What holds for every test: an empty environment and home, and a header that says which real backends are here."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["tests.servers.registry"]
+
+KEPT = {"PATH", "LANG", "LC_ALL", "TMPDIR", "KELVIN_PROVISION_TEST_KUBECONFIG", "KELVIN_PROVISION_TEST_CONTAINERD", "CI"}
+
+
+def pytest_report_header():
+    kubeconfig = os.environ.get("KELVIN_PROVISION_TEST_KUBECONFIG")
+    here = {name: shutil.which(name) for name in ("docker-registry", "containerd", "runc", "dockerd", "skopeo")}
+    lines = [f"{name}: {path or 'absent'}" for name, path in here.items()]
+    return [*lines, f"kubernetes: {kubeconfig or 'absent (KELVIN_PROVISION_TEST_KUBECONFIG is not set)'}", f"root: {os.geteuid() == 0}"]
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch, tmp_path_factory):
+    """No setting of the person who runs the tests may reach the code."""
+    home = tmp_path_factory.mktemp("home")
+    for name in list(os.environ):
+        if name not in KEPT:
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("KELVIN_PROVISION_SITE_CONFIG", str(Path(home) / "no-site-file.yaml"))

@@ -1,0 +1,142 @@
+"""Small OCI images made from bytes, and pushing them to a registry over its own API."""
+
+import gzip
+import hashlib
+import io
+import json
+import os
+import tarfile
+import urllib.request
+from dataclasses import dataclass, field
+
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
+OCI_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
+
+
+def sha256(data: bytes) -> str:
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def tar_of(files: dict[str, bytes], mode: int = 0o755) -> bytes:
+    """A reproducible tar; parent folders are made, a value that starts with b'->' is a symlink."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        made = set()
+        for path, data in files.items():
+            parts = path.strip("/").split("/")
+            for depth in range(1, len(parts)):
+                folder = "/".join(parts[:depth])
+                if folder not in made:
+                    made.add(folder)
+                    info = tarfile.TarInfo(folder)
+                    info.type, info.mode = tarfile.DIRTYPE, 0o755
+                    tar.addfile(info)
+            info = tarfile.TarInfo("/".join(parts))
+            info.mode = mode
+            if data.startswith(b"->"):
+                info.type, info.linkname = tarfile.SYMTYPE, data[2:].decode()
+                tar.addfile(info)
+            else:
+                info.size = len(data)
+                tar.addfile(info, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+@dataclass
+class Image:
+    """An image in memory: `manifest` bytes and every blob by digest."""
+
+    manifest: bytes
+    blobs: dict[str, bytes] = field(default_factory=dict)
+    media_type: str = OCI_MANIFEST
+
+    @property
+    def digest(self) -> str:
+        return sha256(self.manifest)
+
+
+def make_image(layers: list[bytes], *, cmd=("/bin/true",), architecture="amd64", compress=True, **config) -> Image:
+    """An OCI image of uncompressed layer tars; gzip without a time stamp, so the same input is the same digest."""
+    blobs, descriptors = {}, []
+    for layer in layers:
+        data = gzip.compress(layer, 1, mtime=0) if compress else layer
+        blobs[sha256(data)] = data
+        kind = OCI_LAYER if compress else OCI_LAYER.removesuffix("+gzip")
+        descriptors.append({"mediaType": kind, "digest": sha256(data), "size": len(data)})
+    document = {
+        "architecture": architecture,
+        "os": "linux",
+        "config": {"Cmd": list(cmd), "Env": ["PATH=/bin"], **config},
+        "rootfs": {"type": "layers", "diff_ids": [sha256(layer) for layer in layers]},
+    }
+    encoded = json.dumps(document).encode()
+    blobs[sha256(encoded)] = encoded
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "config": {"mediaType": OCI_CONFIG, "digest": sha256(encoded), "size": len(encoded)},
+        "layers": descriptors,
+    }
+    return Image(json.dumps(manifest).encode(), blobs)
+
+
+def random_image(sizes: list[int], **kwargs) -> Image:
+    """Layers of random bytes: nothing that compresses, nothing that runs."""
+    return make_image([tar_of({f"data/{number}": os.urandom(size)}) for number, size in enumerate(sizes)], **kwargs)
+
+
+def web_image(text: str, *, busybox: str = "/bin/busybox") -> Image:
+    """busybox httpd that answers `text` on port 8080. Needs busybox-static."""
+    with open(busybox, "rb") as file:
+        binary = file.read()
+    base = tar_of({"bin/busybox": binary, "bin/sh": b"->busybox", "bin/sleep": b"->busybox", "bin/cat": b"->busybox"})
+    page = tar_of({"www/index.html": text.encode() + b"\n"}, mode=0o644)
+    return make_image([base, page], cmd=("/bin/busybox", "httpd", "-f", "-v", "-p", "8080", "-h", "/www"))
+
+
+def index_of(images: dict[str, Image]) -> bytes:
+    """An OCI index: `{"linux/amd64": image, ...}`."""
+    entries = []
+    for platform, image in images.items():
+        system, architecture, *variant = platform.split("/")
+        described = {"os": system, "architecture": architecture} | ({"variant": variant[0]} if variant else {})
+        entries.append({"mediaType": image.media_type, "digest": image.digest, "size": len(image.manifest), "platform": described})
+    return json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}).encode()
+
+
+def _send(method: str, url: str, data: bytes | None = None, headers: dict[str, str] | None = None):
+    request = urllib.request.Request(url, data=data, method=method, headers=headers or {})
+    return urllib.request.urlopen(request, timeout=30)
+
+
+def push_blob(host: str, repository: str, data: bytes, headers: dict[str, str] | None = None) -> None:
+    base = f"http://{host}"
+    with _send("POST", f"{base}/v2/{repository}/blobs/uploads/", b"", headers) as answer:
+        place = answer.headers["Location"]
+    place = place if place.startswith("http") else base + place
+    mark = "&" if "?" in place else "?"
+    octets = {"Content-Type": "application/octet-stream", **(headers or {})}
+    _send("PUT", f"{place}{mark}digest={sha256(data)}", data, octets).close()
+
+
+def push(host: str, repository: str, tag: str, image: Image, headers: dict[str, str] | None = None) -> str:
+    """Push an image; returns `host/repository:tag`."""
+    for data in image.blobs.values():
+        push_blob(host, repository, data, headers)
+    put_manifest(host, repository, tag, image.manifest, image.media_type, headers)
+    return f"{host}/{repository}:{tag}"
+
+
+def put_manifest(host: str, repository: str, tag: str, data: bytes, media_type: str, headers: dict[str, str] | None = None) -> None:
+    _send("PUT", f"http://{host}/v2/{repository}/manifests/{tag}", data, {"Content-Type": media_type, **(headers or {})}).close()
+
+
+def push_index(host: str, repository: str, tag: str, images: dict[str, Image]) -> str:
+    """Push a multi-platform index; returns its digest."""
+    for image in images.values():
+        push(host, repository, image.digest, image)
+    data = index_of(images)
+    put_manifest(host, repository, tag, data, OCI_INDEX)
+    return sha256(data)

@@ -1,0 +1,54 @@
+"""Starting a real server for a test and stopping it by its pid, never by name."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(answers, what: str, log: Path, seconds: float = 30.0, process: subprocess.Popen | None = None) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            if answers():
+                return
+        if process is not None and process.poll() is not None:
+            break
+        time.sleep(0.05)
+    raise RuntimeError(f"{what} does not answer:\n{log.read_text()[-2000:]}")
+
+
+@contextlib.contextmanager
+def running(command: list[str], log: Path, answers, *, env: dict[str, str] | None = None, grace: float = 10.0):
+    """The process in a session of its own, from the moment it answers; ended with its whole group."""
+    with log.open("wb") as sink:
+        process = subprocess.Popen(
+            command, stdout=sink, stderr=sink, stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})}, start_new_session=True
+        )
+    try:
+        wait_for(answers, command[0], log, process=process)
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(grace)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def connects(port: int):
+    def answers() -> bool:
+        with socket.create_connection(("127.0.0.1", port), timeout=1):
+            return True
+
+    return answers
