@@ -1,1 +1,159 @@
-"""The only place that chooses."""
+"""The only place that chooses: builds ledger, store, registry, runtime and cluster from the settings, each when first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kelvin_provision.errors import ClusterMissing, SecretMissing
+from kelvin_provision.events import Progress, silent
+from kelvin_provision.files.durable import private_folder
+from kelvin_provision.files.lock import exclusive, user
+from kelvin_provision.ledger.ledger import Ledger
+from kelvin_provision.settings.model import Settings
+
+if TYPE_CHECKING:
+    from kelvin_provision.cluster.protocol import Cluster, Lookup
+    from kelvin_provision.ops.transaction import Terms
+    from kelvin_provision.registry.protocol import Source
+    from kelvin_provision.runtimes.protocol import Runtime
+    from kelvin_provision.store import Store
+
+K3S_CONFIG = Path("/etc/rancher/k3s/k3s.yaml")
+DOCKER_SOCKET = Path("/var/run/docker.sock")
+CLUSTER_FACT = "cluster.type"
+
+
+class Node:
+    """This box as it is set. Nothing is opened, imported or asked before it is needed."""
+
+    def __init__(self, settings: Settings, *, progress: Progress = silent) -> None:
+        self.settings = settings
+        self.progress = progress
+        self.who = user()
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The ledger."""
+        return Ledger(self.settings.state_dir / "ledger.db")
+
+    @cached_property
+    def store(self) -> Store:
+        """The image store."""
+        from kelvin_provision.store import Store
+
+        return Store(self.settings.state_dir)
+
+    @cached_property
+    def source(self) -> Source:
+        """The registries."""
+        from kelvin_provision.registry.client import Registry
+
+        return Registry(self.settings)
+
+    @cached_property
+    def cluster_type(self) -> str:
+        """`kubernetes` or `docker`. What already runs workloads of ours stays; else DESIGN section 3: k3s, KUBECONFIG, Docker Engine.
+
+        A k3s that is there but does not answer is still the cluster: falling through to Docker would put the workload elsewhere.
+        """
+        chosen = self.settings.cluster
+        if chosen.type != "auto":
+            return chosen.type
+        remembered = self.ledger.fact(CLUSTER_FACT)
+        if remembered and self.ledger.names():
+            return remembered
+        if chosen.kubeconfig or K3S_CONFIG.exists():
+            return "kubernetes"
+        if self.settings.runtime.type == "docker" or "://" in (self.settings.runtime.address or "") or DOCKER_SOCKET.exists():
+            return "docker"
+        raise ClusterMissing("this box has no kubeconfig of k3s, none in KUBECONFIG, and no Docker Engine")
+
+    @cached_property
+    def cluster(self) -> Cluster:
+        """What runs workloads."""
+        self.ledger.remember(CLUSTER_FACT, self.cluster_type)
+        if self.cluster_type == "docker":
+            from kelvin_provision.cluster.docker.cluster import DockerBox
+
+            return DockerBox(self.settings)
+        from kelvin_provision.cluster.kubernetes.cluster import Kubernetes
+
+        return Kubernetes(self.settings)
+
+    @cached_property
+    def runtime(self) -> Runtime:
+        """Where images go: that of the cluster, unless it is set."""
+        chosen = self.settings.runtime
+        kind = chosen.type if chosen.type != "auto" else ("docker" if self.cluster_type == "docker" else "containerd")
+        if kind == "docker":
+            from kelvin_provision.runtimes.docker import DockerRuntime
+
+            return DockerRuntime(self.settings)
+        from kelvin_provision.runtimes.containerd import find
+
+        return find(chosen)
+
+    @property
+    def lookup(self) -> Lookup:
+        """Secrets of this box (`secrets.NAME`) and logins for pulling (`registries.HOST`)."""
+        from kelvin_provision.settings.secrets import lookup
+
+        secret = lookup(self.settings.secrets_dir)
+
+        def value(reference: str) -> str:
+            kind, _, name = reference.partition(".")
+            if kind == "secrets":
+                return secret(name)
+            from kelvin_provision.registry.auth import dockerconfigjson
+
+            found = dockerconfigjson(self.settings, name)
+            if found is None:
+                raise SecretMissing(f"no login for {name} is stored any more", hint=f"docker login {name}")
+            return found
+
+        return value
+
+    @property
+    def terms(self) -> Terms:
+        """How long an apply and its way back may take."""
+        from kelvin_provision.cluster.protocol import Patience
+        from kelvin_provision.ops.transaction import Terms
+
+        limits = self.settings.apply
+        return Terms(
+            forward=Patience(timeout=limits.timeout, settle=limits.settle),
+            back=Patience(timeout=limits.rollback_timeout, settle=limits.settle),
+            keep=self.settings.keep_revisions,
+        )
+
+    @contextmanager
+    def changing(self, command: str, *, wait: float = 0.0) -> Iterator[None]:
+        """Hold the operator lock, and first finish or undo what a crash left. Raises Locked, which says who holds it."""
+        from kelvin_provision.ops import transaction
+
+        private_folder(self.settings.state_dir)
+        with exclusive(self.settings.state_dir / "lock", command=command, wait=wait):
+            cluster: Callable[[], Cluster] = lambda: self.cluster  # noqa: E731  (not opened where nothing was interrupted)
+            transaction.recover(
+                ledger=self.ledger, cluster=cluster, lookup=self.lookup, terms=self.terms, who=self.who, progress=self.progress
+            )
+            yield
+
+    def close(self) -> None:
+        """Give back what was opened."""
+        if "ledger" in self.__dict__:
+            self.ledger.close()
+
+
+@contextmanager
+def opened(settings: Settings, *, progress: Progress = silent) -> Iterator[Node]:
+    """A node for the time of the block."""
+    here = Node(settings, progress=progress)
+    try:
+        yield here
+    finally:
+        here.close()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
+
+from kelvin_provision.spec.words import Download, Method, State
 
 
 class Observed(StrEnum):
@@ -21,8 +23,10 @@ class Observed(StrEnum):
 
 @dataclass(frozen=True)
 class Observation:
-    """One look at one workload on the cluster. `warnings` are container-waiting messages and failed conditions;
-    `seen` is RFC 3339 UTC; `reachable` is False when the cluster did not answer at the last try (the rest is older).
+    """One look at one workload on the cluster.
+
+    `warnings` are container-waiting messages and failed conditions; `seen` is RFC 3339 UTC; `reachable` is False when the
+    cluster did not answer at the last try (the rest is older then).
     """
 
     observed: Observed
@@ -45,3 +49,110 @@ class Observation:
     def from_json(cls, document: dict[str, Any]) -> Self:
         """The inverse of `to_json`."""
         return cls(**document | {"observed": Observed(document["observed"]), "warnings": tuple(document["warnings"])})
+
+
+class Doing(StrEnum):
+    """The operation under way, as it concerns one workload."""
+
+    APPLY = "apply"
+    START = "start"
+    STOP = "stop"
+    UNDEPLOY = "undeploy"
+
+
+@dataclass(frozen=True)
+class Slot:
+    """What status needs to know of the staged revision."""
+
+    method: Method
+    download: Download
+    error: str | None = None
+    """Why the last try to download or to apply did not work."""
+    blocked: bool = False
+    """Whether it was tried and failed for good: it waits for a person."""
+
+
+@dataclass(frozen=True)
+class Situation:
+    """Everything that the state is derived from."""
+
+    running: bool = False
+    staged: Slot | None = None
+    doing: Doing | None = None
+    observation: Observation | None = None
+
+
+@dataclass(frozen=True)
+class Status:
+    """`status` of the platform's JSON."""
+
+    state: State
+    warnings: tuple[str, ...] = field(default=())
+    last_seen: str | None = None
+
+    @property
+    def message(self) -> str:
+        """The state in words."""
+        return self.state.message
+
+
+_DOING = {
+    Doing.APPLY: State.DEPLOYING,
+    Doing.START: State.STARTING,
+    Doing.STOP: State.STOPPING,
+    Doing.UNDEPLOY: State.STOPPING,
+}
+_SEEN = {
+    Observed.ABSENT: State.FAILED,
+    Observed.DEPLOYING: State.DEPLOYING,
+    Observed.STARTING: State.STARTING,
+    Observed.RUNNING: State.RUNNING,
+    Observed.STOPPING: State.STOPPING,
+    Observed.STOPPED: State.STOPPED,
+    Observed.FAILED: State.FAILED,
+}
+_STAGED = {
+    Download.PENDING: State.RECEIVED,
+    Download.RECEIVED: State.RECEIVED,
+    Download.PROCESSING: State.RECEIVED,
+    Download.DOWNLOADING: State.DOWNLOADING,
+    Download.READY: State.READY,
+    Download.FAILED: State.FAILED,
+}
+
+
+def derive(now: Situation) -> Status:
+    """The state of the workload itself (DESIGN section 5). What is under way wins over what was asked, and that over what was seen."""
+    seen = now.observation.seen if now.observation else None
+    notes = (now.staged.error,) if now.staged and now.staged.error else ()
+    if now.doing:
+        return Status(_DOING[now.doing], (), seen)
+    if now.running and now.observation and not now.observation.reachable:
+        return Status(State.UNREACHABLE, (*now.observation.warnings, *notes), seen)
+    if now.staged and now.staged.method.instantly_apply and not now.staged.blocked:
+        waiting = State.PENDING_DEPLOY if now.staged.download is Download.PENDING else State.RECEIVED
+        return Status(waiting, notes, seen)
+    if now.running:
+        return _of_observation(now.observation, notes)
+    if now.staged and now.staged.method.instantly_apply:
+        return Status(State.FAILED, notes or ("it did not come up",), seen)
+    return Status(State.STAGED, notes, seen)
+
+
+def _of_observation(observation: Observation | None, notes: tuple[str, ...]) -> Status:
+    """A running revision was seen up once, so without a later look it counts as running."""
+    if observation is None:
+        return Status(State.RUNNING, notes)
+    warnings = (*observation.warnings, *notes)
+    if observation.observed is Observed.ABSENT:
+        warnings = ("it is not on the cluster any more: somebody else removed it", *warnings)
+    state = _SEEN[observation.observed]
+    if state is State.FAILED and not warnings:
+        warnings = ("the cluster says no more than that it failed",)
+    return Status(state, warnings, observation.seen)
+
+
+def of_staged(slot: Slot) -> Status:
+    """`staged.status`: `processing` never appears here, the platform's own clients cannot read it (KELVIN section 2.3)."""
+    warnings = (slot.error,) if slot.error else ()
+    return Status(State.FAILED if slot.blocked else _STAGED[slot.download], warnings)

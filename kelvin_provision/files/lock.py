@@ -17,12 +17,16 @@ from kelvin_provision.errors import Locked
 from kelvin_provision.files.durable import writing_to
 
 
-def _who(command: str) -> dict[str, Any]:
+def user() -> str:
+    """The person behind this process: who called sudo, else the login name, else the number."""
     try:
-        user = os.environ.get("SUDO_USER") or getpass.getuser()
+        return os.environ.get("SUDO_USER") or getpass.getuser()
     except (KeyError, OSError):
-        user = str(os.getuid())
-    return {"pid": os.getpid(), "user": user, "command": command, "since": datetime.now(UTC).isoformat(timespec="seconds")}
+        return str(os.getuid())
+
+
+def _who(command: str) -> dict[str, Any]:
+    return {"pid": os.getpid(), "user": user(), "command": command, "since": datetime.now(UTC).isoformat(timespec="seconds")}
 
 
 def holder(path: Path) -> dict[str, Any] | None:

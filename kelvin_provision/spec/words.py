@@ -28,8 +28,9 @@ class Method(StrEnum):
 
 
 class Download(StrEnum):
-    """Stored download state of a revision (DESIGN section 5)."""
+    """Stored download state of a revision (DESIGN section 5). Until the agent has taken it, it is pending."""
 
+    PENDING = "pending"
     RECEIVED = "received"
     PROCESSING = "processing"
     DOWNLOADING = "downloading"

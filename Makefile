@@ -1,0 +1,46 @@
+# `make demo` shows the program's main job on real parts; `make test` runs everything that this machine can run.
+.DEFAULT_GOAL := help
+.PHONY: help setup packages check test demo bench docs clean
+
+VENV   ?= .venv
+PYTHON := $(VENV)/bin/python
+STAMP  := $(VENV)/.complete
+
+# What the suite and the demo drive. Installed by us where we are root and there is apt; else the suites say what they miss.
+TEST_PACKAGES := docker-registry containerd runc docker.io skopeo busybox-static iproute2 iptables openssl
+DEMO_PACKAGES := docker.io docker-registry busybox-static iproute2 iptables
+
+help: ## what can be made
+	@sed -n 's/^\([a-z]*\):.*## /\1: /p' $(MAKEFILE_LIST)
+
+$(STAMP): pyproject.toml
+	@./demo/packages python3-venv
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+setup: $(STAMP) ## the virtual environment
+
+check: $(STAMP) ## lint, format, types, layers
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-cache
+
+test: $(STAMP) ## everything; suites whose server is missing are skipped by name
+	@./demo/packages $(TEST_PACKAGES)
+	$(PYTHON) -m pytest $(ARGS)
+
+demo: $(STAMP) ## stage, cut the network, apply: on real parts, in under two minutes
+	@./demo/packages $(DEMO_PACKAGES)
+	@$(PYTHON) -m demo
+
+bench: $(STAMP) ## ratios against what one would use instead
+	@./demo/packages $(TEST_PACKAGES)
+	$(PYTHON) -m bench $(ARGS)
+
+docs: $(STAMP) ## write the generated pages and completions anew
+	$(PYTHON) -m kelvin_provision.cli.docs
+
+clean: ## remove the virtual environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build *.egg-info

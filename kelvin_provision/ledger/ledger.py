@@ -1,0 +1,202 @@
+"""The ledger: workloads, revisions, observations. Every method that writes is one durable transaction."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from kelvin_provision.errors import WorkloadUnknown
+from kelvin_provision.ledger import rows
+from kelvin_provision.ledger.connection import connect, speaking_sqlite
+from kelvin_provision.ledger.model import Revision, Workload
+from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.words import Download
+from kelvin_provision.spec.workload import Object, Spec
+from kelvin_provision.status import Observation
+
+
+def utc_now() -> str:
+    """RFC 3339 with microseconds, as the platform writes times."""
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+class Ledger:
+    """One open ledger; safe to share between threads. Use it as a context manager."""
+
+    def __init__(self, path: Path, *, clock: Callable[[], str] = utc_now) -> None:
+        self.path = path
+        self.clock = clock
+        self._connection = connect(path)
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the file back. A second time is fine."""
+        self._connection.close()
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One durable transaction: all of it, or on any exception nothing."""
+        with self._lock, speaking_sqlite(self.path):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """One consistent look, which waits for nobody."""
+        with self._lock, speaking_sqlite(self.path):
+            if self._connection.in_transaction:
+                yield self._connection
+                return
+            self._connection.execute("BEGIN")
+            try:
+                yield self._connection
+            finally:
+                self._connection.execute("ROLLBACK")
+
+    def version(self) -> tuple[int, int]:
+        """Changes whenever another connection or this one has committed; costs no read of the tables."""
+        with self._lock, speaking_sqlite(self.path):
+            return self._connection.execute("PRAGMA data_version").fetchone()[0], self._connection.total_changes
+
+    # --- requests ---------------------------------------------------------------------------------
+
+    def accept(self, specs: Sequence[Spec], batch: str) -> tuple[Revision, ...]:
+        """Store requests as the staged revisions of their workloads, all or none; earlier staged ones are replaced."""
+        now = self.clock()
+        with self.writing() as db:
+            for spec in specs:
+                db.execute(
+                    "INSERT INTO workloads (name, title, created, updated) VALUES (?, ?, ?, ?)"
+                    " ON CONFLICT (name) DO UPDATE SET title = excluded.title, updated = excluded.updated",
+                    (spec.name, spec.title, now, now),
+                )
+                db.execute("UPDATE workloads SET latest = latest + 1 WHERE name = ?", (spec.name,))
+                db.execute(
+                    "INSERT INTO revisions (workload, number, batch, created, spec, download)"
+                    " SELECT name, latest, ?, ?, ?, ? FROM workloads WHERE name = ?",
+                    (batch, now, json.dumps(spec.to_json()), Download.PENDING, spec.name),
+                )
+                rows.delete_staged(db, spec.name)
+                db.execute("UPDATE workloads SET staged = latest WHERE name = ?", (spec.name,))
+            return tuple(_staged(db, spec.name) for spec in specs)
+
+    def drop_staged(self, name: str) -> None:
+        """Forget the staged revision; a workload that has nothing else is gone."""
+        with self.writing() as db:
+            rows.delete_staged(db, name)
+            db.execute("UPDATE workloads SET staged = NULL, updated = ? WHERE name = ?", (self.clock(), name))
+            db.execute("DELETE FROM workloads WHERE name = ? AND running IS NULL", (name,))
+
+    # --- reading ----------------------------------------------------------------------------------
+
+    def names(self) -> list[str]:
+        """All workloads, sorted."""
+        with self.reading() as db:
+            return [row[0] for row in db.execute("SELECT name FROM workloads ORDER BY name")]
+
+    def workloads(self, names: Sequence[str] | None = None) -> tuple[Workload, ...]:
+        """All workloads, or these, by name; raises WorkloadUnknown for the first that is not there."""
+        with self.reading() as db:
+            found = rows.workloads(db)
+        if names is None:
+            return tuple(found.values())
+        for name in names:
+            if name not in found:
+                raise WorkloadUnknown(f"no workload {name} on this box")
+        return tuple(found[name] for name in dict.fromkeys(names))
+
+    def workload(self, name: str) -> Workload:
+        """One workload; raises WorkloadUnknown."""
+        return self.workloads([name])[0]
+
+    def revision(self, name: str, number: int) -> Revision:
+        """One revision; raises WorkloadUnknown."""
+        with self.reading() as db:
+            row = db.execute("SELECT * FROM revisions WHERE workload = ? AND number = ?", (name, number)).fetchone()
+        if row is None:
+            raise WorkloadUnknown(f"no revision {number} of {name} on this box")
+        return rows.revision(row)
+
+    def kept_locks(self) -> tuple[ImageLock, ...]:
+        """Locks of every revision that is still kept: their blobs and images must stay."""
+        with self.reading() as db:
+            found = db.execute("SELECT locks FROM revisions WHERE locks IS NOT NULL").fetchall()
+        return tuple(lock for row in found for lock in rows.locks(row[0]) or ())
+
+    # --- progress of a revision -------------------------------------------------------------------
+
+    def staged_now(self, revision: Revision) -> bool:
+        """Whether this revision is (still) the one in the staged slot."""
+        with self.reading() as db:
+            row = db.execute("SELECT staged FROM workloads WHERE name = ?", (revision.workload,)).fetchone()
+        return row is not None and row[0] == revision.number
+
+    def set_download(self, revision: Revision, state: Download, error: str | None = None, *, blocked: bool = False) -> None:
+        """Record how far the download is. Writes nothing when nothing changes: flash wears out."""
+        with self.reading() as db:
+            key = (revision.workload, revision.number)
+            row = db.execute("SELECT download, error, blocked FROM revisions WHERE workload = ? AND number = ?", key).fetchone()
+        if row is None or tuple(row) == (state.value, error, int(blocked)):
+            return
+        with self.writing() as db:
+            db.execute(
+                "UPDATE revisions SET download = ?, error = ?, blocked = ? WHERE workload = ? AND number = ?",
+                (state, error, int(blocked), *key),
+            )
+            db.execute("UPDATE workloads SET updated = ? WHERE name = ?", (self.clock(), revision.workload))
+
+    def set_locks(self, revision: Revision, locks: Sequence[ImageLock]) -> None:
+        """Record what its images are, once and for all."""
+        text = json.dumps([lock.to_json() for lock in locks])
+        with self.writing() as db:
+            db.execute("UPDATE revisions SET locks = ? WHERE workload = ? AND number = ?", (text, revision.workload, revision.number))
+
+    def set_objects(self, revision: Revision, objects: Sequence[Object]) -> None:
+        """Record what it was rendered to, so that going back to it later means the same objects to the byte."""
+        with self.writing() as db:
+            key = (json.dumps(list(objects)), revision.workload, revision.number)
+            db.execute("UPDATE revisions SET objects = ? WHERE workload = ? AND number = ?", key)
+
+    # --- observations and facts -------------------------------------------------------------------
+
+    def observe(self, seen: Mapping[str, Observation | None]) -> None:
+        """Record what was seen of workloads; those that are not known any more are passed over."""
+        with self.writing() as db:
+            for name, observation in seen.items():
+                text = json.dumps(observation.to_json()) if observation else None
+                db.execute("UPDATE workloads SET observation = ? WHERE name = ?", (text, name))
+
+    def fact(self, key: str) -> str | None:
+        """A remembered fact of this box, or None."""
+        with self.reading() as db:
+            row = db.execute("SELECT value FROM facts WHERE key = ?", (key,)).fetchone()
+        return row[0] if row else None
+
+    def remember(self, key: str, value: str) -> None:
+        """Remember a fact of this box; the same again writes nothing."""
+        if self.fact(key) != value:
+            with self.writing() as db:
+                db.execute("INSERT OR REPLACE INTO facts (key, value) VALUES (?, ?)", (key, value))
+
+
+def _staged(db: sqlite3.Connection, name: str) -> Revision:
+    query = "SELECT revisions.* FROM revisions JOIN workloads ON name = workload AND staged = number WHERE name = ?"
+    return rows.revision(db.execute(query, (name,)).fetchone())

@@ -1,0 +1,81 @@
+"""Rows to values, and the statements that more than one transaction needs."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+
+from kelvin_provision.ledger.model import Operation, Phase, Revision, Step, Workload
+from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.words import Download
+from kelvin_provision.spec.workload import Spec
+from kelvin_provision.status import Doing, Observation
+
+
+def locks(text: str | None) -> tuple[ImageLock, ...] | None:
+    """The stored locks, or None where nothing was resolved yet."""
+    return tuple(ImageLock.from_json(item) for item in json.loads(text)) if text is not None else None
+
+
+def revision(row: sqlite3.Row) -> Revision:
+    """A row of `revisions`."""
+    return Revision(
+        workload=row["workload"],
+        number=row["number"],
+        batch=row["batch"],
+        created=row["created"],
+        spec=Spec.from_json(json.loads(row["spec"])),
+        download=Download(row["download"]),
+        locks=locks(row["locks"]),
+        objects=tuple(json.loads(row["objects"])) if row["objects"] is not None else None,
+        error=row["error"],
+        blocked=bool(row["blocked"]),
+    )
+
+
+def operation(row: sqlite3.Row) -> Operation:
+    """A row of `operations`."""
+    steps = tuple(Step(*step) for step in json.loads(row["steps"]))
+    return Operation(row["id"], Doing(row["kind"]), Phase(row["phase"]), steps, row["started"])
+
+
+def unfinished(db: sqlite3.Connection) -> Operation | None:
+    """The operation under way; there is one at most, the operator lock sees to it."""
+    row = db.execute("SELECT * FROM operations WHERE finished IS NULL ORDER BY id LIMIT 1").fetchone()
+    return operation(row) if row else None
+
+
+def workloads(db: sqlite3.Connection) -> dict[str, Workload]:
+    """Every workload with its slots, sorted by name."""
+    under_way = unfinished(db)
+    doing = {step.workload: under_way.kind for step in under_way.steps} if under_way else {}
+    slots = "SELECT revisions.* FROM revisions JOIN workloads ON name = workload AND number IN (running, staged)"
+    found = {(row["workload"], row["number"]): row for row in db.execute(slots)}
+
+    def slot(name: str, number: int | None) -> Revision | None:
+        return revision(found[name, number]) if number is not None else None
+
+    return {
+        row["name"]: Workload(
+            name=row["name"],
+            title=row["title"],
+            enabled=bool(row["enabled"]),
+            created=row["created"],
+            updated=row["updated"],
+            running=slot(row["name"], row["running"]),
+            staged=slot(row["name"], row["staged"]),
+            observation=Observation.from_json(json.loads(row["observation"])) if row["observation"] else None,
+            doing=doing.get(row["name"]),
+        )
+        for row in db.execute("SELECT * FROM workloads ORDER BY name")
+    }
+
+
+def delete_staged(db: sqlite3.Connection, name: str) -> None:
+    """Delete the revision in the staged slot, unless it runs or an operation is at work with it; `journal.end` has the broom for that."""
+    db.execute(
+        "DELETE FROM revisions WHERE workload = :name"
+        " AND number = (SELECT staged FROM workloads WHERE name = :name AND staged IS NOT running)"
+        " AND NOT EXISTS (SELECT 1 FROM operations WHERE finished IS NULL)",
+        {"name": name},
+    )

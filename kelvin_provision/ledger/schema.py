@@ -1,0 +1,75 @@
+"""The tables, their age, and how an older ledger becomes a current one."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from kelvin_provision.errors import StateTooNew
+
+FIRST = """
+CREATE TABLE workloads (
+    name        TEXT PRIMARY KEY,
+    title       TEXT NOT NULL,
+    enabled     INTEGER NOT NULL DEFAULT 1,
+    created     TEXT NOT NULL,
+    updated     TEXT NOT NULL,
+    latest      INTEGER NOT NULL DEFAULT 0,  -- numbers are never used twice
+    running     INTEGER,
+    staged      INTEGER,
+    observation TEXT
+) STRICT;
+CREATE TABLE revisions (
+    workload TEXT NOT NULL REFERENCES workloads (name) ON DELETE CASCADE,
+    number   INTEGER NOT NULL,
+    batch    TEXT NOT NULL,                  -- what came in one deploy
+    created  TEXT NOT NULL,
+    spec     TEXT NOT NULL,
+    locks    TEXT,                           -- null until resolved
+    objects  TEXT,                           -- null until rendered
+    download TEXT NOT NULL,
+    error    TEXT,
+    blocked  INTEGER NOT NULL DEFAULT 0,     -- failed for good: waits for a person
+    PRIMARY KEY (workload, number)
+) STRICT;
+CREATE TABLE operations (
+    id       INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind     TEXT NOT NULL,
+    phase    TEXT NOT NULL,
+    steps    TEXT NOT NULL,
+    started  TEXT NOT NULL,
+    finished TEXT
+) STRICT;
+CREATE TABLE history (
+    seq      INTEGER PRIMARY KEY AUTOINCREMENT,
+    time     TEXT NOT NULL,
+    who      TEXT NOT NULL,
+    action   TEXT NOT NULL,
+    workload TEXT NOT NULL,
+    revision INTEGER,
+    outcome  TEXT NOT NULL,
+    detail   TEXT NOT NULL,
+    hash     TEXT NOT NULL                   -- of the line before and of this one
+) STRICT;
+CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+CREATE INDEX unfinished ON operations (id) WHERE finished IS NULL;
+"""
+MIGRATIONS: tuple[str, ...] = (FIRST,)
+"""Entry N leads from schema N to N + 1; an empty file is schema 0."""
+SCHEMA = len(MIGRATIONS)
+
+
+def migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring the ledger to this program's schema in one transaction a step; raises StateTooNew."""
+    found = connection.execute("PRAGMA user_version").fetchone()[0]
+    if found > SCHEMA:
+        raise StateTooNew(f"{path} has schema {found}, this program reads up to {SCHEMA}")
+    while found < SCHEMA:
+        connection.execute("BEGIN IMMEDIATE")
+        found = connection.execute("PRAGMA user_version").fetchone()[0]  # another process may have been faster
+        if found < SCHEMA:
+            for statement in MIGRATIONS[found].split(";\n"):
+                connection.execute(statement)
+            found += 1
+            connection.execute(f"PRAGMA user_version = {found}")
+        connection.execute("COMMIT")

@@ -1,0 +1,167 @@
+"""Apply: choose, render, look whether everything is there, plan; then one transaction. Needs no network but the node's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from kelvin_provision.cluster.protocol import Cluster, Finding, Lookup, Plan
+from kelvin_provision.errors import (
+    ApplyFailed,
+    NothingStaged,
+    NotReady,
+    PlanRefused,
+    ProvisionError,
+    RequestRefused,
+    UndoFailed,
+    UsageRefused,
+)
+from kelvin_provision.events import Progress
+from kelvin_provision.ledger.ledger import Ledger
+from kelvin_provision.ledger.model import Revision, Step, Workload
+from kelvin_provision.ops import stage, transaction
+from kelvin_provision.runtimes.protocol import Runtime
+from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.words import Download
+from kelvin_provision.spec.workload import Object
+from kelvin_provision.status import Observation, Observed
+from kelvin_provision.store import Store
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What an apply would do: its steps, the objects by workload, and the plan without findings."""
+
+    steps: tuple[Step, ...]
+    wanted: dict[str, tuple[Object, ...]]
+    plan: Plan
+
+
+def choose(ledger: Ledger, names: Sequence[str], *, everything: bool) -> tuple[Workload, ...]:
+    """The workloads to apply. Raises WorkloadUnknown, NothingStaged, NotReady (which names every one that is not, and what is missing)."""
+    if everything and names:
+        raise UsageRefused("give names or --all, not both")
+    if not everything and not names:
+        raise UsageRefused("nothing to apply was named", hint="kelvin-provision workloads apply -n NAME, or --all")
+    found = ledger.workloads(None if everything else names)
+    if everything:
+        found = tuple(workload for workload in found if workload.staged)
+    bare = [workload.name for workload in found if workload.staged is None]
+    if bare:
+        raise NothingStaged(f"nothing is staged for {', '.join(bare)}")
+    return found
+
+
+def refuse_unready(found: Sequence[Workload], store: Store) -> None:
+    """Raise NotReady for all that are not complete, each with how far it is."""
+    late = [_how_far(workload.staged, store) for workload in found if workload.staged and not appliable(workload.staged)]
+    if late:
+        raise NotReady("; ".join(late))
+
+
+def appliable(revision: Revision) -> bool:
+    """Whether it may be put on the cluster: complete, or of the method that stages nothing."""
+    return revision.download is Download.READY or not revision.spec.method.staged
+
+
+def _how_far(revision: Revision, store: Store) -> str:
+    words = f"{revision.workload} is not ready ({revision.download.value}"
+    if revision.locks:
+        done, total = store.progress(revision.locks)
+        words += f", {done} of {total} bytes"
+    return f"{words}){f': {revision.error}' if revision.error else ''}"
+
+
+def prepare(
+    found: Sequence[Workload],
+    *,
+    cluster: Cluster,
+    runtime: Callable[[], Runtime],
+    store: Store,
+    lookup: Lookup,
+    progress: Progress,
+) -> Prepared:
+    """Touches nothing on the cluster. Raises PlanRefused with all findings of all workloads."""
+    wanted: dict[str, tuple[Object, ...]] = {}
+    steps, findings = [], []
+    for workload in found:
+        revision = workload.staged
+        if revision is None:
+            continue
+        steps.append(Step(workload.name, workload.running.number if workload.running else None, revision.number))
+        wanted[workload.name] = cluster.render(revision.spec, revision.locks or (), revision.number)
+        if revision.locks:
+            findings += _images(revision.workload, revision.locks, store, runtime(), progress)
+    plan = cluster.plan(wanted, lookup)
+    findings += plan.findings
+    if findings:
+        words = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
+        raise PlanRefused(f"{words}, nothing was touched", evidence=[_words(finding) for finding in findings])
+    return Prepared(tuple(steps), wanted, plan)
+
+
+def _images(workload: str, locks: Sequence[ImageLock], store: Store, runtime: Runtime, progress: Progress) -> list[Finding]:
+    try:
+        missing = stage.put_back(locks, store, runtime, progress)
+    except ProvisionError as error:
+        return [Finding(error.code, workload, "images", str(error))]
+    text = "is neither in the runtime nor in the store: deploy the workload again while there is a network"
+    return [Finding("image-missing", workload, str(lock.reference), text) for lock in missing]
+
+
+def _words(finding: Finding) -> str:
+    return f"{finding.workload}: {finding.object}: {finding.message} [{finding.code}]"
+
+
+def run(
+    found: Sequence[Workload],
+    *,
+    ledger: Ledger,
+    cluster: Cluster,
+    runtime: Callable[[], Runtime],
+    store: Store,
+    lookup: Lookup,
+    terms: transaction.Terms,
+    who: str,
+    progress: Progress,
+    stop: Callable[[], bool],
+) -> Prepared:
+    """Apply the staged revisions of these workloads as one transaction. Errors as `prepare` and `transaction.carry_out`.
+
+    The objects are kept with their revision before anything is touched: going back to it later means the same objects. A failure is
+    kept with it too, for `list`; a group that applies itself then waits for a person instead of failing for ever.
+    """
+    try:
+        ready = prepare(found, cluster=cluster, runtime=runtime, store=store, lookup=lookup, progress=progress)
+        for workload in found:
+            if workload.staged:
+                ledger.set_objects(workload.staged, ready.wanted[workload.name])
+        transaction.carry_out(
+            ready.steps, ready.wanted, ledger=ledger, cluster=cluster, lookup=lookup, terms=terms, who=who, progress=progress, stop=stop
+        )
+    except (ApplyFailed, PlanRefused, RequestRefused, UndoFailed) as error:
+        _remember(found, error, ledger)
+        raise
+    finally:
+        look(ledger, cluster, [workload.name for workload in found])
+    return ready
+
+
+def _remember(found: Sequence[Workload], error: ProvisionError, ledger: Ledger) -> None:
+    for workload in found:
+        if workload.staged:
+            revision = workload.staged
+            text = f"version {revision.spec.app_version} was not applied: {error}"
+            ledger.set_download(revision, revision.download, text, blocked=revision.spec.method.instantly_apply)
+
+
+def look(ledger: Ledger, cluster: Cluster, names: Sequence[str]) -> None:
+    """Record what the cluster does with these workloads now; a silent cluster leaves what was seen before, marked as old."""
+    known = {workload.name: workload.observation for workload in ledger.workloads() if workload.name in names}
+    try:
+        seen = cluster.observe()
+    except ProvisionError:
+        ledger.observe({name: replace(before, reachable=False) for name, before in known.items() if before})
+        return
+    absent = Observation(Observed.ABSENT, seen=ledger.clock())
+    ledger.observe({name: seen.get(name, absent) for name in known})

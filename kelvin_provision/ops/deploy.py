@@ -1,0 +1,36 @@
+"""Deploy: accept requests into the ledger. Nothing is downloaded or changed here; the agent does that."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+
+from kelvin_provision.cluster.protocol import Cluster
+from kelvin_provision.errors import ClusterDenied, ClusterUnreachable, RequestRefused
+from kelvin_provision.ledger import journal
+from kelvin_provision.ledger.ledger import Ledger
+from kelvin_provision.ledger.model import Entry, Revision
+from kelvin_provision.spec.workload import Spec
+
+
+def refuse_what_cannot_run(cluster: Cluster, specs: Sequence[Spec]) -> None:
+    """Raise RequestRefused, with the findings of all, for what this cluster has no place for. A silent cluster is asked at apply."""
+    findings: list[str] = []
+    for spec in specs:
+        try:
+            cluster.render(spec, (), 0)
+        except RequestRefused as error:
+            findings += error.evidence or (str(error),)
+        except (ClusterUnreachable, ClusterDenied):
+            return
+    if findings:
+        raise RequestRefused(f"{len(findings)} finding{'s' if len(findings) > 1 else ''} for this box", evidence=findings)
+
+
+def run(ledger: Ledger, specs: Sequence[Spec], *, who: str) -> tuple[Revision, ...]:
+    """Store the requests as one group, all or none. What was staged before for the same workloads is replaced."""
+    revisions = ledger.accept(specs, uuid.uuid4().hex)
+    for revision in revisions:
+        detail = f"{revision.spec.app_name} {revision.spec.app_version}, {revision.spec.method}"
+        journal.record(ledger, Entry(ledger.clock(), who, "deploy", revision.workload, revision.number, "accepted", detail))
+    return revisions

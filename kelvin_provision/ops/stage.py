@@ -1,0 +1,112 @@
+"""Stage: everything a revision needs is resolved, downloaded, verified and in the runtime. What runs is not touched."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+
+from kelvin_provision.errors import ProvisionError, TransferStopped
+from kelvin_provision.events import Finished, Progress, Started
+from kelvin_provision.ledger.ledger import Ledger
+from kelvin_provision.ledger.model import Revision
+from kelvin_provision.ops import download
+from kelvin_provision.refs import Reference
+from kelvin_provision.registry.protocol import Source
+from kelvin_provision.retry import Backoff
+from kelvin_provision.runtimes.protocol import Runtime
+from kelvin_provision.spec.images import images_of
+from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.words import Download
+from kelvin_provision.store import Store
+
+PATIENCE = Backoff(first=0.5, cap=10.0, deadline=30.0)
+"""How long one turn tries before others get theirs; the agent comes back for as long as it takes."""
+
+
+def run(
+    revision: Revision,
+    *,
+    ledger: Ledger,
+    store: Store,
+    source: Source,
+    runtime: Runtime,
+    parallel: int,
+    progress: Progress,
+    stop: Callable[[], bool],
+) -> bool:
+    """One turn at staging; True when it is ready.
+
+    A temporary error leaves the state as it is, with the cause in `download_error`, for the next turn. A permanent one
+    blocks the revision. Raises TransferStopped when `stop` says so or the revision is no longer wanted.
+    """
+    unwanted = _every_second(lambda: not ledger.staged_now(revision), stop)
+
+    try:
+        locks = revision.locks if revision.locks is not None else _resolve(revision, ledger, store, source, runtime)
+        ledger.set_download(revision, Download.DOWNLOADING)
+        download.fetch(source, store, locks, parallel=parallel, progress=progress, stop=unwanted, backoff=PATIENCE)
+        for lock in locks:
+            put_in_runtime(lock, store, runtime, progress)
+            store.tag(lock)
+    except TransferStopped:
+        raise
+    except ProvisionError as error:
+        state = Download.DOWNLOADING if error.temporary else Download.FAILED
+        ledger.set_download(revision, state, _cause(error), blocked=not error.temporary)
+        return False
+    os.sync()  # containerd and Docker write behind our back: only what the disk has is ready
+    ledger.set_download(revision, Download.READY)
+    return True
+
+
+def _every_second(question: Callable[[], bool], stop: Callable[[], bool]) -> Callable[[], bool]:
+    """`stop` at every call, the dearer question once a second: transfers ask for each chunk, from several threads."""
+    asked, answer = 0.0, False
+
+    def unwanted() -> bool:
+        nonlocal asked, answer
+        if time.monotonic() - asked > 1.0:
+            asked, answer = time.monotonic(), question()
+        return answer or stop()
+
+    return unwanted
+
+
+def _resolve(revision: Revision, ledger: Ledger, store: Store, source: Source, runtime: Runtime) -> tuple[ImageLock, ...]:
+    ledger.set_download(revision, Download.PROCESSING)
+    references = [Reference.parse(text) for text in images_of(revision.spec)]
+    locks = download.resolve(source, store, references, runtime.info().platform)
+    for lock in locks:
+        runtime.check(lock)
+    ledger.set_locks(revision, locks)
+    return locks
+
+
+def put_in_runtime(lock: ImageLock, store: Store, runtime: Runtime, progress: Progress) -> None:
+    """Import an image that the runtime lacks, and pin it either way."""
+    if runtime.has(lock):
+        runtime.pin(lock)
+        return
+    task = str(lock.reference)
+    progress(Started(task, "importing"))
+    runtime.load(lock, store.path)
+    progress(Finished(task, "imported"))
+
+
+def put_back(locks: Sequence[ImageLock], store: Store, runtime: Runtime, progress: Progress) -> tuple[ImageLock, ...]:
+    """Bring images back that somebody removed from the runtime; returns those that cannot be, because the store lacks them too."""
+    missing = []
+    for lock in locks:
+        if runtime.has(lock):
+            runtime.pin(lock)
+        elif all(store.has(blob) for blob in lock.blobs()):
+            put_in_runtime(lock, store, runtime, progress)
+        else:
+            missing.append(lock)
+    return tuple(missing)
+
+
+def _cause(error: ProvisionError) -> str:
+    more = f" ({error.evidence[-1]})" if error.evidence else ""
+    return f"{error}{more}"

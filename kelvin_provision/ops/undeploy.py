@@ -1,0 +1,54 @@
+"""Undeploy: take workloads away, with what they kept on this box; or only their staged revisions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from kelvin_provision.cluster.protocol import Cluster
+from kelvin_provision.errors import NothingStaged
+from kelvin_provision.ledger import journal
+from kelvin_provision.ledger.ledger import Ledger
+from kelvin_provision.ledger.model import Entry, Phase, Step, Workload
+from kelvin_provision.ops import transaction
+from kelvin_provision.runtimes.protocol import Runtime
+from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.words import VolumeKind
+from kelvin_provision.status import Doing
+from kelvin_provision.store import Store
+
+
+def data_of(workload: Workload) -> tuple[str, ...]:
+    """Names of the persistent volumes whose data would go."""
+    volumes = workload.running.spec.system.volumes if workload.running else ()
+    return tuple(volume.name for volume in volumes if volume.kind is VolumeKind.PERSISTENT)
+
+
+def run(ledger: Ledger, cluster: Callable[[], Cluster], names: Sequence[str], *, who: str) -> dict[str, tuple[str, ...]]:
+    """Remove workloads and any staged revision of them; what went, by workload. Raises WorkloadUnknown."""
+    found = ledger.workloads(names)
+    steps = [Step(workload.name, workload.running.number if workload.running else None, None) for workload in found]
+    operation = journal.begin(ledger, Doing.UNDEPLOY, Phase.REMOVING, steps)
+    return transaction.remove(operation, ledger=ledger, cluster=cluster(), who=who)
+
+
+def run_staged(ledger: Ledger, names: Sequence[str], *, who: str) -> None:
+    """Forget staged revisions; what runs is not touched. Raises WorkloadUnknown, NothingStaged."""
+    found = ledger.workloads(names)
+    bare = [workload.name for workload in found if workload.staged is None]
+    if bare:
+        raise NothingStaged(f"nothing is staged for {', '.join(bare)}")
+    for workload in found:
+        number = workload.staged.number if workload.staged else None
+        ledger.drop_staged(workload.name)
+        journal.record(ledger, Entry(ledger.clock(), who, "undeploy --staged", workload.name, number, "done"))
+
+
+def sweep(before: Sequence[ImageLock], ledger: Ledger, store: Store, runtime: Callable[[], Runtime]) -> int:
+    """Free images that no kept revision needs any more; returns the bytes freed in the store."""
+    kept = ledger.kept_locks()
+    names = {lock.name for lock in kept}
+    gone = {lock.name: lock for lock in before if lock.name not in names}
+    for lock in gone.values():
+        runtime().remove(lock)
+        store.untag(lock)
+    return store.collect(kept)

@@ -1,0 +1,286 @@
+"""The ledger on a real file: what is durable, what is refused, what a reader sees."""
+
+import sqlite3
+import threading
+
+import pytest
+
+from kelvin_provision.errors import Locked, PermissionRefused, StateDamaged, StateTooNew, WorkloadUnknown
+from kelvin_provision.files.lock import exclusive, holder
+from kelvin_provision.ledger import journal
+from kelvin_provision.ledger.ledger import Ledger
+from kelvin_provision.ledger.model import Entry, Phase, Step
+from kelvin_provision.refs import Descriptor, Platform, Reference
+from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.words import Download, Method, ProbeKind, VolumeKind
+from kelvin_provision.spec.workload import Port, Probe, Resources, Spec, System, Variable, Volume
+from kelvin_provision.status import Doing, Observation, Observed
+
+LOCK = ImageLock(
+    reference=Reference.parse("registry.example:5000/motor-speed:1.0.0"),
+    platform=Platform("linux", "amd64"),
+    manifest=Descriptor("application/vnd.oci.image.manifest.v1+json", "sha256:" + "1" * 64, 400),
+    config=Descriptor("application/vnd.oci.image.config.v1+json", "sha256:" + "2" * 64, 300),
+    layers=(Descriptor("application/vnd.oci.image.layer.v1.tar+gzip", "sha256:" + "3" * 64, 5000),),
+    diff_ids=("sha256:" + "4" * 64,),
+)
+
+
+def spec(name="docs-demo", version="1.0.0", method=Method.STAGED, **more):
+    return Spec(
+        name=name, title="Docs Demo", app_name="motor-speed", app_version=version, cluster_name="edge", method=method,
+        image=f"registry.example:5000/motor-speed:{version}", **more
+    )  # fmt: skip
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    ticks = iter(range(10_000))
+    with Ledger(tmp_path / "state" / "ledger.db", clock=lambda: f"2026-11-23T00:00:{next(ticks):06d}Z") as opened:
+        yield opened
+
+
+def run_revision(ledger, name="docs-demo", version="1.0.0", keep=2):
+    """Stage and apply a version the way a transaction does."""
+    (revision,) = ledger.accept([spec(name, version)], "batch")
+    before = ledger.workload(name).running
+    operation = journal.begin(ledger, Doing.APPLY, Phase.APPLYING, [Step(name, before.number if before else None, revision.number)])
+    journal.commit(ledger, operation)
+    journal.end(ledger, operation, [Entry(ledger.clock(), "anna", "apply", name, revision.number, "done")], keep=keep)
+    return revision
+
+
+def test_the_file_is_private_in_wal_mode_and_fully_synchronous(ledger):
+    assert ledger.path.stat().st_mode & 0o777 == 0o600
+    assert ledger.path.parent.stat().st_mode & 0o777 == 0o700
+    with ledger.reading() as db:
+        assert db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+        assert db.execute("PRAGMA synchronous").fetchone()[0] == 2
+        assert db.execute("PRAGMA user_version").fetchone()[0] == 1
+
+
+def test_a_spec_with_every_field_survives_the_ledger(ledger):
+    whole = spec(
+        system=System(
+            resources=Resources("0.4", "256Mi", "1", "1Gi"),
+            privileged=True,
+            environment=(Variable("A", "<% secrets.a %>"),),
+            ports=(Port("http", 8080, "UDP", host_port=80), Port("api", 1, service_port=2, exposed=True, exposed_port=31000)),
+            volumes=(Volume("v", VolumeKind.TEXT, "/etc/x", data="aGk="),),
+            liveness=Probe(ProbeKind.EXEC, command=("/bin/true",)),
+            readiness=Probe(ProbeKind.HTTP, port=8080, headers=(("a", "b"),)),
+            metrics=(9090, "/metrics"),
+        ),
+        configuration={"speed": 3},
+        payload={"spec_version": "5.0.0"},
+        manifests=({"kind": "ConfigMap"},),
+    )
+    ledger.accept([whole], "batch")
+    assert ledger.workload("docs-demo").staged.spec == whole
+
+
+def test_a_request_becomes_the_staged_revision(ledger):
+    (revision,) = ledger.accept([spec()], "batch")
+    found = ledger.workload("docs-demo")
+    assert (found.staged, found.running, found.doing) == (revision, None, None)
+    assert (revision.number, revision.download, revision.locks) == (1, Download.PENDING, None)
+
+
+def test_a_new_request_replaces_the_waiting_one_and_takes_a_new_number(ledger):
+    ledger.accept([spec(version="1.0.0")], "one")
+    ledger.accept([spec(version="2.0.0")], "two")
+    assert ledger.workload("docs-demo").staged.number == 2
+    with pytest.raises(WorkloadUnknown, match="no revision 1 of docs-demo on this box"):
+        ledger.revision("docs-demo", 1)
+
+
+def test_a_group_is_stored_whole_or_not_at_all(ledger):
+    with pytest.raises(AttributeError):
+        ledger.accept([spec("one"), None], "batch")
+    assert ledger.names() == []
+
+
+def test_locks_objects_and_progress_are_kept(ledger):
+    (revision,) = ledger.accept([spec()], "batch")
+    ledger.set_locks(revision, [LOCK])
+    ledger.set_objects(revision, [{"kind": "Deployment"}])
+    ledger.set_download(revision, Download.DOWNLOADING, "no route to host")
+    found = ledger.revision("docs-demo", 1)
+    assert (found.locks, found.objects, found.download, found.error) == (
+        (LOCK,), ({"kind": "Deployment"},), Download.DOWNLOADING, "no route to host",
+    )  # fmt: skip
+    assert ledger.kept_locks() == (LOCK,)
+
+
+def test_saying_the_same_again_writes_nothing(ledger):
+    (revision,) = ledger.accept([spec()], "batch")
+    ledger.set_download(revision, Download.RECEIVED)
+    ledger.remember("cluster.type", "docker")
+    before = ledger.version()
+    ledger.set_download(revision, Download.RECEIVED)
+    ledger.remember("cluster.type", "docker")
+    assert ledger.version() == before
+
+
+def test_progress_of_a_revision_that_is_gone_is_passed_over(ledger):
+    (revision,) = ledger.accept([spec()], "batch")
+    ledger.drop_staged("docs-demo")
+    ledger.set_download(revision, Download.READY)
+    assert ledger.names() == []
+    assert not ledger.staged_now(revision)
+
+
+def test_dropping_the_staged_revision_leaves_what_runs(ledger):
+    run_revision(ledger)
+    ledger.accept([spec(version="2.0.0")], "two")
+    ledger.drop_staged("docs-demo")
+    found = ledger.workload("docs-demo")
+    assert (found.running.number, found.staged) == (1, None)
+
+
+def test_a_commit_moves_staged_to_running_for_all_workloads_at_once(ledger):
+    ledger.accept([spec("one"), spec("two")], "batch")
+    operation = journal.begin(ledger, Doing.APPLY, Phase.APPLYING, [Step("one", None, 1), Step("two", None, 1)])
+    assert [found.doing for found in ledger.workloads()] == [Doing.APPLY, Doing.APPLY]
+    journal.commit(ledger, operation)
+    assert [(found.running.number, found.staged) for found in ledger.workloads()] == [(1, None), (1, None)]
+    assert journal.unfinished(ledger).phase is Phase.FINISHING
+    journal.end(ledger, operation, [])
+    assert journal.unfinished(ledger) is None
+
+
+def test_a_request_that_arrives_while_its_predecessor_is_applied_takes_nothing_away_from_it(ledger):
+    (first,) = ledger.accept([spec(version="1.0.0")], "one")
+    operation = journal.begin(ledger, Doing.APPLY, Phase.APPLYING, [Step("docs-demo", None, first.number)])
+    ledger.accept([spec(version="2.0.0")], "two")
+    journal.commit(ledger, operation)
+    journal.end(ledger, operation, [], keep=2)
+    found = ledger.workload("docs-demo")
+    assert (found.running.spec.app_version, found.staged.spec.app_version) == ("1.0.0", "2.0.0")
+
+
+def test_only_so_many_earlier_revisions_are_kept(ledger):
+    for number in range(1, 6):
+        run_revision(ledger, version=f"{number}.0.0")
+    kept = []
+    for number in range(1, 6):
+        try:
+            kept.append(ledger.revision("docs-demo", number).number)
+        except WorkloadUnknown:
+            continue
+    assert kept == [3, 4, 5]
+
+
+def test_an_undeploy_takes_all_revisions_with_it(ledger):
+    run_revision(ledger)
+    operation = journal.begin(ledger, Doing.UNDEPLOY, Phase.REMOVING, [Step("docs-demo", 1, None)])
+    journal.end_undeploy(ledger, operation, [Entry("t", "anna", "undeploy", "docs-demo", 1, "done")])
+    assert (ledger.names(), ledger.kept_locks(), journal.unfinished(ledger)) == ([], (), None)
+    assert [entry.action for entry in journal.history(ledger, "docs-demo")] == ["apply", "undeploy"]
+
+
+def test_the_history_shows_a_changed_and_a_missing_line(ledger):
+    for number in range(3):
+        journal.record(ledger, Entry(f"t{number}", "anna", "apply", "docs-demo", number, "done"))
+    assert journal.broken_link(ledger) is None
+    with ledger.writing() as db:
+        db.execute("UPDATE history SET who = 'bert' WHERE seq = 2")
+    assert journal.broken_link(ledger) == 2
+    with ledger.writing() as db:
+        db.execute("DELETE FROM history WHERE seq = 2")
+    assert journal.broken_link(ledger) == 3
+
+
+def test_observations_are_kept_for_known_workloads_only(ledger):
+    ledger.accept([spec()], "batch")
+    seen = Observation(Observed.RUNNING, seen="2026-11-23T02:00:00Z", revision=1)
+    ledger.observe({"docs-demo": seen, "stranger": seen})
+    assert ledger.workload("docs-demo").observation == seen
+    ledger.observe({"docs-demo": None})
+    assert ledger.workload("docs-demo").observation is None
+
+
+def test_what_one_process_commits_the_other_reads(ledger):
+    with Ledger(ledger.path) as other:
+        before = other.version()
+        ledger.accept([spec()], "batch")
+        assert other.version() != before
+        assert other.names() == ["docs-demo"]
+
+
+def test_a_reader_is_not_blocked_by_a_writer(ledger):
+    with Ledger(ledger.path) as other, ledger.writing() as db:
+        db.execute("INSERT INTO facts VALUES ('a', 'b')")
+        assert other.fact("a") is None
+
+
+def test_threads_share_one_ledger(ledger):
+    ledger.accept([spec()], "batch")
+
+    def work(number):
+        ledger.remember(f"key-{number}", "value")
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [ledger.fact(f"key-{number}") for number in range(8)] == ["value"] * 8
+
+
+def test_a_newer_schema_is_refused_and_left_as_it_is(ledger):
+    with ledger.writing() as db:
+        db.execute("CREATE TABLE tomorrow (a TEXT)")
+    raw = sqlite3.connect(ledger.path)
+    raw.execute("PRAGMA user_version = 7")
+    raw.close()
+    with pytest.raises(StateTooNew, match="has schema 7, this program reads up to 1"):
+        Ledger(ledger.path)
+
+
+def test_a_file_that_is_no_ledger_is_named(tmp_path):
+    path = tmp_path / "ledger.db"
+    path.write_bytes(b"not a database, but long enough to be read as one" * 100)
+    with pytest.raises(StateDamaged, match=r"ledger\.db: file is not a database"):
+        Ledger(path)
+
+
+def test_unknown_workloads_are_named(ledger):
+    with pytest.raises(WorkloadUnknown, match="no workload nobody on this box"):
+        ledger.workload("nobody")
+
+
+def test_a_second_holder_of_the_lock_is_told_who_has_it(tmp_path):
+    path = tmp_path / "lock"
+    assert holder(path) is None
+    with exclusive(path, command="workloads apply -n a"):
+        assert holder(path)["command"] == "workloads apply -n a"
+        with pytest.raises(Locked, match=r"held by .* \(pid \d+\) since .*: workloads apply -n a"), exclusive(path, command="other"):
+            pass
+    assert holder(path) is None
+
+
+def test_a_lock_in_a_folder_that_is_not_there_is_a_clear_error(tmp_path):
+    from kelvin_provision.errors import CannotWrite
+
+    with pytest.raises(CannotWrite), exclusive(tmp_path / "no" / "lock", command="x"):
+        pass
+
+
+def test_a_locked_ledger_is_temporary(ledger, monkeypatch):
+    monkeypatch.setattr("kelvin_provision.ledger.connection.PATIENCE", 0.01)
+    with Ledger(ledger.path) as other, ledger.writing(), pytest.raises(Locked), other.writing():
+        pass
+
+
+def test_a_read_only_ledger_is_a_matter_of_permission(tmp_path):
+    path = tmp_path / "ledger.db"
+    Ledger(path).close()
+    import sqlite3 as sql
+
+    from kelvin_provision.ledger.connection import speaking_sqlite
+
+    connection = sql.connect(f"file:{path}?mode=ro", uri=True)
+    with pytest.raises(PermissionRefused), speaking_sqlite(path):
+        connection.execute("CREATE TABLE x (a)")
+    connection.close()

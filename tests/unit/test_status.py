@@ -1,0 +1,90 @@
+"""The state of a workload over every combination of slots, download, operation and observation."""
+
+import itertools
+
+import pytest
+
+from kelvin_provision.spec.words import Download, Method, State
+from kelvin_provision.status import Doing, Observation, Observed, Situation, Slot, derive, of_staged
+
+SLOTS = [None] + [
+    Slot(method, download, error, blocked)
+    for method in Method
+    for download in Download
+    for error in (None, "no route to host")
+    for blocked in (False, True)
+]
+OBSERVATIONS = [None] + [
+    Observation(observed, warnings, "2026-11-23T02:00:00Z", 1, reachable)
+    for observed in Observed
+    for warnings in ((), ("back-off 5m0s restarting failed container=gateway",))
+    for reachable in (True, False)
+]
+SITUATIONS = [
+    Situation(running, slot, doing, observation)
+    for running, slot, doing, observation in itertools.product((False, True), SLOTS, [None, *Doing], OBSERVATIONS)
+    if running or slot
+]
+
+
+def expected(now: Situation) -> State:
+    """The table of DESIGN section 5, written down a second time and in another way."""
+    if now.doing is not None:
+        return {"apply": State.DEPLOYING, "start": State.STARTING, "stop": State.STOPPING, "undeploy": State.STOPPING}[now.doing.value]
+    if now.running and now.observation is not None and now.observation.reachable is False:
+        return State.UNREACHABLE
+    instant = now.staged is not None and now.staged.method is not Method.STAGED
+    if instant and not now.staged.blocked:
+        return State.PENDING_DEPLOY if now.staged.download is Download.PENDING else State.RECEIVED
+    if now.running:
+        if now.observation is None:
+            return State.RUNNING
+        return State.FAILED if now.observation.observed is Observed.ABSENT else State(now.observation.observed.value)
+    return State.FAILED if instant else State.STAGED
+
+
+def test_every_combination_has_the_state_of_the_table():
+    wrong = [(now, derive(now).state) for now in SITUATIONS if derive(now).state is not expected(now)]
+    assert wrong == []
+    assert len(SITUATIONS) > 10_000
+
+
+def test_failed_always_names_a_cause():
+    assert [now for now in SITUATIONS if derive(now).state is State.FAILED and not derive(now).warnings] == []
+
+
+def test_the_cause_of_a_failed_try_is_shown_beside_what_runs():
+    slot = Slot(Method.STAGED, Download.READY, "version 2.0.0 was not applied: back-off")
+    status = derive(Situation(running=True, staged=slot, observation=Observation(Observed.RUNNING, seen="2026-11-23T02:00:00Z")))
+    assert (status.state, status.warnings) == (State.RUNNING, ("version 2.0.0 was not applied: back-off",))
+    assert status.last_seen == "2026-11-23T02:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("download", "state"),
+    [
+        (Download.PENDING, State.RECEIVED),
+        (Download.RECEIVED, State.RECEIVED),
+        (Download.PROCESSING, State.RECEIVED),
+        (Download.DOWNLOADING, State.DOWNLOADING),
+        (Download.READY, State.READY),
+        (Download.FAILED, State.FAILED),
+    ],
+)
+def test_the_staged_part_never_says_processing(download, state):
+    assert of_staged(Slot(Method.STAGED, download)).state is state
+
+
+def test_a_blocked_staged_revision_is_failed_whatever_its_download():
+    assert of_staged(Slot(Method.INSTANT, Download.READY, "it crashed", blocked=True)).state is State.FAILED
+
+
+def test_messages_are_the_states_words_with_a_capital():
+    assert State.PENDING_DEPLOY.message == "Pending for deploy"
+    assert State.RUNNING.message == "Running"
+    assert State.PENDING_APPLY.message == "Pending apply"
+
+
+def test_an_observation_survives_json():
+    observation = Observation(Observed.FAILED, ("a", "b"), "2026-11-23T02:00:00Z", 4, reachable=False)
+    assert Observation.from_json(observation.to_json()) == observation
