@@ -59,25 +59,25 @@ def carry_out(
         journal.commit(ledger, operation)
         finish(operation, ledger=ledger, cluster=cluster, keep=terms.keep, who=who, progress=progress)
         return
-    undo(operation, str(cause), ledger=ledger, cluster=cluster, lookup=lookup, patience=terms.back, who=who, progress=progress)
-    if isinstance(cause, ApplyFailed | Interrupted):
-        raise cause
-    raise ApplyFailed(f"{cause}; everything is back to what ran before", evidence=cause.evidence) from cause
+    try:
+        undo(operation, str(cause), ledger=ledger, cluster=cluster, lookup=lookup, patience=terms.back, who=who, progress=progress)
+    except UndoFailed as error:
+        raise UndoFailed(str(error), hint=error.hint, evidence=(*error.evidence, *cause.evidence)) from cause
+    kind = Interrupted if isinstance(cause, Interrupted) else ApplyFailed
+    raise kind(f"{cause}; everything is back to what ran before", hint=cause.hint, evidence=cause.evidence) from cause
 
 
 def _judge(health: Mapping[str, Health], steps: Sequence[Step], cluster: Cluster, *, stopped: bool) -> ProvisionError | None:
     """Why it did not work, with evidence gathered before anything is undone; None when all are up."""
     if stopped:
-        return Interrupted("stopped by a signal; everything is back to what ran before")
+        return Interrupted("stopped by a signal")
     bad = {step.workload: health[step.workload] for step in steps if health[step.workload].phase is not Phase.READY}
     if not bad:
         return None
     evidence = [f"{name}: {line}" for name in bad for line in cluster.evidence(name)]
     causes = "; ".join(f"{name}: {_words(found)}" for name, found in bad.items())
     first = next(iter(bad))
-    return ApplyFailed(
-        f"{causes}; everything is back to what ran before", evidence=evidence, hint=f"kelvin-provision workloads show -n {first}"
-    )
+    return ApplyFailed(causes, evidence=evidence, hint=f"kelvin-provision workloads show -n {first}")
 
 
 def _words(found: Health) -> str:

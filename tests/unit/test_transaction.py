@@ -1,0 +1,247 @@
+"""The transaction on a fake cluster: all or nothing, and a crash at every step of it."""
+
+import itertools
+
+import pytest
+
+from kelvin_provision.cluster.protocol import Health, Patience, Phase
+from kelvin_provision.errors import ApplyFailed, ClusterUnreachable, Interrupted, SecretMissing, UndoFailed
+from kelvin_provision.events import Note
+from kelvin_provision.ledger import journal
+from kelvin_provision.ledger.ledger import Ledger
+from kelvin_provision.ledger.model import Step
+from kelvin_provision.ops import transaction, undeploy
+from kelvin_provision.spec.words import Download, Method
+from kelvin_provision.spec.workload import Spec, System, Variable
+from tests.fakes.cluster import FakeCluster
+
+TERMS = transaction.Terms(forward=Patience(), back=Patience(), keep=2)
+
+
+class Crash(BaseException):
+    """kill -9, as far as one process can play it: nothing of ours runs after it."""
+
+
+def lookup(name):
+    raise SecretMissing(name)
+
+
+class Box:
+    """A ledger on disk and a fake cluster, and the commands a person would give."""
+
+    def __init__(self, path):
+        self.ledger = Ledger(path)
+        self.cluster = FakeCluster()
+        self.said = []
+
+    def stage(self, version, *names):
+        specs = [
+            Spec(
+                name=name,
+                title=name,
+                app_name="app",
+                app_version=version,
+                cluster_name="c",
+                method=Method.STAGED,
+                image=f"r.io/app:{version}",
+            )
+            for name in names
+        ]
+        for revision in self.ledger.accept(specs, version):
+            self.ledger.set_locks(revision, [])
+            self.ledger.set_objects(revision, self.cluster.render(revision.spec, (), revision.number))
+            self.ledger.set_download(revision, Download.READY)
+
+    def apply(self, *names, stop=lambda: False, look_up=lookup):
+        steps, wanted = [], {}
+        for workload in self.ledger.workloads(names):
+            staged = workload.staged
+            steps.append(Step(workload.name, workload.running.number if workload.running else None, staged.number))
+            wanted[workload.name] = staged.objects
+        transaction.carry_out(
+            steps, wanted, ledger=self.ledger, cluster=self.cluster, lookup=look_up, terms=TERMS, who="anna", progress=self.said.append,
+            stop=stop,
+        )  # fmt: skip
+
+    def recover(self):
+        return transaction.recover(
+            ledger=self.ledger, cluster=lambda: self.cluster, lookup=lookup, terms=TERMS, who="anna", progress=self.said.append
+        )
+
+    def on_cluster(self, *names):
+        return [self.cluster.image_of(name) for name in names]
+
+    def versions(self, *names):
+        return [
+            (found.running and found.running.spec.app_version, found.staged and found.staged.spec.app_version)
+            for found in self.ledger.workloads(names)
+        ]
+
+
+@pytest.fixture
+def box(tmp_path):
+    found = Box(tmp_path / "ledger.db")
+    yield found
+    found.ledger.close()
+
+
+def test_a_first_apply_brings_all_up(box):
+    box.stage("1", "a", "b")
+    box.apply("a", "b")
+    assert box.on_cluster("a", "b") == ["r.io/app:1", "r.io/app:1"]
+    assert box.versions("a", "b") == [("1", None), ("1", None)]
+    assert [(entry.workload, entry.outcome) for entry in journal.history(box.ledger)] == [("a", "done"), ("b", "done")]
+
+
+def test_one_that_does_not_come_up_takes_all_back(box):
+    box.stage("1", "a", "b")
+    box.apply("a", "b")
+    box.stage("2", "a", "b")
+    crash = Health(Phase.FAILED, "CrashLoopBackOff: exit code 3")
+    box.cluster.healths = {"b": [crash, crash, Health(Phase.READY)]}  # wait, evidence, wait again
+    with pytest.raises(ApplyFailed, match=r"b: CrashLoopBackOff: exit code 3; everything is back to what ran before") as caught:
+        box.apply("a", "b")
+    assert caught.value.evidence == ("b: b: CrashLoopBackOff: exit code 3",)
+    assert caught.value.hint == "kelvin-provision workloads show -n b"
+    assert box.on_cluster("a", "b") == ["r.io/app:1", "r.io/app:1"]
+    assert box.versions("a", "b") == [("1", "2"), ("1", "2")]
+    assert journal.unfinished(box.ledger) is None
+
+
+def test_a_new_workload_that_fails_is_removed_again_and_its_neighbour_goes_back(box):
+    box.stage("1", "a")
+    box.apply("a")
+    box.stage("2", "a", "fresh")
+    box.cluster.broken = {"fresh": "ImagePullBackOff"}
+    with pytest.raises(ApplyFailed):
+        box.apply("a", "fresh")
+    assert box.on_cluster("a", "fresh") == ["r.io/app:1", None]
+
+
+def test_what_is_not_up_in_time_is_said_to_be_waiting(box):
+    box.stage("1", "a")
+    box.cluster.healths = {"a": [Health(Phase.WAITING, "1 replicas to go")]}
+    with pytest.raises(ApplyFailed, match="a: not up in time, 1 replicas to go"):
+        box.apply("a")
+
+
+def test_a_signal_undoes_it(box):
+    box.stage("1", "a", "b")
+    asked = itertools.count()
+    with pytest.raises(Interrupted, match=r"stopped by a signal; everything is back to what ran before"):
+        box.apply("a", "b", stop=lambda: next(asked) >= 1)
+    assert box.on_cluster("a", "b") == [None, None]
+    assert [entry.outcome for entry in journal.history(box.ledger)] == ["undone", "undone"]
+
+
+def test_a_missing_secret_undoes_what_was_put_before_it(box):
+    secret = System(environment=(Variable("A", "<% secrets.a %>"),))
+    box.stage("1", "a")
+    (revision,) = box.ledger.accept(
+        [Spec(name="b", title="b", app_name="x", app_version="1", cluster_name="c", method=Method.STAGED, image="r.io/x:1", system=secret)],
+        "b",
+    )
+    box.ledger.set_objects(revision, box.cluster.render(revision.spec, (), 1))
+    with pytest.raises(ApplyFailed, match=r"secrets\.a; everything is back to what ran before"):
+        box.apply("a", "b")
+    assert box.on_cluster("a", "b") == [None, None]
+
+
+def test_when_the_old_version_does_not_come_up_either_it_says_what_is_certain(box):
+    box.stage("1", "a", "b")
+    box.apply("a", "b")
+    box.stage("2", "a", "b")
+    box.cluster.healths = {
+        "a": [Health(Phase.READY), Health(Phase.READY)],
+        "b": [Health(Phase.FAILED, "exit 3"), Health(Phase.FAILED, "exit 4")],
+    }
+    with pytest.raises(UndoFailed, match="b: exit 3; the earlier version does not come up again") as caught:
+        box.apply("a", "b")
+    assert caught.value.evidence == (
+        "a: certain: the earlier version is up",
+        "b: certain: the earlier version is asked for; not up: exit 4",
+        "b: b: exit 3",
+    )
+    assert journal.unfinished(box.ledger) is None
+
+
+def test_when_the_cluster_cannot_be_told_the_next_command_tries_the_way_back_again(box):
+    box.stage("1", "a")
+    box.apply("a")
+    box.stage("2", "a")
+
+    def gone(verb, workload):
+        if verb in {"wait", "revert"}:
+            raise ClusterUnreachable("no answer")
+
+    box.cluster.before = gone
+    with pytest.raises(UndoFailed, match="the way back could not be taken: no answer") as caught:
+        box.apply("a")
+    assert caught.value.evidence == ("a: not certain: it may be the old version, the new one or both",)
+    box.cluster.before = lambda verb, workload: None
+    assert len(box.recover()) == 1
+    assert box.on_cluster("a") == ["r.io/app:1"]
+    assert journal.unfinished(box.ledger) is None
+
+
+STEPS = [("put", "a"), ("put", "b"), ("wait", "a"), ("finish", "a"), ("finish", "b")]
+
+
+@pytest.mark.parametrize(("verb", "workload"), STEPS)
+def test_a_crash_at_any_step_of_an_apply_is_undone_or_finished_by_the_next_command(box, verb, workload):
+    box.stage("1", "a", "b")
+    box.apply("a", "b")
+    box.stage("2", "a", "b")
+
+    def crash(at, name):
+        if (at, name) == (verb, workload):
+            raise Crash
+
+    box.cluster.before = crash
+    with pytest.raises(Crash):
+        box.apply("a", "b")
+    assert [found.situation.doing for found in box.ledger.workloads()] == ["apply", "apply"]
+    box.cluster.before = lambda verb, workload: None
+    (said,) = box.recover()
+    version = "2" if verb == "finish" else "1"
+    assert said.endswith("of a, b was finished" if verb == "finish" else "of a, b was undone")
+    assert Note(said) in box.said
+    assert box.on_cluster("a", "b") == [f"r.io/app:{version}"] * 2
+    assert [running for running, _ in box.versions("a", "b")] == [version] * 2
+    assert box.recover() == ()
+
+
+@pytest.mark.parametrize(("verb", "workload"), [("revert", "b"), ("revert", "a"), ("wait", "a")])
+def test_a_crash_on_the_way_back_is_gone_on_with(box, verb, workload):
+    box.stage("1", "a", "b")
+    box.apply("a", "b")
+    box.stage("2", "a", "b")
+    waits = itertools.count()
+
+    def crash(at, name):
+        if (at, name) == (verb, workload) and (verb != "wait" or next(waits) == 1):
+            raise Crash
+
+    box.cluster.before = crash
+    box.cluster.healths = {"b": [Health(Phase.FAILED, "exit 3")]}
+    with pytest.raises(Crash):
+        box.apply("a", "b")
+    box.cluster.before = lambda verb, workload: None
+    assert box.recover()[0].endswith("of a, b was undone")
+    assert box.on_cluster("a", "b") == ["r.io/app:1"] * 2
+
+
+def test_an_interrupted_undeploy_is_finished(box):
+    box.stage("1", "a")
+    box.apply("a")
+
+    def crash(verb, workload):
+        if verb == "remove":
+            raise Crash
+
+    box.cluster.before = crash
+    with pytest.raises(Crash):
+        undeploy.run(box.ledger, lambda: box.cluster, ["a"], who="anna")
+    box.cluster.before = lambda verb, workload: None
+    assert box.recover() == ("an interrupted undeploy of a was finished",)
+    assert (box.ledger.names(), box.cluster.live) == ([], {})
