@@ -44,7 +44,9 @@ def app_of(payload: Mapping[str, Any], path: Path, findings: Findings) -> App:
 
 def _legacy(given: dict[str, Any], path: Path, findings: Findings) -> App:
     top = check_rest(Legacy, given, path, findings)
-    info = check_rest(Info, top.info or {}, (*path, "info"), findings)
+    # what else stands below info is the platform's business
+    known = {key: value for key, value in (top.info or {}).items() if key in Info.model_fields}
+    info = check_rest(Info, known, (*path, "info"), findings)
     app = top.app or {}
     kind = _type(app.get("type"), (*path, "app", "type"), findings)
     block = app.get(kind) if kind else None
@@ -80,7 +82,9 @@ def _modern(given: dict[str, Any], path: Path, findings: Findings) -> App:
 
 def _type(value: Any, path: Path, findings: Findings) -> str | None:
     """What the app is; all that this box can run become a container."""
-    if value is None or value in TYPES:
+    if value is None:
+        return None
+    if isinstance(value, str) and value in TYPES:
         return value
     known = f"{', '.join(TYPES[:-1])} or {TYPES[-1]}"
     if value == "task":

@@ -17,8 +17,9 @@ Placed = tuple[Path, Object]
 
 def objects_of(values: Sequence[Any], path: Path, namespace: str, findings: Findings) -> tuple[Placed, ...]:
     """The objects with their paths, lists flattened. The namespace is this box's: another one in an object is refused."""
+    before = len(findings.found)
     placed = [pair for number, value in enumerate(values) for pair in _flat(value, (*path, number), findings)]
-    if not placed and not findings.found:
+    if not placed and len(findings.found) == before:
         findings.add(path, "empty; right is at least one Kubernetes object")
     if len(placed) > MOST:
         findings.add(path, f"{len(placed)} objects; right are at most {MOST}")

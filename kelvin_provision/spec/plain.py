@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 
@@ -123,9 +123,10 @@ class _Reader:
         self.open.append(_Frame(value, self.place, event.anchor))
 
     def _alias(self, event: yaml.AliasEvent) -> None:
-        if event.anchor is None or event.anchor not in self.anchors:
+        known = self.anchors.get(str(event.anchor))
+        if known is None:
             self._stop("an alias without its anchor before it, or inside it; right is to write the value out")
-        value, nodes, characters, height = self.anchors[event.anchor]
+        value, nodes, characters, height = known
         if self.open and self.open[-1].awaits_key:
             self._key(value)
         else:
@@ -179,7 +180,7 @@ class _Reader:
         if tag not in _TAGS:
             self._stop("a YAML tag; right is a plain value, or text in quotes")
 
-    def _stop(self, message: str) -> None:
+    def _stop(self, message: str) -> NoReturn:
         self.notes.add(self.place, message)
         raise _Stop
 

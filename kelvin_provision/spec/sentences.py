@@ -9,9 +9,9 @@ from collections.abc import Collection, Mapping
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from kelvin_provision.spec.findings import Findings, Path, got, kind_of, unknown
-from pydantic_core import ErrorDetails
 
 _NAME = "lower-case letters, digits and '-', beginning with a letter and ending with a letter or digit"
 WORDS: Mapping[str, str] = {
