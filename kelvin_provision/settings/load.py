@@ -1,0 +1,101 @@
+"""The settings together: flag, environment, user file, site file, default, in this order; every finding at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from kelvin_provision.errors import SettingsInvalid
+from kelvin_provision.settings.keys import HOST, KEYS
+from kelvin_provision.settings.model import (
+    ApplySettings,
+    ClusterSettings,
+    DownloadSettings,
+    Origin,
+    RegistrySettings,
+    RuntimeSettings,
+    Settings,
+)
+from kelvin_provision.settings.sources import NAME, Given, files, foreign, variables
+from kelvin_provision.spec.words import Method
+
+ROOT_STATE = Path("/var/lib/kelvin-provision")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The settings, and for each key its value and where it came from."""
+
+    settings: Settings
+    origins: tuple[Origin, ...]
+
+
+def load(*, config: Path | None = None, state_dir: Path | None = None, environ: Mapping[str, str], is_root: bool) -> Loaded:
+    """Read what there is. `config` replaces both files; `state_dir` is the flag. Raises SettingsInvalid, PermissionRefused."""
+    findings: list[str] = []
+    given: dict[str, Given] = {}
+    for source in (files(config, environ, findings, is_root=is_root), variables(environ, findings)):
+        given.update({one.key: one for one in source})
+    given.update({one.key: one for one in foreign(environ, given)})
+    if state_dir is not None:
+        path = state_dir.expanduser().absolute()
+        given["state_dir"] = Given("state_dir", path, str(path), "--state-dir")
+    elif "state_dir" not in given:
+        path = _state_default(is_root=is_root)
+        given["state_dir"] = Given("state_dir", path, str(path), "default")
+    values = {one.key: one.value for one in given.values()}
+    method = _method(values, findings)
+    if findings:
+        count = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
+        raise SettingsInvalid(f"the settings are not right: {count}", evidence=findings)
+    return Loaded(_settings(values, method), tuple(_origins(given)))
+
+
+def _state_default(*, is_root: bool) -> Path:
+    if is_root:
+        return ROOT_STATE
+    import platformdirs
+
+    return platformdirs.user_state_path(NAME, appauthor=False)
+
+
+def _origins(given: Mapping[str, Given]) -> Iterator[Origin]:
+    """Every key with its value, in the table's order; of registries, what was given."""
+    for key in KEYS:
+        start, _, leaf = key.name.partition(HOST)
+        names = sorted(name for name in given if name.startswith(start) and name.endswith(leaf)) if leaf else [key.name]
+        for name in names:
+            one = given.get(name)
+            yield Origin(name, one.text if one else key.default, one.origin if one else "default", key.doc)
+
+
+def _method(values: Mapping[str, Any], findings: list[str]) -> Method:
+    staged = values.get("workload_deploy.staged", False)
+    instant = values.get("workload_deploy.instantly_apply", True)
+    if not staged and not instant:
+        findings.append("workload_deploy: staged and instantly_apply are both false, nothing would be done; right is staged: true as well")
+    return Method.STANDARD if not staged else Method.INSTANT if instant else Method.STAGED
+
+
+def _settings(values: Mapping[str, Any], method: Method) -> Settings:
+    def section(name: str) -> dict[str, Any]:
+        start = f"{name}."
+        return {key.removeprefix(start): value for key, value in values.items() if key.startswith(start)}
+
+    hosts: dict[str, dict[str, Any]] = {}
+    for name, value in section("registries").items():
+        host, _, leaf = name.rpartition(".")
+        hosts.setdefault(host, {})[leaf] = value
+    top = {name: values[name] for name in ("state_dir", "secrets_dir", "registry", "keep_revisions") if name in values}
+    return Settings(
+        registries=MappingProxyType({host: RegistrySettings(**leaves) for host, leaves in hosts.items()}),
+        cluster=ClusterSettings(**section("cluster")),
+        runtime=RuntimeSettings(**section("runtime")),
+        download=DownloadSettings(**section("download")),
+        apply=ApplySettings(**section("apply")),
+        default_method=method,
+        **top,
+    )

@@ -1,0 +1,89 @@
+"""The volumes of an app manifest into values: their targets, their bytes, their names."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import posixpath
+import re
+from collections.abc import Sequence
+
+from kelvin_provision.spec import blocks
+from kelvin_provision.spec.findings import Findings, Path, shown
+from kelvin_provision.spec.secrets import REFERENCE
+from kelvin_provision.spec.words import VolumeKind
+from kelvin_provision.spec.workload import Volume
+
+Placed = Sequence[tuple[Path, blocks.VolumeBlock]]
+
+
+def volumes_of(checked: Placed, findings: Findings) -> tuple[Volume, ...]:
+    """Values for the volumes that have the right shape; names and targets are compared over all of them."""
+    names: set[str] = set()
+    targets: set[str] = set()
+    for place, item in checked:
+        target = posixpath.normpath(item.target)
+        if target in targets:
+            findings.add((*place, "target"), f"target {shown(target)} is used twice; right is one that is not taken")
+        if item.name in names:
+            findings.add((*place, "name"), f"volume name {item.name} is used twice; right is one that is not taken")
+        targets.add(target)
+        names.add(item.name or "")
+    return tuple(_volume(place, item, names, findings) for place, item in checked)
+
+
+def _volume(path: Path, item: blocks.VolumeBlock, names: set[str], findings: Findings) -> Volume:
+    kind = VolumeKind(item.type)
+    for other in VolumeKind:
+        if other is not kind and getattr(item, other) is not None:
+            findings.add((*path, other), f"does not go with type {kind}; right is to leave it out")
+    if kind is not VolumeKind.PERSISTENT and getattr(item, kind) is None:
+        findings.add((*path, kind), f"missing; right for type {kind} is a mapping with {_CONTENT[kind]}")
+    _check_path(item.target, (*path, "target"), findings)
+    if item.host:
+        _check_path(item.host.source, (*path, "host", "source"), findings)
+    return Volume(
+        name=item.name or _named_after(item.target, names),
+        kind=kind,
+        target=posixpath.normpath(item.target),
+        data=_data(item.text, (*path, "text", "data"), findings) if item.text else "",
+        secret=item.secret.value if item.secret else "",
+        source=posixpath.normpath(item.host.source) if item.host else "",
+        mode=item.secret.mode if item.secret else "0644",
+    )
+
+
+_CONTENT = {VolumeKind.TEXT: "data", VolumeKind.HOST: "source", VolumeKind.SECRET: "value"}
+
+
+def _check_path(text: str, path: Path, findings: Findings) -> None:
+    """Kubernetes refuses `..` and, in a target, `:`; a volume over the whole root would hide the image."""
+    if ".." in text.split("/") or (path[-1] == "target" and (":" in text or not text.strip("/"))):
+        findings.add(path, f"expected an absolute path without '..' and ':', below /, got {shown(text)}")
+
+
+def _named_after(target: str, names: set[str]) -> str:
+    """A name that stays the same when the list is put in another order: a persistent volume is found again by it."""
+    plain = re.sub(r"[^a-z0-9]+", "-", target.lower()).strip("-")[:40].strip("-")
+    base = plain if plain[:1].isalpha() else f"volume-{plain}".strip("-")
+    name, number = base, 1
+    while name in names:
+        number += 1
+        name = f"{base}-{number}"
+    names.add(name)
+    return name
+
+
+def _data(text: blocks.TextBlock, path: Path, findings: Findings) -> str:
+    """The file's bytes, as base64."""
+    try:
+        data = base64.b64decode(text.data, validate=True) if text.base64 else text.data.encode(text.encoding)
+    except UnicodeEncodeError:
+        findings.add(path, f"has characters that {text.encoding} does not know; right is another encoding")
+        return ""
+    except (binascii.Error, ValueError):
+        findings.add(path, "not base64; right is base64 without line breaks, or base64: false")
+        return ""
+    if not text.base64 and REFERENCE.search(text.data):
+        findings.add(path, "a text volume is a plain file, no secret is filled in; right is a volume of type secret")
+    return base64.b64encode(data).decode("ascii")
