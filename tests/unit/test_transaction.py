@@ -153,7 +153,7 @@ def test_when_the_old_version_does_not_come_up_either_it_says_what_is_certain(bo
     box.stage("2", "a", "b")
     box.cluster.healths = {
         "a": [Health(Phase.READY), Health(Phase.READY)],
-        "b": [Health(Phase.FAILED, "exit 3"), Health(Phase.FAILED, "exit 4")],
+        "b": [Health(Phase.FAILED, "exit 3"), Health(Phase.FAILED, "exit 3"), Health(Phase.FAILED, "exit 4")],
     }
     with pytest.raises(UndoFailed, match="b: exit 3; the earlier version does not come up again") as caught:
         box.apply("a", "b")
