@@ -106,6 +106,13 @@ class PlanRefused(ProvisionError):
     hint_default = "correct the findings, deploy again, then apply"
 
 
+class StagingFailed(ProvisionError):
+    """An image could not be brought here for good; what runs was not touched."""
+
+    code, exit_code = "staging-failed", 1
+    hint_default = "correct what the message names, then deploy again"
+
+
 class ApplyFailed(ProvisionError):
     """The new version did not come up; everything is back to what ran before."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,7 +69,7 @@ class Node:
             return remembered
         if chosen.kubeconfig or K3S_CONFIG.exists():
             return "kubernetes"
-        if self.settings.runtime.type == "docker" or "://" in (self.settings.runtime.address or "") or DOCKER_SOCKET.exists():
+        if self.settings.runtime.type == "docker" or self._docker_url or DOCKER_SOCKET.exists():
             return "docker"
         raise ClusterMissing("this box has no kubeconfig of k3s, none in KUBECONFIG, and no Docker Engine")
 
@@ -79,10 +80,16 @@ class Node:
         if self.cluster_type == "docker":
             from kelvin_provision.cluster.docker.cluster import DockerBox
 
-            return DockerBox(self.settings)
+            return DockerBox(self._docker_url, cluster_name=self.settings.cluster.name or "")
         from kelvin_provision.cluster.kubernetes.cluster import Kubernetes
 
         return Kubernetes(self.settings)
+
+    @property
+    def _docker_url(self) -> str | None:
+        """Docker's address, when one is set: a URL. A bare path is containerd's."""
+        address = self.settings.runtime.address
+        return address if address and "://" in address else None
 
     @cached_property
     def runtime(self) -> Runtime:
@@ -92,10 +99,10 @@ class Node:
         if kind == "docker":
             from kelvin_provision.runtimes.docker import DockerRuntime
 
-            return DockerRuntime(self.settings)
+            return DockerRuntime(self._docker_url)
         from kelvin_provision.runtimes.containerd import find
 
-        return find(chosen)
+        return find(replace(chosen, address=None) if self._docker_url else chosen)
 
     @property
     def lookup(self) -> Lookup:
