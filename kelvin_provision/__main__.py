@@ -1,0 +1,8 @@
+"""`python -m kelvin_provision` is `kelvin-provision`."""
+
+import sys
+
+from kelvin_provision.cli.main import main
+
+if __name__ == "__main__":
+    sys.exit(main())

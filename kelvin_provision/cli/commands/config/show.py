@@ -1,0 +1,33 @@
+"""Show every setting with its value and where it comes from."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+
+from kelvin_provision.cli.session import Session
+from kelvin_provision.report import SCHEMA, Report, Table
+from kelvin_provision.settings.model import Origin
+
+# `https://user:password@host`: what stands before the @ is nobody's business.
+_LOGIN = re.compile(r"//[^/@\s]+@")
+
+
+def command(session: Session) -> Report:
+    """Show every setting with its value and where it comes from.
+
+    A flag wins over the environment (KELVIN_PROVISION_*), that over the files, those over the defaults.
+    """
+    from kelvin_provision.settings.load import load  # type: ignore[import-not-found]
+
+    loaded = load(config=session.config, state_dir=session.state_dir, environ=os.environ, is_root=os.geteuid() == 0)
+    return shown(loaded.origins)
+
+
+def shown(origins: Sequence[Origin]) -> Report:
+    """The settings as a report; logins inside of addresses are left out."""
+    rows = [(o.key, _LOGIN.sub("//***@", o.value), o.origin, o.doc) for o in origins]
+    settings = [dict(zip(("key", "value", "origin", "doc"), row, strict=True)) for row in rows]
+    table = Table(("key", "value", "origin", "doc"), rows, wide=frozenset({"doc"}))
+    return Report("config show", table=table, document={"schema": SCHEMA, "settings": settings}, names=tuple(o.key for o in origins))

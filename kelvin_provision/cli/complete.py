@@ -1,0 +1,116 @@
+"""What could stand next on the command line. Names of commands come from the table; only options import a command.
+
+The scripts in `completions/` call the program with `_KELVIN_PROVISION_COMPLETE` set to the shell and the words up to the
+cursor, the unfinished one last. Nothing here fails: a shell that completes must not be spoken to.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from kelvin_provision.cli.table import ENTRIES, PROGRAM, Command, Entries, Group
+
+FILES = (":files", "")
+SHELLS = ("bash", "zsh", "fish")
+Candidate = tuple[str, str]
+
+
+def answer(shell: str, words: Sequence[str]) -> int:
+    """Print one candidate a line, with its help where the shell can show it; `:files` when it is a path that is wanted."""
+    found: list[Candidate] = []
+    # A broken ledger or a half-typed option must not print a traceback into somebody's prompt.
+    with suppress(Exception):
+        found = candidates(list(words) or [""])
+    lines = [f"{word}\t{text}" if text and shell != "bash" else word for word, text in found]
+    with suppress(OSError):
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
+        sys.stdout.flush()
+    return 0
+
+
+def candidates(words: Sequence[str]) -> list[Candidate]:
+    """Everything that could take the place of the last word, with its one-line help."""
+    *before, unfinished = _joined(words)
+    entries: Entries = ENTRIES
+    path = [PROGRAM]
+    for at, word in enumerate(before):
+        entry = entries.get(word)
+        if isinstance(entry, Command):
+            return _of_command(" ".join((*path, word)), entry, before[at + 1 :], unfinished)
+        if isinstance(entry, Group):
+            entries = entry.commands
+            path.append(word)
+        elif not word.startswith("-"):
+            return []
+    options = [("--help", "Show this message and exit."), *([("--version", "Print the version and exit.")] if path == [PROGRAM] else [])]
+    names = options if unfinished.startswith("-") else [(name, entry.help) for name, entry in entries.items()]
+    return [pair for pair in names if pair[0].startswith(unfinished)]
+
+
+def workload_names(ctx: Any, args: list[str], incomplete: str) -> list[str]:  # noqa: ARG001  (typer finds these by name)
+    """The names in the ledger; none when it can't be read."""
+    with suppress(Exception):
+        from kelvin_provision import ledger
+
+        given = ctx.params.get("state_dir")
+        names: list[str] = ledger.names(Path(given) if given else None)  # type: ignore[attr-defined]
+        return [name for name in names if name.startswith(incomplete)]
+    return []
+
+
+def _joined(words: Sequence[str]) -> list[str]:
+    """Bash hands out `--output=js` as three words; what was one option and its value becomes two."""
+    flat: list[str] = []
+    for word in words[:-1]:
+        name, equals, value = word.partition("=") if word.startswith("--") else (word, "", "")
+        flat += [name, value] if equals else [word]
+    last = words[-1]
+    if last.startswith("--") and "=" in last:
+        name, _, last = last.partition("=")
+        flat.append(name)
+    return [*(word for word in flat if word != "="), "" if last == "=" else last]
+
+
+def _of_command(path: str, entry: Command, before: Sequence[str], unfinished: str) -> list[Candidate]:
+    from kelvin_provision.cli.lazy import loaded
+
+    command: Any = loaded(path, entry)
+    context = command.make_context(path, list(_settled(command, before)), resilient_parsing=True)
+    wanted = _waiting(command, before)
+    if wanted is None and unfinished.startswith("-"):
+        rows = [(option, parameter.help or "") for parameter in command.get_params(context) for option in _names(parameter)]
+        return [row for row in rows if row[0].startswith(unfinished)]
+    if wanted is None:
+        arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
+        wanted = next((argument for argument in arguments if argument.nargs == -1 or not context.params.get(argument.name)), None)
+    if wanted is None:
+        return []
+    items = wanted.shell_complete(context, unfinished)
+    if any(item.type in {"file", "dir"} for item in items):
+        return [FILES]
+    return [(item.value, item.help or "") for item in items]
+
+
+def _names(parameter: Any) -> list[str]:
+    """The long names of an option: what a person who asks wants to learn."""
+    if parameter.param_type_name != "option":
+        return []
+    return [name for name in (*parameter.opts, *parameter.secondary_opts) if name.startswith("--")]
+
+
+def _waiting(command: Any, before: Sequence[str]) -> Any:
+    """The option that the last word names and that still wants its value."""
+    last = before[-1] if before else ""
+    for parameter in command.params:
+        if parameter.param_type_name == "option" and not parameter.is_flag and last in parameter.opts:
+            return parameter
+    return None
+
+
+def _settled(command: Any, before: Sequence[str]) -> Sequence[str]:
+    """The words that can be parsed: an option without its value yet is left out."""
+    return before[:-1] if _waiting(command, before) is not None else before

@@ -1,0 +1,136 @@
+"""What the states and exit codes mean, for `explain` and for the generated pages. The errors explain themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kelvin_provision.errors import ProvisionError, leaves
+from kelvin_provision.spec.words import Download, State
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """`after` is what leads there, `then` what to do, both whole sentences."""
+
+    meaning: str
+    after: str
+    then: str
+
+
+STATES: dict[State | Download, Explanation] = {
+    State.PENDING_DEPLOY: Explanation(
+        "The agent has been asked to deploy it and has not begun.",
+        "`workloads deploy` without staging, or with instant apply once the images are there.",
+        "Wait. If it stays: kelvin-provision agent status",
+    ),
+    State.PENDING_APPLY: Explanation(
+        "The agent has been asked to apply the staged version and has not begun.",
+        "`workloads apply`.",
+        "Wait. If it stays: kelvin-provision agent status",
+    ),
+    State.PENDING_START: Explanation(
+        "The agent has been asked to start it and has not begun.",
+        "A stopped workload is started again.",
+        "Wait. If it stays: kelvin-provision agent status",
+    ),
+    State.PENDING_STOP: Explanation(
+        "The agent has been asked to stop it and has not begun.",
+        "A running workload is to be stopped.",
+        "Wait. If it stays: kelvin-provision agent status",
+    ),
+    State.RECEIVED: Explanation(
+        "The agent has taken the request and will act soon.",
+        "`workloads deploy`.",
+        "Wait. If it stays: kelvin-provision agent status",
+    ),
+    Download.PROCESSING: Explanation(
+        "The agent asks the registry what the images are made of. No bytes of them are on their way yet.",
+        "A staged request was received.",
+        "Wait. It needs the registry: if it stays, kelvin-provision workloads show -n NAME says why.",
+    ),
+    State.DOWNLOADING: Explanation(
+        "The images of the staged version are on their way. What runs is not touched.",
+        "The registry said what the images are made of.",
+        "Wait. A broken link is no loss: the download goes on from the byte where it stopped.",
+    ),
+    State.READY: Explanation(
+        "Everything that the staged version needs is on this box and was verified. No network is needed any more.",
+        "All its images were downloaded, checked and given to the runtime.",
+        "kelvin-provision workloads apply -n NAME",
+    ),
+    State.STAGED: Explanation(
+        "No version of it runs; only a staged one exists.",
+        "A new workload was deployed as staged.",
+        "When kelvin-provision workloads list --staged says ready: kelvin-provision workloads apply -n NAME",
+    ),
+    State.DEPLOYING: Explanation(
+        "Its objects are being changed on the cluster.",
+        "`workloads apply`, a deploy without staging, or instant apply.",
+        "Wait. If it does not come up, what ran before comes back by itself.",
+    ),
+    State.STARTING: Explanation(
+        "Its containers are on their way up.",
+        "It was applied or started.",
+        "Wait. What holds it up: kelvin-provision workloads show -n NAME",
+    ),
+    State.RUNNING: Explanation(
+        "It runs, and its health checks say so.",
+        "Its containers came up and stayed up.",
+        "Nothing.",
+    ),
+    State.STOPPING: Explanation(
+        "Its containers are being ended.",
+        "It was stopped or removed.",
+        "Wait.",
+    ),
+    State.STOPPED: Explanation(
+        "It is kept on this box with its data and does not run.",
+        "It was stopped.",
+        "Applying a staged version starts it.",
+    ),
+    State.FAILED: Explanation(
+        "It does not run, or its download can't go on. There is always a warning that names the cause.",
+        "A container ends again and again, an image can't be had, or the cluster refuses an object.",
+        "kelvin-provision workloads show -n NAME",
+    ),
+    State.UNREACHABLE: Explanation(
+        "The cluster or the runtime does not answer. What is shown beside it is what was seen last.",
+        "k3s or Docker Engine is stopped, starting or stuck.",
+        "systemctl status k3s docker",
+    ),
+}
+
+EXIT_CODES: dict[int, str] = {
+    0: "Done, or nothing to do.",
+    1: "Failed and undone: what ran before runs.",
+    2: "The command line is not right.",
+    3: "There are changes (only where asked for by --exit-code).",
+    65: "What was given is not right: a request, a reference, an image.",
+    66: "There is no such workload, image, or staged version.",
+    69: "The cluster, the runtime, the registry or the agent does not answer.",
+    70: "A bug of kelvin-provision.",
+    71: "Failed, and the way back failed too; the evidence says what is certain.",
+    73: "No space, or it can't be written.",
+    75: "Locked or not ready: try again later.",
+    77: "Permission is missing.",
+    78: "The configuration or the state is not right.",
+    130: "Interrupted.",
+}
+
+
+def errors() -> tuple[type[ProvisionError], ...]:
+    """Every error, by exit code and then by code."""
+    return tuple(sorted(leaves(), key=lambda error: (error.exit_code, error.code)))
+
+
+def meaning(error: type[ProvisionError]) -> str:
+    """Its docstring as one line."""
+    return " ".join((error.__doc__ or "").split())
+
+
+def words() -> Iterator[str]:
+    """Everything that can be explained, as it is typed."""
+    yield from (state.value for state in STATES)
+    yield from (error.code for error in errors())
+    yield from (str(code) for code in EXIT_CODES)

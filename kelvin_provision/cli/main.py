@@ -1,0 +1,52 @@
+"""The way in: words of a command line to an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from kelvin_provision import __version__
+from kelvin_provision.cli.table import PROGRAM
+
+COMPLETE = "_KELVIN_PROVISION_COMPLETE"
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; nothing below raises to here but a second Ctrl-C."""
+    words = list(sys.argv[1:] if words is None else words)
+    if words == ["--version"]:
+        # Scripts ask for it often; it need not wait for typer.
+        sys.stdout.write(f"{PROGRAM} {__version__}\n")
+        return 0
+    shell = os.environ.get(COMPLETE)
+    try:
+        if shell:
+            from kelvin_provision.cli import complete
+
+            return complete.answer(shell, words)
+        return _run(words)
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(words: list[str]) -> int:
+    import typer
+
+    from kelvin_provision.cli import edge
+    from kelvin_provision.cli.lazy import root
+    from kelvin_provision.cli.session import glimpse
+    from kelvin_provision.errors import ProvisionError
+
+    try:
+        with root().make_context(PROGRAM, words) as context:
+            return int(context.command.invoke(context) or 0)
+    except typer.Exit as stop:
+        return stop.exit_code
+    except ProvisionError as error:
+        return edge.failed(glimpse(words), error)
+    except typer.TyperException as error:
+        return edge.misused(glimpse(words), error)
+    except BrokenPipeError:
+        edge.hush()
+        return 0

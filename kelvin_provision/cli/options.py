@@ -1,0 +1,48 @@
+"""The options that every command has, declared once and put beside each command's own."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kelvin_provision.cli import edge
+from kelvin_provision.cli.session import Output, Session, agreed
+from kelvin_provision.report import Report
+
+
+def shared(
+    *,
+    output: Annotated[Output | None, typer.Option("-o", "--output", help="How to write the answer; a table unless told.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="The same as --output json.")] = False,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say more on stderr.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing on stderr but errors.")] = False,
+    no_color: Annotated[bool, typer.Option("--no-color", help="No colours; so does the variable NO_COLOR.")] = False,
+    state_dir: Annotated[Path | None, typer.Option("--state-dir", metavar="PATH", help="Where the state is kept.")] = None,
+    config: Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Read this settings file and no other.")] = None,
+) -> Session:
+    """The value that these options say together; raises UsageRefused when they contradict each other."""
+    return Session(agreed(output, json=json), verbose, quiet, no_color, state_dir, config)
+
+
+_SHARED = inspect.signature(shared, eval_str=True).parameters
+SHARED = frozenset(_SHARED)
+
+
+def with_shared(command: Callable[..., Report], name: str) -> Callable[..., int]:
+    """A function for typer: the command's own parameters but the session, then the shared ones; it returns the exit code."""
+    signature = inspect.signature(command, eval_str=True)
+    own = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in list(signature.parameters.values())[1:]]
+    together = [*own, *_SHARED.values()]
+
+    def body(**values: object) -> int:
+        session = shared(**{key: values.pop(key) for key in SHARED})  # type: ignore[arg-type]
+        return edge.run(session, name, lambda: command(session, **values))
+
+    # typer reads both; the wrapper has neither of its own.
+    body.__signature__ = inspect.Signature(together)  # type: ignore[attr-defined]
+    body.__annotations__ = {parameter.name: parameter.annotation for parameter in together}
+    return body

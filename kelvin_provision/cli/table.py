@@ -1,0 +1,74 @@
+"""Every command with its module and its one-line help. Help and completion read this and import no command.
+
+Tests hold it honest: each module imports, and the first line of its docstring is the help given here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+PROGRAM = "kelvin-provision"
+SUMMARY = "Stage workloads while there is a network; apply them when there is none."
+_COMMANDS = "kelvin_provision.cli.commands"
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command: where its function `command` is, and what it does in one line."""
+
+    module: str
+    help: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """Commands that belong together."""
+
+    help: str
+    commands: Mapping[str, Command]
+
+
+Entries = Mapping[str, Command | Group]
+
+
+def _group(name: str, summary: str, lines: Mapping[str, str]) -> Group:
+    return Group(summary, MappingProxyType({line: Command(f"{_COMMANDS}.{name}.{line}", text) for line, text in lines.items()}))
+
+
+ENTRIES: Entries = MappingProxyType(
+    {
+        "workloads": _group(
+            "workloads",
+            "Deploy, apply, look at and remove workloads.",
+            {
+                "deploy": "Accept workloads: download their images in the background, or apply them at once.",
+                "apply": "Apply staged workloads, all or none, and wait until they run.",
+                "list": "List workloads with their states.",
+                "show": "Show everything about one workload.",
+                "undeploy": "Remove workloads, or only their staged versions.",
+            },
+        ),
+        "agent": _group(
+            "agent",
+            "The background process that downloads and applies.",
+            {
+                "run": "Do the background work in the foreground until stopped.",
+                "status": "Say whether the agent is alive and what it does.",
+            },
+        ),
+        "config": _group("config", "The settings.", {"show": "Show every setting with its value and where it comes from."}),
+        "explain": Command(f"{_COMMANDS}.explain", "Explain a state, an error code or an exit code."),
+        "completion": Command(f"{_COMMANDS}.completion", "Print the completion script of a shell."),
+    }
+)
+
+
+def commands(entries: Entries = ENTRIES, above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Command]]:
+    """Every command with the words that name it, in the order of the help."""
+    for name, entry in entries.items():
+        if isinstance(entry, Group):
+            yield from commands(entry.commands, (*above, name))
+        else:
+            yield (*above, name), entry
