@@ -1,0 +1,310 @@
+"""What every Cluster promises. Subclass ClusterContract and give it a `bench`: the suite knows no backend.
+
+The fake passes it, and so do Kubernetes and Docker Engine: that is what makes the fake worth anything.
+"""
+
+import itertools
+import os
+import time
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import pytest
+
+from kelvin_provision.cluster.protocol import Cluster, Op, Patience, Phase
+from kelvin_provision.errors import ProvisionError, SecretMissing
+from kelvin_provision.events import silent
+from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.words import Method, VolumeKind
+from kelvin_provision.spec.workload import Spec, System, Variable, Volume
+from kelvin_provision.status import Observed
+
+PATIENCE = Patience(timeout=60.0, settle=1.0)
+_NUMBERS = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image that the backend can start: what a request would say, and its lock if this backend needs one."""
+
+    image: str
+    locks: tuple[ImageLock, ...] = ()
+
+
+class Bench(Protocol):
+    """What a backend brings along. It cleans up after itself when the test ends."""
+
+    cluster: Cluster
+
+    def picture(self, what: str) -> Picture:
+        """`one` and `two` answer with that word; `dying` ends with exit code 3 after a second; `missing` exists nowhere."""
+        ...
+
+    def answer(self, workload: str) -> str | None:
+        """What a client of the workload gets now, without white space; None when nobody answers."""
+        ...
+
+    def environment(self, workload: str, name: str) -> str | None:
+        """The value of a variable in the workload as the cluster will start it, secrets resolved."""
+        ...
+
+    def neighbour(self) -> str:
+        """Make something that is not ours; returns its name, which may be taken for a workload's."""
+        ...
+
+    def neighbour_is_untouched(self, name: str) -> bool:
+        """Whether it is exactly as it was made."""
+        ...
+
+
+def no_secrets(name: str) -> str:
+    raise SecretMissing(f"{name}: nobody told the test")
+
+
+def never() -> bool:
+    return False
+
+
+def spec(name: str, picture: Picture, version: str = "1.0.0", **more) -> Spec:
+    return Spec(
+        name=name,
+        title="A workload of the contract suite",
+        app_name="contract-app",
+        app_version=version,
+        cluster_name="contract",
+        method=Method.STAGED if picture.locks else Method.STANDARD,
+        image=picture.image,
+        payload={"spec_version": "5.0.0", "name": "contract-app", "version": version},
+        **more,
+    )
+
+
+class ClusterContract:
+    @pytest.fixture
+    def cluster(self, bench) -> Cluster:
+        return bench.cluster
+
+    @pytest.fixture
+    def name(self, bench):
+        """A name that no other test uses; the workload is gone when the test ends."""
+        name = f"contract-{os.getpid()}-{next(_NUMBERS)}"
+        yield name
+        bench.cluster.remove(name)
+
+    def objects(self, bench, name, what, revision=1, **more):
+        picture = bench.picture(what)
+        version = {"one": "1.0.0", "two": "2.0.0"}.get(what, "3.0.0")
+        return bench.cluster.render(spec(name, picture, version, **more), picture.locks, revision)
+
+    def bring_up(self, cluster, name, objects, lookup=no_secrets):
+        cluster.put(name, objects, lookup)
+        health = cluster.wait({name: objects}, PATIENCE, silent, never)
+        assert health[name].phase is Phase.READY, (health, cluster.evidence(name))
+        cluster.finish(name, objects)
+
+    # --- coming up ---------------------------------------------------------------------------------
+
+    def test_it_says_what_it_is(self, cluster):
+        info = cluster.info()
+        assert info.type == cluster.type
+        assert info.platform.os == "linux"
+        assert info.node
+
+    def test_rendering_the_same_revision_twice_gives_the_same_objects(self, bench, name):
+        assert self.objects(bench, name, "one") == self.objects(bench, name, "one")
+
+    def test_a_first_version_comes_up_and_is_seen_running(self, bench, cluster, name):
+        objects = self.objects(bench, name, "one", revision=4)
+        plan = cluster.plan({name: objects}, no_secrets)
+        assert plan.findings == ()
+        assert {change.op for change in plan.changes} == {Op.CREATE}
+        assert {change.workload for change in plan.changes} == {name}
+        assert all(change.why for change in plan.changes)
+        self.bring_up(cluster, name, objects)
+        assert bench.answer(name) == "one"
+        seen = cluster.observe()[name]
+        assert (seen.observed, seen.revision) == (Observed.RUNNING, 4)
+
+    def test_a_plan_touches_nothing(self, bench, cluster, name):
+        cluster.plan({name: self.objects(bench, name, "one")}, no_secrets)
+        assert name not in cluster.observe()
+        assert bench.answer(name) is None
+
+    def test_the_plan_of_what_runs_already_is_empty(self, bench, cluster, name):
+        objects = self.objects(bench, name, "one")
+        self.bring_up(cluster, name, objects)
+        plan = cluster.plan({name: objects}, no_secrets)
+        assert plan.findings == ()
+        assert plan.empty, plan.changes
+
+    def test_a_new_revision_number_alone_is_no_change(self, bench, cluster, name):
+        self.bring_up(cluster, name, self.objects(bench, name, "one", revision=1))
+        plan = cluster.plan({name: self.objects(bench, name, "one", revision=2)}, no_secrets)
+        assert plan.empty, plan.changes
+
+    # --- going on ----------------------------------------------------------------------------------
+
+    def test_the_old_version_answers_until_the_new_one_is_ready(self, bench, cluster, name):
+        self.bring_up(cluster, name, self.objects(bench, name, "one"))
+        new = self.objects(bench, name, "two", revision=2)
+        assert not cluster.plan({name: new}, no_secrets).empty
+        cluster.put(name, new, no_secrets)
+        assert bench.answer(name) == "one"
+        health = cluster.wait({name: new}, PATIENCE, silent, never)
+        assert health[name].phase is Phase.READY, health
+        cluster.finish(name, new)
+        assert bench.answer(name) == "two"
+        assert cluster.observe()[name].revision == 2
+
+    def test_a_changed_configuration_is_a_change(self, bench, cluster, name):
+        self.bring_up(cluster, name, self.objects(bench, name, "one", configuration={"speed": 1}))
+        new = self.objects(bench, name, "one", revision=2, configuration={"speed": 2})
+        assert not cluster.plan({name: new}, no_secrets).empty
+        self.bring_up(cluster, name, new)
+        assert cluster.plan({name: new}, no_secrets).empty
+        assert bench.answer(name) == "one"
+
+    def test_every_verb_may_be_repeated(self, bench, cluster, name):
+        old, new = self.objects(bench, name, "one"), self.objects(bench, name, "two", revision=2)
+        self.bring_up(cluster, name, old)
+        for _ in range(2):
+            cluster.put(name, new, no_secrets)
+        for _ in range(2):
+            assert cluster.wait({name: new}, PATIENCE, silent, never)[name].phase is Phase.READY
+        for _ in range(2):
+            cluster.finish(name, new)
+        assert bench.answer(name) == "two"
+        for _ in range(2):
+            cluster.revert(name, old, no_secrets)
+        assert cluster.wait({name: old}, PATIENCE, silent, never)[name].phase is Phase.READY
+        assert bench.answer(name) == "one"
+        assert cluster.remove(name)
+        assert cluster.remove(name) == ()
+        assert name not in cluster.observe()
+
+    # --- failing -----------------------------------------------------------------------------------
+
+    @pytest.mark.parametrize("what", ["dying", "missing"])
+    def test_a_version_that_cannot_run_fails_early_with_the_reason_and_the_old_one_comes_back(self, bench, cluster, name, what):
+        old, new = self.objects(bench, name, "one"), self.objects(bench, name, what, revision=2)
+        self.bring_up(cluster, name, old)
+        began = time.monotonic()
+        refused = ""
+        try:
+            cluster.put(name, new, no_secrets)
+        except ProvisionError as error:
+            refused = str(error)
+        if refused:  # an engine that looks for the image before it makes anything may say so here
+            assert what == "missing"
+        else:
+            health = cluster.wait({name: new}, PATIENCE, silent, never)[name]
+            assert health.phase is Phase.FAILED
+            assert health.why
+            assert time.monotonic() - began < PATIENCE.timeout / 2
+            assert cluster.evidence(name)
+        cluster.revert(name, old, no_secrets)
+        assert cluster.wait({name: old}, PATIENCE, silent, never)[name].phase is Phase.READY
+        assert bench.answer(name) == "one"
+        assert cluster.plan({name: old}, no_secrets).empty
+        assert cluster.observe()[name].revision == 1
+
+    def test_a_new_workload_that_fails_is_taken_away_again(self, bench, cluster, name):
+        objects = self.objects(bench, name, "dying")
+        cluster.put(name, objects, no_secrets)
+        assert cluster.wait({name: objects}, PATIENCE, silent, never)[name].phase is Phase.FAILED
+        cluster.revert(name, (), no_secrets)
+        assert name not in cluster.observe()
+        cluster.revert(name, (), no_secrets)
+
+    def test_one_failure_ends_the_wait_for_all(self, bench, cluster, name):
+        other = f"{name}-b"
+        good, bad = self.objects(bench, name, "one"), self.objects(bench, other, "dying")
+        try:
+            cluster.put(name, good, no_secrets)
+            cluster.put(other, bad, no_secrets)
+            began = time.monotonic()
+            health = cluster.wait({name: good, other: bad}, PATIENCE, silent, never)
+            assert health[other].phase is Phase.FAILED
+            assert set(health) == {name, other}
+            assert time.monotonic() - began < PATIENCE.timeout / 2
+        finally:
+            cluster.remove(other)
+
+    def test_time_that_runs_out_says_what_it_waited_for(self, bench, cluster, name):
+        objects = self.objects(bench, name, "one")
+        cluster.put(name, objects, no_secrets)
+        health = cluster.wait({name: objects}, replace(PATIENCE, timeout=0.2, settle=30.0), silent, never)[name]
+        assert health.phase is Phase.WAITING
+        assert health.why
+
+    def test_a_wait_can_be_stopped(self, bench, cluster, name):
+        objects = self.objects(bench, name, "one")
+        cluster.put(name, objects, no_secrets)
+        began = time.monotonic()
+        health = cluster.wait({name: objects}, replace(PATIENCE, settle=30.0), silent, lambda: True)
+        assert set(health) == {name}
+        assert time.monotonic() - began < 5
+
+    def test_evidence_of_nothing_is_nothing_and_never_raises(self, cluster):
+        assert cluster.evidence("nobody-has-this-name") == ()
+
+    # --- what is not ours --------------------------------------------------------------------------
+
+    def test_removing_what_is_not_there_is_fine(self, cluster):
+        assert cluster.remove("nobody-has-this-name") == ()
+
+    def test_workloads_do_not_touch_each_other(self, bench, cluster, name):
+        other = f"{name}-b"
+        mine, theirs = self.objects(bench, name, "one"), self.objects(bench, other, "two")
+        try:
+            self.bring_up(cluster, name, mine)
+            self.bring_up(cluster, other, theirs)
+            cluster.finish(name, mine)
+            assert cluster.plan({other: theirs}, no_secrets).empty
+            assert cluster.remove(name)
+            assert bench.answer(other) == "two"
+            assert cluster.plan({other: theirs}, no_secrets).empty
+            assert set(cluster.observe()) >= {other}
+            assert name not in cluster.observe()
+        finally:
+            cluster.remove(other)
+
+    def test_what_is_not_ours_is_refused_and_stays_as_it_is(self, bench, cluster):
+        name = bench.neighbour()
+        objects = self.objects(bench, name, "one")
+        findings = cluster.plan({name: objects}, no_secrets).findings
+        assert [finding.code for finding in findings] == ["not-ours"]
+        assert findings[0].workload == name
+        cluster.remove(name)
+        cluster.finish(name, ())
+        assert name not in cluster.observe()
+        assert bench.neighbour_is_untouched(name)
+
+    # --- secrets -----------------------------------------------------------------------------------
+
+    def test_secrets_are_filled_in_on_the_wire_only(self, bench, cluster, name):
+        asked = []
+
+        def lookup(reference: str) -> str:
+            asked.append(reference)
+            return "hunter2"
+
+        system = System(
+            environment=(Variable("PASSWORD", "<% secrets.contract %>"),),
+            volumes=(Volume("login", VolumeKind.SECRET, "/run/login", secret="user:<% secrets.contract %>"),),
+        )
+        objects = self.objects(bench, name, "one", system=system)
+        assert "hunter2" not in str(objects)
+        assert "secrets.contract" in str(objects)
+        self.bring_up(cluster, name, objects, lookup)
+        assert set(asked) == {"secrets.contract"}
+        assert bench.environment(name, "PASSWORD") == "hunter2"
+        plan = cluster.plan({name: objects}, lookup)
+        assert plan.empty, plan.changes
+        assert "hunter2" not in str(plan)
+
+    def test_a_missing_secret_is_named(self, bench, cluster, name):
+        system = System(environment=(Variable("PASSWORD", "<% secrets.contract %>"),))
+        objects = self.objects(bench, name, "one", system=system)
+        with pytest.raises(SecretMissing, match=r"secrets\.contract"):
+            cluster.put(name, objects, no_secrets)

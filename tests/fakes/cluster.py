@@ -1,0 +1,191 @@
+"""A cluster in memory, for tests of what stands above it. Proved by the contract suite that the real ones pass too.
+
+Time does not pass in it: a wait whose timeout is shorter than its settle ends WAITING, any other ends at once.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from kelvin_provision.cluster.protocol import (
+    OWNER,
+    REVISION,
+    SPEC_HASH,
+    Change,
+    ClusterInfo,
+    Finding,
+    Health,
+    Lookup,
+    Op,
+    Patience,
+    Phase,
+    Plan,
+    describe,
+)
+from kelvin_provision.errors import ClusterUnreachable
+from kelvin_provision.events import Finished, Progress, Started
+from kelvin_provision.refs import Platform
+from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.secrets import fill, names_in
+from kelvin_provision.spec.workload import Object, Spec
+from kelvin_provision.status import Observation, Observed
+
+SEEN = "2026-01-02T03:04:05Z"
+
+
+@dataclass
+class FakeCluster:
+    """`live` holds what was put, by workload and `Kind/name`; everything else is a knob.
+
+    broken     image or workload -> why it never comes up
+    findings   what every plan finds, besides what it finds itself
+    before     called with the verb's name and the workload before anything is done: raise here to play a crash or a lost connection
+    foreign    names of things that are not ours
+    silent     when true, every verb raises ClusterUnreachable
+    healths    workload -> what the next waits answer, one after the other
+    serving    workload -> the image that answers: the old one until a wait has seen the new one up
+    """
+
+    type: str = "fake"
+    broken: dict[str, str] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    before: Callable[[str, str], None] = lambda verb, workload: None
+    foreign: set[str] = field(default_factory=set)
+    silent: bool = False
+    live: dict[str, dict[str, Object]] = field(default_factory=dict)
+    calls: list[tuple[str, str]] = field(default_factory=list)
+    healths: dict[str, list[Health]] = field(default_factory=dict)
+    serving: dict[str, str] = field(default_factory=dict)
+
+    def info(self) -> ClusterInfo:
+        self._enter("info")
+        return ClusterInfo(self.type, "1.0", "fake-node", Platform("linux", "amd64"))
+
+    def render(self, spec: Spec, locks: Sequence[ImageLock], revision: int) -> tuple[Object, ...]:
+        image = locks[0].pinned_reference if locks else spec.image
+        environment = {item.name: item.value for item in spec.system.environment}
+        secrets = [item.secret for item in spec.system.volumes]
+        thing = {"image": image, "configuration": spec.configuration, "environment": environment, "secrets": secrets}
+        if spec.manifests:
+            return tuple(self._stamped(spec.name, revision, describe(item), {**item}) for item in spec.manifests)
+        return (self._stamped(spec.name, revision, f"Thing/{spec.name}", thing),)
+
+    def plan(self, wanted: Mapping[str, Sequence[Object]], lookup: Lookup) -> Plan:
+        self._enter("plan", *wanted)
+        changes, findings = [], list(self.findings)
+        for workload, objects in wanted.items():
+            live = self.live.get(workload, {})
+            for item in objects:
+                fill(item, lookup)
+                if workload in self.foreign:
+                    message = f"{describe(item)} exists and does not carry our label"
+                    findings.append(Finding("not-ours", workload, describe(item), message))
+                else:
+                    changes.append(self._change(workload, live.get(describe(item)), item))
+            gone = set(live) - {describe(item) for item in objects}
+            changes += [Change(Op.DELETE, workload, name, "no longer in the workload") for name in sorted(gone)]
+        return Plan(tuple(changes), tuple(findings))
+
+    def put(self, workload: str, objects: Sequence[Object], lookup: Lookup) -> None:
+        self._enter("put", workload)
+        filled = {describe(item): (item, fill(item, lookup)) for item in objects}
+        for name, (item, full) in filled.items():
+            self.live.setdefault(workload, {})[name] = item | {"filled": full}
+
+    def wait(
+        self, wanted: Mapping[str, Sequence[Object]], patience: Patience, progress: Progress, stop: Callable[[], bool]
+    ) -> Mapping[str, Health]:
+        self._enter("wait", *wanted)
+        stopped = stop()
+        healths = {}
+        for workload, objects in wanted.items():
+            progress(Started(workload, "starting"))
+            health = self._health(workload, objects)
+            if health.phase is Phase.READY and (stopped or patience.timeout < patience.settle):
+                health = Health(Phase.WAITING, f"{workload} is settling")
+            healths[workload] = health
+            if health.phase is Phase.READY:
+                self.serving[workload] = self.image_of(workload) or ""
+            if health.phase is not Phase.WAITING:
+                progress(Finished(workload, "running" if health.phase is Phase.READY else "failed", health.why))
+        return healths
+
+    def finish(self, workload: str, objects: Sequence[Object]) -> None:
+        self._enter("finish", workload)
+        keep = {describe(item) for item in objects}
+        left = {name: item for name, item in self.live.pop(workload, {}).items() if name in keep}
+        if left:
+            self.live[workload] = left
+
+    def revert(self, workload: str, objects: Sequence[Object], lookup: Lookup) -> None:
+        self._enter("revert", workload)
+        filled = {describe(item): item | {"filled": fill(item, lookup)} for item in objects}
+        self.live.pop(workload, None)
+        if filled:
+            self.live[workload] = filled
+        else:
+            self.serving.pop(workload, None)
+
+    def evidence(self, workload: str) -> tuple[str, ...]:
+        health = self._health(workload, ()) if workload in self.live else Health(Phase.READY)
+        return (f"{workload}: {health.why}",) if health.phase is Phase.FAILED else ()
+
+    def observe(self) -> Mapping[str, Observation]:
+        self._enter("observe")
+        seen = {}
+        for workload, objects in self.live.items():
+            health = self._health(workload, ())
+            state = Observed.FAILED if health.phase is Phase.FAILED else Observed.RUNNING
+            revision = max(int(item["metadata"]["annotations"][REVISION]) for item in objects.values())
+            seen[workload] = Observation(state, (health.why,) if health.why else (), SEEN, revision)
+        return seen
+
+    def remove(self, workload: str) -> tuple[str, ...]:
+        self._enter("remove", workload)
+        self.serving.pop(workload, None)
+        return tuple(self.live.pop(workload, {}))
+
+    # --- for tests ---------------------------------------------------------------------------------
+
+    def image_of(self, workload: str) -> str | None:
+        """The image that was put last, or None."""
+        return next((item["spec"].get("image") for item in self.live.get(workload, {}).values()), None)
+
+    def _enter(self, verb: str, *workloads: str) -> None:
+        for workload in workloads or ("",):
+            self.calls.append((verb, workload))
+            self.before(verb, workload)
+        if self.silent:
+            raise ClusterUnreachable("the fake cluster does not answer")
+
+    def _health(self, workload: str, objects: Sequence[Object]) -> Health:
+        script = self.healths.get(workload)
+        if script:
+            return script.pop(0)
+        missing = [describe(item) for item in objects if describe(item) not in self.live.get(workload, {})]
+        if missing:
+            return Health(Phase.WAITING, f"{missing[0]} is not there")
+        why = self.broken.get(workload) or self.broken.get(self.image_of(workload) or "")
+        return Health(Phase.FAILED, why) if why else Health(Phase.READY)
+
+    @staticmethod
+    def _stamped(workload: str, revision: int, name: str, spec: Object) -> Object:
+        kind, _, own = name.partition("/")
+        digest = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()
+        notes = {REVISION: str(revision), SPEC_HASH: digest}
+        metadata = {"name": own, "labels": {OWNER: workload}, "annotations": notes}
+        return {"apiVersion": "fake/v1", "kind": kind, "metadata": metadata, "spec": spec}
+
+    @staticmethod
+    def _change(workload: str, live: Object | None, item: Object) -> Change:
+        if live is None:
+            return Change(Op.CREATE, workload, describe(item), "not on the cluster")
+        if live["spec"] != item["spec"]:
+            return Change(Op.UPDATE, workload, describe(item), "spec differs")
+        return Change(Op.KEEP, workload, describe(item), "as it should be")
+
+
+def references(objects: Sequence[Object]) -> tuple[str, ...]:
+    """What a set of objects needs to be filled in with."""
+    return tuple(names_in(list(objects)))
