@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.servers.registry", "tests.servers.dockerd"]
+pytest_plugins = [
+    "tests.servers.registry",
+    "tests.servers.containerd",
+    "tests.servers.dockerd",
+]
 
 KEPT = {
     "PATH",

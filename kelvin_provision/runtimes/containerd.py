@@ -1,1 +1,204 @@
-"""To be written."""
+"""containerd, k3s's own or any other, through `ctr`: DESIGN section 14, "Images and containerd".
+
+Knows names, labels and what makes an image whole; `runtimes.ctr` knows the process. Never another flag than `-`
+at import: `--digests`, `--local`, `--label` and `--sync-fs` differ between 1.6 and 2.x or are not there.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+
+from kelvin_provision.errors import ImageUnsupported, ImportFailed, NoSpace, OurBug, PlatformMissing, RuntimeUnreachable
+from kelvin_provision.refs import Platform
+from kelvin_provision.runtimes import archive
+from kelvin_provision.runtimes.ctr import Ctr
+from kelvin_provision.runtimes.protocol import BlobPath, RuntimeInfo
+from kelvin_provision.settings.model import RuntimeSettings
+from kelvin_provision.spec.lock import ImageLock
+
+K3S_SOCKET = "/run/k3s/containerd/containerd.sock"
+SOCKET = "/run/containerd/containerd.sock"
+# sudo's secure_path leaves these out on some systems, and k3s installs itself there.
+_MORE_PATHS = ("/usr/local/bin", "/opt/bin")
+
+PINNED = "io.cri-containerd.pinned"
+OURS = "kelvin-provision/image"
+
+_CONFIGS = {"application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"}
+_LAYERS = {
+    "application/vnd.oci.image.layer.v1.tar",
+    "application/vnd.oci.image.layer.v1.tar+gzip",
+    "application/vnd.oci.image.layer.v1.tar+zstd",
+    "application/vnd.docker.image.rootfs.diff.tar",
+    "application/vnd.docker.image.rootfs.diff.tar.gzip",
+    "application/vnd.docker.image.rootfs.diff.tar.zstd",
+}
+
+
+def find(
+    settings: RuntimeSettings,
+    *,
+    exists: Callable[[str], bool] = os.path.exists,
+    which: Callable[..., str | None] = shutil.which,
+) -> Containerd:
+    """The containerd of this box: the address that is set, else k3s's own when it runs, else the system's.
+
+    Raises RuntimeUnreachable when there is no socket or no `ctr`.
+    """
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), *_MORE_PATHS])
+    k3s, ctr = which("k3s", path=path), which("ctr", path=path)
+    address = (settings.address or (K3S_SOCKET if exists(K3S_SOCKET) or (k3s and not exists(SOCKET)) else SOCKET)).removeprefix("unix://")
+    of_k3s = "/k3s/" in address
+    unit = "k3s" if of_k3s else "containerd"
+    if not exists(address):
+        raise RuntimeUnreachable(f"containerd does not listen on {address}", hint=f"systemctl status {unit}")
+    if k3s and (of_k3s or not ctr):
+        return Containerd(address, settings.namespace, (k3s, "ctr"))
+    if ctr:
+        return Containerd(address, settings.namespace, (ctr,))
+    raise RuntimeUnreachable(
+        f"containerd listens on {address}, but there is neither k3s nor ctr to speak to it", hint="apt install containerd"
+    )
+
+
+class Containerd:
+    """The images of one namespace. What carries our label was whole and on the disk when it got it; nothing else is ours."""
+
+    name = "containerd"
+
+    def __init__(self, address: str, namespace: str = "k8s.io", command: tuple[str, ...] = ("ctr",)) -> None:
+        self._ctr = Ctr(address, namespace, command)
+
+    def info(self) -> RuntimeInfo:
+        """The server's version; the CRI honours pins from 1.7 on."""
+        found = re.search(r"Server:\s+Version:\s+v?((\d+)\.(\d+)\S*)", self._ctr.text("version"))
+        if found is None:
+            raise OurBug("ctr version says nothing that looks like a version")
+        pins = (int(found[2]), int(found[3])) >= (1, 7)
+        return RuntimeInfo(self.name, found[1], Platform.of_this_host(), pins)
+
+    def check(self, lock: ImageLock) -> None:
+        """Refuse another platform, and what is no container image (charts, encrypted or foreign layers)."""
+        here = Platform.of_this_host()
+        if not here.accepts(lock.platform):
+            raise PlatformMissing(f"{lock.reference} is for {lock.platform}; this node is {here}")
+        if lock.config.media_type not in _CONFIGS:
+            raise ImageUnsupported(f"{lock.reference} is no container image: its config is {lock.config.media_type}")
+        for layer in lock.layers:
+            if layer.media_type not in _LAYERS:
+                raise ImageUnsupported(f"{lock.reference}: containerd cannot unpack a layer of type {layer.media_type}")
+
+    def has(self, lock: ImageLock) -> bool:
+        """Whether it is there under its own name with our label, and nothing of it is missing since.
+
+        Content may be discarded once it is unpacked (k3s can be set so): the snapshot is then as good.
+        """
+        return self._state(lock, f"{_named(lock.name)},{_labelled()}") in {"complete", "unpacked"}
+
+    def load(self, lock: ImageLock, blob: BlobPath) -> None:
+        """Import, compare, sync, label: in this order, so that a power cut at any point leaves `has` false."""
+        if not self.has(lock):
+            self._drop(lock)
+            try:
+                self._import(lock, blob)
+            except BaseException:
+                with suppress(RuntimeUnreachable):  # what went wrong first is what people must read; unlabelled, it is believed by nobody
+                    self._drop(lock)
+                raise
+            os.sync()  # containerd syncs its content and its database, but not the files it unpacked
+        self.pin(lock)
+
+    def pin(self, lock: ImageLock) -> None:
+        """Label it as pinned and ours; an import by anyone drops the labels on 2.x, so this is said anew after each."""
+        if not self._ctr.text("images", "ls", "-q", f"{_named(lock.name)},target.digest=={lock.root.digest}").strip():
+            return
+        answer = self._ctr.ask("images", "label", lock.name, f"{PINNED}=pinned", f"{OURS}={lock.config.digest}")
+        if answer.code and not answer.says("not found"):
+            raise ImportFailed(f"{lock.name} cannot be pinned", evidence=answer.words)
+
+    def remove(self, lock: ImageLock) -> None:
+        """Take our name away and let containerd collect what no other name needs. In use by a container: stays."""
+        if self._ctr.text("images", "ls", "-q", f"{_named(lock.name)},{_labelled()}").strip():
+            self._drop(lock)
+
+    def owned(self) -> frozenset[str]:
+        """Every name with our label."""
+        return frozenset(self._ctr.text("images", "ls", "-q", _labelled()).split())
+
+    def _import(self, lock: ImageLock, blob: BlobPath) -> None:
+        answer = self._ctr.feed("images", "import", "-", chunks=archive.chunks(lock, blob))
+        state = self._state(lock, _named(lock.name))
+        if answer.code == 0 and state == "complete":
+            return
+        if answer.says(os.strerror(errno.ENOSPC).lower()):
+            raise NoSpace(f"no space left for {lock.name} in containerd", evidence=answer.words)
+        if state == "other platform":
+            raise ImportFailed(
+                f"{lock.name} is not for {lock.platform}, or does not run on {Platform.of_this_host()}; it was taken out again"
+            )
+        archive.verify(lock, blob)  # the likeliest reason, and the one that ctr cannot name: our own disk
+        raise ImportFailed(f"containerd did not take {lock.name}", evidence=answer.words or (f"it is {state} there",))
+
+    def _state(self, lock: ImageLock, which: str) -> str:
+        """`absent`, `complete`, `unpacked` (snapshot without content), `other digest`, `other platform`, or `incomplete`.
+
+        `ctr images check` reads the manifest and looks every blob up by digest; a name may point anywhere, so the
+        digest is compared here, and a wrong architecture imports without complaint, so the config is read too.
+        """
+        # It exits with 1 when a manifest is missing, and its row says "error": rows are read whatever the exit code is.
+        rows = [row for row in self._ctr.ask("images", "check", which).rows() if row.get("REF") == lock.name]
+        if not rows:
+            return "absent"
+        if rows[0].get("DIGEST") != lock.root.digest:
+            return "other digest"
+        complete, unpacked = rows[0].get("STATUS", "").startswith("complete"), rows[0].get("UNPACKED") == "true"
+        platform = self._platform(lock)
+        if platform is None or not (complete or unpacked):
+            return "incomplete"
+        wanted = (lock.platform.os, lock.platform.architecture)
+        if (platform.os, platform.architecture) != wanted or not Platform.of_this_host().accepts(platform):
+            return "other platform"
+        return "complete" if complete else "unpacked"
+
+    def _platform(self, lock: ImageLock) -> Platform | None:
+        """What the config in the content store says; None when it is not there or is not what its digest promises."""
+        text = self._ctr.ask("content", "get", lock.config.digest).out
+        algorithm, _, digest = lock.config.digest.partition(":")
+        if hashlib.new(algorithm, text.encode()).hexdigest() != digest:
+            return None
+        config = json.loads(text)
+        return Platform(config.get("os", ""), config.get("architecture", ""), config.get("variant", ""))
+
+    def _drop(self, lock: ImageLock) -> None:
+        """Remove our name, and the one the CRI made beside it, unless a container uses the image. Waits for the collection.
+
+        Also before an import: a power cut after an unpack leaves a snapshot whose files may be empty, and containerd
+        would unpack nothing over it.
+        """
+        names = self._ctr.text("images", "ls", "-q", f"target.digest=={lock.root.digest}").split()
+        if lock.name not in names:
+            return
+        users = [f"image=={json.dumps(name)}" for name in {*names, lock.config.digest}]
+        if self._ctr.text("containers", "ls", "-q", *users).strip():
+            return
+        gone = [lock.name]
+        # The CRI names every image that it sees `sha256:<config>` too, and that name alone would keep it all.
+        ours = set(self._ctr.text("images", "ls", "-q", f"{_labelled()}=={lock.config.digest}").split())
+        if set(names) | ours == {lock.name, lock.config.digest}:
+            gone.append(lock.config.digest)
+        self._ctr.text("images", "rm", "--sync", *gone)
+
+
+def _named(name: str) -> str:
+    return f"name=={json.dumps(name)}"
+
+
+def _labelled() -> str:
+    return f"labels.{json.dumps(OURS)}"

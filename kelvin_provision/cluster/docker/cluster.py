@@ -98,12 +98,13 @@ class DockerBox:
         if here is not None and here.serving:
             self._moves.start(here.id)
             return
+        filled = fill(container, lookup)  # before anything is touched: a secret may be missing
         self._moves.need_image(container, refresh=refresh)
         self._engine.need_network()
         for value in objects:
             if value["kind"] == "Volume":
                 self._engine.need_volume(value["metadata"]["name"], value["metadata"]["labels"])
-        new = self._moves.create(live, container, lookup)
+        new = self._moves.create(live, filled)
         self._moves.make_room((one for one in live if here is None or one.id != here.id), container)
         self._moves.start(new)
 
@@ -153,7 +154,10 @@ class DockerBox:
     def finish(self, workload: str, objects: Sequence[Object]) -> None:
         """The new one comes back after a power cut from now on; of the old ones, the last stays, stopped."""
         container, live = container_of(objects), self._moves.live(workload)
-        new = matching(live, container) if container else None
+        if container is None:
+            self.remove(workload)
+            return
+        new = matching(live, container)
         if new is None:
             raise ClusterRefused(f"docker: {workload} has no container of this revision", hint="kelvin-provision workloads apply")
         others = [one for one in live if one.id != new.id]
@@ -187,7 +191,7 @@ class DockerBox:
         try:
             live = self._moves.live(workload)
             if not live:
-                return (f"docker has no container of workload {workload}",)
+                return ()
             newest = max(live, key=lambda one: str(one.inspect["Created"]))
             return (*readiness.evidence(newest), *self._engine.logs(newest.id, LOG_LINES))
         except ProvisionError as error:

@@ -8,9 +8,7 @@ from kelvin_provision.cluster.docker.creating import config
 from kelvin_provision.cluster.docker.engine import Engine
 from kelvin_provision.cluster.docker.files import archive
 from kelvin_provision.cluster.docker.live import Live, candidate_name, clashes
-from kelvin_provision.cluster.protocol import Lookup
 from kelvin_provision.errors import ClusterRefused
-from kelvin_provision.spec.secrets import fill
 from kelvin_provision.spec.workload import Object
 
 RUNS = "unless-stopped"
@@ -43,12 +41,11 @@ class Moves:
                 self._engine.policy(old.id, RETURNS)
                 self._engine.stop(old.id, self._grace)
 
-    def create(self, live: Iterable[Live], container: Object, lookup: Lookup) -> str:
-        """A new container with its files, not started. What has its name is of an attempt that was cut off."""
-        name = candidate_name(container)
+    def create(self, live: Iterable[Live], filled: Object) -> str:
+        """A new container with its files, not started, from an object with its secrets. What has its name is of an attempt that was cut off."""
+        name = candidate_name(filled)
         self._free(name, live)
         info = self._engine.info()
-        filled = fill(container, lookup)
         new = self._engine.create(name, config(filled, cpus=info["NCPU"], log_driver=info["LoggingDriver"]))
         if filled["spec"]["files"]:
             self._engine.put_files(new, archive(filled["spec"]["files"]))

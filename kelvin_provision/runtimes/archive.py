@@ -1,0 +1,128 @@
+"""An image of the store as one tar stream: an OCI layout that Docker 20.10 takes too.
+
+Knows the layout and the tar header; knows neither who reads the stream nor how the store names its files.
+OCI image-layout 1.1; the annotation `io.containerd.image.name` is containerd's, `manifest.json` is Docker's (v1.2).
+"""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from kelvin_provision.errors import DigestMismatch, ImportFailed
+from kelvin_provision.files.durable import CHUNK, read_chunks, verified
+from kelvin_provision.refs import Descriptor
+from kelvin_provision.runtimes.protocol import BlobPath
+from kelvin_provision.spec.lock import ImageLock
+
+_END = bytes(2 * tarfile.BLOCKSIZE)
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+
+
+@dataclass(frozen=True)
+class FileSlice:
+    """A blob's bytes, still in their file: whoever sends the stream chooses how they get out of there."""
+
+    path: Path
+    blob: Descriptor
+
+    def open(self) -> BinaryIO:
+        """The file, after a look at its size: a header that promises another one ruins everything behind it.
+
+        Raises DigestMismatch (another size) and ImportFailed (not there).
+        """
+        try:
+            file = self.path.open("rb", buffering=0)
+        except FileNotFoundError as error:
+            raise ImportFailed(f"{self.blob.digest} is not in the store", evidence=[f"no file {self.path}"]) from error
+        size = file.seek(0, 2)
+        file.seek(0)
+        if size != self.blob.size:
+            file.close()
+            raise DigestMismatch(f"{self.blob.digest}: {size} of {self.blob.size} bytes in the store")
+        return file
+
+    def read(self) -> Iterator[bytes]:
+        """The bytes, 1 MiB at a time; raises DigestMismatch when the file shrinks or grows meanwhile."""
+        left = self.blob.size
+        with self.open() as file:
+            while left and (chunk := file.read(min(CHUNK, left))):
+                left -= len(chunk)
+                yield chunk
+        if left:
+            raise DigestMismatch(f"{self.blob.digest}: {left} of {self.blob.size} bytes are gone from the store")
+
+
+def parts(lock: ImageLock, blob: BlobPath, *, repo_tags: Sequence[str] = ()) -> Iterator[bytes | FileSlice]:
+    """The stream in order: literal bytes, and blobs by file. Opens nothing, so it is cheap to walk twice.
+
+    The same lock gives the same bytes, always. `repo_tags` are Docker's names for it; Docker refuses a digest there.
+    """
+    documents = {
+        "oci-layout": {"imageLayoutVersion": "1.0.0"},
+        "index.json": _index(lock),
+        "manifest.json": _docker_manifest(lock, repo_tags),
+    }
+    for name, document in documents.items():
+        data = json.dumps(document, separators=(",", ":")).encode()
+        yield _header(name, len(data)) + data + _padding(len(data))
+    for part in lock.blobs():
+        yield _header(_place(part), part.size)
+        yield FileSlice(blob(part), part)
+        yield _padding(part.size)
+    yield _END
+
+
+def chunks(lock: ImageLock, blob: BlobPath, *, repo_tags: Sequence[str] = ()) -> Iterator[bytes]:
+    """The stream as bytes, at most 1 MiB at a time. Raises DigestMismatch for a file of another size, ImportFailed for none."""
+    for part in parts(lock, blob, repo_tags=repo_tags):
+        if isinstance(part, FileSlice):
+            yield from part.read()
+        else:
+            yield part
+
+
+def size(lock: ImageLock, *, repo_tags: Sequence[str] = ()) -> int:
+    """How many bytes the stream will have."""
+    found = parts(lock, lambda _: Path(), repo_tags=repo_tags)
+    return sum(part.blob.size if isinstance(part, FileSlice) else len(part) for part in found)
+
+
+def verify(lock: ImageLock, blob: BlobPath) -> None:
+    """Hash every blob of the image again; raises DigestMismatch or ImportFailed that names the first wrong one.
+
+    For afterwards, when a runtime did not take the image: its words seldom say that it is the store's bytes that went bad.
+    """
+    for part in lock.blobs():
+        FileSlice(blob(part), part).open().close()
+        for _ in verified(read_chunks(blob(part)), part.digest, part.size):
+            pass
+
+
+def _place(blob: Descriptor) -> str:
+    return f"blobs/{blob.digest.replace(':', '/')}"
+
+
+def _index(lock: ImageLock) -> dict[str, object]:
+    root = {"mediaType": lock.root.media_type, "digest": lock.root.digest, "size": lock.root.size}
+    named = root | {"annotations": {"io.containerd.image.name": lock.name}}
+    return {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [named]}
+
+
+def _docker_manifest(lock: ImageLock, repo_tags: Sequence[str]) -> list[dict[str, object]]:
+    return [{"Config": _place(lock.config), "RepoTags": list(repo_tags), "Layers": [_place(layer) for layer in lock.layers]}]
+
+
+def _header(name: str, length: int) -> bytes:
+    """A file's header without a date or an owner. The GNU format: a layer may have more than 8 GiB, a sha512 more than 100 letters."""
+    info = tarfile.TarInfo(name)
+    info.size, info.mode = length, 0o444
+    return info.tobuf(tarfile.GNU_FORMAT)
+
+
+def _padding(length: int) -> bytes:
+    return bytes(-length % tarfile.BLOCKSIZE)

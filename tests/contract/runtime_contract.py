@@ -1,0 +1,227 @@
+"""What every runtime must do. Subclasses give three fixtures:
+
+`runtime`: the runtime under test. `outside`: the same daemon past our code, with `put(lock, blob)`, which imports an image
+without making it ours, and `holds(lock)`, whether the image is there by any name. `identity`: from a lock to what
+`owned()` says of it.
+"""
+
+import dataclasses
+import itertools
+import os
+
+import pytest
+
+from kelvin_provision.errors import DigestMismatch, ImageUnsupported, ImportFailed, PlatformMissing, ProvisionError
+from kelvin_provision.refs import Descriptor, Platform
+from tests.images import index_of, make_image, sha256, tar_of
+from tests.locks import blobs_in, lock_of
+
+HERE = Platform.of_this_host()
+ELSEWHERE = Platform("linux", "arm64" if HERE.architecture != "arm64" else "amd64")
+_numbers = itertools.count()
+
+
+def image(*contents: bytes, platform: Platform = HERE):
+    """A new image: a layer of its own, and one for each of `contents`."""
+    layers = [tar_of({"own": os.urandom(2000)}), *(tar_of({f"file{number}": data}) for number, data in enumerate(contents))]
+    return make_image(layers, architecture=platform.architecture)
+
+
+def reference(name: str = "app") -> str:
+    return f"registry.example.org/acme/{name}{next(_numbers)}:1.0.0"
+
+
+def flip(path, at: int = -1) -> None:
+    data = bytearray(path.read_bytes())
+    data[at] ^= 0xFF
+    path.write_bytes(bytes(data))
+
+
+@pytest.fixture
+def staged(tmp_path):
+    """From an image to its lock and its blobs in files, as the store would have them."""
+
+    def stage(picture=None, *, platform: Platform = HERE, name: str = "app"):
+        picture = picture or image()
+        return lock_of(picture, reference(name), platform), blobs_in(tmp_path / "blobs", picture)
+
+    return stage
+
+
+class RuntimeContract:
+    @pytest.fixture
+    def identity(self):
+        return lambda lock: lock.name
+
+    def test_it_says_what_it_is(self, runtime):
+        info = runtime.info()
+        assert info.name == runtime.name
+        assert info.version[0].isdigit()
+        assert info.platform == HERE
+
+    def test_an_image_is_not_there_before_it_is_loaded(self, runtime, staged):
+        lock, _ = staged()
+        assert not runtime.has(lock)
+
+    def test_a_loaded_image_is_there_and_ours(self, runtime, staged, identity):
+        lock, blob = staged()
+        runtime.load(lock, blob)
+        assert runtime.has(lock)
+        assert identity(lock) in runtime.owned()
+
+    def test_loading_twice_is_loading_once(self, runtime, staged, identity):
+        lock, blob = staged()
+        runtime.load(lock, blob)
+        before = runtime.owned()
+        runtime.load(lock, blob)
+        assert runtime.has(lock)
+        assert runtime.owned() == before
+
+    def test_a_removed_image_is_gone_and_can_come_back(self, runtime, staged, outside, identity):
+        lock, blob = staged()
+        runtime.load(lock, blob)
+        runtime.remove(lock)
+        assert not runtime.has(lock)
+        assert not outside.holds(lock)
+        assert identity(lock) not in runtime.owned()
+        runtime.load(lock, blob)
+        assert runtime.has(lock)
+
+    def test_removing_what_is_not_there_is_fine(self, runtime, staged):
+        lock, _ = staged()
+        runtime.remove(lock)
+        runtime.remove(lock)
+
+    def test_pinning_what_is_not_there_does_nothing(self, runtime, staged, identity):
+        lock, _ = staged()
+        runtime.pin(lock)
+        assert not runtime.has(lock)
+        assert identity(lock) not in runtime.owned()
+
+    def test_pinning_twice_is_pinning_once(self, runtime, staged, identity):
+        lock, blob = staged()
+        runtime.load(lock, blob)
+        runtime.pin(lock)
+        runtime.pin(lock)
+        assert runtime.has(lock)
+        assert identity(lock) in runtime.owned()
+
+    def test_an_image_that_somebody_else_brought_stays(self, runtime, staged, outside, identity):
+        lock, blob = staged()
+        outside.put(lock, blob)
+        assert identity(lock) not in runtime.owned()
+        runtime.remove(lock)
+        assert outside.holds(lock)
+
+    def test_two_images_that_share_a_layer_do_not_take_it_from_each_other(self, runtime, staged):
+        shared = os.urandom(5000)
+        one, two = staged(image(shared)), staged(image(shared))
+        runtime.load(*one)
+        runtime.load(*two)
+        runtime.remove(one[0])
+        assert not runtime.has(one[0])
+        assert runtime.has(two[0])
+
+    def test_wrong_bytes_of_the_right_size_are_found_and_never_believed(self, runtime, staged, outside):
+        lock, blob = staged(image(b"second layer"))
+        flip(blob(lock.layers[1]))
+        with pytest.raises((DigestMismatch, ImportFailed)):
+            runtime.load(lock, blob)
+        assert not runtime.has(lock)
+        assert not outside.holds(lock)
+
+    def test_a_wrong_config_is_found_and_never_believed(self, runtime, staged, outside):
+        lock, blob = staged()
+        path = blob(lock.config)
+        path.write_bytes(path.read_bytes().replace(b"PATH=/bin", b"PATH=/bix"))
+        with pytest.raises((DigestMismatch, ImportFailed)):
+            runtime.load(lock, blob)
+        assert not runtime.has(lock)
+        assert not outside.holds(lock)
+
+    def test_a_truncated_blob_is_named_and_nothing_stays(self, runtime, staged, outside):
+        lock, blob = staged(image(b"second layer"))
+        path = blob(lock.layers[1])
+        path.write_bytes(path.read_bytes()[:-7])
+        with pytest.raises(DigestMismatch, match=lock.layers[1].digest):
+            runtime.load(lock, blob)
+        assert not runtime.has(lock)
+        assert not outside.holds(lock)
+
+    def test_a_missing_blob_is_named_and_nothing_stays(self, runtime, staged, outside):
+        lock, blob = staged()
+        blob(lock.layers[0]).unlink()
+        with pytest.raises(ImportFailed, match=lock.layers[0].digest):
+            runtime.load(lock, blob)
+        assert not runtime.has(lock)
+        assert not outside.holds(lock)
+
+    def test_after_a_failure_the_right_bytes_load(self, runtime, staged):
+        lock, blob = staged()
+        flip(blob(lock.layers[0]))
+        with pytest.raises(ProvisionError):
+            runtime.load(lock, blob)
+        flip(blob(lock.layers[0]))
+        runtime.load(lock, blob)
+        assert runtime.has(lock)
+
+    def test_a_stream_that_is_interrupted_leaves_nothing_that_is_believed(self, runtime, staged, outside):
+        lock, blob = staged(image(b"second layer"))
+
+        def interrupted(part):
+            if part == lock.layers[1]:
+                raise KeyboardInterrupt
+            return blob(part)
+
+        with pytest.raises(KeyboardInterrupt):
+            runtime.load(lock, interrupted)
+        assert not runtime.has(lock)
+        runtime.load(lock, blob)
+        assert runtime.has(lock)
+
+    def test_another_platform_is_refused_before_a_byte_is_spent(self, runtime, staged):
+        lock, _ = staged(image(platform=ELSEWHERE), platform=ELSEWHERE)
+        with pytest.raises(PlatformMissing, match=str(ELSEWHERE)):
+            runtime.check(lock)
+
+    def test_what_is_no_container_image_is_refused_before_a_byte_is_spent(self, runtime, staged):
+        lock, _ = staged()
+        chart = Descriptor("application/vnd.cncf.helm.chart.content.v1.tar+gzip", lock.layers[0].digest, lock.layers[0].size)
+        with pytest.raises(ImageUnsupported, match="helm"):
+            runtime.check(dataclasses.replace(lock, layers=(chart,)))
+
+    def test_an_ordinary_image_is_accepted(self, runtime, staged):
+        lock, _ = staged()
+        runtime.check(lock)
+
+    def test_a_wrong_architecture_that_the_lock_hides_is_found_after_the_load(self, runtime, staged, outside):
+        lock, blob = staged(image(platform=ELSEWHERE), platform=HERE)
+        with pytest.raises((ImportFailed, PlatformMissing)):
+            runtime.load(lock, blob)
+        assert not runtime.has(lock)
+        assert not outside.holds(lock)
+
+    def test_an_image_named_by_its_index_loads_with_only_our_platform_in_the_store(self, runtime, tmp_path, identity):
+        ours, other = image(), image(platform=ELSEWHERE)
+        index = index_of({str(HERE): ours, str(ELSEWHERE): other})
+        lock = lock_of(ours, f"registry.example.org/acme/many@{sha256(index)}", HERE, index=index)
+        blob = blobs_in(tmp_path / "blobs", ours, index)
+        runtime.check(lock)
+        runtime.load(lock, blob)
+        assert runtime.has(lock)
+        assert identity(lock) in runtime.owned()
+        runtime.remove(lock)
+        assert not runtime.has(lock)
+
+    def test_an_uncompressed_layer_loads(self, runtime, tmp_path):
+        plain = make_image([tar_of({"a": os.urandom(3000)})], architecture=HERE.architecture, compress=False)
+        lock = lock_of(plain, reference(), HERE)
+        runtime.load(lock, blobs_in(tmp_path / "blobs", plain))
+        assert runtime.has(lock)
+
+    def test_a_layer_that_stands_twice_loads(self, runtime, tmp_path):
+        layer = tar_of({"a": os.urandom(3000)})
+        double = make_image([layer, layer], architecture=HERE.architecture)
+        lock = lock_of(double, reference(), HERE)
+        runtime.load(lock, blobs_in(tmp_path / "blobs", double))
+        assert runtime.has(lock)

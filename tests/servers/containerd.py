@@ -1,0 +1,61 @@
+"""Debian's containerd with a root, a state and a socket of its own. Needs root: it unpacks layers and mounts them for that."""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.servers.process import running
+
+CONFIG = """
+version = 2
+root = "{folder}/root"
+state = "{folder}/state"
+disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt", "io.containerd.snapshotter.v1.btrfs"]
+[grpc]
+  address = "{folder}/containerd.sock"
+[ttrpc]
+  address = "{folder}/containerd.sock.ttrpc"
+"""
+
+
+def connects(address: str):
+    def answers() -> bool:
+        with socket.socket(socket.AF_UNIX) as door:
+            door.connect(address)
+            return True
+
+    return answers
+
+
+@contextmanager
+def containerd_server(folder: Path):
+    """A containerd; yields the path of its socket. Nothing of it stays mounted."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.toml").write_text(CONFIG.format(folder=folder))
+    address = f"{folder}/containerd.sock"
+    # It would raise its own oom score; a container may not.
+    with running(["containerd", "-c", str(folder / "config.toml")], folder / "log", connects(address)):
+        yield address
+    left = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if line.split()[1].startswith(str(folder))]
+    for place in reversed(left):
+        subprocess.run(["umount", "-l", place], check=True)
+    assert not left, f"containerd left mounts: {left}"
+
+
+@pytest.fixture(scope="session")
+def containerd():
+    """The socket of one containerd for the whole run; tests use images of their own."""
+    for program in ("containerd", "ctr"):
+        if not shutil.which(program):
+            pytest.skip(f"{program} is not installed")
+    if os.geteuid() != 0:
+        pytest.skip("containerd needs root")
+    # Not below pytest's folder: a socket's path has at most 107 characters.
+    with tempfile.TemporaryDirectory(prefix="containerd-") as folder, containerd_server(Path(folder)) as address:
+        yield address
