@@ -6,6 +6,7 @@ the agent puts it back). So a tag of our own, made from the config's digest, is 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from kelvin_provision.errors import (
     ProvisionError,
     RuntimeUnreachable,
 )
+from kelvin_provision.files.sockets import knock
 from kelvin_provision.refs import Platform
 from kelvin_provision.runtimes import archive
 from kelvin_provision.runtimes.protocol import BlobPath, RuntimeInfo
@@ -79,19 +81,13 @@ class DockerRuntime:
         """Stream it under a name that nothing believes in, compare what arrived, then pin it."""
         if self.has(lock):
             return
-        was_here = self._inspect(lock.config.digest) is not None
         loading = f"{LOADING}:{_hex(lock)}"
         try:
             self._stream(lock, blob, loading)
             self._compare(lock, loading)
             self.pin(lock)
-        except BaseException:
-            with suppress(ProvisionError):  # what went wrong first is what people must read
-                if not was_here:
-                    self._untag(_pin(lock))
-            raise
         finally:
-            with suppress(ProvisionError):
+            with suppress(ProvisionError):  # what went wrong first is what people must read
                 self._untag(loading)
 
     def pin(self, lock: ImageLock) -> None:
@@ -102,7 +98,8 @@ class DockerRuntime:
             self._api.tag(lock.config.digest, PINS, tag=_hex(lock))
 
     def remove(self, lock: ImageLock) -> None:
-        """Take our tag away; the engine drops the image with its last name, unless a container uses it."""
+        """Take our tag away; the image goes with its last name. One that a container uses stays, tag and all, for another time."""
+        self._untag(f"{LOADING}:{_hex(lock)}")  # of a load that was cut off
         self._untag(_pin(lock))
 
     def owned(self) -> frozenset[str]:
@@ -112,23 +109,36 @@ class DockerRuntime:
         return frozenset(image["Id"] for image in found)
 
     def _stream(self, lock: ImageLock, blob: BlobPath, name: str) -> None:
-        """The SDK sends a generator chunk by chunk. Its answer is a list of sentences, an error among them."""
-        import docker.errors
+        """The SDK sends a generator chunk by chunk, and what the generator raises comes through as it is."""
+        words = self._feed(archive.chunks(lock, blob, repo_tags=[name]))
+        if not words:
+            os.sync()  # the engine does not sync what it unpacked
+            return
+        if "no space left" in words.lower():
+            raise NoSpace(f"no space left for {lock.name} in Docker Engine", evidence=(words,))
+        archive.verify(lock, blob)  # the likeliest reason, and one that the engine cannot name: our own disk
+        raise ImportFailed(f"Docker Engine did not take {lock.name}", evidence=(words,))
 
-        words: list[str] = []
+    def _feed(self, chunks: Iterator[bytes]) -> str:
+        """What the engine has against it, in its words; empty when it has taken all. Errors come in three ways."""
+        import docker.errors
+        import requests
+
         try:
             with _speaking():
-                for line in self._api.load_image(archive.chunks(lock, blob, repo_tags=[name]), quiet=True):
-                    words += [line[key].strip() for key in ("stream", "error") if line.get(key)]
+                for line in self._api.load_image(chunks, quiet=True):
                     if "error" in line:
-                        raise docker.errors.DockerException(line["error"])
-        except RuntimeUnreachable:
-            raise
-        except _Refused as error:
-            if "no space left" in str(error).lower():
-                raise NoSpace(f"no space left for {lock.name} in Docker Engine", evidence=(str(error),)) from error
-            archive.verify(lock, blob)  # the likeliest reason, and one that the engine cannot name: our own disk
-            raise ImportFailed(f"Docker Engine did not take {lock.name}", evidence=(*words, str(error))) from error
+                        return str(line["error"]).strip()
+        except ImportFailed as error:
+            if not isinstance(error.__cause__, docker.errors.APIError):
+                raise
+            return str(error)
+        except RuntimeUnreachable as error:
+            if not isinstance(error.__cause__, requests.ConnectionError):
+                raise
+            self.info()  # an engine that still answers has hung up because it did not like what it read
+            return str(error.__cause__)
+        return ""
 
     def _compare(self, lock: ImageLock, name: str) -> None:
         found = self._inspect(name)
@@ -153,15 +163,17 @@ class DockerRuntime:
         return found
 
     def _untag(self, name: str) -> None:
-        """A tag goes even while a container uses the image; the image itself then stays without a name."""
+        """Never by force: that takes an image from under the stopped container that a roll-back needs."""
         import docker.errors
 
-        with _speaking(), suppress(docker.errors.ImageNotFound):
-            self._api.remove_image(name)
-
-
-class _Refused(Exception):
-    """The engine said no; carried from the door to the place that knows what was asked."""
+        with _speaking():
+            try:
+                self._api.remove_image(name)
+            except docker.errors.ImageNotFound:
+                return
+            except docker.errors.APIError as error:
+                if error.status_code != 409:
+                    raise
 
 
 def _hex(lock: ImageLock) -> str:
@@ -192,6 +204,7 @@ def _check_layer(lock: ImageLock, media_type: str, version: str) -> None:
 def _connect(base_url: str | None) -> APIClient:
     import docker
 
+    knock(base_url)
     if base_url is None:
         return docker.from_env(timeout=TIMEOUT, version="auto").api
     return docker.APIClient(base_url=base_url, version="auto", timeout=TIMEOUT)
@@ -206,8 +219,8 @@ def _speaking() -> Iterator[None]:
     try:
         yield
     except docker.errors.APIError as error:
-        raise _Refused(str(error.explanation or error)) from error
-    except (docker.errors.DockerException, requests.RequestException) as error:
+        raise ImportFailed(f"docker: {error.explanation or error}") from error
+    except (docker.errors.DockerException, requests.RequestException, OSError) as error:
         text = str(error)
         if "PermissionError" in text or "Permission denied" in text:
             raise PermissionRefused("docker: no permission on its socket", hint="run as root, or join the group docker") from error

@@ -13,6 +13,7 @@ from kelvin_provision.cluster.docker.live import NETWORK
 from kelvin_provision.cluster.docker.pulling import pulling
 from kelvin_provision.cluster.protocol import MANAGER, OWNER
 from kelvin_provision.errors import ClusterDenied, ClusterRefused, ClusterUnreachable, ProvisionError
+from kelvin_provision.files.sockets import knock
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -24,6 +25,7 @@ def connect(base_url: str | None = None, *, timeout: int = 60) -> APIClient:
     """A client for a socket or URL (default: DOCKER_HOST, else the usual socket)."""
     import docker
 
+    knock(base_url)
     if base_url is None:
         return docker.from_env(timeout=timeout, version="auto").api
     return docker.APIClient(base_url=base_url, version="auto", timeout=timeout)

@@ -42,7 +42,7 @@ class Moves:
                 self._engine.stop(old.id, self._grace)
 
     def create(self, live: Iterable[Live], filled: Object) -> str:
-        """A new container with its files, not started, from an object with its secrets. What has its name is of an attempt that was cut off."""
+        """Not started, but with its files; `filled` has its secrets. What has its name already is of an attempt that was cut off."""
         name = candidate_name(filled)
         self._free(name, live)
         info = self._engine.info()
