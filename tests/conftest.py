@@ -9,9 +9,19 @@ import pytest
 pytest_plugins = [
     "tests.servers.registry",
     "tests.servers.containerd",
+    "tests.servers.dockerd",
 ]
 
-KEPT = {"PATH", "LANG", "LC_ALL", "TMPDIR", "KELVIN_PROVISION_TEST_KUBECONFIG", "KELVIN_PROVISION_TEST_CONTAINERD", "CI"}
+KEPT = {
+    "PATH",
+    "LANG",
+    "LC_ALL",
+    "TMPDIR",
+    "KELVIN_PROVISION_TEST_KUBECONFIG",
+    "KELVIN_PROVISION_TEST_CONTAINERD",
+    "KELVIN_PROVISION_TEST_DOCKER",
+    "CI",
+}
 
 
 def pytest_report_header():

@@ -1,1 +1,227 @@
-"""To be written."""
+"""Docker Engine as the place for images: what they are is their ID, which is the digest of their config.
+
+The engine has no pins, but `docker image prune` spares what has a tag (`prune -a` spares only what a container uses; then
+the agent puts it back). So a tag of our own, made from the config's digest, is pin and mark of ownership in one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from kelvin_provision.errors import (
+    DigestMismatch,
+    ImageUnsupported,
+    ImportFailed,
+    NoSpace,
+    PermissionRefused,
+    PlatformMissing,
+    ProvisionError,
+    RuntimeUnreachable,
+)
+from kelvin_provision.files.sockets import knock
+from kelvin_provision.refs import Platform
+from kelvin_provision.runtimes import archive
+from kelvin_provision.runtimes.protocol import BlobPath, RuntimeInfo
+from kelvin_provision.spec.lock import ImageLock
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+PINS = "kelvin-provision/pin"
+LOADING = "kelvin-provision/loading"  # not a pin yet: what arrived has not been compared
+ZSTD_SINCE = 23
+TIMEOUT = 600  # seconds without a word: a large layer is unpacked in silence
+
+_CONFIGS = {"application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"}
+_TARS = ("application/vnd.oci.image.layer.v1.tar", "application/vnd.docker.image.rootfs.diff.tar")
+
+
+class DockerRuntime:
+    """`base_url` as in DOCKER_HOST; `client` makes the SDK's client in its place."""
+
+    name = "docker"
+
+    def __init__(self, base_url: str | None = None, *, client: Callable[[], Any] | None = None) -> None:
+        self._make = client or (lambda: _connect(base_url))
+        self._client: Any = None
+
+    @property
+    def _api(self) -> Any:
+        if self._client is None:
+            self._client = self._make()
+        return self._client
+
+    def info(self) -> RuntimeInfo:
+        """The engine's version and platform."""
+        with _speaking():
+            version = self._api.version()
+        host, platform = Platform.of_this_host(), Platform(version["Os"], version["Arch"])
+        same = (platform.os, platform.architecture) == (host.os, host.architecture)
+        return RuntimeInfo(self.name, version["Version"], host if same else platform, pins=True)
+
+    def check(self, lock: ImageLock) -> None:
+        """Refuse another platform, what is no container image, and zstd layers where the engine is too old for them."""
+        here = self.info()
+        if not here.platform.accepts(lock.platform):
+            raise PlatformMissing(f"{lock.reference} is for {lock.platform}; this node is {here.platform}")
+        if lock.config.media_type not in _CONFIGS:
+            raise ImageUnsupported(f"{lock.reference} is no container image: its config is {lock.config.media_type}")
+        for layer in lock.layers:
+            _check_layer(lock, layer.media_type, here.version)
+
+    def has(self, lock: ImageLock) -> bool:
+        """By ID, with our pin and for the right platform; the engine's own digests say that it is whole."""
+        found = self._inspect(_pin(lock))
+        return found is not None and found["Id"] == lock.config.digest and _fits(found, lock)
+
+    def load(self, lock: ImageLock, blob: BlobPath) -> None:
+        """Stream it under a name that nothing believes in, compare what arrived, then pin it."""
+        if self.has(lock):
+            return
+        loading = f"{LOADING}:{_hex(lock)}"
+        try:
+            self._stream(lock, blob, loading)
+            self._compare(lock, loading)
+            self.pin(lock)
+        finally:
+            with suppress(ProvisionError):  # what went wrong first is what people must read
+                self._untag(loading)
+
+    def pin(self, lock: ImageLock) -> None:
+        """Give a present image our tag."""
+        if self._inspect(lock.config.digest) is None:
+            return
+        with _speaking():
+            self._api.tag(lock.config.digest, PINS, tag=_hex(lock))
+
+    def remove(self, lock: ImageLock) -> None:
+        """Take our tag away; the image goes with its last name. One that a container uses stays, tag and all, for another time."""
+        self._untag(f"{LOADING}:{_hex(lock)}")  # of a load that was cut off
+        self._untag(_pin(lock))
+
+    def owned(self) -> frozenset[str]:
+        """IDs of all images that have our tag."""
+        with _speaking():
+            found = self._api.images(name=PINS)
+        return frozenset(image["Id"] for image in found)
+
+    def _stream(self, lock: ImageLock, blob: BlobPath, name: str) -> None:
+        """The SDK sends a generator chunk by chunk, and what the generator raises comes through as it is."""
+        words = self._feed(archive.chunks(lock, blob, repo_tags=[name]))
+        if not words:
+            os.sync()  # the engine does not sync what it unpacked
+            return
+        if "no space left" in words.lower():
+            raise NoSpace(f"no space left for {lock.name} in Docker Engine", evidence=(words,))
+        archive.verify(lock, blob)  # the likeliest reason, and one that the engine cannot name: our own disk
+        raise ImportFailed(f"Docker Engine did not take {lock.name}", evidence=(words,))
+
+    def _feed(self, chunks: Iterator[bytes]) -> str:
+        """What the engine has against it, in its words; empty when it has taken all. Errors come in three ways."""
+        import docker.errors
+        import requests
+
+        try:
+            with _speaking():
+                for line in self._api.load_image(chunks, quiet=True):
+                    if "error" in line:
+                        return str(line["error"]).strip()
+        except ImportFailed as error:
+            if not isinstance(error.__cause__, docker.errors.APIError):
+                raise
+            return str(error)
+        except RuntimeUnreachable as error:
+            if not isinstance(error.__cause__, requests.ConnectionError):
+                raise
+            self.info()  # an engine that still answers has hung up because it did not like what it read
+            return str(error.__cause__)
+        return ""
+
+    def _compare(self, lock: ImageLock, name: str) -> None:
+        found = self._inspect(name)
+        if found is None:
+            raise ImportFailed(f"Docker Engine did not take {lock.name}", evidence=("it says so of nothing, and has nothing",))
+        if found["Id"] != lock.config.digest:
+            raise DigestMismatch(f"{lock.reference}: {found['Id']} arrived in Docker Engine instead of {lock.config.digest}")
+        if tuple(found["RootFS"].get("Layers") or ()) != (lock.diff_ids or tuple(found["RootFS"].get("Layers") or ())):
+            raise DigestMismatch(f"{lock.reference}: other layers arrived in Docker Engine")
+        if not _fits(found, lock):
+            platform = f"{found['Os']}/{found['Architecture']}"
+            raise ImportFailed(f"{lock.reference} is for {platform}, not for {lock.platform}; it was taken out again")
+
+    def _inspect(self, name: str) -> dict[str, Any] | None:
+        import docker.errors
+
+        with _speaking():
+            try:
+                found: dict[str, Any] = self._api.inspect_image(name)
+            except docker.errors.ImageNotFound:
+                return None
+        return found
+
+    def _untag(self, name: str) -> None:
+        """Never by force: that takes an image from under the stopped container that a roll-back needs."""
+        import docker.errors
+
+        with _speaking():
+            try:
+                self._api.remove_image(name)
+            except docker.errors.ImageNotFound:
+                return
+            except docker.errors.APIError as error:
+                if error.status_code != 409:
+                    raise
+
+
+def _hex(lock: ImageLock) -> str:
+    return lock.config.digest.partition(":")[2]
+
+
+def _pin(lock: ImageLock) -> str:
+    return f"{PINS}:{_hex(lock)}"
+
+
+def _fits(found: dict[str, Any], lock: ImageLock) -> bool:
+    """The lock's platform, as far as the engine tells it: old ones say nothing of the variant."""
+    return bool(found["Os"] == lock.platform.os and found["Architecture"] == lock.platform.architecture)
+
+
+def _check_layer(lock: ImageLock, media_type: str, version: str) -> None:
+    plain, _, packing = media_type.replace(".tar.", ".tar+").partition("+")
+    if plain not in _TARS or packing not in {"", "gzip", "zstd"}:
+        raise ImageUnsupported(f"{lock.reference}: Docker Engine cannot unpack a layer of type {media_type}")
+    major = version.partition(".")[0]
+    if packing == "zstd" and major.isdigit() and int(major) < ZSTD_SINCE:
+        raise ImageUnsupported(
+            f"{lock.reference}: Docker Engine {version} cannot unpack zstd layers",
+            hint=f"push the image with gzip layers, or upgrade Docker Engine to {ZSTD_SINCE} or newer",
+        )
+
+
+def _connect(base_url: str | None) -> APIClient:
+    import docker
+
+    knock(base_url)
+    if base_url is None:
+        return docker.from_env(timeout=TIMEOUT, version="auto").api
+    return docker.APIClient(base_url=base_url, version="auto", timeout=TIMEOUT)
+
+
+@contextmanager
+def _speaking() -> Iterator[None]:
+    """The only place of the runtime that knows what a dead, forbidden or unwilling engine looks like."""
+    import docker.errors
+    import requests
+
+    try:
+        yield
+    except docker.errors.APIError as error:
+        raise ImportFailed(f"docker: {error.explanation or error}") from error
+    except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+        text = str(error)
+        if "PermissionError" in text or "Permission denied" in text:
+            raise PermissionRefused("docker: no permission on its socket", hint="run as root, or join the group docker") from error
+        raise RuntimeUnreachable("Docker Engine does not answer", hint="systemctl status docker", evidence=(text[-200:],)) from error

@@ -1,1 +1,110 @@
-"""To be written."""
+"""Is a container up? A pure question with three answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from kelvin_provision.cluster.docker.live import Live
+from kelvin_provision.cluster.protocol import Health, Patience, Phase
+from kelvin_provision.status import Observation, Observed
+
+FRESH = 10.0  # seconds: a restarted container younger than this is still on its way
+
+
+@dataclass(frozen=True)
+class Probed:
+    """What the probes have said so far. `ready` is None when there is no readiness probe."""
+
+    ready: bool | None = None
+    dead: bool = False
+    why: str = ""
+
+
+def judge(live: Live, probed: Probed, *, now: datetime, restarts: int, patience: Patience) -> Health:
+    """`restarts` counts those since the wait began. Without a restart policy an exit is final, so it fails at once."""
+    if live.state["Status"] == "created":
+        return Health(Phase.FAILED, _never_started(live.state))
+    if live.state.get("Restarting") or restarts:
+        if restarts >= patience.restarts:
+            return Health(Phase.FAILED, f"restarted {restarts} times; {ending(live)}")
+        if live.state.get("Restarting"):
+            return Health(Phase.WAITING, f"restarting: {ending(live)}")
+    if not live.running:
+        return Health(Phase.FAILED, ending(live))
+    if live.state.get("Paused"):
+        return Health(Phase.WAITING, "paused")
+    return _judge_running(live, probed, now=now, settle=patience.settle)
+
+
+def _judge_running(live: Live, probed: Probed, *, now: datetime, settle: float) -> Health:
+    if probed.dead:
+        return Health(Phase.FAILED, f"liveness probe: {probed.why}")
+    if probed.ready is False:
+        return Health(Phase.WAITING, f"readiness probe: {probed.why or 'not answered yet'}")
+    up = (now - live.started).total_seconds()
+    if 0 <= up < settle:  # a clock set back must not keep it waiting for ever
+        return Health(Phase.WAITING, f"up for {up:.0f} of {settle:.0f} s")
+    return Health(Phase.READY)
+
+
+def ending(live: Live) -> str:
+    """How its process ended, in words."""
+    state = live.state
+    code = state.get("ExitCode", 0)
+    if state.get("OOMKilled"):
+        limit = live.inspect["HostConfig"].get("Memory") or 0
+        return f"killed for using more memory than its limit of {limit // 2**20} MiB" if limit else "killed: the box is out of memory"
+    if state.get("Error"):
+        return f"exit code {code}: {state['Error']}"
+    return f"exit code {code}" + (f" (signal {code - 128})" if 128 < code < 160 else "")
+
+
+def _never_started(state: dict[str, Any]) -> str:
+    return str(state.get("Error") or "") or "created but never started"
+
+
+def observe(containers: list[Live], *, now: datetime, seen: str) -> Observation:
+    """One look at all containers of one workload; the one that answers for it counts, else the newest."""
+    main = min(containers, key=lambda one: (not one.serving, -one.revision))
+    observed, warnings = _observed(main, now)
+    return Observation(observed, warnings, seen, main.revision)
+
+
+def _observed(main: Live, now: datetime) -> tuple[Observed, tuple[str, ...]]:
+    state = main.state
+    plain: dict[str, tuple[Observed, tuple[str, ...]]] = {
+        "restarting": (Observed.FAILED, (f"restarting: {ending(main)}",)),
+        "removing": (Observed.STOPPING, ()),
+        "paused": (Observed.STOPPED, ("paused by hand",)),
+        "created": (Observed.FAILED, (_never_started(state),)) if state.get("Error") else (Observed.DEPLOYING, ()),
+    }
+    if state["Status"] == "running":
+        return _observed_running(main, now)
+    if state["Status"] in plain:
+        return plain[state["Status"]]
+    # A container that the engine would bring back, and yet is down, was stopped by hand.
+    if main.policy in {"unless-stopped", "always"} and not state.get("Error") and not state.get("OOMKilled"):
+        return Observed.STOPPED, ()
+    return Observed.FAILED, (ending(main),)
+
+
+def _observed_running(main: Live, now: datetime) -> tuple[Observed, tuple[str, ...]]:
+    if not main.serving:
+        return Observed.DEPLOYING, ()
+    restarts = main.inspect.get("RestartCount", 0)
+    if restarts and 0 <= (now - main.started).total_seconds() < FRESH:
+        return Observed.STARTING, (f"restarted {restarts} times",)
+    return Observed.RUNNING, ()
+
+
+def evidence(live: Live) -> tuple[str, ...]:
+    """What the engine itself knows about a container, in one or two short lines."""
+    state = live.state
+    lines = [
+        f"container {live.name}: {state['Status']}, {live.inspect.get('RestartCount', 0)} restarts, image {live.inspect['Image'][:19]}"
+    ]
+    if not live.running or state.get("Error"):
+        lines.append(f"container {live.name}: {_never_started(state) if state['Status'] == 'created' else ending(live)}")
+    return tuple(lines)

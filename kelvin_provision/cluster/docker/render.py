@@ -1,1 +1,186 @@
-"""To be written."""
+"""What a revision becomes on Docker Engine: one container and its named volumes, as JSON. Pure.
+
+Every field of the platform's `system` block has a place here or is refused by name. Secrets stay references.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kelvin_provision.cluster.docker.quantities import bytes_of, nano_cpus_of, shares_of
+from kelvin_provision.cluster.protocol import MANAGER, OWNER, REVISION, SPEC_HASH
+from kelvin_provision.errors import RequestRefused
+from kelvin_provision.refs import Reference
+from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.words import VolumeKind
+from kelvin_provision.spec.workload import Object, Port, Probe, Resources, Spec, Volume
+
+IMAGE = "kelvin-provision/image"
+SHARE = "/opt/kelvin/share"
+MEMORY_LEAST = 6 * 2**20  # Docker Engine refuses a smaller limit
+
+
+@dataclass(frozen=True)
+class Context:
+    """What rendering must know of this box. An unknown node is empty and then not compared."""
+
+    cluster_name: str = ""
+    node: str = ""
+
+
+def render(spec: Spec, locks: Sequence[ImageLock], revision: int, context: Context) -> tuple[Object, ...]:
+    """The objects of one revision, volumes first. Raises RequestRefused with every finding."""
+    findings = tuple(_findings(spec, context))
+    if findings:
+        raise RequestRefused(f"{spec.name}: {findings[0]}", evidence=findings)
+    volumes = [volume for volume in spec.system.volumes if volume.kind is VolumeKind.PERSISTENT]
+    stores = [_stamped("Volume", volume_name(spec.name, volume.name), {}, spec, revision) for volume in volumes]
+    return (*stores, _stamped("Container", spec.name, _container(spec, locks, context), spec, revision))
+
+
+def volume_name(workload: str, volume: str) -> str:
+    """The name of a persistent volume in the engine."""
+    return f"kelvin-{workload}-{volume}"
+
+
+def spec_hash(value: Object) -> str:
+    """What an object is made from, revision aside: the same hash needs no new container."""
+    labels = {key: text for key, text in value["metadata"]["labels"].items() if key not in {REVISION, SPEC_HASH}}
+    document = {"kind": value["kind"], "name": value["metadata"]["name"], "labels": labels, "spec": value["spec"]}
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+
+
+def _findings(spec: Spec, context: Context) -> Iterator[str]:
+    if spec.manifests:
+        yield "manifests: plain Kubernetes objects cannot be applied, this box has no Kubernetes"
+    if len(spec.name) < 2:
+        yield "name: a container's name needs two characters on Docker Engine"
+    if spec.node_name and context.node and spec.node_name != context.node:
+        yield f"node_name: {spec.node_name} is another node; this one is {context.node}"
+    for port in spec.system.ports:
+        yield from _port_findings(port)
+    yield from _resource_findings(spec.system.resources)
+
+
+def _port_findings(port: Port) -> Iterator[str]:
+    where = f"system.ports.{port.name}"
+    if port.service_port is not None and port.service_port != port.container_port:
+        yield (
+            f"{where}: service.port {port.service_port} is not container_port {port.container_port}; "
+            "Docker Engine does not translate ports between containers, so both must be the same"
+        )
+    if port.exposed and port.exposed_port is None:
+        yield f"{where}: exposed needs an exposed_port, Docker Engine would choose another one at every start"
+
+
+def _resource_findings(resources: Resources) -> Iterator[str]:
+    try:
+        found = _resources(resources)
+    except RequestRefused as error:
+        yield str(error)
+        return
+    memory, reserved = found["memory"], found["memory_reservation"]
+    if memory and memory < MEMORY_LEAST:
+        yield f"system.resources.limits.memory: {resources.memory_limit} is less than Docker Engine's least, 6Mi"
+    if memory and reserved and reserved > memory:
+        yield f"system.resources.requests.memory: {resources.memory_request} is more than the limit, {resources.memory_limit}"
+
+
+def _container(spec: Spec, locks: Sequence[ImageLock], context: Context) -> Object:
+    lock = _lock_of(spec.image, locks)
+    kinds = {kind: [volume for volume in spec.system.volumes if volume.kind is kind] for kind in VolumeKind}
+    own = {
+        "KELVIN_WORKLOAD_NAME": spec.name,
+        "KELVIN_APP_NAME": spec.app_name,
+        "KELVIN_CLUSTER_NAME": spec.cluster_name or context.cluster_name,
+    }
+    return {
+        "image": lock.config.digest if lock else str(Reference.parse(spec.image)),
+        "pull": "never" if lock else ("always" if Reference.parse(spec.image).movable else "missing"),
+        "environment": {variable.name: variable.value for variable in spec.system.environment} | own,
+        "resources": _resources(spec.system.resources),
+        "privileged": spec.system.privileged,
+        "ports": [_port(port) for port in spec.system.ports],
+        "binds": [{"source": volume.source, "target": volume.target} for volume in kinds[VolumeKind.HOST]],
+        "volumes": [{"name": volume_name(spec.name, v.name), "target": v.target} for v in kinds[VolumeKind.PERSISTENT]],
+        "files": [*_configuration(spec), *(_file(volume) for volume in [*kinds[VolumeKind.TEXT], *kinds[VolumeKind.SECRET]])],
+        "liveness": _probe(spec.system.liveness),
+        "readiness": _probe(spec.system.readiness),
+    }
+
+
+def _lock_of(image: str, locks: Sequence[ImageLock]) -> ImageLock | None:
+    meant = str(Reference.parse(image))
+    return next((lock for lock in locks if str(lock.reference) == meant), locks[0] if locks else None)
+
+
+def _resources(resources: Resources) -> dict[str, int]:
+    """Zero is Docker Engine's word for "no limit"."""
+    limits, requests = "system.resources.limits", "system.resources.requests"
+    return {
+        "nano_cpus": nano_cpus_of(resources.cpu_limit, f"{limits}.cpu") if resources.cpu_limit else 0,
+        "cpu_shares": shares_of(resources.cpu_request, f"{requests}.cpu") if resources.cpu_request else 0,
+        "memory": bytes_of(resources.memory_limit, f"{limits}.memory") if resources.memory_limit else 0,
+        "memory_reservation": bytes_of(resources.memory_request, f"{requests}.memory") if resources.memory_request else 0,
+    }
+
+
+def _port(port: Port) -> dict[str, Any]:
+    """A service that is not exposed is not published: other containers reach it by the workload's name."""
+    published = port.host_port if port.host_port is not None else (port.exposed_port if port.exposed else None)
+    return {"name": port.name, "port": port.container_port, "protocol": port.protocol.lower(), "published": published}
+
+
+def _configuration(spec: Spec) -> Iterator[dict[str, Any]]:
+    """An empty config.yaml would hide the defaults in app.yaml, so an empty document is not written."""
+    import yaml
+
+    for name, document in (("app.yaml", spec.payload), ("config.yaml", spec.configuration)):
+        if document:
+            # An endless line: a folded one could tear a `<% secrets.X %>` in two.
+            text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=float("inf"))
+            yield {"path": f"{SHARE}/{name}", "mode": "0644", "text": text}
+
+
+def _file(volume: Volume) -> dict[str, Any]:
+    if volume.kind is VolumeKind.SECRET and volume.secret:
+        return {"path": volume.target, "mode": volume.mode, "text": volume.secret}
+    base64.b64decode(volume.data, validate=True)
+    return {"path": volume.target, "mode": volume.mode, "base64": volume.data}
+
+
+def _probe(probe: Probe | None) -> dict[str, Any] | None:
+    if probe is None:
+        return None
+    headers = [list(header) for header in probe.headers]
+    return dataclasses.asdict(probe) | {"kind": probe.kind.value, "headers": headers, "command": list(probe.command)}
+
+
+def _stamped(kind: str, name: str, body: Object, spec: Spec, revision: int) -> Object:
+    labels = {
+        "app.kubernetes.io/name": spec.app_name,
+        "app.kubernetes.io/instance": spec.name,
+        "app.kubernetes.io/managed-by": MANAGER,
+        OWNER: spec.name,
+    }
+    annotations = {}
+    if kind == "Container":  # a volume outlives its revision
+        labels |= {"app.kubernetes.io/version": spec.app_version} | _metrics(spec.system.metrics)
+        labels[REVISION] = str(revision)
+        annotations = {IMAGE: spec.image}
+    value = {"kind": kind, "metadata": {"name": name, "labels": labels, "annotations": annotations}, "spec": body}
+    labels[SPEC_HASH] = spec_hash(value)
+    return value
+
+
+def _metrics(metrics: tuple[int, str] | None) -> dict[str, str]:
+    if metrics is None:
+        return {}
+    port, path = metrics
+    return {"prometheus.io/scrape": "true", "prometheus.io/port": str(port), "prometheus.io/path": path}

@@ -1,0 +1,123 @@
+import contextlib
+import dataclasses
+
+import docker
+import pytest
+
+from kelvin_provision.errors import ImageUnsupported, RuntimeUnreachable
+from kelvin_provision.refs import Descriptor
+from kelvin_provision.runtimes import archive
+from kelvin_provision.runtimes.docker import DockerRuntime
+from tests.contract.runtime_contract import RuntimeContract, image, reference, staged
+from tests.locks import lock_of
+
+__all__ = ["staged"]
+pytestmark = pytest.mark.docker
+
+
+class Outside:
+    """The engine past our code."""
+
+    def __init__(self, client) -> None:
+        self.client = client
+
+    def put(self, lock, blob) -> None:
+        name = str(lock.reference)
+        for line in self.client.load_image(b"".join(archive.chunks(lock, blob, repo_tags=[name]))):
+            assert "error" not in line, line
+
+    def holds(self, lock) -> bool:
+        return self.names(lock) is not None
+
+    def names(self, lock):
+        """Its tags, or None when it is not there."""
+        try:
+            return self.client.inspect_image(lock.config.digest)["RepoTags"]
+        except docker.errors.ImageNotFound:
+            return None
+
+
+@pytest.fixture
+def outside(dockerd):
+    """After the test no image of the suite is left, also in an engine that is not the suite's."""
+    with contextlib.closing(docker.APIClient(dockerd, timeout=60)) as client:
+        before = {found["Id"] for found in client.images(all=True)}
+        yield Outside(client)
+        for found in client.images():
+            if found["Id"] not in before:
+                client.remove_image(found["Id"], force=True)
+
+
+@pytest.fixture
+def runtime(outside):
+    return DockerRuntime(client=lambda: outside.client)
+
+
+class TestDocker(RuntimeContract):
+    @pytest.fixture
+    def identity(self):
+        return lambda lock: lock.config.digest
+
+
+def test_the_stream_is_sent_in_pieces_and_never_gathered(runtime, staged):
+    lock, blob = staged(image(bytes(3_000_000)))
+    seen = []
+
+    def watched(part):
+        seen.append(part.digest)
+        return blob(part)
+
+    runtime.load(lock, watched)
+    assert len(seen) == len(list(lock.blobs()))
+
+
+def test_a_loaded_image_has_our_tag_and_no_other(runtime, outside, staged):
+    lock, blob = staged()
+    runtime.load(lock, blob)
+    assert outside.names(lock) == [f"kelvin-provision/pin:{lock.config.digest.removeprefix('sha256:')}"]
+
+
+def test_prune_spares_what_is_pinned(runtime, outside, staged):
+    lock, blob = staged()
+    runtime.load(lock, blob)
+    outside.client.prune_images()
+    assert runtime.has(lock)
+
+
+def test_a_load_that_was_killed_before_it_was_compared_is_believed_by_nobody_and_leaves_nothing(runtime, outside, staged):
+    lock, blob = staged()
+    loading = f"kelvin-provision/loading:{lock.config.digest.removeprefix('sha256:')}"
+    list(outside.client.load_image(b"".join(archive.chunks(lock, blob, repo_tags=[loading]))))
+    assert not runtime.has(lock)
+    assert runtime.owned() == frozenset()
+    runtime.remove(lock)
+    assert not outside.holds(lock)
+
+
+def test_the_image_of_a_stopped_container_stays(runtime, outside, staged):
+    lock, blob = staged()
+    runtime.load(lock, blob)
+    container = outside.client.create_container(lock.config.digest)["Id"]
+    try:
+        runtime.remove(lock)
+        assert outside.holds(lock)
+    finally:
+        outside.client.remove_container(container)
+    runtime.remove(lock)
+    assert not outside.holds(lock)
+
+
+def test_zstd_layers_are_refused_by_an_old_engine_before_a_byte_is_spent(runtime):
+    lock = lock_of(image(), reference())
+    layer = Descriptor("application/vnd.oci.image.layer.v1.tar+zstd", lock.layers[0].digest, lock.layers[0].size)
+    changed = dataclasses.replace(lock, layers=(layer,))
+    if int(runtime.info().version.partition(".")[0]) >= 23:
+        runtime.check(changed)
+    else:
+        with pytest.raises(ImageUnsupported, match="zstd"):
+            runtime.check(changed)
+
+
+def test_an_engine_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(RuntimeUnreachable, match="Docker Engine does not answer"):
+        DockerRuntime(f"unix://{tmp_path}/none.sock").info()
