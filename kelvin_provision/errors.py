@@ -57,6 +57,13 @@ class RequestRefused(ProvisionError):
     hint_default = "correct the findings and deploy again; nothing was stored"
 
 
+class FileUnreadable(ProvisionError):
+    """A file that was named cannot be read."""
+
+    code, exit_code = "file-unreadable", os.EX_NOINPUT
+    hint_default = "check the path and its permissions"
+
+
 class ReferenceInvalid(ProvisionError):
     """An image reference cannot be read."""
 

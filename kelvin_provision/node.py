@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -18,6 +18,8 @@ from kelvin_provision.settings.model import Settings
 
 if TYPE_CHECKING:
     from kelvin_provision.cluster.protocol import Cluster, Lookup
+    from kelvin_provision.ledger.model import Workload
+    from kelvin_provision.ops.apply import Prepared
     from kelvin_provision.ops.transaction import Terms
     from kelvin_provision.registry.protocol import Source
     from kelvin_provision.runtimes.protocol import Runtime
@@ -149,6 +151,31 @@ class Node:
                 ledger=self.ledger, cluster=cluster, lookup=self.lookup, terms=self.terms, who=self.who, progress=self.progress
             )
             yield
+
+    def prepare(self, found: Sequence[Workload]) -> Prepared:
+        """The plan of an apply of these workloads; errors as `ops.apply.prepare`."""
+        from kelvin_provision.ops import apply
+
+        return apply.prepare(
+            found, cluster=self.cluster, runtime=lambda: self.runtime, store=self.store, lookup=self.lookup, progress=self.progress
+        )
+
+    def apply(self, found: Sequence[Workload], *, who: str, stop: Callable[[], bool]) -> Prepared:
+        """Apply these workloads as one transaction; call it inside `changing`. Errors as `ops.apply.run`."""
+        from kelvin_provision.ops import apply
+
+        return apply.run(
+            found,
+            ledger=self.ledger,
+            cluster=self.cluster,
+            runtime=lambda: self.runtime,
+            store=self.store,
+            lookup=self.lookup,
+            terms=self.terms,
+            who=who,
+            progress=self.progress,
+            stop=stop,
+        )
 
     def close(self) -> None:
         """Give back what was opened."""

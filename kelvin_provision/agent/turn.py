@@ -17,13 +17,7 @@ OPERATOR_WAIT = 5.0
 
 def pending(node: Node) -> tuple[Workload, ...]:
     """Workloads whose staged revision still wants something from the agent."""
-    return tuple(found for found in node.ledger.workloads() if found.staged and _wants(found.staged))
-
-
-def _wants(revision: Revision) -> bool:
-    if revision.blocked:
-        return False
-    return revision.spec.method.instantly_apply or revision.download is not Download.READY
+    return tuple(found for found in node.ledger.workloads() if found.staged and found.staged.in_motion)
 
 
 def take(node: Node, stop: Callable[[], bool]) -> bool:
@@ -85,18 +79,7 @@ def _apply(node: Node, group: Sequence[Workload], stop: Callable[[], bool]) -> N
             fresh = [found for found in node.ledger.workloads() if found.name in {workload.name for workload in group}]
             if [found.staged for found in fresh] != [found.staged for found in group]:
                 return
-            apply.run(
-                fresh,
-                ledger=node.ledger,
-                cluster=node.cluster,
-                runtime=lambda: node.runtime,
-                store=node.store,
-                lookup=node.lookup,
-                terms=node.terms,
-                who="agent",
-                progress=node.progress,
-                stop=stop,
-            )
+            node.apply(fresh, who="agent", stop=stop)
     except Locked as error:
         node.progress(Note(f"applying {names} waits: {error}"))
     except ProvisionError as error:

@@ -32,7 +32,7 @@ def follow(
     store: Store,
     progress: Progress,
     timeout: float | None = None,
-    still_worked_on: Callable[[], None] = lambda: None,
+    still_worked_on: Callable[[], object] = lambda: None,
 ) -> dict[str, str]:
     """Until each is ready, or runs if it applies itself; how each ended, by workload.
 

@@ -27,6 +27,11 @@ class Revision:
     blocked: bool = False
 
     @property
+    def in_motion(self) -> bool:
+        """Whether, while it is staged, the agent still has something to do for it."""
+        return not self.blocked and (self.spec.method.instantly_apply or self.download is not Download.READY)
+
+    @property
     def slot(self) -> Slot:
         """What status needs to know of it while it is staged."""
         return Slot(self.spec.method, self.download, self.error, self.blocked)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from kelvin_provision.cluster.protocol import Cluster, Finding, Lookup, Plan
 from kelvin_provision.errors import (
     ApplyFailed,
-    NothingStaged,
     NotReady,
     PlanRefused,
     ProvisionError,
@@ -20,6 +19,7 @@ from kelvin_provision.events import Progress
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision, Step, Workload
 from kelvin_provision.ops import stage, transaction
+from kelvin_provision.ops.undeploy import refuse_bare
 from kelvin_provision.runtimes.protocol import Runtime
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.words import Download
@@ -46,9 +46,7 @@ def choose(ledger: Ledger, names: Sequence[str], *, everything: bool) -> tuple[W
     found = ledger.workloads(None if everything else names)
     if everything:
         found = tuple(workload for workload in found if workload.staged)
-    bare = [workload.name for workload in found if workload.staged is None]
-    if bare:
-        raise NothingStaged(f"nothing is staged for {', '.join(bare)}")
+    refuse_bare(found)
     return found
 
 

@@ -23,6 +23,13 @@ def data_of(workload: Workload) -> tuple[str, ...]:
     return tuple(volume.name for volume in volumes if volume.kind is VolumeKind.PERSISTENT)
 
 
+def refuse_bare(found: Sequence[Workload]) -> None:
+    """Raise NothingStaged, with the names of all that have no staged revision."""
+    bare = [workload.name for workload in found if workload.staged is None]
+    if bare:
+        raise NothingStaged(f"nothing is staged for {', '.join(bare)}")
+
+
 def run(ledger: Ledger, cluster: Callable[[], Cluster], names: Sequence[str], *, who: str) -> dict[str, tuple[str, ...]]:
     """Remove workloads and any staged revision of them; what went, by workload. Raises WorkloadUnknown."""
     found = ledger.workloads(names)
@@ -34,9 +41,7 @@ def run(ledger: Ledger, cluster: Callable[[], Cluster], names: Sequence[str], *,
 def run_staged(ledger: Ledger, names: Sequence[str], *, who: str) -> None:
     """Forget staged revisions; what runs is not touched. Raises WorkloadUnknown, NothingStaged."""
     found = ledger.workloads(names)
-    bare = [workload.name for workload in found if workload.staged is None]
-    if bare:
-        raise NothingStaged(f"nothing is staged for {', '.join(bare)}")
+    refuse_bare(found)
     for workload in found:
         number = workload.staged.number if workload.staged else None
         ledger.drop_staged(workload.name)

@@ -14,14 +14,21 @@ def command(
     session: Session,
     *,
     until_idle: Annotated[bool, typer.Option("--until-idle", help="End when there is nothing left to do.")] = False,
+    until_empty: Annotated[bool, typer.Option("--until-empty", help="End when there is no workload left to look after.")] = False,
 ) -> Report:
     """Do the background work in the foreground until stopped.
 
     It downloads, applies what is to be applied at once, and keeps what `workloads list` shows fresh. One at a time on a box.
     """
-    return run(session, until_idle=until_idle)
+    return run(session, until_idle=until_idle, until_empty=until_empty)
 
 
-def run(session: Session, *, until_idle: bool) -> Report:
-    """The one call."""
-    raise NotImplementedError(session, until_idle)  # lead
+def run(session: Session, *, until_idle: bool, until_empty: bool) -> Report:
+    """Until a signal, or until what was asked for. Stopping in mid-download loses nothing."""
+    from kelvin_provision.agent import process
+    from kelvin_provision.cli.box import node_of, signals_noted
+    from kelvin_provision.cli.progress import choose
+
+    with choose(session) as progress, node_of(session, progress=progress) as node, signals_noted() as stop:
+        process.run(node, stop, until_idle=until_idle, until_empty=until_empty)
+    return Report("agent run", text="")

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kelvin_provision.cli.session import Session
-from kelvin_provision.report import Report
+from kelvin_provision.errors import FileUnreadable, UsageRefused
+from kelvin_provision.report import Item, Report
 from kelvin_provision.spec.words import Method
+from kelvin_provision.spec.workload import Spec
+
+if TYPE_CHECKING:
+    from kelvin_provision.ledger.model import Revision
+    from kelvin_provision.node import Node
+    from kelvin_provision.settings.model import Settings
+    from kelvin_provision.spec.request import Accepted
+
+MOST_BYTES = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -31,6 +44,12 @@ class Asked:
     allow_latest: bool = False
     wait: bool = False
     timeout: float | None = None
+
+    def request(self) -> dict[str, Any]:
+        """What the options say of a request; empty when none was given."""
+        keys = ("app_name", "app_version", "name", "title", "cluster_name", "staged", "instantly_apply", "deployment_type")
+        given = {key: getattr(self, key) for key in keys}
+        return given if any(value is not None for value in given.values()) or self.payload or self.manifests else {}
 
 
 _FILE = typer.Option(
@@ -89,5 +108,75 @@ def command(
 
 
 def deploy(session: Session, asked: Asked) -> Report:
-    """The one call."""
-    raise NotImplementedError(session, asked)  # lead
+    """Read, accept, store, wake the agent; with --wait, follow it."""
+    from kelvin_provision.agent import process
+    from kelvin_provision.cli.box import node_of, same_box, settings_of
+    from kelvin_provision.ops import deploy as ops
+
+    settings = settings_of(session)
+    accepted = _accepted(asked, settings)
+    with node_of(session, settings=settings) as node:
+        ops.refuse_what_cannot_run(node.cluster, accepted.specs)
+        revisions = ops.run(node.ledger, accepted.specs, who=node.who)
+        wake = partial(process.ensure, settings.state_dir, same_box(session, settings))
+        wake()
+        ends = _followed(session, asked, node, revisions, wake) if asked.wait else {}
+    items = tuple(
+        Item("workload", revision.workload, ends.get(revision.workload, "accepted"), _words(revision.spec)) for revision in revisions
+    )
+    return Report("workloads deploy", items, warnings=accepted.warnings)
+
+
+def _accepted(asked: Asked, settings: Settings) -> Accepted:
+    from kelvin_provision.settings import secrets
+    from kelvin_provision.spec.flags import from_flags
+    from kelvin_provision.spec.request import Defaults, accept
+    from kelvin_provision.spec.source import read_all
+
+    flags = asked.request()
+    if bool(asked.files) == bool(flags):
+        raise UsageRefused(
+            "say what to deploy: --file FILE, or the options that say the same", hint="kelvin-provision workloads deploy --help"
+        )
+    if asked.files:
+        documents = read_all([_content(path) for path in asked.files])
+    else:
+        payload = _content(asked.payload) if asked.payload else None
+        documents = from_flags(**flags, payload=payload, manifests=[_content(path) for path in asked.manifests])
+    defaults = Defaults(
+        registry=settings.registry,
+        cluster_name=settings.cluster.name,
+        method=settings.default_method,
+        has_secret=lambda name: secrets.has(settings.secrets_dir, name),
+        allow_latest=asked.allow_latest,
+        namespace=settings.cluster.namespace,
+    )
+    return accept(documents, defaults)
+
+
+def _content(path: Path) -> tuple[str, bytes]:
+    """A file's name and bytes, one more than is allowed at the most: how much too large it is matters to nobody."""
+    try:
+        if path == Path("-"):
+            return "standard input", sys.stdin.buffer.read(MOST_BYTES + 1)
+        with path.open("rb") as file:
+            return str(path), file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise FileUnreadable(f"{path}: {(error.strerror or str(error)).lower()}") from error
+
+
+def _words(spec: Spec) -> str:
+    what = {
+        Method.STANDARD: "applied by the agent",
+        Method.INSTANT: "applied when all of it is downloaded",
+        Method.STAGED: "waits for apply",
+    }
+    return f"{spec.app_name} {spec.app_version}, {spec.method.value}: {what[spec.method]}"
+
+
+def _followed(session: Session, asked: Asked, node: Node, revisions: Sequence[Revision], wake: Callable[[], object]) -> dict[str, str]:
+    from kelvin_provision.cli.following import follow
+    from kelvin_provision.cli.progress import choose
+
+    with choose(session) as progress:
+        return follow(revisions, ledger=node.ledger, store=node.store, progress=progress, timeout=asked.timeout, still_worked_on=wake)

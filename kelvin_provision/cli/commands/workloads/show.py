@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kelvin_provision.cli.amounts import size
 from kelvin_provision.cli.complete import workload_names
 from kelvin_provision.cli.session import Session
 from kelvin_provision.report import Report
+from kelvin_provision.spec.images import images_of
+
+if TYPE_CHECKING:
+    from kelvin_provision.ledger.model import Revision
+    from kelvin_provision.store import Store
 
 _NAME = typer.Option("-n", "--name", metavar="NAME", help="The workload.", autocompletion=workload_names)
 
@@ -27,5 +33,44 @@ def command(
 
 
 def show(session: Session, name: str, *, live: bool) -> Report:
-    """The one call."""
-    raise NotImplementedError(session, name, live)  # lead
+    """From the ledger alone, unless `live`."""
+    from kelvin_provision.cli.box import node_of
+    from kelvin_provision.ops import views
+
+    with node_of(session) as node:
+        workload = node.ledger.workload(name)
+        if live and workload.running:
+            from kelvin_provision.ops.apply import look
+
+            look(node.ledger, node.cluster, [name])
+            workload = node.ledger.workload(name)
+        images = [_image(node.store, revision) for revision in (workload.running, workload.staged) if revision]
+    document = views.shown(workload)
+    return Report("workloads show", document=document, text=_text(document, [line for lines in images for line in lines]), names=(name,))
+
+
+def _image(store: Store, revision: Revision) -> list[str]:
+    lines = []
+    for lock in revision.locks or ():
+        done, total = store.progress([lock])
+        here = f"all {size(total)} here" if done == total else f"{size(done)} of {size(total)} here"
+        lines.append(f"{lock.pinned_reference} ({here})")
+    return lines or [f"{image} (the cluster pulls it)" for image in images_of(revision.spec) if not revision.spec.method.staged]
+
+
+def _text(document: dict[str, Any], images: list[str]) -> str:
+    status, staged = document["status"], document["staged"]
+    lines = [
+        ("Name", document["name"]),
+        ("Title", document["title"]),
+        ("App", f"{document['app_name']} {document['app_version']}"),
+        ("Cluster", document["cluster_name"]),
+        ("Status", status["message"]),
+        *(("", f"warning: {text}") for text in status["warnings"]),
+        ("Last seen", status["last_seen"] or "-"),
+        ("Staged", f"{staged['app_version']}, {staged['status']['message'].lower()}" if staged else "nothing"),
+        ("Created", document["created"]),
+        ("Updated", document["updated"]),
+        *(("Images" if number == 0 else "", image) for number, image in enumerate(images)),
+    ]
+    return "".join(f"{f'{key}:' if key else '':<12}{value}\n" for key, value in lines)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kelvin_provision.cli.amounts import size
 from kelvin_provision.cli.complete import workload_names
 from kelvin_provision.cli.confirm import confirm
 from kelvin_provision.cli.session import Session
-from kelvin_provision.report import Report
+from kelvin_provision.report import Item, Report
+
+if TYPE_CHECKING:
+    from kelvin_provision.ledger.model import Workload
 
 _NAME = typer.Option("-n", "--name", metavar="NAME", help="The workload; may be repeated.", autocompletion=workload_names)
 
@@ -25,12 +30,39 @@ def command(
 
     A workload's local data goes with it. Without --yes it asks, and refuses where there is no terminal to ask on.
     """
-    named = ", ".join(name)
-    what = f"this will remove the staged version of {named}" if staged else f"this will remove {named} with all local data"
-    confirm(what, yes=yes)
-    return undeploy(session, name, staged=staged)
+    return undeploy(session, name, staged=staged, yes=yes)
 
 
-def undeploy(session: Session, names: list[str], *, staged: bool) -> Report:
-    """The one call."""
-    raise NotImplementedError(session, names, staged)  # lead
+def undeploy(session: Session, names: list[str], *, staged: bool, yes: bool) -> Report:
+    """Ask, then remove under the operator lock, then free what nobody needs any more."""
+    from kelvin_provision.cli.box import node_of
+    from kelvin_provision.cli.progress import choose
+    from kelvin_provision.ops import undeploy as ops
+
+    with choose(session) as progress, node_of(session, progress=progress) as node:
+        found = node.ledger.workloads(names)
+        if staged:
+            ops.refuse_bare(found)
+        _ask(found, staged=staged, yes=yes)
+        with node.changing(f"workloads undeploy {' '.join(f'-n {name}' for name in names)}"):
+            before = node.ledger.kept_locks()
+            if staged:
+                ops.run_staged(node.ledger, names, who=node.who)
+                gone: dict[str, tuple[str, ...]] = {}
+            else:
+                gone = ops.run(node.ledger, lambda: node.cluster, names, who=node.who)
+            freed = ops.sweep(before, node.ledger, node.store, lambda: node.runtime)
+    outcome = "staged version removed" if staged else "undeployed"
+    items = tuple(Item("workload", workload.name, outcome, ", ".join(gone.get(workload.name, ()))) for workload in found)
+    return Report("workloads undeploy", (*items, Item("store", str(node.settings.state_dir), "freed", size(freed))))
+
+
+def _ask(found: Sequence[Workload], *, staged: bool, yes: bool) -> None:
+    from kelvin_provision.ops.undeploy import data_of
+
+    named = ", ".join(workload.name for workload in found)
+    if staged:
+        confirm(f"this will remove the staged version of {named}; what runs goes on", yes=yes)
+        return
+    lost = [f"{workload.name}: the data of volume {volume}" for workload in found for volume in data_of(workload)]
+    confirm(f"this will remove {named} with all local data", yes=yes, goes=lost)
