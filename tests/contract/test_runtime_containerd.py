@@ -2,23 +2,43 @@ import dataclasses
 import json
 import os
 import shutil
+import signal
 import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from kelvin_provision.errors import DigestMismatch, ImageUnsupported
+from kelvin_provision.errors import DigestMismatch, ImageUnsupported, NoSpace, PermissionRefused
 from kelvin_provision.runtimes import archive
 from kelvin_provision.runtimes.containerd import Containerd
 from tests.contract.runtime_contract import HERE, RuntimeContract, flip, image, reference, staged
-from tests.images import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, Image, make_image, sha256, tar_of
+from tests.images import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, Image, make_image, random_image, sha256, tar_of
 from tests.locks import blobs_in, lock_of
+from tests.servers.containerd import containerd_server
 
 __all__ = ["staged"]
 pytestmark = pytest.mark.containerd
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
 DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
+KILLED = """
+import json, os, pathlib, signal, sys
+from kelvin_provision.runtimes.containerd import Containerd
+from kelvin_provision.spec.lock import ImageLock
+
+address, lock, folder = sys.argv[1:]
+lock = ImageLock.from_json(json.loads(pathlib.Path(lock).read_text()))
+
+def blob(part):
+    if part == lock.layers[1]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return pathlib.Path(folder, part.digest.replace(":", "-"))
+
+Containerd(address).load(lock, blob)
+"""
 REAL = os.environ.get("KELVIN_PROVISION_TEST_CONTAINERD")
 
 
@@ -191,3 +211,66 @@ class TestContainerd(RuntimeContract):
         foreign = dataclasses.replace(lock.layers[0], media_type="application/vnd.docker.image.rootfs.foreign.diff.tar.gzip")
         with pytest.raises(ImageUnsupported, match="foreign"):
             runtime.check(dataclasses.replace(lock, layers=(foreign,)))
+
+    def test_a_kill_in_mid_stream_leaves_nothing_that_is_believed(self, runtime, staged, outside, address, tmp_path):
+        lock, blob = staged(image(os.urandom(2 << 20)))
+        (tmp_path / "lock.json").write_text(json.dumps(lock.to_json()))
+        program = tmp_path / "load.py"
+        program.write_text(KILLED)
+        died = subprocess.run(
+            [sys.executable, str(program), address, str(tmp_path / "lock.json"), str(blob(lock.config).parent)],
+            check=False,
+            env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+        )
+        assert died.returncode == -signal.SIGKILL
+        assert not runtime.has(lock)
+        runtime.load(lock, blob)
+        assert runtime.has(lock)
+        assert len(outside.ctr("leases", "ls").splitlines()) == 1, "a lease would keep what was half imported"
+
+    def test_without_permission_on_the_socket_it_says_so(self, runtime):
+        os.seteuid(65534)
+        try:
+            with pytest.raises(PermissionRefused, match="no permission to use containerd on"):
+                runtime.info()
+        finally:
+            os.seteuid(0)
+
+    def test_a_short_reference_becomes_its_full_name(self, runtime, tmp_path, outside):
+        """A short name in containerd poisons the node: the CRI resolves the full one only."""
+        made = image()
+        lock = lock_of(made, "pump:1.0.0", HERE)
+        runtime.load(lock, blobs_in(tmp_path / "blobs", made))
+        names = outside.ctr("images", "ls", "-q", f"target.digest=={made.digest}").split()
+        runtime.remove(lock)
+        assert {name for name in names if not name.startswith("sha256:")} == {f"docker.io/library/pump@{made.digest}"}
+
+
+def test_a_full_disk_is_no_space_and_nothing_stays_of_the_image():
+    if os.geteuid() != 0 or not shutil.which("containerd"):
+        pytest.skip("needs containerd and root, to mount a small disk")
+    with (
+        tempfile.TemporaryDirectory(prefix="containerd-") as name,
+        small_disk(Path(name, "root"), mebibytes=16),
+        containerd_server(Path(name)) as address,
+    ):
+        runtime, outside = Containerd(address), Outside(address)
+        big, small = random_image([24 << 20], architecture=HERE.architecture), image()
+        lock = lock_of(big, reference(), HERE)
+        with pytest.raises(NoSpace):
+            runtime.load(lock, blobs_in(Path(name, "big"), big))
+        assert not runtime.has(lock)
+        assert not outside.holds(lock)
+        lock = lock_of(small, reference(), HERE)
+        runtime.load(lock, blobs_in(Path(name, "small"), small))
+        assert runtime.has(lock)
+
+
+@contextmanager
+def small_disk(place: Path, *, mebibytes: int):
+    place.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={mebibytes}m", "tmpfs", str(place)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
