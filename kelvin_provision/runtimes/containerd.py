@@ -6,7 +6,6 @@ at import: `--digests`, `--local`, `--label` and `--sync-fs` differ between 1.6 
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -48,13 +47,14 @@ def find(
     exists: Callable[[str], bool] = os.path.exists,
     which: Callable[..., str | None] = shutil.which,
 ) -> Containerd:
-    """The containerd of this box: the address that is set, else k3s's own when it runs, else the system's.
+    """The containerd of this box: the address that is set, else k3s's own when there is a k3s, else the system's.
 
     Raises RuntimeUnreachable when there is no socket or no `ctr`.
     """
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), *_MORE_PATHS])
     k3s, ctr = which("k3s", path=path), which("ctr", path=path)
-    address = (settings.address or (K3S_SOCKET if exists(K3S_SOCKET) or (k3s and not exists(SOCKET)) else SOCKET)).removeprefix("unix://")
+    # A k3s that is down is still the one that will run the pods: never Docker's containerd, which is there on many boxes.
+    address = (settings.address or (K3S_SOCKET if k3s or exists(K3S_SOCKET) else SOCKET)).removeprefix("unix://")
     of_k3s = "/k3s/" in address
     unit = "k3s" if of_k3s else "containerd"
     if not exists(address):
@@ -137,7 +137,7 @@ class Containerd:
         state = self._state(lock, _named(lock.name))
         if answer.code == 0 and state == "complete":
             return
-        if answer.says(os.strerror(errno.ENOSPC).lower()):
+        if answer.says("no space left on device", "disk quota exceeded"):
             raise NoSpace(f"no space left for {lock.name} in containerd", evidence=answer.words)
         if state == "other platform":
             raise ImportFailed(

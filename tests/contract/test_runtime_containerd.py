@@ -1,14 +1,44 @@
+import dataclasses
+import json
 import os
+import shutil
+import signal
 import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
+from kelvin_provision.errors import DigestMismatch, ImageUnsupported, NoSpace, PermissionRefused
 from kelvin_provision.runtimes import archive
 from kelvin_provision.runtimes.containerd import Containerd
-from tests.contract.runtime_contract import RuntimeContract, staged
+from tests.contract.runtime_contract import HERE, RuntimeContract, flip, image, reference, staged
+from tests.images import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, Image, make_image, random_image, sha256, tar_of
+from tests.locks import blobs_in, lock_of
+from tests.servers.containerd import containerd_server
 
 __all__ = ["staged"]
 pytestmark = pytest.mark.containerd
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
+DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
+KILLED = """
+import json, os, pathlib, signal, sys
+from kelvin_provision.runtimes.containerd import Containerd
+from kelvin_provision.spec.lock import ImageLock
+
+address, lock, folder = sys.argv[1:]
+lock = ImageLock.from_json(json.loads(pathlib.Path(lock).read_text()))
+
+def blob(part):
+    if part == lock.layers[1]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return pathlib.Path(folder, part.digest.replace(":", "-"))
+
+Containerd(address).load(lock, blob)
+"""
 REAL = os.environ.get("KELVIN_PROVISION_TEST_CONTAINERD")
 
 
@@ -28,9 +58,7 @@ class Outside:
         return bool(self.ctr("images", "ls", "-q", f"target.digest=={lock.root.digest}").strip())
 
 
-@pytest.fixture(
-    params=["private", pytest.param("real", marks=pytest.mark.skipif(not REAL, reason="KELVIN_PROVISION_TEST_CONTAINERD is not set"))]
-)
+@pytest.fixture(params=["private", *(["real"] if REAL else [])])
 def address(request):
     return REAL if request.param == "real" else request.getfixturevalue("containerd")
 
@@ -53,4 +81,196 @@ def runtime(address, outside):
 
 
 class TestContainerd(RuntimeContract):
-    pass
+    """And what only containerd can get wrong."""
+
+    def test_the_name_is_the_repository_and_the_digest_and_nothing_else(self, runtime, staged, outside):
+        lock, blob = staged()
+        runtime.load(lock, blob)
+        names = outside.ctr("images", "ls", "-q", f"target.digest=={lock.root.digest}").split()
+        assert {name for name in names if not name.startswith("sha256:")} == {f"{lock.reference.name}@{lock.manifest.digest}"}
+
+    def test_it_is_labelled_as_pinned_and_ours(self, runtime, staged, outside):
+        lock, blob = staged()
+        runtime.load(lock, blob)
+        row = outside.ctr("images", "ls", f'name=="{lock.name}"')
+        assert "io.cri-containerd.pinned=pinned" in row
+        assert f"kelvin-provision/image={lock.config.digest}" in row
+
+    def test_a_pin_that_somebody_removed_comes_back(self, runtime, staged, outside):
+        lock, blob = staged()
+        runtime.load(lock, blob)
+        outside.ctr("images", "label", lock.name, "io.cri-containerd.pinned=")
+        runtime.load(lock, blob)
+        assert "io.cri-containerd.pinned=pinned" in outside.ctr("images", "ls", f'name=="{lock.name}"')
+
+    def test_an_image_collected_by_the_kubelet_is_missing_and_comes_back(self, runtime, staged, outside):
+        lock, blob = staged()
+        runtime.load(lock, blob)
+        names = outside.ctr("images", "ls", "-q", f"target.digest=={lock.root.digest}").split()
+        outside.ctr("images", "rm", "--sync", *names)
+        assert not runtime.has(lock)
+        assert lock.name not in runtime.owned()
+        runtime.load(lock, blob)
+        assert runtime.has(lock)
+
+    def test_content_that_went_missing_under_the_name_is_noticed(self, runtime, staged, outside):
+        lock, blob = staged()
+        runtime.load(lock, blob)
+        outside.ctr("content", "rm", lock.config.digest)
+        assert not runtime.has(lock)
+
+    def test_layers_that_were_discarded_after_the_unpack_are_not_missed(self, runtime, staged, outside):
+        lock, blob = staged()
+        runtime.load(lock, blob)
+        outside.ctr("content", "rm", *(layer.digest for layer in lock.layers))
+        assert runtime.has(lock)
+
+    def test_a_name_that_points_at_another_image_is_not_believed_and_not_pinned(self, runtime, staged, outside):
+        (lock, _), (other, blob) = staged(), staged()
+        outside.put(other, blob)
+        outside.ctr("images", "tag", other.name, lock.name)
+        outside.ctr("images", "label", lock.name, "kelvin-provision/image=x")
+        assert not runtime.has(lock)
+        runtime.pin(lock)
+        assert "pinned" not in outside.ctr("images", "ls", f'name=="{lock.name}"')
+
+    def test_an_image_that_a_container_uses_stays_until_it_does_not(self, runtime, staged, outside):
+        lock, blob = staged()
+        runtime.load(lock, blob)
+        outside.ctr("containers", "create", lock.name, "user-of-it")
+        try:
+            runtime.remove(lock)
+            assert runtime.has(lock)
+        finally:
+            outside.ctr("containers", "rm", "user-of-it")
+        runtime.remove(lock)
+        assert not runtime.has(lock)
+
+    def test_an_image_known_by_another_name_loses_only_ours(self, runtime, staged, outside):
+        lock, blob = staged()
+        runtime.load(lock, blob)
+        theirs = f"{lock.reference.name}:theirs"
+        outside.ctr("images", "tag", lock.name, theirs)
+        runtime.remove(lock)
+        assert not runtime.has(lock)
+        assert outside.ctr("images", "check", "-q", f"name=={theirs}").strip() == theirs
+
+    def test_wrong_bytes_are_found_when_the_same_files_were_unpacked_before(self, runtime, tmp_path, outside):
+        """containerd skips the unpack and then reports a success."""
+        layers = [tar_of({"same": os.urandom(3000)})]
+        plain, packed = (make_image(layers, architecture=HERE.architecture, compress=compress) for compress in (False, True))
+        runtime.load(lock_of(plain, reference(), HERE), blobs_in(tmp_path / "plain", plain))
+        lock, blob = lock_of(packed, reference(), HERE), blobs_in(tmp_path / "packed", packed)
+        flip(blob(lock.layers[0]))
+        with pytest.raises(DigestMismatch, match=lock.layers[0].digest):
+            runtime.load(lock, blob)
+        assert not runtime.has(lock)
+        assert not outside.holds(lock)
+
+    def test_an_import_that_was_never_labelled_is_unpacked_anew(self, tmp_path, containerd):
+        """A power cut after the unpack leaves empty files behind a snapshot that containerd believes in."""
+        runtime, outside = Containerd(containerd), Outside(containerd)
+        content = os.urandom(3000)
+        picture = make_image([tar_of({"program": content})], architecture=HERE.architecture)
+        lock, blob = lock_of(picture, reference(), HERE), blobs_in(tmp_path / "blobs", picture)
+        outside.put(lock, blob)
+        (unpacked,) = Path(containerd).parent.glob("root/*overlayfs/snapshots/*/fs/program")
+        unpacked.write_bytes(b"")
+        assert not runtime.has(lock)
+        runtime.load(lock, blob)
+        assert [path.read_bytes() for path in Path(containerd).parent.glob("root/*overlayfs/snapshots/*/fs/program")] == [content]
+
+    @pytest.mark.parametrize(("config", "layer"), [(DOCKER_CONFIG, DOCKER_LAYER), (OCI_CONFIG, DOCKER_LAYER)])
+    def test_an_image_with_docker_media_types_loads(self, runtime, tmp_path, config, layer):
+        made = image()
+        text = made.manifest.decode().replace(OCI_MANIFEST, DOCKER_MANIFEST).replace(OCI_CONFIG, config).replace(OCI_LAYER, layer)
+        docker = Image(text.encode(), made.blobs, DOCKER_MANIFEST)
+        lock = lock_of(docker, reference(), HERE)
+        runtime.check(lock)
+        runtime.load(lock, blobs_in(tmp_path / "blobs", docker))
+        assert runtime.has(lock)
+
+    @pytest.mark.skipif(not shutil.which("zstd"), reason="zstd is not installed")
+    def test_a_zstd_layer_loads(self, runtime, tmp_path):
+        plain = make_image([tar_of({"a": os.urandom(3000)})], architecture=HERE.architecture, compress=False)
+        before = lock_of(plain, reference(), HERE).layers[0]
+        packed = subprocess.run(["zstd", "-q", "-c"], input=plain.blobs[before.digest], capture_output=True, check=True).stdout
+        manifest = json.loads(plain.manifest)
+        manifest["layers"] = [{"mediaType": f"{before.media_type}+zstd", "digest": sha256(packed), "size": len(packed)}]
+        zstd = Image(
+            json.dumps(manifest).encode(),
+            {lock: data for lock, data in plain.blobs.items() if lock != before.digest} | {sha256(packed): packed},
+        )
+        lock = lock_of(zstd, reference(), HERE)
+        runtime.check(lock)
+        runtime.load(lock, blobs_in(tmp_path / "blobs", zstd))
+        assert runtime.has(lock)
+
+    def test_a_foreign_layer_is_refused_before_a_byte_is_spent(self, runtime, staged):
+        lock, _ = staged()
+        foreign = dataclasses.replace(lock.layers[0], media_type="application/vnd.docker.image.rootfs.foreign.diff.tar.gzip")
+        with pytest.raises(ImageUnsupported, match="foreign"):
+            runtime.check(dataclasses.replace(lock, layers=(foreign,)))
+
+    def test_a_kill_in_mid_stream_leaves_nothing_that_is_believed(self, runtime, staged, outside, address, tmp_path):
+        lock, blob = staged(image(os.urandom(2 << 20)))
+        (tmp_path / "lock.json").write_text(json.dumps(lock.to_json()))
+        program = tmp_path / "load.py"
+        program.write_text(KILLED)
+        died = subprocess.run(
+            [sys.executable, str(program), address, str(tmp_path / "lock.json"), str(blob(lock.config).parent)],
+            check=False,
+            env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+        )
+        assert died.returncode == -signal.SIGKILL
+        assert not runtime.has(lock)
+        runtime.load(lock, blob)
+        assert runtime.has(lock)
+        assert len(outside.ctr("leases", "ls").splitlines()) == 1, "a lease would keep what was half imported"
+
+    def test_without_permission_on_the_socket_it_says_so(self, runtime):
+        os.seteuid(65534)
+        try:
+            with pytest.raises(PermissionRefused, match="no permission to use containerd on"):
+                runtime.info()
+        finally:
+            os.seteuid(0)
+
+    def test_a_short_reference_becomes_its_full_name(self, runtime, tmp_path, outside):
+        """A short name in containerd poisons the node: the CRI resolves the full one only."""
+        made = image()
+        lock = lock_of(made, "pump:1.0.0", HERE)
+        runtime.load(lock, blobs_in(tmp_path / "blobs", made))
+        names = outside.ctr("images", "ls", "-q", f"target.digest=={made.digest}").split()
+        runtime.remove(lock)
+        assert {name for name in names if not name.startswith("sha256:")} == {f"docker.io/library/pump@{made.digest}"}
+
+
+def test_a_full_disk_is_no_space_and_nothing_stays_of_the_image():
+    if os.geteuid() != 0 or not shutil.which("containerd"):
+        pytest.skip("needs containerd and root, to mount a small disk")
+    with (
+        tempfile.TemporaryDirectory(prefix="containerd-") as name,
+        small_disk(Path(name, "root"), mebibytes=16),
+        containerd_server(Path(name)) as address,
+    ):
+        runtime, outside = Containerd(address), Outside(address)
+        big, small = random_image([24 << 20], architecture=HERE.architecture), image()
+        lock = lock_of(big, reference(), HERE)
+        with pytest.raises(NoSpace):
+            runtime.load(lock, blobs_in(Path(name, "big"), big))
+        assert not runtime.has(lock)
+        assert not outside.holds(lock)
+        lock = lock_of(small, reference(), HERE)
+        runtime.load(lock, blobs_in(Path(name, "small"), small))
+        assert runtime.has(lock)
+
+
+@contextmanager
+def small_disk(place: Path, *, mebibytes: int):
+    place.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={mebibytes}m", "tmpfs", str(place)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(place)], check=True)

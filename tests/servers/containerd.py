@@ -39,13 +39,18 @@ def containerd_server(folder: Path):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.toml").write_text(CONFIG.format(folder=folder))
     address = f"{folder}/containerd.sock"
-    # It would raise its own oom score; a container may not.
+    before = mounts_below(folder)
     with running(["containerd", "-c", str(folder / "config.toml")], folder / "log", connects(address)):
         yield address
-    left = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if line.split()[1].startswith(str(folder))]
+    left = [place for place in mounts_below(folder) if place not in before]
     for place in reversed(left):
         subprocess.run(["umount", "-l", place], check=True)
     assert not left, f"containerd left mounts: {left}"
+
+
+def mounts_below(folder: Path) -> list[str]:
+    places = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    return [place for place in places if place.startswith(f"{folder}/")]
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,181 @@
+"""`ctr` played by a shell script behind a real socket: what a healthy containerd cannot be made to do."""
+
+import os
+import socket
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from kelvin_provision.errors import ImportFailed, NoSpace, PermissionRefused, RuntimeUnreachable
+from kelvin_provision.runtimes import ctr as module
+from kelvin_provision.runtimes.containerd import Containerd
+from kelvin_provision.runtimes.ctr import Answer, Ctr
+from tests.images import make_image, random_image, tar_of
+from tests.locks import blobs_in, lock_of
+
+IMAGE = make_image([tar_of({"hello": b"world"})])
+
+
+@pytest.fixture
+def address():
+    """A socket that accepts: enough for a script that does not use it."""
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"{folder}/c.sock")
+        listener.listen(100)
+        yield f"{folder}/c.sock"
+
+
+@pytest.fixture
+def script(tmp_path):
+    def write(body: str) -> tuple[str, ...]:
+        path = tmp_path / "ctr"
+        path.write_text(f"#!/bin/sh\n{body}\n")
+        path.chmod(0o755)
+        return (str(path),)
+
+    return write
+
+
+def test_a_table_is_cut_where_its_header_says():
+    out = (
+        "REF               TYPE   STATUS           SIZE            UNPACKED \n"
+        "a.example/x@sha   oci    incomplete (2/3) 428.0 B/567.0 B false\n"
+        "b.example/y@sha   docker complete (3/3)   1.0 KiB/1.0 KiB true\n"
+    )
+    assert Answer(0, out, ()).rows() == [
+        {"REF": "a.example/x@sha", "TYPE": "oci", "STATUS": "incomplete (2/3)", "SIZE": "428.0 B/567.0 B", "UNPACKED": "false"},
+        {"REF": "b.example/y@sha", "TYPE": "docker", "STATUS": "complete (3/3)", "SIZE": "1.0 KiB/1.0 KiB", "UNPACKED": "true"},
+    ]
+    assert Answer(0, "", ()).rows() == []
+
+
+def test_no_socket_is_told_at_once_with_the_command_to_look(tmp_path):
+    begin = time.monotonic()
+    with pytest.raises(RuntimeUnreachable, match=r"containerd does not answer on .*/none\.sock") as caught:
+        Ctr(str(tmp_path / "none.sock"), "k8s.io", ("ctr",)).ask("version")
+    assert time.monotonic() - begin < 1
+    assert caught.value.hint == "systemctl status containerd"
+    assert caught.value.evidence == ("No such file or directory",)
+
+
+def test_the_hint_for_k3s_is_its_own_service(tmp_path):
+    with pytest.raises(RuntimeUnreachable) as caught:
+        Ctr(str(tmp_path / "none.sock"), "k8s.io", ("/usr/local/bin/k3s", "ctr")).ask("version")
+    assert caught.value.hint == "systemctl status k3s"
+
+
+def test_a_socket_that_nobody_listens_on_is_unreachable(tmp_path):
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(tmp_path / "dead.sock"))
+    with pytest.raises(RuntimeUnreachable) as caught:
+        Ctr(str(tmp_path / "dead.sock"), "k8s.io", ("ctr",)).ask("version")
+    assert caught.value.evidence == ("Connection refused",)
+
+
+def test_a_forbidden_program_is_a_refused_permission(address, script, tmp_path):
+    command = script("exit 0")
+    Path(command[0]).chmod(0o644)
+    with pytest.raises(PermissionRefused):
+        Ctr(address, "k8s.io", command).ask("version")
+
+
+def test_a_missing_program_is_named(address):
+    with pytest.raises(RuntimeUnreachable, match="/nowhere/ctr is not installed"):
+        Ctr(address, "k8s.io", ("/nowhere/ctr",)).ask("version")
+
+
+def test_a_daemon_that_dies_meanwhile_is_unreachable(address, script):
+    command = script('echo "ctr: rpc error: code = Unavailable desc = connection error" >&2; exit 1')
+    with pytest.raises(RuntimeUnreachable) as caught:
+        Ctr(address, "k8s.io", command).ask("images", "ls")
+    assert caught.value.evidence == ("ctr: rpc error: code = Unavailable desc = connection error",)
+
+
+def test_a_daemon_that_never_answers_is_given_up_and_its_child_ended(address, script, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "ANSWER_TIME", 0.3)
+    command = script(f"echo $$ > {tmp_path}/pid; exec sleep 60")
+    with pytest.raises(RuntimeUnreachable):
+        Ctr(address, "k8s.io", command).ask("images", "ls")
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+def test_it_is_called_with_the_address_the_namespace_and_the_c_locale(address, script):
+    out = Ctr(address, "k8s.io", script('echo "$@ $LC_ALL"')).text("images", "ls")
+    assert out == f"-a {address} -n k8s.io images ls C\n"
+
+
+def test_a_ctr_that_stops_reading_is_asked_why(address, script, tmp_path):
+    lock = lock_of(big := random_image([3 << 20]), "example.org/big:1")
+    command = script('case "$*" in *import*) head -c 1000 >/dev/null; echo "ctr: unrecognized image format" >&2; exit 1;; esac')
+    with pytest.raises(ImportFailed, match=r"containerd did not take example\.org/big@sha256") as caught:
+        Containerd(address, command=command).load(lock, blobs_in(tmp_path / "b", big))
+    assert caught.value.evidence == ("ctr: unrecognized image format",)
+
+
+def test_a_full_disk_of_containerd_is_no_space(address, script, tmp_path):
+    command = script('case "$*" in *import*) cat >/dev/null; echo "ctr: write /x: no space left on device" >&2; exit 1;; esac')
+    with pytest.raises(NoSpace) as caught:
+        Containerd(address, command=command).load(lock_of(IMAGE, "example.org/x:1"), blobs_in(tmp_path / "b", IMAGE))
+    assert caught.value.evidence == ("ctr: write /x: no space left on device",)
+
+
+def test_a_success_that_left_nothing_behind_is_a_failure(address, script, tmp_path):
+    command = script('case "$*" in *import*) cat >/dev/null;; esac; exit 0')
+    with pytest.raises(ImportFailed) as caught:
+        Containerd(address, command=command).load(lock_of(IMAGE, "example.org/x:1"), blobs_in(tmp_path / "b", IMAGE))
+    assert caught.value.evidence == ("it is absent there",)
+
+
+def test_a_chatty_child_neither_blocks_nor_grows_us(address, script):
+    command = script(
+        "head -c 3000000 /dev/zero | tr '\\0' 'x' >&2; head -c 3000000 /dev/zero; echo >&2; echo last >&2; cat >/dev/null; exit 1"
+    )
+    answer = Ctr(address, "k8s.io", command).feed("images", "import", "-", chunks=[b"data"])
+    assert answer.words[-1] == "last"
+    assert max(map(len, answer.words)) == 400
+
+
+def test_an_interrupted_stream_closes_the_input_first_and_lets_the_child_clean_up(address, script, tmp_path):
+    command = script(f"cat >/dev/null; echo cleaned > {tmp_path}/mark")
+
+    def chunks():
+        yield b"begin"
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Ctr(address, "k8s.io", command).feed("images", "import", "-", chunks=chunks())
+    assert (tmp_path / "mark").read_text() == "cleaned\n"
+
+
+def test_a_child_that_does_not_clean_up_in_time_is_killed(address, script, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "GOODBYE_TIME", 0.2)
+    command = script(f"echo $$ > {tmp_path}/pid; exec sleep 60")
+
+    def chunks():
+        while not (tmp_path / "pid").exists():
+            time.sleep(0.01)
+        yield b"begin"
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Ctr(address, "k8s.io", command).feed("images", "import", "-", chunks=chunks())
+    assert threading.active_count() == 1
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+@pytest.mark.parametrize(
+    ("said", "version", "pins"),
+    [
+        ("Client:\n  Version:  2.1.9\n\nServer:\n  Version:  1.6.20~ds1\n  Revision: x\n", "1.6.20~ds1", False),
+        ("Client:\n  Version:  v1.7.20-k3s1\n\nServer:\n  Version:  v1.7.20-k3s1\n", "1.7.20-k3s1", True),
+        ("Client:\n  Version:  v2.1.9\n\nServer:\n  Version:  v2.1.9\n  UUID: y\n", "2.1.9", True),
+    ],
+)
+def test_the_version_is_the_servers_and_pins_are_honoured_from_1_7_on(address, script, said, version, pins):
+    info = Containerd(address, command=script(f"printf '%s' '{said}'")).info()
+    assert (info.version, info.pins) == (version, pins)
