@@ -4,11 +4,21 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated
 
 import pytest
+import typer
 
 from kelvin_provision import __version__
-from tests.cli.runner import run
+from kelvin_provision.cli.lazy import loaded
+from kelvin_provision.cli.options import SHARED
+from kelvin_provision.cli.session import Output, Session
+from kelvin_provision.cli.table import Command, commands
+from kelvin_provision.report import Report
+from kelvin_provision.spec.words import Method, State
+from tests.cli.runner import captured, run
 
 HELP = """\
 Usage: kelvin-provision [OPTIONS] COMMAND [ARGS]...
@@ -66,6 +76,8 @@ def test_the_version_alone_and_beside_other_words():
             "kelvin-provision workloads list --staged",
         ),
         (["workloads", "apply", "a"], "got unexpected extra argument(s) (a)", "kelvin-provision workloads apply --help"),
+        (["--verbose", "workloads", "list"], "--verbose goes behind the command", "kelvin-provision COMMAND --verbose"),
+        (["workloads", "-o", "wide", "list"], "-o goes behind the command", "kelvin-provision workloads COMMAND -o"),
         (["explain", "redy"], "no state or code is called redy", "kelvin-provision explain ready"),
     ],
 )
@@ -76,7 +88,7 @@ def test_a_usage_error_is_2_and_one_voice_for_people_and_one_document_for_script
     assert (result.exit_code, result.stdout, result.stderr) == (2, usage(message, hint), "")
 
 
-@pytest.mark.parametrize("words", [["--json"], ["-o", "json"], ["-ojson"], ["--output=json"], ["--output", "json"]])
+@pytest.mark.parametrize("words", [["--json"], ["-o", "json"], ["-ojson"], ["-vo", "json"], ["--output=json"], ["--output", "json"]])
 def test_every_way_to_ask_for_json_is_kept_by_the_parsers_own_errors(words):
     result = run("workloads", "zzz", *words)
     assert (result.exit_code, result.stderr) == (2, "")
@@ -144,3 +156,61 @@ def test_an_answer_in_a_narrow_encoding_is_escaped_and_not_a_traceback():
         env={"PATH": os.environ["PATH"], "PYTHONIOENCODING": "ascii:strict"},
     )
     assert (done.returncode, done.stderr.splitlines()[0]) == (2, rb"error: no state or code is called gr\xfcn")
+
+
+def params(path, *words):
+    entry = {" ".join(names): entry for names, entry in commands()}[path]
+    with loaded(path, entry).make_context(path, list(words)) as context:
+        return {name: value for name, value in context.params.items() if name not in SHARED and value}
+
+
+def test_the_arguments_of_the_commands():
+    deploy = [
+        "-f",
+        "a.yaml",
+        "--file",
+        "-",
+        "--no-staged",
+        "--deployment-type",
+        "staged-only",
+        "--manifest",
+        "k8s.yaml",
+        "--timeout",
+        "1.5",
+    ]
+    assert params("workloads deploy", *deploy) == {
+        "file": ("a.yaml", "-"),
+        "deployment_type": Method.STAGED,
+        "manifest": ("k8s.yaml",),
+        "timeout": 1.5,
+    }
+    assert params("workloads apply", "-n", "a", "--name", "b", "--dry-run") == {"name": ("a", "b"), "dry_run": True}
+    assert params("workloads list", "--state", "ready", "--state", "failed", "--search", "x", "--live") == {
+        "state": (State.READY, State.FAILED),
+        "search": ("x",),
+        "live": True,
+    }
+    assert params("workloads undeploy", "-n", "a", "--staged", "-y") == {"name": ("a",), "staged": True, "yes": True}
+    assert params("agent run", "--until-idle") == {"until_idle": True}
+
+
+def test_a_command_gets_its_session_and_values_of_the_types_it_asked_for(monkeypatch):
+    seen = []
+
+    def command(session: Session, *, file: Annotated[list[Path] | None, typer.Option("-f")] = None, staged: bool | None = None) -> Report:
+        """Look."""
+        seen.append((session, file, staged))
+        return Report("probe", text="seen")
+
+    probe = ModuleType("probe")
+    probe.command = command
+    monkeypatch.setitem(sys.modules, "probe", probe)
+    words = ["-f", "a", "-f", "-", "-o", "wide", "-v", "--quiet", "--no-color", "--state-dir", "/s", "--config", "/c"]
+    for given in (words, []):
+        leaf = loaded("kelvin-provision probe", Command("probe", "Look."))
+        with leaf.make_context("probe", list(given)) as context:
+            assert captured(lambda: leaf.invoke(context)).stdout == "seen\n"  # noqa: B023  (called at once)
+    assert seen == [
+        (Session(Output.WIDE, True, True, True, Path("/s"), Path("/c")), [Path("a"), Path("-")], None),
+        (Session(), None, None),
+    ]
