@@ -161,6 +161,7 @@ def test_bars_on_a_pseudo_terminal():
     assert (answer, code) == ("answer\n", 0)
     for words in ("motor:1", "[b]pump", "10.0 MiB of 40.0 MiB, 25%", "retrying: no route to host", "importing", "━", "⠋"):
         assert words in seen
+    assert "MiB" not in seen[seen.index("importing") :]
     last = seen[seen.rindex("\x1b[2K") :]
     assert "imported" in last
     assert "running, 5s" in last
