@@ -278,7 +278,7 @@ TEXT = {"data": "x"}
         ),
         (
             {"health_check": {"readiness_probe": {"exec": {"command": []}}}},
-            ["health_check.readiness_probe.exec.command: expected at least 1 of them, got a list"],
+            ["health_check.readiness_probe.exec.command: expected a list that is not empty, got a list"],
         ),
         (
             {"health_check": {"readiness_probe": {"exec": {"command": ["sh", 5]}}}},
