@@ -33,8 +33,6 @@ class _Shape(ProgressColumn):
 class _Words(ProgressColumn):
     """Bytes, rate and time left; how it ended, once it has."""
 
-    max_refresh = 0.5
-
     def render(self, task: Task) -> RenderableType:
         meter: Meter = task.fields["meter"]
         return Text(task.fields["over"] or meter.words(time.monotonic()))

@@ -15,7 +15,8 @@ from typing import Any
 from kelvin_provision.cli.table import ENTRIES, PROGRAM, Command, Entries, Group
 
 FILES = (":files", "")
-SHELLS = ("bash", "zsh", "fish")
+# What typer's types for a Path are called.
+_PATHS = {"path", "file", "directory"}
 Candidate = tuple[str, str]
 
 
@@ -90,7 +91,7 @@ def _of_command(path: str, entry: Command, before: Sequence[str], unfinished: st
     if wanted is None:
         return []
     items = wanted.shell_complete(context, unfinished)
-    if any(item.type in {"file", "dir"} for item in items):
+    if not items and wanted.type.name in _PATHS:
         return [FILES]
     return [(item.value, item.help or "") for item in items]
 

@@ -5,7 +5,6 @@ stdout is the answer, stderr the conversation. With JSON or YAML, stdout takes e
 
 from __future__ import annotations
 
-import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -62,14 +61,6 @@ def misused(session: Session, error: Any) -> int:
         message = f"{error.message}; the nearest is {near[0]}"
     path = context.command_path if context is not None else "kelvin-provision"
     return failed(session, UsageRefused(message[:1].lower() + message[1:], hint=f"{path} --help"))
-
-
-def hush() -> None:
-    """Nobody reads stdout any more, or it can't take more: the interpreter's own flush at the end must not complain."""
-    try:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, ValueError):
-        return
 
 
 def _answered(session: Session, report: Report) -> int:
@@ -131,9 +122,9 @@ def _printed(session: Session, text: str, code: int) -> int:
     try:
         write(sys.stdout, text)
     except BrokenPipeError:
-        hush()
+        terminal.abandon(sys.stdout)
     except OSError as error:
-        hush()
+        terminal.abandon(sys.stdout)
         lost = CannotWrite(f"standard output: {(error.strerror or str(error)).lower()}", hint="the work is done; only its answer was lost")
         return code or failed(Session(no_color=session.no_color), lost)
     return code
@@ -144,7 +135,7 @@ def _aside(text: str) -> None:
     try:
         write(sys.stderr, f"{text}\n")
     except (OSError, ValueError):
-        return
+        terminal.abandon(sys.stderr)
 
 
 def _trace(name: str, error: BaseException) -> None:

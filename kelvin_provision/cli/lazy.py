@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from kelvin_provision import __version__
-from kelvin_provision.cli.options import SHARED, with_shared
+from kelvin_provision.cli.options import FLAGS, SHARED, with_shared
 from kelvin_provision.cli.table import ENTRIES, PROGRAM, SUMMARY, Command, Entries, Group
 from kelvin_provision.cli.terminal import write
 from kelvin_provision.errors import UsageRefused
@@ -52,6 +52,9 @@ class LazyGroup(TyperGroup):
         if not args and not ctx.resilient_parsing:
             write(sys.stderr, f"{ctx.get_help()}\n")
             raise typer.Exit(2)
+        flag = args[0].partition("=")[0] if args else ""
+        if flag in FLAGS and not ctx.resilient_parsing:
+            raise UsageRefused(f"{flag} goes behind the command", hint=f"{ctx.command_path} COMMAND {flag}")
         return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002  (typer's signature)

@@ -33,7 +33,7 @@ def main(words: Sequence[str] | None = None) -> int:
 def _run(words: list[str]) -> int:
     import typer
 
-    from kelvin_provision.cli import edge
+    from kelvin_provision.cli import edge, terminal
     from kelvin_provision.cli.lazy import root
     from kelvin_provision.cli.session import glimpse
     from kelvin_provision.errors import ProvisionError
@@ -48,5 +48,5 @@ def _run(words: list[str]) -> int:
     except typer.TyperException as error:
         return edge.misused(glimpse(words), error)
     except BrokenPipeError:
-        edge.hush()
+        terminal.abandon(sys.stdout)
         return 0

@@ -30,6 +30,7 @@ def shared(
 
 _SHARED = inspect.signature(shared, eval_str=True).parameters
 SHARED = frozenset(_SHARED)
+FLAGS = frozenset({"-o", "-v", *(f"--{name.replace('_', '-')}" for name in SHARED)})
 
 
 def with_shared(command: Callable[..., Report], name: str) -> Callable[..., int]:

@@ -33,6 +33,10 @@ def choose(session: Session, stderr: TextIO | None = None) -> Iterator[Progress]
 
         with Bars(stream, colour=terminal.is_coloured(stream, session)) as bars:
             yield bars
+    try:
+        stream.flush()
+    except (OSError, ValueError):
+        terminal.abandon(stream)
 
 
 @dataclass

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from kelvin_provision.errors import UsageRefused
+
+# `-o json`, `-ojson`, `-vojson`, `--output=json`: what asks for a format, with the format if it is in the same word.
+_ASKED = re.compile(r"(?:--output|-[hvy]*o)=?(.*)")
 
 
 class Output(StrEnum):
@@ -47,12 +51,11 @@ def agreed(output: Output | None, *, json: bool) -> Output:
 def glimpse(words: Sequence[str]) -> Session:
     """What can be told from a command line that could not be read: even its error keeps to the format asked for."""
     heard = list(words[: words.index("--")]) if "--" in words else list(words)
-    output, before = Output.TABLE, ""
-    for word in heard:
-        value = word if before in {"-o", "--output"} else word.removeprefix("--output=").removeprefix("-o").removeprefix("=")
-        if value != word or before in {"-o", "--output"}:
-            output = Output(value) if value in set(Output) else output
-        before = word
+    output = Output.TABLE
+    for word, after in zip(heard, [*heard[1:], ""], strict=True):
+        asked = _ASKED.fullmatch(word)
+        if asked and (asked[1] or after) in set(Output):
+            output = Output(asked[1] or after)
     if "--json" in heard:
         output = Output.JSON
     return Session(output=output, verbose=bool({"-v", "--verbose"} & {*heard}), no_color="--no-color" in heard)

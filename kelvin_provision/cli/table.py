@@ -43,7 +43,7 @@ ENTRIES: Entries = MappingProxyType(
             "workloads",
             "Deploy, apply, look at and remove workloads.",
             {
-                "deploy": "Accept workloads: download their images in the background, or apply them at once.",
+                "deploy": "Stage workloads in the background, or apply them at once.",
                 "apply": "Apply staged workloads, all or none, and wait until they run.",
                 "list": "List workloads with their states.",
                 "show": "Show everything about one workload.",

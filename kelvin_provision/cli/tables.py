@@ -114,7 +114,7 @@ def _fitted(text: str, width: int, style: Style) -> str:
         mark = "…" if style.icons else "..."
         while text and _cells(text) > width - len(mark):
             text = text[:-1]
-        text += mark
+        text = text.rstrip() + mark
     return text + " " * (width - _cells(text))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from enum import StrEnum
 from typing import TextIO
 
@@ -63,3 +64,9 @@ def write(stream: TextIO, text: str) -> None:
         encoding = stream.encoding or "ascii"
         stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
     stream.flush()
+
+
+def abandon(stream: TextIO) -> None:
+    """Nobody is behind it any more, or it takes no more: what is left in its buffer must not fail the program at its end."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -96,9 +96,9 @@ def _either(expected: str) -> str:
 
 def _limit(kind: str, context: dict[str, Any]) -> str:
     words = {
-        "string_too_short": "at least {min_length} characters",
+        "string_too_short": "text that is not empty",
         "string_too_long": "at most {max_length} characters",
-        "too_short": "at least {min_length} of them",
+        "too_short": "a list that is not empty",
         "greater_than_equal": "a number from {ge}",
         "less_than_equal": "a number up to {le}",
     }

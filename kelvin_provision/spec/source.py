@@ -131,7 +131,7 @@ class Budget:
 
 
 def _plain(value: Any, path: Path, budget: Budget) -> Any:
-    if not budget.allows(len(path)):
+    if not budget.allows(len(path) + isinstance(value, list)):
         return None
     if isinstance(value, _Pairs):
         result: dict[str, Any] = {}

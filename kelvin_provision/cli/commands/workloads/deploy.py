@@ -1,4 +1,4 @@
-"""Accept workloads: download their images in the background, or apply them at once."""
+"""Stage workloads in the background, or apply them at once."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def command(
     wait: Annotated[bool, _WAIT] = False,
     timeout: Annotated[float | None, _TIMEOUT] = None,
 ) -> Report:
-    """Accept workloads: download their images in the background, or apply them at once.
+    """Stage workloads in the background, or apply them at once.
 
     Requests come from files, or one comes from the options. All of them are accepted or none is. What runs is not touched
     by a staged request.

@@ -1,0 +1,112 @@
+"""Completion: what could stand next, and the bash script in a real bash."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kelvin_provision.cli.complete import candidates
+from kelvin_provision.cli.scripts import SCRIPTS
+from tests.cli.runner import run
+
+
+def words(*line):
+    return [word for word, _ in candidates(line)]
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ([""], ["workloads", "agent", "config", "explain", "completion"]),
+        (["co"], ["config", "completion"]),
+        (["--"], ["--help", "--version"]),
+        (["workloads", ""], ["deploy", "apply", "list", "show", "undeploy"]),
+        (["workloads", "-"], ["--help"]),
+        (["workloads", "nonsense", ""], []),
+        (["workloads", "list", "--st"], ["--staged", "--state", "--state-dir"]),
+        (["workloads", "list", "--state", "pending_s"], ["pending_start", "pending_stop"]),
+        (["workloads", "list", "--state=pending_s"], ["pending_start", "pending_stop"]),
+        (["workloads", "list", "--state", "=", "pending_s"], ["pending_start", "pending_stop"]),
+        (["workloads", "list", "--state", "="], None),
+        (["workloads", "list", "-o", "j"], ["json"]),
+        (["workloads", "list", "-v", "-o", ""], ["table", "wide", "json", "yaml", "name"]),
+        (["workloads", "deploy", "--no-"], ["--no-staged", "--no-instantly-apply", "--no-color"]),
+        (["workloads", "deploy", "-f", "req"], [":files"]),
+        (["workloads", "deploy", "--manifest="], [":files"]),
+        (["completion", ""], ["bash", "zsh", "fish"]),
+        (["explain", "pending_a"], ["pending_apply"]),
+        (["explain", "ready", ""], []),
+        (["workloads", "apply", "-n", ""], []),
+    ],
+)
+def test_what_could_stand_next(line, found):
+    assert words(*line) == found if found is not None else len(words(*line)) == 15
+
+
+@pytest.mark.parametrize("line", [["workloads", "list", "--stat", ""], ["workloads", "show", "--bad", "-x", "-o", ""], [], ["", ""]])
+def test_a_half_typed_line_is_no_error(line, monkeypatch):
+    monkeypatch.setenv("_KELVIN_PROVISION_COMPLETE", "bash")
+    result = run(*line)
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
+def test_zsh_and_fish_get_the_help_beside_each_word(monkeypatch):
+    monkeypatch.setenv("_KELVIN_PROVISION_COMPLETE", "fish")
+    assert run("agent", "").stdout == (
+        "run\tDo the background work in the foreground until stopped.\nstatus\tSay whether the agent is alive and what it does.\n"
+    )
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_command_prints_the_script(shell):
+    result = run("completion", shell)
+    assert (result.exit_code, result.stdout, result.stderr) == (0, SCRIPTS[shell], "")
+
+
+def test_the_shell_in_use_is_the_default(monkeypatch):
+    monkeypatch.setenv("SHELL", "/usr/bin/fish")
+    assert run("completion").stdout == SCRIPTS["fish"]
+    monkeypatch.setenv("SHELL", "/bin/dash")
+    result = run("completion")
+    assert result.stderr == "error: no completion script for dash\n hint: kelvin-provision completion bash\n"
+    assert result.exit_code == 2
+
+
+def in_bash(tmp_path, *line):
+    """COMPREPLY as the script leaves it, with the line split as bash's readline does."""
+    program = tmp_path / "kelvin-provision"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m kelvin_provision "$@"\n')
+    program.chmod(0o755)
+    (tmp_path / "script").write_text(SCRIPTS["bash"])
+    line_words = " ".join(f"'{word}'" for word in ("kelvin-provision", *line))
+    code = (
+        "compopt() { :; }\n"  # only readline may call the builtin
+        f"source {tmp_path}/script\nCOMP_WORDS=({line_words})\nCOMP_CWORD={len(line)}\n"
+        f'_kelvin_provision kelvin-provision "{line[-1]}" "{line[-2] if len(line) > 1 else ""}"\n'
+        "printf '%s\\n' \"${COMPREPLY[@]}\""
+    )
+    env = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(["bash", "--norc", "-c", code], capture_output=True, text=True, check=True, env=env, cwd=tmp_path)
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
+def test_the_bash_script_in_a_real_bash(tmp_path):
+    (tmp_path / "request one.yaml").write_text("")
+    assert in_bash(tmp_path, "workloads", "ap") == ["apply"]
+    assert in_bash(tmp_path, "workloads", "list", "--output", "=", "y") == ["yaml"]
+    assert in_bash(tmp_path, "workloads", "deploy", "-f", "requ") == ["request one.yaml"]
+
+
+@pytest.mark.parametrize("shell", ["bash"])
+def test_the_scripts_are_good_syntax(shell):
+    assert subprocess.run([shell, "-n"], input=SCRIPTS[shell], text=True, check=False, capture_output=True).stderr == ""
+
+
+def test_names_of_workloads_come_from_the_ledger(monkeypatch, tmp_path):
+    ledger = pytest.importorskip("kelvin_provision.ledger")
+    if not hasattr(ledger, "names"):
+        pytest.skip("the ledger has no names() yet")
+    assert words("workloads", "apply", "--state-dir", str(tmp_path), "-n", "") == []

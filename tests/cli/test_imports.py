@@ -1,0 +1,59 @@
+"""Nothing is imported that was not asked for: by module list in a fresh interpreter, not by stopwatch."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {"yaml", "rich", "docker", "kubernetes", "pydantic", "urllib3", "sqlite3", "ssl", "asyncio"}
+PROBE = """
+import json, sys
+from kelvin_provision.cli.main import main
+code = main(sys.argv[1:])
+sys.stderr.write(json.dumps([code, sorted(sys.modules)]))
+"""
+
+
+def modules(*words, **environment):
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, *words], capture_output=True, text=True, check=True, env={"PATH": os.environ["PATH"], **environment}
+    )
+    code, names = json.loads(done.stderr)
+    return code, done.stdout, set(names)
+
+
+@pytest.mark.parametrize("words", [["--help"], ["workloads", "--help"], ["agent", "-h"]])
+def test_help_imports_no_command_and_nothing_heavy(words):
+    code, stdout, names = modules(*words)
+    assert (code, stdout[:6]) == (0, "Usage:")
+    assert {name for name in names if name.startswith("kelvin_provision.cli.commands")} == set()
+    assert names & HEAVY == set()
+
+
+def test_the_version_does_not_even_import_typer():
+    code, stdout, names = modules("--version")
+    assert (code, stdout, names & (HEAVY | {"typer"})) == (0, "kelvin-provision 0.1.0\n", set())
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completing_names_imports_no_command_and_not_even_typer(shell):
+    _, stdout, names = modules("workloads", "", _KELVIN_PROVISION_COMPLETE=shell)
+    assert stdout.startswith("deploy")
+    assert names & (HEAVY | {"typer", "kelvin_provision.cli.commands"}) == set()
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completing_options_imports_that_one_command_and_nothing_heavy(shell):
+    _, stdout, names = modules("workloads", "apply", "--d", _KELVIN_PROVISION_COMPLETE=shell)
+    assert stdout.startswith("--dry-run")
+    assert {name for name in names if name.startswith("kelvin_provision.cli.commands.workloads.")} == {
+        "kelvin_provision.cli.commands.workloads.apply"
+    }
+    assert names & HEAVY == set()
+
+
+def test_a_table_for_people_needs_no_rich():
+    _, _, names = modules("explain")
+    assert names & HEAVY == set()

@@ -1,0 +1,49 @@
+"""The static table says the truth about the commands."""
+
+import inspect
+from importlib import import_module
+
+import pytest
+
+from kelvin_provision.cli.lazy import loaded, root
+from kelvin_provision.cli.options import SHARED
+from kelvin_provision.cli.table import ENTRIES, commands
+
+EVERY = [pytest.param(" ".join(words), entry, id=" ".join(words)) for words, entry in commands()]
+
+
+@pytest.mark.parametrize(("path", "entry"), EVERY)
+def test_every_command_starts_its_docstring_with_its_one_line_help(path, entry):
+    module = import_module(entry.module)
+    assert inspect.getdoc(module.command).splitlines()[0] == entry.help
+    assert module.__doc__.splitlines()[0] == entry.help
+
+
+@pytest.mark.parametrize(("path", "entry"), EVERY)
+def test_every_command_has_the_shared_options_and_help_for_all_of_its_own(path, entry):
+    params = loaded(path, entry).params
+    assert {param.name for param in params} >= SHARED == {"output", "json", "verbose", "quiet", "no_color", "state_dir", "config"}
+    assert [param.name for param in params if not param.help] == []
+
+
+@pytest.mark.parametrize(("path", "entry"), EVERY)
+def test_no_one_line_help_is_cut_in_eighty_columns(path, entry):
+    group = root().get_command(None, path.split()[0])
+    with root().make_context("kelvin-provision", [], resilient_parsing=True, terminal_width=80) as context:
+        text = (root() if " " not in path else group).get_help(context)
+    assert "..." not in text.replace("[ARGS]...", "")
+
+
+def test_the_commands_are_those_of_the_design():
+    assert [" ".join(words) for words, _ in commands(ENTRIES)] == [
+        "workloads deploy",
+        "workloads apply",
+        "workloads list",
+        "workloads show",
+        "workloads undeploy",
+        "agent run",
+        "agent status",
+        "config show",
+        "explain",
+        "completion",
+    ]

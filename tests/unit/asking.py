@@ -1,0 +1,47 @@
+"""How the tests of requests ask: one document in, a Spec or the findings out."""
+
+import pytest
+
+from kelvin_provision.errors import RequestRefused
+from kelvin_provision.spec.findings import Document
+from kelvin_provision.spec.request import Defaults, accept
+from kelvin_provision.spec.words import Method
+
+
+def defaults(**changes):
+    usual = {
+        "registry": "r.example:5000",
+        "cluster_name": "here",
+        "method": Method.STANDARD,
+        "has_secret": {"known", "mqtt-user", "mqtt-password"}.__contains__,
+    }
+    return Defaults(**usual | {"unique": lambda: "abc123def456"} | changes)
+
+
+def body(**keys):
+    return {"app_name": "motor-speed", "app_version": "2.3.0", "name": "w"} | keys
+
+
+def accepted(value, **changes):
+    return accept([Document("a.yaml", 1, value)], defaults(**changes))
+
+
+def spec_of(value, **changes):
+    (spec,) = accepted(value, **changes).specs
+    return spec
+
+
+def refused(value, **changes):
+    """The findings without file and document."""
+    with pytest.raises(RequestRefused) as caught:
+        accepted(value, **changes)
+    assert all(line.startswith("a.yaml, document 1") for line in caught.value.evidence)
+    return [line.removeprefix("a.yaml, document 1").removeprefix(", ") for line in caught.value.evidence]
+
+
+def system_of(system):
+    return spec_of(body(payload={"system": system})).system
+
+
+def system_refused(system):
+    return [line.removeprefix("payload.system").removeprefix(".") for line in refused(body(payload={"system": system}))]

@@ -1,0 +1,198 @@
+"""The app manifest in `payload`, both generations, and where its image comes from."""
+
+import json
+
+import pytest
+
+from kelvin_provision.spec.source import read
+from kelvin_provision.spec.workload import Port, Spec, System, Variable, Volume, VolumeKind
+from tests.unit.asking import accepted, body, refused, spec_of
+
+NODERED = """
+spec_version: 5.0.0
+type: docker
+name: nodered-server
+title: Node-RED Server
+description: Node-RED as a docker app.
+version: 1.0.0
+defaults:
+  system:
+    ports:
+      - name: http
+        type: host
+        host:
+          port: 1880
+    privileged: false
+    volumes:
+      - name: data
+        target: /data
+        type: persistent
+  configuration:
+    ip-range: 0.0.0.0
+    port: 1880
+"""
+
+MOSQUITTO = """
+spec_version: 5.0.0
+type: docker
+name: mqtt-mosquitto
+title: MQTT Mosquitto
+version: 1.0.0
+defaults:
+  system:
+    ports:
+      - name: mqtt-service
+        type: service
+        service:
+          port: 28883
+    volumes:
+      - name: mqtt-data
+        target: /mosquitto/data
+        type: persistent
+    environment_vars:
+      - name: MQTT_USER
+        value: <% secrets.mqtt-user %>
+      - name: MQTT_PASSWORD
+        value: <% secrets.mqtt-password %>
+"""
+
+
+def payload_of(text):
+    (document,) = read("app.yaml", text.encode())
+    return document.value
+
+
+def test_the_documented_nodered_manifest():
+    payload = payload_of(NODERED)
+    spec = spec_of({"name": "nodered", "payload": payload})
+    assert (spec.app_name, spec.app_version, spec.title) == ("nodered-server", "1.0.0", "Node-RED Server")
+    assert spec.image == "r.example:5000/nodered-server:1.0.0"
+    assert spec.system == System(ports=(Port("http", 1880, host_port=1880),), volumes=(Volume("data", VolumeKind.PERSISTENT, "/data"),))
+    assert spec.configuration == {"ip-range": "0.0.0.0", "port": 1880}
+    assert spec.payload == payload
+    assert Spec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
+
+
+def test_the_documented_mosquitto_manifest():
+    spec = spec_of({"name": "mqtt", "payload": payload_of(MOSQUITTO)})
+    assert spec.system == System(
+        environment=(Variable("MQTT_USER", "<% secrets.mqtt-user %>"), Variable("MQTT_PASSWORD", "<% secrets.mqtt-password %>")),
+        ports=(Port("mqtt-service", 28883, service_port=28883),),
+        volumes=(Volume("mqtt-data", VolumeKind.PERSISTENT, "/mosquitto/data"),),
+    )
+
+
+def test_a_legacy_manifest():
+    payload = {
+        "spec_version": "4.11.0",
+        "info": {"name": "motor-speed", "title": "Motor Speed", "description": "x", "version": "2.3.0", "labels": {"a": 1}},
+        "environment": {"node_name": "n"},
+        "app": {"type": "docker", "docker": {"dockerfile": "Dockerfile", "context": ".", "configuration": {"rate": 5}}},
+        "system": {"privileged": True},
+    }
+    spec = spec_of({"name": "w", "payload": payload})
+    assert (spec.app_name, spec.app_version, spec.title) == ("motor-speed", "2.3.0", "Motor Speed")
+    assert spec.system == System(privileged=True)
+    assert spec.configuration == {"rate": 5}
+
+
+@pytest.mark.parametrize(
+    ("payload", "expected"),
+    [
+        ({}, {}),
+        ({"spec_version": None, "app": None}, {}),
+        ({"app": {"type": "bridge", "bridge": {"configuration": {"a": 1}}}}, {"a": 1}),
+        ({"app": {"type": "docker", "docker": None}}, {}),
+        ({"type": "app", "defaults": {"app": {"configuration": {"b": 2}}}}, {"b": 2}),
+        ({"spec_version": "5.0.0"}, {}),
+    ],
+)
+def test_the_configuration_is_found_in_either_generation(payload, expected):
+    assert spec_of(body(payload=payload)).configuration == expected
+
+
+@pytest.mark.parametrize("kind", ["kelvin", "app", "docker", "bridge", "importer", "exporter"])
+def test_every_type_that_can_be_a_container_is_accepted(kind):
+    assert spec_of(body(payload={"type": kind})).image == "r.example:5000/motor-speed:2.3.0"
+    assert spec_of(body(payload={"app": {"type": kind}})).image == "r.example:5000/motor-speed:2.3.0"
+
+
+TYPES = "app, bridge, docker, exporter, importer or kelvin"
+
+
+@pytest.mark.parametrize(
+    ("payload", "expected"),
+    [
+        ({"type": "task"}, [f"payload.type: type task does not run on this box; right is {TYPES}"]),
+        ({"app": {"type": "task"}}, [f"payload.app.type: type task does not run on this box; right is {TYPES}"]),
+        ({"type": "dokcer"}, [f"payload.type: expected {TYPES}, got 'dokcer'"]),
+        ({"app": {"type": ["docker"]}}, [f"payload.app.type: expected {TYPES}, got a list"]),
+        ({"type": 5}, ["payload.type: expected text, got 5; right is to put it in quotes"]),
+        ({"sistem": {}}, ["payload.sistem: unknown key 'sistem'; the nearest known one is system"]),
+        ({"type": "docker", "defualts": {}}, ["payload.defualts: unknown key 'defualts'; the nearest known one is defaults"]),
+        ({"defaults": {"sytem": {}}}, ["payload.defaults.sytem: unknown key 'sytem'; the nearest known one is system"]),
+        ({"type": "docker", "system": {}}, ["payload.system: not here from spec_version 5 on; right is defaults.system"]),
+        (
+            {"type": "docker", "app": {"type": "docker"}},
+            ["payload.app.type: the type is given on top and below app; right is one, on top from spec_version 5"],
+        ),
+        ({"spec_version": "5.0.0", "flogs": {}}, ["payload.flogs: unknown key 'flogs'; the nearest known one is flags"]),
+        ({"info": []}, ["payload.info: expected a mapping, got a list"]),
+        ({"info": {"version": 2.3}}, ["payload.info.version: expected text, got 2.3; right is to put it in quotes"]),
+        ({"type": "docker", "version": "1.0"}, ["payload.version: expected a version like 1.0.0 or 1.0.0-rc1+build5, got '1.0'"]),
+        (
+            {"type": "docker", "name": "A_b"},
+            ["payload.name: expected lower-case letters, digits and '-', beginning and ending with a letter or digit, got 'A_b'"],
+        ),
+        ({"app": {"type": "docker", "docker": []}}, ["payload.app.docker: expected a mapping, got a list"]),
+        (
+            {"app": {"type": "docker", "docker": {"configuration": "hunter2"}}},
+            ["payload.app.docker.configuration: expected a mapping, got text"],
+        ),
+        ({"defaults": {"app": {"configuration": []}}}, ["payload.defaults.app.configuration: expected a mapping, got a list"]),
+        ({"image": {"mode": "manual"}}, ["payload.image.uri: missing; right for mode manual is an image reference"]),
+        ({"image": {"mode": "own"}}, ["payload.image.mode: expected auto, manual or undefined, got 'own'"]),
+        (
+            {"image": {"mode": "manual", "uri": "u:hunter2@x"}},
+            ["payload.image.uri: not an image reference; right is host[:port]/path[:tag][@sha256:digest]"],
+        ),
+        (
+            {"image": {"uri": "r.example/a:latest"}},
+            ["payload.image.uri: 'r.example/a' with latest may change under its name; right is a version, a digest or --allow-latest"],
+        ),
+    ],
+)
+def test_each_refusal_of_a_manifest(payload, expected):
+    assert refused(body(payload=payload)) == expected
+
+
+def test_the_manifests_image_wins_and_is_written_in_full():
+    assert spec_of(body(payload={"image": {"mode": "manual", "uri": "nginx:1.27"}})).image == "docker.io/library/nginx:1.27"
+    assert spec_of(body(payload={"type": "app", "image": {"mode": "auto"}})).image == "r.example:5000/motor-speed:2.3.0"
+    assert spec_of(body(payload={"image": {"uri": "nginx:1"}}), registry=None).image == "docker.io/library/nginx:1"
+
+
+def test_without_a_registry_and_without_a_uri_the_setting_is_named():
+    assert refused(body(payload={}), registry=None) == [
+        "payload.image.uri: no image: neither image.uri nor the setting registry is given; right is to set one of them"
+    ]
+
+
+def test_a_plus_in_the_version_is_an_underscore_in_the_tag_only():
+    spec = spec_of(body(app_version="1.0.0+build.5"), registry="r.example/team/")
+    assert (spec.image, spec.app_version) == ("r.example/team/motor-speed:1.0.0_build.5", "1.0.0+build.5")
+
+
+def test_a_version_that_is_no_tag_is_refused():
+    assert refused(body(app_version="1 0")) == [
+        "app_version: '1 0' cannot be an image's tag; right are letters, digits, '.', '_', '-' and '+', beginning with a letter or digit"
+    ]
+
+
+def test_the_body_wins_over_the_payload_with_a_warning():
+    result = accepted(body(payload={"type": "docker", "name": "other", "version": "1.0.0"}))
+    assert result.specs[0].image == "r.example:5000/motor-speed:2.3.0"
+    assert result.warnings == (
+        "a.yaml, document 1, app_name: 'motor-speed' is used, not 'other' of the payload",
+        "a.yaml, document 1, app_version: '2.3.0' is used, not '1.0.0' of the payload",
+    )

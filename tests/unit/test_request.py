@@ -1,0 +1,419 @@
+"""Requests: accepted whole or refused whole, with every finding at once."""
+
+import json
+import re
+
+import pytest
+
+from kelvin_provision.errors import RequestRefused, SecretMissing
+from kelvin_provision.spec.flags import from_flags
+from kelvin_provision.spec.request import Defaults, Document, accept
+from kelvin_provision.spec.source import read
+from kelvin_provision.spec.words import Method
+from kelvin_provision.spec.workload import Spec, System
+from tests.unit.asking import accepted, body, defaults, refused, spec_of
+
+ISSUE = {
+    "app_name": "motor-speed",
+    "app_version": "2.3.0",
+    "cluster_name": "docs-demo-cluster-k3s",
+    "name": "docs-demo-motor-speed",
+    "title": "Docs Demo Motor Speed",
+    "payload": {},
+    "staged": True,
+    "instantly_apply": False,
+    "source": "krn:user:demo@kelvin.ai",
+}
+PLAIN = "lower-case letters, digits and '-', beginning with a letter and ending with a letter or digit"
+
+
+def obj(kind="ConfigMap", name="c", **rest):
+    return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name}, **rest}
+
+
+def deployment(image, name="d"):
+    return obj("Deployment", name, spec={"template": {"spec": {"containers": [{"name": "c", "image": image}]}}})
+
+
+def test_the_documented_body_word_for_word():
+    documents = read("deploy.json", json.dumps(ISSUE).encode())
+    result = accept(documents, defaults(cluster_name="docs-demo-cluster-k3s"))
+    assert result.warnings == ()
+    assert result.specs == (
+        Spec(
+            name="docs-demo-motor-speed",
+            title="Docs Demo Motor Speed",
+            app_name="motor-speed",
+            app_version="2.3.0",
+            cluster_name="docs-demo-cluster-k3s",
+            method=Method.STAGED,
+            image="r.example:5000/motor-speed:2.3.0",
+            system=System(),
+            source="krn:user:demo@kelvin.ai",
+        ),
+    )
+
+
+def test_null_is_absent_as_the_older_clients_send_it():
+    nulls = dict.fromkeys(("acp_name", "node_name", "title", "payload", "manifests", "source", "staged", "deployment_type", "pre_download"))
+    assert spec_of(body(**nulls)) == spec_of(body())
+    assert refused({"app_name": None, "app_version": None, "name": None}) == [
+        "app_name: missing; right is the app's name, here or in the payload",
+        "app_version: missing; right is the app's version, here or in the payload",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "default", "expected"),
+    [
+        ({}, Method.STANDARD, Method.STANDARD),
+        ({}, Method.STAGED, Method.STAGED),
+        ({"staged": False, "instantly_apply": True}, Method.STAGED, Method.STANDARD),
+        ({"staged": True, "instantly_apply": True}, Method.STANDARD, Method.INSTANT),
+        ({"staged": True, "instantly_apply": False}, Method.STANDARD, Method.STAGED),
+        ({"pre_download": True, "instantly_apply": False}, Method.STANDARD, Method.STAGED),
+        ({"pre_download": True, "staged": True}, Method.STANDARD, Method.INSTANT),
+        ({"staged": True}, Method.STANDARD, Method.INSTANT),
+        ({"staged": True}, Method.STAGED, Method.STAGED),
+        ({"staged": False}, Method.STAGED, Method.STANDARD),
+        ({"instantly_apply": False}, Method.STANDARD, Method.STAGED),
+        ({"instantly_apply": True}, Method.STAGED, Method.INSTANT),
+        ({"deployment_type": "standard"}, Method.STAGED, Method.STANDARD),
+        ({"deployment_type": "staged+instant-apply"}, Method.STANDARD, Method.INSTANT),
+        ({"deployment_type": "staged-only"}, Method.STANDARD, Method.STAGED),
+        ({"deployment_type": "staged-only", "staged": True, "instantly_apply": False}, Method.STANDARD, Method.STAGED),
+    ],
+)
+def test_the_method_is_what_was_said_and_the_default_for_the_rest(given, default, expected):
+    assert spec_of(body(**given), method=default).method is expected
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (
+            {"staged": False, "instantly_apply": False},
+            ["instantly_apply: with staged: false there would be nothing to do; right is one of them true"],
+        ),
+        (
+            {"staged": False, "deployment_type": "staged-only"},
+            ["staged: contradicts deployment_type staged-only; right is true, or to leave it out"],
+        ),
+        (
+            {"pre_download": True, "instantly_apply": False, "deployment_type": "standard"},
+            [
+                "staged: contradicts deployment_type standard; right is false, or to leave it out",
+                "instantly_apply: contradicts deployment_type standard; right is true, or to leave it out",
+            ],
+        ),
+        (
+            {"staged": True, "pre_download": False},
+            ["pre_download: contradicts staged: true; right is to leave out pre_download, the older name"],
+        ),
+        ({"deployment_type": "staged"}, ["deployment_type: expected standard, staged+instant-apply or staged-only, got 'staged'"]),
+        ({"staged": "yes"}, ["staged: expected true or false, got 'yes'"]),
+        ({"staged": 1}, ["staged: expected true or false, got 1"]),
+        ({"stagedd": True}, ["stagedd: unknown key 'stagedd'; the nearest known one is staged"]),
+        ({"app_version": 2.3}, ["app_version: expected text, got 2.3; right is to put it in quotes"]),
+        ({"app_version": ""}, ["app_version: expected text that is not empty, got ''"]),
+        (
+            {"app_name": "Motor_Speed"},
+            ["app_name: expected lower-case letters, digits and '-', beginning and ending with a letter or digit, got 'Motor_Speed'"],
+        ),
+        ({"app_name": "a" * 65}, [f"app_name: expected at most 64 characters, got '{'a' * 60}...'"]),
+        ({"name": "Pump"}, [f"name: expected {PLAIN}, got 'Pump'"]),
+        ({"name": "pump-"}, [f"name: expected {PLAIN}, got 'pump-'"]),
+        ({"name": "1pump"}, [f"name: expected {PLAIN}, got '1pump'"]),
+        ({"name": "pump\n"}, [f"name: expected {PLAIN}, got 'pump\\n'"]),
+        ({"name": "a" * 33}, [f"name: expected at most 32 characters, got '{'a' * 33}'"]),
+        ({"name": ["a"]}, ["name: expected text, got a list"]),
+        ({"source": "demo"}, ["source: expected a KRN like krn:user:demo@kelvin.ai, got 'demo'"]),
+        ({"payload": []}, ["payload: expected a mapping, got a list"]),
+        ({"payload": "app.yaml"}, ["payload: expected a mapping, got text"]),
+        ({"manifests": {}}, ["manifests: expected a list, got a mapping"]),
+    ],
+)
+def test_each_refusal_of_a_body(given, expected):
+    assert refused(body(**given)) == expected
+
+
+@pytest.mark.parametrize("value", [5, "x", [], True, ["a"]])
+def test_a_document_that_is_no_mapping_is_refused(value):
+    (finding,) = refused(value)
+    assert finding.startswith(": expected a mapping with app_name, app_version and so on, got ")
+
+
+def test_all_findings_of_all_documents_come_at_once():
+    documents = [
+        Document("a.yaml", 1, body(stagedd=1, payload={"system": {"privileged": "on"}}, app_name=5)),
+        Document("a.yaml", 2, body(name="v")),
+        Document("b.json", 1, {"name": "x", "manifests": [obj(), obj()], "app_version": "1"}),
+    ]
+    with pytest.raises(RequestRefused, match="the request is not right: 4 findings") as caught:
+        accept(documents, defaults())
+    assert caught.value.exit_code == 65
+    assert caught.value.evidence == (
+        "a.yaml, document 1, app_name: expected text, got 5; right is to put it in quotes",
+        "a.yaml, document 1, stagedd: unknown key 'stagedd'; the nearest known one is staged",
+        "a.yaml, document 1, payload.system.privileged: expected true or false, got 'on'",
+        "b.json, document 1, manifests[1]: ConfigMap/c is there twice; right is each object once",
+    )
+
+
+def test_the_same_name_twice_in_one_call_is_refused():
+    documents = [
+        Document("a.yaml", 1, body()),
+        Document("a.yaml", 2, body(name="v")),
+        Document("flags", 0, body(name="v")),
+        Document("b.yaml", 1, body()),
+    ]
+    with pytest.raises(RequestRefused) as caught:
+        accept(documents, defaults())
+    assert caught.value.evidence == (
+        "flags, name: 'v' is the name of a.yaml, document 2 too; right is each name once",
+        "b.yaml, document 1, name: 'w' is the name of a.yaml, document 1 too; right is each name once",
+    )
+    with pytest.raises(RequestRefused) as caught:
+        accept([documents[2], documents[1]], defaults())
+    assert caught.value.evidence == ("a.yaml, document 2, name: 'v' is the name of flags too; right is each name once",)
+
+
+def test_nothing_at_all_is_refused():
+    with pytest.raises(RequestRefused) as caught:
+        accept([], defaults())
+    assert caught.value.evidence == ("request: empty; right is at least one document",)
+
+
+@pytest.mark.parametrize(
+    ("app_name", "expected"),
+    [
+        ("motor-speed", "motor-speed-abc123def456"),
+        ("a" * 40, "a" * 19 + "-abc123def456"),
+        ("a" * 18 + "-b", "a" * 18 + "-abc123def456"),
+        ("3d-scan", "d-scan-abc123def456"),
+        ("42", "app-abc123def456"),
+    ],
+)
+def test_a_name_is_made_up_from_the_app_within_32_characters(app_name, expected):
+    assert spec_of({"app_name": app_name, "app_version": "1"}).name == expected
+
+
+def test_made_up_names_differ():
+    usual = Defaults("r.example", None, Method.STANDARD, bool)
+    names = {accept([Document("a", 1, {"app_name": "x", "app_version": "1"})], usual).specs[0].name for _ in range(5)}
+    assert len(names) == 5
+    assert all(re.fullmatch(r"x-[a-z0-9]{12}", name) for name in names)
+
+
+@pytest.mark.parametrize(
+    ("given", "ours", "expected", "warnings"),
+    [
+        ({}, "here", "here", ()),
+        ({}, None, "", ()),
+        ({"cluster_name": "here"}, "here", "here", ()),
+        ({"cluster_name": "there"}, None, "there", ()),
+        ({"cluster_name": "there"}, "here", "there", ("cluster_name: 'there' is not this cluster, which is 'here'; the name is kept",)),
+        ({"acp_name": "there"}, "here", "there", ("acp_name: 'there' is not this cluster, which is 'here'; the name is kept",)),
+        ({"acp_name": "there", "cluster_name": "here"}, "here", "here", ("acp_name: 'there' is not used, 'here' of cluster_name is",)),
+    ],
+)
+def test_another_clusters_name_is_kept_with_a_warning(given, ours, expected, warnings):
+    result = accepted(body(**given), cluster_name=ours)
+    assert result.specs[0].cluster_name == expected
+    assert result.warnings == tuple(f"a.yaml, document 1, {warning}" for warning in warnings)
+
+
+def test_what_is_only_carried_is_carried():
+    spec = spec_of(body(node_name="node-7", title="", source="krn:user:a@b"))
+    assert (spec.node_name, spec.title, spec.source) == ("node-7", "w", "krn:user:a@b")
+    assert spec_of(body(node_name="")).node_name is None
+
+
+# --- images ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"app_version": "latest"}, "app_version: 'r.example:5000/motor-speed' with latest"),
+        ({"payload": {"image": {"uri": "r.example/a"}}}, "payload.image.uri: 'r.example/a' with no tag"),
+        (
+            {"manifests": [deployment("nginx")]},
+            "manifests[0].spec.template.spec.containers[0].image: 'docker.io/library/nginx' with no tag",
+        ),
+        (
+            {"manifests": [obj(), deployment("r.example/x:latest")]},
+            "manifests[1].spec.template.spec.containers[0].image: 'r.example/x' with latest",
+        ),
+    ],
+)
+def test_latest_and_no_tag_are_refused_when_staged_unless_allowed(given, expected):
+    request = body(staged=True, **given)
+    assert refused(request) == [f"{expected} may change under its name; right is a version, a digest or --allow-latest"]
+    assert spec_of(request, allow_latest=True).method is Method.INSTANT
+    assert spec_of(request | {"staged": False}).method is Method.STANDARD
+
+
+def test_a_digest_is_as_good_as_a_version():
+    image = "r.example/a@sha256:" + "0" * 64
+    assert spec_of(body(staged=True, payload={"image": {"uri": image}})).image == image
+
+
+# --- plain objects --------------------------------------------------------------------------------
+
+
+def test_plain_objects_instead_of_a_payload():
+    objects = [
+        deployment("nginx:1.27"),
+        obj(kind="List", name="l", items=[obj(), obj("Secret")]),
+        obj("Service", metadata={"name": "s", "namespace": "app"}),
+    ]
+    spec = spec_of({"name": "web", "app_version": "1", "manifests": objects})
+    assert (spec.app_name, spec.title, spec.image, spec.payload) == ("web", "web", "", {})
+    assert [(one["kind"], one["metadata"]["name"]) for one in spec.manifests] == [
+        ("Deployment", "d"),
+        ("ConfigMap", "c"),
+        ("Secret", "c"),
+        ("Service", "s"),
+    ]
+    assert Spec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
+
+
+@pytest.mark.parametrize(
+    ("objects", "expected"),
+    [
+        ([], ["manifests: empty; right is at least one Kubernetes object"]),
+        ([{"kind": "List", "items": []}], ["manifests: empty; right is at least one Kubernetes object"]),
+        ([{"kind": "List"}], ["manifests[0].items: expected a list, got null"]),
+        (["hunter2", None], ["manifests[0]: expected a mapping, got text", "manifests[1]: expected a mapping, got null"]),
+        ([{"kind": "Pod", "metadata": {"name": "x"}}], ["manifests[0].apiVersion: expected text, got null"]),
+        ([{"apiVersion": "v1", "metadata": {"name": "x"}}], ["manifests[0].kind: expected text, got null"]),
+        (
+            [{"apiVersion": 1, "kind": "", "metadata": {"name": 5}}],
+            [
+                "manifests[0].apiVersion: expected text, got a number",
+                "manifests[0].kind: expected text, got an empty one",
+                "manifests[0].metadata.name: expected text, got a number",
+            ],
+        ),
+        ([{"apiVersion": "v1", "kind": "Pod"}], ["manifests[0].metadata: expected a mapping with a name, got null"]),
+        (
+            [{"apiVersion": "v1", "kind": "Pod", "metadata": {"generateName": "x-"}}],
+            ["manifests[0].metadata.name: expected text, got null"],
+        ),
+        (
+            [obj(metadata={"name": "c", "namespace": "kube-system"})],
+            ["manifests[0].metadata.namespace: the namespace is set by this box; right is to leave it out, or app"],
+        ),
+        ([obj(), obj(kind="List", items=[obj()])], ["manifests[1].items[0]: ConfigMap/c is there twice; right is each object once"]),
+        ([obj(name=f"c{number}") for number in range(101)], ["manifests: 101 objects; right are at most 100"]),
+        (
+            [deployment(None)],
+            [
+                "manifests[0].spec.template.spec.containers[0].image: not an image reference, got null; right is host[:port]/path[:tag][@sha256:digest]"
+            ],
+        ),
+        (
+            [deployment("UPPER")],
+            [
+                "manifests[0].spec.template.spec.containers[0].image: not an image reference; right is host[:port]/path[:tag][@sha256:digest]"
+            ],
+        ),
+    ],
+)
+def test_each_refusal_of_plain_objects(objects, expected):
+    assert refused(body(manifests=objects)) == expected
+
+
+def test_plain_objects_and_a_payload_exclude_each_other():
+    assert refused(body(manifests=[obj()], payload={})) == ["manifests: given beside payload; right is one of the two"]
+
+
+# --- secrets --------------------------------------------------------------------------------------
+
+
+def with_value(value):
+    return body(payload={"system": {"environment_vars": [{"name": "A", "value": value}]}})
+
+
+def test_a_secret_that_is_not_here_is_said_with_its_own_error():
+    documents = [Document("a.yaml", 1, with_value("<% secrets.nope %> and <%secrets.known%>"))]
+    with pytest.raises(SecretMissing, match=r"^secret nope is not on this box$") as caught:
+        accept(documents, defaults())
+    assert caught.value.evidence == (
+        "a.yaml, document 1, payload.system.environment_vars[0].value: secret nope is not on this box; right is a file of that name in the secrets folder",
+    )
+    assert caught.value.exit_code == 65
+
+
+def test_several_missing_secrets_are_named_in_one_error():
+    objects = [obj("Secret", stringData={"x": "<% secrets.b %>", "y": ["<% secrets.a %>", "<% secrets.b %>"]})]
+    with pytest.raises(SecretMissing, match=r"^secrets a, b are not on this box$") as caught:
+        accepted(body(manifests=objects))
+    assert len(caught.value.evidence) == 3
+
+
+def test_missing_secrets_beside_other_findings_are_listed_with_them():
+    assert refused(with_value("<% secrets.nope %>") | {"x": 1})[1:] == [
+        "payload.system.environment_vars[0].value: secret nope is not on this box; right is a file of that name in the secrets folder"
+    ]
+
+
+@pytest.mark.parametrize(
+    "value", ["<% registries.r.example %>", "<% vault.hunter2 %>", "<%= x %>", "a <%\nsecrets. %>", "<% secrets./etc %>"]
+)
+def test_other_references_are_refused(value):
+    assert refused(with_value(value)) == [
+        "payload.system.environment_vars[0].value: a reference of a kind that is not filled in here; right is <% secrets.NAME %>"
+    ]
+
+
+def test_secrets_in_the_configuration_are_looked_for_too():
+    with pytest.raises(SecretMissing):
+        accepted(body(payload={"defaults": {"configuration": {"volumes": [{"text": {"pw": "<% secrets.nope %>"}}]}}}))
+
+
+# --- flags ----------------------------------------------------------------------------------------
+
+
+def test_flags_say_the_same_as_a_document():
+    documents = from_flags(
+        app_name="motor-speed", app_version="2.3.0", name="w", title="T", cluster_name="here", staged=True, instantly_apply=False,
+        payload=("app.yaml", b"system: {privileged: true}"),
+    )  # fmt: skip
+    expected = body(title="T", cluster_name="here", deployment_type="staged-only", payload={"system": {"privileged": True}})
+    assert accept(documents, defaults()).specs == (spec_of(expected),)
+    (spec,) = accept(from_flags(app_name="a", app_version="1", name="w", deployment_type="staged-only"), defaults()).specs
+    assert spec.method is Method.STAGED
+
+
+def test_findings_of_flags_name_the_flags_or_the_file():
+    documents = from_flags(name="W", payload=("app.yaml", b"type: docker\ndefaults:\n  system: {ports: [{name: p, host: {port: 1}}]}"))
+    with pytest.raises(RequestRefused) as caught:
+        accept(documents, defaults())
+    assert caught.value.evidence == (
+        f"flags, name: expected {PLAIN}, got 'W'",
+        "app.yaml, document 1, defaults.system.ports[0].service: missing; right for type service is a mapping with a port",
+        "flags, app_name: missing; right is the app's name, here or in the payload",
+        "flags, app_version: missing; right is the app's version, here or in the payload",
+    )
+
+
+def test_manifest_files_become_objects_that_keep_their_files():
+    files = [("k8s.yaml", b"---\n" + json.dumps(obj()).encode() + b"\n---\n---\n" + json.dumps(obj("Pod", "")).encode()), ("b.json", b"5")]
+    documents = from_flags(name="web", app_version="1", manifests=files)
+    with pytest.raises(RequestRefused) as caught:
+        accept(documents, defaults())
+    assert caught.value.evidence == (
+        "b.json, document 1: expected a mapping, got a number",
+        "k8s.yaml, document 3, metadata.name: expected text, got an empty one",
+    )
+
+
+def test_files_of_flags_that_cannot_be_read_are_refused_together():
+    with pytest.raises(RequestRefused) as caught:
+        from_flags(payload=("app.yaml", b""), manifests=[("k8s.yaml", b"a: {")])
+    assert [line.split(":")[0] for line in caught.value.evidence] == ["app.yaml", "k8s.yaml, document 1"]
+    with pytest.raises(RequestRefused) as caught:
+        from_flags(payload=("app.yaml", b"a: 1\n---\nb: 2"))
+    assert caught.value.evidence == ("app.yaml, document 2: one document too many; right for an app manifest is one",)

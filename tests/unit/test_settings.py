@@ -1,0 +1,297 @@
+"""Settings: where each value comes from, who may say what, and every refusal by its words."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from kelvin_provision.errors import PermissionRefused, SettingsInvalid
+from kelvin_provision.settings.keys import KEYS, table
+from kelvin_provision.settings.load import load
+from kelvin_provision.settings.model import ApplySettings, ClusterSettings, DownloadSettings, RegistrySettings, RuntimeSettings, Settings
+from kelvin_provision.spec.words import Method
+
+
+@pytest.fixture
+def box(tmp_path, monkeypatch):
+    """A site file, a user file and an environment."""
+
+    class Box:
+        site = tmp_path / "site.yaml"
+        user = tmp_path / "config" / "kelvin-provision" / "config.yaml"
+
+        def load(self, *, is_root=False, config=None, state_dir=None, **environ):
+            return load(
+                config=config, state_dir=state_dir, environ={"KELVIN_PROVISION_SITE_CONFIG": str(self.site)} | environ, is_root=is_root
+            )
+
+        def settings(self, **arguments):
+            return self.load(**arguments).settings
+
+        def origin(self, key, **arguments):
+            (found,) = [(one.value, one.origin) for one in self.load(**arguments).origins if one.key == key]
+            return found
+
+        def refused(self, text=None, **arguments):
+            if text is not None:
+                self.site.write_text(text)
+            with pytest.raises(SettingsInvalid) as caught:
+                self.load(**arguments)
+            return [line.replace(str(tmp_path), "TMP") for line in caught.value.evidence]
+
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    Box.user.parent.mkdir(parents=True)
+    return Box()
+
+
+EVERYTHING = """
+state_dir: /srv/state
+secrets_dir: ~/secrets
+registry: r.example:5000/team
+registries:
+  r.example:5000: {mirrors: [m.example, 'm2.example:80/x'], insecure: true, ca_file: /etc/ca.pem, auth_file: ~/auth.json}
+  docker.io: {mirrors: []}
+cluster: {type: kubernetes, kubeconfig: /etc/kube, context: c, namespace: apps, name: site-7}
+runtime: {type: containerd, address: /run/c.sock, namespace: k3s}
+workload_deploy: {staged: true, instantly_apply: false}
+download: {parallel: 16, stall_timeout: 1.5}
+apply: {timeout: 1h, rollback_timeout: 90, settle: 0s}
+keep_revisions: 0
+"""
+
+
+def test_nothing_given_is_the_documented_defaults(box, tmp_path):
+    assert box.settings() == Settings(state_dir=tmp_path / "state" / "kelvin-provision")
+    assert box.settings(is_root=True) == Settings(state_dir=Path("/var/lib/kelvin-provision"))
+    assert {one.origin for one in box.load().origins} == {"default"}
+
+
+def test_every_default_of_the_table_is_the_models():
+    fixed = {key.name: key.type.read(key.type.from_text(key.default)) for key in KEYS if key.default and "<host>" not in key.name}
+    given = Settings(Path("/x"))
+    assert fixed == {
+        "secrets_dir": given.secrets_dir,
+        "cluster.type": given.cluster.type,
+        "cluster.namespace": given.cluster.namespace,
+        "runtime.type": given.runtime.type,
+        "runtime.namespace": given.runtime.namespace,
+        "workload_deploy.staged": given.default_method.staged,
+        "workload_deploy.instantly_apply": given.default_method.instantly_apply,
+        "download.parallel": given.download.parallel,
+        "download.stall_timeout": given.download.stall_timeout,
+        "apply.timeout": given.apply.timeout,
+        "apply.rollback_timeout": given.apply.rollback_timeout,
+        "apply.settle": given.apply.settle,
+        "keep_revisions": given.keep_revisions,
+    }
+
+
+def test_every_key_of_the_site_file(box):
+    box.site.write_text(EVERYTHING)
+    home = Path(os.environ["HOME"])
+    assert box.settings(is_root=True) == Settings(
+        state_dir=Path("/srv/state"),
+        secrets_dir=home / "secrets",
+        registry="r.example:5000/team",
+        registries={
+            "r.example:5000": RegistrySettings(("m.example", "m2.example:80/x"), True, Path("/etc/ca.pem"), home / "auth.json"),
+            "docker.io": RegistrySettings(),
+        },
+        cluster=ClusterSettings("kubernetes", Path("/etc/kube"), "c", "apps", "site-7"),
+        runtime=RuntimeSettings("containerd", "/run/c.sock", "k3s"),
+        download=DownloadSettings(16, 1.5),
+        apply=ApplySettings(3600.0, 90.0, 0.0),
+        default_method=Method.STAGED,
+        keep_revisions=0,
+    )
+    assert box.origin("registries.r.example:5000.mirrors", is_root=True) == ("m.example, m2.example:80/x", str(box.site))
+    assert box.origin("registries.r.example:5000.insecure", is_root=True) == ("true", str(box.site))
+    assert box.origin("apply.timeout", is_root=True) == ("1h", str(box.site))
+
+
+def test_the_nearer_source_wins_key_by_key(box, tmp_path):
+    box.site.write_text(
+        "cluster: {namespace: site, name: site}\nregistry: site\nkeep_revisions: 7\nregistries: {a.example: {mirrors: [s], insecure: true}}"
+    )
+    box.user.write_text("cluster: {namespace: user, name: user}\nregistry: user\nregistries: {a.example: {mirrors: [u]}}\nstate_dir: /user")
+    variables = {"KELVIN_PROVISION_CLUSTER__NAMESPACE": "variable", "KELVIN_PROVISION_STATE_DIR": "/variable"}
+    assert box.origin("cluster.namespace", **variables) == ("variable", "KELVIN_PROVISION_CLUSTER__NAMESPACE")
+    assert box.origin("cluster.name", **variables) == ("user", str(box.user))
+    assert box.origin("keep_revisions", **variables) == ("7", str(box.site))
+    assert box.origin("cluster.type", **variables) == ("auto", "default")
+    assert box.origin("state_dir", **variables) == ("/variable", "KELVIN_PROVISION_STATE_DIR")
+    assert box.origin("state_dir", state_dir=Path("/flag"), **variables) == ("/flag", "--state-dir")
+    assert box.settings(**variables).registries == {"a.example": RegistrySettings(("u",), insecure=True)}
+    assert box.settings(state_dir=Path("here")).state_dir == Path.cwd() / "here"
+
+
+def test_root_reads_the_site_file_only(box):
+    box.user.write_text("registry: user\nno-such-key: 1")
+    box.site.write_text("registry: site")
+    assert box.settings(is_root=True).registry == "site"
+
+
+def test_the_config_flag_replaces_both_files(box, tmp_path):
+    box.site.write_text("registry: site\nkeep_revisions: 7")
+    box.user.write_text("registry: user")
+    own = tmp_path / "own.yaml"
+    own.write_text("registries: {r.example: {insecure: true}}")
+    settings = box.settings(config=own)
+    assert (settings.registry, settings.keep_revisions) == (None, 2)
+    assert settings.registries == {"r.example": RegistrySettings(insecure=True)}
+    with pytest.raises(SettingsInvalid, match=r"^there is no file .*/gone.yaml$"):
+        box.load(config=tmp_path / "gone.yaml")
+
+
+def test_trust_comes_from_the_site_file_only(box):
+    box.user.write_text("registries: {r.example: {insecure: true, ca_file: /x, auth_file: /y}}")
+    assert box.refused() == [
+        "TMP/config/kelvin-provision/config.yaml, registries.r.example.insecure: not from this file; right is /etc/kelvin-provision/config.yaml or --config",
+        "TMP/config/kelvin-provision/config.yaml, registries.r.example.ca_file: not from this file; right is /etc/kelvin-provision/config.yaml or --config",
+    ]
+    assert box.refused("", is_root=True, KELVIN_PROVISION_REGISTRIES__R__INSECURE="true") == [
+        "KELVIN_PROVISION_REGISTRIES__R__INSECURE: registries are not set by variables; right is /etc/kelvin-provision/config.yaml or --config"
+    ]
+
+
+def test_variables_of_every_type(box):
+    settings = box.settings(
+        KELVIN_PROVISION_DOWNLOAD__PARALLEL="2",
+        KELVIN_PROVISION_DOWNLOAD__STALL_TIMEOUT="45",
+        KELVIN_PROVISION_APPLY__TIMEOUT="2m",
+        KELVIN_PROVISION_WORKLOAD_DEPLOY__STAGED="true",
+        KELVIN_PROVISION_REGISTRY="r.example",
+        KELVIN_PROVISION_CLUSTER__KUBECONFIG="~/kube",
+        KELVIN_PROVISION_CLUSTER__CONTEXT="",
+        KELVIN_PROVISION_TEST_KUBECONFIG="/not/ours",
+        OTHER="x",
+    )
+    assert settings.download == DownloadSettings(2, 45.0)
+    assert settings.apply.timeout == 120.0
+    assert settings.default_method is Method.INSTANT
+    assert settings.registry == "r.example"
+    assert settings.cluster == ClusterSettings(kubeconfig=Path(os.environ["HOME"]) / "kube")
+    assert box.settings(KELVIN_PROVISION_DOWNLOAD__PARALLEL="auto").download.parallel == 4
+
+
+def test_wrong_variables_are_refused_together(box):
+    assert box.refused(
+        KELVIN_PROVISION_DOWNLOAD__PARALLEL="many",
+        KELVIN_PROVISION_WORKLOAD_DEPLOY__STAGED="yes",
+        KELVIN_PROVISION_CLUSTER__NAMESPCE="x",
+        KELVIN_PROVISION_STATE_DIR="here",
+    ) == [
+        "KELVIN_PROVISION_CLUSTER__NAMESPCE: unknown key 'KELVIN_PROVISION_CLUSTER__NAMESPCE'; the nearest known one is KELVIN_PROVISION_CLUSTER__NAMESPACE",
+        "KELVIN_PROVISION_DOWNLOAD__PARALLEL, download.parallel: expected a whole number from 1 to 16, or auto, got 'many'",
+        "KELVIN_PROVISION_STATE_DIR, state_dir: expected an absolute path, or one that begins with ~, got 'here'",
+        "KELVIN_PROVISION_WORKLOAD_DEPLOY__STAGED, workload_deploy.staged: expected true or false, got 'yes'",
+    ]
+
+
+def test_other_tools_variables_are_honoured_where_ours_are_silent(box):
+    foreign = {"KUBECONFIG": "/a:/b", "DOCKER_HOST": "tcp://127.0.0.1:2375"}
+    assert box.origin("cluster.kubeconfig", **foreign) == ("/a:/b", "KUBECONFIG")
+    assert box.origin("runtime.address", **foreign) == ("tcp://127.0.0.1:2375", "DOCKER_HOST")
+    settings = box.settings(**foreign)
+    assert (settings.cluster.kubeconfig, settings.runtime.address) == (Path("/a:/b"), "tcp://127.0.0.1:2375")
+    assert box.settings(KELVIN_PROVISION_RUNTIME__TYPE="containerd", **foreign).runtime.address is None
+    box.site.write_text("cluster: {kubeconfig: /site}\nruntime: {address: unix:///site}")
+    assert box.origin("cluster.kubeconfig", **foreign) == ("/site", str(box.site))
+    assert box.origin("runtime.address", **foreign) == ("unix:///site", str(box.site))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("registy: x", ["TMP/site.yaml: unknown key 'registy'; the nearest known one is registry"]),
+        ("cluster: {namespce: x}", ["TMP/site.yaml, cluster: unknown key 'namespce'; the nearest known one is namespace"]),
+        ("cluster.namespace: x", ["TMP/site.yaml: unknown key 'cluster.namespace'; known are state_dir, secrets_dir, registry, registries, cluster, runtime, workload_deploy, download, apply, keep_revisions"]),
+        ("cluster: k3s", ["TMP/site.yaml, cluster: expected a mapping, got text"]),
+        ("[]", ["TMP/site.yaml: expected a mapping, got a list"]),
+        ("registries: {r.example: true}", ["TMP/site.yaml, registries.r.example: expected a mapping, got true or false"]),
+        ("registries: {'http://r.example': {}}", ["TMP/site.yaml, registries: expected host[:port], without http://, got 'http://r.example'"]),
+        ("registries: {r.example: {mirror: []}}", ["TMP/site.yaml, registries.r.example: unknown key 'mirror'; the nearest known one is mirrors"]),
+        ("registries: {r.example: {mirrors: m}}", ["TMP/site.yaml, registries.r.example.mirrors: expected a list of host[:port][/path], without http://, got 'm'"]),
+        ("registries: {r.example: {mirrors: ['http://m']}}", ["TMP/site.yaml, registries.r.example.mirrors: expected a list of host[:port][/path], without http://, got a list"]),
+        ("registries: {r.example: {insecure: 1}}", ["TMP/site.yaml, registries.r.example.insecure: expected true or false, got 1"]),
+        ("registry: https://r.example", ["TMP/site.yaml, registry: expected host[:port][/path], without http://, got 'https://r.example'"]),
+        ("state_dir: state", ["TMP/site.yaml, state_dir: expected an absolute path, or one that begins with ~, got 'state'"]),
+        ("state_dir: 5", ["TMP/site.yaml, state_dir: expected an absolute path, or one that begins with ~, got 5"]),
+        ("cluster: {type: k8s}", ["TMP/site.yaml, cluster.type: expected auto, kubernetes or docker, got 'k8s'"]),
+        ("cluster: {namespace: A}", ["TMP/site.yaml, cluster.namespace: expected lower-case letters, digits and '-', at most 63 characters, got 'A'"]),
+        ("cluster: {name: ''}", ["TMP/site.yaml, cluster.name: expected text, got ''"]),
+        ("download: {parallel: 17}", ["TMP/site.yaml, download.parallel: expected a whole number from 1 to 16, or auto, got 17"]),
+        ("download: {parallel: true}", ["TMP/site.yaml, download.parallel: expected a whole number from 1 to 16, or auto, got true"]),
+        ("keep_revisions: -1", ["TMP/site.yaml, keep_revisions: expected a whole number from 0, got -1"]),
+        ("apply: {timeout: 5 minutes}", ["TMP/site.yaml, apply.timeout: expected a duration like 30s, 5m or 1h, or a number of seconds, got '5 minutes'"]),
+        ("apply: {timeout: -5}", ["TMP/site.yaml, apply.timeout: expected a duration like 30s, 5m or 1h, or a number of seconds, got -5"]),
+        ("apply: {timeout: true}", ["TMP/site.yaml, apply.timeout: expected a duration like 30s, 5m or 1h, or a number of seconds, got true"]),
+        (
+            "workload_deploy: {instantly_apply: false}",
+            ["workload_deploy: staged and instantly_apply are both false, nothing would be done; right is staged: true as well"],
+        ),
+        ("a: 1\n---\nb: 2", ["TMP/site.yaml: 2 documents; right is one", "TMP/site.yaml: unknown key 'a'; known are state_dir, secrets_dir, registry, registries, cluster, runtime, workload_deploy, download, apply, keep_revisions"]),
+        ("registry: a\nregistry: b", ["TMP/site.yaml, document 1, registry: duplicate key 'registry'; right is to give it once"]),
+        (
+            "registy: x\ndownload: {parallel: 0}\napply: {settle: x}",
+            [
+                "TMP/site.yaml: unknown key 'registy'; the nearest known one is registry",
+                "TMP/site.yaml, download.parallel: expected a whole number from 1 to 16, or auto, got 0",
+                "TMP/site.yaml, apply.settle: expected a duration like 30s, 5m or 1h, or a number of seconds, got 'x'",
+            ],
+        ),
+    ],
+)  # fmt: skip
+def test_each_refusal_of_a_file(box, text, expected):
+    assert box.refused(text) == expected
+
+
+def test_null_and_empty_files_are_nothing_given(box):
+    for text in ("", "# only a comment\n", "cluster:\nregistry: null\nregistries: {r.example: }\ndownload: {parallel: ~}\n"):
+        box.site.write_text(text)
+        assert box.settings(is_root=True) == Settings(state_dir=Path("/var/lib/kelvin-provision"))
+
+
+def test_a_file_that_cannot_be_opened_is_said_by_name(box, tmp_path):
+    with pytest.raises(SettingsInvalid, match=r"^.*/config: is a directory$"):
+        box.load(config=tmp_path / "config")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become somebody else")
+def test_a_file_of_root_alone_is_refused_for_others():
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        site = Path(folder) / "site.yaml"
+        site.touch(mode=0o600)
+        os.seteuid(65534)
+        try:
+            with pytest.raises(PermissionRefused, match=r"^.*/site.yaml: no permission to read it$"):
+                load(environ={"KELVIN_PROVISION_SITE_CONFIG": str(site)}, is_root=True)
+        finally:
+            os.seteuid(0)
+
+
+def test_the_table_is_for_the_docs():
+    rows = table()
+    assert ("registry", "host[:port][/path]", "", "where <app_name>:<app_version> is pulled from, without a scheme") in rows
+    assert ("registries.<host>.insecure", "true or false", "false", "plain http is allowed; only in the site file or with --config") in rows
+    assert ("download.parallel", "whole number from 1 to 16, or auto", "auto", "blobs at a time; auto is 4") in rows
+    assert len(rows) == 23
+    assert [key.variable for key in KEYS if key.name in {"cluster.namespace", "registries.<host>.mirrors"}] == [
+        None,
+        "KELVIN_PROVISION_CLUSTER__NAMESPACE",
+    ]
+
+
+def test_yaml_and_pydantic_are_not_imported_without_a_file():
+    code = (
+        "import sys; from kelvin_provision.settings.load import load;"
+        "load(environ={'KELVIN_PROVISION_SITE_CONFIG': '/nonexistent'}, is_root=True);"
+        "print(sorted({'yaml', 'pydantic', 'platformdirs'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
+    assert done.stdout == "[]\n"

@@ -1,0 +1,203 @@
+"""Text into documents: what is read, what is refused, and that nothing can blow up."""
+
+import time
+import tracemalloc
+
+import pytest
+
+from kelvin_provision.errors import RequestRefused
+from kelvin_provision.spec.findings import Document, Finding, dotted, shown
+from kelvin_provision.spec.source import parse, read, read_all
+
+
+def findings(data, file="a.yaml"):
+    with pytest.raises(RequestRefused) as caught:
+        read(file, data.encode() if isinstance(data, str) else data)
+    return list(caught.value.evidence)
+
+
+def value(data, file="a.yaml"):
+    (document,) = read(file, data.encode() if isinstance(data, str) else data)
+    return document.value
+
+
+def test_several_yaml_documents_keep_their_numbers_and_empty_ones_are_skipped():
+    assert read("a.yaml", b"---\na: 1\n---\n# nothing\n---\nb: 2\n") == (Document("a.yaml", 1, {"a": 1}), Document("a.yaml", 3, {"b": 2}))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a: on", {"a": "on"}),
+        ("a: yes", {"a": "yes"}),
+        ("%YAML 1.1\n---\na: no", {"a": "no"}),
+        ("on: y", {"on": "y"}),
+        ("a: [true, True, FALSE]", {"a": [True, True, False]}),
+        ("a: [~, null, ]", {"a": [None, None]}),
+        ("a:", {"a": None}),
+        ("a: 2024-12-31", {"a": "2024-12-31"}),
+        ("a: 2024-12-31T10:00:00Z", {"a": "2024-12-31T10:00:00Z"}),
+        ("a: 12:30:45", {"a": "12:30:45"}),
+        ("a: [0644, 0o17, 0x1F, -5, +7]", {"a": [644, 15, 31, -5, 7]}),
+        ("a: [1.5, .5, 1e3, 1.]", {"a": [1.5, 0.5, 1000.0, 1.0]}),
+        ("a: [1_000, 2.3.0, 256Mi]", {"a": ["1_000", "2.3.0", "256Mi"]}),
+        ("a: ['1', \"true\", !!str 5, ! null]", {"a": ["1", "true", "5", "null"]}),
+        ("a: !!map {b: !!seq [1]}", {"a": {"b": [1]}}),
+        ("a: |\n  one\n  two\n", {"a": "one\ntwo\n"}),
+        ("a: &x {b: 1}\nc: *x", {"a": {"b": 1}, "c": {"b": 1}}),
+        ("&k a: 1\nb: *k", {"a": 1, "b": "a"}),
+        ("a: &k word\n*k : 2", {"a": "word", "word": 2}),
+        ("\ufeffa: 1", {"a": 1}),
+        ('{"a": 1, b: 2}', {"a": 1, "b": 2}),
+        ("a: '<<'", {"a": "<<"}),
+    ],
+)
+def test_yaml_is_read_as_yaml_1_2_core(text, expected):
+    assert value(text) == expected
+
+
+def test_json_is_read_with_and_without_its_name():
+    assert value('{"a": [1, 2.5, true, null, "x"]}', "a.json") == {"a": [1, 2.5, True, None, "x"]}
+    assert value('\ufeff\n{"a":"\\u00e9"}', "-") == {"a": "é"}
+    assert value('\t{\n\t"a": 1\n}', "-") == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ["a.yaml: empty; right is at least one document"]),
+        ("# only a comment\n---\n", ["a.yaml: empty; right is at least one document"]),
+        (b"a: \xff", ["a.yaml: byte 3 is not UTF-8; right is text in UTF-8"]),
+        ("a: 1".encode("utf-16"), ["a.yaml: byte 0 is not UTF-8; right is text in UTF-8"]),
+        (b"a" * (4 * 1024 * 1024 + 1), ["a.yaml: 4194305 bytes; right are at most 4194304 (4 MiB)"]),
+        ("x: 1\n---\na: {b: 1, b: 2}\n", ["a.yaml, document 2, a.b: duplicate key 'b'; right is to give it once"]),
+        ("a: 1\n'a': 2\nc: &k d\n", ["a.yaml, document 1, a: duplicate key 'a'; right is to give it once"]),
+        ("a: [x, .nan]", ["a.yaml, document 1, a[1]: not a finite number; right is a number without NaN and infinity, or text in quotes"]),
+        ("a: -.Inf", ["a.yaml, document 1, a: not a finite number; right is a number without NaN and infinity, or text in quotes"]),
+        ("a: 1e999", ["a.yaml, document 1, a: not a finite number; right is a number without NaN and infinity, or text in quotes"]),
+        ("a: 18446744073709551616", ["a.yaml, document 1, a: number too large; right are 64 bits, or text in quotes"]),
+        ("a: " + "9" * 5000, ["a.yaml, document 1, a: number too large; right are 64 bits, or text in quotes"]),
+        ("a: !!python/object/apply:os.system [x]", ["a.yaml, document 1, a: a YAML tag; right is a plain value, or text in quotes"]),
+        ("a: !hunter2 x", ["a.yaml, document 1, a: a YAML tag; right is a plain value, or text in quotes"]),
+        ("a: {8080: x}", ["a.yaml, document 1, a: a key that is a number; right is text, in quotes where it looks like something else"]),
+        ("true: x", ["a.yaml, document 1: a key that is true or false; right is text, in quotes where it looks like something else"]),
+        ("~: x", ["a.yaml, document 1: a key that is null; right is text, in quotes where it looks like something else"]),
+        ("? [a]\n: x", ["a.yaml, document 1: a key that is a list or a mapping; right is text"]),
+        ("b: &b 1\na:\n  <<: {c: 1}", ["a.yaml, document 1, a: merge keys (<<) are not read; right is to write the keys out"]),
+        ("a: *b", ["a.yaml, document 1, a: an alias without its anchor before it, or inside it; right is to write the value out"]),
+        ("a: &a [*a]", ["a.yaml, document 1, a[0]: an alias without its anchor before it, or inside it; right is to write the value out"]),
+        ('a: "\\0"', ["a.yaml, document 1, a: text with a NUL or half a character; right is text that UTF-8 can hold"]),
+        ("- " * 65 + "x", [f"a.yaml, document 1, {'[0]' * 64}: nested too deeply; right are at most 64 levels"]),
+        ("[" * 65 + "]" * 65, ["a.yaml, document 1: nested too deeply; right are at most 64 levels"]),
+        ("[" * 1_000_000, ["a.yaml, document 1: nested too deeply; right are at most 64 levels"]),
+        ("a: &a " + "[" * 40 + "]" * 40 + "\nb: " + "[" * 40 + "*a" + "]" * 40, None),
+        ("a: 1\n---\na: [1\nb: 'x", None),
+        ("a: \x01", None),
+    ],
+)
+def test_what_cannot_be_accepted_as_yaml_is_refused_with_its_place(text, expected):
+    found = findings(text)
+    if expected is None:
+        assert len(found) == 1
+        assert found[0].startswith("a.yaml, document ")
+    else:
+        assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            '{"a": 1, "a": 2, "b": [{"c": 1, "c": 2}]}',
+            [
+                "a.json, document 1, a: duplicate key 'a'; right is to give it once",
+                "a.json, document 1, b[0].c: duplicate key 'c'; right is to give it once",
+            ],
+        ),
+        ('{"a": NaN}', ["a.json, document 1, a: not a finite number; right is a number without NaN and infinity, or text in quotes"]),
+        (
+            '{"a": [-Infinity]}',
+            ["a.json, document 1, a[0]: not a finite number; right is a number without NaN and infinity, or text in quotes"],
+        ),
+        ('{"a": 1e999}', ["a.json, document 1, a: not a finite number; right is a number without NaN and infinity, or text in quotes"]),
+        ('{"a": ' + "9" * 5000 + "}", ["a.json, document 1, a: number too large; right are 64 bits, or text in quotes"]),
+        ('{"a": "\\ud800"}', ["a.json, document 1, a: text with a NUL or half a character; right is text that UTF-8 can hold"]),
+        ('{"\\u0000": 1}', ["a.json, document 1: text with a NUL or half a character; right is text that UTF-8 can hold"]),
+        ('{"a": 1 "b"}', ["a.json, document 1: line 1, column 9: not JSON: expecting ',' delimiter"]),
+        ("a: 1", ["a.json, document 1: line 1, column 1: not JSON: expecting value"]),
+        (" \n", ["a.json: empty; right is at least one document"]),
+        ("null", ["a.json: empty; right is at least one document"]),
+        ("[" * 1_000_000, ["a.json, document 1: nested too deeply; right are at most 64 levels"]),
+    ],
+)
+def test_what_cannot_be_accepted_as_json_is_refused_with_its_place(text, expected):
+    assert findings(text, "a.json") == expected
+
+
+def test_64_levels_are_read():
+    for text in ("[" * 64 + "]" * 64, "- " * 64 + "x"):
+        assert isinstance(value(text), list)
+
+
+def test_json_over_the_limits_is_refused():
+    assert findings("[" * 65 + "]" * 65, "a.json") == ["a.json, document 1: nested too deeply; right are at most 64 levels"]
+    assert findings("[" + "1," * 100_000 + "1]", "a.json") == [
+        "a.json, document 1: too large with its aliases written out; right are at most 100000 values and 4194304 characters"
+    ]
+
+
+def test_an_alias_bomb_is_refused_at_once_and_in_bounded_memory():
+    lines = ["a: &a [x, x, x, x, x, x, x, x, x, x]"]
+    for before, name in zip("abcdefghijkl", "bcdefghijklm", strict=True):
+        lines.append(f"{name}: &{name} [{', '.join(['*' + before] * 10)}]")
+    tracemalloc.start()
+    start = time.monotonic()
+    found = findings("\n".join(lines))
+    assert time.monotonic() - start < 2
+    assert tracemalloc.get_traced_memory()[1] < 4 * 1024 * 1024
+    tracemalloc.stop()
+    assert found == [
+        "a.yaml, document 1, e[7]: too large with its aliases written out; right are at most 100000 values and 4194304 characters"
+    ]
+
+
+def test_aliases_of_one_long_text_are_counted_by_their_characters():
+    found = findings(f"s: &s {'x' * 1_000_000}\nl: [{', '.join(['*s'] * 50)}]")
+    assert found == [
+        "a.yaml, document 1, l[3]: too large with its aliases written out; right are at most 100000 values and 4194304 characters"
+    ]
+
+
+def test_a_long_flat_list_is_stopped_at_the_limit():
+    assert findings("- a\n" * 1_000_000)[0].startswith("a.yaml, document 1, [99999]: too large")
+
+
+def test_what_the_parser_says_never_quotes_the_text():
+    for text in ("a: 'hunter2", "a: *hunter2!x", "a: !hunter2!x y", 'a: "\\qhunter2"', "a: [hunter2", "%hunter2 x\n---\na: @hunter2"):
+        assert not any("hunter2" in line for line in findings(text))
+
+
+def test_findings_of_several_files_come_in_one_error():
+    with pytest.raises(RequestRefused, match="the request is not right: 2 findings") as caught:
+        read_all([("a.yaml", b""), ("b.yaml", b"a: 1"), ("c.json", b"{} x")])
+    assert [line.split(":")[0] for line in caught.value.evidence] == ["a.yaml", "c.json, document 1"]
+    with pytest.raises(RequestRefused, match=r"the request is not right: 1 finding$"):
+        read_all([("a.yaml", b"")])
+    assert [document.value for document in read_all([("a.yaml", b"a: 1\n---\nb: 2"), ("b.yaml", b"c: 3")])] == [
+        {"a": 1},
+        {"b": 2},
+        {"c": 3},
+    ]
+
+
+def test_a_file_without_documents_may_be_fine():
+    assert parse("a.yaml", b"# nothing yet\n") == ()
+    assert parse("a.yaml", b"") == ()
+
+
+def test_a_finding_is_one_line_with_its_place():
+    finding = Finding("deploy.yaml", 2, dotted(("system", "ports", 0, "host")), "missing")
+    assert str(finding) == "deploy.yaml, document 2, system.ports[0].host: missing"
+    assert str(Finding("flags", 0, "", "missing")) == "flags: missing"
+    assert dotted((0, "a.b", "c d", "e\nf")) == "[0]['a.b']['c d']['e\\nf']"
+    assert shown("x" * 70) == f"'{'x' * 60}...'"

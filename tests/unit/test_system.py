@@ -1,0 +1,365 @@
+"""The `system` block: every field, every default, every refusal."""
+
+import base64
+
+import pytest
+
+from kelvin_provision.spec.workload import Port, Probe, ProbeKind, Resources, System, Variable, Volume, VolumeKind
+from tests.unit.asking import accepted, body, refused, spec_of, system_of, system_refused
+
+
+def test_an_empty_block_is_the_defaults():
+    assert system_of({}) == System()
+    assert system_of({"resources": {}, "privileged": None, "ports": [], "health_check": {}}) == System()
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"requests": {}}, Resources("0.4", "256Mi", None, None)),
+        ({"requests": {"cpu": "1"}, "limits": {"memory": "1K"}}, Resources("1", "256Mi", "0.4", "1K")),
+        ({"limits": {"cpu": "400m", "memory": "1.5Gi"}}, Resources(None, None, "400m", "1.5Gi")),
+    ],
+)
+def test_resources_take_the_platforms_defaults_for_what_a_block_leaves_out(given, expected):
+    assert system_of({"resources": given}).resources == expected
+
+
+def test_environment_variables_that_are_no_text_become_json():
+    values = [("A", "on"), ("B", True), ("C", 5), ("D", {"x": [1, "é"]}), ("E", None), ("F", "<% secrets.known %>")]
+    system = system_of({"environment_vars": [{"name": name, "value": value} for name, value in values]})
+    assert system.environment == (
+        Variable("A", "on"),
+        Variable("B", "true"),
+        Variable("C", "5"),
+        Variable("D", '{"x": [1, "é"]}'),
+        Variable("E", ""),
+        Variable("F", "<% secrets.known %>"),
+    )
+
+
+def test_ports_of_both_types():
+    ports = [
+        {"name": "http", "type": "host", "host": {"port": 1880}},
+        {"name": "api", "service": {"port": 80, "container_port": 8080, "exposed": True, "exposed_port": 30080}},
+        {"name": "dns", "type": "service", "service": {"port": 53, "protocol": "udp"}},
+        {"name": "dns-tcp", "type": "service", "service": {"port": 53, "protocol": "tcp"}},
+    ]
+    assert system_of({"ports": ports}).ports == (
+        Port("http", 1880, "TCP", host_port=1880),
+        Port("api", 8080, "TCP", service_port=80, exposed=True, exposed_port=30080),
+        Port("dns", 53, "UDP", service_port=53),
+        Port("dns-tcp", 53, "TCP", service_port=53),
+    )
+
+
+def test_volumes_of_every_type():
+    volumes = [
+        {"name": "conf", "target": "/etc/app//x.conf", "type": "text", "text": {"data": "é", "encoding": "latin_1"}},
+        {"name": "bin", "target": "/bin.dat", "type": "text", "text": {"data": "AAH/", "base64": True}},
+        {"name": "dev", "target": "/dev/ttyS0", "type": "host", "host": {"source": "/dev/ttyS0/"}},
+        {"target": "/Mosquitto/data", "type": "persistent", "persistent": {}},
+        {"target": "/mosquitto-data", "type": "persistent"},
+        {"target": "/1/x", "type": "persistent"},
+        {"name": "pw", "target": "/run/pw", "type": "secret", "secret": {"value": "<% secrets.known %>", "mode": "0400"}},
+    ]
+    assert system_of({"volumes": volumes}).volumes == (
+        Volume("conf", VolumeKind.TEXT, "/etc/app/x.conf", data=base64.b64encode(b"\xe9").decode()),
+        Volume("bin", VolumeKind.TEXT, "/bin.dat", data="AAH/"),
+        Volume("dev", VolumeKind.HOST, "/dev/ttyS0", source="/dev/ttyS0"),
+        Volume("mosquitto-data", VolumeKind.PERSISTENT, "/Mosquitto/data"),
+        Volume("mosquitto-data-2", VolumeKind.PERSISTENT, "/mosquitto-data"),
+        Volume("volume-1-x", VolumeKind.PERSISTENT, "/1/x"),
+        Volume("pw", VolumeKind.SECRET, "/run/pw", secret="<% secrets.known %>", mode="0400"),
+    )
+
+
+def test_a_text_volume_may_hold_somebody_elses_templates():
+    text = {"data": "<% if x %> <%= y %>"}
+    (volume,) = system_of({"volumes": [{"name": "t", "target": "/t", "type": "text", "text": text}]}).volumes
+    assert base64.b64decode(volume.data) == b"<% if x %> <%= y %>"
+
+
+def test_health_checks_and_metrics():
+    system = system_of(
+        {
+            "health_check": {
+                "liveness_probe": {
+                    "type": "http_get",
+                    "http_get": {
+                        "path": "/live",
+                        "port": 80,
+                        "scheme": "https",
+                        "http_headers": [{"name": "X", "value": "y"}, {"name": "Z"}],
+                    },
+                    "initial_delay_seconds": 1,
+                    "period_seconds": 2,
+                    "timeout_seconds": 3,
+                    "failure_threshold": 4,
+                },
+                "readiness_probe": {"exec": {"command": ["cat", "/ready"]}, "success_threshold": 2},
+            },
+            "metrics": {"port": 9100},
+        }
+    )
+    assert system.liveness == Probe(ProbeKind.HTTP, "/live", 80, "HTTPS", (("X", "y"), ("Z", "")), (), 1, 2, 3, 4)
+    assert system.readiness == Probe(ProbeKind.EXEC, command=("cat", "/ready"), success_threshold=2)
+    assert system.metrics == (9100, "/metrics")
+
+
+def test_a_probe_by_tcp():
+    system = system_of({"health_check": {"liveness_probe": {"type": "tcp_socket", "tcp_socket": {"port": 1883}}}})
+    assert system.liveness == Probe(ProbeKind.TCP, port=1883)
+
+
+def test_an_exposed_port_that_is_not_exposed_is_a_warning():
+
+    result = accepted(body(payload={"system": {"ports": [{"name": "p", "service": {"port": 80, "exposed_port": 30080}}]}}))
+    assert result.specs[0].system.ports == (Port("p", 80, service_port=80),)
+    assert result.warnings == ("a.yaml, document 1, payload.system.ports[0].service.exposed_port: has no effect without exposed: true",)
+
+
+PLAIN = "lower-case letters, digits and '-', beginning with a letter and ending with a letter or digit"
+SERVICE = {"port": 80}
+TEXT = {"data": "x"}
+
+
+@pytest.mark.parametrize(
+    ("system", "expected"),
+    [
+        ({"prots": []}, ["prots: unknown key 'prots'; the nearest known one is ports"]),
+        (
+            {"xyz": 1},
+            ["xyz: unknown key 'xyz'; known are resources, privileged, environment_vars, ports, volumes, health_check, metrics"],
+        ),
+        ({"privileged": "yes"}, ["privileged: expected true or false, got 'yes'"]),
+        ({"privileged": 1}, ["privileged: expected true or false, got 1"]),
+        ({"resources": []}, ["resources: expected a mapping, got a list"]),
+        ({"resources": {"requests": {"cpu": 0.5}}}, ["resources.requests.cpu: expected text, got 0.5; right is to put it in quotes"]),
+        (
+            {"resources": {"requests": {"memory": "256 MB"}}},
+            ["resources.requests.memory: expected an amount of memory as text, like 256Mi or 1G, got '256 MB'"],
+        ),
+        (
+            {"resources": {"limits": {"cpu": "1k"}}},
+            ["resources.limits.cpu: expected a number of CPUs as text, like '0.4' or 400m, got '1k'"],
+        ),
+        ({"resources": {"limits": {"cpus": "1"}}}, ["resources.limits.cpus: unknown key 'cpus'; the nearest known one is cpu"]),
+        ({"environment_vars": {"A": "x"}}, ["environment_vars: expected a list, got a mapping"]),
+        ({"environment_vars": ["A=hunter2"]}, ["environment_vars[0]: expected a mapping, got text"]),
+        ({"environment_vars": [{"value": "x"}]}, ["environment_vars[0].name: missing; right is to give it"]),
+        (
+            {"environment_vars": [{"name": "1A"}]},
+            ["environment_vars[0].name: expected letters, digits and '_', beginning with a letter, got '1A'"],
+        ),
+        (
+            {"environment_vars": [{"name": "A"}, {"name": "A"}]},
+            ["environment_vars[1].name: variable A is used twice; right is one that is not taken"],
+        ),
+        ({"ports": [{"name": "P", "service": SERVICE}]}, [f"ports[0].name: expected {PLAIN}, got 'P'"]),
+        ({"ports": [{"name": "p"}]}, ["ports[0].service: missing; right for type service is a mapping with a port"]),
+        (
+            {"ports": [{"name": "p", "type": "host", "service": SERVICE}]},
+            ["ports[0].host: missing; right for type host is a mapping with a port"],
+        ),
+        (
+            {"ports": [{"name": "p", "type": "host", "host": SERVICE, "service": SERVICE}]},
+            ["ports[0].service: does not go with type host; right is to leave it out, or type service"],
+        ),
+        (
+            {"ports": [{"name": "p", "type": "service", "host": SERVICE, "service": SERVICE}]},
+            ["ports[0].host: does not go with type service; right is to leave it out, or type host"],
+        ),
+        ({"ports": [{"name": "p", "type": "node"}]}, ["ports[0].type: expected host or service, got 'node'"]),
+        ({"ports": [{"name": "p", "service": {"port": 0}}]}, ["ports[0].service.port: expected a number from 1, got 0"]),
+        ({"ports": [{"name": "p", "service": {"port": 65536}}]}, ["ports[0].service.port: expected a number up to 65535, got 65536"]),
+        ({"ports": [{"name": "p", "service": {"port": "80"}}]}, ["ports[0].service.port: expected a whole number, got '80'"]),
+        ({"ports": [{"name": "p", "service": {"port": True}}]}, ["ports[0].service.port: expected a whole number, got true"]),
+        (
+            {"ports": [{"name": "p", "service": {"port": 80, "protocol": "sctp"}}]},
+            ["ports[0].service.protocol: expected tcp or udp, got 'sctp'"],
+        ),
+        (
+            {"ports": [{"name": "p", "service": {"port": 80, "exposed": True, "exposed_port": 30000}}]},
+            ["ports[0].service.exposed_port: expected a number from 30001, got 30000"],
+        ),
+        (
+            {"ports": [{"name": "p", "service": {"port": 80}}, {"name": "p", "service": {"port": 81}}]},
+            ["ports[1].name: port name p is used twice; right is one that is not taken"],
+        ),
+        (
+            {"ports": [{"name": "p", "type": "host", "host": SERVICE}, {"name": "q", "type": "host", "host": SERVICE}]},
+            ["ports[1].host.port: host port 80/tcp is used twice; right is one that is not taken"],
+        ),
+        (
+            {"ports": [{"name": "p", "service": SERVICE}, {"name": "q", "service": SERVICE}]},
+            ["ports[1].service.port: service port 80/tcp is used twice; right is one that is not taken"],
+        ),
+        (
+            {"ports": [{"name": n, "service": {"port": p, "exposed": True, "exposed_port": 30080}} for n, p in (("p", 1), ("q", 2))]},
+            ["ports[1].service.exposed_port: exposed port 30080 is used twice; right is one that is not taken"],
+        ),
+        ({"volumes": [{"name": "v", "type": "persistent"}]}, ["volumes[0].target: missing; right is to give it"]),
+        (
+            {"volumes": [{"name": "v", "target": "data", "type": "persistent"}]},
+            ["volumes[0].target: expected a path that begins with /, got 'data'"],
+        ),
+        (
+            {"volumes": [{"name": "v", "target": "/a/../b", "type": "persistent"}]},
+            ["volumes[0].target: expected an absolute path without '..' and ':', below /, got '/a/../b'"],
+        ),
+        (
+            {"volumes": [{"target": "/", "type": "persistent"}]},
+            ["volumes[0].target: expected an absolute path without '..' and ':', below /, got '/'"],
+        ),
+        (
+            {"volumes": [{"target": "/a:b", "type": "persistent"}]},
+            ["volumes[0].target: expected an absolute path without '..' and ':', below /, got '/a:b'"],
+        ),
+        (
+            {"volumes": [{"target": "/a", "type": "host", "host": {"source": "/x/.."}}]},
+            ["volumes[0].host.source: expected an absolute path without '..' and ':', below /, got '/x/..'"],
+        ),
+        (
+            {"volumes": [{"target": "/a", "type": "persistent"}, {"target": "/a/", "type": "persistent"}]},
+            ["volumes[1].target: target '/a' is used twice; right is one that is not taken"],
+        ),
+        (
+            {"volumes": [{"name": "v", "target": "/a", "type": "persistent"}, {"name": "v", "target": "/b", "type": "persistent"}]},
+            ["volumes[1].name: volume name v is used twice; right is one that is not taken"],
+        ),
+        ({"volumes": [{"target": "/a", "type": "nfs"}]}, ["volumes[0].type: expected text, host, persistent or secret, got 'nfs'"]),
+        ({"volumes": [{"target": "/a", "type": "text"}]}, ["volumes[0].text: missing; right for type text is a mapping with data"]),
+        ({"volumes": [{"target": "/a", "type": "host"}]}, ["volumes[0].host: missing; right for type host is a mapping with source"]),
+        ({"volumes": [{"target": "/a", "type": "secret"}]}, ["volumes[0].secret: missing; right for type secret is a mapping with value"]),
+        (
+            {"volumes": [{"target": "/a", "type": "text", "text": TEXT, "persistent": {}}]},
+            ["volumes[0].persistent: does not go with type text; right is to leave it out"],
+        ),
+        (
+            {"volumes": [{"target": "/a", "type": "text", "text": {"data": "hunter2 é", "encoding": "ascii"}}]},
+            ["volumes[0].text.data: has characters that ascii does not know; right is another encoding"],
+        ),
+        (
+            {"volumes": [{"target": "/a", "type": "text", "text": {"data": "hunter2!", "base64": True}}]},
+            ["volumes[0].text.data: not base64; right is base64 without line breaks, or base64: false"],
+        ),
+        (
+            {"volumes": [{"target": "/a", "type": "text", "text": {"data": "pw <% secrets.known %>"}}]},
+            ["volumes[0].text.data: a text volume is a plain file, no secret is filled in; right is a volume of type secret"],
+        ),
+        (
+            {"volumes": [{"target": "/a", "type": "secret", "secret": {"value": "hunter2", "mode": 420}}]},
+            ["volumes[0].secret.mode: expected text, got a number; right is to put it in quotes"],
+        ),
+        (
+            {"volumes": [{"target": "/a", "type": "secret", "secret": {"value": "hunter2", "mode": "rw"}}]},
+            ["volumes[0].secret.mode: expected octal digits as text, like '0644', got text"],
+        ),
+        (
+            {"volumes": [{"target": "/a", "type": "secret", "secret": {"value": 8675309}}]},
+            ["volumes[0].secret.value: expected text, got a number; right is to put it in quotes"],
+        ),
+        (
+            {"health_check": {"startup_probe": {}}},
+            ["health_check.startup_probe: unknown key 'startup_probe'; known are liveness_probe, readiness_probe"],
+        ),
+        (
+            {"health_check": {"liveness_probe": {}}},
+            ["health_check.liveness_probe: expected exactly one block, of http_get, tcp_socket, exec, got none"],
+        ),
+        (
+            {"health_check": {"liveness_probe": {"type": "exec", "http_get": {"port": 1}}}},
+            ["health_check.liveness_probe: expected exactly one block, of exec, got http_get"],
+        ),
+        (
+            {"health_check": {"liveness_probe": {"http_get": {"port": 1}, "success_threshold": 2}}},
+            ["health_check.liveness_probe.success_threshold: unknown key 'success_threshold'; the nearest known one is failure_threshold"],
+        ),
+        (
+            {"health_check": {"readiness_probe": {"exec": {"command": []}}}},
+            ["health_check.readiness_probe.exec.command: expected a list that is not empty, got a list"],
+        ),
+        (
+            {"health_check": {"readiness_probe": {"exec": {"command": ["sh", 5]}}}},
+            ["health_check.readiness_probe.exec.command[1]: expected text, got a number; right is to put it in quotes"],
+        ),
+        (
+            {"health_check": {"readiness_probe": {"http_get": {"port": 1, "http_headers": [{"nam": "x"}]}}}},
+            [
+                "health_check.readiness_probe.http_get.http_headers[0].name: missing; right is to give it",
+                "health_check.readiness_probe.http_get.http_headers[0].nam: unknown key 'nam'; the nearest known one is name",
+            ],
+        ),
+        (
+            {"health_check": {"readiness_probe": {"http_get": {"port": 1}, "period_seconds": 0}}},
+            ["health_check.readiness_probe.period_seconds: expected a number from 1, got 0"],
+        ),
+        (
+            {"metrics": {"path": "x"}},
+            ["metrics.port: missing; right is to give it", "metrics.path: expected a path that begins with /, got 'x'"],
+        ),
+    ],
+)
+def test_each_refusal_says_where_and_what_would_be_right(system, expected):
+    assert system_refused(system) == expected
+
+
+def test_one_wrong_item_does_not_hide_the_findings_of_the_others():
+    found = system_refused(
+        {
+            "prots": 1,
+            "privileged": "on",
+            "ports": [{"name": "a"}, {"name": "b", "service": {"port": "x"}}, {"name": "c", "type": "host", "host": {"port": 0}}],
+            "volumes": [5, {"target": "x", "type": "text", "text": {}}],
+            "metrics": {},
+        }
+    )
+    assert [line.split(":")[0] for line in found] == [
+        "privileged",
+        "prots",
+        "ports[1].service.port",
+        "ports[2].host.port",
+        "ports[0].service",
+        "volumes[0]",
+        "volumes[1].target",
+        "volumes[1].text.data",
+        "metrics.port",
+    ]
+
+
+@pytest.mark.parametrize(
+    "system",
+    [
+        {
+            "environment_vars": [
+                {"name": "A", "value": "hunter2", "x": 1},
+                {"name": "A", "value": "hunter2"},
+                "hunter2",
+                {"name": 5, "value": "hunter2"},
+            ]
+        },
+        {"environment_vars": {"PASSWORD": "hunter2"}},
+        {"environment_vars": "hunter2"},
+        {"volumes": [{"target": "/a", "type": "secret", "secret": "hunter2"}]},
+        {"volumes": [{"target": "/a", "type": "secret", "secret": {"value": ["hunter2"], "mode": "hunter2"}}]},
+        {"volumes": [{"target": "/a", "type": "text", "secret": {"value": "hunter2"}, "text": {"data": "hunter2", "encoding": "hunter2"}}]},
+        {"volumes": ["hunter2", {"secret": {"valeu": "hunter2"}}]},
+        {"health_check": {"liveness_probe": {"exec": {"command": "hunter2"}}}},
+        {"health_check": {"liveness_probe": {"http_get": {"http_headers": [{"name": "Authorization", "value": 1, "v": "hunter2"}]}}}},
+        {"environment_vars": [{"name": "A", "value": "<% vault.hunter2 %>"}]},
+        "hunter2",
+    ],
+)
+def test_no_finding_ever_shows_what_may_be_a_secret(system):
+    for payload in ({"system": system}, {"type": "docker", "defaults": {"system": system}}):
+        found = refused(body(payload=payload))
+        assert found
+        assert "hunter2" not in "\n".join(found)
+
+
+def test_both_generations_have_the_same_block():
+    system = {"privileged": True, "ports": [{"name": "p", "service": {"port": 80}}]}
+    old = spec_of(body(payload={"app": {"type": "docker"}, "system": system}))
+    new = spec_of(body(payload={"type": "docker", "defaults": {"system": system}}))
+    assert old.system == new.system == System(privileged=True, ports=(Port("p", 80, service_port=80),))
