@@ -57,11 +57,11 @@ class Image:
         return sha256(self.manifest)
 
 
-def make_image(layers: list[bytes], *, cmd=("/bin/true",), architecture="amd64", compress=True, **config) -> Image:
+def make_image(layers: list[bytes], *, cmd=("/bin/true",), architecture="amd64", compress=True, level=1, **config) -> Image:
     """An OCI image of uncompressed layer tars; gzip without a time stamp, so the same input is the same digest."""
     blobs, descriptors = {}, []
     for layer in layers:
-        data = gzip.compress(layer, 1, mtime=0) if compress else layer
+        data = gzip.compress(layer, level, mtime=0) if compress else layer
         blobs[sha256(data)] = data
         kind = OCI_LAYER if compress else OCI_LAYER.removesuffix("+gzip")
         descriptors.append({"mediaType": kind, "digest": sha256(data), "size": len(data)})

@@ -1,0 +1,34 @@
+"""`make bench [ARGS="startup staging applying"]`."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from bench import applying, staging, startup
+from bench.measure import HEADER
+
+ALL = {"startup": startup, "staging": staging, "applying": applying}
+
+
+def main() -> int:
+    """Run those named, or all; a bench that cannot run here is named with its reason."""
+    folder = Path(tempfile.mkdtemp(prefix="kelvin-bench-"))
+    try:
+        print(HEADER)
+        for name in sys.argv[1:] or ALL:
+            why = getattr(ALL[name], "missing", str)()
+            if why:
+                print(f"{name}: not measured, {why}")
+                continue
+            for row in ALL[name].rows(folder):
+                print(row, flush=True)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
