@@ -60,10 +60,9 @@ def rows(folder: Path) -> Iterator[Row]:
 
 
 def _stage(environment: dict[str, str], number: int) -> None:
-    payload = {
-        "spec_version": "5.0.0", "type": "docker", "name": "web", "title": "Web", "description": "Web", "version": f"1.0.{number}",
-        "defaults": {"system": {"health_check": {"readiness_probe": {"type": "http_get", "http_get": {"path": "/", "port": 8080}, "period_seconds": 1}}}},
-    }  # fmt: skip
+    probe = {"type": "http_get", "http_get": {"path": "/", "port": 8080}, "period_seconds": 1}
+    about = {"spec_version": "5.0.0", "type": "docker", "name": "web", "title": "Web", "description": "Web", "version": f"1.0.{number}"}
+    payload = about | {"defaults": {"system": {"health_check": {"readiness_probe": probe}}}}
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(payload, file)
         file.flush()

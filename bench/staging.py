@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench.measure import Row, peak_of, program, run
 from tests.images import make_image, push, tar_of
-from tests.servers.containerd import own_containerd
+from tests.servers.containerd import containerd_server
 from tests.servers.registry import docker_registry
 
 MIB = 1 << 20
@@ -28,7 +28,7 @@ def fresh_image() -> object:
 
 def rows(folder: Path) -> Iterator[Row]:
     """Wall time as a ratio, and the agent's peak memory."""
-    with docker_registry(folder / "registry") as host, own_containerd(folder / "containerd") as socket:
+    with docker_registry(folder / "registry") as host, containerd_server(folder / "containerd") as socket:
         environment = os.environ | {
             "KELVIN_PROVISION_STATE_DIR": str(folder / "staging"),
             "KELVIN_PROVISION_SITE_CONFIG": str(folder / "none"),
