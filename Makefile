@@ -16,7 +16,7 @@ help: ## what can be made
 $(STAMP): pyproject.toml
 	@./demo/packages python3-venv
 	python3 -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat --editable '.[dev]'
 	@touch $@
 
 setup: $(STAMP) ## the virtual environment
