@@ -6,6 +6,7 @@ cursor, the unfinished one last. Nothing here fails: a shell that completes must
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -53,13 +54,17 @@ def candidates(words: Sequence[str]) -> list[Candidate]:
 
 
 def workload_names(ctx: Any, args: list[str], incomplete: str) -> list[str]:  # noqa: ARG001  (typer finds these by name)
-    """The names in the ledger; none when it can't be read."""
+    """The names in the ledger; none when it can't be read. It is never made here: asking for a word changes nothing."""
     with suppress(Exception):
-        from kelvin_provision import ledger
+        from kelvin_provision.ledger.ledger import Ledger  # type: ignore[import-not-found]
+        from kelvin_provision.settings.load import load  # type: ignore[import-not-found]
 
-        given = ctx.params.get("state_dir")
-        names: list[str] = ledger.names(Path(given) if given else None)  # type: ignore[attr-defined]
-        return [name for name in names if name.startswith(incomplete)]
+        state_dir, config = (Path(given) if (given := ctx.params.get(name)) else None for name in ("state_dir", "config"))
+        settings = load(config=config, state_dir=state_dir, environ=os.environ, is_root=os.geteuid() == 0).settings
+        path = settings.state_dir / "ledger.db"
+        if path.is_file():
+            with Ledger(path) as ledger:
+                return [name for name in ledger.names() if name.startswith(incomplete)]
     return []
 
 

@@ -94,7 +94,8 @@ def _cell(text: str, column: str, style: Style) -> str:
 def _look(text: str, column: str) -> tuple[Colour | None, str] | None:
     if column.lower() not in _STATE_COLUMNS:
         return None
-    state = _BY_WORDS.get(text.lower())
+    # A staged version says its number first: `2.0.0 downloading`.
+    state = _BY_WORDS.get(text.lower()) or _BY_WORDS.get(text.lower().rpartition(" ")[2])
     return _LOOKS.get(state, _IN_MOTION) if state else None
 
 

@@ -19,7 +19,7 @@ _ANY = re.compile(r"<%.*?%>", re.DOTALL)
 
 def method_of(body: Body, default: Method, findings: Findings) -> Method:
     """The one method that the booleans or `deployment_type` ask for; what they leave open is the box's default."""
-    staged = body.staged if body.staged is not None else body.pre_download
+    key, staged = ("staged", body.staged) if body.staged is not None else ("pre_download", body.pre_download)
     if body.staged is not None and body.pre_download not in {None, body.staged}:
         findings.add(("pre_download",), f"contradicts staged: {shown(body.staged)}; right is to leave out pre_download, the older name")
     instant = body.instantly_apply
@@ -28,9 +28,9 @@ def method_of(body: Body, default: Method, findings: Findings) -> Method:
         return default
     if body.deployment_type is not None:
         method = Method(body.deployment_type)
-        for key, said, means in (("staged", staged, method.staged), ("instantly_apply", instant, method.instantly_apply)):
+        for place, said, means in ((key, staged, method.staged), ("instantly_apply", instant, method.instantly_apply)):
             if said not in {None, means}:
-                findings.add((key,), f"contradicts deployment_type {method}; right is {shown(means)}, or to leave it out")
+                findings.add((place,), f"contradicts deployment_type {method}; right is {shown(means)}, or to leave it out")
         return method
     # what is left open stays as near to the box's default as what was said allows
     near = sorted(Method, key=lambda method: (method is not default, method.staged != default.staged))

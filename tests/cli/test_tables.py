@@ -41,6 +41,7 @@ def test_a_terminal_gets_icons_and_colours():
         ("unreachable", "\x1b[31m✗ unreachable\x1b[0m"),
         ("stopped", "○ stopped"),
         ("downloading", "\x1b[33m◐ downloading\x1b[0m"),
+        ("2.0.0 downloading", "\x1b[33m◐ 2.0.0 downloading\x1b[0m"),
         ("who knows", "who knows"),
     ],
 )

@@ -102,7 +102,7 @@ def test_the_method_is_what_was_said_and_the_default_for_the_rest(given, default
         (
             {"pre_download": True, "instantly_apply": False, "deployment_type": "standard"},
             [
-                "staged: contradicts deployment_type standard; right is false, or to leave it out",
+                "pre_download: contradicts deployment_type standard; right is false, or to leave it out",
                 "instantly_apply: contradicts deployment_type standard; right is true, or to leave it out",
             ],
         ),
@@ -417,3 +417,71 @@ def test_files_of_flags_that_cannot_be_read_are_refused_together():
     with pytest.raises(RequestRefused) as caught:
         from_flags(payload=("app.yaml", b"a: 1\n---\nb: 2"))
     assert caught.value.evidence == ("app.yaml, document 2: one document too many; right for an app manifest is one",)
+
+
+# --- whatever comes in ----------------------------------------------------------------------------
+
+SECRETIVE = body(
+    payload={
+        "spec_version": "5.0.0",
+        "type": "docker",
+        "image": {"mode": "manual", "uri": "r.example/a:1"},
+        "defaults": {
+            "configuration": {"password": "hunter2", "list": ["hunter2"]},
+            "system": {
+                "environment_vars": [{"name": "A", "value": "hunter2"}, {"name": "B", "value": ["hunter2"]}],
+                "ports": [{"name": "p", "type": "host", "host": {"port": 80, "protocol": "tcp"}}],
+                "volumes": [
+                    {"name": "v", "target": "/v", "type": "secret", "secret": {"value": "hunter2", "mode": "0600"}},
+                    {"name": "w", "target": "/w", "type": "text", "text": {"data": "hunter2", "base64": False}},
+                ],
+                "health_check": {
+                    "liveness_probe": {"exec": {"command": ["x", "hunter2"]}},
+                    "readiness_probe": {"http_get": {"port": 80, "http_headers": [{"name": "X", "value": "hunter2"}]}},
+                },
+            },
+        },
+    }
+)
+OBJECTS = {
+    "name": "w",
+    "app_version": "1",
+    "manifests": [
+        obj("Secret", stringData={"x": "hunter2"}, data={"y": "hunter2"}),
+        {"kind": "List", "items": [deployment("r.example/a:1")]},
+    ],
+}
+
+
+def changed(value, replacement):
+    """Copies of a document, each with one part of it replaced, or its key misspelt."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield {name: other for name, other in value.items() if name != key}
+            yield {f"{name}x" if name == key else name: other for name, other in value.items()}
+            for inner in changed(item, replacement):
+                yield value | {key: inner}
+    if isinstance(value, list):
+        for number, item in enumerate(value):
+            for inner in changed(item, replacement):
+                yield [*value[:number], inner, *value[number + 1 :]]
+    yield replacement
+
+
+@pytest.mark.parametrize("document", [SECRETIVE, OBJECTS])
+@pytest.mark.parametrize(
+    "replacement",
+    [None, 5, -0.5, True, "", "zz", "<% x %>", "<% secrets.nope %>", [], {}, ["hunter2"], {"k": "hunter2"}, [{"name": "hunter2 "}], [[[]]]],
+)
+def test_whatever_is_wrong_ends_in_findings_that_show_no_secret(document, replacement):
+    accepted(document)
+    said = []
+    for one in changed(document, replacement):
+        for staged in ({}, {"staged": True}):
+            try:
+                accepted(one | staged if isinstance(one, dict) else one)
+            except (RequestRefused, SecretMissing) as error:
+                said.append("\n".join([str(error), *error.evidence]))
+    assert len(said) > 20
+    # a name is no secret, wherever it was taken from
+    assert not [lines for lines in said if "\n" not in lines or "hunter2" in lines.replace("'hunter2 '", "")]

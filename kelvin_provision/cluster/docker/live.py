@@ -78,8 +78,7 @@ class Live:
     @property
     def started(self) -> datetime:
         """When its process began; year 1 when it never did."""
-        # Nanoseconds are more than `fromisoformat` reads.
-        return datetime.fromisoformat(self.state["StartedAt"][:19] + "+00:00")
+        return datetime.fromisoformat(self.state["StartedAt"])
 
     @property
     def published(self) -> frozenset[tuple[int, str]]:

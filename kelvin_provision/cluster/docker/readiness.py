@@ -22,8 +22,11 @@ class Probed:
     why: str = ""
 
 
-def judge(live: Live, probed: Probed, *, now: datetime, restarts: int, patience: Patience) -> Health:
-    """`restarts` counts those since the wait began. Without a restart policy an exit is final, so it fails at once."""
+def judge(live: Live, probed: Probed, *, up: float, restarts: int, patience: Patience) -> Health:
+    """`up`: for how many seconds this very process has been watched; `restarts`: those since the wait began.
+
+    Without a restart policy an exit is final, so it fails at once.
+    """
     if live.state["Status"] == "created":
         return Health(Phase.FAILED, _never_started(live.state))
     if live.state.get("Restarting") or restarts:
@@ -35,16 +38,15 @@ def judge(live: Live, probed: Probed, *, now: datetime, restarts: int, patience:
         return Health(Phase.FAILED, ending(live))
     if live.state.get("Paused"):
         return Health(Phase.WAITING, "paused")
-    return _judge_running(live, probed, now=now, settle=patience.settle)
+    return _judge_running(probed, up=up, settle=patience.settle)
 
 
-def _judge_running(live: Live, probed: Probed, *, now: datetime, settle: float) -> Health:
+def _judge_running(probed: Probed, *, up: float, settle: float) -> Health:
     if probed.dead:
         return Health(Phase.FAILED, f"liveness probe: {probed.why}")
     if probed.ready is False:
         return Health(Phase.WAITING, f"readiness probe: {probed.why or 'not answered yet'}")
-    up = (now - live.started).total_seconds()
-    if 0 <= up < settle:  # a clock set back must not keep it waiting for ever
+    if up < settle:
         return Health(Phase.WAITING, f"up for {up:.0f} of {settle:.0f} s")
     return Health(Phase.READY)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from kelvin_provision.cluster.docker.live import Live
@@ -43,11 +43,15 @@ class Count:
 
 @dataclass
 class Watch:
-    """Remembers, between two looks at a workload, what a look alone does not show."""
+    """Remembers, between two looks at a workload, what a look alone does not show.
+
+    Time is what `clock` says, never the box's date: an edge computer may get its date from the network in the middle of a wait.
+    """
 
     container: Object
     restarts: int | None = None
     started: datetime | None = None
+    since: float = 0.0
     readiness: Count | None = None
     liveness: Count | None = None
     clock: Callable[[], float] = field(default=time.monotonic)
@@ -58,21 +62,17 @@ class Watch:
         self.restarts = total if self.restarts is None else self.restarts
         if live.started != self.started:
             self._begin(live)
+        up = self.clock() - self.since
         if live.running and not live.state.get("Restarting"):
-            self._ask(live, ask)
-        return judge(live, self._probed(), now=datetime.now(UTC), restarts=total - self.restarts, patience=patience)
+            for count in filter(None, (self.readiness, self.liveness)):
+                count.turn(live, ask, self.clock(), up)
+        return judge(live, self._probed(), up=up, restarts=total - self.restarts, patience=patience)
 
     def _begin(self, live: Live) -> None:
         spec = self.container["spec"]
-        self.started = live.started
+        self.started, self.since = live.started, self.clock()
         self.readiness = Count(spec["readiness"], hurry=True) if spec["readiness"] else None
         self.liveness = Count(spec["liveness"]) if spec["liveness"] else None
-
-    def _ask(self, live: Live, ask: Ask) -> None:
-        up = (datetime.now(UTC) - live.started).total_seconds()
-        for count in (self.readiness, self.liveness):
-            if count is not None:
-                count.turn(live, ask, self.clock(), up)
 
     def _probed(self) -> Probed:
         ready, live = self.readiness, self.liveness

@@ -1,0 +1,11 @@
+import pytest
+
+from tests.contract.cluster_contract import ClusterContract
+from tests.docker_bench import bench
+
+__all__ = ["bench"]
+pytestmark = pytest.mark.docker
+
+
+class TestDockerBox(ClusterContract):
+    pass

@@ -1,0 +1,104 @@
+"""A Docker box on a real engine with a client beside it, for the contract suite and for the tests of its own."""
+
+import contextlib
+import itertools
+import os
+import time
+from pathlib import Path
+
+import docker
+import pytest
+
+from kelvin_provision.cluster.docker.cluster import DockerBox
+from kelvin_provision.runtimes.docker import DockerRuntime
+from tests.contract.cluster_contract import Picture
+from tests.images import make_image, tar_of, web_image
+from tests.locks import blobs_in, lock_of
+
+_NUMBERS = itertools.count(1)
+
+
+def dying_image():
+    with open("/bin/busybox", "rb") as file:
+        base = tar_of({"bin/busybox": file.read()})
+    return make_image([base], cmd=("/bin/busybox", "sh", "-c", "busybox echo going down; busybox sleep 0.7; exit 3"))
+
+
+class DockerBench:
+    """Images come from files, as staged ones do; a client in the network asks as another workload would."""
+
+    def __init__(self, client, folder, **options):
+        self.client = client
+        self.cluster = DockerBox(client=lambda: client, grace=1, tick=0.1, **options)
+        self.runtime = DockerRuntime(client=lambda: client)
+        self.folder = folder
+        self.asker = None
+        self.neighbours = []
+        self.made = {"one": lambda: web_image("one"), "two": lambda: web_image("two"), "dying": dying_image}
+        self.locks = {}
+
+    def picture(self, what):
+        if what == "missing":
+            return Picture("127.0.0.1:1/nothing/here:1.0.0")
+        if what not in self.locks:
+            image = self.made[what]()
+            lock = lock_of(image, f"registry.example.org/contract/{what}:1.0.0")
+            self.runtime.load(lock, blobs_in(self.folder / what, image))
+            self.locks[what] = lock
+        return Picture(str(self.locks[what].reference), (self.locks[what],))
+
+    def answer(self, workload):
+        return self.get(f"http://{workload}:8080/")
+
+    def get(self, url):
+        """What another container on the network gets now."""
+        if not self.client.networks(names=["kelvin"]):
+            return None
+        if self.asker is None:
+            image = self.picture("one").locks[0].config.digest
+            host = self.client.create_host_config(network_mode="kelvin")
+            command = ["/bin/busybox", "sleep", "1000"]
+            self.asker = self.client.create_container(image, command, host_config=host, name=f"asker-{os.getpid()}-{next(_NUMBERS)}")["Id"]
+            self.client.start(self.asker)
+        deadline = time.monotonic() + 2
+        while True:
+            job = self.client.exec_create(self.asker, ["/bin/busybox", "timeout", "2", "/bin/busybox", "wget", "-qO-", url], stderr=False)
+            answer = self.client.exec_start(job["Id"]).decode().strip() or None
+            if answer or time.monotonic() > deadline:
+                return answer
+            time.sleep(0.1)
+
+    def environment(self, workload, name):
+        given = dict(pair.split("=", 1) for pair in self.client.inspect_container(workload)["Config"]["Env"])
+        return given.get(name)
+
+    def neighbour(self):
+        name = f"neighbour-{os.getpid()}-{next(_NUMBERS)}"
+        image = self.picture("one").locks[0].config.digest
+        self.neighbours.append(self.client.create_container(image, name=name)["Id"])
+        self.client.start(self.neighbours[-1])
+        return name
+
+    def neighbour_is_untouched(self, name):
+        found = self.client.inspect_container(name)
+        return found["Id"] == self.neighbours[-1] and found["State"]["Running"] and found["RestartCount"] == 0
+
+    def close(self):
+        for one in filter(None, [self.asker, *self.neighbours]):
+            self.client.remove_container(one, force=True)
+        for workload in self.cluster.observe():
+            self.cluster.remove(workload)
+        for lock in self.locks.values():
+            self.runtime.remove(lock)
+
+
+@pytest.fixture
+def bench(dockerd, tmp_path):
+    if not Path("/bin/busybox").exists():
+        pytest.skip("busybox-static is not installed")
+    with contextlib.closing(docker.APIClient(dockerd, timeout=30)) as client:
+        bench = DockerBench(client, tmp_path)
+        try:
+            yield bench
+        finally:
+            bench.close()

@@ -1,0 +1,339 @@
+"""The Docker box on a real engine: what a technician would see."""
+
+import base64
+import socket
+from dataclasses import replace
+
+import pytest
+
+from kelvin_provision.cluster.docker.cluster import DockerBox
+from kelvin_provision.cluster.protocol import Op, Patience, Phase
+from kelvin_provision.errors import ClusterUnreachable, ImageNotFound, RegistryUnreachable
+from kelvin_provision.events import silent
+from kelvin_provision.spec.words import ProbeKind, VolumeKind
+from kelvin_provision.spec.workload import Port, Probe, Resources, System, Variable, Volume
+from kelvin_provision.status import Observed
+from tests.contract.cluster_contract import Picture, never, no_secrets, spec
+from tests.docker_bench import bench
+from tests.images import make_image, push, tar_of, web_image
+from tests.servers.process import free_port
+
+__all__ = ["bench"]
+pytestmark = pytest.mark.docker
+PATIENCE = Patience(timeout=20, settle=0.5)
+NAME = "motor-speed"
+
+
+def render(bench, what="one", revision=1, name=NAME, **system):
+    picture = bench.picture(what)
+    return bench.cluster.render(spec(name, picture, f"{revision}.0.0", system=System(**system)), picture.locks, revision)
+
+
+def up(bench, objects, name=NAME, lookup=no_secrets):
+    bench.cluster.put(name, objects, lookup)
+    health = bench.cluster.wait({name: objects}, PATIENCE, silent, never)[name]
+    assert health.phase is Phase.READY, (health, bench.cluster.evidence(name))
+    bench.cluster.finish(name, objects)
+
+
+def names(bench):
+    return sorted(
+        name for one in bench.client.containers(all=True, filters={"label": "kelvin-provision/workload"}) for name in one["Names"]
+    )
+
+
+def policies(bench):
+    found = [bench.client.inspect_container(name) for name in names(bench)]
+    return {one["Name"]: (one["HostConfig"]["RestartPolicy"]["Name"], one["State"]["Running"]) for one in found}
+
+
+def read(bench, path, name=NAME):
+    job = bench.client.exec_create(name, ["/bin/busybox", "cat", path])
+    return bench.client.exec_start(job["Id"]).decode()
+
+
+# --- new beside old --------------------------------------------------------------------------------
+
+
+def test_the_name_moves_only_after_the_new_one_is_healthy(bench):
+    up(bench, render(bench))
+    new = render(bench, "two", 2, readiness=Probe(ProbeKind.HTTP, path="/not-there", port=8080))
+    bench.cluster.put(NAME, new, no_secrets)
+    health = bench.cluster.wait({NAME: new}, replace(PATIENCE, timeout=2), silent, never)[NAME]
+    assert health.phase is Phase.WAITING
+    assert "/not-there: status 404" in health.why
+    assert bench.answer(NAME) == "one"
+    assert policies(bench) == {"/motor-speed": ("unless-stopped", True), "/motor-speed-r2": ("no", True)}
+
+
+def test_the_old_one_rests_beside_the_new_one_and_the_one_before_is_gone(bench):
+    for revision, what in enumerate(("one", "two", "one"), start=1):
+        up(bench, render(bench, what, revision))
+    assert policies(bench) == {"/motor-speed": ("unless-stopped", True), "/motor-speed-r2": ("no", False)}
+
+
+def test_connections_of_the_new_version_survive_the_moment_it_takes_over(bench):
+    up(bench, render(bench))
+    new = render(bench, "two", 2)
+    bench.cluster.put(NAME, new, no_secrets)
+    before = bench.client.inspect_container("motor-speed-r2")["NetworkSettings"]["Networks"]["kelvin"]["EndpointID"]
+    bench.cluster.wait({NAME: new}, PATIENCE, silent, never)
+    assert bench.client.inspect_container("motor-speed")["NetworkSettings"]["Networks"]["kelvin"]["EndpointID"] == before
+    assert bench.answer(NAME) == "two"
+
+
+def test_a_version_that_dies_after_a_second_is_found_out_while_the_old_one_serves(bench):
+    up(bench, render(bench))
+    new = render(bench, "dying", 2)
+    bench.cluster.put(NAME, new, no_secrets)
+    health = bench.cluster.wait({NAME: new}, Patience(timeout=20, settle=3), silent, never)[NAME]
+    assert (health.phase, health.why) == (Phase.FAILED, "exit code 3")
+    assert bench.answer(NAME) == "one"
+    evidence = bench.cluster.evidence(NAME)
+    assert evidence[0].startswith("container motor-speed-r2: exited, 0 restarts, image sha256:")
+    assert evidence[1:] == ("container motor-speed-r2: exit code 3", "going down")
+    bench.cluster.revert(NAME, render(bench), no_secrets)
+    assert policies(bench) == {"/motor-speed": ("unless-stopped", True)}
+
+
+def test_a_command_that_is_not_in_the_image_is_named(bench):
+    bench.made["empty"] = lambda: make_image([tar_of({"a": b"a"})], cmd=("/bin/motor",))
+    objects = render(bench, "empty")
+    bench.cluster.put(NAME, objects, no_secrets)
+    health = bench.cluster.wait({NAME: objects}, PATIENCE, silent, never)[NAME]
+    assert health.phase is Phase.FAILED
+    assert "/bin/motor" in health.why
+    assert bench.cluster.observe()[NAME].observed is Observed.FAILED
+
+
+def test_a_pruned_old_container_is_made_anew(bench):
+    old, new = render(bench), render(bench, "two", 2)
+    up(bench, old)
+    up(bench, new)
+    bench.client.prune_containers()
+    bench.cluster.revert(NAME, old, no_secrets)
+    assert bench.answer(NAME) == "one"
+    assert policies(bench) == {"/motor-speed": ("unless-stopped", True)}
+
+
+def test_a_roll_back_by_applying_the_earlier_revision_again_keeps_the_later_one(bench):
+    old, new = render(bench), render(bench, "two", 2)
+    up(bench, old)
+    up(bench, new)
+    up(bench, old)
+    assert bench.answer(NAME) == "one"
+    assert policies(bench) == {"/motor-speed": ("unless-stopped", True), "/motor-speed-r2": ("no", False)}
+    bench.cluster.put(NAME, new, no_secrets)
+    bench.cluster.revert(NAME, old, no_secrets)
+    assert policies(bench) == {"/motor-speed": ("unless-stopped", True)}
+
+
+def test_applying_a_stopped_workload_starts_it(bench):
+    objects = render(bench)
+    up(bench, objects)
+    bench.client.stop(NAME, timeout=0)
+    assert bench.cluster.observe()[NAME].observed is Observed.STOPPED
+    (change,) = bench.cluster.plan({NAME: objects}, no_secrets).changes
+    assert (change.op, change.why) == (Op.UPDATE, "stopped, will be started")
+    up(bench, objects)
+    assert bench.answer(NAME) == "one"
+
+
+def test_a_crash_loop_after_the_commit_is_seen(bench):
+    up(bench, render(bench))
+    new = render(bench, "dying", 2)
+    bench.cluster.put(NAME, new, no_secrets)
+    bench.cluster.finish(NAME, new)
+    health = bench.cluster.wait({NAME: new}, Patience(timeout=20, settle=5, restarts=2), silent, never)[NAME]
+    assert health.phase is Phase.FAILED
+    assert health.why == "restarted 2 times; exit code 3"
+
+
+# --- every field of `system` -----------------------------------------------------------------------
+
+
+def test_resources_and_privileges_arrive(bench):
+    resources = Resources(cpu_request="250m", cpu_limit="0.5", memory_request="16M", memory_limit="64Mi")
+    bench.cluster.put(NAME, render(bench, resources=resources, privileged=True), no_secrets)  # runs only where the box allows it
+    host = bench.client.inspect_container("motor-speed-r1")["HostConfig"]
+    assert (host["CpuShares"], host["NanoCpus"], host["MemoryReservation"], host["Memory"]) == (256, 500_000_000, 16_000_000, 67_108_864)
+    assert host["Privileged"] is True
+
+
+def test_more_cpu_than_the_box_has_is_all_of_it(bench):
+    up(bench, render(bench, resources=Resources(cpu_limit="512")))
+    assert bench.client.inspect_container(NAME)["HostConfig"]["NanoCpus"] == bench.client.info()["NCPU"] * 10**9
+
+
+def test_text_secret_persistent_and_host_volumes_are_where_they_should_be(bench, tmp_path):
+    host = tmp_path / "shared"
+    host.mkdir()
+    (host / "note").write_text("from the host")
+    volumes = (
+        Volume("settings", VolumeKind.TEXT, "/etc/deep/er/settings.ini", data=base64.b64encode(b"[a]\n\xff").decode(), mode="0640"),
+        Volume("key", VolumeKind.SECRET, "/run/keys/mqtt", secret="user:<% secrets.mqtt %>", mode="0400"),
+        Volume("data", VolumeKind.PERSISTENT, "/data"),
+        Volume("host", VolumeKind.HOST, "/shared", source=str(host)),
+    )
+    variables = (Variable("PASSWORD", "<% secrets.mqtt %>"), Variable("PLAIN", "a=b"))
+    objects = render(bench, volumes=volumes, environment=variables)
+    up(bench, objects, lookup={"secrets.mqtt": "hunter2"}.__getitem__)
+    job = bench.client.exec_create(NAME, ["/bin/busybox", "stat", "-c", "%a %u %s", "/etc/deep/er/settings.ini", "/run/keys/mqtt"])
+    assert bench.client.exec_start(job["Id"]).decode() == "640 0 5\n400 0 12\n"
+    assert read(bench, "/run/keys/mqtt") == "user:hunter2"
+    assert read(bench, "/shared/note") == "from the host"
+    assert "version: 1.0.0" in read(bench, "/opt/kelvin/share/app.yaml")
+    assert (bench.environment(NAME, "PASSWORD"), bench.environment(NAME, "PLAIN")) == ("hunter2", "a=b")
+    assert bench.environment(NAME, "KELVIN_WORKLOAD_NAME") == NAME
+    assert bench.client.volumes()["Volumes"][0]["Name"] == "kelvin-motor-speed-data"
+    bench.client.restart(NAME, timeout=0)
+    assert read(bench, "/run/keys/mqtt") == "user:hunter2"
+
+
+def test_persistent_data_survives_a_new_version_and_goes_with_the_workload(bench):
+    volumes = (Volume("data", VolumeKind.PERSISTENT, "/data"),)
+    up(bench, render(bench, volumes=volumes))
+    job = bench.client.exec_create(NAME, ["/bin/busybox", "sh", "-c", "echo kept > /data/x"])
+    bench.client.exec_start(job["Id"])
+    new = render(bench, "two", 2, volumes=volumes)
+    notes = bench.cluster.plan({NAME: new}, no_secrets).notes
+    assert notes == ("motor-speed: short interruption, both write to volume kelvin-motor-speed-data",)
+    up(bench, new)
+    assert read(bench, "/data/x") == "kept\n"
+    assert bench.cluster.remove(NAME) == ("container/motor-speed-r1", "container/motor-speed", "volume/kelvin-motor-speed-data")
+    assert not bench.client.volumes()["Volumes"]
+
+
+def test_a_published_port_is_handed_over_and_back(bench):
+    port = free_port()
+    ports = (Port("http", 8080, host_port=port),)
+    old, new = render(bench, ports=ports), render(bench, "two", 2, ports=ports)
+    up(bench, old)
+    assert bench.get(f"http://{gateway(bench)}:{port}/") == "one"
+    plan = bench.cluster.plan({NAME: new}, no_secrets)
+    assert plan.findings == ()
+    assert plan.notes == (f"motor-speed: short interruption, both publish host port {port}/tcp",)
+    up(bench, new)
+    assert bench.get(f"http://{gateway(bench)}:{port}/") == "two"
+    bench.cluster.revert(NAME, old, no_secrets)
+    assert bench.get(f"http://{gateway(bench)}:{port}/") == "one"
+
+
+def gateway(bench):
+    (network,) = bench.client.networks(names=["kelvin"])
+    return network["IPAM"]["Config"][0]["Gateway"]
+
+
+def test_an_exposed_service_is_published_and_a_plain_one_is_not(bench):
+    port = free_port()
+    up(
+        bench,
+        render(bench, ports=(Port("http", 8080, service_port=8080, exposed=True, exposed_port=port), Port("in", 9000, service_port=9000))),
+    )
+    assert bench.client.inspect_container(NAME)["HostConfig"]["PortBindings"] == {"8080/tcp": [{"HostIp": "", "HostPort": str(port)}]}
+
+
+def test_a_taken_port_is_found_before_anything_is_touched(bench):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        objects = render(bench, ports=(Port("http", 8080, host_port=port),))
+        (finding,) = bench.cluster.plan({NAME: objects}, no_secrets).findings
+    assert (finding.code, finding.message) == ("port-taken", f"host port {port}/tcp is taken by another program on this box")
+    assert bench.cluster.plan({NAME: objects}, no_secrets).findings == ()
+
+
+def test_a_port_of_another_workload_is_named_with_it(bench):
+    port = free_port()
+    ports = (Port("http", 8080, host_port=port),)
+    up(bench, render(bench, ports=ports))
+    other = render(bench, "two", name="pump", ports=ports)
+    (finding,) = bench.cluster.plan({"pump": other}, no_secrets).findings
+    assert finding.message == f"host port {port}/tcp is taken by container motor-speed"
+
+
+def test_a_port_that_is_taken_in_the_last_moment_is_a_failure_with_the_engines_words(bench):
+    with socket.create_server(("0.0.0.0", 0)) as server:
+        port = server.getsockname()[1]
+        objects = render(bench, ports=(Port("http", 8080, host_port=port),))
+        bench.cluster.put(NAME, objects, no_secrets)
+        health = bench.cluster.wait({NAME: objects}, PATIENCE, silent, never)[NAME]
+    assert health.phase is Phase.FAILED
+    assert f"{port}" in health.why
+    assert "address already in use" in health.why
+
+
+# --- probes ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "probe",
+    [
+        Probe(ProbeKind.HTTP, path="/", port=8080, headers=(("X-Asked-By", "test"),)),
+        Probe(ProbeKind.TCP, port=8080),
+        Probe(ProbeKind.EXEC, command=("/bin/busybox", "true")),
+    ],
+)
+def test_each_kind_of_probe_finds_a_healthy_container(bench, probe):
+    up(bench, render(bench, readiness=probe, liveness=probe))
+
+
+@pytest.mark.parametrize(
+    ("probe", "why"),
+    [
+        (Probe(ProbeKind.TCP, port=81), "Connection refused"),
+        (Probe(ProbeKind.EXEC, command=("/bin/busybox", "false")), "/bin/busybox false: exit code 1"),
+        (Probe(ProbeKind.EXEC, command=("/bin/busybox", "sleep", "9")), "no end after 1 s"),
+        (Probe(ProbeKind.EXEC, command=("/none",)), "no such file or directory"),
+    ],
+)
+def test_each_kind_of_probe_says_what_is_wrong(bench, probe, why):
+    objects = render(bench, readiness=probe)
+    bench.cluster.put(NAME, objects, no_secrets)
+    health = bench.cluster.wait({NAME: objects}, replace(PATIENCE, timeout=1.5), silent, never)[NAME]
+    assert health.phase is Phase.WAITING
+    assert why in health.why
+
+
+def test_a_liveness_probe_that_keeps_failing_is_a_failure(bench):
+    objects = render(bench, liveness=Probe(ProbeKind.TCP, port=81, period=1, failure_threshold=2))
+    bench.cluster.put(NAME, objects, no_secrets)
+    health = bench.cluster.wait({NAME: objects}, replace(PATIENCE, settle=5), silent, never)[NAME]
+    assert health.phase is Phase.FAILED
+    assert health.why.startswith("liveness probe: 1")
+
+
+# --- images ----------------------------------------------------------------------------------------
+
+
+def test_a_staged_image_that_is_not_in_the_engine_is_found_by_the_plan(bench):
+    objects = render(bench)
+    bench.runtime.remove(bench.locks["one"])
+    (finding,) = bench.cluster.plan({NAME: objects}, no_secrets).findings
+    assert finding.code == "image-missing"
+    assert bench.locks.pop("one").config.digest in finding.message
+
+
+def test_a_standard_revision_is_pulled(bench, registry):
+    image = push(registry, "acme/motor", "1.0.0", web_image("pulled"))
+    objects = bench.cluster.render(spec(NAME, Picture(image)), (), 1)
+    up(bench, objects)
+    assert bench.answer(NAME) == "pulled"
+    bench.cluster.remove(NAME)
+    bench.client.remove_image(image)
+
+
+def test_an_image_that_the_registry_does_not_know_is_named(bench, registry):
+    objects = bench.cluster.render(spec(NAME, Picture(f"{registry}/acme/none:1.0.0")), (), 1)
+    with pytest.raises(ImageNotFound, match="acme/none"):
+        bench.cluster.put(NAME, objects, no_secrets)
+
+
+def test_a_registry_that_does_not_answer_is_a_temporary_failure(bench):
+    objects = bench.cluster.render(spec(NAME, bench.picture("missing")), (), 1)
+    with pytest.raises(RegistryUnreachable):
+        bench.cluster.put(NAME, objects, no_secrets)
+
+
+def test_an_engine_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(ClusterUnreachable, match="Docker Engine does not answer"):
+        DockerBox(f"unix://{tmp_path}/none.sock").info()
