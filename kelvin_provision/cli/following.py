@@ -10,7 +10,8 @@ from kelvin_provision.errors import NotReady, StagingFailed
 from kelvin_provision.events import Advanced, Finished, Note, Progress, Started
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision
-from kelvin_provision.spec.words import Download
+from kelvin_provision.spec.words import Download, State
+from kelvin_provision.status import derive, of_staged
 from kelvin_provision.store import Store
 
 TICK = 0.25
@@ -23,6 +24,7 @@ class _Seen:
     images: set[str] = field(default_factory=set)
     ended: set[str] = field(default_factory=set)
     error: str | None = None
+    state: State | None = None
 
 
 def follow(
@@ -61,6 +63,10 @@ def _look(first: Revision, seen: _Seen, ledger: Ledger, store: Store, progress: 
     if found is None or found.staged is None or found.staged.number != first.number:
         return "replaced"
     revision = found.staged
+    state = derive(found.situation).state if revision.spec.method.instantly_apply else of_staged(revision.slot).state
+    if state is not seen.state:
+        seen.state = state
+        progress(Note(f"{revision.workload}: {state.message.lower()}"))
     _show_images(revision, seen, store, progress)
     if revision.blocked:
         raise StagingFailed(f"{revision.workload}: {revision.error}", hint=f"kelvin-provision workloads show -n {revision.workload}")

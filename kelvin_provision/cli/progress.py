@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TextIO
 
 from kelvin_provision.cli import terminal
@@ -19,14 +20,22 @@ INTERVAL = 10.0
 _HEARTBEAT = 1.0
 
 
+def _time() -> str:
+    """Local time with its offset, as whoever reads the log has it on the wall."""
+    return f"{datetime.now(UTC).astimezone().isoformat(timespec='seconds')} "
+
+
 @contextmanager
-def choose(session: Session, stderr: TextIO | None = None) -> Iterator[Progress]:
-    """What suits this stream and this person, until the block ends. It never fails: a terminal that is gone is drawn on no more."""
+def choose(session: Session, stderr: TextIO | None = None, *, log: bool = False) -> Iterator[Progress]:
+    """What suits this stream and this person, until the block ends; with `log`, lines have times where nobody watches.
+
+    It never fails: a terminal that is gone is drawn on no more.
+    """
     stream = stderr or sys.stderr
     if session.quiet:
         yield silent
     elif session.document or not terminal.can_draw(stream):
-        with _beating(Lines(stream)) as lines:
+        with _beating(Lines(stream, stamp=_time if log else str)) as lines:
             yield lines
     else:
         from kelvin_provision.cli.bars import Bars
@@ -52,6 +61,8 @@ class Lines:
 
     stream: TextIO
     clock: Callable[[], float] = time.monotonic
+    stamp: Callable[[], str] = str
+    """What stands before each line: a log needs the time, a person who watches does not."""
     _tasks: dict[str, _Task] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -89,7 +100,7 @@ class Lines:
 
     def _say(self, text: str) -> None:
         with suppress(OSError, ValueError):
-            terminal.write(self.stream, f"{terminal.plain(text)}\n")
+            terminal.write(self.stream, f"{self.stamp()}{terminal.plain(text)}\n")
 
 
 @contextmanager

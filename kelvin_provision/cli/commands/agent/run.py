@@ -29,6 +29,6 @@ def run(session: Session, *, until_idle: bool, until_empty: bool) -> Report:
     from kelvin_provision.cli.box import node_of, signals_noted
     from kelvin_provision.cli.progress import choose
 
-    with choose(session) as progress, node_of(session, progress=progress) as node, signals_noted() as stop:
+    with choose(session, log=True) as progress, node_of(session, progress=progress) as node, signals_noted() as stop:
         process.run(node, stop, until_idle=until_idle, until_empty=until_empty)
     return Report("agent run", text="")
