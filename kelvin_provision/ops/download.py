@@ -1,6 +1,0 @@
-def fetch(*a, **k):
-    raise RuntimeError
-
-
-def resolve(*a, **k):
-    raise RuntimeError
