@@ -165,8 +165,8 @@ class SystemBlock(Shape):
 
     resources: dict[str, Any] | None = None
     privileged: bool = False
-    environment_vars: list[Any] = Field(default_factory=list)
-    ports: list[Any] = Field(default_factory=list)
-    volumes: list[Any] = Field(default_factory=list)
+    environment_vars: list[Any] = Field(default_factory=list, max_length=1000)
+    ports: list[Any] = Field(default_factory=list, max_length=1000)
+    volumes: list[Any] = Field(default_factory=list, max_length=1000)
     health_check: dict[str, Any] | None = None
     metrics: dict[str, Any] | None = None

@@ -14,7 +14,8 @@ from kelvin_provision.spec.shapes import Body
 from kelvin_provision.spec.words import Method
 
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
-_ANY = re.compile(r"<%.*?%>", re.DOTALL)
+# stops at the next beginning, so that many without an end take no longer than one
+_ANY = re.compile(r"<%(?:[^<%]|<(?!%)|%(?!>))*+%>")
 
 
 def method_of(body: Body, default: Method, findings: Findings) -> Method:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -65,8 +64,15 @@ def images_of(spec: Spec) -> tuple[str, ...]:
 
 def with_images(obj: Object, replace: Callable[[str], str]) -> Object:
     """A copy with every image replaced; the original stays as it is."""
-    changed = copy.deepcopy(obj)
+    changed: Object = _copied(obj)
     for slot in slots(changed):
         if isinstance(slot.image, str):
             slot.holder[slot.key] = replace(slot.image)
     return changed
+
+
+def _copied(value: Any) -> Any:
+    """A copy in which nothing is shared: behind YAML aliases is one value, that would be replaced twice."""
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()}
+    return [_copied(item) for item in value] if isinstance(value, list) else value

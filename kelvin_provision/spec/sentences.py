@@ -27,6 +27,9 @@ WORDS: Mapping[str, str] = {
 }
 """Every pattern of a shape, in words."""
 
+MOST = 100
+"""Findings of one value that are written out; nobody reads more, and the nearest key is slow to find."""
+
 S = TypeVar("S", bound="Shape")
 
 
@@ -47,9 +50,12 @@ def check(shape: type[S], value: Any, path: Path, findings: Findings) -> S | Non
     try:
         return shape.model_validate(value)
     except ValidationError as error:
-        for one in error.errors(include_url=False, include_context=True):
-            place = (*path, *one["loc"])
-            findings.add(place, _sentence(shape, one, place))
+        errors = error.errors(include_url=False, include_context=True)
+    for one in errors[:MOST]:
+        place = (*path, *one["loc"])
+        findings.add(place, _sentence(shape, one, place))
+    if len(errors) > MOST:
+        findings.add(path, f"and {len(errors) - MOST} findings more")
     return None
 
 
@@ -62,7 +68,8 @@ def check_rest(shape: type[S], value: Any, path: Path, findings: Findings) -> S:
     try:
         shape.model_validate(given)
     except ValidationError as error:
-        given = {key: item for key, item in given.items() if key not in {one["loc"][0] for one in error.errors()}}
+        wrong = {one["loc"][0] for one in error.errors()}
+        given = {key: item for key, item in given.items() if key not in wrong}
     return shape.model_validate(given)
 
 
@@ -99,6 +106,7 @@ def _limit(kind: str, context: dict[str, Any]) -> str:
         "string_too_short": "text that is not empty",
         "string_too_long": "at most {max_length} characters",
         "too_short": "a list that is not empty",
+        "too_long": "a list of at most {max_length}",
         "greater_than_equal": "a number from {ge}",
         "less_than_equal": "a number up to {le}",
     }

@@ -72,3 +72,9 @@ def test_an_image_volume_is_an_image_too():
 def test_odd_objects_have_no_images_and_stay_as_they_are(obj):
     assert images_of(spec(obj)) == ()
     assert with_images(obj, str.upper) == obj
+
+
+def test_one_container_behind_two_aliases_is_replaced_once_in_each_place():
+    container = {"name": "c", "image": "a:1"}
+    obj = {"kind": "Pod", "spec": {"initContainers": [container], "containers": [container]}}
+    assert images_of(spec(with_images(obj, {"a:1": "b:2"}.__getitem__))) == ("b:2",)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 
 import pytest
 
@@ -417,6 +418,23 @@ def test_files_of_flags_that_cannot_be_read_are_refused_together():
     with pytest.raises(RequestRefused) as caught:
         from_flags(payload=("app.yaml", b"a: 1\n---\nb: 2"))
     assert caught.value.evidence == ("app.yaml, document 2: one document too many; right for an app manifest is one",)
+
+
+# --- much of it -----------------------------------------------------------------------------------
+
+
+def test_very_many_findings_are_counted_and_not_written_out():
+    found = refused(body(**{f"x{number}": 1 for number in range(150)}))
+    assert len(found) == 101
+    assert found[-1] == ": and 50 findings more"
+
+
+def test_a_large_wrong_request_takes_no_long_time():
+    start = time.monotonic()
+    refused(body(**{f"x{number}": 1 for number in range(50_000)}))
+    refused(body(payload={"system": {"volumes": [{"target": "/same", "type": "persistent"}] * 1000}}))
+    assert accepted(with_value("<%" * 1_000_000)).specs
+    assert time.monotonic() - start < 10
 
 
 # --- whatever comes in ----------------------------------------------------------------------------

@@ -145,6 +145,7 @@ TEXT = {"data": "x"}
             ["resources.limits.cpu: expected a number of CPUs as text, like '0.4' or 400m, got '1k'"],
         ),
         ({"resources": {"limits": {"cpus": "1"}}}, ["resources.limits.cpus: unknown key 'cpus'; the nearest known one is cpu"]),
+        ({"volumes": [None] * 1001}, ["volumes: expected a list of at most 1000, got a list"]),
         ({"environment_vars": {"A": "x"}}, ["environment_vars: expected a list, got a mapping"]),
         ({"environment_vars": ["A=hunter2"]}, ["environment_vars[0]: expected a mapping, got text"]),
         ({"environment_vars": [{"value": "x"}]}, ["environment_vars[0].name: missing; right is to give it"]),
