@@ -102,7 +102,7 @@ class NotReady(ProvisionError):
 class Locked(ProvisionError):
     """Another command is changing this box; the message says who and since when."""
 
-    code, exit_code = "locked", os.EX_TEMPFAIL
+    code, exit_code, temporary = "locked", os.EX_TEMPFAIL, True
     hint_default = "wait for it to end, then try again"
 
 
@@ -195,6 +195,8 @@ class RegistryBusy(ProvisionError):
     """The registry answers that it cannot serve now (429 or 5xx)."""
 
     code, exit_code, temporary = "registry-busy", os.EX_UNAVAILABLE, True
+    retry_after = 0.0
+    """Seconds that the registry asks us to wait, or 0."""
     hint_default = "nothing to do: the agent tries again"
 
 

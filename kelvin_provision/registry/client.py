@@ -1,1 +1,187 @@
-"""To be written."""
+"""The registry as a source: a reference to a lock, a descriptor to a stream of bytes. Nothing is believed here that was not hashed."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TypeVar
+
+from urllib3.response import BaseHTTPResponse
+
+from kelvin_provision.errors import DigestMismatch, ImageNotFound, ManifestInvalid, PlatformMissing, ProvisionError
+from kelvin_provision.files.durable import CHUNK
+from kelvin_provision.refs import Descriptor, Platform, Reference
+from kelvin_provision.registry import manifests
+from kelvin_provision.registry.protocol import Resolved, Stream
+from kelvin_provision.registry.transport import RangeRefused, Transport
+from kelvin_provision.settings.model import RegistrySettings, Settings
+from kelvin_provision.spec.lock import ImageLock
+
+T = TypeVar("T")
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+
+
+class Place:
+    """One repository at one host: where an image can be had."""
+
+    def __init__(self, transport: Transport, repository: str) -> None:
+        self.transport = transport
+        self.repository = repository
+        self.scope = f"repository:{repository}:pull"
+
+    def document(self, target: str, wanted: Descriptor | None = None) -> tuple[bytes, str]:
+        """A manifest or index by tag or digest, and the media type that the registry says. A digest is verified."""
+        path = f"/v2/{self.repository}/manifests/{target}"
+        with self.transport.get(path, self.scope, {"Accept": ", ".join(manifests.ACCEPT)}) as answer:
+            data = answer.read(manifests.LIMIT + 1)
+            kind, said = answer.headers.get("Content-Type", ""), answer.headers.get("Docker-Content-Digest", "")
+        what = f"{self.transport.host}/{self.repository}"
+        if ":" in target:
+            _verify(data, target, what)
+        elif said.startswith("sha256:"):
+            _verify(data, said, what)
+        if wanted is not None and len(data) != wanted.size:
+            raise DigestMismatch(f"{what}: {target} has {len(data)} bytes in place of {wanted.size}")
+        return data, kind
+
+    def small(self, blob: Descriptor) -> bytes:
+        """A small blob, verified."""
+        with self.transport.get(f"/v2/{self.repository}/blobs/{blob.digest}", self.scope) as answer:
+            data = answer.read(manifests.LIMIT + 1)
+        _verify(data, blob.digest, f"{self.transport.host}/{self.repository}")
+        return data
+
+    @contextmanager
+    def stream(self, blob: Descriptor, offset: int) -> Iterator[Stream]:
+        """A blob from a byte on. Only a 206 that begins there counts as that; everything else begins at 0."""
+        kind = "manifests" if blob.media_type in manifests.ACCEPT else "blobs"
+        path, accept = f"/v2/{self.repository}/{kind}/{blob.digest}", {"Accept": blob.media_type} if kind == "manifests" else {}
+        if offset:
+            closed = {"Range": f"bytes={offset}-{blob.size - 1}"}
+            try:
+                with self.transport.get(path, self.scope, accept | closed) as answer:
+                    start = _start_of(answer)
+                    if start in {0, offset}:
+                        yield Stream(start, _chunks(answer))
+                        return
+            except RangeRefused:
+                pass
+        with self.transport.get(path, self.scope, accept) as answer:
+            yield Stream(0, _chunks(answer))
+
+
+class Registry:
+    """All registries, as the settings have them; safe for several threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._transports: dict[str, Transport] = {}
+        self._lock = threading.Lock()
+
+    def resolve(self, reference: Reference, platform: Platform) -> Resolved:
+        """See `Source.resolve`."""
+        return self._from_first(reference, lambda place: _resolve(place, reference, platform))
+
+    @contextmanager
+    def blob(self, reference: Reference, blob: Descriptor, offset: int) -> Iterator[Stream]:
+        """See `Source.blob`."""
+        opened = self._from_first(reference, lambda place: _entered(place, blob, offset))
+        with opened as stream:
+            yield stream
+
+    def _places(self, reference: Reference) -> list[Place]:
+        """Mirrors in their order, then the registry itself. A mirror may be a host, or a host and a path before the repository."""
+        mirrors = self._settings.registries.get(reference.host, RegistrySettings()).mirrors
+        places = []
+        for mirror in (*mirrors, reference.host):
+            host, _, path = mirror.partition("/")
+            places.append(Place(self._transport(host), f"{path}/{reference.repository}" if path else reference.repository))
+        return places
+
+    def _transport(self, host: str) -> Transport:
+        with self._lock:
+            return self._transports.setdefault(host, Transport(host, self._settings))
+
+    def _from_first(self, reference: Reference, ask: Callable[[Place], T]) -> T:
+        """What the first place gives that has it; a mirror's trouble only counts when there is no other place left."""
+        *mirrors, own = self._places(reference)
+        for place in mirrors:
+            try:
+                return ask(place)
+            except ProvisionError as error:
+                if not (error.temporary or isinstance(error, ImageNotFound)):
+                    raise
+        return ask(own)
+
+
+class _Entered:
+    """A stream that is open already, so that the choice of place is made before the block begins."""
+
+    def __init__(self, place: Place, blob: Descriptor, offset: int) -> None:
+        self._context = place.stream(blob, offset)
+        self._stream = self._context.__enter__()
+
+    def __enter__(self) -> Stream:
+        return self._stream
+
+    def __exit__(self, *error: object) -> bool | None:
+        return self._context.__exit__(*error)  # type: ignore[arg-type]
+
+
+def _entered(place: Place, blob: Descriptor, offset: int) -> _Entered:
+    return _Entered(place, blob, offset)
+
+
+def _resolve(place: Place, reference: Reference, platform: Platform) -> Resolved:
+    what = str(reference)
+    data, header = place.document(reference.digest or reference.tag or "latest")
+    found = manifests.document(data, what)
+    kind = manifests.media_type(found, header, what)
+    root = Descriptor(kind, reference.digest or _sha256(data), len(data))
+    documents = {root.digest: data}
+    index, manifest = None, root
+    if manifests.is_index(kind):
+        index, manifest = root, manifests.choose(found, platform, what)
+        data, header = place.document(manifest.digest, manifest)
+        found = manifests.document(data, what)
+        manifest = replace(manifest, media_type=manifests.media_type(found, header, what))
+        if manifests.is_index(manifest.media_type):
+            raise ManifestInvalid(f"{what}: an index inside of an index")
+        documents[manifest.digest] = data
+    config, layers = manifests.parts(found, what)
+    documents[config.digest] = place.small(config)
+    actual, diff_ids = manifests.config_facts(documents[config.digest], what)
+    if not platform.accepts(actual):
+        raise PlatformMissing(f"{what}: made for {actual}, this node is {platform}")
+    if len(diff_ids) != len(layers):
+        raise ManifestInvalid(f"{what}: {len(layers)} layers, but {len(diff_ids)} diff ids")
+    return Resolved(ImageLock(reference, actual, manifest, config, layers, diff_ids, index), documents)
+
+
+def _start_of(answer: BaseHTTPResponse) -> int | None:
+    """Where the body begins: by its Content-Range for a 206, 0 for a whole answer, None when it does not say so rightly."""
+    if answer.status != 206:
+        return 0
+    said = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
+    return int(said[1]) if said else None
+
+
+def _chunks(answer: BaseHTTPResponse) -> Iterator[bytes]:
+    while chunk := answer.read(CHUNK, decode_content=False):
+        yield chunk
+
+
+def _sha256(data: bytes) -> str:
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def _verify(data: bytes, digest: str, what: str) -> None:
+    algorithm, _, want = digest.partition(":")
+    if len(data) > manifests.LIMIT:
+        raise ManifestInvalid(f"{what}: {digest} has more than {manifests.LIMIT >> 20} MiB")
+    if hashlib.new(algorithm, data).hexdigest() != want:
+        raise DigestMismatch(f"{what}: what came for {digest} is something else")

@@ -1,0 +1,69 @@
+"""Logins for registries, as `docker login` left them: read by `docker.auth`, credential helpers included."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kelvin_provision.errors import RegistryDenied
+from kelvin_provision.refs import DOCKER_HUB
+from kelvin_provision.settings.model import RegistrySettings, Settings
+
+HUB_LOGIN = "https://index.docker.io/v1/"
+"""Under this name Docker Hub's login stands in every login file."""
+
+
+@dataclass(frozen=True)
+class Login:
+    """A name and a password, or an identity token. Never printed: the repr holds the name at most."""
+
+    user: str
+    password: str = field(repr=False)
+    identity_token: str = field(default="", repr=False)
+
+    @property
+    def basic(self) -> str:
+        """The value of an `Authorization` header (RFC 7617)."""
+        return "Basic " + base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
+
+
+def login_file(settings: Settings, host: str) -> Path | None:
+    """The file to read: the one set for this registry, else Docker's own; None when there is none."""
+    chosen = settings.registries.get(host, RegistrySettings()).auth_file
+    if chosen is not None:
+        return chosen
+    folder = os.environ.get("DOCKER_CONFIG")
+    path = (Path(folder) if folder else Path.home() / ".docker") / "config.json"
+    return path if path.is_file() else None
+
+
+def login(settings: Settings, host: str) -> Login | None:
+    """What is stored for this registry, or None. Raises RegistryDenied when a file or helper cannot be used."""
+    path = login_file(settings, host)
+    if path is None:
+        return None
+    from docker import auth, errors  # 100 ms: paid only where there is a login to read
+
+    try:
+        if not path.is_file():
+            raise RegistryDenied(f"{host}: there is no login file {path}", hint=f"check registries.{host}.auth_file")
+        found = auth.load_config(str(path)).resolve_authconfig(HUB_LOGIN if host == DOCKER_HUB else host)
+    except (errors.DockerException, OSError, ValueError) as error:
+        raise RegistryDenied(f"{host}: the login in {path} cannot be read", hint=f"docker login {host}") from error
+    if not found:
+        return None
+    token = found.get("identitytoken") or found.get("IdentityToken") or ""
+    return Login(found.get("username") or found.get("Username") or "", found.get("password") or found.get("Password") or "", token)
+
+
+def dockerconfigjson(settings: Settings, host: str) -> str | None:
+    """The text of a `.dockerconfigjson` that logs in to this registry alone; None without a stored login."""
+    found = login(settings, host)
+    if found is None:
+        return None
+    server = HUB_LOGIN if host == DOCKER_HUB else host
+    entry = {"identitytoken": found.identity_token} if found.identity_token else {}
+    return json.dumps({"auths": {server: {"auth": found.basic.removeprefix("Basic "), **entry}}})
