@@ -37,12 +37,15 @@ def answer(shell: str, words: Sequence[str]) -> int:
 def candidates(words: Sequence[str]) -> list[Candidate]:
     """Everything that could take the place of the last word, with its one-line help."""
     *before, unfinished = _joined(words)
+    # A shell that keeps `--output=js` in one word wants the whole word back.
+    ahead = words[-1].removesuffix(unfinished) if words[-1].startswith("--") and "=" in words[-1] else ""
     entries: Entries = ENTRIES
     path = [PROGRAM]
     for at, word in enumerate(before):
         entry = entries.get(word)
         if isinstance(entry, Command):
-            return _of_command(" ".join((*path, word)), entry, before[at + 1 :], unfinished)
+            found = _of_command(" ".join((*path, word)), entry, before[at + 1 :], unfinished)
+            return found if found == [FILES] else [(f"{ahead}{value}", text) for value, text in found]
         if isinstance(entry, Group):
             entries = entry.commands
             path.append(word)
