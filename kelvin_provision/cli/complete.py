@@ -10,7 +10,6 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from kelvin_provision.cli.table import ENTRIES, PROGRAM, Command, Entries, Group
@@ -59,8 +58,10 @@ def candidates(words: Sequence[str]) -> list[Candidate]:
 def workload_names(ctx: Any, args: list[str], incomplete: str) -> list[str]:  # noqa: ARG001  (typer finds these by name)
     """The names in the ledger; none when it can't be read. It is never made here: asking for a word changes nothing."""
     with suppress(Exception):
-        from kelvin_provision.ledger.ledger import Ledger  # type: ignore[import-not-found]
-        from kelvin_provision.settings.load import load  # type: ignore[import-not-found]
+        from pathlib import Path
+
+        from kelvin_provision.ledger.ledger import Ledger
+        from kelvin_provision.settings.load import load
 
         state_dir, config = (Path(given) if (given := ctx.params.get(name)) else None for name in ("state_dir", "config"))
         settings = load(config=config, state_dir=state_dir, environ=os.environ, is_root=os.geteuid() == 0).settings
@@ -85,7 +86,7 @@ def _joined(words: Sequence[str]) -> list[str]:
 
 
 def _of_command(path: str, entry: Command, before: Sequence[str], unfinished: str) -> list[Candidate]:
-    from kelvin_provision.cli.lazy import loaded
+    from kelvin_provision.cli.leaf import loaded
 
     command: Any = loaded(path, entry)
     context = command.make_context(path, list(_settled(command, before)), resilient_parsing=True)

@@ -19,7 +19,7 @@ def command(session: Session) -> Report:
 
     A flag wins over the environment (KELVIN_PROVISION_*), that over the files, those over the defaults.
     """
-    from kelvin_provision.settings.load import load  # type: ignore[import-not-found]
+    from kelvin_provision.settings.load import load
 
     loaded = load(config=session.config, state_dir=session.state_dir, environ=os.environ, is_root=os.geteuid() == 0)
     return shown(loaded.origins)
