@@ -10,7 +10,6 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from kelvin_provision.cli.table import ENTRIES, PROGRAM, Command, Entries, Group
@@ -37,12 +36,15 @@ def answer(shell: str, words: Sequence[str]) -> int:
 def candidates(words: Sequence[str]) -> list[Candidate]:
     """Everything that could take the place of the last word, with its one-line help."""
     *before, unfinished = _joined(words)
+    # A shell that keeps `--output=js` in one word wants the whole word back.
+    ahead = words[-1].removesuffix(unfinished) if words[-1].startswith("--") and "=" in words[-1] else ""
     entries: Entries = ENTRIES
     path = [PROGRAM]
     for at, word in enumerate(before):
         entry = entries.get(word)
         if isinstance(entry, Command):
-            return _of_command(" ".join((*path, word)), entry, before[at + 1 :], unfinished)
+            found = _of_command(" ".join((*path, word)), entry, before[at + 1 :], unfinished)
+            return found if found == [FILES] else [(f"{ahead}{value}", text) for value, text in found]
         if isinstance(entry, Group):
             entries = entry.commands
             path.append(word)
@@ -56,8 +58,10 @@ def candidates(words: Sequence[str]) -> list[Candidate]:
 def workload_names(ctx: Any, args: list[str], incomplete: str) -> list[str]:  # noqa: ARG001  (typer finds these by name)
     """The names in the ledger; none when it can't be read. It is never made here: asking for a word changes nothing."""
     with suppress(Exception):
-        from kelvin_provision.ledger.ledger import Ledger  # type: ignore[import-not-found]
-        from kelvin_provision.settings.load import load  # type: ignore[import-not-found]
+        from pathlib import Path
+
+        from kelvin_provision.ledger.ledger import Ledger
+        from kelvin_provision.settings.load import load
 
         state_dir, config = (Path(given) if (given := ctx.params.get(name)) else None for name in ("state_dir", "config"))
         settings = load(config=config, state_dir=state_dir, environ=os.environ, is_root=os.geteuid() == 0).settings
@@ -82,7 +86,7 @@ def _joined(words: Sequence[str]) -> list[str]:
 
 
 def _of_command(path: str, entry: Command, before: Sequence[str], unfinished: str) -> list[Candidate]:
-    from kelvin_provision.cli.lazy import loaded
+    from kelvin_provision.cli.leaf import loaded
 
     command: Any = loaded(path, entry)
     context = command.make_context(path, list(_settled(command, before)), resilient_parsing=True)

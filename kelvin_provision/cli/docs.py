@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from kelvin_provision.cli import explanations
-from kelvin_provision.cli.lazy import loaded, root
+from kelvin_provision.cli.lazy import root
+from kelvin_provision.cli.leaf import loaded
 from kelvin_provision.cli.scripts import SCRIPTS
 from kelvin_provision.cli.table import ENTRIES, PROGRAM, commands
 from kelvin_provision.cli.terminal import write

@@ -33,9 +33,8 @@ def main(words: Sequence[str] | None = None) -> int:
 def _run(words: list[str]) -> int:
     import typer
 
-    from kelvin_provision.cli import edge, terminal
+    from kelvin_provision.cli import terminal
     from kelvin_provision.cli.lazy import root
-    from kelvin_provision.cli.session import glimpse
     from kelvin_provision.errors import ProvisionError
 
     try:
@@ -43,10 +42,11 @@ def _run(words: list[str]) -> int:
             return int(context.command.invoke(context) or 0)
     except typer.Exit as stop:
         return stop.exit_code
-    except ProvisionError as error:
-        return edge.failed(glimpse(words), error)
-    except typer.TyperException as error:
-        return edge.misused(glimpse(words), error)
+    except (ProvisionError, typer.TyperException) as error:
+        from kelvin_provision.cli import edge
+        from kelvin_provision.cli.session import glimpse
+
+        return edge.failed(glimpse(words), error) if isinstance(error, ProvisionError) else edge.misused(glimpse(words), error)
     except BrokenPipeError:
         terminal.abandon(sys.stdout)
         return 0

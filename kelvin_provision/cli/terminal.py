@@ -6,9 +6,10 @@ import os
 import re
 from contextlib import suppress
 from enum import StrEnum
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from kelvin_provision.cli.session import Session
+if TYPE_CHECKING:
+    from kelvin_provision.cli.session import Session
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 

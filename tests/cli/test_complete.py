@@ -31,9 +31,10 @@ def words(*line):
         (["workloads", "nonsense", ""], []),
         (["workloads", "list", "--st"], ["--staged", "--state", "--state-dir"]),
         (["workloads", "list", "--state", "pending_s"], ["pending_start", "pending_stop"]),
-        (["workloads", "list", "--state=pending_s"], ["pending_start", "pending_stop"]),
+        (["workloads", "list", "--state=pending_s"], ["--state=pending_start", "--state=pending_stop"]),
         (["workloads", "list", "--state", "=", "pending_s"], ["pending_start", "pending_stop"]),
         (["workloads", "list", "--state", "="], None),
+        (["workloads", "list", "--output="], ["--output=table", "--output=wide", "--output=json", "--output=yaml", "--output=name"]),
         (["workloads", "list", "-o", "j"], ["json"]),
         (["workloads", "list", "-v", "-o", ""], ["table", "wide", "json", "yaml", "name"]),
         (["workloads", "deploy", "--no-"], ["--no-staged", "--no-instantly-apply", "--no-color"]),
@@ -118,6 +119,6 @@ def test_names_of_workloads_come_from_the_ledger(tmp_path):
     with ledger, ledger.writing() as db:
         db.executemany("INSERT INTO workloads (name, title, created, updated) VALUES (?, '', '', '')", [("motor",), ("mixer",), ("pump",)])
     assert words("workloads", "apply", *place, "-n", "m") == ["mixer", "motor"]
-    assert words("workloads", "show", *place, "--name=p") == ["pump"]
+    assert words("workloads", "show", *place, "--name=p") == ["--name=pump"]
     (tmp_path / "ledger.db").write_text("broken")
     assert words("workloads", "undeploy", *place, "-n", "") == []

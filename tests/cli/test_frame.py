@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from kelvin_provision import __version__
-from kelvin_provision.cli.lazy import loaded
+from kelvin_provision.cli.leaf import loaded
 from kelvin_provision.cli.options import SHARED
 from kelvin_provision.cli.session import Output, Session
 from kelvin_provision.cli.table import Command, commands

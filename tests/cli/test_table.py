@@ -5,7 +5,8 @@ from importlib import import_module
 
 import pytest
 
-from kelvin_provision.cli.lazy import loaded, root
+from kelvin_provision.cli.lazy import root
+from kelvin_provision.cli.leaf import loaded
 from kelvin_provision.cli.options import SHARED
 from kelvin_provision.cli.table import ENTRIES, commands
 
