@@ -57,7 +57,7 @@ def carry_out(
         cause = error
     if cause is None:
         journal.commit(ledger, operation)
-        finish(operation, ledger=ledger, cluster=cluster, keep=terms.keep, who=who, progress=progress)
+        finish(operation, ledger=ledger, cluster=cluster, keep=terms.keep, who=who)
         return
     try:
         undo(operation, str(cause), ledger=ledger, cluster=cluster, lookup=lookup, patience=terms.back, who=who, progress=progress)
@@ -84,7 +84,7 @@ def _words(found: Health) -> str:
     return found.why if found.phase is Phase.FAILED else f"not up in time, {found.why or 'no reason given'}"
 
 
-def finish(operation: Operation, *, ledger: Ledger, cluster: Cluster, keep: int, who: str, progress: Progress) -> None:
+def finish(operation: Operation, *, ledger: Ledger, cluster: Cluster, keep: int, who: str) -> None:
     """After the point of no return: remove what is old, close the journal."""
     entries = []
     for step in operation.steps:
@@ -92,7 +92,6 @@ def finish(operation: Operation, *, ledger: Ledger, cluster: Cluster, keep: int,
             continue
         cluster.finish(step.workload, objects_of(ledger, step.workload, step.after))
         entries.append(Entry(ledger.clock(), who, operation.kind, step.workload, step.after, "done"))
-        progress(Finished(step.workload, "running"))
     journal.end(ledger, operation, entries, keep=keep)
 
 
@@ -164,7 +163,7 @@ def recover(
     names = ", ".join(step.workload for step in operation.steps)
     match operation.phase:
         case Stage.FINISHING:
-            finish(operation, ledger=ledger, cluster=cluster(), keep=terms.keep, who=who, progress=progress)
+            finish(operation, ledger=ledger, cluster=cluster(), keep=terms.keep, who=who)
             said = f"an interrupted {operation.kind} of {names} was finished"
         case Stage.REMOVING:
             remove(operation, ledger=ledger, cluster=cluster(), who=who)

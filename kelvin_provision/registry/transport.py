@@ -124,7 +124,9 @@ class Transport:
             headers = self._headers | {"Content-Type": "application/x-www-form-urlencoded"}
             answer = self._ask("POST", found.realm, headers, urlencode(fields).encode())
         else:
-            answer = self._ask("GET", found.token_url(scope), self._headers | ({"Authorization": stored.basic} if stored and stored.user else {}))
+            answer = self._ask(
+                "GET", found.token_url(scope), self._headers | ({"Authorization": stored.basic} if stored and stored.user else {})
+            )
         data = answer.read(TOKEN_LIMIT + 1)
         answer.close()
         if answer.status in {401, 403}:

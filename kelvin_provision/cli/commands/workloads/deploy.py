@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import platform
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -151,7 +152,10 @@ def _accepted(asked: Asked, settings: Settings) -> Accepted:
         allow_latest=asked.allow_latest,
         namespace=settings.cluster.namespace,
     )
-    return accept(documents, defaults)
+    accepted = accept(documents, defaults)
+    # A box that was given no name goes by its host's: workloads see it in KELVIN_CLUSTER_NAME.
+    named = tuple(spec if spec.cluster_name else replace(spec, cluster_name=platform.node()) for spec in accepted.specs)
+    return replace(accepted, specs=named)
 
 
 def _content(path: Path) -> tuple[str, bytes]:
