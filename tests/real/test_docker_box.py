@@ -310,11 +310,12 @@ def test_a_liveness_probe_that_keeps_failing_is_a_failure(bench):
 
 
 def test_a_staged_image_that_is_not_in_the_engine_is_found_by_the_plan(bench):
-    objects = render(bench)
-    bench.runtime.remove(bench.locks["one"])
+    bench.made["lost"] = lambda: web_image("lost")
+    objects = render(bench, "lost")
+    bench.runtime.remove(bench.locks["lost"])
     (finding,) = bench.cluster.plan({NAME: objects}, no_secrets).findings
     assert finding.code == "image-missing"
-    assert bench.locks.pop("one").config.digest in finding.message
+    assert bench.locks.pop("lost").config.digest in finding.message
 
 
 def test_a_standard_revision_is_pulled(bench, registry):
