@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.servers.registry"]
+pytest_plugins = ["tests.servers.registry", "tests.servers.kubernetes"]
 
 KEPT = {"PATH", "LANG", "LC_ALL", "TMPDIR", "KELVIN_PROVISION_TEST_KUBECONFIG", "KELVIN_PROVISION_TEST_CONTAINERD", "CI"}
 
