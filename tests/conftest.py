@@ -9,6 +9,7 @@ import pytest
 pytest_plugins = [
     "tests.servers.registry",
     "tests.servers.containerd",
+    "tests.servers.kubernetes",
     "tests.servers.dockerd",
 ]
 

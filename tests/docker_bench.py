@@ -36,6 +36,7 @@ class DockerBench:
         self.neighbours = []
         self.made = {"one": lambda: web_image("one"), "two": lambda: web_image("two"), "dying": dying_image}
         self.locks = {}
+        self.before = set(self.cluster.observe())
 
     def picture(self, what):
         if what == "missing":
@@ -83,22 +84,35 @@ class DockerBench:
         found = self.client.inspect_container(name)
         return found["Id"] == self.neighbours[-1] and found["State"]["Running"] and found["RestartCount"] == 0
 
-    def close(self):
-        for one in filter(None, [self.asker, *self.neighbours]):
+    def clean(self):
+        """No workload and no neighbour is left; images and the asker stay for the next test."""
+        for one in self.neighbours:
             self.client.remove_container(one, force=True)
-        for workload in self.cluster.observe():
+        self.neighbours.clear()
+        for workload in set(self.cluster.observe()) - self.before:
             self.cluster.remove(workload)
+
+    def close(self):
+        self.clean()
+        if self.asker:
+            self.client.remove_container(self.asker, force=True)
         for lock in self.locks.values():
             self.runtime.remove(lock)
 
 
-@pytest.fixture
-def bench(dockerd, tmp_path):
+@pytest.fixture(scope="session")
+def docker_bench(dockerd, tmp_path_factory):
     if not Path("/bin/busybox").exists():
         pytest.skip("busybox-static is not installed")
     with contextlib.closing(docker.APIClient(dockerd, timeout=30)) as client:
-        bench = DockerBench(client, tmp_path)
+        bench = DockerBench(client, tmp_path_factory.mktemp("images"))
         try:
             yield bench
         finally:
             bench.close()
+
+
+@pytest.fixture
+def bench(docker_bench):
+    yield docker_bench
+    docker_bench.clean()

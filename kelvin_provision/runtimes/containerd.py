@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -29,6 +30,8 @@ _MORE_PATHS = ("/usr/local/bin", "/opt/bin")
 
 PINNED = "io.cri-containerd.pinned"
 OURS = "kelvin-provision/image"
+# Seconds. The CRI answers the event of an import with a name of its own; taken out too early, ours would go and that one stay.
+_CRI_TIME = 0.5
 
 _CONFIGS = {"application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"}
 _LAYERS = {
@@ -41,10 +44,21 @@ _LAYERS = {
 }
 
 
+def _there(path: str) -> bool:
+    """A socket in a folder that we may not enter counts: the answer is then about permission, not about a dead daemon."""
+    try:
+        os.stat(path)  # noqa: PTH116  (paths of sockets are text here, also unix:// ones)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
 def find(
     settings: RuntimeSettings,
     *,
-    exists: Callable[[str], bool] = os.path.exists,
+    exists: Callable[[str], bool] = _there,
     which: Callable[..., str | None] = shutil.which,
 ) -> Containerd:
     """The containerd of this box: the address that is set, else k3s's own when there is a k3s, else the system's.
@@ -110,7 +124,7 @@ class Containerd:
                 self._import(lock, blob)
             except BaseException:
                 with suppress(RuntimeUnreachable):  # what went wrong first is what people must read; unlabelled, it is believed by nobody
-                    self._drop(lock)
+                    self._drop(lock, settle=_CRI_TIME)
                 raise
             os.sync()  # containerd syncs its content and its database, but not the files it unpacked
         self.pin(lock)
@@ -176,24 +190,30 @@ class Containerd:
         config = json.loads(text)
         return Platform(config.get("os", ""), config.get("architecture", ""), config.get("variant", ""))
 
-    def _drop(self, lock: ImageLock) -> None:
+    def _drop(self, lock: ImageLock, *, settle: float = 0.0) -> None:
         """Remove our name, and the one the CRI made beside it, unless a container uses the image. Waits for the collection.
 
         Also before an import: a power cut after an unpack leaves a snapshot whose files may be empty, and containerd
         would unpack nothing over it.
         """
-        names = self._ctr.text("images", "ls", "-q", f"target.digest=={lock.root.digest}").split()
+        names = self._names(lock)
         if lock.name not in names:
             return
+        if settle:
+            time.sleep(settle)
+            names = self._names(lock)
         users = [f"image=={json.dumps(name)}" for name in {*names, lock.config.digest}]
         if self._ctr.text("containers", "ls", "-q", *users).strip():
             return
         gone = [lock.name]
-        # The CRI names every image that it sees `sha256:<config>` too, and that name alone would keep it all.
-        ours = set(self._ctr.text("images", "ls", "-q", f"{_labelled()}=={lock.config.digest}").split())
-        if set(names) | ours == {lock.name, lock.config.digest}:
+        # The CRI names every image that it sees `sha256:<config>` too, and that name alone would keep it all. Another image
+        # with the same config (the same layers, compressed otherwise) does without: the CRI finds it by its own name.
+        if set(names) == {lock.name, lock.config.digest}:
             gone.append(lock.config.digest)
         self._ctr.text("images", "rm", "--sync", *gone)
+
+    def _names(self, lock: ImageLock) -> list[str]:
+        return self._ctr.text("images", "ls", "-q", f"target.digest=={lock.root.digest}").split()
 
 
 def _named(name: str) -> str:

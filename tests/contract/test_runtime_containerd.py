@@ -155,6 +155,22 @@ class TestContainerd(RuntimeContract):
         assert not runtime.has(lock)
         assert outside.ctr("images", "check", "-q", f"name=={theirs}").strip() == theirs
 
+    def test_the_name_that_the_cri_made_beside_ours_goes_with_ours(self, runtime, staged, outside):
+        lock, blob = staged()
+        runtime.load(lock, blob)
+        outside.ctr("images", "tag", "--force", lock.name, lock.config.digest)
+        runtime.remove(lock)
+        assert not outside.holds(lock)
+
+    def test_the_name_that_the_cri_made_stays_while_another_name_needs_it(self, runtime, staged, outside):
+        lock, blob = staged()
+        runtime.load(lock, blob)
+        theirs = f"{lock.reference.name}:theirs"
+        outside.ctr("images", "tag", "--force", lock.name, lock.config.digest, theirs)
+        runtime.remove(lock)
+        names = outside.ctr("images", "ls", "-q", f"target.digest=={lock.root.digest}").split()
+        assert set(names) == {theirs, lock.config.digest}
+
     def test_wrong_bytes_are_found_when_the_same_files_were_unpacked_before(self, runtime, tmp_path, outside):
         """containerd skips the unpack and then reports a success."""
         layers = [tar_of({"same": os.urandom(3000)})]
@@ -228,7 +244,8 @@ class TestContainerd(RuntimeContract):
         assert runtime.has(lock)
         assert len(outside.ctr("leases", "ls").splitlines()) == 1, "a lease would keep what was half imported"
 
-    def test_without_permission_on_the_socket_it_says_so(self, runtime):
+    def test_without_permission_on_the_socket_it_says_so(self, containerd):
+        runtime = Containerd(containerd)
         os.seteuid(65534)
         try:
             with pytest.raises(PermissionRefused, match="no permission to use containerd on"):

@@ -14,11 +14,11 @@ from kelvin_provision.spec.words import ProbeKind, VolumeKind
 from kelvin_provision.spec.workload import Port, Probe, Resources, System, Variable, Volume
 from kelvin_provision.status import Observed
 from tests.contract.cluster_contract import Picture, never, no_secrets, spec
-from tests.docker_bench import bench
+from tests.docker_bench import bench, docker_bench
 from tests.images import make_image, push, tar_of, web_image
 from tests.servers.process import free_port
 
-__all__ = ["bench"]
+__all__ = ["bench", "docker_bench"]
 pytestmark = pytest.mark.docker
 PATIENCE = Patience(timeout=20, settle=0.5)
 NAME = "motor-speed"
@@ -45,6 +45,10 @@ def names(bench):
 def policies(bench):
     found = [bench.client.inspect_container(name) for name in names(bench)]
     return {one["Name"]: (one["HostConfig"]["RestartPolicy"]["Name"], one["State"]["Running"]) for one in found}
+
+
+def volumes_of(bench):
+    return [one["Name"] for one in bench.client.volumes(filters={"label": f"kelvin-provision/workload={NAME}"})["Volumes"] or []]
 
 
 def read(bench, path, name=NAME):
@@ -185,7 +189,7 @@ def test_text_secret_persistent_and_host_volumes_are_where_they_should_be(bench,
     assert "version: 1.0.0" in read(bench, "/opt/kelvin/share/app.yaml")
     assert (bench.environment(NAME, "PASSWORD"), bench.environment(NAME, "PLAIN")) == ("hunter2", "a=b")
     assert bench.environment(NAME, "KELVIN_WORKLOAD_NAME") == NAME
-    assert bench.client.volumes()["Volumes"][0]["Name"] == "kelvin-motor-speed-data"
+    assert volumes_of(bench) == ["kelvin-motor-speed-data"]
     bench.client.restart(NAME, timeout=0)
     assert read(bench, "/run/keys/mqtt") == "user:hunter2"
 
@@ -201,7 +205,7 @@ def test_persistent_data_survives_a_new_version_and_goes_with_the_workload(bench
     up(bench, new)
     assert read(bench, "/data/x") == "kept\n"
     assert bench.cluster.remove(NAME) == ("container/motor-speed-r1", "container/motor-speed", "volume/kelvin-motor-speed-data")
-    assert not bench.client.volumes()["Volumes"]
+    assert volumes_of(bench) == []
 
 
 def test_a_published_port_is_handed_over_and_back(bench):
@@ -306,11 +310,12 @@ def test_a_liveness_probe_that_keeps_failing_is_a_failure(bench):
 
 
 def test_a_staged_image_that_is_not_in_the_engine_is_found_by_the_plan(bench):
-    objects = render(bench)
-    bench.runtime.remove(bench.locks["one"])
+    bench.made["lost"] = lambda: web_image("lost")
+    objects = render(bench, "lost")
+    bench.runtime.remove(bench.locks["lost"])
     (finding,) = bench.cluster.plan({NAME: objects}, no_secrets).findings
     assert finding.code == "image-missing"
-    assert bench.locks.pop("one").config.digest in finding.message
+    assert bench.locks.pop("lost").config.digest in finding.message
 
 
 def test_a_standard_revision_is_pulled(bench, registry):

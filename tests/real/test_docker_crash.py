@@ -10,11 +10,11 @@ from kelvin_provision.cluster.protocol import Patience, Phase
 from kelvin_provision.events import silent
 from kelvin_provision.spec.workload import Port, System
 from tests.contract.cluster_contract import never, no_secrets, spec
-from tests.docker_bench import DockerBench, bench
+from tests.docker_bench import DockerBench, bench, docker_bench
 from tests.servers.dockerd import own_dockerd, why_not
 from tests.servers.process import free_port
 
-__all__ = ["bench"]
+__all__ = ["bench", "docker_bench"]
 pytestmark = pytest.mark.docker
 PATIENCE = Patience(timeout=20, settle=0.1)
 NAME = "motor-speed"

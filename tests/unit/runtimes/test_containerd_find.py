@@ -1,6 +1,8 @@
+import os
+
 import pytest
 
-from kelvin_provision.errors import RuntimeUnreachable
+from kelvin_provision.errors import PermissionRefused, RuntimeUnreachable
 from kelvin_provision.runtimes.containerd import K3S_SOCKET, SOCKET, find
 from kelvin_provision.settings.model import RuntimeSettings
 
@@ -45,3 +47,16 @@ def test_what_is_missing_is_said_with_the_next_command(sockets, programs, hint):
     with pytest.raises(RuntimeUnreachable) as caught:
         chosen(sockets, programs)
     assert caught.value.hint == hint
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody who may not enter")
+def test_a_socket_behind_a_closed_folder_is_about_permission_and_not_about_a_dead_daemon(tmp_path):
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    os.seteuid(65534)
+    try:
+        found = find(RuntimeSettings(address=str(closed / "c.sock")), which=lambda name, path: CTR)
+        with pytest.raises(PermissionRefused):
+            found.info()
+    finally:
+        os.seteuid(0)

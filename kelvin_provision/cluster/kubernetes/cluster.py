@@ -1,0 +1,247 @@
+"""Kubernetes as a Cluster: the verbs of the protocol, each a few calls to the modules beside this one.
+
+Objects are applied by the server under our name, forced only where our label is; nothing without it is changed or deleted.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import socket
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kelvin_provision.cluster.kubernetes import diff, evidence, inventory, observation, planning, render, waiting
+from kelvin_provision.cluster.kubernetes.answers import Refused
+from kelvin_provision.cluster.kubernetes.client import Api
+from kelvin_provision.cluster.kubernetes.objects import CLUSTER_SCOPED, Context, Key, owner, rank, template_hash
+from kelvin_provision.cluster.kubernetes.readiness import health
+from kelvin_provision.cluster.kubernetes.troubles import ready
+from kelvin_provision.cluster.kubernetes.wire import filled
+from kelvin_provision.cluster.protocol import OWNER, ClusterInfo, Health, Lookup, Patience, Phase, Plan, describe
+from kelvin_provision.errors import ClusterRefused
+from kelvin_provision.events import Progress
+from kelvin_provision.refs import Platform
+from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.workload import Object, Spec
+from kelvin_provision.status import Observation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+GOING = 60.0
+"""Seconds that `remove` waits for the last pod; a pod has 30 to end by itself."""
+
+DEFINING = 30.0
+"""Seconds that a new kind may take until the server serves it."""
+
+SLEEPING = (1, 30)
+"""The first Kubernetes that can pause a container before it stops it."""
+
+
+class Kubernetes:
+    """k3s or any other. `cache` is a folder of ours for discovery; `settle` in seconds; `pull_hosts` are registries with a login.
+
+    `node` is this computer's name in the cluster; without it the one of our host name, or the only one there is.
+    """
+
+    type = "kubernetes"
+
+    def __init__(
+        self,
+        *,
+        cache: Path,
+        kubeconfig: Path | None = None,
+        context: str | None = None,
+        namespace: str = "app",
+        name: str = "",
+        settle: float = 5.0,
+        pull_hosts: Collection[str] = (),
+        node: str | None = None,
+    ) -> None:
+        self._api = Api(kubeconfig=kubeconfig, context=context, cache=cache)
+        self._namespace = namespace
+        self._name = name
+        self._settle = math.ceil(settle)
+        self._pull_hosts = frozenset(pull_hosts)
+        self._node = node
+        self._info: ClusterInfo | None = None
+
+    # --- what it is --------------------------------------------------------------------------------
+
+    def info(self) -> ClusterInfo:
+        """The server's version and our node. Raises ClusterRefused when no node is this computer."""
+        with self._own_words("the cluster"):
+            version = str(self._api.version().get("gitVersion", ""))
+            nodes = {node["metadata"]["name"]: node for node in self._api.items("v1", "Node", None)[0]}
+        name = self._our_node(list(nodes))
+        told = nodes[name]["status"]["nodeInfo"]
+        here = Platform.of_this_host()
+        platform = Platform(told["operatingSystem"], told["architecture"])
+        if (here.os, here.architecture) == (platform.os, platform.architecture):
+            platform = here  # the kubelet does not tell the variant of an ARM
+        self._info = ClusterInfo(self.type, version, name, platform)
+        return self._info
+
+    def _our_node(self, names: Sequence[str]) -> str:
+        host = socket.gethostname().lower()
+        wanted = [self._node] if self._node else [host, host.partition(".")[0], *(names if len(names) == 1 else ())]
+        for name in wanted:
+            if name in names:
+                return name
+        raise ClusterRefused(f"no node of the cluster is this computer ({wanted[0]}); it has {', '.join(names) or 'none'}")
+
+    def render(self, spec: Spec, locks: Sequence[ImageLock], revision: int) -> tuple[Object, ...]:
+        """See protocol.Cluster.render. Asks the cluster once for our node's name and the version."""
+        return render.render(spec, locks, revision, self._context())
+
+    def _context(self) -> Context:
+        info = self._info or self.info()
+        found = re.match(r"v?(\d+)\.(\d+)", info.version)
+        sleeps = found is not None and (int(found[1]), int(found[2])) >= SLEEPING
+        return Context(self._namespace, self._name, info.node, self._settle, self._pull_hosts, sleeps)
+
+    # --- a transaction -----------------------------------------------------------------------------
+
+    def plan(self, wanted: Mapping[str, Sequence[Object]], lookup: Lookup) -> Plan:
+        """See protocol.Cluster.plan."""
+        with self._own_words("the plan"):
+            return planning.Planner(self._api, self._namespace, wanted, lookup).run()
+
+    def put(self, workload: str, objects: Sequence[Object], lookup: Lookup) -> None:
+        """See protocol.Cluster.put. Raises ClusterRefused; what was applied before stays for `revert` to undo."""
+        sent = [filled(item, lookup) for item in sorted(objects, key=rank)]  # a missing secret stops us before the first change
+        with self._own_words(workload):
+            self._at_home(lambda: inventory.remember(self._api, self._namespace, workload, objects))
+        for item in sent:
+            with self._own_words(f"{workload}: {describe(item)}"):
+                self._at_home(lambda item=item: self._apply(workload, item))  # type: ignore[misc]
+                if item["kind"] == "CustomResourceDefinition":
+                    self._defined(item)
+
+    def _apply(self, workload: str, item: Object) -> None:
+        key = Key.of(item)
+        live = self._api.get(key.api_version, key.kind, key.name, self._namespace)
+        if not diff.owned_by(live, workload):
+            raise Refused("not-ours", planning.foreign(item, live))
+        self._api.apply(item, self._namespace, force=live is not None)
+
+    def _at_home(self, change: Callable[[], None]) -> None:
+        """In our namespace, which is made when it turns out to be missing."""
+        try:
+            change()
+        except Refused as error:
+            if error.finding != "namespace-missing":
+                raise
+            home = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self._namespace}}
+            self._api.apply(home, self._namespace, force=False)
+            change()
+
+    def _defined(self, item: Object) -> None:
+        deadline = time.monotonic() + DEFINING
+        while time.monotonic() < deadline:
+            live = self._api.get(item["apiVersion"], item["kind"], item["metadata"]["name"])
+            if live is not None and health(live).phase is not Phase.WAITING:
+                break
+            time.sleep(0.1)
+        self._api.forget()
+
+    def wait(
+        self, wanted: Mapping[str, Sequence[Object]], patience: Patience, progress: Progress, stop: Callable[[], bool]
+    ) -> Mapping[str, Health]:
+        """See protocol.Cluster.wait."""
+        with self._own_words("waiting"):
+            return waiting.wait(self._api, self._namespace, wanted, patience, waiting.Ears(progress, stop))
+
+    def finish(self, workload: str, objects: Sequence[Object]) -> None:
+        """See protocol.Cluster.finish. What holds data stays until `remove`."""
+        with self._own_words(workload):
+            there = inventory.owned(self._api, self._namespace, workload, objects)
+            for item in inventory.superfluous(there, objects):
+                self._delete(item)
+
+    def revert(self, workload: str, objects: Sequence[Object], lookup: Lookup) -> None:
+        """See protocol.Cluster.revert."""
+        if not objects:
+            self.remove(workload)
+            return
+        self.put(workload, objects, lookup)
+        self.finish(workload, objects)
+        with self._own_words(workload):
+            self._unstick(workload, objects)
+
+    def _unstick(self, workload: str, objects: Sequence[Object]) -> None:
+        """A StatefulSet never replaces a pod that is not ready, not even when it is told to go back."""
+        templates = {template_hash(item) for item in objects if item["kind"] == "StatefulSet"}
+        if not templates:
+            return
+        for pod in self._api.items("v1", "Pod", self._namespace, inventory.selector(workload))[0]:
+            kinds = {reference.get("kind") for reference in pod["metadata"].get("ownerReferences") or ()}
+            if "StatefulSet" in kinds and template_hash(pod) not in templates and not ready(pod):
+                self._delete(pod)
+
+    # --- looking and taking away -------------------------------------------------------------------
+
+    def evidence(self, workload: str) -> tuple[str, ...]:
+        """See protocol.Cluster.evidence."""
+        return evidence.evidence(self._api, self._namespace, workload)
+
+    def observe(self) -> Mapping[str, Observation]:
+        """See protocol.Cluster.observe."""
+        seen = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        with self._own_words("looking"):
+            objects = self._api.items("v1", "ConfigMap", self._namespace, OWNER, metadata=True)[0]
+            for version, kind in (("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"), ("apps/v1", "DaemonSet"), ("batch/v1", "Job")):
+                objects += self._api.items(version, kind, self._namespace, OWNER)[0]
+            pods = self._api.items("v1", "Pod", self._namespace, OWNER)[0]
+            events: list[Object] = []
+            if any(not ready(pod) for pod in pods):
+                events = self._api.items("v1", "Event", self._namespace, fields=waiting.WARNINGS)[0]
+        return observation.observations(objects, pods, events, seen)
+
+    def remove(self, workload: str) -> tuple[str, ...]:
+        """See protocol.Cluster.remove. Waits until the last pod is gone, a minute at most."""
+        with self._own_words(workload):
+            there = inventory.owned(self._api, self._namespace, workload)
+            gone = tuple(describe(item) for item in reversed(there) if not self._shared(item) and self._delete(item))
+            inventory.forget(self._api, self._namespace, workload)
+            if gone:
+                self._empty(workload)
+        return gone
+
+    def _shared(self, item: Object) -> bool:
+        """A definition takes every object of its kind along: it stays while there is one that is not ours."""
+        if item["kind"] != "CustomResourceDefinition":
+            return False
+        whole = self._api.get(item["apiVersion"], item["kind"], item["metadata"]["name"]) or {}
+        for version, kind in planning.defined(whole):
+            if any(owner(other) is None for other in self._api.items(version, kind, None, metadata=True)[0]):
+                return True
+        return False
+
+    def _empty(self, workload: str) -> None:
+        deadline = time.monotonic() + GOING
+        while time.monotonic() < deadline:
+            chosen = inventory.selector(workload)
+            if not any(self._api.items("v1", kind, self._namespace, chosen, metadata=True)[0] for kind in ("Pod", "PersistentVolumeClaim")):
+                return
+            time.sleep(0.25)
+
+    def _delete(self, item: Object) -> bool:
+        key, metadata = Key.of(item), item["metadata"]
+        if metadata.get("deletionTimestamp"):
+            return False
+        namespace = None if key.kind in CLUSTER_SCOPED else self._namespace
+        return self._api.delete(key.api_version, key.kind, key.name, namespace, uid=metadata["uid"])
+
+    @contextmanager
+    def _own_words(self, what: str) -> Iterator[None]:
+        """A refusal in the middle of a change, which the plan had not found."""
+        try:
+            yield
+        except Refused as error:
+            raise ClusterRefused(f"{what}: {error}", evidence=[f"{error.finding}: {error}"]) from error

@@ -1,0 +1,84 @@
+"""The cluster contract on a real Kubernetes."""
+
+import base64
+import urllib.request
+
+import pytest
+
+from kelvin_provision.cluster.kubernetes.client import Api
+from kelvin_provision.cluster.kubernetes.cluster import Kubernetes
+from kelvin_provision.cluster.kubernetes.troubles import ready
+from kelvin_provision.cluster.protocol import OWNER
+from tests.contract.cluster_contract import PATIENCE, ClusterContract, Picture
+from tests.servers.kubernetes import fresh_namespace, kubeconfig
+
+pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(180)]
+
+
+class KubernetesBench:
+    def __init__(self, images, cache, namespace):
+        self.images = images
+        self.namespace = namespace
+        self.cluster = Kubernetes(cache=cache, kubeconfig=kubeconfig(), namespace=namespace, name="contract", settle=PATIENCE.settle)
+        self.api = Api(kubeconfig=kubeconfig(), context=None, cache=cache)
+
+    def picture(self, what):
+        return Picture(self.images[what])
+
+    def answer(self, workload):
+        pods = self.api.items("v1", "Pod", self.namespace, f"{OWNER}={workload}")[0]
+        serving = [pod for pod in pods if ready(pod) and not pod["metadata"].get("deletionTimestamp")]
+        if not serving:
+            return None
+        oldest = min(serving, key=lambda pod: pod["metadata"]["creationTimestamp"])
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(f"http://{oldest['status']['podIP']}:8080/", timeout=5) as answer:
+            return answer.read().decode().strip()
+
+    def environment(self, workload, name):
+        live = self.api.get("apps/v1", "Deployment", workload, self.namespace)
+        (variable,) = [item for item in live["spec"]["template"]["spec"]["containers"][0]["env"] if item["name"] == name]
+        if "value" in variable:
+            return variable["value"]
+        reference = variable["valueFrom"]["secretKeyRef"]
+        secret = self.api.get("v1", "Secret", reference["name"], self.namespace)
+        return base64.b64decode(secret["data"][reference["key"]]).decode()
+
+    def neighbour(self):
+        metadata = {"name": "neighbour", "namespace": self.namespace}
+        container = {"name": "x", "image": "provision.test/none:1"}
+        template = {"metadata": {"labels": {"app": "neighbour"}}, "spec": {"containers": [container]}}
+        body = {"replicas": 0, "selector": {"matchLabels": {"app": "neighbour"}}, "template": template}
+        self.home()
+        self.api.create({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": body}, self.namespace)
+        return "neighbour"
+
+    def neighbour_is_untouched(self, name):
+        live = self.api.get("apps/v1", "Deployment", name, self.namespace)
+        return live["metadata"]["generation"] == 1 and "labels" not in live["metadata"]
+
+    def hurry(self, workload):
+        """Pods linger for some ten seconds otherwise, in every test."""
+        for kind in ("Deployment", "Pod"):
+            version = "apps/v1" if kind == "Deployment" else "v1"
+            for item in self.api.items(version, kind, self.namespace, f"{OWNER}={workload}", metadata=True)[0]:
+                self.api.delete(version, kind, item["metadata"]["name"], self.namespace, grace=0)
+
+    def home(self):
+        self.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}}, self.namespace, force=False)
+
+    def away(self):
+        self.api.delete("v1", "Namespace", self.namespace, None)
+
+
+@pytest.fixture(scope="session")
+def kubernetes_bench(cluster_images, tmp_path_factory):
+    bench = KubernetesBench(cluster_images, tmp_path_factory.mktemp("discovery"), fresh_namespace())
+    yield bench
+    bench.away()
+
+
+class TestKubernetes(ClusterContract):
+    @pytest.fixture
+    def bench(self, kubernetes_bench):
+        return kubernetes_bench

@@ -1,0 +1,142 @@
+import pytest
+
+from kelvin_provision.cluster.docker.live import clashes, matching
+from kelvin_provision.cluster.docker.planning import Seen, plan
+from kelvin_provision.cluster.docker.ports import taken
+from kelvin_provision.cluster.docker.pulling import meaning
+from kelvin_provision.cluster.protocol import Change, Finding, Op
+from kelvin_provision.errors import ImageNotFound, NoSpace, RegistryBusy, RegistryDenied, RegistryRefused, RegistryUnreachable
+from tests.unit.cluster_docker.engine_says import says
+
+NEW, OLD = "b" * 64, "a" * 64
+
+
+def wanted(name="motor", *, revision=2, spec_hash=NEW, ports=(), volumes=(), image="x:1", pull="missing"):
+    labels = {"kelvin-provision/workload": name, "kelvin-provision/revision": str(revision), "kelvin-provision/spec-hash": spec_hash}
+    spec = {
+        "image": image,
+        "pull": pull,
+        "ports": [{"port": 8080, "protocol": "tcp", "published": port} for port in ports],
+        "volumes": [{"name": volume, "target": "/v"} for volume in volumes],
+    }
+    stores = [{"kind": "Volume", "metadata": {"name": volume, "labels": labels}, "spec": {}} for volume in volumes]
+    return [*stores, {"kind": "Container", "metadata": {"name": name, "labels": labels}, "spec": spec}]
+
+
+def seen(*live, volumes=None, names=None, published=None, listening=(), images=()):
+    by_workload = {}
+    for one in live:
+        by_workload.setdefault(one.workload, []).append(one)
+    return Seen(by_workload, volumes or {}, names or {}, published or {}, frozenset(listening), frozenset(images))
+
+
+@pytest.mark.parametrize(
+    ("live", "change"),
+    [
+        ((), Change(Op.CREATE, "motor", "container/motor", "not on the engine")),
+        ((says("motor-r1", Status="exited"),), Change(Op.CREATE, "motor", "container/motor", "not on the engine")),
+        ((says(),), Change(Op.UPDATE, "motor", "container/motor", "spec aaaaaaa -> bbbbbbb")),
+        ((says(spec_hash=NEW),), Change(Op.KEEP, "motor", "container/motor", "same spec")),
+        ((says(spec_hash=NEW, Status="exited"),), Change(Op.UPDATE, "motor", "container/motor", "stopped, will be started")),
+        ((says(), says("motor-r2", revision=2, spec_hash=NEW)), Change(Op.UPDATE, "motor", "container/motor", "spec aaaaaaa -> bbbbbbb")),
+    ],
+)
+def test_what_changes_and_why(live, change):
+    assert plan({"motor": wanted()}, seen(*live)).changes == (change,)
+
+
+def test_a_volume_is_made_once():
+    objects = {"motor": wanted(volumes=("kelvin-motor-data",))}
+    ours = {"kelvin-motor-data": {"kelvin-provision/workload": "motor"}}
+    assert plan(objects, seen()).changes[0] == Change(Op.CREATE, "motor", "volume/kelvin-motor-data", "not on the engine")
+    assert plan(objects, seen(volumes=ours)).changes[0] == Change(Op.KEEP, "motor", "volume/kelvin-motor-data", "same data")
+
+
+@pytest.mark.parametrize(
+    ("names", "volumes", "what"),
+    [
+        ({"motor": None}, {}, "container/motor"),
+        ({"motor": "pump"}, {}, "container/motor"),
+        ({"motor-r2": None}, {}, "container/motor-r2"),
+        ({"motor": "motor"}, {"kelvin-motor-data": {}}, "volume/kelvin-motor-data"),
+        ({}, {"kelvin-motor-data": {"kelvin-provision/workload": "pump"}}, "volume/kelvin-motor-data"),
+    ],
+)
+def test_what_is_not_ours_is_found(names, volumes, what):
+    findings = plan({"motor": wanted(volumes=("kelvin-motor-data",))}, seen(names=names, volumes=volumes)).findings
+    assert [(one.code, one.object) for one in findings] == [("not-ours", what)]
+
+
+def test_a_port_may_be_wanted_once_only():
+    found = plan({"motor": wanted(ports=(80,)), "pump": wanted("pump", ports=(80,))}, seen()).findings
+    assert found == (
+        Finding("port-taken", "motor", "container/motor", "host port 80/tcp is taken by workload pump of the same apply"),
+        Finding("port-taken", "pump", "container/pump", "host port 80/tcp is taken by workload motor of the same apply"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("there", "by"),
+    [
+        ({"published": {(80, "tcp"): ("nginx", None)}, "listening": [(80, "tcp")]}, "container nginx"),
+        ({"published": {(80, "tcp"): ("pump", "pump")}}, "container pump"),
+        ({"listening": [(80, "tcp")]}, "another program on this box"),
+        ({"published": {(80, "tcp"): ("motor", "motor")}, "listening": [(80, "tcp")]}, None),
+        ({"listening": [(80, "udp")]}, None),
+    ],
+)
+def test_who_has_the_port(there, by):
+    found = plan({"motor": wanted(ports=(80,))}, seen(**there)).findings
+    assert [one.message for one in found] == ([f"host port 80/tcp is taken by {by}"] if by else [])
+
+
+def test_a_staged_image_must_be_there():
+    objects = {"motor": wanted(image="sha256:1", pull="never")}
+    assert [one.code for one in plan(objects, seen()).findings] == ["image-missing"]
+    assert plan(objects, seen(images=["sha256:1"])).findings == ()
+
+
+def test_two_that_cannot_run_together_are_a_note_with_the_reason():
+    live = says(ports=[(80, "tcp"), (81, "tcp")], volumes=["data"])
+    (container,) = [one for one in wanted(ports=(80,), volumes=("data",)) if one["kind"] == "Container"]
+    assert clashes(live, container) == ("both publish host port 80/tcp", "both write to volume data")
+    notes = plan({"motor": wanted(ports=(80,))}, seen(live)).notes
+    assert notes == ("motor: short interruption, both publish host port 80/tcp",)
+    assert plan({"motor": wanted(ports=(80,))}, seen(says(ports=[(80, "tcp")], Status="exited"))).notes == ()
+
+
+def test_of_two_with_the_same_spec_the_one_of_the_revision_is_meant():
+    serving, kept = says(revision=3, spec_hash=NEW), says("motor-r2", revision=2, spec_hash=NEW)
+    assert matching([kept, serving], wanted(revision=2)[0]) is kept
+    assert matching([kept, serving], wanted(revision=4)[0]) is serving
+    assert matching([kept], wanted(revision=4)[0]) is None
+
+
+def test_the_kernels_tables_are_read(tmp_path):
+    head = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+    (tmp_path / "tcp").write_text(
+        head
+        + "   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1 0 100 0 0 10 0\n"
+        + "   1: 0100007F:1F91 0100007F:1F90 01 00000000:00000000 00:00000000 00000000     0        0 2 1 0 20 4 30 10 -1\n"
+    )
+    (tmp_path / "tcp6").write_text(head + "   0: " + "0" * 32 + ":0050 " + "0" * 32 + ":0000 0A 0:0 00:0 0 0 0 3 1 0 100 0 0 10 0\n")
+    (tmp_path / "udp").write_text(head + "   0: 00000000:0044 00000000:0000 07 0:0 00:0 0 0 0 4 2 0 0\n")
+    assert taken(tmp_path) == {(8080, "tcp"), (80, "tcp"), (68, "udp")}
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        ("manifest for h/x:1 not found: manifest unknown: manifest unknown", ImageNotFound),
+        ("pull access denied for x, repository does not exist or may require 'docker login'", RegistryDenied),
+        ("unauthorized: authentication required", RegistryDenied),
+        ("Get https://h/v2/: dial tcp: lookup h: no such host", RegistryUnreachable),
+        ("Get http://127.0.0.1:1/v2/: dial tcp 127.0.0.1:1: connect: connection refused", RegistryUnreachable),
+        ("net/http: TLS handshake timeout", RegistryUnreachable),
+        ("toomanyrequests: slow down", RegistryBusy),
+        ("write /x: no space left on device", NoSpace),
+        ("x509: certificate signed by unknown authority", RegistryRefused),
+    ],
+)
+def test_what_the_engine_says_of_a_pull(words, error):
+    assert type(meaning("h/x:1", words)) is error

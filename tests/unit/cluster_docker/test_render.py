@@ -1,0 +1,235 @@
+import base64
+from dataclasses import replace
+
+import pytest
+
+from kelvin_provision.cluster.docker.quantities import bytes_of, nano_cpus_of, shares_of
+from kelvin_provision.cluster.docker.render import Context, render, spec_hash
+from kelvin_provision.errors import RequestRefused
+from kelvin_provision.spec.words import Method, ProbeKind, VolumeKind
+from kelvin_provision.spec.workload import Port, Probe, Resources, Spec, System, Variable, Volume
+from tests.images import make_image, tar_of
+from tests.locks import lock_of
+
+HERE = Context(cluster_name="plant-7", node="edge-1")
+PLAIN = Spec(
+    name="motor-speed",
+    title="Motor speed",
+    app_name="motor",
+    app_version="2.3.0+build.5",
+    cluster_name="docs-demo",
+    method=Method.STANDARD,
+    image="registry.example.org/motor:2.3.0",
+)
+FULL = replace(
+    PLAIN,
+    system=System(
+        resources=Resources("0.25", "128M", "400m", "256Mi"),
+        privileged=True,
+        environment=(Variable("MQTT", "<% secrets.mqtt %>"), Variable("KELVIN_APP_NAME", "a lie")),
+        ports=(
+            Port("ui", 1880, host_port=80),
+            Port("opc", 4840, "UDP", service_port=4840),
+            Port("web", 8080, service_port=8080, exposed=True, exposed_port=30080),
+        ),
+        volumes=(
+            Volume("settings", VolumeKind.TEXT, "/etc/settings.ini", data="W2Fd", mode="0644"),
+            Volume("key", VolumeKind.SECRET, "/run/key", secret="<% secrets.key %>", mode="0400"),
+            Volume("dev", VolumeKind.HOST, "/dev/ttyS0", source="/dev/ttyS0"),
+            Volume("data", VolumeKind.PERSISTENT, "/data"),
+        ),
+        liveness=Probe(ProbeKind.EXEC, command=("true",)),
+        readiness=Probe(ProbeKind.HTTP, "/health", 8080, headers=(("A", "b"),), initial_delay=2),
+        metrics=(9100, "/metrics"),
+    ),
+    configuration={"note": "<% secrets.note %> " + "long " * 40, "rate": 5},
+    payload={"spec_version": "5.0.0", "name": "motor"},
+)
+
+
+def container(spec, locks=(), revision=3):
+    return render(spec, locks, revision, HERE)[-1]
+
+
+def test_every_field_has_its_place():
+    volume, made = render(FULL, (), 3, HERE)
+    assert volume["kind"] == "Volume"
+    assert volume["metadata"]["name"] == "kelvin-motor-speed-data"
+    assert volume["metadata"]["labels"]["kelvin-provision/workload"] == "motor-speed"
+    files = made["spec"].pop("files")
+    assert made["spec"] == {
+        "image": "registry.example.org/motor:2.3.0",
+        "pull": "missing",
+        "environment": {
+            "MQTT": "<% secrets.mqtt %>",
+            "KELVIN_APP_NAME": "motor",
+            "KELVIN_WORKLOAD_NAME": "motor-speed",
+            "KELVIN_CLUSTER_NAME": "docs-demo",
+        },
+        "resources": {"nano_cpus": 400_000_000, "cpu_shares": 256, "memory": 268_435_456, "memory_reservation": 128_000_000},
+        "privileged": True,
+        "ports": [
+            {"name": "ui", "port": 1880, "protocol": "tcp", "published": 80},
+            {"name": "opc", "port": 4840, "protocol": "udp", "published": None},
+            {"name": "web", "port": 8080, "protocol": "tcp", "published": 30080},
+        ],
+        "binds": [{"source": "/dev/ttyS0", "target": "/dev/ttyS0"}],
+        "volumes": [{"name": "kelvin-motor-speed-data", "target": "/data"}],
+        "liveness": {
+            "kind": "exec",
+            "path": "/",
+            "port": 0,
+            "scheme": "HTTP",
+            "headers": [],
+            "command": ["true"],
+            "initial_delay": 0,
+            "period": 10,
+            "timeout": 1,
+            "failure_threshold": 3,
+            "success_threshold": 1,
+        },
+        "readiness": {
+            "kind": "http_get",
+            "path": "/health",
+            "port": 8080,
+            "scheme": "HTTP",
+            "headers": [["A", "b"]],
+            "command": [],
+            "initial_delay": 2,
+            "period": 10,
+            "timeout": 1,
+            "failure_threshold": 3,
+            "success_threshold": 1,
+        },
+    }
+    assert files == [
+        {"path": "/opt/kelvin/share/app.yaml", "mode": "0644", "text": "spec_version: 5.0.0\nname: motor\n"},
+        {"path": "/opt/kelvin/share/config.yaml", "mode": "0644", "text": "note: '<% secrets.note %> " + "long " * 40 + "'\nrate: 5\n"},
+        {"path": "/etc/settings.ini", "mode": "0644", "base64": "W2Fd"},
+        {"path": "/run/key", "mode": "0400", "text": "<% secrets.key %>"},
+    ]
+    assert base64.b64decode(files[2]["base64"]) == b"[a]"
+    labels = made["metadata"]["labels"]
+    assert len(labels.pop("kelvin-provision/spec-hash")) == 64
+    assert made["metadata"] == {
+        "name": "motor-speed",
+        "labels": {
+            "app.kubernetes.io/name": "motor",
+            "app.kubernetes.io/instance": "motor-speed",
+            "app.kubernetes.io/version": "2.3.0+build.5",
+            "app.kubernetes.io/managed-by": "kelvin-provision",
+            "kelvin-provision/workload": "motor-speed",
+            "kelvin-provision/revision": "3",
+            "prometheus.io/scrape": "true",
+            "prometheus.io/port": "9100",
+            "prometheus.io/path": "/metrics",
+        },
+        "annotations": {"kelvin-provision/image": "registry.example.org/motor:2.3.0"},
+    }
+
+
+def test_a_staged_image_is_meant_by_its_id_and_never_pulled():
+    lock = lock_of(make_image([tar_of({"a": b"a"})]), PLAIN.image)
+    spec = container(PLAIN, (lock,))["spec"]
+    assert (spec["image"], spec["pull"]) == (lock.config.digest, "never")
+
+
+def test_a_name_that_may_move_is_pulled_each_time():
+    assert container(replace(PLAIN, image="motor:latest"))["spec"]["pull"] == "always"
+
+
+def test_a_request_without_a_cluster_name_gets_that_of_the_box():
+    assert container(replace(PLAIN, cluster_name=""))["spec"]["environment"]["KELVIN_CLUSTER_NAME"] == "plant-7"
+
+
+def test_nothing_given_is_nothing_written():
+    spec = container(PLAIN)["spec"]
+    assert spec["resources"] == {"nano_cpus": 0, "cpu_shares": 0, "memory": 0, "memory_reservation": 0}
+    assert (spec["files"], spec["ports"], spec["liveness"], spec["readiness"]) == ([], [], None, None)
+
+
+def test_the_revision_alone_does_not_change_the_hash():
+    hashes = {container(FULL, revision=revision)["metadata"]["labels"]["kelvin-provision/spec-hash"] for revision in (1, 2)}
+    assert len(hashes) == 1
+    assert hashes == {spec_hash(container(FULL))}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(PLAIN, configuration={"rate": 6}),
+        replace(PLAIN, app_version="2.3.1"),
+        replace(PLAIN, image="registry.example.org/motor:2.3.1"),
+        replace(PLAIN, system=System(privileged=True)),
+        replace(PLAIN, system=System(metrics=(1, "/"))),
+        replace(PLAIN, system=System(readiness=Probe(ProbeKind.TCP, port=1))),
+    ],
+)
+def test_everything_else_does(other):
+    assert spec_hash(container(other)) != spec_hash(container(PLAIN))
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        (replace(PLAIN, manifests=({"kind": "Pod"},)), "manifests: plain Kubernetes objects cannot be applied, this box has no Kubernetes"),
+        (replace(PLAIN, name="m"), "name: a container's name needs two characters on Docker Engine"),
+        (replace(PLAIN, node_name="edge-2"), "node_name: edge-2 is another node; this one is edge-1"),
+        (
+            replace(PLAIN, system=System(ports=(Port("web", 8080, service_port=80),))),
+            (
+                "system.ports.web: service.port 80 is not container_port 8080; "
+                "Docker Engine does not translate ports between containers, so both must be the same"
+            ),
+        ),
+        (
+            replace(PLAIN, system=System(ports=(Port("web", 80, service_port=80, exposed=True),))),
+            "system.ports.web: exposed needs an exposed_port, Docker Engine would choose another one at every start",
+        ),
+        (
+            replace(PLAIN, system=System(resources=Resources(memory_limit="1Mi"))),
+            "system.resources.limits.memory: 1Mi is less than Docker Engine's least, 6Mi",
+        ),
+        (
+            replace(PLAIN, system=System(resources=Resources(memory_request="1G", memory_limit="256Mi"))),
+            "system.resources.requests.memory: 1G is more than the limit, 256Mi",
+        ),
+        (
+            replace(PLAIN, system=System(resources=Resources(cpu_limit="much"))),
+            "system.resources.limits.cpu: much is not an amount of CPU such as 0.4 or 400m",
+        ),
+    ],
+)
+def test_what_a_docker_box_cannot_do_is_refused_by_name(spec, words):
+    with pytest.raises(RequestRefused) as caught:
+        container(spec)
+    assert caught.value.evidence == (words,)
+    assert str(caught.value) == f"{spec.name}: {words}"
+
+
+def test_all_findings_come_at_once():
+    ports = (Port("a", 1, service_port=2), Port("b", 3, service_port=4))
+    with pytest.raises(RequestRefused) as caught:
+        container(replace(PLAIN, node_name="edge-2", system=System(ports=ports)))
+    assert len(caught.value.evidence) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "bytes_"),
+    [("1K", 1000), ("1Ki", 1024), ("1.5M", 1_500_000), ("256Mi", 268_435_456), ("2G", 2_000_000_000), ("0.5Gi", 536_870_912)],
+)
+def test_memory(text, bytes_):
+    assert bytes_of(text, "x") == bytes_
+
+
+@pytest.mark.parametrize(
+    ("text", "nano", "shares"), [("0.4", 400_000_000, 409), ("400m", 400_000_000, 409), ("2", 2_000_000_000, 2048), ("1m", 1_000_000, 2)]
+)
+def test_cpu(text, nano, shares):
+    assert (nano_cpus_of(text, "x"), shares_of(text, "x")) == (nano, shares)
+
+
+@pytest.mark.parametrize("text", ["", "1T", "-1K", "1 K", "1e3"])
+def test_other_amounts_of_memory_are_refused(text):
+    with pytest.raises(RequestRefused, match="limits"):
+        bytes_of(text, "limits.memory")
