@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from kelvin_provision.cluster.kubernetes.answers import Busy, Denied, Gone, Refused, meaning
+from kelvin_provision.cluster.kubernetes.answers import Busy, Denied, Refused, meaning
 from kelvin_provision.cluster.protocol import MANAGER
 from kelvin_provision.errors import ClusterDenied, ClusterUnreachable, PermissionRefused, SettingsInvalid
 from kelvin_provision.files.durable import private_folder
@@ -280,19 +281,28 @@ class Watch:
             for chunk in self._answer.stream(None, decode_content=False):
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in filter(None, lines):
-                    event = json.loads(line)
+                    event = _event(line)
                     if event["type"] == "ERROR":
                         raise meaning(int(event["object"].get("code") or 500), json.dumps(event["object"]))
                     yield event["type"], event["object"]
 
     def close(self) -> None:
         """End it now, even while another thread waits for its next event."""
-        with suppress(OSError, ValueError, AttributeError):
-            self._answer.shutdown()
+        connection = self._answer.connection
+        if connection is None or connection.sock is None:  # ended by itself
+            return
+        with suppress(OSError):
+            # Not the TLS socket's own: that one forgets its keys first, and the reader would take ciphers for text.
+            socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+
+
+def _event(line: bytes) -> Object:
+    try:
+        found: Object = json.loads(line)
+    except ValueError as error:
+        raise Busy("the server's event is cut off") from error
+    return found
 
 
 def _query(**given: str) -> list[tuple[str, str]]:
     return [(name, value) for name, value in given.items() if value]
-
-
-__all__ = ["Api", "Gone", "Refused", "Watch"]

@@ -68,7 +68,8 @@ def _troubles(item: Object, pods: Sequence[Object], events: Sequence[Object]) ->
 
 
 def _trouble_words(runners: Sequence[Object], pods: Sequence[Object], events: Sequence[Object]) -> list[str]:
-    return [trouble.why for item in runners for trouble in _troubles(item, pods, events)]
+    found = [trouble.why for item in runners for trouble in _troubles(item, pods, events)]
+    return found + [said.why for item in runners if (said := health(item)).phase is Phase.FAILED and item.get("kind") == "Pod"]
 
 
 def _waiting_words(pods: Sequence[Object]) -> list[str]:

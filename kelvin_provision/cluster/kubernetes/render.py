@@ -37,6 +37,8 @@ def render(spec: Spec, locks: Sequence[ImageLock], revision: int, context: Conte
 def _rendered(spec: Spec, locks: Sequence[ImageLock], context: Context) -> tuple[list[Object], list[str]]:
     files = volumes.collect(spec)
     image = manifests.pinned(spec.image, locks) if locks else spec.image
+    if not image:
+        files.findings.append(f"image: {spec.image} was not staged")
     host = Reference.parse(spec.image).host
     pulls = [manifests.pull_secret_name(spec.name, host)] if host in context.pull_hosts else []
     template = pod.template(spec, image, files, context, pulls)

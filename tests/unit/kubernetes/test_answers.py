@@ -1,0 +1,65 @@
+"""What the server's refusals mean: bodies as Kubernetes 1.20 and 1.36 send them."""
+
+import json
+
+import pytest
+
+from kelvin_provision.cluster.kubernetes.answers import Busy, Denied, Gone, Refused, meaning
+
+
+def body(message, **details):
+    return json.dumps({"kind": "Status", "message": message, "details": details} if details else {"kind": "Status", "message": message})
+
+
+CONFLICT = {"reason": "FieldManagerConflict", "message": 'conflict with "kubectl"', "field": ".spec.replicas"}
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "finding"),
+    [
+        (403, body('pods "x" is forbidden: exceeded quota: q'), "denied"),
+        (403, body("namespace x is forbidden: unable to create new content because it is being terminated"), "namespace-terminating"),
+        (404, body('namespaces "x" not found', kind="namespaces", name="x"), "namespace-missing"),
+        (404, body('pods "x" not found', kind="pods", name="x"), "missing"),
+        (404, "404 page not found", "unknown-kind"),
+        (409, body("Apply failed with 1 conflict", causes=[CONFLICT]), "field-conflict"),
+        (409, body('namespace "x": object is being deleted'), "namespace-terminating"),
+        (400, body("json: cannot unmarshal"), "invalid-object"),
+        (400, body('admission webhook "no.example" denied the request'), "denied"),
+        (422, body("spec.selector: Invalid value: field is immutable"), "immutable-field"),
+        (422, body("spec: Forbidden: updates to statefulset spec for fields other than"), "immutable-field"),
+        (422, body("spec.ports[0].nodePort: Invalid value: 30080: provided port is already allocated"), "port-taken"),
+        (422, body("spec.replicas: Invalid value: -1"), "invalid-object"),
+        (500, body("failed to create typed patch object: .spec.replica: field not declared in schema"), "invalid-object"),
+        (500, body("unable to convert unstructured object to apps/v1"), "invalid-object"),
+    ],
+)
+def test_what_does_not_heal_by_trying_again(code, text, finding):
+    found = meaning(code, text)
+    assert isinstance(found, Refused)
+    assert found.finding == finding
+    assert str(found)
+
+
+def test_a_conflict_names_manager_and_field():
+    found = meaning(409, body("Apply failed", causes=[CONFLICT]))
+    assert str(found) == 'others manage these fields: .spec.replicas (conflict with "kubectl")'
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "kind"),
+    [
+        (401, body("Unauthorized"), Denied),
+        (403, body('deployments.apps is forbidden: User "x" cannot list resource "deployments" in API group "apps"'), Denied),
+        (403, body('error looking up service account app/default: serviceaccount "default" not found'), Busy),
+        (500, body('No API token found for service account "default"'), Busy),
+        (500, body("etcdserver: leader changed"), Busy),
+        (429, b"too many requests", Busy),
+        (503, None, Busy),
+        (409, body("the object has been modified"), Busy),
+        (410, body("too old resource version"), Gone),
+        (502, "[1]", Busy),
+    ],
+)
+def test_what_may_heal_and_what_is_forbidden(code, text, kind):
+    assert type(meaning(code, text)) is kind

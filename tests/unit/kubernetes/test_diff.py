@@ -1,0 +1,67 @@
+"""What would change, by path and never by value."""
+
+import pytest
+
+from kelvin_provision.cluster.kubernetes.diff import change, changed, gone, owned_by
+from kelvin_provision.cluster.protocol import OWNER, REVISION, Change, Op
+
+
+def thing(spec, **metadata):
+    return {"kind": "Deployment", "metadata": {"name": "m", **metadata}, "spec": spec}
+
+
+def test_what_is_not_there_is_made():
+    assert change("w", None, thing({})) == Change(Op.CREATE, "w", "Deployment/m", "not on the cluster")
+
+
+def test_what_the_server_writes_by_itself_is_no_change():
+    live = thing({"a": 1}, resourceVersion="1", generation=1, uid="u", managedFields=[], creationTimestamp="t", annotations={REVISION: "1"})
+    outcome = thing({"a": 1}, resourceVersion="2", generation=2, uid="u", annotations={REVISION: "2"}) | {"status": {"x": 1}}
+    assert change("w", live, outcome) == Change(Op.KEEP, "w", "Deployment/m", "as it should be")
+
+
+def test_a_change_names_its_fields():
+    live = thing({"containers": [{"name": "c", "image": "x:1"}], "replicas": 1})
+    outcome = thing({"containers": [{"name": "c", "image": "x:2"}], "replicas": 2})
+    assert change("w", live, outcome) == Change(Op.UPDATE, "w", "Deployment/m", "spec.containers[c].image, spec.replicas")
+
+
+def test_many_changes_are_counted():
+    live, outcome = thing(dict.fromkeys("abcdef", 1)), thing(dict.fromkeys("abcdef", 2))
+    assert change("w", live, outcome).why == "spec.a, spec.b, spec.c, spec.d and 2 more"
+
+
+def test_what_goes():
+    assert gone("w", thing({})) == Change(Op.DELETE, "w", "Deployment/m", "no longer in the workload")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "paths"),
+    [
+        ({"a": 1}, {"a": 1}, []),
+        ({"a": 1}, {"b": 1}, ["a", "b"]),
+        ({"a": {"b": 1}}, {"a": {"b": 2}}, ["a.b"]),
+        ({"a": [1, 2]}, {"a": [1, 3]}, ["a[1]"]),
+        ({"a": [1, 2]}, {"a": [1]}, ["a"]),
+        ({"a": [{"name": "x"}]}, {"a": [{"name": "x"}, {"name": "y", "v": 1}]}, ["a[y]"]),
+        ({"a": [{"name": "x"}, {"name": "y"}]}, {"a": [{"name": "y"}, {"name": "x"}]}, ["a"]),
+        ({"a": [{"name": "x", "v": 1}, {"name": "x", "v": 2}]}, {"a": [{"name": "x", "v": 1}, {"name": "x", "v": 3}]}, ["a[1].v"]),
+        ({"a": [{"name": "x", "l": [1]}]}, {"a": [{"name": "x", "l": [2]}]}, ["a[x].l[0]"]),
+        ({"a": 1}, {"a": [1]}, ["a"]),
+    ],
+)
+def test_paths_of_what_differs(old, new, paths):
+    assert sorted(changed(old, new)) == paths
+
+
+@pytest.mark.parametrize(
+    ("live", "mine"),
+    [
+        (None, True),
+        (thing({}, labels={OWNER: "w"}), True),
+        (thing({}, labels={OWNER: "v"}), False),
+        (thing({}), False),
+    ],
+)
+def test_only_our_label_makes_it_ours(live, mine):
+    assert owned_by(live, "w") is mine

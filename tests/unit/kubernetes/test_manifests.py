@@ -1,0 +1,148 @@
+"""Plain objects: as they are, but for what we promise to change."""
+
+from dataclasses import replace
+
+import pytest
+
+from kelvin_provision.cluster.kubernetes.objects import Context
+from kelvin_provision.cluster.kubernetes.render import render
+from kelvin_provision.cluster.protocol import OWNER, SPEC_HASH
+from kelvin_provision.errors import RequestRefused
+from kelvin_provision.refs import Descriptor, Platform, Reference
+from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.words import Method
+from kelvin_provision.spec.workload import Spec
+
+D = "sha256:" + "a" * 64
+CONTEXT = Context(namespace="app", node_name="edge-1")
+LOCK = ImageLock(
+    Reference.parse("reg.example/web:1"),
+    Platform("linux", "amd64"),
+    Descriptor("application/vnd.oci.image.manifest.v1+json", D, 1),
+    Descriptor("application/vnd.oci.image.config.v1+json", "sha256:" + "b" * 64, 1),
+    (),
+)
+
+
+def template(image="reg.example/web:1", **spec):
+    container = {"name": "c", "image": image, "imagePullPolicy": "Always"}
+    return {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [container], **spec}}
+
+
+def thing(kind="Deployment", version="apps/v1", **spec):
+    return {"apiVersion": version, "kind": kind, "metadata": {"name": "web"}, "spec": spec}
+
+
+def rendered(*given, method=Method.STAGED, locks=(LOCK,), context=CONTEXT):
+    spec = Spec("web", "Web", "web", "1.0", "c", method, manifests=given)
+    return render(spec, locks if method.staged else (), 1, context)
+
+
+def refused(*given):
+    with pytest.raises(RequestRefused) as error:
+        rendered(*given)
+    return error.value.evidence
+
+
+def test_staged_pods_are_pinned_kept_on_this_node_and_labelled():
+    given = thing(replicas=2, selector={"matchLabels": {"app": "web"}}, template=template())
+    before = repr(given)
+    (found,) = rendered(given)
+    assert repr(given) == before
+    pod = found["spec"]["template"]
+    assert pod["metadata"]["labels"] == {"app": "web", OWNER: "web"}
+    assert len(pod["metadata"]["annotations"][SPEC_HASH]) == 64
+    assert pod["spec"] == {
+        "containers": [{"name": "c", "image": f"reg.example/web:1@{D}", "imagePullPolicy": "IfNotPresent"}],
+        "nodeSelector": {"kubernetes.io/hostname": "edge-1"},
+    }
+    assert found["spec"]["selector"] == {"matchLabels": {"app": "web"}}
+    assert found["metadata"]["namespace"] == "app"
+    assert found["metadata"]["labels"][OWNER] == "web"
+
+
+def test_a_standard_request_keeps_images_and_pull_policy():
+    (found,) = rendered(thing(template=template()), method=Method.STANDARD)
+    pod = found["spec"]["template"]["spec"]
+    assert pod == {"containers": [{"name": "c", "image": "reg.example/web:1", "imagePullPolicy": "Always"}]}
+
+
+def test_both_limits_of_a_rolling_update_are_written():
+    (found,) = rendered(thing(template=template()))
+    assert found["spec"]["strategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}}
+    (found,) = rendered(thing(template=template(), strategy={"rollingUpdate": {"maxSurge": 2}}))
+    assert found["spec"]["strategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 2, "maxUnavailable": "25%"}}
+    (found,) = rendered(thing(template=template(), strategy={"type": "Recreate", "rollingUpdate": None}))
+    assert found["spec"]["strategy"] == {"type": "Recreate"}
+
+
+def test_service_ports_get_their_protocol():
+    (found,) = rendered(thing("Service", "v1", ports=[{"port": 80}, {"port": 53, "protocol": "UDP"}]))
+    assert found["spec"]["ports"] == [{"port": 80, "protocol": "TCP"}, {"port": 53, "protocol": "UDP"}]
+
+
+def test_lists_are_opened_and_sorted_by_what_leans_on_what():
+    nested = {"apiVersion": "v1", "kind": "List", "items": [thing(template=template()), thing("Widget", "example.com/v1")]}
+    found = rendered(nested, thing("Service", "v1"), thing("CustomResourceDefinition", "apiextensions.k8s.io/v1"))
+    assert [item["kind"] for item in found] == ["CustomResourceDefinition", "Service", "Deployment", "Widget"]
+
+
+def test_what_belongs_to_the_whole_cluster_gets_no_namespace():
+    (found,) = rendered(thing("ClusterRole", "rbac.authorization.k8s.io/v1"))
+    assert "namespace" not in found["metadata"]
+
+
+def test_our_own_namespace_is_left_out_and_another_refused():
+    ours = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "app"}}
+    assert [item["kind"] for item in rendered(ours, thing("Service", "v1"))] == ["Service"]
+    other = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "other"}}
+    elsewhere = thing("Service", "v1") | {"metadata": {"name": "s", "namespace": "other"}}
+    assert refused(other, elsewhere) == (
+        "Namespace/other: everything goes to the namespace app; leave this object out",
+        "Service/s: namespace other is not ours, everything goes to app; leave metadata.namespace out",
+    )
+
+
+def test_what_cannot_be_found_again_or_hides_a_secret_is_refused():
+    nameless = {"kind": "Service", "metadata": {"generateName": "x-"}}
+    open_secret = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"a": "<% secrets.b %>"}}
+    assert refused(nameless, open_secret) == (
+        "Service/?: apiVersion and kind are needed",
+        "Service/?: metadata.name is needed, a generated name cannot be found again",
+        "ConfigMap/c: a secret does not belong in a ConfigMap; make it a Secret",
+    )
+
+
+def test_images_that_were_not_staged_are_named():
+    assert refused(thing(template=template("reg.example/other:1")), thing("DaemonSet", template=template("UPPER"))) == (
+        "Deployment/web: reg.example/other:1 was not staged",
+        "DaemonSet/web: UPPER was not staged",
+    )
+
+
+def test_a_pod_and_a_cron_job_are_rewritten_too():
+    alone = {"apiVersion": "v1", "kind": "Pod"} | template() | {"metadata": {"name": "p"}}
+    cron = thing("CronJob", "batch/v1", jobTemplate={"spec": {"template": template()}})
+    first, second = rendered(alone, cron)
+    assert first["spec"]["containers"][0]["image"] == f"reg.example/web:1@{D}"
+    assert first["metadata"]["labels"][OWNER] == "web"
+    inner = second["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    assert inner["containers"][0]["imagePullPolicy"] == "IfNotPresent"
+
+
+def test_logins_are_added_to_those_that_are_there():
+    context = replace(CONTEXT, pull_hosts=frozenset({"reg.example"}))
+    secret, found = rendered(thing(template=template(imagePullSecrets=[{"name": "mine"}])), context=context)
+    name = secret["metadata"]["name"]
+    assert found["spec"]["template"]["spec"]["imagePullSecrets"] == [{"name": "mine"}, {"name": name}]
+
+
+def test_an_image_that_nobody_can_read_is_left_to_the_cluster():
+    (found,) = rendered(thing(template=template("UPPER")), method=Method.STANDARD)
+    assert found["spec"]["template"]["spec"]["containers"][0]["image"] == "UPPER"
+
+
+def test_claims_of_a_stateful_set_carry_our_label_so_that_undeploy_finds_them():
+    given = thing("StatefulSet", template=template(), volumeClaimTemplates=[{"metadata": {"name": "data"}}])
+    (found,) = rendered(given)
+    assert found["spec"]["volumeClaimTemplates"] == [{"metadata": {"name": "data", "labels": {OWNER: "web"}}}]

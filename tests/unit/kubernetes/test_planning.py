@@ -1,0 +1,87 @@
+"""The pure parts of a plan: ports, pods made from templates, notes."""
+
+from kelvin_provision.cluster.kubernetes.inventory import superfluous
+from kelvin_provision.cluster.kubernetes.objects import revision_of, template_hash
+from kelvin_provision.cluster.kubernetes.planning import defined, foreign, notes, pod_of
+from kelvin_provision.cluster.kubernetes.ports import any_claims, taken
+from kelvin_provision.cluster.kubernetes.wire import filled
+from kelvin_provision.cluster.protocol import OWNER, Finding
+
+
+def service(name, port, workload=None, **more):
+    labels = {OWNER: workload} if workload else {}
+    metadata = {"name": name, "namespace": "app", "labels": labels}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"ports": [{"nodePort": port, **more}]}}
+
+
+def pod(name, port, phase="Running"):
+    container = {"name": "c", "ports": [{"containerPort": 1, "hostPort": port}]}
+    return {"kind": "Pod", "metadata": {"name": name, "namespace": "x"}, "spec": {"containers": [container]}, "status": {"phase": phase}}
+
+
+def test_a_port_that_somebody_has_is_named_with_who_has_it():
+    wanted = {"w": [service("w", 30080)]}
+    assert list(taken(wanted, [service("other", 30080)])) == [
+        Finding("port-taken", "w", "Service/w", "node port 30080/TCP is taken by Service/other in app")
+    ]
+
+
+def test_two_wanted_workloads_cannot_have_one_port():
+    wanted = {"v": [pod("v", 80)], "w": [pod("w", 80)]}
+    assert [finding.message for finding in taken(wanted, [])] == ["host port 80/TCP is taken by Pod/v of v"]
+
+
+def test_a_port_of_ours_that_has_ended_or_speaks_another_protocol_is_free():
+    wanted = {"w": [service("w", 30080), pod("w", 80)]}
+    live = [service("w", 30080, "w"), service("u", 30080, protocol="UDP"), pod("done", 80, "Succeeded")]
+    assert list(taken(wanted, live)) == []
+    assert any_claims(wanted)
+    assert not any_claims({"w": [service("w", None)]})
+
+
+def test_a_pod_is_made_from_a_template_with_the_claims_that_it_would_get():
+    spec = {"template": {"spec": {"containers": []}}, "volumeClaimTemplates": [{"metadata": {"name": "data"}}]}
+    made = pod_of({"kind": "StatefulSet", "metadata": {"name": "s", "namespace": "app"}, "spec": spec})
+    assert made == {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "s-trial", "namespace": "app"},
+        "spec": {"containers": [], "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]},
+    }
+    assert pod_of({"kind": "Service", "metadata": {"name": "s"}}) is None
+
+
+def test_an_interruption_is_said_with_its_reason():
+    container = {"ports": [{"containerPort": 1, "hostPort": 80}]}
+    body = {"containers": [container], "volumes": [{"persistentVolumeClaim": {"claimName": "w-data"}}, {"configMap": {}}]}
+    found = {"kind": "Deployment", "metadata": {"name": "w"}, "spec": {"strategy": {"type": "Recreate"}, "template": {"spec": body}}}
+    assert list(notes("w", [found])) == ["w: short interruption: two pods cannot run side by side (host port 80, persistent volume w-data)"]
+
+
+def test_whose_it_is_instead():
+    item = service("x", 1)
+    assert foreign(item, service("x", 1)) == "Service/x exists already and does not carry our label"
+    assert foreign(item, service("x", 1, "other")) == "Service/x exists already and belongs to the workload other"
+
+
+def test_the_kinds_that_a_definition_brings():
+    spec = {"group": "example.com", "names": {"kind": "Widget"}, "versions": [{"name": "v1"}, {"name": "v2"}]}
+    found = {"kind": "CustomResourceDefinition", "spec": spec}
+    assert list(defined(found)) == [("example.com/v1", "Widget"), ("example.com/v2", "Widget")]
+
+
+def test_data_is_never_superfluous():
+    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "c"}}
+    there = [claim, service("old", 1), service("new", 1)]
+    assert superfluous(there, [service("new", 1)]) == [service("old", 1)]
+
+
+def test_a_config_map_is_sent_as_it_is():
+    config = {"kind": "ConfigMap", "data": {"app.yaml": "<% secrets.a %>"}}
+    assert filled(config, lambda name: "value") == config
+    assert filled({"kind": "Secret", "stringData": {"a": "<% secrets.a %>"}}, lambda name: "value")["stringData"] == {"a": "value"}
+
+
+def test_what_has_no_stamp_has_no_revision_and_no_template():
+    assert revision_of({"metadata": {}}) is None
+    assert template_hash({"kind": "ConfigMap"}) is None

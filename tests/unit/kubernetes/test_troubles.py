@@ -1,0 +1,133 @@
+"""What waiting cannot heal, and what only time can tell."""
+
+import pytest
+
+from kelvin_provision.cluster.kubernetes.troubles import deaths, ending, fresh, refusals, troubles
+from kelvin_provision.cluster.protocol import SPEC_HASH, Patience
+
+
+def pod(*statuses, conditions=(), name="m-1", **metadata):
+    status = {"containerStatuses": list(statuses), "conditions": list(conditions)}
+    return {"kind": "Pod", "metadata": {"name": name, "uid": "u1", **metadata}, "status": status}
+
+
+def waiting(reason, message=None, **more):
+    return {"name": "c", "restartCount": 0, "state": {"waiting": {"reason": reason} | ({"message": message} if message else {})}, **more}
+
+
+def ended(code=3, reason="Error", **more):
+    return {"terminated": {"exitCode": code, "reason": reason, **more}}
+
+
+def event(reason, message, uid="u1"):
+    return {"reason": reason, "message": message, "involvedObject": {"uid": uid}}
+
+
+def told(found, events=(), patience=None):
+    return [(trouble.why, trouble.final) for trouble in troubles([found], events, patience or Patience())]
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "final"),
+    [
+        ("ErrImagePull", 'failed to resolve "x:1": not found', True),
+        ("ErrImagePull", "pull access denied", True),
+        ("ErrImagePull", "dial tcp: i/o timeout", False),
+        ("ImagePullBackOff", 'Back-off pulling image "x:1"', False),
+        ("ErrImageNeverPull", "image is not present", True),
+        ("InvalidImageName", "couldn't parse", True),
+        ("CreateContainerConfigError", 'secret "x" not found', True),
+        ("CreateContainerConfigError", "failed to sync configmap cache: timed out waiting for the condition", False),
+        ("CreateContainerError", "context deadline exceeded", False),
+        ("RunContainerError", "no such file", True),
+    ],
+)
+def test_a_container_that_cannot_begin(reason, message, final):
+    assert told(pod(waiting(reason, message))) == [(f"pod m-1: {reason}: {message}", final)]
+
+
+def test_the_back_off_says_why_with_the_word_of_the_event():
+    events = [
+        event("Failed", 'Failed to pull image "x:1": not found'),
+        event("Failed", "Error: ImagePullBackOff"),
+        event("Failed", "no", "u2"),
+    ]
+    (found,) = told(pod(waiting("ImagePullBackOff", 'Back-off pulling image "x:1"')), events)
+    assert found == ('pod m-1: ImagePullBackOff: Back-off pulling image "x:1": Failed to pull image "x:1": not found', True)
+
+
+def test_error_and_back_off_of_one_image_are_one_trouble():
+    one, two = (next(troubles([pod(waiting(reason, "x"))], (), Patience())) for reason in ("ErrImagePull", "ImagePullBackOff"))
+    assert one.key == two.key
+
+
+@pytest.mark.parametrize(
+    ("status", "count"),
+    [
+        ({"restartCount": 0, "state": {"running": {}}}, 0),
+        ({"restartCount": 0, "state": ended()}, 1),
+        ({"restartCount": 1, "state": {"running": {}}, "lastState": ended()}, 1),
+        ({"restartCount": 1, "state": ended(), "lastState": ended()}, 2),
+        ({"restartCount": 1, "state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": ended()}, 2),
+        ({"restartCount": 0, "state": {"waiting": {"reason": "ContainerCreating"}}}, 0),
+    ],
+)
+def test_ends_are_counted_before_the_restart_that_follows(status, count):
+    assert deaths(status) == count
+
+
+def test_a_second_end_is_final_and_says_how():
+    status = {"name": "c", "restartCount": 1, "state": ended(137, "OOMKilled", message=" too much \n")}
+    assert told(pod(status)) == [("pod m-1: container c ended 2 times, last with exit code 137 (OOMKilled): too much", True)]
+
+
+def test_one_end_is_not_enough():
+    assert told(pod({"name": "c", "restartCount": 0, "state": ended()})) == []
+
+
+def test_a_container_that_has_done_its_work_is_no_trouble():
+    assert told(pod({"name": "c", "restartCount": 2, "state": ended(0, "Completed")})) == []
+
+
+def test_a_ready_pod_is_no_trouble_however_often_it_was_restarted():
+    status = {"name": "c", "restartCount": 9, "state": {"running": {}}}
+    assert told(pod(status, conditions=[{"type": "Ready", "status": "True"}])) == []
+
+
+def test_init_containers_count_too():
+    found = pod()
+    found["status"]["initContainerStatuses"] = [waiting("ErrImageNeverPull", "absent")]
+    assert told(found) == [("pod m-1: ErrImageNeverPull: absent", True)]
+
+
+def test_an_unschedulable_pod_may_find_its_place():
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes are available"}
+    assert told(pod(conditions=[condition])) == [("pod m-1: Unschedulable: 0/1 nodes are available", False)]
+
+
+def test_a_mount_that_does_not_work_is_told_while_nothing_has_begun():
+    events = [event("FailedMount", 'configmap "x" not found'), event("Killing", "no matter")]
+    assert told(pod(waiting("ContainerCreating")), events) == [('pod m-1: FailedMount: configmap "x" not found', False)]
+    assert told(pod({"name": "c", "state": {"running": {}}}), events) == []
+
+
+def test_how_a_container_ended():
+    assert ending({"state": {"running": {}}, "lastState": ended(1)}) == "exit code 1 (Error)"
+    assert ending({"state": {"running": {}}}) == "no exit code"
+
+
+def test_only_pods_of_this_version_count():
+    notes = {"annotations": {SPEC_HASH: "new"}}
+    new, old = pod(name="new", **notes), pod(name="old", annotations={SPEC_HASH: "old"})
+    going = pod(name="going", deletionTimestamp="2026-01-01T00:00:00Z", **notes)
+    assert fresh([new, old, going], "new") == [new]
+    assert fresh([new, old, going], None) == [new, old]
+
+
+def test_a_controller_that_may_make_no_pods():
+    failure = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota"}
+    deployment = {"kind": "Deployment", "metadata": {"name": "m", "uid": "u1"}, "status": {"conditions": [failure]}}
+    assert [trouble.why for trouble in refusals(deployment, ())] == ["Deployment/m: FailedCreate: exceeded quota"]
+    daemon = {"kind": "DaemonSet", "metadata": {"name": "d", "uid": "u1"}}
+    events = [event("FailedCreate", "forbidden"), event("FailedCreate", "other", "u2"), event("Failed", "x")]
+    assert [(trouble.why, trouble.final) for trouble in refusals(daemon, events)] == [("DaemonSet/d: FailedCreate: forbidden", False)]
