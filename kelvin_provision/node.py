@@ -84,8 +84,18 @@ class Node:
 
             return DockerBox(self._docker_url, cluster_name=self.settings.cluster.name or "")
         from kelvin_provision.cluster.kubernetes.cluster import Kubernetes
+        from kelvin_provision.registry.auth import hosts_with_login
 
-        return Kubernetes(self.settings)
+        chosen = self.settings.cluster
+        return Kubernetes(
+            cache=private_folder(self.settings.state_dir) / "discovery.json",
+            kubeconfig=chosen.kubeconfig,
+            context=chosen.context,
+            namespace=chosen.namespace,
+            name=chosen.name or "",
+            settle=self.settings.apply.settle,
+            pull_hosts=hosts_with_login(self.settings),
+        )
 
     @property
     def _docker_url(self) -> str | None:

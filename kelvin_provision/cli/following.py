@@ -63,11 +63,11 @@ def _look(first: Revision, seen: _Seen, ledger: Ledger, store: Store, progress: 
     if found is None or found.staged is None or found.staged.number != first.number:
         return "replaced"
     revision = found.staged
+    _show_images(revision, seen, store, progress)
     state = derive(found.situation).state if revision.spec.method.instantly_apply else of_staged(revision.slot).state
     if state is not seen.state:
         seen.state = state
         progress(Note(f"{revision.workload}: {state.message.lower()}"))
-    _show_images(revision, seen, store, progress)
     if revision.blocked:
         raise StagingFailed(f"{revision.workload}: {revision.error}", hint=f"kelvin-provision workloads show -n {revision.workload}")
     if revision.error and revision.error != seen.error:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
-from kelvin_provision.errors import ProvisionError, TransferStopped
+from kelvin_provision.errors import DigestMismatch, ProvisionError, TransferStopped
 from kelvin_provision.events import Finished, Progress, Started
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision
@@ -45,10 +46,17 @@ def run(
     try:
         locks = revision.locks if revision.locks is not None else _resolve(revision, ledger, store, source, runtime)
         ledger.set_download(revision, Download.DOWNLOADING)
-        download.fetch(source, store, locks, parallel=parallel, progress=progress, stop=unwanted, backoff=PATIENCE)
-        for lock in locks:
-            put_in_runtime(lock, store, runtime, progress)
-            store.tag(lock)
+        fetch = partial(download.fetch, source, store, locks, parallel=parallel, progress=progress, stop=unwanted, backoff=PATIENCE)
+        fetch()
+        try:
+            _import_all(locks, store, runtime, progress)
+        except DigestMismatch:
+            # The disk has changed under a blob that we had verified: the wrong one is put aside, and comes once more.
+            wrong = [blob for lock in locks for blob in lock.blobs() if not store.recheck(blob)]
+            if not wrong:
+                raise
+            fetch()
+            _import_all(locks, store, runtime, progress)
     except TransferStopped:
         raise
     except ProvisionError as error:
@@ -81,6 +89,12 @@ def _resolve(revision: Revision, ledger: Ledger, store: Store, source: Source, r
         runtime.check(lock)
     ledger.set_locks(revision, locks)
     return locks
+
+
+def _import_all(locks: Sequence[ImageLock], store: Store, runtime: Runtime, progress: Progress) -> None:
+    for lock in locks:
+        put_in_runtime(lock, store, runtime, progress)
+        store.tag(lock)
 
 
 def put_in_runtime(lock: ImageLock, store: Store, runtime: Runtime, progress: Progress) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -57,6 +58,18 @@ def login(settings: Settings, host: str) -> Login | None:
         return None
     token = found.get("identitytoken") or found.get("IdentityToken") or ""
     return Login(found.get("username") or found.get("Username") or "", found.get("password") or found.get("Password") or "", token)
+
+
+def hosts_with_login(settings: Settings) -> frozenset[str]:
+    """Registries that a login is stored for, by the names in the files; helpers and passwords are not asked."""
+    found = {host for host, chosen in settings.registries.items() if chosen.auth_file}
+    path = login_file(settings, "")
+    with suppress(OSError, ValueError, AttributeError):
+        stored = json.loads(path.read_bytes()) if path else {}
+        for key in (*stored.get("auths", {}), *stored.get("credHelpers", {})):
+            host = key.removeprefix("https://").removeprefix("http://").partition("/")[0]
+            found.add(DOCKER_HUB if host == "index.docker.io" else host)
+    return frozenset(found)
 
 
 def dockerconfigjson(settings: Settings, host: str) -> str | None:
