@@ -1,0 +1,53 @@
+"""A registry in memory. It keeps the promises of `registry.protocol`; what it serves is counted, and it can be cut off."""
+
+from contextlib import contextmanager
+
+from kelvin_provision.errors import ImageNotFound, ProvisionError, RegistryUnreachable
+from kelvin_provision.registry.protocol import Resolved, Stream
+from tests.images import Image
+from tests.locks import lock_of
+
+
+class FakeSource:
+    """`images` by reference. `down` is raised by every verb; a blob breaks off after `cut` bytes, `cuts` times."""
+
+    def __init__(self) -> None:
+        self.images: dict[str, Image] = {}
+        self.served: list[tuple[str, int, int]] = []
+        self.down: ProvisionError | None = None
+        self.cut = 0
+        self.cuts = 0
+        self.wrong: set[str] = set()
+        self.ignores_ranges = False
+        self.chunk = 1000
+
+    def resolve(self, reference, platform):
+        if self.down:
+            raise self.down
+        if str(reference) not in self.images:
+            raise ImageNotFound(f"{reference}: not found")
+        image = self.images[str(reference)]
+        lock = lock_of(image, str(reference), platform)
+        return Resolved(lock, {lock.manifest.digest: image.manifest, lock.config.digest: image.blobs[lock.config.digest]})
+
+    @contextmanager
+    def blob(self, reference, blob, offset):
+        if self.down:
+            raise self.down
+        image = self.images[str(reference)]
+        data = image.manifest if blob.digest == image.digest else image.blobs[blob.digest]
+        if blob.digest in self.wrong:
+            data = bytes(len(data))
+        start = 0 if self.ignores_ranges else offset
+        yield Stream(start, self._chunks(blob.digest, data, start))
+
+    def _chunks(self, digest, data, start):
+        for at in range(start, len(data), self.chunk):
+            if self.cuts and at - start >= self.cut:
+                self.cuts -= 1
+                self.served.append((digest, start, at))
+                raise RegistryUnreachable("cut off")
+            if self.down:
+                raise self.down
+            yield data[at : at + self.chunk]
+        self.served.append((digest, start, len(data)))

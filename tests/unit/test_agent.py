@@ -1,0 +1,268 @@
+"""The agent's turns and the apply, on fakes: what a technician sees in `list` after each of them."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from kelvin_provision.agent import process, turn
+from kelvin_provision.cluster.protocol import Finding
+from kelvin_provision.errors import ApplyFailed, Locked, NothingStaged, NotReady, PlanRefused, RegistryUnreachable, UsageRefused
+from kelvin_provision.events import Note
+from kelvin_provision.files.lock import exclusive
+from kelvin_provision.node import Node
+from kelvin_provision.ops import apply, deploy, stage, undeploy, views
+from kelvin_provision.retry import Backoff
+from kelvin_provision.settings.model import ApplySettings, Settings
+from kelvin_provision.spec.words import Method
+from kelvin_provision.spec.workload import Spec
+from tests.fakes.cluster import FakeCluster
+from tests.fakes.runtime import FakeRuntime
+from tests.fakes.source import FakeSource
+from tests.images import random_image
+
+
+class Box(Node):
+    """A node with the outside world in memory; its ledger and store are real."""
+
+    def __init__(self, path):
+        self.said = []
+        super().__init__(Settings(state_dir=path, apply=ApplySettings(settle=0.0)), progress=self.said.append)
+        self.__dict__.update(source=FakeSource(), runtime=FakeRuntime(), cluster=FakeCluster())
+
+    def deploy(self, *names, version="1.0.0", method=Method.STAGED):
+        specs = []
+        for name in names:
+            image = f"r.io/{name}:{version}"
+            self.source.images.setdefault(image, random_image([3000]))
+            specs.append(Spec(name=name, title=name, app_name=name, app_version=version, cluster_name="c", method=method, image=image))
+        return deploy.run(self.ledger, specs, who="anna")
+
+    def turn(self):
+        return turn.take(self, lambda: False)
+
+    def command_apply(self, *names, everything=False):
+        found = apply.choose(self.ledger, names, everything=everything)
+        apply.refuse_unready(found, self.store)
+        with self.changing("workloads apply"):
+            return self.apply(found, who="anna", stop=lambda: False)
+
+    def states(self):
+        page = views.page(self.ledger.workloads())["data"]
+        return {item["name"]: (item["status"]["state"], item["staged"] and item["staged"]["status"]["state"]) for item in page}
+
+    def warnings(self, name):
+        return views.listed(self.ledger.workload(name))["status"]["warnings"]
+
+
+@pytest.fixture
+def box(tmp_path, monkeypatch):
+    monkeypatch.setattr(stage, "PATIENCE", Backoff(first=0.001, cap=0.001, deadline=0.01))
+    found = Box(tmp_path)
+    yield found
+    found.close()
+
+
+def test_a_staged_workload_waits_for_apply_and_then_runs(box):
+    box.deploy("a")
+    assert box.states() == {"a": ("staged", "received")}
+    assert box.turn() is True
+    assert box.states() == {"a": ("staged", "ready")}
+    box.command_apply("a")
+    assert box.states() == {"a": ("running", None)}
+    assert box.cluster.image_of("a").startswith("r.io/a:1.0.0@sha256:")
+
+
+def test_staging_does_not_touch_what_runs(box):
+    box.deploy("a")
+    box.turn()
+    box.command_apply("a")
+    calls = list(box.cluster.calls)
+    box.deploy("a", version="2.0.0")
+    box.turn()
+    assert box.cluster.calls == calls
+    assert box.states() == {"a": ("running", "ready")}
+
+
+def test_applying_needs_no_source(box):
+    box.deploy("a")
+    box.turn()
+    box.source.down = RegistryUnreachable("no route to host")
+    box.runtime.forget(box.ledger.workload("a").staged.locks[0]) if box.ledger.workload("a").staged.locks else None
+    box.command_apply("a")
+    assert box.states() == {"a": ("running", None)}
+    assert len(box.runtime.loaded) == 2  # the collector had taken it; the store gave it back
+
+
+def test_an_image_that_is_gone_everywhere_is_found_in_the_plan(box):
+    box.deploy("a")
+    box.turn()
+    (lock,) = box.ledger.workload("a").staged.locks
+    box.runtime.forget(lock)
+    box.store.path(lock.layers[0]).unlink()
+    with pytest.raises(PlanRefused) as caught:
+        box.command_apply("a")
+    assert caught.value.evidence == (
+        "a: r.io/a:1.0.0: is neither in the runtime nor in the store: deploy the workload again while there is a network [image-missing]",
+    )
+    assert ("put", "a") not in box.cluster.calls
+
+
+def test_a_group_is_applied_when_all_of_it_is_here(box):
+    box.deploy("a", "b", method=Method.INSTANT)
+    missing = box.source.images.pop("r.io/b:1.0.0")
+    box.source.down = None
+    box.turn()
+    assert box.states() == {"a": ("received", "ready"), "b": ("failed", "failed")}
+    assert box.warnings("b") == ["r.io/b:1.0.0: not found"]
+    box.source.images["r.io/b:1.0.0"] = missing
+    box.deploy("b", method=Method.INSTANT)
+    box.turn()
+    assert box.states() == {"a": ("running", None), "b": ("running", None)}
+
+
+def test_a_standard_deploy_is_applied_without_a_download(box):
+    box.deploy("a", method=Method.STANDARD)
+    assert box.states() == {"a": ("pending_deploy", None)}
+    box.turn()
+    assert box.states() == {"a": ("running", None)}
+    assert box.source.served == []
+
+
+def test_a_registry_that_is_away_leaves_it_downloading_with_the_cause(box):
+    box.deploy("a")
+    box.source.down = RegistryUnreachable("r.io: no route to host")
+    assert box.turn() is False
+    document = views.listed(box.ledger.workload("a"))
+    assert (document["download_status"], document["download_error"]) == ("downloading", "r.io: no route to host")
+    box.source.down = None
+    assert box.turn() is True
+    assert views.listed(box.ledger.workload("a"))["download_error"] is None
+
+
+def test_a_group_that_does_not_come_up_waits_for_a_person(box):
+    box.deploy("a", method=Method.INSTANT)
+    box.cluster.broken = {"a": "exit code 3"}
+    assert box.turn() is True
+    assert box.states() == {"a": ("failed", "failed")}
+    assert box.warnings("a") == ["version 1.0.0 was not applied: a: exit code 3; everything is back to what ran before"]
+    calls = len(box.cluster.calls)
+    box.turn()
+    assert len(box.cluster.calls) == calls
+    box.cluster.broken = {}
+    box.command_apply("a")
+    assert box.states() == {"a": ("running", None)}
+
+
+def test_a_new_request_during_the_download_stops_the_old_one_and_keeps_its_bytes(box):
+    (first,) = box.deploy("a")
+    box.deploy("a", version="2.0.0")
+    box.turn()
+    assert box.ledger.workload("a").staged.spec.app_version == "2.0.0"
+    assert not box.ledger.staged_now(first)
+
+
+def test_findings_of_the_plan_touch_nothing_and_are_kept(box):
+    box.deploy("a")
+    box.turn()
+    box.cluster.findings = [Finding("immutable-field", "a", "Deployment/a", "spec.selector is immutable")]
+    with pytest.raises(PlanRefused, match="1 finding, nothing was touched") as caught:
+        box.command_apply("a")
+    assert caught.value.evidence == ("a: Deployment/a: spec.selector is immutable [immutable-field]",)
+    assert ("put", "a") not in box.cluster.calls
+    assert box.warnings("a") == ["version 1.0.0 was not applied: 1 finding, nothing was touched"]
+
+
+def test_what_to_apply_must_be_named_staged_and_ready(box):
+    with pytest.raises(UsageRefused, match="nothing to apply was named"):
+        apply.choose(box.ledger, [], everything=False)
+    with pytest.raises(UsageRefused, match="give names or --all, not both"):
+        apply.choose(box.ledger, ["a"], everything=True)
+    assert apply.choose(box.ledger, [], everything=True) == ()
+    box.deploy("a")
+    with pytest.raises(NotReady, match=r"a is not ready \(pending\)"):
+        box.command_apply("a")
+    box.turn()
+    box.command_apply("a")
+    with pytest.raises(NothingStaged, match="nothing is staged for a"):
+        box.command_apply("a")
+
+
+def test_a_failed_apply_by_hand_can_be_tried_again(box):
+    box.deploy("a")
+    box.turn()
+    box.cluster.broken = {"a": "exit code 3"}
+    with pytest.raises(ApplyFailed):
+        box.command_apply("a")
+    assert box.states() == {"a": ("staged", "ready")}
+    box.cluster.broken = {}
+    box.command_apply("a")
+    assert box.states() == {"a": ("running", None)}
+
+
+def test_undeploying_frees_what_nobody_else_needs(box):
+    box.deploy("a", "b")
+    box.turn()
+    box.command_apply("a", "b")
+    before = box.ledger.kept_locks()
+    undeploy.run(box.ledger, lambda: box.cluster, ["a"], who="anna")
+    freed = undeploy.sweep(before, box.ledger, box.store, lambda: box.runtime)
+    assert freed > 3000
+    assert [name.partition("@")[0] for name in box.runtime.owned()] == ["r.io/b"]
+    assert all(box.store.has(blob) for lock in box.ledger.kept_locks() for blob in lock.blobs())
+
+
+def test_tending_puts_images_back_and_looks_at_the_cluster(box):
+    box.deploy("a")
+    box.turn()
+    box.command_apply("a")
+    (lock,) = box.ledger.workload("a").running.locks
+    box.runtime.forget(lock)
+    box.cluster.broken = {"a": "back-off restarting failed container"}
+    turn.tend(box)
+    assert box.runtime.has(lock)
+    assert box.states() == {"a": ("failed", None)}
+    box.cluster.silent = True
+    turn.tend(box)
+    assert box.states() == {"a": ("unreachable", None)}
+
+
+def test_a_person_at_work_puts_a_group_off(box, monkeypatch):
+    monkeypatch.setattr(turn, "OPERATOR_WAIT", 0.0)
+    box.deploy("a", method=Method.STANDARD)
+    with exclusive(box.settings.state_dir / "lock", command="workloads apply -n b"):
+        assert box.turn() is False
+    assert box.states() == {"a": ("received", None)}
+    assert any(isinstance(said, Note) and "waits" in said.text for said in box.said)
+    box.turn()
+    assert box.states() == {"a": ("running", None)}
+
+
+def test_one_agent_at_a_time(box):
+    with exclusive(process.lock_path(box.settings.state_dir), command="agent run"), pytest.raises(Locked):
+        process.run(box, lambda: True)
+    assert process.alive(box.settings.state_dir) is None
+
+
+def test_the_agent_ends_when_it_is_idle_or_when_nothing_is_left(box):
+    box.deploy("a", method=Method.STANDARD)
+    process.run(box, lambda: False, until_idle=True)
+    assert box.states() == {"a": ("running", None)}
+    undeploy.run(box.ledger, lambda: box.cluster, ["a"], who="anna")
+    process.run(box, lambda: False, until_empty=True)
+
+
+def test_deploy_refuses_what_the_cluster_has_no_place_for(box):
+    from kelvin_provision.errors import ClusterUnreachable, RequestRefused
+
+    def refuse(spec, locks, revision):
+        raise RequestRefused("no", evidence=[f"{spec.name}: this box has no Kubernetes"])
+
+    spec = SimpleNamespace(name="a")
+    with pytest.raises(RequestRefused) as caught:
+        deploy.refuse_what_cannot_run(SimpleNamespace(render=refuse), [spec, spec])
+    assert caught.value.evidence == ("a: this box has no Kubernetes",) * 2
+
+    def silent(spec, locks, revision):
+        raise ClusterUnreachable("no answer")
+
+    deploy.refuse_what_cannot_run(SimpleNamespace(render=silent), [spec])

@@ -1,0 +1,143 @@
+"""The download on a source in memory: to the byte, once each, never a wrong blob with a right name."""
+
+import threading
+
+import pytest
+
+from kelvin_provision.errors import DigestMismatch, ImageNotFound, RegistryDenied, RegistryUnreachable, TransferStopped
+from kelvin_provision.events import Advanced, Finished, Started, silent
+from kelvin_provision.ops import download
+from kelvin_provision.refs import Platform, Reference
+from kelvin_provision.retry import Backoff
+from kelvin_provision.store import Store
+from tests.fakes.source import FakeSource
+from tests.images import random_image
+
+AMD64 = Platform("linux", "amd64")
+SOON = Backoff(first=0.001, cap=0.001, deadline=0.02)
+
+
+@pytest.fixture
+def source():
+    return FakeSource()
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path)
+
+
+def staged(source, store, *references, sizes=(30_000, 20_000)):
+    for reference in references:
+        source.images[reference] = random_image(list(sizes))
+    return download.resolve(source, store, [Reference.parse(reference) for reference in references], AMD64)
+
+
+def fetch(source, store, locks, *, progress=silent, stop=lambda: False, parallel=4):
+    return download.fetch(source, store, locks, parallel=parallel, progress=progress, stop=stop, backoff=SOON)
+
+
+def complete(store, locks):
+    return all(store.has(blob) for lock in locks for blob in lock.blobs())
+
+
+def test_everything_arrives_and_a_second_time_nothing_is_fetched(source, store):
+    locks = staged(source, store, "r.io/a:1")
+    first = fetch(source, store, locks)
+    assert complete(store, locks)
+    assert first.cached + first.fetched == sum(lock.size for lock in locks)
+    source.served.clear()
+    said = []
+    assert fetch(source, store, locks, progress=said.append).fetched == 0
+    assert source.served == []
+    assert said == [Finished("r.io/a:1", "cached")]
+
+
+def test_a_blob_that_two_images_share_is_fetched_once(source, store):
+    image = random_image([20_000])
+    source.images = {"r.io/a:1": image, "r.io/b:1": image}
+    locks = download.resolve(source, store, [Reference.parse("r.io/a:1"), Reference.parse("r.io/b:1")], AMD64)
+    fetch(source, store, locks)
+    assert len(source.served) == 1
+
+
+def test_a_broken_connection_goes_on_at_its_last_byte(source, store):
+    locks = staged(source, store, "r.io/a:1", sizes=[50_000])
+    source.cut, source.cuts = 10_000, 3
+    fetch(source, store, locks, parallel=1)
+    layer = locks[0].layers[0]
+    assert [(start, end) for digest, start, end in source.served if digest == layer.digest] == [
+        (0, 10_000), (10_000, 20_000), (20_000, 30_000), (30_000, layer.size),
+    ]  # fmt: skip
+    assert complete(store, locks)
+
+
+def test_gaining_bytes_begins_the_back_off_anew(source, store):
+    locks = staged(source, store, "r.io/a:1", sizes=[200_000])
+    source.cut, source.cuts = 1_000, 150  # more cuts than the back-off has delays
+    fetch(source, store, locks, parallel=1)
+    assert complete(store, locks)
+
+
+def test_a_later_process_goes_on_where_the_first_gave_up(source, store, tmp_path):
+    locks = staged(source, store, "r.io/a:1", sizes=[50_000])
+    source.cut, source.cuts = 20_000, 1
+
+    def down_after_the_cut(event):
+        if isinstance(event, Advanced) and event.done > 20_000:
+            source.down = RegistryUnreachable("no route to host")
+
+    with pytest.raises(RegistryUnreachable):
+        fetch(source, store, locks, progress=down_after_the_cut)
+    source.down, source.cuts, source.served = None, 0, []
+    fetch(source, Store(tmp_path), locks)
+    (digest, start, end) = source.served[0]
+    assert (digest, end) == (locks[0].layers[0].digest, locks[0].layers[0].size)
+    assert start > 0
+
+
+def test_a_source_that_knows_no_ranges_begins_the_blob_over(source, store):
+    locks = staged(source, store, "r.io/a:1", sizes=[50_000])
+    source.cut, source.cuts, source.ignores_ranges = 20_000, 1, True
+    fetch(source, store, locks)
+    assert complete(store, locks)
+
+
+def test_a_wrong_blob_is_fetched_once_more_and_then_refused_without_a_name(source, store):
+    locks = staged(source, store, "r.io/a:1", sizes=[5_000])
+    layer = locks[0].layers[0]
+    source.wrong = {layer.digest}
+    with pytest.raises(DigestMismatch, match=layer.digest):
+        fetch(source, store, locks)
+    assert [digest for digest, _, _ in source.served] == [layer.digest, layer.digest]
+    assert not store.path(layer).exists()
+
+
+def test_what_stays_wrong_ends_the_other_transfers(source, store):
+    locks = staged(source, store, "r.io/a:1")
+    source.down = RegistryDenied("r.io: denied")
+    with pytest.raises(RegistryDenied):
+        fetch(source, store, locks)
+    assert threading.active_count() == 1
+
+
+def test_being_stopped_keeps_the_partial(source, store):
+    locks = staged(source, store, "r.io/a:1", sizes=[50_000])
+    asked = iter(range(1000))
+    with pytest.raises(TransferStopped):
+        fetch(source, store, locks, stop=lambda: next(asked) > 10)
+    assert 5_000 < store.present(locks[0].layers[0]) < 50_000
+
+
+def test_progress_counts_from_the_start_of_the_task(source, store):
+    locks = staged(source, store, "r.io/a:1", sizes=[50_000])
+    said = []
+    fetch(source, store, locks, progress=said.append)
+    assert said[0] == Started("r.io/a:1", "downloading", locks[0].size)
+    assert all(isinstance(event, Advanced) and event.total == locks[0].size for event in said[1:-1])
+    assert said[-1] == Finished("r.io/a:1", "fetched")
+
+
+def test_an_image_that_is_not_there_is_said_at_once(source, store):
+    with pytest.raises(ImageNotFound):
+        download.resolve(source, store, [Reference.parse("r.io/none:1")], AMD64)
