@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 PINS = "kelvin-provision/pin"
 LOADING = "kelvin-provision/loading"  # not a pin yet: what arrived has not been compared
 ZSTD_SINCE = 23
+SNAPSHOTTER = "io.containerd.snapshotter.v1"
 TIMEOUT = 600  # seconds without a word: a large layer is unpacked in silence
 
 _CONFIGS = {"application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"}
@@ -65,12 +66,23 @@ class DockerRuntime:
     def check(self, lock: ImageLock) -> None:
         """Refuse another platform, what is no container image, and zstd layers where the engine is too old for them."""
         here = self.info()
+        self._check_store(lock)
         if not here.platform.accepts(lock.platform):
             raise PlatformMissing(f"{lock.reference} is for {lock.platform}; this node is {here.platform}")
         if lock.config.media_type not in _CONFIGS:
             raise ImageUnsupported(f"{lock.reference} is no container image: its config is {lock.config.media_type}")
         for layer in lock.layers:
             _check_layer(lock, layer.media_type, here.version)
+
+    def _check_store(self, lock: ImageLock) -> None:
+        """The containerd image store names an image by its manifest, and not by its config: an identity that we do not speak yet."""
+        with _speaking():
+            status = self._api.info().get("DriverStatus") or []
+        if ["driver-type", SNAPSHOTTER] in [list(pair) for pair in status]:
+            raise ImageUnsupported(
+                f"{lock.reference}: Docker Engine is set to the containerd image store",
+                hint='set "features": {"containerd-snapshotter": false} in /etc/docker/daemon.json, then: systemctl restart docker',
+            )
 
     def has(self, lock: ImageLock) -> bool:
         """By ID, with our pin and for the right platform; the engine's own digests say that it is whole."""

@@ -123,6 +123,22 @@ def test_zstd_layers_are_refused_by_an_old_engine_before_a_byte_is_spent(runtime
             runtime.check(changed)
 
 
+class OnContainerd:
+    """What an engine with the containerd image store says of itself."""
+
+    def version(self):
+        return {"Version": "29.0.0", "Os": "linux", "Arch": HERE.architecture}
+
+    def info(self):
+        return {"DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]]}
+
+
+def test_the_containerd_image_store_is_refused_before_a_byte_is_spent(staged):
+    lock, _ = staged()
+    with pytest.raises(ImageUnsupported, match="containerd image store"):
+        DockerRuntime(client=OnContainerd).check(lock)
+
+
 def test_an_engine_that_is_not_there_is_named(tmp_path):
     with pytest.raises(RuntimeUnreachable, match="Docker Engine does not answer"):
         DockerRuntime(f"unix://{tmp_path}/none.sock").info()

@@ -1,1 +1,1 @@
-"""Docker Engine as the cluster of a box without Kubernetes."""
+"""A box with Docker Engine and no Kubernetes: `cluster.DockerBox` is the way in."""

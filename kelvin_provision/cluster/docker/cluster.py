@@ -7,6 +7,7 @@ remembered, so that every verb may be cut off at any engine call and repeated.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -47,7 +48,7 @@ class DockerBox:
     ) -> None:
         self._engine = Engine(client or (lambda: connect(base_url)))
         self._moves = Moves(self._engine, grace=grace)
-        self._local = not (base_url or "").startswith(REMOTE)
+        self._local = not (base_url or os.environ.get("DOCKER_HOST", "")).startswith(REMOTE)
         self._cluster_name = cluster_name
         self._tick = tick
 

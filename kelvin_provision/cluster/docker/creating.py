@@ -8,13 +8,15 @@ from kelvin_provision.cluster.docker.live import NETWORK
 from kelvin_provision.spec.workload import Object
 
 NANO = 10**9
+LEAST = NANO // 100  # the engine refuses less
 LOGS = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
 
 
 def config(container: Object, *, cpus: int, log_driver: str) -> dict[str, Any]:
     """The body of `POST /containers/create`.
 
-    A CPU limit above what the box has means "no limit" to Kubernetes and is an error to Docker, so it is cut to `cpus`.
+    A CPU limit above what the box has means "no limit" to Kubernetes and is an error to Docker, so it is cut to `cpus`;
+    one below a hundredth of a CPU is raised to that.
     The restart policy is `no`: an unverified version must not come back after a power cut.
     """
     spec, metadata = container["spec"], container["metadata"]
@@ -31,7 +33,7 @@ def config(container: Object, *, cpus: int, log_driver: str) -> dict[str, Any]:
         "PortBindings": bindings,
         "Binds": [f"{bind['source']}:{bind['target']}" for bind in spec["binds"]],
         "Mounts": [{"Type": "volume", "Source": volume["name"], "Target": volume["target"]} for volume in spec["volumes"]],
-        "NanoCpus": min(resources["nano_cpus"], cpus * NANO),
+        "NanoCpus": min(max(resources["nano_cpus"], LEAST), cpus * NANO) if resources["nano_cpus"] else 0,
         "CpuShares": resources["cpu_shares"],
         "Memory": resources["memory"],
         "MemoryReservation": resources["memory_reservation"],

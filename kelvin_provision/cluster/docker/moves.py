@@ -7,13 +7,9 @@ from collections.abc import Iterable, Sequence
 from kelvin_provision.cluster.docker.creating import config
 from kelvin_provision.cluster.docker.engine import Engine
 from kelvin_provision.cluster.docker.files import archive
-from kelvin_provision.cluster.docker.live import Live, candidate_name, clashes
+from kelvin_provision.cluster.docker.live import RESTS, RETURNS, RUNS, Live, candidate_name, clashes
 from kelvin_provision.errors import ClusterRefused
 from kelvin_provision.spec.workload import Object
-
-RUNS = "unless-stopped"
-RETURNS = "always"  # comes back after a power cut although it was stopped
-RESTS = "no"
 
 
 class Moves:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from kelvin_provision.cluster.docker.live import Live
+from kelvin_provision.cluster.docker.live import RETURNS, RUNS, Live
 from kelvin_provision.cluster.protocol import Health, Patience, Phase
 from kelvin_provision.status import Observation, Observed
 
@@ -86,8 +86,10 @@ def _observed(main: Live, now: datetime) -> tuple[Observed, tuple[str, ...]]:
         return _observed_running(main, now)
     if state["Status"] in plain:
         return plain[state["Status"]]
+    if main.policy == RETURNS:
+        return Observed.DEPLOYING, ()
     # A container that the engine would bring back, and yet is down, was stopped by hand.
-    if main.policy in {"unless-stopped", "always"} and not state.get("Error") and not state.get("OOMKilled"):
+    if main.policy == RUNS and not state.get("Error") and not state.get("OOMKilled"):
         return Observed.STOPPED, ()
     return Observed.FAILED, (ending(main),)
 

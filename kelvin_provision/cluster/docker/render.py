@@ -65,6 +65,9 @@ def _findings(spec: Spec, context: Context) -> Iterator[str]:
         yield f"node_name: {spec.node_name} is another node; this one is {context.node}"
     for port in spec.system.ports:
         yield from _port_findings(port)
+    for volume in spec.system.volumes:
+        if ":" in volume.source + volume.target:
+            yield f"system.volumes.{volume.name}: Docker Engine takes no colon in a path"
     yield from _resource_findings(spec.system.resources)
 
 

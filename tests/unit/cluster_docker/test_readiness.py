@@ -58,6 +58,7 @@ def test_readiness(live, probed, up, restarts, health):
         (says(Status="created"), Observed.DEPLOYING, ()),
         (says(Status="created", Error="no such file"), Observed.FAILED, ("no such file",)),
         (says(Status="exited", policy="unless-stopped", ExitCode=143), Observed.STOPPED, ()),
+        (says(Status="exited", policy="always", ExitCode=143), Observed.DEPLOYING, ()),
         (says(Status="exited", policy="no", ExitCode=143), Observed.FAILED, ("exit code 143 (signal 15)",)),
         (says(Status="exited", policy="unless-stopped", Error="gone"), Observed.FAILED, ("exit code 0: gone",)),
     ],

@@ -174,6 +174,10 @@ def test_everything_else_does(other):
     [
         (replace(PLAIN, manifests=({"kind": "Pod"},)), "manifests: plain Kubernetes objects cannot be applied, this box has no Kubernetes"),
         (replace(PLAIN, name="m"), "name: a container's name needs two characters on Docker Engine"),
+        (
+            replace(PLAIN, system=System(volumes=(Volume("usb", VolumeKind.HOST, "/usb", source="/dev/1:2"),))),
+            "system.volumes.usb: Docker Engine takes no colon in a path",
+        ),
         (replace(PLAIN, node_name="edge-2"), "node_name: edge-2 is another node; this one is edge-1"),
         (
             replace(PLAIN, system=System(ports=(Port("web", 8080, service_port=80),))),
