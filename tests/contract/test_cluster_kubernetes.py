@@ -5,7 +5,7 @@ import urllib.request
 
 import pytest
 
-from kelvin_provision.cluster.kubernetes.client import Api
+from kelvin_provision.cluster.kubernetes.api import Api
 from kelvin_provision.cluster.kubernetes.cluster import Kubernetes
 from kelvin_provision.cluster.kubernetes.troubles import ready
 from kelvin_provision.cluster.protocol import OWNER

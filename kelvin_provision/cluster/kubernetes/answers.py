@@ -88,6 +88,8 @@ def _conflict(status: Mapping[str, Any], message: str) -> Exception:
         return Refused("field-conflict", f"others manage these fields: {', '.join(fields)}")
     if "being deleted" in message and "namespace" in message:
         return Refused("namespace-terminating", message)
+    if "Precondition failed" in message:  # another object has that name by now
+        return Refused("missing", message)
     return Busy(message)
 
 

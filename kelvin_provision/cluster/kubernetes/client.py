@@ -7,6 +7,7 @@ they cost 26 MiB of memory. Discovery is kept in a file of ours, never in the sh
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import json
 import socket
 import time
@@ -14,9 +15,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from kelvin_provision.cluster.kubernetes.answers import Busy, Denied, Refused, meaning
-from kelvin_provision.cluster.protocol import MANAGER
 from kelvin_provision.errors import ClusterDenied, ClusterUnreachable, PermissionRefused, SettingsInvalid
 from kelvin_provision.files.durable import private_folder
 from kelvin_provision.retry import Backoff
@@ -24,16 +25,13 @@ from kelvin_provision.spec.workload import Object
 
 K3S = Path("/etc/rancher/k3s/k3s.yaml")
 CONNECT, READ = 5.0, 30.0
-WATCH = 240
-"""Seconds that one watch lives on the server before it is listed again."""
-
 PATIENCE = Backoff(first=0.2, cap=2.0, deadline=8.0)
-PAGE = 500
-METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+
+Query = Sequence[tuple[str, str]]
 
 
-class Api:
-    """One cluster. Connects when first asked; a connection is kept for the next request.
+class Client:
+    """Requests to one cluster. Connects when first asked; a connection is kept for the next request.
 
     Raises ClusterUnreachable, ClusterDenied, and `answers.Refused` (never leaves the package) for what the server does not take.
     """
@@ -46,136 +44,40 @@ class Api:
         self._known: dict[tuple[str, str], Any] = {}
         self.server = ""
 
-    # --- reading -----------------------------------------------------------------------------------
-
-    def version(self) -> Object:
-        """What the server says of itself, asked anew."""
-        return self._json("get", "/version")
-
-    def get(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> Object | None:
-        """One object, or None."""
-        try:
-            return self._json("get", self._path(api_version, kind, namespace, name))
-        except Refused as error:
-            if error.finding in {"missing", "namespace-missing"}:
-                return None
-            raise
-
-    def items(
-        self, api_version: str, kind: str, namespace: str | None, selector: str = "", fields: str = "", *, metadata: bool = False
-    ) -> tuple[list[Object], str]:
-        """Every object of a kind with the label and field selectors, and the version to watch from. None for all namespaces.
-
-        With `metadata`, nothing but that crosses the wire: no contents of ConfigMaps, no secrets.
-        """
-        found: list[Object] = []
-        more, version = "", ""
-        while True:
-            asked = _query(labelSelector=selector, fieldSelector=fields, limit=str(PAGE), **{"continue": more})
-            page = self._json("get", self._path(api_version, kind, namespace), asked, accept=METADATA if metadata else "application/json")
-            version = page["metadata"].get("resourceVersion", "")
-            found += [item | {"apiVersion": api_version, "kind": kind} for item in page.get("items") or ()]
-            more = page["metadata"].get("continue") or ""
-            if not more:
-                return found, version
-
-    def log(self, namespace: str, pod: str, container: str, *, lines: int, previous: bool) -> list[str]:
-        """The last lines of a container, or of the one before it."""
-        asked = _query(container=container, tailLines=str(lines), limitBytes="65536", previous="true" if previous else "")
-        text = self._raw("get", f"{self._path('v1', 'Pod', namespace, pod)}/log", asked, accept="*/*").decode(errors="replace")
-        return text.splitlines()
-
-    def namespaced(self, api_version: str, kind: str) -> bool:
-        """Whether objects of the kind live in a namespace. Raises Refused `unknown-kind`."""
-        return bool(self._resource(api_version, kind).namespaced)
-
-    def watch(self, api_version: str, kind: str, namespace: str | None, version: str, *, selector: str = "", fields: str = "") -> Watch:
-        """What happens to a kind from a version on."""
-        asked = _query(
-            watch="true", allowWatchBookmarks="true", resourceVersion=version, timeoutSeconds=str(WATCH),
-            labelSelector=selector, fieldSelector=fields,
-        )  # fmt: skip
-        path = self._path(api_version, kind, namespace)
-        with self._speaking():
-            answer = self._client().request("get", path, query_params=asked, serialize=False, _request_timeout=(CONNECT, WATCH + READ))
-        return Watch(self, answer)
-
-    # --- changing ----------------------------------------------------------------------------------
-
-    def apply(self, value: Object, namespace: str, *, force: bool, dry_run: bool = False) -> Object:
-        """Server-side apply under our name; the object as it is afterwards, or would be."""
-        api_version, kind, name = value["apiVersion"], value["kind"], value["metadata"]["name"]
-        sent = value
-        if not self.namespaced(api_version, kind):
-            sent = value | {"metadata": {key: item for key, item in value["metadata"].items() if key != "namespace"}}
-        asked = _query(fieldManager=MANAGER, force="true" if force else "false", dryRun="All" if dry_run else "")
-        path = self._path(api_version, kind, namespace, name)
-        return self._json("patch", path, asked, body=sent, content_type="application/apply-patch+yaml")
-
-    def create(self, value: Object, namespace: str, *, dry_run: bool = False) -> Object:
-        """A new object."""
-        path = self._path(value["apiVersion"], value["kind"], namespace)
-        return self._json("post", path, _query(fieldManager=MANAGER, dryRun="All" if dry_run else ""), body=value)
-
-    def delete(self, api_version: str, kind: str, name: str, namespace: str | None, *, uid: str = "", grace: int | None = None) -> bool:
-        """Take an object away; what it owns follows in the background. False when it was not there.
-
-        With `uid` only that very object; `grace` are the seconds that a pod has, if not those that it names itself.
-        """
-        options: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
-        if uid:
-            options["preconditions"] = {"uid": uid}
-        if grace is not None:
-            options["gracePeriodSeconds"] = grace
-        try:
-            self._json("delete", self._path(api_version, kind, namespace, name), body=options)
-        except Refused as error:
-            if error.finding in {"missing", "namespace-missing", "unknown-kind"}:
-                return False
-            raise
-        return True
-
-    def forget(self) -> None:
-        """Ask anew which kinds there are: a definition has come or gone."""
-        self._known.clear()
-        with self._speaking():
-            self._client().resources.invalidate_cache()
-
-    # --- the door ----------------------------------------------------------------------------------
-
-    def _path(self, api_version: str, kind: str, namespace: str | None, name: str | None = None) -> str:
-        resource = self._resource(api_version, kind)
-        return str(resource.path(name=name, namespace=namespace if resource.namespaced else None))
-
-    def _resource(self, api_version: str, kind: str) -> Any:
+    def resource(self, api_version: str, kind: str) -> Any:
+        """What discovery knows of a kind: `path()` and `namespaced`. Raises Refused `unknown-kind`."""
         from kubernetes.dynamic.exceptions import ResourceNotFoundError, ResourceNotUniqueError
 
         if (api_version, kind) not in self._known:
-            with self._speaking():
+            with self._spoken(), self._translated():
                 try:
-                    self._known[api_version, kind] = self._client().resources.get(api_version=api_version, kind=kind)
+                    self._known[api_version, kind] = self._connection().resources.get(api_version=api_version, kind=kind)
                 except (ResourceNotFoundError, ResourceNotUniqueError) as error:
                     raise Refused("unknown-kind", f"this cluster knows no {kind} of {api_version}") from error
         return self._known[api_version, kind]
 
-    def _json(self, method: str, path: str, query: Sequence[tuple[str, str]] = (), **more: Any) -> Object:
-        found = json.loads(self._raw(method, path, query, **more))
-        return found if isinstance(found, dict) else {}
+    def forget(self) -> None:
+        """Ask anew which kinds there are: a definition has come or gone."""
+        self._known.clear()
+        with self._spoken(), self._translated():
+            self._connection().resources.invalidate_cache()
 
-    def _raw(
+    def request(
         self,
         method: str,
         path: str,
-        query: Sequence[tuple[str, str]] = (),
+        query: Query = (),
         *,
         body: Object | None = None,
         content_type: str = "application/json",
         accept: str = "application/json",
     ) -> bytes:
+        """One request and its whole answer; tried again for some seconds while the server says that it cannot now."""
+
         def once() -> bytes:
             sent = {"content_type": content_type, "header_params": {"Accept": accept}, "query_params": list(query)}
             with self._translated():
-                data: bytes = self._client().request(method, path, body=body, serialize=False, **sent).data
+                data: bytes = self._connection().request(method, path, body=body, serialize=False, **sent).data
                 return data
 
         with self._spoken():
@@ -185,8 +87,15 @@ class Api:
                 time.sleep(delay)
             return once()
 
+    def stream(self, path: str, query: Query, *, seconds: float) -> Watch:
+        """An answer that goes on for so many seconds."""
+        with self.speaking():
+            sent = {"query_params": list(query), "_request_timeout": (CONNECT, seconds + READ)}
+            return Watch(self, self._connection().request("get", path, serialize=False, **sent))
+
     @contextmanager
-    def _speaking(self) -> Iterator[None]:
+    def speaking(self) -> Iterator[None]:
+        """The door: errors of libraries and server become ours."""
         with self._spoken(), self._translated():
             yield
 
@@ -221,7 +130,7 @@ class Api:
             return "systemctl status k3s"
         return f"kubectl --kubeconfig {self._kubeconfig} get nodes"
 
-    def _client(self) -> Any:
+    def _connection(self) -> Any:
         if self._dynamic is None:
             self._dynamic = self._connected()
         return self._dynamic
@@ -241,6 +150,8 @@ class Api:
         self._loaded(config, settings)
         settings.retries = Retry(total=1, connect=0, redirect=0)
         self.server = str(settings.host)
+        if _near(self.server):
+            settings.proxy = None
         return Patient(client.ApiClient(settings), cache_file=str(self._discovered()))  # type: ignore[no-untyped-call]
 
     def _loaded(self, config: Any, settings: Any) -> None:
@@ -270,14 +181,14 @@ class Api:
 class Watch:
     """Events of one kind as they come, until the server or `close` ends it. `close` may be called from another thread."""
 
-    def __init__(self, api: Api, answer: Any) -> None:
-        self._api = api
+    def __init__(self, client: Client, answer: Any) -> None:
+        self._client = client
         self._answer = answer
 
     def __iter__(self) -> Iterator[tuple[str, Object]]:
         """`(ADDED | MODIFIED | DELETED | BOOKMARK, object)`. Raises Gone, or ClusterUnreachable when the line breaks."""
         rest = b""
-        with self._api._speaking():  # noqa: SLF001  (the same door)
+        with self._client.speaking():
             for chunk in self._answer.stream(None, decode_content=False):
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in filter(None, lines):
@@ -304,5 +215,10 @@ def _event(line: bytes) -> Object:
     return found
 
 
-def _query(**given: str) -> list[tuple[str, str]]:
-    return [(name, value) for name, value in given.items() if value]
+def _near(server: str) -> bool:
+    """Whether the address is of this box or its site: a proxy of the environment is meant for others."""
+    host = urlsplit(server).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_private
+    except ValueError:
+        return host == "localhost"

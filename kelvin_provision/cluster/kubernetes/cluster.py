@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from kelvin_provision.cluster.kubernetes import diff, evidence, inventory, observation, planning, render, waiting
 from kelvin_provision.cluster.kubernetes.answers import Refused
-from kelvin_provision.cluster.kubernetes.client import Api
+from kelvin_provision.cluster.kubernetes.api import Api
 from kelvin_provision.cluster.kubernetes.objects import CLUSTER_SCOPED, Context, Key, owner, rank, template_hash
 from kelvin_provision.cluster.kubernetes.readiness import health
 from kelvin_provision.cluster.kubernetes.troubles import ready

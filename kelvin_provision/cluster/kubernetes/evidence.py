@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from kelvin_provision.cluster.kubernetes.answers import Refused
-from kelvin_provision.cluster.kubernetes.client import Api
+from kelvin_provision.cluster.kubernetes.api import Api
 from kelvin_provision.cluster.kubernetes.inventory import selector
 from kelvin_provision.cluster.kubernetes.readiness import condition, words
 from kelvin_provision.cluster.kubernetes.troubles import ending, ready, statuses

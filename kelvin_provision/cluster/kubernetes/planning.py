@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from kelvin_provision.cluster.kubernetes import diff, inventory, ports
 from kelvin_provision.cluster.kubernetes.answers import Refused
-from kelvin_provision.cluster.kubernetes.client import Api
+from kelvin_provision.cluster.kubernetes.api import Api
 from kelvin_provision.cluster.kubernetes.objects import CLUSTER_SCOPED, Key, template_of
 from kelvin_provision.cluster.kubernetes.wire import filled
 from kelvin_provision.cluster.protocol import OWNER, Change, Finding, Lookup, Op, Plan, describe

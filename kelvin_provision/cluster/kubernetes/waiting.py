@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kelvin_provision.cluster.kubernetes.answers import Busy, Gone, Refused
-from kelvin_provision.cluster.kubernetes.client import Api, Watch
+from kelvin_provision.cluster.kubernetes.api import Api
+from kelvin_provision.cluster.kubernetes.client import Watch
 from kelvin_provision.cluster.kubernetes.objects import CLUSTER_SCOPED, Key, owner, template_hash
 from kelvin_provision.cluster.kubernetes.readiness import JUDGES, health
 from kelvin_provision.cluster.kubernetes.troubles import fresh, refusals, statuses, troubles

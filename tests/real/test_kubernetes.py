@@ -1,0 +1,294 @@
+"""What is Kubernetes' own, on a real one: findings of a plan, definitions, ports, claims, pruning, an absent server."""
+
+import json
+import time
+
+import pytest
+
+from kelvin_provision.cluster.kubernetes.api import Api
+from kelvin_provision.cluster.kubernetes.cluster import Kubernetes
+from kelvin_provision.cluster.protocol import OWNER, Op, Patience, Phase
+from kelvin_provision.errors import ClusterRefused, ClusterUnreachable, SettingsInvalid
+from kelvin_provision.events import silent
+from kelvin_provision.spec.words import Method, VolumeKind
+from kelvin_provision.spec.workload import Port, Probe, ProbeKind, Resources, Spec, System, Volume
+from tests.servers.kubernetes import fresh_namespace, kubeconfig
+
+pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(150)]
+PATIENCE = Patience(timeout=60.0, settle=1.0)
+
+
+def never():
+    return False
+
+
+def no_secrets(name):
+    raise AssertionError(name)
+
+
+class Bench:
+    def __init__(self, cache, namespace, images):
+        self.namespace = namespace
+        self.images = images
+        self.cluster = Kubernetes(cache=cache, kubeconfig=kubeconfig(), namespace=namespace, name="real", settle=1.0)
+        self.api = Api(kubeconfig=kubeconfig(), context=None, cache=cache)
+
+    def spec(self, name, word="one", **more):
+        return Spec(name, "T", "app", "1.0.0", "real", Method.STANDARD, image=self.images[word], **more)
+
+    def plain(self, name, *manifests):
+        return self.cluster.render(Spec(name, "T", "app", "1.0.0", "real", Method.STANDARD, manifests=manifests), (), 1)
+
+    def up(self, name, objects):
+        self.cluster.put(name, objects, no_secrets)
+        health = self.cluster.wait({name: objects}, PATIENCE, silent, never)[name]
+        assert health.phase is Phase.READY, (health, self.cluster.evidence(name))
+
+    def names(self, kind, version="v1"):
+        return sorted(item["metadata"]["name"] for item in self.api.items(version, kind, self.namespace, OWNER)[0])
+
+    def hurry(self):
+        for version, kind in (("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"), ("v1", "Pod")):
+            for item in self.api.items(version, kind, self.namespace, OWNER, metadata=True)[0]:
+                self.api.delete(version, kind, item["metadata"]["name"], self.namespace, grace=0)
+
+
+@pytest.fixture(scope="module")
+def shared_bench(cluster_images, tmp_path_factory):
+    bench = Bench(tmp_path_factory.mktemp("discovery"), fresh_namespace(), cluster_images)
+    bench.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": bench.namespace}}, bench.namespace, force=False)
+    yield bench
+    bench.api.delete("v1", "Namespace", bench.namespace, None)
+
+
+@pytest.fixture
+def bench(shared_bench):
+    yield shared_bench
+    shared_bench.hurry()
+    for name in list(shared_bench.cluster.observe()):
+        shared_bench.cluster.remove(name)
+
+
+def deployment(name, image, selector="one", **spec):
+    template = {"metadata": {"labels": {"app": selector}}, "spec": {"containers": [{"name": "c", "image": image}], **spec}}
+    body = {"replicas": 0, "selector": {"matchLabels": {"app": selector}}, "template": template}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": body}
+
+
+def codes(plan):
+    return [(finding.code, finding.object) for finding in plan.findings]
+
+
+def test_everything_that_a_plan_can_find_is_found_at_once(bench):
+    image = bench.images["one"]
+    bench.cluster.put("plans", bench.plain("plans", deployment("fixed", image)), no_secrets)
+    objects = bench.plain(
+        "plans",
+        deployment("fixed", image, selector="two"),
+        deployment("typo", image) | {"spec": {"replica": 1}},
+        deployment("pods", image, priorityClassName="nobody-made-this"),
+        {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "w"}},
+        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}, "spec": {"ports": [{"port": 99999}]}},
+    )
+    plan = bench.cluster.plan({"plans": objects}, no_secrets)
+    assert sorted(codes(plan)) == [
+        ("denied", "Deployment/pods"),
+        ("immutable-field", "Deployment/fixed"),
+        ("invalid-object", "Deployment/typo"),
+        ("invalid-object", "Service/s"),
+        ("unknown-kind", "Widget/w"),
+    ]
+    assert bench.names("Deployment", "apps/v1") == ["fixed"]
+
+
+def test_a_refusal_in_the_middle_of_a_change_is_said_in_the_clusters_words(bench):
+    objects = bench.plain(
+        "refused", {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}, "spec": {"ports": [{"port": 99999}]}}
+    )
+    with pytest.raises(ClusterRefused, match=r"refused: Service/s: .*99999"):
+        bench.cluster.put("refused", objects, no_secrets)
+
+
+def test_a_definition_and_an_object_of_it_in_one_set(bench):
+    group = f"{bench.namespace}.example.com"
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    definition = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"pumps.{group}"},
+        "spec": {
+            "group": group,
+            "scope": "Namespaced",
+            "names": {"plural": "pumps", "singular": "pump", "kind": "Pump"},
+            "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
+        },
+    }
+    pump = {"apiVersion": f"{group}/v1", "kind": "Pump", "metadata": {"name": "p1"}, "spec": {"speed": 1}}
+    both = bench.plain("pumps", pump, definition)
+    plan = bench.cluster.plan({"pumps": both}, no_secrets)
+    assert plan.findings == ()
+    assert {(change.op, change.object) for change in plan.changes} == {
+        (Op.CREATE, f"CustomResourceDefinition/pumps.{group}"),
+        (Op.CREATE, "Pump/p1"),
+    }
+    bench.up("pumps", both)
+    bench.cluster.finish("pumps", both)
+    assert bench.cluster.plan({"pumps": both}, no_secrets).empty
+    assert "pumps" in bench.cluster.observe()
+    without = bench.plain("pumps", definition)
+    assert [change.object for change in bench.cluster.plan({"pumps": without}, no_secrets).changes if change.op is Op.DELETE] == ["Pump/p1"]
+    bench.cluster.finish("pumps", without)
+    assert bench.api.get(f"{group}/v1", "Pump", "p1", bench.namespace) is None
+    assert bench.cluster.remove("pumps") == (f"CustomResourceDefinition/pumps.{group}",)
+    assert "pumps" not in bench.cluster.observe()
+
+
+def test_a_node_port_that_another_has_is_found_before_anything_happens(bench):
+    port = 31000 + time.time_ns() // 1000 % 1000
+    ports = (Port("http", 8080, service_port=80, exposed=True, exposed_port=port),)
+    first = bench.cluster.render(bench.spec("first", system=System(ports=ports)), (), 1)
+    second = bench.cluster.render(bench.spec("second", system=System(ports=ports)), (), 1)
+    within = bench.cluster.plan({"first": first, "second": second}, no_secrets)
+    assert ("port-taken", "Service/second") in codes(within)
+    bench.cluster.put("first", first, no_secrets)
+    assert ("port-taken", "Service/second") in codes(bench.cluster.plan({"second": second}, no_secrets))
+    assert bench.cluster.plan({"first": first}, no_secrets).findings == ()
+
+
+def test_what_the_new_version_lacks_is_removed_last_and_data_never(bench):
+    """Host ports make it Recreate; the claim is bound to a volume that the test makes."""
+    volume = f"{bench.namespace}-data"
+    disk = {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": "/tmp"}, "claimRef": {}}
+    disk["claimRef"] = {"namespace": bench.namespace, "name": "keeper-data"}
+    bench.api.apply({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": volume}, "spec": disk}, "", force=False)
+    try:
+        port, data = Port("http", 8080, service_port=80), Volume("data", VolumeKind.PERSISTENT, "/data")
+        old = bench.cluster.render(bench.spec("keeper", system=System(ports=(port,), volumes=(data,))), (), 1)
+        plan = bench.cluster.plan({"keeper": old}, no_secrets)
+        assert plan.findings == ()
+        assert plan.notes == ("keeper: short interruption: two pods cannot run side by side (persistent volume keeper-data)",)
+        bench.up("keeper", old)
+        new = bench.cluster.render(bench.spec("keeper", "two"), (), 2)
+        plan = bench.cluster.plan({"keeper": new}, no_secrets)
+        assert plan.findings == ()
+        assert "PersistentVolumeClaim/keeper-data is kept with its data until undeploy" in plan.notes
+        bench.up("keeper", new)
+        assert bench.names("Service") == ["keeper"]
+        bench.cluster.finish("keeper", new)
+        assert bench.names("Service") == []
+        assert bench.names("PersistentVolumeClaim") == ["keeper-data"]
+        bench.hurry()
+        gone = bench.cluster.remove("keeper")
+        assert "PersistentVolumeClaim/keeper-data" in gone
+        assert bench.names("PersistentVolumeClaim") == []
+    finally:
+        bench.api.delete("v1", "PersistentVolume", volume, None)
+
+
+def test_a_pod_that_fits_nowhere_fails_early_with_the_schedulers_words(bench):
+    objects = bench.cluster.render(bench.spec("giant", system=System(resources=Resources(cpu_request="999"))), (), 1)
+    bench.cluster.put("giant", objects, no_secrets)
+    impatient = Patience(timeout=60.0, settle=1.0, unschedulable=2.0)
+    began = time.monotonic()
+    health = bench.cluster.wait({"giant": objects}, impatient, silent, never)["giant"]
+    assert health.phase is Phase.FAILED
+    assert "Unschedulable: 0/1 nodes are available" in health.why
+    assert time.monotonic() - began < 15
+    assert any("Insufficient cpu" in line for line in bench.cluster.evidence("giant"))
+
+
+def test_a_quota_is_found_in_the_plan(bench):
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "tight"}, "spec": {"hard": {"pods": "0"}}}
+    bench.api.apply(quota, bench.namespace, force=False)
+    try:
+        deadline = time.monotonic() + 20
+        while "hard" not in (bench.api.get("v1", "ResourceQuota", "tight", bench.namespace).get("status") or {}):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        objects = bench.cluster.render(bench.spec("quota"), (), 1)
+        assert codes(bench.cluster.plan({"quota": objects}, no_secrets)) == [("denied", "Deployment/quota")]
+    finally:
+        bench.api.delete("v1", "ResourceQuota", "tight", bench.namespace)
+
+
+def test_the_evidence_has_exit_code_and_the_last_words(bench):
+    objects = bench.cluster.render(bench.spec("dies", "dying", system=System(readiness=Probe(ProbeKind.TCP, port=1))), (), 1)
+    bench.cluster.put("dies", objects, no_secrets)
+    health = bench.cluster.wait({"dies": objects}, PATIENCE, silent, never)["dies"]
+    assert health.phase is Phase.FAILED
+    assert "container dies ended 2 times, last with exit code 3 (Error)" in health.why
+    lines = bench.cluster.evidence("dies")
+    assert any("ended with exit code 3 (Error)" in line for line in lines)
+    assert any(line.endswith(": out of oil") for line in lines)
+
+
+def test_a_stateful_set_that_is_stuck_on_a_broken_version_goes_back(bench):
+    def objects(word):
+        made = deployment("stuck", bench.images[word])
+        body = made["spec"] | {"replicas": 1, "serviceName": "stuck"}
+        return bench.plain("stuck", made | {"kind": "StatefulSet", "spec": body})
+
+    bench.up("stuck", objects("one"))
+    bench.cluster.put("stuck", objects("missing"), no_secrets)
+    impatient = Patience(timeout=60.0, settle=1.0, unschedulable=3.0)
+    assert bench.cluster.wait({"stuck": objects("missing")}, impatient, silent, never)["stuck"].phase is Phase.FAILED
+    bench.cluster.revert("stuck", objects("one"), no_secrets)
+    assert bench.cluster.wait({"stuck": objects("one")}, PATIENCE, silent, never)["stuck"].phase is Phase.READY
+
+
+def test_a_namespace_that_is_missing_is_said_and_made(cluster_images, tmp_path):
+    bench = Bench(tmp_path, fresh_namespace(), cluster_images)
+    objects = bench.cluster.render(bench.spec("lonely"), (), 1)
+    plan = bench.cluster.plan({"lonely": objects}, no_secrets)
+    assert plan.findings == ()
+    assert plan.changes[0].object == f"Namespace/{bench.namespace}"
+    assert {change.op for change in plan.changes} == {Op.CREATE}
+    try:
+        bench.up("lonely", objects)
+        bench.api.delete("v1", "Namespace", bench.namespace, None)
+        assert codes(bench.cluster.plan({"lonely": objects}, no_secrets)) == [("namespace-terminating", f"Namespace/{bench.namespace}")]
+    finally:
+        bench.hurry()
+        bench.api.delete("v1", "Namespace", bench.namespace, None)
+
+
+def config(path, server="https://127.0.0.1:9"):
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "c",
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [{"name": "c", "cluster": {"server": server}}],
+        "users": [{"name": "u", "user": {"token": "x"}}],
+    }
+    path.write_text(json.dumps(document))
+    return path
+
+
+def test_a_server_that_does_not_answer_is_named_at_once(tmp_path):
+    path = config(tmp_path / "kubeconfig")
+    began = time.monotonic()
+    with pytest.raises(ClusterUnreachable, match=r"https://127\.0\.0\.1:9") as error:
+        Kubernetes(cache=tmp_path / "cache", kubeconfig=path).info()
+    assert error.value.hint == f"kubectl --kubeconfig {path} get nodes"
+    assert time.monotonic() - began < 5
+    assert Kubernetes(cache=tmp_path / "cache", kubeconfig=path).evidence("x") == ()
+
+
+def test_kubeconfigs_that_are_not_there_or_not_right(tmp_path):
+    with pytest.raises(ClusterUnreachable, match="No such file"):
+        Kubernetes(cache=tmp_path / "cache", kubeconfig=tmp_path / "none").info()
+    (tmp_path / "bad").write_text("{")
+    with pytest.raises(SettingsInvalid, match="bad is not right"):
+        Kubernetes(cache=tmp_path / "cache", kubeconfig=tmp_path / "bad").info()
+    with pytest.raises(SettingsInvalid):
+        Kubernetes(cache=tmp_path / "cache", kubeconfig=config(tmp_path / "c"), context="another").info()
+
+
+def test_a_torn_discovery_file_is_made_anew(tmp_path):
+    cache = tmp_path / "cache"
+    Kubernetes(cache=cache, kubeconfig=kubeconfig()).info()
+    (file,) = cache.iterdir()
+    file.write_text("{torn")
+    assert Kubernetes(cache=cache, kubeconfig=kubeconfig()).info().node
+    assert json.loads(file.read_text())
