@@ -37,7 +37,7 @@ def test_an_error_code_is_explained():
         "word": "locked",
         "meaning": "Another command is changing this box; the message says who and since when.",
         "exit_code": 75,
-        "temporary": False,
+        "temporary": True,
         "then": "wait for it to end, then try again",
     }
 
