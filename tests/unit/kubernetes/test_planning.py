@@ -79,7 +79,12 @@ def test_data_is_never_superfluous():
 def test_a_config_map_is_sent_as_it_is():
     config = {"kind": "ConfigMap", "data": {"app.yaml": "<% secrets.a %>"}}
     assert filled(config, lambda name: "value") == config
-    assert filled({"kind": "Secret", "stringData": {"a": "<% secrets.a %>"}}, lambda name: "value")["stringData"] == {"a": "value"}
+
+
+def test_a_secret_is_sent_as_bytes_so_that_a_key_can_go_again():
+    secret = {"kind": "Secret", "data": {"b": "eA=="}, "stringData": {"a": "<% secrets.a %>"}}
+    assert filled(secret, lambda name: "value") == {"kind": "Secret", "data": {"b": "eA==", "a": "dmFsdWU="}}
+    assert secret["stringData"] == {"a": "<% secrets.a %>"}
 
 
 def test_what_has_no_stamp_has_no_revision_and_no_template():
