@@ -55,7 +55,20 @@ def test_an_interruption_is_said_with_its_reason():
     container = {"ports": [{"containerPort": 1, "hostPort": 80}]}
     body = {"containers": [container], "volumes": [{"persistentVolumeClaim": {"claimName": "w-data"}}, {"configMap": {}}]}
     found = {"kind": "Deployment", "metadata": {"name": "w"}, "spec": {"strategy": {"type": "Recreate"}, "template": {"spec": body}}}
-    assert list(notes("w", [found])) == ["w: short interruption: two pods cannot run side by side (host port 80, persistent volume w-data)"]
+    assert list(notes("w", found, served=True)) == [
+        "w: short interruption: two pods cannot run side by side (host port 80, persistent volume w-data)"
+    ]
+
+
+def test_a_service_whose_pods_cannot_pause_may_lose_an_answer():
+    def found(**container):
+        return {"kind": "Deployment", "metadata": {"name": "w"}, "spec": {"template": {"spec": {"containers": [container]}}}}
+
+    assert list(notes("w", found(), served=True)) == [
+        "w: short interruption possible: the old pod is not held back while its last clients leave"
+    ]
+    assert list(notes("w", found(), served=False)) == []
+    assert list(notes("w", found(lifecycle={"preStop": {"sleep": {"seconds": 5}}}), served=True)) == []
 
 
 def test_whose_it_is_instead():
