@@ -10,9 +10,11 @@ from kelvin_provision.cluster.kubernetes.cluster import Kubernetes
 from kelvin_provision.cluster.protocol import OWNER, Op, Patience, Phase
 from kelvin_provision.errors import ClusterRefused, ClusterUnreachable, SettingsInvalid
 from kelvin_provision.events import silent
+from kelvin_provision.refs import Descriptor, Platform, Reference
+from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.words import Method, VolumeKind
 from kelvin_provision.spec.workload import Port, Probe, ProbeKind, Resources, Spec, System, Volume
-from tests.servers.kubernetes import fresh_namespace, kubeconfig
+from tests.servers.kubernetes import containerd_socket, fresh_namespace, kubeconfig, load, server, unload
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(150)]
 PATIENCE = Patience(timeout=60.0, settle=1.0)
@@ -166,7 +168,7 @@ def test_what_the_new_version_lacks_is_removed_last_and_data_never(bench):
         old = bench.cluster.render(bench.spec("keeper", system=System(ports=(port,), volumes=(data,))), (), 1)
         plan = bench.cluster.plan({"keeper": old}, no_secrets)
         assert plan.findings == ()
-        assert plan.notes == ("keeper: short interruption: two pods cannot run side by side (persistent volume keeper-data)",)
+        assert plan.notes == ()
         bench.up("keeper", old)
         new = bench.cluster.render(bench.spec("keeper", "two"), (), 2)
         plan = bench.cluster.plan({"keeper": new}, no_secrets)
@@ -183,6 +185,20 @@ def test_what_the_new_version_lacks_is_removed_last_and_data_never(bench):
         assert bench.names("PersistentVolumeClaim") == []
     finally:
         bench.api.delete("v1", "PersistentVolume", volume, None)
+
+
+def test_a_rolling_update_can_become_a_recreation_and_go_back(bench):
+    rolling = bench.cluster.render(bench.spec("turn"), (), 1)
+    host = Port("http", 8080, host_port=28099)
+    recreated = bench.cluster.render(bench.spec("turn", system=System(ports=(host,))), (), 2)
+    bench.up("turn", rolling)
+    plan = bench.cluster.plan({"turn": recreated}, no_secrets)
+    assert plan.findings == ()
+    assert plan.notes == ("turn: short interruption: two pods cannot run side by side (host port 28099)",)
+    bench.up("turn", recreated)
+    bench.cluster.revert("turn", rolling, no_secrets)
+    bench.up("turn", rolling)
+    assert bench.cluster.plan({"turn": rolling}, no_secrets).empty
 
 
 def test_a_pod_that_fits_nowhere_fails_early_with_the_schedulers_words(bench):
@@ -234,6 +250,43 @@ def test_a_stateful_set_that_is_stuck_on_a_broken_version_goes_back(bench):
     assert bench.cluster.wait({"stuck": objects("missing")}, impatient, silent, never)["stuck"].phase is Phase.FAILED
     bench.cluster.revert("stuck", objects("one"), no_secrets)
     assert bench.cluster.wait({"stuck": objects("one")}, PATIENCE, silent, never)["stuck"].phase is Phase.READY
+
+
+def test_a_staged_image_starts_by_its_digest_with_its_registry_away(bench):
+    image = server("staged")
+    lock = ImageLock(
+        Reference.parse("127.0.0.1:9/provision/staged:1"),
+        Platform("linux", "amd64"),
+        Descriptor(image.media_type, image.digest, len(image.manifest)),
+        Descriptor("application/vnd.oci.image.config.v1+json", "sha256:" + "0" * 64, 1),
+        (),
+    )
+    spec = Spec("staged", "T", "app", "1.0.0", "real", Method.STAGED, image="127.0.0.1:9/provision/staged:1")
+    load(containerd_socket(), image, lock.name)
+    try:
+        objects = bench.cluster.render(spec, [lock], 1)
+        assert bench.cluster.plan({"staged": objects}, no_secrets).findings == ()
+        bench.up("staged", objects)
+    finally:
+        unload(containerd_socket(), [lock.name])
+
+
+def test_a_login_for_the_registry_is_a_pull_secret_that_the_server_takes(bench, tmp_path):
+    host = Reference.parse(bench.images["one"]).host
+    cluster = Kubernetes(cache=tmp_path, kubeconfig=kubeconfig(), namespace=bench.namespace, settle=1.0, pull_hosts=[host])
+    objects = cluster.render(bench.spec("login"), (), 1)
+    asked = []
+
+    def lookup(name):
+        asked.append(name)
+        return json.dumps({"auths": {host: {"auth": "dXNlcjpwYXNz"}}})
+
+    assert cluster.plan({"login": objects}, lookup).findings == ()
+    cluster.put("login", objects, lookup)
+    assert set(asked) == {f"registries.{host}"}
+    (name,) = bench.names("Secret")
+    live = bench.api.get("apps/v1", "Deployment", "login", bench.namespace)
+    assert live["spec"]["template"]["spec"]["imagePullSecrets"] == [{"name": name}]
 
 
 def test_a_namespace_that_is_missing_is_said_and_made(cluster_images, tmp_path):

@@ -148,7 +148,8 @@ class Client:
 
         settings = client.Configuration()
         self._loaded(config, settings)
-        settings.retries = Retry(total=1, connect=0, redirect=0)
+        # Once more when an idle connection turns out to be dead; everything that we send may be sent twice.
+        settings.retries = Retry(total=1, connect=0, redirect=0, allowed_methods=None)
         self.server = str(settings.host)
         if _near(self.server):
             settings.proxy = None

@@ -209,8 +209,7 @@ class Kubernetes:
             there = inventory.owned(self._api, self._namespace, workload)
             gone = tuple(describe(item) for item in reversed(there) if not self._shared(item) and self._delete(item))
             inventory.forget(self._api, self._namespace, workload)
-            if gone:
-                self._empty(workload)
+            self._empty(workload)  # also when an earlier try, cut off, has told them to go
         return gone
 
     def _shared(self, item: Object) -> bool:

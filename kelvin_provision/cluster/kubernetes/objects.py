@@ -87,9 +87,6 @@ class Key:
         metadata = value.get("metadata") or {}
         return cls(value.get("apiVersion") or "", value.get("kind") or "", metadata.get("name") or "")
 
-    def __str__(self) -> str:
-        return f"{self.kind}/{self.name}"
-
 
 def digest(value: Any) -> str:
     """The same for the same document, whatever the order of its keys."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from kelvin_provision.cluster.kubernetes import diff, inventory, ports
 from kelvin_provision.cluster.kubernetes.answers import Refused
 from kelvin_provision.cluster.kubernetes.api import Api
-from kelvin_provision.cluster.kubernetes.objects import CLUSTER_SCOPED, Key, template_of
+from kelvin_provision.cluster.kubernetes.objects import CLUSTER_SCOPED, Key, containers_of, template_of
 from kelvin_provision.cluster.kubernetes.wire import filled
 from kelvin_provision.cluster.protocol import OWNER, Change, Finding, Lookup, Op, Plan, describe
 from kelvin_provision.spec.workload import Object
@@ -42,7 +42,6 @@ class Planner:
             for item in objects:
                 self._object(workload, item, nowhere=home is None and item["kind"] not in CLUSTER_SCOPED)
             self._beyond(workload, objects)
-            self._notes += notes(workload, objects)
         if ports.any_claims(self._wanted):
             live = [*self._api.items("v1", "Service", None)[0], *self._api.items("v1", "Pod", None)[0]]
             self._findings += ports.taken(self._wanted, live)
@@ -67,6 +66,8 @@ class Planner:
             self._changes.append(change)
             if change.op is not Op.KEEP:
                 self._pod(workload, item, live)
+            if change.op is Op.UPDATE:
+                self._notes += notes(workload, item, served=any(other["kind"] == "Service" for other in self._wanted[workload]))
         except Refused as error:
             self._found(error.finding, workload, item, str(error))
 
@@ -144,13 +145,19 @@ def recreates(item: Object) -> bool:
     return ((item.get("spec") or {}).get("strategy") or {}).get("type") == "Recreate"
 
 
-def notes(workload: str, objects: Sequence[Object]) -> Iterator[str]:
-    """What a person wants to know before it happens."""
-    for item in objects:
-        if recreates(item):
-            held = sorted({f"{kind} port {number}" for kind, _, number in ports.claims(item)} | set(claimed(item)))
-            why = f" ({', '.join(held)})" if held else ""
-            yield f"{workload}: short interruption: two pods cannot run side by side{why}"
+def notes(workload: str, item: Object, *, served: bool) -> Iterator[str]:
+    """What a person wants to know before an object that runs is changed."""
+    if recreates(item):
+        held = sorted({f"{kind} port {number}" for kind, _, number in ports.claims(item)} | set(claimed(item)))
+        why = f" ({', '.join(held)})" if held else ""
+        yield f"{workload}: short interruption: two pods cannot run side by side{why}"
+    elif item["kind"] == "Deployment" and served and not pauses(item):
+        yield f"{workload}: short interruption possible: the old pod is not held back while its last clients leave"
+
+
+def pauses(item: Object) -> bool:
+    """Whether a container waits before it is told to end."""
+    return any("preStop" in (container.get("lifecycle") or {}) for container in containers_of(template_of(item) or {}))
 
 
 def claimed(item: Object) -> Iterator[str]:

@@ -59,7 +59,8 @@ def container(spec: Spec, image: str, files: Files, context: Context) -> Object:
 
 
 def _environment(spec: Spec, files: Files, context: Context) -> list[Object]:
-    ours = {"KELVIN_WORKLOAD_NAME": spec.name, "KELVIN_APP_NAME": spec.app_name, "KELVIN_CLUSTER_NAME": context.cluster_name}
+    cluster = context.cluster_name or spec.cluster_name
+    ours = {"KELVIN_WORKLOAD_NAME": spec.name, "KELVIN_APP_NAME": spec.app_name, "KELVIN_CLUSTER_NAME": cluster}
     theirs = {variable.name: variable.value for variable in spec.system.environment}
     found: list[Object] = []
     for name, value in (ours | theirs).items():

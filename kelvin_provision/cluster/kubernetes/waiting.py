@@ -233,7 +233,7 @@ def _judged(news: queue.SimpleQueue[News], judges: Sequence[Judge], patience: Pa
             return found
         if now >= deadline:
             silent = next(iter(view.silent.values()), "")
-            return {name: Health(Phase.WAITING, silent) if silent and not answer.why else answer for name, answer in found.items()}
+            return {name: Health(answer.phase, "; ".join(filter(None, (answer.why, silent)))) for name, answer in found.items()}
 
 
 def _learn(news: queue.SimpleQueue[News], view: View) -> None:

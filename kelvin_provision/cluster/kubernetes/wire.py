@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 from kelvin_provision.cluster.protocol import Lookup
 from kelvin_provision.spec.secrets import fill
 from kelvin_provision.spec.workload import Object
@@ -12,4 +14,9 @@ def filled(item: Object, lookup: Lookup) -> Object:
     if item.get("kind") == "ConfigMap":
         return item
     found: Object = fill(item, lookup)
+    text = found.pop("stringData", None) if found.get("kind") == "Secret" else None
+    if text:
+        # The server would copy it over itself, and never take a key away again that we no longer send.
+        encoded = {key: base64.b64encode(str(value).encode()).decode() for key, value in text.items()}
+        found["data"] = (found.get("data") or {}) | encoded
     return found

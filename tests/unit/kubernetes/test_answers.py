@@ -22,6 +22,7 @@ CONFLICT = {"reason": "FieldManagerConflict", "message": 'conflict with "kubectl
         (404, body('namespaces "x" not found', kind="namespaces", name="x"), "namespace-missing"),
         (404, body('pods "x" not found', kind="pods", name="x"), "missing"),
         (404, "404 page not found", "unknown-kind"),
+        (409, body("Precondition failed: UID in precondition: a, UID in object meta: b"), "missing"),
         (409, body("Apply failed with 1 conflict", causes=[CONFLICT]), "field-conflict"),
         (409, body('namespace "x": object is being deleted'), "namespace-terminating"),
         (400, body("json: cannot unmarshal"), "invalid-object"),

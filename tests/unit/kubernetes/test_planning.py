@@ -55,7 +55,20 @@ def test_an_interruption_is_said_with_its_reason():
     container = {"ports": [{"containerPort": 1, "hostPort": 80}]}
     body = {"containers": [container], "volumes": [{"persistentVolumeClaim": {"claimName": "w-data"}}, {"configMap": {}}]}
     found = {"kind": "Deployment", "metadata": {"name": "w"}, "spec": {"strategy": {"type": "Recreate"}, "template": {"spec": body}}}
-    assert list(notes("w", [found])) == ["w: short interruption: two pods cannot run side by side (host port 80, persistent volume w-data)"]
+    assert list(notes("w", found, served=True)) == [
+        "w: short interruption: two pods cannot run side by side (host port 80, persistent volume w-data)"
+    ]
+
+
+def test_a_service_whose_pods_cannot_pause_may_lose_an_answer():
+    def found(**container):
+        return {"kind": "Deployment", "metadata": {"name": "w"}, "spec": {"template": {"spec": {"containers": [container]}}}}
+
+    assert list(notes("w", found(), served=True)) == [
+        "w: short interruption possible: the old pod is not held back while its last clients leave"
+    ]
+    assert list(notes("w", found(), served=False)) == []
+    assert list(notes("w", found(lifecycle={"preStop": {"sleep": {"seconds": 5}}}), served=True)) == []
 
 
 def test_whose_it_is_instead():
@@ -79,7 +92,12 @@ def test_data_is_never_superfluous():
 def test_a_config_map_is_sent_as_it_is():
     config = {"kind": "ConfigMap", "data": {"app.yaml": "<% secrets.a %>"}}
     assert filled(config, lambda name: "value") == config
-    assert filled({"kind": "Secret", "stringData": {"a": "<% secrets.a %>"}}, lambda name: "value")["stringData"] == {"a": "value"}
+
+
+def test_a_secret_is_sent_as_bytes_so_that_a_key_can_go_again():
+    secret = {"kind": "Secret", "data": {"b": "eA=="}, "stringData": {"a": "<% secrets.a %>"}}
+    assert filled(secret, lambda name: "value") == {"kind": "Secret", "data": {"b": "eA==", "a": "dmFsdWU="}}
+    assert secret["stringData"] == {"a": "<% secrets.a %>"}
 
 
 def test_what_has_no_stamp_has_no_revision_and_no_template():
