@@ -88,7 +88,7 @@ class Node:
 
         chosen = self.settings.cluster
         return Kubernetes(
-            cache=private_folder(self.settings.state_dir) / "discovery.json",
+            cache=private_folder(self.settings.state_dir) / "discovery",
             kubeconfig=chosen.kubeconfig,
             context=chosen.context,
             namespace=chosen.namespace,

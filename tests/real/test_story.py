@@ -284,7 +284,7 @@ def test_an_interrupted_apply_goes_back(box):
     box.stage("pump", "1.0.0")
     box.run("workloads", "apply", "-n", "pump")
     box.stage("pump", "3.0.0")
-    box.environment["KELVIN_PROVISION_APPLY__SETTLE"] = "30"
+    box.environment["KELVIN_PROVISION_APPLY__SETTLE"] = "8"
     process = box.start("workloads", "apply", "-n", "pump", "--json")
     wait_until(lambda: box.states()["pump"][1] == "deploying")
     process.send_signal(signal.SIGINT)
@@ -299,7 +299,7 @@ def test_a_killed_apply_is_undone_by_the_next_command(box):
     box.run("workloads", "apply", "-n", "pump")
     os.kill(box.agent()["pid"], signal.SIGKILL)
     box.stage("pump", "2.0.0")
-    box.environment["KELVIN_PROVISION_APPLY__SETTLE"] = "30"
+    box.environment["KELVIN_PROVISION_APPLY__SETTLE"] = "8"
     process = box.start("workloads", "apply", "-n", "pump")
     wait_until(lambda: box.states()["pump"][1] == "deploying")
     process.kill()

@@ -11,12 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.images import Image, make_image, sha256, tar_of
+from tests.images import SERVE, Image, make_image, sha256, tar_of
 
 KUBECONFIG = "KELVIN_PROVISION_TEST_KUBECONFIG"
 CONTAINERD = "KELVIN_PROVISION_TEST_CONTAINERD"
 _NUMBERS = itertools.count(1)
-SERVE = "busybox httpd -p 8080 -h /www; trap 'exit 0' TERM; while :; do sleep 1 & wait $!; done"
 
 
 def kubeconfig() -> Path:

@@ -1,7 +1,4 @@
-"""Plain Kubernetes objects of a request: as they are, but for images, pull policy, labels, namespace and what must be defaulted.
-
-`with_images` is our own small walk over what Kubernetes itself calls a pod template.
-"""
+"""Plain Kubernetes objects of a request: as they are, but for images, pull policy, labels, namespace and what must be defaulted."""
 
 from __future__ import annotations
 
@@ -12,6 +9,7 @@ from kelvin_provision.cluster.kubernetes.objects import CLUSTER_SCOPED, HOSTNAME
 from kelvin_provision.cluster.protocol import OWNER, SPEC_HASH, describe
 from kelvin_provision.errors import ReferenceInvalid
 from kelvin_provision.refs import Reference
+from kelvin_provision.spec import images
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.secrets import names_in
 from kelvin_provision.spec.workload import Object, Spec
@@ -71,18 +69,22 @@ def pinned(image: str, locks: Sequence[ImageLock]) -> str:
 
 
 def with_images(item: Object, replace: Callable[[str], str]) -> tuple[Object, list[str]]:
-    """A copy with every container's image replaced and never pulled when present; and the images that got no replacement."""
-    item = copy.deepcopy(item)
+    """A copy with every image replaced and never pulled when present; and the images that got no replacement."""
     missing = []
-    for container in containers_of(template_of(item) or {}):
-        image = str(container.get("image") or "")
+
+    def one(image: str) -> str:
         try:
-            container["image"] = replace(image) or image
-            missing += [] if replace(image) else [image]
+            found = replace(image)
         except ReferenceInvalid:
+            found = ""
+        if not found:
             missing.append(image)
+        return found or image
+
+    changed = images.with_images(item, one)
+    for container in containers_of(template_of(changed) or {}):
         container["imagePullPolicy"] = "IfNotPresent"
-    return item, missing
+    return changed, missing
 
 
 def hosts_of(item: Object) -> set[str]:
