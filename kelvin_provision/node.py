@@ -36,7 +36,11 @@ class Node:
     def __init__(self, settings: Settings, *, progress: Progress = silent) -> None:
         self.settings = settings
         self.progress = progress
-        self.who = user()
+
+    @cached_property
+    def who(self) -> str:
+        """The person behind this command, for the history."""
+        return user()
 
     @cached_property
     def ledger(self) -> Ledger:

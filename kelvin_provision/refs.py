@@ -5,7 +5,7 @@ Pure values. Reference grammar: distribution/reference; descriptors: OCI image-s
 
 from __future__ import annotations
 
-import platform as host
+import os
 import re
 from dataclasses import dataclass
 from typing import Self
@@ -81,7 +81,7 @@ class Platform:
     @classmethod
     def of_this_host(cls) -> Self:
         """The platform of the kernel that we run on."""
-        machine = host.machine()
+        machine = os.uname().machine
         variant = {"armv7l": "v7", "armv6l": "v6"}.get(machine, "")
         return cls("linux", _MACHINES.get(machine, machine), variant)
 

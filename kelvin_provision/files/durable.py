@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -57,6 +56,8 @@ def rename_durably(source: Path, target: Path) -> None:
 
 def write_durably(path: Path, chunks: Iterable[bytes], *, mode: int = 0o600) -> None:
     """After this returns, a power cut leaves the whole file; before it, the old one."""
+    import tempfile  # with `random` behind it; commands that only read start sooner without
+
     with writing_to(path):
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         temporary = Path(name)

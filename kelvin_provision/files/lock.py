@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import getpass
 import json
 import os
 import time
@@ -19,6 +18,8 @@ from kelvin_provision.files.durable import writing_to
 
 def user() -> str:
     """The person behind this process: who called sudo, else the login name, else the number."""
+    import getpass
+
     try:
         return os.environ.get("SUDO_USER") or getpass.getuser()
     except (KeyError, OSError):

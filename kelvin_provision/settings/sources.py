@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from kelvin_provision.errors import PermissionRefused, RequestRefused, SettingsInvalid
 from kelvin_provision.settings.keys import HOST, KEYS, PREFIX, Key, Wrong, is_host
-from kelvin_provision.spec.findings import got, kind_of, unknown
 
 NAME = "kelvin-provision"
 SITE = Path("/etc/kelvin-provision/config.yaml")
@@ -30,6 +30,13 @@ class Given:
     value: Any
     text: str
     origin: str
+
+
+def _words() -> ModuleType:
+    """How findings are worded. Only wrong settings need it, and every command reads settings."""
+    from kelvin_provision.spec import findings
+
+    return findings
 
 
 def files(config: Path | None, environ: Mapping[str, str], findings: list[str], *, is_root: bool) -> Iterator[Given]:
@@ -85,17 +92,17 @@ def _leaves(value: Any, place: tuple[str, ...], origin: str, findings: list[str]
     if value is None:
         return
     if not isinstance(value, dict):
-        findings.append(f"{where}: expected a mapping, got {kind_of(value)}")
+        findings.append(f"{where}: expected a mapping, got {_words().kind_of(value)}")
         return
     known = _known(place)
     for name, item in value.items():
         below = (*place, name)
         if place == ("registries",):
             if not is_host(name):
-                findings.append(f"{where}: expected host[:port], without http://, got {got(name)}")
+                findings.append(f"{where}: expected host[:port], without http://, got {_words().got(name)}")
                 continue
         elif name not in known:
-            findings.append(f"{where}: {unknown(name, known)}")
+            findings.append(f"{where}: {_words().unknown(name, known)}")
             continue
         if place != ("registries",) and not _known(below):
             if item is not None:
@@ -115,7 +122,7 @@ def _read(key: Key, name: str, value: Any, origin: str, findings: list[str]) -> 
     try:
         read = key.type.read(value)
     except Wrong as wrong:
-        findings.append(f"{origin}, {name}: expected {wrong}, got {got(value)}")
+        findings.append(f"{origin}, {name}: expected {wrong}, got {_words().got(value)}")
         return
     yield Given(name, read, _as_text(value), origin)
 
@@ -135,7 +142,7 @@ def variables(environ: Mapping[str, str], findings: list[str]) -> Iterator[Given
         if name.startswith(f"{PREFIX}REGISTRIES__"):
             findings.append(f"{name}: registries are not set by variables; right is {SITE} or --config")
         elif name not in known:
-            findings.append(f"{name}: {unknown(name, [variable for variable in known if variable])}")
+            findings.append(f"{name}: {_words().unknown(name, [variable for variable in known if variable])}")
         else:
             key = known[name]
             for one in _read(key, key.name, key.type.from_text(text), name, findings):
