@@ -16,15 +16,17 @@ from kelvin_provision.cli.amounts import Meter
 from kelvin_provision.cli.terminal import plain
 from kelvin_provision.events import Advanced, Event, Finished, Note, Started
 
-_WIDTH = 24
+_WIDE, _NARROW = 24, 10
+_ROOM = 120
+"""Columns from which a row has room for the long bar; a terminal at a rack has 80."""
 
 
 class _Shape(ProgressColumn):
     """A bar where the end is known, a spinner where it is not."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self._bar, self._spinner = BarColumn(bar_width=_WIDTH), SpinnerColumn(finished_text="")
+        self._bar, self._spinner = BarColumn(bar_width=width), SpinnerColumn(finished_text="")
 
     def render(self, task: Task) -> RenderableType:
         return self._spinner.render(task) if task.total is None or task.fields["over"] else self._bar.render(task)
@@ -35,15 +37,16 @@ class _Words(ProgressColumn):
 
     def render(self, task: Task) -> RenderableType:
         meter: Meter = task.fields["meter"]
-        return Text(task.fields["over"] or meter.words(time.monotonic()))
+        return Text(task.fields["over"] or meter.words(time.monotonic()), no_wrap=True, overflow="ellipsis")
 
 
 class Bars:
     """Rows on stderr while the block lasts; notes go above them. May be called from any thread."""
 
     def __init__(self, stream: TextIO, *, colour: bool) -> None:
-        columns = (TextColumn("{task.fields[verb]}", markup=False), TextColumn("{task.description}", markup=False), _Shape(), _Words())
         console = Console(file=stream, no_color=not colour, highlight=False, markup=False, emoji=False)
+        shape = _Shape(_WIDE if console.width >= _ROOM else _NARROW)
+        columns = (TextColumn("{task.fields[verb]}", markup=False), TextColumn("{task.description}", markup=False), shape, _Words())
         self._rows = Rows(*columns, console=console, redirect_stdout=False, redirect_stderr=False)
         self._tasks: dict[str, TaskID] = {}
         self._meters: dict[str, Meter] = {}

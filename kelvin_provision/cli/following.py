@@ -22,6 +22,7 @@ class _Seen:
     """What was already said of one revision."""
 
     images: set[str] = field(default_factory=set)
+    whole: set[str] = field(default_factory=set)
     ended: set[str] = field(default_factory=set)
     error: str | None = None
     state: State | None = None
@@ -87,7 +88,11 @@ def _show_images(revision: Revision, seen: _Seen, store: Store, progress: Progre
             progress(Started(task, "downloading", total))
         if task in seen.ended:
             continue
-        progress(Advanced(task, done, total))
+        if task not in seen.whole:
+            progress(Advanced(task, done, total))
+        if done == total and task not in seen.whole:
+            seen.whole.add(task)
+            progress(Started(task, "importing"))
         if revision.download is Download.READY:
             seen.ended.add(task)
             progress(Finished(task, "ready"))
