@@ -14,6 +14,7 @@ from dataclasses import astuple
 from kelvin_provision.ledger import rows
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Entry, Operation, Phase, Step
+from kelvin_provision.spec.words import Method
 from kelvin_provision.status import Doing
 
 
@@ -50,10 +51,19 @@ def commit(ledger: Ledger, operation: Operation) -> None:
         db.execute("UPDATE operations SET phase = ? WHERE id = ?", (Phase.FINISHING, operation.id))
 
 
-def end(ledger: Ledger, operation: Operation, entries: Sequence[Entry], *, keep: int | None = None) -> None:
-    """Close it and write its history in one transaction; with `keep`, forget older revisions of its workloads."""
+def end(ledger: Ledger, operation: Operation, entries: Sequence[Entry], *, keep: int | None = None, blame: str | None = None) -> None:
+    """Close it and write its history in one transaction; with `keep`, forget older revisions of its workloads.
+
+    `blame` is kept with the revisions that did not come up; those that apply themselves wait for a person from then on.
+    """
     with ledger.writing() as db:
         db.execute("UPDATE operations SET finished = ? WHERE id = ?", (ledger.clock(), operation.id))
+        for step in operation.steps if blame else ():
+            db.execute(
+                "UPDATE revisions SET error = 'version ' || json_extract(spec, '$.app_version') || ' was not applied: ' || ?,"
+                " blocked = json_extract(spec, '$.method') <> ? WHERE workload = ? AND number = ?",
+                (blame, Method.STAGED, step.workload, step.after),
+            )
         for entry in entries:
             _append(db, entry)
         if keep is not None:

@@ -7,12 +7,10 @@ from dataclasses import dataclass, replace
 
 from kelvin_provision.cluster.protocol import Cluster, Finding, Lookup, Plan
 from kelvin_provision.errors import (
-    ApplyFailed,
     NotReady,
     PlanRefused,
     ProvisionError,
     RequestRefused,
-    UndoFailed,
     UsageRefused,
 )
 from kelvin_provision.events import Progress
@@ -137,7 +135,7 @@ def run(
         transaction.carry_out(
             ready.steps, ready.wanted, ledger=ledger, cluster=cluster, lookup=lookup, terms=terms, who=who, progress=progress, stop=stop
         )
-    except (ApplyFailed, PlanRefused, RequestRefused, UndoFailed) as error:
+    except (PlanRefused, RequestRefused) as error:
         _remember(found, error, ledger)
         raise
     finally:

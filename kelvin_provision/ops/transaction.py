@@ -60,7 +60,19 @@ def carry_out(
         finish(operation, ledger=ledger, cluster=cluster, keep=terms.keep, who=who)
         return
     try:
-        undo(operation, str(cause), ledger=ledger, cluster=cluster, lookup=lookup, patience=terms.back, who=who, progress=progress)
+        # A signal and a cluster that went away are nobody's fault: the revision may be tried again as it is.
+        blame = None if isinstance(cause, Interrupted) or cause.temporary else str(cause)
+        undo(
+            operation,
+            str(cause),
+            blame=blame,
+            ledger=ledger,
+            cluster=cluster,
+            lookup=lookup,
+            patience=terms.back,
+            who=who,
+            progress=progress,
+        )
     except UndoFailed as error:
         raise UndoFailed(str(error), hint=error.hint, evidence=(*error.evidence, *cause.evidence)) from cause
     kind = Interrupted if isinstance(cause, Interrupted) else ApplyFailed
@@ -99,6 +111,7 @@ def undo(
     operation: Operation,
     cause: str,
     *,
+    blame: str | None = None,
     ledger: Ledger,
     cluster: Cluster,
     lookup: Lookup,
@@ -126,7 +139,7 @@ def undo(
     well = all(found.phase is Phase.READY for found in health.values())
     outcome = "undone" if well else "undo failed"
     entries = [Entry(ledger.clock(), who, operation.kind, step.workload, step.after, outcome, cause) for step in operation.steps]
-    journal.end(ledger, operation, entries)
+    journal.end(ledger, operation, entries, blame=blame)
     for step in operation.steps:
         progress(Finished(step.workload, "failed", "back to what ran before" if well else "the earlier version does not come up"))
     if not well:

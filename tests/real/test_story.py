@@ -2,9 +2,7 @@
 
 import contextlib
 import fcntl
-import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,126 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.images import make_image, push, tar_of, web_image
+from tests.images import push, web_image
+from tests.real.box import ROOT, Box, docker_settings, push_versions
 from tests.servers.process import free_port
 from tests.servers.registry import docker_registry
 
 pytestmark = [pytest.mark.registry, pytest.mark.timeout(180)]
-ROOT = Path(__file__).parents[2]
-
-
-class Box:
-    """The program as a person on one box has it; every command is a process of its own."""
-
-    def __init__(self, folder, registry, settings):
-        self.folder = folder
-        self.registry = registry
-        self.state = folder / "state"
-        kept = {key: os.environ[key] for key in ("PATH", "HOME", "TMPDIR") if key in os.environ}
-        self.environment = kept | settings | {
-            "PYTHONPATH": str(ROOT),
-            "KELVIN_PROVISION_STATE_DIR": str(self.state),
-            "KELVIN_PROVISION_SITE_CONFIG": str(folder / "none.yaml"),
-            "KELVIN_PROVISION_REGISTRY": registry,
-            "KELVIN_PROVISION_CLUSTER__NAME": "edge",
-            "KELVIN_PROVISION_APPLY__SETTLE": "2",
-        }  # fmt: skip
-
-    def start(self, *words, **more):
-        command = [sys.executable, "-m", "kelvin_provision", *words]
-        return subprocess.Popen(
-            command,
-            env=self.environment,
-            cwd=self.folder,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            stdin=subprocess.DEVNULL,
-            **more,
-        )
-
-    def run(self, *words, code=0):
-        process = self.start(*words)
-        out, err = process.communicate(timeout=120)
-        assert process.returncode == code, (words, process.returncode, out, err)
-        return out, err
-
-    def json(self, *words, code=0):
-        return json.loads(self.run(*words, "--json", code=code)[0])
-
-    def request(self, name, version, *, method="staged-only", app="web", **system):
-        probe = {"readiness_probe": {"type": "http_get", "http_get": {"path": "/", "port": 8080}, "period_seconds": 1}}
-        payload = {
-            "spec_version": "5.0.0", "type": "docker", "name": app, "title": app, "description": app, "version": version,
-            "defaults": {"system": {"health_check": probe, **system}, "configuration": {"speed": 3}},
-        }  # fmt: skip
-        path = self.folder / f"{name}-{version}.json"
-        path.write_text(json.dumps({"name": name, "app_name": app, "app_version": version, "payload": payload, "deployment_type": method}))
-        return str(path)
-
-    def stage(self, name, version, **more):
-        return self.run("workloads", "deploy", "-f", self.request(name, version, **more), "--wait", "--timeout", "60")
-
-    def states(self):
-        data = self.json("workloads", "list")["data"]
-        return {
-            item["name"]: (item["app_version"], item["status"]["state"], item["staged"] and item["staged"]["status"]["state"])
-            for item in data
-        }
-
-    def agent(self):
-        return self.json("agent", "status")["agent"]
-
-    def end(self):
-        names = [item["name"] for item in self.json("workloads", "list")["data"]]
-        if names:
-            self.run("workloads", "undeploy", "--yes", *[word for name in names for word in ("-n", name)])
-        if found := self.agent()["pid"]:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(found, signal.SIGTERM)
-        deadline = time.monotonic() + 20
-        while self.agent()["alive"] and time.monotonic() < deadline:
-            time.sleep(0.1)
-
-
-def docker_settings(request):
-    return {"DOCKER_HOST": request.getfixturevalue("dockerd"), "KELVIN_PROVISION_CLUSTER__TYPE": "docker"}
-
-
-def kubernetes_settings(request):
-    kubeconfig, socket = (os.environ.get(f"KELVIN_PROVISION_TEST_{name}") for name in ("KUBECONFIG", "CONTAINERD"))
-    if not kubeconfig or not socket:
-        pytest.skip("KELVIN_PROVISION_TEST_KUBECONFIG and KELVIN_PROVISION_TEST_CONTAINERD are not set")
-    if not shutil.which("ctr"):
-        pytest.skip("ctr is not installed")
-    return {
-        "KUBECONFIG": kubeconfig,
-        "KELVIN_PROVISION_CLUSTER__TYPE": "kubernetes",
-        "KELVIN_PROVISION_CLUSTER__NAMESPACE": f"story-{os.getpid()}",
-        "KELVIN_PROVISION_RUNTIME__ADDRESS": socket,
-    }
-
-
-@pytest.fixture(
-    params=[
-        pytest.param(docker_settings, id="docker", marks=pytest.mark.docker),
-        pytest.param(kubernetes_settings, id="kubernetes", marks=pytest.mark.kubernetes),
-    ]
-)
-def box(request, tmp_path, registry):
-    settings = request.param(request)
-    push_versions(registry)
-    found = Box(tmp_path, registry, settings)
-    yield found
-    found.end()
-
-
-def push_versions(registry):
-    for version in ("1.0.0", "2.0.0"):
-        push(registry, "web", version, web_image(f"web {version}"))
-    page = tar_of({"bin/busybox": Path("/bin/busybox").read_bytes(), "bin/sh": b"->busybox"})
-    push(registry, "web", "3.0.0", make_image([page], cmd=("/bin/busybox", "sh", "-c", "echo the last words; busybox sleep 1; exit 3")))
-    push(registry, "web", "4.0.0", make_image([page], architecture="arm64"))
 
 
 def test_staged_by_one_process_applied_by_another_with_no_registry(request, tmp_path):
