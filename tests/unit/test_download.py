@@ -30,7 +30,12 @@ def store(tmp_path):
 def staged(source, store, *references, sizes=(30_000, 20_000)):
     for reference in references:
         source.images[reference] = random_image(list(sizes))
-    return download.resolve(source, store, [Reference.parse(reference) for reference in references], AMD64)
+    return resolved(source, store, *references)
+
+
+def resolved(source, store, *references):
+    with download.resolved(source, store, [Reference.parse(reference) for reference in references], AMD64) as locks:
+        return locks
 
 
 def fetch(source, store, locks, *, progress=silent, stop=lambda: False, parallel=4):
@@ -56,7 +61,7 @@ def test_everything_arrives_and_a_second_time_nothing_is_fetched(source, store):
 def test_a_blob_that_two_images_share_is_fetched_once(source, store):
     image = random_image([20_000])
     source.images = {"r.io/a:1": image, "r.io/b:1": image}
-    locks = download.resolve(source, store, [Reference.parse("r.io/a:1"), Reference.parse("r.io/b:1")], AMD64)
+    locks = resolved(source, store, "r.io/a:1", "r.io/b:1")
     fetch(source, store, locks)
     assert len(source.served) == 1
 
@@ -140,4 +145,4 @@ def test_progress_counts_from_the_start_of_the_task(source, store):
 
 def test_an_image_that_is_not_there_is_said_at_once(source, store):
     with pytest.raises(ImageNotFound):
-        download.resolve(source, store, [Reference.parse("r.io/none:1")], AMD64)
+        resolved(source, store, "r.io/none:1")
