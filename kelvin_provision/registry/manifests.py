@@ -120,9 +120,8 @@ def parts(manifest: dict[str, Any], what: str) -> tuple[Descriptor, tuple[Descri
     layers = tuple(descriptor(layer, what) for layer in found)
     for layer, given in zip(layers, found, strict=True):
         if layer.media_type not in LAYER_TYPES or given.get("urls"):
-            raise ImageUnsupported(
-                f"{what}: layer {layer.digest} is of kind {_shown(layer.media_type)}", hint="rebuild it from an open base image"
-            )
+            why = "lies elsewhere" if given.get("urls") else f"is of kind {_shown(layer.media_type)}"
+            raise ImageUnsupported(f"{what}: layer {layer.digest} {why}", hint="rebuild it from an open base image")
     return config, layers
 
 
