@@ -44,6 +44,8 @@ class Line:
             yield
         except http.SSLError as error:
             raise self._tls(error.args[0] if error.args else error) from error
+        except http.NewConnectionError as error:  # counts as a timeout in urllib3, and is none
+            raise RegistryUnreachable(f"{what}: {_cause(error)}") from error
         except http.ConnectTimeoutError as error:
             raise RegistryUnreachable(f"{what}: no connection within {CONNECT:g} seconds") from error
         except (http.TimeoutError, TimeoutError) as error:

@@ -57,7 +57,7 @@ class Asked:
 class Proxy:
     """In front of `upstream` (`127.0.0.1:PORT`). `sent` counts bytes of bodies of GETs that match `Faults.path`."""
 
-    def __init__(self, upstream: str, faults: Faults = Faults(), *, tls: tuple[str, str] | None = None) -> None:  # noqa: B008 (frozen)
+    def __init__(self, upstream: str, faults: Faults = Faults(), *, tls: tuple[str, str] | None = None) -> None:
         self.upstream = upstream
         self.faults = faults
         self.asked: list[Asked] = []
@@ -103,7 +103,7 @@ def _handler_for(proxy: Proxy):
         def log_message(self, *words):
             pass
 
-        def do_GET(self):  # noqa: N802
+        def do_GET(self):
             path, _, query = self.path.partition("?")
             proxy.asked.append(Asked(self.command, path, {key.title(): value for key, value in self.headers.items()}, query))
             faults = proxy.faults if re.search(proxy.faults.path, path) else Faults()

@@ -11,7 +11,7 @@ from tests.servers.proxy import Asked
 class Tokens:
     """`asked` holds every request; a POST's form stands in `query`. `status` other than 200 refuses."""
 
-    def __init__(self, token: str = "first-token") -> None:
+    def __init__(self, token: str) -> None:
         self.token = token
         self.status = 200
         self.asked: list[Asked] = []
@@ -40,11 +40,11 @@ def _handler_for(tokens: Tokens):
         def log_message(self, *words):
             pass
 
-        def do_GET(self):  # noqa: N802
+        def do_GET(self):
             path, _, query = self.path.partition("?")
             self._answer(path, query)
 
-        def do_POST(self):  # noqa: N802
+        def do_POST(self):
             self._answer(self.path, self.rfile.read(int(self.headers["Content-Length"])).decode())
 
         def _answer(self, path: str, query: str) -> None:
