@@ -116,8 +116,10 @@ class Transport:
             location = answer.headers.get("Location", "")
             answer.discard()
             place = _split(what, location, url)
-            if place.scheme not in {"http", "https"} or (url.startswith("https:") and place.scheme != "https"):
-                raise RegistryRefused(f"{what}: sends from https on to {place.scheme or 'nowhere'}")
+            if place.scheme not in {"http", "https"}:
+                raise RegistryRefused(f"{what}: sends on to {place.scheme or 'nowhere'}")
+            if url.startswith("https:") and place.scheme == "http":
+                raise RegistryRefused(f"{what}: sends from https on to http")
             own = own and place[:2] == urlsplit(self.origin)[:2]
             url = place.geturl()
         raise RegistryRefused(f"{what}: more than {REDIRECTS} redirects")

@@ -345,6 +345,16 @@ def test_a_registry_that_speaks_plain_http_in_place_of_tls_is_named_so(registry,
     assert caught.value.hint == f"set registries.{registry}.insecure to true if that is meant"
 
 
+def test_from_https_nothing_is_followed_to_plain_http(secure, registry, client, certificates):
+    source = client(**{secure.host: {"ca_file": certificates / "good.pem"}})
+    lock = source.resolve(name_at(secure), AMD64).lock
+    with Proxy(registry) as plain:
+        secure.faults = Faults(redirect=plain.url)
+        with refused(RegistryRefused, "sends from https on to http$"), source.blob(name_at(secure), lock.layers[0], 0):
+            pass
+        assert plain.asked == []
+
+
 # --- mirrors ----------------------------------------------------------------------------------------
 
 

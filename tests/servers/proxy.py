@@ -10,6 +10,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -34,8 +35,8 @@ class Faults:
     """Headers that every answer gets; an empty value takes one away."""
     ask: dict[str, str] = field(default_factory=dict)
     """The same for what the registry gets to see: `{"Range": ""}` makes a registry that knows no ranges."""
-    partial_status: int | None = None
-    """In place of 206."""
+    pace: float = 0.0
+    """Seconds of pause after every 64 KiB of a body."""
     redirect: str = ""
     """Send on to this base URL with a secret in the query."""
     bearer: str = ""
@@ -137,8 +138,7 @@ def _handler_for(proxy: Proxy):
             with contextlib.closing(upstream):
                 upstream.request("GET", self.path, headers=_changed(self.headers.items(), faults.ask))
                 answer = upstream.getresponse()
-                status = faults.partial_status if answer.status == 206 and faults.partial_status else answer.status
-                self.send_response(status)
+                self.send_response(answer.status)
                 for key, value in _changed(answer.getheaders(), faults.answer).items():
                     self.send_header(key, value)
                 if answer.length is None:
@@ -153,6 +153,7 @@ def _handler_for(proxy: Proxy):
                 self.wfile.write(data)
                 proxy.count(len(data) if re.search(proxy.faults.path, self.path) else 0)
                 left = None if left is None else left - len(data)
+                time.sleep(faults.pace)
                 if left == 0:
                     break
             if left == 0 and not answer.isclosed():
