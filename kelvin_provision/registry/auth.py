@@ -64,7 +64,7 @@ def _stored(path: Path, host: str) -> dict[str, str]:
     except FileNotFoundError:
         raise RegistryDenied(f"{host}: there is no login file {path}", hint=f"check registries.{host}.auth_file") from None
     except OSError as error:
-        raise RegistryDenied(f"{host}: no permission to read the login file {path}", hint=hint) from error
+        raise RegistryDenied(f"{host}: the login file {path} cannot be read", hint=hint) from error
     except (ValueError, RecursionError):
         # docker.auth would take a broken file for an empty one
         raise RegistryDenied(f"{host}: the login file {path} is not JSON", hint=hint) from None

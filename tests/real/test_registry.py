@@ -1,8 +1,11 @@
 """The registry client against Debian's docker-registry: what an image is, where it is had, and the words when it is not."""
 
+import functools
 import json
 import shutil
 import subprocess
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -27,6 +30,32 @@ from tests.images import OCI_INDEX, OCI_MANIFEST, Image, index_of, make_image, p
 from tests.real.refusals import refused
 from tests.servers.process import free_port
 from tests.servers.proxy import Faults, Proxy
+
+
+class FileServer:
+    """A static file server as a registry: no headers of one, no digests."""
+
+    def __init__(self, folder):
+        handler = functools.partial(QuietFiles, directory=str(folder))
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._server.daemon_threads = True
+        self._server.handle_error = lambda *about: None
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+
+    def __enter__(self):
+        self._thread.start()
+        return f"127.0.0.1:{self._server.server_address[1]}"
+
+    def __exit__(self, *error):
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+class QuietFiles(SimpleHTTPRequestHandler):
+    def log_message(self, *words):
+        pass
+
 
 pytestmark = pytest.mark.registry
 AMD64 = Platform("linux", "amd64")
@@ -253,6 +282,33 @@ def test_connections_are_used_again_and_none_with_unread_bytes(proxied, client, 
     with refused(RegistryBusy):
         source.resolve(name_at(proxied), AMD64)
     assert source.resolve(name_at(proxied), AMD64).lock == lock
+
+
+def test_an_unwanted_body_that_breaks_off_is_no_trouble(proxied, tmp_path, registry):
+    transport = Transport(proxied.host, Settings(tmp_path))
+    layer = json.loads(small_image("bad day").manifest)["layers"][0]["digest"]
+    proxied.faults = Faults(cut=20)
+    transport._ask("GET", f"{proxied.url}/v2/bad/blobs/{layer}", "x", {}, own=True).discard()
+    transport.close()
+
+
+def test_a_config_of_another_size_than_its_manifest_says_is_refused(registry, client):
+    image = small_image("size")
+    manifest = json.loads(image.manifest)
+    manifest["config"]["size"] += 1
+    name = push(registry, "size", "1", Image(json.dumps(manifest).encode(), image.blobs))
+    with refused(DigestMismatch, f"{registry}/size: {manifest['config']['digest']} has {manifest['config']['size'] - 1} bytes in place of"):
+        client().resolve(Reference.parse(name), AMD64)
+
+
+def test_a_document_without_end_is_not_read_to_its_end(tmp_path, client):
+    """The first 4 MiB and a piece are enough to know."""
+    folder = tmp_path / "v2" / "endless" / "manifests"
+    folder.mkdir(parents=True)
+    with (folder / "1").open("wb") as file:
+        file.truncate(1 << 30)
+    with FileServer(tmp_path) as host, refused(ManifestInvalid, "more than 4 MiB"):
+        client().resolve(Reference.parse(f"{host}/endless:1"), AMD64)
 
 
 def test_a_consumers_own_trouble_is_not_said_to_be_the_registrys(proxied, client):

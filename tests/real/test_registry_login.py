@@ -14,7 +14,7 @@ from kelvin_provision.refs import Platform, Reference
 from kelvin_provision.registry import auth
 from kelvin_provision.registry.challenge import Challenge
 from kelvin_provision.registry.client import Registry
-from kelvin_provision.registry.transport import Transport
+from kelvin_provision.registry.transport import Transport, _token_in
 from kelvin_provision.retry import Backoff
 from kelvin_provision.settings.model import RegistrySettings, Settings
 from kelvin_provision.store import Store
@@ -158,6 +158,20 @@ def test_a_login_never_shows_in_its_repr_and_goes_into_a_pull_secret_for_its_reg
     assert auth.hosts_with_login(settings) == {"r.example"}
 
 
+def test_an_identity_token_goes_into_a_pull_secret_as_one(tmp_path):
+    log_in("r.example", identitytoken=IDENTITY)
+    assert json.loads(auth.dockerconfigjson(Settings(tmp_path), "r.example"))["auths"]["r.example"]["identitytoken"] == IDENTITY
+    assert auth.dockerconfigjson(Settings(tmp_path), "other.example") is None
+
+
+def test_a_login_file_that_is_a_folder_and_a_home_that_is_none_are_no_accidents(tmp_path, monkeypatch):
+    chosen = {"r.example": RegistrySettings(auth_file=tmp_path)}
+    with refused(RegistryDenied, f"the login file {tmp_path} cannot be read"):
+        auth.login(Settings(tmp_path, registries=chosen), "r.example")
+    monkeypatch.setenv("DOCKER_CONFIG", "x" * 5000)
+    assert auth.login(Settings(tmp_path), "r.example") is None
+
+
 def test_docker_hubs_login_stands_under_its_old_name(tmp_path):
     log_in("https://index.docker.io/v1/")
     assert auth.login(Settings(tmp_path), "docker.io").user == USER
@@ -265,6 +279,12 @@ def test_a_token_service_that_gives_no_token_is_named(guarded, tokens, client, s
     tokens.status, tokens.token = status, token
     with refused(kind, words):
         client().resolve(web(guarded.host), AMD64)
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b"[" * 100_000, b"{}"])
+def test_a_token_service_that_speaks_no_json_gives_no_token(body):
+    with refused(RegistryRefused, "^tokens answers without a token$"):
+        _token_in(body, "tokens")
 
 
 @pytest.mark.parametrize("realm", ["http://tokens.example/t", "tokens", "ftp://tokens.example", "http://[half", "", "//tokens.example/t"])

@@ -150,8 +150,8 @@ def _handler_for(proxy: Proxy):
         def _body(self, answer, faults: Faults) -> None:
             left = faults.cut if faults.cut is not None and proxy.times("cuts") else None
             while data := answer.read(CHUNK if left is None else min(CHUNK, left)):
-                self.wfile.write(data)
                 proxy.count(len(data) if re.search(proxy.faults.path, self.path) else 0)
+                self.wfile.write(data)
                 left = None if left is None else left - len(data)
                 time.sleep(faults.pace)
                 if left == 0:

@@ -1,6 +1,8 @@
 """The download on a source in memory: to the byte, once each, never a wrong blob with a right name."""
 
+import signal
 import threading
+import time
 
 import pytest
 
@@ -146,3 +148,35 @@ def test_progress_counts_from_the_start_of_the_task(source, store):
 def test_an_image_that_is_not_there_is_said_at_once(source, store):
     with pytest.raises(ImageNotFound):
         resolved(source, store, "r.io/none:1")
+
+
+def test_a_signal_while_it_waits_ends_the_transfers_too(source, store):
+    locks = staged(source, store, "r.io/a:1", sizes=[5_000_000])
+
+    def ring(number, frame):
+        raise KeyboardInterrupt
+
+    def armed(event):
+        if isinstance(event, Started):
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+
+    before = signal.signal(signal.SIGALRM, ring)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            fetch(source, store, locks, progress=armed, stop=lambda: time.sleep(0.001))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert threading.active_count() == 1
+    assert not store.path(locks[0].layers[0]).exists()
+
+
+def test_a_stop_while_waiting_for_a_registry_is_heard_at_once(source, store):
+    locks = staged(source, store, "r.io/a:1")
+    source.down = RegistryUnreachable("no route to host")
+    asked = iter(range(1000))
+    began = time.monotonic()
+    patient = Backoff(first=60.0, cap=60.0, deadline=600.0)
+    with pytest.raises(TransferStopped, match="stopped while waiting"):
+        download.fetch(source, store, locks, parallel=1, progress=silent, stop=lambda: next(asked) > 2, backoff=patient)
+    assert time.monotonic() - began < 5
