@@ -80,26 +80,44 @@ def fetch(
                     except BaseException as error:  # noqa: BLE001  (carried to the caller's thread)
                         errors.append(error)
 
-        threads = [threading.Thread(target=transfer, name=f"transfer-{number}") for number in range(min(parallel, len(wanted)))]
-        _run(threads, errors)
+        _in_threads(transfer, min(parallel, len(wanted)), errors)
         if errors:
             raise errors[0]
         return tally.end()
 
 
-def _run(threads: Sequence[threading.Thread], errors: list[BaseException]) -> None:
-    """Start them and wait for their ends; they watch `errors`. A signal in this thread ends them too: nobody would wait for them."""
+def _in_threads(work: Callable[[], None], count: int, errors: list[BaseException]) -> None:
+    """Run `work` so many times at once and wait for all. A signal in this thread is an error for the others, and they are waited for too.
+
+    Not by `join` alone: before Python 3.13, one that a signal interrupts takes a running thread for a stopped one.
+    """
+    names = {f"transfer-{number}" for number in range(count)}
+    working, over = set(names), threading.Event()
+
+    def run() -> None:
+        try:
+            work()
+        finally:
+            working.discard(threading.current_thread().name)
+            if not working:
+                over.set()
+
+    threads = []
     try:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        for name in sorted(names):
+            threads.append(threading.Thread(target=run, name=name))
+            threads[-1].start()
+        over.wait(None if threads else 0)
     except BaseException as error:
         errors.append(error)
+        working -= names - {thread.name for thread in threads if thread.ident is not None}
+        while working:
+            over.wait(PAUSE)
+        raise
+    finally:
         for thread in threads:
             if thread.ident is not None:
                 thread.join()
-        raise
 
 
 @dataclass(frozen=True)
@@ -153,10 +171,10 @@ class Transfer:
 
 def _wait(seconds: float, halted: Callable[[], bool]) -> None:
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    while (left := deadline - time.monotonic()) > 0:
         if halted():
             raise TransferStopped("stopped while waiting for a registry; what was downloaded is kept")
-        time.sleep(PAUSE)
+        time.sleep(min(PAUSE, left))
 
 
 class Tally:

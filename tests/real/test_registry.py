@@ -4,8 +4,7 @@ import functools
 import json
 import shutil
 import subprocess
-import threading
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 
 import pytest
 
@@ -30,29 +29,12 @@ from tests.images import OCI_INDEX, OCI_MANIFEST, Image, index_of, make_image, p
 from tests.real.refusals import refused
 from tests.servers.process import free_port
 from tests.servers.proxy import Faults, Proxy
-
-
-class FileServer:
-    """A static file server as a registry: no headers of one, no digests."""
-
-    def __init__(self, folder):
-        handler = functools.partial(QuietFiles, directory=str(folder))
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._server.daemon_threads = True
-        self._server.handle_error = lambda *about: None
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-
-    def __enter__(self):
-        self._thread.start()
-        return f"127.0.0.1:{self._server.server_address[1]}"
-
-    def __exit__(self, *error):
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+from tests.servers.threaded import Server, serving
 
 
 class QuietFiles(SimpleHTTPRequestHandler):
+    """A folder as a registry: none of a registry's headers."""
+
     def log_message(self, *words):
         pass
 
@@ -307,8 +289,9 @@ def test_a_document_without_end_is_not_read_to_its_end(tmp_path, client):
     folder.mkdir(parents=True)
     with (folder / "1").open("wb") as file:
         file.truncate(1 << 30)
-    with FileServer(tmp_path) as host, refused(ManifestInvalid, "more than 4 MiB"):
-        client().resolve(Reference.parse(f"{host}/endless:1"), AMD64)
+    files = Server(functools.partial(QuietFiles, directory=str(tmp_path)))
+    with serving(files), refused(ManifestInvalid, "more than 4 MiB"):
+        client().resolve(Reference.parse(f"{files.host}/endless:1"), AMD64)
 
 
 def test_a_consumers_own_trouble_is_not_said_to_be_the_registrys(proxied, client):

@@ -7,12 +7,13 @@ import contextlib
 import http.client
 import re
 import socket
-import ssl
 import struct
 import threading
 import time
 from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from tests.servers.threaded import Server, serving
 
 CHUNK = 1 << 16
 HOP = {"connection", "transfer-encoding", "keep-alive"}
@@ -64,25 +65,16 @@ class Proxy:
         self.asked: list[Asked] = []
         self.sent = 0
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_for(self))
-        self._server.daemon_threads = True
-        self._server.handle_error = lambda *about: None
-        if tls:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(*tls)
-            self._server.socket = context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
-        self.host = f"127.0.0.1:{self._server.server_address[1]}"
-        self.url = f"{'https' if tls else 'http'}://{self.host}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="proxy")
+        self._server = Server(_handler_for(self), tls)
+        self._serving = serving(self._server)
+        self.host, self.url = self._server.host, self._server.url
 
     def __enter__(self):
-        self._thread.start()
+        self._serving.__enter__()
         return self
 
     def __exit__(self, *error):
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self._serving.__exit__(*error)
 
     def times(self, name: str) -> bool:
         """Whether a fault happens this time; counts it down."""

@@ -1,11 +1,11 @@
 """A token service: gives out whatever `token` is now, and remembers who asked how."""
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs
 
 from tests.servers.proxy import Asked
+from tests.servers.threaded import Server, serving
 
 
 class Tokens:
@@ -15,20 +15,16 @@ class Tokens:
         self.token = token
         self.status = 200
         self.asked: list[Asked] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_for(self))
-        self._server.daemon_threads = True
-        self.host = f"127.0.0.1:{self._server.server_address[1]}"
-        self.realm = f"http://{self.host}/token"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="tokens")
+        self._server = Server(_handler_for(self))
+        self._serving = serving(self._server)
+        self.realm = f"{self._server.url}/token"
 
     def __enter__(self):
-        self._thread.start()
+        self._serving.__enter__()
         return self
 
     def __exit__(self, *error):
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self._serving.__exit__(*error)
 
 
 def form(asked: Asked) -> dict[str, str]:

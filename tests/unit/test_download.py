@@ -44,6 +44,10 @@ def fetch(source, store, locks, *, progress=silent, stop=lambda: False, parallel
     return download.fetch(source, store, locks, parallel=parallel, progress=progress, stop=stop, backoff=SOON)
 
 
+def transfers():
+    return [thread for thread in threading.enumerate() if thread.name.startswith("transfer-")]
+
+
 def complete(store, locks):
     return all(store.has(blob) for lock in locks for blob in lock.blobs())
 
@@ -86,7 +90,8 @@ def test_gaining_bytes_begins_the_back_off_anew(source, store):
     assert complete(store, locks)
 
 
-def test_a_later_process_goes_on_where_the_first_gave_up(source, store, tmp_path):
+def test_a_later_process_goes_on_where_the_first_gave_up(source, store, tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "EVERY", 0.0)
     locks = staged(source, store, "r.io/a:1", sizes=[50_000])
     source.cut, source.cuts = 20_000, 1
 
@@ -125,7 +130,7 @@ def test_what_stays_wrong_ends_the_other_transfers(source, store):
     source.down = RegistryDenied("r.io: denied")
     with pytest.raises(RegistryDenied):
         fetch(source, store, locks)
-    assert threading.active_count() == 1
+    assert not transfers()
 
 
 def test_being_stopped_keeps_the_partial(source, store):
@@ -167,7 +172,10 @@ def test_a_signal_while_it_waits_ends_the_transfers_too(source, store):
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    assert threading.active_count() == 1
+    assert not transfers()
+    served = len(source.served)
+    time.sleep(0.05)
+    assert len(source.served) == served
     assert not store.path(locks[0].layers[0]).exists()
 
 
@@ -180,3 +188,18 @@ def test_a_stop_while_waiting_for_a_registry_is_heard_at_once(source, store):
     with pytest.raises(TransferStopped, match="stopped while waiting"):
         download.fetch(source, store, locks, parallel=1, progress=silent, stop=lambda: next(asked) > 2, backoff=patient)
     assert time.monotonic() - began < 5
+
+
+def test_a_thread_that_cannot_be_started_leaves_none_behind(source, store, monkeypatch):
+    locks = staged(source, store, "r.io/a:1")
+    start = threading.Thread.start
+
+    def refuse(thread):
+        if thread.name == "transfer-1":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(RuntimeError):
+        fetch(source, store, locks)
+    assert not transfers()
