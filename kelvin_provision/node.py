@@ -195,6 +195,8 @@ class Node:
         """Give back what was opened."""
         if "ledger" in self.__dict__:
             self.ledger.close()
+        if "source" in self.__dict__:
+            self.source.close()
 
 
 @contextmanager

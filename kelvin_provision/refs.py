@@ -16,6 +16,7 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 _HOST = re.compile(r"(?:[a-zA-Z0-9](?:[-a-zA-Z0-9.]*[a-zA-Z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]{1,5})?")
 _PATH = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+_ARM = re.compile(r"v([5-9])")
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "armv6l": "arm", "i686": "386"}
 DOCKER_HUB = "docker.io"
 
@@ -90,11 +91,21 @@ class Platform:
         if (self.os, self.architecture) != (other.os, other.architecture):
             return False
         if self.architecture == "arm":
-            return (other.variant or "v7") <= (self.variant or "v7")
+            return 0 < _arm(other) <= _arm(self)
         return other.variant in {"", "v8" if self.architecture == "arm64" else "v1", self.variant}
+
+    def closeness(self, other: Platform) -> tuple[bool, int]:
+        """Of several that it accepts, the best one for this platform is the greatest."""
+        return other.variant == self.variant, _arm(other) if self.architecture == "arm" else 0
 
     def __str__(self) -> str:
         return "/".join(filter(None, (self.os, self.architecture, self.variant)))
+
+
+def _arm(platform: Platform) -> int:
+    """An arm variant as a number; none means v7 (as in containerd), 0 is none that we know."""
+    found = _ARM.fullmatch(platform.variant or "v7")
+    return int(found[1]) if found else 0
 
 
 @dataclass(frozen=True)

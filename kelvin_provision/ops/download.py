@@ -6,7 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from kelvin_provision.errors import DigestMismatch, NoSpace, ProvisionError, TransferStopped
@@ -31,16 +31,20 @@ class Fetched:
     fetched: int
 
 
-def resolve(source: Source, store: Store, references: Sequence[Reference], platform: Platform) -> tuple[ImageLock, ...]:
-    """Locks in the order of their references; the small documents they were made from are stored."""
-    locks = []
-    for reference in references:
-        found = source.resolve(reference, platform)
-        for blob in found.lock.blobs():
-            if blob.digest in found.documents:
-                store.put(blob, found.documents[blob.digest])
-        locks.append(found.lock)
-    return tuple(locks)
+@contextmanager
+def resolved(source: Source, store: Store, references: Sequence[Reference], platform: Platform) -> Iterator[tuple[ImageLock, ...]]:
+    """Locks in the order of their references; the small documents they were made from are stored, and held while the block runs.
+
+    Until the ledger has the locks nobody else knows that the documents are wanted: `Store.collect` would take them for litter.
+    """
+    found = [source.resolve(reference, platform) for reference in references]
+    locks = tuple(one.lock for one in found)
+    with store.holding(locks):
+        for one in found:
+            for blob in one.lock.blobs():
+                if blob.digest in one.documents:
+                    store.put(blob, one.documents[blob.digest])
+        yield locks
 
 
 def fetch(
@@ -76,14 +80,44 @@ def fetch(
                     except BaseException as error:  # noqa: BLE001  (carried to the caller's thread)
                         errors.append(error)
 
-        threads = [threading.Thread(target=transfer, name=f"transfer-{number}") for number in range(min(parallel, len(wanted)))]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        _in_threads(transfer, min(parallel, len(wanted)), errors)
         if errors:
             raise errors[0]
         return tally.end()
+
+
+def _in_threads(work: Callable[[], None], count: int, errors: list[BaseException]) -> None:
+    """Run `work` so many times at once and wait for all. A signal in this thread is an error for the others, and they are waited for too.
+
+    Not by `join` alone: before Python 3.13, one that a signal interrupts takes a running thread for a stopped one.
+    """
+    names = {f"transfer-{number}" for number in range(count)}
+    working, over = set(names), threading.Event()
+
+    def run() -> None:
+        try:
+            work()
+        finally:
+            working.discard(threading.current_thread().name)
+            if not working:
+                over.set()
+
+    threads = []
+    try:
+        for name in sorted(names):
+            threads.append(threading.Thread(target=run, name=name))
+            threads[-1].start()
+        over.wait(None if threads else 0)
+    except BaseException as error:
+        errors.append(error)
+        working -= names - {thread.name for thread in threads if thread.ident is not None}
+        while working:
+            over.wait(PAUSE)
+        raise
+    finally:
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join()
 
 
 @dataclass(frozen=True)
@@ -101,7 +135,6 @@ class Transfer:
         try:
             self._complete(reference, blob)
         except DigestMismatch:
-            self.tally.begin_over(blob)
             self._complete(reference, blob)
 
     def _complete(self, reference: Reference, blob: Descriptor) -> None:
@@ -116,71 +149,61 @@ class Transfer:
                     if not error.temporary or isinstance(error, NoSpace):
                         raise
                     delays = self.backoff.delays() if partial.offset > before else delays
-                    delay = next(delays, None)
-                    if delay is None:
+                    delay, asked = next(delays, None), getattr(error, "retry_after", 0.0)
+                    # A registry that wants a long pause gets it from the source; what else is to be downloaded need not wait for it.
+                    if delay is None or asked > self.backoff.deadline:
                         raise
-                    _wait(max(delay, getattr(error, "retry_after", 0.0)), self.halted)
+                    _wait(max(delay, asked), self.halted)
             partial.commit()
 
     def _read(self, reference: Reference, blob: Descriptor, partial: Partial) -> None:
         with self.source.blob(reference, blob, partial.offset) as stream:
             if stream.start != partial.offset:
                 partial.restart()
-                self.tally.begin_over(blob)
             for chunk in stream.chunks:
                 if self.halted():
                     raise TransferStopped(f"{reference}: stopped; what was downloaded is kept")
                 partial.write(chunk)
-                self.tally.gained(blob, len(chunk))
+                self.tally.reached(blob, partial.offset)
         if partial.offset < blob.size:
             raise DigestMismatch(f"{reference}: {blob.digest} ended after {partial.offset} of {blob.size} bytes")
 
 
 def _wait(seconds: float, halted: Callable[[], bool]) -> None:
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    while (left := deadline - time.monotonic()) > 0:
         if halted():
             raise TransferStopped("stopped while waiting for a registry; what was downloaded is kept")
-        time.sleep(PAUSE)
+        time.sleep(min(PAUSE, left))
 
 
 class Tally:
     """Bytes by blob, told as bytes by image; a blob that two images share counts in both."""
 
     def __init__(self, locks: Sequence[ImageLock], missing: dict[str, int], progress: Progress) -> None:
-        self._locks = locks
-        self._missing = missing
         self._here = {blob.digest: missing.get(blob.digest, blob.size) for lock in locks for blob in lock.blobs()}
         self._before = sum(self._here.values())
-        self._told: dict[str, float] = {}
+        self._parts = {str(lock.reference): (lock.size, frozenset(blob.digest for blob in lock.blobs())) for lock in locks}
+        self._incomplete = {task: size for task, (size, parts) in self._parts.items() if not parts.isdisjoint(missing)}
+        self._told = dict.fromkeys(self._incomplete, 0.0)
         self._progress = progress
         self._lock = threading.Lock()
-        for lock in self._incomplete():
-            progress(Started(str(lock.reference), "downloading", lock.size))
+        for task, size in self._incomplete.items():
+            progress(Started(task, "downloading", size))
 
-    def _incomplete(self) -> Iterator[ImageLock]:
-        return (lock for lock in self._locks if any(blob.digest in self._missing for blob in lock.blobs()))
-
-    def gained(self, blob: Descriptor, count: int) -> None:
-        """So many bytes of a blob more are there."""
+    def reached(self, blob: Descriptor, offset: int) -> None:
+        """So many bytes of a blob are there."""
         with self._lock:
-            self._here[blob.digest] += count
+            self._here[blob.digest] = offset
             now = time.monotonic()
-            for lock in self._incomplete():
-                task = str(lock.reference)
-                if now - self._told.get(task, 0.0) >= EVERY and any(part.digest == blob.digest for part in lock.blobs()):
+            for task, told in self._told.items():
+                size, parts = self._parts[task]
+                if now - told >= EVERY and blob.digest in parts:
                     self._told[task] = now
-                    self._progress(Advanced(task, sum(self._here[part.digest] for part in lock.blobs()), lock.size))
-
-    def begin_over(self, blob: Descriptor) -> None:
-        """The blob begins at its first byte again."""
-        with self._lock:
-            self._here[blob.digest] = 0
+                    self._progress(Advanced(task, sum(self._here[part] for part in parts), size))
 
     def end(self) -> Fetched:
         """All is here."""
-        for lock in self._locks:
-            fetched = any(blob.digest in self._missing for blob in lock.blobs())
-            self._progress(Finished(str(lock.reference), "fetched" if fetched else "cached"))
-        total = sum(self._here.values())
-        return Fetched(self._before, total - self._before)
+        for task in self._parts:
+            self._progress(Finished(task, "fetched" if task in self._incomplete else "cached"))
+        return Fetched(self._before, sum(self._here.values()) - self._before)

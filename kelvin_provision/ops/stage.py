@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 
 from kelvin_provision.errors import DigestMismatch, ProvisionError, TransferStopped
@@ -42,21 +43,20 @@ def run(
     blocks the revision. Raises TransferStopped when `stop` says so or the revision is no longer wanted.
     """
     unwanted = _every_second(lambda: not ledger.staged_now(revision), stop)
-
     try:
-        locks = revision.locks if revision.locks is not None else _resolve(revision, ledger, store, source, runtime)
-        ledger.set_download(revision, Download.DOWNLOADING)
-        fetch = partial(download.fetch, source, store, locks, parallel=parallel, progress=progress, stop=unwanted, backoff=PATIENCE)
-        fetch()
-        try:
-            _import_all(locks, store, runtime, progress)
-        except DigestMismatch:
-            # The disk has changed under a blob that we had verified: the wrong one is put aside, and comes once more.
-            wrong = [blob for lock in locks for blob in lock.blobs() if not store.recheck(blob)]
-            if not wrong:
-                raise
+        with _locks(revision, ledger, store, source, runtime) as locks:
+            ledger.set_download(revision, Download.DOWNLOADING)
+            fetch = partial(download.fetch, source, store, locks, parallel=parallel, progress=progress, stop=unwanted, backoff=PATIENCE)
             fetch()
-            _import_all(locks, store, runtime, progress)
+            try:
+                _import_all(locks, store, runtime, progress)
+            except DigestMismatch:
+                # The disk has changed under a blob that we had verified: the wrong one is put aside, and comes once more.
+                wrong = [blob for lock in locks for blob in lock.blobs() if not store.recheck(blob)]
+                if not wrong:
+                    raise
+                fetch()
+                _import_all(locks, store, runtime, progress)
     except TransferStopped:
         raise
     except ProvisionError as error:
@@ -81,14 +81,20 @@ def _every_second(question: Callable[[], bool], stop: Callable[[], bool]) -> Cal
     return unwanted
 
 
-def _resolve(revision: Revision, ledger: Ledger, store: Store, source: Source, runtime: Runtime) -> tuple[ImageLock, ...]:
+@contextmanager
+def _locks(revision: Revision, ledger: Ledger, store: Store, source: Source, runtime: Runtime) -> Iterator[tuple[ImageLock, ...]]:
+    """What to bring. Nothing of it is collected while the block runs: not before the ledger knows it, not between download and import."""
+    if revision.locks is not None:
+        with store.holding(revision.locks):
+            yield revision.locks
+        return
     ledger.set_download(revision, Download.PROCESSING)
     references = [Reference.parse(text) for text in images_of(revision.spec)]
-    locks = download.resolve(source, store, references, runtime.info().platform)
-    for lock in locks:
-        runtime.check(lock)
-    ledger.set_locks(revision, locks)
-    return locks
+    with download.resolved(source, store, references, runtime.info().platform) as locks:
+        for lock in locks:
+            runtime.check(lock)
+        ledger.set_locks(revision, locks)
+        yield locks
 
 
 def _import_all(locks: Sequence[ImageLock], store: Store, runtime: Runtime, progress: Progress) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import warnings
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,8 +38,11 @@ def login_file(settings: Settings, host: str) -> Path | None:
     if chosen is not None:
         return chosen
     folder = os.environ.get("DOCKER_CONFIG")
-    path = (Path(folder) if folder else Path.home() / ".docker") / "config.json"
-    return path if path.is_file() else None
+    try:
+        path = (Path(folder) if folder else Path.home() / ".docker") / "config.json"
+        return path if path.is_file() else None
+    except (OSError, RuntimeError):
+        return None  # a home that we may not enter, or none: no login of ours
 
 
 def login(settings: Settings, host: str) -> Login | None:
@@ -46,18 +50,31 @@ def login(settings: Settings, host: str) -> Login | None:
     path = login_file(settings, host)
     if path is None:
         return None
+    found = _stored(path, host)
+    token = found.get("identitytoken") or found.get("IdentityToken") or ""
+    user = found.get("username") or found.get("Username") or ""
+    return Login(user, found.get("password") or found.get("Password") or "", token) if user or token else None
+
+
+def _stored(path: Path, host: str) -> dict[str, str]:
+    """Docker's own reading of a login file and its helpers, with errors that hold nothing of what is in there."""
+    hint = f"docker login {host}"
+    try:
+        document = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise RegistryDenied(f"{host}: there is no login file {path}", hint=f"check registries.{host}.auth_file") from None
+    except OSError as error:
+        raise RegistryDenied(f"{host}: the login file {path} cannot be read", hint=hint) from error
+    except (ValueError, RecursionError):
+        # docker.auth would take a broken file for an empty one
+        raise RegistryDenied(f"{host}: the login file {path} is not JSON", hint=hint) from None
     from docker import auth, errors  # 100 ms: paid only where there is a login to read
 
     try:
-        if not path.is_file():
-            raise RegistryDenied(f"{host}: there is no login file {path}", hint=f"check registries.{host}.auth_file")
-        found = auth.load_config(str(path)).resolve_authconfig(HUB_LOGIN if host == DOCKER_HUB else host)
-    except (errors.DockerException, OSError, ValueError) as error:
-        raise RegistryDenied(f"{host}: the login in {path} cannot be read", hint=f"docker login {host}") from error
-    if not found:
-        return None
-    token = found.get("identitytoken") or found.get("IdentityToken") or ""
-    return Login(found.get("username") or found.get("Username") or "", found.get("password") or found.get("Password") or "", token)
+        with warnings.catch_warnings(action="ignore"):  # a missing helper is an error below; its warning would only repeat it
+            return auth.AuthConfig.load_config(None, document).resolve_authconfig(HUB_LOGIN if host == DOCKER_HUB else host) or {}
+    except (errors.DockerException, OSError, ValueError, LookupError, TypeError, AttributeError):
+        raise RegistryDenied(f"{host}: the login in {path} cannot be read, or its credential helper does not work", hint=hint) from None
 
 
 def hosts_with_login(settings: Settings) -> frozenset[str]:

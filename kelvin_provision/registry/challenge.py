@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
-_SCHEME = re.compile(r"\s*,?\s*([A-Za-z][A-Za-z0-9-]*)(?:\s+|$)(?!=)")
-_PARAMETER = re.compile(r'\s*,?\s*([A-Za-z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
+# Empty list elements are allowed. Each pattern has one way only to match a run of blanks: a header of 64 KiB must not cost minutes.
+_SCHEME = re.compile(r"\s*(?:,\s*)*([A-Za-z][A-Za-z0-9-]*)(?=[\s,]|$)(?!\s*=)")
+_PARAMETER = re.compile(r'\s*(?:,\s*)*([A-Za-z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TypeVar
 
-from urllib3.response import BaseHTTPResponse
-
-from kelvin_provision.errors import DigestMismatch, ImageNotFound, ManifestInvalid, PlatformMissing, ProvisionError
-from kelvin_provision.files.durable import CHUNK
-from kelvin_provision.refs import Descriptor, Platform, Reference
+from kelvin_provision.errors import DigestMismatch, ManifestInvalid, PlatformMissing, ProvisionError
+from kelvin_provision.refs import Descriptor, Platform, Reference, is_digest
 from kelvin_provision.registry import manifests
 from kelvin_provision.registry.protocol import Resolved, Stream
-from kelvin_provision.registry.transport import RangeRefused, Transport
+from kelvin_provision.registry.transport import Transport
+from kelvin_provision.registry.wire import Answer, RangeRefused
 from kelvin_provision.settings.model import RegistrySettings, Settings
 from kelvin_provision.spec.lock import ImageLock
 
@@ -37,22 +35,18 @@ class Place:
         """A manifest or index by tag or digest, and the media type that the registry says. A digest is verified."""
         path = f"/v2/{self.repository}/manifests/{target}"
         with self.transport.get(path, self.scope, {"Accept": ", ".join(manifests.ACCEPT)}) as answer:
-            data = answer.read(manifests.LIMIT + 1)
+            data = answer.read(manifests.LIMIT)
             kind, said = answer.headers.get("Content-Type", ""), answer.headers.get("Docker-Content-Digest", "")
         what = f"{self.transport.host}/{self.repository}"
-        if ":" in target:
-            _verify(data, target, what)
-        elif said.startswith("sha256:"):
-            _verify(data, said, what)
-        if wanted is not None and len(data) != wanted.size:
-            raise DigestMismatch(f"{what}: {target} has {len(data)} bytes in place of {wanted.size}")
+        if digest := target if is_digest(target) else said if is_digest(said) else "":
+            _verify(data, digest, what, wanted.size if wanted else None)
         return data, kind
 
     def small(self, blob: Descriptor) -> bytes:
         """A small blob, verified."""
         with self.transport.get(f"/v2/{self.repository}/blobs/{blob.digest}", self.scope) as answer:
-            data = answer.read(manifests.LIMIT + 1)
-        _verify(data, blob.digest, f"{self.transport.host}/{self.repository}")
+            data = answer.read(manifests.LIMIT)
+        _verify(data, blob.digest, f"{self.transport.host}/{self.repository}", blob.size)
         return data
 
     @contextmanager
@@ -64,23 +58,29 @@ class Place:
             closed = {"Range": f"bytes={offset}-{blob.size - 1}"}
             try:
                 with self.transport.get(path, self.scope, accept | closed) as answer:
-                    start = _start_of(answer)
+                    start = _start_of(answer, blob.size)
                     if start in {0, offset}:
-                        yield Stream(start, _chunks(answer))
+                        yield Stream(start, answer.chunks())
                         return
             except RangeRefused:
                 pass
         with self.transport.get(path, self.scope, accept) as answer:
-            yield Stream(0, _chunks(answer))
+            yield Stream(0, answer.chunks())
 
 
 class Registry:
-    """All registries, as the settings have them; safe for several threads."""
+    """All registries, as the settings have them; safe for several threads. `close` ends the connections that it keeps."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._transports: dict[str, Transport] = {}
         self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Close what is kept open; it can still be used, and opens anew."""
+        with self._lock:
+            for transport in self._transports.values():
+                transport.close()
 
     def resolve(self, reference: Reference, platform: Platform) -> Resolved:
         """See `Source.resolve`."""
@@ -89,8 +89,7 @@ class Registry:
     @contextmanager
     def blob(self, reference: Reference, blob: Descriptor, offset: int) -> Iterator[Stream]:
         """See `Source.blob`."""
-        opened = self._from_first(reference, lambda place: _entered(place, blob, offset))
-        with opened as stream:
+        with self._from_first(reference, lambda place: _Entered(place, blob, offset)) as stream:
             yield stream
 
     def _places(self, reference: Reference) -> list[Place]:
@@ -104,18 +103,24 @@ class Registry:
 
     def _transport(self, host: str) -> Transport:
         with self._lock:
-            return self._transports.setdefault(host, Transport(host, self._settings))
+            if host not in self._transports:
+                self._transports[host] = Transport(host, self._settings)
+            return self._transports[host]
 
     def _from_first(self, reference: Reference, ask: Callable[[Place], T]) -> T:
-        """What the first place gives that has it; a mirror's trouble only counts when there is no other place left."""
+        """What the first place gives that has it. A mirror's trouble, of whatever kind, is only evidence when the registry fails too."""
         *mirrors, own = self._places(reference)
+        troubles: list[str] = []
         for place in mirrors:
             try:
                 return ask(place)
             except ProvisionError as error:
-                if not (error.temporary or isinstance(error, ImageNotFound)):
-                    raise
-        return ask(own)
+                troubles.append(f"mirror {place.transport.host}: {error}")
+        try:
+            return ask(own)
+        except ProvisionError as error:
+            error.evidence = (*error.evidence, *troubles)
+            raise
 
 
 class _Entered:
@@ -130,10 +135,6 @@ class _Entered:
 
     def __exit__(self, *error: object) -> bool | None:
         return self._context.__exit__(*error)  # type: ignore[arg-type]
-
-
-def _entered(place: Place, blob: Descriptor, offset: int) -> _Entered:
-    return _Entered(place, blob, offset)
 
 
 def _resolve(place: Place, reference: Reference, platform: Platform) -> Resolved:
@@ -162,26 +163,24 @@ def _resolve(place: Place, reference: Reference, platform: Platform) -> Resolved
     return Resolved(ImageLock(reference, actual, manifest, config, layers, diff_ids, index), documents)
 
 
-def _start_of(answer: BaseHTTPResponse) -> int | None:
+def _start_of(answer: Answer, size: int) -> int | None:
     """Where the body begins: by its Content-Range for a 206, 0 for a whole answer, None when it does not say so rightly."""
     if answer.status != 206:
         return 0
     said = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
-    return int(said[1]) if said else None
-
-
-def _chunks(answer: BaseHTTPResponse) -> Iterator[bytes]:
-    while chunk := answer.read(CHUNK, decode_content=False):
-        yield chunk
+    # Of a blob that has another size there, not one byte is wanted.
+    return int(said[1]) if said and said[3] in {"*", str(size)} else None
 
 
 def _sha256(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
-def _verify(data: bytes, digest: str, what: str) -> None:
+def _verify(data: bytes, digest: str, what: str, size: int | None) -> None:
     algorithm, _, want = digest.partition(":")
     if len(data) > manifests.LIMIT:
         raise ManifestInvalid(f"{what}: {digest} has more than {manifests.LIMIT >> 20} MiB")
+    if size is not None and len(data) != size:
+        raise DigestMismatch(f"{what}: {digest} has {len(data)} bytes in place of {size}")
     if hashlib.new(algorithm, data).hexdigest() != want:
         raise DigestMismatch(f"{what}: what came for {digest} is something else")

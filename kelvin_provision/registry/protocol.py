@@ -40,3 +40,7 @@ class Source(Protocol):
     def blob(self, reference: Reference, blob: Descriptor, offset: int) -> AbstractContextManager[Stream]:
         """Open a blob at a byte; unverified. Errors while reading are the same, and raised from the iterator."""
         ...
+
+    def close(self) -> None:
+        """Give back connections that are kept open."""
+        ...

@@ -41,6 +41,9 @@ class FakeSource:
         start = 0 if self.ignores_ranges else offset
         yield Stream(start, self._chunks(blob.digest, data, start))
 
+    def close(self):
+        pass
+
     def _chunks(self, digest, data, start):
         for at in range(start, len(data), self.chunk):
             if self.cuts and at - start >= self.cut:

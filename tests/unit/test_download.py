@@ -1,6 +1,8 @@
 """The download on a source in memory: to the byte, once each, never a wrong blob with a right name."""
 
+import signal
 import threading
+import time
 
 import pytest
 
@@ -30,11 +32,20 @@ def store(tmp_path):
 def staged(source, store, *references, sizes=(30_000, 20_000)):
     for reference in references:
         source.images[reference] = random_image(list(sizes))
-    return download.resolve(source, store, [Reference.parse(reference) for reference in references], AMD64)
+    return resolved(source, store, *references)
+
+
+def resolved(source, store, *references):
+    with download.resolved(source, store, [Reference.parse(reference) for reference in references], AMD64) as locks:
+        return locks
 
 
 def fetch(source, store, locks, *, progress=silent, stop=lambda: False, parallel=4):
     return download.fetch(source, store, locks, parallel=parallel, progress=progress, stop=stop, backoff=SOON)
+
+
+def transfers():
+    return [thread for thread in threading.enumerate() if thread.name.startswith("transfer-")]
 
 
 def complete(store, locks):
@@ -56,7 +67,7 @@ def test_everything_arrives_and_a_second_time_nothing_is_fetched(source, store):
 def test_a_blob_that_two_images_share_is_fetched_once(source, store):
     image = random_image([20_000])
     source.images = {"r.io/a:1": image, "r.io/b:1": image}
-    locks = download.resolve(source, store, [Reference.parse("r.io/a:1"), Reference.parse("r.io/b:1")], AMD64)
+    locks = resolved(source, store, "r.io/a:1", "r.io/b:1")
     fetch(source, store, locks)
     assert len(source.served) == 1
 
@@ -79,7 +90,8 @@ def test_gaining_bytes_begins_the_back_off_anew(source, store):
     assert complete(store, locks)
 
 
-def test_a_later_process_goes_on_where_the_first_gave_up(source, store, tmp_path):
+def test_a_later_process_goes_on_where_the_first_gave_up(source, store, tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "EVERY", 0.0)
     locks = staged(source, store, "r.io/a:1", sizes=[50_000])
     source.cut, source.cuts = 20_000, 1
 
@@ -118,7 +130,7 @@ def test_what_stays_wrong_ends_the_other_transfers(source, store):
     source.down = RegistryDenied("r.io: denied")
     with pytest.raises(RegistryDenied):
         fetch(source, store, locks)
-    assert threading.active_count() == 1
+    assert not transfers()
 
 
 def test_being_stopped_keeps_the_partial(source, store):
@@ -140,4 +152,54 @@ def test_progress_counts_from_the_start_of_the_task(source, store):
 
 def test_an_image_that_is_not_there_is_said_at_once(source, store):
     with pytest.raises(ImageNotFound):
-        download.resolve(source, store, [Reference.parse("r.io/none:1")], AMD64)
+        resolved(source, store, "r.io/none:1")
+
+
+def test_a_signal_while_it_waits_ends_the_transfers_too(source, store):
+    locks = staged(source, store, "r.io/a:1", sizes=[5_000_000])
+
+    def ring(number, frame):
+        raise KeyboardInterrupt
+
+    def armed(event):
+        if isinstance(event, Started):
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+
+    before = signal.signal(signal.SIGALRM, ring)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            fetch(source, store, locks, progress=armed, stop=lambda: time.sleep(0.001))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert not transfers()
+    served = len(source.served)
+    time.sleep(0.05)
+    assert len(source.served) == served
+    assert not store.path(locks[0].layers[0]).exists()
+
+
+def test_a_stop_while_waiting_for_a_registry_is_heard_at_once(source, store):
+    locks = staged(source, store, "r.io/a:1")
+    source.down = RegistryUnreachable("no route to host")
+    asked = iter(range(1000))
+    began = time.monotonic()
+    patient = Backoff(first=60.0, cap=60.0, deadline=600.0)
+    with pytest.raises(TransferStopped, match="stopped while waiting"):
+        download.fetch(source, store, locks, parallel=1, progress=silent, stop=lambda: next(asked) > 2, backoff=patient)
+    assert time.monotonic() - began < 5
+
+
+def test_a_thread_that_cannot_be_started_leaves_none_behind(source, store, monkeypatch):
+    locks = staged(source, store, "r.io/a:1")
+    start = threading.Thread.start
+
+    def refuse(thread):
+        if thread.name == "transfer-1":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(RuntimeError):
+        fetch(source, store, locks)
+    assert not transfers()

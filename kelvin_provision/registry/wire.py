@@ -1,0 +1,180 @@
+"""What a registry host answers, in our words: broken lines and refusals as errors, bodies in bounded pieces.
+
+The only module that knows urllib3's errors. Messages name hosts and paths, never a query, a header or a login.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+from urllib3 import exceptions as http
+from urllib3.response import BaseHTTPResponse
+
+from kelvin_provision.errors import ImageNotFound, RegistryBusy, RegistryDenied, RegistryRefused, RegistryUnreachable, SettingsInvalid
+
+CONNECT = 10.0
+PIECE = 1 << 18
+"""Bytes of one read at the most. A read gives what is there: on a thin link nothing waits for a full piece, and nothing of it is lost."""
+CRUMBS = 1 << 16
+"""Bytes of an unwanted body that are read so that the connection can be used again; above that a new one is cheaper."""
+LONGEST = 3600.0
+"""Seconds that a registry may make us wait at the most, whatever it says."""
+_CLOCK = frozenset({9, 10})
+"""OpenSSL's verify codes: not yet valid, expired. A box without a battery for its clock sees them after every power cut."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """Whom we speak to: for the words of errors. `stall` in seconds."""
+
+    host: str
+    stall: float
+    ca_file: Path | None = None
+
+    @contextmanager
+    def speaking(self, what: str) -> Iterator[None]:
+        """The one place that knows what a broken connection looks like. Only calls into urllib3 belong inside."""
+        try:
+            yield
+        except http.SSLError as error:
+            raise self._tls(error.args[0] if error.args else error) from error
+        except http.NewConnectionError as error:  # counts as a timeout in urllib3, and is none
+            raise RegistryUnreachable(f"{what}: {_cause(error)}") from error
+        except http.ConnectTimeoutError as error:
+            raise RegistryUnreachable(f"{what}: no connection within {CONNECT:g} seconds") from error
+        except (http.TimeoutError, TimeoutError) as error:
+            raise RegistryUnreachable(f"{what}: no byte for {self.stall:g} seconds") from error
+        except http.LocationValueError:
+            # without its cause: that holds the whole URL, its query included
+            raise RegistryRefused(f"{what}: sends on to an address that cannot be read") from None
+        except (http.HTTPError, OSError) as error:
+            raise RegistryUnreachable(f"{what}: {_cause(error)}") from error
+
+    def _tls(self, cause: object) -> RegistryUnreachable | SettingsInvalid:
+        if self.ca_file is not None and isinstance(cause, OSError) and not isinstance(cause, ssl.SSLCertVerificationError):
+            reason = cause.reason if isinstance(cause, ssl.SSLError) else cause.strerror
+            if not isinstance(cause, ssl.SSLError) or reason in {"NO_CERTIFICATE_OR_CRL_FOUND", "PEM_LIB"}:
+                return SettingsInvalid(f"registries.{self.host}.ca_file: {self.ca_file} holds no certificate that can be read")
+        words = getattr(cause, "verify_message", None) or getattr(cause, "reason", None) or type(cause).__name__
+        hint = f"set registries.{self.host}.ca_file to the certificate of its authority"
+        if words in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST"}:
+            words, hint = "it speaks plain http", f"set registries.{self.host}.insecure to true if that is meant"
+        elif getattr(cause, "verify_code", 0) in _CLOCK:
+            hint = "check the clock of this box: date"
+        return RegistryUnreachable(f"{self.host}: TLS: {words}", hint=hint)
+
+
+class Answer:
+    """One answer. Its body is read once, in pieces; `close` it whatever happens. `own`: it came from the registry's own origin."""
+
+    def __init__(self, raw: BaseHTTPResponse, line: Line, what: str, *, own: bool) -> None:
+        self.status = raw.status
+        self.headers = raw.headers
+        self.own = own
+        self._raw = raw
+        self._line = line
+        self._what = what
+
+    def chunks(self) -> Iterator[bytes]:
+        """The body as it comes; raises RegistryUnreachable when it ends before its announced end."""
+        while True:
+            with self._line.speaking(self._what):
+                chunk = self._raw.read1(PIECE, decode_content=False)
+            if not chunk:
+                return
+            yield chunk
+
+    def read(self, limit: int) -> bytes:
+        """The whole body; when it is longer than `limit`, something that is longer too."""
+        data = bytearray()
+        for chunk in self.chunks():
+            data += chunk
+            if len(data) > limit:
+                break
+        return bytes(data)
+
+    def discard(self) -> None:
+        """Done with it: a short body is read to its end so that the connection can be used again, a long one is not."""
+        try:
+            self.read(CRUMBS)
+        except RegistryUnreachable:
+            pass
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Give the connection back; one with unread bytes is closed first, else its next user would read them."""
+        if not self._raw.closed:
+            self._raw.close()
+        self._raw.release_conn()
+
+    @property
+    def busy(self) -> bool:
+        """Whether it says that the registry cannot serve now."""
+        return self.status in {408, 429} or self.status >= 500
+
+    @property
+    def retry_after(self) -> float:
+        """Seconds that the registry asks us to wait, or 0."""
+        return seconds(self.headers.get("Retry-After", ""))
+
+    def refuse(self) -> None:
+        """Raise what an answer means that is no success."""
+        what, status = self._what, self.status
+        if status < 300:
+            return
+        if status in {401, 403} and not self.own:
+            raise RegistryDenied(f"{what}: denied ({status}) where the registry sends to", hint="check the clock of this box: date")
+        if status in {401, 403}:
+            raise RegistryDenied(f"{what}: denied ({status})", hint=f"docker login {self._line.host}")
+        if status == 404:
+            raise ImageNotFound(f"{what}: not found")
+        if status == 416:
+            raise RangeRefused(f"{what}: no such range")
+        self.refuse_service()
+
+    def refuse_service(self) -> None:
+        """The same for what is not about an image: a token service."""
+        if self.busy:
+            raise busy(f"{self._what}: answers {self.status}", self.retry_after)
+        if self.status >= 300:
+            raise RegistryRefused(f"{self._what}: answers {self.status}")
+
+
+class RangeRefused(RegistryRefused):
+    """A partial that is longer than the blob: the caller begins it over. Never reaches a person."""
+
+    code = ""
+
+
+def busy(message: str, retry_after: float) -> RegistryBusy:
+    """The error with its number."""
+    error = RegistryBusy(message)
+    error.retry_after = retry_after
+    return error
+
+
+def seconds(text: str) -> float:
+    """The value of a `Retry-After` (RFC 9110 section 10.2.3): seconds or a date; 0 for anything else."""
+    if text.isascii() and text.isdigit():
+        return min(float(text), LONGEST)
+    try:
+        return min(max(parsedate_to_datetime(text).timestamp() - time.time(), 0.0), LONGEST)
+    except (ValueError, OverflowError):
+        return 0.0
+
+
+def _cause(error: BaseException) -> str:
+    """The innermost system error's words, else the kind of error: urllib3's own text repeats addresses and object ids."""
+    found: BaseException | None = error
+    while found is not None:
+        if isinstance(found, OSError) and found.strerror:
+            return found.strerror.lower()
+        found = found.__cause__ or found.__context__
+    return "the connection broke off" if isinstance(error, http.ProtocolError | http.IncompleteRead) else type(error).__name__

@@ -1,0 +1,241 @@
+"""Documents of strangers: what is taken, what is refused, and with which words."""
+
+import json
+
+import pytest
+
+from kelvin_provision.errors import ImageUnsupported, ManifestInvalid, PlatformMissing
+from kelvin_provision.refs import Descriptor, Platform
+from kelvin_provision.registry import manifests
+from kelvin_provision.registry.manifests import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
+
+D = "sha256:" + "a" * 64
+AMD64 = Platform("linux", "amd64")
+CONFIG = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": D, "size": 5}
+LAYER = {"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": D, "size": 7}
+
+
+def entry(platform, letter="a", **more):
+    system, architecture, *variant = platform.split("/")
+    described = {"os": system, "architecture": architecture} | ({"variant": variant[0]} if variant else {})
+    return {"mediaType": OCI_MANIFEST, "digest": "sha256:" + letter * 64, "size": 3, "platform": described} | more
+
+
+# --- documents --------------------------------------------------------------------------------------
+
+
+def test_a_document_is_a_json_object():
+    assert manifests.document(b'{"a": 1}', "r/a") == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "not JSON"),
+        (b"<html>", "not JSON"),
+        (b"\xff\xfe\x00", "not JSON"),
+        (b"[" * 200_000, "not JSON"),
+        (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, "not JSON"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "not JSON"),
+        (b"[]", "not a JSON object"),
+        (b"null", "not a JSON object"),
+        (b'"text"', "not a JSON object"),
+        (b" " * ((4 << 20) + 1), "more than 4 MiB"),
+    ],
+)
+def test_hostile_bytes_are_no_document(data, words):
+    with pytest.raises(ManifestInvalid, match=f"^r/a: {words}$"):
+        manifests.document(data, "r/a")
+
+
+@pytest.mark.parametrize(
+    ("found", "header", "kind"),
+    [
+        ({"mediaType": OCI_MANIFEST}, "", OCI_MANIFEST),
+        ({"mediaType": DOCKER_MANIFEST}, "application/json", DOCKER_MANIFEST),
+        ({"mediaType": OCI_INDEX, "manifests": []}, OCI_MANIFEST, OCI_INDEX),
+        ({}, DOCKER_LIST + "; charset=utf-8", DOCKER_LIST),
+        ({"config": {}, "layers": []}, "application/json", OCI_MANIFEST),
+        ({"manifests": []}, "text/plain", OCI_INDEX),
+        ({"mediaType": 5, "manifests": []}, "", OCI_INDEX),
+    ],
+)
+def test_a_document_is_what_it_says_else_what_the_registry_says_else_what_it_looks_like(found, header, kind):
+    assert manifests.media_type(found, header, "r/a") == kind
+
+
+@pytest.mark.parametrize(
+    ("found", "header", "error", "words"),
+    [
+        ({}, "", ManifestInvalid, "no media type is no image"),
+        ({"mediaType": "text/x"}, "", ManifestInvalid, "text/x is no image"),
+        ({"mediaType": "\x1b[2J\ud800"}, "", ManifestInvalid, r"\?\[2J\? is no image"),
+        ({"mediaType": "x" * 5000}, "", ManifestInvalid, "^r/a: x{100} is no image$"),
+        ({"schemaVersion": 1, "fsLayers": []}, "", ImageUnsupported, "schema 1"),
+        ({}, "application/vnd.docker.distribution.manifest.v1+prettyjws", ImageUnsupported, "schema 1"),
+        ({"mediaType": OCI_MANIFEST, "layers": [], "manifests": []}, "", ManifestInvalid, "an index and a manifest in one document"),
+        ({"mediaType": OCI_INDEX, "config": {}, "manifests": []}, "", ManifestInvalid, "an index and a manifest in one document"),
+    ],
+)
+def test_what_is_no_image_or_two_things_at_once_is_refused(found, header, error, words):
+    with pytest.raises(error, match=words):
+        manifests.media_type(found, header, "r/a")
+
+
+def test_an_index_lists_manifests_and_a_manifest_does_not():
+    assert [manifests.is_index(kind) for kind in (OCI_INDEX, DOCKER_LIST, OCI_MANIFEST, DOCKER_MANIFEST)] == [True, True, False, False]
+
+
+# --- descriptors ------------------------------------------------------------------------------------
+
+
+def test_a_descriptor_has_type_digest_and_size():
+    assert manifests.descriptor(LAYER, "r/a") == Descriptor(LAYER["mediaType"], D, 7)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None, "text", [], {},
+        LAYER | {"mediaType": None},
+        LAYER | {"digest": "sha256:../../etc/passwd"},
+        LAYER | {"digest": "md5:" + "a" * 32},
+        LAYER | {"digest": 5},
+        LAYER | {"size": -1},
+        LAYER | {"size": True},
+        LAYER | {"size": 1.5},
+        LAYER | {"size": "7"},
+        LAYER | {"size": 1 << 50},
+    ],
+)  # fmt: skip
+def test_a_descriptor_with_anything_else_is_refused(value):
+    with pytest.raises(ManifestInvalid, match=r"^r/a: "):
+        manifests.descriptor(value, "r/a")
+
+
+# --- choosing a platform ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("node", "there", "chosen"),
+    [
+        ("linux/amd64", ["linux/arm64", "linux/amd64"], 1),
+        ("linux/amd64", ["linux/amd64/v1", "linux/amd64"], 1),
+        ("linux/amd64", ["linux/amd64/v3", "linux/amd64/v1"], 1),
+        ("linux/amd64", ["linux/amd64", "linux/amd64"], 0),
+        ("linux/arm64", ["linux/arm64/v8", "linux/arm64/v9"], 0),
+        ("linux/arm/v7", ["linux/arm/v5", "linux/arm/v6", "linux/arm/v7"], 2),
+        ("linux/arm/v7", ["linux/arm/v5", "linux/arm/v6", "linux/arm/v8"], 1),
+        ("linux/arm/v7", ["linux/arm/v6", "linux/arm"], 1),
+        ("linux/arm/v6", ["linux/arm/v7", "linux/arm", "linux/arm/v5"], 2),
+        ("linux/amd64", ["unknown/unknown", "linux/amd64", "linux/unknown"], 1),
+    ],
+)
+def test_the_closest_platform_that_runs_here_is_chosen(node, there, chosen):
+    index = {"manifests": [entry(text, "abcdef"[number]) for number, text in enumerate(there)]}
+    assert manifests.choose(index, Platform(*node.split("/")), "r/a").digest == "sha256:" + "abcdef"[chosen] * 64
+
+
+def test_entries_that_are_no_images_are_passed_over():
+    strange = [
+        None,
+        5,
+        {},
+        entry("linux/amd64") | {"platform": "x"},
+        entry("linux/amd64") | {"platform": {"os": ["x"], "architecture": {}}},
+    ]
+    index = {"manifests": [*strange, entry("linux/arm64", digest="crc:5"), entry("linux/amd64", "b")]}
+    assert manifests.choose(index, AMD64, "r/a").digest == "sha256:" + "b" * 64
+
+
+def test_the_chosen_entry_has_to_be_right():
+    with pytest.raises(ManifestInvalid):
+        manifests.choose({"manifests": [entry("linux/amd64", size=-1)]}, AMD64, "r/a")
+
+
+@pytest.mark.parametrize(
+    ("there", "words"),
+    [
+        (["linux/arm64", "linux/arm/v7", "unknown/unknown"], "nothing for linux/amd64; there is linux/arm/v7, linux/arm64$"),
+        (["unknown/unknown"], "there is no platform at all"),
+        ([], "there is no platform at all"),
+        (["linux/\x1b]0;title\x07"], r"there is linux/\?\]0;title\?$"),
+        ([f"os{number:02}/x" for number in range(25)], "os00/x, .*os19/x and 5 more$"),
+    ],
+)
+def test_a_missing_platform_lists_what_is_there(there, words):
+    with pytest.raises(PlatformMissing, match=words):
+        manifests.choose({"manifests": [entry(text) for text in there]}, AMD64, "r/a")
+
+
+@pytest.mark.parametrize("value", [None, {}, "x"])
+def test_an_index_without_a_list_is_refused(value):
+    with pytest.raises(ManifestInvalid, match="without a list of manifests"):
+        manifests.choose({"manifests": value}, AMD64, "r/a")
+
+
+# --- config and layers ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "application/vnd.oci.image.layer.v1.tar",
+        "application/vnd.oci.image.layer.v1.tar+gzip",
+        "application/vnd.oci.image.layer.v1.tar+zstd",
+        "application/vnd.docker.image.rootfs.diff.tar.gzip",
+    ],
+)
+def test_config_and_layers_are_taken_in_their_order(kind):
+    second = LAYER | {"digest": "sha256:" + "b" * 64, "mediaType": kind}
+    config, layers = manifests.parts({"config": CONFIG, "layers": [LAYER, second, LAYER]}, "r/a")
+    assert config.size == 5
+    assert [layer.digest[7] for layer in layers] == ["a", "b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        ({"config": None}, ManifestInvalid, "descriptor"),
+        ({"config": CONFIG | {"mediaType": "application/vnd.oci.empty.v1+json"}}, ImageUnsupported, "is not a container image"),
+        ({"config": CONFIG | {"size": (4 << 20) + 1}}, ManifestInvalid, "a config of 4194305 bytes"),
+        ({"layers": None}, ManifestInvalid, "no list of layers"),
+        ({"layers": {}}, ManifestInvalid, "no list of layers"),
+        ({"layers": [LAYER] * 513}, ManifestInvalid, "more than 512"),
+        ({"layers": [None]}, ManifestInvalid, "descriptor"),
+        ({"layers": [LAYER | {"urls": ["https://elsewhere/x"]}]}, ImageUnsupported, "lies elsewhere"),
+        ({"layers": [LAYER | {"mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"}]}, ImageUnsupported, "is of kind"),
+        ({"layers": [LAYER | {"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip+encrypted"}]}, ImageUnsupported, "encrypted"),
+        ({"layers": [LAYER | {"mediaType": "a\nb"}]}, ImageUnsupported, r"of kind a\?b$"),
+    ],
+)
+def test_parts_that_cannot_be_loaded_are_refused_before_the_first_byte(change, error, words):
+    with pytest.raises(error, match=words):
+        manifests.parts({"config": CONFIG, "layers": [LAYER]} | change, "r/a")
+
+
+def facts(**change):
+    return json.dumps({"os": "linux", "architecture": "arm", "variant": "v7", "rootfs": {"diff_ids": [D]}} | change).encode()
+
+
+def test_a_config_says_platform_and_diff_ids():
+    assert manifests.config_facts(facts(), "r/a") == (Platform("linux", "arm", "v7"), (D,))
+    assert manifests.config_facts(facts(variant=None), "r/a")[0] == Platform("linux", "arm")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"os": ""}, "names no platform"),
+        ({"architecture": None}, "names no platform"),
+        ({"variant": 7}, "names no platform"),
+        ({"variant": "v7\x1b[2J"}, r"with the platform linux/arm/v7\?\[2J"),
+        ({"rootfs": None}, "without diff ids"),
+        ({"rootfs": {"diff_ids": "x"}}, "without diff ids"),
+        ({"rootfs": {"diff_ids": ["sha256:short"]}}, "without diff ids"),
+        ({"rootfs": {"diff_ids": [5]}}, "without diff ids"),
+    ],
+)
+def test_a_config_without_them_is_refused(change, words):
+    with pytest.raises(ManifestInvalid, match=words):
+        manifests.config_facts(facts(**change), "r/a")

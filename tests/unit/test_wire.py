@@ -1,0 +1,60 @@
+"""Broken lines in our words: what no real server can be made to do at will."""
+
+import ssl
+
+import pytest
+from urllib3 import exceptions as http
+
+from kelvin_provision.errors import RegistryRefused, RegistryUnreachable
+from kelvin_provision.registry.wire import Line
+
+
+def tls(words, code):
+    error = ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED]")
+    error.verify_message, error.verify_code = words, code
+    return http.SSLError(error)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "words", "hint"),
+    [
+        (http.ConnectTimeoutError("x"), RegistryUnreachable, "r.io/a: no connection within 10 seconds", "check the network"),
+        (http.ReadTimeoutError(None, "u", "m"), RegistryUnreachable, "r.io/a: no byte for 30 seconds", "check the network"),
+        (TimeoutError(), RegistryUnreachable, "r.io/a: no byte for 30 seconds", "check the network"),
+        (
+            ConnectionResetError(104, "Connection reset by peer"),
+            RegistryUnreachable,
+            "r.io/a: connection reset by peer",
+            "check the network",
+        ),
+        (http.ProtocolError("x"), RegistryUnreachable, "r.io/a: the connection broke off", "check the network"),
+        (http.IncompleteRead(1, 2), RegistryUnreachable, "r.io/a: the connection broke off", "check the network"),
+        (http.DecodeError("x"), RegistryUnreachable, "r.io/a: DecodeError", "check the network"),
+        (http.LocationParseError("http://x?secret"), RegistryRefused, "r.io/a: sends on to an address that cannot be read", ""),
+        (
+            tls("certificate has expired", 10),
+            RegistryUnreachable,
+            "r.io: TLS: certificate has expired",
+            "check the clock of this box: date",
+        ),
+        (
+            tls("certificate is not yet valid", 9),
+            RegistryUnreachable,
+            "r.io: TLS: certificate is not yet valid",
+            "check the clock of this box: date",
+        ),
+        (tls("self-signed certificate", 18), RegistryUnreachable, "r.io: TLS: self-signed certificate", "set registries.r.io.ca_file to"),
+    ],
+)
+def test_every_broken_line_has_words_and_a_next_step(error, kind, words, hint):
+    with pytest.raises(kind) as caught, Line("r.io", 30.0).speaking("r.io/a"):
+        raise error
+    assert str(caught.value) == words
+    assert caught.value.hint.startswith(hint)
+    assert caught.value.temporary is (kind is RegistryUnreachable)
+    assert "secret" not in str(caught.value.__cause__)
+
+
+def test_what_is_not_the_lines_own_passes_through():
+    with pytest.raises(KeyError), Line("r.io", 30.0).speaking("r.io/a"):
+        raise KeyError
