@@ -64,6 +64,8 @@ def misused(session: Session, error: Any) -> int:
 
 
 def _answered(session: Session, report: Report) -> int:
+    if report.streamed:
+        return report.exit_code
     if not session.quiet and not (session.document and report.document is None):
         # Our own envelope carries the warnings; the platform's fixed shapes have no place for them.
         head = terminal.painted("warning:", Colour.YELLOW, on=terminal.is_coloured(sys.stderr, session))

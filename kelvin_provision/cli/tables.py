@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ _LOOKS = {
     State.STAGED: (Colour.CYAN, "◐"),
     State.STOPPED: (None, "○"),
 }
+_PERCENT = re.compile(r" \d+%$")
 _IN_MOTION = (Colour.YELLOW, "◐")
 _BY_WORDS = {word: state for state in State for word in (state.value, state.message.lower())}
 
@@ -61,12 +63,18 @@ def render(table: Table, style: Style) -> str:
     rows = [[_cell(row[at], table.columns[at], style) for at in shown] for row in table.rows]
     widths = [max(_cells(text) for text in (name, *(row[at] for row in rows))) for at, name in enumerate(columns)]
     if style.width is not None:
-        # The last column is prose (a title, a warning); names before it stay whole, for they get copied.
-        room = style.width - sum(widths[:-1]) - len(GAP) * (len(widths) - 1)
-        widths[-1] = min(widths[-1], max(room, _NARROWEST))
+        gives = [columns.index(name) for name in table.gives if name in columns] or [len(columns) - 1]
+        _squeeze(widths, gives, style.width - len(GAP) * (len(widths) - 1))
     head = GAP.join(_fitted(name.upper(), width, style) for name, width in zip(columns, widths, strict=True)).rstrip()
     lines = [_line(row, columns, widths, style) for row in rows]
     return "".join(f"{line}\n" for line in (terminal.painted(head, Colour.BOLD, on=style.colour), *lines))
+
+
+def _squeeze(widths: list[int], gives: Sequence[int], room: int) -> None:
+    """Columns of prose (a title, a warning) make way; names stay whole, for they get copied."""
+    for at in gives:
+        over = sum(widths) - room
+        widths[at] = min(widths[at], max(widths[at] - over, _NARROWEST))
 
 
 def ago(timestamp: str, now: datetime) -> str:
@@ -94,8 +102,9 @@ def _cell(text: str, column: str, style: Style) -> str:
 def _look(text: str, column: str) -> tuple[Colour | None, str] | None:
     if column.lower() not in _STATE_COLUMNS:
         return None
-    # A staged version says its number first: `2.0.0 downloading`.
-    state = _BY_WORDS.get(text.lower()) or _BY_WORDS.get(text.lower().rpartition(" ")[2])
+    # A staged version says its number first and how far it is last: `2.0.0 downloading 45%`.
+    words = _PERCENT.sub("", text.lower())
+    state = _BY_WORDS.get(words) or _BY_WORDS.get(words.rpartition(" ")[2])
     return _LOOKS.get(state, _IN_MOTION) if state else None
 
 
