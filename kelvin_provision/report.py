@@ -23,7 +23,8 @@ class Item:
 class Table:
     """Rows for people; `wide` are the columns that only `-o wide` shows. A cell that names a state is coloured by it.
 
-    `gives` are the columns that are cut where a terminal is too narrow, the first one first; the last column unless told.
+    `gives` are the columns that are cut where a terminal is too narrow, the first one first, and that go where even that is not
+    enough (but not with `-o wide`); without any, the last column is cut.
     """
 
     columns: Sequence[str]

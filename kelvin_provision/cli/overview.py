@@ -55,7 +55,7 @@ class Overview:
             wide=frozenset({"title", "cluster"}),
             empty="No workloads found.",
             footer=footer or f"Total: {len(rows)} workload{'' if len(rows) == 1 else 's'}",
-            gives=("title", "app", "cluster"),
+            gives=("title", "app", "cluster", "last seen", "version"),
         )
 
     def staged(self, item: Mapping[str, Any]) -> str:

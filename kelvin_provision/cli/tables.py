@@ -59,22 +59,26 @@ def render(table: Table, style: Style) -> str:
     if not table.rows:
         return ""
     shown = [at for at, column in enumerate(table.columns) if style.wide or column not in table.wide]
-    columns = [table.columns[at] for at in shown]
-    rows = [[_cell(row[at], table.columns[at], style) for at in shown] for row in table.rows]
-    widths = [max(_cells(text) for text in (name, *(row[at] for row in rows))) for at, name in enumerate(columns)]
-    if style.width is not None:
-        gives = [columns.index(name) for name in table.gives if name in columns] or [len(columns) - 1]
-        _squeeze(widths, gives, style.width - len(GAP) * (len(widths) - 1))
+    gone = 0
+    while True:
+        columns = [table.columns[at] for at in shown]
+        rows = [[_cell(row[at], table.columns[at], style) for at in shown] for row in table.rows]
+        widths = [max(_cells(text) for text in (name, *(row[at] for row in rows))) for at, name in enumerate(columns)]
+        if style.width is None or _squeeze(widths, columns, table.gives, style.width) or style.wide or gone == len(table.gives):
+            break
+        shown = [at for at in shown if table.columns[at] != table.gives[gone]]
+        gone += 1
     head = GAP.join(_fitted(name.upper(), width, style) for name, width in zip(columns, widths, strict=True)).rstrip()
     lines = [_line(row, columns, widths, style) for row in rows]
     return "".join(f"{line}\n" for line in (terminal.painted(head, Colour.BOLD, on=style.colour), *lines))
 
 
-def _squeeze(widths: list[int], gives: Sequence[int], room: int) -> None:
-    """Columns of prose (a title, a warning) make way; names stay whole, for they get copied."""
-    for at in gives:
-        over = sum(widths) - room
-        widths[at] = min(widths[at], max(widths[at] - over, _NARROWEST))
+def _squeeze(widths: list[int], columns: Sequence[str], gives: Sequence[str], width: int) -> bool:
+    """Columns of prose (a title, a warning) make way; names stay whole, for they get copied. Whether it fits now."""
+    room = width - len(GAP) * (len(widths) - 1)
+    for at in [columns.index(name) for name in gives if name in columns] or [len(columns) - 1]:
+        widths[at] = min(widths[at], max(widths[at] + room - sum(widths), _NARROWEST))
+    return sum(widths) <= room
 
 
 def ago(timestamp: str, now: datetime) -> str:
