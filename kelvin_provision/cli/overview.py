@@ -44,7 +44,7 @@ class Overview:
                 item["app_name"],
                 item["app_version"],
                 item["status"]["state"],
-                f"{item['staged']['app_version']} {self.staged(item)}" if item["staged"] else "-",
+                f"{item['staged']['app_version']} {_staged(item, self.percents.get(item['name']))}" if item["staged"] else "-",
                 ago(item["status"]["last_seen"] or "", now),
             )
             for item in shown
@@ -58,13 +58,21 @@ class Overview:
             gives=("title", "app", "cluster", "last seen", "version"),
         )
 
-    def staged(self, item: Mapping[str, Any]) -> str:
-        """The state of the staged version, with the percent while it is on its way; empty when nothing is staged."""
-        if not item["staged"]:
-            return ""
-        state = str(item["staged"]["status"]["state"])
-        percent = self.percents.get(item["name"]) if state == "downloading" else None
-        return state if percent is None else f"{state} {percent}%"
+
+def words(item: Mapping[str, Any], percent: int | None = None, *, staged: bool = False) -> str:
+    """Where a workload is, in one line: `running, 2.3.0 downloading 45%`. With `staged`, or without a running version, only the latter."""
+    state, download = str(item["status"]["state"]), _staged(item, percent)
+    if not download:
+        return state
+    return download if staged or state == "staged" else f"{state}, {item['staged']['app_version']} {download}"
+
+
+def _staged(item: Mapping[str, Any], percent: int | None) -> str:
+    """The state of the staged version, with the percent while it is on its way; empty when nothing is staged."""
+    if not item["staged"]:
+        return ""
+    state = str(item["staged"]["status"]["state"])
+    return state if percent is None or state != "downloading" else f"{state} {percent}%"
 
 
 def look(node: Node, *, staged: bool) -> Overview:

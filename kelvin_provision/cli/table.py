@@ -47,6 +47,8 @@ ENTRIES: Entries = MappingProxyType(
                 "apply": "Apply staged workloads, all or none, and wait until they run.",
                 "list": "List workloads with their states.",
                 "show": "Show everything about one workload.",
+                "wait": "Wait until workloads are in a state.",
+                "logs": "Print what workloads write.",
                 "undeploy": "Remove workloads, or only their staged versions.",
             },
         ),

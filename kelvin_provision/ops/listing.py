@@ -105,16 +105,17 @@ class Cursor:
         """Raises CursorInvalid for anything that `encode` did not make."""
         try:
             data = text.encode("ascii").rstrip(b"=").translate(_PLAIN)
-            found = json.loads(binascii.a2b_base64(data + b"=" * (-len(data) % 4), strict_mode=True))
-            if found["v"] != _FORM or type(found["back"]) is not bool or not 1 <= found["size"] <= LARGEST_PAGE:
-                raise ValueError(text)
-            query = _query(found["q"])
-            at = found["at"] if found["at"] is None else _key(found["at"], query)
-            if at is None and not found["back"]:
-                raise ValueError(text)
-            return cls(query, int(found["size"]), at, back=found["back"])
+            return cls._from(json.loads(binascii.a2b_base64(data + b"=" * (-len(data) % 4), strict_mode=True)))
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise CursorInvalid(f"{text[:60]!r} is no cursor of this list") from error
+
+    @classmethod
+    def _from(cls, found: dict[str, Any]) -> Self:
+        size, back, at = _is(int, found["size"]), _is(bool, found["back"]), found["at"]
+        if found["v"] != _FORM or not 1 <= size <= LARGEST_PAGE or (at is None and not back):
+            raise ValueError(found)
+        query = _query(found["q"])
+        return cls(query, size, None if at is None else _key(at, query), back=back)
 
 
 _URL = bytes.maketrans(b"+/", b"-_")
