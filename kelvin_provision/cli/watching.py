@@ -6,7 +6,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -91,6 +91,8 @@ def _picture(session: Session, query: Query, seen: Overview) -> str:
     chosen = select(seen.items, query)
     table = seen.table(chosen)
     style = tables.Style.of(sys.stdout, session)
+    # One column stays free: behind a full line, erasing its rest would take the last sign.
+    style = replace(style, width=style.width - 1 if style.width else None)
     notes = [f"{_warning(session)} {terminal.plain(text)}" for text in seen.warnings(chosen)]
     last = table.footer if chosen else table.empty
     return tables.render(table, style) + "".join(f"{text}\n" for text in (*([] if session.quiet else notes), last))
