@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from kelvin_provision.cli import terminal
 from kelvin_provision.cli.box import node_of, signals_noted
 from kelvin_provision.cli.session import Output, Session
-from kelvin_provision.cli.streaming import line, streamed
+from kelvin_provision.cli.streaming import line, reader_gone, streamed, write
 from kelvin_provision.cluster.protocol import LogLine
 from kelvin_provision.errors import Interrupted, LogMissing
+from kelvin_provision.node import Node
 from kelvin_provision.report import Report
 
 MOST_LINES = 10_000
@@ -36,37 +37,45 @@ class Wanted:
 
 def logs(session: Session, name: str, wanted: Wanted) -> Report:
     """From the cluster. Raises WorkloadUnknown, LogMissing where there is none, and what the cluster raises."""
-    if session.document and not wanted.follow:
-        return _document(session, name, wanted)
-    return streamed(session, "workloads logs", lambda: _write(session, name, wanted))
-
-
-def _lines(session: Session, name: str, wanted: Wanted, stop: Callable[[], bool], *, tail: int | None) -> Iterator[LogLine]:
-    """Every line; raises LogMissing at the end when there was none, unless it was asked for few or followed."""
-    count = 0
     with node_of(session) as node:
-        node.ledger.workload(name)
-        found = node.cluster.logs(name, tail=tail, since=wanted.since, previous=wanted.previous, follow=wanted.follow, stop=stop)
-        for count, one in enumerate(found, 1):  # noqa: B007  (counted for the end)
-            yield one
-            if stop():
-                return
-    if not count and wanted.since is None and tail != 0:
-        raise LogMissing(f"{name} has no log{' of an earlier run' if wanted.previous else ''}")
+        return told(session, node, name, wanted)
 
 
-def _write(session: Session, name: str, wanted: Wanted) -> None:
+def told(session: Session, node: Node, name: str, wanted: Wanted) -> Report:
+    """The same, of a node that is open already."""
+    if session.document and not wanted.follow:
+        return _document(node, name, wanted)
+    return streamed(session, "workloads logs", lambda: _write(session, node, name, wanted))
+
+
+def _lines(node: Node, name: str, wanted: Wanted, stop: Callable[[], bool], *, tail: int | None) -> Iterator[LogLine]:
+    """Every line; raises LogMissing at the end when there was none and nothing that was asked for explains it."""
+    node.ledger.workload(name)
+    count = 0
+    for one in node.cluster.logs(name, tail=tail, since=wanted.since, previous=wanted.previous, follow=wanted.follow, stop=stop):
+        count += 1
+        yield one
+        if stop():
+            return
+    if not count and wanted.since is None and tail != 0 and not stop():
+        which = " of an earlier run" if wanted.previous else ""
+        raise LogMissing(f"{name} has no log{which}", hint=f"kelvin-provision workloads show -n {name} --live")
+
+
+def _write(session: Session, node: Node, name: str, wanted: Wanted) -> None:
     """Line by line, holding none; Ctrl-C ends it, and that is no failure when it was to go on for ever."""
     draws = terminal.is_terminal(sys.stdout)
     names = _Names()
     with signals_noted(hangup=True) as stop:
-        for one in _lines(session, name, wanted, stop, tail=wanted.tail):
+        # What is quiet for hours is not written to for hours: only asking tells that the reader is gone.
+        over = (lambda: stop() or reader_gone()) if wanted.follow else stop
+        for one in _lines(node, name, wanted, over, tail=wanted.tail):
             if session.output is Output.JSON:
                 line({"pod": one.source, "container": one.container, "time": one.time, "line": one.text})
                 continue
             text = _shown(one.text) if draws else one.text
             stamp = f"{one.time} " if wanted.timestamps else ""
-            terminal.write(sys.stdout, f"{names.before(one)}{stamp}{text}\n")
+            write(f"{names.before(one)}{stamp}{text}\n")
         if stop() and not wanted.follow:
             raise Interrupted("stopped by a signal")
 
@@ -91,10 +100,10 @@ class _Names:
         return f"[{one.source}] " if len(pods) == len(self._seen) else f"[{one.source}/{one.container}] "
 
 
-def _document(session: Session, name: str, wanted: Wanted) -> Report:
+def _document(node: Node, name: str, wanted: Wanted) -> Report:
     """The platform's. Of what would be too much, the newest stays, and a warning says so."""
     with signals_noted(hangup=True) as stop:
-        kept, cut = newest(_lines(session, name, wanted, stop, tail=MOST_LINES if wanted.tail is None else wanted.tail))
+        kept, cut = newest(_lines(node, name, wanted, stop, tail=MOST_LINES if wanted.tail is None else wanted.tail))
         if stop():
             raise Interrupted("stopped by a signal")
     logs: dict[str, list[str]] = {}

@@ -12,7 +12,7 @@ from typing import Any
 
 from kelvin_provision.cli import edge, terminal
 from kelvin_provision.cli.session import Output, Session
-from kelvin_provision.errors import ProvisionError, UsageRefused
+from kelvin_provision.errors import CannotWrite, ProvisionError, UsageRefused
 from kelvin_provision.report import Report
 
 _STEP = 0.1
@@ -30,7 +30,7 @@ def streamed(session: Session, command: str, body: Callable[[], None]) -> Report
     except ProvisionError as error:
         if session.output is not Output.JSON:
             raise
-        with suppress(OSError):
+        with suppress(OSError, CannotWrite):
             line({"status": "error", "error": edge.described(error)})
         code = error.exit_code
     return Report(command, streamed=True, exit_code=code)
@@ -38,7 +38,18 @@ def streamed(session: Session, command: str, body: Callable[[], None]) -> Report
 
 def line(document: Mapping[str, Any]) -> None:
     """One object of a stream."""
-    terminal.write(sys.stdout, f"{json.dumps(document, ensure_ascii=not terminal.is_utf8(sys.stdout))}\n")
+    write(f"{json.dumps(document, ensure_ascii=not terminal.is_utf8(sys.stdout))}\n")
+
+
+def write(text: str) -> None:
+    """To stdout, at once. Raises BrokenPipeError when the reader is gone, CannotWrite when it takes no more."""
+    try:
+        terminal.write(sys.stdout, text)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        terminal.abandon(sys.stdout)
+        raise CannotWrite(f"standard output: {(error.strerror or str(error)).lower()}", hint="nothing but the answer was lost") from error
 
 
 def rest(seconds: float, stop: Callable[[], bool]) -> bool:
@@ -48,12 +59,12 @@ def rest(seconds: float, stop: Callable[[], bool]) -> bool:
         left = until - time.monotonic()
         if left <= 0:
             return True
-        if _reader_gone(min(left, _STEP)):
+        if reader_gone(min(left, _STEP)):
             return False
     return False
 
 
-def _reader_gone(seconds: float) -> bool:
+def reader_gone(seconds: float = 0.0) -> bool:
     """Wait so long for the news that nobody is behind stdout: nothing is written for hours, so nothing else would tell."""
     try:
         watched = select.poll()

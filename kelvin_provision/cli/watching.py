@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +14,8 @@ from kelvin_provision.cli import overview, tables, terminal
 from kelvin_provision.cli.box import node_of, signals_noted
 from kelvin_provision.cli.overview import Overview
 from kelvin_provision.cli.session import Output, Session
-from kelvin_provision.cli.streaming import line, rest, streamed
+from kelvin_provision.cli.streaming import line, rest, streamed, write
+from kelvin_provision.errors import CannotWrite
 from kelvin_provision.node import Node
 from kelvin_provision.ops.listing import Query, select
 from kelvin_provision.report import Report
@@ -71,19 +72,20 @@ def _paint(session: Session, query: Query, node: Node, stop: Callable[[], bool])
             frame = _frame(picture, size.lines)
             if f"{size}{frame}" != shown:
                 shown = f"{size}{frame}"
-                terminal.write(sys.stdout, frame)
+                write(frame)
             if not rest(TICK, stop):
                 break
-    terminal.write(sys.stdout, picture)
+    write(picture)
 
 
 @contextmanager
 def _other_screen() -> Iterator[None]:
-    terminal.write(sys.stdout, _ENTER)
+    write(_ENTER)
     try:
         yield
     finally:
-        terminal.write(sys.stdout, _LEAVE)
+        with suppress(BrokenPipeError, CannotWrite):
+            write(_LEAVE)
 
 
 def _picture(session: Session, query: Query, seen: Overview) -> str:
@@ -171,4 +173,4 @@ def _say(session: Session, change: Change, after: Mapping[str, Place]) -> None:
         line({"time": now, "name": change.name, "before": change.before, "after": change.after, "item": item})
         return
     steps = [step for step in (change.before, change.after or "gone") if step]
-    terminal.write(sys.stdout, terminal.plain(f"{now} {change.name}: {' -> '.join(steps)}") + "\n")
+    write(terminal.plain(f"{now} {change.name}: {' -> '.join(steps)}") + "\n")

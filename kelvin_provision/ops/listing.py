@@ -95,7 +95,8 @@ class Cursor:
 
     def encode(self) -> str:
         """Safe in a URL and on a command line."""
-        asked = {key: value for key, value in asdict(self.query).items() if value not in {None, False, ()}}
+        usual = asdict(Query())
+        asked = {key: value for key, value in asdict(self.query).items() if value != usual[key]}
         document = {"v": _FORM, "q": asked, "size": self.size, "back": self.back, "at": self.at}
         text = json.dumps(document, separators=(",", ":"))
         return binascii.b2a_base64(text.encode(), newline=False).translate(_URL).rstrip(b"=").decode()

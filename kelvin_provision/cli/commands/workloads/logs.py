@@ -11,7 +11,6 @@ from kelvin_provision.cli.session import Session
 from kelvin_provision.errors import UsageRefused
 from kelvin_provision.report import Report
 
-
 _NAME = typer.Option("-n", "--name", metavar="NAME", help="The workload.", autocompletion=workload_names)
 _TAIL = typer.Option("--tail", metavar="N", min=0, max=10_000, help="Only the last lines of each container; all unless told.")
 _SINCE = typer.Option("--since", metavar="T", help="Only what is newer: a time (RFC 3339) or a duration (10m, 1h30m).")
