@@ -139,7 +139,7 @@ def follow(find: Callable[[], Found], *, tail: int | None, since: str | None, st
         while not stop():
             if time.monotonic() >= due:
                 found = find()
-                following.begin(found.sources)
+                following.begin(found)
                 if following.quiet and not found.lasts:
                     return
                 due = time.monotonic() + LOOK
@@ -204,12 +204,12 @@ class _Following:
         """Whether nothing is being read any more."""
         return not self._readers and self._out.empty()
 
-    def begin(self, sources: Sequence[Source]) -> None:
+    def begin(self, found: Found) -> None:
         """Open what is not open yet: new runs from their start, broken ones where they broke."""
         first, self._first = self._first, False
-        for source in sources:
+        for source in found.sources:
             key = (*source.place, source.run)
-            if key in self._readers or (key in self._ended and not source.writes):
+            if key in self._readers or (key in self._ended and not (source.writes and found.lasts)):
                 continue
             after = self._last.get(source.place, "")
             try:
@@ -220,13 +220,13 @@ class _Following:
                 continue  # the next look tries again
             reader = self._readers[key] = _Reader(source, stream, after, self._out)
             reader.start()
-        self._ended &= {(*source.place, source.run) for source in sources}
+        self._ended &= {(*source.place, source.run) for source in found.sources}
 
     def come(self, seconds: float) -> Iterator[LogLine]:
         """What has come, up to a limit; waits so long for the first of it."""
         with suppress(queue.Empty):
-            item = self._out.get(timeout=seconds)
-            for _ in range(WAITING):
+            for turn in range(WAITING):
+                item = self._out.get(timeout=seconds) if turn == 0 else self._out.get_nowait()
                 if isinstance(item, _Reader):
                     key = (*item.source.place, item.source.run)
                     self._readers.pop(key).stream.close()
@@ -234,7 +234,6 @@ class _Following:
                     return
                 self._last[item.source, item.container] = item.time
                 yield item
-                item = self._out.get_nowait()
 
     def close(self) -> None:
         """End every stream and wait for the threads, a moment at most."""
