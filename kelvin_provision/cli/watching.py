@@ -110,7 +110,7 @@ def _frame(picture: str, height: int) -> str:
     room = height - 1
     if len(lines) > room:
         lines = [*lines[: max(room - 1, 1)], f"... {len(lines) - max(room - 1, 1)} more lines: a larger window, or --search"]
-    return _HOME + "".join(f"{text}{_REST_OF_LINE}\r\n" for text in lines) + _REST_OF_SCREEN
+    return _HOME + "".join(f"{text}{_REST_OF_LINE}\n" for text in lines) + _REST_OF_SCREEN
 
 
 # --- elsewhere -------------------------------------------------------------------------------------

@@ -178,7 +178,7 @@ def test_a_stop_ends_every_stream_and_leaves_no_thread(quick):
     waits = Script([line(1)], "wait")
     pods.looks = [Found([pods.source(waits, writes=True)], lasts=True)]
     began = time.monotonic()
-    for found in follow(pods, tail=None, since=None, stop=lambda: bool(heard)):
+    for found in follow(pods, tail=None, since=None, stop=heard.__len__):
         heard += [found.text]
     assert (heard, waits.closed.is_set()) == (["line 1"], True)
     assert time.monotonic() - began < 2
