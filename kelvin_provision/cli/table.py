@@ -48,8 +48,8 @@ ENTRIES: Entries = MappingProxyType(
                 "list": "List workloads with their states.",
                 "show": "Show everything about one workload.",
                 "wait": "Wait until workloads are in a state.",
-                "logs": "Print what workloads write.",
                 "undeploy": "Remove workloads, or only their staged versions.",
+                "logs": "Print what workloads write.",
             },
         ),
         "agent": _group(
