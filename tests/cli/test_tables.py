@@ -65,8 +65,8 @@ def test_a_terminal_cuts_the_last_column_and_a_pipe_nothing():
 def test_columns_that_give_way_are_cut_first_and_then_left_out():
     rows = [("motor", "A very long title", "running", "a long while ago")]
     table = Table(("name", "title", "status", "seen"), rows, gives=("title", "seen"))
-    assert render(table, Style(width=46)).splitlines()[1] == "motor  A very l...  running  a long while ago"
-    assert render(table, Style(width=36)).splitlines()[1] == "motor  A ver...  running  a long w..."
+    assert render(table, Style(width=46)).splitlines()[1] == "motor  A very lo...  running  a long while ago"
+    assert render(table, Style(width=36)).splitlines()[1] == "motor  A ver...  running  a long..."
     assert render(table, Style(width=30)) == "NAME   STATUS   SEEN\nmotor  running  a long whil...\n"
     assert render(table, Style(width=20)) == "NAME   STATUS\nmotor  running\n"
     assert render(table, Style(width=20, wide=True)).splitlines()[0] == "NAME   TITLE     STATUS   SEEN"
