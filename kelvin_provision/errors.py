@@ -99,6 +99,34 @@ class NotReady(ProvisionError):
     hint_default = "kelvin-provision workloads list --staged"
 
 
+class CursorInvalid(ProvisionError):
+    """What was given as a cursor of a list is none of ours, or not whole."""
+
+    code, exit_code = "cursor-invalid", os.EX_DATAERR
+    hint_default = "begin again without --next"
+
+
+class WaitTimeout(ProvisionError):
+    """The time to wait is over; the message says where each workload is. What is under way goes on."""
+
+    code, exit_code = "wait-timeout", os.EX_TEMPFAIL
+    hint_default = "kelvin-provision workloads list"
+
+
+class WaitFailed(ProvisionError):
+    """The state that was waited for cannot be reached any more; the message says why."""
+
+    code, exit_code = "wait-failed", 1
+    hint_default = "kelvin-provision workloads show -n NAME"
+
+
+class LogMissing(ProvisionError):
+    """The cluster has no log of that workload, or none of an earlier run."""
+
+    code, exit_code = "log-missing", os.EX_NOINPUT
+    hint_default = "kelvin-provision workloads show -n NAME --live"
+
+
 class Locked(ProvisionError):
     """Another command is changing this box; the message says who and since when."""
 

@@ -21,13 +21,18 @@ class Item:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows for people; `wide` are the columns that only `-o wide` shows. A cell that names a state is coloured by it."""
+    """Rows for people; `wide` are the columns that only `-o wide` shows. A cell that names a state is coloured by it.
+
+    `gives` are the columns that are cut where a terminal is too narrow, the first one first, and that go where even that is not
+    enough (but not with `-o wide`); without any, the last column is cut.
+    """
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     wide: frozenset[str] = frozenset()
     empty: str = "Nothing to show."
     footer: str = ""
+    gives: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,7 @@ class Report:
 
     `document` is the whole JSON answer where its shape is fixed by the platform; else the envelope is made of `items`.
     `table` or `text` is what people see on stdout; without either, the items are shown as lines.
+    `streamed`: the answer was written while it came, and nothing is added to it at the end.
     """
 
     command: str
@@ -46,6 +52,7 @@ class Report:
     warnings: tuple[str, ...] = ()
     exit_code: int = 0
     names: tuple[str, ...] = field(default=())
+    streamed: bool = False
 
     def to_json(self) -> Mapping[str, Any]:
         """The one document of `--json`."""

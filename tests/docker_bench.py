@@ -12,7 +12,7 @@ import pytest
 from kelvin_provision.cluster.docker.cluster import DockerBox
 from kelvin_provision.runtimes.docker import DockerRuntime
 from tests.contract.cluster_contract import Picture
-from tests.images import make_image, tar_of, web_image
+from tests.images import TALKING, make_image, tar_of, web_image
 from tests.locks import blobs_in, lock_of
 
 _NUMBERS = itertools.count(1)
@@ -22,6 +22,12 @@ def dying_image():
     with open("/bin/busybox", "rb") as file:
         base = tar_of({"bin/busybox": file.read()})
     return make_image([base], cmd=("/bin/busybox", "sh", "-c", "busybox echo going down; busybox sleep 0.7; exit 3"))
+
+
+def talking_image():
+    with open("/bin/busybox", "rb") as file:
+        base = tar_of({"bin/busybox": file.read(), "bin/sleep": b"->busybox"})
+    return make_image([base], cmd=("/bin/busybox", "sh", "-c", TALKING))
 
 
 class DockerBench:
@@ -34,7 +40,7 @@ class DockerBench:
         self.folder = folder
         self.asker = None
         self.neighbours = []
-        self.made = {"one": lambda: web_image("one"), "two": lambda: web_image("two"), "dying": dying_image}
+        self.made = {"one": lambda: web_image("one"), "two": lambda: web_image("two"), "dying": dying_image, "talking": talking_image}
         self.locks = {}
         self.before = set(self.cluster.observe())
 

@@ -14,6 +14,10 @@ OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
 OCI_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 
+TALK = ["one", "two \N{REPLACEMENT CHARACTER}", "", "three \x1b[31m"]
+TALKING = r"""trap 'exit 0' TERM; echo one; sleep 0.3; printf 'two \377\n\n' >&2; sleep 0.3; printf 'three \033[31m\n'; while :; do sleep 0.2; done"""
+"""A shell script that writes TALK, on both streams and with a byte that is no UTF-8, and goes when told to."""
+
 
 def sha256(data: bytes) -> str:
     return "sha256:" + hashlib.sha256(data).hexdigest()

@@ -37,11 +37,11 @@ def same_box(session: Session, settings: Settings) -> list[str]:
 
 
 @contextmanager
-def signals_noted() -> Iterator[Callable[[], bool]]:
+def signals_noted(*, hangup: bool = False) -> Iterator[Callable[[], bool]]:
     """A question that turns true with the first SIGINT or SIGTERM, so that the work can end in good order.
 
     A second SIGINT interrupts for good; the journal has what is needed to undo it then. SIGHUP changes nothing: a terminal that
-    was dropped must not stop a transaction.
+    was dropped must not stop a transaction. With `hangup` it counts as well: who only looks must not look on when nobody is there.
     """
     seen = False
 
@@ -52,7 +52,7 @@ def signals_noted() -> Iterator[Callable[[], bool]]:
         seen = True
 
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    before[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    before[signal.SIGHUP] = signal.signal(signal.SIGHUP, note if hangup else signal.SIG_IGN)
     try:
         yield lambda: seen
     finally:

@@ -42,14 +42,18 @@ def run(session: Session, name: str, body: Callable[[], Report]) -> int:
 def failed(session: Session, error: ProvisionError) -> int:
     """Say an error; the number is the error's own."""
     if session.document:
-        said = {"code": error.code, "message": str(error), "hint": error.hint, "evidence": list(error.evidence)}
-        return _printed(session, _encoded(session, {"status": "error", "error": said}), error.exit_code)
+        return _printed(session, _encoded(session, {"status": "error", "error": described(error)}), error.exit_code)
     head = terminal.painted("error:", Colour.RED, on=terminal.is_coloured(sys.stderr, session))
     lines = [f"{head} {plain(str(error))}", *(f"  {plain(line)}" for line in error.evidence)]
     if error.hint:
         lines.append(f" hint: {plain(error.hint)}")
     _aside("\n".join(lines))
     return error.exit_code
+
+
+def described(error: ProvisionError) -> dict[str, Any]:
+    """An error in JSON, without its envelope."""
+    return {"code": error.code, "message": str(error), "hint": error.hint, "evidence": list(error.evidence)}
 
 
 def misused(session: Session, error: Any) -> int:
@@ -64,6 +68,8 @@ def misused(session: Session, error: Any) -> int:
 
 
 def _answered(session: Session, report: Report) -> int:
+    if report.streamed:
+        return report.exit_code
     if not session.quiet and not (session.document and report.document is None):
         # Our own envelope carries the warnings; the platform's fixed shapes have no place for them.
         head = terminal.painted("warning:", Colour.YELLOW, on=terminal.is_coloured(sys.stderr, session))

@@ -47,7 +47,9 @@ ENTRIES: Entries = MappingProxyType(
                 "apply": "Apply staged workloads, all or none, and wait until they run.",
                 "list": "List workloads with their states.",
                 "show": "Show everything about one workload.",
+                "wait": "Wait until workloads are in a state.",
                 "undeploy": "Remove workloads, or only their staged versions.",
+                "logs": "Print what workloads write.",
             },
         ),
         "agent": _group(

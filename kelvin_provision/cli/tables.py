@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ _LOOKS = {
     State.STAGED: (Colour.CYAN, "◐"),
     State.STOPPED: (None, "○"),
 }
+_PERCENT = re.compile(r" \d+%$")
 _IN_MOTION = (Colour.YELLOW, "◐")
 _BY_WORDS = {word: state for state in State for word in (state.value, state.message.lower())}
 
@@ -57,16 +59,26 @@ def render(table: Table, style: Style) -> str:
     if not table.rows:
         return ""
     shown = [at for at, column in enumerate(table.columns) if style.wide or column not in table.wide]
-    columns = [table.columns[at] for at in shown]
-    rows = [[_cell(row[at], table.columns[at], style) for at in shown] for row in table.rows]
-    widths = [max(_cells(text) for text in (name, *(row[at] for row in rows))) for at, name in enumerate(columns)]
-    if style.width is not None:
-        # The last column is prose (a title, a warning); names before it stay whole, for they get copied.
-        room = style.width - sum(widths[:-1]) - len(GAP) * (len(widths) - 1)
-        widths[-1] = min(widths[-1], max(room, _NARROWEST))
+    gone = 0
+    while True:
+        columns = [table.columns[at] for at in shown]
+        rows = [[_cell(row[at], table.columns[at], style) for at in shown] for row in table.rows]
+        widths = [max(_cells(text) for text in (name, *(row[at] for row in rows))) for at, name in enumerate(columns)]
+        if style.width is None or _squeeze(widths, columns, table.gives, style.width) or style.wide or gone == len(table.gives):
+            break
+        shown = [at for at in shown if table.columns[at] != table.gives[gone]]
+        gone += 1
     head = GAP.join(_fitted(name.upper(), width, style) for name, width in zip(columns, widths, strict=True)).rstrip()
     lines = [_line(row, columns, widths, style) for row in rows]
     return "".join(f"{line}\n" for line in (terminal.painted(head, Colour.BOLD, on=style.colour), *lines))
+
+
+def _squeeze(widths: list[int], columns: Sequence[str], gives: Sequence[str], width: int) -> bool:
+    """Columns of prose (a title, a warning) make way; names stay whole, for they get copied. Whether it fits now."""
+    room = width - len(GAP) * (len(widths) - 1)
+    for at in [columns.index(name) for name in gives if name in columns] or [len(columns) - 1]:
+        widths[at] = min(widths[at], max(widths[at] + room - sum(widths), _NARROWEST))
+    return sum(widths) <= room
 
 
 def ago(timestamp: str, now: datetime) -> str:
@@ -94,8 +106,9 @@ def _cell(text: str, column: str, style: Style) -> str:
 def _look(text: str, column: str) -> tuple[Colour | None, str] | None:
     if column.lower() not in _STATE_COLUMNS:
         return None
-    # A staged version says its number first: `2.0.0 downloading`.
-    state = _BY_WORDS.get(text.lower()) or _BY_WORDS.get(text.lower().rpartition(" ")[2])
+    # A staged version says its number first and how far it is last: `2.0.0 downloading 45%`.
+    words = _PERCENT.sub("", text.lower())
+    state = _BY_WORDS.get(words) or _BY_WORDS.get(words.rpartition(" ")[2])
     return _LOOKS.get(state, _IN_MOTION) if state else None
 
 

@@ -6,7 +6,7 @@ or revert (goes back). Every verb may be repeated after a crash and ends in the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
@@ -107,6 +107,16 @@ class Patience:
     restarts: int = 2
 
 
+@dataclass(frozen=True)
+class LogLine:
+    """One line that a workload wrote. `time` is RFC 3339 in UTC with nanoseconds; `source` is the pod (on Docker the container)."""
+
+    source: str
+    container: str
+    time: str
+    text: str
+
+
 class Cluster(Protocol):
     """Every verb may raise ClusterUnreachable and ClusterDenied."""
 
@@ -156,6 +166,24 @@ class Cluster(Protocol):
 
     def observe(self) -> Mapping[str, Observation]:
         """Every workload of ours, by name."""
+        ...
+
+    def logs(
+        self,
+        workload: str,
+        *,
+        tail: int | None = None,
+        since: str | None = None,
+        previous: bool = False,
+        follow: bool,
+        stop: Callable[[], bool],
+    ) -> Iterator[LogLine]:
+        """What its containers write, one container after the other, or with `follow` as it comes; nothing for one that is not there.
+
+        `tail` counts for each container; `since` is RFC 3339; `previous` is what ran before the last restart. `follow` takes in
+        new containers and ends when there is none left that could write, or when `stop`, asked at least once a second, says so.
+        Never holds more than some lines; a line longer than 64 KiB comes in parts.
+        """
         ...
 
     def remove(self, workload: str) -> tuple[str, ...]:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from kelvin_provision.ledger.model import Revision, Workload
-from kelvin_provision.spec.words import Download, State, VolumeKind
+from kelvin_provision.ops import listing
+from kelvin_provision.spec.words import Download, VolumeKind
 from kelvin_provision.status import Status, derive, of_staged
 
 HIDDEN = "***"
@@ -93,10 +94,6 @@ def shown(workload: Workload) -> dict[str, Any]:
     return document
 
 
-def page(workloads: Sequence[Workload], *, staged: bool = False, states: Sequence[State] = ()) -> dict[str, Any]:
-    """The platform's list: `data` and `pagination`."""
-    chosen = [workload for workload in workloads if not staged or _staged(workload.staged, whole=False)]
-    data = [listed(workload, staged=staged) for workload in chosen]
-    if states:
-        data = [item for item in data if item["status"]["state"] in {state.value for state in states}]
-    return {"data": data, "pagination": {"next_page": None, "previous_page": None}}
+def page(workloads: Sequence[Workload], *, staged: bool = False) -> dict[str, Any]:
+    """The platform's list of these: all of them, or those with a staged version."""
+    return listing.page([listed(workload, staged=staged) for workload in workloads], listing.Query(staged=staged))

@@ -26,7 +26,7 @@ def words(*line):
         ([""], ["workloads", "agent", "config", "explain", "completion"]),
         (["co"], ["config", "completion"]),
         (["--"], ["--help", "--version"]),
-        (["workloads", ""], ["deploy", "apply", "list", "show", "undeploy"]),
+        (["workloads", ""], ["deploy", "apply", "list", "show", "wait", "undeploy", "logs"]),
         (["workloads", "-"], ["--help"]),
         (["workloads", "nonsense", ""], []),
         (["workloads", "list", "--st"], ["--staged", "--state", "--state-dir"]),
@@ -108,6 +108,13 @@ def test_the_bash_script_in_a_real_bash(tmp_path):
 @pytest.mark.parametrize("shell", ["bash"])
 def test_the_scripts_are_good_syntax(shell):
     assert subprocess.run([shell, "-n"], input=SCRIPTS[shell], text=True, check=False, capture_output=True).stderr == ""
+
+
+def test_states_and_sort_keys_are_completed():
+    assert words("workloads", "list", "--state", "s") == ["staged", "starting", "stopping", "stopped"]
+    assert words("workloads", "list", "--sort-by", "") == ["name", "title", "cluster_name", "node_name", "enabled", "created", "updated"]
+    assert words("workloads", "list", "--direction", "d") == ["desc"]
+    assert words("workloads", "wait", "--for", "r") == ["received", "ready", "running"]
 
 
 @pytest.mark.skipif(not all(map(find_spec, NEEDED)), reason="the ledger and the settings are not here yet")

@@ -16,6 +16,7 @@ from kelvin_provision.cli.leaf import loaded
 from kelvin_provision.cli.options import SHARED
 from kelvin_provision.cli.session import Output, Session
 from kelvin_provision.cli.table import Command, commands
+from kelvin_provision.ops.listing import Direction
 from kelvin_provision.report import Report
 from kelvin_provision.spec.words import Method, State
 from tests.cli.runner import captured, run
@@ -188,8 +189,11 @@ def test_the_arguments_of_the_commands():
     assert params("workloads list", "--state", "ready", "--state", "failed", "--search", "x", "--live") == {
         "state": (State.READY, State.FAILED),
         "search": ("x",),
+        "direction": Direction.ASC,
         "live": True,
     }
+    assert params("workloads wait", "-n", "a", "--for", "ready") == {"name": ("a",), "state": State.READY}
+    assert params("workloads logs", "-n", "a", "-f", "--tail", "7") == {"name": "a", "follow": True, "tail": 7}
     assert params("workloads undeploy", "-n", "a", "--staged", "-y") == {"name": ("a",), "staged": True, "yes": True}
     assert params("agent run", "--until-idle") == {"until_idle": True}
 

@@ -57,3 +57,11 @@ def test_completing_options_imports_that_one_command_and_nothing_heavy(shell):
 def test_a_table_for_people_needs_no_rich():
     _, _, names = modules("explain")
     assert names & HEAVY == set()
+
+
+@pytest.mark.parametrize("words", [["list"], ["list", "--page-size", "1", "--json"], ["wait", "-n", "nobody", "--for", "running"]])
+def test_looking_needs_nothing_heavy_but_the_ledger(tmp_path, words):
+    code, _, names = modules("workloads", *words, "--quiet", "--json", "--state-dir", str(tmp_path))
+    assert code in {0, 66}
+    assert names & HEAVY == {"sqlite3"}
+    assert {name for name in names if name.startswith("kelvin_provision.cluster.")} <= {"kelvin_provision.cluster.protocol"}

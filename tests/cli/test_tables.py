@@ -42,6 +42,7 @@ def test_a_terminal_gets_icons_and_colours():
         ("stopped", "○ stopped"),
         ("downloading", "\x1b[33m◐ downloading\x1b[0m"),
         ("2.0.0 downloading", "\x1b[33m◐ 2.0.0 downloading\x1b[0m"),
+        ("2.0.0 downloading 45%", "\x1b[33m◐ 2.0.0 downloading 45%\x1b[0m"),
         ("who knows", "who knows"),
     ],
 )
@@ -59,6 +60,16 @@ def test_a_terminal_cuts_the_last_column_and_a_pipe_nothing():
     assert render(table, Style(width=20)) == "NAME   TITLE\nmotor  A very lon...\n"
     assert render(table, Style()) == "NAME   TITLE\nmotor  A very long title indeed\n"
     assert render(table, Style(width=3)) == "NAME   TITLE\nmotor  A ver...\n"
+
+
+def test_columns_that_give_way_are_cut_first_and_then_left_out():
+    rows = [("motor", "A very long title", "running", "a long while ago")]
+    table = Table(("name", "title", "status", "seen"), rows, gives=("title", "seen"))
+    assert render(table, Style(width=46)).splitlines()[1] == "motor  A very lo...  running  a long while ago"
+    assert render(table, Style(width=36)).splitlines()[1] == "motor  A ver...  running  a long..."
+    assert render(table, Style(width=30)) == "NAME   STATUS   SEEN\nmotor  running  a long whil...\n"
+    assert render(table, Style(width=20)) == "NAME   STATUS\nmotor  running\n"
+    assert render(table, Style(width=20, wide=True)).splitlines()[0] == "NAME   TITLE     STATUS   SEEN"
 
 
 def test_wide_signs_take_two_columns():

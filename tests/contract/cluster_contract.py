@@ -5,6 +5,8 @@ The fake passes it, and so do Kubernetes and Docker Engine: that is what makes t
 
 import itertools
 import os
+import re
+import threading
 import time
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -18,6 +20,7 @@ from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.words import Method, VolumeKind
 from kelvin_provision.spec.workload import Spec, System, Variable, Volume
 from kelvin_provision.status import Observed
+from tests.images import TALK
 
 PATIENCE = Patience(timeout=60.0, settle=3.0)
 """`dying` lives for a second: it must not pass as settled. A backend that holds workloads itself takes the same 3 seconds."""
@@ -42,7 +45,10 @@ class Bench(Protocol):
     cluster: Cluster
 
     def picture(self, what: str) -> Picture:
-        """`one` and `two` answer with that word; `dying` ends with exit code 3 after a second; `missing` exists nowhere."""
+        """`one` and `two` answer with that word; `dying` says so and ends with exit code 3 after a second; `talking` writes TALK.
+
+        `missing` exists nowhere.
+        """
         ...
 
     def answer(self, workload: str) -> str | None:
@@ -314,3 +320,53 @@ class ClusterContract:
         objects = self.objects(bench, name, "one", system=system)
         with pytest.raises(SecretMissing, match=r"secrets\.contract"):
             cluster.put(name, objects, no_secrets)
+
+    # --- logs --------------------------------------------------------------------------------------
+
+    def texts(self, cluster, name, **asked):
+        return [line.text for line in cluster.logs(name, **({"follow": False, "stop": never} | asked))]
+
+    def test_the_log_says_what_was_written_and_when(self, bench, cluster, name):
+        self.bring_up(cluster, name, self.objects(bench, name, "talking"))
+        lines = list(cluster.logs(name, follow=False, stop=never))
+        assert [line.text for line in lines] == TALK
+        assert [line.time for line in lines] == sorted(line.time for line in lines)
+        assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z", line.time) for line in lines)
+        assert len({(line.source, line.container) for line in lines}) == 1
+        assert self.texts(cluster, name, tail=2) == TALK[-2:]
+        assert self.texts(cluster, name, tail=0) == []
+        assert self.texts(cluster, name, since=lines[1].time) == TALK[1:]
+        assert self.texts(cluster, name, since="2099-01-01T00:00:00Z") == []
+        assert self.texts(cluster, name, previous=True) == []
+
+    def test_a_workload_that_is_not_there_has_no_log(self, cluster):
+        assert self.texts(cluster, "nobody-has-this-name") == []
+        assert self.texts(cluster, "nobody-has-this-name", follow=True) == []
+
+    def test_what_a_container_wrote_is_there_when_it_has_died(self, bench, cluster, name):
+        objects = self.objects(bench, name, "dying")
+        cluster.put(name, objects, no_secrets)
+        assert cluster.wait({name: objects}, PATIENCE, silent, never)[name].phase is Phase.FAILED
+        # A cluster may drop what ran earlier as soon as there is something newer; nothing else may stand in for it.
+        found = [self.texts(cluster, name, previous=True), self.texts(cluster, name)]
+        assert {text for texts in found for text in texts} == {"going down"}
+
+    def test_following_a_log_ends_when_told_to(self, bench, cluster, name):
+        self.bring_up(cluster, name, self.objects(bench, name, "talking"))
+        heard = []
+
+        def enough():
+            return len(heard) == len(TALK)
+
+        for line in cluster.logs(name, follow=True, stop=enough):
+            heard += [line.text]
+        assert heard == TALK
+
+    def test_following_a_log_ends_with_its_workload(self, bench, cluster, name):
+        self.bring_up(cluster, name, self.objects(bench, name, "talking"))
+        remover = threading.Timer(1.0, lambda: cluster.remove(name))
+        remover.start()
+        try:
+            assert self.texts(cluster, name, follow=True, tail=1) == TALK[-1:]
+        finally:
+            remover.join()

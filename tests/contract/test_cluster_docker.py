@@ -2,10 +2,25 @@ import pytest
 
 from tests.contract.cluster_contract import ClusterContract
 from tests.docker_bench import bench, docker_bench
+from tests.images import TALK
 
 __all__ = ["bench", "docker_bench"]
 pytestmark = pytest.mark.docker
 
 
 class TestDockerBox(ClusterContract):
-    pass
+    def test_each_start_begins_a_log_of_its_own(self, bench, cluster, name):
+        self.bring_up(cluster, name, self.objects(bench, name, "talking"))
+        heard = []
+
+        def enough():
+            return len(heard) == 2 * len(TALK)
+
+        for line in cluster.logs(name, follow=True, stop=enough):
+            heard += [line.text]
+            if len(heard) == len(TALK):
+                bench.client.restart(name, timeout=1)
+        assert heard == TALK * 2
+        assert self.texts(cluster, name, previous=True) == TALK
+        assert self.texts(cluster, name, previous=True, tail=1) == TALK[-1:]
+        assert self.texts(cluster, name) == TALK

@@ -4,11 +4,14 @@ import pytest
 
 from tests.contract.cluster_contract import ClusterContract, Picture
 from tests.fakes.cluster import FakeCluster
+from tests.images import TALK
 
 
 class FakeBench:
     def __init__(self):
         self.cluster = FakeCluster(broken={"test/dying:1": "exit code 3, 2 times", "test/missing:1": "no such image"})
+        self.cluster.said = {"test/talking:1": TALK, "test/dying:1": ["going down"]}
+        self.cluster.before_restart = {"test/dying:1": ["going down"]}
 
     def picture(self, what):
         return Picture(f"test/{what}:1")

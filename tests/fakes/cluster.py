@@ -5,7 +5,8 @@ Time does not pass in it: a wait whose timeout is shorter than its settle ends W
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kelvin_provision.cluster.protocol import (
@@ -16,6 +17,7 @@ from kelvin_provision.cluster.protocol import (
     ClusterInfo,
     Finding,
     Health,
+    LogLine,
     Lookup,
     Op,
     Patience,
@@ -45,6 +47,7 @@ class FakeCluster:
     silent     when true, every verb raises ClusterUnreachable
     healths    workload -> what the next waits answer, one after the other
     serving    workload -> the image that answers: the old one until a wait has seen the new one up
+    said       image or workload -> the lines of its log; `before_restart`: those of its earlier run
     """
 
     type: str = "fake"
@@ -57,6 +60,8 @@ class FakeCluster:
     calls: list[tuple[str, str]] = field(default_factory=list)
     healths: dict[str, list[Health]] = field(default_factory=dict)
     serving: dict[str, str] = field(default_factory=dict)
+    said: dict[str, list[str]] = field(default_factory=dict)
+    before_restart: dict[str, list[str]] = field(default_factory=dict)
 
     def info(self) -> ClusterInfo:
         self._enter("info")
@@ -140,6 +145,27 @@ class FakeCluster:
             revision = max(int(item["metadata"]["annotations"][REVISION]) for item in objects.values())
             seen[workload] = Observation(state, (health.why,) if health.why else (), SEEN, revision)
         return seen
+
+    def logs(
+        self,
+        workload: str,
+        *,
+        tail: int | None = None,
+        since: str | None = None,
+        previous: bool = False,
+        follow: bool,
+        stop: Callable[[], bool],
+    ) -> Iterator[LogLine]:
+        self._enter("logs", workload)
+        if workload not in self.live:
+            return
+        said = self.before_restart if previous else self.said
+        texts = said.get(workload) or said.get(self.image_of(workload) or "", [])
+        lines = [LogLine(f"{workload}-0", workload, f"2026-01-02T03:04:05.{at:09}Z", text) for at, text in enumerate(texts)]
+        lines = [line for line in lines if not since or line.time >= since]
+        yield from lines[-tail:] if tail else lines if tail is None else []
+        while follow and workload in self.live and not stop():
+            time.sleep(0.01)
 
     def remove(self, workload: str) -> tuple[str, ...]:
         self._enter("remove", workload)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.images import SERVE, Image, make_image, sha256, tar_of
+from tests.images import SERVE, TALKING, Image, make_image, sha256, tar_of
 
 KUBECONFIG = "KELVIN_PROVISION_TEST_KUBECONFIG"
 CONTAINERD = "KELVIN_PROVISION_TEST_CONTAINERD"
@@ -84,13 +84,14 @@ def unload(socket: str, names: list[str]) -> None:
 
 @pytest.fixture(scope="session")
 def cluster_images():
-    """`one` and `two` answer, `dying` ends with 3 after a second; `missing` is nowhere. Word to reference."""
+    """`one` and `two` answer, `dying` ends with 3 after a second, `talking` writes; `missing` is nowhere. Word to reference."""
     kubeconfig()
     socket = containerd_socket()
     made = {
         "one": server("one"),
         "two": server("two"),
-        "dying": program("echo out of oil; sleep 1; exit 3"),
+        "dying": program("echo going down; sleep 1; exit 3"),
+        "talking": program(TALKING),
     }
     names = {word: f"provision.test/{os.getpid()}/{word}:1" for word in made}
     for word, image in made.items():

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from kelvin_provision.cluster.docker import planning, ports, probes, readiness
+from kelvin_provision.cluster.docker import logs, planning, ports, probes, readiness
 from kelvin_provision.cluster.docker.engine import Engine, connect
 from kelvin_provision.cluster.docker.live import Live, container_of, matching
 from kelvin_provision.cluster.docker.moves import Moves
 from kelvin_provision.cluster.docker.render import Context, render
 from kelvin_provision.cluster.docker.watch import Watch
-from kelvin_provision.cluster.protocol import OWNER, ClusterInfo, Health, Lookup, Patience, Phase, Plan
+from kelvin_provision.cluster.logs import Asked
+from kelvin_provision.cluster.protocol import OWNER, ClusterInfo, Health, LogLine, Lookup, Patience, Phase, Plan
 from kelvin_provision.errors import ClusterRefused, ProvisionError
 from kelvin_provision.events import Finished, Progress, Started
 from kelvin_provision.refs import Platform
@@ -206,6 +207,20 @@ class DockerBox:
             workload: readiness.observe(live, now=now, seen=seen)
             for workload, live in _by_workload(Live.of(found) for found in self._engine.containers()).items()
         }
+
+    def logs(
+        self,
+        workload: str,
+        *,
+        tail: int | None = None,
+        since: str | None = None,
+        previous: bool = False,
+        follow: bool,
+        stop: Callable[[], bool],
+    ) -> Iterator[LogLine]:
+        """See protocol.Cluster.logs; `previous` is all that it wrote before its last start."""
+        asked = Asked(tail, since, previous=previous, follow=follow)
+        return logs.logs(self._engine, lambda: self._moves.live(workload), asked, stop)
 
     def remove(self, workload: str) -> tuple[str, ...]:
         """Containers, then volumes with their data; the network stays, others may be on it."""

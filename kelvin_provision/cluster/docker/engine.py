@@ -6,7 +6,7 @@ Every verb may be repeated: what is done already is fine. Reads answer with the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from kelvin_provision.cluster.docker.live import NETWORK
@@ -222,3 +222,33 @@ class Engine:
         with speaking():
             data: bytes = self.api.logs(container, tail=lines)
         return data.decode("utf-8", "replace").splitlines()
+
+    def log(self, container: str, *, tail: int | None, since: int | None, follow: bool) -> Output:
+        """Stdout and stderr as they come, each line with its time; `since` in seconds of the epoch. Nothing of one that is gone."""
+        import docker.errors
+
+        with speaking():
+            try:
+                options = {"since": since} if since else {}
+                last = "all" if tail is None else tail
+                return Output(self.api.logs(container, stream=True, follow=follow, timestamps=True, tail=last, **options))
+            except docker.errors.NotFound:
+                return Output(None)
+
+
+class Output:
+    """Chunks of an open log. `close` may be called from another thread."""
+
+    def __init__(self, answer: Any) -> None:
+        self._answer = answer
+
+    def __iter__(self) -> Iterator[bytes]:
+        if self._answer is not None:
+            with speaking():
+                yield from self._answer
+
+    def close(self) -> None:
+        """End it now."""
+        if self._answer is not None:
+            with suppress(OSError):
+                self._answer.close()

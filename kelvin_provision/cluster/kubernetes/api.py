@@ -63,6 +63,14 @@ class Api:
         text = self._client.request("get", f"{self._path('v1', 'Pod', namespace, pod)}/log", asked, accept="*/*").decode(errors="replace")
         return text.splitlines()
 
+    def log_stream(self, namespace: str, pod: str, container: str, *, tail: int | None, since: str, previous: bool, follow: bool) -> Watch:
+        """A container's log as it comes, each line with its time; `since` in whole seconds. A silence of some minutes ends it."""
+        asked = _query(
+            container=container, timestamps="true", tailLines="" if tail is None else str(tail), sinceTime=since,
+            previous="true" if previous else "", follow="true" if follow else "",
+        )  # fmt: skip
+        return self._client.stream(f"{self._path('v1', 'Pod', namespace, pod)}/log", asked, seconds=WATCH if follow else 0)
+
     def namespaced(self, api_version: str, kind: str) -> bool:
         """Whether objects of the kind live in a namespace. Raises Refused `unknown-kind`."""
         return bool(self._client.resource(api_version, kind).namespaced)

@@ -198,6 +198,11 @@ class Watch:
                         raise meaning(int(event["object"].get("code") or 500), json.dumps(event["object"]))
                     yield event["type"], event["object"]
 
+    def chunks(self) -> Iterator[bytes]:
+        """The bytes as they come, where they are no events. Raises ClusterUnreachable when the line breaks."""
+        with self._client.speaking():
+            yield from self._answer.stream(64 * 1024, decode_content=False)
+
     def close(self) -> None:
         """End it now, even while another thread waits for its next event."""
         connection = self._answer.connection

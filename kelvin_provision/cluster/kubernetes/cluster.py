@@ -15,14 +15,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kelvin_provision.cluster.kubernetes import diff, evidence, inventory, observation, planning, render, waiting
+from kelvin_provision.cluster.kubernetes import diff, evidence, inventory, logs, observation, planning, render, waiting
 from kelvin_provision.cluster.kubernetes.answers import Refused
 from kelvin_provision.cluster.kubernetes.api import Api
 from kelvin_provision.cluster.kubernetes.objects import CLUSTER_SCOPED, Context, Key, owner, rank, template_hash
 from kelvin_provision.cluster.kubernetes.readiness import health
 from kelvin_provision.cluster.kubernetes.troubles import ready
 from kelvin_provision.cluster.kubernetes.wire import filled
-from kelvin_provision.cluster.protocol import OWNER, ClusterInfo, Health, Lookup, Patience, Phase, Plan, describe
+from kelvin_provision.cluster.logs import Asked
+from kelvin_provision.cluster.protocol import OWNER, ClusterInfo, Health, LogLine, Lookup, Patience, Phase, Plan, describe
 from kelvin_provision.errors import ClusterRefused
 from kelvin_provision.events import Progress
 from kelvin_provision.refs import Platform
@@ -202,6 +203,20 @@ class Kubernetes:
             if any(not ready(pod) for pod in pods):
                 events = self._api.items("v1", "Event", self._namespace, fields=waiting.WARNINGS)[0]
         return observation.observations(objects, pods, events, seen)
+
+    def logs(
+        self,
+        workload: str,
+        *,
+        tail: int | None = None,
+        since: str | None = None,
+        previous: bool = False,
+        follow: bool,
+        stop: Callable[[], bool],
+    ) -> Iterator[LogLine]:
+        """See protocol.Cluster.logs."""
+        with self._own_words(workload):
+            yield from logs.logs(self._api, self._namespace, workload, Asked(tail, since, previous=previous, follow=follow), stop)
 
     def remove(self, workload: str) -> tuple[str, ...]:
         """See protocol.Cluster.remove. Waits until the last pod is gone, a minute at most."""

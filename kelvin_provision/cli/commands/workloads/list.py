@@ -2,82 +2,102 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+import shlex
+from typing import Annotated
 
 import typer
 
-from kelvin_provision.cli.session import Session
-from kelvin_provision.cli.tables import ago
-from kelvin_provision.files.lock import holder
-from kelvin_provision.report import Report, Table
+from kelvin_provision.cli.complete import workload_names
+from kelvin_provision.cli.session import Output, Session
+from kelvin_provision.errors import UsageRefused
+from kelvin_provision.ops.listing import LARGEST_PAGE, Cursor, Direction, Query, SortKey, page
+from kelvin_provision.report import Report
 from kelvin_provision.spec.words import State
 
-if TYPE_CHECKING:
-    from kelvin_provision.ledger.model import Workload
-
+_NAME = typer.Option("-n", "--name", metavar="NAME", help="Only those of this name; may be repeated.", autocompletion=workload_names)
+_SEARCH = typer.Option(
+    "--search", metavar="TEXT", help="Only those with this in a name (also of app, cluster, node) or the title; may be repeated."
+)
+_APP = typer.Option("--app-name", metavar="NAME", help="Only those of this app; may be repeated.")
+_VERSION = typer.Option("--app-version", metavar="VERSION", help="Only those of this version of their app; may be repeated.")
 _STATE = typer.Option("--state", help="Only those in this state; may be repeated.")
-_SEARCH = typer.Option("--search", metavar="TEXT", help="Only those with this in a name or title, in capitals or not; may be repeated.")
+_ENABLED = typer.Option("--enabled/--no-enabled", help="Only those that are to run, or only those that were stopped.")
+_SORT = typer.Option("--sort-by", help="What to order by; may be repeated. Names unless told.")
+_SIZE = typer.Option("--page-size", min=1, max=LARGEST_PAGE, help="At most so many at once.")
+_NEXT = typer.Option(
+    "--next", metavar="CURSOR", help="Go on where a page ended: its next_page or previous_page. It knows the filters and the order."
+)
 
 
 def command(
     session: Session,
     *,
+    name: Annotated[list[str] | None, _NAME] = None,
+    search: Annotated[list[str] | None, _SEARCH] = None,
+    app_name: Annotated[list[str] | None, _APP] = None,
+    app_version: Annotated[list[str] | None, _VERSION] = None,
     staged: Annotated[bool, typer.Option("--staged", help="Only staged versions, with their download states.")] = False,
     state: Annotated[list[State] | None, _STATE] = None,
-    search: Annotated[list[str] | None, _SEARCH] = None,
+    enabled: Annotated[bool | None, _ENABLED] = None,
+    sort_by: Annotated[list[SortKey] | None, _SORT] = None,
+    direction: Annotated[Direction, typer.Option("--direction", help="Which way to order.")] = Direction.ASC,
+    page_size: Annotated[int | None, _SIZE] = None,
+    after: Annotated[str | None, _NEXT] = None,
     live: Annotated[bool, typer.Option("--live", help="Ask the cluster now instead of showing what was seen last.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on showing it; a line for each change where it is no terminal.")] = False,
 ) -> Report:
     """List workloads with their states.
 
-    With --json: the platform's own list.
+    With --json: the platform's own list. With --watch --json: one object a line for each change, with `time`, `name`, `before`,
+    `after` and the list's `item`; the first lines say what there is. Watching ends with Ctrl-C or SIGTERM and exit code 0.
     """
-    return listed(session, staged=staged, states=state or [], search=search or [], live=live)
+    query = Query(
+        search=tuple(search or ()),
+        name=tuple(name or ()),
+        app_name=tuple(app_name or ()),
+        app_version=tuple(app_version or ()),
+        state=tuple(state or ()),
+        staged=staged,
+        enabled=enabled,
+        sort_by=tuple(sort_by or ()),
+        direction=direction,
+    )
+    if watch:
+        if after or page_size or live:
+            raise UsageRefused("--watch shows all of it as the agent sees it: without --page-size, --next and --live")
+        from kelvin_provision.cli.watching import watch as watched
+
+        return watched(session, query)
+    if after and query != Query():
+        raise UsageRefused("--next knows its filters and its order already", hint="kelvin-provision workloads list --next CURSOR")
+    return listed(session, query, size=page_size, cursor=Cursor.decode(after) if after is not None else None, live=live)
 
 
-def listed(session: Session, *, staged: bool, states: list[State], search: list[str], live: bool) -> Report:
-    """From the ledger alone, unless `live`."""
+def listed(session: Session, query: Query, *, size: int | None, cursor: Cursor | None, live: bool) -> Report:
+    """From the ledger alone, unless `live`. The query is the cursor's when there is one."""
+    from kelvin_provision.cli import overview
     from kelvin_provision.cli.box import node_of
-    from kelvin_provision.ops import views
 
     with node_of(session) as node:
         if live:
             from kelvin_provision.ops.apply import look
 
             look(node.ledger, node.cluster, [found.name for found in node.ledger.workloads() if found.running])
-        found = [workload for workload in node.ledger.workloads() if _matches(workload, search)]
-        silent = holder(node.settings.state_dir / "agent.lock") is None and any(
-            workload.staged and workload.staged.in_motion for workload in found
-        )
-    document = views.page(found, staged=staged, states=states)
+        seen = overview.look(node, staged=cursor.query.staged if cursor else query.staged)
+    document = page(seen.items, query, size=size, cursor=cursor)
     data = document["data"]
-    warnings = tuple(f"{item['name']}: {text}" for item in data for text in item["status"]["warnings"])
-    if silent:
-        warnings += ("no agent is running: nothing is being downloaded (kelvin-provision agent run)",)
-    return Report("workloads list", document=document, table=_table(data), warnings=warnings, names=tuple(item["name"] for item in data))
+    footer = _footer(session, len(data), document["pagination"]["next_page"]) if size or cursor else ""
+    names = tuple(item["name"] for item in data)
+    return Report("workloads list", document=document, table=seen.table(data, footer), warnings=seen.warnings(data), names=names)
 
 
-def _matches(workload: Workload, search: list[str]) -> bool:
-    spec = workload.shown.spec
-    text = "\n".join((workload.name, workload.title, spec.app_name, spec.cluster_name, spec.node_name or "")).lower()
-    return not search or any(part.lower() in text for part in search)
-
-
-def _table(data: list[dict[str, Any]]) -> Table:
-    now = datetime.now(UTC)
-    rows = [
-        (
-            item["name"],
-            item["title"],
-            item["cluster_name"],
-            item["app_name"],
-            item["app_version"],
-            item["status"]["state"],
-            f"{item['staged']['app_version']} {item['staged']['status']['state']}" if item["staged"] else "-",
-            ago(item["status"]["last_seen"] or "", now),
-        )
-        for item in data
-    ]
-    columns = ("name", "title", "cluster", "app", "version", "status", "staged", "last seen")
-    total = f"Total: {len(rows)} workload{'' if len(rows) == 1 else 's'}"
-    return Table(columns, rows, wide=frozenset({"title", "cluster"}), empty="No workloads found.", footer=total)
+def _footer(session: Session, count: int, after: str | None) -> str:
+    """What to type for the next page."""
+    what = f"{count} workload{'' if count == 1 else 's'}"
+    if after is None:
+        return f"Last page: {what}"
+    words = ["kelvin-provision", "workloads", "list"]
+    words += ["-o", "wide"] if session.output is Output.WIDE else []
+    for flag, path in (("--state-dir", session.state_dir), ("--config", session.config)):
+        words += [flag, str(path)] if path else []
+    return f"Page of {what}; the next one: {shlex.join([*words, '--next', after])}"

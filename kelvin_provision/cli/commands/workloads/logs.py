@@ -1,0 +1,44 @@
+"""Print what workloads write."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from kelvin_provision.cli.complete import workload_names
+from kelvin_provision.cli.session import Session
+from kelvin_provision.errors import UsageRefused
+from kelvin_provision.report import Report
+
+_NAME = typer.Option("-n", "--name", metavar="NAME", help="The workload.", autocompletion=workload_names)
+_TAIL = typer.Option("--tail", metavar="N", min=0, max=10_000, help="Only the last lines of each container; all unless told.")
+_SINCE = typer.Option("--since", metavar="T", help="Only what is newer: a time (RFC 3339) or a duration (10m, 1h30m).")
+_PREVIOUS = typer.Option("--previous", help="What ran before the last restart.")
+_FOLLOW = typer.Option("-f", "--follow", help="Go on as it is written, new pods too, until Ctrl-C or until none is left.")
+
+
+def command(
+    session: Session,
+    *,
+    name: Annotated[str, _NAME],
+    follow: Annotated[bool, _FOLLOW] = False,
+    tail: Annotated[int | None, _TAIL] = None,
+    since: Annotated[str | None, _SINCE] = None,
+    previous: Annotated[bool, _PREVIOUS] = False,
+    timestamps: Annotated[bool, typer.Option("--timestamps", help="Each line begins with its time.")] = False,
+) -> Report:
+    """Print what workloads write.
+
+    With --json: the platform's document, `{"logs": {POD: [LINE]}}`, each line with its time, of the last 10000 lines of a container and
+    8 MiB at most. With --follow --json: one object a line, with `pod`, `container`, `time` and `line`.
+    """
+    from datetime import UTC, datetime
+
+    from kelvin_provision.cli import loglines
+    from kelvin_provision.cli.moments import since as moment
+
+    if previous and follow:
+        raise UsageRefused("--previous shows what has ended: without --follow")
+    begin = moment(since, datetime.now(UTC)) if since is not None else None
+    return loglines.logs(session, name, loglines.Wanted(tail, begin, previous=previous, follow=follow, timestamps=timestamps))

@@ -1,0 +1,47 @@
+"""Wait until workloads are in a state."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from kelvin_provision.cli.complete import workload_names
+from kelvin_provision.cli.session import Session
+from kelvin_provision.report import Item, Report
+from kelvin_provision.spec.words import State
+
+_NAME = typer.Option("-n", "--name", metavar="NAME", help="The workload; may be repeated.", autocompletion=workload_names)
+_FOR = typer.Option("--for", help="The state; downloading and ready are of the staged version.")
+_TIMEOUT = typer.Option("--timeout", metavar="SECONDS", min=0, help="Give up after so long, with 75; without it, never.")
+
+
+def command(
+    session: Session,
+    *,
+    name: Annotated[list[str], _NAME],
+    state: Annotated[State, _FOR],
+    timeout: Annotated[float | None, _TIMEOUT] = None,
+) -> Report:
+    """Wait until workloads are in a state.
+
+    It ends at once where the state cannot be reached any more: with 1 when the version failed, with 66 when the workload is gone.
+    Nothing is changed by waiting, nor by giving up.
+    """
+    return waited(session, name, state, timeout=timeout)
+
+
+def waited(session: Session, names: list[str], wanted: State, *, timeout: float | None) -> Report:
+    """From the ledger alone."""
+    from kelvin_provision.cli.box import node_of, signals_noted
+    from kelvin_provision.cli.progress import choose
+    from kelvin_provision.cli.waiting import wait
+    from kelvin_provision.events import Note
+    from kelvin_provision.files.lock import holder
+
+    with choose(session) as progress, node_of(session) as node, signals_noted(hangup=True) as stop:
+        if holder(node.settings.state_dir / "agent.lock") is None:
+            progress(Note("no agent is running: little will change by itself (kelvin-provision agent run)"))
+        where = wait(node, names, wanted, timeout=timeout, progress=progress, stop=stop)
+    items = tuple(Item("workload", name, wanted.value, words if words != wanted.value else "") for name, words in where.items())
+    return Report("workloads wait", items)

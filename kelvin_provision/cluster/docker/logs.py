@@ -1,0 +1,80 @@
+"""Logs of a workload's containers. The engine keeps all runs of a container in one log: where one ends is told by its times."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+from kelvin_provision.cluster import logs as common
+from kelvin_provision.cluster.docker.engine import Engine
+from kelvin_provision.cluster.docker.live import Live
+from kelvin_provision.cluster.logs import Asked, Found, Source
+from kelvin_provision.cluster.protocol import LogLine
+
+SLACK = timedelta(milliseconds=50)
+"""The engine notes a start after the process has begun, and the last lines after its end; between two runs are 100 ms at least."""
+
+
+def logs(engine: Engine, live: Callable[[], list[Live]], asked: Asked, stop: Callable[[], bool]) -> Iterator[LogLine]:
+    """See protocol.Cluster.logs. What rests for a roll-back is left out: it is not the workload's any more."""
+
+    def find() -> Found:
+        everything = sorted(live(), key=lambda one: str(one.inspect["Created"]))
+        here = [one for one in everything if one.serving or one.running] or everything[-1:]
+        sources = [source for one in here if (source := _of(engine, one, asked))]
+        return Found(sources, any(one.running or one.state.get("Restarting") for one in here))
+
+    return common.logs(find, asked, stop)
+
+
+def _of(engine: Engine, one: Live, asked: Asked) -> Source | None:
+    border = _border(one)
+    if one.started.year == 1 or (asked.previous and border is None):
+        return None
+
+    def opened(tail: int | None, since: str | None) -> _Stream:
+        return _Stream(engine, one, asked, tail=tail, since=since, border=border)
+
+    return Source(one.name, one.name, f"{one.id} {one.state['StartedAt']}", one.running and not one.state.get("Restarting"), opened)
+
+
+def _border(one: Live) -> datetime | None:
+    """Between the run before and this one; None when this is the first. Pure."""
+    finished = datetime.fromisoformat(one.state["FinishedAt"])
+    if finished.year == 1:
+        return None
+    if finished < one.started:
+        return finished + SLACK
+    return one.started - SLACK if one.inspect.get("RestartCount") else None
+
+
+class _Stream:
+    """Lines of one run of one container, or of all before it."""
+
+    def __init__(self, engine: Engine, one: Live, asked: Asked, *, tail: int | None, since: str | None, border: datetime | None) -> None:
+        self._name = one.name
+        self._tail = tail
+        self._previous = asked.previous
+        edge = common.moment(border.astimezone(UTC).isoformat().replace("+00:00", "Z")) if border else ""
+        self._since = max(common.moment(since) if since else "", "" if asked.previous else edge)
+        self._until = edge
+        # The engine counts its tail over all runs: of an earlier run we have to count ourselves.
+        self._answer = engine.log(
+            one.id, tail=None if asked.previous else tail, since=_seconds(self._since), follow=asked.follow and not asked.previous
+        )
+
+    def __iter__(self) -> Iterator[LogLine]:
+        found = common.lines(self._name, self._name, self._answer, since=self._since)
+        if not self._previous:
+            return found
+        before = (line for line in found if line.time < self._until)
+        return iter(deque(before, maxlen=self._tail)) if self._tail is not None else before
+
+    def close(self) -> None:
+        """See common.Stream."""
+        self._answer.close()
+
+
+def _seconds(moment: str) -> int | None:
+    return int(datetime.fromisoformat(moment[:19] + "+00:00").timestamp()) if moment else None

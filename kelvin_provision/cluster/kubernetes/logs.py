@@ -1,0 +1,66 @@
+"""Logs of a workload's pods: which containers have one, and how it is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+from kelvin_provision.cluster import logs as common
+from kelvin_provision.cluster.kubernetes.answers import Refused
+from kelvin_provision.cluster.kubernetes.api import Api
+from kelvin_provision.cluster.kubernetes.client import Watch
+from kelvin_provision.cluster.kubernetes.inventory import selector
+from kelvin_provision.cluster.kubernetes.troubles import statuses
+from kelvin_provision.cluster.logs import Asked, Found, Source
+from kelvin_provision.cluster.protocol import LogLine
+from kelvin_provision.spec.workload import Object
+
+
+def logs(api: Api, namespace: str, workload: str, asked: Asked, stop: Callable[[], bool]) -> Iterator[LogLine]:
+    """See protocol.Cluster.logs."""
+
+    def find() -> Found:
+        pods = api.items("v1", "Pod", namespace, selector(workload))[0]
+        pods.sort(key=lambda pod: (str(pod["metadata"].get("creationTimestamp")), pod["metadata"]["name"]))
+        sources = [source for pod in pods for source in _of_pod(api, namespace, pod, asked)]
+        lasts = any((pod.get("status") or {}).get("phase") not in {"Succeeded", "Failed"} for pod in pods)
+        return Found(sources, lasts)
+
+    return common.logs(find, asked, stop)
+
+
+def _of_pod(api: Api, namespace: str, pod: Object, asked: Asked) -> Iterator[Source]:
+    """Containers that have begun; or, for earlier runs, that have begun again."""
+    name = pod["metadata"]["name"]
+    for status in statuses(pod):
+        run = str(status.get("containerID") or "")
+        if not run or (asked.previous and not status.get("restartCount")):
+            continue
+        container = str(status["name"])
+
+        def opened(tail: int | None, since: str | None, container: str = container) -> _Stream:
+            start = common.moment(since) if since else ""
+            whole = f"{start[:19]}Z" if start else ""
+            answer = None
+            with suppress(Refused):  # it is being made, or is gone again
+                answer = api.log_stream(namespace, name, container, tail=tail, since=whole, previous=asked.previous, follow=asked.follow)
+            return _Stream(name, container, start, answer)
+
+        yield Source(name, container, run, "running" in (status.get("state") or {}), opened)
+
+
+class _Stream:
+    """Lines of one answer; none at all without one."""
+
+    def __init__(self, pod: str, container: str, since: str, answer: Watch | None) -> None:
+        self._place = pod, container
+        self._since = since
+        self._answer = answer
+
+    def __iter__(self) -> Iterator[LogLine]:
+        return common.lines(*self._place, self._answer.chunks(), since=self._since) if self._answer else iter(())
+
+    def close(self) -> None:
+        """See common.Stream."""
+        if self._answer:
+            self._answer.close()
