@@ -6,7 +6,7 @@ or revert (goes back). Every verb may be repeated after a crash and ends in the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
@@ -156,6 +156,14 @@ class Cluster(Protocol):
 
     def observe(self) -> Mapping[str, Observation]:
         """Every workload of ours, by name."""
+        ...
+
+    def changes(self, stop: Callable[[], bool]) -> Iterator[bool]:
+        """True when something of ours may have changed, and first of all as soon as it listens; False at least every half second.
+
+        It ends when `stop` says so. A cluster that goes away is True, and so is its return: it listens again by itself, as it does when
+        the cluster ends a watch. Raises ClusterDenied when listening is forbidden.
+        """
         ...
 
     def remove(self, workload: str) -> tuple[str, ...]:

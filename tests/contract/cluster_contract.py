@@ -5,7 +5,9 @@ The fake passes it, and so do Kubernetes and Docker Engine: that is what makes t
 
 import itertools
 import os
+import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -82,6 +84,49 @@ def spec(name: str, picture: Picture, version: str = "1.0.0", **more) -> Spec:
         payload={"spec_version": "5.0.0", "name": "contract-app", "version": version},
         **more,
     )
+
+
+class Heard:
+    """What a listener in a thread of its own was told."""
+
+    def __init__(self, cluster):
+        self.cluster = cluster
+        self.over, self.news = threading.Event(), threading.Event()
+        self.last = time.monotonic()
+        self.thread = threading.Thread(target=self._listen, daemon=True)
+        self.thread.start()
+
+    def _listen(self):
+        for changed in self.cluster.changes(self.over.is_set):
+            if changed:
+                self.last = time.monotonic()
+                self.news.set()
+
+    def soon(self, seconds=20.0):
+        told = self.news.wait(seconds)
+        self.news.clear()
+        return told
+
+    def quiet(self, seconds=1.5, limit=30.0):
+        """Wait until nothing happens any more: other tests' workloads may still be on their way out."""
+        deadline = time.monotonic() + limit
+        while time.monotonic() < deadline and time.monotonic() - self.last < seconds:
+            time.sleep(0.1)
+        self.news.clear()
+
+    @property
+    def ended(self):
+        self.thread.join(5)
+        return not self.thread.is_alive()
+
+
+@contextmanager
+def listening(cluster):
+    heard = Heard(cluster)
+    try:
+        yield heard
+    finally:
+        heard.over.set()
 
 
 class ClusterContract:
@@ -285,6 +330,24 @@ class ClusterContract:
         cluster.finish(name, ())
         assert name not in cluster.observe()
         assert bench.neighbour_is_untouched(name)
+
+    # --- hearing of changes ------------------------------------------------------------------------
+
+    def test_changes_of_ours_are_heard_and_those_of_others_are_not(self, bench, cluster, name):
+        with listening(cluster) as heard:
+            assert heard.soon(), "it says so when it begins to listen"
+            objects = self.objects(bench, name, "one")
+            heard.quiet()
+            cluster.put(name, objects, no_secrets)
+            assert heard.soon()
+            cluster.wait({name: objects}, PATIENCE, silent, never)
+            cluster.finish(name, objects)
+            heard.quiet()
+            bench.neighbour()
+            assert not heard.soon(seconds=1.5)
+            cluster.remove(name)
+            assert heard.soon()
+        assert heard.ended
 
     # --- secrets -----------------------------------------------------------------------------------
 

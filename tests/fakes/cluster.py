@@ -5,7 +5,8 @@ Time does not pass in it: a wait whose timeout is shorter than its settle ends W
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kelvin_provision.cluster.protocol import (
@@ -45,6 +46,7 @@ class FakeCluster:
     silent     when true, every verb raises ClusterUnreachable
     healths    workload -> what the next waits answer, one after the other
     serving    workload -> the image that answers: the old one until a wait has seen the new one up
+    news       set when something has changed: set it yourself after turning a knob
     """
 
     type: str = "fake"
@@ -57,6 +59,7 @@ class FakeCluster:
     calls: list[tuple[str, str]] = field(default_factory=list)
     healths: dict[str, list[Health]] = field(default_factory=dict)
     serving: dict[str, str] = field(default_factory=dict)
+    news: threading.Event = field(default_factory=threading.Event)
 
     def info(self) -> ClusterInfo:
         self._enter("info")
@@ -89,6 +92,7 @@ class FakeCluster:
 
     def put(self, workload: str, objects: Sequence[Object], lookup: Lookup) -> None:
         self._enter("put", workload)
+        self.news.set()
         filled = {describe(item): (item, fill(item, lookup)) for item in objects}
         for name, (item, full) in filled.items():
             self.live.setdefault(workload, {})[name] = item | {"filled": full}
@@ -113,6 +117,7 @@ class FakeCluster:
 
     def finish(self, workload: str, objects: Sequence[Object]) -> None:
         self._enter("finish", workload)
+        self.news.set()
         keep = {describe(item) for item in objects}
         left = {name: item for name, item in self.live.pop(workload, {}).items() if name in keep}
         if left:
@@ -120,6 +125,7 @@ class FakeCluster:
 
     def revert(self, workload: str, objects: Sequence[Object], lookup: Lookup) -> None:
         self._enter("revert", workload)
+        self.news.set()
         filled = {describe(item): item | {"filled": fill(item, lookup)} for item in objects}
         self.live.pop(workload, None)
         if filled:
@@ -141,8 +147,17 @@ class FakeCluster:
             seen[workload] = Observation(state, (health.why,) if health.why else (), SEEN, revision)
         return seen
 
+    def changes(self, stop: Callable[[], bool]) -> Iterator[bool]:
+        self.news.set()
+        while not stop():
+            changed = self.news.wait(0.02)
+            self.news.clear()
+            yield changed
+
     def remove(self, workload: str) -> tuple[str, ...]:
         self._enter("remove", workload)
+        if workload in self.live:
+            self.news.set()
         self.serving.pop(workload, None)
         return tuple(self.live.pop(workload, {}))
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from kelvin_provision.cluster.docker import planning, ports, probes, readiness
 from kelvin_provision.cluster.docker.engine import Engine, connect
+from kelvin_provision.cluster.docker.listener import Listener
 from kelvin_provision.cluster.docker.live import Live, container_of, matching
 from kelvin_provision.cluster.docker.moves import Moves
 from kelvin_provision.cluster.docker.render import Context, render
@@ -206,6 +207,10 @@ class DockerBox:
             workload: readiness.observe(live, now=now, seen=seen)
             for workload, live in _by_workload(Live.of(found) for found in self._engine.containers()).items()
         }
+
+    def changes(self, stop: Callable[[], bool]) -> Iterator[bool]:
+        """From the engine's events, as long as somebody asks for the next one."""
+        return Listener(self._engine.events).news(stop)
 
     def remove(self, workload: str) -> tuple[str, ...]:
         """Containers, then volumes with their data; the network stays, others may be on it."""

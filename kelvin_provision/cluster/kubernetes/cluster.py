@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kelvin_provision.cluster.kubernetes import diff, evidence, inventory, observation, planning, render, waiting
+from kelvin_provision.cluster.kubernetes import changes, diff, evidence, inventory, observation, planning, render, waiting
 from kelvin_provision.cluster.kubernetes.answers import Refused
 from kelvin_provision.cluster.kubernetes.api import Api
 from kelvin_provision.cluster.kubernetes.objects import CLUSTER_SCOPED, Context, Key, owner, rank, template_hash
@@ -202,6 +202,10 @@ class Kubernetes:
             if any(not ready(pod) for pod in pods):
                 events = self._api.items("v1", "Event", self._namespace, fields=waiting.WARNINGS)[0]
         return observation.observations(objects, pods, events, seen)
+
+    def changes(self, stop: Callable[[], bool]) -> Iterator[bool]:
+        """See protocol.Cluster.changes."""
+        return changes.changes(self._api, self._namespace, stop)
 
     def remove(self, workload: str) -> tuple[str, ...]:
         """See protocol.Cluster.remove. Waits until the last pod is gone, a minute at most."""
