@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -156,7 +156,7 @@ def ensure(state_dir: Path, arguments: Sequence[str], *, patience: float = 10.0)
             log.chmod(0o600)
             command = [sys.executable, "-m", "kelvin_provision", "agent", "run", "--until-empty", *arguments]
             child = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, start_new_session=True, cwd="/", env=_environment()
+                command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, start_new_session=True, cwd="/", env=environment(os.environ)
             )
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
@@ -169,9 +169,9 @@ def ensure(state_dir: Path, arguments: Sequence[str], *, patience: float = 10.0)
     raise AgentSilent("the agent did not start; what was deployed is stored and waits for one", evidence=evidence)
 
 
-def _environment() -> dict[str, str]:
+def environment(environ: Mapping[str, str]) -> dict[str, str]:
     """Ours, with paths made absolute: the agent works in the root folder, so that it keeps no medium busy."""
-    found = dict(os.environ)
+    found = dict(environ)
     if "KUBECONFIG" in found:
         found["KUBECONFIG"] = os.pathsep.join(str(Path(part).absolute()) for part in found["KUBECONFIG"].split(os.pathsep) if part)
     # Started from a source tree, the package was found by the working folder; the agent's is `/`.

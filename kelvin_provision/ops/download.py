@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from kelvin_provision.errors import DigestMismatch, NoSpace, ProvisionError, TransferStopped
 from kelvin_provision.events import Advanced, Finished, Progress, Started
+from kelvin_provision.ops.threads import Asked, run
 from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.registry.protocol import Source
 from kelvin_provision.retry import Backoff
@@ -65,7 +66,8 @@ def fetch(
         for item in wanted.values():
             work.put(item)
         errors: list[BaseException] = []
-        worker = Transfer(source, store, tally, lambda: bool(errors) or stop(), backoff)
+        asked = Asked(stop)
+        worker = Transfer(source, store, tally, lambda: bool(errors) or asked(), backoff)
 
         def transfer() -> None:
             with suppress(queue.Empty):
@@ -76,11 +78,10 @@ def fetch(
                     except BaseException as error:  # noqa: BLE001  (carried to the caller's thread)
                         errors.append(error)
 
-        threads = [threading.Thread(target=transfer, name=f"transfer-{number}") for number in range(min(parallel, len(wanted)))]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        threads = [
+            threading.Thread(target=transfer, name=f"transfer-{number}", daemon=True) for number in range(min(parallel, len(wanted)))
+        ]
+        run(threads, errors, asked)
         if errors:
             raise errors[0]
         return tally.end()

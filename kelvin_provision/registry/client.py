@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from urllib3.response import BaseHTTPResponse
 
@@ -170,8 +170,9 @@ def _start_of(answer: BaseHTTPResponse) -> int | None:
     return int(said[1]) if said else None
 
 
-def _chunks(answer: BaseHTTPResponse) -> Iterator[bytes]:
-    while chunk := answer.read(CHUNK, decode_content=False):
+def _chunks(answer: Any) -> Iterator[bytes]:
+    # As it comes: waiting for a whole MiB on a thin link would hear no stop meanwhile, and lose it when the link breaks.
+    while chunk := answer.read1(CHUNK, decode_content=False):
         yield chunk
 
 

@@ -44,6 +44,8 @@ def test_the_commands_are_those_of_the_design():
         "workloads undeploy",
         "agent run",
         "agent status",
+        "agent install",
+        "agent uninstall",
         "config show",
         "explain",
         "completion",
