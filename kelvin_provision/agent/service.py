@@ -129,7 +129,7 @@ def uninstall(systemd: Systemd) -> Done:
 def looks_after(systemd: Systemd, state_dir: Path) -> bool:
     """Whether the service that is installed is one for this state folder."""
     found = _content(systemd.path) or b""
-    return f"--state-dir {unit.quoted(str(state_dir))}".encode() in found
+    return f"--state-dir {unit.argument(str(state_dir))}".encode() in found
 
 
 def ensure(systemd: Systemd, state_dir: Path, arguments: Sequence[str]) -> None:

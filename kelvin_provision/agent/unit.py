@@ -24,6 +24,8 @@ StartLimitIntervalSec=0
 [Service]
 Type=notify
 NotifyAccess=main
+# Said, so that HOME is set.
+User=root
 ExecStart={command}
 {environment}WatchdogSec=120
 Restart=always
@@ -47,7 +49,6 @@ ProtectSystem=strict
 ReadWritePaths={state_dir}
 # For the logins of `docker login` and a kubeconfig there.
 ProtectHome=read-only
-SetLoginEnvironment=yes
 # The Kubernetes client unpacks its certificates there.
 PrivateTmp=yes
 PrivateDevices=yes
@@ -76,10 +77,15 @@ WantedBy=multi-user.target
 def render(command: Sequence[str], state_dir: Path, environment: Mapping[str, str]) -> str:
     """The unit for this command, whose first word is an absolute path; `environment` is what the agent must be told besides."""
     lines = "".join(f"Environment={quoted(f'{name}={value}')}\n" for name, value in sorted(environment.items()))
-    return _TEXT.format(name=NAME, command=" ".join(quoted(word) for word in command), environment=lines, state_dir=quoted(str(state_dir)))
+    return _TEXT.format(name=NAME, command=" ".join(argument(word) for word in command), environment=lines, state_dir=quoted(str(state_dir)))
+
+
+def argument(word: str) -> str:
+    """One word of a command: there, `$` begins a variable."""
+    return quoted(word).replace("$", "$$")
 
 
 def quoted(word: str) -> str:
-    """One word of a unit file: specifiers and variables are not meant (systemd.service(5), "Command lines"; systemd.syntax(7))."""
+    """One word of a unit file: nothing in it is a specifier (systemd.service(5), "Command lines"; systemd.syntax(7))."""
     safe = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("\n", "\\n")
     return f'"{safe}"' if any(sign.isspace() or sign in "\"'\\;" for sign in word) or not word else safe
