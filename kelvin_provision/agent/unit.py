@@ -76,8 +76,9 @@ WantedBy=multi-user.target
 
 def render(command: Sequence[str], state_dir: Path, environment: Mapping[str, str]) -> str:
     """The unit for this command, whose first word is an absolute path; `environment` is what the agent must be told besides."""
-    lines = "".join(f"Environment={quoted(f'{name}={value}')}\n" for name, value in sorted(environment.items()))
-    return _TEXT.format(name=NAME, command=" ".join(argument(word) for word in command), environment=lines, state_dir=quoted(str(state_dir)))
+    told = "".join(f"Environment={quoted(f'{name}={value}')}\n" for name, value in sorted(environment.items()))
+    words = " ".join(argument(word) for word in command)
+    return _TEXT.format(name=NAME, command=words, environment=told, state_dir=quoted(str(state_dir)))
 
 
 def argument(word: str) -> str:
