@@ -14,9 +14,12 @@ from pathlib import Path
 import pytest
 from docker import APIClient
 
-from kelvin_provision.agent import process
+from kelvin_provision.agent import process, unit
+from kelvin_provision.files.lock import exclusive
 from kelvin_provision.ledger.ledger import Ledger
 from tests.images import push, random_image, web_image
+from tests.servers.confined import SCRIPT, confined
+from tests.servers.confined import why_not as why_not_confined
 from tests.servers.dockerd import own_dockerd, why_not
 from tests.servers.thin import thin_link
 
@@ -232,3 +235,46 @@ def test_an_engine_that_is_stopped_and_started_is_seen_to_go_and_to_come_back(tm
                 until(lambda: box.states() == {"web": "failed"} or box.states() == {"web": "stopped"}, seconds=5)
             with Ledger(box.state / "ledger.db") as ledger:
                 assert ledger.workload("web").observation.reachable
+
+
+# --- as its unit confines it -----------------------------------------------------------------------
+
+
+def test_the_unit_grants_what_the_confined_tests_grant():
+    text = unit.render(["/x"], Path("/s"), {})
+    assert "\nCapabilityBoundingSet=CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH\n" in text
+    assert "--bounding-set=-all,+dac_override,+dac_read_search" in SCRIPT
+
+
+@pytest.mark.registry
+@pytest.mark.docker
+@pytest.mark.skipif(bool(why_not_confined()), reason=why_not_confined() or "-")
+def test_a_confined_agent_stages_and_applies_on_docker(box, registry, dockerd):
+    push(registry, "confined", "1.0.0", web_image("one"))
+    box.state.mkdir(mode=0o700)
+    with exclusive(process.lock_path(box.state), command="the test: no detached agent"):
+        box.deploy("confined", staged=False)
+    done = confined(box.command("agent", "run", "--until-idle"), box.state, box.environment | {"PYTHONDONTWRITEBYTECODE": "1"}, box.folder)
+    assert done.returncode == 0, done.stderr
+    try:
+        assert box.states() == {"confined": "running"}, done.stderr
+    finally:
+        box.tool("workloads", "undeploy", "-n", "confined", "--yes")
+
+
+@pytest.mark.containerd
+@pytest.mark.skipif(bool(why_not_confined()), reason=why_not_confined() or "-")
+def test_a_confined_agent_can_put_images_into_containerd(tmp_path, containerd):
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from kelvin_provision.runtimes.containerd import Containerd\n"
+        "from tests.images import random_image\n"
+        "from tests.locks import blobs_in, lock_of\n"
+        "image = random_image([5000]); lock = lock_of(image, 'registry.example.org/confined/one:1.0.0')\n"
+        "runtime = Containerd(sys.argv[1]); runtime.load(lock, blobs_in(Path(sys.argv[2]), image))\n"
+        "assert runtime.has(lock); runtime.remove(lock)\n"
+    )
+    (tmp_path / "state").mkdir()
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = confined([sys.executable, "-c", code, containerd, str(tmp_path / "state")], tmp_path / "state", environment, tmp_path)
+    assert done.returncode == 0, done.stderr
