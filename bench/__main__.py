@@ -1,4 +1,4 @@
-"""`make bench [ARGS="startup staging applying"]`."""
+"""`make bench [ARGS="startup staging applying idle"]`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import applying, staging, startup
+from bench import applying, idle, staging, startup
 from bench.measure import HEADER
 
-ALL = {"startup": startup, "staging": staging, "applying": applying}
+ALL = {"startup": startup, "staging": staging, "applying": applying, "idle": idle}
 
 
 def main() -> int:

@@ -5,9 +5,7 @@ The fake passes it, and so do Kubernetes and Docker Engine: that is what makes t
 
 import itertools
 import os
-import threading
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -20,6 +18,7 @@ from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.words import Method, VolumeKind
 from kelvin_provision.spec.workload import Spec, System, Variable, Volume
 from kelvin_provision.status import Observed
+from tests.contract.hearing import listening
 
 PATIENCE = Patience(timeout=60.0, settle=3.0)
 """`dying` lives for a second: it must not pass as settled. A backend that holds workloads itself takes the same 3 seconds."""
@@ -84,49 +83,6 @@ def spec(name: str, picture: Picture, version: str = "1.0.0", **more) -> Spec:
         payload={"spec_version": "5.0.0", "name": "contract-app", "version": version},
         **more,
     )
-
-
-class Heard:
-    """What a listener in a thread of its own was told."""
-
-    def __init__(self, cluster):
-        self.cluster = cluster
-        self.over, self.news = threading.Event(), threading.Event()
-        self.last = time.monotonic()
-        self.thread = threading.Thread(target=self._listen, daemon=True)
-        self.thread.start()
-
-    def _listen(self):
-        for changed in self.cluster.changes(self.over.is_set):
-            if changed:
-                self.last = time.monotonic()
-                self.news.set()
-
-    def soon(self, seconds=20.0):
-        told = self.news.wait(seconds)
-        self.news.clear()
-        return told
-
-    def quiet(self, seconds=1.5, limit=30.0):
-        """Wait until nothing happens any more: other tests' workloads may still be on their way out."""
-        deadline = time.monotonic() + limit
-        while time.monotonic() < deadline and time.monotonic() - self.last < seconds:
-            time.sleep(0.1)
-        self.news.clear()
-
-    @property
-    def ended(self):
-        self.thread.join(5)
-        return not self.thread.is_alive()
-
-
-@contextmanager
-def listening(cluster):
-    heard = Heard(cluster)
-    try:
-        yield heard
-    finally:
-        heard.over.set()
 
 
 class ClusterContract:

@@ -147,19 +147,19 @@ class FakeCluster:
             seen[workload] = Observation(state, (health.why,) if health.why else (), SEEN, revision)
         return seen
 
-    def changes(self, stop: Callable[[], bool]) -> Iterator[bool]:
-        self.news.set()
-        while not stop():
-            changed = self.news.wait(0.02)
-            self.news.clear()
-            yield changed
-
     def remove(self, workload: str) -> tuple[str, ...]:
         self._enter("remove", workload)
         if workload in self.live:
             self.news.set()
         self.serving.pop(workload, None)
         return tuple(self.live.pop(workload, {}))
+
+    def changes(self, stop: Callable[[], bool]) -> Iterator[bool]:
+        self.news.set()
+        while not stop():
+            changed = self.news.wait(0.02)
+            self.news.clear()
+            yield changed
 
     # --- for tests ---------------------------------------------------------------------------------
 

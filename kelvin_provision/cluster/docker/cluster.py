@@ -208,10 +208,6 @@ class DockerBox:
             for workload, live in _by_workload(Live.of(found) for found in self._engine.containers()).items()
         }
 
-    def changes(self, stop: Callable[[], bool]) -> Iterator[bool]:
-        """From the engine's events, as long as somebody asks for the next one."""
-        return Listener(self._engine.events).news(stop)
-
     def remove(self, workload: str) -> tuple[str, ...]:
         """Containers, then volumes with their data; the network stays, others may be on it."""
         gone = []
@@ -222,6 +218,10 @@ class DockerBox:
             self._engine.remove_volume(name)
             gone.append(f"volume/{name}")
         return tuple(gone)
+
+    def changes(self, stop: Callable[[], bool]) -> Iterator[bool]:
+        """From the engine's events, as long as somebody asks for the next one."""
+        return Listener(self._engine.events).news(stop)
 
 
 def _by_workload(live: Iterable[Live]) -> dict[str, list[Live]]:

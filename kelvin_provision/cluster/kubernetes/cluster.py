@@ -15,9 +15,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kelvin_provision.cluster.kubernetes import changes, diff, evidence, inventory, observation, planning, render, waiting
+from kelvin_provision.cluster.kubernetes import diff, evidence, inventory, observation, planning, render, waiting
 from kelvin_provision.cluster.kubernetes.answers import Refused
 from kelvin_provision.cluster.kubernetes.api import Api
+from kelvin_provision.cluster.kubernetes.changes import changes
 from kelvin_provision.cluster.kubernetes.objects import CLUSTER_SCOPED, Context, Key, owner, rank, template_hash
 from kelvin_provision.cluster.kubernetes.readiness import health
 from kelvin_provision.cluster.kubernetes.troubles import ready
@@ -203,10 +204,6 @@ class Kubernetes:
                 events = self._api.items("v1", "Event", self._namespace, fields=waiting.WARNINGS)[0]
         return observation.observations(objects, pods, events, seen)
 
-    def changes(self, stop: Callable[[], bool]) -> Iterator[bool]:
-        """See protocol.Cluster.changes."""
-        return changes.changes(self._api, self._namespace, stop)
-
     def remove(self, workload: str) -> tuple[str, ...]:
         """See protocol.Cluster.remove. Waits until the last pod is gone, a minute at most."""
         with self._own_words(workload):
@@ -216,6 +213,10 @@ class Kubernetes:
             if gone:
                 self._empty(workload)
         return gone
+
+    def changes(self, stop: Callable[[], bool]) -> Iterator[bool]:
+        """See protocol.Cluster.changes."""
+        return changes(self._api, self._namespace, stop)
 
     def _shared(self, item: Object) -> bool:
         """A definition takes every object of its kind along: it stays while there is one that is not ours."""
