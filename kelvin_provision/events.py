@@ -43,7 +43,14 @@ class Note:
     text: str
 
 
-Event = Started | Advanced | Finished | Note
+@dataclass(frozen=True)
+class Doing:
+    """What the process as a whole is about now (`staging motor-speed`); empty when it waits for work. For `agent status`, not for logs."""
+
+    text: str
+
+
+Event = Started | Advanced | Finished | Note | Doing
 Progress = Callable[[Event], None]
 
 

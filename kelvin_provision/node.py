@@ -191,6 +191,12 @@ class Node:
             stop=stop,
         )
 
+    @contextmanager
+    def beside(self, progress: Progress) -> Iterator[Node]:
+        """The same box once more, for another thread: with connections of its own."""
+        with opened(self.settings, progress=progress) as other:
+            yield other
+
     def close(self) -> None:
         """Give back what was opened."""
         if "ledger" in self.__dict__:

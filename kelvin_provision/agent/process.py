@@ -8,24 +8,28 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from kelvin_provision.agent import turn
+from kelvin_provision.agent.activity import Activity
+from kelvin_provision.agent.faults import Faults
+from kelvin_provision.agent.notify import notify
+from kelvin_provision.agent.pulse import Pulse, tell_systemd
+from kelvin_provision.agent.tending import Tending
 from kelvin_provision.errors import AgentSilent, Locked, ProvisionError
 from kelvin_provision.events import Note, Progress
 from kelvin_provision.files.durable import private_folder, writing_to
 from kelvin_provision.files.lock import exclusive, holder
-from kelvin_provision.node import Node, opened
-from kelvin_provision.settings.model import Settings
+from kelvin_provision.node import Node
 
 TICK = 0.5
 """Seconds between two looks at whether the ledger has changed."""
 RETRY = 10.0
 """Seconds after which unfinished work is tried again although nothing has changed."""
-TEND = 30.0
-"""Seconds between two rounds of putting images back and looking at the cluster."""
+GOODBYE = 1.0
+"""Seconds that who looks after the box gets to end; what it does may be cut off anywhere."""
 LOG_LIMIT = 1 << 20
 
 
@@ -39,6 +43,11 @@ def log_path(state_dir: Path) -> Path:
     return state_dir / "agent.log"
 
 
+def now_path(state_dir: Path) -> Path:
+    """Where the living agent writes what it does now."""
+    return state_dir / "agent.now"
+
+
 def alive(state_dir: Path) -> dict[str, Any] | None:
     """Pid, user, command and start of the agent that runs now, or None."""
     return holder(lock_path(state_dir))
@@ -49,37 +58,75 @@ def run(node: Node, stop: Callable[[], bool], *, until_idle: bool = False, until
 
     Raises Locked when an agent is alive already.
     """
-    private_folder(node.settings.state_dir)
-    with exclusive(lock_path(node.settings.state_dir), command="agent run"):
-        _recover(node)
+    state_dir, said = private_folder(node.settings.state_dir), node.progress
+    with exclusive(lock_path(state_dir), command="agent run"):
+        activity, pulse = Activity(now_path(state_dir), said), Pulse()
         ended = threading.Event()
-        tending = threading.Thread(target=_tend, args=(node.settings, node.progress, ended), name="tend", daemon=True)
-        tending.start()
+
+        def asked() -> bool:
+            activity.publish()
+            return stop()
+
+        node.progress = pulse.heard("work", activity)
+        threads = [
+            threading.Thread(target=tell_systemd, args=(pulse, activity.words, ended), name="systemd", daemon=True),
+            threading.Thread(target=_tend, args=(node, said, pulse, ended), name="tend", daemon=True),
+        ]
+        # Ready before the recovery: going back to what ran before may take longer than systemd waits for a start.
+        notify("READY=1", f"STATUS={activity.words()}")
         try:
-            _work(node, stop, until_idle=until_idle, until_empty=until_empty)
+            for thread in threads:
+                thread.start()
+            _recover(node)
+            _work(node, pulse.asked("work", asked), until_idle=until_idle, until_empty=until_empty)
         finally:
+            notify("STOPPING=1")
             ended.set()
-            tending.join(timeout=TICK)
+            threads[1].join(timeout=GOODBYE)
+            node.progress = said
+            activity.close()
 
 
 def _work(node: Node, stop: Callable[[], bool], *, until_idle: bool, until_empty: bool) -> None:
-    seen, next_try = None, 0.0
+    faults, seen, idle, next_try = Faults(), (-1, -1), False, 0.0
     while not stop():
-        if node.ledger.version() != seen or time.monotonic() >= next_try:
-            idle = turn.take(node, stop)
-            seen, next_try = node.ledger.version(), time.monotonic() + RETRY
-            if stop() or (until_idle and idle):
-                return
-        if until_empty and not node.ledger.names():
-            return
+        try:
+            before = node.ledger.version()
+            if before != seen or (not idle and time.monotonic() >= next_try):
+                idle = turn.take(node, stop, faults)
+                # What others wrote meanwhile is news, what we wrote ourselves is none.
+                seen, next_try = (before[0], node.ledger.version()[1]), time.monotonic() + RETRY
+                if stop() or (until_idle and idle) or (until_empty and not node.ledger.names()):
+                    return
+        except Exception as error:  # noqa: BLE001  (a full disk, or our bug: others are still looked after, and it may heal)
+            idle, seen, next_try = False, node_version(node), time.monotonic() + RETRY
+            _told(node, error, faults)
         time.sleep(TICK)
 
 
-def _tend(settings: Settings, progress: Progress, ended: threading.Event) -> None:
-    """Beside the work and with connections of its own: a download of days must not stop anyone looking after what runs."""
-    with opened(settings, progress=progress) as node:
-        while not ended.wait(TEND):
-            turn.tend(node)
+def node_version(node: Node) -> tuple[int, int]:
+    """The ledger's version, or that of none when it cannot be read."""
+    try:
+        return node.ledger.version()
+    except ProvisionError:
+        return (-1, -1)
+
+
+def _told(node: Node, error: Exception, faults: Faults) -> None:
+    if isinstance(error, ProvisionError):
+        node.progress(Note(f"{error}; trying again in {RETRY:.0f} s"))
+        return
+    text, lines = faults.add("turn", error)
+    for line in (text, *lines):
+        node.progress(Note(line))
+
+
+def _tend(node: Node, said: Progress, pulse: Pulse, ended: threading.Event) -> None:
+    try:
+        with node.beside(pulse.heard("tend", said)) as other:
+            Tending(other, pulse.asked("tend", ended.is_set)).run()
+    finally:
+        pulse.gone("tend")
 
 
 def _recover(node: Node) -> None:
@@ -109,7 +156,7 @@ def ensure(state_dir: Path, arguments: Sequence[str], *, patience: float = 10.0)
             log.chmod(0o600)
             command = [sys.executable, "-m", "kelvin_provision", "agent", "run", "--until-empty", *arguments]
             child = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, start_new_session=True, cwd="/", env=_environment()
+                command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, start_new_session=True, cwd="/", env=environment(os.environ)
             )
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
@@ -122,9 +169,9 @@ def ensure(state_dir: Path, arguments: Sequence[str], *, patience: float = 10.0)
     raise AgentSilent("the agent did not start; what was deployed is stored and waits for one", evidence=evidence)
 
 
-def _environment() -> dict[str, str]:
+def environment(environ: Mapping[str, str]) -> dict[str, str]:
     """Ours, with paths made absolute: the agent works in the root folder, so that it keeps no medium busy."""
-    found = dict(os.environ)
+    found = dict(environ)
     if "KUBECONFIG" in found:
         found["KUBECONFIG"] = os.pathsep.join(str(Path(part).absolute()) for part in found["KUBECONFIG"].split(os.pathsep) if part)
     # Started from a source tree, the package was found by the working folder; the agent's is `/`.

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
-from kelvin_provision.errors import Locked, ProvisionError, TransferStopped
-from kelvin_provision.events import Note
+from kelvin_provision.agent.faults import Faults
+from kelvin_provision.errors import ClusterMissing, ClusterUnreachable, Locked, ProvisionError, RuntimeUnreachable, TransferStopped
+from kelvin_provision.events import Doing, Note
 from kelvin_provision.ledger.model import Revision, Workload
 from kelvin_provision.node import Node
 from kelvin_provision.ops import apply, stage
+from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.words import Download
 
 OPERATOR_WAIT = 5.0
@@ -20,9 +23,12 @@ def pending(node: Node) -> tuple[Workload, ...]:
     return tuple(found for found in node.ledger.workloads() if found.staged and found.staged.in_motion)
 
 
-def take(node: Node, stop: Callable[[], bool]) -> bool:
-    """Receive, stage, apply whole groups. True when nothing is left that time alone would heal."""
-    todo = pending(node)
+def take(node: Node, stop: Callable[[], bool], faults: Faults | None = None) -> bool:
+    """Receive, stage, apply whole groups. True when nothing is left that time alone would heal.
+
+    A bug of ours in one workload's staging or one group's apply ends neither the turn nor the agent; `faults` remembers it.
+    """
+    known, todo = faults or Faults(), pending(node)
     for workload in todo:
         if workload.staged and workload.staged.download is Download.PENDING:
             node.ledger.set_download(workload.staged, Download.RECEIVED)
@@ -30,12 +36,36 @@ def take(node: Node, stop: Callable[[], bool]) -> bool:
         if stop():
             return False
         if workload.staged and not apply.appliable(workload.staged):
-            _stage(node, workload.staged, stop)
+            _contained(node, (workload.staged,), known, "staging", partial(_stage, node, workload.staged, stop))
     for group in groups(node.ledger.workloads()):
         if stop():
             return False
-        _apply(node, group, stop)
+        revisions = [workload.staged for workload in group if workload.staged]
+        _contained(node, revisions, known, "applying", partial(_apply, node, group, stop))
     return not pending(node)
+
+
+def _contained(node: Node, revisions: Sequence[Revision], faults: Faults, verb: str, work: Callable[[], None]) -> None:
+    """Do it, unless our bug in it rests. A new one is told with its traceback, and `list` has the sentence."""
+    names = ", ".join(revision.workload for revision in revisions)
+    what = f"{verb} {' '.join(f'{revision.workload}/{revision.number}' for revision in revisions)}"
+    if faults.resting(what):
+        return
+    node.progress(Doing(f"{verb} {names}"))
+    try:
+        work()
+    except ProvisionError:
+        raise
+    except Exception as error:  # noqa: BLE001  (our bug, contained to what it hit)
+        text, lines = faults.add(what, error)
+        for line in (f"{verb} {names}: {text}", *lines):
+            node.progress(Note(line))
+        for revision in revisions:
+            node.ledger.set_download(revision, node.ledger.revision(revision.workload, revision.number).download, text)
+    else:
+        faults.healed(what)
+    finally:
+        node.progress(Doing(""))
 
 
 def _stage(node: Node, revision: Revision, stop: Callable[[], bool]) -> None:
@@ -53,6 +83,11 @@ def _stage(node: Node, revision: Revision, stop: Callable[[], bool]) -> None:
         )
     except TransferStopped:
         node.progress(Note(f"staging {revision.workload} stopped; what was downloaded is kept"))
+        return
+    except (RuntimeUnreachable, ClusterUnreachable, ClusterMissing) as error:
+        # This box cannot now; that is nothing of the revision's, which waits for the daemon to come back.
+        node.ledger.set_download(revision, revision.download, str(error))
+        node.progress(Note(f"staging {revision.workload} waits: {error}"))
         return
     state = "ready" if done else node.ledger.revision(revision.workload, revision.number).error
     node.progress(Note(f"staging {revision.workload}: {state}"))
@@ -87,18 +122,37 @@ def _apply(node: Node, group: Sequence[Workload], stop: Callable[[], bool]) -> N
 
 
 def tend(node: Node) -> None:
-    """Put back images and pins that somebody removed, and look at the cluster once. Trouble is only said: the next round tries again."""
-    workloads = node.ledger.workloads()
-    locks = [lock for found in workloads for slot in (found.running, found.staged) if slot and _complete(slot) for lock in slot.locks or ()]
+    """Put back and look, once. Trouble is only said."""
     try:
-        if locks:
-            for lock in stage.put_back(locks, node.store, node.runtime, node.progress):
-                node.progress(Note(f"{lock.reference} is neither in the runtime nor in the store"))
-        running = [found.name for found in workloads if found.running]
-        if running:
-            apply.look(node.ledger, node.cluster, running)
+        put_back(node)
     except ProvisionError as error:
         node.progress(Note(str(error)))
+    look(node)
+
+
+def put_back(node: Node, *, thorough: bool = True) -> None:
+    """Put back images and pins that somebody removed. Errors as the runtime's.
+
+    Otherwise than `thorough`, an image that the runtime has under our pin is believed to be whole: one question for all of them.
+    """
+    locks = [lock for found in node.ledger.workloads() for slot in (found.running, found.staged) for lock in _locks(slot)]
+    if locks and not thorough:
+        owned = node.runtime.owned()
+        locks = [lock for lock in locks if lock.name not in owned and lock.config.digest not in owned]
+    if locks:
+        for lock in stage.put_back(locks, node.store, node.runtime, node.progress):
+            node.progress(Note(f"{lock.reference} is neither in the runtime nor in the store"))
+
+
+def look(node: Node) -> None:
+    """Record what the cluster does with everything that runs."""
+    running = [found.name for found in node.ledger.workloads() if found.running]
+    if running:
+        apply.look(node.ledger, node.cluster, running)
+
+
+def _locks(slot: Revision | None) -> tuple[ImageLock, ...]:
+    return slot.locks or () if slot and _complete(slot) else ()
 
 
 def _complete(revision: Revision) -> bool:

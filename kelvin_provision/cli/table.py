@@ -58,6 +58,8 @@ ENTRIES: Entries = MappingProxyType(
             {
                 "run": "Do the background work in the foreground until stopped.",
                 "status": "Say whether the agent is alive and what it does.",
+                "install": "Make the agent a service that starts with the box.",
+                "uninstall": "Stop the service and remove it.",
             },
         ),
         "config": _group("config", "The settings.", {"show": "Show every setting with its value and where it comes from."}),

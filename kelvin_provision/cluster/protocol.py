@@ -190,6 +190,14 @@ class Cluster(Protocol):
         """Take all of it away, persistent volumes too. Returns `Kind/name` of what went; absent is fine."""
         ...
 
+    def changes(self, stop: Callable[[], bool]) -> Iterator[bool]:
+        """True when something of ours may have changed, and first of all as soon as it listens; False at least every half second.
+
+        It ends when `stop` says so. A cluster that goes away is True, and so is its return: it listens again by itself, as it does when
+        the cluster ends a watch. Raises ClusterDenied when listening is forbidden.
+        """
+        ...
+
 
 def describe(value: Object) -> str:
     """`Kind/name` of an object."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from kelvin_provision.cluster.protocol import Cluster, Finding, Lookup, Plan
 from kelvin_provision.errors import (
@@ -24,6 +25,9 @@ from kelvin_provision.spec.words import Download
 from kelvin_provision.spec.workload import Object
 from kelvin_provision.status import Observation, Observed
 from kelvin_provision.store import Store
+
+STALE = timedelta(seconds=55)
+"""How old what was seen may grow before it is confirmed: less than a minute, for the agent looks once a minute."""
 
 
 @dataclass(frozen=True)
@@ -152,12 +156,27 @@ def _remember(found: Sequence[Workload], error: ProvisionError, ledger: Ledger) 
 
 
 def look(ledger: Ledger, cluster: Cluster, names: Sequence[str]) -> None:
-    """Record what the cluster does with these workloads now; a silent cluster leaves what was seen before, marked as old."""
+    """Record what the cluster does with these workloads now; a silent cluster leaves what was seen before, marked as old.
+
+    What is the same as a moment ago is not written: flash wears out.
+    """
     known = {workload.name: workload.observation for workload in ledger.workloads() if workload.name in names}
+    found: dict[str, Observation]
     try:
         seen = cluster.observe()
     except ProvisionError:
-        ledger.observe({name: replace(before, reachable=False) for name, before in known.items() if before})
-        return
-    absent = Observation(Observed.ABSENT, seen=ledger.clock())
-    ledger.observe({name: seen.get(name, absent) for name in known})
+        found = {name: replace(before, reachable=False) for name, before in known.items() if before}
+    else:
+        absent = Observation(Observed.ABSENT, seen=ledger.clock())
+        found = {name: seen.get(name, absent) for name in known}
+    news: dict[str, Observation | None] = {name: now for name, now in found.items() if _is_news(known[name], now)}
+    if news:
+        ledger.observe(news)
+
+
+def _is_news(before: Observation | None, now: Observation) -> bool:
+    """Whether it says something else, or the last word is so old that people would doubt it. A clock that went back counts as old."""
+    if before is None or replace(before, seen=now.seen) != now:
+        return True
+    age = datetime.fromisoformat(now.seen) - datetime.fromisoformat(before.seen) if now.seen and before.seen else None
+    return age is not None and not timedelta(0) <= age < STALE

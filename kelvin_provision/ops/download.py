@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from kelvin_provision.errors import DigestMismatch, NoSpace, ProvisionError, TransferStopped
 from kelvin_provision.events import Advanced, Finished, Progress, Started
+from kelvin_provision.ops.threads import Asked, run
 from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.registry.protocol import Source
 from kelvin_provision.retry import Backoff
@@ -69,7 +70,8 @@ def fetch(
         for item in wanted.values():
             work.put(item)
         errors: list[BaseException] = []
-        worker = Transfer(source, store, tally, lambda: bool(errors) or stop(), backoff)
+        asked = Asked(stop)
+        worker = Transfer(source, store, tally, lambda: bool(errors) or asked(), backoff)
 
         def transfer() -> None:
             with suppress(queue.Empty):
@@ -80,44 +82,13 @@ def fetch(
                     except BaseException as error:  # noqa: BLE001  (carried to the caller's thread)
                         errors.append(error)
 
-        _in_threads(transfer, min(parallel, len(wanted)), errors)
+        threads = [
+            threading.Thread(target=transfer, name=f"transfer-{number}", daemon=True) for number in range(min(parallel, len(wanted)))
+        ]
+        run(threads, errors, asked)
         if errors:
             raise errors[0]
         return tally.end()
-
-
-def _in_threads(work: Callable[[], None], count: int, errors: list[BaseException]) -> None:
-    """Run `work` so many times at once and wait for all. A signal in this thread is an error for the others, and they are waited for too.
-
-    Not by `join` alone: before Python 3.13, one that a signal interrupts takes a running thread for a stopped one.
-    """
-    names = {f"transfer-{number}" for number in range(count)}
-    working, over = set(names), threading.Event()
-
-    def run() -> None:
-        try:
-            work()
-        finally:
-            working.discard(threading.current_thread().name)
-            if not working:
-                over.set()
-
-    threads = []
-    try:
-        for name in sorted(names):
-            threads.append(threading.Thread(target=run, name=name))
-            threads[-1].start()
-        over.wait(None if threads else 0)
-    except BaseException as error:
-        errors.append(error)
-        working -= names - {thread.name for thread in threads if thread.ident is not None}
-        while working:
-            over.wait(PAUSE)
-        raise
-    finally:
-        for thread in threads:
-            if thread.ident is not None:
-                thread.join()
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,7 @@ def test_zsh_and_fish_get_the_help_beside_each_word(monkeypatch):
     monkeypatch.setenv("_KELVIN_PROVISION_COMPLETE", "fish")
     assert run("agent", "").stdout == (
         "run\tDo the background work in the foreground until stopped.\nstatus\tSay whether the agent is alive and what it does.\n"
+        "install\tMake the agent a service that starts with the box.\nuninstall\tStop the service and remove it.\n"
     )
 
 

@@ -46,6 +46,8 @@ def test_the_commands_are_those_of_the_design():
         "workloads logs",
         "agent run",
         "agent status",
+        "agent install",
+        "agent uninstall",
         "config show",
         "explain",
         "completion",

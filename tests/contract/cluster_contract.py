@@ -20,6 +20,7 @@ from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.words import Method, VolumeKind
 from kelvin_provision.spec.workload import Spec, System, Variable, Volume
 from kelvin_provision.status import Observed
+from tests.contract.hearing import listening
 from tests.images import TALK
 
 PATIENCE = Patience(timeout=60.0, settle=3.0)
@@ -291,6 +292,24 @@ class ClusterContract:
         cluster.finish(name, ())
         assert name not in cluster.observe()
         assert bench.neighbour_is_untouched(name)
+
+    # --- hearing of changes ------------------------------------------------------------------------
+
+    def test_changes_of_ours_are_heard_and_those_of_others_are_not(self, bench, cluster, name):
+        with listening(cluster) as heard:
+            assert heard.soon(), "it says so when it begins to listen"
+            objects = self.objects(bench, name, "one")
+            heard.quiet()
+            cluster.put(name, objects, no_secrets)
+            assert heard.soon()
+            cluster.wait({name: objects}, PATIENCE, silent, never)
+            cluster.finish(name, objects)
+            heard.quiet()
+            bench.neighbour()
+            assert not heard.soon(seconds=1.5)
+            cluster.remove(name)
+            assert heard.soon()
+        assert heard.ended
 
     # --- secrets -----------------------------------------------------------------------------------
 

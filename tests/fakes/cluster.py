@@ -5,6 +5,7 @@ Time does not pass in it: a wait whose timeout is shorter than its settle ends W
 
 import hashlib
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -48,6 +49,7 @@ class FakeCluster:
     healths    workload -> what the next waits answer, one after the other
     serving    workload -> the image that answers: the old one until a wait has seen the new one up
     said       image or workload -> the lines of its log; `before_restart`: those of its earlier run
+    news       set when something has changed: set it yourself after turning a knob
     """
 
     type: str = "fake"
@@ -62,6 +64,7 @@ class FakeCluster:
     serving: dict[str, str] = field(default_factory=dict)
     said: dict[str, list[str]] = field(default_factory=dict)
     before_restart: dict[str, list[str]] = field(default_factory=dict)
+    news: threading.Event = field(default_factory=threading.Event)
 
     def info(self) -> ClusterInfo:
         self._enter("info")
@@ -94,6 +97,7 @@ class FakeCluster:
 
     def put(self, workload: str, objects: Sequence[Object], lookup: Lookup) -> None:
         self._enter("put", workload)
+        self.news.set()
         filled = {describe(item): (item, fill(item, lookup)) for item in objects}
         for name, (item, full) in filled.items():
             self.live.setdefault(workload, {})[name] = item | {"filled": full}
@@ -118,6 +122,7 @@ class FakeCluster:
 
     def finish(self, workload: str, objects: Sequence[Object]) -> None:
         self._enter("finish", workload)
+        self.news.set()
         keep = {describe(item) for item in objects}
         left = {name: item for name, item in self.live.pop(workload, {}).items() if name in keep}
         if left:
@@ -125,6 +130,7 @@ class FakeCluster:
 
     def revert(self, workload: str, objects: Sequence[Object], lookup: Lookup) -> None:
         self._enter("revert", workload)
+        self.news.set()
         filled = {describe(item): item | {"filled": fill(item, lookup)} for item in objects}
         self.live.pop(workload, None)
         if filled:
@@ -169,8 +175,17 @@ class FakeCluster:
 
     def remove(self, workload: str) -> tuple[str, ...]:
         self._enter("remove", workload)
+        if workload in self.live:
+            self.news.set()
         self.serving.pop(workload, None)
         return tuple(self.live.pop(workload, {}))
+
+    def changes(self, stop: Callable[[], bool]) -> Iterator[bool]:
+        self.news.set()
+        while not stop():
+            changed = self.news.wait(0.02)
+            self.news.clear()
+            yield changed
 
     # --- for tests ---------------------------------------------------------------------------------
 

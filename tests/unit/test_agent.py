@@ -1,5 +1,6 @@
 """The agent's turns and the apply, on fakes: what a technician sees in `list` after each of them."""
 
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
@@ -36,6 +37,14 @@ class Box(Node):
             self.source.images.setdefault(image, random_image([3000]))
             specs.append(Spec(name=name, title=name, app_name=name, app_version=version, cluster_name="c", method=method, image=image))
         return deploy.run(self.ledger, specs, who="anna")
+
+    @contextmanager
+    def beside(self, progress):
+        """With a ledger of its own; the outside world is the same."""
+        other = Node(self.settings, progress=progress)
+        other.__dict__.update(source=self.source, runtime=self.runtime, cluster=self.cluster)
+        yield other
+        other.close()
 
     def turn(self):
         return turn.take(self, lambda: False)

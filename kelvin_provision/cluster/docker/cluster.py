@@ -15,6 +15,7 @@ from typing import Any
 
 from kelvin_provision.cluster.docker import logs, planning, ports, probes, readiness
 from kelvin_provision.cluster.docker.engine import Engine, connect
+from kelvin_provision.cluster.docker.listener import Listener
 from kelvin_provision.cluster.docker.live import Live, container_of, matching
 from kelvin_provision.cluster.docker.moves import Moves
 from kelvin_provision.cluster.docker.render import Context, render
@@ -232,6 +233,10 @@ class DockerBox:
             self._engine.remove_volume(name)
             gone.append(f"volume/{name}")
         return tuple(gone)
+
+    def changes(self, stop: Callable[[], bool]) -> Iterator[bool]:
+        """From the engine's events, as long as somebody asks for the next one."""
+        return Listener(self._engine.events).news(stop)
 
 
 def _by_workload(live: Iterable[Live]) -> dict[str, list[Live]]:

@@ -18,6 +18,8 @@ from kelvin_provision.files.sockets import knock
 if TYPE_CHECKING:
     from docker import APIClient
 
+# Those that an observation is made of; health checks alone would be three events each, every few seconds.
+TOLD = ("create", "start", "restart", "die", "oom", "pause", "unpause", "rename", "destroy", "health_status")
 OURS = {"app.kubernetes.io/managed-by": MANAGER}
 
 
@@ -114,6 +116,11 @@ class Engine:
         """The engine's short list of all containers, ours or not, running or not."""
         with speaking():
             return list(self.api.containers(all=True))
+
+    def events(self) -> Any:
+        """What happens to containers of ours, as it happens: iterate it, `close` it from anywhere. It ends when the engine does."""
+        with speaking():
+            return self.api.events(filters={"type": "container", "label": OWNER, "event": list(TOLD)})
 
     def inspect(self, container: str) -> dict[str, Any]:
         """The engine's whole answer about one container."""

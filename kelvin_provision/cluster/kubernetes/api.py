@@ -16,6 +16,7 @@ WATCH = 240
 
 PAGE = 500
 METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+METADATA_WATCH = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 
 
 class Api:
@@ -75,13 +76,24 @@ class Api:
         """Whether objects of the kind live in a namespace. Raises Refused `unknown-kind`."""
         return bool(self._client.resource(api_version, kind).namespaced)
 
-    def watch(self, api_version: str, kind: str, namespace: str | None, version: str, *, selector: str = "", fields: str = "") -> Watch:
-        """What happens to a kind from a version on."""
+    def watch(
+        self,
+        api_version: str,
+        kind: str,
+        namespace: str | None,
+        version: str,
+        *,
+        selector: str = "",
+        fields: str = "",
+        metadata: bool = False,
+    ) -> Watch:
+        """What happens to a kind from a version on; with `metadata`, nothing but that crosses the wire."""
         asked = _query(
             watch="true", allowWatchBookmarks="true", resourceVersion=version, timeoutSeconds=str(WATCH),
             labelSelector=selector, fieldSelector=fields,
         )  # fmt: skip
-        return self._client.stream(self._path(api_version, kind, namespace), asked, seconds=WATCH)
+        accept = METADATA_WATCH if metadata else "application/json"
+        return self._client.stream(self._path(api_version, kind, namespace), asked, seconds=WATCH, accept=accept)
 
     # --- changing ----------------------------------------------------------------------------------
 

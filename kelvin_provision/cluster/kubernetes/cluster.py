@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from kelvin_provision.cluster.kubernetes import diff, evidence, inventory, logs, observation, planning, render, waiting
 from kelvin_provision.cluster.kubernetes.answers import Refused
 from kelvin_provision.cluster.kubernetes.api import Api
+from kelvin_provision.cluster.kubernetes.changes import changes
 from kelvin_provision.cluster.kubernetes.objects import CLUSTER_SCOPED, Context, Key, owner, rank, template_hash
 from kelvin_provision.cluster.kubernetes.readiness import health
 from kelvin_provision.cluster.kubernetes.troubles import ready
@@ -226,6 +227,10 @@ class Kubernetes:
             inventory.forget(self._api, self._namespace, workload)
             self._empty(workload)  # also when an earlier try, cut off, has told them to go
         return gone
+
+    def changes(self, stop: Callable[[], bool]) -> Iterator[bool]:
+        """See protocol.Cluster.changes."""
+        return changes(self._api, self._namespace, stop)
 
     def _shared(self, item: Object) -> bool:
         """A definition takes every object of its kind along: it stays while there is one that is not ours."""

@@ -2,27 +2,66 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+from typing import Any
+
 from kelvin_provision.cli.session import Session
 from kelvin_provision.report import SCHEMA, Report
 
 
 def command(session: Session) -> Report:
-    """Say whether the agent is alive and what it does."""
+    """Say whether the agent is alive and what it does.
+
+    With --json: `agent` (alive, pid, user, since, service, log), `work` (doing, since, updated, tasks with bytes and rate; null when it
+    is not alive), `pending` (names), `waiting` (name and cause).
+    """
     return status(session)
 
 
 def status(session: Session) -> Report:
-    """From its lock and the ledger."""
-    from kelvin_provision.agent import process, turn
+    """From its lock, the ledger, and what it writes about itself."""
+    from kelvin_provision.agent import activity, process, service, turn, unit
     from kelvin_provision.cli.box import node_of
 
     with node_of(session) as node:
         state_dir = node.settings.state_dir
         found = process.alive(state_dir)
-        pending = [workload.name for workload in turn.pending(node)]
+        pending = turn.pending(node)
+    work = activity.read(process.now_path(state_dir), found["pid"]) if found and "pid" in found else None
+    installed = service.looks_after(service.Systemd.of(os.environ), state_dir)
+    log = f"journalctl -u {unit.NAME}" if installed else str(process.log_path(state_dir))
     agent = {"alive": found is not None, **{key: (found or {}).get(key) for key in ("pid", "user", "since")}}
-    document = {"schema": SCHEMA, "agent": agent | {"log": str(process.log_path(state_dir))}, "pending": pending}
-    words = f"alive, pid {agent['pid']}, since {agent['since']}" if found else "not running; `workloads deploy` starts one"
-    waiting = ", ".join(pending) if pending else "nothing"
-    text = f"Agent:    {words}\nWork:     {waiting}\nLog:      {process.log_path(state_dir)}\n"
-    return Report("agent status", document=document, text=text)
+    waiting = [{"name": one.name, "cause": one.staged.error} for one in pending if one.staged and one.staged.error]
+    document = {
+        "schema": SCHEMA,
+        "agent": agent | {"service": installed, "log": log},
+        "work": {key: value for key, value in work.items() if key != "pid"} if work else None,
+        "pending": [one.name for one in pending],
+        "waiting": waiting,
+    }
+    return Report("agent status", document=document, text=_words(document))
+
+
+def _words(document: Mapping[str, Any]) -> str:
+    agent, work = document["agent"], document["work"]
+    alive = f"alive, pid {agent['pid']}, since {agent['since']}" if agent["alive"] else "not running; `workloads deploy` starts one"
+    lines = [
+        ("Agent", alive),
+        ("Service", "installed" if agent["service"] else "not installed: it does not survive a reboot (kelvin-provision agent install)"),
+        ("Work", f"{work['doing']}, since {work['since']}" if work else "nothing"),
+        *(("", _task(task)) for task in (work or {}).get("tasks", ())),
+        ("Pending", ", ".join(document["pending"]) or "nothing"),
+        *(("", f"{one['name']} waits: {one['cause']}") for one in document["waiting"]),
+        ("Log", agent["log"]),
+    ]
+    return "".join(f"{f'{name}:' if name else '':9}{text}\n" for name, text in lines)
+
+
+def _task(task: Mapping[str, Any]) -> str:
+    from kelvin_provision.cli.amounts import size
+
+    words = f"{task['verb']} {task['name']}"
+    if task["total"]:
+        words += f": {size(task['done'])} of {size(task['total'])}"
+    return f"{words}, {size(task['rate'])}/s" if task["rate"] else words

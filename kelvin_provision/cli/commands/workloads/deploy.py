@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from collections.abc import Callable, Sequence
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from kelvin_provision.spec.request import Accepted
 
 MOST_BYTES = 4 << 20
+MORTAL = "the agent does not survive a reboot until: kelvin-provision agent install"
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def command(
 
 def deploy(session: Session, asked: Asked) -> Report:
     """Read, accept, store, wake the agent; with --wait, follow it."""
-    from kelvin_provision.agent import process
+    from kelvin_provision.agent import service
     from kelvin_provision.cli.box import node_of, same_box, settings_of
     from kelvin_provision.ops import deploy as ops
 
@@ -119,13 +121,15 @@ def deploy(session: Session, asked: Asked) -> Report:
     with node_of(session, settings=settings) as node:
         ops.refuse_what_cannot_run(node.cluster, accepted.specs)
         revisions = ops.run(node.ledger, accepted.specs, who=node.who)
-        wake = partial(process.ensure, settings.state_dir, same_box(session, settings))
+        systemd = service.Systemd.of(os.environ)
+        wake = partial(service.ensure, systemd, settings.state_dir, same_box(session, settings))
         wake()
         ends = _followed(session, asked, node, revisions, wake) if asked.wait else {}
     items = tuple(
         Item("workload", revision.workload, ends.get(revision.workload, "accepted"), _words(revision.spec)) for revision in revisions
     )
-    return Report("workloads deploy", items, warnings=accepted.warnings)
+    mortal = () if service.looks_after(systemd, settings.state_dir) else (MORTAL,)
+    return Report("workloads deploy", items, warnings=(*accepted.warnings, *mortal))
 
 
 def _accepted(asked: Asked, settings: Settings) -> Accepted:

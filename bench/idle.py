@@ -1,0 +1,102 @@
+"""The agent with nothing to do: 50 workloads that run on a real Docker Engine, its memory and its share of one core."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.measure import Row, program
+from kelvin_provision.agent import process
+from kelvin_provision.node import Node, opened
+from kelvin_provision.ops import deploy
+from kelvin_provision.settings.model import ApplySettings, ClusterSettings, RuntimeSettings, Settings
+from kelvin_provision.spec.words import Download, Method
+from kelvin_provision.spec.workload import Spec
+from tests.images import web_image
+from tests.locks import blobs_in, lock_of
+from tests.servers.dockerd import own_dockerd, why_not
+
+WORKLOADS = 50
+IMAGE = "registry.example.org/bench/idle:1.0.0"
+WARM, MEASURED = 20.0, 130.0
+"""Seconds; the cluster is looked at once a minute, so two looks are in it."""
+
+
+def missing() -> str:
+    """Why it cannot be measured here, or nothing."""
+    return why_not()
+
+
+def rows(folder: Path) -> Iterator[Row]:
+    """Resident memory and CPU."""
+    place = folder / "idle"
+    place.mkdir()
+    with own_dockerd(place) as engine:
+        docker = RuntimeSettings(type="docker", address=engine.url)
+        settings = Settings(
+            state_dir=place / "state", cluster=ClusterSettings(type="docker"), runtime=docker, apply=ApplySettings(settle=0.0)
+        )
+        with opened(settings) as node:
+            _run_all(node, place)
+        (place / "config.yaml").write_text(f"cluster: {{type: docker}}\nruntime: {{type: docker, address: '{engine.url}'}}\n")
+        memory, share = _measured(place, settings.state_dir)
+    yield Row(f"agent idle with {WORKLOADS} workloads: resident memory", f"{memory:.1f} MiB", "-", memory, 60.0, "MiB")
+    yield Row(f"agent idle with {WORKLOADS} workloads: of one core", f"{share:.2f} %", "-", share, 0.5, "%")
+
+
+def _run_all(node: Node, folder: Path) -> None:
+    """As the agent would have left it: staged, ready, applied."""
+    image = web_image("idle")
+    lock, blob = lock_of(image, IMAGE), blobs_in(folder / "blobs", image)
+    for part in lock.blobs():
+        node.store.put(part, blob(part).read_bytes())
+    node.runtime.load(lock, blob)
+    payload = {"spec_version": "5.0.0", "type": "docker", "name": "idle", "title": "Idle", "description": "d" * 400, "version": "1.0.0"}
+    for number in range(WORKLOADS):
+        name = f"idle-{number:02}"
+        spec = Spec(
+            name=name,
+            title=name,
+            app_name="idle",
+            app_version="1.0.0",
+            cluster_name="bench",
+            method=Method.STAGED,
+            image=IMAGE,
+            payload=payload,
+        )
+        (revision,) = deploy.run(node.ledger, [spec], who="bench")
+        node.ledger.set_locks(revision, (lock,))
+        node.ledger.set_download(revision, Download.READY)
+    for first in range(0, WORKLOADS, 10):
+        with node.changing("bench"):
+            staged = [found for found in node.ledger.workloads() if found.staged]
+            node.apply(staged[:10], who=f"bench {first}", stop=lambda: False)
+
+
+def _measured(folder: Path, state_dir: Path) -> tuple[float, float]:
+    """MiB and per cent."""
+    command = program("agent", "run", "--state-dir", str(state_dir), "--config", str(folder / "config.yaml"))
+    environment = {**os.environ, "HOME": str(folder)}
+    agent = subprocess.Popen(command, env=environment, cwd="/", stdin=subprocess.DEVNULL, stderr=(folder / "log").open("wb"))
+    try:
+        while not process.alive(state_dir):
+            time.sleep(0.1)
+        time.sleep(WARM)
+        before, began = _cpu(agent.pid), time.monotonic()
+        time.sleep(MEASURED)
+        share = 100 * (_cpu(agent.pid) - before) / (time.monotonic() - began)
+        status = Path(f"/proc/{agent.pid}/status").read_text()
+        memory = int(status.partition("VmRSS:")[2].split()[0]) / 1024
+    finally:
+        agent.terminate()
+        agent.wait()
+    return memory, share
+
+
+def _cpu(pid: int) -> float:
+    """Seconds of the process and of the children that it has waited for (proc(5))."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(int(field) for field in fields[11:15]) / os.sysconf("SC_CLK_TCK")

@@ -1,0 +1,139 @@
+"""What the agent does now: in its memory, and in a small file for `agent status`.
+
+The file is written in place, at most once a second, and never synced: it is worth nothing after a crash, and flash wears out.
+Who reads it asks the agent's lock first.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from kelvin_provision.events import Advanced, Doing, Event, Finished, Progress, Started
+
+EVERY = 1.0
+WINDOW = 15.0
+"""Seconds that a rate is told from."""
+IDLE = "idle"
+_TRIES = 3
+
+
+@dataclass
+class _Task:
+    verb: str
+    done: int = 0
+    total: int | None = None
+    samples: deque[tuple[float, int]] = field(default_factory=deque)
+
+    def reach(self, done: int, total: int | None, now: float) -> None:
+        self.done, self.total = done, total if total is not None else self.total
+        if not self.samples or now - self.samples[-1][0] >= EVERY:
+            self.samples.append((now, done))
+        while len(self.samples) > 1 and now - self.samples[0][0] > WINDOW:
+            self.samples.popleft()
+
+    def rate(self, now: float) -> int:
+        """Bytes a second, falling towards none while nothing comes."""
+        since, had = self.samples[0] if self.samples else (now, self.done)
+        return int(max(self.done - had, 0) / (now - since)) if now > since else 0
+
+
+class Activity:
+    """A listener that hands every event on to `progress`. Call `publish` now and then: the last event may not have been written."""
+
+    def __init__(self, path: Path, progress: Progress, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._path = path
+        self._progress = progress
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._doing = ""
+        self._since = _now()
+        self._tasks: dict[str, _Task] = {}
+        self._changed, self._written = True, float("-inf")
+
+    def __call__(self, event: Event) -> None:
+        """Take one event."""
+        with self._lock:
+            self._take(event)
+        self.publish()
+        self._progress(event)
+
+    def _take(self, event: Event) -> None:
+        now = self._clock()
+        match event:
+            case Started(task, verb, total):
+                self._tasks[task] = _Task(verb, total=total)
+            case Advanced(task, done, total):
+                self._tasks.setdefault(task, _Task("working on")).reach(done, total, now)
+            case Finished(task):
+                self._tasks.pop(task, None)
+            case Doing(text) if text != self._doing:
+                self._doing, self._since, self._tasks = text, _now(), {}
+            case _:
+                return
+        self._changed = True
+
+    def words(self) -> str:
+        """One line."""
+        with self._lock:
+            return self._doing or IDLE
+
+    def publish(self) -> None:
+        """Write it if it has changed and a second has passed. A disk that takes nothing is no reason to stop working."""
+        with self._lock:
+            now = self._clock()
+            if not self._changed or now - self._written < EVERY:
+                return
+            self._changed, self._written = False, now
+            document = self._document(now)
+        with suppress(OSError):
+            _overwrite(self._path, json.dumps(document).encode() + b"\n")
+
+    def _document(self, now: float) -> dict[str, Any]:
+        tasks = [
+            {"name": name, "verb": task.verb, "done": task.done, "total": task.total, "rate": task.rate(now)}
+            for name, task in self._tasks.items()
+        ]
+        return {"pid": os.getpid(), "doing": self._doing or IDLE, "since": self._since, "updated": _now(), "tasks": tasks}
+
+    def close(self) -> None:
+        """Nobody does anything any more."""
+        with suppress(OSError):
+            self._path.unlink(missing_ok=True)
+
+
+def read(path: Path, pid: object) -> dict[str, Any] | None:
+    """What the agent with this pid does, or None: it wrote nothing, or what stands there is of another."""
+    for _ in range(_TRIES):
+        try:
+            found = json.loads(path.read_bytes().partition(b"\n")[0])
+        except OSError:
+            return None
+        except ValueError:  # read while it was being written
+            time.sleep(0.01)
+            continue
+        return found if isinstance(found, dict) and found.get("pid") == pid else None
+    return None
+
+
+def _overwrite(path: Path, data: bytes) -> None:
+    """In place: a rename would make the filesystem write it to the disk each time."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        os.pwrite(descriptor, data, 0)
+        os.ftruncate(descriptor, len(data))
+    finally:
+        os.close(descriptor)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

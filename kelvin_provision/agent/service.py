@@ -1,0 +1,181 @@
+"""The agent as a service of systemd: its unit written and removed, and systemd told, where there is one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from signal import SIGTERM
+
+from kelvin_provision.agent import process, unit
+from kelvin_provision.errors import AgentSilent
+from kelvin_provision.files.durable import private_folder, sync_folder, write_durably, writing_to
+
+FOLDER_VARIABLE = "KELVIN_PROVISION_UNIT_DIR"
+FOLDER = Path("/etc/systemd/system")
+BOOTED = Path("/run/systemd/system")
+"""Is there exactly when systemd runs this box (sd_booted(3))."""
+PATIENCE = 150.0
+GOODBYE = 30.0
+"""Seconds that a detached agent gets to end before the service takes its place; later it does so by itself."""
+_PASSED_ON = ("KUBECONFIG", "DOCKER_HOST")
+_PREFIX = "KELVIN_PROVISION_"
+
+
+@dataclass(frozen=True)
+class Done:
+    """What happened, a past participle, and what the person has to know or do besides."""
+
+    outcome: str
+    unit: Path
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Systemd:
+    """Where units are, and whether and how systemd can be told."""
+
+    folder: Path = FOLDER
+    booted: Path = BOOTED
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str]) -> Systemd:
+        """As it is here; another folder for units may be told, for images that are built elsewhere."""
+        told = environ.get(FOLDER_VARIABLE)
+        return cls(Path(told), booted=Path(os.devnull)) if told else cls()
+
+    @property
+    def path(self) -> Path:
+        """The agent's unit."""
+        return self.folder / unit.NAME
+
+    @property
+    def here(self) -> bool:
+        """Whether there is a systemd to tell."""
+        return self.booted.is_dir() and shutil.which("systemctl") is not None
+
+    def active(self) -> bool:
+        """Whether the service runs or is about to."""
+        return self._run("is-active", "--quiet", unit.NAME).returncode == 0
+
+    def tell(self, *words: str) -> None:
+        """One `systemctl`; raises AgentSilent with its own words."""
+        done = self._run(*words)
+        if done.returncode:
+            said = done.stderr.decode(errors="replace").splitlines()[-5:]
+            raise AgentSilent(
+                f"systemctl {' '.join(words)}: exit code {done.returncode}", hint=f"systemctl status {unit.NAME}", evidence=said
+            )
+
+    def _run(self, *words: str) -> subprocess.CompletedProcess[bytes]:
+        with suppress(subprocess.TimeoutExpired):
+            return subprocess.run(["systemctl", *words], stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, check=False)
+        return subprocess.CompletedProcess(["systemctl", *words], 124, b"", f"no answer in {PATIENCE:.0f} s".encode())
+
+
+def install(systemd: Systemd, state_dir: Path, arguments: Sequence[str], environ: Mapping[str, str], *, now: bool) -> Done:
+    """Write the unit, have it started at boot and, with `now`, at once in place of an agent that runs detached. May be repeated.
+
+    Raises PermissionRefused, CannotWrite, AgentSilent. A power cut leaves no unit or the whole one.
+    """
+    private_folder(state_dir)  # the unit names it, and does not start without it
+    text = unit.render([*program(), "agent", "run", *arguments], state_dir, passed_on(environ)).encode()
+    changed = _content(systemd.path) != text
+    if changed:
+        with writing_to(systemd.path):
+            systemd.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        write_durably(systemd.path, [text], mode=0o644)
+    outcome = "written" if changed else "unchanged"
+    if not systemd.here:
+        return Done(outcome, systemd.path, (f"systemd does not run here; where it does: systemctl enable --now {unit.NAME}",))
+    systemd.tell("daemon-reload")
+    systemd.tell("enable", unit.NAME)
+    with suppress(OSError):
+        sync_folder(systemd.folder / "multi-user.target.wants")
+    if not now:
+        return Done(outcome, systemd.path, (f"it starts with the box; at once: systemctl start {unit.NAME}",))
+    if systemd.active():
+        if changed:
+            systemd.tell("restart", unit.NAME)
+        return Done("restarted" if changed else "unchanged", systemd.path)
+    late = not _ended(state_dir)
+    systemd.tell("start", "--no-block", unit.NAME)
+    words = "another agent is at work; the service takes over when it ends"
+    return Done("started", systemd.path, (words,) if late else ())
+
+
+def uninstall(systemd: Systemd) -> Done:
+    """Stop the service and remove its unit. Not there: nothing to do. Errors as `install`."""
+    if not systemd.path.exists():
+        return Done("not installed", systemd.path)
+    if systemd.here:
+        systemd.tell("disable", "--now", unit.NAME)
+    with writing_to(systemd.path):
+        systemd.path.unlink(missing_ok=True)
+        sync_folder(systemd.folder)
+    if systemd.here:
+        systemd.tell("daemon-reload")
+    return Done(
+        "removed", systemd.path, ("nobody looks after the workloads now; the next deploy starts an agent that lives until a reboot",)
+    )
+
+
+def looks_after(systemd: Systemd, state_dir: Path) -> bool:
+    """Whether the service that is installed is one for this state folder."""
+    found = _content(systemd.path) or b""
+    return f"--state-dir {unit.argument(str(state_dir))}".encode() in found
+
+
+def ensure(systemd: Systemd, state_dir: Path, arguments: Sequence[str]) -> None:
+    """An agent lives: the service where it is installed, else a detached one. Raises AgentSilent."""
+    if process.alive(state_dir):
+        return
+    if systemd.here and looks_after(systemd, state_dir):
+        with suppress(AgentSilent):  # a unit that is masked or broken is no reason to download nothing
+            systemd.tell("start", unit.NAME)
+            return
+    process.ensure(state_dir, arguments)
+
+
+def program() -> tuple[str, ...]:
+    """This very installation, by absolute path: the command beside its interpreter, else the interpreter and the module."""
+    script = Path(sys.executable).parent / "kelvin-provision"
+    return (str(script),) if os.access(script, os.X_OK) else (sys.executable, "-m", "kelvin_provision")
+
+
+def passed_on(environ: Mapping[str, str]) -> dict[str, str]:
+    """What this session's environment says of the box: the service sees no environment but what stands in its unit."""
+    found = process.environment(environ)
+    kept = {name: value for name, value in found.items() if name.startswith(_PREFIX) or name in _PASSED_ON}
+    kept.pop(FOLDER_VARIABLE, None)
+    if len(program()) > 1 and "PYTHONPATH" in found:
+        kept["PYTHONPATH"] = found["PYTHONPATH"]
+    return {name: value for name, value in kept.items() if value and not name.startswith("_")}
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
+def _ended(state_dir: Path) -> bool:
+    """End the agent that runs detached, if one does: it keeps what it has."""
+    found = process.alive(state_dir)
+    if not found:
+        return True
+    with suppress(ProcessLookupError, KeyError):
+        os.kill(int(found["pid"]), SIGTERM)
+    deadline = time.monotonic() + GOODBYE
+    while time.monotonic() < deadline:
+        if not process.alive(state_dir):
+            return True
+        time.sleep(0.1)
+    return False

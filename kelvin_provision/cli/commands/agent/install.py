@@ -1,0 +1,31 @@
+"""Make the agent a service that starts with the box."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from kelvin_provision.cli.session import Session
+from kelvin_provision.report import Item, Report
+
+_NOW = typer.Option("--now/--no-now", help="Start it at once, in place of an agent that runs without a service.")
+
+
+def command(session: Session, *, now: Annotated[bool, _NOW] = True) -> Report:
+    """Make the agent a service that starts with the box.
+
+    Writes a unit for systemd with this installation's path, this state folder and this configuration. A second time changes nothing.
+    """
+    return install(session, now=now)
+
+
+def install(session: Session, *, now: bool) -> Report:
+    """As the session has it; where systemd does not run, the unit is written all the same."""
+    from kelvin_provision.agent import service
+    from kelvin_provision.cli.box import same_box, settings_of
+
+    settings = settings_of(session)
+    done = service.install(service.Systemd.of(os.environ), settings.state_dir, same_box(session, settings), os.environ, now=now)
+    return Report("agent install", (Item("unit", str(done.unit), done.outcome),), warnings=done.warnings)

@@ -1,0 +1,25 @@
+"""Stop the service and remove it."""
+
+from __future__ import annotations
+
+import os
+
+from kelvin_provision.cli.session import Session
+from kelvin_provision.report import Item, Report
+
+
+def command(session: Session) -> Report:
+    """Stop the service and remove it.
+
+    What runs goes on, and what was downloaded stays.
+    """
+    del session  # there is one service on a box, whatever folder it works in
+    return uninstall()
+
+
+def uninstall() -> Report:
+    """By its name."""
+    from kelvin_provision.agent import service
+
+    done = service.uninstall(service.Systemd.of(os.environ))
+    return Report("agent uninstall", (Item("unit", str(done.unit), done.outcome),), warnings=done.warnings)

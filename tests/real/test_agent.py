@@ -1,0 +1,280 @@
+"""The agent as a process, on real parts: signals, terminals, systemd's socket, an engine that goes away and comes back."""
+
+import contextlib
+import json
+import os
+import pty
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from docker import APIClient
+
+from kelvin_provision.agent import process, unit
+from kelvin_provision.files.lock import exclusive
+from kelvin_provision.ledger.ledger import Ledger
+from tests.images import push, random_image, web_image
+from tests.servers.confined import SCRIPT, confined
+from tests.servers.confined import why_not as why_not_confined
+from tests.servers.dockerd import own_dockerd, why_not
+from tests.servers.thin import thin_link
+
+ROOT = Path(__file__).parents[2]
+MiB = 1 << 20
+
+
+class Box:
+    """A state folder, a configuration, and the program as people start it."""
+
+    def __init__(self, folder: Path, registry: str, docker: str):
+        self.folder, self.state = folder, folder / "state"
+        self.environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
+        self.shared = ["--state-dir", str(self.state), "--config", str(folder / "config.yaml")]
+        (folder / "config.yaml").write_text(
+            f"cluster: {{type: docker}}\nruntime: {{type: docker, address: '{docker}'}}\nregistry: '{registry}'\n"
+            "apply: {settle: 0.5}\ndownload: {parallel: 2}\n"
+        )
+
+    def command(self, *words):
+        return [sys.executable, "-m", "kelvin_provision", *words, *self.shared]
+
+    def tool(self, *words, code=0):
+        done = subprocess.run(
+            self.command(*words), env=self.environment, cwd=self.folder, capture_output=True, text=True, check=False, timeout=60
+        )
+        assert done.returncode == code, (words, done.stdout, done.stderr)
+        return done.stdout
+
+    def states(self):
+        page = json.loads(self.tool("workloads", "list", "--json"))["data"]
+        return {item["name"]: item["status"]["state"] for item in page}
+
+    def status(self):
+        return json.loads(self.tool("agent", "status", "--json"))
+
+    def deploy(self, name, *, staged=True):
+        request = {"name": name, "title": name, "app_name": name, "app_version": "1.0.0", "staged": True, "instantly_apply": not staged}
+        payload = {"spec_version": "5.0.0", "type": "docker", "name": name, "title": name, "description": name, "version": "1.0.0"}
+        (self.folder / f"{name}.json").write_text(json.dumps(request | {"payload": payload}))
+        return self.tool("workloads", "deploy", "-f", f"{name}.json")
+
+    @contextlib.contextmanager
+    def agent(self, **environment):
+        """`agent run` in the foreground of nobody."""
+        log = (self.folder / "foreground.log").open("ab")
+        child = subprocess.Popen(
+            self.command("agent", "run"), env=self.environment | environment, cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
+        try:
+            until(lambda: process.alive(self.state), said=self.folder / "foreground.log")
+            yield child
+        finally:
+            child.kill()
+            child.wait()
+            log.close()
+
+    def end_detached(self):
+        found = process.alive(self.state)
+        if found:
+            os.kill(found["pid"], signal.SIGTERM)
+            until(lambda: not process.alive(self.state))
+
+    def partial(self):
+        return (
+            sum(path.stat().st_size for path in (self.state / "partial").rglob("*") if path.is_file())
+            if (self.state / "partial").exists()
+            else 0
+        )
+
+
+def until(question, seconds=30.0, said=None):
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = question()
+        if answer:
+            return answer
+        assert time.monotonic() < deadline, said.read_text() if said and said.exists() else "it never came to that"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def box(tmp_path, registry, dockerd):
+    found = Box(tmp_path, registry, dockerd)
+    yield found
+    found.end_detached()
+
+
+def slow_box(tmp_path, link, dockerd):
+    return Box(tmp_path, link.host, dockerd)
+
+
+@pytest.mark.registry
+@pytest.mark.docker
+@pytest.mark.parametrize("rate", [200_000, 0], ids=["thin", "stalled"])
+def test_sigterm_in_the_middle_of_a_download_ends_the_agent_at_once_and_keeps_every_byte(tmp_path, registry, dockerd, rate):
+    push(registry, f"slow{rate}", "1.0.0", random_image([2 * MiB]))
+    with thin_link(registry, 400_000) as link:
+        box = slow_box(tmp_path, link, dockerd)
+        with box.agent() as agent:
+            box.deploy(f"slow{rate}")
+            until(lambda: box.partial() > 100_000)
+            link.rate = rate
+            time.sleep(0.3)
+            began = time.monotonic()
+            agent.send_signal(signal.SIGTERM)
+            assert agent.wait(5) == 0
+            assert time.monotonic() - began < 2.0
+        kept, passed = box.partial(), link.passed
+        assert kept > 100_000
+        link.rate = 20 * MiB
+        with box.agent():
+            until(lambda: box.states() == {f"slow{rate}": "staged"} and box.tool("workloads", "list", "--staged").find("ready") > 0)
+        assert link.passed - passed < 2 * MiB - kept + 100_000
+
+
+@pytest.mark.registry
+@pytest.mark.docker
+def test_status_says_how_far_and_how_fast_and_what_is_waited_for(tmp_path, registry, dockerd):
+    push(registry, "far", "1.0.0", random_image([2 * MiB]))
+    with thin_link(registry, 300_000) as link:
+        box = slow_box(tmp_path, link, dockerd)
+        with box.agent():
+            box.deploy("far")
+            found = until(lambda: (now := box.status())["work"] and now["work"]["tasks"] and now["work"]["tasks"][0]["rate"] and now)
+            (task,) = found["work"]["tasks"]
+            assert (found["work"]["doing"], task["verb"], task["name"]) == ("staging far", "downloading", f"{link.host}/far:1.0.0")
+            assert 0 < task["done"] < task["total"]
+            assert 100_000 < task["rate"] < 1_000_000
+            assert found["pending"] == ["far"]
+        assert box.status()["work"] is None
+
+
+@pytest.mark.registry
+@pytest.mark.docker
+def test_a_terminal_that_is_closed_does_not_end_the_agent_that_was_started_from_it(box, registry):
+    push(registry, "tty", "1.0.0", random_image([3000]))
+    (box.folder / "r.yaml").write_text(
+        "name: tty\ntitle: t\napp_name: tty\napp_version: 1.0.0\nstaged: true\ninstantly_apply: false\n"
+        "payload: {spec_version: 5.0.0, type: docker, name: tty, title: t, description: d, version: 1.0.0}\n"
+    )
+    pid, terminal = pty.fork()
+    if not pid:
+        os.chdir(box.folder)
+        script = f"{' '.join(box.command('workloads', 'deploy', '-f', 'r.yaml'))}; sleep 60"
+        os.execve("/bin/sh", ["sh", "-c", script], box.environment)  # noqa: S606
+    try:
+        agent = until(lambda: process.alive(box.state))
+        # The kernel hangs up on the whole session when its terminal goes.
+        os.close(terminal)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGHUP
+    except BaseException:
+        os.kill(pid, signal.SIGKILL)
+        raise
+    os.kill(agent["pid"], signal.SIGHUP)  # and somebody may mean it
+    until(lambda: "ready" in box.tool("workloads", "list", "--staged"))
+    assert process.alive(box.state)["pid"] == agent["pid"]
+
+
+@pytest.mark.registry
+@pytest.mark.docker
+def test_deploy_says_that_a_detached_agent_does_not_survive_a_reboot_until_there_is_a_service(box, registry):
+    push(registry, "mortal", "1.0.0", random_image([3000]))
+    box.environment["KELVIN_PROVISION_UNIT_DIR"] = str(box.folder / "units")
+
+    def warnings():
+        return json.loads(
+            box.tool("workloads", "deploy", "-n", "mortal", "--app-name", "mortal", "--app-version", "1.0.0", *more, "--json")
+        )["warnings"]
+
+    more = ("--staged", "--no-instantly-apply")
+    assert "the agent does not survive a reboot until: kelvin-provision agent install" in warnings()
+    box.tool("agent", "install")
+    assert [text for text in warnings() if "reboot" in text] == []
+
+
+@pytest.mark.docker
+def test_systemd_hears_from_the_real_agent(box):
+    name = str(box.folder / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(name)
+        manager.settimeout(20)
+        with box.agent(NOTIFY_SOCKET=name, WATCHDOG_USEC="2000000") as agent:
+            assert manager.recv(4096) == b"READY=1\nSTATUS=idle"
+            heard = {manager.recv(4096) for _ in range(3)}
+            assert heard == {b"STATUS=idle", b"WATCHDOG=1"}
+            agent.send_signal(signal.SIGTERM)
+            while (said := manager.recv(4096)) == b"WATCHDOG=1":
+                pass
+            assert said == b"STOPPING=1"
+            assert agent.wait(5) == 0
+
+
+@pytest.mark.registry
+@pytest.mark.docker
+@pytest.mark.skipif(bool(why_not()), reason=why_not() or "-")
+def test_an_engine_that_is_stopped_and_started_is_seen_to_go_and_to_come_back(tmp_path, tmp_path_factory, registry):
+    push(registry, "web", "1.0.0", web_image("one"))
+    with own_dockerd(tmp_path_factory.mktemp("e")) as engine:  # short: it makes sockets below
+        (tmp_path / "box").mkdir()
+        box = Box(tmp_path / "box", registry, engine.url)
+        with box.agent() as agent:
+            box.deploy("web", staged=False)
+            until(lambda: box.states() == {"web": "running"})
+            engine.process.send_signal(signal.SIGTERM)
+            engine.process.wait(30)
+            until(lambda: box.states() == {"web": "unreachable"})
+            engine.start()
+            until(lambda: box.states() == {"web": "running"})
+            assert agent.poll() is None
+            with contextlib.closing(APIClient(engine.url)) as client:
+                client.stop("web", timeout=1)
+                until(lambda: box.states() == {"web": "failed"} or box.states() == {"web": "stopped"}, seconds=5)
+            with Ledger(box.state / "ledger.db") as ledger:
+                assert ledger.workload("web").observation.reachable
+
+
+# --- as its unit confines it -----------------------------------------------------------------------
+
+
+def test_the_unit_grants_what_the_confined_tests_grant():
+    text = unit.render(["/x"], Path("/s"), {})
+    assert "\nCapabilityBoundingSet=CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH\n" in text
+    assert "--bounding-set=-all,+dac_override,+dac_read_search" in SCRIPT
+
+
+@pytest.mark.registry
+@pytest.mark.docker
+@pytest.mark.skipif(bool(why_not_confined()), reason=why_not_confined() or "-")
+def test_a_confined_agent_stages_and_applies_on_docker(box, registry, dockerd):
+    push(registry, "confined", "1.0.0", web_image("one"))
+    box.state.mkdir(mode=0o700)
+    with exclusive(process.lock_path(box.state), command="the test: no detached agent"):
+        box.deploy("confined", staged=False)
+    done = confined(box.command("agent", "run", "--until-idle"), box.state, box.environment | {"PYTHONDONTWRITEBYTECODE": "1"}, box.folder)
+    assert done.returncode == 0, done.stderr
+    try:
+        assert box.states() == {"confined": "running"}, done.stderr
+    finally:
+        box.tool("workloads", "undeploy", "-n", "confined", "--yes")
+
+
+@pytest.mark.containerd
+@pytest.mark.skipif(bool(why_not_confined()), reason=why_not_confined() or "-")
+def test_a_confined_agent_can_put_images_into_containerd(tmp_path, containerd):
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from kelvin_provision.runtimes.containerd import Containerd\n"
+        "from tests.images import random_image\n"
+        "from tests.locks import blobs_in, lock_of\n"
+        "image = random_image([5000]); lock = lock_of(image, 'registry.example.org/confined/one:1.0.0')\n"
+        "runtime = Containerd(sys.argv[1]); runtime.load(lock, blobs_in(Path(sys.argv[2]), image))\n"
+        "assert runtime.has(lock); runtime.remove(lock)\n"
+    )
+    (tmp_path / "state").mkdir()
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = confined([sys.executable, "-c", code, containerd, str(tmp_path / "state")], tmp_path / "state", environment, tmp_path)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,116 @@
+"""Hearing of changes: what a server may do to a watch, on a server in memory."""
+
+import threading
+import time
+
+import pytest
+
+from kelvin_provision.cluster.kubernetes import changes as module
+from kelvin_provision.cluster.kubernetes.answers import Busy, Gone, Refused
+from kelvin_provision.cluster.kubernetes.changes import KINDS, changes
+from kelvin_provision.errors import ClusterDenied, ClusterRefused, ClusterUnreachable
+
+
+class FakeWatch:
+    """Goes on until closed, or does at once what `script` says."""
+
+    def __init__(self, script):
+        self._script, self._closed = list(script), threading.Event()
+
+    def __iter__(self):
+        for step in self._script:
+            if isinstance(step, Exception):
+                raise step
+            yield step, {}
+        self._closed.wait(10)
+
+    def close(self):
+        self._closed.set()
+
+
+class Ending(FakeWatch):
+    def __iter__(self):
+        yield from ()
+
+
+class FakeApi:
+    """Pods are watched as the `watches` say, one after the other; everything else in silence."""
+
+    def __init__(self, *watches, away=0):
+        self.watches, self.away, self.listed, self.asked = list(watches), away, 0, []
+
+    def namespaced(self, api_version, kind):
+        if self.away:
+            self.away -= 1
+            raise ClusterUnreachable("no answer")
+        return True
+
+    def items(self, api_version, kind, namespace, selector="", fields="", *, metadata=False):
+        assert (selector, metadata) == ("kelvin-provision/workload", True)
+        self.listed += kind == "Pod"
+        return [], str(self.listed)
+
+    def watch(self, api_version, kind, namespace, version, *, selector="", fields="", metadata=False):
+        self.asked.append((kind, version, selector, metadata))
+        if kind == "Pod" and self.watches:
+            found = self.watches.pop(0)
+            if isinstance(found, Exception):
+                raise found
+            return found
+        return FakeWatch(())
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    for name in ("TICK", "FIRST", "MOST", "BREATH"):
+        monkeypatch.setattr(module, name, 0.02)
+
+
+def told(api, enough, seconds=5.0):
+    """How often it said that something has changed, until `enough` of the fake."""
+    deadline, count = time.monotonic() + seconds, 0
+    for changed in changes(api, "app", lambda: enough() or time.monotonic() > deadline):
+        count += changed
+    assert enough()
+    return count
+
+
+def test_one_watch_a_kind_with_our_label_and_without_contents():
+    api = FakeApi()
+    assert told(api, lambda: len(api.asked) == len(KINDS)) >= 0
+    assert {kind for kind, *_ in api.asked} == {"Deployment", "StatefulSet", "DaemonSet", "Job", "Pod"}
+    assert {tuple(rest) for _, _, *rest in api.asked} == {("kelvin-provision/workload", True)}
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        FakeWatch([Gone("too old resource version")]),
+        Ending(()),
+        FakeWatch([ClusterUnreachable("the line broke")]),
+        FakeWatch([Busy("later")]),
+    ],
+    ids=["forgotten version", "ended by the server", "broken line", "busy"],
+)
+def test_a_watch_that_ends_is_listed_and_begun_anew(first):
+    api = FakeApi(first, FakeWatch(["MODIFIED"]))
+    told(api, lambda: api.listed >= 2 and len([1 for kind, *_ in api.asked if kind == "Pod"]) >= 2)
+    assert [version for kind, version, *_ in api.asked if kind == "Pod"][:2] == ["1", "2"]
+
+
+def test_a_bookmark_is_no_change():
+    api = FakeApi(FakeWatch(["BOOKMARK"] * 100))
+    began = time.monotonic()
+    assert told(api, lambda: time.monotonic() - began > 0.3) <= len(KINDS)
+
+
+def test_a_cluster_that_is_away_at_the_beginning_is_waited_for():
+    api = FakeApi(away=3)
+    assert told(api, lambda: len(api.asked) >= len(KINDS)) >= 3
+
+
+def test_a_watch_that_is_refused_is_the_end():
+    with pytest.raises(ClusterDenied, match="no"):
+        told(FakeApi(ClusterDenied("no")), lambda: False)
+    with pytest.raises(ClusterRefused, match="watching Pod: what"):
+        told(FakeApi(Refused("unknown-kind", "what")), lambda: False)

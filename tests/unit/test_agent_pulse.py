@@ -1,0 +1,116 @@
+"""What systemd hears: on a real datagram socket."""
+
+import contextlib
+import os
+import socket
+import threading
+from types import SimpleNamespace
+
+import pytest
+
+from kelvin_provision.agent import pulse as module
+from kelvin_provision.agent.notify import beat_every, notify
+from kelvin_provision.agent.pulse import LONG, SILENCE, Pulse, tell_systemd
+from kelvin_provision.events import Advanced, Finished, Started, silent
+
+
+@pytest.fixture(params=["path", "abstract"])
+def manager(request, tmp_path):
+    """A socket as systemd has it, with its name as in NOTIFY_SOCKET."""
+    name = str(tmp_path / "notify") if request.param == "path" else f"@kelvin-provision-test-{os.getpid()}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as door:
+        door.bind(name.replace("@", "\0", 1))
+        door.settimeout(5)
+        yield SimpleNamespace(name=name, recv=door.recv, settimeout=door.settimeout)
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+def test_a_message_arrives_as_lines(manager):
+    assert notify("READY=1", "STATUS=idle", environ={"NOTIFY_SOCKET": manager.name})
+    assert manager.recv(4096) == b"READY=1\nSTATUS=idle"
+
+
+@pytest.mark.parametrize("name", ["", "vsock:2:1234", "/nowhere/at/all", "@nobody-listens-there"])
+def test_nobody_who_listens_is_no_trouble(name):
+    assert notify("READY=1", environ={"NOTIFY_SOCKET": name}) is False
+
+
+def test_a_manager_that_does_not_read_stops_nobody(tmp_path):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as door:
+        door.bind(str(tmp_path / "n"))
+        answers = {notify("STATUS=" + "x" * 1000, environ={"NOTIFY_SOCKET": str(tmp_path / "n")}) for _ in range(2000)}
+    assert answers == {True, False}
+
+
+def test_the_watchdog_wants_a_beat_at_half_its_time_and_only_from_us():
+    assert beat_every({"WATCHDOG_USEC": "120000000"}) == 60.0
+    assert beat_every({"WATCHDOG_USEC": "120000000", "WATCHDOG_PID": str(os.getpid())}) == 60.0
+    assert beat_every({"WATCHDOG_USEC": "120000000", "WATCHDOG_PID": "1"}) is None
+    assert beat_every({}) is None
+    assert beat_every({"WATCHDOG_USEC": "0"}) is None
+    assert beat_every({"WATCHDOG_USEC": "soon"}) is None
+
+
+def test_who_asks_whether_to_stop_is_alive_and_who_falls_silent_has_hung():
+    clock = Clock()
+    pulse = Pulse(clock)
+    stop = pulse.asked("work", lambda: False)
+    assert stop() is False
+    clock.now += SILENCE
+    assert pulse.silent() == ()
+    clock.now += 1
+    assert pulse.silent() == ("work",)
+    stop()
+    assert pulse.silent() == ()
+    pulse.beat("tend")
+    clock.now += SILENCE + 1
+    stop()
+    assert pulse.silent() == ("tend",)
+    pulse.gone("tend")
+    assert pulse.silent() == ()
+
+
+def test_an_import_may_be_silent_for_an_hour_and_a_download_may_not():
+    clock = Clock()
+    pulse = Pulse(clock)
+    said = []
+    progress = pulse.heard("work", said.append)
+    progress(Started("r.io/a:1", "importing"))
+    clock.now += LONG
+    assert pulse.silent() == ()
+    progress(Finished("r.io/a:1", "imported"))
+    clock.now += LONG
+    assert pulse.silent() == ()
+    progress(Advanced("r.io/b:1", 1, 2))
+    clock.now += SILENCE + 1
+    assert pulse.silent() == ("work",)
+    assert len(said) == 3
+
+
+def test_systemd_gets_beats_and_status_while_all_live_and_none_once_one_hangs(manager, monkeypatch):
+    monkeypatch.setenv("NOTIFY_SOCKET", manager.name)
+    monkeypatch.setenv("WATCHDOG_USEC", "100000")
+    monkeypatch.setattr(module, "TOLD", 0.02)
+    pulse, ended, status = Pulse(), threading.Event(), ["idle"]
+    pulse.heard("work", silent)(Advanced("x", 1))
+    thread = threading.Thread(target=tell_systemd, args=(pulse, lambda: status[0], ended))
+    thread.start()
+    try:
+        assert {manager.recv(4096) for _ in range(4)} == {b"STATUS=idle", b"WATCHDOG=1"}
+        pulse.beat("work", -1.0)
+        status[0] = "staging a"
+        with contextlib.suppress(TimeoutError):
+            while manager.recv(4096) != b"STATUS=staging a":
+                pass
+        manager.settimeout(0.4)
+        with pytest.raises(TimeoutError):
+            manager.recv(4096)
+    finally:
+        ended.set()
+        thread.join()

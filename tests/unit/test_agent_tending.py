@@ -1,0 +1,317 @@
+"""The living agent on fakes: it hears, looks, puts back, and outlives what goes away and what goes wrong."""
+
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from kelvin_provision.agent import process, tending, turn
+from kelvin_provision.agent.tending import Tending
+from kelvin_provision.errors import ClusterDenied, NoSpace, RegistryUnreachable, RuntimeUnreachable
+from kelvin_provision.events import Note
+from kelvin_provision.ops import stage
+from kelvin_provision.retry import Backoff
+from kelvin_provision.spec.words import Method
+from tests.unit.test_agent import Box
+
+
+@pytest.fixture
+def box(tmp_path, monkeypatch):
+    monkeypatch.setattr(stage, "PATIENCE", Backoff(first=0.001, cap=0.001, deadline=0.01))
+    for module, name, value in ((tending, "TICK", 0.01), (tending, "SETTLE", 0.02), (tending, "PAUSE", 0.05), (process, "TICK", 0.01)):
+        monkeypatch.setattr(module, name, value)
+    found = Box(tmp_path)
+    yield found
+    found.close()
+
+
+@contextmanager
+def living(box):
+    """The agent in a thread."""
+    over = threading.Event()
+    thread = threading.Thread(target=process.run, args=(box, over.is_set), daemon=True)
+    thread.start()
+    try:
+        yield thread
+    finally:
+        over.set()
+        thread.join(5)
+        assert not thread.is_alive()
+
+
+def until(question, seconds=5.0):
+    deadline = time.monotonic() + seconds
+    while not question():
+        assert time.monotonic() < deadline, "it never came to that"
+        time.sleep(0.01)
+
+
+def running(box, *names):
+    box.deploy(*names)
+    box.turn()
+    box.command_apply(*names)
+
+
+def notes(box):
+    return [said.text for said in box.said if isinstance(said, Note)]
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+def stepped(box, clock, rounds=1):
+    """A Tending that is driven by hand."""
+    found = Tending(box, lambda: False, clock=clock)
+    for _ in range(rounds):
+        found._turn(changed=False)
+    return found
+
+
+def test_what_happens_on_the_cluster_is_in_the_list_at_once(box):
+    running(box, "a")
+    with living(box):
+        until(lambda: ("observe", "") in box.cluster.calls)
+        box.cluster.broken = {"a": "back-off restarting failed container"}
+        box.cluster.news.set()
+        until(lambda: box.states() == {"a": ("failed", None)})
+        box.cluster.silent = True
+        box.cluster.news.set()
+        until(lambda: box.states() == {"a": ("unreachable", None)})
+        box.cluster.silent, box.cluster.broken = False, {}
+        box.cluster.news.set()
+        until(lambda: box.states() == {"a": ("running", None)})
+
+
+def test_a_cluster_that_says_nothing_is_looked_at_once_a_minute(box):
+    running(box, "a")
+    box.cluster.calls.clear()
+    clock = Clock()
+    tended = stepped(box, clock)
+    assert box.cluster.calls.count(("observe", "")) == 1
+    clock.now += 59
+    tended._turn(changed=False)
+    assert box.cluster.calls.count(("observe", "")) == 1
+    clock.now += 1
+    tended._turn(changed=False)
+    assert box.cluster.calls.count(("observe", "")) == 2
+
+
+def test_many_changes_are_one_look(box, monkeypatch):
+    monkeypatch.setattr(tending, "SETTLE", 0.5)
+    running(box, "a")
+    clock = Clock()
+    tended = stepped(box, clock)
+    box.cluster.calls.clear()
+    for _ in range(5):
+        tended._turn(changed=True)
+        clock.now += 0.05
+    assert ("observe", "") not in box.cluster.calls
+    clock.now += 0.5
+    tended._turn(changed=False)
+    tended._turn(changed=False)
+    assert box.cluster.calls == [("observe", "")]
+
+
+def test_what_was_seen_a_moment_ago_is_not_written_again(box):
+    running(box, "a")
+    turn.look(box)
+    before = box.ledger.version()
+    for _ in range(10):
+        turn.look(box)
+    assert box.ledger.version() == before
+    box.cluster.broken = {"a": "exit code 3"}
+    turn.look(box)
+    assert box.ledger.version() != before
+
+
+def test_nothing_is_asked_of_a_cluster_that_runs_nothing(box):
+    box.deploy("a")
+    box.turn()
+    box.cluster.calls.clear()
+    with living(box):
+        time.sleep(0.2)
+    assert box.cluster.calls == []
+
+
+def test_an_image_that_somebody_removed_is_back_after_the_next_round_and_asked_for_with_one_question(box, monkeypatch):
+    running(box, "a", "b", "c")
+    clock = Clock()
+    tended = stepped(box, clock)
+    asked = []
+    monkeypatch.setattr(box.runtime, "has", lambda lock: asked.append(lock.name) or type(box.runtime).has(box.runtime, lock))
+    clock.now += 30
+    tended._turn(changed=False)
+    assert asked == []
+    (lock,) = box.ledger.workload("b").running.locks
+    box.runtime.forget(lock)
+    clock.now += 30
+    tended._turn(changed=False)
+    assert asked[0] == lock.name
+    assert set(asked) == {lock.name}
+    assert lock.name in box.runtime.owned()
+    clock.now += 3600
+    asked.clear()
+    tended._turn(changed=False)
+    assert len(set(asked)) == 3
+
+
+def test_a_runtime_that_is_away_is_said_once_and_its_return_too(box):
+    running(box, "a")
+    clock = Clock()
+    tended = stepped(box, clock)
+    box.said.clear()
+    box.runtime.down = RuntimeUnreachable("containerd does not answer")
+    for _ in range(3):
+        clock.now += 30
+        tended._contained(lambda: tended._turn(changed=False))
+    box.runtime.down = None
+    clock.now += 30
+    tended._turn(changed=False)
+    assert notes(box) == ["containerd does not answer", "all is well again"]
+
+
+def test_where_watching_is_refused_the_cluster_is_looked_at_all_the_same(box, monkeypatch):
+    running(box, "a")
+
+    def refused(stop):
+        raise ClusterDenied("watching is not for you")
+        yield
+
+    monkeypatch.setattr(box.cluster, "changes", refused)
+    box.cluster.broken = {"a": "exit code 3"}
+    with living(box):
+        until(lambda: box.states() == {"a": ("failed", None)})
+    assert notes(box).count("watching is not for you") == 1
+
+
+def test_a_bug_in_the_looking_after_is_told_with_its_traceback_and_is_not_the_end(box):
+    running(box, "a")
+    box.cluster.before = lambda verb, workload: 1 / 0 if verb == "observe" else None
+    with living(box):
+        until(lambda: any("ZeroDivisionError" in text for text in notes(box)))
+        box.cluster.before = lambda verb, workload: None
+        box.cluster.broken = {"a": "exit code 3"}
+        until(lambda: box.states() == {"a": ("failed", None)})
+    assert "looking after the box: our bug: ZeroDivisionError: division by zero" in notes(box)
+    assert any(text.startswith("Traceback") for text in notes(box))
+
+
+def test_a_bug_in_one_staging_is_that_revisions_and_the_others_go_on(box, monkeypatch):
+    box.deploy("a", "b", "c")
+    resolve = box.source.resolve
+
+    def buggy(reference, platform):
+        if reference.repository == "b":
+            raise AssertionError("this cannot be")
+        return resolve(reference, platform)
+
+    monkeypatch.setattr(box.source, "resolve", buggy)
+    with living(box):
+        until(lambda: box.states()["c"] == ("staged", "ready"))
+    assert box.states()["a"] == ("staged", "ready")
+    assert box.ledger.workload("b").staged.error == "our bug: AssertionError: this cannot be"
+    assert not box.ledger.workload("b").staged.blocked
+    assert "staging b: our bug: AssertionError: this cannot be" in notes(box)
+    assert any("in buggy" in text for text in notes(box))
+    assert len([text for text in notes(box) if text.startswith("Traceback")]) == 1
+
+
+def test_a_bug_in_an_apply_is_undone_and_kept_with_the_group(box):
+    box.deploy("a", method=Method.STANDARD)
+    box.cluster.before = lambda verb, workload: 1 / 0 if verb == "plan" else None
+    assert box.turn() is False
+    assert box.ledger.workload("a").staged.error == "our bug: ZeroDivisionError: division by zero"
+    box.cluster.before = lambda verb, workload: None
+    box.turn()
+    assert box.states() == {"a": ("running", None)}
+
+
+def test_a_full_disk_does_not_end_the_agent(box, monkeypatch):
+    monkeypatch.setattr(process, "RETRY", 0.05)
+    set_download = box.ledger.set_download
+    full = [True]
+
+    def write(*words, **more):
+        if full[0]:
+            raise NoSpace("no space left for ledger.db")
+        return set_download(*words, **more)
+
+    monkeypatch.setattr(box.ledger, "set_download", write)
+    box.deploy("a")
+    with living(box):
+        until(lambda: any("no space left for ledger.db" in text for text in notes(box)))
+        full[0] = False
+        until(lambda: box.states() == {"a": ("staged", "ready")})
+
+
+def test_a_runtime_that_is_away_when_a_download_begins_is_waited_for(box, monkeypatch):
+    monkeypatch.setattr(process, "RETRY", 0.05)
+    box.deploy("a")
+    box.runtime.down = RuntimeUnreachable("Docker Engine does not answer")
+    with living(box):
+        until(lambda: box.ledger.workload("a").staged.error == "Docker Engine does not answer")
+        box.runtime.down = None
+        until(lambda: box.states() == {"a": ("staged", "ready")})
+    assert box.ledger.workload("a").staged.error is None
+
+
+def test_a_box_whose_runtime_cannot_even_be_found_keeps_its_agent(box, monkeypatch):
+    monkeypatch.setattr(process, "RETRY", 0.05)
+
+    class Lost:
+        def __get__(self, node, owner):
+            raise RuntimeUnreachable("containerd does not listen")
+
+    box.deploy("a")
+    runtime = box.__dict__.pop("runtime")
+    monkeypatch.setattr(Box, "runtime", Lost(), raising=False)
+    monkeypatch.setattr(Box, "beside", lambda self, progress: contextmanager(lambda: iter([self]))())
+    with living(box):
+        until(lambda: box.ledger.workload("a").staged.error == "containerd does not listen")
+        box.__dict__["runtime"] = runtime
+        until(lambda: box.states() == {"a": ("staged", "ready")})
+
+
+def test_what_comes_in_while_the_agent_works_is_not_overlooked(box, monkeypatch):
+    """Between reading what is to do and noting the ledger's version, another process deploys."""
+    resolve, came = box.source.resolve, []
+
+    def slow(reference, platform):
+        if not came:
+            came.append(1)
+            with box.beside(box.progress) as other:
+                Box.deploy(_Hands(other, box.source), "late")
+        return resolve(reference, platform)
+
+    monkeypatch.setattr(box.source, "resolve", slow)
+    monkeypatch.setattr(process, "RETRY", 600.0)
+    box.deploy("a")
+    with living(box):
+        until(lambda: box.states().get("late") == ("staged", "ready"))
+
+
+class _Hands:
+    def __init__(self, node, source):
+        self.ledger, self.source = node.ledger, source
+
+
+def test_a_registry_that_is_away_is_tried_again_and_an_idle_agent_tries_nothing(box, monkeypatch):
+    monkeypatch.setattr(process, "RETRY", 0.05)
+    turns = []
+    take = turn.take
+    monkeypatch.setattr(turn, "take", lambda *words: turns.append(1) or take(*words))
+    box.deploy("a")
+    box.source.down = RegistryUnreachable("no route to host")
+    with living(box):
+        until(lambda: len(turns) > 3)
+        box.source.down = None
+        until(lambda: box.states() == {"a": ("staged", "ready")})
+        time.sleep(0.1)
+        count = len(turns)
+        time.sleep(0.3)
+        assert len(turns) == count
