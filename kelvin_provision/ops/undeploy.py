@@ -45,7 +45,8 @@ def run_staged(ledger: Ledger, names: Sequence[str], *, who: str) -> None:
     for workload in found:
         number = workload.staged.number if workload.staged else None
         ledger.drop_staged(workload.name)
-        journal.record(ledger, Entry(ledger.clock(), who, "undeploy --staged", workload.name, number, "done"))
+        version = workload.staged.spec.app_version if workload.staged else ""
+        journal.record(ledger, Entry(ledger.clock(), who, "undeploy --staged", workload.name, number, "done", version=version))
 
 
 def sweep(before: Sequence[ImageLock], ledger: Ledger, store: Store, runtime: Callable[[], Runtime]) -> int:

@@ -45,6 +45,7 @@ class FakeCluster:
     silent     when true, every verb raises ClusterUnreachable
     healths    workload -> what the next waits answer, one after the other
     serving    workload -> the image that answers: the old one until a wait has seen the new one up
+    stopped    workloads that were stopped and not put since
     """
 
     type: str = "fake"
@@ -57,6 +58,7 @@ class FakeCluster:
     calls: list[tuple[str, str]] = field(default_factory=list)
     healths: dict[str, list[Health]] = field(default_factory=dict)
     serving: dict[str, str] = field(default_factory=dict)
+    stopped: set[str] = field(default_factory=set)
 
     def info(self) -> ClusterInfo:
         self._enter("info")
@@ -90,6 +92,7 @@ class FakeCluster:
     def put(self, workload: str, objects: Sequence[Object], lookup: Lookup) -> None:
         self._enter("put", workload)
         filled = {describe(item): (item, fill(item, lookup)) for item in objects}
+        self.stopped.discard(workload)
         for name, (item, full) in filled.items():
             self.live.setdefault(workload, {})[name] = item | {"filled": full}
 
@@ -122,10 +125,17 @@ class FakeCluster:
         self._enter("revert", workload)
         filled = {describe(item): item | {"filled": fill(item, lookup)} for item in objects}
         self.live.pop(workload, None)
+        self.stopped.discard(workload)
         if filled:
             self.live[workload] = filled
         else:
             self.serving.pop(workload, None)
+
+    def stop(self, workload: str) -> None:
+        self._enter("stop", workload)
+        if workload in self.live:
+            self.stopped.add(workload)
+        self.serving.pop(workload, None)
 
     def evidence(self, workload: str) -> tuple[str, ...]:
         health = self._health(workload, ()) if workload in self.live else Health(Phase.READY)
@@ -135,8 +145,8 @@ class FakeCluster:
         self._enter("observe")
         seen = {}
         for workload, objects in self.live.items():
-            health = self._health(workload, ())
-            state = Observed.FAILED if health.phase is Phase.FAILED else Observed.RUNNING
+            health = Health(Phase.READY) if workload in self.stopped else self._health(workload, ())
+            state = Observed.STOPPED if workload in self.stopped else Observed.FAILED if health.phase is Phase.FAILED else Observed.RUNNING
             revision = max(int(item["metadata"]["annotations"][REVISION]) for item in objects.values())
             seen[workload] = Observation(state, (health.why,) if health.why else (), SEEN, revision)
         return seen
@@ -144,6 +154,7 @@ class FakeCluster:
     def remove(self, workload: str) -> tuple[str, ...]:
         self._enter("remove", workload)
         self.serving.pop(workload, None)
+        self.stopped.discard(workload)
         return tuple(self.live.pop(workload, {}))
 
     # --- for tests ---------------------------------------------------------------------------------

@@ -74,7 +74,17 @@ class Moves:
             if old.running:
                 self._engine.stop(old.id, self._grace)
         if not new.running:
-            self._engine.start(new.id)
+            self.start(new.id)
+
+    def halt(self, live: Iterable[Live]) -> None:
+        """Stop them all. The one that answers keeps `unless-stopped`, by which the engine itself leaves it down after a power cut."""
+        for one in live:
+            if one.serving and one.policy != RUNS:
+                self._engine.policy(one.id, RUNS)
+            elif not one.serving:
+                self._rest([one])
+            if one.running:
+                self._engine.stop(one.id, self._grace)
 
     def step_aside(self, others: Sequence[Live], container: Object) -> None:
         """Stop, for good, what cannot run beside `container`."""
