@@ -197,8 +197,11 @@ def recover(
     cause = f"interrupted {operation.kind} begun {operation.started}"
     match operation.phase:
         case Stage.FINISHING if operation.kind in {Doing.START, Doing.STOP}:
-            switch.carry_on(operation, ledger=ledger, cluster=cluster(), lookup=lookup, patience=terms.forward, who=who, progress=progress)
-            said = f"an interrupted {operation.kind} of {names} was finished"
+            failure = switch.carry_on(
+                operation, ledger=ledger, cluster=cluster(), lookup=lookup, patience=terms.forward, who=who, progress=progress
+            )
+            how = f"taken up again: {failure}" if failure else "finished"
+            said = f"an interrupted {operation.kind} of {names} was {how}"
         case Stage.FINISHING:
             finish(operation, ledger=ledger, cluster=cluster(), keep=terms.keep, who=who)
             said = f"an interrupted {operation.kind} of {names} was finished"

@@ -26,7 +26,7 @@ def words(*line):
         ([""], ["workloads", "agent", "config", "explain", "completion"]),
         (["co"], ["config", "completion"]),
         (["--"], ["--help", "--version"]),
-        (["workloads", ""], ["deploy", "apply", "list", "show", "undeploy"]),
+        (["workloads", ""], ["deploy", "apply", "list", "show", "start", "stop", "rollback", "history", "undeploy"]),
         (["workloads", "-"], ["--help"]),
         (["workloads", "nonsense", ""], []),
         (["workloads", "list", "--st"], ["--staged", "--state", "--state-dir"]),
