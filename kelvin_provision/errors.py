@@ -92,6 +92,34 @@ class NothingStaged(ProvisionError):
     hint_default = "kelvin-provision workloads deploy --staged --no-instantly-apply ..."
 
 
+class NothingApplied(ProvisionError):
+    """The workload has no version that was ever applied, so there is nothing to start."""
+
+    code, exit_code = "nothing-applied", os.EX_NOINPUT
+    hint_default = "kelvin-provision workloads apply -n NAME"
+
+
+class NothingToRollBack(ProvisionError):
+    """No earlier version of the workload that came up is kept on this box."""
+
+    code, exit_code = "nothing-to-roll-back", os.EX_NOINPUT
+    hint_default = "kelvin-provision workloads history -n NAME"
+
+
+class RevisionUnknown(ProvisionError):
+    """The workload has no kept revision of that number; the evidence lists those that it has."""
+
+    code, exit_code = "revision-unknown", os.EX_NOINPUT
+    hint_default = "kelvin-provision workloads history -n NAME"
+
+
+class HistoryBroken(ProvisionError):
+    """The history's chain of hashes does not fit: somebody changed or removed a line."""
+
+    code, exit_code = "history-broken", os.EX_DATAERR
+    hint_default = "keep a copy of the ledger; workloads and images are not affected"
+
+
 class NotReady(ProvisionError):
     """The staged revision is not complete yet."""
 
@@ -155,6 +183,20 @@ class ApplyFailed(ProvisionError):
     hint_default = "kelvin-provision workloads show -n NAME"
 
 
+class ApplyLeft(ProvisionError):
+    """The new version did not come up and was left as it is, because --no-rollback asked for that."""
+
+    code, exit_code = "apply-left", 1
+    hint_default = "kelvin-provision workloads rollback -n NAME"
+
+
+class StartFailed(ProvisionError):
+    """It was started and is not up; it is left started, and the cluster goes on trying."""
+
+    code, exit_code = "start-failed", 1
+    hint_default = "kelvin-provision workloads show -n NAME"
+
+
 class UndoFailed(ProvisionError):
     """The new version did not come up and the way back failed too; the evidence says what is certain."""
 
@@ -163,7 +205,7 @@ class UndoFailed(ProvisionError):
 
 
 class Interrupted(ProvisionError):
-    """Stopped by a signal; what was under way was undone."""
+    """Stopped by a signal; what was under way was undone, unless the message says that it was left."""
 
     code, exit_code = "interrupted", 130
 

@@ -14,12 +14,14 @@ from kelvin_provision.events import Progress, silent
 from kelvin_provision.files.durable import private_folder
 from kelvin_provision.files.lock import exclusive, user
 from kelvin_provision.ledger.ledger import Ledger
+from kelvin_provision.ledger.model import Care
 from kelvin_provision.settings.model import Settings
 
 if TYPE_CHECKING:
     from kelvin_provision.cluster.protocol import Cluster, Lookup
     from kelvin_provision.ledger.model import Workload
     from kelvin_provision.ops.apply import Prepared
+    from kelvin_provision.ops.life import Tools
     from kelvin_provision.ops.transaction import Terms
     from kelvin_provision.registry.protocol import Source
     from kelvin_provision.runtimes.protocol import Runtime
@@ -174,7 +176,7 @@ class Node:
             found, cluster=self.cluster, runtime=lambda: self.runtime, store=self.store, lookup=self.lookup, progress=self.progress
         )
 
-    def apply(self, found: Sequence[Workload], *, who: str, stop: Callable[[], bool]) -> Prepared:
+    def apply(self, found: Sequence[Workload], *, who: str, stop: Callable[[], bool], care: Care = Care.BACK) -> Prepared:
         """Apply these workloads as one transaction; call it inside `changing`. Errors as `ops.apply.run`."""
         from kelvin_provision.ops import apply
 
@@ -189,6 +191,16 @@ class Node:
             who=who,
             progress=self.progress,
             stop=stop,
+            care=care,
+        )
+
+    @property
+    def tools(self) -> Tools:
+        """What going back, starting and stopping work with."""
+        from kelvin_provision.ops.life import Tools
+
+        return Tools(
+            self.ledger, self.cluster, lambda: self.runtime, self.store, self.lookup, self.terms, who=self.who, progress=self.progress
         )
 
     @contextmanager

@@ -55,6 +55,7 @@ class Doing(StrEnum):
     """The operation under way, as it concerns one workload."""
 
     APPLY = "apply"
+    ROLLBACK = "rollback"
     START = "start"
     STOP = "stop"
     UNDEPLOY = "undeploy"
@@ -98,6 +99,7 @@ class Status:
 
 _DOING = {
     Doing.APPLY: State.DEPLOYING,
+    Doing.ROLLBACK: State.DEPLOYING,
     Doing.START: State.STARTING,
     Doing.STOP: State.STOPPING,
     Doing.UNDEPLOY: State.STOPPING,

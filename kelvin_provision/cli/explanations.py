@@ -66,12 +66,12 @@ STATES: dict[State | Download, Explanation] = {
     ),
     State.DEPLOYING: Explanation(
         "Its objects are being changed on the cluster.",
-        "`workloads apply`, a deploy without staging, or instant apply.",
+        "`workloads apply`, `workloads rollback`, a deploy without staging, or instant apply.",
         "Wait. If it does not come up, what ran before comes back by itself.",
     ),
     State.STARTING: Explanation(
         "Its containers are on their way up.",
-        "It was applied or started.",
+        "It was applied, or `workloads start`.",
         "Wait. What holds it up: kelvin-provision workloads show -n NAME",
     ),
     State.RUNNING: Explanation(
@@ -81,13 +81,13 @@ STATES: dict[State | Download, Explanation] = {
     ),
     State.STOPPING: Explanation(
         "Its containers are being ended.",
-        "It was stopped or removed.",
+        "`workloads stop` or `workloads undeploy`.",
         "Wait.",
     ),
     State.STOPPED: Explanation(
         "It is kept on this box with its data and does not run.",
-        "It was stopped.",
-        "Applying a staged version starts it.",
+        "`workloads stop`.",
+        "kelvin-provision workloads start -n NAME. Applying a staged version starts it, too.",
     ),
     State.FAILED: Explanation(
         "It does not run, or its download can't go on. There is always a warning that names the cause.",
@@ -103,7 +103,7 @@ STATES: dict[State | Download, Explanation] = {
 
 EXIT_CODES: dict[int, str] = {
     0: "Done, or nothing to do.",
-    1: "Failed and undone: what ran before runs.",
+    1: "Failed and undone: what ran before runs. Left as it is where that was asked for.",
     2: "The command line is not right.",
     3: "There are changes (only where asked for by --exit-code).",
     65: "What was given is not right: a request, a reference, an image.",

@@ -20,6 +20,8 @@ from kelvin_provision.status import Observation
 OWNER = "kelvin-provision/workload"
 REVISION = "kelvin-provision/revision"
 SPEC_HASH = "kelvin-provision/spec-hash"
+STOPPED = "kelvin-provision/stopped"
+"""Note on an object that was scaled down or taken away by `stop`: how many replicas it had, or what is gone."""
 MANAGER = "kelvin-provision"
 
 Lookup = Callable[[str], str]
@@ -158,6 +160,10 @@ class Cluster(Protocol):
 
     def revert(self, workload: str, objects: Sequence[Object], lookup: Lookup) -> None:
         """Go back to `objects` of the earlier revision, and remove what it did not have. None at all: remove the workload."""
+        ...
+
+    def stop(self, workload: str) -> None:
+        """End its containers and keep everything else, data first of all; it stays so until the next `put`. Absent is fine."""
         ...
 
     def evidence(self, workload: str) -> tuple[str, ...]:

@@ -9,22 +9,25 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import astuple
+from dataclasses import astuple, replace
 
 from kelvin_provision.ledger import rows
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Entry, Operation, Phase, Step
+from kelvin_provision.ledger.model import Care, Entry, Operation, Phase, Step
 from kelvin_provision.spec.words import Method
 from kelvin_provision.status import Doing
 
+_COLUMNS = ("time", "who", "action", "workload", "revision", "outcome", "detail", "version", "digest")
+_OLD = _COLUMNS.index("version")
 
-def begin(ledger: Ledger, kind: Doing, phase: Phase, steps: Sequence[Step]) -> Operation:
+
+def begin(ledger: Ledger, kind: Doing, phase: Phase, steps: Sequence[Step], care: Care = Care.BACK) -> Operation:
     """Journal a change before the first byte of it reaches the cluster."""
     with ledger.writing() as db:
         now = ledger.clock()
-        values = (kind, phase, json.dumps([astuple(step) for step in steps]), now)
-        found = db.execute("INSERT INTO operations (kind, phase, steps, started) VALUES (?, ?, ?, ?)", values)
-        return Operation(found.lastrowid or 0, kind, phase, tuple(steps), now)
+        values = (kind, phase, json.dumps([astuple(step) for step in steps]), now, care)
+        found = db.execute("INSERT INTO operations (kind, phase, steps, started, care) VALUES (?, ?, ?, ?, ?)", values)
+        return Operation(found.lastrowid or 0, kind, phase, tuple(steps), now, care)
 
 
 def unfinished(ledger: Ledger) -> Operation | None:
@@ -48,6 +51,8 @@ def commit(ledger: Ledger, operation: Operation) -> None:
                 " staged = CASE WHEN staged = :after THEN NULL ELSE staged END WHERE name = :name",
                 {"after": step.after, "name": step.workload, "now": ledger.clock()},
             )
+            applied = "UPDATE revisions SET applied = ? WHERE workload = ? AND number = ?"
+            db.execute(applied, (operation.id, step.workload, step.after))
         db.execute("UPDATE operations SET phase = ? WHERE id = ?", (Phase.FINISHING, operation.id))
 
 
@@ -71,14 +76,43 @@ def end(ledger: Ledger, operation: Operation, entries: Sequence[Entry], *, keep:
                 _forget(db, step.workload, keep)
 
 
+def end_left(ledger: Ledger, operation: Operation, entries: Sequence[Entry]) -> None:
+    """Close one that failed and is left as it is: the slots stay as they were, and `left` remembers it."""
+    with ledger.writing() as db:
+        db.execute("UPDATE operations SET phase = ?, finished = ? WHERE id = ?", (Phase.LEFT, ledger.clock(), operation.id))
+        for entry in entries:
+            _append(db, entry)
+
+
+def left(ledger: Ledger) -> frozenset[str]:
+    """Workloads whose last change of version was left half done on the cluster: what is there need not be what the slots say."""
+    query = "SELECT phase, steps FROM operations WHERE finished IS NOT NULL AND kind NOT IN (?, ?) ORDER BY id"
+    phases: dict[str, str] = {}
+    with ledger.reading() as db:
+        for row in db.execute(query, (Doing.START, Doing.STOP)):
+            phases |= dict.fromkeys((step[0] for step in json.loads(row["steps"])), row["phase"])
+    return frozenset(name for name, phase in phases.items() if phase == Phase.LEFT)
+
+
+def end_switch(ledger: Ledger, operation: Operation, entries: Sequence[Entry], *, enabled: bool, names: Sequence[str]) -> None:
+    """Close a start or stop: these workloads are enabled or not from now on."""
+    with ledger.writing() as db:
+        now = ledger.clock()
+        for name in names:
+            db.execute("UPDATE workloads SET enabled = ?, updated = ? WHERE name = ?", (int(enabled), now, name))
+        db.execute("UPDATE operations SET finished = ? WHERE id = ?", (now, operation.id))
+        for entry in entries:
+            _append(db, entry)
+
+
 def end_undeploy(ledger: Ledger, operation: Operation, entries: Sequence[Entry]) -> None:
     """Close an undeploy: the workloads and all their revisions are gone with it."""
     with ledger.writing() as db:
+        for entry in entries:
+            _append(db, entry)
         for step in operation.steps:
             db.execute("DELETE FROM workloads WHERE name = ?", (step.workload,))
         db.execute("UPDATE operations SET finished = ? WHERE id = ?", (ledger.clock(), operation.id))
-        for entry in entries:
-            _append(db, entry)
 
 
 def record(ledger: Ledger, entry: Entry) -> None:
@@ -89,10 +123,13 @@ def record(ledger: Ledger, entry: Entry) -> None:
 
 def history(ledger: Ledger, workload: str | None = None) -> tuple[Entry, ...]:
     """The lines, oldest first."""
-    query = "SELECT time, who, action, workload, revision, outcome, detail FROM history"
     with ledger.reading() as db:
-        found = db.execute(f"{query} WHERE ? IS NULL OR workload = ? ORDER BY seq", (workload, workload)).fetchall()
-    return tuple(Entry(*row) for row in found)
+        found = db.execute("SELECT * FROM history WHERE ? IS NULL OR workload = ? ORDER BY seq", (workload, workload))
+        return tuple(_entry(row) for row in found)
+
+
+def _entry(row: sqlite3.Row) -> Entry:
+    return Entry(*(row[key] for key in _COLUMNS))
 
 
 def broken_link(ledger: Ledger) -> int | None:
@@ -100,31 +137,46 @@ def broken_link(ledger: Ledger) -> int | None:
     before = ""
     with ledger.reading() as db:
         for row in db.execute("SELECT * FROM history ORDER BY seq"):
-            entry = Entry(*(row[key] for key in ("time", "who", "action", "workload", "revision", "outcome", "detail")))
-            before = _link(before, entry)
+            before = _link(before, _entry(row))
             if before != row["hash"]:
                 return int(row["seq"])
     return None
 
 
+def head(ledger: Ledger) -> str:
+    """The hash of the last line: written down elsewhere, it shows later that no line was cut off the end."""
+    with ledger.reading() as db:
+        row = db.execute("SELECT hash FROM history ORDER BY seq DESC LIMIT 1").fetchone()
+    return row[0] if row else ""
+
+
 def _link(before: str, entry: Entry) -> str:
-    return hashlib.sha256(json.dumps([before, *astuple(entry)]).encode()).hexdigest()
+    values = astuple(entry)
+    if not entry.version and not entry.digest:
+        values = values[:_OLD]  # lines of the first schema keep the hash that they were written with
+    return hashlib.sha256(json.dumps([before, *values]).encode()).hexdigest()
 
 
 def _append(db: sqlite3.Connection, entry: Entry) -> None:
+    if not entry.version and entry.revision is not None:
+        query = "SELECT * FROM revisions WHERE workload = ? AND number = ?"
+        found = db.execute(query, (entry.workload, entry.revision)).fetchone()
+        if found is not None:
+            known = rows.revision(found)
+            entry = replace(entry, version=known.spec.app_version, digest=known.digest)
     row = db.execute("SELECT hash FROM history ORDER BY seq DESC LIMIT 1").fetchone()
-    columns = "time, who, action, workload, revision, outcome, detail, hash"
     values = (*astuple(entry), _link(row[0] if row else "", entry))
-    db.execute(f"INSERT INTO history ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)  # noqa: S608  (constants)
+    columns = ", ".join((*_COLUMNS, "hash"))
+    db.execute(f"INSERT INTO history ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)  # noqa: S608  (constants)
 
 
 def _forget(db: sqlite3.Connection, name: str, keep: int) -> None:
-    """Delete what is neither in a slot nor among the `keep` newest before the running one."""
+    """Delete what is neither in a slot nor among the `keep` others that ran last, earlier or later than what runs now."""
     db.execute(
-        "DELETE FROM revisions WHERE workload = :name AND number NOT IN ("
-        " SELECT number FROM revisions WHERE workload = :name"
-        " AND number < (SELECT running FROM workloads WHERE name = :name) ORDER BY number DESC LIMIT :keep)"
-        " AND number NOT IN (SELECT v FROM (SELECT running AS v FROM workloads WHERE name = :name"
-        " UNION SELECT staged FROM workloads WHERE name = :name) WHERE v IS NOT NULL)",
+        "DELETE FROM revisions WHERE workload = :name"
+        " AND NOT EXISTS (SELECT 1 FROM workloads WHERE name = :name AND number IN (running, staged))"
+        " AND number NOT IN (SELECT kept.number FROM revisions AS kept JOIN workloads ON workloads.name = kept.workload"
+        " WHERE kept.workload = :name AND kept.applied IS NOT NULL AND kept.number IS NOT running AND kept.number IS NOT staged"
+        " ORDER BY kept.applied DESC LIMIT :keep)",
         {"name": name, "keep": keep},
     )

@@ -135,6 +135,15 @@ class Ledger:
             raise WorkloadUnknown(f"no revision {number} of {name} on this box")
         return rows.revision(row)
 
+    def kept(self, name: str) -> tuple[Revision, ...]:
+        """Revisions that ran once and could run again, apart from the running and the staged one; the one that ran last comes first."""
+        query = (
+            "SELECT revisions.* FROM revisions JOIN workloads ON name = workload WHERE name = ?"
+            " AND applied IS NOT NULL AND objects IS NOT NULL AND number IS NOT running AND number IS NOT staged ORDER BY applied DESC"
+        )
+        with self.reading() as db:
+            return tuple(rows.revision(row) for row in db.execute(query, (name,)))
+
     def kept_locks(self) -> tuple[ImageLock, ...]:
         """Locks of every revision that is still kept: their blobs and images must stay."""
         with self.reading() as db:

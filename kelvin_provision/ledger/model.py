@@ -25,6 +25,13 @@ class Revision:
     objects: tuple[Object, ...] | None = None
     error: str | None = None
     blocked: bool = False
+    applied: int | None = None
+    """The operation that last brought it up; None when it never was. Later operations have higher numbers, whatever the clock says."""
+
+    @property
+    def digest(self) -> str:
+        """The manifest digest of its first image; empty where the cluster pulls it."""
+        return self.locks[0].manifest.digest if self.locks else ""
 
     @property
     def in_motion(self) -> bool:
@@ -65,12 +72,16 @@ class Workload:
 
 
 class Phase(StrEnum):
-    """How far an operation is. Before FINISHING it is undone after a crash, from then on it is finished."""
+    """How far an operation is. Before FINISHING it is undone after a crash, from then on it is finished.
+
+    LEFT: it failed and was left as it is, as asked; only a closed operation is that.
+    """
 
     APPLYING = "applying"
     UNDOING = "undoing"
     FINISHING = "finishing"
     REMOVING = "removing"
+    LEFT = "left"
 
 
 @dataclass(frozen=True)
@@ -82,6 +93,17 @@ class Step:
     after: int | None
 
 
+class Care(StrEnum):
+    """What was asked for should a new version not come up; journaled, so that recovery keeps to it."""
+
+    BACK = "back"
+    """Wait; go back to what ran before."""
+    LEAVE = "leave"
+    """Wait; leave everything as it is."""
+    BLIND = "blind"
+    """Do not wait: nobody sees whether it comes up."""
+
+
 @dataclass(frozen=True)
 class Operation:
     """A journaled change of the cluster."""
@@ -91,11 +113,12 @@ class Operation:
     phase: Phase
     steps: tuple[Step, ...]
     started: str
+    care: Care = Care.BACK
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the history."""
+    """One line of the history. `version` and `digest` (of the first image) are noted by the ledger while it knows the revision."""
 
     time: str
     who: str
@@ -104,3 +127,5 @@ class Entry:
     revision: int | None
     outcome: str
     detail: str = ""
+    version: str = ""
+    digest: str = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 
-from kelvin_provision.ledger.model import Operation, Phase, Revision, Step, Workload
+from kelvin_provision.ledger.model import Care, Operation, Phase, Revision, Step, Workload
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.words import Download
 from kelvin_provision.spec.workload import Spec
@@ -30,13 +30,14 @@ def revision(row: sqlite3.Row) -> Revision:
         objects=tuple(json.loads(row["objects"])) if row["objects"] is not None else None,
         error=row["error"],
         blocked=bool(row["blocked"]),
+        applied=row["applied"],
     )
 
 
 def operation(row: sqlite3.Row) -> Operation:
     """A row of `operations`."""
     steps = tuple(Step(*step) for step in json.loads(row["steps"]))
-    return Operation(row["id"], Doing(row["kind"]), Phase(row["phase"]), steps, row["started"])
+    return Operation(row["id"], Doing(row["kind"]), Phase(row["phase"]), steps, row["started"], Care(row["care"]))
 
 
 def unfinished(db: sqlite3.Connection) -> Operation | None:

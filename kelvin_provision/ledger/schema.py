@@ -54,7 +54,20 @@ CREATE TABLE history (
 CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 CREATE INDEX unfinished ON operations (id) WHERE finished IS NULL;
 """
-MIGRATIONS: tuple[str, ...] = (FIRST,)
+# What came up was committed by an operation that reached `finishing`; `undeploy` and a new workload of that name start anew.
+SECOND = """
+ALTER TABLE operations ADD COLUMN care TEXT NOT NULL DEFAULT 'back';
+ALTER TABLE history ADD COLUMN version TEXT NOT NULL DEFAULT '';
+ALTER TABLE history ADD COLUMN digest TEXT NOT NULL DEFAULT '';
+ALTER TABLE revisions ADD COLUMN applied INTEGER;
+UPDATE revisions SET applied = (
+    SELECT max(operations.id) FROM operations, json_each(operations.steps) AS step
+    WHERE operations.phase = 'finishing' AND operations.started >= revisions.created
+    AND json_extract(step.value, '$[0]') = revisions.workload AND json_extract(step.value, '$[2]') = revisions.number
+);
+UPDATE revisions SET applied = 0 WHERE applied IS NULL AND number = (SELECT running FROM workloads WHERE name = workload)
+"""
+MIGRATIONS: tuple[str, ...] = (FIRST, SECOND)
 """Entry N leads from schema N to N + 1; an empty file is schema 0."""
 SCHEMA = len(MIGRATIONS)
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from kelvin_provision.cluster.protocol import Cluster, Finding, Lookup, Plan
 from kelvin_provision.errors import (
+    ApplyLeft,
     NotReady,
     PlanRefused,
     ProvisionError,
@@ -16,7 +17,7 @@ from kelvin_provision.errors import (
 )
 from kelvin_provision.events import Progress
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Revision, Step, Workload
+from kelvin_provision.ledger.model import Care, Revision, Step, Workload
 from kelvin_provision.ops import stage, transaction
 from kelvin_provision.ops.undeploy import refuse_bare
 from kelvin_provision.runtimes.protocol import Runtime
@@ -28,6 +29,15 @@ from kelvin_provision.store import Store
 
 STALE = timedelta(seconds=55)
 """How old what was seen may grow before it is confirmed: less than a minute, for the agent looks once a minute."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A workload, the revision that is to run, and the objects of that revision."""
+
+    workload: Workload
+    revision: Revision
+    objects: tuple[Object, ...]
 
 
 @dataclass(frozen=True)
@@ -82,16 +92,31 @@ def prepare(
     progress: Progress,
 ) -> Prepared:
     """Touches nothing on the cluster. Raises PlanRefused with all findings of all workloads."""
-    wanted: dict[str, tuple[Object, ...]] = {}
+    targets = [
+        Target(workload, workload.staged, cluster.render(workload.staged.spec, workload.staged.locks or (), workload.staged.number))
+        for workload in found
+        if workload.staged
+    ]
+    return examine(targets, cluster=cluster, runtime=runtime, store=store, lookup=lookup, progress=progress)
+
+
+def examine(
+    targets: Sequence[Target],
+    *,
+    cluster: Cluster,
+    runtime: Callable[[], Runtime],
+    store: Store,
+    lookup: Lookup,
+    progress: Progress,
+) -> Prepared:
+    """Images put back where somebody took them away, then the plan of everything. Raises PlanRefused with all findings."""
     steps, findings = [], []
-    for workload in found:
-        revision = workload.staged
-        if revision is None:
-            continue
-        steps.append(Step(workload.name, workload.running.number if workload.running else None, revision.number))
-        wanted[workload.name] = cluster.render(revision.spec, revision.locks or (), revision.number)
-        if revision.locks:
-            findings += _images(revision.workload, revision.locks, store, runtime(), progress)
+    for target in targets:
+        before = target.workload.running.number if target.workload.running else None
+        steps.append(Step(target.workload.name, before, target.revision.number))
+        if target.revision.locks:
+            findings += _images(target.workload.name, target.revision.locks, store, runtime(), progress)
+    wanted = {target.workload.name: target.objects for target in targets}
     plan = cluster.plan(wanted, lookup)
     findings += plan.findings
     if findings:
@@ -125,6 +150,7 @@ def run(
     who: str,
     progress: Progress,
     stop: Callable[[], bool],
+    care: Care = Care.BACK,
 ) -> Prepared:
     """Apply the staged revisions of these workloads as one transaction. Errors as `prepare` and `transaction.carry_out`.
 
@@ -137,9 +163,18 @@ def run(
             if workload.staged:
                 ledger.set_objects(workload.staged, ready.wanted[workload.name])
         transaction.carry_out(
-            ready.steps, ready.wanted, ledger=ledger, cluster=cluster, lookup=lookup, terms=terms, who=who, progress=progress, stop=stop
+            ready.steps,
+            ready.wanted,
+            ledger=ledger,
+            cluster=cluster,
+            lookup=lookup,
+            terms=terms,
+            who=who,
+            progress=progress,
+            stop=stop,
+            care=care,
         )
-    except (PlanRefused, RequestRefused) as error:
+    except (ApplyLeft, PlanRefused, RequestRefused) as error:
         _remember(found, error, ledger)
         raise
     finally:

@@ -9,12 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kelvin_provision.cluster.protocol import Cluster, Health, Lookup, Patience, Phase
-from kelvin_provision.errors import ApplyFailed, Interrupted, ProvisionError, UndoFailed
+from kelvin_provision.errors import ApplyFailed, ApplyLeft, Interrupted, ProvisionError, UndoFailed
 from kelvin_provision.events import Finished, Note, Progress, Started
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Entry, Operation, Step
+from kelvin_provision.ledger.model import Care, Entry, Operation, Step
 from kelvin_provision.ledger.model import Phase as Stage
+from kelvin_provision.ops import switch
 from kelvin_provision.spec.workload import Object
 from kelvin_provision.status import Doing
 
@@ -41,9 +42,15 @@ def carry_out(
     who: str,
     progress: Progress,
     stop: Callable[[], bool],
+    kind: Doing = Doing.APPLY,
+    care: Care = Care.BACK,
 ) -> None:
-    """All come up, or all go back. Raises ApplyFailed or Interrupted (undone), UndoFailed (the way back failed too)."""
-    operation = journal.begin(ledger, Doing.APPLY, Stage.APPLYING, steps)
+    """All come up, or all go back. Raises ApplyFailed or Interrupted (undone), UndoFailed (the way back failed too).
+
+    With LEAVE nothing goes back: ApplyLeft, or Interrupted. With BLIND nobody looks whether they come up; what cannot even be put
+    on the cluster still goes back.
+    """
+    operation = journal.begin(ledger, kind, Stage.APPLYING, steps, care)
     cause: ProvisionError | None = None
     try:
         for step in steps:
@@ -51,14 +58,19 @@ def carry_out(
             cluster.put(step.workload, wanted[step.workload], lookup)
             if stop():
                 break
-        health = {} if stop() else cluster.wait(wanted, terms.forward, progress, stop)
-        cause = _judge(health, steps, cluster, stopped=stop())
+        if stop():
+            cause = Interrupted("stopped by a signal")
+        elif care is not Care.BLIND:
+            health = cluster.wait(wanted, terms.forward, progress, stop)
+            cause = _judge(health, steps, cluster, stopped=stop())
     except ProvisionError as error:
         cause = error
     if cause is None:
         journal.commit(ledger, operation)
         finish(operation, ledger=ledger, cluster=cluster, keep=terms.keep, who=who)
         return
+    if care is Care.LEAVE:
+        raise leave(operation, cause, ledger=ledger, who=who) from cause
     try:
         # A signal and a cluster that went away are nobody's fault: the revision may be tried again as it is.
         blame = None if isinstance(cause, Interrupted) or cause.temporary else str(cause)
@@ -75,8 +87,8 @@ def carry_out(
         )
     except UndoFailed as error:
         raise UndoFailed(str(error), hint=error.hint, evidence=(*error.evidence, *cause.evidence)) from cause
-    kind = Interrupted if isinstance(cause, Interrupted) else ApplyFailed
-    raise kind(f"{cause}; everything is back to what ran before", hint=cause.hint, evidence=cause.evidence) from cause
+    failure = Interrupted if isinstance(cause, Interrupted) else ApplyFailed
+    raise failure(f"{cause}; everything is back to what ran before", hint=cause.hint, evidence=cause.evidence) from cause
 
 
 def _judge(health: Mapping[str, Health], steps: Sequence[Step], cluster: Cluster, *, stopped: bool) -> ProvisionError | None:
@@ -99,12 +111,29 @@ def _words(found: Health) -> str:
 def finish(operation: Operation, *, ledger: Ledger, cluster: Cluster, keep: int, who: str) -> None:
     """After the point of no return: remove what is old, close the journal."""
     entries = []
+    outcome = "done, not waited for" if operation.care is Care.BLIND else "done"
     for step in operation.steps:
         if step.after is None:
             continue
         cluster.finish(step.workload, objects_of(ledger, step.workload, step.after))
-        entries.append(Entry(ledger.clock(), who, operation.kind, step.workload, step.after, "done"))
+        entries.append(Entry(ledger.clock(), who, operation.kind, step.workload, step.after, outcome))
     journal.end(ledger, operation, entries, keep=keep)
+
+
+def leave(operation: Operation, cause: ProvisionError, *, ledger: Ledger, who: str) -> ProvisionError:
+    """Close it without touching the cluster; the error to raise. The slots stay: what is staged can be applied again."""
+    outcome = "failed, left as it is"
+    entries = [Entry(ledger.clock(), who, operation.kind, step.workload, step.after, outcome, str(cause)) for step in operation.steps]
+    journal.end_left(ledger, operation, entries)
+    kind = Interrupted if isinstance(cause, Interrupted) else ApplyLeft
+    return kind(f"{cause}; everything is left as it is", hint=_way_back(operation), evidence=cause.evidence)
+
+
+def _way_back(operation: Operation) -> str:
+    """A command to paste: what was new has nothing to go back to."""
+    old = [step.workload for step in operation.steps if step.before is not None]
+    verb, names = ("rollback", old) if old else ("undeploy", [step.workload for step in operation.steps])
+    return f"kelvin-provision workloads {verb} {' '.join(f'-n {name}' for name in names)}"
 
 
 def undo(
@@ -126,15 +155,19 @@ def undo(
     """
     journal.set_phase(ledger, operation, Stage.UNDOING)
     old = {step.workload: objects_of(ledger, step.workload, step.before) for step in operation.steps}
+    # Nothing is enabled before the commit, so this still says what ran before.
+    stopped = {workload.name for workload in ledger.workloads() if workload.running and not workload.enabled}
     for step in reversed(operation.steps):
         progress(Started(step.workload, "undoing"))
         try:
             cluster.revert(step.workload, old[step.workload], lookup)
+            if step.workload in stopped:
+                cluster.stop(step.workload)
         except ProvisionError as error:
             raise UndoFailed(
                 f"{cause}; the way back could not be taken: {error}", hint=error.hint, evidence=(*_certain(operation, {}), *error.evidence)
             ) from error
-    waited = {name: objects for name, objects in old.items() if objects}
+    waited = {name: objects for name, objects in old.items() if objects and name not in stopped}
     health = cluster.wait(waited, patience, progress, lambda: False) if waited else {}
     well = all(found.phase is Phase.READY for found in health.values())
     outcome = "undone" if well else "undo failed"
@@ -174,15 +207,24 @@ def recover(
     if operation is None:
         return ()
     names = ", ".join(step.workload for step in operation.steps)
+    cause = f"interrupted {operation.kind} begun {operation.started}"
     match operation.phase:
+        case Stage.FINISHING if operation.kind in {Doing.START, Doing.STOP}:
+            failure = switch.carry_on(
+                operation, ledger=ledger, cluster=cluster(), lookup=lookup, patience=terms.forward, who=who, progress=progress
+            )
+            how = f"taken up again: {failure}" if failure else "finished"
+            said = f"an interrupted {operation.kind} of {names} was {how}"
         case Stage.FINISHING:
             finish(operation, ledger=ledger, cluster=cluster(), keep=terms.keep, who=who)
             said = f"an interrupted {operation.kind} of {names} was finished"
         case Stage.REMOVING:
             remove(operation, ledger=ledger, cluster=cluster(), who=who)
             said = f"an interrupted undeploy of {names} was finished"
+        case Stage.APPLYING if operation.care is Care.LEAVE:
+            leave(operation, Interrupted(cause), ledger=ledger, who=who)
+            said = f"an interrupted {operation.kind} of {names} was left as it is, as it was asked for"
         case _:
-            cause = f"interrupted {operation.kind} begun {operation.started}"
             undo(operation, cause, ledger=ledger, cluster=cluster(), lookup=lookup, patience=terms.back, who=who, progress=progress)
             said = f"an interrupted {operation.kind} of {names} was undone"
     progress(Note(said))

@@ -38,14 +38,19 @@ def run(ledger: Ledger, cluster: Callable[[], Cluster], names: Sequence[str], *,
     return transaction.remove(operation, ledger=ledger, cluster=cluster(), who=who)
 
 
-def run_staged(ledger: Ledger, names: Sequence[str], *, who: str) -> None:
+def run_staged(ledger: Ledger, cluster: Callable[[], Cluster], names: Sequence[str], *, who: str) -> None:
     """Forget staged revisions; what runs is not touched. Raises WorkloadUnknown, NothingStaged."""
     found = ledger.workloads(names)
     refuse_bare(found)
+    left = journal.left(ledger)
     for workload in found:
+        if workload.running is None and workload.name in left:
+            run(ledger, cluster, [workload.name], who=who)  # its apply was left as it is: nobody else would take that away
+            continue
         number = workload.staged.number if workload.staged else None
         ledger.drop_staged(workload.name)
-        journal.record(ledger, Entry(ledger.clock(), who, "undeploy --staged", workload.name, number, "done"))
+        version = workload.staged.spec.app_version if workload.staged else ""
+        journal.record(ledger, Entry(ledger.clock(), who, "undeploy --staged", workload.name, number, "done", version=version))
 
 
 def sweep(before: Sequence[ImageLock], ledger: Ledger, store: Store, runtime: Callable[[], Runtime]) -> int:

@@ -26,7 +26,10 @@ def words(*line):
         ([""], ["workloads", "agent", "config", "explain", "completion"]),
         (["co"], ["config", "completion"]),
         (["--"], ["--help", "--version"]),
-        (["workloads", ""], ["deploy", "apply", "list", "show", "wait", "undeploy", "logs"]),
+        (
+            ["workloads", ""],
+            ["deploy", "apply", "list", "show", "wait", "start", "stop", "rollback", "history", "undeploy", "logs"],
+        ),
         (["workloads", "-"], ["--help"]),
         (["workloads", "nonsense", ""], []),
         (["workloads", "list", "--st"], ["--staged", "--state", "--state-dir"]),

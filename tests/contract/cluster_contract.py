@@ -195,6 +195,46 @@ class ClusterContract:
         assert cluster.remove(name) == ()
         assert name not in cluster.observe()
 
+    # --- stopped -----------------------------------------------------------------------------------
+
+    def test_a_stopped_workload_is_kept_and_comes_back_as_it_was(self, bench, cluster, name):
+        objects = self.objects(bench, name, "one", revision=3)
+        self.bring_up(cluster, name, objects)
+        for _ in range(2):
+            cluster.stop(name)
+        seen = cluster.observe()[name]
+        assert (seen.observed, seen.revision, seen.warnings) == (Observed.STOPPED, 3, ())
+        assert bench.answer(name) is None
+        plan = cluster.plan({name: objects}, no_secrets)
+        assert plan.findings == ()
+        self.bring_up(cluster, name, objects)
+        assert bench.answer(name) == "one"
+        assert cluster.observe()[name].observed is Observed.RUNNING
+        assert cluster.plan({name: objects}, no_secrets).empty
+
+    def test_a_new_version_of_a_stopped_workload_comes_up(self, bench, cluster, name):
+        self.bring_up(cluster, name, self.objects(bench, name, "one"))
+        cluster.stop(name)
+        self.bring_up(cluster, name, self.objects(bench, name, "two", revision=2))
+        assert bench.answer(name) == "two"
+        assert cluster.observe()[name].observed is Observed.RUNNING
+
+    def test_what_was_stopped_before_a_failed_version_can_be_stopped_again(self, bench, cluster, name):
+        old, new = self.objects(bench, name, "one"), self.objects(bench, name, "dying", revision=2)
+        self.bring_up(cluster, name, old)
+        cluster.stop(name)
+        cluster.put(name, new, no_secrets)
+        assert cluster.wait({name: new}, PATIENCE, silent, never)[name].phase is Phase.FAILED
+        cluster.revert(name, old, no_secrets)
+        cluster.stop(name)
+        assert cluster.observe()[name].observed is Observed.STOPPED
+        self.bring_up(cluster, name, old)
+        assert bench.answer(name) == "one"
+
+    def test_stopping_what_is_not_there_is_fine(self, cluster):
+        cluster.stop("nobody-has-this-name")
+        assert "nobody-has-this-name" not in cluster.observe()
+
     # --- failing -----------------------------------------------------------------------------------
 
     @pytest.mark.parametrize("what", ["dying", "missing"])

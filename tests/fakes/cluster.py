@@ -50,6 +50,7 @@ class FakeCluster:
     serving    workload -> the image that answers: the old one until a wait has seen the new one up
     said       image or workload -> the lines of its log; `before_restart`: those of its earlier run
     news       set when something has changed: set it yourself after turning a knob
+    stopped    workloads that were stopped and not put since
     """
 
     type: str = "fake"
@@ -65,6 +66,7 @@ class FakeCluster:
     said: dict[str, list[str]] = field(default_factory=dict)
     before_restart: dict[str, list[str]] = field(default_factory=dict)
     news: threading.Event = field(default_factory=threading.Event)
+    stopped: set[str] = field(default_factory=set)
 
     def info(self) -> ClusterInfo:
         self._enter("info")
@@ -99,6 +101,7 @@ class FakeCluster:
         self._enter("put", workload)
         self.news.set()
         filled = {describe(item): (item, fill(item, lookup)) for item in objects}
+        self.stopped.discard(workload)
         for name, (item, full) in filled.items():
             self.live.setdefault(workload, {})[name] = item | {"filled": full}
 
@@ -133,10 +136,17 @@ class FakeCluster:
         self.news.set()
         filled = {describe(item): item | {"filled": fill(item, lookup)} for item in objects}
         self.live.pop(workload, None)
+        self.stopped.discard(workload)
         if filled:
             self.live[workload] = filled
         else:
             self.serving.pop(workload, None)
+
+    def stop(self, workload: str) -> None:
+        self._enter("stop", workload)
+        if workload in self.live:
+            self.stopped.add(workload)
+        self.serving.pop(workload, None)
 
     def evidence(self, workload: str) -> tuple[str, ...]:
         health = self._health(workload, ()) if workload in self.live else Health(Phase.READY)
@@ -146,8 +156,8 @@ class FakeCluster:
         self._enter("observe")
         seen = {}
         for workload, objects in self.live.items():
-            health = self._health(workload, ())
-            state = Observed.FAILED if health.phase is Phase.FAILED else Observed.RUNNING
+            health = Health(Phase.READY) if workload in self.stopped else self._health(workload, ())
+            state = Observed.STOPPED if workload in self.stopped else Observed.FAILED if health.phase is Phase.FAILED else Observed.RUNNING
             revision = max(int(item["metadata"]["annotations"][REVISION]) for item in objects.values())
             seen[workload] = Observation(state, (health.why,) if health.why else (), SEEN, revision)
         return seen
@@ -178,6 +188,7 @@ class FakeCluster:
         if workload in self.live:
             self.news.set()
         self.serving.pop(workload, None)
+        self.stopped.discard(workload)
         return tuple(self.live.pop(workload, {}))
 
     def changes(self, stop: Callable[[], bool]) -> Iterator[bool]:

@@ -153,6 +153,22 @@ def test_a_crash_loop_after_the_commit_is_seen(bench):
     assert health.why == "restarted 2 times; exit code 3"
 
 
+def test_a_version_that_restarts_for_ever_can_be_replaced_and_stopped(bench):
+    up(bench, render(bench))
+    bad, good = render(bench, "dying", 2), render(bench, "two", 3)
+    bench.cluster.put(NAME, bad, no_secrets)
+    bench.cluster.finish(NAME, bad)
+    bench.cluster.wait({NAME: bad}, Patience(timeout=20, settle=5, restarts=2), silent, never)
+    up(bench, good)
+    assert bench.answer(NAME) == "two"
+    assert policies(bench) == {"/motor-speed": ("unless-stopped", True), "/motor-speed-r2": ("no", False)}
+    bench.cluster.put(NAME, render(bench, "dying", 4), no_secrets)
+    bench.cluster.finish(NAME, render(bench, "dying", 4))
+    bench.cluster.wait({NAME: render(bench, "dying", 4)}, Patience(timeout=20, settle=5, restarts=2), silent, never)
+    bench.cluster.stop(NAME)
+    assert bench.cluster.observe()[NAME].observed is Observed.STOPPED
+
+
 # --- every field of `system` -----------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ from kelvin_provision.cluster.docker.cluster import DockerBox
 from kelvin_provision.cluster.protocol import Patience, Phase
 from kelvin_provision.events import silent
 from kelvin_provision.spec.workload import Port, System
+from kelvin_provision.status import Observed
 from tests.contract.cluster_contract import never, no_secrets, spec
 from tests.docker_bench import DockerBench, bench, docker_bench
 from tests.servers.dockerd import own_dockerd, why_not
@@ -201,3 +202,14 @@ def test_after_a_power_cut_after_the_commit_the_new_version_is_back_and_the_old_
     up(box(bench.client), new)
     client = cycle()
     assert stands(client) == {"/motor-speed": ("unless-stopped", True), "/motor-speed-r1": ("no", False)}
+
+
+def test_after_a_power_cut_what_was_stopped_stays_stopped(powered):
+    bench, cycle = powered
+    old, _ = both(bench)
+    box(bench.client).stop(NAME)
+    client = cycle()
+    assert stands(client) == {"/motor-speed": ("unless-stopped", False)}
+    assert box(client).observe()[NAME].observed is Observed.STOPPED
+    up(box(client), old)
+    assert stands(client) == {"/motor-speed": ("unless-stopped", True)}

@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +10,7 @@ from kelvin_provision.errors import Locked, PermissionRefused, StateDamaged, Sta
 from kelvin_provision.files.lock import exclusive, holder
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Entry, Phase, Step
+from kelvin_provision.ledger.model import Care, Entry, Phase, Step
 from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.words import Download, Method, ProbeKind, VolumeKind
@@ -56,7 +57,7 @@ def test_the_file_is_private_in_wal_mode_and_fully_synchronous(ledger):
     with ledger.reading() as db:
         assert db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
         assert db.execute("PRAGMA synchronous").fetchone()[0] == 2
-        assert db.execute("PRAGMA user_version").fetchone()[0] == 1
+        assert db.execute("PRAGMA user_version").fetchone()[0] == 2
 
 
 def test_a_spec_with_every_field_survives_the_ledger(ledger):
@@ -234,7 +235,7 @@ def test_a_newer_schema_is_refused_and_left_as_it_is(ledger):
     raw = sqlite3.connect(ledger.path)
     raw.execute("PRAGMA user_version = 7")
     raw.close()
-    with pytest.raises(StateTooNew, match="has schema 7, this program reads up to 1"):
+    with pytest.raises(StateTooNew, match="has schema 7, this program reads up to 2"):
         Ledger(ledger.path)
 
 
@@ -284,3 +285,120 @@ def test_a_read_only_ledger_is_a_matter_of_permission(tmp_path):
     with pytest.raises(PermissionRefused), speaking_sqlite(path):
         connection.execute("CREATE TABLE x (a)")
     connection.close()
+
+
+# --- ledgers of earlier versions ------------------------------------------------------------------
+
+
+@pytest.fixture
+def old(tmp_path):
+    """A file as the first schema wrote it."""
+    path = tmp_path / "ledger.db"
+    raw = sqlite3.connect(path)
+    raw.executescript((Path(__file__).parent / "ledgers" / "schema-1.sql").read_text("utf-8"))
+    raw.close()
+    with Ledger(path) as opened:
+        yield opened
+
+
+def test_a_ledger_of_the_first_schema_is_migrated_with_its_slots(old):
+    with old.reading() as db:
+        assert db.execute("PRAGMA user_version").fetchone()[0] == 2
+    pump, fan = old.workload("pump"), old.workload("fan")
+    assert (pump.running.number, pump.staged.number, fan.running.number, fan.staged) == (2, 3, 2, None)
+    assert pump.observation.observed is Observed.RUNNING
+    assert old.fact("cluster.type") == "docker"
+
+
+def test_a_migrated_ledger_knows_what_came_up_and_what_never_did(old):
+    assert [old.revision("pump", number).applied for number in (1, 2, 3)] == [1, 2, None]
+    assert [old.revision("fan", number).applied for number in (1, 2)] == [1, 4]
+    assert [revision.number for revision in old.kept("pump")] == [1]
+
+
+def test_a_migrated_history_is_still_whole_and_goes_on(old):
+    assert len(journal.history(old)) == 9
+    assert journal.broken_link(old) is None
+    journal.record(old, Entry("t", "anna", "stop", "pump", 2, "done"))
+    assert journal.broken_link(old) is None
+    last = journal.history(old, "pump")[-1]
+    assert (last.version, last.digest) == ("2.0.0", "sha256:" + "1" * 64)
+
+
+def test_an_operation_that_was_under_way_before_the_migration_is_still_to_be_finished(old):
+    operation = journal.unfinished(old)
+    assert (operation.kind, operation.phase, operation.care) == (Doing.APPLY, Phase.FINISHING, Care.BACK)
+    journal.end(old, operation, [], keep=2)
+    assert [revision.number for revision in old.kept("fan")] == [1]
+
+
+# --- what is kept ---------------------------------------------------------------------------------
+
+
+def go_back(ledger, number, name="docs-demo", keep=2):
+    step = Step(name, ledger.workload(name).running.number, number)
+    operation = journal.begin(ledger, Doing.ROLLBACK, Phase.APPLYING, [step])
+    journal.commit(ledger, operation)
+    journal.end(ledger, operation, [], keep=keep)
+
+
+def kept(ledger, name="docs-demo"):
+    return [revision.number for revision in ledger.kept(name)]
+
+
+def kept_after(ledger, versions, keep=2):
+    for version in versions:
+        (revision,) = ledger.accept([spec(version=version)], "batch")
+        ledger.set_objects(revision, [{"kind": "Deployment"}])
+        before = ledger.workload("docs-demo").running
+        step = Step("docs-demo", before.number if before else None, revision.number)
+        operation = journal.begin(ledger, Doing.APPLY, Phase.APPLYING, [step])
+        journal.commit(ledger, operation)
+        journal.end(ledger, operation, [], keep=keep)
+    return kept(ledger)
+
+
+def test_going_back_keeps_what_it_came_from_so_that_one_can_go_forward_again(ledger):
+    assert kept_after(ledger, ["1.0.0", "2.0.0", "3.0.0"]) == [2, 1]
+    go_back(ledger, 1)
+    assert kept(ledger) == [3, 2]
+
+
+def test_what_ran_last_is_kept_rather_than_what_has_the_higher_number(ledger):
+    kept_after(ledger, ["1.0.0", "2.0.0", "3.0.0"], keep=1)
+    go_back(ledger, 2, keep=1)
+    assert kept(ledger) == [3]
+    assert kept_after(ledger, ["4.0.0"], keep=1) == [2]
+
+
+def test_going_back_leaves_the_staged_revision_alone(ledger):
+    kept_after(ledger, ["1.0.0", "2.0.0"])
+    ledger.accept([spec(version="3.0.0")], "three")
+    go_back(ledger, 1, keep=0)
+    found = ledger.workload("docs-demo")
+    assert (found.running.number, found.staged.number, kept(ledger)) == (1, 3, [])
+
+
+def test_a_revision_that_never_came_up_is_not_kept_when_it_was_replaced_during_its_apply(ledger):
+    kept_after(ledger, ["1.0.0"])
+    (second,) = ledger.accept([spec(version="2.0.0")], "two")
+    ledger.set_objects(second, [{"kind": "Deployment"}])
+    operation = journal.begin(ledger, Doing.APPLY, Phase.APPLYING, [Step("docs-demo", 1, 2)])
+    ledger.accept([spec(version="3.0.0")], "three")
+    journal.end(ledger, operation, [])
+    assert kept(ledger) == []
+    assert kept_after(ledger, ["4.0.0"]) == [1]
+    with pytest.raises(WorkloadUnknown):
+        ledger.revision("docs-demo", 2)
+
+
+def test_a_line_of_the_history_notes_the_digest_while_it_is_known(ledger):
+    (revision,) = ledger.accept([spec()], "batch")
+    ledger.set_locks(revision, [LOCK])
+    operation = journal.begin(ledger, Doing.UNDEPLOY, Phase.REMOVING, [Step("docs-demo", 1, None)])
+    journal.end_undeploy(ledger, operation, [Entry("t", "anna", "undeploy", "docs-demo", 1, "done")])
+    (entry,) = journal.history(ledger)
+    assert (entry.version, entry.digest) == ("1.0.0", "sha256:" + "1" * 64)
+    with ledger.writing() as db:
+        db.execute("UPDATE history SET digest = 'sha256:other'")
+    assert journal.broken_link(ledger) == 1

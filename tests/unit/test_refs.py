@@ -1,6 +1,7 @@
 """References as people write them, platforms as images name them."""
 
-import platform as host
+import os
+from types import SimpleNamespace
 
 import pytest
 
@@ -124,5 +125,5 @@ def test_an_image_runs_on_its_own_platform_and_on_a_newer_variant(node, image, r
     ],
 )
 def test_the_kernel_says_what_this_host_is(machine, expected, monkeypatch):
-    monkeypatch.setattr(host, "machine", lambda: machine)
+    monkeypatch.setattr(os, "uname", lambda: SimpleNamespace(machine=machine))
     assert str(Platform.of_this_host()) == expected

@@ -30,7 +30,8 @@ SITUATIONS = [
 def expected(now: Situation) -> State:
     """The table of DESIGN section 5, written down a second time and in another way."""
     if now.doing is not None:
-        return {"apply": State.DEPLOYING, "start": State.STARTING, "stop": State.STOPPING, "undeploy": State.STOPPING}[now.doing.value]
+        words = {"apply": "deploying", "rollback": "deploying", "start": "starting", "stop": "stopping", "undeploy": "stopping"}
+        return State(words[now.doing.value])
     if now.running and now.observation is not None and now.observation.reachable is False:
         return State.UNREACHABLE
     instant = now.staged is not None and now.staged.method is not Method.STAGED

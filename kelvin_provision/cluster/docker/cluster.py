@@ -189,6 +189,10 @@ class DockerBox:
         self._moves.run_for_good(Live.of(self._engine.inspect(old.id)), others)
         self._moves.keep_one(others, below=old.revision)
 
+    def stop(self, workload: str) -> None:
+        """A container that the engine would bring back, and yet is down, was stopped: nothing else has to be remembered."""
+        self._moves.halt(self._moves.live(workload))
+
     def evidence(self, workload: str) -> tuple[str, ...]:
         """Of the newest container: how it ended, then its last lines."""
         try:

@@ -62,8 +62,23 @@ class Moves:
         for old in live:
             if old.serving:
                 self._free(old.resting_name, (one for one in live if one.id not in {old.id, new.id}))
-                self._engine.rename(old.id, old.resting_name)
+                self._step_back(old)
         self._engine.rename(new.id, new.workload)
+
+    def _step_back(self, old: Live) -> None:
+        """An engine cannot rename a container that waits for its next restart: it looks for the network of one that runs.
+
+        So that one is stopped first; after a power cut it is as it was.
+        """
+        try:
+            self._engine.rename(old.id, old.resting_name)
+        except ClusterRefused:
+            found = self._engine.inspect(old.id)
+            if not found["State"].get("Restarting") and not found.get("RestartCount"):
+                raise
+            self._engine.policy(old.id, RETURNS)
+            self._engine.stop(old.id, self._grace)
+            self._engine.rename(old.id, old.resting_name)
 
     def run_for_good(self, new: Live, others: Sequence[Live]) -> None:
         """Old ones lose their restart policy before the new one gets it: a power cut in between brings back too few, never two."""
@@ -74,7 +89,17 @@ class Moves:
             if old.running:
                 self._engine.stop(old.id, self._grace)
         if not new.running:
-            self._engine.start(new.id)
+            self.start(new.id)
+
+    def halt(self, live: Iterable[Live]) -> None:
+        """Stop them all. The one that answers keeps `unless-stopped`, by which the engine itself leaves it down after a power cut."""
+        for one in live:
+            if one.serving and one.policy != RUNS:
+                self._engine.policy(one.id, RUNS)
+            elif not one.serving:
+                self._rest([one])
+            if one.running:
+                self._engine.stop(one.id, self._grace)
 
     def step_aside(self, others: Sequence[Live], container: Object) -> None:
         """Stop, for good, what cannot run beside `container`."""

@@ -98,7 +98,7 @@ def _observed_running(main: Live, now: datetime) -> tuple[Observed, tuple[str, .
     if not main.serving:
         return Observed.DEPLOYING, ()
     restarts = main.inspect.get("RestartCount", 0)
-    if restarts and 0 <= (now - main.started).total_seconds() < FRESH:
+    if restarts and abs((now - main.started).total_seconds()) < FRESH:  # it may have been started since `now`
         return Observed.STARTING, (f"restarted {restarts} times",)
     return Observed.RUNNING, ()
 

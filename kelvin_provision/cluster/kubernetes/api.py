@@ -107,6 +107,11 @@ class Api:
         path = self._path(api_version, kind, namespace, name)
         return self._json("patch", path, asked, body=sent, content_type="application/apply-patch+yaml")
 
+    def patch(self, value: Object, namespace: str) -> None:
+        """Merge these fields into an object that is there; None takes one away. Under our name, but not owned by our applies."""
+        path = self._path(value["apiVersion"], value["kind"], namespace, value["metadata"]["name"])
+        self._json("patch", path, _query(fieldManager=MANAGER), body=value, content_type="application/merge-patch+json")
+
     def create(self, value: Object, namespace: str, *, dry_run: bool = False) -> Object:
         """A new object."""
         path = self._path(value["apiVersion"], value["kind"], namespace)

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kelvin_provision.cluster.kubernetes import diff, evidence, inventory, logs, observation, planning, render, waiting
+from kelvin_provision.cluster.kubernetes import diff, evidence, inventory, logs, observation, planning, render, stopping, waiting
 from kelvin_provision.cluster.kubernetes.answers import Refused
 from kelvin_provision.cluster.kubernetes.api import Api
 from kelvin_provision.cluster.kubernetes.changes import changes
@@ -131,6 +131,8 @@ class Kubernetes:
         if not diff.owned_by(live, workload):
             raise Refused("not-ours", planning.foreign(item, live))
         self._api.apply(item, self._namespace, force=live is not None)
+        if live is not None:
+            stopping.wake(self._api, self._namespace, item, live)
 
     def _at_home(self, change: Callable[[], None]) -> None:
         """In our namespace, which is made when it turns out to be missing."""
@@ -185,6 +187,11 @@ class Kubernetes:
             kinds = {reference.get("kind") for reference in pod["metadata"].get("ownerReferences") or ()}
             if "StatefulSet" in kinds and template_hash(pod) not in templates and not ready(pod):
                 self._delete(pod)
+
+    def stop(self, workload: str) -> None:
+        """See protocol.Cluster.stop. Waits until the last pod is gone, a minute at most."""
+        with self._own_words(workload):
+            stopping.stop(self._api, self._namespace, workload, patience=GOING)
 
     # --- looking and taking away -------------------------------------------------------------------
 

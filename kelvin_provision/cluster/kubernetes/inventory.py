@@ -6,12 +6,13 @@ kind is made, so that nothing is ever left behind because its kind was forgotten
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from kelvin_provision.cluster.kubernetes.answers import Refused
 from kelvin_provision.cluster.kubernetes.api import Api
 from kelvin_provision.cluster.kubernetes.objects import CLUSTER_SCOPED, Key, owner, rank
-from kelvin_provision.cluster.protocol import MANAGER, OWNER
+from kelvin_provision.cluster.protocol import MANAGER, OWNER, STOPPED
 from kelvin_provision.spec.workload import Object
 
 RENDERED = (
@@ -54,10 +55,22 @@ def remember(api: Api, namespace: str, workload: str, objects: Sequence[Object])
         return
     known = _record(api, namespace, workload)
     wanted = (kinds | set(remembered(api, namespace, workload))) - set(RENDERED)
-    lines = "\n".join(f"{version} {kind}" for version, kind in sorted(wanted))
-    metadata = {"name": record_name(workload), "namespace": namespace, "labels": {OWNER: workload, "app.kubernetes.io/managed-by": MANAGER}}
-    record = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"kinds": lines}}
-    api.apply(record, namespace, force=known is not None)
+    api.apply(_new_record(namespace, workload, wanted), namespace, force=known is not None)
+
+
+def _new_record(namespace: str, workload: str, kinds: Iterable[tuple[str, str]], notes: Mapping[str, str] | None = None) -> Object:
+    lines = "\n".join(f"{version} {kind}" for version, kind in sorted(kinds))
+    metadata: dict[str, Any] = {"name": record_name(workload), "namespace": namespace}
+    metadata["labels"] = {OWNER: workload, "app.kubernetes.io/managed-by": MANAGER}
+    if notes:
+        metadata["annotations"] = dict(notes)
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"kinds": lines}}
+
+
+def remember_stopped(api: Api, namespace: str, workload: str, gone: Sequence[str]) -> None:
+    """Say on the record that these were taken away by a stop; the next `remember` takes the note off again."""
+    record = _new_record(namespace, workload, remembered(api, namespace, workload), {STOPPED: ", ".join(gone)})
+    api.apply(record, namespace, force=_record(api, namespace, workload) is not None)
 
 
 def forget(api: Api, namespace: str, workload: str) -> None:

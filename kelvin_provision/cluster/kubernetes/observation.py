@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from kelvin_provision.cluster.kubernetes.objects import owner, revision_of, template_hash
 from kelvin_provision.cluster.kubernetes.readiness import condition, health, words
 from kelvin_provision.cluster.kubernetes.troubles import Trouble, fresh, ready, refusals, statuses, troubles
-from kelvin_provision.cluster.protocol import Patience, Phase
+from kelvin_provision.cluster.protocol import STOPPED, Patience, Phase
 from kelvin_provision.spec.workload import Object
 from kelvin_provision.status import Observation, Observed
 
@@ -34,11 +34,22 @@ def observed(objects: Sequence[Object], pods: Sequence[Object], events: Sequence
     revisions = [number for item in objects or pods if (number := revision_of(item)) is not None]
     state = _together([_state(item, pods, events) for item in runners])
     if not runners:
-        state = Observed.RUNNING if objects else Observed.STOPPING
+        state = _without_runners(objects, pods)
     warnings = tuple(dict.fromkeys([*_waiting_words(pods), *_condition_words(runners), *_trouble_words(runners, pods, events)]))
     if state is Observed.RUNNING or state is Observed.STOPPED:
         warnings = ()
     return Observation(state, warnings, seen, max(revisions, default=None))
+
+
+def _without_runners(objects: Sequence[Object], pods: Sequence[Object]) -> Observed:
+    if any(STOPPED in (item["metadata"].get("annotations") or {}) for item in objects):
+        return Observed.STOPPING if any(alive(pod) for pod in pods) else Observed.STOPPED
+    return Observed.RUNNING if objects else Observed.STOPPING
+
+
+def alive(pod: Object) -> bool:
+    """A pod that was evicted or has ended stays to be looked at, but nothing of it runs."""
+    return (pod.get("status") or {}).get("phase") not in {"Succeeded", "Failed"}
 
 
 def _together(states: Sequence[Observed]) -> Observed:
@@ -53,7 +64,7 @@ def _state(item: Object, pods: Sequence[Object], events: Sequence[Object]) -> Ob
     if item["metadata"].get("deletionTimestamp"):
         return Observed.STOPPING
     if item.get("kind") in SCALED and (item.get("spec") or {}).get("replicas", 1) == 0:
-        return Observed.STOPPING if pods else Observed.STOPPED
+        return Observed.STOPPING if any(alive(pod) for pod in pods) else Observed.STOPPED
     found = health(item)
     if found.phase is Phase.READY:
         return Observed.RUNNING

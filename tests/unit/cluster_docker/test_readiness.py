@@ -51,6 +51,7 @@ def test_readiness(live, probed, up, restarts, health):
         (says(), Observed.RUNNING, ()),
         (says("motor-r2"), Observed.DEPLOYING, ()),
         (says(restarts=3, StartedAt="2026-11-23T03:59:58Z"), Observed.STARTING, ("restarted 3 times",)),
+        (says(restarts=3, StartedAt="2026-11-23T04:00:01Z"), Observed.STARTING, ("restarted 3 times",)),
         (says(restarts=3), Observed.RUNNING, ()),
         (says(Status="restarting", ExitCode=1), Observed.FAILED, ("restarting: exit code 1",)),
         (says(Status="removing"), Observed.STOPPING, ()),

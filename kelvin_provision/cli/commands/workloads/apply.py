@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kelvin_provision.cli.complete import workload_names
+from kelvin_provision.cli.patience import Back, Timeout, flags, patient
 from kelvin_provision.cli.session import Session
 from kelvin_provision.errors import UsageRefused
 from kelvin_provision.report import Item, Report
@@ -17,10 +18,8 @@ if TYPE_CHECKING:
     from kelvin_provision.ops.apply import Prepared
 
 _NAME = typer.Option("-n", "--name", metavar="NAME", help="The workload; may be repeated.", autocompletion=workload_names)
-_TIMEOUT = typer.Option("--timeout", metavar="SECONDS", min=0, help="How long they may take to run; apply.timeout unless told.")
-_BACK = typer.Option(
-    "--rollback-timeout", metavar="SECONDS", min=0, help="How long the way back may take; apply.rollback_timeout unless told."
-)
+_LEAVE = typer.Option("--no-rollback", help="Should one not come up, leave all as they are, to be looked at.")
+_BLIND = typer.Option("--no-wait", help="Do not wait. Nobody sees whether they come up, and nothing goes back by itself.")
 
 
 def command(
@@ -28,30 +27,51 @@ def command(
     *,
     name: Annotated[list[str] | None, _NAME] = None,
     every: Annotated[bool, typer.Option("--all", help="Everything that is staged.")] = False,
-    timeout: Annotated[float | None, _TIMEOUT] = None,
-    rollback_timeout: Annotated[float | None, _BACK] = None,
+    timeout: Timeout = None,
+    rollback_timeout: Back = None,
+    no_rollback: Annotated[bool, _LEAVE] = False,
+    no_wait: Annotated[bool, _BLIND] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change and touch nothing.")] = False,
 ) -> Report:
     """Apply staged workloads, all or none, and wait until they run.
 
     It needs no internet. When one of them does not come up, all go back to what ran before.
+
+    --no-rollback: what failed stays on the cluster beside or in place of the old version, and stays staged;
+    `workloads rollback` then goes back to what ran before.
+
+    --no-wait: the new version counts as running at once, unseen. What is lost: evidence, the way back by itself, and on Docker
+    the check before clients are handed over. One that never comes up shows as failed in `list`; `workloads rollback` goes back.
     """
+    if no_rollback and no_wait:
+        raise UsageRefused("--no-wait sees no failure that --no-rollback could leave as it is: give one of them")
     if bool(name) == every:
         raise UsageRefused("say which workloads: --name NAME, or --all", hint="kelvin-provision workloads list --staged")
-    return apply(session, name or None, timeout=timeout, rollback_timeout=rollback_timeout, dry_run=dry_run)
+    asked = Asked(timeout, rollback_timeout, leave=no_rollback, blind=no_wait, dry_run=dry_run)
+    return apply(session, name or None, asked)
 
 
-def apply(session: Session, names: list[str] | None, *, timeout: float | None, rollback_timeout: float | None, dry_run: bool) -> Report:
+@dataclass(frozen=True)
+class Asked:
+    """How to apply."""
+
+    timeout: float | None = None
+    rollback_timeout: float | None = None
+    leave: bool = False
+    blind: bool = False
+    dry_run: bool = False
+
+
+def apply(session: Session, names: list[str] | None, asked: Asked) -> Report:
     """Choose, plan, then one transaction under the operator lock. `names` is None for everything staged."""
     from kelvin_provision.cli.box import node_of, settings_of, signals_noted
     from kelvin_provision.cli.progress import choose
+    from kelvin_provision.ledger.model import Care
     from kelvin_provision.ops import apply as ops
 
-    settings = settings_of(session)
-    limits = settings.apply
-    patience = replace(limits, timeout=timeout or limits.timeout, rollback_timeout=rollback_timeout or limits.rollback_timeout)
-    settings = replace(settings, apply=patience)
-    said = f"workloads apply {' '.join(f'-n {name}' for name in names) if names else '--all'}"
+    settings = patient(settings_of(session), asked.timeout, asked.rollback_timeout)
+    care = Care.LEAVE if asked.leave else Care.BLIND if asked.blind else Care.BACK
+    said = f"workloads apply {flags(names) if names else '--all'}"
     with choose(session) as progress, node_of(session, progress=progress, settings=settings) as node, signals_noted() as stop:
         ops.refuse_unready(ops.choose(node.ledger, names or (), everything=not names), node.store)
         with node.changing(said):
@@ -60,10 +80,11 @@ def apply(session: Session, names: list[str] | None, *, timeout: float | None, r
             if not found:
                 return Report("workloads apply")
             ops.refuse_unready(found, node.store)
-            if dry_run:
+            if asked.dry_run:
                 return _planned(node.prepare(found))
-            done = node.apply(found, who=node.who, stop=stop)
-    items = tuple(Item("workload", workload.name, "running", _from_to(workload)) for workload in found)
+            done = node.apply(found, who=node.who, stop=stop, care=care)
+    outcome, more = ("applied", "; nobody has waited for it") if asked.blind else ("running", "")
+    items = tuple(Item("workload", workload.name, outcome, f"{_from_to(workload)}{more}") for workload in found)
     return Report("workloads apply", items, warnings=done.plan.notes)
 
 

@@ -47,7 +47,7 @@ def undeploy(session: Session, names: list[str], *, staged: bool, yes: bool) -> 
         with node.changing(f"workloads undeploy {' '.join(f'-n {name}' for name in names)}"):
             before = node.ledger.kept_locks()
             if staged:
-                ops.run_staged(node.ledger, names, who=node.who)
+                ops.run_staged(node.ledger, lambda: node.cluster, names, who=node.who)
                 gone: dict[str, tuple[str, ...]] = {}
             else:
                 gone = ops.run(node.ledger, lambda: node.cluster, names, who=node.who)

@@ -1,0 +1,72 @@
+"""Go back to the version that ran before, or to a kept one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kelvin_provision.cli.complete import workload_names
+from kelvin_provision.cli.patience import Back, Timeout, flags, patient
+from kelvin_provision.cli.session import Session
+from kelvin_provision.report import Item, Report
+
+if TYPE_CHECKING:
+    from kelvin_provision.ops.apply import Prepared, Target
+    from kelvin_provision.ops.rollback import Choice
+
+_NAME = typer.Option("-n", "--name", metavar="NAME", help="The workload; may be repeated.", autocompletion=workload_names)
+_TO = typer.Option("--to", metavar="REVISION", min=1, help="The revision to go to; the earlier one that ran last unless told.")
+
+
+def command(
+    session: Session,
+    *,
+    name: Annotated[list[str], _NAME],
+    to: Annotated[int | None, _TO] = None,
+    timeout: Timeout = None,
+    rollback_timeout: Back = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change and touch nothing.")] = False,
+) -> Report:
+    """Go back to the version that ran before, or to a kept one.
+
+    It needs no internet: objects and images of the last versions are kept (keep_revisions). Several go back as one transaction.
+    The version that it comes from is kept, too, and what is staged stays staged. Revisions: kelvin-provision workloads history.
+    """
+    return rollback(session, name, to=to, timeout=timeout, back=rollback_timeout, dry_run=dry_run)
+
+
+def rollback(session: Session, names: list[str], *, to: int | None, timeout: float | None, back: float | None, dry_run: bool) -> Report:
+    """Choose, plan, then one transaction under the operator lock."""
+    from kelvin_provision.cli.box import node_of, settings_of, signals_noted
+    from kelvin_provision.cli.progress import choose
+    from kelvin_provision.ops import rollback as ops
+
+    settings = patient(settings_of(session), timeout, back)
+    with choose(session) as progress, node_of(session, progress=progress, settings=settings) as node, signals_noted() as stop:
+        ops.choose(node.ledger, names, to)
+        with node.changing(f"workloads rollback {flags(names)}"):
+            choice = ops.choose(node.ledger, names, to)  # anew: a recovery may have moved something
+            if not choice.targets:
+                return Report("workloads rollback", _items(choice, "running"))
+            if dry_run:
+                return _planned(choice, node.tools.examine(choice.targets))
+            done = ops.run(node.tools, choice, stop)
+    return Report("workloads rollback", _items(choice, "running"), warnings=(*choice.notes, *done.plan.notes))
+
+
+def _items(choice: Choice, outcome: str) -> tuple[Item, ...]:
+    stay = (Item("workload", found.name, "unchanged", f"it runs revision {found.shown.number} already") for found in choice.runs)
+    return (*(Item("workload", target.workload.name, outcome, _from_to(target)) for target in choice.targets), *stay)
+
+
+def _from_to(target: Target) -> str:
+    new, old = target.revision, target.workload.running
+    before = f", before {old.spec.app_version} (revision {old.number})" if old and old.number != new.number else ""
+    return f"{new.spec.app_name} {new.spec.app_version} (revision {new.number}){before}"
+
+
+def _planned(choice: Choice, ready: Prepared) -> Report:
+    changes = [change for change in ready.plan.changes if change.op.value != "keep"]
+    items = tuple(Item("change", f"{change.workload}: {change.object}", change.op.value, change.why) for change in changes)
+    return Report("workloads rollback --dry-run", items, warnings=(*choice.notes, *ready.plan.notes))

@@ -1,0 +1,202 @@
+"""A workload's whole life by the command line, on a real engine and on a real Kubernetes, with the registry gone after staging."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+
+import pytest
+
+from kelvin_provision.cluster.kubernetes.api import Api
+from tests.images import push
+from tests.servers.dockerd import own_dockerd, why_not
+from tests.servers.kubernetes import containerd_socket, fresh_namespace, kubeconfig, program, server
+from tests.servers.registry import docker_registry
+
+pytestmark = pytest.mark.timeout(300)
+NAME = "life-motor-speed"
+COMMAND = [sys.executable, "-m", "kelvin_provision"]
+
+
+class Box:
+    """The program as a process of its own, on one state folder."""
+
+    def __init__(self, folder, environment):
+        self.folder = folder
+        self.environment = environment
+
+    def say(self, *words, code=0):
+        done = subprocess.run([*COMMAND, *words, "--json"], env=self.environment, capture_output=True, text=True, check=False, timeout=120)
+        assert done.returncode == code, "\n".join((" ".join(words), done.stdout, done.stderr))
+        return json.loads(done.stdout)
+
+    def killed(self, *words, until):
+        """Start a command and `kill -9` it as soon as the journal says that it is at work."""
+        child = subprocess.Popen([*COMMAND, *words], env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and child.poll() is None and self.state() != until:
+            time.sleep(0.02)
+        child.send_signal(signal.SIGKILL)
+        assert child.wait() == -signal.SIGKILL, "it had ended by itself"
+        assert self.state() == until
+
+    def stage(self, version):
+        payload = {"spec_version": "5.0.0", "type": "docker", "name": "life", "title": "L", "description": "d", "version": version}
+        body = {"name": NAME, "title": "Life", "app_name": "life", "app_version": version, "payload": payload}
+        path = self.folder / f"{version}.json"
+        path.write_text(json.dumps(body | {"staged": True, "instantly_apply": False}))
+        self.say("workloads", "deploy", "-f", str(path), "--wait")
+
+    def apply(self, *more, code=0):
+        return self.say("workloads", "apply", "-n", NAME, *more, code=code)
+
+    def seen(self, *more):
+        (item,) = self.say("workloads", "list", *more)["data"]
+        return item
+
+    def state(self, *more):
+        return self.seen(*more)["status"]["state"]
+
+    def now(self):
+        found = self.seen("--live")
+        return found["app_version"], found["status"]["state"]
+
+    def close(self):
+        agent = self.say("agent", "status")["agent"]
+        subprocess.run([*COMMAND, "workloads", "undeploy", "-n", NAME, "--yes"], env=self.environment, capture_output=True, check=False)
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline and self.say("agent", "status")["agent"]["alive"]:
+            time.sleep(0.2)
+        if self.say("agent", "status")["agent"]["alive"]:
+            os.kill(agent["pid"], signal.SIGTERM)
+
+
+def docker_here(folder, stack):
+    if why_not():
+        pytest.skip(why_not())
+    (folder / "docker").mkdir()
+    engine = stack.enter_context(own_dockerd(folder / "docker"))
+    return {"DOCKER_HOST": engine.url, "KELVIN_PROVISION_CLUSTER__TYPE": "docker"}
+
+
+def kubernetes_here(folder, stack):
+    namespace = fresh_namespace()
+    api = Api(kubeconfig=kubeconfig(), context=None, cache=folder)
+    stack.callback(lambda: api.delete("v1", "Namespace", namespace, None))
+    return {
+        "KUBECONFIG": str(kubeconfig()),
+        "KELVIN_PROVISION_CLUSTER__TYPE": "kubernetes",
+        "KELVIN_PROVISION_CLUSTER__NAMESPACE": namespace,
+        "KELVIN_PROVISION_RUNTIME__TYPE": "containerd",
+        "KELVIN_PROVISION_RUNTIME__ADDRESS": containerd_socket(),
+    }
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(docker_here, id="docker", marks=[pytest.mark.docker, pytest.mark.registry]),
+        pytest.param(kubernetes_here, id="kubernetes", marks=[pytest.mark.kubernetes, pytest.mark.registry]),
+    ],
+)
+def box(request, tmp_path_factory):
+    """Versions 1 and 2 ran, 2 runs; 3 dies after a second and is staged; the registry is gone."""
+    folder = tmp_path_factory.mktemp("life")
+    with ExitStack() as stack:
+        cluster = request.param(folder, stack)
+        registry = stack.enter_context(ExitStack())
+        host = registry.enter_context(docker_registry(folder / "registry"))
+        for version, image in (("1.0.0", server("one")), ("2.0.0", server("two")), ("3.0.0", program("sleep 0.7; exit 3"))):
+            push(host, "life", version, image)
+        found = Box(
+            folder,
+            {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
+            | cluster
+            | {
+                "KELVIN_PROVISION_STATE_DIR": str(folder / "state"),
+                "KELVIN_PROVISION_SITE_CONFIG": str(folder / "no-site-file.yaml"),
+                "KELVIN_PROVISION_REGISTRY": host,
+                "KELVIN_PROVISION_APPLY__SETTLE": "3",
+            },
+        )
+        stack.callback(found.close)
+        for version in ("1.0.0", "2.0.0"):
+            found.stage(version)
+            found.apply()
+        found.stage("3.0.0")
+        registry.close()
+        yield found
+
+
+def test_there_and_back_offline(box):
+    assert box.now() == ("2.0.0", "running")
+    (item,) = box.say("workloads", "rollback", "-n", NAME)["items"]
+    assert (item["outcome"], item["detail"]) == ("running", "life 1.0.0 (revision 1), before 2.0.0 (revision 2)")
+    assert box.now() == ("1.0.0", "running")
+    box.say("workloads", "rollback", "-n", NAME, "--to", "2")
+    assert box.now() == ("2.0.0", "running")
+    assert box.seen()["staged"]["app_version"] == "3.0.0"
+
+
+def test_stopped_and_started(box):
+    box.say("workloads", "stop", "-n", NAME, "--yes")
+    assert box.now() == ("2.0.0", "stopped")
+    assert box.say("workloads", "stop", "-n", NAME, "--yes")["items"][0]["outcome"] == "unchanged"
+    box.say("workloads", "start", "-n", NAME)
+    assert box.now() == ("2.0.0", "running")
+    assert box.say("workloads", "start", "-n", NAME)["items"][0]["outcome"] == "unchanged"
+
+
+def test_a_stopped_workload_whose_next_version_dies_is_stopped_again(box):
+    box.say("workloads", "stop", "-n", NAME, "--yes")
+    assert box.apply(code=1)["error"]["code"] == "apply-failed"
+    assert box.now() == ("2.0.0", "stopped")
+    box.say("workloads", "start", "-n", NAME)
+    assert box.now() == ("2.0.0", "running")
+
+
+def test_what_dies_is_left_when_that_is_asked_for_and_rollback_takes_it_back(box):
+    error = box.apply("--no-rollback", code=1)["error"]
+    assert (error["code"], error["hint"]) == ("apply-left", f"kelvin-provision workloads rollback -n {NAME}")
+    assert error["evidence"]
+    box.say("workloads", "rollback", "-n", NAME)
+    assert box.now() == ("2.0.0", "running")
+    assert box.seen()["staged"]["app_version"] == "3.0.0"
+
+
+def test_a_start_and_a_stop_that_were_killed_are_finished_by_the_next_command(box):
+    box.killed("workloads", "stop", "-n", NAME, "--yes", until="stopping")
+    assert box.say("workloads", "stop", "-n", NAME, "--yes")["items"][0]["outcome"] == "unchanged"
+    assert box.now() == ("2.0.0", "stopped")
+    box.killed("workloads", "start", "-n", NAME, until="starting")
+    assert box.say("workloads", "start", "-n", NAME)["items"][0]["outcome"] == "unchanged"
+    assert box.now() == ("2.0.0", "running")
+
+
+def test_a_rollback_that_was_killed_is_undone_by_the_next_command(box):
+    box.killed("workloads", "rollback", "-n", NAME, "--to", "1", until="deploying")
+    box.say("workloads", "rollback", "-n", NAME, "--to", "2")
+    assert box.now() == ("2.0.0", "running")
+
+
+def test_what_nobody_waits_for_shows_as_failed_and_can_be_gone_back_from(box):
+    (item,) = box.apply("--no-wait")["items"]
+    assert (item["outcome"], item["detail"]) == ("applied", "life 3.0.0, before 2.0.0; nobody has waited for it")
+    deadline = time.monotonic() + 60
+    while box.now() != ("3.0.0", "failed") and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert box.now()[0] == "3.0.0"
+    box.say("workloads", "rollback", "-n", NAME)
+    assert box.now() == ("2.0.0", "running")
+
+
+def test_the_history_has_all_of_it_and_is_whole(box):
+    document = box.say("workloads", "history", "-n", NAME, "--verify")
+    done = [(entry["action"], entry["revision"], entry["outcome"]) for entry in document["entries"]]
+    assert document["verified"]["lines"] == len(done)
+    assert {("deploy", 3, "accepted"), ("apply", 3, "undone"), ("apply", 3, "failed, left as it is")} < set(done)
+    assert {("apply", 3, "done, not waited for"), ("rollback", 2, "done"), ("stop", 2, "done"), ("start", 2, "done")} < set(done)
+    assert {entry["digest"][:7] for entry in document["entries"] if entry["action"] != "deploy"} == {"sha256:"}
