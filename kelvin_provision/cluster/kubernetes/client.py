@@ -87,10 +87,11 @@ class Client:
                 time.sleep(delay)
             return once()
 
-    def stream(self, path: str, query: Query, *, seconds: float) -> Watch:
+    def stream(self, path: str, query: Query, *, seconds: float, accept: str = "application/json") -> Watch:
         """An answer that goes on for so many seconds."""
         with self.speaking():
-            sent = {"query_params": list(query), "_request_timeout": (CONNECT, seconds + READ)}
+            headers = {"Accept": accept}
+            sent = {"query_params": list(query), "header_params": headers, "_request_timeout": (CONNECT, seconds + READ)}
             return Watch(self, self._connection().request("get", path, serialize=False, **sent))
 
     @contextmanager
