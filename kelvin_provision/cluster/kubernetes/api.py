@@ -70,7 +70,8 @@ class Api:
             container=container, timestamps="true", tailLines="" if tail is None else str(tail), sinceTime=since,
             previous="true" if previous else "", follow="true" if follow else "",
         )  # fmt: skip
-        return self._client.stream(f"{self._path('v1', 'Pod', namespace, pod)}/log", asked, seconds=WATCH if follow else 0)
+        path = f"{self._path('v1', 'Pod', namespace, pod)}/log"
+        return self._client.stream(path, asked, seconds=WATCH if follow else 0, accept="*/*")
 
     def namespaced(self, api_version: str, kind: str) -> bool:
         """Whether objects of the kind live in a namespace. Raises Refused `unknown-kind`."""

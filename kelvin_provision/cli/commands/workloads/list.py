@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import Annotated
 
 import typer
@@ -93,6 +92,8 @@ def listed(session: Session, query: Query, *, size: int | None, cursor: Cursor |
 
 def _footer(session: Session, count: int, after: str | None) -> str:
     """What to type for the next page."""
+    import shlex
+
     what = f"{count} workload{'' if count == 1 else 's'}"
     if after is None:
         return f"Last page: {what}"

@@ -1,0 +1,103 @@
+"""Logs where they are real: through a rollout on Kubernetes, and by the command on a Docker box."""
+
+import json
+import threading
+import tracemalloc
+
+import pytest
+
+from kelvin_provision.cluster.kubernetes.cluster import Kubernetes
+from kelvin_provision.cluster.protocol import Patience, Phase
+from kelvin_provision.events import silent
+from kelvin_provision.ledger import journal
+from kelvin_provision.ledger.ledger import Ledger
+from kelvin_provision.ledger.model import Phase as Stage
+from kelvin_provision.ledger.model import Step
+from kelvin_provision.spec.words import Method
+from kelvin_provision.spec.workload import Spec
+from kelvin_provision.status import Doing
+from tests.cli.runner import run
+from tests.contract.cluster_contract import Picture, never, no_secrets, spec
+from tests.docker_bench import bench, docker_bench
+from tests.images import TALK, make_image, tar_of
+from tests.locks import blobs_in, lock_of
+from tests.servers.kubernetes import fresh_namespace, kubeconfig
+
+__all__ = ["bench", "docker_bench"]
+PATIENCE = Patience(timeout=60.0, settle=1.0)
+
+
+def up(cluster, name, objects):
+    cluster.put(name, objects, no_secrets)
+    health = cluster.wait({name: objects}, PATIENCE, silent, never)[name]
+    assert health.phase is Phase.READY, (health, cluster.evidence(name))
+    cluster.finish(name, objects)
+
+
+@pytest.mark.kubernetes
+@pytest.mark.timeout(150)
+def test_the_pod_of_a_new_version_is_followed_as_well(cluster_images, tmp_path):
+    cluster = Kubernetes(cache=tmp_path, kubeconfig=kubeconfig(), namespace=fresh_namespace(), name="real", settle=1.0)
+    one, two = (
+        cluster.render(
+            Spec("talks", "T", "app", "1", "real", Method.STANDARD, cluster_images["talking"], configuration={"n": number}), (), number
+        )
+        for number in (1, 2)
+    )
+    up(cluster, "talks", one)
+    heard = []
+    rollout = threading.Thread(target=lambda: (up(cluster, "talks", two), cluster.remove("talks")))
+    for line in cluster.logs("talks", follow=True, stop=lambda: len(heard) > 100):
+        heard.append(line)
+        if len(heard) == len(TALK):
+            rollout.start()
+    rollout.join()
+    cluster._api.delete("v1", "Namespace", cluster._namespace, None)
+    assert [line.text for line in heard] == TALK * 2
+    assert len({line.source for line in heard}) == 2
+
+
+def known(path, name):
+    """A ledger that knows the workload as running."""
+    with Ledger(path / "ledger.db") as ledger:
+        (revision,) = ledger.accept([Spec(name, "T", "app", "1", "c", Method.STANDARD, "r.io/app:1")], "batch")
+        operation = journal.begin(ledger, Doing.APPLY, Stage.APPLYING, [Step(name, None, revision.number)])
+        journal.commit(ledger, operation)
+        journal.end(ledger, operation, [])
+
+
+@pytest.mark.docker
+def test_the_command_prints_the_log_of_a_container(bench, dockerd, tmp_path, monkeypatch):
+    monkeypatch.setenv("KELVIN_PROVISION_CLUSTER__TYPE", "docker")
+    monkeypatch.setenv("KELVIN_PROVISION_RUNTIME__ADDRESS", dockerd)
+    picture = bench.picture("talking")
+    up(bench.cluster, "talks", bench.cluster.render(spec("talks", picture), picture.locks, 1))
+    known(tmp_path, "talks")
+    words = ["workloads", "logs", "-n", "talks", "--state-dir", str(tmp_path)]
+    assert run(*words).stdout == "".join(f"{line}\n" for line in TALK)
+    assert run(*words, "--tail", "1", "--since", "10m", terminal=True).stdout == "three \n"
+    ((pod, lines),) = json.loads(run(*words, "--json").stdout)["logs"].items()
+    assert (pod, [line.partition(" ")[2] for line in lines]) == ("talks", TALK)
+    assert run(*words, "--previous").exit_code == 66
+
+
+@pytest.mark.docker
+def test_a_log_of_many_megabytes_is_never_held(bench):
+    with open("/bin/busybox", "rb") as file:
+        base = tar_of({"bin/busybox": file.read(), "bin/sleep": b"->busybox", "bin/yes": b"->busybox", "bin/head": b"->busybox"})
+    image = make_image(
+        [base], cmd=("/bin/busybox", "sh", "-c", "yes a line of some length, for the weight of it | head -n 100000; sleep 1000")
+    )
+    lock = lock_of(image, "registry.example.org/real/loud:1.0.0")
+    bench.runtime.load(lock, blobs_in(bench.folder / "loud", image))
+    up(bench.cluster, "loud", bench.cluster.render(spec("loud", Picture(str(lock.reference), (lock,))), (lock,), 1))
+    tracemalloc.start()
+    try:
+        count = sum(1 for _ in bench.cluster.logs("loud", follow=False, stop=never))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        bench.cluster.remove("loud")
+        bench.runtime.remove(lock)
+    assert count == 100_000
+    assert peak < 2 * 1024 * 1024
