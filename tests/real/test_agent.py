@@ -14,10 +14,17 @@ from pathlib import Path
 import pytest
 from docker import APIClient
 
-from kelvin_provision.agent import process, unit
+from kelvin_provision.agent import process, turn, unit
 from kelvin_provision.files.lock import exclusive
 from kelvin_provision.ledger.ledger import Ledger
+from kelvin_provision.node import Node
+from kelvin_provision.ops import deploy
+from kelvin_provision.runtimes.containerd import Containerd
+from kelvin_provision.settings.model import Settings
+from kelvin_provision.spec.words import Download, Method
+from kelvin_provision.spec.workload import Spec
 from tests.images import push, random_image, web_image
+from tests.locks import blobs_in, lock_of
 from tests.servers.confined import SCRIPT, confined
 from tests.servers.confined import why_not as why_not_confined
 from tests.servers.dockerd import own_dockerd, why_not
@@ -235,6 +242,32 @@ def test_an_engine_that_is_stopped_and_started_is_seen_to_go_and_to_come_back(tm
                 until(lambda: box.states() == {"web": "failed"} or box.states() == {"web": "stopped"}, seconds=5)
             with Ledger(box.state / "ledger.db") as ledger:
                 assert ledger.workload("web").observation.reachable
+
+
+@pytest.mark.containerd
+def test_an_image_that_the_kubelet_removed_is_back_after_one_round_that_asks_containerd_once(tmp_path, containerd):
+    said, image, name = [], random_image([5000]), "registry.example.org/agent/back:1.0.0"
+    node = Node(Settings(state_dir=tmp_path), progress=said.append)
+    runtime, lock, blob = Containerd(containerd), lock_of(image, name), blobs_in(tmp_path / "blobs", image)
+    node.__dict__["runtime"] = runtime
+    (revision,) = deploy.run(node.ledger, [Spec("back", "t", "back", "1.0.0", "c", Method.STAGED, image=name)], who="anna")
+    node.ledger.set_locks(revision, [lock])
+    node.ledger.set_download(revision, Download.READY)
+    for part in lock.blobs():
+        node.store.put(part, blob(part).read_bytes())
+    try:
+        turn.put_back(node, thorough=False)
+        assert runtime.has(lock)
+        subprocess.run(["ctr", "-a", containerd, "-n", "k8s.io", "images", "rm", lock.name], check=True, capture_output=True)
+        assert not runtime.has(lock)
+        turn.put_back(node, thorough=False)
+        assert runtime.has(lock)
+        said.clear()
+        turn.put_back(node, thorough=False)
+        assert said == []
+    finally:
+        runtime.remove(lock)
+        node.close()
 
 
 # --- as its unit confines it -----------------------------------------------------------------------
