@@ -145,6 +145,22 @@ def test_sigterm_in_the_middle_of_a_download_ends_the_agent_at_once_and_keeps_ev
 
 @pytest.mark.registry
 @pytest.mark.docker
+def test_sigterm_while_a_registry_says_nothing_at_all_ends_the_agent_at_once(tmp_path, registry, dockerd):
+    push(registry, "mute", "1.0.0", random_image([3000]))
+    with thin_link(registry, 0) as link:
+        box = slow_box(tmp_path, link, dockerd)
+        with box.agent() as agent:
+            box.deploy("mute")
+            until(lambda: '"processing"' in box.tool("workloads", "show", "-n", "mute", "--json"))
+            time.sleep(0.3)
+            began = time.monotonic()
+            agent.send_signal(signal.SIGTERM)
+            assert agent.wait(5) == 0
+            assert time.monotonic() - began < 2.0
+
+
+@pytest.mark.registry
+@pytest.mark.docker
 def test_status_says_how_far_and_how_fast_and_what_is_waited_for(tmp_path, registry, dockerd):
     push(registry, "far", "1.0.0", random_image([2 * MiB]))
     with thin_link(registry, 300_000) as link:
