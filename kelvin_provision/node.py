@@ -158,12 +158,12 @@ class Node:
     @contextmanager
     def changing(self, command: str, *, wait: float = 0.0) -> Iterator[None]:
         """Hold the operator lock, and first finish or undo what a crash left. Raises Locked, which says who holds it."""
-        from kelvin_provision.ops import transaction
+        from kelvin_provision.ops import recovery
 
         private_folder(self.settings.state_dir)
         with exclusive(self.settings.state_dir / "lock", command=command, wait=wait):
             cluster: Callable[[], Cluster] = lambda: self.cluster  # noqa: E731  (not opened where nothing was interrupted)
-            transaction.recover(
+            recovery.recover(
                 ledger=self.ledger, cluster=cluster, lookup=self.lookup, terms=self.terms, who=self.who, progress=self.progress
             )
             yield

@@ -14,7 +14,7 @@ from pathlib import Path
 from signal import SIGTERM
 
 from kelvin_provision.agent import process, unit
-from kelvin_provision.errors import AgentSilent
+from kelvin_provision.errors import AgentSilent, PermissionRefused
 from kelvin_provision.files.durable import private_folder, sync_folder, write_durably, writing_to
 
 FOLDER_VARIABLE = "KELVIN_PROVISION_UNIT_DIR"
@@ -105,7 +105,8 @@ def install(systemd: Systemd, state_dir: Path, arguments: Sequence[str], environ
             systemd.tell("restart", unit.NAME)
         return Done("restarted" if changed else "unchanged", systemd.path)
     late = not _ended(state_dir)
-    systemd.tell("start", "--no-block", unit.NAME)
+    # Behind another agent it cannot be ready yet: systemd tries it every ten seconds.
+    systemd.tell("start", *(("--no-block",) if late else ()), unit.NAME)
     words = "another agent is at work; the service takes over when it ends"
     return Done("started", systemd.path, (words,) if late else ())
 
@@ -114,6 +115,10 @@ def uninstall(systemd: Systemd) -> Done:
     """Stop the service and remove its unit. Not there: nothing to do. Errors as `install`."""
     if not systemd.path.exists():
         return Done("not installed", systemd.path)
+    if not os.access(
+        systemd.folder, os.W_OK, effective_ids=True
+    ):  # before the service is stopped, and before systemctl asks for a password
+        raise PermissionRefused(f"no permission to remove {systemd.path}")
     if systemd.here:
         systemd.tell("disable", "--now", unit.NAME)
     with writing_to(systemd.path):

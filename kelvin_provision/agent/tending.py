@@ -17,6 +17,8 @@ from kelvin_provision.node import Node
 TICK = 0.5
 SETTLE = 0.5
 """Seconds from the first change to the look: one rollout is many events."""
+SHARE = 20.0
+"""So many times as long as a look took, at least, until the next: what restarts all the time must not keep the agent busy."""
 LOOK = 60.0
 """Seconds after which the cluster is looked at although it said nothing."""
 ROUND = 30.0
@@ -38,7 +40,7 @@ class Tending:
         self._running: tuple[str, ...] = ()
         self._version: object = None
         self._heard: float | None = None
-        self._looked = self._round = self._thorough = float("-inf")
+        self._looked = self._round = self._thorough = self._not_before = float("-inf")
 
     def run(self) -> None:
         """Until `stop`. Trouble is said once, and the next round tries again."""
@@ -84,9 +86,11 @@ class Tending:
         now = self._clock()
         if changed and self._heard is None:
             self._heard = now
-        if self._names() and ((self._heard is not None and now - self._heard >= SETTLE) or now - self._looked >= LOOK):
+        told = self._heard is not None and now - self._heard >= SETTLE and now >= self._not_before
+        if self._names() and (told or now - self._looked >= LOOK):
             self._heard, self._looked = None, now
             turn.look(self._node)
+            self._not_before = now + SHARE * (self._clock() - now)
         if now - self._round >= ROUND:
             thorough = now - self._thorough >= THOROUGH
             self._round = now

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
+from typing import cast
 
 from kelvin_provision.agent.faults import Faults
 from kelvin_provision.errors import ClusterMissing, ClusterUnreachable, Locked, ProvisionError, RuntimeUnreachable, TransferStopped
@@ -11,6 +13,9 @@ from kelvin_provision.events import Doing, Note
 from kelvin_provision.ledger.model import Revision, Workload
 from kelvin_provision.node import Node
 from kelvin_provision.ops import apply, stage
+from kelvin_provision.ops.threads import aside
+from kelvin_provision.refs import Descriptor, Platform, Reference
+from kelvin_provision.registry.protocol import Resolved, Source, Stream
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.words import Download
 
@@ -75,7 +80,7 @@ def _stage(node: Node, revision: Revision, stop: Callable[[], bool]) -> None:
             revision,
             ledger=node.ledger,
             store=node.store,
-            source=node.source,
+            source=cast("Source", _Leaving(node.source, stop)),  # the two verbs that staging needs
             runtime=node.runtime,
             parallel=node.settings.download.parallel,
             progress=node.progress,
@@ -91,6 +96,20 @@ def _stage(node: Node, revision: Revision, stop: Callable[[], bool]) -> None:
         return
     state = "ready" if done else node.ledger.revision(revision.workload, revision.number).error
     node.progress(Note(f"staging {revision.workload}: {state}"))
+
+
+class _Leaving:
+    """The source, but a registry that is silent is not waited for once it is to stop. Blobs are: their readers ask for themselves."""
+
+    def __init__(self, source: Source, stop: Callable[[], bool]) -> None:
+        self._source = source
+        self._stop = stop
+
+    def resolve(self, reference: Reference, platform: Platform) -> Resolved:
+        return aside(lambda: self._source.resolve(reference, platform), self._stop)
+
+    def blob(self, reference: Reference, blob: Descriptor, offset: int) -> AbstractContextManager[Stream]:
+        return self._source.blob(reference, blob, offset)
 
 
 def groups(workloads: Sequence[Workload]) -> list[tuple[Workload, ...]]:

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import astuple, replace
 
+from kelvin_provision.errors import NotReady
 from kelvin_provision.ledger import rows
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Care, Entry, Operation, Phase, Step
@@ -22,8 +23,13 @@ _OLD = _COLUMNS.index("version")
 
 
 def begin(ledger: Ledger, kind: Doing, phase: Phase, steps: Sequence[Step], care: Care = Care.BACK) -> Operation:
-    """Journal a change before the first byte of it reaches the cluster."""
+    """Journal a change before the first byte of it reaches the cluster.
+
+    Raises NotReady when what was planned is not so any more: requests are accepted at any time, also while a plan is made.
+    """
     with ledger.writing() as db:
+        for step in steps:
+            _refuse_moved(db, kind, step)
         now = ledger.clock()
         values = (kind, phase, json.dumps([astuple(step) for step in steps]), now, care)
         found = db.execute("INSERT INTO operations (kind, phase, steps, started, care) VALUES (?, ?, ?, ?, ?)", values)
@@ -56,18 +62,34 @@ def commit(ledger: Ledger, operation: Operation) -> None:
         db.execute("UPDATE operations SET phase = ? WHERE id = ?", (Phase.FINISHING, operation.id))
 
 
-def end(ledger: Ledger, operation: Operation, entries: Sequence[Entry], *, keep: int | None = None, blame: str | None = None) -> None:
+def _refuse_moved(db: sqlite3.Connection, kind: Doing, step: Step) -> None:
+    row = db.execute("SELECT running, staged FROM workloads WHERE name = ?", (step.workload,)).fetchone()
+    if row is None or row["running"] != step.before:
+        raise NotReady(f"{step.workload}: another command has changed what runs")
+    if kind is Doing.APPLY and row["staged"] != step.after:
+        raise NotReady(f"{step.workload}: its staged version was replaced in the meantime")
+
+
+def end(
+    ledger: Ledger,
+    operation: Operation,
+    entries: Sequence[Entry],
+    *,
+    keep: int | None = None,
+    blame: str | None = None,
+    blocked: bool = True,
+) -> None:
     """Close it and write its history in one transaction; with `keep`, forget older revisions of its workloads.
 
-    `blame` is kept with the revisions that did not come up; those that apply themselves wait for a person from then on.
+    `blame` is kept with the revisions that did not come up; those that apply themselves wait for a person from then on, if `blocked`.
     """
     with ledger.writing() as db:
         db.execute("UPDATE operations SET finished = ? WHERE id = ?", (ledger.clock(), operation.id))
         for step in operation.steps if blame else ():
             db.execute(
                 "UPDATE revisions SET error = 'version ' || json_extract(spec, '$.app_version') || ' was not applied: ' || ?,"
-                " blocked = json_extract(spec, '$.method') <> ? WHERE workload = ? AND number = ?",
-                (blame, Method.STAGED, step.workload, step.after),
+                " blocked = ? AND json_extract(spec, '$.method') <> ? WHERE workload = ? AND number = ?",
+                (blame, int(blocked), Method.STAGED, step.workload, step.after),
             )
         for entry in entries:
             _append(db, entry)
@@ -106,12 +128,20 @@ def end_switch(ledger: Ledger, operation: Operation, entries: Sequence[Entry], *
 
 
 def end_undeploy(ledger: Ledger, operation: Operation, entries: Sequence[Entry]) -> None:
-    """Close an undeploy: the workloads and all their revisions are gone with it."""
+    """Close an undeploy: the workloads are gone with it, but for what was staged since it began (`Step.after` says what was then)."""
     with ledger.writing() as db:
         for entry in entries:
             _append(db, entry)
         for step in operation.steps:
-            db.execute("DELETE FROM workloads WHERE name = ?", (step.workload,))
+            key = {"name": step.workload, "known": step.after}
+            newer = "SELECT staged FROM workloads WHERE name = :name AND staged IS NOT :known AND staged IS NOT running"
+            db.execute(f"DELETE FROM revisions WHERE workload = :name AND number IS NOT ({newer})", key)  # noqa: S608  (constants)
+            db.execute(
+                "UPDATE workloads SET running = NULL, observation = NULL,"
+                " staged = CASE WHEN staged IS :known OR staged IS running THEN NULL ELSE staged END WHERE name = :name",
+                key,
+            )
+            db.execute("DELETE FROM workloads WHERE name = :name AND staged IS NULL", key)
         db.execute("UPDATE operations SET finished = ? WHERE id = ?", (ledger.clock(), operation.id))
 
 

@@ -54,7 +54,8 @@ def workloads(db: sqlite3.Connection) -> dict[str, Workload]:
     found = {(row["workload"], row["number"]): row for row in db.execute(slots)}
 
     def slot(name: str, number: int | None) -> Revision | None:
-        return revision(found[name, number]) if number is not None else None
+        row = found.get((name, number))
+        return revision(row) if row else None
 
     return {
         row["name"]: Workload(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from kelvin_provision.errors import TransferStopped
 
+T = TypeVar("T")
 TICK = 0.1
 PAUSE = 0.01
 GRACE = 0.5
@@ -67,3 +69,23 @@ def _working(threads: Sequence[threading.Thread], seconds: float) -> bool:
             return True
         time.sleep(PAUSE)
     return False
+
+
+def aside(call: Callable[[], T], stop: Callable[[], bool]) -> T:
+    """What the call returns or raises; raises TransferStopped once `stop` is true, and leaves the call behind.
+
+    Only for a call that changes nothing: it may go on for as long as a silent server is waited for.
+    """
+    answers: list[T] = []
+    errors: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            answers.append(call())
+        except BaseException as error:  # noqa: BLE001  (carried to the caller's thread)
+            errors.append(error)
+
+    run([threading.Thread(target=work, name="aside", daemon=True)], errors, Asked(stop))
+    if errors:
+        raise errors[0]
+    return answers[0]

@@ -9,7 +9,7 @@ from kelvin_provision.errors import NothingStaged
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Entry, Phase, Step, Workload
-from kelvin_provision.ops import transaction
+from kelvin_provision.ops import recovery
 from kelvin_provision.runtimes.protocol import Runtime
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.words import VolumeKind
@@ -33,9 +33,12 @@ def refuse_bare(found: Sequence[Workload]) -> None:
 def run(ledger: Ledger, cluster: Callable[[], Cluster], names: Sequence[str], *, who: str) -> dict[str, tuple[str, ...]]:
     """Remove workloads and any staged revision of them; what went, by workload. Raises WorkloadUnknown."""
     found = ledger.workloads(names)
-    steps = [Step(workload.name, workload.running.number if workload.running else None, None) for workload in found]
+    steps = [
+        Step(workload.name, workload.running.number if workload.running else None, workload.staged.number if workload.staged else None)
+        for workload in found
+    ]
     operation = journal.begin(ledger, Doing.UNDEPLOY, Phase.REMOVING, steps)
-    return transaction.remove(operation, ledger=ledger, cluster=cluster(), who=who)
+    return recovery.remove(operation, ledger=ledger, cluster=cluster(), who=who)
 
 
 def run_staged(ledger: Ledger, cluster: Callable[[], Cluster], names: Sequence[str], *, who: str) -> None:

@@ -14,10 +14,17 @@ from pathlib import Path
 import pytest
 from docker import APIClient
 
-from kelvin_provision.agent import process, unit
+from kelvin_provision.agent import process, turn, unit
 from kelvin_provision.files.lock import exclusive
 from kelvin_provision.ledger.ledger import Ledger
+from kelvin_provision.node import Node
+from kelvin_provision.ops import deploy
+from kelvin_provision.runtimes.containerd import Containerd
+from kelvin_provision.settings.model import Settings
+from kelvin_provision.spec.words import Download, Method
+from kelvin_provision.spec.workload import Spec
 from tests.images import push, random_image, web_image
+from tests.locks import blobs_in, lock_of
 from tests.servers.confined import SCRIPT, confined
 from tests.servers.confined import why_not as why_not_confined
 from tests.servers.dockerd import own_dockerd, why_not
@@ -138,6 +145,22 @@ def test_sigterm_in_the_middle_of_a_download_ends_the_agent_at_once_and_keeps_ev
 
 @pytest.mark.registry
 @pytest.mark.docker
+def test_sigterm_while_a_registry_says_nothing_at_all_ends_the_agent_at_once(tmp_path, registry, dockerd):
+    push(registry, "mute", "1.0.0", random_image([3000]))
+    with thin_link(registry, 0) as link:
+        box = slow_box(tmp_path, link, dockerd)
+        with box.agent() as agent:
+            box.deploy("mute")
+            until(lambda: '"processing"' in box.tool("workloads", "show", "-n", "mute", "--json"))
+            time.sleep(0.3)
+            began = time.monotonic()
+            agent.send_signal(signal.SIGTERM)
+            assert agent.wait(5) == 0
+            assert time.monotonic() - began < 2.0
+
+
+@pytest.mark.registry
+@pytest.mark.docker
 def test_status_says_how_far_and_how_fast_and_what_is_waited_for(tmp_path, registry, dockerd):
     push(registry, "far", "1.0.0", random_image([2 * MiB]))
     with thin_link(registry, 300_000) as link:
@@ -191,7 +214,7 @@ def test_deploy_says_that_a_detached_agent_does_not_survive_a_reboot_until_there
         )["warnings"]
 
     more = ("--staged", "--no-instantly-apply")
-    assert "the agent does not survive a reboot until: kelvin-provision agent install" in warnings()
+    assert "the agent does not survive a reboot; to make it a service: kelvin-provision agent install" in warnings()
     box.tool("agent", "install")
     assert [text for text in warnings() if "reboot" in text] == []
 
@@ -235,6 +258,32 @@ def test_an_engine_that_is_stopped_and_started_is_seen_to_go_and_to_come_back(tm
                 until(lambda: box.states() == {"web": "failed"} or box.states() == {"web": "stopped"}, seconds=5)
             with Ledger(box.state / "ledger.db") as ledger:
                 assert ledger.workload("web").observation.reachable
+
+
+@pytest.mark.containerd
+def test_an_image_that_the_kubelet_removed_is_back_after_one_round_that_asks_containerd_once(tmp_path, containerd):
+    said, image, name = [], random_image([5000]), "registry.example.org/agent/back:1.0.0"
+    node = Node(Settings(state_dir=tmp_path), progress=said.append)
+    runtime, lock, blob = Containerd(containerd), lock_of(image, name), blobs_in(tmp_path / "blobs", image)
+    node.__dict__["runtime"] = runtime
+    (revision,) = deploy.run(node.ledger, [Spec("back", "t", "back", "1.0.0", "c", Method.STAGED, image=name)], who="anna")
+    node.ledger.set_locks(revision, [lock])
+    node.ledger.set_download(revision, Download.READY)
+    for part in lock.blobs():
+        node.store.put(part, blob(part).read_bytes())
+    try:
+        turn.put_back(node, thorough=False)
+        assert runtime.has(lock)
+        subprocess.run(["ctr", "-a", containerd, "-n", "k8s.io", "images", "rm", lock.name], check=True, capture_output=True)
+        assert not runtime.has(lock)
+        turn.put_back(node, thorough=False)
+        assert runtime.has(lock)
+        said.clear()
+        turn.put_back(node, thorough=False)
+        assert said == []
+    finally:
+        runtime.remove(lock)
+        node.close()
 
 
 # --- as its unit confines it -----------------------------------------------------------------------

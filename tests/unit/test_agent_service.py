@@ -99,7 +99,7 @@ def test_the_service_is_told_what_the_session_was_told(systemd, tmp_path):
 def test_installing_enables_and_starts_and_a_second_time_disturbs_nothing(told, tmp_path):
     assert install(told, tmp_path) == service.Done("started", told.path)
     name = "kelvin-provision-agent.service"
-    assert lines(tmp_path / "told") == ["daemon-reload", f"enable {name}", f"is-active --quiet {name}", f"start --no-block {name}"]
+    assert lines(tmp_path / "told") == ["daemon-reload", f"enable {name}", f"is-active --quiet {name}", f"start {name}"]
     (tmp_path / "active").touch()
     (tmp_path / "told").unlink()
     assert install(told, tmp_path).outcome == "unchanged"
@@ -186,6 +186,13 @@ def test_without_permission_nothing_is_written_and_the_hint_says_so():
             os.seteuid(0)
         assert caught.value.hint == "run as root: sudo kelvin-provision ..."
         assert list((box / "units").iterdir()) == []
+        install(service.Systemd(box / "units", booted=box / "no"), box)
+        os.seteuid(65534)
+        try:
+            with pytest.raises(PermissionRefused, match="no permission to remove"):
+                service.uninstall(service.Systemd(box / "units", booted=box / "no"))
+        finally:
+            os.seteuid(0)
 
 
 def test_the_commands_say_what_they_did(tmp_path, monkeypatch):

@@ -117,6 +117,23 @@ def test_many_changes_are_one_look(box, monkeypatch):
     assert box.cluster.calls == [("observe", "")]
 
 
+def test_a_workload_that_restarts_all_the_time_does_not_keep_the_agent_busy(box):
+    running(box, "a")
+    clock = Clock()
+    tended = stepped(box, clock)
+    box.cluster.calls.clear()
+
+    def dear(verb, workload):
+        clock.now += 0.5 if verb == "observe" else 0.0
+
+    box.cluster.before = dear
+    began = clock.now
+    while clock.now - began < 55:
+        tended._turn(changed=True)
+        clock.now += 0.1
+    assert box.cluster.calls.count(("observe", "")) == 6
+
+
 def test_what_was_seen_a_moment_ago_is_not_written_again(box):
     running(box, "a")
     turn.look(box)

@@ -10,7 +10,7 @@ from kelvin_provision.events import Note
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Step
-from kelvin_provision.ops import transaction, undeploy
+from kelvin_provision.ops import recovery, transaction, undeploy
 from kelvin_provision.spec.words import Download, Method
 from kelvin_provision.spec.workload import Spec, System, Variable
 from tests.fakes.cluster import FakeCluster
@@ -64,7 +64,7 @@ class Box:
         )  # fmt: skip
 
     def recover(self):
-        return transaction.recover(
+        return recovery.recover(
             ledger=self.ledger, cluster=lambda: self.cluster, lookup=lookup, terms=TERMS, who="anna", progress=self.said.append
         )
 

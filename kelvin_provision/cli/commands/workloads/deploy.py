@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from kelvin_provision.spec.request import Accepted
 
 MOST_BYTES = 4 << 20
-MORTAL = "the agent does not survive a reboot until: kelvin-provision agent install"
+MORTAL = "the agent does not survive a reboot; to make it a service: kelvin-provision agent install"
 
 
 @dataclass(frozen=True)
