@@ -10,6 +10,7 @@ from typing import TypeVar
 from kelvin_provision.errors import TransferStopped
 
 T = TypeVar("T")
+
 TICK = 0.1
 GRACE = 0.5
 """Seconds that workers get to end by themselves once it is to stop; who waits for a silent server then is left behind."""
@@ -34,6 +35,26 @@ class Asked:
     def for_them(self) -> bool:
         """For who waits for the workers: asked only while they live."""
         return time.monotonic() - self._last < SILENT and self._stop()
+
+
+def aside(call: Callable[[], T], stop: Callable[[], bool]) -> T:
+    """What the call returns or raises; raises TransferStopped once `stop` is true, and leaves the call behind.
+
+    Only for a call that changes nothing: it may go on for as long as a silent server is waited for.
+    """
+    answers: list[T] = []
+    errors: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            answers.append(call())
+        except BaseException as error:  # noqa: BLE001  (carried to the caller's thread)
+            errors.append(error)
+
+    run([threading.Thread(target=work, name="aside", daemon=True)], errors, Asked(stop))
+    if errors:
+        raise errors[0]
+    return answers[0]
 
 
 def run(threads: Sequence[threading.Thread], errors: list[BaseException], asked: Asked) -> None:
@@ -63,23 +84,3 @@ def _working(threads: Sequence[threading.Thread], seconds: float) -> bool:
     if first is not None:
         first.join(seconds)
     return any(thread.is_alive() for thread in threads)
-
-
-def aside(call: Callable[[], T], stop: Callable[[], bool]) -> T:
-    """What the call returns or raises; raises TransferStopped once `stop` is true, and leaves the call behind.
-
-    Only for a call that changes nothing: it may go on for as long as a silent server is waited for.
-    """
-    answers: list[T] = []
-    errors: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            answers.append(call())
-        except BaseException as error:  # noqa: BLE001  (carried to the caller's thread)
-            errors.append(error)
-
-    run([threading.Thread(target=work, name="aside", daemon=True)], errors, Asked(stop))
-    if errors:
-        raise errors[0]
-    return answers[0]
