@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kelvin_provision.errors import ClusterMissing, SecretMissing
+from kelvin_provision.errors import ClusterMissing, ProvisionError, SecretMissing
 from kelvin_provision.events import Progress, silent
 from kelvin_provision.files.durable import private_folder
 from kelvin_provision.files.lock import exclusive, user
@@ -156,17 +156,34 @@ class Node:
         )
 
     @contextmanager
-    def changing(self, command: str, *, wait: float = 0.0) -> Iterator[None]:
-        """Hold the operator lock, and first finish or undo what a crash left. Raises Locked, which says who holds it."""
+    def changing(self, command: str, *, wait: float = 0.0) -> Iterator[tuple[str, ...]]:
+        """Hold the operator lock, and first finish or undo what a crash left; gives what it says of that.
+
+        Afterwards images that nobody needs any more are freed. Raises Locked, which says who holds it.
+        """
         from kelvin_provision.ops import recovery
 
         private_folder(self.settings.state_dir)
         with exclusive(self.settings.state_dir / "lock", command=command, wait=wait):
             cluster: Callable[[], Cluster] = lambda: self.cluster  # noqa: E731  (not opened where nothing was interrupted)
-            recovery.recover(
+            yield recovery.recover(
                 ledger=self.ledger, cluster=cluster, lookup=self.lookup, terms=self.terms, who=self.who, progress=self.progress
             )
-            yield
+            with suppress(ProvisionError):
+                self.sweep()  # what cannot be freed now is freed after a later change
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether a change is unfinished: left by a crash, or under way in another process (then `changing` says so)."""
+        from kelvin_provision.ledger import journal
+
+        return journal.unfinished(self.ledger) is not None
+
+    def sweep(self) -> int:
+        """Free images that no kept revision needs; bytes freed in the store."""
+        from kelvin_provision.ops import undeploy
+
+        return undeploy.sweep(self.ledger, self.store, lambda: self.runtime)
 
     def prepare(self, found: Sequence[Workload]) -> Prepared:
         """The plan of an apply of these workloads; errors as `ops.apply.prepare`."""

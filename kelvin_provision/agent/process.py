@@ -93,7 +93,9 @@ def _work(node: Node, stop: Callable[[], bool], *, until_idle: bool, until_empty
         try:
             before = node.ledger.version()
             if before != seen or (not idle and time.monotonic() >= next_try):
-                idle = turn.take(node, stop, faults)
+                if node.interrupted:
+                    _recover(node)  # a command died meanwhile, or the cluster was not up yet when we came
+                idle = turn.take(node, stop, faults) and not node.interrupted
                 # What others wrote meanwhile is news, what we wrote ourselves is none.
                 seen, next_try = (before[0], node.ledger.version()[1]), time.monotonic() + RETRY
                 if stop() or (until_idle and idle) or (until_empty and not node.ledger.names()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
@@ -24,30 +25,92 @@ OPERATOR_WAIT = 5.0
 
 
 def pending(node: Node) -> tuple[Workload, ...]:
-    """Workloads whose staged revision still wants something from the agent."""
-    return tuple(found for found in node.ledger.workloads() if found.staged and found.staged.in_motion)
+    """Workloads whose staged revision still wants something from the agent. One that is ready but held by its group wants nothing."""
+    workloads = node.ledger.workloads()
+    held = holding(workloads)
+    return tuple(
+        found
+        for found in workloads
+        if found.staged and found.staged.in_motion and not (found.name in held and apply.appliable(found.staged))
+    )
 
 
 def take(node: Node, stop: Callable[[], bool], faults: Faults | None = None) -> bool:
     """Receive, stage, apply whole groups. True when nothing is left that time alone would heal.
 
-    A bug of ours in one workload's staging or one group's apply ends neither the turn nor the agent; `faults` remembers it.
+    What can be applied goes first, and a download makes way for it: a small change must not wait for a download of days. A bug of
+    ours in one workload's staging or one group's apply ends neither the turn nor the agent; `faults` remembers it.
     """
-    known, todo = faults or Faults(), pending(node)
+    known, todo, tried = faults or Faults(), pending(node), set[str]()
     for workload in todo:
         if workload.staged and workload.staged.download is Download.PENDING:
             node.ledger.set_download(workload.staged, Download.RECEIVED)
+    _apply_groups(node, known, tried, stop)
     for workload in todo:
-        if stop():
-            return False
-        if workload.staged and not apply.appliable(workload.staged):
-            _contained(node, (workload.staged,), known, "staging", partial(_stage, node, workload.staged, stop))
-    for group in groups(node.ledger.workloads()):
-        if stop():
-            return False
-        revisions = [workload.staged for workload in group if workload.staged]
-        _contained(node, revisions, known, "applying", partial(_apply, node, group, stop))
+        while workload.staged and not apply.appliable(workload.staged) and not stop():
+            pressing = _pressing(node, tried)
+            work = partial(_stage, node, workload.staged, lambda: stop() or pressing())  # noqa: B023  (used before the next round)
+            _contained(node, (workload.staged,), known, "staging", work)
+            _apply_groups(node, known, tried, stop)
+            if not pressing.answer:
+                break
+    _tell_held(node)
     return not pending(node)
+
+
+class _Pressing:
+    """Whether a group that was not tried yet could be applied now. Asked for every chunk of a download, it looks once a second."""
+
+    def __init__(self, node: Node, tried: set[str]) -> None:
+        self._node = node
+        self._tried = tried
+        self._looked, self._seen = time.monotonic(), node.ledger.version()[0]
+        self.answer = False
+
+    def __call__(self) -> bool:
+        if not self.answer and time.monotonic() - self._looked > 1.0:
+            self._looked, before, self._seen = time.monotonic(), self._seen, self._node.ledger.version()[0]
+            if self._seen != before:
+                self.answer = any(_batch(group) not in self._tried for group in groups(self._node.ledger.workloads()))
+        return self.answer
+
+
+def _pressing(node: Node, tried: set[str]) -> _Pressing:
+    return _Pressing(node, tried)
+
+
+def _batch(group: Sequence[Workload]) -> str:
+    return group[0].staged.batch if group[0].staged else ""
+
+
+def _apply_groups(node: Node, faults: Faults, tried: set[str], stop: Callable[[], bool]) -> None:
+    """Every whole group, once a turn."""
+    for group in groups(node.ledger.workloads()):
+        if not stop() and _batch(group) not in tried:
+            tried.add(_batch(group))
+            revisions = [workload.staged for workload in group if workload.staged]
+            _contained(node, revisions, faults, "applying", partial(_apply, node, group, stop))
+
+
+def holding(workloads: Sequence[Workload]) -> dict[str, Workload]:
+    """Members of groups that apply themselves, each with the blocked member that holds its group."""
+    blocked = {found.staged.batch: found for found in workloads if found.staged and found.staged.blocked}
+    return {
+        found.name: blocked[found.staged.batch]
+        for found in workloads
+        if found.staged and found.staged.spec.method.instantly_apply and not found.staged.blocked and found.staged.batch in blocked
+    }
+
+
+def _tell_held(node: Node) -> None:
+    """`list` says what a ready member of a group waits for."""
+    workloads = node.ledger.workloads()
+    held = holding(workloads)
+    for found in workloads:
+        if found.name in held and found.staged and apply.appliable(found.staged):
+            mate = held[found.name]
+            cause = f"waits for {mate.name} of the same group: {mate.staged.error if mate.staged else ''}"
+            node.ledger.set_download(found.staged, found.staged.download, cause)
 
 
 def _contained(node: Node, revisions: Sequence[Revision], faults: Faults, verb: str, work: Callable[[], None]) -> None:
@@ -74,7 +137,9 @@ def _contained(node: Node, revisions: Sequence[Revision], faults: Faults, verb: 
 
 
 def _stage(node: Node, revision: Revision, stop: Callable[[], bool]) -> None:
-    node.progress(Note(f"staging {revision.workload}: {revision.spec.app_name} {revision.spec.app_version}"))
+    if revision.error is None:
+        # Once, not at every try of a box that is offline for weeks: the log would say nothing else.
+        node.progress(Note(f"staging {revision.workload}: {revision.spec.app_name} {revision.spec.app_version}"))
     try:
         done = stage.run(
             revision,
@@ -92,10 +157,13 @@ def _stage(node: Node, revision: Revision, stop: Callable[[], bool]) -> None:
     except (RuntimeUnreachable, ClusterUnreachable, ClusterMissing) as error:
         # This box cannot now; that is nothing of the revision's, which waits for the daemon to come back.
         node.ledger.set_download(revision, revision.download, str(error))
-        node.progress(Note(f"staging {revision.workload} waits: {error}"))
+        if str(error) != revision.error:
+            node.progress(Note(f"staging {revision.workload} waits: {error}"))
         return
-    state = "ready" if done else node.ledger.revision(revision.workload, revision.number).error
-    node.progress(Note(f"staging {revision.workload}: {state}"))
+    now = {found.name: found.staged for found in node.ledger.workloads()}.get(revision.workload)
+    state = "ready" if done else now.error if now else "replaced"
+    if state != revision.error:
+        node.progress(Note(f"staging {revision.workload}: {state}"))
 
 
 class _Leaving:

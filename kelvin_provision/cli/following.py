@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from kelvin_provision.errors import NotReady, StagingFailed
+from kelvin_provision.errors import ApplyFailed, NotReady, StagingFailed
 from kelvin_provision.events import Advanced, Finished, Note, Progress, Started
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision
@@ -70,7 +70,8 @@ def _look(first: Revision, seen: _Seen, ledger: Ledger, store: Store, progress: 
         seen.state = state
         progress(Note(f"{revision.workload}: {state.message.lower()}"))
     if revision.blocked:
-        raise StagingFailed(f"{revision.workload}: {revision.error}", hint=f"kelvin-provision workloads show -n {revision.workload}")
+        kind = ApplyFailed if revision.download is Download.READY or not revision.spec.method.staged else StagingFailed
+        raise kind(f"{revision.workload}: {revision.error}", hint=f"kelvin-provision workloads show -n {revision.workload}")
     if revision.error and revision.error != seen.error:
         progress(Note(f"{revision.workload}: {revision.error}; the agent tries again"))
     seen.error = revision.error

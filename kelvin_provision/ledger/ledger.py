@@ -150,6 +150,20 @@ class Ledger:
             found = db.execute("SELECT locks FROM revisions WHERE locks IS NOT NULL").fetchall()
         return tuple(lock for row in found for lock in rows.locks(row[0]) or ())
 
+    def unneeded_images(self) -> tuple[ImageLock, ...]:
+        """What we put into the runtime and no kept revision needs any more, whoever forgot its revision."""
+        kept = self.kept_locks()
+        with self.writing() as db:
+            rows.remember_images(db, kept)  # those of a ledger that is older than this table
+            found = db.execute("SELECT lock FROM images").fetchall()
+        configs = {lock.config.digest for lock in kept}  # on Docker the same image under another name is the same image
+        return tuple(lock for row in found if (lock := ImageLock.from_json(json.loads(row[0]))).config.digest not in configs)
+
+    def forget_image(self, lock: ImageLock) -> None:
+        """It is out of the runtime."""
+        with self.writing() as db:
+            db.execute("DELETE FROM images WHERE name = ?", (lock.name,))
+
     # --- progress of a revision -------------------------------------------------------------------
 
     def staged_now(self, revision: Revision) -> bool:
@@ -177,6 +191,7 @@ class Ledger:
         text = json.dumps([lock.to_json() for lock in locks])
         with self.writing() as db:
             db.execute("UPDATE revisions SET locks = ? WHERE workload = ? AND number = ?", (text, revision.workload, revision.number))
+            rows.remember_images(db, locks)
 
     def set_objects(self, revision: Revision, objects: Sequence[Object]) -> None:
         """Record what it was rendered to, so that going back to it later means the same objects to the byte."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterable
 
 from kelvin_provision.ledger.model import Care, Operation, Phase, Revision, Step, Workload
 from kelvin_provision.spec.lock import ImageLock
@@ -71,6 +72,11 @@ def workloads(db: sqlite3.Connection) -> dict[str, Workload]:
         )
         for row in db.execute("SELECT * FROM workloads ORDER BY name")
     }
+
+
+def remember_images(db: sqlite3.Connection, locks: Iterable[ImageLock]) -> None:
+    """Remember what is ours in the runtime, so that it can be taken out when nobody needs it."""
+    db.executemany("INSERT OR IGNORE INTO images (name, lock) VALUES (?, ?)", [(lock.name, json.dumps(lock.to_json())) for lock in locks])
 
 
 def delete_staged(db: sqlite3.Connection, name: str) -> None:

@@ -67,7 +67,10 @@ UPDATE revisions SET applied = (
 );
 UPDATE revisions SET applied = 0 WHERE applied IS NULL AND number = (SELECT running FROM workloads WHERE name = workload)
 """
-MIGRATIONS: tuple[str, ...] = (FIRST, SECOND)
+THIRD = """
+CREATE TABLE images (name TEXT PRIMARY KEY, lock TEXT NOT NULL) STRICT  -- all that we ever put into the runtime and did not take out again
+"""
+MIGRATIONS: tuple[str, ...] = (FIRST, SECOND, THIRD)
 """Entry N leads from schema N to N + 1; an empty file is schema 0."""
 SCHEMA = len(MIGRATIONS)
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from kelvin_provision.cluster.protocol import Cluster, Finding, Lookup, Plan
 from kelvin_provision.errors import (
-    ApplyLeft,
+    ApplyFailed,
+    Interrupted,
     NotReady,
     PlanRefused,
     ProvisionError,
-    RequestRefused,
+    UndoFailed,
     UsageRefused,
 )
 from kelvin_provision.events import Progress
@@ -174,11 +176,14 @@ def run(
             stop=stop,
             care=care,
         )
-    except (ApplyLeft, PlanRefused, RequestRefused) as error:
+    except (ApplyFailed, Interrupted, UndoFailed):
+        raise  # the transaction keeps these itself, in the moment that it ends
+    except ProvisionError as error:
         _remember(found, error, ledger)
         raise
     finally:
-        look(ledger, cluster, [workload.name for workload in found])
+        with suppress(ProvisionError):
+            look(ledger, cluster, [workload.name for workload in found])
     return ready
 
 
@@ -187,7 +192,8 @@ def _remember(found: Sequence[Workload], error: ProvisionError, ledger: Ledger) 
         if workload.staged:
             revision = workload.staged
             text = f"version {revision.spec.app_version} was not applied: {error}"
-            ledger.set_download(revision, revision.download, text, blocked=revision.spec.method.instantly_apply)
+            blocked = revision.spec.method.instantly_apply and not error.temporary
+            ledger.set_download(revision, revision.download, text, blocked=blocked)
 
 
 def look(ledger: Ledger, cluster: Cluster, names: Sequence[str]) -> None:

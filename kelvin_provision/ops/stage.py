@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from kelvin_provision.errors import DigestMismatch, ProvisionError, TransferStopped
-from kelvin_provision.events import Finished, Progress, Started
+from kelvin_provision.events import Advanced, Event, Finished, Progress, Started
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision
 from kelvin_provision.ops import download
@@ -45,8 +45,10 @@ def run(
     unwanted = _every_second(lambda: not ledger.staged_now(revision), stop)
     try:
         with _locks(revision, ledger, store, source, runtime) as locks:
-            ledger.set_download(revision, Download.DOWNLOADING)
-            fetch = partial(download.fetch, source, store, locks, parallel=parallel, progress=progress, stop=unwanted, backoff=PATIENCE)
+            # The cause of the last try stays to be seen until there is news.
+            ledger.set_download(revision, Download.DOWNLOADING, revision.error)
+            heard = _gladly(progress, lambda: ledger.set_download(revision, Download.DOWNLOADING)) if revision.error else progress
+            fetch = partial(download.fetch, source, store, locks, parallel=parallel, progress=heard, stop=unwanted, backoff=PATIENCE)
             fetch()
             try:
                 _import_all(locks, store, runtime, progress)
@@ -60,12 +62,28 @@ def run(
     except TransferStopped:
         raise
     except ProvisionError as error:
-        state = Download.DOWNLOADING if error.temporary else Download.FAILED
-        ledger.set_download(revision, state, _cause(error), blocked=not error.temporary)
+        if not ledger.staged_now(revision):
+            return False
+        reached = ledger.revision(revision.workload, revision.number).download
+        ledger.set_download(revision, reached if error.temporary else Download.FAILED, _cause(error), blocked=not error.temporary)
         return False
     os.sync()  # containerd and Docker write behind our back: only what the disk has is ready
     ledger.set_download(revision, Download.READY)
     return True
+
+
+def _gladly(progress: Progress, good_news: Callable[[], object]) -> Progress:
+    """`progress`, and `good_news` once, with the first bytes."""
+    told = False
+
+    def heard(event: Event) -> None:
+        nonlocal told
+        if isinstance(event, Advanced) and not told:
+            told = True
+            good_news()
+        progress(event)
+
+    return heard
 
 
 def _every_second(question: Callable[[], bool], stop: Callable[[], bool]) -> Callable[[], bool]:
@@ -88,7 +106,7 @@ def _locks(revision: Revision, ledger: Ledger, store: Store, source: Source, run
         with store.holding(revision.locks):
             yield revision.locks
         return
-    ledger.set_download(revision, Download.PROCESSING)
+    ledger.set_download(revision, Download.PROCESSING, revision.error)
     references = [Reference.parse(text) for text in images_of(revision.spec)]
     with download.resolved(source, store, references, runtime.info().platform) as locks:
         for lock in locks:

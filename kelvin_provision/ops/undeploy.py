@@ -11,7 +11,6 @@ from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Entry, Phase, Step, Workload
 from kelvin_provision.ops import recovery
 from kelvin_provision.runtimes.protocol import Runtime
-from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.words import VolumeKind
 from kelvin_provision.status import Doing
 from kelvin_provision.store import Store
@@ -56,12 +55,14 @@ def run_staged(ledger: Ledger, cluster: Callable[[], Cluster], names: Sequence[s
         journal.record(ledger, Entry(ledger.clock(), who, "undeploy --staged", workload.name, number, "done", version=version))
 
 
-def sweep(before: Sequence[ImageLock], ledger: Ledger, store: Store, runtime: Callable[[], Runtime]) -> int:
-    """Free images that no kept revision needs any more; returns the bytes freed in the store."""
-    kept = ledger.kept_locks()
-    names = {lock.name for lock in kept}
-    gone = {lock.name: lock for lock in before if lock.name not in names}
-    for lock in gone.values():
+def sweep(ledger: Ledger, store: Store, runtime: Callable[[], Runtime]) -> int:
+    """Free images that no kept revision needs any more; returns the bytes freed in the store. What a container uses stays till later."""
+    gone = ledger.unneeded_images()
+    for lock in gone:
         runtime().remove(lock)
         store.untag(lock)
-    return store.collect(kept)
+    owned = runtime().owned() if gone else frozenset()
+    for lock in gone:
+        if lock.name not in owned and lock.config.digest not in owned:
+            ledger.forget_image(lock)
+    return store.collect(ledger.kept_locks())

@@ -177,7 +177,7 @@ def test_when_the_cluster_cannot_be_told_the_next_command_tries_the_way_back_aga
     box.cluster.before = gone
     with pytest.raises(UndoFailed, match="the way back could not be taken: no answer") as caught:
         box.apply("a")
-    assert caught.value.evidence == ("a: not certain: it may be the old version, the new one or both",)
+    assert caught.value.evidence == ("a: not certain: it may be the old version, the new one or both (no answer)",)
     box.cluster.before = lambda verb, workload: None
     assert len(box.recover()) == 1
     assert box.on_cluster("a") == ["r.io/app:1"]

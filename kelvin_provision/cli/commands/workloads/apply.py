@@ -10,7 +10,7 @@ import typer
 from kelvin_provision.cli.complete import workload_names
 from kelvin_provision.cli.patience import Back, Timeout, flags, patient
 from kelvin_provision.cli.session import Session
-from kelvin_provision.errors import UsageRefused
+from kelvin_provision.errors import NothingStaged, UsageRefused
 from kelvin_provision.report import Item, Report
 
 if TYPE_CHECKING:
@@ -73,12 +73,19 @@ def apply(session: Session, names: list[str] | None, asked: Asked) -> Report:
     care = Care.LEAVE if asked.leave else Care.BLIND if asked.blind else Care.BACK
     said = f"workloads apply {flags(names) if names else '--all'}"
     with choose(session) as progress, node_of(session, progress=progress, settings=settings) as node, signals_noted() as stop:
-        ops.refuse_unready(ops.choose(node.ledger, names or (), everything=not names), node.store)
-        with node.changing(said):
-            # Anew, now that nobody else changes it: a recovery may have moved something.
-            found = ops.choose(node.ledger, names or (), everything=not names)
+        if not node.interrupted:
+            # Without the lock, so that whoever has nothing to apply is told so and not who is at work.
+            ops.refuse_unready(ops.choose(node.ledger, names or (), everything=not names), node.store)
+        with node.changing(said) as recovered:
+            try:
+                found = ops.choose(node.ledger, names or (), everything=not names)
+            except NothingStaged:
+                if recovered:
+                    # This very command was interrupted after the point of no return, and is finished now.
+                    return Report("workloads apply", warnings=recovered)
+                raise
             if not found:
-                return Report("workloads apply")
+                return Report("workloads apply", warnings=recovered)
             ops.refuse_unready(found, node.store)
             if asked.dry_run:
                 return _planned(node.prepare(found))

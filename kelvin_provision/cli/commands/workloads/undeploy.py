@@ -35,23 +35,26 @@ def command(
 
 def undeploy(session: Session, names: list[str], *, staged: bool, yes: bool) -> Report:
     """Ask, then remove under the operator lock, then free what nobody needs any more."""
-    from kelvin_provision.cli.box import node_of
+    from kelvin_provision.cli.box import node_of, signals_noted
     from kelvin_provision.cli.progress import choose
     from kelvin_provision.ops import undeploy as ops
 
     with choose(session) as progress, node_of(session, progress=progress) as node:
         found = node.ledger.workloads(names)
-        if staged:
+        if staged and not node.interrupted:
             ops.refuse_bare(found)
         _ask(found, staged=staged, yes=yes)
-        with node.changing(f"workloads undeploy {' '.join(f'-n {name}' for name in names)}"):
-            before = node.ledger.kept_locks()
+        # A dropped terminal or an impatient Ctrl-C must not leave half of it: it takes seconds, and there is no way back to offer.
+        with signals_noted(), node.changing(f"workloads undeploy {' '.join(f'-n {name}' for name in names)}") as recovered:
+            left = set(node.ledger.names())
+            if recovered and not left & set(names):
+                return Report("workloads undeploy", warnings=recovered)
             if staged:
                 ops.run_staged(node.ledger, lambda: node.cluster, names, who=node.who)
                 gone: dict[str, tuple[str, ...]] = {}
             else:
                 gone = ops.run(node.ledger, lambda: node.cluster, names, who=node.who)
-            freed = ops.sweep(before, node.ledger, node.store, lambda: node.runtime)
+            freed = node.sweep()
     outcome = "staged version removed" if staged else "undeployed"
     items = tuple(Item("workload", workload.name, outcome, ", ".join(gone.get(workload.name, ()))) for workload in found)
     return Report("workloads undeploy", (*items, Item("store", str(node.settings.state_dir), "freed", size(freed))))
