@@ -94,18 +94,15 @@ class Stream(Protocol):
 
 @dataclass(frozen=True)
 class Source:
-    """One run of one container. `run` tells runs apart; `writes` is whether it may still write. `open` takes tail and since."""
+    """One run of one container. `place` is the container whatever it is called, `run` tells its runs apart.
 
-    source: str
-    container: str
+    `writes` is whether it may still write; `open` takes tail and since.
+    """
+
+    place: str
     run: str
     writes: bool
     open: Callable[[int | None, str | None], Stream]
-
-    @property
-    def place(self) -> tuple[str, str]:
-        """The container, whichever run it is in."""
-        return self.source, self.container
 
 
 @dataclass(frozen=True)
@@ -156,8 +153,8 @@ def follow(find: Callable[[], Found], *, tail: int | None, since: str | None, st
 class _Reader(threading.Thread):
     """One stream into the queue of all. Waits while the queue is full, and gives up when nobody wants it any more."""
 
-    def __init__(self, source: Source, stream: Stream, after: str, out: queue.Queue[LogLine | _Reader]) -> None:
-        super().__init__(name=f"log of {source.source}", daemon=True)
+    def __init__(self, source: Source, stream: Stream, after: str, out: queue.Queue[_Said]) -> None:
+        super().__init__(name=f"log of {source.place}", daemon=True)
         self.source = source
         self.stream = stream
         self._after = after
@@ -170,12 +167,12 @@ class _Reader(threading.Thread):
             for line in self.stream:
                 if line.time > self._after and not self._put(line):
                     return
-        self._put(self)
+        self._put(None)
 
-    def _put(self, item: LogLine | _Reader) -> bool:
+    def _put(self, line: LogLine | None) -> bool:
         while not self._over.is_set():
             with suppress(queue.Full):
-                self._out.put(item, timeout=TICK)
+                self._out.put((self, line), timeout=TICK)
                 return True
         return False
 
@@ -185,16 +182,20 @@ class _Reader(threading.Thread):
         self.stream.close()
 
 
+_Said = tuple[_Reader, LogLine | None]
+"""A line and whose it is, or None for its end."""
+
+
 class _Following:
     """Which runs are being read, which have ended, and how far each container was read."""
 
     def __init__(self, tail: int | None, since: str | None) -> None:
         self._tail, self._since = tail, since
         self._first = True
-        self._out: queue.Queue[LogLine | _Reader] = queue.Queue(WAITING)
-        self._readers: dict[tuple[str, str, str], _Reader] = {}
-        self._ended: set[tuple[str, str, str]] = set()
-        self._last: dict[tuple[str, str], str] = {}
+        self._out: queue.Queue[_Said] = queue.Queue(WAITING)
+        self._readers: dict[tuple[str, str], _Reader] = {}
+        self._ended: set[tuple[str, str]] = set()
+        self._last: dict[str, str] = {}
 
     @property
     def reading(self) -> int:
@@ -210,7 +211,7 @@ class _Following:
         """Open what is not open yet: new runs from their start, broken ones where they broke."""
         first, self._first = self._first, False
         for source in found.sources:
-            key = (*source.place, source.run)
+            key = source.place, source.run
             if key in self._readers or (key in self._ended and not (source.writes and found.lasts)):
                 continue
             after = self._last.get(source.place, "")
@@ -222,20 +223,20 @@ class _Following:
                 continue  # the next look tries again
             reader = self._readers[key] = _Reader(source, stream, after, self._out)
             reader.start()
-        self._ended &= {(*source.place, source.run) for source in found.sources}
+        self._ended &= {(source.place, source.run) for source in found.sources}
 
     def come(self, seconds: float) -> Iterator[LogLine]:
         """What has come, up to a limit; waits so long for the first of it."""
         with suppress(queue.Empty):
             for turn in range(WAITING):
-                item = self._out.get(timeout=seconds) if turn == 0 else self._out.get_nowait()
-                if isinstance(item, _Reader):
-                    key = (*item.source.place, item.source.run)
+                reader, line = self._out.get(timeout=seconds) if turn == 0 else self._out.get_nowait()
+                if line is None:
+                    key = reader.source.place, reader.source.run
                     self._readers.pop(key).stream.close()
                     self._ended.add(key)
                     return
-                self._last[item.source, item.container] = item.time
-                yield item
+                self._last[reader.source.place] = line.time
+                yield line
 
     def close(self) -> None:
         """End every stream and wait for the threads, a moment at most."""

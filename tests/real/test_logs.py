@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 import tracemalloc
 
 import pytest
@@ -27,9 +28,9 @@ __all__ = ["bench", "docker_bench"]
 PATIENCE = Patience(timeout=60.0, settle=1.0)
 
 
-def up(cluster, name, objects):
+def up(cluster, name, objects, patience=PATIENCE):
     cluster.put(name, objects, no_secrets)
-    health = cluster.wait({name: objects}, PATIENCE, silent, never)[name]
+    health = cluster.wait({name: objects}, patience, silent, never)[name]
     assert health.phase is Phase.READY, (health, cluster.evidence(name))
     cluster.finish(name, objects)
 
@@ -55,6 +56,22 @@ def test_the_pod_of_a_new_version_is_followed_as_well(cluster_images, tmp_path):
     cluster._api.delete("v1", "Namespace", cluster._namespace, None)
     assert [line.text for line in heard] == TALK * 2
     assert len({line.source for line in heard}) == 2
+
+
+@pytest.mark.docker
+def test_the_container_of_a_new_version_is_followed_as_well_and_through_its_new_name(bench):
+    picture = bench.picture("talking")
+    one, two = (bench.cluster.render(spec("talks", picture, configuration={"n": n}), picture.locks, n) for n in (1, 2))
+    up(bench.cluster, "talks", one)
+    heard = []
+    slow = Patience(timeout=60.0, settle=5.0)  # long enough to be seen under its first name
+    update = threading.Thread(target=lambda: (up(bench.cluster, "talks", two, slow), time.sleep(3), bench.cluster.remove("talks")))
+    for line in bench.cluster.logs("talks", follow=True, stop=lambda: len(heard) > 100):
+        heard.append(line)
+        if len(heard) == len(TALK):
+            update.start()
+    update.join()
+    assert [line.text for line in heard] == TALK * 2
 
 
 def known(path, name):

@@ -114,7 +114,7 @@ class Pods:
                 raise scripts.pop(0)
             return scripts.pop(0) if len(scripts) > 1 else scripts[0]
 
-        return Source(pod, "c", run, writes, opened)
+        return Source(pod, run, writes, opened)
 
 
 @pytest.fixture

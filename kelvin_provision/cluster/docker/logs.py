@@ -36,7 +36,7 @@ def _of(engine: Engine, one: Live, asked: Asked) -> Source | None:
     def opened(tail: int | None, since: str | None) -> _Stream:
         return _Stream(engine, one, asked, tail=tail, since=since, border=border)
 
-    return Source(one.name, one.name, f"{one.id} {one.state['StartedAt']}", one.running and not one.state.get("Restarting"), opened)
+    return Source(one.id, one.state["StartedAt"], one.running and not one.state.get("Restarting"), opened)
 
 
 def _border(one: Live) -> datetime | None:

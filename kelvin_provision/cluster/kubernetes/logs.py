@@ -46,7 +46,7 @@ def _of_pod(api: Api, namespace: str, pod: Object, asked: Asked) -> Iterator[Sou
                 answer = api.log_stream(namespace, name, container, tail=tail, since=whole, previous=asked.previous, follow=asked.follow)
             return _Stream(name, container, start, answer)
 
-        yield Source(name, container, run, "running" in (status.get("state") or {}), opened)
+        yield Source(f"{name}/{container}", run, "running" in (status.get("state") or {}), opened)
 
 
 class _Stream:

@@ -22,7 +22,7 @@ _VERSION = typer.Option("--app-version", metavar="VERSION", help="Only those of 
 _STATE = typer.Option("--state", help="Only those in this state; may be repeated.")
 _ENABLED = typer.Option("--enabled/--no-enabled", help="Only those that are to run, or only those that were stopped.")
 _SORT = typer.Option("--sort-by", help="What to order by; may be repeated. Names unless told.")
-_SIZE = typer.Option("--page-size", min=1, max=LARGEST_PAGE, help="At most so many at once.")
+_SIZE = typer.Option("--page-size", metavar="N", min=1, max=LARGEST_PAGE, help="At most so many at once.")
 _NEXT = typer.Option(
     "--next", metavar="CURSOR", help="Go on where a page ended: its next_page or previous_page. It knows the filters and the order."
 )
