@@ -1,4 +1,4 @@
-"""Applying one staged workload on a real Kubernetes, beside kubectl on the same objects."""
+"""Applying staged workloads on a real Kubernetes, one and ten, beside kubectl on the same objects; and looking at them."""
 
 from __future__ import annotations
 
@@ -6,22 +6,24 @@ import json
 import os
 import shutil
 import signal
-import sqlite3
 import statistics
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.measure import Row, program, run
+from bench.measure import Row, paired, program, run
 from bench.staging import _agent
 from tests.images import push, web_image
 from tests.servers.registry import docker_registry
 
-ROUNDS = 4
+ROUNDS, MANY = 4, 10
 KUBECONFIG, CONTAINERD = "KELVIN_PROVISION_TEST_KUBECONFIG", "KELVIN_PROVISION_TEST_CONTAINERD"
+OURS, THEIRS = "bench", "bench-other"
 
 
 def missing() -> str:
@@ -40,72 +42,101 @@ def rows(folder: Path) -> Iterator[Row]:
             "KELVIN_PROVISION_SITE_CONFIG": str(folder / "none"),
             "KELVIN_PROVISION_REGISTRY": host,
             "KELVIN_PROVISION_RUNTIME__ADDRESS": os.environ[CONTAINERD],
-            "KELVIN_PROVISION_CLUSTER__NAMESPACE": "bench",
+            "KELVIN_PROVISION_CLUSTER__NAMESPACE": OURS,
             "KELVIN_PROVISION_APPLY__SETTLE": "2",
             "KUBECONFIG": os.environ[KUBECONFIG],
         }
-        pairs = []
-        for number in range(ROUNDS + 1):
-            push(host, "web", f"1.0.{number}", web_image(f"bench {number}"))
-            _stage(environment, number)
-            ours = run(program("workloads", "apply", "-n", "bench-web"), environment)
-            pairs.append((ours, _kubectl(environment, _objects(folder / "applying" / "ledger.db"))))
-        run(program("workloads", "undeploy", "-n", "bench-web", "--yes"), environment)
-        run(["kubectl", "--kubeconfig", os.environ[KUBECONFIG], "delete", "namespace", "bench", "bench-other"], environment)
-        _wait_for_agent(environment)
+        kubectl = ["kubectl", "--kubeconfig", os.environ[KUBECONFIG]]
+        subprocess.run([*kubectl, "create", "namespace", THEIRS], env=environment, capture_output=True, check=False)
+        try:
+            for number in range(2 * ROUNDS + 2):
+                push(host, "web", f"1.0.{number}", web_image(f"bench {number}"))
+            versions = iter(range(2 * ROUNDS + 2))
+            yield _row(["bench-web"], "apply", 1.2, versions, environment, kubectl)
+            yield _row([f"bench-web-{number}" for number in range(MANY)], f"apply --all of {MANY}", 1.1, versions, environment, kubectl)
+            ours, other, ratio = paired(
+                partial(run, program("workloads", "list"), environment),
+                partial(run, [*kubectl, "-n", OURS, "get", "deployments"], environment),
+                9,
+            )
+            yield Row(
+                "workloads list, agent alive / kubectl get deployments", f"{ours * 1000:.0f} ms", f"{other * 1000:.0f} ms", ratio, 2.0
+            )
+        finally:
+            _clean_up(environment, kubectl)
+
+
+def _row(names: list[str], what: str, bound: float, versions: Iterator[int], environment: dict[str, str], kubectl: list[str]) -> Row:
+    pairs = []
+    for _ in range(ROUNDS + 1):
+        _stage(environment, names, next(versions))
+        ours = run(program("workloads", "apply", "--all"), environment)
+        pairs.append((ours, _kubectl(environment, kubectl, names)))
+        _settle(environment, kubectl, len(names))
     pairs = pairs[1:]  # the first round creates what the others update
     ours, other = (statistics.median(side) for side in zip(*pairs, strict=True))
     ratio = statistics.median(a / b for a, b in pairs)
-    yield Row("apply on Kubernetes / kubectl apply + rollout status", f"{ours:.2f} s", f"{other:.2f} s", ratio, 1.2)
+    return Row(f"{what} on Kubernetes / kubectl apply + rollout status", f"{ours:.2f} s", f"{other:.2f} s", ratio, bound)
 
 
-def _stage(environment: dict[str, str], number: int) -> None:
+def _stage(environment: dict[str, str], names: list[str], number: int) -> None:
     probe = {"type": "http_get", "http_get": {"path": "/", "port": 8080}, "period_seconds": 1}
-    about = {"spec_version": "5.0.0", "type": "docker", "name": "web", "title": "Web", "description": "Web", "version": f"1.0.{number}"}
+    version = f"1.0.{number}"
+    about = {"spec_version": "5.0.0", "type": "docker", "name": "web", "title": "Web", "description": "Web", "version": version}
     payload = about | {"defaults": {"system": {"health_check": {"readiness_probe": probe}}}}
-    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-        json.dump(payload, file)
+    requests = [
+        {"name": name, "app_name": "web", "app_version": version, "payload": payload, "deployment_type": "staged-only"} for name in names
+    ]
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        file.write("\n---\n".join(json.dumps(request) for request in requests))
         file.flush()
-        words = [
-            "--app-name",
-            "web",
-            "--app-version",
-            f"1.0.{number}",
-            "-n",
-            "bench-web",
-            "--payload",
-            file.name,
-            "--staged",
-            "--no-instantly-apply",
-        ]
-        run(program("workloads", "deploy", *words, "--wait"), environment)
+        run(program("workloads", "deploy", "-f", file.name, "--wait"), environment)
 
 
-def _objects(ledger: Path) -> list[dict[str, Any]]:
-    """What our side has applied, for a namespace of kubectl's own."""
-    with sqlite3.connect(ledger) as db:
-        found = db.execute("SELECT objects FROM revisions WHERE objects IS NOT NULL ORDER BY number DESC LIMIT 1").fetchone()
-    objects = [thing for thing in json.loads(found[0]) if thing["kind"] != "Namespace"]
+def _kubectl(environment: dict[str, str], kubectl: list[str], names: list[str]) -> float:
+    """The objects that our side has just applied, in a namespace of kubectl's own."""
+    from kelvin_provision.ledger.ledger import Ledger
+
+    objects: list[dict[str, Any]] = []
+    with Ledger(Path(environment["KELVIN_PROVISION_STATE_DIR"]) / "ledger.db") as ledger:
+        for name in names:
+            running = ledger.workload(name).running
+            objects += [thing for thing in (running.objects or () if running else ()) if thing["kind"] != "Namespace"]
     for thing in objects:
-        thing["metadata"]["namespace"] = "bench-other"
-    return objects
-
-
-def _kubectl(environment: dict[str, str], objects: list[dict[str, Any]]) -> float:
-    kubectl = ["kubectl", "--kubeconfig", environment["KUBECONFIG"]]
-    subprocess.run([*kubectl, "create", "namespace", "bench-other"], env=environment, capture_output=True, check=False)
+        thing["metadata"]["namespace"] = THEIRS
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump({"apiVersion": "v1", "kind": "List", "items": objects}, file)
         file.flush()
-        applied = run([*kubectl, "apply", "-f", file.name], environment)
-    return applied + run([*kubectl, "-n", "bench-other", "rollout", "status", "deployment", "bench-web"], environment)
+        spent = run([*kubectl, "apply", "-f", file.name], environment)
+    return spent + sum(run([*kubectl, "-n", THEIRS, "rollout", "status", "deployment", name], environment) for name in names)
 
 
-def _wait_for_agent(environment: dict[str, str]) -> None:
-    """It ends by itself when there is nothing left to look after; if not, by its pid."""
+def _settle(environment: dict[str, str], kubectl: list[str], count: int) -> None:
+    """Until the old pods of both sides are gone: ending ones take from the next round's CPU."""
+    for _ in range(150):
+        found = [
+            subprocess.run(
+                [*kubectl, "-n", space, "get", "pods", "-o", "name"], env=environment, capture_output=True, text=True, check=False
+            )
+            for space in (OURS, THEIRS)
+        ]
+        if all(len(one.stdout.split()) == count for one in found):
+            return
+        time.sleep(0.2)
+
+
+def _clean_up(environment: dict[str, str], kubectl: list[str]) -> None:
+    """Undeploy all; the agent ends by itself then, and if not, by its pid."""
+    names = subprocess.run(
+        program("workloads", "list", "-o", "name"), env=environment, capture_output=True, text=True, check=False
+    ).stdout.split()
+    if names:
+        run(program("workloads", "undeploy", "--yes", *[word for name in names for word in ("-n", name)]), environment)
+    subprocess.run([*kubectl, "delete", "namespace", OURS, THEIRS], env=environment, capture_output=True, check=False)
     for _ in range(100):
         pid = _agent(environment)
         if not pid:
             return
         time.sleep(0.1)
-    os.kill(pid, signal.SIGTERM)
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
