@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kelvin_provision.cluster.protocol import Cluster, Health, Lookup, Patience, Phase
-from kelvin_provision.errors import ApplyFailed, ApplyLeft, Interrupted, ProvisionError, UndoFailed
+from kelvin_provision.errors import ApplyFailed, ApplyLeft, ClusterRefused, Interrupted, ProvisionError, UndoFailed
 from kelvin_provision.events import Finished, Note, Progress, Started
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
@@ -203,7 +203,7 @@ def recover(
             how = f"taken up again: {failure}" if failure else "finished"
             said = f"an interrupted {operation.kind} of {names} was {how}"
         case Stage.FINISHING:
-            finish(operation, ledger=ledger, cluster=cluster(), keep=terms.keep, who=who)
+            _finish_again(operation, ledger=ledger, cluster=cluster(), lookup=lookup, keep=terms.keep, who=who)
             said = f"an interrupted {operation.kind} of {names} was finished"
         case Stage.REMOVING:
             remove(operation, ledger=ledger, cluster=cluster(), who=who)
@@ -216,6 +216,16 @@ def recover(
             said = f"an interrupted {operation.kind} of {names} was undone"
     progress(Note(said))
     return (said,)
+
+
+def _finish_again(operation: Operation, *, ledger: Ledger, cluster: Cluster, lookup: Lookup, keep: int, who: str) -> None:
+    """What was committed and then removed by somebody else is put once more: else every later command would stumble over it."""
+    try:
+        finish(operation, ledger=ledger, cluster=cluster, keep=keep, who=who)
+    except ClusterRefused:
+        for step in operation.steps:
+            cluster.put(step.workload, objects_of(ledger, step.workload, step.after), lookup)
+        finish(operation, ledger=ledger, cluster=cluster, keep=keep, who=who)
 
 
 def remove(operation: Operation, *, ledger: Ledger, cluster: Cluster, who: str) -> dict[str, tuple[str, ...]]:
