@@ -46,33 +46,29 @@ def rows(folder: Path) -> Iterator[Row]:
             "KELVIN_PROVISION_APPLY__SETTLE": "2",
             "KUBECONFIG": os.environ[KUBECONFIG],
         }
-        kubectl = ["kubectl", "--kubeconfig", os.environ[KUBECONFIG]]
-        subprocess.run([*kubectl, "create", "namespace", THEIRS], env=environment, capture_output=True, check=False)
+        kubectl = _kubectl(environment)
+        _output([*kubectl, "create", "namespace", THEIRS], environment)
         try:
             for number in range(2 * ROUNDS + 2):
                 push(host, "web", f"1.0.{number}", web_image(f"bench {number}"))
             versions = iter(range(2 * ROUNDS + 2))
-            yield _row(["bench-web"], "apply", 1.2, versions, environment, kubectl)
-            yield _row([f"bench-web-{number}" for number in range(MANY)], f"apply --all of {MANY}", 1.1, versions, environment, kubectl)
-            ours, other, ratio = paired(
-                partial(run, program("workloads", "list"), environment),
-                partial(run, [*kubectl, "-n", OURS, "get", "deployments"], environment),
-                9,
-            )
-            yield Row(
-                "workloads list, agent alive / kubectl get deployments", f"{ours * 1000:.0f} ms", f"{other * 1000:.0f} ms", ratio, 2.0
-            )
+            yield _row(["bench-web"], "apply", 1.2, versions, environment)
+            yield _row([f"bench-web-{number}" for number in range(MANY)], f"apply --all of {MANY}", 1.1, versions, environment)
+            look = partial(run, program("workloads", "list"), environment)
+            ours, other, ratio = paired(look, partial(run, [*kubectl, "-n", OURS, "get", "deployments"], environment), 9)
+            what = "workloads list, agent alive / kubectl get deployments"
+            yield Row(what, f"{ours * 1000:.0f} ms", f"{other * 1000:.0f} ms", ratio, 2.0)
         finally:
-            _clean_up(environment, kubectl)
+            _clean_up(environment)
 
 
-def _row(names: list[str], what: str, bound: float, versions: Iterator[int], environment: dict[str, str], kubectl: list[str]) -> Row:
+def _row(names: list[str], what: str, bound: float, versions: Iterator[int], environment: dict[str, str]) -> Row:
     pairs = []
     for _ in range(ROUNDS + 1):
         _stage(environment, names, next(versions))
         ours = run(program("workloads", "apply", "--all"), environment)
-        pairs.append((ours, _kubectl(environment, kubectl, names)))
-        _settle(environment, kubectl, len(names))
+        pairs.append((ours, _by_kubectl(environment, names)))
+        _settle(environment)
     pairs = pairs[1:]  # the first round creates what the others update
     ours, other = (statistics.median(side) for side in zip(*pairs, strict=True))
     ratio = statistics.median(a / b for a, b in pairs)
@@ -93,7 +89,7 @@ def _stage(environment: dict[str, str], names: list[str], number: int) -> None:
         run(program("workloads", "deploy", "-f", file.name, "--wait"), environment)
 
 
-def _kubectl(environment: dict[str, str], kubectl: list[str], names: list[str]) -> float:
+def _by_kubectl(environment: dict[str, str], names: list[str]) -> float:
     """The objects that our side has just applied, in a namespace of kubectl's own."""
     from kelvin_provision.ledger.ledger import Ledger
 
@@ -107,32 +103,41 @@ def _kubectl(environment: dict[str, str], kubectl: list[str], names: list[str]) 
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump({"apiVersion": "v1", "kind": "List", "items": objects}, file)
         file.flush()
-        spent = run([*kubectl, "apply", "-f", file.name], environment)
+        kubectl = _kubectl(environment)
+    spent = run([*kubectl, "apply", "-f", file.name], environment)
     return spent + sum(run([*kubectl, "-n", THEIRS, "rollout", "status", "deployment", name], environment) for name in names)
 
 
-def _settle(environment: dict[str, str], kubectl: list[str], count: int) -> None:
+def _settle(environment: dict[str, str]) -> None:
     """Until the old pods of both sides are gone: ending ones take from the next round's CPU."""
+    count = len(_names(environment))
     for _ in range(150):
-        found = [
-            subprocess.run(
-                [*kubectl, "-n", space, "get", "pods", "-o", "name"], env=environment, capture_output=True, text=True, check=False
-            )
-            for space in (OURS, THEIRS)
-        ]
-        if all(len(one.stdout.split()) == count for one in found):
+        found = [_output([*_kubectl(environment), "-n", space, "get", "pods", "-o", "name"], environment) for space in (OURS, THEIRS)]
+        if all(len(one) == count for one in found):
             return
         time.sleep(0.2)
 
 
-def _clean_up(environment: dict[str, str], kubectl: list[str]) -> None:
+def _kubectl(environment: dict[str, str]) -> list[str]:
+    return ["kubectl", "--kubeconfig", environment["KUBECONFIG"]]
+
+
+def _names(environment: dict[str, str]) -> list[str]:
+    return _output(program("workloads", "list", "-o", "name"), environment)
+
+
+def _output(command: list[str], environment: dict[str, str]) -> list[str]:
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False).stdout.split()
+
+
+def _clean_up(environment: dict[str, str]) -> None:
     """Undeploy all; the agent ends by itself then, and if not, by its pid."""
     names = subprocess.run(
         program("workloads", "list", "-o", "name"), env=environment, capture_output=True, text=True, check=False
     ).stdout.split()
     if names:
         run(program("workloads", "undeploy", "--yes", *[word for name in names for word in ("-n", name)]), environment)
-    subprocess.run([*kubectl, "delete", "namespace", OURS, THEIRS], env=environment, capture_output=True, check=False)
+    _output([*_kubectl(environment), "delete", "namespace", OURS, THEIRS], environment)
     for _ in range(100):
         pid = _agent(environment)
         if not pid:

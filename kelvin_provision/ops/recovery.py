@@ -34,7 +34,7 @@ def recover(
             how = f"taken up again: {failure}" if failure else "finished"
             said = f"an interrupted {operation.kind} of {names} was {how}"
         case Stage.FINISHING:
-            finish(operation, ledger=ledger, cluster=cluster(), keep=terms.keep, who=who)
+            finish(operation, ledger=ledger, cluster=cluster(), lookup=lookup, keep=terms.keep, who=who)
             said = f"an interrupted {operation.kind} of {names} was finished"
         case Stage.REMOVING:
             remove(operation, ledger=ledger, cluster=cluster(), who=who)

@@ -17,10 +17,11 @@ from kelvin_provision.status import Doing
 
 @dataclass(frozen=True)
 class Choice:
-    """Where the way leads. `runs` are workloads that run the wanted revision already."""
+    """Where the way leads. `runs` are workloads that run the wanted revision already; the apply of those in `left` was left as it is."""
 
     targets: tuple[Target, ...]
     runs: tuple[Workload, ...] = ()
+    left: frozenset[str] = frozenset()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -47,7 +48,7 @@ def choose(ledger: Ledger, names: Sequence[str], to: int | None = None) -> Choic
             runs.append(workload)
         else:
             targets.append(Target(workload, revision, revision.objects or ()))
-    return Choice(tuple(targets), tuple(runs))
+    return Choice(tuple(targets), tuple(runs), left)
 
 
 def _wanted(ledger: Ledger, workload: Workload, to: int | None, *, left: bool) -> Revision:
@@ -91,6 +92,11 @@ def run(tools: Tools, choice: Choice, stop: Callable[[], bool]) -> Prepared:
             stop=stop,
             kind=Doing.ROLLBACK,
         )
+        for target in choice.targets:
+            staged = target.workload.staged
+            if staged and target.workload.name in choice.left:
+                text = f"version {staged.spec.app_version} did not come up and was taken back"
+                tools.ledger.set_download(staged, staged.download, text, blocked=staged.blocked)
     finally:
         apply.look(tools.ledger, tools.cluster, [target.workload.name for target in choice.targets])
     return ready

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kelvin_provision.cluster.protocol import Cluster, Health, Lookup, Patience, Phase
-from kelvin_provision.errors import ApplyFailed, ApplyLeft, Interrupted, ProvisionError, UndoFailed
+from kelvin_provision.errors import ApplyFailed, ApplyLeft, ClusterRefused, Interrupted, ProvisionError, UndoFailed
 from kelvin_provision.events import Progress, Started
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
@@ -60,7 +60,7 @@ def carry_out(
     except ProvisionError as error:
         cause = error
     if cause is None:
-        finish(operation, ledger=ledger, cluster=cluster, keep=terms.keep, who=who)
+        finish(operation, ledger=ledger, cluster=cluster, lookup=lookup, keep=terms.keep, who=who)
         return
     if care is Care.LEAVE:
         raise leave(operation, cause, ledger=ledger, who=who) from cause
@@ -121,7 +121,7 @@ def _words(found: Health) -> str:
     return found.why if found.phase is Phase.FAILED else f"not up in time, {found.why or 'no reason given'}"
 
 
-def finish(operation: Operation, *, ledger: Ledger, cluster: Cluster, keep: int, who: str) -> None:
+def finish(operation: Operation, *, ledger: Ledger, cluster: Cluster, lookup: Lookup, keep: int, who: str) -> None:
     """After the point of no return: remove what is old, close the journal.
 
     What the cluster refuses for good is no reason to keep every later command from its work: it is written down, and the next look
@@ -129,15 +129,28 @@ def finish(operation: Operation, *, ledger: Ledger, cluster: Cluster, keep: int,
     """
     entries = []
     for step in operation.steps:
-        outcome, detail = ("done, not waited for" if operation.care is Care.BLIND else "done"), ""
-        try:
-            cluster.finish(step.workload, known_objects(ledger, step.workload, step.after))
-        except ProvisionError as error:
-            if error.temporary:
-                raise
-            outcome, detail = "done, not tidied", str(error)
-        entries.append(Entry(ledger.clock(), who, operation.kind, step.workload, step.after, outcome, detail))
+        detail = _untidy(step, ledger, cluster, lookup)
+        done = "done, not waited for" if operation.care is Care.BLIND else "done"
+        entries.append(
+            Entry(ledger.clock(), who, operation.kind, step.workload, step.after, "done, not tidied" if detail else done, detail)
+        )
     journal.end(ledger, operation, entries, keep=keep)
+
+
+def _untidy(step: Step, ledger: Ledger, cluster: Cluster, lookup: Lookup) -> str:
+    """Why it cannot be made final, or nothing. What was committed and then removed by somebody else is put once more."""
+    try:
+        objects = known_objects(ledger, step.workload, step.after)
+        try:
+            cluster.finish(step.workload, objects)
+        except ClusterRefused:
+            cluster.put(step.workload, objects, lookup)
+            cluster.finish(step.workload, objects)
+    except ProvisionError as error:
+        if error.temporary:
+            raise
+        return str(error)
+    return ""
 
 
 def leave(operation: Operation, cause: ProvisionError, *, ledger: Ledger, who: str) -> ProvisionError:

@@ -131,6 +131,9 @@ def test_stop_and_start_say_what_they_did(box):
     listed = json.loads(say(box, "list", "--json").stdout)["data"][0]
     assert (listed["status"]["state"], listed["status"]["message"], listed["enabled"]) == ("stopped", "Stopped", False)
     assert items(say(box, "stop", "-n", "pump", "--yes", "--json")) == [("pump", "unchanged", "it was stopped already")]
+    assert items(say(box, "rollback", "-n", "pump", "--to", "2", "--json")) == [
+        ("pump", "unchanged", "revision 2 is stopped: kelvin-provision workloads start -n pump")
+    ]
     result = say(box, "start", "-n", "pump", "--quiet")
     assert (result.exit_code, result.stdout, result.stderr) == (0, "workload pump: running, pump 2.0.0\n", "")
     assert items(say(box, "start", "-n", "pump", "--json")) == [("pump", "unchanged", "it runs already")]

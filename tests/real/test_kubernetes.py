@@ -7,13 +7,14 @@ import pytest
 
 from kelvin_provision.cluster.kubernetes.api import Api
 from kelvin_provision.cluster.kubernetes.cluster import Kubernetes
-from kelvin_provision.cluster.protocol import OWNER, Op, Patience, Phase
+from kelvin_provision.cluster.protocol import OWNER, STOPPED, Op, Patience, Phase
 from kelvin_provision.errors import ClusterRefused, ClusterUnreachable, SettingsInvalid
 from kelvin_provision.events import silent
 from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.words import Method, VolumeKind
 from kelvin_provision.spec.workload import Port, Probe, ProbeKind, Resources, Spec, System, Volume
+from kelvin_provision.status import Observed
 from tests.servers.kubernetes import containerd_socket, fresh_namespace, kubeconfig, load, server, unload
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(150)]
@@ -287,6 +288,56 @@ def test_a_login_for_the_registry_is_a_pull_secret_that_the_server_takes(bench, 
     (name,) = bench.names("Secret")
     live = bench.api.get("apps/v1", "Deployment", "login", bench.namespace)
     assert live["spec"]["template"]["spec"]["imagePullSecrets"] == [{"name": name}]
+
+
+def plain_set(bench):
+    """A StatefulSet that leaves its replicas to others, a DaemonSet, and a Job, none of which comes from us."""
+    template = {"metadata": {"labels": {"app": "mixed"}}, "spec": {"containers": [{"name": "c", "image": bench.images["one"]}]}}
+    selector = {"matchLabels": {"app": "mixed"}}
+    once = {
+        "spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": bench.images["one"], "command": ["/bin/sh", "-c", ":"]}]}
+    }
+    made = [
+        ("apps/v1", "StatefulSet", {"serviceName": "mixed", "selector": selector, "template": template}),
+        (
+            "apps/v1",
+            "DaemonSet",
+            {"selector": {"matchLabels": {"app": "every"}}, "template": template | {"metadata": {"labels": {"app": "every"}}}},
+        ),
+        ("batch/v1", "Job", {"template": once}),
+    ]
+    return [
+        {"apiVersion": version, "kind": kind, "metadata": {"name": f"mixed-{kind.lower()}"}, "spec": body} for version, kind, body in made
+    ]
+
+
+def test_what_has_no_replicas_is_stopped_by_taking_it_away_and_started_by_making_it_again(bench):
+    objects = bench.plain("mixed", *plain_set(bench))
+    bench.up("mixed", objects)
+    stateful = ("apps/v1", "StatefulSet", "mixed-statefulset", bench.namespace)
+    live = bench.api.get(*stateful)
+    bench.api.patch({**live, "spec": {"replicas": 2}}, bench.namespace)  # somebody scaled it: `objects` do not say how many
+    for _ in range(2):
+        bench.cluster.stop("mixed")
+    assert bench.cluster.observe()["mixed"].observed is Observed.STOPPED
+    assert bench.api.get(*stateful)["spec"]["replicas"] == 0
+    assert (bench.names("DaemonSet", "apps/v1"), bench.names("Job", "batch/v1")) == ([], [])
+    bench.up("mixed", objects)
+    bench.cluster.finish("mixed", objects)
+    assert bench.api.get(*stateful)["spec"]["replicas"] == 2
+    assert STOPPED not in bench.api.get(*stateful)["metadata"]["annotations"]
+    assert (bench.names("DaemonSet", "apps/v1"), bench.names("Job", "batch/v1")) == (["mixed-daemonset"], ["mixed-job"])
+    assert bench.cluster.observe()["mixed"].observed is Observed.RUNNING
+
+
+def test_a_workload_of_a_daemon_set_alone_is_seen_stopped(bench):
+    (every,) = [item for item in plain_set(bench) if item["kind"] == "DaemonSet"]
+    objects = bench.plain("every", every)
+    bench.up("every", objects)
+    bench.cluster.stop("every")
+    assert bench.cluster.observe()["every"].observed is Observed.STOPPED
+    bench.up("every", objects)
+    assert bench.cluster.observe()["every"].observed is Observed.RUNNING
 
 
 def test_a_namespace_that_is_missing_is_said_and_made(cluster_images, tmp_path):

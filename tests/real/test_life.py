@@ -7,18 +7,29 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from kelvin_provision.cluster.kubernetes.api import Api
-from tests.images import push
+from kelvin_provision.ledger import journal
+from kelvin_provision.ledger.ledger import Ledger
+from tests.images import make_image, push, tar_of
 from tests.servers.dockerd import own_dockerd, why_not
-from tests.servers.kubernetes import containerd_socket, fresh_namespace, kubeconfig, program, server
+from tests.servers.kubernetes import containerd_socket, fresh_namespace, kubeconfig
 from tests.servers.registry import docker_registry
 
 pytestmark = pytest.mark.timeout(300)
 NAME = "life-motor-speed"
+SERVE = "trap 'exit 0' TERM; while :; do busybox sleep 1 & wait $!; done"
+DIE = "busybox echo out of oil; busybox sleep 0.7; exit 3"
 COMMAND = [sys.executable, "-m", "kelvin_provision"]
+
+
+def image(script):
+    """busybox with a script, which ends at once when it is told to."""
+    base = tar_of({"bin/busybox": Path("/bin/busybox").read_bytes()})
+    return make_image([base], cmd=("/bin/busybox", "sh", "-c", script.replace("busybox ", "/bin/busybox ")))
 
 
 class Box:
@@ -37,8 +48,9 @@ class Box:
         """Start a command and `kill -9` it as soon as the journal says that it is at work."""
         child = subprocess.Popen([*COMMAND, *words], env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 30
-        while time.monotonic() < deadline and child.poll() is None and self.state() != until:
-            time.sleep(0.02)
+        with Ledger(self.folder / "state" / "ledger.db") as ledger:
+            while time.monotonic() < deadline and child.poll() is None and journal.unfinished(ledger) is None:
+                time.sleep(0.001)
         child.send_signal(signal.SIGKILL)
         assert child.wait() == -signal.SIGKILL, "it had ended by itself"
         assert self.state() == until
@@ -109,8 +121,8 @@ def box(request, tmp_path_factory):
         cluster = request.param(folder, stack)
         registry = stack.enter_context(ExitStack())
         host = registry.enter_context(docker_registry(folder / "registry"))
-        for version, image in (("1.0.0", server("one")), ("2.0.0", server("two")), ("3.0.0", program("sleep 0.7; exit 3"))):
-            push(host, "life", version, image)
+        for version, made in (("1.0.0", image(SERVE)), ("2.0.0", image(f"echo two; {SERVE}")), ("3.0.0", image(DIE))):
+            push(host, "life", version, made)
         found = Box(
             folder,
             {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}

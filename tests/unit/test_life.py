@@ -272,6 +272,7 @@ def test_rollback_takes_what_was_left_back_to_what_ran_before(box):
     box.cluster.broken = {}
     box.rollback("a")
     assert (box.runs("a"), box.versions("a"), box.state("a")) == (["1.0.0"], [("1.0.0", "2.0.0")], "running")
+    assert box.warnings("a") == ["version 2.0.0 did not come up and was taken back"]
     assert [found.name for found in box.rollback("a", to=1).runs] == ["a"]
 
 

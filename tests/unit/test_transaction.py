@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from kelvin_provision.cluster.protocol import Health, Patience, Phase
-from kelvin_provision.errors import ApplyFailed, ClusterUnreachable, Interrupted, SecretMissing, UndoFailed
+from kelvin_provision.errors import ApplyFailed, ClusterRefused, ClusterUnreachable, Interrupted, SecretMissing, UndoFailed
 from kelvin_provision.events import Note
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
@@ -229,6 +229,28 @@ def test_a_crash_on_the_way_back_is_gone_on_with(box, verb, workload):
     box.cluster.before = lambda verb, workload: None
     assert box.recover()[0].endswith("of a, b was undone")
     assert box.on_cluster("a", "b") == ["r.io/app:1"] * 2
+
+
+def test_what_was_committed_and_then_removed_by_somebody_is_put_again_when_it_is_finished(box):
+    box.stage("1", "a")
+
+    def crash(verb, workload):
+        if verb == "finish":
+            raise Crash
+
+    box.cluster.before = crash
+    with pytest.raises(Crash):
+        box.apply("a")
+    box.cluster.live.clear()
+
+    def refuse(verb, workload):
+        if verb == "finish" and not box.cluster.live:
+            raise ClusterRefused("a has no container of this revision")
+
+    box.cluster.before = refuse
+    (said,) = box.recover()
+    assert said == "an interrupted apply of a was finished"
+    assert (box.on_cluster("a"), journal.unfinished(box.ledger)) == (["r.io/app:1"], None)
 
 
 def test_an_interrupted_undeploy_is_finished(box):

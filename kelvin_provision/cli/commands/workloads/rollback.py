@@ -12,6 +12,7 @@ from kelvin_provision.cli.session import Session
 from kelvin_provision.report import Item, Report
 
 if TYPE_CHECKING:
+    from kelvin_provision.ledger.model import Workload
     from kelvin_provision.ops.apply import Prepared, Target
     from kelvin_provision.ops.rollback import Choice
 
@@ -56,8 +57,14 @@ def rollback(session: Session, names: list[str], *, to: int | None, timeout: flo
 
 
 def _items(choice: Choice, outcome: str) -> tuple[Item, ...]:
-    stay = (Item("workload", found.name, "unchanged", f"it runs revision {found.shown.number} already") for found in choice.runs)
+    stay = (Item("workload", found.name, "unchanged", _already(found)) for found in choice.runs)
     return (*(Item("workload", target.workload.name, outcome, _from_to(target)) for target in choice.targets), *stay)
+
+
+def _already(found: Workload) -> str:
+    if found.enabled:
+        return f"it runs revision {found.shown.number} already"
+    return f"revision {found.shown.number} is stopped: kelvin-provision workloads start -n {found.name}"
 
 
 def _from_to(target: Target) -> str:
