@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kelvin_provision.errors import ClusterMissing, ProvisionError, SecretMissing
-from kelvin_provision.events import Progress, silent
+from kelvin_provision.events import Note, Progress, silent
 from kelvin_provision.files.durable import private_folder
-from kelvin_provision.files.lock import exclusive, user
+from kelvin_provision.files.lock import exclusive, holder, user
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Care
 from kelvin_provision.settings.model import Settings
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 K3S_CONFIG = Path("/etc/rancher/k3s/k3s.yaml")
 DOCKER_SOCKET = Path("/var/run/docker.sock")
 CLUSTER_FACT = "cluster.type"
+AGENT = "agent:"
+AGENT_WAIT = 60.0
+"""Seconds that a person's command waits for what the agent is doing; for another person's it does not wait."""
 
 
 class Node:
@@ -163,8 +166,13 @@ class Node:
         """
         from kelvin_provision.ops import recovery
 
-        private_folder(self.settings.state_dir)
-        with exclusive(self.settings.state_dir / "lock", command=command, wait=wait):
+        lock = private_folder(self.settings.state_dir) / "lock"
+        found = holder(lock)
+        if not wait and found and str(found.get("command")).startswith(AGENT):
+            # Nobody can be asked to come back later because of something that ends by itself.
+            self.progress(Note(f"waiting for the {found['command']}"))
+            wait = AGENT_WAIT
+        with exclusive(lock, command=command, wait=wait):
             cluster: Callable[[], Cluster] = lambda: self.cluster  # noqa: E731  (not opened where nothing was interrupted)
             yield recovery.recover(
                 ledger=self.ledger, cluster=cluster, lookup=self.lookup, terms=self.terms, who=self.who, progress=self.progress

@@ -181,8 +181,8 @@ def test_an_interrupted_apply_goes_back(box):
 def test_a_killed_apply_is_undone_by_the_next_command(box):
     box.stage("pump", "1.0.0")
     box.run("workloads", "apply", "-n", "pump")
-    os.kill(box.agent()["pid"], signal.SIGKILL)
     box.stage("pump", "2.0.0")
+    os.kill(box.agent()["pid"], signal.SIGKILL)
     box.environment["KELVIN_PROVISION_APPLY__SETTLE"] = "8"
     process = box.start("workloads", "apply", "-n", "pump")
     wait_until(lambda: box.states()["pump"][1] == "deploying")
@@ -193,6 +193,19 @@ def test_a_killed_apply_is_undone_by_the_next_command(box):
     assert "an interrupted apply of pump was undone" in err
     assert out == "workload pump: running, web 2.0.0, before 1.0.0\n"
     assert box.states() == {"pump": ("2.0.0", "running", None)}
+
+
+def test_a_killed_apply_is_undone_by_the_living_agent(box):
+    box.stage("pump", "1.0.0")
+    box.run("workloads", "apply", "-n", "pump")
+    box.stage("pump", "2.0.0")
+    box.environment["KELVIN_PROVISION_APPLY__SETTLE"] = "8"
+    process = box.start("workloads", "apply", "-n", "pump")
+    wait_until(lambda: box.states()["pump"][1] == "deploying")
+    process.kill()
+    process.communicate()
+    wait_until(lambda: box.states() == {"pump": ("1.0.0", "running", "ready")}, seconds=60)
+    assert "an interrupted apply of pump was undone" in (box.state / "agent.log").read_text()
 
 
 def wait_until(question, seconds=30):
