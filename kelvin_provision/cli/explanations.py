@@ -121,6 +121,8 @@ EXIT_CODES: dict[int, str] = {
 
 def errors() -> tuple[type[ProvisionError], ...]:
     """Every error, by exit code and then by code."""
+    from kelvin_provision import refusals  # noqa: F401  (defining its errors is what it is imported for)
+
     return tuple(sorted(leaves(), key=lambda error: (error.exit_code, error.code)))
 
 

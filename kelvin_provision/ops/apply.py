@@ -12,7 +12,6 @@ from kelvin_provision.errors import (
     ApplyFailed,
     Interrupted,
     NotReady,
-    PlanRefused,
     ProvisionError,
     UndoFailed,
     UsageRefused,
@@ -22,6 +21,7 @@ from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Care, Revision, Step, Workload
 from kelvin_provision.ops import stage, transaction
 from kelvin_provision.ops.undeploy import refuse_bare
+from kelvin_provision.refusals import kind_for
 from kelvin_provision.runtimes.protocol import Runtime
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.words import Download
@@ -123,7 +123,8 @@ def examine(
     findings += plan.findings
     if findings:
         words = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
-        raise PlanRefused(f"{words}, nothing was touched", evidence=[_words(finding) for finding in findings])
+        kind = kind_for({finding.code for finding in findings})
+        raise kind(f"{words}, nothing was touched", evidence=[_words(finding) for finding in findings])
     return Prepared(tuple(steps), wanted, plan)
 
 

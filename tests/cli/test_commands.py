@@ -46,6 +46,7 @@ def test_an_exit_code_is_explained_with_the_errors_behind_it():
     assert run("explain", "77").stdout == (
         "exit code 77: Permission is missing.\n\n"
         "cluster-denied: The cluster refuses these credentials or lacks permission for the change.\n"
+        "denied: The credentials at hand may not make the change.\n"
         "permission-refused: A file, folder or socket may not be used by this user.\n"
         "registry-denied: The registry refuses these credentials, or wants some.\n"
     )

@@ -1,6 +1,6 @@
 """Run one change in this process and kill it with SIGKILL before its Nth step. A step is a verb of the cluster or a durable write.
 
-`python -m tests.real.killed N apply|undeploy NAME` with the settings in the environment. Exit code 0: it had fewer steps.
+`python -m tests.real.killed N apply|rollback|turn|undeploy NAME` with the settings in the environment. Exit code 0: it had fewer steps.
 """
 
 import os
@@ -8,9 +8,10 @@ import signal
 import sys
 from contextlib import contextmanager
 
+from kelvin_provision.agent import turn
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.node import Node
-from kelvin_provision.ops import apply, undeploy
+from kelvin_provision.ops import apply, rollback, undeploy
 from kelvin_provision.settings.load import load
 
 VERBS = {"plan", "put", "wait", "finish", "revert", "remove", "observe", "evidence", "stop"}
@@ -67,6 +68,11 @@ def main() -> None:
     node = Node(load(environ=os.environ, is_root=os.geteuid() == 0).settings)
     node.ledger.names()
     cluster = node.cluster
+    if action == "turn":
+        watch_ledger(steps)
+        node.__dict__["cluster"] = Watched(cluster, steps)
+        turn.take(node, lambda: False)
+        return
     with node.changing(f"killed {action}"):
         watch_ledger(steps)
         node.__dict__["cluster"] = Watched(cluster, steps)
@@ -75,6 +81,8 @@ def main() -> None:
                 node.apply(apply.choose(node.ledger, [name], everything=False), who="test", stop=lambda: False)
             except Exception as error:  # noqa: BLE001  (a version that dies is one of the cases)
                 print(error)
+        elif action == "rollback":
+            rollback.run(node.tools, rollback.choose(node.ledger, [name]), lambda: False)
         else:
             undeploy.run(node.ledger, lambda: node.cluster, [name], who="test")
 

@@ -6,11 +6,19 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
+from kelvin_provision.node import opened
+from kelvin_provision.ops import deploy
+from kelvin_provision.settings.load import load
+from kelvin_provision.spec.request import Defaults
+from kelvin_provision.spec.request import accept as accept_all
+from kelvin_provision.spec.source import read
+from kelvin_provision.spec.words import Method
 
 pytestmark = [pytest.mark.registry, pytest.mark.timeout(900)]
 MOST = 40
@@ -103,6 +111,59 @@ def test_an_upgrade_that_fails_killed_at_any_step_never_loses_the_old_version(bo
     print(*matrix, sep="\n")
     assert {"put", "wait", "revert"} <= {where for _, where, _ in matrix}
     assert matrix[-1][1] is None
+
+
+def test_a_rollback_killed_at_any_step(box):
+    box.environment["KELVIN_PROVISION_APPLY__SETTLE"] = "1"
+    for version in ("1.0.0", "2.0.0"):
+        box.stage("pump", version)
+        box.run("workloads", "apply", "-n", "pump")
+    stop_agent(box)
+    running, matrix = "2.0.0", []
+    for step in range(1, MOST):
+        where = killed(box, step, "rollback", "pump")
+        said = recovered(box)
+        with Ledger(box.state / "ledger.db") as ledger:
+            now = ledger.workload("pump").running.spec.app_version
+        matrix.append((step, where, said, f"{running} -> {now}"))
+        agree(box, "pump", now)
+        if now != running:
+            box.run("workloads", "rollback", "-n", "pump", "--to", str(2 if running == "2.0.0" else 1))
+        if where is None:
+            break
+    print(*matrix, sep="\n")
+    assert {"put", "wait", "finish"} <= {where for _, where, _, _ in matrix}
+    assert matrix[-1][1:] == (None, [], "2.0.0 -> 1.0.0")
+
+
+def test_an_agent_killed_at_any_step_of_a_group_that_applies_itself(box):
+    box.environment["KELVIN_PROVISION_APPLY__SETTLE"] = "1"
+    box.stage("pump", "1.0.0")
+    box.run("workloads", "apply", "-n", "pump")
+    running, matrix = "1.0.0", []
+    for step in range(1, MOST):
+        stop_agent(box)
+        other = "2.0.0" if running == "1.0.0" else "1.0.0"
+        accept(box, "pump", other)
+        where = killed(box, step, "turn", "pump")
+        said = recovered(box)  # and then goes on: what was accepted comes up in the end
+        matrix.append((step, where, said))
+        agree(box, "pump", other)
+        assert box.json("workloads", "list")["data"][0]["staged"] is None
+        running = other
+        if where is None:
+            break
+    print(*matrix, sep="\n")
+    assert {"write", "plan", "put", "wait", "finish"} <= {where for _, where, _ in matrix}
+    assert matrix[-1][1] is None
+
+
+def accept(box, name, version):
+    """Deploy without an agent: the one that would be started is the one to be killed."""
+    with opened(load(environ=box.environment, is_root=os.geteuid() == 0).settings) as node:
+        defaults = Defaults(registry=box.registry, cluster_name="edge", method=Method.STANDARD, has_secret=lambda _: False)
+        path = box.request(name, version, method="staged+instant-apply")
+        deploy.run(node.ledger, accept_all(read(path, Path(path).read_bytes()), defaults).specs, who="test")
 
 
 def test_an_undeploy_killed_at_any_step_is_finished(box):

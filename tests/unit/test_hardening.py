@@ -5,13 +5,14 @@ import itertools
 import pytest
 
 from kelvin_provision.agent import process, turn
-from kelvin_provision.cluster.protocol import Health, Phase
+from kelvin_provision.cluster.protocol import Finding, Health, Phase
 from kelvin_provision.errors import (
     ApplyFailed,
     ClusterRefused,
     ClusterUnreachable,
     NoSpace,
     NotReady,
+    PlanRefused,
     RegistryUnreachable,
     UndoFailed,
 )
@@ -294,3 +295,32 @@ def test_tending_goes_on_after_trouble(box):
     turn.tend(box)
     with Ledger(box.ledger.path) as other:
         assert other.names() == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("codes", "error", "exit_code"),
+    [
+        (["immutable-field"], "immutable-field", 65),
+        (["not-ours", "not-ours"], "not-ours", 65),
+        (["field-conflict"], "field-conflict", 65),
+        (["invalid-object"], "invalid-object", 65),
+        (["unknown-kind"], "unknown-kind", 65),
+        (["denied"], "denied", 77),
+        (["namespace-terminating"], "namespace-terminating", 75),
+        (["port-taken"], "port-taken", 65),
+        (["image-missing"], "image-missing", 65),
+        (["immutable-field", "not-ours"], "plan-refused", 65),
+        (["registry-denied"], "plan-refused", 65),
+    ],
+)
+def test_findings_of_one_kind_have_an_error_of_their_own(box, codes, error, exit_code):
+    up(box, "a")
+    box.deploy("a", version="2.0.0")
+    box.turn()
+    box.cluster.findings = [Finding(code, "a", f"Thing/{number}", "it cannot be") for number, code in enumerate(codes)]
+    with pytest.raises(PlanRefused) as caught:
+        box.command_apply("a")
+    assert (caught.value.code, caught.value.exit_code) == (error, exit_code)
+    assert caught.value.hint
+    assert len(caught.value.evidence) == len(codes)
+    assert box.states() == {"a": ("running", "ready")}

@@ -1,0 +1,83 @@
+"""What a plan can find, each with an error of its own: raised when all findings of a plan are of that one kind.
+
+A script that applies in a maintenance window can tell a port that is taken (come back later) from a field that cannot be changed
+(never), without reading sentences.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+
+from kelvin_provision.errors import PlanRefused, leaves
+
+
+class FieldImmutable(PlanRefused):
+    """An object exists with a field that the cluster never changes."""
+
+    code, exit_code = "immutable-field", os.EX_DATAERR
+    hint_default = "undeploy the workload first (its data goes with it), or deploy the new one under another name"
+
+
+class NotOurs(PlanRefused):
+    """An object of that name exists and was not made by this program."""
+
+    code, exit_code = "not-ours", os.EX_DATAERR
+    hint_default = "choose another workload name, or remove the object by hand: kubectl describe KIND NAME, docker inspect NAME"
+
+
+class FieldConflict(PlanRefused):
+    """Another manager has set fields that the workload wants to set; the evidence names it and them."""
+
+    code, exit_code = "field-conflict", os.EX_DATAERR
+    hint_default = "end the other manager's hold on those fields, or leave them out of the request"
+
+
+class ObjectInvalid(PlanRefused):
+    """The cluster does not accept an object as it is written."""
+
+    code, exit_code = "invalid-object", os.EX_DATAERR
+    hint_default = "correct what the evidence names and deploy again"
+
+
+class KindUnknown(PlanRefused):
+    """The cluster does not know a kind of object: its definition (CRD) is not installed."""
+
+    code, exit_code = "unknown-kind", os.EX_DATAERR
+    hint_default = "install the definition first, or deploy it in the same request"
+
+
+class ChangeDenied(PlanRefused):
+    """The credentials at hand may not make the change."""
+
+    code, exit_code = "denied", os.EX_NOPERM
+    hint_default = "run as root, or use a kubeconfig with permission to change the namespace"
+
+
+class NamespaceTerminating(PlanRefused):
+    """The namespace is being deleted."""
+
+    code, exit_code = "namespace-terminating", os.EX_TEMPFAIL
+    hint_default = "wait until it is gone, then try again"
+
+
+class PortTaken(PlanRefused):
+    """A port of the host or node is used by something else, or twice in the set."""
+
+    code, exit_code = "port-taken", os.EX_DATAERR
+    hint_default = "stop what uses the port, or deploy with another one"
+
+
+class ImageMissing(PlanRefused):
+    """An image is neither in the runtime nor in the store."""
+
+    code, exit_code = "image-missing", os.EX_DATAERR
+    hint_default = "deploy the workload again while there is a network"
+
+
+def kind_for(codes: Collection[str]) -> type[PlanRefused]:
+    """The error for findings of these codes: that of the one kind, or the general one where they are mixed or of another error."""
+    known = {kind.code: kind for kind in leaves(PlanRefused)}
+    (code, *more) = set(codes)
+    found = known.get(code)
+    return found if found is not None and not more and issubclass(found, PlanRefused) else PlanRefused
