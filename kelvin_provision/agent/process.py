@@ -177,6 +177,8 @@ def _recover(node: Node) -> None:
         return
     except ProvisionError as error:
         node.progress(Note(f"recovery: {error}"))
+    except Exception as error:  # noqa: BLE001  (our bug: what runs is looked after and what is staged comes here all the same)
+        _told(node, error, Faults())
 
 
 def ensure(state_dir: Path, arguments: Sequence[str], *, settings: Settings | None = None, patience: float = 10.0) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,13 +47,20 @@ def _translated(error: sqlite3.OperationalError, path: Path) -> ProvisionError:
 def connect(path: Path) -> sqlite3.Connection:
     """Open and migrate. Where nothing can be written, what stands there: a Snapshot, which takes no writing."""
     private_folder(path.parent)
-    try:
-        return _opened(path)
-    except (NoSpace, CannotWrite, PermissionRefused) as error:
-        found = take(path, error)
-        if found is None:
-            raise
-        return found
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return _opened(path)
+        except Locked:
+            # Several that open a new ledger at once: switching it to WAL is refused at once, without waiting for our turn.
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(0.01)
+        except (NoSpace, CannotWrite, PermissionRefused) as error:
+            found = take(path, error)
+            if found is None:
+                raise
+            return found
 
 
 def _opened(path: Path) -> sqlite3.Connection:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 
 from kelvin_provision.agent import logfile, process, service
 from kelvin_provision.agent.identity import fingerprint
+from kelvin_provision.events import Note
 from kelvin_provision.files.lock import exclusive, holder
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.settings.model import ClusterSettings, RegistrySettings, Settings
@@ -147,6 +149,19 @@ def test_an_agent_that_another_took_over_from_in_that_moment_ends_without_a_word
     process.run(box, lambda: False, until_empty=True)
     assert others.is_set()
     held.__exit__(None, None, None)
+
+
+def test_a_bug_in_the_recovery_leaves_the_box_with_an_agent(box, monkeypatch):
+    @contextmanager
+    def changing(command, *, wait=0.0):
+        raise ZeroDivisionError(command)
+        yield
+
+    box.deploy("a")
+    monkeypatch.setattr(box, "changing", changing)
+    process.run(box, lambda: False, until_idle=True)
+    assert box.states() == {"a": ("staged", "ready")}
+    assert any("our bug: ZeroDivisionError: agent: recovery" in said.text for said in box.said if isinstance(said, Note))
 
 
 # --- settings -------------------------------------------------------------------------------------

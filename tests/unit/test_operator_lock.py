@@ -72,3 +72,22 @@ def test_a_lock_that_nobody_may_write_can_be_looked_at(path):
     with exclusive(path, command="x"):
         path.chmod(0o400)
         assert holder(path)["command"] == "x"
+
+
+OPENING = """
+import sys
+from pathlib import Path
+from kelvin_provision.ledger.ledger import Ledger
+sys.stdin.readline()
+for number in range(8):
+    Ledger(Path(sys.argv[1]) / str(number) / "ledger.db").close()
+"""
+
+
+def test_many_that_open_a_new_ledger_at_once_all_get_it(tmp_path):
+    words = [sys.executable, "-c", OPENING, str(tmp_path)]
+    openers = [subprocess.Popen(words, cwd=Path(__file__).parents[2], stdin=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(5)]
+    for opener in openers:
+        opener.stdin.write(b"\n")
+        opener.stdin.flush()
+    assert [opener.communicate()[1] for opener in openers] == [b""] * 5
