@@ -135,7 +135,7 @@ def _work(node: Node, stop: Callable[[], bool], over: Callable[[], bool]) -> Non
                 idle = turn.take(node, stop, faults)
                 # What others wrote meanwhile is news, what we wrote ourselves is none.
                 seen, next_try = (before[0], node.ledger.version()[1]), time.monotonic() + RETRY
-                if stop() or over():
+                if stop() or (idle and over()):
                     return
         except Exception as error:  # noqa: BLE001  (a full disk, or our bug: others are still looked after, and it may heal)
             idle, seen, next_try = False, node_version(node), time.monotonic() + RETRY
