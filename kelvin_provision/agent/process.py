@@ -12,9 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kelvin_provision.agent import turn
+from kelvin_provision.agent import logfile, turn
 from kelvin_provision.agent.activity import Activity
 from kelvin_provision.agent.faults import Faults
+from kelvin_provision.agent.handover import await_end
+from kelvin_provision.agent.identity import absolute, identity, outdated
 from kelvin_provision.agent.notify import notify
 from kelvin_provision.agent.pulse import Pulse, tell_systemd
 from kelvin_provision.agent.tending import Tending
@@ -23,6 +25,8 @@ from kelvin_provision.events import Note, Progress
 from kelvin_provision.files.durable import private_folder, writing_to
 from kelvin_provision.files.lock import exclusive, holder
 from kelvin_provision.node import Node
+from kelvin_provision.settings.model import Settings
+from kelvin_provision.settings.sources import SITE_VARIABLE
 
 TICK = 0.5
 """Seconds between two looks at whether the ledger has changed."""
@@ -30,7 +34,10 @@ RETRY = 10.0
 """Seconds after which unfinished work is tried again although nothing has changed."""
 GOODBYE = 1.0
 """Seconds that who looks after the box gets to end; what it does may be cut off anywhere."""
-LOG_LIMIT = 1 << 20
+FASTER = 0.5
+"""Seconds in which an agent that another command started must be there when ours has ended."""
+_OF_A_SERVICE = {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"}
+"""What systemd gives a service that deploys is for that service alone."""
 
 
 def lock_path(state_dir: Path) -> Path:
@@ -56,38 +63,70 @@ def alive(state_dir: Path) -> dict[str, Any] | None:
 def run(node: Node, stop: Callable[[], bool], *, until_idle: bool = False, until_empty: bool = False) -> None:
     """Work until `stop`, or until nothing is left to do (`until_idle`), or to look after (`until_empty`).
 
-    Raises Locked when an agent is alive already.
+    Raises Locked when an agent is alive already; with `until_empty`, one that a command started with other settings is replaced.
     """
-    state_dir, said = private_folder(node.settings.state_dir), node.progress
-    with exclusive(lock_path(state_dir), command="agent run"):
-        activity, pulse = Activity(now_path(state_dir), said), Pulse()
-        ended = threading.Event()
+    state_dir = private_folder(node.settings.state_dir)
+    lock, mine = lock_path(state_dir), identity(node.settings, detached=until_empty)
+    if until_empty:
+        await_end(state_dir, lock, mine, stop)
 
-        def asked() -> bool:
-            activity.publish()
-            return stop()
+    def over() -> bool:
+        return (until_idle and not turn.pending(node)) or (until_empty and not node.ledger.names())
 
-        node.progress = pulse.heard("work", activity)
-        threads = [
-            threading.Thread(target=tell_systemd, args=(pulse, activity.words, ended), name="systemd", daemon=True),
-            threading.Thread(target=_tend, args=(node, said, pulse, ended), name="tend", daemon=True),
-        ]
-        # Ready before the recovery: going back to what ran before may take longer than systemd waits for a start.
-        notify("READY=1", f"STATUS={activity.words()}")
+    with exclusive(lock, command="agent run", more=mine):
+        _live(node, stop, over)
+    # A deploy that found us alive after our last look has started nobody. Now that the lock is free it would.
+    while not stop() and not _surely(node, over):
         try:
-            for thread in threads:
-                thread.start()
-            _recover(node)
-            _work(node, pulse.asked("work", asked), until_idle=until_idle, until_empty=until_empty)
-        finally:
-            notify("STOPPING=1")
-            ended.set()
-            threads[1].join(timeout=GOODBYE)
-            node.progress = said
-            activity.close()
+            with exclusive(lock, command="agent run", more=mine):
+                _live(node, stop, over)
+        except Locked:
+            return
 
 
-def _work(node: Node, stop: Callable[[], bool], *, until_idle: bool, until_empty: bool) -> None:
+def _surely(node: Node, over: Callable[[], bool]) -> bool:
+    """Whether it is over; what cannot be read now is not."""
+    try:
+        return over()
+    except ProvisionError as error:
+        node.progress(Note(str(error)))
+        return False
+
+
+def _live(node: Node, stop: Callable[[], bool], over: Callable[[], bool]) -> None:
+    """With the lock held: the threads, what a crash left, the work."""
+    state_dir, said = node.settings.state_dir, node.progress
+    activity, pulse, ended = Activity(now_path(state_dir), said), Pulse(), threading.Event()
+
+    def asked() -> bool:
+        activity.publish()
+        return stop()
+
+    def status() -> str:
+        logfile.shorten(log_path(state_dir))  # asked for every few seconds, however long a turn takes
+        return activity.words()
+
+    node.progress = pulse.heard("work", activity)
+    threads = [
+        threading.Thread(target=tell_systemd, args=(pulse, status, ended), name="systemd", daemon=True),
+        threading.Thread(target=_tend, args=(node, said, pulse, ended), name="tend", daemon=True),
+    ]
+    # Ready before the recovery: going back to what ran before may take longer than systemd waits for a start.
+    notify("READY=1", f"STATUS={activity.words()}")
+    try:
+        for thread in threads:
+            thread.start()
+        _recover(node)
+        _work(node, pulse.asked("work", asked), over)
+    finally:
+        notify("STOPPING=1")
+        ended.set()
+        threads[1].join(timeout=GOODBYE)
+        node.progress = said
+        activity.close()
+
+
+def _work(node: Node, stop: Callable[[], bool], over: Callable[[], bool]) -> None:
     faults, seen, idle, next_try = Faults(), (-1, -1), False, 0.0
     while not stop():
         try:
@@ -98,7 +137,7 @@ def _work(node: Node, stop: Callable[[], bool], *, until_idle: bool, until_empty
                 idle = turn.take(node, stop, faults) and not node.interrupted
                 # What others wrote meanwhile is news, what we wrote ourselves is none.
                 seen, next_try = (before[0], node.ledger.version()[1]), time.monotonic() + RETRY
-                if stop() or (until_idle and idle) or (until_empty and not node.ledger.names()):
+                if stop() or (idle and over()):
                     return
         except Exception as error:  # noqa: BLE001  (a full disk, or our bug: others are still looked after, and it may heal)
             idle, seen, next_try = False, node_version(node), time.monotonic() + RETRY
@@ -140,42 +179,54 @@ def _recover(node: Node) -> None:
         return
     except ProvisionError as error:
         node.progress(Note(f"recovery: {error}"))
+    except Exception as error:  # noqa: BLE001  (our bug: what runs is looked after and what is staged comes here all the same)
+        _told(node, error, Faults())
 
 
-def ensure(state_dir: Path, arguments: Sequence[str], *, patience: float = 10.0) -> bool:
+def ensure(state_dir: Path, arguments: Sequence[str], *, settings: Settings | None = None, patience: float = 10.0) -> bool:
     """Start an agent in a session of its own when none is alive; True when one was started. Raises AgentSilent.
 
     `arguments` are the command line's own (`--state-dir`, `--config`): the agent must see the same box. It survives the terminal,
-    not a reboot.
+    not a reboot. One that is alive with other settings than these is replaced; False then, while it still has something to end.
     """
-    if alive(state_dir):
+
+    def fits() -> bool | None:
+        found = alive(state_dir)
+        return None if found is None else settings is None or not outdated(found, settings)
+
+    if fits():
         return False
     private_folder(state_dir)
     log = log_path(state_dir)
-    with writing_to(log):
-        mode = "wb" if log.exists() and log.stat().st_size > LOG_LIMIT else "ab"
-        with log.open(mode) as sink:
-            log.chmod(0o600)
-            command = [sys.executable, "-m", "kelvin_provision", "agent", "run", "--until-empty", *arguments]
-            child = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, start_new_session=True, cwd="/", env=environment(os.environ)
-            )
-    deadline = time.monotonic() + patience
+    logfile.shorten(log)
+    with writing_to(log), log.open("ab") as sink:
+        log.chmod(0o600)
+        command = [sys.executable, "-m", "kelvin_provision", "agent", "run", "--until-empty", *arguments]
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, start_new_session=True, cwd="/", env=environment(os.environ)
+        )
+    deadline, ended = time.monotonic() + patience, False
     while time.monotonic() < deadline:
-        if alive(state_dir):
+        if fits():
             return True
-        if child.poll() is not None and not alive(state_dir):
-            break
+        if not ended and child.poll() is not None:
+            # Another command's may have been faster; it is not there yet when ours was refused by one that only waits.
+            ended, deadline = True, time.monotonic() + FASTER
         time.sleep(0.02)
+    if fits() is False:
+        return False
     evidence = log.read_text(errors="replace").splitlines()[-5:]
     raise AgentSilent("the agent did not start; what was deployed is stored and waits for one", evidence=evidence)
 
 
 def environment(environ: Mapping[str, str]) -> dict[str, str]:
     """Ours, with paths made absolute: the agent works in the root folder, so that it keeps no medium busy."""
-    found = dict(environ)
+    found = {name: value for name, value in environ.items() if name not in _OF_A_SERVICE}
     if "KUBECONFIG" in found:
-        found["KUBECONFIG"] = os.pathsep.join(str(Path(part).absolute()) for part in found["KUBECONFIG"].split(os.pathsep) if part)
+        found["KUBECONFIG"] = os.pathsep.join(str(absolute(part)) for part in found["KUBECONFIG"].split(os.pathsep) if part)
+    for name in (SITE_VARIABLE, "DOCKER_CONFIG"):
+        if found.get(name):
+            found[name] = str(Path(found[name]).absolute())
     # Started from a source tree, the package was found by the working folder; the agent's is `/`.
     root = str(Path(__file__).parents[2])
     if root not in {*site.getsitepackages(), site.getusersitepackages()}:

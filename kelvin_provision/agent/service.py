@@ -11,11 +11,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from signal import SIGTERM
 
 from kelvin_provision.agent import process, unit
+from kelvin_provision.agent.handover import awaited, end
+from kelvin_provision.agent.identity import outdated
 from kelvin_provision.errors import AgentSilent, PermissionRefused
 from kelvin_provision.files.durable import private_folder, sync_folder, write_durably, writing_to
+from kelvin_provision.settings.model import Settings
 
 FOLDER_VARIABLE = "KELVIN_PROVISION_UNIT_DIR"
 FOLDER = Path("/etc/systemd/system")
@@ -24,6 +26,13 @@ BOOTED = Path("/run/systemd/system")
 PATIENCE = 150.0
 GOODBYE = 30.0
 """Seconds that a detached agent gets to end before the service takes its place; later it does so by itself."""
+REPLACED = "the settings have changed: the agent was started anew"
+LATER = "the settings have changed: the agent ends what it is at, then works with the new ones"
+OUTDATED = "the settings have changed, and the agent works with the old ones: end `kelvin-provision agent run` and start it again"
+SERVICE_OUTDATED = (
+    f"the agent works with other settings than this command: systemctl restart {unit.NAME.removesuffix('.service')}"
+    " (kelvin-provision agent install, when they come from this session's environment)"
+)
 _PASSED_ON = ("KUBECONFIG", "DOCKER_HOST")
 _PREFIX = "KELVIN_PROVISION_"
 
@@ -137,15 +146,25 @@ def looks_after(systemd: Systemd, state_dir: Path) -> bool:
     return f"--state-dir {unit.argument(str(state_dir))}".encode() in found
 
 
-def ensure(systemd: Systemd, state_dir: Path, arguments: Sequence[str]) -> None:
-    """An agent lives: the service where it is installed, else a detached one. Raises AgentSilent."""
-    if process.alive(state_dir):
-        return
+def ensure(systemd: Systemd, state_dir: Path, arguments: Sequence[str], settings: Settings | None = None) -> tuple[str, ...]:
+    """An agent lives that works with these settings: the service where it is installed, else a detached one. Raises AgentSilent.
+
+    What a person has to know of it comes back. A detached agent with other settings is replaced; one that somebody else started is not.
+    """
+    found = process.alive(state_dir)
+    if found is not None:
+        if settings is None or not outdated(found, settings):
+            return ()
+        if not found.get("detached"):
+            return (SERVICE_OUTDATED if looks_after(systemd, state_dir) else OUTDATED,)
+        started = not awaited(state_dir) and process.ensure(state_dir, arguments, settings=settings)
+        return (REPLACED if started else LATER,)
     if systemd.here and looks_after(systemd, state_dir):
         with suppress(AgentSilent):  # a unit that is masked or broken is no reason to download nothing
             systemd.tell("start", unit.NAME)
-            return
+            return ()
     process.ensure(state_dir, arguments)
+    return ()
 
 
 def program() -> tuple[str, ...]:
@@ -174,13 +193,12 @@ def _content(path: Path) -> bytes | None:
 def _ended(state_dir: Path) -> bool:
     """End the agent that runs detached, if one does: it keeps what it has."""
     found = process.alive(state_dir)
-    if not found:
+    if found is None:
         return True
-    with suppress(ProcessLookupError, KeyError):
-        os.kill(int(found["pid"]), SIGTERM)
+    end(found)
     deadline = time.monotonic() + GOODBYE
     while time.monotonic() < deadline:
-        if not process.alive(state_dir):
+        if process.alive(state_dir) is None:
             return True
         time.sleep(0.1)
     return False

@@ -5,15 +5,19 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import random
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from kelvin_provision.errors import Locked
 from kelvin_provision.files.durable import writing_to
+
+LOOKED_AT = 5.0
+"""Seconds to go on trying while nobody but people who look has the lock; each of them has it for microseconds."""
 
 
 def user() -> str:
@@ -31,19 +35,28 @@ def _who(command: str) -> dict[str, Any]:
 
 
 def holder(path: Path) -> dict[str, Any] | None:
-    """Who holds the lock now, or None. Asks the kernel first: what stands in the file may be of the dead."""
+    """Who holds the lock now, or None. Asks the kernel first: what stands in the file may be of the dead.
+
+    Empty when somebody holds it and has not said who, because it only just took it or the disk is full.
+    """
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return _read(descriptor)
-    else:
-        return None
+        return _read(descriptor) if _held(descriptor) else None
     finally:
         os.close(descriptor)
+
+
+def _held(descriptor: int) -> bool:
+    """Whether somebody holds it for good. Asking takes it for a moment, together with all others who ask: they see nobody."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    return False
 
 
 def _read(descriptor: int) -> dict[str, Any]:
@@ -60,22 +73,35 @@ def _refused(path: Path, by: dict[str, Any]) -> Locked:
 
 
 @contextmanager
-def exclusive(path: Path, *, command: str, wait: float = 0.0) -> Iterator[None]:
-    """Hold the lock for the time of the block; raises Locked, which names the holder, after `wait` seconds."""
+def exclusive(path: Path, *, command: str, wait: float = 0.0, more: Mapping[str, Any] | None = None) -> Iterator[None]:
+    """Hold the lock for the time of the block; raises Locked, which names the holder, after `wait` seconds.
+
+    `more` is for those who ask for the holder. What is said of the holder is a courtesy: a full disk takes the lock and not the words.
+    """
     with writing_to(path):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        deadline = time.monotonic() + wait
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise _refused(path, _read(descriptor)) from None
-                time.sleep(0.05)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(_who(command)).encode(), 0)
-        yield
+        _take(descriptor, path, wait)
+        with suppress(OSError):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps(_who(command) | dict(more or {})).encode(), 0)
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # whoever comes next has not written its name yet, and must not be taken for us
+                os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
+
+
+def _take(descriptor: int, path: Path, wait: float) -> None:
+    began = time.monotonic()
+    while True:
+        with suppress(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        # Refused by one who holds it, or by one who looks whether somebody does: only the former is a reason to give up.
+        held, waited = _held(descriptor), time.monotonic() - began
+        if waited >= (wait if held else max(wait, LOOKED_AT)):
+            raise _refused(path, _read(descriptor))
+        time.sleep(min(0.05, wait) if held else random.uniform(0.0001, 0.002))  # noqa: S311  (so that two do not step in time)

@@ -16,6 +16,7 @@ from kelvin_provision.errors import WorkloadUnknown
 from kelvin_provision.ledger import rows
 from kelvin_provision.ledger.connection import connect, speaking_sqlite
 from kelvin_provision.ledger.model import Revision, Workload
+from kelvin_provision.ledger.snapshot import Snapshot
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.words import Download
 from kelvin_provision.spec.workload import Object, Spec
@@ -50,18 +51,31 @@ class Ledger:
     def writing(self) -> Iterator[sqlite3.Connection]:
         """One durable transaction: all of it, or on any exception nothing."""
         with self._lock, speaking_sqlite(self.path):
+            self._refresh()
+            if isinstance(self._connection, Snapshot) and self._connection.reason:
+                raise self._connection.reason
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
+                self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                # A full disk may have undone it already, or refused the commit and left it open.
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
+
+    def _refresh(self) -> None:
+        """What is only a picture of the ledger is taken anew, or replaced by the ledger when there is room again."""
+        if isinstance(self._connection, Snapshot) and not self._connection.in_transaction:
+            found = connect(self.path)
+            self._connection.close()
+            self._connection = found
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """One consistent look, which waits for nobody."""
         with self._lock, speaking_sqlite(self.path):
+            self._refresh()
             if self._connection.in_transaction:
                 yield self._connection
                 return
@@ -74,6 +88,9 @@ class Ledger:
     def version(self) -> tuple[int, int]:
         """Changes whenever another connection or this one has committed; costs no read of the tables."""
         with self._lock, speaking_sqlite(self.path):
+            self._refresh()
+            if isinstance(self._connection, Snapshot):
+                return (0, 0)  # that of no real one: when there is room again, this changes
             return self._connection.execute("PRAGMA data_version").fetchone()[0], self._connection.total_changes
 
     # --- requests ---------------------------------------------------------------------------------

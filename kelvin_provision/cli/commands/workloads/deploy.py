@@ -122,14 +122,14 @@ def deploy(session: Session, asked: Asked) -> Report:
         ops.refuse_what_cannot_run(node.cluster, accepted.specs)
         revisions = ops.run(node.ledger, accepted.specs, who=node.who)
         systemd = service.Systemd.of(os.environ)
-        wake = partial(service.ensure, systemd, settings.state_dir, same_box(session, settings))
-        wake()
+        wake = partial(service.ensure, systemd, settings.state_dir, same_box(session, settings), settings)
+        told = wake()
         ends = _followed(session, asked, node, revisions, wake) if asked.wait else {}
     items = tuple(
         Item("workload", revision.workload, ends.get(revision.workload, "accepted"), _words(revision.spec)) for revision in revisions
     )
     mortal = () if service.looks_after(systemd, settings.state_dir) else (MORTAL,)
-    return Report("workloads deploy", items, warnings=(*accepted.warnings, *mortal))
+    return Report("workloads deploy", items, warnings=(*accepted.warnings, *told, *mortal))
 
 
 def _accepted(asked: Asked, settings: Settings) -> Accepted:

@@ -1,0 +1,84 @@
+"""The ledger as it stands, in memory, where SQLite cannot work beside the file: on a full disk, or one that takes no writing.
+
+SQLite's readers need a file of 32 KiB of shared memory beside a ledger in WAL mode. A box whose disk is full must still say what runs.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from kelvin_provision.errors import CannotWrite, NoSpace, PermissionRefused, ProvisionError
+from kelvin_provision.ledger.schema import migrate
+
+ROOM = 128 << 10
+"""Bytes below which a filesystem counts as full: SQLite's shared memory, and a commit."""
+_MEMORY = Path("/dev/shm")  # noqa: S108  (a folder of our own is made in there, which nobody else may enter)
+
+
+class Snapshot(sqlite3.Connection):
+    """What stood there at one moment; it takes no writing. `reason` is why it is no more than that."""
+
+    def __init__(self, *words: Any, **named: Any) -> None:
+        super().__init__(*words, **named)
+        self.reason: ProvisionError | None = None
+
+
+def obstacle(path: Path) -> ProvisionError | None:
+    """Why nothing can be written at this place, as far as its filesystem says; None when it says nothing."""
+    place = path if path.exists() else path.parent
+    try:
+        found = os.statvfs(place)
+    except OSError:
+        return None
+    if found.f_flag & os.ST_RDONLY:
+        return CannotWrite(f"cannot write {path}: {os.strerror(errno.EROFS).lower()}")
+    free = found.f_bfree if os.geteuid() == 0 else found.f_bavail
+    if free * found.f_frsize < ROOM or (found.f_files and not found.f_ffree):
+        return NoSpace(f"no space left for {path}")
+    return None if os.access(place, os.W_OK) else PermissionRefused(f"no permission to write {path}")
+
+
+def take(path: Path, reason: ProvisionError) -> Snapshot | None:
+    """What stands in the ledger now, brought to this program's schema; None when there is none, or it cannot be read either."""
+    memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False, factory=Snapshot)
+    try:
+        _fill(memory, path)
+        memory.row_factory = sqlite3.Row
+        migrate(memory, path)
+        memory.execute("PRAGMA query_only = ON")
+    except (OSError, sqlite3.Error):
+        memory.close()
+        return None
+    except BaseException:
+        memory.close()
+        raise
+    memory.reason = reason
+    return memory
+
+
+def _fill(memory: sqlite3.Connection, path: Path) -> None:
+    wal = path.with_name(f"{path.name}-wal")
+    if not path.stat().st_size:
+        raise FileNotFoundError(path)
+    if not (wal.exists() and wal.stat().st_size):
+        # Nobody has it open, or has written since the last checkpoint: all of it stands in the one file.
+        _copy(memory, f"{path.absolute().as_uri()}?mode=ro&immutable=1")
+        return
+    import shutil
+    import tempfile  # rarely needed, and every command comes by here
+
+    # The last commits of a process that died stand in the second file; whoever reads that needs shared memory.
+    with tempfile.TemporaryDirectory(dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None) as folder:
+        for file in (path, wal):
+            shutil.copyfile(file, Path(folder) / file.name)
+        _copy(memory, (Path(folder) / path.name).as_uri())
+
+
+def _copy(memory: sqlite3.Connection, uri: str) -> None:
+    with closing(sqlite3.connect(uri, uri=True)) as source:
+        source.backup(memory)

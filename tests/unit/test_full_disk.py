@@ -1,0 +1,171 @@
+"""A disk that is full, or takes no writing, on real small filesystems: what is known is still told, and nothing is lost."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from kelvin_provision.errors import CannotWrite, NoSpace
+from kelvin_provision.files.lock import exclusive, holder
+from kelvin_provision.ledger.ledger import Ledger
+from tests.cli.runner import run
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mount"), reason="a filesystem of one's own needs root")
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A filesystem of one mebibyte."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    try:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", str(place)], check=True, capture_output=True)
+    except subprocess.CalledProcessError as error:
+        pytest.skip(f"mounting is not allowed here: {error.stderr.decode().strip()}")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def fill(disk):
+    with (disk / "filler").open("ab", buffering=0) as file:
+        for size in (1 << 16, 4096, 512, 1):
+            with contextlib.suppress(OSError):
+                while file.write(b"x" * size) == size:
+                    pass
+
+
+def read_only(disk):
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+
+
+def remembered(disk, value="here"):
+    with Ledger(disk / "ledger.db") as ledger:
+        ledger.remember("fact", value)
+    return disk / "ledger.db"
+
+
+def cut_off(disk):
+    """As a process leaves it that dies: the last commit stands in the second file."""
+    path = remembered(disk, "before")
+    ledger = Ledger(path)
+    ledger.remember("fact", "after")
+    for name in ("ledger.db", "ledger.db-wal"):
+        shutil.copy(disk / name, disk / f"{name}.kept")
+    ledger.close()
+    for name in ("ledger.db", "ledger.db-wal"):
+        (disk / f"{name}.kept").rename(disk / name)
+    assert not (disk / "ledger.db-shm").exists()
+    assert b"after" not in path.read_bytes()
+    return path
+
+
+@pytest.mark.parametrize("takes_nothing", [fill, read_only])
+@pytest.mark.parametrize(("left", "value"), [(remembered, "here"), (cut_off, "after")])
+def test_the_ledger_is_read_where_nothing_can_be_written(disk, left, value, takes_nothing):
+    path = left(disk)
+    takes_nothing(disk)
+    with Ledger(path) as ledger:
+        assert ledger.fact("fact") == value
+        with pytest.raises((NoSpace, CannotWrite)) as caught:
+            ledger.remember("fact", "other")
+        assert ledger.fact("fact") == value
+    assert (type(caught.value), caught.value.exit_code) == ((NoSpace, 73) if takes_nothing is fill else (CannotWrite, 73))
+
+
+def test_a_ledger_that_was_opened_on_a_full_disk_is_whole_again_when_there_is_room(disk):
+    path = cut_off(disk)
+    fill(disk)
+    with Ledger(path) as ledger:
+        full = ledger.version()
+        (disk / "filler").unlink()
+        assert ledger.version() != full
+        ledger.remember("fact", "new")
+        with Ledger(path) as other:
+            assert other.fact("fact") == "new"
+            other.remember("fact", "newer")
+        assert ledger.fact("fact") == "newer"
+
+
+def test_a_commit_that_finds_no_room_is_undone_and_the_next_one_works(disk):
+    path = remembered(disk)
+    with Ledger(path) as ledger, Ledger(path) as other:
+        ledger.remember("large", "before")
+        fill(disk)
+        for _ in range(3):
+            with pytest.raises(NoSpace, match="no space left for"):
+                ledger.remember("large", "z" * 400_000)
+        assert ledger.fact("large") == other.fact("large") == "before"
+        (disk / "filler").unlink()
+        ledger.remember("large", "after")
+        assert other.fact("large") == "after"
+
+
+def test_a_ledger_that_is_not_there_cannot_be_made_on_a_full_disk(disk):
+    fill(disk)
+    with pytest.raises(NoSpace), Ledger(disk / "ledger.db"):
+        pass
+
+
+def test_an_old_ledger_is_read_on_a_full_disk_and_stays_old(disk):
+    import sqlite3
+    from pathlib import Path
+
+    path = disk / "ledger.db"
+    raw = sqlite3.connect(path)
+    raw.executescript((Path(__file__).parent / "ledgers" / "schema-1.sql").read_text("utf-8"))
+    raw.close()
+    before = path.read_bytes()
+    fill(disk)
+    with Ledger(path) as ledger:
+        assert ledger.names() == ["fan", "pump"]
+    assert path.read_bytes() == before
+
+
+def test_the_lock_is_taken_on_a_full_disk(disk):
+    lock = disk / "lock"
+    lock.touch()
+    fill(disk)
+    with exclusive(lock, command="workloads apply"):
+        assert holder(lock) == {}
+    assert holder(lock) is None
+
+
+def test_a_lock_cannot_be_taken_where_nothing_is_written(disk):
+    (disk / "lock").touch()
+    read_only(disk)
+    with pytest.raises(CannotWrite, match="Read-only file system"), exclusive(disk / "lock", command="x"):
+        pass
+    assert holder(disk / "lock") is None
+
+
+REQUEST = """
+{name: b, title: b, app_name: b, app_version: 1.0.0, staged: true, instantly_apply: false,
+payload: {spec_version: 5.0.0, type: docker, name: b, title: b, description: b, version: 1.0.0}}
+"""
+
+
+@pytest.mark.parametrize(("takes_nothing", "words"), [(fill, "no space left"), (read_only, "read-only file system")])
+def test_list_and_show_answer_and_deploy_says_why_it_does_not(disk, tmp_path, takes_nothing, words, monkeypatch):
+    from pathlib import Path
+
+    from kelvin_provision.spec.words import Method
+    from kelvin_provision.spec.workload import Spec
+
+    monkeypatch.setenv("KELVIN_PROVISION_CLUSTER__TYPE", "docker")
+    monkeypatch.setenv("KELVIN_PROVISION_REGISTRY", "127.0.0.1:1")
+    spec = Spec(name="a", title="a", app_name="a", app_version="1.0.0", cluster_name="c", method=Method.STAGED, image="r.io/a:1.0.0")
+    with Ledger(disk / "ledger.db") as ledger:
+        ledger.accept([spec], "batch")
+    takes_nothing(disk)
+    box = ("--state-dir", str(disk))
+    listed = run("workloads", "list", *box)
+    assert (listed.exit_code, listed.stdout.splitlines()[1].split()[0]) == (0, "a")
+    assert run("workloads", "show", "-n", "a", *box).exit_code == 0
+    request = Path(tmp_path / "request.yaml")
+    request.write_text(REQUEST)
+    refused = run("workloads", "deploy", "-f", str(request), *box)
+    assert refused.exit_code == 73
+    assert words in refused.stderr
+    assert run("workloads", "list", "-o", "name", *box).stdout.split() == ["a"]

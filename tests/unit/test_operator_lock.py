@@ -1,0 +1,93 @@
+"""The lock between processes: those who only look refuse nobody, and nobody is taken for somebody else."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from kelvin_provision.errors import Locked
+from kelvin_provision.files import lock
+from kelvin_provision.files.lock import exclusive, holder
+
+LOOKING = """
+import sys, time
+from pathlib import Path
+from kelvin_provision.files.lock import holder
+end = time.monotonic() + float(sys.argv[2])
+while time.monotonic() < end:
+    holder(Path(sys.argv[1]))
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    found = tmp_path / "lock"
+    found.touch(mode=0o600)
+    return found
+
+
+def test_those_who_look_all_the_time_refuse_nobody(path):
+    words = [sys.executable, "-c", LOOKING, str(path), "1.5"]
+    lookers = [subprocess.Popen(words, cwd=Path(__file__).parents[2]) for _ in range(2)]
+    taken, end = 0, time.monotonic() + 1.5
+    try:
+        while time.monotonic() < end:
+            with exclusive(path, command="x"):
+                taken += 1
+    finally:
+        for looker in lookers:
+            looker.wait()
+    assert taken > 50
+
+
+def test_somebody_who_looks_just_now_is_waited_for(path, monkeypatch):
+    """As the kernel has it: a look is a shared lock."""
+    descriptor = os.open(path, os.O_RDONLY)
+    lock.fcntl.flock(descriptor, lock.fcntl.LOCK_SH)
+    monkeypatch.setattr(lock.random, "uniform", lambda low, high: lock.fcntl.flock(descriptor, lock.fcntl.LOCK_UN) or low)
+    with exclusive(path, command="x"):
+        assert holder(path)["command"] == "x"
+    os.close(descriptor)
+
+
+def test_one_who_holds_it_is_not_waited_for(path):
+    with exclusive(path, command="workloads apply"):
+        began = time.monotonic()
+        with pytest.raises(Locked, match="workloads apply"), exclusive(path, command="other"):
+            pass
+        assert time.monotonic() - began < 1.0
+        assert holder(path)["command"] == "workloads apply"  # who was refused has wiped nothing
+
+
+def test_the_last_holder_is_not_named_once_it_is_gone(path):
+    with exclusive(path, command="x", more={"settings": "1"}):
+        assert holder(path)["settings"] == "1"
+    assert path.read_bytes() == b""
+
+
+def test_a_lock_that_nobody_may_write_can_be_looked_at(path):
+    with exclusive(path, command="x"):
+        path.chmod(0o400)
+        assert holder(path)["command"] == "x"
+
+
+OPENING = """
+import sys
+from pathlib import Path
+from kelvin_provision.ledger.ledger import Ledger
+sys.stdin.readline()
+for number in range(8):
+    Ledger(Path(sys.argv[1]) / str(number) / "ledger.db").close()
+"""
+
+
+def test_many_that_open_a_new_ledger_at_once_all_get_it(tmp_path):
+    words = [sys.executable, "-c", OPENING, str(tmp_path)]
+    openers = [subprocess.Popen(words, cwd=Path(__file__).parents[2], stdin=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(5)]
+    for opener in openers:
+        opener.stdin.write(b"\n")
+        opener.stdin.flush()
+    assert [opener.communicate()[1] for opener in openers] == [b""] * 5
