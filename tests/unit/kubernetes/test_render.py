@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 
 import pytest
+import yaml
 
 from kelvin_provision.cluster.kubernetes.objects import Context, label_value
 from kelvin_provision.cluster.kubernetes.render import render
@@ -265,6 +266,22 @@ def test_secrets_stay_references_in_one_secret():
 def test_a_secret_volume_may_be_bytes():
     volume = Volume("login", VolumeKind.SECRET, "/run/login", data=base64.b64encode(b"hush").decode())
     assert only(rendered(volumes=(volume,)), "Secret")["stringData"] == {"volume.login": "hush"}
+
+
+@pytest.mark.parametrize("place", [lambda system: {"system": system}, lambda system: {"defaults": {"system": system}}])
+def test_a_literal_secret_is_in_the_secret_only(place):
+    def item(value):
+        return {"target": "/run/pw", "type": "secret", "secret": {"value": value, "mode": "0400"}}
+
+    payload = place({"volumes": [item("hunter2"), item("hunter2 <% secrets.a %>"), item("<% secrets.a %>"), {"type": "persistent"}]})
+    system = System(volumes=(Volume("pw", VolumeKind.SECRET, "/run/pw", secret="hunter2", mode="0400"),))
+    objects = render(replace(SPEC, payload=payload, system=system), [LOCK], 1, CONTEXT)
+    assert [value["kind"] for value in objects if "hunter2" in json.dumps(value)] == ["Secret"]
+    told = yaml.safe_load(only(objects, "ConfigMap")["data"]["app.yaml"])
+    assert told == place({"volumes": [item("***"), item("***"), item("<% secrets.a %>"), {"type": "persistent"}]})
+    assert payload == place(
+        {"volumes": [item("hunter2"), item("hunter2 <% secrets.a %>"), item("<% secrets.a %>"), {"type": "persistent"}]}
+    )
 
 
 def test_a_configuration_that_names_secrets_is_a_secret():
