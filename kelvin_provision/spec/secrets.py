@@ -7,10 +7,12 @@ and refused in requests.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 REFERENCE = re.compile(r"<%\s*((?:secrets|registries)\.[A-Za-z0-9][-A-Za-z0-9_.:]*)\s*%>")
+BLANK = "***"
+"""What stands in the app manifest where a secret stood."""
 
 
 def names_in(value: Any) -> Iterator[str]:
@@ -34,3 +36,34 @@ def fill(value: Any, lookup: Callable[[str], str]) -> Any:
     if isinstance(value, list | tuple):
         return [fill(item, lookup) for item in value]
     return value
+
+
+def literal(value: str) -> bool:
+    """Whether a secret stands in the text itself. What names a secret of this box is taken for a form that is filled in."""
+    return bool(value.strip()) and not any(names_in(value))
+
+
+def blanked(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of an app manifest in which no secret volume has a value of its own; whole references stay.
+
+    Only the two places where manifests have volumes are looked at: a `secret` in the app's configuration is the app's business.
+    """
+    found = dict(payload)
+    if isinstance(found.get("system"), dict):
+        found["system"] = _blanked_system(found["system"])
+    defaults = found.get("defaults")
+    if isinstance(defaults, dict) and isinstance(defaults.get("system"), dict):
+        found["defaults"] = defaults | {"system": _blanked_system(defaults["system"])}
+    return found
+
+
+def _blanked_system(system: dict[str, Any]) -> dict[str, Any]:
+    volumes = system.get("volumes")
+    return system | {"volumes": [_blanked_volume(item) for item in volumes]} if isinstance(volumes, list) else system
+
+
+def _blanked_volume(volume: Any) -> Any:
+    secret = volume.get("secret") if isinstance(volume, dict) else None
+    if not isinstance(secret, dict) or REFERENCE.fullmatch(str(secret.get("value", "")).strip()):
+        return volume
+    return volume | {"secret": secret | {"value": BLANK}}

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from kelvin_provision.spec import blocks
 from kelvin_provision.spec.findings import Findings, Path, shown
-from kelvin_provision.spec.secrets import REFERENCE
+from kelvin_provision.spec.secrets import REFERENCE, literal
 from kelvin_provision.spec.words import VolumeKind
 from kelvin_provision.spec.workload import Volume
 
@@ -42,8 +42,12 @@ def _volume(path: Path, item: blocks.VolumeBlock, names: set[str], findings: Fin
     _check_path(item.target, (*path, "target"), findings)
     if item.host:
         _check_path(item.host.source, (*path, "host", "source"), findings)
+    name = item.name or _named_after(item.target, names)
+    if item.secret and literal(item.secret.value):
+        warning = f"volume {name}: the secret stands in the request and so in the ledger; <% secrets.NAME %> keeps it out"
+        findings.warn((*path, "secret", "value"), warning)
     return Volume(
-        name=item.name or _named_after(item.target, names),
+        name=name,
         kind=kind,
         target=posixpath.normpath(item.target),
         data=_data(item.text, (*path, "text", "data"), findings) if item.text else "",

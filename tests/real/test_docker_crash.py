@@ -31,7 +31,7 @@ CHANGES = {
     "remove_container",
     "remove_volume",
 }
-UPGRADE = ["create_container_from_config", "put_archive", "start", "rename", "rename", "update_container", "update_container", "stop"]
+UPGRADE = ["create_container_from_config", "put_archive", "start", *["rename"] * 3, "update_container", "update_container", "stop"]
 HAND_OVER = [
     "create_container_from_config",
     "put_archive",
@@ -42,7 +42,7 @@ HAND_OVER = [
     "rename",
     *["update_container"] * 2,
 ]
-GO_BACK = ["start", "rename", "rename", "update_container", "update_container", "stop", "remove_container"]
+GO_BACK = ["start", *["rename"] * 3, "update_container", "update_container", "stop", "remove_container"]
 
 
 class Killed(BaseException):
@@ -116,8 +116,8 @@ def test_the_calls_of_an_upgrade_are_those_that_are_cut_off_below(bench):
 def test_an_upgrade_that_was_killed_can_be_undone(bench, at):
     old, new = both(bench)
     assert killed_at(bench.client, at, lambda cluster: up(cluster, new)) == UPGRADE[:at]
-    if at != 4:  # between the two names for some milliseconds nobody answers
-        assert bench.answer(NAME) == ("one" if at < 4 else "two")
+    answers = {bench.answer(NAME) for _ in range(4)}  # between two renames both may
+    assert answers <= {"one", "two"} if at == 4 else answers == {"one" if at < 4 else "two"}
     box(bench.client).revert(NAME, old, no_secrets)
     assert stands(bench.client) == {"/motor-speed": ("unless-stopped", True)}
     assert bench.answer(NAME) == "one"
@@ -194,6 +194,17 @@ def test_after_a_power_cut_before_the_commit_the_old_version_is_back_and_the_new
     assert stands(client) == {"/motor-speed": ("always", True), "/motor-speed-r2": ("no", False)}
     box(client).revert(NAME, old, no_secrets)
     assert stands(client) == {"/motor-speed": ("unless-stopped", True)}
+
+
+def test_after_a_power_cut_while_both_answer_the_old_version_is_back_and_the_new_one_may_come_again(powered):
+    bench, cycle = powered
+    _, new = both(bench)
+    killed_at(bench.client, 4, lambda cluster: up(cluster, new))
+    assert stands(bench.client) == {"/motor-speed": ("unless-stopped", True), "/MOTOR-SPEED": ("no", True)}
+    client = cycle()
+    assert stands(client) == {"/motor-speed": ("unless-stopped", True), "/MOTOR-SPEED": ("no", False)}
+    up(box(client), new)
+    assert stands(client) == {"/motor-speed": ("unless-stopped", True), "/motor-speed-r1": ("no", False)}
 
 
 def test_after_a_power_cut_after_the_commit_the_new_version_is_back_and_the_old_one_is_not(powered):

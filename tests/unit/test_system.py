@@ -53,6 +53,17 @@ def test_ports_of_both_types():
     )
 
 
+@pytest.mark.parametrize(
+    ("value", "warned"),
+    [("hunter2", True), ("<% secrets.known %>", False), ("password=<% secrets.known %>\n", False), ("", False)],
+)
+def test_a_secret_that_stands_in_the_request_is_accepted_with_a_warning_that_does_not_repeat_it(value, warned):
+    item = {"name": "pw", "target": "/run/pw", "type": "secret", "secret": {"value": value}}
+    where = "a.yaml, document 1, payload.system.volumes[0].secret.value"
+    text = f"{where}: volume pw: the secret stands in the request and so in the ledger; <% secrets.NAME %> keeps it out"
+    assert accepted(body(payload={"system": {"volumes": [item]}})).warnings == ((text,) if warned else ())
+
+
 def test_volumes_of_every_type():
     volumes = [
         {"name": "conf", "target": "/etc/app//x.conf", "type": "text", "text": {"data": "é", "encoding": "latin_1"}},

@@ -3,6 +3,9 @@
 The container that answers for a workload has the workload's own name, which is its name in the network's DNS as well.
 Every other one is called `<workload>-r<revision>`. Renaming moves the DNS name at once and breaks no connection, which
 disconnecting and connecting again with an alias does; so the name is the switch, and nothing else has to be remembered.
+
+Two containers cannot have one name, so between the two renames nobody would answer (5 to 15 ms). But the engine tells names
+apart by upper and lower case and its DNS does not: while the old one steps back, the new one has the name in upper case.
 """
 
 from __future__ import annotations
@@ -115,6 +118,11 @@ def revision_of(container: Object) -> int:
 def candidate_name(container: Object) -> str:
     """What a new container is called until it is verified."""
     return f"{container['metadata']['name']}-r{revision_of(container)}"
+
+
+def double_name(workload: str) -> str:
+    """What a container is called while another one answers for the workload too: to the engine another name, to its DNS the same."""
+    return workload.upper()
 
 
 def wanted_ports(container: Object) -> frozenset[tuple[int, str]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 
 from kelvin_provision.cluster.docker.creating import config
 from kelvin_provision.cluster.docker.engine import Engine
 from kelvin_provision.cluster.docker.files import archive
-from kelvin_provision.cluster.docker.live import RESTS, RETURNS, RUNS, Live, candidate_name, clashes
+from kelvin_provision.cluster.docker.live import RESTS, RETURNS, RUNS, Live, candidate_name, clashes, double_name
 from kelvin_provision.errors import ClusterRefused
 from kelvin_provision.spec.workload import Object
 
@@ -40,7 +41,7 @@ class Moves:
     def create(self, live: Iterable[Live], filled: Object) -> str:
         """Not started, but with its files; `filled` has its secrets. What has its name already is of an attempt that was cut off."""
         name = candidate_name(filled)
-        self._free(name, live)
+        self._free({name, double_name(filled["metadata"]["name"])}, live)
         info = self._engine.info()
         new = self._engine.create(name, config(filled, cpus=info["NCPU"], log_driver=info["LoggingDriver"]))
         if filled["spec"]["files"]:
@@ -56,14 +57,23 @@ class Moves:
                 raise
 
     def give_name(self, live: Sequence[Live], new: Live) -> None:
-        """Make `new` the one that answers for the workload. Between the two names lie some milliseconds."""
+        """Make `new` the one that answers for the workload. Who asks by its name always finds one of the two, or both."""
         if new.serving:
             return
+        if any(old.serving and old.running for old in live):
+            self._double(new)
         for old in live:
             if old.serving:
-                self._free(old.resting_name, (one for one in live if one.id not in {old.id, new.id}))
+                self._free({old.resting_name}, (one for one in live if one.id not in {old.id, new.id}))
                 self._step_back(old)
         self._engine.rename(new.id, new.workload)
+
+    def _double(self, new: Live) -> None:
+        """Let `new` answer beside the old one. Where that cannot be, nobody answers for some milliseconds."""
+        name = double_name(new.workload)
+        if new.name != name:
+            with suppress(ClusterRefused):
+                self._engine.rename(new.id, name)
 
     def _step_back(self, old: Live) -> None:
         """An engine cannot rename a container that waits for its next restart: it looks for the network of one that runs.
@@ -121,7 +131,7 @@ class Moves:
             if one.policy != RESTS:
                 self._engine.policy(one.id, RESTS)
 
-    def _free(self, name: str, live: Iterable[Live]) -> None:
+    def _free(self, names: Collection[str], live: Iterable[Live]) -> None:
         for one in live:
-            if one.name == name:
+            if one.name in names:
                 self._engine.remove(one.id)

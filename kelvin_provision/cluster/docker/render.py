@@ -18,6 +18,7 @@ from kelvin_provision.cluster.protocol import MANAGER, OWNER, REVISION, SPEC_HAS
 from kelvin_provision.errors import RequestRefused
 from kelvin_provision.refs import Reference
 from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.secrets import blanked
 from kelvin_provision.spec.words import VolumeKind
 from kelvin_provision.spec.workload import Object, Port, Probe, Resources, Spec, Volume
 
@@ -141,14 +142,22 @@ def _port(port: Port) -> dict[str, Any]:
 
 
 def _configuration(spec: Spec) -> Iterator[dict[str, Any]]:
-    """An empty config.yaml would hide the defaults in app.yaml, so an empty document is not written."""
+    """An empty config.yaml would hide the defaults in app.yaml, so an empty document is not written.
+
+    app.yaml is the payload word for word, but without the values of secret volumes: everybody in the container may read it,
+    and the volume's mode says who may read the value. It is bytes, so that references in it stay references (config.yaml
+    has their values), as on Kubernetes.
+    """
     import yaml
 
-    for name, document in (("app.yaml", spec.payload), ("config.yaml", spec.configuration)):
-        if document:
-            # An endless line: a folded one could tear a `<% secrets.X %>` in two.
-            text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=float("inf"))
-            yield {"path": f"{SHARE}/{name}", "mode": "0644", "text": text}
+    def written(document: dict[str, Any]) -> str:
+        # An endless line: a folded one could tear a `<% secrets.X %>` in two.
+        return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=float("inf"))
+
+    if spec.payload:
+        yield {"path": f"{SHARE}/app.yaml", "mode": "0644", "base64": base64.b64encode(written(blanked(spec.payload)).encode()).decode()}
+    if spec.configuration:
+        yield {"path": f"{SHARE}/config.yaml", "mode": "0644", "text": written(spec.configuration)}
 
 
 def _file(volume: Volume) -> dict[str, Any]:

@@ -17,6 +17,8 @@ PODS = 3
 EVENTS = 8
 LINES = 20
 WIDTH = 300
+HARMLESS = frozenset({"FailedPreStopHook"})
+"""The pause before SIGTERM where the image has no `sleep`: said in the plan, and never why something did not come up."""
 
 
 def evidence(api: Api, namespace: str, workload: str) -> tuple[str, ...]:
@@ -47,7 +49,8 @@ def about(pod: Object, events: list[Object]) -> Iterator[str]:
             yield f"pod {name}, container {status['name']}: waiting: {words(state['waiting'])}"
         if "terminated" in state or "terminated" in (status.get("lastState") or {}):
             yield f"pod {name}, container {status['name']}: ended with {ending(status)}, {status.get('restartCount', 0)} restarts"
-    mine = [event for event in events if (event.get("involvedObject") or {}).get("uid") == pod["metadata"].get("uid")]
+    told = [event for event in events if event.get("reason") not in HARMLESS]
+    mine = [event for event in told if (event.get("involvedObject") or {}).get("uid") == pod["metadata"].get("uid")]
     for event in sorted(mine, key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime")))[-EVENTS:]:
         yield f"event of pod {name}: {words(event)} ({event.get('count') or 1} times)"
 

@@ -11,9 +11,13 @@ from kelvin_provision.cluster.kubernetes import diff, inventory, ports
 from kelvin_provision.cluster.kubernetes.answers import Refused
 from kelvin_provision.cluster.kubernetes.api import Api
 from kelvin_provision.cluster.kubernetes.objects import CLUSTER_SCOPED, Key, containers_of, template_of
+from kelvin_provision.cluster.kubernetes.pod import PAUSE
 from kelvin_provision.cluster.kubernetes.wire import filled
 from kelvin_provision.cluster.protocol import OWNER, Change, Finding, Lookup, Op, Plan, describe
 from kelvin_provision.spec.workload import Object
+
+SLEEP = {"exec": {"command": ["sleep", str(PAUSE)]}}
+"""The pause that we write where Kubernetes has none of its own."""
 
 
 class Planner:
@@ -153,11 +157,14 @@ def notes(workload: str, item: Object, *, served: bool) -> Iterator[str]:
         yield f"{workload}: short interruption: two pods cannot run side by side{why}"
     elif item["kind"] == "Deployment" and served and not pauses(item):
         yield f"{workload}: short interruption possible: the old pod is not held back while its last clients leave"
+    elif item["kind"] == "Deployment" and served and SLEEP in pauses(item):
+        yield f"{workload}: short interruption possible where the image has no sleep: Kubernetes before 1.30 cannot wait by itself"
 
 
-def pauses(item: Object) -> bool:
-    """Whether a container waits before it is told to end."""
-    return any("preStop" in (container.get("lifecycle") or {}) for container in containers_of(template_of(item) or {}))
+def pauses(item: Object) -> list[Object]:
+    """What the containers do before they are told to end."""
+    cycles = [container.get("lifecycle") or {} for container in containers_of(template_of(item) or {})]
+    return [cycle["preStop"] for cycle in cycles if cycle.get("preStop")]
 
 
 def claimed(item: Object) -> Iterator[str]:

@@ -7,11 +7,14 @@ from typing import Any
 from kelvin_provision.cluster.kubernetes.objects import HOSTNAME, Context, digest, labels
 from kelvin_provision.cluster.kubernetes.volumes import Files
 from kelvin_provision.cluster.protocol import SPEC_HASH
-from kelvin_provision.spec.words import ProbeKind
+from kelvin_provision.spec.words import ProbeKind, VolumeKind
 from kelvin_provision.spec.workload import Object, Probe, Resources, Spec
 
 PAUSE = 5
 """Seconds between leaving the service and SIGTERM, so that no client is answered by a socket that is gone."""
+
+GRACE = 30
+"""Seconds from SIGTERM to SIGKILL (Kubernetes' own default). The pause counts as part of a pod's grace, so it is added."""
 
 
 def template(spec: Spec, image: str, files: Files, context: Context, pull_secrets: list[str]) -> Object:
@@ -21,6 +24,8 @@ def template(spec: Spec, image: str, files: Files, context: Context, pull_secret
         "containers": [container(spec, image, files, context)],
         "volumes": files.volumes,
     }
+    if _pauses(spec):
+        pod["terminationGracePeriodSeconds"] = PAUSE + GRACE
     if pull_secrets:
         pod["imagePullSecrets"] = [{"name": name} for name in pull_secrets]
     if spec.method.staged and context.node_name:  # the images lie on this node only
@@ -53,9 +58,24 @@ def container(spec: Spec, image: str, files: Files, context: Context) -> Object:
         found["livenessProbe"] = probe(system.liveness) | {"successThreshold": 1}  # nothing else is allowed
     if system.readiness:
         found["readinessProbe"] = probe(system.readiness)
-    if context.api_sleep and any(port.service_port for port in system.ports):
-        found["lifecycle"] = {"preStop": {"sleep": {"seconds": PAUSE}}}
+    if _pauses(spec):
+        # Without a `sleep` in the image the second way is no pause and an event: the container is stopped at once, as without it.
+        sleep = {"sleep": {"seconds": PAUSE}} if context.api_sleep else {"exec": {"command": ["sleep", str(PAUSE)]}}
+        found["lifecycle"] = {"preStop": sleep}
     return found
+
+
+def _pauses(spec: Spec) -> bool:
+    """Somebody may be asking, and another pod is there to answer; alone, a pause would only make the interruption longer."""
+    return any(port.service_port for port in spec.system.ports) and not why_recreate(spec)
+
+
+def why_recreate(spec: Spec) -> str:
+    """Why two pods of this workload cannot run side by side; empty when they can."""
+    ports = [port.name for port in spec.system.ports if port.host_port]
+    kept = [volume.name for volume in spec.system.volumes if volume.kind is VolumeKind.PERSISTENT]
+    reasons = [f"host port {name}" for name in ports] + [f"persistent volume {name}" for name in kept]
+    return ", ".join(reasons)
 
 
 def _environment(spec: Spec, files: Files, context: Context) -> list[Object]:

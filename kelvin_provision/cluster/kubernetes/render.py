@@ -10,7 +10,6 @@ from kelvin_provision.cluster.protocol import OWNER
 from kelvin_provision.errors import RequestRefused
 from kelvin_provision.refs import Reference
 from kelvin_provision.spec.lock import ImageLock
-from kelvin_provision.spec.words import VolumeKind
 from kelvin_provision.spec.workload import Object, Port, Spec
 
 HISTORY = 2
@@ -54,19 +53,11 @@ def deployment(spec: Spec, template: Object, context: Context) -> Object:
         "revisionHistoryLimit": HISTORY,
         "selector": {"matchLabels": {OWNER: spec.name}},
         "strategy": {"type": "Recreate"}
-        if why_recreate(spec)
+        if pod.why_recreate(spec)
         else {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
         "template": template,
     }
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": spec.name}, "spec": body}
-
-
-def why_recreate(spec: Spec) -> str:
-    """Why two pods of this workload cannot run side by side; empty when they can."""
-    ports = [port.name for port in spec.system.ports if port.host_port]
-    kept = [volume.name for volume in spec.system.volumes if volume.kind is VolumeKind.PERSISTENT]
-    reasons = [f"host port {name}" for name in ports] + [f"persistent volume {name}" for name in kept]
-    return ", ".join(reasons)
 
 
 def services(spec: Spec) -> list[Object]:

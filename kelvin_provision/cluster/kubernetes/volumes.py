@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kelvin_provision.cluster.kubernetes.objects import short
-from kelvin_provision.spec.secrets import names_in
+from kelvin_provision.spec.secrets import blanked, names_in
 from kelvin_provision.spec.words import VolumeKind
 from kelvin_provision.spec.workload import Object, Spec, Volume
 
@@ -52,13 +52,17 @@ def collect(spec: Spec) -> Files:
 
 
 def _configuration(spec: Spec, files: Files, secrets: dict[str, str], taken: set[str]) -> None:
-    """app.yaml is the payload word for word. A configuration that names secrets is a secret itself."""
+    """app.yaml is the payload word for word, but for secrets. A configuration that names secrets is a secret itself.
+
+    A secret volume's own value is blanked rather than the whole of app.yaml made a secret: everybody in the container may
+    read app.yaml, and the volume's mode says who may read the value.
+    """
     import yaml
 
     def written(document: dict[str, Any]) -> str:
         return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
 
-    data = {"app.yaml": written(spec.payload)}
+    data = {"app.yaml": written(blanked(spec.payload))}
     if any(names_in(spec.configuration)):
         secrets["config.yaml"] = written(spec.configuration)
     else:

@@ -1,11 +1,15 @@
 import base64
+import json
 from dataclasses import replace
 
 import pytest
+import yaml
 
+from kelvin_provision.cluster.docker.creating import config
 from kelvin_provision.cluster.docker.quantities import bytes_of, nano_cpus_of, shares_of
 from kelvin_provision.cluster.docker.render import Context, render, spec_hash
 from kelvin_provision.errors import RequestRefused
+from kelvin_provision.spec.secrets import fill
 from kelvin_provision.spec.words import Method, ProbeKind, VolumeKind
 from kelvin_provision.spec.workload import Port, Probe, Resources, Spec, System, Variable, Volume
 from tests.images import make_image, tar_of
@@ -103,11 +107,12 @@ def test_every_field_has_its_place():
         },
     }
     assert files == [
-        {"path": "/opt/kelvin/share/app.yaml", "mode": "0644", "text": "spec_version: 5.0.0\nname: motor\n"},
+        {"path": "/opt/kelvin/share/app.yaml", "mode": "0644", "base64": "c3BlY192ZXJzaW9uOiA1LjAuMApuYW1lOiBtb3Rvcgo="},
         {"path": "/opt/kelvin/share/config.yaml", "mode": "0644", "text": "note: '<% secrets.note %> " + "long " * 40 + "'\nrate: 5\n"},
         {"path": "/etc/settings.ini", "mode": "0644", "base64": "W2Fd"},
         {"path": "/run/key", "mode": "0400", "text": "<% secrets.key %>"},
     ]
+    assert base64.b64decode(files[0]["base64"]) == b"spec_version: 5.0.0\nname: motor\n"
     assert base64.b64decode(files[2]["base64"]) == b"[a]"
     labels = made["metadata"]["labels"]
     assert len(labels.pop("kelvin-provision/spec-hash")) == 64
@@ -237,3 +242,17 @@ def test_cpu(text, nano, shares):
 def test_other_amounts_of_memory_are_refused(text):
     with pytest.raises(RequestRefused, match="limits"):
         bytes_of(text, "limits.memory")
+
+
+def test_a_literal_secret_is_in_its_own_file_only_and_never_in_what_inspect_shows():
+    item = {"name": "pw", "target": "/run/pw", "type": "secret", "secret": {"value": "hunter2", "mode": "0400"}}
+    payload = {"defaults": {"system": {"volumes": [item]}, "configuration": {"secret": {"value": 5}, "token": "<% secrets.t %>"}}}
+    volume = Volume("pw", VolumeKind.SECRET, "/run/pw", secret="hunter2", mode="0400")
+    made = container(replace(PLAIN, payload=payload, system=System(volumes=(volume,))))
+    app, secret = made["spec"]["files"]
+    assert secret == {"path": "/run/pw", "mode": "0400", "text": "hunter2"}
+    told = yaml.safe_load(base64.b64decode(app["base64"]))["defaults"]
+    assert told["system"]["volumes"][0]["secret"] == {"value": "***", "mode": "0400"}
+    assert told["configuration"] == {"secret": {"value": 5}, "token": "<% secrets.t %>"}
+    assert fill(made, lambda name: "value")["spec"]["files"][0] == app
+    assert "hunter2" not in json.dumps(config(made, cpus=4, log_driver="json-file"))

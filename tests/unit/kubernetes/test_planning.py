@@ -69,6 +69,11 @@ def test_a_service_whose_pods_cannot_pause_may_lose_an_answer():
     ]
     assert list(notes("w", found(), served=False)) == []
     assert list(notes("w", found(lifecycle={"preStop": {"sleep": {"seconds": 5}}}), served=True)) == []
+    ours = found(lifecycle={"preStop": {"exec": {"command": ["sleep", "5"]}}})
+    assert list(notes("w", ours, served=True)) == [
+        "w: short interruption possible where the image has no sleep: Kubernetes before 1.30 cannot wait by itself"
+    ]
+    assert list(notes("w", found(lifecycle={"preStop": {"exec": {"command": ["/drain"]}}}), served=True)) == []
 
 
 def test_whose_it_is_instead():

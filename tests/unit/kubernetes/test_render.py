@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 
 import pytest
+import yaml
 
 from kelvin_provision.cluster.kubernetes.objects import Context, label_value
 from kelvin_provision.cluster.kubernetes.render import render
@@ -267,6 +268,22 @@ def test_a_secret_volume_may_be_bytes():
     assert only(rendered(volumes=(volume,)), "Secret")["stringData"] == {"volume.login": "hush"}
 
 
+@pytest.mark.parametrize("place", [lambda system: {"system": system}, lambda system: {"defaults": {"system": system}}])
+def test_a_literal_secret_is_in_the_secret_only(place):
+    def item(value):
+        return {"target": "/run/pw", "type": "secret", "secret": {"value": value, "mode": "0400"}}
+
+    payload = place({"volumes": [item("hunter2"), item("hunter2 <% secrets.a %>"), item("<% secrets.a %>"), {"type": "persistent"}]})
+    system = System(volumes=(Volume("pw", VolumeKind.SECRET, "/run/pw", secret="hunter2", mode="0400"),))
+    objects = render(replace(SPEC, payload=payload, system=system), [LOCK], 1, CONTEXT)
+    assert [value["kind"] for value in objects if "hunter2" in json.dumps(value)] == ["Secret"]
+    told = yaml.safe_load(only(objects, "ConfigMap")["data"]["app.yaml"])
+    assert told == place({"volumes": [item("***"), item("***"), item("<% secrets.a %>"), {"type": "persistent"}]})
+    assert payload == place(
+        {"volumes": [item("hunter2"), item("hunter2 <% secrets.a %>"), item("<% secrets.a %>"), {"type": "persistent"}]}
+    )
+
+
 def test_a_configuration_that_names_secrets_is_a_secret():
     objects = render(replace(SPEC, configuration={"token": "<% secrets.t %>"}), [LOCK], 1, CONTEXT)
     assert "config.yaml" not in only(objects, "ConfigMap")["data"]
@@ -337,12 +354,28 @@ def test_metrics_are_annotations_of_the_pod():
     }
 
 
-def test_a_pause_before_the_end_where_the_cluster_can_and_somebody_may_be_asking():
-    ports = (Port("http", 8080, service_port=80),)
-    able = replace(CONTEXT, api_sleep=True)
-    assert pod(rendered(able, ports=ports))["containers"][0]["lifecycle"] == {"preStop": {"sleep": {"seconds": 5}}}
-    assert "lifecycle" not in pod(rendered(able))["containers"][0]
-    assert "lifecycle" not in pod(rendered(ports=ports))["containers"][0]
+@pytest.mark.parametrize(
+    ("able", "pause"), [(True, {"sleep": {"seconds": 5}}), (False, {"exec": {"command": ["sleep", "5"]}})], ids=["1.30", "before 1.30"]
+)
+def test_a_pause_before_the_end_where_somebody_may_be_asking(able, pause):
+    found = pod(rendered(replace(CONTEXT, api_sleep=able), ports=(Port("http", 8080, service_port=80),)))
+    assert found["containers"][0]["lifecycle"] == {"preStop": pause}
+    assert found["terminationGracePeriodSeconds"] == 35
+
+
+@pytest.mark.parametrize(
+    "system",
+    [
+        {},
+        {"ports": (Port("ui", 8080, host_port=80), Port("http", 8081, service_port=80))},
+        {"ports": (Port("http", 8080, service_port=80),), "volumes": (Volume("data", VolumeKind.PERSISTENT, "/data"),)},
+    ],
+    ids=["nobody asks", "host port", "persistent volume"],
+)
+def test_no_pause_where_it_would_only_make_the_interruption_longer(system):
+    found = pod(rendered(**system))
+    assert "lifecycle" not in found["containers"][0]
+    assert "terminationGracePeriodSeconds" not in found
 
 
 def test_a_registry_with_a_login_gets_a_pull_secret():
