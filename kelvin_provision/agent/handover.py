@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from signal import SIGTERM
 from typing import Any
@@ -21,22 +21,22 @@ def awaited(state_dir: Path) -> bool:
     return holder(_next(state_dir)) is not None
 
 
-def await_end(state_dir: Path, lock: Path, mine: Mapping[str, Any], stop: Callable[[], bool]) -> None:
+def await_end(waiting: ExitStack, state_dir: Path, lock: Path, mine: Mapping[str, Any], stop: Callable[[], bool]) -> None:
     """End a detached agent with other settings and wait until it is gone, however long its apply or import takes.
 
     What it downloads is kept. An apply is let finish: it is asked to end only while nobody holds the operator lock, because ending
     would undo it. Returns at once when there is none, or one that nobody but its own starter should end. Raises Locked when another
-    waits already.
+    waits already. Close `waiting` once the lock is taken: until then whoever looks sees that somebody will.
     """
     if not _replaceable(holder(lock), mine):
         return
-    with exclusive(_next(state_dir), command="agent run", more=mine):
-        asked = None
-        while not stop() and _replaceable(found := holder(lock), mine):
-            pid = (found or {}).get("pid")
-            if asked != pid and _ask(state_dir, lock, pid):
-                asked = pid
-            time.sleep(TICK)
+    waiting.enter_context(exclusive(_next(state_dir), command="agent run", more=mine))
+    asked = None
+    while not stop() and _replaceable(found := holder(lock), mine):
+        pid = (found or {}).get("pid")
+        if asked != pid and _ask(state_dir, lock, pid):
+            asked = pid
+        time.sleep(TICK)
 
 
 def _next(state_dir: Path) -> Path:

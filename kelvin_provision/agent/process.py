@@ -9,13 +9,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from kelvin_provision.agent import logfile, turn
 from kelvin_provision.agent.activity import Activity
 from kelvin_provision.agent.faults import Faults
-from kelvin_provision.agent.handover import await_end
+from kelvin_provision.agent.handover import await_end, awaited
 from kelvin_provision.agent.identity import absolute, identity, outdated
 from kelvin_provision.agent.notify import notify
 from kelvin_provision.agent.pulse import Pulse, tell_systemd
@@ -67,14 +68,16 @@ def run(node: Node, stop: Callable[[], bool], *, until_idle: bool = False, until
     """
     state_dir = private_folder(node.settings.state_dir)
     lock, mine = lock_path(state_dir), identity(node.settings, detached=until_empty)
-    if until_empty:
-        await_end(state_dir, lock, mine, stop)
 
     def over() -> bool:
         return (until_idle and not turn.pending(node)) or (until_empty and not node.ledger.names())
 
-    with exclusive(lock, command="agent run", more=mine):
-        _live(node, stop, over)
+    with ExitStack() as waiting:
+        if until_empty:
+            await_end(waiting, state_dir, lock, mine, stop)
+        with exclusive(lock, command="agent run", more=mine):
+            waiting.close()
+            _live(node, stop, over)
     # A deploy that found us alive after our last look has started nobody. Now that the lock is free it would.
     while not stop() and not _surely(node, over):
         try:
@@ -213,8 +216,11 @@ def ensure(state_dir: Path, arguments: Sequence[str], *, settings: Settings | No
             # Another command's may have been faster; it is not there yet when ours was refused by one that only waits.
             ended, deadline = True, time.monotonic() + FASTER
         time.sleep(0.02)
-    if fits() is False:
+    # In this order: who waits does so until it has the lock.
+    if awaited(state_dir) or (found := fits()) is False:
         return False
+    if found:
+        return True
     evidence = log.read_text(errors="replace").splitlines()[-5:]
     raise AgentSilent("the agent did not start; what was deployed is stored and waits for one", evidence=evidence)
 

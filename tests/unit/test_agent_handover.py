@@ -31,7 +31,7 @@ import json, os, sys
 from pathlib import Path
 from kelvin_provision.agent import process, service
 from kelvin_provision.settings.load import load
-process.ensure.__kwdefaults__["patience"] = 3.0
+process.ensure.__kwdefaults__["patience"] = float(sys.argv[3])
 state, config = Path(sys.argv[1]), Path(sys.argv[2])
 settings = load(config=config, state_dir=state, environ=os.environ, is_root=True).settings
 systemd = service.Systemd(state.parent / "units", booted=Path("/dev/null"))
@@ -61,11 +61,11 @@ class Detached:
     def write(self, runtime):
         self.config.write_text(f"cluster: {{type: docker}}\nruntime: {{type: containerd, address: {runtime}}}\n")
 
-    def ensure(self, deploys=1):
+    def ensure(self, deploys=1, patience=10.0):
         """What each of so many deploys at once says; in processes of their own, which end before the agent does."""
-        words = [sys.executable, "-c", ENSURE, str(self.state), str(self.config)]
+        words = [sys.executable, "-c", ENSURE, str(self.state), str(self.config), str(patience)]
         found = [subprocess.Popen(words, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]) for _ in range(deploys)]
-        said = [tuple(json.loads(one.communicate(timeout=30)[0])) for one in found]
+        said = [tuple(json.loads(text)) for text in [one.communicate(timeout=30)[0] for one in found]]
         return said if deploys > 1 else said[0]
 
     def error(self):
@@ -217,8 +217,8 @@ def test_an_agent_is_not_replaced_in_the_middle_of_an_apply(detached):
     before = detached.pid()
     detached.write("/tmp/nobody-2.sock")
     with exclusive(detached.state / "lock", command="agent: apply a"):
-        assert detached.ensure() == LATER
-        assert detached.ensure() == LATER  # and no second one waits
+        assert detached.ensure(patience=3.0) == LATER
+        assert detached.ensure(patience=3.0) == LATER  # and no second one waits
         assert detached.pid() == before
     until(lambda: detached.pid() not in {None, before})
     assert detached.ensure() == ()
