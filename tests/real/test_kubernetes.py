@@ -269,7 +269,7 @@ def test_the_evidence_has_exit_code_and_the_last_words(bench):
     assert "container dies ended 2 times, last with exit code 3 (Error)" in health.why
     lines = bench.cluster.evidence("dies")
     assert any("ended with exit code 3 (Error)" in line for line in lines)
-    assert any(line.endswith(": out of oil") for line in lines)
+    assert any(line.endswith(": going down") for line in lines)
 
 
 def test_a_stateful_set_that_is_stuck_on_a_broken_version_goes_back(bench):
