@@ -9,7 +9,7 @@ from functools import partial
 from typing import cast
 
 from kelvin_provision.agent.faults import Faults
-from kelvin_provision.errors import ClusterMissing, ClusterUnreachable, Locked, ProvisionError, RuntimeUnreachable, TransferStopped
+from kelvin_provision.errors import Locked, ProvisionError, TransferStopped
 from kelvin_provision.events import Doing, Note
 from kelvin_provision.ledger.model import Revision, Workload
 from kelvin_provision.node import Node
@@ -154,8 +154,9 @@ def _stage(node: Node, revision: Revision, stop: Callable[[], bool]) -> None:
     except TransferStopped:
         node.progress(Note(f"staging {revision.workload} stopped; what was downloaded is kept"))
         return
-    except (RuntimeUnreachable, ClusterUnreachable, ClusterMissing) as error:
-        # This box cannot now; that is nothing of the revision's, which waits for the daemon to come back.
+    except ProvisionError as error:
+        # What staging itself met it has written down. This is the box, which cannot now: no runtime, no store, an unreadable login.
+        # That is nothing of the revision's, which waits, and nothing of the other workloads'.
         node.ledger.set_download(revision, revision.download, str(error))
         if str(error) != revision.error:
             node.progress(Note(f"staging {revision.workload} waits: {error}"))

@@ -2,6 +2,7 @@
 
 import json
 import time
+from pathlib import Path
 
 import pytest
 
@@ -13,8 +14,9 @@ from kelvin_provision.events import silent
 from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.words import Method, VolumeKind
-from kelvin_provision.spec.workload import Port, Probe, ProbeKind, Resources, Spec, System, Volume
+from kelvin_provision.spec.workload import Port, Probe, ProbeKind, Resources, Spec, System, Variable, Volume
 from kelvin_provision.status import Observed
+from tests.images import make_image, tar_of
 from tests.servers.kubernetes import containerd_socket, fresh_namespace, kubeconfig, load, server, unload
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(150)]
@@ -49,6 +51,9 @@ class Bench:
 
     def names(self, kind, version="v1"):
         return sorted(item["metadata"]["name"] for item in self.api.items(version, kind, self.namespace, OWNER)[0])
+
+    def told(self, reason):
+        return [event for event in self.api.items("v1", "Event", self.namespace)[0] if event["reason"] == reason]
 
     def hurry(self):
         for version, kind in (("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"), ("v1", "Pod")):
@@ -202,6 +207,35 @@ def test_a_rolling_update_can_become_a_recreation_and_go_back(bench):
     assert bench.cluster.plan({"turn": rolling}, no_secrets).empty
 
 
+def test_an_image_without_sleep_is_updated_with_a_word_in_the_plan_and_no_failure(bench):
+    script = "trap 'exit 0' TERM; while :; do busybox sleep 0.2; done"
+    picture = make_image([tar_of({"bin/busybox": Path("/bin/busybox").read_bytes()})], cmd=("/bin/busybox", "sh", "-c", script))
+    bench.images = bench.images | {"sleepless": "provision.test/sleepless:1"}
+    load(containerd_socket(), picture, bench.images["sleepless"])
+    port = Port("http", 8080, service_port=8080)
+    old, new = (
+        bench.cluster.render(
+            bench.spec("restless", "sleepless", system=System(ports=(port,), environment=(Variable("N", text),))), (), number
+        )
+        for number, text in enumerate(("one", "two"), 1)
+    )
+    pause = old[-1]["spec"]["template"]["spec"]["containers"][0]["lifecycle"]["preStop"]
+    if "exec" not in pause:
+        pytest.skip("this Kubernetes waits by itself")
+    bench.up("restless", old)
+    assert bench.cluster.plan({"restless": new}, no_secrets).notes == (
+        "restless: short interruption possible where the image has no sleep: Kubernetes before 1.30 cannot wait by itself",
+    )
+    bench.up("restless", new)
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and not bench.told("FailedPreStopHook"):
+        time.sleep(0.2)
+    assert bench.told("FailedPreStopHook")
+    assert not [line for line in bench.cluster.evidence("restless") if "PreStop" in line]
+    assert bench.cluster.observe()["restless"].warnings == ()
+    unload(containerd_socket(), [bench.images["sleepless"]])
+
+
 def test_a_pod_that_fits_nowhere_fails_early_with_the_schedulers_words(bench):
     objects = bench.cluster.render(bench.spec("giant", system=System(resources=Resources(cpu_request="999"))), (), 1)
     bench.cluster.put("giant", objects, no_secrets)
@@ -236,7 +270,7 @@ def test_the_evidence_has_exit_code_and_the_last_words(bench):
     assert "container dies ended 2 times, last with exit code 3 (Error)" in health.why
     lines = bench.cluster.evidence("dies")
     assert any("ended with exit code 3 (Error)" in line for line in lines)
-    assert any(line.endswith(": out of oil") for line in lines)
+    assert any(line.endswith(": going down") for line in lines)
 
 
 def test_a_stateful_set_that_is_stuck_on_a_broken_version_goes_back(bench):

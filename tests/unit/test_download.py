@@ -185,7 +185,7 @@ def test_a_stop_while_waiting_for_a_registry_is_heard_at_once(source, store):
     asked = iter(range(1000))
     began = time.monotonic()
     patient = Backoff(first=60.0, cap=60.0, deadline=600.0)
-    with pytest.raises(TransferStopped, match="stopped while waiting"):
+    with pytest.raises(TransferStopped, match="stopped"):  # by whoever asks first
         download.fetch(source, store, locks, parallel=1, progress=silent, stop=lambda: next(asked) > 2, backoff=patient)
     assert time.monotonic() - began < 5
 
