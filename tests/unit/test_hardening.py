@@ -13,6 +13,7 @@ from kelvin_provision.errors import (
     NoSpace,
     NotReady,
     PlanRefused,
+    RegistryDenied,
     RegistryUnreachable,
     UndoFailed,
 )
@@ -324,3 +325,17 @@ def test_findings_of_one_kind_have_an_error_of_their_own(box, codes, error, exit
     assert caught.value.hint
     assert len(caught.value.evidence) == len(codes)
     assert box.states() == {"a": ("running", "ready")}
+
+
+def test_what_this_box_cannot_now_is_said_and_starves_nobody(box, monkeypatch):
+    box.deploy("a")
+    box.deploy("b", method=Method.STANDARD)
+    monkeypatch.delitem(box.__dict__, "source")
+
+    def refuse(settings):
+        raise RegistryDenied("r.io: the login in /root/.docker/config.json cannot be read")
+
+    monkeypatch.setattr("kelvin_provision.registry.client.Registry", refuse)
+    assert box.turn() is False
+    assert box.states() == {"a": ("staged", "received"), "b": ("running", None)}
+    assert box.warnings("a") == ["r.io: the login in /root/.docker/config.json cannot be read"]
