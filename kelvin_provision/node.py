@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kelvin_provision.errors import ClusterMissing, ProvisionError, SecretMissing
-from kelvin_provision.events import Note, Progress, silent
 from kelvin_provision.files.durable import private_folder
 from kelvin_provision.files.lock import exclusive, holder, user
 from kelvin_provision.ledger.ledger import Ledger
@@ -19,6 +18,7 @@ from kelvin_provision.settings.model import Settings
 
 if TYPE_CHECKING:
     from kelvin_provision.cluster.protocol import Cluster, Lookup
+    from kelvin_provision.events import Progress
     from kelvin_provision.ledger.model import Workload
     from kelvin_provision.ops.apply import Prepared
     from kelvin_provision.ops.life import Tools
@@ -38,9 +38,9 @@ AGENT_WAIT = 60.0
 class Node:
     """This box as it is set. Nothing is opened, imported or asked before it is needed."""
 
-    def __init__(self, settings: Settings, *, progress: Progress = silent) -> None:
+    def __init__(self, settings: Settings, *, progress: Progress | None = None) -> None:
         self.settings = settings
-        self.progress = progress
+        self.progress: Progress = progress or (lambda event: None)  # noqa: ARG005  (nobody listens)
 
     @cached_property
     def who(self) -> str:
@@ -170,6 +170,8 @@ class Node:
         found = holder(lock)
         if not wait and found and str(found.get("command")).startswith(AGENT):
             # Nobody can be asked to come back later because of something that ends by itself.
+            from kelvin_provision.events import Note
+
             self.progress(Note(f"waiting for the {found['command']}"))
             wait = AGENT_WAIT
         with exclusive(lock, command=command, wait=wait):
@@ -243,7 +245,7 @@ class Node:
 
 
 @contextmanager
-def opened(settings: Settings, *, progress: Progress = silent) -> Iterator[Node]:
+def opened(settings: Settings, *, progress: Progress | None = None) -> Iterator[Node]:
     """A node for the time of the block."""
     here = Node(settings, progress=progress)
     try:

@@ -7,11 +7,14 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from kelvin_provision.cli.session import Session
-from kelvin_provision.events import Progress, silent
 from kelvin_provision.node import Node, opened
 from kelvin_provision.settings.model import Settings
+
+if TYPE_CHECKING:
+    from kelvin_provision.events import Progress
 
 
 def settings_of(session: Session) -> Settings:
@@ -22,7 +25,7 @@ def settings_of(session: Session) -> Settings:
 
 
 @contextmanager
-def node_of(session: Session, *, progress: Progress = silent, settings: Settings | None = None) -> Iterator[Node]:
+def node_of(session: Session, *, progress: Progress | None = None, settings: Settings | None = None) -> Iterator[Node]:
     """This box for the time of the block."""
     with opened(settings or settings_of(session), progress=progress) as node:
         yield node

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -78,6 +77,8 @@ def write_durably(path: Path, chunks: Iterable[bytes], *, mode: int = 0o600) -> 
 
 def verified(chunks: Iterable[bytes], digest: str, size: int) -> Iterator[bytes]:
     """Pass bytes through; raise DigestMismatch before the last one is believed."""
+    import hashlib  # with OpenSSL behind it; commands that only read start sooner without
+
     algorithm, _, want = digest.partition(":")
     seen, hasher = 0, hashlib.new(algorithm)
     for chunk in chunks:
