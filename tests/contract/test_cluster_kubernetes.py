@@ -1,6 +1,7 @@
 """The cluster contract on a real Kubernetes."""
 
 import base64
+import itertools
 import urllib.request
 
 import pytest
@@ -13,6 +14,7 @@ from tests.contract.cluster_contract import PATIENCE, ClusterContract, Picture
 from tests.servers.kubernetes import fresh_namespace, kubeconfig
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(180)]
+_NUMBERS = itertools.count(1)
 
 
 class KubernetesBench:
@@ -45,13 +47,14 @@ class KubernetesBench:
         return base64.b64decode(secret["data"][reference["key"]]).decode()
 
     def neighbour(self):
-        metadata = {"name": "neighbour", "namespace": self.namespace}
+        name = f"neighbour-{next(_NUMBERS)}"
+        metadata = {"name": name, "namespace": self.namespace}
         container = {"name": "x", "image": "provision.test/none:1"}
         template = {"metadata": {"labels": {"app": "neighbour"}}, "spec": {"containers": [container]}}
         body = {"replicas": 0, "selector": {"matchLabels": {"app": "neighbour"}}, "template": template}
         self.home()
         self.api.create({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": body}, self.namespace)
-        return "neighbour"
+        return name
 
     def neighbour_is_untouched(self, name):
         live = self.api.get("apps/v1", "Deployment", name, self.namespace)
