@@ -31,4 +31,4 @@ def run(session: Session, *, until_idle: bool, until_empty: bool) -> Report:
 
     with choose(session, log=True) as progress, node_of(session, progress=progress) as node, signals_noted() as stop:
         process.run(node, stop, until_idle=until_idle, until_empty=until_empty)
-    return Report("agent run", text="")
+    return Report("agent run", streamed=True)
