@@ -104,7 +104,7 @@ def _by_kubectl(environment: dict[str, str], names: list[str]) -> float:
         json.dump({"apiVersion": "v1", "kind": "List", "items": objects}, file)
         file.flush()
         kubectl = _kubectl(environment)
-    spent = run([*kubectl, "apply", "-f", file.name], environment)
+        spent = run([*kubectl, "apply", "-f", file.name], environment)
     return spent + sum(run([*kubectl, "-n", THEIRS, "rollout", "status", "deployment", name], environment) for name in names)
 
 
