@@ -93,9 +93,13 @@ def end(
             )
         for entry in entries:
             _append(db, entry)
-        if keep is not None:
-            for step in operation.steps:
-                _forget(db, step.workload, keep)
+        if keep is None:
+            return
+        for step in operation.steps:
+            if operation.care is not Care.BLIND:
+                # It was seen up. What somebody saw on the way there is older than that, and would show for a moment.
+                db.execute("UPDATE workloads SET observation = NULL WHERE name = ?", (step.workload,))
+            _forget(db, step.workload, keep)
 
 
 def end_left(ledger: Ledger, operation: Operation, entries: Sequence[Entry]) -> None:
