@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TypeVar
 
-from kelvin_provision.errors import DigestMismatch, ManifestInvalid, PlatformMissing, ProvisionError
+from kelvin_provision.errors import DigestMismatch, ManifestInvalid, PlatformMissing, ProvisionError, RegistryUnreachable
 from kelvin_provision.refs import Descriptor, Platform, Reference, is_digest
 from kelvin_provision.registry import manifests
 from kelvin_provision.registry.protocol import Resolved, Stream
@@ -59,12 +59,15 @@ class Place:
             try:
                 with self.transport.get(path, self.scope, accept | closed) as answer:
                     start = _start_of(answer, blob.size)
+                    if answer.status != 206:
+                        _expect_whole(answer, blob, f"{self.transport.host}/{self.repository}")
                     if start in {0, offset}:
                         yield Stream(start, answer.chunks())
                         return
             except RangeRefused:
                 pass
         with self.transport.get(path, self.scope, accept) as answer:
+            _expect_whole(answer, blob, f"{self.transport.host}/{self.repository}")
             yield Stream(0, answer.chunks())
 
 
@@ -170,6 +173,13 @@ def _start_of(answer: Answer, size: int) -> int | None:
     said = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
     # Of a blob that has another size there, not one byte is wanted.
     return int(said[1]) if said and said[3] in {"*", str(size)} else None
+
+
+def _expect_whole(answer: Answer, blob: Descriptor, what: str) -> None:
+    """Refuse a whole answer of another length before the partial is begun over for it: a login page must not cost what is there."""
+    said = answer.headers.get("Content-Length", "")
+    if said.isascii() and said.isdigit() and int(said) != blob.size:
+        raise RegistryUnreachable(f"{what}: {blob.digest} comes with {said} bytes in place of {blob.size}")
 
 
 def _sha256(data: bytes) -> str:

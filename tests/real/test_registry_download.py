@@ -7,15 +7,17 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from kelvin_provision.errors import DigestMismatch, RegistryBusy, RegistryUnreachable, TransferStopped
+from kelvin_provision.errors import RegistryBusy, RegistryUnreachable, TransferStopped
 from kelvin_provision.events import Finished, silent
 from kelvin_provision.ops import download
-from kelvin_provision.refs import Platform, Reference
+from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.registry.client import Registry
 from kelvin_provision.retry import Backoff
 from kelvin_provision.settings.model import DownloadSettings, RegistrySettings, Settings
@@ -193,9 +195,10 @@ def test_a_blob_that_is_shorter_there_than_its_manifest_says_is_refused(source, 
     store = Store(tmp_path)
     (lock,) = locks_of(source, store, name_at(proxy))
     proxy.faults = Faults(path=lock.layers[0].digest, status=200)
-    with refused(DigestMismatch, "ended after 2 of"):
+    with refused(RegistryUnreachable, "comes with 2 bytes in place of"):
         fetch(source, store, [lock])
     assert not store.has(lock.layers[0])
+    assert store.present(lock.layers[0]) == 0
 
 
 def test_a_stop_in_mid_download_keeps_every_whole_piece(source, proxy, tmp_path):
@@ -244,3 +247,37 @@ def test_killed_in_mid_download_another_process_fetches_only_the_rest(registry, 
         (lock,) = locks_of(source, store, name_at(proxy, "killed"))
         assert proxy.sent <= 1.05 * lock.size
         assert right(store, lock)
+
+
+def test_a_login_page_in_the_way_costs_no_byte_of_what_is_there(tmp_path):
+    page = b"<html>Welcome to the harbour wifi</html>"
+
+    class Portal(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(page)))
+            self.end_headers()
+            self.wfile.write(page)
+
+        def log_message(self, *_):
+            pass
+
+    data = bytes(range(256)) * 1000
+    blob = Descriptor("application/vnd.oci.image.layer.v1.tar", f"sha256:{hashlib.sha256(data).hexdigest()}", len(data))
+    store = Store(tmp_path / "store")
+    with store.partial(blob) as partial:
+        partial.write(data[:100_000])
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Portal)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    registry = Registry(Settings(state_dir=tmp_path))
+    try:
+        reference = Reference.parse(f"127.0.0.1:{server.server_port}/pump:1")
+        with pytest.raises(RegistryUnreachable, match="comes with 40 bytes in place of 256000"), registry.blob(reference, blob, 100_000):
+            pass
+    finally:
+        registry.close()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert store.present(blob) == 100_000
