@@ -29,7 +29,7 @@ check: $(STAMP) ## lint, format, types, layers
 
 test: $(STAMP) ## everything; suites whose server is missing are skipped by name
 	@./demo/packages $(TEST_PACKAGES)
-	@./tests/run $(PYTHON) $(ARGS)
+	$(PYTHON) -m pytest $(ARGS)
 
 demo: $(STAMP) ## stage, cut the network, apply: on real parts, in under two minutes
 	@./demo/packages $(DEMO_PACKAGES)
