@@ -48,35 +48,35 @@ def take(node: Node, stop: Callable[[], bool], faults: Faults | None = None) -> 
     _apply_groups(node, known, tried, stop)
     for workload in todo:
         while workload.staged and not apply.appliable(workload.staged) and not stop():
-            pressing = _pressing(node, tried)
-            work = partial(_stage, node, workload.staged, lambda: stop() or pressing())  # noqa: B023  (used before the next round)
+            halted = _Halted(node, tried, stop)
+            work = partial(_stage, node, workload.staged, halted)
             _contained(node, (workload.staged,), known, "staging", work)
             _apply_groups(node, known, tried, stop)
-            if not pressing.answer:
+            if not halted.pressing:
                 break
     _tell_held(node)
     return not pending(node)
 
 
-class _Pressing:
-    """Whether a group that was not tried yet could be applied now. Asked for every chunk of a download, it looks once a second."""
+class _Halted:
+    """Whether a download is to end: to stop at all, or for a group that was not tried yet and could be applied now (`pressing`).
 
-    def __init__(self, node: Node, tried: set[str]) -> None:
+    Asked for every chunk, it looks at the ledger once a second.
+    """
+
+    def __init__(self, node: Node, tried: set[str], stop: Callable[[], bool]) -> None:
         self._node = node
         self._tried = tried
+        self._stop = stop
         self._looked, self._seen = time.monotonic(), node.ledger.version()[0]
-        self.answer = False
+        self.pressing = False
 
     def __call__(self) -> bool:
-        if not self.answer and time.monotonic() - self._looked > 1.0:
+        if not self.pressing and time.monotonic() - self._looked > 1.0:
             self._looked, before, self._seen = time.monotonic(), self._seen, self._node.ledger.version()[0]
             if self._seen != before:
-                self.answer = any(_batch(group) not in self._tried for group in groups(self._node.ledger.workloads()))
-        return self.answer
-
-
-def _pressing(node: Node, tried: set[str]) -> _Pressing:
-    return _Pressing(node, tried)
+                self.pressing = any(_batch(group) not in self._tried for group in groups(self._node.ledger.workloads()))
+        return self._stop() or self.pressing
 
 
 def _batch(group: Sequence[Workload]) -> str:
@@ -207,15 +207,6 @@ def _apply(node: Node, group: Sequence[Workload], stop: Callable[[], bool]) -> N
         node.progress(Note(f"applying {names} waits: {error}"))
     except ProvisionError as error:
         node.progress(Note(f"applying {names}: {error}"))
-
-
-def tend(node: Node) -> None:
-    """Put back and look, once. Trouble is only said."""
-    try:
-        put_back(node)
-    except ProvisionError as error:
-        node.progress(Note(str(error)))
-    look(node)
 
 
 def put_back(node: Node, *, thorough: bool = True) -> None:

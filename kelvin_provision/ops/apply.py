@@ -52,7 +52,7 @@ class Prepared:
 
 
 def choose(ledger: Ledger, names: Sequence[str], *, everything: bool) -> tuple[Workload, ...]:
-    """The workloads to apply. Raises WorkloadUnknown, NothingStaged, NotReady (which names every one that is not, and what is missing)."""
+    """The workloads to apply. Raises UsageRefused, WorkloadUnknown, NothingStaged (which names every one that has nothing staged)."""
     if everything and names:
         raise UsageRefused("give names or --all, not both")
     if not everything and not names:

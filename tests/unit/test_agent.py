@@ -7,7 +7,16 @@ import pytest
 
 from kelvin_provision.agent import process, turn
 from kelvin_provision.cluster.protocol import Finding
-from kelvin_provision.errors import ApplyFailed, Locked, NothingStaged, NotReady, PlanRefused, RegistryUnreachable, UsageRefused
+from kelvin_provision.errors import (
+    ApplyFailed,
+    Locked,
+    NothingStaged,
+    NotReady,
+    PlanRefused,
+    ProvisionError,
+    RegistryUnreachable,
+    UsageRefused,
+)
 from kelvin_provision.events import Note
 from kelvin_provision.files.lock import exclusive
 from kelvin_provision.node import Node
@@ -61,6 +70,15 @@ class Box(Node):
 
     def warnings(self, name):
         return views.listed(self.ledger.workload(name))["status"]["warnings"]
+
+
+def tend(box):
+    """One round of the agent beside its work: put back, then look. Trouble is only said."""
+    try:
+        turn.put_back(box)
+    except ProvisionError as error:
+        box.progress(Note(str(error)))
+    turn.look(box)
 
 
 @pytest.fixture
@@ -226,11 +244,11 @@ def test_tending_puts_images_back_and_looks_at_the_cluster(box):
     (lock,) = box.ledger.workload("a").running.locks
     box.runtime.forget(lock)
     box.cluster.broken = {"a": "back-off restarting failed container"}
-    turn.tend(box)
+    tend(box)
     assert box.runtime.has(lock)
     assert box.states() == {"a": ("failed", None)}
     box.cluster.silent = True
-    turn.tend(box)
+    tend(box)
     assert box.states() == {"a": ("unreachable", None)}
 
 

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from kelvin_provision.agent import process, turn
+from kelvin_provision.agent import process
 from kelvin_provision.cluster.protocol import Finding, Health, Phase
 from kelvin_provision.errors import (
     ApplyFailed,
@@ -22,7 +22,7 @@ from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ops import stage, undeploy, views
 from kelvin_provision.retry import Backoff
 from kelvin_provision.spec.words import Method
-from tests.unit.test_agent import Box
+from tests.unit.test_agent import Box, tend
 from tests.unit.test_transaction import Crash
 
 
@@ -293,7 +293,7 @@ def test_a_signal_before_the_first_change_changes_nothing(box):
 def test_tending_goes_on_after_trouble(box):
     up(box, "a")
     box.runtime.down = ClusterUnreachable("no answer")
-    turn.tend(box)
+    tend(box)
     with Ledger(box.ledger.path) as other:
         assert other.names() == ["a"]
 

@@ -4,7 +4,6 @@ import itertools
 
 import pytest
 
-from kelvin_provision.agent import turn
 from kelvin_provision.cluster.protocol import Finding, Health, Phase
 from kelvin_provision.errors import (
     ApplyFailed,
@@ -28,6 +27,7 @@ from kelvin_provision.ops import apply, life, rollback, undeploy
 from kelvin_provision.retry import Backoff
 from kelvin_provision.spec.words import Method
 from tests.unit import test_agent
+from tests.unit.test_agent import tend
 
 
 def never():
@@ -344,7 +344,7 @@ def test_a_version_that_never_comes_up_unseen_is_failed_in_the_list_and_can_be_g
     box.apply_with(Care.BLIND, "a")
     assert box.state("a") == "running"
     box.cluster.broken = {"a": "exit code 3"}
-    turn.tend(box)
+    tend(box)
     assert (box.state("a"), box.warnings("a")) == ("failed", ["exit code 3"])
     box.cluster.broken = {}
     box.rollback("a")
@@ -407,7 +407,7 @@ def test_what_is_stopped_stays_stopped_whatever_the_agent_does(box):
     box.deploy("a", version="2.0.0")
     for _ in range(2):
         box.turn()
-        turn.tend(box)
+        tend(box)
     assert box.states() == {"a": ("stopped", "ready")}
     assert box.cluster.stopped == {"a"}
 
