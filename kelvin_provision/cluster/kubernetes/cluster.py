@@ -19,9 +19,10 @@ from kelvin_provision.cluster.kubernetes import diff, evidence, inventory, logs,
 from kelvin_provision.cluster.kubernetes.answers import Refused
 from kelvin_provision.cluster.kubernetes.api import Api
 from kelvin_provision.cluster.kubernetes.changes import changes
-from kelvin_provision.cluster.kubernetes.objects import CLUSTER_SCOPED, Context, Key, owner, rank, template_hash
+from kelvin_provision.cluster.kubernetes.objects import CLUSTER_SCOPED, Context, Key, owner, rank
 from kelvin_provision.cluster.kubernetes.readiness import health
 from kelvin_provision.cluster.kubernetes.troubles import ready
+from kelvin_provision.cluster.kubernetes.unsticking import unstick
 from kelvin_provision.cluster.kubernetes.wire import filled
 from kelvin_provision.cluster.logs import Asked
 from kelvin_provision.cluster.protocol import OWNER, ClusterInfo, Health, LogLine, Lookup, Patience, Phase, Plan, describe
@@ -176,17 +177,7 @@ class Kubernetes:
         self.put(workload, objects, lookup)
         self.finish(workload, objects)
         with self._own_words(workload):
-            self._unstick(workload, objects)
-
-    def _unstick(self, workload: str, objects: Sequence[Object]) -> None:
-        """A StatefulSet never replaces a pod that is not ready, not even when it is told to go back."""
-        templates = {template_hash(item) for item in objects if item["kind"] == "StatefulSet"}
-        if not templates:
-            return
-        for pod in self._api.items("v1", "Pod", self._namespace, inventory.selector(workload))[0]:
-            kinds = {reference.get("kind") for reference in pod["metadata"].get("ownerReferences") or ()}
-            if "StatefulSet" in kinds and template_hash(pod) not in templates and not ready(pod):
-                self._delete(pod)
+            unstick(self._api, self._namespace, workload, objects)
 
     def stop(self, workload: str) -> None:
         """See protocol.Cluster.stop. Waits until the last pod is gone, a minute at most."""

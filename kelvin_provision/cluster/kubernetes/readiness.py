@@ -16,12 +16,18 @@ READY = Health(Phase.READY)
 
 def health(value: Object) -> Health:
     """One live object's readiness."""
-    status = value.get("status") or {}
-    seen, wanted = status.get("observedGeneration"), value["metadata"].get("generation")
-    if (value.get("kind") in OBSERVED and seen is None) or (seen is not None and wanted is not None and seen < wanted):
+    if not seen(value):
         return _waiting(value, "the controller has not seen this version yet")
     judge = JUDGES.get(value.get("kind") or "")
-    return judge(value, value.get("spec") or {}, status) if judge else READY
+    return judge(value, value.get("spec") or {}, value.get("status") or {}) if judge else READY
+
+
+def seen(value: Object) -> bool:
+    """Whether the controller of a live object has seen its newest version."""
+    observed, wanted = (value.get("status") or {}).get("observedGeneration"), value["metadata"].get("generation")
+    if observed is None:
+        return value.get("kind") not in OBSERVED
+    return wanted is None or observed >= wanted
 
 
 def _waiting(value: Object, why: str) -> Health:

@@ -1,0 +1,52 @@
+"""A StatefulSet never replaces a pod that is not ready, not even when it is told to go back: the way back takes that pod away.
+
+Only once the controller has seen what it goes back to. One that has not makes a pod that is taken away anew from the broken
+version, and that one is stuck as well.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from kelvin_provision.cluster.kubernetes import inventory
+from kelvin_provision.cluster.kubernetes.api import Api
+from kelvin_provision.cluster.kubernetes.objects import Key, template_hash
+from kelvin_provision.cluster.kubernetes.readiness import seen
+from kelvin_provision.cluster.kubernetes.troubles import ready
+from kelvin_provision.spec.workload import Object
+
+SEEING = 30.0
+"""Seconds that the controller gets to see it; one that is silent for longer makes no pods either, and whoever waits will say so."""
+TICK = 0.1
+
+
+def unstick(api: Api, namespace: str, workload: str, objects: Sequence[Object], *, patience: float = SEEING) -> None:
+    """Take away the pods of another version that are not ready. Errors as the API's."""
+    sets = [item for item in objects if item["kind"] == "StatefulSet"]
+    deadline = time.monotonic() + patience
+    while not all(_seen(api, namespace, item) for item in sets) and time.monotonic() < deadline:
+        time.sleep(TICK)
+    for pod in _stuck(api, namespace, workload, sets):
+        api.delete("v1", "Pod", pod["metadata"]["name"], namespace, uid=pod["metadata"]["uid"])
+
+
+def _seen(api: Api, namespace: str, item: Object) -> bool:
+    key = Key.of(item)
+    live = api.get(key.api_version, key.kind, key.name, namespace)
+    return live is None or seen(live)
+
+
+def _stuck(api: Api, namespace: str, workload: str, sets: Sequence[Object]) -> list[Object]:
+    """Pods of a StatefulSet that are of none of these versions, not ready, and not on their way out."""
+    templates = {template_hash(item) for item in sets}
+    if not sets:
+        return []
+    return [
+        pod
+        for pod in api.items("v1", "Pod", namespace, inventory.selector(workload))[0]
+        if "StatefulSet" in {reference.get("kind") for reference in pod["metadata"].get("ownerReferences") or ()}
+        and template_hash(pod) not in templates
+        and not ready(pod)
+        and not pod["metadata"].get("deletionTimestamp")
+    ]

@@ -1,0 +1,59 @@
+"""The pod that a StatefulSet is stuck on: taken away, and not before the controller would make the right one."""
+
+from kelvin_provision.cluster.kubernetes.unsticking import unstick
+from kelvin_provision.cluster.protocol import SPEC_HASH
+
+
+def stateful_set(version, *, observed=None):
+    made = {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "db", "generation": 3}}
+    template = {"metadata": {"annotations": {SPEC_HASH: version}}, "spec": {}}
+    return made | {"spec": {"template": template}, "status": {"observedGeneration": observed} if observed else {}}
+
+
+def pod(name, version, *, ready=False, going=False, kind="StatefulSet"):
+    metadata = {"name": name, "uid": f"uid-{name}", "annotations": {SPEC_HASH: version}, "ownerReferences": [{"kind": kind}]}
+    if going:
+        metadata["deletionTimestamp"] = "2026-11-23T06:10:31Z"
+    return {"kind": "Pod", "metadata": metadata, "status": {"conditions": [{"type": "Ready", "status": str(ready)}]}}
+
+
+class Server:
+    """The controller sees a new generation after so many looks."""
+
+    def __init__(self, *pods, after=0):
+        self.pods, self.after, self.said = list(pods), after, []
+
+    def items(self, version, kind, namespace, selector):
+        return self.pods, "7"
+
+    def get(self, version, kind, name, namespace):
+        self.said.append("look")
+        self.after -= 1
+        return stateful_set("good", observed=3 if self.after < 0 else 2)
+
+    def delete(self, version, kind, name, namespace, *, uid):
+        self.said.append(f"delete {kind}/{name} {uid}")
+
+
+def test_a_stuck_pod_goes_only_after_the_controller_has_seen_what_it_goes_back_to():
+    server = Server(pod("db-0", "bad"), after=2)
+    unstick(server, "app", "db", [stateful_set("good")])
+    assert server.said == ["look", "look", "look", "delete Pod/db-0 uid-db-0"]
+
+
+def test_a_controller_that_stays_silent_is_not_waited_for_without_end():
+    server = Server(pod("db-0", "bad"), after=10**9)
+    unstick(server, "app", "db", [stateful_set("good")], patience=0.0)
+    assert server.said == ["look", "delete Pod/db-0 uid-db-0"]
+
+
+def test_what_is_right_or_ready_or_going_or_of_another_kind_stays():
+    server = Server(
+        pod("db-0", "good"), pod("db-1", "bad", ready=True), pod("db-2", "bad", going=True), pod("web-1", "bad", kind="ReplicaSet")
+    )
+    unstick(server, "app", "db", [stateful_set("good")])
+    assert server.said == ["look"]
+
+
+def test_without_a_stateful_set_nobody_is_asked():
+    unstick(None, "app", "db", [{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "db"}}])
