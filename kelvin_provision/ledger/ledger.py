@@ -36,6 +36,7 @@ class Ledger:
         self.clock = clock
         self._connection = connect(path)
         self._lock = threading.RLock()
+        self._changing = False
 
     def __enter__(self) -> Self:
         return self
@@ -49,12 +50,16 @@ class Ledger:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """One durable transaction: all of it, or on any exception nothing."""
+        """One durable transaction: all of it, or on any exception nothing. Inside another one it is a part of that."""
         with self._lock, speaking_sqlite(self.path):
+            if self._changing:
+                yield self._connection
+                return
             self._refresh()
             if isinstance(self._connection, Snapshot) and self._connection.reason:
                 raise self._connection.reason
             self._connection.execute("BEGIN IMMEDIATE")
+            self._changing = True
             try:
                 yield self._connection
                 self._connection.execute("COMMIT")
@@ -63,6 +68,8 @@ class Ledger:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+            finally:
+                self._changing = False
 
     def _refresh(self) -> None:
         """What is only a picture of the ledger is taken anew, or replaced by the ledger when there is room again."""

@@ -28,9 +28,10 @@ def refuse_what_cannot_run(cluster: Cluster, specs: Sequence[Spec]) -> None:
 
 
 def run(ledger: Ledger, specs: Sequence[Spec], *, who: str) -> tuple[Revision, ...]:
-    """Store the requests as one group, all or none. What was staged before for the same workloads is replaced."""
-    revisions = ledger.accept(specs, uuid.uuid4().hex)
-    for revision in revisions:
-        detail = f"{revision.spec.app_name} {revision.spec.app_version}, {revision.spec.method}"
-        journal.record(ledger, Entry(ledger.clock(), who, "deploy", revision.workload, revision.number, "accepted", detail))
+    """Store the requests as one group with their lines of history, all or none. What was staged for the same workloads is replaced."""
+    with ledger.writing():
+        revisions = ledger.accept(specs, uuid.uuid4().hex)
+        for revision in revisions:
+            detail = f"{revision.spec.app_name} {revision.spec.app_version}, {revision.spec.method}"
+            journal.record(ledger, Entry(ledger.clock(), who, "deploy", revision.workload, revision.number, "accepted", detail))
     return revisions

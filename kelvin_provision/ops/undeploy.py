@@ -50,9 +50,10 @@ def run_staged(ledger: Ledger, cluster: Callable[[], Cluster], names: Sequence[s
             run(ledger, cluster, [workload.name], who=who)  # its apply was left as it is: nobody else would take that away
             continue
         number = workload.staged.number if workload.staged else None
-        ledger.drop_staged(workload.name)
         version = workload.staged.spec.app_version if workload.staged else ""
-        journal.record(ledger, Entry(ledger.clock(), who, "undeploy --staged", workload.name, number, "done", version=version))
+        with ledger.writing():
+            ledger.drop_staged(workload.name)
+            journal.record(ledger, Entry(ledger.clock(), who, "undeploy --staged", workload.name, number, "done", version=version))
 
 
 def sweep(ledger: Ledger, store: Store, runtime: Callable[[], Runtime]) -> int:

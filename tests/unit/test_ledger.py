@@ -11,6 +11,7 @@ from kelvin_provision.files.lock import exclusive, holder
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Care, Entry, Phase, Step
+from kelvin_provision.ops import deploy
 from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.words import Download, Method, ProbeKind, VolumeKind
@@ -99,6 +100,31 @@ def test_a_group_is_stored_whole_or_not_at_all(ledger):
     with pytest.raises(AttributeError):
         ledger.accept([spec("one"), None], "batch")
     assert ledger.names() == []
+
+
+def test_a_request_is_stored_with_its_line_of_history_or_not_at_all(ledger):
+    with pytest.raises(TypeError):
+        deploy.run(ledger, [spec()], who=b"no text")
+    assert (ledger.names(), journal.history(ledger)) == ([], ())
+    deploy.run(ledger, [spec()], who="anna")
+    assert [(entry.who, entry.action, entry.revision, entry.version) for entry in journal.history(ledger)] == [
+        ("anna", "deploy", 1, "1.0.0")
+    ]
+
+
+def test_a_transaction_inside_another_is_a_part_of_it(ledger):
+    def change():
+        with ledger.writing():
+            ledger.remember("a", "1")
+            with ledger.writing():
+                ledger.remember("b", "2")
+            raise ValueError("stop")
+
+    with pytest.raises(ValueError, match="stop"):
+        change()
+    assert (ledger.fact("a"), ledger.fact("b")) == (None, None)
+    ledger.remember("c", "3")
+    assert ledger.fact("c") == "3"
 
 
 def test_locks_objects_and_progress_are_kept(ledger):
