@@ -15,14 +15,17 @@ import pytest
 from tests.images import make_image, push, tar_of, web_image
 
 ROOT = Path(__file__).parents[2]
+NAMESPACE = "KELVIN_PROVISION_CLUSTER__NAMESPACE"
 
 
 class Box:
-    """The program as a person on one box has it; every command is a process of its own."""
+    """The program as a person on one box has it; every command is a process of its own. `app` is what its workloads run."""
 
-    def __init__(self, folder, registry, settings):
+    def __init__(self, folder, registry, settings, app="web"):
         self.folder = folder
         self.registry = registry
+        self.settings = settings
+        self.app = app
         self.state = folder / "state"
         kept = {key: os.environ[key] for key in ("PATH", "HOME", "TMPDIR") if key in os.environ}
         self.environment = kept | settings | {
@@ -33,6 +36,14 @@ class Box:
             "KELVIN_PROVISION_CLUSTER__NAME": "edge",
             "KELVIN_PROVISION_APPLY__SETTLE": "2",
         }  # fmt: skip
+
+    def beside(self, number):
+        """One more box on the same engine, with a state, a namespace and images of its own. Names of workloads must differ, too."""
+        folder, app = self.folder / f"box-{number}", f"{self.app}-{number}"
+        folder.mkdir()
+        push_versions(self.registry, app)
+        namespace = {key: f"{value}-{number}" for key, value in self.settings.items() if key == NAMESPACE}
+        return Box(folder, self.registry, self.settings | namespace, app)
 
     def start(self, *words, **more):
         command = [sys.executable, "-m", "kelvin_provision", *words]
@@ -56,7 +67,8 @@ class Box:
     def json(self, *words, code=0):
         return json.loads(self.run(*words, "--json", code=code)[0])
 
-    def request(self, name, version, *, method="staged-only", app="web", **system):
+    def request(self, name, version, *, method="staged-only", **system):
+        app = self.app
         probe = {"readiness_probe": {"type": "http_get", "http_get": {"path": "/", "port": 8080}, "period_seconds": 1}}
         payload = {
             "spec_version": "5.0.0", "type": "docker", "name": app, "title": app, "description": app, "version": version,
@@ -104,14 +116,16 @@ def kubernetes_settings(request):
     return {
         "KUBECONFIG": kubeconfig,
         "KELVIN_PROVISION_CLUSTER__TYPE": "kubernetes",
-        "KELVIN_PROVISION_CLUSTER__NAMESPACE": f"story-{os.getpid()}",
+        NAMESPACE: f"story-{os.getpid()}",
         "KELVIN_PROVISION_RUNTIME__ADDRESS": socket,
     }
 
 
-def push_versions(registry):
+def push_versions(registry, app="web"):
+    """1 and 2 answer, 3 dies after a second, 4 is for another kind of machine."""
     for version in ("1.0.0", "2.0.0"):
-        push(registry, "web", version, web_image(f"web {version}"))
+        push(registry, app, version, web_image(f"{app} {version}"))
     page = tar_of({"bin/busybox": Path("/bin/busybox").read_bytes(), "bin/sh": b"->busybox"})
-    push(registry, "web", "3.0.0", make_image([page], cmd=("/bin/busybox", "sh", "-c", "echo the last words; busybox sleep 1; exit 3")))
-    push(registry, "web", "4.0.0", make_image([page], architecture="arm64"))
+    dying = make_image([page], cmd=("/bin/busybox", "sh", "-c", f": {app}; echo the last words; busybox sleep 1; exit 3"))
+    push(registry, app, "3.0.0", dying)
+    push(registry, app, "4.0.0", make_image([page], architecture="arm64"))

@@ -1,11 +1,13 @@
 """kill -9 before every step of every change, on the real backends: the next command finishes or undoes it, and all three agree."""
 
-import json
+import contextlib
+import itertools
 import os
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,7 @@ from kelvin_provision.spec.words import Method
 
 pytestmark = [pytest.mark.registry, pytest.mark.timeout(900)]
 MOST = 40
+LANES = 3
 
 
 def killed(box, step, action, name):
@@ -62,100 +65,134 @@ def stop_agent(box):
             time.sleep(0.05)
 
 
-def test_an_upgrade_killed_at_any_step(box, record_property):
-    box.environment["KELVIN_PROVISION_APPLY__SETTLE"] = "1"
-    box.stage("pump", "1.0.0")
-    box.run("workloads", "apply", "-n", "pump")
-    running, matrix = "1.0.0", []
-    for step in range(1, MOST):
-        other = "2.0.0" if running == "1.0.0" else "1.0.0"
-        box.stage("pump", other)
+def matrix(box, case):
+    """`(step, where it died, ...)` for every step, up to the first that is not reached. What a case returns plays one step.
+
+    Several boxes take steps in turn: nearly all the time of a case is waiting for containers.
+    """
+    steps, rows = itertools.count(1), {}
+
+    def lane(number):
+        mine = box.beside(number)
+        mine.environment["KELVIN_PROVISION_APPLY__SETTLE"] = "1"
+        with contextlib.ExitStack() as leaving:
+            leaving.callback(mine.end)
+            play = case(mine, f"pump-{number}")
+            while all(row[0] is not None for row in list(rows.values())):
+                step = next(steps)
+                assert step < MOST
+                rows[step] = play(step)
+
+    with ThreadPoolExecutor(LANES) as pool:
+        for done in [pool.submit(lane, number) for number in range(1, LANES + 1)]:
+            done.result()
+    last = min(step for step, row in rows.items() if row[0] is None)
+    found = [(step, *rows[step]) for step in range(1, last + 1)]
+    print(*found, sep="\n")
+    return found
+
+
+def version_of(box, name):
+    with Ledger(box.state / "ledger.db") as ledger:
+        return ledger.workload(name).running.spec.app_version
+
+
+def other(version):
+    return "2.0.0" if version == "1.0.0" else "1.0.0"
+
+
+def up(box, name, *versions):
+    for version in versions:
+        box.stage(name, version)
+        box.run("workloads", "apply", "-n", name)
+    stop_agent(box)
+
+
+def an_upgrade(box, name):
+    up(box, name, "1.0.0")
+
+    def play(step):
+        running = version_of(box, name)
+        box.stage(name, other(running))
         stop_agent(box)
-        where = killed(box, step, "apply", "pump")
+        where = killed(box, step, "apply", name)
         said = recovered(box)
-        with Ledger(box.state / "ledger.db") as ledger:
-            now = ledger.workload("pump").running.spec.app_version
-        matrix.append((step, where, said, f"{running} -> {now}"))
-        assert now in {running, other}
-        agree(box, "pump", now)
+        now = version_of(box, name)
+        agree(box, name, now)
         if now != running:
             assert box.json("workloads", "list")["data"][0]["staged"] is None
-        running = now
-        if where is None:
-            break
-    record_property("matrix", json.dumps(matrix))
-    print(*matrix, sep="\n")
-    ends = [end for _, _, said, end in matrix if said]
-    assert any("undone" in line for _, _, said, _ in matrix for line in said)
-    assert any("finished" in line for _, _, said, _ in matrix for line in said)
-    assert matrix[-1][1] is None
-    assert len(ends) >= 4
+        return where, said, "stays" if now == running else "new"
+
+    return play
 
 
-def test_an_upgrade_that_fails_killed_at_any_step_never_loses_the_old_version(box, record_property):
-    box.environment["KELVIN_PROVISION_APPLY__SETTLE"] = "1"
-    box.stage("pump", "1.0.0")
-    box.run("workloads", "apply", "-n", "pump")
-    box.stage("pump", "3.0.0")
+def test_an_upgrade_killed_at_any_step(box):
+    found = matrix(box, an_upgrade)
+    assert [end for _, where, said, end in found if where is None] == ["new"]
+    assert {end for _, _, said, end in found for line in said if "undone" in line} == {"stays"}
+    assert {end for _, _, said, end in found for line in said if "finished" in line} == {"new"}
+    assert len([said for _, _, said, _ in found if said]) >= 4
+
+
+def an_upgrade_that_fails(box, name):
+    up(box, name, "1.0.0")
+    box.stage(name, "3.0.0")
     stop_agent(box)
-    matrix = []
-    for step in range(1, MOST):
-        where = killed(box, step, "apply", "pump")
+
+    def play(step):
+        where = killed(box, step, "apply", name)
         said = recovered(box)
-        matrix.append((step, where, said))
-        agree(box, "pump", "1.0.0")
+        agree(box, name, "1.0.0")
         assert box.json("workloads", "list")["data"][0]["staged"]["ready"] is True
-        if where is None:
-            break
-    record_property("matrix", json.dumps(matrix))
-    print(*matrix, sep="\n")
-    assert {"put", "wait", "revert"} <= {where for _, where, _ in matrix}
-    assert matrix[-1][1] is None
+        return where, said
+
+    return play
+
+
+def test_an_upgrade_that_fails_killed_at_any_step_never_loses_the_old_version(box):
+    found = matrix(box, an_upgrade_that_fails)
+    assert {"put", "wait", "revert"} <= {where for _, where, _ in found}
+
+
+def a_rollback(box, name):
+    up(box, name, "1.0.0", "2.0.0")
+
+    def play(step):
+        where = killed(box, step, "rollback", name)
+        said = recovered(box)
+        now = version_of(box, name)
+        agree(box, name, now)
+        if now != "2.0.0":
+            box.run("workloads", "rollback", "-n", name, "--to", "2")
+        return where, said, now
+
+    return play
 
 
 def test_a_rollback_killed_at_any_step(box):
-    box.environment["KELVIN_PROVISION_APPLY__SETTLE"] = "1"
-    for version in ("1.0.0", "2.0.0"):
-        box.stage("pump", version)
-        box.run("workloads", "apply", "-n", "pump")
-    stop_agent(box)
-    running, matrix = "2.0.0", []
-    for step in range(1, MOST):
-        where = killed(box, step, "rollback", "pump")
-        said = recovered(box)
-        with Ledger(box.state / "ledger.db") as ledger:
-            now = ledger.workload("pump").running.spec.app_version
-        matrix.append((step, where, said, f"{running} -> {now}"))
-        agree(box, "pump", now)
-        if now != running:
-            box.run("workloads", "rollback", "-n", "pump", "--to", str(2 if running == "2.0.0" else 1))
-        if where is None:
-            break
-    print(*matrix, sep="\n")
-    assert {"put", "wait", "finish"} <= {where for _, where, _, _ in matrix}
-    assert matrix[-1][1:] == (None, [], "2.0.0 -> 1.0.0")
+    found = matrix(box, a_rollback)
+    assert {"put", "wait", "finish"} <= {where for _, where, _, _ in found}
+    assert found[-1][1:] == (None, [], "1.0.0")
+
+
+def a_group_that_applies_itself(box, name):
+    up(box, name, "1.0.0")
+
+    def play(step):
+        wanted = other(version_of(box, name))
+        accept(box, name, wanted)
+        where = killed(box, step, "turn", name)
+        said = recovered(box)  # and then goes on: what was accepted comes up in the end
+        agree(box, name, wanted)
+        assert box.json("workloads", "list")["data"][0]["staged"] is None
+        return where, said
+
+    return play
 
 
 def test_an_agent_killed_at_any_step_of_a_group_that_applies_itself(box):
-    box.environment["KELVIN_PROVISION_APPLY__SETTLE"] = "1"
-    box.stage("pump", "1.0.0")
-    box.run("workloads", "apply", "-n", "pump")
-    running, matrix = "1.0.0", []
-    for step in range(1, MOST):
-        stop_agent(box)
-        other = "2.0.0" if running == "1.0.0" else "1.0.0"
-        accept(box, "pump", other)
-        where = killed(box, step, "turn", "pump")
-        said = recovered(box)  # and then goes on: what was accepted comes up in the end
-        matrix.append((step, where, said))
-        agree(box, "pump", other)
-        assert box.json("workloads", "list")["data"][0]["staged"] is None
-        running = other
-        if where is None:
-            break
-    print(*matrix, sep="\n")
-    assert {"write", "plan", "put", "wait", "finish"} <= {where for _, where, _ in matrix}
-    assert matrix[-1][1] is None
+    found = matrix(box, a_group_that_applies_itself)
+    assert {"write", "plan", "put", "wait", "finish"} <= {where for _, where, _ in found}
 
 
 def accept(box, name, version):
@@ -166,21 +203,22 @@ def accept(box, name, version):
         deploy.run(node.ledger, accept_all(read(path, Path(path).read_bytes()), defaults).specs, who="test")
 
 
-def test_an_undeploy_killed_at_any_step_is_finished(box):
-    box.environment["KELVIN_PROVISION_APPLY__SETTLE"] = "1"
-    for step in range(1, MOST):
-        box.stage("pump", "1.0.0")
-        box.run("workloads", "apply", "-n", "pump")
-        stop_agent(box)
-        where = killed(box, step, "undeploy", "pump")
+def an_undeploy(box, name):
+    def play(step):
+        up(box, name, "1.0.0")
+        where = killed(box, step, "undeploy", name)
         said = recovered(box)
-        if where is None:
-            break
         left = box.json("workloads", "list")["data"]
         if left:
             assert (said, where) == ([], "write")  # before the journal knew of it, it had not begun
-            agree(box, "pump", "1.0.0")
-            box.run("workloads", "undeploy", "-n", "pump", "--yes")
+            agree(box, name, "1.0.0")
+            box.run("workloads", "undeploy", "-n", name, "--yes")
         else:
-            agree(box, "pump", None)
-    assert step >= 3
+            agree(box, name, None)
+        return where, said
+
+    return play
+
+
+def test_an_undeploy_killed_at_any_step_is_finished(box):
+    assert len(matrix(box, an_undeploy)) >= 3
