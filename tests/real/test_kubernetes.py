@@ -284,7 +284,8 @@ def test_a_stateful_set_that_is_stuck_on_a_broken_version_goes_back(bench):
     impatient = Patience(timeout=60.0, settle=1.0, unschedulable=3.0)
     assert bench.cluster.wait({"stuck": objects("missing")}, impatient, silent, never)["stuck"].phase is Phase.FAILED
     bench.cluster.revert("stuck", objects("one"), no_secrets)
-    assert bench.cluster.wait({"stuck": objects("one")}, PATIENCE, silent, never)["stuck"].phase is Phase.READY
+    patient = Patience(timeout=100.0, settle=1.0)  # the kubelet takes its time to let go of a pod whose image it cannot pull
+    assert bench.cluster.wait({"stuck": objects("one")}, patient, silent, never)["stuck"].phase is Phase.READY
 
 
 def test_a_staged_image_starts_by_its_digest_with_its_registry_away(bench):

@@ -13,12 +13,16 @@ from kelvin_provision.cluster.kubernetes import inventory
 from kelvin_provision.cluster.kubernetes.api import Api
 from kelvin_provision.cluster.kubernetes.objects import Key, template_hash
 from kelvin_provision.cluster.kubernetes.readiness import seen
-from kelvin_provision.cluster.kubernetes.troubles import ready
+from kelvin_provision.cluster.kubernetes.troubles import ready, statuses
 from kelvin_provision.spec.workload import Object
 
 SEEING = 30.0
 """Seconds that the controller gets to see it; one that is silent for longer makes no pods either, and whoever waits will say so."""
 TICK = 0.1
+IDLE = 1
+"""Seconds of grace for a pod in which nothing runs: the kubelet waits for all of them even so, and the old version with it. Not 0,
+which would not ask the kubelet whether that is true.
+"""
 
 
 def unstick(api: Api, namespace: str, workload: str, objects: Sequence[Object], *, patience: float = SEEING) -> None:
@@ -28,7 +32,8 @@ def unstick(api: Api, namespace: str, workload: str, objects: Sequence[Object], 
     while not all(_seen(api, namespace, item) for item in sets) and time.monotonic() < deadline:
         time.sleep(TICK)
     for pod in _stuck(api, namespace, workload, sets):
-        api.delete("v1", "Pod", pod["metadata"]["name"], namespace, uid=pod["metadata"]["uid"])
+        grace = None if any("running" in (status.get("state") or {}) for status in statuses(pod)) else IDLE
+        api.delete("v1", "Pod", pod["metadata"]["name"], namespace, uid=pod["metadata"]["uid"], grace=grace)
 
 
 def _seen(api: Api, namespace: str, item: Object) -> bool:

@@ -10,11 +10,12 @@ def stateful_set(version, *, observed=None):
     return made | {"spec": {"template": template}, "status": {"observedGeneration": observed} if observed else {}}
 
 
-def pod(name, version, *, ready=False, going=False, kind="StatefulSet"):
+def pod(name, version, *, ready=False, going=False, kind="StatefulSet", state="waiting"):
     metadata = {"name": name, "uid": f"uid-{name}", "annotations": {SPEC_HASH: version}, "ownerReferences": [{"kind": kind}]}
     if going:
         metadata["deletionTimestamp"] = "2026-11-23T06:10:31Z"
-    return {"kind": "Pod", "metadata": metadata, "status": {"conditions": [{"type": "Ready", "status": str(ready)}]}}
+    status = {"conditions": [{"type": "Ready", "status": str(ready)}], "containerStatuses": [{"name": "c", "state": {state: {}}}]}
+    return {"kind": "Pod", "metadata": metadata, "status": status}
 
 
 class Server:
@@ -31,20 +32,26 @@ class Server:
         self.after -= 1
         return stateful_set("good", observed=3 if self.after < 0 else 2)
 
-    def delete(self, version, kind, name, namespace, *, uid):
-        self.said.append(f"delete {kind}/{name} {uid}")
+    def delete(self, version, kind, name, namespace, *, uid, grace):
+        self.said.append(f"delete {kind}/{name} {uid} within {grace}")
 
 
 def test_a_stuck_pod_goes_only_after_the_controller_has_seen_what_it_goes_back_to():
     server = Server(pod("db-0", "bad"), after=2)
     unstick(server, "app", "db", [stateful_set("good")])
-    assert server.said == ["look", "look", "look", "delete Pod/db-0 uid-db-0"]
+    assert server.said == ["look", "look", "look", "delete Pod/db-0 uid-db-0 within 1"]
 
 
 def test_a_controller_that_stays_silent_is_not_waited_for_without_end():
     server = Server(pod("db-0", "bad"), after=10**9)
     unstick(server, "app", "db", [stateful_set("good")], patience=0.0)
-    assert server.said == ["look", "delete Pod/db-0 uid-db-0"]
+    assert server.said == ["look", "delete Pod/db-0 uid-db-0 within 1"]
+
+
+def test_a_pod_in_which_something_runs_gets_the_time_that_it_asks_for():
+    server = Server(pod("db-0", "bad", state="running"))
+    unstick(server, "app", "db", [stateful_set("good")])
+    assert server.said == ["look", "delete Pod/db-0 uid-db-0 within None"]
 
 
 def test_what_is_right_or_ready_or_going_or_of_another_kind_stays():
