@@ -5,17 +5,18 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TypeVar
 
-from kelvin_provision.errors import DigestMismatch, ManifestInvalid, PlatformMissing, ProvisionError, RegistryUnreachable
+from kelvin_provision.errors import DigestMismatch, ManifestInvalid, PlatformMissing, ProvisionError, RegistryRefused, RegistryUnreachable
 from kelvin_provision.refs import Descriptor, Platform, Reference, is_digest
 from kelvin_provision.registry import manifests
+from kelvin_provision.registry.doubts import Doubts
 from kelvin_provision.registry.protocol import Resolved, Stream
 from kelvin_provision.registry.transport import Transport
-from kelvin_provision.registry.wire import Answer, RangeRefused
+from kelvin_provision.registry.wire import Answer
 from kelvin_provision.settings.model import RegistrySettings, Settings
 from kelvin_provision.spec.lock import ImageLock
 
@@ -64,8 +65,8 @@ class Place:
                     if start in {0, offset}:
                         yield Stream(start, answer.chunks())
                         return
-            except RangeRefused:
-                pass
+            except RegistryRefused:
+                pass  # 416, or whatever else it has against ranges
         with self.transport.get(path, self.scope, accept) as answer:
             _expect_whole(answer, blob, f"{self.transport.host}/{self.repository}")
             yield Stream(0, answer.chunks())
@@ -77,6 +78,7 @@ class Registry:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._transports: dict[str, Transport] = {}
+        self._doubts = Doubts()
         self._lock = threading.Lock()
 
     def close(self) -> None:
@@ -92,8 +94,10 @@ class Registry:
     @contextmanager
     def blob(self, reference: Reference, blob: Descriptor, offset: int) -> Iterator[Stream]:
         """See `Source.blob`."""
-        with self._from_first(reference, lambda place: _Entered(place, blob, offset)) as stream:
-            yield stream
+        doubted = self._doubts.asked(blob, offset)
+        opened = self._from_first(reference, lambda place: _Entered(place, blob, offset), last=doubted)
+        with opened as stream:
+            yield self._doubts.heard(blob, opened.host, stream)
 
     def _places(self, reference: Reference) -> list[Place]:
         """Mirrors in their order, then the registry itself. A mirror may be a host, or a host and a path before the repository."""
@@ -110,26 +114,29 @@ class Registry:
                 self._transports[host] = Transport(host, self._settings)
             return self._transports[host]
 
-    def _from_first(self, reference: Reference, ask: Callable[[Place], T]) -> T:
+    def _from_first(self, reference: Reference, ask: Callable[[Place], T], *, last: Collection[str] = ()) -> T:
         """What the first place gives that has it. A mirror's trouble, of whatever kind, is only evidence when the registry fails too."""
         *mirrors, own = self._places(reference)
         troubles: list[str] = []
-        for place in mirrors:
+        failure: ProvisionError | None = None
+        for place in sorted((*mirrors, own), key=lambda found: found.transport.host in last):
             try:
                 return ask(place)
             except ProvisionError as error:
-                troubles.append(f"mirror {place.transport.host}: {error}")
-        try:
-            return ask(own)
-        except ProvisionError as error:
-            error.evidence = (*error.evidence, *troubles)
-            raise
+                if place is own:
+                    failure = error
+                else:
+                    troubles.append(f"mirror {place.transport.host}: {error}")
+        assert failure is not None  # noqa: S101  (the registry itself is always asked)
+        failure.evidence = (*failure.evidence, *troubles)
+        raise failure
 
 
 class _Entered:
     """A stream that is open already, so that the choice of place is made before the block begins."""
 
     def __init__(self, place: Place, blob: Descriptor, offset: int) -> None:
+        self.host = place.transport.host
         self._context = place.stream(blob, offset)
         self._stream = self._context.__enter__()
 
@@ -177,6 +184,8 @@ def _start_of(answer: Answer, size: int) -> int | None:
 
 def _expect_whole(answer: Answer, blob: Descriptor, what: str) -> None:
     """Refuse a whole answer of another length before the partial is begun over for it: a login page must not cost what is there."""
+    if answer.status != 200:
+        raise RegistryUnreachable(f"{what}: answers {answer.status} where all of {blob.digest} was asked for")
     said = answer.headers.get("Content-Length", "")
     if said.isascii() and said.isdigit() and int(said) != blob.size:
         raise RegistryUnreachable(f"{what}: {blob.digest} comes with {said} bytes in place of {blob.size}")

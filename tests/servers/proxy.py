@@ -52,6 +52,8 @@ class Faults:
     """Headers that every answer gets; an empty value takes one away."""
     ask: dict[str, str] = field(default_factory=dict)
     """The same for what the registry gets to see: `{"Range": ""}` makes a registry that knows no ranges."""
+    most: int | None = None
+    """Of a range only so many bytes are given, and said so."""
     pace: float = 0.0
     """Seconds of pause after every 64 KiB of a body."""
     rate: float = 0.0
@@ -117,6 +119,8 @@ class Proxy:
 def _handler_for(proxy: Proxy):
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+        faults = Faults()
 
         def log_message(self, *words):
             pass
@@ -155,7 +159,7 @@ def _handler_for(proxy: Proxy):
         def _relay(self, faults: Faults) -> None:
             upstream = http.client.HTTPConnection(proxy.upstream, timeout=30)
             with contextlib.closing(upstream):
-                upstream.request("GET", self.path, headers=_changed(self.headers.items(), faults.ask))
+                upstream.request("GET", self.path, headers=_changed(self.headers.items(), self._shorter(faults) | faults.ask))
                 answer = upstream.getresponse()
                 body, said = _recoded(answer, faults)
                 self.send_response(answer.status)
@@ -167,6 +171,12 @@ def _handler_for(proxy: Proxy):
                 self.end_headers()
                 self._body(body, faults)
 
+        def _shorter(self, faults: Faults) -> dict[str, str]:
+            wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+            if faults.most is None or wanted is None:
+                return {}
+            return {"Range": f"bytes={wanted[1]}-{min(int(wanted[2]), int(wanted[1]) + faults.most - 1)}"}
+
         def flush_headers(self):
             """Everything up to the body goes through here."""
             head, self._headers_buffer = b"".join(self._headers_buffer), []
@@ -176,12 +186,14 @@ def _handler_for(proxy: Proxy):
             if how == "reset":
                 self.wfile.write(head[: len(head) // 2])
                 self._hang_up(reset=True)
-            for line in head.splitlines(keepends=True):
+            for line in head.splitlines(keepends=True) if how else [head]:
                 self.wfile.write(line)
                 time.sleep(0.02 if how else 0.0)
 
         def _body(self, body, faults: Faults) -> None:
-            ends = {name: getattr(faults, name) for name in ("cut", "stall") if getattr(faults, name) is not None and proxy.times(f"{name}s")}
+            ends = {
+                name: getattr(faults, name) for name in ("cut", "stall") if getattr(faults, name) is not None and proxy.times(f"{name}s")
+            }
             left = min(ends.values(), default=None)
             flip = faults.flip if faults.flip is not None and proxy.times("flips") else None
             done = 0
@@ -225,7 +237,8 @@ def _recoded(answer: http.client.HTTPResponse, faults: Faults):
     if answer.status >= 300 or (faults.body is None and not faults.coding):
         return io.BufferedReader(answer), {}
     if faults.coding == "chunked":
-        return io.BufferedReader(answer), {"Content-Length": "", "Transfer-Encoding": "chunked"}
+        body = answer if faults.body is None else io.BytesIO(faults.body)
+        return io.BufferedReader(body), {"Content-Length": "", "Transfer-Encoding": "chunked"}
     data = answer.read() if faults.body is None else faults.body
     said = {"Content-Encoding": "gzip"} if faults.coding else {}
     data = gzip.compress(data, mtime=0) if faults.coding else data

@@ -1,0 +1,59 @@
+"""Which places gave bytes of a blob that led to nothing. They are asked last from then on, so that no mirror keeps an image from coming."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from kelvin_provision.errors import ProvisionError
+from kelvin_provision.refs import Descriptor
+from kelvin_provision.registry.protocol import Stream
+
+REMEMBERED = 1000
+
+
+@dataclass
+class _Told:
+    """Of one blob: who gave bytes since its first one, who is doubted, and whether the last byte was given."""
+
+    given: set[str] = field(default_factory=set)
+    doubted: set[str] = field(default_factory=set)
+    whole: bool = False
+
+
+class Doubts:
+    """By digest and host. Several threads may use it, each for blobs of its own."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, _Told] = {}
+
+    def asked(self, blob: Descriptor, offset: int) -> frozenset[str]:
+        """Whom to ask last. Who wants the first byte again after having had the last one has found the bytes wrong."""
+        told = self._told.setdefault(blob.digest, _Told())
+        if offset == 0 and told.whole:
+            told.doubted |= told.given
+            told.whole = False
+        return frozenset(told.doubted)
+
+    def heard(self, blob: Descriptor, host: str, stream: Stream) -> Stream:
+        """The same stream, listened to. A host that gives nothing but its headers is doubted, too."""
+        told = self._told.setdefault(blob.digest, _Told())
+        if stream.start == 0:
+            told.given.clear()
+        told.given.add(host)
+        while len(self._told) > REMEMBERED:
+            self._told.pop(next(iter(self._told)), None)
+
+        def chunks() -> Iterator[bytes]:
+            at = stream.start
+            try:
+                for chunk in stream.chunks:
+                    at += len(chunk)
+                    told.whole = at >= blob.size
+                    yield chunk
+            except ProvisionError:
+                told.doubted |= {host} if at == stream.start else set()
+                raise
+            told.doubted |= {host} if at == stream.start else set()
+
+        return Stream(stream.start, chunks())
