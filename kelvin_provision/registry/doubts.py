@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -26,10 +27,18 @@ class Doubts:
 
     def __init__(self) -> None:
         self._told: dict[str, _Told] = {}
+        self._lock = threading.Lock()
+
+    def _of(self, blob: Descriptor) -> _Told:
+        with self._lock:
+            found = self._told.setdefault(blob.digest, _Told())
+            if len(self._told) > REMEMBERED:
+                self._told.pop(next(iter(self._told)))
+            return found
 
     def asked(self, blob: Descriptor, offset: int) -> frozenset[str]:
         """Whom to ask last. Who wants the first byte again after having had the last one has found the bytes wrong."""
-        told = self._told.setdefault(blob.digest, _Told())
+        told = self._of(blob)
         if offset == 0 and told.whole:
             told.doubted |= told.given
             told.whole = False
@@ -37,12 +46,10 @@ class Doubts:
 
     def heard(self, blob: Descriptor, host: str, stream: Stream) -> Stream:
         """The same stream, listened to. A host that gives nothing but its headers is doubted, too."""
-        told = self._told.setdefault(blob.digest, _Told())
+        told = self._of(blob)
         if stream.start == 0:
             told.given.clear()
         told.given.add(host)
-        while len(self._told) > REMEMBERED:
-            self._told.pop(next(iter(self._told)), None)
 
         def chunks() -> Iterator[bytes]:
             at = stream.start
