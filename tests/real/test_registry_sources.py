@@ -86,10 +86,10 @@ def test_what_one_place_has_begun_another_completes(own, mirror, store, image, f
 
 def _read_once(source, store, reference):
     """As a process that is killed at the first trouble."""
-    with download.resolved(source, store, [reference], AMD64) as (lock,), store.partial(lock.layers[0]) as partial:
-        with source.blob(reference, lock.layers[0], 0) as stream:
-            for chunk in stream.chunks:
-                partial.write(chunk)
+    (layer,) = source.resolve(reference, AMD64).lock.layers
+    with store.partial(layer) as partial, source.blob(reference, layer, 0) as stream:
+        for chunk in stream.chunks:
+            partial.write(chunk)
 
 
 def test_another_registry_with_the_same_image_completes_it_too(own, mirror, store, image):
