@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from kelvin_provision.errors import ProvisionError
+from kelvin_provision.errors import DigestMismatch, ProvisionError, RegistryUnreachable
 from kelvin_provision.events import silent
 from kelvin_provision.ops import download
 from kelvin_provision.refs import Descriptor, Platform, Reference
@@ -21,7 +21,7 @@ from kelvin_provision.registry.client import Registry
 from kelvin_provision.retry import Backoff
 from kelvin_provision.settings.model import DownloadSettings, Settings
 from kelvin_provision.store import Store
-from tests.images import OCI_INDEX, index_of, push, put_manifest, random_image
+from tests.images import OCI_INDEX, Image, index_of, push, put_manifest, random_image
 from tests.real.fault_cases import BY_DIGEST, BY_TAG, CASES, CONFIG, DOCUMENTS, LAYER, RESUME, World, page
 from tests.real.refusals import SECRETS, all_words
 from tests.servers.process import free_port
@@ -148,6 +148,33 @@ def test_a_fault_ends_in_a_right_image_or_a_clear_error(case, where, image, serv
     ratio = (proxy.total + elsewhere.total) / missing
     record_property("matrix", f"{case.name} | {where} | {error.code if error else 'a right image'} | {ratio:.2f}")
     assert ratio <= case.wire
+
+
+@pytest.mark.registry
+@pytest.mark.parametrize("more", [-1, 1])
+@pytest.mark.parametrize(
+    ("part", "kind", "words"),
+    [
+        ("manifest", DigestMismatch, "bytes in place of"),
+        ("config", DigestMismatch, "bytes in place of"),
+        ("layer", RegistryUnreachable, "comes with .* bytes in place of"),
+    ],
+)
+def test_a_size_that_is_not_that_of_the_bytes_is_told(registry, box, part, kind, words, more):
+    image = random_image([5000])
+    manifest = json.loads(image.manifest)
+    if part != "manifest":
+        (manifest["config"] if part == "config" else manifest["layers"][0])["size"] += more
+    image = Image(json.dumps(manifest).encode(), image.blobs)
+    push(registry, "sizes", image.digest, image)
+    index = json.loads(index_of({"linux/amd64": image}))
+    index["manifests"][0]["size"] += more if part == "manifest" else 0
+    put_manifest(registry, "sizes", f"{part}{more}", json.dumps(index).encode(), OCI_INDEX)
+    box.name = Reference.parse(f"{registry}/sizes:{part}{more}")
+    error = box.turn()
+    assert type(error) is kind
+    assert re.search(words, str(error))
+    box.check()
 
 
 def test_the_page_of_faults_says_what_is_tested():
