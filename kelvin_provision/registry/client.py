@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -89,7 +90,7 @@ class Registry:
 
     def resolve(self, reference: Reference, platform: Platform) -> Resolved:
         """See `Source.resolve`."""
-        return self._from_first(reference, lambda place: _resolve(place, reference, platform))
+        return self._from_first(reference, lambda place: _resolve(place, reference, platform), last=self._doubts.avoided())
 
     @contextmanager
     def blob(self, reference: Reference, blob: Descriptor, offset: int) -> Iterator[Stream]:
@@ -114,19 +115,22 @@ class Registry:
                 self._transports[host] = Transport(host, self._settings)
             return self._transports[host]
 
-    def _from_first(self, reference: Reference, ask: Callable[[Place], T], *, last: Collection[str] = ()) -> T:
+    def _from_first(self, reference: Reference, ask: Callable[[Place], T], *, last: Collection[str]) -> T:
         """What the first place gives that has it. A mirror's trouble, of whatever kind, is only evidence when the registry fails too."""
         *mirrors, own = self._places(reference)
         troubles: list[str] = []
         failure: ProvisionError | None = None
         for place in sorted((*mirrors, own), key=lambda found: found.transport.host in last):
+            began = time.monotonic()
             try:
                 return ask(place)
             except ProvisionError as error:
                 if place is own:
                     failure = error
-                else:
-                    troubles.append(f"mirror {place.transport.host}: {error}")
+                    continue
+                troubles.append(f"mirror {place.transport.host}: {error}")
+                if isinstance(error, RegistryUnreachable):
+                    self._doubts.silent(place.transport.host, time.monotonic() - began)
         assert failure is not None  # noqa: S101  (the registry itself is always asked)
         failure.evidence = (*failure.evidence, *troubles)
         raise failure

@@ -27,6 +27,8 @@ LONGEST = 3600.0
 """Seconds that a registry may make us wait at the most, whatever it says."""
 _PAGES = ("text/html", "application/xhtml+xml")
 """What no registry serves as a document or a blob: a page for people, from whoever sits in between."""
+_HANDSHAKE = {"UNEXPECTED_EOF_WHILE_READING": "the connection broke off", "SSLEOFError": "the connection broke off"}
+"""OpenSSL's words for a line that breaks before there is anything to read."""
 _CLOCK = frozenset({9, 10})
 """OpenSSL's verify codes: not yet valid, expired. A box without a battery for its clock sees them after every power cut."""
 
@@ -65,6 +67,8 @@ class Line:
                 return SettingsInvalid(f"registries.{self.host}.ca_file: {self.ca_file} holds no certificate that can be read")
         words = getattr(cause, "verify_message", None) or getattr(cause, "reason", None) or type(cause).__name__
         hint = f"set registries.{self.host}.ca_file to the certificate of its authority"
+        if not isinstance(cause, ssl.SSLCertVerificationError):
+            words, hint = _HANDSHAKE.get(str(words), words), ""
         if words in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST"}:
             words, hint = "it speaks plain http", f"set registries.{self.host}.insecure to true if that is meant"
         elif getattr(cause, "verify_code", 0) in _CLOCK:

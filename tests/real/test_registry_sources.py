@@ -6,6 +6,7 @@ from kelvin_provision.errors import DigestMismatch, RegistryUnreachable
 from kelvin_provision.events import silent
 from kelvin_provision.ops import download
 from kelvin_provision.refs import Platform, Reference
+from kelvin_provision.registry import doubts
 from kelvin_provision.registry.client import Registry
 from kelvin_provision.retry import Backoff
 from kelvin_provision.settings.model import DownloadSettings, RegistrySettings, Settings
@@ -124,6 +125,14 @@ def test_a_mirror_with_wrong_bytes_is_passed_over_when_the_blob_is_fetched_once_
     assert right(store, image)
     assert [len([one for one in layers(proxy) if one.path.endswith(layer)]) for proxy in (mirror, own)] == [1, 1]
     assert list(store.aside.iterdir()) != []
+
+
+def test_a_mirror_that_swallows_everything_is_waited_for_once(own, mirror, store, image, monkeypatch):
+    monkeypatch.setattr(doubts, "LONG", 0.1)
+    mirror.faults = Faults(path="", head="never")
+    bring(store, own.host, mirror.host, stall=0.2)
+    assert right(store, image)
+    assert len(mirror.asked) == 1
 
 
 def test_a_doubted_mirror_is_asked_when_the_registry_is_gone(own, mirror, store, image):

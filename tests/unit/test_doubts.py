@@ -58,3 +58,13 @@ def test_the_oldest_blobs_are_forgotten(monkeypatch):
     for number in "bcd":
         told.asked(Descriptor("x", f"sha256:{number * 64}", 10), 0)
     assert told.asked(BLOB, 0) == frozenset()
+
+
+def test_who_takes_long_to_say_nothing_is_avoided_for_half_a_minute():
+    now = 0.0
+    told = Doubts(lambda: now)
+    told.silent("a", 10.0)
+    told.silent("b", 0.9)
+    assert (told.avoided(), told.asked(BLOB, 0)) == ({"a"}, {"a"})
+    now = 30.0
+    assert (told.avoided(), told.asked(BLOB, 0)) == (frozenset(), frozenset())
