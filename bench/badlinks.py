@@ -70,6 +70,7 @@ def _tried(command: Sequence[str], proxy: Proxy) -> Tried:
         runs += 1
         try:
             done = not subprocess.run(command, capture_output=True, timeout=left, check=False).returncode
+            time.sleep(0.0 if done else 1.0)
         except subprocess.TimeoutExpired:
             break
     return Tried(proxy.sent, runs, done)

@@ -132,6 +132,16 @@ def _handler_for(proxy: Proxy):
             if not self._stopped(self.faults):
                 self._relay(self.faults)
 
+        def do_HEAD(self):
+            """Always as the registry has it: faults are for those who want bytes."""
+            with contextlib.closing(http.client.HTTPConnection(proxy.upstream, timeout=30)) as upstream:
+                upstream.request("HEAD", self.path, headers=_changed(self.headers.items(), {}))
+                answer = upstream.getresponse()
+                self.send_response(answer.status)
+                for key, value in _changed(answer.getheaders(), {}).items():
+                    self.send_header(key, value)
+                self.end_headers()
+
         def _stopped(self, faults: Faults) -> bool:
             """Answered without the registry."""
             if faults.bearer and self.headers.get("Authorization") != f"Bearer {faults.bearer}":
@@ -247,6 +257,8 @@ def _recoded(answer: http.client.HTTPResponse, faults: Faults):
 
 def _changed(headers, change: dict[str, str]) -> dict[str, str]:
     """Without what concerns one connection only, and with our words in place of theirs."""
-    mine = {key.lower() for key in change}
-    kept = {key: value for key, value in headers if key.lower() not in HOP | mine}
+    mine, kept = {key.lower() for key in change}, {}
+    for key, value in headers:
+        if key.lower() not in HOP | mine:
+            kept[key] = f"{kept[key]}, {value}" if key in kept else value  # what is said in two lines may be said in one
     return kept | {key: value for key, value in change.items() if value}
