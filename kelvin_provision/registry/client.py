@@ -52,8 +52,8 @@ class Place:
         return data
 
     @contextmanager
-    def stream(self, blob: Descriptor, offset: int) -> Iterator[Stream]:
-        """A blob from a byte on. Only a 206 that begins there counts as that; everything else begins at 0."""
+    def stream(self, blob: Descriptor, offset: int, *, over: bool = True) -> Iterator[Stream]:
+        """A blob from a byte on. Only a 206 that begins there counts as that; everything else begins `over` at 0, or raises _NoRange."""
         kind = "manifests" if blob.media_type in manifests.ACCEPT else "blobs"
         path, accept = f"/v2/{self.repository}/{kind}/{blob.digest}", {"Accept": blob.media_type} if kind == "manifests" else {}
         if offset:
@@ -63,14 +63,22 @@ class Place:
                     start = _start_of(answer, blob.size)
                     if answer.status != 206:
                         _expect_whole(answer, blob, f"{self.transport.host}/{self.repository}")
-                    if start in {0, offset}:
+                    if start == offset or (start == 0 and over):
                         yield Stream(start, answer.chunks())
                         return
             except RegistryRefused:
                 pass  # 416, or whatever else it has against ranges
+            if not over:
+                raise _NoRange(f"{self.transport.host}/{self.repository}: does not give the rest of {blob.digest}")
         with self.transport.get(path, self.scope, accept) as answer:
             _expect_whole(answer, blob, f"{self.transport.host}/{self.repository}")
             yield Stream(0, answer.chunks())
+
+
+class _NoRange(RegistryUnreachable):
+    """It could only begin over. Never reaches a person: somebody else is asked, or it may."""
+
+    code = ""
 
 
 class Registry:
@@ -96,7 +104,22 @@ class Registry:
     def blob(self, reference: Reference, blob: Descriptor, offset: int) -> Iterator[Stream]:
         """See `Source.blob`."""
         doubted = self._doubts.asked(blob, offset)
-        opened = self._from_first(reference, lambda place: _Entered(place, blob, offset), last=doubted)
+        unable: list[str] = []
+
+        def rest(place: Place) -> _Entered:
+            """From a mirror the rest or nothing: what is there is not given up while the registry may have it."""
+            try:
+                return _Entered(place, blob, offset, over=place.transport.host == reference.host)
+            except _NoRange:
+                unable.append(place.transport.host)
+                raise
+
+        try:
+            opened = self._from_first(reference, rest, last=doubted)
+        except ProvisionError:
+            if not unable:
+                raise
+            opened = self._from_first(reference, lambda place: _Entered(place, blob, offset, over=True), last=doubted)
         with opened as stream:
             yield self._doubts.heard(blob, opened.host, stream)
 
@@ -139,9 +162,9 @@ class Registry:
 class _Entered:
     """A stream that is open already, so that the choice of place is made before the block begins."""
 
-    def __init__(self, place: Place, blob: Descriptor, offset: int) -> None:
+    def __init__(self, place: Place, blob: Descriptor, offset: int, *, over: bool) -> None:
         self.host = place.transport.host
-        self._context = place.stream(blob, offset)
+        self._context = place.stream(blob, offset, over=over)
         self._stream = self._context.__enter__()
 
     def __enter__(self) -> Stream:

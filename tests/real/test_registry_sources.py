@@ -5,7 +5,7 @@ import pytest
 from kelvin_provision.errors import DigestMismatch, RegistryUnreachable
 from kelvin_provision.events import silent
 from kelvin_provision.ops import download
-from kelvin_provision.refs import Platform, Reference
+from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.registry import doubts
 from kelvin_provision.registry.client import Registry
 from kelvin_provision.retry import Backoff
@@ -133,6 +133,22 @@ def test_a_mirror_that_swallows_everything_is_waited_for_once(own, mirror, store
     bring(store, own.host, mirror.host, stall=0.2)
     assert right(store, image)
     assert len(mirror.asked) == 1
+
+
+@pytest.mark.parametrize("registry_answers", [True, False])
+def test_a_mirror_that_knows_no_ranges_costs_nothing_of_what_is_there_while_the_registry_has_the_rest(
+    own, mirror, store, image, registry_answers
+):
+    """A cache that has not got the blob yet sends all of it, whatever was asked for."""
+    digest, data = next(iter(image.blobs.items()))
+    with store.partial(Descriptor("x", digest, len(data))) as partial:
+        partial.write(data[: 200 * KIB])
+    mirror.faults = Faults(ask={"Range": ""})
+    own.faults = Faults(path=f"/blobs/{digest}" if not registry_answers else "nothing", status=503)
+    bring(store, own.host, mirror.host)
+    assert right(store, image)
+    given = [asked.headers.get("Range") for asked in layers(own) if asked.path.endswith(digest)]
+    assert given == [f"bytes={200 * KIB}-{len(data) - 1}"]
 
 
 def test_a_doubted_mirror_is_asked_when_the_registry_is_gone(own, mirror, store, image):
