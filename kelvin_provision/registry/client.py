@@ -97,8 +97,15 @@ class Registry:
                 transport.close()
 
     def resolve(self, reference: Reference, platform: Platform) -> Resolved:
-        """See `Source.resolve`."""
-        return self._from_first(reference, lambda place: _resolve(place, reference, platform), last=self._doubts.avoided())
+        """See `Source.resolve`. A wrong document is asked for once more; then it is the source that is wrong."""
+
+        def ask(place: Place) -> Resolved:
+            try:
+                return _resolve(place, reference, platform)
+            except DigestMismatch:
+                return _resolve(place, reference, platform)
+
+        return self._from_first(reference, ask, last=self._doubts.avoided())
 
     @contextmanager
     def blob(self, reference: Reference, blob: Descriptor, offset: int) -> Iterator[Stream]:

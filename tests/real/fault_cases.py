@@ -99,7 +99,8 @@ CASES = (
     Case("sent on in a circle", EVERYWHERE, lambda w: Faults(redirect=w.here), RegistryRefused),
     Case("sent on to ftp", EVERYWHERE, Faults(redirect="ftp://r.example"), RegistryRefused),
     # --- other bytes
-    Case("one wrong byte", DOCUMENTS, Faults(flip=50), DigestMismatch),
+    Case("one wrong byte, once", DOCUMENTS, Faults(flip=50, flips=1)),
+    Case("one wrong byte, always", DOCUMENTS, Faults(flip=50), DigestMismatch),
     Case("one wrong byte, once", (FIRST,), Faults(flip=1000, flips=1), None, 1.55),
     Case("one wrong byte, once", (RESUME,), Faults(flip=1000, flips=1), None, 1.8),
     Case("one wrong byte, always", (FIRST,), Faults(flip=1000), DigestMismatch, 2.1),
