@@ -32,8 +32,8 @@ AMD64 = Platform("linux", "amd64")
 TRIES = 5
 """Requests for one thing in one turn at the most: the back-off below has at most four delays."""
 SOON = Backoff(first=0.01, cap=0.02, deadline=0.03)
-PATIENT, HASTY = 10.0, 0.1
-"""Seconds without a byte: hasty only where a stall is meant, and a needless one is tried again."""
+PATIENT, SHORT, HASTY = 10.0, 0.5, 0.05
+"""Seconds without a byte: short where one stall is meant that is overcome, hasty where all are the same."""
 MATRIX = [pytest.param(case, where, id=f"{case.name} | {where}") for case in CASES for where in case.where]
 
 
@@ -50,13 +50,13 @@ class Box:
         yield found
         found.close()
 
-    def turn(self, *, stall=PATIENT, between=lambda: None):
-        """Resolve, then fetch; `between` happens in between. Returns the error, if any."""
-        with self.source(stall) as source:
+    def turn(self, *, stalls=(PATIENT, PATIENT), between=lambda *_: None):
+        """Resolve, then fetch, each with its patience; `between` happens in between. Returns the error, if any."""
+        with self.source(stalls[0]) as source, self.source(stalls[1]) as other:
             try:
                 with download.resolved(source, self.store, [self.name], AMD64) as locks:
-                    between()
-                    download.fetch(source, self.store, locks, parallel=1, progress=silent, stop=lambda: False, backoff=SOON)
+                    between(other, locks[0])
+                    download.fetch(other, self.store, locks, parallel=1, progress=silent, stop=lambda: False, backoff=SOON)
             except ProvisionError as error:
                 return error
         return None
@@ -121,17 +121,23 @@ def test_a_fault_ends_in_a_right_image_or_a_clear_error(case, where, image, serv
     )
     faults = replace(made, path=place(where, image))
     missing = sum(map(len, image.blobs.values())) - (already_there(box, image) if where == RESUME else 0)
-    stall = HASTY if faults.stall is not None or faults.head == "never" else PATIENT
+    quiet = faults.stall is not None or faults.head == "never"
+    stall = PATIENT if not quiet else HASTY if case.ends else SHORT
 
-    def begin():
+    def begin(*_):
         tokens.token, proxy.faults = faults.bearer, faults
+
+    def begin_with_a_token(source, lock):
+        """The client that fetches has one that is good for another blob, and now it is not any more."""
+        with source.blob(lock.reference, lock.config, 0):
+            begin()
 
     if where in DOCUMENTS:
         begin()
-        error = box.turn(stall=stall)
+        error = box.turn(stalls=(stall, PATIENT))
     else:
         proxy.faults = Faults(path="", bearer="first-token" if faults.bearer else "", realm=faults.realm)
-        error = box.turn(stall=stall, between=begin)
+        error = box.turn(stalls=(PATIENT, stall), between=begin_with_a_token if faults.bearer else begin)
 
     assert type(error) is (case.ends or type(None)), repr(error)
     assert sum(re.search(faults.path, asked.path) is not None for asked in proxy.asked) <= TRIES * (12 if faults.redirect else 2)
