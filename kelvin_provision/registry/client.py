@@ -155,12 +155,12 @@ class Registry:
             try:
                 return ask(place)
             except ProvisionError as error:
-                if place is own:
-                    failure = error
-                    continue
-                troubles.append(f"mirror {place.transport.host}: {error}")
                 if isinstance(error, RegistryUnreachable):
                     self._doubts.silent(place.transport.host, time.monotonic() - began)
+                if place is own:
+                    failure = error
+                else:
+                    troubles.append(f"mirror {place.transport.host}: {error}")
         assert failure is not None  # noqa: S101  (the registry itself is always asked)
         failure.evidence = (*failure.evidence, *troubles)
         raise failure
