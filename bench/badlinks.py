@@ -45,8 +45,9 @@ def rows(folder: Path) -> Iterator[Row]:
             ours = proxy.sent / size
             yield Row("fetch 256 MiB, cut every 4 MiB: bytes on the wire", f"{ours:.3f}x", "", ours, 1.02)
             for name, found in _others(folder, proxy):
+                # Who gave up has nothing to compare with: its bytes say how far it came, or how often.
                 what = f"  {name}: {found.runs} runs, {'done' if found.done else 'gave up'}"
-                yield Row(what, f"{ours:.3f}x", f"{found.sent / size:.3f}x", ours * size / max(found.sent, 1), 1.0)
+                yield Row(what, f"{ours:.3f}x", f"{found.sent / size:.3f}x", ours * size / found.sent if found.done else 0.0, 1.02)
         yield _killed(folder, host)
 
 
