@@ -17,7 +17,8 @@ from pathlib import Path
 from bench.measure import Row
 
 MIB = 1 << 20
-LAYERS, SIZE, ROUNDS = 6, 500 * MIB, 3
+LAYERS, SIZE, ROUNDS = 8, 1024 * MIB, 5
+SMALL, BIG = 100 * MIB, 4096 * MIB
 
 
 @dataclass(frozen=True)
@@ -29,32 +30,46 @@ class Spent:
     peak: int
 
 
+def layers_of(size: int) -> Iterator[bytes]:
+    """LAYERS layers, together of so many bytes: each other bytes than the others, none of them with a meaning."""
+    from tests.images import tar_of  # not above: the measured process is this module too, and pays for its imports
+
+    for number in range(LAYERS):
+        yield tar_of({f"data/{number}": os.urandom(MIB) * (size // LAYERS // MIB)})
+
+
 def rows(folder: Path) -> Iterator[Row]:
-    """Wall and processor time as ratios, and the peak memory of a process that does nothing else."""
-    from tests.images import make_image, push, tar_of  # not above: the measured process is this module too, and pays for its imports
+    """Wall and processor time as ratios, and the peak memory of a process that does nothing else, however big the image."""
+    from tests.images import push_each
     from tests.servers.registry import docker_registry
 
-    pairs = []
     with docker_registry(folder / "registry") as host:
-        for number in range(ROUNDS):
-            # Random bytes, so that nothing is shared between rounds; gzip without compression, so that making it takes no minutes.
-            for side in ("ours", "other"):
-                layers = [tar_of({f"data/{layer}": os.urandom(SIZE // LAYERS)}) for layer in range(LAYERS)]
-                push(host, side, f"{number}", make_image(layers, level=0))
-            pairs.append(_round(folder, host, number))
-    ours, other = zip(*pairs, strict=True)
-    yield _ratio("fetch 500 MiB, 6 layers / skopeo copy to oci:, wall", [one.wall for one in ours], [one.wall for one in other])
-    yield _ratio("  the same, processor time", [one.cpu for one in ours], [one.cpu for one in other])
-    peak, theirs = max(one.peak for one in ours) / MIB, max(one.peak for one in other) / MIB
-    yield Row("  peak memory of fetch", f"{peak:.0f} MiB", f"{theirs:.0f} MiB", peak, 64, " MiB")
+        push_each(host, "image", "1", layers_of(SIZE))
+        # One image for both: each writes it to a place of its own, and none finds anything of another round.
+        ours, other = zip(*[_round(folder, host, number) for number in range(ROUNDS + 1)][1:], strict=True)
+        yield _ratio("fetch 1 GiB, 8 layers / skopeo copy to oci:, wall", [one.wall for one in ours], [one.wall for one in other])
+        yield _ratio("  the same, processor time", [one.cpu for one in ours], [one.cpu for one in other])
+        theirs = f"{max(one.peak for one in other) / MIB:.0f} MiB"
+        peaks = {SIZE: max(one.peak for one in ours) / MIB}
+        for size in (SMALL, BIG):
+            push_each(host, f"image-{size}", "1", layers_of(size))
+            peaks[size] = measured(fetching(f"{host}/image-{size}:1", folder / "sized"), folder).peak / MIB
+            shutil.rmtree(folder / "sized")
+    for size, name in ((SMALL, "100 MiB"), (SIZE, "1 GiB"), (BIG, "4 GiB")):
+        yield Row(f"  peak memory of fetch, {name}", f"{peaks[size]:.0f} MiB", theirs if size == SIZE else "", peaks[size], 64, " MiB")
+
+
+def fetching(name: str, state: Path) -> list[str]:
+    """The command that is measured."""
+    return [sys.executable, "-m", "bench.downloading", name, str(state)]
 
 
 def _round(folder: Path, host: str, number: int) -> tuple[Spent, Spent]:
     """Both, in an order that changes from round to round."""
     target, state = folder / f"skopeo-{number}", folder / f"fetch-{number}"
     commands = {
-        "ours": [sys.executable, "-m", "bench.downloading", f"{host}/ours:{number}", str(state)],
-        "other": ["skopeo", "copy", "--quiet", "--src-tls-verify=false", f"docker://{host}/other:{number}", f"oci:{target}:x"],
+        "ours": fetching(f"{host}/image:1", state),
+        "other": ["skopeo", "copy", "--quiet", "--src-tls-verify=false", f"docker://{host}/image:1", f"oci:{target}:x"],
     }
     spent = {}
     for side in ("ours", "other") if number % 2 else ("other", "ours"):

@@ -274,6 +274,7 @@ class RegistryRefused(ProvisionError):
     """The registry refuses the request for a reason that trying again does not heal."""
 
     code, exit_code = "registry-refused", os.EX_UNAVAILABLE
+    hint_default = "check the setting registry, its mirrors, and what stands between: kelvin-provision config show"
 
 
 class TransferStopped(ProvisionError):

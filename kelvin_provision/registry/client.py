@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TypeVar
 
-from kelvin_provision.errors import DigestMismatch, ManifestInvalid, PlatformMissing, ProvisionError, RegistryUnreachable
+from kelvin_provision.errors import DigestMismatch, ManifestInvalid, PlatformMissing, ProvisionError, RegistryRefused, RegistryUnreachable
 from kelvin_provision.refs import Descriptor, Platform, Reference, is_digest
 from kelvin_provision.registry import manifests
+from kelvin_provision.registry.doubts import Doubts
 from kelvin_provision.registry.protocol import Resolved, Stream
 from kelvin_provision.registry.transport import Transport
-from kelvin_provision.registry.wire import Answer, RangeRefused
+from kelvin_provision.registry.wire import Answer
 from kelvin_provision.settings.model import RegistrySettings, Settings
 from kelvin_provision.spec.lock import ImageLock
 
@@ -50,8 +52,8 @@ class Place:
         return data
 
     @contextmanager
-    def stream(self, blob: Descriptor, offset: int) -> Iterator[Stream]:
-        """A blob from a byte on. Only a 206 that begins there counts as that; everything else begins at 0."""
+    def stream(self, blob: Descriptor, offset: int, *, over: bool = True) -> Iterator[Stream]:
+        """A blob from a byte on. Only a 206 that begins there counts as that; everything else begins `over` at 0, or raises _NoRange."""
         kind = "manifests" if blob.media_type in manifests.ACCEPT else "blobs"
         path, accept = f"/v2/{self.repository}/{kind}/{blob.digest}", {"Accept": blob.media_type} if kind == "manifests" else {}
         if offset:
@@ -61,14 +63,22 @@ class Place:
                     start = _start_of(answer, blob.size)
                     if answer.status != 206:
                         _expect_whole(answer, blob, f"{self.transport.host}/{self.repository}")
-                    if start in {0, offset}:
+                    if start == offset or (start == 0 and over):
                         yield Stream(start, answer.chunks())
                         return
-            except RangeRefused:
-                pass
+            except RegistryRefused:
+                pass  # 416, or whatever else it has against ranges
+            if not over:
+                raise _NoRange(f"{self.transport.host}/{self.repository}: does not give the rest of {blob.digest}")
         with self.transport.get(path, self.scope, accept) as answer:
             _expect_whole(answer, blob, f"{self.transport.host}/{self.repository}")
             yield Stream(0, answer.chunks())
+
+
+class _NoRange(RegistryUnreachable):
+    """It could only begin over. Never reaches a person: somebody else is asked, or it may."""
+
+    code = ""
 
 
 class Registry:
@@ -77,6 +87,7 @@ class Registry:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._transports: dict[str, Transport] = {}
+        self._doubts = Doubts()
         self._lock = threading.Lock()
 
     def close(self) -> None:
@@ -86,14 +97,38 @@ class Registry:
                 transport.close()
 
     def resolve(self, reference: Reference, platform: Platform) -> Resolved:
-        """See `Source.resolve`."""
-        return self._from_first(reference, lambda place: _resolve(place, reference, platform))
+        """See `Source.resolve`. A wrong document is asked for once more; then it is the source that is wrong."""
+
+        def ask(place: Place) -> Resolved:
+            try:
+                return _resolve(place, reference, platform)
+            except DigestMismatch:
+                return _resolve(place, reference, platform)
+
+        return self._from_first(reference, ask, last=self._doubts.avoided())
 
     @contextmanager
     def blob(self, reference: Reference, blob: Descriptor, offset: int) -> Iterator[Stream]:
         """See `Source.blob`."""
-        with self._from_first(reference, lambda place: _Entered(place, blob, offset)) as stream:
-            yield stream
+        doubted = self._doubts.asked(blob, offset)
+        unable: list[str] = []
+
+        def rest(place: Place) -> _Entered:
+            """From a mirror the rest or nothing: what is there is not given up while the registry may have it."""
+            try:
+                return _Entered(place, blob, offset, over=place.transport.host == reference.host)
+            except _NoRange:
+                unable.append(place.transport.host)
+                raise
+
+        try:
+            opened = self._from_first(reference, rest, last=doubted)
+        except ProvisionError:
+            if not unable:
+                raise
+            opened = self._from_first(reference, lambda place: _Entered(place, blob, offset, over=True), last=doubted)
+        with opened as stream:
+            yield self._doubts.heard(blob, opened.host, stream)
 
     def _places(self, reference: Reference) -> list[Place]:
         """Mirrors in their order, then the registry itself. A mirror may be a host, or a host and a path before the repository."""
@@ -110,27 +145,33 @@ class Registry:
                 self._transports[host] = Transport(host, self._settings)
             return self._transports[host]
 
-    def _from_first(self, reference: Reference, ask: Callable[[Place], T]) -> T:
+    def _from_first(self, reference: Reference, ask: Callable[[Place], T], *, last: Collection[str]) -> T:
         """What the first place gives that has it. A mirror's trouble, of whatever kind, is only evidence when the registry fails too."""
         *mirrors, own = self._places(reference)
         troubles: list[str] = []
-        for place in mirrors:
+        failure: ProvisionError | None = None
+        for place in sorted((*mirrors, own), key=lambda found: found.transport.host in last):
+            began = time.monotonic()
             try:
                 return ask(place)
             except ProvisionError as error:
-                troubles.append(f"mirror {place.transport.host}: {error}")
-        try:
-            return ask(own)
-        except ProvisionError as error:
-            error.evidence = (*error.evidence, *troubles)
-            raise
+                if isinstance(error, RegistryUnreachable):
+                    self._doubts.silent(place.transport.host, time.monotonic() - began)
+                if place is own:
+                    failure = error
+                else:
+                    troubles.append(f"mirror {place.transport.host}: {error}")
+        assert failure is not None  # noqa: S101  (the registry itself is always asked)
+        failure.evidence = (*failure.evidence, *troubles)
+        raise failure
 
 
 class _Entered:
     """A stream that is open already, so that the choice of place is made before the block begins."""
 
-    def __init__(self, place: Place, blob: Descriptor, offset: int) -> None:
-        self._context = place.stream(blob, offset)
+    def __init__(self, place: Place, blob: Descriptor, offset: int, *, over: bool) -> None:
+        self.host = place.transport.host
+        self._context = place.stream(blob, offset, over=over)
         self._stream = self._context.__enter__()
 
     def __enter__(self) -> Stream:
@@ -177,6 +218,8 @@ def _start_of(answer: Answer, size: int) -> int | None:
 
 def _expect_whole(answer: Answer, blob: Descriptor, what: str) -> None:
     """Refuse a whole answer of another length before the partial is begun over for it: a login page must not cost what is there."""
+    if answer.status != 200:
+        raise RegistryUnreachable(f"{what}: answers {answer.status} where all of {blob.digest} was asked for")
     said = answer.headers.get("Content-Length", "")
     if said.isascii() and said.isdigit() and int(said) != blob.size:
         raise RegistryUnreachable(f"{what}: {blob.digest} comes with {said} bytes in place of {blob.size}")

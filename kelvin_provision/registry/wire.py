@@ -25,6 +25,10 @@ CRUMBS = 1 << 16
 """Bytes of an unwanted body that are read so that the connection can be used again; above that a new one is cheaper."""
 LONGEST = 3600.0
 """Seconds that a registry may make us wait at the most, whatever it says."""
+_PAGES = ("text/html", "application/xhtml+xml")
+"""What no registry serves as a document or a blob: a page for people, from whoever sits in between."""
+_HANDSHAKE = {"UNEXPECTED_EOF_WHILE_READING": "the connection broke off", "SSLEOFError": "the connection broke off"}
+"""OpenSSL's words for a line that breaks before there is anything to read."""
 _CLOCK = frozenset({9, 10})
 """OpenSSL's verify codes: not yet valid, expired. A box without a battery for its clock sees them after every power cut."""
 
@@ -63,6 +67,8 @@ class Line:
                 return SettingsInvalid(f"registries.{self.host}.ca_file: {self.ca_file} holds no certificate that can be read")
         words = getattr(cause, "verify_message", None) or getattr(cause, "reason", None) or type(cause).__name__
         hint = f"set registries.{self.host}.ca_file to the certificate of its authority"
+        if not isinstance(cause, ssl.SSLCertVerificationError):
+            words, hint = _HANDSHAKE.get(str(words), words), ""
         if words in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST"}:
             words, hint = "it speaks plain http", f"set registries.{self.host}.insecure to true if that is meant"
         elif getattr(cause, "verify_code", 0) in _CLOCK:
@@ -92,6 +98,10 @@ class Answer:
 
     def read(self, limit: int) -> bytes:
         """The whole body; when it is longer than `limit`, something that is longer too."""
+        coding = self.headers.get("Content-Encoding", "identity")
+        if coding != "identity":
+            hint = "a proxy on the way changes what the registry serves"
+            raise RegistryUnreachable(f"{self._what}: comes compressed, which was not asked for", hint=hint)
         data = bytearray()
         for chunk in self.chunks():
             data += chunk
@@ -107,6 +117,11 @@ class Answer:
             pass
         finally:
             self.close()
+
+    @property
+    def page(self) -> bool:
+        """Whether it is a page for people: a login in the way, a proxy's notice."""
+        return self.headers.get("Content-Type", "").lower().startswith(_PAGES)
 
     def close(self) -> None:
         """Give the connection back; one with unread bytes is closed first, else its next user would read them."""
@@ -128,6 +143,7 @@ class Answer:
         """Raise what an answer means that is no success."""
         what, status = self._what, self.status
         if status < 300:
+            self.refuse_page()
             return
         if status in {401, 403} and not self.own:
             raise RegistryDenied(f"{what}: denied ({status}) where the registry sends to", hint="check the clock of this box: date")
@@ -135,8 +151,6 @@ class Answer:
             raise RegistryDenied(f"{what}: denied ({status})", hint=f"docker login {self._line.host}")
         if status == 404:
             raise ImageNotFound(f"{what}: not found")
-        if status == 416:
-            raise RangeRefused(f"{what}: no such range")
         self.refuse_service()
 
     def refuse_service(self) -> None:
@@ -145,12 +159,13 @@ class Answer:
             raise busy(f"{self._what}: answers {self.status}", self.retry_after)
         if self.status >= 300:
             raise RegistryRefused(f"{self._what}: answers {self.status}")
+        self.refuse_page()
 
-
-class RangeRefused(RegistryRefused):
-    """A partial that is longer than the blob: the caller begins it over. Never reaches a person."""
-
-    code = ""
+    def refuse_page(self) -> None:
+        """A page for people says nothing about the image: whoever sends it may be gone in an hour."""
+        if self.page:
+            hint = "a login page or a proxy is in the way; the download goes on when it is gone"
+            raise RegistryUnreachable(f"{self._what}: answers with a web page", hint=hint)
 
 
 def busy(message: str, retry_after: float) -> RegistryBusy:

@@ -9,7 +9,6 @@ from kelvin_provision.spec.words import Download, State
 NO_GENERAL_HINT = {
     "interrupted",
     "image-unsupported",
-    "registry-refused",
     "transfer-stopped",
     "runtime-unreachable",
     "cluster-unreachable",

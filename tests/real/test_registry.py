@@ -3,7 +3,9 @@
 import functools
 import json
 import shutil
+import socket
 import subprocess
+import threading
 from http.server import SimpleHTTPRequestHandler
 
 import pytest
@@ -25,7 +27,20 @@ from kelvin_provision.registry.manifests import DOCKER_LIST, DOCKER_MANIFEST
 from kelvin_provision.registry.transport import Transport, is_loopback
 from kelvin_provision.registry.wire import seconds
 from kelvin_provision.settings.model import DownloadSettings, RegistrySettings, Settings
-from tests.images import OCI_INDEX, OCI_MANIFEST, Image, index_of, make_image, push, push_blob, push_index, put_manifest, sha256, tar_of
+from tests.images import (
+    OCI_INDEX,
+    OCI_MANIFEST,
+    Image,
+    index_of,
+    make_image,
+    push,
+    push_blob,
+    push_index,
+    put_manifest,
+    random_image,
+    sha256,
+    tar_of,
+)
 from tests.real.refusals import refused
 from tests.servers.process import free_port
 from tests.servers.proxy import Faults, Proxy
@@ -237,8 +252,6 @@ def test_a_document_that_is_another_than_its_digest_is_refused(proxied, client):
 
 
 def test_a_registry_that_says_nothing_is_given_up_after_the_stall_time(client):
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as silent:
         host = f"127.0.0.1:{silent.getsockname()[1]}"
         with refused(RegistryUnreachable, f"^{host}/a/manifests/1: no byte for 0.2 seconds$"):
@@ -382,6 +395,38 @@ def test_a_registry_that_speaks_plain_http_in_place_of_tls_is_named_so(registry,
     with refused(RegistryUnreachable, "TLS: it speaks plain http") as caught:
         client(**{registry: {"ca_file": certificates / "good.pem"}}).resolve(Reference.parse(f"{registry}/bad:1"), AMD64)
     assert caught.value.hint == f"set registries.{registry}.insecure to true if that is meant"
+
+
+def test_an_encrypted_line_that_breaks_is_a_broken_line_and_no_matter_of_certificates(secure, registry, client, certificates):
+    source = client(**{secure.host: {"ca_file": certificates / "good.pem"}})
+    push(registry, "broken", "1", random_image([300_000], level=0))
+    name = Reference.parse(f"{secure.host}/broken:1")
+    layer = source.resolve(name, AMD64).lock.layers[0]
+    for reset in (False, True):
+        secure.faults = Faults(cut=100_000, reset=reset)
+        with refused(RegistryUnreachable, "broke off|reset"), source.blob(name, layer, 0) as stream:
+            assert sum(map(len, stream.chunks)) == 0
+    secure.faults = Faults()
+    with source.blob(name, layer, 100_000) as stream:
+        assert (stream.start, sum(map(len, stream.chunks))) == (100_000, layer.size - 100_000)
+
+
+def test_a_handshake_that_breaks_off_says_so(client, certificates):
+    """Somebody accepts and hangs up: what a balancer does whose servers are down."""
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        host = f"127.0.0.1:{door.getsockname()[1]}"
+
+        def hang_up():
+            connection, _ = door.accept()
+            connection.recv(4096)
+            connection.close()
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        with refused(RegistryUnreachable, "TLS: the connection broke off|connection reset") as caught:
+            client(**{host: {"ca_file": certificates / "good.pem"}}).resolve(Reference.parse(f"{host}/a:1"), AMD64)
+        thread.join()
+    assert "ca_file" not in caught.value.hint
 
 
 def test_from_https_nothing_is_followed_to_plain_http(secure, registry, client, certificates):

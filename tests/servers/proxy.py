@@ -4,8 +4,11 @@
 """
 
 import contextlib
+import gzip
 import http.client
+import io
 import re
+import select
 import socket
 import struct
 import threading
@@ -29,6 +32,19 @@ class Faults:
     cuts: int | None = None
     reset: bool = False
     """It ends with a reset in place of an orderly end."""
+    stall: int | None = None
+    """After so many bytes of a body nothing comes any more; the connection stays open."""
+    stalls: int | None = None
+    head: str = ""
+    """The line and headers of an answer come `slow`ly, line by line; end with a `reset` half-way; or `never` come."""
+    heads: int | None = None
+    flip: int | None = None
+    """This byte of a body is another one."""
+    flips: int | None = None
+    body: bytes | None = None
+    """In place of the registry's, with a length that is right for it."""
+    coding: str = ""
+    """`chunked`: no length is said. `gzip`: compressed, and said so."""
     status: int | None = None
     """Answered in place of asking the registry."""
     statuses: int | None = None
@@ -36,8 +52,12 @@ class Faults:
     """Headers that every answer gets; an empty value takes one away."""
     ask: dict[str, str] = field(default_factory=dict)
     """The same for what the registry gets to see: `{"Range": ""}` makes a registry that knows no ranges."""
+    most: int | None = None
+    """Of a range only so many bytes are given, and said so."""
     pace: float = 0.0
     """Seconds of pause after every 64 KiB of a body."""
+    rate: float = 0.0
+    """Bytes of bodies a second, over all connections together."""
     redirect: str = ""
     """Send on to this base URL with a secret in the query."""
     bearer: str = ""
@@ -57,13 +77,14 @@ class Asked:
 
 
 class Proxy:
-    """In front of `upstream` (`127.0.0.1:PORT`). `sent` counts bytes of bodies of GETs that match `Faults.path`."""
+    """In front of `upstream` (`127.0.0.1:PORT`). `total` counts bytes of bodies of GETs, `sent` those that match `Faults.path`."""
 
     def __init__(self, upstream: str, faults: Faults = Faults(), *, tls: tuple[str, str] | None = None) -> None:
         self.upstream = upstream
         self.faults = faults
         self.asked: list[Asked] = []
-        self.sent = 0
+        self.sent = self.total = 0
+        self._free = 0.0
         self._lock = threading.Lock()
         self._server = Server(_handler_for(self), tls)
         self._serving = serving(self._server)
@@ -84,14 +105,22 @@ class Proxy:
                 self.faults = replace(self.faults, **{name: left - 1})
             return left is None or left > 0
 
-    def count(self, size: int) -> None:
+    def pass_on(self, path: str, size: int) -> None:
+        """Count, and wait until the line is free for so many bytes."""
         with self._lock:
-            self.sent += size
+            self.total += size
+            self.sent += size if re.search(self.faults.path, path) else 0
+            now, rate = time.monotonic(), self.faults.rate
+            self._free = max(now, self._free) + size / rate if rate else now
+            wait = self._free - now
+        time.sleep(wait)
 
 
 def _handler_for(proxy: Proxy):
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+        faults = Faults()
 
         def log_message(self, *words):
             pass
@@ -99,9 +128,19 @@ def _handler_for(proxy: Proxy):
         def do_GET(self):
             path, _, query = self.path.partition("?")
             proxy.asked.append(Asked(self.command, path, {key.title(): value for key, value in self.headers.items()}, query))
-            faults = proxy.faults if re.search(proxy.faults.path, path) else Faults()
-            if not self._stopped(faults):
-                self._relay(faults)
+            self.faults = proxy.faults if re.search(proxy.faults.path, path) else Faults()
+            if not self._stopped(self.faults):
+                self._relay(self.faults)
+
+        def do_HEAD(self):
+            """Always as the registry has it: faults are for those who want bytes."""
+            with contextlib.closing(http.client.HTTPConnection(proxy.upstream, timeout=30)) as upstream:
+                upstream.request("HEAD", self.path, headers=_changed(self.headers.items(), {}))
+                answer = upstream.getresponse()
+                self.send_response(answer.status)
+                for key, value in _changed(answer.getheaders(), {}).items():
+                    self.send_header(key, value)
+                self.end_headers()
 
         def _stopped(self, faults: Faults) -> bool:
             """Answered without the registry."""
@@ -113,58 +152,113 @@ def _handler_for(proxy: Proxy):
             elif faults.redirect and proxy.times("statuses"):
                 self._say(faults.status or 307, {"Location": f"{faults.redirect}{self.path}?X-Signature=query-secret"})
             elif faults.status and not faults.redirect and proxy.times("statuses"):
-                self._say(faults.status, faults.answer)
+                self._say(faults.status, faults.answer, faults.body)
             else:
                 return False
             return True
 
-        def _say(self, status: int, headers: dict[str, str]) -> None:
+        def _say(self, status: int, headers: dict[str, str], body: bytes | None = None) -> None:
+            body = b"{}" if body is None else body
             self.send_response(status)
-            for key, value in {**headers, "Content-Length": "2"}.items():
+            for key, value in {**headers, "Content-Length": str(len(body))}.items():
                 self.send_header(key, value)
             self.end_headers()
-            self.wfile.write(b"{}")
+            proxy.pass_on(self.path, len(body))
+            self.wfile.write(body)
 
         def _relay(self, faults: Faults) -> None:
             upstream = http.client.HTTPConnection(proxy.upstream, timeout=30)
             with contextlib.closing(upstream):
-                upstream.request("GET", self.path, headers=_changed(self.headers.items(), faults.ask))
+                upstream.request("GET", self.path, headers=_changed(self.headers.items(), self._shorter(faults) | faults.ask))
                 answer = upstream.getresponse()
+                body, said = _recoded(answer, faults)
                 self.send_response(answer.status)
-                for key, value in _changed(answer.getheaders(), faults.answer).items():
+                for key, value in _changed(answer.getheaders(), said | faults.answer).items():
                     self.send_header(key, value)
                 if answer.length is None:
                     self.send_header("Connection", "close")
                     self.close_connection = True
                 self.end_headers()
-                self._body(answer, faults)
+                self._body(body, faults)
 
-        def _body(self, answer, faults: Faults) -> None:
-            left = faults.cut if faults.cut is not None and proxy.times("cuts") else None
-            while data := answer.read(CHUNK if left is None else min(CHUNK, left)):
-                proxy.count(len(data) if re.search(proxy.faults.path, self.path) else 0)
-                self.wfile.write(data)
-                left = None if left is None else left - len(data)
+        def _shorter(self, faults: Faults) -> dict[str, str]:
+            wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+            if faults.most is None or wanted is None:
+                return {}
+            return {"Range": f"bytes={wanted[1]}-{min(int(wanted[2]), int(wanted[1]) + faults.most - 1)}"}
+
+        def flush_headers(self):
+            """Everything up to the body goes through here."""
+            head, self._headers_buffer = b"".join(self._headers_buffer), []
+            how = self.faults.head if self.faults.head and proxy.times("heads") else ""
+            if how == "never":
+                self._fall_silent()
+            if how == "reset":
+                self.wfile.write(head[: len(head) // 2])
+                self._hang_up(reset=True)
+            for line in head.splitlines(keepends=True) if how else [head]:
+                self.wfile.write(line)
+                time.sleep(0.02 if how else 0.0)
+
+        def _body(self, body, faults: Faults) -> None:
+            ends = {
+                name: getattr(faults, name) for name in ("cut", "stall") if getattr(faults, name) is not None and proxy.times(f"{name}s")
+            }
+            left = min(ends.values(), default=None)
+            flip = faults.flip if faults.flip is not None and proxy.times("flips") else None
+            done = 0
+            while data := body.read(CHUNK if left is None else min(CHUNK, left - done)):
+                if flip is not None and done <= flip < done + len(data):
+                    data = data[: flip - done] + bytes([data[flip - done] ^ 1]) + data[flip - done + 1 :]
+                proxy.pass_on(self.path, len(data))
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data) if faults.coding == "chunked" else data)
+                done += len(data)
                 time.sleep(faults.pace)
-                if left == 0:
+                if done == left:
                     break
-            if left == 0 and not answer.isclosed():
-                self._hang_up(faults.reset)
+            if done == left and body.peek(1):
+                self._fall_silent() if "stall" in ends else self._hang_up(reset=faults.reset)
+            elif faults.coding == "chunked":
+                self.wfile.write(b"0\r\n\r\n")
 
-        def _hang_up(self, reset: bool) -> None:
+        def _fall_silent(self) -> None:
+            """Until the other side has had enough, or the proxy ends."""
+            self.wfile.flush()
+            select.select([self.connection], [], [], 60)
+            self._hang_up(reset=False)
+
+        def _hang_up(self, *, reset: bool) -> None:
+            """The end of this connection and of its thread."""
             self.close_connection = True
             self.wfile.flush()
             if reset:
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 self.connection.close()
             else:
-                self.connection.shutdown(socket.SHUT_RDWR)
+                with contextlib.suppress(OSError):
+                    self.connection.shutdown(socket.SHUT_RDWR)
+            raise ConnectionAbortedError
 
     return Handler
 
 
+def _recoded(answer: http.client.HTTPResponse, faults: Faults):
+    """The body as it is to go out, and the headers that are true for it."""
+    if answer.status >= 300 or (faults.body is None and not faults.coding):
+        return io.BufferedReader(answer), {}
+    if faults.coding == "chunked":
+        body = answer if faults.body is None else io.BytesIO(faults.body)
+        return io.BufferedReader(body), {"Content-Length": "", "Transfer-Encoding": "chunked"}
+    data = answer.read() if faults.body is None else faults.body
+    said = {"Content-Encoding": "gzip"} if faults.coding else {}
+    data = gzip.compress(data, mtime=0) if faults.coding else data
+    return io.BufferedReader(io.BytesIO(data)), said | {"Content-Length": str(len(data))}
+
+
 def _changed(headers, change: dict[str, str]) -> dict[str, str]:
     """Without what concerns one connection only, and with our words in place of theirs."""
-    mine = {key.lower() for key in change}
-    kept = {key: value for key, value in headers if key.lower() not in HOP | mine}
+    mine, kept = {key.lower() for key in change}, {}
+    for key, value in headers:
+        if key.lower() not in HOP | mine:
+            kept[key] = f"{kept[key]}, {value}" if key in kept else value  # what is said in two lines may be said in one
     return kept | {key: value for key, value in change.items() if value}

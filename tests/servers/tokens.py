@@ -33,6 +33,8 @@ def form(asked: Asked) -> dict[str, str]:
 
 def _handler_for(tokens: Tokens):
     class Handler(BaseHTTPRequestHandler):
+        disable_nagle_algorithm = True
+
         def log_message(self, *words):
             pass
 

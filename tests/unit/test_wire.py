@@ -15,6 +15,12 @@ def tls(words, code):
     return http.SSLError(error)
 
 
+def broken_handshake():
+    error = ssl.SSLEOFError(8, "[SSL: UNEXPECTED_EOF_WHILE_READING]")
+    error.reason = "UNEXPECTED_EOF_WHILE_READING"
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "kind", "words", "hint"),
     [
@@ -43,6 +49,8 @@ def tls(words, code):
             "r.io: TLS: certificate is not yet valid",
             "check the clock of this box: date",
         ),
+        (http.SSLError(broken_handshake()), RegistryUnreachable, "r.io: TLS: the connection broke off", "check the network"),
+        (http.SSLError(ssl.SSLError(1, "x")), RegistryUnreachable, "r.io: TLS: SSLError", "check the network"),
         (tls("self-signed certificate", 18), RegistryUnreachable, "r.io: TLS: self-signed certificate", "set registries.r.io.ca_file to"),
     ],
 )
