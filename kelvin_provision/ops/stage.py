@@ -13,6 +13,7 @@ from kelvin_provision.events import Advanced, Event, Finished, Progress, Started
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision
 from kelvin_provision.ops import download
+from kelvin_provision.ops.link import Link
 from kelvin_provision.refs import Reference
 from kelvin_provision.registry.protocol import Source
 from kelvin_provision.retry import Backoff
@@ -33,14 +34,15 @@ def run(
     store: Store,
     source: Source,
     runtime: Runtime,
-    parallel: int,
+    parallel: int | None,
     progress: Progress,
     stop: Callable[[], bool],
+    link: Link | None = None,
 ) -> bool:
     """One turn at staging; True when it is ready.
 
     A temporary error leaves the state as it is, with the cause in `download_error`, for the next turn. A permanent one
-    blocks the revision. Raises TransferStopped when `stop` says so or the revision is no longer wanted.
+    blocks the revision. A link that may not be used now is waited for likewise. Raises TransferStopped when `stop` says so or the revision is no longer wanted.
     """
     unwanted = _every_second(lambda: not ledger.staged_now(revision), stop)
     try:
@@ -48,7 +50,9 @@ def run(
             # The cause of the last try stays to be seen until there is news.
             ledger.set_download(revision, Download.DOWNLOADING, revision.error)
             heard = _gladly(progress, lambda: ledger.set_download(revision, Download.DOWNLOADING)) if revision.error else progress
-            fetch = partial(download.fetch, source, store, locks, parallel=parallel, progress=heard, stop=unwanted, backoff=PATIENCE)
+            fetch = partial(
+                download.fetch, source, store, locks, parallel=parallel, progress=heard, stop=unwanted, backoff=PATIENCE, link=link
+            )
             fetch()
             try:
                 _import_all(locks, store, runtime, progress)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TypeVar
@@ -30,6 +30,7 @@ class Place:
         self.transport = transport
         self.repository = repository
         self.scope = f"repository:{repository}:pull"
+        self.name = f"{transport.host}/{repository}"
 
     def document(self, target: str, wanted: Descriptor | None = None) -> tuple[bytes, str]:
         """A manifest or index by tag or digest, and the media type that the registry says. A digest is verified."""
@@ -37,7 +38,7 @@ class Place:
         with self.transport.get(path, self.scope, {"Accept": ", ".join(manifests.ACCEPT)}) as answer:
             data = answer.read(manifests.LIMIT)
             kind, said = answer.headers.get("Content-Type", ""), answer.headers.get("Docker-Content-Digest", "")
-        what = f"{self.transport.host}/{self.repository}"
+        what = self.name
         if digest := target if is_digest(target) else said if is_digest(said) else "":
             _verify(data, digest, what, wanted.size if wanted else None)
         return data, kind
@@ -46,7 +47,7 @@ class Place:
         """A small blob, verified."""
         with self.transport.get(f"/v2/{self.repository}/blobs/{blob.digest}", self.scope) as answer:
             data = answer.read(manifests.LIMIT)
-        _verify(data, blob.digest, f"{self.transport.host}/{self.repository}", blob.size)
+        _verify(data, blob.digest, self.name, blob.size)
         return data
 
     @contextmanager
@@ -60,15 +61,15 @@ class Place:
                 with self.transport.get(path, self.scope, accept | closed) as answer:
                     start = _start_of(answer, blob.size)
                     if answer.status != 206:
-                        _expect_whole(answer, blob, f"{self.transport.host}/{self.repository}")
+                        _expect_whole(answer, blob, self.name)
                     if start in {0, offset}:
-                        yield Stream(start, answer.chunks())
+                        yield Stream(start, answer.chunks(), self.name)
                         return
             except RangeRefused:
                 pass
         with self.transport.get(path, self.scope, accept) as answer:
-            _expect_whole(answer, blob, f"{self.transport.host}/{self.repository}")
-            yield Stream(0, answer.chunks())
+            _expect_whole(answer, blob, self.name)
+            yield Stream(0, answer.chunks(), self.name)
 
 
 class Registry:
@@ -77,6 +78,7 @@ class Registry:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._transports: dict[str, Transport] = {}
+        self._distrusted: dict[str, set[str]] = {}
         self._lock = threading.Lock()
 
     def close(self) -> None:
@@ -92,8 +94,19 @@ class Registry:
     @contextmanager
     def blob(self, reference: Reference, blob: Descriptor, offset: int) -> Iterator[Stream]:
         """See `Source.blob`."""
-        with self._from_first(reference, lambda place: _Entered(place, blob, offset)) as stream:
+        without: Collection[str] = self._distrusted.get(blob.digest, ())
+        with self._from_first(reference, lambda place: _Entered(place, blob, offset), without) as stream:
             yield stream
+
+    def wrong(self, reference: Reference, blob: Descriptor, place: str) -> bool:
+        """See `Source.wrong`. When every place was wrong, all are believed again: one may have been put right meanwhile."""
+        names = {one.name for one in self._places(reference)}
+        with self._lock:
+            wrong = (self._distrusted.pop(blob.digest, set()) | {place}) & names
+            elsewhere = bool(wrong and names - wrong)
+            if elsewhere:
+                self._distrusted[blob.digest] = wrong
+            return elsewhere
 
     def _places(self, reference: Reference) -> list[Place]:
         """Mirrors in their order, then the registry itself. A mirror may be a host, or a host and a path before the repository."""
@@ -110,9 +123,9 @@ class Registry:
                 self._transports[host] = Transport(host, self._settings)
             return self._transports[host]
 
-    def _from_first(self, reference: Reference, ask: Callable[[Place], T]) -> T:
+    def _from_first(self, reference: Reference, ask: Callable[[Place], T], without: Collection[str] = ()) -> T:
         """What the first place gives that has it. A mirror's trouble, of whatever kind, is only evidence when the registry fails too."""
-        *mirrors, own = self._places(reference)
+        *mirrors, own = (place for place in self._places(reference) if place.name not in without)
         troubles: list[str] = []
         for place in mirrors:
             try:

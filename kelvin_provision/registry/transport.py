@@ -20,7 +20,7 @@ from kelvin_provision import __version__
 from kelvin_provision.errors import RegistryDenied, RegistryRefused
 from kelvin_provision.refs import DOCKER_HUB
 from kelvin_provision.registry import auth, challenge
-from kelvin_provision.registry.wire import CONNECT, Answer, Line, busy
+from kelvin_provision.registry.wire import CONNECT, Answer, Line, busy, piece
 from kelvin_provision.settings.model import RegistrySettings, Settings
 
 REDIRECTS = 5
@@ -48,7 +48,7 @@ class Transport:
         # On loopback plain http needs no word in the settings; a certificate to check says that it is not plain.
         self._may_go_plain = chosen.insecure or (is_loopback(host) and chosen.ca_file is None)
         self.origin = f"{'http' if self._may_go_plain else 'https'}://{'registry-1.docker.io' if host == DOCKER_HUB else host}"
-        self._line = Line(host, settings.download.stall_timeout, chosen.ca_file)
+        self._line = Line(host, settings.download.stall_timeout, chosen.ca_file, piece(settings.download.rate))
         self._pool = urllib3.PoolManager(
             maxsize=16,
             retries=False,

@@ -21,6 +21,9 @@ from kelvin_provision.errors import ImageNotFound, RegistryBusy, RegistryDenied,
 CONNECT = 10.0
 PIECE = 1 << 18
 """Bytes of one read at the most. A read gives what is there: on a thin link nothing waits for a full piece, and nothing of it is lost."""
+SHARE = 10
+"""Pieces a second at least, when there is a cap for the rate: transfers pay for a piece after it came, and none should wait for long."""
+LEAST = 512
 CRUMBS = 1 << 16
 """Bytes of an unwanted body that are read so that the connection can be used again; above that a new one is cheaper."""
 LONGEST = 3600.0
@@ -31,11 +34,12 @@ _CLOCK = frozenset({9, 10})
 
 @dataclass(frozen=True)
 class Line:
-    """Whom we speak to: for the words of errors. `stall` in seconds."""
+    """Whom we speak to: for the words of errors. `stall` in seconds, `piece` in bytes of one read at the most."""
 
     host: str
     stall: float
     ca_file: Path | None = None
+    piece: int = PIECE
 
     @contextmanager
     def speaking(self, what: str) -> Iterator[None]:
@@ -47,9 +51,9 @@ class Line:
         except http.NewConnectionError as error:  # counts as a timeout in urllib3, and is none
             raise RegistryUnreachable(f"{what}: {_cause(error)}") from error
         except http.ConnectTimeoutError as error:
-            raise RegistryUnreachable(f"{what}: no connection within {CONNECT:g} seconds") from error
+            raise _stalled(f"{what}: no connection within {CONNECT:g} seconds") from error
         except (http.TimeoutError, TimeoutError) as error:
-            raise RegistryUnreachable(f"{what}: no byte for {self.stall:g} seconds") from error
+            raise _stalled(f"{what}: no byte for {self.stall:g} seconds") from error
         except http.LocationValueError:
             # without its cause: that holds the whole URL, its query included
             raise RegistryRefused(f"{what}: sends on to an address that cannot be read") from None
@@ -70,6 +74,11 @@ class Line:
         return RegistryUnreachable(f"{self.host}: TLS: {words}", hint=hint)
 
 
+def piece(rate: int | None) -> int:
+    """Bytes to read at once, so that a cap of `rate` bytes a second can be kept."""
+    return min(max(rate // SHARE, LEAST), PIECE) if rate else PIECE
+
+
 class Answer:
     """One answer. Its body is read once, in pieces; `close` it whatever happens. `own`: it came from the registry's own origin."""
 
@@ -85,7 +94,7 @@ class Answer:
         """The body as it comes; raises RegistryUnreachable when it ends before its announced end."""
         while True:
             with self._line.speaking(self._what):
-                chunk = self._raw.read1(PIECE, decode_content=False)
+                chunk = self._raw.read1(self._line.piece, decode_content=False)
             if not chunk:
                 return
             yield chunk
@@ -151,6 +160,12 @@ class RangeRefused(RegistryRefused):
     """A partial that is longer than the blob: the caller begins it over. Never reaches a person."""
 
     code = ""
+
+
+def _stalled(message: str) -> RegistryUnreachable:
+    error = RegistryUnreachable(message)
+    error.stalled = True
+    return error
 
 
 def busy(message: str, retry_after: float) -> RegistryBusy:
