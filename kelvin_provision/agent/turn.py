@@ -181,8 +181,8 @@ class _Leaving:
     def blob(self, reference: Reference, blob: Descriptor, offset: int) -> AbstractContextManager[Stream]:
         return self._source.blob(reference, blob, offset)
 
-    def wrong(self, reference: Reference, blob: Descriptor, place: str) -> bool:
-        return self._source.wrong(reference, blob, place)
+    def distrust(self, reference: Reference, blob: Descriptor, place: str) -> bool:
+        return self._source.distrust(reference, blob, place)
 
 
 def groups(workloads: Sequence[Workload]) -> list[tuple[Workload, ...]]:

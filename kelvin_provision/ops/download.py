@@ -122,7 +122,7 @@ class Transfer:
                 self._complete(reference, blob, places)
             except DigestMismatch:
                 # What came from several places, or began in an earlier run, is nobody's fault that we know.
-                elsewhere = len(places) == 1 and self.source.wrong(reference, blob, places.pop())
+                elsewhere = len(places) == 1 and self.source.distrust(reference, blob, places.pop())
                 if not (elsewhere or again):
                     raise
                 again = False

@@ -98,8 +98,8 @@ class Registry:
         with self._from_first(reference, lambda place: _Entered(place, blob, offset), without) as stream:
             yield stream
 
-    def wrong(self, reference: Reference, blob: Descriptor, place: str) -> bool:
-        """See `Source.wrong`. When every place was wrong, all are believed again: one may have been put right meanwhile."""
+    def distrust(self, reference: Reference, blob: Descriptor, place: str) -> bool:
+        """See `Source.distrust`. When every place was wrong, all are believed again: one may have been put right meanwhile."""
         names = {one.name for one in self._places(reference)}
         with self._lock:
             wrong = (self._distrusted.pop(blob.digest, set()) | {place}) & names

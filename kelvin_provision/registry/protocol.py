@@ -23,7 +23,7 @@ class Resolved:
 class Stream:
     """The bytes of a blob from `start` on. `start` is what was asked for, or 0 when the source begins it over.
 
-    `place` names where they come from, for `Source.wrong`.
+    `place` names where they come from, for `Source.distrust`.
     """
 
     start: int
@@ -45,7 +45,7 @@ class Source(Protocol):
         """Open a blob at a byte; unverified. Errors while reading are the same, and raised from the iterator."""
         ...
 
-    def wrong(self, reference: Reference, blob: Descriptor, place: str) -> bool:
+    def distrust(self, reference: Reference, blob: Descriptor, place: str) -> bool:
         """What that place gave for the blob was wrong: it is not asked for it again while there is another. Whether there is."""
         ...
 

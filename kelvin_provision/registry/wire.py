@@ -21,7 +21,7 @@ from kelvin_provision.errors import ImageNotFound, RegistryBusy, RegistryDenied,
 CONNECT = 10.0
 PIECE = 1 << 18
 """Bytes of one read at the most. A read gives what is there: on a thin link nothing waits for a full piece, and nothing of it is lost."""
-SHARE = 10
+SHARE = 40
 """Pieces a second at least, when there is a cap for the rate: transfers pay for a piece after it came, and none should wait for long."""
 LEAST = 512
 CRUMBS = 1 << 16

@@ -8,6 +8,7 @@ from typing import Any
 
 from kelvin_provision.cli.session import Session
 from kelvin_provision.report import SCHEMA, Report
+from kelvin_provision.spec.words import waits
 
 
 def command(session: Session) -> Report:
@@ -52,7 +53,7 @@ def _words(document: Mapping[str, Any]) -> str:
         ("Work", f"{work['doing']}, since {work['since']}" if work else "nothing"),
         *(("", _task(task)) for task in (work or {}).get("tasks", ())),
         ("Pending", ", ".join(document["pending"]) or "nothing"),
-        *(("", f"{one['name']} waits: {one['cause']}") for one in document["waiting"]),
+        *(("", f"{one['name']} {one['cause'] if waits(one['cause']) else f'waits: {one["cause"]}'}") for one in document["waiting"]),
         ("Log", agent["log"]),
     ]
     return "".join(f"{f'{name}:' if name else '':9}{text}\n" for name, text in lines)
