@@ -45,7 +45,9 @@ class Budget:
         with self._lock:
             self._turn_to(day)
             if size > self._limit:
-                raise BudgetTooSmall(f"{what} cannot be resumed where it comes from; its {words(size)} are more than a day's download.budget")
+                raise BudgetTooSmall(
+                    f"{what} cannot be resumed where it comes from; its {words(size)} are more than a day's download.budget"
+                )
             if size > self._left(day) + self._drawn:
                 raise DownloadWaits(f"waits for midnight: {what} cannot be resumed, and its {words(size)} are more than is left for today")
 

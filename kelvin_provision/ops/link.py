@@ -9,7 +9,7 @@ from kelvin_provision.ops.pace import Pace
 from kelvin_provision.ops.width import Width
 
 MOST = 4
-"""Transfers at a time when nothing is set. More bring a box nothing: four hash as fast as its cores do, and a registry counts connections."""
+"""Transfers at a time when nothing is set. More bring a box nothing: four keep its cores busy hashing, and registries count connections."""
 
 
 @dataclass(frozen=True)

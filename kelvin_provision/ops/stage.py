@@ -42,7 +42,7 @@ def run(
     """One turn at staging; True when it is ready.
 
     A temporary error leaves the state as it is, with the cause in `download_error`, for the next turn. A permanent one
-    blocks the revision. A link that may not be used now is waited for likewise. Raises TransferStopped when `stop` says so or the revision is no longer wanted.
+    blocks the revision. Raises TransferStopped when `stop` says so or the revision is no longer wanted.
     """
     unwanted = _every_second(lambda: not ledger.staged_now(revision), stop)
     try:

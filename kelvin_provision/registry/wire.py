@@ -5,6 +5,7 @@ The only module that knows urllib3's errors. Messages name hosts and paths, neve
 
 from __future__ import annotations
 
+import re
 import ssl
 import time
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ CRUMBS = 1 << 16
 """Bytes of an unwanted body that are read so that the connection can be used again; above that a new one is cheaper."""
 LONGEST = 3600.0
 """Seconds that a registry may make us wait at the most, whatever it says."""
+PROXY_HINT = "check HTTPS_PROXY, HTTP_PROXY and NO_PROXY where the agent runs"
 _CLOCK = frozenset({9, 10})
 """OpenSSL's verify codes: not yet valid, expired. A box without a battery for its clock sees them after every power cut."""
 
@@ -42,10 +44,12 @@ class Line:
     piece: int = PIECE
 
     @contextmanager
-    def speaking(self, what: str) -> Iterator[None]:
+    def speaking(self, what: str, proxy: str = "") -> Iterator[None]:
         """The one place that knows what a broken connection looks like. Only calls into urllib3 belong inside."""
         try:
             yield
+        except http.ProxyError as error:
+            raise RegistryUnreachable(f"{what}: the proxy {proxy} {_refusal(error)}", hint=PROXY_HINT) from error
         except http.SSLError as error:
             raise self._tls(error.args[0] if error.args else error) from error
         except http.NewConnectionError as error:  # counts as a timeout in urllib3, and is none
@@ -150,6 +154,8 @@ class Answer:
 
     def refuse_service(self) -> None:
         """The same for what is not about an image: a token service."""
+        if self.status == 407:
+            raise RegistryUnreachable(f"{self._what}: the proxy on the way wants a login (407)", hint=PROXY_HINT)
         if self.busy:
             raise busy(f"{self._what}: answers {self.status}", self.retry_after)
         if self.status >= 300:
@@ -183,6 +189,14 @@ def seconds(text: str) -> float:
         return min(max(parsedate_to_datetime(text).timestamp() - time.time(), 0.0), LONGEST)
     except (ValueError, OverflowError):
         return 0.0
+
+
+def _refusal(error: http.ProxyError) -> str:
+    """What a proxy did: the number of its answer, or why there was none. Its own words are a stranger's."""
+    said = re.search(r"Tunnel connection failed: ([0-9]{3})", str(error.original_error))
+    if said is None:
+        return f"does not answer: {_cause(error)}"
+    return "wants a login (407)" if said[1] == "407" else f"answers {said[1]}"
 
 
 def _cause(error: BaseException) -> str:

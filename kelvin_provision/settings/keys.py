@@ -190,7 +190,12 @@ KEYS: tuple[Key, ...] = (
         "blobs at a time; auto is 1 on a thin link and grows to 4 as long as that makes it faster",
     ),
     Key("download.rate", _amount("1k"), "", f"bytes a second of all downloads together; {amounts.FORM}"),
-    Key("download.window", HOURS, "", "hours of the day, local time, in which images are downloaded; across midnight if need be; several with commas"),
+    Key(
+        "download.window",
+        HOURS,
+        "",
+        "hours of the day, local time, in which images are downloaded, across midnight too; several with a comma between",
+    ),
     Key("download.budget", _amount("1M"), "", f"bytes of images downloaded in a day, local time, repeated ones included; {amounts.FORM}"),
     Key("download.stall_timeout", DURATION, "30s", "without a byte for this long, a connection is given up and the download resumed"),
     Key("apply.timeout", DURATION, "5m", "how long new versions may take to come up"),

@@ -139,7 +139,9 @@ def test_a_blob_that_begins_over_must_fit_into_what_is_left(ledger):
 
 
 def test_a_blob_that_begins_over_and_never_fits_is_refused_for_good(ledger):
-    with pytest.raises(BudgetTooSmall, match=r"cannot be resumed where it comes from; its 64 kB are more than a day's download.budget") as caught:
+    with pytest.raises(
+        BudgetTooSmall, match=r"cannot be resumed where it comes from; its 64 kB are more than a day's download.budget"
+    ) as caught:
         Budget(LIMIT, ledger).once_more("r.io/a:1: sha256:1", 64_001, MONDAY)
     assert not caught.value.temporary
 

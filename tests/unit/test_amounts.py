@@ -48,7 +48,9 @@ def test_a_window_is_open_or_opens_at(window, at, opens):
     assert (None if found.open(minutes(at)) else hours.clock(found.opens(minutes(at)))) == opens
 
 
-@pytest.mark.parametrize("text", ["", "22-5", "22:00", "22:00-22:00", "00:00-24:00", "24:00-05:00", "25:00-05:00", "22:60-05:00", "22:00-05:00,"])
+@pytest.mark.parametrize(
+    "text", ["", "22-5", "22:00", "22:00-22:00", "00:00-24:00", "24:00-05:00", "25:00-05:00", "22:60-05:00", "22:00-05:00,"]
+)
 def test_what_is_no_window(text):
     assert hours.parse(text) is None
 

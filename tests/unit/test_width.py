@@ -1,5 +1,7 @@
 """How many transfers at a time, on links that are formulas."""
 
+import itertools
+
 import pytest
 
 from kelvin_provision.ops.width import Width
@@ -38,7 +40,7 @@ def test_a_thin_link_that_is_full_stays_at_one():
 def test_the_tries_become_rare():
     found = widths(lambda width, now: 300_000, 3600)
     raised = [second for second, width in found if width == 2]
-    pauses = [later - sooner for sooner, later in zip(raised, raised[1:], strict=False)]
+    pauses = [later - sooner for sooner, later in itertools.pairwise(raised)]
     assert pauses[:7] == pytest.approx([35, 65, 125, 245, 485, 605, 605], abs=5)
 
 
