@@ -57,7 +57,7 @@ def _proxy(variable: str, value: str) -> Proxy:
         host, port = place.hostname, place.port or _PORTS.get(place.scheme)
     except ValueError:
         host = port = None
-    if host is None or port is None:
+    if host is None or port is None or place.scheme not in _PORTS:
         raise SettingsInvalid(f"{variable} is no proxy that can be used", hint=f"{variable}=http://HOST:PORT")
     shown = f"[{host}]" if ":" in host else host
     headers = {}
