@@ -30,6 +30,7 @@ from tests.servers.threaded import Server, serving
 pytestmark = pytest.mark.registry
 AMD64 = Platform("linux", "amd64")
 SOON = Backoff(first=0.001, cap=0.01, deadline=0.2)
+LIMITS = DownloadSettings(stall_timeout=5.0)
 OFFICE = "registry.office.test"
 LOGIN = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 
@@ -46,7 +47,7 @@ def client(tmp_path):
     """Makes registries of settings, and closes them."""
     made = []
 
-    def make(limits=DownloadSettings(stall_timeout=5.0), **registries):
+    def make(limits=LIMITS, **registries):
         chosen = {host: RegistrySettings(**value) for host, value in registries.items()}
         made.append(Registry(Settings(tmp_path, registries=chosen, download=limits)))
         return made[-1]
