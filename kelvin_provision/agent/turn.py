@@ -145,7 +145,7 @@ def _stage(node: Node, revision: Revision, stop: Callable[[], bool]) -> None:
             revision,
             ledger=node.ledger,
             store=node.store,
-            source=cast("Source", _Leaving(node.source, stop)),  # the verbs that staging needs
+            source=cast("Source", _Leaving(node.source, stop)),  # the two verbs that staging needs
             runtime=node.runtime,
             parallel=node.settings.download.parallel,
             link=node.link,
@@ -180,9 +180,6 @@ class _Leaving:
 
     def blob(self, reference: Reference, blob: Descriptor, offset: int) -> AbstractContextManager[Stream]:
         return self._source.blob(reference, blob, offset)
-
-    def distrust(self, reference: Reference, blob: Descriptor, place: str) -> bool:
-        return self._source.distrust(reference, blob, place)
 
 
 def groups(workloads: Sequence[Workload]) -> list[tuple[Workload, ...]]:

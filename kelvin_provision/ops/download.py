@@ -114,31 +114,20 @@ class Transfer:
     lanes: Lanes
 
     def bring(self, reference: Reference, blob: Descriptor) -> None:
-        """One blob, whatever it takes. A wrong one is fetched anew, from elsewhere if there is another place; then it is the source."""
-        again = True
-        while True:
-            places: set[str] = set()
-            try:
-                self._complete(reference, blob, places)
-            except DigestMismatch:
-                # What came from several places, or began in an earlier run, is nobody's fault that we know.
-                elsewhere = len(places) == 1 and self.source.distrust(reference, blob, places.pop())
-                if not (elsewhere or again):
-                    raise
-                again = False
-            else:
-                return
+        """One blob, whatever it takes. A wrong one is fetched once more from its first byte; then it is the source that is wrong."""
+        try:
+            self._complete(reference, blob)
+        except DigestMismatch:
+            self._complete(reference, blob)
 
-    def _complete(self, reference: Reference, blob: Descriptor, places: set[str]) -> None:
+    def _complete(self, reference: Reference, blob: Descriptor) -> None:
         # One open partial over all tries: opening it hashes again what is there, which a link that breaks every minute cannot afford.
         with self.store.partial(blob) as partial:
-            if partial.offset:
-                places.add("")
             delays = self.backoff.delays()
             while partial.offset < blob.size:
                 before = partial.offset
                 try:
-                    self._read(reference, blob, partial, places)
+                    self._read(reference, blob, partial)
                 except ProvisionError as error:
                     if not error.temporary or isinstance(error, NoSpace | DownloadWaits):
                         raise
@@ -152,15 +141,13 @@ class Transfer:
                     _wait(max(delay, asked), self.halted)
             partial.commit()
 
-    def _read(self, reference: Reference, blob: Descriptor, partial: Partial, places: set[str]) -> None:
+    def _read(self, reference: Reference, blob: Descriptor, partial: Partial) -> None:
         """From one place, until its stream ends or the lane is wanted back."""
         self.link.allowance.check()
         with self.source.blob(reference, blob, partial.offset) as stream:
             if stream.start != partial.offset:
                 self.link.allowance.once_more(f"{reference}: {blob.digest}", blob.size)
                 partial.restart()
-                places.clear()
-            places.add(stream.place)
             ended = self._drain(reference, blob, partial, stream)
         if not ended:
             self.lanes.leave()

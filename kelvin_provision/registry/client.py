@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TypeVar
@@ -30,7 +30,6 @@ class Place:
         self.transport = transport
         self.repository = repository
         self.scope = f"repository:{repository}:pull"
-        self.name = f"{transport.host}/{repository}"
 
     def document(self, target: str, wanted: Descriptor | None = None) -> tuple[bytes, str]:
         """A manifest or index by tag or digest, and the media type that the registry says. A digest is verified."""
@@ -38,7 +37,7 @@ class Place:
         with self.transport.get(path, self.scope, {"Accept": ", ".join(manifests.ACCEPT)}) as answer:
             data = answer.read(manifests.LIMIT)
             kind, said = answer.headers.get("Content-Type", ""), answer.headers.get("Docker-Content-Digest", "")
-        what = self.name
+        what = f"{self.transport.host}/{self.repository}"
         if digest := target if is_digest(target) else said if is_digest(said) else "":
             _verify(data, digest, what, wanted.size if wanted else None)
         return data, kind
@@ -47,7 +46,7 @@ class Place:
         """A small blob, verified."""
         with self.transport.get(f"/v2/{self.repository}/blobs/{blob.digest}", self.scope) as answer:
             data = answer.read(manifests.LIMIT)
-        _verify(data, blob.digest, self.name, blob.size)
+        _verify(data, blob.digest, f"{self.transport.host}/{self.repository}", blob.size)
         return data
 
     @contextmanager
@@ -61,15 +60,15 @@ class Place:
                 with self.transport.get(path, self.scope, accept | closed) as answer:
                     start = _start_of(answer, blob.size)
                     if answer.status != 206:
-                        _expect_whole(answer, blob, self.name)
+                        _expect_whole(answer, blob, f"{self.transport.host}/{self.repository}")
                     if start in {0, offset}:
-                        yield Stream(start, answer.chunks(), self.name)
+                        yield Stream(start, answer.chunks())
                         return
             except RangeRefused:
                 pass
         with self.transport.get(path, self.scope, accept) as answer:
-            _expect_whole(answer, blob, self.name)
-            yield Stream(0, answer.chunks(), self.name)
+            _expect_whole(answer, blob, f"{self.transport.host}/{self.repository}")
+            yield Stream(0, answer.chunks())
 
 
 class Registry:
@@ -78,7 +77,6 @@ class Registry:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._transports: dict[str, Transport] = {}
-        self._distrusted: dict[str, set[str]] = {}
         self._lock = threading.Lock()
 
     def close(self) -> None:
@@ -94,19 +92,8 @@ class Registry:
     @contextmanager
     def blob(self, reference: Reference, blob: Descriptor, offset: int) -> Iterator[Stream]:
         """See `Source.blob`."""
-        without: Collection[str] = self._distrusted.get(blob.digest, ())
-        with self._from_first(reference, lambda place: _Entered(place, blob, offset), without) as stream:
+        with self._from_first(reference, lambda place: _Entered(place, blob, offset)) as stream:
             yield stream
-
-    def distrust(self, reference: Reference, blob: Descriptor, place: str) -> bool:
-        """See `Source.distrust`. When every place was wrong, all are believed again: one may have been put right meanwhile."""
-        names = {one.name for one in self._places(reference)}
-        with self._lock:
-            wrong = (self._distrusted.pop(blob.digest, set()) | {place}) & names
-            elsewhere = bool(wrong and names - wrong)
-            if elsewhere:
-                self._distrusted[blob.digest] = wrong
-            return elsewhere
 
     def _places(self, reference: Reference) -> list[Place]:
         """Mirrors in their order, then the registry itself. A mirror may be a host, or a host and a path before the repository."""
@@ -123,9 +110,9 @@ class Registry:
                 self._transports[host] = Transport(host, self._settings)
             return self._transports[host]
 
-    def _from_first(self, reference: Reference, ask: Callable[[Place], T], without: Collection[str] = ()) -> T:
+    def _from_first(self, reference: Reference, ask: Callable[[Place], T]) -> T:
         """What the first place gives that has it. A mirror's trouble, of whatever kind, is only evidence when the registry fails too."""
-        *mirrors, own = (place for place in self._places(reference) if place.name not in without)
+        *mirrors, own = self._places(reference)
         troubles: list[str] = []
         for place in mirrors:
             try:

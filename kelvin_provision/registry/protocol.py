@@ -21,14 +21,10 @@ class Resolved:
 
 @dataclass(frozen=True)
 class Stream:
-    """The bytes of a blob from `start` on. `start` is what was asked for, or 0 when the source begins it over.
-
-    `place` names where they come from, for `Source.distrust`.
-    """
+    """The bytes of a blob from `start` on. `start` is what was asked for, or 0 when the source begins it over."""
 
     start: int
     chunks: Iterator[bytes]
-    place: str = ""
 
 
 class Source(Protocol):
@@ -43,10 +39,6 @@ class Source(Protocol):
 
     def blob(self, reference: Reference, blob: Descriptor, offset: int) -> AbstractContextManager[Stream]:
         """Open a blob at a byte; unverified. Errors while reading are the same, and raised from the iterator."""
-        ...
-
-    def distrust(self, reference: Reference, blob: Descriptor, place: str) -> bool:
-        """What that place gave for the blob was wrong: it is not asked for it again while there is another. Whether there is."""
         ...
 
     def close(self) -> None:

@@ -51,9 +51,10 @@ def test_agent_status_says_it_in_one_sentence(box):
 
 def test_deploy_with_wait_says_what_it_waits_for_and_that_other_causes_are_tried_again(box):
     heard = []
-    with Ledger(box / "ledger.db") as ledger, pytest.raises(NotReady):
+    with Ledger(box / "ledger.db") as ledger:
         revisions = [ledger.workload(name).staged for name in ("pump", "fan")]
-        follow(revisions, ledger=ledger, store=Store(box), progress=heard.append, timeout=0)
+        with pytest.raises(NotReady):
+            follow(revisions, ledger=ledger, store=Store(box), progress=heard.append, timeout=0)
     assert Note(f"pump: {CAUSE}") in heard
     assert Note("fan: r.io: no route to host; the agent tries again") in heard
 

@@ -41,9 +41,6 @@ class FakeSource:
         start = 0 if self.ignores_ranges else offset
         yield Stream(start, self._chunks(blob.digest, data, start))
 
-    def distrust(self, reference, blob, place):
-        return False
-
     def close(self):
         pass
 

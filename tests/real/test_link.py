@@ -1,16 +1,14 @@
-"""The link to registries on real parts: a cap for the rate, a mirror that is wrong, a proxy of the office."""
+"""The link to registries on real parts: a cap for the rate, a proxy of the office."""
 
 import base64
 import hashlib
-import http.client
 import shutil
 import subprocess
 import time
-from http.server import BaseHTTPRequestHandler
 
 import pytest
 
-from kelvin_provision.errors import DigestMismatch, RegistryUnreachable, SettingsInvalid
+from kelvin_provision.errors import RegistryUnreachable, SettingsInvalid
 from kelvin_provision.events import silent
 from kelvin_provision.ops import download
 from kelvin_provision.ops.link import Link
@@ -25,7 +23,6 @@ from tests.real.refusals import PASSWORD, USER, refused
 from tests.servers.forwarding import forwarding
 from tests.servers.process import free_port
 from tests.servers.proxy import Faults, Proxy
-from tests.servers.threaded import Server, serving
 
 pytestmark = pytest.mark.registry
 AMD64 = Platform("linux", "amd64")
@@ -80,72 +77,6 @@ def test_a_capped_transfer_takes_its_time_and_is_no_stall(registry, image, clien
     # A busy machine is slower; faster than the rate and its quarter of a second of burst it can't be.
     assert took >= (size - 0.25 * rate) / rate * 0.95
     assert proxy.sent == size + lock.config.size  # not a byte twice: nothing counted as a stall
-
-
-# --- mirrors ------------------------------------------------------------------------------------------
-
-
-class Wrong:
-    """A mirror of `upstream` that alters the layers, and remembers which it was asked for."""
-
-    def __init__(self, upstream, layers):
-        self.layers, self.asked = layers, []
-        mirror = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *words):
-                pass
-
-            def do_GET(self):
-                connection = http.client.HTTPConnection(upstream, timeout=30)
-                connection.request("GET", self.path, headers={"Accept": self.headers.get("Accept", "*/*")})
-                answer = connection.getresponse()
-                data, digest = answer.read(), self.path.rpartition("/")[2]
-                connection.close()
-                if digest in mirror.layers:
-                    mirror.asked.append(digest)
-                    data = bytes(len(data))
-                self.send_response(answer.status)
-                self.send_header("Content-Type", answer.getheader("Content-Type", ""))
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-        self.server = Server(Handler)
-        self.host = self.server.host
-
-
-def test_a_wrong_blob_of_a_mirror_is_had_from_the_registry_and_the_mirror_not_asked_for_it_again(registry, image, client, tmp_path):
-    layers = {digest for digest, data in image.blobs.items() if len(data) > 100_000}
-    mirror = Wrong(registry, layers)
-    with serving(mirror.server):
-        source = client(**{registry: {"mirrors": (mirror.host,)}})
-        bring(source, Store(tmp_path / "first"), f"{registry}/links:1")
-        assert sorted(mirror.asked) == sorted(layers)
-        bring(source, Store(tmp_path / "second"), f"{registry}/links:1")
-        assert sorted(mirror.asked) == sorted(layers)
-
-
-def test_a_blob_that_is_wrong_everywhere_is_refused_after_each_place_was_asked_once(registry, image, client, tmp_path):
-    layers = {digest for digest, data in image.blobs.items() if len(data) > 250_000}
-    mirror, own = Wrong(registry, layers), Wrong(registry, layers)
-    with serving(mirror.server), serving(own.server):
-        source = client(**{own.host: {"mirrors": (mirror.host,)}})
-        with refused(DigestMismatch, "put aside as"):
-            bring(source, Store(tmp_path), f"{own.host}/links:1")
-    assert (mirror.asked, own.asked) == ([*layers], [*layers])
-
-
-def test_with_the_registry_gone_a_wrong_mirror_is_not_believed_and_the_error_is_temporary(registry, image, client, tmp_path):
-    name = f"127.0.0.1:{free_port()}"
-    mirror = Wrong(registry, {digest for digest, data in image.blobs.items() if len(data) > 250_000})
-    with serving(mirror.server):
-        source = client(**{name: {"mirrors": (mirror.host,)}})
-        with refused(RegistryUnreachable, "connection refused"):
-            bring(source, Store(tmp_path), f"{name}/links:1")
-    assert len(mirror.asked) == 1
 
 
 # --- proxies ------------------------------------------------------------------------------------------

@@ -1,13 +1,17 @@
 """A download that keeps to its link: hours, the day's budget, the rate, and lanes that come and go. On a source in memory."""
 
 import threading
+import time
+from datetime import UTC, datetime
 
 import pytest
 
+from kelvin_provision.agent import turn
 from kelvin_provision.errors import BudgetTooSmall, DownloadWaits, RegistryBusy, RegistryUnreachable, TransferStopped
 from kelvin_provision.events import silent
 from kelvin_provision.ledger import traffic
 from kelvin_provision.ledger.ledger import Ledger
+from kelvin_provision.node import opened
 from kelvin_provision.ops import download, stage, views
 from kelvin_provision.ops.allowance import Allowance, Moment
 from kelvin_provision.ops.budget import Budget
@@ -18,9 +22,11 @@ from kelvin_provision.ops.width import Width
 from kelvin_provision.refs import Platform, Reference
 from kelvin_provision.retry import Backoff
 from kelvin_provision.settings import hours
+from kelvin_provision.settings.model import DownloadSettings, Settings
 from kelvin_provision.spec.words import Download, Method
 from kelvin_provision.spec.workload import Spec
 from kelvin_provision.store import Store
+from tests.fakes.cluster import FakeCluster
 from tests.fakes.runtime import FakeRuntime
 from tests.fakes.source import FakeSource
 from tests.images import random_image
@@ -275,17 +281,49 @@ def test_waiting_for_the_window_is_downloading_with_its_cause_and_writes_once(so
     wall = Wall(NOON)
     world = {"ledger": ledger, "store": store, "source": source, "runtime": FakeRuntime(AMD64), "parallel": None, "progress": silent}
 
-    def turn():
+    def staging():
         return stage.run(ledger.workload("a").staged, **world, stop=lambda: False, link=Link(allowance=Allowance(NIGHT, wall=wall)))
 
-    assert turn() is False
+    assert staging() is False
     found = views.listed(ledger.workload("a"))
     assert (found["download_status"], found["download_error"]) == ("downloading", "waits for the download window, opens at 22:00")
     assert found["staged"]["status"]["state"] == "downloading"
     before = ledger.version()
-    assert turn() is False
+    assert staging() is False
     assert ledger.version() == before
     wall.minute = LATE
-    assert turn() is True
+    assert staging() is True
     revision = ledger.workload("a").staged
     assert (revision.download, revision.error) == (Download.READY, None)
+
+
+@pytest.fixture
+def noon(monkeypatch):
+    """In the zone where it is noon, no test runs over midnight."""
+    monkeypatch.setenv("TZ", f"NOON{datetime.now(UTC).hour - 12:+d}")
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_the_agent_keeps_a_budget_over_its_lives(tmp_path, noon):
+    image = random_image([3_000_000], level=0)
+
+    def turn_of_a_new_life():
+        limits = DownloadSettings(budget=2_000_000)
+        with opened(Settings(tmp_path, download=limits)) as node:
+            source = FakeSource()
+            source.images["r.io/a:1"], source.chunk = image, 100_000
+            node.__dict__.update(source=source, runtime=FakeRuntime(AMD64), cluster=FakeCluster())
+            if not node.ledger.names():
+                spec = Spec(name="a", title="a", app_name="a", app_version="1", cluster_name="c", method=Method.STAGED, image="r.io/a:1")
+                node.ledger.accept([spec], "batch")
+            assert turn.take(node, lambda: False) is False
+            return node.ledger.workload("a").staged.error, sum(end - start for _, start, end in source.served), node.store
+
+    cause, _, store = turn_of_a_new_life()
+    assert cause == "waits for midnight: the 2 MB of download.budget are used up for today"
+    partial = sum(path.stat().st_size for path in store.partials.iterdir())
+    assert 2_000_000 <= partial <= 2_100_000
+    assert turn_of_a_new_life()[:2] == (cause, 0)
+    assert sum(path.stat().st_size for path in store.partials.iterdir()) == partial
