@@ -5,6 +5,7 @@ import time
 from datetime import UTC, datetime
 
 import pytest
+from urllib3 import exceptions as http
 
 from kelvin_provision.agent import turn
 from kelvin_provision.errors import BudgetTooSmall, DownloadWaits, RegistryBusy, RegistryUnreachable, TransferStopped
@@ -20,6 +21,7 @@ from kelvin_provision.ops.link import Link
 from kelvin_provision.ops.pace import Pace
 from kelvin_provision.ops.width import Width
 from kelvin_provision.refs import Platform, Reference
+from kelvin_provision.registry.wire import Line
 from kelvin_provision.retry import Backoff
 from kelvin_provision.settings import hours
 from kelvin_provision.settings.model import DownloadSettings, Settings
@@ -269,6 +271,22 @@ def test_what_fewer_connections_may_heal_is_told_to_the_width(source, store, tro
     with pytest.raises(type(trouble)):
         fetch(source, store, locks, Link(width=width))
     assert (width.stalls > 0) is counts
+
+
+@pytest.mark.parametrize(
+    ("broken", "stalled"),
+    [
+        (http.ReadTimeoutError(None, "", ""), True),
+        (http.ConnectTimeoutError(), True),
+        (TimeoutError(), True),
+        (http.ProtocolError("reset"), False),
+        (ConnectionResetError(), False),
+    ],
+)
+def test_only_what_was_waited_for_in_vain_is_a_stall(broken, stalled):
+    with pytest.raises(RegistryUnreachable) as caught, Line("r.io", 30.0).speaking("r.io/a"):
+        raise broken
+    assert caught.value.stalled is stalled
 
 
 # --- what people see ---------------------------------------------------------------------------------
