@@ -181,21 +181,24 @@ class Narrowing(Width):
 
 
 class Watched(FakeSource):
-    """It remembers at which byte each stream was asked for."""
+    """It remembers at which byte each stream was asked for; the first four are let begin together."""
 
     def __init__(self):
         super().__init__()
-        self.asked = {}
+        self.asked, self.together = {}, threading.Barrier(4)
 
     def blob(self, reference, blob, offset):
+        first = sum(map(len, self.asked.values())) < 4
         self.asked.setdefault(blob.digest, []).append(offset)
+        if first:
+            self.together.wait(60)
         return super().blob(reference, blob, offset)
 
 
 def test_a_lane_that_is_wanted_back_costs_no_byte(store):
     source = Watched()
     locks = staged(source, store, *[100_000] * 5)
-    fetch(source, store, locks, Link(width=Narrowing(100_000)))
+    fetch(source, store, locks, Link(width=Narrowing(10_000)))
     assert complete(store, locks)
     asked = source.asked.values()
     assert all(starts == sorted(set(starts)) and starts[0] == 0 for starts in asked)  # none was asked for a byte that it had
