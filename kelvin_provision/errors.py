@@ -258,6 +258,8 @@ class RegistryUnreachable(ProvisionError):
     """The registry does not answer, or breaks off."""
 
     code, exit_code, temporary = "registry-unreachable", os.EX_UNAVAILABLE, True
+    stalled = False
+    """Whether it was waited for in vain, so that fewer connections may help."""
     hint_default = "check the network; the download goes on from the byte where it stopped"
 
 
@@ -265,6 +267,7 @@ class RegistryBusy(ProvisionError):
     """The registry answers that it cannot serve now (429 or 5xx)."""
 
     code, exit_code, temporary = "registry-busy", os.EX_UNAVAILABLE, True
+    stalled = True
     retry_after = 0.0
     """Seconds that the registry asks us to wait, or 0."""
     hint_default = "nothing to do: the agent tries again"
@@ -281,6 +284,20 @@ class TransferStopped(ProvisionError):
     """A download was stopped because it is no longer wanted or the agent ends; the partial is kept."""
 
     code, exit_code = "transfer-stopped", os.EX_TEMPFAIL
+
+
+class DownloadWaits(ProvisionError):
+    """Nothing is downloaded now, as download.window or download.budget has it; the agent goes on by itself."""
+
+    code, exit_code, temporary = "download-waits", os.EX_TEMPFAIL, True
+    hint_default = "nothing to do; the limits are in: kelvin-provision config show"
+
+
+class BudgetTooSmall(ProvisionError):
+    """A download cannot be resumed, and from its first byte it does not fit into one day's download.budget."""
+
+    code, exit_code = "budget-too-small", os.EX_CONFIG
+    hint_default = "raise download.budget, or add a mirror that serves ranges, then deploy again"
 
 
 # --- runtimes and clusters ------------------------------------------------------------------------

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kelvin_provision.ledger.model import Workload
     from kelvin_provision.ops.apply import Prepared
     from kelvin_provision.ops.life import Tools
+    from kelvin_provision.ops.link import Link
     from kelvin_provision.ops.transaction import Terms
     from kelvin_provision.registry.protocol import Source
     from kelvin_provision.runtimes.protocol import Runtime
@@ -65,6 +66,18 @@ class Node:
         from kelvin_provision.registry.client import Registry
 
         return Registry(self.settings)
+
+    @cached_property
+    def link(self) -> Link:
+        """How the link to the registries may be used."""
+        from kelvin_provision.ops.allowance import Allowance
+        from kelvin_provision.ops.budget import Budget
+        from kelvin_provision.ops.link import Link
+        from kelvin_provision.ops.pace import Pace
+
+        chosen = self.settings.download
+        budget = Budget(chosen.budget, self.ledger) if chosen.budget else None
+        return Link(Pace(chosen.rate), Allowance(chosen.window, budget))
 
     @cached_property
     def cluster_type(self) -> str:

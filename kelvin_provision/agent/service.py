@@ -34,6 +34,7 @@ SERVICE_OUTDATED = (
     " (kelvin-provision agent install, when they come from this session's environment)"
 )
 _PASSED_ON = ("KUBECONFIG", "DOCKER_HOST")
+_PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY")
 _PREFIX = "KELVIN_PROVISION_"
 
 
@@ -177,6 +178,8 @@ def passed_on(environ: Mapping[str, str]) -> dict[str, str]:
     """What this session's environment says of the box: the service sees no environment but what stands in its unit."""
     found = process.environment(environ)
     kept = {name: value for name, value in found.items() if name.startswith(_PREFIX) or name in _PASSED_ON}
+    # Not one with a login in it: everybody may read a unit.
+    kept |= {name: value for name, value in found.items() if name.upper() in _PROXIES and "@" not in value}
     kept.pop(FOLDER_VARIABLE, None)
     if len(program()) > 1 and "PYTHONPATH" in found:
         kept["PYTHONPATH"] = found["PYTHONPATH"]

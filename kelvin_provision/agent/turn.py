@@ -148,6 +148,7 @@ def _stage(node: Node, revision: Revision, stop: Callable[[], bool]) -> None:
             source=cast("Source", _Leaving(node.source, stop)),  # the two verbs that staging needs
             runtime=node.runtime,
             parallel=node.settings.download.parallel,
+            link=node.link,
             progress=node.progress,
             stop=stop,
         )

@@ -52,7 +52,8 @@ STATES: dict[State | Download, Explanation] = {
     State.DOWNLOADING: Explanation(
         "The images of the staged version are on their way. What runs is not touched.",
         "The registry said what the images are made of.",
-        "Wait. A broken link is no loss: the download goes on from the byte where it stopped.",
+        "Wait. A broken link is no loss: the download goes on from the byte where it stopped. With a warning that it waits for the download"
+        " window or for midnight, it goes on then.",
     ),
     State.READY: Explanation(
         "Everything that the staged version needs is on this box and was verified. No network is needed any more.",

@@ -10,7 +10,7 @@ from kelvin_provision.errors import ApplyFailed, NotReady, StagingFailed
 from kelvin_provision.events import Advanced, Finished, Note, Progress, Started
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision
-from kelvin_provision.spec.words import Download, State
+from kelvin_provision.spec.words import Download, State, waits
 from kelvin_provision.status import derive, of_staged
 from kelvin_provision.store import Store
 
@@ -73,7 +73,8 @@ def _look(first: Revision, seen: _Seen, ledger: Ledger, store: Store, progress: 
         kind = ApplyFailed if revision.download is Download.READY or not revision.spec.method.staged else StagingFailed
         raise kind(f"{revision.workload}: {revision.error}", hint=f"kelvin-provision workloads show -n {revision.workload}")
     if revision.error and revision.error != seen.error:
-        progress(Note(f"{revision.workload}: {revision.error}; the agent tries again"))
+        more = "" if waits(revision.error) else "; the agent tries again"
+        progress(Note(f"{revision.workload}: {revision.error}{more}"))
     seen.error = revision.error
     if revision.download is Download.READY and not revision.spec.method.instantly_apply:
         return "ready"

@@ -1,4 +1,4 @@
-"""Download: every blob that is wanted once, fetched once, four at a time, from the byte where it stopped."""
+"""Download: every blob that is wanted once, fetched once, as many at a time as the link bears, from the byte where it stopped."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from kelvin_provision.errors import DigestMismatch, NoSpace, ProvisionError, RegistryUnreachable, TransferStopped
+from kelvin_provision.errors import DigestMismatch, DownloadWaits, NoSpace, ProvisionError, RegistryUnreachable, TransferStopped
 from kelvin_provision.events import Advanced, Finished, Progress, Started
+from kelvin_provision.ops.lanes import Lanes
+from kelvin_provision.ops.link import MOST, Link
 from kelvin_provision.ops.threads import Asked, run
 from kelvin_provision.refs import Descriptor, Platform, Reference
-from kelvin_provision.registry.protocol import Source
+from kelvin_provision.registry.protocol import Source, Stream
 from kelvin_provision.retry import Backoff
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.store import Store
@@ -53,16 +55,19 @@ def fetch(
     store: Store,
     locks: Sequence[ImageLock],
     *,
-    parallel: int,
+    parallel: int | None,
     progress: Progress,
     stop: Callable[[], bool],
     backoff: Backoff,
+    link: Link | None = None,
 ) -> Fetched:
-    """Bring every blob of these images into the store.
+    """Bring every blob of these images into the store, `parallel` at a time or as many as the link bears.
 
     Temporary errors are tried again while `backoff` lasts, which begins anew with every byte gained. The first error that stays ends
-    the other transfers; partials are kept. Raises it, or TransferStopped when `stop` says so.
+    the other transfers; partials are kept. Raises it, DownloadWaits when the link may not be used now, or TransferStopped when `stop`
+    says so.
     """
+    link = link or Link()
     with store.holding(locks):
         wanted = {blob.digest: (lock.reference, blob) for lock in locks for blob in lock.blobs() if not store.has(blob)}
         tally = Tally(locks, {digest: store.present(blob) for digest, (_, blob) in wanted.items()}, progress)
@@ -71,21 +76,26 @@ def fetch(
             work.put(item)
         errors: list[BaseException] = []
         asked = Asked(stop)
-        worker = Transfer(source, store, tally, lambda: bool(errors) or asked(), backoff)
+        lanes = Lanes(parallel or link.width)
+        worker = Transfer(source, store, tally, lambda: bool(errors) or asked(), backoff, link, lanes)
 
         def transfer() -> None:
-            with suppress(queue.Empty):
-                while not errors:
-                    reference, blob = work.get_nowait()
-                    try:
-                        worker.bring(reference, blob)
-                    except BaseException as error:  # noqa: BLE001  (carried to the caller's thread)
-                        errors.append(error)
+            try:
+                with suppress(queue.Empty):
+                    while not errors:
+                        lanes.enter(worker.halted)
+                        worker.bring(*work.get_nowait())
+                        lanes.leave()
+            except BaseException as error:  # noqa: BLE001  (carried to the caller's thread)
+                errors.append(error)
+            finally:
+                lanes.leave()
 
-        threads = [
-            threading.Thread(target=transfer, name=f"transfer-{number}", daemon=True) for number in range(min(parallel, len(wanted)))
-        ]
-        run(threads, errors, asked)
+        most = min(parallel or MOST, len(wanted))
+        try:
+            run([threading.Thread(target=transfer, name=f"transfer-{number}", daemon=True) for number in range(most)], errors, asked)
+        finally:
+            link.allowance.settle()
         if errors:
             raise errors[0]
         return tally.end()
@@ -100,6 +110,8 @@ class Transfer:
     tally: Tally
     halted: Callable[[], bool]
     backoff: Backoff
+    link: Link
+    lanes: Lanes
 
     def bring(self, reference: Reference, blob: Descriptor) -> None:
         """One blob, whatever it takes. A wrong one is fetched once more from its first byte; then it is the source that is wrong."""
@@ -117,8 +129,10 @@ class Transfer:
                 try:
                     self._read(reference, blob, partial)
                 except ProvisionError as error:
-                    if not error.temporary or isinstance(error, NoSpace):
+                    if not error.temporary or isinstance(error, NoSpace | DownloadWaits):
                         raise
+                    if getattr(error, "stalled", False):
+                        self.lanes.stalled()
                     delays = self.backoff.delays() if partial.offset > before else delays
                     delay, asked = next(delays, None), getattr(error, "retry_after", 0.0)
                     # A registry that wants a long pause gets it from the source; what else is to be downloaded need not wait for it.
@@ -128,24 +142,42 @@ class Transfer:
             partial.commit()
 
     def _read(self, reference: Reference, blob: Descriptor, partial: Partial) -> None:
+        """From one place, until its stream ends or the lane is wanted back."""
+        self.link.allowance.check()
         with self.source.blob(reference, blob, partial.offset) as stream:
             if stream.start != partial.offset:
+                self.link.allowance.once_more(f"{reference}: {blob.digest}", blob.size)
                 partial.restart()
-            for chunk in stream.chunks:
-                if self.halted():
-                    raise TransferStopped(f"{reference}: stopped; what was downloaded is kept")
-                partial.write(chunk)
-                self.tally.reached(blob, partial.offset)
-        if partial.offset < blob.size:
+            ended = self._drain(reference, blob, partial, stream)
+        if not ended:
+            self.lanes.leave()
+            self.lanes.enter(self.halted, begun=True)
+        elif partial.offset < blob.size:
             # Whoever sends on may give a blob in pieces of its own: as long as there is one more byte each time, it comes.
             raise RegistryUnreachable(f"{reference}: {blob.digest} ended after {partial.offset} of {blob.size} bytes")
+
+    def _drain(self, reference: Reference, blob: Descriptor, partial: Partial, stream: Stream) -> bool:
+        """False when the lane is wanted back before the end."""
+        for chunk in stream.chunks:
+            self.link.allowance.came(len(chunk))
+            if self.halted():
+                raise TransferStopped(f"{reference}: stopped; what was downloaded is kept")
+            partial.write(chunk)
+            self.tally.reached(blob, partial.offset)
+            may_stay = self.lanes.came(len(chunk))
+            _wait(self.link.pace.took(len(chunk)), self.halted)
+            if partial.offset < blob.size:
+                self.link.allowance.check()
+                if not may_stay:
+                    return False
+        return True
 
 
 def _wait(seconds: float, halted: Callable[[], bool]) -> None:
     deadline = time.monotonic() + seconds
     while (left := deadline - time.monotonic()) > 0:
         if halted():
-            raise TransferStopped("stopped while waiting for a registry; what was downloaded is kept")
+            raise TransferStopped("stopped while waiting; what was downloaded is kept")
         time.sleep(min(PAUSE, left))
 
 

@@ -13,6 +13,7 @@ from kelvin_provision.events import Advanced, Event, Finished, Progress, Started
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision
 from kelvin_provision.ops import download
+from kelvin_provision.ops.link import Link
 from kelvin_provision.refs import Reference
 from kelvin_provision.registry.protocol import Source
 from kelvin_provision.retry import Backoff
@@ -33,9 +34,10 @@ def run(
     store: Store,
     source: Source,
     runtime: Runtime,
-    parallel: int,
+    parallel: int | None,
     progress: Progress,
     stop: Callable[[], bool],
+    link: Link | None = None,
 ) -> bool:
     """One turn at staging; True when it is ready.
 
@@ -48,7 +50,9 @@ def run(
             # The cause of the last try stays to be seen until there is news.
             ledger.set_download(revision, Download.DOWNLOADING, revision.error)
             heard = _gladly(progress, lambda: ledger.set_download(revision, Download.DOWNLOADING)) if revision.error else progress
-            fetch = partial(download.fetch, source, store, locks, parallel=parallel, progress=heard, stop=unwanted, backoff=PATIENCE)
+            fetch = partial(
+                download.fetch, source, store, locks, parallel=parallel, progress=heard, stop=unwanted, backoff=PATIENCE, link=link
+            )
             fetch()
             try:
                 _import_all(locks, store, runtime, progress)

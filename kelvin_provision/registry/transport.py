@@ -5,7 +5,6 @@ Credentials go to the registry's own origin; to a token service elsewhere only o
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import re
 import threading
@@ -14,28 +13,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import SplitResult, urlencode, urljoin, urlsplit
 
-import urllib3
-
 from kelvin_provision import __version__
 from kelvin_provision.errors import RegistryDenied, RegistryRefused
 from kelvin_provision.refs import DOCKER_HUB
 from kelvin_provision.registry import auth, challenge
-from kelvin_provision.registry.wire import CONNECT, Answer, Line, busy
+from kelvin_provision.registry.pools import Pools
+from kelvin_provision.registry.proxies import is_loopback
+from kelvin_provision.registry.wire import Answer, Line, busy, piece
 from kelvin_provision.settings.model import RegistrySettings, Settings
 
 REDIRECTS = 5
 TOKEN_LIMIT = 1 << 20
 _REDIRECT = frozenset({301, 302, 303, 307, 308})
 _TOKEN = re.compile(r"[\x21-\x7e]+")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host (with or without a port) is this machine: only there plain http needs no word in the settings."""
-    try:
-        name = urlsplit(f"//{host}").hostname or ""
-        return name == "localhost" or ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 class Transport:
@@ -48,13 +38,8 @@ class Transport:
         # On loopback plain http needs no word in the settings; a certificate to check says that it is not plain.
         self._may_go_plain = chosen.insecure or (is_loopback(host) and chosen.ca_file is None)
         self.origin = f"{'http' if self._may_go_plain else 'https'}://{'registry-1.docker.io' if host == DOCKER_HUB else host}"
-        self._line = Line(host, settings.download.stall_timeout, chosen.ca_file)
-        self._pool = urllib3.PoolManager(
-            maxsize=16,
-            retries=False,
-            timeout=urllib3.Timeout(connect=CONNECT, read=settings.download.stall_timeout),
-            ca_certs=str(chosen.ca_file) if chosen.ca_file else None,
-        )
+        self._line = Line(host, settings.download.stall_timeout, chosen.ca_file, piece(settings.download.rate))
+        self._pools = Pools(settings.download, chosen.ca_file)
         self._headers = {"User-Agent": f"kelvin-provision/{__version__}", "Accept-Encoding": "identity"}
         self._quiet_until = 0.0
         self._renewing = threading.Lock()
@@ -63,7 +48,7 @@ class Transport:
 
     def close(self) -> None:
         """Close what is kept open."""
-        self._pool.clear()
+        self._pools.close()
 
     @contextmanager
     def get(self, path: str, scope: str, headers: dict[str, str] | None = None) -> Iterator[Answer]:
@@ -125,9 +110,10 @@ class Transport:
         raise RegistryRefused(f"{what}: more than {REDIRECTS} redirects")
 
     def _ask(self, method: str, url: str, what: str, headers: dict[str, str], *, own: bool, body: bytes | None = None) -> Answer:
-        with self._line.speaking(what):
+        pool, proxy = self._pools.way(url)
+        with self._line.speaking(what, proxy):
             sent = self._headers | headers
-            raw = self._pool.request(method, url, body=body, headers=sent, preload_content=False, redirect=False)
+            raw = pool.request(method, url, body=body, headers=sent, preload_content=False, redirect=False)
         return Answer(raw, self._line, what, own=own)
 
     def _credentials(self, wanted: tuple[challenge.Challenge, ...], scope: str) -> str:

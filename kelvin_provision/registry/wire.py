@@ -5,6 +5,7 @@ The only module that knows urllib3's errors. Messages name hosts and paths, neve
 
 from __future__ import annotations
 
+import re
 import ssl
 import time
 from collections.abc import Iterator
@@ -21,6 +22,9 @@ from kelvin_provision.errors import ImageNotFound, RegistryBusy, RegistryDenied,
 CONNECT = 10.0
 PIECE = 1 << 18
 """Bytes of one read at the most. A read gives what is there: on a thin link nothing waits for a full piece, and nothing of it is lost."""
+SHARE = 40
+"""Pieces a second at least, when there is a cap for the rate: transfers pay for a piece after it came, and none should wait for long."""
+LEAST = 512
 CRUMBS = 1 << 16
 """Bytes of an unwanted body that are read so that the connection can be used again; above that a new one is cheaper."""
 LONGEST = 3600.0
@@ -29,31 +33,35 @@ _PAGES = ("text/html", "application/xhtml+xml")
 """What no registry serves as a document or a blob: a page for people, from whoever sits in between."""
 _HANDSHAKE = {"UNEXPECTED_EOF_WHILE_READING": "the connection broke off", "SSLEOFError": "the connection broke off"}
 """OpenSSL's words for a line that breaks before there is anything to read."""
+PROXY_HINT = "check HTTPS_PROXY, HTTP_PROXY and NO_PROXY where the agent runs"
 _CLOCK = frozenset({9, 10})
 """OpenSSL's verify codes: not yet valid, expired. A box without a battery for its clock sees them after every power cut."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """Whom we speak to: for the words of errors. `stall` in seconds."""
+    """Whom we speak to: for the words of errors. `stall` in seconds, `piece` in bytes of one read at the most."""
 
     host: str
     stall: float
     ca_file: Path | None = None
+    piece: int = PIECE
 
     @contextmanager
-    def speaking(self, what: str) -> Iterator[None]:
+    def speaking(self, what: str, proxy: str = "") -> Iterator[None]:
         """The one place that knows what a broken connection looks like. Only calls into urllib3 belong inside."""
         try:
             yield
+        except http.ProxyError as error:
+            raise RegistryUnreachable(f"{what}: the proxy {proxy} {_refusal(error)}", hint=PROXY_HINT) from error
         except http.SSLError as error:
             raise self._tls(error.args[0] if error.args else error) from error
         except http.NewConnectionError as error:  # counts as a timeout in urllib3, and is none
             raise RegistryUnreachable(f"{what}: {_cause(error)}") from error
         except http.ConnectTimeoutError as error:
-            raise RegistryUnreachable(f"{what}: no connection within {CONNECT:g} seconds") from error
+            raise _stalled(f"{what}: no connection within {CONNECT:g} seconds") from error
         except (http.TimeoutError, TimeoutError) as error:
-            raise RegistryUnreachable(f"{what}: no byte for {self.stall:g} seconds") from error
+            raise _stalled(f"{what}: no byte for {self.stall:g} seconds") from error
         except http.LocationValueError:
             # without its cause: that holds the whole URL, its query included
             raise RegistryRefused(f"{what}: sends on to an address that cannot be read") from None
@@ -76,6 +84,11 @@ class Line:
         return RegistryUnreachable(f"{self.host}: TLS: {words}", hint=hint)
 
 
+def piece(rate: int | None) -> int:
+    """Bytes to read at once, so that a cap of `rate` bytes a second can be kept."""
+    return min(max(rate // SHARE, LEAST), PIECE) if rate else PIECE
+
+
 class Answer:
     """One answer. Its body is read once, in pieces; `close` it whatever happens. `own`: it came from the registry's own origin."""
 
@@ -91,7 +104,7 @@ class Answer:
         """The body as it comes; raises RegistryUnreachable when it ends before its announced end."""
         while True:
             with self._line.speaking(self._what):
-                chunk = self._raw.read1(PIECE, decode_content=False)
+                chunk = self._raw.read1(self._line.piece, decode_content=False)
             if not chunk:
                 return
             yield chunk
@@ -155,6 +168,8 @@ class Answer:
 
     def refuse_service(self) -> None:
         """The same for what is not about an image: a token service."""
+        if self.status == 407:
+            raise RegistryUnreachable(f"{self._what}: the proxy on the way wants a login (407)", hint=PROXY_HINT)
         if self.busy:
             raise busy(f"{self._what}: answers {self.status}", self.retry_after)
         if self.status >= 300:
@@ -166,6 +181,12 @@ class Answer:
         if self.page:
             hint = "a login page or a proxy is in the way; the download goes on when it is gone"
             raise RegistryUnreachable(f"{self._what}: answers with a web page", hint=hint)
+
+
+def _stalled(message: str) -> RegistryUnreachable:
+    error = RegistryUnreachable(message)
+    error.stalled = True
+    return error
 
 
 def busy(message: str, retry_after: float) -> RegistryBusy:
@@ -183,6 +204,14 @@ def seconds(text: str) -> float:
         return min(max(parsedate_to_datetime(text).timestamp() - time.time(), 0.0), LONGEST)
     except (ValueError, OverflowError):
         return 0.0
+
+
+def _refusal(error: http.ProxyError) -> str:
+    """What a proxy did: the number of its answer, or why there was none. Its own words are a stranger's."""
+    said = re.search(r"Tunnel connection failed: ([0-9]{3})", str(error.original_error))
+    if said is None:
+        return f"does not answer: {_cause(error)}"
+    return "wants a login (407)" if said[1] == "407" else f"answers {said[1]}"
 
 
 def _cause(error: BaseException) -> str:

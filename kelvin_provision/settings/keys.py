@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kelvin_provision.settings import amounts, hours
+
 PREFIX = "KELVIN_PROVISION_"
 HOST = "<host>"
 
@@ -105,14 +107,34 @@ def _choice(*words: str) -> Type:
     return Type(right, read)
 
 
-def _whole(low: int, high: int | None = None, *, words: dict[str, int] | None = None) -> Type:
-    right = f"a whole number from {low}" + (f" to {high}" if high else "") + "".join(f", or {word}" for word in words or {})
+def _amount(low: str) -> Type:
+    least = amounts.parse(low) or 0
 
     def read(value: Any) -> int:
-        number = (words or {}).get(value, value) if isinstance(value, str) else value
-        if isinstance(number, bool) or not isinstance(number, int) or number < low or (high and number > high):
+        found = amounts.parse(str(value)) if isinstance(value, str | int) and not isinstance(value, bool) else None
+        if found is None or found < least:
+            raise Wrong(f"bytes, at least {low}: {amounts.FORM}")
+        return found
+
+    return Type("bytes", read)
+
+
+def _hours(value: Any) -> hours.Hours:
+    found = hours.parse(value) if isinstance(value, str) else None
+    if found is None:
+        raise Wrong(hours.FORM)
+    return found
+
+
+def _whole(low: int, high: int | None = None, *, words: dict[str, int | None] | None = None) -> Type:
+    right = f"a whole number from {low}" + (f" to {high}" if high else "") + "".join(f", or {word}" for word in words or {})
+
+    def read(value: Any) -> int | None:
+        if words and isinstance(value, str) and value in words:
+            return words[value]
+        if isinstance(value, bool) or not isinstance(value, int) or value < low or (high and value > high):
             raise Wrong(right)
-        return number
+        return value
 
     return Type(right.removeprefix("a "), read, _number_from)
 
@@ -124,6 +146,7 @@ REGISTRY = Type("host[:port][/path]", _registry)
 MIRRORS = Type("list of host[:port][/path]", _mirrors)
 NAMESPACE = Type("name", _namespace)
 DURATION = Type("duration", _duration)
+HOURS = Type("HH:MM-HH:MM, ...", _hours)
 
 
 @dataclass(frozen=True)
@@ -160,7 +183,20 @@ KEYS: tuple[Key, ...] = (
     Key("runtime.namespace", TEXT, "k8s.io", "containerd's namespace"),
     Key("workload_deploy.staged", BOOL, "false", "images are downloaded before anything is applied, when a request does not say"),
     Key("workload_deploy.instantly_apply", BOOL, "true", "applied without waiting for apply, when a request does not say"),
-    Key("download.parallel", _whole(1, 16, words={"auto": 4}), "auto", "blobs at a time; auto is 4"),
+    Key(
+        "download.parallel",
+        _whole(1, 16, words={"auto": None}),
+        "auto",
+        "blobs at a time; auto is 1 on a thin link and grows to 4 as long as that makes it faster",
+    ),
+    Key("download.rate", _amount("1k"), "", f"bytes a second of all downloads together; {amounts.FORM}"),
+    Key(
+        "download.window",
+        HOURS,
+        "",
+        "hours of the day, local time, in which images are downloaded, across midnight too; several with a comma between",
+    ),
+    Key("download.budget", _amount("1M"), "", f"bytes of images downloaded in a day, local time, repeated ones included; {amounts.FORM}"),
     Key("download.stall_timeout", DURATION, "30s", "without a byte for this long, a connection is given up and the download resumed"),
     Key("apply.timeout", DURATION, "5m", "how long new versions may take to come up"),
     Key("apply.rollback_timeout", DURATION, "5m", "how long the way back may take"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
+from kelvin_provision.settings.hours import Hours
 from kelvin_provision.spec.words import Method
 
 
@@ -42,10 +43,16 @@ class RuntimeSettings:
 
 @dataclass(frozen=True)
 class DownloadSettings:
-    """`parallel` blobs at a time; `stall_timeout` in seconds without a byte."""
+    """`parallel` blobs at a time, None for as many as help; `stall_timeout` in seconds without a byte.
 
-    parallel: int = 4
+    `rate` in bytes a second, `budget` in bytes a day; what is None is without limit.
+    """
+
+    parallel: int | None = None
     stall_timeout: float = 30.0
+    rate: int | None = None
+    window: Hours | None = None
+    budget: int | None = None
 
 
 @dataclass(frozen=True)

@@ -96,6 +96,13 @@ def test_the_service_is_told_what_the_session_was_told(systemd, tmp_path):
     assert "DOCKER_HOST" not in text
 
 
+def test_the_service_uses_the_sessions_proxies_but_no_login_of_theirs(systemd, tmp_path):
+    environ = {"https_proxy": "http://proxy:3128", "NO_PROXY": ".local", "HTTP_PROXY": "http://me:hunter2@proxy:3128"}
+    text = install(systemd, tmp_path, environ=environ).unit.read_text()
+    assert "\nEnvironment=NO_PROXY=.local\nEnvironment=https_proxy=http://proxy:3128\n" in text
+    assert "hunter2" not in text
+
+
 def test_installing_enables_and_starts_and_a_second_time_disturbs_nothing(told, tmp_path):
     assert install(told, tmp_path) == service.Done("started", told.path)
     name = "kelvin-provision-agent.service"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from kelvin_provision.errors import PermissionRefused, SettingsInvalid
+from kelvin_provision.settings.hours import Hours
 from kelvin_provision.settings.keys import KEYS, table
 from kelvin_provision.settings.load import load
 from kelvin_provision.settings.model import ApplySettings, ClusterSettings, DownloadSettings, RegistrySettings, RuntimeSettings, Settings
@@ -48,6 +49,7 @@ def box(tmp_path, monkeypatch):
     return Box()
 
 
+BYTES = "500k, 2M, 1.5G (1000s), 500Ki or 2MiB (1024s), or a number of bytes"
 EVERYTHING = """
 state_dir: /srv/state
 secrets_dir: ~/secrets
@@ -58,7 +60,7 @@ registries:
 cluster: {type: kubernetes, kubeconfig: /etc/kube, context: c, namespace: apps, name: site-7}
 runtime: {type: containerd, address: /run/c.sock, namespace: k3s}
 workload_deploy: {staged: true, instantly_apply: false}
-download: {parallel: 16, stall_timeout: 1.5}
+download: {parallel: 16, stall_timeout: 1.5, rate: 500k, window: '22:00-05:00, 12:30-13:00', budget: 2GiB}
 apply: {timeout: 1h, rollback_timeout: 90, settle: 0s}
 keep_revisions: 0
 """
@@ -103,7 +105,7 @@ def test_every_key_of_the_site_file(box):
         },
         cluster=ClusterSettings("kubernetes", Path("/etc/kube"), "c", "apps", "site-7"),
         runtime=RuntimeSettings("containerd", "/run/c.sock", "k3s"),
-        download=DownloadSettings(16, 1.5),
+        download=DownloadSettings(16, 1.5, 500_000, Hours(((1320, 300), (750, 780))), 2 << 30),
         apply=ApplySettings(3600.0, 90.0, 0.0),
         default_method=Method.STAGED,
         keep_revisions=0,
@@ -175,7 +177,7 @@ def test_variables_of_every_type(box):
     assert settings.default_method is Method.INSTANT
     assert settings.registry == "r.example"
     assert settings.cluster == ClusterSettings(kubeconfig=Path(os.environ["HOME"]) / "kube")
-    assert box.settings(KELVIN_PROVISION_DOWNLOAD__PARALLEL="auto").download.parallel == 4
+    assert box.settings(KELVIN_PROVISION_DOWNLOAD__PARALLEL="auto").download.parallel is None
 
 
 def test_wrong_variables_are_refused_together(box):
@@ -225,6 +227,13 @@ def test_other_tools_variables_are_honoured_where_ours_are_silent(box):
         ("cluster: {namespace: A}", ["TMP/site.yaml, cluster.namespace: expected lower-case letters, digits and '-', at most 63 characters, got 'A'"]),
         ("cluster: {name: ''}", ["TMP/site.yaml, cluster.name: expected text, got ''"]),
         ("download: {parallel: 17}", ["TMP/site.yaml, download.parallel: expected a whole number from 1 to 16, or auto, got 17"]),
+        ("download: {rate: 2Mbit}", [f"TMP/site.yaml, download.rate: expected bytes, at least 1k: {BYTES}, got '2Mbit'"]),
+        ("download: {rate: 0}", [f"TMP/site.yaml, download.rate: expected bytes, at least 1k: {BYTES}, got 0"]),
+        ("download: {budget: false}", [f"TMP/site.yaml, download.budget: expected bytes, at least 1M: {BYTES}, got false"]),
+        (
+            "download: {window: '22-5'}",
+            ["TMP/site.yaml, download.window: expected hours like 22:00-05:00, several with a comma between, got '22-5'"],
+        ),
         ("download: {parallel: true}", ["TMP/site.yaml, download.parallel: expected a whole number from 1 to 16, or auto, got true"]),
         ("keep_revisions: -1", ["TMP/site.yaml, keep_revisions: expected a whole number from 0, got -1"]),
         ("apply: {timeout: 5 minutes}", ["TMP/site.yaml, apply.timeout: expected a duration like 30s, 5m or 1h, or a number of seconds, got '5 minutes'"]),
@@ -275,12 +284,15 @@ def test_a_file_of_root_alone_is_refused_for_others():
             os.seteuid(0)
 
 
+AUTO = "blobs at a time; auto is 1 on a thin link and grows to 4 as long as that makes it faster"
+
+
 def test_the_table_is_for_the_docs():
     rows = table()
     assert ("registry", "host[:port][/path]", "", "where <app_name>:<app_version> is pulled from, without a scheme") in rows
     assert ("registries.<host>.insecure", "true or false", "false", "plain http is allowed; only in the site file or with --config") in rows
-    assert ("download.parallel", "whole number from 1 to 16, or auto", "auto", "blobs at a time; auto is 4") in rows
-    assert len(rows) == 23
+    assert ("download.parallel", "whole number from 1 to 16, or auto", "auto", AUTO) in rows
+    assert len(rows) == 26
     assert [key.variable for key in KEYS if key.name in {"cluster.namespace", "registries.<host>.mirrors"}] == [
         None,
         "KELVIN_PROVISION_CLUSTER__NAMESPACE",

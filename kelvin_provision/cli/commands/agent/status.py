@@ -8,6 +8,7 @@ from typing import Any
 
 from kelvin_provision.cli.session import Session
 from kelvin_provision.report import SCHEMA, Report
+from kelvin_provision.spec.words import waits
 
 
 def command(session: Session) -> Report:
@@ -52,10 +53,14 @@ def _words(document: Mapping[str, Any]) -> str:
         ("Work", f"{work['doing']}, since {work['since']}" if work else "nothing"),
         *(("", _task(task)) for task in (work or {}).get("tasks", ())),
         ("Pending", ", ".join(document["pending"]) or "nothing"),
-        *(("", f"{one['name']} waits: {one['cause']}") for one in document["waiting"]),
+        *(("", _waiting(one["name"], one["cause"])) for one in document["waiting"]),
         ("Log", agent["log"]),
     ]
     return "".join(f"{f'{name}:' if name else '':9}{text}\n" for name, text in lines)
+
+
+def _waiting(name: str, cause: str) -> str:
+    return f"{name} {cause}" if waits(cause) else f"{name} waits: {cause}"
 
 
 def _task(task: Mapping[str, Any]) -> str:

@@ -1,0 +1,73 @@
+"""A download that waits for its window, as people see it: `downloading`, with what it waits for, and never as a failure."""
+
+import json
+
+import pytest
+
+from kelvin_provision.cli.following import follow
+from kelvin_provision.errors import NotReady
+from kelvin_provision.events import Note
+from kelvin_provision.ledger.ledger import Ledger
+from kelvin_provision.spec.words import Download, Method
+from kelvin_provision.spec.workload import Spec
+from kelvin_provision.store import Store
+from tests.cli.runner import run
+
+CAUSE = "waits for the download window, opens at 22:00"
+
+
+@pytest.fixture
+def box(tmp_path):
+    """Its state folder; `pump` waits for the window, `fan` for a registry."""
+    with Ledger(tmp_path / "ledger.db") as ledger:
+        for name, cause in (("pump", CAUSE), ("fan", "r.io: no route to host")):
+            spec = Spec(name=name, title=name, app_name="a", app_version="2", cluster_name="c", method=Method.STAGED, image="r.io/a:2")
+            (revision,) = ledger.accept([spec], name)
+            ledger.set_download(revision, Download.DOWNLOADING, cause)
+    return tmp_path
+
+
+def said(box, *words):
+    found = run(*words, "--state-dir", str(box))
+    assert found.exit_code == 0
+    return found
+
+
+def test_list_and_show_say_what_is_waited_for(box):
+    listed = said(box, "workloads", "list", "--staged")
+    assert f"pump: {CAUSE}" in listed.stderr
+    document = json.loads(said(box, "workloads", "list", "--name", "pump", "--json").stdout)
+    (item,) = document["data"]
+    assert (item["download_status"], item["download_error"], item["staged"]["status"]["state"]) == ("downloading", CAUSE, "downloading")
+    assert f"warning: {CAUSE}\n" in said(box, "workloads", "show", "-n", "pump").stdout
+
+
+def test_agent_status_says_it_in_one_sentence(box):
+    text = said(box, "agent", "status").stdout
+    assert f"pump {CAUSE}\n" in text
+    assert "fan waits: r.io: no route to host\n" in text
+    assert {"name": "pump", "cause": CAUSE} in json.loads(said(box, "agent", "status", "--json").stdout)["waiting"]
+
+
+def test_deploy_with_wait_says_what_it_waits_for_and_that_other_causes_are_tried_again(box):
+    heard = []
+    with Ledger(box / "ledger.db") as ledger:
+        revisions = [ledger.workload(name).staged for name in ("pump", "fan")]
+        with pytest.raises(NotReady):
+            follow(revisions, ledger=ledger, store=Store(box), progress=heard.append, timeout=0)
+    assert Note(f"pump: {CAUSE}") in heard
+    assert Note("fan: r.io: no route to host; the agent tries again") in heard
+
+
+def test_limits_are_settings_like_any_other(tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text("download:\n  window: 22:00-05:00\n  rate: 500k\n  budget: 200M\n")
+    shown = json.loads(run("config", "show", "--config", str(config), "--json").stdout)["settings"]
+    values = {one["key"]: one["value"] for one in shown if one["key"].startswith("download.")}
+    assert values == {
+        "download.parallel": "auto",
+        "download.rate": "500k",
+        "download.window": "22:00-05:00",
+        "download.budget": "200M",
+        "download.stall_timeout": "30s",
+    }

@@ -1,0 +1,153 @@
+"""When and how much may be downloaded: by a wall clock that the test sets, and a ledger on disk."""
+
+import os
+import time
+
+import pytest
+
+from kelvin_provision.errors import BudgetTooSmall, DownloadWaits
+from kelvin_provision.ledger import traffic
+from kelvin_provision.ledger.ledger import Ledger
+from kelvin_provision.ops.allowance import Allowance, Moment, local
+from kelvin_provision.ops.budget import Budget
+from kelvin_provision.settings import hours
+
+LIMIT = 64_000
+MONDAY, TUESDAY = "2026-11-23", "2026-11-24"
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    with Ledger(tmp_path / "ledger.db") as opened:
+        yield opened
+
+
+def test_without_limits_neither_clock_nor_ledger_is_asked():
+    def nobody():
+        raise AssertionError
+
+    free = Allowance(wall=nobody)
+    free.check()
+    free.came(1 << 40)
+    free.once_more("a blob", 1 << 40)
+    free.settle()
+
+
+@pytest.mark.parametrize(
+    ("minute", "words"),
+    [(22 * 60, None), (0, None), (5 * 60, "waits for the download window, opens at 22:00")],
+)
+def test_outside_of_its_hours_it_waits_and_says_until_when(minute, words):
+    allowance = Allowance(hours.parse("22:00-05:00"), wall=lambda: Moment(MONDAY, minute))
+    if words is None:
+        allowance.check()
+    else:
+        with pytest.raises(DownloadWaits) as caught:
+            allowance.check()
+        assert str(caught.value) == words
+        assert caught.value.temporary
+
+
+def test_a_clock_that_is_set_decides_anew():
+    minute = 12 * 60
+    allowance = Allowance(hours.parse("22:00-05:00"), wall=lambda: Moment(MONDAY, minute))
+    with pytest.raises(DownloadWaits):
+        allowance.check()
+    minute = 23 * 60
+    allowance.check()
+
+
+def test_the_wall_shows_the_zone_that_is_set_now(monkeypatch):
+    before = os.environ.get("TZ")
+    try:
+        monkeypatch.setenv("TZ", "UTC0")
+        utc = local()
+        monkeypatch.setenv("TZ", "XXX-6")
+        assert (local().minute - utc.minute) % hours.DAY in {360, 361}
+    finally:
+        monkeypatch.undo()
+        assert os.environ.get("TZ") == before
+        time.tzset()
+
+
+def test_a_days_budget_is_used_to_the_byte_and_then_waited_for(ledger):
+    day = MONDAY
+    allowance = Allowance(budget=Budget(LIMIT, ledger), wall=lambda: Moment(day, 0))
+    for _ in range(64):
+        allowance.check()
+        allowance.came(1_000)
+    with pytest.raises(DownloadWaits, match=r"^waits for midnight: the 64 kB of download.budget are used up for today$"):
+        allowance.check()
+    day = TUESDAY
+    allowance.check()
+    assert [traffic.used(ledger, MONDAY), traffic.used(ledger, TUESDAY)] == [64_000, 0]
+
+
+def test_a_later_process_knows_what_is_used_up(ledger, tmp_path):
+    budget = Budget(LIMIT, ledger)
+    budget.came(LIMIT, MONDAY)
+    with Ledger(tmp_path / "ledger.db") as later, pytest.raises(DownloadWaits):
+        Budget(LIMIT, later).check(MONDAY)
+
+
+def test_a_crash_counts_a_slice_too_much_and_never_a_byte_too_little(ledger):
+    for number in range(1, 11):
+        budget = Budget(LIMIT, ledger)  # killed without a word, ten times
+        budget.check(MONDAY)
+        budget.came(100, MONDAY)
+        assert traffic.used(ledger, MONDAY) == number * (100 + LIMIT // 64)
+
+
+def test_what_was_drawn_and_not_used_is_given_back(ledger):
+    budget = Budget(LIMIT, ledger)
+    budget.came(100, MONDAY)
+    budget.settle()
+    budget.settle()
+    assert traffic.used(ledger, MONDAY) == 100
+
+
+def test_a_day_costs_the_flash_a_commit_a_slice_at_the_most(ledger):
+    before = ledger.version()[1]
+    budget = Budget(LIMIT, ledger)
+    for _ in range(LIMIT // 10):
+        budget.came(10, MONDAY)
+    # each commit changes one row; a day's slices, the first piece of each on top
+    assert ledger.version()[1] - before <= 64
+
+
+def test_asking_writes_nothing_whether_there_is_something_left_or_not(ledger):
+    budget = Budget(LIMIT, ledger)
+    before = ledger.version()
+    budget.check(MONDAY)
+    budget.settle()
+    assert ledger.version() == before
+    budget.came(2 * LIMIT, MONDAY)
+    before = ledger.version()
+    for _ in range(3):
+        with pytest.raises(DownloadWaits):
+            budget.check(MONDAY)
+    assert ledger.version() == before
+
+
+def test_a_blob_that_begins_over_must_fit_into_what_is_left(ledger):
+    budget = Budget(LIMIT, ledger)
+    budget.came(20_000, MONDAY)
+    budget.once_more("r.io/a:1: sha256:1", 44_000, MONDAY)
+    with pytest.raises(DownloadWaits, match=r"^waits for midnight: r.io/a:1: sha256:1 cannot be resumed, and its 44 kB are more"):
+        budget.once_more("r.io/a:1: sha256:1", 44_001, MONDAY)
+    budget.once_more("r.io/a:1: sha256:1", 64_000, TUESDAY)
+
+
+def test_a_blob_that_begins_over_and_never_fits_is_refused_for_good(ledger):
+    with pytest.raises(
+        BudgetTooSmall, match=r"cannot be resumed where it comes from; its 64 kB are more than a day's download.budget"
+    ) as caught:
+        Budget(LIMIT, ledger).once_more("r.io/a:1: sha256:1", 64_001, MONDAY)
+    assert not caught.value.temporary
+
+
+def test_days_long_past_are_forgotten(ledger):
+    for day in range(1, 60):
+        traffic.draw(ledger, f"2026-{1 + day // 31:02d}-{day % 31:02d}", 5, LIMIT)
+    with ledger.reading() as db:
+        assert db.execute("SELECT count(*) FROM traffic").fetchone()[0] == traffic.KEPT

@@ -1,0 +1,350 @@
+"""A download that keeps to its link: hours, the day's budget, the rate, and lanes that come and go. On a source in memory."""
+
+import threading
+import time
+from datetime import UTC, datetime
+
+import pytest
+from urllib3 import exceptions as http
+
+from kelvin_provision.agent import turn
+from kelvin_provision.errors import BudgetTooSmall, DownloadWaits, RegistryBusy, RegistryUnreachable, TransferStopped
+from kelvin_provision.events import silent
+from kelvin_provision.ledger import traffic
+from kelvin_provision.ledger.ledger import Ledger
+from kelvin_provision.node import opened
+from kelvin_provision.ops import download, stage, views
+from kelvin_provision.ops.allowance import Allowance, Moment
+from kelvin_provision.ops.budget import Budget
+from kelvin_provision.ops.lanes import Lanes
+from kelvin_provision.ops.link import Link
+from kelvin_provision.ops.pace import Pace
+from kelvin_provision.ops.width import Width
+from kelvin_provision.refs import Platform, Reference
+from kelvin_provision.registry.wire import Line
+from kelvin_provision.retry import Backoff
+from kelvin_provision.settings import hours
+from kelvin_provision.settings.model import DownloadSettings, Settings
+from kelvin_provision.spec.words import Download, Method
+from kelvin_provision.spec.workload import Spec
+from kelvin_provision.store import Store
+from tests.fakes.cluster import FakeCluster
+from tests.fakes.runtime import FakeRuntime
+from tests.fakes.source import FakeSource
+from tests.images import random_image
+
+AMD64 = Platform("linux", "amd64")
+SOON = Backoff(first=0.001, cap=0.001, deadline=0.02)
+NIGHT = hours.parse("22:00-05:00")
+NOON, LATE = 12 * 60, 23 * 60
+
+
+@pytest.fixture
+def source():
+    return FakeSource()
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path)
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    with Ledger(tmp_path / "ledger.db") as opened:
+        yield opened
+
+
+def staged(source, store, *sizes):
+    source.images["r.io/a:1"] = random_image(list(sizes))
+    with download.resolved(source, store, [Reference.parse("r.io/a:1")], AMD64) as locks:
+        return locks
+
+
+def fetch(source, store, locks, link, *, stop=lambda: False, parallel=None):
+    return download.fetch(source, store, locks, parallel=parallel, progress=silent, stop=stop, backoff=SOON, link=link)
+
+
+def complete(store, locks):
+    return all(store.has(blob) for lock in locks for blob in lock.blobs())
+
+
+def transfers():
+    return [thread for thread in threading.enumerate() if thread.name.startswith("transfer-")]
+
+
+class Wall:
+    """It shows `minute`, and `then` after it was asked so often."""
+
+    def __init__(self, minute, times=10**9, then=None):
+        self.minute, self.times, self.then, self.day = minute, times, then, "2026-11-23"
+
+    def __call__(self):
+        self.times -= 1
+        return Moment(self.day, self.minute if self.times >= 0 else self.then)
+
+
+# --- hours -------------------------------------------------------------------------------------------
+
+
+def test_outside_of_the_window_not_one_byte_is_asked_for(source, store):
+    locks = staged(source, store, 20_000, 20_000)
+    with pytest.raises(DownloadWaits, match="opens at 22:00"):
+        fetch(source, store, locks, Link(allowance=Allowance(NIGHT, wall=Wall(NOON))))
+    assert source.served == []
+    assert not transfers()
+
+
+def test_what_is_all_here_waits_for_no_window(source, store):
+    locks = staged(source, store, 20_000)
+    fetch(source, store, locks, Link())
+    assert fetch(source, store, locks, Link(allowance=Allowance(NIGHT, wall=Wall(NOON)))).fetched == 0
+
+
+def test_a_window_that_closes_ends_the_transfer_and_the_next_night_goes_on_at_its_byte(source, store):
+    locks = staged(source, store, 50_000)
+    layer = locks[0].layers[0]
+    with pytest.raises(DownloadWaits):
+        fetch(source, store, locks, Link(allowance=Allowance(NIGHT, wall=Wall(LATE, times=11, then=5 * 60))))
+    had = store.present(layer)
+    assert 0 < had < layer.size
+    fetch(source, store, locks, Link(allowance=Allowance(NIGHT, wall=Wall(LATE))))
+    assert [start for digest, start, _ in source.served if digest == layer.digest] == [had]
+    assert complete(store, locks)
+
+
+def test_a_window_that_closes_with_the_last_byte_is_no_loss(source, store):
+    locks = staged(source, store, 5_000)
+    pieces = -(-locks[0].layers[0].size // source.chunk)
+    fetch(source, store, locks, Link(allowance=Allowance(NIGHT, wall=Wall(LATE, times=pieces, then=NOON))))
+    assert complete(store, locks)
+
+
+# --- budget ------------------------------------------------------------------------------------------
+
+
+def test_a_budget_ends_the_day_and_the_next_day_goes_on_at_its_byte(source, store, ledger):
+    locks = staged(source, store, 50_000)
+    layer, wall = locks[0].layers[0], Wall(NOON)
+    link = Link(allowance=Allowance(budget=Budget(32_000, ledger), wall=wall))
+    with pytest.raises(DownloadWaits, match="waits for midnight"):
+        fetch(source, store, locks, link)
+    assert store.present(layer) == 32_000
+    wall.day = "2026-11-24"
+    fetch(source, store, locks, link)
+    assert complete(store, locks)
+    assert [traffic.used(ledger, day) for day in ("2026-11-23", "2026-11-24")] == [32_000, layer.size - 32_000]
+
+
+def test_bytes_that_came_twice_count_twice(source, store, ledger):
+    locks = staged(source, store, 20_000)
+    source.wrong = {locks[0].layers[0].digest}
+    with pytest.raises(Exception, match="put aside"):
+        fetch(source, store, locks, Link(allowance=Allowance(budget=Budget(10**6, ledger), wall=Wall(NOON))))
+    assert traffic.used(ledger, "2026-11-23") == 2 * locks[0].layers[0].size
+
+
+def test_a_source_that_does_not_resume_is_left_before_it_eats_the_budget(source, store, ledger):
+    locks = staged(source, store, 50_000)
+    layer = locks[0].layers[0]
+    source.cut, source.cuts, source.ignores_ranges = 20_000, 10, True
+    with pytest.raises(DownloadWaits, match=r"waits for midnight: r.io/a:1: .* cannot be resumed, and its 50.* kB are more than is left"):
+        fetch(source, store, locks, Link(allowance=Allowance(budget=Budget(60_000, ledger), wall=Wall(NOON))))
+    assert (store.present(layer), traffic.used(ledger, "2026-11-23")) == (20_000, 20_000)
+    with pytest.raises(BudgetTooSmall):
+        fetch(source, store, locks, Link(allowance=Allowance(budget=Budget(40_000, ledger), wall=Wall(NOON))))
+    assert store.present(layer) == 20_000
+
+
+# --- rate and lanes ----------------------------------------------------------------------------------
+
+
+def test_a_stop_is_heard_while_a_transfer_waits_for_its_turn(source, store):
+    locks = staged(source, store, 50_000)
+    source.chunk = 10_000
+    asked = iter(range(100_000))
+    with pytest.raises(TransferStopped):  # at 100 bytes a second the first piece alone would be waited for for a minute and a half
+        fetch(source, store, locks, Link(Pace(100)), stop=lambda: next(asked) > 20)
+    assert store.present(locks[0].layers[0]) >= 10_000
+    assert not transfers()
+
+
+class Narrowing(Width):
+    """Four, and one from the given byte on."""
+
+    def __init__(self, at):
+        super().__init__(4)
+        self.now, self.at = 4, at
+
+    def reached(self, total, now):
+        self.now = 1 if total >= self.at else 4
+
+
+class Watched(FakeSource):
+    """It remembers at which byte each stream was asked for; the first four are let begin together."""
+
+    def __init__(self):
+        super().__init__()
+        self.asked, self.together = {}, threading.Barrier(4)
+
+    def blob(self, reference, blob, offset):
+        first = sum(map(len, self.asked.values())) < 4
+        self.asked.setdefault(blob.digest, []).append(offset)
+        if first:
+            self.together.wait(60)
+        return super().blob(reference, blob, offset)
+
+
+def test_a_lane_that_is_wanted_back_costs_no_byte(store):
+    source = Watched()
+    locks = staged(source, store, *[100_000] * 5)
+    fetch(source, store, locks, Link(width=Narrowing(10_000)))
+    assert complete(store, locks)
+    asked = source.asked.values()
+    assert all(starts == sorted(set(starts)) and starts[0] == 0 for starts in asked)  # none was asked for a byte that it had
+    assert sum(len(starts) for starts in asked) > 5  # and some had to ask twice
+
+
+def test_of_two_too_many_lanes_two_are_given_back():
+    width = Width(4)
+    width.now = 4
+    lanes, there, done = Lanes(width), threading.Barrier(5), threading.Barrier(5)
+    stays = []
+
+    def transfer():
+        lanes.enter(lambda: False)
+        there.wait(30)
+        done.wait(30)
+        stays.append(lanes.came(1))
+
+    threads = [threading.Thread(target=transfer) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    there.wait(30)
+    width.now = 2
+    done.wait(30)
+    for thread in threads:
+        thread.join()
+    assert sorted(stays) == [False, False, True, True]
+
+
+def test_who_has_begun_a_blob_goes_before_who_has_not():
+    lanes, order, waiting = Lanes(1), [], threading.Event()
+
+    def transfer(name, *, begun):
+        lanes.enter(lambda: waiting.set() or False, begun=begun)
+        order.append(name)
+        lanes.leave()
+
+    lanes.enter(lambda: False)
+    threads = []
+    for name in ("new", "begun"):
+        waiting.clear()
+        threads.append(threading.Thread(target=transfer, args=(name,), kwargs={"begun": name == "begun"}))
+        threads[-1].start()
+        waiting.wait(30)
+    lanes.leave()
+    for thread in threads:
+        thread.join()
+    assert order == ["begun", "new"]
+
+
+class Remembering(Width):
+    def __init__(self):
+        super().__init__(4)
+        self.stalls = 0
+
+    def stalled(self, now):
+        self.stalls += 1
+        super().stalled(now)
+
+
+def stall():
+    error = RegistryUnreachable("no byte for 30 seconds")
+    error.stalled = True
+    return error
+
+
+@pytest.mark.parametrize(
+    ("trouble", "counts"), [(stall(), True), (RegistryBusy("answers 429"), True), (RegistryUnreachable("reset"), False)]
+)
+def test_what_fewer_connections_may_heal_is_told_to_the_width(source, store, trouble, counts):
+    locks = staged(source, store, 5_000)
+    width, source.down = Remembering(), trouble
+    with pytest.raises(type(trouble)):
+        fetch(source, store, locks, Link(width=width))
+    assert (width.stalls > 0) is counts
+
+
+@pytest.mark.parametrize(
+    ("broken", "stalled"),
+    [
+        (http.ReadTimeoutError(None, "", ""), True),
+        (http.ConnectTimeoutError(), True),
+        (TimeoutError(), True),
+        (http.ProtocolError("reset"), False),
+        (ConnectionResetError(), False),
+    ],
+)
+def test_only_what_was_waited_for_in_vain_is_a_stall(broken, stalled):
+    with pytest.raises(RegistryUnreachable) as caught, Line("r.io", 30.0).speaking("r.io/a"):
+        raise broken
+    assert caught.value.stalled is stalled
+
+
+# --- what people see ---------------------------------------------------------------------------------
+
+
+def test_waiting_for_the_window_is_downloading_with_its_cause_and_writes_once(source, store, ledger):
+    source.images["r.io/a:1"] = random_image([20_000])
+    spec = Spec(name="a", title="a", app_name="a", app_version="1", cluster_name="c", method=Method.STAGED, image="r.io/a:1")
+    ledger.accept([spec], "batch")
+    wall = Wall(NOON)
+    world = {"ledger": ledger, "store": store, "source": source, "runtime": FakeRuntime(AMD64), "parallel": None, "progress": silent}
+
+    def staging():
+        return stage.run(ledger.workload("a").staged, **world, stop=lambda: False, link=Link(allowance=Allowance(NIGHT, wall=wall)))
+
+    assert staging() is False
+    found = views.listed(ledger.workload("a"))
+    assert (found["download_status"], found["download_error"]) == ("downloading", "waits for the download window, opens at 22:00")
+    assert found["staged"]["status"]["state"] == "downloading"
+    before = ledger.version()
+    assert staging() is False
+    assert ledger.version() == before
+    wall.minute = LATE
+    assert staging() is True
+    revision = ledger.workload("a").staged
+    assert (revision.download, revision.error) == (Download.READY, None)
+
+
+@pytest.fixture
+def noon(monkeypatch):
+    """In the zone where it is noon, no test runs over midnight."""
+    monkeypatch.setenv("TZ", f"NOON{datetime.now(UTC).hour - 12:+d}")
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_the_agent_keeps_a_budget_over_its_lives(tmp_path, noon):
+    image = random_image([3_000_000], level=0)
+
+    def turn_of_a_new_life():
+        limits = DownloadSettings(budget=2_000_000)
+        with opened(Settings(tmp_path, download=limits)) as node:
+            source = FakeSource()
+            source.images["r.io/a:1"], source.chunk = image, 100_000
+            node.__dict__.update(source=source, runtime=FakeRuntime(AMD64), cluster=FakeCluster())
+            if not node.ledger.names():
+                spec = Spec(name="a", title="a", app_name="a", app_version="1", cluster_name="c", method=Method.STAGED, image="r.io/a:1")
+                node.ledger.accept([spec], "batch")
+            assert turn.take(node, lambda: False) is False
+            return node.ledger.workload("a").staged.error, sum(end - start for _, start, end in source.served), node.store
+
+    cause, _, store = turn_of_a_new_life()
+    assert cause == "waits for midnight: the 2 MB of download.budget are used up for today"
+    partial = sum(path.stat().st_size for path in store.partials.iterdir())
+    assert 2_000_000 <= partial <= 2_100_000
+    assert turn_of_a_new_life()[:2] == (cause, 0)
+    assert sum(path.stat().st_size for path in store.partials.iterdir()) == partial
