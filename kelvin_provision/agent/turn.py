@@ -150,6 +150,7 @@ def _stage(node: Node, revision: Revision, stop: Callable[[], bool]) -> None:
             parallel=node.settings.download.parallel,
             progress=node.progress,
             stop=stop,
+            headroom=node.settings.download.keep_free,
         )
     except TransferStopped:
         node.progress(Note(f"staging {revision.workload} stopped; what was downloaded is kept"))

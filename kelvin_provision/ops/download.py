@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from kelvin_provision.errors import DigestMismatch, NoSpace, ProvisionError, TransferStopped
 from kelvin_provision.events import Advanced, Finished, Progress, Started
+from kelvin_provision.ops.courtesy import yield_to_others
 from kelvin_provision.ops.threads import Asked, run
 from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.registry.protocol import Source
@@ -74,6 +75,7 @@ def fetch(
         worker = Transfer(source, store, tally, lambda: bool(errors) or asked(), backoff)
 
         def transfer() -> None:
+            yield_to_others()
             with suppress(queue.Empty):
                 while not errors:
                     reference, blob = work.get_nowait()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
+from kelvin_provision.sizes import Headroom
 from kelvin_provision.spec.words import Method
 
 
@@ -42,10 +43,11 @@ class RuntimeSettings:
 
 @dataclass(frozen=True)
 class DownloadSettings:
-    """`parallel` blobs at a time; `stall_timeout` in seconds without a byte."""
+    """`parallel` blobs at a time; `stall_timeout` in seconds without a byte; `keep_free` is never filled by us."""
 
     parallel: int = 4
     stall_timeout: float = 30.0
+    keep_free: Headroom = field(default=Headroom(percent=5))
 
 
 @dataclass(frozen=True)
