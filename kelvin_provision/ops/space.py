@@ -20,7 +20,7 @@ from kelvin_provision.store import Store
 from kelvin_provision.store.space import Need, Room, Short, granted, room_at, shortages, united
 
 UNPACKED = 3
-"""A compressed layer is reckoned to unpack to so many times its size; a manifest does not say. Common base images come to 2.2 to 2.9."""
+"""A compressed layer is reckoned to unpack to so many times its size; a manifest does not say. Common base images come to two to three."""
 PACKED = ("gzip", "zstd")
 
 
@@ -116,7 +116,7 @@ def reserved(
     try:
         keeping, loaded = runtime.keeping(), in_runtime(ledger, runtime)
     except RuntimeUnreachable:
-        keeping, loaded = Keeping(), ()  # a download need not wait for it; before the import this is reckoned again
+        keeping, loaded = Keeping(), ()  # a download need not wait for it
     ground = survey(store.root, keeping, headroom)
 
     def wanted(by: Sequence[ImageLock]) -> tuple[Need, ...]:
