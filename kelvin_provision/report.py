@@ -59,4 +59,5 @@ class Report:
         if self.document is not None:
             return self.document
         items = [{"kind": i.kind, "name": i.name, "outcome": i.outcome, "detail": i.detail} for i in self.items]
-        return {"schema": SCHEMA, "command": self.command, "status": "success", "items": items, "warnings": list(self.warnings)}
+        status = "failed" if self.exit_code else "success"
+        return {"schema": SCHEMA, "command": self.command, "status": status, "items": items, "warnings": list(self.warnings)}

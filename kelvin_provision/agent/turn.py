@@ -151,6 +151,7 @@ def _stage(node: Node, revision: Revision, stop: Callable[[], bool]) -> None:
             link=node.link,
             progress=node.progress,
             stop=stop,
+            headroom=node.settings.download.keep_free,
         )
     except TransferStopped:
         node.progress(Note(f"staging {revision.workload} stopped; what was downloaded is kept"))

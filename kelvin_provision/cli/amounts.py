@@ -5,19 +5,11 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
+from kelvin_provision.sizes import size
+
+__all__ = ["Meter", "duration", "size"]
 _WINDOW = 15.0
 _STEP = 0.5
-
-
-def size(count: float) -> str:
-    """Bytes in binary units: `512 B`, `36.0 MiB`."""
-    if count < 1024:
-        return f"{count:.0f} B"
-    for unit in ("KiB", "MiB", "GiB"):
-        count /= 1024
-        if count < 1024:
-            return f"{count:.1f} {unit}"
-    return f"{count / 1024:.1f} TiB"
 
 
 def duration(seconds: float) -> str:

@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from kelvin_provision.cli.tables import ago
+from kelvin_provision.errors import NoSpace
 from kelvin_provision.files.lock import holder
 from kelvin_provision.ledger.model import Workload
+from kelvin_provision.ledger.snapshot import obstacle
 from kelvin_provision.node import Node
 from kelvin_provision.ops import views
 from kelvin_provision.report import Table
@@ -26,12 +28,15 @@ class Overview:
     items: Items
     percents: Mapping[str, int]
     unattended: bool
+    full: str = ""
+    """That the ledger has no room, if so: what was met then is not written down."""
 
     def warnings(self, shown: Items) -> tuple[str, ...]:
         """Those of the items that are shown, and one of the whole box."""
         found = tuple(f"{item['name']}: {text}" for item in shown for text in item["status"]["warnings"])
         silent = "no agent is running: nothing is being downloaded (kelvin-provision agent run)"
-        return (*found, silent) if self.unattended else found
+        box = (f"{self.full}: nothing is downloaded until there is room",) if self.full else ()
+        return (*found, *box, *((silent,) if self.unattended else ()))
 
     def table(self, shown: Items, footer: str = "") -> Table:
         """For people."""
@@ -83,6 +88,7 @@ def look(node: Node, *, staged: bool) -> Overview:
         items=[views.listed(workload, staged=staged) for workload in found],
         percents=percents(node, found),
         unattended=waits and holder(node.settings.state_dir / "agent.lock") is None,
+        full=str(trouble) if waits and isinstance(trouble := obstacle(node.ledger.path), NoSpace) else "",
     )
 
 

@@ -56,6 +56,15 @@ ENTRIES: Entries = MappingProxyType(
                 "logs": "Print what workloads write.",
             },
         ),
+        "images": _group(
+            "images",
+            "The images on this box.",
+            {
+                "list": "List images: where they are, and which workloads need them.",
+                "verify": "Hash every stored image again and put aside what is wrong.",
+                "prune": "Free what no kept version of a workload needs.",
+            },
+        ),
         "agent": _group(
             "agent",
             "The background process that downloads and applies.",

@@ -6,13 +6,13 @@ import json
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from kelvin_provision.errors import WorkloadUnknown
+from kelvin_provision.errors import CannotWrite, NoSpace, WorkloadUnknown
 from kelvin_provision.ledger import rows
 from kelvin_provision.ledger.connection import connect, speaking_sqlite
 from kelvin_provision.ledger.model import Revision, Workload
@@ -174,11 +174,23 @@ class Ledger:
             found = db.execute("SELECT locks FROM revisions WHERE locks IS NOT NULL").fetchall()
         return tuple(lock for row in found for lock in rows.locks(row[0]) or ())
 
+    def revisions(self) -> tuple[Revision, ...]:
+        """Every revision that is stored, whatever slot it is in."""
+        with self.reading() as db:
+            return tuple(rows.revision(row) for row in db.execute("SELECT * FROM revisions ORDER BY workload, number"))
+
+    def known_images(self) -> tuple[ImageLock, ...]:
+        """Every image that is ours as far as this ledger knows: of its revisions, and what is still to be taken out of the runtime."""
+        with self.reading() as db:
+            found = [ImageLock.from_json(json.loads(row[0])) for row in db.execute("SELECT lock FROM images ORDER BY name")]
+        return tuple({lock.name: lock for lock in (*found, *self.kept_locks())}.values())
+
     def unneeded_images(self) -> tuple[ImageLock, ...]:
         """What we put into the runtime and no kept revision needs any more, whoever forgot its revision."""
         kept = self.kept_locks()
-        with self.writing() as db:
+        with suppress(NoSpace, CannotWrite), self.writing() as db:  # a full disk is when this is asked
             rows.remember_images(db, kept)  # those of a ledger that is older than this table
+        with self.reading() as db:
             found = db.execute("SELECT lock FROM images").fetchall()
         configs = {lock.config.digest for lock in kept}  # on Docker the same image under another name is the same image
         return tuple(lock for row in found if (lock := ImageLock.from_json(json.loads(row[0]))).config.digest not in configs)

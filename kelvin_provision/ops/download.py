@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from kelvin_provision.errors import DigestMismatch, DownloadWaits, NoSpace, ProvisionError, RegistryUnreachable, TransferStopped
 from kelvin_provision.events import Advanced, Finished, Progress, Started
+from kelvin_provision.ops.courtesy import yield_to_others
 from kelvin_provision.ops.lanes import Lanes
 from kelvin_provision.ops.link import MOST, Link
 from kelvin_provision.ops.threads import Asked, run
@@ -80,6 +81,7 @@ def fetch(
         worker = Transfer(source, store, tally, lambda: bool(errors) or asked(), backoff, link, lanes)
 
         def transfer() -> None:
+            yield_to_others()
             try:
                 with suppress(queue.Empty):
                     while not errors:

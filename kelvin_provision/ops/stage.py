@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 
 from kelvin_provision.errors import DigestMismatch, ProvisionError, TransferStopped
@@ -14,10 +14,13 @@ from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision
 from kelvin_provision.ops import download
 from kelvin_provision.ops.link import Link
+from kelvin_provision.ops import download, space
+from kelvin_provision.ops.courtesy import quietly
 from kelvin_provision.refs import Reference
 from kelvin_provision.registry.protocol import Source
 from kelvin_provision.retry import Backoff
 from kelvin_provision.runtimes.protocol import Runtime
+from kelvin_provision.sizes import NO_HEADROOM, Headroom
 from kelvin_provision.spec.images import images_of
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.words import Download
@@ -38,6 +41,7 @@ def run(
     progress: Progress,
     stop: Callable[[], bool],
     link: Link | None = None,
+    headroom: Headroom = NO_HEADROOM,
 ) -> bool:
     """One turn at staging; True when it is ready.
 
@@ -46,7 +50,9 @@ def run(
     """
     unwanted = _every_second(lambda: not ledger.staged_now(revision), stop)
     try:
-        with _locks(revision, ledger, store, source, runtime) as locks:
+        with ExitStack() as held:
+            locks = held.enter_context(_locks(revision, ledger, store, source, runtime))
+            held.enter_context(space.reserved(revision, locks, ledger=ledger, store=store, runtime=runtime, headroom=headroom))
             # The cause of the last try stays to be seen until there is news.
             ledger.set_download(revision, Download.DOWNLOADING, revision.error)
             heard = _gladly(progress, lambda: ledger.set_download(revision, Download.DOWNLOADING)) if revision.error else progress
@@ -55,14 +61,14 @@ def run(
             )
             fetch()
             try:
-                _import_all(locks, store, runtime, progress)
+                quietly(lambda: _import_all(locks, store, runtime, progress))
             except DigestMismatch:
                 # The disk has changed under a blob that we had verified: the wrong one is put aside, and comes once more.
                 wrong = [blob for lock in locks for blob in lock.blobs() if not store.recheck(blob)]
                 if not wrong:
                     raise
                 fetch()
-                _import_all(locks, store, runtime, progress)
+                quietly(lambda: _import_all(locks, store, runtime, progress))
     except TransferStopped:
         raise
     except ProvisionError as error:

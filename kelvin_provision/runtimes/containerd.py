@@ -14,12 +14,14 @@ import shutil
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
 
 from kelvin_provision.errors import ImageUnsupported, ImportFailed, NoSpace, OurBug, PlatformMissing, RuntimeUnreachable
 from kelvin_provision.refs import Platform
 from kelvin_provision.runtimes import archive
 from kelvin_provision.runtimes.ctr import Ctr
-from kelvin_provision.runtimes.protocol import BlobPath, RuntimeInfo
+from kelvin_provision.runtimes.protocol import BlobPath, Keeping, RuntimeInfo
 from kelvin_provision.settings.model import RuntimeSettings
 from kelvin_provision.spec.lock import ImageLock
 
@@ -32,6 +34,9 @@ PINNED = "io.cri-containerd.pinned"
 OURS = "kelvin-provision/image"
 # Seconds. The CRI answers the event of an import with a name of its own; taken out too early, ours would go and that one stay.
 _CRI_TIME = 0.5
+
+# Where it keeps things when it does not say so; k3s's own first.
+_ROOTS = (Path("/var/lib/rancher/k3s/agent/containerd"), Path("/var/lib/containerd"))
 
 _CONFIGS = {"application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"}
 _LAYERS = {
@@ -119,12 +124,12 @@ class Containerd:
     def load(self, lock: ImageLock, blob: BlobPath) -> None:
         """Import, compare, sync, label: in this order, so that a power cut at any point leaves `has` false."""
         if not self.has(lock):
-            self._drop(lock)
+            self._drop(*_parts(lock))
             try:
                 self._import(lock, blob)
             except BaseException:
                 with suppress(RuntimeUnreachable):  # what went wrong first is what people must read; unlabelled, it is believed by nobody
-                    self._drop(lock, settle=_CRI_TIME)
+                    self._drop(*_parts(lock), settle=_CRI_TIME)
                 raise
             os.sync()  # containerd syncs its content and its database, but not the files it unpacked
         self.pin(lock)
@@ -140,11 +145,32 @@ class Containerd:
     def remove(self, lock: ImageLock) -> None:
         """Take our name away and let containerd collect what no other name needs. In use by a container: stays."""
         if self._ctr.text("images", "ls", "-q", f"{_named(lock.name)},{_labelled()}").strip():
-            self._drop(lock)
+            self._drop(*_parts(lock))
 
     def owned(self) -> frozenset[str]:
         """Every name with our label."""
         return frozenset(self._ctr.text("images", "ls", "-q", _labelled()).split())
+
+    def discard(self, owned: str) -> None:
+        """What it is made of stands in its name and in our label."""
+        for row in self._ctr.ask("images", "ls", f"{_named(owned)},{_labelled()}").rows():
+            labels = dict(label.partition("=")[::2] for label in row.get("LABELS", "").split(","))
+            if row.get("REF") == owned and OURS in labels:
+                self._drop(owned, row["DIGEST"], labels[OURS])
+
+    def keeping(self) -> Keeping:
+        """Layers as they came in its content store, unpacked ones in its snapshotter; the plugins say where that is."""
+        return self._keeping
+
+    @cached_property
+    def _keeping(self) -> Keeping:
+        roots = _plugin_roots(self._ctr.text("plugins", "ls", "-d"))
+        snapshots = {name: path for (kind, name), path in roots.items() if kind.startswith("io.containerd.snapshotter.")}
+        unpacked = snapshots.get("overlayfs") or next(iter(snapshots.values()), None)
+        content = next((path for (kind, _), path in roots.items() if kind.startswith("io.containerd.content.")), None)
+        of_k3s, plain = _ROOTS
+        root = of_k3s if self._ctr.service == "k3s" else plain
+        return Keeping(unpacked=unpacked or root, compressed=content or root)
 
     def _import(self, lock: ImageLock, blob: BlobPath) -> None:
         answer = self._ctr.feed("images", "import", "-", chunks=archive.chunks(lock, blob))
@@ -190,30 +216,50 @@ class Containerd:
         config = json.loads(text)
         return Platform(config.get("os", ""), config.get("architecture", ""), config.get("variant", ""))
 
-    def _drop(self, lock: ImageLock, *, settle: float = 0.0) -> None:
-        """Remove our name, and the one the CRI made beside it, unless a container uses the image. Waits for the collection.
+    def _drop(self, name: str, root: str, config: str, *, settle: float = 0.0) -> None:
+        """Remove our name for this root digest, and the one the CRI made beside it, unless a container uses the image.
 
-        Also before an import: a power cut after an unpack leaves a snapshot whose files may be empty, and containerd
-        would unpack nothing over it.
+        Waits for the collection. Also before an import: a power cut after an unpack leaves a snapshot whose files may be empty,
+        and containerd would unpack nothing over it.
         """
-        names = self._names(lock)
-        if lock.name not in names:
+        names = self._names(root)
+        if name not in names:
             return
         if settle:
             time.sleep(settle)
-            names = self._names(lock)
-        users = [f"image=={json.dumps(name)}" for name in {*names, lock.config.digest}]
+            names = self._names(root)
+        users = [f"image=={json.dumps(user)}" for user in {*names, config}]
         if self._ctr.text("containers", "ls", "-q", *users).strip():
             return
-        gone = [lock.name]
+        gone = [name]
         # The CRI names every image that it sees `sha256:<config>` too, and that name alone would keep it all. Another image
         # with the same config (the same layers, compressed otherwise) does without: the CRI finds it by its own name.
-        if set(names) == {lock.name, lock.config.digest}:
-            gone.append(lock.config.digest)
+        if set(names) == {name, config}:
+            gone.append(config)
         self._ctr.text("images", "rm", "--sync", *gone)
 
-    def _names(self, lock: ImageLock) -> list[str]:
-        return self._ctr.text("images", "ls", "-q", f"target.digest=={lock.root.digest}").split()
+    def _names(self, root: str) -> list[str]:
+        return self._ctr.text("images", "ls", "-q", f"target.digest=={root}").split()
+
+
+def _parts(lock: ImageLock) -> tuple[str, str, str]:
+    return lock.name, lock.root.digest, lock.config.digest
+
+
+def _plugin_roots(text: str) -> dict[tuple[str, str], Path]:
+    """From `ctr plugins ls -d`: where each plugin that exports a root keeps things, by its type and name."""
+    found: dict[tuple[str, str], Path] = {}
+    kind = name = ""
+    for line in text.splitlines():
+        key, _, value = line.strip().partition(" ")
+        value = value.strip()
+        if key == "Type:":
+            kind = value
+        elif key == "ID:":
+            name = value
+        elif key == "root" and value.startswith("/"):
+            found[kind, name] = Path(value)
+    return found
 
 
 def _named(name: str) -> str:

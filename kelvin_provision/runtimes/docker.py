@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kelvin_provision.errors import (
@@ -24,7 +25,7 @@ from kelvin_provision.errors import (
 from kelvin_provision.files.sockets import knock
 from kelvin_provision.refs import Platform
 from kelvin_provision.runtimes import archive
-from kelvin_provision.runtimes.protocol import BlobPath, RuntimeInfo
+from kelvin_provision.runtimes.protocol import BlobPath, Keeping, RuntimeInfo
 from kelvin_provision.spec.lock import ImageLock
 
 if TYPE_CHECKING:
@@ -120,13 +121,29 @@ class DockerRuntime:
             found = self._api.images(name=PINS)
         return frozenset(image["Id"] for image in found)
 
+    def discard(self, owned: str) -> None:
+        """Our tag is made from its ID."""
+        self._untag(f"{PINS}:{owned.partition(':')[2]}")
+
+    def keeping(self) -> Keeping:
+        """Unpacked layers alone, and while it loads the archive once more. What another machine has is not ours to know."""
+        if not self._is_local:
+            return Keeping()
+        with _speaking():
+            root = self._api.info().get("DockerRootDir")
+        return Keeping(unpacked=Path(root), temporary=Path(root) / "tmp") if root and Path(root).is_dir() else Keeping()
+
+    @property
+    def _is_local(self) -> bool:
+        return str(getattr(self._api, "base_url", "")) == "http+docker://localhost"
+
     def _stream(self, lock: ImageLock, blob: BlobPath, name: str) -> None:
         """The SDK sends a generator chunk by chunk, and what the generator raises comes through as it is."""
         words = self._feed(archive.chunks(lock, blob, repo_tags=[name]))
         if not words:
             os.sync()  # the engine does not sync what it unpacked
             return
-        if "no space left" in words.lower():
+        if any(sign in words.lower() for sign in ("no space left", "disk quota exceeded")):
             raise NoSpace(f"no space left for {lock.name} in Docker Engine", evidence=(words,))
         archive.verify(lock, blob)  # the likeliest reason, and one that the engine cannot name: our own disk
         raise ImportFailed(f"Docker Engine did not take {lock.name}", evidence=(words,))

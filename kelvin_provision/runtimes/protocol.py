@@ -23,6 +23,18 @@ class RuntimeInfo:
     pins: bool
 
 
+@dataclass(frozen=True)
+class Keeping:
+    """The copies that a runtime makes of an image, each by the folder it goes to. None: it makes none, or does not say where.
+
+    `temporary` is one of the whole archive, while it is read.
+    """
+
+    unpacked: Path | None = None
+    compressed: Path | None = None
+    temporary: Path | None = None
+
+
 class Runtime(Protocol):
     """Images by what they are (digests), never by a tag. Every verb may be repeated; every one may raise RuntimeUnreachable."""
 
@@ -57,4 +69,12 @@ class Runtime(Protocol):
 
     def owned(self) -> frozenset[str]:
         """`ImageLock.name` (containerd) or config digest (Docker) of every image that carries our pin."""
+        ...
+
+    def discard(self, owned: str) -> None:
+        """As `remove`, for one of `owned` whose lock nobody has any more."""
+        ...
+
+    def keeping(self) -> Keeping:
+        """Where images lie on this machine's disks; nothing is known of a runtime that runs elsewhere."""
         ...

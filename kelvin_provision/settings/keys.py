@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from kelvin_provision.settings import amounts, hours
+from kelvin_provision.sizes import Headroom
 
 PREFIX = "KELVIN_PROVISION_"
 HOST = "<host>"
@@ -96,6 +97,13 @@ def _duration(value: Any) -> float:
     return float(seconds)
 
 
+def _headroom(value: Any) -> Headroom:
+    found = Headroom.parse(value) if isinstance(value, str) else None
+    if found is None:
+        raise Wrong("a size like 2GiB or 500MiB, or a share of the filesystem like 5%")
+    return found
+
+
 def _choice(*words: str) -> Type:
     right = f"{', '.join(words[:-1])} or {words[-1]}"
 
@@ -147,6 +155,7 @@ MIRRORS = Type("list of host[:port][/path]", _mirrors)
 NAMESPACE = Type("name", _namespace)
 DURATION = Type("duration", _duration)
 HOURS = Type("HH:MM-HH:MM, ...", _hours)
+HEADROOM = Type("size or percent", _headroom)
 
 
 @dataclass(frozen=True)
@@ -198,6 +207,7 @@ KEYS: tuple[Key, ...] = (
     ),
     Key("download.budget", _amount("1M"), "", f"bytes of images downloaded in a day, local time, repeated ones included; {amounts.FORM}"),
     Key("download.stall_timeout", DURATION, "30s", "without a byte for this long, a connection is given up and the download resumed"),
+    Key("download.keep_free", HEADROOM, "5%", "room on each filesystem that downloads and imports leave alone"),
     Key("apply.timeout", DURATION, "5m", "how long new versions may take to come up"),
     Key("apply.rollback_timeout", DURATION, "5m", "how long the way back may take"),
     Key("apply.settle", DURATION, "5s", "how long a workload must stay up to count as up"),

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from kelvin_provision.settings.hours import Hours
+from kelvin_provision.sizes import Headroom
 from kelvin_provision.spec.words import Method
 
 
@@ -45,7 +46,7 @@ class RuntimeSettings:
 class DownloadSettings:
     """`parallel` blobs at a time, None for as many as help; `stall_timeout` in seconds without a byte.
 
-    `rate` in bytes a second, `budget` in bytes a day; what is None is without limit.
+    `rate` in bytes a second, `budget` in bytes a day; what is None is without limit. `keep_free` is never filled by us.
     """
 
     parallel: int | None = None
@@ -53,6 +54,7 @@ class DownloadSettings:
     rate: int | None = None
     window: Hours | None = None
     budget: int | None = None
+    keep_free: Headroom = field(default=Headroom(percent=5))
 
 
 @dataclass(frozen=True)

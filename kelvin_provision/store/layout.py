@@ -1,7 +1,7 @@
 """The image store on disk. It knows blobs by digest and believes none that it did not hash; it knows no network.
 
 `<root>/images` is an OCI image layout, `<root>/partial` what is on its way, `<root>/aside` what turned out wrong,
-`<root>/verified` the record of what was checked, `<root>/in-use` what running downloads hold.
+`<root>/verified` the record of what was checked, `<root>/in-use` what running downloads hold, `<root>/reserved` the space for them.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import astuple, replace
 from pathlib import Path
 
-from kelvin_provision.errors import ManifestInvalid
+from kelvin_provision.errors import ManifestInvalid, NoSpace
 from kelvin_provision.files.durable import (
     CHUNK,
     private_folder,
-    read_chunks,
     rename_durably,
     sync_folder,
     verified,
@@ -27,8 +27,10 @@ from kelvin_provision.files.durable import (
 from kelvin_provision.refs import Descriptor, is_digest
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.store import index, sweep
+from kelvin_provision.store.names import Names
 from kelvin_provision.store.partial import Partial, locked
 from kelvin_provision.store.record import Mark, Record, mark_of
+from kelvin_provision.store.space import Need
 
 ASIDE_KEPT = 2
 """Wrong files kept for each digest: enough to look at, too few to fill a disk."""
@@ -43,6 +45,7 @@ class Store:
         self.partials = root / "partial"
         self.aside = root / "aside"
         self._record = Record(root / "verified")
+        self._names = Names(self.images / "index.json", lambda path: self._move_aside(path, path.name))
 
     # --- looking ---------------------------------------------------------------------------------
 
@@ -67,8 +70,11 @@ class Store:
             return True
         return self.recheck(blob)
 
-    def recheck(self, blob: Descriptor) -> bool:
-        """Hash a stored blob again, whatever the record says; a wrong one is set aside. False when it is not there (any more)."""
+    def recheck(self, blob: Descriptor, told: Callable[[int], None] = lambda _: None) -> bool:
+        """Hash a stored blob again, whatever the record says; a wrong one is set aside. False when it is not there (any more).
+
+        `told` hears of every chunk. What the page cache has of it is dropped first: it is the disk that is asked.
+        """
         path = self.path(blob)
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
@@ -78,8 +84,10 @@ class Store:
             before = mark_of(os.fstat(descriptor))
             algorithm, _, want = blob.digest.partition(":")
             hasher = hashlib.new(algorithm)
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
             while chunk := os.read(descriptor, CHUNK):
                 hasher.update(chunk)
+                told(len(chunk))
             right = hasher.hexdigest() == want and before[1] == blob.size
             if right and mark_of(os.fstat(descriptor)) == before:
                 with writing_to(path):
@@ -100,6 +108,16 @@ class Store:
             except OSError:
                 continue
         return 0
+
+    def lies_aside(self, digest: str) -> bool:
+        """Whether there is a wrong file of this name to look at."""
+        return any(place.exists() for place in self._places(digest))
+
+    def files(self) -> list[Descriptor]:
+        """Every blob that is stored, wanted or not, with the size that its file has."""
+        found = (self.images / "blobs").glob("*/*")
+        blobs = ((f"{path.parent.name}:{path.name}", path) for path in sorted(found))
+        return [Descriptor("", digest, path.stat().st_size) for digest, path in blobs if is_digest(digest)]
 
     def progress(self, locks: Iterable[ImageLock]) -> tuple[int, int]:
         """Bytes done and bytes in all of these images, each blob once. For one who follows from another process."""
@@ -137,7 +155,21 @@ class Store:
     def holding(self, locks: Sequence[ImageLock]) -> Iterator[None]:
         """Nothing that these images need is collected while the block runs, in whatever process `collect` is called."""
         self._ready()
-        with sweep.lease(self.root / "in-use", {blob.digest for lock in locks for blob in lock.blobs()}):
+        with sweep.lease(self.root / "in-use", sorted({blob.digest for lock in locks for blob in lock.blobs()})):
+            yield
+
+    @contextmanager
+    def reserving(self, needs: Sequence[Need], judge: Callable[[Sequence[Need]], None]) -> Iterator[None]:
+        """These needs are known to all who come later while the block runs, and no longer than this process lives.
+
+        `judge` is told what others have reserved and raises when it does not fit; two processes never judge at the same time.
+        """
+        folder = self.root / "reserved"
+        with ExitStack() as stack:
+            with self._exclusively():
+                private_folder(folder)
+                judge([self._left(Need(*need)) for claim in sweep.claims(folder) for need in claim])
+                stack.enter_context(sweep.lease(folder, [astuple(need) for need in needs]))
             yield
 
     # --- names -----------------------------------------------------------------------------------
@@ -145,33 +177,53 @@ class Store:
     def tag(self, lock: ImageLock) -> None:
         """Name an image in index.json, for other tools and people. Repeating it writes nothing."""
         with self._exclusively():
-            entries = self._entries()
-            wanted = index.with_lock(entries, lock)
-            if sorted(map(str, wanted)) != sorted(map(str, entries)):
-                write_durably(self.images / "index.json", [index.encode(wanted)])
+            self._names.change(lambda entries: index.with_lock(entries, lock))
 
     def untag(self, lock: ImageLock) -> None:
         """Take an image out of index.json; its bytes stay until `collect`."""
         with self._exclusively():
-            entries = self._entries()
-            if (wanted := index.without_lock(entries, lock)) != entries:
-                write_durably(self.images / "index.json", [index.encode(wanted)])
+            self._names.change(lambda entries: index.without_lock(entries, lock))
 
-    def collect(self, keep: Iterable[ImageLock]) -> int:
-        """Free what no kept image and no running download needs; returns the bytes. Names go first, so that none is left dangling."""
-        wanted = {blob.digest for lock in keep for blob in lock.blobs()}
+    def collect(self, keep: Iterable[ImageLock], *, aside: bool = False) -> int:
+        """Free what no kept image and no running download needs; returns the bytes. Names go first, so that none is left dangling.
+
+        With `aside`, all that was put aside goes as well.
+        """
         with self._exclusively():
-            wanted |= sweep.leased(self.root / "in-use")
-            entries = self._entries()
-            if (kept := index.only(entries, wanted)) != entries:
-                write_durably(self.images / "index.json", [index.encode(kept)])
-            freed = sweep.blobs(self.images / "blobs", wanted) + sweep.partials(self.partials, wanted) + sweep.aside(self.aside, wanted)
+            wanted = self._wanted(keep)
+            freed = sweep.partials(self.partials, wanted) + sweep.free(sweep.aside(self.aside, () if aside else wanted))
+            with suppress(NoSpace):
+                self._keep_names(wanted)
+            freed += sweep.free(sweep.blobs(self.images / "blobs", wanted))
+            self._keep_names(wanted)  # on a full disk there was no room for that before
             self._record.rewrite(wanted)
             sweep.litter(self.images)
             sweep.litter(self.root)
             return freed
 
+    def surplus(self, keep: Iterable[ImageLock], *, aside: bool = False) -> int:
+        """What `collect` would free. Nothing is touched, and no store is made where there is none."""
+        if not self.images.is_dir():
+            return 0
+        with self._exclusively():
+            wanted = self._wanted(keep)
+            unwanted = (*sweep.blobs(self.images / "blobs", wanted), *sweep.aside(self.aside, () if aside else wanted))
+            return sweep.measure(unwanted) + sweep.partials(self.partials, wanted, only_look=True)
+
     # --- inside ----------------------------------------------------------------------------------
+
+    def _wanted(self, keep: Iterable[ImageLock]) -> set[str]:
+        held = (digest for claim in sweep.claims(self.root / "in-use") for digest in claim)
+        return {blob.digest for lock in keep for blob in lock.blobs()}.union(held)
+
+    def _keep_names(self, wanted: set[str]) -> None:
+        self._names.change(lambda entries: index.only(entries, wanted))
+
+    def _left(self, need: Need) -> Need:
+        """What was reserved for a blob shrinks as that one grows."""
+        if not is_digest(need.what):
+            return need
+        return replace(need, bytes=need.bytes - self.present(Descriptor("", need.what, need.bytes)))
 
     def _partial_path(self, blob: Descriptor) -> Path:
         path = self.path(blob)
@@ -205,15 +257,6 @@ class Store:
         with self._exclusively():
             pass
 
-    def _entries(self) -> list[index.Entry]:
-        path = self.images / "index.json"
-        try:
-            return index.parse(b"".join(read_chunks(path)))
-        except ValueError:
-            # Only a damaged disk gets us here. The names are a convenience for other tools: begin anew, keep the wrong one.
-            self._move_aside(path, "index.json")
-            return []
-
     def _set_aside(self, path: Path, digest: str, seen: Mark | None) -> Path:
         """`seen` is the file that was found wrong: another one that took its place meanwhile stays."""
         with self._exclusively():
@@ -221,9 +264,12 @@ class Store:
                 return path
             return self._move_aside(path, digest)
 
+    def _places(self, name: str) -> list[Path]:
+        return [self.aside / f"{name}-{number}" for number in range(1, ASIDE_KEPT + 1)]
+
     def _move_aside(self, path: Path, name: str) -> Path:
         """Out of the way but still there: someone will want to look."""
-        places = [self.aside / f"{name}-{number}" for number in range(1, ASIDE_KEPT + 1)]
+        places = self._places(name)
         target = next((place for place in places if not place.exists()), places[-1])
         try:
             path.replace(target)

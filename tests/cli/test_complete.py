@@ -23,7 +23,7 @@ def words(*line):
 @pytest.mark.parametrize(
     ("line", "found"),
     [
-        ([""], ["workloads", "agent", "config", "explain", "completion"]),
+        ([""], ["workloads", "images", "agent", "config", "explain", "completion"]),
         (["co"], ["config", "completion"]),
         (["--"], ["--help", "--version"]),
         (

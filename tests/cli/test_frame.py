@@ -32,6 +32,7 @@ Options:
 
 Commands:
   workloads   Deploy, apply, look at and remove workloads.
+  images      The images on this box.
   agent       The background process that downloads and applies.
   config      The settings.
   explain     Explain a state, an error code or an exit code.

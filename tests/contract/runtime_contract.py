@@ -113,6 +113,24 @@ class RuntimeContract:
         runtime.remove(lock)
         assert outside.holds(lock)
 
+    def test_one_whose_lock_is_lost_is_discarded_by_what_it_is_owned_as(self, runtime, staged, outside, identity):
+        lock, blob = staged()
+        runtime.load(lock, blob)
+        runtime.discard(identity(lock))
+        assert not outside.holds(lock)
+        assert identity(lock) not in runtime.owned()
+        runtime.discard(identity(lock))
+
+    def test_what_somebody_else_brought_is_not_discarded(self, runtime, staged, outside, identity):
+        lock, blob = staged()
+        outside.put(lock, blob)
+        runtime.discard(identity(lock))
+        assert outside.holds(lock)
+
+    def test_where_it_keeps_copies_are_folders_of_this_machine(self, runtime):
+        kept = runtime.keeping()
+        assert [place for place in (kept.unpacked, kept.compressed) if place and not place.is_dir()] == []
+
     def test_two_images_that_share_a_layer_do_not_take_it_from_each_other(self, runtime, staged):
         shared = os.urandom(5000)
         one, two = staged(image(shared)), staged(image(shared))

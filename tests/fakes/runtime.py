@@ -8,7 +8,7 @@ import tarfile
 from kelvin_provision.errors import DigestMismatch, ImageUnsupported, ImportFailed, PlatformMissing, ProvisionError
 from kelvin_provision.refs import Platform
 from kelvin_provision.runtimes import archive
-from kelvin_provision.runtimes.protocol import BlobPath, RuntimeInfo
+from kelvin_provision.runtimes.protocol import BlobPath, Keeping, RuntimeInfo
 from kelvin_provision.spec.lock import ImageLock
 
 
@@ -33,7 +33,7 @@ class FakeRuntime:
     """`names` maps an image's name to its root digest, `pinned` are the names that we own, `blobs` is the content.
 
     Tests set `down` to an error that every verb then raises, and `used` to names that a container uses;
-    `loaded` are the names that bytes were streamed for, in order.
+    `loaded` are the names that bytes were streamed for, in order; `kept` is where it claims to keep copies.
     """
 
     name = "fake"
@@ -46,6 +46,7 @@ class FakeRuntime:
         self.used: set[str] = set()
         self.loaded: list[str] = []
         self.down: ProvisionError | None = None
+        self.kept = Keeping()
 
     def _up(self) -> None:
         if self.down is not None:
@@ -110,6 +111,16 @@ class FakeRuntime:
     def owned(self) -> frozenset[str]:
         self._up()
         return frozenset(self.pinned)
+
+    def discard(self, owned: str) -> None:
+        self._up()
+        if owned in self.pinned and owned not in self.used:
+            self.pinned.discard(owned)
+            del self.names[owned]
+
+    def keeping(self) -> Keeping:
+        self._up()
+        return self.kept
 
     def forget(self, lock: ImageLock) -> None:
         """As the kubelet's image collector does it: without asking."""

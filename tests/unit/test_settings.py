@@ -85,6 +85,7 @@ def test_every_default_of_the_table_is_the_models():
         "workload_deploy.instantly_apply": given.default_method.instantly_apply,
         "download.parallel": given.download.parallel,
         "download.stall_timeout": given.download.stall_timeout,
+        "download.keep_free": given.download.keep_free,
         "apply.timeout": given.apply.timeout,
         "apply.rollback_timeout": given.apply.rollback_timeout,
         "apply.settle": given.apply.settle,
@@ -292,7 +293,7 @@ def test_the_table_is_for_the_docs():
     assert ("registry", "host[:port][/path]", "", "where <app_name>:<app_version> is pulled from, without a scheme") in rows
     assert ("registries.<host>.insecure", "true or false", "false", "plain http is allowed; only in the site file or with --config") in rows
     assert ("download.parallel", "whole number from 1 to 16, or auto", "auto", AUTO) in rows
-    assert len(rows) == 26
+    assert len(rows) == 27
     assert [key.variable for key in KEYS if key.name in {"cluster.namespace", "registries.<host>.mirrors"}] == [
         None,
         "KELVIN_PROVISION_CLUSTER__NAMESPACE",

@@ -1,0 +1,105 @@
+"""List images: where they are, and which workloads need them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kelvin_provision.cli.session import Session
+from kelvin_provision.report import SCHEMA, Report, Table
+from kelvin_provision.sizes import size
+
+if TYPE_CHECKING:
+    from kelvin_provision.ops.census import Census, Image
+
+_COLUMNS = ("image", "digest", "size", "store", "runtime", "pinned", "used by", "platform", "name")
+NOBODY = "nobody"
+
+
+def command(session: Session) -> Report:
+    """List images: where they are, and which workloads need them.
+
+    Those that this program brought here. STORE says whether the downloaded copy is whole, RUNTIME whether containers can use it.
+    """
+    return listed(session)
+
+
+def listed(session: Session) -> Report:
+    """Of the ledger, the store and the runtime; a runtime that does not answer is a warning."""
+    from kelvin_provision.cli.box import node_of
+    from kelvin_provision.ops import census
+
+    with node_of(session) as node:
+        seen = census.take(node.ledger, node.store, lambda: node.runtime)
+        surplus = node.store.surplus(node.ledger.kept_locks(), aside=True)
+    rows = [_row(image, seen) for image in seen.images] + [_orphan(name) for name in seen.orphans]
+    document = {
+        "schema": SCHEMA,
+        "command": "images list",
+        "images": [_document(image) for image in seen.images],
+        "orphans": list(seen.orphans),
+        "store": {"path": str(node.settings.state_dir), "prunable": surplus},
+        "warnings": list(_warnings(seen)),
+    }
+    table = Table(
+        _COLUMNS,
+        rows,
+        wide=frozenset({"platform", "name"}),
+        empty="No images found.",
+        footer=_footer(seen, surplus),
+        gives=("used by", "size"),
+    )
+    names = (*(image.lock.name for image in seen.images), *seen.orphans)
+    return Report("images list", document=document, table=table, warnings=_warnings(seen), names=names)
+
+
+def _row(image: Image, seen: Census) -> tuple[str, ...]:
+    lock, whole = image.lock, image.lock.size
+    store = "yes" if image.stored == whole else f"{100 * image.stored // whole}%" if image.stored else "no"
+    used = ", ".join(str(use) for use in image.uses) or NOBODY
+    pinned = "ignored" if seen.info and not seen.info.pins and image.loaded else _word(image.pinned)
+    where = (store, _word(image.loaded), pinned, used, str(lock.platform), lock.name)
+    return (str(lock.reference), _short(lock.root.digest), size(whole), *where)
+
+
+def _orphan(name: str) -> tuple[str, ...]:
+    return (name.partition("@")[0], _short(name.rpartition("@")[2]), "-", "no", "yes", "-", "not of this state folder", "-", name)
+
+
+def _short(digest: str) -> str:
+    return digest.partition(":")[2][:12]
+
+
+def _word(known: bool | None) -> str:  # noqa: FBT001  (three answers of one question)
+    return "?" if known is None else "yes" if known else "no"
+
+
+def _document(image: Image) -> dict[str, Any]:
+    return {
+        "reference": str(image.lock.reference),
+        "name": image.lock.name,
+        "digest": image.lock.root.digest,
+        "config": image.lock.config.digest,
+        "platform": str(image.lock.platform),
+        "size": image.lock.size,
+        "stored": image.stored,
+        "in_store": image.stored == image.lock.size,
+        "in_runtime": image.loaded,
+        "pinned": image.pinned,
+        "used_by": [{"workload": use.workload, "revision": use.revision, "version": use.version, "slot": use.slot} for use in image.uses],
+    }
+
+
+def _warnings(seen: Census) -> tuple[str, ...]:
+    if seen.trouble:
+        return (f"what is in the runtime is not known: {seen.trouble}",)
+    if seen.info and not seen.info.pins and seen.images:
+        return (f"{seen.info.name} {seen.info.version} knows no pins: what its collector removes, the agent puts back",)
+    return ()
+
+
+def _footer(seen: Census, surplus: int) -> str:
+    """Blobs that two images share are counted once."""
+    count = len(seen.images) + len(seen.orphans)
+    blobs = {blob.digest: blob.size for image in seen.images if image.stored == image.lock.size for blob in image.lock.blobs()}
+    more = f"; kelvin-provision images prune would free {size(surplus)} there" if surplus else ""
+    return f"Total: {count} image{'' if count == 1 else 's'}, {size(sum(blobs.values()))} in the store{more}"

@@ -1,0 +1,52 @@
+"""What makes way for others, and what does not."""
+
+import os
+import threading
+
+import pytest
+
+from kelvin_provision.errors import ImportFailed
+from kelvin_provision.ops.courtesy import NICE, quietly
+from tests.unit.test_agent import Box
+
+
+def mine():
+    return os.getpriority(os.PRIO_PROCESS, 0)
+
+
+def test_what_is_done_quietly_has_a_low_priority_and_nothing_else_has():
+    before, seen = mine(), []
+    quietly(lambda: seen.append((mine(), threading.current_thread() is threading.main_thread())))
+    assert (seen, mine()) == ([(max(NICE, before), False)], before)
+
+
+def test_what_it_raises_comes_back():
+    def fail():
+        raise ImportFailed("no")
+
+    with pytest.raises(ImportFailed, match="no"):
+        quietly(fail)
+
+
+def test_downloads_and_imports_make_way_and_an_apply_does_not(tmp_path):
+    box, seen = Box(tmp_path), {}
+    chunks, load, plan = box.source._chunks, box.runtime.load, box.cluster.plan
+
+    def watched(name, call):
+        def also(*words, **more):
+            seen[name] = mine()
+            return call(*words, **more)
+
+        return also
+
+    def served(*words):
+        seen["transfer"] = mine()
+        yield from chunks(*words)
+
+    box.source._chunks, box.runtime.load, box.cluster.plan = served, watched("import", load), watched("apply", plan)
+    box.deploy("a")
+    box.turn()
+    box.command_apply("a")
+    box.close()
+    low = max(NICE, mine())
+    assert seen == {"transfer": low, "import": low, "apply": mine()}

@@ -1,0 +1,56 @@
+import pytest
+
+from kelvin_provision.sizes import Headroom, about, parse, size
+
+MIB, GIB = 1 << 20, 1 << 30
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (36 * MIB, "36.0 MiB"), (5 * GIB // 2, "2.5 GiB"), (1 << 50, "1024.0 TiB")],
+)
+def test_a_size_as_people_read_it(count, text):
+    assert size(count) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "down", "up"),
+    [
+        (-5, "0 B", "0 B"),
+        (0, "0 B", "0 B"),
+        (7, "7 B", "7 B"),
+        (999, "990 B", "1000 B"),
+        (1024, "1.0 KiB", "1.0 KiB"),
+        (523 * MIB, "520 MiB", "530 MiB"),
+        (int(1.27 * GIB), "1.2 GiB", "1.3 GiB"),
+        (int(12.5 * GIB), "12 GiB", "13 GiB"),
+    ],
+)
+def test_about_so_much_and_what_is_free_never_looks_like_what_is_needed(count, down, up):
+    assert (about(count), about(count, up=True)) == (down, up)
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("512 B", 512),
+        ("500MiB", 500 * MIB),
+        ("2G", 2 * GIB),
+        ("2GB", 2 * GIB),
+        ("1.5 KiB", 1536),
+        ("", None),
+        ("5", None),
+        ("5%", None),
+        ("-1G", None),
+    ],
+)
+def test_a_size_as_people_write_it(text, count):
+    assert parse(text) == count
+
+
+def test_room_that_is_left_alone_is_a_share_or_a_number():
+    assert Headroom.parse("5%").of(1000) == 50
+    assert Headroom.parse("2.5 %").of(1000) == 25
+    assert Headroom.parse("0%").of(1000) == 0
+    assert Headroom.parse("1MiB").of(1000) == MIB
+    assert [Headroom.parse(text) for text in ("100%", "5", "lots", "")] == [None] * 4

@@ -1,0 +1,303 @@
+"""Space on real small filesystems: short of it nothing is begun, full in spite of it nothing is lost, and it goes on by itself."""
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+from types import SimpleNamespace
+
+import pytest
+
+from kelvin_provision.agent import process
+from kelvin_provision.errors import NoSpace, RegistryUnreachable, RuntimeUnreachable
+from kelvin_provision.events import Note
+from kelvin_provision.node import Node
+from kelvin_provision.ops import stage
+from kelvin_provision.retry import Backoff
+from kelvin_provision.runtimes.protocol import Keeping
+from kelvin_provision.spec.words import Download, Method
+from kelvin_provision.store import Store
+from kelvin_provision.store.space import Need
+from tests.cli.runner import run
+from tests.images import random_image
+from tests.unit.test_agent import Box
+from tests.unit.test_full_disk import fill
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mount"), reason="a filesystem of one's own needs root")
+
+
+def mounted(place, size):
+    place.mkdir()
+    try:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "tmpfs", str(place)], check=True, capture_output=True)
+    except subprocess.CalledProcessError as error:
+        pytest.skip(f"mounting is not allowed here: {error.stderr.decode().strip()}")
+    return place
+
+
+def grow(place, size):
+    subprocess.run(["mount", "-o", f"remount,size={size}", str(place)], check=True)
+
+
+@pytest.fixture
+def disks(tmp_path, monkeypatch):
+    """One filesystem of 4 MiB for the state, one of 8 MiB for the runtime, and a box on them."""
+    monkeypatch.setattr(stage, "PATIENCE", Backoff(first=0.001, cap=0.001, deadline=0.01))
+    monkeypatch.setattr(process, "RETRY", 0.05)
+    monkeypatch.setattr(process, "TICK", 0.01)
+    state, images = mounted(tmp_path / "state", "4m"), mounted(tmp_path / "images", "8m")
+    box = Box(state)
+    box.runtime.kept = Keeping(unpacked=images / "snapshots", compressed=images / "content")
+    for name in ("cluster", "runtime", "source"):
+        monkeypatch.setattr(Node, name, getattr(box, name))
+    yield SimpleNamespace(state=state, images=images, box=box)
+    box.close()
+    for place in (state, images):
+        subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def counted(source):
+    """Bytes that were served, by digest, also of what was broken off."""
+    served, inner = {}, source._chunks
+
+    def chunks(digest, data, start):
+        for chunk in inner(digest, data, start):
+            served[digest] = served.get(digest, 0) + len(chunk)
+            yield chunk
+
+    source._chunks = chunks
+    return served
+
+
+def offered(box, name, *sizes):
+    image = box.source.images[f"r.io/{name}:1.0.0"] = random_image(list(sizes))
+    return image
+
+
+def size_of(box, name):
+    return sum(lock.size for lock in box.ledger.workload(name).staged.locks)
+
+
+def test_short_of_space_for_the_download_nothing_is_fetched_and_it_goes_on_when_there_is_room(disks):
+    box, served = disks.box, counted(disks.box.source)
+    grow(disks.images, "64m")
+    offered(box, "a", 3 << 20, 3 << 20)
+    box.deploy("a")
+    assert box.turn() is False
+    assert (served, box.states()) == ({}, {"a": ("staged", "received")})
+    (text,) = box.warnings("a")
+    assert re.fullmatch(rf"no room for a 1\.0\.0: {disks.state} needs 6\.\d MiB and has 3\.\d MiB, besides 200 KiB that is kept free", text)
+    listed = run("workloads", "list", "--state-dir", str(disks.state))
+    assert f"warning: a: {text}\n" in listed.stderr
+    before = box.ledger.version()
+    assert box.turn() is False
+    assert box.ledger.version() == before  # it asks again and again; flash wears out
+    grow(disks.state, "16m")
+    assert box.turn() is True
+    assert box.states() == {"a": ("staged", "ready")}
+    assert sum(served.values()) + sum(
+        blob.size for lock in box.ledger.workload("a").staged.locks for blob in (lock.manifest, lock.config)
+    ) == (size_of(box, "a"))
+
+
+def test_short_of_space_for_the_unpacked_copy_nothing_is_fetched_either(disks):
+    box, served = disks.box, counted(disks.box.source)
+    offered(box, "a", 2 << 20)
+    box.deploy("a")
+    fill(disks.images)
+    assert box.turn() is False
+    assert served == {}
+    assert re.fullmatch(
+        rf"no room for a 1\.0\.0: {disks.images} needs 8\.\d MiB \(6\.\d MiB of it an estimate\) and has 0 B, besides 400 KiB that is kept free",
+        box.warnings("a")[0],
+    )
+    (disks.images / "filler").unlink()
+    grow(disks.images, "16m")
+    assert box.turn() is True
+
+
+def test_the_next_version_needs_room_for_what_is_new_in_it_alone(disks):
+    box = disks.box
+    base = offered(box, "a", 1 << 20)
+    box.deploy("a")
+    box.turn()
+    box.command_apply("a")
+    (disks.images / "unpacked").write_bytes(bytes(4 << 20))  # as the first version lies there
+    box.source.images["r.io/a:2.0.0"] = base
+    box.deploy("a", version="2.0.0")
+    assert box.turn() is True
+
+
+def test_a_download_need_not_wait_for_a_runtime_that_is_down(disks):
+    box, served = disks.box, counted(disks.box.source)
+    box.deploy("a")
+    box.source.chunk = 1 << 20
+    box.turn()
+    served.clear()
+    box.deploy("b")
+    resolved = box.source.resolve
+
+    def resolve(reference, platform):
+        found = resolved(reference, platform)
+        box.runtime.has = box.runtime.owned = box.runtime.keeping = down
+        return found
+
+    def down(*_):
+        raise RuntimeUnreachable("containerd does not answer")
+
+    box.source.resolve = resolve
+    assert box.turn() is False
+    assert sum(served.values()) > 3000
+    assert box.warnings("b") == ["containerd does not answer"]
+
+
+def test_who_came_first_keeps_its_room_while_its_link_is_down(disks):
+    box = disks.box
+    grow(disks.images, "64m")
+    for name in ("z", "a"):
+        offered(box, name, 2 << 20)
+    blob, gone = box.source.blob, ["r.io/z:1.0.0"]
+
+    def reachable(reference, *more):
+        if str(reference) in gone:
+            raise RegistryUnreachable("no route to host")
+        return blob(reference, *more)
+
+    box.source.blob = reachable
+    box.deploy("z")
+    assert (box.turn(), box.warnings("z")) == (False, ["no route to host"])
+    box.deploy("a")
+    assert box.turn() is False
+    assert re.search(r"has 1\.\d MiB, besides 200 KiB that is kept free and 2\.1 MiB for what came first", box.warnings("a")[0])
+    gone.clear()
+    assert box.turn() is False
+    assert box.states() == {"a": ("staged", "received"), "z": ("staged", "ready")}
+    box.ledger.drop_staged("z")
+    with box.changing("whatever frees space"):
+        pass
+    assert box.turn() is True
+
+
+def test_full_in_spite_of_it_nothing_is_lost_and_the_agent_goes_on_by_itself(disks):
+    box = disks.box
+    grow(disks.images, "64m")
+    offered(box, "a", 1 << 20, 1 << 20)
+    inner, filled = box.source._chunks, set()
+
+    def chunks(digest, data, start):
+        filled.add(digest)
+        for number, chunk in enumerate(inner(digest, data, start)):
+            if number == 300 and len(filled) == 2:
+                filled.add("the disk")
+                fill(disks.state)
+            yield chunk
+
+    box.source._chunks = chunks
+    served, said = counted(box.source), []
+
+    def heard(event):
+        said.append(event)
+        if isinstance(event, Note) and "no space left" in event.text:
+            with contextlib.suppress(FileNotFoundError):
+                (disks.state / "filler").unlink()
+
+    box.deploy("a")
+    box.progress = heard
+    process.run(box, lambda: False, until_idle=True)
+    assert box.states() == {"a": ("staged", "ready")}
+    assert len(filled) == 3
+    (lock,) = box.ledger.workload("a").staged.locks
+    kept_twice = sum(served.values()) - sum(layer.size for layer in lock.layers)
+    assert kept_twice <= 2 * box.source.chunk  # what was in the hands of the two transfers when the disk was full
+    assert any("no space left" in event.text for event in said if isinstance(event, Note))
+
+
+def test_prune_frees_a_full_disk_and_the_message_has_told_how_much(disks):
+    box = disks.box
+    grow(disks.images, "64m")
+    offered(box, "old", 1 << 20)
+    box.deploy("old")
+    box.turn()
+    box.ledger.drop_staged("old")  # as a command that was killed before its broom leaves it
+    offered(box, "new", 3 << 20)
+    box.deploy("new")
+    assert box.turn() is False
+    assert re.search(r"; images prune would free [45]\.\d MiB$", box.warnings("new")[0])
+    fill(disks.state)
+    result = run("images", "prune", "--yes", "--state-dir", str(disks.state), "--quiet")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert re.fullmatch(
+        r"image r\.io/old:1\.0\.0: removed from the runtime\nstore \S+: freed, 1\.0 MiB\nruntime fake: freed, about 4\.\d MiB\n",
+        result.stdout,
+    )
+    (disks.state / "filler").unlink()
+    assert box.turn() is True
+    assert box.states() == {"new": ("staged", "ready")}
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from kelvin_provision.store import Store
+from kelvin_provision.store.space import Need
+
+with Store(Path(sys.argv[1])).reserving([Need("something", 7, 100), Need(sys.argv[2], 7, 50)], lambda others: None):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_reservation_is_seen_by_others_shrinks_with_its_blob_and_ends_with_its_process(tmp_path):
+    from tests.unit.test_store import HELLO, described
+
+    blob = described(HELLO)
+    store = Store(tmp_path)
+    child = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(HOLDER), str(tmp_path), blob.digest],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with child:
+        assert child.stdout.readline() == "held\n"
+
+        def others():
+            seen = []
+            with store.reserving([], seen.extend):
+                return seen
+
+        assert others() == [Need("something", 7, 100), Need(blob.digest, 7, 50)]
+        store.put(blob, HELLO)
+        assert others() == [Need("something", 7, 100), Need(blob.digest, 7, 38)]
+
+        def refuse(promised):
+            raise NoSpace(f"{len(promised)} others")
+
+        with pytest.raises(NoSpace, match="2 others"), store.reserving([Need("mine", 7, 1)], refuse):
+            pass
+        child.kill()
+        child.wait()
+        assert others() == []
+
+
+def test_a_blocked_or_complete_revision_waits_in_no_queue(disks):
+    from kelvin_provision.ops.space import ahead
+
+    box = disks.box
+    box.deploy("a", "b", "c", method=Method.INSTANT)
+    grow(disks.images, "64m")
+    box.turn()
+    first = {name: box.ledger.workload(name) for name in "abc"}
+    assert {found.running is not None for found in first.values()} == {True}
+    box.deploy("a", "b", "c", version="2.0.0")
+    staged = [box.ledger.workload(name).staged for name in "abc"]
+    locks = first["a"].running.locks
+    for revision in staged:
+        box.ledger.set_locks(revision, locks)
+    box.ledger.set_download(staged[0], Download.FAILED, "no", blocked=True)
+    assert [found.workload for found in ahead(box.ledger.workload("c").staged, box.ledger.workloads())] == ["b"]
+    box.ledger.set_download(staged[1], Download.READY)
+    assert ahead(box.ledger.workload("c").staged, box.ledger.workloads()) == []
