@@ -6,7 +6,9 @@ import re
 from dataclasses import dataclass
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
-_WRITTEN = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(B|[KMGT]i?B?)")
+FORM = "500k, 2M, 1.5G (1000s), 500Ki or 2MiB (1024s), or a number of bytes"
+_AMOUNT = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?(?:([kKMGT])(i?))?B?")
+_POWERS = {"k": 1, "K": 1, "M": 2, "G": 3, "T": 4}
 _PERCENT = re.compile(r"([0-9]{1,2}(?:\.[0-9]+)?) ?%")
 
 
@@ -40,10 +42,23 @@ def _divided(number: int, by: int, *, up: bool) -> int:
     return -(-number // by) if up else number // by
 
 
+def sold(count: int) -> str:
+    """As data plans are sold, in decimal units: `500 MB`, `1.5 GB`."""
+    amount, unit = float(count), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if amount < 1000:
+            break
+        amount, unit = amount / 1000, larger
+    return f"{amount:.1f}".removesuffix(".0") + f" {unit}"
+
+
 def parse(text: str) -> int | None:
-    """Bytes of `500MiB`, `2G` or `512 B`; every unit is a binary one. None for anything else."""
-    found = _WRITTEN.fullmatch(text.strip())
-    return int(float(found[1]) * 1024 ** "BKMGT".index(found[2][0])) if found else None
+    """Whole bytes of what is written as in FORM, or None. A unit of bits is none: `2Mbit` must not pass for eight times as much."""
+    found = _AMOUNT.fullmatch(text.strip())
+    if found is None:
+        return None
+    number, unit, binary = found.groups()
+    return int(float(number) * (1024 if binary else 1000) ** _POWERS[unit]) if unit else int(float(number))
 
 
 @dataclass(frozen=True)

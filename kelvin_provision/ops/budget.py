@@ -10,7 +10,7 @@ import threading
 from kelvin_provision.errors import BudgetTooSmall, DownloadWaits
 from kelvin_provision.ledger import traffic
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.settings.amounts import words
+from kelvin_provision.sizes import sold
 
 SLICES = 64
 """Of a day's budget. So many commits a day at the most, however fast the link is, and what a crash costs is under 2 %."""
@@ -30,7 +30,7 @@ class Budget:
         with self._lock:
             self._turn_to(day)
             if self._drawn <= 0 and self._left(day) <= 0:
-                raise DownloadWaits(f"waits for midnight: the {words(self._limit)} of download.budget are used up for today")
+                raise DownloadWaits(f"waits for midnight: the {sold(self._limit)} of download.budget are used up for today")
 
     def came(self, count: int, day: str) -> None:
         """So many bytes were used."""
@@ -46,10 +46,10 @@ class Budget:
             self._turn_to(day)
             if size > self._limit:
                 raise BudgetTooSmall(
-                    f"{what} cannot be resumed where it comes from; its {words(size)} are more than a day's download.budget"
+                    f"{what} cannot be resumed where it comes from; its {sold(size)} are more than a day's download.budget"
                 )
             if size > self._left(day) + self._drawn:
-                raise DownloadWaits(f"waits for midnight: {what} cannot be resumed, and its {words(size)} are more than is left for today")
+                raise DownloadWaits(f"waits for midnight: {what} cannot be resumed, and its {sold(size)} are more than is left for today")
 
     def settle(self) -> None:
         """Give back what was drawn and not used."""

@@ -12,10 +12,9 @@ from kelvin_provision.errors import DigestMismatch, ProvisionError, TransferStop
 from kelvin_provision.events import Advanced, Event, Finished, Progress, Started
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision
-from kelvin_provision.ops import download
-from kelvin_provision.ops.link import Link
 from kelvin_provision.ops import download, space
 from kelvin_provision.ops.courtesy import quietly
+from kelvin_provision.ops.link import Link
 from kelvin_provision.refs import Reference
 from kelvin_provision.registry.protocol import Source
 from kelvin_provision.retry import Backoff

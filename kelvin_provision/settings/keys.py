@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kelvin_provision.settings import amounts, hours
+from kelvin_provision import sizes
+from kelvin_provision.settings import hours
 from kelvin_provision.sizes import Headroom
 
 PREFIX = "KELVIN_PROVISION_"
@@ -116,12 +117,12 @@ def _choice(*words: str) -> Type:
 
 
 def _amount(low: str) -> Type:
-    least = amounts.parse(low) or 0
+    least = sizes.parse(low) or 0
 
     def read(value: Any) -> int:
-        found = amounts.parse(str(value)) if isinstance(value, str | int) and not isinstance(value, bool) else None
+        found = sizes.parse(str(value)) if isinstance(value, str | int) and not isinstance(value, bool) else None
         if found is None or found < least:
-            raise Wrong(f"bytes, at least {low}: {amounts.FORM}")
+            raise Wrong(f"bytes, at least {low}: {sizes.FORM}")
         return found
 
     return Type("bytes", read)
@@ -198,14 +199,14 @@ KEYS: tuple[Key, ...] = (
         "auto",
         "blobs at a time; auto is 1 on a thin link and grows to 4 as long as that makes it faster",
     ),
-    Key("download.rate", _amount("1k"), "", f"bytes a second of all downloads together; {amounts.FORM}"),
+    Key("download.rate", _amount("1k"), "", f"bytes a second of all downloads together; {sizes.FORM}"),
     Key(
         "download.window",
         HOURS,
         "",
         "hours of the day, local time, in which images are downloaded, across midnight too; several with a comma between",
     ),
-    Key("download.budget", _amount("1M"), "", f"bytes of images downloaded in a day, local time, repeated ones included; {amounts.FORM}"),
+    Key("download.budget", _amount("1M"), "", f"bytes of images downloaded in a day, local time, repeated ones included; {sizes.FORM}"),
     Key("download.stall_timeout", DURATION, "30s", "without a byte for this long, a connection is given up and the download resumed"),
     Key("download.keep_free", HEADROOM, "5%", "room on each filesystem that downloads and imports leave alone"),
     Key("apply.timeout", DURATION, "5m", "how long new versions may take to come up"),

@@ -1,6 +1,6 @@
 import pytest
 
-from kelvin_provision.sizes import Headroom, about, parse, size
+from kelvin_provision.sizes import Headroom, about, parse, size, sold
 
 MIB, GIB = 1 << 20, 1 << 30
 
@@ -33,19 +33,23 @@ def test_about_so_much_and_what_is_free_never_looks_like_what_is_needed(count, d
 @pytest.mark.parametrize(
     ("text", "count"),
     [
-        ("512 B", 512),
-        ("500MiB", 500 * MIB),
-        ("2G", 2 * GIB),
-        ("2GB", 2 * GIB),
-        ("1.5 KiB", 1536),
-        ("", None),
-        ("5", None),
-        ("5%", None),
-        ("-1G", None),
+        ("500k", 500_000), ("500K", 500_000), ("2M", 2_000_000), ("2MB", 2_000_000), ("1.5G", 1_500_000_000), ("2MiB", 2 * MIB),
+        ("2Mi", 2 * MIB), ("2 MiB", 2 * MIB), ("1T", 10**12), ("4096", 4096), ("512 B", 512), ("0.5k", 500),
     ],
-)
-def test_a_size_as_people_write_it(text, count):
+)  # fmt: skip
+def test_amounts_as_people_write_them(text, count):
     assert parse(text) == count
+
+
+@pytest.mark.parametrize("text", ["", "fast", "2Mbit", "2mb", "-1", "1e6", "2M/s", "1.M", "k", "2 M iB", "5%", "9" * 400])
+def test_what_is_no_amount(text):
+    assert parse(text) is None
+
+
+def test_amounts_as_data_plans_are_sold():
+    assert [sold(count) for count in (0, 999, 1000, 1_536_000, 500_000_000, 2 << 30)] == [
+        "0 B", "999 B", "1 kB", "1.5 MB", "500 MB", "2.1 GB",
+    ]  # fmt: skip
 
 
 def test_room_that_is_left_alone_is_a_share_or_a_number():
@@ -53,4 +57,4 @@ def test_room_that_is_left_alone_is_a_share_or_a_number():
     assert Headroom.parse("2.5 %").of(1000) == 25
     assert Headroom.parse("0%").of(1000) == 0
     assert Headroom.parse("1MiB").of(1000) == MIB
-    assert [Headroom.parse(text) for text in ("100%", "5", "lots", "")] == [None] * 4
+    assert [Headroom.parse(text) for text in ("100%", "lots", "")] == [None] * 3
