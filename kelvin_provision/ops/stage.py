@@ -12,7 +12,8 @@ from kelvin_provision.errors import DigestMismatch, ProvisionError, TransferStop
 from kelvin_provision.events import Advanced, Event, Finished, Progress, Started
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision
-from kelvin_provision.ops import download
+from kelvin_provision.ops import download, origins
+from kelvin_provision.ops.gathering import gather
 from kelvin_provision.refs import Reference
 from kelvin_provision.registry.protocol import Source
 from kelvin_provision.retry import Backoff
@@ -49,7 +50,13 @@ def run(
             ledger.set_download(revision, Download.DOWNLOADING, revision.error)
             heard = _gladly(progress, lambda: ledger.set_download(revision, Download.DOWNLOADING)) if revision.error else progress
             fetch = partial(download.fetch, source, store, locks, parallel=parallel, progress=heard, stop=unwanted, backoff=PATIENCE)
-            fetch()
+
+            def bring() -> None:
+                with origins.noted(ledger, revision, locks, store):
+                    gather(runtime, store, locks, progress=progress, stop=unwanted)
+                fetch()
+
+            bring()
             try:
                 _import_all(locks, store, runtime, progress)
             except DigestMismatch:
@@ -57,7 +64,7 @@ def run(
                 wrong = [blob for lock in locks for blob in lock.blobs() if not store.recheck(blob)]
                 if not wrong:
                     raise
-                fetch()
+                bring()
                 _import_all(locks, store, runtime, progress)
     except TransferStopped:
         raise

@@ -12,11 +12,14 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from functools import cached_property
+from pathlib import Path
+from typing import BinaryIO
 
 from kelvin_provision.errors import ImageUnsupported, ImportFailed, NoSpace, OurBug, PlatformMissing, RuntimeUnreachable
-from kelvin_provision.refs import Platform
+from kelvin_provision.refs import Descriptor, Platform
 from kelvin_provision.runtimes import archive
 from kelvin_provision.runtimes.ctr import Ctr
 from kelvin_provision.runtimes.protocol import BlobPath, RuntimeInfo
@@ -30,6 +33,7 @@ _MORE_PATHS = ("/usr/local/bin", "/opt/bin")
 
 PINNED = "io.cri-containerd.pinned"
 OURS = "kelvin-provision/image"
+CONTENT = "type==io.containerd.content.v1"
 # Seconds. The CRI answers the event of an import with a name of its own; taken out too early, ours would go and that one stay.
 _CRI_TIME = 0.5
 
@@ -128,6 +132,27 @@ class Containerd:
                 raise
             os.sync()  # containerd syncs its content and its database, but not the files it unpacked
         self.pin(lock)
+
+    @contextmanager
+    def content(self, blob: Descriptor) -> Iterator[BinaryIO | None]:
+        """Out of the content store, whichever namespace it came for: its file, else through `ctr` where we may not read that."""
+        folder = self._blobs
+        if folder is None or not os.access(folder, os.R_OK | os.X_OK):
+            with self._ctr.output("content", "get", blob.digest) as pipe:
+                yield pipe
+            return
+        with ExitStack() as stack:
+            try:
+                file = stack.enter_context(folder.joinpath(*blob.digest.split(":", 1)).open("rb", buffering=0))
+            except OSError:
+                file = None
+            yield file
+
+    @cached_property
+    def _blobs(self) -> Path | None:
+        """Where its content lies, in its own words: k3s's is not where others have theirs."""
+        found = re.search(r"^\s+root\s+(/.*\S)\s*$", self._ctr.text("plugins", "ls", "-d", CONTENT), re.MULTILINE)
+        return Path(found[1], "blobs") if found else None
 
     def pin(self, lock: ImageLock) -> None:
         """Label it as pinned and ours; an import by anyone drops the labels on 2.x, so this is said anew after each."""

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from threading import Thread
-from typing import IO
+from typing import IO, BinaryIO, cast
 
 from kelvin_provision.errors import PermissionRefused, RuntimeUnreachable
 
@@ -98,15 +98,23 @@ class Ctr:
         return Answer(child.returncode, "", _lines(bytes(heard)))
 
     @contextmanager
-    def _started(self, args: Sequence[str], *, stdin: int, stdout: int) -> Iterator[subprocess.Popen[bytes]]:
+    def output(self, *args: str) -> Iterator[BinaryIO]:
+        """The bytes that a command writes, while the block lasts. One that fails ends them early and says nothing more."""
+        with self._started(args, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
+            assert child.stdout is not None  # noqa: S101  (it was started with a pipe)
+            try:
+                yield cast("BinaryIO", child.stdout)
+            finally:
+                _end(child)  # a reader that has seen enough leaves it with a pipe that nobody empties
+
+    @contextmanager
+    def _started(self, args: Sequence[str], *, stdin: int, stdout: int, stderr: int = subprocess.PIPE) -> Iterator[subprocess.Popen[bytes]]:
         """A child in a session of its own, so that Ctrl-C reaches us alone and we decide; gone when the block is left."""
         self._knock()
         command = [*self.command, "-a", self.address, "-n", self.namespace, *args]
         environment = {**os.environ, "LC_ALL": "C"}
         try:
-            child = subprocess.Popen(
-                command, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE, env=environment, start_new_session=True, bufsize=0
-            )
+            child = subprocess.Popen(command, stdin=stdin, stdout=stdout, stderr=stderr, env=environment, start_new_session=True, bufsize=0)
         except PermissionError as error:
             raise PermissionRefused(f"no permission to run {self.command[0]}") from error
         except FileNotFoundError as error:
