@@ -253,6 +253,13 @@ class TestContainerd(RuntimeContract):
         finally:
             os.seteuid(0)
 
+    def test_the_content_is_a_file_that_can_be_linked_whichever_namespace_it_came_for(self, runtime, staged, address, outside):
+        lock, blob = staged()
+        outside.put(lock, blob)
+        with runtime.content(lock.layers[0]) as file, Containerd(address, "other").content(lock.layers[0]) as same:
+            assert file.name == same.name
+            assert Path(file.name).parts[-4:-1] == ("io.containerd.content.v1.content", "blobs", "sha256")
+
     def test_a_short_reference_becomes_its_full_name(self, runtime, tmp_path, outside):
         """A short name in containerd poisons the node: the CRI resolves the full one only."""
         made = image()
