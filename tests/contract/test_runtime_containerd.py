@@ -103,6 +103,17 @@ class TestContainerd(RuntimeContract):
         runtime.load(lock, blob)
         assert "io.cri-containerd.pinned=pinned" in outside.ctr("images", "ls", f'name=="{lock.name}"')
 
+    def test_a_pin_that_another_import_dropped_comes_back(self, runtime, staged, outside):
+        """2.x drops the labels with the import, 1.6 keeps them: both end pinned."""
+        lock, blob = staged()
+        runtime.load(lock, blob)
+        outside.ctr("images", "label", lock.name, "io.cri-containerd.pinned=", f"kelvin-provision/image={lock.config.digest}")
+        outside.put(lock, blob)
+        runtime.pin(lock)
+        row = outside.ctr("images", "ls", f'name=="{lock.name}"')
+        assert "io.cri-containerd.pinned=pinned" in row
+        assert lock.name in runtime.owned()
+
     def test_an_image_collected_by_the_kubelet_is_missing_and_comes_back(self, runtime, staged, outside):
         lock, blob = staged()
         runtime.load(lock, blob)
