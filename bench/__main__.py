@@ -1,4 +1,4 @@
-"""`make bench [ARGS="startup downloading badlinks staging applying idle"]`."""
+"""`make bench [ARGS="startup downloading badlinks importing staging applying idle"]`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,18 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import applying, badlinks, downloading, idle, staging, startup
+from bench import applying, badlinks, downloading, idle, importing, staging, startup
 from bench.measure import HEADER
 
-ALL = {"startup": startup, "downloading": downloading, "badlinks": badlinks, "staging": staging, "applying": applying, "idle": idle}
+ALL = {
+    "startup": startup,
+    "downloading": downloading,
+    "badlinks": badlinks,
+    "importing": importing,
+    "staging": staging,
+    "applying": applying,
+    "idle": idle,
+}
 
 
 def main() -> int:

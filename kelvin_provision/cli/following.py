@@ -6,10 +6,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from kelvin_provision.cli.arrivals import came
 from kelvin_provision.errors import ApplyFailed, NotReady, StagingFailed
 from kelvin_provision.events import Advanced, Finished, Note, Progress, Started
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision
+from kelvin_provision.ops.arrivals import staged
 from kelvin_provision.spec.words import Download, State, waits
 from kelvin_provision.status import derive, of_staged
 from kelvin_provision.store import Store
@@ -59,12 +61,12 @@ def _look(first: Revision, seen: _Seen, ledger: Ledger, store: Store, progress: 
     """One look; how it ended, or None while it goes on."""
     found = {workload.name: workload for workload in ledger.workloads()}.get(first.workload)
     if found and found.running and found.running.number == first.number:
-        _show_images(found.running, seen, store, progress)
+        _show_images(found.running, seen, ledger, store, progress)
         return "running"
     if found is None or found.staged is None or found.staged.number != first.number:
         return "replaced"
     revision = found.staged
-    _show_images(revision, seen, store, progress)
+    _show_images(revision, seen, ledger, store, progress)
     state = derive(found.situation).state if revision.spec.method.instantly_apply else of_staged(revision.slot).state
     if state is not seen.state:
         seen.state = state
@@ -81,20 +83,19 @@ def _look(first: Revision, seen: _Seen, ledger: Ledger, store: Store, progress: 
     return None
 
 
-def _show_images(revision: Revision, seen: _Seen, store: Store, progress: Progress) -> None:
-    for lock in revision.locks or ():
-        task = str(lock.reference)
-        done, total = store.progress([lock])
-        if task not in seen.images:
+def _show_images(revision: Revision, seen: _Seen, ledger: Ledger, store: Store, progress: Progress) -> None:
+    if all(str(lock.reference) in seen.ended for lock in revision.locks or ()):
+        return
+    for one in staged(ledger, store, revision, {}):
+        task = one.reference
+        if task not in seen.images and not one.whole:
             seen.images.add(task)
-            progress(Started(task, "downloading", total))
-        if task in seen.ended:
-            continue
-        if task not in seen.whole:
-            progress(Advanced(task, done, total))
-        if done == total and task not in seen.whole:
+            progress(Started(task, "downloading", one.size))
+        if task in seen.images and task not in seen.whole:
+            progress(Advanced(task, one.here, one.size))
+        if one.whole and task not in seen.whole:
             seen.whole.add(task)
             progress(Started(task, "importing"))
-        if revision.download is Download.READY:
+        if revision.download is Download.READY and task not in seen.ended:
             seen.ended.add(task)
-            progress(Finished(task, "ready"))
+            progress(Finished(task, "ready", came(one)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,18 +18,22 @@ from kelvin_provision.report import Table
 from kelvin_provision.spec.words import Download
 
 Items = Sequence[Mapping[str, Any]]
-COLUMNS = ("name", "title", "cluster", "app", "version", "status", "staged", "last seen")
+COLUMNS = ("name", "title", "cluster", "app", "version", "status", "staged", "last seen", "images")
 
 
 @dataclass(frozen=True)
 class Overview:
-    """All workloads as items of the platform's list, how far the downloads are in percent, and whether nobody works on them."""
+    """All workloads as items of the platform's list, how far the downloads are in percent, and whether nobody works on them.
+
+    `images` has words on the images of each; only for who looks wide.
+    """
 
     items: Items
     percents: Mapping[str, int]
     unattended: bool
     full: str = ""
     """That the ledger has no room, if so: what was met then is not written down."""
+    images: Mapping[str, str] = field(default_factory=dict)
 
     def warnings(self, shown: Items) -> tuple[str, ...]:
         """Those of the items that are shown, and one of the whole box."""
@@ -51,13 +55,14 @@ class Overview:
                 item["status"]["state"],
                 f"{item['staged']['app_version']} {_staged(item, self.percents.get(item['name']))}" if item["staged"] else "-",
                 ago(item["status"]["last_seen"] or "", now),
+                self.images.get(item["name"], ""),
             )
             for item in shown
         ]
         return Table(
             COLUMNS,
             rows,
-            wide=frozenset({"title", "cluster"}),
+            wide=frozenset({"title", "cluster", "images"}),
             empty="No workloads found.",
             footer=footer or f"Total: {len(rows)} workload{'' if len(rows) == 1 else 's'}",
             gives=("title", "app", "cluster", "last seen", "version"),
@@ -80,8 +85,8 @@ def _staged(item: Mapping[str, Any], percent: int | None) -> str:
     return state if percent is None or state != "downloading" else f"{state} {percent}%"
 
 
-def look(node: Node, *, staged: bool) -> Overview:
-    """One look at the ledger; the store is asked only about what is being downloaded."""
+def look(node: Node, *, staged: bool, wide: bool = False) -> Overview:
+    """One look at the ledger; the store is asked only about what is being downloaded, or about all images for a `wide` one."""
     found = node.ledger.workloads()
     waits = any(workload.staged and workload.staged.in_motion for workload in found)
     return Overview(
@@ -89,7 +94,14 @@ def look(node: Node, *, staged: bool) -> Overview:
         percents=percents(node, found),
         unattended=waits and holder(node.settings.state_dir / "agent.lock") is None,
         full=str(trouble) if waits and isinstance(trouble := obstacle(node.ledger.path), NoSpace) else "",
+        images=_images(node, found) if wide else {},
     )
+
+
+def _images(node: Node, found: Sequence[Workload]) -> dict[str, str]:
+    from kelvin_provision.cli.arrivals import arrivals, short
+
+    return {workload.name: short(arrivals(node, workload)) for workload in found}
 
 
 def percents(node: Node, found: Sequence[Workload]) -> dict[str, int]:

@@ -47,6 +47,7 @@ class _Eyes:
 
     node: Node
     query: Query
+    wide: bool = False
     version: tuple[int, int] | None = None
     last: Overview | None = None
 
@@ -55,7 +56,7 @@ class _Eyes:
         version = self.node.ledger.version()
         if self.last is None or self.last.percents or version != self.version:
             self.version = version
-            self.last = overview.look(self.node, staged=self.query.staged)
+            self.last = overview.look(self.node, staged=self.query.staged, wide=self.wide)
         return self.last
 
 
@@ -64,7 +65,7 @@ class _Eyes:
 
 def _paint(session: Session, query: Query, node: Node, stop: Callable[[], bool]) -> None:
     """Written as a whole and only when it differs: nothing flickers. The last picture stays on the screen afterwards."""
-    eyes, shown, picture = _Eyes(node, query), "", ""
+    eyes, shown, picture = _Eyes(node, query, session.output is Output.WIDE), "", ""
     with _other_screen():
         while True:
             size = shutil.get_terminal_size()

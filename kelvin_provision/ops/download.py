@@ -125,6 +125,8 @@ class Transfer:
     def _complete(self, reference: Reference, blob: Descriptor) -> None:
         # One open partial over all tries: opening it hashes again what is there, which a link that breaks every minute cannot afford.
         with self.store.partial(blob) as partial:
+            if self.store.settled(blob):
+                return
             delays = self.backoff.delays()
             while partial.offset < blob.size:
                 before = partial.offset

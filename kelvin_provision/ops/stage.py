@@ -12,8 +12,9 @@ from kelvin_provision.errors import DigestMismatch, ProvisionError, TransferStop
 from kelvin_provision.events import Advanced, Event, Finished, Progress, Started
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision
-from kelvin_provision.ops import download, space
+from kelvin_provision.ops import download, origins, space
 from kelvin_provision.ops.courtesy import quietly
+from kelvin_provision.ops.gathering import gather
 from kelvin_provision.ops.link import Link
 from kelvin_provision.refs import Reference
 from kelvin_provision.registry.protocol import Source
@@ -58,7 +59,13 @@ def run(
             fetch = partial(
                 download.fetch, source, store, locks, parallel=parallel, progress=heard, stop=unwanted, backoff=PATIENCE, link=link
             )
-            fetch()
+
+            def bring() -> None:
+                with origins.noted(ledger, revision, locks, store):
+                    quietly(lambda: gather(runtime, store, locks, progress=progress, stop=unwanted))
+                fetch()
+
+            bring()
             try:
                 quietly(lambda: _import_all(locks, store, runtime, progress))
             except DigestMismatch:
@@ -66,7 +73,7 @@ def run(
                 wrong = [blob for lock in locks for blob in lock.blobs() if not store.recheck(blob)]
                 if not wrong:
                     raise
-                fetch()
+                bring()
                 quietly(lambda: _import_all(locks, store, runtime, progress))
     except TransferStopped:
         raise

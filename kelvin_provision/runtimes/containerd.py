@@ -12,13 +12,14 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
+from typing import BinaryIO
 
 from kelvin_provision.errors import ImageUnsupported, ImportFailed, NoSpace, OurBug, PlatformMissing, RuntimeUnreachable
-from kelvin_provision.refs import Platform
+from kelvin_provision.refs import Descriptor, Platform
 from kelvin_provision.runtimes import archive
 from kelvin_provision.runtimes.ctr import Ctr
 from kelvin_provision.runtimes.protocol import BlobPath, Keeping, RuntimeInfo
@@ -134,6 +135,21 @@ class Containerd:
             os.sync()  # containerd syncs its content and its database, but not the files it unpacked
         self.pin(lock)
 
+    @contextmanager
+    def content(self, blob: Descriptor) -> Iterator[BinaryIO | None]:
+        """Out of the content store, whichever namespace it came for: its file, else through `ctr` where we may not read that."""
+        folder = self._content and self._content / "blobs"
+        if folder is None or not os.access(folder, os.R_OK | os.X_OK):
+            with self._ctr.output("content", "get", blob.digest) as pipe:
+                yield pipe
+            return
+        with ExitStack() as stack:
+            try:
+                file = stack.enter_context(folder.joinpath(*blob.digest.split(":", 1)).open("rb", buffering=0))
+            except OSError:
+                file = None
+            yield file
+
     def pin(self, lock: ImageLock) -> None:
         """Label it as pinned and ours; an import by anyone drops the labels on 2.x, so this is said anew after each."""
         if not self._ctr.text("images", "ls", "-q", f"{_named(lock.name)},target.digest=={lock.root.digest}").strip():
@@ -163,14 +179,21 @@ class Containerd:
         return self._keeping
 
     @cached_property
+    def _roots(self) -> dict[tuple[str, str], Path]:
+        return _plugin_roots(self._ctr.text("plugins", "ls", "-d"))
+
+    @cached_property
+    def _content(self) -> Path | None:
+        """Where its content lies, in its own words: k3s's is not where others have theirs."""
+        return next((path for (kind, _), path in self._roots.items() if kind.startswith("io.containerd.content.")), None)
+
+    @cached_property
     def _keeping(self) -> Keeping:
-        roots = _plugin_roots(self._ctr.text("plugins", "ls", "-d"))
-        snapshots = {name: path for (kind, name), path in roots.items() if kind.startswith("io.containerd.snapshotter.")}
+        snapshots = {name: path for (kind, name), path in self._roots.items() if kind.startswith("io.containerd.snapshotter.")}
         unpacked = snapshots.get("overlayfs") or next(iter(snapshots.values()), None)
-        content = next((path for (kind, _), path in roots.items() if kind.startswith("io.containerd.content.")), None)
         of_k3s, plain = _ROOTS
         root = of_k3s if self._ctr.service == "k3s" else plain
-        return Keeping(unpacked=unpacked or root, compressed=content or root)
+        return Keeping(unpacked=unpacked or root, compressed=self._content or root)
 
     def _import(self, lock: ImageLock, blob: BlobPath) -> None:
         answer = self._ctr.feed("images", "import", "-", chunks=archive.chunks(lock, blob))

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from kelvin_provision.errors import (
     DigestMismatch,
@@ -23,7 +23,7 @@ from kelvin_provision.errors import (
     RuntimeUnreachable,
 )
 from kelvin_provision.files.sockets import knock
-from kelvin_provision.refs import Platform
+from kelvin_provision.refs import Descriptor, Platform
 from kelvin_provision.runtimes import archive
 from kelvin_provision.runtimes.protocol import BlobPath, Keeping, RuntimeInfo
 from kelvin_provision.spec.lock import ImageLock
@@ -102,6 +102,11 @@ class DockerRuntime:
         finally:
             with suppress(ProvisionError):  # what went wrong first is what people must read
                 self._untag(loading)
+
+    @contextmanager
+    def content(self, blob: Descriptor) -> Iterator[BinaryIO | None]:  # noqa: ARG002  (the protocol's)
+        """Nothing: the engine keeps no compressed layers."""
+        yield None
 
     def pin(self, lock: ImageLock) -> None:
         """Give a present image our tag."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from kelvin_provision.refs import Descriptor, Platform
 from kelvin_provision.spec.lock import ImageLock
@@ -56,6 +57,13 @@ class Runtime(Protocol):
         """Stream the image out of the store, compare what arrived with the lock, pin it.
 
         Raises ImportFailed (the runtime's words as evidence), DigestMismatch (something else arrived; it is taken out again).
+        """
+        ...
+
+    def content(self, blob: Descriptor) -> AbstractContextManager[BinaryIO | None]:
+        """A blob that is there already, compressed as it came, open at its first byte; None when it is not, or is kept otherwise.
+
+        Unverified, and only to be read. A file that can be linked where there is one, else a pipe, which may end too early.
         """
         ...
 

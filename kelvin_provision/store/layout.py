@@ -26,7 +26,7 @@ from kelvin_provision.files.durable import (
 )
 from kelvin_provision.refs import Descriptor, is_digest
 from kelvin_provision.spec.lock import ImageLock
-from kelvin_provision.store import index, sweep
+from kelvin_provision.store import index, sweep, taking
 from kelvin_provision.store.names import Names
 from kelvin_provision.store.partial import Partial, locked
 from kelvin_provision.store.record import Mark, Record, mark_of
@@ -150,6 +150,22 @@ class Store:
             with writing_to(path):
                 descriptor = stack.enter_context(locked(path))
             yield Partial(blob, descriptor, keep=keep, reject=lambda: self._set_aside(path, blob.digest, None))
+
+    def settled(self, blob: Descriptor) -> bool:
+        """Whether it came some other way before we got its partial, which must be held and then goes."""
+        if not self.has(blob):
+            return False
+        self._partial_path(blob).unlink(missing_ok=True)
+        return True
+
+    def adopt(self, blob: Descriptor, descriptor: int) -> bool:
+        """A name in here for an open file, checked and synced; the blob's partial must be held. False where it cannot be linked."""
+        with self._exclusively():
+            if not taking.link(descriptor, self.path(blob)):
+                return False
+            self._record.add(blob.digest, mark_of(os.fstat(descriptor)))
+            self._partial_path(blob).unlink(missing_ok=True)
+        return True
 
     @contextmanager
     def holding(self, locks: Sequence[ImageLock]) -> Iterator[None]:

@@ -37,6 +37,11 @@ def flip(path, at: int = -1) -> None:
     path.write_bytes(bytes(data))
 
 
+def read(file) -> bytes:
+    """To its end; a pipe gives what is in it just now."""
+    return b"".join(iter(lambda: file.read(1 << 20), b""))
+
+
 @pytest.fixture
 def staged(tmp_path):
     """From an image to its lock and its blobs in files, as the store would have them."""
@@ -52,6 +57,11 @@ class RuntimeContract:
     @pytest.fixture
     def identity(self):
         return lambda lock: lock.name
+
+    @pytest.fixture
+    def keeps(self):
+        """Whether it keeps blobs as they came."""
+        return True
 
     def test_it_says_what_it_is(self, runtime):
         info = runtime.info()
@@ -105,6 +115,18 @@ class RuntimeContract:
         runtime.pin(lock)
         assert runtime.has(lock)
         assert identity(lock) in runtime.owned()
+
+    def test_what_it_keeps_of_an_image_is_given_back_as_it_came_or_not_at_all(self, runtime, staged, outside, keeps):
+        lock, blob = staged(image(os.urandom(3_000_000)))
+        outside.put(lock, blob)
+        for part in lock.blobs():
+            with runtime.content(part) as file:
+                assert file is None if not keeps else read(file) == blob(part).read_bytes()
+
+    def test_of_what_it_never_had_it_gives_nothing(self, runtime, staged):
+        lock, _ = staged()
+        with runtime.content(lock.layers[0]) as file:
+            assert file is None or read(file) == b""
 
     def test_an_image_that_somebody_else_brought_stays(self, runtime, staged, outside, identity):
         lock, blob = staged()

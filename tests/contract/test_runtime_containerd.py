@@ -103,6 +103,17 @@ class TestContainerd(RuntimeContract):
         runtime.load(lock, blob)
         assert "io.cri-containerd.pinned=pinned" in outside.ctr("images", "ls", f'name=="{lock.name}"')
 
+    def test_a_pin_that_another_import_dropped_comes_back(self, runtime, staged, outside):
+        """2.x drops the labels with the import, 1.6 keeps them: both end pinned."""
+        lock, blob = staged()
+        runtime.load(lock, blob)
+        outside.ctr("images", "label", lock.name, "io.cri-containerd.pinned=", f"kelvin-provision/image={lock.config.digest}")
+        outside.put(lock, blob)
+        runtime.pin(lock)
+        row = outside.ctr("images", "ls", f'name=="{lock.name}"')
+        assert "io.cri-containerd.pinned=pinned" in row
+        assert lock.name in runtime.owned()
+
     def test_an_image_collected_by_the_kubelet_is_missing_and_comes_back(self, runtime, staged, outside):
         lock, blob = staged()
         runtime.load(lock, blob)
@@ -252,6 +263,13 @@ class TestContainerd(RuntimeContract):
                 runtime.info()
         finally:
             os.seteuid(0)
+
+    def test_the_content_is_a_file_that_can_be_linked_whichever_namespace_it_came_for(self, runtime, staged, address, outside):
+        lock, blob = staged()
+        outside.put(lock, blob)
+        with runtime.content(lock.layers[0]) as file, Containerd(address, "other").content(lock.layers[0]) as same:
+            assert file.name == same.name
+            assert Path(file.name).parts[-4:-1] == ("io.containerd.content.v1.content", "blobs", "sha256")
 
     def test_a_short_reference_becomes_its_full_name(self, runtime, tmp_path, outside):
         """A short name in containerd poisons the node: the CRI resolves the full one only."""

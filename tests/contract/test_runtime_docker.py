@@ -62,6 +62,10 @@ class TestDocker(RuntimeContract):
     def identity(self):
         return lambda lock: lock.config.digest
 
+    @pytest.fixture
+    def keeps(self):
+        return False
+
 
 def test_the_stream_is_sent_in_pieces_and_never_gathered(runtime, staged):
     runtime.info()

@@ -4,9 +4,11 @@ import hashlib
 import io
 import json
 import tarfile
+import tempfile
+from contextlib import contextmanager
 
 from kelvin_provision.errors import DigestMismatch, ImageUnsupported, ImportFailed, PlatformMissing, ProvisionError
-from kelvin_provision.refs import Platform
+from kelvin_provision.refs import Descriptor, Platform
 from kelvin_provision.runtimes import archive
 from kelvin_provision.runtimes.protocol import BlobPath, Keeping, RuntimeInfo
 from kelvin_provision.spec.lock import ImageLock
@@ -96,6 +98,17 @@ class FakeRuntime:
             raise ImportFailed(f"{lock.name} is for {found}; this node is {self.platform}")
         self.blobs |= arrived
         self.names[lock.name] = lock.root.digest
+
+    @contextmanager
+    def content(self, blob: Descriptor):
+        self._up()
+        if blob.digest not in self.blobs:
+            yield None
+            return
+        with tempfile.TemporaryFile(buffering=0) as file:
+            file.write(self.blobs[blob.digest])
+            file.seek(0)
+            yield file
 
     def pin(self, lock: ImageLock) -> None:
         self._up()

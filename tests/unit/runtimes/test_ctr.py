@@ -179,3 +179,53 @@ def test_a_child_that_does_not_clean_up_in_time_is_killed(address, script, tmp_p
 def test_the_version_is_the_servers_and_pins_are_honoured_from_1_7_on(address, script, said, version, pins):
     info = Containerd(address, command=script(f"printf '%s' '{said}'")).info()
     assert (info.version, info.pins) == (version, pins)
+
+
+PLUGINS = """
+Type:          io.containerd.content.v1
+ID:            content
+Exports:
+               root      ROOT
+
+"""
+
+
+def layer_of(tmp_path):
+    lock, blob = lock_of(IMAGE, "r.io/a:1"), blobs_in(tmp_path / "blobs", IMAGE)
+    return lock.layers[0], blob(lock.layers[0])
+
+
+@pytest.mark.parametrize("root", [PLUGINS.replace("ROOT", "/nowhere/io.containerd.content.v1.content"), "nothing of the kind"])
+def test_content_whose_folder_we_cannot_enter_comes_through_ctr(address, script, tmp_path, root):
+    layer, path = layer_of(tmp_path)
+    (tmp_path / "plugins").write_text(root)
+    command = script(
+        f'case "$5 $6" in "plugins ls") cat {tmp_path}/plugins;; "content get") test "$7" = {layer.digest} && cat {path};; esac'
+    )
+    with Containerd(address, command=command).content(layer) as pipe:
+        assert pipe.read() == path.read_bytes()
+
+
+def test_content_that_ctr_does_not_have_is_an_empty_pipe(address, script, tmp_path):
+    layer, _ = layer_of(tmp_path)
+    with Containerd(address, command=script('test "$5" = plugins || { echo "content: not found" >&2; exit 1; }')).content(layer) as pipe:
+        assert pipe.read() == b""
+
+
+def test_a_pipe_that_nobody_reads_to_its_end_holds_nobody_up(address, script, tmp_path):
+    layer, _ = layer_of(tmp_path)
+    with Containerd(address, command=script('test "$5" = plugins || exec cat /dev/zero')).content(layer) as pipe:
+        assert pipe.read(1000) == bytes(1000)
+
+
+def test_content_of_a_file_that_is_not_there_is_none(address, script, tmp_path):
+    layer, path = layer_of(tmp_path)
+    folder = tmp_path / "root" / "blobs" / "sha256"
+    folder.mkdir(parents=True)
+    (tmp_path / "plugins").write_text(PLUGINS.replace("ROOT", str(tmp_path / "root")))
+    runtime = Containerd(address, command=script(f"cat {tmp_path}/plugins"))
+    with runtime.content(layer) as file:
+        assert file is None
+    folder.joinpath(layer.digest.removeprefix("sha256:")).write_bytes(path.read_bytes())
+    with runtime.content(layer) as file:
+        assert file.read() == path.read_bytes()

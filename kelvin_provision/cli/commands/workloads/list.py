@@ -82,7 +82,8 @@ def listed(session: Session, query: Query, *, size: int | None, cursor: Cursor |
             from kelvin_provision.ops.apply import look
 
             look(node.ledger, node.cluster, [found.name for found in node.ledger.workloads() if found.running])
-        seen = overview.look(node, staged=cursor.query.staged if cursor else query.staged)
+        wide = session.output is Output.WIDE
+        seen = overview.look(node, staged=cursor.query.staged if cursor else query.staged, wide=wide)
     document = page(seen.items, query, size=size, cursor=cursor)
     data = document["data"]
     footer = _footer(session, len(data), document["pagination"]["next_page"]) if size or cursor else ""

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
 import typer
 
-from kelvin_provision.cli.amounts import size
+from kelvin_provision.cli.arrivals import arrivals, words
 from kelvin_provision.cli.complete import workload_names
 from kelvin_provision.cli.session import Session
 from kelvin_provision.report import Report
-from kelvin_provision.spec.images import images_of
-
-if TYPE_CHECKING:
-    from kelvin_provision.ledger.model import Revision
-    from kelvin_provision.store import Store
 
 _NAME = typer.Option("-n", "--name", metavar="NAME", help="The workload.", autocompletion=workload_names)
 
@@ -27,7 +23,8 @@ def command(
 ) -> Report:
     """Show everything about one workload.
 
-    With --json: the platform's own document.
+    With --json: the platform's own document, and beside its keys `images`: for each image how many bytes are here, where they came from
+    (`source`: cache, containerd, network or cluster; `cached`, `taken` and `fetched` in bytes), and the rate and seconds left meanwhile.
     """
     return show(session, name, live=live)
 
@@ -44,21 +41,13 @@ def show(session: Session, name: str, *, live: bool) -> Report:
 
             look(node.ledger, node.cluster, [name])
             workload = node.ledger.workload(name)
-        images = [_image(node.store, revision) for revision in (workload.running, workload.staged) if revision]
-    document = views.shown(workload)
-    return Report("workloads show", document=document, text=_text(document, [line for lines in images for line in lines]), names=(name,))
+        images = arrivals(node, workload)
+    document = views.shown(workload) | {"images": [image.to_json() for image in images]}
+    lines = [f"{image.image} ({words(image)})" for image in images]
+    return Report("workloads show", document=document, text=_text(document, lines), names=(name,))
 
 
-def _image(store: Store, revision: Revision) -> list[str]:
-    lines = []
-    for lock in revision.locks or ():
-        done, total = store.progress([lock])
-        here = f"all {size(total)} here" if done == total else f"{size(done)} of {size(total)} here"
-        lines.append(f"{lock.pinned_reference} ({here})")
-    return lines or [f"{image} (the cluster pulls it)" for image in images_of(revision.spec) if not revision.spec.method.staged]
-
-
-def _text(document: dict[str, Any], images: list[str]) -> str:
+def _text(document: Mapping[str, Any], images: Sequence[str]) -> str:
     status, staged = document["status"], document["staged"]
     lines = [
         ("Name", document["name"]),
