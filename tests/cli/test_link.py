@@ -70,4 +70,5 @@ def test_limits_are_settings_like_any_other(tmp_path):
         "download.window": "22:00-05:00",
         "download.budget": "200M",
         "download.stall_timeout": "30s",
+        "download.keep_free": "5%",
     }
