@@ -224,7 +224,7 @@ def test_an_image_without_sleep_is_updated_with_a_word_in_the_plan_and_no_failur
         pytest.skip("this Kubernetes waits by itself")
     bench.up("restless", old)
     assert bench.cluster.plan({"restless": new}, no_secrets).notes == (
-        "restless: short interruption possible where the image has no sleep: Kubernetes before 1.30 cannot wait by itself",
+        "restless: short interruption possible: Kubernetes before 1.30 cannot wait by itself, and the image may have no sleep",
     )
     bench.up("restless", new)
     deadline = time.monotonic() + 20

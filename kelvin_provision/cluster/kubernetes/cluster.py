@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kelvin_provision.cluster.kubernetes import diff, evidence, inventory, logs, observation, planning, render, stopping, waiting
+from kelvin_provision.cluster.kubernetes import diff, drifting, evidence, inventory, logs, observation, planning, render, stopping, waiting
 from kelvin_provision.cluster.kubernetes.answers import Refused
 from kelvin_provision.cluster.kubernetes.api import Api
 from kelvin_provision.cluster.kubernetes.changes import changes
@@ -24,7 +24,7 @@ from kelvin_provision.cluster.kubernetes.readiness import health
 from kelvin_provision.cluster.kubernetes.troubles import ready
 from kelvin_provision.cluster.kubernetes.wire import filled
 from kelvin_provision.cluster.logs import Asked
-from kelvin_provision.cluster.protocol import OWNER, ClusterInfo, Health, LogLine, Lookup, Patience, Phase, Plan, describe
+from kelvin_provision.cluster.protocol import OWNER, ClusterInfo, Drift, Health, LogLine, Lookup, Patience, Phase, Plan, describe
 from kelvin_provision.errors import ClusterRefused
 from kelvin_provision.events import Progress
 from kelvin_provision.refs import Platform
@@ -113,6 +113,18 @@ class Kubernetes:
         """See protocol.Cluster.plan."""
         with self._own_words("the plan"):
             return planning.Planner(self._api, self._namespace, wanted, lookup).run()
+
+    def drift(self, applied: Mapping[str, Sequence[Object]]) -> tuple[Drift, ...]:
+        """See protocol.Cluster.drift."""
+        found: list[Drift] = []
+        with self._own_words("looking for changes"):
+            for workload, objects in applied.items():
+                for item in objects:
+                    key = Key.of(item)
+                    live = self._api.get(key.api_version, key.kind, key.name, self._namespace)
+                    if diff.owned_by(live, workload):
+                        found += drifting.drift(workload, item, live)
+        return tuple(found)
 
     def put(self, workload: str, objects: Sequence[Object], lookup: Lookup) -> None:
         """See protocol.Cluster.put. Raises ClusterRefused; what was applied before stays for `revert` to undo."""
