@@ -12,6 +12,7 @@ from kelvin_provision.errors import (
     ApplyFailed,
     Interrupted,
     NotReady,
+    PlanRefused,
     ProvisionError,
     UndoFailed,
     UsageRefused,
@@ -94,12 +95,16 @@ def prepare(
     progress: Progress,
 ) -> Prepared:
     """Touches nothing on the cluster. Raises PlanRefused with all findings of all workloads."""
-    targets = [
+    return examine(rendered(found, cluster), cluster=cluster, runtime=runtime, store=store, lookup=lookup, progress=progress)
+
+
+def rendered(found: Sequence[Workload], cluster: Cluster) -> tuple[Target, ...]:
+    """The staged revisions of these workloads as objects. Raises RequestRefused for what this cluster cannot do."""
+    return tuple(
         Target(workload, workload.staged, cluster.render(workload.staged.spec, workload.staged.locks or (), workload.staged.number))
         for workload in found
         if workload.staged
-    ]
-    return examine(targets, cluster=cluster, runtime=runtime, store=store, lookup=lookup, progress=progress)
+    )
 
 
 def examine(
@@ -122,10 +127,15 @@ def examine(
     plan = cluster.plan(wanted, lookup)
     findings += plan.findings
     if findings:
-        words = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
-        kind = kind_for({finding.code for finding in findings})
-        raise kind(f"{words}, nothing was touched", evidence=[_words(finding) for finding in findings])
+        raise refusal(findings)
     return Prepared(tuple(steps), wanted, plan)
+
+
+def refusal(findings: Sequence[Finding]) -> PlanRefused:
+    """All that is found as one error, of the kind of the findings where they are of one."""
+    words = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
+    kind = kind_for({finding.code for finding in findings})
+    return kind(f"{words}, nothing was touched", evidence=[_words(finding) for finding in findings])
 
 
 def _images(workload: str, locks: Sequence[ImageLock], store: Store, runtime: Runtime, progress: Progress) -> list[Finding]:
@@ -133,8 +143,13 @@ def _images(workload: str, locks: Sequence[ImageLock], store: Store, runtime: Ru
         missing = stage.put_back(locks, store, runtime, progress)
     except ProvisionError as error:
         return [Finding(error.code, workload, "images", str(error))]
+    return [lost(workload, lock) for lock in missing]
+
+
+def lost(workload: str, lock: ImageLock) -> Finding:
+    """An image that nobody has any more."""
     text = "is neither in the runtime nor in the store: deploy the workload again while there is a network"
-    return [Finding("image-missing", workload, str(lock.reference), text) for lock in missing]
+    return Finding("image-missing", workload, str(lock.reference), text)
 
 
 def _words(finding: Finding) -> str:

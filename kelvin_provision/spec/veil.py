@@ -37,7 +37,7 @@ class Veiled:
 
 
 def veiled(item: Object, secret_files: Collection[str] = ()) -> Object:
-    """A copy of an object of any cluster. `secret_files` are the paths of secrets among the files of a container on Docker."""
+    """A copy of an object of any cluster. `secret_files` are the paths of secrets among the files (as text) of a container on Docker."""
     found: Object = _walk(item, "")
     if item.get("kind") == "Secret":
         for group in ("data", "stringData"):
@@ -50,9 +50,10 @@ def veiled(item: Object, secret_files: Collection[str] = ()) -> Object:
 
 
 def _file(shown: Any, raw: Any, secret_files: Collection[str]) -> Any:
-    if not isinstance(raw, dict) or raw.get("path") not in secret_files:
+    if not isinstance(raw, dict) or "text" not in raw:
         return shown
-    return raw | {key: cover(raw[key]) for key in ("text", "base64") if key in raw}
+    secret = raw.get("path") in secret_files
+    return raw | {"text": cover(raw["text"]) if secret else _text(str(raw["text"]), str(raw.get("path")))}
 
 
 def cover(value: Any) -> Any:

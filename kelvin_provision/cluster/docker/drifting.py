@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from kelvin_provision.cluster.docker.creating import LEAST, NANO
 from kelvin_provision.cluster.docker.live import RUNS, Live, container_of
-from kelvin_provision.cluster.protocol import Drift
+from kelvin_provision.cluster.protocol import SPEC_HASH, Drift
 from kelvin_provision.spec.workload import Object
 
 LIMITS = {"nano_cpus": "NanoCpus", "cpu_shares": "CpuShares", "memory": "Memory", "memory_reservation": "MemoryReservation"}
@@ -30,6 +30,8 @@ def _container(workload: str, container: Object, live: Live | None) -> Iterator[
     if live is None:
         yield Drift(workload, what)
         return
+    if live.spec_hash != container["metadata"]["labels"][SPEC_HASH]:
+        return  # another revision of ours stands there
     for name, theirs in LIMITS.items():
         wanted, found = container["spec"]["resources"][name], live.inspect["HostConfig"].get(theirs) or 0
         if wanted != found and not (name == "nano_cpus" and _cut(wanted, found)):

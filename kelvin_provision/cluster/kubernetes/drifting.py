@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from kelvin_provision.cluster.kubernetes.objects import revision_of
 from kelvin_provision.cluster.protocol import MANAGER, Drift, describe
 from kelvin_provision.spec.fields import ABSENT, below, flat, step
 from kelvin_provision.spec.veil import veiled
@@ -19,7 +20,14 @@ CLUSTER = frozenset({"kube-controller-manager", "kube-scheduler", "kube-apiserve
 """The cluster's own parts: what they write is their work and nobody's change."""
 
 _THEIRS = ("status", "metadata.finalizers", "metadata.ownerReferences")
-_NOTES = ("deployment.kubernetes.io/", "pv.kubernetes.io/", "volume.kubernetes.io/", "volume.beta.kubernetes.io/")
+_NOTES = (
+    "deployment.kubernetes.io/",
+    "pv.kubernetes.io/",
+    "volume.kubernetes.io/",
+    "volume.beta.kubernetes.io/",
+    "kubectl.kubernetes.io/last-",
+)
+"""Notes that say nothing about the workload; kubectl's copy of the whole object may hold secrets besides."""
 
 
 def drift(workload: str, applied: Object, live: Object | None) -> Iterator[Drift]:
@@ -38,6 +46,8 @@ def drift(workload: str, applied: Object, live: Object | None) -> Iterator[Drift
             if path not in seen and not _of_the_cluster(path) and ours.get(path, ABSENT) != value:
                 seen.add(path)
                 yield Drift(workload, what, path, ours.get(path, ABSENT), value, manager, str(entry.get("time") or ""))
+    if revision_of(live) != revision_of(applied):
+        return  # another revision of ours stands there, with other fields
     there = {path for path, _ in flat(theirs)}
     for path, value in ours.items():
         if value and not _reaches(path, there) and not path.startswith(("stringData", "metadata.namespace")):
