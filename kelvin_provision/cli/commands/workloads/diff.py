@@ -1,4 +1,4 @@
-"""Show what an apply would change, field by field, and touch nothing."""
+"""Show what an apply would change, and touch nothing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def command(
     every: Annotated[bool, typer.Option("--all", help="Everything that is staged.")] = False,
     exit_code: ExitCode = False,
 ) -> Report:
-    """Show what an apply would change, field by field, and touch nothing.
+    """Show what an apply would change, and touch nothing.
 
     Versions, images with sizes, expected downtime, every field of every object, and what was changed on the cluster by somebody
     else. What forbids the apply is told at once and ends with the error of the apply itself. It needs no internet.
