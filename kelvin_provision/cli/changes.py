@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from kelvin_provision.cli.amounts import size
 from kelvin_provision.cluster.protocol import Op
 from kelvin_provision.ops.change_documents import document, downtime, plain, text_lines
-from kelvin_provision.ops.changes import told
+from kelvin_provision.ops.changes import STAMPS, told
 from kelvin_provision.report import Item, Line, Report, Tone
-from kelvin_provision.spec.fields import ABSENT, Field
+from kelvin_provision.spec.fields import ABSENT, Field, parted
 from kelvin_provision.spec.veil import Veiled
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def report(command: str, forecast: Forecast, *, exit_code: bool, warnings: Seque
     return Report(
         command,
         tuple(Item("change", f"{change.workload}: {change.object}", change.op.value, change.why) for change in changes),
-        lines=tuple(line for change in found for line in _workload(change)),
+        lines=tuple(line for number, change in enumerate(found) for line in (*([Line("")] if number else []), *_workload(change))),
         more={"changes": bool(changes), "workloads": [document(change) for change in found]},
         names=tuple(change.name for change in found),
         warnings=(*warnings, *forecast.notes),
@@ -58,12 +58,12 @@ def _workload(change: WorkloadChange) -> Iterator[Line]:
     for image in change.images:
         yield from _image(image)
     for number, made in enumerate(change.rewritten):
-        yield Line(f"  {'' if number else 'offline':<11}{_value(made.field.old)} -> {_value(made.field.new)}")
-        yield Line(f"             ({made.object} {made.field.path})")
+        yield Line(f"  {'' if number else 'offline':<11}{made.object} {made.field.path}")
+        yield Line(f"             -{_or_nothing(made.field.old)}", Tone.GONE)
+        yield Line(f"             +{_or_nothing(made.field.new)}", Tone.NEW)
     counts = Counter(one.op for one in change.objects)
     yield Line(f"  objects    {', '.join(f'{counts[op]} {word}' for op, word in DONE.items() if counts[op]) or 'none'}")
-    if change.empty:
-        yield Line("             nothing would change on the cluster")
+    yield from (Line(f"             {_outcome(item)}", Tone.BAD if item.forbidden else Tone.PLAIN) for item in change.objects)
     if change.drift:
         yield Line("  changed on the cluster by somebody else", Tone.TITLE)
         for drifted in change.drift:
@@ -72,9 +72,9 @@ def _workload(change: WorkloadChange) -> Iterator[Line]:
         yield Line("  forbidden", Tone.BAD)
         yield from (Line(f"    {one.object}: {one.message} [{one.code}]", Tone.BAD) for one in change.findings)
     for item in change.objects:
-        if item.op is not Op.KEEP:
+        if item.fields:
+            yield Line("")
             yield from _object(item, change.old, change.new)
-    yield Line("")
 
 
 def _versions(old: Revision | None, new: Revision) -> str:
@@ -121,55 +121,86 @@ def _about(picture: Picture) -> str:
 
 def _drifted(one: Drifted) -> Iterator[Line]:
     drift = one.drift
-    who = f", by {drift.by}{f' at {drift.when}' if drift.when else ''}" if drift.by else ""
+    who = f" (by {drift.by}{f' at {drift.when}' if drift.when else ''})" if drift.by else ""
     if not drift.path:
-        yield Line(f"    {drift.object}: is gone{who}", Tone.CHANGED)
+        yield Line(f"    {drift.object} is gone", Tone.CHANGED)
         return
     yield Line(f"    {drift.object} {drift.path}{who}", Tone.CHANGED)
-    yield Line(f"      {_or_nothing(drift.applied)} -> {_or_nothing(drift.live)}; {_afterwards(one)}", Tone.CHANGED)
+    yield Line(f"      -{_or_nothing(drift.applied)}", Tone.GONE)
+    yield Line(f"      +{_or_nothing(drift.live)}", Tone.NEW)
+    yield Line(f"      {_afterwards(one)}")
 
 
 def _or_nothing(value: Any) -> str:
-    return "not there" if value is ABSENT else _value(value)
+    return "(not there)" if value is ABSENT else _value(value)
 
 
 def _afterwards(one: Drifted) -> str:
     if one.stays:
-        return "this leaves it so"
+        return "stays: the new version says nothing of it"
     if one.then is ABSENT:
         return "the new version does not have it"
-    if one.then == one.drift.applied:
-        return "this puts it back"
-    return "this sets it anew" if isinstance(one.then, dict) else f"this sets it to {_value(one.then)}"
+    return "is put back" if one.then == one.drift.applied else "is set to what the new version says"
 
 
 # --- objects, in unified lines --------------------------------------------------------------------
 
 
+def _outcome(item: ObjectChange) -> str:
+    if item.forbidden:
+        return f"forbidden {item.object}"
+    why = f"in place of {item.replaces}" if item.replaces else item.why
+    if item.op is Op.UPDATE and (item.fields or _only_stamps(item.why)):
+        why = "" if item.fields else "only what names its version"
+    return f"{DONE[item.op]:<8}{item.object}{f': {why}' if why else ''}"
+
+
+def _only_stamps(why: str) -> bool:
+    return all(any(stamp in path for stamp in STAMPS) for path in why.split(", "))
+
+
 def _object(change: ObjectChange, old: Revision | None, new: Revision) -> Iterator[Line]:
-    before = f" (revision {old.number})" if old else ""
-    name = change.replaces or change.object
-    head = _NONE if change.op is Op.CREATE and not change.replaces else f"{name}{before}"
-    done = "forbidden" if change.forbidden else DONE[change.op]
-    why = "" if change.forbidden or (change.op is Op.UPDATE and change.fields) else f": {change.why}"
-    tail = f"{_NONE} ({done}{why})" if change.op is Op.DELETE else f"{change.object} (revision {new.number}, {done}{why})"
-    yield Line(f"--- {head}", Tone.TITLE)
-    yield Line(f"+++ {tail}", Tone.BAD if change.forbidden else Tone.TITLE)
+    fresh = change.op is Op.CREATE and not change.replaces
+    name = _NONE if fresh else change.replaces or change.object
+    yield Line(f"--- {name}{f' (revision {old.number})' if old and not fresh else ''}", Tone.TITLE)
+    yield Line(f"+++ {change.object} (revision {new.number}{', forbidden' if change.forbidden else ''})", Tone.TITLE)
+    place = ""
     for field in change.fields:
-        yield from _field(field)
+        parent, last = parted(field.path)
+        lines, structured = text_lines(field), _is_structured(field)
+        if lines:
+            yield from _text(field.path, lines)
+        else:
+            here = field.path if structured else parent
+            if here != place and here:
+                yield Line(f"@@ {here} @@", Tone.PLACE)
+            yield from _structure(field) if structured else _single(field, last)
+        place = field.path if lines or structured else parent
 
 
-def _field(field: Field) -> Iterator[Line]:
-    lines = text_lines(field)
-    if lines:
-        yield from _text(field.path, lines)
-    elif lines is not None or (isinstance(field.old, Veiled) and isinstance(field.new, Veiled)):
-        yield Line(f"~{field.path}: changed, not shown", Tone.CHANGED)
-    else:
-        if field.old is not ABSENT:
-            yield Line(f"-{field.path}: {_value(field.old)}", Tone.GONE)
-        if field.new is not ABSENT:
-            yield Line(f"+{field.path}: {_value(field.new)}", Tone.NEW)
+def _is_structured(field: Field) -> bool:
+    """Whether it has fields of its own on either side."""
+    return any(isinstance(value, dict | list) and value for value in (field.old, field.new))
+
+
+def _single(field: Field, name: str) -> Iterator[Line]:
+    if isinstance(field.old, Veiled) and isinstance(field.new, Veiled):
+        yield Line(f"~{name}: changed, not shown", Tone.CHANGED)
+        return
+    if field.old is not ABSENT:
+        yield Line(f"-{name}: {_value(field.old)}", Tone.GONE)
+    if field.new is not ABSENT:
+        yield Line(f"+{name}: {_value(field.new)}", Tone.NEW)
+
+
+def _structure(field: Field) -> Iterator[Line]:
+    """What came or went with all below it, as YAML."""
+    for value, sign, tone in ((field.old, "-", Tone.GONE), (field.new, "+", Tone.NEW)):
+        if value is not ABSENT:
+            lines = written(plain(value)).splitlines()
+            yield from (Line(f"{sign}{_cut(line)}", tone) for line in lines[:LONGEST])
+            if len(lines) > LONGEST:
+                yield Line(f"  and {len(lines) - LONGEST} lines more: --json has them")
 
 
 def _text(path: str, lines: Sequence[str]) -> Iterator[Line]:
@@ -181,6 +212,24 @@ def _text(path: str, lines: Sequence[str]) -> Iterator[Line]:
             yield Line(_cut(line), tones.get(line[:1], Tone.PLAIN))
     if len(lines) > LONGEST:
         yield Line(f"  and {len(lines) - LONGEST} lines more: --json has them")
+
+
+def written(value: Any) -> str:
+    """YAML as people write it: long texts as blocks, no line folded."""
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        """Of our own, so that nobody else's YAML changes."""
+
+        def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002  (the library's own signature)
+            """The same value twice is written twice."""
+            return True
+
+    def text(dumper: yaml.SafeDumper, value: str) -> yaml.Node:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+
+    Dumper.add_representer(str, text)
+    return yaml.dump(value, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=10_000)
 
 
 def _value(value: Any) -> str:

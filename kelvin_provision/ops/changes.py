@@ -19,7 +19,7 @@ from kelvin_provision.ops import pictures
 from kelvin_provision.ops.apply import Target
 from kelvin_provision.ops.forecast import Forecast
 from kelvin_provision.ops.rewriting import Rewritten, rewritten
-from kelvin_provision.spec.fields import ABSENT, Field, compare, flat, leaves
+from kelvin_provision.spec.fields import ABSENT, Field, compare, flat
 from kelvin_provision.spec.veil import veiled
 from kelvin_provision.spec.words import VolumeKind
 from kelvin_provision.spec.workload import Object, Spec
@@ -123,8 +123,7 @@ def _objects(changes: Sequence[Change], findings: Sequence[Finding], before: Obj
         fields: tuple[Field, ...] = ()
         if key in after and change.op in {Op.CREATE, Op.UPDATE}:
             old = before.get(replaces or key) if change.op is Op.UPDATE or replaces else None
-            found = compare(old["body"] if old else {}, after[key]["body"])
-            fields = tuple(leaf for field in found for leaf in leaves(field))
+            fields = tuple(compare(old["body"], after[key]["body"])) if old else (Field("", new=after[key]["body"]),)
         shown = str(before[replaces]["name"]) if replaces else ""
         yield ObjectChange(change.op, change.object, why, fields, shown, forbidden=key in refused)
 
@@ -161,12 +160,12 @@ def _secret_files(spec: Spec) -> frozenset[str]:
 
 
 def _plain(objects: Sequence[Object], secret: frozenset[str]) -> dict[str, Object]:
-    """By key: the name as we write it, and a body without its name, without stamps, with bytes as text and secrets under a veil."""
+    """By key: the name as we write it, and a body without kind and name, without stamps, with bytes as text and secrets under a veil."""
     return {_key(describe(item)): {"name": describe(item), "body": _body(veiled(_readable(item), secret))} for item in objects}
 
 
 def _body(item: Object) -> Object:
-    body: Object = {key: value for key, value in item.items() if key != "kind"}
+    body: Object = {key: value for key, value in item.items() if key not in {"apiVersion", "kind"}}
     found: Object = _unstamped(body)
     metadata = {key: value for key, value in found.get("metadata", {}).items() if key not in {"name", "namespace"}}
     found.pop("metadata", None)
@@ -182,9 +181,7 @@ def _unstamped(value: Any) -> Any:
     for group in ("labels", "annotations"):
         if isinstance(found.get(group), dict):
             found[group] = {key: item for key, item in found[group].items() if not str(key).startswith(STAMPS)}
-            if not found[group]:
-                del found[group]
-    return found
+    return {key: item for key, item in found.items() if item or key not in {"labels", "annotations", "metadata"}}
 
 
 def _readable(item: Object) -> Object:

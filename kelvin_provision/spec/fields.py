@@ -15,6 +15,7 @@ IDENTITIES = ("name", "mountPath", "path", "target", "containerPort", "port", "k
 """What tells the entries of a list apart, the first that does: entries are compared by it and not by their place."""
 
 _WORD = re.compile(r"[-\w]+")
+_LAST = re.compile(r"(.*?)\.?([-\w]+|\[[^\[\]]*\])")
 
 
 class Missing(Enum):
@@ -83,6 +84,12 @@ def _identity(*lists: list[Any]) -> str:
         if all(len({str(item[key]) for item in items if key in item}) == len(items) for items in lists):
             return key
     return ""
+
+
+def parted(path: str) -> tuple[str, str]:
+    """What a field is in, and its own last word."""
+    found = _LAST.fullmatch(path)
+    return (found[1], found[2]) if found else ("", path)
 
 
 def leaves(field: Field) -> Iterator[Field]:

@@ -16,6 +16,9 @@ from kelvin_provision.spec.workload import Object
 OWN = "KELVIN_"
 """Variables of the platform: they say where a workload runs, nothing else."""
 
+VARIABLES = frozenset({"env", "environment", "environment_vars"})
+HEADERS = frozenset({"headers", "httpHeaders", "http_headers"})
+
 DOCUMENTS = frozenset({"app.yaml", "config.yaml"})
 """Files that we write ourselves as YAML: covered field by field, and written again as they were."""
 
@@ -65,11 +68,13 @@ def cover(value: Any) -> Any:
 
 def _walk(value: Any, key: str) -> Any:
     if isinstance(value, dict):
-        if key == "environment":
+        if key in VARIABLES:
             return {name: _variable(str(name), item) for name, item in value.items()}
+        if key == "text" and isinstance(value.get("data"), str):
+            return value | {"data": Veiled(f"({len(value['data'])} signs, told as a file)", value["data"])}
         return {name: _walk(item, str(name)) for name, item in value.items()}
     if isinstance(value, list):
-        return [_pair(item) if key in {"env", "environment", "httpHeaders", "headers"} else _walk(item, "") for item in value]
+        return [_pair(item) if key in VARIABLES | HEADERS else _walk(item, "") for item in value]
     if not isinstance(value, str):
         return value
     return cover(value) if _SECRET_KEY.fullmatch(key) else _text(value, key)

@@ -7,11 +7,11 @@ Comparing with what we sent would show the server's own defaults and spellings (
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from kelvin_provision.cluster.kubernetes.objects import revision_of
-from kelvin_provision.cluster.protocol import MANAGER, Drift, describe
+from kelvin_provision.cluster.protocol import MANAGER, STOPPED, Drift, describe
 from kelvin_provision.spec.fields import ABSENT, below, flat, step
 from kelvin_provision.spec.veil import veiled
 from kelvin_provision.spec.workload import Object
@@ -20,6 +20,7 @@ CLUSTER = frozenset({"kube-controller-manager", "kube-scheduler", "kube-apiserve
 """The cluster's own parts: what they write is their work and nobody's change."""
 
 _THEIRS = ("status", "metadata.finalizers", "metadata.ownerReferences")
+_RENAMED = ("stringData", "metadata.namespace")
 _NOTES = (
     "deployment.kubernetes.io/",
     "pv.kubernetes.io/",
@@ -37,21 +38,35 @@ def drift(workload: str, applied: Object, live: Object | None) -> Iterator[Drift
         yield Drift(workload, what)
         return
     ours, theirs = dict(flat(veiled(applied))), veiled(live)
-    seen = set()
-    for entry in (live.get("metadata") or {}).get("managedFields") or ():
-        manager = str(entry.get("manager") or "")
-        if manager == MANAGER or manager in CLUSTER or entry.get("subresource"):
-            continue
-        for path, value in _set(entry.get("fieldsV1") or {}, theirs, "", ours):
-            if path not in seen and not _of_the_cluster(path) and ours.get(path, ABSENT) != value:
-                seen.add(path)
-                yield Drift(workload, what, path, ours.get(path, ABSENT), value, manager, str(entry.get("time") or ""))
-    if revision_of(live) != revision_of(applied):
-        return  # another revision of ours stands there, with other fields
-    there = {path for path, _ in flat(theirs)}
+    found = {path: (value, entry) for entry in _others(live) for path, value in _set(entry.get("fieldsV1") or {}, theirs, "", ours)}
+    for path, (value, entry) in found.items():
+        if not _of_the_cluster(path) and ours.get(path, ABSENT) != value:
+            yield Drift(workload, what, path, ours.get(path, ABSENT), value, str(entry.get("manager") or ""), str(entry.get("time") or ""))
+    if revision_of(live) == revision_of(applied):  # else another revision of ours stands there, with other fields
+        yield from _unsigned(workload, what, {path: value for path, value in ours.items() if path not in found}, live)
+
+
+def _others(live: Object) -> Iterator[Mapping[str, Any]]:
+    """The record's entries of everybody but us and the cluster itself."""
+    for entry in live["metadata"].get("managedFields") or ():
+        if entry.get("manager") != MANAGER and entry.get("manager") not in CLUSTER and not entry.get("subresource"):
+            yield entry
+
+
+def _unsigned(workload: str, what: str, ours: Mapping[str, Any], live: Object) -> Iterator[Drift]:
+    """What nobody signs: a field that was taken away, and on old servers `kubectl scale`.
+
+    Only numbers are compared with what we sent: texts may be spelled in another way.
+    """
+    there = dict(flat(live))
+    stopped = STOPPED in (live["metadata"].get("annotations") or {})
     for path, value in ours.items():
-        if value and not _reaches(path, there) and not path.startswith(("stringData", "metadata.namespace")):
+        if path.startswith(_RENAMED):
+            continue
+        if value and not _reaches(path, there):
             yield Drift(workload, what, path, value)
+        elif isinstance(value, int) and path in there and there[path] != value and not stopped:
+            yield Drift(workload, what, path, value, there[path])
 
 
 def _set(fields: Mapping[str, Any], value: Any, path: str, ours: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -83,7 +98,7 @@ def _place(items: Any, key: Mapping[str, Any]) -> int | None:
     return None
 
 
-def _reaches(path: str, there: set[str]) -> bool:
+def _reaches(path: str, there: Collection[str]) -> bool:
     return path in there or any(known.startswith((f"{path}.", f"{path}[")) for known in there)
 
 
