@@ -126,8 +126,12 @@ def _drifted(one: Drifted) -> Iterator[Line]:
         yield Line(f"    {drift.object} is gone", Tone.CHANGED)
         return
     yield Line(f"    {drift.object} {drift.path}{who}", Tone.CHANGED)
-    yield Line(f"      -{_or_nothing(drift.applied)}", Tone.GONE)
-    yield Line(f"      +{_or_nothing(drift.live)}", Tone.NEW)
+    lines = text_lines(Field(drift.path, drift.applied, drift.live))
+    if lines is None:
+        yield Line(f"      -{_or_nothing(drift.applied)}", Tone.GONE)
+        yield Line(f"      +{_or_nothing(drift.live)}", Tone.NEW)
+    for line in _text("", lines or ()):
+        yield Line(f"      {line.text}", line.tone)
     yield Line(f"      {_afterwards(one)}")
 
 

@@ -49,7 +49,7 @@ def drift(workload: str, applied: Object, live: Object | None) -> Iterator[Drift
 def _others(live: Object) -> Iterator[Mapping[str, Any]]:
     """The record's entries of everybody but us and the cluster itself."""
     for entry in live["metadata"].get("managedFields") or ():
-        if entry.get("manager") != MANAGER and entry.get("manager") not in CLUSTER and not entry.get("subresource"):
+        if entry.get("manager") != MANAGER and entry.get("manager") not in CLUSTER and entry.get("subresource") != "status":
             yield entry
 
 
