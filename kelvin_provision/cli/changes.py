@@ -143,7 +143,7 @@ def _afterwards(one: Drifted) -> str:
     if one.stays:
         return "stays: the new version says nothing of it"
     if one.then is ABSENT:
-        return "the new version does not have it"
+        return "goes with the old version" if one.drift.live is not ABSENT else "the new version does not have it"
     return "is put back" if one.then == one.drift.applied else "is set to what the new version says"
 
 
@@ -211,7 +211,7 @@ def _text(path: str, lines: Sequence[str]) -> Iterator[Line]:
     tones = {"-": Tone.GONE, "+": Tone.NEW}
     for line in lines[:LONGEST]:
         if line.startswith("@@"):
-            yield Line(f"@@ {path}{line.removeprefix('@@').removesuffix(' @@')} @@", Tone.PLACE)
+            yield Line(line.replace("@@", f"@@ {path}" if path else "@@", 1), Tone.PLACE)
         else:
             yield Line(_cut(line), tones.get(line[:1], Tone.PLAIN))
     if len(lines) > LONGEST:

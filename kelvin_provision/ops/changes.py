@@ -57,8 +57,8 @@ class Drifted:
 
     @property
     def stays(self) -> bool:
-        """Whether the change outlives this one."""
-        return bool(self.drift.path) and self.then is ABSENT and self.drift.live is not ABSENT
+        """Whether the change outlives this one: a field that another manager holds and we say nothing of is not ours to take away."""
+        return bool(self.drift.by) and self.then is ABSENT and self.drift.live is not ABSENT
 
 
 @dataclass(frozen=True)
