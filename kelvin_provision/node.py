@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from kelvin_provision.cluster.protocol import Cluster, Lookup
     from kelvin_provision.events import Progress
     from kelvin_provision.ledger.model import Workload
-    from kelvin_provision.ops.apply import Prepared, Target
-    from kelvin_provision.ops.forecast import Forecast
+    from kelvin_provision.ops.apply import Prepared
+    from kelvin_provision.ops.forecast import Forecast, Target
     from kelvin_provision.ops.life import Tools
     from kelvin_provision.ops.transaction import Terms
     from kelvin_provision.registry.protocol import Source
@@ -197,10 +197,10 @@ class Node:
         return undeploy.sweep(self.ledger, self.store, lambda: self.runtime)
 
     def foresee(self, targets: Sequence[Target]) -> Forecast:
-        """What putting these on the cluster would do; errors as `ops.forecast.foresee`."""
-        from kelvin_provision.ops import forecast
+        """What putting these on the cluster would do; errors as `ops.foreseeing.foresee`."""
+        from kelvin_provision.ops import foreseeing
 
-        return forecast.foresee(targets, cluster=self.cluster, runtime=lambda: self.runtime, store=self.store, lookup=self.lookup)
+        return foreseeing.foresee(targets, cluster=self.cluster, runtime=lambda: self.runtime, store=self.store, lookup=self.lookup)
 
     def apply(self, found: Sequence[Workload], *, who: str, stop: Callable[[], bool], care: Care = Care.BACK) -> Prepared:
         """Apply these workloads as one transaction; call it inside `changing`. Errors as `ops.apply.run`."""

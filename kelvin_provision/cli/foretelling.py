@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kelvin_provision.node import Node
-    from kelvin_provision.ops.apply import Target
+    from kelvin_provision.ops.forecast import Target
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would change, as `workloads diff` does, and touch nothing.")]
 ExitCode = Annotated[bool, typer.Option("--exit-code", help="Exit with 3 when there are changes; with 0 when there are none.")]

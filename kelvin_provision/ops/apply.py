@@ -12,7 +12,6 @@ from kelvin_provision.errors import (
     ApplyFailed,
     Interrupted,
     NotReady,
-    PlanRefused,
     ProvisionError,
     UndoFailed,
     UsageRefused,
@@ -21,8 +20,8 @@ from kelvin_provision.events import Progress
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Care, Revision, Step, Workload
 from kelvin_provision.ops import stage, transaction
+from kelvin_provision.ops.forecast import Target, refusal
 from kelvin_provision.ops.undeploy import refuse_bare
-from kelvin_provision.refusals import kind_for
 from kelvin_provision.runtimes.protocol import Runtime
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.words import Download
@@ -32,15 +31,6 @@ from kelvin_provision.store import Store
 
 STALE = timedelta(seconds=55)
 """How old what was seen may grow before it is confirmed: less than a minute, for the agent looks once a minute."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """A workload, the revision that is to run, and the objects of that revision."""
-
-    workload: Workload
-    revision: Revision
-    objects: tuple[Object, ...]
 
 
 @dataclass(frozen=True)
@@ -131,13 +121,6 @@ def examine(
     return Prepared(tuple(steps), wanted, plan)
 
 
-def refusal(findings: Sequence[Finding]) -> PlanRefused:
-    """All that is found as one error, of the kind of the findings where they are of one."""
-    words = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
-    kind = kind_for({finding.code for finding in findings})
-    return kind(f"{words}, nothing was touched", evidence=[_words(finding) for finding in findings])
-
-
 def _images(workload: str, locks: Sequence[ImageLock], store: Store, runtime: Runtime, progress: Progress) -> list[Finding]:
     try:
         missing = stage.put_back(locks, store, runtime, progress)
@@ -150,10 +133,6 @@ def lost(workload: str, lock: ImageLock) -> Finding:
     """An image that nobody has any more."""
     text = "is neither in the runtime nor in the store: deploy the workload again while there is a network"
     return Finding("image-missing", workload, str(lock.reference), text)
-
-
-def _words(finding: Finding) -> str:
-    return f"{finding.workload}: {finding.object}: {finding.message} [{finding.code}]"
 
 
 def run(

@@ -16,8 +16,7 @@ from typing import Any
 from kelvin_provision.cluster.protocol import Change, Drift, Finding, Interruption, Op, describe
 from kelvin_provision.ledger.model import Revision
 from kelvin_provision.ops import pictures
-from kelvin_provision.ops.apply import Target
-from kelvin_provision.ops.forecast import Forecast
+from kelvin_provision.ops.forecast import Forecast, Target
 from kelvin_provision.ops.rewriting import Rewritten, rewritten
 from kelvin_provision.spec.fields import ABSENT, Field, compare, flat
 from kelvin_provision.spec.veil import veiled

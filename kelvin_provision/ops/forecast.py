@@ -1,20 +1,25 @@
-"""What an apply would do, from looking alone: nothing is put back, recovered or locked, and all that forbids it is told at once."""
+"""What an apply would do, as values: which revision of which workload, the plan, and what else there is to know. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from kelvin_provision.cluster.protocol import Cluster, Drift, Finding, Lookup, Plan
-from kelvin_provision.errors import PlanRefused, ProvisionError
-from kelvin_provision.ops import apply, stage
-from kelvin_provision.ops.apply import Target
-from kelvin_provision.runtimes.protocol import Runtime
+from kelvin_provision.cluster.protocol import Drift, Finding, Plan
+from kelvin_provision.errors import PlanRefused
+from kelvin_provision.ledger.model import Revision, Workload
+from kelvin_provision.refusals import kind_for
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Object
-from kelvin_provision.store import Store
 
-Absent = Mapping[str, Sequence[ImageLock]]
+
+@dataclass(frozen=True)
+class Target:
+    """A workload, the revision that is to run, and the objects of that revision."""
+
+    workload: Workload
+    revision: Revision
+    objects: tuple[Object, ...]
 
 
 @dataclass(frozen=True)
@@ -24,12 +29,12 @@ class Forecast:
     targets: tuple[Target, ...]
     plan: Plan
     drift: tuple[Drift, ...] = ()
-    absent: Absent = field(default_factory=dict)
+    absent: Mapping[str, Sequence[ImageLock]] = field(default_factory=dict)
 
     @property
     def refusal(self) -> PlanRefused | None:
         """What an apply would raise."""
-        return apply.refusal(self.plan.findings) if self.plan.findings else None
+        return refusal(self.plan.findings) if self.plan.findings else None
 
     @property
     def notes(self) -> Iterator[str]:
@@ -43,34 +48,12 @@ class Forecast:
         yield from self.plan.remarks
 
 
-def foresee(targets: Sequence[Target], *, cluster: Cluster, runtime: Callable[[], Runtime], store: Store, lookup: Lookup) -> Forecast:
-    """Reads and dry runs only. Raises what cluster and runtime raise when they do not answer; findings are part of the answer."""
-    findings: list[Finding] = []
-    absent: dict[str, tuple[ImageLock, ...]] = {}
-    for target in targets:
-        name, locks = target.workload.name, target.revision.locks
-        try:
-            absent[name], lost = stage.absent(locks, store, runtime()) if locks else ((), ())
-        except ProvisionError as error:
-            findings.append(Finding(error.code, name, "images", str(error)))
-            continue
-        findings += [apply.lost(name, lock) for lock in lost]
-    plan = cluster.plan({target.workload.name: target.objects for target in targets}, lookup)
-    # What is put back first is missing only for now; what is lost was said above.
-    known = {name for name, locks in absent.items() if locks} | {finding.workload for finding in findings}
-    findings += [finding for finding in plan.findings if not (finding.code == "image-missing" and finding.workload in known)]
-    return Forecast(tuple(targets), replace(plan, findings=tuple(findings)), _drift(targets, cluster), absent)
+def refusal(findings: Sequence[Finding]) -> PlanRefused:
+    """All that is found as one error, of the kind of the findings where they are of one."""
+    words = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
+    kind = kind_for({finding.code for finding in findings})
+    return kind(f"{words}, nothing was touched", evidence=[_words(finding) for finding in findings])
 
 
-def _drift(targets: Sequence[Target], cluster: Cluster) -> tuple[Drift, ...]:
-    """Against what runs. What a stopped workload lacks was taken away by its stop."""
-    applied: dict[str, tuple[Object, ...]] = {}
-    stopped = set()
-    for target in targets:
-        running = target.workload.running
-        if running and running.objects:
-            applied[target.workload.name] = running.objects
-        if not target.workload.enabled:
-            stopped.add(target.workload.name)
-    found = cluster.drift(applied) if applied else ()
-    return tuple(one for one in found if one.path or one.workload not in stopped)
+def _words(finding: Finding) -> str:
+    return f"{finding.workload}: {finding.object}: {finding.message} [{finding.code}]"

@@ -5,10 +5,9 @@ from dataclasses import replace
 
 from kelvin_provision.cluster.protocol import OWNER, REVISION, SPEC_HASH, Change, Drift, Finding, Interruption, Op, Plan
 from kelvin_provision.ledger.model import Revision, Workload
-from kelvin_provision.ops.apply import Target
 from kelvin_provision.ops.change_documents import document
 from kelvin_provision.ops.changes import told
-from kelvin_provision.ops.forecast import Forecast
+from kelvin_provision.ops.forecast import Forecast, Target
 from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.spec.fields import ABSENT, Field
 from kelvin_provision.spec.lock import ImageLock

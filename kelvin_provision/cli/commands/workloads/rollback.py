@@ -14,7 +14,7 @@ from kelvin_provision.report import Item, Report
 
 if TYPE_CHECKING:
     from kelvin_provision.ledger.model import Workload
-    from kelvin_provision.ops.apply import Target
+    from kelvin_provision.ops.forecast import Target
     from kelvin_provision.ops.rollback import Choice
 
 _NAME = typer.Option("-n", "--name", metavar="NAME", help="The workload; may be repeated.", autocompletion=workload_names)
