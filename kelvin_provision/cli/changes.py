@@ -121,11 +121,12 @@ def _about(picture: Picture) -> str:
 
 def _drifted(one: Drifted) -> Iterator[Line]:
     drift = one.drift
-    who = f" (by {drift.by}{f' at {drift.when}' if drift.when else ''})" if drift.by else ""
     if not drift.path:
         yield Line(f"    {drift.object} is gone", Tone.CHANGED)
         return
-    yield Line(f"    {drift.object} {drift.path}{who}", Tone.CHANGED)
+    yield Line(f"    {drift.object} {drift.path}", Tone.CHANGED)
+    if drift.by:
+        yield Line(f"      by {drift.by}{f' at {drift.when}' if drift.when else ''}")
     lines = text_lines(Field(drift.path, drift.applied, drift.live))
     if lines is None:
         yield Line(f"      -{_or_nothing(drift.applied)}", Tone.GONE)
@@ -153,7 +154,7 @@ def _afterwards(one: Drifted) -> str:
 def _outcome(item: ObjectChange) -> str:
     if item.forbidden:
         return f"forbidden {item.object}"
-    why = f"in place of {item.replaces}" if item.replaces else item.why
+    why = "new contents" if item.replaces else "replaced" if item.replaced else item.why
     if item.op is Op.UPDATE and (item.fields or _only_stamps(item.why)):
         why = "" if item.fields else "only what names its version"
     return f"{DONE[item.op]:<8}{item.object}{f': {why}' if why else ''}"

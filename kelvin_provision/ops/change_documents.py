@@ -54,6 +54,7 @@ def _object(change: ObjectChange) -> dict[str, Any]:
         "op": change.op.value,
         "object": change.object,
         "replaces": change.replaces or None,
+        "replaced_by": change.replaced or None,
         "why": change.why,
         "forbidden": change.forbidden,
         "fields": [field(one) for one in change.fields],

@@ -36,7 +36,8 @@ Objects = Mapping[str, Object]
 class ObjectChange:
     """One object: what happens to it and why; `fields` as we wrote them, secrets under a veil.
 
-    `replaces` is the object of the old version that has its place under another name. A forbidden one will not be accepted.
+    `replaces` is the object of the old version that has its place under another name, `replaced` the one of the new version. A
+    forbidden one will not be accepted.
     """
 
     op: Op
@@ -44,6 +45,7 @@ class ObjectChange:
     why: str
     fields: tuple[Field, ...] = ()
     replaces: str = ""
+    replaced: str = ""
     forbidden: bool = False
 
 
@@ -116,15 +118,14 @@ def _objects(changes: Sequence[Change], findings: Sequence[Finding], before: Obj
     successors = {old: new for new, old in pairs.items() if old}
     for change in changes:
         key = _key(change.object)
-        replaces, why = pairs.get(key, ""), change.why
-        if change.op is Op.DELETE and key in successors:
-            why = f"replaced by {after[successors[key]]['name']}"
+        replaces, successor = pairs.get(key, ""), successors.get(key, "") if change.op is Op.DELETE else ""
         fields: tuple[Field, ...] = ()
         if key in after and change.op in {Op.CREATE, Op.UPDATE}:
             old = before.get(replaces or key) if change.op is Op.UPDATE or replaces else None
             fields = tuple(compare(old["body"], after[key]["body"])) if old else (Field("", new=after[key]["body"]),)
         shown = str(before[replaces]["name"]) if replaces else ""
-        yield ObjectChange(change.op, change.object, why, fields, shown, forbidden=key in refused)
+        gone = str(after[successor]["name"]) if successor else ""
+        yield ObjectChange(change.op, change.object, change.why, fields, shown, gone, forbidden=key in refused)
 
 
 def _key(name: str) -> str:

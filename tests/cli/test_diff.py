@@ -134,6 +134,7 @@ def test_json_is_one_document_with_every_field(box):
                 "op": "update",
                 "object": "Thing/pump",
                 "replaces": None,
+                "replaced_by": None,
                 "why": "spec differs",
                 "forbidden": False,
                 "fields": [
@@ -220,11 +221,13 @@ def test_what_somebody_else_changed_has_a_section_of_its_own(box):
     assert said[said.index("  changed on") : said.index("\n--- ")] == (
         "  changed on the cluster by somebody else\n"
         "    Thing/pump is gone\n"
-        "    Thing/pump spec.configuration.speed (by kubectl-edit at 2026-11-25T03:00:00Z)\n"
+        "    Thing/pump spec.configuration.speed\n"
+        "      by kubectl-edit at 2026-11-25T03:00:00Z\n"
         "      -3\n"
         "      +9\n"
         "      is set to what the new version says\n"
-        "    Thing/pump spec.more (by kubectl-edit)\n"
+        "    Thing/pump spec.more\n"
+        "      by kubectl-edit\n"
         "      -(not there)\n"
         '      +{"a": 1}\n'
         "      stays: the new version says nothing of it\n"

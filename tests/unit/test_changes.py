@@ -67,7 +67,7 @@ def test_an_object_that_takes_the_place_of_another_is_compared_with_it():
     ]
     came, went = tell(revision(1, objects=(old,)), revision(2), [new], changes).objects
     assert (came.replaces, came.fields) == ("ConfigMap/pump-files-0123456789", (Field("data.a", "1", "2"),))
-    assert (went.why, went.fields) == ("replaced by ConfigMap/pump-files-abcdef0123", ())
+    assert (went.replaced, went.fields) == ("ConfigMap/pump-files-abcdef0123", ())
 
 
 def test_what_is_forbidden_is_told_with_its_fields_too():
