@@ -15,7 +15,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kelvin_provision.cluster.kubernetes import diff, drifting, evidence, inventory, logs, observation, planning, render, stopping, waiting
+from kelvin_provision.cluster.kubernetes import (
+    applying,
+    diff,
+    drifting,
+    evidence,
+    inventory,
+    logs,
+    observation,
+    planning,
+    render,
+    stopping,
+    waiting,
+)
 from kelvin_provision.cluster.kubernetes.answers import Refused
 from kelvin_provision.cluster.kubernetes.api import Api
 from kelvin_provision.cluster.kubernetes.changes import changes
@@ -142,7 +154,7 @@ class Kubernetes:
         live = self._api.get(key.api_version, key.kind, key.name, self._namespace)
         if not diff.owned_by(live, workload):
             raise Refused("not-ours", planning.foreign(item, live))
-        self._api.apply(item, self._namespace, force=live is not None)
+        applying.apply(self._api, item, live, self._namespace)
         if live is not None:
             stopping.wake(self._api, self._namespace, item, live)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from kelvin_provision.cluster.kubernetes import diff, inventory, ports
+from kelvin_provision.cluster.kubernetes import applying, diff, inventory, ports
 from kelvin_provision.cluster.kubernetes.answers import Refused
 from kelvin_provision.cluster.kubernetes.api import Api
 from kelvin_provision.cluster.kubernetes.objects import CLUSTER_SCOPED, Key, containers_of, template_hash, template_of
@@ -67,7 +67,7 @@ class Planner:
             if not diff.owned_by(live, workload):
                 self._found("not-ours", workload, item, foreign(item, live))
                 return
-            outcome = self._api.apply(filled(item, self._lookup), self._namespace, force=live is not None, dry_run=True)
+            outcome = applying.apply(self._api, filled(item, self._lookup), live, self._namespace, dry_run=True)
             change = diff.change(workload, live, outcome)
             self._changes.append(change)
             if change.op is not Op.KEEP:
