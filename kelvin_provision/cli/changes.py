@@ -81,10 +81,9 @@ def _versions(old: Revision | None, new: Revision) -> str:
     after = f"{new.spec.app_name} {new.spec.app_version}"
     if old is None:
         return f"{after}, new"
-    before = old.spec.app_version if old.spec.app_name == new.spec.app_name else f"{old.spec.app_name} {old.spec.app_version}"
+    before = f"{old.spec.app_name} {old.spec.app_version}"
     to = new.spec.app_version if old.spec.app_name == new.spec.app_name else after
-    name = f"{new.spec.app_name} " if old.spec.app_name == new.spec.app_name else ""
-    return f"{name}{before} -> {to} (revision {old.number} -> {new.number})"
+    return f"{before} -> {to} (revision {old.number} -> {new.number})"
 
 
 def _words(expected: str) -> str:
