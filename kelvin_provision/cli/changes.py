@@ -208,7 +208,7 @@ def _structure(field: Field) -> Iterator[Line]:
 
 
 def _text(path: str, lines: Sequence[str]) -> Iterator[Line]:
-    tones = {"-": Tone.GONE, "+": Tone.NEW}
+    tones = {"-": Tone.GONE, "+": Tone.NEW, "~": Tone.CHANGED}
     for line in lines[:LONGEST]:
         if line.startswith("@@"):
             yield Line(line.replace("@@", f"@@ {path}" if path else "@@", 1), Tone.PLACE)

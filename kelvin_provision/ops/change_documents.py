@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kelvin_provision.ledger.model import Revision
@@ -11,6 +11,8 @@ from kelvin_provision.ops.pictures import ImageChange, Picture
 from kelvin_provision.spec.fields import ABSENT, Field
 from kelvin_provision.spec.lines import unified
 from kelvin_provision.spec.veil import Veiled
+
+MORE = "~ more has changed that is not shown"
 
 
 def document(change: WorkloadChange) -> dict[str, Any]:
@@ -77,7 +79,18 @@ def text_lines(one: Field) -> list[str] | None:
     texts = ["" if value is ABSENT else plain(value) for value in (one.old, one.new)]
     if not all(isinstance(text, str) for text in texts) or not any("\n" in text for text in texts):
         return None
-    return unified(*texts)
+    lines = unified(*texts)
+    return [*lines, MORE] if lines and _hides(one, lines) else lines
+
+
+def _hides(one: Field, lines: Sequence[str]) -> bool:
+    """Whether lines have changed that are all the same to a reader."""
+    under = [value.under for value in (one.old, one.new) if isinstance(value, Veiled)]
+    return len(under) == 2 and _changed(unified(*under)) > _changed(lines)
+
+
+def _changed(lines: Sequence[str]) -> int:
+    return sum(line.startswith(("-", "+")) for line in lines)
 
 
 def plain(value: Any) -> Any:

@@ -398,6 +398,19 @@ def test_a_long_text_is_cut_for_people_and_whole_in_json(box):
     assert fields["spec.configuration.value"]["new"] == "v" * 300
 
 
+def test_a_line_with_a_password_says_only_that_it_has_changed(box):
+    box.command_apply("pump")
+    stage(box, "1.0.0", text="speed: 3\npassword = one\n")
+    box.command_apply("pump")
+    stage(box, "2.0.0", text="speed: 4\npassword = two\n")
+    said = say(box, "diff", "-n", "pump").stdout
+    assert (
+        "@@ spec.configuration.text -1,2 +1,2 @@\n-speed: 3\n+speed: 4\n password = ***\n~ more has changed that is not shown\n"
+    ) in said
+    stage(box, "2.0.0", text="speed: 3\npassword = two\n")
+    assert "@@ spec.configuration @@\n~text: changed, not shown\n" in say(box, "diff", "-n", "pump").stdout
+
+
 def test_names_are_one_a_line(box):
     stage(box, "1.0.0", "valve")
     assert say(box, "diff", "--all", "-o", "name").stdout == "pump\nvalve\n"
