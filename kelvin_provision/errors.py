@@ -24,6 +24,10 @@ class ProvisionError(Exception):
         self.hint = hint or self.hint_default
         self.evidence = tuple(evidence)
 
+    def to_json(self) -> dict[str, object]:
+        """Without its envelope."""
+        return {"code": self.code, "message": str(self), "hint": self.hint, "evidence": list(self.evidence)}
+
 
 def leaves(cls: type[ProvisionError] = ProvisionError) -> Iterator[type[ProvisionError]]:
     """Every class that can be raised: the ones with a code."""

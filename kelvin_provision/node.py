@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kelvin_provision.events import Progress
     from kelvin_provision.ledger.model import Workload
     from kelvin_provision.ops.apply import Prepared
+    from kelvin_provision.ops.forecast import Forecast, Target
     from kelvin_provision.ops.life import Tools
     from kelvin_provision.ops.link import Link
     from kelvin_provision.ops.transaction import Terms
@@ -208,13 +209,11 @@ class Node:
 
         return undeploy.sweep(self.ledger, self.store, lambda: self.runtime)
 
-    def prepare(self, found: Sequence[Workload]) -> Prepared:
-        """The plan of an apply of these workloads; errors as `ops.apply.prepare`."""
-        from kelvin_provision.ops import apply
+    def foresee(self, targets: Sequence[Target]) -> Forecast:
+        """What putting these on the cluster would do; errors as `ops.foreseeing.foresee`."""
+        from kelvin_provision.ops import foreseeing
 
-        return apply.prepare(
-            found, cluster=self.cluster, runtime=lambda: self.runtime, store=self.store, lookup=self.lookup, progress=self.progress
-        )
+        return foreseeing.foresee(targets, cluster=self.cluster, runtime=lambda: self.runtime, store=self.store, lookup=self.lookup)
 
     def apply(self, found: Sequence[Workload], *, who: str, stop: Callable[[], bool], care: Care = Care.BACK) -> Prepared:
         """Apply these workloads as one transaction; call it inside `changing`. Errors as `ops.apply.run`."""

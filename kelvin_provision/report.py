@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
+from kelvin_provision.errors import ProvisionError
+
 SCHEMA = 1
+CHANGES = 3
+"""The exit code of an answer that tells of changes to come, where `--exit-code` asks for it. No failure."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +40,34 @@ class Table:
     gives: tuple[str, ...] = ()
 
 
+class Tone(StrEnum):
+    """What a line says, so that a terminal can colour it."""
+
+    PLAIN = "plain"
+    TITLE = "title"
+    PLACE = "place"
+    NEW = "new"
+    GONE = "gone"
+    CHANGED = "changed"
+    BAD = "bad"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of an answer for people."""
+
+    text: str
+    tone: Tone = Tone.PLAIN
+
+
 @dataclass(frozen=True)
 class Report:
     """The outcome of one command.
 
     `document` is the whole JSON answer where its shape is fixed by the platform; else the envelope is made of `items`.
     `table` or `text` is what people see on stdout; without either, the items are shown as lines.
+    `lines` is a text whose lines have tones. `more` are further keys of the envelope.
+    `refusal`: the answer is whole, and yet what it tells of cannot be done; it is said after the answer, and its exit code counts.
     `streamed`: the answer was written while it came, and nothing is added to it at the end.
     """
 
@@ -53,11 +80,17 @@ class Report:
     exit_code: int = 0
     names: tuple[str, ...] = field(default=())
     streamed: bool = False
+    lines: tuple[Line, ...] | None = None
+    more: Mapping[str, Any] = field(default_factory=dict)
+    refusal: ProvisionError | None = None
 
     def to_json(self) -> Mapping[str, Any]:
         """The one document of `--json`."""
         if self.document is not None:
             return self.document
         items = [{"kind": i.kind, "name": i.name, "outcome": i.outcome, "detail": i.detail} for i in self.items]
-        status = "failed" if self.exit_code else "success"
-        return {"schema": SCHEMA, "command": self.command, "status": status, "items": items, "warnings": list(self.warnings)}
+        status = "success" if self.exit_code in {0, CHANGES} else "failed"
+        found = {"schema": SCHEMA, "command": self.command, "status": status, "items": items, "warnings": list(self.warnings)}
+        if self.refusal is not None:
+            found |= {"status": "error", "error": self.refusal.to_json()}
+        return {**found, **self.more}

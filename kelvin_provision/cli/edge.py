@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from kelvin_provision.cli import terminal
@@ -15,8 +15,16 @@ from kelvin_provision.cli.confirm import Cancelled
 from kelvin_provision.cli.session import Output, Session
 from kelvin_provision.cli.terminal import Colour, plain, write
 from kelvin_provision.errors import CannotWrite, Interrupted, OurBug, ProvisionError, UsageRefused
-from kelvin_provision.report import Report
+from kelvin_provision.report import Line, Report, Tone
 
+TONES = {
+    Tone.TITLE: Colour.BOLD,
+    Tone.PLACE: Colour.CYAN,
+    Tone.NEW: Colour.GREEN,
+    Tone.GONE: Colour.RED,
+    Tone.CHANGED: Colour.YELLOW,
+    Tone.BAD: Colour.RED,
+}
 ADVICE = "add --yes to go ahead without being asked"
 
 
@@ -43,17 +51,21 @@ def failed(session: Session, error: ProvisionError) -> int:
     """Say an error; the number is the error's own."""
     if session.document:
         return _printed(session, _encoded(session, {"status": "error", "error": described(error)}), error.exit_code)
+    _complain(session, error, error.evidence)
+    return error.exit_code
+
+
+def _complain(session: Session, error: ProvisionError, evidence: Sequence[str]) -> None:
     head = terminal.painted("error:", Colour.RED, on=terminal.is_coloured(sys.stderr, session))
-    lines = [f"{head} {plain(str(error))}", *(f"  {plain(line)}" for line in error.evidence)]
+    lines = [f"{head} {plain(str(error))}", *(f"  {plain(line)}" for line in evidence)]
     if error.hint:
         lines.append(f" hint: {plain(error.hint)}")
     _aside("\n".join(lines))
-    return error.exit_code
 
 
 def described(error: ProvisionError) -> dict[str, Any]:
     """An error in JSON, without its envelope."""
-    return {"code": error.code, "message": str(error), "hint": error.hint, "evidence": list(error.evidence)}
+    return error.to_json()
 
 
 def misused(session: Session, error: Any) -> int:
@@ -75,15 +87,20 @@ def _answered(session: Session, report: Report) -> int:
         head = terminal.painted("warning:", Colour.YELLOW, on=terminal.is_coloured(sys.stderr, session))
         for warning in report.warnings:
             _aside(f"{head} {plain(warning)}")
+    code = report.refusal.exit_code if report.refusal is not None else report.exit_code
     if session.document:
-        return _printed(session, _encoded(session, report.to_json()), report.exit_code)
+        return _printed(session, _encoded(session, report.to_json()), code)
     if session.output is Output.NAME:
         names = report.names or tuple(item.name for item in report.items)
-        return _printed(session, "".join(f"{plain(name)}\n" for name in names), report.exit_code)
-    return _told(session, report)
+        code = _printed(session, "".join(f"{plain(name)}\n" for name in names), code)
+    else:
+        code = _told(session, report, code)
+    if report.refusal is not None:
+        _complain(session, report.refusal, ())  # the answer has the evidence, each line in its place
+    return code
 
 
-def _told(session: Session, report: Report) -> int:
+def _told(session: Session, report: Report, code: int) -> int:
     """For people: the table, the text, or a line an item. What is said about an answer goes to stderr."""
     aside = ""
     if report.table is not None:
@@ -91,16 +108,25 @@ def _told(session: Session, report: Report) -> int:
 
         answer = tables.render(report.table, tables.Style.of(sys.stdout, session))
         aside = report.table.footer if report.table.rows else report.table.empty
+    elif report.lines:
+        coloured = terminal.is_coloured(sys.stdout, session)
+        answer = "".join(f"{_toned(line, on=coloured)}\n" for line in report.lines)
     elif report.text is not None:
         answer = plain(report.text.rstrip("\n")) + "\n"
     else:
         lines = (f"{i.kind} {i.name}: {i.outcome}{f', {i.detail}' if i.detail else ''}" for i in report.items)
         answer = "".join(f"{plain(line)}\n" for line in lines)
         aside = "" if report.items else "Nothing to do."
-    code = _printed(session, answer, report.exit_code)
+    code = _printed(session, answer, code)
     if aside and not session.quiet:
         _aside(plain(aside))
     return code
+
+
+def _toned(line: Line, *, on: bool) -> str:
+    colour = TONES.get(line.tone)
+    text = plain(line.text)
+    return terminal.painted(text, colour, on=on) if colour and text else text
 
 
 def _cancelled(session: Session, cancelled: Cancelled) -> int:

@@ -45,6 +45,7 @@ ENTRIES: Entries = MappingProxyType(
             {
                 "deploy": "Stage workloads in the background, or apply them at once.",
                 "apply": "Apply staged workloads, all or none, and wait until they run.",
+                "diff": "Show what an apply would change, and touch nothing.",
                 "list": "List workloads with their states.",
                 "show": "Show everything about one workload.",
                 "wait": "Wait until workloads are in a state.",

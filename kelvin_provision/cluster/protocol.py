@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from kelvin_provision.events import Progress
 from kelvin_provision.refs import Platform
+from kelvin_provision.spec.fields import ABSENT
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Object, Spec
 from kelvin_provision.status import Observation
@@ -60,12 +61,47 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Interruption:
+    """Why clients of a workload may be without an answer for a moment. `certain` says that they will be."""
+
+    workload: str
+    why: str
+    certain: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.workload}: short interruption{'' if self.certain else ' possible'}: {self.why}"
+
+
+@dataclass(frozen=True)
+class Drift:
+    """One field of an object that is not on the cluster as it was applied, changed by somebody else.
+
+    An empty path is the object itself, which is gone. `by` and `when` (RFC 3339) are empty where the cluster does not know.
+    Secret values are under a veil (spec.veil).
+    """
+
+    workload: str
+    object: str
+    path: str = ""
+    applied: Any = ABSENT
+    live: Any = ABSENT
+    by: str = ""
+    when: str = ""
+
+
+@dataclass(frozen=True)
 class Plan:
     """What an apply would do. With findings it must not be carried out."""
 
     changes: tuple[Change, ...] = ()
     findings: tuple[Finding, ...] = ()
-    notes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    interruptions: tuple[Interruption, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know before it is carried out."""
+        return (*self.remarks, *(str(one) for one in self.interruptions))
 
     @property
     def empty(self) -> bool:
@@ -138,6 +174,10 @@ class Cluster(Protocol):
 
     def plan(self, wanted: Mapping[str, Sequence[Object]], lookup: Lookup) -> Plan:
         """Desired against live for every workload; a dry run of everything. Touches nothing; all findings at once."""
+        ...
+
+    def drift(self, applied: Mapping[str, Sequence[Object]]) -> tuple[Drift, ...]:
+        """What somebody else has changed since these objects were applied. Reads only; defaults of the cluster are no drift."""
         ...
 
     def put(self, workload: str, objects: Sequence[Object], lookup: Lookup) -> None:

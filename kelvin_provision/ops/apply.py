@@ -20,8 +20,8 @@ from kelvin_provision.events import Progress
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Care, Revision, Step, Workload
 from kelvin_provision.ops import stage, transaction
+from kelvin_provision.ops.forecast import Target, refusal
 from kelvin_provision.ops.undeploy import refuse_bare
-from kelvin_provision.refusals import kind_for
 from kelvin_provision.runtimes.protocol import Runtime
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.words import Download
@@ -31,15 +31,6 @@ from kelvin_provision.store import Store
 
 STALE = timedelta(seconds=55)
 """How old what was seen may grow before it is confirmed: less than a minute, for the agent looks once a minute."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """A workload, the revision that is to run, and the objects of that revision."""
-
-    workload: Workload
-    revision: Revision
-    objects: tuple[Object, ...]
 
 
 @dataclass(frozen=True)
@@ -94,12 +85,16 @@ def prepare(
     progress: Progress,
 ) -> Prepared:
     """Touches nothing on the cluster. Raises PlanRefused with all findings of all workloads."""
-    targets = [
+    return examine(rendered(found, cluster), cluster=cluster, runtime=runtime, store=store, lookup=lookup, progress=progress)
+
+
+def rendered(found: Sequence[Workload], cluster: Cluster) -> tuple[Target, ...]:
+    """The staged revisions of these workloads as objects. Raises RequestRefused for what this cluster cannot do."""
+    return tuple(
         Target(workload, workload.staged, cluster.render(workload.staged.spec, workload.staged.locks or (), workload.staged.number))
         for workload in found
         if workload.staged
-    ]
-    return examine(targets, cluster=cluster, runtime=runtime, store=store, lookup=lookup, progress=progress)
+    )
 
 
 def examine(
@@ -122,9 +117,7 @@ def examine(
     plan = cluster.plan(wanted, lookup)
     findings += plan.findings
     if findings:
-        words = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
-        kind = kind_for({finding.code for finding in findings})
-        raise kind(f"{words}, nothing was touched", evidence=[_words(finding) for finding in findings])
+        raise refusal(findings)
     return Prepared(tuple(steps), wanted, plan)
 
 
@@ -133,12 +126,13 @@ def _images(workload: str, locks: Sequence[ImageLock], store: Store, runtime: Ru
         missing = stage.put_back(locks, store, runtime, progress)
     except ProvisionError as error:
         return [Finding(error.code, workload, "images", str(error))]
+    return [lost(workload, lock) for lock in missing]
+
+
+def lost(workload: str, lock: ImageLock) -> Finding:
+    """An image that nobody has any more."""
     text = "is neither in the runtime nor in the store: deploy the workload again while there is a network"
-    return [Finding("image-missing", workload, str(lock.reference), text) for lock in missing]
-
-
-def _words(finding: Finding) -> str:
-    return f"{finding.workload}: {finding.object}: {finding.message} [{finding.code}]"
+    return Finding("image-missing", workload, str(lock.reference), text)
 
 
 def run(

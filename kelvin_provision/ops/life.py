@@ -12,6 +12,7 @@ from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Phase, Step, Workload
 from kelvin_provision.ops import apply, switch
+from kelvin_provision.ops.forecast import Target
 from kelvin_provision.ops.transaction import Terms
 from kelvin_provision.runtimes.protocol import Runtime
 from kelvin_provision.status import Doing, Observed
@@ -31,7 +32,7 @@ class Tools:
     who: str
     progress: Progress
 
-    def examine(self, targets: Sequence[apply.Target]) -> apply.Prepared:
+    def examine(self, targets: Sequence[Target]) -> apply.Prepared:
         """As `ops.apply.examine`."""
         return apply.examine(
             targets, cluster=self.cluster, runtime=self.runtime, store=self.store, lookup=self.lookup, progress=self.progress
@@ -69,7 +70,7 @@ def start(tools: Tools, names: Sequence[str], stop: Callable[[], bool]) -> froze
         raise NothingApplied(f"nothing of {', '.join(bare)} was ever applied", hint=f"kelvin-provision workloads apply -n {bare[0]}")
     todo = [found for found in tools.look(names) if not (found.enabled and _is(found, Observed.RUNNING))]
     if todo:
-        tools.examine([apply.Target(found, found.running, found.running.objects or ()) for found in todo if found.running])
+        tools.examine([Target(found, found.running, found.running.objects or ()) for found in todo if found.running])
         operation = journal.begin(tools.ledger, Doing.START, Phase.FINISHING, [_step(found) for found in todo])
         try:
             switch.start(

@@ -10,7 +10,8 @@ from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision, Workload
 from kelvin_provision.ops import apply, transaction
-from kelvin_provision.ops.apply import Prepared, Target
+from kelvin_provision.ops.apply import Prepared
+from kelvin_provision.ops.forecast import Target
 from kelvin_provision.ops.life import Tools
 from kelvin_provision.status import Doing
 

@@ -161,6 +161,13 @@ def put_back(locks: Sequence[ImageLock], store: Store, runtime: Runtime, progres
     return tuple(missing)
 
 
+def absent(locks: Sequence[ImageLock], store: Store, runtime: Runtime) -> tuple[tuple[ImageLock, ...], tuple[ImageLock, ...]]:
+    """What `put_back` would bring back, and what it could not. Only looks."""
+    gone = [lock for lock in locks if not runtime.has(lock)]
+    whole = {lock.name for lock in gone if all(store.has(blob) for blob in lock.blobs())}
+    return tuple(lock for lock in gone if lock.name in whole), tuple(lock for lock in gone if lock.name not in whole)
+
+
 def _cause(error: ProvisionError) -> str:
     more = f" ({error.evidence[-1]})" if error.evidence else ""
     return f"{error}{more}"

@@ -39,6 +39,7 @@ def test_the_commands_are_those_of_the_design():
     assert [" ".join(words) for words, _ in commands(ENTRIES)] == [
         "workloads deploy",
         "workloads apply",
+        "workloads diff",
         "workloads list",
         "workloads show",
         "workloads wait",

@@ -149,6 +149,7 @@ class ClusterContract:
         plan = cluster.plan({name: objects}, no_secrets)
         assert plan.findings == ()
         assert plan.empty, plan.changes
+        assert cluster.drift({name: objects}) == ()
 
     def test_a_new_revision_number_alone_is_no_change(self, bench, cluster, name):
         self.bring_up(cluster, name, self.objects(bench, name, "one", revision=1))
@@ -175,6 +176,7 @@ class ClusterContract:
         assert not cluster.plan({name: new}, no_secrets).empty
         self.bring_up(cluster, name, new)
         assert cluster.plan({name: new}, no_secrets).empty
+        assert cluster.drift({name: new}) == ()
         assert bench.answer(name) == "one"
 
     def test_every_verb_may_be_repeated(self, bench, cluster, name):
@@ -194,6 +196,7 @@ class ClusterContract:
         assert cluster.remove(name)
         assert cluster.remove(name) == ()
         assert name not in cluster.observe()
+        assert {(one.workload, one.path) for one in cluster.drift({name: old})} == {(name, "")}
 
     # --- stopped -----------------------------------------------------------------------------------
 

@@ -16,8 +16,10 @@ from kelvin_provision.cluster.protocol import (
     SPEC_HASH,
     Change,
     ClusterInfo,
+    Drift,
     Finding,
     Health,
+    Interruption,
     LogLine,
     Lookup,
     Op,
@@ -51,6 +53,8 @@ class FakeCluster:
     said       image or workload -> the lines of its log; `before_restart`: those of its earlier run
     news       set when something has changed: set it yourself after turning a knob
     stopped    workloads that were stopped and not put since
+    drifted    what somebody else has changed, besides what is gone
+    breaks     interruptions that every plan with a change expects
     """
 
     type: str = "fake"
@@ -67,6 +71,8 @@ class FakeCluster:
     before_restart: dict[str, list[str]] = field(default_factory=dict)
     news: threading.Event = field(default_factory=threading.Event)
     stopped: set[str] = field(default_factory=set)
+    drifted: list[Drift] = field(default_factory=list)
+    breaks: list[Interruption] = field(default_factory=list)
 
     def info(self) -> ClusterInfo:
         self._enter("info")
@@ -95,7 +101,15 @@ class FakeCluster:
                     changes.append(self._change(workload, live.get(describe(item)), item))
             gone = set(live) - {describe(item) for item in objects}
             changes += [Change(Op.DELETE, workload, name, "no longer in the workload") for name in sorted(gone)]
-        return Plan(tuple(changes), tuple(findings))
+        return Plan(tuple(changes), tuple(findings), interruptions=tuple(one for one in self.breaks if one.workload in wanted))
+
+    def drift(self, applied: Mapping[str, Sequence[Object]]) -> tuple[Drift, ...]:
+        self._enter("drift", *applied)
+        found = []
+        for workload, objects in applied.items():
+            live = self.live.get(workload, {})
+            found += [Drift(workload, describe(item)) for item in objects if describe(item) not in live]
+        return (*found, *(one for one in self.drifted if one.workload in applied))
 
     def put(self, workload: str, objects: Sequence[Object], lookup: Lookup) -> None:
         self._enter("put", workload)

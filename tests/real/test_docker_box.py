@@ -217,7 +217,7 @@ def test_persistent_data_survives_a_new_version_and_goes_with_the_workload(bench
     bench.client.exec_start(job["Id"])
     new = render(bench, "two", 2, volumes=volumes)
     notes = bench.cluster.plan({NAME: new}, no_secrets).notes
-    assert notes == ("motor-speed: short interruption, both write to volume kelvin-motor-speed-data",)
+    assert notes == ("motor-speed: short interruption: both write to volume kelvin-motor-speed-data",)
     up(bench, new)
     assert read(bench, "/data/x") == "kept\n"
     assert bench.cluster.remove(NAME) == ("container/motor-speed-r1", "container/motor-speed", "volume/kelvin-motor-speed-data")
@@ -232,7 +232,7 @@ def test_a_published_port_is_handed_over_and_back(bench):
     assert bench.get(f"http://{gateway(bench)}:{port}/") == "one"
     plan = bench.cluster.plan({NAME: new}, no_secrets)
     assert plan.findings == ()
-    assert plan.notes == (f"motor-speed: short interruption, both publish host port {port}/tcp",)
+    assert plan.notes == (f"motor-speed: short interruption: both publish host port {port}/tcp",)
     up(bench, new)
     assert bench.get(f"http://{gateway(bench)}:{port}/") == "two"
     bench.cluster.revert(NAME, old, no_secrets)

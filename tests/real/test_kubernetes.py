@@ -193,6 +193,28 @@ def test_what_the_new_version_lacks_is_removed_last_and_data_never(bench):
         bench.api.delete("v1", "PersistentVolume", volume, None)
 
 
+def test_a_health_check_a_pause_and_a_secret_variable_can_be_taken_off_again(bench):
+    def version(number, **more):
+        item = deployment("taken", bench.images["one"])
+        item["spec"]["template"]["spec"]["containers"][0] |= more
+        return bench.cluster.render(Spec("taken", "T", "app", "1.0.0", "real", Method.STANDARD, manifests=(item,)), (), number)
+
+    probe = {"exec": {"command": ["true"]}, "periodSeconds": 1, "failureThreshold": 3}
+    secret = {"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k", "optional": True}}}
+    rich = version(2, livenessProbe=probe, lifecycle={"preStop": {"exec": {"command": ["true"]}}}, env=[secret])
+    bare = version(1, env=[{"name": "KEY", "value": "plain"}])
+    bench.cluster.put("taken", rich, no_secrets)
+    plan = bench.cluster.plan({"taken": bare}, no_secrets)
+    assert (plan.findings, [change.op for change in plan.changes]) == ((), [Op.UPDATE])
+    bench.cluster.revert("taken", bare, no_secrets)
+    live = bench.api.get("apps/v1", "Deployment", "taken", bench.namespace)
+    (container,) = live["spec"]["template"]["spec"]["containers"]
+    assert {"livenessProbe", "lifecycle"} & container.keys() == set()
+    assert (container["env"], live["spec"].get("paused", False)) == ([{"name": "KEY", "value": "plain"}], False)
+    assert bench.cluster.plan({"taken": bare}, no_secrets).empty
+    assert bench.cluster.drift({"taken": bare}) == ()
+
+
 def test_a_rolling_update_can_become_a_recreation_and_go_back(bench):
     rolling = bench.cluster.render(bench.spec("turn"), (), 1)
     host = Port("http", 8080, host_port=28099)
@@ -224,7 +246,7 @@ def test_an_image_without_sleep_is_updated_with_a_word_in_the_plan_and_no_failur
         pytest.skip("this Kubernetes waits by itself")
     bench.up("restless", old)
     assert bench.cluster.plan({"restless": new}, no_secrets).notes == (
-        "restless: short interruption possible where the image has no sleep: Kubernetes before 1.30 cannot wait by itself",
+        "restless: short interruption possible: Kubernetes before 1.30 cannot wait by itself, and the image may have no sleep",
     )
     bench.up("restless", new)
     deadline = time.monotonic() + 20

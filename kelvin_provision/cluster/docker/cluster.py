@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from kelvin_provision.cluster.docker import logs, planning, ports, probes, readiness
+from kelvin_provision.cluster.docker import drifting, logs, planning, ports, probes, readiness
 from kelvin_provision.cluster.docker.engine import Engine, connect
 from kelvin_provision.cluster.docker.listener import Listener
 from kelvin_provision.cluster.docker.live import Live, container_of, matching
@@ -21,7 +21,7 @@ from kelvin_provision.cluster.docker.moves import Moves
 from kelvin_provision.cluster.docker.render import Context, render
 from kelvin_provision.cluster.docker.watch import Watch
 from kelvin_provision.cluster.logs import Asked
-from kelvin_provision.cluster.protocol import OWNER, ClusterInfo, Health, LogLine, Lookup, Patience, Phase, Plan
+from kelvin_provision.cluster.protocol import OWNER, ClusterInfo, Drift, Health, LogLine, Lookup, Patience, Phase, Plan
 from kelvin_provision.errors import ClusterRefused, ProvisionError
 from kelvin_provision.events import Finished, Progress, Started
 from kelvin_provision.refs import Platform
@@ -86,6 +86,10 @@ class DockerBox:
             images=self._engine.image_ids(),
         )
         return planning.plan(wanted, seen)
+
+    def drift(self, applied: Mapping[str, Sequence[Object]]) -> tuple[Drift, ...]:
+        """What `docker update` and `docker rm` did."""
+        return tuple(drifting.drift(applied, {workload: self._moves.live(workload) for workload in applied}))
 
     def put(self, workload: str, objects: Sequence[Object], lookup: Lookup) -> None:
         """Start the new container beside the old, or after it where the two cannot run together."""

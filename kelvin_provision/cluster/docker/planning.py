@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from kelvin_provision.cluster.docker.live import Live, candidate_name, clashes, container_of, matching, wanted_ports
-from kelvin_provision.cluster.protocol import OWNER, SPEC_HASH, Change, Finding, Op, Plan
+from kelvin_provision.cluster.protocol import OWNER, SPEC_HASH, Change, Finding, Interruption, Op, Plan
 from kelvin_provision.spec.workload import Object
 
 
@@ -30,7 +30,7 @@ def plan(wanted: Mapping[str, Sequence[Object]], seen: Seen) -> Plan:
     """All findings at once, not only the first."""
     changes: list[Change] = []
     findings: list[Finding] = []
-    notes: list[str] = []
+    breaks: list[Interruption] = []
     for workload, objects in wanted.items():
         changes += (_volume_change(workload, value, seen) for value in objects if value["kind"] == "Volume")
         findings += _not_ours(workload, objects, seen)
@@ -38,10 +38,10 @@ def plan(wanted: Mapping[str, Sequence[Object]], seen: Seen) -> Plan:
         if container is not None:
             live = seen.live.get(workload, ())
             changes.append(_container_change(workload, container, live))
-            notes += _notes(workload, container, live)
+            breaks += _interruptions(workload, container, live)
             findings += _images(workload, container, seen)
             findings += _ports(workload, container, wanted, seen)
-    return Plan(tuple(changes), tuple(findings), tuple(notes))
+    return Plan(tuple(changes), tuple(findings), interruptions=tuple(breaks))
 
 
 def _volume_change(workload: str, value: Object, seen: Seen) -> Change:
@@ -64,10 +64,10 @@ def _container_change(workload: str, container: Object, live: Sequence[Live]) ->
     return Change(Op.UPDATE, workload, what, f"spec {serving.spec_hash[:7]} -> {new[:7]}")
 
 
-def _notes(workload: str, container: Object, live: Sequence[Live]) -> Iterator[str]:
+def _interruptions(workload: str, container: Object, live: Sequence[Live]) -> Iterator[Interruption]:
     serving = next((one for one in live if one.serving and one.running), None)
     if serving is not None and matching(live, container) is not serving:
-        yield from (f"{workload}: short interruption, {reason}" for reason in clashes(serving, container))
+        yield from (Interruption(workload, reason) for reason in clashes(serving, container))
 
 
 def _not_ours(workload: str, objects: Sequence[Object], seen: Seen) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 TYPED = (
@@ -17,11 +17,15 @@ TOKEN = "No API token found for service account"  # noqa: S105  (the server's wo
 
 
 class Refused(Exception):
-    """The server does not take it. `finding` is a code of protocol.Finding, or one of `missing`, `namespace-missing`."""
+    """The server does not take it. `finding` is a code of protocol.Finding, or one of `missing`, `namespace-missing`.
 
-    def __init__(self, finding: str, message: str) -> None:
+    `fields` are those that an invalid object is refused for, as the server writes them (`spec.containers[0].image`).
+    """
+
+    def __init__(self, finding: str, message: str, fields: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.finding = finding
+        self.fields = tuple(fields)
 
 
 class Busy(Exception):
@@ -59,7 +63,7 @@ def meaning(code: int, body: bytes | str | None) -> Exception:
     if code == 500 and any(words in message for words in TYPED):
         return Refused("invalid-object", message)
     if code in {400, 413, 415, 422}:
-        return _invalid(code, message)
+        return _invalid(code, message, status)
     judge = {403: _forbidden, 404: _not_found, 409: _conflict}.get(code)
     return judge(status, message) if judge else Busy(message)
 
@@ -93,11 +97,12 @@ def _conflict(status: Mapping[str, Any], message: str) -> Exception:
     return Busy(message)
 
 
-def _invalid(code: int, message: str) -> Exception:
+def _invalid(code: int, message: str, status: Mapping[str, Any]) -> Exception:
     if "admission webhook" in message:
         return Refused("denied", message)
     if code == 422 and "port is already allocated" in message:
         return Refused("port-taken", message)
     if code == 422 and ("immutable" in message or "Forbidden: updates to" in message or "Forbidden: may not change once set" in message):
         return Refused("immutable-field", message)
-    return Refused("invalid-object", message)
+    causes = (status.get("details") or {}).get("causes") or ()
+    return Refused("invalid-object", message, [str(cause.get("field") or "") for cause in causes])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,12 @@ class Api:
         """Merge these fields into an object that is there; None takes one away. Under our name, but not owned by our applies."""
         path = self._path(value["apiVersion"], value["kind"], namespace, value["metadata"]["name"])
         self._json("patch", path, _query(fieldManager=MANAGER), body=value, content_type="application/merge-patch+json")
+
+    def edit(self, value: Object, namespace: str, steps: Sequence[Object], *, dry_run: bool = False) -> Object:
+        """Change an object that is there by a JSON patch (RFC 6902); what is removed is nobody's afterwards."""
+        path = self._path(value["apiVersion"], value["kind"], namespace, value["metadata"]["name"])
+        asked = _query(fieldManager=MANAGER, dryRun="All" if dry_run else "")
+        return self._json("patch", path, asked, body=list(steps), content_type="application/json-patch+json")
 
     def create(self, value: Object, namespace: str, *, dry_run: bool = False) -> Object:
         """A new object."""

@@ -15,7 +15,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kelvin_provision.cluster.kubernetes import diff, evidence, inventory, logs, observation, planning, render, stopping, waiting
+from kelvin_provision.cluster.kubernetes import (
+    applying,
+    diff,
+    drifting,
+    evidence,
+    inventory,
+    logs,
+    observation,
+    planning,
+    render,
+    stopping,
+    waiting,
+)
 from kelvin_provision.cluster.kubernetes.answers import Refused
 from kelvin_provision.cluster.kubernetes.api import Api
 from kelvin_provision.cluster.kubernetes.changes import changes
@@ -25,7 +37,7 @@ from kelvin_provision.cluster.kubernetes.troubles import ready
 from kelvin_provision.cluster.kubernetes.unsticking import unstick
 from kelvin_provision.cluster.kubernetes.wire import filled
 from kelvin_provision.cluster.logs import Asked
-from kelvin_provision.cluster.protocol import OWNER, ClusterInfo, Health, LogLine, Lookup, Patience, Phase, Plan, describe
+from kelvin_provision.cluster.protocol import OWNER, ClusterInfo, Drift, Health, LogLine, Lookup, Patience, Phase, Plan, describe
 from kelvin_provision.errors import ClusterRefused
 from kelvin_provision.events import Progress
 from kelvin_provision.refs import Platform
@@ -115,6 +127,18 @@ class Kubernetes:
         with self._own_words("the plan"):
             return planning.Planner(self._api, self._namespace, wanted, lookup).run()
 
+    def drift(self, applied: Mapping[str, Sequence[Object]]) -> tuple[Drift, ...]:
+        """See protocol.Cluster.drift."""
+        found: list[Drift] = []
+        with self._own_words("looking for changes"):
+            for workload, objects in applied.items():
+                for item in objects:
+                    key = Key.of(item)
+                    live = self._api.get(key.api_version, key.kind, key.name, self._namespace)
+                    if diff.owned_by(live, workload):
+                        found += drifting.drift(workload, item, live)
+        return tuple(found)
+
     def put(self, workload: str, objects: Sequence[Object], lookup: Lookup) -> None:
         """See protocol.Cluster.put. Raises ClusterRefused; what was applied before stays for `revert` to undo."""
         sent = [filled(item, lookup) for item in sorted(objects, key=rank)]  # a missing secret stops us before the first change
@@ -131,7 +155,7 @@ class Kubernetes:
         live = self._api.get(key.api_version, key.kind, key.name, self._namespace)
         if not diff.owned_by(live, workload):
             raise Refused("not-ours", planning.foreign(item, live))
-        self._api.apply(item, self._namespace, force=live is not None)
+        applying.apply(self._api, item, live, self._namespace)
         if live is not None:
             stopping.wake(self._api, self._namespace, item, live)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kelvin_provision.cluster.protocol import OWNER, REVISION, Change, Op, describe
+from kelvin_provision.spec.fields import compare
 from kelvin_provision.spec.workload import Object
 
 ITSELF = frozenset({"managedFields", "resourceVersion", "generation", "creationTimestamp", "uid", "selfLink"})
@@ -37,45 +38,9 @@ def meaning(value: Object) -> Object:
     return kept | {"metadata": metadata | {"annotations": notes}}
 
 
-def changed(old: Any, new: Any, path: str = "") -> Iterator[str]:
-    """Paths at which two documents differ, as deep as they can be named: `spec.template.spec.containers[app].image`."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in old.keys() | new.keys():
-            below = f"{path}.{key}" if path else str(key)
-            if key not in old or key not in new:
-                yield below
-            else:
-                yield from changed(old[key], new[key], below)
-    elif isinstance(old, list) and isinstance(new, list):
-        yield from _entries(old, new, path)
-    elif old != new:
-        yield path
-
-
-def _entries(old: list[Any], new: list[Any], path: str) -> Iterator[str]:
-    """Lists of named things are compared by name, others by place."""
-    before, after = _named(old), _named(new)
-    if before is not None and after is not None:
-        for name in before.keys() | after.keys():
-            below = f"{path}[{name}]"
-            if name in before and name in after:
-                yield from changed(before[name], after[name], below)
-            else:
-                yield below
-        if before.keys() == after.keys() and list(before) != list(after):
-            yield path
-    elif len(old) != len(new):
-        yield path
-    else:
-        for number, (one, other) in enumerate(zip(old, new, strict=True)):
-            yield from changed(one, other, f"{path}[{number}]")
-
-
-def _named(items: list[Any]) -> dict[str, Any] | None:
-    if not all(isinstance(item, dict) and "name" in item for item in items):
-        return None
-    found = {str(item["name"]): item for item in items}
-    return found if len(found) == len(items) else None
+def changed(old: Any, new: Any) -> Iterator[str]:
+    """Paths at which two documents differ."""
+    return (field.path for field in compare(old, new))
 
 
 def owned_by(value: Object | None, workload: str) -> bool:

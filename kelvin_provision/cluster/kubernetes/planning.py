@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from kelvin_provision.cluster.kubernetes import diff, inventory, ports
+from kelvin_provision.cluster.kubernetes import applying, diff, inventory, ports
 from kelvin_provision.cluster.kubernetes.answers import Refused
 from kelvin_provision.cluster.kubernetes.api import Api
-from kelvin_provision.cluster.kubernetes.objects import CLUSTER_SCOPED, Key, containers_of, template_of
+from kelvin_provision.cluster.kubernetes.objects import CLUSTER_SCOPED, Key, containers_of, template_hash, template_of
 from kelvin_provision.cluster.kubernetes.pod import PAUSE
 from kelvin_provision.cluster.kubernetes.wire import filled
-from kelvin_provision.cluster.protocol import OWNER, Change, Finding, Lookup, Op, Plan, describe
+from kelvin_provision.cluster.protocol import OWNER, Change, Finding, Interruption, Lookup, Op, Plan, describe
 from kelvin_provision.spec.workload import Object
 
 SLEEP = {"exec": {"command": ["sleep", str(PAUSE)]}}
@@ -30,7 +30,8 @@ class Planner:
         self._lookup = lookup
         self._changes: list[Change] = []
         self._findings: list[Finding] = []
-        self._notes: list[str] = []
+        self._remarks: list[str] = []
+        self._interruptions: list[Interruption] = []
         self._new = {Key.of(item) for objects in wanted.values() for item in objects}
         self._defined = {pair for objects in wanted.values() for item in objects for pair in defined(item)}
 
@@ -49,7 +50,8 @@ class Planner:
         if ports.any_claims(self._wanted):
             live = [*self._api.items("v1", "Service", None)[0], *self._api.items("v1", "Pod", None)[0]]
             self._findings += ports.taken(self._wanted, live)
-        return Plan(tuple(self._changes), tuple(dict.fromkeys(self._findings)), tuple(self._notes))
+        findings = tuple(dict.fromkeys(self._findings))
+        return Plan(tuple(self._changes), findings, tuple(self._remarks), tuple(self._interruptions))
 
     def _object(self, workload: str, item: Object, *, nowhere: bool) -> None:
         key = Key.of(item)
@@ -65,13 +67,14 @@ class Planner:
             if not diff.owned_by(live, workload):
                 self._found("not-ours", workload, item, foreign(item, live))
                 return
-            outcome = self._api.apply(filled(item, self._lookup), self._namespace, force=live is not None, dry_run=True)
+            outcome = applying.apply(self._api, filled(item, self._lookup), live, self._namespace, dry_run=True)
             change = diff.change(workload, live, outcome)
             self._changes.append(change)
             if change.op is not Op.KEEP:
                 self._pod(workload, item, live)
-            if change.op is Op.UPDATE:
-                self._notes += notes(workload, item, served=any(other["kind"] == "Service" for other in self._wanted[workload]))
+            if change.op is Op.UPDATE and template_hash(live or {}) != template_hash(item):
+                served = any(other["kind"] == "Service" for other in self._wanted[workload])
+                self._interruptions += interruptions(workload, item, served=served)
         except Refused as error:
             self._found(error.finding, workload, item, str(error))
 
@@ -94,7 +97,7 @@ class Planner:
             self._api.create(filled(pod, self._lookup), self._namespace, dry_run=True)
         except Refused as error:
             if "exceeded quota" in str(error) and live is not None and recreates(item):
-                self._notes.append(f"{workload}: {error} (the old pod goes first)")
+                self._remarks.append(f"{workload}: {error} (the old pod goes first)")
             else:
                 self._found(error.finding, workload, item, f"its pods: {error}")
 
@@ -109,7 +112,7 @@ class Planner:
         going = inventory.superfluous(there, objects)
         self._changes += [diff.gone(workload, item) for item in going]
         wanted = {Key.of(item) for item in objects} | {Key.of(item) for item in going}
-        self._notes += [f"{describe(item)} is kept with its data until undeploy" for item in there if Key.of(item) not in wanted]
+        self._remarks += [f"{describe(item)} is kept with its data until undeploy" for item in there if Key.of(item) not in wanted]
 
 
 def foreign(item: Object, live: Object | None) -> str:
@@ -149,16 +152,19 @@ def recreates(item: Object) -> bool:
     return ((item.get("spec") or {}).get("strategy") or {}).get("type") == "Recreate"
 
 
-def notes(workload: str, item: Object, *, served: bool) -> Iterator[str]:
-    """What a person wants to know before an object that runs is changed."""
+def interruptions(workload: str, item: Object, *, served: bool) -> Iterator[Interruption]:
+    """What clients notice when the pods of an object that runs are replaced."""
     if recreates(item):
         held = sorted({f"{kind} port {number}" for kind, _, number in ports.claims(item)} | set(claimed(item)))
         why = f" ({', '.join(held)})" if held else ""
-        yield f"{workload}: short interruption: two pods cannot run side by side{why}"
+        yield Interruption(workload, f"two pods cannot run side by side{why}")
+    elif item["kind"] in {"StatefulSet", "DaemonSet"}:
+        yield Interruption(workload, f"a {item['kind']} ends each old pod before its new one begins")
     elif item["kind"] == "Deployment" and served and not pauses(item):
-        yield f"{workload}: short interruption possible: the old pod is not held back while its last clients leave"
+        yield Interruption(workload, "the old pod is not held back while its last clients leave", certain=False)
     elif item["kind"] == "Deployment" and served and SLEEP in pauses(item):
-        yield f"{workload}: short interruption possible where the image has no sleep: Kubernetes before 1.30 cannot wait by itself"
+        why = "Kubernetes before 1.30 cannot wait by itself, and the image may have no sleep"
+        yield Interruption(workload, why, certain=False)
 
 
 def pauses(item: Object) -> list[Object]:

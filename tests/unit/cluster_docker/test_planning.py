@@ -101,7 +101,7 @@ def test_two_that_cannot_run_together_are_a_note_with_the_reason():
     (container,) = [one for one in wanted(ports=(80,), volumes=("data",)) if one["kind"] == "Container"]
     assert clashes(live, container) == ("both publish host port 80/tcp", "both write to volume data")
     notes = plan({"motor": wanted(ports=(80,))}, seen(live)).notes
-    assert notes == ("motor: short interruption, both publish host port 80/tcp",)
+    assert notes == ("motor: short interruption: both publish host port 80/tcp",)
     assert plan({"motor": wanted(ports=(80,))}, seen(says(ports=[(80, "tcp")], Status="exited"))).notes == ()
 
 

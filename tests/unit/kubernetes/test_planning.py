@@ -2,10 +2,14 @@
 
 from kelvin_provision.cluster.kubernetes.inventory import superfluous
 from kelvin_provision.cluster.kubernetes.objects import revision_of, template_hash
-from kelvin_provision.cluster.kubernetes.planning import defined, foreign, notes, pod_of
+from kelvin_provision.cluster.kubernetes.planning import defined, foreign, interruptions, pod_of
 from kelvin_provision.cluster.kubernetes.ports import any_claims, taken
 from kelvin_provision.cluster.kubernetes.wire import filled
 from kelvin_provision.cluster.protocol import OWNER, Finding
+
+
+def said(found):
+    return [str(one) for one in found]
 
 
 def service(name, port, workload=None, **more):
@@ -55,7 +59,7 @@ def test_an_interruption_is_said_with_its_reason():
     container = {"ports": [{"containerPort": 1, "hostPort": 80}]}
     body = {"containers": [container], "volumes": [{"persistentVolumeClaim": {"claimName": "w-data"}}, {"configMap": {}}]}
     found = {"kind": "Deployment", "metadata": {"name": "w"}, "spec": {"strategy": {"type": "Recreate"}, "template": {"spec": body}}}
-    assert list(notes("w", found, served=True)) == [
+    assert said(interruptions("w", found, served=True)) == [
         "w: short interruption: two pods cannot run side by side (host port 80, persistent volume w-data)"
     ]
 
@@ -64,16 +68,16 @@ def test_a_service_whose_pods_cannot_pause_may_lose_an_answer():
     def found(**container):
         return {"kind": "Deployment", "metadata": {"name": "w"}, "spec": {"template": {"spec": {"containers": [container]}}}}
 
-    assert list(notes("w", found(), served=True)) == [
+    assert said(interruptions("w", found(), served=True)) == [
         "w: short interruption possible: the old pod is not held back while its last clients leave"
     ]
-    assert list(notes("w", found(), served=False)) == []
-    assert list(notes("w", found(lifecycle={"preStop": {"sleep": {"seconds": 5}}}), served=True)) == []
+    assert said(interruptions("w", found(), served=False)) == []
+    assert said(interruptions("w", found(lifecycle={"preStop": {"sleep": {"seconds": 5}}}), served=True)) == []
     ours = found(lifecycle={"preStop": {"exec": {"command": ["sleep", "5"]}}})
-    assert list(notes("w", ours, served=True)) == [
-        "w: short interruption possible where the image has no sleep: Kubernetes before 1.30 cannot wait by itself"
+    assert said(interruptions("w", ours, served=True)) == [
+        "w: short interruption possible: Kubernetes before 1.30 cannot wait by itself, and the image may have no sleep"
     ]
-    assert list(notes("w", found(lifecycle={"preStop": {"exec": {"command": ["/drain"]}}}), served=True)) == []
+    assert said(interruptions("w", found(lifecycle={"preStop": {"exec": {"command": ["/drain"]}}}), served=True)) == []
 
 
 def test_whose_it_is_instead():

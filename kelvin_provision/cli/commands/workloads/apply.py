@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kelvin_provision.cli.complete import workload_names
+from kelvin_provision.cli.foretelling import DryExitCode, DryRun, refuse_exit_code, staged
 from kelvin_provision.cli.patience import Back, Timeout, flags, patient
 from kelvin_provision.cli.session import Session
 from kelvin_provision.errors import NothingStaged, UsageRefused
@@ -15,7 +16,6 @@ from kelvin_provision.report import Item, Report
 
 if TYPE_CHECKING:
     from kelvin_provision.ledger.model import Workload
-    from kelvin_provision.ops.apply import Prepared
 
 _NAME = typer.Option("-n", "--name", metavar="NAME", help="The workload; may be repeated.", autocompletion=workload_names)
 _LEAVE = typer.Option("--no-rollback", help="Should one not come up, leave all as they are, to be looked at.")
@@ -31,7 +31,8 @@ def command(
     rollback_timeout: Back = None,
     no_rollback: Annotated[bool, _LEAVE] = False,
     no_wait: Annotated[bool, _BLIND] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change and touch nothing.")] = False,
+    dry_run: DryRun = False,
+    exit_code: DryExitCode = False,
 ) -> Report:
     """Apply staged workloads, all or none, and wait until they run.
 
@@ -47,7 +48,10 @@ def command(
         raise UsageRefused("--no-wait sees no failure that --no-rollback could leave as it is: give one of them")
     if bool(name) == every:
         raise UsageRefused("say which workloads: --name NAME, or --all", hint="kelvin-provision workloads list --staged")
-    asked = Asked(timeout, rollback_timeout, leave=no_rollback, blind=no_wait, dry_run=dry_run)
+    refuse_exit_code(exit_code=exit_code, dry_run=dry_run)
+    if dry_run:
+        return staged(session, name or (), "workloads apply --dry-run", exit_code=exit_code)
+    asked = Asked(timeout, rollback_timeout, leave=no_rollback, blind=no_wait)
     return apply(session, name or None, asked)
 
 
@@ -59,7 +63,6 @@ class Asked:
     rollback_timeout: float | None = None
     leave: bool = False
     blind: bool = False
-    dry_run: bool = False
 
 
 def apply(session: Session, names: list[str] | None, asked: Asked) -> Report:
@@ -87,8 +90,6 @@ def apply(session: Session, names: list[str] | None, asked: Asked) -> Report:
             if not found:
                 return Report("workloads apply", warnings=recovered)
             ops.refuse_unready(found, node.store)
-            if asked.dry_run:
-                return _planned(node.prepare(found))
             done = node.apply(found, who=node.who, stop=stop, care=care)
     outcome, more = ("applied", "; nobody has waited for it") if asked.blind else ("running", "")
     items = tuple(Item("workload", workload.name, outcome, f"{_from_to(workload)}{more}") for workload in found)
@@ -98,9 +99,3 @@ def apply(session: Session, names: list[str] | None, asked: Asked) -> Report:
 def _from_to(workload: Workload) -> str:
     after = f"{workload.staged.spec.app_name} {workload.staged.spec.app_version}" if workload.staged else ""
     return f"{after}, before {workload.running.spec.app_version}" if workload.running else f"{after}, new"
-
-
-def _planned(ready: Prepared) -> Report:
-    changes = [change for change in ready.plan.changes if change.op.value != "keep"]
-    items = tuple(Item("change", f"{change.workload}: {change.object}", change.op.value, change.why) for change in changes)
-    return Report("workloads apply --dry-run", items, warnings=ready.plan.notes)

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kelvin_provision.cli.complete import workload_names
+from kelvin_provision.cli.foretelling import DryExitCode, DryRun, foretold, refuse_exit_code
 from kelvin_provision.cli.patience import Back, Timeout, flags, patient
 from kelvin_provision.cli.session import Session
 from kelvin_provision.report import Item, Report
 
 if TYPE_CHECKING:
     from kelvin_provision.ledger.model import Workload
-    from kelvin_provision.ops.apply import Prepared, Target
+    from kelvin_provision.ops.forecast import Target
     from kelvin_provision.ops.rollback import Choice
 
 _NAME = typer.Option("-n", "--name", metavar="NAME", help="The workload; may be repeated.", autocompletion=workload_names)
@@ -27,17 +28,32 @@ def command(
     to: Annotated[int | None, _TO] = None,
     timeout: Timeout = None,
     rollback_timeout: Back = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change and touch nothing.")] = False,
+    dry_run: DryRun = False,
+    exit_code: DryExitCode = False,
 ) -> Report:
     """Go back to the version that ran before, or to a kept one.
 
     It needs no internet: objects and images of the last versions are kept (keep_revisions). Several go back as one transaction.
     The version that it comes from is kept, too, and what is staged stays staged. Revisions: kelvin-provision workloads history.
     """
-    return rollback(session, name, to=to, timeout=timeout, back=rollback_timeout, dry_run=dry_run)
+    refuse_exit_code(exit_code=exit_code, dry_run=dry_run)
+    if dry_run:
+        return _foretold(session, name, to, exit_code=exit_code)
+    return rollback(session, name, to=to, timeout=timeout, back=rollback_timeout)
 
 
-def rollback(session: Session, names: list[str], *, to: int | None, timeout: float | None, back: float | None, dry_run: bool) -> Report:
+def _foretold(session: Session, names: list[str], to: int | None, *, exit_code: bool) -> Report:
+    from kelvin_provision.cli.box import node_of
+    from kelvin_provision.ops import rollback as ops
+
+    with node_of(session) as node:
+        choice = ops.choose(node.ledger, names, to)
+        if not choice.targets:
+            return Report("workloads rollback --dry-run", _items(choice, "running"))
+        return foretold(node, choice.targets, "workloads rollback --dry-run", exit_code=exit_code, warnings=choice.notes)
+
+
+def rollback(session: Session, names: list[str], *, to: int | None, timeout: float | None, back: float | None) -> Report:
     """Choose, plan, then one transaction under the operator lock."""
     from kelvin_provision.cli.box import node_of, settings_of, signals_noted
     from kelvin_provision.cli.progress import choose
@@ -50,8 +66,6 @@ def rollback(session: Session, names: list[str], *, to: int | None, timeout: flo
             choice = ops.choose(node.ledger, names, to)  # anew: a recovery may have moved something
             if not choice.targets:
                 return Report("workloads rollback", _items(choice, "running"))
-            if dry_run:
-                return _planned(choice, node.tools.examine(choice.targets))
             done = ops.run(node.tools, choice, stop)
     return Report("workloads rollback", _items(choice, "running"), warnings=(*choice.notes, *done.plan.notes))
 
@@ -71,9 +85,3 @@ def _from_to(target: Target) -> str:
     new, old = target.revision, target.workload.running
     before = f", before {old.spec.app_version} (revision {old.number})" if old and old.number != new.number else ""
     return f"{new.spec.app_name} {new.spec.app_version} (revision {new.number}){before}"
-
-
-def _planned(choice: Choice, ready: Prepared) -> Report:
-    changes = [change for change in ready.plan.changes if change.op.value != "keep"]
-    items = tuple(Item("change", f"{change.workload}: {change.object}", change.op.value, change.why) for change in changes)
-    return Report("workloads rollback --dry-run", items, warnings=(*choice.notes, *ready.plan.notes))

@@ -1,0 +1,34 @@
+"""Show what an apply would change, and touch nothing."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from kelvin_provision.cli.complete import workload_names
+from kelvin_provision.cli.foretelling import ExitCode, staged
+from kelvin_provision.cli.session import Session
+from kelvin_provision.errors import UsageRefused
+from kelvin_provision.report import Report
+
+_NAME = typer.Option("-n", "--name", metavar="NAME", help="The workload; may be repeated.", autocompletion=workload_names)
+
+
+def command(
+    session: Session,
+    *,
+    name: Annotated[list[str] | None, _NAME] = None,
+    every: Annotated[bool, typer.Option("--all", help="Everything that is staged.")] = False,
+    exit_code: ExitCode = False,
+) -> Report:
+    """Show what an apply would change, and touch nothing.
+
+    Versions, images with sizes, expected downtime, every field of every object, and what was changed on the cluster by somebody
+    else. What forbids the apply is told at once and ends with the error of the apply itself. It needs no internet.
+
+    Values of secrets and variables are not shown, only whether they change.
+    """
+    if bool(name) == every:
+        raise UsageRefused("say which workloads: --name NAME, or --all", hint="kelvin-provision workloads list --staged")
+    return staged(session, name or (), "workloads diff", exit_code=exit_code)

@@ -1,0 +1,45 @@
+"""What others changed on Docker Engine: limits, the restart policy, the container itself."""
+
+from kelvin_provision.cluster.docker.drifting import drift
+from kelvin_provision.cluster.protocol import OWNER, REVISION, SPEC_HASH, Drift
+from tests.unit.cluster_docker.engine_says import says
+
+NONE = {"nano_cpus": 0, "cpu_shares": 0, "memory": 0, "memory_reservation": 0}
+
+
+def applied(spec_hash="a" * 64, **resources):
+    labels = {OWNER: "motor", REVISION: "1", SPEC_HASH: spec_hash}
+    return [{"kind": "Container", "metadata": {"name": "motor", "labels": labels}, "spec": {"resources": NONE | resources}}]
+
+
+def told(objects, *live):
+    return list(drift({"motor": objects}, {"motor": live}))
+
+
+def test_a_container_as_it_was_made_has_no_drift():
+    assert told(applied(memory=64), says(policy="unless-stopped", memory=64)) == []
+
+
+def test_a_container_that_was_removed_is_gone():
+    assert told(applied()) == [Drift("motor", "container/motor")]
+    assert told(applied(), says("motor-r1")) == [Drift("motor", "container/motor")]
+
+
+def test_another_limit_and_another_restart_policy_are_told():
+    assert told(applied(memory=64), says(policy="always", memory=128)) == [
+        Drift("motor", "container/motor", "spec.resources.memory", 64, 128),
+        Drift("motor", "container/motor", "restart policy", "unless-stopped", "always"),
+    ]
+
+
+def test_another_revision_of_ours_is_not_compared():
+    assert told(applied("b" * 64, memory=64), says(policy="unless-stopped", memory=128)) == []
+
+
+def test_a_cpu_limit_that_we_had_to_cut_is_no_drift():
+    for wanted, found in ((1, 10**7), (8 * 10**9, 2 * 10**9)):
+        live = says(policy="unless-stopped")
+        live.inspect["HostConfig"]["NanoCpus"] = found
+        assert told(applied(nano_cpus=wanted), live) == []
+    live.inspect["HostConfig"]["NanoCpus"] = 5 * 10**8
+    assert [one.path for one in told(applied(nano_cpus=10**9), live)] == ["spec.resources.nano_cpus"]
