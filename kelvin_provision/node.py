@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -203,10 +204,29 @@ class Node:
             found, cluster=self.cluster, runtime=lambda: self.runtime, store=self.store, lookup=self.lookup, progress=self.progress
         )
 
-    def apply(self, found: Sequence[Workload], *, who: str, stop: Callable[[], bool], care: Care = Care.BACK) -> Prepared:
-        """Apply these workloads as one transaction; call it inside `changing`. Errors as `ops.apply.run`."""
+    def obstacle(self, found: Sequence[Workload], *, live: bool = False) -> ProvisionError | None:
+        """What keeps these workloads from being applied now: OutsideWindow, WorkloadHeld. With `live` the cluster is asked for holds."""
+        from kelvin_provision.ops import apply, gate
+
+        if live and any(workload.running for workload in found):
+            names = [workload.name for workload in found]
+            apply.look(self.ledger, self.cluster, names)
+            found = self.ledger.workloads(names)
+        return gate.obstacle(found, self.settings.apply.window, self.now)
+
+    @property
+    def now(self) -> datetime:
+        """The time, by the clock that the ledger is written with."""
+        return datetime.fromisoformat(self.ledger.clock())
+
+    def apply(
+        self, found: Sequence[Workload], *, who: str, stop: Callable[[], bool], care: Care = Care.BACK, force: bool = False
+    ) -> Prepared:
+        """Apply these workloads as one transaction; call it inside `changing`. Errors as `obstacle`, unless forced, and `ops.apply.run`."""
         from kelvin_provision.ops import apply
 
+        if not force and (obstacle := self.obstacle(found, live=True)):
+            raise obstacle
         return apply.run(
             found,
             ledger=self.ledger,

@@ -70,7 +70,24 @@ UPDATE revisions SET applied = 0 WHERE applied IS NULL AND number = (SELECT runn
 THIRD = """
 CREATE TABLE images (name TEXT PRIMARY KEY, lock TEXT NOT NULL) STRICT  -- all that we ever put into the runtime and did not take out again
 """
-MIGRATIONS: tuple[str, ...] = (FIRST, SECOND, THIRD)
+HOLDS_AND_APPOINTMENTS = """
+CREATE TABLE holds (
+    workload TEXT PRIMARY KEY REFERENCES workloads (name) ON DELETE CASCADE,
+    reason   TEXT NOT NULL,
+    who      TEXT NOT NULL,
+    since    TEXT NOT NULL
+) STRICT;
+CREATE TABLE appointments (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    at      TEXT NOT NULL,
+    made    TEXT NOT NULL,
+    who     TEXT NOT NULL,
+    forced  INTEGER NOT NULL,
+    members TEXT NOT NULL,                   -- workloads and the numbers of their revisions
+    note    TEXT NOT NULL DEFAULT ''         -- what keeps the agent from it
+) STRICT
+"""
+MIGRATIONS: tuple[str, ...] = (FIRST, SECOND, THIRD, HOLDS_AND_APPOINTMENTS)
 """Entry N leads from schema N to N + 1; an empty file is schema 0."""
 SCHEMA = len(MIGRATIONS)
 

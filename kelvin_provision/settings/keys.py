@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kelvin_provision.settings.window import Window
+
 PREFIX = "KELVIN_PROVISION_"
 HOST = "<host>"
 
@@ -94,6 +96,15 @@ def _duration(value: Any) -> float:
     return float(seconds)
 
 
+def _window(value: Any) -> Window:
+    if not isinstance(value, str):
+        raise Wrong("spans of the day like 22:00-05:00, several with commas")
+    try:
+        return Window.parse(value)
+    except ValueError as error:
+        raise Wrong(str(error)) from error
+
+
 def _choice(*words: str) -> Type:
     right = f"{', '.join(words[:-1])} or {words[-1]}"
 
@@ -124,6 +135,7 @@ REGISTRY = Type("host[:port][/path]", _registry)
 MIRRORS = Type("list of host[:port][/path]", _mirrors)
 NAMESPACE = Type("name", _namespace)
 DURATION = Type("duration", _duration)
+WINDOW = Type("HH:MM-HH:MM, several with commas", _window)
 
 
 @dataclass(frozen=True)
@@ -165,6 +177,10 @@ KEYS: tuple[Key, ...] = (
     Key("apply.timeout", DURATION, "5m", "how long new versions may take to come up"),
     Key("apply.rollback_timeout", DURATION, "5m", "how long the way back may take"),
     Key("apply.settle", DURATION, "5s", "how long a workload must stay up to count as up"),
+    Key("apply.window", WINDOW, "", "the only times of the day, by the box's own clock, at which anything is applied; always unless set"),
+    Key("apply.grace", DURATION, "15m", "how late the agent may still begin what `apply --at` asked for; after that it does not"),
+    Key("hooks", PATH, "/etc/kelvin-provision/hooks", "the folder of pre-apply, post-apply and on-failure", trusted=True),
+    Key("hooks_timeout", DURATION, "2m", "how long one hook may take before it is killed", trusted=True),
     Key("keep_revisions", _whole(0), "2", "earlier revisions that are kept, with their images, for rollback"),
 )
 

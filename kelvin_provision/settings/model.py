@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
+from kelvin_provision.settings.window import Window
 from kelvin_provision.spec.words import Method
 
 
@@ -50,11 +51,13 @@ class DownloadSettings:
 
 @dataclass(frozen=True)
 class ApplySettings:
-    """All in seconds."""
+    """In seconds; without a window anything may be applied at any time."""
 
     timeout: float = 300.0
     rollback_timeout: float = 300.0
     settle: float = 5.0
+    window: Window | None = None
+    grace: float = 900.0
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,8 @@ class Settings:
     apply: ApplySettings = ApplySettings()
     default_method: Method = Method.STANDARD
     keep_revisions: int = 2
+    hooks: Path = Path("/etc/kelvin-provision/hooks")
+    hooks_timeout: float = 120.0
 
 
 @dataclass(frozen=True)

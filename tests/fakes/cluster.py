@@ -32,7 +32,7 @@ from kelvin_provision.refs import Platform
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.secrets import fill, names_in
 from kelvin_provision.spec.workload import Object, Spec
-from kelvin_provision.status import Observation, Observed
+from kelvin_provision.status import Hold, Observation, Observed
 
 SEEN = "2026-01-02T03:04:05Z"
 
@@ -51,6 +51,7 @@ class FakeCluster:
     said       image or workload -> the lines of its log; `before_restart`: those of its earlier run
     news       set when something has changed: set it yourself after turning a knob
     stopped    workloads that were stopped and not put since
+    holds      workload -> what it says of itself
     """
 
     type: str = "fake"
@@ -67,6 +68,7 @@ class FakeCluster:
     before_restart: dict[str, list[str]] = field(default_factory=dict)
     news: threading.Event = field(default_factory=threading.Event)
     stopped: set[str] = field(default_factory=set)
+    holds: dict[str, Hold] = field(default_factory=dict)
 
     def info(self) -> ClusterInfo:
         self._enter("info")
@@ -159,7 +161,7 @@ class FakeCluster:
             health = Health(Phase.READY) if workload in self.stopped else self._health(workload, ())
             state = Observed.STOPPED if workload in self.stopped else Observed.FAILED if health.phase is Phase.FAILED else Observed.RUNNING
             revision = max(int(item["metadata"]["annotations"][REVISION]) for item in objects.values())
-            seen[workload] = Observation(state, (health.why,) if health.why else (), SEEN, revision)
+            seen[workload] = Observation(state, (health.why,) if health.why else (), SEEN, revision, hold=self.holds.get(workload))
         return seen
 
     def logs(

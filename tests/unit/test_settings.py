@@ -86,6 +86,9 @@ def test_every_default_of_the_table_is_the_models():
         "apply.timeout": given.apply.timeout,
         "apply.rollback_timeout": given.apply.rollback_timeout,
         "apply.settle": given.apply.settle,
+        "apply.grace": given.apply.grace,
+        "hooks": given.hooks,
+        "hooks_timeout": given.hooks_timeout,
         "keep_revisions": given.keep_revisions,
     }
 
@@ -158,6 +161,25 @@ def test_trust_comes_from_the_site_file_only(box):
     ]
 
 
+def test_hooks_run_as_root_so_their_place_comes_from_the_site_file_only(box):
+    box.site.write_text("hooks: /srv/hooks\nhooks_timeout: 30s\napply: {window: '22:00-05:00, 12:00-12:30', grace: 1h}")
+    settings = box.settings(is_root=True)
+    assert (settings.hooks, settings.hooks_timeout) == (Path("/srv/hooks"), 30.0)
+    assert (str(settings.apply.window), settings.apply.grace) == ("22:00-05:00,12:00-12:30", 3600.0)
+    assert box.refused("", is_root=True, KELVIN_PROVISION_HOOKS="/home/eve/hooks") == [
+        "KELVIN_PROVISION_HOOKS: not from a variable; right is /etc/kelvin-provision/config.yaml or --config"
+    ]
+
+
+def test_a_window_that_never_opens_is_refused(box):
+    assert box.refused("apply: {window: '02:00-02:00'}") == [
+        "TMP/site.yaml, apply.window: expected a window that opens: 02:00-02:00 begins when it ends (always is 00:00-24:00), got '02:00-02:00'"
+    ]
+    assert box.refused("apply: {window: [1]}") == [
+        "TMP/site.yaml, apply.window: expected spans of the day like 22:00-05:00, several with commas, got a list"
+    ]
+
+
 def test_variables_of_every_type(box):
     settings = box.settings(
         KELVIN_PROVISION_DOWNLOAD__PARALLEL="2",
@@ -209,7 +231,7 @@ def test_other_tools_variables_are_honoured_where_ours_are_silent(box):
     [
         ("registy: x", ["TMP/site.yaml: unknown key 'registy'; the nearest known one is registry"]),
         ("cluster: {namespce: x}", ["TMP/site.yaml, cluster: unknown key 'namespce'; the nearest known one is namespace"]),
-        ("cluster.namespace: x", ["TMP/site.yaml: unknown key 'cluster.namespace'; known are state_dir, secrets_dir, registry, registries, cluster, runtime, workload_deploy, download, apply, keep_revisions"]),
+        ("cluster.namespace: x", ["TMP/site.yaml: unknown key 'cluster.namespace'; known are state_dir, secrets_dir, registry, registries, cluster, runtime, workload_deploy, download, apply, hooks, hooks_timeout, keep_revisions"]),
         ("cluster: k3s", ["TMP/site.yaml, cluster: expected a mapping, got text"]),
         ("[]", ["TMP/site.yaml: expected a mapping, got a list"]),
         ("registries: {r.example: true}", ["TMP/site.yaml, registries.r.example: expected a mapping, got true or false"]),
@@ -234,7 +256,7 @@ def test_other_tools_variables_are_honoured_where_ours_are_silent(box):
             "workload_deploy: {instantly_apply: false}",
             ["workload_deploy: staged and instantly_apply are both false, nothing would be done; right is staged: true as well"],
         ),
-        ("a: 1\n---\nb: 2", ["TMP/site.yaml: 2 documents; right is one", "TMP/site.yaml: unknown key 'a'; known are state_dir, secrets_dir, registry, registries, cluster, runtime, workload_deploy, download, apply, keep_revisions"]),
+        ("a: 1\n---\nb: 2", ["TMP/site.yaml: 2 documents; right is one", "TMP/site.yaml: unknown key 'a'; known are state_dir, secrets_dir, registry, registries, cluster, runtime, workload_deploy, download, apply, hooks, hooks_timeout, keep_revisions"]),
         ("registry: a\nregistry: b", ["TMP/site.yaml, document 1, registry: duplicate key 'registry'; right is to give it once"]),
         (
             "registy: x\ndownload: {parallel: 0}\napply: {settle: x}",
@@ -280,7 +302,7 @@ def test_the_table_is_for_the_docs():
     assert ("registry", "host[:port][/path]", "", "where <app_name>:<app_version> is pulled from, without a scheme") in rows
     assert ("registries.<host>.insecure", "true or false", "false", "plain http is allowed; only in the site file or with --config") in rows
     assert ("download.parallel", "whole number from 1 to 16, or auto", "auto", "blobs at a time; auto is 4") in rows
-    assert len(rows) == 23
+    assert len(rows) == 27
     assert [key.variable for key in KEYS if key.name in {"cluster.namespace", "registries.<host>.mirrors"}] == [
         None,
         "KELVIN_PROVISION_CLUSTER__NAMESPACE",

@@ -13,7 +13,7 @@ from kelvin_provision.report import Report
 from kelvin_provision.spec.images import images_of
 
 if TYPE_CHECKING:
-    from kelvin_provision.ledger.model import Revision
+    from kelvin_provision.ledger.model import Revision, Workload
     from kelvin_provision.store import Store
 
 _NAME = typer.Option("-n", "--name", metavar="NAME", help="The workload.", autocompletion=workload_names)
@@ -46,7 +46,32 @@ def show(session: Session, name: str, *, live: bool) -> Report:
             workload = node.ledger.workload(name)
         images = [_image(node.store, revision) for revision in (workload.running, workload.staged) if revision]
     document = views.shown(workload)
-    return Report("workloads show", document=document, text=_text(document, [line for lines in images for line in lines]), names=(name,))
+    text = _text(document, [line for lines in images for line in lines], [*_held(workload), *_appointed(workload)])
+    return Report("workloads show", document=document, text=text, names=(name,))
+
+
+def _held(workload: Workload) -> list[tuple[str, str]]:
+    from datetime import UTC, datetime
+
+    from kelvin_provision.cli.tables import ago
+
+    now = datetime.now(UTC)
+    return [("Held", f"by {hold.by}, {ago(hold.since, now).lower()}: {hold.reason or 'no reason given'}") for hold in workload.holds]
+
+
+def _appointed(workload: Workload) -> list[tuple[str, str]]:
+    from datetime import datetime
+
+    from kelvin_provision.cli.appointing import shown
+
+    one = workload.appointment
+    if one is None:
+        return []
+    others = [name for name in one.names if name != workload.name]
+    together = f", together with {', '.join(others)}" if others else ""
+    return [
+        ("Apply", f"{shown(datetime.fromisoformat(one.at))}, asked for by {one.who}{together}{f'; waits: {one.note}' * bool(one.note)}")
+    ]
 
 
 def _image(store: Store, revision: Revision) -> list[str]:
@@ -58,7 +83,7 @@ def _image(store: Store, revision: Revision) -> list[str]:
     return lines or [f"{image} (the cluster pulls it)" for image in images_of(revision.spec) if not revision.spec.method.staged]
 
 
-def _text(document: dict[str, Any], images: list[str]) -> str:
+def _text(document: dict[str, Any], images: list[str], more: list[tuple[str, str]]) -> str:
     status, staged = document["status"], document["staged"]
     lines = [
         ("Name", document["name"]),
@@ -69,6 +94,7 @@ def _text(document: dict[str, Any], images: list[str]) -> str:
         *(("", f"warning: {text}") for text in status["warnings"]),
         ("Last seen", status["last_seen"] or "-"),
         ("Staged", f"{staged['app_version']}, {staged['status']['message'].lower()}" if staged else "nothing"),
+        *more,
         ("Created", document["created"]),
         ("Updated", document["updated"]),
         *(("Images" if number == 0 else "", image) for number, image in enumerate(images)),
