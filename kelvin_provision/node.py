@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kelvin_provision.events import Progress
     from kelvin_provision.ledger.model import Workload
     from kelvin_provision.ops.apply import Prepared
+    from kelvin_provision.ops.hooks import Hooks
     from kelvin_provision.ops.life import Tools
     from kelvin_provision.ops.transaction import Terms
     from kelvin_provision.registry.protocol import Source
@@ -147,6 +148,13 @@ class Node:
         return value
 
     @property
+    def hooks(self) -> Hooks:
+        """The site's scripts around an apply."""
+        from kelvin_provision.hooks.folder import HookFolder
+
+        return HookFolder(self.settings.hooks, self.settings.hooks_timeout)
+
+    @property
     def terms(self) -> Terms:
         """How long an apply and its way back may take."""
         from kelvin_provision.cluster.protocol import Patience
@@ -165,7 +173,7 @@ class Node:
 
         Afterwards images that nobody needs any more are freed. Raises Locked, which says who holds it.
         """
-        from kelvin_provision.ops import recovery
+        from kelvin_provision.ops import hooks, recovery
 
         lock = private_folder(self.settings.state_dir) / "lock"
         found = holder(lock)
@@ -177,9 +185,10 @@ class Node:
             wait = AGENT_WAIT
         with exclusive(lock, command=command, wait=wait):
             cluster: Callable[[], Cluster] = lambda: self.cluster  # noqa: E731  (not opened where nothing was interrupted)
-            yield recovery.recover(
+            said = recovery.recover(
                 ledger=self.ledger, cluster=cluster, lookup=self.lookup, terms=self.terms, who=self.who, progress=self.progress
             )
+            yield (*said, *hooks.settle(lambda: self.hooks, self.ledger, self.progress))
             with suppress(ProvisionError):
                 self.sweep()  # what cannot be freed now is freed after a later change
 
@@ -187,8 +196,9 @@ class Node:
     def interrupted(self) -> bool:
         """Whether a change is unfinished: left by a crash, or under way in another process (then `changing` says so)."""
         from kelvin_provision.ledger import journal
+        from kelvin_provision.ops import hooks
 
-        return journal.unfinished(self.ledger) is not None
+        return journal.unfinished(self.ledger) is not None or hooks.owed(self.ledger)
 
     def sweep(self) -> int:
         """Free images that no kept revision needs; bytes freed in the store."""
@@ -239,6 +249,7 @@ class Node:
             progress=self.progress,
             stop=stop,
             care=care,
+            hooks=self.hooks,
         )
 
     @property

@@ -110,7 +110,7 @@ def apply(session: Session, names: list[str] | None, asked: Asked) -> Report:
             done = node.apply(found, who=node.who, stop=stop, care=care, force=asked.force)
     outcome, more = ("applied", "; nobody has waited for it") if asked.blind else ("running", "")
     items = tuple(Item("workload", workload.name, outcome, f"{_from_to(workload)}{more}") for workload in found)
-    return Report("workloads apply", items, warnings=done.plan.notes)
+    return Report("workloads apply", items, warnings=(*done.plan.notes, *done.warnings))
 
 
 def _from_to(workload: Workload) -> str:
