@@ -1,5 +1,6 @@
 """The window, holds and appointments as a technician meets them: whole outputs, on a fake cluster."""
 
+import itertools
 import json
 import time
 from dataclasses import replace
@@ -7,7 +8,7 @@ from datetime import datetime
 
 import pytest
 
-from kelvin_provision.agent import doors, service, turn
+from kelvin_provision.agent import doors, process, service, turn
 from kelvin_provision.events import Note
 from kelvin_provision.ledger import appointments, journal
 from kelvin_provision.ledger.ledger import Ledger
@@ -260,6 +261,21 @@ def test_a_time_is_kept_through_a_restart(box, clock):
     assert states(again)["pump"] == "running"
     assert again.ledger.workload("pump").running.spec.app_version == "2.0.0"
     again.close()
+
+
+def test_an_agent_that_has_nothing_else_to_do_looks_at_its_clock(box, clock, monkeypatch):
+    monkeypatch.setattr(process, "TICK", 0.01)
+    monkeypatch.setattr(process, "RETRY", 0.0)
+    say(box, "apply", "-n", "pump", "--at", "13:00")
+    asked = itertools.count()
+
+    def stop():
+        if next(asked) == 20:
+            clock[0] = "2026-11-23T13:00:00Z"
+        return box.ledger.workload("pump").staged is None
+
+    process.run(box, stop)
+    assert states(box)["pump"] == "running"
 
 
 def test_a_time_that_was_slept_through_is_not_made_up_for(box, clock):
