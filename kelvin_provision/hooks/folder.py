@@ -10,6 +10,7 @@ import json
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,9 +66,10 @@ class HookFolder:
 
 
 def _found(folder: Path, event: str) -> Iterator[Path]:
-    if (folder / event).exists() or (folder / event).is_symlink():
+    with suppress(FileNotFoundError, NotADirectoryError):
+        (folder / event).lstat()
         yield folder / event
-    if (folder / f"{event}.d").is_dir():
+    with suppress(FileNotFoundError, NotADirectoryError):
         for path in sorted((folder / f"{event}.d").iterdir()):
             if not path.name.startswith(".") and not path.name.endswith(("~", ".bak", ".swp")):
                 yield path
