@@ -224,7 +224,7 @@ class ClockBehind(ProvisionError):
     """The clock of this box shows a time before what it has done already, so nothing can be planned by it."""
 
     code, exit_code = "clock-behind", os.EX_TEMPFAIL
-    hint_default = "set the clock (timedatectl, date), then try again"
+    hint_default = "set the clock (timedatectl, date); if it was wrong when that was staged, deploy again"
 
 
 class OutsideWindow(ProvisionError):

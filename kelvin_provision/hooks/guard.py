@@ -39,7 +39,9 @@ def main(limit: float, line: socket.socket, hook: str) -> None:
         _kill(child.pid, signal.SIGTERM)
         select.select([gone], [], [], GRACE)
     _kill(child.pid, signal.SIGKILL)  # what it has left behind, too
-    _tell(line, f"{how} {child.wait()}")
+    select.select([gone], [], [], GRACE)
+    code = child.poll()  # None for one that not even SIGKILL ends, such as one that waits for a dead disk: nobody waits for it
+    _tell(line, f"{how} {-signal.SIGKILL if code is None else code}")
 
 
 def _gone(pid: int) -> int:

@@ -186,6 +186,13 @@ def test_a_killed_command_leaves_no_hook_behind(folder):
     assert ended(handles)
 
 
+def test_a_guard_that_is_killed_takes_its_hook_along(folder):
+    pids, handles = hanging(folder, after="kill -9 $PPID; wait"), []
+    with pytest.raises(HookFailed, match=r"^hook pre-apply: its guard was killed$"):
+        go(folder, stop=lambda: not handles and bool(handles.extend(told(pids))))
+    assert ended(handles)
+
+
 # --- what is not run ------------------------------------------------------------------------------
 
 
