@@ -28,7 +28,7 @@ def words(*line):
         (["--"], ["--help", "--version"]),
         (
             ["workloads", ""],
-            ["deploy", "apply", "list", "show", "wait", "start", "stop", "rollback", "history", "undeploy", "logs"],
+            ["deploy", "apply", "list", "show", "wait", "start", "stop", "hold", "release", "rollback", "history", "undeploy", "logs"],
         ),
         (["workloads", "-"], ["--help"]),
         (["workloads", "nonsense", ""], []),

@@ -1,4 +1,4 @@
-"""Hold workloads: nothing is applied to them until they are released."""
+"""Hold workloads: nothing is applied until they are released."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _REASON = typer.Option("--reason", metavar="TEXT", help="Why, for whoever finds 
 
 
 def command(session: Session, *, name: Annotated[list[str], _NAME], reason: Annotated[str, _REASON]) -> Report:
-    """Hold workloads: nothing is applied to them until they are released.
+    """Hold workloads: nothing is applied until they are released.
 
     `apply` is refused (75) without --force, and the agent waits. Downloads, rollback, stop and undeploy go on as ever. A workload can
     hold itself, too: by the annotation kelvin-provision/hold on any of its Kubernetes objects, or by a file /opt/kelvin/hold/reason
