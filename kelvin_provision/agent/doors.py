@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from kelvin_provision.errors import Locked, ProvisionError, WorkloadHeld
+from kelvin_provision.errors import Interrupted, Locked, ProvisionError, WorkloadHeld
 from kelvin_provision.events import Note
 from kelvin_provision.ledger import appointments
 from kelvin_provision.ledger.model import Appointment, Workload
@@ -98,6 +98,8 @@ def keep(node: Node, one: Appointment, stop: Callable[[], bool], *, wait: float)
 def _put_off(node: Node, one: Appointment, error: ProvisionError) -> None:
     """What heals by itself may still come in time; what does not is over, unless it has begun and so is over already."""
     now = _standing(node, one)
+    if now is not None and isinstance(error, Interrupted):
+        return  # the agent ends, and nothing has begun: the next one may still be in time
     if now is not None and (error.temporary or error.exit_code == Locked.exit_code):
         text = "held" if isinstance(error, WorkloadHeld) else str(error)
         if now.note != text:

@@ -278,6 +278,17 @@ def test_an_agent_that_has_nothing_else_to_do_looks_at_its_clock(box, clock, mon
     assert states(box)["pump"] == "running"
 
 
+def test_an_agent_that_is_stopped_before_it_begins_leaves_it_to_the_next(box, clock):
+    say(box, "apply", "-n", "pump", "--at", "13:00")
+    clock[0] = "2026-11-23T13:00:00Z"
+    (due,) = doors.due(box)
+    doors.keep(box, due, lambda: True, wait=0.0)
+    assert ("put", "pump") not in box.cluster.calls
+    box.turn()
+    assert states(box)["pump"] == "running"
+    assert appointments.standing(box.ledger) == ()
+
+
 def test_a_time_that_was_slept_through_is_not_made_up_for(box, clock):
     say(box, "apply", "-n", "pump", "--at", "13:00")
     clock[0] = "2026-11-23T13:15:01Z"
