@@ -214,6 +214,58 @@ class Interrupted(ProvisionError):
     code, exit_code = "interrupted", 130
 
 
+# --- when, and whether at all -----------------------------------------------------------------------
+
+
+class TimeRefused(ProvisionError):
+    """A time that was given cannot be read, is past, too far away, or is none on that day's clock."""
+
+    code, exit_code = "time-refused", 2
+    hint_default = 'a time is 02:00 (the next one), "2026-11-23 02:00" (local), or 2026-11-23T02:00:00+01:00'
+
+
+class ClockBehind(ProvisionError):
+    """The clock of this box shows a time before what it has done already, so nothing can be planned by it."""
+
+    code, exit_code = "clock-behind", os.EX_TEMPFAIL
+    hint_default = "set the clock (timedatectl, date); if it was wrong when that was staged, deploy again"
+
+
+class OutsideWindow(ProvisionError):
+    """The setting apply.window is closed now; the message says when it opens."""
+
+    code, exit_code, temporary = "outside-window", os.EX_TEMPFAIL, True
+    hint_default = "wait for it, let the agent do it then with --at, or add --force"
+
+
+class WorkloadHeld(ProvisionError):
+    """A workload, or a person, asks that it is not changed now; the message says why and since when."""
+
+    code, exit_code, temporary = "held", os.EX_TEMPFAIL, True
+    hint_default = "wait until it lets go (kelvin-provision workloads show -n NAME), or add --force"
+
+
+class HookFailed(ProvisionError):
+    """A pre-apply hook ended with another exit code than 0; the evidence is what it wrote."""
+
+    code, exit_code = "hook-failed", 1
+    hint_default = "correct what the hook complains of, then apply again"
+
+
+class HookTimeout(ProvisionError):
+    """A pre-apply hook took longer than hooks_timeout and was killed with all that it had started."""
+
+    code, exit_code = "hook-timeout", 1
+    hint_default = "see why it hangs, or set hooks_timeout"
+
+
+class HookRefused(ProvisionError):
+    """A hook is not run: others than root may change it, or it cannot be started."""
+
+    code, exit_code = "hook-refused", os.EX_CONFIG
+    hint_default = "chown root, chmod 755, and a first line such as #!/bin/sh"
+
+
 # --- images and registries ------------------------------------------------------------------------
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from kelvin_provision.ledger.model import Workload
     from kelvin_provision.ops.apply import Prepared
     from kelvin_provision.ops.forecast import Forecast, Target
+    from kelvin_provision.ops.hooks import Hooks
     from kelvin_provision.ops.life import Tools
     from kelvin_provision.ops.link import Link
     from kelvin_provision.ops.transaction import Terms
@@ -160,6 +162,13 @@ class Node:
         return value
 
     @property
+    def hooks(self) -> Hooks:
+        """The site's scripts around an apply."""
+        from kelvin_provision.hooks.folder import HookFolder
+
+        return HookFolder(self.settings.hooks, self.settings.hooks_timeout)
+
+    @property
     def terms(self) -> Terms:
         """How long an apply and its way back may take."""
         from kelvin_provision.cluster.protocol import Patience
@@ -178,7 +187,7 @@ class Node:
 
         Afterwards images that nobody needs any more are freed. Raises Locked, which says who holds it.
         """
-        from kelvin_provision.ops import recovery
+        from kelvin_provision.ops import hooks, recovery
 
         lock = private_folder(self.settings.state_dir) / "lock"
         found = holder(lock)
@@ -190,9 +199,10 @@ class Node:
             wait = AGENT_WAIT
         with exclusive(lock, command=command, wait=wait):
             cluster: Callable[[], Cluster] = lambda: self.cluster  # noqa: E731  (not opened where nothing was interrupted)
-            yield recovery.recover(
+            said = recovery.recover(
                 ledger=self.ledger, cluster=cluster, lookup=self.lookup, terms=self.terms, who=self.who, progress=self.progress
             )
+            yield (*said, *hooks.settle(lambda: self.hooks, self.ledger, self.progress))
             with suppress(ProvisionError):
                 self.sweep()  # what cannot be freed now is freed after a later change
 
@@ -200,8 +210,9 @@ class Node:
     def interrupted(self) -> bool:
         """Whether a change is unfinished: left by a crash, or under way in another process (then `changing` says so)."""
         from kelvin_provision.ledger import journal
+        from kelvin_provision.ops import hooks
 
-        return journal.unfinished(self.ledger) is not None
+        return journal.unfinished(self.ledger) is not None or hooks.owed(self.ledger)
 
     def sweep(self) -> int:
         """Free images that no kept revision needs; bytes freed in the store."""
@@ -215,10 +226,29 @@ class Node:
 
         return foreseeing.foresee(targets, cluster=self.cluster, runtime=lambda: self.runtime, store=self.store, lookup=self.lookup)
 
-    def apply(self, found: Sequence[Workload], *, who: str, stop: Callable[[], bool], care: Care = Care.BACK) -> Prepared:
-        """Apply these workloads as one transaction; call it inside `changing`. Errors as `ops.apply.run`."""
+    def obstacle(self, found: Sequence[Workload], *, live: bool = False) -> ProvisionError | None:
+        """What keeps these workloads from being applied now: OutsideWindow, WorkloadHeld. With `live` the cluster is asked for holds."""
+        from kelvin_provision.ops import apply, gate
+
+        if live and any(workload.running for workload in found):
+            names = [workload.name for workload in found]
+            apply.look(self.ledger, self.cluster, names)
+            found = self.ledger.workloads(names)
+        return gate.obstacle(found, self.settings.apply.window, self.now)
+
+    @property
+    def now(self) -> datetime:
+        """The time, by the clock that the ledger is written with."""
+        return datetime.fromisoformat(self.ledger.clock())
+
+    def apply(
+        self, found: Sequence[Workload], *, who: str, stop: Callable[[], bool], care: Care = Care.BACK, force: bool = False
+    ) -> Prepared:
+        """Apply these workloads as one transaction; call it inside `changing`. Errors as `obstacle`, unless forced, and `ops.apply.run`."""
         from kelvin_provision.ops import apply
 
+        if not force and (obstacle := self.obstacle(found, live=True)):
+            raise obstacle
         return apply.run(
             found,
             ledger=self.ledger,
@@ -231,6 +261,7 @@ class Node:
             progress=self.progress,
             stop=stop,
             care=care,
+            hooks=self.hooks,
         )
 
     @property

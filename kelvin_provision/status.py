@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Self
 
@@ -22,11 +22,23 @@ class Observed(StrEnum):
 
 
 @dataclass(frozen=True)
+class Hold:
+    """Somebody asks that a workload is not changed now. `since` is RFC 3339, empty where nobody has noted it."""
+
+    reason: str
+    by: str
+    since: str = ""
+
+    def __str__(self) -> str:
+        return f"held by {self.by}{f' since {self.since}' if self.since else ''}: {self.reason or 'no reason given'}"
+
+
+@dataclass(frozen=True)
 class Observation:
     """One look at one workload on the cluster.
 
     `warnings` are container-waiting messages and failed conditions; `seen` is RFC 3339 UTC; `reachable` is False when the
-    cluster did not answer at the last try (the rest is older then).
+    cluster did not answer at the last try (the rest is older then); `hold` is what it says of itself there.
     """
 
     observed: Observed
@@ -34,6 +46,7 @@ class Observation:
     seen: str = ""
     revision: int | None = None
     reachable: bool = True
+    hold: Hold | None = None
 
     def to_json(self) -> dict[str, Any]:
         """A JSON document."""
@@ -43,12 +56,13 @@ class Observation:
             "seen": self.seen,
             "revision": self.revision,
             "reachable": self.reachable,
-        }
+        } | ({"hold": asdict(self.hold)} if self.hold else {})
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Self:
         """The inverse of `to_json`."""
-        return cls(**document | {"observed": Observed(document["observed"]), "warnings": tuple(document["warnings"])})
+        hold = Hold(**document["hold"]) if document.get("hold") else None
+        return cls(**document | {"observed": Observed(document["observed"]), "warnings": tuple(document["warnings"]), "hold": hold})
 
 
 class Doing(StrEnum):
@@ -81,6 +95,9 @@ class Situation:
     staged: Slot | None = None
     doing: Doing | None = None
     observation: Observation | None = None
+    holds: tuple[Hold, ...] = ()
+    appointed: str = ""
+    """When the agent is to apply the staged version, in words; empty when nobody asked for it."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +143,7 @@ _STAGED = {
 def derive(now: Situation) -> Status:
     """The state of the workload itself (DESIGN section 5). What is under way wins over what was asked, and that over what was seen."""
     seen = now.observation.seen if now.observation else None
-    notes = (now.staged.error,) if now.staged and now.staged.error else ()
+    notes = (*((now.staged.error,) if now.staged and now.staged.error else ()), *filter(None, [now.appointed]), *map(str, now.holds))
     if now.doing:
         return Status(_DOING[now.doing], (), seen)
     if now.running and now.observation and not now.observation.reachable:
@@ -134,6 +151,12 @@ def derive(now: Situation) -> Status:
     if now.staged and now.staged.method.instantly_apply and not now.staged.blocked:
         waiting = State.PENDING_DEPLOY if now.staged.download is Download.PENDING else State.RECEIVED
         return Status(waiting, notes, seen)
+    found = _at_rest(now, notes, seen)
+    return replace(found, state=State.PENDING_APPLY) if now.appointed and found.state in {State.RUNNING, State.STAGED} else found
+
+
+def _at_rest(now: Situation, notes: tuple[str, ...], seen: str | None) -> Status:
+    """While nobody is at work with it."""
     if now.running:
         return _of_observation(now.observation, notes)
     if now.staged and now.staged.method.instantly_apply:

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from kelvin_provision.agent import logfile, turn
+from kelvin_provision.agent import doors, logfile, turn
 from kelvin_provision.agent.activity import Activity
 from kelvin_provision.agent.faults import Faults
 from kelvin_provision.agent.handover import await_end, awaited
@@ -134,7 +134,7 @@ def _work(node: Node, stop: Callable[[], bool], over: Callable[[], bool]) -> Non
     while not stop():
         try:
             before = node.ledger.version()
-            if before != seen or (not idle and time.monotonic() >= next_try):
+            if before != seen or (time.monotonic() >= next_try and (not idle or doors.expected(node))):
                 if node.interrupted:
                     _recover(node)  # a command died meanwhile, or the cluster was not up yet when we came
                 idle = turn.take(node, stop, faults) and not node.interrupted

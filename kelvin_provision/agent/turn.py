@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import cast
 
+from kelvin_provision.agent import doors
 from kelvin_provision.agent.faults import Faults
 from kelvin_provision.errors import Locked, ProvisionError, TransferStopped
 from kelvin_provision.events import Doing, Note
@@ -41,6 +42,7 @@ def take(node: Node, stop: Callable[[], bool], faults: Faults | None = None) -> 
     What can be applied goes first, and a download makes way for it: a small change must not wait for a download of days. A bug of
     ours in one workload's staging or one group's apply ends neither the turn nor the agent; `faults` remembers it.
     """
+    doors.close(node)
     known, todo, tried = faults or Faults(), pending(node), set[str]()
     for workload in todo:
         if workload.staged and workload.staged.download is Download.PENDING:
@@ -68,14 +70,14 @@ class _Halted:
         self._node = node
         self._tried = tried
         self._stop = stop
-        self._looked, self._seen = time.monotonic(), node.ledger.version()[0]
+        self._looked, self._seen = time.monotonic(), doors.signs(node)
         self.pressing = False
 
     def __call__(self) -> bool:
         if not self.pressing and time.monotonic() - self._looked > 1.0:
-            self._looked, before, self._seen = time.monotonic(), self._seen, self._node.ledger.version()[0]
+            self._looked, before, self._seen = time.monotonic(), self._seen, doors.signs(self._node)
             if self._seen != before:
-                self.pressing = any(_batch(group) not in self._tried for group in groups(self._node.ledger.workloads()))
+                self.pressing = not self._tried.issuperset(_open_to(self._node))
         return self._stop() or self.pressing
 
 
@@ -83,13 +85,23 @@ def _batch(group: Sequence[Workload]) -> str:
     return group[0].staged.batch if group[0].staged else ""
 
 
+def _open_to(node: Node) -> dict[str, tuple[tuple[Workload, ...], Callable[[Callable[[], bool]], None]]]:
+    """What could be applied now: whole groups and what was asked for at this time, each under a word of its own."""
+    free = doors.let_through(node, groups(node.ledger.workloads()))
+    found = {_batch(group): (group, partial(_apply, node, group)) for group in free}
+    due = {
+        f"at {one.id}": (node.ledger.workloads(one.names), partial(doors.keep, node, one, wait=OPERATOR_WAIT)) for one in doors.due(node)
+    }
+    return {**due, **found}
+
+
 def _apply_groups(node: Node, faults: Faults, tried: set[str], stop: Callable[[], bool]) -> None:
-    """Every whole group, once a turn."""
-    for group in groups(node.ledger.workloads()):
-        if not stop() and _batch(group) not in tried:
-            tried.add(_batch(group))
+    """Everything that could be applied, once a turn."""
+    for word, (group, work) in _open_to(node).items():
+        if not stop() and word not in tried:
+            tried.add(word)
             revisions = [workload.staged for workload in group if workload.staged]
-            _contained(node, revisions, faults, "applying", partial(_apply, node, group, stop))
+            _contained(node, revisions, faults, "applying", partial(work, stop))
 
 
 def holding(workloads: Sequence[Workload]) -> dict[str, Workload]:

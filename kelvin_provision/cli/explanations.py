@@ -26,8 +26,8 @@ STATES: dict[State | Download, Explanation] = {
     ),
     State.PENDING_APPLY: Explanation(
         "The agent has been asked to apply the staged version and has not begun.",
-        "`workloads apply`.",
-        "Wait. If it stays: kelvin-provision agent status",
+        "`workloads apply --at`.",
+        "Wait. When, and what it waits for: kelvin-provision workloads show -n NAME. To take it back: workloads apply -n NAME --cancel",
     ),
     State.PENDING_START: Explanation(
         "The agent has been asked to start it and has not begun.",

@@ -37,7 +37,9 @@ def staged(session: Session, names: Sequence[str], said: str, *, exit_code: bool
     with node_of(session) as node:
         found = apply.choose(node.ledger, names, everything=not names)
         apply.refuse_unready(found, node.store)
-        return foretold(node, apply.rendered(found, node.cluster) if found else (), said, exit_code=exit_code)
+        shut = node.obstacle(found) if found else None
+        warnings = [f"an apply would be refused now: {shut}"] if shut else []
+        return foretold(node, apply.rendered(found, node.cluster) if found else (), said, exit_code=exit_code, warnings=warnings)
 
 
 def foretold(node: Node, targets: Sequence[Target], said: str, *, exit_code: bool, warnings: Sequence[str] = ()) -> Report:

@@ -38,7 +38,7 @@ class Overview:
     def warnings(self, shown: Items) -> tuple[str, ...]:
         """Those of the items that are shown, and one of the whole box."""
         found = tuple(f"{item['name']}: {text}" for item in shown for text in item["status"]["warnings"])
-        silent = "no agent is running: nothing is being downloaded (kelvin-provision agent run)"
+        silent = "no agent is running: nothing is being downloaded or applied (kelvin-provision agent run)"
         box = (f"{self.full}: nothing is downloaded until there is room",) if self.full else ()
         return (*found, *box, *((silent,) if self.unattended else ()))
 
@@ -88,7 +88,7 @@ def _staged(item: Mapping[str, Any], percent: int | None) -> str:
 def look(node: Node, *, staged: bool, wide: bool = False) -> Overview:
     """One look at the ledger; the store is asked only about what is being downloaded, or about all images for a `wide` one."""
     found = node.ledger.workloads()
-    waits = any(workload.staged and workload.staged.in_motion for workload in found)
+    waits = any(workload.appointment or (workload.staged and workload.staged.in_motion) for workload in found)
     return Overview(
         items=[views.listed(workload, staged=staged) for workload in found],
         percents=percents(node, found),

@@ -51,6 +51,8 @@ ENTRIES: Entries = MappingProxyType(
                 "wait": "Wait until workloads are in a state.",
                 "start": "Start stopped workloads again and wait until they run.",
                 "stop": "Stop workloads and keep them on this box with their data.",
+                "hold": "Hold workloads: nothing is applied until they are released.",
+                "release": "Release workloads that a person holds.",
                 "rollback": "Go back to the version that ran before, or to a kept one.",
                 "history": "Show what was done to workloads, when, by whom and how it ended.",
                 "undeploy": "Remove workloads, or only their staged versions.",

@@ -23,6 +23,11 @@ REVISION = "kelvin-provision/revision"
 SPEC_HASH = "kelvin-provision/spec-hash"
 STOPPED = "kelvin-provision/stopped"
 """Note on an object that was scaled down or taken away by `stop`: how many replicas it had, or what is gone."""
+HOLD = "kelvin-provision/hold"
+"""Annotation on an object of a workload: it is not to be changed now, and why."""
+HOLD_FOLDER = "/opt/kelvin/hold"
+HOLD_FILE = "reason"
+"""The same, said by the workload with a file in its own file system."""
 MANAGER = "kelvin-provision"
 
 Lookup = Callable[[str], str]

@@ -22,8 +22,8 @@ _COLUMNS = ("time", "who", "action", "workload", "revision", "outcome", "detail"
 _OLD = _COLUMNS.index("version")
 
 
-def begin(ledger: Ledger, kind: Doing, phase: Phase, steps: Sequence[Step], care: Care = Care.BACK) -> Operation:
-    """Journal a change before the first byte of it reaches the cluster.
+def begin(ledger: Ledger, kind: Doing, phase: Phase, steps: Sequence[Step], care: Care = Care.BACK, *, who: str = "") -> Operation:
+    """Journal a change before the first byte of it reaches the cluster. An apply ends what was to be applied at a time, in the same commit.
 
     Raises NotReady when what was planned is not so any more: requests are accepted at any time, also while a plan is made.
     """
@@ -31,9 +31,15 @@ def begin(ledger: Ledger, kind: Doing, phase: Phase, steps: Sequence[Step], care
         for step in steps:
             _refuse_moved(db, kind, step)
         now = ledger.clock()
+        for name, revision, at in rows.end_appointments(db, [step.workload for step in steps]) if kind is Doing.APPLY else ():
+            append(db, Entry(now, who, "apply --at", name, revision, "begun" if _in(steps, name) else "cancelled", at))
         values = (kind, phase, json.dumps([astuple(step) for step in steps]), now, care)
         found = db.execute("INSERT INTO operations (kind, phase, steps, started, care) VALUES (?, ?, ?, ?, ?)", values)
         return Operation(found.lastrowid or 0, kind, phase, tuple(steps), now, care)
+
+
+def _in(steps: Sequence[Step], name: str) -> bool:
+    return any(step.workload == name for step in steps)
 
 
 def unfinished(ledger: Ledger) -> Operation | None:
@@ -92,7 +98,7 @@ def end(
                 (blame, int(blocked), Method.STAGED, step.workload, step.after),
             )
         for entry in entries:
-            _append(db, entry)
+            append(db, entry)
         if keep is None:
             return
         for step in operation.steps:
@@ -107,7 +113,7 @@ def end_left(ledger: Ledger, operation: Operation, entries: Sequence[Entry]) -> 
     with ledger.writing() as db:
         db.execute("UPDATE operations SET phase = ?, finished = ? WHERE id = ?", (Phase.LEFT, ledger.clock(), operation.id))
         for entry in entries:
-            _append(db, entry)
+            append(db, entry)
 
 
 def left(ledger: Ledger) -> frozenset[str]:
@@ -128,14 +134,14 @@ def end_switch(ledger: Ledger, operation: Operation, entries: Sequence[Entry], *
             db.execute("UPDATE workloads SET enabled = ?, updated = ? WHERE name = ?", (int(enabled), now, name))
         db.execute("UPDATE operations SET finished = ? WHERE id = ?", (now, operation.id))
         for entry in entries:
-            _append(db, entry)
+            append(db, entry)
 
 
 def end_undeploy(ledger: Ledger, operation: Operation, entries: Sequence[Entry]) -> None:
     """Close an undeploy: the workloads are gone with it, but for what was staged since it began (`Step.after` says what was then)."""
     with ledger.writing() as db:
         for entry in entries:
-            _append(db, entry)
+            append(db, entry)
         for step in operation.steps:
             key = {"name": step.workload, "known": step.after}
             newer = "SELECT staged FROM workloads WHERE name = :name AND staged IS NOT :known AND staged IS NOT running"
@@ -152,7 +158,7 @@ def end_undeploy(ledger: Ledger, operation: Operation, entries: Sequence[Entry])
 def record(ledger: Ledger, entry: Entry) -> None:
     """One line of history that belongs to no operation."""
     with ledger.writing() as db:
-        _append(db, entry)
+        append(db, entry)
 
 
 def history(ledger: Ledger, workload: str | None = None) -> tuple[Entry, ...]:
@@ -191,7 +197,8 @@ def _link(before: str, entry: Entry) -> str:
     return hashlib.sha256(json.dumps([before, *values]).encode()).hexdigest()
 
 
-def _append(db: sqlite3.Connection, entry: Entry) -> None:
+def append(db: sqlite3.Connection, entry: Entry) -> None:
+    """One line of history within a transaction."""
     if not entry.version and entry.revision is not None:
         query = "SELECT * FROM revisions WHERE workload = ? AND number = ?"
         found = db.execute(query, (entry.workload, entry.revision)).fetchone()

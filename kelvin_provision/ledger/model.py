@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.words import Download
 from kelvin_provision.spec.workload import Object, Spec
-from kelvin_provision.status import Doing, Observation, Situation, Slot
+from kelvin_provision.status import Doing, Hold, Observation, Situation, Slot
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,37 @@ class Revision:
 
 
 @dataclass(frozen=True)
+class Appointment:
+    """Staged revisions that the agent is to apply at a time, as one transaction. All times are RFC 3339 in UTC.
+
+    `note` is what keeps the agent from it, once it is due. `members` are workloads with the numbers of their revisions: it stands
+    only while all of them are staged.
+    """
+
+    id: int
+    at: str
+    made: str
+    who: str
+    forced: bool
+    members: tuple[tuple[str, int], ...]
+    note: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The workloads."""
+        return tuple(name for name, _ in self.members)
+
+    def stands(self, staged: Mapping[str, int | None]) -> bool:
+        """Whether what it is about is still what is staged."""
+        return all(staged.get(name) == number for name, number in self.members)
+
+    def __str__(self) -> str:
+        return f"apply at {self.at}, asked for by {self.who}{f'; waits: {self.note}' if self.note else ''}"
+
+
+@dataclass(frozen=True)
 class Workload:
-    """A workload with its two slots, what was last seen of it, and what is being done to it."""
+    """A workload with its two slots, what was last seen of it, and what is being done to it. `held` is by a person, here."""
 
     name: str
     title: str
@@ -57,11 +87,26 @@ class Workload:
     staged: Revision | None
     observation: Observation | None
     doing: Doing | None
+    held: Hold | None = None
+    appointment: Appointment | None = None
+
+    @property
+    def holds(self) -> tuple[Hold, ...]:
+        """All who ask that it is not changed."""
+        own = self.observation.hold if self.observation else None
+        return tuple(hold for hold in (self.held, own) if hold)
 
     @property
     def situation(self) -> Situation:
         """Everything that its state is derived from."""
-        return Situation(self.running is not None, self.staged.slot if self.staged else None, self.doing, self.observation)
+        return Situation(
+            self.running is not None,
+            self.staged.slot if self.staged else None,
+            self.doing,
+            self.observation,
+            self.holds,
+            str(self.appointment) if self.appointment else "",
+        )
 
     @property
     def shown(self) -> Revision:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
-from kelvin_provision.ledger.model import Care, Operation, Phase, Revision, Step, Workload
+from kelvin_provision.ledger.model import Appointment, Care, Operation, Phase, Revision, Step, Workload
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.words import Download
 from kelvin_provision.spec.workload import Spec
-from kelvin_provision.status import Doing, Observation
+from kelvin_provision.status import Doing, Hold, Observation
 
 
 def locks(text: str | None) -> tuple[ImageLock, ...] | None:
@@ -47,12 +47,41 @@ def unfinished(db: sqlite3.Connection) -> Operation | None:
     return operation(row) if row else None
 
 
+def appointments(db: sqlite3.Connection) -> list[Appointment]:
+    """All that were made and not ended, the next one first; whether they still stand is another question."""
+    return [
+        Appointment(row["id"], row["at"], row["made"], row["who"], bool(row["forced"]), _members(row["members"]), row["note"])
+        for row in db.execute("SELECT * FROM appointments ORDER BY at, id")
+    ]
+
+
+def _members(text: str) -> tuple[tuple[str, int], ...]:
+    return tuple((name, number) for name, number in json.loads(text))
+
+
+def end_appointments(db: sqlite3.Connection, names: Collection[str]) -> list[tuple[str, int, str]]:
+    """End those that name one of these; every workload of them, with its revision and the time, those of the others too."""
+    ended = [one for one in appointments(db) if set(one.names) & set(names)]
+    for one in ended:
+        db.execute("DELETE FROM appointments WHERE id = ?", (one.id,))
+    return [(name, number, one.at) for one in ended for name, number in one.members]
+
+
+def staged_numbers(db: sqlite3.Connection) -> dict[str, int | None]:
+    """The number of each workload's staged revision."""
+    return {row["name"]: row["staged"] for row in db.execute("SELECT name, staged FROM workloads")}
+
+
 def workloads(db: sqlite3.Connection) -> dict[str, Workload]:
     """Every workload with its slots, sorted by name."""
     under_way = unfinished(db)
     doing = {step.workload: under_way.kind for step in under_way.steps} if under_way else {}
     slots = "SELECT revisions.* FROM revisions JOIN workloads ON name = workload AND number IN (running, staged)"
     found = {(row["workload"], row["number"]): row for row in db.execute(slots)}
+
+    staged = staged_numbers(db)
+    appointed = {name: one for one in reversed(appointments(db)) if one.stands(staged) for name in one.names}
+    held = {row["workload"]: Hold(row["reason"], row["who"], row["since"]) for row in db.execute("SELECT * FROM holds")}
 
     def slot(name: str, number: int | None) -> Revision | None:
         row = found.get((name, number))
@@ -69,6 +98,8 @@ def workloads(db: sqlite3.Connection) -> dict[str, Workload]:
             staged=slot(row["name"], row["staged"]),
             observation=Observation.from_json(json.loads(row["observation"])) if row["observation"] else None,
             doing=doing.get(row["name"]),
+            held=held.get(row["name"]),
+            appointment=appointed.get(row["name"]),
         )
         for row in db.execute("SELECT * FROM workloads ORDER BY name")
     }

@@ -73,7 +73,24 @@ CREATE TABLE images (name TEXT PRIMARY KEY, lock TEXT NOT NULL) STRICT  -- all t
 FOURTH = """
 CREATE TABLE traffic (day TEXT PRIMARY KEY, bytes INTEGER NOT NULL) STRICT  -- for the day's data budget: local days, the last of them
 """
-MIGRATIONS: tuple[str, ...] = (FIRST, SECOND, THIRD, FOURTH)
+FIFTH = """
+CREATE TABLE holds (
+    workload TEXT PRIMARY KEY REFERENCES workloads (name) ON DELETE CASCADE,
+    reason   TEXT NOT NULL,
+    who      TEXT NOT NULL,
+    since    TEXT NOT NULL
+) STRICT;
+CREATE TABLE appointments (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    at      TEXT NOT NULL,
+    made    TEXT NOT NULL,
+    who     TEXT NOT NULL,
+    forced  INTEGER NOT NULL,
+    members TEXT NOT NULL,                   -- workloads and the numbers of their revisions
+    note    TEXT NOT NULL DEFAULT ''         -- what keeps the agent from it
+) STRICT
+"""
+MIGRATIONS: tuple[str, ...] = (FIRST, SECOND, THIRD, FOURTH, FIFTH)
 """Entry N leads from schema N to N + 1; an empty file is schema 0."""
 SCHEMA = len(MIGRATIONS)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from kelvin_provision.errors import DownloadWaits
 from kelvin_provision.ops.budget import Budget
-from kelvin_provision.settings.hours import Hours, clock
+from kelvin_provision.settings.window import Window, clock
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ def local() -> Moment:
 class Allowance:
     """Asked with every piece. Safe for several threads."""
 
-    def __init__(self, window: Hours | None = None, budget: Budget | None = None, *, wall: Callable[[], Moment] = local) -> None:
+    def __init__(self, window: Window | None = None, budget: Budget | None = None, *, wall: Callable[[], Moment] = local) -> None:
         self._window = window
         self._budget = budget
         self._wall = wall
@@ -39,8 +39,8 @@ class Allowance:
         if self._window is None and self._budget is None:
             return
         now = self._wall()
-        if self._window and not self._window.open(now.minute):
-            raise DownloadWaits(f"waits for the download window, opens at {clock(self._window.opens(now.minute))}")
+        if self._window and not self._window.has(now.minute):
+            raise DownloadWaits(f"waits for the download window, opens at {clock(self._window.next_start(now.minute))}")
         if self._budget:
             self._budget.check(now.day)
 

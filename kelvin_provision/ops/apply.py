@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from kelvin_provision.cluster.protocol import Cluster, Finding, Lookup, Plan
 from kelvin_provision.errors import (
@@ -21,6 +22,7 @@ from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Care, Revision, Step, Workload
 from kelvin_provision.ops import stage, transaction
 from kelvin_provision.ops.forecast import Target, refusal
+from kelvin_provision.ops.hooks import Hooks, NoHooks, around, document
 from kelvin_provision.ops.undeploy import refuse_bare
 from kelvin_provision.runtimes.protocol import Runtime
 from kelvin_provision.spec.lock import ImageLock
@@ -40,6 +42,8 @@ class Prepared:
     steps: tuple[Step, ...]
     wanted: dict[str, tuple[Object, ...]]
     plan: Plan
+    warnings: tuple[str, ...] = ()
+    """What went wrong beside it, once it was carried out."""
 
 
 def choose(ledger: Ledger, names: Sequence[str], *, everything: bool) -> tuple[Workload, ...]:
@@ -148,8 +152,9 @@ def run(
     progress: Progress,
     stop: Callable[[], bool],
     care: Care = Care.BACK,
+    hooks: Hooks | None = None,
 ) -> Prepared:
-    """Apply the staged revisions of these workloads as one transaction. Errors as `prepare` and `transaction.carry_out`.
+    """Apply the staged revisions of these workloads as one transaction. Errors as `prepare`, `hooks.around` and `transaction.carry_out`.
 
     The objects are kept with their revision before anything is touched: going back to it later means the same objects. A failure is
     kept with it too, for `list`; a group that applies itself then waits for a person instead of failing for ever.
@@ -159,7 +164,8 @@ def run(
         for workload in found:
             if workload.staged:
                 ledger.set_objects(workload.staged, ready.wanted[workload.name])
-        transaction.carry_out(
+        work = partial(
+            transaction.carry_out,
             ready.steps,
             ready.wanted,
             ledger=ledger,
@@ -171,6 +177,8 @@ def run(
             stop=stop,
             care=care,
         )
+        about = document(found, ready.plan, who)
+        ready = replace(ready, warnings=around(work, about, hooks=hooks or NoHooks(), ledger=ledger, progress=progress, stop=stop))
     except (ApplyFailed, Interrupted, UndoFailed):
         raise  # the transaction keeps these itself, in the moment that it ends
     except ProvisionError as error:

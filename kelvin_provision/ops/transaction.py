@@ -52,7 +52,7 @@ def carry_out(
     """
     if stop():
         raise Interrupted("stopped by a signal; nothing was touched")
-    operation = journal.begin(ledger, kind, Stage.APPLYING, steps, care)
+    operation = journal.begin(ledger, kind, Stage.APPLYING, steps, care, who=who)
     try:
         cause = _bring_up(operation, wanted, cluster=cluster, lookup=lookup, patience=terms.forward, progress=progress, stop=stop)
         if cause is None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from kelvin_provision import sizes
-from kelvin_provision.settings import hours
+from kelvin_provision.settings.window import Window
 from kelvin_provision.sizes import Headroom
 
 PREFIX = "KELVIN_PROVISION_"
@@ -105,6 +105,15 @@ def _headroom(value: Any) -> Headroom:
     return found
 
 
+def _window(value: Any) -> Window:
+    if not isinstance(value, str):
+        raise Wrong("spans of the day like 22:00-05:00, several with commas")
+    try:
+        return Window.parse(value)
+    except ValueError as error:
+        raise Wrong(str(error)) from error
+
+
 def _choice(*words: str) -> Type:
     right = f"{', '.join(words[:-1])} or {words[-1]}"
 
@@ -128,13 +137,6 @@ def _amount(low: str) -> Type:
     return Type("bytes", read)
 
 
-def _hours(value: Any) -> hours.Hours:
-    found = hours.parse(value) if isinstance(value, str) else None
-    if found is None:
-        raise Wrong(hours.FORM)
-    return found
-
-
 def _whole(low: int, high: int | None = None, *, words: dict[str, int | None] | None = None) -> Type:
     right = f"a whole number from {low}" + (f" to {high}" if high else "") + "".join(f", or {word}" for word in words or {})
 
@@ -155,7 +157,7 @@ REGISTRY = Type("host[:port][/path]", _registry)
 MIRRORS = Type("list of host[:port][/path]", _mirrors)
 NAMESPACE = Type("name", _namespace)
 DURATION = Type("duration", _duration)
-HOURS = Type("HH:MM-HH:MM, ...", _hours)
+WINDOW = Type("HH:MM-HH:MM, ...", _window)
 HEADROOM = Type("size or percent", _headroom)
 
 
@@ -202,7 +204,7 @@ KEYS: tuple[Key, ...] = (
     Key("download.rate", _amount("1k"), "", f"bytes a second of all downloads together; {sizes.FORM}"),
     Key(
         "download.window",
-        HOURS,
+        WINDOW,
         "",
         "hours of the day, local time, in which images are downloaded, across midnight too; several with a comma between",
     ),
@@ -212,6 +214,10 @@ KEYS: tuple[Key, ...] = (
     Key("apply.timeout", DURATION, "5m", "how long new versions may take to come up"),
     Key("apply.rollback_timeout", DURATION, "5m", "how long the way back may take"),
     Key("apply.settle", DURATION, "5s", "how long a workload must stay up to count as up"),
+    Key("apply.window", WINDOW, "", "the only times of the day, by the box's own clock, at which anything is applied; always unless set"),
+    Key("apply.grace", DURATION, "15m", "how late the agent may still begin what `apply --at` asked for; after that it does not"),
+    Key("hooks", PATH, "/etc/kelvin-provision/hooks", "the folder of pre-apply, post-apply and on-failure", trusted=True),
+    Key("hooks_timeout", DURATION, "2m", "how long one hook may take before it is killed", trusted=True),
     Key("keep_revisions", _whole(0), "2", "earlier revisions that are kept, with their images, for rollback"),
 )
 

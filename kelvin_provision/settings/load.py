@@ -89,7 +89,8 @@ def _settings(values: Mapping[str, Any], method: Method) -> Settings:
     for name, value in section("registries").items():
         host, _, leaf = name.rpartition(".")
         hosts.setdefault(host, {})[leaf] = value
-    top = {name: values[name] for name in ("state_dir", "secrets_dir", "registry", "keep_revisions") if name in values}
+    plain = ("state_dir", "secrets_dir", "registry", "keep_revisions", "hooks", "hooks_timeout")
+    top = {name: values[name] for name in plain if name in values}
     return Settings(
         registries=MappingProxyType({host: RegistrySettings(**leaves) for host, leaves in hosts.items()}),
         cluster=ClusterSettings(**section("cluster")),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from kelvin_provision.settings.hours import Hours
+from kelvin_provision.settings.window import Window
 from kelvin_provision.sizes import Headroom
 from kelvin_provision.spec.words import Method
 
@@ -52,18 +52,20 @@ class DownloadSettings:
     parallel: int | None = None
     stall_timeout: float = 30.0
     rate: int | None = None
-    window: Hours | None = None
+    window: Window | None = None
     budget: int | None = None
     keep_free: Headroom = field(default=Headroom(percent=5))
 
 
 @dataclass(frozen=True)
 class ApplySettings:
-    """All in seconds."""
+    """In seconds; without a window anything may be applied at any time."""
 
     timeout: float = 300.0
     rollback_timeout: float = 300.0
     settle: float = 5.0
+    window: Window | None = None
+    grace: float = 900.0
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,8 @@ class Settings:
     apply: ApplySettings = ApplySettings()
     default_method: Method = Method.STANDARD
     keep_revisions: int = 2
+    hooks: Path = Path("/etc/kelvin-provision/hooks")
+    hooks_timeout: float = 120.0
 
 
 @dataclass(frozen=True)

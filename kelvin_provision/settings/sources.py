@@ -143,6 +143,8 @@ def variables(environ: Mapping[str, str], findings: list[str]) -> Iterator[Given
             findings.append(f"{name}: registries are not set by variables; right is {SITE} or --config")
         elif name not in known:
             findings.append(f"{name}: {_words().unknown(name, [variable for variable in known if variable])}")
+        elif known[name].trusted:
+            findings.append(f"{name}: not from a variable; right is {SITE} or --config")
         else:
             key = known[name]
             for one in _read(key, key.name, key.type.from_text(text), name, findings):

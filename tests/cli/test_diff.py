@@ -103,6 +103,14 @@ def test_a_dry_run_of_apply_is_the_same(box):
     assert box.ledger.workload("pump").staged is not None
 
 
+def test_a_look_says_that_an_apply_would_be_refused_now(box):
+    say(box, "hold", "-n", "pump", "--reason", "the pump drains")
+    result = say(box, "apply", "-n", "pump", "--dry-run")
+    assert (result.exit_code, result.stdout) == (0, WHOLE)
+    assert "warning: an apply would be refused now: pump is held" in result.stderr
+    assert "the pump drains" in result.stderr
+
+
 def test_json_is_one_document_with_every_field(box):
     found = json.loads(say(box, "diff", "-n", "pump", "--json").stdout)
     (workload,) = found.pop("workloads")

@@ -45,6 +45,8 @@ def test_the_commands_are_those_of_the_design():
         "workloads wait",
         "workloads start",
         "workloads stop",
+        "workloads hold",
+        "workloads release",
         "workloads rollback",
         "workloads history",
         "workloads undeploy",

@@ -34,7 +34,7 @@ from kelvin_provision.refs import Platform
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.secrets import fill, names_in
 from kelvin_provision.spec.workload import Object, Spec
-from kelvin_provision.status import Observation, Observed
+from kelvin_provision.status import Hold, Observation, Observed
 
 SEEN = "2026-01-02T03:04:05Z"
 
@@ -55,6 +55,7 @@ class FakeCluster:
     stopped    workloads that were stopped and not put since
     drifted    what somebody else has changed, besides what is gone
     breaks     interruptions that every plan with a change expects
+    holds      workload -> what it says of itself
     """
 
     type: str = "fake"
@@ -73,6 +74,7 @@ class FakeCluster:
     stopped: set[str] = field(default_factory=set)
     drifted: list[Drift] = field(default_factory=list)
     breaks: list[Interruption] = field(default_factory=list)
+    holds: dict[str, Hold] = field(default_factory=dict)
 
     def info(self) -> ClusterInfo:
         self._enter("info")
@@ -173,7 +175,7 @@ class FakeCluster:
             health = Health(Phase.READY) if workload in self.stopped else self._health(workload, ())
             state = Observed.STOPPED if workload in self.stopped else Observed.FAILED if health.phase is Phase.FAILED else Observed.RUNNING
             revision = max(int(item["metadata"]["annotations"][REVISION]) for item in objects.values())
-            seen[workload] = Observation(state, (health.why,) if health.why else (), SEEN, revision)
+            seen[workload] = Observation(state, (health.why,) if health.why else (), SEEN, revision, hold=self.holds.get(workload))
         return seen
 
     def logs(

@@ -216,7 +216,7 @@ def test_an_agent_is_not_replaced_in_the_middle_of_an_apply(detached):
     detached.ensure()
     before = detached.pid()
     detached.write("/tmp/nobody-2.sock")
-    with exclusive(detached.state / "lock", command="agent: apply a"):
+    with exclusive(detached.state / "lock", command="agent: apply a", wait=10.0):  # its recovery has it first
         assert detached.ensure(patience=3.0) == LATER
         assert detached.ensure(patience=3.0) == LATER  # and no second one waits
         assert detached.pid() == before

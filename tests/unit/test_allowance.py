@@ -10,7 +10,7 @@ from kelvin_provision.ledger import traffic
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ops.allowance import Allowance, Moment, local
 from kelvin_provision.ops.budget import Budget
-from kelvin_provision.settings import hours
+from kelvin_provision.settings.window import Window
 
 LIMIT = 64_000
 MONDAY, TUESDAY = "2026-11-23", "2026-11-24"
@@ -38,7 +38,7 @@ def test_without_limits_neither_clock_nor_ledger_is_asked():
     [(22 * 60, None), (0, None), (5 * 60, "waits for the download window, opens at 22:00")],
 )
 def test_outside_of_its_hours_it_waits_and_says_until_when(minute, words):
-    allowance = Allowance(hours.parse("22:00-05:00"), wall=lambda: Moment(MONDAY, minute))
+    allowance = Allowance(Window.parse("22:00-05:00"), wall=lambda: Moment(MONDAY, minute))
     if words is None:
         allowance.check()
     else:
@@ -50,7 +50,7 @@ def test_outside_of_its_hours_it_waits_and_says_until_when(minute, words):
 
 def test_a_clock_that_is_set_decides_anew():
     minute = 12 * 60
-    allowance = Allowance(hours.parse("22:00-05:00"), wall=lambda: Moment(MONDAY, minute))
+    allowance = Allowance(Window.parse("22:00-05:00"), wall=lambda: Moment(MONDAY, minute))
     with pytest.raises(DownloadWaits):
         allowance.check()
     minute = 23 * 60
@@ -63,7 +63,7 @@ def test_the_wall_shows_the_zone_that_is_set_now(monkeypatch):
         monkeypatch.setenv("TZ", "UTC0")
         utc = local()
         monkeypatch.setenv("TZ", "XXX-6")
-        assert (local().minute - utc.minute) % hours.DAY in {360, 361}
+        assert (local().minute - utc.minute) % 1440 in {360, 361}
     finally:
         monkeypatch.undo()
         assert os.environ.get("TZ") == before

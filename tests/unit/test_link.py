@@ -23,8 +23,8 @@ from kelvin_provision.ops.width import Width
 from kelvin_provision.refs import Platform, Reference
 from kelvin_provision.registry.wire import Line
 from kelvin_provision.retry import Backoff
-from kelvin_provision.settings import hours
 from kelvin_provision.settings.model import DownloadSettings, Settings
+from kelvin_provision.settings.window import Window
 from kelvin_provision.spec.words import Download, Method
 from kelvin_provision.spec.workload import Spec
 from kelvin_provision.store import Store
@@ -35,7 +35,7 @@ from tests.images import random_image
 
 AMD64 = Platform("linux", "amd64")
 SOON = Backoff(first=0.001, cap=0.001, deadline=0.02)
-NIGHT = hours.parse("22:00-05:00")
+NIGHT = Window.parse("22:00-05:00")
 NOON, LATE = 12 * 60, 23 * 60
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from kelvin_provision.errors import PermissionRefused, SettingsInvalid
-from kelvin_provision.settings.hours import Hours
 from kelvin_provision.settings.keys import KEYS, table
 from kelvin_provision.settings.load import load
 from kelvin_provision.settings.model import ApplySettings, ClusterSettings, DownloadSettings, RegistrySettings, RuntimeSettings, Settings
+from kelvin_provision.settings.window import Window
 from kelvin_provision.spec.words import Method
 
 
@@ -89,6 +89,9 @@ def test_every_default_of_the_table_is_the_models():
         "apply.timeout": given.apply.timeout,
         "apply.rollback_timeout": given.apply.rollback_timeout,
         "apply.settle": given.apply.settle,
+        "apply.grace": given.apply.grace,
+        "hooks": given.hooks,
+        "hooks_timeout": given.hooks_timeout,
         "keep_revisions": given.keep_revisions,
     }
 
@@ -106,7 +109,7 @@ def test_every_key_of_the_site_file(box):
         },
         cluster=ClusterSettings("kubernetes", Path("/etc/kube"), "c", "apps", "site-7"),
         runtime=RuntimeSettings("containerd", "/run/c.sock", "k3s"),
-        download=DownloadSettings(16, 1.5, 500_000, Hours(((1320, 300), (750, 780))), 2 << 30),
+        download=DownloadSettings(16, 1.5, 500_000, Window(((1320, 300), (750, 780))), 2 << 30),
         apply=ApplySettings(3600.0, 90.0, 0.0),
         default_method=Method.STAGED,
         keep_revisions=0,
@@ -161,6 +164,25 @@ def test_trust_comes_from_the_site_file_only(box):
     ]
 
 
+def test_hooks_run_as_root_so_their_place_comes_from_the_site_file_only(box):
+    box.site.write_text("hooks: /srv/hooks\nhooks_timeout: 30s\napply: {window: '22:00-05:00, 12:00-12:30', grace: 1h}")
+    settings = box.settings(is_root=True)
+    assert (settings.hooks, settings.hooks_timeout) == (Path("/srv/hooks"), 30.0)
+    assert (str(settings.apply.window), settings.apply.grace) == ("22:00-05:00,12:00-12:30", 3600.0)
+    assert box.refused("", is_root=True, KELVIN_PROVISION_HOOKS="/home/eve/hooks") == [
+        "KELVIN_PROVISION_HOOKS: not from a variable; right is /etc/kelvin-provision/config.yaml or --config"
+    ]
+
+
+def test_a_window_that_never_opens_is_refused(box):
+    assert box.refused("apply: {window: '02:00-02:00'}") == [
+        "TMP/site.yaml, apply.window: expected a window that opens: 02:00-02:00 begins when it ends (always is 00:00-24:00), got '02:00-02:00'"
+    ]
+    assert box.refused("apply: {window: [1]}") == [
+        "TMP/site.yaml, apply.window: expected spans of the day like 22:00-05:00, several with commas, got a list"
+    ]
+
+
 def test_variables_of_every_type(box):
     settings = box.settings(
         KELVIN_PROVISION_DOWNLOAD__PARALLEL="2",
@@ -212,7 +234,7 @@ def test_other_tools_variables_are_honoured_where_ours_are_silent(box):
     [
         ("registy: x", ["TMP/site.yaml: unknown key 'registy'; the nearest known one is registry"]),
         ("cluster: {namespce: x}", ["TMP/site.yaml, cluster: unknown key 'namespce'; the nearest known one is namespace"]),
-        ("cluster.namespace: x", ["TMP/site.yaml: unknown key 'cluster.namespace'; known are state_dir, secrets_dir, registry, registries, cluster, runtime, workload_deploy, download, apply, keep_revisions"]),
+        ("cluster.namespace: x", ["TMP/site.yaml: unknown key 'cluster.namespace'; known are state_dir, secrets_dir, registry, registries, cluster, runtime, workload_deploy, download, apply, hooks, hooks_timeout, keep_revisions"]),
         ("cluster: k3s", ["TMP/site.yaml, cluster: expected a mapping, got text"]),
         ("[]", ["TMP/site.yaml: expected a mapping, got a list"]),
         ("registries: {r.example: true}", ["TMP/site.yaml, registries.r.example: expected a mapping, got true or false"]),
@@ -233,7 +255,7 @@ def test_other_tools_variables_are_honoured_where_ours_are_silent(box):
         ("download: {budget: false}", [f"TMP/site.yaml, download.budget: expected bytes, at least 1M: {BYTES}, got false"]),
         (
             "download: {window: '22-5'}",
-            ["TMP/site.yaml, download.window: expected hours like 22:00-05:00, several with a comma between, got '22-5'"],
+            ["TMP/site.yaml, download.window: expected spans of the day like 22:00-05:00, several with commas, got '22-5'"],
         ),
         ("download: {parallel: true}", ["TMP/site.yaml, download.parallel: expected a whole number from 1 to 16, or auto, got true"]),
         ("keep_revisions: -1", ["TMP/site.yaml, keep_revisions: expected a whole number from 0, got -1"]),
@@ -244,7 +266,7 @@ def test_other_tools_variables_are_honoured_where_ours_are_silent(box):
             "workload_deploy: {instantly_apply: false}",
             ["workload_deploy: staged and instantly_apply are both false, nothing would be done; right is staged: true as well"],
         ),
-        ("a: 1\n---\nb: 2", ["TMP/site.yaml: 2 documents; right is one", "TMP/site.yaml: unknown key 'a'; known are state_dir, secrets_dir, registry, registries, cluster, runtime, workload_deploy, download, apply, keep_revisions"]),
+        ("a: 1\n---\nb: 2", ["TMP/site.yaml: 2 documents; right is one", "TMP/site.yaml: unknown key 'a'; known are state_dir, secrets_dir, registry, registries, cluster, runtime, workload_deploy, download, apply, hooks, hooks_timeout, keep_revisions"]),
         ("registry: a\nregistry: b", ["TMP/site.yaml, document 1, registry: duplicate key 'registry'; right is to give it once"]),
         (
             "registy: x\ndownload: {parallel: 0}\napply: {settle: x}",
@@ -293,7 +315,7 @@ def test_the_table_is_for_the_docs():
     assert ("registry", "host[:port][/path]", "", "where <app_name>:<app_version> is pulled from, without a scheme") in rows
     assert ("registries.<host>.insecure", "true or false", "false", "plain http is allowed; only in the site file or with --config") in rows
     assert ("download.parallel", "whole number from 1 to 16, or auto", "auto", AUTO) in rows
-    assert len(rows) == 27
+    assert len(rows) == 31
     assert [key.variable for key in KEYS if key.name in {"cluster.namespace", "registries.<host>.mirrors"}] == [
         None,
         "KELVIN_PROVISION_CLUSTER__NAMESPACE",

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from kelvin_provision.spec.words import Download, Method, State
-from kelvin_provision.status import Doing, Observation, Observed, Situation, Slot, derive, of_staged
+from kelvin_provision.status import Doing, Hold, Observation, Observed, Situation, Slot, derive, of_staged
 
 SLOTS = [None] + [
     Slot(method, download, error, blocked)
@@ -89,3 +89,35 @@ def test_messages_are_the_states_words_with_a_capital():
 def test_an_observation_survives_json():
     observation = Observation(Observed.FAILED, ("a", "b"), "2026-11-23T02:00:00Z", 4, reachable=False)
     assert Observation.from_json(observation.to_json()) == observation
+
+
+@pytest.mark.parametrize(
+    ("running", "observed", "state"),
+    [
+        (False, None, State.PENDING_APPLY),
+        (True, None, State.PENDING_APPLY),
+        (True, Observed.RUNNING, State.PENDING_APPLY),
+        (True, Observed.FAILED, State.FAILED),
+        (True, Observed.STOPPED, State.STOPPED),
+    ],
+)
+def test_what_is_to_be_applied_at_a_time_is_pending_unless_what_runs_is_in_trouble(running, observed, state):
+    seen = Observation(observed, ("exit 3",) if observed is Observed.FAILED else ()) if observed else None
+    status = derive(Situation(running, Slot(Method.STAGED, Download.READY), None, seen, appointed="apply at 02:00"))
+    assert status.state is state
+    assert "apply at 02:00" in status.warnings
+
+
+def test_a_hold_is_shown_beside_whatever_state():
+    hold = Hold("drilling", "anna", "2026-11-23T02:00:00Z")
+    status = derive(Situation(running=True, holds=(hold, Hold("", "Pod/web-1"))))
+    assert (status.state, status.warnings) == (
+        State.RUNNING,
+        ("held by anna since 2026-11-23T02:00:00Z: drilling", "held by Pod/web-1: no reason given"),
+    )
+
+
+def test_a_hold_outlives_the_ledger_s_json():
+    seen = Observation(Observed.RUNNING, hold=Hold("drilling", "anna"))
+    assert Observation.from_json(seen.to_json()) == seen
+    assert Observation.from_json(Observation(Observed.RUNNING).to_json()).hold is None

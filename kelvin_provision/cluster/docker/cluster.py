@@ -10,10 +10,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from kelvin_provision.cluster.docker import drifting, logs, planning, ports, probes, readiness
+from kelvin_provision.cluster.docker import drifting, files, logs, planning, ports, probes, readiness
 from kelvin_provision.cluster.docker.engine import Engine, connect
 from kelvin_provision.cluster.docker.listener import Listener
 from kelvin_provision.cluster.docker.live import Live, container_of, matching
@@ -28,7 +30,7 @@ from kelvin_provision.refs import Platform
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.secrets import fill
 from kelvin_provision.spec.workload import Object, Spec
-from kelvin_provision.status import Observation
+from kelvin_provision.status import Hold, Observation
 
 LOG_LINES = 20
 REMOTE = ("tcp://", "http://", "https://", "ssh://")
@@ -209,13 +211,21 @@ class DockerBox:
             return (str(error),)
 
     def observe(self) -> Mapping[str, Observation]:
-        """By label; nothing is asked of the containers themselves."""
+        """By label. Of the containers themselves only whether they hold themselves is asked, with one small question each."""
         now = datetime.now(UTC)
         seen = now.isoformat(timespec="seconds")
         return {
-            workload: readiness.observe(live, now=now, seen=seen)
+            workload: replace(readiness.observe(live, now=now, seen=seen), hold=self._hold(live))
             for workload, live in _by_workload(Live.of(found) for found in self._engine.containers()).items()
         }
+
+    def _hold(self, live: Sequence[Live]) -> Hold | None:
+        """Of the container that answers; whatever keeps it from being asked is no hold."""
+        for one in live:
+            if one.serving:
+                with suppress(ClusterRefused):
+                    return files.hold_of(self._engine.archive(one.id, files.HOLD_PATH, files.HEAD))
+        return None
 
     def logs(
         self,

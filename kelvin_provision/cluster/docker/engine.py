@@ -6,7 +6,7 @@ Every verb may be repeated: what is done already is fine. Reads answer with the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from kelvin_provision.cluster.docker.live import NETWORK
@@ -180,6 +180,18 @@ class Engine:
         """Unpack a tar at the container's root."""
         with speaking():
             self.api.put_archive(container, "/", archive)
+
+    def archive(self, container: str, path: str, most: int) -> bytes | None:
+        """The first bytes of a tar of what a container has there, whether it runs or not; None where there is nothing."""
+        import docker.errors
+
+        with speaking():
+            try:
+                chunks, _ = self.api.get_archive(container, path, chunk_size=most)
+            except docker.errors.NotFound:
+                return None
+            with closing(chunks):
+                return next(iter(chunks), b"")[:most]
 
     def start(self, container: str) -> None:
         """Raises ClusterRefused when the engine cannot; the container's state then says why, too."""

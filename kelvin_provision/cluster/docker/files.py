@@ -11,6 +11,14 @@ import tarfile
 from collections.abc import Sequence
 from typing import Any
 
+from kelvin_provision.cluster.protocol import HOLD_FILE, HOLD_FOLDER
+from kelvin_provision.files.notes import MOST, stamp, text_of
+from kelvin_provision.status import Hold
+
+HOLD_PATH = f"{HOLD_FOLDER}/{HOLD_FILE}"
+HEAD = 4 * tarfile.BLOCKSIZE + MOST
+"""Bytes that hold a short file with its headers; the rest of a long one is not asked for."""
+
 
 def archive(files: Sequence[dict[str, Any]]) -> bytes:
     """Root's files, each at its absolute path; missing folders are made by the engine, existing ones stay as they are."""
@@ -22,3 +30,18 @@ def archive(files: Sequence[dict[str, Any]]) -> bytes:
             entry.size, entry.mode = len(data), int(file["mode"], 8)
             tar.addfile(entry, io.BytesIO(data))
     return buffer.getvalue()
+
+
+def hold_of(head: bytes | None) -> Hold | None:
+    """What the file at HOLD_PATH says, from the beginning of its tar. Anything that is there is a hold; only a plain file has a reason."""
+    if head is None:
+        return None
+    try:
+        with tarfile.open(fileobj=io.BytesIO(head), mode="r:") as tar:
+            entry = tar.next()
+    except tarfile.TarError:
+        entry = None
+    if entry is None or not entry.isreg():
+        return Hold(f"({HOLD_FILE} is no plain file)", HOLD_PATH)
+    data = head[entry.offset_data :][: min(entry.size, MOST)]
+    return Hold(text_of(data), HOLD_PATH, stamp(entry.mtime))

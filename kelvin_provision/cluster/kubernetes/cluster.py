@@ -20,6 +20,7 @@ from kelvin_provision.cluster.kubernetes import (
     diff,
     drifting,
     evidence,
+    holds,
     inventory,
     logs,
     observation,
@@ -37,13 +38,14 @@ from kelvin_provision.cluster.kubernetes.troubles import ready
 from kelvin_provision.cluster.kubernetes.unsticking import unstick
 from kelvin_provision.cluster.kubernetes.wire import filled
 from kelvin_provision.cluster.logs import Asked
-from kelvin_provision.cluster.protocol import OWNER, ClusterInfo, Drift, Health, LogLine, Lookup, Patience, Phase, Plan, describe
+from kelvin_provision.cluster.protocol import HOLD_FILE, OWNER, ClusterInfo, Drift, Health, LogLine, Lookup, Patience, Phase, Plan, describe
 from kelvin_provision.errors import ClusterRefused
 from kelvin_provision.events import Progress
+from kelvin_provision.files.notes import read_note
 from kelvin_provision.refs import Platform
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Object, Spec
-from kelvin_provision.status import Observation
+from kelvin_provision.status import Hold, Observation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -225,7 +227,9 @@ class Kubernetes:
             events: list[Object] = []
             if any(not ready(pod) for pod in pods):
                 events = self._api.items("v1", "Event", self._namespace, fields=waiting.WARNINGS)[0]
-        return observation.observations(objects, pods, events, seen)
+        notes = {name: (path, read_note(Path(path) / HOLD_FILE)) for name, path in holds.folders([*objects, *pods])}
+        files = {name: Hold(note[0], f"{path}/{HOLD_FILE}", note[1]) for name, (path, note) in notes.items() if note}
+        return observation.observations(objects, pods, events, seen, files)
 
     def logs(
         self,

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+from kelvin_provision.cluster.kubernetes.holds import annotated
 from kelvin_provision.cluster.kubernetes.objects import owner, revision_of, template_hash
 from kelvin_provision.cluster.kubernetes.readiness import condition, health, words
 from kelvin_provision.cluster.kubernetes.troubles import Trouble, fresh, ready, refusals, statuses, troubles
 from kelvin_provision.cluster.protocol import STOPPED, Patience, Phase
 from kelvin_provision.spec.workload import Object
-from kelvin_provision.status import Observation, Observed
+from kelvin_provision.status import Hold, Observation, Observed
 
 SCALED = frozenset({"Deployment", "StatefulSet"})
 RUNNERS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "Job"})
 QUIET = frozenset({"ContainerCreating", "PodInitializing"})
 
 
-def observations(objects: Sequence[Object], pods: Sequence[Object], events: Sequence[Object], seen: str) -> Mapping[str, Observation]:
-    """Every workload of ours by name; what carries no label of ours is not looked at. `seen` is RFC 3339."""
+def observations(
+    objects: Sequence[Object], pods: Sequence[Object], events: Sequence[Object], seen: str, files: Mapping[str, Hold] | None = None
+) -> Mapping[str, Observation]:
+    """Every workload of ours by name; what carries no label of ours is not looked at. `seen` is RFC 3339, `files` are holds of files."""
     names = {owner(item) for item in [*objects, *pods]} - {None}
     found = {}
     for name in sorted(filter(None, names)):
         mine = [item for item in objects if owner(item) == name]
-        found[name] = observed(mine, [pod for pod in pods if owner(pod) == name], events, seen)
+        hold = annotated([item for item in [*objects, *pods] if owner(item) == name]) or (files or {}).get(name)
+        found[name] = replace(observed(mine, [pod for pod in pods if owner(pod) == name], events, seen), hold=hold)
     return found
 
 

@@ -15,7 +15,7 @@ def command(session: Session) -> Report:
     """Say whether the agent is alive and what it does.
 
     With --json: `agent` (alive, pid, user, since, service, log), `work` (doing, since, updated, tasks with bytes and rate; null when it
-    is not alive), `pending` (names), `waiting` (name and cause).
+    is not alive), `pending` (names), `waiting` (name and cause), `appointed` (what `apply --at` asked for: at, names, who, note).
     """
     return status(session)
 
@@ -24,11 +24,12 @@ def status(session: Session) -> Report:
     """From its lock, the ledger, and what it writes about itself."""
     from kelvin_provision.agent import activity, process, service, turn, unit
     from kelvin_provision.cli.box import node_of
+    from kelvin_provision.ledger import appointments
 
     with node_of(session) as node:
         state_dir = node.settings.state_dir
         found = process.alive(state_dir)
-        pending = turn.pending(node)
+        pending, appointed = turn.pending(node), appointments.standing(node.ledger)
     work = activity.read(process.now_path(state_dir), found["pid"]) if found and "pid" in found else None
     installed = service.looks_after(service.Systemd.of(os.environ), state_dir)
     log = f"journalctl -u {unit.NAME}" if installed else str(process.log_path(state_dir))
@@ -40,6 +41,7 @@ def status(session: Session) -> Report:
         "work": {key: value for key, value in work.items() if key != "pid"} if work else None,
         "pending": [one.name for one in pending],
         "waiting": waiting,
+        "appointed": [{"at": one.at, "names": list(one.names), "who": one.who, "note": one.note} for one in appointed],
     }
     return Report("agent status", document=document, text=_words(document))
 
@@ -54,6 +56,7 @@ def _words(document: Mapping[str, Any]) -> str:
         *(("", _task(task)) for task in (work or {}).get("tasks", ())),
         ("Pending", ", ".join(document["pending"]) or "nothing"),
         *(("", _waiting(one["name"], one["cause"])) for one in document["waiting"]),
+        *(("Apply" if number == 0 else "", _appointed(one)) for number, one in enumerate(document["appointed"])),
         ("Log", agent["log"]),
     ]
     return "".join(f"{f'{name}:' if name else '':9}{text}\n" for name, text in lines)
@@ -61,6 +64,11 @@ def _words(document: Mapping[str, Any]) -> str:
 
 def _waiting(name: str, cause: str) -> str:
     return f"{name} {cause}" if waits(cause) else f"{name} waits: {cause}"
+
+
+def _appointed(one: Mapping[str, Any]) -> str:
+    more = f"; waits: {one['note']}" if one["note"] else ""
+    return f"{', '.join(one['names'])} at {one['at']}, asked for by {one['who']}{more}"
 
 
 def _task(task: Mapping[str, Any]) -> str:

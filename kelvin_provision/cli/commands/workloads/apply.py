@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _NAME = typer.Option("-n", "--name", metavar="NAME", help="The workload; may be repeated.", autocompletion=workload_names)
 _LEAVE = typer.Option("--no-rollback", help="Should one not come up, leave all as they are, to be looked at.")
+_FORCE = typer.Option("--force", help="Although it is outside apply.window, or a workload is held.")
+_AT = typer.Option("--at", metavar="TIME", help="Let the agent do it then: 02:00 (the next one), or a date and a time.")
+_CANCEL = typer.Option("--cancel", help="Take back what was asked for with --at.")
 _BLIND = typer.Option("--no-wait", help="Do not wait. Nobody sees whether they come up, and nothing goes back by itself.")
 
 
@@ -31,6 +34,9 @@ def command(
     rollback_timeout: Back = None,
     no_rollback: Annotated[bool, _LEAVE] = False,
     no_wait: Annotated[bool, _BLIND] = False,
+    force: Annotated[bool, _FORCE] = False,
+    at: Annotated[str | None, _AT] = None,
+    cancel: Annotated[bool, _CANCEL] = False,
     dry_run: DryRun = False,
     exit_code: DryExitCode = False,
 ) -> Report:
@@ -43,15 +49,26 @@ def command(
 
     --no-wait: the new version counts as running at once, unseen. What is lost: evidence, the way back by itself, and on Docker
     the check before clients are handed over. One that never comes up shows as failed in `list`; `workloads rollback` goes back.
+
+    --at: the named workloads are applied then as one transaction, by the agent, also after a reboot; never early, and no later
+    than apply.grace. A new --at, --cancel, an apply by hand or a new deploy of one of them takes it back for all of them.
+
+    Outside apply.window, and while a workload is held, nothing is applied (75) without --force.
     """
     if no_rollback and no_wait:
         raise UsageRefused("--no-wait sees no failure that --no-rollback could leave as it is: give one of them")
     if bool(name) == every:
         raise UsageRefused("say which workloads: --name NAME, or --all", hint="kelvin-provision workloads list --staged")
     refuse_exit_code(exit_code=exit_code, dry_run=dry_run)
+    if at is not None or cancel:
+        if no_rollback or no_wait or dry_run or timeout or rollback_timeout or (cancel and (force or at is not None)):
+            raise UsageRefused("--at goes with --force alone, and --cancel with nothing: the agent applies as the settings say")
+        from kelvin_provision.cli import appointing
+
+        return appointing.cancel(session, name) if cancel else appointing.appoint(session, name, str(at), force=force)
     if dry_run:
         return staged(session, name or (), "workloads apply --dry-run", exit_code=exit_code)
-    asked = Asked(timeout, rollback_timeout, leave=no_rollback, blind=no_wait)
+    asked = Asked(timeout, rollback_timeout, leave=no_rollback, blind=no_wait, force=force)
     return apply(session, name or None, asked)
 
 
@@ -63,6 +80,7 @@ class Asked:
     rollback_timeout: float | None = None
     leave: bool = False
     blind: bool = False
+    force: bool = False
 
 
 def apply(session: Session, names: list[str] | None, asked: Asked) -> Report:
@@ -90,10 +108,10 @@ def apply(session: Session, names: list[str] | None, asked: Asked) -> Report:
             if not found:
                 return Report("workloads apply", warnings=recovered)
             ops.refuse_unready(found, node.store)
-            done = node.apply(found, who=node.who, stop=stop, care=care)
+            done = node.apply(found, who=node.who, stop=stop, care=care, force=asked.force)
     outcome, more = ("applied", "; nobody has waited for it") if asked.blind else ("running", "")
     items = tuple(Item("workload", workload.name, outcome, f"{_from_to(workload)}{more}") for workload in found)
-    return Report("workloads apply", items, warnings=done.plan.notes)
+    return Report("workloads apply", items, warnings=(*done.plan.notes, *done.warnings))
 
 
 def _from_to(workload: Workload) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kelvin_provision.cli.appointing import MORTAL, ended_by
 from kelvin_provision.cli.session import Session
 from kelvin_provision.errors import FileUnreadable, UsageRefused
 from kelvin_provision.report import Item, Report
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from kelvin_provision.spec.request import Accepted
 
 MOST_BYTES = 4 << 20
-MORTAL = "the agent does not survive a reboot; to make it a service: kelvin-provision agent install"
 
 
 @dataclass(frozen=True)
@@ -120,6 +120,7 @@ def deploy(session: Session, asked: Asked) -> Report:
     accepted = _accepted(asked, settings)
     with node_of(session, settings=settings) as node:
         ops.refuse_what_cannot_run(node.cluster, accepted.specs)
+        cancelled = ended_by(node, [spec.name for spec in accepted.specs])
         revisions = ops.run(node.ledger, accepted.specs, who=node.who)
         systemd = service.Systemd.of(os.environ)
         wake = partial(service.ensure, systemd, settings.state_dir, same_box(session, settings), settings)
@@ -129,7 +130,7 @@ def deploy(session: Session, asked: Asked) -> Report:
         Item("workload", revision.workload, ends.get(revision.workload, "accepted"), _words(revision.spec)) for revision in revisions
     )
     mortal = () if service.looks_after(systemd, settings.state_dir) else (MORTAL,)
-    return Report("workloads deploy", items, warnings=(*accepted.warnings, *told, *mortal))
+    return Report("workloads deploy", items, warnings=(*accepted.warnings, *cancelled, *told, *mortal))
 
 
 def _accepted(asked: Asked, settings: Settings) -> Accepted:

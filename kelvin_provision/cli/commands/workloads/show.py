@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +11,9 @@ from kelvin_provision.cli.arrivals import arrivals, words
 from kelvin_provision.cli.complete import workload_names
 from kelvin_provision.cli.session import Session
 from kelvin_provision.report import Report
+
+if TYPE_CHECKING:
+    from kelvin_provision.ledger.model import Workload
 
 _NAME = typer.Option("-n", "--name", metavar="NAME", help="The workload.", autocompletion=workload_names)
 
@@ -44,10 +47,35 @@ def show(session: Session, name: str, *, live: bool) -> Report:
         images = arrivals(node, workload)
     document = views.shown(workload) | {"images": [image.to_json() for image in images]}
     lines = [f"{image.image} ({words(image)})" for image in images]
-    return Report("workloads show", document=document, text=_text(document, lines), names=(name,))
+    text = _text(document, lines, [*_held(workload), *_appointed(workload)])
+    return Report("workloads show", document=document, text=text, names=(name,))
 
 
-def _text(document: Mapping[str, Any], images: Sequence[str]) -> str:
+def _held(workload: Workload) -> list[tuple[str, str]]:
+    from datetime import UTC, datetime
+
+    from kelvin_provision.cli.tables import ago
+
+    now = datetime.now(UTC)
+    return [("Held", f"by {hold.by}, {ago(hold.since, now).lower()}: {hold.reason or 'no reason given'}") for hold in workload.holds]
+
+
+def _appointed(workload: Workload) -> list[tuple[str, str]]:
+    from datetime import datetime
+
+    from kelvin_provision.cli.appointing import shown
+
+    one = workload.appointment
+    if one is None:
+        return []
+    others = [name for name in one.names if name != workload.name]
+    together = f", together with {', '.join(others)}" if others else ""
+    return [
+        ("Apply", f"{shown(datetime.fromisoformat(one.at))}, asked for by {one.who}{together}{f'; waits: {one.note}' * bool(one.note)}")
+    ]
+
+
+def _text(document: Mapping[str, Any], images: Sequence[str], more: Sequence[tuple[str, str]]) -> str:
     status, staged = document["status"], document["staged"]
     lines = [
         ("Name", document["name"]),
@@ -58,6 +86,7 @@ def _text(document: Mapping[str, Any], images: Sequence[str]) -> str:
         *(("", f"warning: {text}") for text in status["warnings"]),
         ("Last seen", status["last_seen"] or "-"),
         ("Staged", f"{staged['app_version']}, {staged['status']['message'].lower()}" if staged else "nothing"),
+        *more,
         ("Created", document["created"]),
         ("Updated", document["updated"]),
         *(("Images" if number == 0 else "", image) for number, image in enumerate(images)),

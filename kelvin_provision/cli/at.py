@@ -1,0 +1,74 @@
+"""`--at`: when something is to be done. Pure: now and the zone are given.
+
+`HH:MM` is the next one on the wall clock. A date with a time is local, unless it says how far from UTC it is. A clock that is put
+forward skips some times and one that is put back has some twice: such a time is refused instead of guessed.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, time, timedelta, tzinfo
+
+from kelvin_provision.errors import TimeRefused
+
+_CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
+_DATED = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2})?([Zz]|[+-]\d{2}:\d{2})?")
+FARTHEST = timedelta(days=366)
+"""A year that was typed wrong must not wait for longer than anyone remembers it."""
+
+
+def moment(text: str, now: datetime, zone: tzinfo | None = None) -> datetime:
+    """In UTC. `zone` is the box's own unless given. Raises TimeRefused."""
+    clock = _CLOCK.fullmatch(text)
+    found = _next(time(int(clock[1]), int(clock[2])), now, zone) if clock else _dated(text, zone)
+    if found <= now:
+        raise TimeRefused(f"--at {text} is past: it is {_shown(now, zone)} here", hint="without --at it is applied now")
+    if found - now > FARTHEST:
+        raise TimeRefused(f"--at {text} is more than a year away: it is {_shown(now, zone)} here")
+    return found
+
+
+def _dated(text: str, zone: tzinfo | None) -> datetime:
+    if not _DATED.fullmatch(text):
+        raise TimeRefused(f"--at {text} is no time")
+    try:
+        found = datetime.fromisoformat(text.upper())
+    except ValueError as error:
+        raise TimeRefused(f"--at {text} is no time: {error}") from error
+    if found.tzinfo is not None:
+        return found.astimezone(UTC)
+    places = _places(found, zone)
+    if not places:
+        raise TimeRefused(f"--at {text} does not exist here: the clock is put forward over it")
+    if len(places) > 1:
+        both = " or ".join(f"--at {place.astimezone(zone).isoformat()}" for place in places)
+        raise TimeRefused(f"--at {text} exists twice here: the clock is put back over it", hint=both)
+    return places[0]
+
+
+def _next(clock: time, now: datetime, zone: tzinfo | None) -> datetime:
+    """Today's or tomorrow's; where tomorrow lacks it, that of the day after would be a surprise."""
+    today = now.astimezone(zone).date()
+    for day in (today, today + timedelta(days=1)):
+        places = _places(datetime.combine(day, clock), zone)
+        later = [place for place in places if place > now]
+        if later:
+            return later[0]
+        if not places:
+            raise TimeRefused(f"--at {clock:%H:%M} does not exist on {day}: the clock is put forward over it")
+    raise TimeRefused(f"--at {clock:%H:%M} has no next one")
+
+
+def _places(local: datetime, zone: tzinfo | None) -> list[datetime]:
+    """The moments in UTC at which the wall clock shows this: one, two where it is put back, none where it is put forward."""
+    found = []
+    for fold in (0, 1):
+        placed = local.replace(fold=fold)
+        place = (placed.replace(tzinfo=zone) if zone else placed.astimezone()).astimezone(UTC)
+        if place.astimezone(zone).replace(tzinfo=None, fold=0) == local and place not in found:
+            found.append(place)
+    return found
+
+
+def _shown(now: datetime, zone: tzinfo | None) -> str:
+    return now.astimezone(zone).isoformat(sep=" ", timespec="seconds")

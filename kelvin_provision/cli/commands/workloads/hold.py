@@ -1,0 +1,39 @@
+"""Hold workloads: nothing is applied until they are released."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from kelvin_provision.cli.complete import workload_names
+from kelvin_provision.cli.session import Session
+from kelvin_provision.errors import UsageRefused
+from kelvin_provision.report import Item, Report
+
+_NAME = typer.Option("-n", "--name", metavar="NAME", help="The workload; may be repeated.", autocompletion=workload_names)
+_REASON = typer.Option("--reason", metavar="TEXT", help="Why, for whoever finds it held.")
+
+
+def command(session: Session, *, name: Annotated[list[str], _NAME], reason: Annotated[str, _REASON]) -> Report:
+    """Hold workloads: nothing is applied until they are released.
+
+    `apply` is refused (75) without --force, and the agent waits. Downloads, rollback, stop and undeploy go on as ever. A workload can
+    hold itself, too: by the annotation kelvin-provision/hold on any of its Kubernetes objects, or by a file /opt/kelvin/hold/reason
+    (on Kubernetes in a host volume that is mounted at /opt/kelvin/hold).
+    """
+    return hold(session, name, reason)
+
+
+def hold(session: Session, names: list[str], reason: str) -> Report:
+    """In the ledger alone: it may be said while somebody else is at work."""
+    from kelvin_provision.cli.box import node_of
+    from kelvin_provision.ledger import holds
+
+    text = " ".join(reason.split())
+    if not text:
+        raise UsageRefused("a hold needs a reason: whoever finds it has nobody to ask", hint="--reason TEXT")
+    with node_of(session) as node:
+        found = node.ledger.workloads(names)
+        holds.hold(node.ledger, found, text, who=node.who)
+    return Report("workloads hold", tuple(Item("workload", workload.name, "held", text) for workload in found))

@@ -1,0 +1,36 @@
+"""Release workloads that a person holds."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from kelvin_provision.cli.complete import workload_names
+from kelvin_provision.cli.session import Session
+from kelvin_provision.report import Item, Report
+
+_NAME = typer.Option("-n", "--name", metavar="NAME", help="The workload; may be repeated.", autocompletion=workload_names)
+
+
+def command(session: Session, *, name: Annotated[list[str], _NAME]) -> Report:
+    """Release workloads that a person holds.
+
+    What waited for it goes on. A workload that holds itself lets go by itself.
+    """
+    return release(session, name)
+
+
+def release(session: Session, names: list[str]) -> Report:
+    """In the ledger alone."""
+    from kelvin_provision.cli.box import node_of
+    from kelvin_provision.ledger import holds
+
+    with node_of(session) as node:
+        found = node.ledger.workloads(names)
+        holds.release(node.ledger, found, who=node.who)
+        left = [(workload.name, hold) for workload in node.ledger.workloads(names) for hold in workload.holds]
+    items = (
+        Item("workload", one.name, *(("released", one.held.reason) if one.held else ("unchanged", "nobody holds it"))) for one in found
+    )
+    return Report("workloads release", tuple(items), warnings=tuple(f"{name} is still {hold}" for name, hold in left))

@@ -1,0 +1,1 @@
+"""Scripts of the site that run before and after an apply."""
