@@ -58,7 +58,7 @@ def test_the_file_is_private_in_wal_mode_and_fully_synchronous(ledger):
     with ledger.reading() as db:
         assert db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
         assert db.execute("PRAGMA synchronous").fetchone()[0] == 2
-        assert db.execute("PRAGMA user_version").fetchone()[0] == 4
+        assert db.execute("PRAGMA user_version").fetchone()[0] == 5
 
 
 def test_a_spec_with_every_field_survives_the_ledger(ledger):
@@ -261,7 +261,7 @@ def test_a_newer_schema_is_refused_and_left_as_it_is(ledger):
     raw = sqlite3.connect(ledger.path)
     raw.execute("PRAGMA user_version = 7")
     raw.close()
-    with pytest.raises(StateTooNew, match="has schema 7, this program reads up to 4"):
+    with pytest.raises(StateTooNew, match="has schema 7, this program reads up to 5"):
         Ledger(ledger.path)
 
 
@@ -329,7 +329,7 @@ def old(tmp_path):
 
 def test_a_ledger_of_the_first_schema_is_migrated_with_its_slots(old):
     with old.reading() as db:
-        assert db.execute("PRAGMA user_version").fetchone()[0] == 4
+        assert db.execute("PRAGMA user_version").fetchone()[0] == 5
     pump, fan = old.workload("pump"), old.workload("fan")
     assert (pump.running.number, pump.staged.number, fan.running.number, fan.staged) == (2, 3, 2, None)
     assert pump.observation.observed is Observed.RUNNING
