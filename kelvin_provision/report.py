@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from kelvin_provision.errors import ProvisionError
+from kelvin_provision.verdict import Line
+
 SCHEMA = 1
 
 
@@ -41,6 +44,7 @@ class Report:
 
     `document` is the whole JSON answer where its shape is fixed by the platform; else the envelope is made of `items`.
     `table` or `text` is what people see on stdout; without either, the items are shown as lines.
+    `lines` are those of a check, shown with marks; `failure` is said after the answer, and its exit code is the command's.
     `streamed`: the answer was written while it came, and nothing is added to it at the end.
     """
 
@@ -52,6 +56,8 @@ class Report:
     warnings: tuple[str, ...] = ()
     exit_code: int = 0
     names: tuple[str, ...] = field(default=())
+    lines: tuple[Line, ...] | None = None
+    failure: ProvisionError | None = None
     streamed: bool = False
 
     def to_json(self) -> Mapping[str, Any]:

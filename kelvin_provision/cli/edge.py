@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from kelvin_provision.cli import terminal
@@ -75,12 +76,23 @@ def _answered(session: Session, report: Report) -> int:
         head = terminal.painted("warning:", Colour.YELLOW, on=terminal.is_coloured(sys.stderr, session))
         for warning in report.warnings:
             _aside(f"{head} {plain(warning)}")
+    if report.failure is not None:
+        return _answered_badly(session, report, report.failure)
     if session.document:
         return _printed(session, _encoded(session, report.to_json()), report.exit_code)
     if session.output is Output.NAME:
         names = report.names or tuple(item.name for item in report.items)
         return _printed(session, "".join(f"{plain(name)}\n" for name in names), report.exit_code)
     return _told(session, report)
+
+
+def _answered_badly(session: Session, report: Report, failure: ProvisionError) -> int:
+    """The answer stands, and says that it failed: in one document, or for people on stderr, without what stands in the answer already."""
+    if session.document:
+        document = {**report.to_json(), "status": "error", "error": described(failure)}
+        return _printed(session, _encoded(session, document), failure.exit_code)
+    _answered(session, replace(report, failure=None, warnings=()))
+    return failed(session, type(failure)(str(failure), hint=failure.hint))
 
 
 def _told(session: Session, report: Report) -> int:
@@ -91,6 +103,10 @@ def _told(session: Session, report: Report) -> int:
 
         answer = tables.render(report.table, tables.Style.of(sys.stdout, session))
         aside = report.table.footer if report.table.rows else report.table.empty
+    elif report.lines is not None:
+        from kelvin_provision.cli import verdicts
+
+        answer, aside = verdicts.render(report.lines, verdicts.Look.of(sys.stdout, session)), verdicts.summary(report.lines)
     elif report.text is not None:
         answer = plain(report.text.rstrip("\n")) + "\n"
     else:

@@ -12,14 +12,16 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from kelvin_provision.errors import ImageUnsupported, ImportFailed, NoSpace, OurBug, PlatformMissing, RuntimeUnreachable
 from kelvin_provision.refs import Platform
 from kelvin_provision.runtimes import archive
 from kelvin_provision.runtimes.ctr import Ctr
-from kelvin_provision.runtimes.protocol import BlobPath, RuntimeInfo
+from kelvin_provision.runtimes.protocol import BlobPath, RuntimeInfo, Sight
+from kelvin_provision.runtimes.sights import OURS, PINNED, sights
 from kelvin_provision.settings.model import RuntimeSettings
 from kelvin_provision.spec.lock import ImageLock
 
@@ -28,8 +30,6 @@ SOCKET = "/run/containerd/containerd.sock"
 # sudo's secure_path leaves these out on some systems, and k3s installs itself there.
 _MORE_PATHS = ("/usr/local/bin", "/opt/bin")
 
-PINNED = "io.cri-containerd.pinned"
-OURS = "kelvin-provision/image"
 # Seconds. The CRI answers the event of an import with a name of its own; taken out too early, ours would go and that one stay.
 _CRI_TIME = 0.5
 
@@ -145,6 +145,22 @@ class Containerd:
     def owned(self) -> frozenset[str]:
         """Every name with our label."""
         return frozenset(self._ctr.text("images", "ls", "-q", _labelled()).split())
+
+    def look(self, locks: Sequence[ImageLock]) -> Mapping[str, Sight]:
+        """Two questions for all images: what is whole, and what it is labelled and made for."""
+        if not locks:
+            return {}
+        which = tuple(_named(lock.name) for lock in locks)
+        return sights(locks, self._ctr.ask("images", "check", *which), self._ctr.ask("images", "ls", *which))
+
+    def known(self) -> frozenset[str]:
+        """Of the namespace."""
+        return frozenset(self._ctr.text("images", "ls", "-q").split())
+
+    def folder(self) -> Path | None:
+        """The root of the snapshotter for unpacked layers; its content lies beside it."""
+        found = re.search(r"^\s*root\s+(/\S.*)$", self._ctr.text("plugins", "ls", "-d", "id==overlayfs"), re.MULTILINE)
+        return Path(found[1].rstrip()) if found else None
 
     def _import(self, lock: ImageLock, blob: BlobPath) -> None:
         answer = self._ctr.feed("images", "import", "-", chunks=archive.chunks(lock, blob))

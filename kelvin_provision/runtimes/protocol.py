@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -21,6 +21,22 @@ class RuntimeInfo:
     version: str
     platform: Platform
     pins: bool
+
+
+@dataclass(frozen=True)
+class Sight:
+    """How an image stands in the runtime. `state`: complete, unpacked (snapshot without content), absent, incomplete, other digest,
+    other platform. `pinned`: protected from collectors, as far as this runtime can; `ours`: what `has` believes.
+    """
+
+    state: str
+    pinned: bool = False
+    ours: bool = False
+
+    @property
+    def usable(self) -> bool:
+        """Whether a container can be made from it."""
+        return self.state in {"complete", "unpacked"}
 
 
 class Runtime(Protocol):
@@ -57,4 +73,16 @@ class Runtime(Protocol):
 
     def owned(self) -> frozenset[str]:
         """`ImageLock.name` (containerd) or config digest (Docker) of every image that carries our pin."""
+        ...
+
+    def look(self, locks: Sequence[ImageLock]) -> Mapping[str, Sight]:
+        """How these images stand, by `ImageLock.name`, in a few questions for all of them. Reads only."""
+        ...
+
+    def known(self) -> frozenset[str]:
+        """Every name of an image that it knows, whoever brought it. Reads only."""
+        ...
+
+    def folder(self) -> Path | None:
+        """Where it keeps what it unpacks, as far as it says so and it is on this box."""
         ...

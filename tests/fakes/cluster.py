@@ -26,6 +26,7 @@ from kelvin_provision.cluster.protocol import (
     Plan,
     describe,
 )
+from kelvin_provision.cluster.survey import ClusterState, Condition, Survey
 from kelvin_provision.errors import ClusterUnreachable
 from kelvin_provision.events import Finished, Progress, Started
 from kelvin_provision.refs import Platform
@@ -51,6 +52,7 @@ class FakeCluster:
     said       image or workload -> the lines of its log; `before_restart`: those of its earlier run
     news       set when something has changed: set it yourself after turning a knob
     stopped    workloads that were stopped and not put since
+    seen       what every survey answers; conditions, identity and namespace are those of its state
     """
 
     type: str = "fake"
@@ -67,10 +69,21 @@ class FakeCluster:
     before_restart: dict[str, list[str]] = field(default_factory=dict)
     news: threading.Event = field(default_factory=threading.Event)
     stopped: set[str] = field(default_factory=set)
+    seen: Survey = field(default_factory=Survey)
+    conditions: tuple[Condition, ...] = (Condition("Ready", well=True),)
+    identity: str = "the-fake"
+    namespace: str = "Active"
 
     def info(self) -> ClusterInfo:
         self._enter("info")
         return ClusterInfo(self.type, "1.0", "fake-node", Platform("linux", "amd64"))
+
+    def state(self) -> ClusterState:
+        return ClusterState(self.info(), "fake://here", self.identity, self.conditions, self.namespace)
+
+    def survey(self, wanted: Mapping[str, Sequence[Object]]) -> Survey:
+        self._enter("survey")
+        return self.seen
 
     def render(self, spec: Spec, locks: Sequence[ImageLock], revision: int) -> tuple[Object, ...]:
         image = locks[0].pinned_reference if locks else spec.image

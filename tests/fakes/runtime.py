@@ -4,11 +4,12 @@ import hashlib
 import io
 import json
 import tarfile
+from pathlib import Path
 
 from kelvin_provision.errors import DigestMismatch, ImageUnsupported, ImportFailed, PlatformMissing, ProvisionError
 from kelvin_provision.refs import Platform
 from kelvin_provision.runtimes import archive
-from kelvin_provision.runtimes.protocol import BlobPath, RuntimeInfo
+from kelvin_provision.runtimes.protocol import BlobPath, RuntimeInfo, Sight
 from kelvin_provision.spec.lock import ImageLock
 
 
@@ -46,6 +47,7 @@ class FakeRuntime:
         self.used: set[str] = set()
         self.loaded: list[str] = []
         self.down: ProvisionError | None = None
+        self.place: Path | None = None
 
     def _up(self) -> None:
         if self.down is not None:
@@ -110,6 +112,26 @@ class FakeRuntime:
     def owned(self) -> frozenset[str]:
         self._up()
         return frozenset(self.pinned)
+
+    def look(self, locks):
+        self._up()
+        return {lock.name: self._sight(lock) for lock in locks}
+
+    def _sight(self, lock: ImageLock) -> Sight:
+        if lock.name not in self.names:
+            return Sight("absent")
+        whole = all(blob.digest in self.blobs for blob in lock.blobs())
+        pinned = lock.name in self.pinned
+        state = "other digest" if self.names[lock.name] != lock.root.digest else "complete" if whole else "incomplete"
+        return Sight(state, pinned, pinned)
+
+    def known(self) -> frozenset[str]:
+        self._up()
+        return frozenset(self.names)
+
+    def folder(self) -> Path | None:
+        self._up()
+        return self.place
 
     def forget(self, lock: ImageLock) -> None:
         """As the kubelet's image collector does it: without asking."""

@@ -10,6 +10,7 @@ import hashlib
 import ipaddress
 import json
 import socket
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -42,6 +43,7 @@ class Client:
         self._cache = cache
         self._dynamic: Any = None
         self._known: dict[tuple[str, str], Any] = {}
+        self._discovering = threading.Lock()  # the library writes its file of kinds with no thought of other threads
         self.server = ""
 
     def resource(self, api_version: str, kind: str) -> Any:
@@ -49,7 +51,7 @@ class Client:
         from kubernetes.dynamic.exceptions import ResourceNotFoundError, ResourceNotUniqueError
 
         if (api_version, kind) not in self._known:
-            with self._spoken(), self._translated():
+            with self._discovering, self._spoken(), self._translated():
                 try:
                     self._known[api_version, kind] = self._connection().resources.get(api_version=api_version, kind=kind)
                 except (ResourceNotFoundError, ResourceNotUniqueError) as error:

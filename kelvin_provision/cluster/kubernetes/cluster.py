@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kelvin_provision.cluster.kubernetes import diff, evidence, inventory, logs, observation, planning, render, stopping, waiting
+from kelvin_provision.cluster.kubernetes import diff, evidence, inventory, logs, observation, planning, render, stopping, survey, waiting
 from kelvin_provision.cluster.kubernetes.answers import Refused
 from kelvin_provision.cluster.kubernetes.api import Api
 from kelvin_provision.cluster.kubernetes.changes import changes
@@ -24,9 +24,11 @@ from kelvin_provision.cluster.kubernetes.readiness import health
 from kelvin_provision.cluster.kubernetes.troubles import ready
 from kelvin_provision.cluster.kubernetes.wire import filled
 from kelvin_provision.cluster.logs import Asked
+from kelvin_provision.cluster.survey import ClusterState, Survey
 from kelvin_provision.cluster.protocol import OWNER, ClusterInfo, Health, LogLine, Lookup, Patience, Phase, Plan, describe
 from kelvin_provision.errors import ClusterRefused
 from kelvin_provision.events import Progress
+from kelvin_provision.files.ports import taken
 from kelvin_provision.refs import Platform
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Object, Spec
@@ -106,6 +108,22 @@ class Kubernetes:
         found = re.match(r"v?(\d+)\.(\d+)", info.version)
         sleeps = found is not None and (int(found[1]), int(found[2])) >= SLEEPING
         return Context(self._namespace, self._name, info.node, self._settle, self._pull_hosts, sleeps)
+
+    def state(self) -> ClusterState:
+        """See protocol.Cluster.state. The uid of `kube-system` is the cluster's, by custom and for want of another."""
+        info = self.info()
+        with self._own_words("the cluster"):
+            node = self._api.get("v1", "Node", info.node) or {}
+            system = self._api.get("v1", "Namespace", "kube-system") or {"metadata": {}}
+            home = self._api.get("v1", "Namespace", self._namespace)
+        phase = str((home.get("status") or {}).get("phase") or "Active") if home else "missing"
+        return ClusterState(info, self._api.server, str(system["metadata"].get("uid", "")), tuple(survey.conditions(node)), phase)
+
+    def survey(self, wanted: Mapping[str, Sequence[Object]]) -> Survey:
+        """See protocol.Cluster.survey."""
+        info = self._info or self.info()
+        with self._own_words("looking around"):
+            return survey.survey(self._api, self._namespace, info.node, wanted, info.version, taken())
 
     # --- a transaction -----------------------------------------------------------------------------
 
