@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class Mark(StrEnum):
@@ -17,8 +16,7 @@ class Mark(StrEnum):
     SKIPPED = "skipped"
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """One thing that a check found. `then` is the next command to type, `name` the workload that it is about."""
 
     mark: Mark
@@ -27,8 +25,7 @@ class Found:
     name: str = ""
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """One line of the answer: what was found by which check, and why that matters."""
 
     id: str

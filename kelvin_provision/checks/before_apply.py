@@ -16,7 +16,7 @@ from kelvin_provision.cluster.protocol import Cluster, Lookup
 from kelvin_provision.errors import NotReady, ProvisionError
 from kelvin_provision.ledger.model import Revision, Workload
 from kelvin_provision.node import Node
-from kelvin_provision.ops.apply import appliable
+from kelvin_provision.ops.choosing import appliable
 from kelvin_provision.runtimes.protocol import Runtime
 from kelvin_provision.spec.secrets import names_in
 from kelvin_provision.spec.workload import Object
@@ -43,11 +43,31 @@ CHECKS = (
         ("stored", "sights"),
     ),
     DEEP,
-    Check("cluster", "The cluster", "Everything is put on it; another one than before knows none of what runs.", right_cluster, ("whereabouts",)),
+    Check(
+        "cluster",
+        "The cluster",
+        "Everything is put on it; another one than before knows none of what runs.",
+        right_cluster,
+        ("whereabouts",),
+    ),
     Check("images", "Images in the runtime", "Containers start from there.", images.in_runtime, ("stored", "sights", "runtime")),
-    Check("platform", "For this platform", "An image for another processor imports well and fails at its start.", images.platform, ("stored", "runtime")),
-    Check("pins", "Pinned", "The kubelet throws away images that no container uses, unless they are pinned.", images.pinned, ("stored", "sights", "runtime")),
-    Check("pull-policy", "Offline-safe", "A pod that asks a registry does not start without one.", planned.pull_policy, ("staged", "survey")),
+    Check(
+        "platform",
+        "For this platform",
+        "An image for another processor imports well and fails at its start.",
+        images.platform,
+        ("stored", "runtime"),
+    ),
+    Check(
+        "pins",
+        "Pinned",
+        "The kubelet throws away images that no container uses, unless they are pinned.",
+        images.pinned,
+        ("stored", "sights", "runtime"),
+    ),
+    Check(
+        "pull-policy", "Offline-safe", "A pod that asks a registry does not start without one.", planned.pull_policy, ("staged", "survey")
+    ),
     Check(
         "credentials",
         "Logins for pulling",
@@ -55,15 +75,27 @@ CHECKS = (
         planned.credentials,
         ("survey", "logins", "state"),
     ),
-    Check("space", "Disk", "A full disk stops an import in its middle, and makes kubelets throw images away.", images.space, ("stored", "sights", "disks")),
+    Check(
+        "space",
+        "Disk",
+        "A full disk stops an import in its middle, and makes kubelets throw images away.",
+        images.space,
+        ("stored", "sights", "disks"),
+    ),
     Check("namespace", "The namespace", "Nothing can be made in one that is being deleted.", planned.namespace, ("state",)),
     Check("secrets", "Secrets", "A secret that is missing stops the apply.", planned.secrets, ("named", "missing")),
     Check("kinds", "Kinds of objects", "The cluster refuses a kind whose definition is not installed.", planned.kinds, ("plan",)),
     Check("dry-run", "Dry run", "What the server refuses now it would refuse in the middle of the apply.", planned.dry_run, ("plan",)),
     Check("ports", "Ports of this box", "Two cannot have one port: the new pod would never start.", planned.ports, ("plan", "survey")),
-    Check("room", "Room for new pods", "Without room beside the old pod the new one is never started, and the apply goes back.", planned.room, ("survey", "state")),
+    Check(
+        "room",
+        "Room for new pods",
+        "Without room beside the old pod the new one is never started, and the apply goes back.",
+        planned.room,
+        ("survey", "state"),
+    ),
     Check("rights", "Rights", "A right that is missing stops the apply in its middle.", planned.rights, ("survey", "state")),
-)  # fmt: skip
+)
 
 
 def run(
@@ -102,7 +134,9 @@ def facts(node: Node, found: Sequence[Workload], stop: Callable[[], bool]) -> di
 
 
 def _plain(revision: Revision) -> Staged:
-    return Staged(revision.workload, revision.spec.app_version, revision.spec.method, revision.download, revision.error or "", revision.locks)
+    return Staged(
+        revision.workload, revision.spec.app_version, revision.spec.method, revision.download, revision.error or "", revision.locks
+    )
 
 
 def _staged(revision: Revision, store: Store) -> Staged:

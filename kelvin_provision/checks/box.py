@@ -120,7 +120,10 @@ def permissions(places: Sequence[Place]) -> Iterator[Found]:
         if wrong:
             bad += 1
             mode = "go-rwx" if place.secret else "go-w"
-            yield warning(f"{place.path} has mode {place.mode:04o}: others may {'look into' if place.secret else 'change'} it", f"chmod {mode} {place.path}")
+            yield warning(
+                f"{place.path} has mode {place.mode:04o}: others may {'look into' if place.secret else 'change'} it",
+                f"chmod {mode} {place.path}",
+            )
         if not place.mine:
             bad += 1
             yield warning(f"{place.path} belongs to another user", f"ls -ld {place.path}")
@@ -152,7 +155,9 @@ def inodes(filesystems: Sequence[Filesystem]) -> Iterator[Found]:
     counted = [one for one in filesystems if one.inodes]
     poor = [one for one in counted if one.inodes_free < one.inodes * 0.05]
     for one in poor:
-        yield (warning if one.inodes_free > 1000 else error)(f"{one.what} ({one.path}): {one.inodes_free} of {one.inodes} inodes free", PRUNE)
+        yield (warning if one.inodes_free > 1000 else error)(
+            f"{one.what} ({one.path}): {one.inodes_free} of {one.inodes} inodes free", PRUNE
+        )
     if not poor:
         yield ok("; ".join(f"{one.inodes_free / one.inodes:.0%} free for {one.what}" for one in counted) or "these filesystems count none")
 
@@ -160,7 +165,9 @@ def inodes(filesystems: Sequence[Filesystem]) -> Iterator[Found]:
 def state(kept: Kept) -> Iterator[Found]:
     """`state`: the ledger can be read, and its history is whole."""
     if kept.broken is not None:
-        yield error(f"line {kept.broken} of the history was changed, or one before it removed", "kelvin-provision workloads history --verify")
+        yield error(
+            f"line {kept.broken} of the history was changed, or one before it removed", "kelvin-provision workloads history --verify"
+        )
         return
     staged = sum(one.staged is not None for one in kept.workloads)
     many = len(kept.workloads)
@@ -177,7 +184,8 @@ def operations(kept: Kept) -> Iterator[Found]:
     if kept.holder:
         yield ok(f"{doing.kind.value} of {names} is under way: {kept.holder}")
     else:
-        text = f"{doing.kind.value} of {names} was interrupted ({doing.phase.value}, begun {doing.started}); the agent or the next change ends it"
+        where = f"{doing.phase.value}, since {doing.started}"
+        text = f"{doing.kind.value} of {names} was interrupted ({where}); the agent or the next change ends it"
         yield warning(text, "kelvin-provision agent run")
 
 

@@ -64,8 +64,20 @@ def found(kubeconfig: Path | None, context: str | None, folders: Sequence[Path] 
         user, cluster = _parts(kubeconfig, context)
         server = str(cluster.get("server") or "")
         of_k3s = kubeconfig.is_relative_to("/etc/rancher")
-        yield from _pem("the kubeconfig's client certificate", user.get("client-certificate-data"), user.get("client-certificate"), kubeconfig, of_k3s=of_k3s)
-        yield from _pem("the kubeconfig's authority", cluster.get("certificate-authority-data"), cluster.get("certificate-authority"), kubeconfig, of_k3s=of_k3s)
+        yield from _pem(
+            "the kubeconfig's client certificate",
+            user.get("client-certificate-data"),
+            user.get("client-certificate"),
+            kubeconfig,
+            of_k3s=of_k3s,
+        )
+        yield from _pem(
+            "the kubeconfig's authority",
+            cluster.get("certificate-authority-data"),
+            cluster.get("certificate-authority"),
+            kubeconfig,
+            of_k3s=of_k3s,
+        )
     yield from _of_server(server)
     for folder in folders:
         with suppress(OSError):
@@ -79,7 +91,10 @@ def _parts(kubeconfig: Path, context: str | None) -> tuple[dict[str, Any], dict[
 
     try:
         document = yaml.safe_load(kubeconfig.read_bytes())
-        named = {kind: {one["name"]: one[kind.removesuffix("s")] for one in document.get(kind) or ()} for kind in ("contexts", "users", "clusters")}
+        named = {
+            kind: {one["name"]: one[kind.removesuffix("s")] for one in document.get(kind) or ()}
+            for kind in ("contexts", "users", "clusters")
+        }
         chosen = named["contexts"][context or document.get("current-context")]
         return dict(named["users"].get(chosen.get("user")) or {}), dict(named["clusters"].get(chosen.get("cluster")) or {})
     except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError):

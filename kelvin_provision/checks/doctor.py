@@ -43,22 +43,52 @@ CHECKS = (
     Check("configuration", "Configuration", "A setting that is wrong stops every command.", box.configuration, ("configuration",)),
     Check("clock", "Clock", "With a wrong clock certificates and logins do not hold, and the history lies.", box.clock, ("clock",)),
     Check("permissions", "Permissions", "State and secrets are nobody else's business.", box.permissions, ("places",)),
-    Check("disk", "Disk", "A full disk stops downloads, imports and the ledger, and makes kubelets throw images away.", box.disk, ("filesystems",)),
+    Check(
+        "disk",
+        "Disk",
+        "A full disk stops downloads, imports and the ledger, and makes kubelets throw images away.",
+        box.disk,
+        ("filesystems",),
+    ),
     Check("inodes", "Inodes", "Without inodes no file can be made, however many bytes are free.", box.inodes, ("filesystems",)),
     Check("state", "State", "Without its ledger the program knows nothing of this box.", box.state, ("kept",)),
-    Check("operations", "Interrupted operations", "What was cut off is undone or finished before anything else.", box.operations, ("kept",)),
-    Check("agent", "Agent", "It downloads, imports and puts back; without it staged images may be gone when they are needed.", box.agent, ("agent",)),
-    Check("cluster", "Cluster", "Everything is put on it; another one than before knows none of what runs.", right_cluster, ("whereabouts",)),
+    Check(
+        "operations", "Interrupted operations", "What was cut off is undone or finished before anything else.", box.operations, ("kept",)
+    ),
+    Check(
+        "agent",
+        "Agent",
+        "It downloads, imports and puts back; without it staged images may be gone when they are needed.",
+        box.agent,
+        ("agent",),
+    ),
+    Check(
+        "cluster", "Cluster", "Everything is put on it; another one than before knows none of what runs.", right_cluster, ("whereabouts",)
+    ),
     Check("node", "Node", "A node that is not well starts no pods and throws images away.", box.node, ("cluster",)),
     Check("namespace", "Namespace", "Nothing can be made in one that is being deleted.", planned.namespace, ("cluster",)),
-    Check("certificates", "Certificates", "After a year in a cupboard they have ended, and nothing on the box speaks to each other.", certificates.judged, ("certificates", "now")),
+    Check(
+        "certificates",
+        "Certificates",
+        "After a year in a cupboard they have ended, and nothing on the box speaks to each other.",
+        certificates.judged,
+        ("certificates", "now"),
+    ),
     Check("runtime", "Runtime", "Images are put there, and containers start from there.", box.runtime, ("runtime",)),
-    Check("short-names", "Short names", "A short name poisons the node: pods of it hang although the image is here.", box.short_names, ("names", "runtime", "workloads")),
+    Check(
+        "short-names",
+        "Short names",
+        "A short name poisons the node: pods of it hang although the image is here.",
+        box.short_names,
+        ("names", "runtime", "workloads"),
+    ),
     Check("orphans", "Orphans", "They take room that the next version needs.", box.orphans, ("orphans",)),
-)  # fmt: skip
+)
 
 
-def run(node: Node, configuration: Configuration, *, skip: Sequence[str] = (), stop: Callable[[], bool] = lambda: False) -> tuple[Line, ...]:
+def run(
+    node: Node, configuration: Configuration, *, skip: Sequence[str] = (), stop: Callable[[], bool] = lambda: False
+) -> tuple[Line, ...]:
     """Look at the whole box. Raises UsageRefused for an unknown id, Interrupted."""
     return examine(CHECKS, facts(node, configuration), skip=skip, stop=stop)
 
@@ -109,7 +139,10 @@ def _clock(node: Node, now: float, written: str | None) -> Clock:
     if written:
         seen.append((datetime.fromisoformat(written), "the ledger has an entry of then"))
     state = node.settings.state_dir
-    for path in (Path(__file__), *(state / name for name in ("ledger.db", "ledger.db-wal", "verified", "agent.log", "agent.now", "images/index.json"))):
+    for path in (
+        Path(__file__),
+        *(state / name for name in ("ledger.db", "ledger.db-wal", "verified", "agent.log", "agent.now", "images/index.json")),
+    ):
         with suppress(OSError):
             seen.append((datetime.fromtimestamp(path.stat().st_mtime, UTC), f"{path} was written then"))
     when, where = max(seen)

@@ -5,13 +5,11 @@ No check ends another: one that cannot be made, or that has a bug of ours, is a 
 
 from __future__ import annotations
 
-import difflib
 import queue
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from kelvin_provision.errors import Interrupted, ProvisionError, UsageRefused
 from kelvin_provision.verdict import Found, Line, Mark, error, skipped
@@ -20,8 +18,7 @@ T = TypeVar("T")
 TICK = 0.1
 
 
-@dataclass(frozen=True)
-class Check:
+class Check(NamedTuple):
     """`look` gets the facts named in `needs`, in that order, and says what it finds. `why` is why that matters, one sentence."""
 
     id: str
@@ -61,13 +58,17 @@ def chosen(checks: Sequence[Check], skip: Iterable[str]) -> tuple[Check, ...]:
     known = [check.id for check in checks]
     for word in skip:
         if word not in known:
+            import difflib  # only a word that is wrong needs it
+
             near = difflib.get_close_matches(word, known, 1)
             more = f"; the nearest is {near[0]}" if near else ""
             raise UsageRefused(f"there is no check {word}{more}", hint="--list shows every check with its id")
     return tuple(check for check in checks if check.id not in set(skip))
 
 
-def examine(checks: Sequence[Check], facts: Facts, *, skip: Iterable[str] = (), stop: Callable[[], bool] = lambda: False) -> tuple[Line, ...]:
+def examine(
+    checks: Sequence[Check], facts: Facts, *, skip: Iterable[str] = (), stop: Callable[[], bool] = lambda: False
+) -> tuple[Line, ...]:
     """Every check's lines, in the order of the table. Raises UsageRefused for an unknown id, Interrupted once `stop` is true."""
     wanted = chosen(checks, skip)
     _ask([facts[name] for name in dict.fromkeys(name for check in wanted for name in check.needs)], stop)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from kelvin_provision.measures import size
 from kelvin_provision.refs import Descriptor
@@ -21,8 +21,7 @@ SPARE = 256 << 20
 """Bytes that should stay free beyond what is needed: kubelets throw images away when a disk gets full."""
 
 
-@dataclass(frozen=True)
-class Staged:
+class Staged(NamedTuple):
     """The staged revision of one workload, and how many bytes of it are here."""
 
     workload: str
@@ -35,8 +34,7 @@ class Staged:
     total: int = 0
 
 
-@dataclass(frozen=True)
-class Stored:
+class Stored(NamedTuple):
     """One image of one workload, and its blobs that do not stand well."""
 
     workload: str
@@ -49,8 +47,7 @@ class Stored:
         return any(standing in {Standing.MISSING, Standing.WRONG} for _, standing in self.poor)
 
 
-@dataclass(frozen=True)
-class Disk:
+class Disk(NamedTuple):
     """A filesystem that will be written to: bytes free, and why it is looked at."""
 
     what: str
@@ -126,11 +123,15 @@ def in_runtime(images: Sequence[Stored], sights: Mapping[str, Sight], runtime: R
             continue
         what = f"{one.lock.reference} is {sight.state} in {runtime.name}"
         if sight.usable:
-            yield warning(f"{what}, but without our label; apply puts it right", f"kelvin-provision workloads apply -n {one.workload}", one.workload)
+            yield warning(
+                f"{what}, but without our label; apply puts it right", f"kelvin-provision workloads apply -n {one.workload}", one.workload
+            )
         elif one.lacking:
             yield error(f"{what}, and the store cannot put it back", AGAIN, one.workload)
         else:
-            yield warning(f"{what}; apply puts it back from the store, and so does the agent", "kelvin-provision agent status", one.workload)
+            yield warning(
+                f"{what}; apply puts it back from the store, and so does the agent", "kelvin-provision agent status", one.workload
+            )
     if images and all(_sight(one, sights).ours and _sight(one, sights).usable for one in images):
         yield ok(f"{_count(len(images), 'image')} in {runtime.name} {runtime.version}, by digest")
 
@@ -155,7 +156,7 @@ def pinned(images: Sequence[Stored], sights: Mapping[str, Sight], runtime: Runti
     if not there:
         yield skipped("no image is in the runtime")
     elif not runtime.pins:
-        text = f"{runtime.name} {runtime.version} knows no pins: only the agent protects images, by putting back within 30 s what was collected"
+        text = f"{runtime.name} {runtime.version} knows no pins: the agent puts back in 30 s what was collected"
         yield warning(text, "kelvin-provision agent install")
     elif not loose:
         yield ok(f"{_count(len(there), 'image')} pinned")
@@ -167,7 +168,8 @@ def space(images: Sequence[Stored], sights: Mapping[str, Sight], disks: Sequence
     needed = UNPACKED * sum(lock.size for lock in back.values())
     for disk in disks:
         if disk.free < needed:
-            text = f"{disk.what} ({disk.path}) has {size(disk.free)} free; putting {_count(len(back), 'image')} back takes about {size(needed)}"
+            what = f"putting {_count(len(back), 'image')} back takes about {size(needed)}"
+            text = f"{disk.what} ({disk.path}) has {size(disk.free)} free; {what}"
             yield error(text, "kelvin-provision images prune")
         elif disk.free < needed + SPARE:
             yield warning(f"{disk.what} ({disk.path}) has only {size(disk.free)} free", "kelvin-provision images prune")

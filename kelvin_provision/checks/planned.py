@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from kelvin_provision.checks.images import Staged
 from kelvin_provision.cluster.protocol import Finding, Op, Plan
@@ -17,8 +17,7 @@ OWN_CHECKS = {"unknown-kind": "kinds", "port-taken": "ports", "namespace-termina
 """Findings of a plan that have a check of their own; all others are the dry run's."""
 
 
-@dataclass(frozen=True)
-class Missing:
+class Missing(NamedTuple):
     """A secret or login that an object names and this box does not have."""
 
     workload: str
@@ -30,7 +29,9 @@ class Missing:
 def namespace(state: ClusterState) -> Iterator[Found]:
     """`namespace`: there, or to be made; not on its way out."""
     if state.namespace == "Terminating":
-        yield error("it is being deleted; nothing can be put into it until it is gone", "kubectl get namespace, until it is gone; then apply")
+        yield error(
+            "it is being deleted; nothing can be put into it until it is gone", "kubectl get namespace, until it is gone; then apply"
+        )
     elif state.namespace == "missing":
         yield ok("not there yet; apply makes it")
     else:
@@ -130,12 +131,14 @@ def pull_policy(staged: Sequence[Staged], survey: Survey) -> Iterator[Found]:
 
 
 def credentials(survey: Survey, before: Mapping[str, frozenset[str]], state: ClusterState) -> Iterator[Found]:
-    """`credentials`: kubelets that verify refuse an image that was pulled with a login to a pod without one. `before`: hosts by workload."""
+    """`credentials`: some kubelets refuse an image that was pulled with a login to a pod without one. `before`: hosts by workload."""
     lost = [use for use in survey.uses if not use.login and use.host in before.get(use.workload, frozenset())]
     for use in lost:
         text = f"{use.container}: the running version has a login for {use.host}, the new one has none"
         if survey.verifies:
-            yield warning(f"{text}; {state.info.version} may refuse the image offline", f"docker login {use.host}, then deploy again", use.workload)
+            yield warning(
+                f"{text}; {state.info.version} may refuse the image offline", f"docker login {use.host}, then deploy again", use.workload
+            )
     if not survey.verifies:
         yield ok(f"{state.info.type} {state.info.version} does not verify credentials of images that are here")
     elif not lost:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from kelvin_provision.cluster.survey import ClusterState
 from kelvin_provision.errors import ProvisionError
@@ -16,8 +16,7 @@ IDENTITY = "cluster.identity"
 SHOW = "kelvin-provision config show, for cluster.kubeconfig and where it comes from"
 
 
-@dataclass(frozen=True)
-class Whereabouts:
+class Whereabouts(NamedTuple):
     """`running` are the workloads that run by the ledger, `there` those that the cluster has; `remembered` is its identity of before."""
 
     state: ClusterState
@@ -46,7 +45,9 @@ def right_cluster(found: Whereabouts) -> Iterator[Found]:
     if not found.running or found.running & found.there:
         lost = sorted(found.running - found.there)
         if lost:
-            yield warning(f"{what}; it does not have {', '.join(lost)}, which ran here", f"kelvin-provision workloads show -n {lost[0]} --live")
+            yield warning(
+                f"{what}; it does not have {', '.join(lost)}, which ran here", f"kelvin-provision workloads show -n {lost[0]} --live"
+            )
         else:
             yield ok(what)
         return

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from kelvin_provision.cluster.protocol import ClusterInfo, Finding
 
 
-@dataclass(frozen=True)
-class Use:
+class Use(NamedTuple):
     """One container of what is wanted. `policy` is always, missing or never; `pinned`: by digest, so that nothing moves under it.
 
     `host` is its registry; `login` says whether its pod carries a login for pulling.
@@ -23,8 +22,7 @@ class Use:
     login: bool = False
 
 
-@dataclass(frozen=True)
-class Room:
+class Room(NamedTuple):
     """What all workloads together need of one thing while they change, and what is left of it: CPUs, bytes, or a number."""
 
     resource: str
@@ -32,8 +30,7 @@ class Room:
     free: float
 
 
-@dataclass(frozen=True)
-class Survey:
+class Survey(NamedTuple):
     """`denied` are the things that the change would do and may not, as short words; `granted` how many it may.
 
     `held` are ports that something outside of the cluster listens on; `verifies`: the kubelet remembers who may use an image.
@@ -47,8 +44,7 @@ class Survey:
     verifies: bool = False
 
 
-@dataclass(frozen=True)
-class Condition:
+class Condition(NamedTuple):
     """One thing that a node says of itself."""
 
     name: str
@@ -56,8 +52,7 @@ class Condition:
     text: str = ""
 
 
-@dataclass(frozen=True)
-class ClusterState:
+class ClusterState(NamedTuple):
     """`identity` names this very cluster for as long as it lives; `namespace` is its phase, `missing`, or empty where there are none."""
 
     info: ClusterInfo

@@ -18,7 +18,6 @@ from pathlib import Path
 
 from kelvin_provision.errors import ImageUnsupported, ImportFailed, NoSpace, OurBug, PlatformMissing, RuntimeUnreachable
 from kelvin_provision.refs import Platform
-from kelvin_provision.runtimes import archive
 from kelvin_provision.runtimes.ctr import Ctr
 from kelvin_provision.runtimes.protocol import BlobPath, RuntimeInfo, Sight
 from kelvin_provision.runtimes.sights import OURS, PINNED, sights
@@ -163,6 +162,8 @@ class Containerd:
         return Path(found[1].rstrip()) if found else None
 
     def _import(self, lock: ImageLock, blob: BlobPath) -> None:
+        from kelvin_provision.runtimes import archive  # with tarfile behind it; who only looks starts sooner without
+
         answer = self._ctr.feed("images", "import", "-", chunks=archive.chunks(lock, blob))
         state = self._state(lock, _named(lock.name))
         if answer.code == 0 and state == "complete":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from kelvin_provision.refs import Descriptor, Platform
 from kelvin_provision.spec.lock import ImageLock
@@ -23,8 +23,7 @@ class RuntimeInfo:
     pins: bool
 
 
-@dataclass(frozen=True)
-class Sight:
+class Sight(NamedTuple):
     """How an image stands in the runtime. `state`: complete, unpacked (snapshot without content), absent, incomplete, other digest,
     other platform. `pinned`: protected from collectors, as far as this runtime can; `ours`: what `has` believes.
     """

@@ -32,7 +32,6 @@ from kelvin_provision.store.partial import Partial, locked
 from kelvin_provision.store.record import Mark, Record, mark_of
 
 
-
 class Standing(StrEnum):
     """What is known of a blob without reading it."""
 

@@ -18,9 +18,7 @@ AT_A_TIME = 2
 TASK = "stored images"
 
 
-def rehash(
-    blobs: Iterable[Descriptor], path: Callable[[Descriptor], Path], progress: Progress, stop: Callable[[], bool]
-) -> dict[str, str]:
+def rehash(blobs: Iterable[Descriptor], path: Callable[[Descriptor], Path], progress: Progress, stop: Callable[[], bool]) -> dict[str, str]:
     """What is wrong with which blob, by digest; nothing for those that are right. Ends early, with what was found, once `stop` is true."""
     todo = sorted({blob.digest: blob for blob in blobs}.values(), key=lambda blob: -blob.size)  # the largest first: both end together
     work: queue.SimpleQueue[Descriptor] = queue.SimpleQueue()

@@ -15,17 +15,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kelvin_provision.cluster.kubernetes import diff, evidence, inventory, logs, observation, planning, render, stopping, survey, waiting
-from kelvin_provision.cluster.kubernetes.answers import Refused
+from kelvin_provision.cluster.kubernetes import diff, inventory, observation, planning, render, stopping, survey
+from kelvin_provision.cluster.kubernetes.answers import WARNINGS, Refused
 from kelvin_provision.cluster.kubernetes.api import Api
-from kelvin_provision.cluster.kubernetes.changes import changes
 from kelvin_provision.cluster.kubernetes.objects import CLUSTER_SCOPED, Context, Key, owner, rank, template_hash
 from kelvin_provision.cluster.kubernetes.readiness import health
 from kelvin_provision.cluster.kubernetes.troubles import ready
 from kelvin_provision.cluster.kubernetes.wire import filled
-from kelvin_provision.cluster.logs import Asked
-from kelvin_provision.cluster.survey import ClusterState, Survey
 from kelvin_provision.cluster.protocol import OWNER, ClusterInfo, Health, LogLine, Lookup, Patience, Phase, Plan, describe
+from kelvin_provision.cluster.survey import ClusterState, Survey
 from kelvin_provision.errors import ClusterRefused
 from kelvin_provision.events import Progress
 from kelvin_provision.files.ports import taken
@@ -123,7 +121,7 @@ class Kubernetes:
         """See protocol.Cluster.survey."""
         info = self._info or self.info()
         with self._own_words("looking around"):
-            return survey.survey(self._api, self._namespace, info.node, wanted, info.version, taken())
+            return survey.survey(self._api, self._namespace, info, wanted, taken)
 
     # --- a transaction -----------------------------------------------------------------------------
 
@@ -176,6 +174,8 @@ class Kubernetes:
         self, wanted: Mapping[str, Sequence[Object]], patience: Patience, progress: Progress, stop: Callable[[], bool]
     ) -> Mapping[str, Health]:
         """See protocol.Cluster.wait."""
+        from kelvin_provision.cluster.kubernetes import waiting  # who only looks starts sooner without; so with the others below
+
         with self._own_words("waiting"):
             return waiting.wait(self._api, self._namespace, wanted, patience, waiting.Ears(progress, stop))
 
@@ -215,6 +215,8 @@ class Kubernetes:
 
     def evidence(self, workload: str) -> tuple[str, ...]:
         """See protocol.Cluster.evidence."""
+        from kelvin_provision.cluster.kubernetes import evidence
+
         return evidence.evidence(self._api, self._namespace, workload)
 
     def observe(self) -> Mapping[str, Observation]:
@@ -227,7 +229,7 @@ class Kubernetes:
             pods = self._api.items("v1", "Pod", self._namespace, OWNER)[0]
             events: list[Object] = []
             if any(not ready(pod) for pod in pods):
-                events = self._api.items("v1", "Event", self._namespace, fields=waiting.WARNINGS)[0]
+                events = self._api.items("v1", "Event", self._namespace, fields=WARNINGS)[0]
         return observation.observations(objects, pods, events, seen)
 
     def logs(
@@ -241,6 +243,9 @@ class Kubernetes:
         stop: Callable[[], bool],
     ) -> Iterator[LogLine]:
         """See protocol.Cluster.logs."""
+        from kelvin_provision.cluster.kubernetes import logs
+        from kelvin_provision.cluster.logs import Asked
+
         with self._own_words(workload):
             yield from logs.logs(self._api, self._namespace, workload, Asked(tail, since, previous=previous, follow=follow), stop)
 
@@ -255,6 +260,8 @@ class Kubernetes:
 
     def changes(self, stop: Callable[[], bool]) -> Iterator[bool]:
         """See protocol.Cluster.changes."""
+        from kelvin_provision.cluster.kubernetes.changes import changes
+
         return changes(self._api, self._namespace, stop)
 
     def _shared(self, item: Object) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from kelvin_provision.spec.workload import Object
 
@@ -17,8 +17,7 @@ ALWAYS = (
 LOG = ("", "pods/log", "get")
 
 
-@dataclass(frozen=True, order=True)
-class Right:
+class Right(NamedTuple):
     """One verb on one resource; `namespaced` as the resource is."""
 
     group: str

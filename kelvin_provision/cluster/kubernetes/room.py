@@ -57,7 +57,9 @@ def rooms(wanted: Mapping[str, Sequence[Object]], pods: Iterable[Object], node: 
 
 
 def _workload(objects: Sequence[Object], old: Sequence[Object]) -> Amounts:
-    new = _sum(_scaled(asked((template_of(item) or {}).get("spec") or {}), _count(item, beside=bool(old))) for item in objects if template_of(item))
+    new = _sum(
+        _scaled(asked((template_of(item) or {}).get("spec") or {}), _count(item, beside=bool(old))) for item in objects if template_of(item)
+    )
     if any(_replaces(item) for item in objects):
         before = _sum(asked(pod.get("spec") or {}) for pod in old)
         return {name: max(0.0, value - before.get(name, 0.0)) for name, value in new.items()}

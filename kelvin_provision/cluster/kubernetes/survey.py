@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from kelvin_provision.cluster.kubernetes import ports, rights
 from kelvin_provision.cluster.kubernetes.answers import Refused
 from kelvin_provision.cluster.kubernetes.api import Api
 from kelvin_provision.cluster.kubernetes.objects import containers_of, owner, template_of
 from kelvin_provision.cluster.kubernetes.room import rooms
-from kelvin_provision.cluster.protocol import Finding, describe
+from kelvin_provision.cluster.protocol import ClusterInfo, Finding, describe
 from kelvin_provision.cluster.survey import Condition, Survey, Use
 from kelvin_provision.errors import ReferenceInvalid
 from kelvin_provision.refs import Reference
@@ -26,19 +26,19 @@ _KNOWN = ("Ready", "MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnav
 Ports = Collection[tuple[int, str]]
 
 
-def survey(api: Api, namespace: str, node: str, wanted: Mapping[str, Sequence[Object]], version: str, listening: Ports) -> Survey:
-    """All of it, in four or five questions."""
+def survey(api: Api, namespace: str, info: ClusterInfo, wanted: Mapping[str, Sequence[Object]], listening: Callable[[], Ports]) -> Survey:
+    """All of it, in four or five questions. Who listens on this box is only asked where somebody wants a port of it."""
     denied, granted = _rights(api, namespace, wanted)
-    pods = api.items("v1", "Pod", None, fields=f"spec.nodeName={node}")[0]
-    there = api.get("v1", "Node", node) or {}
-    services = api.items("v1", "Service", namespace)[0] if any(ports.any_claims({"": objects}) for objects in wanted.values()) else []
+    pods = api.items("v1", "Pod", None, fields=f"spec.nodeName={info.node}")[0]
+    there = api.get("v1", "Node", info.node) or {}
+    services, heard = (api.items("v1", "Service", namespace)[0], listening()) if ports.any_claims(wanted) else ([], ())
     return Survey(
         uses=tuple(use for workload, objects in wanted.items() for use in uses(workload, objects)),
         rooms=rooms(wanted, pods, there),
         denied=tuple(denied),
         granted=granted,
-        held=tuple(held(wanted, services, listening)),
-        verifies=at_least(version, VERIFIES),
+        held=tuple(held(wanted, services, heard)),
+        verifies=at_least(info.version, VERIFIES),
     )
 
 

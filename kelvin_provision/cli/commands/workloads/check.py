@@ -59,9 +59,9 @@ def check(session: Session, names: list[str] | None, *, deep: bool, skip: list[s
     from kelvin_provision.cli.box import node_of, signals_noted
     from kelvin_provision.cli.checking import answered
     from kelvin_provision.cli.progress import choose
-    from kelvin_provision.ops import apply
+    from kelvin_provision.ops.choosing import choose as chosen
 
     with choose(session) as progress, node_of(session, progress=progress) as node, signals_noted(hangup=True) as stop:
-        found = apply.choose(node.ledger, names or (), everything=names is None)
+        found = chosen(node.ledger, names or (), everything=names is None)
         lines = before_apply.run(node, found, deep=deep, skip=skip, stop=stop) if found else ()
     return answered(COMMAND, lines, strict=strict)
