@@ -128,7 +128,7 @@ def permissions(places: Sequence[Place]) -> Iterator[Found]:
             bad += 1
             yield warning(f"{place.path} belongs to another user", f"ls -ld {place.path}")
     if not bad:
-        yield ok(f"{len(places)} files and folders are closed to others" if places else "there is nothing yet")
+        yield ok(f"closed to others: {len(places)} looked at" if places else "there is nothing yet")
 
 
 def disk(filesystems: Sequence[Filesystem]) -> Iterator[Found]:

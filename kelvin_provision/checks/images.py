@@ -73,7 +73,7 @@ def complete(staged: Sequence[Staged]) -> Iterator[Found]:
     if len(good) == len(staged):
         versions = ", ".join(f"{one.workload} {one.version}" for one in staged)
         locks = locks_of(staged)
-        yield ok(f"{versions}: {_count(len(locks), 'image')}, {size(sum(lock.size for lock in locks))}")
+        yield ok(f"{versions}: {_count(len(locks), 'image')}, {size(_weight(locks))}")
 
 
 def stored(images: Sequence[Stored], sights: Mapping[str, Sight]) -> Iterator[Found]:
@@ -165,7 +165,7 @@ def pinned(images: Sequence[Stored], sights: Mapping[str, Sight], runtime: Runti
 def space(images: Sequence[Stored], sights: Mapping[str, Sight], disks: Sequence[Disk]) -> Iterator[Found]:
     """`space`: for the images that must be put back."""
     back = {one.lock.name: one.lock for one in images if not _sight(one, sights).usable}
-    needed = UNPACKED * sum(lock.size for lock in back.values())
+    needed = UNPACKED * _weight(back.values())
     for disk in disks:
         if disk.free < needed:
             what = f"putting {_count(len(back), 'image')} back takes about {size(needed)}"
@@ -178,6 +178,11 @@ def space(images: Sequence[Stored], sights: Mapping[str, Sight], disks: Sequence
             yield ok(f"{size(disk.free)} free in {disk.path}{more}")
     if not disks:
         yield skipped("the runtime does not say where it keeps its images")
+
+
+def _weight(locks: Iterable[ImageLock]) -> int:
+    """Bytes of all of them, a blob that they share once."""
+    return sum(blob.size for blob in {blob.digest: blob for lock in locks for blob in lock.blobs()}.values())
 
 
 def _sight(one: Stored, sights: Mapping[str, Sight]) -> Sight:

@@ -68,7 +68,7 @@ ENTRIES: Entries = MappingProxyType(
             },
         ),
         "config": _group("config", "The settings.", {"show": "Show every setting with its value and where it comes from."}),
-        "doctor": Command(f"{_COMMANDS}.doctor", "Say how this box is: cluster, runtime, agent, disk, clock, certificates."),
+        "doctor": Command(f"{_COMMANDS}.doctor", "Say how well this box is, and what to do where it is not."),
         "explain": Command(f"{_COMMANDS}.explain", "Explain a state, an error code or an exit code."),
         "completion": Command(f"{_COMMANDS}.completion", "Print the completion script of a shell."),
     }

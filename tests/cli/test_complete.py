@@ -23,12 +23,12 @@ def words(*line):
 @pytest.mark.parametrize(
     ("line", "found"),
     [
-        ([""], ["workloads", "agent", "config", "explain", "completion"]),
+        ([""], ["workloads", "agent", "config", "doctor", "explain", "completion"]),
         (["co"], ["config", "completion"]),
         (["--"], ["--help", "--version"]),
         (
             ["workloads", ""],
-            ["deploy", "apply", "list", "show", "wait", "start", "stop", "rollback", "history", "undeploy", "logs"],
+            ["deploy", "apply", "list", "show", "check", "wait", "start", "stop", "rollback", "history", "undeploy", "logs"],
         ),
         (["workloads", "-"], ["--help"]),
         (["workloads", "nonsense", ""], []),
@@ -47,6 +47,8 @@ def words(*line):
         (["explain", "pending_a"], ["pending_apply"]),
         (["explain", "ready", ""], []),
         (["workloads", "apply", "-n", ""], []),
+        (["workloads", "check", "--skip", "p"], ["platform", "pins", "pull-policy", "ports"]),
+        (["doctor", "--skip", "c"], ["configuration", "clock", "cluster", "certificates"]),
     ],
 )
 def test_what_could_stand_next(line, found):

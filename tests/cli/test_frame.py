@@ -34,6 +34,7 @@ Commands:
   workloads   Deploy, apply, look at and remove workloads.
   agent       The background process that downloads and applies.
   config      The settings.
+  doctor      Say how well this box is, and what to do where it is not.
   explain     Explain a state, an error code or an exit code.
   completion  Print the completion script of a shell.
 """

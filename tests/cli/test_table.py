@@ -41,6 +41,7 @@ def test_the_commands_are_those_of_the_design():
         "workloads apply",
         "workloads list",
         "workloads show",
+        "workloads check",
         "workloads wait",
         "workloads start",
         "workloads stop",
@@ -53,6 +54,7 @@ def test_the_commands_are_those_of_the_design():
         "agent install",
         "agent uninstall",
         "config show",
+        "doctor",
         "explain",
         "completion",
     ]

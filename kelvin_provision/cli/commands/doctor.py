@@ -1,4 +1,4 @@
-"""Say how this box is: cluster, runtime, agent, disk, clock, certificates."""
+"""Say how well this box is, and what to do where it is not."""
 
 from __future__ import annotations
 
@@ -30,9 +30,11 @@ def command(
     strict: Annotated[bool, typer.Option("--strict", help="A warning fails, too.")] = False,
     ids: Annotated[bool, typer.Option("--list", help="Show the checks with their ids and make none.")] = False,
 ) -> Report:
-    """Say how this box is: cluster, runtime, agent, disk, clock, certificates.
+    """Say how well this box is, and what to do where it is not.
 
-    It repairs nothing. Each line: ok, warning or error; what was found, why it matters, the next command. Warnings exit 0, errors 1.
+    Cluster, node, runtime, agent, disk, clock, certificates, state. It repairs nothing.
+
+    Each line: ok, warning or error; what was found, why it matters, the next command. Warnings exit 0, errors 1.
     Settings that are not right are a line, too: it goes on with the defaults.
 
     With --json: `checks` (id, title, status, workload, found, why, next), `counts`, and `error` where one failed.
