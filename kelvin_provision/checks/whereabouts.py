@@ -51,8 +51,8 @@ def right_cluster(found: Whereabouts) -> Iterator[Found]:
         else:
             yield ok(what)
         return
-    count = f"none of the {len(found.running)} workloads" if len(found.running) > 1 else f"not the workload {min(found.running)}"
+    lacks = f"it lacks the workload {min(found.running)}" if len(found.running) == 1 else f"it lacks all {len(found.running)} workloads"
     if found.remembered and found.remembered != found.state.identity:
-        yield error(f"{what}: this is another cluster than the one that runs our workloads, it has {count}", SHOW)
+        yield error(f"{what}: this is another cluster than the one that runs our workloads, {lacks}", SHOW)
     else:
-        yield warning(f"{what}: it has {count} that run by the ledger; it may be another cluster, or be new", SHOW)
+        yield warning(f"{what}: {lacks}; it may be another cluster, or be new", SHOW)

@@ -87,7 +87,11 @@ def test_a_changed_history_is_an_error():
     ("agent", "mark", "words"),
     [
         (Agent("", service=False, systemd=True), "ok", "not needed"),
-        (Agent("", service=False, systemd=True, pending=("pump",), workloads=2), "warning", "nobody looks after 2 workloads; pump: waiting for it"),
+        (
+            Agent("", service=False, systemd=True, pending=("pump",), workloads=2),
+            "warning",
+            "nobody looks after 2 workloads; pump: waiting for it",
+        ),
         (Agent("alive, pid 7", service=False, systemd=True, workloads=1), "warning", "it does not survive a reboot"),
         (Agent("alive, pid 7", service=True, systemd=True, workloads=1), "ok", "a service"),
     ],
@@ -99,7 +103,9 @@ def test_an_agent_must_live_and_come_back(agent, mark, words):
 
 def test_conditions_of_the_node_that_are_not_well_are_lines():
     info = ClusterInfo("kubernetes", "v1.20.2", "edge", Platform("linux", "amd64"))
-    state = ClusterState(info, "", "", (Condition("Ready", well=True), Condition("DiskPressure", well=False, text="kubelet has disk pressure")))
+    state = ClusterState(
+        info, "", "", (Condition("Ready", well=True), Condition("DiskPressure", well=False, text="kubelet has disk pressure"))
+    )
     assert told(box.node(state)) == [("error", "DiskPressure: kubelet has disk pressure")]
     assert told(box.node(state._replace(conditions=state.conditions[:1]))) == [("ok", "edge: Ready")]
 
@@ -112,7 +118,9 @@ def test_a_runtime_without_pins_says_so():
 def test_a_short_name_comes_with_the_commands_that_repair_it():
     names = ["motor-speed:1.0.0", "docker.io/library/web:1", "sha256:0123", "r.io/x@sha256:" + "0" * 64]
     (found,) = box.short_names(names, CONTAINERD, ())
-    assert found.text == "motor-speed:1.0.0 is no full name: pods that want docker.io/library/motor-speed:1.0.0 hang in CreateContainerError"
+    assert (
+        found.text == "motor-speed:1.0.0 is no full name: pods that want docker.io/library/motor-speed:1.0.0 hang in CreateContainerError"
+    )
     assert found.then == (
         "ctr -n k8s.io images tag motor-speed:1.0.0 docker.io/library/motor-speed:1.0.0; ctr -n k8s.io images rm motor-speed:1.0.0"
     )

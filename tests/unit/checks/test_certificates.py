@@ -100,7 +100,10 @@ def test_certificates_of_a_kubeconfig_and_of_k3s_are_found_and_what_cannot_be_re
         "clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1', certificate-authority: gone.pem}}]\n"
         f"users: [{{name: u, user: {{client-certificate-data: {base64.b64encode(LONG + YEAR).decode()}}}}}]\n"
     )
-    found = {one.what.removeprefix(str(tmp_path)): (one.validity and one.validity[1].year, one.problem) for one in certificates.found(kubeconfig, None, [tmp_path / "tls"])}
+    found = {
+        one.what.removeprefix(str(tmp_path)): (one.validity and one.validity[1].year, one.problem)
+        for one in certificates.found(kubeconfig, None, [tmp_path / "tls"])
+    }
     assert found == {
         "the kubeconfig's client certificate": (2027, ""),
         "the kubeconfig's authority": (None, "there is no file gone.pem"),

@@ -33,7 +33,11 @@ def test_what_is_complete_is_said_with_what_it_is():
 
 def test_what_is_not_complete_says_how_far_it_is_and_what_to_wait_for():
     (found,) = images.complete([staged(Download.DOWNLOADING, done=1024, total=4096)])
-    assert (found.mark.value, found.name, found.text) == ("error", "pump", "version 1.0.0 is not ready but downloading (1.0 KiB of 4.0 KiB)")
+    assert (found.mark.value, found.name, found.text) == (
+        "error",
+        "pump",
+        "version 1.0.0 is not ready but downloading (1.0 KiB of 4.0 KiB)",
+    )
     assert found.then == "kelvin-provision workloads wait -n pump --for ready"
 
 
@@ -56,7 +60,9 @@ def test_a_blob_that_changed_since_it_was_verified_is_a_warning():
 
 def test_a_wrong_byte_is_found_by_deep_alone():
     wrong = {LAYER.digest: "holds the bytes of sha256:0123456789ab"}
-    assert told(images.hashed([GOOD], wrong, {})) == [("error", f"r.io/pump:1.0.0: {LAYER.digest[:19]} holds the bytes of sha256:0123456789ab")]
+    assert told(images.hashed([GOOD], wrong, {})) == [
+        ("error", f"r.io/pump:1.0.0: {LAYER.digest[:19]} holds the bytes of sha256:0123456789ab")
+    ]
     assert told(images.hashed([GOOD], {}, {})) == [("ok", "3 blobs, 3.5 KiB hashed again, all right")]
 
 

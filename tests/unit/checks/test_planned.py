@@ -62,7 +62,9 @@ def test_room_for_the_second_pod_is_compared_with_what_is_left():
     assert told(planned.room(tight, STATE)) == [
         ("error", "new pods need 512.0 MiB of memory beside what runs; node edge has 100.0 MiB of memory left")
     ]
-    assert told(planned.room(tight, DOCKER)) == [("warning", "new containers may take 512.0 MiB of memory; this box has 100.0 MiB of memory left")]
+    assert told(planned.room(tight, DOCKER)) == [
+        ("warning", "new containers may take 512.0 MiB of memory; this box has 100.0 MiB of memory left")
+    ]
     assert told(planned.room(Survey(rooms=(Room("pods", 1, 109),)), STATE)) == [("ok", "1 pod, 109 pods free")]
 
 

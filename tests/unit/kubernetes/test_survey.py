@@ -34,7 +34,9 @@ def test_quantities_are_read(text, value):
 
 
 def test_containers_that_prepare_count_when_they_ask_for_more():
-    asks = lambda cpu: {"resources": {"limits": {"cpu": cpu}}}
+    def asks(cpu):
+        return {"resources": {"limits": {"cpu": cpu}}}
+
     assert room.asked({"containers": [asks("100m"), asks("200m")], "initContainers": [asks("1")]}) == {"cpu": 1.0, "pods": 1.0}
     assert room.asked({"containers": [asks("1"), asks("1")], "initContainers": [asks("1")]}) == {"cpu": 2.0, "pods": 1.0}
 
