@@ -1,4 +1,4 @@
-"""`make bench [ARGS="startup downloading staging applying idle"]`."""
+"""`make bench [ARGS="startup downloading staging applying checking idle"]`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import applying, downloading, idle, staging, startup
+from bench import applying, checking, downloading, idle, staging, startup
 from bench.measure import HEADER
 
-ALL = {"startup": startup, "downloading": downloading, "staging": staging, "applying": applying, "idle": idle}
+ALL = {"startup": startup, "downloading": downloading, "staging": staging, "applying": applying, "checking": checking, "idle": idle}
 
 
 def main() -> int:

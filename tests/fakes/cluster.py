@@ -26,7 +26,7 @@ from kelvin_provision.cluster.protocol import (
     Plan,
     describe,
 )
-from kelvin_provision.cluster.survey import ClusterState, Condition, Survey
+from kelvin_provision.cluster.survey import ClusterState, Condition, Survey, Use
 from kelvin_provision.errors import ClusterUnreachable
 from kelvin_provision.events import Finished, Progress, Started
 from kelvin_provision.refs import Platform
@@ -83,7 +83,9 @@ class FakeCluster:
 
     def survey(self, wanted: Mapping[str, Sequence[Object]]) -> Survey:
         self._enter("survey")
-        return self.seen
+        images = {workload: item["spec"]["image"] for workload, objects in wanted.items() for item in objects if "image" in item["spec"]}
+        uses = tuple(Use(name, f"Thing/{name}", image, "missing", pinned="@" in image) for name, image in images.items())
+        return self.seen._replace(uses=self.seen.uses or uses)
 
     def render(self, spec: Spec, locks: Sequence[ImageLock], revision: int) -> tuple[Object, ...]:
         image = locks[0].pinned_reference if locks else spec.image
