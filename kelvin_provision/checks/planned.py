@@ -78,7 +78,8 @@ def _of(plan: Plan, check: str) -> list[Finding]:
 
 def _findings(plan: Plan, check: str) -> Iterator[Found]:
     for finding in _of(plan, check):
-        yield error(f"{finding.object}: {finding.message} [{finding.code}]", hint_for(finding.code), finding.workload)
+        what = "" if finding.message.startswith(finding.object) else f"{finding.object}: "
+        yield error(f"{what}{finding.message} [{finding.code}]", hint_for(finding.code), finding.workload)
 
 
 def room(survey: Survey, state: ClusterState) -> Iterator[Found]:

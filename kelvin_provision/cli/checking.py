@@ -41,8 +41,9 @@ def answered(command: str, lines: tuple[Line, ...], *, strict: bool) -> Report:
 
 
 def _words(command: str, bad: Sequence[Line]) -> str:
-    errors = sum(line.mark is Mark.ERROR for line in bad)
-    found = [(errors, "error"), (len(bad) - errors, "warning")]
+    worst = {line.id: line.mark for line in sorted(bad, key=lambda line: line.mark is Mark.ERROR)}
+    errors = sum(mark is Mark.ERROR for mark in worst.values())
+    found = [(errors, "error"), (len(worst) - errors, "warning")]
     many = " and ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in found if count)
     if not errors:
         return f"{many}, and --strict"

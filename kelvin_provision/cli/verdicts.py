@@ -44,10 +44,12 @@ def render(lines: Sequence[Line], look: Look) -> str:
     """One line each, those below it indented; the marks are words where signs cannot be shown."""
     ids = max((len(line.id) for line in lines), default=0)
     marks = 1 if look.signs else max((len(line.mark.value) for line in lines), default=0)
-    return "".join(f"{text}\n" for line in lines for text in _lines(line, marks, ids, look))
+    first = {line.id: at for at, line in reversed(list(enumerate(lines)))}
+    return "".join(f"{text}\n" for at, line in enumerate(lines) for text in _lines(line, marks, ids, look, why=first[line.id] == at))
 
 
-def _lines(line: Line, marks: int, ids: int, look: Look) -> Iterator[str]:
+def _lines(line: Line, marks: int, ids: int, look: Look, *, why: bool) -> Iterator[str]:
+    """`why` matters once for a check, however much it found."""
     mark = (_SIGNS[line.mark] if look.signs else line.mark.value).ljust(marks)
     colour = _COLOURS.get(line.mark)
     mark = terminal.painted(mark, colour, on=look.colour) if colour else mark
@@ -56,7 +58,7 @@ def _lines(line: Line, marks: int, ids: int, look: Look) -> Iterator[str]:
     yield f"{mark} {line.id.ljust(ids)}  {first}"
     yield from (" " * indent + text for text in rest)
     if line.mark in {Mark.WARNING, Mark.ERROR} or look.whole:
-        for word, text in ((" why: ", line.why), ("next: ", line.then)):
+        for word, text in ((" why: ", line.why if why else ""), ("next: ", line.then)):
             for at, part in enumerate(_broken(text, indent + len(word), look) if text else ()):
                 yield " " * indent + (word if at == 0 else " " * len(word)) + part
 

@@ -234,8 +234,8 @@ def test_a_terminal_gets_signs_colours_and_broken_lines(box, monkeypatch):
     assert shown[0] == "\x1b[32m✓\x1b[0m staged       pump 2.0.0: 1 image, 3.8 KiB"
     at = next(number for number, line in enumerate(shown) if "dry-run" in line)
     assert shown[at : at + 7] == [
-        "\x1b[31m✗\x1b[0m dry-run      pump: Thing/pump: Thing/pump exists already",
-        "               and does not carry our label [not-ours]",
+        "\x1b[31m✗\x1b[0m dry-run      pump: Thing/pump exists already and does not",
+        "               carry our label [not-ours]",
         "                why: What the server refuses now it would",
         "                     refuse in the middle of the apply.",
         "               next: choose another workload name, or remove",

@@ -11,8 +11,8 @@ from kelvin_provision.cluster.kubernetes.api import Api
 from kelvin_provision.cluster.kubernetes.objects import containers_of, owner, template_of
 from kelvin_provision.cluster.kubernetes.room import rooms
 from kelvin_provision.cluster.protocol import ClusterInfo, Finding, describe
-from kelvin_provision.cluster.survey import Condition, Survey, Use
-from kelvin_provision.errors import ReferenceInvalid
+from kelvin_provision.cluster.survey import Condition, Room, Survey, Use
+from kelvin_provision.errors import ClusterDenied, ReferenceInvalid
 from kelvin_provision.refs import Reference
 from kelvin_provision.spec.workload import Object
 
@@ -29,12 +29,15 @@ Ports = Collection[tuple[int, str]]
 def survey(api: Api, namespace: str, info: ClusterInfo, wanted: Mapping[str, Sequence[Object]], listening: Callable[[], Ports]) -> Survey:
     """All of it, in four or five questions. Who listens on this box is only asked where somebody wants a port of it."""
     denied, granted = _rights(api, namespace, wanted)
-    pods = api.items("v1", "Pod", None, fields=f"spec.nodeName={info.node}")[0]
-    there = api.get("v1", "Node", info.node) or {}
+    room: tuple[Room, ...] = ()
+    try:
+        room = rooms(wanted, api.items("v1", "Pod", None, fields=f"spec.nodeName={info.node}")[0], api.get("v1", "Node", info.node) or {})
+    except ClusterDenied:
+        denied.append("list pods of all namespaces (so nobody knows what room is left)")
     services, heard = (api.items("v1", "Service", namespace)[0], listening()) if ports.any_claims(wanted) else ([], ())
     return Survey(
         uses=tuple(use for workload, objects in wanted.items() for use in uses(workload, objects)),
-        rooms=rooms(wanted, pods, there),
+        rooms=room,
         denied=tuple(denied),
         granted=granted,
         held=tuple(held(wanted, services, heard)),
