@@ -175,7 +175,7 @@ def space(images: Sequence[Stored], sights: Mapping[str, Sight], disks: Sequence
             yield warning(f"{disk.what} ({disk.path}) has only {size(disk.free)} free", "kelvin-provision images prune")
         else:
             more = f", about {size(needed)} needed to put {_count(len(back), 'image')} back" if back else ", nothing has to be unpacked"
-            yield ok(f"{size(disk.free)} free in {disk.path}{more}")
+            yield ok(f"{size(disk.free)} free for {disk.what}{more}")
     if not disks:
         yield skipped("the runtime does not say where it keeps its images")
 

@@ -9,9 +9,6 @@ from collections.abc import Sequence
 from kelvin_provision import __version__
 from kelvin_provision.cli.table import PROGRAM
 
-GARBAGE = 10_000
-"""Objects made since the last look for cycles until the next one; Python's own 700 is reached 50 times before a command begins."""
-
 COMPLETE = "_KELVIN_PROVISION_COMPLETE"
 
 
@@ -34,9 +31,6 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
-    import gc
-
-    gc.set_threshold(GARBAGE)  # looking for cycles while modules are imported finds none and takes a tenth of a short command
     import typer
 
     from kelvin_provision.cli import terminal

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import ssl
+import weakref
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -46,6 +47,7 @@ class Direct:
         self._tls = _context(login)
         self._connect, self._read = connect, read
         self._idle: deque[HTTPSConnection] = deque()
+        weakref.finalize(self, _hang_up, self._idle)
 
     def resource(self, api_version: str, kind: str) -> Resource:
         """Raises Refused `unknown-kind`. A group is asked for once, a kind that is not in it anew each time: definitions come."""
@@ -129,10 +131,18 @@ class Direct:
         url = f"{self.server}{path}?{urlencode(query)}"
         with plainly():
             headers = {**self._headers, "Accept": accept}
-            answer = self._pool.request("GET", url, headers=headers, timeout=Timeout(*timeout), preload_content=False)
+            answer = self._pool.request(
+                "GET", url, headers=headers, timeout=Timeout(connect=timeout[0], read=timeout[1]), preload_content=False
+            )
             if not 200 <= answer.status <= 299:
                 raise meaning(answer.status, answer.data)
             return answer
+
+
+def _hang_up(idle: deque[HTTPSConnection]) -> None:
+    """Whoever forgets a link need not close it."""
+    while idle:
+        idle.pop().close()
 
 
 @contextmanager
