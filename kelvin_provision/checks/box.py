@@ -267,10 +267,10 @@ def _hanging(workloads: Sequence[Workload]) -> Iterator[tuple[str, str, str]]:
 
 def orphans(found: Orphans) -> Iterator[Found]:
     """`orphans`: what takes room and is needed by nobody."""
-    kinds = (("blobs", found.store.blobs), ("partial downloads", found.store.partials), ("files put aside", found.store.aside))
-    parts = [f"{count} {what} ({size(weight)})" for what, (count, weight) in kinds if count]
+    kinds = (("blob{}", found.store.blobs), ("partial download{}", found.store.partials), ("file{} put aside", found.store.aside))
+    parts = [f"{count} {what.format('' if count == 1 else 's')} ({size(weight)})" for what, (count, weight) in kinds if count]
     if found.runtime:
-        parts.append(f"{len(found.runtime)} images in the runtime")
+        parts.append(f"{len(found.runtime)} image{'' if len(found.runtime) == 1 else 's'} in the runtime")
     if parts:
         yield warning(f"needed by no kept version: {', '.join(parts)}", PRUNE)
     else:

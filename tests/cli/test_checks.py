@@ -337,5 +337,5 @@ def test_short_names_and_orphans_are_found_with_their_repair(box, monkeypatch):
     document = json.loads(say(box, "--json").stdout)
     found = {line["id"]: line for line in document["checks"]}
     assert found["short-names"]["next"] == ("ctr -n k8s.io images tag motor:1 docker.io/library/motor:1; ctr -n k8s.io images rm motor:1")
-    assert found["orphans"]["found"] == "needed by no kept version: 1 images in the runtime"
+    assert found["orphans"]["found"] == "needed by no kept version: 1 image in the runtime"
     assert found["runtime"]["status"] == "warning"

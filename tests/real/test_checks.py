@@ -1,7 +1,6 @@
 """workloads check and doctor on real engines: what is well, what is broken, and that nothing is touched."""
 
 import base64
-import contextlib
 import json
 import os
 import signal
@@ -60,24 +59,27 @@ def test_a_staged_workload_is_checked_whole_and_nothing_is_put_back(box):
 
 
 def test_what_is_broken_is_an_error_with_what_to_do(box):
-    """A node port that somebody on this box listens on; on both engines the same request."""
-    with socket.create_server(("0.0.0.0", 0)) as listener:
-        number = listener.getsockname()[1]
-        with socket.socket() as probe:
-            kubernetes = "KELVIN_PROVISION_RUNTIME__ADDRESS" in box.environment
-            if kubernetes:  # node ports are of a range of their own
-                number = next(port for port in range(32000, 32100) if probe.connect_ex(("127.0.0.1", port)))
-        with socket.create_server(("0.0.0.0", number)) if kubernetes else contextlib.nullcontext():
-            port = {
-                "name": "http",
-                "type": "service",
-                "service": {"port": 8080, "exposed": True, "exposed_port": number},
-            }
-            box.stage("broken", "1.0.0", ports=[port])
-            document = box.json("workloads", "check", "-n", "broken", code=1)
+    """A port of this box that another program listens on, found in the plan on Docker and beside it on Kubernetes."""
+    with socket.socket() as listener:
+        number = next(port for port in range(32100, 32700) if not _is_taken(listener, port))
+        listener.listen()
+        box.stage(
+            "broken",
+            "1.0.0",
+            ports=[{"name": "http", "type": "service", "service": {"port": 8080, "exposed": True, "exposed_port": number}}],
+        )
+        document = box.json("workloads", "check", "-n", "broken", code=1)
     assert document["error"]["code"] == "check-failed"
     (line,) = [line for line in document["checks"] if line["status"] == "error"]
     assert (line["id"], line["workload"], f"port {number}" in line["found"], line["next"] != "") == ("ports", "broken", True, True)
+
+
+def _is_taken(listener, port):
+    try:
+        listener.bind(("0.0.0.0", port))
+    except OSError:
+        return True
+    return False
 
 
 @pytest.mark.kubernetes

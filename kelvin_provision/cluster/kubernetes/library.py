@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +24,7 @@ class Library:
 
     def __init__(self, kubeconfig: Path, context: str | None, cache: Path, *, connect: float, read: float, near: Any) -> None:
         from kubernetes import client, config
-        from kubernetes.dynamic import DynamicClient
         from urllib3 import Retry
-
-        class Patient(DynamicClient):
-            """Discovery asks without a time limit; this gives it one."""
-
-            def request(self, method: str, path: str, body: Any = None, **params: Any) -> Any:
-                return super().request(method, path, body, **{"_request_timeout": (connect, read)} | params)
 
         settings = client.Configuration()
         _load(kubeconfig, context, config, settings)
@@ -38,8 +32,23 @@ class Library:
         self.server = str(settings.host)
         if near(self.server):
             settings.proxy = None
-        with _translated():
-            self._client = Patient(client.ApiClient(settings), cache_file=str(_discovered(cache, self.server)))  # type: ignore[no-untyped-call]
+        self._settings, self._cache, self._limits = settings, cache, (connect, read)
+
+    @cached_property
+    def _client(self) -> Any:
+        """Making it asks the server already."""
+        from kubernetes import client
+        from kubernetes.dynamic import DynamicClient
+
+        limits = self._limits
+
+        class Patient(DynamicClient):
+            """Discovery asks without a time limit; this gives it one."""
+
+            def request(self, method: str, path: str, body: Any = None, **params: Any) -> Any:
+                return super().request(method, path, body, **{"_request_timeout": limits} | params)
+
+        return Patient(client.ApiClient(self._settings), cache_file=str(_discovered(self._cache, self.server)))  # type: ignore[no-untyped-call]
 
     def resource(self, api_version: str, kind: str) -> Any:
         """See direct.Direct.resource."""

@@ -130,7 +130,7 @@ def test_a_short_name_comes_with_the_commands_that_repair_it():
 def test_what_nobody_needs_is_counted():
     found = Orphans(Leftovers(blobs=(2, 2048), partials=(1, 10), aside=(0, 0)), ("r.io/x",))
     assert told(box.orphans(found)) == [
-        ("warning", "needed by no kept version: 2 blobs (2.0 KiB), 1 partial downloads (10 B), 1 images in the runtime")
+        ("warning", "needed by no kept version: 2 blobs (2.0 KiB), 1 partial download (10 B), 1 image in the runtime")
     ]
 
 
