@@ -9,6 +9,7 @@ import ipaddress
 import json
 import os
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -131,13 +132,16 @@ class Client:
     def _connected(self) -> Direct | Library:
         login = plain(self._kubeconfig, self._context)
         if login is not None and (_near(login.server) or not _proxied()):
-            self.server = login.server
-            return Direct(login, connect=CONNECT, read=READ)
+            with suppress(ssl.SSLError, ValueError):  # a certificate that is none: the library says so of the whole file
+                link = Direct(login, connect=CONNECT, read=READ)
+                self.server = login.server
+                return link
         from kelvin_provision.cluster.kubernetes.library import Library
 
-        link = Library(self._kubeconfig, self._context, self._cache, connect=CONNECT, read=READ, near=_near)
-        self.server = link.server
-        return link
+        library = Library(self._kubeconfig, self._context, self._cache, connect=CONNECT, read=READ, near=_near)
+        self.server = library.server
+        library.connect()
+        return library
 
 
 class Watch:

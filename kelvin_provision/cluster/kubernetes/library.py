@@ -50,6 +50,11 @@ class Library:
 
         return Patient(client.ApiClient(self._settings), cache_file=str(_discovered(self._cache, self.server)))  # type: ignore[no-untyped-call]
 
+    def connect(self) -> None:
+        """In one thread, before others ask: discovery writes its file with no thought of them."""
+        with _translated():
+            _ = self._client
+
     def resource(self, api_version: str, kind: str) -> Any:
         """See direct.Direct.resource."""
         from kubernetes.dynamic.exceptions import ResourceNotFoundError, ResourceNotUniqueError
