@@ -1,4 +1,4 @@
-"""`make bench [ARGS="startup downloading badlinks importing staging applying idle"]`."""
+"""`make bench [ARGS="startup downloading badlinks importing staging applying checking idle"]`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import applying, badlinks, downloading, idle, importing, staging, startup
+from bench import applying, badlinks, checking, downloading, idle, importing, staging, startup
 from bench.measure import HEADER
 
 ALL = {
@@ -17,6 +17,7 @@ ALL = {
     "importing": importing,
     "staging": staging,
     "applying": applying,
+    "checking": checking,
     "idle": idle,
 }
 

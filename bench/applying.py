@@ -131,13 +131,18 @@ def _output(command: list[str], environment: dict[str, str]) -> list[str]:
 
 
 def _clean_up(environment: dict[str, str]) -> None:
-    """Undeploy all; the agent ends by itself then, and if not, by its pid."""
+    """Undeploy all, and see the agent end."""
     names = subprocess.run(
         program("workloads", "list", "-o", "name"), env=environment, capture_output=True, text=True, check=False
     ).stdout.split()
     if names:
         run(program("workloads", "undeploy", "--yes", *[word for name in names for word in ("-n", name)]), environment)
     _output([*_kubectl(environment), "delete", "namespace", OURS, THEIRS], environment)
+    end_agent(environment)
+
+
+def end_agent(environment: dict[str, str]) -> None:
+    """It ends by itself when there is nothing left to look after, and if not, by its pid."""
     for _ in range(100):
         pid = _agent(environment)
         if not pid:

@@ -131,6 +131,13 @@ class NotReady(ProvisionError):
     hint_default = "kelvin-provision workloads list --staged"
 
 
+class CheckFailed(ProvisionError):
+    """A check found something that cannot work, or with --strict a warning; nothing was touched and the evidence lists each."""
+
+    code, exit_code = "check-failed", 1
+    hint_default = "do what stands under each line; --skip ID leaves a check out"
+
+
 class CursorInvalid(ProvisionError):
     """What was given as a cursor of a list is none of ours, or not whole."""
 

@@ -70,6 +70,11 @@ class Node:
 
         return Registry(self.settings)
 
+    @property
+    def has_ledger(self) -> bool:
+        """Whether something was ever kept here; asking makes no ledger."""
+        return "ledger" in self.__dict__ or (self.settings.state_dir / "ledger.db").exists()
+
     @cached_property
     def link(self) -> Link:
         """How the link to the registries may be used."""
@@ -83,27 +88,46 @@ class Node:
         return Link(Pace(chosen.rate), Allowance(chosen.window, budget))
 
     @cached_property
-    def cluster_type(self) -> str:
-        """`kubernetes` or `docker`. What already runs workloads of ours stays; else DESIGN section 3: k3s, KUBECONFIG, Docker Engine.
+    def _choice(self) -> tuple[str, str]:
+        """The cluster's type, and why that one. What already runs workloads of ours stays; else DESIGN section 3.
 
         A k3s that is there but does not answer is still the cluster: falling through to Docker would put the workload elsewhere.
         """
         chosen = self.settings.cluster
         if chosen.type != "auto":
-            return chosen.type
-        remembered = self.ledger.fact(CLUSTER_FACT)
+            return chosen.type, "as cluster.type says"
+        remembered = self.ledger.fact(CLUSTER_FACT) if self.has_ledger else None
         if remembered and self.ledger.names():
-            return remembered
-        if chosen.kubeconfig or K3S_CONFIG.exists():
-            return "kubernetes"
-        if self.settings.runtime.type == "docker" or self._docker_url or DOCKER_SOCKET.exists():
-            return "docker"
+            return remembered, "it has our workloads"
+        if chosen.kubeconfig:
+            return "kubernetes", f"as {chosen.kubeconfig} says"
+        if K3S_CONFIG.exists():
+            return "kubernetes", f"k3s is here: {K3S_CONFIG}"
+        if self.settings.runtime.type == "docker" or self._docker_url:
+            return "docker", "as the settings of the runtime say"
+        if DOCKER_SOCKET.exists():
+            return "docker", "no kubeconfig, but Docker Engine is here"
         raise ClusterMissing("this box has no kubeconfig of k3s, none in KUBECONFIG, and no Docker Engine")
+
+    @property
+    def cluster_type(self) -> str:
+        """`kubernetes` or `docker`."""
+        return self._choice[0]
+
+    @property
+    def cluster_why(self) -> str:
+        """Why this cluster, in words."""
+        return self._choice[1]
 
     @cached_property
     def cluster(self) -> Cluster:
-        """What runs workloads."""
+        """What runs workloads. The ledger remembers its type: a box keeps its cluster."""
         self.ledger.remember(CLUSTER_FACT, self.cluster_type)
+        return self.reached
+
+    @cached_property
+    def reached(self) -> Cluster:
+        """The same, for those who only look: nothing is remembered."""
         if self.cluster_type == "docker":
             from kelvin_provision.cluster.docker.cluster import DockerBox
 

@@ -81,3 +81,8 @@ def kind_for(codes: Collection[str]) -> type[PlanRefused]:
     (code, *more) = set(codes)
     found = known.get(code)
     return found if found is not None and not more and issubclass(found, PlanRefused) else PlanRefused
+
+
+def hint_for(code: str) -> str:
+    """What to do about one finding."""
+    return next((kind.hint_default for kind in leaves(PlanRefused) if kind.code == code), PlanRefused.hint_default)

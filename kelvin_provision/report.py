@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from kelvin_provision.errors import ProvisionError
+from kelvin_provision.verdict import Line as Verdict
 
 SCHEMA = 1
 CHANGES = 3
@@ -66,7 +67,7 @@ class Report:
 
     `document` is the whole JSON answer where its shape is fixed by the platform; else the envelope is made of `items`.
     `table` or `text` is what people see on stdout; without either, the items are shown as lines.
-    `lines` is a text whose lines have tones. `more` are further keys of the envelope.
+    `lines` is a text whose lines have tones; `verdicts` are those of a check, shown with marks. `more` are further keys of the envelope.
     `refusal`: the answer is whole, and yet what it tells of cannot be done; it is said after the answer, and its exit code counts.
     `streamed`: the answer was written while it came, and nothing is added to it at the end.
     """
@@ -81,16 +82,19 @@ class Report:
     names: tuple[str, ...] = field(default=())
     streamed: bool = False
     lines: tuple[Line, ...] | None = None
+    verdicts: tuple[Verdict, ...] | None = None
     more: Mapping[str, Any] = field(default_factory=dict)
     refusal: ProvisionError | None = None
 
     def to_json(self) -> Mapping[str, Any]:
         """The one document of `--json`."""
-        if self.document is not None:
-            return self.document
+        found = dict(self.document) if self.document is not None else self._envelope()
+        if self.refusal is not None:
+            found |= {"status": "error", "error": self.refusal.to_json()}
+        return found
+
+    def _envelope(self) -> dict[str, Any]:
         items = [{"kind": i.kind, "name": i.name, "outcome": i.outcome, "detail": i.detail} for i in self.items]
         status = "success" if self.exit_code in {0, CHANGES} else "failed"
         found = {"schema": SCHEMA, "command": self.command, "status": status, "items": items, "warnings": list(self.warnings)}
-        if self.refusal is not None:
-            found |= {"status": "error", "error": self.refusal.to_json()}
         return {**found, **self.more}

@@ -1,4 +1,4 @@
-"""Amounts of bytes as people read and write them, and how much room is left alone. Pure."""
+"""Amounts of bytes and seconds as people read and write them, and how much room is left alone. Pure."""
 
 from __future__ import annotations
 
@@ -18,6 +18,16 @@ def size(count: float) -> str:
     while count >= 1024 and at < len(_UNITS) - 1:
         count, at = count / 1024, at + 1
     return f"{count:.1f} {_UNITS[at]}" if at else f"{count:.0f} B"
+
+
+def duration(seconds: float) -> str:
+    """Whole seconds: `45s`, `3m20s`, `2h05m`."""
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
 
 
 def about(count: int, *, up: bool = False) -> str:

@@ -5,21 +5,12 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from kelvin_provision.sizes import size
+from kelvin_provision.sizes import duration, size
 
 __all__ = ["Meter", "duration", "size"]
+
 _WINDOW = 15.0
 _STEP = 0.5
-
-
-def duration(seconds: float) -> str:
-    """Whole seconds: `45s`, `3m20s`, `2h05m`."""
-    whole = int(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m{whole % 60:02d}s"
-    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
 
 
 @dataclass

@@ -111,6 +111,10 @@ def _told(session: Session, report: Report, code: int) -> int:
     elif report.lines:
         coloured = terminal.is_coloured(sys.stdout, session)
         answer = "".join(f"{_toned(line, on=coloured)}\n" for line in report.lines)
+    elif report.verdicts is not None:
+        from kelvin_provision.cli import verdicts
+
+        answer, aside = verdicts.render(report.verdicts, verdicts.Look.of(sys.stdout, session)), verdicts.summary(report.verdicts)
     elif report.text is not None:
         answer = plain(report.text.rstrip("\n")) + "\n"
     else:

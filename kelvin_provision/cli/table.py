@@ -48,6 +48,7 @@ ENTRIES: Entries = MappingProxyType(
                 "diff": "Show what an apply would change, and touch nothing.",
                 "list": "List workloads with their states.",
                 "show": "Show everything about one workload.",
+                "check": "Say whether staged workloads can be applied, and touch nothing.",
                 "wait": "Wait until workloads are in a state.",
                 "start": "Start stopped workloads again and wait until they run.",
                 "stop": "Stop workloads and keep them on this box with their data.",
@@ -79,6 +80,7 @@ ENTRIES: Entries = MappingProxyType(
             },
         ),
         "config": _group("config", "The settings.", {"show": "Show every setting with its value and where it comes from."}),
+        "doctor": Command(f"{_COMMANDS}.doctor", "Say how well this box is, and what to do where it is not."),
         "explain": Command(f"{_COMMANDS}.explain", "Explain a state, an error code or an exit code."),
         "completion": Command(f"{_COMMANDS}.completion", "Print the completion script of a shell."),
     }

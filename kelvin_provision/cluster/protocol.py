@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from kelvin_provision.events import Progress
 from kelvin_provision.refs import Platform
@@ -17,6 +17,9 @@ from kelvin_provision.spec.fields import ABSENT
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Object, Spec
 from kelvin_provision.status import Observation
+
+if TYPE_CHECKING:
+    from kelvin_provision.cluster.survey import ClusterState, Survey
 
 OWNER = "kelvin-provision/workload"
 REVISION = "kelvin-provision/revision"
@@ -167,6 +170,14 @@ class Cluster(Protocol):
 
     def info(self) -> ClusterInfo:
         """Ask it."""
+        ...
+
+    def state(self) -> ClusterState:
+        """What it says of itself and of our node and namespace. Reads only."""
+        ...
+
+    def survey(self, wanted: Mapping[str, Sequence[Object]]) -> Survey:
+        """What a plan does not look at: rights, room, pull policies, ports of others. Reads only."""
         ...
 
     def render(self, spec: Spec, locks: Sequence[ImageLock], revision: int) -> tuple[Object, ...]:

@@ -15,21 +15,21 @@ from kelvin_provision.errors import (
     NotReady,
     ProvisionError,
     UndoFailed,
-    UsageRefused,
 )
 from kelvin_provision.events import Progress
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Care, Revision, Step, Workload
 from kelvin_provision.ops import stage, transaction
+from kelvin_provision.ops.choosing import appliable, choose
 from kelvin_provision.ops.forecast import Target, refusal
 from kelvin_provision.ops.hooks import Hooks, NoHooks, around, document
-from kelvin_provision.ops.undeploy import refuse_bare
 from kelvin_provision.runtimes.protocol import Runtime
 from kelvin_provision.spec.lock import ImageLock
-from kelvin_provision.spec.words import Download
 from kelvin_provision.spec.workload import Object
 from kelvin_provision.status import Observation, Observed
 from kelvin_provision.store import Store
+
+__all__ = ["Prepared", "Target", "appliable", "choose", "examine", "look", "prepare", "refuse_unready", "run"]
 
 STALE = timedelta(seconds=55)
 """How old what was seen may grow before it is confirmed: less than a minute, for the agent looks once a minute."""
@@ -46,29 +46,11 @@ class Prepared:
     """What went wrong beside it, once it was carried out."""
 
 
-def choose(ledger: Ledger, names: Sequence[str], *, everything: bool) -> tuple[Workload, ...]:
-    """The workloads to apply. Raises UsageRefused, WorkloadUnknown, NothingStaged (which names every one that has nothing staged)."""
-    if everything and names:
-        raise UsageRefused("give names or --all, not both")
-    if not everything and not names:
-        raise UsageRefused("nothing to apply was named", hint="kelvin-provision workloads apply -n NAME, or --all")
-    found = ledger.workloads(None if everything else names)
-    if everything:
-        found = tuple(workload for workload in found if workload.staged)
-    refuse_bare(found)
-    return found
-
-
 def refuse_unready(found: Sequence[Workload], store: Store) -> None:
     """Raise NotReady for all that are not complete, each with how far it is."""
     late = [_how_far(workload.staged, store) for workload in found if workload.staged and not appliable(workload.staged)]
     if late:
         raise NotReady("; ".join(late))
-
-
-def appliable(revision: Revision) -> bool:
-    """Whether it may be put on the cluster: complete, or of the method that stages nothing."""
-    return revision.download is Download.READY or not revision.spec.method.staged
 
 
 def _how_far(revision: Revision, store: Store) -> str:

@@ -17,10 +17,8 @@ from kelvin_provision.sizes import Headroom, about
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.words import Download
 from kelvin_provision.store import Store
-from kelvin_provision.store.space import Need, Room, Short, granted, room_at, shortages, united
+from kelvin_provision.store.space import UNPACKED, Need, Room, Short, granted, room_at, shortages, united
 
-UNPACKED = 3
-"""A compressed layer is reckoned to unpack to so many times its size; a manifest does not say. Common base images come to two to three."""
 PACKED = ("gzip", "zstd")
 
 

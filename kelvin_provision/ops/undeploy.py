@@ -5,28 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from kelvin_provision.cluster.protocol import Cluster
-from kelvin_provision.errors import NothingStaged
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Entry, Phase, Step, Workload
 from kelvin_provision.ops import recovery
+from kelvin_provision.ops.choosing import refuse_bare
 from kelvin_provision.runtimes.protocol import Runtime
 from kelvin_provision.spec.words import VolumeKind
 from kelvin_provision.status import Doing
 from kelvin_provision.store import Store
+
+__all__ = ["data_of", "refuse_bare", "run", "run_staged", "sweep"]
 
 
 def data_of(workload: Workload) -> tuple[str, ...]:
     """Names of the persistent volumes whose data would go."""
     volumes = workload.running.spec.system.volumes if workload.running else ()
     return tuple(volume.name for volume in volumes if volume.kind is VolumeKind.PERSISTENT)
-
-
-def refuse_bare(found: Sequence[Workload]) -> None:
-    """Raise NothingStaged, with the names of all that have no staged revision."""
-    bare = [workload.name for workload in found if workload.staged is None]
-    if bare:
-        raise NothingStaged(f"nothing is staged for {', '.join(bare)}")
 
 
 def run(ledger: Ledger, cluster: Callable[[], Cluster], names: Sequence[str], *, who: str) -> dict[str, tuple[str, ...]]:

@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -20,9 +20,9 @@ from typing import BinaryIO
 
 from kelvin_provision.errors import ImageUnsupported, ImportFailed, NoSpace, OurBug, PlatformMissing, RuntimeUnreachable
 from kelvin_provision.refs import Descriptor, Platform
-from kelvin_provision.runtimes import archive
 from kelvin_provision.runtimes.ctr import Ctr
-from kelvin_provision.runtimes.protocol import BlobPath, Keeping, RuntimeInfo
+from kelvin_provision.runtimes.protocol import BlobPath, Keeping, RuntimeInfo, Sight
+from kelvin_provision.runtimes.sights import OURS, PINNED, sights
 from kelvin_provision.settings.model import RuntimeSettings
 from kelvin_provision.spec.lock import ImageLock
 
@@ -31,8 +31,6 @@ SOCKET = "/run/containerd/containerd.sock"
 # sudo's secure_path leaves these out on some systems, and k3s installs itself there.
 _MORE_PATHS = ("/usr/local/bin", "/opt/bin")
 
-PINNED = "io.cri-containerd.pinned"
-OURS = "kelvin-provision/image"
 # Seconds. The CRI answers the event of an import with a name of its own; taken out too early, ours would go and that one stay.
 _CRI_TIME = 0.5
 
@@ -195,7 +193,20 @@ class Containerd:
         root = of_k3s if self._ctr.service == "k3s" else plain
         return Keeping(unpacked=unpacked or root, compressed=self._content or root)
 
+    def look(self, locks: Sequence[ImageLock]) -> Mapping[str, Sight]:
+        """Two questions for all images: what is whole, and what it is labelled and made for."""
+        if not locks:
+            return {}
+        which = tuple(_named(lock.name) for lock in locks)
+        return sights(locks, self._ctr.ask("images", "check", *which), self._ctr.ask("images", "ls", *which))
+
+    def known(self) -> frozenset[str]:
+        """Of the namespace."""
+        return frozenset(self._ctr.text("images", "ls", "-q").split())
+
     def _import(self, lock: ImageLock, blob: BlobPath) -> None:
+        from kelvin_provision.runtimes import archive  # with tarfile behind it; who only looks starts sooner without
+
         answer = self._ctr.feed("images", "import", "-", chunks=archive.chunks(lock, blob))
         state = self._state(lock, _named(lock.name))
         if answer.code == 0 and state == "complete":

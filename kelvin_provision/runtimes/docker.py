@@ -7,7 +7,7 @@ the agent puts it back). So a tag of our own, made from the config's digest, is 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -25,7 +25,7 @@ from kelvin_provision.errors import (
 from kelvin_provision.files.sockets import knock
 from kelvin_provision.refs import Descriptor, Platform
 from kelvin_provision.runtimes import archive
-from kelvin_provision.runtimes.protocol import BlobPath, Keeping, RuntimeInfo
+from kelvin_provision.runtimes.protocol import BlobPath, Keeping, RuntimeInfo, Sight
 from kelvin_provision.spec.lock import ImageLock
 
 if TYPE_CHECKING:
@@ -141,6 +141,23 @@ class DockerRuntime:
     @property
     def _is_local(self) -> bool:
         return str(getattr(self._api, "base_url", "")) == "http+docker://localhost"
+
+    def look(self, locks: Sequence[ImageLock]) -> Mapping[str, Sight]:
+        """By ID; the engine has no images that are there in part."""
+        return {lock.name: self._sight(lock) for lock in locks}
+
+    def _sight(self, lock: ImageLock) -> Sight:
+        found = self._inspect(lock.config.digest)
+        if found is None:
+            return Sight("absent")
+        pinned = _pin(lock) in (found.get("RepoTags") or ())
+        return Sight("complete" if _fits(found, lock) else "other platform", pinned, pinned)
+
+    def known(self) -> frozenset[str]:
+        """Every tag."""
+        with _speaking():
+            found = self._api.images()
+        return frozenset(tag for image in found for tag in image.get("RepoTags") or ())
 
     def _stream(self, lock: ImageLock, blob: BlobPath, name: str) -> None:
         """The SDK sends a generator chunk by chunk, and what the generator raises comes through as it is."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 from kelvin_provision.refs import Descriptor, Platform
 from kelvin_provision.spec.lock import ImageLock
@@ -34,6 +34,21 @@ class Keeping:
     unpacked: Path | None = None
     compressed: Path | None = None
     temporary: Path | None = None
+
+
+class Sight(NamedTuple):
+    """How an image stands in the runtime. `state`: complete, unpacked (snapshot without content), absent, incomplete, other digest,
+    other platform. `pinned`: protected from collectors, as far as this runtime can; `ours`: what `has` believes.
+    """
+
+    state: str
+    pinned: bool = False
+    ours: bool = False
+
+    @property
+    def usable(self) -> bool:
+        """Whether a container can be made from it."""
+        return self.state in {"complete", "unpacked"}
 
 
 class Runtime(Protocol):
@@ -85,4 +100,12 @@ class Runtime(Protocol):
 
     def keeping(self) -> Keeping:
         """Where images lie on this machine's disks; nothing is known of a runtime that runs elsewhere."""
+        ...
+
+    def look(self, locks: Sequence[ImageLock]) -> Mapping[str, Sight]:
+        """How these images stand, by `ImageLock.name`, in a few questions for all of them. Reads only."""
+        ...
+
+    def known(self) -> frozenset[str]:
+        """Every name of an image that it knows, whoever brought it. Reads only."""
         ...

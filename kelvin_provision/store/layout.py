@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import astuple, replace
+from enum import StrEnum
 from pathlib import Path
 
 from kelvin_provision.errors import ManifestInvalid, NoSpace
@@ -31,6 +32,16 @@ from kelvin_provision.store.names import Names
 from kelvin_provision.store.partial import Partial, locked
 from kelvin_provision.store.record import Mark, Record, mark_of
 from kelvin_provision.store.space import Need
+
+
+class Standing(StrEnum):
+    """What is known of a blob without reading it."""
+
+    VERIFIED = "verified"
+    UNVERIFIED = "not verified since it changed"
+    WRONG = "of the wrong size"
+    MISSING = "missing"
+
 
 ASIDE_KEPT = 2
 """Wrong files kept for each digest: enough to look at, too few to fill a disk."""
@@ -99,6 +110,16 @@ class Store:
         if not right:
             self._set_aside(path, blob.digest, before)
         return right
+
+    def standing(self, blob: Descriptor) -> Standing:
+        """How a blob stands, without hashing, writing or moving anything: for those who only look."""
+        try:
+            found = self.path(blob).stat()
+        except OSError:
+            return Standing.MISSING
+        if found.st_size != blob.size:
+            return Standing.WRONG
+        return Standing.VERIFIED if self._record.knows(blob.digest, mark_of(found)) else Standing.UNVERIFIED
 
     def present(self, blob: Descriptor) -> int:
         """Bytes of a blob that are there, by file sizes alone: for showing, never for believing."""

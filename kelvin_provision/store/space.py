@@ -13,6 +13,9 @@ from pathlib import Path
 
 from kelvin_provision.sizes import Headroom
 
+UNPACKED = 3
+"""A compressed layer is reckoned to unpack to so many times its size; a manifest does not say. Common base images come to two to three."""
+
 
 @dataclass(frozen=True)
 class Need:

@@ -23,7 +23,7 @@ def words(*line):
 @pytest.mark.parametrize(
     ("line", "found"),
     [
-        ([""], ["workloads", "images", "agent", "config", "explain", "completion"]),
+        ([""], ["workloads", "images", "agent", "config", "doctor", "explain", "completion"]),
         (["co"], ["config", "completion"]),
         (["--"], ["--help", "--version"]),
         (
@@ -31,9 +31,10 @@ def words(*line):
             [
                 "deploy",
                 "apply",
-                "diff",
                 "list",
                 "show",
+                "diff",
+                "check",
                 "wait",
                 "start",
                 "stop",
@@ -62,6 +63,8 @@ def words(*line):
         (["explain", "pending_a"], ["pending_apply"]),
         (["explain", "ready", ""], []),
         (["workloads", "apply", "-n", ""], []),
+        (["workloads", "check", "--skip", "p"], ["platform", "pins", "pull-policy", "ports"]),
+        (["doctor", "--skip", "c"], ["configuration", "clock", "cluster", "certificates"]),
     ],
 )
 def test_what_could_stand_next(line, found):

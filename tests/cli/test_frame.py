@@ -35,6 +35,7 @@ Commands:
   images      The images on this box.
   agent       The background process that downloads and applies.
   config      The settings.
+  doctor      Say how well this box is, and what to do where it is not.
   explain     Explain a state, an error code or an exit code.
   completion  Print the completion script of a shell.
 """

@@ -42,6 +42,7 @@ def test_the_commands_are_those_of_the_design():
         "workloads diff",
         "workloads list",
         "workloads show",
+        "workloads check",
         "workloads wait",
         "workloads start",
         "workloads stop",
@@ -59,6 +60,7 @@ def test_the_commands_are_those_of_the_design():
         "agent install",
         "agent uninstall",
         "config show",
+        "doctor",
         "explain",
         "completion",
     ]

@@ -123,6 +123,15 @@ class ClusterContract:
         assert info.platform.os == "linux"
         assert info.node
 
+    def test_looking_around_touches_nothing_and_sees_what_is_wanted(self, bench, cluster, name):
+        objects = self.objects(bench, name, "one")
+        state, seen = cluster.state(), cluster.survey({name: objects})
+        assert (state.info, state.identity != "") == (cluster.info(), True)
+        assert [use.workload for use in seen.uses] == [name]
+        assert (seen.denied, seen.held) == ((), ())
+        assert all(room.needed <= room.free for room in seen.rooms)
+        assert name not in cluster.observe()
+
     def test_rendering_the_same_revision_twice_gives_the_same_objects(self, bench, name):
         assert self.objects(bench, name, "one") == self.objects(bench, name, "one")
 

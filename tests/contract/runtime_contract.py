@@ -97,6 +97,18 @@ class RuntimeContract:
         runtime.load(lock, blob)
         assert runtime.has(lock)
 
+    def test_a_look_at_several_says_how_each_stands_and_changes_nothing(self, runtime, staged, outside):
+        (ours, blob), (theirs, other), (absent, _) = staged(), staged(), staged()
+        runtime.load(ours, blob)
+        outside.put(theirs, other)
+        before = (runtime.owned(), runtime.known())
+        seen = runtime.look([ours, theirs, absent])
+        assert (seen[ours.name].state, seen[ours.name].ours, seen[ours.name].pinned) == ("complete", True, True)
+        assert (seen[theirs.name].usable, seen[theirs.name].ours) == (True, False)
+        assert (seen[absent.name].state, seen[absent.name].usable) == ("absent", False)
+        assert (runtime.owned(), runtime.known()) == before
+        assert runtime.look([]) == {}
+
     def test_removing_what_is_not_there_is_fine(self, runtime, staged):
         lock, _ = staged()
         runtime.remove(lock)

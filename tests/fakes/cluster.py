@@ -28,6 +28,7 @@ from kelvin_provision.cluster.protocol import (
     Plan,
     describe,
 )
+from kelvin_provision.cluster.survey import ClusterState, Condition, Survey, Use
 from kelvin_provision.errors import ClusterUnreachable
 from kelvin_provision.events import Finished, Progress, Started
 from kelvin_provision.refs import Platform
@@ -56,6 +57,7 @@ class FakeCluster:
     drifted    what somebody else has changed, besides what is gone
     breaks     interruptions that every plan with a change expects
     holds      workload -> what it says of itself
+    seen       what every survey answers; conditions, identity and namespace are those of its state
     """
 
     type: str = "fake"
@@ -75,10 +77,23 @@ class FakeCluster:
     drifted: list[Drift] = field(default_factory=list)
     breaks: list[Interruption] = field(default_factory=list)
     holds: dict[str, Hold] = field(default_factory=dict)
+    seen: Survey = field(default_factory=Survey)
+    conditions: tuple[Condition, ...] = (Condition("Ready", well=True),)
+    identity: str = "the-fake"
+    namespace: str = "Active"
 
     def info(self) -> ClusterInfo:
         self._enter("info")
         return ClusterInfo(self.type, "1.0", "fake-node", Platform("linux", "amd64"))
+
+    def state(self) -> ClusterState:
+        return ClusterState(self.info(), "fake://here", self.identity, self.conditions, self.namespace)
+
+    def survey(self, wanted: Mapping[str, Sequence[Object]]) -> Survey:
+        self._enter("survey")
+        images = {workload: item["spec"]["image"] for workload, objects in wanted.items() for item in objects if "image" in item["spec"]}
+        uses = tuple(Use(name, f"Thing/{name}", image, "missing", pinned="@" in image) for name, image in images.items())
+        return self.seen._replace(uses=self.seen.uses or uses)
 
     def render(self, spec: Spec, locks: Sequence[ImageLock], revision: int) -> tuple[Object, ...]:
         image = locks[0].pinned_reference if locks else spec.image

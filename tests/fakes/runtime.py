@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from kelvin_provision.errors import DigestMismatch, ImageUnsupported, ImportFailed, PlatformMissing, ProvisionError
 from kelvin_provision.refs import Descriptor, Platform
 from kelvin_provision.runtimes import archive
-from kelvin_provision.runtimes.protocol import BlobPath, Keeping, RuntimeInfo
+from kelvin_provision.runtimes.protocol import BlobPath, Keeping, RuntimeInfo, Sight
 from kelvin_provision.spec.lock import ImageLock
 
 
@@ -134,6 +134,22 @@ class FakeRuntime:
     def keeping(self) -> Keeping:
         self._up()
         return self.kept
+
+    def look(self, locks):
+        self._up()
+        return {lock.name: self._sight(lock) for lock in locks}
+
+    def _sight(self, lock: ImageLock) -> Sight:
+        if lock.name not in self.names:
+            return Sight("absent")
+        whole = all(blob.digest in self.blobs for blob in lock.blobs())
+        pinned = lock.name in self.pinned
+        state = "other digest" if self.names[lock.name] != lock.root.digest else "complete" if whole else "incomplete"
+        return Sight(state, pinned, pinned)
+
+    def known(self) -> frozenset[str]:
+        self._up()
+        return frozenset(self.names)
 
     def forget(self, lock: ImageLock) -> None:
         """As the kubelet's image collector does it: without asking."""

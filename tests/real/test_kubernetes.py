@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from kelvin_provision.cluster.kubernetes.api import Api
 from kelvin_provision.cluster.kubernetes.cluster import Kubernetes
@@ -447,9 +448,12 @@ def test_kubeconfigs_that_are_not_there_or_not_right(tmp_path):
 
 
 def test_a_torn_discovery_file_is_made_anew(tmp_path):
-    cache = tmp_path / "cache"
-    Kubernetes(cache=cache, kubeconfig=kubeconfig()).info()
+    cache, path = tmp_path / "cache", tmp_path / "kubeconfig"
+    document = yaml.safe_load(kubeconfig().read_bytes())
+    document["clusters"][0]["cluster"]["disable-compression"] = True  # not plain: the library keeps what it discovers in a file
+    path.write_text(json.dumps(document))
+    Kubernetes(cache=cache, kubeconfig=path).info()
     (file,) = cache.iterdir()
     file.write_text("{torn")
-    assert Kubernetes(cache=cache, kubeconfig=kubeconfig()).info().node
+    assert Kubernetes(cache=cache, kubeconfig=path).info().node
     assert json.loads(file.read_text())

@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from kelvin_provision.cluster.docker import drifting, files, logs, planning, ports, probes, readiness
+from kelvin_provision.cluster.docker import drifting, files, logs, planning, probes, readiness, survey
 from kelvin_provision.cluster.docker.engine import Engine, connect
 from kelvin_provision.cluster.docker.listener import Listener
 from kelvin_provision.cluster.docker.live import Live, container_of, matching
@@ -24,8 +24,10 @@ from kelvin_provision.cluster.docker.render import Context, render
 from kelvin_provision.cluster.docker.watch import Watch
 from kelvin_provision.cluster.logs import Asked
 from kelvin_provision.cluster.protocol import OWNER, ClusterInfo, Drift, Health, LogLine, Lookup, Patience, Phase, Plan
+from kelvin_provision.cluster.survey import ClusterState, Survey
 from kelvin_provision.errors import ClusterRefused, ProvisionError
 from kelvin_provision.events import Finished, Progress, Started
+from kelvin_provision.files.ports import taken
 from kelvin_provision.refs import Platform
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.secrets import fill
@@ -63,6 +65,16 @@ class DockerBox:
         same = (platform.os, platform.architecture) == (host.os, host.architecture)
         return ClusterInfo("docker", version["Version"], self._engine.info()["Name"], host if same else platform)
 
+    def state(self) -> ClusterState:
+        """The engine's ID is the cluster's; what it warns of itself are its conditions."""
+        about = self._engine.info()
+        return ClusterState(self.info(), self._engine.address, str(about.get("ID") or ""), tuple(survey.conditions(about)))
+
+    def survey(self, wanted: Mapping[str, Sequence[Object]]) -> Survey:
+        """Memory is that of this box, when the engine is here."""
+        self._engine.version()
+        return survey.survey(wanted, survey.available() if self._local else None)
+
     def render(self, spec: Spec, locks: Sequence[ImageLock], revision: int) -> tuple[Object, ...]:
         """One container and its volumes; asks the engine for its name only when the request names a node."""
         node = self._engine.info()["Name"] if spec.node_name else ""
@@ -84,7 +96,7 @@ class DockerBox:
             volumes=self._engine.volumes(),
             names=owners,
             published=published,
-            listening=ports.taken() if self._local else frozenset(),
+            listening=taken() if self._local else frozenset(),
             images=self._engine.image_ids(),
         )
         return planning.plan(wanted, seen)

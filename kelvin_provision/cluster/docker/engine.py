@@ -88,6 +88,12 @@ class Engine:
             self._client = self._make()
         return self._client
 
+    @property
+    def address(self) -> str:
+        """Where it listens."""
+        with speaking():
+            return str(self.api.base_url).replace("http+docker://localhost", "its local socket")
+
     def info(self) -> dict[str, Any]:
         """The engine's `/info`."""
         with speaking():

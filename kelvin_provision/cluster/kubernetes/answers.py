@@ -13,6 +13,9 @@ TYPED = (
     "cannot be handled as a",
     "field not declared in schema",
 )
+WARNINGS = "type=Warning"
+"""The field selector of the events that tell of trouble."""
+
 TOKEN = "No API token found for service account"  # noqa: S105  (the server's words)
 
 

@@ -78,6 +78,16 @@ class Api:
         """Whether objects of the kind live in a namespace. Raises Refused `unknown-kind`."""
         return bool(self._client.resource(api_version, kind).namespaced)
 
+    def plural(self, api_version: str, kind: str) -> tuple[str, bool]:
+        """What the kind is called in paths and rights, and whether it lives in a namespace. Raises Refused `unknown-kind`."""
+        found = self._client.resource(api_version, kind)
+        return str(found.name), bool(found.namespaced)
+
+    @property
+    def server(self) -> str:
+        """Its address, once it was asked something."""
+        return self._client.server
+
     def watch(
         self,
         api_version: str,

@@ -1,27 +1,33 @@
-"""The one module that speaks to Kubernetes, through the dynamic client and plain JSON documents only.
+"""The door to Kubernetes: plain JSON documents over one of two links, `direct` or `library`.
 
-Every call has a time limit; every foreign error becomes one of ours here and nowhere else. Typed models are never imported:
-they cost 26 MiB of memory. Discovery is kept in a file of ours, never in the shared temporary folder.
+Every call has a time limit; every foreign error becomes one of ours here and nowhere else.
 """
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
 import json
+import os
 import socket
+import ssl
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from http.client import HTTPException
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from kelvin_provision.cluster.kubernetes.answers import Busy, Denied, Refused, meaning
-from kelvin_provision.errors import ClusterDenied, ClusterUnreachable, PermissionRefused, SettingsInvalid
-from kelvin_provision.files.durable import private_folder
+from kelvin_provision.cluster.kubernetes.answers import Busy, Denied, meaning
+from kelvin_provision.cluster.kubernetes.direct import Direct, plainly
+from kelvin_provision.cluster.kubernetes.kubeconfig import plain
+from kelvin_provision.errors import ClusterDenied, ClusterUnreachable
 from kelvin_provision.retry import Backoff
 from kelvin_provision.spec.workload import Object
+
+if TYPE_CHECKING:
+    from kelvin_provision.cluster.kubernetes.library import Library
 
 K3S = Path("/etc/rancher/k3s/k3s.yaml")
 CONNECT, READ = 5.0, 30.0
@@ -40,27 +46,24 @@ class Client:
         self._kubeconfig = kubeconfig or K3S
         self._context = context
         self._cache = cache
-        self._dynamic: Any = None
+        self._link: Direct | Library | None = None
+        self._connecting = threading.Lock()
         self._known: dict[tuple[str, str], Any] = {}
+        self._discovering = threading.Lock()  # the library writes its file of kinds with no thought of other threads
         self.server = ""
 
     def resource(self, api_version: str, kind: str) -> Any:
-        """What discovery knows of a kind: `path()` and `namespaced`. Raises Refused `unknown-kind`."""
-        from kubernetes.dynamic.exceptions import ResourceNotFoundError, ResourceNotUniqueError
-
+        """What discovery knows of a kind: `path()`, `name` and `namespaced`. Raises Refused `unknown-kind`."""
         if (api_version, kind) not in self._known:
-            with self._spoken(), self._translated():
-                try:
-                    self._known[api_version, kind] = self._connection().resources.get(api_version=api_version, kind=kind)
-                except (ResourceNotFoundError, ResourceNotUniqueError) as error:
-                    raise Refused("unknown-kind", f"this cluster knows no {kind} of {api_version}") from error
+            with self._discovering, self.speaking():
+                self._known[api_version, kind] = self._connection().resource(api_version, kind)
         return self._known[api_version, kind]
 
     def forget(self) -> None:
         """Ask anew which kinds there are: a definition has come or gone."""
         self._known.clear()
-        with self._spoken(), self._translated():
-            self._connection().resources.invalidate_cache()
+        with self.speaking():
+            self._connection().forget()
 
     def request(
         self,
@@ -75,10 +78,8 @@ class Client:
         """One request and its whole answer; tried again for some seconds while the server says that it cannot now."""
 
         def once() -> bytes:
-            sent = {"content_type": content_type, "header_params": {"Accept": accept}, "query_params": list(query)}
             with self._translated():
-                data: bytes = self._connection().request(method, path, body=body, serialize=False, **sent).data
-                return data
+                return self._connection().request(method, path, query, body=body, content_type=content_type, accept=accept)
 
         with self._spoken():
             for delay in PATIENCE.delays():
@@ -90,9 +91,7 @@ class Client:
     def stream(self, path: str, query: Query, *, seconds: float, accept: str = "application/json") -> Watch:
         """An answer that goes on for so many seconds."""
         with self.speaking():
-            headers = {"Accept": accept}
-            sent = {"query_params": list(query), "header_params": headers, "_request_timeout": (CONNECT, seconds + READ)}
-            return Watch(self, self._connection().request("get", path, serialize=False, **sent))
+            return Watch(self, self._connection().stream(path, query, accept=accept, timeout=(CONNECT, seconds + READ)))
 
     @contextmanager
     def speaking(self) -> Iterator[None]:
@@ -112,18 +111,11 @@ class Client:
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
-        """The only place that knows what the libraries' errors look like."""
-        from kubernetes.client.exceptions import ApiException
-        from urllib3.exceptions import HTTPError
-
+        """The only place that knows what a server that is away looks like."""
         try:
             yield
-        except ApiException as error:
-            if not error.status:  # a broken TLS handshake comes with status 0
-                raise ClusterUnreachable(f"{self.server} does not answer: {error.reason}", hint=self._hint()) from error
-            raise meaning(error.status, error.body) from error
-        except (HTTPError, OSError) as error:
-            cause = getattr(error, "reason", None) or error
+        except (HTTPException, OSError) as error:
+            cause = str(error) or type(error).__name__
             raise ClusterUnreachable(f"the cluster does not answer on {self.server}: {cause}", hint=self._hint()) from error
 
     def _hint(self) -> str:
@@ -131,53 +123,25 @@ class Client:
             return "systemctl status k3s"
         return f"kubectl --kubeconfig {self._kubeconfig} get nodes"
 
-    def _connection(self) -> Any:
-        if self._dynamic is None:
-            self._dynamic = self._connected()
-        return self._dynamic
+    def _connection(self) -> Direct | Library:
+        with self._connecting:
+            if self._link is None:
+                self._link = self._connected()
+            return self._link
 
-    def _connected(self) -> Any:
-        from kubernetes import client, config
-        from kubernetes.dynamic import DynamicClient
-        from urllib3 import Retry
+    def _connected(self) -> Direct | Library:
+        login = plain(self._kubeconfig, self._context)
+        if login is not None and (_near(login.server) or not _proxied()):
+            with suppress(ssl.SSLError, ValueError):  # a certificate that is none: the library says so of the whole file
+                link = Direct(login, connect=CONNECT, read=READ)
+                self.server = login.server
+                return link
+        from kelvin_provision.cluster.kubernetes.library import Library
 
-        class Patient(DynamicClient):
-            """Discovery asks without a time limit; this gives it one."""
-
-            def request(self, method: str, path: str, body: Any = None, **params: Any) -> Any:
-                return super().request(method, path, body, **{"_request_timeout": (CONNECT, READ)} | params)
-
-        settings = client.Configuration()
-        self._loaded(config, settings)
-        # Once more when an idle connection turns out to be dead; everything that we send may be sent twice.
-        settings.retries = Retry(total=1, connect=0, redirect=0, allowed_methods=None)
-        self.server = str(settings.host)
-        if _near(self.server):
-            settings.proxy = None
-        return Patient(client.ApiClient(settings), cache_file=str(self._discovered()))  # type: ignore[no-untyped-call]
-
-    def _loaded(self, config: Any, settings: Any) -> None:
-        """The kubeconfig into the settings."""
-        try:
-            self._kubeconfig.open("rb").close()
-            config.load_kube_config(str(self._kubeconfig), self._context, settings, persist_config=False)
-        except PermissionError as error:
-            raise PermissionRefused(f"no permission to read {self._kubeconfig}") from error
-        except OSError as error:
-            hint = "set cluster.kubeconfig, or KUBECONFIG"
-            raise ClusterUnreachable(f"the kubeconfig {self._kubeconfig} cannot be read: {error.strerror}", hint=hint) from error
-        except Exception as error:  # its own class for some mistakes, and whatever YAML and base64 raise for others
-            raise SettingsInvalid(f"the kubeconfig {self._kubeconfig} is not right: {error}") from error
-
-    def _discovered(self) -> Path:
-        """The file with the kinds of this very server. One that a power cut tore is dropped, before the library complains of it."""
-        private_folder(self._cache)
-        path = self._cache / f"discovery-{hashlib.sha256(self.server.encode()).hexdigest()[:10]}.json"
-        try:
-            json.loads(path.read_bytes())
-        except (OSError, ValueError):
-            path.unlink(missing_ok=True)
-        return path
+        library = Library(self._kubeconfig, self._context, self._cache, connect=CONNECT, read=READ, near=_near)
+        self.server = library.server
+        library.connect()
+        return library
 
 
 class Watch:
@@ -190,7 +154,7 @@ class Watch:
     def __iter__(self) -> Iterator[tuple[str, Object]]:
         """`(ADDED | MODIFIED | DELETED | BOOKMARK, object)`. Raises Gone, or ClusterUnreachable when the line breaks."""
         rest = b""
-        with self._client.speaking():
+        with self._client.speaking(), plainly():
             for chunk in self._answer.stream(None, decode_content=False):
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in filter(None, lines):
@@ -201,7 +165,7 @@ class Watch:
 
     def chunks(self) -> Iterator[bytes]:
         """The bytes as they come, where they are no events. Raises ClusterUnreachable when the line breaks."""
-        with self._client.speaking():
+        with self._client.speaking(), plainly():
             yield from self._answer.stream(64 * 1024, decode_content=False)
 
     def close(self) -> None:
@@ -229,3 +193,8 @@ def _near(server: str) -> bool:
         return ipaddress.ip_address(host).is_private
     except ValueError:
         return host == "localhost"
+
+
+def _proxied() -> bool:
+    """Whether the environment names a proxy for https."""
+    return bool(os.environ.get("https_proxy") or os.environ.get("HTTPS_PROXY"))

@@ -15,33 +15,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kelvin_provision.cluster.kubernetes import (
-    applying,
-    diff,
-    drifting,
-    evidence,
-    holds,
-    inventory,
-    logs,
-    observation,
-    planning,
-    render,
-    stopping,
-    waiting,
-)
-from kelvin_provision.cluster.kubernetes.answers import Refused
+from kelvin_provision.cluster.kubernetes import applying, diff, drifting, holds, inventory, observation, planning, render, stopping, survey
+from kelvin_provision.cluster.kubernetes.answers import WARNINGS, Refused
 from kelvin_provision.cluster.kubernetes.api import Api
-from kelvin_provision.cluster.kubernetes.changes import changes
 from kelvin_provision.cluster.kubernetes.objects import CLUSTER_SCOPED, Context, Key, owner, rank
 from kelvin_provision.cluster.kubernetes.readiness import health
 from kelvin_provision.cluster.kubernetes.troubles import ready
 from kelvin_provision.cluster.kubernetes.unsticking import unstick
 from kelvin_provision.cluster.kubernetes.wire import filled
-from kelvin_provision.cluster.logs import Asked
 from kelvin_provision.cluster.protocol import HOLD_FILE, OWNER, ClusterInfo, Drift, Health, LogLine, Lookup, Patience, Phase, Plan, describe
+from kelvin_provision.cluster.survey import ClusterState, Survey
 from kelvin_provision.errors import ClusterRefused
 from kelvin_provision.events import Progress
 from kelvin_provision.files.notes import read_note
+from kelvin_provision.files.ports import taken
 from kelvin_provision.refs import Platform
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Object, Spec
@@ -122,6 +109,22 @@ class Kubernetes:
         sleeps = found is not None and (int(found[1]), int(found[2])) >= SLEEPING
         return Context(self._namespace, self._name, info.node, self._settle, self._pull_hosts, sleeps)
 
+    def state(self) -> ClusterState:
+        """See protocol.Cluster.state. The uid of `kube-system` is the cluster's, by custom and for want of another."""
+        info = self.info()
+        with self._own_words("the cluster"):
+            node = self._api.get("v1", "Node", info.node) or {}
+            system = self._api.get("v1", "Namespace", "kube-system") or {"metadata": {}}
+            home = self._api.get("v1", "Namespace", self._namespace)
+        phase = str((home.get("status") or {}).get("phase") or "Active") if home else "missing"
+        return ClusterState(info, self._api.server, str(system["metadata"].get("uid", "")), tuple(survey.conditions(node)), phase)
+
+    def survey(self, wanted: Mapping[str, Sequence[Object]]) -> Survey:
+        """See protocol.Cluster.survey."""
+        info = self._info or self.info()
+        with self._own_words("looking around"):
+            return survey.survey(self._api, self._namespace, info, wanted, taken)
+
     # --- a transaction -----------------------------------------------------------------------------
 
     def plan(self, wanted: Mapping[str, Sequence[Object]], lookup: Lookup) -> Plan:
@@ -185,6 +188,8 @@ class Kubernetes:
         self, wanted: Mapping[str, Sequence[Object]], patience: Patience, progress: Progress, stop: Callable[[], bool]
     ) -> Mapping[str, Health]:
         """See protocol.Cluster.wait."""
+        from kelvin_provision.cluster.kubernetes import waiting  # who only looks starts sooner without; so with the others below
+
         with self._own_words("waiting"):
             return waiting.wait(self._api, self._namespace, wanted, patience, waiting.Ears(progress, stop))
 
@@ -214,6 +219,8 @@ class Kubernetes:
 
     def evidence(self, workload: str) -> tuple[str, ...]:
         """See protocol.Cluster.evidence."""
+        from kelvin_provision.cluster.kubernetes import evidence
+
         return evidence.evidence(self._api, self._namespace, workload)
 
     def observe(self) -> Mapping[str, Observation]:
@@ -226,7 +233,7 @@ class Kubernetes:
             pods = self._api.items("v1", "Pod", self._namespace, OWNER)[0]
             events: list[Object] = []
             if any(not ready(pod) for pod in pods):
-                events = self._api.items("v1", "Event", self._namespace, fields=waiting.WARNINGS)[0]
+                events = self._api.items("v1", "Event", self._namespace, fields=WARNINGS)[0]
         notes = {name: (path, read_note(Path(path) / HOLD_FILE)) for name, path in holds.folders([*objects, *pods])}
         files = {name: Hold(note[0], f"{path}/{HOLD_FILE}", note[1]) for name, (path, note) in notes.items() if note}
         return observation.observations(objects, pods, events, seen, files)
@@ -242,6 +249,9 @@ class Kubernetes:
         stop: Callable[[], bool],
     ) -> Iterator[LogLine]:
         """See protocol.Cluster.logs."""
+        from kelvin_provision.cluster.kubernetes import logs
+        from kelvin_provision.cluster.logs import Asked
+
         with self._own_words(workload):
             yield from logs.logs(self._api, self._namespace, workload, Asked(tail, since, previous=previous, follow=follow), stop)
 
@@ -256,6 +266,8 @@ class Kubernetes:
 
     def changes(self, stop: Callable[[], bool]) -> Iterator[bool]:
         """See protocol.Cluster.changes."""
+        from kelvin_provision.cluster.kubernetes.changes import changes
+
         return changes(self._api, self._namespace, stop)
 
     def _shared(self, item: Object) -> bool:

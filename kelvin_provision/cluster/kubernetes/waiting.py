@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from kelvin_provision.cluster.kubernetes.answers import Busy, Gone, Refused
+from kelvin_provision.cluster.kubernetes.answers import WARNINGS, Busy, Gone, Refused
 from kelvin_provision.cluster.kubernetes.api import Api
 from kelvin_provision.cluster.kubernetes.client import Watch
 from kelvin_provision.cluster.kubernetes.objects import CLUSTER_SCOPED, Key, owner, template_hash
@@ -26,7 +26,6 @@ TICK = 0.25
 """Seconds after which the clock is looked at even if nothing happened."""
 
 PAUSE = 0.5
-WARNINGS = "type=Warning"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,209 @@
+"""`workloads check` as a table, and the facts that its checks look at, each asked when a check needs it. Touches nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from kelvin_provision.checks import images, planned
+from kelvin_provision.checks.examine import Check, Fact, examine
+from kelvin_provision.checks.images import Disk, Staged, Stored
+from kelvin_provision.checks.planned import Missing
+from kelvin_provision.checks.whereabouts import right_cluster, whereabouts
+from kelvin_provision.cluster.protocol import Cluster, Lookup
+from kelvin_provision.errors import NotReady, ProvisionError
+from kelvin_provision.ledger.model import Revision, Workload
+from kelvin_provision.node import Node
+from kelvin_provision.ops.choosing import appliable
+from kelvin_provision.runtimes.protocol import Runtime
+from kelvin_provision.spec.secrets import names_in
+from kelvin_provision.spec.workload import Object
+from kelvin_provision.store import rehash
+from kelvin_provision.store.layout import Standing, Store
+from kelvin_provision.verdict import Line
+
+Wanted = Mapping[str, Sequence[Object]]
+
+DEEP = Check(
+    "deep",
+    "Every byte hashed again",
+    "A disk that lies is found now, and not when an image must be put back offline.",
+    images.hashed,
+    ("stored", "hashes", "sights"),
+)
+CHECKS = (
+    Check("staged", "Staged and complete", "Apply takes only what is complete.", images.complete, ("staged",)),
+    Check(
+        "store",
+        "Blobs in the store",
+        "An image that a collector took away is put back from there, without a network.",
+        images.stored,
+        ("stored", "sights"),
+    ),
+    DEEP,
+    Check(
+        "cluster",
+        "The cluster",
+        "Everything is put on it; another one than before knows none of what runs.",
+        right_cluster,
+        ("whereabouts",),
+    ),
+    Check("images", "Images in the runtime", "Containers start from there.", images.in_runtime, ("stored", "sights", "runtime")),
+    Check(
+        "platform",
+        "For this platform",
+        "An image for another processor imports well and fails at its start.",
+        images.platform,
+        ("stored", "runtime"),
+    ),
+    Check(
+        "pins",
+        "Pinned",
+        "The kubelet throws away images that no container uses, unless they are pinned.",
+        images.pinned,
+        ("stored", "sights", "runtime"),
+    ),
+    Check(
+        "pull-policy", "Offline-safe", "A pod that asks a registry does not start without one.", planned.pull_policy, ("staged", "survey")
+    ),
+    Check(
+        "credentials",
+        "Logins for pulling",
+        "New kubelets refuse an image that came with a login to a pod without it.",
+        planned.credentials,
+        ("survey", "logins", "state"),
+    ),
+    Check(
+        "space",
+        "Disk",
+        "A full disk stops an import in its middle, and makes kubelets throw images away.",
+        images.space,
+        ("stored", "sights", "disks"),
+    ),
+    Check("namespace", "The namespace", "Nothing can be made in one that is being deleted.", planned.namespace, ("state",)),
+    Check("secrets", "Secrets", "A secret that is missing stops the apply.", planned.secrets, ("named", "missing")),
+    Check("kinds", "Kinds of objects", "The cluster refuses a kind whose definition is not installed.", planned.kinds, ("plan",)),
+    Check("dry-run", "Dry run", "What the server refuses now it would refuse in the middle of the apply.", planned.dry_run, ("plan",)),
+    Check("ports", "Ports of this box", "Two cannot have one port: the new pod would never start.", planned.ports, ("plan", "survey")),
+    Check(
+        "room",
+        "Room for new pods",
+        "Without room beside the old pod the new one is never started, and the apply goes back.",
+        planned.room,
+        ("survey", "state"),
+    ),
+    Check("rights", "Rights", "A right that is missing stops the apply in its middle.", planned.rights, ("survey", "state")),
+)
+
+
+def run(
+    node: Node, found: Sequence[Workload], *, deep: bool = False, skip: Sequence[str] = (), stop: Callable[[], bool] = lambda: False
+) -> tuple[Line, ...]:
+    """Look at everything that an apply of these workloads needs. Raises UsageRefused for an unknown id, Interrupted."""
+    checks = CHECKS if deep else tuple(check for check in CHECKS if check is not DEEP)
+    return examine(checks, facts(node, found, stop), skip=[word for word in skip if deep or word != DEEP.id], stop=stop)
+
+
+def facts(node: Node, found: Sequence[Workload], stop: Callable[[], bool]) -> dict[str, Fact[Any]]:
+    """Each fact by its name. What leans on another asks for it itself, so that nothing is asked twice."""
+    revisions = [workload.staged for workload in found if workload.staged]
+    staged = Fact(lambda: tuple(_staged(revision, node.store) for revision in revisions))
+    stored = Fact(lambda: tuple(_stored(revisions, node.store)))
+    cluster, runtime = Fact(lambda: node.reached), Fact(lambda: node.runtime)
+    wanted = Fact(lambda: _wanted(cluster(), revisions))
+    state = Fact(lambda: cluster().state())
+    locks = images.locks_of([_plain(revision) for revision in revisions])
+    return {
+        "staged": staged,
+        "stored": stored,
+        "hashes": Fact(lambda: rehash.rehash((blob for lock in locks for blob in lock.blobs()), node.store.path, node.progress, stop)),
+        "sights": Fact(lambda: runtime().look(locks) if locks else {}),
+        "runtime": Fact(lambda: runtime().info()),
+        "disks": Fact(lambda: tuple(_disks(runtime()))),
+        "state": state,
+        "whereabouts": Fact(lambda: whereabouts(node, state())),
+        "wanted": wanted,
+        "survey": Fact(lambda: cluster().survey(wanted())),
+        "plan": Fact(lambda: cluster().plan(wanted(), _standing_in(node.lookup))),
+        "logins": Fact(lambda: {workload.name: _logins(workload) for workload in found}),
+        "named": Fact(lambda: len(_names(wanted()))),
+        "missing": Fact(lambda: tuple(_missing(wanted(), node.lookup))),
+    }
+
+
+def _plain(revision: Revision) -> Staged:
+    return Staged(
+        revision.workload, revision.spec.app_version, revision.spec.method, revision.download, revision.error or "", revision.locks
+    )
+
+
+def _staged(revision: Revision, store: Store) -> Staged:
+    done, total = store.progress(revision.locks or ())
+    plain = _plain(revision)
+    return Staged(plain.workload, plain.version, plain.method, plain.download, plain.error, plain.locks, done, total)
+
+
+def _stored(revisions: Sequence[Revision], store: Store) -> Iterator[Stored]:
+    for revision in revisions:
+        for lock in revision.locks or ():
+            poor = [(blob, standing) for blob in lock.blobs() if (standing := store.standing(blob)) is not Standing.VERIFIED]
+            yield Stored(revision.workload, lock, tuple(poor))
+
+
+def _wanted(cluster: Cluster, revisions: Sequence[Revision]) -> Wanted:
+    """What can be rendered: a revision whose images are not known yet cannot."""
+    ready = [revision for revision in revisions if revision.locks or appliable(revision)]
+    if not ready:
+        raise NotReady("no image is known yet, so there is nothing to put on the cluster")
+    return {revision.workload: cluster.render(revision.spec, revision.locks or (), revision.number) for revision in ready}
+
+
+def _disks(runtime: Runtime) -> Iterator[Disk]:
+    folder = runtime.keeping().unpacked
+    if folder is not None:
+        yield Disk(runtime.name, str(folder), free_at(folder))
+
+
+def free_at(folder: Path) -> int:
+    """Bytes that we may still write there; of a folder that is not there yet, those of the nearest one above it."""
+    place = next((one for one in (folder, *folder.parents) if one.exists()), Path("/"))
+    found = os.statvfs(place)
+    return (found.f_bfree if os.geteuid() == 0 else found.f_bavail) * found.f_frsize
+
+
+def _names(wanted: Wanted) -> dict[str, str]:
+    """Every reference, with the first workload that has it."""
+    found: dict[str, str] = {}
+    for workload, objects in wanted.items():
+        for name in names_in(list(objects)):
+            found.setdefault(name, workload)
+    return found
+
+
+def _missing(wanted: Wanted, lookup: Lookup) -> Iterator[Missing]:
+    for name, workload in _names(wanted).items():
+        try:
+            lookup(name)
+        except ProvisionError as error:
+            yield Missing(workload, name, str(error), error.hint)
+
+
+def _standing_in(lookup: Lookup) -> Lookup:
+    """For the dry run: what is missing is told by a check of its own, and everything else is still looked at."""
+
+    def value(name: str) -> str:
+        try:
+            return lookup(name)
+        except ProvisionError:
+            return '{"auths":{}}' if name.startswith("registries.") else "missing"
+
+    return value
+
+
+def _logins(workload: Workload) -> frozenset[str]:
+    """The registries that the running version has a login for."""
+    running = workload.running
+    names = names_in(list(running.objects or ())) if running else ()
+    return frozenset(name.partition(".")[2] for name in names if name.startswith("registries."))

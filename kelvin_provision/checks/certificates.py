@@ -1,0 +1,137 @@
+"""The certificates that this box lives by: the kubeconfig's, the API server's, and k3s's own; and until when they hold."""
+
+from __future__ import annotations
+
+import base64
+import socket
+import ssl
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from kelvin_provision.checks.x509 import Unreadable, Validity, of_der, of_pem
+from kelvin_provision.verdict import Found, error, ok, skipped, warning
+
+K3S_FOLDERS = (Path("/var/lib/rancher/k3s/server/tls"), Path("/var/lib/rancher/k3s/agent"))
+SOON = 30
+"""Days before the end from which on it is said. k3s renews at its start what ends within 90 (newer: 120) days."""
+KNOCK = 5.0
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """One certificate: whose, from when to when; or why it cannot be told. `of_k3s`: k3s renews it by itself, at its start."""
+
+    what: str
+    validity: Validity | None = None
+    problem: str = ""
+    of_k3s: bool = False
+
+
+def judged(certificates: Sequence[Certificate], now: datetime) -> Iterator[Found]:
+    """`certificates`: those that have ended, that have not begun, that end soon; or how long all hold."""
+    left = []
+    for one in certificates:
+        if one.validity is None:
+            yield warning(f"{one.what}: {one.problem}", "ls -l, and who may read it")
+            continue
+        begins, ends = one.validity
+        days = (ends - now).total_seconds() / 86400
+        then = "systemctl restart k3s" if one.of_k3s else "renew it where it was made"
+        if now < begins:
+            yield error(f"{one.what} holds from {begins:%Y-%m-%d} on only; by this box's clock it is {now:%Y-%m-%d}", "timedatectl")
+        elif days < 0:
+            yield error(f"{one.what} ended on {ends:%Y-%m-%d}, {-days:.0f} days ago", then)
+        elif days < SOON:
+            yield warning(f"{one.what} ends on {ends:%Y-%m-%d}, in {days:.0f} days", then)
+        else:
+            left.append((days, one.what, ends))
+    if not certificates:
+        yield skipped("no certificate belongs to this cluster")
+    elif len(left) == len(certificates):
+        days, what, ends = min(left)
+        yield ok(f"{len(left)} hold; the first to end is {what}, on {ends:%Y-%m-%d}, in {days:.0f} days")
+
+
+def found(kubeconfig: Path | None, context: str | None, folders: Sequence[Path] = K3S_FOLDERS) -> Iterator[Certificate]:
+    """All that can be looked at. What may not be read is said, what is not there is not."""
+    server = ""
+    if kubeconfig is not None:
+        user, cluster = _parts(kubeconfig, context)
+        server = str(cluster.get("server") or "")
+        of_k3s = kubeconfig.is_relative_to("/etc/rancher")
+        yield from _pem(
+            "the kubeconfig's client certificate",
+            user.get("client-certificate-data"),
+            user.get("client-certificate"),
+            kubeconfig,
+            of_k3s=of_k3s,
+        )
+        yield from _pem(
+            "the kubeconfig's authority",
+            cluster.get("certificate-authority-data"),
+            cluster.get("certificate-authority"),
+            kubeconfig,
+            of_k3s=of_k3s,
+        )
+    yield from _of_server(server)
+    for folder in folders:
+        with suppress(OSError):
+            for path in sorted(folder.glob("*.crt")):
+                yield from _pem(str(path), None, path, folder, of_k3s=True)
+
+
+def _parts(kubeconfig: Path, context: str | None) -> tuple[dict[str, Any], dict[str, Any]]:
+    """User and cluster of the context in use; empty where the file is not right, which the cluster's own check says."""
+    import yaml
+
+    try:
+        document = yaml.safe_load(kubeconfig.read_bytes())
+        named = {
+            kind: {one["name"]: one[kind.removesuffix("s")] for one in document.get(kind) or ()}
+            for kind in ("contexts", "users", "clusters")
+        }
+        chosen = named["contexts"][context or document.get("current-context")]
+        return dict(named["users"].get(chosen.get("user")) or {}), dict(named["clusters"].get(chosen.get("cluster")) or {})
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError):
+        return {}, {}
+
+
+def _pem(what: str, data: str | None, path: str | Path | None, beside: Path, *, of_k3s: bool) -> Iterator[Certificate]:
+    """From base64 in the file, or a file beside it. Of a chain, the one that ends first."""
+    try:
+        if data:
+            content = base64.b64decode(data)
+        elif path:
+            content = (beside.parent / path).read_bytes()
+        else:
+            return
+        yield Certificate(what, min(of_pem(content), key=lambda validity: validity[1]), of_k3s=of_k3s)
+    except FileNotFoundError:
+        yield Certificate(what, problem=f"there is no file {path}", of_k3s=of_k3s)
+    except OSError as problem:
+        yield Certificate(what, problem=f"it cannot be read: {(problem.strerror or str(problem)).lower()}", of_k3s=of_k3s)
+    except ValueError as problem:
+        yield Certificate(what, problem=f"it cannot be read: {problem}", of_k3s=of_k3s)
+
+
+def _of_server(server: str) -> Iterator[Certificate]:
+    """What the API server shows. Nothing is sent to it, and nothing of it is believed: only its dates are read."""
+    place = urlsplit(server)
+    if place.scheme != "https" or not place.hostname:
+        return
+    unverified = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    unverified.check_hostname = False
+    unverified.verify_mode = ssl.CERT_NONE
+    with suppress(OSError):  # a server that does not answer is said by the cluster's own check
+        with socket.create_connection((place.hostname, place.port or 443), timeout=KNOCK) as plain, unverified.wrap_socket(plain) as door:
+            der = door.getpeercert(binary_form=True)
+        try:
+            if der:
+                yield Certificate("the API server's certificate", of_der(der))
+        except Unreadable as problem:
+            yield Certificate("the API server's certificate", problem=str(problem))

@@ -1,0 +1,201 @@
+"""`doctor` as a table, and the facts that its checks look at. It repairs nothing: it says what to type."""
+
+from __future__ import annotations
+
+import os
+import platform as host
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from kelvin_provision import __version__
+from kelvin_provision.agent import process, service, turn
+from kelvin_provision.checks import box, certificates, planned
+from kelvin_provision.checks.box import Agent, Clock, Filesystem, Kept, Orphans, Place
+from kelvin_provision.checks.configuration import Configuration
+from kelvin_provision.checks.examine import Check, Fact, examine
+from kelvin_provision.checks.whereabouts import right_cluster, whereabouts
+from kelvin_provision.files.lock import holder
+from kelvin_provision.ledger import journal
+from kelvin_provision.ledger.times import newest
+from kelvin_provision.node import K3S_CONFIG, Node
+from kelvin_provision.runtimes.protocol import Runtime
+from kelvin_provision.settings.sources import SITE
+from kelvin_provision.store.leftovers import leftovers
+from kelvin_provision.verdict import Found, Line, ok
+
+BORN = datetime(2026, 11, 1, tzinfo=UTC)
+"""This program did not exist before."""
+
+
+def versions() -> Iterator[Found]:
+    """`versions`: ours, and what it runs on; the cluster and the runtime say theirs themselves."""
+    release = host.freedesktop_os_release().get("PRETTY_NAME", "") if Path("/etc/os-release").exists() else ""
+    system = f"{release}, " if release else ""
+    yield ok(f"kelvin-provision {__version__}, Python {host.python_version()}, {system}{host.system()} {host.release()} {host.machine()}")
+
+
+CHECKS = (
+    Check("versions", "Versions", "Whoever helps wants to know them first.", versions, ()),
+    Check("configuration", "Configuration", "A setting that is wrong stops every command.", box.configuration, ("configuration",)),
+    Check("clock", "Clock", "With a wrong clock certificates and logins do not hold, and the history lies.", box.clock, ("clock",)),
+    Check("permissions", "Permissions", "State and secrets are nobody else's business.", box.permissions, ("places",)),
+    Check(
+        "disk",
+        "Disk",
+        "A full disk stops downloads, imports and the ledger, and makes kubelets throw images away.",
+        box.disk,
+        ("filesystems",),
+    ),
+    Check("inodes", "Inodes", "Without inodes no file can be made, however many bytes are free.", box.inodes, ("filesystems",)),
+    Check("state", "State", "Without its ledger the program knows nothing of this box.", box.state, ("kept",)),
+    Check(
+        "operations", "Interrupted operations", "What was cut off is undone or finished before anything else.", box.operations, ("kept",)
+    ),
+    Check(
+        "agent",
+        "Agent",
+        "It downloads, imports and puts back; without it staged images may be gone when they are needed.",
+        box.agent,
+        ("agent",),
+    ),
+    Check(
+        "cluster", "Cluster", "Everything is put on it; another one than before knows none of what runs.", right_cluster, ("whereabouts",)
+    ),
+    Check("node", "Node", "A node that is not well starts no pods and throws images away.", box.node, ("cluster",)),
+    Check("namespace", "Namespace", "Nothing can be made in one that is being deleted.", planned.namespace, ("cluster",)),
+    Check(
+        "certificates",
+        "Certificates",
+        "After a year in a cupboard they have ended, and nothing on the box speaks to each other.",
+        certificates.judged,
+        ("certificates", "now"),
+    ),
+    Check("runtime", "Runtime", "Images are put there, and containers start from there.", box.runtime, ("runtime",)),
+    Check(
+        "short-names",
+        "Short names",
+        "A short name poisons the node: pods of it hang although the image is here.",
+        box.short_names,
+        ("names", "runtime", "workloads"),
+    ),
+    Check("orphans", "Orphans", "They take room that the next version needs.", box.orphans, ("orphans",)),
+)
+
+
+def run(
+    node: Node, configuration: Configuration, *, skip: Sequence[str] = (), stop: Callable[[], bool] = lambda: False
+) -> tuple[Line, ...]:
+    """Look at the whole box. Raises UsageRefused for an unknown id, Interrupted."""
+    return examine(CHECKS, facts(node, configuration), skip=skip, stop=stop)
+
+
+def facts(node: Node, configuration: Configuration) -> dict[str, Fact[Any]]:
+    """Each fact by its name. The ledger is opened once and only where there is one."""
+    opened = Fact(lambda: node.ledger if node.has_ledger else None)
+    kept = Fact(lambda: _kept(node) if opened() else Kept())
+    runtime, reached = Fact(lambda: node.runtime), Fact(lambda: node.reached)
+
+    def cluster() -> Any:
+        opened()
+        return reached().state()
+
+    known = Fact(cluster)
+
+    def images() -> Runtime:
+        opened()
+        return runtime()
+
+    return {
+        "configuration": Fact(lambda: configuration),
+        "now": Fact(lambda: datetime.now(UTC)),
+        "clock": Fact(lambda: _clock(node, time.time(), newest(node.ledger) if opened() else None)),
+        "places": Fact(lambda: tuple(_places(node))),
+        "filesystems": Fact(lambda: tuple(_filesystems(node, images))),
+        "kept": kept,
+        "workloads": Fact(lambda: kept().workloads),
+        "agent": Fact(lambda: _agent(node, kept())),
+        "cluster": known,
+        "whereabouts": Fact(lambda: whereabouts(node, known())),
+        "certificates": Fact(lambda: tuple(certificates.found(_kubeconfig(node), node.settings.cluster.context))),
+        "runtime": Fact(lambda: images().info()),
+        "names": Fact(lambda: images().known()),
+        "orphans": Fact(lambda: _orphans(node, images()) if opened() else Orphans(leftovers(node.store, frozenset()))),
+    }
+
+
+def _kept(node: Node) -> Kept:
+    found = holder(node.settings.state_dir / "lock")
+    who = f"{found.get('user', 'someone')} (pid {found.get('pid', '?')}): {found.get('command', '?')}" if found is not None else ""
+    return Kept(node.ledger.workloads(), journal.unfinished(node.ledger), journal.broken_link(node.ledger), who)
+
+
+def _clock(node: Node, now: float, written: str | None) -> Clock:
+    """The newest of: what the ledger says, when our files were last changed, when this program was installed, when it was made."""
+    seen = [(BORN, "this program is newer than that")]
+    if written:
+        seen.append((datetime.fromisoformat(written), "the ledger has an entry of then"))
+    state = node.settings.state_dir
+    for path in (
+        Path(__file__),
+        *(state / name for name in ("ledger.db", "ledger.db-wal", "verified", "agent.log", "agent.now", "images/index.json")),
+    ):
+        with suppress(OSError):
+            seen.append((datetime.fromtimestamp(path.stat().st_mtime, UTC), f"{path} was written then"))
+    when, where = max(seen)
+    return Clock(datetime.fromtimestamp(now, UTC), when, where)
+
+
+def _places(node: Node) -> Iterator[Place]:
+    state, secrets = node.settings.state_dir, node.settings.secrets_dir
+    private = [state, state / "ledger.db", secrets]
+    with suppress(OSError):
+        private += sorted(secrets.iterdir())
+    for path, secret in [*((path, True) for path in private), (SITE.parent, False), (SITE, False)]:
+        with suppress(OSError):
+            found = path.stat()
+            yield Place(str(path), found.st_mode & 0o7777, found.st_uid in {os.geteuid(), 0}, secret)
+
+
+def _filesystems(node: Node, runtime: Callable[[], Runtime]) -> Iterator[Filesystem]:
+    """Each filesystem once, whatever lies on it."""
+    places = {"the state": node.settings.state_dir}
+    with suppress(Exception):  # a runtime that does not answer has a check of its own
+        folder = runtime().keeping().unpacked
+        if folder is not None:
+            places["images"] = folder
+    devices: dict[int, tuple[list[str], Path]] = {}
+    for what, wanted in places.items():
+        path = next((one for one in (wanted, *wanted.parents) if one.exists()), Path("/"))
+        devices.setdefault(path.stat().st_dev, ([], path))[0].append(what)
+    for words, path in devices.values():
+        found = os.statvfs(path)
+        free = found.f_bfree if os.geteuid() == 0 else found.f_bavail
+        yield Filesystem(
+            " and ".join(words), str(path), found.f_blocks * found.f_frsize, free * found.f_frsize, found.f_files, found.f_ffree,
+            writable=not found.f_flag & os.ST_RDONLY,
+        )  # fmt: skip
+
+
+def _agent(node: Node, kept: Kept) -> Agent:
+    state = node.settings.state_dir
+    systemd, found = service.Systemd.of(os.environ), process.alive(state)
+    alive = f"alive, pid {found.get('pid', '?')}, since {found.get('since', '?')}" if found is not None else ""
+    pending = tuple(one.name for one in turn.pending(node)) if kept.workloads else ()
+    return Agent(alive, service.looks_after(systemd, state), systemd.here, pending, len(kept.workloads))
+
+
+def _kubeconfig(node: Node) -> Path | None:
+    if node.cluster_type != "kubernetes":
+        return None
+    return node.settings.cluster.kubeconfig or K3S_CONFIG
+
+
+def _orphans(node: Node, runtime: Runtime) -> Orphans:
+    locks = node.ledger.kept_locks()
+    wanted = {blob.digest for lock in locks for blob in lock.blobs()}
+    known = {lock.name for lock in locks} | {lock.config.digest for lock in locks}
+    return Orphans(leftovers(node.store, wanted), tuple(sorted(runtime.owned() - known)))

@@ -1,0 +1,192 @@
+"""Checks of the images of an apply: what is staged, stored, in the runtime, for this platform, and room for it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from kelvin_provision.refs import Descriptor
+from kelvin_provision.runtimes.protocol import RuntimeInfo, Sight
+from kelvin_provision.sizes import size
+from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.words import Download, Method
+from kelvin_provision.store.layout import Standing
+from kelvin_provision.store.space import UNPACKED
+from kelvin_provision.verdict import Found, error, ok, skipped, warning
+
+AGAIN = "kelvin-provision workloads deploy -f FILE, while there is a network"
+VERIFY = "kelvin-provision images verify"
+SPARE = 256 << 20
+"""Bytes that should stay free beyond what is needed: kubelets throw images away when a disk gets full."""
+
+
+class Staged(NamedTuple):
+    """The staged revision of one workload, and how many bytes of it are here."""
+
+    workload: str
+    version: str
+    method: Method
+    download: Download
+    error: str = ""
+    locks: tuple[ImageLock, ...] | None = None
+    done: int = 0
+    total: int = 0
+
+
+class Stored(NamedTuple):
+    """One image of one workload, and its blobs that do not stand well."""
+
+    workload: str
+    lock: ImageLock
+    poor: tuple[tuple[Descriptor, Standing], ...] = ()
+
+    @property
+    def lacking(self) -> bool:
+        """Whether it cannot be put back from here."""
+        return any(standing in {Standing.MISSING, Standing.WRONG} for _, standing in self.poor)
+
+
+class Disk(NamedTuple):
+    """A filesystem that will be written to: bytes free, and why it is looked at."""
+
+    what: str
+    path: str
+    free: int
+
+
+def locks_of(staged: Iterable[Staged]) -> tuple[ImageLock, ...]:
+    """Every image of all of them, once."""
+    return tuple({lock.name: lock for one in staged for lock in one.locks or ()}.values())
+
+
+def complete(staged: Sequence[Staged]) -> Iterator[Found]:
+    """`staged`: everything is downloaded, verified and imported."""
+    for one in staged:
+        if one.download is Download.READY or one.method is Method.STANDARD:
+            continue
+        where = f" ({size(one.done)} of {size(one.total)})" if one.total else ""
+        cause = f": {one.error}" if one.error else ""
+        then = "kelvin-provision agent status" if one.error else f"kelvin-provision workloads wait -n {one.workload} --for ready"
+        yield error(f"version {one.version} is not ready but {one.download.value}{where}{cause}", then, one.workload)
+    good = [one for one in staged if one.download is Download.READY or one.method is Method.STANDARD]
+    if len(good) == len(staged):
+        versions = ", ".join(f"{one.workload} {one.version}" for one in staged)
+        locks = locks_of(staged)
+        yield ok(f"{versions}: {_count(len(locks), 'image')}, {size(_weight(locks))}")
+
+
+def stored(images: Sequence[Stored], sights: Mapping[str, Sight]) -> Iterator[Found]:
+    """`store`: what is needed to put an image back. An image that the runtime has can be applied without."""
+    if not images:
+        yield skipped("no image is staged")
+    for one in images:
+        there = _sight(one, sights).usable
+        for blob, standing in one.poor:
+            text = f"{one.lock.reference}: {blob.digest[:19]} ({size(blob.size)}) is {standing.value}"
+            if standing is Standing.UNVERIFIED:
+                yield warning(f"{text}; it is hashed when it is used", VERIFY, one.workload)
+            elif there:
+                yield warning(f"{text}; the runtime has the image, but it could not be put back", f"{VERIFY}; then {AGAIN}", one.workload)
+            else:
+                yield error(text, AGAIN, one.workload)
+    if images and not any(one.poor for one in images):
+        locks = {one.lock.name: one.lock for one in images}.values()
+        blobs = {blob.digest: blob for lock in locks for blob in lock.blobs()}
+        yield ok(f"{_count(len(blobs), 'blob')}, {size(sum(blob.size for blob in blobs.values()))}, all verified")
+
+
+def hashed(images: Sequence[Stored], wrong: Mapping[str, str], sights: Mapping[str, Sight]) -> Iterator[Found]:
+    """`deep`: the bytes on the disk are still those of the digests."""
+    for one in images:
+        for blob in one.lock.blobs():
+            if blob.digest in wrong:
+                text = f"{one.lock.reference}: {blob.digest[:19]} {wrong[blob.digest]}"
+                there = _sight(one, sights).usable
+                then = f"{VERIFY}; then {AGAIN}"
+                if there:
+                    yield warning(f"{text}; the runtime has the image, but it could not be put back", then, one.workload)
+                else:
+                    yield error(text, then, one.workload)
+    if not wrong:
+        blobs = {blob.digest: blob for one in images for blob in one.lock.blobs()}
+        yield ok(f"{_count(len(blobs), 'blob')}, {size(sum(blob.size for blob in blobs.values()))} hashed again, all right")
+
+
+def in_runtime(images: Sequence[Stored], sights: Mapping[str, Sight], runtime: RuntimeInfo) -> Iterator[Found]:
+    """`images`: in the runtime by digest. One that is not there is put back at apply, when the store has it."""
+    if not images:
+        yield skipped("no image is staged")
+    for one in images:
+        sight = _sight(one, sights)
+        if sight.usable and sight.ours:
+            continue
+        what = f"{one.lock.reference} is {sight.state} in {runtime.name}"
+        if sight.usable:
+            yield warning(
+                f"{what}, but without our label; apply puts it right", f"kelvin-provision workloads apply -n {one.workload}", one.workload
+            )
+        elif one.lacking:
+            yield error(f"{what}, and the store cannot put it back", AGAIN, one.workload)
+        else:
+            yield warning(
+                f"{what}; apply puts it back from the store, and so does the agent", "kelvin-provision agent status", one.workload
+            )
+    if images and all(_sight(one, sights).ours and _sight(one, sights).usable for one in images):
+        yield ok(f"{_count(len(images), 'image')} in {runtime.name} {runtime.version}, by digest")
+
+
+def platform(images: Sequence[Stored], runtime: RuntimeInfo) -> Iterator[Found]:
+    """`platform`: made for this node."""
+    wrong = [one for one in images if not runtime.platform.accepts(one.lock.platform)]
+    for one in wrong:
+        yield error(f"{one.lock.reference} is for {one.lock.platform}; this node is {runtime.platform}", AGAIN, one.workload)
+    if images and not wrong:
+        yield ok(f"{_count(len(images), 'image')} for {runtime.platform}")
+    if not images:
+        yield skipped("no image is staged")
+
+
+def pinned(images: Sequence[Stored], sights: Mapping[str, Sight], runtime: RuntimeInfo) -> Iterator[Found]:
+    """`pins`: the kubelet's collector leaves them alone."""
+    there = [one for one in images if _sight(one, sights).usable]
+    loose = [one for one in there if not _sight(one, sights).pinned]
+    for one in loose:
+        yield warning(f"{one.lock.reference} is not pinned; apply and the agent pin it", "kelvin-provision agent status", one.workload)
+    if not there:
+        yield skipped("no image is in the runtime")
+    elif not runtime.pins:
+        text = f"{runtime.name} {runtime.version} knows no pins: the agent puts back in 30 s what was collected"
+        yield warning(text, "kelvin-provision agent install")
+    elif not loose:
+        yield ok(f"{_count(len(there), 'image')} pinned")
+
+
+def space(images: Sequence[Stored], sights: Mapping[str, Sight], disks: Sequence[Disk]) -> Iterator[Found]:
+    """`space`: for the images that must be put back."""
+    back = {one.lock.name: one.lock for one in images if not _sight(one, sights).usable}
+    needed = (1 + UNPACKED) * _weight(back.values())  # its content once more, and what is unpacked
+    for disk in disks:
+        if disk.free < needed:
+            what = f"putting {_count(len(back), 'image')} back takes about {size(needed)}"
+            text = f"{disk.what} ({disk.path}) has {size(disk.free)} free; {what}"
+            yield error(text, "kelvin-provision images prune")
+        elif disk.free < needed + SPARE:
+            yield warning(f"{disk.what} ({disk.path}) has only {size(disk.free)} free", "kelvin-provision images prune")
+        else:
+            more = f", about {size(needed)} needed to put {_count(len(back), 'image')} back" if back else ", nothing has to be unpacked"
+            yield ok(f"{size(disk.free)} free for {disk.what}{more}")
+    if not disks:
+        yield skipped("the runtime does not say where it keeps its images")
+
+
+def _weight(locks: Iterable[ImageLock]) -> int:
+    """Bytes of all of them, a blob that they share once."""
+    return sum(blob.size for blob in {blob.digest: blob for lock in locks for blob in lock.blobs()}.values())
+
+
+def _sight(one: Stored, sights: Mapping[str, Sight]) -> Sight:
+    return sights.get(one.lock.name) or Sight("absent")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

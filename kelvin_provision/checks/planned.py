@@ -1,0 +1,154 @@
+"""Checks of an apply against the cluster: findings of the plan, rights, room, ports, pull policies, secrets. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from kelvin_provision.checks.images import Staged
+from kelvin_provision.cluster.protocol import Finding, Op, Plan
+from kelvin_provision.cluster.survey import ClusterState, Room, Survey
+from kelvin_provision.refusals import hint_for
+from kelvin_provision.sizes import size
+from kelvin_provision.spec.words import Method
+from kelvin_provision.verdict import Found, error, ok, skipped, warning
+
+OWN_CHECKS = {"unknown-kind": "kinds", "port-taken": "ports", "namespace-terminating": "namespace", "image-missing": "images"}
+"""Findings of a plan that have a check of their own; all others are the dry run's."""
+
+
+class Missing(NamedTuple):
+    """A secret or login that an object names and this box does not have."""
+
+    workload: str
+    name: str
+    problem: str
+    then: str
+
+
+def namespace(state: ClusterState) -> Iterator[Found]:
+    """`namespace`: there, or to be made; not on its way out."""
+    if state.namespace == "Terminating":
+        yield error(
+            "it is being deleted; nothing can be put into it until it is gone", "kubectl get namespace, until it is gone; then apply"
+        )
+    elif state.namespace == "missing":
+        yield ok("not there yet; apply makes it")
+    else:
+        yield ok("active" if state.namespace else "there are none on this cluster")
+
+
+def kinds(plan: Plan) -> Iterator[Found]:
+    """`kinds`: API versions and definitions."""
+    if _of(plan, "namespace"):
+        yield skipped("not looked at: see namespace")
+        return
+    yield from _findings(plan, "kinds")
+    if not _of(plan, "kinds"):
+        yield ok("every kind of object is known, or comes with its definition")
+
+
+def dry_run(plan: Plan) -> Iterator[Found]:
+    """`dry-run`: what the server says of every object and of one pod of each template."""
+    if _of(plan, "namespace"):
+        yield skipped("not looked at: see namespace")
+        return
+    yield from _findings(plan, "dry-run")
+    if not _of(plan, "dry-run"):
+        many = [change.op for change in plan.changes]
+        words = [f"{many.count(op)} {word}" for op, word in _WORDS if many.count(op)]
+        yield ok(f"accepted: {', '.join(words) or 'nothing to do'}")
+
+
+_WORDS = ((Op.CREATE, "to create"), (Op.UPDATE, "to update"), (Op.DELETE, "to remove"), (Op.KEEP, "unchanged"))
+
+
+def ports(plan: Plan, survey: Survey) -> Iterator[Found]:
+    """`ports`: of the node, within the set, against other pods and against other programs."""
+    yield from _findings(plan, "ports")
+    for finding in survey.held:
+        yield error(finding.message, "ss -lntup, to see which; then stop it or deploy with another port", finding.workload)
+    if not survey.held and not _of(plan, "ports") and not _of(plan, "namespace"):
+        yield ok("no port of this box is wanted by two")
+
+
+def _of(plan: Plan, check: str) -> list[Finding]:
+    return [finding for finding in plan.findings if OWN_CHECKS.get(finding.code, "dry-run") == check]
+
+
+def _findings(plan: Plan, check: str) -> Iterator[Found]:
+    for finding in _of(plan, check):
+        what = "" if finding.message.startswith(finding.object) else f"{finding.object}: "
+        yield error(f"{what}{finding.message} [{finding.code}]", hint_for(finding.code), finding.workload)
+
+
+def room(survey: Survey, state: ClusterState) -> Iterator[Found]:
+    """`room`: for new pods, where they come up beside the old ones."""
+    cordoned = [one for one in state.conditions if one.name == "Schedulable" and not one.well]
+    if cordoned:
+        yield error(f"node {state.info.node}: {cordoned[0].text}", f"kubectl uncordon {state.info.node}")
+    tight = [one for one in survey.rooms if one.needed > one.free]
+    for one in tight:
+        text = f"new pods need {_amount(one, one.needed)} beside what runs; node {state.info.node} has {_amount(one, one.free)} left"
+        then = "kubectl describe node, for who takes it; stop a workload, or lower its requests and deploy again"
+        if state.info.type == "docker":
+            yield warning(f"new containers may take {_amount(one, one.needed)}; this box has {_amount(one, one.free)} left", "free -h")
+        else:
+            yield error(text, then)
+    if not tight and not cordoned:
+        words = "; ".join(f"{_amount(one, one.needed)}, {_amount(one, one.free)} free" for one in survey.rooms)
+        yield ok(words or "nothing is asked for")
+
+
+def _amount(room: Room, value: float) -> str:
+    value = max(value, 0.0)
+    if room.resource == "memory":
+        return f"{size(value)} of memory"
+    return f"{round(value, 3):g} CPU" if room.resource == "cpu" else f"{value:.0f} pod{'' if value == 1 else 's'}"
+
+
+def rights(survey: Survey, state: ClusterState) -> Iterator[Found]:
+    """`rights`: what the change will do is allowed."""
+    for text in survey.denied:
+        yield error(f"not allowed: {text}", "run as root, or use a kubeconfig with these rights: kelvin-provision config show")
+    if not survey.denied:
+        yield ok("the engine's socket may be used" if state.info.type == "docker" else f"all {survey.granted} that apply and rollback need")
+
+
+def pull_policy(staged: Sequence[Staged], survey: Survey) -> Iterator[Found]:
+    """`pull-policy`: no pod asks a registry for what is here."""
+    pulled = {one.workload for one in staged if one.method is Method.STANDARD}
+    asking = [use for use in survey.uses if use.workload not in pulled and (use.policy == "always" or not use.pinned)]
+    for use in asking:
+        why = "is asked for at every start (Always)" if use.policy == "always" else "is named by a tag, which may move"
+        yield error(f"{use.container}: {use.image} {why}", "correct the request, then deploy again", use.workload)
+    for workload in sorted(pulled):
+        text = "deployed without staging: the cluster pulls the images itself and needs a network"
+        yield warning(text, "kelvin-provision workloads deploy --staged -f FILE", workload)
+    if survey.uses and not asking and not pulled:
+        yield ok(f"{len(survey.uses)} container{'' if len(survey.uses) == 1 else 's'} by digest, none asks a registry")
+    if not survey.uses and not pulled:
+        yield skipped("no container is wanted")
+
+
+def credentials(survey: Survey, before: Mapping[str, frozenset[str]], state: ClusterState) -> Iterator[Found]:
+    """`credentials`: some kubelets refuse an image that was pulled with a login to a pod without one. `before`: hosts by workload."""
+    lost = [use for use in survey.uses if not use.login and use.host in before.get(use.workload, frozenset())]
+    for use in lost:
+        text = f"{use.container}: the running version has a login for {use.host}, the new one has none"
+        if survey.verifies:
+            yield warning(
+                f"{text}; {state.info.version} may refuse the image offline", f"docker login {use.host}, then deploy again", use.workload
+            )
+    if not survey.verifies:
+        yield ok(f"{state.info.type} {state.info.version} does not verify credentials of images that are here")
+    elif not lost:
+        yield ok("every pod has the logins that it had before")
+
+
+def secrets(named: int, missing: Sequence[Missing]) -> Iterator[Found]:
+    """`secrets`: everything that the objects refer to is on this box."""
+    for one in missing:
+        yield error(one.problem, one.then, one.workload)
+    if not missing:
+        yield ok(f"{named} named, all here" if named else "none is named")

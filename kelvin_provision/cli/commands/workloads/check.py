@@ -1,0 +1,67 @@
+"""Say whether staged workloads can be applied, and touch nothing."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from kelvin_provision.cli.complete import workload_names
+from kelvin_provision.cli.session import Session
+from kelvin_provision.errors import UsageRefused
+from kelvin_provision.report import Report
+
+COMMAND = "workloads check"
+
+
+def check_ids(ctx: Any, args: list[str], incomplete: str) -> list[str]:  # noqa: ARG001  (typer finds these by name)
+    """For completion."""
+    from kelvin_provision.checks.before_apply import CHECKS
+
+    return [check.id for check in CHECKS if check.id.startswith(incomplete)]
+
+
+_NAME = typer.Option("-n", "--name", metavar="NAME", help="The workload; may be repeated.", autocompletion=workload_names)
+_DEEP = typer.Option("--deep", help="Read every stored byte and hash it again.")
+_SKIP = typer.Option("--skip", metavar="ID", help="Leave a check out; may be repeated.", autocompletion=check_ids)
+_STRICT = typer.Option("--strict", help="A warning fails, too.")
+
+
+def command(
+    session: Session,
+    *,
+    name: Annotated[list[str] | None, _NAME] = None,
+    every: Annotated[bool, typer.Option("--all", help="Everything that is staged.")] = False,
+    deep: Annotated[bool, _DEEP] = False,
+    skip: Annotated[list[str] | None, _SKIP] = None,
+    strict: Annotated[bool, _STRICT] = False,
+    ids: Annotated[bool, typer.Option("--list", help="Show the checks with their ids and make none.")] = False,
+) -> Report:
+    """Say whether staged workloads can be applied, and touch nothing.
+
+    Each line: ok, warning or error; what was found, why it matters, the next command. Warnings exit 0, errors 1.
+
+    With --json: `checks` (id, title, status, workload, found, why, next), `counts`, and `error` where one failed.
+    """
+    from kelvin_provision.checks.before_apply import CHECKS
+    from kelvin_provision.cli.checking import listed
+
+    if ids:
+        return listed(COMMAND, CHECKS)
+    if bool(name) == every:
+        raise UsageRefused("say which workloads: --name NAME, or --all", hint="kelvin-provision workloads list --staged")
+    return check(session, name or None, deep=deep, skip=skip or [], strict=strict)
+
+
+def check(session: Session, names: list[str] | None, *, deep: bool, skip: list[str], strict: bool) -> Report:
+    """Choose as apply does, then look. `names` is None for everything staged."""
+    from kelvin_provision.checks import before_apply
+    from kelvin_provision.cli.box import node_of, signals_noted
+    from kelvin_provision.cli.checking import answered
+    from kelvin_provision.cli.progress import choose
+    from kelvin_provision.ops.choosing import choose as chosen
+
+    with choose(session) as progress, node_of(session, progress=progress) as node, signals_noted(hangup=True) as stop:
+        found = chosen(node.ledger, names or (), everything=names is None)
+        lines = before_apply.run(node, found, deep=deep, skip=skip, stop=stop) if found else ()
+    return answered(COMMAND, lines, strict=strict)

@@ -1,0 +1,117 @@
+"""Looking around before a change: rights, room, pull policies, ports; and the state of node and namespace. Reads only."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+
+from kelvin_provision.cluster.kubernetes import ports, rights
+from kelvin_provision.cluster.kubernetes.answers import Refused
+from kelvin_provision.cluster.kubernetes.api import Api
+from kelvin_provision.cluster.kubernetes.objects import containers_of, owner, template_of
+from kelvin_provision.cluster.kubernetes.room import rooms
+from kelvin_provision.cluster.protocol import ClusterInfo, Finding, describe
+from kelvin_provision.cluster.survey import Condition, Room, Survey, Use
+from kelvin_provision.errors import ClusterDenied, ReferenceInvalid
+from kelvin_provision.refs import Reference
+from kelvin_provision.spec.workload import Object
+
+VERIFIES = (1, 33)
+"""The first kubelet that remembers which credentials an image was pulled with, where it is told to (KEP-2535)."""
+HOME = "namespaces"
+_POLICIES = {"Always": "always", "IfNotPresent": "missing", "Never": "never"}
+_GOOD_WHEN_TRUE = {"Ready"}
+_KNOWN = ("Ready", "MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
+
+Ports = Collection[tuple[int, str]]
+
+
+def survey(api: Api, namespace: str, info: ClusterInfo, wanted: Mapping[str, Sequence[Object]], listening: Callable[[], Ports]) -> Survey:
+    """All of it, in four or five questions. Who listens on this box is only asked where somebody wants a port of it."""
+    denied, granted = _rights(api, namespace, wanted)
+    room: tuple[Room, ...] = ()
+    try:
+        room = rooms(wanted, api.items("v1", "Pod", None, fields=f"spec.nodeName={info.node}")[0], api.get("v1", "Node", info.node) or {})
+    except ClusterDenied:
+        denied.append("list pods of all namespaces (so nobody knows what room is left)")
+    services, heard = (api.items("v1", "Service", namespace)[0], listening()) if ports.any_claims(wanted) else ([], ())
+    return Survey(
+        uses=tuple(use for workload, objects in wanted.items() for use in uses(workload, objects)),
+        rooms=room,
+        denied=tuple(denied),
+        granted=granted,
+        held=tuple(held(wanted, services, heard)),
+        verifies=at_least(info.version, VERIFIES),
+    )
+
+
+def _rights(api: Api, namespace: str, wanted: Mapping[str, Sequence[Object]]) -> tuple[list[str], int]:
+    """Where the list of rules is not whole, what it lacks is asked one by one; it never covers what stands outside of namespaces."""
+    needed = rights.needed(_resources(api, wanted))
+    status = api.create(rights.review(namespace), namespace).get("status") or {}
+    rules = status.get("resourceRules") or []
+    open_questions = [right for right in needed if not right.namespaced or not rights.granted(right, rules)]
+    sure = not status.get("incomplete")
+    missing = [right for right in open_questions if (right.namespaced and sure) or not _allowed(api, right, namespace)]
+    return list(rights.in_words(missing)), len(needed) - len(missing)
+
+
+def _allowed(api: Api, right: rights.Right, namespace: str) -> bool:
+    return bool((api.create(rights.question(right, namespace), namespace).get("status") or {}).get("allowed"))
+
+
+def _resources(api: Api, wanted: Mapping[str, Sequence[Object]]) -> Iterator[tuple[str, str, bool]]:
+    for version, kind in dict.fromkeys((item["apiVersion"], item["kind"]) for objects in wanted.values() for item in objects):
+        try:
+            plural, namespaced = api.plural(version, kind)
+        except Refused:
+            continue  # the plan names a kind that nobody knows
+        yield version.rpartition("/")[0], plural, namespaced
+
+
+def uses(workload: str, objects: Sequence[Object]) -> Iterator[Use]:
+    """Every container of the wanted pods, with the policy that the server would give it where it has none."""
+    for item in objects:
+        template = template_of(item)
+        login = bool(((template or {}).get("spec") or {}).get("imagePullSecrets"))
+        for container in containers_of(template) if template else ():
+            image = str(container.get("image") or "")
+            host, pinned, movable = _image(image)
+            policy = _POLICIES.get(container.get("imagePullPolicy") or "", "always" if movable else "missing")
+            yield Use(workload, f"{describe(item)}/{container.get('name', '?')}", image, policy, pinned, host, login)
+
+
+def _image(text: str) -> tuple[str, bool, bool]:
+    try:
+        reference = Reference.parse(text)
+    except ReferenceInvalid:
+        return "", False, True
+    return reference.host, reference.digest is not None, reference.movable
+
+
+def held(wanted: Mapping[str, Sequence[Object]], services: Sequence[Object], listening: Ports) -> Iterator[Finding]:
+    """Wanted ports that a program on this box listens on. What a service of the same workload has now is listened to for it."""
+    mine = {(owner(item), *port[1:]) for item in services for port in ports.claims(item)}
+    for workload, objects in wanted.items():
+        for item in objects:
+            for kind, protocol, number in ports.claims(item):
+                if (number, protocol.lower()) in listening and (workload, protocol, number) not in mine:
+                    message = f"{kind} port {number}/{protocol} is listened on by a program of this box"
+                    yield Finding("port-taken", workload, describe(item), message)
+
+
+def conditions(node: Object) -> Iterator[Condition]:
+    """What the node says of itself; a cordoned one takes no pods."""
+    found = {one.get("type"): one for one in (node.get("status") or {}).get("conditions") or ()}
+    for name in [*(name for name in _KNOWN if name in found), *(name for name in found if name not in _KNOWN)]:
+        one = found[name]
+        well = one.get("status") == ("True" if name in _GOOD_WHEN_TRUE else "False")
+        yield Condition(str(name), well, "" if well else str(one.get("message") or one.get("reason") or one.get("status")))
+    if (node.get("spec") or {}).get("unschedulable"):
+        yield Condition("Schedulable", well=False, text="it is cordoned: no new pod is put on it")
+
+
+def at_least(version: str, wanted: tuple[int, int]) -> bool:
+    """Whether `v1.33.1+k3s1` is `wanted` or newer."""
+    found = re.match(r"v?(\d+)\.(\d+)", version)
+    return found is not None and (int(found[1]), int(found[2])) >= wanted

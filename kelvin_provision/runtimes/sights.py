@@ -1,0 +1,48 @@
+"""How images stand in containerd, read from two tables of `ctr` for all of them at once. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from kelvin_provision.refs import Platform
+from kelvin_provision.runtimes.ctr import Answer
+from kelvin_provision.runtimes.protocol import Sight
+from kelvin_provision.spec.lock import ImageLock
+
+PINNED = "io.cri-containerd.pinned"
+OURS = "kelvin-provision/image"
+
+
+def sights(locks: Sequence[ImageLock], checked: Answer, listed: Answer) -> Mapping[str, Sight]:
+    """`images check` says what is whole, `images ls` labels and platform; rows are read whatever the exit codes are."""
+    whole = {row.get("REF", ""): row for row in checked.rows()}
+    listing = {row.get("REF", ""): row for row in listed.rows()}
+    return {lock.name: _sight(lock, whole.get(lock.name), listing.get(lock.name, {})) for lock in locks}
+
+
+def _sight(lock: ImageLock, row: Mapping[str, str] | None, listed: Mapping[str, str]) -> Sight:
+    if row is None:
+        return Sight("absent")
+    labels = dict(part.partition("=")[::2] for part in listed.get("LABELS", "").split(","))
+    return Sight(_state(lock, row, listed.get("PLATFORMS", "")), labels.get(PINNED) == "pinned", labels.get(OURS) == lock.config.digest)
+
+
+def _state(lock: ImageLock, row: Mapping[str, str], platforms: str) -> str:
+    if row.get("DIGEST") != lock.root.digest:
+        return "other digest"
+    complete, unpacked = row.get("STATUS", "").startswith("complete"), row.get("UNPACKED") == "true"
+    if not complete and not unpacked:
+        return "incomplete"
+    made_for = [_platform(text) for text in platforms.split(",") if "/" in text]
+    if made_for and not any(_same(lock.platform, one) for one in made_for):
+        return "other platform"
+    return "complete" if complete else "unpacked"
+
+
+def _platform(text: str) -> Platform:
+    system, architecture, *variant = text.strip().split("/")
+    return Platform(system, architecture, variant[0] if variant else "")
+
+
+def _same(one: Platform, other: Platform) -> bool:
+    return (one.os, one.architecture) == (other.os, other.architecture)

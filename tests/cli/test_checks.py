@@ -1,0 +1,341 @@
+"""workloads check and doctor, whole: a good and a broken workload, a good and a broken box, on a fake cluster."""
+
+import json
+import os
+import re
+from datetime import UTC, datetime
+
+import pytest
+
+from kelvin_provision.checks import before_apply, doctor
+from kelvin_provision.checks.box import Clock
+from kelvin_provision.cluster.protocol import Finding
+from kelvin_provision.cluster.survey import Condition, Room, Survey
+from kelvin_provision.errors import RuntimeUnreachable
+from kelvin_provision.node import Node
+from kelvin_provision.runtimes.protocol import Keeping, RuntimeInfo
+from kelvin_provision.store.layout import Standing
+from tests.cli.runner import run
+from tests.fakes.cluster import FakeCluster
+from tests.fakes.runtime import FakeRuntime
+from tests.unit.test_agent import Box
+
+CHOICE = ("fake", "as the test says")
+
+
+@pytest.fixture
+def box(tmp_path, monkeypatch):
+    """What the commands find: `pump` staged and ready, and their outside world in memory."""
+    found = Box(tmp_path / "state")
+    for name, value in (("cluster", found.cluster), ("reached", found.cluster), ("runtime", found.runtime), ("_choice", CHOICE)):
+        monkeypatch.setattr(Node, name, value)
+        found.__dict__[name] = value
+    found.runtime.kept = Keeping(unpacked=tmp_path)
+    found.deploy("pump", version="2.0.0")
+    found.turn()
+    found.cluster.calls.clear()
+    yield found
+    found.close()
+
+
+def check(box, *words, **more):
+    result = run("workloads", "check", *words, "--state-dir", str(box.settings.state_dir), **more)
+    assert "Traceback" not in result.stderr
+    return result
+
+
+def say(box, *words, **more):
+    result = run("doctor", *words, "--state-dir", str(box.settings.state_dir), **more)
+    assert "Traceback" not in result.stderr
+    return result
+
+
+def even(text):
+    """Without what differs from box to box."""
+    return re.sub(r"[0-9.]+ [KMGT]iB free", "9 GiB free", text)
+
+
+def lines(result):
+    return {line["id"]: (line["status"], line["found"]) for line in json.loads(result.stdout)["checks"]}
+
+
+def test_a_workload_that_can_be_applied_is_a_page_of_ok(box):
+    result = check(box, "-n", "pump", "--skip", "pull-policy")
+    assert result.exit_code == 0
+    assert even(result.stdout) == (
+        "ok      staged       pump 2.0.0: 1 image, 3.8 KiB\n"
+        "ok      store        3 blobs, 3.8 KiB, all verified\n"
+        "ok      cluster      fake 1.0 at fake://here, node fake-node (as the test says)\n"
+        "ok      images       1 image in fake 1.0.0, by digest\n"
+        "ok      platform     1 image for linux/amd64\n"
+        "ok      pins         1 image pinned\n"
+        "skipped pull-policy  left out by --skip\n"
+        "ok      credentials  fake 1.0 does not verify credentials of images that are here\n"
+        "ok      space        9 GiB free for fake, nothing has to be unpacked\n"
+        "ok      namespace    active\n"
+        "ok      secrets      none is named\n"
+        "ok      kinds        every kind of object is known, or comes with its definition\n"
+        "ok      dry-run      accepted: 1 to create\n"
+        "ok      ports        no port of this box is wanted by two\n"
+        "ok      room         nothing is asked for\n"
+        "ok      rights       all 0 that apply and rollback need\n"
+    )
+    assert result.stderr == "16 checks: 15 ok, 1 skipped\n"
+
+
+def test_it_touches_nothing(box):
+    box.runtime.names.clear()
+    before = {path: path.stat().st_mtime_ns for path in box.settings.state_dir.rglob("*") if not path.name.startswith("ledger.db")}
+    result = check(box, "-n", "pump", "--json", "--deep")
+    assert lines(result)["images"] == (
+        "warning",
+        "r.io/pump:2.0.0 is absent in fake; apply puts it back from the store, and so does the agent",
+    )
+    assert (box.runtime.names, box.cluster.live) == ({}, {})
+    assert {verb for verb, _ in box.cluster.calls} <= {"info", "plan", "survey", "observe"}
+    assert {path: path.stat().st_mtime_ns for path in box.settings.state_dir.rglob("*") if not path.name.startswith("ledger.db")} == before
+
+
+def test_a_broken_workload_has_each_reason_with_why_and_what_next(box):
+    box.cluster.findings = [Finding("immutable-field", "pump", "Deployment/pump", "spec.selector: field is immutable")]
+    box.cluster.seen = Survey(rooms=(Room("memory", 2**30, 2**20),), denied=("patch deployments.apps",))
+    result = check(box, "-n", "pump", "--skip", "space", "--quiet")
+    assert result.exit_code == 1
+    assert (
+        "error   dry-run      pump: Deployment/pump: spec.selector: field is immutable [immutable-field]\n"
+        "                      why: What the server refuses now it would refuse in the middle of the apply.\n"
+        "                     next: undeploy the workload first (its data goes with it), or deploy the new one under another name\n"
+    ) in result.stdout
+    assert (
+        "error   room         new pods need 1.0 GiB of memory beside what runs; node fake-node has 1.0 MiB of memory left\n"
+        in result.stdout
+    )
+    assert result.stderr == (
+        "error: 3 errors: this apply would not work\n hint: do what stands under each line; --skip ID leaves a check out\n"
+    )
+
+
+def test_with_json_a_failure_is_one_document_with_every_line_in_it(box):
+    box.cluster.findings = [Finding("port-taken", "pump", "Service/pump", "node port 30080/TCP is taken by Service/x in app")]
+    result = check(box, "-n", "pump", "--json")
+    document = json.loads(result.stdout)
+    assert (result.exit_code, result.stderr) == (1, "")
+    assert list(document) == ["schema", "command", "status", "counts", "checks", "warnings", "error"]
+    assert (document["status"], document["error"]["code"]) == ("error", "check-failed")
+    assert document["error"]["evidence"] == ["ports: pump: Service/pump: node port 30080/TCP is taken by Service/x in app [port-taken]"]
+    assert [line for line in document["checks"] if line["id"] == "ports"] == [
+        {
+            "id": "ports",
+            "title": "Ports of this box",
+            "status": "error",
+            "workload": "pump",
+            "found": "Service/pump: node port 30080/TCP is taken by Service/x in app [port-taken]",
+            "why": "Two cannot have one port: the new pod would never start.",
+            "next": "stop what uses the port, or deploy with another one",
+        }
+    ]
+
+
+def test_warnings_exit_0_and_with_strict_1(box):
+    box.runtime.pinned.clear()
+    words = ["-n", "pump", "--skip", "space", "--json"]
+    assert json.loads(check(box, *words).stdout)["counts"]["warning"] == 2
+    assert check(box, *words).exit_code == 0
+    strict = check(box, *words, "--strict")
+    assert (strict.exit_code, json.loads(strict.stdout)["error"]["message"]) == (1, "2 warnings, and --strict")
+
+
+def test_a_cluster_that_is_away_is_one_error_and_the_rest_is_still_looked_at(box):
+    box.cluster.silent = True
+    result = check(box, "-n", "pump", "--json")
+    found = lines(result)
+    assert result.exit_code == 1
+    assert found["cluster"] == ("error", "the fake cluster does not answer")
+    assert {found[name][0] for name in ("staged", "store", "images", "platform", "pins")} == {"ok"}
+    assert {found[name] for name in ("pull-policy", "namespace", "kinds", "dry-run", "ports", "room", "rights")} == {
+        ("skipped", "not looked at: see cluster")
+    }
+
+
+def test_a_runtime_that_is_away_is_one_error_too(box):
+    box.runtime.down = RuntimeUnreachable("containerd does not answer on /run/x", hint="systemctl status containerd")
+    found = lines(check(box, "-n", "pump", "--json"))
+    assert found["store"] == ("error", "containerd does not answer on /run/x")
+    assert (found["images"], found["dry-run"][0]) == (("skipped", "not looked at: see store"), "ok")
+
+
+def test_deep_finds_a_flipped_bit_that_nothing_else_sees(box):
+    (lock,) = box.ledger.workload("pump").staged.locks
+    path = box.store.path(lock.layers[0])
+    times, data = path.stat(), bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert box.store.standing(lock.layers[0]) is Standing.VERIFIED
+    assert lines(check(box, "-n", "pump", "--json"))["store"][0] == "ok"
+    result = check(box, "-n", "pump", "--deep", "--json")
+    status, found = lines(result)["deep"]
+    assert (status, found.endswith("the runtime has the image, but it could not be put back")) == ("warning", True)
+    assert "stored images: hashed, 1 wrong" in result.stderr
+    assert path.read_bytes() == data
+
+
+def test_what_is_not_ready_is_an_error_and_no_traceback(box):
+    box.deploy("fan")
+    result = check(box, "--all", "--json")
+    document = json.loads(result.stdout)
+    staged = [line for line in document["checks"] if line["id"] == "staged"]
+    assert (result.exit_code, [(line["workload"], line["found"], line["next"]) for line in staged]) == (
+        1,
+        [("fan", "version 1.0.0 is not ready but pending", "kelvin-provision workloads wait -n fan --for ready")],
+    )
+
+
+def test_a_missing_secret_is_named_and_everything_else_is_still_looked_at(box, monkeypatch):
+    monkeypatch.setattr(
+        type(box.cluster),
+        "render",
+        lambda self, spec, locks, number: (self._stamped(spec.name, number, "Thing/x", {"v": "<% secrets.x %>"}),),
+    )
+    found = lines(check(box, "-n", "pump", "--json"))
+    assert (found["secrets"][0], found["secrets"][1].startswith("secret x: there is no file ")) == ("error", True)
+    assert found["dry-run"] == ("ok", "accepted: 1 to create")
+
+
+def test_which_workloads_must_be_said_and_be_there(box):
+    assert check(box).exit_code == 2
+    assert check(box, "-n", "nobody").exit_code == 66
+    assert check(box, "-n", "pump", "--skip", "pin").exit_code == 2
+    assert "there is no check pin; the nearest is pins" in check(box, "-n", "pump", "--skip", "pin").stderr
+
+
+def test_nothing_staged_at_all_is_nothing_to_check(box):
+    box.ledger.drop_staged("pump")
+    result = check(box, "--all")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "No check was made.\n")
+
+
+def test_the_checks_are_listed_with_their_ids(box):
+    assert run("workloads", "check", "--list", "-o", "name").stdout.split() == [one.id for one in before_apply.CHECKS]
+    assert run("doctor", "--list", "-o", "name").stdout.split() == [one.id for one in doctor.CHECKS]
+    assert json.loads(run("doctor", "--list", "--json").stdout)["checks"][2] == {
+        "id": "clock",
+        "title": "Clock",
+        "why": "With a wrong clock certificates and logins do not hold, and the history lies.",
+    }
+
+
+def test_a_terminal_gets_signs_colours_and_broken_lines(box, monkeypatch):
+    monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("TERM", "xterm")
+    box.cluster.findings = [Finding("not-ours", "pump", "Thing/pump", "Thing/pump exists already and does not carry our label")]
+    shown = check(box, "-n", "pump", terminal=True).stdout.splitlines()
+    assert shown[0] == "\x1b[32m✓\x1b[0m staged       pump 2.0.0: 1 image, 3.8 KiB"
+    at = next(number for number, line in enumerate(shown) if "dry-run" in line)
+    assert shown[at : at + 7] == [
+        "\x1b[31m✗\x1b[0m dry-run      pump: Thing/pump exists already and does not",
+        "               carry our label [not-ours]",
+        "                why: What the server refuses now it would",
+        "                     refuse in the middle of the apply.",
+        "               next: choose another workload name, or remove",
+        "                     the object by hand: kubectl describe",
+        "                     KIND NAME, docker inspect NAME",
+    ]
+
+
+# --- doctor ---------------------------------------------------------------------------------------
+
+
+def test_a_box_that_is_well_says_so_line_by_line(box):
+    result = say(box, "--skip", "disk", "--skip", "inodes", "--json")
+    found = lines(result)
+    assert (result.exit_code, {status for status, _ in found.values()}) == (0, {"ok", "skipped", "warning"})
+    assert found["cluster"] == ("ok", "fake 1.0 at fake://here, node fake-node (as the test says)")
+    assert found["node"] == ("ok", "fake-node: Ready")
+    assert found["state"] == ("ok", "1 workload, 1 staged; the history is whole")
+    assert found["operations"] == ("ok", "nothing is half done")
+    assert found["runtime"] == ("ok", "fake 1.0.0, linux/amd64")
+    assert found["orphans"] == ("ok", "nothing lies about that no version needs")
+    assert found["certificates"] == ("skipped", "no certificate belongs to this cluster")
+    assert found["agent"] == ("warning", "not running: nobody looks after 1 workload")
+
+
+def test_an_empty_box_is_no_failure_and_stays_empty(tmp_path, monkeypatch):
+    monkeypatch.setattr(Node, "_choice", CHOICE)
+    monkeypatch.setattr(Node, "reached", FakeCluster(namespace="missing"))
+    monkeypatch.setattr(Node, "runtime", FakeRuntime())
+    state = tmp_path / "state"
+    result = run("doctor", "--state-dir", str(state), "--json", "--config", os.devnull)
+    found = lines(result)
+    assert found["state"] == ("ok", "no workload yet")
+    assert found["agent"] == ("ok", "not needed: there is no workload")
+    assert not state.exists()
+
+
+def test_a_box_with_neither_cluster_nor_runtime_says_both(box):
+    box.cluster.silent = True
+    box.runtime.down = RuntimeUnreachable("containerd does not answer on /run/x", hint="systemctl status containerd")
+    result = say(box, "--json")
+    found = lines(result)
+    assert result.exit_code == 1
+    assert found["cluster"] == ("error", "the fake cluster does not answer")
+    assert found["runtime"] == ("error", "containerd does not answer on /run/x")
+    assert found["node"] == found["namespace"] == ("skipped", "not looked at: see cluster")
+    assert found["short-names"] == ("skipped", "not looked at: see runtime")
+
+
+def test_settings_that_are_wrong_are_a_line_and_no_exit(box, tmp_path):
+    file = tmp_path / "wrong.yaml"
+    file.write_text("cluster: {typ: docker}\n")
+    found = lines(say(box, "--config", str(file), "--json"))
+    assert found["configuration"][0] == "error"
+    assert "typ" in found["configuration"][1]
+    assert found["state"][0] == "ok"
+
+
+def test_a_clock_in_1970_is_one_clear_error(box, monkeypatch):
+    wrong = Clock(datetime(1970, 1, 1, tzinfo=UTC), datetime(2026, 11, 25, tzinfo=UTC), "the ledger has an entry of then")
+    monkeypatch.setattr(doctor, "_clock", lambda node, now, written: wrong)
+    assert lines(say(box, "--json"))["clock"] == (
+        "error",
+        "it says 1970-01-01 00:00 UTC, which is before 2026-11-25 00:00: the ledger has an entry of then",
+    )
+
+
+def test_the_ledger_remembers_the_newest_time_and_a_clock_before_it_is_found(box):
+    box.ledger.clock = lambda: "2031-05-06T07:08:09.000000Z"
+    box.deploy("fan")
+    status, found = lines(say(box, "--json"))["clock"]
+    assert (status, found.endswith("which is before 2031-05-06 07:08: the ledger has an entry of then")) == ("error", True)
+
+
+def test_another_cluster_than_the_one_that_runs_our_workloads_is_an_error(box):
+    box.command_apply("pump")
+    assert lines(say(box, "--json"))["cluster"][0] == "ok"
+    box.cluster.live.clear()
+    box.cluster.identity = "another"
+    assert lines(say(box, "--json"))["cluster"][0] == "error"
+    assert lines(say(box, "--json"))["cluster"][1].endswith(
+        "this is another cluster than the one that runs our workloads, it lacks the workload pump"
+    )
+
+
+def test_a_node_under_pressure_and_a_namespace_on_its_way_out_are_errors(box):
+    box.cluster.conditions = (Condition("DiskPressure", well=False, text="kubelet has disk pressure"),)
+    box.cluster.namespace = "Terminating"
+    result = say(box, "--json")
+    assert lines(result)["node"] == ("error", "DiskPressure: kubelet has disk pressure")
+    assert lines(result)["namespace"][0] == "error"
+    assert result.exit_code == 1
+
+
+def test_short_names_and_orphans_are_found_with_their_repair(box, monkeypatch):
+    monkeypatch.setattr(box.runtime, "info", lambda: RuntimeInfo("containerd", "1.6.20", box.runtime.platform, pins=False), raising=False)
+    box.runtime.names["motor:1"] = "sha256:0"
+    box.runtime.pinned.add("motor:1")
+    document = json.loads(say(box, "--json").stdout)
+    found = {line["id"]: line for line in document["checks"]}
+    assert found["short-names"]["next"] == ("ctr -n k8s.io images tag motor:1 docker.io/library/motor:1; ctr -n k8s.io images rm motor:1")
+    assert found["orphans"]["found"] == "needed by no kept version: 1 image in the runtime"
+    assert found["runtime"]["status"] == "warning"

@@ -1,0 +1,167 @@
+"""Rights, room, pull policies and ports, from documents as the server gives them."""
+
+import base64
+
+import pytest
+
+from kelvin_provision.cluster.kubernetes import rights, room, survey
+from kelvin_provision.cluster.kubernetes.kubeconfig import plain
+from kelvin_provision.cluster.protocol import OWNER, Finding
+from kelvin_provision.cluster.survey import Condition, Room, Use
+
+NODE = {"status": {"allocatable": {"cpu": "2", "memory": "1Gi", "pods": "10"}}}
+
+
+def deployment(name="pump", *, replicas=1, strategy=None, policy="IfNotPresent", image="r.io/pump@sha256:" + "0" * 64, cpu="500m", **pod):
+    container = {"name": "c", "image": image, "imagePullPolicy": policy, "resources": {"requests": {"cpu": cpu, "memory": "256Mi"}}}
+    spec = {"replicas": replicas, "template": {"spec": {"containers": [container], **pod}}}
+    if strategy:
+        spec["strategy"] = strategy
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec}
+
+
+def pod(workload, cpu="500m", memory="256Mi", phase="Running"):
+    container = {"resources": {"requests": {"cpu": cpu, "memory": memory}}}
+    return {"metadata": {"labels": {OWNER: workload}}, "spec": {"containers": [container]}, "status": {"phase": phase}}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("100m", 0.1), ("2", 2.0), ("1Gi", 1073741824.0), ("1e3", 1000.0), ("5M", 5e6), ("12E", 12e18), ("nonsense", 0.0), ("1x", 0.0)],
+)
+def test_quantities_are_read(text, value):
+    assert room.amount(text) == value
+
+
+def test_containers_that_prepare_count_when_they_ask_for_more():
+    def asks(cpu):
+        return {"resources": {"limits": {"cpu": cpu}}}
+
+    assert room.asked({"containers": [asks("100m"), asks("200m")], "initContainers": [asks("1")]}) == {"cpu": 1.0, "pods": 1.0}
+    assert room.asked({"containers": [asks("1"), asks("1")], "initContainers": [asks("1")]}) == {"cpu": 2.0, "pods": 1.0}
+
+
+ROLLING = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+
+
+def test_a_rolling_update_needs_room_for_one_more_pod():
+    rooms = room.rooms({"pump": [deployment(strategy=ROLLING)]}, [pod("pump"), pod("fan"), pod("old", phase="Succeeded")], NODE)
+    assert rooms == (Room("cpu", 0.5, 1.0), Room("memory", 256 * 2**20, 512 * 2**20), Room("pods", 1.0, 8.0))
+
+
+def test_one_that_replaces_its_pod_needs_only_what_is_more_than_before():
+    objects = [deployment(strategy={"type": "Recreate"}, cpu="700m")]
+    assert room.rooms({"pump": objects}, [pod("pump")], NODE)[0] == Room("cpu", pytest.approx(0.2), 1.5)
+
+
+def test_a_new_workload_needs_all_its_pods_and_a_share_of_them_is_rounded_up():
+    assert room.rooms({"pump": [deployment(replicas=3)]}, [], NODE)[0] == Room("cpu", 1.5, 2.0)
+    assert room.rooms({"pump": [deployment(replicas=5)]}, [pod("pump")], NODE)[2] == Room("pods", 2.0, 9.0)
+
+
+def test_a_list_of_rules_is_read_as_the_server_means_it():
+    everything = [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}]
+    some = [{"verbs": ["get", "list"], "apiGroups": ["apps"], "resources": ["deployments"]}]
+    named = [{"verbs": ["*"], "apiGroups": [""], "resources": ["secrets"], "resourceNames": ["one"]}]
+    patch = rights.Right("apps", "deployments", "patch")
+    assert (rights.granted(patch, everything), rights.granted(patch, some)) == (True, False)
+    assert rights.granted(rights.Right("apps", "deployments", "list"), some)
+    assert not rights.granted(rights.Right("", "secrets", "get"), named)
+
+
+def test_missing_rights_are_gathered_by_resource():
+    missing = [rights.Right("apps", "deployments", "patch"), rights.Right("apps", "deployments", "create"), rights.Right("", "pods", "get")]
+    assert list(rights.in_words(missing)) == ["get pods", "create, patch deployments.apps"]
+    assert rights.question(rights.Right(*rights.LOG), "app")["spec"] == {
+        "resourceAttributes": {"group": "", "resource": "pods", "subresource": "log", "verb": "get", "namespace": "app"}
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "policy", "pinned"),
+    [
+        ({}, "missing", True),
+        ({"policy": "Always"}, "always", True),
+        ({"policy": None, "image": "r.io/pump:1"}, "missing", False),
+        ({"policy": None, "image": "r.io/pump"}, "always", False),
+    ],
+)
+def test_the_policy_that_the_server_would_give_counts(given, policy, pinned):
+    (use,) = survey.uses("pump", [deployment(**given)])
+    assert (use.policy, use.pinned, use.host, use.login) == (policy, pinned, "r.io", False)
+
+
+def test_a_login_of_the_pod_is_seen():
+    (use,) = survey.uses("pump", [deployment(imagePullSecrets=[{"name": "x"}])])
+    assert use == Use("pump", "Deployment/pump/c", "r.io/pump@sha256:" + "0" * 64, "missing", pinned=True, host="r.io", login=True)
+
+
+def service(number, workload="pump"):
+    metadata = {"name": workload, "labels": {OWNER: workload}}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"ports": [{"nodePort": number}]}}
+
+
+def test_a_port_that_a_program_listens_on_is_taken_unless_it_listens_for_us():
+    wanted = {"pump": [service(30080)]}
+    message = "node port 30080/TCP is listened on by a program of this box"
+    assert list(survey.held(wanted, [], {(30080, "tcp")})) == [Finding("port-taken", "pump", "Service/pump", message)]
+    assert list(survey.held(wanted, [service(30080)], {(30080, "tcp")})) == []
+    assert list(survey.held(wanted, [], {(30080, "udp")})) == []
+
+
+def test_conditions_are_judged_by_what_they_mean():
+    node = {
+        "spec": {"unschedulable": True},
+        "status": {"conditions": [{"type": "DiskPressure", "status": "True", "message": "full"}, {"type": "Ready", "status": "True"}]},
+    }
+    assert list(survey.conditions(node)) == [
+        Condition("Ready", well=True),
+        Condition("DiskPressure", well=False, text="full"),
+        Condition("Schedulable", well=False, text="it is cordoned: no new pod is put on it"),
+    ]
+
+
+def test_a_version_is_compared_by_numbers():
+    assert survey.at_least("v1.33.1+k3s1", (1, 33))
+    assert not survey.at_least("v1.9.9", (1, 33))
+    assert not survey.at_least("", (1, 33))
+
+
+def kubeconfig(folder, user, cluster="certificate-authority-data: Q0E="):
+    path = folder / "config"
+    path.write_text(
+        "current-context: a\ncontexts: [{name: a, context: {user: u, cluster: c}}]\n"
+        f"clusters: [{{name: c, cluster: {{server: 'https://10.0.0.1:6443/', {cluster}}}}}]\nusers: [{{name: u, user: {{{user}}}}}]\n"
+    )
+    return path
+
+
+def test_a_plain_kubeconfig_is_read_and_shows_no_secret(tmp_path):
+    key = base64.b64encode(b"SECRET").decode()
+    found = plain(kubeconfig(tmp_path, f"client-certificate-data: Q0VSVA==, client-key-data: {key}"), None)
+    assert (found.server, found.authority, found.certificate, found.key) == ("https://10.0.0.1:6443", b"CA", b"CERT", b"SECRET")
+    assert "SECRET" not in repr(found)
+    assert plain(kubeconfig(tmp_path, "token: abc"), None).token == "abc"
+
+
+@pytest.mark.parametrize(
+    ("user", "cluster"),
+    [
+        ("exec: {command: aws}", "certificate-authority-data: Q0E="),
+        ("username: a, password: b", "certificate-authority-data: Q0E="),
+        ("token: abc", "insecure-skip-tls-verify: true"),
+        ("token: abc, tokenFile: /x", "certificate-authority-data: Q0E="),
+        ("client-certificate-data: Q0VSVA==", "certificate-authority-data: Q0E="),
+        ("", "certificate-authority-data: Q0E="),
+        ("token: abc", "certificate-authority: gone.pem"),
+    ],
+)
+def test_what_is_not_plain_is_left_to_the_library(tmp_path, user, cluster):
+    assert plain(kubeconfig(tmp_path, user, cluster), None) is None
+
+
+def test_a_kubeconfig_that_is_none_is_left_to_the_library_which_says_why(tmp_path):
+    (tmp_path / "bad").write_text("{")
+    assert plain(tmp_path / "bad", None) is None
+    assert plain(tmp_path / "none", None) is None
+    assert plain(kubeconfig(tmp_path, "token: abc"), "another") is None

@@ -1,0 +1,89 @@
+"""Blobs read again whole, leftovers counted: nothing is moved, written or removed."""
+
+import os
+
+import pytest
+
+from kelvin_provision.events import Advanced, Finished
+from kelvin_provision.refs import Descriptor
+from kelvin_provision.store import Store
+from kelvin_provision.store.layout import Standing
+from kelvin_provision.store.leftovers import Leftovers, leftovers
+from kelvin_provision.store.rehash import rehash
+from tests.images import OCI_LAYER, sha256
+
+BIG = os.urandom(2_500_000)
+SMALL = b"small"
+
+
+def described(data):
+    return Descriptor(OCI_LAYER, sha256(data), len(data))
+
+
+@pytest.fixture
+def store(tmp_path):
+    found = Store(tmp_path)
+    for data in (BIG, SMALL):
+        found.put(described(data), data)
+    return found
+
+
+def tree(folder):
+    return sorted((str(path), path.stat().st_mtime_ns) for path in folder.rglob("*"))
+
+
+def again(store, *blobs, stop=lambda: False):
+    said = []
+    return rehash(blobs, store.path, said.append, stop), said
+
+
+def test_what_is_right_is_not_named(store):
+    wrong, said = again(store, described(BIG), described(SMALL), described(SMALL))
+    assert wrong == {}
+    assert max(event.done for event in said if isinstance(event, Advanced)) == len(BIG) + len(SMALL)
+    assert said[-1] == Finished("stored images", "hashed", "all right")
+
+
+def test_a_flipped_bit_of_the_same_size_and_time_is_found_and_left_where_it_is(store, tmp_path):
+    path = store.path(described(BIG))
+    times = path.stat()
+    path.chmod(0o600)
+    with path.open("r+b") as file:
+        file.seek(1_500_000)
+        file.write(bytes([BIG[1_500_000] ^ 1]))
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    before = tree(tmp_path)
+    assert store.standing(described(BIG)) is Standing.VERIFIED
+    wrong, said = again(store, described(BIG), described(SMALL))
+    assert list(wrong) == [described(BIG).digest]
+    assert wrong[described(BIG).digest].startswith("holds the bytes of sha256:")
+    assert said[-1] == Finished("stored images", "hashed", "1 wrong")
+    assert tree(tmp_path) == before
+
+
+def test_what_is_missing_or_short_is_said_as_it_is(store):
+    store.path(described(SMALL)).write_bytes(b"s")
+    absent = described(b"absent")
+    assert (store.standing(described(SMALL)), store.standing(absent)) == (Standing.WRONG, Standing.MISSING)
+    assert again(store, described(SMALL), absent)[0] == {described(SMALL).digest: "has 1 of 5 bytes", absent.digest: "is missing"}
+
+
+def test_what_somebody_put_there_is_not_verified_and_not_touched(store, tmp_path):
+    path = store.path(described(b"other"))
+    path.write_bytes(b"other")
+    before = tree(tmp_path)
+    assert store.standing(described(b"other")) is Standing.UNVERIFIED
+    assert tree(tmp_path) == before
+
+
+def test_it_ends_when_it_is_to_stop_and_calls_nothing_wrong(store):
+    assert again(store, described(BIG), described(SMALL), stop=lambda: True)[0] == {}
+
+
+def test_what_nobody_needs_is_weighed_and_left(store, tmp_path):
+    (tmp_path / "partial" / "sha256-abc").write_bytes(b"xyz")
+    (tmp_path / "aside" / "sha256:abc-1").write_bytes(b"xy")
+    before = tree(tmp_path)
+    assert leftovers(store, {described(BIG).digest}) == Leftovers(blobs=(1, 5), partials=(1, 3), aside=(1, 2))
+    assert leftovers(Store(tmp_path / "none"), set()) == Leftovers()
+    assert tree(tmp_path) == before
