@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -33,11 +33,27 @@ SHARED = frozenset(_SHARED)
 FLAGS = frozenset({"-o", "-v", *(f"--{name.replace('_', '-')}" for name in SHARED)})
 
 
+def _beside(own: Sequence[inspect.Parameter]) -> Iterator[inspect.Parameter]:
+    """The shared ones; a short name that the command uses for something else is the command's."""
+    taken = {name for parameter in own for name in _short(parameter)}
+    for parameter in _SHARED.values():
+        option = parameter.annotation.__metadata__[0]
+        if taken & {*_short(parameter)}:
+            names = [name for name in option.param_decls if name not in taken]
+            option = typer.Option(*names, help=option.help)
+        yield parameter.replace(annotation=Annotated[parameter.annotation.__origin__, option])
+
+
+def _short(parameter: inspect.Parameter) -> Iterator[str]:
+    metadata = getattr(parameter.annotation, "__metadata__", None) or (None,)
+    yield from (name for name in getattr(metadata[0], "param_decls", None) or () if not name.startswith("--"))
+
+
 def with_shared(command: Callable[..., Report], name: str) -> Callable[..., int]:
     """A function for typer: the command's own parameters but the session, then the shared ones; it returns the exit code."""
     signature = inspect.signature(command, eval_str=True)
     own = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in list(signature.parameters.values())[1:]]
-    together = [*own, *_SHARED.values()]
+    together = [*own, *_beside(own)]
 
     def body(**values: object) -> int:
         session = shared(**{key: values.pop(key) for key in SHARED})  # type: ignore[arg-type]

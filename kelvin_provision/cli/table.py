@@ -67,6 +67,7 @@ ENTRIES: Entries = MappingProxyType(
             },
         ),
         "config": _group("config", "The settings.", {"show": "Show every setting with its value and where it comes from."}),
+        "support-bundle": Command(f"{_COMMANDS}.support_bundle", "Pack what is known of this box into one file, without its secrets."),
         "explain": Command(f"{_COMMANDS}.explain", "Explain a state, an error code or an exit code."),
         "completion": Command(f"{_COMMANDS}.completion", "Print the completion script of a shell."),
     }
