@@ -95,7 +95,6 @@ def sections(scene: Scene) -> dict[str, Section]:
     state_dir, node = scene.settings.state_dir, scene.asker
     cluster = Asked("the cluster", lambda: _answering(node))
     runtime = Asked("the runtime", lambda: node.runtime)
-    log = process.log_path(state_dir)
     return {
         "versions.json": host.versions,
         "configuration.json": lambda: _configuration(scene),
@@ -104,7 +103,7 @@ def sections(scene: Scene) -> dict[str, Section]:
         "ledger.jsonl": lambda: state.rows(scene.ledger()),
         "history.jsonl": lambda: state.history(scene.ledger()),
         "agent.json": lambda: _agent(scene),
-        "agent.log": lambda: host.tail([logfile.earlier(log), log]),
+        "agent.log": lambda: _tail(scene.settings),
         "journal.log": lambda: host.journal(unit.NAME),
         "cluster.json": lambda: running.cluster(cluster),
         "runtime.json": lambda: running.runtime(runtime),
@@ -128,7 +127,24 @@ def secrets(scene: Scene) -> dict[str, known.Source]:
         **{str(path): _reading(known.of_login_file, path) for path in logins},
         **{str(path): _reading(known.of_document, path) for path in (*_kubeconfigs(settings), *configs)},
         "environment": lambda: known.of_text(addresses),
+        "history": lambda: known.of_log(_history(scene)),
+        "agent.log": lambda: known.of_log(_agent_log(settings)),
     }
+
+
+def _history(scene: Scene) -> Iterator[str]:
+    with suppress(ProvisionError):  # what the ledger says of itself is said once
+        yield from (str(line.get("detail", "")) for line in state.history(scene.ledger()))
+
+
+def _agent_log(settings: Settings) -> Iterator[str]:
+    with suppress(OSError):
+        yield from _tail(settings)
+
+
+def _tail(settings: Settings) -> Iterator[str]:
+    log = process.log_path(settings.state_dir)
+    return host.tail([logfile.earlier(log), log])
 
 
 def _reading(read: Callable[[Path], Iterator[bytes]], path: Path) -> known.Source:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -39,14 +39,20 @@ def _beside(own: Sequence[inspect.Parameter]) -> Iterator[inspect.Parameter]:
     for parameter in _SHARED.values():
         option = parameter.annotation.__metadata__[0]
         if taken & {*_short(parameter)}:
-            names = [name for name in option.param_decls if name not in taken]
+            names = [name for name in _declared(option) if name not in taken]
             option = typer.Option(*names, help=option.help)
         yield parameter.replace(annotation=Annotated[parameter.annotation.__origin__, option])
 
 
 def _short(parameter: inspect.Parameter) -> Iterator[str]:
-    metadata = getattr(parameter.annotation, "__metadata__", None) or (None,)
-    yield from (name for name in getattr(metadata[0], "param_decls", None) or () if not name.startswith("--"))
+    option = (getattr(parameter.annotation, "__metadata__", None) or (None,))[0]
+    yield from (name for name in _declared(option) if not name.startswith("--"))
+
+
+def _declared(option: Any) -> list[str]:
+    """Inside of Annotated, typer keeps the first name where a default would be."""
+    names = (getattr(option, "default", None), *(getattr(option, "param_decls", None) or ()))
+    return [name for name in names if isinstance(name, str) and name.startswith("-")]
 
 
 def with_shared(command: Callable[..., Report], name: str) -> Callable[..., int]:

@@ -22,18 +22,18 @@ _INSIDE = re.compile(
 )
 _WHOLE = frozenset({"key", "keys", "pass", "pwd", "pw", "psk", "auth", "authorization", "cookie", "cookies", "dsn", "sig", "signature"})
 _ONLY_WHERE = frozenset({"ref", "name", "file", "path", "dir", "folder", "length", "count", "expiry", "expires", "ttl", "type"})
-LOGIN = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?P<login>[^\s/\"'<>\\]*)@")
+LOGIN = re.compile(r"(?<![A-Za-z0-9+.-])(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,40}://)(?P<login>[^\s/\"'<>\\]*)@")
 """`scheme://user:password@`, the login alone in a group."""
 NAMED = re.compile(
     r"""(?<![\w.-])(?P<name>[A-Za-z0-9_][\w.-]{1,200})(?P<between>\\?["']?[ \t]*[:=][ \t]*)"""
-    r"""(?:(?P<quote>\\?["'])(?P<quoted>.*?)(?:(?P=quote)|$)|(?P<bare>[^\s,;&"'\\}\])<>\[{|]+))""",
+    r"""(?:(?P<mark>\\["'])(?P<escaped>.*?)(?:(?P=mark)|$)|"(?P<double>(?:[^"\\\n]|\\.)*)|'(?P<single>[^'\n]*)"""
+    r"""|(?P<bare>[^\s,;&"'\\}\])<>\[{|]+))""",
     re.MULTILINE,
 )
 """`name=value`, `name: value`, `"name": "value"`, and the same as text inside of JSON."""
-OPTION = re.compile(
-    r"""(?<![\w-])--?(?P<name>[A-Za-z][\w-]{1,63})(?P<between>[ \t]+)(?P<quote>)(?P<quoted>)(?P<bare>[^\s"'\\-][^\s"'\\]*)"""
-)
+OPTION = re.compile(r"""(?<![\w-])--?(?P<name>[A-Za-z][\w-]{1,63})(?P<between>[ \t]+)(?P<bare>[^\s"'\\-][^\s"'\\]*)""")
 """`--name value`."""
+_VALUES = {"escaped", "double", "single", "bare"}
 _VARIABLE = re.compile(r"(?P<name>[A-Za-z_]\w*)=(?P<value>.+)", re.DOTALL)
 _BASE64 = re.compile(r"[A-Za-z0-9+/\s]{16,}={0,2}\s*")
 _NO_VALUES = frozenset({"", "true", "false", "null", "none", "yes", "no", GONE})
@@ -76,23 +76,23 @@ def secrets_in(value: Any, name: str = "") -> Iterator[str]:
 
 def secrets_in_text(text: str) -> Iterator[str]:
     """Values under such names, and the passwords of addresses."""
-    for found in (*named(NAMED, text), *named(OPTION, text)):
-        value = found["quoted"] if found["quote"] else found["bare"]
-        yield value
-        yield from _unescaped(value)
+    for begin, end in (*named(NAMED, text), *named(OPTION, text)):
+        yield text[begin:end]
+        yield from _unescaped(text[begin:end])
     for found in LOGIN.finditer(text):
         yield found["login"].partition(":")[2] or found["login"]
 
 
-def named(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
-    """The places where a secret stands under its name. What is no secret is looked into: `message: token=x`."""
+def named(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, int]]:
+    """Where secrets stand under their names. What is no secret is looked into: `message: token=x`."""
     at = 0
     while found := pattern.search(text, at):
-        value = found["quoted"] if found["quote"] else found["bare"]
-        secret = promises_secret(found["name"]) and is_value(value)
-        at = found.end() if secret else found.end("between")
-        if secret:
-            yield found
+        group = next(name for name, value in found.groupdict().items() if name in _VALUES and value is not None)
+        if promises_secret(found["name"]) and is_value(found[group]):
+            at = found.end(group)
+            yield found.span(group)
+        else:
+            at = found.end("between")
 
 
 def is_value(text: str) -> bool:

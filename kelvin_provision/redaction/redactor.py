@@ -16,8 +16,8 @@ LONGEST = 1 << 20
 """Signs of a line that are looked at; what comes behind them is left out."""
 _PEM = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----")
 _PEM_END = re.compile(r"-----END [A-Z0-9 ]*PRIVATE KEY-----")
-_PEM_WHOLE = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?-----END [A-Z0-9 ]*PRIVATE KEY-----", re.DOTALL)
-_PEM_LINE = re.compile(r"(?:\S+\s+)*?(?:[A-Za-z0-9+/=]{1,76}|Proc-Type:.*|DEK-Info:.*|)\s*")
+_PEM_WHOLE = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.{0,8192}?-----END [A-Z0-9 ]*PRIVATE KEY-----", re.DOTALL)
+_PEM_LINE = re.compile(r"\s*(?:[A-Za-z0-9+/=]{1,76}|.*\s[A-Za-z0-9+/]{16,76}={0,2}|.*\s[A-Za-z0-9+/]+={1,2}|Proc-Type:.*|DEK-Info:.*|)\s*")
 _HEADER = re.compile(r"(?i)\b((?:proxy-)?authorization|(?:set-)?cookie|x-registry-auth|x-api-key)(\\?[\"']?\s*[:=]\s*)[^\r\n\"'\\]+")
 _SCHEME = re.compile(r"\b(?i:(bearer|basic))(\s+)(?=[^\s\"']*[A-Z0-9=])[A-Za-z0-9._~+/=-]{6,}")
 _JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)?")
@@ -96,7 +96,7 @@ class Redactor:
                 inside = end is None and _PEM_LINE.fullmatch(line) is not None
                 if inside:
                     continue
-                kept.append(line[end.end() :] if end else line)
+                kept.append(line[end.end() :].lstrip() if end else line)
                 continue
             begin = _PEM.search(line)
             if begin:
@@ -118,8 +118,7 @@ class Redactor:
 
     def _without_named(self, pattern: re.Pattern[str], block: str) -> str:
         kept, at = [], 0
-        for found in named(pattern, block):
-            begin, end = found.span("quoted" if found["quote"] else "bare")
+        for begin, end in named(pattern, block):
             kept += [block[at:begin], GONE]
             at = end
             self.counts[NAMES.id] += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -16,6 +17,8 @@ from kelvin_provision.redaction.names import secrets_in, secrets_in_text
 LARGEST = 1 << 20
 """Bytes of one file that are looked at."""
 MOST_FILES = 1000
+LEARNED = 8
+"""A shorter value in a log is a word like others."""
 Source = Callable[[], Iterable[bytes]]
 
 
@@ -96,6 +99,12 @@ def of_document(path: Path) -> Iterator[bytes]:
 def of_text(text: str) -> Iterator[bytes]:
     """What stands under such names in a text, and in its addresses."""
     yield from _bytes(secrets_in_text(text))
+
+
+def of_log(lines: Iterable[str]) -> Iterator[bytes]:
+    """What once stood under such a name in free text, and may stand alone elsewhere: only what looks like a secret, no plain word."""
+    for line in lines:
+        yield from (one for one in of_text(line) if len(one) >= LEARNED and re.search(rb"[0-9]", one) and re.search(rb"[A-Za-z]", one))
 
 
 def _read(path: Path) -> bytes:
