@@ -52,7 +52,9 @@ class Redactor:
 
     def document(self, value: Any) -> Any:
         """A copy of a JSON document without secrets: by the names in it, then every text by every rule."""
-        return self._each(blanked(value))
+        without = blanked(value)
+        self.counts[NAMES.id] += _blanks(without) - _blanks(value)
+        return self._each(without)
 
     def _each(self, value: Any) -> Any:
         if isinstance(value, dict):
@@ -131,6 +133,12 @@ class Redactor:
             return text
 
         return pattern.sub(counted, block)
+
+
+def _blanks(value: Any) -> int:
+    if isinstance(value, dict | list | tuple):
+        return sum(map(_blanks, value.values() if isinstance(value, dict) else value))
+    return int(value == GONE)
 
 
 def _blocks(chunks: Iterable[str], begin_of: Callable[[str], str]) -> Iterator[str]:

@@ -107,6 +107,11 @@ def opened(path):
         return {member.name.partition("/")[2]: tar.extractfile(member).read().decode() for member in tar}
 
 
+def names(path):
+    with tarfile.open(path) as tar:
+        return tar.getnames()
+
+
 def written_forms(secret):
     whole = base64.b64encode(secret.encode()).decode()
     shifted = base64.b64encode(b"ab" + secret.encode()).decode()[4:-4]
@@ -173,7 +178,7 @@ def test_the_answer_says_where_it_is_and_how_much(box, tmp_path):
     assert result.stdout.startswith(f"bundle {path.name}: written, ")
     assert result.stderr == f"warning: agent.log: no such file or directory: {tmp_path}/state/agent.log\n"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert {name.partition("/")[0] for name in tarfile.open(path).getnames()} == {path.name.removesuffix(".tar.gz")}
+    assert {name.partition("/")[0] for name in names(path)} == {path.name.removesuffix(".tar.gz")}
     item = json.loads(bundle(box, "--json", "-o", "x.tar.gz", "--quiet").stdout)["items"]
     assert [(one["kind"], one["name"], one["outcome"]) for one in item] == [("bundle", "x.tar.gz", "written")]
     assert sorted(one.name for one in tmp_path.iterdir()) == sorted([path.name, "x.tar.gz", "state"])
@@ -182,7 +187,7 @@ def test_the_answer_says_where_it_is_and_how_much(box, tmp_path):
 def test_it_goes_to_standard_output_and_not_to_a_terminal(box):
     out = captured(lambda: run_to_bytes(box), encoding="latin-1")
     assert (out.exit_code, out.stderr) == (0, "")
-    assert "manifest.json" in {name.partition("/")[2] for name in tarfile.open(fileobj=io.BytesIO(out.stdout.encode("latin-1"))).getnames()}
+    assert "manifest.json" in opened(out.stdout.encode("latin-1"))
     refused = run("support-bundle", "-o", "-", "--state-dir", str(box.settings.state_dir), terminal=True)
     assert refused.stderr == ("error: the file is no text: not for a terminal\n hint: kelvin-provision support-bundle -o - > FILE.tar.gz\n")
     assert bundle(box, "-o", "-", "--json").exit_code == 2
