@@ -66,8 +66,17 @@ ENTRIES: Entries = MappingProxyType(
                 "uninstall": "Stop the service and remove it.",
             },
         ),
-        "config": _group("config", "The settings.", {"show": "Show every setting with its value and where it comes from."}),
-        "support-bundle": Command(f"{_COMMANDS}.support_bundle", "Pack what is known of this box into one file, without its secrets."),
+        "config": _group(
+            "config",
+            "The settings.",
+            {
+                "show": "Show every setting with its value and where it comes from.",
+                "set": "Set a key in a settings file, which keeps its comments and order.",
+                "unset": "Take a key out of a settings file, so that its default counts again.",
+                "path": "Show which settings files are read, and which of them are there.",
+            },
+        ),
+        "support-bundle": Command(f"{_COMMANDS}.support_bundle", "Pack what is known of this box into one file, secrets apart."),
         "explain": Command(f"{_COMMANDS}.explain", "Explain a state, an error code or an exit code."),
         "completion": Command(f"{_COMMANDS}.completion", "Print the completion script of a shell."),
     }

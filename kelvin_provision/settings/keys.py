@@ -121,7 +121,7 @@ TEXT = Type("text", _text)
 BOOL = Type("true or false", _bool, _bool_from)
 PATH = Type("path", _path)
 REGISTRY = Type("host[:port][/path]", _registry)
-MIRRORS = Type("list of host[:port][/path]", _mirrors)
+MIRRORS = Type("list of host[:port][/path]", _mirrors, lambda text: [part.strip() for part in text.split(",")])
 NAMESPACE = Type("name", _namespace)
 DURATION = Type("duration", _duration)
 

@@ -53,6 +53,10 @@ def test_the_commands_are_those_of_the_design():
         "agent install",
         "agent uninstall",
         "config show",
+        "config set",
+        "config unset",
+        "config path",
+        "support-bundle",
         "explain",
         "completion",
     ]
