@@ -76,7 +76,7 @@ ENTRIES: Entries = MappingProxyType(
                 "path": "Show which settings files are read, and which of them are there.",
             },
         ),
-        "support-bundle": Command(f"{_COMMANDS}.support_bundle", "Pack what is known of this box into one file, secrets apart."),
+        "support-bundle": Command(f"{_COMMANDS}.support_bundle", "Pack what is known of this box, without its secrets."),
         "explain": Command(f"{_COMMANDS}.explain", "Explain a state, an error code or an exit code."),
         "completion": Command(f"{_COMMANDS}.completion", "Print the completion script of a shell."),
     }

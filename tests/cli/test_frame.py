@@ -31,11 +31,12 @@ Options:
   -h, --help  Show this message and exit.
 
 Commands:
-  workloads   Deploy, apply, look at and remove workloads.
-  agent       The background process that downloads and applies.
-  config      The settings.
-  explain     Explain a state, an error code or an exit code.
-  completion  Print the completion script of a shell.
+  workloads       Deploy, apply, look at and remove workloads.
+  agent           The background process that downloads and applies.
+  config          The settings.
+  support-bundle  Pack what is known of this box, without its secrets.
+  explain         Explain a state, an error code or an exit code.
+  completion      Print the completion script of a shell.
 """
 
 

@@ -1,4 +1,4 @@
-"""Pack what is known of this box into one file, secrets apart."""
+"""Pack what is known of this box, without its secrets."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FILE = typer.Option(
 
 
 def command(session: Session, *, file: Annotated[str | None, _FILE] = None) -> Report:
-    """Pack what is known of this box into one file, secrets apart.
+    """Pack what is known of this box, without its secrets.
 
     Versions, configuration, ledger, history, logs, what cluster and runtime say, images and disks, as tar.gz. Passwords, tokens, keys and
     the values of secrets are taken out by rules that stand in the file. What cannot be had is named in its manifest and here.
