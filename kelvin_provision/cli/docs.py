@@ -19,7 +19,7 @@ from kelvin_provision.cli.terminal import write
 from kelvin_provision.settings.keys import KEYS
 
 WIDTH = 100
-_MADE = "<!-- Made by `python -m kelvin_provision.cli.docs`; a test compares it. -->\n\n"
+MADE = "<!-- Made by `python -m kelvin_provision.cli.docs`; a test compares it. -->\n\n"
 _SETTINGS = """\
 Settings stand in `/etc/kelvin-provision/config.yaml` (the site file) and, for who is not root, in a file of their own;
 `kelvin-provision config path` says which ones count. A flag wins over the environment, that over the person's file, that over
@@ -58,7 +58,7 @@ def stale(folder: Path) -> list[str]:
 
 
 def _commands() -> Iterator[str]:
-    yield f"# Commands\n\n{_MADE}"
+    yield f"# Commands\n\n{MADE}"
     yield _help(PROGRAM, root())
     for words, entry in commands(ENTRIES):
         path = " ".join((PROGRAM, *words))
@@ -72,7 +72,7 @@ def _help(path: str, command: Any) -> str:
 
 
 def _exit_codes() -> Iterator[str]:
-    yield f"# Exit codes\n\n{_MADE}"
+    yield f"# Exit codes\n\n{MADE}"
     yield "The number says which family it is, those of sysexits(3); the code, in `error.code` with `--json`, says exactly which one.\n"
     for number, text in explanations.EXIT_CODES.items():
         yield f"\n## {number}: {text}\n"
@@ -89,7 +89,7 @@ def _cell(text: str) -> str:
 
 
 def _configuration() -> Iterator[str]:
-    yield f"# Configuration\n\n{_MADE}"
+    yield f"# Configuration\n\n{MADE}"
     yield _SETTINGS
     yield "| key | value | default | variable | meaning |\n|---|---|---|---|---|\n"
     for key in KEYS:
@@ -98,7 +98,7 @@ def _configuration() -> Iterator[str]:
 
 
 def _states() -> Iterator[str]:
-    yield f"# States\n\n{_MADE}"
+    yield f"# States\n\n{MADE}"
     yield "| state | meaning | what leads there | what to do |\n|---|---|---|---|\n"
     for state, told in explanations.STATES.items():
         yield f"| `{state.value}` | {told.meaning} | {told.after} | {told.then} |\n"
