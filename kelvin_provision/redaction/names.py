@@ -11,6 +11,7 @@ import binascii
 import json
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from kelvin_provision.spec.secrets import REFERENCE
@@ -24,21 +25,20 @@ _WHOLE = frozenset({"key", "keys", "pass", "pwd", "pw", "psk", "auth", "authoriz
 _ONLY_WHERE = frozenset({"ref", "name", "file", "path", "dir", "folder", "length", "count", "expiry", "expires", "ttl", "type"})
 LOGIN = re.compile(r"(?<![A-Za-z0-9+.-])(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,40}://)(?P<login>[^\s/\"'<>\\]*)@")
 """`scheme://user:password@`, the login alone in a group."""
-NAMED = re.compile(
-    r"""(?<![\w.-])(?P<name>[A-Za-z0-9_][\w.-]{1,200})(?P<between>\\?["']?[ \t]*[:=][ \t]*)"""
-    r"""(?:(?P<mark>\\["'])(?P<escaped>.*?)(?:(?P=mark)|$)|"(?P<double>(?:[^"\\\n]|\\.)*)|'(?P<single>[^'\n]*)"""
-    r"""|(?P<bare>[^\s,;&"'\\}\])<>\[{|]+))""",
+NAMED = re.compile(r"""(?<![\w.-])(?P<name>[A-Za-z0-9_][\w.-]{1,200})\\?["']?[ \t]*[:=][ \t]*""")
+"""`name=value`, `name: value`, `"name": "value"`, and the same as text inside of JSON; up to the value."""
+OPTION = re.compile(r"(?<![\w-])--?(?P<name>[A-Za-z][\w-]{1,63})[ \t]+(?!-)")
+"""`--name value`, up to the value."""
+_VALUE = re.compile(
+    r"""(?P<mark>\\["'])(?P<escaped>.*?)(?:(?P=mark)|$)|"(?P<double>(?:[^"\\\n]|\\.)*)|'(?P<single>[^'\n]*)|(?P<bare>[^\s,;&"'\\}\])<>\[{|]+)""",
     re.MULTILINE,
 )
-"""`name=value`, `name: value`, `"name": "value"`, and the same as text inside of JSON."""
-OPTION = re.compile(r"""(?<![\w-])--?(?P<name>[A-Za-z][\w-]{1,63})(?P<between>[ \t]+)(?P<bare>[^\s"'\\-][^\s"'\\]*)""")
-"""`--name value`."""
-_VALUES = {"escaped", "double", "single", "bare"}
 _VARIABLE = re.compile(r"(?P<name>[A-Za-z_]\w*)=(?P<value>.+)", re.DOTALL)
 _BASE64 = re.compile(r"[A-Za-z0-9+/\s]{16,}={0,2}\s*")
 _NO_VALUES = frozenset({"", "true", "false", "null", "none", "yes", "no", GONE})
 
 
+@lru_cache(maxsize=4096)
 def promises_secret(name: str) -> bool:
     """Whether what stands under this name is nobody's business."""
     words = [word.lower() for word in _PART.findall(name)]
@@ -87,12 +87,12 @@ def named(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, int]]:
     """Where secrets stand under their names. What is no secret is looked into: `message: token=x`."""
     at = 0
     while found := pattern.search(text, at):
-        group = next(name for name, value in found.groupdict().items() if name in _VALUES and value is not None)
-        if promises_secret(found["name"]) and is_value(found[group]):
-            at = found.end(group)
-            yield found.span(group)
-        else:
-            at = found.end("between")
+        at = found.end()
+        value = _VALUE.match(text, at) if promises_secret(found["name"]) else None
+        group = value.lastgroup if value else None
+        if value and group and is_value(value[group]):
+            at = value.end(group)
+            yield value.span(group)
 
 
 def is_value(text: str) -> bool:

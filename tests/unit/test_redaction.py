@@ -145,3 +145,8 @@ def test_it_counts_what_it_took_out_by_rule():
         "private-keys": 1,
         "logins-in-addresses": 1,
     }
+
+
+@pytest.mark.parametrize("piece", ["a://b", "token=", 'a=\\"', "a="])
+def test_a_hostile_line_of_a_mebibyte_ends_soon(piece):
+    assert Redactor().text(piece * (LONGEST // len(piece)))
