@@ -32,7 +32,7 @@ class Rule:
     what: str
 
 
-KNOWN = Rule("known-values", "a value that this box knows to be a secret: as it is, in lines, escaped, percent-encoded, in base64")
+KNOWN = Rule("known-values", "what this box knows to be a secret, in any form: plain, line by line, escaped, percent-encoded, in base64")
 NAMES = Rule("names", "what stands under a name that promises a secret (password, secret, token, key, auth, ...), references apart")
 PEM = Rule("private-keys", "private keys in PEM, whole blocks")
 LOGINS = Rule("logins-in-addresses", "what stands before the @ of an address")

@@ -52,7 +52,7 @@ class Bundle:
                 if data:
                     self._add(tar, name, data)
                 yield pipe.taken()
-            self._add(tar, "redaction.txt", _text(_rules()))
+            self._add(tar, "redaction.txt", _text(self.redactor.stream(_rules())))
             self._add(tar, "manifest.json", _text(self.redactor.stream([_line(self.redactor.document(self._manifest()), indent=2)])))
         yield pipe.taken()
 
