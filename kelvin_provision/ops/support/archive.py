@@ -142,4 +142,4 @@ def _rules() -> Iterator[str]:
     yield "Before anything was written into this archive, all of it went through these rules; *** stands where something was taken out.\n"
     yield "How often each of them did is in manifest.json.\n\n"
     for rule in RULES:
-        yield f"{rule.id}: {rule.what}.\n"
+        yield f"{rule.id} - {rule.what}.\n"
