@@ -91,7 +91,7 @@ class Scene:
 
 
 def sections(scene: Scene) -> dict[str, Section]:
-    """File in the bundle to what fills it. One more is one more line here."""
+    """File in the bundle to what fills it: one more is one more line here. It may raise, hang or be long; it may not print."""
     state_dir, node = scene.settings.state_dir, scene.asker
     cluster = Asked("the cluster", lambda: _answering(node))
     runtime = Asked("the runtime", lambda: node.runtime)

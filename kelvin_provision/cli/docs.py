@@ -93,7 +93,7 @@ def _configuration() -> Iterator[str]:
     yield _SETTINGS
     yield "| key | value | default | variable | meaning |\n|---|---|---|---|---|\n"
     for key in KEYS:
-        default, variable = (f"`{text}`" if text else "-" for text in (key.default, key.variable))
+        default, variable = (f"`{text}`" if text else "-" for text in (key.default, None if key.trusted else key.variable))
         yield f"| `{key.name}` | {_cell(key.type.name)} | {default} | {variable} | {_cell(key.doc)}{' (*site*)' if key.trusted else ''} |\n"
 
 

@@ -14,6 +14,11 @@ from kelvin_provision.cli.session import Output, Session, agreed
 from kelvin_provision.report import Report
 
 
+def _path(name: str, metavar: str, about: str) -> Any:
+    """That it may not be read is told by who reads it: a missing permission is no misused command line."""
+    return typer.Option(name, metavar=metavar, help=about, readable=False)
+
+
 def shared(
     *,
     output: Annotated[Output | None, typer.Option("-o", "--output", help="How to write the answer; a table unless told.")] = None,
@@ -21,8 +26,8 @@ def shared(
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say more on stderr.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing on stderr but errors.")] = False,
     no_color: Annotated[bool, typer.Option("--no-color", help="No colours; so does the variable NO_COLOR.")] = False,
-    state_dir: Annotated[Path | None, typer.Option("--state-dir", metavar="PATH", help="Where the state is kept.")] = None,
-    config: Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Read this settings file and no other.")] = None,
+    state_dir: Annotated[Path | None, _path("--state-dir", "PATH", "Where the state is kept.")] = None,
+    config: Annotated[Path | None, _path("--config", "FILE", "Read this settings file and no other.")] = None,
 ) -> Session:
     """The value that these options say together; raises UsageRefused when they contradict each other."""
     return Session(agreed(output, json=json), verbose, quiet, no_color, state_dir, config)
@@ -40,7 +45,7 @@ def _beside(own: Sequence[inspect.Parameter]) -> Iterator[inspect.Parameter]:
         option = parameter.annotation.__metadata__[0]
         if taken & {*_short(parameter)}:
             names = [name for name in _declared(option) if name not in taken]
-            option = typer.Option(*names, help=option.help)
+            option = typer.Option(*names, help=option.help, metavar=option.metavar, readable=option.readable)
         yield parameter.replace(annotation=Annotated[parameter.annotation.__origin__, option])
 
 

@@ -33,6 +33,9 @@ _VALUE = re.compile(
     r"""(?P<mark>\\["'])(?P<escaped>.*?)(?:(?P=mark)|$)|"(?P<double>(?:[^"\\\n]|\\.)*)|'(?P<single>[^'\n]*)|(?P<bare>[^\s,;&"'\\}\])<>\[{|]+)""",
     re.MULTILINE,
 )
+_PROJECTED = frozenset({"key", "path", "mode"})
+_MOUNTED = frozenset({"secretName", "items", "defaultMode", "optional"})
+"""Kubernetes' words for where a secret is to appear, none of which is one."""
 _VARIABLE = re.compile(r"(?P<name>[A-Za-z_]\w*)=(?P<value>.+)", re.DOTALL)
 _BASE64 = re.compile(r"[A-Za-z0-9+/\s]{16,}={0,2}\s*")
 _NO_VALUES = frozenset({"", "true", "false", "null", "none", "yes", "no", GONE})
@@ -104,6 +107,8 @@ def _items(value: Mapping[str, Any], above: str) -> Iterator[tuple[str, Any, str
     """Each key and value with the name that counts: in `{name: X, value: Y}`, Y stands under X; a secret's parts are secret."""
     pair = value["name"] if isinstance(value.get("name"), str) and "value" in value else None
     of_secret = str(value.get("kind")).lower() == "secret"
+    if {"key", "path"} <= value.keys() <= _PROJECTED or ("secretName" in value and value.keys() <= _MOUNTED):
+        above = "ref"
     for key, item in value.items():
         last = (_PART.findall(key) or [""])[-1].lower()
         if pair is not None and key in {"name", "value"}:

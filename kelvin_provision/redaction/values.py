@@ -8,7 +8,10 @@ from collections.abc import Iterable, Iterator
 from urllib.parse import quote, quote_plus
 
 SHORTEST = 4
-"""A shorter value would stand in half of all words; it is blanked where its name stands only."""
+"""A shorter value, or number of fewer than six digits, would stand in half of all words; it is blanked where its name stands only."""
+_SHORTEST_NUMBER = 6
+_OUR_WORDS = frozenset({b"data", b"name", b"password", b"secret", b"token", b"value"})
+"""Somebody's password, perhaps, and the names of half of all fields."""
 _SHORTEST_LINE = 8
 _SHORTEST_CORE = 6
 
@@ -20,7 +23,7 @@ def forms(secrets: Iterable[bytes]) -> list[str]:
 
 
 def _of(secret: bytes) -> Iterator[str]:
-    if len(secret) < SHORTEST:
+    if len(secret) < (_SHORTEST_NUMBER if secret.isdigit() else SHORTEST) or secret.lower() in _OUR_WORDS:
         return
     yield from _encoded(secret)
     try:

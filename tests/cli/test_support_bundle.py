@@ -4,10 +4,14 @@ import base64
 import io
 import json
 import os
+import shutil
 import stat
+import subprocess
+import sys
 import tarfile
 import threading
 from dataclasses import replace
+from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -251,6 +255,31 @@ def test_a_full_disk_leaves_no_half_a_file(box, tmp_path, monkeypatch):
     before = sorted(tmp_path.iterdir())
     assert bundle(box, "-o", "out.tar.gz").exit_code == 73
     assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("setpriv") is None, reason="needs root, to take its rights away, and setpriv")
+def test_without_permission_it_takes_what_it_can_and_says_what_that_means(tmp_path):
+    state, secrets = tmp_path / "state", tmp_path / "secrets"
+    for folder in (state, secrets):
+        folder.mkdir()
+        (folder / ("ledger.db" if folder == state else "db")).write_text("of another user")
+        os.chown(folder, 1, 1)
+        folder.chmod(0o700)
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "KELVIN_PROVISION_SITE_CONFIG": str(tmp_path / "none.yaml"),
+        "KELVIN_PROVISION_SECRETS_DIR": str(secrets),
+        "KELVIN_PROVISION_CLUSTER__KUBECONFIG": str(tmp_path / "none.kubeconfig"),
+    }
+    command = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", sys.executable, "-m", "kelvin_provision", "support-bundle"]
+    words = [*command, "-o", "out.tar.gz", "--state-dir", str(state)]
+    done = subprocess.run(words, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert f"warning: {secrets}: not read (permission denied); secrets from there are found by name and pattern only\n" in done.stderr
+    assert "no permission to read it" in done.stderr
+    assert {"versions.json", "configuration.json", "disk.json"} < set(opened(tmp_path / "out.tar.gz"))
 
 
 def made(sections, **more):

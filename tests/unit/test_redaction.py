@@ -54,6 +54,14 @@ def test_a_secret_of_kubernetes_is_secret_in_all_of_its_data():
     assert blanked(item) == {"kind": "Secret", "metadata": {"name": "s"}, "data": {"file.txt": "***"}, "stringData": {"a": "***"}}
 
 
+def test_where_a_secret_appears_is_none():
+    mounted = {"secretName": "db", "items": [{"key": "volume.v", "path": "volume.v", "mode": 420}]}
+    pod = {"volumes": [{"name": "s", "secret": mounted}], "imagePullSecrets": [{"name": "pull"}]}
+    assert (blanked(pod), list(secrets_in(pod))) == (pod, [])
+    own = {"secretName": "db", "password": "hunter2", "map": {"key": "k"}}
+    assert blanked(own) == {"secretName": "db", "password": "***", "map": {"key": "***"}}
+
+
 def test_the_passwords_of_a_text():
     text = 'time: token=a1b2 "password": "p \\"q\\"" pg://u:s3cret@h/d --auth-key k3y enabled: true'
     assert list(secrets_in_text(text)) == ["a1b2", 'p \\"q\\"', 'p "q"', "k3y", "s3cret"]
@@ -98,7 +106,8 @@ def test_a_known_value_is_found_in_every_form():
 
 
 def test_short_values_are_left_to_their_names():
-    assert forms([b"abc", b"", b" \n"]) == []
+    assert forms([b"abc", b"", b" \n", b"12345", b"password", b"Value"]) == []
+    assert "123456" in forms([b"123456"])
     assert Redactor([b"abc"]).text("abcdef password=abc") == "abcdef password=***"
 
 
