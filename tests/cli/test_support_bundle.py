@@ -17,7 +17,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from kelvin_provision.cli import blackbox
-from kelvin_provision.errors import ClusterUnreachable
+from kelvin_provision.errors import ClusterUnreachable, TransferStopped
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.model import Entry
 from kelvin_provision.node import Node
@@ -317,3 +317,14 @@ def test_a_section_that_hangs_breaks_or_never_ends_costs_only_itself():
     }
     assert set(files["breaks"].splitlines()) == {"password=***"}
     assert (files["fine"], len(files["endless"]), files["endless"][-6:]) == ("ok\n", 199998, "again\n")
+
+
+def test_a_signal_ends_it_within_a_section():
+    began = threading.Event()
+
+    def hangs():
+        began.set()
+        threading.Event().wait()
+
+    with pytest.raises(TransferStopped):
+        made({"hangs": hangs}, stop=began.is_set)
