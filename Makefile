@@ -39,8 +39,9 @@ bench: $(STAMP) ## ratios against what one would use instead
 	@./demo/packages $(TEST_PACKAGES)
 	$(PYTHON) -m bench $(ARGS)
 
-docs: $(STAMP) ## write the generated pages and completions anew
+docs: $(STAMP) ## write the generated pages, manuals and completions anew
 	$(PYTHON) -m kelvin_provision.cli.docs
+	$(PYTHON) -m tests.json_page
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build *.egg-info

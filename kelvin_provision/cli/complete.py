@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
 
 from kelvin_provision.cli.table import ENTRIES, PROGRAM, Command, Entries, Group
+
+if TYPE_CHECKING:
+    from kelvin_provision.ledger.ledger import Ledger
+    from kelvin_provision.settings.model import Settings
 
 FILES = (":files", "")
 # What typer's types for a Path are called.
@@ -56,20 +60,55 @@ def candidates(words: Sequence[str]) -> list[Candidate]:
 
 
 def workload_names(ctx: Any, args: list[str], incomplete: str) -> list[str]:  # noqa: ARG001  (typer finds these by name)
-    """The names in the ledger; none when it can't be read. It is never made here: asking for a word changes nothing."""
-    with suppress(Exception):
-        from pathlib import Path
-
-        from kelvin_provision.ledger.ledger import Ledger
-        from kelvin_provision.settings.load import load
-
-        state_dir, config = (Path(given) if (given := ctx.params.get(name)) else None for name in ("state_dir", "config"))
-        settings = load(config=config, state_dir=state_dir, environ=os.environ, is_root=os.geteuid() == 0).settings
-        path = settings.state_dir / "ledger.db"
-        if path.is_file():
-            with Ledger(path) as ledger:
-                return [name for name in ledger.names() if name.startswith(incomplete)]
+    """The names in the ledger; none when it can't be read."""
+    with suppress(Exception), _ledger(ctx) as ledger:
+        return [name for name in ledger.names() if name.startswith(incomplete)]
     return []
+
+
+def setting_keys(ctx: Any, args: list[str], incomplete: str) -> list[Candidate]:  # noqa: ARG001  (typer finds these by name)
+    """Every key with its meaning; below `registries`, of the hosts that the settings name."""
+    from kelvin_provision.settings.keys import HOST, KEYS
+
+    found: list[Candidate] = []
+    hosts: list[str] = []
+    if incomplete.startswith("registries."):
+        with suppress(Exception):
+            settings = _settings(ctx)
+            hosts = sorted({*settings.registries, *([settings.registry.partition("/")[0]] if settings.registry else [])})
+    for key in KEYS:
+        names = [key.name.replace(HOST, host) for host in hosts] or [key.name.partition(HOST)[0]] if HOST in key.name else [key.name]
+        found += [(name, key.doc if name.endswith(key.name.rpartition(".")[2]) else "") for name in names]
+    return [row for row in dict.fromkeys(found) if row[0].startswith(incomplete)]
+
+
+def revisions(ctx: Any, args: list[str], incomplete: str) -> list[Candidate]:  # noqa: ARG001  (typer finds these by name)
+    """The kept revisions of the workloads that were named, the one that ran last first; none when the ledger can't be read."""
+    with suppress(Exception), _ledger(ctx) as ledger:
+        names = ctx.params.get("name") or []
+        found = [revision for name in names for revision in ledger.kept(name)]
+        return [(str(one.number), f"version {one.spec.app_version}") for one in found if str(one.number).startswith(incomplete)]
+    return []
+
+
+def _settings(ctx: Any) -> Settings:
+    from pathlib import Path
+
+    from kelvin_provision.settings.load import load
+
+    state_dir, config = (Path(given) if (given := ctx.params.get(name)) else None for name in ("state_dir", "config"))
+    return load(config=config, state_dir=state_dir, environ=os.environ, is_root=os.geteuid() == 0).settings
+
+
+@contextmanager
+def _ledger(ctx: Any) -> Iterator[Ledger]:
+    """The ledger; raises where there is none. It is never made here: asking for a word changes nothing."""
+    from kelvin_provision.ledger.ledger import Ledger
+
+    path = _settings(ctx).state_dir / "ledger.db"
+    path.stat()
+    with Ledger(path) as ledger:
+        yield ledger
 
 
 def _joined(words: Sequence[str]) -> list[str]:

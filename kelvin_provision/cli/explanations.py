@@ -132,6 +132,14 @@ def meaning(error: type[ProvisionError]) -> str:
     return " ".join((error.__doc__ or "").split())
 
 
+def explained(error: type[ProvisionError]) -> Explanation:
+    """Its meaning, what leads there and what to do; raises KeyError for one without words, which a test finds first."""
+    from kelvin_provision.cli.reasons import REASONS
+
+    reason = REASONS[error.code]
+    return Explanation(meaning(error), reason.after, reason.then or error.hint_default)
+
+
 def words() -> Iterator[str]:
     """Everything that can be explained, as it is typed."""
     yield from (state.value for state in STATES)

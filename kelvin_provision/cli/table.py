@@ -79,8 +79,18 @@ ENTRIES: Entries = MappingProxyType(
                 "uninstall": "Stop the service and remove it.",
             },
         ),
-        "config": _group("config", "The settings.", {"show": "Show every setting with its value and where it comes from."}),
+        "config": _group(
+            "config",
+            "The settings.",
+            {
+                "show": "Show every setting with its value and where it comes from.",
+                "set": "Set a key in a settings file, which keeps its comments and order.",
+                "unset": "Take a key out of a settings file, so that its default counts again.",
+                "path": "Show which settings files are read, and which of them are there.",
+            },
+        ),
         "doctor": Command(f"{_COMMANDS}.doctor", "Say how well this box is, and what to do where it is not."),
+        "support-bundle": Command(f"{_COMMANDS}.support_bundle", "Pack what is known of this box, without its secrets."),
         "explain": Command(f"{_COMMANDS}.explain", "Explain a state, an error code or an exit code."),
         "completion": Command(f"{_COMMANDS}.completion", "Print the completion script of a shell."),
     }

@@ -33,18 +33,28 @@ class Loaded:
     origins: tuple[Origin, ...]
 
 
-def load(*, config: Path | None = None, state_dir: Path | None = None, environ: Mapping[str, str], is_root: bool) -> Loaded:
-    """Read what there is. `config` replaces both files; `state_dir` is the flag. Raises SettingsInvalid, PermissionRefused."""
+def load(
+    *,
+    config: Path | None = None,
+    state_dir: Path | None = None,
+    environ: Mapping[str, str],
+    is_root: bool,
+    instead: Mapping[Path, bytes] = MappingProxyType({}),
+) -> Loaded:
+    """Read what there is. `config` replaces both files; `state_dir` is the flag. Raises SettingsInvalid, PermissionRefused.
+
+    `instead` is what counts in place of what a file holds: how a change is tried before it is written.
+    """
     findings: list[str] = []
     given: dict[str, Given] = {}
-    for source in (files(config, environ, findings, is_root=is_root), variables(environ, findings)):
+    for source in (files(config, environ, findings, is_root=is_root, instead=instead), variables(environ, findings)):
         given.update({one.key: one for one in source})
     given.update({one.key: one for one in foreign(environ, given)})
     if state_dir is not None:
         path = state_dir.expanduser().absolute()
         given["state_dir"] = Given("state_dir", path, str(path), "--state-dir")
     elif "state_dir" not in given:
-        path = _state_default(is_root=is_root)
+        path = state_default(is_root=is_root)
         given["state_dir"] = Given("state_dir", path, str(path), "default")
     values = {one.key: one.value for one in given.values()}
     method = _method(values, findings)
@@ -54,7 +64,8 @@ def load(*, config: Path | None = None, state_dir: Path | None = None, environ: 
     return Loaded(_settings(values, method), tuple(_origins(given)))
 
 
-def _state_default(*, is_root: bool) -> Path:
+def state_default(*, is_root: bool) -> Path:
+    """Where the state is when nobody says."""
     if is_root:
         return ROOT_STATE
     import platformdirs

@@ -39,29 +39,56 @@ def _words() -> ModuleType:
     return findings
 
 
-def files(config: Path | None, environ: Mapping[str, str], findings: list[str], *, is_root: bool) -> Iterator[Given]:
-    """The values of the files, the strongest file last."""
+@dataclass(frozen=True)
+class Place:
+    """A file that settings are read from. `role` is site, user or flag; `trusted`: every key may stand there."""
+
+    path: Path
+    role: str
+    trusted: bool = True
+
+
+def places(config: Path | None, environ: Mapping[str, str], *, is_root: bool) -> tuple[Place, ...]:
+    """The files that count, there or not, the strongest last. `config` replaces the others; root reads the site file only."""
     if config is not None:
-        if not config.exists():
-            raise SettingsInvalid(f"there is no file {config}")
-        yield from _file(config, findings, trusted=True)
-        return
-    yield from _file(Path(environ.get(SITE_VARIABLE) or SITE), findings, trusted=True)
-    if not is_root:
-        import platformdirs
+        return (Place(config, "flag"),)
+    site = Place(Path(environ.get(SITE_VARIABLE) or SITE), "site")
+    if is_root:
+        return (site,)
+    import platformdirs
 
-        yield from _file(platformdirs.user_config_path(NAME, appauthor=False) / "config.yaml", findings, trusted=False)
+    return site, Place(platformdirs.user_config_path(NAME, appauthor=False) / "config.yaml", "user", trusted=False)
 
 
-def _file(path: Path, findings: list[str], *, trusted: bool) -> Iterator[Given]:
+def files(
+    config: Path | None,
+    environ: Mapping[str, str],
+    findings: list[str],
+    *,
+    is_root: bool,
+    instead: Mapping[Path, bytes],
+) -> Iterator[Given]:
+    """The values of the files, the strongest file last. `instead` is what counts in place of what a file holds."""
+    if config is not None and config not in instead and not config.exists():
+        raise SettingsInvalid(f"there is no file {config}")
+    for place in places(config, environ, is_root=is_root):
+        data = instead[place.path] if place.path in instead else _bytes(place.path)
+        if data is not None:
+            yield from _file(place.path, data, findings, trusted=place.trusted)
+
+
+def _bytes(path: Path) -> bytes | None:
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError:
-        return
+        return None
     except PermissionError as error:
         raise PermissionRefused(f"{path}: no permission to read it") from error
     except OSError as error:
         raise SettingsInvalid(f"{path}: {(error.strerror or 'not readable').lower()}") from error
+
+
+def _file(path: Path, data: bytes, findings: list[str], *, trusted: bool) -> Iterator[Given]:
     from kelvin_provision.spec.source import parse
 
     try:

@@ -29,6 +29,7 @@ def test_an_error_code_is_explained():
     assert run("explain", "nothing-staged").stdout == (
         "nothing-staged: The workload has no staged revision to apply.\n\n"
         "exit code: 66, There is no such workload, image, or staged version.\n"
+        "    after: It was applied already, or deployed without staging, or undeployed with --staged.\n"
         "     then: kelvin-provision workloads deploy --staged --no-instantly-apply ...\n"
     )
     assert json.loads(run("explain", "locked", "--json").stdout) == {
@@ -36,9 +37,10 @@ def test_an_error_code_is_explained():
         "kind": "error",
         "word": "locked",
         "meaning": "Another command is changing this box; the message says who and since when.",
+        "after": "An apply, stop or undeploy of another person or of the agent is under way.",
+        "then": "wait for it to end, then try again",
         "exit_code": 75,
         "temporary": True,
-        "then": "wait for it to end, then try again",
     }
 
 

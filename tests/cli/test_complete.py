@@ -12,6 +12,7 @@ import pytest
 from kelvin_provision.cli.complete import candidates
 from kelvin_provision.cli.scripts import SCRIPTS
 from tests.cli.runner import run
+from tests.unit.test_agent import Box
 
 NEEDED = ("kelvin_provision.ledger.ledger", "kelvin_provision.settings.load")
 
@@ -23,7 +24,7 @@ def words(*line):
 @pytest.mark.parametrize(
     ("line", "found"),
     [
-        ([""], ["workloads", "images", "agent", "config", "doctor", "explain", "completion"]),
+        ([""], ["workloads", "images", "agent", "config", "doctor", "support-bundle", "explain", "completion"]),
         (["co"], ["config", "completion"]),
         (["--"], ["--help", "--version"]),
         (
@@ -62,6 +63,10 @@ def words(*line):
         (["completion", ""], ["bash", "zsh", "fish"]),
         (["explain", "pending_a"], ["pending_apply"]),
         (["explain", "ready", ""], []),
+        (["explain", "not-r"], ["not-ready"]),
+        (["config", "set", "apply.t"], ["apply.timeout"]),
+        (["config", "unset", "cluster.n"], ["cluster.namespace", "cluster.name"]),
+        (["config", "set", "registries"], ["registries."]),
         (["workloads", "apply", "-n", ""], []),
         (["workloads", "check", "--skip", "p"], ["platform", "pins", "pull-policy", "ports"]),
         (["doctor", "--skip", "c"], ["configuration", "clock", "cluster", "certificates"]),
@@ -151,3 +156,30 @@ def test_names_of_workloads_come_from_the_ledger(tmp_path):
     assert words("workloads", "show", *place, "--name=p") == ["--name=pump"]
     (tmp_path / "ledger.db").write_text("broken")
     assert words("workloads", "undeploy", *place, "-n", "") == []
+
+
+def test_setting_keys_below_registries_are_those_of_the_hosts_that_are_set(tmp_path):
+    (tmp_path / "c.yaml").write_text("registry: r.example:5000/apps\nregistries: {mirror.example: {insecure: true}}\n")
+    assert words("config", "set", "--config", str(tmp_path / "c.yaml"), "registries.") == [
+        "registries.mirror.example.mirrors",
+        "registries.r.example:5000.mirrors",
+        "registries.mirror.example.insecure",
+        "registries.r.example:5000.insecure",
+        "registries.mirror.example.ca_file",
+        "registries.r.example:5000.ca_file",
+        "registries.mirror.example.auth_file",
+        "registries.r.example:5000.auth_file",
+    ]
+
+
+def test_revisions_to_go_back_to_are_those_that_are_kept(tmp_path):
+    box = Box(tmp_path)
+    for version in ("1.0.0", "2.0.0", "3.0.0"):
+        box.deploy("pump", version=version)
+        box.turn()
+        box.command_apply("pump")
+    place = ["--state-dir", str(tmp_path)]
+    assert candidates(["workloads", "rollback", *place, "-n", "pump", "--to", ""]) == [("2", "version 2.0.0"), ("1", "version 1.0.0")]
+    assert words("workloads", "rollback", *place, "--name", "pump", "--to=1") == ["--to=1"]
+    assert words("workloads", "rollback", *place, "--to", "") == []
+    box.close()

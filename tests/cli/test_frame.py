@@ -31,13 +31,14 @@ Options:
   -h, --help  Show this message and exit.
 
 Commands:
-  workloads   Deploy, apply, look at and remove workloads.
-  images      The images on this box.
-  agent       The background process that downloads and applies.
-  config      The settings.
-  doctor      Say how well this box is, and what to do where it is not.
-  explain     Explain a state, an error code or an exit code.
-  completion  Print the completion script of a shell.
+  workloads       Deploy, apply, look at and remove workloads.
+  images          The images on this box.
+  agent           The background process that downloads and applies.
+  config          The settings.
+  doctor          Say how well this box is, and what to do where it is not.
+  support-bundle  Pack what is known of this box, without its secrets.
+  explain         Explain a state, an error code or an exit code.
+  completion      Print the completion script of a shell.
 """
 
 

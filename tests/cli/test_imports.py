@@ -54,6 +54,16 @@ def test_completing_options_imports_that_one_command_and_nothing_heavy(shell):
     assert names & HEAVY == set()
 
 
+@pytest.mark.parametrize(
+    ("words", "first"),
+    [(["config", "set", ""], "state_dir"), (["explain", "not-r"], "not-ready"), (["support-bundle", "--f"], "--file")],
+)
+def test_completing_keys_and_codes_imports_nothing_heavy(words, first):
+    _, stdout, names = modules(*words, _KELVIN_PROVISION_COMPLETE="bash")
+    assert stdout.startswith(first)
+    assert names & HEAVY == set()
+
+
 def test_a_table_for_people_needs_no_rich():
     _, _, names = modules("explain")
     assert names & HEAVY == set()

@@ -60,7 +60,11 @@ def test_the_commands_are_those_of_the_design():
         "agent install",
         "agent uninstall",
         "config show",
+        "config set",
+        "config unset",
+        "config path",
         "doctor",
+        "support-bundle",
         "explain",
         "completion",
     ]

@@ -66,16 +66,17 @@ def _state(word: str, explanation: Explanation) -> Report:
 
 
 def _error(error: type[ProvisionError]) -> Report:
-    text = f"{error.code}: {meaning(error)}\n\nexit code: {error.exit_code}, {EXIT_CODES[error.exit_code]}"
-    if error.hint_default:
-        text += f"\n     then: {error.hint_default}"
+    told = explanations.explained(error)
+    text = f"{error.code}: {told.meaning}\n\nexit code: {error.exit_code}, {EXIT_CODES[error.exit_code]}"
+    text += f"\n    after: {told.after}\n     then: {told.then}"
     document = {
         "kind": "error",
         "word": error.code,
-        "meaning": meaning(error),
+        "meaning": told.meaning,
+        "after": told.after,
+        "then": told.then,
         "exit_code": error.exit_code,
         "temporary": error.temporary,
-        "then": error.hint_default,
     }
     return _report(text, document)
 

@@ -74,7 +74,7 @@ def command(
 
 def listed(session: Session, query: Query, *, size: int | None, cursor: Cursor | None, live: bool) -> Report:
     """From the ledger alone, unless `live`. The query is the cursor's when there is one."""
-    from kelvin_provision.cli import overview
+    from kelvin_provision.cli import first, overview
     from kelvin_provision.cli.box import node_of
 
     with node_of(session) as node:
@@ -84,11 +84,12 @@ def listed(session: Session, query: Query, *, size: int | None, cursor: Cursor |
             look(node.ledger, node.cluster, [found.name for found in node.ledger.workloads() if found.running])
         wide = session.output is Output.WIDE
         seen = overview.look(node, staged=cursor.query.staged if cursor else query.staged, wide=wide)
-    document = page(seen.items, query, size=size, cursor=cursor)
-    data = document["data"]
-    footer = _footer(session, len(data), document["pagination"]["next_page"]) if size or cursor else ""
+        document = page(seen.items, query, size=size, cursor=cursor)
+        data = document["data"]
+        footer = _footer(session, len(data), document["pagination"]["next_page"]) if size or cursor else ""
+        table = first.hinted(seen.table(data, footer), node)
     names = tuple(item["name"] for item in data)
-    return Report("workloads list", document=document, table=seen.table(data, footer), warnings=seen.warnings(data), names=names)
+    return Report("workloads list", document=document, table=table, warnings=seen.warnings(data), names=names)
 
 
 def _footer(session: Session, count: int, after: str | None) -> str:

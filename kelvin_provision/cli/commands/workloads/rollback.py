@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kelvin_provision.cli.complete import workload_names
+from kelvin_provision.cli.complete import revisions, workload_names
 from kelvin_provision.cli.foretelling import DryExitCode, DryRun, foretold, refuse_exit_code
 from kelvin_provision.cli.patience import Back, Timeout, flags, patient
 from kelvin_provision.cli.session import Session
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from kelvin_provision.ops.rollback import Choice
 
 _NAME = typer.Option("-n", "--name", metavar="NAME", help="The workload; may be repeated.", autocompletion=workload_names)
-_TO = typer.Option("--to", metavar="REVISION", min=1, help="The revision to go to; the earlier one that ran last unless told.")
+_TO = typer.Option(
+    "--to", metavar="REVISION", min=1, help="The revision to go to; the earlier one that ran last unless told.", autocompletion=revisions
+)
 
 
 def command(

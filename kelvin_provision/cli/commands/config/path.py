@@ -1,0 +1,22 @@
+"""Show which settings files are read, and which of them are there."""
+
+from __future__ import annotations
+
+import os
+
+from kelvin_provision.cli.session import Session
+from kelvin_provision.report import SCHEMA, Report, Table
+
+
+def command(session: Session) -> Report:
+    """Show which settings files are read, and which of them are there.
+
+    The last one wins. As root only the site file is read; --config replaces all.
+    """
+    from kelvin_provision.settings.sources import places
+
+    found = places(session.config, os.environ, is_root=os.geteuid() == 0)
+    files = [{"path": str(place.path), "role": place.role, "exists": os.path.exists(place.path)} for place in found]  # noqa: PTH110  (never raises)
+    rows = [(str(file["path"]), str(file["role"]), "yes" if file["exists"] else "no") for file in files]
+    names = tuple(row[0] for row in rows)
+    return Report("config path", table=Table(("path", "role", "exists"), rows), document={"schema": SCHEMA, "files": files}, names=names)

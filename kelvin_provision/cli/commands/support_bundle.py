@@ -1,0 +1,116 @@
+"""Pack what is known of this box, without its secrets."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kelvin_provision.cli.session import Session
+from kelvin_provision.errors import CannotWrite, Interrupted, PermissionRefused, TransferStopped, UsageRefused
+from kelvin_provision.report import Item, Report
+
+if TYPE_CHECKING:
+    from kelvin_provision.ops.support.archive import Bundle
+
+_FILE = typer.Option(
+    "-o", "--file", metavar="FILE", help="Where to write it, - for stdout; a file here that says box and time unless told."
+)
+
+
+def command(session: Session, *, file: Annotated[str | None, _FILE] = None) -> Report:
+    """Pack what is known of this box, without its secrets.
+
+    Versions, configuration, ledger, history, logs, what cluster and runtime say, images and disks, as tar.gz. Passwords, tokens, keys and
+    the values of secrets are taken out by rules that stand in the file. What cannot be had is named in its manifest and here.
+    """
+    return written(session, file)
+
+
+def written(session: Session, file: str | None) -> Report:
+    """Gather, redact and write; changes nothing on this box but the file."""
+    from kelvin_provision.cli import blackbox
+    from kelvin_provision.cli.box import signals_noted
+    from kelvin_provision.ops.support import known
+    from kelvin_provision.ops.support.archive import Bundle
+    from kelvin_provision.redaction.redactor import Redactor
+
+    if file == "-":
+        _refuse_stdout(session)
+    host = re.sub(r"[^A-Za-z0-9.-]", "-", os.uname().nodename)
+    now = datetime.now(UTC)
+    name = f"kelvin-provision-{host}-{now:%Y%m%dT%H%M%SZ}"
+    with blackbox.Scene(session).opened() as scene, signals_noted() as stop:
+        secrets, unread = known.gather(blackbox.secrets(scene))
+        about = {"made": now.isoformat(timespec="seconds"), "host": host, "unread": list(unread)}
+        bundle = Bundle(name, blackbox.sections(scene), Redactor(secrets), about, stop)
+        path = Path(file or f"{name}.tar.gz")
+        if file == "-":
+            return _streamed(bundle)
+        _kept(path, bundle)
+    size = path.stat().st_size
+    count = len(bundle.missing)
+    detail = f"{_size(size)}, {len(bundle.files)} files" + (f", {count} incomplete or missing" if count else "")
+    missing = _by_reason(bundle.missing)
+    return Report("support-bundle", (Item("bundle", str(path), "written", detail),), warnings=(*unread, *missing))
+
+
+def _by_reason(missing: Mapping[str, str]) -> list[str]:
+    """A line for each reason: a cluster that is away is one thing, not twenty."""
+    files: dict[str, list[str]] = {}
+    for file, why in missing.items():
+        files.setdefault(why, []).append(file)
+    return [f"{', '.join(names)}: {why}" for why, names in files.items()]
+
+
+def _refuse_stdout(session: Session) -> None:
+    if session.document:
+        raise UsageRefused("standard output takes the file or a document, not both", hint="kelvin-provision support-bundle -o FILE --json")
+    if sys.stdout.isatty():
+        raise UsageRefused("the file is no text: not for a terminal", hint="kelvin-provision support-bundle -o - > FILE.tar.gz")
+
+
+def _kept(path: Path, bundle: Bundle) -> None:
+    from kelvin_provision.files.durable import write_durably
+
+    try:
+        write_durably(path.absolute(), _until_stopped(bundle.chunks()), mode=0o600)
+    except (CannotWrite, PermissionRefused) as error:
+        raise type(error)(str(error), hint="kelvin-provision support-bundle -o FOLDER/FILE.tar.gz") from error
+
+
+def _streamed(bundle: Bundle) -> Report:
+    from kelvin_provision.cli import terminal
+
+    out = sys.stdout.buffer
+    try:
+        for chunk in _until_stopped(bundle.chunks()):
+            out.write(chunk)
+        out.flush()
+    except BrokenPipeError:
+        terminal.abandon(sys.stdout)
+    except OSError as error:
+        terminal.abandon(sys.stdout)
+        raise CannotWrite(f"standard output: {(error.strerror or str(error)).lower()}", hint="the file is not whole") from error
+    return Report("support-bundle", streamed=True)
+
+
+def _until_stopped(chunks: Iterator[bytes]) -> Iterable[bytes]:
+    with closing(chunks):  # type: ignore[type-var]
+        try:
+            yield from chunks
+        except TransferStopped as error:
+            raise Interrupted("stopped by a signal; nothing was written") from error
+
+
+def _size(count: int) -> str:
+    from kelvin_provision.cli.amounts import size
+
+    return size(count)

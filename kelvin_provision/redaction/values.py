@@ -1,0 +1,70 @@
+"""The forms in which a known secret may turn up: as it is, line by line, escaped, in addresses, in base64."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Iterator
+from urllib.parse import quote, quote_plus
+
+SHORTEST = 4
+"""A shorter value, or number of fewer than six digits, would stand in half of all words; it is blanked where its name stands only."""
+_SHORTEST_NUMBER = 6
+_OUR_WORDS = frozenset({b"data", b"name", b"password", b"secret", b"token", b"value"})
+"""Somebody's password, perhaps, and the names of half of all fields."""
+_SHORTEST_LINE = 8
+_SHORTEST_CORE = 6
+
+
+def forms(secrets: Iterable[bytes]) -> list[str]:
+    """Everything to look for, the longest first, so that no part of a longer one is left."""
+    found = {form for secret in secrets for form in _of(secret.strip())}
+    return sorted(found, key=lambda form: (-len(form), form))
+
+
+def _of(secret: bytes) -> Iterator[str]:
+    if len(secret) < (_SHORTEST_NUMBER if secret.isdigit() else SHORTEST) or secret.lower() in _OUR_WORDS:
+        return
+    yield from _encoded(secret)
+    try:
+        text = secret.decode("utf-8")
+    except UnicodeDecodeError:
+        return
+    lines = [line.strip() for line in text.splitlines()]
+    for part in (text, *(line for line in lines if len(lines) > 1 and len(line) >= _SHORTEST_LINE and not line.startswith("-----"))):
+        yield from _written(part)
+
+
+def _written(text: str) -> Iterator[str]:
+    """In text, in JSON, in JSON inside of JSON, and in an address."""
+    yield text
+    for ascii_only in (True, False):
+        once = json.dumps(text, ensure_ascii=ascii_only)[1:-1]
+        yield once
+        yield json.dumps(once, ensure_ascii=ascii_only)[1:-1]
+    for encode in (quote, quote_plus):
+        for safe in ("", "/"):
+            encoded = encode(text, safe=safe)
+            yield encoded
+            yield _lower(encoded)
+
+
+def _lower(encoded: str) -> str:
+    """`%2F` as `%2f`."""
+    head, *rest = encoded.split("%")
+    return "%".join((head, *(part[:2].lower() + part[2:] for part in rest)))
+
+
+def _encoded(secret: bytes) -> Iterator[str]:
+    """In base64, wherever in a longer text it began: of three bytes in a row, each can be the first."""
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        for ahead in range(3):
+            bits = 8 * len(secret)
+            text = encode(bytes(ahead) + secret).decode().rstrip("=")
+            begin = -(-8 * ahead // 6)  # the first sign that holds bits of the secret only
+            core = text[begin : (8 * ahead + bits) // 6]
+            if len(core) >= _SHORTEST_CORE:
+                yield core
+        whole = encode(secret).decode()
+        yield whole
+        yield whole.rstrip("=")

@@ -1,0 +1,82 @@
+"""The documents of --json: the page shows what the program prints now, and no key goes or comes unnoticed.
+
+A key that is new here is fine: add it. One that is gone, or means something else, needs another schema number.
+"""
+
+import pytest
+
+from kelvin_provision.cli.table import commands
+from kelvin_provision.report import SCHEMA
+from tests import json_page
+
+EMPTY = "command items schema status warnings"
+ENVELOPE = "command items items[].detail items[].kind items[].name items[].outcome schema status warnings"
+ERROR = "error error.code error.evidence error.hint error.message status"
+STATUS = "status status.message status.state status.warnings"
+ITEM = (
+    "acp_name app_name app_version cluster_name created download_error download_status enabled instantly_apply name node_name pre_download staged"
+    f" staged.app_name staged.app_version staged.ready {' '.join(f'staged.{key}' for key in STATUS.split())} {STATUS} status.last_seen title updated"
+)
+LIST = f"data pagination pagination.next_page pagination.previous_page {' '.join(f'data[].{key}' for key in ITEM.split())}"
+KEYS = {
+    "workloads deploy": ENVELOPE,
+    "not ready": ERROR,
+    "workloads list": LIST,
+    "workloads list, a page": LIST,
+    "workloads apply": ENVELOPE,
+    "nothing to do": EMPTY,
+    "workloads show": f"{ITEM} networking payload staged.instantly_apply staged.payload",
+    "workloads wait": ENVELOPE,
+    "workloads rollback": ENVELOPE,
+    "workloads history": (
+        "command entries entries[].action entries[].detail entries[].digest entries[].outcome entries[].revision entries[].time"
+        " entries[].version entries[].who entries[].workload schema verified verified.head verified.lines"
+    ),
+    "workloads logs": "logs",
+    "workloads logs --follow": "container line pod time",
+    "workloads stop": ENVELOPE,
+    "workloads start": ENVELOPE,
+    "workloads undeploy": ENVELOPE,
+    "refused": ERROR,
+    "agent status": (
+        "agent agent.alive agent.log agent.pid agent.service agent.since agent.user pending schema waiting work work.doing work.since work.tasks"
+        " work.tasks[].done work.tasks[].name work.tasks[].rate work.tasks[].total work.tasks[].verb work.updated"
+    ),
+    "config show": "schema settings settings[].doc settings[].key settings[].origin settings[].value",
+    "config set": ENVELOPE,
+    "config unset": ENVELOPE,
+    "config path": "files files[].exists files[].path files[].role schema",
+    "support-bundle": ENVELOPE,
+    "explain": "schema words words[].kind words[].meaning words[].word",
+    "explain, a state": "after kind meaning schema then word",
+    "explain, an error": "after exit_code kind meaning schema temporary then word",
+    "explain, an exit code": "errors kind meaning schema word",
+}
+
+
+@pytest.fixture(scope="module")
+def outputs():
+    return json_page.outputs()
+
+
+def test_the_page_shows_what_the_program_prints(outputs):
+    assert json_page.PAGE.read_text("utf-8") == json_page.page(outputs), "run: make docs"
+
+
+def test_no_key_goes_or_comes_unnoticed(outputs):
+    found = {name: set().union(*map(json_page.keys, documents)) for name, documents in outputs.items()}
+    for name, keys in KEYS.items():
+        assert found[name] == {*keys.split()}, name
+
+
+def test_our_own_documents_say_their_schema_and_the_platforms_do_not(outputs):
+    platforms = {name for name in outputs if name.startswith(("workloads list", "workloads show", "workloads logs"))}
+    errors = {"not ready", "refused"}
+    for name, documents in outputs.items():
+        schemas = {document.get("schema") for document in documents}
+        assert schemas == ({None} if name in platforms | errors else {SCHEMA}), name
+
+
+def test_every_command_is_on_the_page():
+    page = json_page.PAGE.read_text("utf-8")
+    assert [" ".join(words) for words, _ in commands() if f"\n## `{' '.join(words)}`\n" not in page] == []

@@ -1,0 +1,261 @@
+"""docs/json.md: what `--json` prints, by running the commands on a box whose outside world is in memory.
+
+`python -m tests.json_page` writes it. A test compares it, and another pins the keys of every example.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from kelvin_provision.agent.activity import Activity
+from kelvin_provision.agent.identity import identity
+from kelvin_provision.agent.process import lock_path, now_path
+from kelvin_provision.cli import blackbox
+from kelvin_provision.cli.docs import MADE
+from kelvin_provision.cli.table import commands
+from kelvin_provision.events import Advanced, Doing, Started
+from kelvin_provision.files.lock import exclusive
+from kelvin_provision.node import Node
+from kelvin_provision.settings.load import load
+from tests.cli.runner import run
+from tests.images import random_image
+from tests.unit.test_agent import Box
+
+PAGE = Path(__file__).parents[1] / "docs" / "json.md"
+REQUEST = {
+    "name": "pump",
+    "title": "Pump",
+    "app_name": "pump",
+    "app_version": "1.0.0",
+    "cluster_name": "edge-1",
+    "staged": True,
+    "instantly_apply": False,
+    "payload": {"spec_version": "5.0.0", "type": "docker", "name": "pump", "title": "Pump", "description": "Speed", "version": "1.0.0"},
+}
+HEAD = """\
+With `--json` (or `-o json`) standard output holds exactly one document, for errors as well; what is said besides goes to standard error. `-o yaml` is the
+same document in YAML. A command that goes on for ever prints one object a line.
+
+There are two kinds of documents:
+
+* **Ours** begin with `schema`, which is 1. A key may be added without another number; a key that is removed, or that means something else, raises it.
+  Most commands print the envelope: `command`, `status`, `items` (each with `kind`, `name`, `outcome`, `detail`) and `warnings`. `outcome` is a word for
+  programs, `detail` a sentence for people.
+* **The platform's** have no `schema`: `workloads list`, `show` and `logs` are what its REST API answers. They change with the platform's API and not with us.
+
+Errors and answers of no have the same shape everywhere. The exit code is that of the error's family ([exit codes](exit-codes.md)); `error.code` is stable,
+`message`, `hint` and `evidence` are for people. Times are RFC 3339 in UTC, sizes are bytes. Where a list has more than three elements, `"..."` stands for the
+others here, and only here.
+"""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One run. `before` happens to the box ahead of it; `lines`: an object a line in place of one document."""
+
+    name: str
+    words: tuple[str, ...]
+    before: Callable[[Box], None] = lambda box: None
+    lines: bool = False
+    about: str = ""
+
+    @property
+    def command(self) -> str:
+        """The words that name the command."""
+        known = {" ".join(words) for words, _ in commands()}
+        return next(path for end in range(len(self.words), 0, -1) if (path := " ".join(self.words[:end])) in known)
+
+
+def staged(version: str) -> Callable[[Box], None]:
+    def before(box: Box) -> None:
+        box.source.images[f"registry.example.com:5000/pump:{version}"] = random_image([3000])
+        if version != "1.0.0":
+            box.deploy_file(version)
+        box.turn()
+
+    return before
+
+
+def talking(box: Box) -> None:
+    box.cluster.said["pump"] = ["starting", "42 rpm"]
+
+
+class Last(list):
+    """Lines after which there is nothing left to follow."""
+
+    def __init__(self, lines: list[str], live: dict) -> None:
+        super().__init__(lines)
+        self._live = live
+
+    def __iter__(self) -> Iterator[str]:
+        yield from super().__iter__()
+        self._live.clear()
+
+
+def ending(box: Box) -> None:
+    box.cluster.said["pump"] = Last(["starting", "42 rpm"], box.cluster.live)
+
+
+def working(box: Box) -> None:
+    image = "registry.example.com:5000/pump:2.0.0"
+    activity = Activity(now_path(box.settings.state_dir), lambda event: None, clock=map(float, count(0, 2)).__next__)
+    for event in (Doing("staging pump"), Started(image, "downloading", 36_000_000), Advanced(image, 9_000_000, 36_000_000)):
+        activity(event)
+
+
+EXAMPLES = (
+    Example("workloads deploy", ("workloads", "deploy", "-f", "REQUEST.json")),
+    Example(
+        "not ready", ("workloads", "apply", "-n", "pump"), about="An error, here of `workloads apply` before the download is complete:"
+    ),
+    Example("workloads list", ("workloads", "list"), staged("1.0.0"), about="The platform's list."),
+    Example("workloads apply", ("workloads", "apply", "-n", "pump")),
+    Example("nothing to do", ("workloads", "apply", "--all"), about="Nothing to do is success without items:"),
+    Example("workloads show", ("workloads", "show", "-n", "pump"), staged("2.0.0"), about="The platform's object of one workload."),
+    Example("workloads list, a page", ("workloads", "list", "--staged", "--page-size", "1"), about="Staged versions, a page of one:"),
+    Example("workloads wait", ("workloads", "wait", "-n", "pump", "--for", "ready")),
+    Example("workloads rollback", ("workloads", "rollback", "-n", "pump", "--to", "1"), lambda box: box.command_apply("pump")),
+    Example("workloads history", ("workloads", "history", "-n", "pump", "--verify")),
+    Example("workloads logs", ("workloads", "logs", "-n", "pump", "--tail", "2"), talking, about="The platform's document."),
+    Example("workloads stop", ("workloads", "stop", "-n", "pump", "--yes")),
+    Example("workloads start", ("workloads", "start", "-n", "pump")),
+    Example("refused", ("workloads", "undeploy", "-n", "pump"), about="Without a terminal, and without `--yes`, nobody is asked:"),
+    Example("agent status", ("agent", "status"), working, about="`work` is null when no agent is alive, `total` when it is not known:"),
+    Example("config show", ("config", "show")),
+    Example("config set", ("config", "set", "keep_revisions", "3")),
+    Example("config unset", ("config", "unset", "keep_revisions")),
+    Example("config path", ("config", "path")),
+    Example("support-bundle", ("support-bundle", "-o", "bundle.tar.gz")),
+    Example("explain", ("explain",)),
+    Example("explain, a state", ("explain", "ready")),
+    Example("explain, an error", ("explain", "not-ready")),
+    Example("explain, an exit code", ("explain", "75")),
+    Example("workloads logs --follow", ("workloads", "logs", "-n", "pump", "--follow"), ending, lines=True, about="An object a line:"),
+    Example("workloads undeploy", ("workloads", "undeploy", "-n", "pump", "--yes")),
+)
+ELSEWHERE = {
+    "completion": "`{schema, shell, script}`.",
+    "agent run": "It goes on until it is stopped; what it says is for its log.",
+    "agent install": "The envelope, with one item of kind `service`.",
+    "agent uninstall": "The envelope, with one item of kind `service`.",
+}
+WATCH = """\
+With `--watch`, an object a line for each change: `{"time", "name", "before", "after", "item"}`, where `item` is that of the list. The first lines say what there
+is; `before` is null for what comes, `after` and `item` for what goes.
+"""
+
+
+class Site(Box):
+    """A box that deploys from a file."""
+
+    def deploy_file(self, version: str) -> None:
+        self.request.write_text(json.dumps(REQUEST | {"app_version": version, "payload": REQUEST["payload"] | {"version": version}}))
+        assert run("workloads", "deploy", "-f", str(self.request), "--state-dir", str(self.settings.state_dir), "--quiet").exit_code == 0
+
+
+@contextmanager
+def site(folder: Path) -> Iterator[Site]:
+    """A box with an agent that seems to be alive, and nothing of the person who runs this."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("KUBECONFIG", "DOCKER_HOST", "DOCKER_CONFIG", "SUDO_USER", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "COLUMNS"):
+            patch.delenv(name, raising=False)
+        for name, value in {
+            "HOME": str(folder / "home"),
+            "LOGNAME": "anna",
+            "KELVIN_PROVISION_SITE_CONFIG": str(folder / "config.yaml"),
+            "KELVIN_PROVISION_REGISTRY": "registry.example.com:5000",
+            "KELVIN_PROVISION_UNIT_DIR": str(folder / "units"),
+        }.items():
+            patch.setenv(name, value)
+        patch.setattr("os.geteuid", lambda: 0)
+        patch.chdir(folder)
+        state = folder / "state"
+        state.mkdir()
+        box = Site(state)
+        box.request = folder / "REQUEST.json"
+        box.request.write_text(json.dumps(REQUEST))
+        for name in ("cluster", "runtime", "source"):
+            patch.setattr(Node, name, getattr(box, name))
+        patch.setattr(blackbox.host, "journal", lambda unit: "-- No entries --\n")
+        settings = load(state_dir=state, environ={"KELVIN_PROVISION_REGISTRY": "registry.example.com:5000"}, is_root=True).settings
+        with exclusive(lock_path(state), command="agent run", more=identity(settings, detached=True)):
+            yield box
+        box.close()
+
+
+def outputs() -> dict[str, list[dict]]:
+    """Every example's documents, with what differs from run to run put out."""
+    found = {}
+    with TemporaryDirectory() as place, site(Path(place).resolve()) as box:
+        for example in EXAMPLES:
+            example.before(box)
+            result = run(*example.words, "--json", "--state-dir", str(box.settings.state_dir))
+            assert result.stdout, (example.name, result.stderr)
+            steady = _steady(result.stdout, str(Path(place).resolve()))
+            found[example.name] = [json.loads(line) for line in (steady.splitlines() if example.lines else [steady])]
+    return found
+
+
+def _steady(text: str, folder: str) -> str:
+    text = text.replace(f"{folder}/state", "/var/lib/kelvin-provision").replace(
+        f"{folder}/config.yaml", "/etc/kelvin-provision/config.yaml"
+    )
+    text = text.replace(f"{folder}/", "")
+    text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", "2026-11-23T02:00:00.000000Z", text)
+    text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", "2026-11-23T02:00:00+00:00", text)
+    text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "2026-11-23T02:00:00Z", text)
+    text = re.sub(r'"detail": "[0-9.]+ [KM]iB"', '"detail": "7.6 KiB"', text)
+    text = re.sub(r"\b[0-9a-f]{64}\b", "0123456789abcdef" * 4, text)
+    text = re.sub(r'"pid": \d+', '"pid": 4711', text)
+    text = re.sub(
+        r'written", "detail": "[^"]*"', 'written", "detail": "11.8 KiB, 15 files"', re.sub(r'("outcome": "written"),\s*', r"\1, ", text)
+    )
+    return re.sub(r'"(next_page|previous_page)": "[^"]+"', r'"\1": "eyJ2IjoxfQ"', text)
+
+
+def keys(document: object, above: str = "") -> set[str]:
+    """Every key by its path, `[]` for the elements of a list; what is behind a payload is the request's own."""
+    if isinstance(document, dict):
+        found = {f"{above}{key}" for key in document}
+        return found.union(*(keys(value, f"{above}{key}.") for key, value in document.items() if key not in {"payload", "logs"}))
+    if isinstance(document, list):
+        return set().union(*(keys(value, f"{above.removesuffix('.')}[].") for value in document))
+    return set()
+
+
+def _shortened(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _shortened(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [*map(_shortened, value[:3]), *(["..."] if len(value) > 3 else [])]
+    return value
+
+
+def page(found: dict[str, list[dict]]) -> str:
+    """The page, every command in the order of the help."""
+    parts = [f"# JSON\n\n{MADE.replace('kelvin_provision.cli.docs', 'tests.json_page')}{HEAD}"]
+    for path in (" ".join(words) for words, _ in commands()):
+        examples = [example for example in EXAMPLES if example.command == path]
+        parts.append(f"\n## `{path}`\n")
+        if not examples:
+            parts.append(f"\n{ELSEWHERE.get(path, 'The envelope.')}\n")
+        for example in examples:
+            parts.append(f"\n{example.about}\n" if example.about else "")
+            text = "\n".join(json.dumps(_shortened(one), indent=None if example.lines else 2) for one in found[example.name])
+            parts.append(f"\n`kelvin-provision {' '.join(example.words)} --json`\n\n```json\n{text}\n```\n")
+        if path == "workloads list":
+            parts.append(f"\n{WATCH}")
+    return "".join(parts)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(outputs()), "utf-8")
+    sys.stdout.write(f"written: docs/{PAGE.name}\n")
