@@ -26,7 +26,7 @@ from kelvin_provision.files.lock import exclusive
 from kelvin_provision.node import Node
 from kelvin_provision.settings.load import load
 from tests.cli.runner import run
-from tests.images import random_image
+from tests.images import make_image, tar_of
 from tests.unit.test_agent import Box
 
 PAGE = Path(__file__).parents[1] / "docs" / "json.md"
@@ -76,7 +76,9 @@ class Example:
 
 def staged(version: str) -> Callable[[Box], None]:
     def before(box: Box) -> None:
-        box.source.images[f"registry.example.com:5000/pump:{version}"] = random_image([3000])
+        box.source.images[f"registry.example.com:5000/pump:{version}"] = make_image(
+            [tar_of({"app": version.encode() * 500})], compress=False
+        )
         if version != "1.0.0":
             box.deploy_file(version)
         box.turn()
@@ -121,6 +123,17 @@ EXAMPLES = (
     Example("nothing to do", ("workloads", "apply", "--all"), about="Nothing to do is success without items:"),
     Example("workloads show", ("workloads", "show", "-n", "pump"), staged("2.0.0"), about="The platform's object of one workload."),
     Example("workloads list, a page", ("workloads", "list", "--staged", "--page-size", "1"), about="Staged versions, a page of one:"),
+    Example("workloads diff", ("workloads", "diff", "-n", "pump"), about="The envelope, with `changes` and `workloads`:"),
+    Example(
+        "workloads check",
+        ("workloads", "check", "-n", "pump"),
+        about="Where one failed, `status` is `error` and `error` stands beside `checks`:",
+    ),
+    Example("workloads hold", ("workloads", "hold", "-n", "pump", "--reason", "the pump drains")),
+    Example("workloads release", ("workloads", "release", "-n", "pump")),
+    Example("images list", ("images", "list")),
+    Example("images verify", ("images", "verify")),
+    Example("images prune", ("images", "prune", "--dry-run")),
     Example("workloads wait", ("workloads", "wait", "-n", "pump", "--for", "ready")),
     Example("workloads rollback", ("workloads", "rollback", "-n", "pump", "--to", "1"), lambda box: box.command_apply("pump")),
     Example("workloads history", ("workloads", "history", "-n", "pump", "--verify")),
@@ -129,6 +142,7 @@ EXAMPLES = (
     Example("workloads start", ("workloads", "start", "-n", "pump")),
     Example("refused", ("workloads", "undeploy", "-n", "pump"), about="Without a terminal, and without `--yes`, nobody is asked:"),
     Example("agent status", ("agent", "status"), working, about="`work` is null when no agent is alive, `total` when it is not known:"),
+    Example("doctor", ("doctor", "--list"), about="The document is that of `workloads check`. With `--list`:"),
     Example("config show", ("config", "show")),
     Example("config set", ("config", "set", "keep_revisions", "3")),
     Example("config unset", ("config", "unset", "keep_revisions")),
@@ -182,8 +196,15 @@ def site(folder: Path) -> Iterator[Site]:
         box = Site(state)
         box.request = folder / "REQUEST.json"
         box.request.write_text(json.dumps(REQUEST))
-        for name in ("cluster", "runtime", "source"):
-            patch.setattr(Node, name, getattr(box, name))
+        faked = {
+            "cluster": box.cluster,
+            "reached": box.cluster,
+            "runtime": box.runtime,
+            "source": box.source,
+            "_choice": ("fake", "as set"),
+        }
+        for name, value in faked.items():
+            patch.setattr(Node, name, value)
         patch.setattr(blackbox.host, "journal", lambda unit: "-- No entries --\n")
         settings = load(state_dir=state, environ={"KELVIN_PROVISION_REGISTRY": "registry.example.com:5000"}, is_root=True).settings
         with exclusive(lock_path(state), command="agent run", more=identity(settings, detached=True)):

@@ -32,9 +32,9 @@ def words(*line):
             [
                 "deploy",
                 "apply",
+                "diff",
                 "list",
                 "show",
-                "diff",
                 "check",
                 "wait",
                 "start",

@@ -25,7 +25,38 @@ KEYS = {
     "workloads list, a page": LIST,
     "workloads apply": ENVELOPE,
     "nothing to do": EMPTY,
-    "workloads show": f"{ITEM} networking payload staged.instantly_apply staged.payload",
+    "workloads show": (
+        f"{ITEM} networking payload staged.instantly_apply staged.payload images images[].app_version images[].cached images[].doing"
+        " images[].fetched images[].here images[].image images[].rate images[].seconds_left images[].size images[].source images[].taken"
+    ),
+    "workloads diff": (
+        f"{ENVELOPE} changes workloads workloads[].changes workloads[].downtime workloads[].downtime.expected workloads[].downtime.why"
+        " workloads[].drift workloads[].findings workloads[].images workloads[].images[].new workloads[].images[].new.digest"
+        " workloads[].images[].new.reference workloads[].images[].new.size workloads[].images[].new_bytes workloads[].images[].old"
+        " workloads[].images[].old.digest workloads[].images[].old.reference workloads[].images[].old.size"
+        " workloads[].images[].shared_bytes workloads[].name workloads[].new workloads[].new.app_name workloads[].new.app_version"
+        " workloads[].new.revision workloads[].objects workloads[].objects[].fields workloads[].objects[].fields[].new"
+        " workloads[].objects[].fields[].old workloads[].objects[].fields[].path workloads[].objects[].forbidden"
+        " workloads[].objects[].object workloads[].objects[].op workloads[].objects[].replaced_by workloads[].objects[].replaces"
+        " workloads[].objects[].why workloads[].old workloads[].old.app_name workloads[].old.app_version workloads[].old.revision"
+        " workloads[].rewritten workloads[].rewritten[].new workloads[].rewritten[].object workloads[].rewritten[].old"
+        " workloads[].rewritten[].path"
+    ),
+    "workloads check": (
+        "checks checks[].found checks[].id checks[].next checks[].status checks[].title checks[].why checks[].workload command counts"
+        " counts.error counts.ok counts.skipped counts.warning schema status warnings"
+    ),
+    "workloads hold": ENVELOPE,
+    "workloads release": ENVELOPE,
+    "images list": (
+        "command images images[].config images[].digest images[].in_runtime images[].in_store images[].name images[].pinned"
+        " images[].platform images[].reference images[].size images[].stored images[].used_by images[].used_by[].revision"
+        " images[].used_by[].slot images[].used_by[].version images[].used_by[].workload orphans schema store store.path"
+        " store.prunable warnings"
+    ),
+    "images verify": ENVELOPE,
+    "images prune": EMPTY,
+    "doctor": "checks checks[].id checks[].title checks[].why schema",
     "workloads wait": ENVELOPE,
     "workloads rollback": ENVELOPE,
     "workloads history": (
@@ -39,7 +70,7 @@ KEYS = {
     "workloads undeploy": ENVELOPE,
     "refused": ERROR,
     "agent status": (
-        "agent agent.alive agent.log agent.pid agent.service agent.since agent.user pending schema waiting work work.doing work.since work.tasks"
+        "agent agent.alive agent.log agent.pid agent.service agent.since agent.user appointed pending schema waiting work work.doing work.since work.tasks"
         " work.tasks[].done work.tasks[].name work.tasks[].rate work.tasks[].total work.tasks[].verb work.updated"
     ),
     "config show": "schema settings settings[].doc settings[].key settings[].origin settings[].value",

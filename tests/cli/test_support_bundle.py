@@ -221,7 +221,7 @@ def test_a_broken_ledger_does_not_keep_the_rest_from_it(box, tmp_path):
     assert "ledger: not read (" in result.stderr
     files = opened(tmp_path / "out.tar.gz")
     assert {"versions.json", "cluster.json", "disk.json", "logs/motor.log"} < set(files)
-    assert "workloads.json, ledger.jsonl, history.jsonl, agent.json, images.jsonl: " in result.stderr
+    assert "workloads.json, ledger.jsonl, history.jsonl, agent.json, images.jsonl, check.json: " in result.stderr
     assert path.read_bytes() == b"this is no ledger" * 1000
 
 

@@ -207,7 +207,7 @@ def test_an_agent_with_other_settings_is_replaced(detached):
     before = detached.pid()
     detached.write("/tmp/nobody-2.sock")
     assert detached.ensure() == REPLACED
-    assert detached.pid() not in {None, before}
+    until(lambda: detached.pid() not in {None, before})  # who has the lock has not said who it is in the same moment
     assert holder(detached.state / "agent.next") is None
     until(lambda: "nobody-2.sock" in detached.error())
 
