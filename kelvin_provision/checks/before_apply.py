@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from kelvin_provision.checks import images, planned
+from kelvin_provision.checks import gate, images, planned
 from kelvin_provision.checks.examine import Check, Fact, examine
 from kelvin_provision.checks.images import Disk, Staged, Stored
 from kelvin_provision.checks.planned import Missing
@@ -95,6 +96,8 @@ CHECKS = (
         ("survey", "state"),
     ),
     Check("rights", "Rights", "A right that is missing stops the apply in its middle.", planned.rights, ("survey", "state")),
+    Check("gate", "Window and holds", "An apply is refused while its window is closed or a workload is held.", gate.opened, ("obstacle",)),
+    Check("hooks", "Hooks", "A pre-apply hook that cannot be run stops the apply before anything is touched.", gate.hooks, ("hooks",)),
 )
 
 
@@ -130,7 +133,16 @@ def facts(node: Node, found: Sequence[Workload], stop: Callable[[], bool]) -> di
         "logins": Fact(lambda: {workload.name: _logins(workload) for workload in found}),
         "named": Fact(lambda: len(_names(wanted()))),
         "missing": Fact(lambda: tuple(_missing(wanted(), node.lookup))),
+        "obstacle": Fact(lambda: node.obstacle(_seen_now(found, cluster))),
+        "hooks": Fact(lambda: gate.Scripts(*node.hooks.look())),
     }
+
+
+def _seen_now(found: Sequence[Workload], cluster: Callable[[], Cluster]) -> tuple[Workload, ...]:
+    """With the holds that the cluster tells of now, and nothing of that written down."""
+    running = any(workload.running for workload in found)
+    seen = cluster().observe() if running else {}
+    return tuple(replace(workload, observation=seen.get(workload.name) or workload.observation) for workload in found)
 
 
 def _plain(revision: Revision) -> Staged:

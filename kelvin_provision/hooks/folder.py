@@ -32,6 +32,17 @@ class HookFolder:
         """Whether there is one for any event."""
         return any(self._of(event) for event in EVENTS)
 
+    def look(self) -> tuple[int, tuple[HookRefused, ...]]:
+        """How many there are, and why some would not be run; none is. Raises PermissionRefused."""
+        hooks = [hook for event in EVENTS for hook in self._of(event)]
+        refused = []
+        for hook in hooks:
+            try:
+                refuse_untrusted(hook)
+            except HookRefused as error:
+                refused.append(error)
+        return len(hooks), tuple(refused)
+
     def run(self, event: str, document: Mapping[str, Any], progress: Progress, stop: Callable[[], bool]) -> None:
         """All of an event, up to the first that fails. Raises HookRefused before any is run, HookFailed, HookTimeout, Interrupted."""
         hooks = self._of(event)

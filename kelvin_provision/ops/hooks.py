@@ -32,6 +32,10 @@ class Hooks(Protocol):
         """Whether there is one for any event."""
         ...
 
+    def look(self) -> tuple[int, Sequence[ProvisionError]]:
+        """How many there are, and why some would not be run; none is."""
+        ...
+
     def run(self, event: str, document: Document, progress: Progress, stop: Callable[[], bool]) -> None:
         """All of an event. Raises HookRefused, HookFailed, HookTimeout, Interrupted."""
         ...
@@ -43,6 +47,10 @@ class NoHooks:
     def any(self) -> bool:
         """None."""
         return False
+
+    def look(self) -> tuple[int, Sequence[ProvisionError]]:
+        """None, and none refused."""
+        return 0, ()
 
     def run(self, event: str, document: Document, progress: Progress, stop: Callable[[], bool]) -> None:
         """Nothing."""

@@ -14,6 +14,7 @@ from kelvin_provision.cluster.survey import Condition, Room, Survey
 from kelvin_provision.errors import RuntimeUnreachable
 from kelvin_provision.node import Node
 from kelvin_provision.runtimes.protocol import Keeping, RuntimeInfo
+from kelvin_provision.status import Hold
 from kelvin_provision.store.layout import Standing
 from tests.cli.runner import run
 from tests.fakes.cluster import FakeCluster
@@ -79,8 +80,10 @@ def test_a_workload_that_can_be_applied_is_a_page_of_ok(box):
         "ok      ports        no port of this box is wanted by two\n"
         "ok      room         nothing is asked for\n"
         "ok      rights       all 0 that apply and rollback need\n"
+        "ok      gate         open: nobody holds it back now\n"
+        "ok      hooks        none\n"
     )
-    assert result.stderr == "16 checks: 15 ok, 1 skipped\n"
+    assert result.stderr == "18 checks: 17 ok, 1 skipped\n"
 
 
 def test_it_touches_nothing(box):
@@ -113,6 +116,25 @@ def test_a_broken_workload_has_each_reason_with_why_and_what_next(box):
     assert result.stderr == (
         "error: 3 errors: this apply would not work\n hint: do what stands under each line; --skip ID leaves a check out\n"
     )
+
+
+def test_a_hold_is_a_warning_and_a_hook_that_would_not_run_an_error(box, tmp_path, monkeypatch):
+    hooks = tmp_path / "hooks"
+    hooks.mkdir(mode=0o700)
+    (hooks / "pre-apply").write_text("#!/bin/sh\n")
+    (hooks / "pre-apply").chmod(0o644)
+    (tmp_path / "site.yaml").write_text(f"hooks: {hooks}\n")
+    monkeypatch.setenv("KELVIN_PROVISION_SITE_CONFIG", str(tmp_path / "site.yaml"))
+    box.command_apply("pump")
+    box.deploy("pump", version="3.0.0")
+    box.turn()
+    box.cluster.holds = {"pump": Hold("drilling", "Deployment/pump")}
+    before = box.ledger.workload("pump")
+    found = {line["id"]: line for line in json.loads(check(box, "-n", "pump", "--json").stdout)["checks"]}
+    assert (found["gate"]["status"], found["gate"]["found"]) == ("warning", "pump is held by Deployment/pump: drilling")
+    assert (found["hooks"]["status"], found["hooks"]["found"]) == ("error", f"{hooks}/pre-apply is not executable")
+    assert found["hooks"]["next"] == f"chmod 755 {hooks}/pre-apply"
+    assert box.ledger.workload("pump") == before
 
 
 def test_with_json_a_failure_is_one_document_with_every_line_in_it(box):
