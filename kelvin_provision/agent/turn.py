@@ -224,17 +224,23 @@ def _apply(node: Node, group: Sequence[Workload], stop: Callable[[], bool]) -> N
 
 
 def put_back(node: Node, *, thorough: bool = True) -> None:
-    """Put back images and pins that somebody removed. Errors as the runtime's.
+    """Put back images and pins that somebody removed, and have what waits for them try again. Errors as the runtime's and the cluster's.
 
     Otherwise than `thorough`, an image that the runtime has under our pin is believed to be whole: one question for all of them.
     """
-    locks = [lock for found in node.ledger.workloads() for slot in (found.running, found.staged) for lock in _locks(slot)]
+    workloads = node.ledger.workloads()
+    locks = [lock for found in workloads for slot in (found.running, found.staged) for lock in _locks(slot)]
     if locks and not thorough:
         owned = node.runtime.owned()
         locks = [lock for lock in locks if lock.name not in owned and lock.config.digest not in owned]
-    if locks:
-        for lock in stage.put_back(locks, node.store, node.runtime, node.progress):
-            node.progress(Note(f"{lock.reference} is neither in the runtime nor in the store"))
+    if not locks:
+        return
+    back, missing = stage.put_back(locks, node.store, node.runtime, node.progress)
+    for lock in missing:
+        node.progress(Note(f"{lock.reference} is neither in the runtime nor in the store"))
+    for found in workloads:
+        if not set(back).isdisjoint(_locks(found.running)):
+            node.cluster.nudge(found.name)
 
 
 def look(node: Node) -> None:

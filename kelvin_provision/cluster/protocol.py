@@ -196,6 +196,10 @@ class Cluster(Protocol):
         """What somebody else has changed since these objects were applied. Reads only; defaults of the cluster are no drift."""
         ...
 
+    def nudge(self, workload: str) -> None:
+        """Have what waits for an image try again at once; by itself it makes longer and longer pauses. What runs is left alone."""
+        ...
+
     def put(self, workload: str, objects: Sequence[Object], lookup: Lookup) -> None:
         """Create or update, with what ran before still there as far as the cluster can. Removes nothing."""
         ...

@@ -109,7 +109,7 @@ def examine(
 
 def _images(workload: str, locks: Sequence[ImageLock], store: Store, runtime: Runtime, progress: Progress) -> list[Finding]:
     try:
-        missing = stage.put_back(locks, store, runtime, progress)
+        _, missing = stage.put_back(locks, store, runtime, progress)
     except ProvisionError as error:
         return [Finding(error.code, workload, "images", str(error))]
     return [lost(workload, lock) for lock in missing]

@@ -148,17 +148,20 @@ def put_in_runtime(lock: ImageLock, store: Store, runtime: Runtime, progress: Pr
     progress(Finished(task, "imported"))
 
 
-def put_back(locks: Sequence[ImageLock], store: Store, runtime: Runtime, progress: Progress) -> tuple[ImageLock, ...]:
-    """Bring images back that somebody removed from the runtime; returns those that cannot be, because the store lacks them too."""
-    missing = []
+def put_back(
+    locks: Sequence[ImageLock], store: Store, runtime: Runtime, progress: Progress
+) -> tuple[tuple[ImageLock, ...], tuple[ImageLock, ...]]:
+    """Bring images back that somebody removed from the runtime: those, and those that cannot be, because the store lacks them too."""
+    back, missing = [], []
     for lock in locks:
         if runtime.has(lock):
             runtime.pin(lock)
         elif all(store.has(blob) for blob in lock.blobs()):
             put_in_runtime(lock, store, runtime, progress)
+            back.append(lock)
         else:
             missing.append(lock)
-    return tuple(missing)
+    return tuple(back), tuple(missing)
 
 
 def absent(locks: Sequence[ImageLock], store: Store, runtime: Runtime) -> tuple[tuple[ImageLock, ...], tuple[ImageLock, ...]]:

@@ -42,6 +42,7 @@ class Transport:
         self._pools = Pools(settings.download, chosen.ca_file)
         self._headers = {"User-Agent": f"kelvin-provision/{__version__}", "Accept-Encoding": "identity"}
         self._quiet_until = 0.0
+        self._quiet_words = ""
         self._renewing = threading.Lock()
         self._tokens: dict[str, str] = {}
         self._wanted: dict[str, tuple[challenge.Challenge, ...]] = {}
@@ -54,7 +55,7 @@ class Transport:
     def get(self, path: str, scope: str, headers: dict[str, str] | None = None) -> Iterator[Answer]:
         """An answer that is neither an error nor a redirect, its body unread. Errors as `Source.blob`."""
         if (left := self._quiet_until - time.monotonic()) > 0:
-            raise busy(f"{self.host}: asked us to wait; {left:.0f} seconds are left", left)
+            raise busy(f"{self.host}: asked us to wait until {self._quiet_words}", left)
         answer = self._authorised(path, scope, headers or {})
         try:
             self._heed(answer)
@@ -67,6 +68,8 @@ class Transport:
         """Remember how long a busy registry wants no request: the agent comes back more often than that."""
         if answer.busy and answer.own:
             self._quiet_until = max(self._quiet_until, time.monotonic() + answer.retry_after)
+            # By the clock on the wall, and not what is left: what is told again and again should not change each time.
+            self._quiet_words = time.strftime("%H:%M:%S", time.localtime(time.time() + self._quiet_until - time.monotonic()))
 
     def _authorised(self, path: str, scope: str, headers: dict[str, str]) -> Answer:
         """Ask; on 401 (and on the 400 that some give for an expired token) renew the token, once, and ask again."""

@@ -196,6 +196,8 @@ class ClusterContract:
         for _ in range(2):
             assert cluster.wait({name: new}, PATIENCE, silent, never)[name].phase is Phase.READY
         for _ in range(2):
+            cluster.nudge(name)  # nothing waits
+        for _ in range(2):
             cluster.finish(name, new)
         assert bench.answer(name) == "two"
         for _ in range(2):

@@ -128,6 +128,9 @@ class FakeCluster:
             found += [Drift(workload, describe(item)) for item in objects if describe(item) not in live]
         return (*found, *(one for one in self.drifted if one.workload in applied))
 
+    def nudge(self, workload: str) -> None:
+        self._enter("nudge", workload)
+
     def put(self, workload: str, objects: Sequence[Object], lookup: Lookup) -> None:
         self._enter("put", workload)
         self.news.set()

@@ -1,6 +1,7 @@
 """What is Kubernetes' own, on a real one: findings of a plan, definitions, ports, claims, pruning, an absent server."""
 
 import json
+import os
 import time
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import yaml
 
 from kelvin_provision.cluster.kubernetes.api import Api
 from kelvin_provision.cluster.kubernetes.cluster import Kubernetes
+from kelvin_provision.cluster.kubernetes.troubles import IMAGE, ready
 from kelvin_provision.cluster.protocol import OWNER, STOPPED, Op, Patience, Phase
 from kelvin_provision.errors import ClusterRefused, ClusterUnreachable, SettingsInvalid
 from kelvin_provision.events import silent
@@ -309,6 +311,34 @@ def test_a_stateful_set_that_is_stuck_on_a_broken_version_goes_back(bench):
     bench.cluster.revert("stuck", objects("one"), no_secrets)
     patient = Patience(timeout=100.0, settle=1.0)  # the kubelet takes its time to let go of a pod whose image it cannot pull
     assert bench.cluster.wait({"stuck": objects("one")}, patient, silent, never)["stuck"].phase is Phase.READY
+
+
+def test_a_pod_that_waits_for_an_image_is_made_anew_once_that_is_here(bench):
+    image, name = server("late"), f"127.0.0.1:9/provision/late-{os.getpid()}:1"
+    objects = bench.plain("late", deployment("late", name) | {"spec": deployment("late", name)["spec"] | {"replicas": 1}})
+    bench.cluster.put("late", objects, no_secrets)
+
+    def pods():
+        return bench.api.items("v1", "Pod", bench.namespace, f"{OWNER}=late")[0]
+
+    def waits(pod):
+        return any(status["state"].get("waiting", {}).get("reason") in IMAGE for status in pod["status"].get("containerStatuses", ()))
+
+    deadline = time.monotonic() + 60
+    while not any(map(waits, pods())):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    before = {pod["metadata"]["uid"] for pod in pods()}
+    load(containerd_socket(), image, name)
+    try:
+        bench.cluster.nudge("late")
+        assert bench.cluster.wait({"late": objects}, PATIENCE, silent, never)["late"].phase is Phase.READY
+        assert [pod["metadata"]["uid"] in before for pod in pods() if ready(pod)] == [False]
+        running = {pod["metadata"]["uid"] for pod in pods() if ready(pod)}
+        bench.cluster.nudge("late")
+        assert {pod["metadata"]["uid"] for pod in pods() if ready(pod)} == running
+    finally:
+        unload(containerd_socket(), [name])
 
 
 def test_a_staged_image_starts_by_its_digest_with_its_registry_away(bench):

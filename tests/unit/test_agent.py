@@ -246,7 +246,11 @@ def test_tending_puts_images_back_and_looks_at_the_cluster(box):
     box.cluster.broken = {"a": "back-off restarting failed container"}
     tend(box)
     assert box.runtime.has(lock)
+    assert ("nudge", "a") in box.cluster.calls
     assert box.states() == {"a": ("failed", None)}
+    box.cluster.calls.clear()
+    tend(box)
+    assert ("nudge", "a") not in box.cluster.calls
     box.cluster.silent = True
     tend(box)
     assert box.states() == {"a": ("unreachable", None)}

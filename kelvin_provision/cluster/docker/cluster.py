@@ -105,6 +105,9 @@ class DockerBox:
         """What `docker update` and `docker rm` did."""
         return tuple(drifting.drift(applied, {workload: self._moves.live(workload) for workload in applied}))
 
+    def nudge(self, workload: str) -> None:
+        """See protocol.Cluster.nudge. A container keeps the image that it was made from: none waits for one."""
+
     def put(self, workload: str, objects: Sequence[Object], lookup: Lookup) -> None:
         """Start the new container beside the old, or after it where the two cannot run together."""
         self._put(workload, objects, lookup, refresh=True)

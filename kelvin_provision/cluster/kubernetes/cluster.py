@@ -21,7 +21,7 @@ from kelvin_provision.cluster.kubernetes.api import Api
 from kelvin_provision.cluster.kubernetes.objects import CLUSTER_SCOPED, Context, Key, owner, rank
 from kelvin_provision.cluster.kubernetes.readiness import health
 from kelvin_provision.cluster.kubernetes.troubles import ready
-from kelvin_provision.cluster.kubernetes.unsticking import unstick
+from kelvin_provision.cluster.kubernetes.unsticking import nudge, unstick
 from kelvin_provision.cluster.kubernetes.wire import filled
 from kelvin_provision.cluster.protocol import HOLD_FILE, OWNER, ClusterInfo, Drift, Health, LogLine, Lookup, Patience, Phase, Plan, describe
 from kelvin_provision.cluster.survey import ClusterState, Survey
@@ -143,6 +143,11 @@ class Kubernetes:
                     if diff.owned_by(live, workload):
                         found += drifting.drift(workload, item, live)
         return tuple(found)
+
+    def nudge(self, workload: str) -> None:
+        """See protocol.Cluster.nudge."""
+        with self._own_words(workload):
+            nudge(self._api, self._namespace, workload)
 
     def put(self, workload: str, objects: Sequence[Object], lookup: Lookup) -> None:
         """See protocol.Cluster.put. Raises ClusterRefused; what was applied before stays for `revert` to undo."""

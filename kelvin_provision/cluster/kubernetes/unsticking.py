@@ -1,7 +1,8 @@
-"""A StatefulSet never replaces a pod that is not ready, not even when it is told to go back: the way back takes that pod away.
+"""Pods that stay stuck although what stopped them is over: they are taken away, and their controller makes them anew.
 
-Only once the controller has seen what it goes back to. One that has not makes a pod that is taken away anew from the broken
-version, and that one is stuck as well.
+A StatefulSet never replaces a pod that is not ready, not even when it is told to go back. It must have seen what it goes back to:
+one that has not makes a pod that is taken away anew from the broken version, and that one is stuck as well.
+A kubelet that could not get an image makes pauses of up to five minutes between its tries, whoever has brought the image meanwhile.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from kelvin_provision.cluster.kubernetes import inventory
 from kelvin_provision.cluster.kubernetes.api import Api
 from kelvin_provision.cluster.kubernetes.objects import Key, template_hash
 from kelvin_provision.cluster.kubernetes.readiness import seen
-from kelvin_provision.cluster.kubernetes.troubles import ready, statuses
+from kelvin_provision.cluster.kubernetes.troubles import IMAGE, ready, statuses
 from kelvin_provision.spec.workload import Object
 
 SEEING = 30.0
@@ -32,8 +33,20 @@ def unstick(api: Api, namespace: str, workload: str, objects: Sequence[Object], 
     while not all(_seen(api, namespace, item) for item in sets) and time.monotonic() < deadline:
         time.sleep(TICK)
     for pod in _stuck(api, namespace, workload, sets):
-        grace = None if any("running" in (status.get("state") or {}) for status in statuses(pod)) else IDLE
-        api.delete("v1", "Pod", pod["metadata"]["name"], namespace, uid=pod["metadata"]["uid"], grace=grace)
+        _take_away(api, namespace, pod)
+
+
+def nudge(api: Api, namespace: str, workload: str) -> None:
+    """Take away the pods that wait for an image; one that no controller would make anew stays. Errors as the API's."""
+    for pod in api.items("v1", "Pod", namespace, inventory.selector(workload))[0]:
+        reasons = {((status.get("state") or {}).get("waiting") or {}).get("reason") for status in statuses(pod)}
+        if reasons & IMAGE and pod["metadata"].get("ownerReferences") and not pod["metadata"].get("deletionTimestamp"):
+            _take_away(api, namespace, pod)
+
+
+def _take_away(api: Api, namespace: str, pod: Object) -> None:
+    grace = None if any("running" in (status.get("state") or {}) for status in statuses(pod)) else IDLE
+    api.delete("v1", "Pod", pod["metadata"]["name"], namespace, uid=pod["metadata"]["uid"], grace=grace)
 
 
 def _seen(api: Api, namespace: str, item: Object) -> bool:

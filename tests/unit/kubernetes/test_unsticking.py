@@ -1,6 +1,6 @@
 """The pod that a StatefulSet is stuck on: taken away, and not before the controller would make the right one."""
 
-from kelvin_provision.cluster.kubernetes.unsticking import unstick
+from kelvin_provision.cluster.kubernetes.unsticking import nudge, unstick
 from kelvin_provision.cluster.protocol import SPEC_HASH
 
 
@@ -60,6 +60,22 @@ def test_what_is_right_or_ready_or_going_or_of_another_kind_stays():
     )
     unstick(server, "app", "db", [stateful_set("good")])
     assert server.said == ["look"]
+
+
+def test_what_waits_for_an_image_is_taken_away_and_nothing_else():
+    def waiting(name, reason, **more):
+        found = pod(name, "good", kind="ReplicaSet", **more)
+        found["status"]["containerStatuses"][0]["state"] = {"waiting": {"reason": reason}}
+        return found
+
+    bare = waiting("bare", "ImagePullBackOff")
+    del bare["metadata"]["ownerReferences"]
+    server = Server(
+        waiting("back-off", "ImagePullBackOff"), waiting("err", "ErrImagePull"), waiting("going", "ErrImagePull", going=True),
+        waiting("creating", "ContainerCreating"), pod("runs", "good", ready=True, state="running"), bare,
+    )  # fmt: skip
+    nudge(server, "app", "web")
+    assert server.said == ["delete Pod/back-off uid-back-off within 1", "delete Pod/err uid-err within 1"]
 
 
 def test_without_a_stateful_set_nobody_is_asked():
