@@ -179,10 +179,12 @@ def _disks(runtime: Runtime) -> Iterator[Disk]:
 
 
 def free_at(folder: Path) -> int:
-    """Bytes that we may still write there; of a folder that is not there yet, those of the nearest one above it."""
+    """Bytes that are free there, but for the reserve of root, which staging leaves alone too. Of a folder that is not there yet, those of
+    the nearest one above it.
+    """
     place = next((one for one in (folder, *folder.parents) if one.exists()), Path("/"))
     found = os.statvfs(place)
-    return (found.f_bfree if os.geteuid() == 0 else found.f_bavail) * found.f_frsize
+    return found.f_bavail * found.f_frsize
 
 
 def _names(wanted: Wanted) -> dict[str, str]:

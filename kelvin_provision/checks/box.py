@@ -98,7 +98,7 @@ def configuration(found: Configuration) -> Iterator[Found]:
             yield ok(f"from {files}")
         if found.settings.registry is None:
             text = "registry is not set: a request without an image URI cannot be deployed"
-            yield warning(text, "echo 'registry: HOST/PATH' >> /etc/kelvin-provision/config.yaml")
+            yield warning(text, "kelvin-provision config set registry HOST[:PORT][/PATH]")
 
 
 def clock(found: Clock) -> Iterator[Found]:

@@ -173,9 +173,8 @@ def _filesystems(node: Node, runtime: Callable[[], Runtime]) -> Iterator[Filesys
         devices.setdefault(path.stat().st_dev, ([], path))[0].append(what)
     for words, path in devices.values():
         found = os.statvfs(path)
-        free = found.f_bfree if os.geteuid() == 0 else found.f_bavail
         yield Filesystem(
-            " and ".join(words), str(path), found.f_blocks * found.f_frsize, free * found.f_frsize, found.f_files, found.f_ffree,
+            " and ".join(words), str(path), found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize, found.f_files, found.f_ffree,
             writable=not found.f_flag & os.ST_RDONLY,
         )  # fmt: skip
 
