@@ -91,6 +91,13 @@ class Box:
     def agent(self):
         return self.json("agent", "status")["agent"]
 
+    def stop_agent(self):
+        """For what plays without one."""
+        if pid := self.agent()["pid"]:
+            os.kill(pid, signal.SIGTERM)
+            while self.agent()["alive"]:
+                time.sleep(0.05)
+
     def end(self):
         names = [item["name"] for item in self.json("workloads", "list")["data"]]
         if names:

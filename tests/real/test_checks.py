@@ -2,8 +2,6 @@
 
 import base64
 import json
-import os
-import signal
 import socket
 import subprocess
 import time
@@ -33,20 +31,12 @@ def take_out(box, lock):
     subprocess.run(command, check=True, capture_output=True)
 
 
-def stop_agent(box):
-    """Or it would put back what was taken."""
-    os.kill(box.agent()["pid"], signal.SIGTERM)
-    deadline = time.monotonic() + 20
-    while box.agent()["alive"] and time.monotonic() < deadline:
-        time.sleep(0.1)
-
-
 def test_a_staged_workload_is_checked_whole_and_nothing_is_put_back(box):
     box.stage("checked", "1.0.0")
     found = lines(box.json("workloads", "check", "-n", "checked", "--deep"))
     assert [name for name, (status, _) in found.items() if status == "error"] == []
     assert (found["images"][0], found["deep"][0], found["rights"][0], found["dry-run"][0]) == ("ok", "ok", "ok", "ok")
-    stop_agent(box)
+    box.stop_agent()
     with Ledger(box.state / "ledger.db") as ledger:
         (lock,) = ledger.workload("checked").staged.locks
     take_out(box, lock)

@@ -3,10 +3,8 @@
 import contextlib
 import itertools
 import os
-import signal
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -57,14 +55,6 @@ def agree(box, name, running):
     assert kept <= blobs
 
 
-def stop_agent(box):
-    """The matrix plays without one: whoever comes next recovers."""
-    if pid := box.agent()["pid"]:
-        os.kill(pid, signal.SIGTERM)
-        while box.agent()["alive"]:
-            time.sleep(0.05)
-
-
 def matrix(box, case):
     """`(step, where it died, ...)` for every step, up to the first that is not reached. What a case returns plays one step.
 
@@ -105,7 +95,7 @@ def up(box, name, *versions):
     for version in versions:
         box.stage(name, version)
         box.run("workloads", "apply", "-n", name)
-    stop_agent(box)
+    box.stop_agent()
 
 
 def an_upgrade(box, name):
@@ -114,7 +104,7 @@ def an_upgrade(box, name):
     def play(step):
         running = version_of(box, name)
         box.stage(name, other(running))
-        stop_agent(box)
+        box.stop_agent()
         where = killed(box, step, "apply", name)
         said = recovered(box)
         now = version_of(box, name)
@@ -137,7 +127,7 @@ def test_an_upgrade_killed_at_any_step(box):
 def an_upgrade_that_fails(box, name):
     up(box, name, "1.0.0")
     box.stage(name, "3.0.0")
-    stop_agent(box)
+    box.stop_agent()
 
     def play(step):
         where = killed(box, step, "apply", name)
