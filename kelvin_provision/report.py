@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kelvin_provision.errors import ProvisionError
-from kelvin_provision.verdict import Line as Verdict
+
+if TYPE_CHECKING:
+    from kelvin_provision.verdict import Line as Verdict
 
 SCHEMA = 1
 CHANGES = 3

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kelvin_provision.ledger import journal
 from kelvin_provision.node import Node
 from kelvin_provision.report import Table
 
@@ -14,7 +13,11 @@ DEPLOY = "kelvin-provision workloads deploy -f REQUEST.json"
 
 def hinted(table: Table, node: Node) -> Table:
     """The table, with the first steps where it says that there is nothing yet."""
-    if table.rows or node.ledger.names() or journal.head(node.ledger):
+    if table.rows or node.ledger.names():
+        return table
+    from kelvin_provision.ledger import journal  # `list` on a box in use need not pay for it
+
+    if journal.head(node.ledger):
         return table
     lines = (f" hint: {DEPLOY}",) if node.settings.registry else (f" hint: {REGISTRY}", f"       {DEPLOY}")
     return replace(table, empty="\n".join((table.empty, *lines)))

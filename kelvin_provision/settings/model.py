@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from kelvin_provision.settings.window import Window
 from kelvin_provision.sizes import Headroom
 from kelvin_provision.spec.words import Method
+
+if TYPE_CHECKING:
+    from kelvin_provision.settings.window import Window
 
 
 @dataclass(frozen=True)
