@@ -172,7 +172,7 @@ class DockerRuntime:
 
     def _feed(self, chunks: Iterator[bytes]) -> str:
         """What the engine has against it, in its words; empty when it has taken all. Errors come in three ways."""
-        import docker.errors
+        import docker
         import requests
 
         try:
@@ -204,7 +204,7 @@ class DockerRuntime:
             raise ImportFailed(f"{lock.reference} is for {platform}, not for {lock.platform}; it was taken out again")
 
     def _inspect(self, name: str) -> dict[str, Any] | None:
-        import docker.errors
+        import docker
 
         with _speaking():
             try:
@@ -215,7 +215,7 @@ class DockerRuntime:
 
     def _untag(self, name: str) -> None:
         """Never by force: that takes an image from under the stopped container that a roll-back needs."""
-        import docker.errors
+        import docker
 
         with _speaking():
             try:
@@ -264,7 +264,7 @@ def _connect(base_url: str | None) -> APIClient:
 @contextmanager
 def _speaking() -> Iterator[None]:
     """The only place of the runtime that knows what a dead, forbidden or unwilling engine looks like."""
-    import docker.errors
+    import docker
     import requests
 
     try:

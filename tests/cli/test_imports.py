@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -75,3 +77,10 @@ def test_looking_needs_nothing_heavy_but_the_ledger(tmp_path, words):
     assert code in {0, 66}
     assert names & HEAVY == {"sqlite3"}
     assert {name for name in names if name.startswith("kelvin_provision.cluster.")} <= {"kelvin_provision.cluster.protocol"}
+
+
+def test_threads_that_import_a_library_at_once_cannot_wait_for_each_other():
+    """`import docker.errors` locks the part and then the whole; `import docker` the other way round: Python calls that a deadlock."""
+    part_first = re.compile(r"^\s+(import (docker|kubernetes|requests)\.|from docker\.)", re.MULTILINE)
+    sources = (Path(__file__).parents[2] / "kelvin_provision").rglob("*.py")
+    assert [path.name for path in sources if part_first.search(path.read_text())] == []

@@ -36,7 +36,7 @@ def connect(base_url: str | None = None, *, timeout: int = 60) -> APIClient:
 @contextmanager
 def speaking() -> Iterator[None]:
     """The only place of the cluster that knows what a dead, forbidden or unwilling engine looks like."""
-    import docker.errors
+    import docker
     import requests
 
     try:
@@ -62,7 +62,7 @@ def _translated(error: Any) -> ProvisionError:
 
 @contextmanager
 def _absent_is_fine() -> Iterator[None]:
-    import docker.errors
+    import docker
 
     try:
         yield
@@ -106,7 +106,7 @@ class Engine:
 
     def containers(self, workload: str | None = None) -> list[dict[str, Any]]:
         """All containers of ours, inspected; one that goes meanwhile is left out."""
-        import docker.errors
+        import docker
 
         label = OWNER if workload is None else f"{OWNER}={workload}"
         found = []
@@ -140,7 +140,7 @@ class Engine:
 
     def has_image(self, reference: str) -> bool:
         """By ID or by name."""
-        import docker.errors
+        import docker
 
         with speaking():
             try:
@@ -189,7 +189,7 @@ class Engine:
 
     def archive(self, container: str, path: str, most: int) -> bytes | None:
         """The first bytes of a tar of what a container has there, whether it runs or not; None where there is nothing."""
-        import docker.errors
+        import docker
 
         with speaking():
             try:
@@ -250,7 +250,7 @@ class Engine:
 
     def log(self, container: str, *, tail: int | None, since: int | None, follow: bool) -> Output:
         """Stdout and stderr as they come, each line with its time; `since` in seconds of the epoch. Nothing of one that is gone."""
-        import docker.errors
+        import docker
 
         with speaking():
             try:

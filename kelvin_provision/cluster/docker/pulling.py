@@ -38,7 +38,7 @@ def meaning(reference: str, words: str) -> ProvisionError:
 @contextmanager
 def pulling(reference: str) -> Iterator[None]:
     """Translate what a pull raises, or what stands in its stream (raised as RuntimeError)."""
-    import docker.errors
+    import docker
 
     try:
         yield
