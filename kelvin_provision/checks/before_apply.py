@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from kelvin_provision.checks import gate, images, planned
@@ -19,10 +17,12 @@ from kelvin_provision.ledger.model import Revision, Workload
 from kelvin_provision.node import Node
 from kelvin_provision.ops.choosing import appliable
 from kelvin_provision.runtimes.protocol import Runtime
+from kelvin_provision.sizes import NO_HEADROOM
 from kelvin_provision.spec.secrets import names_in
 from kelvin_provision.spec.workload import Object
 from kelvin_provision.store import rehash
 from kelvin_provision.store.layout import Standing, Store
+from kelvin_provision.store.space import room_at
 from kelvin_provision.verdict import Line
 
 Wanted = Mapping[str, Sequence[Object]]
@@ -173,18 +173,11 @@ def _wanted(cluster: Cluster, revisions: Sequence[Revision]) -> Wanted:
 
 
 def _disks(runtime: Runtime) -> Iterator[Disk]:
+    """What staging reckons with: the reserve of root is left alone."""
     folder = runtime.keeping().unpacked
-    if folder is not None:
-        yield Disk(runtime.name, str(folder), free_at(folder))
-
-
-def free_at(folder: Path) -> int:
-    """Bytes that are free there, but for the reserve of root, which staging leaves alone too. Of a folder that is not there yet, those of
-    the nearest one above it.
-    """
-    place = next((one for one in (folder, *folder.parents) if one.exists()), Path("/"))
-    found = os.statvfs(place)
-    return found.f_bavail * found.f_frsize
+    room = room_at(folder, NO_HEADROOM) if folder else None
+    if room:
+        yield Disk(runtime.name, str(folder), room.free)
 
 
 def _names(wanted: Wanted) -> dict[str, str]:

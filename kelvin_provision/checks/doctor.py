@@ -22,6 +22,7 @@ from kelvin_provision.files.lock import holder
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.times import newest
 from kelvin_provision.node import K3S_CONFIG, Node
+from kelvin_provision.ops import census
 from kelvin_provision.runtimes.protocol import Runtime
 from kelvin_provision.settings.sources import SITE
 from kelvin_provision.store.leftovers import leftovers
@@ -196,5 +197,4 @@ def _kubeconfig(node: Node) -> Path | None:
 def _orphans(node: Node, runtime: Runtime) -> Orphans:
     locks = node.ledger.kept_locks()
     wanted = {blob.digest for lock in locks for blob in lock.blobs()}
-    known = {lock.name for lock in locks} | {lock.config.digest for lock in locks}
-    return Orphans(leftovers(node.store, wanted), tuple(sorted(runtime.owned() - known)))
+    return Orphans(leftovers(node.store, wanted), census.orphans(locks, runtime.owned()))

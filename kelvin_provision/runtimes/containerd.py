@@ -21,8 +21,8 @@ from typing import BinaryIO
 from kelvin_provision.errors import ImageUnsupported, ImportFailed, NoSpace, OurBug, PlatformMissing, RuntimeUnreachable
 from kelvin_provision.refs import Descriptor, Platform
 from kelvin_provision.runtimes.ctr import Ctr
-from kelvin_provision.runtimes.protocol import BlobPath, Keeping, RuntimeInfo, Sight
-from kelvin_provision.runtimes.sights import OURS, PINNED, sights
+from kelvin_provision.runtimes.protocol import USABLE, BlobPath, Keeping, RuntimeInfo, Sight
+from kelvin_provision.runtimes.sights import OURS, PINNED, sights, standing
 from kelvin_provision.settings.model import RuntimeSettings
 from kelvin_provision.spec.lock import ImageLock
 
@@ -118,7 +118,7 @@ class Containerd:
 
         Content may be discarded once it is unpacked (k3s can be set so): the snapshot is then as good.
         """
-        return self._state(lock, f"{_named(lock.name)},{_labelled()}") in {"complete", "unpacked"}
+        return self._state(lock, f"{_named(lock.name)},{_labelled()}") in USABLE
 
     def load(self, lock: ImageLock, blob: BlobPath) -> None:
         """Import, compare, sync, label: in this order, so that a power cut at any point leaves `has` false."""
@@ -221,25 +221,23 @@ class Containerd:
         raise ImportFailed(f"containerd did not take {lock.name}", evidence=answer.words or (f"it is {state} there",))
 
     def _state(self, lock: ImageLock, which: str) -> str:
-        """`absent`, `complete`, `unpacked` (snapshot without content), `other digest`, `other platform`, or `incomplete`.
+        """`absent`, `other platform`, or as `sights.standing`.
 
-        `ctr images check` reads the manifest and looks every blob up by digest; a name may point anywhere, so the
-        digest is compared here, and a wrong architecture imports without complaint, so the config is read too.
+        `ctr images check` reads the manifest and looks every blob up by digest. A wrong architecture imports without complaint, so the
+        config is read too.
         """
         # It exits with 1 when a manifest is missing, and its row says "error": rows are read whatever the exit code is.
         rows = [row for row in self._ctr.ask("images", "check", which).rows() if row.get("REF") == lock.name]
-        if not rows:
-            return "absent"
-        if rows[0].get("DIGEST") != lock.root.digest:
-            return "other digest"
-        complete, unpacked = rows[0].get("STATUS", "").startswith("complete"), rows[0].get("UNPACKED") == "true"
+        state = standing(lock, rows[0]) if rows else "absent"
+        if state not in USABLE:
+            return state
         platform = self._platform(lock)
-        if platform is None or not (complete or unpacked):
+        if platform is None:
             return "incomplete"
         wanted = (lock.platform.os, lock.platform.architecture)
         if (platform.os, platform.architecture) != wanted or not Platform.of_this_host().accepts(platform):
             return "other platform"
-        return "complete" if complete else "unpacked"
+        return state
 
     def _platform(self, lock: ImageLock) -> Platform | None:
         """What the config in the content store says; None when it is not there or is not what its digest promises."""

@@ -36,6 +36,10 @@ class Keeping:
     temporary: Path | None = None
 
 
+USABLE = frozenset({"complete", "unpacked"})
+"""States of an image that a container can be made from."""
+
+
 class Sight(NamedTuple):
     """How an image stands in the runtime. `state`: complete, unpacked (snapshot without content), absent, incomplete, other digest,
     other platform. `pinned`: protected from collectors, as far as this runtime can; `ours`: what `has` believes.
@@ -48,7 +52,7 @@ class Sight(NamedTuple):
     @property
     def usable(self) -> bool:
         """Whether a container can be made from it."""
-        return self.state in {"complete", "unpacked"}
+        return self.state in USABLE
 
 
 class Runtime(Protocol):

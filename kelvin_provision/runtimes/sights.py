@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from kelvin_provision.refs import Platform
 from kelvin_provision.runtimes.ctr import Answer
-from kelvin_provision.runtimes.protocol import Sight
+from kelvin_provision.runtimes.protocol import USABLE, Sight
 from kelvin_provision.spec.lock import ImageLock
 
 PINNED = "io.cri-containerd.pinned"
@@ -27,16 +27,24 @@ def _sight(lock: ImageLock, row: Mapping[str, str] | None, listed: Mapping[str, 
     return Sight(_state(lock, row, listed.get("PLATFORMS", "")), labels.get(PINNED) == "pinned", labels.get(OURS) == lock.config.digest)
 
 
-def _state(lock: ImageLock, row: Mapping[str, str], platforms: str) -> str:
+def standing(lock: ImageLock, row: Mapping[str, str]) -> str:
+    """`complete`, `unpacked` (snapshot without content), `other digest` or `incomplete`, by a row of `images check`.
+
+    A name may point anywhere, so the digest is compared here. What it is made for stands elsewhere.
+    """
     if row.get("DIGEST") != lock.root.digest:
         return "other digest"
-    complete, unpacked = row.get("STATUS", "").startswith("complete"), row.get("UNPACKED") == "true"
-    if not complete and not unpacked:
-        return "incomplete"
+    if row.get("STATUS", "").startswith("complete"):
+        return "complete"
+    return "unpacked" if row.get("UNPACKED") == "true" else "incomplete"
+
+
+def _state(lock: ImageLock, row: Mapping[str, str], platforms: str) -> str:
+    state = standing(lock, row)
     made_for = [_platform(text) for text in platforms.split(",") if "/" in text]
-    if made_for and not any(_same(lock.platform, one) for one in made_for):
+    if state in USABLE and made_for and not any(_same(lock.platform, one) for one in made_for):
         return "other platform"
-    return "complete" if complete else "unpacked"
+    return state
 
 
 def _platform(text: str) -> Platform:
