@@ -112,6 +112,26 @@ def test_everything_that_a_plan_can_find_is_found_at_once(bench):
     assert bench.names("Deployment", "apps/v1") == ["fixed"]
 
 
+def test_what_a_controller_writes_while_the_plan_looks_is_no_change_of_ours(bench, monkeypatch):
+    """A deployment's controller writes its revision a moment after every change: a plan made then said that we would change it."""
+    objects = bench.plain("raced", deployment("raced", bench.images["one"]))
+    bench.cluster.put("raced", objects, no_secrets)
+    real, written = bench.cluster._api.apply, []
+
+    def late(value, namespace, **how):
+        if not written:
+            written.append(value["metadata"]["name"])
+            bench.api.patch({**described(value), "metadata": {"name": "raced", "annotations": {"example.com/late": "1"}}}, namespace)
+        return real(value, namespace, **how)
+
+    monkeypatch.setattr(bench.cluster._api, "apply", late)
+    assert (bench.cluster.plan({"raced": objects}, no_secrets).empty, written) == (True, ["raced"])
+
+
+def described(value):
+    return {"apiVersion": value["apiVersion"], "kind": value["kind"]}
+
+
 def test_a_refusal_in_the_middle_of_a_change_is_said_in_the_clusters_words(bench):
     objects = bench.plain(
         "refused", {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}, "spec": {"ports": [{"port": 99999}]}}

@@ -38,6 +38,11 @@ def meaning(value: Object) -> Object:
     return kept | {"metadata": metadata | {"annotations": notes}}
 
 
+def version(value: Object | None) -> str:
+    """The version of an object on the server, "" where it is not there: nothing to be read from but equality."""
+    return str(((value or {}).get("metadata") or {}).get("resourceVersion") or "")
+
+
 def changed(old: Any, new: Any) -> Iterator[str]:
     """Paths at which two documents differ."""
     return (field.path for field in compare(old, new))

@@ -18,6 +18,8 @@ from kelvin_provision.spec.workload import Object
 
 SLEEP = {"exec": {"command": ["sleep", str(PAUSE)]}}
 """The pause that we write where Kubernetes has none of its own."""
+LOOKS = 5
+"""So often an object is looked at that others are writing at the same time; the last pair is taken as it is."""
 
 
 class Planner:
@@ -63,11 +65,10 @@ class Planner:
                 self._api.namespaced(key.api_version, key.kind)
                 self._changes.append(Change(Op.CREATE, workload, describe(item), "to be created with its namespace"))
                 return
-            live = self._api.get(key.api_version, key.kind, key.name, self._namespace)
-            if not diff.owned_by(live, workload):
+            live, outcome = self._both(workload, item, key)
+            if outcome is None:
                 self._found("not-ours", workload, item, foreign(item, live))
                 return
-            outcome = applying.apply(self._api, filled(item, self._lookup), live, self._namespace, dry_run=True)
             change = diff.change(workload, live, outcome)
             self._changes.append(change)
             if change.op is not Op.KEEP:
@@ -77,6 +78,21 @@ class Planner:
                 self._interruptions += interruptions(workload, item, served=served)
         except Refused as error:
             self._found(error.finding, workload, item, str(error))
+
+    def _both(self, workload: str, item: Object, key: Key) -> tuple[Object | None, Object | None]:
+        """The object as it is, and as it would be; the second is None where it is not ours.
+
+        A dry run's answer bears the version that it was worked out from. What a controller wrote between the two looks is no
+        change of ours: then both are done again.
+        """
+        for _ in range(LOOKS):
+            live = self._api.get(key.api_version, key.kind, key.name, self._namespace)
+            if not diff.owned_by(live, workload):
+                return live, None
+            outcome = applying.apply(self._api, filled(item, self._lookup), live, self._namespace, dry_run=True)
+            if diff.version(live) == diff.version(outcome):
+                break
+        return live, outcome
 
     def _known(self, key: Key) -> bool:
         try:
