@@ -1,8 +1,4 @@
-"""Which names promise a secret, and the secrets that a document or a text holds under such names.
-
-Judged by the words of a name, in whatever case it is written: `DB_PASSWORD`, `clientKeyData`, `x-api-key`. A name that ends
-in `file` or `name` tells where a secret is and is none.
-"""
+"""The secrets that a document or a text holds under names that promise one (spec.secrecy)."""
 
 from __future__ import annotations
 
@@ -11,18 +7,12 @@ import binascii
 import json
 import re
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from typing import Any
 
+from kelvin_provision.spec.secrecy import promises_secret, stands_under
 from kelvin_provision.spec.secrets import REFERENCE
 
 GONE = "***"
-_PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
-_INSIDE = re.compile(
-    r"password|passwd|passwort|passphrase|passcode|secret|token|credential|(?:api|private|access|auth)key|connectionstring"
-)
-_WHOLE = frozenset({"key", "keys", "pass", "pwd", "pw", "psk", "auth", "authorization", "cookie", "cookies", "dsn", "sig", "signature"})
-_ONLY_WHERE = frozenset({"ref", "name", "file", "path", "dir", "folder", "length", "count", "expiry", "expires", "ttl", "type"})
 LOGIN = re.compile(r"(?<![A-Za-z0-9+.-])(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,40}://)(?P<login>[^\s/\"'<>\\]*)@")
 """`scheme://user:password@`, the login alone in a group."""
 NAMED = re.compile(r"""(?<![\w.-])(?P<name>[A-Za-z0-9_][\w.-]{1,200})\\?["']?[ \t]*[:=][ \t]*""")
@@ -33,27 +23,15 @@ _VALUE = re.compile(
     r"""(?P<mark>\\["'])(?P<escaped>.*?)(?:(?P=mark)|$)|"(?P<double>(?:[^"\\\n]|\\.)*)|'(?P<single>[^'\n]*)|(?P<bare>[^\s,;&"'\\}\])<>\[{|]+)""",
     re.MULTILINE,
 )
-_PROJECTED = frozenset({"key", "path", "mode"})
-_MOUNTED = frozenset({"secretName", "items", "defaultMode", "optional"})
-"""Kubernetes' words for where a secret is to appear, none of which is one."""
 _VARIABLE = re.compile(r"(?P<name>[A-Za-z_]\w*)=(?P<value>.+)", re.DOTALL)
 _BASE64 = re.compile(r"[A-Za-z0-9+/\s]{16,}={0,2}\s*")
 _NO_VALUES = frozenset({"", "true", "false", "null", "none", "yes", "no", GONE})
 
 
-@lru_cache(maxsize=4096)
-def promises_secret(name: str) -> bool:
-    """Whether what stands under this name is nobody's business."""
-    words = [word.lower() for word in _PART.findall(name)]
-    if not words or words[-1] in _ONLY_WHERE:
-        return False
-    return bool(_INSIDE.search("".join(words)) or _WHOLE.intersection(words))
-
-
 def blanked(value: Any, name: str = "") -> Any:
     """A copy of a document with `***` wherever the name of a value, or of what it is in, promises a secret. References stay."""
     if isinstance(value, Mapping):
-        return {key: blanked(item, below) for key, item, below in _items(value, name)}
+        return {key: blanked(item, below) for key, item, below in stands_under(value, name)}
     if isinstance(value, list | tuple):
         return [blanked(item, name) for item in value]
     return GONE if _is_secret(value, name) else _encoded(value, name)
@@ -62,7 +40,7 @@ def blanked(value: Any, name: str = "") -> Any:
 def secrets_in(value: Any, name: str = "") -> Iterator[str]:
     """What `blanked` would take out, and what text and encoded text in the document holds."""
     if isinstance(value, Mapping):
-        for _, item, below in _items(value, name):
+        for _, item, below in stands_under(value, name):
             yield from secrets_in(item, below)
     elif isinstance(value, list | tuple):
         for item in value:
@@ -101,27 +79,6 @@ def named(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, int]]:
 def is_value(text: str) -> bool:
     """Whether it can be a secret at all: neither a word of JSON nor a reference to a secret of this box."""
     return text.strip().lower() not in _NO_VALUES and not REFERENCE.fullmatch(text.strip())
-
-
-def _items(value: Mapping[str, Any], above: str) -> Iterator[tuple[str, Any, str]]:
-    """Each key and value with the name that counts: in `{name: X, value: Y}`, Y stands under X; a secret's parts are secret."""
-    pair = value["name"] if isinstance(value.get("name"), str) and "value" in value else None
-    of_secret = str(value.get("kind")).lower() == "secret"
-    if {"key", "path"} <= value.keys() <= _PROJECTED or ("secretName" in value and value.keys() <= _MOUNTED):
-        above = "ref"
-    for key, item in value.items():
-        last = (_PART.findall(key) or [""])[-1].lower()
-        if pair is not None and key in {"name", "value"}:
-            yield key, item, pair if key == "value" else key
-        elif of_secret and key in {"data", "stringData"}:
-            yield key, item, "secret"
-        else:
-            yield key, item, above if _reaches(above) and last not in _ONLY_WHERE else key
-
-
-def _reaches(above: str) -> bool:
-    """Whether a name counts for all that is in it: what is in a secret is secret, what is in a reference to one is not."""
-    return promises_secret(above) or (_PART.findall(above) or [""])[-1].lower() == "ref"
 
 
 def _is_secret(value: Any, name: str) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from kelvin_provision.spec.secrecy import promises_secret, stands_under
 from kelvin_provision.spec.secrets import BLANK, REFERENCE
 from kelvin_provision.spec.workload import Object
 
@@ -22,9 +23,12 @@ HEADERS = frozenset({"headers", "httpHeaders", "http_headers"})
 DOCUMENTS = frozenset({"app.yaml", "config.yaml"})
 """Files that we write ourselves as YAML: covered field by field, and written again as they were."""
 
-_NAMES = r"(?:pass(?:word|wd|phrase)?|secret|token|credentials?|(?:api|private|access)[-_]?key)"
-_SECRET_KEY = re.compile(rf".*{_NAMES}", re.IGNORECASE)
-_SECRET_LINE = re.compile(rf"(?im)^([^\n:=]*{_NAMES}[\"']?[ \t]*[:=][ \t]*)(\S[^\n]*)$")
+_ENTRY = frozenset({"key", "keys"})
+"""Alone, in Kubernetes and in most configurations, the name of an entry."""
+
+_LINE = re.compile(r"(?m)^([^\n:=]*[:=][ \t]*)(\S[^\n]*)$")
+"""`name: value` and `name = value`: up to the value, and the value."""
+_NO_NAME = re.compile(r"[^\w.-]")
 _LOGIN = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
 
@@ -42,10 +46,6 @@ class Veiled:
 def veiled(item: Object, secret_files: Collection[str] = ()) -> Object:
     """A copy of an object of any cluster. `secret_files` are the paths of secrets among the files (as text) of a container on Docker."""
     found: Object = _walk(item, "")
-    if item.get("kind") == "Secret":
-        for group in ("data", "stringData"):
-            if isinstance(item.get(group), dict):
-                found[group] = {key: cover(value) for key, value in item[group].items()}
     spec = found.get("spec")
     if isinstance(spec, dict) and isinstance(spec.get("files"), list):
         spec["files"] = [_file(one, raw, secret_files) for one, raw in zip(spec["files"], item["spec"]["files"], strict=True)]
@@ -66,18 +66,23 @@ def cover(value: Any) -> Any:
     return Veiled(BLANK, value)
 
 
-def _walk(value: Any, key: str) -> Any:
+def _walk(value: Any, name: str) -> Any:
+    """`name` is the one that counts for the value: its own, or that of a secret which it is a part of."""
     if isinstance(value, dict):
-        if key in VARIABLES:
-            return {name: _variable(str(name), item) for name, item in value.items()}
-        if key == "text" and isinstance(value.get("data"), str):
-            return value | {"data": Veiled(f"({len(value['data'])} signs, told as a file)", value["data"])}
-        return {name: _walk(item, str(name)) for name, item in value.items()}
+        return _mapping(value, name)
     if isinstance(value, list):
-        return [_pair(item) if key in VARIABLES | HEADERS else _walk(item, "") for item in value]
-    if not isinstance(value, str):
-        return value
-    return cover(value) if _SECRET_KEY.fullmatch(key) else _text(value, key)
+        return [_pair(item) if name in VARIABLES | HEADERS else _walk(item, name) for item in value]
+    if _promises(name) and not isinstance(value, bool):
+        return cover(value)
+    return _text(value, name) if isinstance(value, str) else value
+
+
+def _mapping(value: dict[Any, Any], name: str) -> dict[Any, Any]:
+    if name in VARIABLES:
+        return {key: _variable(str(key), item) for key, item in value.items()}
+    if name == "text" and isinstance(value.get("data"), str):
+        return value | {"data": Veiled(f"({len(value['data'])} signs, told as a file)", value["data"])}
+    return {key: _walk(item, below) for key, item, below in stands_under(value, name)}
 
 
 def _pair(item: Any) -> Any:
@@ -98,12 +103,18 @@ def _text(value: str, key: str) -> Any:
     if key.rpartition("/")[2] in DOCUMENTS:
         shown = document(shown)
     elif "\n" in value or "=" in value:
-        shown = _SECRET_LINE.sub(_line, shown)
+        shown = _LINE.sub(_line, shown)
     return value if shown == value else Veiled(shown, value)
 
 
 def _line(found: re.Match[str]) -> str:
-    return found[0] if REFERENCE.fullmatch(found[2].strip("\"' ,")) else f"{found[1]}{BLANK}"
+    *_, name = _NO_NAME.split(found[1].rstrip(" \t:=\"'"))
+    covered = _promises(name) and not REFERENCE.fullmatch(found[2].strip("\"' ,"))
+    return f"{found[1]}{BLANK}" if covered else found[0]
+
+
+def _promises(name: str) -> bool:
+    return promises_secret(name) and name.lower() not in _ENTRY
 
 
 def document(text: str) -> str:
@@ -115,7 +126,7 @@ def document(text: str) -> str:
     except yaml.YAMLError:
         read = None
     if not isinstance(read, Mapping):
-        return _SECRET_LINE.sub(_line, text)
+        return _LINE.sub(_line, text)
     return str(yaml.safe_dump(_bare(_walk(read, "")), sort_keys=False, allow_unicode=True, width=float("inf")))
 
 

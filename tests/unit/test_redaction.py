@@ -6,9 +6,10 @@ from urllib.parse import quote
 
 import pytest
 
-from kelvin_provision.redaction.names import blanked, promises_secret, secrets_in, secrets_in_text
+from kelvin_provision.redaction.names import blanked, secrets_in, secrets_in_text
 from kelvin_provision.redaction.redactor import LONGEST, RULES, Redactor
 from kelvin_provision.redaction.values import forms
+from kelvin_provision.spec.secrecy import promises_secret
 
 PEM = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nMIIEpAIBAAKCAQEA\nAbc+/9==\n-----END RSA PRIVATE KEY-----\n"
 
@@ -22,7 +23,21 @@ def test_a_name_that_promises_a_secret(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["", "name", "secrets_dir", "auth_file", "secretKeyRef", "KEYBOARD", "monkey", "author", "passage", "token-file", "42"]
+    "name",
+    [
+        "",
+        "name",
+        "secrets_dir",
+        "auth_file",
+        "secretKeyRef",
+        "KEYBOARD",
+        "monkey",
+        "author",
+        "passage",
+        "token-file",
+        "tokenExpirationSeconds",
+        "42",
+    ],
 )
 def test_a_name_that_does_not(name):
     assert not promises_secret(name)

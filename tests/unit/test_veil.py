@@ -35,6 +35,9 @@ def test_a_veil_hides_the_value_and_not_its_change():
         ({"db_password": "x", "apiKey": "y", "secretName": "z", "automountServiceAccountToken": False}, {"db_password": "***", "apiKey": "***", "secretName": "z", "automountServiceAccountToken": False}),
         ({"url": "https://anna:pw@host/x"}, {"url": "https://***@host/x"}),
         ({"data": {"rules": "speed: 3\npassword = x\nexport API_TOKEN=y\n"}}, {"data": {"rules": "speed: 3\npassword = ***\nexport API_TOKEN=***\n"}}),
+        ({"app": {"dsn": "x", "pwd": "y", "pin_token": 4711, "tokens": ["z"], "credentials": {"user": "u"}}}, {"app": {"dsn": "***", "pwd": "***", "pin_token": "***", "tokens": ["***"], "credentials": {"user": "***"}}}),
+        ({"key": "a", "keys": ["b"], "c": {"secretKeyRef": {"name": "n", "key": "k"}}, 7: "x"}, {"key": "a", "keys": ["b"], "c": {"secretKeyRef": {"name": "n", "key": "k"}}, 7: "x"}),
+        ({"data": {"rules": "key = shown\ndb.pwd: x\ntoken-file = shown\n# passwort: y\n"}}, {"data": {"rules": "key = shown\ndb.pwd: ***\ntoken-file = shown\n# passwort: ***\n"}}),
         ({"data": {"rules": '"secret": "<% secrets.a %>"\n'}}, {"data": {"rules": '"secret": "<% secrets.a %>"\n'}}),
     ],
 )  # fmt: skip
@@ -57,6 +60,12 @@ def test_the_app_manifest_is_covered_field_by_field():
     )
     assert document(text) == text.replace("value: hidden", "value: '***'").replace("data: hidden", "data: (6 signs, told as a file)")
     assert document("{broken: [\npassword: x") == "{broken: [\npassword: ***"
+
+
+def test_a_long_line_without_a_name_is_read_once():
+    """A pattern that tries every beginning of a name takes hours here."""
+    text = "x" * 2_000_000 + "\npwd=y"
+    assert str(veiled({"data": {"rules": text}})["data"]["rules"]) == "x" * 2_000_000 + "\npwd=***"
 
 
 def test_what_was_planted_is_nowhere():
