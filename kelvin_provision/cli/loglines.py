@@ -16,6 +16,7 @@ from kelvin_provision.cluster.protocol import LogLine
 from kelvin_provision.errors import Interrupted, LogMissing
 from kelvin_provision.node import Node
 from kelvin_provision.report import Report
+from kelvin_provision.status import Observed
 
 MOST_LINES = 10_000
 MOST_BYTES = 8 * 1024 * 1024
@@ -49,7 +50,7 @@ def told(session: Session, node: Node, name: str, wanted: Wanted) -> Report:
 
 
 def _lines(node: Node, name: str, wanted: Wanted, stop: Callable[[], bool], *, tail: int | None) -> Iterator[LogLine]:
-    """Every line; raises LogMissing at the end when there was none and nothing that was asked for explains it."""
+    """Every line; raises LogMissing at the end when there was none and nothing explains it: what runs may have nothing to say."""
     node.ledger.workload(name)
     count = 0
     for one in node.cluster.logs(name, tail=tail, since=wanted.since, previous=wanted.previous, follow=wanted.follow, stop=stop):
@@ -57,9 +58,14 @@ def _lines(node: Node, name: str, wanted: Wanted, stop: Callable[[], bool], *, t
         yield one
         if stop():
             return
-    if not count and wanted.since is None and tail != 0 and not stop():
+    if not count and wanted.since is None and tail != 0 and not stop() and (wanted.previous or not _runs(node, name)):
         which = " of an earlier run" if wanted.previous else ""
         raise LogMissing(f"{name} has no log{which}", hint=f"kelvin-provision workloads show -n {name} --live")
+
+
+def _runs(node: Node, name: str) -> bool:
+    seen = node.cluster.observe().get(name)
+    return seen is not None and seen.observed is Observed.RUNNING
 
 
 def _write(session: Session, node: Node, name: str, wanted: Wanted) -> None:

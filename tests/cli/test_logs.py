@@ -82,6 +82,15 @@ def test_where_there_is_no_log_it_says_so(box):
     assert logs(box, tail=0).exit_code == 0
 
 
+def test_what_runs_and_has_nothing_to_say_has_an_empty_log(box):
+    """A quiet app is no trouble; one that is stopped, or that never came up, is told of."""
+    box.cluster.said["motor"] = []
+    assert (logs(box).exit_code, logs(box).stdout, logs(box).stderr) == (0, "", "")
+    assert json.loads(logs(box, output=Output.JSON).stdout) == {"logs": {}}
+    box.cluster.stop("motor")
+    assert logs(box).stderr.startswith("error: motor has no log\n hint:")
+
+
 def test_an_error_of_a_stream_is_one_line(box):
     box.cluster.silent = True
     result = logs(box, output=Output.JSON, follow=True)
