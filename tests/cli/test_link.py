@@ -7,7 +7,9 @@ import pytest
 from kelvin_provision.cli.following import follow
 from kelvin_provision.errors import NotReady
 from kelvin_provision.events import Note
+from kelvin_provision.ledger import traffic
 from kelvin_provision.ledger.ledger import Ledger
+from kelvin_provision.ops.allowance import local
 from kelvin_provision.spec.words import Download, Method
 from kelvin_provision.spec.workload import Spec
 from kelvin_provision.store import Store
@@ -47,6 +49,19 @@ def test_agent_status_says_it_in_one_sentence(box):
     assert f"pump {CAUSE}\n" in text
     assert "fan waits: r.io: no route to host\n" in text
     assert {"name": "pump", "cause": CAUSE} in json.loads(said(box, "agent", "status", "--json").stdout)["waiting"]
+
+
+def test_agent_status_says_what_is_left_of_the_days_budget(box, monkeypatch):
+    assert "Budget" not in said(box, "agent", "status").stdout
+    assert json.loads(said(box, "agent", "status", "--json").stdout)["budget"] is None
+    monkeypatch.setenv("KELVIN_PROVISION_DOWNLOAD__BUDGET", "2G")
+    today = local().day
+    with Ledger(box / "ledger.db") as ledger:
+        traffic.draw(ledger, "2020-01-01", 5, 10)
+        traffic.draw(ledger, today, 312_500_000, 2_000_000_000)
+    assert "Budget:  312.5 MB of 2 GB used today\n" in said(box, "agent", "status").stdout
+    document = json.loads(said(box, "agent", "status", "--json").stdout)
+    assert document["budget"] == {"day": today, "used": 312_500_000, "limit": 2_000_000_000}
 
 
 def test_deploy_with_wait_says_what_it_waits_for_and_that_other_causes_are_tried_again(box):

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kelvin_provision.cli.session import Session
 from kelvin_provision.report import SCHEMA, Report
+from kelvin_provision.sizes import sold
 from kelvin_provision.spec.words import waits
+
+if TYPE_CHECKING:
+    from kelvin_provision.node import Node
 
 
 def command(session: Session) -> Report:
     """Say whether the agent is alive and what it does.
 
     With --json: `agent` (alive, pid, user, since, service, log), `work` (doing, since, updated, tasks with bytes and rate; null when it
-    is not alive), `pending` (names), `waiting` (name and cause), `appointed` (what `apply --at` asked for: at, names, who, note).
+    is not alive), `pending` (names), `waiting` (name and cause), `appointed` (what `apply --at` asked for: at, names, who, note),
+    `budget` (day, used, limit: bytes of download.budget; null when none is set).
     """
     return status(session)
 
@@ -30,6 +35,7 @@ def status(session: Session) -> Report:
         state_dir = node.settings.state_dir
         found = process.alive(state_dir)
         pending, appointed = turn.pending(node), appointments.standing(node.ledger)
+        budget = _budget(node)
     work = activity.read(process.now_path(state_dir), found["pid"]) if found and "pid" in found else None
     installed = service.looks_after(service.Systemd.of(os.environ), state_dir)
     log = f"journalctl -u {unit.NAME}" if installed else str(process.log_path(state_dir))
@@ -42,8 +48,18 @@ def status(session: Session) -> Report:
         "pending": [one.name for one in pending],
         "waiting": waiting,
         "appointed": [{"at": one.at, "names": list(one.names), "who": one.who, "note": one.note} for one in appointed],
+        "budget": budget,
     }
     return Report("agent status", document=document, text=_words(document))
+
+
+def _budget(node: Node) -> Mapping[str, Any] | None:
+    """What is drawn counts as used: 1/64 of the day's budget more at the most."""
+    from kelvin_provision.ledger import traffic
+    from kelvin_provision.ops.allowance import local
+
+    limit = node.settings.download.budget
+    return {"day": (day := local().day), "used": traffic.used(node.ledger, day), "limit": limit} if limit else None
 
 
 def _words(document: Mapping[str, Any]) -> str:
@@ -56,6 +72,7 @@ def _words(document: Mapping[str, Any]) -> str:
         *(("", _task(task)) for task in (work or {}).get("tasks", ())),
         ("Pending", ", ".join(document["pending"]) or "nothing"),
         *(("", _waiting(one["name"], one["cause"])) for one in document["waiting"]),
+        *([("Budget", _spent(budget))] if (budget := document["budget"]) else ()),
         *(("Apply" if number == 0 else "", _appointed(one)) for number, one in enumerate(document["appointed"])),
         ("Log", agent["log"]),
     ]
@@ -64,6 +81,10 @@ def _words(document: Mapping[str, Any]) -> str:
 
 def _waiting(name: str, cause: str) -> str:
     return f"{name} {cause}" if waits(cause) else f"{name} waits: {cause}"
+
+
+def _spent(budget: Mapping[str, Any]) -> str:
+    return f"{sold(budget['used'])} of {sold(budget['limit'])} used today"
 
 
 def _appointed(one: Mapping[str, Any]) -> str:
