@@ -161,7 +161,7 @@ class Node:
             from kelvin_provision.runtimes.docker import DockerRuntime
 
             return DockerRuntime(self._docker_url)
-        from kelvin_provision.runtimes.containerd import find
+        from kelvin_provision.runtimes.finding import find
 
         return find(replace(chosen, address=None) if self._docker_url else chosen)
 

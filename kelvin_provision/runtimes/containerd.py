@@ -10,32 +10,22 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
-from pathlib import Path
 from typing import BinaryIO
 
 from kelvin_provision.errors import ImageUnsupported, ImportFailed, NoSpace, OurBug, PlatformMissing, RuntimeUnreachable
 from kelvin_provision.refs import Descriptor, Platform
 from kelvin_provision.runtimes.ctr import Ctr
+from kelvin_provision.runtimes.plugins import Plugins
 from kelvin_provision.runtimes.protocol import USABLE, BlobPath, Keeping, RuntimeInfo, Sight
 from kelvin_provision.runtimes.sights import OURS, PINNED, sights, standing
-from kelvin_provision.settings.model import RuntimeSettings
 from kelvin_provision.spec.lock import ImageLock
-
-K3S_SOCKET = "/run/k3s/containerd/containerd.sock"
-SOCKET = "/run/containerd/containerd.sock"
-# sudo's secure_path leaves these out on some systems, and k3s installs itself there.
-_MORE_PATHS = ("/usr/local/bin", "/opt/bin")
 
 # Seconds. The CRI answers the event of an import with a name of its own; taken out too early, ours would go and that one stay.
 _CRI_TIME = 0.5
-
-# Where it keeps things when it does not say so; k3s's own first.
-_ROOTS = (Path("/var/lib/rancher/k3s/agent/containerd"), Path("/var/lib/containerd"))
 
 _CONFIGS = {"application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"}
 _LAYERS = {
@@ -46,44 +36,6 @@ _LAYERS = {
     "application/vnd.docker.image.rootfs.diff.tar.gzip",
     "application/vnd.docker.image.rootfs.diff.tar.zstd",
 }
-
-
-def _there(path: str) -> bool:
-    """A socket in a folder that we may not enter counts: the answer is then about permission, not about a dead daemon."""
-    try:
-        os.stat(path)  # noqa: PTH116  (paths of sockets are text here, also unix:// ones)
-    except PermissionError:
-        return True
-    except OSError:
-        return False
-    return True
-
-
-def find(
-    settings: RuntimeSettings,
-    *,
-    exists: Callable[[str], bool] = _there,
-    which: Callable[..., str | None] = shutil.which,
-) -> Containerd:
-    """The containerd of this box: the address that is set, else k3s's own when there is a k3s, else the system's.
-
-    Raises RuntimeUnreachable when there is no socket or no `ctr`.
-    """
-    path = os.pathsep.join([os.environ.get("PATH", os.defpath), *_MORE_PATHS])
-    k3s, ctr = which("k3s", path=path), which("ctr", path=path)
-    # A k3s that is down is still the one that will run the pods: never Docker's containerd, which is there on many boxes.
-    address = (settings.address or (K3S_SOCKET if k3s or exists(K3S_SOCKET) else SOCKET)).removeprefix("unix://")
-    of_k3s = "/k3s/" in address
-    unit = "k3s" if of_k3s else "containerd"
-    if not exists(address):
-        raise RuntimeUnreachable(f"containerd does not listen on {address}", hint=f"systemctl status {unit}")
-    if k3s and (of_k3s or not ctr):
-        return Containerd(address, settings.namespace, (k3s, "ctr"))
-    if ctr:
-        return Containerd(address, settings.namespace, (ctr,))
-    raise RuntimeUnreachable(
-        f"containerd listens on {address}, but there is neither k3s nor ctr to speak to it", hint="apt install containerd"
-    )
 
 
 class Containerd:
@@ -136,7 +88,8 @@ class Containerd:
     @contextmanager
     def content(self, blob: Descriptor) -> Iterator[BinaryIO | None]:
         """Out of the content store, whichever namespace it came for: its file, else through `ctr` where we may not read that."""
-        folder = self._content and self._content / "blobs"
+        content = self._plugins.content
+        folder = content and content / "blobs"
         if folder is None or not os.access(folder, os.R_OK | os.X_OK):
             with self._ctr.output("content", "get", blob.digest) as pipe:
                 yield pipe
@@ -174,24 +127,11 @@ class Containerd:
 
     def keeping(self) -> Keeping:
         """Layers as they came in its content store, unpacked ones in its snapshotter; the plugins say where that is."""
-        return self._keeping
+        return self._plugins.keeping(k3s=self._ctr.service == "k3s")
 
     @cached_property
-    def _roots(self) -> dict[tuple[str, str], Path]:
-        return _plugin_roots(self._ctr.text("plugins", "ls", "-d"))
-
-    @cached_property
-    def _content(self) -> Path | None:
-        """Where its content lies, in its own words: k3s's is not where others have theirs."""
-        return next((path for (kind, _), path in self._roots.items() if kind.startswith("io.containerd.content.")), None)
-
-    @cached_property
-    def _keeping(self) -> Keeping:
-        snapshots = {name: path for (kind, name), path in self._roots.items() if kind.startswith("io.containerd.snapshotter.")}
-        unpacked = snapshots.get("overlayfs") or next(iter(snapshots.values()), None)
-        of_k3s, plain = _ROOTS
-        root = of_k3s if self._ctr.service == "k3s" else plain
-        return Keeping(unpacked=unpacked or root, compressed=self._content or root)
+    def _plugins(self) -> Plugins:
+        return Plugins(self._ctr.text("plugins", "ls", "-d"))
 
     def look(self, locks: Sequence[ImageLock]) -> Mapping[str, Sight]:
         """Two questions for all images: what is whole, and what it is labelled and made for."""
@@ -276,22 +216,6 @@ class Containerd:
 
 def _parts(lock: ImageLock) -> tuple[str, str, str]:
     return lock.name, lock.root.digest, lock.config.digest
-
-
-def _plugin_roots(text: str) -> dict[tuple[str, str], Path]:
-    """From `ctr plugins ls -d`: where each plugin that exports a root keeps things, by its type and name."""
-    found: dict[tuple[str, str], Path] = {}
-    kind = name = ""
-    for line in text.splitlines():
-        key, _, value = line.strip().partition(" ")
-        value = value.strip()
-        if key == "Type:":
-            kind = value
-        elif key == "ID:":
-            name = value
-        elif key == "root" and value.startswith("/"):
-            found[kind, name] = Path(value)
-    return found
 
 
 def _named(name: str) -> str:
