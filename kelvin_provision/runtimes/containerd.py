@@ -16,8 +16,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 from typing import BinaryIO
 
-from kelvin_provision.errors import ImageUnsupported, ImportFailed, NoSpace, OurBug, PlatformMissing, RuntimeUnreachable
+from kelvin_provision.errors import ImportFailed, NoSpace, OurBug, RuntimeUnreachable
 from kelvin_provision.refs import Descriptor, Platform
+from kelvin_provision.runtimes import suitable
 from kelvin_provision.runtimes.ctr import Ctr
 from kelvin_provision.runtimes.plugins import Plugins
 from kelvin_provision.runtimes.protocol import USABLE, BlobPath, Keeping, RuntimeInfo, Sight
@@ -26,16 +27,6 @@ from kelvin_provision.spec.lock import ImageLock
 
 # Seconds. The CRI answers the event of an import with a name of its own; taken out too early, ours would go and that one stay.
 _CRI_TIME = 0.5
-
-_CONFIGS = {"application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"}
-_LAYERS = {
-    "application/vnd.oci.image.layer.v1.tar",
-    "application/vnd.oci.image.layer.v1.tar+gzip",
-    "application/vnd.oci.image.layer.v1.tar+zstd",
-    "application/vnd.docker.image.rootfs.diff.tar",
-    "application/vnd.docker.image.rootfs.diff.tar.gzip",
-    "application/vnd.docker.image.rootfs.diff.tar.zstd",
-}
 
 
 class Containerd:
@@ -56,14 +47,8 @@ class Containerd:
 
     def check(self, lock: ImageLock) -> None:
         """Refuse another platform, and what is no container image (charts, encrypted or foreign layers)."""
-        here = Platform.of_this_host()
-        if not here.accepts(lock.platform):
-            raise PlatformMissing(f"{lock.reference} is for {lock.platform}; this node is {here}")
-        if lock.config.media_type not in _CONFIGS:
-            raise ImageUnsupported(f"{lock.reference} is no container image: its config is {lock.config.media_type}")
-        for layer in lock.layers:
-            if layer.media_type not in _LAYERS:
-                raise ImageUnsupported(f"{lock.reference}: containerd cannot unpack a layer of type {layer.media_type}")
+        suitable.check(lock, Platform.of_this_host())
+        suitable.for_containerd(lock)
 
     def has(self, lock: ImageLock) -> bool:
         """Whether it is there under its own name with our label, and nothing of it is missing since.

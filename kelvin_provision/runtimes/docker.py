@@ -10,35 +10,25 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 from kelvin_provision.errors import (
     DigestMismatch,
     ImageUnsupported,
     ImportFailed,
     NoSpace,
-    PermissionRefused,
-    PlatformMissing,
     ProvisionError,
     RuntimeUnreachable,
 )
-from kelvin_provision.files.sockets import knock
 from kelvin_provision.refs import Descriptor, Platform
-from kelvin_provision.runtimes import archive
+from kelvin_provision.runtimes import archive, suitable
+from kelvin_provision.runtimes.engine import connect, speaking
 from kelvin_provision.runtimes.protocol import BlobPath, Keeping, RuntimeInfo, Sight
 from kelvin_provision.spec.lock import ImageLock
 
-if TYPE_CHECKING:
-    from docker import APIClient
-
 PINS = "kelvin-provision/pin"
 LOADING = "kelvin-provision/loading"  # not a pin yet: what arrived has not been compared
-ZSTD_SINCE = 23
 SNAPSHOTTER = "io.containerd.snapshotter.v1"
-TIMEOUT = 600  # seconds without a word: a large layer is unpacked in silence
-
-_CONFIGS = {"application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"}
-_TARS = ("application/vnd.oci.image.layer.v1.tar", "application/vnd.docker.image.rootfs.diff.tar")
 
 
 class DockerRuntime:
@@ -47,7 +37,7 @@ class DockerRuntime:
     name = "docker"
 
     def __init__(self, base_url: str | None = None, *, client: Callable[[], Any] | None = None) -> None:
-        self._make = client or (lambda: _connect(base_url))
+        self._make = client or (lambda: connect(base_url))
         self._client: Any = None
 
     @property
@@ -58,7 +48,7 @@ class DockerRuntime:
 
     def info(self) -> RuntimeInfo:
         """The engine's version and platform."""
-        with _speaking():
+        with speaking():
             version = self._api.version()
         host, platform = Platform.of_this_host(), Platform(version["Os"], version["Arch"])
         same = (platform.os, platform.architecture) == (host.os, host.architecture)
@@ -68,16 +58,12 @@ class DockerRuntime:
         """Refuse another platform, what is no container image, and zstd layers where the engine is too old for them."""
         here = self.info()
         self._check_store(lock)
-        if not here.platform.accepts(lock.platform):
-            raise PlatformMissing(f"{lock.reference} is for {lock.platform}; this node is {here.platform}")
-        if lock.config.media_type not in _CONFIGS:
-            raise ImageUnsupported(f"{lock.reference} is no container image: its config is {lock.config.media_type}")
-        for layer in lock.layers:
-            _check_layer(lock, layer.media_type, here.version)
+        suitable.check(lock, here.platform)
+        suitable.for_docker(lock, here.version)
 
     def _check_store(self, lock: ImageLock) -> None:
         """The containerd image store names an image by its manifest, and not by its config: an identity that we do not speak yet."""
-        with _speaking():
+        with speaking():
             status = self._api.info().get("DriverStatus") or []
         if ["driver-type", SNAPSHOTTER] in [list(pair) for pair in status]:
             raise ImageUnsupported(
@@ -112,7 +98,7 @@ class DockerRuntime:
         """Give a present image our tag."""
         if self._inspect(lock.config.digest) is None:
             return
-        with _speaking():
+        with speaking():
             self._api.tag(lock.config.digest, PINS, tag=_hex(lock))
 
     def remove(self, lock: ImageLock) -> None:
@@ -122,7 +108,7 @@ class DockerRuntime:
 
     def owned(self) -> frozenset[str]:
         """IDs of all images that have our tag."""
-        with _speaking():
+        with speaking():
             found = self._api.images(name=PINS)
         return frozenset(image["Id"] for image in found)
 
@@ -134,7 +120,7 @@ class DockerRuntime:
         """Unpacked layers alone, and while it loads the archive once more. What another machine has is not ours to know."""
         if not self._is_local:
             return Keeping()
-        with _speaking():
+        with speaking():
             root = self._api.info().get("DockerRootDir")
         return Keeping(unpacked=Path(root), temporary=Path(root) / "tmp") if root and Path(root).is_dir() else Keeping()
 
@@ -155,7 +141,7 @@ class DockerRuntime:
 
     def known(self) -> frozenset[str]:
         """Every tag."""
-        with _speaking():
+        with speaking():
             found = self._api.images()
         return frozenset(tag for image in found for tag in image.get("RepoTags") or ())
 
@@ -176,7 +162,7 @@ class DockerRuntime:
         import requests
 
         try:
-            with _speaking():
+            with speaking():
                 for line in self._api.load_image(chunks, quiet=True):
                     if "error" in line:
                         return str(line["error"]).strip()
@@ -206,7 +192,7 @@ class DockerRuntime:
     def _inspect(self, name: str) -> dict[str, Any] | None:
         import docker
 
-        with _speaking():
+        with speaking():
             try:
                 found: dict[str, Any] = self._api.inspect_image(name)
             except docker.errors.ImageNotFound:
@@ -217,7 +203,7 @@ class DockerRuntime:
         """Never by force: that takes an image from under the stopped container that a roll-back needs."""
         import docker
 
-        with _speaking():
+        with speaking():
             try:
                 self._api.remove_image(name)
             except docker.errors.ImageNotFound:
@@ -238,41 +224,3 @@ def _pin(lock: ImageLock) -> str:
 def _fits(found: dict[str, Any], lock: ImageLock) -> bool:
     """The lock's platform, as far as the engine tells it: old ones say nothing of the variant."""
     return bool(found["Os"] == lock.platform.os and found["Architecture"] == lock.platform.architecture)
-
-
-def _check_layer(lock: ImageLock, media_type: str, version: str) -> None:
-    plain, _, packing = media_type.replace(".tar.", ".tar+").partition("+")
-    if plain not in _TARS or packing not in {"", "gzip", "zstd"}:
-        raise ImageUnsupported(f"{lock.reference}: Docker Engine cannot unpack a layer of type {media_type}")
-    major = version.partition(".")[0]
-    if packing == "zstd" and major.isdigit() and int(major) < ZSTD_SINCE:
-        raise ImageUnsupported(
-            f"{lock.reference}: Docker Engine {version} cannot unpack zstd layers",
-            hint=f"push the image with gzip layers, or upgrade Docker Engine to {ZSTD_SINCE} or newer",
-        )
-
-
-def _connect(base_url: str | None) -> APIClient:
-    import docker
-
-    knock(base_url)
-    if base_url is None:
-        return docker.from_env(timeout=TIMEOUT, version="auto").api
-    return docker.APIClient(base_url=base_url, version="auto", timeout=TIMEOUT)
-
-
-@contextmanager
-def _speaking() -> Iterator[None]:
-    """The only place of the runtime that knows what a dead, forbidden or unwilling engine looks like."""
-    import docker
-    import requests
-
-    try:
-        yield
-    except docker.errors.APIError as error:
-        raise ImportFailed(f"docker: {error.explanation or error}") from error
-    except (docker.errors.DockerException, requests.RequestException, OSError) as error:
-        text = str(error)
-        if "PermissionError" in text or "Permission denied" in text:
-            raise PermissionRefused("docker: no permission on its socket", hint="run as root, or join the group docker") from error
-        raise RuntimeUnreachable("Docker Engine does not answer", hint="systemctl status docker", evidence=(text[-200:],)) from error
