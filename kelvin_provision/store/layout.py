@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -17,10 +16,8 @@ from pathlib import Path
 
 from kelvin_provision.errors import ManifestInvalid, NoSpace
 from kelvin_provision.files.durable import (
-    CHUNK,
     private_folder,
     rename_durably,
-    sync_folder,
     verified,
     write_durably,
     writing_to,
@@ -28,6 +25,8 @@ from kelvin_provision.files.durable import (
 from kelvin_provision.refs import Descriptor, is_digest
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.store import index, sweep, taking
+from kelvin_provision.store.aside import Aside
+from kelvin_provision.store.folders import hash_of, prepare
 from kelvin_provision.store.names import Names
 from kelvin_provision.store.partial import Partial, locked
 from kelvin_provision.store.record import Mark, Record, mark_of
@@ -43,10 +42,6 @@ class Standing(StrEnum):
     MISSING = "missing"
 
 
-ASIDE_KEPT = 2
-"""Wrong files kept for each digest: enough to look at, too few to fill a disk."""
-
-
 class Store:
     """Nothing is created before something is written: looking needs no permission to write."""
 
@@ -55,8 +50,9 @@ class Store:
         self.images = root / "images"
         self.partials = root / "partial"
         self.aside = root / "aside"
+        self._wrong = Aside(self.aside)
         self._record = Record(root / "verified")
-        self._names = Names(self.images / "index.json", lambda path: self._move_aside(path, path.name))
+        self._names = Names(self.images / "index.json", lambda path: self._wrong.take(path, path.name))
 
     # --- looking ---------------------------------------------------------------------------------
 
@@ -93,13 +89,8 @@ class Store:
             return False
         try:
             before = mark_of(os.fstat(descriptor))
-            algorithm, _, want = blob.digest.partition(":")
-            hasher = hashlib.new(algorithm)
-            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-            while chunk := os.read(descriptor, CHUNK):
-                hasher.update(chunk)
-                told(len(chunk))
-            right = hasher.hexdigest() == want and before[1] == blob.size
+            found = hash_of(descriptor, blob.digest.partition(":")[0], told)
+            right = found == blob.digest and before[1] == blob.size
             if right and mark_of(os.fstat(descriptor)) == before:
                 with writing_to(path):
                     os.fsync(descriptor)
@@ -132,7 +123,7 @@ class Store:
 
     def lies_aside(self, digest: str) -> bool:
         """Whether there is a wrong file of this name to look at."""
-        return any(place.exists() for place in self._places(digest))
+        return self._wrong.has(digest)
 
     def files(self) -> list[Descriptor]:
         """Every blob that is stored, wanted or not, with the size that its file has."""
@@ -266,17 +257,6 @@ class Store:
         path = self.path(blob)
         return self.partials / f"{path.parent.name}-{path.name}"
 
-    def _prepare(self) -> None:
-        """Make the folders and the layout's two files where they are missing; the lock must be held, so that no tag is lost."""
-        blobs = self.images / "blobs"
-        for folder in (self.images, blobs, blobs / "sha256", blobs / "sha512", self.partials, self.aside, self.root / "in-use"):
-            if not folder.is_dir():
-                private_folder(folder)
-                sync_folder(folder.parent)  # what is synced inside is only safe when the folder's own name is
-        for name, data in (("oci-layout", b'{"imageLayoutVersion":"1.0.0"}'), ("index.json", index.encode([]))):
-            if not (self.images / name).exists():
-                write_durably(self.images / name, [data])
-
     @contextmanager
     def _exclusively(self) -> Iterator[None]:
         """One process and one thread changes names at a time. Held for renames and small writes only, so waiting is short."""
@@ -285,7 +265,7 @@ class Store:
             descriptor = os.open(self.root / "store.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            self._prepare()
+            prepare(self.root)
             yield
         finally:
             os.close(descriptor)
@@ -299,18 +279,4 @@ class Store:
         with self._exclusively():
             if seen is not None and path.exists() and mark_of(path.stat()) != seen:
                 return path
-            return self._move_aside(path, digest)
-
-    def _places(self, name: str) -> list[Path]:
-        return [self.aside / f"{name}-{number}" for number in range(1, ASIDE_KEPT + 1)]
-
-    def _move_aside(self, path: Path, name: str) -> Path:
-        """Out of the way but still there: someone will want to look."""
-        places = self._places(name)
-        target = next((place for place in places if not place.exists()), places[-1])
-        try:
-            path.replace(target)
-        except FileNotFoundError:
-            return target
-        sync_folder(path.parent)
-        return target
+            return self._wrong.take(path, digest)
