@@ -6,8 +6,6 @@ Objects are applied by the server under our name, forced only where our label is
 from __future__ import annotations
 
 import math
-import re
-import socket
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,10 +13,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kelvin_provision.cluster.kubernetes import applying, diff, drifting, holds, inventory, observation, planning, render, stopping, survey
+from kelvin_provision.cluster.kubernetes import (
+    applying,
+    diff,
+    drifting,
+    holds,
+    identity,
+    inventory,
+    observation,
+    planning,
+    removing,
+    render,
+    stopping,
+    survey,
+)
 from kelvin_provision.cluster.kubernetes.answers import WARNINGS, Refused
 from kelvin_provision.cluster.kubernetes.api import Api
-from kelvin_provision.cluster.kubernetes.objects import CLUSTER_SCOPED, Context, Key, owner, rank
+from kelvin_provision.cluster.kubernetes.objects import Context, Key, rank
 from kelvin_provision.cluster.kubernetes.readiness import health
 from kelvin_provision.cluster.kubernetes.troubles import ready
 from kelvin_provision.cluster.kubernetes.unsticking import nudge, unstick
@@ -29,7 +40,6 @@ from kelvin_provision.errors import ClusterRefused
 from kelvin_provision.events import Progress
 from kelvin_provision.files.notes import read_note
 from kelvin_provision.files.ports import taken
-from kelvin_provision.refs import Platform
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Object, Spec
 from kelvin_provision.status import Hold, Observation
@@ -42,9 +52,6 @@ GOING = 60.0
 
 DEFINING = 30.0
 """Seconds that a new kind may take until the server serves it."""
-
-SLEEPING = (1, 30)
-"""The first Kubernetes that can pause a container before it stops it."""
 
 
 class Kubernetes:
@@ -80,24 +87,8 @@ class Kubernetes:
     def info(self) -> ClusterInfo:
         """The server's version and our node. Raises ClusterRefused when no node is this computer."""
         with self._own_words("the cluster"):
-            version = str(self._api.version().get("gitVersion", ""))
-            nodes = {node["metadata"]["name"]: node for node in self._api.items("v1", "Node", None)[0]}
-        name = self._our_node(list(nodes))
-        told = nodes[name]["status"]["nodeInfo"]
-        here = Platform.of_this_host()
-        platform = Platform(told["operatingSystem"], told["architecture"])
-        if (here.os, here.architecture) == (platform.os, platform.architecture):
-            platform = here  # the kubelet does not tell the variant of an ARM
-        self._info = ClusterInfo(self.type, version, name, platform)
+            self._info = identity.info(self._api, self._node)
         return self._info
-
-    def _our_node(self, names: Sequence[str]) -> str:
-        host = socket.gethostname().lower()
-        wanted = [self._node] if self._node else [host, host.partition(".")[0], *(names if len(names) == 1 else ())]
-        for name in wanted:
-            if name in names:
-                return name
-        raise ClusterRefused(f"no node of the cluster is this computer ({wanted[0]}); it has {', '.join(names) or 'none'}")
 
     def render(self, spec: Spec, locks: Sequence[ImageLock], revision: int) -> tuple[Object, ...]:
         """See protocol.Cluster.render. Asks the cluster once for our node's name and the version."""
@@ -105,19 +96,14 @@ class Kubernetes:
 
     def _context(self) -> Context:
         info = self._info or self.info()
-        found = re.match(r"v?(\d+)\.(\d+)", info.version)
-        sleeps = found is not None and (int(found[1]), int(found[2])) >= SLEEPING
+        sleeps = identity.sleeps(info.version)
         return Context(self._namespace, self._name, info.node, self._settle, self._pull_hosts, sleeps)
 
     def state(self) -> ClusterState:
         """See protocol.Cluster.state. The uid of `kube-system` is the cluster's, by custom and for want of another."""
         info = self.info()
         with self._own_words("the cluster"):
-            node = self._api.get("v1", "Node", info.node) or {}
-            system = self._api.get("v1", "Namespace", "kube-system") or {"metadata": {}}
-            home = self._api.get("v1", "Namespace", self._namespace)
-        phase = str((home.get("status") or {}).get("phase") or "Active") if home else "missing"
-        return ClusterState(info, self._api.server, str(system["metadata"].get("uid", "")), tuple(survey.conditions(node)), phase)
+            return identity.state(self._api, self._namespace, info)
 
     def survey(self, wanted: Mapping[str, Sequence[Object]]) -> Survey:
         """See protocol.Cluster.survey."""
@@ -203,7 +189,7 @@ class Kubernetes:
         with self._own_words(workload):
             there = inventory.owned(self._api, self._namespace, workload, objects)
             for item in inventory.superfluous(there, objects):
-                self._delete(item)
+                removing.delete(self._api, self._namespace, item)
 
     def revert(self, workload: str, objects: Sequence[Object], lookup: Lookup) -> None:
         """See protocol.Cluster.revert."""
@@ -263,42 +249,13 @@ class Kubernetes:
     def remove(self, workload: str) -> tuple[str, ...]:
         """See protocol.Cluster.remove. Waits until the last pod is gone, a minute at most."""
         with self._own_words(workload):
-            there = inventory.owned(self._api, self._namespace, workload)
-            gone = tuple(describe(item) for item in reversed(there) if not self._shared(item) and self._delete(item))
-            inventory.forget(self._api, self._namespace, workload)
-            self._empty(workload)  # also when an earlier try, cut off, has told them to go
-        return gone
+            return removing.remove(self._api, self._namespace, workload, patience=GOING)
 
     def changes(self, stop: Callable[[], bool]) -> Iterator[bool]:
         """See protocol.Cluster.changes."""
         from kelvin_provision.cluster.kubernetes.changes import changes
 
         return changes(self._api, self._namespace, stop)
-
-    def _shared(self, item: Object) -> bool:
-        """A definition takes every object of its kind along: it stays while there is one that is not ours."""
-        if item["kind"] != "CustomResourceDefinition":
-            return False
-        whole = self._api.get(item["apiVersion"], item["kind"], item["metadata"]["name"]) or {}
-        for version, kind in planning.defined(whole):
-            if any(owner(other) is None for other in self._api.items(version, kind, None, metadata=True)[0]):
-                return True
-        return False
-
-    def _empty(self, workload: str) -> None:
-        deadline = time.monotonic() + GOING
-        while time.monotonic() < deadline:
-            chosen = inventory.selector(workload)
-            if not any(self._api.items("v1", kind, self._namespace, chosen, metadata=True)[0] for kind in ("Pod", "PersistentVolumeClaim")):
-                return
-            time.sleep(0.25)
-
-    def _delete(self, item: Object) -> bool:
-        key, metadata = Key.of(item), item["metadata"]
-        if metadata.get("deletionTimestamp"):
-            return False
-        namespace = None if key.kind in CLUSTER_SCOPED else self._namespace
-        return self._api.delete(key.api_version, key.kind, key.name, namespace, uid=metadata["uid"])
 
     @contextmanager
     def _own_words(self, what: str) -> Iterator[None]:
