@@ -40,7 +40,7 @@ bench: $(STAMP) ## ratios against what one would use instead
 	$(PYTHON) -m bench $(ARGS)
 
 docs: $(STAMP) ## write the generated pages, manuals and completions anew
-	$(PYTHON) -m kelvin_provision.cli.docs
+	$(PYTHON) -m kelvin_provision.cli.docs.pages
 	$(PYTHON) -m tests.json_page
 
 clean: ## remove the virtual environment and caches

@@ -106,11 +106,11 @@ def only_child(command: Sequence[str]) -> None:
 def fetch(text: str, state: Path) -> None:
     """What is measured: a process that only resolves and fetches."""
     from kelvin_provision.events import silent
-    from kelvin_provision.ops import download
-    from kelvin_provision.ops.stage import PATIENCE
     from kelvin_provision.refs import Platform, Reference
     from kelvin_provision.registry.client import Registry
     from kelvin_provision.settings.model import Settings
+    from kelvin_provision.staging import download
+    from kelvin_provision.staging.stage import PATIENCE
     from kelvin_provision.store import Store
 
     store, source = Store(state), Registry(Settings(state))

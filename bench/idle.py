@@ -10,10 +10,10 @@ from pathlib import Path
 
 from bench.measure import Row, program
 from kelvin_provision.agent import process
+from kelvin_provision.applying import deploy
 from kelvin_provision.node import Node, opened
-from kelvin_provision.ops import deploy
 from kelvin_provision.settings.model import ApplySettings, ClusterSettings, RuntimeSettings, Settings
-from kelvin_provision.spec.words import Download, Method
+from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.spec.workload import Spec
 from tests.images import web_image
 from tests.locks import blobs_in, lock_of

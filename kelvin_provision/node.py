@@ -18,17 +18,17 @@ from kelvin_provision.ledger.model import Care
 from kelvin_provision.settings.model import Settings
 
 if TYPE_CHECKING:
+    from kelvin_provision.applying.apply import Prepared
+    from kelvin_provision.applying.forecast import Forecast, Target
+    from kelvin_provision.applying.hooks import Hooks
+    from kelvin_provision.applying.life import Tools
+    from kelvin_provision.applying.transaction import ApplyPolicy
     from kelvin_provision.cluster.protocol import Cluster, Lookup
     from kelvin_provision.events import Progress
     from kelvin_provision.ledger.model import Workload
-    from kelvin_provision.ops.apply import Prepared
-    from kelvin_provision.ops.forecast import Forecast, Target
-    from kelvin_provision.ops.hooks import Hooks
-    from kelvin_provision.ops.life import Tools
-    from kelvin_provision.ops.link import Link
-    from kelvin_provision.ops.transaction import Terms
     from kelvin_provision.registry.protocol import Source
     from kelvin_provision.runtimes.protocol import Runtime
+    from kelvin_provision.staging.limits.limits import TransferLimits
     from kelvin_provision.store import Store
 
 K3S_CONFIG = Path("/etc/rancher/k3s/k3s.yaml")
@@ -76,16 +76,16 @@ class Node:
         return "ledger" in self.__dict__ or (self.settings.state_dir / "ledger.db").exists()
 
     @cached_property
-    def link(self) -> Link:
+    def link(self) -> TransferLimits:
         """How the link to the registries may be used."""
-        from kelvin_provision.ops.allowance import Allowance
-        from kelvin_provision.ops.budget import Budget
-        from kelvin_provision.ops.link import Link
-        from kelvin_provision.ops.pace import Pace
+        from kelvin_provision.staging.limits.budget import Budget
+        from kelvin_provision.staging.limits.limits import TransferLimits
+        from kelvin_provision.staging.limits.rate import RateLimit
+        from kelvin_provision.staging.limits.window import Allowance
 
         chosen = self.settings.download
         budget = Budget(chosen.budget, self.ledger) if chosen.budget else None
-        return Link(Pace(chosen.rate), Allowance(chosen.window, budget))
+        return TransferLimits(RateLimit(chosen.rate), Allowance(chosen.window, budget))
 
     @cached_property
     def _choice(self) -> tuple[str, str]:
@@ -193,15 +193,15 @@ class Node:
         return HookFolder(self.settings.hooks, self.settings.hooks_timeout)
 
     @property
-    def terms(self) -> Terms:
+    def terms(self) -> ApplyPolicy:
         """How long an apply and its way back may take."""
-        from kelvin_provision.cluster.protocol import Patience
-        from kelvin_provision.ops.transaction import Terms
+        from kelvin_provision.applying.transaction import ApplyPolicy
+        from kelvin_provision.cluster.protocol import WaitPolicy
 
         limits = self.settings.apply
-        return Terms(
-            forward=Patience(timeout=limits.timeout, settle=limits.settle),
-            back=Patience(timeout=limits.rollback_timeout, settle=limits.settle),
+        return ApplyPolicy(
+            forward=WaitPolicy(timeout=limits.timeout, settle=limits.settle),
+            back=WaitPolicy(timeout=limits.rollback_timeout, settle=limits.settle),
             keep=self.settings.keep_revisions,
         )
 
@@ -211,7 +211,7 @@ class Node:
 
         Afterwards images that nobody needs any more are freed. Raises Locked, which says who holds it.
         """
-        from kelvin_provision.ops import hooks, recovery
+        from kelvin_provision.applying import hooks, recovery
 
         lock = private_folder(self.settings.state_dir) / "lock"
         found = holder(lock)
@@ -233,26 +233,26 @@ class Node:
     @property
     def interrupted(self) -> bool:
         """Whether a change is unfinished: left by a crash, or under way in another process (then `changing` says so)."""
+        from kelvin_provision.applying import hooks
         from kelvin_provision.ledger import journal
-        from kelvin_provision.ops import hooks
 
         return journal.unfinished(self.ledger) is not None or hooks.owed(self.ledger)
 
     def sweep(self) -> int:
         """Free images that no kept revision needs; bytes freed in the store."""
-        from kelvin_provision.ops import undeploy
+        from kelvin_provision.images.gc import collect_garbage
 
-        return undeploy.sweep(self.ledger, self.store, lambda: self.runtime)
+        return collect_garbage(self.ledger, self.store, lambda: self.runtime)
 
     def foresee(self, targets: Sequence[Target]) -> Forecast:
         """What putting these on the cluster would do; errors as `ops.foreseeing.foresee`."""
-        from kelvin_provision.ops import foreseeing
+        from kelvin_provision.preview import preview
 
-        return foreseeing.foresee(targets, cluster=self.cluster, runtime=lambda: self.runtime, store=self.store, lookup=self.lookup)
+        return preview.foresee(targets, cluster=self.cluster, runtime=lambda: self.runtime, store=self.store, lookup=self.lookup)
 
     def obstacle(self, found: Sequence[Workload], *, live: bool = False) -> ProvisionError | None:
         """What keeps these workloads from being applied now: OutsideWindow, WorkloadHeld. With `live` the cluster is asked for holds."""
-        from kelvin_provision.ops import apply, gate
+        from kelvin_provision.applying import apply, gate
 
         if live and any(workload.running for workload in found):
             names = [workload.name for workload in found]
@@ -269,7 +269,7 @@ class Node:
         self, found: Sequence[Workload], *, who: str, stop: Callable[[], bool], care: Care = Care.BACK, force: bool = False
     ) -> Prepared:
         """Apply these workloads as one transaction; call it inside `changing`. Errors as `obstacle`, unless forced, and `ops.apply.run`."""
-        from kelvin_provision.ops import apply
+        from kelvin_provision.applying import apply
 
         if not force and (obstacle := self.obstacle(found, live=True)):
             raise obstacle
@@ -291,7 +291,7 @@ class Node:
     @property
     def tools(self) -> Tools:
         """What going back, starting and stopping work with."""
-        from kelvin_provision.ops.life import Tools
+        from kelvin_provision.applying.life import Tools
 
         return Tools(
             self.ledger, self.cluster, lambda: self.runtime, self.store, self.lookup, self.terms, who=self.who, progress=self.progress

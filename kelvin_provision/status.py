@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Self
 
-from kelvin_provision.spec.words import Download, Method, State
+from kelvin_provision.spec.enums import Download, Method, State
 
 
 class Observed(StrEnum):

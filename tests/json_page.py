@@ -18,9 +18,9 @@ import pytest
 from kelvin_provision.agent.activity import Activity
 from kelvin_provision.agent.identity import identity
 from kelvin_provision.agent.process import lock_path, now_path
-from kelvin_provision.cli import blackbox
-from kelvin_provision.cli.docs import MADE
-from kelvin_provision.cli.table import commands
+from kelvin_provision.cli import support_sections
+from kelvin_provision.cli.docs.pages import MADE
+from kelvin_provision.cli.frame.command_table import commands
 from kelvin_provision.events import Advanced, Doing, Started
 from kelvin_provision.files.lock import exclusive
 from kelvin_provision.node import Node
@@ -205,7 +205,7 @@ def site(folder: Path) -> Iterator[Site]:
         }
         for name, value in faked.items():
             patch.setattr(Node, name, value)
-        patch.setattr(blackbox.host, "journal", lambda unit: "-- No entries --\n")
+        patch.setattr(support_sections.host, "journal", lambda unit: "-- No entries --\n")
         settings = load(state_dir=state, environ={"KELVIN_PROVISION_REGISTRY": "registry.example.com:5000"}, is_root=True).settings
         with exclusive(lock_path(state), command="agent run", more=identity(settings, detached=True)):
             yield box
@@ -262,7 +262,7 @@ def _shortened(value: object) -> object:
 
 def page(found: dict[str, list[dict]]) -> str:
     """The page, every command in the order of the help."""
-    parts = [f"# JSON\n\n{MADE.replace('kelvin_provision.cli.docs', 'tests.json_page')}{HEAD}"]
+    parts = [f"# JSON\n\n{MADE.replace('kelvin_provision.cli.docs.pages', 'tests.json_page')}{HEAD}"]
     for path in (" ".join(words) for words, _ in commands()):
         examples = [example for example in EXAMPLES if example.command == path]
         parts.append(f"\n## `{path}`\n")

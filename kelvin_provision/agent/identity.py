@@ -17,7 +17,7 @@ from kelvin_provision import __version__
 from kelvin_provision.node import K3S_CONFIG
 from kelvin_provision.registry.auth import login_file
 from kelvin_provision.settings.model import Settings
-from kelvin_provision.spec.words import Method
+from kelvin_provision.spec.enums import Method
 
 
 def identity(settings: Settings, *, detached: bool) -> dict[str, Any]:

@@ -13,14 +13,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from kelvin_provision.agent import doors, logfile, turn
+from kelvin_provision.agent import logfile, scheduler, turn
 from kelvin_provision.agent.activity import Activity
 from kelvin_provision.agent.faults import Faults
 from kelvin_provision.agent.handover import await_end, awaited
 from kelvin_provision.agent.identity import absolute, identity, outdated
 from kelvin_provision.agent.notify import notify
-from kelvin_provision.agent.pulse import Pulse, tell_systemd
-from kelvin_provision.agent.tending import Tending
+from kelvin_provision.agent.reconciler import Reconciler
+from kelvin_provision.agent.watchdog import Watchdog, tell_systemd
 from kelvin_provision.errors import AgentSilent, Locked, ProvisionError
 from kelvin_provision.events import Note, Progress
 from kelvin_provision.files.durable import private_folder, writing_to
@@ -99,7 +99,7 @@ def _surely(node: Node, over: Callable[[], bool]) -> bool:
 def _live(node: Node, stop: Callable[[], bool], over: Callable[[], bool]) -> None:
     """With the lock held: the threads, what a crash left, the work."""
     state_dir, said = node.settings.state_dir, node.progress
-    activity, pulse, ended = Activity(now_path(state_dir), said), Pulse(), threading.Event()
+    activity, pulse, ended = Activity(now_path(state_dir), said), Watchdog(), threading.Event()
 
     def asked() -> bool:
         activity.publish()
@@ -134,7 +134,7 @@ def _work(node: Node, stop: Callable[[], bool], over: Callable[[], bool]) -> Non
     while not stop():
         try:
             before = node.ledger.version()
-            if before != seen or (time.monotonic() >= next_try and (not idle or doors.expected(node))):
+            if before != seen or (time.monotonic() >= next_try and (not idle or scheduler.expected(node))):
                 if node.interrupted:
                     _recover(node)  # a command died meanwhile, or the cluster was not up yet when we came
                 idle = turn.take(node, stop, faults) and not node.interrupted
@@ -165,10 +165,10 @@ def _told(node: Node, error: Exception, faults: Faults) -> None:
         node.progress(Note(line))
 
 
-def _tend(node: Node, said: Progress, pulse: Pulse, ended: threading.Event) -> None:
+def _tend(node: Node, said: Progress, pulse: Watchdog, ended: threading.Event) -> None:
     try:
         with node.beside(pulse.heard("tend", said)) as other:
-            Tending(other, pulse.asked("tend", ended.is_set)).run()
+            Reconciler(other, pulse.asked("tend", ended.is_set)).run()
     finally:
         pulse.gone("tend")
 

@@ -8,18 +8,19 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import cast
 
-from kelvin_provision.agent import doors
+from kelvin_provision.agent import scheduler
 from kelvin_provision.agent.faults import Faults
+from kelvin_provision.applying import apply
 from kelvin_provision.errors import Locked, ProvisionError, TransferStopped
 from kelvin_provision.events import Doing, Note
 from kelvin_provision.ledger.model import Revision, Workload
 from kelvin_provision.node import Node
-from kelvin_provision.ops import apply, stage
-from kelvin_provision.ops.threads import aside
 from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.registry.protocol import Resolved, Source, Stream
+from kelvin_provision.spec.enums import Download
 from kelvin_provision.spec.lock import ImageLock
-from kelvin_provision.spec.words import Download
+from kelvin_provision.staging import stage
+from kelvin_provision.staging.threads import aside
 
 OPERATOR_WAIT = 5.0
 """Seconds to wait for a person's command to end before a group's apply is put off to the next turn."""
@@ -42,7 +43,7 @@ def take(node: Node, stop: Callable[[], bool], faults: Faults | None = None) -> 
     What can be applied goes first, and a download makes way for it: a small change must not wait for a download of days. A bug of
     ours in one workload's staging or one group's apply ends neither the turn nor the agent; `faults` remembers it.
     """
-    doors.close(node)
+    scheduler.close(node)
     known, todo, tried = faults or Faults(), pending(node), set[str]()
     for workload in todo:
         if workload.staged and workload.staged.download is Download.PENDING:
@@ -70,12 +71,12 @@ class _Halted:
         self._node = node
         self._tried = tried
         self._stop = stop
-        self._looked, self._seen = time.monotonic(), doors.signs(node)
+        self._looked, self._seen = time.monotonic(), scheduler.signs(node)
         self.pressing = False
 
     def __call__(self) -> bool:
         if not self.pressing and time.monotonic() - self._looked > 1.0:
-            self._looked, before, self._seen = time.monotonic(), self._seen, doors.signs(self._node)
+            self._looked, before, self._seen = time.monotonic(), self._seen, scheduler.signs(self._node)
             if self._seen != before:
                 self.pressing = not self._tried.issuperset(_open_to(self._node))
         return self._stop() or self.pressing
@@ -87,10 +88,11 @@ def _batch(group: Sequence[Workload]) -> str:
 
 def _open_to(node: Node) -> dict[str, tuple[tuple[Workload, ...], Callable[[Callable[[], bool]], None]]]:
     """What could be applied now: whole groups and what was asked for at this time, each under a word of its own."""
-    free = doors.let_through(node, groups(node.ledger.workloads()))
+    free = scheduler.let_through(node, groups(node.ledger.workloads()))
     found = {_batch(group): (group, partial(_apply, node, group)) for group in free}
     due = {
-        f"at {one.id}": (node.ledger.workloads(one.names), partial(doors.keep, node, one, wait=OPERATOR_WAIT)) for one in doors.due(node)
+        f"at {one.id}": (node.ledger.workloads(one.names), partial(scheduler.keep, node, one, wait=OPERATOR_WAIT))
+        for one in scheduler.due(node)
     }
     return {**due, **found}
 
@@ -240,7 +242,7 @@ def put_back(node: Node, *, thorough: bool = True) -> None:
         node.progress(Note(f"{lock.reference} is neither in the runtime nor in the store"))
     for found in workloads:
         if not set(back).isdisjoint(_locks(found.running)):
-            node.cluster.nudge(found.name)
+            node.cluster.retry_stuck_pods(found.name)
 
 
 def look(node: Node) -> None:

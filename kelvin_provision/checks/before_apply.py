@@ -6,22 +6,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from kelvin_provision.applying.selection import appliable
 from kelvin_provision.checks import gate, images, planned
+from kelvin_provision.checks.cluster_identity import cluster_identity, right_cluster
 from kelvin_provision.checks.examine import Check, Fact, examine
 from kelvin_provision.checks.images import Disk, Staged, Stored
 from kelvin_provision.checks.planned import Missing
-from kelvin_provision.checks.whereabouts import right_cluster, whereabouts
 from kelvin_provision.cluster.protocol import Cluster, Lookup
 from kelvin_provision.errors import NotReady, ProvisionError
 from kelvin_provision.ledger.model import Revision, Workload
 from kelvin_provision.node import Node
-from kelvin_provision.ops.choosing import appliable
+from kelvin_provision.quantity import NO_HEADROOM
 from kelvin_provision.runtimes.protocol import Runtime
-from kelvin_provision.sizes import NO_HEADROOM
 from kelvin_provision.spec.secrets import names_in
 from kelvin_provision.spec.workload import Object
 from kelvin_provision.store import rehash
-from kelvin_provision.store.layout import Standing, Store
+from kelvin_provision.store.layout import BlobState, Store
 from kelvin_provision.store.space import room_at
 from kelvin_provision.verdict import Line
 
@@ -126,7 +126,7 @@ def facts(node: Node, found: Sequence[Workload], stop: Callable[[], bool]) -> di
         "runtime": Fact(lambda: runtime().info()),
         "disks": Fact(lambda: tuple(_disks(runtime()))),
         "state": state,
-        "whereabouts": Fact(lambda: whereabouts(node, state())),
+        "whereabouts": Fact(lambda: cluster_identity(node, state())),
         "wanted": wanted,
         "survey": Fact(lambda: cluster().survey(wanted())),
         "plan": Fact(lambda: cluster().plan(wanted(), _standing_in(node.lookup))),
@@ -160,7 +160,7 @@ def _staged(revision: Revision, store: Store) -> Staged:
 def _stored(revisions: Sequence[Revision], store: Store) -> Iterator[Stored]:
     for revision in revisions:
         for lock in revision.locks or ():
-            poor = [(blob, standing) for blob in lock.blobs() if (standing := store.standing(blob)) is not Standing.VERIFIED]
+            poor = [(blob, standing) for blob in lock.blobs() if (standing := store.standing(blob)) is not BlobState.VERIFIED]
             yield Stored(revision.workload, lock, tuple(poor))
 
 

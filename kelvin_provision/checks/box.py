@@ -10,10 +10,10 @@ from kelvin_provision.checks.configuration import Configuration
 from kelvin_provision.cluster.survey import ClusterState
 from kelvin_provision.errors import ReferenceInvalid
 from kelvin_provision.ledger.model import Operation, Workload
+from kelvin_provision.quantity import size
 from kelvin_provision.refs import Reference
 from kelvin_provision.runtimes.protocol import RuntimeInfo
-from kelvin_provision.sizes import size
-from kelvin_provision.store.leftovers import Leftovers
+from kelvin_provision.store.orphans import Leftovers
 from kelvin_provision.verdict import Found, error, ok, skipped, warning
 
 STEP, JUMP = timedelta(minutes=2), timedelta(days=1)

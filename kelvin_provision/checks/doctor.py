@@ -15,17 +15,17 @@ from kelvin_provision import __version__
 from kelvin_provision.agent import process, service, turn
 from kelvin_provision.checks import box, certificates, planned
 from kelvin_provision.checks.box import Agent, Clock, Filesystem, Kept, Orphans, Place
+from kelvin_provision.checks.cluster_identity import cluster_identity, right_cluster
 from kelvin_provision.checks.configuration import Configuration
 from kelvin_provision.checks.examine import Check, Fact, examine
-from kelvin_provision.checks.whereabouts import right_cluster, whereabouts
 from kelvin_provision.files.lock import holder
+from kelvin_provision.images import inventory
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.times import newest
 from kelvin_provision.node import K3S_CONFIG, Node
-from kelvin_provision.ops import census
 from kelvin_provision.runtimes.protocol import Runtime
 from kelvin_provision.settings.sources import SITE
-from kelvin_provision.store.leftovers import leftovers
+from kelvin_provision.store.orphans import leftovers
 from kelvin_provision.verdict import Found, Line, ok
 
 BORN = datetime(2026, 11, 1, tzinfo=UTC)
@@ -120,7 +120,7 @@ def facts(node: Node, configuration: Configuration) -> dict[str, Fact[Any]]:
         "workloads": Fact(lambda: kept().workloads),
         "agent": Fact(lambda: _agent(node, kept())),
         "cluster": known,
-        "whereabouts": Fact(lambda: whereabouts(node, known())),
+        "whereabouts": Fact(lambda: cluster_identity(node, known())),
         "certificates": Fact(lambda: tuple(certificates.found(_kubeconfig(node), node.settings.cluster.context))),
         "runtime": Fact(lambda: images().info()),
         "names": Fact(lambda: images().known()),
@@ -197,4 +197,4 @@ def _kubeconfig(node: Node) -> Path | None:
 def _orphans(node: Node, runtime: Runtime) -> Orphans:
     locks = node.ledger.kept_locks()
     wanted = {blob.digest for lock in locks for blob in lock.blobs()}
-    return Orphans(leftovers(node.store, wanted), census.orphans(locks, runtime.owned()))
+    return Orphans(leftovers(node.store, wanted), inventory.orphans(locks, runtime.owned()))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from kelvin_provision.quantity import size
 from kelvin_provision.refs import Descriptor
-from kelvin_provision.runtimes.protocol import RuntimeInfo, Sight
-from kelvin_provision.sizes import size
+from kelvin_provision.runtimes.protocol import ImageStatus, RuntimeInfo
+from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.spec.lock import ImageLock
-from kelvin_provision.spec.words import Download, Method
-from kelvin_provision.store.layout import Standing
+from kelvin_provision.store.layout import BlobState
 from kelvin_provision.store.space import UNPACKED
 from kelvin_provision.verdict import Found, error, ok, skipped, warning
 
@@ -38,12 +38,12 @@ class Stored(NamedTuple):
 
     workload: str
     lock: ImageLock
-    poor: tuple[tuple[Descriptor, Standing], ...] = ()
+    poor: tuple[tuple[Descriptor, BlobState], ...] = ()
 
     @property
     def lacking(self) -> bool:
         """Whether it cannot be put back from here."""
-        return any(standing in {Standing.MISSING, Standing.WRONG} for _, standing in self.poor)
+        return any(standing in {BlobState.MISSING, BlobState.WRONG} for _, standing in self.poor)
 
 
 class Disk(NamedTuple):
@@ -75,7 +75,7 @@ def complete(staged: Sequence[Staged]) -> Iterator[Found]:
         yield ok(f"{versions}: {_count(len(locks), 'image')}, {size(_weight(locks))}")
 
 
-def stored(images: Sequence[Stored], sights: Mapping[str, Sight]) -> Iterator[Found]:
+def stored(images: Sequence[Stored], sights: Mapping[str, ImageStatus]) -> Iterator[Found]:
     """`store`: what is needed to put an image back. An image that the runtime has can be applied without."""
     if not images:
         yield skipped("no image is staged")
@@ -83,7 +83,7 @@ def stored(images: Sequence[Stored], sights: Mapping[str, Sight]) -> Iterator[Fo
         there = _sight(one, sights).usable
         for blob, standing in one.poor:
             text = f"{one.lock.reference}: {blob.digest[:19]} ({size(blob.size)}) is {standing.value}"
-            if standing is Standing.UNVERIFIED:
+            if standing is BlobState.UNVERIFIED:
                 yield warning(f"{text}; it is hashed when it is used", VERIFY, one.workload)
             elif there:
                 yield warning(f"{text}; the runtime has the image, but it could not be put back", f"{VERIFY}; then {AGAIN}", one.workload)
@@ -95,7 +95,7 @@ def stored(images: Sequence[Stored], sights: Mapping[str, Sight]) -> Iterator[Fo
         yield ok(f"{_count(len(blobs), 'blob')}, {size(sum(blob.size for blob in blobs.values()))}, all verified")
 
 
-def hashed(images: Sequence[Stored], wrong: Mapping[str, str], sights: Mapping[str, Sight]) -> Iterator[Found]:
+def hashed(images: Sequence[Stored], wrong: Mapping[str, str], sights: Mapping[str, ImageStatus]) -> Iterator[Found]:
     """`deep`: the bytes on the disk are still those of the digests."""
     for one in images:
         for blob in one.lock.blobs():
@@ -112,7 +112,7 @@ def hashed(images: Sequence[Stored], wrong: Mapping[str, str], sights: Mapping[s
         yield ok(f"{_count(len(blobs), 'blob')}, {size(sum(blob.size for blob in blobs.values()))} hashed again, all right")
 
 
-def in_runtime(images: Sequence[Stored], sights: Mapping[str, Sight], runtime: RuntimeInfo) -> Iterator[Found]:
+def in_runtime(images: Sequence[Stored], sights: Mapping[str, ImageStatus], runtime: RuntimeInfo) -> Iterator[Found]:
     """`images`: in the runtime by digest. One that is not there is put back at apply, when the store has it."""
     if not images:
         yield skipped("no image is staged")
@@ -146,7 +146,7 @@ def platform(images: Sequence[Stored], runtime: RuntimeInfo) -> Iterator[Found]:
         yield skipped("no image is staged")
 
 
-def pinned(images: Sequence[Stored], sights: Mapping[str, Sight], runtime: RuntimeInfo) -> Iterator[Found]:
+def pinned(images: Sequence[Stored], sights: Mapping[str, ImageStatus], runtime: RuntimeInfo) -> Iterator[Found]:
     """`pins`: the kubelet's collector leaves them alone."""
     there = [one for one in images if _sight(one, sights).usable]
     loose = [one for one in there if not _sight(one, sights).pinned]
@@ -161,7 +161,7 @@ def pinned(images: Sequence[Stored], sights: Mapping[str, Sight], runtime: Runti
         yield ok(f"{_count(len(there), 'image')} pinned")
 
 
-def space(images: Sequence[Stored], sights: Mapping[str, Sight], disks: Sequence[Disk]) -> Iterator[Found]:
+def space(images: Sequence[Stored], sights: Mapping[str, ImageStatus], disks: Sequence[Disk]) -> Iterator[Found]:
     """`space`: for the images that must be put back."""
     back = {one.lock.name: one.lock for one in images if not _sight(one, sights).usable}
     needed = (1 + UNPACKED) * _weight(back.values())  # its content once more, and what is unpacked
@@ -184,8 +184,8 @@ def _weight(locks: Iterable[ImageLock]) -> int:
     return sum(blob.size for blob in {blob.digest: blob for lock in locks for blob in lock.blobs()}.values())
 
 
-def _sight(one: Stored, sights: Mapping[str, Sight]) -> Sight:
-    return sights.get(one.lock.name) or Sight("absent")
+def _sight(one: Stored, sights: Mapping[str, ImageStatus]) -> ImageStatus:
+    return sights.get(one.lock.name) or ImageStatus("absent")
 
 
 def _count(number: int, noun: str) -> str:

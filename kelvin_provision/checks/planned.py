@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from kelvin_provision.checks.images import Staged
 from kelvin_provision.cluster.protocol import Finding, Op, Plan
-from kelvin_provision.cluster.survey import ClusterState, Room, Survey
+from kelvin_provision.cluster.survey import ClusterState, Filesystem, Survey
+from kelvin_provision.quantity import size
 from kelvin_provision.refusals import hint_for
-from kelvin_provision.sizes import size
-from kelvin_provision.spec.words import Method
+from kelvin_provision.spec.enums import Method
 from kelvin_provision.verdict import Found, error, ok, skipped, warning
 
 OWN_CHECKS = {"unknown-kind": "kinds", "port-taken": "ports", "namespace-terminating": "namespace", "image-missing": "images"}
@@ -100,7 +100,7 @@ def room(survey: Survey, state: ClusterState) -> Iterator[Found]:
         yield ok(words or "nothing is asked for")
 
 
-def _amount(room: Room, value: float) -> str:
+def _amount(room: Filesystem, value: float) -> str:
     value = max(value, 0.0)
     if room.resource == "memory":
         return f"{size(value)} of memory"

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from kelvin_provision import __version__
-from kelvin_provision.cli.table import PROGRAM
+from kelvin_provision.cli.frame.command_table import PROGRAM
 
 COMPLETE = "_KELVIN_PROVISION_COMPLETE"
 
@@ -22,7 +22,7 @@ def main(words: Sequence[str] | None = None) -> int:
     shell = os.environ.get(COMPLETE)
     try:
         if shell:
-            from kelvin_provision.cli import complete
+            from kelvin_provision.cli.frame import complete
 
             return complete.answer(shell, words)
         return _run(words)
@@ -33,8 +33,8 @@ def main(words: Sequence[str] | None = None) -> int:
 def _run(words: list[str]) -> int:
     import typer
 
-    from kelvin_provision.cli import terminal
-    from kelvin_provision.cli.lazy import root
+    from kelvin_provision.cli.frame import terminal
+    from kelvin_provision.cli.frame.lazy import root
     from kelvin_provision.errors import ProvisionError
 
     try:
@@ -43,8 +43,8 @@ def _run(words: list[str]) -> int:
     except typer.Exit as stop:
         return stop.exit_code
     except (ProvisionError, typer.TyperException) as error:
-        from kelvin_provision.cli import edge
-        from kelvin_provision.cli.session import glimpse
+        from kelvin_provision.cli.frame import edge
+        from kelvin_provision.cli.frame.session import glimpse
 
         return edge.failed(glimpse(words), error) if isinstance(error, ProvisionError) else edge.misused(glimpse(words), error)
     except BrokenPipeError:

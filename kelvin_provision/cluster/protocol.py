@@ -144,7 +144,7 @@ class ClusterInfo:
 
 
 @dataclass(frozen=True)
-class Patience:
+class WaitPolicy:
     """How long `wait` waits, in seconds; `settle` is how long a workload must stay up without a restart."""
 
     timeout: float = 300.0
@@ -196,7 +196,7 @@ class Cluster(Protocol):
         """What somebody else has changed since these objects were applied. Reads only; defaults of the cluster are no drift."""
         ...
 
-    def nudge(self, workload: str) -> None:
+    def retry_stuck_pods(self, workload: str) -> None:
         """Have what waits for an image try again at once; by itself it makes longer and longer pauses. What runs is left alone."""
         ...
 
@@ -205,7 +205,7 @@ class Cluster(Protocol):
         ...
 
     def wait(
-        self, wanted: Mapping[str, Sequence[Object]], patience: Patience, progress: Progress, stop: Callable[[], bool]
+        self, wanted: Mapping[str, Sequence[Object]], patience: WaitPolicy, progress: Progress, stop: Callable[[], bool]
     ) -> Mapping[str, Health]:
         """Until all are READY and settled, or one is FAILED for good, or time is up (WAITING, with what for).
 

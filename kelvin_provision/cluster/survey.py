@@ -22,7 +22,7 @@ class Use(NamedTuple):
     login: bool = False
 
 
-class Room(NamedTuple):
+class Filesystem(NamedTuple):
     """What all workloads together need of one thing while they change, and what is left of it: CPUs, bytes, or a number."""
 
     resource: str
@@ -37,7 +37,7 @@ class Survey(NamedTuple):
     """
 
     uses: tuple[Use, ...] = ()
-    rooms: tuple[Room, ...] = ()
+    rooms: tuple[Filesystem, ...] = ()
     denied: tuple[str, ...] = ()
     granted: int = 0
     held: tuple[Finding, ...] = ()

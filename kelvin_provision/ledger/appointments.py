@@ -14,7 +14,7 @@ from kelvin_provision.errors import NotReady
 from kelvin_provision.ledger import rows
 from kelvin_provision.ledger.journal import append
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Appointment, Entry, Workload
+from kelvin_provision.ledger.model import Entry, ScheduledApply, Workload
 
 ACTION = "apply --at"
 
@@ -52,7 +52,7 @@ def _cancel(db: sqlite3.Connection, names: Collection[str], who: str, now: str) 
     return tuple(dict.fromkeys(name for name, _, _ in ended))
 
 
-def standing(ledger: Ledger) -> tuple[Appointment, ...]:
+def standing(ledger: Ledger) -> tuple[ScheduledApply, ...]:
     """Those whose revisions are all still staged, the next one first."""
     with ledger.reading() as db:
         staged = rows.staged_numbers(db)
@@ -78,7 +78,7 @@ def lapse(ledger: Ledger, *, who: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(gone))
 
 
-def end(ledger: Ledger, appointment: Appointment, outcome: str, detail: str, *, who: str) -> None:
+def end(ledger: Ledger, appointment: ScheduledApply, outcome: str, detail: str, *, who: str) -> None:
     """It is over without having begun. One that is gone already is left alone."""
     with ledger.writing() as db:
         if db.execute("DELETE FROM appointments WHERE id = ?", (appointment.id,)).rowcount:
@@ -86,7 +86,7 @@ def end(ledger: Ledger, appointment: Appointment, outcome: str, detail: str, *, 
                 append(db, Entry(ledger.clock(), who, ACTION, name, number, outcome, f"{appointment.at}: {detail}"))
 
 
-def note(ledger: Ledger, appointment: Appointment, text: str) -> None:
+def note(ledger: Ledger, appointment: ScheduledApply, text: str) -> None:
     """What keeps the agent from it, for `list`. The same again writes nothing."""
     if appointment.note != text:
         with ledger.writing() as db:

@@ -15,7 +15,7 @@ from kelvin_provision.errors import NotReady
 from kelvin_provision.ledger import rows
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Care, Entry, Operation, Phase, Step
-from kelvin_provision.spec.words import Method
+from kelvin_provision.spec.enums import Method
 from kelvin_provision.status import Doing
 
 _COLUMNS = ("time", "who", "action", "workload", "revision", "outcome", "detail", "version", "digest")

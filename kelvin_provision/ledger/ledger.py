@@ -17,8 +17,8 @@ from kelvin_provision.ledger import rows
 from kelvin_provision.ledger.connection import connect, speaking_sqlite
 from kelvin_provision.ledger.model import Revision, Workload
 from kelvin_provision.ledger.snapshot import Snapshot
+from kelvin_provision.spec.enums import Download
 from kelvin_provision.spec.lock import ImageLock
-from kelvin_provision.spec.words import Download
 from kelvin_provision.spec.workload import Object, Spec
 from kelvin_provision.status import Observation
 

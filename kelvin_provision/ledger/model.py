@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from kelvin_provision.spec.enums import Download
 from kelvin_provision.spec.lock import ImageLock
-from kelvin_provision.spec.words import Download
 from kelvin_provision.spec.workload import Object, Spec
 from kelvin_provision.status import Doing, Hold, Observation, Situation, Slot
 
@@ -46,7 +46,7 @@ class Revision:
 
 
 @dataclass(frozen=True)
-class Appointment:
+class ScheduledApply:
     """Staged revisions that the agent is to apply at a time, as one transaction. All times are RFC 3339 in UTC.
 
     `note` is what keeps the agent from it, once it is due. `members` are workloads with the numbers of their revisions: it stands
@@ -88,7 +88,7 @@ class Workload:
     observation: Observation | None
     doing: Doing | None
     held: Hold | None = None
-    appointment: Appointment | None = None
+    appointment: ScheduledApply | None = None
 
     @property
     def holds(self) -> tuple[Hold, ...]:

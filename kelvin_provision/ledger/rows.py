@@ -6,9 +6,9 @@ import json
 import sqlite3
 from collections.abc import Collection, Iterable
 
-from kelvin_provision.ledger.model import Appointment, Care, Operation, Phase, Revision, Step, Workload
+from kelvin_provision.ledger.model import Care, Operation, Phase, Revision, ScheduledApply, Step, Workload
+from kelvin_provision.spec.enums import Download
 from kelvin_provision.spec.lock import ImageLock
-from kelvin_provision.spec.words import Download
 from kelvin_provision.spec.workload import Spec
 from kelvin_provision.status import Doing, Hold, Observation
 
@@ -47,10 +47,10 @@ def unfinished(db: sqlite3.Connection) -> Operation | None:
     return operation(row) if row else None
 
 
-def appointments(db: sqlite3.Connection) -> list[Appointment]:
+def appointments(db: sqlite3.Connection) -> list[ScheduledApply]:
     """All that were made and not ended, the next one first; whether they still stand is another question."""
     return [
-        Appointment(row["id"], row["at"], row["made"], row["who"], bool(row["forced"]), _members(row["members"]), row["note"])
+        ScheduledApply(row["id"], row["at"], row["made"], row["who"], bool(row["forced"]), _members(row["members"]), row["note"])
         for row in db.execute("SELECT * FROM appointments ORDER BY at, id")
     ]
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 from kelvin_provision.errors import DigestMismatch, ManifestInvalid, PlatformMissing, ProvisionError, RegistryRefused, RegistryUnreachable
 from kelvin_provision.refs import Descriptor, Platform, Reference, is_digest
 from kelvin_provision.registry import manifests
-from kelvin_provision.registry.doubts import Doubts
+from kelvin_provision.registry.mirror_health import MirrorHealth
 from kelvin_provision.registry.protocol import Resolved, Stream
 from kelvin_provision.registry.transport import Transport
 from kelvin_provision.registry.wire import Answer
@@ -87,7 +87,7 @@ class Registry:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._transports: dict[str, Transport] = {}
-        self._doubts = Doubts()
+        self._doubts = MirrorHealth()
         self._lock = threading.Lock()
 
     def close(self) -> None:

@@ -20,9 +20,9 @@ from kelvin_provision.errors import ImportFailed, NoSpace, OurBug, RuntimeUnreac
 from kelvin_provision.refs import Descriptor, Platform
 from kelvin_provision.runtimes import suitable
 from kelvin_provision.runtimes.ctr import Ctr
+from kelvin_provision.runtimes.image_status import OURS, PINNED, sights, standing
 from kelvin_provision.runtimes.plugins import Plugins
-from kelvin_provision.runtimes.protocol import USABLE, BlobPath, Keeping, RuntimeInfo, Sight
-from kelvin_provision.runtimes.sights import OURS, PINNED, sights, standing
+from kelvin_provision.runtimes.protocol import USABLE, BlobPath, ImageStatus, Keeping, RuntimeInfo
 from kelvin_provision.spec.lock import ImageLock
 
 # Seconds. The CRI answers the event of an import with a name of its own; taken out too early, ours would go and that one stay.
@@ -118,7 +118,7 @@ class Containerd:
     def _plugins(self) -> Plugins:
         return Plugins(self._ctr.text("plugins", "ls", "-d"))
 
-    def look(self, locks: Sequence[ImageLock]) -> Mapping[str, Sight]:
+    def look(self, locks: Sequence[ImageLock]) -> Mapping[str, ImageStatus]:
         """Two questions for all images: what is whole, and what it is labelled and made for."""
         if not locks:
             return {}

@@ -23,7 +23,7 @@ from kelvin_provision.errors import (
 from kelvin_provision.refs import Descriptor, Platform
 from kelvin_provision.runtimes import archive, suitable
 from kelvin_provision.runtimes.engine import connect, speaking
-from kelvin_provision.runtimes.protocol import BlobPath, Keeping, RuntimeInfo, Sight
+from kelvin_provision.runtimes.protocol import BlobPath, ImageStatus, Keeping, RuntimeInfo
 from kelvin_provision.spec.lock import ImageLock
 
 PINS = "kelvin-provision/pin"
@@ -128,16 +128,16 @@ class DockerRuntime:
     def _is_local(self) -> bool:
         return str(getattr(self._api, "base_url", "")) == "http+docker://localhost"
 
-    def look(self, locks: Sequence[ImageLock]) -> Mapping[str, Sight]:
+    def look(self, locks: Sequence[ImageLock]) -> Mapping[str, ImageStatus]:
         """By ID; the engine has no images that are there in part."""
         return {lock.name: self._sight(lock) for lock in locks}
 
-    def _sight(self, lock: ImageLock) -> Sight:
+    def _sight(self, lock: ImageLock) -> ImageStatus:
         found = self._inspect(lock.config.digest)
         if found is None:
-            return Sight("absent")
+            return ImageStatus("absent")
         pinned = _pin(lock) in (found.get("RepoTags") or ())
-        return Sight("complete" if _fits(found, lock) else "other platform", pinned, pinned)
+        return ImageStatus("complete" if _fits(found, lock) else "other platform", pinned, pinned)
 
     def known(self) -> frozenset[str]:
         """Every tag."""

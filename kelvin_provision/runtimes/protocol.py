@@ -40,7 +40,7 @@ USABLE = frozenset({"complete", "unpacked"})
 """States of an image that a container can be made from."""
 
 
-class Sight(NamedTuple):
+class ImageStatus(NamedTuple):
     """How an image stands in the runtime. `state`: complete, unpacked (snapshot without content), absent, incomplete, other digest,
     other platform. `pinned`: protected from collectors, as far as this runtime can; `ours`: what `has` believes.
     """
@@ -106,7 +106,7 @@ class Runtime(Protocol):
         """Where images lie on this machine's disks; nothing is known of a runtime that runs elsewhere."""
         ...
 
-    def look(self, locks: Sequence[ImageLock]) -> Mapping[str, Sight]:
+    def look(self, locks: Sequence[ImageLock]) -> Mapping[str, ImageStatus]:
         """How these images stand, by `ImageLock.name`, in a few questions for all of them. Reads only."""
         ...
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kelvin_provision import sizes
+from kelvin_provision import quantity
+from kelvin_provision.quantity import Headroom
 from kelvin_provision.settings.window import Window
-from kelvin_provision.sizes import Headroom
 
 PREFIX = "KELVIN_PROVISION_"
 HOST = "<host>"
@@ -126,12 +126,12 @@ def _choice(*words: str) -> Type:
 
 
 def _amount(low: str) -> Type:
-    least = sizes.parse(low) or 0
+    least = quantity.parse(low) or 0
 
     def read(value: Any) -> int:
-        found = sizes.parse(str(value)) if isinstance(value, str | int) and not isinstance(value, bool) else None
+        found = quantity.parse(str(value)) if isinstance(value, str | int) and not isinstance(value, bool) else None
         if found is None or found < least:
-            raise Wrong(f"bytes, at least {low}: {sizes.FORM}")
+            raise Wrong(f"bytes, at least {low}: {quantity.FORM}")
         return found
 
     return Type("bytes", read)
@@ -201,14 +201,14 @@ KEYS: tuple[Key, ...] = (
         "auto",
         "blobs at a time; auto is 1 on a thin link and grows to 4 as long as that makes it faster",
     ),
-    Key("download.rate", _amount("1k"), "", f"bytes a second of all downloads together; {sizes.FORM}"),
+    Key("download.rate", _amount("1k"), "", f"bytes a second of all downloads together; {quantity.FORM}"),
     Key(
         "download.window",
         WINDOW,
         "",
         "hours of the day, local time, in which images are downloaded, across midnight too; several with a comma between",
     ),
-    Key("download.budget", _amount("1M"), "", f"bytes of images downloaded in a day, local time, repeated ones included; {sizes.FORM}"),
+    Key("download.budget", _amount("1M"), "", f"bytes of images downloaded in a day, local time, repeated ones included; {quantity.FORM}"),
     Key("download.stall_timeout", DURATION, "30s", "without a byte for this long, a connection is given up and the download resumed"),
     Key("download.keep_free", HEADROOM, "5%", "room on each filesystem that downloads and imports leave alone"),
     Key("apply.timeout", DURATION, "5m", "how long new versions may take to come up"),

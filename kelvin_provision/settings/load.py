@@ -20,7 +20,7 @@ from kelvin_provision.settings.model import (
     Settings,
 )
 from kelvin_provision.settings.sources import NAME, Given, files, foreign, variables
-from kelvin_provision.spec.words import Method
+from kelvin_provision.spec.enums import Method
 
 ROOT_STATE = Path("/var/lib/kelvin-provision")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from kelvin_provision.sizes import Headroom
-from kelvin_provision.spec.words import Method
+from kelvin_provision.quantity import Headroom
+from kelvin_provision.spec.enums import Method
 
 if TYPE_CHECKING:
     from kelvin_provision.settings.window import Window

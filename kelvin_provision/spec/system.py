@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 from kelvin_provision.spec import blocks
+from kelvin_provision.spec.enums import ProbeKind
 from kelvin_provision.spec.findings import Findings, Path
 from kelvin_provision.spec.sentences import Shape, check, check_rest
 from kelvin_provision.spec.volumes import volumes_of
-from kelvin_provision.spec.words import ProbeKind
 from kelvin_provision.spec.workload import Port, Probe, Resources, System, Variable
 
 S = TypeVar("S", bound=Shape)

@@ -9,9 +9,9 @@ import re
 from collections.abc import Sequence
 
 from kelvin_provision.spec import blocks
+from kelvin_provision.spec.enums import VolumeKind
 from kelvin_provision.spec.findings import Findings, Path, shown
 from kelvin_provision.spec.secrets import REFERENCE, literal
-from kelvin_provision.spec.words import VolumeKind
 from kelvin_provision.spec.workload import Volume
 
 Placed = Sequence[tuple[Path, blocks.VolumeBlock]]

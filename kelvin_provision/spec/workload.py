@@ -9,7 +9,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from kelvin_provision.spec.words import Method, ProbeKind, VolumeKind
+from kelvin_provision.spec.enums import Method, ProbeKind, VolumeKind
 
 SCHEMA = 1
 Object = dict[str, Any]

@@ -24,16 +24,16 @@ from kelvin_provision.files.durable import (
 )
 from kelvin_provision.refs import Descriptor, is_digest
 from kelvin_provision.spec.lock import ImageLock
-from kelvin_provision.store import index, sweep, taking
-from kelvin_provision.store.aside import Aside
+from kelvin_provision.store import copying, gc, index
 from kelvin_provision.store.folders import hash_of, prepare
 from kelvin_provision.store.names import Names
 from kelvin_provision.store.partial import Partial, locked
+from kelvin_provision.store.quarantine import Aside
 from kelvin_provision.store.record import Mark, Record, mark_of
-from kelvin_provision.store.space import Need
+from kelvin_provision.store.space import SpaceRequest
 
 
-class Standing(StrEnum):
+class BlobState(StrEnum):
     """What is known of a blob without reading it."""
 
     VERIFIED = "verified"
@@ -102,15 +102,15 @@ class Store:
             self._set_aside(path, blob.digest, before)
         return right
 
-    def standing(self, blob: Descriptor) -> Standing:
+    def standing(self, blob: Descriptor) -> BlobState:
         """How a blob stands, without hashing, writing or moving anything: for those who only look."""
         try:
             found = self.path(blob).stat()
         except OSError:
-            return Standing.MISSING
+            return BlobState.MISSING
         if found.st_size != blob.size:
-            return Standing.WRONG
-        return Standing.VERIFIED if self._record.knows(blob.digest, mark_of(found)) else Standing.UNVERIFIED
+            return BlobState.WRONG
+        return BlobState.VERIFIED if self._record.knows(blob.digest, mark_of(found)) else BlobState.UNVERIFIED
 
     def present(self, blob: Descriptor) -> int:
         """Bytes of a blob that are there, by file sizes alone: for showing, never for believing."""
@@ -173,7 +173,7 @@ class Store:
     def adopt(self, blob: Descriptor, descriptor: int) -> bool:
         """A name in here for an open file, checked and synced; the blob's partial must be held. False where it cannot be linked."""
         with self._exclusively():
-            if not taking.link(descriptor, self.path(blob)):
+            if not copying.link(descriptor, self.path(blob)):
                 return False
             self._record.add(blob.digest, mark_of(os.fstat(descriptor)))
             self._partial_path(blob).unlink(missing_ok=True)
@@ -183,11 +183,11 @@ class Store:
     def holding(self, locks: Sequence[ImageLock]) -> Iterator[None]:
         """Nothing that these images need is collected while the block runs, in whatever process `collect` is called."""
         self._ready()
-        with sweep.lease(self.root / "in-use", sorted({blob.digest for lock in locks for blob in lock.blobs()})):
+        with gc.lease(self.root / "in-use", sorted({blob.digest for lock in locks for blob in lock.blobs()})):
             yield
 
     @contextmanager
-    def reserving(self, needs: Sequence[Need], judge: Callable[[Sequence[Need]], None]) -> Iterator[None]:
+    def reserving(self, needs: Sequence[SpaceRequest], judge: Callable[[Sequence[SpaceRequest]], None]) -> Iterator[None]:
         """These needs are known to all who come later while the block runs, and no longer than this process lives.
 
         `judge` is told what others have reserved and raises when it does not fit; two processes never judge at the same time.
@@ -196,8 +196,8 @@ class Store:
         with ExitStack() as stack:
             with self._exclusively():
                 private_folder(folder)
-                judge([self._left(Need(*need)) for claim in sweep.claims(folder) for need in claim])
-                stack.enter_context(sweep.lease(folder, [astuple(need) for need in needs]))
+                judge([self._left(SpaceRequest(*need)) for claim in gc.claims(folder) for need in claim])
+                stack.enter_context(gc.lease(folder, [astuple(need) for need in needs]))
             yield
 
     # --- names -----------------------------------------------------------------------------------
@@ -219,14 +219,14 @@ class Store:
         """
         with self._exclusively():
             wanted = self._wanted(keep)
-            freed = sweep.partials(self.partials, wanted) + sweep.free(sweep.aside(self.aside, () if aside else wanted))
+            freed = gc.partials(self.partials, wanted) + gc.free(gc.aside(self.aside, () if aside else wanted))
             with suppress(NoSpace):
                 self._keep_names(wanted)
-            freed += sweep.free(sweep.blobs(self.images / "blobs", wanted))
+            freed += gc.free(gc.blobs(self.images / "blobs", wanted))
             self._keep_names(wanted)  # on a full disk there was no room for that before
             self._record.rewrite(wanted)
-            sweep.litter(self.images)
-            sweep.litter(self.root)
+            gc.litter(self.images)
+            gc.litter(self.root)
             return freed
 
     def surplus(self, keep: Iterable[ImageLock], *, aside: bool = False) -> int:
@@ -235,19 +235,19 @@ class Store:
             return 0
         with self._exclusively():
             wanted = self._wanted(keep)
-            unwanted = (*sweep.blobs(self.images / "blobs", wanted), *sweep.aside(self.aside, () if aside else wanted))
-            return sweep.measure(unwanted) + sweep.partials(self.partials, wanted, only_look=True)
+            unwanted = (*gc.blobs(self.images / "blobs", wanted), *gc.aside(self.aside, () if aside else wanted))
+            return gc.measure(unwanted) + gc.partials(self.partials, wanted, only_look=True)
 
     # --- inside ----------------------------------------------------------------------------------
 
     def _wanted(self, keep: Iterable[ImageLock]) -> set[str]:
-        held = (digest for claim in sweep.claims(self.root / "in-use") for digest in claim)
+        held = (digest for claim in gc.claims(self.root / "in-use") for digest in claim)
         return {blob.digest for lock in keep for blob in lock.blobs()}.union(held)
 
     def _keep_names(self, wanted: set[str]) -> None:
         self._names.change(lambda entries: index.only(entries, wanted))
 
-    def _left(self, need: Need) -> Need:
+    def _left(self, need: SpaceRequest) -> SpaceRequest:
         """What was reserved for a blob shrinks as that one grows."""
         if not is_digest(need.what):
             return need

@@ -11,14 +11,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kelvin_provision.sizes import Headroom
+from kelvin_provision.quantity import Headroom
 
 UNPACKED = 3
 """A compressed layer is reckoned to unpack to so many times its size; a manifest does not say. Common base images come to two to three."""
 
 
 @dataclass(frozen=True)
-class Need:
+class SpaceRequest:
     """Bytes that somebody will still put on a filesystem (`device` as in stat(2)). `sure` is False for an estimate."""
 
     what: str
@@ -28,7 +28,7 @@ class Need:
 
 
 @dataclass(frozen=True)
-class Room:
+class Filesystem:
     """A filesystem: where it is mounted, what is free there for people without privileges, and how much of that is left alone."""
 
     device: int
@@ -38,10 +38,10 @@ class Room:
 
 
 @dataclass(frozen=True)
-class Short:
+class Shortage:
     """A filesystem on which it does not fit."""
 
-    room: Room
+    room: Filesystem
     needed: int
     guessed: int
     """So much of what is needed is an estimate."""
@@ -54,9 +54,9 @@ class Short:
         return max(self.room.free - self.room.kept - self.promised, 0)
 
 
-def united(needs: Iterable[Need]) -> tuple[Need, ...]:
+def merged(needs: Iterable[SpaceRequest]) -> tuple[SpaceRequest, ...]:
     """Each need once; of two of one name the greater one."""
-    found: dict[tuple[str, int], Need] = {}
+    found: dict[tuple[str, int], SpaceRequest] = {}
     for need in needs:
         known = found.get((need.what, need.device))
         if known is None or need.bytes > known.bytes:
@@ -64,32 +64,34 @@ def united(needs: Iterable[Need]) -> tuple[Need, ...]:
     return tuple(found.values())
 
 
-def shortages(rooms: Iterable[Room], wanted: Iterable[Need], promised: Iterable[Need] = ()) -> tuple[Short, ...]:
+def shortages(rooms: Iterable[Filesystem], wanted: Iterable[SpaceRequest], promised: Iterable[SpaceRequest] = ()) -> tuple[Shortage, ...]:
     """Where `wanted` does not fit beside what is promised to others. What wants nothing of a filesystem fits on a full one, too."""
-    mine = united(wanted)
+    mine = merged(wanted)
     names = {(need.what, need.device) for need in mine}
-    others = [need for need in united(promised) if (need.what, need.device) not in names]
+    others = [need for need in merged(promised) if (need.what, need.device) not in names]
     found = []
     for room in {room.device: room for room in rooms}.values():
         here = [need for need in mine if need.device == room.device]
         needed = sum(need.bytes for need in here)
         taken = sum(need.bytes for need in others if need.device == room.device)
-        short = Short(room, needed, sum(need.bytes for need in here if not need.sure), taken)
+        short = Shortage(room, needed, sum(need.bytes for need in here if not need.sure), taken)
         if needed > short.usable:
             found.append(short)
     return tuple(found)
 
 
-def granted(rooms: Sequence[Room], promised: Iterable[Need], queue: Iterable[Sequence[Need]]) -> tuple[Need, ...]:
+def admit(
+    rooms: Sequence[Filesystem], promised: Iterable[SpaceRequest], queue: Iterable[Sequence[SpaceRequest]]
+) -> tuple[SpaceRequest, ...]:
     """What is promised, with all of the queue that fits, in its order: who came first gets room, who cannot have it keeps nobody out."""
-    taken = united(promised)
+    taken = merged(promised)
     for wanted in queue:
         if not shortages(rooms, wanted, taken):
-            taken = united([*taken, *wanted])
+            taken = merged([*taken, *wanted])
     return taken
 
 
-def room_at(path: Path, headroom: Headroom) -> Room | None:
+def room_at(path: Path, headroom: Headroom) -> Filesystem | None:
     """The filesystem on which this file or folder is, or would be made. None where that cannot be told."""
     place = path.absolute()
     try:
@@ -101,4 +103,4 @@ def room_at(path: Path, headroom: Headroom) -> Room | None:
             place = place.parent
     except OSError:
         return None
-    return Room(device, place, found.f_bavail * found.f_frsize, headroom.of(found.f_blocks * found.f_frsize))
+    return Filesystem(device, place, found.f_bavail * found.f_frsize, headroom.of(found.f_blocks * found.f_frsize))

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
+from kelvin_provision.applying import hooks
 from kelvin_provision.errors import ApplyFailed, HookFailed
 from kelvin_provision.ledger import journal
 from kelvin_provision.node import Node
-from kelvin_provision.ops import hooks
-from kelvin_provision.spec.words import Method
+from kelvin_provision.spec.enums import Method
 from tests.cli.runner import run
 from tests.unit.test_agent import Box
 from tests.unit.test_hooks import script

@@ -10,12 +10,12 @@ import pytest
 from kelvin_provision.checks import before_apply, doctor
 from kelvin_provision.checks.box import Clock
 from kelvin_provision.cluster.protocol import Finding
-from kelvin_provision.cluster.survey import Condition, Room, Survey
+from kelvin_provision.cluster.survey import Condition, Filesystem, Survey
 from kelvin_provision.errors import RuntimeUnreachable
 from kelvin_provision.node import Node
 from kelvin_provision.runtimes.protocol import Keeping, RuntimeInfo
 from kelvin_provision.status import Hold
-from kelvin_provision.store.layout import Standing
+from kelvin_provision.store.layout import BlobState
 from tests.cli.runner import run
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.runtime import FakeRuntime
@@ -101,7 +101,7 @@ def test_it_touches_nothing(box):
 
 def test_a_broken_workload_has_each_reason_with_why_and_what_next(box):
     box.cluster.findings = [Finding("immutable-field", "pump", "Deployment/pump", "spec.selector: field is immutable")]
-    box.cluster.seen = Survey(rooms=(Room("memory", 2**30, 2**20),), denied=("patch deployments.apps",))
+    box.cluster.seen = Survey(rooms=(Filesystem("memory", 2**30, 2**20),), denied=("patch deployments.apps",))
     result = check(box, "-n", "pump", "--skip", "space", "--quiet")
     assert result.exit_code == 1
     assert (
@@ -193,7 +193,7 @@ def test_deep_finds_a_flipped_bit_that_nothing_else_sees(box):
     data[-1] ^= 1
     path.write_bytes(data)
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-    assert box.store.standing(lock.layers[0]) is Standing.VERIFIED
+    assert box.store.standing(lock.layers[0]) is BlobState.VERIFIED
     assert lines(check(box, "-n", "pump", "--json"))["store"][0] == "ok"
     result = check(box, "-n", "pump", "--deep", "--json")
     status, found = lines(result)["deep"]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from kelvin_provision.cli.complete import candidates
-from kelvin_provision.cli.scripts import SCRIPTS
+from kelvin_provision.cli.docs.completion_scripts import SCRIPTS
+from kelvin_provision.cli.frame.complete import candidates
 from tests.cli.runner import run
 from tests.unit.test_agent import Box
 

@@ -4,13 +4,13 @@ import json
 
 import pytest
 
-from kelvin_provision.cli.complete import candidates
+from kelvin_provision.applying import deploy
+from kelvin_provision.cli.frame.complete import candidates
 from kelvin_provision.cluster.protocol import Change, Drift, Finding, Interruption, Op, Plan
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.model import Phase, Step
 from kelvin_provision.node import Node
-from kelvin_provision.ops import deploy
-from kelvin_provision.spec.words import Method
+from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.workload import Spec, System, Variable
 from kelvin_provision.status import Doing
 from tests.cli.runner import run

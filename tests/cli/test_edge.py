@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from kelvin_provision.cli import edge
-from kelvin_provision.cli.confirm import Cancelled, confirm
-from kelvin_provision.cli.session import Output, Session
+from kelvin_provision.cli.frame import edge
+from kelvin_provision.cli.frame.confirm import Cancelled, confirm
+from kelvin_provision.cli.frame.session import Output, Session
+from kelvin_provision.cli.render.report import Item, Report, Table
 from kelvin_provision.errors import ClusterUnreachable, ConfirmationNeeded, NotReady
-from kelvin_provision.report import Item, Report, Table
 from tests.cli.runner import captured
 
 ITEMS = Report(

@@ -2,8 +2,8 @@
 
 import pytest
 
-from kelvin_provision.cli.explanations import EXIT_CODES, STATES, errors, words
-from kelvin_provision.spec.words import Download, State
+from kelvin_provision.cli.docs.explanations import EXIT_CODES, STATES, errors, words
+from kelvin_provision.spec.enums import Download, State
 
 # Their message or whoever raises them knows the next step; a general one would be wrong as often as right.
 NO_GENERAL_HINT = {

@@ -12,13 +12,13 @@ import pytest
 import typer
 
 from kelvin_provision import __version__
-from kelvin_provision.cli.leaf import loaded
-from kelvin_provision.cli.options import SHARED
-from kelvin_provision.cli.session import Output, Session
-from kelvin_provision.cli.table import Command, commands
-from kelvin_provision.ops.listing import Direction
-from kelvin_provision.report import Report
-from kelvin_provision.spec.words import Method, State
+from kelvin_provision.cli.frame.command_table import Command, commands
+from kelvin_provision.cli.frame.leaf import loaded
+from kelvin_provision.cli.frame.options import SHARED
+from kelvin_provision.cli.frame.session import Output, Session
+from kelvin_provision.cli.render.report import Report
+from kelvin_provision.queries.listing import Direction
+from kelvin_provision.spec.enums import Method, State
 from tests.cli.runner import captured, run
 
 HELP = """\

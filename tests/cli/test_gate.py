@@ -8,13 +8,13 @@ from datetime import datetime
 
 import pytest
 
-from kelvin_provision.agent import doors, process, service, turn
+from kelvin_provision.agent import process, scheduler, service, turn
 from kelvin_provision.events import Note
 from kelvin_provision.ledger import appointments, journal
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.node import Node
 from kelvin_provision.settings.window import Window
-from kelvin_provision.spec.words import Method
+from kelvin_provision.spec.enums import Method
 from kelvin_provision.status import Hold
 from tests.cli.runner import run
 from tests.unit.test_agent import Box
@@ -281,8 +281,8 @@ def test_an_agent_that_has_nothing_else_to_do_looks_at_its_clock(box, clock, mon
 def test_an_agent_that_is_stopped_before_it_begins_leaves_it_to_the_next(box, clock):
     say(box, "apply", "-n", "pump", "--at", "13:00")
     clock[0] = "2026-11-23T13:00:00Z"
-    (due,) = doors.due(box)
-    doors.keep(box, due, lambda: True, wait=0.0)
+    (due,) = scheduler.due(box)
+    scheduler.keep(box, due, lambda: True, wait=0.0)
     assert ("put", "pump") not in box.cluster.calls
     box.turn()
     assert states(box)["pump"] == "running"
@@ -365,7 +365,7 @@ def test_what_is_not_ready_in_time_is_waited_for_too(box, clock):
         "valve: not ready yet; what is not ready by then is not applied"
     )
     clock[0] = "2026-11-23T13:00:00Z"
-    doors.close(box)
+    scheduler.close(box)
     assert appointments.standing(box.ledger)[0].note == "valve not ready"
     box.turn()
     assert states(box)["valve"] == "running"

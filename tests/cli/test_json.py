@@ -5,8 +5,8 @@ A key that is new here is fine: add it. One that is gone, or means something els
 
 import pytest
 
-from kelvin_provision.cli.table import commands
-from kelvin_provision.report import SCHEMA
+from kelvin_provision.cli.frame.command_table import commands
+from kelvin_provision.cli.render.report import SCHEMA
 from tests import json_page
 
 EMPTY = "command items schema status warnings"

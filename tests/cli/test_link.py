@@ -4,14 +4,14 @@ import json
 
 import pytest
 
-from kelvin_provision.cli.following import follow
+from kelvin_provision.cli.commands.workloads.following import follow
 from kelvin_provision.errors import NotReady
 from kelvin_provision.events import Note
 from kelvin_provision.ledger import traffic
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ops.allowance import local
-from kelvin_provision.spec.words import Download, Method
+from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.spec.workload import Spec
+from kelvin_provision.staging.limits.window import local
 from kelvin_provision.store import Store
 from tests.cli.runner import run
 

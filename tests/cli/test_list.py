@@ -17,12 +17,12 @@ from pathlib import Path
 
 import pytest
 
-from kelvin_provision.cli.overview import words
-from kelvin_provision.cli.watching import Change, Place, changes
+from kelvin_provision.cli.render.overview import words
+from kelvin_provision.cli.render.watching import Change, Place, changes
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Phase, Step
-from kelvin_provision.spec.words import Download, Method
+from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.spec.workload import Spec
 from kelvin_provision.status import Doing, Observation, Observed
 from tests.cli.runner import run

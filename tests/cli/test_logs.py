@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from kelvin_provision.cli import edge
-from kelvin_provision.cli.loglines import Wanted, newest, told
-from kelvin_provision.cli.moments import since
-from kelvin_provision.cli.session import Output, Session
+from kelvin_provision.cli.frame import edge
+from kelvin_provision.cli.frame.session import Output, Session
+from kelvin_provision.cli.frame.since import since
+from kelvin_provision.cli.render.loglines import Wanted, newest, told
 from kelvin_provision.cluster.protocol import LogLine
 from kelvin_provision.errors import UsageRefused
 from tests.cli.runner import captured, run

@@ -9,9 +9,9 @@ import threading
 
 import pytest
 
-from kelvin_provision.cli.amounts import Meter, duration, size
-from kelvin_provision.cli.progress import Lines, choose
-from kelvin_provision.cli.session import Output, Session
+from kelvin_provision.cli.frame.session import Output, Session
+from kelvin_provision.cli.render.amounts import Meter, duration, size
+from kelvin_provision.cli.render.progress import Lines, choose
 from kelvin_provision.events import Advanced, Finished, Note, Started, silent
 from tests.cli.runner import Stream
 
@@ -118,8 +118,8 @@ def test_the_words_of_amounts():
 
 ON_A_TERMINAL = """
 import sys, time
-from kelvin_provision.cli.progress import choose
-from kelvin_provision.cli.session import Session
+from kelvin_provision.cli.render.progress import choose
+from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.events import *
 with choose(Session()) as progress:
     progress(Started("motor:1", "downloading", 40 * 2**20))

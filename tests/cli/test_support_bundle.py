@@ -16,15 +16,15 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from kelvin_provision.cli import blackbox
+from kelvin_provision.cli import support_sections as blackbox
 from kelvin_provision.errors import ClusterUnreachable, TransferStopped
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.model import Entry
+from kelvin_provision.masking.redactor import RULES, Redactor
 from kelvin_provision.node import Node
-from kelvin_provision.ops.support.archive import Bundle
-from kelvin_provision.redaction.redactor import RULES, Redactor
-from kelvin_provision.spec.words import Method, VolumeKind
+from kelvin_provision.spec.enums import Method, VolumeKind
 from kelvin_provision.spec.workload import Spec, System, Variable, Volume
+from kelvin_provision.support.archive import Bundle
 from tests.cli.runner import captured, run
 from tests.unit.test_agent import Box
 

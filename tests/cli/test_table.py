@@ -5,10 +5,10 @@ from importlib import import_module
 
 import pytest
 
-from kelvin_provision.cli.lazy import root
-from kelvin_provision.cli.leaf import loaded
-from kelvin_provision.cli.options import SHARED
-from kelvin_provision.cli.table import ENTRIES, commands
+from kelvin_provision.cli.frame.command_table import ENTRIES, commands
+from kelvin_provision.cli.frame.lazy import root
+from kelvin_provision.cli.frame.leaf import loaded
+from kelvin_provision.cli.frame.options import SHARED
 
 EVERY = [pytest.param(" ".join(words), entry, id=" ".join(words)) for words, entry in commands()]
 

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from kelvin_provision.cli.session import Output, Session
-from kelvin_provision.cli.tables import Style, ago, render
-from kelvin_provision.report import Table
+from kelvin_provision.cli.frame.session import Output, Session
+from kelvin_provision.cli.render.report import Table
+from kelvin_provision.cli.render.tables import Style, ago, render
 from tests.cli.runner import Stream
 
 TABLE = Table(

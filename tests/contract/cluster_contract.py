@@ -13,17 +13,17 @@ from typing import Protocol
 
 import pytest
 
-from kelvin_provision.cluster.protocol import Cluster, Op, Patience, Phase
+from kelvin_provision.cluster.protocol import Cluster, Op, Phase, WaitPolicy
 from kelvin_provision.errors import ProvisionError, SecretMissing
 from kelvin_provision.events import silent
+from kelvin_provision.spec.enums import Method, VolumeKind
 from kelvin_provision.spec.lock import ImageLock
-from kelvin_provision.spec.words import Method, VolumeKind
 from kelvin_provision.spec.workload import Spec, System, Variable, Volume
 from kelvin_provision.status import Observed
 from tests.contract.hearing import listening
 from tests.images import TALK
 
-PATIENCE = Patience(timeout=60.0, settle=3.0)
+PATIENCE = WaitPolicy(timeout=60.0, settle=3.0)
 """`dying` lives for a second: it must not pass as settled. A backend that holds workloads itself takes the same 3 seconds."""
 
 _NUMBERS = itertools.count(1)
@@ -196,7 +196,7 @@ class ClusterContract:
         for _ in range(2):
             assert cluster.wait({name: new}, PATIENCE, silent, never)[name].phase is Phase.READY
         for _ in range(2):
-            cluster.nudge(name)  # nothing waits
+            cluster.retry_stuck_pods(name)  # nothing waits
         for _ in range(2):
             cluster.finish(name, new)
         assert bench.answer(name) == "two"

@@ -6,9 +6,9 @@ import urllib.request
 
 import pytest
 
-from kelvin_provision.cluster.kubernetes.api import Api
+from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.cluster import Kubernetes
-from kelvin_provision.cluster.kubernetes.troubles import ready
+from kelvin_provision.cluster.kubernetes.judge.troubles import ready
 from kelvin_provision.cluster.protocol import OWNER
 from tests.contract.cluster_contract import PATIENCE, ClusterContract, Picture
 from tests.servers.kubernetes import fresh_namespace, kubeconfig

@@ -23,9 +23,9 @@ from kelvin_provision.cluster.protocol import (
     LogLine,
     Lookup,
     Op,
-    Patience,
     Phase,
     Plan,
+    WaitPolicy,
     describe,
 )
 from kelvin_provision.cluster.survey import ClusterState, Condition, Survey, Use
@@ -128,7 +128,7 @@ class FakeCluster:
             found += [Drift(workload, describe(item)) for item in objects if describe(item) not in live]
         return (*found, *(one for one in self.drifted if one.workload in applied))
 
-    def nudge(self, workload: str) -> None:
+    def retry_stuck_pods(self, workload: str) -> None:
         self._enter("nudge", workload)
 
     def put(self, workload: str, objects: Sequence[Object], lookup: Lookup) -> None:
@@ -140,7 +140,7 @@ class FakeCluster:
             self.live.setdefault(workload, {})[name] = item | {"filled": full}
 
     def wait(
-        self, wanted: Mapping[str, Sequence[Object]], patience: Patience, progress: Progress, stop: Callable[[], bool]
+        self, wanted: Mapping[str, Sequence[Object]], patience: WaitPolicy, progress: Progress, stop: Callable[[], bool]
     ) -> Mapping[str, Health]:
         self._enter("wait", *wanted)
         stopped = stop()

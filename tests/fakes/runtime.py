@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from kelvin_provision.errors import DigestMismatch, ImageUnsupported, ImportFailed, PlatformMissing, ProvisionError
 from kelvin_provision.refs import Descriptor, Platform
 from kelvin_provision.runtimes import archive
-from kelvin_provision.runtimes.protocol import BlobPath, Keeping, RuntimeInfo, Sight
+from kelvin_provision.runtimes.protocol import BlobPath, ImageStatus, Keeping, RuntimeInfo
 from kelvin_provision.spec.lock import ImageLock
 
 
@@ -139,13 +139,13 @@ class FakeRuntime:
         self._up()
         return {lock.name: self._sight(lock) for lock in locks}
 
-    def _sight(self, lock: ImageLock) -> Sight:
+    def _sight(self, lock: ImageLock) -> ImageStatus:
         if lock.name not in self.names:
-            return Sight("absent")
+            return ImageStatus("absent")
         whole = all(blob.digest in self.blobs for blob in lock.blobs())
         pinned = lock.name in self.pinned
         state = "other digest" if self.names[lock.name] != lock.root.digest else "complete" if whole else "incomplete"
-        return Sight(state, pinned, pinned)
+        return ImageStatus(state, pinned, pinned)
 
     def known(self) -> frozenset[str]:
         self._up()

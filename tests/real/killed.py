@@ -9,9 +9,9 @@ import sys
 from contextlib import contextmanager
 
 from kelvin_provision.agent import turn
+from kelvin_provision.applying import apply, rollback, undeploy
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.node import Node
-from kelvin_provision.ops import apply, rollback, undeploy
 from kelvin_provision.settings.load import load
 
 VERBS = {"plan", "put", "wait", "finish", "revert", "remove", "observe", "evidence", "stop"}

@@ -15,13 +15,13 @@ import pytest
 from docker import APIClient
 
 from kelvin_provision.agent import process, turn, unit
+from kelvin_provision.applying import deploy
 from kelvin_provision.files.lock import exclusive
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.node import Node
-from kelvin_provision.ops import deploy
 from kelvin_provision.runtimes.containerd import Containerd
 from kelvin_provision.settings.model import Settings
-from kelvin_provision.spec.words import Download, Method
+from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.spec.workload import Spec
 from tests.images import push, random_image, web_image
 from tests.locks import blobs_in, lock_of

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import docker
 import pytest
 
-from kelvin_provision.cluster.kubernetes.api import Api
+from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from tests.real import client
 from tests.real.box import ROOT
 

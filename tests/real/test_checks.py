@@ -9,9 +9,9 @@ import time
 import pytest
 import yaml
 
-from kelvin_provision.cluster.kubernetes.api import Api
+from kelvin_provision.cluster.kubernetes.api.kubeconfig import plain
+from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.cluster import Kubernetes
-from kelvin_provision.cluster.kubernetes.kubeconfig import plain
 from kelvin_provision.ledger.ledger import Ledger
 from tests.servers.kubernetes import fresh_namespace, kubeconfig
 

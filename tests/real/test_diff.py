@@ -3,9 +3,9 @@
 import docker
 import pytest
 
-from kelvin_provision.cluster.kubernetes import api as kubernetes_api
+from kelvin_provision.cluster.kubernetes.api import verbs as kubernetes_api
 from kelvin_provision.cluster.kubernetes.cluster import Kubernetes
-from kelvin_provision.spec.words import Method, VolumeKind
+from kelvin_provision.spec.enums import Method, VolumeKind
 from kelvin_provision.spec.workload import Port, Probe, ProbeKind, Resources, Spec, System, Variable, Volume
 from tests.servers.kubernetes import fresh_namespace, kubeconfig
 

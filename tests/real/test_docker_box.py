@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from kelvin_provision.cluster.docker.cluster import DockerBox
-from kelvin_provision.cluster.protocol import Op, Patience, Phase
+from kelvin_provision.cluster.protocol import Op, Phase, WaitPolicy
 from kelvin_provision.errors import ClusterUnreachable, ImageNotFound, RegistryUnreachable
 from kelvin_provision.events import silent
-from kelvin_provision.spec.words import ProbeKind, VolumeKind
+from kelvin_provision.spec.enums import ProbeKind, VolumeKind
 from kelvin_provision.spec.workload import Port, Probe, Resources, System, Variable, Volume
 from kelvin_provision.status import Observed
 from tests.contract.cluster_contract import Picture, never, no_secrets, spec
@@ -20,7 +20,7 @@ from tests.servers.process import free_port
 
 __all__ = ["bench", "docker_bench"]
 pytestmark = pytest.mark.docker
-PATIENCE = Patience(timeout=20, settle=0.5)
+PATIENCE = WaitPolicy(timeout=20, settle=0.5)
 NAME = "motor-speed"
 
 
@@ -90,7 +90,7 @@ def test_a_version_that_dies_after_a_second_is_found_out_while_the_old_one_serve
     up(bench, render(bench))
     new = render(bench, "dying", 2)
     bench.cluster.put(NAME, new, no_secrets)
-    health = bench.cluster.wait({NAME: new}, Patience(timeout=20, settle=3), silent, never)[NAME]
+    health = bench.cluster.wait({NAME: new}, WaitPolicy(timeout=20, settle=3), silent, never)[NAME]
     assert (health.phase, health.why) == (Phase.FAILED, "exit code 3")
     assert bench.answer(NAME) == "one"
     evidence = bench.cluster.evidence(NAME)
@@ -148,7 +148,7 @@ def test_a_crash_loop_after_the_commit_is_seen(bench):
     new = render(bench, "dying", 2)
     bench.cluster.put(NAME, new, no_secrets)
     bench.cluster.finish(NAME, new)
-    health = bench.cluster.wait({NAME: new}, Patience(timeout=20, settle=5, restarts=2), silent, never)[NAME]
+    health = bench.cluster.wait({NAME: new}, WaitPolicy(timeout=20, settle=5, restarts=2), silent, never)[NAME]
     assert health.phase is Phase.FAILED
     assert health.why == "restarted 2 times; exit code 3"
 
@@ -158,13 +158,13 @@ def test_a_version_that_restarts_for_ever_can_be_replaced_and_stopped(bench):
     bad, good = render(bench, "dying", 2), render(bench, "two", 3)
     bench.cluster.put(NAME, bad, no_secrets)
     bench.cluster.finish(NAME, bad)
-    bench.cluster.wait({NAME: bad}, Patience(timeout=20, settle=5, restarts=2), silent, never)
+    bench.cluster.wait({NAME: bad}, WaitPolicy(timeout=20, settle=5, restarts=2), silent, never)
     up(bench, good)
     assert bench.answer(NAME) == "two"
     assert policies(bench) == {"/motor-speed": ("unless-stopped", True), "/motor-speed-r2": ("no", False)}
     bench.cluster.put(NAME, render(bench, "dying", 4), no_secrets)
     bench.cluster.finish(NAME, render(bench, "dying", 4))
-    bench.cluster.wait({NAME: render(bench, "dying", 4)}, Patience(timeout=20, settle=5, restarts=2), silent, never)
+    bench.cluster.wait({NAME: render(bench, "dying", 4)}, WaitPolicy(timeout=20, settle=5, restarts=2), silent, never)
     bench.cluster.stop(NAME)
     assert bench.cluster.observe()[NAME].observed is Observed.STOPPED
 

@@ -6,7 +6,7 @@ import docker
 import pytest
 
 from kelvin_provision.cluster.docker.cluster import DockerBox
-from kelvin_provision.cluster.protocol import Patience, Phase
+from kelvin_provision.cluster.protocol import Phase, WaitPolicy
 from kelvin_provision.events import silent
 from kelvin_provision.spec.workload import Port, System
 from kelvin_provision.status import Observed
@@ -17,7 +17,7 @@ from tests.servers.process import free_port
 
 __all__ = ["bench", "docker_bench"]
 pytestmark = pytest.mark.docker
-PATIENCE = Patience(timeout=20, settle=0.1)
+PATIENCE = WaitPolicy(timeout=20, settle=0.1)
 NAME = "motor-speed"
 CHANGES = {
     "create_network",

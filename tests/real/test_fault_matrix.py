@@ -15,11 +15,11 @@ import pytest
 
 from kelvin_provision.errors import DigestMismatch, ProvisionError, RegistryUnreachable
 from kelvin_provision.events import silent
-from kelvin_provision.ops import download
 from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.registry.client import Registry
 from kelvin_provision.retry import Backoff
 from kelvin_provision.settings.model import DownloadSettings, Settings
+from kelvin_provision.staging import download
 from kelvin_provision.store import Store
 from tests.images import OCI_INDEX, Image, index_of, push, put_manifest, random_image
 from tests.real.fault_cases import BY_DIGEST, BY_TAG, CASES, CONFIG, DOCUMENTS, LAYER, RESUME, World, page

@@ -9,18 +9,18 @@ from types import SimpleNamespace
 
 import pytest
 
-from kelvin_provision.cluster.kubernetes.manifests import Context
-from kelvin_provision.cluster.kubernetes.render import render
+from kelvin_provision.cluster.kubernetes.render.manifests import Context
+from kelvin_provision.cluster.kubernetes.render.render import render
 from kelvin_provision.events import Started, silent
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ops import origins, stage
-from kelvin_provision.ops.origins import Origin
 from kelvin_provision.refs import Platform
 from kelvin_provision.registry.client import Registry
 from kelvin_provision.runtimes.containerd import Containerd
 from kelvin_provision.settings.model import RegistrySettings, Settings
-from kelvin_provision.spec.words import Download, Method
+from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.spec.workload import Spec
+from kelvin_provision.staging import origins, stage
+from kelvin_provision.staging.origins import Origin
 from kelvin_provision.store import Store
 from tests.contract.runtime_contract import HERE
 from tests.contract.test_runtime_containerd import Outside

@@ -7,7 +7,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from kelvin_provision.cluster.kubernetes.api import Api
+from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from tests.real.box import Box
 
 pytestmark = [pytest.mark.registry, pytest.mark.timeout(180)]

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from kelvin_provision.applying import deploy
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.node import opened
-from kelvin_provision.ops import deploy
 from kelvin_provision.settings.load import load
+from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.request import Defaults
 from kelvin_provision.spec.request import accept as accept_all
 from kelvin_provision.spec.source import read
-from kelvin_provision.spec.words import Method
 
 pytestmark = [pytest.mark.registry, pytest.mark.timeout(900)]
 MOST = 40

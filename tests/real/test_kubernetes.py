@@ -8,22 +8,22 @@ from pathlib import Path
 import pytest
 import yaml
 
-from kelvin_provision.cluster.kubernetes.api import Api
+from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.cluster import Kubernetes
-from kelvin_provision.cluster.kubernetes.troubles import IMAGE, ready
-from kelvin_provision.cluster.protocol import OWNER, STOPPED, Op, Patience, Phase
+from kelvin_provision.cluster.kubernetes.judge.troubles import IMAGE, ready
+from kelvin_provision.cluster.protocol import OWNER, STOPPED, Op, Phase, WaitPolicy
 from kelvin_provision.errors import ClusterRefused, ClusterUnreachable, SettingsInvalid
 from kelvin_provision.events import silent
 from kelvin_provision.refs import Descriptor, Platform, Reference
+from kelvin_provision.spec.enums import Method, VolumeKind
 from kelvin_provision.spec.lock import ImageLock
-from kelvin_provision.spec.words import Method, VolumeKind
 from kelvin_provision.spec.workload import Port, Probe, ProbeKind, Resources, Spec, System, Variable, Volume
 from kelvin_provision.status import Observed
 from tests.images import make_image, tar_of
 from tests.servers.kubernetes import containerd_socket, fresh_namespace, kubeconfig, load, server, unload
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(150)]
-PATIENCE = Patience(timeout=60.0, settle=1.0)
+PATIENCE = WaitPolicy(timeout=60.0, settle=1.0)
 
 
 def never():
@@ -284,7 +284,7 @@ def test_an_image_without_sleep_is_updated_with_a_word_in_the_plan_and_no_failur
 def test_a_pod_that_fits_nowhere_fails_early_with_the_schedulers_words(bench):
     objects = bench.cluster.render(bench.spec("giant", system=System(resources=Resources(cpu_request="999"))), (), 1)
     bench.cluster.put("giant", objects, no_secrets)
-    impatient = Patience(timeout=60.0, settle=1.0, unschedulable=2.0)
+    impatient = WaitPolicy(timeout=60.0, settle=1.0, unschedulable=2.0)
     began = time.monotonic()
     health = bench.cluster.wait({"giant": objects}, impatient, silent, never)["giant"]
     assert health.phase is Phase.FAILED
@@ -326,10 +326,10 @@ def test_a_stateful_set_that_is_stuck_on_a_broken_version_goes_back(bench):
 
     bench.up("stuck", objects("one"))
     bench.cluster.put("stuck", objects("missing"), no_secrets)
-    impatient = Patience(timeout=60.0, settle=1.0, unschedulable=3.0)
+    impatient = WaitPolicy(timeout=60.0, settle=1.0, unschedulable=3.0)
     assert bench.cluster.wait({"stuck": objects("missing")}, impatient, silent, never)["stuck"].phase is Phase.FAILED
     bench.cluster.revert("stuck", objects("one"), no_secrets)
-    patient = Patience(timeout=100.0, settle=1.0)  # the kubelet takes its time to let go of a pod whose image it cannot pull
+    patient = WaitPolicy(timeout=100.0, settle=1.0)  # the kubelet takes its time to let go of a pod whose image it cannot pull
     assert bench.cluster.wait({"stuck": objects("one")}, patient, silent, never)["stuck"].phase is Phase.READY
 
 
@@ -351,11 +351,11 @@ def test_a_pod_that_waits_for_an_image_is_made_anew_once_that_is_here(bench):
     before = {pod["metadata"]["uid"] for pod in pods()}
     load(containerd_socket(), image, name)
     try:
-        bench.cluster.nudge("late")
+        bench.cluster.retry_stuck_pods("late")
         assert bench.cluster.wait({"late": objects}, PATIENCE, silent, never)["late"].phase is Phase.READY
         assert [pod["metadata"]["uid"] in before for pod in pods() if ready(pod)] == [False]
         running = {pod["metadata"]["uid"] for pod in pods() if ready(pod)}
-        bench.cluster.nudge("late")
+        bench.cluster.retry_stuck_pods("late")
         assert {pod["metadata"]["uid"] for pod in pods() if ready(pod)} == running
     finally:
         unload(containerd_socket(), [name])

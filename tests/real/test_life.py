@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kelvin_provision.cluster.kubernetes.api import Api
+from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.status import derive

@@ -10,13 +10,13 @@ import pytest
 
 from kelvin_provision.errors import RegistryUnreachable, SettingsInvalid
 from kelvin_provision.events import silent
-from kelvin_provision.ops import download
-from kelvin_provision.ops.link import Link
-from kelvin_provision.ops.pace import Pace
 from kelvin_provision.refs import Platform, Reference
 from kelvin_provision.registry.client import Registry
 from kelvin_provision.retry import Backoff
 from kelvin_provision.settings.model import DownloadSettings, RegistrySettings, Settings
+from kelvin_provision.staging import download
+from kelvin_provision.staging.limits.limits import TransferLimits
+from kelvin_provision.staging.limits.rate import RateLimit
 from kelvin_provision.store import Store
 from tests.images import push, random_image
 from tests.real.refusals import PASSWORD, USER, refused
@@ -71,7 +71,7 @@ def test_a_capped_transfer_takes_its_time_and_is_no_stall(registry, image, clien
     with Proxy(registry, Faults(path="/blobs/")) as proxy:
         source = client(DownloadSettings(stall_timeout=1.0, rate=rate))
         began = time.monotonic()
-        lock = bring(source, Store(tmp_path), f"{proxy.host}/links:1", Link(Pace(rate)))
+        lock = bring(source, Store(tmp_path), f"{proxy.host}/links:1", TransferLimits(RateLimit(rate)))
         took = time.monotonic() - began
     size = sum(layer.size for layer in lock.layers)
     # A busy machine is slower; faster than the rate and its quarter of a second of burst it can't be.

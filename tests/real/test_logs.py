@@ -8,13 +8,13 @@ import tracemalloc
 import pytest
 
 from kelvin_provision.cluster.kubernetes.cluster import Kubernetes
-from kelvin_provision.cluster.protocol import Patience, Phase
+from kelvin_provision.cluster.protocol import Phase, WaitPolicy
 from kelvin_provision.events import silent
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Phase as Stage
 from kelvin_provision.ledger.model import Step
-from kelvin_provision.spec.words import Method
+from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.workload import Spec
 from kelvin_provision.status import Doing
 from tests.cli.runner import run
@@ -25,7 +25,7 @@ from tests.locks import blobs_in, lock_of
 from tests.servers.kubernetes import fresh_namespace, kubeconfig
 
 __all__ = ["bench", "docker_bench"]
-PATIENCE = Patience(timeout=60.0, settle=1.0)
+PATIENCE = WaitPolicy(timeout=60.0, settle=1.0)
 
 
 def up(cluster, name, objects, patience=PATIENCE):
@@ -64,7 +64,7 @@ def test_the_container_of_a_new_version_is_followed_as_well_and_through_its_new_
     one, two = (bench.cluster.render(spec("talks", picture, configuration={"n": n}), picture.locks, n) for n in (1, 2))
     up(bench.cluster, "talks", one)
     heard = []
-    slow = Patience(timeout=60.0, settle=5.0)  # long enough to be seen under its first name
+    slow = WaitPolicy(timeout=60.0, settle=5.0)  # long enough to be seen under its first name
     update = threading.Thread(target=lambda: (up(bench.cluster, "talks", two, slow), time.sleep(3), bench.cluster.remove("talks")))
     for line in bench.cluster.logs("talks", follow=True, stop=lambda: len(heard) > 100):
         heard.append(line)

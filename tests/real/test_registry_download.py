@@ -16,11 +16,11 @@ import pytest
 
 from kelvin_provision.errors import RegistryBusy, RegistryUnreachable, TransferStopped
 from kelvin_provision.events import Finished, silent
-from kelvin_provision.ops import download
 from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.registry.client import Registry
 from kelvin_provision.retry import Backoff
 from kelvin_provision.settings.model import DownloadSettings, RegistrySettings, Settings
+from kelvin_provision.staging import download
 from kelvin_provision.store import Store
 from tests.images import push, random_image
 from tests.real.refusals import refused
@@ -217,7 +217,7 @@ CHILD = """
 import sys
 from pathlib import Path
 from kelvin_provision.events import silent
-from kelvin_provision.ops import download
+from kelvin_provision.applying import download
 from kelvin_provision.refs import Platform, Reference
 from kelvin_provision.registry.client import Registry
 from kelvin_provision.retry import Backoff

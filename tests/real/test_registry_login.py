@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from kelvin_provision.errors import RegistryBusy, RegistryDenied, RegistryRefused
-from kelvin_provision.ops import download
 from kelvin_provision.refs import Platform, Reference
 from kelvin_provision.registry import auth
 from kelvin_provision.registry.challenge import Challenge
@@ -17,6 +16,7 @@ from kelvin_provision.registry.client import Registry
 from kelvin_provision.registry.transport import Transport, _token_in
 from kelvin_provision.retry import Backoff
 from kelvin_provision.settings.model import RegistrySettings, Settings
+from kelvin_provision.staging import download
 from kelvin_provision.store import Store
 from tests.images import make_image, push, random_image, tar_of
 from tests.real.refusals import BASIC, IDENTITY, PASSWORD, SECRETS, USER, refused

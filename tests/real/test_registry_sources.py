@@ -4,12 +4,12 @@ import pytest
 
 from kelvin_provision.errors import DigestMismatch, RegistryUnreachable
 from kelvin_provision.events import silent
-from kelvin_provision.ops import download
 from kelvin_provision.refs import Descriptor, Platform, Reference
-from kelvin_provision.registry import doubts
+from kelvin_provision.registry import mirror_health
 from kelvin_provision.registry.client import Registry
 from kelvin_provision.retry import Backoff
 from kelvin_provision.settings.model import DownloadSettings, RegistrySettings, Settings
+from kelvin_provision.staging import download
 from kelvin_provision.store import Store
 from tests.images import push, random_image
 from tests.real.refusals import refused
@@ -128,7 +128,7 @@ def test_a_mirror_with_wrong_bytes_is_passed_over_when_the_blob_is_fetched_once_
 
 
 def test_a_mirror_that_swallows_everything_is_waited_for_once(own, mirror, store, image, monkeypatch):
-    monkeypatch.setattr(doubts, "LONG", 0.1)
+    monkeypatch.setattr(mirror_health, "LONG", 0.1)
     mirror.faults = Faults(path="", head="never")
     bring(store, own.host, mirror.host, stall=0.2)
     assert right(store, image)

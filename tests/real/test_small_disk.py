@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from kelvin_provision.errors import NoSpace
-from kelvin_provision.ops.space import needs, survey
+from kelvin_provision.quantity import NO_HEADROOM
 from kelvin_provision.refs import Platform
 from kelvin_provision.runtimes.containerd import Containerd
 from kelvin_provision.runtimes.docker import DockerRuntime
-from kelvin_provision.sizes import NO_HEADROOM
+from kelvin_provision.staging.space import needs, survey
 from tests.images import make_image, tar_of
 from tests.locks import blobs_in, lock_of
 from tests.servers.containerd import containerd_server

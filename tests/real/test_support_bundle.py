@@ -7,10 +7,10 @@ import tarfile
 import pytest
 
 from kelvin_provision.cluster.kubernetes.cluster import Kubernetes
-from kelvin_provision.cluster.protocol import Patience, Phase
+from kelvin_provision.cluster.protocol import Phase, WaitPolicy
 from kelvin_provision.events import silent
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.spec.words import Method
+from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.workload import Spec, System, Variable
 from tests.cli.runner import run
 from tests.contract.cluster_contract import never, no_secrets
@@ -30,7 +30,7 @@ def test_a_bundle_of_a_real_cluster(cluster_images, tmp_path, monkeypatch):
         ledger.accept([spec], "batch")
     objects = cluster.render(spec, (), 1)
     cluster.put("talks", objects, no_secrets)
-    assert cluster.wait({"talks": objects}, Patience(timeout=60.0, settle=1.0), silent, never)["talks"].phase is Phase.READY
+    assert cluster.wait({"talks": objects}, WaitPolicy(timeout=60.0, settle=1.0), silent, never)["talks"].phase is Phase.READY
     monkeypatch.setenv("KELVIN_PROVISION_CLUSTER__KUBECONFIG", str(kubeconfig()))
     monkeypatch.setenv("KELVIN_PROVISION_CLUSTER__NAMESPACE", namespace)
     result = run("support-bundle", "-o", str(tmp_path / "b.tar.gz"), "--state-dir", str(tmp_path), "--json")

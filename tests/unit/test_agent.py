@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from kelvin_provision.agent import process, turn
+from kelvin_provision.applying import apply, deploy, undeploy
 from kelvin_provision.cluster.protocol import Finding
 from kelvin_provision.errors import (
     ApplyFailed,
@@ -19,12 +20,14 @@ from kelvin_provision.errors import (
 )
 from kelvin_provision.events import Note
 from kelvin_provision.files.lock import exclusive
+from kelvin_provision.images.gc import collect_garbage
 from kelvin_provision.node import Node
-from kelvin_provision.ops import apply, deploy, stage, undeploy, views
+from kelvin_provision.queries import documents
 from kelvin_provision.retry import Backoff
 from kelvin_provision.settings.model import ApplySettings, Settings
-from kelvin_provision.spec.words import Method
+from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.workload import Spec
+from kelvin_provision.staging import stage
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.runtime import FakeRuntime
 from tests.fakes.source import FakeSource
@@ -65,11 +68,11 @@ class Box(Node):
             return self.apply(found, who="anna", stop=lambda: False)
 
     def states(self):
-        page = views.page(self.ledger.workloads())["data"]
+        page = documents.page(self.ledger.workloads())["data"]
         return {item["name"]: (item["status"]["state"], item["staged"] and item["staged"]["status"]["state"]) for item in page}
 
     def warnings(self, name):
-        return views.listed(self.ledger.workload(name))["status"]["warnings"]
+        return documents.listed(self.ledger.workload(name))["status"]["warnings"]
 
 
 def tend(box):
@@ -159,11 +162,11 @@ def test_a_registry_that_is_away_is_the_cause_in_the_list(box):
     box.deploy("a")
     box.source.down = RegistryUnreachable("r.io: no route to host")
     assert box.turn() is False
-    document = views.listed(box.ledger.workload("a"))
+    document = documents.listed(box.ledger.workload("a"))
     assert (document["download_status"], document["download_error"]) == ("processing", "r.io: no route to host")
     box.source.down = None
     assert box.turn() is True
-    assert views.listed(box.ledger.workload("a"))["download_error"] is None
+    assert documents.listed(box.ledger.workload("a"))["download_error"] is None
 
 
 def test_a_group_that_does_not_come_up_waits_for_a_person(box):
@@ -231,7 +234,7 @@ def test_undeploying_frees_what_nobody_else_needs(box):
     box.turn()
     box.command_apply("a", "b")
     undeploy.run(box.ledger, lambda: box.cluster, ["a"], who="anna")
-    freed = undeploy.sweep(box.ledger, box.store, lambda: box.runtime)
+    freed = collect_garbage(box.ledger, box.store, lambda: box.runtime)
     assert freed > 3000
     assert [name.partition("@")[0] for name in box.runtime.owned()] == ["r.io/b"]
     assert all(box.store.has(blob) for lock in box.ledger.kept_locks() for blob in lock.blobs())

@@ -19,7 +19,7 @@ from kelvin_provision.events import Note
 from kelvin_provision.files.lock import exclusive, holder
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.settings.model import ClusterSettings, RegistrySettings, Settings
-from kelvin_provision.spec.words import Method
+from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.workload import Spec
 from tests.unit.test_agent import Box
 
@@ -306,7 +306,7 @@ def test_a_log_that_cannot_be_put_aside_is_shortened_all_the_same(tmp_path):
 
 
 def test_the_living_agent_shortens_its_log(box, monkeypatch):
-    monkeypatch.setattr("kelvin_provision.agent.pulse.TOLD", 0.02)
+    monkeypatch.setattr("kelvin_provision.agent.watchdog.TOLD", 0.02)
     log = process.log_path(box.settings.state_dir)
     log.parent.mkdir(exist_ok=True)
     log.write_bytes(b"a" * (2 << 20))

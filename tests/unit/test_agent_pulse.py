@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from kelvin_provision.agent import pulse as module
+from kelvin_provision.agent import watchdog as module
 from kelvin_provision.agent.notify import beat_every, notify
-from kelvin_provision.agent.pulse import LONG, SILENCE, Pulse, tell_systemd
+from kelvin_provision.agent.watchdog import LONG, SILENCE, Watchdog, tell_systemd
 from kelvin_provision.events import Advanced, Finished, Started, silent
 
 
@@ -59,7 +59,7 @@ def test_the_watchdog_wants_a_beat_at_half_its_time_and_only_from_us():
 
 def test_who_asks_whether_to_stop_is_alive_and_who_falls_silent_has_hung():
     clock = Clock()
-    pulse = Pulse(clock)
+    pulse = Watchdog(clock)
     stop = pulse.asked("work", lambda: False)
     assert stop() is False
     clock.now += SILENCE
@@ -78,7 +78,7 @@ def test_who_asks_whether_to_stop_is_alive_and_who_falls_silent_has_hung():
 
 def test_an_import_may_be_silent_for_an_hour_and_a_download_may_not():
     clock = Clock()
-    pulse = Pulse(clock)
+    pulse = Watchdog(clock)
     said = []
     progress = pulse.heard("work", said.append)
     progress(Started("r.io/a:1", "importing"))
@@ -97,7 +97,7 @@ def test_systemd_gets_beats_and_status_while_all_live_and_none_once_one_hangs(ma
     monkeypatch.setenv("NOTIFY_SOCKET", manager.name)
     monkeypatch.setenv("WATCHDOG_USEC", "100000")
     monkeypatch.setattr(module, "TOLD", 0.02)
-    pulse, ended, status = Pulse(), threading.Event(), ["idle"]
+    pulse, ended, status = Watchdog(), threading.Event(), ["idle"]
     pulse.heard("work", silent)(Advanced("x", 1))
     thread = threading.Thread(target=tell_systemd, args=(pulse, lambda: status[0], ended))
     thread.start()

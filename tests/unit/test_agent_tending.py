@@ -6,20 +6,25 @@ from contextlib import contextmanager
 
 import pytest
 
-from kelvin_provision.agent import process, tending, turn
-from kelvin_provision.agent.tending import Tending
+from kelvin_provision.agent import process, reconciler, turn
+from kelvin_provision.agent.reconciler import Reconciler
 from kelvin_provision.errors import ClusterDenied, NoSpace, RegistryUnreachable, RuntimeUnreachable
 from kelvin_provision.events import Note
-from kelvin_provision.ops import stage
 from kelvin_provision.retry import Backoff
-from kelvin_provision.spec.words import Method
+from kelvin_provision.spec.enums import Method
+from kelvin_provision.staging import stage
 from tests.unit.test_agent import Box
 
 
 @pytest.fixture
 def box(tmp_path, monkeypatch):
     monkeypatch.setattr(stage, "PATIENCE", Backoff(first=0.001, cap=0.001, deadline=0.01))
-    for module, name, value in ((tending, "TICK", 0.01), (tending, "SETTLE", 0.02), (tending, "PAUSE", 0.05), (process, "TICK", 0.01)):
+    for module, name, value in (
+        (reconciler, "TICK", 0.01),
+        (reconciler, "SETTLE", 0.02),
+        (reconciler, "PAUSE", 0.05),
+        (process, "TICK", 0.01),
+    ):
         monkeypatch.setattr(module, name, value)
     found = Box(tmp_path)
     yield found
@@ -66,7 +71,7 @@ class Clock:
 
 def stepped(box, clock, rounds=1):
     """A Tending that is driven by hand."""
-    found = Tending(box, lambda: False, clock=clock)
+    found = Reconciler(box, lambda: False, clock=clock)
     for _ in range(rounds):
         found._turn(changed=False)
     return found
@@ -102,7 +107,7 @@ def test_a_cluster_that_says_nothing_is_looked_at_once_a_minute(box):
 
 
 def test_many_changes_are_one_look(box, monkeypatch):
-    monkeypatch.setattr(tending, "SETTLE", 0.5)
+    monkeypatch.setattr(reconciler, "SETTLE", 0.5)
     running(box, "a")
     clock = Clock()
     tended = stepped(box, clock)

@@ -8,9 +8,9 @@ import pytest
 from kelvin_provision.errors import BudgetTooSmall, DownloadWaits
 from kelvin_provision.ledger import traffic
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ops.allowance import Allowance, Moment, local
-from kelvin_provision.ops.budget import Budget
 from kelvin_provision.settings.window import Window
+from kelvin_provision.staging.limits.budget import Budget
+from kelvin_provision.staging.limits.window import Allowance, Moment, local
 
 LIMIT = 64_000
 MONDAY, TUESDAY = "2026-11-23", "2026-11-24"

@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 
 from kelvin_provision.agent import activity, process
-from kelvin_provision.cli.arrivals import short, words
-from kelvin_provision.cli.following import follow
+from kelvin_provision.cli.commands.workloads.following import follow
+from kelvin_provision.cli.render.transfers import short, words
 from kelvin_provision.events import Advanced, Finished, Started
 from kelvin_provision.files.lock import exclusive
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ops import origins
-from kelvin_provision.ops.arrivals import Arrival
-from kelvin_provision.ops.origins import Origin
-from kelvin_provision.spec.words import Download, Method
+from kelvin_provision.queries.transfers import Arrival
+from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.spec.workload import Spec
+from kelvin_provision.staging import origins
+from kelvin_provision.staging.origins import Origin
 from kelvin_provision.store import Store
 from tests.cli.runner import run
 from tests.images import random_image

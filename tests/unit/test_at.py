@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from kelvin_provision.cli.at import moment
+from kelvin_provision.cli.frame.times import moment
 from kelvin_provision.errors import TimeRefused
 
 BERLIN = ZoneInfo("Europe/Berlin")

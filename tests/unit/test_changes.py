@@ -3,15 +3,15 @@
 import base64
 from dataclasses import replace
 
+from kelvin_provision.applying.forecast import Forecast, Target
 from kelvin_provision.cluster.protocol import OWNER, REVISION, SPEC_HASH, Change, Drift, Finding, Interruption, Op, Plan
 from kelvin_provision.ledger.model import Revision, Workload
-from kelvin_provision.ops.change_documents import document
-from kelvin_provision.ops.changes import told
-from kelvin_provision.ops.forecast import Forecast, Target
+from kelvin_provision.preview.changes import told
+from kelvin_provision.preview.documents import document
 from kelvin_provision.refs import Descriptor, Platform, Reference
+from kelvin_provision.spec.enums import Download, Method, VolumeKind
 from kelvin_provision.spec.fields import ABSENT, Field
 from kelvin_provision.spec.lock import ImageLock
-from kelvin_provision.spec.words import Download, Method, VolumeKind
 from kelvin_provision.spec.workload import Spec, System, Volume
 
 LAYERS = {name: Descriptor("application/vnd.oci.image.layer.v1.tar+gzip", f"sha256:{name * 64}", size) for name, size in zip("abc", (100, 20, 3), strict=True)}  # fmt: skip

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from kelvin_provision.errors import ImportFailed
-from kelvin_provision.ops.courtesy import NICE, quietly
+from kelvin_provision.staging.background import NICE, run_at_low_priority
 from tests.unit.test_agent import Box
 
 
@@ -16,7 +16,7 @@ def mine():
 
 def test_what_is_done_quietly_has_a_low_priority_and_nothing_else_has():
     before, seen = mine(), []
-    quietly(lambda: seen.append((mine(), threading.current_thread() is threading.main_thread())))
+    run_at_low_priority(lambda: seen.append((mine(), threading.current_thread() is threading.main_thread())))
     assert (seen, mine()) == ([(max(NICE, before), False)], before)
 
 
@@ -25,7 +25,7 @@ def test_what_it_raises_comes_back():
         raise ImportFailed("no")
 
     with pytest.raises(ImportFailed, match="no"):
-        quietly(fail)
+        run_at_low_priority(fail)
 
 
 def test_downloads_and_imports_make_way_and_an_apply_does_not(tmp_path):

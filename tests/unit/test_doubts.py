@@ -4,8 +4,8 @@ import pytest
 
 from kelvin_provision.errors import RegistryUnreachable
 from kelvin_provision.refs import Descriptor
-from kelvin_provision.registry import doubts
-from kelvin_provision.registry.doubts import Doubts
+from kelvin_provision.registry import mirror_health
+from kelvin_provision.registry.mirror_health import MirrorHealth
 from kelvin_provision.registry.protocol import Stream
 
 BLOB = Descriptor("x", "sha256:" + "a" * 64, 10)
@@ -21,28 +21,28 @@ def broken(*chunks):
 
 
 def test_nobody_is_doubted_without_a_reason():
-    told = Doubts()
+    told = MirrorHealth()
     assert told.asked(BLOB, 0) == frozenset()
     assert heard(told, "a", 0, b"01234") == b"01234"
     assert told.asked(BLOB, 5) == frozenset()
 
 
 def test_who_has_given_a_blob_that_is_wanted_again_is_doubted_with_everyone_who_had_a_share_in_it():
-    told = Doubts()
+    told = MirrorHealth()
     heard(told, "a", 0, b"01234")
     heard(told, "b", 5, b"56789")
     assert told.asked(BLOB, 0) == {"a", "b"}
 
 
 def test_who_begins_it_over_has_the_only_share():
-    told = Doubts()
+    told = MirrorHealth()
     heard(told, "a", 0, b"01234")
     heard(told, "b", 0, b"0123456789")
     assert told.asked(BLOB, 0) == {"b"}
 
 
 def test_a_break_in_the_middle_is_no_reason_and_a_stream_without_a_byte_is_one():
-    told = Doubts()
+    told = MirrorHealth()
     for host, stream in (("a", broken(b"0")), ("b", broken())):
         with pytest.raises(RegistryUnreachable):
             b"".join(told.heard(BLOB, host, Stream(0, stream)).chunks)
@@ -51,8 +51,8 @@ def test_a_break_in_the_middle_is_no_reason_and_a_stream_without_a_byte_is_one()
 
 
 def test_the_oldest_blobs_are_forgotten(monkeypatch):
-    monkeypatch.setattr(doubts, "REMEMBERED", 2)
-    told = Doubts()
+    monkeypatch.setattr(mirror_health, "REMEMBERED", 2)
+    told = MirrorHealth()
     heard(told, "a", 0)
     assert told.asked(BLOB, 0) == {"a"}
     for number in "bcd":
@@ -62,7 +62,7 @@ def test_the_oldest_blobs_are_forgotten(monkeypatch):
 
 def test_who_takes_long_to_say_nothing_is_avoided_for_half_a_minute():
     now = 0.0
-    told = Doubts(lambda: now)
+    told = MirrorHealth(lambda: now)
     told.silent("a", 10.0)
     told.silent("b", 0.9)
     assert (told.avoided(), told.asked(BLOB, 0)) == ({"a"}, {"a"})

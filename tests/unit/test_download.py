@@ -8,9 +8,9 @@ import pytest
 
 from kelvin_provision.errors import DigestMismatch, ImageNotFound, RegistryDenied, RegistryUnreachable, TransferStopped
 from kelvin_provision.events import Advanced, Finished, Started, silent
-from kelvin_provision.ops import download
 from kelvin_provision.refs import Platform, Reference
 from kelvin_provision.retry import Backoff
+from kelvin_provision.staging import download
 from kelvin_provision.store import Store
 from tests.fakes.source import FakeSource
 from tests.images import random_image

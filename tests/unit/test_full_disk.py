@@ -150,7 +150,7 @@ payload: {spec_version: 5.0.0, type: docker, name: b, title: b, description: b, 
 def test_list_and_show_answer_and_deploy_says_why_it_does_not(disk, tmp_path, takes_nothing, words, monkeypatch):
     from pathlib import Path
 
-    from kelvin_provision.spec.words import Method
+    from kelvin_provision.spec.enums import Method
     from kelvin_provision.spec.workload import Spec
 
     monkeypatch.setenv("KELVIN_PROVISION_CLUSTER__TYPE", "docker")

@@ -5,6 +5,7 @@ import itertools
 import pytest
 
 from kelvin_provision.agent import process
+from kelvin_provision.applying import undeploy
 from kelvin_provision.cluster.protocol import Finding, Health, Phase
 from kelvin_provision.errors import (
     ApplyFailed,
@@ -17,11 +18,13 @@ from kelvin_provision.errors import (
     RegistryUnreachable,
     UndoFailed,
 )
+from kelvin_provision.images.gc import collect_garbage
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ops import stage, undeploy, views
+from kelvin_provision.queries import documents
 from kelvin_provision.retry import Backoff
-from kelvin_provision.spec.words import Method
+from kelvin_provision.spec.enums import Method
+from kelvin_provision.staging import stage
 from tests.unit.test_agent import Box, tend
 from tests.unit.test_transaction import Crash
 
@@ -227,7 +230,7 @@ def test_the_cause_goes_with_the_first_bytes(box):
     box.turn()
     box.source.down = None
     seen = []
-    box.progress = lambda event: seen.append(views.listed(box.ledger.workload("a"))["download_error"])
+    box.progress = lambda event: seen.append(documents.listed(box.ledger.workload("a"))["download_error"])
     box.turn()
     assert seen[0] == "r.io: no route to host"
     assert seen[-1] is None
@@ -269,10 +272,10 @@ def test_an_image_that_could_not_be_freed_is_freed_later(box):
     up(box, "a")
     undeploy.run(box.ledger, lambda: box.cluster, ["a"], who="anna")
     box.runtime.used = set(box.runtime.owned())
-    undeploy.sweep(box.ledger, box.store, lambda: box.runtime)
+    collect_garbage(box.ledger, box.store, lambda: box.runtime)
     assert len(box.runtime.owned()) == 1
     box.runtime.used = set()
-    undeploy.sweep(box.ledger, box.store, lambda: box.runtime)
+    collect_garbage(box.ledger, box.store, lambda: box.runtime)
     assert box.runtime.owned() == frozenset()
     assert box.ledger.unneeded_images() == ()
 
@@ -282,8 +285,8 @@ def test_a_signal_before_the_first_change_changes_nothing(box):
     box.deploy("a", version="2.0.0")
     box.turn()
     box.cluster.calls.clear()
+    from kelvin_provision.applying import apply
     from kelvin_provision.errors import Interrupted
-    from kelvin_provision.ops import apply
 
     with pytest.raises(Interrupted, match="stopped by a signal; nothing was touched"):
         box.apply(apply.choose(box.ledger, ["a"], everything=False), who="anna", stop=lambda: True)

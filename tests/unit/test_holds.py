@@ -7,8 +7,8 @@ import tarfile
 import pytest
 
 from kelvin_provision.cluster.docker.files import HEAD, hold_of
-from kelvin_provision.cluster.kubernetes.holds import annotated, folders
-from kelvin_provision.cluster.kubernetes.observation import observations
+from kelvin_provision.cluster.kubernetes.judge.holds import annotated, folders
+from kelvin_provision.cluster.kubernetes.judge.observation import observations
 from kelvin_provision.files.notes import read_note
 from kelvin_provision.status import Hold
 

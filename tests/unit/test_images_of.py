@@ -4,8 +4,8 @@ import copy
 
 import pytest
 
+from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.images import images_of, with_images
-from kelvin_provision.spec.words import Method
 from kelvin_provision.spec.workload import Spec
 
 POD = {

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from kelvin_provision.applying import deploy
 from kelvin_provision.errors import Locked, PermissionRefused, StateDamaged, StateTooNew, WorkloadUnknown
 from kelvin_provision.files.lock import exclusive, holder
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Care, Entry, Phase, Step
-from kelvin_provision.ops import deploy
 from kelvin_provision.refs import Descriptor, Platform, Reference
+from kelvin_provision.spec.enums import Download, Method, ProbeKind, VolumeKind
 from kelvin_provision.spec.lock import ImageLock
-from kelvin_provision.spec.words import Download, Method, ProbeKind, VolumeKind
 from kelvin_provision.spec.workload import Port, Probe, Resources, Spec, System, Variable, Volume
 from kelvin_provision.status import Doing, Observation, Observed
 

@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 
+from kelvin_provision.applying import apply, life, rollback, undeploy
 from kelvin_provision.cluster.protocol import Finding, Health, Phase
 from kelvin_provision.errors import (
     ApplyFailed,
@@ -23,9 +24,8 @@ from kelvin_provision.errors import (
 from kelvin_provision.events import Note
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.model import Care
-from kelvin_provision.ops import apply, life, rollback, undeploy
 from kelvin_provision.retry import Backoff
-from kelvin_provision.spec.words import Method
+from kelvin_provision.spec.enums import Method
 from tests.unit import test_agent
 from tests.unit.test_agent import tend
 

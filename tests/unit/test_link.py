@@ -13,20 +13,21 @@ from kelvin_provision.events import silent
 from kelvin_provision.ledger import traffic
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.node import opened
-from kelvin_provision.ops import download, stage, views
-from kelvin_provision.ops.allowance import Allowance, Moment
-from kelvin_provision.ops.budget import Budget
-from kelvin_provision.ops.lanes import Lanes
-from kelvin_provision.ops.link import Link
-from kelvin_provision.ops.pace import Pace
-from kelvin_provision.ops.width import Width
+from kelvin_provision.queries import documents
 from kelvin_provision.refs import Platform, Reference
 from kelvin_provision.registry.wire import Line
 from kelvin_provision.retry import Backoff
 from kelvin_provision.settings.model import DownloadSettings, Settings
 from kelvin_provision.settings.window import Window
-from kelvin_provision.spec.words import Download, Method
+from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.spec.workload import Spec
+from kelvin_provision.staging import download, stage
+from kelvin_provision.staging.limits.adaptive import AdaptiveConcurrency
+from kelvin_provision.staging.limits.budget import Budget
+from kelvin_provision.staging.limits.limits import TransferLimits
+from kelvin_provision.staging.limits.rate import RateLimit
+from kelvin_provision.staging.limits.slots import TransferSlots
+from kelvin_provision.staging.limits.window import Allowance, Moment
 from kelvin_provision.store import Store
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.runtime import FakeRuntime
@@ -90,25 +91,25 @@ class Wall:
 def test_outside_of_the_window_not_one_byte_is_asked_for(source, store):
     locks = staged(source, store, 20_000, 20_000)
     with pytest.raises(DownloadWaits, match="opens at 22:00"):
-        fetch(source, store, locks, Link(allowance=Allowance(NIGHT, wall=Wall(NOON))))
+        fetch(source, store, locks, TransferLimits(allowance=Allowance(NIGHT, wall=Wall(NOON))))
     assert source.served == []
     assert not transfers()
 
 
 def test_what_is_all_here_waits_for_no_window(source, store):
     locks = staged(source, store, 20_000)
-    fetch(source, store, locks, Link())
-    assert fetch(source, store, locks, Link(allowance=Allowance(NIGHT, wall=Wall(NOON)))).fetched == 0
+    fetch(source, store, locks, TransferLimits())
+    assert fetch(source, store, locks, TransferLimits(allowance=Allowance(NIGHT, wall=Wall(NOON)))).fetched == 0
 
 
 def test_a_window_that_closes_ends_the_transfer_and_the_next_night_goes_on_at_its_byte(source, store):
     locks = staged(source, store, 50_000)
     layer = locks[0].layers[0]
     with pytest.raises(DownloadWaits):
-        fetch(source, store, locks, Link(allowance=Allowance(NIGHT, wall=Wall(LATE, times=11, then=5 * 60))))
+        fetch(source, store, locks, TransferLimits(allowance=Allowance(NIGHT, wall=Wall(LATE, times=11, then=5 * 60))))
     had = store.present(layer)
     assert 0 < had < layer.size
-    fetch(source, store, locks, Link(allowance=Allowance(NIGHT, wall=Wall(LATE))))
+    fetch(source, store, locks, TransferLimits(allowance=Allowance(NIGHT, wall=Wall(LATE))))
     assert [start for digest, start, _ in source.served if digest == layer.digest] == [had]
     assert complete(store, locks)
 
@@ -116,7 +117,7 @@ def test_a_window_that_closes_ends_the_transfer_and_the_next_night_goes_on_at_it
 def test_a_window_that_closes_with_the_last_byte_is_no_loss(source, store):
     locks = staged(source, store, 5_000)
     pieces = -(-locks[0].layers[0].size // source.chunk)
-    fetch(source, store, locks, Link(allowance=Allowance(NIGHT, wall=Wall(LATE, times=pieces, then=NOON))))
+    fetch(source, store, locks, TransferLimits(allowance=Allowance(NIGHT, wall=Wall(LATE, times=pieces, then=NOON))))
     assert complete(store, locks)
 
 
@@ -126,7 +127,7 @@ def test_a_window_that_closes_with_the_last_byte_is_no_loss(source, store):
 def test_a_budget_ends_the_day_and_the_next_day_goes_on_at_its_byte(source, store, ledger):
     locks = staged(source, store, 50_000)
     layer, wall = locks[0].layers[0], Wall(NOON)
-    link = Link(allowance=Allowance(budget=Budget(32_000, ledger), wall=wall))
+    link = TransferLimits(allowance=Allowance(budget=Budget(32_000, ledger), wall=wall))
     with pytest.raises(DownloadWaits, match="waits for midnight"):
         fetch(source, store, locks, link)
     assert store.present(layer) == 32_000
@@ -140,7 +141,7 @@ def test_bytes_that_came_twice_count_twice(source, store, ledger):
     locks = staged(source, store, 20_000)
     source.wrong = {locks[0].layers[0].digest}
     with pytest.raises(Exception, match="put aside"):
-        fetch(source, store, locks, Link(allowance=Allowance(budget=Budget(10**6, ledger), wall=Wall(NOON))))
+        fetch(source, store, locks, TransferLimits(allowance=Allowance(budget=Budget(10**6, ledger), wall=Wall(NOON))))
     assert traffic.used(ledger, "2026-11-23") == 2 * locks[0].layers[0].size
 
 
@@ -149,10 +150,10 @@ def test_a_source_that_does_not_resume_is_left_before_it_eats_the_budget(source,
     layer = locks[0].layers[0]
     source.cut, source.cuts, source.ignores_ranges = 20_000, 10, True
     with pytest.raises(DownloadWaits, match=r"waits for midnight: r.io/a:1: .* cannot be resumed, and its 50.* kB are more than is left"):
-        fetch(source, store, locks, Link(allowance=Allowance(budget=Budget(60_000, ledger), wall=Wall(NOON))))
+        fetch(source, store, locks, TransferLimits(allowance=Allowance(budget=Budget(60_000, ledger), wall=Wall(NOON))))
     assert (store.present(layer), traffic.used(ledger, "2026-11-23")) == (20_000, 20_000)
     with pytest.raises(BudgetTooSmall):
-        fetch(source, store, locks, Link(allowance=Allowance(budget=Budget(40_000, ledger), wall=Wall(NOON))))
+        fetch(source, store, locks, TransferLimits(allowance=Allowance(budget=Budget(40_000, ledger), wall=Wall(NOON))))
     assert store.present(layer) == 20_000
 
 
@@ -164,12 +165,12 @@ def test_a_stop_is_heard_while_a_transfer_waits_for_its_turn(source, store):
     source.chunk = 10_000
     asked = iter(range(100_000))
     with pytest.raises(TransferStopped):  # at 100 bytes a second the first piece alone would be waited for for a minute and a half
-        fetch(source, store, locks, Link(Pace(100)), stop=lambda: next(asked) > 20)
+        fetch(source, store, locks, TransferLimits(RateLimit(100)), stop=lambda: next(asked) > 20)
     assert store.present(locks[0].layers[0]) >= 10_000
     assert not transfers()
 
 
-class Narrowing(Width):
+class Narrowing(AdaptiveConcurrency):
     """Four, and one from the given byte on."""
 
     def __init__(self, at):
@@ -198,7 +199,7 @@ class Watched(FakeSource):
 def test_a_lane_that_is_wanted_back_costs_no_byte(store):
     source = Watched()
     locks = staged(source, store, *[100_000] * 5)
-    fetch(source, store, locks, Link(width=Narrowing(10_000)))
+    fetch(source, store, locks, TransferLimits(width=Narrowing(10_000)))
     assert complete(store, locks)
     asked = source.asked.values()
     assert all(starts == sorted(set(starts)) and starts[0] == 0 for starts in asked)  # none was asked for a byte that it had
@@ -206,9 +207,9 @@ def test_a_lane_that_is_wanted_back_costs_no_byte(store):
 
 
 def test_of_two_too_many_lanes_two_are_given_back():
-    width = Width(4)
+    width = AdaptiveConcurrency(4)
     width.now = 4
-    lanes, there, done = Lanes(width), threading.Barrier(5), threading.Barrier(5)
+    lanes, there, done = TransferSlots(width), threading.Barrier(5), threading.Barrier(5)
     stays = []
 
     def transfer():
@@ -229,7 +230,7 @@ def test_of_two_too_many_lanes_two_are_given_back():
 
 
 def test_who_has_begun_a_blob_goes_before_who_has_not():
-    lanes, order, waiting = Lanes(1), [], threading.Event()
+    lanes, order, waiting = TransferSlots(1), [], threading.Event()
 
     def transfer(name, *, begun):
         lanes.enter(lambda: waiting.set() or False, begun=begun)
@@ -249,7 +250,7 @@ def test_who_has_begun_a_blob_goes_before_who_has_not():
     assert order == ["begun", "new"]
 
 
-class Remembering(Width):
+class Remembering(AdaptiveConcurrency):
     def __init__(self):
         super().__init__(4)
         self.stalls = 0
@@ -272,7 +273,7 @@ def test_what_fewer_connections_may_heal_is_told_to_the_width(source, store, tro
     locks = staged(source, store, 5_000)
     width, source.down = Remembering(), trouble
     with pytest.raises(type(trouble)):
-        fetch(source, store, locks, Link(width=width))
+        fetch(source, store, locks, TransferLimits(width=width))
     assert (width.stalls > 0) is counts
 
 
@@ -303,10 +304,12 @@ def test_waiting_for_the_window_is_downloading_with_its_cause_and_writes_once(so
     world = {"ledger": ledger, "store": store, "source": source, "runtime": FakeRuntime(AMD64), "parallel": None, "progress": silent}
 
     def staging():
-        return stage.run(ledger.workload("a").staged, **world, stop=lambda: False, link=Link(allowance=Allowance(NIGHT, wall=wall)))
+        return stage.run(
+            ledger.workload("a").staged, **world, stop=lambda: False, link=TransferLimits(allowance=Allowance(NIGHT, wall=wall))
+        )
 
     assert staging() is False
-    found = views.listed(ledger.workload("a"))
+    found = documents.listed(ledger.workload("a"))
     assert (found["download_status"], found["download_error"]) == ("downloading", "waits for the download window, opens at 22:00")
     assert found["staged"]["status"]["state"] == "downloading"
     before = ledger.version()

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from kelvin_provision.errors import CursorInvalid
-from kelvin_provision.ops.listing import Cursor, Direction, Query, SortKey, page, select
-from kelvin_provision.spec.words import State
+from kelvin_provision.queries.listing import Cursor, Direction, Query, SortKey, page, select
+from kelvin_provision.spec.enums import State
 
 
 def item(name, state="running", **more):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from kelvin_provision.ops.pace import Bucket, Pace
 from kelvin_provision.registry.wire import piece
+from kelvin_provision.staging.limits.rate import Bucket, RateLimit
 
 MIB = 1 << 20
 
@@ -50,11 +50,11 @@ def test_a_clock_that_goes_backwards_is_no_credit_and_no_debt():
 
 
 def test_without_a_rate_nobody_waits():
-    assert Pace().took(1 << 40) == 0.0
+    assert RateLimit().took(1 << 40) == 0.0
 
 
 def test_one_pace_is_for_all_transfers_together():
-    pace = Pace(1_000, clock=lambda: 5.0)
+    pace = RateLimit(1_000, clock=lambda: 5.0)
     assert [pace.took(500), pace.took(500)] == [0.5, 1.0]
 
 

@@ -6,10 +6,10 @@ from urllib.parse import quote
 
 import pytest
 
-from kelvin_provision.redaction.names import blanked, secrets_in, secrets_in_text
-from kelvin_provision.redaction.redactor import LONGEST, RULES, Redactor
-from kelvin_provision.redaction.values import forms
-from kelvin_provision.spec.secrecy import promises_secret
+from kelvin_provision.masking.names import blanked, secrets_in, secrets_in_text
+from kelvin_provision.masking.redactor import LONGEST, RULES, Redactor
+from kelvin_provision.masking.secret_names import promises_secret
+from kelvin_provision.masking.values import forms
 
 PEM = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nMIIEpAIBAAKCAQEA\nAbc+/9==\n-----END RSA PRIVATE KEY-----\n"
 

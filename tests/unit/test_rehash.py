@@ -7,8 +7,8 @@ import pytest
 from kelvin_provision.events import Advanced, Finished
 from kelvin_provision.refs import Descriptor
 from kelvin_provision.store import Store
-from kelvin_provision.store.layout import Standing
-from kelvin_provision.store.leftovers import Leftovers, leftovers
+from kelvin_provision.store.layout import BlobState
+from kelvin_provision.store.orphans import Leftovers, leftovers
 from kelvin_provision.store.rehash import rehash
 from tests.images import OCI_LAYER, sha256
 
@@ -53,7 +53,7 @@ def test_a_flipped_bit_of_the_same_size_and_time_is_found_and_left_where_it_is(s
         file.write(bytes([BIG[1_500_000] ^ 1]))
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
     before = tree(tmp_path)
-    assert store.standing(described(BIG)) is Standing.VERIFIED
+    assert store.standing(described(BIG)) is BlobState.VERIFIED
     wrong, said = again(store, described(BIG), described(SMALL))
     assert list(wrong) == [described(BIG).digest]
     assert wrong[described(BIG).digest].startswith("holds the bytes of sha256:")
@@ -64,7 +64,7 @@ def test_a_flipped_bit_of_the_same_size_and_time_is_found_and_left_where_it_is(s
 def test_what_is_missing_or_short_is_said_as_it_is(store):
     store.path(described(SMALL)).write_bytes(b"s")
     absent = described(b"absent")
-    assert (store.standing(described(SMALL)), store.standing(absent)) == (Standing.WRONG, Standing.MISSING)
+    assert (store.standing(described(SMALL)), store.standing(absent)) == (BlobState.WRONG, BlobState.MISSING)
     assert again(store, described(SMALL), absent)[0] == {described(SMALL).digest: "has 1 of 5 bytes", absent.digest: "is missing"}
 
 
@@ -72,7 +72,7 @@ def test_what_somebody_put_there_is_not_verified_and_not_touched(store, tmp_path
     path = store.path(described(b"other"))
     path.write_bytes(b"other")
     before = tree(tmp_path)
-    assert store.standing(described(b"other")) is Standing.UNVERIFIED
+    assert store.standing(described(b"other")) is BlobState.UNVERIFIED
     assert tree(tmp_path) == before
 
 

@@ -7,10 +7,10 @@ import time
 import pytest
 
 from kelvin_provision.errors import RequestRefused, SecretMissing
+from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.flags import from_flags
 from kelvin_provision.spec.request import Defaults, Document, accept
 from kelvin_provision.spec.source import read
-from kelvin_provision.spec.words import Method
 from kelvin_provision.spec.workload import Spec, System
 from tests.unit.asking import accepted, body, defaults, refused, spec_of
 

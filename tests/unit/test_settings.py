@@ -13,7 +13,7 @@ from kelvin_provision.settings.keys import KEYS, table
 from kelvin_provision.settings.load import load
 from kelvin_provision.settings.model import ApplySettings, ClusterSettings, DownloadSettings, RegistrySettings, RuntimeSettings, Settings
 from kelvin_provision.settings.window import Window
-from kelvin_provision.spec.words import Method
+from kelvin_provision.spec.enums import Method
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 import pytest
 
-from kelvin_provision.sizes import Headroom, about, parse, size, sold
+from kelvin_provision.quantity import Headroom, about, format_si, parse, size
 
 MIB, GIB = 1 << 20, 1 << 30
 
@@ -47,7 +47,7 @@ def test_what_is_no_amount(text):
 
 
 def test_amounts_as_data_plans_are_sold():
-    assert [sold(count) for count in (0, 999, 1000, 1_536_000, 500_000_000, 2 << 30)] == [
+    assert [format_si(count) for count in (0, 999, 1000, 1_536_000, 500_000_000, 2 << 30)] == [
         "0 B", "999 B", "1 kB", "1.5 MB", "500 MB", "2.1 GB",
     ]  # fmt: skip
 

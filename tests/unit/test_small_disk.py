@@ -15,12 +15,12 @@ from kelvin_provision.agent import process
 from kelvin_provision.errors import NoSpace, RegistryUnreachable, RuntimeUnreachable
 from kelvin_provision.events import Note
 from kelvin_provision.node import Node
-from kelvin_provision.ops import stage
 from kelvin_provision.retry import Backoff
 from kelvin_provision.runtimes.protocol import Keeping
-from kelvin_provision.spec.words import Download, Method
+from kelvin_provision.spec.enums import Download, Method
+from kelvin_provision.staging import stage
 from kelvin_provision.store import Store
-from kelvin_provision.store.space import Need
+from kelvin_provision.store.space import SpaceRequest
 from tests.cli.runner import run
 from tests.images import random_image
 from tests.unit.test_agent import Box
@@ -243,9 +243,9 @@ HOLDER = """
 import sys
 from pathlib import Path
 from kelvin_provision.store import Store
-from kelvin_provision.store.space import Need
+from kelvin_provision.store.space import SpaceRequest
 
-with Store(Path(sys.argv[1])).reserving([Need("something", 7, 100), Need(sys.argv[2], 7, 50)], lambda others: None):
+with Store(Path(sys.argv[1])).reserving([SpaceRequest("something", 7, 100), SpaceRequest(sys.argv[2], 7, 50)], lambda others: None):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -270,14 +270,14 @@ def test_a_reservation_is_seen_by_others_shrinks_with_its_blob_and_ends_with_its
             with store.reserving([], seen.extend):
                 return seen
 
-        assert others() == [Need("something", 7, 100), Need(blob.digest, 7, 50)]
+        assert others() == [SpaceRequest("something", 7, 100), SpaceRequest(blob.digest, 7, 50)]
         store.put(blob, HELLO)
-        assert others() == [Need("something", 7, 100), Need(blob.digest, 7, 38)]
+        assert others() == [SpaceRequest("something", 7, 100), SpaceRequest(blob.digest, 7, 38)]
 
         def refuse(promised):
             raise NoSpace(f"{len(promised)} others")
 
-        with pytest.raises(NoSpace, match="2 others"), store.reserving([Need("mine", 7, 1)], refuse):
+        with pytest.raises(NoSpace, match="2 others"), store.reserving([SpaceRequest("mine", 7, 1)], refuse):
             pass
         child.kill()
         child.wait()
@@ -285,7 +285,7 @@ def test_a_reservation_is_seen_by_others_shrinks_with_its_blob_and_ends_with_its
 
 
 def test_a_blocked_or_complete_revision_waits_in_no_queue(disks):
-    from kelvin_provision.ops.space import ahead
+    from kelvin_provision.staging.space import ahead
 
     box = disks.box
     box.deploy("a", "b", "c", method=Method.INSTANT)

@@ -4,23 +4,23 @@ from pathlib import Path
 
 import pytest
 
-from kelvin_provision.ops.space import Ground, layers, needs, words
+from kelvin_provision.quantity import Headroom
 from kelvin_provision.refs import Descriptor, Platform, Reference
-from kelvin_provision.sizes import Headroom
 from kelvin_provision.spec.lock import ImageLock
-from kelvin_provision.store.space import Need, Room, Short, granted, room_at, shortages, united
+from kelvin_provision.staging.space import Filesystems, layers, needs, words
+from kelvin_provision.store.space import Filesystem, Shortage, SpaceRequest, admit, merged, room_at, shortages
 
 MIB = 1 << 20
 GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
-DISK, OTHER = Room(1, Path("/"), 100), Room(2, Path("/var"), 50, kept=10)
+DISK, OTHER = Filesystem(1, Path("/"), 100), Filesystem(2, Path("/var"), 50, kept=10)
 
 
 def need(what, count, device=1, *, sure=True):
-    return Need(what, device, count, sure)
+    return SpaceRequest(what, device, count, sure)
 
 
 def test_needs_of_one_name_are_one_need_and_the_greater_one_counts():
-    assert united([need("a", 3), need("b", 1), need("a", 5), need("a", 4), need("a", 2, device=2)]) == (
+    assert merged([need("a", 3), need("b", 1), need("a", 5), need("a", 4), need("a", 2, device=2)]) == (
         need("a", 5),
         need("b", 1),
         need("a", 2, device=2),
@@ -33,25 +33,25 @@ def test_what_fits_to_the_byte_fits():
 
 def test_every_filesystem_on_which_it_does_not_fit_is_named_with_its_numbers():
     short = shortages([DISK, OTHER, DISK], [need("a", 101, sure=False), need("b", 20), need("c", 41, device=2)])
-    assert short == (Short(DISK, 121, 101, 0), Short(OTHER, 41, 0, 0))
+    assert short == (Shortage(DISK, 121, 101, 0), Shortage(OTHER, 41, 0, 0))
     assert [one.usable for one in short] == [100, 40]
 
 
 def test_what_others_were_promised_is_not_free_and_what_both_want_counts_once():
-    assert shortages([DISK], [need("a", 60)], [need("b", 41)]) == (Short(DISK, 60, 0, 41),)
+    assert shortages([DISK], [need("a", 60)], [need("b", 41)]) == (Shortage(DISK, 60, 0, 41),)
     assert shortages([DISK], [need("a", 60), need("shared", 40)], [need("shared", 40)]) == ()
 
 
 def test_what_wants_nothing_of_a_filesystem_fits_on_a_full_one():
-    full = Room(1, Path("/"), 0, kept=10)
+    full = Filesystem(1, Path("/"), 0, kept=10)
     assert shortages([full, OTHER], [need("a", 0), need("b", 1, device=2)]) == ()
     assert shortages([full], [need("a", 1)])[0].usable == 0
 
 
 def test_who_came_first_gets_room_and_who_cannot_have_it_keeps_nobody_out():
     first, huge, third = [need("a", 60)], [need("b", 500)], [need("c", 30)]
-    assert granted([DISK], [], [first, huge, third]) == (need("a", 60), need("c", 30))
-    assert shortages([DISK], [need("d", 20)], granted([DISK], [], [first, huge, third])) == (Short(DISK, 20, 0, 90),)
+    assert admit([DISK], [], [first, huge, third]) == (need("a", 60), need("c", 30))
+    assert shortages([DISK], [need("d", 20)], admit([DISK], [], [first, huge, third])) == (Shortage(DISK, 20, 0, 90),)
 
 
 def test_a_room_is_found_by_a_path_that_is_not_there_yet(tmp_path):
@@ -72,7 +72,7 @@ def image(name, *parts, diff_ids=None):
 
 
 BASE, NEW, PLAIN = layer("1", 1000), layer("2", 200), layer("3", 70, "application/vnd.oci.image.layer.v1.tar")
-ONE_DISK = Ground(DISK, DISK, DISK)
+ONE_DISK = Filesystems(DISK, DISK, DISK)
 
 
 def sums(found, word=""):
@@ -105,21 +105,21 @@ def test_the_same_layer_on_other_layers_is_unpacked_once_more():
 
 
 def test_docker_keeps_no_compressed_layers_and_writes_the_largest_archive_once_more():
-    found = needs([image("a", BASE), image("b", NEW)], Ground(DISK, OTHER, None, OTHER), present=lambda _: 0)
+    found = needs([image("a", BASE), image("b", NEW)], Filesystems(DISK, OTHER, None, OTHER), present=lambda _: 0)
     assert [(one.device, one.bytes) for one in found if one.what == "archive"] == [(2, 1015)]
     assert sums(found, "runtime ") == 0
 
 
 def test_a_runtime_that_is_elsewhere_costs_nothing_here():
-    assert sums(needs([image("a", BASE)], Ground(DISK), present=lambda _: 0)) == 1015
+    assert sums(needs([image("a", BASE)], Filesystems(DISK), present=lambda _: 0)) == 1015
 
 
 @pytest.mark.parametrize(
     ("short", "text"),
     [
-        (Short(Room(1, Path("/"), 2 * MIB), 3 * MIB, 0, 0), "/ needs 3.0 MiB and has 2.0 MiB"),
+        (Shortage(Filesystem(1, Path("/"), 2 * MIB), 3 * MIB, 0, 0), "/ needs 3.0 MiB and has 2.0 MiB"),
         (
-            Short(Room(1, Path("/var"), 20 * MIB, kept=5 * MIB), 31 * MIB, 24 * MIB, 3 * MIB),
+            Shortage(Filesystem(1, Path("/var"), 20 * MIB, kept=5 * MIB), 31 * MIB, 24 * MIB, 3 * MIB),
             "/var needs 31 MiB (24 MiB of it an estimate) and has 12 MiB, besides 5.0 MiB that is kept free and 3.0 MiB for what came first",
         ),
     ],

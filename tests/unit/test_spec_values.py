@@ -5,8 +5,8 @@ import json
 import pytest
 
 from kelvin_provision.errors import SecretMissing
+from kelvin_provision.spec.enums import State
 from kelvin_provision.spec.secrets import fill, names_in
-from kelvin_provision.spec.words import State
 from tests.unit.asking import body, spec_of
 
 SYSTEM = {

@@ -7,10 +7,10 @@ import pytest
 
 from kelvin_provision.events import silent
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ops import download, stage
 from kelvin_provision.refs import Platform, Reference
-from kelvin_provision.spec.words import Download, Method
+from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.spec.workload import Spec
+from kelvin_provision.staging import download, stage
 from kelvin_provision.store import Store
 from tests.fakes.runtime import FakeRuntime
 from tests.fakes.source import FakeSource

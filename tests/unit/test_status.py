@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from kelvin_provision.spec.words import Download, Method, State
+from kelvin_provision.spec.enums import Download, Method, State
 from kelvin_provision.status import Doing, Hold, Observation, Observed, Situation, Slot, derive, of_staged
 
 SLOTS = [None] + [

@@ -11,7 +11,7 @@ import pytest
 from kelvin_provision.errors import TransferStopped
 from kelvin_provision.refs import Descriptor
 from kelvin_provision.store import Store
-from kelvin_provision.store.taking import take
+from kelvin_provision.store.copying import take
 from tests.images import OCI_LAYER, sha256
 
 DATA = os.urandom(3_000_000)

@@ -6,8 +6,8 @@ import time
 import pytest
 
 from kelvin_provision.errors import RegistryUnreachable, TransferStopped
-from kelvin_provision.ops import threads
-from kelvin_provision.ops.threads import Asked, aside, run
+from kelvin_provision.staging import threads
+from kelvin_provision.staging.threads import Asked, aside, run
 
 
 def test_a_call_aside_returns_and_raises_as_it_would_have():

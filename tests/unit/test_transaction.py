@@ -4,18 +4,18 @@ import itertools
 
 import pytest
 
-from kelvin_provision.cluster.protocol import Health, Patience, Phase
+from kelvin_provision.applying import recovery, transaction, undeploy
+from kelvin_provision.cluster.protocol import Health, Phase, WaitPolicy
 from kelvin_provision.errors import ApplyFailed, ClusterRefused, ClusterUnreachable, Interrupted, SecretMissing, UndoFailed
 from kelvin_provision.events import Note
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Step
-from kelvin_provision.ops import recovery, transaction, undeploy
-from kelvin_provision.spec.words import Download, Method
+from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.spec.workload import Spec, System, Variable
 from tests.fakes.cluster import FakeCluster
 
-TERMS = transaction.Terms(forward=Patience(), back=Patience(), keep=2)
+TERMS = transaction.ApplyPolicy(forward=WaitPolicy(), back=WaitPolicy(), keep=2)
 
 
 class Crash(BaseException):

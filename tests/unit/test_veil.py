@@ -4,12 +4,12 @@ import base64
 
 import pytest
 
+from kelvin_provision.masking.masked import Masked, document, veiled
 from kelvin_provision.spec.fields import compare
-from kelvin_provision.spec.veil import Veiled, document, veiled
 
 
 def shown(value):
-    if isinstance(value, Veiled):
+    if isinstance(value, Masked):
         return value.shown
     if isinstance(value, dict):
         return {key: shown(item) for key, item in value.items()}
@@ -17,8 +17,8 @@ def shown(value):
 
 
 def test_a_veil_hides_the_value_and_not_its_change():
-    one, same, other = Veiled("***", "a"), Veiled("***", "a"), Veiled("***", "b")
-    assert (one == same, one == other, str(one), repr(one)) == (True, False, "***", "Veiled(shown='***')")
+    one, same, other = Masked("***", "a"), Masked("***", "a"), Masked("***", "b")
+    assert (one == same, one == other, str(one), repr(one)) == (True, False, "***", "Masked(shown='***')")
     old, new = ({"kind": "Secret", "data": {"a": text, "b": "eA=="}} for text in ("eQ==", "eg=="))
     assert [field.path for field in compare(veiled(old), veiled(new))] == ["data.a"]
 

@@ -2,13 +2,13 @@
 
 import pytest
 
-from kelvin_provision.cli.waiting import wait
+from kelvin_provision.cli.commands.workloads.waiting import wait
 from kelvin_provision.errors import Interrupted, NothingStaged, ProvisionError, WaitFailed, WaitTimeout, WorkloadUnknown
 from kelvin_provision.events import Advanced, Finished, Note, Started
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.model import Phase, Step
-from kelvin_provision.ops.waiting import Judgement, Verdict, judge
-from kelvin_provision.spec.words import Download, Method, State
+from kelvin_provision.queries.waiting import Judgement, Verdict, judge
+from kelvin_provision.spec.enums import Download, Method, State
 from kelvin_provision.status import Doing, Observation, Observed
 from tests.images import random_image
 from tests.locks import lock_of

@@ -4,14 +4,14 @@ import itertools
 
 import pytest
 
-from kelvin_provision.ops.width import Width
+from kelvin_provision.staging.limits.adaptive import AdaptiveConcurrency
 
 MIB = 1 << 20
 
 
 def widths(rate, seconds, *, most=4, width=None, stalls=(), step=0.05):
     """The widths that were chosen, each once, with the second; `rate` gives bytes a second for a width at a time."""
-    width = width or Width(most)
+    width = width or AdaptiveConcurrency(most)
     width.begin()
     total, now, chosen, stalls = 0.0, 0.0, [(0.0, width.now)], list(stalls)
     while now < seconds:
@@ -67,19 +67,19 @@ def test_a_stall_costs_all_but_one_and_is_remembered():
 
 
 def test_a_stall_on_a_fast_link_is_not_forgotten_with_the_next_megabyte():
-    width = Width(4)
+    width = AdaptiveConcurrency(4)
     found = widths(lambda width, now: 100 * MIB, 20, width=width, stalls=[10.0], step=0.01)
     assert [width for _, width in found] == [1, 4, 1]
 
 
 def test_a_stall_of_the_only_one_changes_nothing():
-    width = Width(4)
+    width = AdaptiveConcurrency(4)
     width.stalled(5.0)
     assert widths(lambda width, now: 200 * MIB, 1, width=width, step=0.001)[-1][1] == 4
 
 
 def test_the_time_between_two_downloads_is_not_measured():
-    width = Width(4)
+    width = AdaptiveConcurrency(4)
     widths(lambda width, now: 200 * MIB, 2, width=width)
     width.begin()
     width.reached(0, 5000.0)

@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 
-from kelvin_provision.cli.scripts import SCRIPTS
-from kelvin_provision.cli.session import Session
+from kelvin_provision.cli.docs.completion_scripts import SCRIPTS
+from kelvin_provision.cli.frame.session import Session
+from kelvin_provision.cli.render.report import SCHEMA, Report
 from kelvin_provision.errors import UsageRefused
-from kelvin_provision.report import SCHEMA, Report
 
 
 class Shell(StrEnum):

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from kelvin_provision.cli.session import Session
-from kelvin_provision.report import Report
+from kelvin_provision.cli.frame.session import Session
+from kelvin_provision.cli.render.report import Report
 
 COMMAND = "doctor"
 
@@ -40,7 +40,7 @@ def command(
     With --json: `checks` (id, title, status, workload, found, why, next), `counts`, and `error` where one failed.
     """
     from kelvin_provision.checks.doctor import CHECKS
-    from kelvin_provision.cli.checking import listed
+    from kelvin_provision.cli.commands.checking import listed
 
     return listed(COMMAND, CHECKS) if ids else doctor(session, skip=skip or [], strict=strict)
 
@@ -49,8 +49,8 @@ def doctor(session: Session, *, skip: list[str], strict: bool) -> Report:
     """Look at all of it."""
     from kelvin_provision.checks import doctor as checks
     from kelvin_provision.checks.configuration import tolerant
-    from kelvin_provision.cli.box import node_of, signals_noted
-    from kelvin_provision.cli.checking import answered
+    from kelvin_provision.cli.commands.checking import answered
+    from kelvin_provision.cli.frame.box import node_of, signals_noted
 
     found = tolerant(config=session.config, state_dir=session.state_dir, environ=os.environ, is_root=os.geteuid() == 0)
     with node_of(session, settings=found.settings) as node, signals_noted(hangup=True) as stop:

@@ -10,12 +10,12 @@ from typing import Annotated, Any
 
 import typer
 
-from kelvin_provision.cli import explanations
-from kelvin_provision.cli.explanations import EXIT_CODES, STATES, Explanation, errors, meaning
-from kelvin_provision.cli.session import Session
+from kelvin_provision.cli.docs import explanations
+from kelvin_provision.cli.docs.explanations import EXIT_CODES, STATES, Explanation, errors, meaning
+from kelvin_provision.cli.frame.session import Session
+from kelvin_provision.cli.render.report import SCHEMA, Report, Table
 from kelvin_provision.errors import ProvisionError, UsageRefused
-from kelvin_provision.report import SCHEMA, Report, Table
-from kelvin_provision.spec.words import State
+from kelvin_provision.spec.enums import State
 
 
 def _words(ctx: typer.Context, args: list[str], incomplete: str) -> list[str]:  # noqa: ARG001  (typer finds these by name)

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kelvin_provision.cli.session import Session
+from kelvin_provision.cli.frame.session import Session
+from kelvin_provision.cli.render.report import Item, Report
 from kelvin_provision.errors import CannotWrite, Interrupted, PermissionRefused, TransferStopped, UsageRefused
-from kelvin_provision.report import Item, Report
 
 if TYPE_CHECKING:
-    from kelvin_provision.ops.support.archive import Bundle
+    from kelvin_provision.support.archive import Bundle
 
 _FILE = typer.Option(
     "-o", "--file", metavar="FILE", help="Where to write it, - for stdout; a file here that says box and time unless told."
@@ -36,21 +36,21 @@ def command(session: Session, *, file: Annotated[str | None, _FILE] = None) -> R
 
 def written(session: Session, file: str | None) -> Report:
     """Gather, redact and write; changes nothing on this box but the file."""
-    from kelvin_provision.cli import blackbox
-    from kelvin_provision.cli.box import signals_noted
-    from kelvin_provision.ops.support import known
-    from kelvin_provision.ops.support.archive import Bundle
-    from kelvin_provision.redaction.redactor import Redactor
+    from kelvin_provision.cli import support_sections
+    from kelvin_provision.cli.frame.box import signals_noted
+    from kelvin_provision.masking.redactor import Redactor
+    from kelvin_provision.support import known
+    from kelvin_provision.support.archive import Bundle
 
     if file == "-":
         _refuse_stdout(session)
     host = re.sub(r"[^A-Za-z0-9.-]", "-", os.uname().nodename)
     now = datetime.now(UTC)
     name = f"kelvin-provision-{host}-{now:%Y%m%dT%H%M%SZ}"
-    with blackbox.Scene(session).opened() as scene, signals_noted() as stop:
-        secrets, unread = known.gather(blackbox.secrets(scene))
+    with support_sections.SupportContext(session).opened() as scene, signals_noted() as stop:
+        secrets, unread = known.gather(support_sections.secrets(scene))
         about = {"made": now.isoformat(timespec="seconds"), "host": host, "unread": list(unread)}
-        bundle = Bundle(name, blackbox.sections(scene), Redactor(secrets), about, stop)
+        bundle = Bundle(name, support_sections.sections(scene), Redactor(secrets), about, stop)
         path = Path(file or f"{name}.tar.gz")
         if file == "-":
             return _streamed(bundle)
@@ -87,7 +87,7 @@ def _kept(path: Path, bundle: Bundle) -> None:
 
 
 def _streamed(bundle: Bundle) -> Report:
-    from kelvin_provision.cli import terminal
+    from kelvin_provision.cli.frame import terminal
 
     out = sys.stdout.buffer
     try:
@@ -111,6 +111,6 @@ def _until_stopped(chunks: Iterator[bytes]) -> Iterable[bytes]:
 
 
 def _size(count: int) -> str:
-    from kelvin_provision.cli.amounts import size
+    from kelvin_provision.cli.render.amounts import size
 
     return size(count)

@@ -15,7 +15,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from kelvin_provision.cluster.docker import drifting, files, logs, planning, probes, readiness, survey
+from kelvin_provision.cluster.docker import drift as drifting
+from kelvin_provision.cluster.docker import files, logs, planning, probes, readiness, survey
 from kelvin_provision.cluster.docker.engine import Engine, connect
 from kelvin_provision.cluster.docker.listener import Listener
 from kelvin_provision.cluster.docker.live import Live, container_of, matching
@@ -23,7 +24,7 @@ from kelvin_provision.cluster.docker.moves import Moves
 from kelvin_provision.cluster.docker.render import Context, render
 from kelvin_provision.cluster.docker.watch import Watch
 from kelvin_provision.cluster.logs import Asked
-from kelvin_provision.cluster.protocol import OWNER, ClusterInfo, Drift, Health, LogLine, Lookup, Patience, Phase, Plan
+from kelvin_provision.cluster.protocol import OWNER, ClusterInfo, Drift, Health, LogLine, Lookup, Phase, Plan, WaitPolicy
 from kelvin_provision.cluster.survey import ClusterState, Survey
 from kelvin_provision.errors import ClusterRefused, ProvisionError
 from kelvin_provision.events import Finished, Progress, Started
@@ -105,7 +106,7 @@ class DockerBox:
         """What `docker update` and `docker rm` did."""
         return tuple(drifting.drift(applied, {workload: self._moves.live(workload) for workload in applied}))
 
-    def nudge(self, workload: str) -> None:
+    def retry_stuck_pods(self, workload: str) -> None:
         """See protocol.Cluster.nudge. A container keeps the image that it was made from: none waits for one."""
 
     def put(self, workload: str, objects: Sequence[Object], lookup: Lookup) -> None:
@@ -133,7 +134,7 @@ class DockerBox:
         self._moves.start(new)
 
     def wait(
-        self, wanted: Mapping[str, Sequence[Object]], patience: Patience, progress: Progress, stop: Callable[[], bool]
+        self, wanted: Mapping[str, Sequence[Object]], patience: WaitPolicy, progress: Progress, stop: Callable[[], bool]
     ) -> Mapping[str, Health]:
         """Each workload's new container takes over the name as soon as it is verified, and is watched until all are."""
         watches = {name: Watch(container) for name, objects in wanted.items() if (container := container_of(objects))}
@@ -156,7 +157,7 @@ class DockerBox:
                 progress(Finished(name, "failed", one.why))
         return health
 
-    def _look(self, workload: str, watch: Watch, patience: Patience) -> Health:
+    def _look(self, workload: str, watch: Watch, patience: WaitPolicy) -> Health:
         live = self._moves.live(workload)
         new = matching(live, watch.container)
         if new is None:

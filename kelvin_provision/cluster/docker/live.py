@@ -21,9 +21,9 @@ from kelvin_provision.spec.workload import Object
 NETWORK = "kelvin"
 
 # Restart policies and what they say of a container.
-RUNS = "unless-stopped"  # committed
-RETURNS = "always"  # stopped for its successor to be tried: comes back by itself after a power cut
-RESTS = "no"  # not verified yet, or kept for a roll-back
+COMMITTED = "unless-stopped"  # committed
+STANDBY = "always"  # stopped for its successor to be tried: comes back by itself after a power cut
+INACTIVE = "no"  # not verified yet, or kept for a roll-back
 
 
 @dataclass(frozen=True)

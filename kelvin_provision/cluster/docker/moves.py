@@ -8,7 +8,7 @@ from contextlib import suppress
 from kelvin_provision.cluster.docker.creating import config
 from kelvin_provision.cluster.docker.engine import Engine
 from kelvin_provision.cluster.docker.files import archive
-from kelvin_provision.cluster.docker.live import RESTS, RETURNS, RUNS, Live, candidate_name, clashes, double_name
+from kelvin_provision.cluster.docker.live import COMMITTED, INACTIVE, STANDBY, Live, candidate_name, clashes, double_name
 from kelvin_provision.errors import ClusterRefused
 from kelvin_provision.spec.workload import Object
 
@@ -35,7 +35,7 @@ class Moves:
         """Stop what cannot run beside the new container, so that it comes back by itself should the power go now."""
         for old in live:
             if old.running and clashes(old, container):
-                self._engine.policy(old.id, RETURNS)
+                self._engine.policy(old.id, STANDBY)
                 self._engine.stop(old.id, self._grace)
 
     def create(self, live: Iterable[Live], filled: Object) -> str:
@@ -86,15 +86,15 @@ class Moves:
             found = self._engine.inspect(old.id)
             if not found["State"].get("Restarting") and not found.get("RestartCount"):
                 raise
-            self._engine.policy(old.id, RETURNS)
+            self._engine.policy(old.id, STANDBY)
             self._engine.stop(old.id, self._grace)
             self._engine.rename(old.id, old.resting_name)
 
     def run_for_good(self, new: Live, others: Sequence[Live]) -> None:
         """Old ones lose their restart policy before the new one gets it: a power cut in between brings back too few, never two."""
         self._rest(others)
-        if new.policy != RUNS:
-            self._engine.policy(new.id, RUNS)
+        if new.policy != COMMITTED:
+            self._engine.policy(new.id, COMMITTED)
         for old in others:
             if old.running:
                 self._engine.stop(old.id, self._grace)
@@ -104,8 +104,8 @@ class Moves:
     def halt(self, live: Iterable[Live]) -> None:
         """Stop them all. The one that answers keeps `unless-stopped`, by which the engine itself leaves it down after a power cut."""
         for one in live:
-            if one.serving and one.policy != RUNS:
-                self._engine.policy(one.id, RUNS)
+            if one.serving and one.policy != COMMITTED:
+                self._engine.policy(one.id, COMMITTED)
             elif not one.serving:
                 self._rest([one])
             if one.running:
@@ -128,8 +128,8 @@ class Moves:
 
     def _rest(self, some: Iterable[Live]) -> None:
         for one in some:
-            if one.policy != RESTS:
-                self._engine.policy(one.id, RESTS)
+            if one.policy != INACTIVE:
+                self._engine.policy(one.id, INACTIVE)
 
     def _free(self, names: Collection[str], live: Iterable[Live]) -> None:
         for one in live:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from kelvin_provision.cluster.docker.live import RETURNS, RUNS, Live
-from kelvin_provision.cluster.protocol import Health, Patience, Phase
+from kelvin_provision.cluster.docker.live import COMMITTED, STANDBY, Live
+from kelvin_provision.cluster.protocol import Health, Phase, WaitPolicy
 from kelvin_provision.status import Observation, Observed
 
 FRESH = 10.0  # seconds: a restarted container younger than this is still on its way
@@ -22,7 +22,7 @@ class Probed:
     why: str = ""
 
 
-def judge(live: Live, probed: Probed, *, up: float, restarts: int, patience: Patience) -> Health:
+def judge(live: Live, probed: Probed, *, up: float, restarts: int, patience: WaitPolicy) -> Health:
     """`up`: for how many seconds this very process has been watched; `restarts`: those since the wait began.
 
     Without a restart policy an exit is final, so it fails at once.
@@ -86,10 +86,10 @@ def _observed(main: Live, now: datetime) -> tuple[Observed, tuple[str, ...]]:
         return _observed_running(main, now)
     if state["Status"] in plain:
         return plain[state["Status"]]
-    if main.policy == RETURNS:
+    if main.policy == STANDBY:
         return Observed.DEPLOYING, ()
     # A container that the engine would bring back, and yet is down, was stopped by hand.
-    if main.policy == RUNS and not state.get("Error") and not state.get("OOMKilled"):
+    if main.policy == COMMITTED and not state.get("Error") and not state.get("OOMKilled"):
         return Observed.STOPPED, ()
     return Observed.FAILED, (ending(main),)
 

@@ -17,9 +17,9 @@ from kelvin_provision.cluster.docker.quantities import bytes_of, nano_cpus_of, s
 from kelvin_provision.cluster.protocol import MANAGER, OWNER, REVISION, SPEC_HASH
 from kelvin_provision.errors import RequestRefused
 from kelvin_provision.refs import Reference
+from kelvin_provision.spec.enums import VolumeKind
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.secrets import blanked
-from kelvin_provision.spec.words import VolumeKind
 from kelvin_provision.spec.workload import Object, Port, Probe, Resources, Spec, Volume
 
 IMAGE = "kelvin-provision/image"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from kelvin_provision.cluster.docker.live import container_of
-from kelvin_provision.cluster.survey import Condition, Room, Survey, Use
+from kelvin_provision.cluster.survey import Condition, Filesystem, Survey, Use
 from kelvin_provision.refs import Reference, is_digest
 from kelvin_provision.spec.workload import Object
 
@@ -17,7 +17,7 @@ def survey(wanted: Mapping[str, Sequence[Object]], free: int | None) -> Survey:
     """`free` bytes of memory, None where nobody knows. Who may use the engine's socket may do everything."""
     containers = {workload: found for workload, objects in wanted.items() if (found := container_of(objects))}
     needed = sum(_memory(container) for container in containers.values())
-    rooms = (Room("memory", needed, free),) if needed and free is not None else ()
+    rooms = (Filesystem("memory", needed, free),) if needed and free is not None else ()
     return Survey(
         uses=tuple(_use(workload, container) for workload, container in containers.items()),
         rooms=rooms,

@@ -11,7 +11,7 @@ from typing import Any
 from kelvin_provision.cluster.docker.live import Live
 from kelvin_provision.cluster.docker.probes import Answer
 from kelvin_provision.cluster.docker.readiness import Probed, judge
-from kelvin_provision.cluster.protocol import Health, Patience
+from kelvin_provision.cluster.protocol import Health, WaitPolicy
 from kelvin_provision.spec.workload import Object
 
 Ask = Callable[[dict[str, Any], Live], Answer]
@@ -56,7 +56,7 @@ class Watch:
     liveness: Count | None = None
     clock: Callable[[], float] = field(default=time.monotonic)
 
-    def look(self, live: Live, ask: Ask, patience: Patience) -> Health:
+    def look(self, live: Live, ask: Ask, patience: WaitPolicy) -> Health:
         """One look; probes are asked only while the process runs, and begin anew with every start."""
         total = live.inspect.get("RestartCount", 0)
         self.restarts = total if self.restarts is None else self.restarts

@@ -13,28 +13,30 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kelvin_provision.cluster.kubernetes import (
-    applying,
-    diff,
-    drifting,
-    holds,
-    identity,
-    inventory,
-    observation,
-    planning,
-    removing,
-    render,
-    stopping,
-    survey,
+from kelvin_provision.cluster.kubernetes import applying, identity, inventory, planning, removal, stopping, survey
+from kelvin_provision.cluster.kubernetes.api.answers import WARNINGS, Refused
+from kelvin_provision.cluster.kubernetes.api.verbs import Api
+from kelvin_provision.cluster.kubernetes.judge import diff, holds, observation
+from kelvin_provision.cluster.kubernetes.judge import drift as drifting
+from kelvin_provision.cluster.kubernetes.judge.readiness import health
+from kelvin_provision.cluster.kubernetes.judge.troubles import ready
+from kelvin_provision.cluster.kubernetes.render import render
+from kelvin_provision.cluster.kubernetes.render.objects import Context, Key, rank
+from kelvin_provision.cluster.kubernetes.render.secrets import filled
+from kelvin_provision.cluster.kubernetes.stuck_pods import retry_stuck_pods, unstick
+from kelvin_provision.cluster.protocol import (
+    HOLD_FILE,
+    OWNER,
+    ClusterInfo,
+    Drift,
+    Health,
+    LogLine,
+    Lookup,
+    Phase,
+    Plan,
+    WaitPolicy,
+    describe,
 )
-from kelvin_provision.cluster.kubernetes.answers import WARNINGS, Refused
-from kelvin_provision.cluster.kubernetes.api import Api
-from kelvin_provision.cluster.kubernetes.objects import Context, Key, rank
-from kelvin_provision.cluster.kubernetes.readiness import health
-from kelvin_provision.cluster.kubernetes.troubles import ready
-from kelvin_provision.cluster.kubernetes.unsticking import nudge, unstick
-from kelvin_provision.cluster.kubernetes.wire import filled
-from kelvin_provision.cluster.protocol import HOLD_FILE, OWNER, ClusterInfo, Drift, Health, LogLine, Lookup, Patience, Phase, Plan, describe
 from kelvin_provision.cluster.survey import ClusterState, Survey
 from kelvin_provision.errors import ClusterRefused
 from kelvin_provision.events import Progress
@@ -130,10 +132,10 @@ class Kubernetes:
                         found += drifting.drift(workload, item, live)
         return tuple(found)
 
-    def nudge(self, workload: str) -> None:
+    def retry_stuck_pods(self, workload: str) -> None:
         """See protocol.Cluster.nudge."""
         with self._own_words(workload):
-            nudge(self._api, self._namespace, workload)
+            retry_stuck_pods(self._api, self._namespace, workload)
 
     def put(self, workload: str, objects: Sequence[Object], lookup: Lookup) -> None:
         """See protocol.Cluster.put. Raises ClusterRefused; what was applied before stays for `revert` to undo."""
@@ -176,20 +178,20 @@ class Kubernetes:
         self._api.forget()
 
     def wait(
-        self, wanted: Mapping[str, Sequence[Object]], patience: Patience, progress: Progress, stop: Callable[[], bool]
+        self, wanted: Mapping[str, Sequence[Object]], patience: WaitPolicy, progress: Progress, stop: Callable[[], bool]
     ) -> Mapping[str, Health]:
         """See protocol.Cluster.wait."""
-        from kelvin_provision.cluster.kubernetes import waiting  # who only looks starts sooner without; so with the others below
+        from kelvin_provision.cluster.kubernetes.judge import waiting  # who only looks starts sooner without; so with the others below
 
         with self._own_words("waiting"):
-            return waiting.wait(self._api, self._namespace, wanted, patience, waiting.Ears(progress, stop))
+            return waiting.wait(self._api, self._namespace, wanted, patience, waiting.WaitCallbacks(progress, stop))
 
     def finish(self, workload: str, objects: Sequence[Object]) -> None:
         """See protocol.Cluster.finish. What holds data stays until `remove`."""
         with self._own_words(workload):
             there = inventory.owned(self._api, self._namespace, workload, objects)
             for item in inventory.superfluous(there, objects):
-                removing.delete(self._api, self._namespace, item)
+                removal.delete(self._api, self._namespace, item)
 
     def revert(self, workload: str, objects: Sequence[Object], lookup: Lookup) -> None:
         """See protocol.Cluster.revert."""
@@ -210,7 +212,7 @@ class Kubernetes:
 
     def evidence(self, workload: str) -> tuple[str, ...]:
         """See protocol.Cluster.evidence."""
-        from kelvin_provision.cluster.kubernetes import evidence
+        from kelvin_provision.cluster.kubernetes.judge import evidence
 
         return evidence.evidence(self._api, self._namespace, workload)
 
@@ -249,11 +251,11 @@ class Kubernetes:
     def remove(self, workload: str) -> tuple[str, ...]:
         """See protocol.Cluster.remove. Waits until the last pod is gone, a minute at most."""
         with self._own_words(workload):
-            return removing.remove(self._api, self._namespace, workload, patience=GOING)
+            return removal.remove(self._api, self._namespace, workload, patience=GOING)
 
     def changes(self, stop: Callable[[], bool]) -> Iterator[bool]:
         """See protocol.Cluster.changes."""
-        from kelvin_provision.cluster.kubernetes.changes import changes
+        from kelvin_provision.cluster.kubernetes.api.reflector import changes
 
         return changes(self._api, self._namespace, stop)
 

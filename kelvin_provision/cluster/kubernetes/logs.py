@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from kelvin_provision.cluster import logs as common
-from kelvin_provision.cluster.kubernetes.answers import Refused
-from kelvin_provision.cluster.kubernetes.api import Api
-from kelvin_provision.cluster.kubernetes.client import Watch
+from kelvin_provision.cluster.kubernetes.api.answers import Refused
+from kelvin_provision.cluster.kubernetes.api.client import Watch
+from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.inventory import selector
-from kelvin_provision.cluster.kubernetes.troubles import statuses
+from kelvin_provision.cluster.kubernetes.judge.troubles import statuses
 from kelvin_provision.cluster.logs import Asked, Found, Source
 from kelvin_provision.cluster.protocol import LogLine
 from kelvin_provision.spec.workload import Object

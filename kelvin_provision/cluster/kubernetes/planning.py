@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from kelvin_provision.cluster.kubernetes import applying, diff, inventory, ports
-from kelvin_provision.cluster.kubernetes.answers import Refused
-from kelvin_provision.cluster.kubernetes.api import Api
-from kelvin_provision.cluster.kubernetes.objects import CLUSTER_SCOPED, Key, containers_of, template_hash, template_of
-from kelvin_provision.cluster.kubernetes.pod import PAUSE
-from kelvin_provision.cluster.kubernetes.wire import filled
+from kelvin_provision.cluster.kubernetes import applying, inventory
+from kelvin_provision.cluster.kubernetes.api.answers import Refused
+from kelvin_provision.cluster.kubernetes.api.verbs import Api
+from kelvin_provision.cluster.kubernetes.judge import diff, ports
+from kelvin_provision.cluster.kubernetes.render.objects import CLUSTER_SCOPED, Key, containers_of, template_hash, template_of
+from kelvin_provision.cluster.kubernetes.render.pod import PAUSE
+from kelvin_provision.cluster.kubernetes.render.secrets import filled
 from kelvin_provision.cluster.protocol import OWNER, Change, Finding, Interruption, Lookup, Op, Plan, describe
 from kelvin_provision.spec.workload import Object
 

@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterator
 
 from kelvin_provision.cluster.kubernetes import inventory
-from kelvin_provision.cluster.kubernetes.api import Api
-from kelvin_provision.cluster.kubernetes.objects import Key
+from kelvin_provision.cluster.kubernetes.api.verbs import Api
+from kelvin_provision.cluster.kubernetes.render.objects import Key
 from kelvin_provision.cluster.protocol import STOPPED, describe
 from kelvin_provision.spec.workload import Object
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-from kelvin_provision.cluster.kubernetes import ports, rights
-from kelvin_provision.cluster.kubernetes.answers import Refused
-from kelvin_provision.cluster.kubernetes.api import Api
-from kelvin_provision.cluster.kubernetes.objects import containers_of, owner, template_of
-from kelvin_provision.cluster.kubernetes.room import rooms
+from kelvin_provision.cluster.kubernetes.api.answers import Refused
+from kelvin_provision.cluster.kubernetes.api.verbs import Api
+from kelvin_provision.cluster.kubernetes.judge import ports, rights
+from kelvin_provision.cluster.kubernetes.judge.room import rooms
+from kelvin_provision.cluster.kubernetes.render.objects import containers_of, owner, template_of
 from kelvin_provision.cluster.protocol import ClusterInfo, Finding, describe
-from kelvin_provision.cluster.survey import Condition, Room, Survey, Use
+from kelvin_provision.cluster.survey import Condition, Filesystem, Survey, Use
 from kelvin_provision.errors import ClusterDenied, ReferenceInvalid
 from kelvin_provision.refs import Reference
 from kelvin_provision.spec.workload import Object
@@ -29,7 +29,7 @@ Ports = Collection[tuple[int, str]]
 def survey(api: Api, namespace: str, info: ClusterInfo, wanted: Mapping[str, Sequence[Object]], listening: Callable[[], Ports]) -> Survey:
     """All of it, in four or five questions. Who listens on this box is only asked where somebody wants a port of it."""
     denied, granted = _rights(api, namespace, wanted)
-    room: tuple[Room, ...] = ()
+    room: tuple[Filesystem, ...] = ()
     try:
         room = rooms(wanted, api.items("v1", "Pod", None, fields=f"spec.nodeName={info.node}")[0], api.get("v1", "Node", info.node) or {})
     except ClusterDenied:

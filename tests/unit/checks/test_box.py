@@ -14,7 +14,7 @@ from kelvin_provision.ledger.model import Operation, Phase, Step
 from kelvin_provision.refs import Platform
 from kelvin_provision.runtimes.protocol import RuntimeInfo
 from kelvin_provision.status import Doing
-from kelvin_provision.store.leftovers import Leftovers
+from kelvin_provision.store.orphans import Leftovers
 
 NOW = datetime(2026, 11, 25, 3, 0, tzinfo=UTC)
 CONTAINERD = RuntimeInfo("containerd", "1.6.20", Platform("linux", "amd64"), pins=False)

@@ -5,18 +5,18 @@ import pytest
 from kelvin_provision.checks import images
 from kelvin_provision.checks.images import Disk, Staged, Stored
 from kelvin_provision.refs import Platform
-from kelvin_provision.runtimes.protocol import RuntimeInfo, Sight
-from kelvin_provision.spec.words import Download, Method
-from kelvin_provision.store.layout import Standing
+from kelvin_provision.runtimes.protocol import ImageStatus, RuntimeInfo
+from kelvin_provision.spec.enums import Download, Method
+from kelvin_provision.store.layout import BlobState
 from tests.images import make_image
 from tests.locks import lock_of
 
 LOCK = lock_of(make_image([b"x" * 3000], compress=False), "r.io/pump:1.0.0")
 LAYER = LOCK.layers[0]
-WELL = {LOCK.name: Sight("complete", pinned=True, ours=True)}
+WELL = {LOCK.name: ImageStatus("complete", pinned=True, ours=True)}
 OLD = RuntimeInfo("containerd", "1.6.20", Platform("linux", "amd64"), pins=False)
 NEW = RuntimeInfo("containerd", "2.1.9", Platform("linux", "amd64"), pins=True)
-GOOD, BARE = Stored("pump", LOCK), Stored("pump", LOCK, ((LAYER, Standing.MISSING),))
+GOOD, BARE = Stored("pump", LOCK), Stored("pump", LOCK, ((LAYER, BlobState.MISSING),))
 
 
 def told(founds):
@@ -54,7 +54,7 @@ def test_a_blob_that_is_missing_is_an_error_unless_the_runtime_has_the_image():
 
 
 def test_a_blob_that_changed_since_it_was_verified_is_a_warning():
-    (found,) = images.stored([Stored("pump", LOCK, ((LAYER, Standing.UNVERIFIED),))], WELL)
+    (found,) = images.stored([Stored("pump", LOCK, ((LAYER, BlobState.UNVERIFIED),))], WELL)
     assert (found.mark.value, found.then) == ("warning", "kelvin-provision images verify")
 
 
@@ -69,11 +69,11 @@ def test_a_wrong_byte_is_found_by_deep_alone():
 @pytest.mark.parametrize(
     ("stored", "sight", "mark", "words"),
     [
-        (GOOD, Sight("complete", pinned=True, ours=True), "ok", "1 image in containerd 2.1.9, by digest"),
-        (GOOD, Sight("absent"), "warning", "apply puts it back from the store, and so does the agent"),
-        (BARE, Sight("absent"), "error", "the store cannot put it back"),
-        (BARE, Sight("other platform"), "error", "is other platform in containerd"),
-        (GOOD, Sight("complete"), "warning", "without our label"),
+        (GOOD, ImageStatus("complete", pinned=True, ours=True), "ok", "1 image in containerd 2.1.9, by digest"),
+        (GOOD, ImageStatus("absent"), "warning", "apply puts it back from the store, and so does the agent"),
+        (BARE, ImageStatus("absent"), "error", "the store cannot put it back"),
+        (BARE, ImageStatus("other platform"), "error", "is other platform in containerd"),
+        (GOOD, ImageStatus("complete"), "warning", "without our label"),
     ],
 )
 def test_each_way_an_image_may_stand_in_the_runtime(stored, sight, mark, words):
@@ -89,7 +89,7 @@ def test_an_image_for_another_processor_is_found_before_it_is_started():
 
 def test_pins_are_looked_for_and_where_there_are_none_that_is_said():
     assert told(images.pinned([GOOD], WELL, NEW)) == [("ok", "1 image pinned")]
-    assert told(images.pinned([GOOD], {LOCK.name: Sight("complete", ours=True)}, NEW))[0][0] == "warning"
+    assert told(images.pinned([GOOD], {LOCK.name: ImageStatus("complete", ours=True)}, NEW))[0][0] == "warning"
     ((mark, text),) = told(images.pinned([GOOD], WELL, OLD))
     assert (mark, text) == ("warning", "containerd 1.6.20 knows no pins: the agent puts back in 30 s what was collected")
 

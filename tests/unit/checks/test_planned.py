@@ -3,13 +3,13 @@
 import pytest
 
 from kelvin_provision.checks import planned
+from kelvin_provision.checks.cluster_identity import Whereabouts, right_cluster
 from kelvin_provision.checks.images import Staged
 from kelvin_provision.checks.planned import Missing
-from kelvin_provision.checks.whereabouts import Whereabouts, right_cluster
 from kelvin_provision.cluster.protocol import Change, ClusterInfo, Finding, Op, Plan
-from kelvin_provision.cluster.survey import ClusterState, Condition, Room, Survey, Use
+from kelvin_provision.cluster.survey import ClusterState, Condition, Filesystem, Survey, Use
 from kelvin_provision.refs import Platform
-from kelvin_provision.spec.words import Download, Method
+from kelvin_provision.spec.enums import Download, Method
 
 INFO = ClusterInfo("kubernetes", "v1.20.2", "edge", Platform("linux", "amd64"))
 STATE = ClusterState(INFO, "https://127.0.0.1:6443", "uid-1", (Condition("Ready", well=True),), "Active")
@@ -58,14 +58,14 @@ def test_a_port_that_a_program_outside_of_the_cluster_has_is_found():
 
 
 def test_room_for_the_second_pod_is_compared_with_what_is_left():
-    tight = Survey(rooms=(Room("memory", 512 << 20, 100 << 20), Room("cpu", 0.5, 1.25)))
+    tight = Survey(rooms=(Filesystem("memory", 512 << 20, 100 << 20), Filesystem("cpu", 0.5, 1.25)))
     assert told(planned.room(tight, STATE)) == [
         ("error", "new pods need 512.0 MiB of memory beside what runs; node edge has 100.0 MiB of memory left")
     ]
     assert told(planned.room(tight, DOCKER)) == [
         ("warning", "new containers may take 512.0 MiB of memory; this box has 100.0 MiB of memory left")
     ]
-    assert told(planned.room(Survey(rooms=(Room("pods", 1, 109),)), STATE)) == [("ok", "1 pod, 109 pods free")]
+    assert told(planned.room(Survey(rooms=(Filesystem("pods", 1, 109),)), STATE)) == [("ok", "1 pod, 109 pods free")]
 
 
 def test_a_cordoned_node_takes_no_pod():

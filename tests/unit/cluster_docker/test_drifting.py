@@ -1,6 +1,6 @@
 """What others changed on Docker Engine: limits, the restart policy, the container itself."""
 
-from kelvin_provision.cluster.docker.drifting import drift
+from kelvin_provision.cluster.docker.drift import drift
 from kelvin_provision.cluster.protocol import OWNER, REVISION, SPEC_HASH, Drift
 from tests.unit.cluster_docker.engine_says import says
 

@@ -5,7 +5,7 @@ import pytest
 from kelvin_provision.cluster.docker.probes import Answer
 from kelvin_provision.cluster.docker.readiness import Probed, evidence, judge, observe
 from kelvin_provision.cluster.docker.watch import Watch
-from kelvin_provision.cluster.protocol import Health, Patience, Phase
+from kelvin_provision.cluster.protocol import Health, Phase, WaitPolicy
 from kelvin_provision.status import Observed
 from tests.unit.cluster_docker.engine_says import says
 
@@ -42,7 +42,7 @@ NOW = datetime(2026, 11, 23, 4, 0, 0, tzinfo=UTC)
     ],
 )
 def test_readiness(live, probed, up, restarts, health):
-    assert judge(live, probed, up=up, restarts=restarts, patience=Patience(settle=5.0, restarts=2)) == health
+    assert judge(live, probed, up=up, restarts=restarts, patience=WaitPolicy(settle=5.0, restarts=2)) == health
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def watch(readiness=None, liveness=None):
 
 def test_a_date_that_jumps_does_not_shorten_the_wait():
     seen, clock = watch()
-    patience = Patience(settle=5.0)
+    patience = WaitPolicy(settle=5.0)
     assert seen.look(says(StartedAt="2001-01-01T00:00:00Z"), None, patience).phase is W
     clock.now += 4.9
     assert seen.look(says(StartedAt="2001-01-01T00:00:00Z"), None, patience).phase is W
@@ -109,7 +109,7 @@ def test_a_date_that_jumps_does_not_shorten_the_wait():
 
 def test_a_restart_begins_the_settling_anew_and_restarts_before_the_wait_do_not_count():
     seen, clock = watch()
-    patience = Patience(settle=5.0, restarts=2)
+    patience = WaitPolicy(settle=5.0, restarts=2)
     seen.look(says(restarts=7), None, patience)
     clock.now += 10
     assert seen.look(says(restarts=8, StartedAt="2026-11-23T03:30:00Z"), None, patience).phase is W
@@ -128,7 +128,7 @@ def test_a_readiness_probe_is_asked_every_second_until_it_is_well_often_enough()
 
     for second in range(8):
         clock.now = 100.0 + second
-        health = seen.look(says(), ask, Patience(settle=1.0))
+        health = seen.look(says(), ask, WaitPolicy(settle=1.0))
     assert asked == [102.0, 103.0, 104.0]
     assert health.phase is R
 
@@ -144,7 +144,7 @@ def test_a_liveness_probe_keeps_to_its_period_and_fails_at_its_threshold():
     healths = []
     for second in range(14):
         clock.now = 100.0 + second
-        healths.append(seen.look(says(), ask, Patience(settle=60.0)))
+        healths.append(seen.look(says(), ask, WaitPolicy(settle=60.0)))
     assert asked == [102.0, 112.0]
     assert healths[-1] == Health(F, "liveness probe: no answer")
     assert {one.phase for one in healths[:12]} == {W}

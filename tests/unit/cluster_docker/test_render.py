@@ -9,8 +9,8 @@ from kelvin_provision.cluster.docker.creating import config
 from kelvin_provision.cluster.docker.quantities import bytes_of, nano_cpus_of, shares_of
 from kelvin_provision.cluster.docker.render import Context, render, spec_hash
 from kelvin_provision.errors import RequestRefused
+from kelvin_provision.spec.enums import Method, ProbeKind, VolumeKind
 from kelvin_provision.spec.secrets import fill
-from kelvin_provision.spec.words import Method, ProbeKind, VolumeKind
 from kelvin_provision.spec.workload import Port, Probe, Resources, Spec, System, Variable, Volume
 from tests.images import make_image, tar_of
 from tests.locks import lock_of

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from kelvin_provision.cluster.kubernetes.answers import Refused, meaning
+from kelvin_provision.cluster.kubernetes.api.answers import Refused, meaning
 from kelvin_provision.cluster.kubernetes.applying import emptied, paused_by_us, removals
 
 POD = "spec.template.spec"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kelvin_provision.cluster.kubernetes.diff import change, changed, gone, owned_by
+from kelvin_provision.cluster.kubernetes.judge.diff import change, changed, gone, owned_by
 from kelvin_provision.cluster.protocol import OWNER, REVISION, Change, Op
 
 

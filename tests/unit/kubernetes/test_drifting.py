@@ -1,6 +1,6 @@
 """What others changed, from the server's own record of who manages which field."""
 
-from kelvin_provision.cluster.kubernetes.drifting import drift
+from kelvin_provision.cluster.kubernetes.judge.drift import drift
 from kelvin_provision.cluster.protocol import REVISION, STOPPED, Drift
 from kelvin_provision.spec.fields import ABSENT
 

@@ -1,6 +1,6 @@
-from kelvin_provision.cluster.kubernetes.evidence import about
-from kelvin_provision.cluster.kubernetes.troubles import troubles
-from kelvin_provision.cluster.protocol import Patience
+from kelvin_provision.cluster.kubernetes.judge.evidence import about
+from kelvin_provision.cluster.kubernetes.judge.troubles import troubles
+from kelvin_provision.cluster.protocol import WaitPolicy
 
 POD = {"metadata": {"name": "w-1", "uid": "u"}, "status": {}}
 
@@ -12,4 +12,4 @@ def event(reason):
 def test_a_pause_that_the_image_does_not_know_is_no_failure():
     events = [event("FailedPreStopHook"), event("FailedMount")]
     assert list(about(POD, events)) == ["event of pod w-1: FailedMount: words (2 times)"]
-    assert [trouble.key for trouble in troubles([POD], events, Patience())] == ["pod w-1 FailedMount"]
+    assert [trouble.key for trouble in troubles([POD], events, WaitPolicy())] == ["pod w-1 FailedMount"]

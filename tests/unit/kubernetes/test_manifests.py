@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from kelvin_provision.cluster.kubernetes.objects import Context
-from kelvin_provision.cluster.kubernetes.render import render
+from kelvin_provision.cluster.kubernetes.render.objects import Context
+from kelvin_provision.cluster.kubernetes.render.render import render
 from kelvin_provision.cluster.protocol import OWNER, SPEC_HASH
 from kelvin_provision.errors import RequestRefused
 from kelvin_provision.refs import Descriptor, Platform, Reference
+from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.lock import ImageLock
-from kelvin_provision.spec.words import Method
 from kelvin_provision.spec.workload import Spec
 
 D = "sha256:" + "a" * 64

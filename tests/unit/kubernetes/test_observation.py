@@ -1,6 +1,6 @@
 """One look at live objects: which state, which revision, which warnings."""
 
-from kelvin_provision.cluster.kubernetes.observation import observations
+from kelvin_provision.cluster.kubernetes.judge.observation import observations
 from kelvin_provision.cluster.protocol import OWNER, REVISION, SPEC_HASH
 from kelvin_provision.status import Observation, Observed
 

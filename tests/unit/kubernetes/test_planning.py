@@ -1,10 +1,10 @@
 """The pure parts of a plan: ports, pods made from templates, notes."""
 
 from kelvin_provision.cluster.kubernetes.inventory import superfluous
-from kelvin_provision.cluster.kubernetes.objects import revision_of, template_hash
+from kelvin_provision.cluster.kubernetes.judge.ports import any_claims, taken
 from kelvin_provision.cluster.kubernetes.planning import defined, foreign, interruptions, pod_of
-from kelvin_provision.cluster.kubernetes.ports import any_claims, taken
-from kelvin_provision.cluster.kubernetes.wire import filled
+from kelvin_provision.cluster.kubernetes.render.objects import revision_of, template_hash
+from kelvin_provision.cluster.kubernetes.render.secrets import filled
 from kelvin_provision.cluster.protocol import OWNER, Finding
 
 

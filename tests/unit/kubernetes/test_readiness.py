@@ -2,7 +2,7 @@
 
 import pytest
 
-from kelvin_provision.cluster.kubernetes.readiness import health
+from kelvin_provision.cluster.kubernetes.judge.readiness import health
 
 
 def thing(kind, spec=None, status=None, generation=2):

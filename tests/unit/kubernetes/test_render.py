@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from kelvin_provision.cluster.kubernetes.objects import Context, label_value
-from kelvin_provision.cluster.kubernetes.render import render
+from kelvin_provision.cluster.kubernetes.render.objects import Context, label_value
+from kelvin_provision.cluster.kubernetes.render.render import render
 from kelvin_provision.errors import RequestRefused
 from kelvin_provision.refs import Descriptor, Platform, Reference
+from kelvin_provision.spec.enums import Method, ProbeKind, VolumeKind
 from kelvin_provision.spec.lock import ImageLock
-from kelvin_provision.spec.words import Method, ProbeKind, VolumeKind
 from kelvin_provision.spec.workload import Port, Probe, Resources, Spec, System, Variable, Volume
 
 CONTEXT = Context(namespace="app", cluster_name="docs-demo", node_name="edge-1", settle=5)

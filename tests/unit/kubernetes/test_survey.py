@@ -4,10 +4,11 @@ import base64
 
 import pytest
 
-from kelvin_provision.cluster.kubernetes import rights, room, survey
-from kelvin_provision.cluster.kubernetes.kubeconfig import plain
+from kelvin_provision.cluster.kubernetes import survey
+from kelvin_provision.cluster.kubernetes.api.kubeconfig import plain
+from kelvin_provision.cluster.kubernetes.judge import rights, room
 from kelvin_provision.cluster.protocol import OWNER, Finding
-from kelvin_provision.cluster.survey import Condition, Room, Use
+from kelvin_provision.cluster.survey import Condition, Filesystem, Use
 
 NODE = {"status": {"allocatable": {"cpu": "2", "memory": "1Gi", "pods": "10"}}}
 
@@ -46,17 +47,17 @@ ROLLING = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavail
 
 def test_a_rolling_update_needs_room_for_one_more_pod():
     rooms = room.rooms({"pump": [deployment(strategy=ROLLING)]}, [pod("pump"), pod("fan"), pod("old", phase="Succeeded")], NODE)
-    assert rooms == (Room("cpu", 0.5, 1.0), Room("memory", 256 * 2**20, 512 * 2**20), Room("pods", 1.0, 8.0))
+    assert rooms == (Filesystem("cpu", 0.5, 1.0), Filesystem("memory", 256 * 2**20, 512 * 2**20), Filesystem("pods", 1.0, 8.0))
 
 
 def test_one_that_replaces_its_pod_needs_only_what_is_more_than_before():
     objects = [deployment(strategy={"type": "Recreate"}, cpu="700m")]
-    assert room.rooms({"pump": objects}, [pod("pump")], NODE)[0] == Room("cpu", pytest.approx(0.2), 1.5)
+    assert room.rooms({"pump": objects}, [pod("pump")], NODE)[0] == Filesystem("cpu", pytest.approx(0.2), 1.5)
 
 
 def test_a_new_workload_needs_all_its_pods_and_a_share_of_them_is_rounded_up():
-    assert room.rooms({"pump": [deployment(replicas=3)]}, [], NODE)[0] == Room("cpu", 1.5, 2.0)
-    assert room.rooms({"pump": [deployment(replicas=5)]}, [pod("pump")], NODE)[2] == Room("pods", 2.0, 9.0)
+    assert room.rooms({"pump": [deployment(replicas=3)]}, [], NODE)[0] == Filesystem("cpu", 1.5, 2.0)
+    assert room.rooms({"pump": [deployment(replicas=5)]}, [pod("pump")], NODE)[2] == Filesystem("pods", 2.0, 9.0)
 
 
 def test_a_list_of_rules_is_read_as_the_server_means_it():

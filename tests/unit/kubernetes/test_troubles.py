@@ -2,8 +2,8 @@
 
 import pytest
 
-from kelvin_provision.cluster.kubernetes.troubles import deaths, ending, fresh, refusals, troubles
-from kelvin_provision.cluster.protocol import SPEC_HASH, Patience
+from kelvin_provision.cluster.kubernetes.judge.troubles import deaths, ending, fresh, refusals, troubles
+from kelvin_provision.cluster.protocol import SPEC_HASH, WaitPolicy
 
 
 def pod(*statuses, conditions=(), name="m-1", **metadata):
@@ -24,7 +24,7 @@ def event(reason, message, uid="u1"):
 
 
 def told(found, events=(), patience=None):
-    return [(trouble.why, trouble.final) for trouble in troubles([found], events, patience or Patience())]
+    return [(trouble.why, trouble.final) for trouble in troubles([found], events, patience or WaitPolicy())]
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_the_back_off_says_why_with_the_word_of_the_event():
 
 
 def test_error_and_back_off_of_one_image_are_one_trouble():
-    one, two = (next(troubles([pod(waiting(reason, "x"))], (), Patience())) for reason in ("ErrImagePull", "ImagePullBackOff"))
+    one, two = (next(troubles([pod(waiting(reason, "x"))], (), WaitPolicy())) for reason in ("ErrImagePull", "ImagePullBackOff"))
     assert one.key == two.key
 
 

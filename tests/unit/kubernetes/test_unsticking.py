@@ -1,6 +1,6 @@
 """The pod that a StatefulSet is stuck on: taken away, and not before the controller would make the right one."""
 
-from kelvin_provision.cluster.kubernetes.unsticking import nudge, unstick
+from kelvin_provision.cluster.kubernetes.stuck_pods import retry_stuck_pods, unstick
 from kelvin_provision.cluster.protocol import SPEC_HASH
 
 
@@ -74,7 +74,7 @@ def test_what_waits_for_an_image_is_taken_away_and_nothing_else():
         waiting("back-off", "ImagePullBackOff"), waiting("err", "ErrImagePull"), waiting("going", "ErrImagePull", going=True),
         waiting("creating", "ContainerCreating"), pod("runs", "good", ready=True, state="running"), bare,
     )  # fmt: skip
-    nudge(server, "app", "web")
+    retry_stuck_pods(server, "app", "web")
     assert server.said == ["delete Pod/back-off uid-back-off within 1", "delete Pod/err uid-err within 1"]
 
 

@@ -5,13 +5,13 @@ import threading
 
 import pytest
 
-from kelvin_provision.cluster.kubernetes.answers import Gone, Refused
-from kelvin_provision.cluster.kubernetes.waiting import Ears, Feed, Judge, News, View, kinds_of, wait
-from kelvin_provision.cluster.protocol import OWNER, SPEC_HASH, Patience, Phase
+from kelvin_provision.cluster.kubernetes.api.answers import Gone, Refused
+from kelvin_provision.cluster.kubernetes.judge.waiting import Judge, Reflector, View, WaitCallbacks, WatchEvent, kinds_of, wait
+from kelvin_provision.cluster.protocol import OWNER, SPEC_HASH, Phase, WaitPolicy
 from kelvin_provision.errors import ClusterUnreachable
 from kelvin_provision.events import Finished, Started
 
-PATIENCE = Patience(timeout=0.0, settle=5.0, unschedulable=15.0)
+PATIENCE = WaitPolicy(timeout=0.0, settle=5.0, unschedulable=15.0)
 DONE = {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1}
 
 
@@ -31,7 +31,7 @@ def pod(*conditions, restarts=0, state=None):
 def seen(*objects):
     view = View()
     for kind in ("Deployment", "Pod"):
-        view.take(News(kind, listed=tuple(item for item in objects if item["kind"] == kind)))
+        view.take(WatchEvent(kind, listed=tuple(item for item in objects if item["kind"] == kind)))
     return view
 
 
@@ -98,14 +98,14 @@ def test_objects_that_nobody_judges_are_ready_when_they_are_applied():
 
 def test_a_view_learns_and_forgets():
     view = View()
-    view.take(News("Pod", silent="nobody there"))
+    view.take(WatchEvent("Pod", silent="nobody there"))
     assert view.silent == {"Pod": "nobody there"}
-    view.take(News("Pod", event=("ADDED", {"metadata": {"name": "a"}})))
+    view.take(WatchEvent("Pod", event=("ADDED", {"metadata": {"name": "a"}})))
     assert (view.all("Pod"), view.silent) == ([{"kind": "Pod", "metadata": {"name": "a"}}], {})
-    view.take(News("Pod", event=("DELETED", {"metadata": {"name": "a"}})))
+    view.take(WatchEvent("Pod", event=("DELETED", {"metadata": {"name": "a"}})))
     assert view.all("Pod") == []
     with pytest.raises(Refused):
-        view.take(News("Pod", error=Refused("denied", "no")))
+        view.take(WatchEvent("Pod", error=Refused("denied", "no")))
 
 
 class Server:
@@ -152,7 +152,7 @@ class Ending(Lasting):
 @pytest.mark.parametrize("ending", [Gone("too old"), ClusterUnreachable("nobody there")])
 def test_a_watch_that_breaks_is_listed_and_watched_again(ending):
     news, server = queue.SimpleQueue(), Server([ending])
-    feed = Feed(server, ("v1", "Pod"), "app", news)
+    feed = Reflector(server, ("v1", "Pod"), "app", news)
     feed.start()
     told = [news.get(timeout=5) for _ in range(3 if isinstance(ending, Gone) else 4)]
     feed.close()
@@ -165,7 +165,7 @@ def test_a_watch_that_breaks_is_listed_and_watched_again(ending):
 
 def test_a_refusal_ends_the_wait():
     news = queue.SimpleQueue()
-    feed = Feed(Server([Refused("denied", "no")]), ("v1", "Pod"), "app", news)
+    feed = Reflector(Server([Refused("denied", "no")]), ("v1", "Pod"), "app", news)
     feed.run()
     assert [str(item.error) for item in iter(lambda: news.get_nowait() if not news.empty() else None, None) if item.error] == ["no"]
 
@@ -173,12 +173,12 @@ def test_a_refusal_ends_the_wait():
 def test_a_wait_says_when_it_begins_and_ends():
     told = []
     wanted = {"m": [deployment(held=5)]}
-    patience = Patience(timeout=5.0, settle=5.0)
-    health = wait(Server(items=[deployment(held=5), pod(READY)]), "app", wanted, patience, Ears(told.append, lambda: False))
+    patience = WaitPolicy(timeout=5.0, settle=5.0)
+    health = wait(Server(items=[deployment(held=5), pod(READY)]), "app", wanted, patience, WaitCallbacks(told.append, lambda: False))
     assert health["m"].phase is Phase.READY
     assert told == [Started("m", "starting"), Finished("m", "running")]
 
 
 def test_a_wait_that_runs_out_says_what_for():
-    health = wait(Server(), "app", {"m": [deployment()]}, PATIENCE, Ears(lambda event: None, lambda: False))
+    health = wait(Server(), "app", {"m": [deployment()]}, PATIENCE, WaitCallbacks(lambda event: None, lambda: False))
     assert (health["m"].phase, health["m"].why) == (Phase.WAITING, "Deployment/m: not there yet")

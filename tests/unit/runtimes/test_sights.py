@@ -3,8 +3,8 @@
 import pytest
 
 from kelvin_provision.runtimes.ctr import Answer
-from kelvin_provision.runtimes.protocol import Sight
-from kelvin_provision.runtimes.sights import sights
+from kelvin_provision.runtimes.image_status import sights
+from kelvin_provision.runtimes.protocol import ImageStatus
 from tests.images import make_image
 from tests.locks import lock_of
 
@@ -25,12 +25,12 @@ def seen(*, digest=LOCK.root.digest, status="complete (2/2)", unpacked="true", p
 
 
 def test_what_is_whole_pinned_and_ours():
-    assert seen() == Sight("complete", pinned=True, ours=True)
+    assert seen() == ImageStatus("complete", pinned=True, ours=True)
 
 
 def test_what_is_not_there():
     empty = Answer(0, "REF TYPE DIGEST STATUS SIZE UNPACKED\n", ())
-    assert sights([LOCK], empty, Answer(0, "", ())) == {LOCK.name: Sight("absent")}
+    assert sights([LOCK], empty, Answer(0, "", ())) == {LOCK.name: ImageStatus("absent")}
 
 
 @pytest.mark.parametrize(
@@ -48,4 +48,4 @@ def test_each_other_state(row, state):
 
 
 def test_an_image_without_our_labels_is_somebody_elses():
-    assert seen(labels="-") == Sight("complete")
+    assert seen(labels="-") == ImageStatus("complete")

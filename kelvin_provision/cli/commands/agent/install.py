@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from kelvin_provision.cli.session import Session
-from kelvin_provision.report import Item, Report
+from kelvin_provision.cli.frame.session import Session
+from kelvin_provision.cli.render.report import Item, Report
 
 _NOW = typer.Option("--now/--no-now", help="Start it at once, in place of an agent that runs without a service.")
 
@@ -24,7 +24,7 @@ def command(session: Session, *, now: Annotated[bool, _NOW] = True) -> Report:
 def install(session: Session, *, now: bool) -> Report:
     """As the session has it; where systemd does not run, the unit is written all the same."""
     from kelvin_provision.agent import service
-    from kelvin_provision.cli.box import same_box, settings_of
+    from kelvin_provision.cli.frame.box import same_box, settings_of
 
     settings = settings_of(session)
     done = service.install(service.Systemd.of(os.environ), settings.state_dir, same_box(session, settings), os.environ, now=now)

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from kelvin_provision.cli.session import Session
-from kelvin_provision.report import Report
+from kelvin_provision.cli.frame.session import Session
+from kelvin_provision.cli.render.report import Report
 
 
 def command(
@@ -26,8 +26,8 @@ def command(
 def run(session: Session, *, until_idle: bool, until_empty: bool) -> Report:
     """Until a signal, or until what was asked for. Stopping in mid-download loses nothing."""
     from kelvin_provision.agent import process
-    from kelvin_provision.cli.box import node_of, signals_noted
-    from kelvin_provision.cli.progress import choose
+    from kelvin_provision.cli.frame.box import node_of, signals_noted
+    from kelvin_provision.cli.render.progress import choose
 
     with choose(session, log=True) as progress, node_of(session, progress=progress) as node, signals_noted() as stop:
         process.run(node, stop, until_idle=until_idle, until_empty=until_empty)

@@ -6,10 +6,10 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from kelvin_provision.cli.session import Session
-from kelvin_provision.report import SCHEMA, Report
-from kelvin_provision.sizes import sold
-from kelvin_provision.spec.words import waits
+from kelvin_provision.cli.frame.session import Session
+from kelvin_provision.cli.render.report import SCHEMA, Report
+from kelvin_provision.quantity import format_si
+from kelvin_provision.spec.enums import waits
 
 if TYPE_CHECKING:
     from kelvin_provision.node import Node
@@ -28,7 +28,7 @@ def command(session: Session) -> Report:
 def status(session: Session) -> Report:
     """From its lock, the ledger, and what it writes about itself."""
     from kelvin_provision.agent import activity, process, service, turn, unit
-    from kelvin_provision.cli.box import node_of
+    from kelvin_provision.cli.frame.box import node_of
     from kelvin_provision.ledger import appointments
 
     with node_of(session) as node:
@@ -56,7 +56,7 @@ def status(session: Session) -> Report:
 def _budget(node: Node) -> Mapping[str, Any] | None:
     """What is drawn counts as used: 1/64 of the day's budget more at the most."""
     from kelvin_provision.ledger import traffic
-    from kelvin_provision.ops.allowance import local
+    from kelvin_provision.staging.limits.window import local
 
     limit = node.settings.download.budget
     return {"day": (day := local().day), "used": traffic.used(node.ledger, day), "limit": limit} if limit else None
@@ -84,7 +84,7 @@ def _waiting(name: str, cause: str) -> str:
 
 
 def _spent(budget: Mapping[str, Any]) -> str:
-    return f"{sold(budget['used'])} of {sold(budget['limit'])} used today"
+    return f"{format_si(budget['used'])} of {format_si(budget['limit'])} used today"
 
 
 def _appointed(one: Mapping[str, Any]) -> str:
@@ -93,7 +93,7 @@ def _appointed(one: Mapping[str, Any]) -> str:
 
 
 def _task(task: Mapping[str, Any]) -> str:
-    from kelvin_provision.cli.amounts import size
+    from kelvin_provision.cli.render.amounts import size
 
     words = f"{task['verb']} {task['name']}"
     if task["total"]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from kelvin_provision.cli.session import Session
-from kelvin_provision.report import Item, Report
+from kelvin_provision.cli.frame.session import Session
+from kelvin_provision.cli.render.report import Item, Report
 
 
 def command(session: Session) -> Report:

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from kelvin_provision.cli.complete import setting_keys
-from kelvin_provision.cli.session import Session
-from kelvin_provision.report import Report
+from kelvin_provision.cli.frame.complete import setting_keys
+from kelvin_provision.cli.frame.session import Session
+from kelvin_provision.cli.render.report import Report
 
 _KEY = typer.Argument(metavar="KEY", help="For example registry or registries.r.example.com:5000.ca_file.", autocompletion=setting_keys)
 _SITE = typer.Option("--site", help="In the file of the whole box, not in your own; as root there is no other.")
@@ -25,6 +25,6 @@ def command(
 
     It is checked with all other settings before it is written. Every key: docs/configuration.md, or kelvin-provision config show -o wide.
     """
-    from kelvin_provision.cli.setting import put
+    from kelvin_provision.cli.commands.config.setting import put
 
     return put(session, key, value, site=site)

@@ -6,8 +6,8 @@ import os
 import re
 from collections.abc import Sequence
 
-from kelvin_provision.cli.session import Session
-from kelvin_provision.report import SCHEMA, Report, Table
+from kelvin_provision.cli.frame.session import Session
+from kelvin_provision.cli.render.report import SCHEMA, Report, Table
 from kelvin_provision.settings.model import Origin
 
 # `https://user:password@host`: what stands before the @ is nobody's business.

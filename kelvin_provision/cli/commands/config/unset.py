@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from kelvin_provision.cli.complete import setting_keys
-from kelvin_provision.cli.session import Session
-from kelvin_provision.report import Report
+from kelvin_provision.cli.frame.complete import setting_keys
+from kelvin_provision.cli.frame.session import Session
+from kelvin_provision.cli.render.report import Report
 
 _KEY = typer.Argument(metavar="KEY", help="As config show prints it.", autocompletion=setting_keys)
 _SITE = typer.Option("--site", help="In the file of the whole box, not in your own; as root there is no other.")
@@ -19,6 +19,6 @@ def command(session: Session, key: Annotated[str, _KEY], *, site: Annotated[bool
 
     One that is not known goes as well: that is how a file with a misspelt key is repaired.
     """
-    from kelvin_provision.cli.setting import take_out
+    from kelvin_provision.cli.commands.config.setting import take_out
 
     return take_out(session, key, site=site)

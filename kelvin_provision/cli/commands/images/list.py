@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kelvin_provision.cli.session import Session
-from kelvin_provision.report import SCHEMA, Report, Table
-from kelvin_provision.sizes import size
+from kelvin_provision.cli.frame.session import Session
+from kelvin_provision.cli.render.report import SCHEMA, Report, Table
+from kelvin_provision.quantity import size
 
 if TYPE_CHECKING:
-    from kelvin_provision.ops.census import Census, Image
+    from kelvin_provision.images.inventory import Census, Image
 
 _COLUMNS = ("image", "digest", "size", "store", "runtime", "pinned", "used by", "platform", "name")
 NOBODY = "nobody"
@@ -25,11 +25,11 @@ def command(session: Session) -> Report:
 
 def listed(session: Session) -> Report:
     """Of the ledger, the store and the runtime; a runtime that does not answer is a warning."""
-    from kelvin_provision.cli.box import node_of
-    from kelvin_provision.ops import census
+    from kelvin_provision.cli.frame.box import node_of
+    from kelvin_provision.images import inventory
 
     with node_of(session) as node:
-        seen = census.take(node.ledger, node.store, lambda: node.runtime)
+        seen = inventory.take(node.ledger, node.store, lambda: node.runtime)
         surplus = node.store.surplus(node.ledger.kept_locks(), aside=True)
     rows = [_row(image, seen) for image in seen.images] + [_orphan(name) for name in seen.orphans]
     document = {

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kelvin_provision.cli.confirm import confirm
-from kelvin_provision.cli.session import Session
-from kelvin_provision.report import Item, Report
-from kelvin_provision.sizes import about, size
+from kelvin_provision.cli.frame.confirm import confirm
+from kelvin_provision.cli.frame.session import Session
+from kelvin_provision.cli.render.report import Item, Report
+from kelvin_provision.quantity import about, size
 
 if TYPE_CHECKING:
+    from kelvin_provision.images.prune import Plan, Pruned
     from kelvin_provision.node import Node
-    from kelvin_provision.ops.prune import Plan, Pruned
 
 _ORPHANS = typer.Option(
     "--orphans", help="Also images in the runtime that another state folder of this program brought there; only if that one is gone."
@@ -38,9 +38,9 @@ def command(
 
 def prune(session: Session, *, orphans: bool, dry_run: bool, yes: bool) -> Report:
     """Plan, ask, then plan anew and do it under the operator lock."""
-    from kelvin_provision.cli.box import node_of, signals_noted
-    from kelvin_provision.cli.progress import choose
-    from kelvin_provision.ops import prune as ops
+    from kelvin_provision.cli.frame.box import node_of, signals_noted
+    from kelvin_provision.cli.render.progress import choose
+    from kelvin_provision.images import prune as ops
 
     with choose(session) as progress, node_of(session, progress=progress) as node:
         chosen = ops.plan(node.ledger, node.store, lambda: node.runtime, orphans=orphans)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kelvin_provision.cli.session import Session
-from kelvin_provision.report import Item, Report
-from kelvin_provision.sizes import size
+from kelvin_provision.cli.frame.session import Session
+from kelvin_provision.cli.render.report import Item, Report
+from kelvin_provision.quantity import size
 
 if TYPE_CHECKING:
-    from kelvin_provision.ops.verify import Wrong
+    from kelvin_provision.images.verify import Wrong
 
 
 def command(session: Session) -> Report:
@@ -22,9 +22,9 @@ def command(session: Session) -> Report:
 
 def verify(session: Session) -> Report:
     """An item for each blob that was wrong or is missing, and one for the store."""
-    from kelvin_provision.cli.box import node_of
-    from kelvin_provision.cli.progress import choose
-    from kelvin_provision.ops import verify as ops
+    from kelvin_provision.cli.frame.box import node_of
+    from kelvin_provision.cli.render.progress import choose
+    from kelvin_provision.images import verify as ops
 
     with choose(session) as progress, node_of(session, progress=progress) as node:
         found = ops.run(node.ledger, node.store, lambda: node.runtime, progress)

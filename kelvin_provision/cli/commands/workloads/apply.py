@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kelvin_provision.cli.complete import workload_names
-from kelvin_provision.cli.foretelling import DryExitCode, DryRun, refuse_exit_code, staged
-from kelvin_provision.cli.patience import Back, Timeout, flags, patient
-from kelvin_provision.cli.session import Session
+from kelvin_provision.cli.frame.complete import workload_names
+from kelvin_provision.cli.frame.dry_run import DryExitCode, DryRun, refuse_exit_code, staged
+from kelvin_provision.cli.frame.durations import Back, Timeout, flags, patient
+from kelvin_provision.cli.frame.session import Session
+from kelvin_provision.cli.render.report import Item, Report
 from kelvin_provision.errors import NothingStaged, UsageRefused
-from kelvin_provision.report import Item, Report
 
 if TYPE_CHECKING:
     from kelvin_provision.ledger.model import Workload
@@ -63,9 +63,9 @@ def command(
     if at is not None or cancel:
         if no_rollback or no_wait or dry_run or timeout or rollback_timeout or (cancel and (force or at is not None)):
             raise UsageRefused("--at goes with --force alone, and --cancel with nothing: the agent applies as the settings say")
-        from kelvin_provision.cli import appointing
+        from kelvin_provision.cli.commands.workloads import scheduling
 
-        return appointing.cancel(session, name) if cancel else appointing.appoint(session, name, str(at), force=force)
+        return scheduling.cancel(session, name) if cancel else scheduling.appoint(session, name, str(at), force=force)
     if dry_run:
         return staged(session, name or (), "workloads apply --dry-run", exit_code=exit_code)
     asked = Asked(timeout, rollback_timeout, leave=no_rollback, blind=no_wait, force=force)
@@ -85,10 +85,10 @@ class Asked:
 
 def apply(session: Session, names: list[str] | None, asked: Asked) -> Report:
     """Choose, plan, then one transaction under the operator lock. `names` is None for everything staged."""
-    from kelvin_provision.cli.box import node_of, settings_of, signals_noted
-    from kelvin_provision.cli.progress import choose
+    from kelvin_provision.applying import apply as ops
+    from kelvin_provision.cli.frame.box import node_of, settings_of, signals_noted
+    from kelvin_provision.cli.render.progress import choose
     from kelvin_provision.ledger.model import Care
-    from kelvin_provision.ops import apply as ops
 
     settings = patient(settings_of(session), asked.timeout, asked.rollback_timeout)
     care = Care.LEAVE if asked.leave else Care.BLIND if asked.blind else Care.BACK

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from kelvin_provision.cli.complete import workload_names
-from kelvin_provision.cli.session import Session
+from kelvin_provision.cli.frame.complete import workload_names
+from kelvin_provision.cli.frame.session import Session
+from kelvin_provision.cli.render.report import Report
 from kelvin_provision.errors import UsageRefused
-from kelvin_provision.report import Report
 
 COMMAND = "workloads check"
 
@@ -44,7 +44,7 @@ def command(
     With --json: `checks` (id, title, status, workload, found, why, next), `counts`, and `error` where one failed.
     """
     from kelvin_provision.checks.before_apply import CHECKS
-    from kelvin_provision.cli.checking import listed
+    from kelvin_provision.cli.commands.checking import listed
 
     if ids:
         return listed(COMMAND, CHECKS)
@@ -55,11 +55,11 @@ def command(
 
 def check(session: Session, names: list[str] | None, *, deep: bool, skip: list[str], strict: bool) -> Report:
     """Choose as apply does, then look. `names` is None for everything staged."""
+    from kelvin_provision.applying.selection import choose as chosen
     from kelvin_provision.checks import before_apply
-    from kelvin_provision.cli.box import node_of, signals_noted
-    from kelvin_provision.cli.checking import answered
-    from kelvin_provision.cli.progress import choose
-    from kelvin_provision.ops.choosing import choose as chosen
+    from kelvin_provision.cli.commands.checking import answered
+    from kelvin_provision.cli.frame.box import node_of, signals_noted
+    from kelvin_provision.cli.render.progress import choose
 
     with choose(session) as progress, node_of(session, progress=progress) as node, signals_noted(hangup=True) as stop:
         found = chosen(node.ledger, names or (), everything=names is None)

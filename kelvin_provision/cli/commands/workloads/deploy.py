@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kelvin_provision.cli.appointing import MORTAL, ended_by
-from kelvin_provision.cli.session import Session
+from kelvin_provision.cli.commands.workloads.scheduling import NO_SERVICE_WARNING, ended_by
+from kelvin_provision.cli.frame.session import Session
+from kelvin_provision.cli.render.report import Item, Report
 from kelvin_provision.errors import FileUnreadable, UsageRefused
-from kelvin_provision.report import Item, Report
-from kelvin_provision.spec.words import Method
+from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.workload import Spec
 
 if TYPE_CHECKING:
@@ -113,8 +113,8 @@ def command(
 def deploy(session: Session, asked: Asked) -> Report:
     """Read, accept, store, wake the agent; with --wait, follow it."""
     from kelvin_provision.agent import service
-    from kelvin_provision.cli.box import node_of, same_box, settings_of
-    from kelvin_provision.ops import deploy as ops
+    from kelvin_provision.applying import deploy as ops
+    from kelvin_provision.cli.frame.box import node_of, same_box, settings_of
 
     settings = settings_of(session)
     accepted = _accepted(asked, settings)
@@ -129,7 +129,7 @@ def deploy(session: Session, asked: Asked) -> Report:
     items = tuple(
         Item("workload", revision.workload, ends.get(revision.workload, "accepted"), _words(revision.spec)) for revision in revisions
     )
-    mortal = () if service.looks_after(systemd, settings.state_dir) else (MORTAL,)
+    mortal = () if service.looks_after(systemd, settings.state_dir) else (NO_SERVICE_WARNING,)
     return Report("workloads deploy", items, warnings=(*accepted.warnings, *cancelled, *told, *mortal))
 
 
@@ -184,8 +184,8 @@ def _words(spec: Spec) -> str:
 
 
 def _followed(session: Session, asked: Asked, node: Node, revisions: Sequence[Revision], wake: Callable[[], object]) -> dict[str, str]:
-    from kelvin_provision.cli.following import follow
-    from kelvin_provision.cli.progress import choose
+    from kelvin_provision.cli.commands.workloads.following import follow
+    from kelvin_provision.cli.render.progress import choose
 
     with choose(session) as progress:
         return follow(revisions, ledger=node.ledger, store=node.store, progress=progress, timeout=asked.timeout, still_worked_on=wake)

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from kelvin_provision.cli.complete import workload_names
-from kelvin_provision.cli.foretelling import ExitCode, staged
-from kelvin_provision.cli.session import Session
+from kelvin_provision.cli.frame.complete import workload_names
+from kelvin_provision.cli.frame.dry_run import ExitCode, staged
+from kelvin_provision.cli.frame.session import Session
+from kelvin_provision.cli.render.report import Report
 from kelvin_provision.errors import UsageRefused
-from kelvin_provision.report import Report
 
 _NAME = typer.Option("-n", "--name", metavar="NAME", help="The workload; may be repeated.", autocompletion=workload_names)
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kelvin_provision.cli.complete import workload_names
-from kelvin_provision.cli.session import Session
+from kelvin_provision.cli.frame.complete import workload_names
+from kelvin_provision.cli.frame.session import Session
+from kelvin_provision.cli.render.report import SCHEMA, Report, Table
 from kelvin_provision.errors import HistoryBroken, WorkloadUnknown
-from kelvin_provision.report import SCHEMA, Report, Table
 
 if TYPE_CHECKING:
     from kelvin_provision.ledger.ledger import Ledger
@@ -39,7 +39,7 @@ def command(
 
 def history(session: Session, names: list[str], *, verify: bool) -> Report:
     """From the ledger alone, oldest first."""
-    from kelvin_provision.cli.box import node_of
+    from kelvin_provision.cli.frame.box import node_of
     from kelvin_provision.ledger import journal
 
     with node_of(session) as node:

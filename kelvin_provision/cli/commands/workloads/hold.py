@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from kelvin_provision.cli.complete import workload_names
-from kelvin_provision.cli.session import Session
+from kelvin_provision.cli.frame.complete import workload_names
+from kelvin_provision.cli.frame.session import Session
+from kelvin_provision.cli.render.report import Item, Report
 from kelvin_provision.errors import UsageRefused
-from kelvin_provision.report import Item, Report
 
 _NAME = typer.Option("-n", "--name", metavar="NAME", help="The workload; may be repeated.", autocompletion=workload_names)
 _REASON = typer.Option("--reason", metavar="TEXT", help="Why, for whoever finds it held.")
@@ -27,7 +27,7 @@ def command(session: Session, *, name: Annotated[list[str], _NAME], reason: Anno
 
 def hold(session: Session, names: list[str], reason: str) -> Report:
     """In the ledger alone: it may be said while somebody else is at work."""
-    from kelvin_provision.cli.box import node_of
+    from kelvin_provision.cli.frame.box import node_of
     from kelvin_provision.ledger import holds
 
     text = " ".join(reason.split())

@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from kelvin_provision.cli.complete import workload_names
-from kelvin_provision.cli.session import Output, Session
+from kelvin_provision.cli.frame.complete import workload_names
+from kelvin_provision.cli.frame.session import Output, Session
+from kelvin_provision.cli.render.report import Report
 from kelvin_provision.errors import UsageRefused
-from kelvin_provision.ops.listing import LARGEST_PAGE, Cursor, Direction, Query, SortKey, page
-from kelvin_provision.report import Report
-from kelvin_provision.spec.words import State
+from kelvin_provision.queries.listing import LARGEST_PAGE, Cursor, Direction, Query, SortKey, page
+from kelvin_provision.spec.enums import State
 
 _NAME = typer.Option("-n", "--name", metavar="NAME", help="Only those of this name; may be repeated.", autocompletion=workload_names)
 _SEARCH = typer.Option(
@@ -64,7 +64,7 @@ def command(
     if watch:
         if after or page_size or live:
             raise UsageRefused("--watch shows all of it as the agent sees it: without --page-size, --next and --live")
-        from kelvin_provision.cli.watching import watch as watched
+        from kelvin_provision.cli.render.watching import watch as watched
 
         return watched(session, query)
     if after and query != Query():
@@ -74,12 +74,12 @@ def command(
 
 def listed(session: Session, query: Query, *, size: int | None, cursor: Cursor | None, live: bool) -> Report:
     """From the ledger alone, unless `live`. The query is the cursor's when there is one."""
-    from kelvin_provision.cli import first, overview
-    from kelvin_provision.cli.box import node_of
+    from kelvin_provision.cli.frame.box import node_of
+    from kelvin_provision.cli.render import first_steps, overview
 
     with node_of(session) as node:
         if live:
-            from kelvin_provision.ops.apply import look
+            from kelvin_provision.applying.apply import look
 
             look(node.ledger, node.cluster, [found.name for found in node.ledger.workloads() if found.running])
         wide = session.output is Output.WIDE
@@ -87,7 +87,7 @@ def listed(session: Session, query: Query, *, size: int | None, cursor: Cursor |
         document = page(seen.items, query, size=size, cursor=cursor)
         data = document["data"]
         footer = _footer(session, len(data), document["pagination"]["next_page"]) if size or cursor else ""
-        table = first.hinted(seen.table(data, footer), node)
+        table = first_steps.hinted(seen.table(data, footer), node)
     names = tuple(item["name"] for item in data)
     return Report("workloads list", document=document, table=table, warnings=seen.warnings(data), names=names)
 

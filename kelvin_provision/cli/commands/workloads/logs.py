@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from kelvin_provision.cli.complete import workload_names
-from kelvin_provision.cli.session import Session
+from kelvin_provision.cli.frame.complete import workload_names
+from kelvin_provision.cli.frame.session import Session
+from kelvin_provision.cli.render.report import Report
 from kelvin_provision.errors import UsageRefused
-from kelvin_provision.report import Report
 
 _NAME = typer.Option("-n", "--name", metavar="NAME", help="The workload.", autocompletion=workload_names)
 _TAIL = typer.Option("--tail", metavar="N", min=0, max=10_000, help="Only the last lines of each container; all unless told.")
@@ -35,8 +35,8 @@ def command(
     """
     from datetime import UTC, datetime
 
-    from kelvin_provision.cli import loglines
-    from kelvin_provision.cli.moments import since as moment
+    from kelvin_provision.cli.frame.since import since as moment
+    from kelvin_provision.cli.render import loglines
 
     if previous and follow:
         raise UsageRefused("--previous shows what has ended: without --follow")

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from kelvin_provision.cli.complete import workload_names
-from kelvin_provision.cli.session import Session
-from kelvin_provision.report import Item, Report
+from kelvin_provision.cli.frame.complete import workload_names
+from kelvin_provision.cli.frame.session import Session
+from kelvin_provision.cli.render.report import Item, Report
 
 _NAME = typer.Option("-n", "--name", metavar="NAME", help="The workload; may be repeated.", autocompletion=workload_names)
 
@@ -23,7 +23,7 @@ def command(session: Session, *, name: Annotated[list[str], _NAME]) -> Report:
 
 def release(session: Session, names: list[str]) -> Report:
     """In the ledger alone."""
-    from kelvin_provision.cli.box import node_of
+    from kelvin_provision.cli.frame.box import node_of
     from kelvin_provision.ledger import holds
 
     with node_of(session) as node:

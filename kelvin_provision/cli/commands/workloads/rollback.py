@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kelvin_provision.cli.complete import revisions, workload_names
-from kelvin_provision.cli.foretelling import DryExitCode, DryRun, foretold, refuse_exit_code
-from kelvin_provision.cli.patience import Back, Timeout, flags, patient
-from kelvin_provision.cli.session import Session
-from kelvin_provision.report import Item, Report
+from kelvin_provision.cli.frame.complete import revisions, workload_names
+from kelvin_provision.cli.frame.dry_run import DryExitCode, DryRun, foretold, refuse_exit_code
+from kelvin_provision.cli.frame.durations import Back, Timeout, flags, patient
+from kelvin_provision.cli.frame.session import Session
+from kelvin_provision.cli.render.report import Item, Report
 
 if TYPE_CHECKING:
+    from kelvin_provision.applying.forecast import Target
+    from kelvin_provision.applying.rollback import Choice
     from kelvin_provision.ledger.model import Workload
-    from kelvin_provision.ops.forecast import Target
-    from kelvin_provision.ops.rollback import Choice
 
 _NAME = typer.Option("-n", "--name", metavar="NAME", help="The workload; may be repeated.", autocompletion=workload_names)
 _TO = typer.Option(
@@ -45,8 +45,8 @@ def command(
 
 
 def _foretold(session: Session, names: list[str], to: int | None, *, exit_code: bool) -> Report:
-    from kelvin_provision.cli.box import node_of
-    from kelvin_provision.ops import rollback as ops
+    from kelvin_provision.applying import rollback as ops
+    from kelvin_provision.cli.frame.box import node_of
 
     with node_of(session) as node:
         choice = ops.choose(node.ledger, names, to)
@@ -57,9 +57,9 @@ def _foretold(session: Session, names: list[str], to: int | None, *, exit_code: 
 
 def rollback(session: Session, names: list[str], *, to: int | None, timeout: float | None, back: float | None) -> Report:
     """Choose, plan, then one transaction under the operator lock."""
-    from kelvin_provision.cli.box import node_of, settings_of, signals_noted
-    from kelvin_provision.cli.progress import choose
-    from kelvin_provision.ops import rollback as ops
+    from kelvin_provision.applying import rollback as ops
+    from kelvin_provision.cli.frame.box import node_of, settings_of, signals_noted
+    from kelvin_provision.cli.render.progress import choose
 
     settings = patient(settings_of(session), timeout, back)
     with choose(session) as progress, node_of(session, progress=progress, settings=settings) as node, signals_noted() as stop:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kelvin_provision.cli.arrivals import arrivals, words
-from kelvin_provision.cli.complete import workload_names
-from kelvin_provision.cli.session import Session
-from kelvin_provision.report import Report
+from kelvin_provision.cli.frame.complete import workload_names
+from kelvin_provision.cli.frame.session import Session
+from kelvin_provision.cli.render.report import Report
+from kelvin_provision.cli.render.transfers import arrivals, words
 
 if TYPE_CHECKING:
     from kelvin_provision.ledger.model import Workload
@@ -34,18 +34,18 @@ def command(
 
 def show(session: Session, name: str, *, live: bool) -> Report:
     """From the ledger alone, unless `live`."""
-    from kelvin_provision.cli.box import node_of
-    from kelvin_provision.ops import views
+    from kelvin_provision.cli.frame.box import node_of
+    from kelvin_provision.queries import documents
 
     with node_of(session) as node:
         workload = node.ledger.workload(name)
         if live and workload.running:
-            from kelvin_provision.ops.apply import look
+            from kelvin_provision.applying.apply import look
 
             look(node.ledger, node.cluster, [name])
             workload = node.ledger.workload(name)
         images = arrivals(node, workload)
-    document = views.shown(workload) | {"images": [image.to_json() for image in images]}
+    document = documents.shown(workload) | {"images": [image.to_json() for image in images]}
     lines = [f"{image.image} ({words(image)})" for image in images]
     text = _text(document, lines, [*_held(workload), *_appointed(workload)])
     return Report("workloads show", document=document, text=text, names=(name,))
@@ -54,7 +54,7 @@ def show(session: Session, name: str, *, live: bool) -> Report:
 def _held(workload: Workload) -> list[tuple[str, str]]:
     from datetime import UTC, datetime
 
-    from kelvin_provision.cli.tables import ago
+    from kelvin_provision.cli.render.tables import ago
 
     now = datetime.now(UTC)
     return [("Held", f"by {hold.by}, {ago(hold.since, now).lower()}: {hold.reason or 'no reason given'}") for hold in workload.holds]
@@ -63,7 +63,7 @@ def _held(workload: Workload) -> list[tuple[str, str]]:
 def _appointed(workload: Workload) -> list[tuple[str, str]]:
     from datetime import datetime
 
-    from kelvin_provision.cli.appointing import shown
+    from kelvin_provision.cli.commands.workloads.scheduling import shown
 
     one = workload.appointment
     if one is None:

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from kelvin_provision.cli.complete import workload_names
-from kelvin_provision.cli.patience import Timeout, flags, patient
-from kelvin_provision.cli.session import Session
-from kelvin_provision.report import Item, Report
+from kelvin_provision.cli.frame.complete import workload_names
+from kelvin_provision.cli.frame.durations import Timeout, flags, patient
+from kelvin_provision.cli.frame.session import Session
+from kelvin_provision.cli.render.report import Item, Report
 
 _NAME = typer.Option("-n", "--name", metavar="NAME", help="The workload; may be repeated.", autocompletion=workload_names)
 
@@ -25,9 +25,9 @@ def command(session: Session, *, name: Annotated[list[str], _NAME], timeout: Tim
 
 def start(session: Session, names: list[str], *, timeout: float | None) -> Report:
     """Start under the operator lock."""
-    from kelvin_provision.cli.box import node_of, settings_of, signals_noted
-    from kelvin_provision.cli.progress import choose
-    from kelvin_provision.ops import life
+    from kelvin_provision.applying import life
+    from kelvin_provision.cli.frame.box import node_of, settings_of, signals_noted
+    from kelvin_provision.cli.render.progress import choose
 
     settings = patient(settings_of(session), timeout)
     with choose(session) as progress, node_of(session, progress=progress, settings=settings) as node, signals_noted() as stop:

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from kelvin_provision.cli.complete import workload_names
-from kelvin_provision.cli.confirm import confirm
-from kelvin_provision.cli.patience import flags
-from kelvin_provision.cli.session import Session
-from kelvin_provision.report import Item, Report
+from kelvin_provision.cli.frame.complete import workload_names
+from kelvin_provision.cli.frame.confirm import confirm
+from kelvin_provision.cli.frame.durations import flags
+from kelvin_provision.cli.frame.session import Session
+from kelvin_provision.cli.render.report import Item, Report
 
 _NAME = typer.Option("-n", "--name", metavar="NAME", help="The workload; may be repeated.", autocompletion=workload_names)
 
@@ -31,9 +31,9 @@ def command(
 
 def stop(session: Session, names: list[str], *, yes: bool) -> Report:
     """Ask, then stop under the operator lock."""
-    from kelvin_provision.cli.box import node_of, signals_noted
-    from kelvin_provision.cli.progress import choose
-    from kelvin_provision.ops import life
+    from kelvin_provision.applying import life
+    from kelvin_provision.cli.frame.box import node_of, signals_noted
+    from kelvin_provision.cli.render.progress import choose
 
     with choose(session) as progress, node_of(session, progress=progress) as node:
         found = node.ledger.workloads(names)

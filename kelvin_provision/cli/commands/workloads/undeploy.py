@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kelvin_provision.cli.amounts import size
-from kelvin_provision.cli.complete import workload_names
-from kelvin_provision.cli.confirm import confirm
-from kelvin_provision.cli.session import Session
-from kelvin_provision.report import Item, Report
+from kelvin_provision.cli.frame.complete import workload_names
+from kelvin_provision.cli.frame.confirm import confirm
+from kelvin_provision.cli.frame.session import Session
+from kelvin_provision.cli.render.amounts import size
+from kelvin_provision.cli.render.report import Item, Report
 
 if TYPE_CHECKING:
     from kelvin_provision.ledger.model import Workload
@@ -35,9 +35,9 @@ def command(
 
 def undeploy(session: Session, names: list[str], *, staged: bool, yes: bool) -> Report:
     """Ask, then remove under the operator lock, then free what nobody needs any more."""
-    from kelvin_provision.cli.box import node_of, signals_noted
-    from kelvin_provision.cli.progress import choose
-    from kelvin_provision.ops import undeploy as ops
+    from kelvin_provision.applying import undeploy as ops
+    from kelvin_provision.cli.frame.box import node_of, signals_noted
+    from kelvin_provision.cli.render.progress import choose
 
     with choose(session) as progress, node_of(session, progress=progress) as node:
         found = node.ledger.workloads(names)
@@ -61,7 +61,7 @@ def undeploy(session: Session, names: list[str], *, staged: bool, yes: bool) -> 
 
 
 def _ask(found: Sequence[Workload], *, staged: bool, yes: bool) -> None:
-    from kelvin_provision.ops.undeploy import data_of
+    from kelvin_provision.applying.undeploy import data_of
 
     named = ", ".join(workload.name for workload in found)
     if staged:

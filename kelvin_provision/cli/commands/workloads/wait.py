@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from kelvin_provision.cli.complete import workload_names
-from kelvin_provision.cli.session import Session
-from kelvin_provision.report import Item, Report
-from kelvin_provision.spec.words import State
+from kelvin_provision.cli.frame.complete import workload_names
+from kelvin_provision.cli.frame.session import Session
+from kelvin_provision.cli.render.report import Item, Report
+from kelvin_provision.spec.enums import State
 
 _NAME = typer.Option("-n", "--name", metavar="NAME", help="The workload; may be repeated.", autocompletion=workload_names)
 _FOR = typer.Option("--for", help="The state; downloading and ready are of the staged version.")
@@ -33,9 +33,9 @@ def command(
 
 def waited(session: Session, names: list[str], wanted: State, *, timeout: float | None) -> Report:
     """From the ledger alone."""
-    from kelvin_provision.cli.box import node_of, signals_noted
-    from kelvin_provision.cli.progress import choose
-    from kelvin_provision.cli.waiting import wait
+    from kelvin_provision.cli.commands.workloads.waiting import wait
+    from kelvin_provision.cli.frame.box import node_of, signals_noted
+    from kelvin_provision.cli.render.progress import choose
     from kelvin_provision.events import Note
     from kelvin_provision.files.lock import holder
 

@@ -1,0 +1,1 @@
+"""Applying: plan, transaction, undo, recovery, start and stop. Knows protocols, never an implementation."""

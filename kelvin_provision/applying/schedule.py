@@ -1,0 +1,59 @@
+"""Asking the agent to apply at a time, and what the agent makes of it when it looks at its clock. Deciding is pure.
+
+The clock of such a box is not to be trusted: without a battery it starts in 1970 and is put right when a network is there. So nothing
+is ever begun before the time that the clock shows, an hour that was slept through is not made up for, and a clock that went back
+only makes it wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from kelvin_provision.applying import gate
+from kelvin_provision.errors import ClockBehind, OutsideWindow, UsageRefused
+from kelvin_provision.ledger.model import ScheduledApply, Workload
+from kelvin_provision.settings.window import Window
+
+
+class Timing(StrEnum):
+    """Three answers."""
+
+    EARLY = "early"
+    DUE = "due"
+    MISSED = "missed"
+
+
+def timing(one: ScheduledApply, now: datetime, grace: float) -> Timing:
+    """From its time on, and for no longer than `grace` seconds."""
+    late = now - datetime.fromisoformat(one.at)
+    if late < timedelta(0):
+        return Timing.EARLY
+    return Timing.DUE if late <= timedelta(seconds=grace) else Timing.MISSED
+
+
+def refuse_wrong_clock(found: Sequence[Workload], now: datetime) -> None:
+    """Raise ClockBehind when something was staged after now: a time that is taken from such a clock means nothing."""
+    for workload in found:
+        if workload.staged and datetime.fromisoformat(workload.staged.created) > now:
+            words = f"the clock of this box shows {now:%Y-%m-%d %H:%M} UTC, and {workload.name} was staged at {workload.staged.created}"
+            raise ClockBehind(words)
+
+
+def refuse_what_applies_itself(found: Sequence[Workload]) -> None:
+    """Raise UsageRefused for what the agent applies as soon as it is there: it would not wait for the time."""
+    own = [workload.name for workload in found if workload.staged and workload.staged.spec.method.instantly_apply]
+    if own:
+        names = ", ".join(own)
+        hint = "deploy it with --deployment-type staged-only, then apply --at"
+        raise UsageRefused(f"{names}: applied as soon as everything is there, whatever the time", hint=hint)
+
+
+def refuse_closed(at: datetime, window: Window | None, names: Sequence[str]) -> None:
+    """Raise OutsideWindow for a time at which the window is closed."""
+    closed = gate.closed(window, at, names)
+    if closed:
+        raise OutsideWindow(
+            f"{at.astimezone():%Y-%m-%d %H:%M} is no time to apply at: {closed}", hint="choose a time inside of it, or add --force"
+        )

@@ -1,0 +1,58 @@
+"""Which cluster answers, why this one, and whether it is the one that runs what the ledger knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import NamedTuple
+
+from kelvin_provision.cluster.survey import ClusterState
+from kelvin_provision.errors import ProvisionError
+from kelvin_provision.node import Node
+from kelvin_provision.verdict import Found, error, ok, warning
+
+IDENTITY = "cluster.identity"
+"""The fact in the ledger: which cluster was seen to run workloads of ours."""
+SHOW = "kelvin-provision config show, for cluster.kubeconfig and where it comes from"
+
+
+class Whereabouts(NamedTuple):
+    """`running` are the workloads that run by the ledger, `there` those that the cluster has; `remembered` is its identity of before."""
+
+    state: ClusterState
+    why: str
+    running: frozenset[str]
+    there: frozenset[str]
+    remembered: str | None
+
+
+def cluster_identity(node: Node, state: ClusterState) -> Whereabouts:
+    """Ask. A cluster that has what runs by the ledger is remembered: that is how another one is told from it later."""
+    running = frozenset(one.name for one in node.ledger.workloads() if one.running) if node.has_ledger else frozenset()
+    there = frozenset(node.reached.observe()) if running else frozenset()
+    remembered = node.ledger.fact(IDENTITY) if node.has_ledger else None
+    if running & there and state.identity and state.identity != remembered:
+        with suppress(ProvisionError):  # a full disk is said elsewhere
+            node.ledger.remember(IDENTITY, state.identity)
+        remembered = state.identity
+    return Whereabouts(state, node.cluster_why, running, there, remembered)
+
+
+def right_cluster(found: Whereabouts) -> Iterator[Found]:
+    """`cluster`: it answers, and is the one of before."""
+    info = found.state.info
+    what = f"{info.type} {info.version} at {found.state.address}, node {info.node} ({found.why})"
+    if not found.running or found.running & found.there:
+        lost = sorted(found.running - found.there)
+        if lost:
+            yield warning(
+                f"{what}; it does not have {', '.join(lost)}, which ran here", f"kelvin-provision workloads show -n {lost[0]} --live"
+            )
+        else:
+            yield ok(what)
+        return
+    lacks = f"it lacks the workload {min(found.running)}" if len(found.running) == 1 else f"it lacks all {len(found.running)} workloads"
+    if found.remembered and found.remembered != found.state.identity:
+        yield error(f"{what}: this is another cluster than the one that runs our workloads, {lacks}", SHOW)
+    else:
+        yield warning(f"{what}: {lacks}; it may be another cluster, or be new", SHOW)

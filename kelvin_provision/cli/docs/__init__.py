@@ -1,0 +1,1 @@
+"""Pages, manuals and completion scripts, generated from the commands themselves."""

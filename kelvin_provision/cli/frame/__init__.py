@@ -1,0 +1,1 @@
+"""What every command shares: parsing, shared options, streams, signals, exit codes."""

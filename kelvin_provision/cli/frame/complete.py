@@ -1,0 +1,165 @@
+"""What could stand next on the command line. Names of commands come from the table; only options import a command.
+
+The scripts in `completions/` call the program with `_KELVIN_PROVISION_COMPLETE` set to the shell and the words up to the
+cursor, the unfinished one last. Nothing here fails: a shell that completes must not be spoken to.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from kelvin_provision.cli.frame.command_table import ENTRIES, PROGRAM, Command, Entries, Group
+
+if TYPE_CHECKING:
+    from kelvin_provision.ledger.ledger import Ledger
+    from kelvin_provision.settings.model import Settings
+
+FILES = (":files", "")
+# What typer's types for a Path are called.
+_PATHS = {"path", "file", "directory"}
+Candidate = tuple[str, str]
+
+
+def answer(shell: str, words: Sequence[str]) -> int:
+    """Print one candidate a line, with its help where the shell can show it; `:files` when it is a path that is wanted."""
+    found: list[Candidate] = []
+    # A broken ledger or a half-typed option must not print a traceback into somebody's prompt.
+    with suppress(Exception):
+        found = candidates(list(words) or [""])
+    lines = [f"{word}\t{text}" if text and shell != "bash" else word for word, text in found]
+    with suppress(OSError):
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
+        sys.stdout.flush()
+    return 0
+
+
+def candidates(words: Sequence[str]) -> list[Candidate]:
+    """Everything that could take the place of the last word, with its one-line help."""
+    *before, unfinished = _joined(words)
+    # A shell that keeps `--output=js` in one word wants the whole word back.
+    ahead = words[-1].removesuffix(unfinished) if words[-1].startswith("--") and "=" in words[-1] else ""
+    entries: Entries = ENTRIES
+    path = [PROGRAM]
+    for at, word in enumerate(before):
+        entry = entries.get(word)
+        if isinstance(entry, Command):
+            found = _of_command(" ".join((*path, word)), entry, before[at + 1 :], unfinished)
+            return found if found == [FILES] else [(f"{ahead}{value}", text) for value, text in found]
+        if isinstance(entry, Group):
+            entries = entry.commands
+            path.append(word)
+        elif not word.startswith("-"):
+            return []
+    options = [("--help", "Show this message and exit."), *([("--version", "Print the version and exit.")] if path == [PROGRAM] else [])]
+    names = options if unfinished.startswith("-") else [(name, entry.help) for name, entry in entries.items()]
+    return [pair for pair in names if pair[0].startswith(unfinished)]
+
+
+def workload_names(ctx: Any, args: list[str], incomplete: str) -> list[str]:  # noqa: ARG001  (typer finds these by name)
+    """The names in the ledger; none when it can't be read."""
+    with suppress(Exception), _ledger(ctx) as ledger:
+        return [name for name in ledger.names() if name.startswith(incomplete)]
+    return []
+
+
+def setting_keys(ctx: Any, args: list[str], incomplete: str) -> list[Candidate]:  # noqa: ARG001  (typer finds these by name)
+    """Every key with its meaning; below `registries`, of the hosts that the settings name."""
+    from kelvin_provision.settings.keys import HOST, KEYS
+
+    found: list[Candidate] = []
+    hosts: list[str] = []
+    if incomplete.startswith("registries."):
+        with suppress(Exception):
+            settings = _settings(ctx)
+            hosts = sorted({*settings.registries, *([settings.registry.partition("/")[0]] if settings.registry else [])})
+    for key in KEYS:
+        names = [key.name.replace(HOST, host) for host in hosts] or [key.name.partition(HOST)[0]] if HOST in key.name else [key.name]
+        found += [(name, key.doc if name.endswith(key.name.rpartition(".")[2]) else "") for name in names]
+    return [row for row in dict.fromkeys(found) if row[0].startswith(incomplete)]
+
+
+def revisions(ctx: Any, args: list[str], incomplete: str) -> list[Candidate]:  # noqa: ARG001  (typer finds these by name)
+    """The kept revisions of the workloads that were named, the one that ran last first; none when the ledger can't be read."""
+    with suppress(Exception), _ledger(ctx) as ledger:
+        names = ctx.params.get("name") or []
+        found = [revision for name in names for revision in ledger.kept(name)]
+        return [(str(one.number), f"version {one.spec.app_version}") for one in found if str(one.number).startswith(incomplete)]
+    return []
+
+
+def _settings(ctx: Any) -> Settings:
+    from pathlib import Path
+
+    from kelvin_provision.settings.load import load
+
+    state_dir, config = (Path(given) if (given := ctx.params.get(name)) else None for name in ("state_dir", "config"))
+    return load(config=config, state_dir=state_dir, environ=os.environ, is_root=os.geteuid() == 0).settings
+
+
+@contextmanager
+def _ledger(ctx: Any) -> Iterator[Ledger]:
+    """The ledger; raises where there is none. It is never made here: asking for a word changes nothing."""
+    from kelvin_provision.ledger.ledger import Ledger
+
+    path = _settings(ctx).state_dir / "ledger.db"
+    path.stat()
+    with Ledger(path) as ledger:
+        yield ledger
+
+
+def _joined(words: Sequence[str]) -> list[str]:
+    """Bash hands out `--output=js` as three words; what was one option and its value becomes two."""
+    flat: list[str] = []
+    for word in words[:-1]:
+        name, equals, value = word.partition("=") if word.startswith("--") else (word, "", "")
+        flat += [name, value] if equals else [word]
+    last = words[-1]
+    if last.startswith("--") and "=" in last:
+        name, _, last = last.partition("=")
+        flat.append(name)
+    return [*(word for word in flat if word != "="), "" if last == "=" else last]
+
+
+def _of_command(path: str, entry: Command, before: Sequence[str], unfinished: str) -> list[Candidate]:
+    from kelvin_provision.cli.frame.leaf import loaded
+
+    command: Any = loaded(path, entry)
+    context = command.make_context(path, list(_settled(command, before)), resilient_parsing=True)
+    wanted = _waiting(command, before)
+    if wanted is None and unfinished.startswith("-"):
+        rows = [(option, parameter.help or "") for parameter in command.get_params(context) for option in _names(parameter)]
+        return [row for row in rows if row[0].startswith(unfinished)]
+    if wanted is None:
+        arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
+        wanted = next((argument for argument in arguments if argument.nargs == -1 or not context.params.get(argument.name)), None)
+    if wanted is None:
+        return []
+    items = wanted.shell_complete(context, unfinished)
+    if not items and wanted.type.name in _PATHS:
+        return [FILES]
+    return [(item.value, item.help or "") for item in items]
+
+
+def _names(parameter: Any) -> list[str]:
+    """The long names of an option: what a person who asks wants to learn."""
+    if parameter.param_type_name != "option":
+        return []
+    return [name for name in (*parameter.opts, *parameter.secondary_opts) if name.startswith("--")]
+
+
+def _waiting(command: Any, before: Sequence[str]) -> Any:
+    """The option that the last word names and that still wants its value."""
+    last = before[-1] if before else ""
+    for parameter in command.params:
+        if parameter.param_type_name == "option" and not parameter.is_flag and last in parameter.opts:
+            return parameter
+    return None
+
+
+def _settled(command: Any, before: Sequence[str]) -> Sequence[str]:
+    """The words that can be parsed: an option without its value yet is left out."""
+    return before[:-1] if _waiting(command, before) is not None else before

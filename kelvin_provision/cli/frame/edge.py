@@ -1,0 +1,178 @@
+"""The one place where a value or an error becomes text and a number.
+
+stdout is the answer, stderr the conversation. With JSON or YAML, stdout takes exactly one document, also for errors.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from kelvin_provision.cli.frame import terminal
+from kelvin_provision.cli.frame.confirm import Cancelled
+from kelvin_provision.cli.frame.session import Output, Session
+from kelvin_provision.cli.frame.terminal import Colour, plain, write
+from kelvin_provision.cli.render.report import Line, Report, Tone
+from kelvin_provision.errors import CannotWrite, Interrupted, OurBug, ProvisionError, UsageRefused
+
+TONES = {
+    Tone.TITLE: Colour.BOLD,
+    Tone.PLACE: Colour.CYAN,
+    Tone.NEW: Colour.GREEN,
+    Tone.GONE: Colour.RED,
+    Tone.CHANGED: Colour.YELLOW,
+    Tone.BAD: Colour.RED,
+}
+ADVICE = "add --yes to go ahead without being asked"
+
+
+def run(session: Session, name: str, body: Callable[[], Report]) -> int:
+    """Do the work and say how it ended. Nothing is raised from here; `name` is what the command is called in a traceback."""
+    try:
+        report = body()
+    except Cancelled as cancelled:
+        return _cancelled(session, cancelled)
+    except ProvisionError as error:
+        if session.verbose:
+            _trace(name, error)
+        return failed(session, error)
+    except KeyboardInterrupt:
+        return failed(session, Interrupted("stopped by a signal"))
+    except Exception as error:  # noqa: BLE001  (the edge: whatever got here is our bug, and is said to be)
+        if session.verbose:
+            _trace(name, error)
+        return failed(session, OurBug(f"{type(error).__name__}: {error}".rstrip(": ")))
+    return _answered(session, report)
+
+
+def failed(session: Session, error: ProvisionError) -> int:
+    """Say an error; the number is the error's own."""
+    if session.document:
+        return _printed(session, _encoded(session, {"status": "error", "error": described(error)}), error.exit_code)
+    _complain(session, error, error.evidence)
+    return error.exit_code
+
+
+def _complain(session: Session, error: ProvisionError, evidence: Sequence[str]) -> None:
+    head = terminal.painted("error:", Colour.RED, on=terminal.is_coloured(sys.stderr, session))
+    lines = [f"{head} {plain(str(error))}", *(f"  {plain(line)}" for line in evidence)]
+    if error.hint:
+        lines.append(f" hint: {plain(error.hint)}")
+    _aside("\n".join(lines))
+
+
+def described(error: ProvisionError) -> dict[str, Any]:
+    """An error in JSON, without its envelope."""
+    return error.to_json()
+
+
+def misused(session: Session, error: Any) -> int:
+    """Say a refusal of typer's parser in our voice. `error` is any of its exceptions: they have no common, public face but this."""
+    context = getattr(error, "ctx", None)
+    message = error.format_message().strip().removesuffix(".")
+    near = getattr(error, "possibilities", None)
+    if near:
+        message = f"{error.message}; the nearest is {near[0]}"
+    path = context.command_path if context is not None else "kelvin-provision"
+    return failed(session, UsageRefused(message[:1].lower() + message[1:], hint=f"{path} --help"))
+
+
+def _answered(session: Session, report: Report) -> int:
+    if report.streamed:
+        return report.exit_code
+    if not session.quiet and not (session.document and report.document is None):
+        # Our own envelope carries the warnings; the platform's fixed shapes have no place for them.
+        head = terminal.painted("warning:", Colour.YELLOW, on=terminal.is_coloured(sys.stderr, session))
+        for warning in report.warnings:
+            _aside(f"{head} {plain(warning)}")
+    code = report.refusal.exit_code if report.refusal is not None else report.exit_code
+    if session.document:
+        return _printed(session, _encoded(session, report.to_json()), code)
+    if session.output is Output.NAME:
+        names = report.names or tuple(item.name for item in report.items)
+        code = _printed(session, "".join(f"{plain(name)}\n" for name in names), code)
+    else:
+        code = _told(session, report, code)
+    if report.refusal is not None:
+        _complain(session, report.refusal, ())  # the answer has the evidence, each line in its place
+    return code
+
+
+def _told(session: Session, report: Report, code: int) -> int:
+    """For people: the table, the text, or a line an item. What is said about an answer goes to stderr."""
+    aside = ""
+    if report.table is not None:
+        from kelvin_provision.cli.render import tables
+
+        answer = tables.render(report.table, tables.Style.of(sys.stdout, session))
+        aside = report.table.footer if report.table.rows else report.table.empty
+    elif report.lines:
+        coloured = terminal.is_coloured(sys.stdout, session)
+        answer = "".join(f"{_toned(line, on=coloured)}\n" for line in report.lines)
+    elif report.verdicts is not None:
+        from kelvin_provision.cli.render import verdicts
+
+        answer, aside = verdicts.render(report.verdicts, verdicts.Look.of(sys.stdout, session)), verdicts.summary(report.verdicts)
+    elif report.text is not None:
+        answer = plain(report.text.rstrip("\n")) + "\n"
+    else:
+        lines = (f"{i.kind} {i.name}: {i.outcome}{f', {i.detail}' if i.detail else ''}" for i in report.items)
+        answer = "".join(f"{plain(line)}\n" for line in lines)
+        aside = "" if report.items else "Nothing to do."
+    code = _printed(session, answer, code)
+    if aside and not session.quiet:
+        _aside(plain(aside))
+    return code
+
+
+def _toned(line: Line, *, on: bool) -> str:
+    colour = TONES.get(line.tone)
+    text = plain(line.text)
+    return terminal.painted(text, colour, on=on) if colour and text else text
+
+
+def _cancelled(session: Session, cancelled: Cancelled) -> int:
+    """The answer was no: nothing was touched, and that is no failure."""
+    if session.document:
+        return _printed(session, _encoded(session, {"status": "cancelled", "message": str(cancelled), "hint": ADVICE}), 0)
+    _aside("Cancelled.")
+    return 0
+
+
+def _encoded(session: Session, document: Mapping[str, Any]) -> str:
+    import json
+
+    text = json.dumps(document, indent=2, ensure_ascii=not terminal.is_utf8(sys.stdout))
+    if session.output is Output.JSON:
+        return text + "\n"
+    import yaml
+
+    # Through JSON, so that both formats hold the same plain values.
+    return str(yaml.safe_dump(json.loads(text), sort_keys=False, allow_unicode=True))
+
+
+def _printed(session: Session, text: str, code: int) -> int:
+    """Write the answer. A reader that went away does not change how the work ended; a full disk behind stdout does."""
+    try:
+        write(sys.stdout, text)
+    except BrokenPipeError:
+        terminal.abandon(sys.stdout)
+    except OSError as error:
+        terminal.abandon(sys.stdout)
+        lost = CannotWrite(f"standard output: {(error.strerror or str(error)).lower()}", hint="the work is done; only its answer was lost")
+        return code or failed(Session(no_color=session.no_color), lost)
+    return code
+
+
+def _aside(text: str) -> None:
+    """Say it on stderr; a terminal that is gone is no reason to fail."""
+    try:
+        write(sys.stderr, f"{text}\n")
+    except (OSError, ValueError):
+        terminal.abandon(sys.stderr)
+
+
+def _trace(name: str, error: BaseException) -> None:
+    _aside(f"{name}:\n{plain(''.join(traceback.format_exception(error)))}".rstrip())

@@ -1,0 +1,81 @@
+"""Groups that describe their commands from the table and import only the one that was asked for.
+
+Of typer's inside only the names of `typer.core` are used: they outlived its changes from 0.17 to 0.28 (docs/adr/0001).
+"""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup, TyperOption
+
+from kelvin_provision import __version__
+from kelvin_provision.cli.frame.command_table import ENTRIES, HELP, PROGRAM, SUMMARY, Command, Entries, Group
+from kelvin_provision.cli.frame.terminal import write
+from kelvin_provision.errors import UsageRefused
+
+_OWN = {"-h", "--help", "--version"}
+
+
+class LazyGroup(TyperGroup):
+    """A group whose commands are known by name and help; resolving one imports it."""
+
+    def __init__(self, name: str, summary: str, entries: Entries, **more: Any) -> None:
+        super().__init__(name=name, help=summary, rich_markup_mode=None, context_settings=HELP, **more)
+        self.entries = entries
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Without any word: the help, on stderr and with 2, so that a script which lost its command does not see success."""
+        if not args and not ctx.resilient_parsing:
+            write(sys.stderr, f"{ctx.get_help()}\n")
+            raise typer.Exit(2)
+        if args and args[0].startswith("-") and args[0] not in _OWN and not ctx.resilient_parsing:
+            _refuse_shared(args[0].partition("=")[0], ctx.command_path)
+        return super().parse_args(ctx, args)
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002  (typer's signature)
+        """In the order of the table."""
+        return list(self.entries)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002  (typer's signature)
+        """For help: a stand-in that knows its one line."""
+        entry = self.entries.get(cmd_name)
+        if isinstance(entry, Group):
+            return LazyGroup(cmd_name, entry.help, entry.commands)
+        return TyperCommand(cmd_name, help=entry.help, rich_markup_mode=None) if entry else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """For running: the command itself; raises UsageRefused with the nearest name for one that is not there."""
+        entry = self.entries.get(args[0])
+        if isinstance(entry, Command):
+            from kelvin_provision.cli.frame.leaf import loaded
+
+            return args[0], loaded(f"{ctx.command_path} {args[0]}", entry), args[1:]
+        if isinstance(entry, Group):
+            return args[0], self.get_command(ctx, args[0]), args[1:]
+        near = difflib.get_close_matches(args[0], self.entries, 1)
+        raise UsageRefused(f"{ctx.command_path} has no command {args[0]}", hint=" ".join((ctx.command_path, *(near or ["--help"]))))
+
+
+def _refuse_shared(flag: str, path: str) -> None:
+    from kelvin_provision.cli.frame.options import FLAGS
+
+    if flag in FLAGS:
+        raise UsageRefused(f"{flag} goes behind the command", hint=f"{path} COMMAND {flag}")
+
+
+def root() -> LazyGroup:
+    """The command `kelvin-provision` itself."""
+    version = TyperOption(
+        param_decls=["--version"], is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version and exit."
+    )
+    return LazyGroup(PROGRAM, SUMMARY, ENTRIES, params=[version])
+
+
+def _version(ctx: Any, _parameter: Any, asked: bool) -> None:  # noqa: FBT001  (typer's signature)
+    if asked and not ctx.resilient_parsing:
+        write(sys.stdout, f"{PROGRAM} {__version__}\n")
+        raise typer.Exit

@@ -1,0 +1,43 @@
+"""One command of its own: its module imported, its options and the shared ones made by typer."""
+
+from __future__ import annotations
+
+import inspect
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperCommand
+
+from kelvin_provision.cli.frame.command_table import HELP, Command
+from kelvin_provision.cli.frame.options import SHARED, with_shared
+
+
+class Leaf(TyperCommand):
+    """A command whose help lists the shared options apart from its own."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Three sections: arguments, own options, common options."""
+        sections: dict[str, list[Any]] = {"Arguments": [], "Options": [], "Common options": []}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                common = "Common options" if parameter.name in SHARED or parameter.name == "help" else "Options"
+                sections["Arguments" if parameter.param_type_name == "argument" else common].append(record)
+        for title, records in sections.items():
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
+
+def loaded(path: str, entry: Command) -> TyperCommand:
+    """Import one command; `path` is all the words that name it."""
+    function = import_module(entry.module).command
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    name = path.rpartition(" ")[2]
+    wrapped = with_shared(function, path.partition(" ")[2])
+    app.command(name, cls=Leaf, help=inspect.getdoc(function), context_settings=HELP)(wrapped)
+    command = typer.main.get_command(app)
+    if not isinstance(command, TyperCommand):
+        raise TypeError(path)
+    return command

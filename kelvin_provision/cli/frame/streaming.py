@@ -1,0 +1,75 @@
+"""Answers that come bit by bit: a line each, until a signal, or until nobody reads any more."""
+
+from __future__ import annotations
+
+import json
+import select
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from kelvin_provision.cli.frame import edge, terminal
+from kelvin_provision.cli.frame.session import Output, Session
+from kelvin_provision.cli.render.report import Report
+from kelvin_provision.errors import CannotWrite, ProvisionError, UsageRefused
+
+_STEP = 0.1
+
+
+def streamed(session: Session, command: str, body: Callable[[], None]) -> Report:
+    """Let it write its lines; a reader that goes away ends it. With --json, an error is one more line, of the usual form."""
+    if session.output in {Output.YAML, Output.NAME}:
+        raise UsageRefused(f"what goes on for ever is no {session.output} document", hint="--json writes one object a line")
+    code = 0
+    try:
+        body()
+    except BrokenPipeError:
+        terminal.abandon(sys.stdout)
+    except ProvisionError as error:
+        if session.output is not Output.JSON:
+            raise
+        with suppress(OSError, CannotWrite):
+            line({"status": "error", "error": edge.described(error)})
+        code = error.exit_code
+    return Report(command, streamed=True, exit_code=code)
+
+
+def line(document: Mapping[str, Any]) -> None:
+    """One object of a stream."""
+    write(f"{json.dumps(document, ensure_ascii=not terminal.is_utf8(sys.stdout))}\n")
+
+
+def write(text: str) -> None:
+    """To stdout, at once. Raises BrokenPipeError when the reader is gone, CannotWrite when it takes no more."""
+    try:
+        terminal.write(sys.stdout, text)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        terminal.abandon(sys.stdout)
+        raise CannotWrite(f"standard output: {(error.strerror or str(error)).lower()}", hint="nothing but the answer was lost") from error
+
+
+def rest(seconds: float, stop: Callable[[], bool]) -> bool:
+    """Wait, and answer whether to go on: not after a signal, nor when the reader of stdout is gone."""
+    until = time.monotonic() + seconds
+    while not stop():
+        left = until - time.monotonic()
+        if left <= 0:
+            return True
+        if reader_gone(min(left, _STEP)):
+            return False
+    return False
+
+
+def reader_gone(seconds: float = 0.0) -> bool:
+    """Wait so long for the news that nobody is behind stdout: nothing is written for hours, so nothing else would tell."""
+    try:
+        watched = select.poll()
+        watched.register(sys.stdout.fileno(), 0)
+        return bool(watched.poll(seconds * 1000))
+    except (OSError, ValueError):
+        time.sleep(seconds)
+        return False

@@ -1,0 +1,73 @@
+"""What a stream can show, and writing to it. Each stream is asked for itself: a piped stdout says nothing about stderr."""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import suppress
+from enum import StrEnum
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from kelvin_provision.cli.frame.session import Session
+
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+class Colour(StrEnum):
+    """The few that we use, as SGR parameters (ECMA-48)."""
+
+    RED = "31"
+    GREEN = "32"
+    YELLOW = "33"
+    CYAN = "36"
+    BOLD = "1"
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Whether a person may sit behind it; a closed stream is none."""
+    try:
+        return stream.isatty()
+    except ValueError:
+        return False
+
+
+def can_draw(stream: TextIO) -> bool:
+    """Whether the cursor may be moved."""
+    return is_terminal(stream) and os.environ.get("TERM") != "dumb"
+
+
+def is_coloured(stream: TextIO, session: Session) -> bool:
+    """NO_COLOR counts when it is set and not empty (no-color.org)."""
+    return can_draw(stream) and not session.no_color and not os.environ.get("NO_COLOR")
+
+
+def is_utf8(stream: TextIO) -> bool:
+    """Whether signs beyond ASCII arrive as what they are."""
+    return (stream.encoding or "").lower().replace("-", "").replace("_", "") == "utf8"
+
+
+def painted(text: str, colour: Colour, *, on: bool) -> str:
+    """The text between the sequences that colour it."""
+    return f"\x1b[{colour}m{text}\x1b[0m" if on else text
+
+
+def plain(text: str) -> str:
+    """Control characters made visible: what a registry or a container says must not drive the terminal."""
+    return _CONTROLS.sub(lambda found: f"\\x{ord(found.group()):02x}", text)
+
+
+def write(stream: TextIO, text: str) -> None:
+    """Write and flush; a sign that the stream's encoding lacks is written as its escape, never an error."""
+    try:
+        stream.write(text)
+    except UnicodeEncodeError:
+        encoding = stream.encoding or "ascii"
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    stream.flush()
+
+
+def abandon(stream: TextIO) -> None:
+    """Nobody is behind it any more, or it takes no more: what is left in its buffer must not fail the program at its end."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

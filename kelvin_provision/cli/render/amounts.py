@@ -1,0 +1,48 @@
+"""Numbers as people read them, and how fast one of them grows."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from kelvin_provision.quantity import duration, size
+
+__all__ = ["Meter", "duration", "size"]
+
+_WINDOW = 15.0
+_STEP = 0.5
+
+
+@dataclass
+class Meter:
+    """How far one task is. Times in seconds of any clock; the rate is that of the last 15, so that a stall shows."""
+
+    began: float
+    total: int | None = None
+    done: int = 0
+    _samples: deque[tuple[float, int]] = field(default_factory=deque)
+
+    def reach(self, done: int, total: int | None, now: float) -> None:
+        """`done` counts from the start of the task, earlier runs included; a known total is never forgotten."""
+        self.done, self.total = done, total if total is not None else self.total
+        if not self._samples or now - self._samples[-1][0] >= _STEP:
+            self._samples.append((now, done))
+        while len(self._samples) > 1 and now - self._samples[0][0] > _WINDOW:
+            self._samples.popleft()
+
+    def rate(self, now: float) -> float:
+        """Bytes a second; 0 before there is something to tell from."""
+        if not self._samples:
+            return 0.0
+        since, had = self._samples[0]
+        return max(self.done - had, 0) / (now - since) if now > since else 0.0
+
+    def words(self, now: float) -> str:
+        """`12.3 MiB of 36.0 MiB, 34%, 1.2 MiB/s, 20s left`; without a total and bytes, the time it took so far."""
+        if not self.total:
+            return size(self.done) if self.done else duration(now - self.began)
+        words = [f"{size(self.done)} of {size(self.total)}", f"{min(100 * self.done // self.total, 100)}%"]
+        rate = self.rate(now)
+        if rate > 0:
+            words += [f"{size(rate)}/s", f"{duration(max(self.total - self.done, 0) / rate)} left"]
+        return ", ".join(words)

@@ -1,0 +1,99 @@
+"""Progress on a terminal: one row a task. The only module that imports rich; only `progress` imports it, and only then."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import suppress
+from typing import Self, TextIO
+
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn
+from rich.progress import Progress as Rows
+from rich.text import Text
+
+from kelvin_provision.cli.frame.terminal import plain
+from kelvin_provision.cli.render.amounts import Meter
+from kelvin_provision.events import Advanced, Event, Finished, Note, Started
+
+_WIDE, _NARROW = 24, 10
+_ROOM = 120
+"""Columns from which a row has room for the long bar; a terminal at a rack has 80."""
+
+
+class _Shape(ProgressColumn):
+    """A bar where the end is known, a spinner where it is not."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self._bar, self._spinner = BarColumn(bar_width=width), SpinnerColumn(finished_text="")
+
+    def render(self, task: Task) -> RenderableType:
+        return self._spinner.render(task) if task.total is None or task.fields["over"] else self._bar.render(task)
+
+
+class _Words(ProgressColumn):
+    """Bytes, rate and time left; how it ended, once it has."""
+
+    def render(self, task: Task) -> RenderableType:
+        meter: Meter = task.fields["meter"]
+        return Text(task.fields["over"] or meter.words(time.monotonic()), no_wrap=True, overflow="ellipsis")
+
+
+class Bars:
+    """Rows on stderr while the block lasts; notes go above them. May be called from any thread."""
+
+    def __init__(self, stream: TextIO, *, colour: bool) -> None:
+        console = Console(file=stream, no_color=not colour, highlight=False, markup=False, emoji=False)
+        shape = _Shape(_WIDE if console.width >= _ROOM else _NARROW)
+        columns = (TextColumn("{task.fields[verb]}", markup=False), TextColumn("{task.description}", markup=False), shape, _Words())
+        self._rows = Rows(*columns, console=console, redirect_stdout=False, redirect_stderr=False)
+        self._tasks: dict[str, TaskID] = {}
+        self._meters: dict[str, Meter] = {}
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        with suppress(OSError):
+            self._rows.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # A terminal that was closed meanwhile must not fail the work.
+        with suppress(OSError):
+            self._rows.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Take one event."""
+        with self._lock, suppress(OSError):
+            self._take(event)
+
+    def _take(self, event: Event) -> None:
+        match event:
+            case Started(name, verb, total):
+                self._begin(name, verb, total)
+            case Advanced(name, done, total):
+                if name not in self._tasks:
+                    self._begin(name, "working on", total)
+                self._meters[name].reach(done, total, time.monotonic())
+                self._rows.update(self._tasks[name], completed=done, total=self._meters[name].total)
+            case Finished(name, outcome, detail):
+                if name not in self._tasks:
+                    self._begin(name, "", None)
+                self._finish(name, plain(f"{outcome}, {detail}" if detail else outcome))
+            case Note(text):
+                self._rows.console.print(Text(plain(text)))
+
+    def _begin(self, name: str, verb: str, total: int | None) -> None:
+        """A task that begins again under another verb keeps its row."""
+        meter = self._meters[name] = Meter(time.monotonic(), total)
+        if name in self._tasks:
+            self._rows.reset(self._tasks[name], total=total, verb=verb, over="", meter=meter)
+            # `reset` takes None for "as it was".
+            self._rows.tasks[self._rows.task_ids.index(self._tasks[name])].total = total
+        else:
+            self._tasks[name] = self._rows.add_task(plain(name), total=total, verb=verb, over="", meter=meter)
+
+    def _finish(self, name: str, outcome: str) -> None:
+        row = self._tasks[name]
+        self._rows.update(row, verb="", over=outcome, total=1, completed=1)
+        self._rows.stop_task(row)

@@ -1,0 +1,245 @@
+"""A forecast for people: what matters first, then every field in unified lines. The same words with and without colours."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from kelvin_provision.cli.render.amounts import size
+from kelvin_provision.cli.render.report import CHANGES, Item, Line, Report, Tone
+from kelvin_provision.cluster.protocol import Op
+from kelvin_provision.masking.masked import Masked
+from kelvin_provision.preview.changes import STAMPS, told
+from kelvin_provision.preview.documents import document, downtime, plain, text_lines
+from kelvin_provision.spec.fields import ABSENT, Field, parted
+
+if TYPE_CHECKING:
+    from kelvin_provision.applying.forecast import Forecast
+    from kelvin_provision.ledger.model import Revision
+    from kelvin_provision.preview.changes import Drifted, ObjectChange, WorkloadChange
+    from kelvin_provision.preview.image_diff import ImageChange, Picture
+
+LONGEST = 200
+"""Signs of one value, and lines of one text, that are shown; `--json` has all of them."""
+
+DONE = {Op.CREATE: "created", Op.UPDATE: "updated", Op.KEEP: "kept", Op.DELETE: "pruned"}
+_PLAIN = re.compile(r"[^\s\"'\[{][^\n]*(?<!\s)")
+_OTHER = re.compile(r"null|true|false|-?\d+(\.\d+)?")
+_NONE = "/dev/null"
+
+
+def report(command: str, forecast: Forecast, *, exit_code: bool, warnings: Sequence[str] = ()) -> Report:
+    """The whole answer of a command that touches nothing; 3 for changes only where that was asked for."""
+    found = told(forecast)
+    changes = [change for change in forecast.plan.changes if change.op is not Op.KEEP]
+    return Report(
+        command,
+        tuple(Item("change", f"{change.workload}: {change.object}", change.op.value, change.why) for change in changes),
+        lines=tuple(line for number, change in enumerate(found) for line in (*([Line("")] if number else []), *_workload(change))),
+        more={"changes": bool(changes), "workloads": [document(change) for change in found]},
+        names=tuple(change.name for change in found),
+        warnings=(*warnings, *forecast.notes),
+        exit_code=CHANGES if exit_code and changes else 0,
+        refusal=forecast.refusal,
+    )
+
+
+def _workload(change: WorkloadChange) -> Iterator[Line]:
+    yield Line(f"{change.name}: {_versions(change.old, change.new)}", Tone.TITLE)
+    breaks = change.interruptions
+    yield Line(f"  downtime   {'none' if not breaks else _words(downtime(change))}", Tone.CHANGED if breaks else Tone.PLAIN)
+    yield from (Line(f"             {one.why}", Tone.CHANGED) for one in breaks)
+    for image in change.images:
+        yield from _image(image)
+    for number, made in enumerate(change.rewritten):
+        yield Line(f"  {'' if number else 'offline':<11}{made.object} {made.field.path}")
+        yield Line(f"             -{_or_nothing(made.field.old)}", Tone.GONE)
+        yield Line(f"             +{_or_nothing(made.field.new)}", Tone.NEW)
+    counts = Counter(one.op for one in change.objects)
+    yield Line(f"  objects    {', '.join(f'{counts[op]} {word}' for op, word in DONE.items() if counts[op]) or 'none'}")
+    yield from (Line(f"             {_outcome(item)}", Tone.BAD if item.forbidden else Tone.PLAIN) for item in change.objects)
+    if change.drift:
+        yield Line("  changed on the cluster by somebody else", Tone.TITLE)
+        for drifted in change.drift:
+            yield from _drifted(drifted)
+    if change.findings:
+        yield Line("  forbidden", Tone.BAD)
+        yield from (Line(f"    {one.object}: {one.message} [{one.code}]", Tone.BAD) for one in change.findings)
+    for item in change.objects:
+        if item.fields:
+            yield Line("")
+            yield from _object(item, change.old, change.new)
+
+
+def _versions(old: Revision | None, new: Revision) -> str:
+    after = f"{new.spec.app_name} {new.spec.app_version}"
+    if old is None:
+        return f"{after}, new"
+    before = f"{old.spec.app_name} {old.spec.app_version}"
+    to = new.spec.app_version if old.spec.app_name == new.spec.app_name else after
+    return f"{before} -> {to} (revision {old.number} -> {new.number})"
+
+
+def _words(expected: str) -> str:
+    return "a short interruption" if expected == "short" else "a short interruption is possible"
+
+
+# --- images ---------------------------------------------------------------------------------------
+
+
+def _image(change: ImageChange) -> Iterator[Line]:
+    old, new = change.old, change.new
+    if change.same and new:
+        yield Line(f"  image      {new.reference}, as before{_about(new)}")
+        return
+    head = "image"
+    for picture, sign, tone in ((old, "-", Tone.GONE), (new, "+", Tone.NEW)):
+        if picture:
+            yield Line(f"  {head:<10} {sign}{picture.reference}{_about(picture)}", tone)
+            head = ""
+    if new and change.fresh is not None and old:
+        yield Line(f"             {size(change.fresh)} new, {size(change.shared or 0)} shared")
+    elif new and change.fresh is None:
+        yield Line("             the cluster pulls it")
+
+
+def _about(picture: Picture) -> str:
+    known = [picture.digest[:19]] if picture.digest else []
+    known += [size(picture.size)] if picture.size is not None else []
+    return f" ({', '.join(known)})" if known else ""
+
+
+# --- what others did ------------------------------------------------------------------------------
+
+
+def _drifted(one: Drifted) -> Iterator[Line]:
+    drift = one.drift
+    if not drift.path:
+        yield Line(f"    {drift.object} is gone", Tone.CHANGED)
+        return
+    yield Line(f"    {drift.object} {drift.path}", Tone.CHANGED)
+    if drift.by:
+        yield Line(f"      by {drift.by}{f' at {drift.when}' if drift.when else ''}")
+    lines = text_lines(Field(drift.path, drift.applied, drift.live))
+    if lines is None:
+        yield Line(f"      -{_or_nothing(drift.applied)}", Tone.GONE)
+        yield Line(f"      +{_or_nothing(drift.live)}", Tone.NEW)
+    for line in _text("", lines or ()):
+        yield Line(f"      {line.text}", line.tone)
+    yield Line(f"      {_afterwards(one)}")
+
+
+def _or_nothing(value: Any) -> str:
+    return "(not there)" if value is ABSENT else _value(value)
+
+
+def _afterwards(one: Drifted) -> str:
+    if one.stays:
+        return "stays: the new version says nothing of it"
+    if one.then is ABSENT:
+        return "goes with the old version" if one.drift.live is not ABSENT else "the new version does not have it"
+    return "is put back" if one.then == one.drift.applied else "is set to what the new version says"
+
+
+# --- objects, in unified lines --------------------------------------------------------------------
+
+
+def _outcome(item: ObjectChange) -> str:
+    if item.forbidden:
+        return f"forbidden {item.object}"
+    why = "new contents" if item.replaces else "replaced" if item.replaced else item.why
+    if item.op is Op.UPDATE and (item.fields or _only_stamps(item.why)):
+        why = "" if item.fields else "only what names its version"
+    return f"{DONE[item.op]:<8}{item.object}{f': {why}' if why else ''}"
+
+
+def _only_stamps(why: str) -> bool:
+    return all(any(stamp in path for stamp in STAMPS) for path in why.split(", "))
+
+
+def _object(change: ObjectChange, old: Revision | None, new: Revision) -> Iterator[Line]:
+    fresh = change.op is Op.CREATE and not change.replaces
+    name = _NONE if fresh else change.replaces or change.object
+    yield Line(f"--- {name}{f' (revision {old.number})' if old and not fresh else ''}", Tone.TITLE)
+    yield Line(f"+++ {change.object} (revision {new.number}{', forbidden' if change.forbidden else ''})", Tone.TITLE)
+    place = ""
+    for field in change.fields:
+        parent, last = parted(field.path)
+        lines, structured = text_lines(field), _is_structured(field)
+        if lines:
+            yield from _text(field.path, lines)
+        else:
+            here = field.path if structured else parent
+            if here != place and here:
+                yield Line(f"@@ {here} @@", Tone.PLACE)
+            yield from _structure(field) if structured else _single(field, last)
+        place = field.path if lines or structured else parent
+
+
+def _is_structured(field: Field) -> bool:
+    """Whether it has fields of its own on either side."""
+    return any(isinstance(value, dict | list) and value for value in (field.old, field.new))
+
+
+def _single(field: Field, name: str) -> Iterator[Line]:
+    if isinstance(field.old, Masked) and isinstance(field.new, Masked):
+        yield Line(f"~{name}: changed, not shown", Tone.CHANGED)
+        return
+    if field.old is not ABSENT:
+        yield Line(f"-{name}: {_value(field.old)}", Tone.GONE)
+    if field.new is not ABSENT:
+        yield Line(f"+{name}: {_value(field.new)}", Tone.NEW)
+
+
+def _structure(field: Field) -> Iterator[Line]:
+    """What came or went with all below it, as YAML."""
+    for value, sign, tone in ((field.old, "-", Tone.GONE), (field.new, "+", Tone.NEW)):
+        if value is not ABSENT:
+            lines = written(plain(value)).splitlines()
+            yield from (Line(f"{sign}{_cut(line)}", tone) for line in lines[:LONGEST])
+            if len(lines) > LONGEST:
+                yield Line(f"  and {len(lines) - LONGEST} lines more: --json has them")
+
+
+def _text(path: str, lines: Sequence[str]) -> Iterator[Line]:
+    tones = {"-": Tone.GONE, "+": Tone.NEW, "~": Tone.CHANGED}
+    for line in lines[:LONGEST]:
+        if line.startswith("@@"):
+            yield Line(line.replace("@@", f"@@ {path}" if path else "@@", 1), Tone.PLACE)
+        else:
+            yield Line(_cut(line), tones.get(line[:1], Tone.PLAIN))
+    if len(lines) > LONGEST:
+        yield Line(f"  and {len(lines) - LONGEST} lines more: --json has them")
+
+
+def written(value: Any) -> str:
+    """YAML as people write it: long texts as blocks, no line folded."""
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        """Of our own, so that nobody else's YAML changes."""
+
+        def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002  (the library's own signature)
+            """The same value twice is written twice."""
+            return True
+
+    def text(dumper: yaml.SafeDumper, value: str) -> yaml.Node:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+
+    Dumper.add_representer(str, text)
+    return yaml.dump(value, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=10_000)
+
+
+def _value(value: Any) -> str:
+    """As a person writes it; in quotes where it could be taken for something else."""
+    shown = plain(value)
+    if isinstance(shown, str) and _PLAIN.fullmatch(shown) and not _OTHER.fullmatch(shown):
+        return _cut(shown)
+    return _cut(json.dumps(shown, ensure_ascii=False))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(text)} signs)"

@@ -1,0 +1,120 @@
+"""How the core's events are shown: bars on a terminal, lines elsewhere, nothing with --quiet. Always on stderr."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TextIO
+
+from kelvin_provision.cli.frame import terminal
+from kelvin_provision.cli.frame.session import Session
+from kelvin_provision.cli.render.amounts import Meter, size
+from kelvin_provision.events import Advanced, Event, Finished, Note, Progress, Started, silent
+
+INTERVAL = 10.0
+_HEARTBEAT = 1.0
+
+
+def _time() -> str:
+    """Local time with its offset, as whoever reads the log has it on the wall."""
+    return f"{datetime.now(UTC).astimezone().isoformat(timespec='seconds')} "
+
+
+@contextmanager
+def choose(session: Session, stderr: TextIO | None = None, *, log: bool = False) -> Iterator[Progress]:
+    """What suits this stream and this person, until the block ends; with `log`, lines have times where nobody watches.
+
+    It never fails: a terminal that is gone is drawn on no more.
+    """
+    stream = stderr or sys.stderr
+    if session.quiet:
+        yield silent
+    elif session.document or not terminal.can_draw(stream):
+        with _beating(Lines(stream, stamp=_time if log else str)) as lines:
+            yield lines
+    else:
+        from kelvin_provision.cli.render.bars import Bars
+
+        with Bars(stream, colour=terminal.is_coloured(stream, session)) as bars:
+            yield bars
+    try:
+        stream.flush()
+    except (OSError, ValueError):
+        terminal.abandon(stream)
+
+
+@dataclass
+class _Task:
+    verb: str
+    meter: Meter
+    spoke: float
+
+
+@dataclass
+class Lines:
+    """For logs and pipes: a line when a task starts, every ten seconds, and when it ends. May be called from any thread."""
+
+    stream: TextIO
+    clock: Callable[[], float] = time.monotonic
+    stamp: Callable[[], str] = str
+    """What stands before each line: a log needs the time, a person who watches does not."""
+    _tasks: dict[str, _Task] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __call__(self, event: Event) -> None:
+        """Take one event."""
+        with self._lock:
+            self._take(event)
+
+    def beat(self) -> None:
+        """Say where every task is that was silent for ten seconds: one that waits or stalls sends no events."""
+        with self._lock:
+            now = self.clock()
+            for name, task in self._tasks.items():
+                if now - task.spoke >= INTERVAL:
+                    task.spoke = now
+                    self._say(f"{task.verb} {name}: {task.meter.words(now)}")
+
+    def _take(self, event: Event) -> None:
+        now = self.clock()
+        match event:
+            case Started(name, verb, total):
+                self._tasks[name] = _Task(verb, Meter(now, total), now)
+                self._say(f"{verb} {name}{f', {size(total)}' if total else ''}")
+            case Advanced(name, done, total):
+                task = self._tasks.setdefault(name, _Task("working on", Meter(now, total), now))
+                task.meter.reach(done, total, now)
+                if now - task.spoke >= INTERVAL:
+                    task.spoke = now
+                    self._say(f"{task.verb} {name}: {task.meter.words(now)}")
+            case Finished(name, outcome, detail):
+                self._tasks.pop(name, None)
+                self._say(f"{name}: {outcome}{f', {detail}' if detail else ''}")
+            case Note(text):
+                self._say(text)
+
+    def _say(self, text: str) -> None:
+        with suppress(OSError, ValueError):
+            terminal.write(self.stream, f"{self.stamp()}{terminal.plain(text)}\n")
+
+
+@contextmanager
+def _beating(lines: Lines) -> Iterator[Lines]:
+    over = threading.Event()
+
+    def beat() -> None:
+        while not over.wait(_HEARTBEAT):
+            lines.beat()
+
+    thread = threading.Thread(target=beat, name="progress", daemon=True)
+    thread.start()
+    try:
+        yield lines
+    finally:
+        over.set()
+        thread.join()

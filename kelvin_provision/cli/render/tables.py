@@ -1,0 +1,141 @@
+"""A table for people, of our own: importing rich would cost more than all of `workloads list`."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self, TextIO
+
+from kelvin_provision.cli.frame import terminal
+from kelvin_provision.cli.frame.session import Output, Session
+from kelvin_provision.cli.frame.terminal import Colour
+from kelvin_provision.cli.render.report import Table
+from kelvin_provision.spec.enums import State
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+GAP = "  "
+_NARROWEST = 8
+_STATE_COLUMNS = {"state", "status", "staged"}
+_LOOKS = {
+    State.RUNNING: (Colour.GREEN, "●"),
+    State.FAILED: (Colour.RED, "✗"),
+    State.UNREACHABLE: (Colour.RED, "✗"),
+    State.READY: (Colour.CYAN, "◐"),
+    State.STAGED: (Colour.CYAN, "◐"),
+    State.STOPPED: (None, "○"),
+}
+_PERCENT = re.compile(r" \d+%$")
+_IN_MOTION = (Colour.YELLOW, "◐")
+_BY_WORDS = {word: state for state in State for word in (state.value, state.message.lower())}
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a stream wants its tables. `width` is None where nothing may be cut: in a pipe or a file."""
+
+    wide: bool = False
+    colour: bool = False
+    icons: bool = False
+    width: int | None = None
+
+    @classmethod
+    def of(cls, stream: TextIO, session: Session) -> Self:
+        """What this stream can show and this person wants."""
+        draws = terminal.can_draw(stream)
+        return cls(
+            wide=session.output is Output.WIDE,
+            colour=terminal.is_coloured(stream, session),
+            icons=draws and terminal.is_utf8(stream),
+            width=shutil.get_terminal_size().columns if draws else None,
+        )
+
+
+def render(table: Table, style: Style) -> str:
+    """The table as lines, header first; nothing at all when it has no rows."""
+    if not table.rows:
+        return ""
+    shown = [at for at, column in enumerate(table.columns) if style.wide or column not in table.wide]
+    gone = 0
+    while True:
+        columns = [table.columns[at] for at in shown]
+        rows = [[_cell(row[at], table.columns[at], style) for at in shown] for row in table.rows]
+        widths = [max(_cells(text) for text in (name, *(row[at] for row in rows))) for at, name in enumerate(columns)]
+        if style.width is None or _squeeze(widths, columns, table.gives, style.width) or style.wide or gone == len(table.gives):
+            break
+        shown = [at for at in shown if table.columns[at] != table.gives[gone]]
+        gone += 1
+    head = GAP.join(_fitted(name.upper(), width, style) for name, width in zip(columns, widths, strict=True)).rstrip()
+    lines = [_line(row, columns, widths, style) for row in rows]
+    return "".join(f"{line}\n" for line in (terminal.painted(head, Colour.BOLD, on=style.colour), *lines))
+
+
+def _squeeze(widths: list[int], columns: Sequence[str], gives: Sequence[str], width: int) -> bool:
+    """Columns of prose (a title, a warning) make way; names stay whole, for they get copied. Whether it fits now."""
+    room = width - len(GAP) * (len(widths) - 1)
+    for at in [columns.index(name) for name in gives if name in columns] or [len(columns) - 1]:
+        widths[at] = min(widths[at], max(widths[at] + room - sum(widths), _NARROWEST))
+    return sum(widths) <= room
+
+
+def ago(timestamp: str, now: datetime) -> str:
+    """How long since an RFC 3339 time, in the platform's words; `-` for none. A time to come is just now: clocks differ."""
+    if not timestamp:
+        return "-"
+    from datetime import datetime as moment
+
+    then = moment.fromisoformat(timestamp)
+    seconds = (now - then).total_seconds()
+    for unit, length, limit in (("m", 60, 3600), ("h", 3600, 86400), ("d", 86400, 7 * 86400)):
+        if seconds < length and unit == "m":
+            return "Just now"
+        if seconds < limit:
+            return f"{int(seconds // length)}{unit} ago"
+    return f"{then:%Y-%m-%d %H:%M}"
+
+
+def _cell(text: str, column: str, style: Style) -> str:
+    whole = terminal.plain(" ".join(text.splitlines())) or "-"
+    look = _look(whole, column)
+    return f"{look[1]} {whole}" if look and style.icons else whole
+
+
+def _look(text: str, column: str) -> tuple[Colour | None, str] | None:
+    if column.lower() not in _STATE_COLUMNS:
+        return None
+    # A staged version says its number first and how far it is last: `2.0.0 downloading 45%`.
+    words = _PERCENT.sub("", text.lower())
+    state = _BY_WORDS.get(words) or _BY_WORDS.get(words.rpartition(" ")[2])
+    return _LOOKS.get(state, _IN_MOTION) if state else None
+
+
+def _line(row: Sequence[str], columns: Sequence[str], widths: Sequence[int], style: Style) -> str:
+    cells = []
+    for text, column, width in zip(row, columns, widths, strict=True):
+        look = _look(text[2:] if style.icons and text[1:2] == " " else text, column)
+        fitted = _fitted(text, width, style)
+        colour = look[0] if look else None
+        cells.append(terminal.painted(fitted, colour, on=style.colour) if colour else fitted)
+    return GAP.join(cells).rstrip()
+
+
+def _fitted(text: str, width: int, style: Style) -> str:
+    """Padded, or cut with a mark."""
+    if _cells(text) > width:
+        mark = "…" if style.icons else "..."
+        while text and _cells(text) > width - len(mark):
+            text = text[:-1]
+        text = text.rstrip() + mark
+    return text + " " * (width - _cells(text))
+
+
+def _cells(text: str) -> int:
+    """Columns on a terminal: East Asian wide signs take two, combining ones none."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width
+
+    return sum(0 if combining(sign) else 2 if east_asian_width(sign) in "WF" else 1 for sign in text)

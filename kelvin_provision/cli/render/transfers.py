@@ -1,0 +1,59 @@
+"""Images on their way and where they came from, in words; and what the living agent says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from kelvin_provision.cli.render.amounts import duration, size
+
+if TYPE_CHECKING:
+    from kelvin_provision.ledger.model import Workload
+    from kelvin_provision.node import Node
+    from kelvin_provision.queries.transfers import Arrival, Tasks
+
+
+def arrivals(node: Node, workload: Workload) -> tuple[Arrival, ...]:
+    """The images of one workload; the agent's file is read only while there is something that it may be bringing."""
+    from kelvin_provision.queries.transfers import of
+
+    return of(node.ledger, node.store, workload, _tasks(node) if workload.staged and workload.staged.in_motion else {})
+
+
+def _tasks(node: Node) -> Tasks:
+    from kelvin_provision.agent import activity, process
+
+    alive = process.alive(node.settings.state_dir)
+    work = activity.read(process.now_path(node.settings.state_dir), alive.get("pid")) if alive else None
+    return {task["name"]: task for task in work["tasks"]} if work else {}
+
+
+def words(one: Arrival) -> str:
+    """`36.0 MiB, already here`; `12.3 MiB of 36.0 MiB, 34%, 1.2 MiB/s, 20s left, 4.0 MiB already here`."""
+    if one.size is None:
+        return "the cluster pulls it" if one.pulled else "not resolved yet"
+    if one.whole:
+        origin = came(one) or "all here"
+        return f"{size(one.size)}, {origin}{', importing' if one.verb == 'importing' else ''}"
+    found = [f"{size(one.here)} of {size(one.size)}", f"{100 * one.here // one.size}%"]
+    if one.rate:
+        found.append(f"{size(one.rate)}/s")
+    if one.seconds_left is not None:
+        found.append(f"{duration(one.seconds_left)} left")
+    return ", ".join([*found, came(one)] if came(one) else found)
+
+
+def came(one: Arrival) -> str:
+    """Where its bytes came from: one word when it is all here from one place, else each place with its amount; empty where nobody knows."""
+    if one.fetched is None:
+        return ""
+    places = ((one.cached, "already here"), (one.taken, "from containerd"), (one.fetched if one.whole else 0, "fetched"))
+    some = [(count, text) for count, text in places if count]
+    if one.whole and len(some) <= 1:
+        return some[0][1] if some else "already here"
+    return ", ".join(f"{size(count)} {text}" for count, text in some)
+
+
+def short(found: Sequence[Arrival]) -> str:
+    """For a cell of a table: each with the last part of its name."""
+    return "; ".join(f"{one.image.partition('@')[0].rpartition('/')[2]}: {words(one)}" for one in found)

@@ -1,0 +1,1 @@
+"""The API server: transport, verbs, watches, and what its answers mean."""

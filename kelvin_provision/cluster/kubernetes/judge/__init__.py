@@ -1,0 +1,1 @@
+"""Judging live objects: readiness, failures, rights, room, drift. Pure, but for evidence and waiting."""

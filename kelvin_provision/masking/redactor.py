@@ -1,0 +1,161 @@
+"""The one place that everything passes on its way out of this box: line by line, in bounded memory."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from kelvin_provision.masking.names import GONE, LOGIN, NAMED, OPTION, blanked, named
+from kelvin_provision.masking.values import forms
+
+BLOCK = 64 * 1024
+LONGEST = 1 << 20
+"""Signs of a line that are looked at; what comes behind them is left out."""
+_PEM = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----")
+_PEM_END = re.compile(r"-----END [A-Z0-9 ]*PRIVATE KEY-----")
+_PEM_WHOLE = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.{0,8192}?-----END [A-Z0-9 ]*PRIVATE KEY-----", re.DOTALL)
+_PEM_LINE = re.compile(r"\s*(?:[A-Za-z0-9+/=]{1,76}|.*\s[A-Za-z0-9+/]{16,76}={0,2}|.*\s[A-Za-z0-9+/]+={1,2}|Proc-Type:.*|DEK-Info:.*|)\s*")
+_HEADER = re.compile(r"(?i)\b((?:proxy-)?authorization|(?:set-)?cookie|x-registry-auth|x-api-key)(\\?[\"']?\s*[:=]\s*)[^\r\n\"'\\]+")
+_SCHEME = re.compile(r"\b(?i:(bearer|basic))(\s+)(?=[^\s\"']*[A-Z0-9=])[A-Za-z0-9._~+/=-]{6,}")
+_JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)?")
+_LONG = re.compile(r"(?<![A-Za-z0-9+/])(?=[A-Za-z0-9+/]*[a-z])(?=[A-Za-z0-9+/]*[A-Z])(?=[A-Za-z0-9+/]*[0-9])[A-Za-z0-9+/]{60,}={0,2}")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One of the rules that the bundle lists."""
+
+    id: str
+    what: str
+
+
+KNOWN = Rule("known-values", "what this box knows to be a secret, in any form: plain, line by line, escaped, percent-encoded, in base64")
+NAMES = Rule("names", "what stands under a name that promises a secret (password, secret, token, key, auth, ...), references apart")
+PEM = Rule("private-keys", "private keys in PEM, whole blocks")
+LOGINS = Rule("logins-in-addresses", "what stands before the @ of an address")
+HEADERS = Rule("headers", "the values of Authorization, Cookie and their like; what follows `Bearer` and `Basic`")
+JWTS = Rule("web-tokens", "JSON web tokens")
+LONG = Rule("long-base64", "60 or more signs of base64 in a row; in documents, all base64 under `data`")
+RULES = (KNOWN, NAMES, PEM, LOGINS, HEADERS, JWTS, LONG)
+
+
+class Redactor:
+    """`known` are secrets of this box; `counts` says how often each rule has taken something out."""
+
+    def __init__(self, known: Iterable[bytes] = ()) -> None:
+        self._forms = forms(known)
+        self._overlap = max((len(form) for form in self._forms), default=0)
+        self.counts: Counter[str] = Counter()
+
+    def document(self, value: Any) -> Any:
+        """A copy of a JSON document without secrets: by the names in it, then every text by every rule."""
+        without = blanked(value)
+        self.counts[NAMES.id] += _blanks(without) - _blanks(value)
+        return self._each(without)
+
+    def _each(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {self.text(str(key)): self._each(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self._each(item) for item in value]
+        return self.text(value) if isinstance(value, str) else value
+
+    def text(self, text: str) -> str:
+        """A text of any number of lines."""
+        return "".join(self.stream([text])) if text else text
+
+    def stream(self, chunks: Iterable[str]) -> Iterator[str]:
+        """Pass text through, however it is cut into chunks; holds a block of lines at most."""
+        inside = False
+        for block in _blocks(chunks, self._begin_of):
+            kept, inside = self._without_keys(self._without_known(block), inside=inside)
+            yield self._by_pattern(kept)
+
+    def _begin_of(self, line: str) -> str:
+        """Of a line that is too long. As much as a secret can be long is taken off its end: one may have been cut in two."""
+        kept = self._without_known(line[:LONGEST])
+        return f"{kept[: len(kept) - self._overlap]} [the line is longer]\n"
+
+    def _without_known(self, block: str) -> str:
+        for form in self._forms:
+            if form in block:
+                self.counts[KNOWN.id] += block.count(form)
+                block = block.replace(form, GONE)
+        return block
+
+    def _without_keys(self, block: str, *, inside: bool) -> tuple[str, bool]:
+        """Without private keys, also those that begin or end in another block; and whether one goes on behind this block."""
+        block = self._gone(PEM, _PEM_WHOLE, lambda _: GONE, block)
+        if not inside and "PRIVATE KEY-----" not in block:
+            return block, False
+        kept = []
+        for line in block.splitlines(keepends=True):
+            if inside:
+                end = _PEM_END.search(line)
+                inside = end is None and _PEM_LINE.fullmatch(line) is not None
+                if inside:
+                    continue
+                kept.append(line[end.end() :].lstrip() if end else line)
+                continue
+            begin = _PEM.search(line)
+            if begin:
+                self.counts[PEM.id] += 1
+                inside = True
+                # in JSON all of it stands in one line, perhaps without its end
+                kept.append(f"{line[: begin.start()]}{GONE}\n")
+                continue
+            kept.append(line)
+        return "".join(kept), inside
+
+    def _by_pattern(self, block: str) -> str:
+        block = self._gone(HEADERS, _HEADER, lambda found: f"{found[1]}{found[2]}{GONE}", block)
+        block = self._gone(HEADERS, _SCHEME, lambda found: f"{found[1]}{found[2]}{GONE}", block)
+        block = self._gone(LOGINS, LOGIN, lambda found: f"{found['scheme']}{GONE}@", block)
+        block = self._gone(JWTS, _JWT, lambda _: GONE, block)
+        block = self._without_named(NAMED, self._without_named(OPTION, block))
+        return self._gone(LONG, _LONG, lambda _: GONE, block)
+
+    def _without_named(self, pattern: re.Pattern[str], block: str) -> str:
+        kept, at = [], 0
+        for begin, end in named(pattern, block):
+            kept += [block[at:begin], GONE]
+            at = end
+            self.counts[NAMES.id] += 1
+        return "".join((*kept, block[at:]))
+
+    def _gone(self, rule: Rule, pattern: re.Pattern[str], put: Callable[[re.Match[str]], str], block: str) -> str:
+        def counted(found: re.Match[str]) -> str:
+            text = put(found)
+            self.counts[rule.id] += text != found[0]
+            return text
+
+        return pattern.sub(counted, block)
+
+
+def _blanks(value: Any) -> int:
+    if isinstance(value, dict | list | tuple):
+        return sum(map(_blanks, value.values() if isinstance(value, dict) else value))
+    return int(value == GONE)
+
+
+def _blocks(chunks: Iterable[str], begin_of: Callable[[str], str]) -> Iterator[str]:
+    """Whole lines, some at once; of a line without end what `begin_of` leaves of it."""
+    rest, skipping = "", False
+    for chunk in chunks:
+        for at in range(0, len(chunk), BLOCK):
+            whole, newline, rest = (rest + chunk[at : at + BLOCK]).rpartition("\n")
+            block = whole + newline
+            if block and skipping:
+                block, skipping = block.partition("\n")[2], False
+            if block:
+                yield block
+            if skipping:
+                rest = ""
+            elif len(rest) > LONGEST:
+                yield begin_of(rest)
+                rest, skipping = "", True
+    if rest:
+        yield rest

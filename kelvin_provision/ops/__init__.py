@@ -1,1 +1,0 @@
-"""Use-cases. They know protocols and values, never an implementation."""

@@ -1,0 +1,211 @@
+"""A forecast told field by field: what runs beside what would run, as we wrote both, so that no default of a cluster is in it. Pure.
+
+Why it is made of our own objects and not of the live ones: ADR 0017.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kelvin_provision.applying.forecast import Forecast, Target
+from kelvin_provision.cluster.protocol import Change, Drift, Finding, Interruption, Op, describe
+from kelvin_provision.ledger.model import Revision
+from kelvin_provision.masking.masked import veiled
+from kelvin_provision.preview import image_diff
+from kelvin_provision.preview.rewriting import Rewritten, rewritten
+from kelvin_provision.spec.enums import VolumeKind
+from kelvin_provision.spec.fields import ABSENT, Field, compare, flat
+from kelvin_provision.spec.workload import Object, Spec
+
+STAMPS = ("kelvin-provision/", *(f"app.kubernetes.io/{name}" for name in ("name", "instance", "version", "managed-by")))
+"""Labels and notes that only say which version an object belongs to: they change with every version."""
+
+HASHED = re.compile(r"-[0-9a-f]{10}$")
+"""How a name ends whose object is made anew for new contents."""
+
+Objects = Mapping[str, Object]
+
+
+@dataclass(frozen=True)
+class ObjectChange:
+    """One object: what happens to it and why; `fields` as we wrote them, secrets under a veil.
+
+    `replaces` is the object of the old version that has its place under another name, `replaced` the one of the new version. A
+    forbidden one will not be accepted.
+    """
+
+    op: Op
+    object: str
+    why: str
+    fields: tuple[Field, ...] = ()
+    replaces: str = ""
+    replaced: str = ""
+    forbidden: bool = False
+
+
+@dataclass(frozen=True)
+class Drifted:
+    """What somebody else has changed, and what this makes of it: `then` is the value afterwards, ABSENT when nobody sets it."""
+
+    drift: Drift
+    then: Any = ABSENT
+
+    @property
+    def stays(self) -> bool:
+        """Whether the change outlives this one: a field that another manager holds and we say nothing of is not ours to take away."""
+        return bool(self.drift.by) and self.then is ABSENT and self.drift.live is not ABSENT
+
+
+@dataclass(frozen=True)
+class WorkloadChange:
+    """Everything about one workload. `old` is None for a new one."""
+
+    name: str
+    old: Revision | None
+    new: Revision
+    images: tuple[image_diff.ImageChange, ...]
+    interruptions: tuple[Interruption, ...]
+    rewritten: tuple[Rewritten, ...]
+    objects: tuple[ObjectChange, ...]
+    drift: tuple[Drifted, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def empty(self) -> bool:
+        """Whether every object is as it should be already."""
+        return all(change.op is Op.KEEP for change in self.objects)
+
+
+def told(forecast: Forecast) -> tuple[WorkloadChange, ...]:
+    """Every workload of a forecast, in its order."""
+    return tuple(_workload(target, forecast) for target in forecast.targets)
+
+
+def _workload(target: Target, forecast: Forecast) -> WorkloadChange:
+    name, old, new, plan = target.workload.name, target.workload.running, target.revision, forecast.plan
+    secret = _secret_files(new.spec) | (_secret_files(old.spec) if old else frozenset())
+    before, after = _plain((old.objects or ()) if old else (), secret), _plain(target.objects, secret)
+    findings = tuple(one for one in plan.findings if one.workload == name)
+    changes = [one for one in plan.changes if one.workload == name]
+    return WorkloadChange(
+        name,
+        old,
+        new,
+        images=image_diff.compare(old, new),
+        interruptions=tuple(one for one in plan.interruptions if one.workload == name),
+        rewritten=tuple(rewritten(new, target.objects)),
+        objects=tuple(_objects(changes, findings, before, after)),
+        drift=tuple(Drifted(one, _then(one, after)) for one in forecast.drift if one.workload == name),
+        findings=findings,
+    )
+
+
+def _objects(changes: Sequence[Change], findings: Sequence[Finding], before: Objects, after: Objects) -> Iterator[ObjectChange]:
+    """As planned; what the plan found no change for because it is forbidden is told from our own objects."""
+    planned = {_key(change.object) for change in changes}
+    refused = {_key(one.object): one for one in findings}
+    for key, item in after.items():
+        if key in refused and key not in planned:
+            op = Op.UPDATE if key in before else Op.CREATE
+            changes = [*changes, Change(op, refused[key].workload, str(item["name"]), refused[key].message)]
+    pairs = {_key(change.object): _replaced(_key(change.object), before, after) for change in changes if change.op is Op.CREATE}
+    successors = {old: new for new, old in pairs.items() if old}
+    for change in changes:
+        key = _key(change.object)
+        replaces, successor = pairs.get(key, ""), successors.get(key, "") if change.op is Op.DELETE else ""
+        fields: tuple[Field, ...] = ()
+        if key in after and change.op in {Op.CREATE, Op.UPDATE}:
+            old = before.get(replaces or key) if change.op is Op.UPDATE or replaces else None
+            fields = tuple(compare(old["body"], after[key]["body"])) if old else (Field("", new=after[key]["body"]),)
+        shown = str(before[replaces]["name"]) if replaces else ""
+        gone = str(after[successor]["name"]) if successor else ""
+        yield ObjectChange(change.op, change.object, change.why, fields, shown, gone, forbidden=key in refused)
+
+
+def _key(name: str) -> str:
+    """Clusters write kinds as their own users do: `container/pump`, `Deployment/pump`."""
+    kind, _, own = name.partition("/")
+    return f"{kind.lower()}/{own}"
+
+
+def _replaced(key: str, before: Objects, after: Objects) -> str:
+    """The object of the old version whose place a new one takes: of its kind, with its name but for the hash."""
+    stem = HASHED.sub("", key)
+    if stem == key:
+        return ""
+    return next((old for old in before if old not in after and old != key and HASHED.sub("", old) == stem), "")
+
+
+def _then(drift: Drift, after: Objects) -> Any:
+    """What an apply writes at that place."""
+    item = after.get(_key(drift.object))
+    if item is None or not drift.path:
+        return ABSENT
+    found = dict(flat(item["body"]))
+    parts = [path for path in found if path.startswith((f"{drift.path}.", f"{drift.path}["))]
+    return {path: found[path] for path in parts} if parts else found.get(drift.path, ABSENT)
+
+
+# --- our own objects, as they are compared --------------------------------------------------------
+
+
+def _secret_files(spec: Spec) -> frozenset[str]:
+    return frozenset(volume.target for volume in spec.system.volumes if volume.kind is VolumeKind.SECRET)
+
+
+def _plain(objects: Sequence[Object], secret: frozenset[str]) -> dict[str, Object]:
+    """By key: the name as we write it, and a body without kind and name, without stamps, with bytes as text and secrets under a veil."""
+    return {_key(describe(item)): {"name": describe(item), "body": _body(veiled(_readable(item), secret))} for item in objects}
+
+
+def _body(item: Object) -> Object:
+    body: Object = {key: value for key, value in item.items() if key not in {"apiVersion", "kind"}}
+    found: Object = _unstamped(body)
+    metadata = {key: value for key, value in found.get("metadata", {}).items() if key not in {"name", "namespace"}}
+    found.pop("metadata", None)
+    return found | ({"metadata": metadata} if metadata else {})
+
+
+def _unstamped(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_unstamped(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    found = {key: _unstamped(item) for key, item in value.items()}
+    for group in ("labels", "annotations"):
+        if isinstance(found.get(group), dict):
+            found[group] = {key: item for key, item in found[group].items() if not str(key).startswith(STAMPS)}
+    return {key: item for key, item in found.items() if item or key not in {"labels", "annotations", "metadata"}}
+
+
+def _readable(item: Object) -> Object:
+    """A copy in which files are text, or a word about their bytes."""
+    found = dict(item)
+    if isinstance(item.get("binaryData"), dict):
+        found["binaryData"] = {key: _bytes(str(value)) for key, value in item["binaryData"].items()}
+    spec = item.get("spec")
+    if isinstance(spec, dict) and isinstance(spec.get("files"), list):
+        found["spec"] = spec | {"files": [_file(one) for one in spec["files"]]}
+    return found
+
+
+def _file(one: Any) -> Any:
+    if not isinstance(one, dict) or "base64" not in one:
+        return one
+    return {key: value for key, value in one.items() if key != "base64"} | {"text": _bytes(str(one["base64"]))}
+
+
+def _bytes(encoded: str) -> str:
+    try:
+        content = base64.b64decode(encoded, validate=True)
+        return content.decode()
+    except binascii.Error:
+        return encoded
+    except UnicodeDecodeError:
+        return f"{len(content)} bytes, sha256:{hashlib.sha256(content).hexdigest()[:12]}"

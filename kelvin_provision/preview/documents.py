@@ -1,0 +1,109 @@
+"""A told forecast as JSON. Secrets are `***`, long texts are unified lines, what is not there has no key. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kelvin_provision.ledger.model import Revision
+from kelvin_provision.masking.masked import Masked
+from kelvin_provision.preview.changes import Drifted, ObjectChange, WorkloadChange
+from kelvin_provision.preview.image_diff import ImageChange, Picture
+from kelvin_provision.spec.fields import ABSENT, Field
+from kelvin_provision.spec.lines import unified
+
+MORE = "~ more has changed that is not shown"
+
+
+def document(change: WorkloadChange) -> dict[str, Any]:
+    """One workload."""
+    return {
+        "name": change.name,
+        "old": _revision(change.old) if change.old else None,
+        "new": _revision(change.new),
+        "changes": not change.empty,
+        "downtime": {"expected": downtime(change), "why": [one.why for one in change.interruptions]},
+        "images": [_image(one) for one in change.images],
+        "rewritten": [{"object": one.object} | field(one.field) for one in change.rewritten],
+        "objects": [_object(one) for one in change.objects],
+        "drift": [_drifted(one) for one in change.drift],
+        "findings": [{"code": one.code, "object": one.object, "message": one.message} for one in change.findings],
+    }
+
+
+def downtime(change: WorkloadChange) -> str:
+    """`none`, `possible` or `short`."""
+    if not change.interruptions:
+        return "none"
+    return "short" if any(one.certain for one in change.interruptions) else "possible"
+
+
+def _revision(revision: Revision) -> dict[str, Any]:
+    return {"app_name": revision.spec.app_name, "app_version": revision.spec.app_version, "revision": revision.number}
+
+
+def _image(change: ImageChange) -> dict[str, Any]:
+    old, new = (_picture(one) if one else None for one in (change.old, change.new))
+    return {"old": old, "new": new, "new_bytes": change.fresh, "shared_bytes": change.shared}
+
+
+def _picture(one: Picture) -> dict[str, Any]:
+    return {"reference": one.reference, "digest": one.digest or None, "size": one.size}
+
+
+def _object(change: ObjectChange) -> dict[str, Any]:
+    return {
+        "op": change.op.value,
+        "object": change.object,
+        "replaces": change.replaces or None,
+        "replaced_by": change.replaced or None,
+        "why": change.why,
+        "forbidden": change.forbidden,
+        "fields": [field(one) for one in change.fields],
+    }
+
+
+def field(one: Field) -> dict[str, Any]:
+    """A path with `old` and `new`, or with the `lines` of a long text; `hidden` where a value is not shown."""
+    lines = text_lines(one)
+    found: dict[str, Any] = {"path": one.path}
+    if lines is not None:
+        found["lines"] = lines
+    else:
+        found |= {name: plain(value) for name, value in (("old", one.old), ("new", one.new)) if value is not ABSENT}
+    return found | ({"hidden": True} if isinstance(one.old, Masked) or isinstance(one.new, Masked) else {})
+
+
+def text_lines(one: Field) -> list[str] | None:
+    """The lines of a long text that changed, came or went; None for what is no long text."""
+    texts = ["" if value is ABSENT else plain(value) for value in (one.old, one.new)]
+    if not all(isinstance(text, str) for text in texts) or not any("\n" in text for text in texts):
+        return None
+    lines = unified(*texts)
+    return [*lines, MORE] if lines and _hides(one, lines) else lines
+
+
+def _hides(one: Field, lines: Sequence[str]) -> bool:
+    """Whether lines have changed that are all the same to a reader."""
+    under = [value.under for value in (one.old, one.new) if isinstance(value, Masked)]
+    return len(under) == 2 and _changed(unified(*under)) > _changed(lines)
+
+
+def _changed(lines: Sequence[str]) -> int:
+    return sum(line.startswith(("-", "+")) for line in lines)
+
+
+def plain(value: Any) -> Any:
+    """A value as it may be shown."""
+    if isinstance(value, Masked):
+        return value.shown
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, list) else value
+
+
+def _drifted(one: Drifted) -> dict[str, Any]:
+    drift = one.drift
+    values = (("applied", drift.applied), ("live", drift.live), ("then", one.then))
+    found = {"object": drift.object, "path": drift.path} | {name: plain(value) for name, value in values if value is not ABSENT}
+    return found | {"stays": one.stays, "by": drift.by or None, "when": drift.when or None}

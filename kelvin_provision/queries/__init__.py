@@ -1,0 +1,1 @@
+"""The read side: typed answers from ledger, store and files."""

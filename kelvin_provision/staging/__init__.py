@@ -1,0 +1,1 @@
+"""Staging: resolve, download, verify, import. What runs is not touched."""

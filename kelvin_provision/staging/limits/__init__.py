@@ -1,0 +1,1 @@
+"""How the network may be used: rate, windows, budget, parallel transfers."""

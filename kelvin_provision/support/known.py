@@ -1,0 +1,116 @@
+"""The secrets that this box knows: what must not be in a bundle in any form. Gathered so that it can be looked for, and never shown."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from kelvin_provision.errors import ProvisionError, RequestRefused
+from kelvin_provision.masking.names import secrets_in, secrets_in_text
+
+LARGEST = 1 << 20
+"""Bytes of one file that are looked at."""
+MOST_FILES = 1000
+LEARNED = 8
+"""A shorter value in a log is a word like others."""
+Source = Callable[[], Iterable[bytes]]
+
+
+def gather(sources: Mapping[str, Source]) -> tuple[frozenset[bytes], tuple[str, ...]]:
+    """All of them, and a line for each source that could not be read: its secrets are then found by the other rules only."""
+    found: set[bytes] = set()
+    unread = []
+    for name, source in sources.items():
+        try:
+            found.update(source())
+        except (OSError, ProvisionError) as error:
+            reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
+            unread.append(f"{name}: not read ({reason}); secrets from there are found by name and pattern only")
+    return frozenset(found), tuple(unread)
+
+
+def of_ledger(rows: Callable[[], Iterable[Mapping[str, Any]]]) -> Iterator[bytes]:
+    """What requests and the objects made from them hold in plain words."""
+    for row in rows():
+        yield from _bytes(secrets_in(row))
+
+
+def of_folder(folder: Path) -> Iterator[bytes]:
+    """The files of the folder of secrets; one that is not there has none."""
+    if not folder.exists():
+        return
+    for path in islice(sorted(folder.iterdir()), MOST_FILES):
+        if path.is_file():
+            yield _read(path)
+
+
+def of_login_file(path: Path) -> Iterator[bytes]:
+    """Passwords and tokens, and name and password together as they are sent."""
+    if not path.exists():
+        return
+    text = _read(path).decode("utf-8", "replace")
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        yield from _bytes(secrets_in_text(text))
+        return
+    yield from _bytes(secrets_in(document))
+    auths = document.get("auths") if isinstance(document, dict) else None
+    for entry in auths.values() if isinstance(auths, dict) else ():
+        if isinstance(entry, dict):
+            yield from _of_login(entry)
+
+
+def _of_login(entry: Mapping[str, Any]) -> Iterator[bytes]:
+    user, password, auth = (str(entry.get(key) or "") for key in ("username", "password", "auth"))
+    both = f"{user}:{password}".encode() if password else b""
+    try:
+        decoded = base64.b64decode(auth)
+    except (binascii.Error, ValueError):
+        decoded = b""
+    for one in filter(None, (both, decoded)):
+        yield one
+        yield one.partition(b":")[2]
+        yield base64.b64encode(one)
+
+
+def of_document(path: Path) -> Iterator[bytes]:
+    """A kubeconfig or a settings file: what stands under names that promise a secret."""
+    if not path.exists():
+        return
+    from kelvin_provision.spec.source import parse
+
+    data = _read(path)
+    yield from of_text(data.decode("utf-8", "replace"))
+    try:
+        documents = parse(str(path), data)
+    except RequestRefused:
+        return
+    for document in documents:
+        yield from _bytes(secrets_in(document.value))
+
+
+def of_text(text: str) -> Iterator[bytes]:
+    """What stands under such names in a text, and in its addresses."""
+    yield from _bytes(secrets_in_text(text))
+
+
+def of_log(lines: Iterable[str]) -> Iterator[bytes]:
+    """What once stood under such a name in free text, and may stand alone elsewhere: only what looks like a secret, no plain word."""
+    for line in lines:
+        yield from (one for one in of_text(line) if len(one) >= LEARNED and re.search(rb"[0-9]", one) and re.search(rb"[A-Za-z]", one))
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(LARGEST)
+
+
+def _bytes(found: Iterable[str]) -> Iterator[bytes]:
+    return (text.encode("utf-8", "surrogatepass") for text in found)

@@ -1,0 +1,70 @@
+"""What the ledger and the store say, as lines of documents. Tables are taken as they are: one that is added later comes along."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from kelvin_provision.ledger import journal
+from kelvin_provision.ledger.ledger import Ledger
+from kelvin_provision.queries import documents
+from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.store import Store
+
+APART = frozenset({"history", "sqlite_sequence"})
+NEWEST = 5000
+"""Lines of the history."""
+
+
+def rows(ledger: Ledger) -> Iterator[dict[str, Any]]:
+    """Every row of every table but the history, documents in it as documents."""
+    with ledger.reading() as db:
+        names = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name") if row[0] not in APART]
+        yield {"table": "", "schema": db.execute("PRAGMA user_version").fetchone()[0], "tables": names}
+        for name in names:
+            for row in db.execute(f'SELECT * FROM "{name}"'):  # noqa: S608  (a name out of the ledger's own list)
+                yield {"table": name, **{key: _opened(row[key]) for key in row.keys()}}  # noqa: SIM118  (a Row has no items)
+
+
+def _opened(value: Any) -> Any:
+    if isinstance(value, str) and value[:1] in {"{", "["}:
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value
+
+
+def history(ledger: Ledger) -> Iterator[dict[str, Any]]:
+    """Whether the chain is whole, then its newest lines, oldest first."""
+    broken = journal.broken_link(ledger)
+    yield {"whole": broken is None, "broken_at": broken, "last_hash": journal.head(ledger)}
+    yield from (asdict(entry) for entry in journal.history(ledger)[-NEWEST:])
+
+
+def workloads(ledger: Ledger) -> dict[str, Any]:
+    """What `workloads list --json` prints."""
+    return documents.page(ledger.workloads())
+
+
+def images(ledger: Ledger, store: Store, pinned: Iterable[str], *, trouble: str = "") -> Iterator[Mapping[str, Any]]:
+    """Every image that a kept revision needs: how much of it is in the store, and whether the runtime has it as ours."""
+    ours = frozenset(pinned)
+    yield {"runtime_has": sorted(ours), **({"runtime": trouble} if trouble else {})}
+    for lock in {lock.name: lock for lock in ledger.kept_locks()}.values():
+        yield _image(lock, store, ours)
+
+
+def _image(lock: ImageLock, store: Store, ours: frozenset[str]) -> dict[str, Any]:
+    done, total = store.progress([lock])
+    return {
+        "image": str(lock.reference),
+        "pinned": lock.pinned_reference,
+        "platform": str(lock.platform),
+        "in_store": done,
+        "bytes": total,
+        "in_runtime": bool({lock.name, lock.config.digest} & ours),
+        "blobs": [{"digest": blob.digest, "bytes": blob.size, "here": store.present(blob)} for blob in lock.blobs()],
+    }
