@@ -27,7 +27,7 @@ def make(ledger: Ledger, found: Sequence[Workload], at: str, *, who: str, forced
     now = ledger.clock()
     members = tuple((workload.name, workload.staged.number) for workload in found if workload.staged)
     with ledger.writing() as db:
-        staged = rows.staged_numbers(db)
+        staged = rows.staged_numbers(db, [name for name, _ in members])
         moved = [name for name, number in members if staged.get(name) != number]
         if moved:
             raise NotReady(f"{', '.join(moved)}: its staged version was replaced in the meantime")
@@ -55,20 +55,25 @@ def _cancel(db: sqlite3.Connection, names: Collection[str], who: str, now: str) 
 def standing(ledger: Ledger) -> tuple[ScheduledApply, ...]:
     """Those whose revisions are all still staged, the next one first."""
     with ledger.reading() as db:
-        staged = rows.staged_numbers(db)
-        return tuple(one for one in rows.appointments(db) if one.stands(staged))
+        appointments, staged = _all(db)
+        return tuple(appointment for appointment in appointments if appointment.stands(staged))
+
+
+def _all(db: sqlite3.Connection) -> tuple[list[ScheduledApply], dict[str, int | None]]:
+    appointments = rows.appointments(db)
+    return appointments, rows.staged_numbers(db, [name for appointment in appointments for name in appointment.names])
 
 
 def lapse(ledger: Ledger, *, who: str) -> tuple[str, ...]:
     """Take away those that do not stand any more; the names of all whom it concerns. Writes nothing when there are none."""
     with ledger.reading() as db:
-        staged = rows.staged_numbers(db)
-        if all(one.stands(staged) for one in rows.appointments(db)):
+        appointments, staged = _all(db)
+        if all(appointment.stands(staged) for appointment in appointments):
             return ()
     with ledger.writing() as db:
-        staged = rows.staged_numbers(db)
+        appointments, staged = _all(db)
         gone: list[str] = []
-        for one in rows.appointments(db):
+        for one in appointments:
             if not one.stands(staged):
                 db.execute("DELETE FROM appointments WHERE id = ?", (one.id,))
                 moved = ", ".join(name for name, number in one.members if staged.get(name) != number)

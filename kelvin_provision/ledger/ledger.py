@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -137,15 +137,20 @@ class Ledger:
             return [row[0] for row in db.execute("SELECT name FROM workloads ORDER BY name")]
 
     def workloads(self, names: Sequence[str] | None = None) -> tuple[Workload, ...]:
-        """All workloads, or these, by name; raises WorkloadUnknown for the first that is not there."""
+        """All workloads by name, or these in this order; raises WorkloadUnknown for the first that does not exist."""
         with self.reading() as db:
-            found = rows.workloads(db)
+            workloads = rows.workloads(db, names)
         if names is None:
-            return tuple(found.values())
+            return tuple(workloads.values())
         for name in names:
-            if name not in found:
+            if name not in workloads:
                 raise WorkloadUnknown(f"no workload {name} on this box")
-        return tuple(found[name] for name in dict.fromkeys(names))
+        return tuple(workloads[name] for name in dict.fromkeys(names))
+
+    def existing(self, names: Collection[str]) -> dict[str, Workload]:
+        """Those of these workloads that exist, by name."""
+        with self.reading() as db:
+            return rows.workloads(db, names)
 
     def workload(self, name: str) -> Workload:
         """One workload; raises WorkloadUnknown."""

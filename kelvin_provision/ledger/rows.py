@@ -12,6 +12,13 @@ from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Spec
 from kelvin_provision.status import Doing, Hold, Observation
 
+_LISTED = "IN (SELECT value FROM json_each(?))"
+"""A list of names as one parameter: SQLite bounds how many a statement may have."""
+
+
+def _listed(names: Collection[str]) -> tuple[str]:
+    return (json.dumps(list(names)),)
+
 
 def locks(text: str | None) -> tuple[ImageLock, ...] | None:
     """The stored locks, or None where nothing was resolved yet."""
@@ -47,11 +54,16 @@ def unfinished(db: sqlite3.Connection) -> Operation | None:
     return operation(row) if row else None
 
 
-def appointments(db: sqlite3.Connection) -> list[ScheduledApply]:
-    """All that were made and not ended, the next one first; whether they still stand is another question."""
+def appointments(db: sqlite3.Connection, names: Collection[str] | None = None) -> list[ScheduledApply]:
+    """All that did not end, or those that name one of these, the next one first; whether they still stand is another question."""
+    query, values = "SELECT * FROM appointments ORDER BY at, id", tuple[str, ...]()
+    if names is not None:
+        named = f"SELECT 1 FROM json_each(members) AS member WHERE json_extract(member.value, '$[0]') {_LISTED}"  # noqa: S608  (constants)
+        query = f"SELECT * FROM appointments WHERE EXISTS ({named}) ORDER BY at, id"  # noqa: S608
+        values = _listed(names)
     return [
         ScheduledApply(row["id"], row["at"], row["made"], row["who"], bool(row["forced"]), _members(row["members"]), row["note"])
-        for row in db.execute("SELECT * FROM appointments ORDER BY at, id")
+        for row in db.execute(query, values)
     ]
 
 
@@ -61,30 +73,34 @@ def _members(text: str) -> tuple[tuple[str, int], ...]:
 
 def end_appointments(db: sqlite3.Connection, names: Collection[str]) -> list[tuple[str, int, str]]:
     """End those that name one of these; every workload of them, with its revision and the time, those of the others too."""
-    ended = [one for one in appointments(db) if set(one.names) & set(names)]
-    for one in ended:
-        db.execute("DELETE FROM appointments WHERE id = ?", (one.id,))
-    return [(name, number, one.at) for one in ended for name, number in one.members]
+    ended = appointments(db, names)
+    for appointment in ended:
+        db.execute("DELETE FROM appointments WHERE id = ?", (appointment.id,))
+    return [(name, number, appointment.at) for appointment in ended for name, number in appointment.members]
 
 
-def staged_numbers(db: sqlite3.Connection) -> dict[str, int | None]:
-    """The number of each workload's staged revision."""
-    return {row["name"]: row["staged"] for row in db.execute("SELECT name, staged FROM workloads")}
+def staged_numbers(db: sqlite3.Connection, names: Collection[str]) -> dict[str, int | None]:
+    """The number of the staged revision of each of these workloads that exists."""
+    query = f"SELECT name, staged FROM workloads WHERE name {_LISTED}"  # noqa: S608  (constants)
+    return {row["name"]: row["staged"] for row in db.execute(query, _listed(names))}
 
 
-def workloads(db: sqlite3.Connection) -> dict[str, Workload]:
-    """Every workload with its slots, sorted by name."""
-    under_way = unfinished(db)
-    doing = {step.workload: under_way.kind for step in under_way.steps} if under_way else {}
-    slots = "SELECT revisions.* FROM revisions JOIN workloads ON name = workload AND number IN (running, staged)"
-    found = {(row["workload"], row["number"]): row for row in db.execute(slots)}
+def workloads(db: sqlite3.Connection, names: Collection[str] | None = None) -> dict[str, Workload]:
+    """Every workload with its slots, or those of these names that exist, sorted by name. Reads no row of another workload."""
+    where, values = ("", ()) if names is None else (f" WHERE name {_LISTED}", _listed(names))
+    operation = unfinished(db)
+    doing = {step.workload: operation.kind for step in operation.steps} if operation else {}
+    slots = f"SELECT revisions.* FROM workloads JOIN revisions ON workload = name AND number IN (running, staged){where}"  # noqa: S608
+    revision_rows = {(row["workload"], row["number"]): row for row in db.execute(slots, values)}
 
-    staged = staged_numbers(db)
-    appointed = {name: one for one in reversed(appointments(db)) if one.stands(staged) for name in one.names}
-    held = {row["workload"]: Hold(row["reason"], row["who"], row["since"]) for row in db.execute("SELECT * FROM holds")}
+    scheduled = appointments(db, names)
+    staged = staged_numbers(db, [name for appointment in scheduled for name in appointment.names])
+    by_name = {name: appointment for appointment in reversed(scheduled) if appointment.stands(staged) for name in appointment.names}
+    hold_rows = db.execute(f"SELECT * FROM holds{where.replace('name', 'workload')}", values)  # noqa: S608  (constants)
+    held = {row["workload"]: Hold(row["reason"], row["who"], row["since"]) for row in hold_rows}
 
     def slot(name: str, number: int | None) -> Revision | None:
-        row = found.get((name, number))
+        row = revision_rows.get((name, number))
         return revision(row) if row else None
 
     return {
@@ -99,9 +115,9 @@ def workloads(db: sqlite3.Connection) -> dict[str, Workload]:
             observation=Observation.from_json(json.loads(row["observation"])) if row["observation"] else None,
             doing=doing.get(row["name"]),
             held=held.get(row["name"]),
-            appointment=appointed.get(row["name"]),
+            appointment=by_name.get(row["name"]),
         )
-        for row in db.execute("SELECT * FROM workloads ORDER BY name")
+        for row in db.execute(f"SELECT * FROM workloads{where} ORDER BY name", values)  # noqa: S608  (constants)
     }
 
 

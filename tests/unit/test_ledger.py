@@ -9,7 +9,7 @@ import pytest
 from kelvin_provision.applying import deploy
 from kelvin_provision.errors import Locked, PermissionRefused, StateDamaged, StateTooNew, WorkloadUnknown
 from kelvin_provision.files.lock import exclusive, holder
-from kelvin_provision.ledger import journal
+from kelvin_provision.ledger import appointments, journal
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Care, Entry, Phase, Step
 from kelvin_provision.refs import Descriptor, Platform, Reference
@@ -275,6 +275,46 @@ def test_a_file_that_is_no_ledger_is_named(tmp_path):
 def test_unknown_workloads_are_named(ledger):
     with pytest.raises(WorkloadUnknown, match="no workload nobody on this box"):
         ledger.workload("nobody")
+
+
+@pytest.fixture
+def neighbours(ledger):
+    """Fifty workloads of which `mine` is one: everything of the others is damaged, so that reading it fails."""
+    names = [f"other-{number}" for number in range(49)]
+    ledger.accept([spec(name) for name in names] + [spec("mine")], "batch")
+    run_revision(ledger, "mine", "2.0.0")
+    others = ledger.workloads(names)
+    appointments.make(ledger, others[:2], "2026-11-24T02:00:00Z", who="anna", forced=False)
+    ledger.accept([spec("mine", "3.0.0")], "three")
+    appointments.make(ledger, [ledger.workload("mine")], "2026-11-24T03:00:00Z", who="anna", forced=False)
+    with ledger.writing() as db:
+        db.execute("UPDATE revisions SET spec = '{', locks = '{' WHERE workload <> 'mine'")
+        db.execute("UPDATE workloads SET observation = '{' WHERE name <> 'mine'")
+    return names
+
+
+def test_one_workload_is_read_without_reading_another(ledger, neighbours):
+    mine = ledger.workload("mine")
+    assert (mine.running.number, mine.staged.number, mine.appointment.at) == (2, 3, "2026-11-24T03:00:00Z")
+    assert list(ledger.existing(["stranger", "mine"])) == ["mine"]
+    with pytest.raises(ValueError, match="Expecting property name"):
+        ledger.workload(neighbours[0])
+
+
+def test_no_statement_that_reads_one_workload_scans_a_table_of_all(ledger, neighbours):
+    statements = []
+    with ledger.reading() as db:
+        db.set_trace_callback(statements.append)
+        ledger.workload("mine")
+        db.set_trace_callback(None)
+        plans = [row["detail"] for statement in statements for row in db.execute(f"EXPLAIN QUERY PLAN {statement}")]
+    assert [plan for plan in plans if plan.startswith(("SCAN workloads", "SCAN revisions", "SCAN holds"))] == []
+    assert [plan for plan in plans if "workloads" in plan] != []
+
+
+def test_more_names_than_a_statement_has_parameters(ledger):
+    ledger.accept([spec("mine")], "batch")
+    assert list(ledger.existing(["mine", *(f"n-{number}" for number in range(40_000))])) == ["mine"]
 
 
 def test_a_second_holder_of_the_lock_is_told_who_has_it(tmp_path):
