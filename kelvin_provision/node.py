@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kelvin_provision import timestamps
 from kelvin_provision.errors import ClusterMissing, ProvisionError, SecretMissing
 from kelvin_provision.files.durable import private_folder
 from kelvin_provision.files.lock import exclusive, holder, user
@@ -263,7 +264,7 @@ class Node:
     @property
     def now(self) -> datetime:
         """The time, by the clock that the ledger is written with."""
-        return datetime.fromisoformat(self.ledger.clock())
+        return timestamps.parse(self.ledger.clock())
 
     def apply(
         self, found: Sequence[Workload], *, who: str, stop: Callable[[], bool], care: Care = Care.BACK, force: bool = False

@@ -14,10 +14,10 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from kelvin_provision import timestamps
 from kelvin_provision.events import Advanced, Doing, Event, Finished, Progress, Started
 
 EVERY = 1.0
@@ -56,7 +56,7 @@ class Activity:
         self._clock = clock
         self._lock = threading.Lock()
         self._doing = ""
-        self._since = _now()
+        self._since = timestamps.rfc3339_now()
         self._tasks: dict[str, _Task] = {}
         self._changed, self._written = True, float("-inf")
 
@@ -77,7 +77,7 @@ class Activity:
             case Finished(task):
                 self._tasks.pop(task, None)
             case Doing(text) if text != self._doing:
-                self._doing, self._since, self._tasks = text, _now(), {}
+                self._doing, self._since, self._tasks = text, timestamps.rfc3339_now(), {}
             case _:
                 return
         self._changed = True
@@ -103,7 +103,7 @@ class Activity:
             {"name": name, "verb": task.verb, "done": task.done, "total": task.total, "rate": task.rate(now)}
             for name, task in self._tasks.items()
         ]
-        return {"pid": os.getpid(), "doing": self._doing or IDLE, "since": self._since, "updated": _now(), "tasks": tasks}
+        return {"pid": os.getpid(), "doing": self._doing or IDLE, "since": self._since, "updated": timestamps.rfc3339_now(), "tasks": tasks}
 
     def close(self) -> None:
         """Nobody does anything any more."""
@@ -133,7 +133,3 @@ def _overwrite(path: Path, data: bytes) -> None:
         os.ftruncate(descriptor, len(data))
     finally:
         os.close(descriptor)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
+from kelvin_provision import timestamps
 from kelvin_provision.applying import transaction
 from kelvin_provision.applying.forecast import Target, refusal
 from kelvin_provision.applying.hooks import Hooks, NoHooks, around, document
@@ -205,5 +206,5 @@ def _is_news(before: Observation | None, now: Observation) -> bool:
     """Whether it says something else, or the last word is so old that people would doubt it. A clock that went back counts as old."""
     if before is None or replace(before, seen=now.seen) != now:
         return True
-    age = datetime.fromisoformat(now.seen) - datetime.fromisoformat(before.seen) if now.seen and before.seen else None
+    age = timestamps.parse(now.seen) - timestamps.parse(before.seen) if now.seen and before.seen else None
     return age is not None and not timedelta(0) <= age < STALE

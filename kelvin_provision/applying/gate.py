@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from kelvin_provision import timestamps
 from kelvin_provision.errors import OutsideWindow, ProvisionError, WorkloadHeld
 from kelvin_provision.ledger.model import Workload
 from kelvin_provision.settings.window import Window
@@ -34,7 +35,7 @@ def held(found: Sequence[Workload], now: datetime) -> WorkloadHeld | None:
 
 def _age(hold: Hold, now: datetime) -> str:
     """In minutes, hours or days; a clock that went back knows none."""
-    minutes = int((now - datetime.fromisoformat(hold.since)).total_seconds() // 60) if hold.since else -1
+    minutes = int((now - timestamps.parse(hold.since)).total_seconds() // 60) if hold.since else -1
     for length, unit in ((24 * 60, "d"), (60, "h"), (0, "min")):
         if minutes >= length:
             return f" (for {minutes // (length or 1)} {unit})"

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from kelvin_provision import timestamps
 from kelvin_provision.applying import gate
 from kelvin_provision.errors import ClockBehind, OutsideWindow, UsageRefused
 from kelvin_provision.ledger.model import ScheduledApply, Workload
@@ -27,7 +28,7 @@ class Timing(StrEnum):
 
 def timing(one: ScheduledApply, now: datetime, grace: float) -> Timing:
     """From its time on, and for no longer than `grace` seconds."""
-    late = now - datetime.fromisoformat(one.at)
+    late = now - timestamps.parse(one.at)
     if late < timedelta(0):
         return Timing.EARLY
     return Timing.DUE if late <= timedelta(seconds=grace) else Timing.MISSED
@@ -36,7 +37,7 @@ def timing(one: ScheduledApply, now: datetime, grace: float) -> Timing:
 def refuse_wrong_clock(found: Sequence[Workload], now: datetime) -> None:
     """Raise ClockBehind when something was staged after now: a time that is taken from such a clock means nothing."""
     for workload in found:
-        if workload.staged and datetime.fromisoformat(workload.staged.created) > now:
+        if workload.staged and timestamps.parse(workload.staged.created) > now:
             words = f"the clock of this box shows {now:%Y-%m-%d %H:%M} UTC, and {workload.name} was staged at {workload.staged.created}"
             raise ClockBehind(words)
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from kelvin_provision import __version__
+from kelvin_provision import __version__, timestamps
 from kelvin_provision.agent import process, service, turn
 from kelvin_provision.checks import box, certificates, planned
 from kelvin_provision.checks.box import Agent, Clock, Filesystem, Kept, Orphans, Place
@@ -112,7 +112,7 @@ def facts(node: Node, configuration: Configuration) -> dict[str, Fact[Any]]:
 
     return {
         "configuration": Fact(lambda: configuration),
-        "now": Fact(lambda: datetime.now(UTC)),
+        "now": Fact(timestamps.now),
         "clock": Fact(lambda: _clock(node, time.time(), newest(node.ledger) if opened() else None)),
         "places": Fact(lambda: tuple(_places(node))),
         "filesystems": Fact(lambda: tuple(_filesystems(node, images))),
@@ -138,7 +138,7 @@ def _clock(node: Node, now: float, written: str | None) -> Clock:
     """The newest of: what the ledger says, when our files were last changed, when this program was installed, when it was made."""
     seen = [(BORN, "this program is newer than that")]
     if written:
-        seen.append((datetime.fromisoformat(written), "the ledger has an entry of then"))
+        seen.append((timestamps.parse(written), "the ledger has an entry of then"))
     state = node.settings.state_dir
     for path in (
         Path(__file__),

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import queue
-import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Protocol
 
+from kelvin_provision import timestamps
 from kelvin_provision.cluster.protocol import LogLine
 from kelvin_provision.errors import ProvisionError
 
@@ -23,7 +22,6 @@ WAITING = 1000
 
 LOOK = 2.0
 TICK = 0.2
-_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?(Z|[+-]\d\d:\d\d)")
 
 
 @dataclass(frozen=True)
@@ -36,21 +34,10 @@ class Asked:
     follow: bool
 
 
-def moment(text: str) -> str:
-    """An RFC 3339 time in UTC with nine digits, so that times compare as text. Raises ValueError."""
-    found = _TIME.fullmatch(text)
-    if found is None:
-        raise ValueError(text)
-    if found[3] == "Z" and len(found[2] or "") == 9 and len(text) == 30:
-        return text  # what nearly every line has; a month 13 in it would be the cluster's
-    whole = datetime.fromisoformat(found[1] + found[3].replace("Z", "+00:00")).astimezone(UTC)
-    return f"{whole:%Y-%m-%dT%H:%M:%S}.{(found[2] or '').ljust(9, '0')}Z"
-
-
 def lines(source: str, container: str, chunks: Iterable[bytes], *, since: str = "") -> Iterator[LogLine]:
     """What stands in chunks of bytes, each line of which begins with its time; bytes that are not UTF-8 are replaced.
 
-    Lines before `since`, a `moment`, are left out: clusters take whole seconds only.
+    Lines before `since`, a `timestamps.normalized` time, are left out: clusters take whole seconds only.
     """
     last = ""
     for raw, continued in _split(chunks):
@@ -58,7 +45,7 @@ def lines(source: str, container: str, chunks: Iterable[bytes], *, since: str = 
         if not continued:
             stamp, _, text = text.partition(" ")
             try:
-                last = moment(stamp)
+                last = timestamps.normalized(stamp)
             except ValueError:
                 continue  # a kubelet puts its own troubles into the log: "unable to retrieve container logs for ..."
         if last >= since:

@@ -9,10 +9,10 @@ import random
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from kelvin_provision import timestamps
 from kelvin_provision.errors import Locked
 from kelvin_provision.files.durable import writing_to
 
@@ -31,7 +31,7 @@ def user() -> str:
 
 
 def _who(command: str) -> dict[str, Any]:
-    return {"pid": os.getpid(), "user": user(), "command": command, "since": datetime.now(UTC).isoformat(timespec="seconds")}
+    return {"pid": os.getpid(), "user": user(), "command": command, "since": timestamps.rfc3339_now()}
 
 
 def holder(path: Path) -> dict[str, Any] | None:

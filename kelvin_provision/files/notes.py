@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
-from datetime import UTC, datetime
 from pathlib import Path
+
+from kelvin_provision import timestamps
 
 MOST = 4096
 """Bytes of a reason; what is longer is cut."""
@@ -29,7 +30,7 @@ def read_note(path: Path) -> tuple[str, str] | None:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             return f"({path.name} is no plain file)", ""
-        return text_of(os.read(descriptor, MOST)), stamp(found.st_mtime)
+        return text_of(os.read(descriptor, MOST)), timestamps.rfc3339_of_epoch(found.st_mtime)
     except OSError as error:
         return f"({path.name}: {(error.strerror or 'not readable').lower()})", ""
     finally:
@@ -40,11 +41,3 @@ def text_of(data: bytes) -> str:
     """One line that can be shown anywhere, whatever the bytes are."""
     words = " ".join(data.decode("utf-8", "replace").split())
     return "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in words)
-
-
-def stamp(seconds: float) -> str:
-    """RFC 3339 in UTC; empty for a time that no calendar has."""
-    try:
-        return datetime.fromtimestamp(int(seconds), UTC).isoformat().replace("+00:00", "Z")
-    except (ValueError, OverflowError, OSError):
-        return ""

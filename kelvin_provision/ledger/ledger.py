@@ -7,11 +7,11 @@ import sqlite3
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from kelvin_provision import timestamps
 from kelvin_provision.errors import CannotWrite, NoSpace, WorkloadUnknown
 from kelvin_provision.ledger import rows
 from kelvin_provision.ledger.connection import connect, speaking_sqlite
@@ -25,7 +25,7 @@ from kelvin_provision.status import Observation
 
 def utc_now() -> str:
     """RFC 3339 with microseconds, as the platform writes times."""
-    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return timestamps.rfc3339_now("microseconds")
 
 
 class Ledger:

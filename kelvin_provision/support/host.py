@@ -10,12 +10,11 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from kelvin_provision import __version__
+from kelvin_provision import __version__, timestamps
 from kelvin_provision.files.lock import user
 from kelvin_provision.ledger.schema import SCHEMA
 
@@ -40,7 +39,7 @@ def versions() -> dict[str, Any]:
         "system": release.get("PRETTY_NAME", ""),
         "kernel": " ".join(os.uname()),
         "user": user(),
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "time": timestamps.rfc3339_now(),
         "uptime": _first_word(Path("/proc/uptime")),
         "load": _first_word(Path("/proc/loadavg")),
         "memory": _lines(Path("/proc/meminfo"), 3),

@@ -6,11 +6,12 @@ from datetime import datetime
 
 import pytest
 
+from kelvin_provision import timestamps
 from kelvin_provision.cluster import logs
 from kelvin_provision.cluster.docker.logs import _border
 from kelvin_provision.cluster.kubernetes.api.answers import Refused
 from kelvin_provision.cluster.kubernetes.logs import logs as kubernetes_logs
-from kelvin_provision.cluster.logs import Asked, Found, Source, follow, lines, moment
+from kelvin_provision.cluster.logs import Asked, Found, Source, follow, lines
 from kelvin_provision.cluster.protocol import LogLine
 from kelvin_provision.errors import ClusterUnreachable
 from tests.unit.cluster_docker.engine_says import says
@@ -28,13 +29,13 @@ T = "2026-01-02T03:04:05.00000000{}Z".format
     ],
 )
 def test_times_are_brought_to_one_form(text, same):
-    assert moment(text) == same
+    assert timestamps.normalized(text) == same
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2026-01-02", "2026-13-02T03:04:05Z", "2026-01-02T03:04:05"])
 def test_what_is_no_time_is_refused(text):
     with pytest.raises(ValueError, match=f"^{text}$|month"):
-        moment(text)
+        timestamps.normalized(text)
 
 
 def texts(*chunks, since=""):

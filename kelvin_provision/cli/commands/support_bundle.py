@@ -7,12 +7,12 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kelvin_provision import timestamps
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Item, Report
 from kelvin_provision.errors import CannotWrite, Interrupted, PermissionRefused, TransferStopped, UsageRefused
@@ -45,11 +45,11 @@ def written(session: Session, file: str | None) -> Report:
     if file == "-":
         _refuse_stdout(session)
     host = re.sub(r"[^A-Za-z0-9.-]", "-", os.uname().nodename)
-    now = datetime.now(UTC)
+    now = timestamps.now()
     name = f"kelvin-provision-{host}-{now:%Y%m%dT%H%M%SZ}"
     with support_sections.SupportContext(session).opened() as scene, signals_noted() as stop:
         secrets, unread = known.gather(support_sections.secrets(scene))
-        about = {"made": now.isoformat(timespec="seconds"), "host": host, "unread": list(unread)}
+        about = {"made": timestamps.rfc3339(now), "host": host, "unread": list(unread)}
         bundle = Bundle(name, support_sections.sections(scene), Redactor(secrets), about, stop)
         path = Path(file or f"{name}.tar.gz")
         if file == "-":

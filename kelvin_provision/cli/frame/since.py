@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
+from kelvin_provision import timestamps
 from kelvin_provision.errors import UsageRefused
 
 _PART = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h|d)")
@@ -21,9 +22,9 @@ def since(text: str, now: datetime) -> str:
             raise UsageRefused(f"--since {text} is before all time", hint=hint) from error
     else:
         try:
-            then = datetime.fromisoformat(text)
+            then = timestamps.parse(text)
         except ValueError as error:
             raise UsageRefused(f"--since {text} is neither a time nor a duration", hint=hint) from error
         if then.tzinfo is None:
             raise UsageRefused(f"--since {text} does not say in which time zone", hint=f"--since {text}Z")
-    return then.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return timestamps.rfc3339(then, "microseconds")

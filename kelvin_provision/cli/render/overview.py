@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
+from kelvin_provision import timestamps
 from kelvin_provision.cli.render.report import Table
 from kelvin_provision.cli.render.tables import ago
 from kelvin_provision.errors import NoSpace
@@ -44,7 +44,7 @@ class Overview:
 
     def table(self, shown: Items, footer: str = "") -> Table:
         """For people."""
-        now = datetime.now(UTC)
+        now = timestamps.now()
         rows = [
             (
                 item["name"],

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TextIO
 
+from kelvin_provision import timestamps
 from kelvin_provision.cli.frame import terminal
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.amounts import Meter, size
@@ -22,7 +22,7 @@ _HEARTBEAT = 1.0
 
 def _time() -> str:
     """Local time with its offset, as whoever reads the log has it on the wall."""
-    return f"{datetime.now(UTC).astimezone().isoformat(timespec='seconds')} "
+    return f"{timestamps.now().astimezone().isoformat(timespec='seconds')} "
 
 
 @contextmanager

@@ -85,9 +85,9 @@ def ago(timestamp: str, now: datetime) -> str:
     """How long since an RFC 3339 time, in the platform's words; `-` for none. A time to come is just now: clocks differ."""
     if not timestamp:
         return "-"
-    from datetime import datetime as moment
+    from kelvin_provision import timestamps
 
-    then = moment.fromisoformat(timestamp)
+    then = timestamps.parse(timestamp)
     seconds = (now - then).total_seconds()
     for unit, length, limit in (("m", 60, 3600), ("h", 3600, 86400), ("d", 86400, 7 * 86400)):
         if seconds < length and unit == "m":

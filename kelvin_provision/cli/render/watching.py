@@ -7,9 +7,9 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
+from kelvin_provision import timestamps
 from kelvin_provision.cli.frame import terminal
 from kelvin_provision.cli.frame.box import node_of, signals_noted
 from kelvin_provision.cli.frame.session import Output, Session
@@ -168,7 +168,7 @@ def changes(before: Mapping[str, Place], after: Mapping[str, Place]) -> list[Cha
 
 
 def _say(session: Session, change: Change, after: Mapping[str, Place]) -> None:
-    now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    now = timestamps.rfc3339_now()
     place = after.get(change.name)
     if session.output is Output.JSON:
         item = place.item if place else None

@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
+from kelvin_provision import timestamps
 from kelvin_provision.cluster.docker import drift as drifting
 from kelvin_provision.cluster.docker import files, logs, planning, probes, readiness, survey
 from kelvin_provision.cluster.docker.engine import Engine, connect
@@ -228,8 +228,8 @@ class DockerBox:
 
     def observe(self) -> Mapping[str, Observation]:
         """By label. Of the containers themselves only whether they hold themselves is asked, with one small question each."""
-        now = datetime.now(UTC)
-        seen = now.isoformat(timespec="seconds")
+        now = timestamps.now()
+        seen = timestamps.rfc3339(now)
         return {
             workload: replace(readiness.observe(live, now=now, seen=seen), hold=self._hold(live))
             for workload, live in _by_workload(Live.of(found) for found in self._engine.containers()).items()

@@ -11,8 +11,9 @@ import tarfile
 from collections.abc import Sequence
 from typing import Any
 
+from kelvin_provision import timestamps
 from kelvin_provision.cluster.protocol import HOLD_FILE, HOLD_FOLDER
-from kelvin_provision.files.notes import MOST, stamp, text_of
+from kelvin_provision.files.notes import MOST, text_of
 from kelvin_provision.status import Hold
 
 HOLD_PATH = f"{HOLD_FOLDER}/{HOLD_FILE}"
@@ -44,4 +45,4 @@ def hold_of(head: bytes | None) -> Hold | None:
     if entry is None or not entry.isreg():
         return Hold(f"({HOLD_FILE} is no plain file)", HOLD_PATH)
     data = head[entry.offset_data :][: min(entry.size, MOST)]
-    return Hold(text_of(data), HOLD_PATH, stamp(entry.mtime))
+    return Hold(text_of(data), HOLD_PATH, timestamps.rfc3339_of_epoch(entry.mtime))

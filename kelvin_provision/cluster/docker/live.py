@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
+from kelvin_provision import timestamps
 from kelvin_provision.cluster.protocol import OWNER, REVISION, SPEC_HASH
 from kelvin_provision.spec.workload import Object
 
@@ -86,7 +87,7 @@ class Live:
     @property
     def started(self) -> datetime:
         """When its process began; year 1 when it never did."""
-        return datetime.fromisoformat(self.state["StartedAt"])
+        return timestamps.parse(self.state["StartedAt"])
 
     @property
     def published(self) -> frozenset[tuple[int, str]]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
+from kelvin_provision import timestamps
 from kelvin_provision.cluster import logs as common
 from kelvin_provision.cluster.docker.engine import Engine
 from kelvin_provision.cluster.docker.live import Live
@@ -41,7 +42,7 @@ def _of(engine: Engine, one: Live, asked: Asked) -> Source | None:
 
 def _border(one: Live) -> datetime | None:
     """Between the run before and this one; None when this is the first. Pure."""
-    finished = datetime.fromisoformat(one.state["FinishedAt"])
+    finished = timestamps.parse(one.state["FinishedAt"])
     if finished.year == 1:
         return None
     if finished < one.started:
@@ -56,8 +57,8 @@ class _Stream:
         self._name = one.name
         self._tail = tail
         self._previous = asked.previous
-        edge = common.moment(border.astimezone(UTC).isoformat().replace("+00:00", "Z")) if border else ""
-        self._since = max(common.moment(since) if since else "", "" if asked.previous else edge)
+        edge = timestamps.normalized(timestamps.rfc3339(border, "auto")) if border else ""
+        self._since = max(timestamps.normalized(since) if since else "", "" if asked.previous else edge)
         self._until = edge
         # The engine counts its tail over all runs: of an earlier run we have to count ourselves.
         self._answer = engine.log(
@@ -77,4 +78,4 @@ class _Stream:
 
 
 def _seconds(moment: str) -> int | None:
-    return int(datetime.fromisoformat(moment[:19] + "+00:00").timestamp()) if moment else None
+    return int(timestamps.parse(moment).timestamp()) if moment else None

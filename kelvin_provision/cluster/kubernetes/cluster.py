@@ -9,10 +9,10 @@ import math
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kelvin_provision import timestamps
 from kelvin_provision.cluster.kubernetes import applying, identity, inventory, planning, removal, stopping, survey
 from kelvin_provision.cluster.kubernetes.api.answers import WARNINGS, Refused
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
@@ -218,7 +218,7 @@ class Kubernetes:
 
     def observe(self) -> Mapping[str, Observation]:
         """See protocol.Cluster.observe."""
-        seen = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        seen = timestamps.rfc3339_now()
         with self._own_words("looking"):
             objects = self._api.items("v1", "ConfigMap", self._namespace, OWNER, metadata=True)[0]
             for version, kind in (("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"), ("apps/v1", "DaemonSet"), ("batch/v1", "Job")):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
+from kelvin_provision import timestamps
 from kelvin_provision.cluster import logs as common
 from kelvin_provision.cluster.kubernetes.api.answers import Refused
 from kelvin_provision.cluster.kubernetes.api.client import Watch
@@ -39,7 +40,7 @@ def _of_pod(api: Api, namespace: str, pod: Object, asked: Asked) -> Iterator[Sou
         container = str(status["name"])
 
         def opened(tail: int | None, since: str | None, container: str = container) -> _Stream:
-            start = common.moment(since) if since else ""
+            start = timestamps.normalized(since) if since else ""
             whole = f"{start[:19]}Z" if start else ""
             answer = None
             with suppress(Refused):  # it is being made, or is gone again

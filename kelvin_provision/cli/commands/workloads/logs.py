@@ -33,12 +33,11 @@ def command(
     With --json: the platform's document, `{"logs": {POD: [LINE]}}`, each line with its time, of the last 10000 lines of a container and
     8 MiB at most. With --follow --json: one object a line, with `pod`, `container`, `time` and `line`.
     """
-    from datetime import UTC, datetime
-
     from kelvin_provision.cli.frame.since import since as moment
     from kelvin_provision.cli.render import loglines
+    from kelvin_provision.timestamps import now
 
     if previous and follow:
         raise UsageRefused("--previous shows what has ended: without --follow")
-    begin = moment(since, datetime.now(UTC)) if since is not None else None
+    begin = moment(since, now()) if since is not None else None
     return loglines.logs(session, name, loglines.Wanted(tail, begin, previous=previous, follow=follow, timestamps=timestamps))

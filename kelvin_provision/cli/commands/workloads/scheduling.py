@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from kelvin_provision import timestamps
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Item, Report
 
@@ -36,7 +37,7 @@ def appoint(session: Session, names: list[str] | None, text: str, *, force: bool
         ops.refuse_what_applies_itself(found)
         if not force:
             ops.refuse_closed(at, settings.apply.window, [workload.name for workload in found])
-        stamp = at.isoformat(timespec="seconds").replace("+00:00", "Z")
+        stamp = timestamps.rfc3339(at)
         ended = appointments.make(node.ledger, found, stamp, who=node.who, forced=force)
         unready = [workload.name for workload in found if workload.staged and not apply.appliable(workload.staged)]
         systemd = service.Systemd.of(os.environ)

@@ -52,17 +52,15 @@ def show(session: Session, name: str, *, live: bool) -> Report:
 
 
 def _held(workload: Workload) -> list[tuple[str, str]]:
-    from datetime import UTC, datetime
-
+    from kelvin_provision import timestamps
     from kelvin_provision.cli.render.tables import ago
 
-    now = datetime.now(UTC)
+    now = timestamps.now()
     return [("Held", f"by {hold.by}, {ago(hold.since, now).lower()}: {hold.reason or 'no reason given'}") for hold in workload.holds]
 
 
 def _appointed(workload: Workload) -> list[tuple[str, str]]:
-    from datetime import datetime
-
+    from kelvin_provision import timestamps
     from kelvin_provision.cli.commands.workloads.scheduling import shown
 
     one = workload.appointment
@@ -70,9 +68,7 @@ def _appointed(workload: Workload) -> list[tuple[str, str]]:
         return []
     others = [name for name in one.names if name != workload.name]
     together = f", together with {', '.join(others)}" if others else ""
-    return [
-        ("Apply", f"{shown(datetime.fromisoformat(one.at))}, asked for by {one.who}{together}{f'; waits: {one.note}' * bool(one.note)}")
-    ]
+    return [("Apply", f"{shown(timestamps.parse(one.at))}, asked for by {one.who}{together}{f'; waits: {one.note}' * bool(one.note)}")]
 
 
 def _text(document: Mapping[str, Any], images: Sequence[str], more: Sequence[tuple[str, str]]) -> str:

@@ -1,0 +1,47 @@
+"""Points in time as text: RFC 3339, written in UTC with a `Z`, so that times of the same precision compare as text."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Literal
+
+_RFC3339 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?(Z|[+-]\d\d:\d\d)")
+_NORMALIZED_LENGTH = len("2026-01-02T03:04:05.000000000Z")
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def rfc3339(moment: datetime, timespec: Literal["auto", "seconds", "microseconds"] = "seconds") -> str:
+    return moment.astimezone(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
+
+
+def rfc3339_now(timespec: Literal["seconds", "microseconds"] = "seconds") -> str:
+    return rfc3339(now(), timespec)
+
+
+def rfc3339_of_epoch(seconds: float) -> str:
+    """Empty for a time that no calendar has: file systems can store one."""
+    try:
+        return rfc3339(datetime.fromtimestamp(int(seconds), UTC))
+    except (ValueError, OverflowError, OSError):
+        return ""
+
+
+def parse(text: str) -> datetime:
+    """Raises ValueError. Nanoseconds are cut to microseconds."""
+    return datetime.fromisoformat(text)
+
+
+def normalized(text: str) -> str:
+    """The same time in UTC with nine digits after the point; such times compare as text. Raises ValueError."""
+    match = _RFC3339.fullmatch(text)
+    if match is None:
+        raise ValueError(text)
+    seconds, fraction, offset = match.groups(default="")
+    if offset == "Z" and len(text) == _NORMALIZED_LENGTH:
+        return text  # most log lines have this form already; a month 13 in it is the cluster's error
+    moment = datetime.fromisoformat(seconds + offset.replace("Z", "+00:00")).astimezone(UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{fraction.ljust(9, '0')}Z"
