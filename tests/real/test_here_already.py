@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from kelvin_provision.cluster.kubernetes.render.manifests import Context
-from kelvin_provision.cluster.kubernetes.render.render import render
+from kelvin_provision.cluster.kubernetes.render.revision import render
 from kelvin_provision.events import Started, silent
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.refs import Platform

@@ -10,7 +10,7 @@ import yaml
 
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.cluster import Kubernetes
-from kelvin_provision.cluster.kubernetes.judge.troubles import IMAGE, ready
+from kelvin_provision.cluster.kubernetes.judge.failures import IMAGE, ready
 from kelvin_provision.cluster.protocol import OWNER, STOPPED, Op, Phase, WaitPolicy
 from kelvin_provision.errors import ClusterRefused, ClusterUnreachable, SettingsInvalid
 from kelvin_provision.events import silent

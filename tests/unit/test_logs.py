@@ -9,7 +9,7 @@ import pytest
 from kelvin_provision import timestamps
 from kelvin_provision.cluster import logs
 from kelvin_provision.cluster.docker.logs import _border
-from kelvin_provision.cluster.kubernetes.api.answers import Refused
+from kelvin_provision.cluster.kubernetes.api.errors import Refused
 from kelvin_provision.cluster.kubernetes.logs import logs as kubernetes_logs
 from kelvin_provision.cluster.logs import Asked, Found, Source, follow, lines
 from kelvin_provision.cluster.protocol import LogLine

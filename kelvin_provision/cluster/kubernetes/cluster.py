@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kelvin_provision import timestamps
-from kelvin_provision.cluster.kubernetes import applying, identity, inventory, planning, removal, stopping, survey
-from kelvin_provision.cluster.kubernetes.api.answers import WARNINGS, Refused
+from kelvin_provision.cluster.kubernetes import identity, inventory, planning, removal, server_side_apply, stopping, survey
+from kelvin_provision.cluster.kubernetes.api.errors import WARNINGS, Refused
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.judge import diff, holds, observation
 from kelvin_provision.cluster.kubernetes.judge import drift as drifting
+from kelvin_provision.cluster.kubernetes.judge.failures import ready
 from kelvin_provision.cluster.kubernetes.judge.readiness import health
-from kelvin_provision.cluster.kubernetes.judge.troubles import ready
-from kelvin_provision.cluster.kubernetes.render import render
+from kelvin_provision.cluster.kubernetes.render import revision as render
 from kelvin_provision.cluster.kubernetes.render.objects import Context, Key, rank
 from kelvin_provision.cluster.kubernetes.render.secrets import filled
 from kelvin_provision.cluster.kubernetes.stuck_pods import retry_stuck_pods, unstick
@@ -153,7 +153,7 @@ class Kubernetes:
         live = self._api.get(key.api_version, key.kind, key.name, self._namespace)
         if not diff.owned_by(live, workload):
             raise Refused("not-ours", planning.foreign(item, live))
-        applying.apply(self._api, item, live, self._namespace)
+        server_side_apply.apply(self._api, item, live, self._namespace)
         if live is not None:
             stopping.wake(self._api, self._namespace, item, live)
 
@@ -181,7 +181,7 @@ class Kubernetes:
         self, wanted: Mapping[str, Sequence[Object]], patience: WaitPolicy, progress: Progress, stop: Callable[[], bool]
     ) -> Mapping[str, Health]:
         """See protocol.Cluster.wait."""
-        from kelvin_provision.cluster.kubernetes.judge import waiting  # who only looks starts sooner without; so with the others below
+        from kelvin_provision.cluster.kubernetes import waiting  # who only looks starts sooner without; so with the others below
 
         with self._own_words("waiting"):
             return waiting.wait(self._api, self._namespace, wanted, patience, waiting.WaitCallbacks(progress, stop))
@@ -212,7 +212,7 @@ class Kubernetes:
 
     def evidence(self, workload: str) -> tuple[str, ...]:
         """See protocol.Cluster.evidence."""
-        from kelvin_provision.cluster.kubernetes.judge import evidence
+        from kelvin_provision.cluster.kubernetes import evidence
 
         return evidence.evidence(self._api, self._namespace, workload)
 
@@ -255,7 +255,7 @@ class Kubernetes:
 
     def changes(self, stop: Callable[[], bool]) -> Iterator[bool]:
         """See protocol.Cluster.changes."""
-        from kelvin_provision.cluster.kubernetes.api.reflector import changes
+        from kelvin_provision.cluster.kubernetes.changes import changes
 
         return changes(self._api, self._namespace, stop)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from kelvin_provision.cluster.kubernetes.api.answers import Refused
+from kelvin_provision.cluster.kubernetes.api.errors import Refused
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.render.objects import CLUSTER_SCOPED, Key, owner, rank
 from kelvin_provision.cluster.protocol import MANAGER, OWNER, STOPPED

@@ -7,11 +7,11 @@ from contextlib import suppress
 
 from kelvin_provision import timestamps
 from kelvin_provision.cluster import logs as common
-from kelvin_provision.cluster.kubernetes.api.answers import Refused
 from kelvin_provision.cluster.kubernetes.api.client import Watch
+from kelvin_provision.cluster.kubernetes.api.errors import Refused
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.inventory import selector
-from kelvin_provision.cluster.kubernetes.judge.troubles import statuses
+from kelvin_provision.cluster.kubernetes.judge.failures import statuses
 from kelvin_provision.cluster.logs import Asked, Found, Source
 from kelvin_provision.cluster.protocol import LogLine
 from kelvin_provision.spec.workload import Object

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from kelvin_provision.cluster.kubernetes import applying, inventory
-from kelvin_provision.cluster.kubernetes.api.answers import Refused
+from kelvin_provision.cluster.kubernetes import inventory, server_side_apply
+from kelvin_provision.cluster.kubernetes.api.errors import Refused
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.judge import diff, ports
 from kelvin_provision.cluster.kubernetes.render.objects import CLUSTER_SCOPED, Key, containers_of, template_hash, template_of
@@ -90,7 +90,7 @@ class Planner:
             live = self._api.get(key.api_version, key.kind, key.name, self._namespace)
             if not diff.owned_by(live, workload):
                 return live, None
-            outcome = applying.apply(self._api, filled(item, self._lookup), live, self._namespace, dry_run=True)
+            outcome = server_side_apply.apply(self._api, filled(item, self._lookup), live, self._namespace, dry_run=True)
             if diff.version(live) == diff.version(outcome):
                 break
         return live, outcome

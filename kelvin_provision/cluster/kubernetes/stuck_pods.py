@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 from kelvin_provision.cluster.kubernetes import inventory
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
+from kelvin_provision.cluster.kubernetes.judge.failures import IMAGE, ready, statuses
 from kelvin_provision.cluster.kubernetes.judge.readiness import seen
-from kelvin_provision.cluster.kubernetes.judge.troubles import IMAGE, ready, statuses
 from kelvin_provision.cluster.kubernetes.render.objects import Key, template_hash
 from kelvin_provision.spec.workload import Object
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-from kelvin_provision.cluster.kubernetes.api.answers import Refused
+from kelvin_provision.cluster.kubernetes.api.errors import Refused
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
-from kelvin_provision.cluster.kubernetes.judge import ports, rights
-from kelvin_provision.cluster.kubernetes.judge.room import rooms
+from kelvin_provision.cluster.kubernetes.judge import permissions, ports
+from kelvin_provision.cluster.kubernetes.judge.capacity import rooms
 from kelvin_provision.cluster.kubernetes.render.objects import containers_of, owner, template_of
 from kelvin_provision.cluster.protocol import ClusterInfo, Finding, describe
 from kelvin_provision.cluster.survey import Condition, Filesystem, Survey, Use
@@ -47,17 +47,17 @@ def survey(api: Api, namespace: str, info: ClusterInfo, wanted: Mapping[str, Seq
 
 def _rights(api: Api, namespace: str, wanted: Mapping[str, Sequence[Object]]) -> tuple[list[str], int]:
     """Where the list of rules is not whole, what it lacks is asked one by one; it never covers what stands outside of namespaces."""
-    needed = rights.needed(_resources(api, wanted))
-    status = api.create(rights.review(namespace), namespace).get("status") or {}
+    needed = permissions.needed(_resources(api, wanted))
+    status = api.create(permissions.review(namespace), namespace).get("status") or {}
     rules = status.get("resourceRules") or []
-    open_questions = [right for right in needed if not right.namespaced or not rights.granted(right, rules)]
+    open_questions = [right for right in needed if not right.namespaced or not permissions.granted(right, rules)]
     sure = not status.get("incomplete")
     missing = [right for right in open_questions if (right.namespaced and sure) or not _allowed(api, right, namespace)]
-    return list(rights.in_words(missing)), len(needed) - len(missing)
+    return list(permissions.in_words(missing)), len(needed) - len(missing)
 
 
-def _allowed(api: Api, right: rights.Right, namespace: str) -> bool:
-    return bool((api.create(rights.question(right, namespace), namespace).get("status") or {}).get("allowed"))
+def _allowed(api: Api, right: permissions.Right, namespace: str) -> bool:
+    return bool((api.create(permissions.question(right, namespace), namespace).get("status") or {}).get("allowed"))
 
 
 def _resources(api: Api, wanted: Mapping[str, Sequence[Object]]) -> Iterator[tuple[str, str, bool]]:

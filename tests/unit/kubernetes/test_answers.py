@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from kelvin_provision.cluster.kubernetes.api.answers import Busy, Denied, Gone, Refused, meaning
+from kelvin_provision.cluster.kubernetes.api.errors import Busy, Denied, Gone, Refused, meaning
 
 
 def body(message, **details):

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from kelvin_provision.cluster.kubernetes.api.answers import Refused, meaning
-from kelvin_provision.cluster.kubernetes.applying import emptied, paused_by_us, removals
+from kelvin_provision.cluster.kubernetes.api.errors import Refused, meaning
+from kelvin_provision.cluster.kubernetes.server_side_apply import emptied, paused_by_us, removals
 
 POD = "spec.template.spec"
 

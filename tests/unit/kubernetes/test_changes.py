@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from kelvin_provision.cluster.kubernetes.api import reflector as module
-from kelvin_provision.cluster.kubernetes.api.answers import Busy, Gone, Refused
-from kelvin_provision.cluster.kubernetes.api.reflector import KINDS, changes
+from kelvin_provision.cluster.kubernetes import changes as module
+from kelvin_provision.cluster.kubernetes.api.errors import Busy, Gone, Refused
+from kelvin_provision.cluster.kubernetes.changes import KINDS, changes
 from kelvin_provision.errors import ClusterDenied, ClusterRefused, ClusterUnreachable
 
 

@@ -1,5 +1,5 @@
-from kelvin_provision.cluster.kubernetes.judge.evidence import about
-from kelvin_provision.cluster.kubernetes.judge.troubles import troubles
+from kelvin_provision.cluster.kubernetes.evidence import about
+from kelvin_provision.cluster.kubernetes.judge.failures import troubles
 from kelvin_provision.cluster.protocol import WaitPolicy
 
 POD = {"metadata": {"name": "w-1", "uid": "u"}, "status": {}}

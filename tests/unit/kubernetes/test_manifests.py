@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from kelvin_provision.cluster.kubernetes.render.objects import Context
-from kelvin_provision.cluster.kubernetes.render.render import render
+from kelvin_provision.cluster.kubernetes.render.revision import render
 from kelvin_provision.cluster.protocol import OWNER, SPEC_HASH
 from kelvin_provision.errors import RequestRefused
 from kelvin_provision.refs import Descriptor, Platform, Reference

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from kelvin_provision.cluster.kubernetes.render.objects import Context, label_value
-from kelvin_provision.cluster.kubernetes.render.render import render
+from kelvin_provision.cluster.kubernetes.render.revision import render
 from kelvin_provision.errors import RequestRefused
 from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.spec.enums import Method, ProbeKind, VolumeKind

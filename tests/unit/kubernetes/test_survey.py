@@ -6,7 +6,7 @@ import pytest
 
 from kelvin_provision.cluster.kubernetes import survey
 from kelvin_provision.cluster.kubernetes.api.kubeconfig import plain
-from kelvin_provision.cluster.kubernetes.judge import rights, room
+from kelvin_provision.cluster.kubernetes.judge import capacity, permissions
 from kelvin_provision.cluster.protocol import OWNER, Finding
 from kelvin_provision.cluster.survey import Condition, Filesystem, Use
 
@@ -31,49 +31,53 @@ def pod(workload, cpu="500m", memory="256Mi", phase="Running"):
     [("100m", 0.1), ("2", 2.0), ("1Gi", 1073741824.0), ("1e3", 1000.0), ("5M", 5e6), ("12E", 12e18), ("nonsense", 0.0), ("1x", 0.0)],
 )
 def test_quantities_are_read(text, value):
-    assert room.amount(text) == value
+    assert capacity.amount(text) == value
 
 
 def test_containers_that_prepare_count_when_they_ask_for_more():
     def asks(cpu):
         return {"resources": {"limits": {"cpu": cpu}}}
 
-    assert room.asked({"containers": [asks("100m"), asks("200m")], "initContainers": [asks("1")]}) == {"cpu": 1.0, "pods": 1.0}
-    assert room.asked({"containers": [asks("1"), asks("1")], "initContainers": [asks("1")]}) == {"cpu": 2.0, "pods": 1.0}
+    assert capacity.asked({"containers": [asks("100m"), asks("200m")], "initContainers": [asks("1")]}) == {"cpu": 1.0, "pods": 1.0}
+    assert capacity.asked({"containers": [asks("1"), asks("1")], "initContainers": [asks("1")]}) == {"cpu": 2.0, "pods": 1.0}
 
 
 ROLLING = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
 
 
 def test_a_rolling_update_needs_room_for_one_more_pod():
-    rooms = room.rooms({"pump": [deployment(strategy=ROLLING)]}, [pod("pump"), pod("fan"), pod("old", phase="Succeeded")], NODE)
+    rooms = capacity.rooms({"pump": [deployment(strategy=ROLLING)]}, [pod("pump"), pod("fan"), pod("old", phase="Succeeded")], NODE)
     assert rooms == (Filesystem("cpu", 0.5, 1.0), Filesystem("memory", 256 * 2**20, 512 * 2**20), Filesystem("pods", 1.0, 8.0))
 
 
 def test_one_that_replaces_its_pod_needs_only_what_is_more_than_before():
     objects = [deployment(strategy={"type": "Recreate"}, cpu="700m")]
-    assert room.rooms({"pump": objects}, [pod("pump")], NODE)[0] == Filesystem("cpu", pytest.approx(0.2), 1.5)
+    assert capacity.rooms({"pump": objects}, [pod("pump")], NODE)[0] == Filesystem("cpu", pytest.approx(0.2), 1.5)
 
 
 def test_a_new_workload_needs_all_its_pods_and_a_share_of_them_is_rounded_up():
-    assert room.rooms({"pump": [deployment(replicas=3)]}, [], NODE)[0] == Filesystem("cpu", 1.5, 2.0)
-    assert room.rooms({"pump": [deployment(replicas=5)]}, [pod("pump")], NODE)[2] == Filesystem("pods", 2.0, 9.0)
+    assert capacity.rooms({"pump": [deployment(replicas=3)]}, [], NODE)[0] == Filesystem("cpu", 1.5, 2.0)
+    assert capacity.rooms({"pump": [deployment(replicas=5)]}, [pod("pump")], NODE)[2] == Filesystem("pods", 2.0, 9.0)
 
 
 def test_a_list_of_rules_is_read_as_the_server_means_it():
     everything = [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}]
     some = [{"verbs": ["get", "list"], "apiGroups": ["apps"], "resources": ["deployments"]}]
     named = [{"verbs": ["*"], "apiGroups": [""], "resources": ["secrets"], "resourceNames": ["one"]}]
-    patch = rights.Right("apps", "deployments", "patch")
-    assert (rights.granted(patch, everything), rights.granted(patch, some)) == (True, False)
-    assert rights.granted(rights.Right("apps", "deployments", "list"), some)
-    assert not rights.granted(rights.Right("", "secrets", "get"), named)
+    patch = permissions.Right("apps", "deployments", "patch")
+    assert (permissions.granted(patch, everything), permissions.granted(patch, some)) == (True, False)
+    assert permissions.granted(permissions.Right("apps", "deployments", "list"), some)
+    assert not permissions.granted(permissions.Right("", "secrets", "get"), named)
 
 
 def test_missing_rights_are_gathered_by_resource():
-    missing = [rights.Right("apps", "deployments", "patch"), rights.Right("apps", "deployments", "create"), rights.Right("", "pods", "get")]
-    assert list(rights.in_words(missing)) == ["get pods", "create, patch deployments.apps"]
-    assert rights.question(rights.Right(*rights.LOG), "app")["spec"] == {
+    missing = [
+        permissions.Right("apps", "deployments", "patch"),
+        permissions.Right("apps", "deployments", "create"),
+        permissions.Right("", "pods", "get"),
+    ]
+    assert list(permissions.in_words(missing)) == ["get pods", "create, patch deployments.apps"]
+    assert permissions.question(permissions.Right(*permissions.LOG), "app")["spec"] == {
         "resourceAttributes": {"group": "", "resource": "pods", "subresource": "log", "verb": "get", "namespace": "app"}
     }
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kelvin_provision.cluster.kubernetes.judge.troubles import deaths, ending, fresh, refusals, troubles
+from kelvin_provision.cluster.kubernetes.judge.failures import deaths, ending, fresh, refusals, troubles
 from kelvin_provision.cluster.protocol import SPEC_HASH, WaitPolicy
 
 

@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from kelvin_provision.cluster.kubernetes.api.answers import Gone, Refused
-from kelvin_provision.cluster.kubernetes.judge.waiting import Judge, Reflector, View, WaitCallbacks, WatchEvent, kinds_of, wait
+from kelvin_provision.cluster.kubernetes.api.errors import Gone, Refused
+from kelvin_provision.cluster.kubernetes.waiting import Judge, Reflector, View, WaitCallbacks, WatchEvent, kinds_of, wait
 from kelvin_provision.cluster.protocol import OWNER, SPEC_HASH, Phase, WaitPolicy
 from kelvin_provision.errors import ClusterUnreachable
 from kelvin_provision.events import Finished, Started

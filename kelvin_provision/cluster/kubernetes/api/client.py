@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from kelvin_provision.cluster.kubernetes.api.answers import Busy, Denied, meaning
-from kelvin_provision.cluster.kubernetes.api.direct import Direct, plainly
+from kelvin_provision.cluster.kubernetes.api.errors import Busy, Denied, meaning
 from kelvin_provision.cluster.kubernetes.api.kubeconfig import plain
+from kelvin_provision.cluster.kubernetes.api.transport import Direct, plainly
 from kelvin_provision.errors import ClusterDenied, ClusterUnreachable
 from kelvin_provision.retry import Backoff
 from kelvin_provision.spec.workload import Object

@@ -13,8 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from kelvin_provision.cluster.kubernetes.api.answers import Refused, meaning
-from kelvin_provision.cluster.kubernetes.api.direct import plainly
+from kelvin_provision.cluster.kubernetes.api.errors import Refused, meaning
+from kelvin_provision.cluster.kubernetes.api.transport import plainly
 from kelvin_provision.errors import ClusterUnreachable, PermissionRefused, SettingsInvalid
 from kelvin_provision.files.durable import private_folder
 

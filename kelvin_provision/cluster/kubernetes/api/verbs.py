@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from kelvin_provision.cluster.kubernetes.api.answers import Refused
 from kelvin_provision.cluster.kubernetes.api.client import Client, Query, Watch
+from kelvin_provision.cluster.kubernetes.api.errors import Refused
 from kelvin_provision.cluster.protocol import MANAGER
 from kelvin_provision.spec.workload import Object
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from kelvin_provision.cluster.kubernetes.judge.failures import Trouble, fresh, ready, refusals, statuses, troubles
 from kelvin_provision.cluster.kubernetes.judge.holds import annotated
 from kelvin_provision.cluster.kubernetes.judge.readiness import condition, health, words
-from kelvin_provision.cluster.kubernetes.judge.troubles import Trouble, fresh, ready, refusals, statuses, troubles
 from kelvin_provision.cluster.kubernetes.render.objects import owner, revision_of, template_hash
 from kelvin_provision.cluster.protocol import STOPPED, Phase, WaitPolicy
 from kelvin_provision.spec.workload import Object

@@ -6,8 +6,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from kelvin_provision.cluster.kubernetes.api.answers import Busy, Gone, Refused
 from kelvin_provision.cluster.kubernetes.api.client import Watch
+from kelvin_provision.cluster.kubernetes.api.errors import Busy, Gone, Refused
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.protocol import OWNER
 from kelvin_provision.errors import ClusterDenied, ClusterRefused, ClusterUnreachable, ProvisionError

@@ -17,7 +17,7 @@ from http.client import HTTPException, HTTPSConnection
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
-from kelvin_provision.cluster.kubernetes.api.answers import Refused, meaning
+from kelvin_provision.cluster.kubernetes.api.errors import Refused, meaning
 from kelvin_provision.cluster.kubernetes.api.kubeconfig import Plain
 
 WATCHES = 16

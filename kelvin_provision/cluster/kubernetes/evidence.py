@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 
-from kelvin_provision.cluster.kubernetes.api.answers import Refused
+from kelvin_provision.cluster.kubernetes.api.errors import Refused
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.inventory import selector
+from kelvin_provision.cluster.kubernetes.judge.failures import ending, ready, statuses
 from kelvin_provision.cluster.kubernetes.judge.readiness import condition, words
-from kelvin_provision.cluster.kubernetes.judge.troubles import ending, ready, statuses
 from kelvin_provision.errors import ProvisionError
 from kelvin_provision.spec.workload import Object
 

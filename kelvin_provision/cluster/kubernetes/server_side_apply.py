@@ -12,7 +12,7 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from kelvin_provision.cluster.kubernetes.api.answers import Refused
+from kelvin_provision.cluster.kubernetes.api.errors import Refused
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.protocol import MANAGER
 from kelvin_provision.spec.workload import Object

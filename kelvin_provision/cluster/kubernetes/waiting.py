@@ -11,11 +11,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from kelvin_provision.cluster.kubernetes.api.answers import WARNINGS, Busy, Gone, Refused
 from kelvin_provision.cluster.kubernetes.api.client import Watch
+from kelvin_provision.cluster.kubernetes.api.errors import WARNINGS, Busy, Gone, Refused
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
+from kelvin_provision.cluster.kubernetes.judge.failures import fresh, refusals, statuses, troubles
 from kelvin_provision.cluster.kubernetes.judge.readiness import JUDGES, health
-from kelvin_provision.cluster.kubernetes.judge.troubles import fresh, refusals, statuses, troubles
 from kelvin_provision.cluster.kubernetes.render.objects import CLUSTER_SCOPED, Key, owner, template_hash
 from kelvin_provision.cluster.protocol import OWNER, Health, Phase, WaitPolicy, describe
 from kelvin_provision.errors import ClusterUnreachable, ProvisionError
