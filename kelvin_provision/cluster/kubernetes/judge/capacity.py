@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from kelvin_provision.cluster import quantities
 from kelvin_provision.cluster.kubernetes.render.objects import owner, template_of
 from kelvin_provision.cluster.survey import Filesystem
 from kelvin_provision.spec.workload import Object
 
 RESOURCES = ("cpu", "memory", "pods")
 _ENDED = {"Succeeded", "Failed"}
-_QUANTITY = re.compile(r"([+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?)([a-zA-Z]*)")
-_FACTORS = {
-    "": 1.0, "n": 1e-9, "u": 1e-6, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18,
-    "Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40, "Pi": 2.0**50, "Ei": 2.0**60,
-}  # fmt: skip
-
 Amounts = dict[str, float]
 
 
 def amount(text: object) -> float:
-    """A quantity of Kubernetes as a number: `100m` is 0.1, `1Gi` 1073741824. What is none counts as nothing: the server refuses it."""
-    found = _QUANTITY.fullmatch(str(text))
-    try:
-        return float(found[1]) * _FACTORS[found[2]] if found else 0.0
-    except (KeyError, ValueError):
-        return 0.0
+    """The value of a quantity; 0 for what is not one, which the server refuses by itself."""
+    return float(quantities.parse(str(text)) or 0)
 
 
 def asked(spec: Object) -> Amounts:

@@ -7,6 +7,7 @@ from typing import Any
 from kelvin_provision.cluster.kubernetes.render.objects import HOSTNAME, Context, digest, labels
 from kelvin_provision.cluster.kubernetes.render.volumes import Files
 from kelvin_provision.cluster.protocol import SPEC_HASH
+from kelvin_provision.cluster.quantities import kubernetes_spelling
 from kelvin_provision.spec.enums import ProbeKind, VolumeKind
 from kelvin_provision.spec.workload import Object, Probe, Resources, Spec
 
@@ -89,17 +90,12 @@ def _environment(spec: Spec, files: Files, context: Context) -> list[Object]:
     return found
 
 
-def quantity(text: str) -> str:
-    """The platform's `K` (thousand) is Kubernetes' `k`."""
-    return f"{text[:-1]}k" if text.endswith("K") else text
-
-
 def _resources(given: Resources) -> dict[str, dict[str, str]]:
     pairs: dict[str, dict[str, str | None]] = {
         "requests": {"cpu": given.cpu_request, "memory": given.memory_request},
         "limits": {"cpu": given.cpu_limit, "memory": given.memory_limit},
     }
-    kept = {group: {key: quantity(value) for key, value in pair.items() if value} for group, pair in pairs.items()}
+    kept = {group: {key: kubernetes_spelling(value) for key, value in pair.items() if value} for group, pair in pairs.items()}
     return {group: pair for group, pair in kept.items() if pair}
 
 
