@@ -10,7 +10,7 @@ from kelvin_provision.checks.configuration import Configuration
 from kelvin_provision.cluster.survey import ClusterState
 from kelvin_provision.errors import ReferenceInvalid
 from kelvin_provision.ledger.model import Operation, Workload
-from kelvin_provision.quantity import size
+from kelvin_provision.quantity import format_bytes
 from kelvin_provision.refs import Reference
 from kelvin_provision.runtimes.protocol import RuntimeInfo
 from kelvin_provision.store.orphans import Leftovers
@@ -136,7 +136,7 @@ def disk(filesystems: Sequence[Filesystem]) -> Iterator[Found]:
     poor = 0
     for one in filesystems:
         used = 1 - one.free / one.total if one.total else 0.0
-        text = f"{one.what} ({one.path}): {size(one.free)} of {size(one.total)} free"
+        text = f"{one.what} ({one.path}): {format_bytes(one.free)} of {format_bytes(one.total)} free"
         if not one.writable:
             poor += 1
             yield error(f"{one.what} ({one.path}) cannot be written", f"mount | grep ' on '; findmnt -T {one.path}")
@@ -147,7 +147,7 @@ def disk(filesystems: Sequence[Filesystem]) -> Iterator[Found]:
             poor += 1
             yield warning(f"{text}; kubelets throw images away from {CROWDED:.0%} on", PRUNE)
     if not poor:
-        yield ok("; ".join(f"{size(one.free)} of {size(one.total)} free for {one.what}" for one in filesystems))
+        yield ok("; ".join(f"{format_bytes(one.free)} of {format_bytes(one.total)} free for {one.what}" for one in filesystems))
 
 
 def inodes(filesystems: Sequence[Filesystem]) -> Iterator[Found]:
@@ -268,7 +268,7 @@ def _hanging(workloads: Sequence[Workload]) -> Iterator[tuple[str, str, str]]:
 def orphans(found: Orphans) -> Iterator[Found]:
     """`orphans`: what takes room and is needed by nobody."""
     kinds = (("blob{}", found.store.blobs), ("partial download{}", found.store.partials), ("file{} put aside", found.store.aside))
-    parts = [f"{count} {what.format('' if count == 1 else 's')} ({size(weight)})" for what, (count, weight) in kinds if count]
+    parts = [f"{count} {what.format('' if count == 1 else 's')} ({format_bytes(weight)})" for what, (count, weight) in kinds if count]
     if found.runtime:
         parts.append(f"{len(found.runtime)} image{'' if len(found.runtime) == 1 else 's'} in the runtime")
     if parts:

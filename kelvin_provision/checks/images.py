@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from kelvin_provision.quantity import size
+from kelvin_provision.quantity import format_bytes
 from kelvin_provision.refs import Descriptor
 from kelvin_provision.runtimes.protocol import ImageStatus, RuntimeInfo
 from kelvin_provision.spec.enums import Download, Method
@@ -64,7 +64,7 @@ def complete(staged: Sequence[Staged]) -> Iterator[Found]:
     for one in staged:
         if one.download is Download.READY or one.method is Method.STANDARD:
             continue
-        where = f" ({size(one.done)} of {size(one.total)})" if one.total else ""
+        where = f" ({format_bytes(one.done)} of {format_bytes(one.total)})" if one.total else ""
         cause = f": {one.error}" if one.error else ""
         then = "kelvin-provision agent status" if one.error else f"kelvin-provision workloads wait -n {one.workload} --for ready"
         yield error(f"version {one.version} is not ready but {one.download.value}{where}{cause}", then, one.workload)
@@ -72,7 +72,7 @@ def complete(staged: Sequence[Staged]) -> Iterator[Found]:
     if len(good) == len(staged):
         versions = ", ".join(f"{one.workload} {one.version}" for one in staged)
         locks = locks_of(staged)
-        yield ok(f"{versions}: {_count(len(locks), 'image')}, {size(_weight(locks))}")
+        yield ok(f"{versions}: {_count(len(locks), 'image')}, {format_bytes(_weight(locks))}")
 
 
 def stored(images: Sequence[Stored], sights: Mapping[str, ImageStatus]) -> Iterator[Found]:
@@ -82,7 +82,7 @@ def stored(images: Sequence[Stored], sights: Mapping[str, ImageStatus]) -> Itera
     for one in images:
         there = _sight(one, sights).usable
         for blob, standing in one.poor:
-            text = f"{one.lock.reference}: {blob.digest[:19]} ({size(blob.size)}) is {standing.value}"
+            text = f"{one.lock.reference}: {blob.digest[:19]} ({format_bytes(blob.size)}) is {standing.value}"
             if standing is BlobState.UNVERIFIED:
                 yield warning(f"{text}; it is hashed when it is used", VERIFY, one.workload)
             elif there:
@@ -92,7 +92,7 @@ def stored(images: Sequence[Stored], sights: Mapping[str, ImageStatus]) -> Itera
     if images and not any(one.poor for one in images):
         locks = {one.lock.name: one.lock for one in images}.values()
         blobs = {blob.digest: blob for lock in locks for blob in lock.blobs()}
-        yield ok(f"{_count(len(blobs), 'blob')}, {size(sum(blob.size for blob in blobs.values()))}, all verified")
+        yield ok(f"{_count(len(blobs), 'blob')}, {format_bytes(sum(blob.size for blob in blobs.values()))}, all verified")
 
 
 def hashed(images: Sequence[Stored], wrong: Mapping[str, str], sights: Mapping[str, ImageStatus]) -> Iterator[Found]:
@@ -109,7 +109,7 @@ def hashed(images: Sequence[Stored], wrong: Mapping[str, str], sights: Mapping[s
                     yield error(text, then, one.workload)
     if not wrong:
         blobs = {blob.digest: blob for one in images for blob in one.lock.blobs()}
-        yield ok(f"{_count(len(blobs), 'blob')}, {size(sum(blob.size for blob in blobs.values()))} hashed again, all right")
+        yield ok(f"{_count(len(blobs), 'blob')}, {format_bytes(sum(blob.size for blob in blobs.values()))} hashed again, all right")
 
 
 def in_runtime(images: Sequence[Stored], sights: Mapping[str, ImageStatus], runtime: RuntimeInfo) -> Iterator[Found]:
@@ -167,14 +167,14 @@ def space(images: Sequence[Stored], sights: Mapping[str, ImageStatus], disks: Se
     needed = (1 + UNPACKED) * _weight(back.values())  # its content once more, and what is unpacked
     for disk in disks:
         if disk.free < needed:
-            what = f"putting {_count(len(back), 'image')} back takes about {size(needed)}"
-            text = f"{disk.what} ({disk.path}) has {size(disk.free)} free; {what}"
+            what = f"unpacking {_count(len(back), 'image')} takes about {format_bytes(needed)}"
+            text = f"{disk.what} ({disk.path}) has {format_bytes(disk.free)} free; {what}"
             yield error(text, "kelvin-provision images prune")
         elif disk.free < needed + SPARE:
-            yield warning(f"{disk.what} ({disk.path}) has only {size(disk.free)} free", "kelvin-provision images prune")
+            yield warning(f"{disk.what} ({disk.path}) has only {format_bytes(disk.free)} free", "kelvin-provision images prune")
         else:
-            more = f", about {size(needed)} needed to put {_count(len(back), 'image')} back" if back else ", nothing has to be unpacked"
-            yield ok(f"{size(disk.free)} free for {disk.what}{more}")
+            more = f", about {format_bytes(needed)} needed to unpack {_count(len(back), 'image')}" if back else ", nothing to unpack"
+            yield ok(f"{format_bytes(disk.free)} free for {disk.what}{more}")
     if not disks:
         yield skipped("the runtime does not say where it keeps its images")
 

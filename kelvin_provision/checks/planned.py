@@ -8,7 +8,7 @@ from typing import NamedTuple
 from kelvin_provision.checks.images import Staged
 from kelvin_provision.cluster.protocol import Finding, Op, Plan
 from kelvin_provision.cluster.survey import ClusterState, Filesystem, Survey
-from kelvin_provision.quantity import size
+from kelvin_provision.quantity import format_bytes
 from kelvin_provision.refusals import hint_for
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.verdict import Found, error, ok, skipped, warning
@@ -103,7 +103,7 @@ def room(survey: Survey, state: ClusterState) -> Iterator[Found]:
 def _amount(room: Filesystem, value: float) -> str:
     value = max(value, 0.0)
     if room.resource == "memory":
-        return f"{size(value)} of memory"
+        return f"{format_bytes(value)} of memory"
     return f"{round(value, 3):g} CPU" if room.resource == "cpu" else f"{value:.0f} pod{'' if value == 1 else 's'}"
 
 

@@ -6,25 +6,23 @@ A key's variable is `KELVIN_PROVISION_` and the key in capitals, with two unders
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from kelvin_provision import quantity
-from kelvin_provision.quantity import Headroom
+from kelvin_provision.quantity import BYTES_FORM, DURATION_FORM, Headroom, InvalidQuantity, parse_bytes, parse_duration, parse_rate
 from kelvin_provision.settings.window import Window
 
 PREFIX = "KELVIN_PROVISION_"
 HOST = "<host>"
+T = TypeVar("T")
 
 _HOST = re.compile(r"[a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?(:[0-9]{1,5})?|\[[0-9a-fA-F:]+\](:[0-9]{1,5})?")
 _REGISTRY = re.compile(rf"(?:{_HOST.pattern})(?:/[a-z0-9._/-]*[a-z0-9])?")
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(s|m|h)?")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, None: 1}
 
 
 class Wrong(Exception):
@@ -91,18 +89,20 @@ def _namespace(value: Any) -> str:
 
 
 def _duration(value: Any) -> float:
-    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
-    seconds = float(match[1]) * _SECONDS[match[2]] if match else value
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
-        raise Wrong("a duration like 30s, 5m or 1h, or a number of seconds")
-    return float(seconds)
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise Wrong(DURATION_FORM)
+    return _quantity(parse_duration, str(value))
 
 
 def _headroom(value: Any) -> Headroom:
-    found = Headroom.parse(value) if isinstance(value, str) else None
-    if found is None:
-        raise Wrong("a size like 2GiB or 500MiB, or a share of the filesystem like 5%")
-    return found
+    return _quantity(Headroom.parse, value if isinstance(value, str) else "")
+
+
+def _quantity(parse: Callable[[str], T], text: str) -> T:
+    try:
+        return parse(text)
+    except InvalidQuantity as error:
+        raise Wrong(error.expected) from None
 
 
 def _window(value: Any) -> Window:
@@ -125,14 +125,10 @@ def _choice(*words: str) -> Type:
     return Type(right, read)
 
 
-def _amount(low: str) -> Type:
-    least = quantity.parse(low) or 0
-
+def _bytes(parse: Callable[..., int], minimum: int) -> Type:
     def read(value: Any) -> int:
-        found = quantity.parse(str(value)) if isinstance(value, str | int) and not isinstance(value, bool) else None
-        if found is None or found < least:
-            raise Wrong(f"bytes, at least {low}: {quantity.FORM}")
-        return found
+        text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+        return _quantity(partial(parse, minimum=minimum), text)
 
     return Type("bytes", read)
 
@@ -201,14 +197,19 @@ KEYS: tuple[Key, ...] = (
         "auto",
         "blobs at a time; auto is 1 on a thin link and grows to 4 as long as that makes it faster",
     ),
-    Key("download.rate", _amount("1k"), "", f"bytes a second of all downloads together; {quantity.FORM}"),
+    Key("download.rate", _bytes(parse_rate, 1000), "", f"bytes a second of all downloads together; {BYTES_FORM}"),
     Key(
         "download.window",
         WINDOW,
         "",
         "hours of the day, local time, in which images are downloaded, across midnight too; several with a comma between",
     ),
-    Key("download.budget", _amount("1M"), "", f"bytes of images downloaded in a day, local time, repeated ones included; {quantity.FORM}"),
+    Key(
+        "download.budget",
+        _bytes(parse_bytes, 1_000_000),
+        "",
+        f"bytes of images downloaded in a day, local time, repeated ones included; {BYTES_FORM}",
+    ),
     Key("download.stall_timeout", DURATION, "30s", "without a byte for this long, a connection is given up and the download resumed"),
     Key("download.keep_free", HEADROOM, "5%", "room on each filesystem that downloads and imports leave alone"),
     Key("apply.timeout", DURATION, "5m", "how long new versions may take to come up"),

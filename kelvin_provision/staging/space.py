@@ -11,7 +11,7 @@ from pathlib import Path
 from kelvin_provision.errors import NoSpace, ProvisionError, RuntimeUnreachable
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision, Workload
-from kelvin_provision.quantity import Headroom, about
+from kelvin_provision.quantity import Headroom, format_rounded
 from kelvin_provision.refs import Descriptor
 from kelvin_provision.runtimes.protocol import Keeping, Runtime
 from kelvin_provision.spec.enums import Download
@@ -153,14 +153,14 @@ def would_free(ledger: Ledger, store: Store, ground: Filesystems) -> int:
 
 def words(short: Shortage) -> str:
     """`/var needs 3.1 GiB (2.4 GiB of it an estimate) and has 1.2 GiB, besides 1.6 GiB that is kept free`."""
-    guess = f" ({about(short.guessed, up=True)} of it an estimate)" if short.guessed else ""
-    apart = [f"{about(short.room.kept)} that is kept free"] if short.room.kept else []
-    apart += [f"{about(short.promised, up=True)} for what came first"] if short.promised else []
+    guess = f" ({format_rounded(short.guessed, up=True)} of it an estimate)" if short.guessed else ""
+    apart = [f"{format_rounded(short.room.kept)} that is kept free"] if short.room.kept else []
+    apart += [f"{format_rounded(short.promised, up=True)} for what came first"] if short.promised else []
     besides = f", besides {' and '.join(apart)}" if apart else ""
-    return f"{short.room.place} needs {about(short.needed, up=True)}{guess} and has {about(short.usable)}{besides}"
+    return f"{short.room.place} needs {format_rounded(short.needed, up=True)}{guess} and has {format_rounded(short.usable)}{besides}"
 
 
 def _with_advice(error: NoSpace, prunable: int) -> NoSpace:
     if not prunable:
         return NoSpace(str(error), hint="free some space; it goes on by itself when there is room, nothing was lost")
-    return NoSpace(f"{error}; images prune would free {about(prunable)}", hint="kelvin-provision images prune")
+    return NoSpace(f"{error}; images prune would free {format_rounded(prunable)}", hint="kelvin-provision images prune")

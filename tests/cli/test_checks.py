@@ -72,7 +72,7 @@ def test_a_workload_that_can_be_applied_is_a_page_of_ok(box):
         "ok      pins         1 image pinned\n"
         "skipped pull-policy  left out by --skip\n"
         "ok      credentials  fake 1.0 does not verify credentials of images that are here\n"
-        "ok      space        9 GiB free for fake, nothing has to be unpacked\n"
+        "ok      space        9 GiB free for fake, nothing to unpack\n"
         "ok      namespace    active\n"
         "ok      secrets      none is named\n"
         "ok      kinds        every kind of object is known, or comes with its definition\n"

@@ -130,6 +130,7 @@ def test_what_does_not_go_together_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("text", "time"),
     [
+        ("90", "2026-03-10T11:58:30.000000Z"),
         ("10m", "2026-03-10T11:50:00.000000Z"),
         ("1h30m", "2026-03-10T10:30:00.000000Z"),
         ("2d", "2026-03-08T12:00:00.000000Z"),
@@ -143,7 +144,7 @@ def test_since_is_a_time_or_how_long_ago(text, time):
     assert since(text, NOW) == time
 
 
-@pytest.mark.parametrize("text", ["", "10", "m", "10x", "-5m", "2026-03-10T02:00:00", "999999999d"])
+@pytest.mark.parametrize("text", ["", "m", "10x", "-5m", "2026-03-10T02:00:00", "999999999d", "0001-01-01T00:00:00+14:00"])
 def test_since_refuses_anything_else(text):
     with pytest.raises(UsageRefused):
         since(text, NOW)

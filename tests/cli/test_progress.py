@@ -10,9 +10,10 @@ import threading
 import pytest
 
 from kelvin_provision.cli.frame.session import Output, Session
-from kelvin_provision.cli.render.amounts import Meter, duration, size
+from kelvin_provision.cli.render.amounts import Meter
 from kelvin_provision.cli.render.progress import Lines, choose
 from kelvin_provision.events import Advanced, Finished, Note, Started, silent
+from kelvin_provision.quantity import format_bytes, format_duration
 from tests.cli.runner import Stream
 
 MIB = 2**20
@@ -104,7 +105,14 @@ def test_what_suits_which_stream(monkeypatch):
 
 
 def test_the_words_of_amounts():
-    assert [size(0), size(1023), size(1024), size(36 * MIB), size(1.5 * 2**30), size(2**41)] == [
+    assert [
+        format_bytes(0),
+        format_bytes(1023),
+        format_bytes(1024),
+        format_bytes(36 * MIB),
+        format_bytes(1.5 * 2**30),
+        format_bytes(2**41),
+    ] == [
         "0 B",
         "1023 B",
         "1.0 KiB",
@@ -112,7 +120,7 @@ def test_the_words_of_amounts():
         "1.5 GiB",
         "2.0 TiB",
     ]
-    assert [duration(59.9), duration(60), duration(200), duration(7500)] == ["59s", "1m00s", "3m20s", "2h05m"]
+    assert [format_duration(59.9), format_duration(60), format_duration(200), format_duration(7500)] == ["59s", "1m00s", "3m20s", "2h05m"]
     assert Meter(0.0).words(5.0) == "5s"
 
 

@@ -49,7 +49,7 @@ def box(tmp_path, monkeypatch):
     return Box()
 
 
-BYTES = "500k, 2M, 1.5G (1000s), 500Ki or 2MiB (1024s), or a number of bytes"
+BYTES = "500k, 2M or 1.5G (powers of 1000), 512Ki or 2MiB (powers of 1024), or a number of bytes"
 EVERYTHING = """
 state_dir: /srv/state
 secrets_dir: ~/secrets
@@ -250,18 +250,20 @@ def test_other_tools_variables_are_honoured_where_ours_are_silent(box):
         ("cluster: {namespace: A}", ["TMP/site.yaml, cluster.namespace: expected lower-case letters, digits and '-', at most 63 characters, got 'A'"]),
         ("cluster: {name: ''}", ["TMP/site.yaml, cluster.name: expected text, got ''"]),
         ("download: {parallel: 17}", ["TMP/site.yaml, download.parallel: expected a whole number from 1 to 16, or auto, got 17"]),
-        ("download: {rate: 2Mbit}", [f"TMP/site.yaml, download.rate: expected bytes, at least 1k: {BYTES}, got '2Mbit'"]),
-        ("download: {rate: 0}", [f"TMP/site.yaml, download.rate: expected bytes, at least 1k: {BYTES}, got 0"]),
-        ("download: {budget: false}", [f"TMP/site.yaml, download.budget: expected bytes, at least 1M: {BYTES}, got false"]),
+        ("download: {rate: 2Mbit}", [f"TMP/site.yaml, download.rate: expected a size of at least 1 kB, such as {BYTES}, got '2Mbit'"]),
+        ("download: {rate: 0}", [f"TMP/site.yaml, download.rate: expected a size of at least 1 kB, such as {BYTES}, got 0"]),
+        ("download: {budget: false}", [f"TMP/site.yaml, download.budget: expected a size of at least 1 MB, such as {BYTES}, got false"]),
         (
             "download: {window: '22-5'}",
             ["TMP/site.yaml, download.window: expected spans of the day like 22:00-05:00, several with commas, got '22-5'"],
         ),
         ("download: {parallel: true}", ["TMP/site.yaml, download.parallel: expected a whole number from 1 to 16, or auto, got true"]),
         ("keep_revisions: -1", ["TMP/site.yaml, keep_revisions: expected a whole number from 0, got -1"]),
-        ("apply: {timeout: 5 minutes}", ["TMP/site.yaml, apply.timeout: expected a duration like 30s, 5m or 1h, or a number of seconds, got '5 minutes'"]),
-        ("apply: {timeout: -5}", ["TMP/site.yaml, apply.timeout: expected a duration like 30s, 5m or 1h, or a number of seconds, got -5"]),
-        ("apply: {timeout: true}", ["TMP/site.yaml, apply.timeout: expected a duration like 30s, 5m or 1h, or a number of seconds, got true"]),
+        ("apply: {timeout: 5 minutes}", ["TMP/site.yaml, apply.timeout: expected a duration such as 90, 30s, 5m or 2h, got '5 minutes'"]),
+        ("apply: {grace: 1e300}", ["TMP/site.yaml, apply.grace: expected a duration such as 90, 30s, 5m or 2h, got 1e+300"]),
+        ("download: {stall_timeout: 9999999999}", ["TMP/site.yaml, download.stall_timeout: expected a duration of at most 366d, got 9999999999"]),
+        ("apply: {timeout: -5}", ["TMP/site.yaml, apply.timeout: expected a duration such as 90, 30s, 5m or 2h, got -5"]),
+        ("apply: {timeout: true}", ["TMP/site.yaml, apply.timeout: expected a duration such as 90, 30s, 5m or 2h, got true"]),
         (
             "workload_deploy: {instantly_apply: false}",
             ["workload_deploy: staged and instantly_apply are both false, nothing would be done; right is staged: true as well"],
@@ -273,7 +275,7 @@ def test_other_tools_variables_are_honoured_where_ours_are_silent(box):
             [
                 "TMP/site.yaml: unknown key 'registy'; the nearest known one is registry",
                 "TMP/site.yaml, download.parallel: expected a whole number from 1 to 16, or auto, got 0",
-                "TMP/site.yaml, apply.settle: expected a duration like 30s, 5m or 1h, or a number of seconds, got 'x'",
+                "TMP/site.yaml, apply.settle: expected a duration such as 90, 30s, 5m or 2h, got 'x'",
             ],
         ),
     ],

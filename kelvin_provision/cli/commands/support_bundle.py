@@ -111,6 +111,6 @@ def _until_stopped(chunks: Iterator[bytes]) -> Iterable[bytes]:
 
 
 def _size(count: int) -> str:
-    from kelvin_provision.cli.render.amounts import size
+    from kelvin_provision.quantity import format_bytes
 
-    return size(count)
+    return format_bytes(count)

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from kelvin_provision.quantity import duration, size
-
-__all__ = ["Meter", "duration", "size"]
+from kelvin_provision.quantity import format_bytes, format_duration, format_rate
 
 _WINDOW = 15.0
 _STEP = 0.5
@@ -40,9 +38,9 @@ class Meter:
     def words(self, now: float) -> str:
         """`12.3 MiB of 36.0 MiB, 34%, 1.2 MiB/s, 20s left`; without a total and bytes, the time it took so far."""
         if not self.total:
-            return size(self.done) if self.done else duration(now - self.began)
-        words = [f"{size(self.done)} of {size(self.total)}", f"{min(100 * self.done // self.total, 100)}%"]
+            return format_bytes(self.done) if self.done else format_duration(now - self.began)
+        words = [f"{format_bytes(self.done)} of {format_bytes(self.total)}", f"{min(100 * self.done // self.total, 100)}%"]
         rate = self.rate(now)
         if rate > 0:
-            words += [f"{size(rate)}/s", f"{duration(max(self.total - self.done, 0) / rate)} left"]
+            words += [format_rate(rate), f"{format_duration(max(self.total - self.done, 0) / rate)} left"]
         return ", ".join(words)

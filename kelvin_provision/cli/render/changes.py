@@ -8,12 +8,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from kelvin_provision.cli.render.amounts import size
 from kelvin_provision.cli.render.report import CHANGES, Item, Line, Report, Tone
 from kelvin_provision.cluster.protocol import Op
 from kelvin_provision.masking.masked import Masked
 from kelvin_provision.preview.changes import STAMPS, told
 from kelvin_provision.preview.documents import document, downtime, plain, text_lines
+from kelvin_provision.quantity import format_bytes
 from kelvin_provision.spec.fields import ABSENT, Field, parted
 
 if TYPE_CHECKING:
@@ -101,14 +101,14 @@ def _image(change: ImageChange) -> Iterator[Line]:
             yield Line(f"  {head:<10} {sign}{picture.reference}{_about(picture)}", tone)
             head = ""
     if new and change.fresh is not None and old:
-        yield Line(f"             {size(change.fresh)} new, {size(change.shared or 0)} shared")
+        yield Line(f"             {format_bytes(change.fresh)} new, {format_bytes(change.shared or 0)} shared")
     elif new and change.fresh is None:
         yield Line("             the cluster pulls it")
 
 
 def _about(picture: Picture) -> str:
     known = [picture.digest[:19]] if picture.digest else []
-    known += [size(picture.size)] if picture.size is not None else []
+    known += [format_bytes(picture.size)] if picture.size is not None else []
     return f" ({', '.join(known)})" if known else ""
 
 

@@ -13,8 +13,9 @@ from typing import TextIO
 from kelvin_provision import timestamps
 from kelvin_provision.cli.frame import terminal
 from kelvin_provision.cli.frame.session import Session
-from kelvin_provision.cli.render.amounts import Meter, size
+from kelvin_provision.cli.render.amounts import Meter
 from kelvin_provision.events import Advanced, Event, Finished, Note, Progress, Started, silent
+from kelvin_provision.quantity import format_bytes
 
 INTERVAL = 10.0
 _HEARTBEAT = 1.0
@@ -85,7 +86,7 @@ class Lines:
         match event:
             case Started(name, verb, total):
                 self._tasks[name] = _Task(verb, Meter(now, total), now)
-                self._say(f"{verb} {name}{f', {size(total)}' if total else ''}")
+                self._say(f"{verb} {name}{f', {format_bytes(total)}' if total else ''}")
             case Advanced(name, done, total):
                 task = self._tasks.setdefault(name, _Task("working on", Meter(now, total), now))
                 task.meter.reach(done, total, now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from kelvin_provision.cli.render.amounts import duration, size
+from kelvin_provision.quantity import format_bytes, format_duration, format_rate
 
 if TYPE_CHECKING:
     from kelvin_provision.ledger.model import Workload
@@ -34,12 +34,12 @@ def words(one: Arrival) -> str:
         return "the cluster pulls it" if one.pulled else "not resolved yet"
     if one.whole:
         origin = came(one) or "all here"
-        return f"{size(one.size)}, {origin}{', importing' if one.verb == 'importing' else ''}"
-    found = [f"{size(one.here)} of {size(one.size)}", f"{100 * one.here // one.size}%"]
+        return f"{format_bytes(one.size)}, {origin}{', importing' if one.verb == 'importing' else ''}"
+    found = [f"{format_bytes(one.here)} of {format_bytes(one.size)}", f"{100 * one.here // one.size}%"]
     if one.rate:
-        found.append(f"{size(one.rate)}/s")
+        found.append(format_rate(one.rate))
     if one.seconds_left is not None:
-        found.append(f"{duration(one.seconds_left)} left")
+        found.append(f"{format_duration(one.seconds_left)} left")
     return ", ".join([*found, came(one)] if came(one) else found)
 
 
@@ -51,7 +51,7 @@ def came(one: Arrival) -> str:
     some = [(count, text) for count, text in places if count]
     if one.whole and len(some) <= 1:
         return some[0][1] if some else "already here"
-    return ", ".join(f"{size(count)} {text}" for count, text in some)
+    return ", ".join(f"{format_bytes(count)} {text}" for count, text in some)
 
 
 def short(found: Sequence[Arrival]) -> str:

@@ -96,9 +96,9 @@ def test_pins_are_looked_for_and_where_there_are_none_that_is_said():
 
 def test_space_is_only_needed_for_what_must_be_put_back():
     disk = Disk("containerd", "/var/lib/containerd", 1 << 30)
-    assert told(images.space([GOOD], WELL, [disk])) == [("ok", "1.0 GiB free for containerd, nothing has to be unpacked")]
+    assert told(images.space([GOOD], WELL, [disk])) == [("ok", "1.0 GiB free for containerd, nothing to unpack")]
     ((mark, text),) = told(images.space([GOOD], {}, [disk._replace(free=5000)]))
-    assert (mark, text) == ("error", "containerd (/var/lib/containerd) has 4.9 KiB free; putting 1 image back takes about 14.2 KiB")
+    assert (mark, text) == ("error", "containerd (/var/lib/containerd) has 4.9 KiB free; unpacking 1 image takes about 14.2 KiB")
     assert told(images.space([GOOD], {}, [disk._replace(free=50 << 20)]))[0][0] == "warning"
 
 

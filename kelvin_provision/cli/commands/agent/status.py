@@ -93,9 +93,9 @@ def _appointed(one: Mapping[str, Any]) -> str:
 
 
 def _task(task: Mapping[str, Any]) -> str:
-    from kelvin_provision.cli.render.amounts import size
+    from kelvin_provision.quantity import format_bytes
 
     words = f"{task['verb']} {task['name']}"
     if task["total"]:
-        words += f": {size(task['done'])} of {size(task['total'])}"
-    return f"{words}, {size(task['rate'])}/s" if task["rate"] else words
+        words += f": {format_bytes(task['done'])} of {format_bytes(task['total'])}"
+    return f"{words}, {format_bytes(task['rate'])}/s" if task["rate"] else words

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import SCHEMA, Report, Table
-from kelvin_provision.quantity import size
+from kelvin_provision.quantity import format_bytes
 
 if TYPE_CHECKING:
     from kelvin_provision.images.inventory import Census, Image
@@ -58,7 +58,7 @@ def _row(image: Image, seen: Census) -> tuple[str, ...]:
     used = ", ".join(str(use) for use in image.uses) or NOBODY
     pinned = "ignored" if seen.info and not seen.info.pins and image.loaded else _word(image.pinned)
     where = (store, _word(image.loaded), pinned, used, str(lock.platform), lock.name)
-    return (str(lock.reference), _short(lock.root.digest), size(whole), *where)
+    return (str(lock.reference), _short(lock.root.digest), format_bytes(whole), *where)
 
 
 def _orphan(name: str) -> tuple[str, ...]:
@@ -101,5 +101,5 @@ def _footer(seen: Census, surplus: int) -> str:
     """Blobs that two images share are counted once."""
     count = len(seen.images) + len(seen.orphans)
     blobs = {blob.digest: blob.size for image in seen.images if image.stored == image.lock.size for blob in image.lock.blobs()}
-    more = f"; kelvin-provision images prune would free {size(surplus)} there" if surplus else ""
-    return f"Total: {count} image{'' if count == 1 else 's'}, {size(sum(blobs.values()))} in the store{more}"
+    more = f"; kelvin-provision images prune would free {format_bytes(surplus)} there" if surplus else ""
+    return f"Total: {count} image{'' if count == 1 else 's'}, {format_bytes(sum(blobs.values()))} in the store{more}"

@@ -9,7 +9,7 @@ import typer
 from kelvin_provision.cli.frame.confirm import confirm
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Item, Report
-from kelvin_provision.quantity import about, size
+from kelvin_provision.quantity import format_bytes, format_rounded
 
 if TYPE_CHECKING:
     from kelvin_provision.images.prune import Plan, Pruned
@@ -68,16 +68,16 @@ def _images(chosen: Plan, done: Pruned | None) -> list[Item]:
 
 
 def _totals(node: Node, chosen: Plan, stored: int, outcome: str) -> list[Item]:
-    items = [Item("store", str(node.settings.state_dir), outcome, size(stored))]
+    items = [Item("store", str(node.settings.state_dir), outcome, format_bytes(stored))]
     if chosen.loaded:
-        items.append(Item("runtime", node.runtime.name, outcome, f"about {about(chosen.loaded)}"))
+        items.append(Item("runtime", node.runtime.name, outcome, f"about {format_rounded(chosen.loaded)}"))
     return items
 
 
 def _amount(chosen: Plan) -> str:
-    found = [f"{size(chosen.stored)} in the store"] if chosen.stored else []
+    found = [f"{format_bytes(chosen.stored)} in the store"] if chosen.stored else []
     count = len(chosen.images) + len(chosen.orphans)
-    more = f" (about {about(chosen.loaded)})" if chosen.loaded else ""
+    more = f" (about {format_rounded(chosen.loaded)})" if chosen.loaded else ""
     found += [f"{count} image{'' if count == 1 else 's'} in the runtime{more}"] if count else []
     return " and ".join(found)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Item, Report
-from kelvin_provision.quantity import size
+from kelvin_provision.quantity import format_bytes
 
 if TYPE_CHECKING:
     from kelvin_provision.images.verify import Wrong
@@ -29,7 +29,7 @@ def verify(session: Session) -> Report:
     with choose(session) as progress, node_of(session, progress=progress) as node:
         found = ops.run(node.ledger, node.store, lambda: node.runtime, progress)
     items = [Item("blob", one.digest, "put aside" if one.present else "missing", _detail(one)) for one in found.wrong]
-    count = f"{found.blobs} blob{'' if found.blobs == 1 else 's'}, {size(found.bytes)}"
+    count = f"{found.blobs} blob{'' if found.blobs == 1 else 's'}, {format_bytes(found.bytes)}"
     items.append(Item("store", str(node.settings.state_dir), "damaged" if found.wrong else "verified", count))
     return Report("images verify", tuple(items), exit_code=1 if found.wrong else 0)
 

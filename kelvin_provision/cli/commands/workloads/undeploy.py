@@ -10,8 +10,8 @@ import typer
 from kelvin_provision.cli.frame.complete import workload_names
 from kelvin_provision.cli.frame.confirm import confirm
 from kelvin_provision.cli.frame.session import Session
-from kelvin_provision.cli.render.amounts import size
 from kelvin_provision.cli.render.report import Item, Report
+from kelvin_provision.quantity import format_bytes
 
 if TYPE_CHECKING:
     from kelvin_provision.ledger.model import Workload
@@ -57,7 +57,7 @@ def undeploy(session: Session, names: list[str], *, staged: bool, yes: bool) -> 
             freed = node.sweep()
     outcome = "staged version removed" if staged else "undeployed"
     items = tuple(Item("workload", workload.name, outcome, ", ".join(gone.get(workload.name, ()))) for workload in found)
-    return Report("workloads undeploy", (*items, Item("store", str(node.settings.state_dir), "freed", size(freed))))
+    return Report("workloads undeploy", (*items, Item("store", str(node.settings.state_dir), "freed", format_bytes(freed))))
 
 
 def _ask(found: Sequence[Workload], *, staged: bool, yes: bool) -> None:
