@@ -18,8 +18,8 @@ from typing import Any
 
 from bench.measure import Row, paired, program, run
 from bench.staging import _agent
-from tests.images import push, web_image
-from tests.servers.registry import docker_registry
+from tests.kit.images import push, web_image
+from tests.kit.servers.registry import docker_registry
 
 ROUNDS, MANY = 4, 10
 KUBECONFIG, CONTAINERD = "KELVIN_PROVISION_TEST_KUBECONFIG", "KELVIN_PROVISION_TEST_CONTAINERD"

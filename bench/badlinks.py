@@ -15,12 +15,12 @@ from pathlib import Path
 
 from bench.downloading import MIB, fetching, layers_of, measured
 from bench.measure import Row
-from tests.images import push_each
-from tests.real.killing import Staging
-from tests.servers.containerd import containerd_server
-from tests.servers.dockerd import own_dockerd, why_not
-from tests.servers.proxy import Faults, Proxy
-from tests.servers.registry import docker_registry
+from tests.kit.images import push_each
+from tests.kit.killing import Staging
+from tests.kit.servers.containerd import containerd_server
+from tests.kit.servers.dockerd import own_dockerd, why_not
+from tests.kit.servers.proxy import Faults, Proxy
+from tests.kit.servers.registry import docker_registry
 
 SIZE, CUT, PATIENCE = 256 * MIB, 4 * MIB, 100.0
 """Layers have 32 MiB. Whoever has not got the image after PATIENCE seconds of being asked again and again has given up."""

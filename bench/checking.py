@@ -11,8 +11,8 @@ from pathlib import Path
 
 from bench import applying
 from bench.measure import Row, paired, program, run
-from tests.images import push, random_image, web_image
-from tests.servers.registry import docker_registry
+from tests.kit.images import push, random_image, web_image
+from tests.kit.servers.registry import docker_registry
 
 ROUNDS, IMAGES, LARGE = 11, 5, 96 << 20
 SPACE = "bench-checking"

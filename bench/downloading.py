@@ -32,7 +32,7 @@ class Spent:
 
 def layers_of(size: int) -> Iterator[bytes]:
     """LAYERS layers, together of so many bytes: each other bytes than the others, none of them with a meaning."""
-    from tests.images import tar_of  # not above: the measured process is this module too, and pays for its imports
+    from tests.kit.images import tar_of  # not above: the measured process is this module too, and pays for its imports
 
     for number in range(LAYERS):
         yield tar_of({f"data/{number}": os.urandom(MIB) * (size // LAYERS // MIB)})
@@ -40,8 +40,8 @@ def layers_of(size: int) -> Iterator[bytes]:
 
 def rows(folder: Path) -> Iterator[Row]:
     """Wall and processor time as ratios, and the peak memory of a process that does nothing else, however big the image."""
-    from tests.images import push_each
-    from tests.servers.registry import docker_registry
+    from tests.kit.images import push_each
+    from tests.kit.servers.registry import docker_registry
 
     with docker_registry(folder / "registry") as host:
         push_each(host, "image", "1", layers_of(SIZE))

@@ -15,9 +15,9 @@ from kelvin_provision.node import Node, opened
 from kelvin_provision.settings.model import ApplySettings, ClusterSettings, RuntimeSettings, Settings
 from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.spec.workload import Spec
-from tests.images import web_image
-from tests.locks import blobs_in, lock_of
-from tests.servers.dockerd import own_dockerd, why_not
+from tests.kit.images import web_image
+from tests.kit.locks import blobs_in, lock_of
+from tests.kit.servers.dockerd import own_dockerd, why_not
 
 WORKLOADS = 50
 IMAGE = "registry.example.org/bench/idle:1.0.0"

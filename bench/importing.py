@@ -43,7 +43,7 @@ class Spent:
 
 def rows(folder: Path) -> Iterator[Row]:
     """Wall time as ratios, disk use, and what our side wrote and needed."""
-    from tests.servers.containerd import containerd_server  # not above: the measured process is this module too
+    from tests.kit.servers.containerd import containerd_server  # not above: the measured process is this module too
 
     with disk_at(folder / "disk") as disk, containerd_server(disk / "containerd") as address:
         lock, archive = _image(disk)
@@ -90,7 +90,7 @@ def _image(disk: Path) -> tuple[Any, Path]:
     from kelvin_provision.runtimes import archive
     from kelvin_provision.spec.lock import ImageLock
     from kelvin_provision.store import Store
-    from tests.images import sha256, tar_of
+    from tests.kit.images import sha256, tar_of
 
     store, layers, parts = Store(disk / "state"), [], []
 

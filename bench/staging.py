@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.measure import Row, peak_of, program, run
-from tests.images import make_image, push, tar_of
-from tests.servers.containerd import containerd_server
-from tests.servers.registry import docker_registry
+from tests.kit.images import make_image, push, tar_of
+from tests.kit.servers.containerd import containerd_server
+from tests.kit.servers.registry import docker_registry
 
 MIB = 1 << 20
 LAYERS, SIZE, ROUNDS = 6, 500 * MIB, 3

@@ -15,8 +15,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from demo.engine import Missing, cluster_settings
-from tests.images import push, web_image
-from tests.servers.registry import docker_registry
+from tests.kit.images import push, web_image
+from tests.kit.servers.registry import docker_registry
 
 NAME, PORT = "demo-motor-speed", 31880
 TIMES = {"started": time.monotonic()}

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from kelvin_provision.node import DOCKER_SOCKET, K3S_CONFIG
-from tests.servers.dockerd import own_dockerd, why_not
+from tests.kit.servers.dockerd import own_dockerd, why_not
 
 
 class Missing(Exception):

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 pytest_plugins = [
-    "tests.servers.registry",
-    "tests.servers.containerd",
-    "tests.servers.kubernetes",
-    "tests.servers.dockerd",
+    "tests.kit.servers.registry",
+    "tests.kit.servers.containerd",
+    "tests.kit.servers.kubernetes",
+    "tests.kit.servers.dockerd",
 ]
 
 KEPT = {

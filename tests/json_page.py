@@ -25,9 +25,9 @@ from kelvin_provision.events import Advanced, Doing, Started
 from kelvin_provision.files.lock import exclusive
 from kelvin_provision.node import Node
 from kelvin_provision.settings.load import load
-from tests.cli.runner import run
-from tests.images import make_image, tar_of
-from tests.unit.test_agent import Box
+from tests.kit.box import Box
+from tests.kit.cli import run
+from tests.kit.images import make_image, tar_of
 
 PAGE = Path(__file__).parents[1] / "docs" / "json.md"
 REQUEST = {

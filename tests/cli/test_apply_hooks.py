@@ -10,10 +10,10 @@ from kelvin_provision.errors import ApplyFailed, HookFailed
 from kelvin_provision.ledger import journal
 from kelvin_provision.node import Node
 from kelvin_provision.spec.enums import Method
-from tests.cli.runner import run
-from tests.unit.test_agent import Box
-from tests.unit.test_hooks import script
-from tests.unit.test_transaction import Crash
+from tests.kit.box import Box
+from tests.kit.cli import run
+from tests.kit.crash import Crash
+from tests.kit.scripts import script
 
 
 @pytest.fixture

@@ -16,10 +16,10 @@ from kelvin_provision.node import Node
 from kelvin_provision.runtimes.protocol import Keeping, RuntimeInfo
 from kelvin_provision.status import Hold
 from kelvin_provision.store.layout import BlobState
-from tests.cli.runner import run
-from tests.fakes.cluster import FakeCluster
-from tests.fakes.runtime import FakeRuntime
-from tests.unit.test_agent import Box
+from tests.kit.box import Box
+from tests.kit.cli import run
+from tests.kit.fakes.cluster import FakeCluster
+from tests.kit.fakes.runtime import FakeRuntime
 
 CHOICE = ("fake", "as the test says")
 

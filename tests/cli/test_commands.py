@@ -7,7 +7,7 @@ import pytest
 
 from kelvin_provision.cli.commands.config.show import shown
 from kelvin_provision.settings.model import Origin
-from tests.cli.runner import run
+from tests.kit.cli import run
 
 
 def test_a_state_is_explained_in_three_sentences():

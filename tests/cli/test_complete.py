@@ -11,8 +11,8 @@ import pytest
 
 from kelvin_provision.cli.docs.completion_scripts import SCRIPTS
 from kelvin_provision.cli.frame.complete import candidates
-from tests.cli.runner import run
-from tests.unit.test_agent import Box
+from tests.kit.box import Box
+from tests.kit.cli import run
 
 NEEDED = ("kelvin_provision.ledger.ledger", "kelvin_provision.settings.load")
 

@@ -6,7 +6,7 @@ import stat
 
 import pytest
 
-from tests.cli.runner import run
+from tests.kit.cli import run
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from kelvin_provision.node import Node
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.workload import Spec, System, Variable
 from kelvin_provision.status import Doing
-from tests.cli.runner import run
-from tests.images import make_image, tar_of
-from tests.unit.test_agent import Box
+from tests.kit.box import Box
+from tests.kit.cli import run
+from tests.kit.images import make_image, tar_of
 
 BASE = tar_of({"base": b"b" * 20_000})
 ONE = "sha256:0e6883ebedb8400b5b8ec9a02275506f65811b35cb02fe38f2581c1cb13e8681"

@@ -9,7 +9,7 @@ from kelvin_provision.cli.frame.confirm import Cancelled, confirm
 from kelvin_provision.cli.frame.session import Output, Session
 from kelvin_provision.cli.render.report import Item, Report, Table
 from kelvin_provision.errors import ClusterUnreachable, ConfirmationNeeded, NotReady
-from tests.cli.runner import captured
+from tests.kit.cli import captured
 
 ITEMS = Report(
     "apply", items=(Item("workload", "motor", "running", "revision 2"), Item("workload", "pump", "running")), warnings=("old cluster name",)

@@ -3,7 +3,7 @@
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Entry
-from tests.cli.runner import run
+from tests.kit.cli import run
 
 
 def listed(tmp_path, *more):

@@ -19,7 +19,7 @@ from kelvin_provision.cli.frame.session import Output, Session
 from kelvin_provision.cli.render.report import Report
 from kelvin_provision.queries.listing import Direction
 from kelvin_provision.spec.enums import Method, State
-from tests.cli.runner import captured, run
+from tests.kit.cli import captured, run
 
 HELP = """\
 Usage: kelvin-provision [OPTIONS] COMMAND [ARGS]...

@@ -16,8 +16,8 @@ from kelvin_provision.node import Node
 from kelvin_provision.settings.window import Window
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.status import Hold
-from tests.cli.runner import run
-from tests.unit.test_agent import Box
+from tests.kit.box import Box
+from tests.kit.cli import run
 
 NIGHT = "2026-11-23T02:30:00Z"
 NOON = "2026-11-23T12:00:00Z"

@@ -8,9 +8,9 @@ import pytest
 from kelvin_provision.errors import RuntimeUnreachable
 from kelvin_provision.node import Node
 from kelvin_provision.runtimes.protocol import Keeping, RuntimeInfo
-from tests.cli.runner import run
-from tests.images import random_image
-from tests.unit.test_agent import Box
+from tests.kit.box import Box
+from tests.kit.cli import run
+from tests.kit.images import random_image
 
 
 @pytest.fixture

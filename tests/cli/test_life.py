@@ -9,8 +9,8 @@ from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Entry
 from kelvin_provision.node import Node
-from tests.cli.runner import run
-from tests.unit.test_agent import Box
+from tests.kit.box import Box
+from tests.kit.cli import run
 
 
 @pytest.fixture

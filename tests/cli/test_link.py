@@ -13,7 +13,7 @@ from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.spec.workload import Spec
 from kelvin_provision.staging.limits.window import local
 from kelvin_provision.store import Store
-from tests.cli.runner import run
+from tests.kit.cli import run
 
 CAUSE = "waits for the download window, opens at 22:00"
 

@@ -25,7 +25,7 @@ from kelvin_provision.ledger.model import Phase, Step
 from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.spec.workload import Spec
 from kelvin_provision.status import Doing, Observation, Observed
-from tests.cli.runner import run
+from tests.kit.cli import run
 
 HERE = Path(__file__).parents[2]
 LONG_AGO = "2026-01-02T03:04:05Z"

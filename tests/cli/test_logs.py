@@ -13,8 +13,8 @@ from kelvin_provision.cli.frame.since import since
 from kelvin_provision.cli.render.loglines import Wanted, newest, told
 from kelvin_provision.cluster.protocol import LogLine
 from kelvin_provision.errors import UsageRefused
-from tests.cli.runner import captured, run
-from tests.unit.test_agent import Box
+from tests.kit.box import Box
+from tests.kit.cli import captured, run
 
 NOW = datetime(2026, 3, 10, 12, 0, 0, tzinfo=UTC)
 T = "2026-01-02T03:04:05.00000000{}Z".format

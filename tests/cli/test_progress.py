@@ -14,7 +14,7 @@ from kelvin_provision.cli.render.amounts import Meter
 from kelvin_provision.cli.render.progress import Lines, choose
 from kelvin_provision.events import Advanced, Finished, Note, Started, silent
 from kelvin_provision.quantity import format_bytes, format_duration
-from tests.cli.runner import Stream
+from tests.kit.cli import Stream
 
 MIB = 2**20
 

@@ -25,8 +25,8 @@ from kelvin_provision.node import Node
 from kelvin_provision.spec.enums import Method, VolumeKind
 from kelvin_provision.spec.workload import Spec, System, Variable, Volume
 from kelvin_provision.support.archive import Bundle
-from tests.cli.runner import captured, run
-from tests.unit.test_agent import Box
+from tests.kit.box import Box
+from tests.kit.cli import captured, run
 
 PLANTED = {
     "registry": "rEg1stry-pa/ss",

@@ -7,7 +7,7 @@ import pytest
 from kelvin_provision.cli.frame.session import Output, Session
 from kelvin_provision.cli.render.report import Table
 from kelvin_provision.cli.render.tables import Style, ago, render
-from tests.cli.runner import Stream
+from tests.kit.cli import Stream
 
 TABLE = Table(
     ("name", "state", "title"),

@@ -20,8 +20,8 @@ from kelvin_provision.spec.enums import Method, VolumeKind
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Spec, System, Variable, Volume
 from kelvin_provision.status import Observed
-from tests.contract.hearing import listening
-from tests.images import TALK
+from tests.kit.changes_listener import listening
+from tests.kit.images import TALK
 
 PATIENCE = WaitPolicy(timeout=60.0, settle=3.0)
 """`dying` lives for a second: it must not pass as settled. A backend that holds workloads itself takes the same 3 seconds."""

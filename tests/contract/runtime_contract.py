@@ -13,8 +13,8 @@ import pytest
 
 from kelvin_provision.errors import DigestMismatch, ImageUnsupported, ImportFailed, PlatformMissing, ProvisionError
 from kelvin_provision.refs import Descriptor, Platform
-from tests.images import index_of, make_image, sha256, tar_of
-from tests.locks import blobs_in, lock_of
+from tests.kit.images import index_of, make_image, sha256, tar_of
+from tests.kit.locks import blobs_in, lock_of
 
 HERE = Platform.of_this_host()
 ELSEWHERE = Platform("linux", "arm64" if HERE.architecture != "arm64" else "amd64")

@@ -1,8 +1,8 @@
 import pytest
 
 from tests.contract.cluster_contract import ClusterContract
-from tests.docker_bench import bench, docker_bench
-from tests.images import TALK
+from tests.kit.docker_bench import bench, docker_bench
+from tests.kit.images import TALK
 
 __all__ = ["bench", "docker_bench"]
 pytestmark = pytest.mark.docker

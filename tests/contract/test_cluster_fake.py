@@ -3,8 +3,8 @@
 import pytest
 
 from tests.contract.cluster_contract import ClusterContract, Picture
-from tests.fakes.cluster import FakeCluster
-from tests.images import TALK
+from tests.kit.fakes.cluster import FakeCluster
+from tests.kit.images import TALK
 
 
 class FakeBench:

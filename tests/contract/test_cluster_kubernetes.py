@@ -11,7 +11,7 @@ from kelvin_provision.cluster.kubernetes.cluster import Kubernetes
 from kelvin_provision.cluster.kubernetes.judge.failures import ready
 from kelvin_provision.cluster.protocol import OWNER
 from tests.contract.cluster_contract import PATIENCE, ClusterContract, Picture
-from tests.servers.kubernetes import fresh_namespace, kubeconfig
+from tests.kit.servers.kubernetes import fresh_namespace, kubeconfig
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(180)]
 _NUMBERS = itertools.count(1)

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from kelvin_provision.errors import DigestMismatch, ImageUnsupported, NoSpace, PermissionRefused
-from kelvin_provision.runtimes import archive
 from kelvin_provision.runtimes.containerd import Containerd
 from tests.contract.runtime_contract import HERE, RuntimeContract, flip, image, reference, staged
-from tests.images import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, Image, make_image, random_image, sha256, tar_of
-from tests.locks import blobs_in, lock_of
-from tests.servers.containerd import containerd_server
+from tests.kit.ctr import Outside
+from tests.kit.images import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, Image, make_image, random_image, sha256, tar_of
+from tests.kit.locks import blobs_in, lock_of
+from tests.kit.servers.containerd import containerd_server
 
 __all__ = ["staged"]
 pytestmark = pytest.mark.containerd
@@ -40,22 +40,6 @@ def blob(part):
 Containerd(address).load(lock, blob)
 """
 REAL = os.environ.get("KELVIN_PROVISION_TEST_CONTAINERD")
-
-
-class Outside:
-    """`ctr` by hand."""
-
-    def __init__(self, address: str) -> None:
-        self._command = ["ctr", "-a", address, "-n", "k8s.io"]
-
-    def ctr(self, *args: str, data: bytes | None = None) -> str:
-        return subprocess.run([*self._command, *args], input=data, check=True, capture_output=True).stdout.decode()
-
-    def put(self, lock, blob) -> None:
-        self.ctr("images", "import", "-", data=b"".join(archive.chunks(lock, blob)))
-
-    def holds(self, lock) -> bool:
-        return bool(self.ctr("images", "ls", "-q", f"target.digest=={lock.root.digest}").strip())
 
 
 @pytest.fixture(params=["private", *(["real"] if REAL else [])])

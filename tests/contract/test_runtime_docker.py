@@ -12,8 +12,8 @@ from kelvin_provision.refs import Descriptor
 from kelvin_provision.runtimes import archive
 from kelvin_provision.runtimes.docker import DockerRuntime
 from tests.contract.runtime_contract import HERE, RuntimeContract, image, reference, staged
-from tests.images import make_image, tar_of
-from tests.locks import lock_of
+from tests.kit.images import make_image, tar_of
+from tests.kit.locks import lock_of
 
 __all__ = ["staged"]
 pytestmark = pytest.mark.docker

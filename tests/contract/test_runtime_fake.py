@@ -1,7 +1,7 @@
 import pytest
 
 from tests.contract.runtime_contract import RuntimeContract, staged
-from tests.fakes.runtime import FakeRuntime
+from tests.kit.fakes.runtime import FakeRuntime
 
 __all__ = ["staged"]
 

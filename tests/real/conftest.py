@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.real.box import Box, docker_settings, kubernetes_settings, push_versions
+from tests.kit.real_box import Box, docker_settings, kubernetes_settings, push_versions
 
 
 @pytest.fixture(

@@ -14,7 +14,7 @@ from kelvin_provision.errors import (
     RegistryRefused,
     RegistryUnreachable,
 )
-from tests.servers.proxy import Faults
+from tests.kit.servers.proxy import Faults
 
 KIB = 1 << 10
 LAYER = 256 * KIB

@@ -23,12 +23,12 @@ from kelvin_provision.runtimes.containerd import Containerd
 from kelvin_provision.settings.model import Settings
 from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.spec.workload import Spec
-from tests.images import push, random_image, web_image
-from tests.locks import blobs_in, lock_of
-from tests.servers.confined import SCRIPT, confined
-from tests.servers.confined import why_not as why_not_confined
-from tests.servers.dockerd import own_dockerd, why_not
-from tests.servers.thin import thin_link
+from tests.kit.images import push, random_image, web_image
+from tests.kit.locks import blobs_in, lock_of
+from tests.kit.servers.confined import SCRIPT, confined
+from tests.kit.servers.confined import why_not as why_not_confined
+from tests.kit.servers.dockerd import own_dockerd, why_not
+from tests.kit.servers.thin import thin_link
 
 ROOT = Path(__file__).parents[2]
 MiB = 1 << 20
@@ -317,8 +317,8 @@ def test_a_confined_agent_can_put_images_into_containerd(tmp_path, containerd):
     code = (
         "import sys; from pathlib import Path\n"
         "from kelvin_provision.runtimes.containerd import Containerd\n"
-        "from tests.images import random_image\n"
-        "from tests.locks import blobs_in, lock_of\n"
+        "from tests.kit.images import random_image\n"
+        "from tests.kit.locks import blobs_in, lock_of\n"
         "image = random_image([5000]); lock = lock_of(image, 'registry.example.org/confined/one:1.0.0')\n"
         "runtime = Containerd(sys.argv[1]); runtime.load(lock, blobs_in(Path(sys.argv[2]), image))\n"
         "assert runtime.has(lock); runtime.remove(lock)\n"

@@ -20,8 +20,8 @@ import docker
 import pytest
 
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
-from tests.real import client
-from tests.real.box import ROOT
+from tests.kit import http_client
+from tests.kit.real_box import ROOT
 
 pytestmark = [pytest.mark.registry, pytest.mark.timeout(300)]
 
@@ -85,7 +85,7 @@ def test_no_answer_fails_while_a_version_is_replaced(box):
     box.stage(NAME, "1.0.0", ports=PORTS)
     box.run("workloads", "apply", "-n", NAME)
     with (kubernetes_client if kind == "kubernetes" else docker_client)(box) as (into, target), (box.folder / "asked").open("w+") as sink:
-        command = [*into, sys.executable, client.__file__, *target]
+        command = [*into, sys.executable, http_client.__file__, *target]
         asking, begun, ends = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=sink, cwd=ROOT), time.monotonic(), []
         try:
             for version in UPDATES:

@@ -13,7 +13,7 @@ from kelvin_provision.cluster.kubernetes.api.kubeconfig import plain
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.cluster import Kubernetes
 from kelvin_provision.ledger.ledger import Ledger
-from tests.servers.kubernetes import fresh_namespace, kubeconfig
+from tests.kit.servers.kubernetes import fresh_namespace, kubeconfig
 
 pytestmark = pytest.mark.timeout(150)
 

@@ -7,7 +7,7 @@ from kelvin_provision.cluster.kubernetes.api import verbs as kubernetes_api
 from kelvin_provision.cluster.kubernetes.cluster import Kubernetes
 from kelvin_provision.spec.enums import Method, VolumeKind
 from kelvin_provision.spec.workload import Port, Probe, ProbeKind, Resources, Spec, System, Variable, Volume
-from tests.servers.kubernetes import fresh_namespace, kubeconfig
+from tests.kit.servers.kubernetes import fresh_namespace, kubeconfig
 
 pytestmark = [pytest.mark.registry, pytest.mark.timeout(180)]
 
@@ -68,7 +68,7 @@ def test_diff_tells_both_versions_and_what_somebody_else_did(box, monkeypatch):
 
 @pytest.mark.docker
 def test_a_look_puts_no_image_back(dockerd, registry, tmp_path, request):
-    from tests.real.box import Box, docker_settings, push_versions
+    from tests.kit.real_box import Box, docker_settings, push_versions
 
     push_versions(registry)
     box = Box(tmp_path, registry, docker_settings(request))

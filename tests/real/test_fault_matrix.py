@@ -21,12 +21,12 @@ from kelvin_provision.retry import Backoff
 from kelvin_provision.settings.model import DownloadSettings, Settings
 from kelvin_provision.staging import download
 from kelvin_provision.store import Store
-from tests.images import OCI_INDEX, Image, index_of, push, put_manifest, random_image
+from tests.kit.images import OCI_INDEX, Image, index_of, push, put_manifest, random_image
+from tests.kit.refusals import SECRETS, all_words
+from tests.kit.servers.process import free_port
+from tests.kit.servers.proxy import Faults, Proxy
+from tests.kit.servers.tokens import Tokens
 from tests.real.fault_cases import BY_DIGEST, BY_TAG, CASES, CONFIG, DOCUMENTS, LAYER, RESUME, World, page
-from tests.real.refusals import SECRETS, all_words
-from tests.servers.process import free_port
-from tests.servers.proxy import Faults, Proxy
-from tests.servers.tokens import Tokens
 
 AMD64 = Platform("linux", "amd64")
 TRIES = 5

@@ -23,11 +23,11 @@ from kelvin_provision.staging import origins, stage
 from kelvin_provision.staging.origins import Origin
 from kelvin_provision.store import Store
 from tests.contract.runtime_contract import HERE
-from tests.contract.test_runtime_containerd import Outside
-from tests.fakes.runtime import FakeRuntime
-from tests.images import make_image, push, tar_of
-from tests.locks import blobs_in, lock_of
-from tests.servers.proxy import Faults, Proxy
+from tests.kit.ctr import Outside
+from tests.kit.fakes.runtime import FakeRuntime
+from tests.kit.images import make_image, push, tar_of
+from tests.kit.locks import blobs_in, lock_of
+from tests.kit.servers.proxy import Faults, Proxy
 
 pytestmark = pytest.mark.registry
 SHARED = tar_of({"shared": os.urandom(2_000_000)})

@@ -8,7 +8,7 @@ import docker
 import pytest
 
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
-from tests.real.box import Box
+from tests.kit.real_box import Box
 
 pytestmark = [pytest.mark.registry, pytest.mark.timeout(180)]
 HOLD = "kelvin-provision/hold"

@@ -19,8 +19,8 @@ from kelvin_provision.spec.enums import Method, VolumeKind
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Port, Probe, ProbeKind, Resources, Spec, System, Variable, Volume
 from kelvin_provision.status import Observed
-from tests.images import make_image, tar_of
-from tests.servers.kubernetes import containerd_socket, fresh_namespace, kubeconfig, load, server, unload
+from tests.kit.images import make_image, tar_of
+from tests.kit.servers.kubernetes import containerd_socket, fresh_namespace, kubeconfig, load, server, unload
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(150)]
 PATIENCE = WaitPolicy(timeout=60.0, settle=1.0)

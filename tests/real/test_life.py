@@ -15,10 +15,10 @@ from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.status import derive
-from tests.images import make_image, push, tar_of
-from tests.servers.dockerd import own_dockerd, why_not
-from tests.servers.kubernetes import containerd_socket, fresh_namespace, kubeconfig
-from tests.servers.registry import docker_registry
+from tests.kit.images import make_image, push, tar_of
+from tests.kit.servers.dockerd import own_dockerd, why_not
+from tests.kit.servers.kubernetes import containerd_socket, fresh_namespace, kubeconfig
+from tests.kit.servers.registry import docker_registry
 
 pytestmark = pytest.mark.timeout(300)
 NAME = "life-motor-speed"

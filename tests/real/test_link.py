@@ -18,11 +18,11 @@ from kelvin_provision.staging import download
 from kelvin_provision.staging.limits.limits import TransferLimits
 from kelvin_provision.staging.limits.rate import RateLimit
 from kelvin_provision.store import Store
-from tests.images import push, random_image
-from tests.real.refusals import PASSWORD, USER, refused
-from tests.servers.forwarding import forwarding
-from tests.servers.process import free_port
-from tests.servers.proxy import Faults, Proxy
+from tests.kit.images import push, random_image
+from tests.kit.refusals import PASSWORD, USER, refused
+from tests.kit.servers.forwarding import forwarding
+from tests.kit.servers.process import free_port
+from tests.kit.servers.proxy import Faults, Proxy
 
 pytestmark = pytest.mark.registry
 AMD64 = Platform("linux", "amd64")

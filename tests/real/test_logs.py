@@ -17,12 +17,12 @@ from kelvin_provision.ledger.model import Step
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.workload import Spec
 from kelvin_provision.status import Doing
-from tests.cli.runner import run
 from tests.contract.cluster_contract import Picture, never, no_secrets, spec
-from tests.docker_bench import bench, docker_bench
-from tests.images import TALK, make_image, tar_of
-from tests.locks import blobs_in, lock_of
-from tests.servers.kubernetes import fresh_namespace, kubeconfig
+from tests.kit.cli import run
+from tests.kit.docker_bench import bench, docker_bench
+from tests.kit.images import TALK, make_image, tar_of
+from tests.kit.locks import blobs_in, lock_of
+from tests.kit.servers.kubernetes import fresh_namespace, kubeconfig
 
 __all__ = ["bench", "docker_bench"]
 PATIENCE = WaitPolicy(timeout=60.0, settle=1.0)

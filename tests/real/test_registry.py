@@ -27,7 +27,7 @@ from kelvin_provision.registry.manifests import DOCKER_LIST, DOCKER_MANIFEST
 from kelvin_provision.registry.transport import Transport, is_loopback
 from kelvin_provision.registry.wire import seconds
 from kelvin_provision.settings.model import DownloadSettings, RegistrySettings, Settings
-from tests.images import (
+from tests.kit.images import (
     OCI_INDEX,
     OCI_MANIFEST,
     Image,
@@ -41,10 +41,10 @@ from tests.images import (
     sha256,
     tar_of,
 )
-from tests.real.refusals import refused
-from tests.servers.process import free_port
-from tests.servers.proxy import Faults, Proxy
-from tests.servers.threaded import Server, serving
+from tests.kit.refusals import refused
+from tests.kit.servers.process import free_port
+from tests.kit.servers.proxy import Faults, Proxy
+from tests.kit.servers.threaded import Server, serving
 
 
 class QuietFiles(SimpleHTTPRequestHandler):

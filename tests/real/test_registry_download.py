@@ -22,9 +22,9 @@ from kelvin_provision.retry import Backoff
 from kelvin_provision.settings.model import DownloadSettings, RegistrySettings, Settings
 from kelvin_provision.staging import download
 from kelvin_provision.store import Store
-from tests.images import push, random_image
-from tests.real.refusals import refused
-from tests.servers.proxy import Faults, Proxy
+from tests.kit.images import push, random_image
+from tests.kit.refusals import refused
+from tests.kit.servers.proxy import Faults, Proxy
 
 pytestmark = pytest.mark.registry
 AMD64 = Platform("linux", "amd64")

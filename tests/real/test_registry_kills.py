@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from kelvin_provision.store import Store
-from tests.images import push, random_image
-from tests.locks import lock_of
-from tests.real.killing import Staging
-from tests.servers.proxy import Faults, Proxy
+from tests.kit.images import push, random_image
+from tests.kit.killing import Staging
+from tests.kit.locks import lock_of
+from tests.kit.servers.proxy import Faults, Proxy
 
 MIB = 1 << 20
 

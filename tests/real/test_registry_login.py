@@ -18,11 +18,11 @@ from kelvin_provision.retry import Backoff
 from kelvin_provision.settings.model import RegistrySettings, Settings
 from kelvin_provision.staging import download
 from kelvin_provision.store import Store
-from tests.images import make_image, push, random_image, tar_of
-from tests.real.refusals import BASIC, IDENTITY, PASSWORD, SECRETS, USER, refused
-from tests.servers.proxy import Faults, Proxy
-from tests.servers.registry import docker_registry
-from tests.servers.tokens import Tokens, form
+from tests.kit.images import make_image, push, random_image, tar_of
+from tests.kit.refusals import BASIC, IDENTITY, PASSWORD, SECRETS, USER, refused
+from tests.kit.servers.proxy import Faults, Proxy
+from tests.kit.servers.registry import docker_registry
+from tests.kit.servers.tokens import Tokens, form
 
 pytestmark = pytest.mark.registry
 AMD64 = Platform("linux", "amd64")

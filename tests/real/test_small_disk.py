@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import subprocess
 import tempfile
 from pathlib import Path
 
@@ -14,10 +13,11 @@ from kelvin_provision.refs import Platform
 from kelvin_provision.runtimes.containerd import Containerd
 from kelvin_provision.runtimes.docker import DockerRuntime
 from kelvin_provision.staging.space import needs, survey
-from tests.images import make_image, tar_of
-from tests.locks import blobs_in, lock_of
-from tests.servers.containerd import containerd_server
-from tests.servers.dockerd import own_dockerd, why_not
+from tests.kit.disks import resize, tmpfs
+from tests.kit.images import make_image, tar_of
+from tests.kit.locks import blobs_in, lock_of
+from tests.kit.servers.containerd import containerd_server
+from tests.kit.servers.dockerd import own_dockerd, why_not
 
 HERE = Platform.of_this_host()
 MIB = 1 << 20
@@ -28,15 +28,8 @@ def disk():
     """A filesystem of 24 MiB. Not below pytest's folder: a socket's path has at most 107 characters."""
     if why_not():
         pytest.skip(why_not())
-    with tempfile.TemporaryDirectory(prefix="small-") as name:
-        place = Path(name)
-        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", name], check=False, capture_output=True)
-        if mounted.returncode:
-            pytest.skip(f"mounting is not allowed here: {mounted.stderr.decode().strip()}")
-        try:
-            yield place
-        finally:
-            subprocess.run(["umount", "-l", name], check=True)
+    with tempfile.TemporaryDirectory(prefix="small-") as name, tmpfs(Path(name), "24m") as place:
+        yield place
 
 
 @contextlib.contextmanager
@@ -73,7 +66,7 @@ def test_what_does_not_fit_is_believed_by_nobody_and_fits_when_there_is_room(kin
         with pytest.raises(NoSpace, match=r"no space left for registry\.example\.org/acme/large@sha256:"):
             runtime.load(*large)
         assert not runtime.has(large[0])
-        subprocess.run(["mount", "-o", "remount,size=128m", str(disk)], check=True)
+        resize(disk, "128m")
         runtime.load(*large)
         assert runtime.has(large[0])
         grown = used(disk) - before

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.images import push, web_image
-from tests.real.box import ROOT, Box, docker_settings, push_versions
-from tests.servers.process import free_port
-from tests.servers.registry import docker_registry
+from tests.kit.images import push, web_image
+from tests.kit.real_box import ROOT, Box, docker_settings, push_versions
+from tests.kit.servers.process import free_port
+from tests.kit.servers.registry import docker_registry
 
 pytestmark = [pytest.mark.registry, pytest.mark.timeout(180)]
 

@@ -12,10 +12,10 @@ from kelvin_provision.events import silent
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.workload import Spec, System, Variable
-from tests.cli.runner import run
 from tests.contract.cluster_contract import never, no_secrets
-from tests.images import TALK
-from tests.servers.kubernetes import fresh_namespace, kubeconfig
+from tests.kit.cli import run
+from tests.kit.images import TALK
+from tests.kit.servers.kubernetes import fresh_namespace, kubeconfig
 
 
 @pytest.mark.kubernetes

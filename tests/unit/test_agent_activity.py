@@ -10,7 +10,7 @@ from kelvin_provision.agent.activity import Activity
 from kelvin_provision.agent.faults import MOST, Faults
 from kelvin_provision.events import Advanced, Doing, Finished, Note, Started, silent
 from kelvin_provision.files.lock import exclusive
-from tests.cli.runner import run
+from tests.kit.cli import run
 
 
 class Clock:

@@ -21,7 +21,7 @@ from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.settings.model import ClusterSettings, RegistrySettings, Settings
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.workload import Spec
-from tests.unit.test_agent import Box
+from tests.kit.box import Box
 
 REPLACED = ("the settings have changed: the agent was started anew",)
 LATER = ("the settings have changed: the agent ends what it is at, then works with the new ones",)

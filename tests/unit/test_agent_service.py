@@ -11,7 +11,7 @@ import pytest
 from kelvin_provision.agent import process, service, unit
 from kelvin_provision.errors import AgentSilent, CannotWrite, PermissionRefused
 from kelvin_provision.files.lock import exclusive
-from tests.cli.runner import run
+from tests.kit.cli import run
 
 GOLDEN = Path(__file__).with_name("agent.service")
 ENVIRONMENT = {"KUBECONFIG": "/root/.kube/config", "DOCKER_HOST": "unix:///run/100%/docker.sock"}

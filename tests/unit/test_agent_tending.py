@@ -13,7 +13,7 @@ from kelvin_provision.events import Note
 from kelvin_provision.retry import Backoff
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.staging import stage
-from tests.unit.test_agent import Box
+from tests.kit.box import Box
 
 
 @pytest.fixture

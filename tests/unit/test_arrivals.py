@@ -18,9 +18,9 @@ from kelvin_provision.spec.workload import Spec
 from kelvin_provision.staging import origins
 from kelvin_provision.staging.origins import Origin
 from kelvin_provision.store import Store
-from tests.cli.runner import run
-from tests.images import random_image
-from tests.locks import lock_of
+from tests.kit.cli import run
+from tests.kit.images import random_image
+from tests.kit.locks import lock_of
 
 MIB = 1 << 20
 IMAGE = random_image([3000, 1000], level=0)

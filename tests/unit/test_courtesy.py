@@ -7,7 +7,7 @@ import pytest
 
 from kelvin_provision.errors import ImportFailed
 from kelvin_provision.staging.background import NICE, run_at_low_priority
-from tests.unit.test_agent import Box
+from tests.kit.box import Box
 
 
 def mine():

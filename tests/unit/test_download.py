@@ -12,8 +12,8 @@ from kelvin_provision.refs import Platform, Reference
 from kelvin_provision.retry import Backoff
 from kelvin_provision.staging import download
 from kelvin_provision.store import Store
-from tests.fakes.source import FakeSource
-from tests.images import random_image
+from tests.kit.fakes.source import FakeSource
+from tests.kit.images import random_image
 
 AMD64 = Platform("linux", "amd64")
 SOON = Backoff(first=0.001, cap=0.001, deadline=0.02)

@@ -1,43 +1,23 @@
 """A disk that is full, or takes no writing, on real small filesystems: what is known is still told, and nothing is lost."""
 
-import contextlib
-import os
 import shutil
-import subprocess
 
 import pytest
 
 from kelvin_provision.errors import CannotWrite, NoSpace
 from kelvin_provision.files.lock import exclusive, holder
 from kelvin_provision.ledger.ledger import Ledger
-from tests.cli.runner import run
+from tests.kit.cli import run
+from tests.kit.disks import fill, needs_mount, read_only, tmpfs
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mount"), reason="a filesystem of one's own needs root")
+pytestmark = needs_mount
 
 
 @pytest.fixture
 def disk(tmp_path):
     """A filesystem of one mebibyte."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    try:
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", str(place)], check=True, capture_output=True)
-    except subprocess.CalledProcessError as error:
-        pytest.skip(f"mounting is not allowed here: {error.stderr.decode().strip()}")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
-
-
-def fill(disk):
-    with (disk / "filler").open("ab", buffering=0) as file:
-        for size in (1 << 16, 4096, 512, 1):
-            with contextlib.suppress(OSError):
-                while file.write(b"x" * size) == size:
-                    pass
-
-
-def read_only(disk):
-    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    with tmpfs(tmp_path / "disk", "1m") as place:
+        yield place
 
 
 def remembered(disk, value="here"):

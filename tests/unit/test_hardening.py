@@ -25,8 +25,8 @@ from kelvin_provision.queries import documents
 from kelvin_provision.retry import Backoff
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.staging import stage
-from tests.unit.test_agent import Box, tend
-from tests.unit.test_transaction import Crash
+from tests.kit.box import Box, tend
+from tests.kit.crash import Crash
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import pytest
 from kelvin_provision.errors import HookFailed, HookRefused, HookTimeout, Interrupted
 from kelvin_provision.events import Finished, Started
 from kelvin_provision.hooks.folder import HookFolder
+from tests.kit.scripts import script
 
 LONG = 60.0
 
@@ -21,14 +22,6 @@ LONG = 60.0
 def folder(tmp_path):
     tmp_path.chmod(0o700)
     return tmp_path
-
-
-def script(folder, name, body, mode=0o755):
-    path = folder / name
-    path.parent.mkdir(mode=0o755, exist_ok=True)
-    path.write_text(f"#!/bin/sh\n{body}\n")
-    path.chmod(mode)
-    return path
 
 
 def go(folder, event="pre-apply", document=None, *, timeout=LONG, stop=lambda: False, said=None):

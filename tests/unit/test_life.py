@@ -26,19 +26,16 @@ from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.model import Care
 from kelvin_provision.retry import Backoff
 from kelvin_provision.spec.enums import Method
-from tests.unit import test_agent
-from tests.unit.test_agent import tend
+from kelvin_provision.staging import stage
+from tests.kit.box import Box, tend
+from tests.kit.crash import Crash
 
 
 def never():
     return False
 
 
-class Crash(BaseException):
-    """kill -9, as far as one process can play it: nothing of ours runs after it."""
-
-
-class Box(test_agent.Box):
+class CommandBox(Box):
     """The commands a person would give, as the command line carries them out."""
 
     def up(self, version, *names):
@@ -98,8 +95,8 @@ class Box(test_agent.Box):
 
 @pytest.fixture
 def box(tmp_path, monkeypatch):
-    monkeypatch.setattr(test_agent.stage, "PATIENCE", Backoff(first=0.001, cap=0.001, deadline=0.01))
-    found = Box(tmp_path)
+    monkeypatch.setattr(stage, "PATIENCE", Backoff(first=0.001, cap=0.001, deadline=0.01))
+    found = CommandBox(tmp_path)
     yield found
     found.close()
 

@@ -29,10 +29,10 @@ from kelvin_provision.staging.limits.rate import RateLimit
 from kelvin_provision.staging.limits.slots import TransferSlots
 from kelvin_provision.staging.limits.window import Allowance, Moment
 from kelvin_provision.store import Store
-from tests.fakes.cluster import FakeCluster
-from tests.fakes.runtime import FakeRuntime
-from tests.fakes.source import FakeSource
-from tests.images import random_image
+from tests.kit.fakes.cluster import FakeCluster
+from tests.kit.fakes.runtime import FakeRuntime
+from tests.kit.fakes.source import FakeSource
+from tests.kit.images import random_image
 
 AMD64 = Platform("linux", "amd64")
 SOON = Backoff(first=0.001, cap=0.001, deadline=0.02)

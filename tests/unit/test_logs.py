@@ -14,7 +14,7 @@ from kelvin_provision.cluster.kubernetes.logs import logs as kubernetes_logs
 from kelvin_provision.cluster.logs import Asked, Found, Source, follow, lines
 from kelvin_provision.cluster.protocol import LogLine
 from kelvin_provision.errors import ClusterUnreachable
-from tests.unit.cluster_docker.engine_says import says
+from tests.kit.engine_says import says
 
 T = "2026-01-02T03:04:05.00000000{}Z".format
 

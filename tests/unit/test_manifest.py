@@ -6,7 +6,7 @@ import pytest
 
 from kelvin_provision.spec.source import read
 from kelvin_provision.spec.workload import Port, Spec, System, Variable, Volume, VolumeKind
-from tests.unit.asking import accepted, body, refused, spec_of
+from tests.kit.requests import accepted, body, refused, spec_of
 
 NODERED = """
 spec_version: 5.0.0

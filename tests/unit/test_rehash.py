@@ -10,7 +10,7 @@ from kelvin_provision.store import Store
 from kelvin_provision.store.layout import BlobState
 from kelvin_provision.store.orphans import Leftovers, leftovers
 from kelvin_provision.store.rehash import rehash
-from tests.images import OCI_LAYER, sha256
+from tests.kit.images import OCI_LAYER, sha256
 
 BIG = os.urandom(2_500_000)
 SMALL = b"small"

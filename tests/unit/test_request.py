@@ -12,7 +12,7 @@ from kelvin_provision.spec.flags import from_flags
 from kelvin_provision.spec.request import Defaults, Document, accept
 from kelvin_provision.spec.source import read
 from kelvin_provision.spec.workload import Spec, System
-from tests.unit.asking import accepted, body, defaults, refused, spec_of
+from tests.kit.requests import accepted, body, defaults, refused, spec_of
 
 ISSUE = {
     "app_name": "motor-speed",

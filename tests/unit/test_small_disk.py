@@ -1,9 +1,7 @@
 """Space on real small filesystems: short of it nothing is begun, full in spite of it nothing is lost, and it goes on by itself."""
 
 import contextlib
-import os
 import re
-import shutil
 import subprocess
 import sys
 import textwrap
@@ -21,25 +19,13 @@ from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.staging import stage
 from kelvin_provision.store import Store
 from kelvin_provision.store.space import SpaceRequest
-from tests.cli.runner import run
-from tests.images import random_image
-from tests.unit.test_agent import Box
-from tests.unit.test_full_disk import fill
+from tests.kit.blobs import HELLO, described
+from tests.kit.box import Box
+from tests.kit.cli import run
+from tests.kit.disks import fill, needs_mount, resize, tmpfs
+from tests.kit.images import random_image
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mount"), reason="a filesystem of one's own needs root")
-
-
-def mounted(place, size):
-    place.mkdir()
-    try:
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "tmpfs", str(place)], check=True, capture_output=True)
-    except subprocess.CalledProcessError as error:
-        pytest.skip(f"mounting is not allowed here: {error.stderr.decode().strip()}")
-    return place
-
-
-def grow(place, size):
-    subprocess.run(["mount", "-o", f"remount,size={size}", str(place)], check=True)
+pytestmark = needs_mount
 
 
 @pytest.fixture
@@ -48,15 +34,13 @@ def disks(tmp_path, monkeypatch):
     monkeypatch.setattr(stage, "PATIENCE", Backoff(first=0.001, cap=0.001, deadline=0.01))
     monkeypatch.setattr(process, "RETRY", 0.05)
     monkeypatch.setattr(process, "TICK", 0.01)
-    state, images = mounted(tmp_path / "state", "4m"), mounted(tmp_path / "images", "8m")
-    box = Box(state)
-    box.runtime.kept = Keeping(unpacked=images / "snapshots", compressed=images / "content")
-    for name in ("cluster", "runtime", "source"):
-        monkeypatch.setattr(Node, name, getattr(box, name))
-    yield SimpleNamespace(state=state, images=images, box=box)
-    box.close()
-    for place in (state, images):
-        subprocess.run(["umount", "-l", str(place)], check=True)
+    with tmpfs(tmp_path / "state", "4m") as state, tmpfs(tmp_path / "images", "8m") as images:
+        box = Box(state)
+        box.runtime.kept = Keeping(unpacked=images / "snapshots", compressed=images / "content")
+        for name in ("cluster", "runtime", "source"):
+            monkeypatch.setattr(Node, name, getattr(box, name))
+        yield SimpleNamespace(state=state, images=images, box=box)
+        box.close()
 
 
 def counted(source):
@@ -83,7 +67,7 @@ def size_of(box, name):
 
 def test_short_of_space_for_the_download_nothing_is_fetched_and_it_goes_on_when_there_is_room(disks):
     box, served = disks.box, counted(disks.box.source)
-    grow(disks.images, "64m")
+    resize(disks.images, "64m")
     offered(box, "a", 3 << 20, 3 << 20)
     box.deploy("a")
     assert box.turn() is False
@@ -96,7 +80,7 @@ def test_short_of_space_for_the_download_nothing_is_fetched_and_it_goes_on_when_
     before = box.ledger.version()
     assert box.turn() is False
     assert box.ledger.version() == before  # it asks again and again; flash wears out
-    grow(disks.state, "16m")
+    resize(disks.state, "16m")
     assert box.turn() is True
     assert box.states() == {"a": ("staged", "ready")}
     assert sum(served.values()) + sum(
@@ -116,7 +100,7 @@ def test_short_of_space_for_the_unpacked_copy_nothing_is_fetched_either(disks):
         box.warnings("a")[0],
     )
     (disks.images / "filler").unlink()
-    grow(disks.images, "16m")
+    resize(disks.images, "16m")
     assert box.turn() is True
 
 
@@ -157,7 +141,7 @@ def test_a_download_need_not_wait_for_a_runtime_that_is_down(disks):
 
 def test_who_came_first_keeps_its_room_while_its_link_is_down(disks):
     box = disks.box
-    grow(disks.images, "64m")
+    resize(disks.images, "64m")
     for name in ("z", "a"):
         offered(box, name, 2 << 20)
     blob, gone = box.source.blob, ["r.io/z:1.0.0"]
@@ -184,7 +168,7 @@ def test_who_came_first_keeps_its_room_while_its_link_is_down(disks):
 
 def test_full_in_spite_of_it_nothing_is_lost_and_the_agent_goes_on_by_itself(disks):
     box = disks.box
-    grow(disks.images, "64m")
+    resize(disks.images, "64m")
     offered(box, "a", 1 << 20, 1 << 20)
     inner, filled = box.source._chunks, set()
 
@@ -218,7 +202,7 @@ def test_full_in_spite_of_it_nothing_is_lost_and_the_agent_goes_on_by_itself(dis
 
 def test_prune_frees_a_full_disk_and_the_message_has_told_how_much(disks):
     box = disks.box
-    grow(disks.images, "64m")
+    resize(disks.images, "64m")
     offered(box, "old", 1 << 20)
     box.deploy("old")
     box.turn()
@@ -252,8 +236,6 @@ with Store(Path(sys.argv[1])).reserving([SpaceRequest("something", 7, 100), Spac
 
 
 def test_a_reservation_is_seen_by_others_shrinks_with_its_blob_and_ends_with_its_process(tmp_path):
-    from tests.unit.test_store import HELLO, described
-
     blob = described(HELLO)
     store = Store(tmp_path)
     child = subprocess.Popen(
@@ -289,7 +271,7 @@ def test_a_blocked_or_complete_revision_waits_in_no_queue(disks):
 
     box = disks.box
     box.deploy("a", "b", "c", method=Method.INSTANT)
-    grow(disks.images, "64m")
+    resize(disks.images, "64m")
     box.turn()
     first = {name: box.ledger.workload(name) for name in "abc"}
     assert {found.running is not None for found in first.values()} == {True}

@@ -7,7 +7,7 @@ import pytest
 from kelvin_provision.errors import SecretMissing
 from kelvin_provision.spec.enums import State
 from kelvin_provision.spec.secrets import fill, names_in
-from tests.unit.asking import body, spec_of
+from tests.kit.requests import body, spec_of
 
 SYSTEM = {
     "resources": {"requests": {}},

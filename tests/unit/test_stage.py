@@ -12,9 +12,9 @@ from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.spec.workload import Spec
 from kelvin_provision.staging import download, stage
 from kelvin_provision.store import Store
-from tests.fakes.runtime import FakeRuntime
-from tests.fakes.source import FakeSource
-from tests.images import random_image
+from tests.kit.fakes.runtime import FakeRuntime
+from tests.kit.fakes.source import FakeSource
+from tests.kit.images import random_image
 
 AMD64 = Platform("linux", "amd64")
 

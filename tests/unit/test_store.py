@@ -12,13 +12,8 @@ from kelvin_provision.errors import DigestMismatch, Locked, ManifestInvalid
 from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.store import Store
-from tests.images import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, Image, make_image, sha256, tar_of
-
-HELLO = b"hello, layer"
-
-
-def described(data: bytes, media_type: str = OCI_LAYER) -> Descriptor:
-    return Descriptor(media_type, sha256(data), len(data))
+from tests.kit.blobs import HELLO, described
+from tests.kit.images import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, Image, make_image, sha256, tar_of
 
 
 def lock_of(image: Image, reference: str) -> ImageLock:

@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from kelvin_provision.spec.workload import Port, Probe, ProbeKind, Resources, System, Variable, Volume, VolumeKind
-from tests.unit.asking import accepted, body, refused, spec_of, system_of, system_refused
+from tests.kit.requests import accepted, body, refused, spec_of, system_of, system_refused
 
 
 def test_an_empty_block_is_the_defaults():

@@ -12,7 +12,7 @@ from kelvin_provision.errors import TransferStopped
 from kelvin_provision.refs import Descriptor
 from kelvin_provision.store import Store
 from kelvin_provision.store.copying import take
-from tests.images import OCI_LAYER, sha256
+from tests.kit.images import OCI_LAYER, sha256
 
 DATA = os.urandom(3_000_000)
 BLOB = Descriptor(OCI_LAYER, sha256(DATA), len(DATA))

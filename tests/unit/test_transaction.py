@@ -13,13 +13,10 @@ from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Step
 from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.spec.workload import Spec, System, Variable
-from tests.fakes.cluster import FakeCluster
+from tests.kit.crash import Crash
+from tests.kit.fakes.cluster import FakeCluster
 
 TERMS = transaction.ApplyPolicy(forward=WaitPolicy(), back=WaitPolicy(), keep=2)
-
-
-class Crash(BaseException):
-    """kill -9, as far as one process can play it: nothing of ours runs after it."""
 
 
 def lookup(name):

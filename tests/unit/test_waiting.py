@@ -10,9 +10,9 @@ from kelvin_provision.ledger.model import Phase, Step
 from kelvin_provision.queries.waiting import Judgement, Verdict, judge
 from kelvin_provision.spec.enums import Download, Method, State
 from kelvin_provision.status import Doing, Observation, Observed
-from tests.images import random_image
-from tests.locks import lock_of
-from tests.unit.test_agent import Box
+from tests.kit.box import Box
+from tests.kit.images import random_image
+from tests.kit.locks import lock_of
 
 
 @pytest.fixture

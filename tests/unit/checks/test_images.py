@@ -8,8 +8,8 @@ from kelvin_provision.refs import Platform
 from kelvin_provision.runtimes.protocol import ImageStatus, RuntimeInfo
 from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.store.layout import BlobState
-from tests.images import make_image
-from tests.locks import lock_of
+from tests.kit.images import make_image
+from tests.kit.locks import lock_of
 
 LOCK = lock_of(make_image([b"x" * 3000], compress=False), "r.io/pump:1.0.0")
 LAYER = LOCK.layers[0]

@@ -2,7 +2,7 @@
 
 from kelvin_provision.cluster.docker.drift import drift
 from kelvin_provision.cluster.protocol import OWNER, REVISION, SPEC_HASH, Drift
-from tests.unit.cluster_docker.engine_says import says
+from tests.kit.engine_says import says
 
 NONE = {"nano_cpus": 0, "cpu_shares": 0, "memory": 0, "memory_reservation": 0}
 

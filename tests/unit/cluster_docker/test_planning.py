@@ -6,7 +6,7 @@ from kelvin_provision.cluster.docker.pulling import meaning
 from kelvin_provision.cluster.protocol import Change, Finding, Op
 from kelvin_provision.errors import ImageNotFound, NoSpace, RegistryBusy, RegistryDenied, RegistryRefused, RegistryUnreachable
 from kelvin_provision.files.ports import taken
-from tests.unit.cluster_docker.engine_says import says
+from tests.kit.engine_says import says
 
 NEW, OLD = "b" * 64, "a" * 64
 

@@ -7,7 +7,7 @@ from kelvin_provision.cluster.docker.readiness import Probed, evidence, judge, o
 from kelvin_provision.cluster.docker.watch import Watch
 from kelvin_provision.cluster.protocol import Health, Phase, WaitPolicy
 from kelvin_provision.status import Observed
-from tests.unit.cluster_docker.engine_says import says
+from tests.kit.engine_says import says
 
 W, R, F = Phase.WAITING, Phase.READY, Phase.FAILED
 NOW = datetime(2026, 11, 23, 4, 0, 0, tzinfo=UTC)

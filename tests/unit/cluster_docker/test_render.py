@@ -12,8 +12,8 @@ from kelvin_provision.errors import RequestRefused
 from kelvin_provision.spec.enums import Method, ProbeKind, VolumeKind
 from kelvin_provision.spec.secrets import fill
 from kelvin_provision.spec.workload import Port, Probe, Resources, Spec, System, Variable, Volume
-from tests.images import make_image, tar_of
-from tests.locks import lock_of
+from tests.kit.images import make_image, tar_of
+from tests.kit.locks import lock_of
 
 HERE = Context(cluster_name="plant-7", node="edge-1")
 PLAIN = Spec(

@@ -8,8 +8,8 @@ import pytest
 from kelvin_provision.errors import DigestMismatch, ImportFailed
 from kelvin_provision.refs import Descriptor
 from kelvin_provision.runtimes import archive
-from tests.images import OCI_LAYER, index_of, make_image, sha256, tar_of
-from tests.locks import blobs_in, lock_of
+from tests.kit.images import OCI_LAYER, index_of, make_image, sha256, tar_of
+from tests.kit.locks import blobs_in, lock_of
 
 IMAGE = make_image([tar_of({"hello": b"world"}), tar_of({"other": b"x" * 3000})])
 

@@ -13,8 +13,8 @@ from kelvin_provision.errors import ImportFailed, NoSpace, PermissionRefused, Ru
 from kelvin_provision.runtimes import ctr as module
 from kelvin_provision.runtimes.containerd import Containerd
 from kelvin_provision.runtimes.ctr import Answer, Ctr
-from tests.images import make_image, random_image, tar_of
-from tests.locks import blobs_in, lock_of
+from tests.kit.images import make_image, random_image, tar_of
+from tests.kit.locks import blobs_in, lock_of
 
 IMAGE = make_image([tar_of({"hello": b"world"})])
 

@@ -5,8 +5,8 @@ import pytest
 from kelvin_provision.runtimes.ctr import Answer
 from kelvin_provision.runtimes.image_status import sights
 from kelvin_provision.runtimes.protocol import ImageStatus
-from tests.images import make_image
-from tests.locks import lock_of
+from tests.kit.images import make_image
+from tests.kit.locks import lock_of
 
 LOCK = lock_of(make_image([b"x"]), "r.io/pump:1.0.0")
 LABELS = f"io.cri-containerd.image=managed,io.cri-containerd.pinned=pinned,kelvin-provision/image={LOCK.config.digest}"

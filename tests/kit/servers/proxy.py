@@ -16,7 +16,7 @@ import time
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler
 
-from tests.servers.threaded import Server, serving
+from tests.kit.servers.threaded import Server, serving
 
 CHUNK = 1 << 16
 HOP = {"connection", "transfer-encoding", "keep-alive"}

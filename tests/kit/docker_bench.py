@@ -12,8 +12,8 @@ import pytest
 from kelvin_provision.cluster.docker.cluster import DockerBox
 from kelvin_provision.runtimes.docker import DockerRuntime
 from tests.contract.cluster_contract import Picture
-from tests.images import TALKING, make_image, tar_of, web_image
-from tests.locks import blobs_in, lock_of
+from tests.kit.images import TALKING, make_image, tar_of, web_image
+from tests.kit.locks import blobs_in, lock_of
 
 _NUMBERS = itertools.count(1)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from tests.servers.process import wait_for
+from tests.kit.servers.process import wait_for
 
 
 class Dockerd:

@@ -1,4 +1,4 @@
-"""From the images of `tests.images` to what the program knows of them: a lock, and files of blobs."""
+"""From the images of `tests.kit.images` to what the program knows of them: a lock, and files of blobs."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.runtimes.protocol import BlobPath
 from kelvin_provision.spec.lock import ImageLock
-from tests.images import OCI_INDEX, Image, sha256
+from tests.kit.images import OCI_INDEX, Image, sha256
 
 AMD64 = Platform("linux", "amd64")
 

@@ -4,8 +4,8 @@ from contextlib import contextmanager
 
 from kelvin_provision.errors import ImageNotFound, ProvisionError, RegistryUnreachable
 from kelvin_provision.registry.protocol import Resolved, Stream
-from tests.images import Image
-from tests.locks import lock_of
+from tests.kit.images import Image
+from tests.kit.locks import lock_of
 
 
 class FakeSource:

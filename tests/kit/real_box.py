@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.images import make_image, push, tar_of, web_image
+from tests.kit.images import make_image, push, tar_of, web_image
 
 ROOT = Path(__file__).parents[2]
 NAMESPACE = "KELVIN_PROVISION_CLUSTER__NAMESPACE"

@@ -6,7 +6,7 @@ import socket
 import threading
 from http.server import BaseHTTPRequestHandler
 
-from tests.servers.threaded import Server, serving
+from tests.kit.servers.threaded import Server, serving
 
 
 @contextlib.contextmanager

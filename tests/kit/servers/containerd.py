@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.process import running
+from tests.kit.servers.process import running
 
 CONFIG = """
 version = 2

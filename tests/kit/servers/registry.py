@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.process import connects, free_port, running
+from tests.kit.servers.process import connects, free_port, running
 
 
 @contextmanager

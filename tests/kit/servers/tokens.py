@@ -4,8 +4,8 @@ import json
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs
 
-from tests.servers.proxy import Asked
-from tests.servers.threaded import Server, serving
+from tests.kit.servers.proxy import Asked
+from tests.kit.servers.threaded import Server, serving
 
 
 class Tokens:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.images import SERVE, TALKING, Image, make_image, sha256, tar_of
+from tests.kit.images import SERVE, TALKING, Image, make_image, sha256, tar_of
 
 KUBECONFIG = "KELVIN_PROVISION_TEST_KUBECONFIG"
 CONTAINERD = "KELVIN_PROVISION_TEST_CONTAINERD"

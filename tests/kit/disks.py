@@ -1,0 +1,40 @@
+"""Small filesystems of a test's own."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+
+import pytest
+
+needs_mount = pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mount"), reason="a filesystem of one's own needs root")
+
+
+@contextlib.contextmanager
+def tmpfs(place, size):
+    """A tmpfs at `place`, which is made if it is missing. Where mounting is not allowed, the test is skipped."""
+    place.mkdir(exist_ok=True)
+    try:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "tmpfs", str(place)], check=True, capture_output=True)
+    except subprocess.CalledProcessError as error:
+        pytest.skip(f"mounting is not allowed here: {error.stderr.decode().strip()}")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def resize(place, size):
+    subprocess.run(["mount", "-o", f"remount,size={size}", str(place)], check=True)
+
+
+def fill(disk):
+    with (disk / "filler").open("ab", buffering=0) as file:
+        for size in (1 << 16, 4096, 512, 1):
+            with contextlib.suppress(OSError):
+                while file.write(b"x" * size) == size:
+                    pass
+
+
+def read_only(disk):
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
