@@ -28,7 +28,7 @@ class KubernetesBench:
         return Picture(self.images[what])
 
     def answer(self, workload):
-        pods = self.api.items("v1", "Pod", self.namespace, f"{OWNER}={workload}")[0]
+        pods = self.api.list_objects("v1", "Pod", self.namespace, f"{OWNER}={workload}")
         serving = [pod for pod in pods if ready(pod) and not pod["metadata"].get("deletionTimestamp")]
         if not serving:
             return None
@@ -64,7 +64,7 @@ class KubernetesBench:
         """Pods linger for some ten seconds otherwise, in every test."""
         for kind in ("Deployment", "Pod"):
             version = "apps/v1" if kind == "Deployment" else "v1"
-            for item in self.api.items(version, kind, self.namespace, f"{OWNER}={workload}", metadata=True)[0]:
+            for item in self.api.list_objects(version, kind, self.namespace, f"{OWNER}={workload}", metadata=True):
                 self.api.delete(version, kind, item["metadata"]["name"], self.namespace, grace=0)
 
     def home(self):

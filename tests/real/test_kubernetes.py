@@ -53,14 +53,14 @@ class Bench:
         assert health.phase is Phase.READY, (health, self.cluster.evidence(name))
 
     def names(self, kind, version="v1"):
-        return sorted(item["metadata"]["name"] for item in self.api.items(version, kind, self.namespace, OWNER)[0])
+        return sorted(item["metadata"]["name"] for item in self.api.list_objects(version, kind, self.namespace, OWNER))
 
     def told(self, reason):
-        return [event for event in self.api.items("v1", "Event", self.namespace)[0] if event["reason"] == reason]
+        return [event for event in self.api.list_objects("v1", "Event", self.namespace) if event["reason"] == reason]
 
     def hurry(self):
         for version, kind in (("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"), ("v1", "Pod")):
-            for item in self.api.items(version, kind, self.namespace, OWNER, metadata=True)[0]:
+            for item in self.api.list_objects(version, kind, self.namespace, OWNER, metadata=True):
                 self.api.delete(version, kind, item["metadata"]["name"], self.namespace, grace=0)
 
 
@@ -339,7 +339,7 @@ def test_a_pod_that_waits_for_an_image_is_made_anew_once_that_is_here(bench):
     bench.cluster.put("late", objects, no_secrets)
 
     def pods():
-        return bench.api.items("v1", "Pod", bench.namespace, f"{OWNER}=late")[0]
+        return bench.api.list_objects("v1", "Pod", bench.namespace, f"{OWNER}=late")
 
     def waits(pod):
         return any(status["state"].get("waiting", {}).get("reason") in IMAGE for status in pod["status"].get("containerStatuses", ()))

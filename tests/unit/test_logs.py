@@ -9,7 +9,7 @@ import pytest
 from kelvin_provision import timestamps
 from kelvin_provision.cluster import logs
 from kelvin_provision.cluster.docker.logs import _border
-from kelvin_provision.cluster.kubernetes.api.errors import Refused
+from kelvin_provision.cluster.kubernetes.api.errors import Rejected
 from kelvin_provision.cluster.kubernetes.logs import logs as kubernetes_logs
 from kelvin_provision.cluster.logs import Asked, Found, Source, follow, lines
 from kelvin_provision.cluster.protocol import LogLine
@@ -236,13 +236,13 @@ class PodsApi:
         self.pods = pods
         self.asked = []
 
-    def items(self, *_):
-        return list(self.pods), "1"
+    def list_objects(self, *_):
+        return list(self.pods)
 
     def log_stream(self, namespace, pod, container, **asked):
         self.asked.append((pod, container, asked))
         if container == "making":
-            raise Refused("invalid-object", "container is waiting to start")
+            raise Rejected("invalid-object", "container is waiting to start")
         return Answer(f"{T(1)} {pod} {container}\n".encode())
 
 

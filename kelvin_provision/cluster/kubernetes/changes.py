@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from kelvin_provision.cluster.kubernetes.api.client import Watch
-from kelvin_provision.cluster.kubernetes.api.errors import Busy, Gone, Refused
+from kelvin_provision.cluster.kubernetes.api.errors import Rejected, ResourceExpired, ServerBusy
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.protocol import OWNER
 from kelvin_provision.errors import ClusterDenied, ClusterRefused, ClusterUnreachable, ProvisionError
@@ -54,7 +54,7 @@ def _reaching(api: Api, stop: Callable[[], bool]) -> Iterator[bool]:
                 until, pause = time.monotonic() + pause, min(pause * 2, MOST)
                 yield True
                 continue
-            except Refused as error:
+            except Rejected as error:
                 raise ClusterRefused(f"watching: {error}") from error
             return
         yield False
@@ -79,16 +79,16 @@ class Listener(threading.Thread):
                 self._once()
                 pause = FIRST
                 self._closed.wait(BREATH)
-            except Gone:
+            except ResourceExpired:
                 self._closed.wait(BREATH)
-            except (Busy, ClusterUnreachable):
+            except (ServerBusy, ClusterUnreachable):
                 self._news.set()
                 self._closed.wait(pause)
                 pause = min(pause * 2, MOST)
             except ClusterDenied as error:
                 self._end(error)
                 return
-            except (ProvisionError, Refused) as error:
+            except (ProvisionError, Rejected) as error:
                 self._end(ClusterRefused(f"watching {self._kind[1]}: {error}"))
                 return
 
@@ -98,7 +98,7 @@ class Listener(threading.Thread):
             self._news.set()
 
     def _once(self) -> None:
-        _, version = self._api.items(*self._kind, self._namespace, OWNER, metadata=True)
+        _, version = self._api.list_for_watch(*self._kind, self._namespace, OWNER, metadata=True)
         # After the list and before the first event: whoever looks now sees everything up to here, and hears of all that follows.
         self._news.set()
         self._watch = self._api.watch(*self._kind, self._namespace, version, selector=OWNER, metadata=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from kelvin_provision import timestamps
 from kelvin_provision.cluster.kubernetes import identity, inventory, planning, removal, server_side_apply, stopping, survey
-from kelvin_provision.cluster.kubernetes.api.errors import WARNINGS, Refused
+from kelvin_provision.cluster.kubernetes.api.errors import WARNINGS, Rejected
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.judge import diff, holds, observation
 from kelvin_provision.cluster.kubernetes.judge import drift as drifting
@@ -152,7 +152,7 @@ class Kubernetes:
         key = Key.of(item)
         live = self._api.get(key.api_version, key.kind, key.name, self._namespace)
         if not diff.owned_by(live, workload):
-            raise Refused("not-ours", planning.foreign(item, live))
+            raise Rejected("not-ours", planning.foreign(item, live))
         server_side_apply.apply(self._api, item, live, self._namespace)
         if live is not None:
             stopping.wake(self._api, self._namespace, item, live)
@@ -161,8 +161,8 @@ class Kubernetes:
         """In our namespace, which is made when it turns out to be missing."""
         try:
             change()
-        except Refused as error:
-            if error.finding != "namespace-missing":
+        except Rejected as error:
+            if error.code != "namespace-missing":
                 raise
             home = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self._namespace}}
             self._api.apply(home, self._namespace, force=False)
@@ -220,13 +220,13 @@ class Kubernetes:
         """See protocol.Cluster.observe."""
         seen = timestamps.rfc3339_now()
         with self._own_words("looking"):
-            objects = self._api.items("v1", "ConfigMap", self._namespace, OWNER, metadata=True)[0]
+            objects = self._api.list_objects("v1", "ConfigMap", self._namespace, OWNER, metadata=True)
             for version, kind in (("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"), ("apps/v1", "DaemonSet"), ("batch/v1", "Job")):
-                objects += self._api.items(version, kind, self._namespace, OWNER)[0]
-            pods = self._api.items("v1", "Pod", self._namespace, OWNER)[0]
+                objects += self._api.list_objects(version, kind, self._namespace, OWNER)
+            pods = self._api.list_objects("v1", "Pod", self._namespace, OWNER)
             events: list[Object] = []
             if any(not ready(pod) for pod in pods):
-                events = self._api.items("v1", "Event", self._namespace, fields=WARNINGS)[0]
+                events = self._api.list_objects("v1", "Event", self._namespace, fields=WARNINGS)
         notes = {name: (path, read_note(Path(path) / HOLD_FILE)) for name, path in holds.folders([*objects, *pods])}
         files = {name: Hold(note[0], f"{path}/{HOLD_FILE}", note[1]) for name, (path, note) in notes.items() if note}
         return observation.observations(objects, pods, events, seen, files)
@@ -264,5 +264,5 @@ class Kubernetes:
         """A refusal in the middle of a change, which the plan had not found."""
         try:
             yield
-        except Refused as error:
-            raise ClusterRefused(f"{what}: {error}", evidence=[f"{error.finding}: {error}"]) from error
+        except Rejected as error:
+            raise ClusterRefused(f"{what}: {error}", evidence=[f"{error.code}: {error}"]) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 
-from kelvin_provision.cluster.kubernetes.api.errors import Refused
+from kelvin_provision.cluster.kubernetes.api.errors import Rejected
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.inventory import selector
 from kelvin_provision.cluster.kubernetes.judge.failures import ending, ready, statuses
@@ -24,9 +24,9 @@ HARMLESS = frozenset({"FailedPreStopHook"})
 def evidence(api: Api, namespace: str, workload: str) -> tuple[str, ...]:
     """Events, container states and log lines of the pods that are not ready; of all when every one is. Never raises."""
     found: list[str] = []
-    with suppress(ProvisionError, Refused):
-        pods = api.items("v1", "Pod", namespace, selector(workload))[0]
-        events = api.items("v1", "Event", namespace, fields="type=Warning")[0]
+    with suppress(ProvisionError, Rejected):
+        pods = api.list_objects("v1", "Pod", namespace, selector(workload))
+        events = api.list_objects("v1", "Event", namespace, fields="type=Warning")
         found += (f"{item['kind']}/{item['metadata']['name']}: {text}" for item, text in _refusals(api, namespace, workload))
         troubled = [pod for pod in pods if not ready(pod)] or pods
         troubled.sort(key=lambda pod: str(pod["metadata"].get("creationTimestamp")), reverse=True)
@@ -56,7 +56,7 @@ def about(pod: Object, events: list[Object]) -> Iterator[str]:
 
 
 def _refusals(api: Api, namespace: str, workload: str) -> Iterator[tuple[Object, str]]:
-    for item in api.items("apps/v1", "Deployment", namespace, selector(workload))[0]:
+    for item in api.list_objects("apps/v1", "Deployment", namespace, selector(workload)):
         for kind, bad in (("ReplicaFailure", "True"), ("Progressing", "False")):
             found = condition(item, kind)
             if found.get("status") == bad:
@@ -72,7 +72,7 @@ def _logs(api: Api, namespace: str, pod: Object, status: object) -> list[str]:
     for previous in (True, False):
         if previous and not status.get("restartCount"):
             continue
-        with suppress(ProvisionError, Refused):
+        with suppress(ProvisionError, Rejected):
             lines = api.log(namespace, name, container, lines=LINES, previous=previous)
             when = "before its restart" if previous else "now"
             found += [f"log of {container} {when}: {line}" for line in lines if line.strip()]

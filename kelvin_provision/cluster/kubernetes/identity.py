@@ -22,7 +22,7 @@ SLEEPING = (1, 30)
 def info(api: Api, node: str | None) -> ClusterInfo:
     """The server's version and our node: the one of this name, or of our host name, or the only one. Raises ClusterRefused."""
     version = str(api.version().get("gitVersion", ""))
-    nodes = {found["metadata"]["name"]: found for found in api.items("v1", "Node", None)[0]}
+    nodes = {found["metadata"]["name"]: found for found in api.list_objects("v1", "Node", None)}
     name = _ours(node, list(nodes))
     told = nodes[name]["status"]["nodeInfo"]
     here = Platform.of_this_host()

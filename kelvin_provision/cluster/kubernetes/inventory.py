@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from kelvin_provision.cluster.kubernetes.api.errors import Refused
+from kelvin_provision.cluster.kubernetes.api.errors import Rejected
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.render.objects import CLUSTER_SCOPED, Key, owner, rank
 from kelvin_provision.cluster.protocol import MANAGER, OWNER, STOPPED
@@ -86,9 +86,9 @@ def owned(api: Api, namespace: str, workload: str, objects: Sequence[Object] = (
     found = []
     for version, kind in kinds:
         try:
-            found += api.items(version, kind, None if kind in CLUSTER_SCOPED else namespace, selector(workload), metadata=True)[0]
-        except Refused as error:
-            if error.finding not in {"unknown-kind", "missing"}:  # a kind that is gone has no objects
+            found += api.list_objects(version, kind, None if kind in CLUSTER_SCOPED else namespace, selector(workload), metadata=True)
+        except Rejected as error:
+            if error.code not in {"unknown-kind", "missing"}:  # a kind that is gone has no objects
                 raise
     return sorted((item for item in found if not _of_another(item) and Key.of(item).name != record_name(workload)), key=rank)
 

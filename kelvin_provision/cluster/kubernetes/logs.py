@@ -8,7 +8,7 @@ from contextlib import suppress
 from kelvin_provision import timestamps
 from kelvin_provision.cluster import logs as common
 from kelvin_provision.cluster.kubernetes.api.client import Watch
-from kelvin_provision.cluster.kubernetes.api.errors import Refused
+from kelvin_provision.cluster.kubernetes.api.errors import Rejected
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.inventory import selector
 from kelvin_provision.cluster.kubernetes.judge.failures import statuses
@@ -21,7 +21,7 @@ def logs(api: Api, namespace: str, workload: str, asked: Asked, stop: Callable[[
     """See protocol.Cluster.logs."""
 
     def find() -> Found:
-        pods = api.items("v1", "Pod", namespace, selector(workload))[0]
+        pods = api.list_objects("v1", "Pod", namespace, selector(workload))
         pods.sort(key=lambda pod: (str(pod["metadata"].get("creationTimestamp")), pod["metadata"]["name"]))
         sources = [source for pod in pods for source in _of_pod(api, namespace, pod, asked)]
         lasts = any((pod.get("status") or {}).get("phase") not in {"Succeeded", "Failed"} for pod in pods)
@@ -43,7 +43,7 @@ def _of_pod(api: Api, namespace: str, pod: Object, asked: Asked) -> Iterator[Sou
             start = timestamps.normalized(since) if since else ""
             whole = f"{start[:19]}Z" if start else ""
             answer = None
-            with suppress(Refused):  # it is being made, or is gone again
+            with suppress(Rejected):  # it is being made, or is gone again
                 answer = api.log_stream(namespace, name, container, tail=tail, since=whole, previous=asked.previous, follow=asked.follow)
             return _Stream(name, container, start, answer)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from kelvin_provision.cluster.kubernetes import inventory, server_side_apply
-from kelvin_provision.cluster.kubernetes.api.errors import Refused
+from kelvin_provision.cluster.kubernetes.api.errors import Rejected
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.judge import diff, ports
 from kelvin_provision.cluster.kubernetes.render.objects import CLUSTER_SCOPED, Key, containers_of, template_hash, template_of
@@ -51,7 +51,7 @@ class Planner:
                 self._object(workload, item, nowhere=home is None and item["kind"] not in CLUSTER_SCOPED)
             self._beyond(workload, objects)
         if ports.any_claims(self._wanted):
-            live = [*self._api.items("v1", "Service", None)[0], *self._api.items("v1", "Pod", None)[0]]
+            live = [*self._api.list_objects("v1", "Service", None), *self._api.list_objects("v1", "Pod", None)]
             self._findings += ports.taken(self._wanted, live)
         findings = tuple(dict.fromkeys(self._findings))
         return Plan(tuple(self._changes), findings, tuple(self._remarks), tuple(self._interruptions))
@@ -77,8 +77,8 @@ class Planner:
             if change.op is Op.UPDATE and template_hash(live or {}) != template_hash(item):
                 served = any(other["kind"] == "Service" for other in self._wanted[workload])
                 self._interruptions += interruptions(workload, item, served=served)
-        except Refused as error:
-            self._found(error.finding, workload, item, str(error))
+        except Rejected as error:
+            self._found(error.code, workload, item, str(error))
 
     def _both(self, workload: str, item: Object, key: Key) -> tuple[Object | None, Object | None]:
         """The object as it is, and as it would be; the second is None where it is not ours.
@@ -98,7 +98,7 @@ class Planner:
     def _known(self, key: Key) -> bool:
         try:
             self._api.namespaced(key.api_version, key.kind)
-        except Refused:
+        except Rejected:
             return False
         return True
 
@@ -112,11 +112,11 @@ class Planner:
             return
         try:
             self._api.create(filled(pod, self._lookup), self._namespace, dry_run=True)
-        except Refused as error:
+        except Rejected as error:
             if "exceeded quota" in str(error) and live is not None and recreates(item):
                 self._remarks.append(f"{workload}: {error} (the old pod goes first)")
             else:
-                self._found(error.finding, workload, item, f"its pods: {error}")
+                self._found(error.code, workload, item, f"its pods: {error}")
 
     def _leans_on_new(self, pod: Object) -> bool:
         """Whether the pod needs what the same set makes: then the server would refuse it only for now."""

@@ -36,7 +36,7 @@ def _shared(api: Api, item: Object) -> bool:
         return False
     whole = api.get(item["apiVersion"], item["kind"], item["metadata"]["name"]) or {}
     for version, kind in planning.defined(whole):
-        if any(owner(other) is None for other in api.items(version, kind, None, metadata=True)[0]):
+        if any(owner(other) is None for other in api.list_objects(version, kind, None, metadata=True)):
             return True
     return False
 
@@ -45,6 +45,6 @@ def _empty(api: Api, namespace: str, workload: str, patience: float) -> None:
     deadline = time.monotonic() + patience
     chosen = inventory.selector(workload)
     while time.monotonic() < deadline:
-        if not any(api.items("v1", kind, namespace, chosen, metadata=True)[0] for kind in ("Pod", "PersistentVolumeClaim")):
+        if not any(api.list_objects("v1", kind, namespace, chosen, metadata=True) for kind in ("Pod", "PersistentVolumeClaim")):
             return
         time.sleep(TICK)

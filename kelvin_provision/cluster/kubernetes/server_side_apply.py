@@ -12,7 +12,7 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from kelvin_provision.cluster.kubernetes.api.errors import Refused
+from kelvin_provision.cluster.kubernetes.api.errors import Rejected
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.protocol import MANAGER
 from kelvin_provision.spec.workload import Object
@@ -26,7 +26,7 @@ def apply(api: Api, item: Object, live: Object | None, namespace: str, *, dry_ru
     """The object as it is afterwards, or would be. Forced where something is there: the caller knows that it is ours."""
     try:
         outcome = api.apply(item, namespace, force=live is not None, dry_run=dry_run)
-    except Refused as error:
+    except Rejected as error:
         blocks = emptied(live, item, error.fields) if live is not None else ()
         if live is None or not blocks:
             raise

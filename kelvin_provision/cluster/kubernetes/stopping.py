@@ -36,7 +36,7 @@ def stop(api: Api, namespace: str, workload: str, *, patience: float) -> None:
             if Key.of(item).kind in FLEETING:
                 api.delete(item["apiVersion"], item["kind"], item["metadata"]["name"], namespace, uid=item["metadata"]["uid"])
     deadline = time.monotonic() + patience
-    while api.items("v1", "Pod", namespace, inventory.selector(workload), ALIVE, metadata=True)[0] and time.monotonic() < deadline:
+    while api.list_objects("v1", "Pod", namespace, inventory.selector(workload), ALIVE, metadata=True) and time.monotonic() < deadline:
         time.sleep(0.25)
 
 

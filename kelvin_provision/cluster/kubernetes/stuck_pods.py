@@ -38,7 +38,7 @@ def unstick(api: Api, namespace: str, workload: str, objects: Sequence[Object], 
 
 def retry_stuck_pods(api: Api, namespace: str, workload: str) -> None:
     """Take away the pods that wait for an image; one that no controller would make anew stays. Errors as the API's."""
-    for pod in api.items("v1", "Pod", namespace, inventory.selector(workload))[0]:
+    for pod in api.list_objects("v1", "Pod", namespace, inventory.selector(workload)):
         reasons = {((status.get("state") or {}).get("waiting") or {}).get("reason") for status in statuses(pod)}
         if reasons & IMAGE and pod["metadata"].get("ownerReferences") and not pod["metadata"].get("deletionTimestamp"):
             _take_away(api, namespace, pod)
@@ -62,7 +62,7 @@ def _stuck(api: Api, namespace: str, workload: str, sets: Sequence[Object]) -> l
         return []
     return [
         pod
-        for pod in api.items("v1", "Pod", namespace, inventory.selector(workload))[0]
+        for pod in api.list_objects("v1", "Pod", namespace, inventory.selector(workload))
         if "StatefulSet" in {reference.get("kind") for reference in pod["metadata"].get("ownerReferences") or ()}
         and template_hash(pod) not in templates
         and not ready(pod)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-from kelvin_provision.cluster.kubernetes.api.errors import Refused
+from kelvin_provision.cluster.kubernetes.api.errors import Rejected
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.judge import permissions, ports
 from kelvin_provision.cluster.kubernetes.judge.capacity import rooms
@@ -31,10 +31,12 @@ def survey(api: Api, namespace: str, info: ClusterInfo, wanted: Mapping[str, Seq
     denied, granted = _rights(api, namespace, wanted)
     room: tuple[Filesystem, ...] = ()
     try:
-        room = rooms(wanted, api.items("v1", "Pod", None, fields=f"spec.nodeName={info.node}")[0], api.get("v1", "Node", info.node) or {})
+        room = rooms(
+            wanted, api.list_objects("v1", "Pod", None, fields=f"spec.nodeName={info.node}"), api.get("v1", "Node", info.node) or {}
+        )
     except ClusterDenied:
         denied.append("list pods of all namespaces (so nobody knows what room is left)")
-    services, heard = (api.items("v1", "Service", namespace)[0], listening()) if ports.any_claims(wanted) else ([], ())
+    services, heard = (api.list_objects("v1", "Service", namespace), listening()) if ports.any_claims(wanted) else ([], ())
     return Survey(
         uses=tuple(use for workload, objects in wanted.items() for use in uses(workload, objects)),
         rooms=room,
@@ -64,7 +66,7 @@ def _resources(api: Api, wanted: Mapping[str, Sequence[Object]]) -> Iterator[tup
     for version, kind in dict.fromkeys((item["apiVersion"], item["kind"]) for objects in wanted.values() for item in objects):
         try:
             plural, namespaced = api.plural(version, kind)
-        except Refused:
+        except Rejected:
             continue  # the plan names a kind that nobody knows
         yield version.rpartition("/")[0], plural, namespaced
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kelvin_provision.cluster.kubernetes.api.client import Watch
-from kelvin_provision.cluster.kubernetes.api.errors import WARNINGS, Busy, Gone, Refused
+from kelvin_provision.cluster.kubernetes.api.errors import WARNINGS, Rejected, ResourceExpired, ServerBusy
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.judge.failures import fresh, refusals, statuses, troubles
 from kelvin_provision.cluster.kubernetes.judge.readiness import JUDGES, health
@@ -63,17 +63,17 @@ class Reflector(threading.Thread):
         while not self._closed.is_set():
             try:
                 self._once()
-            except (Gone, Busy):
+            except (ResourceExpired, ServerBusy):
                 continue
             except ClusterUnreachable as error:
                 if not self._closed.wait(PAUSE):
                     self._news.put(WatchEvent(self._kind[1], silent=str(error)))
-            except (ProvisionError, Refused) as error:
+            except (ProvisionError, Rejected) as error:
                 self._news.put(WatchEvent(self._kind[1], error=error))
                 return
 
     def _once(self) -> None:
-        items, version = self._api.items(*self._kind, self._namespace, self._selector, self._fields)
+        items, version = self._api.list_for_watch(*self._kind, self._namespace, self._selector, self._fields)
         self._news.put(WatchEvent(self._kind[1], listed=tuple(items)))
         self._watch = self._api.watch(*self._kind, self._namespace, version, selector=self._selector, fields=self._fields)
         if self._closed.is_set():

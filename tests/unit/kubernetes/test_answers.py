@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from kelvin_provision.cluster.kubernetes.api.errors import Busy, Denied, Gone, Refused, meaning
+from kelvin_provision.cluster.kubernetes.api.errors import AccessDenied, Rejected, ResourceExpired, ServerBusy, status_error
 
 
 def body(message, **details):
@@ -36,31 +36,31 @@ CONFLICT = {"reason": "FieldManagerConflict", "message": 'conflict with "kubectl
     ],
 )
 def test_what_does_not_heal_by_trying_again(code, text, finding):
-    found = meaning(code, text)
-    assert isinstance(found, Refused)
-    assert found.finding == finding
+    found = status_error(code, text)
+    assert isinstance(found, Rejected)
+    assert found.code == finding
     assert str(found)
 
 
 def test_a_conflict_names_manager_and_field():
-    found = meaning(409, body("Apply failed", causes=[CONFLICT]))
+    found = status_error(409, body("Apply failed", causes=[CONFLICT]))
     assert str(found) == 'others manage these fields: .spec.replicas (conflict with "kubectl")'
 
 
 @pytest.mark.parametrize(
     ("code", "text", "kind"),
     [
-        (401, body("Unauthorized"), Denied),
-        (403, body('deployments.apps is forbidden: User "x" cannot list resource "deployments" in API group "apps"'), Denied),
-        (403, body('error looking up service account app/default: serviceaccount "default" not found'), Busy),
-        (500, body('No API token found for service account "default"'), Busy),
-        (500, body("etcdserver: leader changed"), Busy),
-        (429, b"too many requests", Busy),
-        (503, None, Busy),
-        (409, body("the object has been modified"), Busy),
-        (410, body("too old resource version"), Gone),
-        (502, "[1]", Busy),
+        (401, body("Unauthorized"), AccessDenied),
+        (403, body('deployments.apps is forbidden: User "x" cannot list resource "deployments" in API group "apps"'), AccessDenied),
+        (403, body('error looking up service account app/default: serviceaccount "default" not found'), ServerBusy),
+        (500, body('No API token found for service account "default"'), ServerBusy),
+        (500, body("etcdserver: leader changed"), ServerBusy),
+        (429, b"too many requests", ServerBusy),
+        (503, None, ServerBusy),
+        (409, body("the object has been modified"), ServerBusy),
+        (410, body("too old resource version"), ResourceExpired),
+        (502, "[1]", ServerBusy),
     ],
 )
 def test_what_may_heal_and_what_is_forbidden(code, text, kind):
-    assert type(meaning(code, text)) is kind
+    assert type(status_error(code, text)) is kind

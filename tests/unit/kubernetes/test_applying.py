@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from kelvin_provision.cluster.kubernetes.api.errors import Refused, meaning
+from kelvin_provision.cluster.kubernetes.api.errors import Rejected, status_error
 from kelvin_provision.cluster.kubernetes.server_side_apply import emptied, paused_by_us, removals
 
 POD = "spec.template.spec"
@@ -67,6 +67,6 @@ def test_only_our_own_pause_is_ended():
 
 def test_a_refusal_names_the_fields_that_it_is_for():
     causes = [{"reason": "FieldValueRequired", "message": "Required value", "field": "spec.a"}]
-    found = meaning(422, json.dumps({"kind": "Status", "message": "x is invalid", "details": {"causes": causes}}))
-    assert isinstance(found, Refused)
-    assert (found.finding, found.fields) == ("invalid-object", ("spec.a",))
+    found = status_error(422, json.dumps({"kind": "Status", "message": "x is invalid", "details": {"causes": causes}}))
+    assert isinstance(found, Rejected)
+    assert (found.code, found.fields) == ("invalid-object", ("spec.a",))

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from kelvin_provision.cluster.kubernetes import changes as module
-from kelvin_provision.cluster.kubernetes.api.errors import Busy, Gone, Refused
+from kelvin_provision.cluster.kubernetes.api.errors import Rejected, ResourceExpired, ServerBusy
 from kelvin_provision.cluster.kubernetes.changes import KINDS, changes
 from kelvin_provision.errors import ClusterDenied, ClusterRefused, ClusterUnreachable
 
@@ -45,7 +45,7 @@ class FakeApi:
             raise ClusterUnreachable("no answer")
         return True
 
-    def items(self, api_version, kind, namespace, selector="", fields="", *, metadata=False):
+    def list_for_watch(self, api_version, kind, namespace, selector="", fields="", *, metadata=False):
         assert (selector, metadata) == ("kelvin-provision/workload", True)
         self.listed += kind == "Pod"
         return [], str(self.listed)
@@ -85,10 +85,10 @@ def test_one_watch_a_kind_with_our_label_and_without_contents():
 @pytest.mark.parametrize(
     "first",
     [
-        FakeWatch([Gone("too old resource version")]),
+        FakeWatch([ResourceExpired("too old resource version")]),
         Ending(()),
         FakeWatch([ClusterUnreachable("the line broke")]),
-        FakeWatch([Busy("later")]),
+        FakeWatch([ServerBusy("later")]),
     ],
     ids=["forgotten version", "ended by the server", "broken line", "busy"],
 )
@@ -113,4 +113,4 @@ def test_a_watch_that_is_refused_is_the_end():
     with pytest.raises(ClusterDenied, match="no"):
         told(FakeApi(ClusterDenied("no")), lambda: False)
     with pytest.raises(ClusterRefused, match="watching Pod: what"):
-        told(FakeApi(Refused("unknown-kind", "what")), lambda: False)
+        told(FakeApi(Rejected("unknown-kind", "what")), lambda: False)

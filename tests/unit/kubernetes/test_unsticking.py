@@ -24,8 +24,8 @@ class Server:
     def __init__(self, *pods, after=0):
         self.pods, self.after, self.said = list(pods), after, []
 
-    def items(self, version, kind, namespace, selector):
-        return self.pods, "7"
+    def list_objects(self, version, kind, namespace, selector):
+        return self.pods
 
     def get(self, version, kind, name, namespace):
         self.said.append("look")

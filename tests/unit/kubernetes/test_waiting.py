@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from kelvin_provision.cluster.kubernetes.api.errors import Gone, Refused
+from kelvin_provision.cluster.kubernetes.api.errors import Rejected, ResourceExpired
 from kelvin_provision.cluster.kubernetes.waiting import Judge, Reflector, View, WaitCallbacks, WatchEvent, kinds_of, wait
 from kelvin_provision.cluster.protocol import OWNER, SPEC_HASH, Phase, WaitPolicy
 from kelvin_provision.errors import ClusterUnreachable
@@ -104,8 +104,8 @@ def test_a_view_learns_and_forgets():
     assert (view.all("Pod"), view.silent) == ([{"kind": "Pod", "metadata": {"name": "a"}}], {})
     view.take(WatchEvent("Pod", event=("DELETED", {"metadata": {"name": "a"}})))
     assert view.all("Pod") == []
-    with pytest.raises(Refused):
-        view.take(WatchEvent("Pod", error=Refused("denied", "no")))
+    with pytest.raises(Rejected):
+        view.take(WatchEvent("Pod", error=Rejected("denied", "no")))
 
 
 class Server:
@@ -117,7 +117,7 @@ class Server:
     def namespaced(self, version, kind):
         return True
 
-    def items(self, version, kind, namespace, selector, fields):
+    def list_for_watch(self, version, kind, namespace, selector, fields):
         self.lists += 1
         return [item for item in self.given if item["kind"] == kind], "1"
 
@@ -149,23 +149,23 @@ class Ending(Lasting):
         raise self.error
 
 
-@pytest.mark.parametrize("ending", [Gone("too old"), ClusterUnreachable("nobody there")])
+@pytest.mark.parametrize("ending", [ResourceExpired("too old"), ClusterUnreachable("nobody there")])
 def test_a_watch_that_breaks_is_listed_and_watched_again(ending):
     news, server = queue.SimpleQueue(), Server([ending])
     feed = Reflector(server, ("v1", "Pod"), "app", news)
     feed.start()
-    told = [news.get(timeout=5) for _ in range(3 if isinstance(ending, Gone) else 4)]
+    told = [news.get(timeout=5) for _ in range(3 if isinstance(ending, ResourceExpired) else 4)]
     feed.close()
     feed.join(5)
     assert not feed.is_alive()
     assert server.lists == 2
     assert [item.event for item in told if item.event] == [("ADDED", {"metadata": {"name": "late"}})]
-    assert [item.silent for item in told if item.silent] == ([] if isinstance(ending, Gone) else ["nobody there"])
+    assert [item.silent for item in told if item.silent] == ([] if isinstance(ending, ResourceExpired) else ["nobody there"])
 
 
 def test_a_refusal_ends_the_wait():
     news = queue.SimpleQueue()
-    feed = Reflector(Server([Refused("denied", "no")]), ("v1", "Pod"), "app", news)
+    feed = Reflector(Server([Rejected("denied", "no")]), ("v1", "Pod"), "app", news)
     feed.run()
     assert [str(item.error) for item in iter(lambda: news.get_nowait() if not news.empty() else None, None) if item.error] == ["no"]
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from kelvin_provision.cluster.kubernetes.api.errors import Busy, Denied, meaning
+from kelvin_provision.cluster.kubernetes.api.errors import AccessDenied, ServerBusy, status_error
 from kelvin_provision.cluster.kubernetes.api.kubeconfig import plain
 from kelvin_provision.cluster.kubernetes.api.transport import Direct, plainly
 from kelvin_provision.errors import ClusterDenied, ClusterUnreachable
@@ -83,7 +83,7 @@ class Client:
 
         with self._spoken():
             for delay in PATIENCE.delays():
-                with suppress(Busy):
+                with suppress(ServerBusy):
                     return once()
                 time.sleep(delay)
             return once()
@@ -104,9 +104,9 @@ class Client:
         """What is ours already, in the words that leave the package."""
         try:
             yield
-        except Busy as error:
+        except ServerBusy as error:
             raise ClusterUnreachable(f"the cluster at {self.server} cannot now: {error}", hint=self._hint()) from error
-        except Denied as error:
+        except AccessDenied as error:
             raise ClusterDenied(f"the cluster at {self.server} refuses: {error}") from error
 
     @contextmanager
@@ -160,7 +160,7 @@ class Watch:
                 for line in filter(None, lines):
                     event = _event(line)
                     if event["type"] == "ERROR":
-                        raise meaning(int(event["object"].get("code") or 500), json.dumps(event["object"]))
+                        raise status_error(int(event["object"].get("code") or 500), json.dumps(event["object"]))
                     yield event["type"], event["object"]
 
     def chunks(self) -> Iterator[bytes]:
@@ -182,7 +182,7 @@ def _event(line: bytes) -> Object:
     try:
         found: Object = json.loads(line)
     except ValueError as error:
-        raise Busy("the server's event is cut off") from error
+        raise ServerBusy("the server's event is cut off") from error
     return found
 
 

@@ -19,29 +19,29 @@ WARNINGS = "type=Warning"
 TOKEN = "No API token found for service account"  # noqa: S105  (the server's words)
 
 
-class Refused(Exception):
+class Rejected(Exception):
     """The server does not take it. `finding` is a code of protocol.Finding, or one of `missing`, `namespace-missing`.
 
     `fields` are those that an invalid object is refused for, as the server writes them (`spec.containers[0].image`).
     """
 
-    def __init__(self, finding: str, message: str, fields: Sequence[str] = ()) -> None:
+    def __init__(self, code: str, message: str, fields: Sequence[str] = ()) -> None:
         super().__init__(message)
-        self.finding = finding
+        self.code = code
         self.fields = tuple(fields)
 
 
-class Busy(Exception):
+class ServerBusy(Exception):
     """The server cannot now; the same request may work in a moment."""
 
     temporary = True
 
 
-class Denied(Exception):
+class AccessDenied(Exception):
     """The credentials are refused, or lack the permission."""
 
 
-class Gone(Exception):
+class ResourceExpired(Exception):
     """A watch began too far in the past: list again."""
 
 
@@ -55,57 +55,57 @@ def document(body: bytes | str | None) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {"message": str(found)[:500]}
 
 
-def meaning(code: int, body: bytes | str | None) -> Exception:
+def status_error(code: int, body: bytes | str | None) -> Exception:
     """The refusal as one of our own."""
     status = document(body)
     message = str(status.get("message") or status.get("reason") or f"HTTP status {code}")
     if code == 401:
-        return Denied(message)
+        return AccessDenied(message)
     if code == 410:
-        return Gone(message)
+        return ResourceExpired(message)
     if code == 500 and any(words in message for words in TYPED):
-        return Refused("invalid-object", message)
+        return Rejected("invalid-object", message)
     if code in {400, 413, 415, 422}:
         return _invalid(code, message, status)
     judge = {403: _forbidden, 404: _not_found, 409: _conflict}.get(code)
-    return judge(status, message) if judge else Busy(message)
+    return judge(status, message) if judge else ServerBusy(message)
 
 
 def _forbidden(_status: Mapping[str, Any], message: str) -> Exception:
     if "being terminated" in message:
-        return Refused("namespace-terminating", message)
+        return Rejected("namespace-terminating", message)
     if TOKEN in message or "error looking up service account" in message:
-        return Busy(message)
+        return ServerBusy(message)
     if "cannot " in message and " resource " in message and "User " in message:
-        return Denied(message)
-    return Refused("denied", message)
+        return AccessDenied(message)
+    return Rejected("denied", message)
 
 
 def _not_found(status: Mapping[str, Any], message: str) -> Exception:
     kind = (status.get("details") or {}).get("kind")
     if kind == "namespaces":
-        return Refused("namespace-missing", message)
-    return Refused("missing" if kind else "unknown-kind", message)
+        return Rejected("namespace-missing", message)
+    return Rejected("missing" if kind else "unknown-kind", message)
 
 
 def _conflict(status: Mapping[str, Any], message: str) -> Exception:
     causes = (status.get("details") or {}).get("causes") or ()
     fields = [f"{cause.get('field')} ({cause.get('message')})" for cause in causes if cause.get("reason") == "FieldManagerConflict"]
     if fields:
-        return Refused("field-conflict", f"others manage these fields: {', '.join(fields)}")
+        return Rejected("field-conflict", f"others manage these fields: {', '.join(fields)}")
     if "being deleted" in message and "namespace" in message:
-        return Refused("namespace-terminating", message)
+        return Rejected("namespace-terminating", message)
     if "Precondition failed" in message:  # another object has that name by now
-        return Refused("missing", message)
-    return Busy(message)
+        return Rejected("missing", message)
+    return ServerBusy(message)
 
 
 def _invalid(code: int, message: str, status: Mapping[str, Any]) -> Exception:
     if "admission webhook" in message:
-        return Refused("denied", message)
+        return Rejected("denied", message)
     if code == 422 and "port is already allocated" in message:
-        return Refused("port-taken", message)
+        return Rejected("port-taken", message)
     if code == 422 and ("immutable" in message or "Forbidden: updates to" in message or "Forbidden: may not change once set" in message):
-        return Refused("immutable-field", message)
+        return Rejected("immutable-field", message)
     causes = (status.get("details") or {}).get("causes") or ()
-    return Refused("invalid-object", message, [str(cause.get("field") or "") for cause in causes])
+    return Rejected("invalid-object", message, [str(cause.get("field") or "") for cause in causes])

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from kelvin_provision.cluster.kubernetes.api.errors import Refused, meaning
+from kelvin_provision.cluster.kubernetes.api.errors import Rejected, status_error
 from kelvin_provision.cluster.kubernetes.api.transport import plainly
 from kelvin_provision.errors import ClusterUnreachable, PermissionRefused, SettingsInvalid
 from kelvin_provision.files.durable import private_folder
@@ -63,7 +63,7 @@ class Library:
             try:
                 return self._client.resources.get(api_version=api_version, kind=kind)
             except (ResourceNotFoundError, ResourceNotUniqueError) as error:
-                raise Refused("unknown-kind", f"this cluster knows no {kind} of {api_version}") from error
+                raise Rejected("unknown-kind", f"this cluster knows no {kind} of {api_version}") from error
 
     def forget(self) -> None:
         """See direct.Direct.forget."""
@@ -104,7 +104,7 @@ def _translated() -> Iterator[None]:
     except ApiException as error:
         if not error.status:  # a broken TLS handshake comes with status 0
             raise OSError(str(error.reason)) from error
-        raise meaning(error.status, error.body) from error
+        raise status_error(error.status, error.body) from error
 
 
 def _load(kubeconfig: Path, context: str | None, config: Any, settings: Any) -> None:

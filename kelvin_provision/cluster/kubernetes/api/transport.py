@@ -17,7 +17,7 @@ from http.client import HTTPException, HTTPSConnection
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
-from kelvin_provision.cluster.kubernetes.api.errors import Refused, meaning
+from kelvin_provision.cluster.kubernetes.api.errors import Rejected, status_error
 from kelvin_provision.cluster.kubernetes.api.kubeconfig import Plain
 
 WATCHES = 16
@@ -38,7 +38,7 @@ class Resource(NamedTuple):
 
 
 class Direct:
-    """Requests to one server; any thread may ask. Raises what `answers.meaning` makes of a refusal, OSError and HTTPException."""
+    """Requests to one server; any thread may ask. Raises what `answers.status_error` makes of a refusal, OSError and HTTPException."""
 
     def __init__(self, login: Plain, *, connect: float, read: float) -> None:
         self.server = login.server
@@ -54,7 +54,7 @@ class Direct:
         if kind not in self._groups.get(api_version, {}):
             self._groups[api_version] = self._discovered(api_version)
         if kind not in self._groups[api_version]:
-            raise Refused("unknown-kind", f"this cluster knows no {kind} of {api_version}")
+            raise Rejected("unknown-kind", f"this cluster knows no {kind} of {api_version}")
         return self._groups[api_version][kind]
 
     def forget(self) -> None:
@@ -65,8 +65,8 @@ class Direct:
         prefix = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
         try:
             found = json.loads(self.request("get", prefix))
-        except Refused as error:
-            if error.finding in {"missing", "unknown-kind"}:
+        except Rejected as error:
+            if error.code in {"missing", "unknown-kind"}:
                 return {}
             raise
         kinds = [one for one in found.get("resources") or () if "/" not in one["name"]]
@@ -114,7 +114,7 @@ class Direct:
         else:
             self._idle.append(connection)
         if not 200 <= status <= 299:
-            raise meaning(status, data)
+            raise status_error(status, data)
         return data
 
     @cached_property
@@ -135,7 +135,7 @@ class Direct:
                 "GET", url, headers=headers, timeout=Timeout(connect=timeout[0], read=timeout[1]), preload_content=False
             )
             if not 200 <= answer.status <= 299:
-                raise meaning(answer.status, answer.data)
+                raise status_error(answer.status, answer.data)
             return answer
 
 

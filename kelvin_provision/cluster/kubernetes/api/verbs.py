@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kelvin_provision.cluster.kubernetes.api.client import Client, Query, Watch
-from kelvin_provision.cluster.kubernetes.api.errors import Refused
+from kelvin_provision.cluster.kubernetes.api.errors import Rejected
 from kelvin_provision.cluster.protocol import MANAGER
 from kelvin_provision.spec.workload import Object
 
@@ -36,17 +36,23 @@ class Api:
         """One object, or None."""
         try:
             return self._json("get", self._path(api_version, kind, namespace, name))
-        except Refused as error:
-            if error.finding in {"missing", "namespace-missing"}:
+        except Rejected as error:
+            if error.code in {"missing", "namespace-missing"}:
                 return None
             raise
 
-    def items(
+    def list_objects(
+        self, api_version: str, kind: str, namespace: str | None, selector: str = "", fields: str = "", *, metadata: bool = False
+    ) -> list[Object]:
+        """See `list_for_watch`."""
+        return self.list_for_watch(api_version, kind, namespace, selector, fields, metadata=metadata)[0]
+
+    def list_for_watch(
         self, api_version: str, kind: str, namespace: str | None, selector: str = "", fields: str = "", *, metadata: bool = False
     ) -> tuple[list[Object], str]:
-        """Every object of a kind with the label and field selectors, and the version to watch from. None for all namespaces.
+        """All objects that match the label and field selectors, and the resourceVersion to watch from. No namespace: all of them.
 
-        With `metadata`, nothing but that crosses the wire: no contents of ConfigMaps, no secrets.
+        With `metadata` the server sends nothing else: no contents of ConfigMaps and Secrets.
         """
         found: list[Object] = []
         more, version = "", ""
@@ -147,8 +153,8 @@ class Api:
             options["gracePeriodSeconds"] = grace
         try:
             self._json("delete", self._path(api_version, kind, namespace, name), body=options)
-        except Refused as error:
-            if error.finding in {"missing", "namespace-missing", "unknown-kind"}:
+        except Rejected as error:
+            if error.code in {"missing", "namespace-missing", "unknown-kind"}:
                 return False
             raise
         return True

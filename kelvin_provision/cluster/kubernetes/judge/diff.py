@@ -18,7 +18,7 @@ def change(workload: str, live: Object | None, outcome: Object) -> Change:
     """One object's change. The revision's number alone is none. Values are never shown: they may be secret."""
     if live is None:
         return Change(Op.CREATE, workload, describe(outcome), "not on the cluster")
-    paths = sorted(changed(meaning(live), meaning(outcome)))
+    paths = sorted(changed(without_server_fields(live), without_server_fields(outcome)))
     if not paths:
         return Change(Op.KEEP, workload, describe(outcome), "as it should be")
     more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
@@ -30,7 +30,7 @@ def gone(workload: str, live: Object) -> Change:
     return Change(Op.DELETE, workload, describe(live), "no longer in the workload")
 
 
-def meaning(value: Object) -> Object:
+def without_server_fields(value: Object) -> Object:
     """An object without what the server writes by itself."""
     metadata = {key: item for key, item in value["metadata"].items() if key not in ITSELF}
     notes = {key: item for key, item in (metadata.pop("annotations", None) or {}).items() if key != REVISION}
