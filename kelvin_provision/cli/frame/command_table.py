@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 PROGRAM = "kelvin-provision"
 SUMMARY = "Stage workloads while there is a network; apply them when there is none."
+COMMON = "Common options, before or after the command"
 HELP = {"help_option_names": ["-h", "--help"]}
 _COMMANDS = "kelvin_provision.cli.commands"
 
@@ -31,6 +32,32 @@ class Group(NamedTuple):
 
 
 Entries = Mapping[str, Command | Group]
+
+
+class SharedOption(NamedTuple):
+    """An option that every command has, before its name or after it. One without a metavar is a flag."""
+
+    names: tuple[str, ...]
+    help: str
+    metavar: str = ""
+
+
+SHARED_OPTIONS: Mapping[str, SharedOption] = MappingProxyType(
+    {
+        "output": SharedOption(("-o", "--output"), "How to write the answer: table, wide, json, yaml or name.", "FORMAT"),
+        "json": SharedOption(("--json",), "The same as --output json."),
+        "verbose": SharedOption(("-v", "--verbose"), "Say more on stderr."),
+        "quiet": SharedOption(("--quiet",), "Print nothing on stderr but errors."),
+        "no_color": SharedOption(("--no-color",), "Print no colours.  [env var: NO_COLOR]"),
+        "state_dir": SharedOption(("--state-dir",), "Keep the state in this directory.", "PATH"),
+        "config": SharedOption(("--config",), "Read this settings file and no other.  [env var: KELVIN_PROVISION_CONFIG]", "FILE"),
+    }
+)
+
+
+def takes_value(word: str) -> bool:
+    """Whether the next word of a command line is the value of this shared option."""
+    return any(option.metavar and word in option.names for option in SHARED_OPTIONS.values())
 
 
 def _group(name: str, summary: str, lines: Mapping[str, str]) -> Group:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from kelvin_provision.cli.frame.command_table import ENTRIES, PROGRAM, Command, Entries, Group
+from kelvin_provision.cli.frame.command_table import ENTRIES, PROGRAM, SHARED_OPTIONS, Command, Entries, Group, takes_value
 
 if TYPE_CHECKING:
     from kelvin_provision.ledger.ledger import Ledger
@@ -44,26 +44,54 @@ def candidates(words: Sequence[str]) -> list[Candidate]:
     ahead = words[-1].removesuffix(unfinished) if words[-1].startswith("--") and "=" in words[-1] else ""
     entries: Entries = ENTRIES
     path = [PROGRAM]
+    options: list[str] = []
     for at, word in enumerate(before):
         entry = entries.get(word)
-        if isinstance(entry, Command):
-            found = _of_command(" ".join((*path, word)), entry, before[at + 1 :], unfinished)
-            return found if found == [FILES] else [(f"{ahead}{value}", text) for value, text in found]
-        if isinstance(entry, Group):
+        if options and takes_value(options[-1]):
+            options.append(word)
+        elif isinstance(entry, Command):
+            return _whole(ahead, _of_command(" ".join((*path, word)), entry, [*options, *before[at + 1 :]], unfinished))
+        elif isinstance(entry, Group):
             entries = entry.commands
             path.append(word)
-        elif not word.startswith("-"):
+        elif word.startswith("-"):
+            options.append(word)
+        else:
             return []
-    options = [("--help", "Show this message and exit."), *([("--version", "Print the version and exit.")] if path == [PROGRAM] else [])]
-    names = options if unfinished.startswith("-") else [(name, entry.help) for name, entry in entries.items()]
+    if options and takes_value(options[-1]):
+        # Every command completes the values of the shared options alike.
+        return _whole(ahead, _of_command(f"{PROGRAM} explain", _any_command(), options[-1:], unfinished))
+    names = _group_options(path) if unfinished.startswith("-") else [(name, entry.help) for name, entry in entries.items()]
     return [pair for pair in names if pair[0].startswith(unfinished)]
 
 
+def _whole(ahead: str, found: list[Candidate]) -> list[Candidate]:
+    return found if found == [FILES] else [(f"{ahead}{value}", text) for value, text in found]
+
+
+def _any_command() -> Command:
+    return next(entry for entry in ENTRIES.values() if isinstance(entry, Command))
+
+
+def _group_options(path: Sequence[str]) -> list[Candidate]:
+    """The long names of what may stand before a command."""
+    shared = [(option.names[-1], option.help) for option in SHARED_OPTIONS.values()]
+    version = [("--version", "Print the version and exit.")] if len(path) == 1 else []
+    return [*shared, ("--help", "Show this message and exit."), *version]
+
+
 def workload_names(ctx: Any, args: list[str], incomplete: str) -> list[str]:  # noqa: ARG001  (typer finds these by name)
-    """The names in the ledger; none when it can't be read."""
+    """The names in the ledger that are not on the line yet; none when it cannot be read."""
+    given = _named(ctx)
     with suppress(Exception), _ledger(ctx) as ledger:
-        return [name for name in ledger.names() if name.startswith(incomplete)]
+        return [name for name in ledger.names() if name.startswith(incomplete) and name not in given]
     return []
+
+
+def _named(ctx: Any) -> list[str]:
+    """The workloads on the line, as options and as arguments."""
+    given = [ctx.params.get(name) or () for name in ("name_arguments", "name")]
+    return [name for one in given for name in ([one] if isinstance(one, str) else one)]
 
 
 def setting_keys(ctx: Any, args: list[str], incomplete: str) -> list[Candidate]:  # noqa: ARG001  (typer finds these by name)
@@ -85,18 +113,20 @@ def setting_keys(ctx: Any, args: list[str], incomplete: str) -> list[Candidate]:
 def revisions(ctx: Any, args: list[str], incomplete: str) -> list[Candidate]:  # noqa: ARG001  (typer finds these by name)
     """The kept revisions of the workloads that were named, the one that ran last first; none when the ledger can't be read."""
     with suppress(Exception), _ledger(ctx) as ledger:
-        names = ctx.params.get("name") or []
-        found = [revision for name in names for revision in ledger.kept(name)]
-        return [(str(one.number), f"version {one.spec.app_version}") for one in found if str(one.number).startswith(incomplete)]
+        kept = [revision for name in _named(ctx) for revision in ledger.kept(name)]
+        numbers = [(str(revision.number), f"version {revision.spec.app_version}") for revision in kept]
+        return [pair for pair in numbers if pair[0].startswith(incomplete)]
     return []
 
 
 def _settings(ctx: Any) -> Settings:
     from pathlib import Path
 
+    from kelvin_provision.cli.frame.session import CONFIG_VARIABLE
     from kelvin_provision.settings.load import load
 
-    state_dir, config = (Path(given) if (given := ctx.params.get(name)) else None for name in ("state_dir", "config"))
+    state_dir, config = (Path(given[-1]) if (given := ctx.params.get(name)) else None for name in ("state_dir", "config"))
+    config = config or (Path(variable) if (variable := os.environ.get(CONFIG_VARIABLE)) else None)
     return load(config=config, state_dir=state_dir, environ=os.environ, is_root=os.geteuid() == 0).settings
 
 

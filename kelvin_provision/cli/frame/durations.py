@@ -1,22 +1,33 @@
-"""How long a command waits, as options and as settings."""
+"""How long a command waits: durations as options, written as in the settings."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from kelvin_provision.settings.model import Settings
 
-Timeout = Annotated[
-    float | None, typer.Option("--timeout", metavar="SECONDS", min=0, help="How long they may take to run; apply.timeout unless told.")
-]
-Back = Annotated[
-    float | None,
-    typer.Option(
-        "--rollback-timeout", metavar="SECONDS", min=0, help="How long the way back may take; apply.rollback_timeout unless told."
-    ),
+
+def seconds(text: str) -> float:
+    """The seconds of a duration; raises the parser's own error for what is none."""
+    from kelvin_provision.quantity import InvalidQuantity, parse_duration
+
+    try:
+        return parse_duration(text)
+    except InvalidQuantity as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def duration(name: str, about: str) -> Any:
+    """An option that takes a duration: 90, 30s, 5m, 1h30m."""
+    return typer.Option(name, metavar="DURATION", parser=seconds, help=about)
+
+
+Timeout = Annotated[float | None, duration("--timeout", "How long they may take to come up.  [default: apply.timeout]")]
+RollbackTimeout = Annotated[
+    float | None, duration("--rollback-timeout", "How long going back may take.  [default: apply.rollback_timeout]")
 ]
 
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import difflib
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from kelvin_provision import __version__
-from kelvin_provision.cli.frame.command_table import ENTRIES, HELP, PROGRAM, SUMMARY, Command, Entries, Group
+from kelvin_provision.cli.frame.command_table import COMMON, ENTRIES, HELP, PROGRAM, SUMMARY, Command, Entries, Group
 from kelvin_provision.cli.frame.terminal import write
 from kelvin_provision.errors import UsageRefused
 
@@ -26,15 +27,33 @@ class LazyGroup(TyperGroup):
     def __init__(self, name: str, summary: str, entries: Entries, **more: Any) -> None:
         super().__init__(name=name, help=summary, rich_markup_mode=None, context_settings=HELP, **more)
         self.entries = entries
+        self.takes_shared = False
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Without any word: the help, on stderr and with 2, so that a script which lost its command does not see success."""
         if not args and not ctx.resilient_parsing:
             write(sys.stderr, f"{ctx.get_help()}\n")
             raise typer.Exit(2)
-        if args and args[0].startswith("-") and args[0] not in _OWN and not ctx.resilient_parsing:
-            _refuse_shared(args[0].partition("=")[0], ctx.command_path)
+        self.takes_shared = any(word.startswith("-") and word not in _OWN for word in args[:1])
         return super().parse_args(ctx, args)
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The shared ones only where one was given: making them costs time."""
+        return [*self._shared(), *super().get_params(ctx)] if self.takes_shared else list(super().get_params(ctx))
+
+    def _shared(self) -> Sequence[Any]:
+        from kelvin_provision.cli.frame.options import parameters
+
+        return parameters()
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """The commands first, then the options that stand before or after any of them."""
+        self.format_commands(ctx, formatter)
+        *own, help_option = super().get_params(ctx)
+        for title, parameters in (("Options", own), (COMMON, [*self._shared(), help_option])):
+            if parameters:
+                with formatter.section(title):
+                    formatter.write_dl([one.get_help_record(ctx) for one in parameters])
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002  (typer's signature)
         """In the order of the table."""
@@ -58,13 +77,6 @@ class LazyGroup(TyperGroup):
             return args[0], self.get_command(ctx, args[0]), args[1:]
         near = difflib.get_close_matches(args[0], self.entries, 1)
         raise UsageRefused(f"{ctx.command_path} has no command {args[0]}", hint=" ".join((ctx.command_path, *(near or ["--help"]))))
-
-
-def _refuse_shared(flag: str, path: str) -> None:
-    from kelvin_provision.cli.frame.options import FLAGS
-
-    if flag in FLAGS:
-        raise UsageRefused(f"{flag} goes behind the command", hint=f"{path} COMMAND {flag}")
 
 
 def root() -> LazyGroup:

@@ -9,20 +9,25 @@ from typing import Any
 import typer
 from typer.core import TyperCommand
 
-from kelvin_provision.cli.frame.command_table import HELP, Command
-from kelvin_provision.cli.frame.options import SHARED, with_shared
+from kelvin_provision.cli.frame.command_table import COMMON, HELP, Command
+from kelvin_provision.cli.frame.options import SHARED, merged, with_shared
 
 
 class Leaf(TyperCommand):
-    """A command whose help lists the shared options apart from its own."""
+    """A command whose help lists the shared options apart from its own, and that takes those given before its name."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """With the shared options of the groups before it."""
+        ctx.params.update(merged(ctx))
+        return super().invoke(ctx)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Three sections: arguments, own options, common options."""
-        sections: dict[str, list[Any]] = {"Arguments": [], "Options": [], "Common options": []}
+        sections: dict[str, list[Any]] = {"Arguments": [], "Options": [], COMMON: []}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
             if record is not None:
-                common = "Common options" if parameter.name in SHARED or parameter.name == "help" else "Options"
+                common = COMMON if parameter.name in SHARED or parameter.name == "help" else "Options"
                 sections["Arguments" if parameter.param_type_name == "argument" else common].append(record)
         for title, records in sections.items():
             if records:

@@ -1,73 +1,102 @@
-"""The options that every command has, declared once and put beside each command's own."""
+"""The options that every command has, declared once, accepted before the command's name and after it."""
 
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from kelvin_provision.cli.frame import edge
-from kelvin_provision.cli.frame.session import Output, Session, agreed
+from kelvin_provision.cli.frame.arguments import Either, joined
+from kelvin_provision.cli.frame.command_table import HELP, SHARED_OPTIONS
+from kelvin_provision.cli.frame.session import CONFIG_VARIABLE, Output, Session, agreed, single
 from kelvin_provision.cli.render.report import Report
 
 
-def _path(name: str, metavar: str, about: str) -> Any:
-    """That it may not be read is told by who reads it: a missing permission is no misused command line."""
-    return typer.Option(name, metavar=metavar, help=about, readable=False)
+def _option(name: str) -> Any:
+    """Whether a path can be read is checked by its reader: a missing permission is not a usage error."""
+    option = SHARED_OPTIONS[name]
+    return typer.Option(*option.names, help=option.help, metavar=option.metavar or None, readable=False)
 
 
 def shared(
     *,
-    output: Annotated[Output | None, typer.Option("-o", "--output", help="How to write the answer; a table unless told.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="The same as --output json.")] = False,
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say more on stderr.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing on stderr but errors.")] = False,
-    no_color: Annotated[bool, typer.Option("--no-color", help="No colours; so does the variable NO_COLOR.")] = False,
-    state_dir: Annotated[Path | None, _path("--state-dir", "PATH", "Where the state is kept.")] = None,
-    config: Annotated[Path | None, _path("--config", "FILE", "Read this settings file and no other.")] = None,
+    output: Annotated[list[Output] | None, _option("output")] = None,
+    json: Annotated[bool, _option("json")] = False,
+    verbose: Annotated[bool, _option("verbose")] = False,
+    quiet: Annotated[bool, _option("quiet")] = False,
+    no_color: Annotated[bool, _option("no_color")] = False,
+    state_dir: Annotated[list[Path] | None, _option("state_dir")] = None,
+    config: Annotated[list[Path] | None, _option("config")] = None,
 ) -> Session:
-    """The value that these options say together; raises UsageRefused when they contradict each other."""
-    return Session(agreed(output, json=json), verbose, quiet, no_color, state_dir, config)
+    """The session for these options, wherever they stood. Raises UsageRefused when they contradict each other."""
+    variable = os.environ.get(CONFIG_VARIABLE)
+    return Session(
+        agreed(output or (), json=json),
+        verbose,
+        quiet,
+        no_color,
+        single("--state-dir", state_dir or ()),
+        single("--config", config or ()) or (Path(variable) if variable else None),
+    )
 
 
 _SHARED = inspect.signature(shared, eval_str=True).parameters
 SHARED = frozenset(_SHARED)
-FLAGS = frozenset({"-o", "-v", *(f"--{name.replace('_', '-')}" for name in SHARED)})
+
+
+@cache
+def parameters() -> Sequence[Any]:
+    """The shared options as typer makes them, for groups."""
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    app.command(context_settings=HELP)(shared)
+    return tuple(typer.main.get_command(app).params)
+
+
+def merged(ctx: Any) -> dict[str, Any]:
+    """The shared options of a command's context and of the groups before it, those before the command first."""
+    values: dict[str, Any] = {}
+    while ctx is not None:
+        for name in SHARED & ctx.params.keys():
+            given = ctx.params[name]
+            values[name] = (given or values.get(name)) if isinstance(given, bool) else (*(given or ()), *(values.get(name) or ()))
+        ctx = ctx.parent
+    return values
 
 
 def _beside(own: Sequence[inspect.Parameter]) -> Iterator[inspect.Parameter]:
-    """The shared ones; a short name that the command uses for something else is the command's."""
+    """The shared options without the short names that the command uses for its own."""
     taken = {name for parameter in own for name in _short(parameter)}
-    for parameter in _SHARED.values():
+    for name, parameter in _SHARED.items():
         option = parameter.annotation.__metadata__[0]
-        if taken & {*_short(parameter)}:
-            names = [name for name in _declared(option) if name not in taken]
-            option = typer.Option(*names, help=option.help, metavar=option.metavar, readable=option.readable)
+        names = [flag for flag in SHARED_OPTIONS[name].names if flag not in taken]
+        if len(names) < len(SHARED_OPTIONS[name].names):
+            option = typer.Option(*names, help=option.help, metavar=option.metavar, readable=False)
         yield parameter.replace(annotation=Annotated[parameter.annotation.__origin__, option])
 
 
 def _short(parameter: inspect.Parameter) -> Iterator[str]:
     option = (getattr(parameter.annotation, "__metadata__", None) or (None,))[0]
-    yield from (name for name in _declared(option) if not name.startswith("--"))
-
-
-def _declared(option: Any) -> list[str]:
-    """Inside of Annotated, typer keeps the first name where a default would be."""
+    # Inside of Annotated, typer keeps the first name where a default would be.
     names = (getattr(option, "default", None), *(getattr(option, "param_decls", None) or ()))
-    return [name for name in names if isinstance(name, str) and name.startswith("-")]
+    yield from (name for name in names if isinstance(name, str) and name.startswith("-") and not name.startswith("--"))
 
 
 def with_shared(command: Callable[..., Report], name: str) -> Callable[..., int]:
-    """A function for typer: the command's own parameters but the session, then the shared ones; it returns the exit code."""
-    signature = inspect.signature(command, eval_str=True)
-    own = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in list(signature.parameters.values())[1:]]
+    """A function for typer: the command's own parameters without the session, then the shared ones; it returns the exit code."""
+    declared = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
+    eithers = {parameter.name: either for parameter in declared if (either := Either.of(parameter))}
+    own = [one for parameter in declared for one in Either.expanded(parameter)]
     together = [*own, *_beside(own)]
 
     def body(**values: object) -> int:
         session = shared(**{key: values.pop(key) for key in SHARED})  # type: ignore[arg-type]
+        values.update({key: joined(either, values.pop(key), values.pop(either.argument(key)), name) for key, either in eithers.items()})
         return edge.run(session, name, lambda: command(session, **values))
 
     # typer reads both; the wrapper has neither of its own.

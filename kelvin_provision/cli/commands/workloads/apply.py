@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kelvin_provision.cli.frame.complete import workload_names
+from kelvin_provision.cli.frame.arguments import OptionalNames
 from kelvin_provision.cli.frame.dry_run import DryExitCode, DryRun, refuse_exit_code, staged
-from kelvin_provision.cli.frame.durations import Back, Timeout, flags, patient
+from kelvin_provision.cli.frame.durations import RollbackTimeout, Timeout, flags, patient
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Item, Report
 from kelvin_provision.errors import NothingStaged, UsageRefused
@@ -17,7 +17,6 @@ from kelvin_provision.errors import NothingStaged, UsageRefused
 if TYPE_CHECKING:
     from kelvin_provision.ledger.model import Workload
 
-_NAME = typer.Option("-n", "--name", metavar="NAME", help="The workload; may be repeated.", autocompletion=workload_names)
 _LEAVE = typer.Option("--no-rollback", help="Should one not come up, leave all as they are, to be looked at.")
 _FORCE = typer.Option("--force", help="Although it is outside apply.window, or a workload is held.")
 _AT = typer.Option("--at", metavar="TIME", help="Let the agent do it then: 02:00 (the next one), or a date and a time.")
@@ -28,10 +27,10 @@ _BLIND = typer.Option("--no-wait", help="Do not wait. Nobody sees whether they c
 def command(
     session: Session,
     *,
-    name: Annotated[list[str] | None, _NAME] = None,
+    name: OptionalNames,
     every: Annotated[bool, typer.Option("--all", help="Everything that is staged.")] = False,
     timeout: Timeout = None,
-    rollback_timeout: Back = None,
+    rollback_timeout: RollbackTimeout = None,
     no_rollback: Annotated[bool, _LEAVE] = False,
     no_wait: Annotated[bool, _BLIND] = False,
     force: Annotated[bool, _FORCE] = False,

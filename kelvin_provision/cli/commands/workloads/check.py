@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kelvin_provision.cli.frame.complete import workload_names
+from kelvin_provision.cli.frame.arguments import OptionalNames
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Report
 from kelvin_provision.errors import UsageRefused
@@ -21,7 +21,6 @@ def check_ids(ctx: Any, args: list[str], incomplete: str) -> list[str]:  # noqa:
     return [check.id for check in CHECKS if check.id.startswith(incomplete)]
 
 
-_NAME = typer.Option("-n", "--name", metavar="NAME", help="The workload; may be repeated.", autocompletion=workload_names)
 _DEEP = typer.Option("--deep", help="Read every stored byte and hash it again.")
 _SKIP = typer.Option("--skip", metavar="ID", help="Leave a check out; may be repeated.", autocompletion=check_ids)
 _STRICT = typer.Option("--strict", help="A warning fails, too.")
@@ -30,7 +29,7 @@ _STRICT = typer.Option("--strict", help="A warning fails, too.")
 def command(
     session: Session,
     *,
-    name: Annotated[list[str] | None, _NAME] = None,
+    name: OptionalNames,
     every: Annotated[bool, typer.Option("--all", help="Everything that is staged.")] = False,
     deep: Annotated[bool, _DEEP] = False,
     skip: Annotated[list[str] | None, _SKIP] = None,

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kelvin_provision.cli.commands.workloads.scheduling import NO_SERVICE_WARNING, ended_by
+from kelvin_provision.cli.frame.arguments import Files
+from kelvin_provision.cli.frame.durations import duration
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Item, Report
 from kelvin_provision.errors import FileUnreadable, UsageRefused
@@ -55,9 +57,6 @@ class Asked:
         return given if any(value is not None for value in given.values()) or self.payload or self.manifests else {}
 
 
-_FILE = typer.Option(
-    "-f", "--file", metavar="FILE", help="A request in YAML or JSON, `-` for standard input; may be repeated.", allow_dash=True
-)
 _PAYLOAD = typer.Option("--payload", metavar="FILE", help="The app's manifest: its app.yaml.")
 _MANIFEST = typer.Option("--manifest", metavar="FILE", help="Plain Kubernetes objects instead of an app; may be repeated.")
 _STAGED = typer.Option("--staged/--no-staged", help="Download all images before anything is applied.")
@@ -65,13 +64,13 @@ _INSTANTLY = typer.Option("--instantly-apply/--no-instantly-apply", help="Apply 
 _METHOD = typer.Option("--deployment-type", help="The same as the two before, in one word.")
 _LATEST = typer.Option("--allow-latest", help="Stage an image whose tag may move: `latest`, or none.")
 _WAIT = typer.Option("--wait", help="Follow it until it is ready, or runs.")
-_TIMEOUT = typer.Option("--timeout", metavar="SECONDS", min=0, help="With --wait: give up following; the work goes on.")
+_TIMEOUT = duration("--timeout", "With --wait: stop following after this time; the work goes on.")
 
 
 def command(
     session: Session,
     *,
-    file: Annotated[list[Path] | None, _FILE] = None,
+    file: Files,
     app_name: Annotated[str | None, typer.Option("--app-name", metavar="NAME", help="The app, as it is called in the registry.")] = None,
     app_version: Annotated[str | None, typer.Option("--app-version", metavar="VERSION", help="The app's version.")] = None,
     name: Annotated[str | None, typer.Option("-n", "--name", metavar="NAME", help="The workload; made up when absent.")] = None,

@@ -6,19 +6,17 @@ from typing import Annotated
 
 import typer
 
-from kelvin_provision.cli.frame.complete import workload_names
+from kelvin_provision.cli.frame.arguments import OptionalNames
 from kelvin_provision.cli.frame.dry_run import ExitCode, staged
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Report
 from kelvin_provision.errors import UsageRefused
 
-_NAME = typer.Option("-n", "--name", metavar="NAME", help="The workload; may be repeated.", autocompletion=workload_names)
-
 
 def command(
     session: Session,
     *,
-    name: Annotated[list[str] | None, _NAME] = None,
+    name: OptionalNames,
     every: Annotated[bool, typer.Option("--all", help="Everything that is staged.")] = False,
     exit_code: ExitCode = False,
 ) -> Report:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kelvin_provision.cli.frame.complete import workload_names
+from kelvin_provision.cli.frame.arguments import names
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import SCHEMA, Report, Table
 from kelvin_provision.errors import HistoryBroken, WorkloadUnknown
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from kelvin_provision.ledger.ledger import Ledger
     from kelvin_provision.ledger.model import Entry
 
-_NAME = typer.Option(
-    "-n", "--name", metavar="NAME", help="Only this workload, even if it is gone; may be repeated.", autocompletion=workload_names
-)
 _VERIFY = typer.Option("--verify", help="Check first that no line was changed or removed; 65 if one was.")
 _COLUMNS = ("time", "who", "action", "name", "revision", "version", "digest", "outcome", "detail")
 
@@ -26,7 +23,7 @@ _COLUMNS = ("time", "who", "action", "name", "revision", "version", "digest", "o
 def command(
     session: Session,
     *,
-    name: Annotated[list[str] | None, _NAME] = None,
+    name: Annotated[list[str], names("Only these workloads, even if they are gone.")],
     verify: Annotated[bool, _VERIFY] = False,
 ) -> Report:
     """Show what was done to workloads, when, by whom and how it ended.

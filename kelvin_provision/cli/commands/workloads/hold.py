@@ -6,16 +6,15 @@ from typing import Annotated
 
 import typer
 
-from kelvin_provision.cli.frame.complete import workload_names
+from kelvin_provision.cli.frame.arguments import Names
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Item, Report
 from kelvin_provision.errors import UsageRefused
 
-_NAME = typer.Option("-n", "--name", metavar="NAME", help="The workload; may be repeated.", autocompletion=workload_names)
 _REASON = typer.Option("--reason", metavar="TEXT", help="Why, for whoever finds it held.")
 
 
-def command(session: Session, *, name: Annotated[list[str], _NAME], reason: Annotated[str, _REASON]) -> Report:
+def command(session: Session, *, name: Names, reason: Annotated[str, _REASON]) -> Report:
     """Hold workloads: nothing is applied until they are released.
 
     `apply` is refused (75) without --force, and the agent waits. Downloads, rollback, stop and undeploy go on as ever. A workload can

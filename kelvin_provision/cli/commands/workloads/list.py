@@ -6,14 +6,13 @@ from typing import Annotated
 
 import typer
 
-from kelvin_provision.cli.frame.complete import workload_names
+from kelvin_provision.cli.frame.arguments import names
 from kelvin_provision.cli.frame.session import Output, Session
 from kelvin_provision.cli.render.report import Report
 from kelvin_provision.errors import UsageRefused
 from kelvin_provision.queries.listing import LARGEST_PAGE, Cursor, Direction, Query, SortKey, page
 from kelvin_provision.spec.enums import State
 
-_NAME = typer.Option("-n", "--name", metavar="NAME", help="Only those of this name; may be repeated.", autocompletion=workload_names)
 _SEARCH = typer.Option(
     "--search", metavar="TEXT", help="Only those with this in a name (also of app, cluster, node) or the title; may be repeated."
 )
@@ -31,7 +30,7 @@ _NEXT = typer.Option(
 def command(
     session: Session,
     *,
-    name: Annotated[list[str] | None, _NAME] = None,
+    name: Annotated[list[str], names("Only these workloads.")],
     search: Annotated[list[str] | None, _SEARCH] = None,
     app_name: Annotated[list[str] | None, _APP] = None,
     app_version: Annotated[list[str] | None, _VERSION] = None,

@@ -6,12 +6,11 @@ from typing import Annotated
 
 import typer
 
-from kelvin_provision.cli.frame.complete import workload_names
+from kelvin_provision.cli.frame.arguments import Name
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Report
 from kelvin_provision.errors import UsageRefused
 
-_NAME = typer.Option("-n", "--name", metavar="NAME", help="The workload.", autocompletion=workload_names)
 _TAIL = typer.Option("--tail", metavar="N", min=0, max=10_000, help="Only the last lines of each container; all unless told.")
 _SINCE = typer.Option("--since", metavar="T", help="Only what is newer: a time (RFC 3339) or a duration (10m, 1h30m).")
 _PREVIOUS = typer.Option("--previous", help="What ran before the last restart.")
@@ -21,7 +20,7 @@ _FOLLOW = typer.Option("-f", "--follow", help="Go on as it is written, new pods 
 def command(
     session: Session,
     *,
-    name: Annotated[str, _NAME],
+    name: Name,
     follow: Annotated[bool, _FOLLOW] = False,
     tail: Annotated[int | None, _TAIL] = None,
     since: Annotated[str | None, _SINCE] = None,

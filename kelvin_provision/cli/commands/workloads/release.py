@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
-from kelvin_provision.cli.frame.complete import workload_names
+from kelvin_provision.cli.frame.arguments import Names
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Item, Report
 
-_NAME = typer.Option("-n", "--name", metavar="NAME", help="The workload; may be repeated.", autocompletion=workload_names)
 
-
-def command(session: Session, *, name: Annotated[list[str], _NAME]) -> Report:
+def command(session: Session, *, name: Names) -> Report:
     """Release workloads that a person holds.
 
     What waited for it goes on. A workload that holds itself lets go by itself.

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kelvin_provision.cli.frame.complete import revisions, workload_names
+from kelvin_provision.cli.frame.arguments import Names
+from kelvin_provision.cli.frame.complete import revisions
 from kelvin_provision.cli.frame.dry_run import DryExitCode, DryRun, foretold, refuse_exit_code
-from kelvin_provision.cli.frame.durations import Back, Timeout, flags, patient
+from kelvin_provision.cli.frame.durations import RollbackTimeout, Timeout, flags, patient
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Item, Report
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from kelvin_provision.applying.rollback import Choice
     from kelvin_provision.ledger.model import Workload
 
-_NAME = typer.Option("-n", "--name", metavar="NAME", help="The workload; may be repeated.", autocompletion=workload_names)
 _TO = typer.Option(
     "--to", metavar="REVISION", min=1, help="The revision to go to; the earlier one that ran last unless told.", autocompletion=revisions
 )
@@ -26,10 +26,10 @@ _TO = typer.Option(
 def command(
     session: Session,
     *,
-    name: Annotated[list[str], _NAME],
+    name: Names,
     to: Annotated[int | None, _TO] = None,
     timeout: Timeout = None,
-    rollback_timeout: Back = None,
+    rollback_timeout: RollbackTimeout = None,
     dry_run: DryRun = False,
     exit_code: DryExitCode = False,
 ) -> Report:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kelvin_provision.cli.frame.complete import workload_names
+from kelvin_provision.cli.frame.arguments import Name
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Report
 from kelvin_provision.cli.render.transfers import arrivals, words
@@ -15,13 +15,11 @@ from kelvin_provision.cli.render.transfers import arrivals, words
 if TYPE_CHECKING:
     from kelvin_provision.ledger.model import Workload
 
-_NAME = typer.Option("-n", "--name", metavar="NAME", help="The workload.", autocompletion=workload_names)
-
 
 def command(
     session: Session,
     *,
-    name: Annotated[str, _NAME],
+    name: Name,
     live: Annotated[bool, typer.Option("--live", help="Ask the cluster now instead of showing what was seen last.")] = False,
 ) -> Report:
     """Show everything about one workload.

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
-from kelvin_provision.cli.frame.complete import workload_names
+from kelvin_provision.cli.frame.arguments import Names
 from kelvin_provision.cli.frame.durations import Timeout, flags, patient
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Item, Report
 
-_NAME = typer.Option("-n", "--name", metavar="NAME", help="The workload; may be repeated.", autocompletion=workload_names)
 
-
-def command(session: Session, *, name: Annotated[list[str], _NAME], timeout: Timeout = None) -> Report:
+def command(session: Session, *, name: Names, timeout: Timeout = None) -> Report:
     """Start stopped workloads again and wait until they run.
 
     The same version with the same data; what is staged stays staged. One that does not come up is left started, and the

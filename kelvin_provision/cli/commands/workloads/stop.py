@@ -6,19 +6,17 @@ from typing import Annotated
 
 import typer
 
-from kelvin_provision.cli.frame.complete import workload_names
+from kelvin_provision.cli.frame.arguments import Names
 from kelvin_provision.cli.frame.confirm import confirm
 from kelvin_provision.cli.frame.durations import flags
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Item, Report
 
-_NAME = typer.Option("-n", "--name", metavar="NAME", help="The workload; may be repeated.", autocompletion=workload_names)
-
 
 def command(
     session: Session,
     *,
-    name: Annotated[list[str], _NAME],
+    name: Names,
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
 ) -> Report:
     """Stop workloads and keep them on this box with their data.

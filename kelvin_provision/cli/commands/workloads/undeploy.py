@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kelvin_provision.cli.frame.complete import workload_names
+from kelvin_provision.cli.frame.arguments import Names
 from kelvin_provision.cli.frame.confirm import confirm
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Item, Report
@@ -16,13 +16,11 @@ from kelvin_provision.quantity import format_bytes
 if TYPE_CHECKING:
     from kelvin_provision.ledger.model import Workload
 
-_NAME = typer.Option("-n", "--name", metavar="NAME", help="The workload; may be repeated.", autocompletion=workload_names)
-
 
 def command(
     session: Session,
     *,
-    name: Annotated[list[str], _NAME],
+    name: Names,
     staged: Annotated[bool, typer.Option("--staged", help="Only the staged version; what runs goes on.")] = False,
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
 ) -> Report:

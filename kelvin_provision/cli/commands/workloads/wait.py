@@ -6,20 +6,20 @@ from typing import Annotated
 
 import typer
 
-from kelvin_provision.cli.frame.complete import workload_names
+from kelvin_provision.cli.frame.arguments import Names
+from kelvin_provision.cli.frame.durations import duration
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Item, Report
 from kelvin_provision.spec.enums import State
 
-_NAME = typer.Option("-n", "--name", metavar="NAME", help="The workload; may be repeated.", autocompletion=workload_names)
 _FOR = typer.Option("--for", help="The state; downloading and ready are of the staged version.")
-_TIMEOUT = typer.Option("--timeout", metavar="SECONDS", min=0, help="Give up after so long, with 75; without it, never.")
+_TIMEOUT = duration("--timeout", "Give up after this time, with exit code 75.  [default: never]")
 
 
 def command(
     session: Session,
     *,
-    name: Annotated[list[str], _NAME],
+    name: Names,
     state: Annotated[State, _FOR],
     timeout: Annotated[float | None, _TIMEOUT] = None,
 ) -> Report:
