@@ -18,7 +18,7 @@ NAME = "kelvin-provision"
 SITE = Path("/etc/kelvin-provision/config.yaml")
 SITE_VARIABLE = "KELVIN_PROVISION_SITE_CONFIG"
 # Variables of ours that are no settings.
-_OTHERS = (SITE_VARIABLE, f"{PREFIX}UNIT_DIR", f"{PREFIX}TEST_")
+_OTHERS = (SITE_VARIABLE, f"{PREFIX}CONFIG", f"{PREFIX}UNIT_DIR", f"{PREFIX}TEST_")
 _BY_NAME = {key.name: key for key in KEYS}
 
 

@@ -26,7 +26,17 @@ def words(*line):
     [
         ([""], ["workloads", "images", "agent", "config", "doctor", "support-bundle", "explain", "completion"]),
         (["co"], ["config", "completion"]),
-        (["--"], ["--help", "--version"]),
+        (
+            ["--"],
+            ["--output", "--json", "--verbose", "--quiet", "--no-color", "--state-dir", "--config", "--help", "--version"],
+        ),
+        (["workloads", "--state"], ["--state-dir"]),
+        (["--json", "workloads", "--state-dir", "/s", "hi"], ["history"]),
+        (["-o", "wide", "wo"], ["workloads"]),
+        (["-o", "w"], ["wide"]),
+        (["workloads", "--output=y"], ["--output=yaml"]),
+        (["--config", ""], [":files"]),
+        (["workloads", "deploy", "req"], [":files"]),
         (
             ["workloads", ""],
             [
@@ -47,7 +57,7 @@ def words(*line):
                 "logs",
             ],
         ),
-        (["workloads", "-"], ["--help"]),
+        (["workloads", "-"], ["--output", "--json", "--verbose", "--quiet", "--no-color", "--state-dir", "--config", "--help"]),
         (["workloads", "nonsense", ""], []),
         (["workloads", "list", "--st"], ["--staged", "--state", "--state-dir"]),
         (["workloads", "list", "--state", "pending_s"], ["pending_start", "pending_stop"]),
@@ -154,6 +164,10 @@ def test_names_of_workloads_come_from_the_ledger(tmp_path):
         db.executemany("INSERT INTO workloads (name, title, created, updated) VALUES (?, '', '', '')", [("motor",), ("mixer",), ("pump",)])
     assert words("workloads", "apply", *place, "-n", "m") == ["mixer", "motor"]
     assert words("workloads", "show", *place, "--name=p") == ["--name=pump"]
+    assert words("workloads", "apply", *place, "m") == ["mixer", "motor"]
+    assert words(*place, "workloads", "apply", "-n", "mixer", "m") == ["motor"]
+    assert words(*place, "workloads", "apply", "motor", "") == ["mixer", "pump"]
+    assert words("workloads", *place, "logs", "p") == ["pump"]
     (tmp_path / "ledger.db").write_text("broken")
     assert words("workloads", "undeploy", *place, "-n", "") == []
 
@@ -181,5 +195,6 @@ def test_revisions_to_go_back_to_are_those_that_are_kept(tmp_path):
     place = ["--state-dir", str(tmp_path)]
     assert candidates(["workloads", "rollback", *place, "-n", "pump", "--to", ""]) == [("2", "version 2.0.0"), ("1", "version 1.0.0")]
     assert words("workloads", "rollback", *place, "--name", "pump", "--to=1") == ["--to=1"]
+    assert words("workloads", "rollback", *place, "pump", "--to", "1") == ["1"]
     assert words("workloads", "rollback", *place, "--to", "") == []
     box.close()

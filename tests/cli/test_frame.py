@@ -12,6 +12,7 @@ import pytest
 import typer
 
 from kelvin_provision import __version__
+from kelvin_provision.cli.frame.arguments import Name, Names
 from kelvin_provision.cli.frame.command_table import Command, commands
 from kelvin_provision.cli.frame.leaf import loaded
 from kelvin_provision.cli.frame.options import SHARED
@@ -26,10 +27,6 @@ Usage: kelvin-provision [OPTIONS] COMMAND [ARGS]...
 
   Stage workloads while there is a network; apply them when there is none.
 
-Options:
-  --version   Print the version and exit.
-  -h, --help  Show this message and exit.
-
 Commands:
   workloads       Deploy, apply, look at and remove workloads.
   images          The images on this box.
@@ -39,6 +36,21 @@ Commands:
   support-bundle  Pack what is known of this box, without its secrets.
   explain         Explain a state, an error code or an exit code.
   completion      Print the completion script of a shell.
+
+Options:
+  --version  Print the version and exit.
+
+Common options, before or after the command:
+  -o, --output FORMAT  How to write the answer: table, wide, json, yaml or
+                       name.
+  --json               The same as --output json.
+  -v, --verbose        Say more on stderr.
+  --quiet              Print nothing on stderr but errors.
+  --no-color           Print no colours.  [env var: NO_COLOR]
+  --state-dir PATH     Keep the state in this directory.
+  --config FILE        Read this settings file and no other.  [env var:
+                       KELVIN_PROVISION_CONFIG]
+  -h, --help           Show this message and exit.
 """
 
 
@@ -72,16 +84,40 @@ def test_the_version_alone_and_beside_other_words():
         (["workloads", "aply"], "kelvin-provision workloads has no command aply", "kelvin-provision workloads apply"),
         (["workloads", "zzz"], "kelvin-provision workloads has no command zzz", "kelvin-provision workloads --help"),
         (["workloads", "list", "--stagd"], "no such option: --stagd; the nearest is --staged", "kelvin-provision workloads list --help"),
-        (["workloads", "show"], "missing option '-n' / '--name'", "kelvin-provision workloads show --help"),
+        (["workloads", "show"], "missing argument NAME", "kelvin-provision workloads list"),
+        (["workloads", "stop"], "missing argument NAME", "kelvin-provision workloads list"),
+        (["workloads", "show", "a", "b"], "got unexpected extra argument(s) (b)", "kelvin-provision workloads show --help"),
+        (["workloads", "show", "a", "-n", "b"], "workloads show takes one workload, not 2: a, b", "kelvin-provision workloads show --help"),
+        (
+            ["workloads", "logs", "-n", "a", "-n", "b"],
+            "workloads logs takes one workload, not 2: a, b",
+            "kelvin-provision workloads logs --help",
+        ),
         (["workloads", "apply"], "say which workloads: --name NAME, or --all", "kelvin-provision workloads list --staged"),
         (
             ["workloads", "apply", "-n", "a", "--all"],
             "say which workloads: --name NAME, or --all",
             "kelvin-provision workloads list --staged",
         ),
-        (["workloads", "apply", "a"], "got unexpected extra argument(s) (a)", "kelvin-provision workloads apply --help"),
-        (["--verbose", "workloads", "list"], "--verbose goes behind the command", "kelvin-provision COMMAND --verbose"),
-        (["workloads", "-o", "wide", "list"], "-o goes behind the command", "kelvin-provision workloads COMMAND -o"),
+        (["workloads", "apply", "a", "--all"], "say which workloads: --name NAME, or --all", "kelvin-provision workloads list --staged"),
+        (["images", "list", "a"], "got unexpected extra argument(s) (a)", "kelvin-provision images list --help"),
+        (["--staged", "workloads", "list"], "no such option: --staged; the nearest is --state-dir", "kelvin-provision --help"),
+        (["--verbose"], "missing command", "kelvin-provision --help"),
+        (
+            ["--state-dir", "/a", "workloads", "list", "--state-dir", "/b"],
+            "--state-dir /a and --state-dir /b contradict each other",
+            "kelvin-provision --help",
+        ),
+        (
+            ["workloads", "--config", "/a", "list", "--config=/b"],
+            "--config /a and --config /b contradict each other",
+            "kelvin-provision --help",
+        ),
+        (
+            ["workloads", "apply", "a", "--timeout", "5x"],
+            "invalid value for '--timeout': expected a duration such as 90, 30s, 5m or 2h, got 5x",
+            "kelvin-provision workloads apply --help",
+        ),
         (["explain", "redy"], "no state or code is called redy", "kelvin-provision explain ready"),
     ],
 )
@@ -94,9 +130,51 @@ def test_a_usage_error_is_2_and_one_voice_for_people_and_one_document_for_script
 
 @pytest.mark.parametrize("words", [["--json"], ["-o", "json"], ["-ojson"], ["-vo", "json"], ["--output=json"], ["--output", "json"]])
 def test_every_way_to_ask_for_json_is_kept_by_the_parsers_own_errors(words):
-    result = run("workloads", "zzz", *words)
-    assert (result.exit_code, result.stderr) == (2, "")
-    assert json.loads(result.stdout)["error"]["code"] == "usage"
+    for line in (("workloads", "zzz", *words), ("workloads", *words, "zzz"), (*words, "workloads", "zzz"), words):
+        result = run(*line)
+        assert (result.exit_code, result.stderr) == (2, "")
+        assert json.loads(result.stdout)["error"]["code"] == "usage"
+
+
+def test_an_option_before_the_command_that_lacks_its_value_is_a_usage_error():
+    result = run("workloads", "--state-dir")
+    message = "error: option '--state-dir' requires an argument\n hint: kelvin-provision --help\n"
+    assert (result.exit_code, result.stderr) == (2, message)
+
+
+@pytest.mark.parametrize("words", [["--json"], ["-o", "json"], ["-ojson"], ["-vojson"], ["--output=json"], ["--quiet", "-v", "--json"]])
+def test_a_shared_option_means_the_same_before_the_command_and_after_it(words):
+    after = run("workloads", "list", *words)
+    assert json.loads(after.stdout)["data"] == []
+    assert run(*words, "workloads", "list") == after
+    assert run("workloads", *words, "list") == after
+    assert run(*words, "workloads", *words, "list", *words) == after
+
+
+def test_the_state_directory_and_the_settings_file_may_stand_before_the_command(tmp_path):
+    (tmp_path / "c.yaml").write_text("registry: r.example:5000\n")
+    words = ["--config", str(tmp_path / "c.yaml"), "--state-dir", str(tmp_path / "s")]
+    before, after = run(*words, "config", "show", "--json"), run("config", "show", "--json", *words)
+    assert before == after
+    values = {one["key"]: (one["value"], one["origin"]) for one in json.loads(before.stdout)["settings"]}
+    assert values["registry"] == ("r.example:5000", str(tmp_path / "c.yaml"))
+    assert values["state_dir"][0] == str(tmp_path / "s")
+
+
+def test_the_option_config_wins_over_its_variable(tmp_path, monkeypatch):
+    for name in ("a", "b"):
+        (tmp_path / name).write_text(f"registry: {name}.example\n")
+    monkeypatch.setenv("KELVIN_PROVISION_CONFIG", str(tmp_path / "a"))
+    assert run("config", "path", "-o", "name").stdout == f"{tmp_path}/a\n"
+    assert "a.example" in run("config", "show").stdout
+    assert run("--config", str(tmp_path / "b"), "config", "path", "-o", "name").stdout == f"{tmp_path}/b\n"
+    monkeypatch.setenv("KELVIN_PROVISION_CONFIG", "")
+    assert "a.example" not in run("config", "show").stdout
+
+
+def test_an_output_before_the_bundle_is_its_format_and_not_its_file():
+    result = run("-o", "json", "support-bundle", "-o", "-")
+    assert json.loads(result.stdout)["error"]["message"] == "standard output takes the file or a document, not both"
 
 
 def test_a_yaml_error_is_yaml():
@@ -181,9 +259,11 @@ def test_the_arguments_of_the_commands():
         "k8s.yaml",
         "--timeout",
         "1.5",
+        "b.yaml",
     ]
     assert params("workloads deploy", *deploy) == {
         "file": ("a.yaml", "-"),
+        "file_arguments": ("b.yaml",),
         "deployment_type": Method.STAGED,
         "manifest": ("k8s.yaml",),
         "timeout": 1.5,
@@ -196,9 +276,84 @@ def test_the_arguments_of_the_commands():
         "live": True,
     }
     assert params("workloads wait", "-n", "a", "--for", "ready") == {"name": ("a",), "state": State.READY}
-    assert params("workloads logs", "-n", "a", "-f", "--tail", "7") == {"name": "a", "follow": True, "tail": 7}
+    assert params("workloads logs", "-n", "a", "-f", "--tail", "7") == {"name": ("a",), "follow": True, "tail": 7}
+    assert params("workloads logs", "a") == {"name_arguments": "a"}
     assert params("workloads undeploy", "-n", "a", "--staged", "-y") == {"name": ("a",), "staged": True, "yes": True}
     assert params("agent run", "--until-idle") == {"until_idle": True}
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90", 90.0), ("30s", 30.0), ("5m", 300.0), ("2h", 7200.0), ("1h30m", 5400.0), ("1.5", 1.5)])
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("workloads deploy", ["--timeout"]),
+        ("workloads apply", ["--timeout"]),
+        ("workloads apply", ["--rollback-timeout"]),
+        ("workloads rollback", ["--timeout"]),
+        ("workloads rollback", ["--rollback-timeout"]),
+        ("workloads start", ["--timeout"]),
+        ("workloads wait", ["--for", "ready", "--timeout"]),
+    ],
+)
+def test_a_duration_is_written_as_in_the_settings(path, words, text, seconds):
+    assert params(path, *words, text)[words[-1].removeprefix("--").replace("-", "_")] == seconds
+
+
+def test_every_option_of_a_duration_takes_one():
+    """An option that is about time and takes plain seconds has been forgotten."""
+    found = []
+    for words, entry in commands():
+        leaf = loaded(" ".join(("kelvin-provision", *words)), entry)
+        found += [
+            f"{' '.join(words)} {one.opts[0]}"
+            for one in leaf.params
+            if one.metavar == "SECONDS" or one.type.name in {"float", "float range"}
+        ]
+    assert found == []
+
+
+def probed(monkeypatch, command, *words):
+    probe = ModuleType("probe")
+    probe.command = command
+    monkeypatch.setitem(sys.modules, "probe", probe)
+    leaf = loaded("kelvin-provision probe", Command("probe", "Look."))
+    with leaf.make_context("probe", list(words)) as context:
+        return captured(lambda: leaf.invoke(context))
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (["a", "b"], ["a", "b"]),
+        (["-n", "a", "--name", "b"], ["a", "b"]),
+        (["a", "-n", "b", "a", "-n", "a"], ["a", "b"]),
+        (["-n", "b", "a"], ["a", "b"]),
+        (["--", "-n"], ["-n"]),
+    ],
+)
+def test_names_are_arguments_and_options_and_each_counts_once(monkeypatch, words, names):
+    seen = []
+
+    def command(session: Session, *, name: Names) -> Report:
+        """Look."""
+        seen.append(name)
+        return Report("probe", text="seen")
+
+    assert probed(monkeypatch, command, *words).stdout == "seen\n"
+    assert seen == [names]
+
+
+def test_one_name_may_be_said_twice(monkeypatch):
+    seen = []
+
+    def command(session: Session, *, name: Name) -> Report:
+        """Look."""
+        seen.append(name)
+        return Report("probe", text="seen")
+
+    for words in (["a"], ["-n", "a"], ["a", "-n", "a"]):
+        assert probed(monkeypatch, command, *words).stdout == "seen\n"
+    assert seen == ["a", "a", "a"]
 
 
 def test_a_command_gets_its_session_and_values_of_the_types_it_asked_for(monkeypatch):
@@ -209,14 +364,9 @@ def test_a_command_gets_its_session_and_values_of_the_types_it_asked_for(monkeyp
         seen.append((session, file, staged))
         return Report("probe", text="seen")
 
-    probe = ModuleType("probe")
-    probe.command = command
-    monkeypatch.setitem(sys.modules, "probe", probe)
     words = ["-f", "a", "-f", "-", "-o", "wide", "-v", "--quiet", "--no-color", "--state-dir", "/s", "--config", "/c"]
     for given in (words, []):
-        leaf = loaded("kelvin-provision probe", Command("probe", "Look."))
-        with leaf.make_context("probe", list(given)) as context:
-            assert captured(lambda: leaf.invoke(context)).stdout == "seen\n"  # noqa: B023  (called at once)
+        assert probed(monkeypatch, command, *given).stdout == "seen\n"
     assert seen == [
         (Session(Output.WIDE, True, True, True, Path("/s"), Path("/c")), [Path("a"), Path("-")], None),
         (Session(), None, None),

@@ -75,7 +75,8 @@ def joined(either: Either, options: Any, arguments: Any, command: str) -> Any:
     if not either.single:
         return values
     if len(values) > 1:
-        raise UsageRefused(f"{command} takes one {either.noun}, not {len(values)}: {', '.join(map(str, values))}")
+        text = f"{command} takes one {either.noun}, not {len(values)}: {', '.join(map(str, values))}"
+        raise UsageRefused(text, hint=f"kelvin-provision {command} --help")
     return values[0] if values else None
 
 

@@ -64,7 +64,7 @@ def merged(ctx: Any) -> dict[str, Any]:
     while ctx is not None:
         for name in SHARED & ctx.params.keys():
             given = ctx.params[name]
-            values[name] = (given or values.get(name)) if isinstance(given, bool) else (*(given or ()), *(values.get(name) or ()))
+            values[name] = (given or values.get(name, False)) if isinstance(given, bool) else (*(given or ()), *(values.get(name) or ()))
         ctx = ctx.parent
     return values
 
