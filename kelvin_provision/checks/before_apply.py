@@ -20,9 +20,9 @@ from kelvin_provision.quantity import NO_HEADROOM
 from kelvin_provision.runtimes.protocol import Runtime
 from kelvin_provision.spec.secrets import names_in
 from kelvin_provision.spec.workload import Object
-from kelvin_provision.store import rehash
-from kelvin_provision.store.layout import BlobState, Store
-from kelvin_provision.store.space import room_at
+from kelvin_provision.store import BlobState, Store
+from kelvin_provision.store.blobs import rehash
+from kelvin_provision.store.space import filesystem_of
 from kelvin_provision.verdict import Line
 
 Wanted = Mapping[str, Sequence[Object]]
@@ -160,7 +160,7 @@ def _staged(revision: Revision, store: Store) -> Staged:
 def _stored(revisions: Sequence[Revision], store: Store) -> Iterator[Stored]:
     for revision in revisions:
         for lock in revision.locks or ():
-            poor = [(blob, standing) for blob in lock.blobs() if (standing := store.standing(blob)) is not BlobState.VERIFIED]
+            poor = [(blob, standing) for blob in lock.blobs() if (standing := store.state(blob)) is not BlobState.VERIFIED]
             yield Stored(revision.workload, lock, tuple(poor))
 
 
@@ -175,7 +175,7 @@ def _wanted(cluster: Cluster, revisions: Sequence[Revision]) -> Wanted:
 def _disks(runtime: Runtime) -> Iterator[Disk]:
     """What staging reckons with: the reserve of root is left alone."""
     folder = runtime.keeping().unpacked
-    room = room_at(folder, NO_HEADROOM) if folder else None
+    room = filesystem_of(folder, NO_HEADROOM) if folder else None
     if room:
         yield Disk(runtime.name, str(folder), room.free)
 

@@ -13,7 +13,7 @@ from kelvin_provision.ledger.model import Operation, Workload
 from kelvin_provision.quantity import format_bytes
 from kelvin_provision.refs import Reference
 from kelvin_provision.runtimes.protocol import RuntimeInfo
-from kelvin_provision.store.orphans import Leftovers
+from kelvin_provision.store.gc.unreferenced import Unreferenced
 from kelvin_provision.verdict import Found, error, ok, skipped, warning
 
 STEP, JUMP = timedelta(minutes=2), timedelta(days=1)
@@ -82,7 +82,7 @@ class Agent:
 class Orphans:
     """What nobody needs: in the store, and names in the runtime that carry our label."""
 
-    store: Leftovers
+    store: Unreferenced
     runtime: tuple[str, ...] = ()
 
 
@@ -267,11 +267,15 @@ def _hanging(workloads: Sequence[Workload]) -> Iterator[tuple[str, str, str]]:
 
 def orphans(found: Orphans) -> Iterator[Found]:
     """`orphans`: what takes room and is needed by nobody."""
-    kinds = (("blob{}", found.store.blobs), ("partial download{}", found.store.partials), ("file{} put aside", found.store.aside))
+    kinds = (
+        ("blob{}", found.store.blobs),
+        ("partial download{}", found.store.partials),
+        ("quarantined file{}", found.store.quarantined),
+    )
     parts = [f"{count} {what.format('' if count == 1 else 's')} ({format_bytes(weight)})" for what, (count, weight) in kinds if count]
     if found.runtime:
         parts.append(f"{len(found.runtime)} image{'' if len(found.runtime) == 1 else 's'} in the runtime")
     if parts:
         yield warning(f"needed by no kept version: {', '.join(parts)}", PRUNE)
     else:
-        yield ok("nothing lies about that no version needs")
+        yield ok("no unused data")

@@ -25,7 +25,7 @@ from kelvin_provision.ledger.times import newest
 from kelvin_provision.node import K3S_CONFIG, Node
 from kelvin_provision.runtimes.protocol import Runtime
 from kelvin_provision.settings.sources import SITE
-from kelvin_provision.store.orphans import leftovers
+from kelvin_provision.store.gc.unreferenced import unreferenced
 from kelvin_provision.verdict import Found, Line, ok
 
 BORN = datetime(2026, 11, 1, tzinfo=UTC)
@@ -124,7 +124,7 @@ def facts(node: Node, configuration: Configuration) -> dict[str, Fact[Any]]:
         "certificates": Fact(lambda: tuple(certificates.found(_kubeconfig(node), node.settings.cluster.context))),
         "runtime": Fact(lambda: images().info()),
         "names": Fact(lambda: images().known()),
-        "orphans": Fact(lambda: _orphans(node, images()) if opened() else Orphans(leftovers(node.store, frozenset()))),
+        "orphans": Fact(lambda: _orphans(node, images()) if opened() else Orphans(unreferenced(node.store.layout, frozenset()))),
     }
 
 
@@ -197,4 +197,4 @@ def _kubeconfig(node: Node) -> Path | None:
 def _orphans(node: Node, runtime: Runtime) -> Orphans:
     locks = node.ledger.kept_locks()
     wanted = {blob.digest for lock in locks for blob in lock.blobs()}
-    return Orphans(leftovers(node.store, wanted), inventory.orphans(locks, runtime.owned()))
+    return Orphans(unreferenced(node.store.layout, wanted), inventory.orphans(locks, runtime.owned()))

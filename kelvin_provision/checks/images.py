@@ -10,8 +10,8 @@ from kelvin_provision.refs import Descriptor
 from kelvin_provision.runtimes.protocol import ImageStatus, RuntimeInfo
 from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.spec.lock import ImageLock
-from kelvin_provision.store.layout import BlobState
-from kelvin_provision.store.space import UNPACKED
+from kelvin_provision.store import BlobState
+from kelvin_provision.store.space import UNPACK_FACTOR
 from kelvin_provision.verdict import Found, error, ok, skipped, warning
 
 AGAIN = "kelvin-provision workloads deploy -f FILE, while there is a network"
@@ -43,7 +43,7 @@ class Stored(NamedTuple):
     @property
     def lacking(self) -> bool:
         """Whether it cannot be put back from here."""
-        return any(standing in {BlobState.MISSING, BlobState.WRONG} for _, standing in self.poor)
+        return any(standing in {BlobState.MISSING, BlobState.WRONG_SIZE} for _, standing in self.poor)
 
 
 class Disk(NamedTuple):
@@ -164,7 +164,7 @@ def pinned(images: Sequence[Stored], sights: Mapping[str, ImageStatus], runtime:
 def space(images: Sequence[Stored], sights: Mapping[str, ImageStatus], disks: Sequence[Disk]) -> Iterator[Found]:
     """`space`: for the images that must be put back."""
     back = {one.lock.name: one.lock for one in images if not _sight(one, sights).usable}
-    needed = (1 + UNPACKED) * _weight(back.values())  # its content once more, and what is unpacked
+    needed = (1 + UNPACK_FACTOR) * _weight(back.values())  # its content once more, and what is unpacked
     for disk in disks:
         if disk.free < needed:
             what = f"unpacking {_count(len(back), 'image')} takes about {format_bytes(needed)}"

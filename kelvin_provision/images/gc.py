@@ -19,4 +19,4 @@ def collect_garbage(ledger: Ledger, store: Store, runtime: Callable[[], Runtime]
     for lock in gone:
         if lock.name not in owned and lock.config.digest not in owned:
             ledger.forget_image(lock)
-    return store.collect(ledger.kept_locks())
+    return store.collect_garbage(ledger.kept_locks())

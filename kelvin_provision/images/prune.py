@@ -45,7 +45,7 @@ class Pruned:
 
 def plan(ledger: Ledger, store: Store, runtime: Callable[[], Runtime], *, orphans: bool) -> Plan:
     """What would go. With `orphans`, also images with our label that this ledger does not know: of a state folder that is gone."""
-    stored, gone = store.surplus(ledger.kept_locks(), aside=True), ledger.unneeded_images()
+    stored, gone = store.reclaimable(ledger.kept_locks(), quarantined=True), ledger.unneeded_images()
     try:
         owned, keeping = runtime().owned(), runtime().keeping()
     except ProvisionError as error:
@@ -57,13 +57,13 @@ def plan(ledger: Ledger, store: Store, runtime: Callable[[], Runtime], *, orphan
 
 def _weight(locks: tuple[ImageLock, ...], kept: tuple[ImageLock, ...], store: Store, keeping: Keeping) -> int:
     """Bytes that these images have for themselves in the runtime."""
-    ground = space.survey(store.root, Keeping(keeping.unpacked, keeping.compressed), NO_HEADROOM)
-    return sum(need.bytes for need in space.needs(locks, ground, present=lambda blob: blob.size, loaded=kept))
+    filesystems = space.survey(store.root, Keeping(keeping.unpacked, keeping.compressed), NO_HEADROOM)
+    return sum(request.bytes for request in space.space_requests(locks, filesystems, present=lambda blob: blob.size, loaded=kept))
 
 
 def carry_out(chosen: Plan, ledger: Ledger, store: Store, runtime: Callable[[], Runtime]) -> Pruned:
     """Do it, under the operator lock. The store is freed even where the runtime does not answer."""
-    freed = store.collect(ledger.kept_locks(), aside=True)
+    freed = store.collect_garbage(ledger.kept_locks(), quarantined=True)
     if chosen.trouble is not None:
         return Pruned(freed, frozenset())
     for name in chosen.orphans:

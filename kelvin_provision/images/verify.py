@@ -46,7 +46,7 @@ class Verified:
 
 def run(ledger: Ledger, store: Store, runtime: Callable[[], Runtime], progress: Progress) -> Verified:
     """Every byte is read at low priority. Needs no lock: what is put aside was wrong, and whoever needs it fetches it anew."""
-    files = store.files()
+    files = store.layout.list_blobs()
     revisions = [revision for revision in ledger.revisions() if revision.locks]
     sizes = {blob.digest: blob for revision in revisions for lock in revision.locks or () for blob in lock.blobs()}
     bad: list[str] = []
@@ -71,7 +71,7 @@ def _hashed(files: list[Descriptor], sizes: dict[str, Descriptor], store: Store,
 
     for blob in files:
         # One that is neither right nor put aside was freed by somebody meanwhile.
-        if not store.recheck(sizes.get(blob.digest, blob), told) and store.lies_aside(blob.digest):
+        if not store.verify(sizes.get(blob.digest, blob), told) and store.is_quarantined(blob.digest):
             wrong.append(blob.digest)  # noqa: PERF401  (an hour's work reads better as a loop)
     progress(Finished(TASK, "verified"))
     return wrong

@@ -38,7 +38,7 @@ def standing(lock: ImageLock, row: Mapping[str, str]) -> str:
         return "other digest"
     if row.get("STATUS", "").startswith("complete"):
         return "complete"
-    return "unpacked" if row.get("UNPACKED") == "true" else "incomplete"
+    return "unpacked" if row.get("UNPACK_FACTOR") == "true" else "incomplete"
 
 
 def _state(lock: ImageLock, row: Mapping[str, str], platforms: str) -> str:

@@ -20,7 +20,7 @@ from kelvin_provision.staging.limits.limits import MOST, TransferLimits
 from kelvin_provision.staging.limits.slots import TransferSlots
 from kelvin_provision.staging.threads import Asked, run
 from kelvin_provision.store import Store
-from kelvin_provision.store.partial import Partial
+from kelvin_provision.store.blobs.partial import Partial
 
 PAUSE = 0.1
 EVERY = 0.1
@@ -43,7 +43,7 @@ def resolved(source: Source, store: Store, references: Sequence[Reference], plat
     """
     found = [source.resolve(reference, platform) for reference in references]
     locks = tuple(one.lock for one in found)
-    with store.holding(locks):
+    with store.lease(locks):
         for one in found:
             for blob in one.lock.blobs():
                 if blob.digest in one.documents:
@@ -69,9 +69,9 @@ def fetch(
     says so.
     """
     link = link or TransferLimits()
-    with store.holding(locks):
+    with store.lease(locks):
         wanted = {blob.digest: (lock.reference, blob) for lock in locks for blob in lock.blobs() if not store.has(blob)}
-        tally = Tally(locks, {digest: store.present(blob) for digest, (_, blob) in wanted.items()}, progress)
+        tally = Tally(locks, {digest: store.bytes_present(blob) for digest, (_, blob) in wanted.items()}, progress)
         work: queue.SimpleQueue[tuple[Reference, Descriptor]] = queue.SimpleQueue()
         for item in wanted.values():
             work.put(item)
@@ -125,7 +125,7 @@ class Transfer:
     def _complete(self, reference: Reference, blob: Descriptor) -> None:
         # One open partial over all tries: opening it hashes again what is there, which a link that breaks every minute cannot afford.
         with self.store.partial(blob) as partial:
-            if self.store.settled(blob):
+            if self.store.drop_partial_if_complete(blob):
                 return
             delays = self.backoff.delays()
             while partial.offset < blob.size:
@@ -151,7 +151,7 @@ class Transfer:
         with self.source.blob(reference, blob, partial.offset) as stream:
             if stream.start != partial.offset:
                 self.link.allowance.once_more(f"{reference}: {blob.digest}", blob.size)
-                partial.restart()
+                partial.truncate()
             ended = self._drain(reference, blob, partial, stream)
         if not ended:
             self.lanes.leave()

@@ -11,7 +11,7 @@ from kelvin_provision.refs import Descriptor
 from kelvin_provision.runtimes.protocol import Runtime
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.store import Store
-from kelvin_provision.store.copying import take
+from kelvin_provision.store.blobs.ingest import ingest
 
 
 def gather(runtime: Runtime, store: Store, locks: Sequence[ImageLock], *, progress: Progress, stop: Callable[[], bool]) -> None:
@@ -19,7 +19,7 @@ def gather(runtime: Runtime, store: Store, locks: Sequence[ImageLock], *, progre
 
     Raises TransferStopped, NoSpace. A runtime that does not answer is no reason not to download.
     """
-    with suppress(RuntimeUnreachable, PermissionRefused), store.holding(locks):
+    with suppress(RuntimeUnreachable, PermissionRefused), store.lease(locks):
         for lock in locks:
             _gather(runtime, store, lock, progress, stop)
 
@@ -34,5 +34,5 @@ def _gather(runtime: Runtime, store: Store, lock: ImageLock, progress: Progress,
             if not told:
                 told = True
                 progress(Started(task, f"taking from {runtime.name}", lock.size))
-            if take(store, blob, file, stop):
+            if ingest(store, blob, file, stop):
                 progress(Advanced(task, *store.progress([lock])))

@@ -39,7 +39,7 @@ def of(ledger: Ledger, revision: Revision) -> Origins:
 def layers(lock: ImageLock, store: Store) -> tuple[int, int]:
     """Bytes of an image's layers that are here, and that there are."""
     found = {layer.digest: layer for layer in lock.layers}.values()
-    return sum(store.present(layer) for layer in found), sum(layer.size for layer in found)
+    return sum(store.bytes_present(layer) for layer in found), sum(layer.size for layer in found)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Space for images: what they need is reckoned over all that is under way, and reserved before the first byte (ADR 0015)."""
+"""Disk space for images: computed over everything that is being staged, and reserved before the first byte (ADR 0015)."""
 
 from __future__ import annotations
 
@@ -17,92 +17,89 @@ from kelvin_provision.runtimes.protocol import Keeping, Runtime
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.store import Store
-from kelvin_provision.store.space import UNPACKED, Filesystem, Shortage, SpaceRequest, admit, merged, room_at, shortages
+from kelvin_provision.store.space import UNPACK_FACTOR, Filesystem, Shortage, SpaceRequest, admit, filesystem_of, merged, shortages
 
-PACKED = ("gzip", "zstd")
+COMPRESSED = ("gzip", "zstd")
+ARCHIVE = "archive"
+"""The name of the request for the runtime's temporary copy of an image archive."""
 
 
 @dataclass(frozen=True)
 class Filesystems:
-    """The filesystems that matter here, by what goes there; None where nothing does, or nobody knows."""
+    """The filesystems that images are written to, by purpose; None where nothing is written, or the runtime does not say where."""
 
     store: Filesystem | None
     unpacked: Filesystem | None = None
     compressed: Filesystem | None = None
     temporary: Filesystem | None = None
 
-    @property
-    def rooms(self) -> tuple[Filesystem, ...]:
-        """All of them; one that serves for several things may come more than once."""
-        return tuple(room for room in (self.store, self.unpacked, self.compressed, self.temporary) if room)
+    def all(self) -> tuple[Filesystem, ...]:
+        """One that serves several purposes is repeated."""
+        return tuple(filesystem for filesystem in (self.store, self.unpacked, self.compressed, self.temporary) if filesystem)
 
 
 def survey(store: Path, keeping: Keeping, headroom: Headroom) -> Filesystems:
-    """A look at the disks of this box."""
+    """Ask the kernel for the free space of each."""
 
-    def room(path: Path | None) -> Filesystem | None:
-        return room_at(path, headroom) if path else None
+    def of(path: Path | None) -> Filesystem | None:
+        return filesystem_of(path, headroom) if path else None
 
-    return Filesystems(room(store), room(keeping.unpacked), room(keeping.compressed), room(keeping.temporary))
+    return Filesystems(of(store), of(keeping.unpacked), of(keeping.compressed), of(keeping.temporary))
 
 
-def needs(
-    locks: Sequence[ImageLock], ground: Filesystems, *, present: Callable[[Descriptor], int], loaded: Sequence[ImageLock] = ()
+def space_requests(
+    locks: Sequence[ImageLock], filesystems: Filesystems, *, present: Callable[[Descriptor], int], loaded: Sequence[ImageLock] = ()
 ) -> tuple[SpaceRequest, ...]:
-    """What it takes to have these images in the store and in the runtime; `present` says how much of a blob the store has.
+    """The space that these images need in the store and in the runtime; `present` tells how many bytes of a blob the store has.
 
-    Images in `loaded` are in the runtime: what they share with the wanted ones is there, and they themselves need nothing.
-    Pure. What goes to a filesystem that nobody knows is left out.
+    Images in `loaded` are in the runtime: they need nothing, and what they share with `locks` is there. Pure. What is written to an
+    unknown filesystem is left out.
     """
-    found = [need for lock in locks for need in _stored(lock, ground.store, present)]
-    ours, content = {lock.name for lock in loaded}, {blob.digest for lock in loaded for blob in lock.blobs()}
-    chains = {chain for lock in loaded for chain, _ in layers(lock)}
+    requests = [request for lock in locks for request in _store_requests(lock, filesystems.store, present)]
+    loaded_names, loaded_blobs = {lock.name for lock in loaded}, {blob.digest for lock in loaded for blob in lock.blobs()}
+    loaded_chains = {chain for lock in loaded for chain, _ in layer_chains(lock)}
     for lock in locks:
-        if lock.name in ours:
+        if lock.name in loaded_names:
             continue
-        if room := ground.compressed:
-            new = (blob for blob in lock.blobs() if blob.digest not in content)
-            found += [SpaceRequest(f"runtime {blob.digest}", room.device, blob.size) for blob in new]
-        if room := ground.unpacked:
-            missing = ((chain, layer) for chain, layer in layers(lock) if chain not in chains)
-            found += [SpaceRequest(f"unpacked {chain}", room.device, unpacked(layer), sure=not packed(layer)) for chain, layer in missing]
-        if room := ground.temporary:
-            found.append(SpaceRequest("archive", room.device, lock.size))  # images are loaded one after the other: the largest counts
-    return merged(found)
+        if filesystem := filesystems.compressed:
+            blobs = (blob for blob in lock.blobs() if blob.digest not in loaded_blobs)
+            requests += [SpaceRequest(f"runtime {blob.digest}", filesystem.device, blob.size) for blob in blobs]
+        if filesystem := filesystems.unpacked:
+            layers = ((chain, layer) for chain, layer in layer_chains(lock) if chain not in loaded_chains)
+            requests += [_unpacked_request(chain, layer, filesystem) for chain, layer in layers]
+        if filesystem := filesystems.temporary:
+            requests.append(SpaceRequest(ARCHIVE, filesystem.device, lock.size))  # images are loaded one by one: the largest counts
+    return merged(requests)
 
 
-def _stored(lock: ImageLock, room: Filesystem | None, present: Callable[[Descriptor], int]) -> Iterator[SpaceRequest]:
-    if room:
-        yield from (SpaceRequest(blob.digest, room.device, blob.size - present(blob)) for blob in lock.blobs())
+def _store_requests(lock: ImageLock, filesystem: Filesystem | None, present: Callable[[Descriptor], int]) -> Iterator[SpaceRequest]:
+    if filesystem:
+        yield from (SpaceRequest(blob.digest, filesystem.device, blob.size - present(blob)) for blob in lock.blobs())
 
 
-def layers(lock: ImageLock) -> Iterator[tuple[str, Descriptor]]:
-    """Layers with the names of their unpacked copies: one is shared by images that have it on top of the same layers."""
+def _unpacked_request(chain: str, layer: Descriptor, filesystem: Filesystem) -> SpaceRequest:
+    compressed = layer.media_type.endswith(COMPRESSED)
+    size = layer.size * (UNPACK_FACTOR if compressed else 1)
+    return SpaceRequest(f"unpacked {chain}", filesystem.device, size, exact=not compressed)
+
+
+def layer_chains(lock: ImageLock) -> Iterator[tuple[str, Descriptor]]:
+    """Layers by chain id: images share an unpacked layer only where all layers below it are the same."""
     chain = ""
-    names = lock.diff_ids if len(lock.diff_ids) == len(lock.layers) else tuple(layer.digest for layer in lock.layers)
-    for name, layer in zip(names, lock.layers, strict=True):
-        chain = sha256(f"{chain} {name}".encode()).hexdigest()
+    diff_ids = lock.diff_ids if len(lock.diff_ids) == len(lock.layers) else tuple(layer.digest for layer in lock.layers)
+    for diff_id, layer in zip(diff_ids, lock.layers, strict=True):
+        chain = sha256(f"{chain} {diff_id}".encode()).hexdigest()
         yield chain, layer
 
 
-def packed(layer: Descriptor) -> bool:
-    """Whether it grows when it is unpacked."""
-    return layer.media_type.endswith(PACKED)
+def queued_before(revision: Revision, workloads: Sequence[Workload]) -> list[Revision]:
+    """Staged revisions that are older and incomplete: they get space first, whichever is being downloaded now."""
+    staged = [workload.staged for workload in workloads if workload.staged and workload.staged.locks and not workload.staged.blocked]
+    older = [other for other in staged if other.download is not Download.READY and _age(other) < _age(revision)]
+    return sorted(older, key=_age)
 
 
-def unpacked(layer: Descriptor) -> int:
-    """An estimate, unless the layer is not compressed."""
-    return layer.size * (UNPACKED if packed(layer) else 1)
-
-
-def ahead(revision: Revision, workloads: Sequence[Workload]) -> list[Revision]:
-    """Staged revisions that came earlier and are not complete: they get room first, whoever of them is being downloaded just now."""
-    waiting = [found.staged for found in workloads if found.staged and found.staged.locks and not found.staged.blocked]
-    earlier = [other for other in waiting if other.download is not Download.READY and _place(other) < _place(revision)]
-    return sorted(earlier, key=_place)
-
-
-def _place(revision: Revision) -> tuple[str, str]:
+def _age(revision: Revision) -> tuple[str, str]:
     return revision.created, revision.workload
 
 
@@ -110,57 +107,64 @@ def _place(revision: Revision) -> tuple[str, str]:
 def reserved(
     revision: Revision, locks: Sequence[ImageLock], *, ledger: Ledger, store: Store, runtime: Runtime, headroom: Headroom
 ) -> Iterator[None]:
-    """Room for all that this revision's images still need, while the block runs. Raises NoSpace with the numbers, and nothing is begun."""
+    """Space for everything that this revision's images still need, reserved while the block runs.
+
+    Raises NoSpace, with the numbers and before anything is downloaded.
+    """
     try:
-        keeping, loaded = runtime.keeping(), in_runtime(ledger, runtime)
+        keeping, loaded = runtime.keeping(), loaded_images(ledger, runtime)
     except RuntimeUnreachable:
-        keeping, loaded = Keeping(), ()  # a download need not wait for it
-    ground = survey(store.root, keeping, headroom)
+        keeping, loaded = Keeping(), ()  # a download does not need the runtime
+    filesystems = survey(store.root, keeping, headroom)
 
-    def wanted(by: Sequence[ImageLock]) -> tuple[SpaceRequest, ...]:
-        return needs(by, ground, present=store.present, loaded=loaded)
+    def requests_of(images: Sequence[ImageLock]) -> tuple[SpaceRequest, ...]:
+        return space_requests(images, filesystems, present=store.bytes_present, loaded=loaded)
 
-    queue = [wanted(other.locks or ()) for other in ahead(revision, ledger.workloads())]
-    mine = wanted(locks)
+    queue = [requests_of(other.locks or ()) for other in queued_before(revision, ledger.workloads())]
+    requests = requests_of(locks)
 
-    def judge(promised: Sequence[SpaceRequest]) -> None:
-        short = shortages(ground.rooms, mine, admit(ground.rooms, promised, queue))
-        if short:
-            raise NoSpace(f"no room for {revision.workload} {revision.spec.app_version}: {'; '.join(map(words, short))}")
+    def check(others: Sequence[SpaceRequest]) -> None:
+        lacking = shortages(filesystems.all(), requests, admit(filesystems.all(), others, queue))
+        if lacking:
+            name = f"{revision.workload} {revision.spec.app_version}"
+            raise NoSpace(f"not enough disk space for {name}: {'; '.join(map(describe, lacking))}")
 
     with ExitStack() as stack:
         try:
-            stack.enter_context(store.reserving(mine, judge))
+            stack.enter_context(store.reserve(requests, check))
         except NoSpace as error:
-            raise _with_advice(error, would_free(ledger, store, ground)) from error
+            raise _with_advice(error, prunable_bytes(ledger, store, filesystems)) from error
         yield
 
 
-def in_runtime(ledger: Ledger, runtime: Runtime) -> tuple[ImageLock, ...]:
+def loaded_images(ledger: Ledger, runtime: Runtime) -> tuple[ImageLock, ...]:
     """The kept images that the runtime has."""
     owned = runtime.owned()
     return tuple(lock for lock in ledger.kept_locks() if lock.name in owned or lock.config.digest in owned)
 
 
-def would_free(ledger: Ledger, store: Store, ground: Filesystems) -> int:
-    """What `images prune` would free, as far as it is known; what it frees in the runtime is an estimate."""
+def prunable_bytes(ledger: Ledger, store: Store, filesystems: Filesystems) -> int:
+    """What `images prune` would free; an estimate for the runtime's part, and 0 where it cannot be computed."""
     with suppress(ProvisionError):
         kept = ledger.kept_locks()
-        gone = needs(ledger.unneeded_images(), ground, present=lambda blob: blob.size, loaded=kept)
-        return store.surplus(kept, aside=True) + sum(need.bytes for need in gone if need.what != "archive")
+        unneeded = space_requests(ledger.unneeded_images(), filesystems, present=lambda blob: blob.size, loaded=kept)
+        in_runtime = sum(request.bytes for request in unneeded if request.name != ARCHIVE)
+        return store.reclaimable(kept, quarantined=True) + in_runtime
     return 0
 
 
-def words(short: Shortage) -> str:
-    """`/var needs 3.1 GiB (2.4 GiB of it an estimate) and has 1.2 GiB, besides 1.6 GiB that is kept free`."""
-    guess = f" ({format_rounded(short.guessed, up=True)} of it an estimate)" if short.guessed else ""
-    apart = [f"{format_rounded(short.room.kept)} that is kept free"] if short.room.kept else []
-    apart += [f"{format_rounded(short.promised, up=True)} for what came first"] if short.promised else []
-    besides = f", besides {' and '.join(apart)}" if apart else ""
-    return f"{short.room.place} needs {format_rounded(short.needed, up=True)}{guess} and has {format_rounded(short.usable)}{besides}"
+def describe(shortage: Shortage) -> str:
+    """`/var needs 3.1 GiB (2.4 GiB of it estimated) and has 1.2 GiB available (1.6 GiB kept free)`."""
+    filesystem = shortage.filesystem
+    estimate = f" ({format_rounded(shortage.estimated, up=True)} of it estimated)" if shortage.estimated else ""
+    apart = [f"{format_rounded(filesystem.headroom)} kept free"] if filesystem.headroom else []
+    apart += [f"{format_rounded(shortage.reserved, up=True)} reserved for other workloads"] if shortage.reserved else []
+    unavailable = f" ({', '.join(apart)})" if apart else ""
+    needed, usable = format_rounded(shortage.needed, up=True), format_rounded(shortage.usable)
+    return f"{filesystem.mount_point} needs {needed}{estimate} and has {usable} available{unavailable}"
 
 
 def _with_advice(error: NoSpace, prunable: int) -> NoSpace:
     if not prunable:
-        return NoSpace(str(error), hint="free some space; it goes on by itself when there is room, nothing was lost")
+        return NoSpace(str(error), hint="free some space; staging continues by itself, and nothing was lost")
     return NoSpace(f"{error}; images prune would free {format_rounded(prunable)}", hint="kelvin-provision images prune")

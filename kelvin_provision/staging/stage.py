@@ -70,7 +70,7 @@ def run(
                 run_at_low_priority(lambda: _import_all(locks, store, runtime, progress))
             except DigestMismatch:
                 # The disk has changed under a blob that we had verified: the wrong one is put aside, and comes once more.
-                wrong = [blob for lock in locks for blob in lock.blobs() if not store.recheck(blob)]
+                wrong = [blob for lock in locks for blob in lock.blobs() if not store.verify(blob)]
                 if not wrong:
                     raise
                 bring()
@@ -119,7 +119,7 @@ def _every_second(question: Callable[[], bool], stop: Callable[[], bool]) -> Cal
 def _locks(revision: Revision, ledger: Ledger, store: Store, source: Source, runtime: Runtime) -> Iterator[tuple[ImageLock, ...]]:
     """What to bring. Nothing of it is collected while the block runs: not before the ledger knows it, not between download and import."""
     if revision.locks is not None:
-        with store.holding(revision.locks):
+        with store.lease(revision.locks):
             yield revision.locks
         return
     ledger.set_download(revision, Download.PROCESSING, revision.error)

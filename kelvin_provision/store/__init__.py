@@ -1,6 +1,6 @@
-"""The content-addressed image store: an OCI image layout, partial downloads beside it, and a record of what we verified."""
+"""The content-addressed image store: an OCI image layout with partial downloads beside it. See README.md."""
 
-from kelvin_provision.store.layout import Store
-from kelvin_provision.store.partial import Partial
+from kelvin_provision.store.blobs.partial import Partial
+from kelvin_provision.store.store import BlobState, Store
 
-__all__ = ["Partial", "Store"]
+__all__ = ["BlobState", "Partial", "Store"]

@@ -1,7 +1,7 @@
-"""The layout's index.json as a value: which names it gives to which images. Pure; the store reads and writes it.
+"""The layout's index.json as a value: the names of each image. Pure; `index_file` reads and writes it.
 
-An entry carries two names: `io.containerd.image.name` is the one that never moves (`repo@sha256:...`);
-`org.opencontainers.image.ref.name` is what people ask for, and belongs to the image that got it last.
+An entry carries two names: `io.containerd.image.name` never moves (`repo@sha256:...`); `org.opencontainers.image.ref.name` is the
+reference that was deployed, and belongs to the image that was tagged with it last.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Entry = dict[str, Any]
 
 
 def parse(data: bytes) -> list[Entry]:
-    """The entries; raises ValueError when it is none of ours any more."""
+    """Raises ValueError for a damaged document."""
     document = json.loads(data)
     entries = document.get("manifests") if isinstance(document, dict) else None
     if not isinstance(entries, list) or not all(isinstance(entry, dict) and "digest" in entry for entry in entries):
@@ -29,38 +29,36 @@ def parse(data: bytes) -> list[Entry]:
 
 
 def encode(entries: list[Entry]) -> bytes:
-    """The document."""
     return json.dumps({"schemaVersion": 2, "mediaType": MEDIA_TYPE, "manifests": entries}, indent=1).encode() + b"\n"
 
 
 def _names(entry: Entry) -> tuple[str, str]:
-    notes = entry.get("annotations") or {}
-    return notes.get(IMAGE_NAME, ""), notes.get(REF_NAME, "")
+    annotations = entry.get("annotations") or {}
+    return annotations.get(IMAGE_NAME, ""), annotations.get(REF_NAME, "")
 
 
-def with_lock(entries: list[Entry], lock: ImageLock) -> list[Entry]:
-    """The image under both names; an older image that had the reference's name keeps only its own."""
+def tag(entries: list[Entry], lock: ImageLock) -> list[Entry]:
+    """Add the image under both names; an older image that had the same reference keeps only its digest name."""
     reference = str(lock.reference)
-    entry: Entry = {
+    tagged: Entry = {
         "mediaType": lock.root.media_type,
         "digest": lock.root.digest,
         "size": lock.root.size,
         "annotations": {IMAGE_NAME: lock.name, REF_NAME: reference},
     }
-    kept: list[Entry] = []
-    for old in without_lock(entries, lock):
-        name, ref = _names(old)
-        moved = ref == reference and name
-        kept.append(old | {"annotations": old["annotations"] | {REF_NAME: name}} if moved else old)
-    return [*kept, entry]
+    others: list[Entry] = []
+    for entry in untag(entries, lock):
+        name, ref_name = _names(entry)
+        moved = ref_name == reference and name
+        others.append(entry | {"annotations": entry["annotations"] | {REF_NAME: name}} if moved else entry)
+    return [*others, tagged]
 
 
-def without_lock(entries: list[Entry], lock: ImageLock) -> list[Entry]:
-    """Without the image's entry, whether or not its reference has moved on."""
-    mine = {(lock.name, str(lock.reference)), (lock.name, lock.name)}
-    return [entry for entry in entries if _names(entry) not in mine]
+def untag(entries: list[Entry], lock: ImageLock) -> list[Entry]:
+    """Remove the image's entry, whether or not its reference has moved on."""
+    names = {(lock.name, str(lock.reference)), (lock.name, lock.name)}
+    return [entry for entry in entries if _names(entry) not in names]
 
 
 def only(entries: list[Entry], digests: Container[str]) -> list[Entry]:
-    """The entries whose image stays."""
     return [entry for entry in entries if entry["digest"] in digests]

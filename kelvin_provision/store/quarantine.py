@@ -1,4 +1,4 @@
-"""Files that turned out wrong, out of the way but still there: someone will want to look."""
+"""Files with wrong content: out of use, and kept so that an engineer can look at them."""
 
 from __future__ import annotations
 
@@ -6,24 +6,23 @@ from pathlib import Path
 
 from kelvin_provision.files.durable import sync_folder
 
-KEPT = 2
-"""Of each name: enough to look at, too few to fill a disk."""
+COPIES = 2
+"""Per name: enough to look at, too few to fill a disk."""
 
 
-class Aside:
-    """In one folder, under the name and a number."""
+class Quarantine:
+    """One folder; each file keeps its name, with a number."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def has(self, name: str) -> bool:
-        """Whether there is one of this name."""
-        return any(place.exists() for place in self._places(name))
+        return any(path.exists() for path in self._paths(name))
 
-    def take(self, path: Path, name: str) -> Path:
-        """Move a file here, over the last one when all places are taken; where it is then. A file that is gone is fine."""
-        places = self._places(name)
-        target = next((place for place in places if not place.exists()), places[-1])
+    def add(self, path: Path, name: str) -> Path:
+        """Move a file here and return its new path; the newest copy is replaced when there are `COPIES`. A missing file is no error."""
+        paths = self._paths(name)
+        target = next((candidate for candidate in paths if not candidate.exists()), paths[-1])
         try:
             path.replace(target)
         except FileNotFoundError:
@@ -31,5 +30,5 @@ class Aside:
         sync_folder(path.parent)
         return target
 
-    def _places(self, name: str) -> list[Path]:
-        return [self._folder / f"{name}-{number}" for number in range(1, KEPT + 1)]
+    def _paths(self, name: str) -> list[Path]:
+        return [self._folder / f"{name}-{number}" for number in range(1, COPIES + 1)]

@@ -1,7 +1,9 @@
-"""Space as a value: what is needed on which filesystem, what is free there, and who gets it. Pure, but for the one look at the disk.
+"""Disk space as values: what is requested on which filesystem, what is free there, and which requests are admitted.
 
-A need has a name. Two needs of one name are one need: two images share a layer, and what one process has reserved is what another
-finds in the queue. So whatever is known of what is under way can be put together, and nothing counts twice.
+A request has a name, and two requests of one name are one: two images share a layer, and what one process has reserved is also in
+another's queue. So everything that is known to be under way can be put together, and nothing counts twice.
+
+Pure, except `filesystem_of`.
 """
 
 from __future__ import annotations
@@ -13,94 +15,97 @@ from pathlib import Path
 
 from kelvin_provision.quantity import Headroom
 
-UNPACKED = 3
-"""A compressed layer is reckoned to unpack to so many times its size; a manifest does not say. Common base images come to two to three."""
+UNPACK_FACTOR = 3
+"""A compressed layer is estimated to unpack to this many times its size; a manifest does not say. Common base images need two to three."""
 
 
 @dataclass(frozen=True)
 class SpaceRequest:
-    """Bytes that somebody will still put on a filesystem (`device` as in stat(2)). `sure` is False for an estimate."""
+    """Bytes that will be written to a filesystem (`device` as in stat(2)). `exact` is False for an estimate."""
 
-    what: str
+    name: str
     device: int
     bytes: int
-    sure: bool = True
+    exact: bool = True
 
 
 @dataclass(frozen=True)
 class Filesystem:
-    """A filesystem: where it is mounted, what is free there for people without privileges, and how much of that is left alone."""
+    """`free` is what an unprivileged user may write; `headroom` is how much of it stays free."""
 
     device: int
-    place: Path
+    mount_point: Path
     free: int
-    kept: int = 0
+    headroom: int = 0
 
 
 @dataclass(frozen=True)
 class Shortage:
-    """A filesystem on which it does not fit."""
+    """A filesystem on which the requests do not fit."""
 
-    room: Filesystem
+    filesystem: Filesystem
     needed: int
-    guessed: int
-    """So much of what is needed is an estimate."""
-    promised: int
-    """So much of what is free is for others."""
+    estimated: int
+    """How much of `needed` is an estimate."""
+    reserved: int
+    """How much of the free space is reserved for others."""
 
     @property
     def usable(self) -> int:
-        """What is free and is neither left alone nor promised."""
-        return max(self.room.free - self.room.kept - self.promised, 0)
+        """What is free without the headroom and the reservations."""
+        return max(self.filesystem.free - self.filesystem.headroom - self.reserved, 0)
 
 
-def merged(needs: Iterable[SpaceRequest]) -> tuple[SpaceRequest, ...]:
-    """Each need once; of two of one name the greater one."""
-    found: dict[tuple[str, int], SpaceRequest] = {}
-    for need in needs:
-        known = found.get((need.what, need.device))
-        if known is None or need.bytes > known.bytes:
-            found[need.what, need.device] = need
-    return tuple(found.values())
+def merged(requests: Iterable[SpaceRequest]) -> tuple[SpaceRequest, ...]:
+    """Each name once per filesystem, with the largest request."""
+    largest: dict[tuple[str, int], SpaceRequest] = {}
+    for request in requests:
+        known = largest.get((request.name, request.device))
+        if known is None or request.bytes > known.bytes:
+            largest[request.name, request.device] = request
+    return tuple(largest.values())
 
 
-def shortages(rooms: Iterable[Filesystem], wanted: Iterable[SpaceRequest], promised: Iterable[SpaceRequest] = ()) -> tuple[Shortage, ...]:
-    """Where `wanted` does not fit beside what is promised to others. What wants nothing of a filesystem fits on a full one, too."""
-    mine = merged(wanted)
-    names = {(need.what, need.device) for need in mine}
-    others = [need for need in merged(promised) if (need.what, need.device) not in names]
-    found = []
-    for room in {room.device: room for room in rooms}.values():
-        here = [need for need in mine if need.device == room.device]
-        needed = sum(need.bytes for need in here)
-        taken = sum(need.bytes for need in others if need.device == room.device)
-        short = Shortage(room, needed, sum(need.bytes for need in here if not need.sure), taken)
-        if needed > short.usable:
-            found.append(short)
-    return tuple(found)
+def shortages(
+    filesystems: Iterable[Filesystem], requests: Iterable[SpaceRequest], reserved: Iterable[SpaceRequest] = ()
+) -> tuple[Shortage, ...]:
+    """Where `requests` do not fit beside what is reserved for others. A request for zero bytes fits on a full filesystem, too."""
+    mine = merged(requests)
+    names = {(request.name, request.device) for request in mine}
+    others = [request for request in merged(reserved) if (request.name, request.device) not in names]
+    result = []
+    for filesystem in {filesystem.device: filesystem for filesystem in filesystems}.values():
+        here = [request for request in mine if request.device == filesystem.device]
+        needed = sum(request.bytes for request in here)
+        estimated = sum(request.bytes for request in here if not request.exact)
+        taken = sum(request.bytes for request in others if request.device == filesystem.device)
+        shortage = Shortage(filesystem, needed, estimated, taken)
+        if needed > shortage.usable:
+            result.append(shortage)
+    return tuple(result)
 
 
 def admit(
-    rooms: Sequence[Filesystem], promised: Iterable[SpaceRequest], queue: Iterable[Sequence[SpaceRequest]]
+    filesystems: Sequence[Filesystem], reserved: Iterable[SpaceRequest], queue: Iterable[Sequence[SpaceRequest]]
 ) -> tuple[SpaceRequest, ...]:
-    """What is promised, with all of the queue that fits, in its order: who came first gets room, who cannot have it keeps nobody out."""
-    taken = merged(promised)
-    for wanted in queue:
-        if not shortages(rooms, wanted, taken):
-            taken = merged([*taken, *wanted])
-    return taken
+    """What is reserved, with everything in the queue that fits. First come, first served; what does not fit blocks nobody behind it."""
+    admitted = merged(reserved)
+    for requests in queue:
+        if not shortages(filesystems, requests, admitted):
+            admitted = merged([*admitted, *requests])
+    return admitted
 
 
-def room_at(path: Path, headroom: Headroom) -> Filesystem | None:
-    """The filesystem on which this file or folder is, or would be made. None where that cannot be told."""
-    place = path.absolute()
+def filesystem_of(path: Path, headroom: Headroom) -> Filesystem | None:
+    """The filesystem that holds this path, or will once it is created. None where the kernel does not tell."""
+    path = path.absolute()
     try:
-        while not os.path.lexists(place) and place != place.parent:
-            place = place.parent
-        place = place.resolve()
-        found, device = os.statvfs(place), place.stat().st_dev
-        while place != place.parent and place.parent.stat().st_dev == device:
-            place = place.parent
+        while not os.path.lexists(path) and path != path.parent:
+            path = path.parent
+        path = path.resolve()
+        stats, device = os.statvfs(path), path.stat().st_dev
+        while path != path.parent and path.parent.stat().st_dev == device:
+            path = path.parent
     except OSError:
         return None
-    return Filesystem(device, place, found.f_bavail * found.f_frsize, headroom.of(found.f_blocks * found.f_frsize))
+    return Filesystem(device, path, stats.f_bavail * stats.f_frsize, headroom.of(stats.f_blocks * stats.f_frsize))

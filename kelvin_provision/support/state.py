@@ -66,5 +66,5 @@ def _image(lock: ImageLock, store: Store, ours: frozenset[str]) -> dict[str, Any
         "in_store": done,
         "bytes": total,
         "in_runtime": bool({lock.name, lock.config.digest} & ours),
-        "blobs": [{"digest": blob.digest, "bytes": blob.size, "here": store.present(blob)} for blob in lock.blobs()],
+        "blobs": [{"digest": blob.digest, "bytes": blob.size, "here": store.bytes_present(blob)} for blob in lock.blobs()],
     }

@@ -15,7 +15,7 @@ from kelvin_provision.errors import RuntimeUnreachable
 from kelvin_provision.node import Node
 from kelvin_provision.runtimes.protocol import Keeping, RuntimeInfo
 from kelvin_provision.status import Hold
-from kelvin_provision.store.layout import BlobState
+from kelvin_provision.store import BlobState
 from tests.kit.box import Box
 from tests.kit.cli import run
 from tests.kit.fakes.cluster import FakeCluster
@@ -193,7 +193,7 @@ def test_deep_finds_a_flipped_bit_that_nothing_else_sees(box):
     data[-1] ^= 1
     path.write_bytes(data)
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-    assert box.store.standing(lock.layers[0]) is BlobState.VERIFIED
+    assert box.store.state(lock.layers[0]) is BlobState.VERIFIED
     assert lines(check(box, "-n", "pump", "--json"))["store"][0] == "ok"
     result = check(box, "-n", "pump", "--deep", "--json")
     status, found = lines(result)["deep"]
@@ -278,7 +278,7 @@ def test_a_box_that_is_well_says_so_line_by_line(box):
     assert found["state"] == ("ok", "1 workload, 1 staged; the history is whole")
     assert found["operations"] == ("ok", "nothing is half done")
     assert found["runtime"] == ("ok", "fake 1.0.0, linux/amd64")
-    assert found["orphans"] == ("ok", "nothing lies about that no version needs")
+    assert found["orphans"] == ("ok", "no unused data")
     assert found["certificates"] == ("skipped", "no certificate belongs to this cluster")
     assert found["agent"] == ("warning", "not running: nobody looks after 1 workload")
 

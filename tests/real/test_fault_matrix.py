@@ -63,7 +63,7 @@ class Box:
 
     def check(self):
         """Every file that has a name has the right one."""
-        for file in (self.store.images / "blobs").rglob("*"):
+        for file in (self.store.layout.images / "blobs").rglob("*"):
             assert not file.is_file() or hashlib.new(file.parent.name, file.read_bytes()).hexdigest() == file.name
 
 
@@ -197,5 +197,5 @@ def test_another_tool_reads_what_came_over_a_bad_line(servers, image, box):
     with box.source(PATIENT) as source:
         lock = source.resolve(box.name, AMD64).lock
     box.store.tag(lock)
-    said = subprocess.run(["skopeo", "inspect", f"oci:{box.store.images}:{lock.reference}"], check=True, capture_output=True)
+    said = subprocess.run(["skopeo", "inspect", f"oci:{box.store.layout.images}:{lock.reference}"], check=True, capture_output=True)
     assert json.loads(said.stdout)["Layers"] == [layer.digest for layer in lock.layers]

@@ -207,7 +207,7 @@ def test_a_wrong_file_of_containerd_is_not_taken_but_fetched(pulled, proxy):
     one.files[1].write_bytes(wrong)
     one.here.stage("wrong")
     assert layers_asked(proxy, one.lock) == [0, 1]
-    assert all(one.here.store.recheck(blob) for blob in one.lock.blobs())
+    assert all(one.here.store.verify(blob) for blob in one.lock.blobs())
 
 
 @pytest.mark.containerd
@@ -217,7 +217,7 @@ def test_what_was_taken_stays_when_containerd_collects_its_own(pulled, proxy):
     names = one.outside.ctr("images", "ls", "-q", f"target.digest=={one.lock.root.digest}").split()
     one.outside.ctr("images", "rm", "--sync", *names)
     assert not one.files[1].exists()
-    assert all(one.here.store.recheck(blob) for blob in one.lock.blobs())
+    assert all(one.here.store.verify(blob) for blob in one.lock.blobs())
     stage.put_back([one.lock], one.here.store, one.here.runtime, silent)
     assert one.here.runtime.has(one.lock)
     assert layers_asked(proxy, one.lock) == [0, 0]

@@ -74,7 +74,7 @@ def right(store, lock):
             assert f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}" == blob.digest
     store.tag(lock)
     if shutil.which("skopeo"):
-        said = subprocess.run(["skopeo", "inspect", f"oci:{store.images}:{lock.reference}"], check=True, capture_output=True)
+        said = subprocess.run(["skopeo", "inspect", f"oci:{store.layout.images}:{lock.reference}"], check=True, capture_output=True)
         assert json.loads(said.stdout)["Layers"] == [layer.digest for layer in lock.layers]
     return True
 
@@ -198,7 +198,7 @@ def test_a_blob_that_is_shorter_there_than_its_manifest_says_is_refused(source, 
     with refused(RegistryUnreachable, "comes with 2 bytes in place of"):
         fetch(source, store, [lock])
     assert not store.has(lock.layers[0])
-    assert store.present(lock.layers[0]) == 0
+    assert store.bytes_present(lock.layers[0]) == 0
 
 
 def test_a_stop_in_mid_download_keeps_every_whole_piece(source, proxy, tmp_path):
@@ -207,7 +207,7 @@ def test_a_stop_in_mid_download_keeps_every_whole_piece(source, proxy, tmp_path)
     proxy.faults, proxy.sent = Faults(pace=0.002), 0
     with refused(TransferStopped):
         fetch(source, store, [lock], stop=lambda: proxy.sent > 2 * MIB)
-    assert sum(store.present(one) for one in lock.layers) > MIB
+    assert sum(store.bytes_present(one) for one in lock.layers) > MIB
     fetch(source, store, [lock])
     assert proxy.sent <= 1.2 * lock.size
     assert right(store, lock)
@@ -280,4 +280,4 @@ def test_a_login_page_in_the_way_costs_no_byte_of_what_is_there(tmp_path):
         server.shutdown()
         thread.join()
         server.server_close()
-    assert store.present(blob) == 100_000
+    assert store.bytes_present(blob) == 100_000

@@ -124,7 +124,7 @@ def test_a_mirror_with_wrong_bytes_is_passed_over_when_the_blob_is_fetched_once_
     bring(store, own.host, mirror.host)
     assert right(store, image)
     assert [len([one for one in layers(proxy) if one.path.endswith(layer)]) for proxy in (mirror, own)] == [1, 1]
-    assert list(store.aside.iterdir()) != []
+    assert list(store.layout.quarantine.iterdir()) != []
 
 
 def test_a_mirror_that_swallows_everything_is_waited_for_once(own, mirror, store, image, monkeypatch):

@@ -12,7 +12,7 @@ from kelvin_provision.quantity import NO_HEADROOM
 from kelvin_provision.refs import Platform
 from kelvin_provision.runtimes.containerd import Containerd
 from kelvin_provision.runtimes.docker import DockerRuntime
-from kelvin_provision.staging.space import needs, survey
+from kelvin_provision.staging.space import space_requests, survey
 from tests.kit.disks import resize, tmpfs
 from tests.kit.images import make_image, tar_of
 from tests.kit.locks import blobs_in, lock_of
@@ -70,5 +70,5 @@ def test_what_does_not_fit_is_believed_by_nobody_and_fits_when_there_is_room(kin
         runtime.load(*large)
         assert runtime.has(large[0])
         grown = used(disk) - before
-        reckoned = needs([large[0]], survey(tmp_path, runtime.keeping(), NO_HEADROOM), present=lambda blob: blob.size)
+        reckoned = space_requests([large[0]], survey(tmp_path, runtime.keeping(), NO_HEADROOM), present=lambda blob: blob.size)
         assert grown <= sum(need.bytes for need in reckoned)

@@ -138,7 +138,7 @@ def test_being_stopped_keeps_the_partial(source, store):
     asked = iter(range(1000))
     with pytest.raises(TransferStopped):
         fetch(source, store, locks, stop=lambda: next(asked) > 10)
-    assert 5_000 < store.present(locks[0].layers[0]) < 50_000
+    assert 5_000 < store.bytes_present(locks[0].layers[0]) < 50_000
 
 
 def test_progress_counts_from_the_start_of_the_task(source, store):

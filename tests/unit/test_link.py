@@ -107,7 +107,7 @@ def test_a_window_that_closes_ends_the_transfer_and_the_next_night_goes_on_at_it
     layer = locks[0].layers[0]
     with pytest.raises(DownloadWaits):
         fetch(source, store, locks, TransferLimits(allowance=Allowance(NIGHT, wall=Wall(LATE, times=11, then=5 * 60))))
-    had = store.present(layer)
+    had = store.bytes_present(layer)
     assert 0 < had < layer.size
     fetch(source, store, locks, TransferLimits(allowance=Allowance(NIGHT, wall=Wall(LATE))))
     assert [start for digest, start, _ in source.served if digest == layer.digest] == [had]
@@ -130,7 +130,7 @@ def test_a_budget_ends_the_day_and_the_next_day_goes_on_at_its_byte(source, stor
     link = TransferLimits(allowance=Allowance(budget=Budget(32_000, ledger), wall=wall))
     with pytest.raises(DownloadWaits, match="waits for midnight"):
         fetch(source, store, locks, link)
-    assert store.present(layer) == 32_000
+    assert store.bytes_present(layer) == 32_000
     wall.day = "2026-11-24"
     fetch(source, store, locks, link)
     assert complete(store, locks)
@@ -151,10 +151,10 @@ def test_a_source_that_does_not_resume_is_left_before_it_eats_the_budget(source,
     source.cut, source.cuts, source.ignores_ranges = 20_000, 10, True
     with pytest.raises(DownloadWaits, match=r"waits for midnight: r.io/a:1: .* cannot be resumed, and its 50.* kB are more than is left"):
         fetch(source, store, locks, TransferLimits(allowance=Allowance(budget=Budget(60_000, ledger), wall=Wall(NOON))))
-    assert (store.present(layer), traffic.used(ledger, "2026-11-23")) == (20_000, 20_000)
+    assert (store.bytes_present(layer), traffic.used(ledger, "2026-11-23")) == (20_000, 20_000)
     with pytest.raises(BudgetTooSmall):
         fetch(source, store, locks, TransferLimits(allowance=Allowance(budget=Budget(40_000, ledger), wall=Wall(NOON))))
-    assert store.present(layer) == 20_000
+    assert store.bytes_present(layer) == 20_000
 
 
 # --- rate and lanes ----------------------------------------------------------------------------------
@@ -166,7 +166,7 @@ def test_a_stop_is_heard_while_a_transfer_waits_for_its_turn(source, store):
     asked = iter(range(100_000))
     with pytest.raises(TransferStopped):  # at 100 bytes a second the first piece alone would be waited for for a minute and a half
         fetch(source, store, locks, TransferLimits(RateLimit(100)), stop=lambda: next(asked) > 20)
-    assert store.present(locks[0].layers[0]) >= 10_000
+    assert store.bytes_present(locks[0].layers[0]) >= 10_000
     assert not transfers()
 
 
@@ -347,7 +347,7 @@ def test_the_agent_keeps_a_budget_over_its_lives(tmp_path, noon):
 
     cause, _, store = turn_of_a_new_life()
     assert cause == "waits for midnight: the 2 MB of download.budget are used up for today"
-    partial = sum(path.stat().st_size for path in store.partials.iterdir())
+    partial = sum(path.stat().st_size for path in store.layout.partials.iterdir())
     assert 2_000_000 <= partial <= 2_100_000
     assert turn_of_a_new_life()[:2] == (cause, 0)
-    assert sum(path.stat().st_size for path in store.partials.iterdir()) == partial
+    assert sum(path.stat().st_size for path in store.layout.partials.iterdir()) == partial

@@ -6,10 +6,10 @@ import pytest
 
 from kelvin_provision.events import Advanced, Finished
 from kelvin_provision.refs import Descriptor
-from kelvin_provision.store import Store
-from kelvin_provision.store.layout import BlobState
-from kelvin_provision.store.orphans import Leftovers, leftovers
-from kelvin_provision.store.rehash import rehash
+from kelvin_provision.store import BlobState, Store
+from kelvin_provision.store.blobs.rehash import rehash
+from kelvin_provision.store.gc.unreferenced import Unreferenced, unreferenced
+from kelvin_provision.store.layout import Layout
 from tests.kit.images import OCI_LAYER, sha256
 
 BIG = os.urandom(2_500_000)
@@ -53,7 +53,7 @@ def test_a_flipped_bit_of_the_same_size_and_time_is_found_and_left_where_it_is(s
         file.write(bytes([BIG[1_500_000] ^ 1]))
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
     before = tree(tmp_path)
-    assert store.standing(described(BIG)) is BlobState.VERIFIED
+    assert store.state(described(BIG)) is BlobState.VERIFIED
     wrong, said = again(store, described(BIG), described(SMALL))
     assert list(wrong) == [described(BIG).digest]
     assert wrong[described(BIG).digest].startswith("holds the bytes of sha256:")
@@ -64,7 +64,7 @@ def test_a_flipped_bit_of_the_same_size_and_time_is_found_and_left_where_it_is(s
 def test_what_is_missing_or_short_is_said_as_it_is(store):
     store.path(described(SMALL)).write_bytes(b"s")
     absent = described(b"absent")
-    assert (store.standing(described(SMALL)), store.standing(absent)) == (BlobState.WRONG, BlobState.MISSING)
+    assert (store.state(described(SMALL)), store.state(absent)) == (BlobState.WRONG_SIZE, BlobState.MISSING)
     assert again(store, described(SMALL), absent)[0] == {described(SMALL).digest: "has 1 of 5 bytes", absent.digest: "is missing"}
 
 
@@ -72,7 +72,7 @@ def test_what_somebody_put_there_is_not_verified_and_not_touched(store, tmp_path
     path = store.path(described(b"other"))
     path.write_bytes(b"other")
     before = tree(tmp_path)
-    assert store.standing(described(b"other")) is BlobState.UNVERIFIED
+    assert store.state(described(b"other")) is BlobState.UNVERIFIED
     assert tree(tmp_path) == before
 
 
@@ -82,8 +82,8 @@ def test_it_ends_when_it_is_to_stop_and_calls_nothing_wrong(store):
 
 def test_what_nobody_needs_is_weighed_and_left(store, tmp_path):
     (tmp_path / "partial" / "sha256-abc").write_bytes(b"xyz")
-    (tmp_path / "aside" / "sha256:abc-1").write_bytes(b"xy")
+    (tmp_path / "quarantine" / "sha256:abc-1").write_bytes(b"xy")
     before = tree(tmp_path)
-    assert leftovers(store, {described(BIG).digest}) == Leftovers(blobs=(1, 5), partials=(1, 3), aside=(1, 2))
-    assert leftovers(Store(tmp_path / "none"), set()) == Leftovers()
+    assert unreferenced(store.layout, {described(BIG).digest}) == Unreferenced(blobs=(1, 5), partials=(1, 3), quarantined=(1, 2))
+    assert unreferenced(Layout(tmp_path / "none"), set()) == Unreferenced()
     assert tree(tmp_path) == before

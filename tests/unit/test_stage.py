@@ -76,5 +76,5 @@ def test_once_it_is_over_what_nobody_wants_is_free(tmp_path):
         assert Store(tmp_path).collect([]) == 0
         assert store.has(lock.manifest)
         assert store.has(lock.config)
-    assert store.collect([]) == lock.manifest.size + lock.config.size
+    assert store.collect_garbage([]) == lock.manifest.size + lock.config.size
     assert len(image.manifest) == lock.manifest.size

@@ -47,7 +47,7 @@ def test_a_document_is_stored_under_its_digest(store):
     store.put(described(HELLO), HELLO)
     assert store.has(described(HELLO))
     assert store.path(described(HELLO)).read_bytes() == b"hello, layer"
-    assert store.path(described(HELLO)).relative_to(store.images).as_posix() == f"blobs/sha256/{sha256(HELLO)[7:]}"
+    assert store.path(described(HELLO)).relative_to(store.layout.images).as_posix() == f"blobs/sha256/{sha256(HELLO)[7:]}"
 
 
 def test_a_document_that_is_not_what_its_digest_says_is_not_stored(store):
@@ -72,19 +72,19 @@ def test_a_download_goes_on_from_the_byte_where_it_stopped(store):
     blob = described(HELLO)
     with store.partial(blob) as part:
         part.write(b"hello")
-    assert store.present(blob) == 5
+    assert store.bytes_present(blob) == 5
     with Store(store.root).partial(blob) as part:
         assert part.offset == 5
         part.write(b", layer")
         part.commit()
     assert store.has(blob)
-    assert list(store.partials.iterdir()) == []
+    assert list(store.layout.partials.iterdir()) == []
 
 
 def test_a_source_that_begins_anew_does(store):
     with store.partial(described(HELLO)) as part:
         part.write(b"rubbish")
-        part.restart()
+        part.truncate()
         assert part.offset == 0
         part.write(HELLO)
         part.commit()
@@ -109,9 +109,9 @@ def test_wrong_bytes_are_put_aside_and_named(store):
             with pytest.raises(DigestMismatch, match=blob.digest):
                 part.commit()
         assert not store.has(blob)
-    assert sorted(path.name for path in store.aside.iterdir()) == [f"{blob.digest}-1", f"{blob.digest}-2"]
-    assert (store.aside / f"{blob.digest}-1").read_bytes() == b"jello, layer"
-    assert list(store.partials.iterdir()) == []
+    assert sorted(path.name for path in store.layout.quarantine.iterdir()) == [f"{blob.digest}-1", f"{blob.digest}-2"]
+    assert (store.layout.quarantine / f"{blob.digest}-1").read_bytes() == b"jello, layer"
+    assert list(store.layout.partials.iterdir()) == []
 
 
 def test_more_bytes_than_promised_are_refused_before_they_fill_the_disk(store):
@@ -125,13 +125,13 @@ def test_too_few_bytes_are_no_blob_and_are_kept(store):
         part.write(HELLO[:5])
         with pytest.raises(DigestMismatch, match="only 5 of 12"):
             part.commit()
-    assert store.present(described(HELLO)) == 5
+    assert store.bytes_present(described(HELLO)) == 5
 
 
 def test_a_partial_that_is_too_long_is_begun_anew(store):
     with store.partial(described(HELLO)):
         pass
-    next(store.partials.iterdir()).write_bytes(HELLO * 2)
+    next(store.layout.partials.iterdir()).write_bytes(HELLO * 2)
     with store.partial(described(HELLO)) as part:
         assert part.offset == 0
 
@@ -141,7 +141,7 @@ def test_a_file_of_the_right_size_with_wrong_bytes_is_not_believed(store):
     store.path(described(HELLO)).write_bytes(b"jello, layer")
     assert not store.has(described(HELLO))
     assert not store.path(described(HELLO)).exists()
-    assert [path.read_bytes() for path in store.aside.iterdir()] == [b"jello, layer"]
+    assert [path.read_bytes() for path in store.layout.quarantine.iterdir()] == [b"jello, layer"]
 
 
 def test_a_file_that_somebody_put_there_is_hashed_once(store):
@@ -166,7 +166,7 @@ def test_rot_that_the_file_system_does_not_know_of_is_found_by_a_recheck(store):
     before = path.stat()
     path.write_bytes(b"jello, layer")
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert not store.recheck(described(HELLO))
+    assert not store.verify(described(HELLO))
     assert not store.has(described(HELLO))
 
 
@@ -233,25 +233,25 @@ def test_collect_frees_what_no_image_needs_and_nothing_else(store):
     gone = {blob.digest: blob.size for blob in old.blobs()}
     for blob in new.blobs():
         gone.pop(blob.digest, None)
-    assert store.collect([new]) == sum(gone.values()) + 5
+    assert store.collect_garbage([new]) == sum(gone.values()) + 5
     assert all(store.has(blob) for blob in new.blobs())
     assert not any(store.path(digest).exists() for digest in gone)
-    assert [entry["digest"] for entry in json.loads((store.images / "index.json").read_text())["manifests"]] == [two.digest]
-    assert store.collect([new]) == 0
+    assert [entry["digest"] for entry in json.loads((store.layout.images / "index.json").read_text())["manifests"]] == [two.digest]
+    assert store.collect_garbage([new]) == 0
 
 
 def test_collect_leaves_a_download_under_way_alone(store):
     image = make_image([tar_of({"one": b"1"})])
     lock = lock_of(image, "x:1")
-    with store.holding([lock]):
+    with store.lease([lock]):
         put_all(store, image, lock)
         with store.partial(described(HELLO)) as part:
             part.write(b"hello")
-            assert Store(store.root).collect([]) == 0
+            assert Store(store.root).collect_garbage([]) == 0
             part.write(b", layer")
             part.commit()
         assert all(store.has(blob) for blob in lock.blobs())
-    assert store.collect([]) == lock.size + 12
+    assert store.collect_garbage([]) == lock.size + 12
 
 
 def test_what_a_killed_download_held_is_free_again(store):
@@ -259,11 +259,11 @@ def test_what_a_killed_download_held_is_free_again(store):
     lock = lock_of(image, "x:1")
     child = os.fork()
     if child == 0:
-        with store.holding([lock]):
+        with store.lease([lock]):
             put_all(store, image, lock)
             os._exit(0)
     os.waitpid(child, 0)
-    assert store.collect([]) == lock.size
+    assert store.collect_garbage([]) == lock.size
     assert list((store.root / "in-use").iterdir()) == []
 
 
@@ -271,7 +271,7 @@ def test_a_name_moves_and_the_older_image_keeps_its_own(store):
     one, two = make_image([tar_of({"one": b"1"})]), make_image([tar_of({"two": b"2"})])
     for image in (one, two, two):
         store.tag(lock_of(image, "registry.test/x:1"))
-    names = {e["digest"]: e["annotations"] for e in json.loads((store.images / "index.json").read_text())["manifests"]}
+    names = {e["digest"]: e["annotations"] for e in json.loads((store.layout.images / "index.json").read_text())["manifests"]}
     assert names == {
         one.digest: {
             "io.containerd.image.name": f"registry.test/x@{one.digest}",
@@ -281,16 +281,16 @@ def test_a_name_moves_and_the_older_image_keeps_its_own(store):
     }
     store.untag(lock_of(one, "registry.test/x:1"))
     store.untag(lock_of(two, "registry.test/x:1"))
-    assert json.loads((store.images / "index.json").read_text())["manifests"] == []
+    assert json.loads((store.layout.images / "index.json").read_text())["manifests"] == []
 
 
 def test_a_damaged_index_is_put_aside_and_names_begin_anew(store):
     store.put(described(HELLO), HELLO)
-    (store.images / "index.json").write_bytes(b'{"schemaVersion":2,"mani')
+    (store.layout.images / "index.json").write_bytes(b'{"schemaVersion":2,"mani')
     lock = lock_of(make_image([b"x"]), "x:1")
     store.tag(lock)
-    assert len(json.loads((store.images / "index.json").read_text())["manifests"]) == 1
-    assert (store.aside / "index.json-1").exists()
+    assert len(json.loads((store.layout.images / "index.json").read_text())["manifests"]) == 1
+    assert (store.layout.quarantine / "index.json-1").exists()
 
 
 @pytest.mark.skopeo
@@ -300,7 +300,7 @@ def test_skopeo_reads_the_layout_by_reference(store):
     lock = lock_of(image, "127.0.0.1:5000/line/motor-speed:1.0.0")
     put_all(store, image, lock)
     store.tag(lock)
-    name = f"oci:{store.images}:127.0.0.1:5000/line/motor-speed:1.0.0"
+    name = f"oci:{store.layout.images}:127.0.0.1:5000/line/motor-speed:1.0.0"
     answer = subprocess.run(["skopeo", "inspect", name], capture_output=True, text=True, check=True)
     assert json.loads(answer.stdout)["Digest"] == image.digest
     assert json.loads(answer.stdout)["Layers"] == [lock.layers[0].digest]
@@ -353,7 +353,7 @@ def test_a_kill_between_any_two_steps_leaves_a_store_that_goes_on(tmp_path):
                 part.commit()
         assert store.has(blob), steps
         store.tag(lock_of(make_image([b"x"]), "x:1"))
-        assert store.collect([]) == 12
+        assert store.collect_garbage([]) == 12
         assert not [
             path for path in root.rglob("*") if path.is_file() and path.name not in {"oci-layout", "index.json", "store.lock", "verified"}
         ]

@@ -11,7 +11,7 @@ import pytest
 from kelvin_provision.errors import TransferStopped
 from kelvin_provision.refs import Descriptor
 from kelvin_provision.store import Store
-from kelvin_provision.store.copying import take
+from kelvin_provision.store.blobs.ingest import ingest
 from tests.kit.images import OCI_LAYER, sha256
 
 DATA = os.urandom(3_000_000)
@@ -34,7 +34,7 @@ def theirs(tmp_path):
 
 def taken(store, path, stop=lambda: False):
     with path.open("rb", buffering=0) as file:
-        return take(store, BLOB, file, stop)
+        return ingest(store, BLOB, file, stop)
 
 
 def begun(store, data):
@@ -47,18 +47,18 @@ def test_on_one_filesystem_it_is_the_same_file_under_a_second_name(store, theirs
     assert store.has(BLOB)
     assert store.path(BLOB).samefile(theirs)
     assert store.path(BLOB).stat().st_mode & 0o777 == 0o444, "what is shared is not changed"
-    assert list(store.partials.iterdir()) == []
+    assert list(store.layout.partials.iterdir()) == []
 
 
 def test_it_stays_when_the_other_removes_its_name_and_only_then_frees_anything(store, theirs):
     taken(store, theirs)
-    assert Store(store.root).collect([]) == 0, "the bytes are still the other's"
+    assert Store(store.root).collect_garbage([]) == 0, "the bytes are still the other's"
     assert theirs.read_bytes() == DATA
     taken(store, theirs)
     theirs.unlink()
-    assert store.recheck(BLOB)
+    assert store.verify(BLOB)
     assert store.path(BLOB).read_bytes() == DATA
-    assert store.collect([]) == len(DATA)
+    assert store.collect_garbage([]) == len(DATA)
 
 
 def test_a_file_that_was_changed_after_all_is_noticed_and_not_believed(store, theirs):
@@ -84,7 +84,7 @@ def test_on_another_filesystem_it_is_copied(theirs, tmp_path):
 def test_what_lost_its_name_while_it_was_open_is_copied(store, theirs):
     with theirs.open("rb", buffering=0) as file:
         theirs.unlink()
-        assert take(store, BLOB, file, lambda: False)
+        assert ingest(store, BLOB, file, lambda: False)
     assert store.has(BLOB)
     assert store.path(BLOB).read_bytes() == DATA
 
@@ -96,14 +96,14 @@ def test_wrong_bytes_are_left_where_they_are_and_cost_nothing_that_is_here(store
     theirs.write_bytes(data)
     assert not taken(store, theirs)
     assert not store.has(BLOB)
-    assert store.present(BLOB) == 1000
-    assert list(store.aside.iterdir()) == []
+    assert store.bytes_present(BLOB) == 1000
+    assert list(store.layout.quarantine.iterdir()) == []
 
 
 def test_a_partial_download_is_not_needed_any_more_once_the_file_is_linked(store, theirs):
     begun(store, DATA[:1000])
     assert taken(store, theirs)
-    assert list(store.partials.iterdir()) == []
+    assert list(store.layout.partials.iterdir()) == []
 
 
 @contextlib.contextmanager
@@ -125,7 +125,7 @@ def piped(data):
 def test_out_of_a_pipe_only_the_rest_is_written(store, before):
     begun(store, DATA[:before])
     with piped(DATA) as pipe:
-        assert take(store, BLOB, pipe, lambda: False)
+        assert ingest(store, BLOB, pipe, lambda: False)
     assert store.has(BLOB)
     assert store.path(BLOB).read_bytes() == DATA
 
@@ -133,17 +133,17 @@ def test_out_of_a_pipe_only_the_rest_is_written(store, before):
 def test_a_pipe_that_ends_too_early_leaves_what_came(store):
     begun(store, DATA[:1000])
     with piped(DATA[:2_000_000]) as pipe:
-        assert not take(store, BLOB, pipe, lambda: False)
+        assert not ingest(store, BLOB, pipe, lambda: False)
     assert not store.has(BLOB)
-    assert store.present(BLOB) == 2_000_000
+    assert store.bytes_present(BLOB) == 2_000_000
 
 
 @pytest.mark.parametrize("data", [WRONG, DATA + b"more"], ids=["wrong", "long"])
 def test_wrong_bytes_out_of_a_pipe_get_no_name(store, data):
     with piped(data) as pipe:
-        assert not take(store, BLOB, pipe, lambda: False)
+        assert not ingest(store, BLOB, pipe, lambda: False)
     assert not store.has(BLOB)
-    assert store.present(BLOB) == 0
+    assert store.bytes_present(BLOB) == 0
 
 
 def test_it_ends_when_it_is_to_stop(store, theirs):
@@ -161,4 +161,4 @@ def test_what_came_some_other_way_meanwhile_is_there(store, theirs):
     store.put(BLOB, DATA)
     assert taken(store, theirs)
     assert not store.path(BLOB).samefile(theirs)
-    assert list(store.partials.iterdir()) == []
+    assert list(store.layout.partials.iterdir()) == []

@@ -14,7 +14,7 @@ from kelvin_provision.ledger.model import Operation, Phase, Step
 from kelvin_provision.refs import Platform
 from kelvin_provision.runtimes.protocol import RuntimeInfo
 from kelvin_provision.status import Doing
-from kelvin_provision.store.orphans import Leftovers
+from kelvin_provision.store.gc.unreferenced import Unreferenced
 
 NOW = datetime(2026, 11, 25, 3, 0, tzinfo=UTC)
 CONTAINERD = RuntimeInfo("containerd", "1.6.20", Platform("linux", "amd64"), pins=False)
@@ -128,7 +128,7 @@ def test_a_short_name_comes_with_the_commands_that_repair_it():
 
 
 def test_what_nobody_needs_is_counted():
-    found = Orphans(Leftovers(blobs=(2, 2048), partials=(1, 10), aside=(0, 0)), ("r.io/x",))
+    found = Orphans(Unreferenced(blobs=(2, 2048), partials=(1, 10), quarantined=(0, 0)), ("r.io/x",))
     assert told(box.orphans(found)) == [
         ("warning", "needed by no kept version: 2 blobs (2.0 KiB), 1 partial download (10 B), 1 image in the runtime")
     ]

@@ -7,7 +7,7 @@ from kelvin_provision.checks.images import Disk, Staged, Stored
 from kelvin_provision.refs import Platform
 from kelvin_provision.runtimes.protocol import ImageStatus, RuntimeInfo
 from kelvin_provision.spec.enums import Download, Method
-from kelvin_provision.store.layout import BlobState
+from kelvin_provision.store import BlobState
 from tests.kit.images import make_image
 from tests.kit.locks import lock_of
 

@@ -41,13 +41,13 @@ def script(tmp_path):
 
 def test_a_table_is_cut_where_its_header_says():
     out = (
-        "REF               TYPE   STATUS           SIZE            UNPACKED \n"
+        "REF               TYPE   STATUS           SIZE            UNPACK_FACTOR \n"
         "a.example/x@sha   oci    incomplete (2/3) 428.0 B/567.0 B false\n"
         "b.example/y@sha   docker complete (3/3)   1.0 KiB/1.0 KiB true\n"
     )
     assert Answer(0, out, ()).rows() == [
-        {"REF": "a.example/x@sha", "TYPE": "oci", "STATUS": "incomplete (2/3)", "SIZE": "428.0 B/567.0 B", "UNPACKED": "false"},
-        {"REF": "b.example/y@sha", "TYPE": "docker", "STATUS": "complete (3/3)", "SIZE": "1.0 KiB/1.0 KiB", "UNPACKED": "true"},
+        {"REF": "a.example/x@sha", "TYPE": "oci", "STATUS": "incomplete (2/3)", "SIZE": "428.0 B/567.0 B", "UNPACK_FACTOR": "false"},
+        {"REF": "b.example/y@sha", "TYPE": "docker", "STATUS": "complete (3/3)", "SIZE": "1.0 KiB/1.0 KiB", "UNPACK_FACTOR": "true"},
     ]
     assert Answer(0, "", ()).rows() == []
 

@@ -19,7 +19,7 @@ def table(columns, *rows):
 
 
 def seen(*, digest=LOCK.root.digest, status="complete (2/2)", unpacked="true", platforms="linux/amd64", labels=LABELS):
-    checked = table(("REF", "TYPE", "DIGEST", "STATUS", "SIZE", "UNPACKED"), (LOCK.name, "t", digest, status, "1 B/1 B", unpacked))
+    checked = table(("REF", "TYPE", "DIGEST", "STATUS", "SIZE", "UNPACK_FACTOR"), (LOCK.name, "t", digest, status, "1 B/1 B", unpacked))
     listed = table(("REF", "TYPE", "DIGEST", "SIZE", "PLATFORMS", "LABELS"), (LOCK.name, "t", digest, "1 B", platforms, labels))
     return sights([LOCK], checked, listed)[LOCK.name]
 
@@ -29,7 +29,7 @@ def test_what_is_whole_pinned_and_ours():
 
 
 def test_what_is_not_there():
-    empty = Answer(0, "REF TYPE DIGEST STATUS SIZE UNPACKED\n", ())
+    empty = Answer(0, "REF TYPE DIGEST STATUS SIZE UNPACK_FACTOR\n", ())
     assert sights([LOCK], empty, Answer(0, "", ())) == {LOCK.name: ImageStatus("absent")}
 
 

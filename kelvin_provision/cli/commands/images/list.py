@@ -30,7 +30,7 @@ def listed(session: Session) -> Report:
 
     with node_of(session) as node:
         seen = inventory.take(node.ledger, node.store, lambda: node.runtime)
-        surplus = node.store.surplus(node.ledger.kept_locks(), aside=True)
+        surplus = node.store.reclaimable(node.ledger.kept_locks(), quarantined=True)
     rows = [_row(image, seen) for image in seen.images] + [_orphan(name) for name in seen.orphans]
     document = {
         "schema": SCHEMA,

@@ -1,0 +1,1 @@
+"""Blobs on disk: resumable writes, verification, ingest from the container runtime."""

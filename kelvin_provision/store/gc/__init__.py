@@ -1,0 +1,1 @@
+"""Garbage collection: what running processes need, and what nothing needs."""

@@ -1,0 +1,219 @@
+"""The image store on disk: blobs by digest, leases, reservations, names and garbage collection. It knows no network."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import astuple, replace
+from enum import StrEnum
+from pathlib import Path
+
+from kelvin_provision.files.durable import private_folder, rename_durably, verified, write_durably, writing_to
+from kelvin_provision.refs import Descriptor, is_digest
+from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.store import index
+from kelvin_provision.store.blobs import ingest
+from kelvin_provision.store.blobs.partial import Partial
+from kelvin_provision.store.blobs.rehash import digest_on_disk
+from kelvin_provision.store.blobs.verification_log import Fingerprint, VerificationLog, fingerprint
+from kelvin_provision.store.gc import leases
+from kelvin_provision.store.gc.collect import Collector
+from kelvin_provision.store.index_file import IndexFile
+from kelvin_provision.store.layout import Layout, locked
+from kelvin_provision.store.quarantine import Quarantine
+from kelvin_provision.store.space import SpaceRequest
+
+
+class BlobState(StrEnum):
+    """What is known of a blob without reading it."""
+
+    VERIFIED = "verified"
+    UNVERIFIED = "not verified since it changed"
+    WRONG_SIZE = "of the wrong size"
+    MISSING = "missing"
+
+
+class Store:
+    """Nothing is created before something is written: reading needs no write permission."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.layout = Layout(root)
+        self._quarantine = Quarantine(self.layout.quarantine)
+        self._log = VerificationLog(self.layout.verification_log)
+        self._index = IndexFile(self.layout.index, self._quarantine)
+        self._collector = Collector(self.layout, self._index, self._log)
+
+    # --- reading ---------------------------------------------------------------------------------
+
+    def path(self, blob: Descriptor | str) -> Path:
+        """Where a blob is, or would be. Raises ManifestInvalid for anything but a digest."""
+        return self.layout.blob(blob if isinstance(blob, str) else blob.digest)
+
+    def has(self, blob: Descriptor) -> bool:
+        """Whether the blob is stored, and was verified by this program.
+
+        A file that is not in the verification log (a person put it there, the disk was restored) is verified now.
+        """
+        try:
+            stats = self.path(blob).stat()
+        except OSError:
+            return False
+        if stats.st_size == blob.size and self._log.contains(blob.digest, fingerprint(stats)):
+            return True
+        return self.verify(blob)
+
+    def verify(self, blob: Descriptor, on_read: Callable[[int], None] = lambda _: None) -> bool:
+        """Hash a stored blob again from the disk; a wrong one is quarantined. False as well when it is missing.
+
+        `on_read` is called with the number of bytes of every chunk.
+        """
+        path = self.path(blob)
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError:
+            return False
+        try:
+            before = fingerprint(os.fstat(descriptor))
+            valid = digest_on_disk(descriptor, blob.digest.partition(":")[0], on_read) == blob.digest and before[1] == blob.size
+            if valid and fingerprint(os.fstat(descriptor)) == before:
+                with writing_to(path):
+                    os.fsync(descriptor)
+                if not self._log.contains(blob.digest, before):
+                    self._log.add(blob.digest, before)
+        finally:
+            os.close(descriptor)
+        if not valid:
+            self._quarantine_blob(path, blob.digest, before)
+        return valid
+
+    def state(self, blob: Descriptor) -> BlobState:
+        """Without hashing, writing or moving anything."""
+        try:
+            stats = self.path(blob).stat()
+        except OSError:
+            return BlobState.MISSING
+        if stats.st_size != blob.size:
+            return BlobState.WRONG_SIZE
+        return BlobState.VERIFIED if self._log.contains(blob.digest, fingerprint(stats)) else BlobState.UNVERIFIED
+
+    def bytes_present(self, blob: Descriptor) -> int:
+        """How much of a blob is stored or partially downloaded, by file sizes alone: for progress, never for trust."""
+        for path in (self.path(blob), self.layout.partial(blob.digest)):
+            try:
+                return min(path.stat().st_size, blob.size)
+            except OSError:
+                continue
+        return 0
+
+    def is_quarantined(self, digest: str) -> bool:
+        return self._quarantine.has(digest)
+
+    def progress(self, locks: Iterable[ImageLock]) -> tuple[int, int]:
+        """Bytes present and bytes in total of these images, each blob once. Also for another process than the downloading one."""
+        blobs = {blob.digest: blob for lock in locks for blob in lock.blobs()}.values()
+        return sum(self.bytes_present(blob) for blob in blobs), sum(blob.size for blob in blobs)
+
+    # --- writing ---------------------------------------------------------------------------------
+
+    def put(self, blob: Descriptor, data: bytes) -> None:
+        """Store a small document. Raises DigestMismatch, and then nothing is stored."""
+        if self.has(blob):
+            return
+        path = self.path(blob)
+        with self.layout.exclusive():
+            write_durably(path, verified([data], blob.digest, blob.size))
+            self._log.add(blob.digest, fingerprint(path.stat()))
+
+    @contextmanager
+    def partial(self, blob: Descriptor) -> Iterator[Partial]:
+        """The blob's partial download, held exclusively; raises Locked while another holds it. It is kept unless committed."""
+        path, target = self.layout.partial(blob.digest), self.path(blob)
+        self.layout.create()
+
+        def commit(descriptor: int) -> None:
+            with self.layout.exclusive():
+                rename_durably(path, target)
+                self._log.add(blob.digest, fingerprint(os.fstat(descriptor)))
+
+        with ExitStack() as stack:
+            with writing_to(path):
+                descriptor = stack.enter_context(locked(path))
+            yield Partial(blob, descriptor, on_commit=commit, on_reject=lambda: self._quarantine_blob(path, blob.digest, None))
+
+    def drop_partial_if_complete(self, blob: Descriptor) -> bool:
+        """Whether the blob was completed by another before this process got its partial, which must be held and is removed then."""
+        if not self.has(blob):
+            return False
+        self.layout.partial(blob.digest).unlink(missing_ok=True)
+        return True
+
+    def link(self, blob: Descriptor, descriptor: int) -> bool:
+        """Hard-link an open file, verified and synced, as this blob; its partial must be held. False where it cannot be linked."""
+        with self.layout.exclusive():
+            if not ingest.link(descriptor, self.path(blob)):
+                return False
+            self._log.add(blob.digest, fingerprint(os.fstat(descriptor)))
+            self.layout.partial(blob.digest).unlink(missing_ok=True)
+        return True
+
+    @contextmanager
+    def lease(self, locks: Sequence[ImageLock]) -> Iterator[None]:
+        """No process collects a blob of these images as garbage while the block runs."""
+        self.layout.create()
+        with leases.lease(self.layout.leases, sorted({blob.digest for lock in locks for blob in lock.blobs()})):
+            yield
+
+    @contextmanager
+    def reserve(self, requests: Sequence[SpaceRequest], admit: Callable[[Sequence[SpaceRequest]], None]) -> Iterator[None]:
+        """Later callers in any process see these requests while the block runs and this process lives.
+
+        `admit` gets what others have reserved and raises when it does not fit; never two processes at the same time.
+        """
+        folder = self.layout.reservations
+        with ExitStack() as stack:
+            with self.layout.exclusive():
+                private_folder(folder)
+                admit([self._outstanding(SpaceRequest(*request)) for held in leases.held(folder) for request in held])
+                stack.enter_context(leases.lease(folder, [astuple(request) for request in requests]))
+            yield
+
+    # --- names and garbage -----------------------------------------------------------------------
+
+    def tag(self, lock: ImageLock) -> None:
+        """Name an image in index.json, for other tools and people. Idempotent: a repetition writes nothing."""
+        with self.layout.exclusive():
+            self._index.update(lambda entries: index.tag(entries, lock))
+
+    def untag(self, lock: ImageLock) -> None:
+        """Remove an image from index.json; its blobs stay until `collect_garbage`."""
+        with self.layout.exclusive():
+            self._index.update(lambda entries: index.untag(entries, lock))
+
+    def collect_garbage(self, keep: Iterable[ImageLock], *, quarantined: bool = False) -> int:
+        """Remove what no kept image and no running download needs; returns the bytes freed. With `quarantined`, everything there, too."""
+        with self.layout.exclusive():
+            return self._collector.collect(keep, quarantined=quarantined)
+
+    def reclaimable(self, keep: Iterable[ImageLock], *, quarantined: bool = False) -> int:
+        """The bytes that `collect_garbage` would free. Changes nothing, and creates no store."""
+        if not self.layout.images.is_dir():
+            return 0
+        with self.layout.exclusive():
+            return self._collector.measure(keep, quarantined=quarantined)
+
+    # --- internals -------------------------------------------------------------------------------
+
+    def _outstanding(self, request: SpaceRequest) -> SpaceRequest:
+        """What is reserved for a blob shrinks as the blob grows."""
+        if not is_digest(request.name):
+            return request
+        return replace(request, bytes=request.bytes - self.bytes_present(Descriptor("", request.name, request.bytes)))
+
+    def _quarantine_blob(self, path: Path, digest: str, wrong: Fingerprint | None) -> Path:
+        """`wrong` identifies the file that was found wrong: another one that took its place meanwhile stays."""
+        with self.layout.exclusive():
+            if wrong is not None and path.exists() and fingerprint(path.stat()) != wrong:
+                return path
+            return self._quarantine.add(path, digest)
