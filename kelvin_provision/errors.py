@@ -277,7 +277,7 @@ class HookRefused(ProvisionError):
 
 
 class DigestMismatch(ProvisionError):
-    """Bytes are not those that the digest promises; they were put aside, not used."""
+    """Bytes are not those that the digest promises; they were quarantined, not used."""
 
     code, exit_code = "digest-mismatch", os.EX_DATAERR
     hint_default = "deploy again; if it stays, the registry or a proxy on the way alters what it serves"

@@ -69,7 +69,7 @@ def run(
             try:
                 run_at_low_priority(lambda: _import_all(locks, store, runtime, progress))
             except DigestMismatch:
-                # The disk has changed under a blob that we had verified: the wrong one is put aside, and comes once more.
+                # The disk has changed under a blob that we had verified: the wrong one is quarantined, and downloaded again.
                 wrong = [blob for lock in locks for blob in lock.blobs() if not store.verify(blob)]
                 if not wrong:
                     raise

@@ -198,7 +198,7 @@ def test_deep_finds_a_flipped_bit_that_nothing_else_sees(box):
     result = check(box, "-n", "pump", "--deep", "--json")
     status, found = lines(result)["deep"]
     assert (status, found.endswith("the runtime has the image, but it could not be put back")) == ("warning", True)
-    assert "stored images: hashed, 1 wrong" in result.stderr
+    assert "stored images: hashed, 1 corrupt" in result.stderr
     assert path.read_bytes() == data
 
 

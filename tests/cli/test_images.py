@@ -177,9 +177,9 @@ def test_a_wrong_blob_is_put_aside_and_named_with_its_image_and_workload(box):
     document = json.loads(result.stdout)
     assert (result.exit_code, document["status"]) == (1, "failed")
     after = "the runtime has the image, what runs is not affected; to have it fetched again, deploy that version again"
-    assert items(result)[0] == ("blob", digest, "put aside", f"of r.io/pump:2.0.0 for pump 2.0.0 (running); {after}")
+    assert items(result)[0] == ("blob", digest, "quarantined", f"of r.io/pump:2.0.0 for pump 2.0.0 (running); {after}")
     assert items(result)[1][2] == "damaged"
-    assert (box.settings.state_dir / "aside" / f"{digest}-1").is_file()
+    assert (box.settings.state_dir / "quarantine" / f"{digest}-1").is_file()
     again = say(box, "verify", "--json", "--quiet")
     assert (again.exit_code, items(again)[0][:3]) == (1, ("blob", digest, "missing"))
     stage(box, "pump", "3.0.0")
@@ -197,7 +197,7 @@ def test_what_is_staged_and_nowhere_else_is_fetched_again_by_the_agent(box):
     assert items(say(box, "verify", "--json", "--quiet"))[0] == (
         "blob",
         digest,
-        "put aside",
+        "quarantined",
         "of r.io/fan:1.0.0 for fan 1.0.0 (staged); the agent fetches it again",
     )
     assert box.states()["fan"] == ("staged", "received")
@@ -218,7 +218,7 @@ def test_what_is_staged_stays_ready_where_it_can_be_applied_all_the_same(box):
 
 def test_a_wrong_blob_that_nobody_needs_is_only_that(box):
     digest = damage(box, "r.io/gone:1.0.0")
-    assert items(say(box, "verify", "--json", "--quiet"))[0] == ("blob", digest, "put aside", "no image needs it")
+    assert items(say(box, "verify", "--json", "--quiet"))[0] == ("blob", digest, "quarantined", "no image needs it")
 
 
 # --- prune ----------------------------------------------------------------------------------------
@@ -267,12 +267,12 @@ def test_what_was_put_aside_and_partials_that_nobody_wants_go_too(box):
     damage(box, "r.io/pump:1.0.0")
     say(box, "verify")
     (box.settings.state_dir / "partial" / f"sha256-{'b' * 64}").write_bytes(bytes(2048))
-    aside = box.settings.state_dir / "aside"
-    size = sum(path.stat().st_size for path in aside.iterdir())
+    quarantine = box.settings.state_dir / "quarantine"
+    size = sum(path.stat().st_size for path in quarantine.iterdir())
     assert items(say(box, "prune", "--yes", "--json")) == [
         ("store", str(box.settings.state_dir), "freed", f"{(size + 2048) / 1024:.1f} KiB")
     ]
-    assert [*aside.iterdir(), *(box.settings.state_dir / "partial").iterdir()] == []
+    assert [*quarantine.iterdir(), *(box.settings.state_dir / "partial").iterdir()] == []
 
 
 def test_an_image_that_a_container_uses_stays_and_is_said_to(box):

@@ -140,7 +140,7 @@ def test_a_budget_ends_the_day_and_the_next_day_goes_on_at_its_byte(source, stor
 def test_bytes_that_came_twice_count_twice(source, store, ledger):
     locks = staged(source, store, 20_000)
     source.wrong = {locks[0].layers[0].digest}
-    with pytest.raises(Exception, match="put aside"):
+    with pytest.raises(Exception, match="quarantined"):
         fetch(source, store, locks, TransferLimits(allowance=Allowance(budget=Budget(10**6, ledger), wall=Wall(NOON))))
     assert traffic.used(ledger, "2026-11-23") == 2 * locks[0].layers[0].size
 

@@ -41,7 +41,7 @@ def test_what_is_right_is_not_named(store):
     wrong, said = again(store, described(BIG), described(SMALL), described(SMALL))
     assert wrong == {}
     assert max(event.done for event in said if isinstance(event, Advanced)) == len(BIG) + len(SMALL)
-    assert said[-1] == Finished("stored images", "hashed", "all right")
+    assert said[-1] == Finished("stored images", "hashed", "no errors")
 
 
 def test_a_flipped_bit_of_the_same_size_and_time_is_found_and_left_where_it_is(store, tmp_path):
@@ -56,8 +56,8 @@ def test_a_flipped_bit_of_the_same_size_and_time_is_found_and_left_where_it_is(s
     assert store.state(described(BIG)) is BlobState.VERIFIED
     wrong, said = again(store, described(BIG), described(SMALL))
     assert list(wrong) == [described(BIG).digest]
-    assert wrong[described(BIG).digest].startswith("holds the bytes of sha256:")
-    assert said[-1] == Finished("stored images", "hashed", "1 wrong")
+    assert wrong[described(BIG).digest].startswith("has the content of sha256:")
+    assert said[-1] == Finished("stored images", "hashed", "1 corrupt")
     assert tree(tmp_path) == before
 
 

@@ -81,7 +81,7 @@ def test_a_download_goes_on_from_the_byte_where_it_stopped(store):
     assert list(store.layout.partials.iterdir()) == []
 
 
-def test_a_source_that_begins_anew_does(store):
+def test_a_source_that_restarts_a_blob_truncates_the_partial(store):
     with store.partial(described(HELLO)) as part:
         part.write(b"rubbish")
         part.truncate()
@@ -101,7 +101,7 @@ def test_a_sha512_blob_is_verified_as_one(store):
     assert store.has(blob)
 
 
-def test_wrong_bytes_are_put_aside_and_named(store):
+def test_wrong_content_is_quarantined_and_named(store):
     blob = described(HELLO)
     for _ in range(4):
         with store.partial(blob) as part:
@@ -115,7 +115,7 @@ def test_wrong_bytes_are_put_aside_and_named(store):
 
 
 def test_more_bytes_than_promised_are_refused_before_they_fill_the_disk(store):
-    with store.partial(described(HELLO)) as part, pytest.raises(DigestMismatch, match="more than the 12 bytes"):
+    with store.partial(described(HELLO)) as part, pytest.raises(DigestMismatch, match="more than the expected 12 bytes"):
         part.write(HELLO + b"!")
     assert not store.has(described(HELLO))
 
@@ -128,7 +128,7 @@ def test_too_few_bytes_are_no_blob_and_are_kept(store):
     assert store.bytes_present(described(HELLO)) == 5
 
 
-def test_a_partial_that_is_too_long_is_begun_anew(store):
+def test_a_partial_that_is_too_long_is_truncated(store):
     with store.partial(described(HELLO)):
         pass
     next(store.layout.partials.iterdir()).write_bytes(HELLO * 2)
@@ -160,7 +160,7 @@ def test_a_blob_that_was_changed_after_it_was_verified_is_not_believed(store):
     assert not store.has(described(HELLO))
 
 
-def test_rot_that_the_file_system_does_not_know_of_is_found_by_a_recheck(store):
+def test_bit_rot_that_the_file_system_does_not_know_of_is_found_by_verifying(store):
     store.put(described(HELLO), HELLO)
     path = store.path(described(HELLO))
     before = path.stat()
@@ -284,7 +284,7 @@ def test_a_name_moves_and_the_older_image_keeps_its_own(store):
     assert json.loads((store.layout.images / "index.json").read_text())["manifests"] == []
 
 
-def test_a_damaged_index_is_put_aside_and_names_begin_anew(store):
+def test_a_damaged_index_is_quarantined_and_a_new_one_started(store):
     store.put(described(HELLO), HELLO)
     (store.layout.images / "index.json").write_bytes(b'{"schemaVersion":2,"mani')
     lock = lock_of(make_image([b"x"]), "x:1")

@@ -66,7 +66,7 @@ def test_a_file_that_was_changed_after_all_is_noticed_and_not_believed(store, th
     theirs.chmod(0o644)
     theirs.write_bytes(WRONG)
     assert not store.has(BLOB)
-    assert theirs.read_bytes() == WRONG, "theirs is put aside under our name only"
+    assert theirs.read_bytes() == WRONG, "only our link to it is quarantined"
 
 
 @pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="there is no second filesystem")

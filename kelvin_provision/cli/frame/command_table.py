@@ -92,7 +92,7 @@ ENTRIES: Entries = MappingProxyType(
             "The images on this box.",
             {
                 "list": "List images: where they are, and which workloads need them.",
-                "verify": "Hash every stored image again and put aside what is wrong.",
+                "verify": "Hash every stored image again and quarantine corrupt blobs.",
                 "prune": "Free what no kept version of a workload needs.",
             },
         ),

@@ -59,9 +59,9 @@ def test_a_blob_that_changed_since_it_was_verified_is_a_warning():
 
 
 def test_a_wrong_byte_is_found_by_deep_alone():
-    wrong = {LAYER.digest: "holds the bytes of sha256:0123456789ab"}
+    wrong = {LAYER.digest: "has the content of sha256:0123456789ab"}
     assert told(images.hashed([GOOD], wrong, {})) == [
-        ("error", f"r.io/pump:1.0.0: {LAYER.digest[:19]} holds the bytes of sha256:0123456789ab")
+        ("error", f"r.io/pump:1.0.0: {LAYER.digest[:19]} has the content of sha256:0123456789ab")
     ]
     assert told(images.hashed([GOOD], {}, {})) == [("ok", "3 blobs, 3.5 KiB hashed again, all right")]
 

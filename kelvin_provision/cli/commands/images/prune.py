@@ -29,7 +29,7 @@ def command(
 ) -> Report:
     """Free what no kept version of a workload needs.
 
-    In the store: blobs and partial downloads that no version needs, and what was put aside as wrong. In the runtime: only images
+    In the store: blobs and partial downloads that no version needs, and quarantined files. In the runtime: only images
     that this program brought there, and none that a container uses. What runs, what is staged and what rollback can go back to
     stay. Without --yes it asks, and refuses where there is no terminal to ask on.
     """

@@ -1,4 +1,4 @@
-"""Hash every stored image again and put aside what is wrong."""
+"""Hash every stored image again and quarantine corrupt blobs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def command(session: Session) -> Report:
-    """Hash every stored image again and put aside what is wrong.
+    """Hash every stored image again and quarantine corrupt blobs.
 
     Reads the whole store from the disk, at low priority; nothing that runs is touched. Exit code 1 when something was wrong.
     """
@@ -28,7 +28,7 @@ def verify(session: Session) -> Report:
 
     with choose(session) as progress, node_of(session, progress=progress) as node:
         found = ops.run(node.ledger, node.store, lambda: node.runtime, progress)
-    items = [Item("blob", one.digest, "put aside" if one.present else "missing", _detail(one)) for one in found.wrong]
+    items = [Item("blob", one.digest, "quarantined" if one.present else "missing", _detail(one)) for one in found.wrong]
     count = f"{found.blobs} blob{'' if found.blobs == 1 else 's'}, {format_bytes(found.bytes)}"
     items.append(Item("store", str(node.settings.state_dir), "damaged" if found.wrong else "verified", count))
     return Report("images verify", tuple(items), exit_code=1 if found.wrong else 0)
