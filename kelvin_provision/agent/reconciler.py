@@ -70,7 +70,7 @@ class Reconciler:
         """Of the cluster while something runs there; else it is left alone, and its client is not even loaded."""
         while not self._stop():
             if self._names():
-                yield from self._node.cluster.changes(lambda: self._stop() or not self._names())
+                yield from self._node.cluster.watch(lambda: self._stop() or not self._names())
                 continue
             yield False
             time.sleep(TICK)

@@ -13,7 +13,8 @@ from kelvin_provision.applying import transaction
 from kelvin_provision.applying.forecast import Target, refusal
 from kelvin_provision.applying.hooks import Hooks, NoHooks, around, document
 from kelvin_provision.applying.selection import appliable, choose
-from kelvin_provision.cluster.protocol import Cluster, Finding, Lookup, Plan
+from kelvin_provision.cluster.plan import Finding, Plan
+from kelvin_provision.cluster.protocol import Cluster, Lookup
 from kelvin_provision.errors import (
     ApplyFailed,
     Interrupted,

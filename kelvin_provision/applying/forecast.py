@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from kelvin_provision.cluster.protocol import Drift, Finding, Plan
+from kelvin_provision.cluster.plan import Drift, Finding, Plan
 from kelvin_provision.errors import PlanRefused
 from kelvin_provision.ledger.model import Revision, Workload
 from kelvin_provision.refusals import kind_for

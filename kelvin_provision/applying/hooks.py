@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
-from kelvin_provision.cluster.protocol import Op, Plan
+from kelvin_provision.cluster.plan import Op, Plan
 from kelvin_provision.errors import Interrupted, ProvisionError
 from kelvin_provision.events import Note, Progress
 from kelvin_provision.ledger import journal
@@ -32,7 +32,7 @@ class Hooks(Protocol):
         """Whether there is one for any event."""
         ...
 
-    def look(self) -> tuple[int, Sequence[ProvisionError]]:
+    def inspect(self) -> tuple[int, Sequence[ProvisionError]]:
         """How many there are, and why some would not be run; none is."""
         ...
 
@@ -48,7 +48,7 @@ class NoHooks:
         """None."""
         return False
 
-    def look(self) -> tuple[int, Sequence[ProvisionError]]:
+    def inspect(self) -> tuple[int, Sequence[ProvisionError]]:
         """None, and none refused."""
         return 0, ()
 

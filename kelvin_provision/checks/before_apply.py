@@ -95,7 +95,7 @@ CHECKS = (
         planned.room,
         ("survey", "state"),
     ),
-    Check("rights", "Rights", "A right that is missing stops the apply in its middle.", planned.rights, ("survey", "state")),
+    Check("rights", "Rights", "A right that is missing stops the apply in its middle.", planned.rights, ("survey",)),
     Check("gate", "Window and holds", "An apply is refused while its window is closed or a workload is held.", gate.opened, ("obstacle",)),
     Check("hooks", "Hooks", "A pre-apply hook that cannot be run stops the apply before anything is touched.", gate.hooks, ("hooks",)),
 )
@@ -122,7 +122,7 @@ def facts(node: Node, found: Sequence[Workload], stop: Callable[[], bool]) -> di
         "staged": staged,
         "stored": stored,
         "hashes": Fact(lambda: rehash.rehash((blob for lock in locks for blob in lock.blobs()), node.store.path, node.progress, stop)),
-        "sights": Fact(lambda: runtime().look(locks) if locks else {}),
+        "sights": Fact(lambda: runtime().inspect(locks) if locks else {}),
         "runtime": Fact(lambda: runtime().info()),
         "disks": Fact(lambda: tuple(_disks(runtime()))),
         "state": state,
@@ -134,7 +134,7 @@ def facts(node: Node, found: Sequence[Workload], stop: Callable[[], bool]) -> di
         "named": Fact(lambda: len(_names(wanted()))),
         "missing": Fact(lambda: tuple(_missing(wanted(), node.lookup))),
         "obstacle": Fact(lambda: node.obstacle(_seen_now(found, cluster))),
-        "hooks": Fact(lambda: gate.Scripts(*node.hooks.look())),
+        "hooks": Fact(lambda: gate.Scripts(*node.hooks.inspect())),
     }
 
 
@@ -174,7 +174,7 @@ def _wanted(cluster: Cluster, revisions: Sequence[Revision]) -> Wanted:
 
 def _disks(runtime: Runtime) -> Iterator[Disk]:
     """What staging reckons with: the reserve of root is left alone."""
-    folder = runtime.keeping().unpacked
+    folder = runtime.storage().unpacked
     room = filesystem_of(folder, NO_HEADROOM) if folder else None
     if room:
         yield Disk(runtime.name, str(folder), room.free)

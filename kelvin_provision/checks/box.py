@@ -207,14 +207,9 @@ def agent(found: Agent) -> Iterator[Found]:
 
 def node(found: ClusterState) -> Iterator[Found]:
     """`node`: what it says of itself."""
-    poor = [one for one in found.conditions if not one.well]
+    poor = [one for one in found.conditions if not one.healthy]
     for one in poor:
-        if found.info.type == "docker":
-            yield warning(one.text, "docker info")
-        elif one.name == "Schedulable":
-            yield warning(one.text, f"kubectl uncordon {found.info.node}")
-        else:
-            yield error(f"{one.name}: {one.text}", f"kubectl describe node {found.info.node}")
+        yield error(f"{one.name}: {one.message}", one.hint) if one.critical else warning(one.message, one.hint)
     if not poor:
         names = ", ".join(one.name if one.name == "Ready" else f"no {one.name}" for one in found.conditions)
         yield ok(f"{found.info.node}: {names}" if names else f"{found.info.node} warns of nothing")
@@ -231,7 +226,7 @@ def runtime(info: RuntimeInfo) -> Iterator[Found]:
 
 def short_names(names: Collection[str], info: RuntimeInfo, workloads: Sequence[Workload]) -> Iterator[Found]:
     """`short-names`: containerd takes a name that the kubelet cannot resolve, and pods of that name hang from then on."""
-    if info.name == "docker":
+    if info.completes_short_names:
         yield skipped("Docker Engine completes short names by itself")
         return
     short = [(name, full) for name in sorted(names) if (full := _full(name)) and full != name]

@@ -123,7 +123,7 @@ def facts(node: Node, configuration: Configuration) -> dict[str, Fact[Any]]:
         "whereabouts": Fact(lambda: cluster_identity(node, known())),
         "certificates": Fact(lambda: tuple(certificates.found(_kubeconfig(node), node.settings.cluster.context))),
         "runtime": Fact(lambda: images().info()),
-        "names": Fact(lambda: images().known()),
+        "names": Fact(lambda: images().image_names()),
         "orphans": Fact(lambda: _orphans(node, images()) if opened() else Orphans(unreferenced(node.store.layout, frozenset()))),
     }
 
@@ -165,7 +165,7 @@ def _filesystems(node: Node, runtime: Callable[[], Runtime]) -> Iterator[Filesys
     """Each filesystem once, whatever lies on it."""
     places = {"the state": node.settings.state_dir}
     with suppress(Exception):  # a runtime that does not answer has a check of its own
-        folder = runtime().keeping().unpacked
+        folder = runtime().storage().unpacked
         if folder is not None:
             places["images"] = folder
     devices: dict[int, tuple[list[str], Path]] = {}

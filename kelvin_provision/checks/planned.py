@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from kelvin_provision.checks.images import Staged
-from kelvin_provision.cluster.protocol import Finding, Op, Plan
-from kelvin_provision.cluster.survey import ClusterState, Filesystem, Survey
+from kelvin_provision.cluster.plan import Finding, Op, Plan
+from kelvin_provision.cluster.survey import ClusterState, ResourceDemand, Survey
 from kelvin_provision.quantity import format_bytes
 from kelvin_provision.refusals import hint_for
 from kelvin_provision.spec.enums import Method
@@ -66,9 +66,9 @@ _WORDS = ((Op.CREATE, "to create"), (Op.UPDATE, "to update"), (Op.DELETE, "to re
 def ports(plan: Plan, survey: Survey) -> Iterator[Found]:
     """`ports`: of the node, within the set, against other pods and against other programs."""
     yield from _findings(plan, "ports")
-    for finding in survey.held:
+    for finding in survey.port_conflicts:
         yield error(finding.message, "ss -lntup, to see which; then stop it or deploy with another port", finding.workload)
-    if not survey.held and not _of(plan, "ports") and not _of(plan, "namespace"):
+    if not survey.port_conflicts and not _of(plan, "ports") and not _of(plan, "namespace"):
         yield ok("no port of this box is wanted by two")
 
 
@@ -84,63 +84,63 @@ def _findings(plan: Plan, check: str) -> Iterator[Found]:
 
 def room(survey: Survey, state: ClusterState) -> Iterator[Found]:
     """`room`: for new pods, where they come up beside the old ones."""
-    cordoned = [one for one in state.conditions if one.name == "Schedulable" and not one.well]
+    cordoned = [one for one in state.conditions if one.name == "Schedulable" and not one.healthy]
     if cordoned:
-        yield error(f"node {state.info.node}: {cordoned[0].text}", f"kubectl uncordon {state.info.node}")
-    tight = [one for one in survey.rooms if one.needed > one.free]
-    for one in tight:
-        text = f"new pods need {_amount(one, one.needed)} beside what runs; node {state.info.node} has {_amount(one, one.free)} left"
-        then = "kubectl describe node, for who takes it; stop a workload, or lower its requests and deploy again"
-        if state.info.type == "docker":
-            yield warning(f"new containers may take {_amount(one, one.needed)}; this box has {_amount(one, one.free)} left", "free -h")
+        yield error(f"node {state.info.node}: {cordoned[0].message}", cordoned[0].hint)
+    tight = [demand for demand in survey.resources if demand.requested > demand.available]
+    for demand in tight:
+        requested, available = _amount(demand, demand.requested), _amount(demand, demand.available)
+        if survey.enforces_requests:
+            text = f"new pods need {requested} beside what runs; node {state.info.node} has {available} left"
+            yield error(text, "kubectl describe node, for who takes it; stop a workload, or lower its requests and deploy again")
         else:
-            yield error(text, then)
+            yield warning(f"new containers may take {requested}; this box has {available} left", "free -h")
     if not tight and not cordoned:
-        words = "; ".join(f"{_amount(one, one.needed)}, {_amount(one, one.free)} free" for one in survey.rooms)
+        words = "; ".join(f"{_amount(one, one.requested)}, {_amount(one, one.available)} free" for one in survey.resources)
         yield ok(words or "nothing is asked for")
 
 
-def _amount(room: Filesystem, value: float) -> str:
+def _amount(room: ResourceDemand, value: float) -> str:
     value = max(value, 0.0)
     if room.resource == "memory":
         return f"{format_bytes(value)} of memory"
     return f"{round(value, 3):g} CPU" if room.resource == "cpu" else f"{value:.0f} pod{'' if value == 1 else 's'}"
 
 
-def rights(survey: Survey, state: ClusterState) -> Iterator[Found]:
+def rights(survey: Survey) -> Iterator[Found]:
     """`rights`: what the change will do is allowed."""
     for text in survey.denied:
         yield error(f"not allowed: {text}", "run as root, or use a kubeconfig with these rights: kelvin-provision config show")
     if not survey.denied:
-        yield ok("the engine's socket may be used" if state.info.type == "docker" else f"all {survey.granted} that apply and rollback need")
+        yield ok("the engine's socket may be used" if survey.allowed is None else f"all {survey.allowed} that apply and rollback need")
 
 
 def pull_policy(staged: Sequence[Staged], survey: Survey) -> Iterator[Found]:
     """`pull-policy`: no pod asks a registry for what is here."""
     pulled = {one.workload for one in staged if one.method is Method.STANDARD}
-    asking = [use for use in survey.uses if use.workload not in pulled and (use.policy == "always" or not use.pinned)]
+    asking = [use for use in survey.images if use.workload not in pulled and (use.pull_policy == "always" or not use.pinned)]
     for use in asking:
-        why = "is asked for at every start (Always)" if use.policy == "always" else "is named by a tag, which may move"
+        why = "is asked for at every start (Always)" if use.pull_policy == "always" else "is named by a tag, which may move"
         yield error(f"{use.container}: {use.image} {why}", "correct the request, then deploy again", use.workload)
     for workload in sorted(pulled):
         text = "deployed without staging: the cluster pulls the images itself and needs a network"
         yield warning(text, "kelvin-provision workloads deploy --staged -f FILE", workload)
-    if survey.uses and not asking and not pulled:
-        yield ok(f"{len(survey.uses)} container{'' if len(survey.uses) == 1 else 's'} by digest, none asks a registry")
-    if not survey.uses and not pulled:
+    if survey.images and not asking and not pulled:
+        yield ok(f"{len(survey.images)} container{'' if len(survey.images) == 1 else 's'} by digest, none asks a registry")
+    if not survey.images and not pulled:
         yield skipped("no container is wanted")
 
 
 def credentials(survey: Survey, before: Mapping[str, frozenset[str]], state: ClusterState) -> Iterator[Found]:
     """`credentials`: some kubelets refuse an image that was pulled with a login to a pod without one. `before`: hosts by workload."""
-    lost = [use for use in survey.uses if not use.login and use.host in before.get(use.workload, frozenset())]
+    lost = [use for use in survey.images if not use.has_login and use.host in before.get(use.workload, frozenset())]
     for use in lost:
         text = f"{use.container}: the running version has a login for {use.host}, the new one has none"
-        if survey.verifies:
+        if survey.verifies_credentials:
             yield warning(
                 f"{text}; {state.info.version} may refuse the image offline", f"docker login {use.host}, then deploy again", use.workload
             )
-    if not survey.verifies:
+    if not survey.verifies_credentials:
         yield ok(f"{state.info.type} {state.info.version} does not verify credentials of images that are here")
     elif not lost:
         yield ok("every pod has the logins that it had before")

@@ -1,62 +1,76 @@
-"""What a cluster says beyond a plan, as plain values: for those who look before touching. Pure."""
+"""What a cluster tells of itself and of a planned change, as plain values for checks. Pure."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from kelvin_provision.cluster.protocol import ClusterInfo, Finding
+from kelvin_provision.cluster.plan import Finding
+from kelvin_provision.refs import Platform
 
 
-class Use(NamedTuple):
-    """One container of what is wanted. `policy` is always, missing or never; `pinned`: by digest, so that nothing moves under it.
+class ClusterInfo(NamedTuple):
+    """`type` is kubernetes or docker; `node` is the name of this box in the cluster."""
 
-    `host` is its registry; `login` says whether its pod carries a login for pulling.
-    """
-
-    workload: str
-    container: str
-    image: str
-    policy: str
-    pinned: bool
-    host: str = ""
-    login: bool = False
-
-
-class Filesystem(NamedTuple):
-    """What all workloads together need of one thing while they change, and what is left of it: CPUs, bytes, or a number."""
-
-    resource: str
-    needed: float
-    free: float
-
-
-class Survey(NamedTuple):
-    """`denied` are the things that the change would do and may not, as short words; `granted` how many it may.
-
-    `held` are ports that something outside of the cluster listens on; `verifies`: the kubelet remembers who may use an image.
-    """
-
-    uses: tuple[Use, ...] = ()
-    rooms: tuple[Filesystem, ...] = ()
-    denied: tuple[str, ...] = ()
-    granted: int = 0
-    held: tuple[Finding, ...] = ()
-    verifies: bool = False
+    type: str
+    version: str
+    node: str
+    platform: Platform
 
 
 class Condition(NamedTuple):
-    """One thing that a node says of itself."""
+    """One condition of a node. `critical`: workloads cannot be relied upon until it is healthy. `hint` is a command that tells more."""
 
     name: str
-    well: bool
-    text: str = ""
+    healthy: bool
+    message: str = ""
+    critical: bool = True
+    hint: str = ""
 
 
 class ClusterState(NamedTuple):
-    """`identity` names this very cluster for as long as it lives; `namespace` is its phase, `missing`, or empty where there are none."""
+    """`identity` is this cluster's own for as long as it exists; `namespace` is its phase, `missing`, or empty where there are none."""
 
     info: ClusterInfo
     address: str
     identity: str
     conditions: tuple[Condition, ...] = ()
     namespace: str = ""
+
+
+class ImageUse(NamedTuple):
+    """The image of one container. `pull_policy` is always, missing or never; `pinned`: named by digest.
+
+    `host` is its registry; `has_login`: whether its pod has credentials for pulling.
+    """
+
+    workload: str
+    container: str
+    image: str
+    pull_policy: str
+    pinned: bool
+    host: str = ""
+    has_login: bool = False
+
+
+class ResourceDemand(NamedTuple):
+    """What all new containers together request of one resource while old ones still run, and what is available."""
+
+    resource: str
+    requested: float
+    available: float
+
+
+class Survey(NamedTuple):
+    """`denied` are missing permissions in words; `allowed` counts the others, None where the cluster has no permissions at all.
+
+    `port_conflicts` are ports that a program outside of the cluster listens on. `enforces_requests`: a container whose requests do not
+    fit is not started. `verifies_credentials`: a pod without a login may be refused an image that is present.
+    """
+
+    images: tuple[ImageUse, ...] = ()
+    resources: tuple[ResourceDemand, ...] = ()
+    denied: tuple[str, ...] = ()
+    allowed: int | None = 0
+    port_conflicts: tuple[Finding, ...] = ()
+    enforces_requests: bool = True
+    verifies_credentials: bool = False

@@ -32,7 +32,7 @@ class HookFolder:
         """Whether there is one for any event."""
         return any(self._of(event) for event in EVENTS)
 
-    def look(self) -> tuple[int, tuple[HookRefused, ...]]:
+    def inspect(self) -> tuple[int, tuple[HookRefused, ...]]:
         """How many there are, and why some would not be run; none is. Raises PermissionRefused."""
         hooks = [hook for event in EVENTS for hook in self._of(event)]
         refused = []

@@ -10,7 +10,7 @@ from kelvin_provision.images import inventory
 from kelvin_provision.images.gc import collect_garbage
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.quantity import NO_HEADROOM
-from kelvin_provision.runtimes.protocol import Keeping, Runtime
+from kelvin_provision.runtimes.protocol import ImageStorage, Runtime
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.staging import space
 from kelvin_provision.store import Store
@@ -47,7 +47,7 @@ def plan(ledger: Ledger, store: Store, runtime: Callable[[], Runtime], *, orphan
     """What would go. With `orphans`, also images with our label that this ledger does not know: of a state folder that is gone."""
     stored, gone = store.reclaimable(ledger.kept_locks(), quarantined=True), ledger.unneeded_images()
     try:
-        owned, keeping = runtime().owned(), runtime().keeping()
+        owned, keeping = runtime().owned(), runtime().storage()
     except ProvisionError as error:
         return Plan(stored=stored, trouble=error)
     there = tuple(lock for lock in gone if lock.name in owned or lock.config.digest in owned)
@@ -55,9 +55,9 @@ def plan(ledger: Ledger, store: Store, runtime: Callable[[], Runtime], *, orphan
     return Plan(there, lost, stored, _weight(there, ledger.kept_locks(), store, keeping))
 
 
-def _weight(locks: tuple[ImageLock, ...], kept: tuple[ImageLock, ...], store: Store, keeping: Keeping) -> int:
+def _weight(locks: tuple[ImageLock, ...], kept: tuple[ImageLock, ...], store: Store, keeping: ImageStorage) -> int:
     """Bytes that these images have for themselves in the runtime."""
-    filesystems = space.survey(store.root, Keeping(keeping.unpacked, keeping.compressed), NO_HEADROOM)
+    filesystems = space.survey(store.root, ImageStorage(keeping.unpacked, keeping.compressed), NO_HEADROOM)
     return sum(request.bytes for request in space.space_requests(locks, filesystems, present=lambda blob: blob.size, loaded=kept))
 
 
@@ -67,7 +67,7 @@ def carry_out(chosen: Plan, ledger: Ledger, store: Store, runtime: Callable[[], 
     if chosen.trouble is not None:
         return Pruned(freed, frozenset())
     for name in chosen.orphans:
-        runtime().discard(name)
+        runtime().remove_owned(name)
     freed += collect_garbage(ledger, store, runtime)
     owned = runtime().owned()
     kept_back = [lock.name for lock in chosen.images if lock.name in owned or lock.config.digest in owned]

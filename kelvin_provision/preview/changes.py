@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kelvin_provision.applying.forecast import Forecast, Target
-from kelvin_provision.cluster.protocol import Change, Drift, Finding, Interruption, Op, describe
+from kelvin_provision.cluster.plan import Change, Drift, Finding, Interruption, Op, describe
 from kelvin_provision.ledger.model import Revision
 from kelvin_provision.masking.masked import veiled
 from kelvin_provision.preview import image_diff

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from kelvin_provision.applying import apply
 from kelvin_provision.applying.forecast import Forecast, Target
-from kelvin_provision.cluster.protocol import Cluster, Drift, Finding, Lookup
+from kelvin_provision.cluster.plan import Drift, Finding
+from kelvin_provision.cluster.protocol import Cluster, Lookup
 from kelvin_provision.errors import ProvisionError
 from kelvin_provision.runtimes.protocol import Runtime
 from kelvin_provision.spec.lock import ImageLock

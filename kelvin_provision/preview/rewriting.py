@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from kelvin_provision.cluster.protocol import describe
+from kelvin_provision.cluster.plan import describe
 from kelvin_provision.ledger.model import Revision
 from kelvin_provision.spec.fields import Field, compare, flat, leaves
 from kelvin_provision.spec.workload import Object

@@ -22,7 +22,7 @@ from kelvin_provision.runtimes import suitable
 from kelvin_provision.runtimes.ctr import Ctr
 from kelvin_provision.runtimes.image_status import OURS, PINNED, sights, standing
 from kelvin_provision.runtimes.plugins import Plugins
-from kelvin_provision.runtimes.protocol import USABLE, BlobPath, ImageStatus, Keeping, RuntimeInfo
+from kelvin_provision.runtimes.protocol import USABLE, BlobPath, ImageStatus, ImageStorage, RuntimeInfo
 from kelvin_provision.spec.lock import ImageLock
 
 # Seconds. The CRI answers the event of an import with a name of its own; taken out too early, ours would go and that one stay.
@@ -71,7 +71,7 @@ class Containerd:
         self.pin(lock)
 
     @contextmanager
-    def content(self, blob: Descriptor) -> Iterator[BinaryIO | None]:
+    def open_blob(self, blob: Descriptor) -> Iterator[BinaryIO | None]:
         """Out of the content store, whichever namespace it came for: its file, else through `ctr` where we may not read that."""
         content = self._plugins.content
         folder = content and content / "blobs"
@@ -103,29 +103,29 @@ class Containerd:
         """Every name with our label."""
         return frozenset(self._ctr.text("images", "ls", "-q", _labelled()).split())
 
-    def discard(self, owned: str) -> None:
+    def remove_owned(self, owned: str) -> None:
         """What it is made of stands in its name and in our label."""
         for row in self._ctr.ask("images", "ls", f"{_named(owned)},{_labelled()}").rows():
             labels = dict(label.partition("=")[::2] for label in row.get("LABELS", "").split(","))
             if row.get("REF") == owned and OURS in labels:
                 self._drop(owned, row["DIGEST"], labels[OURS])
 
-    def keeping(self) -> Keeping:
+    def storage(self) -> ImageStorage:
         """Layers as they came in its content store, unpacked ones in its snapshotter; the plugins say where that is."""
-        return self._plugins.keeping(k3s=self._ctr.service == "k3s")
+        return self._plugins.storage(k3s=self._ctr.service == "k3s")
 
     @cached_property
     def _plugins(self) -> Plugins:
         return Plugins(self._ctr.text("plugins", "ls", "-d"))
 
-    def look(self, locks: Sequence[ImageLock]) -> Mapping[str, ImageStatus]:
+    def inspect(self, locks: Sequence[ImageLock]) -> Mapping[str, ImageStatus]:
         """Two questions for all images: what is whole, and what it is labelled and made for."""
         if not locks:
             return {}
         which = tuple(_named(lock.name) for lock in locks)
         return sights(locks, self._ctr.ask("images", "check", *which), self._ctr.ask("images", "ls", *which))
 
-    def known(self) -> frozenset[str]:
+    def image_names(self) -> frozenset[str]:
         """Of the namespace."""
         return frozenset(self._ctr.text("images", "ls", "-q").split())
 

@@ -23,7 +23,7 @@ from kelvin_provision.errors import (
 from kelvin_provision.refs import Descriptor, Platform
 from kelvin_provision.runtimes import archive, suitable
 from kelvin_provision.runtimes.engine import connect, speaking
-from kelvin_provision.runtimes.protocol import BlobPath, ImageStatus, Keeping, RuntimeInfo
+from kelvin_provision.runtimes.protocol import BlobPath, ImageStatus, ImageStorage, RuntimeInfo
 from kelvin_provision.spec.lock import ImageLock
 
 PINS = "kelvin-provision/pin"
@@ -52,7 +52,7 @@ class DockerRuntime:
             version = self._api.version()
         host, platform = Platform.of_this_host(), Platform(version["Os"], version["Arch"])
         same = (platform.os, platform.architecture) == (host.os, host.architecture)
-        return RuntimeInfo(self.name, version["Version"], host if same else platform, pins=True)
+        return RuntimeInfo(self.name, version["Version"], host if same else platform, pins=True, completes_short_names=True)
 
     def check(self, lock: ImageLock) -> None:
         """Refuse another platform, what is no container image, and zstd layers where the engine is too old for them."""
@@ -90,7 +90,7 @@ class DockerRuntime:
                 self._untag(loading)
 
     @contextmanager
-    def content(self, blob: Descriptor) -> Iterator[BinaryIO | None]:  # noqa: ARG002  (the protocol's)
+    def open_blob(self, blob: Descriptor) -> Iterator[BinaryIO | None]:  # noqa: ARG002  (the protocol's)
         """Nothing: the engine keeps no compressed layers."""
         yield None
 
@@ -112,23 +112,23 @@ class DockerRuntime:
             found = self._api.images(name=PINS)
         return frozenset(image["Id"] for image in found)
 
-    def discard(self, owned: str) -> None:
+    def remove_owned(self, owned: str) -> None:
         """Our tag is made from its ID."""
         self._untag(f"{PINS}:{owned.partition(':')[2]}")
 
-    def keeping(self) -> Keeping:
+    def storage(self) -> ImageStorage:
         """Unpacked layers alone, and while it loads the archive once more. What another machine has is not ours to know."""
         if not self._is_local:
-            return Keeping()
+            return ImageStorage()
         with speaking():
             root = self._api.info().get("DockerRootDir")
-        return Keeping(unpacked=Path(root), temporary=Path(root) / "tmp") if root and Path(root).is_dir() else Keeping()
+        return ImageStorage(unpacked=Path(root), temporary=Path(root) / "tmp") if root and Path(root).is_dir() else ImageStorage()
 
     @property
     def _is_local(self) -> bool:
         return str(getattr(self._api, "base_url", "")) == "http+docker://localhost"
 
-    def look(self, locks: Sequence[ImageLock]) -> Mapping[str, ImageStatus]:
+    def inspect(self, locks: Sequence[ImageLock]) -> Mapping[str, ImageStatus]:
         """By ID; the engine has no images that are there in part."""
         return {lock.name: self._sight(lock) for lock in locks}
 
@@ -139,7 +139,7 @@ class DockerRuntime:
         pinned = _pin(lock) in (found.get("RepoTags") or ())
         return ImageStatus("complete" if _fits(found, lock) else "other platform", pinned, pinned)
 
-    def known(self) -> frozenset[str]:
+    def image_names(self) -> frozenset[str]:
         """Every tag."""
         with speaking():
             found = self._api.images()

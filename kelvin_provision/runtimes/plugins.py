@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kelvin_provision.runtimes.protocol import Keeping
+from kelvin_provision.runtimes.protocol import ImageStorage
 
 # When it does not say so: k3s's own, and the others'.
 _K3S, _PLAIN = Path("/var/lib/rancher/k3s/agent/containerd"), Path("/var/lib/containerd")
@@ -21,12 +21,12 @@ class Plugins:
         """The content store's."""
         return next((path for (kind, _), path in self._roots.items() if kind.startswith("io.containerd.content.")), None)
 
-    def keeping(self, *, k3s: bool) -> Keeping:
+    def storage(self, *, k3s: bool) -> ImageStorage:
         """Layers as they came in the content store, unpacked ones in the snapshotter."""
         snapshots = {name: path for (kind, name), path in self._roots.items() if kind.startswith("io.containerd.snapshotter.")}
         unpacked = snapshots.get("overlayfs") or next(iter(snapshots.values()), None)
         root = _K3S if k3s else _PLAIN
-        return Keeping(unpacked=unpacked or root, compressed=self.content or root)
+        return ImageStorage(unpacked=unpacked or root, compressed=self.content or root)
 
 
 def _roots(text: str) -> dict[tuple[str, str], Path]:

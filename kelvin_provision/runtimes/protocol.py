@@ -16,19 +16,23 @@ BlobPath = Callable[[Descriptor], Path]
 
 @dataclass(frozen=True)
 class RuntimeInfo:
-    """What answers: `containerd` or `docker`, its version, the platform it runs, and whether it honours pins."""
+    """`name` is containerd or docker. `pins`: it never collects a pinned image by itself.
+
+    `completes_short_names`: `motor:1` is the same image as `docker.io/library/motor:1`; elsewhere pods of such an image hang.
+    """
 
     name: str
     version: str
     platform: Platform
     pins: bool
+    completes_short_names: bool = False
 
 
 @dataclass(frozen=True)
-class Keeping:
-    """The copies that a runtime makes of an image, each by the folder it goes to. None: it makes none, or does not say where.
+class ImageStorage:
+    """The folders that a runtime keeps copies of an image in. None: it keeps no such copy, or does not tell where.
 
-    `temporary` is one of the whole archive, while it is read.
+    `temporary` takes the whole archive while it is read.
     """
 
     unpacked: Path | None = None
@@ -41,8 +45,9 @@ USABLE = frozenset({"complete", "unpacked"})
 
 
 class ImageStatus(NamedTuple):
-    """How an image stands in the runtime. `state`: complete, unpacked (snapshot without content), absent, incomplete, other digest,
-    other platform. `pinned`: protected from collectors, as far as this runtime can; `ours`: what `has` believes.
+    """`state`: complete, unpacked (snapshot without content), absent, incomplete, other digest, other platform.
+
+    `pinned`: protected from garbage collection, as far as this runtime can; `ours`: it carries our label, so `has` counts it.
     """
 
     state: str
@@ -51,12 +56,11 @@ class ImageStatus(NamedTuple):
 
     @property
     def usable(self) -> bool:
-        """Whether a container can be made from it."""
         return self.state in USABLE
 
 
 class Runtime(Protocol):
-    """Images by what they are (digests), never by a tag. Every verb may be repeated; every one may raise RuntimeUnreachable."""
+    """Images by digest, never by tag. Every verb may be repeated and may raise RuntimeUnreachable; a missing image is no error."""
 
     name: str
 
@@ -65,51 +69,51 @@ class Runtime(Protocol):
         ...
 
     def check(self, lock: ImageLock) -> None:
-        """Raise ImageUnsupported or PlatformMissing for an image that could be downloaded but never loaded. Before any byte is spent."""
+        """Raise ImageUnsupported or PlatformMissing for an image that this runtime cannot load. Called before anything is downloaded."""
         ...
 
     def has(self, lock: ImageLock) -> bool:
-        """Whether this very image is there under its own name, complete and for the right platform."""
+        """Whether this image is present under its own name, complete and for the right platform."""
         ...
 
     def load(self, lock: ImageLock, blob: BlobPath) -> None:
-        """Stream the image out of the store, compare what arrived with the lock, pin it.
+        """Import the image from the store, compare the result with the lock, pin it.
 
-        Raises ImportFailed (the runtime's words as evidence), DigestMismatch (something else arrived; it is taken out again).
+        Raises ImportFailed (the runtime's words as evidence) and DigestMismatch (another image arrived; it is removed again).
         """
         ...
 
-    def content(self, blob: Descriptor) -> AbstractContextManager[BinaryIO | None]:
-        """A blob that is there already, compressed as it came, open at its first byte; None when it is not, or is kept otherwise.
+    def open_blob(self, blob: Descriptor) -> AbstractContextManager[BinaryIO | None]:
+        """A compressed blob that the runtime has, open at its first byte; None when it has none or keeps layers unpacked only.
 
-        Unverified, and only to be read. A file that can be linked where there is one, else a pipe, which may end too early.
+        Unverified and read-only. A file that can be linked where possible, else a pipe, which may end early.
         """
         ...
 
     def pin(self, lock: ImageLock) -> None:
-        """Protect a present image from collectors, as far as this runtime can. Absent: does nothing."""
+        """Protect an image from garbage collection, as far as this runtime can."""
         ...
 
     def remove(self, lock: ImageLock) -> None:
-        """Take our name and pin away. An image in use, or known by a name that is not ours, stays. Absent: does nothing."""
+        """Remove our name and pin. The image stays while a container uses it or another name points to it."""
         ...
 
     def owned(self) -> frozenset[str]:
         """`ImageLock.name` (containerd) or config digest (Docker) of every image that carries our pin."""
         ...
 
-    def discard(self, owned: str) -> None:
-        """As `remove`, for one of `owned` whose lock nobody has any more."""
+    def remove_owned(self, owned: str) -> None:
+        """As `remove`, for one of `owned` of which no lock is left."""
         ...
 
-    def keeping(self) -> Keeping:
-        """Where images lie on this machine's disks; nothing is known of a runtime that runs elsewhere."""
+    def storage(self) -> ImageStorage:
+        """Where images lie on this machine's disks; empty for a runtime on another machine."""
         ...
 
-    def look(self, locks: Sequence[ImageLock]) -> Mapping[str, ImageStatus]:
-        """How these images stand, by `ImageLock.name`, in a few questions for all of them. Reads only."""
+    def inspect(self, locks: Sequence[ImageLock]) -> Mapping[str, ImageStatus]:
+        """By `ImageLock.name`, with a constant number of queries. Reads only."""
         ...
 
-    def known(self) -> frozenset[str]:
-        """Every name of an image that it knows, whoever brought it. Reads only."""
+    def image_names(self) -> frozenset[str]:
+        """Every name of every image, ours or not. Reads only."""
         ...

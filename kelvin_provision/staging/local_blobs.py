@@ -28,7 +28,7 @@ def _gather(runtime: Runtime, store: Store, lock: ImageLock, progress: Progress,
     missing: list[Descriptor] = [blob for blob in lock.blobs() if not store.has(blob)]
     task, told = str(lock.reference), False
     for blob in missing:
-        with runtime.content(blob) as file:
+        with runtime.open_blob(blob) as file:
             if file is None:
                 continue
             if not told:

@@ -13,7 +13,7 @@ from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision, Workload
 from kelvin_provision.quantity import Headroom, format_rounded
 from kelvin_provision.refs import Descriptor
-from kelvin_provision.runtimes.protocol import Keeping, Runtime
+from kelvin_provision.runtimes.protocol import ImageStorage, Runtime
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.store import Store
@@ -38,7 +38,7 @@ class Filesystems:
         return tuple(filesystem for filesystem in (self.store, self.unpacked, self.compressed, self.temporary) if filesystem)
 
 
-def survey(store: Path, keeping: Keeping, headroom: Headroom) -> Filesystems:
+def survey(store: Path, keeping: ImageStorage, headroom: Headroom) -> Filesystems:
     """Ask the kernel for the free space of each."""
 
     def of(path: Path | None) -> Filesystem | None:
@@ -112,9 +112,9 @@ def reserved(
     Raises NoSpace, with the numbers and before anything is downloaded.
     """
     try:
-        keeping, loaded = runtime.keeping(), loaded_images(ledger, runtime)
+        keeping, loaded = runtime.storage(), loaded_images(ledger, runtime)
     except RuntimeUnreachable:
-        keeping, loaded = Keeping(), ()  # a download does not need the runtime
+        keeping, loaded = ImageStorage(), ()  # a download does not need the runtime
     filesystems = survey(store.root, keeping, headroom)
 
     def requests_of(images: Sequence[ImageLock]) -> tuple[SpaceRequest, ...]:

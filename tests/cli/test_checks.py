@@ -9,11 +9,11 @@ import pytest
 
 from kelvin_provision.checks import before_apply, doctor
 from kelvin_provision.checks.box import Clock
-from kelvin_provision.cluster.protocol import Finding
-from kelvin_provision.cluster.survey import Condition, Filesystem, Survey
+from kelvin_provision.cluster.plan import Finding
+from kelvin_provision.cluster.survey import Condition, ResourceDemand, Survey
 from kelvin_provision.errors import RuntimeUnreachable
 from kelvin_provision.node import Node
-from kelvin_provision.runtimes.protocol import Keeping, RuntimeInfo
+from kelvin_provision.runtimes.protocol import ImageStorage, RuntimeInfo
 from kelvin_provision.status import Hold
 from kelvin_provision.store import BlobState
 from tests.kit.box import Box
@@ -31,7 +31,7 @@ def box(tmp_path, monkeypatch):
     for name, value in (("cluster", found.cluster), ("reached", found.cluster), ("runtime", found.runtime), ("_choice", CHOICE)):
         monkeypatch.setattr(Node, name, value)
         found.__dict__[name] = value
-    found.runtime.kept = Keeping(unpacked=tmp_path)
+    found.runtime.kept = ImageStorage(unpacked=tmp_path)
     found.deploy("pump", version="2.0.0")
     found.turn()
     found.cluster.calls.clear()
@@ -101,7 +101,7 @@ def test_it_touches_nothing(box):
 
 def test_a_broken_workload_has_each_reason_with_why_and_what_next(box):
     box.cluster.findings = [Finding("immutable-field", "pump", "Deployment/pump", "spec.selector: field is immutable")]
-    box.cluster.seen = Survey(rooms=(Filesystem("memory", 2**30, 2**20),), denied=("patch deployments.apps",))
+    box.cluster.seen = Survey(resources=(ResourceDemand("memory", 2**30, 2**20),), denied=("patch deployments.apps",))
     result = check(box, "-n", "pump", "--skip", "space", "--quiet")
     assert result.exit_code == 1
     assert (
@@ -344,7 +344,7 @@ def test_another_cluster_than_the_one_that_runs_our_workloads_is_an_error(box):
 
 
 def test_a_node_under_pressure_and_a_namespace_on_its_way_out_are_errors(box):
-    box.cluster.conditions = (Condition("DiskPressure", well=False, text="kubelet has disk pressure"),)
+    box.cluster.conditions = (Condition("DiskPressure", healthy=False, message="kubelet has disk pressure"),)
     box.cluster.namespace = "Terminating"
     result = say(box, "--json")
     assert lines(result)["node"] == ("error", "DiskPressure: kubelet has disk pressure")

@@ -6,7 +6,7 @@ import pytest
 
 from kelvin_provision.applying import deploy
 from kelvin_provision.cli.frame.complete import candidates
-from kelvin_provision.cluster.protocol import Change, Drift, Finding, Interruption, Op, Plan
+from kelvin_provision.cluster.plan import Change, Drift, Finding, Interruption, Op, Plan
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.model import Phase, Step
 from kelvin_provision.node import Node

@@ -7,7 +7,7 @@ import pytest
 
 from kelvin_provision.errors import RuntimeUnreachable
 from kelvin_provision.node import Node
-from kelvin_provision.runtimes.protocol import Keeping, RuntimeInfo
+from kelvin_provision.runtimes.protocol import ImageStorage, RuntimeInfo
 from tests.kit.box import Box
 from tests.kit.cli import run
 from tests.kit.images import random_image
@@ -17,7 +17,7 @@ from tests.kit.images import random_image
 def box(tmp_path, monkeypatch):
     """`pump` runs in version 2 and can go back to 1; `fan` is staged. What nothing needs is there, too: the image of `gone`."""
     found = Box(tmp_path / "state")
-    found.runtime.kept = Keeping(unpacked=tmp_path, compressed=tmp_path)
+    found.runtime.kept = ImageStorage(unpacked=tmp_path, compressed=tmp_path)
     for name in ("cluster", "runtime", "source"):
         monkeypatch.setattr(Node, name, getattr(found, name))
     for version in ("1.0.0", "2.0.0"):

@@ -11,7 +11,7 @@ from kelvin_provision.cli.frame import edge
 from kelvin_provision.cli.frame.session import Output, Session
 from kelvin_provision.cli.frame.since import since
 from kelvin_provision.cli.render.loglines import Wanted, newest, told
-from kelvin_provision.cluster.protocol import LogLine
+from kelvin_provision.cluster.logs.lines import LogLine
 from kelvin_provision.errors import UsageRefused
 from tests.kit.box import Box
 from tests.kit.cli import captured, run

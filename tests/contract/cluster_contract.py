@@ -13,7 +13,8 @@ from typing import Protocol
 
 import pytest
 
-from kelvin_provision.cluster.protocol import Cluster, Op, Phase, WaitPolicy
+from kelvin_provision.cluster.plan import Op
+from kelvin_provision.cluster.protocol import Cluster, Phase, WaitPolicy
 from kelvin_provision.errors import ProvisionError, SecretMissing
 from kelvin_provision.events import silent
 from kelvin_provision.spec.enums import Method, VolumeKind
@@ -127,9 +128,9 @@ class ClusterContract:
         objects = self.objects(bench, name, "one")
         state, seen = cluster.state(), cluster.survey({name: objects})
         assert (state.info, state.identity != "") == (cluster.info(), True)
-        assert [use.workload for use in seen.uses] == [name]
-        assert (seen.denied, seen.held) == ((), ())
-        assert all(room.needed <= room.free for room in seen.rooms)
+        assert [use.workload for use in seen.images] == [name]
+        assert (seen.denied, seen.port_conflicts) == ((), ())
+        assert all(room.requested <= room.available for room in seen.resources)
         assert name not in cluster.observe()
 
     def test_rendering_the_same_revision_twice_gives_the_same_objects(self, bench, name):

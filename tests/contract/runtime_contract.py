@@ -101,13 +101,13 @@ class RuntimeContract:
         (ours, blob), (theirs, other), (absent, _) = staged(), staged(), staged()
         runtime.load(ours, blob)
         outside.put(theirs, other)
-        before = (runtime.owned(), runtime.known())
-        seen = runtime.look([ours, theirs, absent])
+        before = (runtime.owned(), runtime.image_names())
+        seen = runtime.inspect([ours, theirs, absent])
         assert (seen[ours.name].state, seen[ours.name].ours, seen[ours.name].pinned) == ("complete", True, True)
         assert (seen[theirs.name].usable, seen[theirs.name].ours) == (True, False)
         assert (seen[absent.name].state, seen[absent.name].usable) == ("absent", False)
-        assert (runtime.owned(), runtime.known()) == before
-        assert runtime.look([]) == {}
+        assert (runtime.owned(), runtime.image_names()) == before
+        assert runtime.inspect([]) == {}
 
     def test_removing_what_is_not_there_is_fine(self, runtime, staged):
         lock, _ = staged()
@@ -132,12 +132,12 @@ class RuntimeContract:
         lock, blob = staged(image(os.urandom(3_000_000)))
         outside.put(lock, blob)
         for part in lock.blobs():
-            with runtime.content(part) as file:
+            with runtime.open_blob(part) as file:
                 assert file is None if not keeps else read(file) == blob(part).read_bytes()
 
     def test_of_what_it_never_had_it_gives_nothing(self, runtime, staged):
         lock, _ = staged()
-        with runtime.content(lock.layers[0]) as file:
+        with runtime.open_blob(lock.layers[0]) as file:
             assert file is None or read(file) == b""
 
     def test_an_image_that_somebody_else_brought_stays(self, runtime, staged, outside, identity):
@@ -150,19 +150,19 @@ class RuntimeContract:
     def test_one_whose_lock_is_lost_is_discarded_by_what_it_is_owned_as(self, runtime, staged, outside, identity):
         lock, blob = staged()
         runtime.load(lock, blob)
-        runtime.discard(identity(lock))
+        runtime.remove_owned(identity(lock))
         assert not outside.holds(lock)
         assert identity(lock) not in runtime.owned()
-        runtime.discard(identity(lock))
+        runtime.remove_owned(identity(lock))
 
     def test_what_somebody_else_brought_is_not_discarded(self, runtime, staged, outside, identity):
         lock, blob = staged()
         outside.put(lock, blob)
-        runtime.discard(identity(lock))
+        runtime.remove_owned(identity(lock))
         assert outside.holds(lock)
 
     def test_where_it_keeps_copies_are_folders_of_this_machine(self, runtime):
-        kept = runtime.keeping()
+        kept = runtime.storage()
         assert [place for place in (kept.unpacked, kept.compressed) if place and not place.is_dir()] == []
 
     def test_two_images_that_share_a_layer_do_not_take_it_from_each_other(self, runtime, staged):

@@ -9,7 +9,7 @@ import pytest
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.cluster import Kubernetes
 from kelvin_provision.cluster.kubernetes.judge.failures import ready
-from kelvin_provision.cluster.protocol import OWNER
+from kelvin_provision.cluster.labels import OWNER
 from tests.contract.cluster_contract import PATIENCE, ClusterContract, Picture
 from tests.kit.servers.kubernetes import fresh_namespace, kubeconfig
 

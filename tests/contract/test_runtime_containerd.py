@@ -251,7 +251,7 @@ class TestContainerd(RuntimeContract):
     def test_the_content_is_a_file_that_can_be_linked_whichever_namespace_it_came_for(self, runtime, staged, address, outside):
         lock, blob = staged()
         outside.put(lock, blob)
-        with runtime.content(lock.layers[0]) as file, Containerd(address, "other").content(lock.layers[0]) as same:
+        with runtime.open_blob(lock.layers[0]) as file, Containerd(address, "other").open_blob(lock.layers[0]) as same:
             assert file.name == same.name
             assert Path(file.name).parts[-4:-1] == ("io.containerd.content.v1.content", "blobs", "sha256")
 

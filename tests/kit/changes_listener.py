@@ -16,7 +16,7 @@ class Heard:
         self.thread.start()
 
     def _listen(self):
-        for changed in self.cluster.changes(self.over.is_set):
+        for changed in self.cluster.watch(self.over.is_set):
             if changed:
                 self.last = time.monotonic()
                 self.news.set()

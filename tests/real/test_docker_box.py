@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from kelvin_provision.cluster.docker.cluster import DockerBox
-from kelvin_provision.cluster.protocol import Op, Phase, WaitPolicy
+from kelvin_provision.cluster.plan import Op
+from kelvin_provision.cluster.protocol import Phase, WaitPolicy
 from kelvin_provision.errors import ClusterUnreachable, ImageNotFound, RegistryUnreachable
 from kelvin_provision.events import silent
 from kelvin_provision.spec.enums import ProbeKind, VolumeKind

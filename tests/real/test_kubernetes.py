@@ -11,7 +11,9 @@ import yaml
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.cluster import Kubernetes
 from kelvin_provision.cluster.kubernetes.judge.failures import IMAGE, ready
-from kelvin_provision.cluster.protocol import OWNER, STOPPED, Op, Phase, WaitPolicy
+from kelvin_provision.cluster.labels import OWNER, STOPPED
+from kelvin_provision.cluster.plan import Op
+from kelvin_provision.cluster.protocol import Phase, WaitPolicy
 from kelvin_provision.errors import ClusterRefused, ClusterUnreachable, SettingsInvalid
 from kelvin_provision.events import silent
 from kelvin_provision.refs import Descriptor, Platform, Reference

@@ -58,7 +58,7 @@ def staged(folder, *contents):
 def test_what_does_not_fit_is_believed_by_nobody_and_fits_when_there_is_room(kind, disk, tmp_path):
     large = staged(tmp_path / "large", os.urandom(14 * MIB))
     with kind(disk) as runtime:
-        kept = runtime.keeping()
+        kept = runtime.storage()
         places = [place for place in (kept.unpacked, kept.compressed, kept.temporary) if place]
         assert [place for place in places if disk not in place.parents] == []
         assert len(places) == 2
@@ -70,5 +70,5 @@ def test_what_does_not_fit_is_believed_by_nobody_and_fits_when_there_is_room(kin
         runtime.load(*large)
         assert runtime.has(large[0])
         grown = used(disk) - before
-        reckoned = space_requests([large[0]], survey(tmp_path, runtime.keeping(), NO_HEADROOM), present=lambda blob: blob.size)
+        reckoned = space_requests([large[0]], survey(tmp_path, runtime.storage(), NO_HEADROOM), present=lambda blob: blob.size)
         assert grown <= sum(need.bytes for need in reckoned)

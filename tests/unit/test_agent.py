@@ -6,7 +6,7 @@ import pytest
 
 from kelvin_provision.agent import process, turn
 from kelvin_provision.applying import apply, deploy, undeploy
-from kelvin_provision.cluster.protocol import Finding
+from kelvin_provision.cluster.plan import Finding
 from kelvin_provision.errors import (
     ApplyFailed,
     Locked,
@@ -191,11 +191,11 @@ def test_tending_puts_images_back_and_looks_at_the_cluster(box):
     box.cluster.broken = {"a": "back-off restarting failed container"}
     tend(box)
     assert box.runtime.has(lock)
-    assert ("nudge", "a") in box.cluster.calls
+    assert ("retry_stuck_pods", "a") in box.cluster.calls
     assert box.states() == {"a": ("failed", None)}
     box.cluster.calls.clear()
     tend(box)
-    assert ("nudge", "a") not in box.cluster.calls
+    assert ("retry_stuck_pods", "a") not in box.cluster.calls
     box.cluster.silent = True
     tend(box)
     assert box.states() == {"a": ("unreachable", None)}

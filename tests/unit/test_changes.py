@@ -4,7 +4,8 @@ import base64
 from dataclasses import replace
 
 from kelvin_provision.applying.forecast import Forecast, Target
-from kelvin_provision.cluster.protocol import OWNER, REVISION, SPEC_HASH, Change, Drift, Finding, Interruption, Op, Plan
+from kelvin_provision.cluster.labels import OWNER, REVISION, SPEC_HASH
+from kelvin_provision.cluster.plan import Change, Drift, Finding, Interruption, Op, Plan
 from kelvin_provision.ledger.model import Revision, Workload
 from kelvin_provision.preview.changes import told
 from kelvin_provision.preview.documents import document

@@ -6,7 +6,8 @@ import pytest
 
 from kelvin_provision.agent import process
 from kelvin_provision.applying import undeploy
-from kelvin_provision.cluster.protocol import Finding, Health, Phase
+from kelvin_provision.cluster.plan import Finding
+from kelvin_provision.cluster.protocol import Health, Phase
 from kelvin_provision.errors import (
     ApplyFailed,
     ClusterRefused,

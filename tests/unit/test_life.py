@@ -5,7 +5,8 @@ import itertools
 import pytest
 
 from kelvin_provision.applying import apply, life, rollback, undeploy
-from kelvin_provision.cluster.protocol import Finding, Health, Phase
+from kelvin_provision.cluster.plan import Finding
+from kelvin_provision.cluster.protocol import Health, Phase
 from kelvin_provision.errors import (
     ApplyFailed,
     ApplyLeft,

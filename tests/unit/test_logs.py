@@ -7,12 +7,13 @@ from datetime import datetime
 import pytest
 
 from kelvin_provision import timestamps
-from kelvin_provision.cluster import logs
 from kelvin_provision.cluster.docker.logs import _border
 from kelvin_provision.cluster.kubernetes.api.errors import Rejected
 from kelvin_provision.cluster.kubernetes.logs import logs as kubernetes_logs
-from kelvin_provision.cluster.logs import Asked, Found, Source, follow, lines
-from kelvin_provision.cluster.protocol import LogLine
+from kelvin_provision.cluster.logs import lines
+from kelvin_provision.cluster.logs.follow import FollowPolicy, follow
+from kelvin_provision.cluster.logs.lines import LogLine
+from kelvin_provision.cluster.logs.sources import LogOptions, LogSource, LogSources
 from kelvin_provision.errors import ClusterUnreachable
 from tests.kit.engine_says import says
 
@@ -39,7 +40,7 @@ def test_what_is_no_time_is_refused(text):
 
 
 def texts(*chunks, since=""):
-    return [line.text for line in lines("pod", "c", chunks, since=since)]
+    return [line.text for line in lines.parse("pod", "c", chunks, since=since)]
 
 
 def test_lines_are_found_however_the_bytes_are_cut():
@@ -47,7 +48,7 @@ def test_lines_are_found_however_the_bytes_are_cut():
     for size in (1, 7, 1000):
         chunks = [data[at : at + size] for at in range(0, len(data), size)]
         assert texts(*chunks) == ["one", "", "tw\xf6 \xff", "last"]
-    (line,) = lines("pod", "c", [f"{T(1)} one\n".encode()])
+    (line,) = lines.parse("pod", "c", [f"{T(1)} one\n".encode()])
     assert line == LogLine("pod", "c", T(1), "one")
 
 
@@ -59,7 +60,7 @@ def test_a_line_without_an_end_is_never_held_whole():
     endless = [f"{T(1)} ".encode(), *([b"x" * 50_000] * 5), f"\n{T(2)} after\n".encode()]
     found = texts(*endless)
     assert found[-1] == "after"
-    assert max(map(len, found)) <= logs.LONGEST
+    assert max(map(len, found)) <= lines.MAX_LINE
     assert "".join(found[:-1]) == "x" * 250_000
 
 
@@ -115,79 +116,93 @@ class Pods:
                 raise scripts.pop(0)
             return scripts.pop(0) if len(scripts) > 1 else scripts[0]
 
-        return Source(pod, run, writes, opened)
+        return LogSource(pod, run, writes, opened)
 
 
-@pytest.fixture
-def quick(monkeypatch):
-    monkeypatch.setattr(logs, "LOOK", 0.05)
-    monkeypatch.setattr(logs, "TICK", 0.02)
+QUICK = FollowPolicy(refresh=0.05, tick=0.02)
 
 
 def followed(pods, tail=None, since=None, stop=lambda: False):
-    return [found.text for found in follow(pods, tail=tail, since=since, stop=stop)]
+    return [found.text for found in follow(pods, tail=tail, since=since, stop=stop, policy=QUICK)]
 
 
-def test_following_ends_when_all_has_ended(quick):
+def test_following_ends_when_all_has_ended():
     pods = Pods()
-    pods.looks = [Found([pods.source(Script([line(1), line(2)]))], lasts=False)]
+    pods.looks = [LogSources([pods.source(Script([line(1), line(2)]))], more_expected=False)]
     assert followed(pods, tail=5, since="2026-01-01T00:00:00Z") == ["line 1", "line 2"]
     assert pods.opened == [("pod", "1", 5, "2026-01-01T00:00:00Z")]
 
 
-def test_nothing_at_all_is_the_end(quick):
-    assert followed(Pods(Found([], lasts=False))) == []
+def test_nothing_at_all_is_the_end():
+    assert followed(Pods(LogSources([], more_expected=False))) == []
 
 
-def test_pods_on_their_way_are_waited_for_and_read_from_their_start(quick):
+def test_pods_on_their_way_are_waited_for_and_read_from_their_start():
     pods = Pods()
     late = pods.source(Script([line(1)]))
-    pods.looks = [Found([], lasts=True), Found([], lasts=True), Found([late], lasts=True), Found([late], lasts=False)]
+    pods.looks = [
+        LogSources([], more_expected=True),
+        LogSources([], more_expected=True),
+        LogSources([late], more_expected=True),
+        LogSources([late], more_expected=False),
+    ]
     assert followed(pods, tail=0) == ["line 1"]
     assert pods.opened == [("pod", "1", None, None)]
 
 
-def test_a_stream_that_breaks_goes_on_where_it_broke(quick):
+def test_a_stream_that_breaks_goes_on_where_it_broke():
     pods = Pods()
     broken = pods.source(Script([line(1), line(2)], "break"), Script([line(1), line(2), line(3)]), writes=True)
     over = pods.source(Script([]), writes=False)
-    pods.looks = [Found([broken], lasts=True), Found([broken], lasts=True), Found([over], lasts=False)]
+    pods.looks = [
+        LogSources([broken], more_expected=True),
+        LogSources([broken], more_expected=True),
+        LogSources([over], more_expected=False),
+    ]
     assert followed(pods) == ["line 1", "line 2", "line 3"]
     assert pods.opened[1] == ("pod", "1", None, T(2))
 
 
-def test_a_new_run_of_a_container_is_taken_in(quick):
+def test_a_new_run_of_a_container_is_taken_in():
     pods = Pods()
     first, second = pods.source(Script([line(1)]), run="1"), pods.source(Script([line(1), line(2)]), run="2")
-    pods.looks = [Found([first], lasts=True), Found([second], lasts=True), Found([second], lasts=False)]
+    pods.looks = [
+        LogSources([first], more_expected=True),
+        LogSources([second], more_expected=True),
+        LogSources([second], more_expected=False),
+    ]
     assert followed(pods) == ["line 1", "line 2"]
 
 
-def test_what_cannot_be_opened_is_an_error_at_first_and_tried_again_later(quick):
+def test_what_cannot_be_opened_is_an_error_at_first_and_tried_again_later():
     pods = Pods()
     refuses = pods.source(ClusterUnreachable("no kubelet"), Script([line(1)]))
-    pods.looks = [Found([refuses], lasts=False)]
+    pods.looks = [LogSources([refuses], more_expected=False)]
     with pytest.raises(ClusterUnreachable):
         followed(pods)
     later = pods.source(ClusterUnreachable("no kubelet"), Script([line(1)]), writes=True)
-    pods.looks = [Found([], lasts=True), Found([later], lasts=True), Found([later], lasts=True), Found([], lasts=False)]
+    pods.looks = [
+        LogSources([], more_expected=True),
+        LogSources([later], more_expected=True),
+        LogSources([later], more_expected=True),
+        LogSources([], more_expected=False),
+    ]
     assert followed(pods) == ["line 1"]
 
 
-def test_a_stop_ends_every_stream_and_leaves_no_thread(quick):
+def test_a_stop_ends_every_stream_and_leaves_no_thread():
     pods, heard = Pods(), []
     waits = Script([line(1)], "wait")
-    pods.looks = [Found([pods.source(waits, writes=True)], lasts=True)]
+    pods.looks = [LogSources([pods.source(waits, writes=True)], more_expected=True)]
     began = time.monotonic()
-    for found in follow(pods, tail=None, since=None, stop=heard.__len__):
+    for found in follow(pods, tail=None, since=None, stop=heard.__len__, policy=QUICK):
         heard += [found.text]
     assert (heard, waits.closed.is_set()) == (["line 1"], True)
     assert time.monotonic() - began < 2
     assert not [thread for thread in threading.enumerate() if thread.name == "log of pod"]
 
 
-def test_who_does_not_read_is_not_run_over(quick, monkeypatch):
-    monkeypatch.setattr(logs, "WAITING", 2)
+def test_who_does_not_read_is_not_run_over():
     pods = Pods()
     made = []
 
@@ -196,8 +211,8 @@ def test_who_does_not_read_is_not_run_over(quick, monkeypatch):
             made.append(number)
             yield line(number)
 
-    pods.looks = [Found([pods.source(Script(many()))], lasts=False)]
-    reading = follow(pods, tail=None, since=None, stop=lambda: False)
+    pods.looks = [LogSources([pods.source(Script(many()))], more_expected=False)]
+    reading = follow(pods, tail=None, since=None, stop=lambda: False, policy=FollowPolicy(queue_size=2))
     assert next(reading).text == "line 1"
     time.sleep(0.1)
     assert len(made) <= 4
@@ -266,7 +281,7 @@ def pod(name, created, *containers, phase="Running"):
 
 
 def said(api, **asked):
-    wanted = Asked(**({"tail": None, "since": None, "previous": False, "follow": False} | asked))
+    wanted = LogOptions(**({"tail": None, "since": None, "previous": False, "follow": False} | asked))
     return [found.text for found in kubernetes_logs(api, "app", "a", wanted, lambda: False)]
 
 
@@ -283,5 +298,5 @@ def test_only_what_was_restarted_has_an_earlier_run():
     assert said(api, previous=True) == ["b gateway"]
 
 
-def test_following_ends_with_the_pods(quick):
+def test_following_ends_with_the_pods():
     assert said(PodsApi(pod("b", "2", ("app", "x", 0), phase="Succeeded")), follow=True) == ["b app"]

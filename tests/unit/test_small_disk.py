@@ -14,7 +14,7 @@ from kelvin_provision.errors import NoSpace, RegistryUnreachable, RuntimeUnreach
 from kelvin_provision.events import Note
 from kelvin_provision.node import Node
 from kelvin_provision.retry import Backoff
-from kelvin_provision.runtimes.protocol import Keeping
+from kelvin_provision.runtimes.protocol import ImageStorage
 from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.staging import stage
 from kelvin_provision.store import Store
@@ -36,7 +36,7 @@ def disks(tmp_path, monkeypatch):
     monkeypatch.setattr(process, "TICK", 0.01)
     with tmpfs(tmp_path / "state", "4m") as state, tmpfs(tmp_path / "images", "8m") as images:
         box = Box(state)
-        box.runtime.kept = Keeping(unpacked=images / "snapshots", compressed=images / "content")
+        box.runtime.kept = ImageStorage(unpacked=images / "snapshots", compressed=images / "content")
         for name in ("cluster", "runtime", "source"):
             monkeypatch.setattr(Node, name, getattr(box, name))
         yield SimpleNamespace(state=state, images=images, box=box)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kelvin_provision.cli.render.report import CHANGES, Item, Line, Report, Tone
-from kelvin_provision.cluster.protocol import Op
+from kelvin_provision.cluster.plan import Op
 from kelvin_provision.masking.masked import Masked
 from kelvin_provision.preview.changes import STAMPS, told
 from kelvin_provision.preview.documents import document, downtime, plain, text_lines

@@ -13,7 +13,7 @@ from kelvin_provision.cli.frame.box import node_of, signals_noted
 from kelvin_provision.cli.frame.session import Output, Session
 from kelvin_provision.cli.frame.streaming import line, reader_gone, streamed, write
 from kelvin_provision.cli.render.report import Report
-from kelvin_provision.cluster.protocol import LogLine
+from kelvin_provision.cluster.logs.lines import LogLine
 from kelvin_provision.errors import Interrupted, LogMissing
 from kelvin_provision.node import Node
 from kelvin_provision.status import Observed

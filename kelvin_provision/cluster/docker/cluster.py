@@ -23,9 +23,12 @@ from kelvin_provision.cluster.docker.live import Live, container_of, matching
 from kelvin_provision.cluster.docker.moves import Moves
 from kelvin_provision.cluster.docker.render import Context, render
 from kelvin_provision.cluster.docker.watch import Watch
-from kelvin_provision.cluster.logs import Asked
-from kelvin_provision.cluster.protocol import OWNER, ClusterInfo, Drift, Health, LogLine, Lookup, Phase, Plan, WaitPolicy
-from kelvin_provision.cluster.survey import ClusterState, Survey
+from kelvin_provision.cluster.labels import OWNER
+from kelvin_provision.cluster.logs.lines import LogLine
+from kelvin_provision.cluster.logs.sources import LogOptions
+from kelvin_provision.cluster.plan import Drift, Plan
+from kelvin_provision.cluster.protocol import Health, Lookup, Phase, WaitPolicy
+from kelvin_provision.cluster.survey import ClusterInfo, ClusterState, Survey
 from kelvin_provision.errors import ClusterRefused, ProvisionError
 from kelvin_provision.events import Finished, Progress, Started
 from kelvin_provision.files.ports import taken
@@ -107,7 +110,7 @@ class DockerBox:
         return tuple(drifting.drift(applied, {workload: self._moves.live(workload) for workload in applied}))
 
     def retry_stuck_pods(self, workload: str) -> None:
-        """See protocol.Cluster.nudge. A container keeps the image that it was made from: none waits for one."""
+        """See protocol.Cluster.retry_stuck_pods. A container keeps the image that it was made from: none waits for one."""
 
     def put(self, workload: str, objects: Sequence[Object], lookup: Lookup) -> None:
         """Start the new container beside the old, or after it where the two cannot run together."""
@@ -254,8 +257,8 @@ class DockerBox:
         stop: Callable[[], bool],
     ) -> Iterator[LogLine]:
         """See protocol.Cluster.logs; `previous` is all that it wrote before its last start."""
-        asked = Asked(tail, since, previous=previous, follow=follow)
-        return logs.logs(self._engine, lambda: self._moves.live(workload), asked, stop)
+        options = LogOptions(tail, since, previous=previous, follow=follow)
+        return logs.logs(self._engine, lambda: self._moves.live(workload), options, stop)
 
     def remove(self, workload: str) -> tuple[str, ...]:
         """Containers, then volumes with their data; the network stays, others may be on it."""
@@ -268,7 +271,7 @@ class DockerBox:
             gone.append(f"volume/{name}")
         return tuple(gone)
 
-    def changes(self, stop: Callable[[], bool]) -> Iterator[bool]:
+    def watch(self, stop: Callable[[], bool]) -> Iterator[bool]:
         """From the engine's events, as long as somebody asks for the next one."""
         return Listener(self._engine.events).news(stop)
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from kelvin_provision.cluster.docker.creating import LEAST, NANO
 from kelvin_provision.cluster.docker.live import COMMITTED, Live, container_of
-from kelvin_provision.cluster.protocol import SPEC_HASH, Drift
+from kelvin_provision.cluster.labels import SPEC_HASH
+from kelvin_provision.cluster.plan import Drift
 from kelvin_provision.spec.workload import Object
 
 LIMITS = {"nano_cpus": "NanoCpus", "cpu_shares": "CpuShares", "memory": "Memory", "memory_reservation": "MemoryReservation"}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from kelvin_provision.cluster.docker.live import NETWORK
 from kelvin_provision.cluster.docker.pulling import pulling
-from kelvin_provision.cluster.protocol import MANAGER, OWNER
+from kelvin_provision.cluster.labels import MANAGER, OWNER
 from kelvin_provision.errors import ClusterDenied, ClusterRefused, ClusterUnreachable, ProvisionError
 from kelvin_provision.files.sockets import knock
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kelvin_provision import timestamps
-from kelvin_provision.cluster.protocol import HOLD_FILE, HOLD_FOLDER
+from kelvin_provision.cluster.labels import HOLD_FILE, HOLD_FOLDER
 from kelvin_provision.files.notes import MOST, text_of
 from kelvin_provision.status import Hold
 

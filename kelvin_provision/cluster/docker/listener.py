@@ -25,7 +25,7 @@ class Listener:
         self._stream: Any = None
 
     def news(self, stop: Callable[[], bool]) -> Iterator[bool]:
-        """See protocol.Cluster.changes."""
+        """See protocol.Cluster.watch."""
         thread = threading.Thread(target=self._listen, name="events", daemon=True)
         thread.start()
         try:

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from kelvin_provision import timestamps
-from kelvin_provision.cluster.protocol import OWNER, REVISION, SPEC_HASH
+from kelvin_provision.cluster.labels import OWNER, REVISION, SPEC_HASH
 from kelvin_provision.spec.workload import Object
 
 NETWORK = "kelvin"

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from kelvin_provision.cluster.docker.live import Live, candidate_name, clashes, container_of, matching, wanted_ports
-from kelvin_provision.cluster.protocol import OWNER, SPEC_HASH, Change, Finding, Interruption, Op, Plan
+from kelvin_provision.cluster.labels import OWNER, SPEC_HASH
+from kelvin_provision.cluster.plan import Change, Finding, Interruption, Op, Plan
 from kelvin_provision.spec.workload import Object
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kelvin_provision.cluster.docker.quantities import bytes_of, nano_cpus_of, shares_of
-from kelvin_provision.cluster.protocol import MANAGER, OWNER, REVISION, SPEC_HASH
+from kelvin_provision.cluster.labels import MANAGER, OWNER, REVISION, SPEC_HASH
 from kelvin_provision.errors import RequestRefused
 from kelvin_provision.refs import Reference
 from kelvin_provision.spec.enums import VolumeKind

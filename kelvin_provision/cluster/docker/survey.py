@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from kelvin_provision.cluster.docker.live import container_of
-from kelvin_provision.cluster.survey import Condition, Filesystem, Survey, Use
+from kelvin_provision.cluster.survey import Condition, ImageUse, ResourceDemand, Survey
 from kelvin_provision.refs import Reference, is_digest
 from kelvin_provision.spec.workload import Object
 
@@ -14,14 +14,15 @@ MEMINFO = Path("/proc/meminfo")
 
 
 def survey(wanted: Mapping[str, Sequence[Object]], free: int | None) -> Survey:
-    """`free` bytes of memory, None where nobody knows. Who may use the engine's socket may do everything."""
+    """`free`: bytes of memory, None where unknown. Docker Engine has no permissions: access to its socket allows everything."""
     containers = {workload: found for workload, objects in wanted.items() if (found := container_of(objects))}
     needed = sum(_memory(container) for container in containers.values())
-    rooms = (Filesystem("memory", needed, free),) if needed and free is not None else ()
+    rooms = (ResourceDemand("memory", needed, free),) if needed and free is not None else ()
     return Survey(
-        uses=tuple(_use(workload, container) for workload, container in containers.items()),
-        rooms=rooms,
-        granted=1,
+        images=tuple(_use(workload, container) for workload, container in containers.items()),
+        resources=rooms,
+        allowed=None,
+        enforces_requests=False,
     )
 
 
@@ -31,10 +32,10 @@ def _memory(container: Object) -> int:
     return int(resources.get("memory_reservation") or resources.get("memory") or 0)
 
 
-def _use(workload: str, container: Object) -> Use:
+def _use(workload: str, container: Object) -> ImageUse:
     image, policy = container["spec"]["image"], container["spec"]["pull"]
     host = "" if is_digest(image) else Reference.parse(image).host
-    return Use(workload, f"container/{workload}", image, policy, is_digest(image) or "@" in image, host, login=True)
+    return ImageUse(workload, f"container/{workload}", image, policy, is_digest(image) or "@" in image, host, has_login=True)
 
 
 def available(path: Path = MEMINFO) -> int | None:
@@ -49,8 +50,8 @@ def available(path: Path = MEMINFO) -> int | None:
 
 
 def conditions(about: Mapping[str, object]) -> Iterator[Condition]:
-    """The engine's own warnings; those on swap accounting tell nothing that anybody acts on."""
+    """The engine's own warnings; those about swap accounting are left out, as nobody acts on them."""
     warnings = about.get("Warnings")
     for text in warnings if isinstance(warnings, list) else []:
         if "swap" not in str(text).lower():
-            yield Condition("engine", well=False, text=str(text).removeprefix("WARNING: "))
+            yield Condition("engine", healthy=False, message=str(text).removeprefix("WARNING: "), critical=False, hint="docker info")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from kelvin_provision.cluster.kubernetes.api.client import Watch
 from kelvin_provision.cluster.kubernetes.api.errors import Rejected, ResourceExpired, ServerBusy
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
-from kelvin_provision.cluster.protocol import OWNER
+from kelvin_provision.cluster.labels import OWNER
 from kelvin_provision.errors import ClusterDenied, ClusterRefused, ClusterUnreachable, ProvisionError
 
 KINDS = (("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"), ("apps/v1", "DaemonSet"), ("batch/v1", "Job"), ("v1", "Pod"))
@@ -22,7 +22,7 @@ BREATH = 0.2
 
 
 def changes(api: Api, namespace: str, stop: Callable[[], bool]) -> Iterator[bool]:
-    """See protocol.Cluster.changes."""
+    """See protocol.Cluster.watch."""
     yield from _reaching(api, stop)
     news = threading.Event()
     listeners = [Listener(api, kind, namespace, news) for kind in KINDS]

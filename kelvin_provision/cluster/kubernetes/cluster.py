@@ -24,20 +24,11 @@ from kelvin_provision.cluster.kubernetes.render import revision as render
 from kelvin_provision.cluster.kubernetes.render.objects import Context, Key, rank
 from kelvin_provision.cluster.kubernetes.render.secrets import filled
 from kelvin_provision.cluster.kubernetes.stuck_pods import retry_stuck_pods, unstick
-from kelvin_provision.cluster.protocol import (
-    HOLD_FILE,
-    OWNER,
-    ClusterInfo,
-    Drift,
-    Health,
-    LogLine,
-    Lookup,
-    Phase,
-    Plan,
-    WaitPolicy,
-    describe,
-)
-from kelvin_provision.cluster.survey import ClusterState, Survey
+from kelvin_provision.cluster.labels import HOLD_FILE, OWNER
+from kelvin_provision.cluster.logs.lines import LogLine
+from kelvin_provision.cluster.plan import Drift, Plan, describe
+from kelvin_provision.cluster.protocol import Health, Lookup, Phase, WaitPolicy
+from kelvin_provision.cluster.survey import ClusterInfo, ClusterState, Survey
 from kelvin_provision.errors import ClusterRefused
 from kelvin_provision.events import Progress
 from kelvin_provision.files.notes import read_note
@@ -133,7 +124,7 @@ class Kubernetes:
         return tuple(found)
 
     def retry_stuck_pods(self, workload: str) -> None:
-        """See protocol.Cluster.nudge."""
+        """See protocol.Cluster.retry_stuck_pods."""
         with self._own_words(workload):
             retry_stuck_pods(self._api, self._namespace, workload)
 
@@ -243,18 +234,18 @@ class Kubernetes:
     ) -> Iterator[LogLine]:
         """See protocol.Cluster.logs."""
         from kelvin_provision.cluster.kubernetes import logs
-        from kelvin_provision.cluster.logs import Asked
+        from kelvin_provision.cluster.logs.sources import LogOptions
 
         with self._own_words(workload):
-            yield from logs.logs(self._api, self._namespace, workload, Asked(tail, since, previous=previous, follow=follow), stop)
+            yield from logs.logs(self._api, self._namespace, workload, LogOptions(tail, since, previous=previous, follow=follow), stop)
 
     def remove(self, workload: str) -> tuple[str, ...]:
         """See protocol.Cluster.remove. Waits until the last pod is gone, a minute at most."""
         with self._own_words(workload):
             return removal.remove(self._api, self._namespace, workload, patience=GOING)
 
-    def changes(self, stop: Callable[[], bool]) -> Iterator[bool]:
-        """See protocol.Cluster.changes."""
+    def watch(self, stop: Callable[[], bool]) -> Iterator[bool]:
+        """See protocol.Cluster.watch."""
         from kelvin_provision.cluster.kubernetes.changes import changes
 
         return changes(self._api, self._namespace, stop)

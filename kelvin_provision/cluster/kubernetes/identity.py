@@ -8,8 +8,7 @@ from collections.abc import Sequence
 
 from kelvin_provision.cluster.kubernetes import survey
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
-from kelvin_provision.cluster.protocol import ClusterInfo
-from kelvin_provision.cluster.survey import ClusterState
+from kelvin_provision.cluster.survey import ClusterInfo, ClusterState
 from kelvin_provision.errors import ClusterRefused
 from kelvin_provision.refs import Platform
 

@@ -12,7 +12,7 @@ from typing import Any
 from kelvin_provision.cluster.kubernetes.api.errors import Rejected
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.render.objects import CLUSTER_SCOPED, Key, owner, rank
-from kelvin_provision.cluster.protocol import MANAGER, OWNER, STOPPED
+from kelvin_provision.cluster.labels import MANAGER, OWNER, STOPPED
 from kelvin_provision.spec.workload import Object
 
 RENDERED = (

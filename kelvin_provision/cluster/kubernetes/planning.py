@@ -14,7 +14,9 @@ from kelvin_provision.cluster.kubernetes.judge import diff, ports
 from kelvin_provision.cluster.kubernetes.render.objects import CLUSTER_SCOPED, Key, containers_of, template_hash, template_of
 from kelvin_provision.cluster.kubernetes.render.pod import PAUSE
 from kelvin_provision.cluster.kubernetes.render.secrets import filled
-from kelvin_provision.cluster.protocol import OWNER, Change, Finding, Interruption, Lookup, Op, Plan, describe
+from kelvin_provision.cluster.labels import OWNER
+from kelvin_provision.cluster.plan import Change, Finding, Interruption, Op, Plan, describe
+from kelvin_provision.cluster.protocol import Lookup
 from kelvin_provision.spec.workload import Object
 
 SLEEP = {"exec": {"command": ["sleep", str(PAUSE)]}}

@@ -7,7 +7,7 @@ import time
 from kelvin_provision.cluster.kubernetes import inventory, planning
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.render.objects import CLUSTER_SCOPED, Key, owner
-from kelvin_provision.cluster.protocol import describe
+from kelvin_provision.cluster.plan import describe
 from kelvin_provision.spec.workload import Object
 
 TICK = 0.25

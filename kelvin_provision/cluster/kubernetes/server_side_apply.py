@@ -14,7 +14,7 @@ from typing import Any
 
 from kelvin_provision.cluster.kubernetes.api.errors import Rejected
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
-from kelvin_provision.cluster.protocol import MANAGER
+from kelvin_provision.cluster.labels import MANAGER
 from kelvin_provision.spec.workload import Object
 
 _STEP = re.compile(r"[^.\[\]]+")

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from kelvin_provision.cluster.kubernetes import inventory
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.render.objects import Key
-from kelvin_provision.cluster.protocol import STOPPED, describe
+from kelvin_provision.cluster.labels import STOPPED
+from kelvin_provision.cluster.plan import describe
 from kelvin_provision.spec.workload import Object
 
 SCALED = frozenset({"Deployment", "StatefulSet", "ReplicaSet", "ReplicationController"})

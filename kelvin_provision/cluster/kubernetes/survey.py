@@ -10,8 +10,8 @@ from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.judge import permissions, ports
 from kelvin_provision.cluster.kubernetes.judge.capacity import rooms
 from kelvin_provision.cluster.kubernetes.render.objects import containers_of, owner, template_of
-from kelvin_provision.cluster.protocol import ClusterInfo, Finding, describe
-from kelvin_provision.cluster.survey import Condition, Filesystem, Survey, Use
+from kelvin_provision.cluster.plan import Finding, describe
+from kelvin_provision.cluster.survey import ClusterInfo, Condition, ImageUse, ResourceDemand, Survey
 from kelvin_provision.errors import ClusterDenied, ReferenceInvalid
 from kelvin_provision.refs import Reference
 from kelvin_provision.spec.workload import Object
@@ -29,7 +29,7 @@ Ports = Collection[tuple[int, str]]
 def survey(api: Api, namespace: str, info: ClusterInfo, wanted: Mapping[str, Sequence[Object]], listening: Callable[[], Ports]) -> Survey:
     """All of it, in four or five questions. Who listens on this box is only asked where somebody wants a port of it."""
     denied, granted = _rights(api, namespace, wanted)
-    room: tuple[Filesystem, ...] = ()
+    room: tuple[ResourceDemand, ...] = ()
     try:
         room = rooms(
             wanted, api.list_objects("v1", "Pod", None, fields=f"spec.nodeName={info.node}"), api.get("v1", "Node", info.node) or {}
@@ -38,12 +38,12 @@ def survey(api: Api, namespace: str, info: ClusterInfo, wanted: Mapping[str, Seq
         denied.append("list pods of all namespaces (so nobody knows what room is left)")
     services, heard = (api.list_objects("v1", "Service", namespace), listening()) if ports.any_claims(wanted) else ([], ())
     return Survey(
-        uses=tuple(use for workload, objects in wanted.items() for use in uses(workload, objects)),
-        rooms=room,
+        images=tuple(use for workload, objects in wanted.items() for use in images(workload, objects)),
+        resources=room,
         denied=tuple(denied),
-        granted=granted,
-        held=tuple(held(wanted, services, heard)),
-        verifies=at_least(info.version, VERIFIES),
+        allowed=granted,
+        port_conflicts=tuple(port_conflicts(wanted, services, heard)),
+        verifies_credentials=at_least(info.version, VERIFIES),
     )
 
 
@@ -71,7 +71,7 @@ def _resources(api: Api, wanted: Mapping[str, Sequence[Object]]) -> Iterator[tup
         yield version.rpartition("/")[0], plural, namespaced
 
 
-def uses(workload: str, objects: Sequence[Object]) -> Iterator[Use]:
+def images(workload: str, objects: Sequence[Object]) -> Iterator[ImageUse]:
     """Every container of the wanted pods, with the policy that the server would give it where it has none."""
     for item in objects:
         template = template_of(item)
@@ -80,7 +80,7 @@ def uses(workload: str, objects: Sequence[Object]) -> Iterator[Use]:
             image = str(container.get("image") or "")
             host, pinned, movable = _image(image)
             policy = _POLICIES.get(container.get("imagePullPolicy") or "", "always" if movable else "missing")
-            yield Use(workload, f"{describe(item)}/{container.get('name', '?')}", image, policy, pinned, host, login)
+            yield ImageUse(workload, f"{describe(item)}/{container.get('name', '?')}", image, policy, pinned, host, login)
 
 
 def _image(text: str) -> tuple[str, bool, bool]:
@@ -91,7 +91,7 @@ def _image(text: str) -> tuple[str, bool, bool]:
     return reference.host, reference.digest is not None, reference.movable
 
 
-def held(wanted: Mapping[str, Sequence[Object]], services: Sequence[Object], listening: Ports) -> Iterator[Finding]:
+def port_conflicts(wanted: Mapping[str, Sequence[Object]], services: Sequence[Object], listening: Ports) -> Iterator[Finding]:
     """Wanted ports that a program on this box listens on. What a service of the same workload has now is listened to for it."""
     mine = {(owner(item), *port[1:]) for item in services for port in ports.claims(item)}
     for workload, objects in wanted.items():
@@ -105,12 +105,15 @@ def held(wanted: Mapping[str, Sequence[Object]], services: Sequence[Object], lis
 def conditions(node: Object) -> Iterator[Condition]:
     """What the node says of itself; a cordoned one takes no pods."""
     found = {one.get("type"): one for one in (node.get("status") or {}).get("conditions") or ()}
+    own_name = (node.get("metadata") or {}).get("name", "")
     for name in [*(name for name in _KNOWN if name in found), *(name for name in found if name not in _KNOWN)]:
         one = found[name]
         well = one.get("status") == ("True" if name in _GOOD_WHEN_TRUE else "False")
-        yield Condition(str(name), well, "" if well else str(one.get("message") or one.get("reason") or one.get("status")))
+        message = "" if well else str(one.get("message") or one.get("reason") or one.get("status"))
+        yield Condition(str(name), well, message, hint=f"kubectl describe node {own_name}")
     if (node.get("spec") or {}).get("unschedulable"):
-        yield Condition("Schedulable", well=False, text="it is cordoned: no new pod is put on it")
+        message, hint = "it is cordoned: no new pod is put on it", f"kubectl uncordon {own_name}"
+        yield Condition("Schedulable", healthy=False, message=message, critical=False, hint=hint)
 
 
 def at_least(version: str, wanted: tuple[int, int]) -> bool:

@@ -17,7 +17,9 @@ from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.judge.failures import fresh, refusals, statuses, troubles
 from kelvin_provision.cluster.kubernetes.judge.readiness import JUDGES, health
 from kelvin_provision.cluster.kubernetes.render.objects import CLUSTER_SCOPED, Key, owner, template_hash
-from kelvin_provision.cluster.protocol import OWNER, Health, Phase, WaitPolicy, describe
+from kelvin_provision.cluster.labels import OWNER
+from kelvin_provision.cluster.plan import describe
+from kelvin_provision.cluster.protocol import Health, Phase, WaitPolicy
 from kelvin_provision.errors import ClusterUnreachable, ProvisionError
 from kelvin_provision.events import Finished, Progress, Started
 from kelvin_provision.spec.workload import Object

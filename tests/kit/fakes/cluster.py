@@ -10,25 +10,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from kelvin_provision.cluster.protocol import (
-    OWNER,
-    REVISION,
-    SPEC_HASH,
-    Change,
-    ClusterInfo,
-    Drift,
-    Finding,
-    Health,
-    Interruption,
-    LogLine,
-    Lookup,
-    Op,
-    Phase,
-    Plan,
-    WaitPolicy,
-    describe,
-)
-from kelvin_provision.cluster.survey import ClusterState, Condition, Survey, Use
+from kelvin_provision.cluster.labels import OWNER, REVISION, SPEC_HASH
+from kelvin_provision.cluster.logs.lines import LogLine
+from kelvin_provision.cluster.plan import Change, Drift, Finding, Interruption, Op, Plan, describe
+from kelvin_provision.cluster.protocol import Health, Lookup, Phase, WaitPolicy
+from kelvin_provision.cluster.survey import ClusterInfo, ClusterState, Condition, ImageUse, Survey
 from kelvin_provision.errors import ClusterUnreachable
 from kelvin_provision.events import Finished, Progress, Started
 from kelvin_provision.refs import Platform
@@ -78,7 +64,7 @@ class FakeCluster:
     breaks: list[Interruption] = field(default_factory=list)
     holds: dict[str, Hold] = field(default_factory=dict)
     seen: Survey = field(default_factory=Survey)
-    conditions: tuple[Condition, ...] = (Condition("Ready", well=True),)
+    conditions: tuple[Condition, ...] = (Condition("Ready", healthy=True),)
     identity: str = "the-fake"
     namespace: str = "Active"
 
@@ -92,8 +78,8 @@ class FakeCluster:
     def survey(self, wanted: Mapping[str, Sequence[Object]]) -> Survey:
         self._enter("survey")
         images = {workload: item["spec"]["image"] for workload, objects in wanted.items() for item in objects if "image" in item["spec"]}
-        uses = tuple(Use(name, f"Thing/{name}", image, "missing", pinned="@" in image) for name, image in images.items())
-        return self.seen._replace(uses=self.seen.uses or uses)
+        uses = tuple(ImageUse(name, f"Thing/{name}", image, "missing", pinned="@" in image) for name, image in images.items())
+        return self.seen._replace(images=self.seen.images or uses)
 
     def render(self, spec: Spec, locks: Sequence[ImageLock], revision: int) -> tuple[Object, ...]:
         image = locks[0].pinned_reference if locks else spec.image
@@ -129,7 +115,7 @@ class FakeCluster:
         return (*found, *(one for one in self.drifted if one.workload in applied))
 
     def retry_stuck_pods(self, workload: str) -> None:
-        self._enter("nudge", workload)
+        self._enter("retry_stuck_pods", workload)
 
     def put(self, workload: str, objects: Sequence[Object], lookup: Lookup) -> None:
         self._enter("put", workload)
@@ -225,7 +211,7 @@ class FakeCluster:
         self.stopped.discard(workload)
         return tuple(self.live.pop(workload, {}))
 
-    def changes(self, stop: Callable[[], bool]) -> Iterator[bool]:
+    def watch(self, stop: Callable[[], bool]) -> Iterator[bool]:
         self.news.set()
         while not stop():
             changed = self.news.wait(0.02)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from kelvin_provision.errors import DigestMismatch, ImageUnsupported, ImportFailed, PlatformMissing, ProvisionError
 from kelvin_provision.refs import Descriptor, Platform
 from kelvin_provision.runtimes import archive
-from kelvin_provision.runtimes.protocol import BlobPath, ImageStatus, Keeping, RuntimeInfo
+from kelvin_provision.runtimes.protocol import BlobPath, ImageStatus, ImageStorage, RuntimeInfo
 from kelvin_provision.spec.lock import ImageLock
 
 
@@ -48,7 +48,7 @@ class FakeRuntime:
         self.used: set[str] = set()
         self.loaded: list[str] = []
         self.down: ProvisionError | None = None
-        self.kept = Keeping()
+        self.kept = ImageStorage()
 
     def _up(self) -> None:
         if self.down is not None:
@@ -100,7 +100,7 @@ class FakeRuntime:
         self.names[lock.name] = lock.root.digest
 
     @contextmanager
-    def content(self, blob: Descriptor):
+    def open_blob(self, blob: Descriptor):
         self._up()
         if blob.digest not in self.blobs:
             yield None
@@ -125,17 +125,17 @@ class FakeRuntime:
         self._up()
         return frozenset(self.pinned)
 
-    def discard(self, owned: str) -> None:
+    def remove_owned(self, owned: str) -> None:
         self._up()
         if owned in self.pinned and owned not in self.used:
             self.pinned.discard(owned)
             del self.names[owned]
 
-    def keeping(self) -> Keeping:
+    def storage(self) -> ImageStorage:
         self._up()
         return self.kept
 
-    def look(self, locks):
+    def inspect(self, locks):
         self._up()
         return {lock.name: self._sight(lock) for lock in locks}
 
@@ -147,7 +147,7 @@ class FakeRuntime:
         state = "other digest" if self.names[lock.name] != lock.root.digest else "complete" if whole else "incomplete"
         return ImageStatus(state, pinned, pinned)
 
-    def known(self) -> frozenset[str]:
+    def image_names(self) -> frozenset[str]:
         self._up()
         return frozenset(self.names)
 

@@ -8,8 +8,7 @@ import pytest
 from kelvin_provision.checks import box
 from kelvin_provision.checks.box import Agent, Clock, Filesystem, Kept, Orphans, Place
 from kelvin_provision.checks.configuration import tolerant
-from kelvin_provision.cluster.protocol import ClusterInfo
-from kelvin_provision.cluster.survey import ClusterState, Condition
+from kelvin_provision.cluster.survey import ClusterInfo, ClusterState, Condition
 from kelvin_provision.ledger.model import Operation, Phase, Step
 from kelvin_provision.refs import Platform
 from kelvin_provision.runtimes.protocol import RuntimeInfo
@@ -104,10 +103,24 @@ def test_an_agent_must_live_and_come_back(agent, mark, words):
 def test_conditions_of_the_node_that_are_not_well_are_lines():
     info = ClusterInfo("kubernetes", "v1.20.2", "edge", Platform("linux", "amd64"))
     state = ClusterState(
-        info, "", "", (Condition("Ready", well=True), Condition("DiskPressure", well=False, text="kubelet has disk pressure"))
+        info,
+        "",
+        "",
+        (
+            Condition("Ready", healthy=True),
+            Condition("DiskPressure", healthy=False, message="kubelet has disk pressure", hint="kubectl describe node edge"),
+        ),
     )
     assert told(box.node(state)) == [("error", "DiskPressure: kubelet has disk pressure")]
+    assert [found.then for found in box.node(state)] == ["kubectl describe node edge"]
     assert told(box.node(state._replace(conditions=state.conditions[:1]))) == [("ok", "edge: Ready")]
+
+
+def test_a_warning_of_docker_engine_about_itself_is_a_warning():
+    info = ClusterInfo("docker", "20.10", "edge", Platform("linux", "amd64"))
+    condition = Condition("engine", healthy=False, message="No cpuset support", critical=False, hint="docker info")
+    (found,) = box.node(ClusterState(info, "", "", (condition,)))
+    assert (found.mark.value, found.text, found.then) == ("warning", "No cpuset support", "docker info")
 
 
 def test_a_runtime_without_pins_says_so():

@@ -6,13 +6,13 @@ from kelvin_provision.checks import planned
 from kelvin_provision.checks.cluster_identity import Whereabouts, right_cluster
 from kelvin_provision.checks.images import Staged
 from kelvin_provision.checks.planned import Missing
-from kelvin_provision.cluster.protocol import Change, ClusterInfo, Finding, Op, Plan
-from kelvin_provision.cluster.survey import ClusterState, Condition, Filesystem, Survey, Use
+from kelvin_provision.cluster.plan import Change, Finding, Op, Plan
+from kelvin_provision.cluster.survey import ClusterInfo, ClusterState, Condition, ImageUse, ResourceDemand, Survey
 from kelvin_provision.refs import Platform
 from kelvin_provision.spec.enums import Download, Method
 
 INFO = ClusterInfo("kubernetes", "v1.20.2", "edge", Platform("linux", "amd64"))
-STATE = ClusterState(INFO, "https://127.0.0.1:6443", "uid-1", (Condition("Ready", well=True),), "Active")
+STATE = ClusterState(INFO, "https://127.0.0.1:6443", "uid-1", (Condition("Ready", healthy=True),), "Active")
 DOCKER = STATE._replace(info=ClusterInfo("docker", "20.10", "edge", INFO.platform), namespace="")
 STAGED = [Staged("pump", "1.0.0", Method.STAGED, Download.READY)]
 
@@ -53,40 +53,45 @@ def test_a_namespace_on_its_way_out_is_said_once():
 
 
 def test_a_port_that_a_program_outside_of_the_cluster_has_is_found():
-    held = Survey(held=(Finding("port-taken", "pump", "Service/pump", "node port 30080/TCP is listened on by a program of this box"),))
+    held = Survey(
+        port_conflicts=(Finding("port-taken", "pump", "Service/pump", "node port 30080/TCP is listened on by a program of this box"),)
+    )
     assert told(planned.ports(Plan(), held)) == [("error", "node port 30080/TCP is listened on by a program of this box")]
 
 
 def test_room_for_the_second_pod_is_compared_with_what_is_left():
-    tight = Survey(rooms=(Filesystem("memory", 512 << 20, 100 << 20), Filesystem("cpu", 0.5, 1.25)))
+    tight = Survey(resources=(ResourceDemand("memory", 512 << 20, 100 << 20), ResourceDemand("cpu", 0.5, 1.25)))
     assert told(planned.room(tight, STATE)) == [
         ("error", "new pods need 512.0 MiB of memory beside what runs; node edge has 100.0 MiB of memory left")
     ]
-    assert told(planned.room(tight, DOCKER)) == [
+    assert told(planned.room(tight._replace(enforces_requests=False), DOCKER)) == [
         ("warning", "new containers may take 512.0 MiB of memory; this box has 100.0 MiB of memory left")
     ]
-    assert told(planned.room(Survey(rooms=(Filesystem("pods", 1, 109),)), STATE)) == [("ok", "1 pod, 109 pods free")]
+    assert told(planned.room(Survey(resources=(ResourceDemand("pods", 1, 109),)), STATE)) == [("ok", "1 pod, 109 pods free")]
 
 
 def test_a_cordoned_node_takes_no_pod():
-    cordoned = STATE._replace(conditions=(Condition("Schedulable", well=False, text="it is cordoned"),))
+    cordoned = STATE._replace(
+        conditions=(Condition("Schedulable", healthy=False, message="it is cordoned", critical=False, hint="kubectl uncordon edge"),)
+    )
     (found,) = planned.room(Survey(), cordoned)
     assert (found.mark.value, found.then) == ("error", "kubectl uncordon edge")
 
 
 def test_a_missing_right_is_named():
-    assert told(planned.rights(Survey(denied=("patch deployments.apps",)), STATE)) == [("error", "not allowed: patch deployments.apps")]
-    assert told(planned.rights(Survey(granted=23), STATE)) == [("ok", "all 23 that apply and rollback need")]
+    assert told(planned.rights(Survey(denied=("patch deployments.apps",)))) == [("error", "not allowed: patch deployments.apps")]
+    assert told(planned.rights(Survey(allowed=23))) == [("ok", "all 23 that apply and rollback need")]
+    assert told(planned.rights(Survey(allowed=None))) == [("ok", "the engine's socket may be used")]
 
 
 def test_a_pod_that_asks_a_registry_is_found():
-    use = Use("pump", "Deployment/pump/pump", "r.io/pump@sha256:0", "missing", pinned=True)
-    assert told(planned.pull_policy(STAGED, Survey(uses=(use,)))) == [("ok", "1 container by digest, none asks a registry")]
-    asking = use._replace(policy="always")
-    assert told(planned.pull_policy(STAGED, Survey(uses=(asking,)))) == [
+    use = ImageUse("pump", "Deployment/pump/pump", "r.io/pump@sha256:0", "missing", pinned=True)
+    assert told(planned.pull_policy(STAGED, Survey(images=(use,)))) == [("ok", "1 container by digest, none asks a registry")]
+    asking = use._replace(pull_policy="always")
+    assert told(planned.pull_policy(STAGED, Survey(images=(asking,)))) == [
         ("error", "Deployment/pump/pump: r.io/pump@sha256:0 is asked for at every start (Always)")
     ]
-    assert "named by a tag" in told(planned.pull_policy(STAGED, Survey(uses=(use._replace(pinned=False),))))[0][1]
+    assert "named by a tag" in told(planned.pull_policy(STAGED, Survey(images=(use._replace(pinned=False),))))[0][1]
 
 
 def test_what_the_cluster_pulls_itself_needs_a_network():
@@ -95,12 +100,12 @@ def test_what_the_cluster_pulls_itself_needs_a_network():
 
 
 def test_a_login_that_the_running_version_has_and_the_new_one_lost():
-    use = Use("pump", "Deployment/pump/pump", "r.io/pump@sha256:0", "missing", pinned=True, host="r.io")
+    use = ImageUse("pump", "Deployment/pump/pump", "r.io/pump@sha256:0", "missing", pinned=True, host="r.io")
     before = {"pump": frozenset({"r.io"})}
-    ((mark, text),) = told(planned.credentials(Survey(uses=(use,), verifies=True), before, STATE))
+    ((mark, text),) = told(planned.credentials(Survey(images=(use,), verifies_credentials=True), before, STATE))
     assert (mark, "the running version has a login for r.io, the new one has none" in text) == ("warning", True)
-    assert told(planned.credentials(Survey(uses=(use._replace(login=True),), verifies=True), before, STATE))[0][0] == "ok"
-    assert told(planned.credentials(Survey(uses=(use,)), before, STATE))[0][0] == "ok"
+    assert told(planned.credentials(Survey(images=(use._replace(has_login=True),), verifies_credentials=True), before, STATE))[0][0] == "ok"
+    assert told(planned.credentials(Survey(images=(use,)), before, STATE))[0][0] == "ok"
 
 
 def test_a_missing_secret_is_named_with_where_it_belongs():

@@ -1,7 +1,8 @@
 """What others changed on Docker Engine: limits, the restart policy, the container itself."""
 
 from kelvin_provision.cluster.docker.drift import drift
-from kelvin_provision.cluster.protocol import OWNER, REVISION, SPEC_HASH, Drift
+from kelvin_provision.cluster.labels import OWNER, REVISION, SPEC_HASH
+from kelvin_provision.cluster.plan import Drift
 from tests.kit.engine_says import says
 
 NONE = {"nano_cpus": 0, "cpu_shares": 0, "memory": 0, "memory_reservation": 0}

@@ -3,7 +3,7 @@ import pytest
 from kelvin_provision.cluster.docker.live import clashes, matching
 from kelvin_provision.cluster.docker.planning import Seen, plan
 from kelvin_provision.cluster.docker.pulling import meaning
-from kelvin_provision.cluster.protocol import Change, Finding, Op
+from kelvin_provision.cluster.plan import Change, Finding, Op
 from kelvin_provision.errors import ImageNotFound, NoSpace, RegistryBusy, RegistryDenied, RegistryRefused, RegistryUnreachable
 from kelvin_provision.files.ports import taken
 from tests.kit.engine_says import says

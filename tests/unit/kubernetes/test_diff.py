@@ -3,7 +3,8 @@
 import pytest
 
 from kelvin_provision.cluster.kubernetes.judge.diff import change, changed, gone, owned_by
-from kelvin_provision.cluster.protocol import OWNER, REVISION, Change, Op
+from kelvin_provision.cluster.labels import OWNER, REVISION
+from kelvin_provision.cluster.plan import Change, Op
 
 
 def thing(spec, **metadata):

@@ -1,7 +1,8 @@
 """What others changed, from the server's own record of who manages which field."""
 
 from kelvin_provision.cluster.kubernetes.judge.drift import drift
-from kelvin_provision.cluster.protocol import REVISION, STOPPED, Drift
+from kelvin_provision.cluster.labels import REVISION, STOPPED
+from kelvin_provision.cluster.plan import Drift
 from kelvin_provision.spec.fields import ABSENT
 
 WHEN = "2026-11-25T03:00:00Z"

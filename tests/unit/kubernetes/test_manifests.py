@@ -6,7 +6,7 @@ import pytest
 
 from kelvin_provision.cluster.kubernetes.render.objects import Context
 from kelvin_provision.cluster.kubernetes.render.revision import render
-from kelvin_provision.cluster.protocol import OWNER, SPEC_HASH
+from kelvin_provision.cluster.labels import OWNER, SPEC_HASH
 from kelvin_provision.errors import RequestRefused
 from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.spec.enums import Method

@@ -1,7 +1,7 @@
 """One look at live objects: which state, which revision, which warnings."""
 
 from kelvin_provision.cluster.kubernetes.judge.observation import observations
-from kelvin_provision.cluster.protocol import OWNER, REVISION, SPEC_HASH
+from kelvin_provision.cluster.labels import OWNER, REVISION, SPEC_HASH
 from kelvin_provision.status import Observation, Observed
 
 SEEN = "2026-01-02T03:04:05Z"

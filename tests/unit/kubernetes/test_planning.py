@@ -5,7 +5,8 @@ from kelvin_provision.cluster.kubernetes.judge.ports import any_claims, taken
 from kelvin_provision.cluster.kubernetes.planning import defined, foreign, interruptions, pod_of
 from kelvin_provision.cluster.kubernetes.render.objects import revision_of, template_hash
 from kelvin_provision.cluster.kubernetes.render.secrets import filled
-from kelvin_provision.cluster.protocol import OWNER, Finding
+from kelvin_provision.cluster.labels import OWNER
+from kelvin_provision.cluster.plan import Finding
 
 
 def said(found):

@@ -7,8 +7,9 @@ import pytest
 from kelvin_provision.cluster.kubernetes import survey
 from kelvin_provision.cluster.kubernetes.api.kubeconfig import plain
 from kelvin_provision.cluster.kubernetes.judge import capacity, permissions
-from kelvin_provision.cluster.protocol import OWNER, Finding
-from kelvin_provision.cluster.survey import Condition, Filesystem, Use
+from kelvin_provision.cluster.labels import OWNER
+from kelvin_provision.cluster.plan import Finding
+from kelvin_provision.cluster.survey import Condition, ImageUse, ResourceDemand
 
 NODE = {"status": {"allocatable": {"cpu": "2", "memory": "1Gi", "pods": "10"}}}
 
@@ -47,17 +48,17 @@ ROLLING = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavail
 
 def test_a_rolling_update_needs_room_for_one_more_pod():
     rooms = capacity.rooms({"pump": [deployment(strategy=ROLLING)]}, [pod("pump"), pod("fan"), pod("old", phase="Succeeded")], NODE)
-    assert rooms == (Filesystem("cpu", 0.5, 1.0), Filesystem("memory", 256 * 2**20, 512 * 2**20), Filesystem("pods", 1.0, 8.0))
+    assert rooms == (ResourceDemand("cpu", 0.5, 1.0), ResourceDemand("memory", 256 * 2**20, 512 * 2**20), ResourceDemand("pods", 1.0, 8.0))
 
 
 def test_one_that_replaces_its_pod_needs_only_what_is_more_than_before():
     objects = [deployment(strategy={"type": "Recreate"}, cpu="700m")]
-    assert capacity.rooms({"pump": objects}, [pod("pump")], NODE)[0] == Filesystem("cpu", pytest.approx(0.2), 1.5)
+    assert capacity.rooms({"pump": objects}, [pod("pump")], NODE)[0] == ResourceDemand("cpu", pytest.approx(0.2), 1.5)
 
 
 def test_a_new_workload_needs_all_its_pods_and_a_share_of_them_is_rounded_up():
-    assert capacity.rooms({"pump": [deployment(replicas=3)]}, [], NODE)[0] == Filesystem("cpu", 1.5, 2.0)
-    assert capacity.rooms({"pump": [deployment(replicas=5)]}, [pod("pump")], NODE)[2] == Filesystem("pods", 2.0, 9.0)
+    assert capacity.rooms({"pump": [deployment(replicas=3)]}, [], NODE)[0] == ResourceDemand("cpu", 1.5, 2.0)
+    assert capacity.rooms({"pump": [deployment(replicas=5)]}, [pod("pump")], NODE)[2] == ResourceDemand("pods", 2.0, 9.0)
 
 
 def test_a_list_of_rules_is_read_as_the_server_means_it():
@@ -92,13 +93,13 @@ def test_missing_rights_are_gathered_by_resource():
     ],
 )
 def test_the_policy_that_the_server_would_give_counts(given, policy, pinned):
-    (use,) = survey.uses("pump", [deployment(**given)])
-    assert (use.policy, use.pinned, use.host, use.login) == (policy, pinned, "r.io", False)
+    (use,) = survey.images("pump", [deployment(**given)])
+    assert (use.pull_policy, use.pinned, use.host, use.has_login) == (policy, pinned, "r.io", False)
 
 
 def test_a_login_of_the_pod_is_seen():
-    (use,) = survey.uses("pump", [deployment(imagePullSecrets=[{"name": "x"}])])
-    assert use == Use("pump", "Deployment/pump/c", "r.io/pump@sha256:" + "0" * 64, "missing", pinned=True, host="r.io", login=True)
+    (use,) = survey.images("pump", [deployment(imagePullSecrets=[{"name": "x"}])])
+    assert use == ImageUse("pump", "Deployment/pump/c", "r.io/pump@sha256:" + "0" * 64, "missing", pinned=True, host="r.io", has_login=True)
 
 
 def service(number, workload="pump"):
@@ -109,20 +110,23 @@ def service(number, workload="pump"):
 def test_a_port_that_a_program_listens_on_is_taken_unless_it_listens_for_us():
     wanted = {"pump": [service(30080)]}
     message = "node port 30080/TCP is listened on by a program of this box"
-    assert list(survey.held(wanted, [], {(30080, "tcp")})) == [Finding("port-taken", "pump", "Service/pump", message)]
-    assert list(survey.held(wanted, [service(30080)], {(30080, "tcp")})) == []
-    assert list(survey.held(wanted, [], {(30080, "udp")})) == []
+    assert list(survey.port_conflicts(wanted, [], {(30080, "tcp")})) == [Finding("port-taken", "pump", "Service/pump", message)]
+    assert list(survey.port_conflicts(wanted, [service(30080)], {(30080, "tcp")})) == []
+    assert list(survey.port_conflicts(wanted, [], {(30080, "udp")})) == []
 
 
 def test_conditions_are_judged_by_what_they_mean():
     node = {
+        "metadata": {"name": "edge"},
         "spec": {"unschedulable": True},
         "status": {"conditions": [{"type": "DiskPressure", "status": "True", "message": "full"}, {"type": "Ready", "status": "True"}]},
     }
     assert list(survey.conditions(node)) == [
-        Condition("Ready", well=True),
-        Condition("DiskPressure", well=False, text="full"),
-        Condition("Schedulable", well=False, text="it is cordoned: no new pod is put on it"),
+        Condition("Ready", healthy=True, hint="kubectl describe node edge"),
+        Condition("DiskPressure", healthy=False, message="full", hint="kubectl describe node edge"),
+        Condition(
+            "Schedulable", healthy=False, message="it is cordoned: no new pod is put on it", critical=False, hint="kubectl uncordon edge"
+        ),
     ]
 
 

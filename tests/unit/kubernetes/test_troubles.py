@@ -3,7 +3,8 @@
 import pytest
 
 from kelvin_provision.cluster.kubernetes.judge.failures import deaths, ending, fresh, refusals, troubles
-from kelvin_provision.cluster.protocol import SPEC_HASH, WaitPolicy
+from kelvin_provision.cluster.labels import SPEC_HASH
+from kelvin_provision.cluster.protocol import WaitPolicy
 
 
 def pod(*statuses, conditions=(), name="m-1", **metadata):

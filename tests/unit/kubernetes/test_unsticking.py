@@ -1,7 +1,7 @@
 """The pod that a StatefulSet is stuck on: taken away, and not before the controller would make the right one."""
 
 from kelvin_provision.cluster.kubernetes.stuck_pods import retry_stuck_pods, unstick
-from kelvin_provision.cluster.protocol import SPEC_HASH
+from kelvin_provision.cluster.labels import SPEC_HASH
 
 
 def stateful_set(version, *, observed=None):

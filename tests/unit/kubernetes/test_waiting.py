@@ -7,7 +7,8 @@ import pytest
 
 from kelvin_provision.cluster.kubernetes.api.errors import Rejected, ResourceExpired
 from kelvin_provision.cluster.kubernetes.waiting import Judge, Reflector, View, WaitCallbacks, WatchEvent, kinds_of, wait
-from kelvin_provision.cluster.protocol import OWNER, SPEC_HASH, Phase, WaitPolicy
+from kelvin_provision.cluster.labels import OWNER, SPEC_HASH
+from kelvin_provision.cluster.protocol import Phase, WaitPolicy
 from kelvin_provision.errors import ClusterUnreachable
 from kelvin_provision.events import Finished, Started
 

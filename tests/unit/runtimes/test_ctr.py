@@ -203,19 +203,19 @@ def test_content_whose_folder_we_cannot_enter_comes_through_ctr(address, script,
     command = script(
         f'case "$5 $6" in "plugins ls") cat {tmp_path}/plugins;; "content get") test "$7" = {layer.digest} && cat {path};; esac'
     )
-    with Containerd(address, command=command).content(layer) as pipe:
+    with Containerd(address, command=command).open_blob(layer) as pipe:
         assert pipe.read() == path.read_bytes()
 
 
 def test_content_that_ctr_does_not_have_is_an_empty_pipe(address, script, tmp_path):
     layer, _ = layer_of(tmp_path)
-    with Containerd(address, command=script('test "$5" = plugins || { echo "content: not found" >&2; exit 1; }')).content(layer) as pipe:
+    with Containerd(address, command=script('test "$5" = plugins || { echo "content: not found" >&2; exit 1; }')).open_blob(layer) as pipe:
         assert pipe.read() == b""
 
 
 def test_a_pipe_that_nobody_reads_to_its_end_holds_nobody_up(address, script, tmp_path):
     layer, _ = layer_of(tmp_path)
-    with Containerd(address, command=script('test "$5" = plugins || exec cat /dev/zero')).content(layer) as pipe:
+    with Containerd(address, command=script('test "$5" = plugins || exec cat /dev/zero')).open_blob(layer) as pipe:
         assert pipe.read(1000) == bytes(1000)
 
 
@@ -225,8 +225,8 @@ def test_content_of_a_file_that_is_not_there_is_none(address, script, tmp_path):
     folder.mkdir(parents=True)
     (tmp_path / "plugins").write_text(PLUGINS.replace("ROOT", str(tmp_path / "root")))
     runtime = Containerd(address, command=script(f"cat {tmp_path}/plugins"))
-    with runtime.content(layer) as file:
+    with runtime.open_blob(layer) as file:
         assert file is None
     folder.joinpath(layer.digest.removeprefix("sha256:")).write_bytes(path.read_bytes())
-    with runtime.content(layer) as file:
+    with runtime.open_blob(layer) as file:
         assert file.read() == path.read_bytes()

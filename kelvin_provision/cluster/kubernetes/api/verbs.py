@@ -9,7 +9,7 @@ from typing import Any
 
 from kelvin_provision.cluster.kubernetes.api.client import Client, Query, Watch
 from kelvin_provision.cluster.kubernetes.api.errors import Rejected
-from kelvin_provision.cluster.protocol import MANAGER
+from kelvin_provision.cluster.labels import MANAGER
 from kelvin_provision.spec.workload import Object
 
 WATCH = 240

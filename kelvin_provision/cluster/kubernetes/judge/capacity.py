@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from kelvin_provision.cluster import quantities
 from kelvin_provision.cluster.kubernetes.render.objects import owner, template_of
-from kelvin_provision.cluster.survey import Filesystem
+from kelvin_provision.cluster.survey import ResourceDemand
 from kelvin_provision.spec.workload import Object
 
 RESOURCES = ("cpu", "memory", "pods")
@@ -34,7 +34,7 @@ def _requests(container: Object) -> Amounts:
     return {name: amount(value) for name, value in ((given.get("limits") or {}) | (given.get("requests") or {})).items()}
 
 
-def rooms(wanted: Mapping[str, Sequence[Object]], pods: Iterable[Object], node: Object) -> tuple[Filesystem, ...]:
+def rooms(wanted: Mapping[str, Sequence[Object]], pods: Iterable[Object], node: Object) -> tuple[ResourceDemand, ...]:
     """For each resource that somebody asks for. While they change, old pods stay beside the new ones, unless these come after them."""
     pods = [pod for pod in pods if (pod.get("status") or {}).get("phase") not in _ENDED]
     used = _sum(asked(pod.get("spec") or {}) for pod in pods)
@@ -43,7 +43,7 @@ def rooms(wanted: Mapping[str, Sequence[Object]], pods: Iterable[Object], node: 
         old = [pod for pod in pods if owner(pod) == workload]
         needed = _sum([needed, _workload(objects, old)])
     there = {name: amount(value) for name, value in ((node.get("status") or {}).get("allocatable") or {}).items()}
-    return tuple(Filesystem(name, needed[name], there.get(name, 0.0) - used.get(name, 0.0)) for name in RESOURCES if needed.get(name))
+    return tuple(ResourceDemand(name, needed[name], there.get(name, 0.0) - used.get(name, 0.0)) for name in RESOURCES if needed.get(name))
 
 
 def _workload(objects: Sequence[Object], old: Sequence[Object]) -> Amounts:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from kelvin_provision.cluster.protocol import OWNER, REVISION, Change, Op, describe
+from kelvin_provision.cluster.labels import OWNER, REVISION
+from kelvin_provision.cluster.plan import Change, Op, describe
 from kelvin_provision.spec.fields import compare
 from kelvin_provision.spec.workload import Object
 

@@ -11,7 +11,8 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from kelvin_provision.cluster.kubernetes.render.objects import revision_of
-from kelvin_provision.cluster.protocol import MANAGER, STOPPED, Drift, describe
+from kelvin_provision.cluster.labels import MANAGER, STOPPED
+from kelvin_provision.cluster.plan import Drift, describe
 from kelvin_provision.masking.masked import veiled
 from kelvin_provision.spec.fields import ABSENT, below, flat, step
 from kelvin_provision.spec.workload import Object

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from kelvin_provision.cluster.kubernetes.render.objects import owner
-from kelvin_provision.cluster.protocol import HOLD, HOLD_FOLDER, describe
+from kelvin_provision.cluster.labels import HOLD, HOLD_FOLDER
+from kelvin_provision.cluster.plan import describe
 from kelvin_provision.spec.workload import Object
 from kelvin_provision.status import Hold
 

@@ -9,7 +9,8 @@ from kelvin_provision.cluster.kubernetes.judge.failures import Trouble, fresh, r
 from kelvin_provision.cluster.kubernetes.judge.holds import annotated
 from kelvin_provision.cluster.kubernetes.judge.readiness import condition, health, words
 from kelvin_provision.cluster.kubernetes.render.objects import owner, revision_of, template_hash
-from kelvin_provision.cluster.protocol import STOPPED, Phase, WaitPolicy
+from kelvin_provision.cluster.labels import STOPPED
+from kelvin_provision.cluster.protocol import Phase, WaitPolicy
 from kelvin_provision.spec.workload import Object
 from kelvin_provision.status import Hold, Observation, Observed
 

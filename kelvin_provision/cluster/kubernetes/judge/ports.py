@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from kelvin_provision.cluster.kubernetes.render.objects import containers_of, owner, template_of
-from kelvin_provision.cluster.protocol import Finding, describe
+from kelvin_provision.cluster.plan import Finding, describe
 from kelvin_provision.spec.workload import Object
 
 Port = tuple[str, str, int]

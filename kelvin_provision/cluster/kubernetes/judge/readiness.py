@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kelvin_provision.cluster.protocol import Health, Phase, describe
+from kelvin_provision.cluster.plan import describe
+from kelvin_provision.cluster.protocol import Health, Phase
 from kelvin_provision.spec.workload import Object
 
 READY = Health(Phase.READY)

@@ -6,7 +6,8 @@ import copy
 from collections.abc import Callable, Iterator, Sequence
 
 from kelvin_provision.cluster.kubernetes.render.objects import CLUSTER_SCOPED, HOSTNAME, Context, containers_of, digest, short, template_of
-from kelvin_provision.cluster.protocol import OWNER, SPEC_HASH, describe
+from kelvin_provision.cluster.labels import OWNER, SPEC_HASH
+from kelvin_provision.cluster.plan import describe
 from kelvin_provision.errors import ReferenceInvalid
 from kelvin_provision.refs import Reference
 from kelvin_provision.spec import images

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from kelvin_provision.cluster.protocol import MANAGER, OWNER, REVISION, SPEC_HASH
+from kelvin_provision.cluster.labels import MANAGER, OWNER, REVISION, SPEC_HASH
 from kelvin_provision.spec.workload import Object, Spec
 
 VERSION = "kelvin-provision/app-version"

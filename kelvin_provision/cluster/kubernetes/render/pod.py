@@ -6,7 +6,7 @@ from typing import Any
 
 from kelvin_provision.cluster.kubernetes.render.objects import HOSTNAME, Context, digest, labels
 from kelvin_provision.cluster.kubernetes.render.volumes import Files
-from kelvin_provision.cluster.protocol import SPEC_HASH
+from kelvin_provision.cluster.labels import SPEC_HASH
 from kelvin_provision.cluster.quantities import kubernetes_spelling
 from kelvin_provision.spec.enums import ProbeKind, VolumeKind
 from kelvin_provision.spec.workload import Object, Probe, Resources, Spec

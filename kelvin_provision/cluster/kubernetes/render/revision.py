@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from kelvin_provision.cluster.kubernetes.render import manifests, pod, volumes
 from kelvin_provision.cluster.kubernetes.render.objects import Context, rank, stamped
-from kelvin_provision.cluster.protocol import OWNER
+from kelvin_provision.cluster.labels import OWNER
 from kelvin_provision.errors import RequestRefused
 from kelvin_provision.refs import Reference
 from kelvin_provision.spec.lock import ImageLock

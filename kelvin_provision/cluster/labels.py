@@ -1,0 +1,17 @@
+"""Labels and annotations by which our objects are recognized on a cluster, and the file by which a workload asks not to be changed."""
+
+OWNER = "kelvin-provision/workload"
+REVISION = "kelvin-provision/revision"
+SPEC_HASH = "kelvin-provision/spec-hash"
+MANAGER = "kelvin-provision"
+"""Value of `app.kubernetes.io/managed-by`, and the field manager of server-side apply."""
+
+STOPPED = "kelvin-provision/stopped"
+"""On an object that `stop` scaled down or deleted: its number of replicas, or what was deleted."""
+
+HOLD = "kelvin-provision/hold"
+"""On an object of a workload that must not be changed now; the value is the reason."""
+
+HOLD_FOLDER = "/opt/kelvin/hold"
+HOLD_FILE = "reason"
+"""The same hold, set by the workload itself with a file in its own file system."""

@@ -1,0 +1,95 @@
+"""What an apply would change on a cluster, as data: changes, findings that forbid it, interruptions and drift. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from kelvin_provision.spec.fields import ABSENT
+from kelvin_provision.spec.workload import Object
+
+
+class Op(StrEnum):
+    """What happens to one object."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    KEEP = "keep"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One object of one workload, and why it changes. `object` is `Kind/name` (`container/name` on Docker)."""
+
+    op: Op
+    workload: str
+    object: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Why a plan cannot work. `code` is stable: immutable-field, not-ours, field-conflict, invalid-object, unknown-kind,
+    denied, namespace-terminating, port-taken, image-missing.
+    """
+
+    code: str
+    workload: str
+    object: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Interruption:
+    """Why requests to a workload may fail for a moment. `certain`: they will."""
+
+    workload: str
+    why: str
+    certain: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.workload}: short interruption{'' if self.certain else ' possible'}: {self.why}"
+
+
+@dataclass(frozen=True)
+class Drift:
+    """One field of an object that was changed on the cluster since we applied it.
+
+    An empty path is the object itself, which was deleted. `by` and `when` (RFC 3339) are empty where the cluster does not record them.
+    Secret values are masked (spec.mask).
+    """
+
+    workload: str
+    object: str
+    path: str = ""
+    applied: Any = ABSENT
+    live: Any = ABSENT
+    by: str = ""
+    when: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an apply would do. With findings it must not be carried out."""
+
+    changes: tuple[Change, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    remarks: tuple[str, ...] = ()
+    interruptions: tuple[Interruption, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know before it is carried out."""
+        return (*self.remarks, *map(str, self.interruptions))
+
+    @property
+    def empty(self) -> bool:
+        return all(change.op is Op.KEEP for change in self.changes)
+
+
+def describe(value: Object) -> str:
+    """`Kind/name` of an object."""
+    metadata: dict[str, Any] = value.get("metadata") or {}
+    return f"{value.get('kind', '?')}/{metadata.get('name', '?')}"
