@@ -6,7 +6,6 @@ version; nothing can be read out of it.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from kelvin_provision import __version__
+from kelvin_provision.files.hashing import sha256_hex
 from kelvin_provision.node import K3S_CONFIG
 from kelvin_provision.registry.auth import login_file
 from kelvin_provision.settings.model import Settings
@@ -33,7 +33,7 @@ def fingerprint(settings: Settings) -> str:
         settings, registry=None, default_method=Method.STANDARD, registries={}, cluster=replace(settings.cluster, kubeconfig=None)
     )
     words = (__version__, plain, kubeconfigs, sorted(settings.registries.items()), [_age(path) for path in _files(settings, kubeconfigs)])
-    return hashlib.sha256(repr(words).encode()).hexdigest()[:16]
+    return sha256_hex(repr(words))[:16]
 
 
 def outdated(found: Mapping[str, Any], settings: Settings) -> bool:

@@ -1,4 +1,4 @@
-"""Writing so that a power cut leaves the whole new file or the whole old one, and hashing on the way."""
+"""Writing so that a power cut leaves the whole new file or the whole old one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from kelvin_provision.errors import CannotWrite, DigestMismatch, NoSpace, PermissionRefused
+from kelvin_provision.errors import CannotWrite, NoSpace, PermissionRefused
 
 CHUNK = 1 << 20
 
@@ -73,22 +73,6 @@ def write_durably(path: Path, chunks: Iterable[bytes], *, mode: int = 0o600) -> 
                 temporary.unlink()
             raise
         sync_folder(path.parent)
-
-
-def verified(chunks: Iterable[bytes], digest: str, size: int) -> Iterator[bytes]:
-    """Pass bytes through; raise DigestMismatch before the last one is believed."""
-    import hashlib  # with OpenSSL behind it; commands that only read start sooner without
-
-    algorithm, _, want = digest.partition(":")
-    seen, hasher = 0, hashlib.new(algorithm)
-    for chunk in chunks:
-        seen += len(chunk)
-        if seen > size:
-            raise DigestMismatch(f"{digest}: more than the {size} bytes promised")
-        hasher.update(chunk)
-        yield chunk
-    if seen != size or hasher.hexdigest() != want:
-        raise DigestMismatch(f"{digest}: got {algorithm}:{hasher.hexdigest()[:12]}, {seen} of {size} bytes")
 
 
 def read_chunks(path: Path, size: int = CHUNK) -> Iterator[bytes]:

@@ -5,13 +5,13 @@ The journal's rule: before its phase is FINISHING an interrupted operation is un
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import astuple, replace
 
 from kelvin_provision.errors import NotReady
+from kelvin_provision.files.hashing import sha256_hex
 from kelvin_provision.ledger import rows
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Care, Entry, Operation, Phase, Step
@@ -194,7 +194,7 @@ def _link(before: str, entry: Entry) -> str:
     values = astuple(entry)
     if not entry.version and not entry.digest:
         values = values[:_OLD]  # lines of the first schema keep the hash that they were written with
-    return hashlib.sha256(json.dumps([before, *values]).encode()).hexdigest()
+    return sha256_hex(json.dumps([before, *values]))
 
 
 def append(db: sqlite3.Connection, entry: Entry) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 
 from kelvin_provision.applying.forecast import Forecast, Target
 from kelvin_provision.cluster.plan import Change, Drift, Finding, Interruption, Op, describe
+from kelvin_provision.files.hashing import sha256_hex
 from kelvin_provision.ledger.model import Revision
 from kelvin_provision.masking.masked import veiled
 from kelvin_provision.preview import image_diff
@@ -208,4 +208,4 @@ def _bytes(encoded: str) -> str:
     except binascii.Error:
         return encoded
     except UnicodeDecodeError:
-        return f"{len(content)} bytes, sha256:{hashlib.sha256(content).hexdigest()[:12]}"
+        return f"{len(content)} bytes, sha256:{sha256_hex(content)[:12]}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import threading
 import time
@@ -12,6 +11,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from kelvin_provision.errors import DigestMismatch, ManifestInvalid, PlatformMissing, ProvisionError, RegistryRefused, RegistryUnreachable
+from kelvin_provision.files.hashing import digest_of, has_digest
 from kelvin_provision.refs import Descriptor, Platform, Reference, is_digest
 from kelvin_provision.registry import manifests
 from kelvin_provision.registry.mirror_health import MirrorHealth
@@ -186,7 +186,7 @@ def _resolve(place: Place, reference: Reference, platform: Platform) -> Resolved
     data, header = place.document(reference.digest or reference.tag or "latest")
     found = manifests.document(data, what)
     kind = manifests.media_type(found, header, what)
-    root = Descriptor(kind, reference.digest or _sha256(data), len(data))
+    root = Descriptor(kind, reference.digest or digest_of(data), len(data))
     documents = {root.digest: data}
     index, manifest = None, root
     if manifests.is_index(kind):
@@ -225,15 +225,10 @@ def _expect_whole(answer: Answer, blob: Descriptor, what: str) -> None:
         raise RegistryUnreachable(f"{what}: {blob.digest} comes with {said} bytes in place of {blob.size}")
 
 
-def _sha256(data: bytes) -> str:
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
-
-
 def _verify(data: bytes, digest: str, what: str, size: int | None) -> None:
-    algorithm, _, want = digest.partition(":")
     if len(data) > manifests.LIMIT:
         raise ManifestInvalid(f"{what}: {digest} has more than {manifests.LIMIT >> 20} MiB")
     if size is not None and len(data) != size:
         raise DigestMismatch(f"{what}: {digest} has {len(data)} bytes in place of {size}")
-    if hashlib.new(algorithm, data).hexdigest() != want:
+    if not has_digest(data, digest):
         raise DigestMismatch(f"{what}: what came for {digest} is something else")

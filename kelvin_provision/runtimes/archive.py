@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from kelvin_provision.errors import DigestMismatch, ImportFailed
-from kelvin_provision.files.durable import CHUNK, read_chunks, verified
+from kelvin_provision.files.durable import CHUNK, read_chunks
+from kelvin_provision.files.hashing import verified
 from kelvin_provision.refs import Descriptor
 from kelvin_provision.runtimes.protocol import BlobPath
 from kelvin_provision.spec.lock import ImageLock

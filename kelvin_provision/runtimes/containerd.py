@@ -6,7 +6,6 @@ at import: `--digests`, `--local`, `--label` and `--sync-fs` differ between 1.6 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -17,6 +16,7 @@ from functools import cached_property
 from typing import BinaryIO
 
 from kelvin_provision.errors import ImportFailed, NoSpace, OurBug, RuntimeUnreachable
+from kelvin_provision.files.hashing import has_digest
 from kelvin_provision.refs import Descriptor, Platform
 from kelvin_provision.runtimes import suitable
 from kelvin_provision.runtimes.ctr import Ctr
@@ -167,8 +167,7 @@ class Containerd:
     def _platform(self, lock: ImageLock) -> Platform | None:
         """What the config in the content store says; None when it is not there or is not what its digest promises."""
         text = self._ctr.ask("content", "get", lock.config.digest).out
-        algorithm, _, digest = lock.config.digest.partition(":")
-        if hashlib.new(algorithm, text.encode()).hexdigest() != digest:
+        if not has_digest(text.encode(), lock.config.digest):
             return None
         config = json.loads(text)
         return Platform(config.get("os", ""), config.get("architecture", ""), config.get("variant", ""))

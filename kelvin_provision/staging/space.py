@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
 from kelvin_provision.errors import NoSpace, ProvisionError, RuntimeUnreachable
+from kelvin_provision.files.hashing import sha256_hex
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision, Workload
 from kelvin_provision.quantity import Headroom, format_rounded
@@ -88,7 +88,7 @@ def layer_chains(lock: ImageLock) -> Iterator[tuple[str, Descriptor]]:
     chain = ""
     diff_ids = lock.diff_ids if len(lock.diff_ids) == len(lock.layers) else tuple(layer.digest for layer in lock.layers)
     for diff_id, layer in zip(diff_ids, lock.layers, strict=True):
-        chain = sha256(f"{chain} {diff_id}".encode()).hexdigest()
+        chain = sha256_hex(f"{chain} {diff_id}")
         yield chain, layer
 
 

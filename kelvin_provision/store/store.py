@@ -9,7 +9,8 @@ from dataclasses import astuple, replace
 from enum import StrEnum
 from pathlib import Path
 
-from kelvin_provision.files.durable import private_folder, rename_durably, verified, write_durably, writing_to
+from kelvin_provision.files.durable import private_folder, rename_durably, write_durably, writing_to
+from kelvin_provision.files.hashing import verified
 from kelvin_provision.refs import Descriptor, is_digest
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.store import index

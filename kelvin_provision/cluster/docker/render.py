@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any
 from kelvin_provision.cluster.docker.quantities import bytes_of, nano_cpus_of, shares_of
 from kelvin_provision.cluster.labels import MANAGER, OWNER, REVISION, SPEC_HASH
 from kelvin_provision.errors import RequestRefused
+from kelvin_provision.files.hashing import sha256_hex
 from kelvin_provision.refs import Reference
 from kelvin_provision.spec.enums import VolumeKind
 from kelvin_provision.spec.lock import ImageLock
@@ -54,7 +54,7 @@ def spec_hash(value: Object) -> str:
     """What an object is made from, revision aside: the same hash needs no new container."""
     labels = {key: text for key, text in value["metadata"]["labels"].items() if key not in {REVISION, SPEC_HASH}}
     document = {"kind": value["kind"], "name": value["metadata"]["name"], "labels": labels, "spec": value["spec"]}
-    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+    return sha256_hex(json.dumps(document, sort_keys=True))
 
 
 def _findings(spec: Spec, context: Context) -> Iterator[str]:

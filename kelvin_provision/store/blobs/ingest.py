@@ -5,7 +5,6 @@ The runtime's file is only read. The file that is hashed and the one that is lin
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from kelvin_provision.errors import DigestMismatch, Locked, TransferStopped
 from kelvin_provision.files.durable import CHUNK, sync_folder
+from kelvin_provision.files.hashing import Hasher
 from kelvin_provision.refs import Descriptor
 
 if TYPE_CHECKING:
@@ -48,12 +48,11 @@ def _link(store: Store, blob: Descriptor, file: BinaryIO, stop: Stop) -> bool:
 def _matches(blob: Descriptor, file: BinaryIO, stop: Stop) -> bool:
     if os.fstat(file.fileno()).st_size != blob.size:
         return False
-    algorithm, _, expected = blob.digest.partition(":")
-    hasher = hashlib.new(algorithm)
+    hasher = Hasher.like(blob.digest)
     while chunk := file.read(CHUNK):
         _check_stop(blob, stop)
         hasher.update(chunk)
-    return hasher.hexdigest() == expected
+    return hasher.digest == blob.digest
 
 
 def _copy(partial: Partial, file: BinaryIO, stop: Stop) -> bool:

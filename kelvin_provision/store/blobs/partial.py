@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 from kelvin_provision.errors import DigestMismatch
 from kelvin_provision.files.durable import CHUNK, writing_to
+from kelvin_provision.files.hashing import Hasher
 from kelvin_provision.refs import Descriptor
 
 
@@ -20,13 +20,15 @@ class Partial:
 
     def __init__(self, blob: Descriptor, descriptor: int, *, on_commit: Callable[[int], None], on_reject: Callable[[], Path]) -> None:
         self.blob = blob
-        self.offset = 0
         self._descriptor = descriptor
         self._on_commit = on_commit
         self._on_reject = on_reject
-        self._algorithm, _, self._expected = blob.digest.partition(":")
-        self._hash = hashlib.new(self._algorithm)
+        self._hasher = Hasher.like(blob.digest)
         self._resume()
+
+    @property
+    def offset(self) -> int:
+        return self._hasher.size
 
     def _resume(self) -> None:
         """Hash what is on disk again, rather than keeping a checkpoint of the hash: only what is on disk counts."""
@@ -34,15 +36,13 @@ class Partial:
             self.truncate()
         os.lseek(self._descriptor, 0, os.SEEK_SET)
         while chunk := os.read(self._descriptor, CHUNK):
-            self._hash.update(chunk)
-            self.offset += len(chunk)
+            self._hasher.update(chunk)
 
     def truncate(self) -> None:
         """Drop every byte: the source restarts the blob at offset 0."""
         os.ftruncate(self._descriptor, 0)
         os.lseek(self._descriptor, 0, os.SEEK_SET)
-        self._hash = hashlib.new(self._algorithm)
-        self.offset = 0
+        self._hasher = Hasher.like(self.blob.digest)
 
     def write(self, chunk: bytes) -> None:
         """Append. On a full disk raises NoSpace, and `offset` counts what was written."""
@@ -54,16 +54,15 @@ class Partial:
         with writing_to(Path(self.blob.digest)):
             while remaining:
                 written = os.write(self._descriptor, remaining)
-                self._hash.update(remaining[:written])
-                self.offset += written
+                self._hasher.update(remaining[:written])
                 remaining = remaining[written:]
 
     def commit(self) -> None:
         """Verify, sync and rename. Raises DigestMismatch: a blob with wrong content is quarantined, one that is too short stays partial."""
         if self.offset != self.blob.size:
             raise DigestMismatch(f"{self.blob.digest}: only {self.offset} of {self.blob.size} bytes")
-        if self._hash.hexdigest() != self._expected:
-            actual = f"{self._algorithm}:{self._hash.hexdigest()[:12]}"
+        if self._hasher.digest != self.blob.digest:
+            actual = self._hasher.short_digest
             raise DigestMismatch(f"{self.blob.digest}: the content has digest {actual}; quarantined as {self._on_reject()}")
         with writing_to(Path(self.blob.digest)):
             os.fsync(self._descriptor)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import queue
 import threading
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from kelvin_provision.events import Advanced, Finished, Progress, Started
 from kelvin_provision.files.durable import CHUNK
+from kelvin_provision.files.hashing import Hasher
 from kelvin_provision.refs import Descriptor
 
 READ = 1 << 20
@@ -25,12 +25,12 @@ def digest_on_disk(descriptor: int, algorithm: str, on_read: Callable[[int], Non
 
     `on_read` is called with the number of bytes of every chunk.
     """
-    hasher = hashlib.new(algorithm)
+    hasher = Hasher(algorithm)
     os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
     while chunk := os.read(descriptor, CHUNK):
         hasher.update(chunk)
         on_read(len(chunk))
-    return f"{algorithm}:{hasher.hexdigest()}"
+    return hasher.digest
 
 
 def rehash(blobs: Iterable[Descriptor], path: Callable[[Descriptor], Path], progress: Progress, stop: Callable[[], bool]) -> dict[str, str]:
@@ -70,19 +70,17 @@ def rehash(blobs: Iterable[Descriptor], path: Callable[[Descriptor], Path], prog
 
 def _defect(blob: Descriptor, path: Path, buffer: memoryview, advance: Callable[[int], None], stop: Callable[[], bool]) -> str:
     """Why the content does not match the digest, or nothing."""
-    algorithm, _, expected = blob.digest.partition(":")
-    hasher, size = hashlib.new(algorithm), 0
+    hasher = Hasher.like(blob.digest)
     try:
         with path.open("rb", buffering=0) as file:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_SEQUENTIAL)
             while (count := file.readinto(buffer)) and not stop():
                 hasher.update(buffer[:count])
-                size += count
                 advance(count)
     except FileNotFoundError:
         return "is missing"
     except OSError as error:
         return f"cannot be read: {(error.strerror or str(error)).lower()}"
-    if size != blob.size and not stop():
-        return f"has {size} of {blob.size} bytes"
-    return "" if stop() or hasher.hexdigest() == expected else f"has the content of {algorithm}:{hasher.hexdigest()[:12]}"
+    if hasher.size != blob.size and not stop():
+        return f"has {hasher.size} of {blob.size} bytes"
+    return "" if stop() or hasher.digest == blob.digest else f"has the content of {hasher.short_digest}"

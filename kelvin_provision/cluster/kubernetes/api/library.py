@@ -5,7 +5,6 @@ Typed models are never imported: they cost 26 MiB of memory. Discovery is kept i
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from kelvin_provision.cluster.kubernetes.api.errors import Rejected, status_erro
 from kelvin_provision.cluster.kubernetes.api.transport import plainly
 from kelvin_provision.errors import ClusterUnreachable, PermissionRefused, SettingsInvalid
 from kelvin_provision.files.durable import private_folder
+from kelvin_provision.files.hashing import sha256_hex
 
 
 class Library:
@@ -124,7 +124,7 @@ def _load(kubeconfig: Path, context: str | None, config: Any, settings: Any) -> 
 def _discovered(cache: Path, server: str) -> Path:
     """The file with the kinds of this very server. One that a power cut tore is dropped, before the library complains of it."""
     private_folder(cache)
-    path = cache / f"discovery-{hashlib.sha256(server.encode()).hexdigest()[:10]}.json"
+    path = cache / f"discovery-{sha256_hex(server)[:10]}.json"
     try:
         json.loads(path.read_bytes())
     except (OSError, ValueError):

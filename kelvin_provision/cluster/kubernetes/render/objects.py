@@ -5,7 +5,6 @@ Pure. An object is a plain JSON document; nothing here changes one in place.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kelvin_provision.cluster.labels import MANAGER, OWNER, REVISION, SPEC_HASH
+from kelvin_provision.files.hashing import sha256_hex
 from kelvin_provision.spec.workload import Object, Spec
 
 VERSION = "kelvin-provision/app-version"
@@ -90,7 +90,7 @@ class Key:
 
 def digest(value: Any) -> str:
     """The same for the same document, whatever the order of its keys."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return sha256_hex(json.dumps(value, sort_keys=True, separators=(",", ":")))
 
 
 def short(value: Any) -> str:
