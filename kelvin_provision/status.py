@@ -23,7 +23,7 @@ class Observed(StrEnum):
 
 @dataclass(frozen=True)
 class Hold:
-    """Somebody asks that a workload is not changed now. `since` is RFC 3339, empty where nobody has noted it."""
+    """A request that a workload is not changed now. `since` is RFC 3339, empty where it is unknown."""
 
     reason: str
     by: str
@@ -75,6 +75,28 @@ class Doing(StrEnum):
     UNDEPLOY = "undeploy"
 
 
+class Verb(StrEnum):
+    """What an order asks the agent to do."""
+
+    DEPLOY = "deploy"
+    APPLY = "apply"
+    ROLLBACK = "rollback"
+    START = "start"
+    STOP = "stop"
+    UNDEPLOY = "undeploy"
+    HOLD = "hold"
+    RELEASE = "release"
+    PRUNE = "prune"
+
+
+@dataclass(frozen=True)
+class PendingOrder:
+    """An order that the agent has not begun: its verb, and the order in words."""
+
+    verb: Verb
+    text: str
+
+
 @dataclass(frozen=True)
 class Slot:
     """What status needs to know of the staged revision."""
@@ -96,8 +118,8 @@ class Situation:
     doing: Doing | None = None
     observation: Observation | None = None
     holds: tuple[Hold, ...] = ()
-    appointed: str = ""
-    """When the agent is to apply the staged version, in words; empty when nobody asked for it."""
+    orders: tuple[PendingOrder, ...] = ()
+    """In the order in which they will be carried out."""
 
 
 @dataclass(frozen=True)
@@ -140,10 +162,22 @@ _STAGED = {
 }
 
 
+_AT_REST = {State.RUNNING, State.STOPPED, State.FAILED}
+_PENDING = {
+    Verb.APPLY: (State.PENDING_APPLY, {State.RUNNING, State.STAGED}),
+    Verb.ROLLBACK: (State.PENDING_APPLY, _AT_REST),
+    Verb.START: (State.PENDING_START, _AT_REST),
+    Verb.STOP: (State.PENDING_STOP, _AT_REST),
+    Verb.UNDEPLOY: (State.PENDING_STOP, _AT_REST | {State.STAGED}),
+}
+"""What a workload is while the first of its orders is pending, and the states that this stands in front of."""
+
+
 def derive(now: Situation) -> Status:
     """The state of the workload itself (DESIGN section 5). What is under way wins over what was asked, and that over what was seen."""
     seen = now.observation.seen if now.observation else None
-    notes = (*((now.staged.error,) if now.staged and now.staged.error else ()), *filter(None, [now.appointed]), *map(str, now.holds))
+    staging = (now.staged.error,) if now.staged and now.staged.error else ()
+    notes = (*staging, *(order.text for order in now.orders), *map(str, now.holds))
     if now.doing:
         return Status(_DOING[now.doing], (), seen)
     if now.running and now.observation and not now.observation.reachable:
@@ -151,12 +185,19 @@ def derive(now: Situation) -> Status:
     if now.staged and now.staged.method.instantly_apply and not now.staged.blocked:
         waiting = State.PENDING_DEPLOY if now.staged.download is Download.PENDING else State.RECEIVED
         return Status(waiting, notes, seen)
-    found = _at_rest(now, notes, seen)
-    return replace(found, state=State.PENDING_APPLY) if now.appointed and found.state in {State.RUNNING, State.STAGED} else found
+    return _pending(_at_rest(now, notes, seen), now.orders)
+
+
+def _pending(status: Status, orders: tuple[PendingOrder, ...]) -> Status:
+    for order in orders:
+        if order.verb in _PENDING:
+            state, covered = _PENDING[order.verb]
+            return replace(status, state=state) if status.state in covered else status
+    return status
 
 
 def _at_rest(now: Situation, notes: tuple[str, ...], seen: str | None) -> Status:
-    """While nobody is at work with it."""
+    """While no operation is under way."""
     if now.running:
         return _of_observation(now.observation, notes)
     if now.staged and now.staged.method.instantly_apply:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from kelvin_provision.cluster.protocol import Cluster
 from kelvin_provision.errors import ClusterDenied, ClusterUnreachable, RequestRefused
-from kelvin_provision.ledger import journal
+from kelvin_provision.ledger import requests
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Entry, Revision
+from kelvin_provision.ledger.model import Revision
 from kelvin_provision.spec.workload import Spec
 
 
@@ -29,9 +29,4 @@ def refuse_what_cannot_run(cluster: Cluster, specs: Sequence[Spec]) -> None:
 
 def run(ledger: Ledger, specs: Sequence[Spec], *, who: str) -> tuple[Revision, ...]:
     """Store the requests as one group with their lines of history, all or none. What was staged for the same workloads is replaced."""
-    with ledger.writing():
-        revisions = ledger.accept(specs, uuid.uuid4().hex)
-        for revision in revisions:
-            detail = f"{revision.spec.app_name} {revision.spec.app_version}, {revision.spec.method}"
-            journal.record(ledger, Entry(ledger.clock(), who, "deploy", revision.workload, revision.number, "accepted", detail))
-    return revisions
+    return requests.accept(ledger, specs, uuid.uuid4().hex, actor=who).revisions

@@ -27,7 +27,9 @@ class Timing(StrEnum):
 
 
 def timing(one: ScheduledApply, now: datetime, grace: float) -> Timing:
-    """From its time on, and for no longer than `grace` seconds."""
+    """From its time on, and for no longer than `grace` seconds. Without a time it is due."""
+    if one.at is None:
+        return Timing.DUE
     late = now - timestamps.parse(one.at)
     if late < timedelta(0):
         return Timing.EARLY

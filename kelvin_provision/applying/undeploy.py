@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from kelvin_provision.applying import recovery
 from kelvin_provision.applying.selection import refuse_bare
 from kelvin_provision.cluster.protocol import Cluster
-from kelvin_provision.ledger import journal
+from kelvin_provision.ledger import journal, requests
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Entry, Phase, Step, Workload
+from kelvin_provision.ledger.model import Phase, Step, Workload
 from kelvin_provision.spec.enums import VolumeKind
 from kelvin_provision.status import Doing
 
@@ -42,8 +42,4 @@ def run_staged(ledger: Ledger, cluster: Callable[[], Cluster], names: Sequence[s
         if workload.running is None and workload.name in left:
             run(ledger, cluster, [workload.name], who=who)  # its apply was left as it is: nobody else would take that away
             continue
-        number = workload.staged.number if workload.staged else None
-        version = workload.staged.spec.app_version if workload.staged else ""
-        with ledger.writing():
-            ledger.drop_staged(workload.name)
-            journal.record(ledger, Entry(ledger.clock(), who, "undeploy --staged", workload.name, number, "done", version=version))
+        requests.drop_staged(ledger, workload.name, actor=who)

@@ -1,4 +1,4 @@
-"""Operations and history: what is being done to the cluster, and what was done.
+"""Operations: what is being done to the cluster. The history of what was done is in `history`, and read through here as well.
 
 The journal's rule: before its phase is FINISHING an interrupted operation is undone, from then on it is finished.
 """
@@ -8,38 +8,64 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import astuple, replace
+from dataclasses import astuple
 
 from kelvin_provision.errors import NotReady
-from kelvin_provision.files.hashing import sha256_hex
-from kelvin_provision.ledger import rows
+from kelvin_provision.ledger import orders, rows
+from kelvin_provision.ledger.history import append, broken_link, head, history, last_failure, record, record_refused
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Care, Entry, Operation, Phase, Step
+from kelvin_provision.ledger.model import Care, Entry, OnFailure, Operation, Order, Phase, Step
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.status import Doing
 
-_COLUMNS = ("time", "who", "action", "workload", "revision", "outcome", "detail", "version", "digest")
-_OLD = _COLUMNS.index("version")
+__all__ = [
+    "append",
+    "begin",
+    "broken_link",
+    "commit",
+    "end",
+    "end_left",
+    "end_switch",
+    "end_undeploy",
+    "head",
+    "history",
+    "last_failure",
+    "left",
+    "record",
+    "record_refused",
+    "set_phase",
+    "unfinished",
+]
 
 
-def begin(ledger: Ledger, kind: Doing, phase: Phase, steps: Sequence[Step], care: Care = Care.BACK, *, who: str = "") -> Operation:
-    """Journal a change before the first byte of it reaches the cluster. An apply ends what was to be applied at a time, in the same commit.
+def begin(
+    ledger: Ledger,
+    kind: Doing,
+    phase: Phase,
+    steps: Sequence[Step],
+    care: Care = Care.BACK,
+    *,
+    who: str = "",
+    order: Order | None = None,
+) -> Operation:
+    """Journal a change before the first byte of it reaches the cluster. An apply begins or ends pending orders, in the same commit.
 
-    Raises NotReady when what was planned is not so any more: requests are accepted at any time, also while a plan is made.
+    `order` is the one that this carries out; for an apply it need not be given. Raises NotReady when what was planned is not so any
+    more: requests are accepted at any time, also while a plan is made.
     """
     with ledger.writing() as db:
         for step in steps:
             _refuse_moved(db, kind, step)
-        now = ledger.clock()
-        for name, revision, at in rows.end_appointments(db, [step.workload for step in steps]) if kind is Doing.APPLY else ():
-            append(db, Entry(now, who, "apply --at", name, revision, "begun" if _in(steps, name) else "cancelled", at))
-        values = (kind, phase, json.dumps([astuple(step) for step in steps]), now, care)
-        found = db.execute("INSERT INTO operations (kind, phase, steps, started, care) VALUES (?, ?, ?, ?, ?)", values)
-        return Operation(found.lastrowid or 0, kind, phase, tuple(steps), now, care)
-
-
-def _in(steps: Sequence[Step], name: str) -> bool:
-    return any(step.workload == name for step in steps)
+        now, actor, wait = ledger.clock(), who, care is not Care.BLIND
+        on_failure = OnFailure.KEEP if care is Care.LEAVE else OnFailure.ROLL_BACK
+        values = (kind, phase, json.dumps([astuple(step) for step in steps]), now, on_failure, wait)
+        inserted = db.execute("INSERT INTO operations (kind, phase, steps, started, on_failure, wait) VALUES (?, ?, ?, ?, ?, ?)", values)
+        operation = Operation(inserted.lastrowid or 0, kind, phase, tuple(steps), now, on_failure, wait)
+        if kind is Doing.APPLY:
+            orders.begin_applies(db, operation, actor=actor)
+        elif order is not None:
+            orders.begin_with(db, order, operation, actor=actor)
+        return operation
 
 
 def unfinished(ledger: Ledger) -> Operation | None:
@@ -97,13 +123,12 @@ def end(
                 " blocked = ? AND json_extract(spec, '$.method') <> ? WHERE workload = ? AND number = ?",
                 (blame, int(blocked), Method.STAGED, step.workload, step.after),
             )
-        for entry in entries:
-            append(db, entry)
+        _write(db, operation, entries, ledger)
         if keep is None:
             return
         for step in operation.steps:
-            if operation.care is not Care.BLIND:
-                # It was seen up. What somebody saw on the way there is older than that, and would show for a moment.
+            if operation.wait:
+                # It was seen up: an observation from before that is older, and would show for a moment.
                 db.execute("UPDATE workloads SET observation = NULL WHERE name = ?", (step.workload,))
             _forget(db, step.workload, keep)
 
@@ -112,8 +137,7 @@ def end_left(ledger: Ledger, operation: Operation, entries: Sequence[Entry]) -> 
     """Close one that failed and is left as it is: the slots stay as they were, and `left` remembers it."""
     with ledger.writing() as db:
         db.execute("UPDATE operations SET phase = ?, finished = ? WHERE id = ?", (Phase.LEFT, ledger.clock(), operation.id))
-        for entry in entries:
-            append(db, entry)
+        _write(db, operation, entries, ledger)
 
 
 def left(ledger: Ledger) -> frozenset[str]:
@@ -133,15 +157,13 @@ def end_switch(ledger: Ledger, operation: Operation, entries: Sequence[Entry], *
         for name in names:
             db.execute("UPDATE workloads SET enabled = ?, updated = ? WHERE name = ?", (int(enabled), now, name))
         db.execute("UPDATE operations SET finished = ? WHERE id = ?", (now, operation.id))
-        for entry in entries:
-            append(db, entry)
+        _write(db, operation, entries, ledger)
 
 
 def end_undeploy(ledger: Ledger, operation: Operation, entries: Sequence[Entry]) -> None:
     """Close an undeploy: the workloads are gone with it, but for what was staged since it began (`Step.after` says what was then)."""
     with ledger.writing() as db:
-        for entry in entries:
-            append(db, entry)
+        _write(db, operation, entries, ledger)
         for step in operation.steps:
             key = {"name": step.workload, "known": step.after}
             newer = "SELECT staged FROM workloads WHERE name = :name AND staged IS NOT :known AND staged IS NOT running"
@@ -152,63 +174,16 @@ def end_undeploy(ledger: Ledger, operation: Operation, entries: Sequence[Entry])
                 key,
             )
             db.execute("DELETE FROM workloads WHERE name = :name AND staged IS NULL", key)
+        names = [step.workload for step in operation.steps]
+        orders.cancel_moved(db, names, actor=entries[0].who if entries else "", now=ledger.clock())
         db.execute("UPDATE operations SET finished = ? WHERE id = ?", (ledger.clock(), operation.id))
 
 
-def record(ledger: Ledger, entry: Entry) -> None:
-    """One line of history that belongs to no operation."""
-    with ledger.writing() as db:
+def _write(db: sqlite3.Connection, operation: Operation, entries: Sequence[Entry], ledger: Ledger) -> None:
+    """The lines of an operation that ends, and the end of the orders that it carried out."""
+    for entry in entries:
         append(db, entry)
-
-
-def history(ledger: Ledger, workload: str | None = None) -> tuple[Entry, ...]:
-    """The lines, oldest first."""
-    with ledger.reading() as db:
-        found = db.execute("SELECT * FROM history WHERE ? IS NULL OR workload = ? ORDER BY seq", (workload, workload))
-        return tuple(_entry(row) for row in found)
-
-
-def _entry(row: sqlite3.Row) -> Entry:
-    return Entry(*(row[key] for key in _COLUMNS))
-
-
-def broken_link(ledger: Ledger) -> int | None:
-    """The first line of the history whose hash does not fit, or None when the chain is whole."""
-    before = ""
-    with ledger.reading() as db:
-        for row in db.execute("SELECT * FROM history ORDER BY seq"):
-            before = _link(before, _entry(row))
-            if before != row["hash"]:
-                return int(row["seq"])
-    return None
-
-
-def head(ledger: Ledger) -> str:
-    """The hash of the last line: written down elsewhere, it shows later that no line was cut off the end."""
-    with ledger.reading() as db:
-        row = db.execute("SELECT hash FROM history ORDER BY seq DESC LIMIT 1").fetchone()
-    return row[0] if row else ""
-
-
-def _link(before: str, entry: Entry) -> str:
-    values = astuple(entry)
-    if not entry.version and not entry.digest:
-        values = values[:_OLD]  # lines of the first schema keep the hash that they were written with
-    return sha256_hex(json.dumps([before, *values]))
-
-
-def append(db: sqlite3.Connection, entry: Entry) -> None:
-    """One line of history within a transaction."""
-    if not entry.version and entry.revision is not None:
-        query = "SELECT * FROM revisions WHERE workload = ? AND number = ?"
-        found = db.execute(query, (entry.workload, entry.revision)).fetchone()
-        if found is not None:
-            known = rows.revision(found)
-            entry = replace(entry, version=known.spec.app_version, digest=known.digest)
-    row = db.execute("SELECT hash FROM history ORDER BY seq DESC LIMIT 1").fetchone()
-    values = (*astuple(entry), _link(row[0] if row else "", entry))
-    columns = ", ".join((*_COLUMNS, "hash"))
-    db.execute(f"INSERT INTO history ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)  # noqa: S608  (constants)
+    orders.end_with(db, operation, entries, now=ledger.clock())
 
 
 def _forget(db: sqlite3.Connection, name: str, keep: int) -> None:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Object, Spec
-from kelvin_provision.status import Doing, Hold, Observation, Situation, Slot
+from kelvin_provision.status import Doing, Hold, Observation, PendingOrder, Situation, Slot, Verb
 
 
 @dataclass(frozen=True)
@@ -46,37 +46,80 @@ class Revision:
 
 
 @dataclass(frozen=True)
-class ScheduledApply:
-    """Staged revisions that the agent is to apply at a time, as one transaction. All times are RFC 3339 in UTC.
+class Target:
+    """A workload that an order is about. `revision` is the staged one that an apply means; None for the other verbs."""
 
-    `note` is what keeps the agent from it, once it is due. `members` are workloads with the numbers of their revisions: it stands
-    only while all of them are staged.
+    workload: str
+    revision: int | None = None
+
+
+class Outcome(StrEnum):
+    """How an order ended."""
+
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    MISSED = "missed"
+
+
+@dataclass(frozen=True)
+class Order:
+    """A change that the agent is to carry out, at a time or as soon as possible (`at` is None). All times are RFC 3339 in UTC.
+
+    `note` says what keeps the agent from it while it is pending, and why it ended as it did afterwards.
     """
 
     id: int
-    at: str
-    made: str
-    who: str
-    forced: bool
-    members: tuple[tuple[str, int], ...]
+    key: str
+    actor: str
+    verb: Verb
+    targets: tuple[Target, ...]
+    arguments: Mapping[str, object]
+    at: str | None
+    asked: str
+    begun: str | None = None
+    ended: str | None = None
+    operation: int | None = None
+    outcome: Outcome | None = None
     note: str = ""
+    evidence: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The workloads."""
-        return tuple(name for name, _ in self.members)
+        return tuple(target.workload for target in self.targets)
+
+    @property
+    def who(self) -> str:
+        return self.actor
+
+    @property
+    def forced(self) -> bool:
+        return self.arguments.get("force") is True
+
+    @property
+    def pending(self) -> bool:
+        return self.begun is None and self.ended is None
+
+    @property
+    def action(self) -> str:
+        """The word for it in the history."""
+        return f"{self.verb} --at" if self.at else f"{self.verb} order"
 
     def stands(self, staged: Mapping[str, int | None]) -> bool:
-        """Whether what it is about is still what is staged."""
-        return all(staged.get(name) == number for name, number in self.members)
+        """Whether it still means what it meant: an apply names revisions, which must be the staged ones."""
+        return self.verb is not Verb.APPLY or all(staged.get(target.workload) == target.revision for target in self.targets)
 
     def __str__(self) -> str:
-        return f"apply at {self.at}, asked for by {self.who}{f'; waits: {self.note}' if self.note else ''}"
+        waits = f"; waits: {self.note}" if self.note else ""
+        return f"{self.verb} at {self.at}, asked for by {self.actor}{waits}" if self.at else f"{self.verb} asked for by {self.actor}{waits}"
+
+
+ScheduledApply = Order
 
 
 @dataclass(frozen=True)
 class Workload:
-    """A workload with its two slots, what was last seen of it, and what is being done to it. `held` is by a person, here."""
+    """A workload with its two slots, its last observation, the operation under way and its pending orders. `held` is by a person, here."""
 
     name: str
     title: str
@@ -88,11 +131,20 @@ class Workload:
     observation: Observation | None
     doing: Doing | None
     held: Hold | None = None
-    appointment: ScheduledApply | None = None
+    orders: tuple[Order, ...] = ()
+
+    @property
+    def scheduled_apply(self) -> Order | None:
+        """The next apply of its staged revision that was asked for at a time."""
+        return next((order for order in self.orders if order.verb is Verb.APPLY and order.at), None)
+
+    @property
+    def appointment(self) -> Order | None:
+        return self.scheduled_apply
 
     @property
     def holds(self) -> tuple[Hold, ...]:
-        """All who ask that it is not changed."""
+        """The person's hold and the workload's own."""
         own = self.observation.hold if self.observation else None
         return tuple(hold for hold in (self.held, own) if hold)
 
@@ -105,7 +157,7 @@ class Workload:
             self.doing,
             self.observation,
             self.holds,
-            str(self.appointment) if self.appointment else "",
+            tuple(PendingOrder(order.verb, str(order)) for order in self.orders),
         )
 
     @property
@@ -138,15 +190,19 @@ class Step:
     after: int | None
 
 
+class OnFailure(StrEnum):
+    """What happens when a new version does not come up; journaled, so that recovery keeps to it."""
+
+    ROLL_BACK = "roll-back"
+    KEEP = "keep"
+
+
 class Care(StrEnum):
-    """What was asked for should a new version not come up; journaled, so that recovery keeps to it."""
+    """OnFailure and whether to wait, in one word: until the callers give both."""
 
     BACK = "back"
-    """Wait; go back to what ran before."""
     LEAVE = "leave"
-    """Wait; leave everything as it is."""
     BLIND = "blind"
-    """Do not wait: nobody sees whether it comes up."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +214,15 @@ class Operation:
     phase: Phase
     steps: tuple[Step, ...]
     started: str
-    care: Care = Care.BACK
+    on_failure: OnFailure = OnFailure.ROLL_BACK
+    wait: bool = True
+    """Whether it is waited for until the new versions are up."""
+
+    @property
+    def care(self) -> Care:
+        if not self.wait:
+            return Care.BLIND
+        return Care.LEAVE if self.on_failure is OnFailure.KEEP else Care.BACK
 
 
 @dataclass(frozen=True)
@@ -174,3 +238,5 @@ class Entry:
     detail: str = ""
     version: str = ""
     digest: str = ""
+    evidence: tuple[str, ...] = ()
+    """What was gathered at a failed attempt: events, container states, last log lines. The caller masks it; `evidence` bounds it."""

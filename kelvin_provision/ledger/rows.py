@@ -6,11 +6,11 @@ import json
 import sqlite3
 from collections.abc import Collection, Iterable
 
-from kelvin_provision.ledger.model import Care, Operation, Phase, Revision, ScheduledApply, Step, Workload
+from kelvin_provision.ledger.model import OnFailure, Operation, Order, Outcome, Phase, Revision, Step, Target, Workload
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Spec
-from kelvin_provision.status import Doing, Hold, Observation
+from kelvin_provision.status import Doing, Hold, Observation, Verb
 
 _LISTED = "IN (SELECT value FROM json_each(?))"
 """A list of names as one parameter: SQLite bounds how many a statement may have."""
@@ -45,7 +45,15 @@ def revision(row: sqlite3.Row) -> Revision:
 def operation(row: sqlite3.Row) -> Operation:
     """A row of `operations`."""
     steps = tuple(Step(*step) for step in json.loads(row["steps"]))
-    return Operation(row["id"], Doing(row["kind"]), Phase(row["phase"]), steps, row["started"], Care(row["care"]))
+    return Operation(
+        id=row["id"],
+        kind=Doing(row["kind"]),
+        phase=Phase(row["phase"]),
+        steps=steps,
+        started=row["started"],
+        on_failure=OnFailure(row["on_failure"]),
+        wait=bool(row["wait"]),
+    )
 
 
 def unfinished(db: sqlite3.Connection) -> Operation | None:
@@ -54,29 +62,40 @@ def unfinished(db: sqlite3.Connection) -> Operation | None:
     return operation(row) if row else None
 
 
-def appointments(db: sqlite3.Connection, names: Collection[str] | None = None) -> list[ScheduledApply]:
-    """All that did not end, or those that name one of these, the next one first; whether they still stand is another question."""
-    query, values = "SELECT * FROM appointments ORDER BY at, id", tuple[str, ...]()
+def order(row: sqlite3.Row) -> Order:
+    targets = tuple(Target(name, number) for name, number in json.loads(row["targets"]))
+    return Order(
+        id=row["id"],
+        key=row["key"],
+        actor=row["actor"],
+        verb=Verb(row["verb"]),
+        targets=targets,
+        arguments=json.loads(row["arguments"]),
+        at=row["at"],
+        asked=row["asked"],
+        begun=row["begun"],
+        ended=row["ended"],
+        operation=row["operation"],
+        outcome=Outcome(row["outcome"]) if row["outcome"] else None,
+        note=row["note"],
+        evidence=tuple(json.loads(row["evidence"])),
+    )
+
+
+def pending_orders(db: sqlite3.Connection, names: Collection[str] | None = None) -> list[Order]:
+    """Orders that were not begun, or those of them that name one of these workloads, the next one first; also those that do not stand."""
+    named, values = "", tuple[str, ...]()
     if names is not None:
-        named = f"SELECT 1 FROM json_each(members) AS member WHERE json_extract(member.value, '$[0]') {_LISTED}"  # noqa: S608  (constants)
-        query = f"SELECT * FROM appointments WHERE EXISTS ({named}) ORDER BY at, id"  # noqa: S608
+        target = f"SELECT 1 FROM json_each(targets) AS target WHERE json_extract(target.value, '$[0]') {_LISTED}"  # noqa: S608  (constants)
+        named = f" AND EXISTS ({target})"
         values = _listed(names)
-    return [
-        ScheduledApply(row["id"], row["at"], row["made"], row["who"], bool(row["forced"]), _members(row["members"]), row["note"])
-        for row in db.execute(query, values)
-    ]
+    query = f"SELECT * FROM orders WHERE ended IS NULL AND begun IS NULL{named} ORDER BY coalesce(at, asked), id"  # noqa: S608  (constants)
+    return [order(row) for row in db.execute(query, values)]
 
 
-def _members(text: str) -> tuple[tuple[str, int], ...]:
-    return tuple((name, number) for name, number in json.loads(text))
-
-
-def end_appointments(db: sqlite3.Connection, names: Collection[str]) -> list[tuple[str, int, str]]:
-    """End those that name one of these; every workload of them, with its revision and the time, those of the others too."""
-    ended = appointments(db, names)
-    for appointment in ended:
-        db.execute("DELETE FROM appointments WHERE id = ?", (appointment.id,))
-    return [(name, number, appointment.at) for appointment in ended for name, number in appointment.members]
+def standing(db: sqlite3.Connection, orders: Collection[Order]) -> list[Order]:
+    staged = staged_numbers(db, [name for pending in orders for name in pending.names])
+    return [pending for pending in orders if pending.stands(staged)]
 
 
 def staged_numbers(db: sqlite3.Connection, names: Collection[str]) -> dict[str, int | None]:
@@ -93,9 +112,10 @@ def workloads(db: sqlite3.Connection, names: Collection[str] | None = None) -> d
     slots = f"SELECT revisions.* FROM workloads JOIN revisions ON workload = name AND number IN (running, staged){where}"  # noqa: S608
     revision_rows = {(row["workload"], row["number"]): row for row in db.execute(slots, values)}
 
-    scheduled = appointments(db, names)
-    staged = staged_numbers(db, [name for appointment in scheduled for name in appointment.names])
-    by_name = {name: appointment for appointment in reversed(scheduled) if appointment.stands(staged) for name in appointment.names}
+    orders: dict[str, list[Order]] = {}
+    for pending in standing(db, pending_orders(db, names)):
+        for name in pending.names:
+            orders.setdefault(name, []).append(pending)
     hold_rows = db.execute(f"SELECT * FROM holds{where.replace('name', 'workload')}", values)  # noqa: S608  (constants)
     held = {row["workload"]: Hold(row["reason"], row["who"], row["since"]) for row in hold_rows}
 
@@ -115,7 +135,7 @@ def workloads(db: sqlite3.Connection, names: Collection[str] | None = None) -> d
             observation=Observation.from_json(json.loads(row["observation"])) if row["observation"] else None,
             doing=doing.get(row["name"]),
             held=held.get(row["name"]),
-            appointment=by_name.get(row["name"]),
+            orders=tuple(orders.get(row["name"], ())),
         )
         for row in db.execute(f"SELECT * FROM workloads{where} ORDER BY name", values)  # noqa: S608  (constants)
     }

@@ -90,7 +90,42 @@ CREATE TABLE appointments (
     note    TEXT NOT NULL DEFAULT ''         -- what keeps the agent from it
 ) STRICT
 """
-MIGRATIONS: tuple[str, ...] = (FIRST, SECOND, THIRD, FOURTH, FIFTH)
+# A wait that was stored as an error text is forgotten: the agent says again what it waits for, as data.
+SIXTH = """
+CREATE TABLE orders (
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    key       TEXT NOT NULL UNIQUE,          -- idempotency key
+    actor     TEXT NOT NULL,
+    verb      TEXT NOT NULL,
+    targets   TEXT NOT NULL,                 -- [workload, revision or null]
+    arguments TEXT NOT NULL,
+    at        TEXT,                          -- null: as soon as possible
+    asked     TEXT NOT NULL,
+    begun     TEXT,
+    ended     TEXT,
+    operation INTEGER,                       -- the journaled change that carries it out
+    outcome   TEXT,
+    note      TEXT NOT NULL DEFAULT '',
+    evidence  TEXT NOT NULL DEFAULT '[]'
+) STRICT;
+CREATE INDEX open_orders ON orders (id) WHERE ended IS NULL;
+INSERT INTO orders (key, actor, verb, targets, arguments, at, asked, note)
+    SELECT 'appointment-' || id, who, 'apply', members, iif(forced, '{"force": true}', '{}'), at, made, note FROM appointments ORDER BY id;
+DROP TABLE appointments;
+CREATE TABLE evidence (
+    seq      INTEGER PRIMARY KEY,            -- of its line in history
+    workload TEXT NOT NULL,
+    lines    TEXT NOT NULL
+) STRICT;
+CREATE INDEX evidence_of ON evidence (workload, seq);
+ALTER TABLE revisions ADD COLUMN waiting TEXT;
+UPDATE revisions SET error = NULL WHERE NOT blocked AND (error LIKE 'waits for %' OR error LIKE 'waits until %' OR error LIKE 'waits: %');
+ALTER TABLE operations ADD COLUMN on_failure TEXT NOT NULL DEFAULT 'roll-back';
+ALTER TABLE operations ADD COLUMN wait INTEGER NOT NULL DEFAULT 1;
+UPDATE operations SET on_failure = iif(care = 'leave', 'keep', 'roll-back'), wait = care <> 'blind';
+ALTER TABLE operations DROP COLUMN care
+"""
+MIGRATIONS: tuple[str, ...] = (FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH)
 """Entry N leads from schema N to N + 1; an empty file is schema 0."""
 SCHEMA = len(MIGRATIONS)
 

@@ -10,6 +10,8 @@ _COLUMNS = (
     ("revisions", "created"),
     ("operations", "started"),
     ("operations", "finished"),
+    ("orders", "asked"),
+    ("orders", "ended"),
 )
 
 

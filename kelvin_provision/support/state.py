@@ -41,7 +41,7 @@ def history(ledger: Ledger) -> Iterator[dict[str, Any]]:
     """Whether the chain is whole, then its newest lines, oldest first."""
     broken = journal.broken_link(ledger)
     yield {"whole": broken is None, "broken_at": broken, "last_hash": journal.head(ledger)}
-    yield from (asdict(entry) for entry in journal.history(ledger)[-NEWEST:])
+    yield from (asdict(entry) for entry in journal.history(ledger, evidence=True)[-NEWEST:])
 
 
 def workloads(ledger: Ledger) -> dict[str, Any]:

@@ -60,7 +60,7 @@ KEYS = {
     "workloads wait": ENVELOPE,
     "workloads rollback": ENVELOPE,
     "workloads history": (
-        "command entries entries[].action entries[].detail entries[].digest entries[].outcome entries[].revision entries[].time"
+        "command entries entries[].action entries[].detail entries[].digest entries[].evidence entries[].outcome entries[].revision entries[].time"
         " entries[].version entries[].who entries[].workload schema verified verified.head verified.lines"
     ),
     "workloads logs": "logs",

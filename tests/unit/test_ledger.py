@@ -9,14 +9,14 @@ import pytest
 from kelvin_provision.applying import deploy
 from kelvin_provision.errors import Locked, PermissionRefused, StateDamaged, StateTooNew, WorkloadUnknown
 from kelvin_provision.files.lock import exclusive, holder
-from kelvin_provision.ledger import appointments, journal
+from kelvin_provision.ledger import journal, orders
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Care, Entry, Phase, Step
+from kelvin_provision.ledger.model import Entry, OnFailure, Phase, Step, Target
 from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.spec.enums import Download, Method, ProbeKind, VolumeKind
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Port, Probe, Resources, Spec, System, Variable, Volume
-from kelvin_provision.status import Doing, Observation, Observed
+from kelvin_provision.status import Doing, Observation, Observed, Verb
 
 LOCK = ImageLock(
     reference=Reference.parse("registry.example:5000/motor-speed:1.0.0"),
@@ -58,7 +58,7 @@ def test_the_file_is_private_in_wal_mode_and_fully_synchronous(ledger):
     with ledger.reading() as db:
         assert db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
         assert db.execute("PRAGMA synchronous").fetchone()[0] == 2
-        assert db.execute("PRAGMA user_version").fetchone()[0] == 5
+        assert db.execute("PRAGMA user_version").fetchone()[0] == 6
 
 
 def test_a_spec_with_every_field_survives_the_ledger(ledger):
@@ -261,7 +261,7 @@ def test_a_newer_schema_is_refused_and_left_as_it_is(ledger):
     raw = sqlite3.connect(ledger.path)
     raw.execute("PRAGMA user_version = 7")
     raw.close()
-    with pytest.raises(StateTooNew, match="has schema 7, this program reads up to 5"):
+    with pytest.raises(StateTooNew, match="has schema 7, this program reads up to 6"):
         Ledger(ledger.path)
 
 
@@ -284,9 +284,9 @@ def neighbours(ledger):
     ledger.accept([spec(name) for name in names] + [spec("mine")], "batch")
     run_revision(ledger, "mine", "2.0.0")
     others = ledger.workloads(names)
-    appointments.make(ledger, others[:2], "2026-11-24T02:00:00Z", who="anna", forced=False)
+    orders.place(ledger, orders.apply_of(others[:2], actor="anna", at="2026-11-24T02:00:00Z"))
     ledger.accept([spec("mine", "3.0.0")], "three")
-    appointments.make(ledger, [ledger.workload("mine")], "2026-11-24T03:00:00Z", who="anna", forced=False)
+    orders.place(ledger, orders.apply_of([ledger.workload("mine")], actor="anna", at="2026-11-24T03:00:00Z"))
     with ledger.writing() as db:
         db.execute("UPDATE revisions SET spec = '{', locks = '{' WHERE workload <> 'mine'")
         db.execute("UPDATE workloads SET observation = '{' WHERE name <> 'mine'")
@@ -295,7 +295,7 @@ def neighbours(ledger):
 
 def test_one_workload_is_read_without_reading_another(ledger, neighbours):
     mine = ledger.workload("mine")
-    assert (mine.running.number, mine.staged.number, mine.appointment.at) == (2, 3, "2026-11-24T03:00:00Z")
+    assert (mine.running.number, mine.staged.number, mine.scheduled_apply.at) == (2, 3, "2026-11-24T03:00:00Z")
     assert list(ledger.existing(["stranger", "mine"])) == ["mine"]
     with pytest.raises(ValueError, match="Expecting property name"):
         ledger.workload(neighbours[0])
@@ -369,7 +369,7 @@ def old(tmp_path):
 
 def test_a_ledger_of_the_first_schema_is_migrated_with_its_slots(old):
     with old.reading() as db:
-        assert db.execute("PRAGMA user_version").fetchone()[0] == 5
+        assert db.execute("PRAGMA user_version").fetchone()[0] == 6
     pump, fan = old.workload("pump"), old.workload("fan")
     assert (pump.running.number, pump.staged.number, fan.running.number, fan.staged) == (2, 3, 2, None)
     assert pump.observation.observed is Observed.RUNNING
@@ -393,9 +393,57 @@ def test_a_migrated_history_is_still_whole_and_goes_on(old):
 
 def test_an_operation_that_was_under_way_before_the_migration_is_still_to_be_finished(old):
     operation = journal.unfinished(old)
-    assert (operation.kind, operation.phase, operation.care) == (Doing.APPLY, Phase.FINISHING, Care.BACK)
+    assert (operation.kind, operation.phase, operation.on_failure, operation.wait) == (
+        Doing.APPLY, Phase.FINISHING, OnFailure.ROLL_BACK, True,
+    )  # fmt: skip
     journal.end(old, operation, [], keep=2)
     assert [revision.number for revision in old.kept("fan")] == [1]
+
+
+@pytest.fixture
+def fifth(tmp_path):
+    """A file as the fifth schema wrote it."""
+    path = tmp_path / "ledger.db"
+    raw = sqlite3.connect(path)
+    raw.executescript((Path(__file__).parent / "ledgers" / "schema-5.sql").read_text("utf-8"))
+    raw.close()
+    with Ledger(path) as opened:
+        yield opened
+
+
+def test_a_standing_appointment_becomes_an_order_with_a_time(fifth):
+    (order,) = orders.pending(fifth)
+    assert (order.actor, order.verb, order.at, order.asked) == (
+        "anna", Verb.APPLY, "2026-11-24T02:00:00Z", "2026-11-20T00:00:21.000000Z",
+    )  # fmt: skip
+    assert (order.targets, order.forced, order.note) == ((Target("pump", 2), Target("fan", 1)), True, "held")
+    assert fifth.workload("fan").scheduled_apply == order
+
+
+def test_an_appointment_that_does_not_stand_any_more_is_cancelled_by_the_agent(fifth):
+    (cancelled,) = orders.cancel_replaced(fifth, actor="agent")
+    assert (cancelled.actor, cancelled.targets, cancelled.at) == ("bert", (Target("motor", 1),), "2026-11-24T03:00:00Z")
+
+
+def test_a_wait_that_was_a_text_is_forgotten_and_a_failure_is_kept(fifth):
+    valve, gate = fifth.workload("valve").staged, fifth.workload("gate").staged
+    assert (valve.error, valve.download, valve.blocked) == (None, Download.READY, False)
+    assert (gate.error, gate.download, gate.blocked) == ("r.io/gate:1: not found", Download.FAILED, True)
+
+
+def test_what_an_operation_was_asked_to_do_on_failure_is_migrated(fifth):
+    operation = journal.unfinished(fifth)
+    assert (operation.steps, operation.on_failure, operation.wait) == ((Step("left", None, 1),), OnFailure.KEEP, True)
+    with fifth.reading() as db:
+        stored = db.execute("SELECT on_failure, wait FROM operations ORDER BY id").fetchall()
+    assert [tuple(row) for row in stored] == [("roll-back", 0), ("keep", 1)]
+
+
+def test_what_else_the_fifth_schema_kept_is_still_there(fifth):
+    pump, fan = fifth.workload("pump"), fifth.workload("fan")
+    assert (pump.running.number, pump.running.locks, pump.staged.number, pump.observation.observed) == (1, (LOCK,), 2, Observed.RUNNING)
+    assert [hold.reason for hold in fan.holds] == ["drilling"]
+    assert (len(journal.history(fifth)), journal.broken_link(fifth)) == (13, None)
 
 
 # --- what is kept ---------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from kelvin_provision.spec.enums import Download, Method, State
-from kelvin_provision.status import Doing, Hold, Observation, Observed, Situation, Slot, derive, of_staged
+from kelvin_provision.status import Doing, Hold, Observation, Observed, PendingOrder, Situation, Slot, Verb, derive, of_staged
 
 SLOTS = [None] + [
     Slot(method, download, error, blocked)
@@ -103,7 +103,9 @@ def test_an_observation_survives_json():
 )
 def test_what_is_to_be_applied_at_a_time_is_pending_unless_what_runs_is_in_trouble(running, observed, state):
     seen = Observation(observed, ("exit 3",) if observed is Observed.FAILED else ()) if observed else None
-    status = derive(Situation(running, Slot(Method.STAGED, Download.READY), None, seen, appointed="apply at 02:00"))
+    status = derive(
+        Situation(running, Slot(Method.STAGED, Download.READY), None, seen, orders=(PendingOrder(Verb.APPLY, "apply at 02:00"),))
+    )
     assert status.state is state
     assert "apply at 02:00" in status.warnings
 

@@ -41,7 +41,7 @@ def history(session: Session, names: list[str], *, verify: bool) -> Report:
 
     with node_of(session) as node:
         checked = _checked(node.ledger) if verify else None
-        entries = [entry for entry in journal.history(node.ledger) if not names or entry.workload in names]
+        entries = [entry for entry in journal.history(node.ledger, evidence=True) if not names or entry.workload in names]
         strangers = set(names) - {entry.workload for entry in entries} - set(node.ledger.names())
     if strangers:
         raise WorkloadUnknown(f"nothing was ever done to {', '.join(sorted(strangers))} on this box")

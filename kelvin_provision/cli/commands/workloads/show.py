@@ -61,8 +61,8 @@ def _appointed(workload: Workload) -> list[tuple[str, str]]:
     from kelvin_provision import timestamps
     from kelvin_provision.cli.commands.workloads.scheduling import shown
 
-    one = workload.appointment
-    if one is None:
+    one = workload.scheduled_apply
+    if one is None or one.at is None:
         return []
     others = [name for name in one.names if name != workload.name]
     together = f", together with {', '.join(others)}" if others else ""

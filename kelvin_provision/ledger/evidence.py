@@ -1,0 +1,64 @@
+"""Evidence of failed attempts, stored beside the history: events, container states, last log lines. Bounded here, masked by the caller."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+
+LINES = 200
+SIZE = 16 << 10
+"""Lines and bytes of UTF-8 that are kept of one attempt."""
+LONGEST = 2 << 10
+"""Bytes that are kept of one line."""
+OF_WORKLOAD, OF_ALL = 10, 500
+"""Newest attempts whose evidence is kept: of each workload, and of all together."""
+
+
+def bounded(lines: Sequence[str]) -> tuple[str, ...]:
+    """The first and the last lines, with a line that says how many were left out between them."""
+    kept = [_shortened(line) for line in lines]
+    if len(kept) <= LINES and _size(kept) <= SIZE:
+        return tuple(kept)
+    head = _fitting(kept, (LINES - 1) // 2, SIZE // 2 - 64)
+    tail = _fitting(kept[: head - 1 if head else None : -1], LINES - 1 - head, SIZE // 2 - 64)
+    end = len(kept) - tail
+    return (*kept[:head], f"... {end - head} lines left out ...", *kept[end:])
+
+
+def _size(lines: Sequence[str]) -> int:
+    return sum(len(line.encode()) + 1 for line in lines)
+
+
+def _fitting(lines: Sequence[str], most: int, size: int) -> int:
+    """How many of the first lines fit."""
+    count = 0
+    for line in lines[:most]:
+        size -= _size([line])
+        if size < 0:
+            break
+        count += 1
+    return count
+
+
+def _shortened(line: str) -> str:
+    content = line.encode()
+    if len(content) <= LONGEST:
+        return line
+    half = LONGEST // 2 - 20
+    left_out = len(content) - 2 * half
+    return f"{content[:half].decode(errors='ignore')} ... {left_out} bytes left out ... {content[-half:].decode(errors='ignore')}"
+
+
+def store(db: sqlite3.Connection, seq: int, workload: str, lines: Sequence[str]) -> None:
+    """Within the transaction that appends the line of history; what is too old goes."""
+    db.execute("INSERT INTO evidence (seq, workload, lines) VALUES (?, ?, ?)", (seq, workload, json.dumps(bounded(lines))))
+    newest = "SELECT seq FROM evidence WHERE workload = :name ORDER BY seq DESC LIMIT :kept"
+    db.execute(f"DELETE FROM evidence WHERE workload = :name AND seq NOT IN ({newest})", {"name": workload, "kept": OF_WORKLOAD})  # noqa: S608  (constants)
+    db.execute("DELETE FROM evidence WHERE seq NOT IN (SELECT seq FROM evidence ORDER BY seq DESC LIMIT ?)", (OF_ALL,))
+
+
+def of(db: sqlite3.Connection, workload: str | None) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """The number of each line of history that has evidence, with it."""
+    for row in db.execute("SELECT seq, lines FROM evidence WHERE ? IS NULL OR workload = ?", (workload, workload)):
+        yield row["seq"], tuple(json.loads(row["lines"]))

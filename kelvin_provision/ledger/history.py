@@ -1,0 +1,116 @@
+"""The history: what was done, one line for each workload, chained by hashes so that a changed or missing line shows."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import replace
+
+from kelvin_provision.files.hashing import sha256_hex
+from kelvin_provision.ledger import evidence as attempts
+from kelvin_provision.ledger import rows
+from kelvin_provision.ledger.ledger import Ledger
+from kelvin_provision.ledger.model import Entry, Revision
+
+_COLUMNS = ("time", "who", "action", "workload", "revision", "outcome", "detail", "version", "digest")
+_FIRST_SCHEMA = _COLUMNS.index("version")
+REFUSED = "refused"
+"""The outcome of an attempt that ended before anything was touched."""
+
+
+def record(ledger: Ledger, entry: Entry) -> None:
+    """A line that belongs to no operation."""
+    with ledger.writing() as db:
+        append(db, entry)
+
+
+def record_refused(ledger: Ledger, revisions: Sequence[Revision], action: str, detail: str, evidence: Sequence[str], *, actor: str) -> None:
+    """An attempt that was refused before anything was touched: one line for each revision, with the findings as its evidence.
+
+    What is the newest line of a workload already is not written again: the agent tries for weeks. The caller masks the evidence.
+    """
+    lines = attempts.bounded(evidence)
+    with ledger.writing() as db:
+        now = ledger.clock()
+        for revision in revisions:
+            entry = Entry(now, actor, action, revision.workload, revision.number, REFUSED, detail, evidence=lines)
+            if not _is_newest(db, entry):
+                append(db, entry)
+
+
+def _is_newest(db: sqlite3.Connection, entry: Entry) -> bool:
+    row = db.execute("SELECT * FROM history WHERE workload = ? ORDER BY seq DESC LIMIT 1", (entry.workload,)).fetchone()
+    if row is None:
+        return False
+    newest = _entry(row)
+    same = replace(entry, time=newest.time, version=newest.version, digest=newest.digest, evidence=()) == newest
+    return same and dict(attempts.of(db, entry.workload)).get(row["seq"], ()) == entry.evidence
+
+
+def history(ledger: Ledger, workload: str | None = None, *, evidence: bool = False) -> tuple[Entry, ...]:
+    """The lines, oldest first; with `evidence` those of failed attempts have what is kept of it."""
+    with ledger.reading() as db:
+        found = db.execute("SELECT * FROM history WHERE ? IS NULL OR workload = ? ORDER BY seq", (workload, workload))
+        lines = dict(attempts.of(db, workload)) if evidence else {}
+        return tuple(replace(_entry(row), evidence=lines[row["seq"]]) if row["seq"] in lines else _entry(row) for row in found)
+
+
+def last_failure(ledger: Ledger, workload: str) -> Entry | None:
+    """The newest attempt of this workload of which evidence is kept; later attempts may have been successful."""
+    query = "SELECT history.*, lines FROM history JOIN evidence USING (seq) WHERE evidence.workload = ? ORDER BY seq DESC LIMIT 1"
+    with ledger.reading() as db:
+        row = db.execute(query, (workload,)).fetchone()
+    return replace(_entry(row), evidence=tuple(json.loads(row["lines"]))) if row else None
+
+
+def broken_link(ledger: Ledger) -> int | None:
+    """The first line whose hash does not fit, or None when the chain is whole."""
+    before = ""
+    with ledger.reading() as db:
+        for row in db.execute("SELECT * FROM history ORDER BY seq"):
+            before = _link(before, _entry(row))
+            if before != row["hash"]:
+                return int(row["seq"])
+    return None
+
+
+def head(ledger: Ledger) -> str:
+    """The hash of the last line: written down elsewhere, it shows later that no line was cut off the end."""
+    with ledger.reading() as db:
+        return _head(db)
+
+
+def append(db: sqlite3.Connection, entry: Entry) -> None:
+    """One line within a transaction. Its evidence is stored beside it: the chain of hashes is over the lines only."""
+    if not entry.version and entry.revision is not None:
+        query = "SELECT * FROM revisions WHERE workload = ? AND number = ?"
+        row = db.execute(query, (entry.workload, entry.revision)).fetchone()
+        if row is not None:
+            revision = rows.revision(row)
+            entry = replace(entry, version=revision.spec.app_version, digest=revision.digest)
+    values = (*_values(entry), _link(_head(db), entry))
+    columns = ", ".join((*_COLUMNS, "hash"))
+    line = db.execute(f"INSERT INTO history ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)  # noqa: S608  (constants)
+    if entry.evidence and line.lastrowid:
+        attempts.store(db, line.lastrowid, entry.workload, entry.evidence)
+
+
+def _entry(row: sqlite3.Row) -> Entry:
+    return Entry(*(row[key] for key in _COLUMNS))
+
+
+def _values(entry: Entry) -> tuple[str | int | None, ...]:
+    return tuple(getattr(entry, name) for name in _COLUMNS)
+
+
+def _head(db: sqlite3.Connection) -> str:
+    row = db.execute("SELECT hash FROM history ORDER BY seq DESC LIMIT 1").fetchone()
+    return row[0] if row else ""
+
+
+def _link(before: str, entry: Entry) -> str:
+    values = _values(entry)
+    if not entry.version and not entry.digest:
+        values = values[:_FIRST_SCHEMA]  # lines of the first schema keep the hash that they were written with
+    return sha256_hex(json.dumps([before, *values]).encode())

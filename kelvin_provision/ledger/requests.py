@@ -1,0 +1,42 @@
+"""Requests: accepted as the staged revisions of their workloads, or taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kelvin_provision.ledger import orders
+from kelvin_provision.ledger.history import append
+from kelvin_provision.ledger.ledger import Ledger
+from kelvin_provision.ledger.model import Entry, Order, Revision
+from kelvin_provision.spec.workload import Spec
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The new staged revisions, and the orders that were cancelled because they meant others."""
+
+    revisions: tuple[Revision, ...]
+    cancelled: tuple[Order, ...] = ()
+
+
+def accept(ledger: Ledger, specs: Sequence[Spec], batch: str, *, actor: str) -> Accepted:
+    """Store the requests as one group with their lines of history, all or none. What was staged for the same workloads is replaced."""
+    with ledger.writing() as db:
+        revisions = ledger.accept(specs, batch)
+        for revision in revisions:
+            detail = f"{revision.spec.app_name} {revision.spec.app_version}, {revision.spec.method}"
+            append(db, Entry(ledger.clock(), actor, "deploy", revision.workload, revision.number, "accepted", detail))
+        names = [revision.workload for revision in revisions]
+        return Accepted(revisions, orders.cancel_moved(db, names, actor=actor, now=ledger.clock()))
+
+
+def drop_staged(ledger: Ledger, name: str, *, actor: str) -> tuple[Order, ...]:
+    """Forget the staged revision of a workload, with a line of history; the orders that this cancels. Raises WorkloadUnknown."""
+    staged = ledger.workload(name).staged
+    with ledger.writing() as db:
+        ledger.drop_staged(name)
+        if staged:
+            version = staged.spec.app_version
+            append(db, Entry(ledger.clock(), actor, "undeploy --staged", name, staged.number, "done", version=version))
+        return orders.cancel_moved(db, [name], actor=actor, now=ledger.clock())
