@@ -18,7 +18,7 @@ from kelvin_provision.ledger.model import Revision, Workload
 from kelvin_provision.node import Node
 from kelvin_provision.quantity import NO_HEADROOM
 from kelvin_provision.runtimes.protocol import Runtime
-from kelvin_provision.spec.secrets import names_in
+from kelvin_provision.spec.references import references_in
 from kelvin_provision.spec.workload import Object
 from kelvin_provision.store import BlobState, Store
 from kelvin_provision.store.blobs import rehash
@@ -184,7 +184,7 @@ def _names(wanted: Wanted) -> dict[str, str]:
     """Every reference, with the first workload that has it."""
     found: dict[str, str] = {}
     for workload, objects in wanted.items():
-        for name in names_in(list(objects)):
+        for name in references_in(list(objects)):
             found.setdefault(name, workload)
     return found
 
@@ -212,5 +212,5 @@ def _standing_in(lookup: Lookup) -> Lookup:
 def _logins(workload: Workload) -> frozenset[str]:
     """The registries that the running version has a login for."""
     running = workload.running
-    names = names_in(list(running.objects or ())) if running else ()
+    names = references_in(list(running.objects or ())) if running else ()
     return frozenset(name.partition(".")[2] for name in names if name.startswith("registries."))

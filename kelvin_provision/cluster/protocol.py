@@ -20,7 +20,7 @@ from kelvin_provision.spec.workload import Object, Spec
 from kelvin_provision.status import Observation
 
 Lookup = Callable[[str], str]
-"""Maps `secrets.NAME` or `registries.HOST` to the value; raises SecretMissing. See spec.secrets."""
+"""Maps `secrets.NAME` or `registries.HOST` to the value; raises SecretMissing. See spec.references."""
 
 
 class Phase(StrEnum):

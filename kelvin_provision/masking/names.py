@@ -1,113 +1,61 @@
-"""The secrets that a document or a text holds under names that promise one (spec.secrecy)."""
+"""Which names promise a secret and which variables are known to be harmless. Pure.
+
+A name is judged by its words, in whatever case it is written: `DB_PASSWORD`, `clientKeyData`, `x-api-key`. A name that ends in
+`file` or `name` tells where a secret is and is none.
+"""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from functools import lru_cache
 
-from kelvin_provision.masking.secret_names import promises_secret, stands_under
-from kelvin_provision.spec.secrets import REFERENCE
+VARIABLES = frozenset({"env", "environment", "environment_vars"})
+HEADERS = frozenset({"headers", "httpHeaders", "http_headers"})
+COMMANDS = frozenset({"command", "args", "cmd", "entrypoint", "argv"})
 
-GONE = "***"
-LOGIN = re.compile(r"(?<![A-Za-z0-9+.-])(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,40}://)(?P<login>[^\s/\"'<>\\]*)@")
-"""`scheme://user:password@`, the login alone in a group."""
-NAMED = re.compile(r"""(?<![\w.-])(?P<name>[A-Za-z0-9_][\w.-]{1,200})\\?["']?[ \t]*[:=][ \t]*""")
-"""`name=value`, `name: value`, `"name": "value"`, and the same as text inside of JSON; up to the value."""
-OPTION = re.compile(r"(?<![\w-])--?(?P<name>[A-Za-z][\w-]{1,63})[ \t]+(?!-)")
-"""`--name value`, up to the value."""
-_VALUE = re.compile(
-    r"""(?P<mark>\\["'])(?P<escaped>.*?)(?:(?P=mark)|$)|"(?P<double>(?:[^"\\\n]|\\.)*)|'(?P<single>[^'\n]*)|(?P<bare>[^\s,;&"'\\}\])<>\[{|]+)""",
-    re.MULTILINE,
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_INSIDE = re.compile(
+    r"password|passwd|passwort|passphrase|passcode|secret|token|credential|(?:api|private|access|auth)key|connectionstring"
 )
-_VARIABLE = re.compile(r"(?P<name>[A-Za-z_]\w*)=(?P<value>.+)", re.DOTALL)
-_BASE64 = re.compile(r"[A-Za-z0-9+/\s]{16,}={0,2}\s*")
-_NO_VALUES = frozenset({"", "true", "false", "null", "none", "yes", "no", GONE})
+_WHOLE = frozenset({"key", "keys", "pass", "pwd", "pw", "psk", "auth", "authorization", "cookie", "cookies", "dsn", "sig", "signature"})
+_ENTRY = frozenset({"key", "keys"})
+"""Alone, the name of an entry, as in Kubernetes' `secretKeyRef` or our own settings."""
+
+LOCATIONS = frozenset(
+    {"ref", "name", "file", "path", "dir", "folder", "target", "length", "count", "expiry", "expires", "seconds", "ttl", "type", "mode"}
+    | {"encoding", "optional"}
+)
+"""Last words of names that say where a secret is, or how it is stored."""
+
+_HARMLESS = frozenset(
+    {"level", "port", "ports", "host", "hostname", "timeout", "interval", "period", "retries", "size", "limit", "threads", "workers"}
+    | {"debug", "verbose", "enabled", "environment", "region", "zone", "tz", "timezone", "lang", "language", "locale", "home", "version"}
+    | {"format", "protocol", "topic", "namespace", "name", "file", "path", "dir", "folder", "mode", "count", "seconds", "type"}
+)
+"""Last words of variables whose values may be shown."""
+_HARMLESS_PREFIXES = ("KELVIN_", "LC_")
+_HARMLESS_VALUES = frozenset({"true", "false", "yes", "no", "on", "off"})
+_HARMLESS_HEADERS = frozenset({"accept", "accept-encoding", "content-type", "content-length", "host", "user-agent", "connection"})
 
 
-def blanked(value: Any, name: str = "") -> Any:
-    """A copy of a document with `***` wherever the name of a value, or of what it is in, promises a secret. References stay."""
-    if isinstance(value, Mapping):
-        return {key: blanked(item, below) for key, item, below in stands_under(value, name)}
-    if isinstance(value, list | tuple):
-        return [blanked(item, name) for item in value]
-    return GONE if _is_secret(value, name) else _encoded(value, name)
-
-
-def secrets_in(value: Any, name: str = "") -> Iterator[str]:
-    """What `blanked` would take out, and what text and encoded text in the document holds."""
-    if isinstance(value, Mapping):
-        for _, item, below in stands_under(value, name):
-            yield from secrets_in(item, below)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from secrets_in(item, name)
-    elif _is_secret(value, name):
-        variable = _VARIABLE.fullmatch(value) if isinstance(value, str) else None
-        yield variable["value"] if variable and promises_secret(variable["name"]) else str(value)
-        decoded = _decoded(str(value))
-        yield from ([decoded] if "PRIVATE KEY" in decoded else secrets_in_text(decoded))
-    elif isinstance(value, str):
-        yield from secrets_in_text(value)
-        yield from secrets_in_text(_decoded(value) if name == "data" else "")
-
-
-def secrets_in_text(text: str) -> Iterator[str]:
-    """Values under such names, and the passwords of addresses."""
-    for begin, end in (*named(NAMED, text), *named(OPTION, text)):
-        yield text[begin:end]
-        yield from _unescaped(text[begin:end])
-    for found in LOGIN.finditer(text):
-        yield found["login"].partition(":")[2] or found["login"]
-
-
-def named(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, int]]:
-    """Where secrets stand under their names. What is no secret is looked into: `message: token=x`."""
-    at = 0
-    while found := pattern.search(text, at):
-        at = found.end()
-        value = _VALUE.match(text, at) if promises_secret(found["name"]) else None
-        group = value.lastgroup if value else None
-        if value and group and is_value(value[group]):
-            at = value.end(group)
-            yield value.span(group)
-
-
-def is_value(text: str) -> bool:
-    """Whether it can be a secret at all: neither a word of JSON nor a reference to a secret of this box."""
-    return text.strip().lower() not in _NO_VALUES and not REFERENCE.fullmatch(text.strip())
-
-
-def _is_secret(value: Any, name: str) -> bool:
-    if isinstance(value, bool) or value is None or not is_value(str(value)):
+@lru_cache(maxsize=4096)
+def promises_secret(name: str) -> bool:
+    words = words_of(name)
+    if not words or words[-1] in LOCATIONS or name.lower() in _ENTRY:
         return False
-    variable = _VARIABLE.fullmatch(value) if isinstance(value, str) else None
-    return promises_secret(name) or bool(variable and promises_secret(variable["name"]) and is_value(variable["value"]))
+    return bool(_INSIDE.search("".join(words)) or _WHOLE.intersection(words))
 
 
-def _encoded(value: Any, name: str) -> Any:
-    """The bytes of a file, in base64 under `data`: nobody can see what is in there, so it goes."""
-    return GONE if name == "data" and isinstance(value, str) and _BASE64.fullmatch(value) else value
+def words_of(name: str) -> list[str]:
+    return [word.lower() for word in _WORD.findall(name)]
 
 
-def _decoded(text: str) -> str:
-    """The text behind base64; nothing where there is none."""
-    if not _BASE64.fullmatch(text):
-        return ""
-    try:
-        return base64.b64decode(text, validate=False).decode("utf-8")
-    except (binascii.Error, ValueError):
-        return ""
+def is_harmless_variable(name: str, value: str) -> bool:
+    """Whether the value of an environment variable may be shown. All others are hidden: `PIN`, `OPTS` and `X` hold secrets, too."""
+    if promises_secret(name):
+        return False
+    return value.lower() in _HARMLESS_VALUES or name.startswith(_HARMLESS_PREFIXES) or not _HARMLESS.isdisjoint(words_of(name)[-1:])
 
 
-def _unescaped(value: str) -> Iterator[str]:
-    """What it was before it was written as JSON."""
-    if "\\" in value:
-        try:
-            plain = json.loads(f'"{value}"')
-        except ValueError:
-            return
-        yield plain
+def is_harmless_header(name: str) -> bool:
+    return name.lower() in _HARMLESS_HEADERS

@@ -1,19 +1,21 @@
-"""The one place that everything passes on its way out of this box: line by line, in bounded memory."""
+"""The one filter that every text passes on its way out of this box: line by line, in bounded memory."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kelvin_provision.masking.names import GONE, LOGIN, NAMED, OPTION, blanked, named
-from kelvin_provision.masking.values import forms
+from kelvin_provision.masking.forms import forms
+from kelvin_provision.masking.secret_fields import Secret, SecretFields
+from kelvin_provision.masking.text import LOGIN, MASK, Span, field_spans, mask_spans, option_spans
 
 BLOCK = 64 * 1024
 LONGEST = 1 << 20
-"""Signs of a line that are looked at; what comes behind them is left out."""
+"""Characters of a line that are kept; the rest is left out."""
+_PLAIN_KEY = re.compile(r"[a-z]+(_[a-z]+)*")
 _PEM = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----")
 _PEM_END = re.compile(r"-----END [A-Z0-9 ]*PRIVATE KEY-----")
 _PEM_WHOLE = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.{0,8192}?-----END [A-Z0-9 ]*PRIVATE KEY-----", re.DOTALL)
@@ -33,13 +35,26 @@ class Rule:
 
 
 KNOWN = Rule("known-values", "what this box knows to be a secret, in any form: plain, line by line, escaped, percent-encoded, in base64")
-NAMES = Rule("names", "what stands under a name that promises a secret (password, secret, token, key, auth, ...), references apart")
+NAMES = Rule(
+    "names",
+    "values under names that promise a secret (password, secret, token, apiKey, auth, ...), variables and headers that are not known to be "
+    "harmless, passwords in commands; references stay",
+)
 PEM = Rule("private-keys", "private keys in PEM, whole blocks")
 LOGINS = Rule("logins-in-addresses", "what stands before the @ of an address")
 HEADERS = Rule("headers", "the values of Authorization, Cookie and their like; what follows `Bearer` and `Basic`")
 JWTS = Rule("web-tokens", "JSON web tokens")
-LONG = Rule("long-base64", "60 or more signs of base64 in a row; in documents, all base64 under `data`")
+LONG = Rule("long-base64", "60 or more characters of base64 in a row; in documents, all base64 under `data`")
 RULES = (KNOWN, NAMES, PEM, LOGINS, HEADERS, JWTS, LONG)
+
+
+def mask_text(text: str, secrets: Iterable[str | bytes] = ()) -> str:
+    """A text of a foreign server (API server, Docker, registry, hook), fit to be shown, stored or sent.
+
+    `secrets` are the values that were sent to it: they are found in every form in which it may quote them. What looks like a secret
+    is masked without being known.
+    """
+    return Redactor(secret.encode() if isinstance(secret, str) else secret for secret in secrets).text(text)
 
 
 class Redactor:
@@ -52,16 +67,24 @@ class Redactor:
 
     def document(self, value: Any) -> Any:
         """A copy of a JSON document without secrets: by the names in it, then every text by every rule."""
-        without = blanked(value)
-        self.counts[NAMES.id] += _blanks(without) - _blanks(value)
-        return self._each(without)
+        return self._each(SecretFields(self._counted).walk(value))
+
+    def _counted(self, _: Any, shown: str, __: Sequence[Secret]) -> str:
+        logins = shown.count(f"://{MASK}@")
+        self.counts[LOGINS.id] += logins
+        self.counts[NAMES.id] += shown.count(MASK) - logins
+        return shown
 
     def _each(self, value: Any) -> Any:
         if isinstance(value, dict):
-            return {self.text(str(key)): self._each(item) for key, item in value.items()}
+            return {self._key(str(key)): self._each(item) for key, item in value.items()}
         if isinstance(value, list):
             return [self._each(item) for item in value]
         return self.text(value) if isinstance(value, str) else value
+
+    def _key(self, key: str) -> str:
+        """Keys of our own documents are plain words, and stay also when somebody's password is such a word."""
+        return key if _PLAIN_KEY.fullmatch(key) else self.text(key)
 
     def text(self, text: str) -> str:
         """A text of any number of lines."""
@@ -83,12 +106,12 @@ class Redactor:
         for form in self._forms:
             if form in block:
                 self.counts[KNOWN.id] += block.count(form)
-                block = block.replace(form, GONE)
+                block = block.replace(form, MASK)
         return block
 
     def _without_keys(self, block: str, *, inside: bool) -> tuple[str, bool]:
         """Without private keys, also those that begin or end in another block; and whether one goes on behind this block."""
-        block = self._gone(PEM, _PEM_WHOLE, lambda _: GONE, block)
+        block = self._gone(PEM, _PEM_WHOLE, lambda _: MASK, block)
         if not inside and "PRIVATE KEY-----" not in block:
             return block, False
         kept = []
@@ -105,26 +128,24 @@ class Redactor:
                 self.counts[PEM.id] += 1
                 inside = True
                 # in JSON all of it stands in one line, perhaps without its end
-                kept.append(f"{line[: begin.start()]}{GONE}\n")
+                kept.append(f"{line[: begin.start()]}{MASK}\n")
                 continue
             kept.append(line)
         return "".join(kept), inside
 
     def _by_pattern(self, block: str) -> str:
-        block = self._gone(HEADERS, _HEADER, lambda found: f"{found[1]}{found[2]}{GONE}", block)
-        block = self._gone(HEADERS, _SCHEME, lambda found: f"{found[1]}{found[2]}{GONE}", block)
-        block = self._gone(LOGINS, LOGIN, lambda found: f"{found['scheme']}{GONE}@", block)
-        block = self._gone(JWTS, _JWT, lambda _: GONE, block)
-        block = self._without_named(NAMED, self._without_named(OPTION, block))
-        return self._gone(LONG, _LONG, lambda _: GONE, block)
+        block = self._gone(HEADERS, _HEADER, lambda found: f"{found[1]}{found[2]}{MASK}", block)
+        block = self._gone(HEADERS, _SCHEME, lambda found: f"{found[1]}{found[2]}{MASK}", block)
+        block = self._gone(LOGINS, LOGIN, lambda found: f"{found['scheme']}{MASK}@", block)
+        block = self._gone(JWTS, _JWT, lambda _: MASK, block)
+        block = self._without(option_spans(block), block)
+        block = self._without(field_spans(block), block)
+        return self._gone(LONG, _LONG, lambda _: MASK, block)
 
-    def _without_named(self, pattern: re.Pattern[str], block: str) -> str:
-        kept, at = [], 0
-        for begin, end in named(pattern, block):
-            kept += [block[at:begin], GONE]
-            at = end
-            self.counts[NAMES.id] += 1
-        return "".join((*kept, block[at:]))
+    def _without(self, spans: Iterable[Span], block: str) -> str:
+        found = list(spans)
+        self.counts[NAMES.id] += len(found)
+        return mask_spans(block, found)
 
     def _gone(self, rule: Rule, pattern: re.Pattern[str], put: Callable[[re.Match[str]], str], block: str) -> str:
         def counted(found: re.Match[str]) -> str:
@@ -133,12 +154,6 @@ class Redactor:
             return text
 
         return pattern.sub(counted, block)
-
-
-def _blanks(value: Any) -> int:
-    if isinstance(value, dict | list | tuple):
-        return sum(map(_blanks, value.values() if isinstance(value, dict) else value))
-    return int(value == GONE)
 
 
 def _blocks(chunks: Iterable[str], begin_of: Callable[[str], str]) -> Iterator[str]:

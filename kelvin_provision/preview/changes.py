@@ -16,7 +16,7 @@ from kelvin_provision.applying.forecast import Forecast, Target
 from kelvin_provision.cluster.plan import Change, Drift, Finding, Interruption, Op, describe
 from kelvin_provision.files.hashing import sha256_hex
 from kelvin_provision.ledger.model import Revision
-from kelvin_provision.masking.masked import veiled
+from kelvin_provision.masking.masked import mask
 from kelvin_provision.preview import image_diff
 from kelvin_provision.preview.rewriting import Rewritten, rewritten
 from kelvin_provision.spec.enums import VolumeKind
@@ -161,7 +161,7 @@ def _secret_files(spec: Spec) -> frozenset[str]:
 
 def _plain(objects: Sequence[Object], secret: frozenset[str]) -> dict[str, Object]:
     """By key: the name as we write it, and a body without kind and name, without stamps, with bytes as text and secrets under a veil."""
-    return {_key(describe(item)): {"name": describe(item), "body": _body(veiled(_readable(item), secret))} for item in objects}
+    return {_key(describe(item)): {"name": describe(item), "body": _body(mask(_readable(item), secret))} for item in objects}
 
 
 def _body(item: Object) -> Object:

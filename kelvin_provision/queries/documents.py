@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from kelvin_provision.ledger.model import Revision, Workload
+from kelvin_provision.masking.documents import mask_document
 from kelvin_provision.queries import listing
-from kelvin_provision.spec.enums import Download, VolumeKind
+from kelvin_provision.spec.enums import Download
 from kelvin_provision.status import Status, derive, of_staged
-
-HIDDEN = "***"
 
 
 def status_of(workload: Workload, *, staged: bool = False) -> Status:
@@ -36,22 +35,9 @@ def _staged(revision: Revision | None, *, whole: bool) -> dict[str, Any] | None:
 
 
 def payload_of(revision: Revision) -> dict[str, Any]:
-    """The app manifest word for word, but for the values of secret volumes."""
-    payload = revision.spec.payload
-    if all(volume.kind is not VolumeKind.SECRET for volume in revision.spec.system.volumes):
-        return payload
-    hidden: dict[str, Any] = _without(payload)
-    return hidden
-
-
-def _without(value: Any) -> Any:
-    if isinstance(value, dict):
-        if isinstance(value.get("secret"), dict) and "value" in value["secret"]:
-            return value | {"secret": value["secret"] | {"value": HIDDEN}}
-        return {key: _without(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_without(item) for item in value]
-    return value
+    """The app manifest without its secrets."""
+    payload: dict[str, Any] = mask_document(revision.spec.payload)
+    return payload
 
 
 def _download(workload: Workload) -> str | None:

@@ -10,7 +10,7 @@ from kelvin_provision.errors import ReferenceInvalid
 from kelvin_provision.refs import Reference
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.findings import Findings, Path, kind_of, shown
-from kelvin_provision.spec.secrets import REFERENCE
+from kelvin_provision.spec.references import REFERENCE
 from kelvin_provision.spec.shapes import Body
 
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from kelvin_provision.spec import blocks
 from kelvin_provision.spec.enums import VolumeKind
 from kelvin_provision.spec.findings import Findings, Path, shown
-from kelvin_provision.spec.secrets import REFERENCE, literal
+from kelvin_provision.spec.references import REFERENCE, is_literal
 from kelvin_provision.spec.workload import Volume
 
 Placed = Sequence[tuple[Path, blocks.VolumeBlock]]
@@ -43,7 +43,7 @@ def _volume(path: Path, item: blocks.VolumeBlock, names: set[str], findings: Fin
     if item.host:
         _check_path(item.host.source, (*path, "host", "source"), findings)
     name = item.name or _named_after(item.target, names)
-    if item.secret and literal(item.secret.value):
+    if item.secret and is_literal(item.secret.value):
         warning = f"volume {name}: the secret stands in the request and so in the ledger; <% secrets.NAME %> keeps it out"
         findings.warn((*path, "secret", "value"), warning)
     return Volume(

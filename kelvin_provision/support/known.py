@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from kelvin_provision.errors import ProvisionError, RequestRefused
-from kelvin_provision.masking.names import secrets_in, secrets_in_text
+from kelvin_provision.masking.documents import secrets_in
+from kelvin_provision.masking.text import secrets_in_text
 
 LARGEST = 1 << 20
 """Bytes of one file that are looked at."""
@@ -36,9 +37,13 @@ def gather(sources: Mapping[str, Source]) -> tuple[frozenset[bytes], tuple[str, 
 
 
 def of_ledger(rows: Callable[[], Iterable[Mapping[str, Any]]]) -> Iterator[bytes]:
-    """What requests and the objects made from them hold in plain words."""
+    """The secrets in requests and in the objects made from them. Other columns are messages, in which a word is a word."""
     for row in rows():
-        yield from _bytes(secrets_in(row))
+        for value in row.values():
+            if isinstance(value, str):
+                yield from of_log([value])
+            else:
+                yield from _bytes(secrets_in(value))
 
 
 def of_folder(folder: Path) -> Iterator[bytes]:

@@ -40,7 +40,7 @@ def box(tmp_path, monkeypatch):
 
 
 def stage(box, version, name="pump", **configuration):
-    variables = System(environment=(Variable("LEVEL", f"level-of-{version}"),))
+    variables = System(environment=(Variable("OPTIONS", f"options-of-{version}"),))
     spec = Spec(
         name, name.title(), name, version, "c", Method.STAGED, image=f"r.io/pump:{version}", system=variables, configuration=configuration
     )
@@ -83,7 +83,7 @@ pump: pump 1.0.0 -> 2.0.0 (revision 1 -> 2)
 -speed: 3
 +speed: 4
 @@ spec.environment @@
-~LEVEL: changed, not shown
+~OPTIONS: changed, not shown
 """
 
 
@@ -148,7 +148,7 @@ def test_json_is_one_document_with_every_field(box):
                 "fields": [
                     {"path": "spec.image", "old": f"r.io/pump:1.0.0@{ONE}", "new": f"r.io/pump:2.0.0@{TWO}"},
                     {"path": "spec.configuration.speed", "old": 3, "new": 4},
-                    {"path": "spec.environment.LEVEL", "old": "***", "new": "***", "hidden": True},
+                    {"path": "spec.environment.OPTIONS", "old": "***", "new": "***", "hidden": True},
                 ],
             }
         ],
@@ -267,7 +267,7 @@ def test_a_new_workload_is_told_whole(box):
         f"+  image: r.io/pump:1.0.0@{ONE}\n"
         "+  configuration: {}\n"
         "+  environment:\n"
-        "+    LEVEL: '***'\n"
+        "+    OPTIONS: '***'\n"
         "+  secrets: []\n"
     )
 
@@ -380,7 +380,7 @@ def test_a_terminal_gets_the_same_words_in_colours(box, monkeypatch):
     for line in (
         "\x1b[31m-speed: 3\x1b[0m",
         "\x1b[32m+speed: 4\x1b[0m",
-        "\x1b[33m~LEVEL: changed, not shown\x1b[0m",
+        "\x1b[33m~OPTIONS: changed, not shown\x1b[0m",
         "\x1b[36m@@ spec.configuration @@\x1b[0m",
     ):
         assert line in said.splitlines()

@@ -22,8 +22,8 @@ from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.model import Entry
 from kelvin_provision.masking.redactor import RULES, Redactor
 from kelvin_provision.node import Node
-from kelvin_provision.spec.enums import Method, VolumeKind
-from kelvin_provision.spec.workload import Spec, System, Variable, Volume
+from kelvin_provision.spec.enums import Method, ProbeKind, VolumeKind
+from kelvin_provision.spec.workload import Probe, Spec, System, Variable, Volume
 from kelvin_provision.support.archive import Bundle
 from tests.kit.box import Box
 from tests.kit.cli import captured, run
@@ -41,6 +41,10 @@ PLANTED = {
     "hook": "h00k-said-this-one",
     "kubeconfig": "kub3config.bearer.token",
     "client key": "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIBd0bGVzcyBzZWNyZXQga2V5Cg==\n-----END EC PRIVATE KEY-----",
+    "pin": "84-7731-pin",
+    "option": "4711-short-option",
+    "argument": "argument-n0-2",
+    "header": "t3nant-header",
     "log": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJsZWFrZWQifQ.bG9nZ2VkLXRva2Vu",
 }
 
@@ -68,7 +72,9 @@ def plant(box, tmp_path, monkeypatch):
     spec = Spec(
         "pump", "Pump", "pump", "1.0.0", "edge-1", Method.STANDARD, "r.io/pump:1.0.0",
         system=System(
-            environment=(Variable("DB_PASSWORD", said["variable"]), Variable("LEVEL", "debug-level")),
+            environment=(Variable("DB_PASSWORD", said["variable"]), Variable("LEVEL", "debug-level"), Variable("PIN", said["pin"])),
+            liveness=Probe(ProbeKind.HTTP, port=80, headers=(("X-Tenant", said["header"]),)),
+            readiness=Probe(ProbeKind.EXEC, command=("sh", "-c", f"mqtt -P {said['option']} --api-key={said['argument']}")),
             volumes=(
                 Volume("v", VolumeKind.SECRET, "/v", secret=said["volume"]),
                 Volume("t", VolumeKind.TEXT, "/t", data=base64.b64encode(text.encode()).decode()),
@@ -160,7 +166,11 @@ def test_what_a_support_person_needs_is_still_in_it(box, tmp_path, monkeypatch):
     }  # fmt: skip
     rows = [json.loads(line) for line in files["ledger.jsonl"].splitlines()]
     spec = next(row["spec"] for row in rows if row["table"] == "revisions" and row["workload"] == "pump")
-    assert spec["system"]["environment"] == [{"name": "DB_PASSWORD", "value": "***"}, {"name": "LEVEL", "value": "debug-level"}]
+    assert spec["system"]["environment"] == [
+        {"name": "DB_PASSWORD", "value": "***"}, {"name": "LEVEL", "value": "debug-level"}, {"name": "PIN", "value": "***"}
+    ]  # fmt: skip
+    assert spec["system"]["readiness"]["command"] == ["sh", "-c", "mqtt -P *** --api-key=***"]
+    assert spec["system"]["liveness"]["headers"] == [["X-Tenant", "***"]]
     assert (spec["configuration"], spec["image"]) == ({"mqtt": {"credentials": {"pass": "***"}}, "rate": 7}, "r.io/pump:1.0.0")
     history = [json.loads(line) for line in files["history.jsonl"].splitlines()]
     assert (history[0]["whole"], [(line["action"], line["outcome"]) for line in history[1:]][-1]) == (True, ("apply", "failed"))
@@ -174,6 +184,25 @@ def test_what_a_support_person_needs_is_still_in_it(box, tmp_path, monkeypatch):
     assert manifest["missing"] == []
     assert {rule["rule"] for rule in manifest["redacted"] if rule["times"]} >= {"known-values", "names", "logins-in-addresses"}
     assert files["redaction.txt"].splitlines()[3:] == [f"{rule.id} - {rule.what}." for rule in RULES]
+
+
+def test_words_of_messages_setting_names_and_keys_of_facts_are_not_taken_for_secrets(box, tmp_path, monkeypatch):
+    plant(box, tmp_path, monkeypatch)
+    message = "secret db-password: there is no file /etc/kelvin-provision/secrets/db-password"
+    journal.record(box.ledger, Entry("2026-01-02T03:04:06Z", "anna", "apply", "pump", 1, "failed", message))
+    with box.ledger.writing() as db:
+        db.execute("UPDATE revisions SET error = ? WHERE workload = 'pump'", (message,))
+    bundle(box, "-o", "out.tar.gz")
+    files = opened(tmp_path / "out.tar.gz")
+    assert json.loads(files["history.jsonl"].splitlines()[-1])["detail"] == message
+    rows = [json.loads(line) for line in files["ledger.jsonl"].splitlines()]
+    assert next(row["error"] for row in rows if row["table"] == "revisions" and row["workload"] == "pump") == message
+    configuration = json.loads(files["configuration.json"])
+    assert [one["setting"] for one in configuration["settings"]][:3] == ["state_dir", "secrets_dir", "registry"]
+    assert [set(file) for file in configuration["files"]] == [{"file", "role", "there"}]
+    facts = [one["found"] for one in json.loads(files["doctor.json"])["checks"] if one["id"] == "configuration"]
+    assert facts
+    assert not any("***" in fact for fact in facts)
 
 
 def test_the_answer_says_where_it_is_and_how_much(box, tmp_path):

@@ -6,7 +6,7 @@ import pytest
 
 from kelvin_provision.errors import SecretMissing
 from kelvin_provision.spec.enums import State
-from kelvin_provision.spec.secrets import fill, names_in
+from kelvin_provision.spec.references import fill, references_in
 from tests.kit.requests import body, spec_of
 
 SYSTEM = {
@@ -31,7 +31,7 @@ def test_an_accepted_workload_comes_back_from_json_as_it_was():
 
 def test_references_are_found_and_filled_in_everywhere():
     document = {"a": "x <% secrets.one %> <%registries.r.example:5000%>", "b": [{"c": "<% secrets.two %>"}, 5], "d": ("<% vault.x %>",)}
-    assert list(names_in(document)) == ["secrets.one", "registries.r.example:5000", "secrets.two"]
+    assert list(references_in(document)) == ["secrets.one", "registries.r.example:5000", "secrets.two"]
     assert fill(document, str.upper) == {
         "a": "x SECRETS.ONE REGISTRIES.R.EXAMPLE:5000",
         "b": [{"c": "SECRETS.TWO"}, 5],

@@ -34,7 +34,7 @@ from kelvin_provision.events import Finished, Progress, Started
 from kelvin_provision.files.ports import taken
 from kelvin_provision.refs import Platform
 from kelvin_provision.spec.lock import ImageLock
-from kelvin_provision.spec.secrets import fill
+from kelvin_provision.spec.references import fill
 from kelvin_provision.spec.workload import Object, Spec
 from kelvin_provision.status import Hold, Observation
 

@@ -16,10 +16,10 @@ from kelvin_provision.cluster.docker.quantities import bytes_of, nano_cpus_of, s
 from kelvin_provision.cluster.labels import MANAGER, OWNER, REVISION, SPEC_HASH
 from kelvin_provision.errors import RequestRefused
 from kelvin_provision.files.hashing import sha256_hex
+from kelvin_provision.masking.app_manifest import mask_secret_volumes
 from kelvin_provision.refs import Reference
 from kelvin_provision.spec.enums import VolumeKind
 from kelvin_provision.spec.lock import ImageLock
-from kelvin_provision.spec.secrets import blanked
 from kelvin_provision.spec.workload import Object, Port, Probe, Resources, Spec, Volume
 
 IMAGE = "kelvin-provision/image"
@@ -155,7 +155,11 @@ def _configuration(spec: Spec) -> Iterator[dict[str, Any]]:
         return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=float("inf"))
 
     if spec.payload:
-        yield {"path": f"{SHARE}/app.yaml", "mode": "0644", "base64": base64.b64encode(written(blanked(spec.payload)).encode()).decode()}
+        yield {
+            "path": f"{SHARE}/app.yaml",
+            "mode": "0644",
+            "base64": base64.b64encode(written(mask_secret_volumes(spec.payload)).encode()).decode(),
+        }
     if spec.configuration:
         yield {"path": f"{SHARE}/config.yaml", "mode": "0644", "text": written(spec.configuration)}
 

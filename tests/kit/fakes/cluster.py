@@ -19,7 +19,7 @@ from kelvin_provision.errors import ClusterUnreachable
 from kelvin_provision.events import Finished, Progress, Started
 from kelvin_provision.refs import Platform
 from kelvin_provision.spec.lock import ImageLock
-from kelvin_provision.spec.secrets import fill, names_in
+from kelvin_provision.spec.references import fill, references_in
 from kelvin_provision.spec.workload import Object, Spec
 from kelvin_provision.status import Hold, Observation, Observed
 
@@ -260,4 +260,4 @@ class FakeCluster:
 
 def references(objects: Sequence[Object]) -> tuple[str, ...]:
     """What a set of objects needs to be filled in with."""
-    return tuple(names_in(list(objects)))
+    return tuple(references_in(list(objects)))

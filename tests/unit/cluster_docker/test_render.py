@@ -10,7 +10,7 @@ from kelvin_provision.cluster.docker.quantities import bytes_of, nano_cpus_of, s
 from kelvin_provision.cluster.docker.render import Context, render, spec_hash
 from kelvin_provision.errors import RequestRefused
 from kelvin_provision.spec.enums import Method, ProbeKind, VolumeKind
-from kelvin_provision.spec.secrets import fill
+from kelvin_provision.spec.references import fill
 from kelvin_provision.spec.workload import Port, Probe, Resources, Spec, System, Variable, Volume
 from tests.kit.images import make_image, tar_of
 from tests.kit.locks import lock_of

@@ -13,7 +13,7 @@ from typing import Any
 from kelvin_provision.cluster.kubernetes.render.objects import revision_of
 from kelvin_provision.cluster.labels import MANAGER, STOPPED
 from kelvin_provision.cluster.plan import Drift, describe
-from kelvin_provision.masking.masked import veiled
+from kelvin_provision.masking.masked import mask
 from kelvin_provision.spec.fields import ABSENT, below, flat, step
 from kelvin_provision.spec.workload import Object
 
@@ -38,7 +38,7 @@ def drift(workload: str, applied: Object, live: Object | None) -> Iterator[Drift
     if live is None:
         yield Drift(workload, what)
         return
-    ours, theirs = dict(flat(veiled(applied))), veiled(live)
+    ours, theirs = dict(flat(mask(applied))), mask(live)
     found = {path: (value, entry) for entry in _others(live) for path, value in _set(entry.get("fieldsV1") or {}, theirs, "", ours)}
     for path, (value, entry) in found.items():
         if not _of_the_cluster(path) and ours.get(path, ABSENT) != value:

@@ -12,7 +12,7 @@ from kelvin_provision.errors import ReferenceInvalid
 from kelvin_provision.refs import Reference
 from kelvin_provision.spec import images
 from kelvin_provision.spec.lock import ImageLock
-from kelvin_provision.spec.secrets import names_in
+from kelvin_provision.spec.references import references_in
 from kelvin_provision.spec.workload import Object, Spec
 
 
@@ -58,7 +58,7 @@ def refused(item: Object, context: Context) -> list[str]:
     elsewhere = metadata.get("namespace")
     if elsewhere and elsewhere != context.namespace and item.get("kind") not in CLUSTER_SCOPED:
         findings.append(f"{what}: namespace {elsewhere} is not ours, everything goes to {context.namespace}; leave metadata.namespace out")
-    if item.get("kind") == "ConfigMap" and any(names_in(item)):
+    if item.get("kind") == "ConfigMap" and any(references_in(item)):
         findings.append(f"{what}: a secret does not belong in a ConfigMap; make it a Secret")
     return findings
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 
 from kelvin_provision.cluster.protocol import Lookup
-from kelvin_provision.spec.secrets import fill
+from kelvin_provision.spec.references import fill
 from kelvin_provision.spec.workload import Object
 
 

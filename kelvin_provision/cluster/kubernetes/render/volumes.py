@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kelvin_provision.cluster.kubernetes.render.objects import short
+from kelvin_provision.masking.app_manifest import mask_secret_volumes
 from kelvin_provision.spec.enums import VolumeKind
-from kelvin_provision.spec.secrets import blanked, names_in
+from kelvin_provision.spec.references import references_in
 from kelvin_provision.spec.workload import Object, Spec, Volume
 
 SHARE = "/opt/kelvin/share"
@@ -62,8 +63,8 @@ def _configuration(spec: Spec, files: Files, secrets: dict[str, str], taken: set
     def written(document: dict[str, Any]) -> str:
         return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
 
-    data = {"app.yaml": written(blanked(spec.payload))}
-    if any(names_in(spec.configuration)):
+    data = {"app.yaml": written(mask_secret_volumes(spec.payload))}
+    if any(references_in(spec.configuration)):
         secrets["config.yaml"] = written(spec.configuration)
     else:
         data["config.yaml"] = written(spec.configuration)
@@ -113,7 +114,7 @@ def _secrets(spec: Spec, files: Files, secrets: dict[str, str]) -> None:
             secrets[key] = volume.secret or base64.b64decode(volume.data).decode(errors="replace")
             items.append({"key": key, "path": key, "mode": _mode(files, volume)})
             files.mounts.append({"name": "kelvin-secrets", "mountPath": volume.target, "subPath": key, "readOnly": True})
-    hidden = [variable for variable in spec.system.environment if any(names_in(variable.value))]
+    hidden = [variable for variable in spec.system.environment if any(references_in(variable.value))]
     secrets.update({f"env.{variable.name}": variable.value for variable in hidden})
     if not secrets:
         return

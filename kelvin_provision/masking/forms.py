@@ -7,11 +7,11 @@ import json
 from collections.abc import Iterable, Iterator
 from urllib.parse import quote, quote_plus
 
+from kelvin_provision.masking.prose import WORDS
+
 SHORTEST = 4
-"""A shorter value, or number of fewer than six digits, would stand in half of all words; it is blanked where its name stands only."""
+"""Shorter values, numbers of fewer than six digits and words of our own messages are masked under their names only."""
 _SHORTEST_NUMBER = 6
-_OUR_WORDS = frozenset({b"data", b"name", b"password", b"secret", b"token", b"value"})
-"""Somebody's password, perhaps, and the names of half of all fields."""
 _SHORTEST_LINE = 8
 _SHORTEST_CORE = 6
 
@@ -23,7 +23,7 @@ def forms(secrets: Iterable[bytes]) -> list[str]:
 
 
 def _of(secret: bytes) -> Iterator[str]:
-    if len(secret) < (_SHORTEST_NUMBER if secret.isdigit() else SHORTEST) or secret.lower() in _OUR_WORDS:
+    if len(secret) < (_SHORTEST_NUMBER if secret.isdigit() else SHORTEST) or secret.decode("utf-8", "replace").lower() in WORDS:
         return
     yield from _encoded(secret)
     try:

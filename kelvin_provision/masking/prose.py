@@ -1,0 +1,33 @@
+"""The words that follow a colon in our own messages: `secret db-password: there is no file ...`. They are never secrets. Pure.
+
+A test reads them from the messages of this package.
+"""
+
+from __future__ import annotations
+
+import re
+
+WORDS = frozenset(
+    re.findall(
+        r"\w+",
+        """
+        a an the this that these those it its here there is are was were be been has have had do does did can cannot could may must
+        should will would not no none nothing neither only more less other others another every everything each any all what which
+        who when where why how if in on of for from by with without to into at as than then too up out again already still now
+        expected got unknown duplicate required missing invalid empty unsupported unreadable unexpected denied refused forbidden
+        permission connection file folder key value name field variable secret token password registry registries image layer
+        container containerd docker kubernetes kubelet cluster runtime workload namespace service version revision status mode
+        metadata manifest document data api exit signal stopped stop started start changed applied exposed ended deleted created
+        updated made failed error warning hint reading writing reads wants waits waiting asked answers sends redirects comes goes
+        gives holds says line lines bytes text list mapping number short long larger smaller because after before
+        """,
+    )
+)
+
+_START = re.compile(r"([A-Za-z]+)[,;]?[ \t]+\S")
+
+
+def is_prose(text: str) -> bool:
+    """Whether a sentence of ours goes on here. A word that stands alone is none: `password: there`."""
+    match = _START.match(text)
+    return match is not None and match[1].lower() in WORDS
