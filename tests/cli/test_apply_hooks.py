@@ -104,7 +104,7 @@ def test_a_pre_apply_that_fails_stops_before_anything_is_touched(box, folder):
     telling(folder, "on-failure")
     script(folder, "pre-apply", "echo 'valve 3 is stuck'; exit 7")
     result = say(box, "apply", "-n", "pump", "--quiet")
-    assert (result.exit_code, result.stdout) == (1, "")
+    result.check(exit_code=1, stdout="")
     assert result.stderr == (
         "error: hook pre-apply: exit code 7; nothing was touched\n"
         "  pre-apply: valve 3 is stuck\n"

@@ -141,7 +141,7 @@ def test_with_json_a_failure_is_one_document_with_every_line_in_it(box):
     box.cluster.findings = [Finding("port-taken", "pump", "Service/pump", "node port 30080/TCP is taken by Service/x in app")]
     result = check(box, "-n", "pump", "--json")
     document = json.loads(result.stdout)
-    assert (result.exit_code, result.stderr) == (1, "")
+    result.check(exit_code=1, stderr="")
     assert list(document) == ["schema", "command", "status", "counts", "checks", "warnings", "error"]
     assert (document["status"], document["error"]["code"]) == ("error", "check-failed")
     assert document["error"]["evidence"] == ["ports: pump: Service/pump: node port 30080/TCP is taken by Service/x in app [port-taken]"]
@@ -234,7 +234,7 @@ def test_which_workloads_must_be_said_and_be_there(box):
 def test_nothing_staged_at_all_is_nothing_to_check(box):
     box.ledger.drop_staged("pump")
     result = check(box, "--all")
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "No check was made.\n")
+    result.check(stdout="", stderr="No check was made.\n")
 
 
 def test_the_checks_are_listed_with_their_ids(box):

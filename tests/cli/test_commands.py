@@ -12,7 +12,7 @@ from tests.kit.cli import run
 
 def test_a_state_is_explained_in_three_sentences():
     result = run("explain", "ready")
-    assert (result.exit_code, result.stderr) == (0, "")
+    result.check(stderr="")
     assert result.stdout == (
         "ready: Everything that the staged version needs is on this box and was verified. No network is needed any more.\n\n"
         "after: All its images were downloaded, checked and given to the runtime.\n"
@@ -76,6 +76,6 @@ def test_settings_are_shown_with_their_origins_and_without_logins():
 @pytest.mark.skipif(find_spec("kelvin_provision.settings.load") is None, reason="settings.load is not here yet")
 def test_config_show_says_where_each_value_comes_from(tmp_path):
     result = run("config", "show", "--json", "--state-dir", str(tmp_path))
-    assert (result.exit_code, result.stderr) == (0, "")
+    result.check(stderr="")
     rows = {row["key"]: row for row in json.loads(result.stdout)["settings"]}
     assert rows["state_dir"]["value"] == str(tmp_path)

@@ -90,7 +90,7 @@ def test_what_could_stand_next(line, found):
 def test_a_half_typed_line_is_no_error(line, monkeypatch):
     monkeypatch.setenv("_KELVIN_PROVISION_COMPLETE", "bash")
     result = run(*line)
-    assert (result.exit_code, result.stderr) == (0, "")
+    result.check(stderr="")
 
 
 def test_zsh_and_fish_get_the_help_beside_each_word(monkeypatch):
@@ -104,7 +104,7 @@ def test_zsh_and_fish_get_the_help_beside_each_word(monkeypatch):
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_command_prints_the_script(shell):
     result = run("completion", shell)
-    assert (result.exit_code, result.stdout, result.stderr) == (0, SCRIPTS[shell], "")
+    result.check(stdout=SCRIPTS[shell], stderr="")
 
 
 def test_the_shell_in_use_is_the_default(monkeypatch):

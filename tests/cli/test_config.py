@@ -27,7 +27,7 @@ def person(site, tmp_path, monkeypatch):
 
 def test_a_key_is_set_in_the_file_of_the_box_and_counts(site):
     result = run("config", "set", "registry", "r.example.com:5000")
-    assert (result.exit_code, result.stderr) == (0, "")
+    result.check(stderr="")
     assert result.stdout == f"setting registry: set, r.example.com:5000, in {site}\n"
     assert site.read_text() == "registry: r.example.com:5000\n"
     assert (stat.S_IMODE(site.stat().st_mode), stat.S_IMODE(site.parent.stat().st_mode)) == (0o644, 0o755)
@@ -106,9 +106,9 @@ def test_a_misspelt_key_in_the_file_is_repaired_key_by_key(site):
     assert run("config", "unset", "registri").exit_code == 0
     assert site.read_text() == "cluster: {namespace: x}\nregistry: a.io\n"
     refused = run("config", "set", "cluster.name", "y")
-    assert (refused.exit_code, refused.stderr) == (
-        78,
-        f"error: {site} is written in a way that cannot be changed here without losing something\n hint: write cluster.name: y by hand\n",
+    refused.check(
+        exit_code=78,
+        stderr=f"error: {site} is written in a way that cannot be changed here without losing something\n hint: write cluster.name: y by hand\n",
     )
 
 

@@ -89,7 +89,7 @@ pump: pump 1.0.0 -> 2.0.0 (revision 1 -> 2)
 
 def test_diff_says_all_that_would_change_and_touches_nothing(box):
     result = say(box, "diff", "-n", "pump")
-    assert (result.exit_code, result.stderr) == (0, "")
+    result.check(stderr="")
     assert result.stdout == WHOLE
     assert verbs(box) == ["plan", "drift"]
 
@@ -106,7 +106,7 @@ def test_a_dry_run_of_apply_is_the_same(box):
 def test_a_look_says_that_an_apply_would_be_refused_now(box):
     say(box, "hold", "-n", "pump", "--reason", "the pump drains")
     result = say(box, "apply", "-n", "pump", "--dry-run")
-    assert (result.exit_code, result.stdout) == (0, WHOLE)
+    result.check(stdout=WHOLE)
     assert "warning: an apply would be refused now: pump is held" in result.stderr
     assert "the pump drains" in result.stderr
 
@@ -163,7 +163,7 @@ def test_the_exit_code_tells_of_changes_where_that_is_asked_for(box):
     box.command_apply("pump")
     stage(box, "2.0.0", speed=4)
     same = say(box, "diff", "-n", "pump", "--exit-code")
-    assert (same.exit_code, same.stderr) == (0, "")
+    same.check(stderr="")
     assert same.stdout == (
         "pump: pump 2.0.0 -> 2.0.0 (revision 2 -> 3)\n"
         "  downtime   none\n"
@@ -277,7 +277,7 @@ def test_an_image_that_somebody_removed_is_put_back_by_apply_and_not_by_a_look(b
     loaded = list(box.runtime.loaded)
     for words in (("diff", "-n", "pump"), ("apply", "-n", "pump", "--dry-run")):
         result = say(box, *words)
-        assert (result.exit_code, result.stdout) == (0, WHOLE)
+        result.check(stdout=WHOLE)
         assert result.stderr == "warning: pump: r.io/pump:2.0.0 is not in the runtime any more; it is put back from the store first\n"
     assert box.runtime.loaded == loaded
     assert box.runtime.pinned == {lock.name for lock in box.ledger.workload("pump").running.locks}
@@ -302,7 +302,7 @@ def test_an_image_that_nobody_has_any_more_forbids_the_apply(box):
 def test_a_look_does_not_finish_what_a_crash_left(box):
     journal.begin(box.ledger, Doing.APPLY, Phase.APPLYING, [Step("pump", 1, 2)])
     result = say(box, "diff", "-n", "pump")
-    assert (result.exit_code, result.stdout) == (0, WHOLE)
+    result.check(stdout=WHOLE)
     assert result.stderr == ("warning: another change is unfinished, under way or left by a crash; what is told is from before its end\n")
     assert journal.unfinished(box.ledger) is not None
 
@@ -321,7 +321,7 @@ def test_nothing_staged_and_nothing_known(box):
     nothing = say(box, "diff", "-n", "pump", "--json")
     assert (nothing.exit_code, json.loads(nothing.stdout)["error"]["code"]) == (66, "nothing-staged")
     every = say(box, "diff", "--all", "--exit-code")
-    assert (every.exit_code, every.stdout, every.stderr) == (0, "", "Nothing to do.\n")
+    every.check(stdout="", stderr="Nothing to do.\n")
     empty = json.loads(say(box, "diff", "--all", "--json").stdout)
     assert (empty["changes"], empty["workloads"], empty["status"]) == (False, [], "success")
 

@@ -61,7 +61,7 @@ def test_a_table_is_the_answer_and_its_footer_conversation():
 
 def test_nothing_to_do_is_said():
     result = ended(lambda: Report("apply"))
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "Nothing to do.\n")
+    result.check(stdout="", stderr="Nothing to do.\n")
 
 
 def test_json_is_exactly_one_document_and_carries_the_warnings():
@@ -100,13 +100,13 @@ ERROR = ClusterUnreachable("k3s does not answer", hint="systemctl status k3s", e
 
 def test_an_error_is_a_sentence_its_evidence_and_a_next_step():
     result = ended(raising(ERROR))
-    assert (result.exit_code, result.stdout) == (69, "")
+    result.check(exit_code=69, stdout="")
     assert result.stderr == "error: k3s does not answer\n  connection refused\n  last seen 3m ago\n hint: systemctl status k3s\n"
 
 
 def test_an_error_in_json_is_the_one_document_on_stdout():
     result = ended(raising(ERROR), output=Output.JSON)
-    assert (result.exit_code, result.stderr) == (69, "")
+    result.check(exit_code=69, stderr="")
     assert json.loads(result.stdout) == {
         "status": "error",
         "error": {
@@ -120,13 +120,13 @@ def test_an_error_in_json_is_the_one_document_on_stdout():
 
 def test_ctrl_c_is_130():
     result = ended(raising(KeyboardInterrupt()))
-    assert (result.exit_code, result.stderr) == (130, "error: stopped by a signal\n")
+    result.check(exit_code=130, stderr="error: stopped by a signal\n")
     assert json.loads(ended(raising(KeyboardInterrupt()), output=Output.JSON).stdout)["error"]["code"] == "interrupted"
 
 
 def test_our_bug_is_70_and_shows_where_only_when_asked():
     result = ended(raising(ZeroDivisionError("division by zero")))
-    assert (result.exit_code, result.stdout) == (70, "")
+    result.check(exit_code=70, stdout="")
     assert result.stderr == "error: ZeroDivisionError: division by zero\n hint: run it again with -v and report what it prints\n"
     told = ended(raising(ZeroDivisionError("division by zero")), verbose=True, output=Output.JSON)
     assert told.stderr.startswith("apply:\nTraceback (most recent call last):\n")
@@ -162,13 +162,13 @@ QUESTION = "  motor\n  pump\nthis will remove motor with all local data\nContinu
 @pytest.mark.parametrize("answer", ["y\n", "YES\n"])
 def test_yes_goes_on(answer):
     result = asked(answer)
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "gone\n", QUESTION)
+    result.check(stdout="gone\n", stderr=QUESTION)
 
 
 @pytest.mark.parametrize("answer", ["n\n", "\n", "yeah\n"])
 def test_anything_else_cancels_and_is_no_failure(answer):
     result = asked(answer)
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "", QUESTION + "Cancelled.\n")
+    result.check(stdout="", stderr=QUESTION + "Cancelled.\n")
 
 
 def test_the_end_of_input_cancels():
@@ -187,7 +187,7 @@ def test_a_cancelled_command_is_one_document_too():
 
 def test_without_a_terminal_nobody_is_asked_and_nothing_is_done():
     result = asked("y\n", terminal=False)
-    assert (result.exit_code, result.stdout) == (2, "")
+    result.check(exit_code=2, stdout="")
     assert result.stderr == (
         "error: this will remove motor with all local data\n  motor\n  pump\n hint: add --yes to go ahead without being asked\n"
     )

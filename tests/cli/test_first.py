@@ -12,7 +12,7 @@ def listed(tmp_path, *more):
 
 def test_the_first_list_says_what_comes_next(tmp_path):
     result = listed(tmp_path)
-    assert (result.exit_code, result.stdout) == (0, "")
+    result.check(stdout="")
     assert result.stderr == (
         "No workloads found.\n hint: kelvin-provision config set registry HOST[:PORT]\n       kelvin-provision workloads deploy -f REQUEST.json\n"
     )

@@ -61,12 +61,12 @@ def usage(message, hint):
 @pytest.mark.parametrize("word", ["--help", "-h"])
 def test_help_is_an_answer(word):
     result = run(word)
-    assert (result.exit_code, result.stdout, result.stderr) == (0, HELP, "")
+    result.check(stdout=HELP, stderr="")
 
 
 def test_no_word_at_all_is_help_on_stderr_and_2():
     result = run()
-    assert (result.exit_code, result.stdout, result.stderr) == (2, "", HELP)
+    result.check(exit_code=2, stdout="", stderr=HELP)
     assert run("workloads").exit_code == 2
     assert "  apply     Apply staged workloads, all or none, and wait until they run.\n" in run("workloads").stderr
 
@@ -74,7 +74,7 @@ def test_no_word_at_all_is_help_on_stderr_and_2():
 def test_the_version_alone_and_beside_other_words():
     assert (__version__, run("--version").stdout) == ("0.1.0", "kelvin-provision 0.1.0\n")
     result = run("--version", "workloads")
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "kelvin-provision 0.1.0\n", "")
+    result.check(stdout="kelvin-provision 0.1.0\n", stderr="")
 
 
 @pytest.mark.parametrize(
@@ -123,23 +123,23 @@ def test_the_version_alone_and_beside_other_words():
 )
 def test_a_usage_error_is_2_and_one_voice_for_people_and_one_document_for_scripts(words, message, hint):
     result = run(*words)
-    assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"error: {message}\n hint: {hint}\n")
+    result.check(exit_code=2, stdout="", stderr=f"error: {message}\n hint: {hint}\n")
     result = run(*words, "--json")
-    assert (result.exit_code, result.stdout, result.stderr) == (2, usage(message, hint), "")
+    result.check(exit_code=2, stdout=usage(message, hint), stderr="")
 
 
 @pytest.mark.parametrize("words", [["--json"], ["-o", "json"], ["-ojson"], ["-vo", "json"], ["--output=json"], ["--output", "json"]])
 def test_every_way_to_ask_for_json_is_kept_by_the_parsers_own_errors(words):
     for line in (("workloads", "zzz", *words), ("workloads", *words, "zzz"), (*words, "workloads", "zzz"), words):
         result = run(*line)
-        assert (result.exit_code, result.stderr) == (2, "")
+        result.check(exit_code=2, stderr="")
         assert json.loads(result.stdout)["error"]["code"] == "usage"
 
 
 def test_an_option_before_the_command_that_lacks_its_value_is_a_usage_error():
     result = run("workloads", "--state-dir")
     message = "error: option '--state-dir' requires an argument\n hint: kelvin-provision --help\n"
-    assert (result.exit_code, result.stderr) == (2, message)
+    result.check(exit_code=2, stderr=message)
 
 
 @pytest.mark.parametrize("words", [["--json"], ["-o", "json"], ["-ojson"], ["-vojson"], ["--output=json"], ["--quiet", "-v", "--json"]])

@@ -78,7 +78,7 @@ def states(box):
 def test_outside_the_window_an_apply_is_refused_with_the_next_opening(box, monkeypatch):
     monkeypatch.setenv("KELVIN_PROVISION_APPLY__WINDOW", "22:00-05:00")
     result = say(box, "apply", "-n", "pump", "--quiet")
-    assert (result.exit_code, result.stdout) == (75, "")
+    result.check(exit_code=75, stdout="")
     assert result.stderr == (
         "error: apply.window is 22:00-05:00: it opens at 2026-11-23 22:00\n"
         " hint: kelvin-provision workloads apply -n pump --at 22:00, or --force\n"
@@ -151,12 +151,10 @@ def test_a_person_holds_a_workload_and_lets_it_go(box, clock):
     assert say(box, "hold", "-n", "pump", "--reason", "line 3\nproduces", "--quiet").stdout == "workload pump: held, line 3 produces\n"
     clock[0] = "2026-11-23T15:00:00Z"
     result = say(box, "apply", "-n", "pump", "--quiet")
-    assert (result.exit_code, result.stderr) == (
-        75,
-        (
-            f"error: pump is held by anna since {NOON}: line 3 produces (for 3 h)\n"
-            " hint: kelvin-provision workloads show -n pump; --force applies all the same\n"
-        ),
+    result.check(
+        exit_code=75,
+        stderr=f"error: pump is held by anna since {NOON}: line 3 produces (for 3 h)\n"
+        " hint: kelvin-provision workloads show -n pump; --force applies all the same\n",
     )
     assert box.warnings("pump") == [f"held by anna since {NOON}: line 3 produces"]
     assert "Held:       by anna, " in say(box, "show", "-n", "pump").stdout
@@ -226,10 +224,7 @@ def test_a_hold_goes_with_its_workload(box):
 
 def test_an_apply_is_asked_for_shown_and_done_in_time_as_one_transaction(box, clock):
     result = say(box, "apply", "-n", "pump", "-n", "fan", "--at", "2026-11-24 02:00")
-    assert (result.exit_code, result.stdout) == (
-        0,
-        "workload pump: accepted, applied 2026-11-24 02:00+00:00\nworkload fan: accepted, applied 2026-11-24 02:00+00:00\n",
-    )
+    result.check(stdout="workload pump: accepted, applied 2026-11-24 02:00+00:00\nworkload fan: accepted, applied 2026-11-24 02:00+00:00\n")
     assert states(box) == {"fan": "pending_apply", "pump": "pending_apply"}
     assert box.warnings("pump") == ["apply at 2026-11-24T02:00:00Z, asked for by anna"]
     assert "Apply:      2026-11-24 02:00+00:00, asked for by anna, together with fan\n" in say(box, "show", "-n", "pump").stdout

@@ -156,7 +156,7 @@ def test_pins_that_a_runtime_ignores_are_not_told_as_pins(box, monkeypatch):
 
 def test_a_box_without_anything_lists_nothing_and_makes_nothing(tmp_path):
     result = run("images", "list", "--state-dir", str(tmp_path / "none"))
-    assert (result.exit_code, result.stdout) == (0, "")
+    result.check(stdout="")
     assert result.stderr.endswith("No images found.\n")
     assert not (tmp_path / "none" / "images").exists()
 
@@ -166,7 +166,7 @@ def test_a_box_without_anything_lists_nothing_and_makes_nothing(tmp_path):
 
 def test_a_whole_store_is_verified(box):
     result = say(box, "verify", "--quiet")
-    assert (result.exit_code, result.stderr) == (0, "")
+    result.check(stderr="")
     assert re.fullmatch(r"store \S+/state: verified, 12 blobs, \d+\.\d KiB\n", result.stdout)
     assert say(box, "verify").stderr.startswith("verifying the store, ")
 
@@ -237,7 +237,7 @@ def test_prune_frees_what_nothing_needs_and_says_how_much(box):
     assert estimate == "about 40 KiB"  # 10 KiB as they came and, so the estimate, three times as much unpacked
     assert box.store.has(gone.layers[0])
     result = say(box, "prune", "--yes", "--quiet")
-    assert (result.exit_code, result.stderr) == (0, "")
+    result.check(stderr="")
     assert result.stdout == (
         "image r.io/gone:1.0.0: removed from the runtime\n"
         f"store {box.settings.state_dir}: freed, {gone.size / 1024:.1f} KiB\n"
@@ -248,7 +248,7 @@ def test_prune_frees_what_nothing_needs_and_says_how_much(box):
         "verified, 9 blobs, " + say(box, "verify", "--quiet").stdout.partition("blobs, ")[2]
     )
     again = say(box, "prune", "--yes")
-    assert (again.exit_code, again.stdout, again.stderr) == (0, "", "Nothing to do.\n")
+    again.check(stdout="", stderr="Nothing to do.\n")
 
 
 def test_prune_asks_and_refuses_where_nobody_can_be_asked(box):

@@ -55,7 +55,7 @@ def error(result):
 
 def test_rollback_says_where_it_went_and_where_it_came_from(box):
     result = say(box, "rollback", "-n", "pump", "--quiet")
-    assert (result.exit_code, result.stderr) == (0, "")
+    result.check(stderr="")
     assert result.stdout == "workload pump: running, pump 1.0.0 (revision 1), before 2.0.0 (revision 2)\n"
     assert items(say(box, "rollback", "-n", "pump", "--to", "1", "--json")) == [("pump", "unchanged", "it runs revision 1 already")]
     assert items(say(box, "rollback", "-n", "pump", "--to", "2", "--json")) == [
@@ -82,7 +82,7 @@ def test_rollback_refuses_with_its_own_codes(box):
     )
     say(box, "rollback", "-n", "pump")
     earliest = say(box, "rollback", "-n", "pump")
-    assert (earliest.exit_code, earliest.stdout) == (66, "")
+    earliest.check(exit_code=66, stdout="")
     assert earliest.stderr == (
         "error: no version of pump earlier than 1.0.0 is kept on this box\n"
         "  later and kept: revision 2, version 2.0.0; --to goes there\n"
@@ -99,7 +99,7 @@ def test_an_apply_that_is_left_says_so_and_how_to_get_back(box):
     stage(box, "3.0.0")
     box.cluster.broken = {"pump": "exit code 3"}
     result = say(box, "apply", "-n", "pump", "--no-rollback", "--quiet")
-    assert (result.exit_code, result.stdout) == (1, "")
+    result.check(exit_code=1, stdout="")
     assert result.stderr == (
         "error: pump: exit code 3; everything is left as it is\n"
         "  pump: pump: exit code 3\n"
@@ -135,7 +135,7 @@ def test_stop_and_start_say_what_they_did(box):
         ("pump", "unchanged", "revision 2 is stopped: kelvin-provision workloads start -n pump")
     ]
     result = say(box, "start", "-n", "pump", "--quiet")
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "workload pump: running, pump 2.0.0\n", "")
+    result.check(stdout="workload pump: running, pump 2.0.0\n", stderr="")
     assert items(say(box, "start", "-n", "pump", "--json")) == [("pump", "unchanged", "it runs already")]
     stage(box, "1.0.0", "fan")
     assert items(say(box, "stop", "-n", "fan", "--yes", "--json")) == [("fan", "unchanged", "nothing of it runs")]
@@ -183,7 +183,7 @@ def state(tmp_path):
 
 def test_history_shows_failures_too(state):
     result = run("workloads", "history", "--state-dir", str(state), "-o", "wide")
-    assert (result.exit_code, result.stderr) == (0, "Total: 3 lines\n")
+    result.check(stderr="Total: 3 lines\n")
     assert result.stdout == (
         "TIME                  WHO    ACTION    NAME  REVISION  VERSION  DIGEST        OUTCOME   DETAIL\n"
         "2026-11-20T00:00:01Z  anna   deploy    pump  1         1.0      -             accepted  motor 1.0, staged-only\n"
@@ -218,7 +218,7 @@ def test_a_whole_history_is_said_to_be_whole_with_its_last_hash(state):
     with Ledger(state / "ledger.db") as ledger:
         head = journal.head(ledger)
     result = run("workloads", "history", "--verify", "--state-dir", str(state))
-    assert (result.exit_code, result.stderr) == (0, f"The history is whole: 3 lines, the last hash is {head}\n")
+    result.check(stderr=f"The history is whole: 3 lines, the last hash is {head}\n")
     document = json.loads(run("workloads", "history", "--verify", "--json", "--state-dir", str(state)).stdout)
     assert document["verified"] == {"lines": 3, "head": head}
 

@@ -69,7 +69,7 @@ def box(tmp_path):
 
 def test_the_list_for_people(box):
     result = box.list()
-    assert (result.exit_code, result.stderr) == (0, "Total: 3 workloads\n")
+    result.check(stderr="Total: 3 workloads\n")
     assert result.stdout == (
         "NAME     APP  VERSION  STATUS   STAGED       LAST SEEN\n"
         "gateway  app  1.0.0    running  -            2026-01-02 03:04\n"

@@ -39,7 +39,7 @@ def logs(box, name="motor", output=Output.TABLE, *, terminal=False, **asked):
 
 def test_lines_are_printed_as_they_are(box):
     result = logs(box)
-    assert (result.exit_code, result.stderr) == (0, "")
+    result.check(stderr="")
     assert result.stdout == "one\n\x1b[31mtwo\x1b[0m \x1b[2J\nthree\n"
     assert logs(box, tail=1).stdout == "three\n"
     assert logs(box, tail=2, timestamps=True).stdout.splitlines()[1] == f"{T(2)} three"
@@ -69,12 +69,12 @@ def test_following_with_json_is_an_object_a_line(box):
 def test_following_ends_with_a_signal_and_that_is_no_failure(box):
     box.cluster.before = lambda *_: threading.Timer(0.2, lambda: signal.raise_signal(signal.SIGTERM)).start()
     result = logs(box, follow=True, tail=1)
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "three\n", "")
+    result.check(stdout="three\n", stderr="")
 
 
 def test_where_there_is_no_log_it_says_so(box):
     result = logs(box, previous=True)
-    assert (result.exit_code, result.stdout) == (66, "")
+    result.check(exit_code=66, stdout="")
     assert result.stderr == "error: motor has no log of an earlier run\n hint: kelvin-provision workloads show -n motor --live\n"
     assert json.loads(logs(box, "pump", Output.JSON).stdout)["error"]["code"] == "log-missing"
     assert json.loads(logs(box, "nobody", Output.JSON).stdout)["error"]["code"] == "workload-unknown"

@@ -219,7 +219,7 @@ def test_the_answer_says_where_it_is_and_how_much(box, tmp_path):
 
 def test_it_goes_to_standard_output_and_not_to_a_terminal(box):
     out = captured(lambda: run_to_bytes(box), encoding="latin-1")
-    assert (out.exit_code, out.stderr) == (0, "")
+    out.check(stderr="")
     assert "manifest.json" in opened(out.stdout.encode("latin-1"))
     refused = run("support-bundle", "-o", "-", "--state-dir", str(box.settings.state_dir), terminal=True)
     assert refused.stderr == ("error: the file is no text: not for a terminal\n hint: kelvin-provision support-bundle -o - > FILE.tar.gz\n")
@@ -272,7 +272,7 @@ def test_settings_that_are_wrong_are_in_it_with_the_findings(box, tmp_path, monk
 
 def test_a_folder_that_cannot_be_written_says_what_to_type(box):
     result = bundle(box, "-o", "nowhere/out.tar.gz")
-    assert (result.exit_code, result.stdout) == (73, "")
+    result.check(exit_code=73, stdout="")
     assert result.stderr.endswith(" hint: kelvin-provision support-bundle -o FOLDER/FILE.tar.gz\n")
 
 

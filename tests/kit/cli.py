@@ -14,6 +14,12 @@ class Result:
     stdout: str
     stderr: str
 
+    def check(self, *, exit_code: int = 0, stdout: str | None = None, stderr: str | None = None) -> "Result":
+        """Compare all that is given at once, so that a failure shows what the command printed; returns itself."""
+        wanted = (exit_code, self.stdout if stdout is None else stdout, self.stderr if stderr is None else stderr)
+        assert (self.exit_code, self.stdout, self.stderr) == wanted
+        return self
+
 
 class Stream(io.TextIOWrapper):
     """A pipe unless told that it is a terminal."""

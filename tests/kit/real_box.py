@@ -7,12 +7,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.kit.images import make_image, push, tar_of, web_image
+from tests.kit.waiting import until
 
 ROOT = Path(__file__).parents[2]
 NAMESPACE = "KELVIN_PROVISION_CLUSTER__NAMESPACE"
@@ -95,8 +95,7 @@ class Box:
         """For what plays without one."""
         if pid := self.agent()["pid"]:
             os.kill(pid, signal.SIGTERM)
-            while self.agent()["alive"]:
-                time.sleep(0.05)
+            until(lambda: not self.agent()["alive"])
 
     def end(self):
         names = [item["name"] for item in self.json("workloads", "list")["data"]]
@@ -105,9 +104,7 @@ class Box:
         if found := self.agent()["pid"]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(found, signal.SIGTERM)
-        deadline = time.monotonic() + 20
-        while self.agent()["alive"] and time.monotonic() < deadline:
-            time.sleep(0.1)
+        until(lambda: not self.agent()["alive"])
 
 
 def docker_settings(request):

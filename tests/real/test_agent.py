@@ -29,6 +29,7 @@ from tests.kit.servers.confined import SCRIPT, confined
 from tests.kit.servers.confined import why_not as why_not_confined
 from tests.kit.servers.dockerd import own_dockerd, why_not
 from tests.kit.servers.thin import thin_link
+from tests.kit.waiting import until
 
 ROOT = Path(__file__).parents[2]
 MiB = 1 << 20
@@ -77,7 +78,7 @@ class Box:
             self.command("agent", "run"), env=self.environment | environment, cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log
         )
         try:
-            until(lambda: process.alive(self.state), said=self.folder / "foreground.log")
+            until(lambda: process.alive(self.state), why=(self.folder / "foreground.log").read_text)
             yield child
         finally:
             child.kill()
@@ -96,16 +97,6 @@ class Box:
             if (self.state / "partial").exists()
             else 0
         )
-
-
-def until(question, seconds=30.0, said=None):
-    deadline = time.monotonic() + seconds
-    while True:
-        answer = question()
-        if answer:
-            return answer
-        assert time.monotonic() < deadline, said.read_text() if said and said.exists() else "it never came to that"
-        time.sleep(0.05)
 
 
 @pytest.fixture

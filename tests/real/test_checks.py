@@ -4,7 +4,6 @@ import base64
 import json
 import socket
 import subprocess
-import time
 
 import pytest
 import yaml
@@ -14,6 +13,7 @@ from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.cluster import Kubernetes
 from kelvin_provision.ledger.ledger import Ledger
 from tests.kit.servers.kubernetes import fresh_namespace, kubeconfig
+from tests.kit.waiting import until
 
 pytestmark = pytest.mark.timeout(150)
 
@@ -127,13 +127,8 @@ def _token(api, namespace):
         "metadata": {"name": "few", "namespace": namespace, "annotations": {"kubernetes.io/service-account.name": "few"}},
     }
     api.apply(secret, namespace, force=False)
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        found = api.get("v1", "Secret", "few", namespace) or {}
-        if token := (found.get("data") or {}).get("token"):
-            return base64.b64decode(token).decode()
-        time.sleep(0.1)
-    raise AssertionError("no token in a minute")
+    token = until(lambda: ((api.get("v1", "Secret", "few", namespace) or {}).get("data") or {}).get("token"), 60)
+    return base64.b64decode(token).decode()
 
 
 @pytest.mark.kubernetes

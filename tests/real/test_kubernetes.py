@@ -23,6 +23,7 @@ from kelvin_provision.spec.workload import Port, Probe, ProbeKind, Resources, Sp
 from kelvin_provision.status import Observed
 from tests.kit.images import make_image, tar_of
 from tests.kit.servers.kubernetes import containerd_socket, fresh_namespace, kubeconfig, load, server, unload
+from tests.kit.waiting import until
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(150)]
 PATIENCE = WaitPolicy(timeout=60.0, settle=1.0)
@@ -274,10 +275,7 @@ def test_an_image_without_sleep_is_updated_with_a_word_in_the_plan_and_no_failur
         "restless: short interruption possible: Kubernetes before 1.30 cannot wait by itself, and the image may have no sleep",
     )
     bench.up("restless", new)
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline and not bench.told("FailedPreStopHook"):
-        time.sleep(0.2)
-    assert bench.told("FailedPreStopHook")
+    until(lambda: bench.told("FailedPreStopHook"), pause=0.2)
     assert not [line for line in bench.cluster.evidence("restless") if "PreStop" in line]
     assert bench.cluster.observe()["restless"].warnings == ()
     unload(containerd_socket(), [bench.images["sleepless"]])
@@ -299,10 +297,7 @@ def test_a_quota_is_found_in_the_plan(bench):
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "tight"}, "spec": {"hard": {"pods": "0"}}}
     bench.api.apply(quota, bench.namespace, force=False)
     try:
-        deadline = time.monotonic() + 20
-        while "hard" not in (bench.api.get("v1", "ResourceQuota", "tight", bench.namespace).get("status") or {}):
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        until(lambda: "hard" in (bench.api.get("v1", "ResourceQuota", "tight", bench.namespace).get("status") or {}))
         objects = bench.cluster.render(bench.spec("quota"), (), 1)
         assert codes(bench.cluster.plan({"quota": objects}, no_secrets)) == [("denied", "Deployment/quota")]
     finally:
@@ -346,10 +341,7 @@ def test_a_pod_that_waits_for_an_image_is_made_anew_once_that_is_here(bench):
     def waits(pod):
         return any(status["state"].get("waiting", {}).get("reason") in IMAGE for status in pod["status"].get("containerStatuses", ()))
 
-    deadline = time.monotonic() + 60
-    while not any(map(waits, pods())):
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    until(lambda: any(map(waits, pods())), 60, pause=0.2)
     before = {pod["metadata"]["uid"] for pod in pods()}
     load(containerd_socket(), image, name)
     try:

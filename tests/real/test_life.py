@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ from tests.kit.images import make_image, push, tar_of
 from tests.kit.servers.dockerd import own_dockerd, why_not
 from tests.kit.servers.kubernetes import containerd_socket, fresh_namespace, kubeconfig
 from tests.kit.servers.registry import docker_registry
+from tests.kit.waiting import until
 
 pytestmark = pytest.mark.timeout(300)
 NAME = "life-motor-speed"
@@ -82,11 +83,10 @@ class Box:
     def close(self):
         agent = self.say("agent", "status")["agent"]
         subprocess.run([*COMMAND, "workloads", "undeploy", "-n", NAME, "--yes"], env=self.environment, capture_output=True, check=False)
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline and self.say("agent", "status")["agent"]["alive"]:
-            time.sleep(0.2)
-        if self.say("agent", "status")["agent"]["alive"]:
-            os.kill(agent["pid"], signal.SIGTERM)
+        if agent["pid"]:
+            with suppress(ProcessLookupError):
+                os.kill(agent["pid"], signal.SIGTERM)
+        until(lambda: not self.say("agent", "status")["agent"]["alive"])
 
 
 def docker_here(folder, stack):
@@ -200,10 +200,7 @@ def test_a_rollback_that_was_killed_is_undone_by_the_next_command(box):
 def test_what_nobody_waits_for_shows_as_failed_and_can_be_gone_back_from(box):
     (item,) = box.apply("--no-wait")["items"]
     assert (item["outcome"], item["detail"]) == ("applied", "life 3.0.0, before 2.0.0; nobody has waited for it")
-    deadline = time.monotonic() + 60
-    while box.now() != ("3.0.0", "failed") and time.monotonic() < deadline:
-        time.sleep(0.5)
-    assert box.now()[0] == "3.0.0"
+    until(lambda: box.now() == ("3.0.0", "failed"), 60, pause=0.2)
     box.say("workloads", "rollback", "-n", NAME)
     assert box.now() == ("2.0.0", "running")
 

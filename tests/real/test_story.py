@@ -16,6 +16,7 @@ from tests.kit.images import push, web_image
 from tests.kit.real_box import ROOT, Box, docker_settings, push_versions
 from tests.kit.servers.process import free_port
 from tests.kit.servers.registry import docker_registry
+from tests.kit.waiting import until
 
 pytestmark = [pytest.mark.registry, pytest.mark.timeout(180)]
 
@@ -170,7 +171,7 @@ def test_an_interrupted_apply_goes_back(box):
     box.stage("pump", "3.0.0")
     box.environment["KELVIN_PROVISION_APPLY__SETTLE"] = "8"
     process = box.start("workloads", "apply", "-n", "pump", "--json")
-    wait_until(lambda: box.states()["pump"][1] == "deploying")
+    until(lambda: box.states()["pump"][1] == "deploying")
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=120)
     assert process.returncode in {1, 130}, (out, err)  # it may have died of itself in the same moment
@@ -185,7 +186,7 @@ def test_a_killed_apply_is_undone_by_the_next_command(box):
     os.kill(box.agent()["pid"], signal.SIGKILL)
     box.environment["KELVIN_PROVISION_APPLY__SETTLE"] = "8"
     process = box.start("workloads", "apply", "-n", "pump")
-    wait_until(lambda: box.states()["pump"][1] == "deploying")
+    until(lambda: box.states()["pump"][1] == "deploying")
     process.kill()
     process.communicate()
     box.environment["KELVIN_PROVISION_APPLY__SETTLE"] = "2"
@@ -201,18 +202,11 @@ def test_a_killed_apply_is_undone_by_the_living_agent(box):
     box.stage("pump", "2.0.0")
     box.environment["KELVIN_PROVISION_APPLY__SETTLE"] = "8"
     process = box.start("workloads", "apply", "-n", "pump")
-    wait_until(lambda: box.states()["pump"][1] == "deploying")
+    until(lambda: box.states()["pump"][1] == "deploying")
     process.kill()
     process.communicate()
-    wait_until(lambda: box.states() == {"pump": ("1.0.0", "running", "ready")}, seconds=60)
+    until(lambda: box.states() == {"pump": ("1.0.0", "running", "ready")}, seconds=60)
     assert "an interrupted apply of pump was undone" in (box.state / "agent.log").read_text()
-
-
-def wait_until(question, seconds=30):
-    deadline = time.monotonic() + seconds
-    while not question():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def test_the_lock_is_a_real_flock(tmp_path):

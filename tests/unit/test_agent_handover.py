@@ -22,6 +22,7 @@ from kelvin_provision.settings.model import ClusterSettings, RegistrySettings, S
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.workload import Spec
 from tests.kit.box import Box
+from tests.kit.waiting import until
 
 REPLACED = ("the settings have changed: the agent was started anew",)
 LATER = ("the settings have changed: the agent ends what it is at, then works with the new ones",)
@@ -84,13 +85,6 @@ def detached(tmp_path):
         if pid := (holder(found.state / lock) or {}).get("pid"):
             os.kill(pid, signal.SIGTERM)
             until(lambda lock=lock: holder(found.state / lock) is None)
-
-
-def until(question, seconds=10.0):
-    deadline = time.monotonic() + seconds
-    while not question():
-        assert time.monotonic() < deadline, "it never came to that"
-        time.sleep(0.02)
 
 
 # --- nobody is left without an agent --------------------------------------------------------------

@@ -206,7 +206,7 @@ def test_the_commands_say_what_they_did(tmp_path, monkeypatch):
     monkeypatch.setenv("KELVIN_PROVISION_UNIT_DIR", str(tmp_path / "units"))
     state = str(tmp_path / "state")
     result = run("agent", "install", "--state-dir", state)
-    assert (result.exit_code, result.stdout) == (0, f"unit {tmp_path}/units/kelvin-provision-agent.service: written\n")
+    result.check(stdout=f"unit {tmp_path}/units/kelvin-provision-agent.service: written\n")
     assert "systemctl enable --now kelvin-provision-agent.service" in result.stderr
     assert "Service: installed\n" in run("agent", "status", "--state-dir", state).stdout
     assert run("agent", "uninstall").stdout == f"unit {tmp_path}/units/kelvin-provision-agent.service: removed\n"

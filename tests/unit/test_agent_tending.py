@@ -14,6 +14,7 @@ from kelvin_provision.retry import Backoff
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.staging import stage
 from tests.kit.box import Box
+from tests.kit.waiting import until
 
 
 @pytest.fixture
@@ -43,13 +44,6 @@ def living(box):
         over.set()
         thread.join(5)
         assert not thread.is_alive()
-
-
-def until(question, seconds=5.0):
-    deadline = time.monotonic() + seconds
-    while not question():
-        assert time.monotonic() < deadline, "it never came to that"
-        time.sleep(0.01)
 
 
 def running(box, *names):

@@ -215,7 +215,7 @@ def test_prune_frees_a_full_disk_and_the_message_has_told_how_much(disks):
     assert re.search(r"; images prune would free [45]\.\d MiB$", box.warnings("new")[0])
     fill(disks.state)
     result = run("images", "prune", "--yes", "--state-dir", str(disks.state), "--quiet")
-    assert (result.exit_code, result.stderr) == (0, "")
+    result.check(stderr="")
     assert re.fullmatch(
         r"image r\.io/old:1\.0\.0: removed from the runtime\nstore \S+: freed, 1\.0 MiB\nruntime fake: freed, about 4\.\d MiB\n",
         result.stdout,
