@@ -53,7 +53,7 @@ def _dry_run(environment: dict[str, str], kubectl: list[str], folder: Path) -> R
     with Ledger(folder / "checking" / "ledger.db") as ledger:
         staged = ledger.workload("bench-five").staged
     assert staged is not None  # noqa: S101  (it was staged a moment ago)
-    cluster = Kubernetes(cache=folder / "cache", kubeconfig=Path(environment["KUBECONFIG"]), namespace=SPACE)
+    cluster = Kubernetes(kubeconfig=Path(environment["KUBECONFIG"]), namespace=SPACE)
     objects = cluster.render(staged.spec, staged.locks or (), staged.number)
     path = folder / "objects.json"
     path.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}))

@@ -138,7 +138,6 @@ class Node:
 
         chosen = self.settings.cluster
         return Kubernetes(
-            cache=private_folder(self.settings.state_dir) / "discovery",
             kubeconfig=chosen.kubeconfig,
             context=chosen.context,
             namespace=chosen.namespace,

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import socket
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from kelvin_provision.checks.x509 import Unreadable, Validity, of_der, of_pem
+from kelvin_provision.cluster.kubernetes.api.kubeconfig import NOTHING, KubeconfigInvalid, Section, read
 from kelvin_provision.verdict import Found, error, ok, skipped, warning
 
 K3S_FOLDERS = (Path("/var/lib/rancher/k3s/server/tls"), Path("/var/lib/rancher/k3s/agent"))
@@ -61,56 +60,35 @@ def found(kubeconfig: Path | None, context: str | None, folders: Sequence[Path] 
     """All that can be looked at. What may not be read is said, what is not there is not."""
     server = ""
     if kubeconfig is not None:
-        user, cluster = _parts(kubeconfig, context)
-        server = str(cluster.get("server") or "")
-        of_k3s = kubeconfig.is_relative_to("/etc/rancher")
-        yield from _pem(
-            "the kubeconfig's client certificate",
-            user.get("client-certificate-data"),
-            user.get("client-certificate"),
-            kubeconfig,
-            of_k3s=of_k3s,
-        )
-        yield from _pem(
-            "the kubeconfig's authority",
-            cluster.get("certificate-authority-data"),
-            cluster.get("certificate-authority"),
-            kubeconfig,
-            of_k3s=of_k3s,
-        )
+        user, cluster = _sections(kubeconfig, context)
+        server, of_k3s = cluster.text("server"), kubeconfig.is_relative_to("/etc/rancher")
+        yield from _of_section("the kubeconfig's client certificate", user, "client-certificate", of_k3s=of_k3s)
+        yield from _of_section("the kubeconfig's authority", cluster, "certificate-authority", of_k3s=of_k3s)
     yield from _of_server(server)
     for folder in folders:
         with suppress(OSError):
             for path in sorted(folder.glob("*.crt")):
-                yield from _pem(str(path), None, path, folder, of_k3s=True)
+                yield from _pem(str(path), str(path), path.read_bytes, of_k3s=True)
 
 
-def _parts(kubeconfig: Path, context: str | None) -> tuple[dict[str, Any], dict[str, Any]]:
-    """User and cluster of the context in use; empty where the file is not right, which the cluster's own check says."""
-    import yaml
-
+def _sections(kubeconfig: Path, context: str | None) -> tuple[Section, Section]:
+    """User and cluster of the context in use; empty where the file is not valid, which the cluster's own check reports."""
     try:
-        document = yaml.safe_load(kubeconfig.read_bytes())
-        named = {
-            kind: {one["name"]: one[kind.removesuffix("s")] for one in document.get(kind) or ()}
-            for kind in ("contexts", "users", "clusters")
-        }
-        chosen = named["contexts"][context or document.get("current-context")]
-        return dict(named["users"].get(chosen.get("user")) or {}), dict(named["clusters"].get(chosen.get("cluster")) or {})
-    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError):
-        return {}, {}
+        chosen = read(kubeconfig, context)
+    except (OSError, KubeconfigInvalid):
+        return NOTHING, NOTHING
+    return chosen.user, chosen.cluster
 
 
-def _pem(what: str, data: str | None, path: str | Path | None, beside: Path, *, of_k3s: bool) -> Iterator[Certificate]:
-    """From base64 in the file, or a file beside it. Of a chain, the one that ends first."""
+def _of_section(what: str, section: Section, name: str, *, of_k3s: bool) -> Iterator[Certificate]:
+    yield from _pem(what, section.text(name), lambda: section.content(name), of_k3s=of_k3s)
+
+
+def _pem(what: str, path: str, content: Callable[[], bytes], *, of_k3s: bool) -> Iterator[Certificate]:
+    """Of a chain, the one that ends first; nothing where there is no content."""
     try:
-        if data:
-            content = base64.b64decode(data)
-        elif path:
-            content = (beside.parent / path).read_bytes()
-        else:
-            return
-        yield Certificate(what, min(of_pem(content), key=lambda validity: validity[1]), of_k3s=of_k3s)
+        if data := content():
+            yield Certificate(what, min(of_pem(data), key=lambda validity: validity[1]), of_k3s=of_k3s)
     except FileNotFoundError:
         yield Certificate(what, problem=f"there is no file {path}", of_k3s=of_k3s)
     except OSError as problem:

@@ -18,11 +18,11 @@ _NUMBERS = itertools.count(1)
 
 
 class KubernetesBench:
-    def __init__(self, images, cache, namespace):
+    def __init__(self, images, namespace):
         self.images = images
         self.namespace = namespace
-        self.cluster = Kubernetes(cache=cache, kubeconfig=kubeconfig(), namespace=namespace, name="contract", settle=PATIENCE.settle)
-        self.api = Api(kubeconfig=kubeconfig(), context=None, cache=cache)
+        self.cluster = Kubernetes(kubeconfig=kubeconfig(), namespace=namespace, name="contract", settle=PATIENCE.settle)
+        self.api = Api(kubeconfig=kubeconfig(), context=None)
 
     def picture(self, what):
         return Picture(self.images[what])
@@ -75,8 +75,8 @@ class KubernetesBench:
 
 
 @pytest.fixture(scope="session")
-def kubernetes_bench(cluster_images, tmp_path_factory):
-    bench = KubernetesBench(cluster_images, tmp_path_factory.mktemp("discovery"), fresh_namespace())
+def kubernetes_bench(cluster_images):
+    bench = KubernetesBench(cluster_images, fresh_namespace())
     yield bench
     bench.away()
 

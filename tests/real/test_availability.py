@@ -55,7 +55,7 @@ def proxied(address):
 
 @contextlib.contextmanager
 def kubernetes_client(box):
-    api = Api(kubeconfig=Path(box.environment["KUBECONFIG"]), context=None, cache=box.folder)
+    api = Api(kubeconfig=Path(box.environment["KUBECONFIG"]), context=None)
     found = api.get("v1", "Service", NAME, box.environment["KELVIN_PROVISION_CLUSTER__NAMESPACE"])
     yield [], [found["spec"]["clusterIP"], "8080"]
 
@@ -78,7 +78,7 @@ def docker_client(box):
 def test_no_answer_fails_while_a_version_is_replaced(box):
     kind = box.environment["KELVIN_PROVISION_CLUSTER__TYPE"]
     if kind == "kubernetes":
-        api = Api(kubeconfig=Path(box.environment["KUBECONFIG"]), context=None, cache=box.folder)
+        api = Api(kubeconfig=Path(box.environment["KUBECONFIG"]), context=None)
         address = api.get("v1", "Service", "kubernetes", "default")["spec"]["clusterIP"]
         if not proxied(address):
             pytest.skip(f"no kube-proxy: the address of a Service, {address}, does not answer")

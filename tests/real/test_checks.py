@@ -8,7 +8,8 @@ import subprocess
 import pytest
 import yaml
 
-from kelvin_provision.cluster.kubernetes.api.kubeconfig import plain
+from kelvin_provision.cluster.kubernetes.api.kubeconfig import read
+from kelvin_provision.cluster.kubernetes.api.login import server_of
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.cluster import Kubernetes
 from kelvin_provision.ledger.ledger import Ledger
@@ -74,7 +75,7 @@ def _is_taken(listener, port):
 
 @pytest.mark.kubernetes
 def test_a_user_with_few_rights_is_told_which_are_missing(tmp_path):
-    namespace, admin = fresh_namespace(), Api(kubeconfig=kubeconfig(), context=None, cache=tmp_path)
+    namespace, admin = fresh_namespace(), Api(kubeconfig=kubeconfig(), context=None)
     metadata = {"name": "few", "namespace": namespace}
     role = {
         "kind": "ClusterRole",
@@ -94,21 +95,21 @@ def test_a_user_with_few_rights_is_told_which_are_missing(tmp_path):
         ):
             admin.apply(item, namespace, force=False)
         token = _token(admin, namespace)
-        login = plain(kubeconfig(), None)
+        reached = server_of(read(kubeconfig(), None))
         path = tmp_path / "few"
-        authority = base64.b64encode(login.authority).decode()
+        authority = base64.b64encode(reached.authority).decode()
         path.write_text(
             json.dumps(
                 {
                     "current-context": "a",
                     "contexts": [{"name": "a", "context": {"user": "u", "cluster": "c"}}],
-                    "clusters": [{"name": "c", "cluster": {"server": login.server, "certificate-authority-data": authority}}],
+                    "clusters": [{"name": "c", "cluster": {"server": reached.url, "certificate-authority-data": authority}}],
                     "users": [{"name": "u", "user": {"token": token}}],
                 }
             )
         )
         item = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "x"}, "spec": {}}
-        seen = Kubernetes(cache=tmp_path, kubeconfig=path, namespace=namespace).survey({"x": [item]})
+        seen = Kubernetes(kubeconfig=path, namespace=namespace).survey({"x": [item]})
         assert "create, delete, get, list, patch, watch deployments.apps" in seen.denied
         assert "list pods of all namespaces (so nobody knows what room is left)" in seen.denied
         assert (seen.allowed, seen.resources) == (0, ())
@@ -132,11 +133,15 @@ def _token(api, namespace):
 
 
 @pytest.mark.kubernetes
-def test_the_library_is_as_good_for_a_kubeconfig_that_is_not_plain(tmp_path):
+def test_a_login_command_is_as_good_as_the_certificate_that_it_returns(tmp_path):
     document = yaml.safe_load(kubeconfig().read_bytes())
-    document["clusters"][0]["cluster"]["disable-compression"] = True
+    user, version = document["users"][0]["user"], "client.authentication.k8s.io/v1"
+    pair = {name: base64.b64decode(user[f"{given}-data"]).decode() for name, given in (
+        ("clientCertificateData", "client-certificate"), ("clientKeyData", "client-key"),
+    )}  # fmt: skip
+    (tmp_path / "answer").write_text(json.dumps({"kind": "ExecCredential", "apiVersion": version, "status": pair}))
+    document["users"][0]["user"] = {"exec": {"apiVersion": version, "command": "cat", "args": [str(tmp_path / "answer")]}}
     path = tmp_path / "other"
     path.write_text(json.dumps(document))
-    assert plain(path, None) is None
-    first, second = (Kubernetes(cache=tmp_path / "cache", kubeconfig=one).state() for one in (kubeconfig(), path))
+    first, second = (Kubernetes(kubeconfig=each).state() for each in (kubeconfig(), path))
     assert first == second

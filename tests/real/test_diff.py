@@ -26,7 +26,7 @@ def interfere(box):
         client.containers.get("motor").update(cpu_shares=77)
         client.close()
         return "spec.resources.cpu_shares", 77
-    api = kubernetes_api.Api(kubeconfig=kubeconfig(), context=None, cache=box.folder / "discovery")
+    api = kubernetes_api.Api(kubeconfig=kubeconfig(), context=None)
     namespace = box.environment["KELVIN_PROVISION_CLUSTER__NAMESPACE"]
     api.patch({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "motor"}, "spec": {"replicas": 2}}, namespace)
     return "spec.replicas", 2
@@ -88,8 +88,8 @@ def test_a_look_puts_no_image_back(dockerd, registry, tmp_path, request):
 @pytest.mark.kubernetes
 def test_nothing_that_the_server_writes_by_itself_is_drift(cluster_images, tmp_path, monkeypatch):
     namespace = fresh_namespace()
-    cluster = Kubernetes(cache=tmp_path, kubeconfig=kubeconfig(), namespace=namespace, name="real", settle=1.0)
-    api = kubernetes_api.Api(kubeconfig=kubeconfig(), context=None, cache=tmp_path)
+    cluster = Kubernetes(kubeconfig=kubeconfig(), namespace=namespace, name="real", settle=1.0)
+    api = kubernetes_api.Api(kubeconfig=kubeconfig(), context=None)
     probe = Probe(ProbeKind.HTTP, path="/", port=8080, period=1)
     system = System(
         resources=Resources("100m", "64Mi", "1000m", "1024Mi"),

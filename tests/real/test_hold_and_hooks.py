@@ -39,7 +39,7 @@ def hold_by_itself(box: Box, reason: str | None) -> None:
             assert code == 0, said
         return
     namespace = box.environment["KELVIN_PROVISION_CLUSTER__NAMESPACE"]
-    api = Api(kubeconfig=Path(box.environment["KUBECONFIG"]), context=None, cache=box.folder / "cache")
+    api = Api(kubeconfig=Path(box.environment["KUBECONFIG"]), context=None)
     name = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "pump", "annotations": {HOLD: reason}}}
     api.patch(name, namespace)
 

@@ -6,7 +6,6 @@ import time
 from pathlib import Path
 
 import pytest
-import yaml
 
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.cluster import Kubernetes
@@ -38,11 +37,11 @@ def no_secrets(name):
 
 
 class Bench:
-    def __init__(self, cache, namespace, images):
+    def __init__(self, namespace, images):
         self.namespace = namespace
         self.images = images
-        self.cluster = Kubernetes(cache=cache, kubeconfig=kubeconfig(), namespace=namespace, name="real", settle=1.0)
-        self.api = Api(kubeconfig=kubeconfig(), context=None, cache=cache)
+        self.cluster = Kubernetes(kubeconfig=kubeconfig(), namespace=namespace, name="real", settle=1.0)
+        self.api = Api(kubeconfig=kubeconfig(), context=None)
 
     def spec(self, name, word="one", **more):
         return Spec(name, "T", "app", "1.0.0", "real", Method.STANDARD, image=self.images[word], **more)
@@ -68,8 +67,8 @@ class Bench:
 
 
 @pytest.fixture(scope="module")
-def shared_bench(cluster_images, tmp_path_factory):
-    bench = Bench(tmp_path_factory.mktemp("discovery"), fresh_namespace(), cluster_images)
+def shared_bench(cluster_images):
+    bench = Bench(fresh_namespace(), cluster_images)
     bench.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": bench.namespace}}, bench.namespace, force=False)
     yield bench
     bench.api.delete("v1", "Namespace", bench.namespace, None)
@@ -374,9 +373,9 @@ def test_a_staged_image_starts_by_its_digest_with_its_registry_away(bench):
         unload(containerd_socket(), [lock.name])
 
 
-def test_a_login_for_the_registry_is_a_pull_secret_that_the_server_takes(bench, tmp_path):
+def test_a_login_for_the_registry_is_a_pull_secret_that_the_server_takes(bench):
     host = Reference.parse(bench.images["one"]).host
-    cluster = Kubernetes(cache=tmp_path, kubeconfig=kubeconfig(), namespace=bench.namespace, settle=1.0, pull_hosts=[host])
+    cluster = Kubernetes(kubeconfig=kubeconfig(), namespace=bench.namespace, settle=1.0, pull_hosts=[host])
     objects = cluster.render(bench.spec("login"), (), 1)
     asked = []
 
@@ -442,8 +441,8 @@ def test_a_workload_of_a_daemon_set_alone_is_seen_stopped(bench):
     assert bench.cluster.observe()["every"].observed is Observed.RUNNING
 
 
-def test_a_namespace_that_is_missing_is_said_and_made(cluster_images, tmp_path):
-    bench = Bench(tmp_path, fresh_namespace(), cluster_images)
+def test_a_namespace_that_is_missing_is_said_and_made(cluster_images):
+    bench = Bench(fresh_namespace(), cluster_images)
     objects = bench.cluster.render(bench.spec("lonely"), (), 1)
     plan = bench.cluster.plan({"lonely": objects}, no_secrets)
     assert plan.findings == ()
@@ -475,29 +474,17 @@ def test_a_server_that_does_not_answer_is_named_at_once(tmp_path):
     path = config(tmp_path / "kubeconfig")
     began = time.monotonic()
     with pytest.raises(ClusterUnreachable, match=r"https://127\.0\.0\.1:9") as error:
-        Kubernetes(cache=tmp_path / "cache", kubeconfig=path).info()
+        Kubernetes(kubeconfig=path).info()
     assert error.value.hint == f"kubectl --kubeconfig {path} get nodes"
     assert time.monotonic() - began < 5
-    assert Kubernetes(cache=tmp_path / "cache", kubeconfig=path).evidence("x") == ()
+    assert Kubernetes(kubeconfig=path).evidence("x") == ()
 
 
 def test_kubeconfigs_that_are_not_there_or_not_right(tmp_path):
     with pytest.raises(ClusterUnreachable, match="No such file"):
-        Kubernetes(cache=tmp_path / "cache", kubeconfig=tmp_path / "none").info()
+        Kubernetes(kubeconfig=tmp_path / "none").info()
     (tmp_path / "bad").write_text("{")
-    with pytest.raises(SettingsInvalid, match="bad is not right"):
-        Kubernetes(cache=tmp_path / "cache", kubeconfig=tmp_path / "bad").info()
+    with pytest.raises(SettingsInvalid, match="bad is not valid"):
+        Kubernetes(kubeconfig=tmp_path / "bad").info()
     with pytest.raises(SettingsInvalid):
-        Kubernetes(cache=tmp_path / "cache", kubeconfig=config(tmp_path / "c"), context="another").info()
-
-
-def test_a_torn_discovery_file_is_made_anew(tmp_path):
-    cache, path = tmp_path / "cache", tmp_path / "kubeconfig"
-    document = yaml.safe_load(kubeconfig().read_bytes())
-    document["clusters"][0]["cluster"]["disable-compression"] = True  # not plain: the library keeps what it discovers in a file
-    path.write_text(json.dumps(document))
-    Kubernetes(cache=cache, kubeconfig=path).info()
-    (file,) = cache.iterdir()
-    file.write_text("{torn")
-    assert Kubernetes(cache=cache, kubeconfig=path).info().node
-    assert json.loads(file.read_text())
+        Kubernetes(kubeconfig=config(tmp_path / "c"), context="another").info()

@@ -99,7 +99,7 @@ def docker_here(folder, stack):
 
 def kubernetes_here(folder, stack):
     namespace = fresh_namespace()
-    api = Api(kubeconfig=kubeconfig(), context=None, cache=folder)
+    api = Api(kubeconfig=kubeconfig(), context=None)
     stack.callback(lambda: api.delete("v1", "Namespace", namespace, None))
     return {
         "KUBECONFIG": str(kubeconfig()),

@@ -38,7 +38,7 @@ def up(cluster, name, objects, patience=PATIENCE):
 @pytest.mark.kubernetes
 @pytest.mark.timeout(150)
 def test_the_pod_of_a_new_version_is_followed_as_well(cluster_images, tmp_path):
-    cluster = Kubernetes(cache=tmp_path, kubeconfig=kubeconfig(), namespace=fresh_namespace(), name="real", settle=1.0)
+    cluster = Kubernetes(kubeconfig=kubeconfig(), namespace=fresh_namespace(), name="real", settle=1.0)
     one, two = (
         cluster.render(
             Spec("talks", "T", "app", "1", "real", Method.STANDARD, cluster_images["talking"], configuration={"n": number}), (), number

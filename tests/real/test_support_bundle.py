@@ -22,7 +22,7 @@ from tests.kit.servers.kubernetes import fresh_namespace, kubeconfig
 @pytest.mark.timeout(150)
 def test_a_bundle_of_a_real_cluster(cluster_images, tmp_path, monkeypatch):
     namespace = fresh_namespace()
-    cluster = Kubernetes(cache=tmp_path / "cache", kubeconfig=kubeconfig(), namespace=namespace, name="real", settle=1.0)
+    cluster = Kubernetes(kubeconfig=kubeconfig(), namespace=namespace, name="real", settle=1.0)
     system = System(environment=(Variable("DB_PASSWORD", "s3cret-of-the-pod"),))
     image = cluster_images["talking"]
     spec = Spec("talks", "T", "app", "1", "real", Method.STANDARD, image, system=system)

@@ -48,7 +48,7 @@ DEFINING = 30.0
 
 
 class Kubernetes:
-    """k3s or any other. `cache` is a folder of ours for discovery; `settle` in seconds; `pull_hosts` are registries with a login.
+    """k3s or any other. `settle` in seconds; `pull_hosts` are registries with a login.
 
     `node` is this computer's name in the cluster; without it the one of our host name, or the only one there is.
     """
@@ -58,7 +58,6 @@ class Kubernetes:
     def __init__(
         self,
         *,
-        cache: Path,
         kubeconfig: Path | None = None,
         context: str | None = None,
         namespace: str = "app",
@@ -67,7 +66,7 @@ class Kubernetes:
         pull_hosts: Collection[str] = (),
         node: str | None = None,
     ) -> None:
-        self._api = Api(kubeconfig=kubeconfig, context=context, cache=cache)
+        self._api = Api(kubeconfig=kubeconfig, context=context)
         self._namespace = namespace
         self._name = name
         self._settle = math.ceil(settle)
@@ -166,7 +165,7 @@ class Kubernetes:
             if live is not None and health(live).phase is not Phase.WAITING:
                 break
             time.sleep(0.1)
-        self._api.forget()
+        self._api.invalidate_discovery()
 
     def wait(
         self, wanted: Mapping[str, Sequence[Object]], patience: WaitPolicy, progress: Progress, stop: Callable[[], bool]

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from kelvin_provision.cluster.kubernetes.api.errors import AccessDenied, Rejected, ResourceExpired, ServerBusy, status_error
+from kelvin_provision.cluster.kubernetes.api.errors import AccessDenied, Rejected, ResourceExpired, ServerBusy, Unauthorized, status_error
 
 
 def body(message, **details):
@@ -50,7 +50,7 @@ def test_a_conflict_names_manager_and_field():
 @pytest.mark.parametrize(
     ("code", "text", "kind"),
     [
-        (401, body("Unauthorized"), AccessDenied),
+        (401, body("Unauthorized"), Unauthorized),
         (403, body('deployments.apps is forbidden: User "x" cannot list resource "deployments" in API group "apps"'), AccessDenied),
         (403, body('error looking up service account app/default: serviceaccount "default" not found'), ServerBusy),
         (500, body('No API token found for service account "default"'), ServerBusy),

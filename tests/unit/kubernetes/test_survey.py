@@ -1,11 +1,8 @@
 """Rights, room, pull policies and ports, from documents as the server gives them."""
 
-import base64
-
 import pytest
 
 from kelvin_provision.cluster.kubernetes import survey
-from kelvin_provision.cluster.kubernetes.api.kubeconfig import plain
 from kelvin_provision.cluster.kubernetes.judge import capacity, permissions
 from kelvin_provision.cluster.labels import OWNER
 from kelvin_provision.cluster.plan import Finding
@@ -134,43 +131,3 @@ def test_a_version_is_compared_by_numbers():
     assert survey.at_least("v1.33.1+k3s1", (1, 33))
     assert not survey.at_least("v1.9.9", (1, 33))
     assert not survey.at_least("", (1, 33))
-
-
-def kubeconfig(folder, user, cluster="certificate-authority-data: Q0E="):
-    path = folder / "config"
-    path.write_text(
-        "current-context: a\ncontexts: [{name: a, context: {user: u, cluster: c}}]\n"
-        f"clusters: [{{name: c, cluster: {{server: 'https://10.0.0.1:6443/', {cluster}}}}}]\nusers: [{{name: u, user: {{{user}}}}}]\n"
-    )
-    return path
-
-
-def test_a_plain_kubeconfig_is_read_and_shows_no_secret(tmp_path):
-    key = base64.b64encode(b"SECRET").decode()
-    found = plain(kubeconfig(tmp_path, f"client-certificate-data: Q0VSVA==, client-key-data: {key}"), None)
-    assert (found.server, found.authority, found.certificate, found.key) == ("https://10.0.0.1:6443", b"CA", b"CERT", b"SECRET")
-    assert "SECRET" not in repr(found)
-    assert plain(kubeconfig(tmp_path, "token: abc"), None).token == "abc"
-
-
-@pytest.mark.parametrize(
-    ("user", "cluster"),
-    [
-        ("exec: {command: aws}", "certificate-authority-data: Q0E="),
-        ("username: a, password: b", "certificate-authority-data: Q0E="),
-        ("token: abc", "insecure-skip-tls-verify: true"),
-        ("token: abc, tokenFile: /x", "certificate-authority-data: Q0E="),
-        ("client-certificate-data: Q0VSVA==", "certificate-authority-data: Q0E="),
-        ("", "certificate-authority-data: Q0E="),
-        ("token: abc", "certificate-authority: gone.pem"),
-    ],
-)
-def test_what_is_not_plain_is_left_to_the_library(tmp_path, user, cluster):
-    assert plain(kubeconfig(tmp_path, user, cluster), None) is None
-
-
-def test_a_kubeconfig_that_is_none_is_left_to_the_library_which_says_why(tmp_path):
-    (tmp_path / "bad").write_text("{")
-    assert plain(tmp_path / "bad", None) is None
-    assert plain(tmp_path / "none", None) is None
-    assert plain(kubeconfig(tmp_path, "token: abc"), "another") is None

@@ -1,7 +1,4 @@
-"""The door to Kubernetes: plain JSON documents over one of two links, `direct` or `library`.
-
-Every call has a time limit; every foreign error becomes one of ours here and nowhere else.
-"""
+"""Requests to one cluster: plain JSON documents, retried while the server is busy, every foreign error translated into one of ours."""
 
 from __future__ import annotations
 
@@ -9,61 +6,57 @@ import ipaddress
 import json
 import os
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from http.client import HTTPException
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
+from kelvin_provision.cluster.kubernetes.api import kubeconfig as files
 from kelvin_provision.cluster.kubernetes.api.errors import AccessDenied, ServerBusy, status_error
-from kelvin_provision.cluster.kubernetes.api.kubeconfig import plain
-from kelvin_provision.cluster.kubernetes.api.transport import Direct, plainly
-from kelvin_provision.errors import ClusterDenied, ClusterUnreachable
+from kelvin_provision.cluster.kubernetes.api.login import Login, Server, login_of, server_of
+from kelvin_provision.cluster.kubernetes.api.transport import Resource, Transport, urllib3_errors
+from kelvin_provision.errors import ClusterDenied, ClusterUnreachable, PermissionRefused, SettingsInvalid
 from kelvin_provision.retry import Backoff
 from kelvin_provision.spec.workload import Object
 
-if TYPE_CHECKING:
-    from kelvin_provision.cluster.kubernetes.api.library import Library
-
-K3S = Path("/etc/rancher/k3s/k3s.yaml")
-CONNECT, READ = 5.0, 30.0
-PATIENCE = Backoff(first=0.2, cap=2.0, deadline=8.0)
+K3S_KUBECONFIG = Path("/etc/rancher/k3s/k3s.yaml")
+CONNECT_TIMEOUT, READ_TIMEOUT = 5.0, 30.0
+BUSY_BACKOFF = Backoff(first=0.2, cap=2.0, deadline=8.0)
 
 Query = Sequence[tuple[str, str]]
 
 
 class Client:
-    """Requests to one cluster. Connects when first asked; a connection is kept for the next request.
+    """Requests to one cluster. Connects on the first request; connections are kept for the next.
 
-    Raises ClusterUnreachable, ClusterDenied, and `answers.Refused` (never leaves the package) for what the server does not take.
+    Raises ClusterUnreachable, ClusterDenied, SettingsInvalid, and `errors.Rejected` (which never leaves the package) for what the
+    server does not accept.
     """
 
-    def __init__(self, *, kubeconfig: Path | None, context: str | None, cache: Path) -> None:
-        self._kubeconfig = kubeconfig or K3S
+    def __init__(self, *, kubeconfig: Path | None, context: str | None) -> None:
+        self._kubeconfig = kubeconfig or K3S_KUBECONFIG
         self._context = context
-        self._cache = cache
-        self._link: Direct | Library | None = None
+        self._transport: Transport | None = None
         self._connecting = threading.Lock()
-        self._known: dict[tuple[str, str], Any] = {}
-        self._discovering = threading.Lock()  # the library writes its file of kinds with no thought of other threads
+        self._resources: dict[tuple[str, str], Resource] = {}
         self.server = ""
 
-    def resource(self, api_version: str, kind: str) -> Any:
-        """What discovery knows of a kind: `path()`, `name` and `namespaced`. Raises Refused `unknown-kind`."""
-        if (api_version, kind) not in self._known:
-            with self._discovering, self.speaking():
-                self._known[api_version, kind] = self._connection().resource(api_version, kind)
-        return self._known[api_version, kind]
+    def resource(self, api_version: str, kind: str) -> Resource:
+        """What discovery knows of a kind. Raises Rejected `unknown-kind`."""
+        if (api_version, kind) not in self._resources:
+            with self.translated():
+                self._resources[api_version, kind] = self._connected().resource(api_version, kind)
+        return self._resources[api_version, kind]
 
-    def forget(self) -> None:
-        """Ask anew which kinds there are: a definition has come or gone."""
-        self._known.clear()
-        with self.speaking():
-            self._connection().forget()
+    def invalidate_discovery(self) -> None:
+        """A CustomResourceDefinition was added or removed."""
+        self._resources.clear()
+        with self.translated():
+            self._connected().invalidate()
 
     def request(
         self,
@@ -75,42 +68,41 @@ class Client:
         content_type: str = "application/json",
         accept: str = "application/json",
     ) -> bytes:
-        """One request and its whole answer; tried again for some seconds while the server says that it cannot now."""
+        """One request and its whole response; retried for some seconds while the server is busy."""
 
-        def once() -> bytes:
-            with self._translated():
-                return self._connection().request(method, path, query, body=body, content_type=content_type, accept=accept)
+        def attempt() -> bytes:
+            with self._network_errors():
+                return self._connected().request(method, path, query, body=body, content_type=content_type, accept=accept)
 
-        with self._spoken():
-            for delay in PATIENCE.delays():
+        with self._server_errors():
+            for delay in BUSY_BACKOFF.delays():
                 with suppress(ServerBusy):
-                    return once()
+                    return attempt()
                 time.sleep(delay)
-            return once()
+            return attempt()
 
     def stream(self, path: str, query: Query, *, seconds: float, accept: str = "application/json") -> Watch:
-        """An answer that goes on for so many seconds."""
-        with self.speaking():
-            return Watch(self, self._connection().stream(path, query, accept=accept, timeout=(CONNECT, seconds + READ)))
+        """A response that the server ends after so many seconds."""
+        with self.translated():
+            return Watch(self, self._connected().stream(path, query, accept=accept, timeouts=(CONNECT_TIMEOUT, seconds + READ_TIMEOUT)))
 
     @contextmanager
-    def speaking(self) -> Iterator[None]:
-        """The door: errors of libraries and server become ours."""
-        with self._spoken(), self._translated():
+    def translated(self) -> Iterator[None]:
+        """Errors of the network and of the server become ours."""
+        with self._server_errors(), self._network_errors():
             yield
 
     @contextmanager
-    def _spoken(self) -> Iterator[None]:
-        """What is ours already, in the words that leave the package."""
+    def _server_errors(self) -> Iterator[None]:
         try:
             yield
         except ServerBusy as error:
-            raise ClusterUnreachable(f"the cluster at {self.server} cannot now: {error}", hint=self._hint()) from error
+            raise ClusterUnreachable(f"the cluster at {self.server} is busy: {error}", hint=self._hint()) from error
         except AccessDenied as error:
-            raise ClusterDenied(f"the cluster at {self.server} refuses: {error}") from error
+            raise ClusterDenied(f"the cluster at {self.server} denies access: {error}") from error
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _network_errors(self) -> Iterator[None]:
         """The only place that knows what a server that is away looks like."""
         try:
             yield
@@ -119,29 +111,35 @@ class Client:
             raise ClusterUnreachable(f"the cluster does not answer on {self.server}: {cause}", hint=self._hint()) from error
 
     def _hint(self) -> str:
-        if self._kubeconfig == K3S:
+        if self._kubeconfig == K3S_KUBECONFIG:
             return "systemctl status k3s"
         return f"kubectl --kubeconfig {self._kubeconfig} get nodes"
 
-    def _connection(self) -> Direct | Library:
+    def _connected(self) -> Transport:
         with self._connecting:
-            if self._link is None:
-                self._link = self._connected()
-            return self._link
+            if self._transport is None:
+                server, login = self._login()
+                proxy = server.proxy or environment_proxy(server.url)
+                self._transport, self.server = Transport(server, login, timeouts=(CONNECT_TIMEOUT, READ_TIMEOUT), proxy=proxy), server.url
+            return self._transport
 
-    def _connected(self) -> Direct | Library:
-        login = plain(self._kubeconfig, self._context)
-        if login is not None and (_near(login.server) or not _proxied()):
-            with suppress(ssl.SSLError, ValueError):  # a certificate that is none: the library says so of the whole file
-                link = Direct(login, connect=CONNECT, read=READ)
-                self.server = login.server
-                return link
-        from kelvin_provision.cluster.kubernetes.api.library import Library
+    def _login(self) -> tuple[Server, Login]:
+        path = self._kubeconfig
+        try:
+            kubeconfig = files.read(path, self._context)
+            server, login = server_of(kubeconfig), login_of(kubeconfig)
+            if login is None:
+                from kelvin_provision.cluster.kubernetes.api.auth_provider import AuthProviderLogin
 
-        library = Library(self._kubeconfig, self._context, self._cache, connect=CONNECT, read=READ, near=_near)
-        self.server = library.server
-        library.connect()
-        return library
+                login = AuthProviderLogin(path, self._context)
+        except PermissionError as error:
+            raise PermissionRefused(f"no permission to read {error.filename or path}") from error
+        except OSError as error:
+            hint = "set cluster.kubeconfig, or KUBECONFIG"
+            raise ClusterUnreachable(f"the kubeconfig {path} cannot be read: {error.strerror}: {error.filename}", hint=hint) from error
+        except ValueError as error:
+            raise SettingsInvalid(f"the kubeconfig {path} is not valid: {error}") from error
+        return server, login
 
 
 class Watch:
@@ -154,7 +152,7 @@ class Watch:
     def __iter__(self) -> Iterator[tuple[str, Object]]:
         """`(ADDED | MODIFIED | DELETED | BOOKMARK, object)`. Raises Gone, or ClusterUnreachable when the line breaks."""
         rest = b""
-        with self._client.speaking(), plainly():
+        with self._client.translated(), urllib3_errors():
             for chunk in self._answer.stream(None, decode_content=False):
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in filter(None, lines):
@@ -165,7 +163,7 @@ class Watch:
 
     def chunks(self) -> Iterator[bytes]:
         """The bytes as they come, where they are no events. Raises ClusterUnreachable when the line breaks."""
-        with self._client.speaking(), plainly():
+        with self._client.translated(), urllib3_errors():
             yield from self._answer.stream(64 * 1024, decode_content=False)
 
     def close(self) -> None:
@@ -186,15 +184,20 @@ def _event(line: bytes) -> Object:
     return found
 
 
-def _near(server: str) -> bool:
-    """Whether the address is of this box or its site: a proxy of the environment is meant for others."""
-    host = urlsplit(server).hostname or ""
+def environment_proxy(server: str) -> str:
+    """The environment's proxy for this server. One on this box or its site is asked directly: the proxy is meant for the internet."""
+    url = urlsplit(server)
+    variables = (f"{url.scheme}_proxy", f"{url.scheme.upper()}_PROXY")
+    proxy = next(filter(None, map(os.environ.get, variables)), "")
+    if not proxy or _is_private(url.hostname or ""):
+        return ""
+    from urllib.request import proxy_bypass  # slow to import, and needed on few boxes
+
+    return "" if proxy_bypass(url.netloc) else proxy
+
+
+def _is_private(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_private
     except ValueError:
         return host == "localhost"
-
-
-def _proxied() -> bool:
-    """Whether the environment names a proxy for https."""
-    return bool(os.environ.get("https_proxy") or os.environ.get("HTTPS_PROXY"))

@@ -41,6 +41,10 @@ class AccessDenied(Exception):
     """The credentials are refused, or lack the permission."""
 
 
+class Unauthorized(AccessDenied):
+    """The server does not know who we are (401): a token may have expired."""
+
+
 class ResourceExpired(Exception):
     """A watch began too far in the past: list again."""
 
@@ -60,7 +64,7 @@ def status_error(code: int, body: bytes | str | None) -> Exception:
     status = document(body)
     message = str(status.get("message") or status.get("reason") or f"HTTP status {code}")
     if code == 401:
-        return AccessDenied(message)
+        return Unauthorized(message)
     if code == 410:
         return ResourceExpired(message)
     if code == 500 and any(words in message for words in TYPED):

@@ -1,52 +1,95 @@
-"""A kubeconfig as k3s and kubeadm write it: a server, its authority, and a certificate or a token. Everything else is the library's."""
+"""Kubeconfig files: the one reader of them. Several files in one setting are merged as kubectl merges `KUBECONFIG`."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-_OF_CLUSTER = {"server", "certificate-authority-data", "certificate-authority"}
-_OF_USER = {"client-certificate-data", "client-key-data", "client-certificate", "client-key", "token"}
+
+class KubeconfigInvalid(ValueError):
+    """The message says what is wrong."""
+
+
+KINDS = ("contexts", "clusters", "users")
 
 
 @dataclass(frozen=True)
-class Plain:
-    """PEM bytes, and a token or nothing. What is secret is not shown where this is printed."""
+class Section:
+    """The fields of one cluster or user; relative paths in them start at `folder`."""
 
-    server: str
-    authority: bytes
-    certificate: bytes = field(default=b"", repr=False)
-    key: bytes = field(default=b"", repr=False)
-    token: str = field(default="", repr=False)
+    fields: Mapping[str, Any]
+    folder: Path
+
+    def text(self, name: str) -> str:
+        return str(self.fields.get(name) or "")
+
+    def content(self, name: str) -> bytes:
+        """What `NAME-data` has in base64, or the file that `NAME` names; empty without either. Raises OSError and ValueError."""
+        if data := self.fields.get(f"{name}-data"):
+            return base64.b64decode(data)
+        return (self.folder / self.fields[name]).read_bytes() if self.fields.get(name) else b""
 
 
-def plain(path: Path, context: str | None) -> Plain | None:
-    """The login of a context; None for a file with anything that is not plain, or is not right: the library knows, and says, more."""
+NOTHING = Section({}, Path())
+
+
+@dataclass(frozen=True)
+class Kubeconfig:
+    """The cluster and the user of one context. A user that the file does not define is empty, as for kubectl."""
+
+    cluster: Section
+    user: Section
+
+
+def paths_of(setting: Path | None) -> tuple[Path, ...]:
+    """The files of a setting, which may be a list as in `KUBECONFIG`."""
+    return tuple(Path(part) for part in str(setting).split(os.pathsep) if part) if setting else ()
+
+
+def read(setting: Path, context: str | None) -> Kubeconfig:
+    """The given or the current context. Raises OSError for a file that cannot be read, and KubeconfigInvalid."""
+    sections: dict[str, dict[str, Section]] = {kind: {} for kind in KINDS}
+    current = context or ""
+    for document, folder in _documents(paths_of(setting)):
+        current = current or str(document.get("current-context") or "")
+        for kind in KINDS:
+            for name, fields in _entries(document, kind):
+                sections[kind].setdefault(name, Section(fields, folder))  # the first file that defines a name wins
+    chosen = sections["contexts"].get(current)
+    if chosen is None:
+        raise KubeconfigInvalid(f"no context named {current}" if current else "no current-context")
+    cluster = sections["clusters"].get(chosen.text("cluster"))
+    if cluster is None:
+        raise KubeconfigInvalid(f"context {current}: no cluster named {chosen.text('cluster')}")
+    return Kubeconfig(cluster, sections["users"].get(chosen.text("user"), NOTHING))
+
+
+def _documents(paths: tuple[Path, ...]) -> Iterator[tuple[Mapping[str, Any], Path]]:
     import yaml
 
-    try:
-        document = yaml.safe_load(path.read_bytes())
-        named = {kind: {one["name"]: one[kind.removesuffix("s")] for one in document[kind]} for kind in ("contexts", "users", "clusters")}
-        chosen = named["contexts"][context or document["current-context"]]
-        cluster, user = named["clusters"][chosen["cluster"]], named["users"][chosen["user"]]
-        if not (set(cluster) <= _OF_CLUSTER and set(user) <= _OF_USER and str(cluster["server"]).startswith("https://")):
-            return None
-        found = Plain(
-            str(cluster["server"]).rstrip("/"),
-            _content(cluster, "certificate-authority", path),
-            _content(user, "client-certificate", path),
-            _content(user, "client-key", path),
-            str(user.get("token") or ""),
-        )
-    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError):
-        return None
-    return found if found.authority and bool(found.certificate) == bool(found.key) and (found.key or found.token) else None
+    for path in paths:
+        try:
+            document = yaml.safe_load(path.read_bytes())
+        except FileNotFoundError:
+            if len(paths) > 1:  # one of a list may be missing
+                continue
+            raise
+        except yaml.YAMLError as error:
+            raise KubeconfigInvalid(" ".join(str(error).split())) from error
+        if not isinstance(document, dict):
+            raise KubeconfigInvalid("not a mapping")
+        yield document, path.parent
 
 
-def _content(given: Mapping[str, Any], name: str, beside: Path) -> bytes:
-    if given.get(f"{name}-data"):
-        return base64.b64decode(given[f"{name}-data"])
-    return (beside.parent / given[name]).read_bytes() if given.get(name) else b""
+def _entries(document: Mapping[str, Any], kind: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Name and fields of each entry: `users: [{name: admin, user: {...}}]`."""
+    for entry in document.get(kind) or ():
+        fields = entry.get(kind.removesuffix("s")) if isinstance(entry, dict) else None
+        if not isinstance(fields, dict | None):
+            raise KubeconfigInvalid(f"{kind}: {entry.get('name')} is not a mapping")
+        if isinstance(entry, dict) and "name" in entry:
+            yield str(entry["name"]), fields or {}

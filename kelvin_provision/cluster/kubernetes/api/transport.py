@@ -1,6 +1,8 @@
-"""Speaking to the API server without the library, which takes longer to import than most commands take: HTTP and JSON.
+"""HTTP and JSON to one API server.
 
-For plain kubeconfigs (ADR 0018). A key is never written to a disk: OpenSSL reads it from a file that is in memory only.
+Requests go over `http.client`, which imports in a fraction of the time of the `kubernetes` package (ADR 0022). Streams go over
+urllib3, which can be read as they come and closed from another thread, and so does everything through a proxy or without TLS.
+A key is never written to a disk: OpenSSL reads it from a file that is in memory only.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import ssl
+import threading
 import weakref
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -17,15 +20,19 @@ from http.client import HTTPException, HTTPSConnection
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
-from kelvin_provision.cluster.kubernetes.api.errors import Rejected, status_error
-from kelvin_provision.cluster.kubernetes.api.kubeconfig import Plain
+from kelvin_provision.cluster.kubernetes.api.errors import Rejected, Unauthorized, status_error
+from kelvin_provision.cluster.kubernetes.api.login import Credentials, Login, Server
+from kelvin_provision.errors import SettingsInvalid
 
-WATCHES = 16
+MAX_STREAMS = 16
 """Streams at a time: one for each kind that is watched, and logs."""
+
+Timeouts = tuple[float, float]
+"""To connect, and between two reads, in seconds."""
 
 
 class Resource(NamedTuple):
-    """One kind as discovery tells of it."""
+    """One kind as discovery describes it."""
 
     prefix: str
     name: str
@@ -33,44 +40,41 @@ class Resource(NamedTuple):
 
     def path(self, *, name: str | None, namespace: str | None) -> str:
         """Of one object, or of all."""
-        home = f"/namespaces/{namespace}" if self.namespaced and namespace else ""
-        return f"{self.prefix}{home}/{self.name}{f'/{name}' if name else ''}"
+        scope = f"/namespaces/{namespace}" if self.namespaced and namespace else ""
+        return f"{self.prefix}{scope}/{self.name}{f'/{name}' if name else ''}"
 
 
-class Direct:
-    """Requests to one server; any thread may ask. Raises what `answers.status_error` makes of a refusal, OSError and HTTPException."""
+class Transport:
+    """Requests to one server, from any thread. Raises what `errors.status_error` makes of a status, OSError and HTTPException."""
 
-    def __init__(self, login: Plain, *, connect: float, read: float) -> None:
-        self.server = login.server
-        self._groups: dict[str, dict[str, Resource]] = {}
-        self._headers = {"User-Agent": "kelvin-provision"} | ({"Authorization": f"Bearer {login.token}"} if login.token else {})
-        self._tls = _context(login)
-        self._connect, self._read = connect, read
-        self._idle: deque[HTTPSConnection] = deque()
-        weakref.finalize(self, _hang_up, self._idle)
+    def __init__(self, server: Server, login: Login, *, timeouts: Timeouts, proxy: str = "") -> None:
+        self._server, self._login, self._timeouts, self._proxy = server, login, timeouts, proxy
+        self._discovered: dict[str, dict[str, Resource]] = {}
+        self._lock = threading.Lock()
+        self._connections: _Connections | None = None
 
     def resource(self, api_version: str, kind: str) -> Resource:
-        """Raises Refused `unknown-kind`. A group is asked for once, a kind that is not in it anew each time: definitions come."""
-        if kind not in self._groups.get(api_version, {}):
-            self._groups[api_version] = self._discovered(api_version)
-        if kind not in self._groups[api_version]:
+        """Raises Rejected `unknown-kind`. A group is discovered once, and again for a kind that it lacks: definitions are added."""
+        if kind not in self._discovered.get(api_version, {}):
+            self._discovered[api_version] = self._discover(api_version)
+        if kind not in self._discovered[api_version]:
             raise Rejected("unknown-kind", f"this cluster knows no {kind} of {api_version}")
-        return self._groups[api_version][kind]
+        return self._discovered[api_version][kind]
 
-    def forget(self) -> None:
-        """Ask anew which kinds there are."""
-        self._groups.clear()
+    def invalidate(self) -> None:
+        """Drop what was discovered."""
+        self._discovered.clear()
 
-    def _discovered(self, api_version: str) -> dict[str, Resource]:
+    def _discover(self, api_version: str) -> dict[str, Resource]:
         prefix = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
         try:
-            found = json.loads(self.request("get", prefix))
+            response = json.loads(self.request("get", prefix))
         except Rejected as error:
             if error.code in {"missing", "unknown-kind"}:
                 return {}
             raise
-        kinds = [one for one in found.get("resources") or () if "/" not in one["name"]]
-        return {one["kind"]: Resource(prefix, one["name"], bool(one["namespaced"])) for one in kinds}
+        resources = [resource for resource in response.get("resources") or () if "/" not in resource["name"]]  # no subresources
+        return {resource["kind"]: Resource(prefix, resource["name"], bool(resource["namespaced"])) for resource in resources}
 
     def request(
         self,
@@ -82,72 +86,134 @@ class Direct:
         content_type: str = "application/json",
         accept: str = "application/json",
     ) -> bytes:
-        """One request and its whole answer. Once more when an idle connection turns out to be dead: everything may be sent twice."""
-        url = f"{urlsplit(self.server).path}{path}{f'?{urlencode(query)}' if query else ''}"
-        headers = {**self._headers, "Accept": accept} | ({"Content-Type": content_type} if body is not None else {})
-        sent = json.dumps(body).encode() if body is not None else None
+        """One request and its whole response. It may be sent twice: over a new connection where an idle one is dead, and after a 401."""
+        headers = {"Accept": accept} | ({"Content-Type": content_type} if body is not None else {})
+        data = json.dumps(body).encode() if body is not None else None
+        try:
+            return self._exchange(method.upper(), _target(path, query), data, headers)
+        except Unauthorized:
+            if not self._login.renew():
+                raise
+            return self._exchange(method.upper(), _target(path, query), data, headers)
+
+    def _exchange(self, method: str, target: str, body: bytes | None, headers: dict[str, str]) -> bytes:
+        connections, headers = self._authorized(headers)
+        return connections.exchange(method, target, body, headers)
+
+    def stream(self, path: str, query: Sequence[tuple[str, str]], *, accept: str, timeouts: Timeouts) -> Any:
+        """A response that is read as it comes."""
+        connections, headers = self._authorized({"Accept": accept})
+        return connections.stream(_target(path, query), headers, timeouts)
+
+    def _authorized(self, headers: dict[str, str]) -> tuple[_Connections, dict[str, str]]:
+        """Connections and headers for the credentials of this moment. Another certificate needs other connections."""
+        credentials = self._login.credentials()
+        with self._lock:
+            if self._connections is None or self._connections.certificate != credentials.certificate:
+                self._connections = _Connections(self._server, credentials, self._timeouts, self._proxy)
+            connections = self._connections
+        authorization = {"Authorization": credentials.authorization} if credentials.authorization else {}
+        return connections, {"User-Agent": "kelvin-provision", **headers, **authorization}
+
+
+def _target(path: str, query: Sequence[tuple[str, str]]) -> str:
+    return f"{path}?{urlencode(query)}" if query else path
+
+
+class _Connections:
+    """Connections to one server with one client certificate. Raises SettingsInvalid for a certificate or key that is not one."""
+
+    def __init__(self, server: Server, credentials: Credentials, timeouts: Timeouts, proxy: str) -> None:
+        self.certificate = credentials.certificate
+        self._url, self._timeouts, self._proxy = server.url, timeouts, proxy
+        self._tls = _tls_context(server, credentials)
+        self._direct = server.url.startswith("https://") and not proxy
+        self._idle: deque[HTTPSConnection] = deque()
+        weakref.finalize(self, _close_all, self._idle)
+
+    def exchange(self, method: str, target: str, body: bytes | None, headers: dict[str, str]) -> bytes:
+        if not self._direct:
+            return self._pooled(method, target, body, headers)
+        target = f"{urlsplit(self._url).path}{target}"
         with suppress(IndexError):
             used = self._idle.pop()
             try:
-                return self._exchanged(used, method.upper(), url, sent, headers)
+                return self._over(used, method, target, body, headers)
             except (ConnectionError, HTTPException, ssl.SSLError):
                 used.close()
-        return self._exchanged(self._connected(), method.upper(), url, sent, headers)
+        return self._over(self._connect(), method, target, body, headers)
 
-    def _connected(self) -> HTTPSConnection:
-        place = urlsplit(self.server)
-        connection = HTTPSConnection(place.hostname or "", place.port or 443, timeout=self._connect, context=self._tls)
+    def _connect(self) -> HTTPSConnection:
+        address, (connect, read) = urlsplit(self._url), self._timeouts
+        connection = HTTPSConnection(address.hostname or "", address.port or 443, timeout=connect, context=self._tls)
         connection.connect()
-        connection.sock.settimeout(self._read)
+        connection.sock.settimeout(read)
         return connection
 
-    def _exchanged(self, connection: HTTPSConnection, method: str, url: str, body: bytes | None, headers: dict[str, str]) -> bytes:
+    def _over(self, connection: HTTPSConnection, method: str, target: str, body: bytes | None, headers: dict[str, str]) -> bytes:
         try:
-            connection.request(method, url, body=body, headers=headers)
-            answer = connection.getresponse()
-            data, status = answer.read(), answer.status
+            connection.request(method, target, body=body, headers=headers)
+            response = connection.getresponse()
+            data, status = response.read(), response.status
         except BaseException:
             connection.close()
             raise
-        if answer.will_close:
+        if response.will_close:
             connection.close()
         else:
             self._idle.append(connection)
-        if not 200 <= status <= 299:
-            raise status_error(status, data)
-        return data
+        return _checked(status, data)
+
+    def _pooled(self, method: str, target: str, body: bytes | None, headers: dict[str, str]) -> bytes:
+        from urllib3 import Timeout
+
+        connect, read = self._timeouts
+        with urllib3_errors():
+            response = self._pool.request(
+                method, f"{self._url}{target}", body=body, headers=headers, timeout=Timeout(connect=connect, read=read)
+            )
+            return _checked(response.status, response.data)
+
+    def stream(self, target: str, headers: dict[str, str], timeouts: Timeouts) -> Any:
+        from urllib3 import Timeout
+
+        connect, read = timeouts
+        with urllib3_errors():
+            response = self._pool.request(
+                "GET", f"{self._url}{target}", headers=headers, timeout=Timeout(connect=connect, read=read), preload_content=False
+            )
+            if not 200 <= response.status <= 299:
+                raise status_error(response.status, response.data)
+            return response
 
     @cached_property
     def _pool(self) -> Any:
-        """For streams only, which few commands need: what is read as it comes, and may be closed from another thread, is urllib3's art."""
-        from urllib3 import PoolManager, Retry
+        from urllib3 import PoolManager, ProxyManager, Retry, disable_warnings
+        from urllib3.exceptions import InsecureRequestWarning
 
-        return PoolManager(maxsize=WATCHES, ssl_context=self._tls, retries=Retry(total=1, connect=0, redirect=0, allowed_methods=None))
-
-    def stream(self, path: str, query: Sequence[tuple[str, str]], *, accept: str, timeout: tuple[float, float]) -> Any:
-        """An answer that is read as it comes."""
-        from urllib3 import Timeout
-
-        url = f"{self.server}{path}?{urlencode(query)}"
-        with plainly():
-            headers = {**self._headers, "Accept": accept}
-            answer = self._pool.request(
-                "GET", url, headers=headers, timeout=Timeout(connect=timeout[0], read=timeout[1]), preload_content=False
-            )
-            if not 200 <= answer.status <= 299:
-                raise status_error(answer.status, answer.data)
-            return answer
+        if self._tls.verify_mode == ssl.CERT_NONE:  # the kubeconfig says so: a warning at every request tells nobody anything new
+            disable_warnings(InsecureRequestWarning)
+        retries = Retry(total=1, connect=0, redirect=0, allowed_methods=None)
+        if self._proxy:
+            return ProxyManager(self._proxy, maxsize=MAX_STREAMS, ssl_context=self._tls, retries=retries)
+        return PoolManager(maxsize=MAX_STREAMS, ssl_context=self._tls, retries=retries)
 
 
-def _hang_up(idle: deque[HTTPSConnection]) -> None:
-    """Whoever forgets a link need not close it."""
+def _checked(status: int, data: bytes) -> bytes:
+    if not 200 <= status <= 299:
+        raise status_error(status, data)
+    return data
+
+
+def _close_all(idle: deque[HTTPSConnection]) -> None:
+    """Nobody has to close a transport."""
     while idle:
         idle.pop().close()
 
 
 @contextmanager
-def plainly() -> Iterator[None]:
-    """urllib3's errors as the one that everything else raises when a server is away."""
+def urllib3_errors() -> Iterator[None]:
+    """urllib3's errors as OSError, which everything else raises when a server is away."""
     from urllib3.exceptions import HTTPError
 
     try:
@@ -156,13 +222,30 @@ def plainly() -> Iterator[None]:
         raise OSError(str(getattr(error, "reason", None) or error)) from error
 
 
-def _context(login: Plain) -> ssl.SSLContext:
-    """Raises ssl.SSLError for a certificate or key that is none."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_verify_locations(cadata=login.authority.decode("ascii", "replace"))
-    if login.key:
-        with _in_memory(login.certificate) as certificate, _in_memory(login.key) as key:
-            context.load_cert_chain(certificate, key)
+class _Context(ssl.SSLContext):
+    """Verifies the server's certificate for a given name rather than the address (`tls-server-name`)."""
+
+    tls_name = ""
+
+    def wrap_socket(self, *positional: Any, **options: Any) -> ssl.SSLSocket:
+        return super().wrap_socket(*positional, **options | ({"server_hostname": self.tls_name} if self.tls_name else {}))
+
+
+def _tls_context(server: Server, credentials: Credentials) -> ssl.SSLContext:
+    context = _Context(ssl.PROTOCOL_TLS_CLIENT)
+    context.tls_name = server.tls_name
+    try:
+        if not server.verify:
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        elif server.authority:
+            context.load_verify_locations(cadata=server.authority.decode("ascii", "replace"))
+        else:
+            context.load_default_certs()
+        if credentials.certificate:
+            with _in_memory(credentials.certificate) as certificate, _in_memory(credentials.key) as key:
+                context.load_cert_chain(certificate, key)
+    except (ssl.SSLError, ValueError) as error:
+        raise SettingsInvalid(f"a certificate or key of the kubeconfig is not valid: {getattr(error, 'reason', None) or error}") from error
     return context
 
 

@@ -23,8 +23,8 @@ METADATA_WATCH = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 class Api:
     """One cluster. Raises what `client.Client` raises."""
 
-    def __init__(self, *, kubeconfig: Path | None, context: str | None, cache: Path) -> None:
-        self._client = Client(kubeconfig=kubeconfig, context=context, cache=cache)
+    def __init__(self, *, kubeconfig: Path | None, context: str | None) -> None:
+        self._client = Client(kubeconfig=kubeconfig, context=context)
 
     # --- reading -----------------------------------------------------------------------------------
 
@@ -159,9 +159,9 @@ class Api:
             raise
         return True
 
-    def forget(self) -> None:
-        """Ask anew which kinds there are: a definition has come or gone."""
-        self._client.forget()
+    def invalidate_discovery(self) -> None:
+        """A CustomResourceDefinition was added or removed."""
+        self._client.invalidate_discovery()
 
     def _path(self, api_version: str, kind: str, namespace: str | None, name: str | None = None) -> str:
         resource = self._client.resource(api_version, kind)
