@@ -110,12 +110,14 @@ def fetch(text: str, state: Path) -> None:
     from kelvin_provision.registry.client import Registry
     from kelvin_provision.settings.model import Settings
     from kelvin_provision.staging import download
+    from kelvin_provision.staging.limits.limits import TransferLimits
     from kelvin_provision.staging.stage import PATIENCE
+    from kelvin_provision.staging.transfer import Transfer
     from kelvin_provision.store import Store
 
     store, source = Store(state), Registry(Settings(state))
     with download.resolved(source, store, [Reference.parse(text)], Platform("linux", "amd64")) as locks:
-        download.fetch(source, store, locks, parallel=4, progress=silent, stop=lambda: False, backoff=PATIENCE)
+        download.fetch(Transfer(source, store, silent, lambda: False, PATIENCE, TransferLimits(parallel=4)), locks)
     source.close()
 
 

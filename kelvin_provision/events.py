@@ -29,7 +29,7 @@ class Advanced:
 
 @dataclass(frozen=True)
 class Finished:
-    """A task has ended. `outcome` is a past participle (`fetched`, `cached`, `imported`, `running`, `failed`)."""
+    """A task has ended. `outcome` is a past participle (`downloaded`, `already present`, `imported`, `running`, `failed`)."""
 
     task: str
     outcome: str

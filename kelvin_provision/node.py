@@ -81,12 +81,12 @@ class Node:
         """How the link to the registries may be used."""
         from kelvin_provision.staging.limits.budget import Budget
         from kelvin_provision.staging.limits.limits import TransferLimits
+        from kelvin_provision.staging.limits.policy import DownloadPolicy
         from kelvin_provision.staging.limits.rate import RateLimit
-        from kelvin_provision.staging.limits.window import Allowance
 
         chosen = self.settings.download
         budget = Budget(chosen.budget, self.ledger) if chosen.budget else None
-        return TransferLimits(RateLimit(chosen.rate), Allowance(chosen.window, budget))
+        return TransferLimits(RateLimit(chosen.rate), DownloadPolicy(chosen.window, budget), parallel=chosen.parallel)
 
     @cached_property
     def _choice(self) -> tuple[str, str]:

@@ -1,44 +1,48 @@
-"""Trying again what calls itself temporary, inside a deadline, on a clock that a test can hold."""
+"""Retrying temporary errors: exponential back-off with jitter and a deadline."""
 
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Backoff:
-    """Delays in seconds: doubling from `first` to `cap` with full jitter, until they add up to `deadline`."""
+    """Delays in seconds: doubled from `first` to `cap`, with jitter, until they add up to `deadline`."""
 
     first: float = 0.5
     cap: float = 60.0
     deadline: float = 30.0
 
-    def delays(self, chance: Callable[[], float] = random.random) -> Iterator[float]:
-        """At least half of each step, so that a lucky draw never hammers."""
+    def delays(self, jitter: Callable[[], float] = random.random) -> Iterator[float]:
+        """Each at least half of its step, so that no draw leads to a burst of attempts."""
         spent, step = 0.0, self.first
         while spent < self.deadline:
-            delay = step * (0.5 + chance() / 2)
+            delay = step * (0.5 + jitter() / 2)
             yield delay
             spent += delay
             step = min(step * 2, self.cap)
 
 
-def retry(call: Callable[[], T], backoff: Backoff, *, sleep: Callable[[float], object] = time.sleep) -> T:
-    """Try again while the error calls itself temporary; then raise the last one, unwrapped.
+class Retries:
+    """The delays between the attempts at one task. Call `reset` when an attempt made progress."""
 
-    An error may carry `retry_after` in seconds, which is obeyed when it is longer than the delay.
-    """
-    for delay in backoff.delays():
-        try:
-            return call()
-        except Exception as error:
-            if not getattr(error, "temporary", False):
-                raise
-            sleep(max(delay, getattr(error, "retry_after", 0.0) or 0.0))
-    return call()
+    def __init__(self, backoff: Backoff) -> None:
+        self._backoff = backoff
+        self._delays = backoff.delays()
+
+    def reset(self) -> None:
+        self._delays = self._backoff.delays()
+
+    def delay_after(self, error: Exception) -> float:
+        """How long to wait before the next attempt; `retry_after` of the error counts when it is longer.
+
+        Raises the error when it is not temporary, when the delays are used up, or when `retry_after` exceeds the deadline.
+        """
+        if not getattr(error, "temporary", False):
+            raise error
+        delay, retry_after = next(self._delays, None), getattr(error, "retry_after", 0.0) or 0.0
+        if delay is None or retry_after > self._backoff.deadline:
+            raise error
+        return max(delay, retry_after)

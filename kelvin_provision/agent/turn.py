@@ -20,7 +20,7 @@ from kelvin_provision.registry.protocol import Resolved, Source, Stream
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.staging import stage
-from kelvin_provision.staging.threads import aside
+from kelvin_provision.staging.threads import run_abandonable
 
 OPERATOR_WAIT = 5.0
 """Seconds to wait for a person's command to end before a group's apply is put off to the next turn."""
@@ -161,8 +161,7 @@ def _stage(node: Node, revision: Revision, stop: Callable[[], bool]) -> None:
             store=node.store,
             source=cast("Source", _Leaving(node.source, stop)),  # the two verbs that staging needs
             runtime=node.runtime,
-            parallel=node.settings.download.parallel,
-            link=node.link,
+            limits=node.link,
             progress=node.progress,
             stop=stop,
             headroom=node.settings.download.keep_free,
@@ -191,7 +190,7 @@ class _Leaving:
         self._stop = stop
 
     def resolve(self, reference: Reference, platform: Platform) -> Resolved:
-        return aside(lambda: self._source.resolve(reference, platform), self._stop)
+        return run_abandonable(lambda: self._source.resolve(reference, platform), self._stop)
 
     def blob(self, reference: Reference, blob: Descriptor, offset: int) -> AbstractContextManager[Stream]:
         return self._source.blob(reference, blob, offset)

@@ -23,7 +23,7 @@ from kelvin_provision.node import K3S_CONFIG, Node, opened
 from kelvin_provision.settings.load import Loaded, load, state_default
 from kelvin_provision.settings.model import Settings
 from kelvin_provision.settings.sources import places
-from kelvin_provision.staging.threads import aside
+from kelvin_provision.staging.threads import run_abandonable
 from kelvin_provision.support import host, known, running, state
 from kelvin_provision.support.archive import SECONDS, Section
 from kelvin_provision.verdict import Line as Verdict
@@ -187,7 +187,7 @@ def _names(scene: SupportContext, cluster: Asked[Cluster]) -> Sequence[str]:
     except ProvisionError:
         until = time.monotonic() + SECONDS
         with suppress(ProvisionError):
-            return aside(lambda: sorted(cluster().observe()), lambda: time.monotonic() > until)
+            return run_abandonable(lambda: sorted(cluster().observe()), lambda: time.monotonic() > until)
         return ()
 
 

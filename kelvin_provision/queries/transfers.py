@@ -93,14 +93,14 @@ def of(ledger: Ledger, store: Store, workload: Workload, tasks: Tasks) -> tuple[
 
 def staged(ledger: Ledger, store: Store, revision: Revision, tasks: Tasks) -> list[Arrival]:
     """Of every image of one revision, once they are known."""
-    known = origins.of(ledger, revision) if revision.locks else {}
+    known = origins.origins_of(ledger, revision) if revision.locks else {}
     return [_arrival(lock, store, revision, known.get(lock.name), tasks) for lock in revision.locks or ()]
 
 
 def _arrival(lock: ImageLock, store: Store, revision: Revision, origin: Origin | None, tasks: Tasks) -> Arrival:
     here, size = store.progress([lock])
     task = tasks.get(str(lock.reference), {})
-    fetched = max(origins.layers(lock, store)[0] - origin.cached - origin.taken, 0) if origin else None
+    fetched = max(origins.layer_bytes(lock, store)[0] - origin.cached - origin.copied, 0) if origin else None
     return Arrival(
         lock.pinned_reference,
         revision.spec.app_version,
@@ -108,7 +108,7 @@ def _arrival(lock: ImageLock, store: Store, revision: Revision, origin: Origin |
         size=size,
         here=here,
         cached=origin.cached if origin else None,
-        taken=origin.taken if origin else None,
+        taken=origin.copied if origin else None,
         fetched=fetched,
         verb=str(task.get("verb") or ""),
         rate=int(task.get("rate") or 0),

@@ -1,1 +1,1 @@
-"""Staging: resolve, download, verify, import. What runs is not touched."""
+"""Staging: images are resolved, downloaded, verified and imported. See README.md."""

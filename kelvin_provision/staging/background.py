@@ -1,8 +1,8 @@
-"""Work that makes way for everything else on the box: its threads have a low priority, and no other thread has.
+"""Background work at low priority: downloads, imports and hashing yield to everything else on the box.
 
-Linux keeps the nice value for each thread, children inherit it, and where nothing else is said the kernel derives from it the
-priority of reads and writes: 15 is the lowest level of the best-effort class (ioprio_set(2)), what the agent's unit asks for.
-So it needs no tool, holds for an agent that `deploy` started, too, and an apply beside it is not slowed.
+Linux keeps the nice value per thread, children inherit it, and without an explicit I/O priority the kernel derives the one of reads and
+writes from it: 15 is the lowest level of the best-effort class (ioprio_set(2)), as in the agent's unit. So it needs no tool, holds for an
+agent that `deploy` started, too, and an apply beside it is not slowed.
 """
 
 from __future__ import annotations
@@ -12,28 +12,28 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
-from kelvin_provision.staging.threads import Asked, run
+from kelvin_provision.staging.threads import StopCheck, run_threads
 
 NICE = 15
 
 
-def yield_to_others() -> None:
-    """Lower this thread for good; one that is lower already stays so. Where that is not allowed, nothing happens."""
+def lower_priority() -> None:
+    """Lower the priority of this thread for good. Where that is not allowed, nothing happens."""
     with suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, 0, max(NICE, os.getpriority(os.PRIO_PROCESS, 0)))
 
 
 def run_at_low_priority(call: Callable[[], object]) -> None:
-    """Do it at low priority and wait for its end; raises what it raises. It is not broken off: an import is whole or not at all."""
+    """Run the call in a thread of low priority until it ends; raises what it raises. It cannot be stopped: an import is all or nothing."""
     errors: list[BaseException] = []
 
     def work() -> None:
-        yield_to_others()
+        lower_priority()
         try:
             call()
         except BaseException as error:  # noqa: BLE001  (carried to the caller's thread)
             errors.append(error)
 
-    run([threading.Thread(target=work, name="import", daemon=True)], errors, Asked(lambda: False))
+    run_threads([threading.Thread(target=work, name="import", daemon=True)], errors, StopCheck(lambda: False))
     if errors:
         raise errors[0]

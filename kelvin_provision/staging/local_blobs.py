@@ -1,4 +1,4 @@
-"""What is on this box already is not fetched: blobs that the runtime keeps are taken from there before the network is asked."""
+"""Local blobs are not downloaded: what the container runtime has is ingested from there before the network is used (ADR 0016)."""
 
 from __future__ import annotations
 
@@ -7,32 +7,30 @@ from contextlib import suppress
 
 from kelvin_provision.errors import PermissionRefused, RuntimeUnreachable
 from kelvin_provision.events import Advanced, Progress, Started
-from kelvin_provision.refs import Descriptor
 from kelvin_provision.runtimes.protocol import Runtime
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.store import Store
 from kelvin_provision.store.blobs.ingest import ingest
 
 
-def gather(runtime: Runtime, store: Store, locks: Sequence[ImageLock], *, progress: Progress, stop: Callable[[], bool]) -> None:
-    """Take what the store lacks and the runtime has. What is wrong there, or cannot be read, is left for the network.
+def ingest_local_blobs(runtime: Runtime, store: Store, locks: Sequence[ImageLock], *, progress: Progress, stop: Callable[[], bool]) -> None:
+    """Copy what the store lacks and the runtime has. A blob with wrong or unreadable content is left to the download.
 
-    Raises TransferStopped, NoSpace. A runtime that does not answer is no reason not to download.
+    Raises TransferStopped, NoSpace. A runtime that does not answer does not prevent the download.
     """
     with suppress(RuntimeUnreachable, PermissionRefused), store.lease(locks):
         for lock in locks:
-            _gather(runtime, store, lock, progress, stop)
+            _ingest_image(runtime, store, lock, progress, stop)
 
 
-def _gather(runtime: Runtime, store: Store, lock: ImageLock, progress: Progress, stop: Callable[[], bool]) -> None:
-    missing: list[Descriptor] = [blob for blob in lock.blobs() if not store.has(blob)]
-    task, told = str(lock.reference), False
-    for blob in missing:
+def _ingest_image(runtime: Runtime, store: Store, lock: ImageLock, progress: Progress, stop: Callable[[], bool]) -> None:
+    task, started = str(lock.reference), False
+    for blob in [blob for blob in lock.blobs() if not store.has(blob)]:
         with runtime.open_blob(blob) as file:
             if file is None:
                 continue
-            if not told:
-                told = True
-                progress(Started(task, f"taking from {runtime.name}", lock.size))
+            if not started:
+                started = True
+                progress(Started(task, f"copying from {runtime.name}", lock.size))
             if ingest(store, blob, file, stop):
                 progress(Advanced(task, *store.progress([lock])))

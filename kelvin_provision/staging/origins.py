@@ -1,7 +1,7 @@
-"""Where the bytes of a staged image came from: what was here before, what another on this box had, and so what was fetched.
+"""Where the bytes of a staged image came from: present before, copied from the container runtime, or downloaded.
 
-Two numbers an image, kept from the first look on, so that restarts of the agent and broken lines change nothing about them: what is
-here beyond them came over the network. They stand in one fact of the ledger, written once or twice a staging.
+Two numbers per image, recorded before the first byte, so that restarts of the agent and broken connections do not change them: what is
+present beyond them was downloaded. They are one fact in the ledger, written once or twice per staging.
 """
 
 from __future__ import annotations
@@ -21,53 +21,56 @@ FACT = "origins"
 
 @dataclass(frozen=True)
 class Origin:
-    """Bytes of an image's layers, compressed. The small documents before them always come over the network, and do not count."""
+    """Compressed bytes of an image's layers: `cached` were present before, `copied` came from the container runtime.
+
+    Manifests and configs do not count: they are always downloaded first.
+    """
 
     cached: int
-    taken: int
+    copied: int
 
 
 Origins = Mapping[str, Origin]
-"""By the image's name."""
+"""By image name."""
 
 
-def of(ledger: Ledger, revision: Revision) -> Origins:
-    """What is known of a revision; nothing of one that was staged before such things were noted."""
+def origins_of(ledger: Ledger, revision: Revision) -> Origins:
+    """Empty for a revision that was staged before origins were recorded."""
     return {name: Origin(*numbers) for name, numbers in _read(ledger).get(_key(revision), {}).items()}
 
 
-def layers(lock: ImageLock, store: Store) -> tuple[int, int]:
-    """Bytes of an image's layers that are here, and that there are."""
-    found = {layer.digest: layer for layer in lock.layers}.values()
-    return sum(store.bytes_present(layer) for layer in found), sum(layer.size for layer in found)
+def layer_bytes(lock: ImageLock, store: Store) -> tuple[int, int]:
+    """Bytes of an image's layers that are present, and in total."""
+    layers = {layer.digest: layer for layer in lock.layers}.values()
+    return sum(store.bytes_present(layer) for layer in layers), sum(layer.size for layer in layers)
 
 
 @contextmanager
-def noted(ledger: Ledger, revision: Revision, locks: Sequence[ImageLock], store: Store) -> Iterator[None]:
-    """Around the taking: what is here before the first one was cached, what is here more after it was taken."""
-    before = {lock.name: layers(lock, store)[0] for lock in locks}
-    known = {**{name: Origin(here, 0) for name, here in before.items()}, **of(ledger, revision)}
-    _write(ledger, revision, known)
+def recorded(ledger: Ledger, revision: Revision, locks: Sequence[ImageLock], store: Store) -> Iterator[None]:
+    """Around copying from the runtime: what is present before it was cached, what is present after it in addition was copied."""
+    before = {lock.name: layer_bytes(lock, store)[0] for lock in locks}
+    origins = {**{name: Origin(present, 0) for name, present in before.items()}, **origins_of(ledger, revision)}
+    _write(ledger, revision, origins)
     try:
         yield
     finally:
-        gained = {lock.name: max(layers(lock, store)[0] - before[lock.name], 0) for lock in locks}
-        _write(ledger, revision, {name: Origin(one.cached, one.taken + gained.get(name, 0)) for name, one in known.items()})
+        copied = {lock.name: max(layer_bytes(lock, store)[0] - before[lock.name], 0) for lock in locks}
+        _write(ledger, revision, {name: Origin(origin.cached, origin.copied + copied.get(name, 0)) for name, origin in origins.items()})
 
 
 def _key(revision: Revision) -> str:
-    """Numbers begin anew when a workload was removed; a deploy is never the same twice."""
+    """By batch, because revision numbers restart when a workload was removed."""
     return f"{revision.batch}/{revision.workload}"
 
 
 def _read(ledger: Ledger) -> dict[str, dict[str, list[int]]]:
-    found: dict[str, dict[str, list[int]]] = json.loads(ledger.fact(FACT) or "{}")
-    return found
+    origins: dict[str, dict[str, list[int]]] = json.loads(ledger.fact(FACT) or "{}")
+    return origins
 
 
 def _write(ledger: Ledger, revision: Revision, origins: Origins) -> None:
-    """Revisions that neither run nor are staged any more are forgotten on the way."""
-    kept = {_key(slot) for found in ledger.workloads() for slot in (found.running, found.staged) if slot}
-    everything = {key: value for key, value in _read(ledger).items() if key in kept}
-    everything[_key(revision)] = {name: [one.cached, one.taken] for name, one in origins.items()}
-    ledger.remember(FACT, json.dumps(everything, sort_keys=True))
+    """Also drops the revisions that are neither running nor staged any more."""
+    current = {_key(slot) for workload in ledger.workloads() for slot in (workload.running, workload.staged) if slot}
+    document = {key: value for key, value in _read(ledger).items() if key in current}
+    document[_key(revision)] = {name: [origin.cached, origin.copied] for name, origin in origins.items()}
+    ledger.remember(FACT, json.dumps(document, sort_keys=True))

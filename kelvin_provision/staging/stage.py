@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import partial
 
 from kelvin_provision.errors import DigestMismatch, ProvisionError, TransferStopped
 from kelvin_provision.events import Advanced, Event, Finished, Progress, Started
@@ -20,10 +19,12 @@ from kelvin_provision.runtimes.protocol import Runtime
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.spec.images import images_of
 from kelvin_provision.spec.lock import ImageLock
-from kelvin_provision.staging import download, origins, space
+from kelvin_provision.staging import origins, space
 from kelvin_provision.staging.background import run_at_low_priority
+from kelvin_provision.staging.download import fetch, resolved
 from kelvin_provision.staging.limits.limits import TransferLimits
-from kelvin_provision.staging.local_blobs import gather
+from kelvin_provision.staging.local_blobs import ingest_local_blobs
+from kelvin_provision.staging.transfer import Transfer
 from kelvin_provision.store import Store
 
 PATIENCE = Backoff(first=0.5, cap=10.0, deadline=30.0)
@@ -37,10 +38,9 @@ def run(
     store: Store,
     source: Source,
     runtime: Runtime,
-    parallel: int | None,
     progress: Progress,
     stop: Callable[[], bool],
-    link: TransferLimits | None = None,
+    limits: TransferLimits | None = None,
     headroom: Headroom = NO_HEADROOM,
 ) -> bool:
     """One turn at staging; True when it is ready.
@@ -56,14 +56,12 @@ def run(
             # The cause of the last try stays to be seen until there is news.
             ledger.set_download(revision, Download.DOWNLOADING, revision.error)
             heard = _gladly(progress, lambda: ledger.set_download(revision, Download.DOWNLOADING)) if revision.error else progress
-            fetch = partial(
-                download.fetch, source, store, locks, parallel=parallel, progress=heard, stop=unwanted, backoff=PATIENCE, link=link
-            )
+            transfer = Transfer(source, store, heard, unwanted, PATIENCE, limits or TransferLimits())
 
             def bring() -> None:
-                with origins.noted(ledger, revision, locks, store):
-                    run_at_low_priority(lambda: gather(runtime, store, locks, progress=progress, stop=unwanted))
-                fetch()
+                with origins.recorded(ledger, revision, locks, store):
+                    run_at_low_priority(lambda: ingest_local_blobs(runtime, store, locks, progress=progress, stop=unwanted))
+                fetch(transfer, locks)
 
             bring()
             try:
@@ -124,7 +122,7 @@ def _locks(revision: Revision, ledger: Ledger, store: Store, source: Source, run
         return
     ledger.set_download(revision, Download.PROCESSING, revision.error)
     references = [Reference.parse(text) for text in images_of(revision.spec)]
-    with download.resolved(source, store, references, runtime.info().platform) as locks:
+    with resolved(source, store, references, runtime.info().platform) as locks:
         for lock in locks:
             runtime.check(lock)
         ledger.set_locks(revision, locks)

@@ -1,4 +1,4 @@
-"""Threads that end when they should: with the first error, or when nobody wants them any more, even in the middle of a read."""
+"""Worker threads that end with the first error, or when they are told to stop, even in the middle of a read."""
 
 from __future__ import annotations
 
@@ -11,81 +11,90 @@ from kelvin_provision.errors import TransferStopped
 
 T = TypeVar("T")
 TICK = 0.1
-PAUSE = 0.01
+POLL = 0.01
 GRACE = 0.5
-"""Seconds that workers get to end by themselves once it is to stop; who waits for a silent server then is left behind."""
-SILENT = 600.0
-"""Seconds after which workers that do not even ask whether to stop count as hung. Who waits for them is silent then, too: asking
-is how others know that we live.
+"""Seconds that workers get to end by themselves after a stop; one that still waits for a silent server is abandoned."""
+HUNG = 600.0
+"""Seconds after which workers that do not even ask whether to stop count as hung. The thread that waits for them stops asking then,
+too: asking is the heartbeat that the watchdog sees.
 """
 
 
-class Asked:
-    """A question that workers ask, and that knows when they asked last."""
+class StopCheck:
+    """`stop`, as the workers ask it. Remembers when they last asked, so that hung workers are noticed."""
 
     def __init__(self, stop: Callable[[], bool]) -> None:
         self._stop = stop
-        self._last = time.monotonic()
+        self._last_asked = time.monotonic()
 
     def __call__(self) -> bool:
-        """For workers."""
-        self._last = time.monotonic()
+        """For the workers."""
+        self._last_asked = time.monotonic()
         return self._stop()
 
-    def for_them(self) -> bool:
-        """For who waits for the workers: asked only while they live."""
-        return time.monotonic() - self._last < SILENT and self._stop()
+    def while_alive(self) -> bool:
+        """For the thread that waits for the workers: asks `stop` only while they are alive."""
+        return time.monotonic() - self._last_asked < HUNG and self._stop()
 
 
-def run(threads: Sequence[threading.Thread], errors: list[BaseException], asked: Asked) -> None:
-    """Start all and wait for their ends; they watch `errors` and end when there is one. Once it is to stop, there is one.
+def run_threads(threads: Sequence[threading.Thread], errors: list[BaseException], stop: StopCheck) -> None:
+    """Start all and wait until they end. They watch `errors`, and end once there is one; a stop adds one.
 
-    The threads are daemons: who is left behind after a stop holds its own file and socket only, ends at its next byte, and keeps no
-    process from ending.
+    Raises TransferStopped. The threads must be daemons: one that is abandoned after a stop holds its own file and socket only, ends
+    at its next byte, and does not keep the process from ending.
     """
     try:
         for thread in threads:
             thread.start()
-        while _working(threads, TICK):
-            if asked.for_them():
-                raise TransferStopped("stopped; what was downloaded is kept")  # noqa: TRY301  (ended as by any other error)
+        while _alive_after(threads, TICK):
+            if stop.while_alive():
+                raise TransferStopped("stopped; what was downloaded is kept")  # noqa: TRY301  (handled like every other error)
     except BaseException as error:
-        # Also a signal in this thread: nobody would wait for them.
+        # Includes a signal in this thread, after which nobody would wait for the workers.
         errors.append(error)
         deadline = time.monotonic() + GRACE
-        while _working(threads, TICK) and time.monotonic() < deadline:
+        while _alive_after(threads, TICK) and time.monotonic() < deadline:
             pass
         raise
 
 
-def _working(threads: Sequence[threading.Thread], seconds: float) -> bool:
-    """Whether anyone still works, after so many seconds at the most.
+def _alive_after(threads: Sequence[threading.Thread], seconds: float) -> bool:
+    """Wait until all have ended, for `seconds` at most; whether one is still alive.
 
-    Not by `join`: before Python 3.13, one that a signal interrupts takes a running thread for a stopped one.
+    Not by `join`: before Python 3.13, a `join` that a signal interrupts takes a running thread for an ended one.
     """
     deadline = time.monotonic() + seconds
     while any(thread.is_alive() for thread in threads):
         if time.monotonic() >= deadline:
             return True
-        time.sleep(PAUSE)
+        time.sleep(POLL)
     return False
 
 
-def aside(call: Callable[[], T], stop: Callable[[], bool]) -> T:
-    """What the call returns or raises; raises TransferStopped once `stop` is true, and leaves the call behind.
+def run_abandonable(call: Callable[[], T], stop: Callable[[], bool]) -> T:
+    """What the call returns or raises. Raises TransferStopped once `stop` is true, and abandons the call in its thread.
 
-    Only for a call that changes nothing: it may go on for as long as a silent server is waited for.
+    Only for a call without side effects: it may go on for as long as a silent server is waited for.
     """
-    answers: list[T] = []
+    results: list[T] = []
     errors: list[BaseException] = []
 
     def work() -> None:
         try:
-            answers.append(call())
+            results.append(call())
         except BaseException as error:  # noqa: BLE001  (carried to the caller's thread)
             errors.append(error)
 
-    run([threading.Thread(target=work, name="aside", daemon=True)], errors, Asked(stop))
+    run_threads([threading.Thread(target=work, name="abandonable", daemon=True)], errors, StopCheck(stop))
     if errors:
         raise errors[0]
-    return answers[0]
+    return results[0]
+
+
+def sleep_unless_stopped(seconds: float, stop: Callable[[], bool]) -> None:
+    """Raises TransferStopped within a tenth of a second of `stop`."""
+    deadline = time.monotonic() + seconds
+    while (remaining := deadline - time.monotonic()) > 0:
+        if stop():
+            raise TransferStopped("stopped while waiting; what was downloaded is kept")
+        time.sleep(min(TICK, remaining))

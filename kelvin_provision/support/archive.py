@@ -15,7 +15,7 @@ from typing import Any
 
 from kelvin_provision.errors import ProvisionError, TransferStopped
 from kelvin_provision.masking.redactor import RULES, Redactor
-from kelvin_provision.staging.threads import aside
+from kelvin_provision.staging.threads import run_abandonable
 
 Content = str | Mapping[str, Any] | Iterable[str | Mapping[str, Any]]
 """Text, a document, or lines of either; lines of text end themselves."""
@@ -67,7 +67,7 @@ class Bundle:
                     return
 
         try:
-            aside(fill, lambda: self.stop() or time.monotonic() > until)
+            run_abandonable(fill, lambda: self.stop() or time.monotonic() > until)
         except TransferStopped:
             if self.stop():
                 raise

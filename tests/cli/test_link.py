@@ -11,11 +11,11 @@ from kelvin_provision.ledger import traffic
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.spec.workload import Spec
-from kelvin_provision.staging.limits.window import local
+from kelvin_provision.staging.limits.policy import local_time
 from kelvin_provision.store import Store
 from tests.kit.cli import run
 
-CAUSE = "waits for the download window, opens at 22:00"
+CAUSE = "waits for the download window, which opens at 22:00"
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_agent_status_says_what_is_left_of_the_days_budget(box, monkeypatch):
     assert "Budget" not in said(box, "agent", "status").stdout
     assert json.loads(said(box, "agent", "status", "--json").stdout)["budget"] is None
     monkeypatch.setenv("KELVIN_PROVISION_DOWNLOAD__BUDGET", "2G")
-    today = local().day
+    today = local_time().day
     with Ledger(box / "ledger.db") as ledger:
         traffic.draw(ledger, "2020-01-01", 5, 10)
         traffic.draw(ledger, today, 312_500_000, 2_000_000_000)

@@ -36,12 +36,12 @@ def test_a_line_at_the_start_every_ten_seconds_and_at_the_end(lines):
     for second in range(1, 26):
         lines.clock.now = 100.0 + second
         lines(Advanced("motor:1", (10 + second) * MIB))
-    lines(Finished("motor:1", "fetched", "6 layers"))
+    lines(Finished("motor:1", "downloaded", "6 layers"))
     assert lines.stream.getvalue().splitlines() == [
         "downloading motor:1, 40.0 MiB",
         "downloading motor:1: 20.0 MiB of 40.0 MiB, 50%, 1.0 MiB/s, 20s left",
         "downloading motor:1: 30.0 MiB of 40.0 MiB, 75%, 1.0 MiB/s, 10s left",
-        "motor:1: fetched, 6 layers",
+        "motor:1: downloaded, 6 layers",
     ]
 
 
@@ -67,8 +67,8 @@ def test_a_stalled_download_loses_its_rate(lines):
 def test_notes_and_unannounced_tasks_are_no_surprise(lines):
     lines(Note("retrying: \x1b[31mno route to host"))
     lines(Advanced("late", 5, 10))
-    lines(Finished("other", "cached"))
-    assert lines.stream.getvalue() == "retrying: \\x1b[31mno route to host\nother: cached\n"
+    lines(Finished("other", "already present"))
+    assert lines.stream.getvalue() == "retrying: \\x1b[31mno route to host\nother: already present\n"
 
 
 def test_a_stream_that_is_gone_stops_nothing():
@@ -135,7 +135,7 @@ with choose(Session()) as progress:
     progress(Advanced("motor:1", 10 * 2**20))
     time.sleep(0.3)
     progress(Note("retrying: no route to host"))
-    progress(Finished("motor:1", "fetched"))
+    progress(Finished("motor:1", "downloaded"))
     progress(Started("motor:1", "importing"))
     time.sleep(0.3)
     progress(Finished("motor:1", "imported"))

@@ -20,6 +20,8 @@ from kelvin_provision.registry.client import Registry
 from kelvin_provision.retry import Backoff
 from kelvin_provision.settings.model import DownloadSettings, Settings
 from kelvin_provision.staging import download
+from kelvin_provision.staging.limits.limits import TransferLimits
+from kelvin_provision.staging.transfer import Transfer
 from kelvin_provision.store import Store
 from tests.kit.images import OCI_INDEX, Image, index_of, push, put_manifest, random_image
 from tests.kit.refusals import SECRETS, all_words
@@ -56,7 +58,7 @@ class Box:
             try:
                 with download.resolved(source, self.store, [self.name], AMD64) as locks:
                     between(other, locks[0])
-                    download.fetch(other, self.store, locks, parallel=1, progress=silent, stop=lambda: False, backoff=SOON)
+                    download.fetch(Transfer(other, self.store, silent, lambda: False, SOON, TransferLimits(parallel=1)), locks)
             except ProvisionError as error:
                 return error
         return None

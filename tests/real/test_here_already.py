@@ -20,6 +20,7 @@ from kelvin_provision.settings.model import RegistrySettings, Settings
 from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.spec.workload import Spec
 from kelvin_provision.staging import origins, stage
+from kelvin_provision.staging.limits.limits import TransferLimits
 from kelvin_provision.staging.origins import Origin
 from kelvin_provision.store import Store
 from tests.contract.runtime_contract import HERE
@@ -52,7 +53,7 @@ class Box:
     def stage(self, name: str, progress=silent):
         """One turn; the revision after it."""
         world = {"ledger": self.ledger, "store": self.store, "source": self.source, "runtime": self.runtime}
-        stage.run(self.staged(name), **world, parallel=2, progress=progress, stop=lambda: False)
+        stage.run(self.staged(name), **world, limits=TransferLimits(parallel=2), progress=progress, stop=lambda: False)
         return self.staged(name)
 
     def staged(self, name: str):
@@ -97,8 +98,8 @@ def test_a_layer_that_two_workloads_share_is_fetched_once(box, proxy, registry):
     assert layers_asked(proxy, first.locks[0]) == [1, 1]
     assert layers_asked(proxy, second.locks[0]) == [1, 1], "the first of them for the other workload"
     shared = second.locks[0].layers[0]
-    assert origins.of(here.ledger, second) == {second.locks[0].name: Origin(shared.size, 0)}
-    assert origins.of(here.ledger, first) == {first.locks[0].name: Origin(0, 0)}
+    assert origins.origins_of(here.ledger, second) == {second.locks[0].name: Origin(shared.size, 0)}
+    assert origins.origins_of(here.ledger, first) == {first.locks[0].name: Origin(0, 0)}
 
 
 def test_two_that_stage_at_the_same_time_fetch_a_shared_layer_once(box, proxy, registry):
@@ -194,8 +195,8 @@ def test_what_containerd_has_is_linked_and_not_fetched(pulled, proxy):
         if file.stat().st_dev == one.here.store.root.stat().st_dev:
             assert one.here.store.path(layer).samefile(file)
     assert one.here.runtime.has(one.lock)
-    assert Started(str(one.lock.reference), "taking from containerd", one.lock.size) in said
-    assert origins.of(one.here.ledger, revision) == {one.lock.name: Origin(0, sum(layer.size for layer in one.lock.layers))}
+    assert Started(str(one.lock.reference), "copying from containerd", one.lock.size) in said
+    assert origins.origins_of(one.here.ledger, revision) == {one.lock.name: Origin(0, sum(layer.size for layer in one.lock.layers))}
 
 
 @pytest.mark.containerd
@@ -232,7 +233,7 @@ def test_a_half_downloaded_layer_is_completed_from_containerd(pulled, proxy):
     revision = one.here.stage("half")
     assert layers_asked(proxy, one.lock) == [0, 0]
     whole = sum(layer.size for layer in one.lock.layers)
-    assert origins.of(one.here.ledger, revision) == {one.lock.name: Origin(half, whole - half)}
+    assert origins.origins_of(one.here.ledger, revision) == {one.lock.name: Origin(half, whole - half)}
 
 
 @pytest.mark.containerd

@@ -17,6 +17,7 @@ from kelvin_provision.settings.model import DownloadSettings, RegistrySettings, 
 from kelvin_provision.staging import download
 from kelvin_provision.staging.limits.limits import TransferLimits
 from kelvin_provision.staging.limits.rate import RateLimit
+from kelvin_provision.staging.transfer import Transfer
 from kelvin_provision.store import Store
 from tests.kit.images import push, random_image
 from tests.kit.refusals import PASSWORD, USER, refused
@@ -54,9 +55,9 @@ def client(tmp_path):
         one.close()
 
 
-def bring(source, store, name, link=None):
+def bring(source, store, name, limits=None):
     with download.resolved(source, store, [Reference.parse(name)], AMD64) as locks:
-        download.fetch(source, store, locks, parallel=None, progress=silent, stop=lambda: False, backoff=SOON, link=link)
+        download.fetch(Transfer(source, store, silent, lambda: False, SOON, limits or TransferLimits()), locks)
     for blob in locks[0].blobs():
         with store.path(blob).open("rb") as file:
             assert f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}" == blob.digest

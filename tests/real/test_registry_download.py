@@ -21,6 +21,8 @@ from kelvin_provision.registry.client import Registry
 from kelvin_provision.retry import Backoff
 from kelvin_provision.settings.model import DownloadSettings, RegistrySettings, Settings
 from kelvin_provision.staging import download
+from kelvin_provision.staging.limits.limits import TransferLimits
+from kelvin_provision.staging.transfer import Transfer
 from kelvin_provision.store import Store
 from tests.kit.images import push, random_image
 from tests.kit.refusals import refused
@@ -64,7 +66,7 @@ def locks_of(source, store, name):
 
 
 def fetch(source, store, locks, *, progress=silent, stop=lambda: False, parallel=4, backoff=SOON):
-    return download.fetch(source, store, locks, parallel=parallel, progress=progress, stop=stop, backoff=backoff)
+    return download.fetch(Transfer(source, store, progress, stop, backoff, TransferLimits(parallel=parallel)), locks)
 
 
 def right(store, lock):
@@ -160,7 +162,7 @@ def test_a_line_that_breaks_every_mebibyte_costs_hardly_a_byte_more(source, prox
     fetched = fetch(source, store, [lock], progress=said.append)
     assert fetched.fetched + fetched.cached == lock.size
     assert proxy.sent <= 1.02 * lock.size
-    assert said[-1] == Finished(str(name_at(proxy)), "fetched")
+    assert said[-1] == Finished(str(name_at(proxy)), "downloaded")
     assert right(store, lock)
 
 
@@ -217,7 +219,8 @@ CHILD = """
 import sys
 from pathlib import Path
 from kelvin_provision.events import silent
-from kelvin_provision.applying import download
+from kelvin_provision.staging import download
+from kelvin_provision.staging.transfer import Transfer
 from kelvin_provision.refs import Platform, Reference
 from kelvin_provision.registry.client import Registry
 from kelvin_provision.retry import Backoff
@@ -226,7 +229,7 @@ from kelvin_provision.store import Store
 name, state = Reference.parse(sys.argv[1]), Path(sys.argv[2])
 store, source = Store(state), Registry(Settings(state))
 with download.resolved(source, store, [name], Platform("linux", "amd64")) as locks:
-    download.fetch(source, store, locks, parallel=4, progress=silent, stop=lambda: False, backoff=Backoff())
+    download.fetch(Transfer(source, store, silent, lambda: False, Backoff()), locks)
 """
 
 

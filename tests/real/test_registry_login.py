@@ -17,6 +17,8 @@ from kelvin_provision.registry.transport import Transport, _token_in
 from kelvin_provision.retry import Backoff
 from kelvin_provision.settings.model import RegistrySettings, Settings
 from kelvin_provision.staging import download
+from kelvin_provision.staging.limits.limits import TransferLimits
+from kelvin_provision.staging.transfer import Transfer
 from kelvin_provision.store import Store
 from tests.kit.images import make_image, push, random_image, tar_of
 from tests.kit.refusals import BASIC, IDENTITY, PASSWORD, SECRETS, USER, refused
@@ -311,7 +313,7 @@ def test_a_redirect_to_another_origin_gets_no_login(guarded, tokens, elsewhere, 
     source, store, said = client(), Store(tmp_path), []
     with download.resolved(source, store, [web(guarded.host)], AMD64) as locks:
         guarded.faults = Faults(path="/blobs/", bearer="first-token", realm=tokens.realm, redirect=elsewhere.url)
-        download.fetch(source, store, locks, parallel=2, progress=said.append, stop=lambda: False, backoff=SOON)
+        download.fetch(Transfer(source, store, said.append, lambda: False, SOON, TransferLimits(parallel=2)), locks)
     assert [one.path.split("/")[3] for one in elsewhere.asked] == ["blobs"]
     assert all("Authorization" not in one.headers for one in elsewhere.asked)
     assert [secret for secret in SECRETS if secret in repr(said)] == []

@@ -10,6 +10,8 @@ from kelvin_provision.registry.client import Registry
 from kelvin_provision.retry import Backoff
 from kelvin_provision.settings.model import DownloadSettings, RegistrySettings, Settings
 from kelvin_provision.staging import download
+from kelvin_provision.staging.limits.limits import TransferLimits
+from kelvin_provision.staging.transfer import Transfer
 from kelvin_provision.store import Store
 from tests.kit.images import push, random_image
 from tests.kit.refusals import refused
@@ -55,7 +57,7 @@ def bring(store, own, *mirrors, stall=10.0, name="sources:1"):
     source = Registry(Settings(store.root, registries=chosen, download=DownloadSettings(stall_timeout=stall)))
     try:
         with download.resolved(source, store, [reference], AMD64) as locks:
-            download.fetch(source, store, locks, parallel=1, progress=silent, stop=lambda: False, backoff=SOON)
+            download.fetch(Transfer(source, store, silent, lambda: False, SOON, TransferLimits(parallel=1)), locks)
     finally:
         source.close()
 

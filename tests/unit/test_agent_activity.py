@@ -40,7 +40,7 @@ def test_a_download_is_told_with_bytes_and_rate(path, clock):
     found = activity.read(path, os.getpid())
     assert found["doing"] == "staging a"
     assert found["tasks"] == [{"name": "r.io/a:1", "verb": "downloading", "done": 3000, "total": 5000, "rate": 1000}]
-    now(Finished("r.io/a:1", "fetched"))
+    now(Finished("r.io/a:1", "downloaded"))
     now(Doing(""))
     clock.now += 1
     now.publish()

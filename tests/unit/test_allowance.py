@@ -10,7 +10,7 @@ from kelvin_provision.ledger import traffic
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.settings.window import Window
 from kelvin_provision.staging.limits.budget import Budget
-from kelvin_provision.staging.limits.window import Allowance, Moment, local
+from kelvin_provision.staging.limits.policy import DownloadPolicy, LocalTime, local_time
 
 LIMIT = 64_000
 MONDAY, TUESDAY = "2026-11-23", "2026-11-24"
@@ -26,19 +26,19 @@ def test_without_limits_neither_clock_nor_ledger_is_asked():
     def nobody():
         raise AssertionError
 
-    free = Allowance(wall=nobody)
+    free = DownloadPolicy(now=nobody)
     free.check()
-    free.came(1 << 40)
-    free.once_more("a blob", 1 << 40)
+    free.record_bytes(1 << 40)
+    free.check_restart("a blob", 1 << 40)
     free.settle()
 
 
 @pytest.mark.parametrize(
     ("minute", "words"),
-    [(22 * 60, None), (0, None), (5 * 60, "waits for the download window, opens at 22:00")],
+    [(22 * 60, None), (0, None), (5 * 60, "waits for the download window, which opens at 22:00")],
 )
 def test_outside_of_its_hours_it_waits_and_says_until_when(minute, words):
-    allowance = Allowance(Window.parse("22:00-05:00"), wall=lambda: Moment(MONDAY, minute))
+    allowance = DownloadPolicy(Window.parse("22:00-05:00"), now=lambda: LocalTime(MONDAY, minute))
     if words is None:
         allowance.check()
     else:
@@ -50,7 +50,7 @@ def test_outside_of_its_hours_it_waits_and_says_until_when(minute, words):
 
 def test_a_clock_that_is_set_decides_anew():
     minute = 12 * 60
-    allowance = Allowance(Window.parse("22:00-05:00"), wall=lambda: Moment(MONDAY, minute))
+    allowance = DownloadPolicy(Window.parse("22:00-05:00"), now=lambda: LocalTime(MONDAY, minute))
     with pytest.raises(DownloadWaits):
         allowance.check()
     minute = 23 * 60
@@ -61,9 +61,9 @@ def test_the_wall_shows_the_zone_that_is_set_now(monkeypatch):
     before = os.environ.get("TZ")
     try:
         monkeypatch.setenv("TZ", "UTC0")
-        utc = local()
+        utc = local_time()
         monkeypatch.setenv("TZ", "XXX-6")
-        assert (local().minute - utc.minute) % 1440 in {360, 361}
+        assert (local_time().minute - utc.minute) % 1440 in {360, 361}
     finally:
         monkeypatch.undo()
         assert os.environ.get("TZ") == before
@@ -72,10 +72,10 @@ def test_the_wall_shows_the_zone_that_is_set_now(monkeypatch):
 
 def test_a_days_budget_is_used_to_the_byte_and_then_waited_for(ledger):
     day = MONDAY
-    allowance = Allowance(budget=Budget(LIMIT, ledger), wall=lambda: Moment(day, 0))
+    allowance = DownloadPolicy(budget=Budget(LIMIT, ledger), now=lambda: LocalTime(day, 0))
     for _ in range(64):
         allowance.check()
-        allowance.came(1_000)
+        allowance.record_bytes(1_000)
     with pytest.raises(DownloadWaits, match=r"^waits for midnight: the 64 kB of download.budget are used up for today$"):
         allowance.check()
     day = TUESDAY
@@ -85,7 +85,7 @@ def test_a_days_budget_is_used_to_the_byte_and_then_waited_for(ledger):
 
 def test_a_later_process_knows_what_is_used_up(ledger, tmp_path):
     budget = Budget(LIMIT, ledger)
-    budget.came(LIMIT, MONDAY)
+    budget.record_bytes(LIMIT, MONDAY)
     with Ledger(tmp_path / "ledger.db") as later, pytest.raises(DownloadWaits):
         Budget(LIMIT, later).check(MONDAY)
 
@@ -94,13 +94,13 @@ def test_a_crash_counts_a_slice_too_much_and_never_a_byte_too_little(ledger):
     for number in range(1, 11):
         budget = Budget(LIMIT, ledger)  # killed without a word, ten times
         budget.check(MONDAY)
-        budget.came(100, MONDAY)
+        budget.record_bytes(100, MONDAY)
         assert traffic.used(ledger, MONDAY) == number * (100 + LIMIT // 64)
 
 
 def test_what_was_drawn_and_not_used_is_given_back(ledger):
     budget = Budget(LIMIT, ledger)
-    budget.came(100, MONDAY)
+    budget.record_bytes(100, MONDAY)
     budget.settle()
     budget.settle()
     assert traffic.used(ledger, MONDAY) == 100
@@ -110,7 +110,7 @@ def test_a_day_costs_the_flash_a_commit_a_slice_at_the_most(ledger):
     before = ledger.version()[1]
     budget = Budget(LIMIT, ledger)
     for _ in range(LIMIT // 10):
-        budget.came(10, MONDAY)
+        budget.record_bytes(10, MONDAY)
     # each commit changes one row; a day's slices, the first piece of each on top
     assert ledger.version()[1] - before <= 64
 
@@ -121,7 +121,7 @@ def test_asking_writes_nothing_whether_there_is_something_left_or_not(ledger):
     budget.check(MONDAY)
     budget.settle()
     assert ledger.version() == before
-    budget.came(2 * LIMIT, MONDAY)
+    budget.record_bytes(2 * LIMIT, MONDAY)
     before = ledger.version()
     for _ in range(3):
         with pytest.raises(DownloadWaits):
@@ -131,18 +131,18 @@ def test_asking_writes_nothing_whether_there_is_something_left_or_not(ledger):
 
 def test_a_blob_that_begins_over_must_fit_into_what_is_left(ledger):
     budget = Budget(LIMIT, ledger)
-    budget.came(20_000, MONDAY)
-    budget.once_more("r.io/a:1: sha256:1", 44_000, MONDAY)
-    with pytest.raises(DownloadWaits, match=r"^waits for midnight: r.io/a:1: sha256:1 cannot be resumed, and its 44 kB are more"):
-        budget.once_more("r.io/a:1: sha256:1", 44_001, MONDAY)
-    budget.once_more("r.io/a:1: sha256:1", 64_000, TUESDAY)
+    budget.record_bytes(20_000, MONDAY)
+    budget.check_restart("r.io/a:1: sha256:1", 44_000, MONDAY)
+    with pytest.raises(DownloadWaits, match=r"^waits for midnight: r.io/a:1: sha256:1 cannot be resumed, and its 44 kB exceed"):
+        budget.check_restart("r.io/a:1: sha256:1", 44_001, MONDAY)
+    budget.check_restart("r.io/a:1: sha256:1", 64_000, TUESDAY)
 
 
 def test_a_blob_that_begins_over_and_never_fits_is_refused_for_good(ledger):
     with pytest.raises(
-        BudgetTooSmall, match=r"cannot be resumed where it comes from; its 64 kB are more than a day's download.budget"
+        BudgetTooSmall, match=r"cannot be resumed from this registry, and its 64 kB exceed the download.budget of a whole day"
     ) as caught:
-        Budget(LIMIT, ledger).once_more("r.io/a:1: sha256:1", 64_001, MONDAY)
+        Budget(LIMIT, ledger).check_restart("r.io/a:1: sha256:1", 64_001, MONDAY)
     assert not caught.value.temporary
 
 

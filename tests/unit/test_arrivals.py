@@ -38,16 +38,16 @@ def origin(cached, taken, fetched):
 @pytest.mark.parametrize(
     ("one", "source", "said"),
     [
-        (arrival(36 * MIB, **origin(36 * MIB, 0, 0)), "cache", "36.0 MiB, already here"),
+        (arrival(36 * MIB, **origin(36 * MIB, 0, 0)), "cache", "36.0 MiB, already present"),
         (arrival(36 * MIB, **origin(0, 36 * MIB, 0)), "containerd", "36.0 MiB, from containerd"),
-        (arrival(36 * MIB, **origin(0, 0, 36 * MIB)), "network", "36.0 MiB, fetched"),
-        (arrival(36 * MIB, **origin(MIB, 2 * MIB, 33 * MIB)), "network", "36.0 MiB, 1.0 MiB already here, 2.0 MiB from containerd, 33.0 MiB fetched"),
-        (arrival(36 * MIB, **origin(MIB, 35 * MIB, 0)), "containerd", "36.0 MiB, 1.0 MiB already here, 35.0 MiB from containerd"),
-        (arrival(36 * MIB), None, "36.0 MiB, all here"),
-        (arrival(36 * MIB, **origin(0, 0, 36 * MIB), verb="importing"), "network", "36.0 MiB, fetched, importing"),
+        (arrival(36 * MIB, **origin(0, 0, 36 * MIB)), "network", "36.0 MiB, downloaded"),
+        (arrival(36 * MIB, **origin(MIB, 2 * MIB, 33 * MIB)), "network", "36.0 MiB, 1.0 MiB already present, 2.0 MiB from containerd, 33.0 MiB downloaded"),
+        (arrival(36 * MIB, **origin(MIB, 35 * MIB, 0)), "containerd", "36.0 MiB, 1.0 MiB already present, 35.0 MiB from containerd"),
+        (arrival(36 * MIB), None, "36.0 MiB, complete"),
+        (arrival(36 * MIB, **origin(0, 0, 36 * MIB), verb="importing"), "network", "36.0 MiB, downloaded, importing"),
         (arrival(9 * MIB, **origin(0, 0, 9 * MIB)), "network", "9.0 MiB of 36.0 MiB, 25%"),
         (arrival(9 * MIB, **origin(0, 0, 9 * MIB), rate=MIB), "network", "9.0 MiB of 36.0 MiB, 25%, 1.0 MiB/s, 27s left"),
-        (arrival(9 * MIB, **origin(8 * MIB, 0, MIB), rate=MIB), "network", "9.0 MiB of 36.0 MiB, 25%, 1.0 MiB/s, 27s left, 8.0 MiB already here"),
+        (arrival(9 * MIB, **origin(8 * MIB, 0, MIB), rate=MIB), "network", "9.0 MiB of 36.0 MiB, 25%, 1.0 MiB/s, 27s left, 8.0 MiB already present"),
         (arrival(9 * MIB), "network", "9.0 MiB of 36.0 MiB, 25%"),
         (Arrival("r.io/pump:1", "1", "r.io/pump:1", pulled=True), "cluster", "the cluster pulls it"),
         (Arrival("r.io/pump:1", "1", "r.io/pump:1"), None, "not resolved yet"),
@@ -59,7 +59,7 @@ def test_an_image_in_words(one, source, said):
 
 def test_several_images_in_one_cell():
     both = [arrival(36 * MIB, **origin(0, 0, 36 * MIB)), Arrival("r.io:5000/gate:2", "2", "r.io:5000/gate:2")]
-    assert short(both) == "pump:1: 36.0 MiB, fetched; gate:2: not resolved yet"
+    assert short(both) == "pump:1: 36.0 MiB, downloaded; gate:2: not resolved yet"
 
 
 # --- what is noted ---------------------------------------------------------------------------------
@@ -91,44 +91,44 @@ def put(store, *blobs):
 def test_what_is_here_before_was_cached_and_what_the_block_brings_was_taken(ledger, store):
     revision = accept(ledger)
     put(store, LOCK.manifest, LOCK.config, LOCK.layers[0])
-    with origins.noted(ledger, revision, [LOCK], store):
+    with origins.recorded(ledger, revision, [LOCK], store):
         put(store, LOCK.layers[1])
     first, second = (layer.size for layer in LOCK.layers)
-    assert origins.of(ledger, revision) == {LOCK.name: Origin(first, second)}
+    assert origins.origins_of(ledger, revision) == {LOCK.name: Origin(first, second)}
 
 
 def test_a_later_turn_changes_nothing_about_what_was_cached(ledger, store):
     revision = accept(ledger)
-    with origins.noted(ledger, revision, [LOCK], store):
+    with origins.recorded(ledger, revision, [LOCK], store):
         pass
     with store.partial(LOCK.layers[0]) as partial:
         partial.write(IMAGE.blobs[LOCK.layers[0].digest][:500])
-    with origins.noted(ledger, revision, [LOCK], Store(store.root)):
+    with origins.recorded(ledger, revision, [LOCK], Store(store.root)):
         put(store, LOCK.layers[1])
-    assert origins.of(ledger, revision) == {LOCK.name: Origin(0, LOCK.layers[1].size)}
+    assert origins.origins_of(ledger, revision) == {LOCK.name: Origin(0, LOCK.layers[1].size)}
 
 
 def test_it_is_forgotten_with_its_revision_and_never_that_of_another(ledger, store):
     first = accept(ledger)
     put(store, *LOCK.layers)
-    with origins.noted(ledger, first, [LOCK], store):
+    with origins.recorded(ledger, first, [LOCK], store):
         pass
     ledger.drop_staged("pump")
     again = accept(ledger, batch="later")
     assert (again.number, first.number) == (1, 1)
-    assert origins.of(ledger, again) == {}
-    with origins.noted(ledger, again, [LOCK], store):
+    assert origins.origins_of(ledger, again) == {}
+    with origins.recorded(ledger, again, [LOCK], store):
         pass
     assert list(json.loads(ledger.fact("origins"))) == ["later/pump"]
 
 
 def test_the_ledger_hears_of_it_once(ledger, store):
     revision = accept(ledger)
-    with origins.noted(ledger, revision, [LOCK], store):
+    with origins.recorded(ledger, revision, [LOCK], store):
         pass
     before = ledger.version()
     for _ in range(10):
-        with origins.noted(ledger, revision, [LOCK], store):
+        with origins.recorded(ledger, revision, [LOCK], store):
             pass
     assert ledger.version() == before
 
@@ -141,7 +141,7 @@ def half(ledger, store):
     """The first layer was here, half of the second has been fetched; an agent is at it."""
     revision = accept(ledger)
     put(store, LOCK.manifest, LOCK.config, LOCK.layers[0])
-    with origins.noted(ledger, revision, [LOCK], store):
+    with origins.recorded(ledger, revision, [LOCK], store):
         pass
     with store.partial(LOCK.layers[1]) as partial:
         partial.write(IMAGE.blobs[LOCK.layers[1].digest][:500])
@@ -185,7 +185,7 @@ def test_show_says_how_far_each_image_is_and_where_from(half, agent, tmp_path):
         }
     ]
     (line,) = [line for line in show(tmp_path, "show", "-n", "pump").stdout.splitlines() if line.startswith("Images:")]
-    assert line.endswith("(11.4 KiB of 20.9 KiB, 54%, 100 B/s, 1m37s left, 10.0 KiB already here)")
+    assert line.endswith("(11.4 KiB of 20.9 KiB, 54%, 100 B/s, 1m37s left, 10.0 KiB already present)")
 
 
 def test_a_wide_list_says_it_too_and_the_platforms_list_does_not(half, agent, tmp_path):
@@ -206,14 +206,14 @@ def test_without_an_agent_nothing_has_a_rate(half, tmp_path):
 def test_an_image_that_is_whole_when_it_is_first_seen_was_already_here(ledger, store):
     revision = accept(ledger)
     put(store, *LOCK.blobs())
-    with origins.noted(ledger, revision, [LOCK], store):
+    with origins.recorded(ledger, revision, [LOCK], store):
         pass
     ledger.set_download(revision, Download.READY)
     said = []
     assert follow([revision], ledger=ledger, store=store, progress=said.append) == {"pump": "ready"}
     assert [event for event in said if isinstance(event, Started | Advanced | Finished)] == [
         Started("r.io/pump:1", "importing"),
-        Finished("r.io/pump:1", "ready", "already here"),
+        Finished("r.io/pump:1", "ready", "already present"),
     ]
 
 
@@ -232,7 +232,7 @@ def test_one_that_was_fetched_says_so_at_its_end(half, ledger, store):
     assert tasks == [
         Started("r.io/pump:1", "downloading", LOCK.size),
         Started("r.io/pump:1", "importing"),
-        Finished("r.io/pump:1", "ready", "10.0 KiB already here, 10.0 KiB fetched"),
+        Finished("r.io/pump:1", "ready", "10.0 KiB already present, 10.0 KiB downloaded"),
     ]
 
 

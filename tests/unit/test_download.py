@@ -10,7 +10,9 @@ from kelvin_provision.errors import DigestMismatch, ImageNotFound, RegistryDenie
 from kelvin_provision.events import Advanced, Finished, Started, silent
 from kelvin_provision.refs import Platform, Reference
 from kelvin_provision.retry import Backoff
-from kelvin_provision.staging import download
+from kelvin_provision.staging import download, download_progress
+from kelvin_provision.staging.limits.limits import TransferLimits
+from kelvin_provision.staging.transfer import Transfer
 from kelvin_provision.store import Store
 from tests.kit.fakes.source import FakeSource
 from tests.kit.images import random_image
@@ -41,7 +43,7 @@ def resolved(source, store, *references):
 
 
 def fetch(source, store, locks, *, progress=silent, stop=lambda: False, parallel=4):
-    return download.fetch(source, store, locks, parallel=parallel, progress=progress, stop=stop, backoff=SOON)
+    return download.fetch(Transfer(source, store, progress, stop, SOON, TransferLimits(parallel=parallel)), locks)
 
 
 def transfers():
@@ -61,7 +63,7 @@ def test_everything_arrives_and_a_second_time_nothing_is_fetched(source, store):
     said = []
     assert fetch(source, store, locks, progress=said.append).fetched == 0
     assert source.served == []
-    assert said == [Finished("r.io/a:1", "cached")]
+    assert said == [Finished("r.io/a:1", "already present")]
 
 
 def test_a_blob_that_two_images_share_is_fetched_once(source, store):
@@ -83,7 +85,7 @@ def test_a_broken_connection_goes_on_at_its_last_byte(source, store):
     assert complete(store, locks)
 
 
-def test_gaining_bytes_begins_the_back_off_anew(source, store):
+def test_received_bytes_restart_the_back_off(source, store):
     locks = staged(source, store, "r.io/a:1", sizes=[200_000])
     source.cut, source.cuts = 1_000, 150  # more cuts than the back-off has delays
     fetch(source, store, locks, parallel=1)
@@ -91,7 +93,7 @@ def test_gaining_bytes_begins_the_back_off_anew(source, store):
 
 
 def test_a_later_process_goes_on_where_the_first_gave_up(source, store, tmp_path, monkeypatch):
-    monkeypatch.setattr(download, "EVERY", 0.0)
+    monkeypatch.setattr(download_progress, "INTERVAL", 0.0)
     locks = staged(source, store, "r.io/a:1", sizes=[50_000])
     source.cut, source.cuts = 20_000, 1
 
@@ -147,7 +149,7 @@ def test_progress_counts_from_the_start_of_the_task(source, store):
     fetch(source, store, locks, progress=said.append)
     assert said[0] == Started("r.io/a:1", "downloading", locks[0].size)
     assert all(isinstance(event, Advanced) and event.total == locks[0].size for event in said[1:-1])
-    assert said[-1] == Finished("r.io/a:1", "fetched")
+    assert said[-1] == Finished("r.io/a:1", "downloaded")
 
 
 def test_an_image_that_is_not_there_is_said_at_once(source, store):
@@ -186,7 +188,7 @@ def test_a_stop_while_waiting_for_a_registry_is_heard_at_once(source, store):
     began = time.monotonic()
     patient = Backoff(first=60.0, cap=60.0, deadline=600.0)
     with pytest.raises(TransferStopped, match="stopped"):  # by whoever asks first
-        download.fetch(source, store, locks, parallel=1, progress=silent, stop=lambda: next(asked) > 2, backoff=patient)
+        download.fetch(Transfer(source, store, silent, lambda: next(asked) > 2, patient, TransferLimits(parallel=1)), locks)
     assert time.monotonic() - began < 5
 
 

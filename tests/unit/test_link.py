@@ -1,4 +1,4 @@
-"""A download that keeps to its link: hours, the day's budget, the rate, and lanes that come and go. On a source in memory."""
+"""A download that keeps to its link: hours, the day's budget, the rate, and slots that come and go. On a source in memory."""
 
 import threading
 import time
@@ -25,9 +25,10 @@ from kelvin_provision.staging import download, stage
 from kelvin_provision.staging.limits.adaptive import AdaptiveConcurrency
 from kelvin_provision.staging.limits.budget import Budget
 from kelvin_provision.staging.limits.limits import TransferLimits
+from kelvin_provision.staging.limits.policy import DownloadPolicy, LocalTime
 from kelvin_provision.staging.limits.rate import RateLimit
 from kelvin_provision.staging.limits.slots import TransferSlots
-from kelvin_provision.staging.limits.window import Allowance, Moment
+from kelvin_provision.staging.transfer import Transfer
 from kelvin_provision.store import Store
 from tests.kit.fakes.cluster import FakeCluster
 from tests.kit.fakes.runtime import FakeRuntime
@@ -62,8 +63,8 @@ def staged(source, store, *sizes):
         return locks
 
 
-def fetch(source, store, locks, link, *, stop=lambda: False, parallel=None):
-    return download.fetch(source, store, locks, parallel=parallel, progress=silent, stop=stop, backoff=SOON, link=link)
+def fetch(source, store, locks, limits, *, stop=lambda: False):
+    return download.fetch(Transfer(source, store, silent, stop, SOON, limits), locks)
 
 
 def complete(store, locks):
@@ -82,7 +83,7 @@ class Wall:
 
     def __call__(self):
         self.times -= 1
-        return Moment(self.day, self.minute if self.times >= 0 else self.then)
+        return LocalTime(self.day, self.minute if self.times >= 0 else self.then)
 
 
 # --- hours -------------------------------------------------------------------------------------------
@@ -91,7 +92,7 @@ class Wall:
 def test_outside_of_the_window_not_one_byte_is_asked_for(source, store):
     locks = staged(source, store, 20_000, 20_000)
     with pytest.raises(DownloadWaits, match="opens at 22:00"):
-        fetch(source, store, locks, TransferLimits(allowance=Allowance(NIGHT, wall=Wall(NOON))))
+        fetch(source, store, locks, TransferLimits(policy=DownloadPolicy(NIGHT, now=Wall(NOON))))
     assert source.served == []
     assert not transfers()
 
@@ -99,17 +100,17 @@ def test_outside_of_the_window_not_one_byte_is_asked_for(source, store):
 def test_what_is_all_here_waits_for_no_window(source, store):
     locks = staged(source, store, 20_000)
     fetch(source, store, locks, TransferLimits())
-    assert fetch(source, store, locks, TransferLimits(allowance=Allowance(NIGHT, wall=Wall(NOON)))).fetched == 0
+    assert fetch(source, store, locks, TransferLimits(policy=DownloadPolicy(NIGHT, now=Wall(NOON)))).fetched == 0
 
 
 def test_a_window_that_closes_ends_the_transfer_and_the_next_night_goes_on_at_its_byte(source, store):
     locks = staged(source, store, 50_000)
     layer = locks[0].layers[0]
     with pytest.raises(DownloadWaits):
-        fetch(source, store, locks, TransferLimits(allowance=Allowance(NIGHT, wall=Wall(LATE, times=11, then=5 * 60))))
+        fetch(source, store, locks, TransferLimits(policy=DownloadPolicy(NIGHT, now=Wall(LATE, times=11, then=5 * 60))))
     had = store.bytes_present(layer)
     assert 0 < had < layer.size
-    fetch(source, store, locks, TransferLimits(allowance=Allowance(NIGHT, wall=Wall(LATE))))
+    fetch(source, store, locks, TransferLimits(policy=DownloadPolicy(NIGHT, now=Wall(LATE))))
     assert [start for digest, start, _ in source.served if digest == layer.digest] == [had]
     assert complete(store, locks)
 
@@ -117,7 +118,7 @@ def test_a_window_that_closes_ends_the_transfer_and_the_next_night_goes_on_at_it
 def test_a_window_that_closes_with_the_last_byte_is_no_loss(source, store):
     locks = staged(source, store, 5_000)
     pieces = -(-locks[0].layers[0].size // source.chunk)
-    fetch(source, store, locks, TransferLimits(allowance=Allowance(NIGHT, wall=Wall(LATE, times=pieces, then=NOON))))
+    fetch(source, store, locks, TransferLimits(policy=DownloadPolicy(NIGHT, now=Wall(LATE, times=pieces, then=NOON))))
     assert complete(store, locks)
 
 
@@ -127,12 +128,12 @@ def test_a_window_that_closes_with_the_last_byte_is_no_loss(source, store):
 def test_a_budget_ends_the_day_and_the_next_day_goes_on_at_its_byte(source, store, ledger):
     locks = staged(source, store, 50_000)
     layer, wall = locks[0].layers[0], Wall(NOON)
-    link = TransferLimits(allowance=Allowance(budget=Budget(32_000, ledger), wall=wall))
+    limits = TransferLimits(policy=DownloadPolicy(budget=Budget(32_000, ledger), now=wall))
     with pytest.raises(DownloadWaits, match="waits for midnight"):
-        fetch(source, store, locks, link)
+        fetch(source, store, locks, limits)
     assert store.bytes_present(layer) == 32_000
     wall.day = "2026-11-24"
-    fetch(source, store, locks, link)
+    fetch(source, store, locks, limits)
     assert complete(store, locks)
     assert [traffic.used(ledger, day) for day in ("2026-11-23", "2026-11-24")] == [32_000, layer.size - 32_000]
 
@@ -141,7 +142,7 @@ def test_bytes_that_came_twice_count_twice(source, store, ledger):
     locks = staged(source, store, 20_000)
     source.wrong = {locks[0].layers[0].digest}
     with pytest.raises(Exception, match="quarantined"):
-        fetch(source, store, locks, TransferLimits(allowance=Allowance(budget=Budget(10**6, ledger), wall=Wall(NOON))))
+        fetch(source, store, locks, TransferLimits(policy=DownloadPolicy(budget=Budget(10**6, ledger), now=Wall(NOON))))
     assert traffic.used(ledger, "2026-11-23") == 2 * locks[0].layers[0].size
 
 
@@ -149,15 +150,17 @@ def test_a_source_that_does_not_resume_is_left_before_it_eats_the_budget(source,
     locks = staged(source, store, 50_000)
     layer = locks[0].layers[0]
     source.cut, source.cuts, source.ignores_ranges = 20_000, 10, True
-    with pytest.raises(DownloadWaits, match=r"waits for midnight: r.io/a:1: .* cannot be resumed, and its 50.* kB are more than is left"):
-        fetch(source, store, locks, TransferLimits(allowance=Allowance(budget=Budget(60_000, ledger), wall=Wall(NOON))))
+    with pytest.raises(
+        DownloadWaits, match=r"waits for midnight: r.io/a:1: .* cannot be resumed, and its 50.* kB exceed what is left today"
+    ):
+        fetch(source, store, locks, TransferLimits(policy=DownloadPolicy(budget=Budget(60_000, ledger), now=Wall(NOON))))
     assert (store.bytes_present(layer), traffic.used(ledger, "2026-11-23")) == (20_000, 20_000)
     with pytest.raises(BudgetTooSmall):
-        fetch(source, store, locks, TransferLimits(allowance=Allowance(budget=Budget(40_000, ledger), wall=Wall(NOON))))
+        fetch(source, store, locks, TransferLimits(policy=DownloadPolicy(budget=Budget(40_000, ledger), now=Wall(NOON))))
     assert store.bytes_present(layer) == 20_000
 
 
-# --- rate and lanes ----------------------------------------------------------------------------------
+# --- rate and slots ----------------------------------------------------------------------------------
 
 
 def test_a_stop_is_heard_while_a_transfer_waits_for_its_turn(source, store):
@@ -175,10 +178,10 @@ class Narrowing(AdaptiveConcurrency):
 
     def __init__(self, at):
         super().__init__(4)
-        self.now, self.at = 4, at
+        self.limit, self.at = 4, at
 
-    def reached(self, total, now):
-        self.now = 1 if total >= self.at else 4
+    def record_bytes(self, total, now):
+        self.limit = 1 if total >= self.at else 4
 
 
 class Watched(FakeSource):
@@ -196,33 +199,33 @@ class Watched(FakeSource):
         return super().blob(reference, blob, offset)
 
 
-def test_a_lane_that_is_wanted_back_costs_no_byte(store):
+def test_a_slot_that_is_given_up_costs_no_byte(store):
     source = Watched()
     locks = staged(source, store, *[100_000] * 5)
-    fetch(source, store, locks, TransferLimits(width=Narrowing(10_000)))
+    fetch(source, store, locks, TransferLimits(concurrency=Narrowing(10_000)))
     assert complete(store, locks)
     asked = source.asked.values()
     assert all(starts == sorted(set(starts)) and starts[0] == 0 for starts in asked)  # none was asked for a byte that it had
     assert sum(len(starts) for starts in asked) > 5  # and some had to ask twice
 
 
-def test_of_two_too_many_lanes_two_are_given_back():
-    width = AdaptiveConcurrency(4)
-    width.now = 4
-    lanes, there, done = TransferSlots(width), threading.Barrier(5), threading.Barrier(5)
+def test_of_two_too_many_slots_two_are_given_up():
+    concurrency = AdaptiveConcurrency(4)
+    concurrency.limit = 4
+    slots, there, done = TransferSlots(concurrency), threading.Barrier(5), threading.Barrier(5)
     stays = []
 
     def transfer():
-        lanes.enter(lambda: False)
+        slots.acquire(lambda: False)
         there.wait(30)
         done.wait(30)
-        stays.append(lanes.came(1))
+        stays.append(slots.record_bytes(1))
 
     threads = [threading.Thread(target=transfer) for _ in range(4)]
     for thread in threads:
         thread.start()
     there.wait(30)
-    width.now = 2
+    concurrency.limit = 2
     done.wait(30)
     for thread in threads:
         thread.join()
@@ -230,21 +233,21 @@ def test_of_two_too_many_lanes_two_are_given_back():
 
 
 def test_who_has_begun_a_blob_goes_before_who_has_not():
-    lanes, order, waiting = TransferSlots(1), [], threading.Event()
+    slots, order, waiting = TransferSlots(1), [], threading.Event()
 
     def transfer(name, *, begun):
-        lanes.enter(lambda: waiting.set() or False, begun=begun)
+        slots.acquire(lambda: waiting.set() or False, resumed=begun)
         order.append(name)
-        lanes.leave()
+        slots.release()
 
-    lanes.enter(lambda: False)
+    slots.acquire(lambda: False)
     threads = []
     for name in ("new", "begun"):
         waiting.clear()
         threads.append(threading.Thread(target=transfer, args=(name,), kwargs={"begun": name == "begun"}))
         threads[-1].start()
         waiting.wait(30)
-    lanes.leave()
+    slots.release()
     for thread in threads:
         thread.join()
     assert order == ["begun", "new"]
@@ -255,9 +258,9 @@ class Remembering(AdaptiveConcurrency):
         super().__init__(4)
         self.stalls = 0
 
-    def stalled(self, now):
+    def record_stall(self, now):
         self.stalls += 1
-        super().stalled(now)
+        super().record_stall(now)
 
 
 def stall():
@@ -269,12 +272,12 @@ def stall():
 @pytest.mark.parametrize(
     ("trouble", "counts"), [(stall(), True), (RegistryBusy("answers 429"), True), (RegistryUnreachable("reset"), False)]
 )
-def test_what_fewer_connections_may_heal_is_told_to_the_width(source, store, trouble, counts):
+def test_what_fewer_connections_may_heal_is_recorded_as_a_stall(source, store, trouble, counts):
     locks = staged(source, store, 5_000)
-    width, source.down = Remembering(), trouble
+    concurrency, source.down = Remembering(), trouble
     with pytest.raises(type(trouble)):
-        fetch(source, store, locks, TransferLimits(width=width))
-    assert (width.stalls > 0) is counts
+        fetch(source, store, locks, TransferLimits(concurrency=concurrency))
+    assert (concurrency.stalls > 0) is counts
 
 
 @pytest.mark.parametrize(
@@ -301,16 +304,16 @@ def test_waiting_for_the_window_is_downloading_with_its_cause_and_writes_once(so
     spec = Spec(name="a", title="a", app_name="a", app_version="1", cluster_name="c", method=Method.STAGED, image="r.io/a:1")
     ledger.accept([spec], "batch")
     wall = Wall(NOON)
-    world = {"ledger": ledger, "store": store, "source": source, "runtime": FakeRuntime(AMD64), "parallel": None, "progress": silent}
+    world = {"ledger": ledger, "store": store, "source": source, "runtime": FakeRuntime(AMD64), "progress": silent}
 
     def staging():
         return stage.run(
-            ledger.workload("a").staged, **world, stop=lambda: False, link=TransferLimits(allowance=Allowance(NIGHT, wall=wall))
+            ledger.workload("a").staged, **world, stop=lambda: False, limits=TransferLimits(policy=DownloadPolicy(NIGHT, now=wall))
         )
 
     assert staging() is False
     found = documents.listed(ledger.workload("a"))
-    assert (found["download_status"], found["download_error"]) == ("downloading", "waits for the download window, opens at 22:00")
+    assert (found["download_status"], found["download_error"]) == ("downloading", "waits for the download window, which opens at 22:00")
     assert found["staged"]["status"]["state"] == "downloading"
     before = ledger.version()
     assert staging() is False

@@ -3,14 +3,14 @@
 import pytest
 
 from kelvin_provision.registry.wire import piece
-from kelvin_provision.staging.limits.rate import Bucket, RateLimit
+from kelvin_provision.staging.limits.rate import RateLimit, TokenBucket
 
 MIB = 1 << 20
 
 
 def spent(rate, size, seconds, *, transfers=1, read=0.0, late=0.0):
     """Bytes of some transfers that read a piece, pay for it and sleep, each on its own, in so many seconds."""
-    bucket, total = Bucket(rate, 0.0), 0
+    bucket, total = TokenBucket(rate, 0.0), 0
     ready = [read] * transfers
     while (now := min(ready)) < seconds:
         total += size
@@ -30,32 +30,32 @@ def test_sleeps_that_are_too_long_are_made_up_for():
 
 
 def test_a_pause_is_not_saved_up_for():
-    bucket = Bucket(1_000_000, 0.0)
+    bucket = TokenBucket(1_000_000, 0.0)
     assert bucket.take(250_000, 3600.0) == 0.0
     assert bucket.take(100_000, 3600.0) == pytest.approx(0.1)
 
 
 def test_a_slow_transfer_waits_for_one_piece_of_each_other_at_the_most():
-    bucket = Bucket(400_000, 0.0)
+    bucket = TokenBucket(400_000, 0.0)
     waits = [bucket.take(40_000, 0.0) for _ in range(4)]
     assert waits == pytest.approx([0.1, 0.2, 0.3, 0.4])
     assert bucket.take(1_000, 0.2) == pytest.approx(0.2025)
 
 
 def test_a_clock_that_goes_backwards_is_no_credit_and_no_debt():
-    bucket = Bucket(1_000, 100.0)
+    bucket = TokenBucket(1_000, 100.0)
     assert bucket.take(1_000, 100.0) == 1.0
     assert bucket.take(0, 50.0) == 1.0
     assert bucket.take(0, 51.0) == 0.0
 
 
 def test_without_a_rate_nobody_waits():
-    assert RateLimit().took(1 << 40) == 0.0
+    assert RateLimit().delay_after(1 << 40) == 0.0
 
 
 def test_one_pace_is_for_all_transfers_together():
     pace = RateLimit(1_000, clock=lambda: 5.0)
-    assert [pace.took(500), pace.took(500)] == [0.5, 1.0]
+    assert [pace.delay_after(500), pace.delay_after(500)] == [0.5, 1.0]
 
 
 def test_pieces_are_small_beside_the_rate():

@@ -11,6 +11,7 @@ from kelvin_provision.refs import Platform, Reference
 from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.spec.workload import Spec
 from kelvin_provision.staging import download, stage
+from kelvin_provision.staging.limits.limits import TransferLimits
 from kelvin_provision.store import Store
 from tests.kit.fakes.runtime import FakeRuntime
 from tests.kit.fakes.source import FakeSource
@@ -28,11 +29,11 @@ class Greedy(FakeRuntime):
         self.freed = []
 
     def check(self, lock):
-        self.freed.append(self.collecting.collect([]))
+        self.freed.append(self.collecting.collect_garbage([]))
         super().check(lock)
 
     def load(self, lock, blob_path):
-        self.freed.append(self.collecting.collect([]))
+        self.freed.append(self.collecting.collect_garbage([]))
         return super().load(lock, blob_path)
 
 
@@ -49,7 +50,7 @@ def box(tmp_path):
 def staged(box):
     revision = box.ledger.workload("a").staged
     world = {"ledger": box.ledger, "store": box.store, "source": box.source, "runtime": box.runtime}
-    done = stage.run(revision, **world, parallel=2, progress=silent, stop=lambda: False)
+    done = stage.run(revision, **world, limits=TransferLimits(parallel=2), progress=silent, stop=lambda: False)
     return done, box.ledger.workload("a").staged
 
 
@@ -73,7 +74,7 @@ def test_once_it_is_over_what_nobody_wants_is_free(tmp_path):
     source, store = FakeSource(), Store(tmp_path)
     image = source.images["r.io/a:1"] = random_image([20_000])
     with download.resolved(source, store, [Reference.parse("r.io/a:1")], AMD64) as (lock,):
-        assert Store(tmp_path).collect([]) == 0
+        assert Store(tmp_path).collect_garbage([]) == 0
         assert store.has(lock.manifest)
         assert store.has(lock.config)
     assert store.collect_garbage([]) == lock.manifest.size + lock.config.size

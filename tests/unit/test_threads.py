@@ -7,19 +7,19 @@ import pytest
 
 from kelvin_provision.errors import RegistryUnreachable, TransferStopped
 from kelvin_provision.staging import threads
-from kelvin_provision.staging.threads import Asked, aside, run
+from kelvin_provision.staging.threads import StopCheck, run_abandonable, run_threads
 
 
 def test_a_call_aside_returns_and_raises_as_it_would_have():
-    assert aside(lambda: 42, lambda: False) == 42
+    assert run_abandonable(lambda: 42, lambda: False) == 42
     with pytest.raises(RegistryUnreachable, match="no route"):
-        aside(lambda: (_ for _ in ()).throw(RegistryUnreachable("no route")), lambda: False)
+        run_abandonable(lambda: (_ for _ in ()).throw(RegistryUnreachable("no route")), lambda: False)
 
 
 def test_a_call_that_hangs_is_left_behind_once_it_is_to_stop():
     over, began = threading.Event(), time.monotonic()
     with pytest.raises(TransferStopped):
-        aside(lambda: over.wait(30), lambda: time.monotonic() - began > 0.2)
+        run_abandonable(lambda: over.wait(30), lambda: time.monotonic() - began > 0.2)
     assert time.monotonic() - began < 1.5
     over.set()
 
@@ -33,18 +33,18 @@ def test_a_stop_is_an_error_for_the_others_and_they_get_a_moment_to_end():
         ended.append(1)
 
     with pytest.raises(TransferStopped):
-        run([threading.Thread(target=work, daemon=True) for _ in range(3)], errors, Asked(lambda: True))
+        run_threads([threading.Thread(target=work, daemon=True) for _ in range(3)], errors, StopCheck(lambda: True))
     assert ended == [1, 1, 1]
 
 
 def test_who_waits_for_workers_that_hang_does_not_say_that_it_lives(monkeypatch):
-    monkeypatch.setattr(threads, "SILENT", 0.1)
+    monkeypatch.setattr(threads, "HUNG", 0.1)
     asked = []
-    question = Asked(lambda: asked.append(1) or False)
-    assert question.for_them() is False
+    question = StopCheck(lambda: asked.append(1) or False)
+    assert question.while_alive() is False
     time.sleep(0.15)
-    question.for_them()
+    question.while_alive()
     assert len(asked) == 1
     question()
-    question.for_them()
+    question.while_alive()
     assert len(asked) == 3

@@ -12,16 +12,16 @@ MIB = 1 << 20
 def widths(rate, seconds, *, most=4, width=None, stalls=(), step=0.05):
     """The widths that were chosen, each once, with the second; `rate` gives bytes a second for a width at a time."""
     width = width or AdaptiveConcurrency(most)
-    width.begin()
-    total, now, chosen, stalls = 0.0, 0.0, [(0.0, width.now)], list(stalls)
+    width.start()
+    total, now, chosen, stalls = 0.0, 0.0, [(0.0, width.limit)], list(stalls)
     while now < seconds:
-        total, now = total + rate(width.now, now) * step, now + step
-        width.reached(int(total), now)
+        total, now = total + rate(width.limit, now) * step, now + step
+        width.record_bytes(int(total), now)
         if stalls and now >= stalls[0]:
             stalls.pop(0)
-            width.stalled(now)
-        if width.now != chosen[-1][1]:
-            chosen.append((round(now, 2), width.now))
+            width.record_stall(now)
+        if width.limit != chosen[-1][1]:
+            chosen.append((round(now, 2), width.limit))
     return chosen
 
 
@@ -74,17 +74,17 @@ def test_a_stall_on_a_fast_link_is_not_forgotten_with_the_next_megabyte():
 
 def test_a_stall_of_the_only_one_changes_nothing():
     width = AdaptiveConcurrency(4)
-    width.stalled(5.0)
+    width.record_stall(5.0)
     assert widths(lambda width, now: 200 * MIB, 1, width=width, step=0.001)[-1][1] == 4
 
 
 def test_the_time_between_two_downloads_is_not_measured():
     width = AdaptiveConcurrency(4)
     widths(lambda width, now: 200 * MIB, 2, width=width)
-    width.begin()
-    width.reached(0, 5000.0)
-    width.reached(MIB, 5000.1)
-    assert width.now == 4
+    width.start()
+    width.record_bytes(0, 5000.0)
+    width.record_bytes(MIB, 5000.1)
+    assert width.limit == 4
 
 
 def test_most_is_never_exceeded():

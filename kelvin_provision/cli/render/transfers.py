@@ -29,11 +29,11 @@ def _tasks(node: Node) -> Tasks:
 
 
 def words(one: Arrival) -> str:
-    """`36.0 MiB, already here`; `12.3 MiB of 36.0 MiB, 34%, 1.2 MiB/s, 20s left, 4.0 MiB already here`."""
+    """`36.0 MiB, already present`; `12.3 MiB of 36.0 MiB, 34%, 1.2 MiB/s, 20s left, 4.0 MiB already present`."""
     if one.size is None:
         return "the cluster pulls it" if one.pulled else "not resolved yet"
     if one.whole:
-        origin = came(one) or "all here"
+        origin = came(one) or "complete"
         return f"{format_bytes(one.size)}, {origin}{', importing' if one.verb == 'importing' else ''}"
     found = [f"{format_bytes(one.here)} of {format_bytes(one.size)}", f"{100 * one.here // one.size}%"]
     if one.rate:
@@ -47,10 +47,10 @@ def came(one: Arrival) -> str:
     """Where its bytes came from: one word when it is all here from one place, else each place with its amount; empty where nobody knows."""
     if one.fetched is None:
         return ""
-    places = ((one.cached, "already here"), (one.taken, "from containerd"), (one.fetched if one.whole else 0, "fetched"))
+    places = ((one.cached, "already present"), (one.taken, "from containerd"), (one.fetched if one.whole else 0, "downloaded"))
     some = [(count, text) for count, text in places if count]
     if one.whole and len(some) <= 1:
-        return some[0][1] if some else "already here"
+        return some[0][1] if some else "already present"
     return ", ".join(f"{format_bytes(count)} {text}" for count, text in some)
 
 

@@ -1,1 +1,1 @@
-"""How the network may be used: rate, windows, budget, parallel transfers."""
+"""Limits of the link to the registries: rate, concurrency, download window, data budget."""

@@ -1,6 +1,6 @@
-"""The day's data budget. It is drawn from the ledger in slices before it is used: a power cut makes a slice too much of what was used.
+"""The day's data budget. It is drawn from the ledger in slices before it is used, so a power cut counts up to one slice too much.
 
-Never the other way round: a box that loses its power every minute must not download for ever on a plan that costs money by the byte.
+Never too little: a box that loses power every minute must not download for ever on a plan that is paid by the byte.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.quantity import format_si
 
 SLICES = 64
-"""Of a day's budget. So many commits a day at the most, however fast the link is, and what a crash costs is under 2 %."""
+"""Per day's budget: at most as many commits a day, however fast the link is, and a crash costs less than 2 %."""
 
 
 class Budget:
-    """`limit` bytes each day. Days are given as names. Safe for several threads."""
+    """`limit` bytes per day; days are YYYY-MM-DD. Safe for several threads."""
 
     def __init__(self, limit: int, ledger: Ledger) -> None:
         self._limit = limit
@@ -26,35 +26,32 @@ class Budget:
         self._day, self._drawn = "", 0
 
     def check(self, day: str) -> None:
-        """Raises DownloadWaits when nothing is left. Writes nothing: a box that is offline asks all the time."""
+        """Raises DownloadWaits when nothing is left. Writes nothing: a box that is offline checks all the time."""
         with self._lock:
-            self._turn_to(day)
+            self._change_day(day)
             if self._drawn <= 0 and self._left(day) <= 0:
                 raise DownloadWaits(f"waits for midnight: the {format_si(self._limit)} of download.budget are used up for today")
 
-    def came(self, count: int, day: str) -> None:
-        """So many bytes were used."""
+    def record_bytes(self, count: int, day: str) -> None:
         with self._lock:
-            self._turn_to(day)
+            self._change_day(day)
             self._drawn -= count
             if self._drawn < 0:
                 self._drawn += traffic.draw(self._ledger, day, self._limit // SLICES - self._drawn, self._limit)
 
-    def once_more(self, what: str, size: int, day: str) -> None:
-        """See `Allowance.once_more`."""
+    def check_restart(self, blob: str, size: int, day: str) -> None:
+        """See `DownloadPolicy.check_restart`."""
         with self._lock:
-            self._turn_to(day)
+            self._change_day(day)
             if size > self._limit:
                 raise BudgetTooSmall(
-                    f"{what} cannot be resumed where it comes from; its {format_si(size)} are more than a day's download.budget"
+                    f"{blob} cannot be resumed from this registry, and its {format_si(size)} exceed the download.budget of a whole day"
                 )
             if size > self._left(day) + self._drawn:
-                raise DownloadWaits(
-                    f"waits for midnight: {what} cannot be resumed, and its {format_si(size)} are more than is left for today"
-                )
+                raise DownloadWaits(f"waits for midnight: {blob} cannot be resumed, and its {format_si(size)} exceed what is left today")
 
     def settle(self) -> None:
-        """Give back what was drawn and not used."""
+        """Return what was drawn and not used."""
         with self._lock:
             if self._drawn > 0:
                 traffic.give_back(self._ledger, self._day, self._drawn)
@@ -63,6 +60,6 @@ class Budget:
     def _left(self, day: str) -> int:
         return self._limit - traffic.used(self._ledger, day)
 
-    def _turn_to(self, day: str) -> None:
+    def _change_day(self, day: str) -> None:
         if day != self._day:
             self._day, self._drawn = day, 0

@@ -1,21 +1,27 @@
-"""How the link to the registries may be used: how fast, how wide, at which hours and how much a day. It outlives single downloads."""
+"""How the link to the registries may be used: at what rate, with how many transfers, at which hours and how much a day."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 from kelvin_provision.staging.limits.adaptive import AdaptiveConcurrency
+from kelvin_provision.staging.limits.policy import DownloadPolicy
 from kelvin_provision.staging.limits.rate import RateLimit
-from kelvin_provision.staging.limits.window import Allowance
 
-MOST = 4
-"""Transfers at a time when nothing is set. More bring a box nothing: four keep its cores busy hashing, and registries count connections."""
+MAX_TRANSFERS = 4
+"""When `download.parallel` is not set. More bring nothing: four keep the cores of a box busy hashing, and registries count connections."""
 
 
 @dataclass(frozen=True)
 class TransferLimits:
-    """Without limits, unless told."""
+    """By default, none but the number of transfers. Outlives single downloads: what was learned of the link stays."""
 
-    pace: RateLimit = field(default_factory=RateLimit)
-    allowance: Allowance = field(default_factory=Allowance)
-    width: AdaptiveConcurrency = field(default_factory=lambda: AdaptiveConcurrency(MOST))
+    rate: RateLimit = field(default_factory=RateLimit)
+    policy: DownloadPolicy = field(default_factory=DownloadPolicy)
+    concurrency: AdaptiveConcurrency = field(default_factory=lambda: AdaptiveConcurrency(MAX_TRANSFERS))
+    parallel: int | None = None
+    """A fixed number of transfers in place of `concurrency`."""
+
+    @property
+    def max_transfers(self) -> int:
+        return self.parallel or MAX_TRANSFERS

@@ -1,4 +1,4 @@
-"""Lanes for transfers: as many as the link bears at the moment. Who has begun a blob goes before who has not."""
+"""Slots for transfers: as many as the concurrency limit allows now. A started blob has precedence over one that is not started."""
 
 from __future__ import annotations
 
@@ -9,71 +9,73 @@ from collections.abc import Callable
 from kelvin_provision.errors import TransferStopped
 from kelvin_provision.staging.limits.adaptive import AdaptiveConcurrency
 
-PAUSE = 0.1
-"""Seconds between two questions whether to stop."""
+POLL = 0.1
+"""Seconds between two checks whether to stop."""
 
 
 class TransferSlots:
-    """`width` is how many, or what finds out. Safe for several threads; each holds one lane at the most."""
+    """`concurrency` is a fixed number, or adaptive. Safe for several threads; each holds at most one slot."""
 
-    def __init__(self, width: int | AdaptiveConcurrency, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._width = width
+    def __init__(self, concurrency: int | AdaptiveConcurrency, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._concurrency = concurrency
         self._clock = clock
-        self._free = threading.Condition()
-        self._held: set[int] = set()
-        self._ending: set[int] = set()
-        self._eager = 0
+        self._changed = threading.Condition()
+        self._holders: set[int] = set()
+        self._leaving: set[int] = set()
+        """Holders that were told to give up their slot, and have not done so yet."""
+        self._resuming = 0
+        """Transfers of a started blob that wait for a slot."""
         self._total = 0
-        if isinstance(width, AdaptiveConcurrency):
-            width.begin()
+        if isinstance(concurrency, AdaptiveConcurrency):
+            concurrency.start()
 
     @property
-    def _most(self) -> int:
-        return self._width.now if isinstance(self._width, AdaptiveConcurrency) else self._width
+    def _limit(self) -> int:
+        return self._concurrency.limit if isinstance(self._concurrency, AdaptiveConcurrency) else self._concurrency
 
-    def enter(self, halted: Callable[[], bool], *, begun: bool = False) -> None:
-        """Wait for a lane. Raises TransferStopped when `halted` says so."""
-        with self._free:
-            self._eager += begun
+    def acquire(self, stop: Callable[[], bool], *, resumed: bool = False) -> None:
+        """Wait for a slot; `resumed` for a blob that is started. Raises TransferStopped."""
+        with self._changed:
+            self._resuming += resumed
         try:
-            while not self._entered(begun=begun):
-                if halted():
+            while not self._try_acquire(resumed=resumed):
+                if stop():
                     raise TransferStopped("stopped; what was downloaded is kept")
         finally:
-            with self._free:
-                self._eager -= begun
+            with self._changed:
+                self._resuming -= resumed
 
-    def _entered(self, *, begun: bool) -> bool:
-        with self._free:
-            if len(self._held) + (0 if begun else self._eager) >= self._most:
-                self._free.wait(PAUSE)
+    def _try_acquire(self, *, resumed: bool) -> bool:
+        with self._changed:
+            if len(self._holders) + (0 if resumed else self._resuming) >= self._limit:
+                self._changed.wait(POLL)
                 return False
-            self._held.add(threading.get_ident())
+            self._holders.add(threading.get_ident())
             return True
 
-    def leave(self) -> None:
-        """Give the lane to who waits. Without one, nothing."""
-        with self._free:
-            self._held.discard(threading.get_ident())
-            self._ending.discard(threading.get_ident())
-            self._free.notify_all()
+    def release(self) -> None:
+        """Idempotent."""
+        with self._changed:
+            self._holders.discard(threading.get_ident())
+            self._leaving.discard(threading.get_ident())
+            self._changed.notify_all()
 
-    def came(self, count: int) -> bool:
-        """So many bytes came. Whether the transfer may go on: else it ends its connection, leaves, and enters again when there is room."""
+    def record_bytes(self, count: int) -> bool:
+        """Whether the transfer keeps its slot; else it must close its connection, release the slot and acquire one again."""
         me = threading.get_ident()
-        with self._free:
+        with self._changed:
             self._total += count
-            if isinstance(self._width, AdaptiveConcurrency):
-                before = self._width.now
-                self._width.reached(self._total, self._clock())
-                if self._width.now > before:
-                    self._free.notify_all()
-            if me in self._held and len(self._held) - len(self._ending) > self._most:
-                self._ending.add(me)
-            return me not in self._ending
+            if isinstance(self._concurrency, AdaptiveConcurrency):
+                before = self._concurrency.limit
+                self._concurrency.record_bytes(self._total, self._clock())
+                if self._concurrency.limit > before:
+                    self._changed.notify_all()
+            if me in self._holders and len(self._holders) - len(self._leaving) > self._limit:
+                self._leaving.add(me)
+            return me not in self._leaving
 
-    def stalled(self) -> None:
-        """A transfer got no byte for too long, or was told to come later."""
-        with self._free:
-            if isinstance(self._width, AdaptiveConcurrency):
-                self._width.stalled(self._clock())
+    def record_stall(self) -> None:
+        """A transfer got no byte until its time-out, or the registry was busy."""
+        with self._changed:
+            if isinstance(self._concurrency, AdaptiveConcurrency):
+                self._concurrency.record_stall(self._clock())

@@ -56,10 +56,10 @@ def status(session: Session) -> Report:
 def _budget(node: Node) -> Mapping[str, Any] | None:
     """What is drawn counts as used: 1/64 of the day's budget more at the most."""
     from kelvin_provision.ledger import traffic
-    from kelvin_provision.staging.limits.window import local
+    from kelvin_provision.staging.limits.policy import local_time
 
     limit = node.settings.download.budget
-    return {"day": (day := local().day), "used": traffic.used(node.ledger, day), "limit": limit} if limit else None
+    return {"day": (day := local_time().day), "used": traffic.used(node.ledger, day), "limit": limit} if limit else None
 
 
 def _words(document: Mapping[str, Any]) -> str:

@@ -1,0 +1,46 @@
+"""Progress of a download: bytes are counted by blob and reported by image."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+
+from kelvin_provision.events import Advanced, Finished, Progress, Started
+from kelvin_provision.refs import Descriptor
+from kelvin_provision.spec.lock import ImageLock
+
+INTERVAL = 0.1
+"""Seconds between two events of one image."""
+
+
+class DownloadProgress:
+    """Safe for several threads. A blob that two images share counts for both."""
+
+    def __init__(self, locks: Sequence[ImageLock], missing: dict[str, int], progress: Progress) -> None:
+        """`missing` holds the blobs to download, and how many bytes of each are present."""
+        self._present = {blob.digest: missing.get(blob.digest, blob.size) for lock in locks for blob in lock.blobs()}
+        self._before = sum(self._present.values())
+        self._images = {str(lock.reference): (lock.size, frozenset(blob.digest for blob in lock.blobs())) for lock in locks}
+        self._incomplete = {task: size for task, (size, blobs) in self._images.items() if not blobs.isdisjoint(missing)}
+        self._reported = dict.fromkeys(self._incomplete, 0.0)
+        self._progress = progress
+        self._lock = threading.Lock()
+        for task, size in self._incomplete.items():
+            progress(Started(task, "downloading", size))
+
+    def advance(self, blob: Descriptor, offset: int) -> None:
+        with self._lock:
+            self._present[blob.digest] = offset
+            now = time.monotonic()
+            for task, reported in self._reported.items():
+                size, blobs = self._images[task]
+                if now - reported >= INTERVAL and blob.digest in blobs:
+                    self._reported[task] = now
+                    self._progress(Advanced(task, sum(self._present[digest] for digest in blobs), size))
+
+    def finish(self) -> tuple[int, int]:
+        """Everything is present: bytes that were before, and bytes that were downloaded."""
+        for task in self._images:
+            self._progress(Finished(task, "downloaded" if task in self._incomplete else "already present"))
+        return self._before, sum(self._present.values()) - self._before
