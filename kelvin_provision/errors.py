@@ -10,23 +10,21 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
+from kelvin_provision.hints import Hint, command
+
 
 class ProvisionError(Exception):
     """The root: never raised itself. `evidence` holds short lines gathered before anything was undone."""
 
     code: ClassVar[str] = ""
     exit_code: ClassVar[int] = 0
-    hint_default: ClassVar[str] = ""
+    hint_default: ClassVar[Hint | str] = ""
     temporary: ClassVar[bool] = False
 
-    def __init__(self, message: str, *, hint: str = "", evidence: Sequence[str] = ()) -> None:
+    def __init__(self, message: str, *, hint: Hint | str = "", evidence: Sequence[str] = ()) -> None:
         super().__init__(message)
-        self.hint = hint or self.hint_default
+        self.hint = Hint.of(hint or self.hint_default)
         self.evidence = tuple(evidence)
-
-    def to_json(self) -> dict[str, object]:
-        """Without its envelope."""
-        return {"code": self.code, "message": str(self), "hint": self.hint, "evidence": list(self.evidence)}
 
 
 def leaves(cls: type[ProvisionError] = ProvisionError) -> Iterator[type[ProvisionError]]:
@@ -44,7 +42,7 @@ class UsageRefused(ProvisionError):
     """The arguments contradict each other, or something is missing from them."""
 
     code, exit_code = "usage", 2
-    hint_default = "kelvin-provision --help"
+    hint_default = command("--help")
 
 
 class ConfirmationNeeded(ProvisionError):
@@ -86,35 +84,35 @@ class WorkloadUnknown(ProvisionError):
     """No workload of that name is known here."""
 
     code, exit_code = "workload-unknown", os.EX_NOINPUT
-    hint_default = "kelvin-provision workloads list"
+    hint_default = command("workloads list")
 
 
 class NothingStaged(ProvisionError):
     """The workload has no staged revision to apply."""
 
     code, exit_code = "nothing-staged", os.EX_NOINPUT
-    hint_default = "kelvin-provision workloads deploy --staged --no-instantly-apply ..."
+    hint_default = command("workloads deploy", "--staged", "--no-instantly-apply", "...")
 
 
 class NothingApplied(ProvisionError):
     """The workload has no version that was ever applied, so there is nothing to start."""
 
     code, exit_code = "nothing-applied", os.EX_NOINPUT
-    hint_default = "kelvin-provision workloads apply -n NAME"
+    hint_default = command("workloads apply", names=("NAME",))
 
 
 class NothingToRollBack(ProvisionError):
     """No earlier version of the workload that came up is kept on this box."""
 
     code, exit_code = "nothing-to-roll-back", os.EX_NOINPUT
-    hint_default = "kelvin-provision workloads history -n NAME"
+    hint_default = command("workloads history", names=("NAME",))
 
 
 class RevisionUnknown(ProvisionError):
     """The workload has no kept revision of that number; the evidence lists those that it has."""
 
     code, exit_code = "revision-unknown", os.EX_NOINPUT
-    hint_default = "kelvin-provision workloads history -n NAME"
+    hint_default = command("workloads history", names=("NAME",))
 
 
 class HistoryBroken(ProvisionError):
@@ -128,7 +126,7 @@ class NotReady(ProvisionError):
     """The staged revision is not complete yet."""
 
     code, exit_code = "not-ready", os.EX_TEMPFAIL
-    hint_default = "kelvin-provision workloads list --staged"
+    hint_default = command("workloads list", "--staged")
 
 
 class CheckFailed(ProvisionError):
@@ -149,21 +147,21 @@ class WaitTimeout(ProvisionError):
     """The time to wait is over; the message says where each workload is. What is under way goes on."""
 
     code, exit_code = "wait-timeout", os.EX_TEMPFAIL
-    hint_default = "kelvin-provision workloads list"
+    hint_default = command("workloads list")
 
 
 class WaitFailed(ProvisionError):
     """The state that was waited for cannot be reached any more; the message says why."""
 
     code, exit_code = "wait-failed", 1
-    hint_default = "kelvin-provision workloads show -n NAME"
+    hint_default = command("workloads show", names=("NAME",))
 
 
 class LogMissing(ProvisionError):
     """The cluster has no log of that workload, or none of an earlier run."""
 
     code, exit_code = "log-missing", os.EX_NOINPUT
-    hint_default = "kelvin-provision workloads show -n NAME --live"
+    hint_default = command("workloads show", "--live", names=("NAME",))
 
 
 class Locked(ProvisionError):
@@ -191,28 +189,28 @@ class ApplyFailed(ProvisionError):
     """The new version did not come up; everything is back to what ran before."""
 
     code, exit_code = "apply-failed", 1
-    hint_default = "kelvin-provision workloads show -n NAME"
+    hint_default = command("workloads show", names=("NAME",))
 
 
 class ApplyLeft(ProvisionError):
     """The new version did not come up and was left as it is, because --no-rollback asked for that."""
 
     code, exit_code = "apply-left", 1
-    hint_default = "kelvin-provision workloads rollback -n NAME"
+    hint_default = command("workloads rollback", names=("NAME",))
 
 
 class StartFailed(ProvisionError):
     """It was started and is not up; it is left started, and the cluster goes on trying."""
 
     code, exit_code = "start-failed", 1
-    hint_default = "kelvin-provision workloads show -n NAME"
+    hint_default = command("workloads show", names=("NAME",))
 
 
 class UndoFailed(ProvisionError):
     """The new version did not come up and the way back failed too; the evidence says what is certain."""
 
     code, exit_code = "undo-failed", os.EX_OSERR
-    hint_default = "kelvin-provision workloads list; the next command tries the way back again"
+    hint_default = command("workloads list", note="the next command tries the way back again")
 
 
 class Interrupted(ProvisionError):
@@ -249,7 +247,7 @@ class WorkloadHeld(ProvisionError):
     """A workload, or a person, asks that it is not changed now; the message says why and since when."""
 
     code, exit_code, temporary = "held", os.EX_TEMPFAIL, True
-    hint_default = "wait until it lets go (kelvin-provision workloads show -n NAME), or add --force"
+    hint_default = command("workloads show", names=("NAME",), note="wait until the hold ends, or add --force")
 
 
 class HookFailed(ProvisionError):
@@ -307,7 +305,7 @@ class ImageNotFound(ProvisionError):
     """The registry does not know that image."""
 
     code, exit_code = "image-not-found", os.EX_NOINPUT
-    hint_default = "check app_name, app_version and the setting registry: kelvin-provision config show"
+    hint_default = command("config show", instruction="check app_name, app_version and the setting registry")
 
 
 class RegistryDenied(ProvisionError):
@@ -340,7 +338,7 @@ class RegistryRefused(ProvisionError):
     """The registry refuses the request for a reason that trying again does not heal."""
 
     code, exit_code = "registry-refused", os.EX_UNAVAILABLE
-    hint_default = "check the setting registry, its mirrors, and what stands between: kelvin-provision config show"
+    hint_default = command("config show", instruction="check the setting registry, its mirrors, and any proxy between")
 
 
 class TransferStopped(ProvisionError):
@@ -353,7 +351,7 @@ class DownloadWaits(ProvisionError):
     """Nothing is downloaded now, as download.window or download.budget has it; the agent goes on by itself."""
 
     code, exit_code, temporary = "download-waits", os.EX_TEMPFAIL, True
-    hint_default = "nothing to do; the limits are in: kelvin-provision config show"
+    hint_default = command("config show", instruction="nothing to do; the limits are in")
 
 
 class BudgetTooSmall(ProvisionError):
@@ -376,7 +374,7 @@ class ImportFailed(ProvisionError):
     """The runtime did not take the image; the evidence has its own words."""
 
     code, exit_code = "import-failed", 1
-    hint_default = "kelvin-provision workloads deploy again; the downloaded bytes are kept"
+    hint_default = command("workloads deploy", "-f", "FILE", note="the downloaded bytes are kept")
 
 
 class ClusterUnreachable(ProvisionError):
@@ -412,7 +410,7 @@ class PermissionRefused(ProvisionError):
     """A file, folder or socket may not be used by this user."""
 
     code, exit_code = "permission-refused", os.EX_NOPERM
-    hint_default = "run as root: sudo kelvin-provision ..."
+    hint_default = command("...", instruction="run as root", sudo=True)
 
 
 class NoSpace(ProvisionError):
@@ -433,7 +431,7 @@ class SettingsInvalid(ProvisionError):
     """A configuration file or variable is not right."""
 
     code, exit_code = "settings-invalid", os.EX_CONFIG
-    hint_default = "kelvin-provision config show"
+    hint_default = command("config show")
 
 
 class StateTooNew(ProvisionError):
@@ -454,7 +452,7 @@ class AgentSilent(ProvisionError):
     """The background agent could not be started, or ended at once."""
 
     code, exit_code = "agent-silent", os.EX_UNAVAILABLE
-    hint_default = "kelvin-provision agent run -v"
+    hint_default = command("agent run", "-v")
 
 
 class OurBug(ProvisionError):

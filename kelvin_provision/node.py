@@ -14,6 +14,7 @@ from kelvin_provision import timestamps
 from kelvin_provision.errors import ClusterMissing, ProvisionError, SecretMissing
 from kelvin_provision.files.durable import private_folder
 from kelvin_provision.files.lock import exclusive, holder, user
+from kelvin_provision.hints import system
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Care
 from kelvin_provision.settings.model import Settings
@@ -180,7 +181,7 @@ class Node:
 
             found = dockerconfigjson(self.settings, name)
             if found is None:
-                raise SecretMissing(f"no login for {name} is stored any more", hint=f"docker login {name}")
+                raise SecretMissing(f"no login for {name} is stored any more", hint=system("docker", "login", name))
             return found
 
         return value

@@ -10,6 +10,7 @@ import os
 from collections.abc import Collection
 
 from kelvin_provision.errors import PlanRefused, leaves
+from kelvin_provision.hints import Hint
 
 
 class FieldImmutable(PlanRefused):
@@ -83,6 +84,6 @@ def kind_for(codes: Collection[str]) -> type[PlanRefused]:
     return found if found is not None and not more and issubclass(found, PlanRefused) else PlanRefused
 
 
-def hint_for(code: str) -> str:
+def hint_for(code: str) -> Hint | str:
     """What to do about one finding."""
     return next((kind.hint_default for kind in leaves(PlanRefused) if kind.code == code), PlanRefused.hint_default)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from kelvin_provision.hints import Hint
+
+NO_HINT = Hint()
 
 
 class Mark(StrEnum):
@@ -17,11 +21,11 @@ class Mark(StrEnum):
 
 
 class Found(NamedTuple):
-    """One thing that a check found. `then` is the next command to type, `name` the workload that it is about."""
+    """One thing that a check found. `then` is what to do about it, `name` the workload that it is about."""
 
     mark: Mark
     text: str
-    then: str = ""
+    then: Hint = NO_HINT
     name: str = ""
 
 
@@ -33,15 +37,8 @@ class Line(NamedTuple):
     why: str
     mark: Mark
     text: str
-    then: str = ""
+    then: Hint = NO_HINT
     name: str = ""
-
-    def to_json(self) -> dict[str, Any]:
-        """A JSON document; `workload` is null where it is about the box."""
-        return {
-            "id": self.id, "title": self.title, "status": self.mark.value, "workload": self.name or None,
-            "found": self.text, "why": self.why, "next": self.then or None,
-        }  # fmt: skip
 
 
 def ok(text: str) -> Found:
@@ -49,14 +46,14 @@ def ok(text: str) -> Found:
     return Found(Mark.OK, text)
 
 
-def warning(text: str, then: str = "", name: str = "") -> Found:
+def warning(text: str, then: Hint | str = "", name: str = "") -> Found:
     """It works now, and may not later."""
-    return Found(Mark.WARNING, text, then, name)
+    return Found(Mark.WARNING, text, Hint.of(then), name)
 
 
-def error(text: str, then: str = "", name: str = "") -> Found:
+def error(text: str, then: Hint | str = "", name: str = "") -> Found:
     """It cannot work like this."""
-    return Found(Mark.ERROR, text, then, name)
+    return Found(Mark.ERROR, text, Hint.of(then), name)
 
 
 def skipped(text: str) -> Found:

@@ -17,6 +17,7 @@ from kelvin_provision.agent.handover import awaited, end
 from kelvin_provision.agent.identity import outdated
 from kelvin_provision.errors import AgentSilent, PermissionRefused
 from kelvin_provision.files.durable import private_folder, sync_folder, write_durably, writing_to
+from kelvin_provision.hints import system
 from kelvin_provision.settings.model import Settings
 
 FOLDER_VARIABLE = "KELVIN_PROVISION_UNIT_DIR"
@@ -80,7 +81,7 @@ class Systemd:
         if done.returncode:
             said = done.stderr.decode(errors="replace").splitlines()[-5:]
             raise AgentSilent(
-                f"systemctl {' '.join(words)}: exit code {done.returncode}", hint=f"systemctl status {unit.NAME}", evidence=said
+                f"systemctl {' '.join(words)}: exit code {done.returncode}", hint=system("systemctl", "status", unit.NAME), evidence=said
             )
 
     def _run(self, *words: str) -> subprocess.CompletedProcess[bytes]:

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from kelvin_provision import timestamps
 from kelvin_provision.errors import OutsideWindow, ProvisionError, WorkloadHeld
+from kelvin_provision.hints import command
 from kelvin_provision.ledger.model import Workload
 from kelvin_provision.settings.window import Window
 from kelvin_provision.status import Hold
@@ -20,7 +21,7 @@ def closed(window: Window | None, now: datetime, names: Sequence[str]) -> Outsid
     if window is None or window.is_open(now):
         return None
     opens = window.next_opening(now)
-    hint = f"kelvin-provision workloads apply {' '.join(f'-n {name}' for name in names)} --at {opens:%H:%M}, or --force"
+    hint = command("workloads apply", "--at", f"{opens:%H:%M}", names=tuple(names), note="or --force")
     return OutsideWindow(f"apply.window is {window}: it opens at {opens:%Y-%m-%d %H:%M}", hint=hint)
 
 
@@ -30,7 +31,7 @@ def held(found: Sequence[Workload], now: datetime) -> WorkloadHeld | None:
     if not lines:
         return None
     first = next(workload.name for workload in found if workload.holds)
-    return WorkloadHeld("; ".join(lines), hint=f"kelvin-provision workloads show -n {first}; --force applies all the same")
+    return WorkloadHeld("; ".join(lines), hint=command("workloads show", names=(first,), note="--force applies all the same"))
 
 
 def _age(hold: Hold, now: datetime) -> str:

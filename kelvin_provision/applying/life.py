@@ -11,6 +11,7 @@ from kelvin_provision.applying.transaction import ApplyPolicy
 from kelvin_provision.cluster.protocol import Cluster, Lookup
 from kelvin_provision.errors import NothingApplied
 from kelvin_provision.events import Progress
+from kelvin_provision.hints import command
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Phase, Step, Workload
@@ -67,7 +68,7 @@ def start(tools: Tools, names: Sequence[str], stop: Callable[[], bool]) -> froze
     """
     bare = [found.name for found in tools.ledger.workloads(names) if found.running is None]
     if bare:
-        raise NothingApplied(f"nothing of {', '.join(bare)} was ever applied", hint=f"kelvin-provision workloads apply -n {bare[0]}")
+        raise NothingApplied(f"nothing of {', '.join(bare)} was ever applied", hint=command("workloads apply", names=(bare[0],)))
     todo = [found for found in tools.look(names) if not (found.enabled and _is(found, Observed.RUNNING))]
     if todo:
         tools.examine([Target(found, found.running, found.running.objects or ()) for found in todo if found.running])

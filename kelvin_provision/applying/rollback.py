@@ -10,6 +10,7 @@ from kelvin_provision.applying.apply import Prepared
 from kelvin_provision.applying.forecast import Target
 from kelvin_provision.applying.life import Tools
 from kelvin_provision.errors import NothingToRollBack, RevisionUnknown, UsageRefused
+from kelvin_provision.hints import command
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision, Workload
@@ -55,7 +56,7 @@ def choose(ledger: Ledger, names: Sequence[str], to: int | None = None) -> Choic
 def _wanted(ledger: Ledger, workload: Workload, to: int | None, *, left: bool) -> Revision:
     running, kept = workload.running, ledger.kept(workload.name)
     if running is None:
-        hint = f"kelvin-provision workloads {'undeploy' if left else 'apply'} -n {workload.name}"
+        hint = command(f"workloads {'undeploy' if left else 'apply'}", names=(workload.name,))
         raise NothingToRollBack(f"no version of {workload.name} has ever come up", hint=hint)
     if to is None:
         earlier = [running] if left else [revision for revision in kept if revision.number < running.number]
@@ -63,7 +64,7 @@ def _wanted(ledger: Ledger, workload: Workload, to: int | None, *, left: bool) -
             later = [f"revision {revision.number}, version {revision.spec.app_version}" for revision in kept]
             raise NothingToRollBack(
                 f"no version of {workload.name} earlier than {running.spec.app_version} is kept on this box",
-                hint=f"kelvin-provision workloads history -n {workload.name}",
+                hint=command("workloads history", names=(workload.name,)),
                 evidence=[f"later and kept: {text}; --to goes there" for text in later],
             )
         return earlier[0]
@@ -72,7 +73,7 @@ def _wanted(ledger: Ledger, workload: Workload, to: int | None, *, left: bool) -
             return revision
     raise RevisionUnknown(
         f"{workload.name} has no revision {to} that came up and is kept on this box",
-        hint=f"kelvin-provision workloads history -n {workload.name}",
+        hint=command("workloads history", names=(workload.name,)),
         evidence=[f"revision {revision.number}: version {revision.spec.app_version}" for revision in (running, *kept)],
     )
 

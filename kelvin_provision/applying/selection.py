@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kelvin_provision.errors import NothingStaged, UsageRefused
+from kelvin_provision.hints import command
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision, Workload
 from kelvin_provision.spec.enums import Download
@@ -15,7 +16,7 @@ def choose(ledger: Ledger, names: Sequence[str], *, everything: bool) -> tuple[W
     if everything and names:
         raise UsageRefused("give names or --all, not both")
     if not everything and not names:
-        raise UsageRefused("nothing to apply was named", hint="kelvin-provision workloads apply -n NAME, or --all")
+        raise UsageRefused("nothing to apply was named", hint=command("workloads apply", names=("NAME",), note="or --all"))
     found = ledger.workloads(None if everything else names)
     if everything:
         found = tuple(workload for workload in found if workload.staged)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from kelvin_provision.cluster.protocol import Cluster, Health, Lookup, Phase, WaitPolicy
 from kelvin_provision.errors import Interrupted, ProvisionError, StartFailed
 from kelvin_provision.events import Finished, Progress, Started
+from kelvin_provision.hints import command
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Entry, Operation
@@ -109,7 +110,7 @@ def _interrupted(done: list[str]) -> Interrupted:
 def _failed(bad: Mapping[str, Health], cluster: Cluster) -> StartFailed:
     evidence = [f"{name}: {line}" for name in bad for line in cluster.evidence(name)]
     causes = "; ".join(f"{name}: {found.why or 'not up in time'}" for name, found in bad.items())
-    return StartFailed(f"{causes}; left started", evidence=evidence, hint=f"kelvin-provision workloads show -n {next(iter(bad))}")
+    return StartFailed(f"{causes}; left started", evidence=evidence, hint=command("workloads show", names=(next(iter(bad)),)))
 
 
 def _close(operation: Operation, done: list[str], cause: ProvisionError | None, ledger: Ledger, who: str) -> None:

@@ -12,6 +12,7 @@ from kelvin_provision.applying.undo import FailureCause, known_objects, undo
 from kelvin_provision.cluster.protocol import Cluster, Health, Lookup, Phase, WaitPolicy
 from kelvin_provision.errors import ApplyFailed, ApplyLeft, ClusterRefused, Interrupted, ProvisionError, UndoFailed
 from kelvin_provision.events import Progress, Started
+from kelvin_provision.hints import Hint, command
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Care, Entry, Operation, Step
@@ -114,7 +115,7 @@ def _judge(health: Mapping[str, Health], steps: Sequence[Step], cluster: Cluster
     evidence = [f"{name}: {line}" for name in bad for line in cluster.evidence(name)]
     causes = "; ".join(f"{name}: {_words(found)}" for name, found in bad.items())
     first = next(iter(bad))
-    return ApplyFailed(causes, evidence=evidence, hint=f"kelvin-provision workloads show -n {first}")
+    return ApplyFailed(causes, evidence=evidence, hint=command("workloads show", names=(first,)))
 
 
 def _words(found: Health) -> str:
@@ -162,8 +163,8 @@ def leave(operation: Operation, cause: ProvisionError, *, ledger: Ledger, who: s
     return kind(f"{cause}; everything is left as it is", hint=_way_back(operation), evidence=cause.evidence)
 
 
-def _way_back(operation: Operation) -> str:
-    """A command to paste: what was new has nothing to go back to."""
+def _way_back(operation: Operation) -> Hint:
+    """What was new has nothing to go back to."""
     old = [step.workload for step in operation.steps if step.before is not None]
     verb, names = ("rollback", old) if old else ("undeploy", [step.workload for step in operation.steps])
-    return f"kelvin-provision workloads {verb} {' '.join(f'-n {name}' for name in names)}"
+    return command(f"workloads {verb}", names=tuple(names))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from kelvin_provision.cluster.protocol import Cluster, Health, Lookup, Phase, WaitPolicy
 from kelvin_provision.errors import ClusterRefused, Interrupted, ProvisionError, UndoFailed, WorkloadUnknown
 from kelvin_provision.events import Finished, Progress, Started
+from kelvin_provision.hints import command
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Entry, Operation
@@ -79,7 +80,7 @@ def undo(
     for step in operation.steps:
         progress(Finished(step.workload, "failed", "back to what ran before" if well else "the earlier version does not come up"))
     if not well:
-        hint = f"kelvin-provision workloads show -n {operation.steps[0].workload} --live"
+        hint = command("workloads show", "--live", names=(operation.steps[0].workload,))
         words = f"{cause}; the earlier version does not come up again"
         raise UndoFailed(words, hint=hint, evidence=_certain(operation, health, errors))
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from kelvin_provision.checks.configuration import Configuration
 from kelvin_provision.cluster.survey import ClusterState
 from kelvin_provision.errors import ReferenceInvalid
+from kelvin_provision.hints import command
 from kelvin_provision.ledger.model import Operation, Workload
 from kelvin_provision.quantity import format_bytes
 from kelvin_provision.refs import Reference
@@ -21,7 +22,9 @@ STEP, JUMP = timedelta(minutes=2), timedelta(days=1)
 FULL, CROWDED = 0.95, 0.85
 """Shares of a disk in use. From 85 % on kubelets throw images away (imageGCHighThresholdPercent)."""
 LEAST = 256 << 20
-PRUNE = "kelvin-provision images prune"
+PRUNE = command("images prune")
+PRUNE_ORPHANS = command("images prune", "--orphans")
+INSTALL = command("agent install")
 TROUBLED = ("CreateContainerError", "failed to get image", "failed to resolve image")
 
 
@@ -98,7 +101,7 @@ def configuration(found: Configuration) -> Iterator[Found]:
             yield ok(f"from {files}")
         if found.settings.registry is None:
             text = "registry is not set: a request without an image URI cannot be deployed"
-            yield warning(text, "kelvin-provision config set registry HOST[:PORT][/PATH]")
+            yield warning(text, command("config set", "registry", "HOST[:PORT][/PATH]"))
 
 
 def clock(found: Clock) -> Iterator[Found]:
@@ -165,9 +168,7 @@ def inodes(filesystems: Sequence[Filesystem]) -> Iterator[Found]:
 def state(kept: Kept) -> Iterator[Found]:
     """`state`: the ledger can be read, and its history is whole."""
     if kept.broken is not None:
-        yield error(
-            f"line {kept.broken} of the history was changed, or one before it removed", "kelvin-provision workloads history --verify"
-        )
+        yield error(f"line {kept.broken} of the history was changed, or one before it removed", command("workloads history", "--verify"))
         return
     staged = sum(one.staged is not None for one in kept.workloads)
     many = len(kept.workloads)
@@ -186,7 +187,7 @@ def operations(kept: Kept) -> Iterator[Found]:
     else:
         where = f"{doing.phase.value}, since {doing.started}"
         text = f"{doing.kind.value} of {names} was interrupted ({where}); the agent or the next change ends it"
-        yield warning(text, "kelvin-provision agent run")
+        yield warning(text, command("agent run"))
 
 
 def agent(found: Agent) -> Iterator[Found]:
@@ -197,10 +198,10 @@ def agent(found: Agent) -> Iterator[Found]:
             return
         many = f"{found.workloads} workload{'' if found.workloads == 1 else 's'}"
         doing = f"; {', '.join(found.pending)}: waiting for it" if found.pending else ""
-        yield warning(f"not running: nobody looks after {many}{doing}", "kelvin-provision agent install")
+        yield warning(f"not running: nobody looks after {many}{doing}", INSTALL)
     elif not found.service:
         more = "" if found.systemd else " (systemd does not run here)"
-        yield warning(f"{found.alive}, but no service: it does not survive a reboot{more}", "kelvin-provision agent install")
+        yield warning(f"{found.alive}, but no service: it does not survive a reboot{more}", INSTALL)
     else:
         yield ok(f"{found.alive}, a service")
 
@@ -221,7 +222,7 @@ def runtime(info: RuntimeInfo) -> Iterator[Found]:
         yield ok(f"{info.name} {info.version}, {info.platform}")
         return
     text = f"{info.name} {info.version}, {info.platform}: its CRI knows no pins (from 1.7 on), the agent puts back what is thrown away"
-    yield warning(text, "kelvin-provision agent install")
+    yield warning(text, INSTALL)
 
 
 def short_names(names: Collection[str], info: RuntimeInfo, workloads: Sequence[Workload]) -> Iterator[Found]:
@@ -271,6 +272,6 @@ def orphans(found: Orphans) -> Iterator[Found]:
     if found.runtime:
         parts.append(f"{len(found.runtime)} image{'' if len(found.runtime) == 1 else 's'} in the runtime")
     if parts:
-        yield warning(f"needed by no kept version: {', '.join(parts)}", PRUNE)
+        yield warning(f"needed by no kept version: {', '.join(parts)}", PRUNE_ORPHANS if found.runtime else PRUNE)
     else:
         yield ok("no unused data")

@@ -8,12 +8,13 @@ from typing import NamedTuple
 
 from kelvin_provision.cluster.survey import ClusterState
 from kelvin_provision.errors import ProvisionError
+from kelvin_provision.hints import command
 from kelvin_provision.node import Node
 from kelvin_provision.verdict import Found, error, ok, warning
 
 IDENTITY = "cluster.identity"
 """The fact in the ledger: which cluster was seen to run workloads of ours."""
-SHOW = "kelvin-provision config show, for cluster.kubeconfig and where it comes from"
+SHOW = command("config show", note="cluster.kubeconfig and where it comes from")
 
 
 class Whereabouts(NamedTuple):
@@ -46,7 +47,7 @@ def right_cluster(found: Whereabouts) -> Iterator[Found]:
         lost = sorted(found.running - found.there)
         if lost:
             yield warning(
-                f"{what}; it does not have {', '.join(lost)}, which ran here", f"kelvin-provision workloads show -n {lost[0]} --live"
+                f"{what}; it does not have {', '.join(lost)}, which ran here", command("workloads show", "--live", names=(lost[0],))
             )
         else:
             yield ok(what)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from kelvin_provision.errors import Interrupted, ProvisionError, UsageRefused
-from kelvin_provision.verdict import Found, Line, Mark, error, skipped
+from kelvin_provision.verdict import Found, Line, error, skipped
 
 T = TypeVar("T")
 TICK = 0.1
@@ -120,4 +120,4 @@ def _trouble(problem: Exception) -> Iterator[Found]:
     else:
         text, place = f"{type(problem).__name__}: {problem}".rstrip(": "), traceback.extract_tb(problem.__traceback__)[-1]
         where = f"{place.filename.rpartition('/')[2]}, line {place.lineno}"
-        yield Found(Mark.ERROR, f"this check has a bug: {text} ({where})", "report this line; the other checks are right")
+        yield error(f"this check has a bug: {text} ({where})", "report this line; the other checks are right")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from kelvin_provision.hints import command
 from kelvin_provision.quantity import format_bytes
 from kelvin_provision.refs import Descriptor
 from kelvin_provision.runtimes.protocol import ImageStatus, RuntimeInfo
@@ -14,8 +15,10 @@ from kelvin_provision.store import BlobState
 from kelvin_provision.store.space import UNPACK_FACTOR
 from kelvin_provision.verdict import Found, error, ok, skipped, warning
 
-AGAIN = "kelvin-provision workloads deploy -f FILE, while there is a network"
-VERIFY = "kelvin-provision images verify"
+AGAIN = command("workloads deploy", "-f", "FILE", note="it needs a network")
+VERIFY = command("images verify")
+VERIFY_AND_AGAIN = command("images verify", note="then deploy it again, while there is a network")
+STATUS = command("agent status")
 SPARE = 256 << 20
 """Bytes that should stay free beyond what is needed: kubelets throw images away when a disk gets full."""
 
@@ -66,7 +69,7 @@ def complete(staged: Sequence[Staged]) -> Iterator[Found]:
             continue
         where = f" ({format_bytes(one.done)} of {format_bytes(one.total)})" if one.total else ""
         cause = f": {one.error}" if one.error else ""
-        then = "kelvin-provision agent status" if one.error else f"kelvin-provision workloads wait -n {one.workload} --for ready"
+        then = STATUS if one.error else command("workloads wait", "--for", "ready", names=(one.workload,))
         yield error(f"version {one.version} is not ready but {one.download.value}{where}{cause}", then, one.workload)
     good = [one for one in staged if one.download is Download.READY or one.method is Method.STANDARD]
     if len(good) == len(staged):
@@ -86,7 +89,7 @@ def stored(images: Sequence[Stored], sights: Mapping[str, ImageStatus]) -> Itera
             if standing is BlobState.UNVERIFIED:
                 yield warning(f"{text}; it is hashed when it is used", VERIFY, one.workload)
             elif there:
-                yield warning(f"{text}; the runtime has the image, but it could not be put back", f"{VERIFY}; then {AGAIN}", one.workload)
+                yield warning(f"{text}; the runtime has the image, but it could not be put back", VERIFY_AND_AGAIN, one.workload)
             else:
                 yield error(text, AGAIN, one.workload)
     if images and not any(one.poor for one in images):
@@ -102,7 +105,7 @@ def hashed(images: Sequence[Stored], wrong: Mapping[str, str], sights: Mapping[s
             if blob.digest in wrong:
                 text = f"{one.lock.reference}: {blob.digest[:19]} {wrong[blob.digest]}"
                 there = _sight(one, sights).usable
-                then = f"{VERIFY}; then {AGAIN}"
+                then = VERIFY_AND_AGAIN
                 if there:
                     yield warning(f"{text}; the runtime has the image, but it could not be put back", then, one.workload)
                 else:
@@ -123,14 +126,12 @@ def in_runtime(images: Sequence[Stored], sights: Mapping[str, ImageStatus], runt
         what = f"{one.lock.reference} is {sight.state} in {runtime.name}"
         if sight.usable:
             yield warning(
-                f"{what}, but without our label; apply puts it right", f"kelvin-provision workloads apply -n {one.workload}", one.workload
+                f"{what}, but without our label; apply puts it right", command("workloads apply", names=(one.workload,)), one.workload
             )
         elif one.lacking:
             yield error(f"{what}, and the store cannot put it back", AGAIN, one.workload)
         else:
-            yield warning(
-                f"{what}; apply puts it back from the store, and so does the agent", "kelvin-provision agent status", one.workload
-            )
+            yield warning(f"{what}; apply puts it back from the store, and so does the agent", STATUS, one.workload)
     if images and all(_sight(one, sights).ours and _sight(one, sights).usable for one in images):
         yield ok(f"{_count(len(images), 'image')} in {runtime.name} {runtime.version}, by digest")
 
@@ -151,12 +152,12 @@ def pinned(images: Sequence[Stored], sights: Mapping[str, ImageStatus], runtime:
     there = [one for one in images if _sight(one, sights).usable]
     loose = [one for one in there if not _sight(one, sights).pinned]
     for one in loose:
-        yield warning(f"{one.lock.reference} is not pinned; apply and the agent pin it", "kelvin-provision agent status", one.workload)
+        yield warning(f"{one.lock.reference} is not pinned; apply and the agent pin it", STATUS, one.workload)
     if not there:
         yield skipped("no image is in the runtime")
     elif not runtime.pins:
         text = f"{runtime.name} {runtime.version} knows no pins: the agent puts back in 30 s what was collected"
-        yield warning(text, "kelvin-provision agent install")
+        yield warning(text, command("agent install"))
     elif not loose:
         yield ok(f"{_count(len(there), 'image')} pinned")
 
@@ -169,9 +170,9 @@ def space(images: Sequence[Stored], sights: Mapping[str, ImageStatus], disks: Se
         if disk.free < needed:
             what = f"unpacking {_count(len(back), 'image')} takes about {format_bytes(needed)}"
             text = f"{disk.what} ({disk.path}) has {format_bytes(disk.free)} free; {what}"
-            yield error(text, "kelvin-provision images prune")
+            yield error(text, command("images prune"))
         elif disk.free < needed + SPARE:
-            yield warning(f"{disk.what} ({disk.path}) has only {format_bytes(disk.free)} free", "kelvin-provision images prune")
+            yield warning(f"{disk.what} ({disk.path}) has only {format_bytes(disk.free)} free", command("images prune"))
         else:
             more = f", about {format_bytes(needed)} needed to unpack {_count(len(back), 'image')}" if back else ", nothing to unpack"
             yield ok(f"{format_bytes(disk.free)} free for {disk.what}{more}")

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from kelvin_provision.checks.images import Staged
 from kelvin_provision.cluster.plan import Finding, Op, Plan
 from kelvin_provision.cluster.survey import ClusterState, ResourceDemand, Survey
+from kelvin_provision.hints import Hint, command
 from kelvin_provision.quantity import format_bytes
 from kelvin_provision.refusals import hint_for
 from kelvin_provision.spec.enums import Method
@@ -23,7 +24,7 @@ class Missing(NamedTuple):
     workload: str
     name: str
     problem: str
-    then: str
+    then: Hint | str
 
 
 def namespace(state: ClusterState) -> Iterator[Found]:
@@ -110,7 +111,7 @@ def _amount(room: ResourceDemand, value: float) -> str:
 def rights(survey: Survey) -> Iterator[Found]:
     """`rights`: what the change will do is allowed."""
     for text in survey.denied:
-        yield error(f"not allowed: {text}", "run as root, or use a kubeconfig with these rights: kelvin-provision config show")
+        yield error(f"not allowed: {text}", command("config show", instruction="run as root, or use a kubeconfig with these rights"))
     if not survey.denied:
         yield ok("the engine's socket may be used" if survey.allowed is None else f"all {survey.allowed} that apply and rollback need")
 
@@ -124,7 +125,7 @@ def pull_policy(staged: Sequence[Staged], survey: Survey) -> Iterator[Found]:
         yield error(f"{use.container}: {use.image} {why}", "correct the request, then deploy again", use.workload)
     for workload in sorted(pulled):
         text = "deployed without staging: the cluster pulls the images itself and needs a network"
-        yield warning(text, "kelvin-provision workloads deploy --staged -f FILE", workload)
+        yield warning(text, command("workloads deploy", "--staged", "-f", "FILE"), workload)
     if survey.images and not asking and not pulled:
         yield ok(f"{len(survey.images)} container{'' if len(survey.images) == 1 else 's'} by digest, none asks a registry")
     if not survey.images and not pulled:

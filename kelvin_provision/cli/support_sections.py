@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 from kelvin_provision.agent import logfile, process, unit
 from kelvin_provision.checks import before_apply, doctor
 from kelvin_provision.checks.configuration import tolerant
+from kelvin_provision.cli.commands.checking import documented
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cluster.protocol import Cluster
 from kelvin_provision.errors import FileUnreadable, PermissionRefused, ProvisionError, RuntimeUnreachable
@@ -214,7 +215,7 @@ def _staged(ledger: Ledger) -> Sequence[Workload]:
 
 
 def _verdicts(lines: Sequence[Verdict]) -> Mapping[str, Any]:
-    return {"counts": counts(lines), "checks": [line.to_json() for line in lines]}
+    return {"counts": counts(lines), "checks": [documented(line) for line in lines]}
 
 
 def _agent(scene: SupportContext) -> Mapping[str, Any]:

@@ -16,6 +16,7 @@ from typing import Any
 
 from kelvin_provision.errors import HookFailed, HookRefused, HookTimeout, Interrupted, PermissionRefused
 from kelvin_provision.events import Finished, Progress, Started
+from kelvin_provision.hints import system
 from kelvin_provision.hooks.running import Outcome, run
 
 EVENTS = ("pre-apply", "post-apply", "on-failure")
@@ -97,13 +98,15 @@ def refuse_untrusted(hook: Path) -> None:
     if not hook.is_file():
         raise HookRefused(f"{hook} is no file", hint=f"a folder of hooks is called {hook.name}.d")
     if not os.access(hook, os.X_OK):
-        raise HookRefused(f"{hook} is not executable", hint=f"chmod 755 {hook}")
+        raise HookRefused(f"{hook} is not executable", hint=system("chmod", "755", str(hook)))
 
 
 def _refuse_open(hook: Path, place: Path, found: os.stat_result) -> None:
     what = str(hook) if place == hook else f"{hook}: {place}"
     if found.st_uid not in {0, os.geteuid()}:
-        raise HookRefused(f"{what} belongs to user {found.st_uid}, who could change it", hint=f"chown root {place}")
+        raise HookRefused(f"{what} belongs to user {found.st_uid}, who could change it", hint=system("chown", "root", str(place)))
     sticky = stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX
     if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not sticky:
-        raise HookRefused(f"{what} can be changed by others (mode {stat.S_IMODE(found.st_mode):04o})", hint=f"chmod go-w {place}")
+        raise HookRefused(
+            f"{what} can be changed by others (mode {stat.S_IMODE(found.st_mode):04o})", hint=system("chmod", "go-w", str(place))
+        )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kelvin_provision.errors import RegistryDenied
+from kelvin_provision.hints import system
 from kelvin_provision.refs import DOCKER_HUB
 from kelvin_provision.settings.model import RegistrySettings, Settings
 
@@ -58,7 +59,7 @@ def login(settings: Settings, host: str) -> Login | None:
 
 def _stored(path: Path, host: str) -> dict[str, str]:
     """Docker's own reading of a login file and its helpers, with errors that hold nothing of what is in there."""
-    hint = f"docker login {host}"
+    hint = system("docker", "login", host)
     try:
         document = json.loads(path.read_bytes())
     except FileNotFoundError:

@@ -15,6 +15,7 @@ from urllib.parse import SplitResult, urlencode, urljoin, urlsplit
 
 from kelvin_provision import __version__
 from kelvin_provision.errors import RegistryDenied, RegistryRefused
+from kelvin_provision.hints import system
 from kelvin_provision.refs import DOCKER_HUB
 from kelvin_provision.registry import auth, challenge
 from kelvin_provision.registry.pools import Pools
@@ -130,7 +131,7 @@ class Transport:
         if stored:
             asked = ", ".join(found.scheme for found in wanted) or "nothing that we know"
             raise RegistryDenied(f"{self.host}: wants another kind of login than the one stored ({asked})")
-        raise RegistryDenied(f"{self.host}: wants a login and none is stored", hint=f"docker login {self.host}")
+        raise RegistryDenied(f"{self.host}: wants a login and none is stored", hint=system("docker", "login", self.host))
 
     def _token(self, found: challenge.Challenge, scope: str, stored: auth.Login | None) -> str:
         realm = _split(self.host, found.realm, "")
@@ -148,7 +149,7 @@ class Transport:
         try:
             if answer.status in {400, 401, 403}:
                 words = "refuses the login" if stored else "wants a login and none is stored"
-                raise RegistryDenied(f"{service} {words}", hint=f"docker login {self.host}")
+                raise RegistryDenied(f"{service} {words}", hint=system("docker", "login", self.host))
             answer.refuse_service()
             return f"Bearer {_token_in(answer.read(TOKEN_LIMIT), service)}"
         finally:

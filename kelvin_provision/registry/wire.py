@@ -18,6 +18,7 @@ from urllib3 import exceptions as http
 from urllib3.response import BaseHTTPResponse
 
 from kelvin_provision.errors import ImageNotFound, RegistryBusy, RegistryDenied, RegistryRefused, RegistryUnreachable, SettingsInvalid
+from kelvin_provision.hints import system
 
 CONNECT = 10.0
 PIECE = 1 << 18
@@ -161,7 +162,7 @@ class Answer:
         if status in {401, 403} and not self.own:
             raise RegistryDenied(f"{what}: denied ({status}) where the registry sends to", hint="check the clock of this box: date")
         if status in {401, 403}:
-            raise RegistryDenied(f"{what}: denied ({status})", hint=f"docker login {self._line.host}")
+            raise RegistryDenied(f"{what}: denied ({status})", hint=system("docker", "login", self._line.host))
         if status == 404:
             raise ImageNotFound(f"{what}: not found")
         self.refuse_service()

@@ -17,6 +17,7 @@ from threading import Thread
 from typing import IO, BinaryIO, cast
 
 from kelvin_provision.errors import PermissionRefused, RuntimeUnreachable
+from kelvin_provision.hints import system
 
 ANSWER_TIME = 120.0  # seconds for one question: an SD card under load is slow, a hung daemon is not worth more
 GOODBYE_TIME = 10.0  # seconds that ctr gets, once its input is closed, to give its lease back
@@ -140,7 +141,9 @@ class Ctr:
             raise self._silent(os.strerror(error.errno) if error.errno else str(error)) from error
 
     def _silent(self, *words: str) -> RuntimeUnreachable:
-        return RuntimeUnreachable(f"containerd does not answer on {self.address}", hint=f"systemctl status {self.service}", evidence=words)
+        return RuntimeUnreachable(
+            f"containerd does not answer on {self.address}", hint=system("systemctl", "status", self.service), evidence=words
+        )
 
 
 def _pour(chunks: Iterable[bytes], child: subprocess.Popen[bytes]) -> None:

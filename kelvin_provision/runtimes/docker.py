@@ -20,6 +20,7 @@ from kelvin_provision.errors import (
     ProvisionError,
     RuntimeUnreachable,
 )
+from kelvin_provision.hints import system
 from kelvin_provision.refs import Descriptor, Platform
 from kelvin_provision.runtimes import archive, suitable
 from kelvin_provision.runtimes.engine import connect, speaking
@@ -68,7 +69,12 @@ class DockerRuntime:
         if ["driver-type", SNAPSHOTTER] in [list(pair) for pair in status]:
             raise ImageUnsupported(
                 f"{lock.reference}: Docker Engine is set to the containerd image store",
-                hint='set "features": {"containerd-snapshotter": false} in /etc/docker/daemon.json, then: systemctl restart docker',
+                hint=system(
+                    "systemctl",
+                    "restart",
+                    "docker",
+                    instruction='set "features": {"containerd-snapshotter": false} in /etc/docker/daemon.json, then',
+                ),
             )
 
     def has(self, lock: ImageLock) -> bool:

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 
 from kelvin_provision.errors import ImportFailed, PermissionRefused, RuntimeUnreachable
 from kelvin_provision.files.sockets import knock
+from kelvin_provision.hints import system
 
 if TYPE_CHECKING:
     from docker import APIClient
+
+STATUS = system("systemctl", "status", "docker")
 
 TIMEOUT = 600
 """Seconds without a word: a large layer is unpacked in silence."""
@@ -40,4 +43,4 @@ def speaking() -> Iterator[None]:
         text = str(error)
         if "PermissionError" in text or "Permission denied" in text:
             raise PermissionRefused("docker: no permission on its socket", hint="run as root, or join the group docker") from error
-        raise RuntimeUnreachable("Docker Engine does not answer", hint="systemctl status docker", evidence=(text[-200:],)) from error
+        raise RuntimeUnreachable("Docker Engine does not answer", hint=STATUS, evidence=(text[-200:],)) from error

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 
 from kelvin_provision.errors import RuntimeUnreachable
+from kelvin_provision.hints import system
 from kelvin_provision.runtimes.containerd import Containerd
 from kelvin_provision.settings.model import RuntimeSettings
 
@@ -44,11 +45,11 @@ def find(
     of_k3s = "/k3s/" in address
     unit = "k3s" if of_k3s else "containerd"
     if not exists(address):
-        raise RuntimeUnreachable(f"containerd does not listen on {address}", hint=f"systemctl status {unit}")
+        raise RuntimeUnreachable(f"containerd does not listen on {address}", hint=system("systemctl", "status", unit))
     if k3s and (of_k3s or not ctr):
         return Containerd(address, settings.namespace, (k3s, "ctr"))
     if ctr:
         return Containerd(address, settings.namespace, (ctr,))
     raise RuntimeUnreachable(
-        f"containerd listens on {address}, but there is neither k3s nor ctr to speak to it", hint="apt install containerd"
+        f"containerd listens on {address}, but there is neither k3s nor ctr to speak to it", hint=system("apt", "install", "containerd")
     )

@@ -11,6 +11,7 @@ from typing import Any
 
 from kelvin_provision.errors import FileUnreadable, PermissionRefused, ProvisionError, SettingsInvalid, UsageRefused
 from kelvin_provision.files.durable import private_folder, write_durably, writing_to
+from kelvin_provision.hints import command
 from kelvin_provision.settings.edit import changed
 from kelvin_provision.settings.keys import HOST, KEYS, Key, Wrong, is_host
 from kelvin_provision.settings.load import Loaded, load
@@ -45,7 +46,7 @@ def find(name: str) -> tuple[Key, tuple[str, ...]]:
             return key, ("registries", host, leaf)
     elif name in _BY_NAME:
         return _BY_NAME[name], tuple(name.split("."))
-    raise UsageRefused(f"no setting is called {name}", hint=f"kelvin-provision config set {nearest(name)} VALUE")
+    raise UsageRefused(f"no setting is called {name}", hint=command("config set", nearest(name), "VALUE"))
 
 
 def nearest(name: str) -> str:
@@ -61,7 +62,7 @@ def value_of(name: str, key: Key, text: str) -> Any:
     try:
         key.type.read(value)
     except Wrong as wrong:
-        raise UsageRefused(f"{name}: expected {wrong}, got {text}", hint="kelvin-provision config show -o wide") from None
+        raise UsageRefused(f"{name}: expected {wrong}, got {text}", hint=command("config show", "-o", "wide")) from None
     return value
 
 
@@ -70,7 +71,7 @@ def refuse_untrusted(name: str, key: Key, place: Place) -> None:
     if key.trusted and not place.trusted:
         raise UsageRefused(
             f"{name} counts in the site file only ({SITE}), or in one given with --config",
-            hint=f"sudo kelvin-provision config set {name} VALUE",
+            hint=command("config set", name, "VALUE", sudo=True),
         )
 
 

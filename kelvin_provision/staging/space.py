@@ -9,6 +9,7 @@ from pathlib import Path
 
 from kelvin_provision.errors import NoSpace, ProvisionError, RuntimeUnreachable
 from kelvin_provision.files.hashing import sha256_hex
+from kelvin_provision.hints import command
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision, Workload
 from kelvin_provision.quantity import Headroom, format_rounded
@@ -167,4 +168,4 @@ def describe(shortage: Shortage) -> str:
 def _with_advice(error: NoSpace, prunable: int) -> NoSpace:
     if not prunable:
         return NoSpace(str(error), hint="free some space; staging continues by itself, and nothing was lost")
-    return NoSpace(f"{error}; images prune would free {format_rounded(prunable)}", hint="kelvin-provision images prune")
+    return NoSpace(f"{error}; images prune would free {format_rounded(prunable)}", hint=command("images prune"))

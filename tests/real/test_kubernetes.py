@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from kelvin_provision.cli.frame.hints import line as shell_line
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.cluster import Kubernetes
 from kelvin_provision.cluster.kubernetes.judge.failures import IMAGE, ready
@@ -475,7 +476,7 @@ def test_a_server_that_does_not_answer_is_named_at_once(tmp_path):
     began = time.monotonic()
     with pytest.raises(ClusterUnreachable, match=r"https://127\.0\.0\.1:9") as error:
         Kubernetes(kubeconfig=path).info()
-    assert error.value.hint == f"kubectl --kubeconfig {path} get nodes"
+    assert shell_line(error.value.hint) == f"kubectl --kubeconfig {path} get nodes"
     assert time.monotonic() - began < 5
     assert Kubernetes(kubeconfig=path).evidence("x") == ()
 

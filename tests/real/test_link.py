@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from kelvin_provision.cli.frame.hints import line as shell_line
 from kelvin_provision.errors import RegistryUnreachable, SettingsInvalid
 from kelvin_provision.events import silent
 from kelvin_provision.refs import Platform, Reference
@@ -122,7 +123,7 @@ def test_a_proxy_that_refuses_us_is_named_without_its_login(registry, client, no
         named = "on the way" if insecure else host
         with refused(RegistryUnreachable, rf"^{OFFICE}/links/manifests/1: the proxy {named} wants a login \(407\)$") as caught:
             client(**{OFFICE: {"insecure": insecure}}).resolve(Reference.parse(f"{OFFICE}/links:1"), AMD64)
-    assert caught.value.hint == "check HTTPS_PROXY, HTTP_PROXY and NO_PROXY where the agent runs"
+    assert shell_line(caught.value.hint) == "check HTTPS_PROXY, HTTP_PROXY and NO_PROXY where the agent runs"
 
 
 @pytest.mark.parametrize("insecure", [True, False])

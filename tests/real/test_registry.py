@@ -10,6 +10,7 @@ from http.server import SimpleHTTPRequestHandler
 
 import pytest
 
+from kelvin_provision.cli.frame.hints import line as shell_line
 from kelvin_provision.errors import (
     DigestMismatch,
     ImageNotFound,
@@ -381,7 +382,7 @@ def test_a_registry_with_an_authority_of_its_own_needs_its_certificate(secure, c
     assert client(**{secure.host: {"ca_file": certificates / "good.pem"}}).resolve(name_at(secure), AMD64).lock.layers
     with refused(RegistryUnreachable, f"^{secure.host}: TLS: self.signed certificate$") as caught:
         client(**{secure.host: {"ca_file": certificates / "other.pem"}}).resolve(name_at(secure), AMD64)
-    assert caught.value.hint == f"set registries.{secure.host}.ca_file to the certificate of its authority"
+    assert shell_line(caught.value.hint) == f"set registries.{secure.host}.ca_file to the certificate of its authority"
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"])
@@ -396,7 +397,7 @@ def test_a_ca_file_that_cannot_be_used_is_named(secure, client, tmp_path, conten
 def test_a_registry_that_speaks_plain_http_in_place_of_tls_is_named_so(registry, client, certificates):
     with refused(RegistryUnreachable, "TLS: it speaks plain http") as caught:
         client(**{registry: {"ca_file": certificates / "good.pem"}}).resolve(Reference.parse(f"{registry}/bad:1"), AMD64)
-    assert caught.value.hint == f"set registries.{registry}.insecure to true if that is meant"
+    assert shell_line(caught.value.hint) == f"set registries.{registry}.insecure to true if that is meant"
 
 
 def test_an_encrypted_line_that_breaks_is_a_broken_line_and_no_matter_of_certificates(secure, registry, client, certificates):
@@ -428,7 +429,7 @@ def test_a_handshake_that_breaks_off_says_so(client, certificates):
         with refused(RegistryUnreachable, "TLS: the connection broke off|connection reset") as caught:
             client(**{host: {"ca_file": certificates / "good.pem"}}).resolve(Reference.parse(f"{host}/a:1"), AMD64)
         thread.join()
-    assert "ca_file" not in caught.value.hint
+    assert "ca_file" not in shell_line(caught.value.hint)
 
 
 def test_from_https_nothing_is_followed_to_plain_http(secure, registry, client, certificates):

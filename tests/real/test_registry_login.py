@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from kelvin_provision.cli.frame.hints import line as shell_line
 from kelvin_provision.errors import RegistryBusy, RegistryDenied, RegistryRefused
 from kelvin_provision.refs import Platform, Reference
 from kelvin_provision.registry import auth
@@ -81,7 +82,7 @@ def test_dockers_own_login_opens_the_registry(locked_registry, client):
 def test_without_a_login_the_hint_is_the_command_that_makes_one(locked_registry, client):
     with refused(RegistryDenied, f"^{locked_registry}: wants a login and none is stored$") as caught:
         client().resolve(web(locked_registry), AMD64)
-    assert caught.value.hint == f"docker login {locked_registry}"
+    assert shell_line(caught.value.hint) == f"docker login {locked_registry}"
 
 
 def test_a_wrong_password_is_denied(locked_registry, client):

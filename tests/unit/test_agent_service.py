@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from kelvin_provision.agent import process, service, unit
+from kelvin_provision.cli.frame.hints import line as shell_line
 from kelvin_provision.errors import AgentSilent, CannotWrite, PermissionRefused
 from kelvin_provision.files.lock import exclusive
 from tests.kit.cli import run
@@ -191,7 +192,7 @@ def test_without_permission_nothing_is_written_and_the_hint_says_so():
                 install(service.Systemd(box / "units", booted=box / "no"), box)
         finally:
             os.seteuid(0)
-        assert caught.value.hint == "run as root: sudo kelvin-provision ..."
+        assert shell_line(caught.value.hint) == "run as root: sudo kelvin-provision ..."
         assert list((box / "units").iterdir()) == []
         install(service.Systemd(box / "units", booted=box / "no"), box)
         os.seteuid(65534)

@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from kelvin_provision.cli.frame.hints import line as shell_line
 from kelvin_provision.cli.frame.times import moment
 from kelvin_provision.errors import TimeRefused
 
@@ -18,7 +19,7 @@ def meant(text, now):
 def refused(text, now="2026-11-22T12:00:00+01:00"):
     with pytest.raises(TimeRefused) as caught:
         meant(text, now)
-    return str(caught.value), caught.value.hint
+    return str(caught.value), shell_line(caught.value.hint)
 
 
 @pytest.mark.parametrize(

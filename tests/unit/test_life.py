@@ -5,6 +5,7 @@ import itertools
 import pytest
 
 from kelvin_provision.applying import apply, life, rollback, undeploy
+from kelvin_provision.cli.frame.hints import line as shell_line
 from kelvin_provision.cluster.plan import Finding
 from kelvin_provision.cluster.protocol import Health, Phase
 from kelvin_provision.errors import (
@@ -200,7 +201,7 @@ def test_what_cannot_be_gone_back_to_is_said_with_what_there_is(box):
     box.deploy("a", version="1.0.0")
     with pytest.raises(NothingToRollBack, match="no version of a has ever come up") as caught:
         box.rollback("a")
-    assert caught.value.hint == "kelvin-provision workloads apply -n a"
+    assert shell_line(caught.value.hint) == "kelvin-provision workloads apply -n a"
     box.turn()
     box.command_apply("a")
     with pytest.raises(NothingToRollBack, match=r"no version of a earlier than 1\.0\.0 is kept on this box") as caught:
@@ -256,7 +257,11 @@ def left(box):
 
 def test_what_failed_is_left_as_it_is_when_that_was_asked_for(box):
     error = left(box)
-    assert (error.exit_code, error.hint, error.evidence) == (1, "kelvin-provision workloads rollback -n a", ("a: a: exit code 3",))
+    assert (error.exit_code, shell_line(error.hint), error.evidence) == (
+        1,
+        "kelvin-provision workloads rollback -n a",
+        ("a: a: exit code 3",),
+    )
     assert (box.runs("a"), box.versions("a")) == (["2.0.0"], [("1.0.0", "2.0.0")])
     assert ("revert", "a") not in box.cluster.calls
     assert journal.unfinished(box.ledger) is None
@@ -287,10 +292,10 @@ def test_a_new_workload_that_was_left_goes_with_its_staged_version(box):
     box.cluster.broken = {"a": "exit code 3"}
     with pytest.raises(ApplyLeft) as caught:
         box.apply_with(Care.LEAVE, "a")
-    assert caught.value.hint == "kelvin-provision workloads undeploy -n a"
+    assert shell_line(caught.value.hint) == "kelvin-provision workloads undeploy -n a"
     with pytest.raises(NothingToRollBack) as refused:
         box.rollback("a")
-    assert refused.value.hint == "kelvin-provision workloads undeploy -n a"
+    assert shell_line(refused.value.hint) == "kelvin-provision workloads undeploy -n a"
     undeploy.run_staged(box.ledger, lambda: box.cluster, ["a"], who="anna")
     assert (box.ledger.names(), box.cluster.live) == ([], {})
 

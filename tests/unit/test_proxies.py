@@ -2,6 +2,7 @@
 
 import pytest
 
+from kelvin_provision.cli.frame.hints import line as shell_line
 from kelvin_provision.errors import SettingsInvalid
 from kelvin_provision.registry.proxies import proxy_for
 
@@ -53,6 +54,9 @@ def test_a_login_is_a_header_and_stands_nowhere_else():
 def test_what_is_no_proxy_is_refused_without_being_repeated(value):
     with pytest.raises(SettingsInvalid) as caught:
         proxy_for("https://r.example/", {"https_proxy": value})
-    assert (str(caught.value), caught.value.hint) == ("https_proxy is no proxy that can be used", "https_proxy=http://HOST:PORT")
+    assert (str(caught.value), shell_line(caught.value.hint)) == (
+        "https_proxy is no proxy that can be used",
+        "https_proxy=http://HOST:PORT",
+    )
     assert caught.value.__cause__ is None
     assert "secret" not in repr(caught.value.__context__)

@@ -5,6 +5,7 @@ import itertools
 import pytest
 
 from kelvin_provision.applying import recovery, transaction, undeploy
+from kelvin_provision.cli.frame.hints import line as shell_line
 from kelvin_provision.cluster.protocol import Health, Phase, WaitPolicy
 from kelvin_provision.errors import ApplyFailed, ClusterRefused, ClusterUnreachable, Interrupted, SecretMissing, UndoFailed
 from kelvin_provision.events import Note
@@ -99,7 +100,7 @@ def test_one_that_does_not_come_up_takes_all_back(box):
     with pytest.raises(ApplyFailed, match=r"b: CrashLoopBackOff: exit code 3; everything is back to what ran before") as caught:
         box.apply("a", "b")
     assert caught.value.evidence == ("b: b: CrashLoopBackOff: exit code 3",)
-    assert caught.value.hint == "kelvin-provision workloads show -n b"
+    assert shell_line(caught.value.hint) == "kelvin-provision workloads show -n b"
     assert box.on_cluster("a", "b") == ["r.io/app:1", "r.io/app:1"]
     assert box.versions("a", "b") == [("1", "2"), ("1", "2")]
     assert journal.unfinished(box.ledger) is None

@@ -3,6 +3,7 @@
 import pytest
 
 from kelvin_provision.cli.commands.workloads.waiting import wait
+from kelvin_provision.cli.frame.hints import line as shell_line
 from kelvin_provision.errors import Interrupted, NothingStaged, ProvisionError, WaitFailed, WaitTimeout, WorkloadUnknown
 from kelvin_provision.events import Advanced, Finished, Note, Started
 from kelvin_provision.ledger import journal
@@ -155,7 +156,7 @@ def test_a_failure_ends_it_at_once(box):
     (a,), _ = box.deploy("a"), box.deploy("b")
     error, _ = waiting(box, "a", "b", happens=[lambda: box.ledger.set_download(a, Download.FAILED, "no such image", blocked=True)])
     assert isinstance(error, WaitFailed)
-    assert (str(error), error.hint) == ("a: version 1.0.0 failed: no such image", "kelvin-provision workloads show -n a")
+    assert (str(error), shell_line(error.hint)) == ("a: version 1.0.0 failed: no such image", "kelvin-provision workloads show -n a")
     assert (error.code, error.exit_code) == ("wait-failed", 1)
 
 

@@ -5,6 +5,7 @@ import ssl
 import pytest
 from urllib3 import exceptions as http
 
+from kelvin_provision.cli.frame.hints import line as shell_line
 from kelvin_provision.errors import RegistryRefused, RegistryUnreachable
 from kelvin_provision.registry.wire import Line
 
@@ -58,7 +59,7 @@ def test_every_broken_line_has_words_and_a_next_step(error, kind, words, hint):
     with pytest.raises(kind) as caught, Line("r.io", 30.0).speaking("r.io/a"):
         raise error
     assert str(caught.value) == words
-    assert caught.value.hint.startswith(hint)
+    assert shell_line(caught.value.hint).startswith(hint)
     assert caught.value.temporary is (kind is RegistryUnreachable)
     assert "secret" not in str(caught.value.__cause__)
 

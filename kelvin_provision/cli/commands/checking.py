@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from kelvin_provision.cli.frame import hints
 from kelvin_provision.cli.render.report import SCHEMA, Report, Table
 from kelvin_provision.errors import CheckFailed
 from kelvin_provision.verdict import Line, Mark, counts, failing
@@ -21,6 +22,19 @@ def listed(command: str, checks: Sequence[Check]) -> Report:
     return Report(command, document=document, table=table, names=tuple(check.id for check in checks))
 
 
+def documented(line: Line) -> dict[str, Any]:
+    """A line in JSON; `workload` is null where it is about the box."""
+    return {
+        "id": line.id,
+        "title": line.title,
+        "status": line.mark.value,
+        "workload": line.name or None,
+        "found": line.text,
+        "why": line.why,
+        "next": hints.line(line.then) or None,
+    }
+
+
 def answered(command: str, lines: tuple[Line, ...], *, strict: bool) -> Report:
     """The lines as a report; one that fails says so after them, with exit code 1."""
     document = {
@@ -28,7 +42,7 @@ def answered(command: str, lines: tuple[Line, ...], *, strict: bool) -> Report:
         "command": command,
         "status": "success",
         "counts": counts(lines),
-        "checks": [line.to_json() for line in lines],
+        "checks": [documented(line) for line in lines],
         "warnings": [],
     }
     bad = failing(lines, strict=strict)

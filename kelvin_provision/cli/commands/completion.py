@@ -13,6 +13,7 @@ from kelvin_provision.cli.docs.completion_scripts import SCRIPTS
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import SCHEMA, Report
 from kelvin_provision.errors import UsageRefused
+from kelvin_provision.hints import command as to_type
 
 
 class Shell(StrEnum):
@@ -39,5 +40,5 @@ def command(
 def _own(path: str) -> Shell:
     name = Path(path).name
     if name not in set(Shell):
-        raise UsageRefused(f"no completion script for {name or 'a shell without a name'}", hint="kelvin-provision completion bash")
+        raise UsageRefused(f"no completion script for {name or 'a shell without a name'}", hint=to_type("completion", "bash"))
     return Shell(name)

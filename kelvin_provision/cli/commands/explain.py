@@ -15,6 +15,7 @@ from kelvin_provision.cli.docs.explanations import EXIT_CODES, STATES, Explanati
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import SCHEMA, Report, Table
 from kelvin_provision.errors import ProvisionError, UsageRefused
+from kelvin_provision.hints import command as to_type
 from kelvin_provision.spec.enums import State
 
 
@@ -46,7 +47,7 @@ def explained(word: str) -> Report:
     if asked.isdecimal() and int(asked) in EXIT_CODES:
         return _exit_code(int(asked))
     near = difflib.get_close_matches(asked, list(explanations.words()), 1)
-    raise UsageRefused(f"no state or code is called {word}", hint=" ".join(("kelvin-provision explain", *near)))
+    raise UsageRefused(f"no state or code is called {word}", hint=to_type("explain", *near))
 
 
 def index() -> Report:

@@ -16,6 +16,7 @@ from kelvin_provision import timestamps
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Item, Report
 from kelvin_provision.errors import CannotWrite, Interrupted, PermissionRefused, TransferStopped, UsageRefused
+from kelvin_provision.hints import command as to_type
 
 if TYPE_CHECKING:
     from kelvin_provision.support.archive import Bundle
@@ -72,9 +73,9 @@ def _by_reason(missing: Mapping[str, str]) -> list[str]:
 
 def _refuse_stdout(session: Session) -> None:
     if session.document:
-        raise UsageRefused("standard output takes the file or a document, not both", hint="kelvin-provision support-bundle -o FILE --json")
+        raise UsageRefused("standard output takes the file or a document, not both", hint=to_type("support-bundle", "-o", "FILE", "--json"))
     if sys.stdout.isatty():
-        raise UsageRefused("the file is no text: not for a terminal", hint="kelvin-provision support-bundle -o - > FILE.tar.gz")
+        raise UsageRefused("the file is no text: not for a terminal", hint=to_type("support-bundle", "-o", "-", ">", "FILE.tar.gz"))
 
 
 def _kept(path: Path, bundle: Bundle) -> None:
@@ -83,7 +84,7 @@ def _kept(path: Path, bundle: Bundle) -> None:
     try:
         write_durably(path.absolute(), _until_stopped(bundle.chunks()), mode=0o600)
     except (CannotWrite, PermissionRefused) as error:
-        raise type(error)(str(error), hint="kelvin-provision support-bundle -o FOLDER/FILE.tar.gz") from error
+        raise type(error)(str(error), hint=to_type("support-bundle", "-o", "FOLDER/FILE.tar.gz")) from error
 
 
 def _streamed(bundle: Bundle) -> Report:

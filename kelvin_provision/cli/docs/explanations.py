@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from kelvin_provision.cli.frame import hints
 from kelvin_provision.errors import ProvisionError, leaves
 from kelvin_provision.spec.enums import Download, State
 
@@ -137,7 +138,7 @@ def explained(error: type[ProvisionError]) -> Explanation:
     from kelvin_provision.cli.docs.reasons import REASONS
 
     reason = REASONS[error.code]
-    return Explanation(meaning(error), reason.after, reason.then or error.hint_default)
+    return Explanation(meaning(error), reason.after, reason.then or hints.line(error.hint_default))
 
 
 def words() -> Iterator[str]:

@@ -12,6 +12,8 @@ import typer
 
 from kelvin_provision.cli.frame.complete import workload_names
 from kelvin_provision.errors import UsageRefused
+from kelvin_provision.hints import Hint
+from kelvin_provision.hints import command as to_type
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Either:
     single: bool = False
     required: bool = False
     kind: type = str
-    hint: str = ""
+    hint: Hint | None = None
     """What to type where a required one is missing."""
 
     @classmethod
@@ -71,16 +73,16 @@ def joined(either: Either, options: Any, arguments: Any, command: str) -> Any:
     given = [arguments] if either.single and arguments is not None else list(arguments or ())
     values = list(dict.fromkeys([*given, *(options or ())]))
     if not values and either.required:
-        raise UsageRefused(f"missing argument {either.metavar}", hint=either.hint or f"kelvin-provision {command} --help")
+        raise UsageRefused(f"missing argument {either.metavar}", hint=either.hint or to_type(command, "--help"))
     if not either.single:
         return values
     if len(values) > 1:
         text = f"{command} takes one {either.noun}, not {len(values)}: {', '.join(map(str, values))}"
-        raise UsageRefused(text, hint=f"kelvin-provision {command} --help")
+        raise UsageRefused(text, hint=to_type(command, "--help"))
     return values[0] if values else None
 
 
-_LIST = "kelvin-provision workloads list"
+_LIST = to_type("workloads list")
 
 
 def names(about: str, *, required: bool = False, single: bool = False) -> Either:

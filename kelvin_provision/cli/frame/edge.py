@@ -10,12 +10,13 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from kelvin_provision.cli.frame import terminal
+from kelvin_provision.cli.frame import hints, terminal
 from kelvin_provision.cli.frame.confirm import Cancelled
 from kelvin_provision.cli.frame.session import Output, Session
 from kelvin_provision.cli.frame.terminal import Colour, plain, write
 from kelvin_provision.cli.render.report import Line, Report, Tone
 from kelvin_provision.errors import CannotWrite, Interrupted, OurBug, ProvisionError, UsageRefused
+from kelvin_provision.hints import command
 
 TONES = {
     Tone.TITLE: Colour.BOLD,
@@ -50,7 +51,7 @@ def run(session: Session, name: str, body: Callable[[], Report]) -> int:
 def failed(session: Session, error: ProvisionError) -> int:
     """Say an error; the number is the error's own."""
     if session.document:
-        return _printed(session, _encoded(session, {"status": "error", "error": described(error)}), error.exit_code)
+        return _printed(session, _encoded(session, {"status": "error", "error": hints.described(error)}), error.exit_code)
     _complain(session, error, error.evidence)
     return error.exit_code
 
@@ -59,13 +60,8 @@ def _complain(session: Session, error: ProvisionError, evidence: Sequence[str]) 
     head = terminal.painted("error:", Colour.RED, on=terminal.is_coloured(sys.stderr, session))
     lines = [f"{head} {plain(str(error))}", *(f"  {plain(line)}" for line in evidence)]
     if error.hint:
-        lines.append(f" hint: {plain(error.hint)}")
+        lines.append(f" hint: {plain(hints.line(error.hint))}")
     _aside("\n".join(lines))
-
-
-def described(error: ProvisionError) -> dict[str, Any]:
-    """An error in JSON, without its envelope."""
-    return error.to_json()
 
 
 def misused(session: Session, error: Any) -> int:
@@ -75,8 +71,8 @@ def misused(session: Session, error: Any) -> int:
     near = getattr(error, "possibilities", None)
     if near:
         message = f"{error.message}; the nearest is {near[0]}"
-    path = context.command_path if context is not None else "kelvin-provision"
-    return failed(session, UsageRefused(message[:1].lower() + message[1:], hint=f"{path} --help"))
+    path = context.command_path.partition(" ")[2] if context is not None else ""
+    return failed(session, UsageRefused(message[:1].lower() + message[1:], hint=command(f"{path} --help")))
 
 
 def _answered(session: Session, report: Report) -> int:

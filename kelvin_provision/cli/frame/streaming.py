@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from kelvin_provision.cli.frame import edge, terminal
+from kelvin_provision.cli.frame import hints, terminal
 from kelvin_provision.cli.frame.session import Output, Session
 from kelvin_provision.cli.render.report import Report
 from kelvin_provision.errors import CannotWrite, ProvisionError, UsageRefused
@@ -31,7 +31,7 @@ def streamed(session: Session, command: str, body: Callable[[], None]) -> Report
         if session.output is not Output.JSON:
             raise
         with suppress(OSError, CannotWrite):
-            line({"status": "error", "error": edge.described(error)})
+            line({"status": "error", "error": hints.described(error)})
         code = error.exit_code
     return Report(command, streamed=True, exit_code=code)
 

@@ -15,6 +15,7 @@ from kelvin_provision.cli.frame.streaming import line, reader_gone, streamed, wr
 from kelvin_provision.cli.render.report import Report
 from kelvin_provision.cluster.logs.lines import LogLine
 from kelvin_provision.errors import Interrupted, LogMissing
+from kelvin_provision.hints import command
 from kelvin_provision.node import Node
 from kelvin_provision.status import Observed
 
@@ -60,7 +61,7 @@ def _lines(node: Node, name: str, wanted: Wanted, stop: Callable[[], bool], *, t
             return
     if not count and wanted.since is None and tail != 0 and not stop() and (wanted.previous or not _runs(node, name)):
         which = " of an earlier run" if wanted.previous else ""
-        raise LogMissing(f"{name} has no log{which}", hint=f"kelvin-provision workloads show -n {name} --live")
+        raise LogMissing(f"{name} has no log{which}", hint=command("workloads show", "--live", names=(name,)))
 
 
 def _runs(node: Node, name: str) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from kelvin_provision.cli.frame import hints
 from kelvin_provision.errors import ProvisionError
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class Report:
         """The one document of `--json`."""
         found = dict(self.document) if self.document is not None else self._envelope()
         if self.refusal is not None:
-            found |= {"status": "error", "error": self.refusal.to_json()}
+            found |= {"status": "error", "error": hints.described(self.refusal)}
         return found
 
     def _envelope(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self, TextIO
 
-from kelvin_provision.cli.frame import terminal
+from kelvin_provision.cli.frame import hints, terminal
 from kelvin_provision.cli.frame.session import Output, Session
 from kelvin_provision.cli.frame.terminal import Colour
 from kelvin_provision.verdict import Line, Mark
@@ -58,7 +58,7 @@ def _lines(line: Line, marks: int, ids: int, look: Look, *, why: bool) -> Iterat
     yield f"{mark} {line.id.ljust(ids)}  {first}"
     yield from (" " * indent + text for text in rest)
     if line.mark in {Mark.WARNING, Mark.ERROR} or look.whole:
-        for word, text in ((" why: ", line.why if why else ""), ("next: ", line.then)):
+        for word, text in ((" why: ", line.why if why else ""), ("next: ", hints.line(line.then))):
             for at, part in enumerate(_broken(text, indent + len(word), look) if text else ()):
                 yield " " * indent + (word if at == 0 else " " * len(word)) + part
 

@@ -32,6 +32,7 @@ from kelvin_provision.cluster.survey import ClusterInfo, ClusterState, Survey
 from kelvin_provision.errors import ClusterRefused, ProvisionError
 from kelvin_provision.events import Finished, Progress, Started
 from kelvin_provision.files.ports import taken
+from kelvin_provision.hints import command
 from kelvin_provision.refs import Platform
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.references import fill
@@ -187,7 +188,9 @@ class DockerBox:
             return
         new = matching(live, container)
         if new is None:
-            raise ClusterRefused(f"docker: {workload} has no container of this revision", hint="kelvin-provision workloads apply")
+            raise ClusterRefused(
+                f"docker: {workload} has no container of this revision", hint=command("workloads apply", names=(workload,))
+            )
         others = [one for one in live if one.id != new.id]
         self._moves.give_name(live, new)
         self._moves.run_for_good(new, others)

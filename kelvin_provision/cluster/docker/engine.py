@@ -14,9 +14,12 @@ from kelvin_provision.cluster.docker.pulling import pulling
 from kelvin_provision.cluster.labels import MANAGER, OWNER
 from kelvin_provision.errors import ClusterDenied, ClusterRefused, ClusterUnreachable, ProvisionError
 from kelvin_provision.files.sockets import knock
+from kelvin_provision.hints import system
 
 if TYPE_CHECKING:
     from docker import APIClient
+
+STATUS = system("systemctl", "status", "docker")
 
 # Those that an observation is made of; health checks alone would be three events each, every few seconds.
 TOLD = ("create", "start", "restart", "die", "oom", "pause", "unpause", "rename", "destroy", "health_status")
@@ -47,7 +50,7 @@ def speaking() -> Iterator[None]:
         text = str(error)
         if "PermissionError" in text or "Permission denied" in text:
             raise ClusterDenied("docker: no permission on its socket", hint="run as root, or join the group docker") from error
-        raise ClusterUnreachable("Docker Engine does not answer", hint="systemctl status docker", evidence=(text[-200:],)) from error
+        raise ClusterUnreachable("Docker Engine does not answer", hint=STATUS, evidence=(text[-200:],)) from error
 
 
 def _translated(error: Any) -> ProvisionError:
@@ -56,7 +59,7 @@ def _translated(error: Any) -> ProvisionError:
     if error.status_code in {401, 403}:
         return ClusterDenied(f"docker: {words}")
     if error.status_code in {502, 503, 504}:
-        return ClusterUnreachable(f"Docker Engine does not answer: {words}", hint="systemctl status docker")
+        return ClusterUnreachable(f"Docker Engine does not answer: {words}", hint=STATUS)
     return ClusterRefused(f"docker: {words}")
 
 

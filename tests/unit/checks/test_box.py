@@ -8,6 +8,7 @@ import pytest
 from kelvin_provision.checks import box
 from kelvin_provision.checks.box import Agent, Clock, Filesystem, Kept, Orphans, Place
 from kelvin_provision.checks.configuration import tolerant
+from kelvin_provision.cli.frame.hints import line as shell_line
 from kelvin_provision.cluster.survey import ClusterInfo, ClusterState, Condition
 from kelvin_provision.ledger.model import Operation, Phase, Step
 from kelvin_provision.refs import Platform
@@ -41,7 +42,7 @@ def test_a_clock_is_wrong_when_it_is_before_what_was_seen(now, mark):
 def test_a_clock_in_1970_is_a_clear_line():
     (found,) = box.clock(Clock(datetime(1970, 1, 1, tzinfo=UTC), NOW, "the ledger has an entry of then"))
     assert found.text == "it says 1970-01-01 00:00 UTC, which is before 2026-11-25 03:00: the ledger has an entry of then"
-    assert found.then == "timedatectl set-time 'YYYY-MM-DD HH:MM:SS', or set-ntp true where there is a network"
+    assert shell_line(found.then) == "timedatectl set-time 'YYYY-MM-DD HH:MM:SS', or set-ntp true where there is a network"
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,7 @@ def test_a_disk_without_inodes_is_full():
 def test_what_others_may_look_into_is_said_with_the_command_that_closes_it():
     open_, closed = Place("/var/lib/x", 0o755, mine=True), Place("/etc/x/config.yaml", 0o644, mine=True, secret=False)
     (found,) = box.permissions([open_, closed])
-    assert (found.text, found.then) == ("/var/lib/x has mode 0755: others may look into it", "chmod go-rwx /var/lib/x")
+    assert (found.text, shell_line(found.then)) == ("/var/lib/x has mode 0755: others may look into it", "chmod go-rwx /var/lib/x")
     (found,) = box.permissions([Place("/etc/x", 0o666, mine=True, secret=False)])
     assert "others may change it" in found.text
     assert told(box.permissions([closed])) == [("ok", "closed to others: 1 looked at")]
@@ -134,7 +135,7 @@ def test_a_short_name_comes_with_the_commands_that_repair_it():
     assert (
         found.text == "motor-speed:1.0.0 is no full name: pods that want docker.io/library/motor-speed:1.0.0 hang in CreateContainerError"
     )
-    assert found.then == (
+    assert shell_line(found.then) == (
         "ctr -n k8s.io images tag motor-speed:1.0.0 docker.io/library/motor-speed:1.0.0; ctr -n k8s.io images rm motor-speed:1.0.0"
     )
     assert told(box.short_names(names[1:], CONTAINERD, ())) == [("ok", "3 names, all of them full")]

@@ -9,6 +9,7 @@ import pytest
 from kelvin_provision.checks import certificates
 from kelvin_provision.checks.certificates import Certificate
 from kelvin_provision.checks.x509 import Unreadable, of_der, of_pem
+from kelvin_provision.cli.frame.hints import line as shell_line
 
 YEAR = b"""\
 -----BEGIN CERTIFICATE-----
@@ -86,7 +87,7 @@ def test_a_certificate_is_judged_by_the_clock(now, mark, words):
 
 def test_k3s_renews_its_own_at_its_start():
     (found,) = certificates.judged([Certificate("x", of_pem(YEAR)[0], of_k3s=True)], BEGINS + timedelta(days=400))
-    assert found.then == "systemctl restart k3s"
+    assert shell_line(found.then) == "systemctl restart k3s"
 
 
 def test_certificates_of_a_kubeconfig_and_of_k3s_are_found_and_what_cannot_be_read_is_said(tmp_path):

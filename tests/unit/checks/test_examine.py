@@ -5,6 +5,8 @@ import threading
 import pytest
 
 from kelvin_provision.checks.examine import Check, Fact, examine
+from kelvin_provision.cli.commands.checking import documented
+from kelvin_provision.cli.frame.hints import line as shell_line
 from kelvin_provision.errors import ClusterUnreachable, Interrupted, UsageRefused
 from kelvin_provision.verdict import Mark, error, failing, ok, warning
 
@@ -48,7 +50,7 @@ def test_what_cannot_be_asked_is_one_error_and_the_others_that_need_it_point_the
         ("disk", "ok", "7 free"),
         ("plan", "skipped", "not looked at: see cluster"),
     ]
-    assert (lines[0].then, lines[0].why) == ("systemctl status k3s", "because of cluster")
+    assert (shell_line(lines[0].then), lines[0].why) == ("systemctl status k3s", "because of cluster")
 
 
 def test_a_bug_of_ours_is_a_line_that_says_where_and_the_others_go_on():
@@ -60,8 +62,8 @@ def test_a_bug_of_ours_is_a_line_that_says_where_and_the_others_go_on():
 
 def test_a_check_may_have_several_lines_each_with_its_workload():
     lines = examine([check("a", lambda: [error("x", "do this", "pump"), warning("y", name="fan")])], {})
-    assert [(line.name, line.mark.value, line.then) for line in lines] == [("pump", "error", "do this"), ("fan", "warning", "")]
-    assert lines[0].to_json() == {
+    assert [(line.name, line.mark.value, shell_line(line.then)) for line in lines] == [("pump", "error", "do this"), ("fan", "warning", "")]
+    assert documented(lines[0]) == {
         "id": "a", "title": "A", "status": "error", "workload": "pump", "found": "x", "why": "because of a", "next": "do this",
     }  # fmt: skip
 

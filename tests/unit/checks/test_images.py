@@ -4,6 +4,7 @@ import pytest
 
 from kelvin_provision.checks import images
 from kelvin_provision.checks.images import Disk, Staged, Stored
+from kelvin_provision.cli.frame.hints import line as shell_line
 from kelvin_provision.refs import Platform
 from kelvin_provision.runtimes.protocol import ImageStatus, RuntimeInfo
 from kelvin_provision.spec.enums import Download, Method
@@ -38,12 +39,15 @@ def test_what_is_not_complete_says_how_far_it_is_and_what_to_wait_for():
         "pump",
         "version 1.0.0 is not ready but downloading (1.0 KiB of 4.0 KiB)",
     )
-    assert found.then == "kelvin-provision workloads wait -n pump --for ready"
+    assert shell_line(found.then) == "kelvin-provision workloads wait -n pump --for ready"
 
 
 def test_a_failed_download_says_why():
     (found,) = images.complete([staged(Download.FAILED, error="no route to host")])
-    assert (found.text, found.then) == ("version 1.0.0 is not ready but failed: no route to host", "kelvin-provision agent status")
+    assert (found.text, shell_line(found.then)) == (
+        "version 1.0.0 is not ready but failed: no route to host",
+        "kelvin-provision agent status",
+    )
 
 
 def test_a_blob_that_is_missing_is_an_error_unless_the_runtime_has_the_image():
@@ -55,7 +59,7 @@ def test_a_blob_that_is_missing_is_an_error_unless_the_runtime_has_the_image():
 
 def test_a_blob_that_changed_since_it_was_verified_is_a_warning():
     (found,) = images.stored([Stored("pump", LOCK, ((LAYER, BlobState.UNVERIFIED),))], WELL)
-    assert (found.mark.value, found.then) == ("warning", "kelvin-provision images verify")
+    assert (found.mark.value, shell_line(found.then)) == ("warning", "kelvin-provision images verify")
 
 
 def test_a_wrong_byte_is_found_by_deep_alone():

@@ -6,6 +6,7 @@ from kelvin_provision.checks import planned
 from kelvin_provision.checks.cluster_identity import Whereabouts, right_cluster
 from kelvin_provision.checks.images import Staged
 from kelvin_provision.checks.planned import Missing
+from kelvin_provision.cli.frame.hints import line as shell_line
 from kelvin_provision.cluster.plan import Change, Finding, Op, Plan
 from kelvin_provision.cluster.survey import ClusterInfo, ClusterState, Condition, ImageUse, ResourceDemand, Survey
 from kelvin_provision.refs import Platform
@@ -38,7 +39,7 @@ def finding(code, message="it is so"):
 def test_each_finding_of_a_plan_is_a_line_of_its_own_check(code, check, hint):
     (found,) = check(finding(code))
     assert (found.mark.value, found.name, found.text) == ("error", "pump", f"Deployment/pump: it is so [{code}]")
-    assert found.then.startswith(hint)
+    assert shell_line(found.then).startswith(hint)
 
 
 def test_a_finding_of_another_check_leaves_the_dry_run_well():
@@ -75,7 +76,7 @@ def test_a_cordoned_node_takes_no_pod():
         conditions=(Condition("Schedulable", healthy=False, message="it is cordoned", critical=False, hint="kubectl uncordon edge"),)
     )
     (found,) = planned.room(Survey(), cordoned)
-    assert (found.mark.value, found.then) == ("error", "kubectl uncordon edge")
+    assert (found.mark.value, shell_line(found.then)) == ("error", "kubectl uncordon edge")
 
 
 def test_a_missing_right_is_named():
@@ -110,7 +111,7 @@ def test_a_login_that_the_running_version_has_and_the_new_one_lost():
 
 def test_a_missing_secret_is_named_with_where_it_belongs():
     (found,) = planned.secrets(1, [Missing("pump", "secrets.x", "secret x: there is no file /s/x", "write it")])
-    assert (found.mark.value, found.name, found.then) == ("error", "pump", "write it")
+    assert (found.mark.value, found.name, shell_line(found.then)) == ("error", "pump", "write it")
     assert told(planned.secrets(2, [])) == [("ok", "2 named, all here")]
 
 

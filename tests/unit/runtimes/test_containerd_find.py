@@ -2,6 +2,7 @@ import os
 
 import pytest
 
+from kelvin_provision.cli.frame.hints import line as shell_line
 from kelvin_provision.errors import PermissionRefused, RuntimeUnreachable
 from kelvin_provision.runtimes.finding import K3S_SOCKET, SOCKET, find
 from kelvin_provision.settings.model import RuntimeSettings
@@ -46,7 +47,7 @@ def test_it_chooses_the_socket_that_is_there_and_the_program_that_goes_with_it(s
 def test_what_is_missing_is_said_with_the_next_command(sockets, programs, hint):
     with pytest.raises(RuntimeUnreachable) as caught:
         chosen(sockets, programs)
-    assert caught.value.hint == hint
+    assert shell_line(caught.value.hint) == hint
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody who may not enter")

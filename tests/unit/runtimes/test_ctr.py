@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from kelvin_provision.cli.frame.hints import line as shell_line
 from kelvin_provision.errors import ImportFailed, NoSpace, PermissionRefused, RuntimeUnreachable
 from kelvin_provision.runtimes import ctr as module
 from kelvin_provision.runtimes.containerd import Containerd
@@ -57,14 +58,14 @@ def test_no_socket_is_told_at_once_with_the_command_to_look(tmp_path):
     with pytest.raises(RuntimeUnreachable, match=r"containerd does not answer on .*/none\.sock") as caught:
         Ctr(str(tmp_path / "none.sock"), "k8s.io", ("ctr",)).ask("version")
     assert time.monotonic() - begin < 1
-    assert caught.value.hint == "systemctl status containerd"
+    assert shell_line(caught.value.hint) == "systemctl status containerd"
     assert caught.value.evidence == ("No such file or directory",)
 
 
 def test_the_hint_for_k3s_is_its_own_service(tmp_path):
     with pytest.raises(RuntimeUnreachable) as caught:
         Ctr(str(tmp_path / "none.sock"), "k8s.io", ("/usr/local/bin/k3s", "ctr")).ask("version")
-    assert caught.value.hint == "systemctl status k3s"
+    assert shell_line(caught.value.hint) == "systemctl status k3s"
 
 
 def test_a_socket_that_nobody_listens_on_is_unreachable(tmp_path):

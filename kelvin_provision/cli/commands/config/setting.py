@@ -8,6 +8,7 @@ from typing import Any
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Item, Report
 from kelvin_provision.errors import UsageRefused
+from kelvin_provision.hints import command as to_type
 from kelvin_provision.settings import change
 from kelvin_provision.settings.edit import written
 from kelvin_provision.settings.sources import Place, places
@@ -34,7 +35,7 @@ def take_out(session: Session, name: str, *, site: bool) -> Report:
         done = _written(session, place, tuple(name.split(".")), None)
         if not done.written:
             near = change.nearest(name)
-            raise UsageRefused(str(unknown), hint=f"kelvin-provision config unset {near}") from None
+            raise UsageRefused(str(unknown), hint=to_type("config unset", near)) from None
     else:
         done = _written(session, place, path, None)
     item = Item(

@@ -13,6 +13,7 @@ from kelvin_provision.cli.frame.durations import RollbackTimeout, Timeout, flags
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Item, Report
 from kelvin_provision.errors import NothingStaged, UsageRefused
+from kelvin_provision.hints import command as to_type
 
 if TYPE_CHECKING:
     from kelvin_provision.ledger.model import Workload
@@ -57,7 +58,7 @@ def command(
     if no_rollback and no_wait:
         raise UsageRefused("--no-wait sees no failure that --no-rollback could leave as it is: give one of them")
     if bool(name) == every:
-        raise UsageRefused("say which workloads: --name NAME, or --all", hint="kelvin-provision workloads list --staged")
+        raise UsageRefused("say which workloads: --name NAME, or --all", hint=to_type("workloads list", "--staged"))
     refuse_exit_code(exit_code=exit_code, dry_run=dry_run)
     if at is not None or cancel:
         if no_rollback or no_wait or dry_run or timeout or rollback_timeout or (cancel and (force or at is not None)):

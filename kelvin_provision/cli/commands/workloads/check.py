@@ -10,6 +10,7 @@ from kelvin_provision.cli.frame.arguments import OptionalNames
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Report
 from kelvin_provision.errors import UsageRefused
+from kelvin_provision.hints import command as to_type
 
 COMMAND = "workloads check"
 
@@ -48,7 +49,7 @@ def command(
     if ids:
         return listed(COMMAND, CHECKS)
     if bool(name) == every:
-        raise UsageRefused("say which workloads: --name NAME, or --all", hint="kelvin-provision workloads list --staged")
+        raise UsageRefused("say which workloads: --name NAME, or --all", hint=to_type("workloads list", "--staged"))
     return check(session, name or None, deep=deep, skip=skip or [], strict=strict)
 
 

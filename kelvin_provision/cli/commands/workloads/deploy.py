@@ -19,6 +19,7 @@ from kelvin_provision.cli.frame.durations import duration
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Item, Report
 from kelvin_provision.errors import FileUnreadable, UsageRefused
+from kelvin_provision.hints import command as to_type
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.workload import Spec
 
@@ -140,9 +141,7 @@ def _accepted(asked: Asked, settings: Settings) -> Accepted:
 
     flags = asked.request()
     if bool(asked.files) == bool(flags):
-        raise UsageRefused(
-            "say what to deploy: --file FILE, or the options that say the same", hint="kelvin-provision workloads deploy --help"
-        )
+        raise UsageRefused("say what to deploy: --file FILE, or the options that say the same", hint=to_type("workloads deploy", "--help"))
     if asked.files:
         documents = read_all([_content(path) for path in asked.files])
     else:

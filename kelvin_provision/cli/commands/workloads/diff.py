@@ -11,6 +11,7 @@ from kelvin_provision.cli.frame.dry_run import ExitCode, staged
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Report
 from kelvin_provision.errors import UsageRefused
+from kelvin_provision.hints import command as to_type
 
 
 def command(
@@ -28,5 +29,5 @@ def command(
     Values of secrets and variables are not shown, only whether they change.
     """
     if bool(name) == every:
-        raise UsageRefused("say which workloads: --name NAME, or --all", hint="kelvin-provision workloads list --staged")
+        raise UsageRefused("say which workloads: --name NAME, or --all", hint=to_type("workloads list", "--staged"))
     return staged(session, name or (), "workloads diff", exit_code=exit_code)

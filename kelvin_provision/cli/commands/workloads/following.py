@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from kelvin_provision.cli.render.transfers import came
 from kelvin_provision.errors import ApplyFailed, NotReady, StagingFailed
 from kelvin_provision.events import Advanced, Finished, Note, Progress, Started
+from kelvin_provision.hints import command as to_type
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision
 from kelvin_provision.queries.transfers import staged
@@ -73,7 +74,7 @@ def _look(first: Revision, seen: _Seen, ledger: Ledger, store: Store, progress: 
         progress(Note(f"{revision.workload}: {state.message.lower()}"))
     if revision.blocked:
         kind = ApplyFailed if revision.download is Download.READY or not revision.spec.method.staged else StagingFailed
-        raise kind(f"{revision.workload}: {revision.error}", hint=f"kelvin-provision workloads show -n {revision.workload}")
+        raise kind(f"{revision.workload}: {revision.error}", hint=to_type("workloads show", names=(revision.workload,)))
     if revision.error and revision.error != seen.error:
         more = "" if waits(revision.error) else "; the agent tries again"
         progress(Note(f"{revision.workload}: {revision.error}{more}"))

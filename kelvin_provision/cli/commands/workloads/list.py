@@ -10,6 +10,7 @@ from kelvin_provision.cli.frame.arguments import names
 from kelvin_provision.cli.frame.session import Output, Session
 from kelvin_provision.cli.render.report import Report
 from kelvin_provision.errors import UsageRefused
+from kelvin_provision.hints import command as to_type
 from kelvin_provision.queries.listing import LARGEST_PAGE, Cursor, Direction, Query, SortKey, page
 from kelvin_provision.spec.enums import State
 
@@ -67,7 +68,7 @@ def command(
 
         return watched(session, query)
     if after and query != Query():
-        raise UsageRefused("--next knows its filters and its order already", hint="kelvin-provision workloads list --next CURSOR")
+        raise UsageRefused("--next knows its filters and its order already", hint=to_type("workloads list", "--next", "CURSOR"))
     return listed(session, query, size=page_size, cursor=Cursor.decode(after) if after is not None else None, live=live)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from kelvin_provision.cli.render.overview import percents, words
 from kelvin_provision.errors import Interrupted, NothingStaged, WaitFailed, WaitTimeout, WorkloadUnknown
 from kelvin_provision.events import Advanced, Finished, Note, Progress, Started
+from kelvin_provision.hints import command as to_type
 from kelvin_provision.ledger.model import Workload
 from kelvin_provision.node import Node
 from kelvin_provision.queries import documents
@@ -92,7 +93,7 @@ class _Wait:
         never = {name: found.why for name, found in judged.items() if found.verdict is Verdict.NEVER}
         if never:
             text = "; ".join(f"{name}: {why}" for name, why in never.items())
-            raise WaitFailed(text, evidence=self.where(), hint=f"kelvin-provision workloads show -n {next(iter(never))}")
+            raise WaitFailed(text, evidence=self.where(), hint=to_type("workloads show", names=(next(iter(never)),)))
 
     def _judge(self, workload: Workload, one: _Waited, percent: int | None) -> Judgement:
         found = judge(workload, self.wanted, one.known)

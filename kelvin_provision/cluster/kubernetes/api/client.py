@@ -20,6 +20,7 @@ from kelvin_provision.cluster.kubernetes.api.errors import AccessDenied, ServerB
 from kelvin_provision.cluster.kubernetes.api.login import Login, Server, login_of, server_of
 from kelvin_provision.cluster.kubernetes.api.transport import Resource, Transport, urllib3_errors
 from kelvin_provision.errors import ClusterDenied, ClusterUnreachable, PermissionRefused, SettingsInvalid
+from kelvin_provision.hints import Hint, system
 from kelvin_provision.retry import Backoff
 from kelvin_provision.spec.workload import Object
 
@@ -110,10 +111,10 @@ class Client:
             cause = str(error) or type(error).__name__
             raise ClusterUnreachable(f"the cluster does not answer on {self.server}: {cause}", hint=self._hint()) from error
 
-    def _hint(self) -> str:
+    def _hint(self) -> Hint:
         if self._kubeconfig == K3S_KUBECONFIG:
-            return "systemctl status k3s"
-        return f"kubectl --kubeconfig {self._kubeconfig} get nodes"
+            return system("systemctl", "status", "k3s")
+        return system("kubectl", "--kubeconfig", str(self._kubeconfig), "get", "nodes")
 
     def _connected(self) -> Transport:
         with self._connecting:
