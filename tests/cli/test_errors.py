@@ -69,8 +69,8 @@ def _strings(path):
         (Hint.of("free some space"), "free some space"),
         (command("workloads show", "--live", names=("a",)), "kelvin-provision workloads show -n a --live"),
         (
-            command("workloads apply", names=("a", "b c"), note="or add --force"),
-            "kelvin-provision workloads apply -n a -n 'b c'; or add --force",
+            command("workloads apply", names=("a", "b c"), note="or --force"),
+            "kelvin-provision workloads apply -n a -n 'b c', or --force",
         ),
         (command("config show", instruction="check the setting registry"), "check the setting registry: kelvin-provision config show"),
         (command("config set", "registry", "VALUE", sudo=True), "sudo kelvin-provision config set registry VALUE"),
