@@ -241,7 +241,7 @@ class Node:
 
     def sweep(self) -> int:
         """Free images that no kept revision needs; bytes freed in the store."""
-        from kelvin_provision.images.gc import collect_garbage
+        from kelvin_provision.images.prune import collect_garbage
 
         return collect_garbage(self.ledger, self.store, lambda: self.runtime)
 

@@ -19,7 +19,7 @@ from kelvin_provision.checks.cluster_identity import cluster_identity, right_clu
 from kelvin_provision.checks.configuration import Configuration
 from kelvin_provision.checks.examine import Check, Fact, examine
 from kelvin_provision.files.lock import holder
-from kelvin_provision.images import inventory
+from kelvin_provision.images.inventory import orphans
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.times import newest
 from kelvin_provision.node import K3S_CONFIG, Node
@@ -197,4 +197,4 @@ def _kubeconfig(node: Node) -> Path | None:
 def _orphans(node: Node, runtime: Runtime) -> Orphans:
     locks = node.ledger.kept_locks()
     wanted = {blob.digest for lock in locks for blob in lock.blobs()}
-    return Orphans(unreferenced(node.store.layout, wanted), inventory.orphans(locks, runtime.owned()))
+    return Orphans(unreferenced(node.store.layout, wanted), orphans(locks, runtime.owned()))

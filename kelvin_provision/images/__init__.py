@@ -1,1 +1,1 @@
-"""Images on this box: inventory, prune, verify."""
+"""Images on this node: inventory, prune, verify. See README.md."""

@@ -1,8 +1,8 @@
-"""Every image on this box: where it is, and which revision needs it. From ledger, file sizes and the runtime."""
+"""Every image on this node: where it is, and which revisions need it. From the ledger, file sizes and the runtime."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from kelvin_provision.errors import ProvisionError
@@ -28,7 +28,7 @@ class Use:
 
 @dataclass(frozen=True)
 class Image:
-    """One image. `stored` are its bytes in the store; `loaded` and `pinned` are None where the runtime does not answer."""
+    """`stored` is the number of bytes in the store; `loaded` and `pinned` are None where the runtime does not answer."""
 
     lock: ImageLock
     uses: tuple[Use, ...]
@@ -38,46 +38,52 @@ class Image:
 
 
 @dataclass(frozen=True)
-class Census:
-    """All of them by reference. `orphans` are images of the runtime with our label that this ledger does not know."""
+class Inventory:
+    """Sorted by reference. `orphans` are images in the runtime that carry our label and that this ledger does not know."""
 
     images: tuple[Image, ...]
     orphans: tuple[str, ...] = ()
     info: RuntimeInfo | None = None
-    trouble: str = ""
+    runtime_error: str = ""
 
 
-def take(ledger: Ledger, store: Store, runtime: Callable[[], Runtime]) -> Census:
-    """Look; a runtime that does not answer is `trouble` and no error."""
-    needed = uses(ledger)
+def take_inventory(ledger: Ledger, store: Store, connect: Callable[[], Runtime]) -> Inventory:
+    """A runtime that does not answer is `runtime_error`, and not raised."""
+    used_by = uses(ledger)
     locks = sorted(ledger.known_images(), key=lambda lock: (str(lock.reference), lock.name))
     stored = {lock.name: store.progress([lock])[0] for lock in locks}
     try:
-        asked = runtime()
-        info, owned = asked.info(), asked.owned()
-        loaded = {lock.name: asked.has(lock) for lock in locks}
+        runtime = connect()
+        info, owned = runtime.info(), runtime.owned()
+        loaded = {lock.name: runtime.has(lock) for lock in locks}
     except ProvisionError as error:
-        return Census(tuple(Image(lock, needed.get(lock.name, ()), stored[lock.name]) for lock in locks), trouble=str(error))
+        images = tuple(Image(lock, used_by.get(lock.name, ()), stored[lock.name]) for lock in locks)
+        return Inventory(images, runtime_error=str(error))
     images = tuple(
-        Image(lock, needed.get(lock.name, ()), stored[lock.name], loaded[lock.name], info.pins and _is_owned(lock, owned)) for lock in locks
+        Image(lock, used_by.get(lock.name, ()), stored[lock.name], loaded[lock.name], info.pins and is_owned(lock, owned)) for lock in locks
     )
-    return Census(images, orphans(locks, owned), info)
+    return Inventory(images, orphans(locks, owned), info)
 
 
-def orphans(known: list[ImageLock] | tuple[ImageLock, ...], owned: frozenset[str]) -> tuple[str, ...]:
-    """What carries our label and is none of these."""
+def orphans(known: Sequence[ImageLock], owned: frozenset[str]) -> tuple[str, ...]:
+    """What carries our label in the runtime, and is none of the known images."""
     return tuple(sorted(owned - {lock.name for lock in known} - {lock.config.digest for lock in known}))
 
 
 def uses(ledger: Ledger) -> dict[str, tuple[Use, ...]]:
-    """Who needs what, by image name."""
-    slots = {found.name: found for found in ledger.workloads()}
-    found: dict[str, tuple[Use, ...]] = {}
+    """The revisions that need each image, by image name."""
+    workloads = {workload.name: workload for workload in ledger.workloads()}
+    by_image: dict[str, tuple[Use, ...]] = {}
     for revision in ledger.revisions():
-        use = Use(revision.workload, revision.number, revision.spec.app_version, _slot(revision, slots.get(revision.workload)))
+        use = Use(revision.workload, revision.number, revision.spec.app_version, _slot(revision, workloads.get(revision.workload)))
         for name in {lock.name for lock in revision.locks or ()}:
-            found[name] = (*found.get(name, ()), use)
-    return found
+            by_image[name] = (*by_image.get(name, ()), use)
+    return by_image
+
+
+def is_owned(lock: ImageLock, owned: frozenset[str]) -> bool:
+    """Whether the runtime has the image with our label: by name, or on Docker by its config."""
+    return lock.name in owned or lock.config.digest in owned
 
 
 def _slot(revision: Revision, workload: Workload | None) -> str:
@@ -85,7 +91,3 @@ def _slot(revision: Revision, workload: Workload | None) -> str:
         if slot and slot.number == revision.number:
             return name
     return "kept"
-
-
-def _is_owned(lock: ImageLock, owned: frozenset[str]) -> bool:
-    return lock.name in owned or lock.config.digest in owned

@@ -1,4 +1,7 @@
-"""Prune: free what no kept revision needs, in the store and, of what we brought there, in the runtime. The plan touches nothing."""
+"""Prune: remove what no kept revision needs, from the store and, if this program imported it, from the runtime.
+
+Planning changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from kelvin_provision.errors import ProvisionError
-from kelvin_provision.images import inventory
-from kelvin_provision.images.gc import collect_garbage
+from kelvin_provision.images.inventory import is_owned
+from kelvin_provision.images.inventory import orphans as find_orphans
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.quantity import NO_HEADROOM
 from kelvin_provision.runtimes.protocol import ImageStorage, Runtime
@@ -17,58 +20,70 @@ from kelvin_provision.store import Store
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Images that go out of the runtime, and bytes: those of the store exactly, those of the runtime as an estimate.
+class PrunePlan:
+    """Images to remove from the runtime, and the bytes to free: exact for the store, an estimate for the runtime.
 
-    `trouble` says why the runtime could not be asked; its part is left for another time then.
+    With a `runtime_error` the runtime's part is left for another time.
     """
 
     images: tuple[ImageLock, ...] = ()
     orphans: tuple[str, ...] = ()
-    stored: int = 0
-    loaded: int = 0
-    trouble: ProvisionError | None = None
+    store_bytes: int = 0
+    runtime_bytes: int = 0
+    runtime_error: ProvisionError | None = None
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing to free."""
-        return not (self.images or self.orphans or self.stored)
+        return not (self.images or self.orphans or self.store_bytes)
 
 
 @dataclass(frozen=True)
-class Pruned:
-    """Bytes freed in the store, and what stayed in the runtime because a container uses it or it has a name that is not ours."""
+class PruneResult:
+    """Bytes freed in the store, and the images that stay in the runtime: a container uses them, or they have a name that is not ours."""
 
-    stored: int
-    stays: frozenset[str]
+    store_bytes: int
+    still_in_runtime: frozenset[str]
 
 
-def plan(ledger: Ledger, store: Store, runtime: Callable[[], Runtime], *, orphans: bool) -> Plan:
-    """What would go. With `orphans`, also images with our label that this ledger does not know: of a state folder that is gone."""
-    stored, gone = store.reclaimable(ledger.kept_locks(), quarantined=True), ledger.unneeded_images()
+def plan(ledger: Ledger, store: Store, runtime: Callable[[], Runtime], *, orphans: bool) -> PrunePlan:
+    """With `orphans`, also images with our label that this ledger does not know, from a state folder that is gone."""
+    store_bytes, unneeded = store.reclaimable(ledger.kept_locks(), quarantined=True), ledger.unneeded_images()
     try:
-        owned, keeping = runtime().owned(), runtime().storage()
+        owned, storage = runtime().owned(), runtime().storage()
     except ProvisionError as error:
-        return Plan(stored=stored, trouble=error)
-    there = tuple(lock for lock in gone if lock.name in owned or lock.config.digest in owned)
-    lost = inventory.orphans(ledger.known_images(), owned) if orphans else ()
-    return Plan(there, lost, stored, _weight(there, ledger.kept_locks(), store, keeping))
+        return PrunePlan(store_bytes=store_bytes, runtime_error=error)
+    images = tuple(lock for lock in unneeded if is_owned(lock, owned))
+    unknown = find_orphans(ledger.known_images(), owned) if orphans else ()
+    return PrunePlan(images, unknown, store_bytes, _runtime_bytes(images, ledger.kept_locks(), store, storage))
 
 
-def _weight(locks: tuple[ImageLock, ...], kept: tuple[ImageLock, ...], store: Store, keeping: ImageStorage) -> int:
-    """Bytes that these images have for themselves in the runtime."""
-    filesystems = space.survey(store.root, ImageStorage(keeping.unpacked, keeping.compressed), NO_HEADROOM)
+def _runtime_bytes(locks: tuple[ImageLock, ...], kept: tuple[ImageLock, ...], store: Store, storage: ImageStorage) -> int:
+    """What these images need in the runtime and share with no kept image."""
+    filesystems = space.survey(store.root, ImageStorage(storage.unpacked, storage.compressed), NO_HEADROOM)
     return sum(request.bytes for request in space.space_requests(locks, filesystems, present=lambda blob: blob.size, loaded=kept))
 
 
-def carry_out(chosen: Plan, ledger: Ledger, store: Store, runtime: Callable[[], Runtime]) -> Pruned:
-    """Do it, under the operator lock. The store is freed even where the runtime does not answer."""
+def carry_out(plan: PrunePlan, ledger: Ledger, store: Store, runtime: Callable[[], Runtime]) -> PruneResult:
+    """The caller holds the operator lock. The store is freed even where the runtime does not answer."""
     freed = store.collect_garbage(ledger.kept_locks(), quarantined=True)
-    if chosen.trouble is not None:
-        return Pruned(freed, frozenset())
-    for name in chosen.orphans:
+    if plan.runtime_error is not None:
+        return PruneResult(freed, frozenset())
+    for name in plan.orphans:
         runtime().remove_owned(name)
     freed += collect_garbage(ledger, store, runtime)
     owned = runtime().owned()
-    kept_back = [lock.name for lock in chosen.images if lock.name in owned or lock.config.digest in owned]
-    return Pruned(freed, frozenset([*kept_back, *(name for name in chosen.orphans if name in owned)]))
+    in_use = [lock.name for lock in plan.images if is_owned(lock, owned)]
+    return PruneResult(freed, frozenset([*in_use, *(name for name in plan.orphans if name in owned)]))
+
+
+def collect_garbage(ledger: Ledger, store: Store, runtime: Callable[[], Runtime]) -> int:
+    """Remove images that no kept revision needs; returns the bytes freed in the store. An image that a container uses stays for later."""
+    unneeded = ledger.unneeded_images()
+    for lock in unneeded:
+        runtime().remove(lock)
+        store.untag(lock)
+    owned = runtime().owned() if unneeded else frozenset()
+    for lock in unneeded:
+        if not is_owned(lock, owned):
+            ledger.forget_image(lock)
+    return store.collect_garbage(ledger.kept_locks())

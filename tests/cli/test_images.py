@@ -176,7 +176,7 @@ def test_a_wrong_blob_is_put_aside_and_named_with_its_image_and_workload(box):
     result = say(box, "verify", "--json", "--quiet")
     document = json.loads(result.stdout)
     assert (result.exit_code, document["status"]) == (1, "failed")
-    after = "the runtime has the image, what runs is not affected; to have it fetched again, deploy that version again"
+    after = "the runtime has the image, what runs is not affected; to download it again, deploy that version again"
     assert items(result)[0] == ("blob", digest, "quarantined", f"of r.io/pump:2.0.0 for pump 2.0.0 (running); {after}")
     assert items(result)[1][2] == "damaged"
     assert (box.settings.state_dir / "quarantine" / f"{digest}-1").is_file()
@@ -198,7 +198,7 @@ def test_what_is_staged_and_nowhere_else_is_fetched_again_by_the_agent(box):
         "blob",
         digest,
         "quarantined",
-        "of r.io/fan:1.0.0 for fan 1.0.0 (staged); the agent fetches it again",
+        "of r.io/fan:1.0.0 for fan 1.0.0 (staged); the agent downloads it again",
     )
     assert box.states()["fan"] == ("staged", "received")
     assert box.turn() is True
@@ -213,7 +213,7 @@ def test_what_is_staged_stays_ready_where_it_can_be_applied_all_the_same(box):
     damaged_with_a_silent_runtime = damage(box, "r.io/pump:1.0.0")
     box.runtime.down = RuntimeUnreachable("containerd does not answer")
     detail = {name: detail for _, name, _, detail in items(say(box, "verify", "--json", "--quiet"))}
-    assert detail[damaged_with_a_silent_runtime].startswith("of r.io/pump:1.0.0 for pump 1.0.0 (kept); nothing fetches it by itself")
+    assert detail[damaged_with_a_silent_runtime].startswith("of r.io/pump:1.0.0 for pump 1.0.0 (kept); it is not downloaded again, and")
 
 
 def test_a_wrong_blob_that_nobody_needs_is_only_that(box):

@@ -18,7 +18,7 @@ from kelvin_provision.errors import (
 )
 from kelvin_provision.events import Note
 from kelvin_provision.files.lock import exclusive
-from kelvin_provision.images.gc import collect_garbage
+from kelvin_provision.images.prune import collect_garbage
 from kelvin_provision.queries import documents
 from kelvin_provision.retry import Backoff
 from kelvin_provision.spec.enums import Method

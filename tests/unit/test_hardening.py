@@ -19,7 +19,7 @@ from kelvin_provision.errors import (
     RegistryUnreachable,
     UndoFailed,
 )
-from kelvin_provision.images.gc import collect_garbage
+from kelvin_provision.images.prune import collect_garbage
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.queries import documents

@@ -9,7 +9,7 @@ from kelvin_provision.cli.render.report import SCHEMA, Report, Table
 from kelvin_provision.quantity import format_bytes
 
 if TYPE_CHECKING:
-    from kelvin_provision.images.inventory import Census, Image
+    from kelvin_provision.images.inventory import Image, Inventory
 
 _COLUMNS = ("image", "digest", "size", "store", "runtime", "pinned", "used by", "platform", "name")
 NOBODY = "nobody"
@@ -26,37 +26,37 @@ def command(session: Session) -> Report:
 def listed(session: Session) -> Report:
     """Of the ledger, the store and the runtime; a runtime that does not answer is a warning."""
     from kelvin_provision.cli.frame.box import node_of
-    from kelvin_provision.images import inventory
+    from kelvin_provision.images.inventory import take_inventory
 
     with node_of(session) as node:
-        seen = inventory.take(node.ledger, node.store, lambda: node.runtime)
-        surplus = node.store.reclaimable(node.ledger.kept_locks(), quarantined=True)
-    rows = [_row(image, seen) for image in seen.images] + [_orphan(name) for name in seen.orphans]
+        inventory = take_inventory(node.ledger, node.store, lambda: node.runtime)
+        prunable = node.store.reclaimable(node.ledger.kept_locks(), quarantined=True)
+    rows = [_row(image, inventory) for image in inventory.images] + [_orphan(name) for name in inventory.orphans]
     document = {
         "schema": SCHEMA,
         "command": "images list",
-        "images": [_document(image) for image in seen.images],
-        "orphans": list(seen.orphans),
-        "store": {"path": str(node.settings.state_dir), "prunable": surplus},
-        "warnings": list(_warnings(seen)),
+        "images": [_document(image) for image in inventory.images],
+        "orphans": list(inventory.orphans),
+        "store": {"path": str(node.settings.state_dir), "prunable": prunable},
+        "warnings": list(_warnings(inventory)),
     }
     table = Table(
         _COLUMNS,
         rows,
         wide=frozenset({"platform", "name"}),
         empty="No images found.",
-        footer=_footer(seen, surplus),
+        footer=_footer(inventory, prunable),
         gives=("used by", "size"),
     )
-    names = (*(image.lock.name for image in seen.images), *seen.orphans)
-    return Report("images list", document=document, table=table, warnings=_warnings(seen), names=names)
+    names = (*(image.lock.name for image in inventory.images), *inventory.orphans)
+    return Report("images list", document=document, table=table, warnings=_warnings(inventory), names=names)
 
 
-def _row(image: Image, seen: Census) -> tuple[str, ...]:
+def _row(image: Image, inventory: Inventory) -> tuple[str, ...]:
     lock, whole = image.lock, image.lock.size
     store = "yes" if image.stored == whole else f"{100 * image.stored // whole}%" if image.stored else "no"
     used = ", ".join(str(use) for use in image.uses) or NOBODY
-    pinned = "ignored" if seen.info and not seen.info.pins and image.loaded else _word(image.pinned)
+    pinned = "ignored" if inventory.info and not inventory.info.pins and image.loaded else _word(image.pinned)
     where = (store, _word(image.loaded), pinned, used, str(lock.platform), lock.name)
     return (str(lock.reference), _short(lock.root.digest), format_bytes(whole), *where)
 
@@ -89,17 +89,17 @@ def _document(image: Image) -> dict[str, Any]:
     }
 
 
-def _warnings(seen: Census) -> tuple[str, ...]:
-    if seen.trouble:
-        return (f"what is in the runtime is not known: {seen.trouble}",)
-    if seen.info and not seen.info.pins and seen.images:
-        return (f"{seen.info.name} {seen.info.version} knows no pins: what its collector removes, the agent puts back",)
+def _warnings(inventory: Inventory) -> tuple[str, ...]:
+    if inventory.runtime_error:
+        return (f"what is in the runtime is not known: {inventory.runtime_error}",)
+    if inventory.info and not inventory.info.pins and inventory.images:
+        return (f"{inventory.info.name} {inventory.info.version} knows no pins: what its collector removes, the agent puts back",)
     return ()
 
 
-def _footer(seen: Census, surplus: int) -> str:
+def _footer(inventory: Inventory, prunable: int) -> str:
     """Blobs that two images share are counted once."""
-    count = len(seen.images) + len(seen.orphans)
-    blobs = {blob.digest: blob.size for image in seen.images if image.stored == image.lock.size for blob in image.lock.blobs()}
-    more = f"; kelvin-provision images prune would free {format_bytes(surplus)} there" if surplus else ""
+    count = len(inventory.images) + len(inventory.orphans)
+    blobs = {blob.digest: blob.size for image in inventory.images if image.stored == image.lock.size for blob in image.lock.blobs()}
+    more = f"; kelvin-provision images prune would free {format_bytes(prunable)} there" if prunable else ""
     return f"Total: {count} image{'' if count == 1 else 's'}, {format_bytes(sum(blobs.values()))} in the store{more}"

@@ -12,7 +12,7 @@ from kelvin_provision.cli.render.report import Item, Report
 from kelvin_provision.quantity import format_bytes, format_rounded
 
 if TYPE_CHECKING:
-    from kelvin_provision.images.prune import Plan, Pruned
+    from kelvin_provision.images.prune import PrunePlan, PruneResult
     from kelvin_provision.node import Node
 
 _ORPHANS = typer.Option(
@@ -40,50 +40,50 @@ def prune(session: Session, *, orphans: bool, dry_run: bool, yes: bool) -> Repor
     """Plan, ask, then plan anew and do it under the operator lock."""
     from kelvin_provision.cli.frame.box import node_of, signals_noted
     from kelvin_provision.cli.render.progress import choose
-    from kelvin_provision.images import prune as ops
+    from kelvin_provision.images import prune as images_prune
 
     with choose(session) as progress, node_of(session, progress=progress) as node:
-        chosen = ops.plan(node.ledger, node.store, lambda: node.runtime, orphans=orphans)
-        if chosen.empty:
-            return _report((), chosen)
+        plan = images_prune.plan(node.ledger, node.store, lambda: node.runtime, orphans=orphans)
+        if plan.empty:
+            return _report((), plan)
         if dry_run:
-            return _report((*_images(chosen, None), *_totals(node, chosen, chosen.stored, "would be freed")), chosen)
-        confirm(f"this will free {_amount(chosen)}", yes=yes, goes=[item.name for item in _images(chosen, None)])
+            return _report((*_images(plan, None), *_totals(node, plan, plan.store_bytes, "would be freed")), plan)
+        confirm(f"this will free {_amount(plan)}", yes=yes, goes=[item.name for item in _images(plan, None)])
         with signals_noted(), node.changing("images prune") as recovered:
-            chosen = ops.plan(node.ledger, node.store, lambda: node.runtime, orphans=orphans)
-            done = ops.carry_out(chosen, node.ledger, node.store, lambda: node.runtime)
-        return _report((*_images(chosen, done), *_totals(node, chosen, done.stored, "freed")), chosen, recovered)
+            plan = images_prune.plan(node.ledger, node.store, lambda: node.runtime, orphans=orphans)
+            result = images_prune.carry_out(plan, node.ledger, node.store, lambda: node.runtime)
+        return _report((*_images(plan, result), *_totals(node, plan, result.store_bytes, "freed")), plan, recovered)
 
 
-def _images(chosen: Plan, done: Pruned | None) -> list[Item]:
-    named = [(str(lock.reference), lock.name) for lock in chosen.images] + [(name, name) for name in chosen.orphans]
-    if done is None:
+def _images(plan: PrunePlan, result: PruneResult | None) -> list[Item]:
+    named = [(str(lock.reference), lock.name) for lock in plan.images] + [(name, name) for name in plan.orphans]
+    if result is None:
         return [Item("image", shown, "would be removed from the runtime") for shown, _ in named]
     return [
         Item("image", shown, "stays in the runtime", "a container uses it, or it has another name there")
-        if name in done.stays
+        if name in result.still_in_runtime
         else Item("image", shown, "removed from the runtime")
         for shown, name in named
     ]
 
 
-def _totals(node: Node, chosen: Plan, stored: int, outcome: str) -> list[Item]:
+def _totals(node: Node, plan: PrunePlan, stored: int, outcome: str) -> list[Item]:
     items = [Item("store", str(node.settings.state_dir), outcome, format_bytes(stored))]
-    if chosen.loaded:
-        items.append(Item("runtime", node.runtime.name, outcome, f"about {format_rounded(chosen.loaded)}"))
+    if plan.runtime_bytes:
+        items.append(Item("runtime", node.runtime.name, outcome, f"about {format_rounded(plan.runtime_bytes)}"))
     return items
 
 
-def _amount(chosen: Plan) -> str:
-    found = [f"{format_bytes(chosen.stored)} in the store"] if chosen.stored else []
-    count = len(chosen.images) + len(chosen.orphans)
-    more = f" (about {format_rounded(chosen.loaded)})" if chosen.loaded else ""
+def _amount(plan: PrunePlan) -> str:
+    found = [f"{format_bytes(plan.store_bytes)} in the store"] if plan.store_bytes else []
+    count = len(plan.images) + len(plan.orphans)
+    more = f" (about {format_rounded(plan.runtime_bytes)})" if plan.runtime_bytes else ""
     found += [f"{count} image{'' if count == 1 else 's'} in the runtime{more}"] if count else []
     return " and ".join(found)
 
 
-def _report(items: tuple[Item, ...], chosen: Plan, recovered: tuple[str, ...] = ()) -> Report:
+def _report(items: tuple[Item, ...], plan: PrunePlan, recovered: tuple[str, ...] = ()) -> Report:
     """A runtime that could not be asked is said, and is the exit code: its part is left."""
-    trouble = chosen.trouble
-    warnings = (*recovered, f"images in the runtime are left as they are: {trouble}") if trouble else recovered
-    return Report("images prune", items, warnings=warnings, exit_code=trouble.exit_code if trouble else 0)
+    error = plan.runtime_error
+    warnings = (*recovered, f"images in the runtime are left as they are: {error}") if error else recovered
+    return Report("images prune", items, warnings=warnings, exit_code=error.exit_code if error else 0)

@@ -9,41 +9,41 @@ from kelvin_provision.cli.render.report import Item, Report
 from kelvin_provision.quantity import format_bytes
 
 if TYPE_CHECKING:
-    from kelvin_provision.images.verify import Wrong
+    from kelvin_provision.images.verify import CorruptBlob
 
 
 def command(session: Session) -> Report:
     """Hash every stored image again and quarantine corrupt blobs.
 
-    Reads the whole store from the disk, at low priority; nothing that runs is touched. Exit code 1 when something was wrong.
+    Reads the whole store from the disk, at low priority; nothing that runs is touched. Exit code 1 when a blob is corrupt.
     """
     return verify(session)
 
 
 def verify(session: Session) -> Report:
-    """An item for each blob that was wrong or is missing, and one for the store."""
+    """An item for each corrupt or missing blob, and one for the store."""
     from kelvin_provision.cli.frame.box import node_of
     from kelvin_provision.cli.render.progress import choose
-    from kelvin_provision.images import verify as ops
+    from kelvin_provision.images import verify as images_verify
 
     with choose(session) as progress, node_of(session, progress=progress) as node:
-        found = ops.run(node.ledger, node.store, lambda: node.runtime, progress)
-    items = [Item("blob", one.digest, "quarantined" if one.present else "missing", _detail(one)) for one in found.wrong]
-    count = f"{found.blobs} blob{'' if found.blobs == 1 else 's'}, {format_bytes(found.bytes)}"
-    items.append(Item("store", str(node.settings.state_dir), "damaged" if found.wrong else "verified", count))
-    return Report("images verify", tuple(items), exit_code=1 if found.wrong else 0)
+        result = images_verify.run(node.ledger, node.store, lambda: node.runtime, progress)
+    items = [Item("blob", blob.digest, "quarantined" if blob.present else "missing", _detail(blob)) for blob in result.corrupt]
+    count = f"{result.blobs} blob{'' if result.blobs == 1 else 's'}, {format_bytes(result.bytes)}"
+    items.append(Item("store", str(node.settings.state_dir), "damaged" if result.corrupt else "verified", count))
+    return Report("images verify", tuple(items), exit_code=1 if result.corrupt else 0)
 
 
-def _detail(wrong: Wrong) -> str:
-    """Whose it was, and what becomes of it."""
-    if not wrong.images:
+def _detail(blob: CorruptBlob) -> str:
+    """The images and workloads that need it, and what happens next."""
+    if not blob.images:
         return "no image needs it"
-    used = ", ".join(str(use) for use in wrong.uses)
-    names = " -n ".join(dict.fromkeys(use.workload for use in wrong.uses))
-    if wrong.again:
-        after = "the agent fetches it again"
-    elif wrong.loaded:
-        after = "the runtime has the image, what runs is not affected; to have it fetched again, deploy that version again"
+    used = ", ".join(str(use) for use in blob.uses)
+    names = " -n ".join(dict.fromkeys(use.workload for use in blob.uses))
+    if blob.redownloaded:
+        after = "the agent downloads it again"
+    elif blob.loaded:
+        after = "the runtime has the image, what runs is not affected; to download it again, deploy that version again"
     else:
-        after = f"nothing fetches it by itself, and the runtime lacks the image: deploy that version again (workloads show -n {names})"
-    return f"of {', '.join(wrong.images)}{f' for {used}' if used else ''}; {after}"
+        after = f"it is not downloaded again, and the runtime lacks the image: deploy that version again (workloads show -n {names})"
+    return f"of {', '.join(blob.images)}{f' for {used}' if used else ''}; {after}"
