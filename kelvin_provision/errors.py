@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from kelvin_provision.wait_reason import WaitReason
 
 from kelvin_provision.hints import Hint, command
 
@@ -20,6 +23,8 @@ class ProvisionError(Exception):
     exit_code: ClassVar[int] = 0
     hint_default: ClassVar[Hint | str] = ""
     temporary: ClassVar[bool] = False
+    wait_reason: WaitReason | None = None
+    """What has to be waited for, where that is more than the message."""
 
     def __init__(self, message: str, *, hint: Hint | str = "", evidence: Sequence[str] = ()) -> None:
         super().__init__(message)

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 from kelvin_provision.spec.enums import Download, Method, State
+from kelvin_provision.wait_reason import WaitReason, describe
 
 
 class Observed(StrEnum):
@@ -103,10 +104,16 @@ class Slot:
 
     method: Method
     download: Download
-    error: str | None = None
-    """Why the last try to download or to apply did not work."""
+    failure: str | None = None
+    """Why the last attempt to download or to apply it ended."""
     blocked: bool = False
-    """Whether it was tried and failed for good: it waits for a person."""
+    """Whether it is not tried again before a person says so."""
+    waiting: WaitReason | None = None
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        cause = self.failure or (describe(self.waiting) if self.waiting else None)
+        return (cause,) if cause else ()
 
 
 @dataclass(frozen=True)
@@ -176,7 +183,7 @@ _PENDING = {
 def derive(now: Situation) -> Status:
     """The state of the workload itself (DESIGN section 5). What is under way wins over what was asked, and that over what was seen."""
     seen = now.observation.seen if now.observation else None
-    staging = (now.staged.error,) if now.staged and now.staged.error else ()
+    staging = now.staged.warnings if now.staged else ()
     notes = (*staging, *(order.text for order in now.orders), *map(str, now.holds))
     if now.doing:
         return Status(_DOING[now.doing], (), seen)
@@ -220,5 +227,4 @@ def _of_observation(observation: Observation | None, notes: tuple[str, ...]) -> 
 
 def of_staged(slot: Slot) -> Status:
     """`staged.status`: `processing` never appears here, the platform's own clients cannot read it (KELVIN section 2.3)."""
-    warnings = (slot.error,) if slot.error else ()
-    return Status(State.FAILED if slot.blocked else _STAGED[slot.download], warnings)
+    return Status(State.FAILED if slot.blocked else _STAGED[slot.download], slot.warnings)

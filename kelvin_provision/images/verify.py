@@ -10,6 +10,7 @@ from kelvin_provision.events import Advanced, Finished, Progress, Started
 from kelvin_provision.images.inventory import Use, uses
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision
+from kelvin_provision.ledger.staging_state import Received
 from kelvin_provision.refs import Descriptor
 from kelvin_provision.runtimes.protocol import Runtime
 from kelvin_provision.spec.enums import Download
@@ -116,7 +117,7 @@ class _Repair:
         # A revision whose images are in the runtime can be applied without the network, and stays ready. A silent runtime proves nothing.
         if all(self._is_loaded(lock) is not False for lock in images):
             return False
-        self._ledger.set_download(revision, Download.RECEIVED)
+        self._ledger.advance(revision, Received())
         return True
 
     def _is_loaded(self, lock: ImageLock) -> bool | None:

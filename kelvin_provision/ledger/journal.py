@@ -15,7 +15,7 @@ from kelvin_provision.ledger import orders, rows
 from kelvin_provision.ledger.history import append, broken_link, head, history, last_failure, record, record_refused
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Care, Entry, OnFailure, Operation, Order, Phase, Step
-from kelvin_provision.spec.enums import Method
+from kelvin_provision.ledger.staging_state import ApplyFailed
 from kelvin_provision.status import Doing
 
 __all__ = [
@@ -118,11 +118,7 @@ def end(
     with ledger.writing() as db:
         db.execute("UPDATE operations SET finished = ? WHERE id = ?", (ledger.clock(), operation.id))
         for step in operation.steps if blame else ():
-            db.execute(
-                "UPDATE revisions SET error = 'version ' || json_extract(spec, '$.app_version') || ' was not applied: ' || ?,"
-                " blocked = ? AND json_extract(spec, '$.method') <> ? WHERE workload = ? AND number = ?",
-                (blame, int(blocked), Method.STAGED, step.workload, step.after),
-            )
+            _blame(ledger, db, step, blame or "", blocked=blocked)
         _write(db, operation, entries, ledger)
         if keep is None:
             return
@@ -131,6 +127,14 @@ def end(
                 # It was seen up: an observation from before that is older, and would show for a moment.
                 db.execute("UPDATE workloads SET observation = NULL WHERE name = ?", (step.workload,))
             _forget(db, step.workload, keep)
+
+
+def _blame(ledger: Ledger, db: sqlite3.Connection, step: Step, cause: str, *, blocked: bool) -> None:
+    row = db.execute("SELECT * FROM revisions WHERE workload = ? AND number = ?", (step.workload, step.after)).fetchone()
+    if row is not None:
+        revision = rows.revision(row)
+        text = f"version {revision.spec.app_version} was not applied: {cause}"
+        ledger.advance(revision, ApplyFailed(text, blocks=blocked and revision.spec.method.instantly_apply))
 
 
 def end_left(ledger: Ledger, operation: Operation, entries: Sequence[Entry]) -> None:

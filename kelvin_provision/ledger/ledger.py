@@ -17,10 +17,12 @@ from kelvin_provision.ledger import rows
 from kelvin_provision.ledger.connection import connect, speaking_sqlite
 from kelvin_provision.ledger.model import Revision, Workload
 from kelvin_provision.ledger.snapshot import Snapshot
+from kelvin_provision.ledger.staging_state import Event, StagingState, transition
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Object, Spec
 from kelvin_provision.status import Observation
+from kelvin_provision.wait_reason import describe
 
 
 def utc_now() -> str:
@@ -213,19 +215,32 @@ class Ledger:
             row = db.execute("SELECT staged FROM workloads WHERE name = ?", (revision.workload,)).fetchone()
         return row is not None and row[0] == revision.number
 
-    def set_download(self, revision: Revision, state: Download, error: str | None = None, *, blocked: bool = False) -> None:
-        """Record how far the download is. Writes nothing when nothing changes: flash wears out."""
+    def advance(self, revision: Revision, event: Event) -> StagingState | None:
+        """Record an event of a staged revision; its state afterwards, None when the revision is gone.
+
+        Writes nothing when nothing changes: flash wears out.
+        """
         with self.reading() as db:
-            key = (revision.workload, revision.number)
-            row = db.execute("SELECT download, error, blocked FROM revisions WHERE workload = ? AND number = ?", key).fetchone()
-        if row is None or tuple(row) == (state.value, error, int(blocked)):
-            return
+            before = rows.staging_state(db, revision.workload, revision.number)
+        if before is None or transition(before, event) == before:
+            return before
         with self.writing() as db:
-            db.execute(
-                "UPDATE revisions SET download = ?, error = ?, blocked = ? WHERE workload = ? AND number = ?",
-                (state, error, int(blocked), *key),
-            )
+            before = rows.staging_state(db, revision.workload, revision.number)
+            if before is None:
+                return None
+            after = transition(before, event)
+            rows.set_staging_state(db, revision.workload, revision.number, after)
             db.execute("UPDATE workloads SET updated = ? WHERE name = ?", (self.clock(), revision.workload))
+            return after
+
+    def set_download(self, revision: Revision, state: Download, error: str | None = None, *, blocked: bool = False) -> None:
+        with self.writing() as db:
+            before = rows.staging_state(db, revision.workload, revision.number)
+            waiting = before.waiting if before and before.waiting and error == describe(before.waiting) else None
+            after = StagingState(state, None if waiting else error, blocked, waiting)
+            if before not in {None, after}:
+                rows.set_staging_state(db, revision.workload, revision.number, after)
+                db.execute("UPDATE workloads SET updated = ? WHERE name = ?", (self.clock(), revision.workload))
 
     def set_locks(self, revision: Revision, locks: Sequence[ImageLock]) -> None:
         """Record what its images are, once and for all."""

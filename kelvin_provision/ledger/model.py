@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from kelvin_provision.ledger.staging_state import StagingState
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Object, Spec
 from kelvin_provision.status import Doing, Hold, Observation, PendingOrder, Situation, Slot, Verb
+from kelvin_provision.wait_reason import WaitReason, describe
 
 
 @dataclass(frozen=True)
@@ -24,10 +26,24 @@ class Revision:
     download: Download
     locks: tuple[ImageLock, ...] | None = None
     objects: tuple[Object, ...] | None = None
-    error: str | None = None
+    failure: str | None = None
     blocked: bool = False
+    waiting: WaitReason | None = None
     applied: int | None = None
     """The operation that last brought it up; None when it never was. Later operations have higher numbers, whatever the clock says."""
+
+    @property
+    def staging(self) -> StagingState:
+        return StagingState(self.download, self.failure, self.blocked, self.waiting)
+
+    @property
+    def cause(self) -> str | None:
+        """Why it is no further, in words: the failure of the last attempt, or what it waits for."""
+        return self.failure or (describe(self.waiting) if self.waiting else None)
+
+    @property
+    def error(self) -> str | None:
+        return self.cause
 
     @property
     def digest(self) -> str:
@@ -42,7 +58,7 @@ class Revision:
     @property
     def slot(self) -> Slot:
         """What status needs to know of it while it is staged."""
-        return Slot(self.spec.method, self.download, self.error, self.blocked)
+        return Slot(self.spec.method, self.download, self.failure, self.blocked, self.waiting)
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,12 @@ import sqlite3
 from collections.abc import Collection, Iterable
 
 from kelvin_provision.ledger.model import OnFailure, Operation, Order, Outcome, Phase, Revision, Step, Target, Workload
+from kelvin_provision.ledger.staging_state import StagingState
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Spec
 from kelvin_provision.status import Doing, Hold, Observation, Verb
+from kelvin_provision.wait_reason import WaitReason
 
 _LISTED = "IN (SELECT value FROM json_each(?))"
 """A list of names as one parameter: SQLite bounds how many a statement may have."""
@@ -36,9 +38,31 @@ def revision(row: sqlite3.Row) -> Revision:
         download=Download(row["download"]),
         locks=locks(row["locks"]),
         objects=tuple(json.loads(row["objects"])) if row["objects"] is not None else None,
-        error=row["error"],
+        failure=row["error"],
         blocked=bool(row["blocked"]),
+        waiting=wait_reason(row["waiting"]),
         applied=row["applied"],
+    )
+
+
+def wait_reason(text: str | None) -> WaitReason | None:
+    return WaitReason.from_json(json.loads(text)) if text else None
+
+
+def staging_state(db: sqlite3.Connection, name: str, number: int) -> StagingState | None:
+    """None when there is no such revision."""
+    query = "SELECT download, error, blocked, waiting FROM revisions WHERE workload = ? AND number = ?"
+    row = db.execute(query, (name, number)).fetchone()
+    if row is None:
+        return None
+    return StagingState(Download(row["download"]), row["error"], bool(row["blocked"]), wait_reason(row["waiting"]))
+
+
+def set_staging_state(db: sqlite3.Connection, name: str, number: int, state: StagingState) -> None:
+    waiting = json.dumps(state.waiting.to_json()) if state.waiting else None
+    db.execute(
+        "UPDATE revisions SET download = ?, error = ?, blocked = ?, waiting = ? WHERE workload = ? AND number = ?",
+        (state.download, state.failure, int(state.blocked), waiting, name, number),
     )
 
 

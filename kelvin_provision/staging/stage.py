@@ -11,12 +11,12 @@ from kelvin_provision.errors import DigestMismatch, ProvisionError, TransferStop
 from kelvin_provision.events import Advanced, Event, Finished, Progress, Started
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision
+from kelvin_provision.ledger.staging_state import Downloading, Progressed, Ready, Resolving, of_error
 from kelvin_provision.quantity import NO_HEADROOM, Headroom
 from kelvin_provision.refs import Reference
 from kelvin_provision.registry.protocol import Source
 from kelvin_provision.retry import Backoff
 from kelvin_provision.runtimes.protocol import Runtime
-from kelvin_provision.spec.enums import Download
 from kelvin_provision.spec.images import images_of
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.staging import origins, space
@@ -54,8 +54,8 @@ def run(
             locks = held.enter_context(_locks(revision, ledger, store, source, runtime))
             held.enter_context(space.reserved(revision, locks, ledger=ledger, store=store, runtime=runtime, headroom=headroom))
             # The cause of the last try stays to be seen until there is news.
-            ledger.set_download(revision, Download.DOWNLOADING, revision.error)
-            heard = _gladly(progress, lambda: ledger.set_download(revision, Download.DOWNLOADING)) if revision.error else progress
+            ledger.advance(revision, Downloading())
+            heard = _gladly(progress, lambda: ledger.advance(revision, Progressed())) if revision.cause else progress
             transfer = Transfer(source, store, heard, unwanted, PATIENCE, limits or TransferLimits())
 
             def bring() -> None:
@@ -78,11 +78,10 @@ def run(
     except ProvisionError as error:
         if not ledger.staged_now(revision):
             return False
-        reached = ledger.revision(revision.workload, revision.number).download
-        ledger.set_download(revision, reached if error.temporary else Download.FAILED, _cause(error), blocked=not error.temporary)
+        ledger.advance(revision, of_error(error))
         return False
     os.sync()  # containerd and Docker write behind our back: only what the disk has is ready
-    ledger.set_download(revision, Download.READY)
+    ledger.advance(revision, Ready())
     return True
 
 
@@ -120,7 +119,7 @@ def _locks(revision: Revision, ledger: Ledger, store: Store, source: Source, run
         with store.lease(revision.locks):
             yield revision.locks
         return
-    ledger.set_download(revision, Download.PROCESSING, revision.error)
+    ledger.advance(revision, Resolving())
     references = [Reference.parse(text) for text in images_of(revision.spec)]
     with resolved(source, store, references, runtime.info().platform) as locks:
         for lock in locks:
@@ -167,8 +166,3 @@ def absent(locks: Sequence[ImageLock], store: Store, runtime: Runtime) -> tuple[
     gone = [lock for lock in locks if not runtime.has(lock)]
     whole = {lock.name for lock in gone if all(store.has(blob) for blob in lock.blobs())}
     return tuple(lock for lock in gone if lock.name in whole), tuple(lock for lock in gone if lock.name not in whole)
-
-
-def _cause(error: ProvisionError) -> str:
-    more = f" ({error.evidence[-1]})" if error.evidence else ""
-    return f"{error}{more}"

@@ -11,9 +11,20 @@ from kelvin_provision.errors import BudgetTooSmall, DownloadWaits
 from kelvin_provision.ledger import traffic
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.quantity import format_si
+from kelvin_provision.wait_reason import WaitKind, WaitReason, describe
 
 SLICES = 64
 """Per day's budget: at most as many commits a day, however fast the link is, and a crash costs less than 2 %."""
+
+
+def waits(reason: WaitReason) -> DownloadWaits:
+    error = DownloadWaits(describe(reason))
+    error.wait_reason = reason
+    return error
+
+
+def _spent(detail: str) -> DownloadWaits:
+    return waits(WaitReason(WaitKind.DOWNLOAD_BUDGET, detail))
 
 
 class Budget:
@@ -30,7 +41,7 @@ class Budget:
         with self._lock:
             self._change_day(day)
             if self._drawn <= 0 and self._left(day) <= 0:
-                raise DownloadWaits(f"waits for midnight: the {format_si(self._limit)} of download.budget are used up for today")
+                raise _spent(f"the {format_si(self._limit)} of download.budget are used up for today")
 
     def record_bytes(self, count: int, day: str) -> None:
         with self._lock:
@@ -48,7 +59,7 @@ class Budget:
                     f"{blob} cannot be resumed from this registry, and its {format_si(size)} exceed the download.budget of a whole day"
                 )
             if size > self._left(day) + self._drawn:
-                raise DownloadWaits(f"waits for midnight: {blob} cannot be resumed, and its {format_si(size)} exceed what is left today")
+                raise _spent(f"{blob} cannot be resumed, and its {format_si(size)} exceed what is left today")
 
     def settle(self) -> None:
         """Return what was drawn and not used."""

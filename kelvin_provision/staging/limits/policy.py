@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kelvin_provision.errors import DownloadWaits
 from kelvin_provision.settings.window import Window, clock
-from kelvin_provision.staging.limits.budget import Budget
+from kelvin_provision.staging.limits.budget import Budget, waits
+from kelvin_provision.wait_reason import WaitKind, WaitReason
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class DownloadPolicy:
             return
         now = self._now()
         if self._window and not self._window.has(now.minute):
-            raise DownloadWaits(f"waits for the download window, which opens at {clock(self._window.next_start(now.minute))}")
+            raise waits(WaitReason(WaitKind.DOWNLOAD_WINDOW, until=clock(self._window.next_start(now.minute))))
         if self._budget:
             self._budget.check(now.day)
 

@@ -1,0 +1,121 @@
+"""How far a staged revision is, and what each event makes of that. The only place that decides it; `Ledger.advance` stores it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from kelvin_provision.errors import ProvisionError
+from kelvin_provision.spec.enums import Download
+from kelvin_provision.wait_reason import WaitKind, WaitReason
+
+
+@dataclass(frozen=True)
+class StagingState:
+    """`failure` is why the last attempt to download or to apply ended; `blocked` means that it waits for a person, not for time."""
+
+    download: Download
+    failure: str | None = None
+    blocked: bool = False
+    waiting: WaitReason | None = None
+
+
+@dataclass(frozen=True)
+class Received:
+    """The agent takes it, or must take it again because a part of it was lost."""
+
+
+@dataclass(frozen=True)
+class Resolving:
+    """Its images are being looked up."""
+
+
+@dataclass(frozen=True)
+class Downloading:
+    """Its images are being downloaded or imported."""
+
+
+@dataclass(frozen=True)
+class Progressed:
+    """The first bytes have arrived since the last trouble."""
+
+
+@dataclass(frozen=True)
+class Ready:
+    """All of it is on this box."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Nothing can be done for it now, and what keeps it ends without a person's correction."""
+
+    reason: WaitReason
+
+
+@dataclass(frozen=True)
+class StagingFailed:
+    """It cannot be downloaded or imported, whatever time goes by."""
+
+    cause: str
+
+
+@dataclass(frozen=True)
+class ApplyFailed:
+    """It was refused by the plan, or did not come up. `blocks`: it must not be tried again before a person says so."""
+
+    cause: str
+    blocks: bool
+
+
+@dataclass(frozen=True)
+class ApplyMissed:
+    """It was to be applied at a time that has passed."""
+
+    cause: str
+
+
+@dataclass(frozen=True)
+class TakenBack:
+    """It had been left on the cluster although it did not come up, and a rollback took it from there."""
+
+    cause: str
+
+
+Event = Received | Resolving | Downloading | Progressed | Ready | Waiting | StagingFailed | ApplyFailed | ApplyMissed | TakenBack
+
+
+def transition(state: StagingState, event: Event) -> StagingState:  # noqa: PLR0911  (a table: one line for each event)
+    """The state after the event. Where it says the same as before, it is the same."""
+    match event:
+        case Received():
+            return StagingState(Download.RECEIVED)
+        case Resolving():
+            return replace(state, download=Download.PROCESSING)  # the cause of the last attempt is shown until there is progress
+        case Downloading():
+            return replace(state, download=Download.DOWNLOADING)
+        case Progressed():
+            return replace(state, failure=None, waiting=None)
+        case Ready():
+            return StagingState(Download.READY)
+        case Waiting():
+            return state if state.blocked else replace(state, failure=None, waiting=event.reason)
+        case StagingFailed():
+            return StagingState(Download.FAILED, event.cause, blocked=True)
+        case ApplyFailed():
+            return StagingState(state.download, event.cause, blocked=event.blocks)
+        case ApplyMissed() | TakenBack():
+            return StagingState(state.download, event.cause, blocked=state.blocked)
+
+
+def of_error(error: ProvisionError) -> Waiting | StagingFailed:
+    """What an error that ended an attempt at staging means for it."""
+    return Waiting(reason_of(error)) if error.temporary else StagingFailed(_text(error))
+
+
+def reason_of(error: ProvisionError) -> WaitReason:
+    """Why what this error has ended waits now."""
+    return error.wait_reason or WaitReason(WaitKind.of_error(error.code), _text(error))
+
+
+def _text(error: ProvisionError) -> str:
+    """With the last line of its evidence, which is the nearest to the cause."""
+    return f"{error} ({error.evidence[-1]})" if error.evidence else str(error)
