@@ -1,6 +1,6 @@
-"""What the core says while it works. It draws nothing: the edge does.
+"""Progress events. The core emits them, the edge renders them.
 
-A task is named by what a person would call it: an image reference, a workload name.
+A task is named after its image reference or workload.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Started:
-    """A task has begun. `verb` is a present participle (`downloading`, `importing`, `applying`); `total` in bytes if known."""
+    """`verb` is a present participle (`downloading`, `importing`, `applying`); `total` in bytes, if known."""
 
     task: str
     verb: str
@@ -20,7 +20,7 @@ class Started:
 
 @dataclass(frozen=True)
 class Advanced:
-    """`done` of `total` bytes are there, counted from the start of the task and not from this run."""
+    """`done` of `total` bytes, counted from the start of the task, which may have been in an earlier process."""
 
     task: str
     done: int
@@ -29,7 +29,7 @@ class Advanced:
 
 @dataclass(frozen=True)
 class Finished:
-    """A task has ended. `outcome` is a past participle (`downloaded`, `already present`, `imported`, `running`, `failed`)."""
+    """`outcome` is a past participle (`downloaded`, `already present`, `imported`, `running`, `failed`)."""
 
     task: str
     outcome: str
@@ -38,21 +38,21 @@ class Finished:
 
 @dataclass(frozen=True)
 class Note:
-    """Something a person wants to know that belongs to no task: a recovery, a retry and its cause."""
+    """A line for the log that belongs to no task: a recovery, a retry and its cause."""
 
     text: str
 
 
 @dataclass(frozen=True)
-class Doing:
-    """What the process as a whole is about now (`staging motor-speed`); empty when it waits for work. For `agent status`, not for logs."""
+class Status:
+    """What the whole process does now (`staging motor-speed`); empty when it is idle. For `agent status`, not for logs."""
 
     text: str
 
 
-Event = Started | Advanced | Finished | Note | Doing
+Event = Started | Advanced | Finished | Note | Status
 Progress = Callable[[Event], None]
 
 
 def silent(event: Event) -> None:
-    """The default: the core never needs a terminal."""
+    """Drops every event."""

@@ -1,4 +1,4 @@
-"""Names of images and what they point at: references, platforms, descriptors, digests.
+"""Image references, platforms, descriptors and digests.
 
 Pure values. Reference grammar: distribution/reference; descriptors: OCI image-spec 1.1.
 """
@@ -22,13 +22,13 @@ DOCKER_HUB = "docker.io"
 
 
 def is_digest(text: str) -> bool:
-    """Whether this is a digest of an algorithm we verify (sha256, sha512), in canonical form."""
+    """In canonical form, and of an algorithm that is verified here: sha256 or sha512."""
     return _DIGEST.fullmatch(text) is not None
 
 
 @dataclass(frozen=True)
 class Reference:
-    """`host/repository[:tag][@digest]`, fully normalised: `x:1` is `docker.io/library/x:1`."""
+    """`host/repository[:tag][@digest]`, normalised: `x:1` is `docker.io/library/x:1`."""
 
     host: str
     repository: str
@@ -37,33 +37,32 @@ class Reference:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a reference as people write it; raises ReferenceInvalid."""
-        rest, at, digest = text.partition("@")
+        """Short forms are completed as Docker does. Raises ReferenceInvalid."""
+        name, at, digest = text.partition("@")
         if at and not is_digest(digest):
-            raise ReferenceInvalid(f"{text}: {digest or 'nothing'} after @ is not a digest")
-        slash, colon = rest.rfind("/"), rest.rfind(":")
-        rest, tag = (rest[:colon], rest[colon + 1 :]) if colon > slash else (rest, None)
-        first, cut, path = rest.partition("/")
-        if not cut or not ("." in first or ":" in first or first == "localhost"):
-            first, path = DOCKER_HUB, rest
-        if first in {"index.docker.io", "registry-1.docker.io"}:
-            first = DOCKER_HUB
-        if first == DOCKER_HUB and "/" not in path:
+            raise ReferenceInvalid(f"{text}: invalid digest {digest!r}")
+        slash, colon = name.rfind("/"), name.rfind(":")
+        name, tag = (name[:colon], name[colon + 1 :]) if colon > slash else (name, None)
+        host, separator, path = name.partition("/")
+        if not separator or not ("." in host or ":" in host or host == "localhost"):
+            host, path = DOCKER_HUB, name
+        if host in {"index.docker.io", "registry-1.docker.io"}:
+            host = DOCKER_HUB
+        if host == DOCKER_HUB and "/" not in path:
             path = f"library/{path}"
-        if not _HOST.fullmatch(first) or not _PATH.fullmatch(path) or len(path) > 255:
-            raise ReferenceInvalid(f"{text}: not an image reference")
+        if not _HOST.fullmatch(host) or not _PATH.fullmatch(path) or len(path) > 255:
+            raise ReferenceInvalid(f"{text}: invalid image reference")
         if tag is not None and not _TAG.fullmatch(tag):
-            raise ReferenceInvalid(f"{text}: {tag or 'nothing'} after : is not a tag")
-        return cls(first, path, tag, digest or None)
+            raise ReferenceInvalid(f"{text}: invalid tag {tag!r}")
+        return cls(host, path, tag, digest or None)
 
     @property
     def name(self) -> str:
-        """Host and repository, without tag and digest."""
         return f"{self.host}/{self.repository}"
 
     @property
-    def movable(self) -> bool:
-        """Whether what it names may change under it: no digest, and `latest` or no tag at all."""
+    def mutable(self) -> bool:
+        """Whether it may name another image tomorrow: no digest, and `latest` or no tag at all."""
         return self.digest is None and self.tag in {None, "latest"}
 
     def __str__(self) -> str:
@@ -73,7 +72,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class Platform:
-    """What an image runs on, in the words of the OCI image index."""
+    """Operating system, architecture and variant, as in an OCI image index."""
 
     os: str
     architecture: str
@@ -81,13 +80,12 @@ class Platform:
 
     @classmethod
     def of_this_host(cls) -> Self:
-        """The platform of the kernel that we run on."""
         machine = os.uname().machine
         variant = {"armv7l": "v7", "armv6l": "v6"}.get(machine, "")
         return cls("linux", _MACHINES.get(machine, machine), variant)
 
     def accepts(self, other: Platform) -> bool:
-        """Whether an image made for `other` runs here. An arm64 `v8` is the plain arm64; an older arm variant runs on a newer."""
+        """Whether an image for `other` runs on this platform. arm64 `v8` is plain arm64; an older arm variant runs on a newer one."""
         if (self.os, self.architecture) != (other.os, other.architecture):
             return False
         if self.architecture == "arm":
@@ -95,7 +93,7 @@ class Platform:
         return other.variant in {"", "v8" if self.architecture == "arm64" else "v1", self.variant}
 
     def closeness(self, other: Platform) -> tuple[bool, int]:
-        """Of several that it accepts, the best one for this platform is the greatest."""
+        """A sort key: of several platforms that it accepts, the best match is the greatest."""
         return other.variant == self.variant, _arm(other) if self.architecture == "arm" else 0
 
     def __str__(self) -> str:
@@ -103,9 +101,9 @@ class Platform:
 
 
 def _arm(platform: Platform) -> int:
-    """An arm variant as a number; none means v7 (as in containerd), 0 is none that we know."""
-    found = _ARM.fullmatch(platform.variant or "v7")
-    return int(found[1]) if found else 0
+    """An arm variant as a number: without one it is v7 (as in containerd), an unknown one is 0."""
+    match = _ARM.fullmatch(platform.variant or "v7")
+    return int(match[1]) if match else 0
 
 
 @dataclass(frozen=True)

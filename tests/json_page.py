@@ -21,7 +21,7 @@ from kelvin_provision.agent.process import lock_path, now_path
 from kelvin_provision.cli import support_sections
 from kelvin_provision.cli.docs.pages import MADE
 from kelvin_provision.cli.frame.command_table import commands
-from kelvin_provision.events import Advanced, Doing, Started
+from kelvin_provision.events import Advanced, Started, Status
 from kelvin_provision.files.lock import exclusive
 from kelvin_provision.node import Node
 from kelvin_provision.settings.load import load
@@ -109,7 +109,7 @@ def ending(box: Box) -> None:
 def working(box: Box) -> None:
     image = "registry.example.com:5000/pump:2.0.0"
     activity = Activity(now_path(box.settings.state_dir), lambda event: None, clock=map(float, count(0, 2)).__next__)
-    for event in (Doing("staging pump"), Started(image, "downloading", 36_000_000), Advanced(image, 9_000_000, 36_000_000)):
+    for event in (Status("staging pump"), Started(image, "downloading", 36_000_000), Advanced(image, 9_000_000, 36_000_000)):
         activity(event)
 
 

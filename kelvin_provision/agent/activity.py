@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from kelvin_provision import timestamps
-from kelvin_provision.events import Advanced, Doing, Event, Finished, Progress, Started
+from kelvin_provision.events import Advanced, Event, Finished, Progress, Started, Status
 
 EVERY = 1.0
 WINDOW = 15.0
@@ -76,7 +76,7 @@ class Activity:
                 self._tasks.setdefault(task, _Task("working on")).reach(done, total, now)
             case Finished(task):
                 self._tasks.pop(task, None)
-            case Doing(text) if text != self._doing:
+            case Status(text) if text != self._doing:
                 self._doing, self._since, self._tasks = text, timestamps.rfc3339_now(), {}
             case _:
                 return

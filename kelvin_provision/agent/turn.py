@@ -12,7 +12,7 @@ from kelvin_provision.agent import scheduler
 from kelvin_provision.agent.faults import Faults
 from kelvin_provision.applying import apply
 from kelvin_provision.errors import Locked, ProvisionError, TransferStopped
-from kelvin_provision.events import Doing, Note
+from kelvin_provision.events import Note, Status
 from kelvin_provision.ledger.model import Revision, Workload
 from kelvin_provision.node import Node
 from kelvin_provision.refs import Descriptor, Platform, Reference
@@ -133,7 +133,7 @@ def _contained(node: Node, revisions: Sequence[Revision], faults: Faults, verb: 
     what = f"{verb} {' '.join(f'{revision.workload}/{revision.number}' for revision in revisions)}"
     if faults.resting(what):
         return
-    node.progress(Doing(f"{verb} {names}"))
+    node.progress(Status(f"{verb} {names}"))
     try:
         work()
     except ProvisionError:
@@ -147,7 +147,7 @@ def _contained(node: Node, revisions: Sequence[Revision], faults: Faults, verb: 
     else:
         faults.healed(what)
     finally:
-        node.progress(Doing(""))
+        node.progress(Status(""))
 
 
 def _stage(node: Node, revision: Revision, stop: Callable[[], bool]) -> None:

@@ -58,7 +58,7 @@ def check_image(image: Any, path: Path, method: Method, findings: Findings, *, a
         got = "" if isinstance(image, str) else f", got {kind_of(image)}"
         findings.add(path, f"not an image reference{got}; right is host[:port]/path[:tag][@sha256:digest]")
         return ""
-    if reference.movable and not allow_latest and (method.staged or (platform and reference.tag == "latest")):
+    if reference.mutable and not allow_latest and (method.staged or (platform and reference.tag == "latest")):
         tag = "latest" if reference.tag else "no tag"
         findings.add(path, f"{shown(reference.name)} with {tag} may change under its name; right is a version, a digest or --allow-latest")
     return str(reference)

@@ -8,7 +8,7 @@ import pytest
 from kelvin_provision.agent import activity, process
 from kelvin_provision.agent.activity import Activity
 from kelvin_provision.agent.faults import MOST, Faults
-from kelvin_provision.events import Advanced, Doing, Finished, Note, Started, silent
+from kelvin_provision.events import Advanced, Finished, Note, Started, Status, silent
 from kelvin_provision.files.lock import exclusive
 from tests.kit.cli import run
 
@@ -32,7 +32,7 @@ def path(tmp_path):
 
 def test_a_download_is_told_with_bytes_and_rate(path, clock):
     now = Activity(path, silent, clock=clock)
-    now(Doing("staging a"))
+    now(Status("staging a"))
     now(Started("r.io/a:1", "downloading", 5000))
     now(Advanced("r.io/a:1", 1000, 5000))
     clock.now += 2
@@ -41,7 +41,7 @@ def test_a_download_is_told_with_bytes_and_rate(path, clock):
     assert found["doing"] == "staging a"
     assert found["tasks"] == [{"name": "r.io/a:1", "verb": "downloading", "done": 3000, "total": 5000, "rate": 1000}]
     now(Finished("r.io/a:1", "downloaded"))
-    now(Doing(""))
+    now(Status(""))
     clock.now += 1
     now.publish()
     assert (activity.read(path, os.getpid())["doing"], activity.read(path, os.getpid())["tasks"]) == ("idle", [])
@@ -67,9 +67,9 @@ def test_it_is_written_once_a_second_in_place_and_not_at_all_when_nothing_change
 
 def test_a_shorter_text_leaves_nothing_of_a_longer_one(path, clock):
     now = Activity(path, silent, clock=clock)
-    now(Doing("x" * 500))
+    now(Status("x" * 500))
     clock.now += 1
-    now(Doing("y"))
+    now(Status("y"))
     assert json.loads(path.read_text())["doing"] == "y"
     now.close()
     now.close()
@@ -77,7 +77,7 @@ def test_a_shorter_text_leaves_nothing_of_a_longer_one(path, clock):
 
 
 def test_what_a_dead_agent_wrote_is_not_believed(path, clock):
-    Activity(path, silent, clock=clock)(Doing("staging a"))
+    Activity(path, silent, clock=clock)(Status("staging a"))
     assert activity.read(path, 1) is None
     path.write_text("{torn")
     assert activity.read(path, os.getpid()) is None
@@ -91,7 +91,7 @@ def test_a_disk_that_takes_nothing_stops_nobody(tmp_path):
 
 def test_status_says_what_the_living_agent_does_and_nothing_of_a_dead_one(tmp_path, clock):
     now = Activity(process.now_path(tmp_path), silent, clock=clock)
-    now(Doing("staging a"))
+    now(Status("staging a"))
     clock.now += 1
     now(Started("r.io/a:1", "downloading", 4096))
     words = ("agent", "status", "--state-dir", str(tmp_path))

@@ -106,7 +106,7 @@ def _container(spec: Spec, locks: Sequence[ImageLock], context: Context) -> Obje
     }
     return {
         "image": lock.config.digest if lock else str(Reference.parse(spec.image)),
-        "pull": "never" if lock else ("always" if Reference.parse(spec.image).movable else "missing"),
+        "pull": "never" if lock else ("always" if Reference.parse(spec.image).mutable else "missing"),
         "environment": {variable.name: variable.value for variable in spec.system.environment} | own,
         "resources": _resources(spec.system.resources),
         "privileged": spec.system.privileged,

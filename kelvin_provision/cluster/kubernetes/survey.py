@@ -88,7 +88,7 @@ def _image(text: str) -> tuple[str, bool, bool]:
         reference = Reference.parse(text)
     except ReferenceInvalid:
         return "", False, True
-    return reference.host, reference.digest is not None, reference.movable
+    return reference.host, reference.digest is not None, reference.mutable
 
 
 def port_conflicts(wanted: Mapping[str, Sequence[Object]], services: Sequence[Object], listening: Ports) -> Iterator[Finding]:
