@@ -8,7 +8,7 @@ import pytest
 
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.cluster import Kubernetes
-from kelvin_provision.cluster.kubernetes.judge.failures import ready
+from kelvin_provision.cluster.kubernetes.judge.failures import is_ready
 from kelvin_provision.cluster.labels import OWNER
 from tests.contract.cluster_contract import PATIENCE, ClusterContract, Picture
 from tests.kit.servers.kubernetes import fresh_namespace, kubeconfig
@@ -29,7 +29,7 @@ class KubernetesBench:
 
     def answer(self, workload):
         pods = self.api.list_objects("v1", "Pod", self.namespace, f"{OWNER}={workload}")
-        serving = [pod for pod in pods if ready(pod) and not pod["metadata"].get("deletionTimestamp")]
+        serving = [pod for pod in pods if is_ready(pod) and not pod["metadata"].get("deletionTimestamp")]
         if not serving:
             return None
         oldest = min(serving, key=lambda pod: pod["metadata"]["creationTimestamp"])

@@ -10,7 +10,7 @@ import pytest
 from kelvin_provision.cli.frame.hints import line as shell_line
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.cluster import Kubernetes
-from kelvin_provision.cluster.kubernetes.judge.failures import IMAGE, ready
+from kelvin_provision.cluster.kubernetes.judge.failures import IMAGE_REASONS, is_ready
 from kelvin_provision.cluster.labels import OWNER, STOPPED
 from kelvin_provision.cluster.plan import Op
 from kelvin_provision.cluster.protocol import Phase, WaitPolicy
@@ -309,9 +309,9 @@ def test_the_evidence_has_exit_code_and_the_last_words(bench):
     bench.cluster.put("dies", objects, no_secrets)
     health = bench.cluster.wait({"dies": objects}, PATIENCE, silent, never)["dies"]
     assert health.phase is Phase.FAILED
-    assert "container dies ended 2 times, last with exit code 3 (Error)" in health.why
+    assert "container dies exited 2 times, last with exit code 3 (Error)" in health.why
     lines = bench.cluster.evidence("dies")
-    assert any("ended with exit code 3 (Error)" in line for line in lines)
+    assert any("exited with exit code 3 (Error)" in line for line in lines)
     assert any(line.endswith(": going down") for line in lines)
 
 
@@ -339,7 +339,9 @@ def test_a_pod_that_waits_for_an_image_is_made_anew_once_that_is_here(bench):
         return bench.api.list_objects("v1", "Pod", bench.namespace, f"{OWNER}=late")
 
     def waits(pod):
-        return any(status["state"].get("waiting", {}).get("reason") in IMAGE for status in pod["status"].get("containerStatuses", ()))
+        return any(
+            status["state"].get("waiting", {}).get("reason") in IMAGE_REASONS for status in pod["status"].get("containerStatuses", ())
+        )
 
     until(lambda: any(map(waits, pods())), 60, pause=0.2)
     before = {pod["metadata"]["uid"] for pod in pods()}
@@ -347,10 +349,10 @@ def test_a_pod_that_waits_for_an_image_is_made_anew_once_that_is_here(bench):
     try:
         bench.cluster.retry_stuck_pods("late")
         assert bench.cluster.wait({"late": objects}, PATIENCE, silent, never)["late"].phase is Phase.READY
-        assert [pod["metadata"]["uid"] in before for pod in pods() if ready(pod)] == [False]
-        running = {pod["metadata"]["uid"] for pod in pods() if ready(pod)}
+        assert [pod["metadata"]["uid"] in before for pod in pods() if is_ready(pod)] == [False]
+        running = {pod["metadata"]["uid"] for pod in pods() if is_ready(pod)}
         bench.cluster.retry_stuck_pods("late")
-        assert {pod["metadata"]["uid"] for pod in pods() if ready(pod)} == running
+        assert {pod["metadata"]["uid"] for pod in pods() if is_ready(pod)} == running
     finally:
         unload(containerd_socket(), [name])
 

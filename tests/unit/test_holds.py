@@ -7,7 +7,7 @@ import tarfile
 import pytest
 
 from kelvin_provision.cluster.docker.files import HEAD, hold_of
-from kelvin_provision.cluster.kubernetes.judge.holds import annotated, folders
+from kelvin_provision.cluster.kubernetes.judge.holds import annotated_hold, hold_folders
 from kelvin_provision.cluster.kubernetes.judge.observation import observations
 from kelvin_provision.files.notes import read_note
 from kelvin_provision.status import Hold
@@ -29,9 +29,9 @@ def test_an_annotation_holds_and_the_server_knows_since_when():
         {"manager": "kubectl-annotate", "time": "2026-11-23T02:00:00Z", "fieldsV1": {"f:metadata": {"f:annotations": {f"f:{HOLD}": {}}}}},
     ]
     item = thing("Deployment", "pump", notes={HOLD: " drilling\nuntil six "}, metadata={"managedFields": fields})
-    assert annotated([thing("ConfigMap", "x"), item]) == Hold("drilling until six", "Deployment/pump", "2026-11-23T02:00:00Z")
-    assert annotated([thing("Pod", "pump-1", notes={HOLD: ""})]) == Hold("", "Pod/pump-1")
-    assert annotated([thing("Pod", "pump-1", notes={"other": "x"})]) is None
+    assert annotated_hold([thing("ConfigMap", "x"), item]) == Hold("drilling until six", "Deployment/pump", "2026-11-23T02:00:00Z")
+    assert annotated_hold([thing("Pod", "pump-1", notes={HOLD: ""})]) == Hold("", "Pod/pump-1")
+    assert annotated_hold([thing("Pod", "pump-1", notes={"other": "x"})]) is None
 
 
 def test_a_hold_is_part_of_what_is_seen():
@@ -53,9 +53,9 @@ def test_a_hold_is_part_of_what_is_seen():
 def test_a_host_volume_where_a_hold_stands_is_looked_into(mount, expected):
     volumes = [{"name": "v", "hostPath": {"path": "/srv/hold"}}, {"name": "claim", "persistentVolumeClaim": {"claimName": "c"}}]
     pod = {"volumes": volumes, "containers": [{"name": "c", "volumeMounts": [{"name": "v", **mount}]}, {"name": "d"}]}
-    assert list(folders([thing("Deployment", "pump", spec={"template": {"spec": pod}})])) == expected
-    assert list(folders([thing("Pod", "pump-1", spec=pod)])) == expected
-    assert list(folders([thing("ConfigMap", "c")])) == []
+    assert list(hold_folders([thing("Deployment", "pump", spec={"template": {"spec": pod}})])) == expected
+    assert list(hold_folders([thing("Pod", "pump-1", spec=pod)])) == expected
+    assert list(hold_folders([thing("ConfigMap", "c")])) == []
 
 
 # --- files ----------------------------------------------------------------------------------------

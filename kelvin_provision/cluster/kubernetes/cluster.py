@@ -18,12 +18,12 @@ from kelvin_provision.cluster.kubernetes.api.errors import WARNINGS, Rejected
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.judge import diff, holds, observation
 from kelvin_provision.cluster.kubernetes.judge import drift as drifting
-from kelvin_provision.cluster.kubernetes.judge.failures import ready
+from kelvin_provision.cluster.kubernetes.judge.failures import is_ready
 from kelvin_provision.cluster.kubernetes.judge.readiness import health
 from kelvin_provision.cluster.kubernetes.render import revision as render
 from kelvin_provision.cluster.kubernetes.render.objects import Context, Key, rank
 from kelvin_provision.cluster.kubernetes.render.secrets import filled
-from kelvin_provision.cluster.kubernetes.stuck_pods import retry_stuck_pods, unstick
+from kelvin_provision.cluster.kubernetes.stuck_pods import replace_stuck_pods, retry_stuck_pods
 from kelvin_provision.cluster.labels import HOLD_FILE, OWNER
 from kelvin_provision.cluster.logs.lines import LogLine
 from kelvin_provision.cluster.plan import Drift, Plan, describe
@@ -191,7 +191,7 @@ class Kubernetes:
         self.put(workload, objects, lookup)
         self.finish(workload, objects)
         with self._own_words(workload):
-            unstick(self._api, self._namespace, workload, objects)
+            replace_stuck_pods(self._api, self._namespace, workload, objects)
 
     def stop(self, workload: str) -> None:
         """See protocol.Cluster.stop. Waits until the last pod is gone, a minute at most."""
@@ -215,9 +215,9 @@ class Kubernetes:
                 objects += self._api.list_objects(version, kind, self._namespace, OWNER)
             pods = self._api.list_objects("v1", "Pod", self._namespace, OWNER)
             events: list[Object] = []
-            if any(not ready(pod) for pod in pods):
+            if any(not is_ready(pod) for pod in pods):
                 events = self._api.list_objects("v1", "Event", self._namespace, fields=WARNINGS)
-        notes = {name: (path, read_note(Path(path) / HOLD_FILE)) for name, path in holds.folders([*objects, *pods])}
+        notes = {name: (path, read_note(Path(path) / HOLD_FILE)) for name, path in holds.hold_folders([*objects, *pods])}
         files = {name: Hold(note[0], f"{path}/{HOLD_FILE}", note[1]) for name, (path, note) in notes.items() if note}
         return observation.observations(objects, pods, events, seen, files)
 

@@ -10,7 +10,7 @@ from kelvin_provision.cluster.kubernetes.api.client import Watch
 from kelvin_provision.cluster.kubernetes.api.errors import Rejected
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.inventory import selector
-from kelvin_provision.cluster.kubernetes.judge.failures import statuses
+from kelvin_provision.cluster.kubernetes.judge.failures import container_statuses
 from kelvin_provision.cluster.logs.follow import stream
 from kelvin_provision.cluster.logs.lines import LogLine, parse
 from kelvin_provision.cluster.logs.sources import LogOptions, LogSource, LogSources
@@ -33,7 +33,7 @@ def logs(api: Api, namespace: str, workload: str, options: LogOptions, stop: Cal
 def _of_pod(api: Api, namespace: str, pod: Object, options: LogOptions) -> Iterator[LogSource]:
     """Containers that have begun; or, for earlier runs, that have begun again."""
     name = pod["metadata"]["name"]
-    for status in statuses(pod):
+    for status in container_statuses(pod):
         run = str(status.get("containerID") or "")
         if not run or (options.previous and not status.get("restartCount")):
             continue

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from kelvin_provision.cluster.kubernetes import changes as module
 from kelvin_provision.cluster.kubernetes.api.errors import Rejected, ResourceExpired, ServerBusy
+from kelvin_provision.cluster.kubernetes.api.reflector import RetryDelays
 from kelvin_provision.cluster.kubernetes.changes import KINDS, changes
 from kelvin_provision.errors import ClusterDenied, ClusterRefused, ClusterUnreachable
 
@@ -60,16 +60,13 @@ class FakeApi:
         return FakeWatch(())
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    for name in ("TICK", "FIRST", "MOST", "BREATH"):
-        monkeypatch.setattr(module, name, 0.02)
+FAST = RetryDelays(relist=0.02, first=0.02, cap=0.02)
 
 
 def told(api, enough, seconds=5.0):
     """How often it said that something has changed, until `enough` of the fake."""
     deadline, count = time.monotonic() + seconds, 0
-    for changed in changes(api, "app", lambda: enough() or time.monotonic() > deadline):
+    for changed in changes(api, "app", lambda: enough() or time.monotonic() > deadline, delays=FAST, tick=0.02):
         count += changed
     assert enough()
     return count

@@ -1,5 +1,5 @@
-from kelvin_provision.cluster.kubernetes.evidence import about
-from kelvin_provision.cluster.kubernetes.judge.failures import troubles
+from kelvin_provision.cluster.kubernetes.evidence import pod_evidence
+from kelvin_provision.cluster.kubernetes.judge.failures import pod_failures
 from kelvin_provision.cluster.protocol import WaitPolicy
 
 POD = {"metadata": {"name": "w-1", "uid": "u"}, "status": {}}
@@ -11,5 +11,5 @@ def event(reason):
 
 def test_a_pause_that_the_image_does_not_know_is_no_failure():
     events = [event("FailedPreStopHook"), event("FailedMount")]
-    assert list(about(POD, events)) == ["event of pod w-1: FailedMount: words (2 times)"]
-    assert [trouble.key for trouble in troubles([POD], events, WaitPolicy())] == ["pod w-1 FailedMount"]
+    assert list(pod_evidence(POD, events)) == ["event of pod w-1: FailedMount: words (2 times)"]
+    assert [failure.key for failure in pod_failures([POD], events, WaitPolicy())] == ["pod w-1 FailedMount"]

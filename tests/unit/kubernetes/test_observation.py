@@ -56,7 +56,7 @@ def test_one_that_dies_again_and_again_has_failed_and_says_why():
     assert found.observed is Observed.FAILED
     assert found.warnings == (
         "pod m-new: CrashLoopBackOff: back-off 10s",
-        "pod m-new: container c ended 3 times, last with exit code 3 (Error)",
+        "pod m-new: container c exited 3 times, last with exit code 3 (Error)",
     )
 
 

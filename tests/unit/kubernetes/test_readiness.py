@@ -22,15 +22,15 @@ DAEMON = {"observedGeneration": 2, "desiredNumberScheduled": 1, "updatedNumberSc
 @pytest.mark.parametrize(
     ("value", "phase", "why"),
     [
-        (thing("Deployment"), "waiting", "Deployment/x: the controller has not seen this version yet"),
+        (thing("Deployment"), "waiting", "Deployment/x: the controller has not observed this version yet"),
         (
             thing("Deployment", status=DONE | {"observedGeneration": 1}),
             "waiting",
-            "Deployment/x: the controller has not seen this version yet",
+            "Deployment/x: the controller has not observed this version yet",
         ),
         (thing("Deployment", status=DONE), "ready", ""),
-        (thing("Deployment", {"replicas": 2}, DONE), "waiting", "Deployment/x: 1 of 2 new pods made"),
-        (thing("Deployment", status=DONE | {"replicas": 2}), "waiting", "Deployment/x: 1 old pods to go"),
+        (thing("Deployment", {"replicas": 2}, DONE), "waiting", "Deployment/x: 1 of 2 new pods created"),
+        (thing("Deployment", status=DONE | {"replicas": 2}), "waiting", "Deployment/x: 1 old pods still running"),
         (thing("Deployment", status=DONE | {"availableReplicas": 0}), "waiting", "Deployment/x: 0 of 1 pods available"),
         (thing("Deployment", {"replicas": 0}, {"observedGeneration": 2}), "ready", ""),
         (
@@ -41,12 +41,12 @@ DAEMON = {"observedGeneration": 2, "desiredNumberScheduled": 1, "updatedNumberSc
         (thing("Deployment", status=DONE | {"conditions": [condition("Progressing", "True")]}), "ready", ""),
         (thing("StatefulSet", status=SET), "ready", ""),
         (thing("StatefulSet", status=SET | {"readyReplicas": 0}), "waiting", "StatefulSet/x: 0 of 1 pods ready"),
-        (thing("StatefulSet", status=SET | {"updateRevision": "b"}), "waiting", "StatefulSet/x: 0 of 1 new pods made"),
+        (thing("StatefulSet", status=SET | {"updateRevision": "b"}), "waiting", "StatefulSet/x: 0 of 1 new pods created"),
         (thing("StatefulSet", status=SET | {"updateRevision": "b", "updatedReplicas": 1}), "ready", ""),
         (thing("StatefulSet", {"updateStrategy": {"rollingUpdate": {"partition": 1}}}, SET | {"updateRevision": "b"}), "ready", ""),
         (thing("StatefulSet", {"updateStrategy": {"type": "OnDelete"}}, SET | {"updateRevision": "b"}), "ready", ""),
         (thing("DaemonSet", status=DAEMON), "ready", ""),
-        (thing("DaemonSet", status=DAEMON | {"updatedNumberScheduled": 0}), "waiting", "DaemonSet/x: 0 of 1 new pods made"),
+        (thing("DaemonSet", status=DAEMON | {"updatedNumberScheduled": 0}), "waiting", "DaemonSet/x: 0 of 1 new pods created"),
         (thing("DaemonSet", status=DAEMON | {"numberAvailable": 0}), "waiting", "DaemonSet/x: 0 of 1 pods available"),
         (thing("DaemonSet", {"updateStrategy": {"type": "OnDelete"}}, DAEMON | {"updatedNumberScheduled": 0}), "ready", ""),
         (thing("ReplicaSet", status=DONE), "ready", ""),
@@ -62,7 +62,7 @@ DAEMON = {"observedGeneration": 2, "desiredNumberScheduled": 1, "updatedNumberSc
         (thing("Pod", status={"phase": "Failed"}), "failed", "Pod/x: no reason given"),
         (thing("PersistentVolumeClaim", status={"phase": "Bound"}), "ready", ""),
         (thing("PersistentVolumeClaim", status={"phase": "Pending"}), "ready", ""),
-        (thing("PersistentVolumeClaim", status={"phase": "Lost"}), "failed", "PersistentVolumeClaim/x: the volume behind it is lost"),
+        (thing("PersistentVolumeClaim", status={"phase": "Lost"}), "failed", "PersistentVolumeClaim/x: its volume is lost"),
         (thing("CustomResourceDefinition"), "waiting", "CustomResourceDefinition/x: not established yet"),
         (thing("CustomResourceDefinition", status={"conditions": [condition("Established", "True")]}), "ready", ""),
         (
@@ -71,7 +71,7 @@ DAEMON = {"observedGeneration": 2, "desiredNumberScheduled": 1, "updatedNumberSc
             "CustomResourceDefinition/x: Because: so it is",
         ),
         (thing("Widget"), "ready", ""),
-        (thing("Widget", status={"observedGeneration": 1}), "waiting", "Widget/x: the controller has not seen this version yet"),
+        (thing("Widget", status={"observedGeneration": 1}), "waiting", "Widget/x: the controller has not observed this version yet"),
     ],
 )
 def test_readiness_of_one_object(value, phase, why):

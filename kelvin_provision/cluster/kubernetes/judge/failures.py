@@ -1,7 +1,6 @@
-"""What waiting cannot heal, read from pods and events. Pure.
+"""What keeps pods from running, read from their statuses and events. Pure.
 
-Two kinds: a trouble that is final, and one that only time can tell (a lookup that may work at the next try); the caller
-measures how long the second kind has lasted.
+Some failures are final: waiting will not heal them. Others may pass, a name lookup say; the caller measures how long they last.
 """
 
 from __future__ import annotations
@@ -10,125 +9,129 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kelvin_provision.cluster.kubernetes.judge.readiness import condition, words
+from kelvin_provision.cluster.kubernetes.judge.readiness import condition, reason_and_message
 from kelvin_provision.cluster.kubernetes.render.objects import template_hash
 from kelvin_provision.cluster.protocol import WaitPolicy
 from kelvin_provision.spec.workload import Object
 
-IMAGE = frozenset({"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "ImageInspectError", "RegistryUnavailable"})
-FINAL_IMAGE = frozenset({"ErrImageNeverPull", "InvalidImageName"})
-FINAL_WORDS = ("not found", "denied", "unauthorized", "manifest unknown", "forbidden", "no match for platform", "authorization failed")
-CREATING = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
-PASSING = ("timed out", "deadline exceeded", "failed to sync", "failed to reserve", "is reserved for")
-EVENTS = frozenset({"FailedMount", "FailedAttachVolume", "FailedCreate", "FailedMapVolume", "FailedCreatePodSandBox"})
+IMAGE_REASONS = frozenset(
+    {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "ImageInspectError", "RegistryUnavailable"}
+)
+FINAL_IMAGE_REASONS = frozenset({"ErrImageNeverPull", "InvalidImageName"})
+FINAL_IMAGE_MESSAGES = (
+    "not found", "denied", "unauthorized", "manifest unknown", "forbidden", "no match for platform", "authorization failed",
+)  # fmt: skip
+CREATE_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
+PASSING_CREATE_MESSAGES = ("timed out", "deadline exceeded", "failed to sync", "failed to reserve", "is reserved for")
+STARTING_REASONS = frozenset({"ContainerCreating", "PodInitializing"})
+EVENT_REASONS = frozenset({"FailedMount", "FailedAttachVolume", "FailedCreate", "FailedMapVolume", "FailedCreatePodSandBox"})
 
 
 @dataclass(frozen=True)
-class Trouble:
-    """`key` is the same for as long as it is the same trouble, however its words change."""
+class Failure:
+    """`key` stays the same while the same failure lasts, however its message changes."""
 
     key: str
     why: str
     final: bool
 
 
-def fresh(pods: Iterable[Object], template: str | None) -> list[Object]:
-    """The pods of this version of the template that are not on their way out. Without a stamp on the template: all of them."""
+def current_pods(pods: Iterable[Object], template: str | None) -> list[Object]:
+    """Pods of this version of the template that are not being deleted. All of them where the template has no hash."""
     return [pod for pod in pods if not pod["metadata"].get("deletionTimestamp") and (template is None or template_hash(pod) == template)]
 
 
-def ready(pod: Object) -> bool:
-    """Whether the pod can answer."""
+def is_ready(pod: Object) -> bool:
     return condition(pod, "Ready").get("status") == "True"
 
 
-def troubles(pods: Sequence[Object], events: Sequence[Object], patience: WaitPolicy) -> Iterator[Trouble]:
-    """Of pods that are not ready, with the events that speak of them."""
-    for pod in pods:
-        if ready(pod):
-            continue
-        about = [event for event in events if (event.get("involvedObject") or {}).get("uid") == pod["metadata"].get("uid")]
-        yield from _unscheduled(pod)
-        states = list(statuses(pod))
-        for status in states:
-            yield from _container(pod, status, about, patience)
-        if all(
-            (status.get("state") or {}).get("waiting", {}).get("reason") in {"ContainerCreating", "PodInitializing"} for status in states
-        ):
-            yield from _told(pod, about)
-
-
-def refusals(value: Object, events: Sequence[Object]) -> Iterator[Trouble]:
-    """Pods that a controller may not make (quota, admission). A Deployment says so itself, the others only in events."""
-    name, kind = value["metadata"]["name"], value.get("kind")
-    failure = condition(value, "ReplicaFailure")
-    if failure.get("status") == "True":
-        yield Trouble(f"{kind}/{name} create", f"{kind}/{name}: {words(failure)}", final=False)
-    for event in events:
-        about = (event.get("involvedObject") or {}).get("uid")
-        if about == value["metadata"].get("uid") and event.get("reason") == "FailedCreate":
-            yield Trouble(f"{kind}/{name} create", f"{kind}/{name}: {words(event)}", final=False)
-
-
-def statuses(pod: Object) -> Iterator[Mapping[str, Any]]:
-    """The state of every container, the preparing ones first."""
+def container_statuses(pod: Object) -> Iterator[Mapping[str, Any]]:
+    """Of every container, init containers first."""
     status = pod.get("status") or {}
     for group in ("initContainerStatuses", "containerStatuses"):
         yield from status.get(group) or ()
 
 
-def deaths(status: Mapping[str, Any]) -> int:
-    """How often a container has ended: its restarts, and the end that has not led to one yet."""
+def pod_failures(pods: Sequence[Object], events: Sequence[Object], policy: WaitPolicy) -> Iterator[Failure]:
+    """Of the pods that are not ready, with the reasons that their events give."""
+    for pod in pods:
+        if is_ready(pod):
+            continue
+        pod_events = _events_of(pod, events)
+        yield from _scheduling_failure(pod)
+        statuses = list(container_statuses(pod))
+        for status in statuses:
+            yield from _container_failures(pod, status, pod_events, policy)
+        # Events outlive what they report: they count only while no container has started.
+        if all((status.get("state") or {}).get("waiting", {}).get("reason") in STARTING_REASONS for status in statuses):
+            yield from _event_failures(pod, pod_events)
+
+
+def controller_failures(live: Object, events: Sequence[Object]) -> Iterator[Failure]:
+    """Pods that the controller may not create (quota, admission). A Deployment has a condition for it, others only events."""
+    name, kind = live["metadata"]["name"], live.get("kind")
+    failure = condition(live, "ReplicaFailure")
+    if failure.get("status") == "True":
+        yield Failure(f"{kind}/{name} create", f"{kind}/{name}: {reason_and_message(failure)}", final=False)
+    for event in _events_of(live, events):
+        if event.get("reason") == "FailedCreate":
+            yield Failure(f"{kind}/{name} create", f"{kind}/{name}: {reason_and_message(event)}", final=False)
+
+
+def exit_count(status: Mapping[str, Any]) -> int:
+    """How often a container has exited: its restarts, and the exit that has not led to a restart yet."""
     state, last = status.get("state") or {}, status.get("lastState") or {}
-    between = "terminated" in state or ("waiting" in state and "terminated" in last)
-    return int(status.get("restartCount", 0)) + int(between)
+    between_runs = "terminated" in state or ("waiting" in state and "terminated" in last)
+    return int(status.get("restartCount", 0)) + int(between_runs)
 
 
-def ending(status: Mapping[str, Any]) -> str:
-    """How a container last ended: `exit code 3 (Error)`."""
+def last_exit(status: Mapping[str, Any]) -> str:
+    """`exit code 3 (Error)`, with the container's termination message."""
     for state in (status.get("state") or {}, status.get("lastState") or {}):
         if "terminated" in state:
-            ended = state["terminated"]
-            told = f": {ended['message'].strip()}" if ended.get("message") else ""
-            return f"exit code {ended.get('exitCode')} ({ended.get('reason', 'no reason')}){told}"
+            terminated = state["terminated"]
+            message = f": {terminated['message'].strip()}" if terminated.get("message") else ""
+            return f"exit code {terminated.get('exitCode')} ({terminated.get('reason', 'no reason')}){message}"
     return "no exit code"
 
 
-def _container(pod: Object, status: Mapping[str, Any], about: Sequence[Object], patience: WaitPolicy) -> Iterator[Trouble]:
-    where = f"pod {pod['metadata']['name']}"
-    key = f"{where} {status.get('name')}"
+def _events_of(live: Object, events: Sequence[Object]) -> list[Object]:
+    return [event for event in events if (event.get("involvedObject") or {}).get("uid") == live["metadata"].get("uid")]
+
+
+def _container_failures(pod: Object, status: Mapping[str, Any], pod_events: Sequence[Object], policy: WaitPolicy) -> Iterator[Failure]:
+    name = f"pod {pod['metadata']['name']}"
+    key = f"{name} {status.get('name')}"
     waiting = (status.get("state") or {}).get("waiting") or {}
-    reason, said = waiting.get("reason", ""), words(waiting)
-    if reason in IMAGE:
-        cause = _cause(about)
-        said = f"{said}: {cause}" if cause and cause not in said else said
-        final = reason in FINAL_IMAGE or any(word in said.lower() for word in FINAL_WORDS)
-        yield Trouble(f"{key} image", f"{where}: {said}", final=final)
-    elif reason in CREATING:
-        yield Trouble(f"{key} create", f"{where}: {said}", final=not any(word in said.lower() for word in PASSING))
-    died = deaths(status)
-    if died >= patience.restarts and (status.get("state") or {}).get("terminated", {}).get("exitCode") != 0:
-        yield Trouble(
-            f"{key} restarts", f"{where}: container {status.get('name')} ended {died} times, last with {ending(status)}", final=True
-        )
+    reason, text = waiting.get("reason", ""), reason_and_message(waiting)
+    if reason in IMAGE_REASONS:
+        cause = _pull_error(pod_events)
+        text = f"{text}: {cause}" if cause and cause not in text else text
+        final = reason in FINAL_IMAGE_REASONS or any(message in text.lower() for message in FINAL_IMAGE_MESSAGES)
+        yield Failure(f"{key} image", f"{name}: {text}", final=final)
+    elif reason in CREATE_REASONS:
+        yield Failure(f"{key} create", f"{name}: {text}", final=not any(message in text.lower() for message in PASSING_CREATE_MESSAGES))
+    exits = exit_count(status)
+    if exits >= policy.restarts and (status.get("state") or {}).get("terminated", {}).get("exitCode") != 0:
+        text = f"{name}: container {status.get('name')} exited {exits} times, last with {last_exit(status)}"
+        yield Failure(f"{key} restarts", text, final=True)
 
 
-def _cause(about: Sequence[Object]) -> str:
-    """Why the image did not come: ImagePullBackOff itself often does not say."""
-    told = [str(event.get("message")) for event in about if event.get("reason") == "Failed" and "pull image" in str(event.get("message"))]
-    return told[-1] if told else ""
+def _pull_error(pod_events: Sequence[Object]) -> str:
+    """ImagePullBackOff itself often has no cause; the kubelet's event has."""
+    messages = [str(event.get("message")) for event in pod_events if event.get("reason") == "Failed"]
+    return next((message for message in reversed(messages) if "pull image" in message), "")
 
 
-def _unscheduled(pod: Object) -> Iterator[Trouble]:
+def _scheduling_failure(pod: Object) -> Iterator[Failure]:
     scheduled = condition(pod, "PodScheduled")
     if scheduled.get("status") == "False":
-        where = f"pod {pod['metadata']['name']}"
-        yield Trouble(f"{where} scheduling", f"{where}: {words(scheduled)}", final=False)
+        name = f"pod {pod['metadata']['name']}"
+        yield Failure(f"{name} scheduling", f"{name}: {reason_and_message(scheduled)}", final=False)
 
 
-def _told(pod: Object, about: Sequence[Object]) -> Iterator[Trouble]:
-    """Events matter only while no container has begun: they stay when what they tell of is over."""
-    where = f"pod {pod['metadata']['name']}"
-    for event in about:
-        if event.get("reason") in EVENTS:
-            yield Trouble(f"{where} {event['reason']}", f"{where}: {words(event)}", final=False)
+def _event_failures(pod: Object, pod_events: Sequence[Object]) -> Iterator[Failure]:
+    name = f"pod {pod['metadata']['name']}"
+    for event in pod_events:
+        if event.get("reason") in EVENT_REASONS:
+            yield Failure(f"{name} {event['reason']}", f"{name}: {reason_and_message(event)}", final=False)

@@ -1,7 +1,7 @@
-"""How a workload on Kubernetes says that it is not to be changed now. Pure.
+"""How a workload on Kubernetes asks not to be changed now. Pure.
 
-An annotation on any of its objects, which the workload or anybody with kubectl sets; or, where it cannot speak to the API, the file
-`reason` in a host volume that it has mounted at `/opt/kelvin/hold`.
+By an annotation on any of its objects, which the workload or anybody with kubectl sets; or, where it cannot reach the API server, by the
+file `reason` in a host volume that it has mounted at `/opt/kelvin/hold`.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from kelvin_provision.spec.workload import Object
 from kelvin_provision.status import Hold
 
 
-def annotated(items: Sequence[Object]) -> Hold | None:
-    """The first hold on these objects; an empty reason is one, too."""
-    for item in items:
-        notes = item["metadata"].get("annotations") or {}
-        if HOLD in notes:
-            return Hold(" ".join(str(notes[HOLD]).split()), describe(item), _since(item))
+def annotated_hold(objects: Sequence[Object]) -> Hold | None:
+    """The first on these objects; one with an empty reason counts."""
+    for item in objects:
+        annotations = item["metadata"].get("annotations") or {}
+        if HOLD in annotations:
+            return Hold(" ".join(str(annotations[HOLD]).split()), describe(item), _annotated_at(item))
     return None
 
 
-def _since(item: Object) -> str:
-    """When the annotation's manager last wrote, as the server has noted it."""
+def _annotated_at(item: Object) -> str:
+    """When the field manager of the annotation last wrote; empty where the server does not record it."""
     for entry in item["metadata"].get("managedFields") or ():
         fields: Any = entry.get("fieldsV1") or {}
         for step in ("f:metadata", "f:annotations", f"f:{HOLD}"):
@@ -36,15 +36,15 @@ def _since(item: Object) -> str:
     return ""
 
 
-def folders(items: Sequence[Object]) -> Iterator[tuple[str, str]]:
-    """Workload and folder of this computer, for each host volume that is mounted where a hold stands."""
-    for item in items:
-        name = owner(item)
+def hold_folders(objects: Sequence[Object]) -> Iterator[tuple[str, str]]:
+    """Workload and folder on this node, for each host volume that is mounted where a hold is."""
+    for item in objects:
+        workload = owner(item)
         spec = item.get("spec") or {}
         pod = spec if item.get("kind") == "Pod" else (spec.get("template") or {}).get("spec") or {}
-        places = {volume["name"]: (volume.get("hostPath") or {}).get("path") for volume in pod.get("volumes") or ()}
+        paths = {volume["name"]: (volume.get("hostPath") or {}).get("path") for volume in pod.get("volumes") or ()}
         for container in pod.get("containers") or ():
             for mount in container.get("volumeMounts") or ():
-                path = places.get(mount["name"])
-                if name and path and mount["mountPath"].rstrip("/") == HOLD_FOLDER and not mount.get("subPath"):
-                    yield name, path
+                path = paths.get(mount["name"])
+                if workload and path and mount["mountPath"].rstrip("/") == HOLD_FOLDER and not mount.get("subPath"):
+                    yield workload, path

@@ -1,110 +1,115 @@
-"""One look at everything of ours: live objects and pods to observations. Pure."""
+"""Live objects, pods and events to one observation for each workload. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from kelvin_provision.cluster.kubernetes.judge.failures import Trouble, fresh, ready, refusals, statuses, troubles
-from kelvin_provision.cluster.kubernetes.judge.holds import annotated
-from kelvin_provision.cluster.kubernetes.judge.readiness import condition, health, words
+from kelvin_provision.cluster.kubernetes.judge.failures import (
+    STARTING_REASONS,
+    Failure,
+    container_statuses,
+    controller_failures,
+    current_pods,
+    is_ready,
+    pod_failures,
+)
+from kelvin_provision.cluster.kubernetes.judge.holds import annotated_hold
+from kelvin_provision.cluster.kubernetes.judge.readiness import condition, health, reason_and_message
 from kelvin_provision.cluster.kubernetes.render.objects import owner, revision_of, template_hash
 from kelvin_provision.cluster.labels import STOPPED
+from kelvin_provision.cluster.plan import describe
 from kelvin_provision.cluster.protocol import Phase, WaitPolicy
 from kelvin_provision.spec.workload import Object
 from kelvin_provision.status import Hold, Observation, Observed
 
-SCALED = frozenset({"Deployment", "StatefulSet"})
-RUNNERS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "Job"})
-QUIET = frozenset({"ContainerCreating", "PodInitializing"})
+SCALABLE = frozenset({"Deployment", "StatefulSet"})
+CONTROLLERS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "Job"})
+MOST_URGENT_FIRST = (Observed.FAILED, Observed.DEPLOYING, Observed.STARTING, Observed.STOPPING, Observed.RUNNING)
 
 
 def observations(
-    objects: Sequence[Object], pods: Sequence[Object], events: Sequence[Object], seen: str, files: Mapping[str, Hold] | None = None
+    objects: Sequence[Object], pods: Sequence[Object], events: Sequence[Object], time: str, file_holds: Mapping[str, Hold] | None = None
 ) -> Mapping[str, Observation]:
-    """Every workload of ours by name; what carries no label of ours is not looked at. `seen` is RFC 3339, `files` are holds of files."""
-    names = {owner(item) for item in [*objects, *pods]} - {None}
-    found = {}
-    for name in sorted(filter(None, names)):
+    """Of every workload of ours, by name; objects without our label are ignored. `time` is RFC 3339."""
+    everything = [*objects, *pods]
+    result = {}
+    for name in sorted(filter(None, {owner(item) for item in everything})):
         mine = [item for item in objects if owner(item) == name]
-        hold = annotated([item for item in [*objects, *pods] if owner(item) == name]) or (files or {}).get(name)
-        found[name] = replace(observed(mine, [pod for pod in pods if owner(pod) == name], events, seen), hold=hold)
-    return found
+        hold = annotated_hold([item for item in everything if owner(item) == name]) or (file_holds or {}).get(name)
+        result[name] = replace(observe(mine, [pod for pod in pods if owner(pod) == name], events, time), hold=hold)
+    return result
 
 
-def observed(objects: Sequence[Object], pods: Sequence[Object], events: Sequence[Object], seen: str) -> Observation:
-    """One workload. Without anything that runs (a configuration alone) being there is running."""
-    runners = [item for item in objects if item.get("kind") in RUNNERS]
-    # Pods of a controller are judged through it; a pod that stands alone is judged itself.
-    runners += [pod for pod in pods if not pod["metadata"].get("ownerReferences")]
+def observe(objects: Sequence[Object], pods: Sequence[Object], events: Sequence[Object], time: str) -> Observation:
+    """Of one workload. One without anything that runs (a configuration alone) is running when it is there."""
+    runners = [item for item in objects if item.get("kind") in CONTROLLERS]
+    runners += [pod for pod in pods if not pod["metadata"].get("ownerReferences")]  # other pods are judged through their controller
     revisions = [number for item in objects or pods if (number := revision_of(item)) is not None]
-    state = _together([_state(item, pods, events) for item in runners])
+    states = {_state(item, pods, events) for item in runners}
+    state = next((state for state in MOST_URGENT_FIRST if state in states), Observed.STOPPED)
     if not runners:
-        state = _without_runners(objects, pods)
-    warnings = tuple(dict.fromkeys([*_waiting_words(pods), *_condition_words(runners), *_trouble_words(runners, pods, events)]))
-    if state is Observed.RUNNING or state is Observed.STOPPED:
-        warnings = ()
-    return Observation(state, warnings, seen, max(revisions, default=None))
+        state = _state_without_runners(objects, pods)
+    warnings: tuple[str, ...] = ()
+    if state not in {Observed.RUNNING, Observed.STOPPED}:
+        warnings = (*_waiting_containers(pods), *_failed_conditions(runners), *_failures_of_all(runners, pods, events))
+    return Observation(state, tuple(dict.fromkeys(warnings)), time, max(revisions, default=None))
 
 
-def _without_runners(objects: Sequence[Object], pods: Sequence[Object]) -> Observed:
-    if any(STOPPED in (item["metadata"].get("annotations") or {}) for item in objects):
-        return Observed.STOPPING if any(alive(pod) for pod in pods) else Observed.STOPPED
-    return Observed.RUNNING if objects else Observed.STOPPING
-
-
-def alive(pod: Object) -> bool:
-    """A pod that was evicted or has ended stays to be looked at, but nothing of it runs."""
+def is_alive(pod: Object) -> bool:
+    """A pod that was evicted or has ended stays on the cluster, but nothing of it runs."""
     return (pod.get("status") or {}).get("phase") not in {"Succeeded", "Failed"}
 
 
-def _together(states: Sequence[Observed]) -> Observed:
-    """The state that a person must know of first."""
-    for state in (Observed.FAILED, Observed.DEPLOYING, Observed.STARTING, Observed.STOPPING, Observed.RUNNING):
-        if state in states:
-            return state
-    return Observed.STOPPED
+def _state_without_runners(objects: Sequence[Object], pods: Sequence[Object]) -> Observed:
+    if any(STOPPED in (item["metadata"].get("annotations") or {}) for item in objects):
+        return _stopped(pods)
+    return Observed.RUNNING if objects else Observed.STOPPING
+
+
+def _stopped(pods: Sequence[Object]) -> Observed:
+    return Observed.STOPPING if any(is_alive(pod) for pod in pods) else Observed.STOPPED
 
 
 def _state(item: Object, pods: Sequence[Object], events: Sequence[Object]) -> Observed:
     if item["metadata"].get("deletionTimestamp"):
         return Observed.STOPPING
-    if item.get("kind") in SCALED and (item.get("spec") or {}).get("replicas", 1) == 0:
-        return Observed.STOPPING if any(alive(pod) for pod in pods) else Observed.STOPPED
-    found = health(item)
-    if found.phase is Phase.READY:
+    if item.get("kind") in SCALABLE and (item.get("spec") or {}).get("replicas", 1) == 0:
+        return _stopped(pods)
+    phase = health(item).phase
+    if phase is Phase.READY:
         return Observed.RUNNING
-    if found.phase is Phase.FAILED or any(trouble.final for trouble in _troubles(item, pods, events)):
+    if phase is Phase.FAILED or any(failure.final for failure in _failures(item, pods, events)):
         return Observed.FAILED
-    return Observed.STARTING if fresh(pods, template_hash(item)) else Observed.DEPLOYING
+    return Observed.STARTING if current_pods(pods, template_hash(item)) else Observed.DEPLOYING
 
 
-def _troubles(item: Object, pods: Sequence[Object], events: Sequence[Object]) -> list[Trouble]:
-    mine = [item] if item.get("kind") == "Pod" else fresh(pods, template_hash(item))
-    return [*refusals(item, events), *troubles(mine, events, WaitPolicy())]
+def _failures(item: Object, pods: Sequence[Object], events: Sequence[Object]) -> list[Failure]:
+    item_pods = [item] if item.get("kind") == "Pod" else current_pods(pods, template_hash(item))
+    return [*controller_failures(item, events), *pod_failures(item_pods, events, WaitPolicy())]
 
 
-def _trouble_words(runners: Sequence[Object], pods: Sequence[Object], events: Sequence[Object]) -> list[str]:
-    found = [trouble.why for item in runners for trouble in _troubles(item, pods, events)]
-    return found + [said.why for item in runners if (said := health(item)).phase is Phase.FAILED and item.get("kind") == "Pod"]
+def _failures_of_all(runners: Sequence[Object], pods: Sequence[Object], events: Sequence[Object]) -> list[str]:
+    whys = [failure.why for item in runners for failure in _failures(item, pods, events)]
+    own = [health(item) for item in runners if item.get("kind") == "Pod"]
+    return whys + [each.why for each in own if each.phase is Phase.FAILED]
 
 
-def _waiting_words(pods: Sequence[Object]) -> list[str]:
-    """What containers say they wait for, where nothing else speaks of it."""
-    found = []
+def _waiting_containers(pods: Sequence[Object]) -> list[str]:
+    """Messages of waiting containers that no failure repeats."""
+    messages = []
     for pod in pods:
-        for status in statuses(pod) if not ready(pod) else ():
+        for status in container_statuses(pod) if not is_ready(pod) else ():
             waiting = (status.get("state") or {}).get("waiting")
-            if waiting and waiting.get("reason") not in QUIET and waiting.get("message"):
-                found.append(f"pod {pod['metadata']['name']}: {words(waiting)}")
-    return found
+            if waiting and waiting.get("reason") not in STARTING_REASONS and waiting.get("message"):
+                messages.append(f"pod {pod['metadata']['name']}: {reason_and_message(waiting)}")
+    return messages
 
 
-def _condition_words(runners: Sequence[Object]) -> list[str]:
-    found = []
-    for item in runners:
-        for kind, bad in (("Progressing", "False"), ("Failed", "True")):
-            said = condition(item, kind)
-            if said.get("status") == bad:
-                found.append(f"{item.get('kind')}/{item['metadata']['name']}: {words(said)}")
-    return found
+def _failed_conditions(runners: Sequence[Object]) -> list[str]:
+    return [
+        f"{describe(item)}: {reason_and_message(condition(item, kind))}"
+        for item in runners
+        for kind, bad in (("Progressing", "False"), ("Failed", "True"))
+        if condition(item, kind).get("status") == bad
+    ]

@@ -1,6 +1,6 @@
-"""Is it ready? Pure questions to one object, three answers, in the cluster's own words.
+"""Whether one live object is ready: pure functions of its status, with the cluster's own reason.
 
-Generation first: a status that speaks of an older generation says nothing. Whoever asks owns the deadline.
+The generation comes first: a status of an older generation says nothing. The caller owns the deadline.
 """
 
 from __future__ import annotations
@@ -15,113 +15,110 @@ from kelvin_provision.spec.workload import Object
 READY = Health(Phase.READY)
 
 
-def health(value: Object) -> Health:
-    """One live object's readiness."""
-    if not seen(value):
-        return _waiting(value, "the controller has not seen this version yet")
-    judge = JUDGES.get(value.get("kind") or "")
-    return judge(value, value.get("spec") or {}, value.get("status") or {}) if judge else READY
+def health(live: Object) -> Health:
+    """A kind without a status of its own is ready when it exists."""
+    if not generation_observed(live):
+        return _waiting(live, "the controller has not observed this version yet")
+    judge = JUDGES.get(live.get("kind") or "")
+    return judge(live, live.get("spec") or {}, live.get("status") or {}) if judge else READY
 
 
-def seen(value: Object) -> bool:
-    """Whether the controller of a live object has seen its newest version."""
-    observed, wanted = (value.get("status") or {}).get("observedGeneration"), value["metadata"].get("generation")
+def generation_observed(live: Object) -> bool:
+    """Whether the object's controller has observed its newest version."""
+    observed, generation = (live.get("status") or {}).get("observedGeneration"), live["metadata"].get("generation")
     if observed is None:
-        return value.get("kind") not in OBSERVED
-    return wanted is None or observed >= wanted
+        return live.get("kind") not in REPORTS_GENERATION
+    return generation is None or observed >= generation
 
 
-def _waiting(value: Object, why: str) -> Health:
-    return Health(Phase.WAITING, f"{describe(value)}: {why}")
-
-
-def _failed(value: Object, why: str) -> Health:
-    return Health(Phase.FAILED, f"{describe(value)}: {why}")
-
-
-def condition(value: Object, kind: str) -> Mapping[str, Any]:
+def condition(live: Object, kind: str) -> Mapping[str, Any]:
     """The condition of that type, or an empty one."""
-    found: Mapping[str, Any]
-    for found in (value.get("status") or {}).get("conditions") or ():
-        if found.get("type") == kind:
-            return found
+    candidate: Mapping[str, Any]
+    for candidate in (live.get("status") or {}).get("conditions") or ():
+        if candidate.get("type") == kind:
+            return candidate
     return {}
 
 
-def words(found: Mapping[str, Any]) -> str:
-    """Reason and message of a condition, or of a container's state."""
-    return ": ".join(filter(None, (found.get("reason"), found.get("message")))) or "no reason given"
+def reason_and_message(source: Mapping[str, Any]) -> str:
+    """Of a condition, an event, or a container's state."""
+    return ": ".join(filter(None, (source.get("reason"), source.get("message")))) or "no reason given"
 
 
-def _deployment(value: Object, spec: Mapping[str, Any], status: Mapping[str, Any]) -> Health:
-    progressing = condition(value, "Progressing")
+def _waiting(live: Object, why: str) -> Health:
+    return Health(Phase.WAITING, f"{describe(live)}: {why}")
+
+
+def _failed(live: Object, why: str) -> Health:
+    return Health(Phase.FAILED, f"{describe(live)}: {why}")
+
+
+def _deployment(live: Object, spec: Mapping[str, Any], status: Mapping[str, Any]) -> Health:
+    progressing = condition(live, "Progressing")
     if progressing.get("status") == "False" and progressing.get("reason") == "ProgressDeadlineExceeded":
-        return _failed(value, words(progressing))
-    wanted = spec.get("replicas", 1)
+        return _failed(live, reason_and_message(progressing))
+    replicas = spec.get("replicas", 1)
     updated, total = status.get("updatedReplicas", 0), status.get("replicas", 0)
-    if updated < wanted:
-        return _waiting(value, f"{updated} of {wanted} new pods made")
+    available = status.get("availableReplicas", 0)
+    if updated < replicas:
+        return _waiting(live, f"{updated} of {replicas} new pods created")
     if total > updated:
-        return _waiting(value, f"{total - updated} old pods to go")
-    if status.get("availableReplicas", 0) < wanted:
-        return _waiting(value, f"{status.get('availableReplicas', 0)} of {wanted} pods available")
+        return _waiting(live, f"{total - updated} old pods still running")
+    if available < replicas:
+        return _waiting(live, f"{available} of {replicas} pods available")
     return READY
 
 
-def _stateful_set(value: Object, spec: Mapping[str, Any], status: Mapping[str, Any]) -> Health:
-    wanted = spec.get("replicas", 1)
+def _stateful_set(live: Object, spec: Mapping[str, Any], status: Mapping[str, Any]) -> Health:
+    replicas = spec.get("replicas", 1)
     strategy = spec.get("updateStrategy") or {}
-    held = (strategy.get("rollingUpdate") or {}).get("partition") or 0
-    if strategy.get("type") != "OnDelete" and status.get("updateRevision") != status.get("currentRevision"):
-        updated = status.get("updatedReplicas", 0)
-        if updated < wanted - held:
-            return _waiting(value, f"{updated} of {wanted - held} new pods made")
-    if status.get("readyReplicas", 0) < wanted:
-        return _waiting(value, f"{status.get('readyReplicas', 0)} of {wanted} pods ready")
-    return READY
+    # Pods below the partition keep the old version on purpose.
+    updating = replicas - ((strategy.get("rollingUpdate") or {}).get("partition") or 0)
+    updated, ready = status.get("updatedReplicas", 0), status.get("readyReplicas", 0)
+    if strategy.get("type") != "OnDelete" and status.get("updateRevision") != status.get("currentRevision") and updated < updating:
+        return _waiting(live, f"{updated} of {updating} new pods created")
+    return READY if ready >= replicas else _waiting(live, f"{ready} of {replicas} pods ready")
 
 
-def _daemon_set(value: Object, spec: Mapping[str, Any], status: Mapping[str, Any]) -> Health:
-    wanted = status.get("desiredNumberScheduled", 0)
+def _daemon_set(live: Object, spec: Mapping[str, Any], status: Mapping[str, Any]) -> Health:
+    desired, updated, available = (status.get(name, 0) for name in ("desiredNumberScheduled", "updatedNumberScheduled", "numberAvailable"))
     on_delete = (spec.get("updateStrategy") or {}).get("type") == "OnDelete"
-    if not on_delete and status.get("updatedNumberScheduled", 0) < wanted:
-        return _waiting(value, f"{status.get('updatedNumberScheduled', 0)} of {wanted} new pods made")
-    if status.get("numberAvailable", 0) < wanted:
-        return _waiting(value, f"{status.get('numberAvailable', 0)} of {wanted} pods available")
-    return READY
+    if not on_delete and updated < desired:
+        return _waiting(live, f"{updated} of {desired} new pods created")
+    return READY if available >= desired else _waiting(live, f"{available} of {desired} pods available")
 
 
-def _replica_set(value: Object, spec: Mapping[str, Any], status: Mapping[str, Any]) -> Health:
-    wanted, there = spec.get("replicas", 1), status.get("availableReplicas", 0)
-    return READY if there >= wanted else _waiting(value, f"{there} of {wanted} pods available")
+def _replica_set(live: Object, spec: Mapping[str, Any], status: Mapping[str, Any]) -> Health:
+    replicas, available = spec.get("replicas", 1), status.get("availableReplicas", 0)
+    return READY if available >= replicas else _waiting(live, f"{available} of {replicas} pods available")
 
 
-def _job(value: Object, _spec: Mapping[str, Any], _status: Mapping[str, Any]) -> Health:
-    failed = condition(value, "Failed")
+def _job(live: Object, _spec: Mapping[str, Any], _status: Mapping[str, Any]) -> Health:
+    failed = condition(live, "Failed")
     if failed.get("status") == "True":
-        return _failed(value, words(failed))
-    return READY if condition(value, "Complete").get("status") == "True" else _waiting(value, "not complete yet")
+        return _failed(live, reason_and_message(failed))
+    return READY if condition(live, "Complete").get("status") == "True" else _waiting(live, "not complete yet")
 
 
-def _pod(value: Object, spec: Mapping[str, Any], status: Mapping[str, Any]) -> Health:
+def _pod(live: Object, spec: Mapping[str, Any], status: Mapping[str, Any]) -> Health:
     phase = status.get("phase")
     if phase == "Failed":
-        return _failed(value, words(status))
+        return _failed(live, reason_and_message(status))
     if phase == "Succeeded" and spec.get("restartPolicy") in {"Never", "OnFailure"}:
         return READY
-    return READY if condition(value, "Ready").get("status") == "True" else _waiting(value, f"{phase or 'Pending'}, not ready")
+    return READY if condition(live, "Ready").get("status") == "True" else _waiting(live, f"{phase or 'Pending'}, not ready")
 
 
-def _claim(value: Object, _spec: Mapping[str, Any], status: Mapping[str, Any]) -> Health:
-    # Pending is no obstacle of its own: many classes bind when the first pod comes, and a pod that lacks its claim says so itself.
-    return _failed(value, "the volume behind it is lost") if status.get("phase") == "Lost" else READY
+def _persistent_volume_claim(live: Object, _spec: Mapping[str, Any], status: Mapping[str, Any]) -> Health:
+    # Pending is no failure: many storage classes bind when the first pod is scheduled, and a pod that lacks its claim reports it itself.
+    return _failed(live, "its volume is lost") if status.get("phase") == "Lost" else READY
 
 
-def _definition(value: Object, _spec: Mapping[str, Any], _status: Mapping[str, Any]) -> Health:
-    refused = condition(value, "NamesAccepted")
-    if refused.get("status") == "False":
-        return _failed(value, words(refused))
-    return READY if condition(value, "Established").get("status") == "True" else _waiting(value, "not established yet")
+def _custom_resource_definition(live: Object, _spec: Mapping[str, Any], _status: Mapping[str, Any]) -> Health:
+    names = condition(live, "NamesAccepted")
+    if names.get("status") == "False":
+        return _failed(live, reason_and_message(names))
+    return READY if condition(live, "Established").get("status") == "True" else _waiting(live, "not established yet")
 
 
 JUDGES: Mapping[str, Callable[[Object, Mapping[str, Any], Mapping[str, Any]], Health]] = {
@@ -132,8 +129,8 @@ JUDGES: Mapping[str, Callable[[Object, Mapping[str, Any], Mapping[str, Any]], He
     "ReplicationController": _replica_set,
     "Job": _job,
     "Pod": _pod,
-    "PersistentVolumeClaim": _claim,
-    "CustomResourceDefinition": _definition,
+    "PersistentVolumeClaim": _persistent_volume_claim,
+    "CustomResourceDefinition": _custom_resource_definition,
 }
-OBSERVED = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController"})
-"""Kinds whose controller says which generation it has seen; one that has said nothing has seen none."""
+REPORTS_GENERATION = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController"})
+"""Kinds whose controller reports the generation that it observed; without a report it has observed none."""

@@ -1,6 +1,6 @@
 """The pod that a StatefulSet is stuck on: taken away, and not before the controller would make the right one."""
 
-from kelvin_provision.cluster.kubernetes.stuck_pods import retry_stuck_pods, unstick
+from kelvin_provision.cluster.kubernetes.stuck_pods import replace_stuck_pods, retry_stuck_pods
 from kelvin_provision.cluster.labels import SPEC_HASH
 
 
@@ -38,19 +38,19 @@ class Server:
 
 def test_a_stuck_pod_goes_only_after_the_controller_has_seen_what_it_goes_back_to():
     server = Server(pod("db-0", "bad"), after=2)
-    unstick(server, "app", "db", [stateful_set("good")])
+    replace_stuck_pods(server, "app", "db", [stateful_set("good")])
     assert server.said == ["look", "look", "look", "delete Pod/db-0 uid-db-0 within 1"]
 
 
 def test_a_controller_that_stays_silent_is_not_waited_for_without_end():
     server = Server(pod("db-0", "bad"), after=10**9)
-    unstick(server, "app", "db", [stateful_set("good")], patience=0.0)
+    replace_stuck_pods(server, "app", "db", [stateful_set("good")], timeout=0.0)
     assert server.said == ["look", "delete Pod/db-0 uid-db-0 within 1"]
 
 
 def test_a_pod_in_which_something_runs_gets_the_time_that_it_asks_for():
     server = Server(pod("db-0", "bad", state="running"))
-    unstick(server, "app", "db", [stateful_set("good")])
+    replace_stuck_pods(server, "app", "db", [stateful_set("good")])
     assert server.said == ["look", "delete Pod/db-0 uid-db-0 within None"]
 
 
@@ -58,7 +58,7 @@ def test_what_is_right_or_ready_or_going_or_of_another_kind_stays():
     server = Server(
         pod("db-0", "good"), pod("db-1", "bad", ready=True), pod("db-2", "bad", going=True), pod("web-1", "bad", kind="ReplicaSet")
     )
-    unstick(server, "app", "db", [stateful_set("good")])
+    replace_stuck_pods(server, "app", "db", [stateful_set("good")])
     assert server.said == ["look"]
 
 
@@ -79,4 +79,4 @@ def test_what_waits_for_an_image_is_taken_away_and_nothing_else():
 
 
 def test_without_a_stateful_set_nobody_is_asked():
-    unstick(None, "app", "db", [{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "db"}}])
+    replace_stuck_pods(None, "app", "db", [{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "db"}}])

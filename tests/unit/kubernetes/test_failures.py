@@ -2,7 +2,7 @@
 
 import pytest
 
-from kelvin_provision.cluster.kubernetes.judge.failures import deaths, ending, fresh, refusals, troubles
+from kelvin_provision.cluster.kubernetes.judge.failures import controller_failures, current_pods, exit_count, last_exit, pod_failures
 from kelvin_provision.cluster.labels import SPEC_HASH
 from kelvin_provision.cluster.protocol import WaitPolicy
 
@@ -25,7 +25,7 @@ def event(reason, message, uid="u1"):
 
 
 def told(found, events=(), patience=None):
-    return [(trouble.why, trouble.final) for trouble in troubles([found], events, patience or WaitPolicy())]
+    return [(failure.why, failure.final) for failure in pod_failures([found], events, patience or WaitPolicy())]
 
 
 @pytest.mark.parametrize(
@@ -57,8 +57,8 @@ def test_the_back_off_says_why_with_the_word_of_the_event():
     assert found == ('pod m-1: ImagePullBackOff: Back-off pulling image "x:1": Failed to pull image "x:1": not found', True)
 
 
-def test_error_and_back_off_of_one_image_are_one_trouble():
-    one, two = (next(troubles([pod(waiting(reason, "x"))], (), WaitPolicy())) for reason in ("ErrImagePull", "ImagePullBackOff"))
+def test_error_and_back_off_of_one_image_are_one_failure():
+    one, two = (next(pod_failures([pod(waiting(reason, "x"))], (), WaitPolicy())) for reason in ("ErrImagePull", "ImagePullBackOff"))
     assert one.key == two.key
 
 
@@ -74,19 +74,19 @@ def test_error_and_back_off_of_one_image_are_one_trouble():
     ],
 )
 def test_ends_are_counted_before_the_restart_that_follows(status, count):
-    assert deaths(status) == count
+    assert exit_count(status) == count
 
 
 def test_a_second_end_is_final_and_says_how():
     status = {"name": "c", "restartCount": 1, "state": ended(137, "OOMKilled", message=" too much \n")}
-    assert told(pod(status)) == [("pod m-1: container c ended 2 times, last with exit code 137 (OOMKilled): too much", True)]
+    assert told(pod(status)) == [("pod m-1: container c exited 2 times, last with exit code 137 (OOMKilled): too much", True)]
 
 
 def test_one_end_is_not_enough():
     assert told(pod({"name": "c", "restartCount": 0, "state": ended()})) == []
 
 
-def test_a_container_that_has_done_its_work_is_no_trouble():
+def test_a_container_that_has_done_its_work_is_no_failure():
     assert told(pod({"name": "c", "restartCount": 2, "state": ended(0, "Completed")})) == []
 
 
@@ -113,22 +113,24 @@ def test_a_mount_that_does_not_work_is_told_while_nothing_has_begun():
 
 
 def test_how_a_container_ended():
-    assert ending({"state": {"running": {}}, "lastState": ended(1)}) == "exit code 1 (Error)"
-    assert ending({"state": {"running": {}}}) == "no exit code"
+    assert last_exit({"state": {"running": {}}, "lastState": ended(1)}) == "exit code 1 (Error)"
+    assert last_exit({"state": {"running": {}}}) == "no exit code"
 
 
 def test_only_pods_of_this_version_count():
     notes = {"annotations": {SPEC_HASH: "new"}}
     new, old = pod(name="new", **notes), pod(name="old", annotations={SPEC_HASH: "old"})
     going = pod(name="going", deletionTimestamp="2026-01-01T00:00:00Z", **notes)
-    assert fresh([new, old, going], "new") == [new]
-    assert fresh([new, old, going], None) == [new, old]
+    assert current_pods([new, old, going], "new") == [new]
+    assert current_pods([new, old, going], None) == [new, old]
 
 
 def test_a_controller_that_may_make_no_pods():
     failure = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota"}
     deployment = {"kind": "Deployment", "metadata": {"name": "m", "uid": "u1"}, "status": {"conditions": [failure]}}
-    assert [trouble.why for trouble in refusals(deployment, ())] == ["Deployment/m: FailedCreate: exceeded quota"]
+    assert [failure.why for failure in controller_failures(deployment, ())] == ["Deployment/m: FailedCreate: exceeded quota"]
     daemon = {"kind": "DaemonSet", "metadata": {"name": "d", "uid": "u1"}}
     events = [event("FailedCreate", "forbidden"), event("FailedCreate", "other", "u2"), event("Failed", "x")]
-    assert [(trouble.why, trouble.final) for trouble in refusals(daemon, events)] == [("DaemonSet/d: FailedCreate: forbidden", False)]
+    assert [(failure.why, failure.final) for failure in controller_failures(daemon, events)] == [
+        ("DaemonSet/d: FailedCreate: forbidden", False)
+    ]

@@ -1,0 +1,111 @@
+"""One kind, listed and then watched from that resourceVersion, again and again until closed: what client-go calls a reflector."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from kelvin_provision.cluster.kubernetes.api.client import Watch
+from kelvin_provision.cluster.kubernetes.api.errors import Rejected, ResourceExpired, ServerBusy
+from kelvin_provision.cluster.kubernetes.api.store import WatchEvent
+from kelvin_provision.cluster.kubernetes.api.verbs import Api
+from kelvin_provision.errors import ClusterUnreachable, ProvisionError
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What is watched. With `metadata` the server sends no contents."""
+
+    api_version: str
+    kind: str
+    namespace: str | None
+    selector: str = ""
+    fields: str = ""
+    metadata: bool = False
+
+
+@dataclass(frozen=True)
+class RetryDelays:
+    """In seconds. `relist`: after the server has ended a watch, since one that always does must not be listed all the time;
+    `first` and `cap`: between two tries to reach a server that is away.
+    """
+
+    relist: float = 0.2
+    first: float = 0.5
+    cap: float = 10.0
+
+
+class Reflector(threading.Thread):
+    """Hands every list and every event to `receive`, in this thread. A server that is away is waited for; a refusal is the end.
+
+    The list comes after the last event and before the next: who looks at the cluster on hearing of it misses nothing.
+    """
+
+    def __init__(self, api: Api, selection: Selection, receive: Callable[[WatchEvent], None], delays: RetryDelays) -> None:
+        super().__init__(daemon=True, name=f"watch {selection.kind}")
+        self._api, self._selection, self._receive, self._delays = api, selection, receive, delays
+        self._closed = threading.Event()
+        self._watch: Watch | None = None
+
+    def run(self) -> None:
+        delay, kind = self._delays.first, self._selection.kind
+        while not self._closed.is_set():
+            try:
+                self._list_and_watch()
+                delay = self._delays.first
+                self._closed.wait(self._delays.relist)
+            except ResourceExpired:
+                self._closed.wait(self._delays.relist)
+            except (ServerBusy, ClusterUnreachable) as error:
+                if self._closed.is_set():  # it was our own hanging up
+                    return
+                self._receive(WatchEvent(kind, unreachable=str(error)))
+                self._closed.wait(delay)
+                delay = min(delay * 2, self._delays.cap)
+            except (ProvisionError, Rejected) as error:
+                if not self._closed.is_set():
+                    self._receive(WatchEvent(kind, error=error))
+                return
+
+    def _list_and_watch(self) -> None:
+        selection = self._selection
+        items, version = self._api.list_for_watch(
+            selection.api_version, selection.kind, selection.namespace, selection.selector, selection.fields, metadata=selection.metadata
+        )
+        self._receive(WatchEvent(selection.kind, listed=tuple(items)))
+        self._watch = self._api.watch(
+            selection.api_version,
+            selection.kind,
+            selection.namespace,
+            version,
+            selector=selection.selector,
+            fields=selection.fields,
+            metadata=selection.metadata,
+        )
+        if self._closed.is_set():  # closed while the watch was being opened
+            self._watch.close()
+        for change, item in self._watch:
+            if change != "BOOKMARK":
+                self._receive(WatchEvent(selection.kind, changed=(change, item)))
+
+    def close(self) -> None:
+        self._closed.set()
+        if self._watch is not None:
+            self._watch.close()
+
+
+@contextmanager
+def reflecting(api: Api, selections: Sequence[Selection], receive: Callable[[WatchEvent], None], delays: RetryDelays) -> Iterator[None]:
+    """One reflector for each selection, closed at the end."""
+    for selection in selections:  # discovered here, so that the threads need not do it all at once
+        api.namespaced(selection.api_version, selection.kind)
+    reflectors = [Reflector(api, selection, receive, delays) for selection in selections]
+    for reflector in reflectors:
+        reflector.start()
+    try:
+        yield
+    finally:
+        for reflector in reflectors:
+            reflector.close()

@@ -1,0 +1,54 @@
+"""The last known objects of some kinds, kept up to date by watch events. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from kelvin_provision.spec.workload import Object
+
+
+@dataclass(frozen=True)
+class WatchEvent:
+    """One message of a reflector, about one kind; exactly one of the other fields is set.
+
+    `listed`: all objects there are. `changed`: an event's type and its object. `unreachable`: why the server does not answer now.
+    `error`: why the reflector has given up.
+    """
+
+    kind: str
+    listed: tuple[Object, ...] | None = None
+    changed: tuple[str, Object] | None = None
+    unreachable: str = ""
+    error: Exception | None = None
+
+
+@dataclass
+class Store:
+    """By kind and name. Objects of one kind are all of one namespace."""
+
+    objects: dict[str, dict[str, Object]] = field(default_factory=dict)
+    unreachable: dict[str, str] = field(default_factory=dict)
+
+    def apply(self, event: WatchEvent) -> None:
+        """Raises the event's error."""
+        if event.error is not None:
+            raise event.error
+        if event.unreachable:
+            self.unreachable[event.kind] = event.unreachable
+            return
+        self.unreachable.pop(event.kind, None)
+        if event.listed is not None:
+            self.objects[event.kind] = {item["metadata"]["name"]: item for item in event.listed}
+        if event.changed is not None:
+            change, item = event.changed
+            objects = self.objects.setdefault(event.kind, {})
+            if change == "DELETED":
+                objects.pop(item["metadata"]["name"], None)
+            else:
+                objects[item["metadata"]["name"]] = {"kind": event.kind} | item
+
+    def get(self, kind: str, name: str) -> Object | None:
+        return self.objects.get(kind, {}).get(name)
+
+    def all(self, kind: str) -> list[Object]:
+        return list(self.objects.get(kind, {}).values())

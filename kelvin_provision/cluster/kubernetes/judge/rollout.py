@@ -1,0 +1,95 @@
+"""One workload's rollout over time: how long failures that may pass have lasted, and how long all has been ready. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from kelvin_provision.cluster.kubernetes.api.store import Store
+from kelvin_provision.cluster.kubernetes.judge.failures import container_statuses, controller_failures, current_pods, pod_failures
+from kelvin_provision.cluster.kubernetes.judge.readiness import JUDGES, READY, health
+from kelvin_provision.cluster.kubernetes.render.objects import Key, owner, template_hash
+from kelvin_provision.cluster.plan import describe
+from kelvin_provision.cluster.protocol import Health, Phase, WaitPolicy
+from kelvin_provision.spec.workload import Object
+
+SETTLES_ITSELF = frozenset({"Job", "CustomResourceDefinition", "PersistentVolumeClaim"})
+
+
+def watched_kinds(desired: Mapping[str, Sequence[Object]]) -> list[tuple[str, str]]:
+    """API version and kind of all that a rollout of these objects is judged by, each once."""
+    judged = [(item["apiVersion"], item["kind"]) for objects in desired.values() for item in objects if item["kind"] in JUDGES]
+    return list(dict.fromkeys([*judged, ("v1", "Pod"), ("v1", "Event")]))
+
+
+class Rollout:
+    """Remembers, between two calls of `health`, since when each failure lasts and since when no pod has restarted."""
+
+    def __init__(self, workload: str, objects: Sequence[Object], policy: WaitPolicy) -> None:
+        self.workload = workload
+        self._objects = [item for item in objects if item["kind"] in JUDGES]
+        self._policy = policy
+        self._failing_since: dict[str, float] = {}
+        self._stable: tuple[int, float] | None = None
+        """Restarts of all pods, and since when there were no more of them."""
+
+    def health(self, store: Store, now: float) -> Health:
+        pods = [pod for pod in store.all("Pod") if owner(pod) == self.workload]
+        waiting: Health | None = None
+        current: list[Object] = []
+        passing: dict[str, str] = {}
+        for item in self._objects:
+            key = Key.of(item)
+            live = store.get(key.kind, key.name)
+            if live is None:
+                waiting = waiting or Health(Phase.WAITING, f"{describe(item)}: not created yet")
+                continue
+            item_health = health(live)
+            item_pods = self._pods_of(item, live, pods)
+            current += item_pods
+            if item_health.phase is Phase.FAILED:
+                return self._failed(item_health, pods, store)
+            if item_health.phase is Phase.READY:
+                continue
+            waiting = waiting or item_health
+            events = store.all("Event")
+            for failure in (*controller_failures(live, events), *pod_failures(item_pods, events, self._policy)):
+                if failure.final:
+                    return Health(Phase.FAILED, failure.why)
+                passing[failure.key] = failure.why
+        if overdue := self._overdue(passing, now):
+            return Health(Phase.FAILED, overdue)
+        if waiting:
+            self._stable = None
+            return Health(Phase.WAITING, next(iter(passing.values()), waiting.why))
+        return self._settled(current, now)
+
+    @staticmethod
+    def _pods_of(item: Object, live: Object, pods: Sequence[Object]) -> list[Object]:
+        if live["kind"] == "Pod":
+            return [live]
+        template = template_hash(item)
+        return current_pods(pods, template) if template else []
+
+    def _failed(self, item_health: Health, pods: Sequence[Object], store: Store) -> Health:
+        """With the reason of a pod, where there is one: `deadline exceeded` alone helps nobody."""
+        reasons = [failure.why for failure in pod_failures(pods, store.all("Event"), self._policy)]
+        return Health(Phase.FAILED, "; ".join([item_health.why, *reasons[:1]]))
+
+    def _overdue(self, passing: Mapping[str, str], now: float) -> str:
+        """The first failure that could have passed and has not."""
+        self._failing_since = {key: self._failing_since.get(key, now) for key in passing}
+        return next((passing[key] for key, since in self._failing_since.items() if now - since >= self._policy.unschedulable), "")
+
+    def _settled(self, pods: Sequence[Object], now: float) -> Health:
+        """All is ready. Where no `minReadySeconds` holds a pod to it, we do: no restart for `settle` seconds."""
+        if not pods or all(self._settles_itself(item) for item in self._objects):
+            return READY
+        restarts = sum(int(status.get("restartCount", 0)) for pod in pods for status in container_statuses(pod))
+        if self._stable is None or self._stable[0] != restarts:
+            self._stable = (restarts, now)
+        left = self._policy.settle - (now - self._stable[1])
+        return READY if left <= 0 else Health(Phase.WAITING, f"{self.workload}: ready, settling for {left:.0f} more seconds")
+
+    def _settles_itself(self, item: Object) -> bool:
+        min_ready = (item.get("spec") or {}).get("minReadySeconds") or 0
+        return item["kind"] in SETTLES_ITSELF or (item["kind"] == "Deployment" and min_ready >= self._policy.settle)
