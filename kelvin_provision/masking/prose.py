@@ -19,6 +19,9 @@ WORDS = frozenset(
         container containerd docker kubernetes kubelet cluster runtime workload namespace service version revision status mode
         metadata manifest document data api exit signal stopped stop started start changed applied exposed ended deleted created
         updated made failed error warning hint reading writing reads wants waits waiting asked answers sends redirects comes goes
+        received read written sent seen found given taken kept set reset removed added answered accepted rejected closed opened lost used
+        needed left put pulled downloaded imported verified checked scheduled staged deployed rolled running failing pending ready done
+        one two three first last next same new old also only waiting taking took needs uses keeps stays remains belongs contains
         gives holds says line lines bytes text list mapping number short long larger smaller because after before
         """,
     )
