@@ -1,0 +1,78 @@
+"""`config set` and `config unset`: change one key of a settings file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kelvin_provision.errors import UsageRefused
+from kelvin_provision.settings import files, keys
+from kelvin_provision.settings.edit import format_value
+from kelvin_provision.settings.files import FileChange, Sources
+from kelvin_provision.settings.sources import Place
+
+
+@dataclass(frozen=True)
+class SetSetting:
+    """`value` as it is typed. `site`: in the file of the whole box, also for somebody who is not root."""
+
+    key: str
+    value: str
+    site: bool = False
+
+
+@dataclass(frozen=True)
+class UnsetSetting:
+    key: str
+    site: bool = False
+
+
+@dataclass(frozen=True)
+class SettingResult:
+    """`value` as it is written in the file, None after an unset. `changed` is False when the file said so already."""
+
+    key: str
+    value: str | None
+    place: Place
+    changed: bool
+    warnings: tuple[str, ...] = ()
+
+
+def set_setting(sources: Sources, request: SetSetting) -> SettingResult:
+    """Set a key in one settings file, which keeps its comments and order.
+
+    Raises UsageRefused for an unknown key or a wrong value, SettingsInvalid when the settings together would be wrong (nothing is
+    written then), Locked when another process keeps changing the file.
+    """
+    key, path = keys.find(request.key)
+    value = keys.value_from_text(request.key, key, request.value)
+    place = _place(sources, site=request.site)
+    keys.refuse_untrusted(request.key, key, trusted=place.trusted)
+    change = files.change(sources, place, path, value)
+    return SettingResult(request.key, format_value(value), place, change.written, _warnings(change, request.key))
+
+
+def unset_setting(sources: Sources, request: UnsetSetting) -> SettingResult:
+    """Remove a key from one settings file. An unknown key is removed, too, if it is there. Raises like `set_setting`."""
+    place = _place(sources, site=request.site)
+    try:
+        _, path = keys.find(request.key)
+    except UsageRefused as unknown:
+        change = files.change(sources, place, tuple(request.key.split(".")), None)
+        if not change.written:
+            raise UsageRefused(str(unknown), hint=f"kelvin-provision config unset {keys.nearest(request.key)}") from None
+    else:
+        change = files.change(sources, place, path, None)
+    return SettingResult(request.key, None, place, change.written, _warnings(change, request.key))
+
+
+def _place(sources: Sources, *, site: bool) -> Place:
+    """The file of --config; otherwise the site file for root or on request, and the person's own file for everybody else."""
+    if sources.config is not None and site:
+        raise UsageRefused("--site and --config name two files")
+    places = sources.places()
+    return places[0] if site else places[-1]
+
+
+def _warnings(change: FileChange, key: str) -> tuple[str, ...]:
+    origin = change.overridden_by(key)
+    return (f"{origin.origin} overrides {change.path}: {key} is {origin.value}",) if origin else ()
