@@ -24,7 +24,7 @@ from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.times import newest
 from kelvin_provision.node import K3S_CONFIG, Node
 from kelvin_provision.runtimes.protocol import Runtime
-from kelvin_provision.settings.sources import SITE
+from kelvin_provision.settings.keys import SITE
 from kelvin_provision.store.gc.unreferenced import unreferenced
 from kelvin_provision.verdict import Found, Line, ok
 

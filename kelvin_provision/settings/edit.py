@@ -1,7 +1,7 @@
-"""One key of a settings file changed in place: comments, order and everything else stay as they were. Pure.
+"""One key of a settings file changed in place: comments, order and everything else stay as they are. Pure.
 
-It knows the block style that people write by hand and no more of YAML. That is safe, because what comes out is read again, and
-must be what came in but for the one key; else nothing is changed, and the person is told what to write.
+It knows only the block style of YAML that people write by hand. That is safe, because the result is read again and must equal the
+input but for the one key; otherwise nothing is changed and the error says what to write. ADR 0023 tells why it is not a library.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from kelvin_provision.errors import RequestRefused, SettingsInvalid
 _ENTRY = re.compile(r"""( *)("(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|[^\s#'"\[\]{},&*!|>%@`-][^#]*?)\s*:(?=\s|$)(.*)""")
 _REST = re.compile(r"""\s*("(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|[^#]*?)(\s+#.*)?\s*""")
 _PLAIN = re.compile(r"[A-Za-z0-9/~_][A-Za-z0-9 ._:/@+-]*")
-_STEP = 2
+_PLAIN_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]*")
+_INDENT = 2
 
 
 @dataclass(frozen=True)
 class _Entry:
-    """A key with its path; its lines are those from `begin` up to `end`, comments behind it not counted."""
+    """A key with its path. Its lines are `begin` to `end`, without comments after it; `rest` is what follows the colon."""
 
     path: tuple[str, ...]
     indent: int
@@ -32,28 +33,31 @@ class _Entry:
     rest: str
 
 
-def changed(name: str, text: str, path: Sequence[str], value: Any) -> str:
-    """The text with this value there, or without the key when it is None. Raises SettingsInvalid where it cannot tell how."""
+def edited(name: str, text: str, path: Sequence[str], value: Any) -> str:
+    """The text with this value at this path, or without the key when the value is None. Raises SettingsInvalid if it cannot do that."""
     before = _document(name, text)
-    wanted = _without(before, path) if value is None else _with(before, path, value)
-    if wanted == before:
+    expected = _without(before, path) if value is None else _with(before, path, value)
+    if expected == before:
         return text
     lines = text.splitlines(keepends=True)
-    made = "".join(_removed(lines, tuple(path)) if value is None else _set(lines, tuple(path), value))
+    after = "".join(_removed(lines, tuple(path)) if value is None else _set(lines, tuple(path), value))
     try:
-        found = _document(name, made)
+        actual = _document(name, after)
     except SettingsInvalid:
-        found = None
-    if found != wanted:
-        what = "take it out" if value is None else f"write {'.'.join(path)}: {written(value)}"
-        raise SettingsInvalid(f"{name} is written in a way that cannot be changed here without losing something", hint=f"{what} by hand")
-    return made
+        actual = None
+    if actual != expected:
+        line = f"{'.'.join(path)}: {format_value(value)}"
+        raise SettingsInvalid(
+            f"{name} is written in a way that cannot be changed here without losing something",
+            hint="remove it by hand" if value is None else f"write {line} by hand",
+        )
+    return after
 
 
-def written(value: Any) -> str:
-    """A value as it stands in a file."""
+def format_value(value: Any) -> str:
+    """A value as it is written in a file."""
     if isinstance(value, list):
-        return f"[{', '.join(written(item) for item in value)}]"
+        return f"[{', '.join(format_value(item) for item in value)}]"
     if not isinstance(value, str):
         return json.dumps(value)
     plain = (
@@ -75,43 +79,43 @@ def _document(name: str, text: str) -> dict[str, Any]:
 
 
 def _with(document: dict[str, Any], path: Sequence[str], value: Any) -> dict[str, Any]:
-    found = copy.deepcopy(document)
-    below: Any = found
+    result = copy.deepcopy(document)
+    mapping: Any = result
     for step in path[:-1]:
-        if not isinstance(below.get(step), dict):
-            below[step] = {}
-        below = below[step]
-    below[path[-1]] = value
-    return found
+        if not isinstance(mapping.get(step), dict):
+            mapping[step] = {}
+        mapping = mapping[step]
+    mapping[path[-1]] = value
+    return result
 
 
 def _without(document: dict[str, Any], path: Sequence[str]) -> dict[str, Any]:
-    """What has nothing left in it goes, too."""
-    found = copy.deepcopy(document)
-    below: Any = found.get(path[0])
+    """Mappings that are empty then are removed, too."""
+    result = copy.deepcopy(document)
+    below: Any = result.get(path[0])
     if len(path) == 1:
-        found.pop(path[0], None)
+        result.pop(path[0], None)
     elif isinstance(below, dict):
         rest = _without(below, path[1:])
         if rest != below:
-            found[path[0]] = rest
+            result[path[0]] = rest
             if not rest:
-                del found[path[0]]
-    return found
+                del result[path[0]]
+    return result
 
 
 def _entries(lines: Sequence[str]) -> list[_Entry]:
-    found: list[_Entry] = []
-    above: list[tuple[int, str]] = []
+    entries: list[_Entry] = []
+    parents: list[tuple[int, str]] = []
     for number, line in enumerate(lines):
         match = _ENTRY.fullmatch(line.rstrip("\r\n"))
         if match is None:
             continue
         indent = len(match[1])
-        above = [(at, key) for at, key in above if at < indent]
-        above.append((indent, _key(match[2])))
-        found.append(_Entry(tuple(key for _, key in above), indent, number, _end(lines, number, indent), match[3]))
-    return found
+        parents = [(column, key) for column, key in parents if column < indent]
+        parents.append((indent, _key(match[2])))
+        entries.append(_Entry(tuple(key for _, key in parents), indent, number, _end(lines, number, indent), match[3]))
+    return entries
 
 
 def _key(text: str) -> str:
@@ -121,14 +125,14 @@ def _key(text: str) -> str:
 
 
 def _end(lines: Sequence[str], begin: int, indent: int) -> int:
-    """Behind the last line of what stands there; an item of a list may be indented no further than its key."""
+    """One past the last line of an entry. Items of a list may be indented no further than its key."""
     end = begin + 1
     for number in range(begin + 1, len(lines)):
         text = lines[number].strip()
         if not text or text.startswith("#"):
             continue
-        own = len(lines[number]) - len(lines[number].lstrip(" "))
-        if own < indent or (own == indent and not text.startswith("- ")) or text in {"---", "..."}:
+        column = len(lines[number]) - len(lines[number].lstrip(" "))
+        if column < indent or (column == indent and not text.startswith("- ")) or text in {"---", "..."}:
             break
         end = number + 1
     return end
@@ -136,40 +140,41 @@ def _end(lines: Sequence[str], begin: int, indent: int) -> int:
 
 def _set(lines: list[str], path: tuple[str, ...], value: Any) -> list[str]:
     entries = _entries(lines)
-    here = next((entry for entry in entries if entry.path == path), None)
-    if here is not None:
-        comment = (_REST.fullmatch(here.rest) or [None, None, None])[2] or ""
-        head = lines[here.begin][: len(lines[here.begin].rstrip("\r\n")) - len(here.rest)]
-        return [*lines[: here.begin], f"{head} {written(value)}{comment}\n", *lines[here.end :]]
-    known = max((entry for entry in entries if entry.path == path[: len(entry.path)]), key=lambda entry: len(entry.path), default=None)
-    if known is None:
-        return [*_ended(lines), *_block(path, 0, value)]
-    below = [entry.indent for entry in entries if entry.path[:-1] == known.path]
-    indent = below[0] if below else known.indent + _STEP
-    return [*_ended(lines[: known.end]), *_block(path[len(known.path) :], indent, value), *lines[known.end :]]
+    entry = next((entry for entry in entries if entry.path == path), None)
+    if entry is not None:
+        comment = (_REST.fullmatch(entry.rest) or [None, None, None])[2] or ""
+        head = lines[entry.begin][: len(lines[entry.begin].rstrip("\r\n")) - len(entry.rest)]
+        return [*lines[: entry.begin], f"{head} {format_value(value)}{comment}\n", *lines[entry.end :]]
+    parent = max((entry for entry in entries if entry.path == path[: len(entry.path)]), key=lambda entry: len(entry.path), default=None)
+    if parent is None:
+        return [*_terminated(lines), *_block(path, 0, value)]
+    siblings = [entry.indent for entry in entries if entry.path[:-1] == parent.path]
+    indent = siblings[0] if siblings else parent.indent + _INDENT
+    return [*_terminated(lines[: parent.end]), *_block(path[len(parent.path) :], indent, value), *lines[parent.end :]]
 
 
 def _block(path: Sequence[str], indent: int, value: Any) -> list[str]:
-    lines = [f"{' ' * (indent + _STEP * depth)}{_name(step)}:\n" for depth, step in enumerate(path)]
-    lines[-1] = f"{lines[-1].rstrip()} {written(value)}\n"
+    lines = [f"{' ' * (indent + _INDENT * depth)}{_format_key(step)}:\n" for depth, step in enumerate(path)]
+    lines[-1] = f"{lines[-1].rstrip()} {format_value(value)}\n"
     return lines
 
 
-def _name(step: str) -> str:
-    return step if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.:-]*", step) else json.dumps(step)
+def _format_key(key: str) -> str:
+    return key if _PLAIN_KEY.fullmatch(key) else json.dumps(key)
 
 
-def _ended(lines: Sequence[str]) -> list[str]:
+def _terminated(lines: Sequence[str]) -> list[str]:
+    """With a newline at the end of the last line."""
     return [*lines[:-1], lines[-1] if lines[-1].endswith("\n") else f"{lines[-1]}\n"] if lines else []
 
 
 def _removed(lines: list[str], path: tuple[str, ...]) -> list[str]:
-    """With what then has nothing in it any more."""
+    """Mappings that are empty then are removed, too."""
     entries = _entries(lines)
-    here = next((entry for entry in entries if entry.path == path), None)
-    if here is None:
+    entry = next((entry for entry in entries if entry.path == path), None)
+    if entry is None:
         return lines
-    alone = not any(entry.path[:-1] == path[:-1] and entry is not here for entry in entries)
-    if alone and len(path) > 1:
+    is_last = not any(sibling.path[:-1] == path[:-1] and sibling is not entry for sibling in entries)
+    if is_last and len(path) > 1:
         return _removed(lines, path[:-1])
-    return [*lines[: here.begin], *lines[here.end :]]
+    return [*lines[: entry.begin], *lines[entry.end :]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -81,7 +81,7 @@ def change(sources: Sources, place: Place, path: tuple[str, ...], value: Any) ->
     return FileChange(place.path, before != after, loaded)
 
 
-def _locked(target: Path) -> Any:
+def _locked(target: Path) -> AbstractContextManager[None]:
     return exclusive(target.with_name(f".{target.name}.lock"), command="config set", wait=LOCK_TIMEOUT)
 
 

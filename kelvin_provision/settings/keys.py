@@ -1,165 +1,47 @@
-"""The one table of settings: key, type, default, meaning, and who may set it. The docs are generated from it.
+"""The one table of settings: key, type, default, description, and who may set it. The documentation is generated from it.
 
-A key's variable is `KELVIN_PROVISION_` and the key in capitals, with two underscores for a dot:
-`KELVIN_PROVISION_CLUSTER__NAMESPACE`. What stands below `registries` has no variable: a host name does not fit in one.
+The variable of a key is `KELVIN_PROVISION_` and the key in capitals, with two underscores for a dot:
+`KELVIN_PROVISION_CLUSTER__NAMESPACE`. Keys below `registries` have no variable: a variable's name cannot hold a host name.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+import difflib
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from kelvin_provision.quantity import BYTES_FORM, DURATION_FORM, Headroom, InvalidQuantity, parse_bytes, parse_duration, parse_rate
-from kelvin_provision.settings.window import Window
+from kelvin_provision.errors import UsageRefused
+from kelvin_provision.hints import command
+from kelvin_provision.quantity import BYTES_FORM
+from kelvin_provision.settings.types import (
+    BOOL,
+    BUDGET,
+    DURATION,
+    HEADROOM,
+    MIRRORS,
+    NAMESPACE,
+    PATH,
+    RATE,
+    REGISTRY,
+    TEXT,
+    WINDOW,
+    InvalidValue,
+    Type,
+    choice,
+    integer,
+    is_host,
+)
 
+SITE = Path("/etc/kelvin-provision/config.yaml")
 PREFIX = "KELVIN_PROVISION_"
 HOST = "<host>"
-T = TypeVar("T")
-
-_HOST = re.compile(r"[a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?(:[0-9]{1,5})?|\[[0-9a-fA-F:]+\](:[0-9]{1,5})?")
-_REGISTRY = re.compile(rf"(?:{_HOST.pattern})(?:/[a-z0-9._/-]*[a-z0-9])?")
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-
-
-class Wrong(Exception):
-    """A value is not of its key's type; says what would be right."""
-
-
-@dataclass(frozen=True)
-class Type:
-    """What a key holds. `read` takes a value of a file; raises Wrong. `from_text` makes such a value of a variable's text."""
-
-    name: str
-    read: Callable[[Any], Any]
-    from_text: Callable[[str], Any] = str
-
-
-def is_host(text: str) -> bool:
-    """Whether it is `host[:port]`."""
-    return _HOST.fullmatch(text) is not None
-
-
-def _number_from(text: str) -> Any:
-    return int(text) if re.fullmatch(r"-?[0-9]{1,9}", text) else text
-
-
-def _bool_from(text: str) -> Any:
-    return {"true": True, "false": False}.get(text, text)
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or not value:
-        raise Wrong("text")
-    return value
-
-
-def _bool(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise Wrong("true or false")
-    return value
-
-
-def _path(value: Any) -> Path:
-    path = Path(_text(value)).expanduser() if isinstance(value, str) and value else Path()
-    if not path.is_absolute():
-        raise Wrong("an absolute path, or one that begins with ~")
-    return path
-
-
-def _registry(value: Any) -> str:
-    if not isinstance(value, str) or not _REGISTRY.fullmatch(value):
-        raise Wrong("host[:port][/path], without http://")
-    return value
-
-
-def _mirrors(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(one, str) and _REGISTRY.fullmatch(one) for one in value):
-        raise Wrong("a list of host[:port][/path], without http://")
-    return tuple(value)
-
-
-def _namespace(value: Any) -> str:
-    if not isinstance(value, str) or not _LABEL.fullmatch(value):
-        raise Wrong("lower-case letters, digits and '-', at most 63 characters")
-    return value
-
-
-def _duration(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise Wrong(DURATION_FORM)
-    return _quantity(parse_duration, str(value))
-
-
-def _headroom(value: Any) -> Headroom:
-    return _quantity(Headroom.parse, value if isinstance(value, str) else "")
-
-
-def _quantity(parse: Callable[[str], T], text: str) -> T:
-    try:
-        return parse(text)
-    except InvalidQuantity as error:
-        raise Wrong(error.expected) from None
-
-
-def _window(value: Any) -> Window:
-    if not isinstance(value, str):
-        raise Wrong("spans of the day like 22:00-05:00, several with commas")
-    try:
-        return Window.parse(value)
-    except ValueError as error:
-        raise Wrong(str(error)) from error
-
-
-def _choice(*words: str) -> Type:
-    right = f"{', '.join(words[:-1])} or {words[-1]}"
-
-    def read(value: Any) -> str:
-        if not isinstance(value, str) or value not in words:
-            raise Wrong(right)
-        return value
-
-    return Type(right, read)
-
-
-def _bytes(parse: Callable[..., int], minimum: int) -> Type:
-    def read(value: Any) -> int:
-        text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
-        return _quantity(partial(parse, minimum=minimum), text)
-
-    return Type("bytes", read)
-
-
-def _whole(low: int, high: int | None = None, *, words: dict[str, int | None] | None = None) -> Type:
-    right = f"a whole number from {low}" + (f" to {high}" if high else "") + "".join(f", or {word}" for word in words or {})
-
-    def read(value: Any) -> int | None:
-        if words and isinstance(value, str) and value in words:
-            return words[value]
-        if isinstance(value, bool) or not isinstance(value, int) or value < low or (high and value > high):
-            raise Wrong(right)
-        return value
-
-    return Type(right.removeprefix("a "), read, _number_from)
-
-
-TEXT = Type("text", _text)
-BOOL = Type("true or false", _bool, _bool_from)
-PATH = Type("path", _path)
-REGISTRY = Type("host[:port][/path]", _registry)
-MIRRORS = Type("list of host[:port][/path]", _mirrors, lambda text: [part.strip() for part in text.split(",")])
-NAMESPACE = Type("name", _namespace)
-DURATION = Type("duration", _duration)
-WINDOW = Type("HH:MM-HH:MM, ...", _window)
-HEADROOM = Type("size or percent", _headroom)
+REGISTRIES = "registries."
 
 
 @dataclass(frozen=True)
 class Key:
-    """One setting. `default` as it would stand in a file, empty for none. `trusted`: from the site file or --config only."""
+    """One setting. `default` as it would be written in a file, empty for none. `trusted`: accepted only from the site file or --config."""
 
     name: str
     type: Type
@@ -169,61 +51,95 @@ class Key:
 
     @property
     def variable(self) -> str | None:
-        """The variable that sets it, or None."""
+        """The environment variable that sets it, or None."""
         return None if HOST in self.name else PREFIX + self.name.upper().replace(".", "__")
 
 
 KEYS: tuple[Key, ...] = (
-    Key("state_dir", PATH, "", "ledger, images and partial downloads; as root /var/lib/kelvin-provision, else the user's state folder"),
-    Key("secrets_dir", PATH, "/etc/kelvin-provision/secrets", "one file for each <% secrets.NAME %>, best with mode 0600"),
-    Key("registry", REGISTRY, "", "where <app_name>:<app_version> is pulled from, without a scheme"),
-    Key(f"registries.{HOST}.mirrors", MIRRORS, "", "other places with the same content, asked first, in this order"),
-    Key(f"registries.{HOST}.insecure", BOOL, "false", "plain http is allowed", trusted=True),
-    Key(f"registries.{HOST}.ca_file", PATH, "", "certificates of the authority that signed the registry's, PEM", trusted=True),
-    Key(f"registries.{HOST}.auth_file", PATH, "", "a login file in the format of docker's config.json"),
-    Key("cluster.type", _choice("auto", "kubernetes", "docker"), "auto", "what runs workloads"),
-    Key("cluster.kubeconfig", PATH, "", "how to reach Kubernetes; KUBECONFIG is honoured where nothing is set"),
-    Key("cluster.context", TEXT, "", "the kubeconfig's context, if not its current one"),
-    Key("cluster.namespace", NAMESPACE, "app", "where workloads live; created when missing"),
-    Key("cluster.name", TEXT, "", "this cluster's name on the platform"),
-    Key("runtime.type", _choice("auto", "containerd", "docker"), "auto", "where images are put for containers to use"),
-    Key("runtime.address", TEXT, "", "containerd's socket or Docker's URL; DOCKER_HOST is honoured where nothing is set"),
-    Key("runtime.namespace", TEXT, "k8s.io", "containerd's namespace"),
-    Key("workload_deploy.staged", BOOL, "false", "images are downloaded before anything is applied, when a request does not say"),
-    Key("workload_deploy.instantly_apply", BOOL, "true", "applied without waiting for apply, when a request does not say"),
+    Key("state_dir", PATH, "", "folder of the ledger and the images; default: for root /var/lib/kelvin-provision, otherwise in the home"),
+    Key("secrets_dir", PATH, "/etc/kelvin-provision/secrets", "folder with one file for each <% secrets.NAME %>; use mode 0600"),
+    Key("registry", REGISTRY, "", "registry from which <app_name>:<app_version> is pulled, without a scheme"),
+    Key(f"registries.{HOST}.mirrors", MIRRORS, "", "mirrors of this registry, tried first and in this order"),
+    Key(f"registries.{HOST}.insecure", BOOL, "false", "allow plain HTTP", trusted=True),
+    Key(f"registries.{HOST}.ca_file", PATH, "", "PEM file of the CA that signed the registry's certificate", trusted=True),
+    Key(f"registries.{HOST}.auth_file", PATH, "", "login file in the format of Docker's config.json"),
+    Key("cluster.type", choice("auto", "kubernetes", "docker"), "auto", "what runs the workloads"),
+    Key("cluster.kubeconfig", PATH, "", "kubeconfig file; without it, KUBECONFIG is used"),
+    Key("cluster.context", TEXT, "", "context of the kubeconfig, if not its current context"),
+    Key("cluster.namespace", NAMESPACE, "app", "namespace of the workloads; created when missing"),
+    Key("cluster.name", TEXT, "", "name of this cluster on the platform"),
+    Key("runtime.type", choice("auto", "containerd", "docker"), "auto", "container runtime into which images are imported"),
+    Key("runtime.address", TEXT, "", "socket of containerd or URL of Docker; without it, DOCKER_HOST is used"),
+    Key("runtime.namespace", TEXT, "k8s.io", "containerd namespace"),
+    Key("workload_deploy.staged", BOOL, "false", "default of a request: download images before anything is applied"),
+    Key("workload_deploy.instantly_apply", BOOL, "true", "default of a request: apply as soon as possible, without `workloads apply`"),
     Key(
         "download.parallel",
-        _whole(1, 16, words={"auto": None}),
+        integer(1, 16, words={"auto": None}),
         "auto",
-        "blobs at a time; auto is 1 on a thin link and grows to 4 as long as that makes it faster",
+        "number of blobs downloaded at the same time; auto starts with 1 and goes up to 4 while that increases the rate",
     ),
-    Key("download.rate", _bytes(parse_rate, 1000), "", f"bytes a second of all downloads together; {BYTES_FORM}"),
+    Key("download.rate", RATE, "", f"limit of all downloads together in bytes per second: {BYTES_FORM}"),
     Key(
         "download.window",
         WINDOW,
         "",
-        "hours of the day, local time, in which images are downloaded, across midnight too; several with a comma between",
+        "times of day (local) at which images are downloaded, such as 22:00-05:00,12:30-13:00; default: always",
     ),
-    Key(
-        "download.budget",
-        _bytes(parse_bytes, 1_000_000),
-        "",
-        f"bytes of images downloaded in a day, local time, repeated ones included; {BYTES_FORM}",
-    ),
-    Key("download.stall_timeout", DURATION, "30s", "without a byte for this long, a connection is given up and the download resumed"),
-    Key("download.keep_free", HEADROOM, "5%", "room on each filesystem that downloads and imports leave alone"),
-    Key("apply.timeout", DURATION, "5m", "how long new versions may take to come up"),
-    Key("apply.rollback_timeout", DURATION, "5m", "how long the way back may take"),
-    Key("apply.settle", DURATION, "5s", "how long a workload must stay up to count as up"),
-    Key("apply.window", WINDOW, "", "the only times of the day, by the box's own clock, at which anything is applied; always unless set"),
-    Key("apply.grace", DURATION, "15m", "how late the agent may still begin what `apply --at` asked for; after that it does not"),
-    Key("hooks", PATH, "/etc/kelvin-provision/hooks", "the folder of pre-apply, post-apply and on-failure", trusted=True),
-    Key("hooks_timeout", DURATION, "2m", "how long one hook may take before it is killed", trusted=True),
-    Key("keep_revisions", _whole(0), "2", "earlier revisions that are kept, with their images, for rollback"),
+    Key("download.budget", BUDGET, "", f"limit of downloaded bytes per day (local time), repeats included: {BYTES_FORM}"),
+    Key("download.stall_timeout", DURATION, "30s", "time without a byte after which a connection is closed and the download resumed"),
+    Key("download.keep_free", HEADROOM, "5%", "space on each filesystem that downloads and imports leave free"),
+    Key("apply.timeout", DURATION, "5m", "time in which new versions must become ready"),
+    Key("apply.rollback_timeout", DURATION, "5m", "time in which the previous versions must become ready again after a failure"),
+    Key("apply.settle", DURATION, "5s", "time for which a workload must stay ready to count as running"),
+    Key("apply.window", WINDOW, "", "times of day (local) at which anything is applied, such as 02:00-04:00; default: always"),
+    Key("apply.grace", DURATION, "15m", "how late an apply that was scheduled with `apply --at` may still start"),
+    Key("hooks", PATH, "/etc/kelvin-provision/hooks", "folder of the hooks pre-apply, post-apply and on-failure", trusted=True),
+    Key("hooks_timeout", DURATION, "2m", "time after which a hook is killed", trusted=True),
+    Key("keep_revisions", integer(0), "2", "number of previous revisions that are kept with their images for rollback"),
 )
+BY_NAME = {key.name: key for key in KEYS}
 
 
 def table() -> tuple[tuple[str, str, str, str], ...]:
-    """Key, type, default and meaning, for the docs."""
-    where = "; only in the site file or with --config"
-    return tuple((key.name, key.type.name, key.default, key.doc + (where if key.trusted else "")) for key in KEYS)
+    """Key, type, default and description, for the documentation."""
+    trusted = "; only in the site file or with --config"
+    return tuple((key.name, key.type.name, key.default, key.doc + (trusted if key.trusted else "")) for key in KEYS)
+
+
+def find(name: str) -> tuple[Key, tuple[str, ...]]:
+    """The setting of this name, and its path in a file. Raises UsageRefused, which suggests the closest name."""
+    if name.startswith(REGISTRIES):
+        host, _, leaf = name.removeprefix(REGISTRIES).rpartition(".")
+        key = BY_NAME.get(f"{REGISTRIES}{HOST}.{leaf}")
+        if key is not None and is_host(host):
+            return key, ("registries", host, leaf)
+    elif name in BY_NAME:
+        return BY_NAME[name], tuple(name.split("."))
+    raise UsageRefused(f"unknown setting {name}", hint=command("config set", closest(name), "VALUE"))
+
+
+def closest(name: str) -> str:
+    """The setting whose name is most similar, with the host that was given; KEY when none is."""
+    host = name.removeprefix(REGISTRIES).rpartition(".")[0] if name.startswith(REGISTRIES) else ""
+    names = [key.name.replace(HOST, host) if host and is_host(host) else key.name for key in KEYS]
+    return next(iter(difflib.get_close_matches(name, names, 1)), "KEY")
+
+
+def value_from_text(name: str, key: Key, text: str) -> Any:
+    """The text as a value for a file. Raises UsageRefused with what is accepted."""
+    value = key.type.from_text(text)
+    try:
+        key.type.read(value)
+    except InvalidValue as error:
+        raise UsageRefused(f"{name}: expected {error}, got {text}", hint=command("config show", "-o", "wide")) from None
+    return value
+
+
+def refuse_untrusted(name: str, key: Key, *, trusted: bool) -> None:
+    """Settings with which root's apply would run or trust something are not taken from other users' files."""
+    if key.trusted and not trusted:
+        raise UsageRefused(
+            f"{name} is only accepted in the site file ({SITE}) or with --config",
+            hint=command("config set", name, "VALUE", sudo=True),
+        )

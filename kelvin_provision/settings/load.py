@@ -1,4 +1,4 @@
-"""The settings together: flag, environment, user file, site file, default, in this order; every finding at once."""
+"""All settings, from flags, environment, user file, site file and defaults, in this order; all findings at once."""
 
 from __future__ import annotations
 
@@ -39,33 +39,33 @@ def load(
     state_dir: Path | None = None,
     environ: Mapping[str, str],
     is_root: bool,
-    instead: Mapping[Path, bytes] = MappingProxyType({}),
+    contents: Mapping[Path, bytes] = MappingProxyType({}),
 ) -> Loaded:
-    """Read what there is. `config` replaces both files; `state_dir` is the flag. Raises SettingsInvalid, PermissionRefused.
+    """Raises SettingsInvalid, PermissionRefused. `config` replaces both files; `state_dir` is the option.
 
-    `instead` is what counts in place of what a file holds: how a change is tried before it is written.
+    `contents` replace what these files hold: how a change is tried before it is written.
     """
     findings: list[str] = []
     given: dict[str, Given] = {}
-    for source in (files(config, environ, findings, is_root=is_root, instead=instead), variables(environ, findings)):
-        given.update({one.key: one for one in source})
-    given.update({one.key: one for one in foreign(environ, given)})
+    for source in (files(config, environ, findings, is_root=is_root, contents=contents), variables(environ, findings)):
+        given.update({value.key: value for value in source})
+    given.update({value.key: value for value in foreign(environ, given)})
     if state_dir is not None:
         path = state_dir.expanduser().absolute()
         given["state_dir"] = Given("state_dir", path, str(path), "--state-dir")
     elif "state_dir" not in given:
         path = state_default(is_root=is_root)
         given["state_dir"] = Given("state_dir", path, str(path), "default")
-    values = {one.key: one.value for one in given.values()}
+    values = {value.key: value.value for value in given.values()}
     method = _method(values, findings)
     if findings:
         count = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
-        raise SettingsInvalid(f"the settings are not right: {count}", evidence=findings)
+        raise SettingsInvalid(f"invalid settings: {count}", evidence=findings)
     return Loaded(_settings(values, method), tuple(_origins(given)))
 
 
 def state_default(*, is_root: bool) -> Path:
-    """Where the state is when nobody says."""
+    """The default of `state_dir`."""
     if is_root:
         return ROOT_STATE
     import platformdirs
@@ -74,34 +74,34 @@ def state_default(*, is_root: bool) -> Path:
 
 
 def _origins(given: Mapping[str, Given]) -> Iterator[Origin]:
-    """Every key with its value, in the table's order; of registries, what was given."""
+    """Every key with its value, in the order of the table; of registries, those that are set."""
     for key in KEYS:
-        start, _, leaf = key.name.partition(HOST)
-        names = sorted(name for name in given if name.startswith(start) and name.endswith(leaf)) if leaf else [key.name]
+        prefix, _, leaf = key.name.partition(HOST)
+        names = sorted(name for name in given if name.startswith(prefix) and name.endswith(leaf)) if leaf else [key.name]
         for name in names:
-            one = given.get(name)
-            yield Origin(name, one.text if one else key.default, one.origin if one else "default", key.doc)
+            value = given.get(name)
+            yield Origin(name, value.text if value else key.default, value.origin if value else "default", key.doc)
 
 
 def _method(values: Mapping[str, Any], findings: list[str]) -> Method:
     staged = values.get("workload_deploy.staged", False)
     instant = values.get("workload_deploy.instantly_apply", True)
     if not staged and not instant:
-        findings.append("workload_deploy: staged and instantly_apply are both false, nothing would be done; right is staged: true as well")
+        findings.append("workload_deploy: staged and instantly_apply are both false, so nothing would be done; set staged: true")
     return Method.STANDARD if not staged else Method.INSTANT if instant else Method.STAGED
 
 
 def _settings(values: Mapping[str, Any], method: Method) -> Settings:
     def section(name: str) -> dict[str, Any]:
-        start = f"{name}."
-        return {key.removeprefix(start): value for key, value in values.items() if key.startswith(start)}
+        prefix = f"{name}."
+        return {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
 
     hosts: dict[str, dict[str, Any]] = {}
     for name, value in section("registries").items():
         host, _, leaf = name.rpartition(".")
         hosts.setdefault(host, {})[leaf] = value
-    plain = ("state_dir", "secrets_dir", "registry", "keep_revisions", "hooks", "hooks_timeout")
-    top = {name: values[name] for name in plain if name in values}
+    names = ("state_dir", "secrets_dir", "registry", "keep_revisions", "hooks", "hooks_timeout")
+    top = {name: values[name] for name in names if name in values}
     return Settings(
         registries=MappingProxyType({host: RegistrySettings(**leaves) for host, leaves in hosts.items()}),
         cluster=ClusterSettings(**section("cluster")),

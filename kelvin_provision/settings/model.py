@@ -1,4 +1,4 @@
-"""The settings as values. Reading them is `settings.load`'s business."""
+"""The settings as values; `settings.load` reads them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RegistrySettings:
-    """What is set for one registry host: other places that have the same content, plain http, a CA, a login file."""
+    """`mirrors` have the same content as the registry."""
 
     mirrors: tuple[str, ...] = ()
     insecure: bool = False
@@ -47,9 +47,9 @@ class RuntimeSettings:
 
 @dataclass(frozen=True)
 class DownloadSettings:
-    """`parallel` blobs at a time, None for as many as help; `stall_timeout` in seconds without a byte.
+    """`parallel` is None for adaptive; `stall_timeout` in seconds; `rate` in bytes per second, `budget` in bytes per day.
 
-    `rate` in bytes a second, `budget` in bytes a day; what is None is without limit. `keep_free` is never filled by us.
+    None is no limit. `keep_free` is left free on each filesystem.
     """
 
     parallel: int | None = None
@@ -62,7 +62,7 @@ class DownloadSettings:
 
 @dataclass(frozen=True)
 class ApplySettings:
-    """In seconds; without a window anything may be applied at any time."""
+    """Durations in seconds. Without a window, anything may be applied at any time."""
 
     timeout: float = 300.0
     rollback_timeout: float = 300.0
@@ -73,7 +73,7 @@ class ApplySettings:
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that is set. `registry` is where `<app_name>:<app_version>` is pulled from, without a scheme."""
+    """`<app_name>:<app_version>` is pulled from `registry`, which has no scheme."""
 
     state_dir: Path
     secrets_dir: Path = Path("/etc/kelvin-provision/secrets")
@@ -91,7 +91,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Origin:
-    """One key with its value as text and where it came from: `default`, a file's path, a variable or a flag."""
+    """One key with its value as text and where it was set: `default`, the path of a file, a variable or an option."""
 
     key: str
     value: str

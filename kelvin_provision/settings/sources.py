@@ -12,19 +12,18 @@ from types import ModuleType
 from typing import Any
 
 from kelvin_provision.errors import PermissionRefused, RequestRefused, SettingsInvalid
-from kelvin_provision.settings.keys import HOST, KEYS, PREFIX, Key, Wrong, is_host
+from kelvin_provision.settings.keys import BY_NAME, HOST, KEYS, PREFIX, SITE, Key
+from kelvin_provision.settings.types import InvalidValue, is_host
 
 NAME = "kelvin-provision"
-SITE = Path("/etc/kelvin-provision/config.yaml")
 SITE_VARIABLE = "KELVIN_PROVISION_SITE_CONFIG"
-# Variables of ours that are no settings.
-_OTHERS = (SITE_VARIABLE, f"{PREFIX}CONFIG", f"{PREFIX}UNIT_DIR", f"{PREFIX}TEST_")
-_BY_NAME = {key.name: key for key in KEYS}
+_NOT_SETTINGS = (SITE_VARIABLE, f"{PREFIX}CONFIG", f"{PREFIX}UNIT_DIR", f"{PREFIX}TEST_")
+"""Variables with our prefix that are not settings."""
 
 
 @dataclass(frozen=True)
 class Given:
-    """A value that was set. `key` has its host in it, `text` is the value as people wrote it."""
+    """A value that was set. `key` includes the host of a registry, `text` is the value as it was written."""
 
     key: str
     value: Any
@@ -32,8 +31,8 @@ class Given:
     origin: str
 
 
-def _words() -> ModuleType:
-    """How findings are worded. Only wrong settings need it, and every command reads settings."""
+def _wording() -> ModuleType:
+    """Imported only for invalid settings: every command reads settings."""
     from kelvin_provision.spec import findings
 
     return findings
@@ -41,7 +40,7 @@ def _words() -> ModuleType:
 
 @dataclass(frozen=True)
 class Place:
-    """A file that settings are read from. `role` is site, user or flag; `trusted`: every key may stand there."""
+    """A file that settings are read from. `role` is site, user or flag; `trusted`: every key is accepted."""
 
     path: Path
     role: str
@@ -49,7 +48,7 @@ class Place:
 
 
 def places(config: Path | None, environ: Mapping[str, str], *, is_root: bool) -> tuple[Place, ...]:
-    """The files that count, there or not, the strongest last. `config` replaces the others; root reads the site file only."""
+    """The files that are read, existing or not; later ones override. `config` replaces all; root reads the site file only."""
     if config is not None:
         return (Place(config, "flag"),)
     site = Place(Path(environ.get(SITE_VARIABLE) or SITE), "site")
@@ -66,13 +65,13 @@ def files(
     findings: list[str],
     *,
     is_root: bool,
-    instead: Mapping[Path, bytes],
+    contents: Mapping[Path, bytes],
 ) -> Iterator[Given]:
-    """The values of the files, the strongest file last. `instead` is what counts in place of what a file holds."""
-    if config is not None and config not in instead and not config.exists():
+    """The values of the files, those that override others last. `contents` replace what these files hold."""
+    if config is not None and config not in contents and not config.exists():
         raise SettingsInvalid(f"there is no file {config}")
     for place in places(config, environ, is_root=is_root):
-        data = instead[place.path] if place.path in instead else _bytes(place.path)
+        data = contents[place.path] if place.path in contents else _bytes(place.path)
         if data is not None:
             yield from _file(place.path, data, findings, trusted=place.trusted)
 
@@ -97,61 +96,61 @@ def _file(path: Path, data: bytes, findings: list[str], *, trusted: bool) -> Ite
         findings += error.evidence
         return
     if len(documents) > 1:
-        findings.append(f"{path}: {len(documents)} documents; right is one")
+        findings.append(f"{path}: {len(documents)} documents; a settings file has one")
     for document in documents[:1]:
-        yield from _tree(document.value, str(path), findings, trusted=trusted)
+        yield from _values(document.value, str(path), findings, trusted=trusted)
 
 
-def _tree(document: Any, origin: str, findings: list[str], *, trusted: bool) -> Iterator[Given]:
-    """The values of a file's one document."""
-    for place, value in _leaves(document, (), origin, findings):
-        key = _BY_NAME[".".join((place[0], HOST, *place[2:]) if place[0] == "registries" else place)]
-        name = ".".join(place)
+def _values(document: Any, origin: str, findings: list[str], *, trusted: bool) -> Iterator[Given]:
+    """The values of the one document of a file."""
+    for path, value in _leaves(document, (), origin, findings):
+        key = BY_NAME[".".join((path[0], HOST, *path[2:]) if path[0] == "registries" else path)]
+        name = ".".join(path)
         if key.trusted and not trusted:
-            findings.append(f"{origin}, {name}: not from this file; right is {SITE} or --config")
+            findings.append(f"{origin}, {name}: not accepted in this file; set it in {SITE} or with --config")
             continue
         yield from _read(key, name, value, origin, findings)
 
 
-def _leaves(value: Any, place: tuple[str, ...], origin: str, findings: list[str]) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Walk down as far as there are keys; null is absent."""
-    where = f"{origin}, {'.'.join(place)}" if place else origin
+def _leaves(value: Any, path: tuple[str, ...], origin: str, findings: list[str]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Descend as far as there are keys; null is absent."""
+    where = f"{origin}, {'.'.join(path)}" if path else origin
     if value is None:
         return
     if not isinstance(value, dict):
-        findings.append(f"{where}: expected a mapping, got {_words().kind_of(value)}")
+        findings.append(f"{where}: expected a mapping, got {_wording().kind_of(value)}")
         return
-    known = _known(place)
+    known = _known(path)
     for name, item in value.items():
-        below = (*place, name)
-        if place == ("registries",):
+        below = (*path, name)
+        if path == ("registries",):
             if not is_host(name):
-                findings.append(f"{where}: expected host[:port], without http://, got {_words().got(name)}")
+                findings.append(f"{where}: expected host[:port], without http://, got {_wording().got(name)}")
                 continue
         elif name not in known:
-            findings.append(f"{where}: {_words().unknown(name, known)}")
+            findings.append(f"{where}: {_wording().unknown(name, known)}")
             continue
-        if place != ("registries",) and not _known(below):
+        if path != ("registries",) and not _known(below):
             if item is not None:
                 yield below, item
             continue
         yield from _leaves(item, below, origin, findings)
 
 
-def _known(place: tuple[str, ...]) -> list[str]:
-    """The names that may stand below a place of a file."""
-    start = [HOST if place[0] == "registries" and number == 1 else step for number, step in enumerate(place)]
+def _known(path: tuple[str, ...]) -> list[str]:
+    """The keys that are allowed below a path of a file."""
+    prefix = [HOST if path[0] == "registries" and number == 1 else step for number, step in enumerate(path)]
     names = [key.name.split(".") for key in KEYS]
-    return list(dict.fromkeys(name[len(start)] for name in names if len(name) > len(start) and name[: len(start)] == start))
+    return list(dict.fromkeys(name[len(prefix)] for name in names if len(name) > len(prefix) and name[: len(prefix)] == prefix))
 
 
 def _read(key: Key, name: str, value: Any, origin: str, findings: list[str]) -> Iterator[Given]:
     try:
-        read = key.type.read(value)
-    except Wrong as wrong:
-        findings.append(f"{origin}, {name}: expected {wrong}, got {_words().got(value)}")
+        typed = key.type.read(value)
+    except InvalidValue as error:
+        findings.append(f"{origin}, {name}: expected {error}, got {_wording().got(value)}")
         return
-    yield Given(name, read, _as_text(value), origin)
+    yield Given(name, typed, _as_text(value), origin)
 
 
 def _as_text(value: Any) -> str:
@@ -161,29 +160,29 @@ def _as_text(value: Any) -> str:
 
 
 def variables(environ: Mapping[str, str], findings: list[str]) -> Iterator[Given]:
-    """The values of our variables; an empty one counts as not set."""
+    """The values of our variables; an empty one is not set."""
     known = {key.variable: key for key in KEYS if key.variable}
     for name, text in sorted(environ.items()):
-        if not name.startswith(PREFIX) or name.startswith(_OTHERS) or not text:
+        if not name.startswith(PREFIX) or name.startswith(_NOT_SETTINGS) or not text:
             continue
         if name.startswith(f"{PREFIX}REGISTRIES__"):
-            findings.append(f"{name}: registries are not set by variables; right is {SITE} or --config")
+            findings.append(f"{name}: registries have no variables; set them in {SITE} or with --config")
         elif name not in known:
-            findings.append(f"{name}: {_words().unknown(name, [variable for variable in known if variable])}")
+            findings.append(f"{name}: {_wording().unknown(name, [variable for variable in known if variable])}")
         elif known[name].trusted:
-            findings.append(f"{name}: not from a variable; right is {SITE} or --config")
+            findings.append(f"{name}: not accepted from a variable; set it in {SITE} or with --config")
         else:
             key = known[name]
-            for one in _read(key, key.name, key.type.from_text(text), name, findings):
-                yield Given(one.key, one.value, text, name)
+            for given in _read(key, key.name, key.type.from_text(text), name, findings):
+                yield Given(given.key, given.value, text, name)
 
 
 def foreign(environ: Mapping[str, str], given: Mapping[str, Given]) -> Iterator[Given]:
-    """The other tools' variables, where ours and the files are silent. A list in KUBECONFIG stays one, the client reads it."""
+    """KUBECONFIG and DOCKER_HOST, where nothing of ours sets the key. A list in KUBECONFIG stays one, the client reads it."""
     kubeconfig, docker = environ.get("KUBECONFIG"), environ.get("DOCKER_HOST")
     if kubeconfig and "cluster.kubeconfig" not in given:
         yield Given("cluster.kubeconfig", Path(kubeconfig).expanduser(), kubeconfig, "KUBECONFIG")
-    # containerd is never where DOCKER_HOST points
+    # DOCKER_HOST never points to containerd
     containerd = "runtime.type" in given and given["runtime.type"].value == "containerd"
     if docker and "runtime.address" not in given and not containerd:
         yield Given("runtime.address", docker, docker, "DOCKER_HOST")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kelvin_provision.errors import UsageRefused
+from kelvin_provision.hints import command
 from kelvin_provision.settings import files, keys
 from kelvin_provision.settings.edit import format_value
 from kelvin_provision.settings.files import FileChange, Sources
@@ -59,7 +60,7 @@ def unset_setting(sources: Sources, request: UnsetSetting) -> SettingResult:
     except UsageRefused as unknown:
         change = files.change(sources, place, tuple(request.key.split(".")), None)
         if not change.written:
-            raise UsageRefused(str(unknown), hint=f"kelvin-provision config unset {keys.nearest(request.key)}") from None
+            raise UsageRefused(str(unknown), hint=command("config unset", keys.closest(request.key))) from None
     else:
         change = files.change(sources, place, path, None)
     return SettingResult(request.key, None, place, change.written, _warnings(change, request.key))

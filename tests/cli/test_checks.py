@@ -220,7 +220,7 @@ def test_a_missing_secret_is_named_and_everything_else_is_still_looked_at(box, m
         lambda self, spec, locks, number: (self._stamped(spec.name, number, "Thing/x", {"v": "<% secrets.x %>"}),),
     )
     found = lines(check(box, "-n", "pump", "--json"))
-    assert (found["secrets"][0], found["secrets"][1].startswith("secret x: there is no file ")) == ("error", True)
+    assert (found["secrets"][0], found["secrets"][1].startswith("secret x: no file ")) == ("error", True)
     assert found["dry-run"] == ("ok", "accepted: 1 to create")
 
 

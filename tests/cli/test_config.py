@@ -3,9 +3,13 @@
 import json
 import os
 import stat
+import subprocess
+import sys
 
 import pytest
 
+from kelvin_provision.files.lock import exclusive
+from kelvin_provision.settings import files
 from tests.kit.cli import run
 
 
@@ -71,22 +75,22 @@ def test_the_same_again_writes_nothing(site):
 @pytest.mark.parametrize(
     ("words", "stderr"),
     [
-        (["set", "registri", "x"], "error: no setting is called registri\n hint: kelvin-provision config set registry VALUE\n"),
+        (["set", "registri", "x"], "error: unknown setting registri\n hint: kelvin-provision config set registry VALUE\n"),
         (
             ["set", "registries.r.io.insecur", "true"],
-            "error: no setting is called registries.r.io.insecur\n hint: kelvin-provision config set registries.r.io.insecure VALUE\n",
+            "error: unknown setting registries.r.io.insecur\n hint: kelvin-provision config set registries.r.io.insecure VALUE\n",
         ),
-        (["set", "zzz", "1"], "error: no setting is called zzz\n hint: kelvin-provision config set KEY VALUE\n"),
-        (["unset", "registri"], "error: no setting is called registri\n hint: kelvin-provision config unset registry\n"),
+        (["set", "zzz", "1"], "error: unknown setting zzz\n hint: kelvin-provision config set KEY VALUE\n"),
+        (["unset", "registri"], "error: unknown setting registri\n hint: kelvin-provision config unset registry\n"),
         (
             ["set", "download.parallel", "99"],
-            "error: download.parallel: expected a whole number from 1 to 16, or auto, got 99\n hint: kelvin-provision config show -o wide\n",
+            "error: download.parallel: expected an integer from 1 to 16, or auto, got 99\n hint: kelvin-provision config show -o wide\n",
         ),
         (
             ["set", "workload_deploy.instantly_apply", "false"],
             (
-                "error: with that, the settings would not be right; nothing was written\n"
-                "  workload_deploy: staged and instantly_apply are both false, nothing would be done; right is staged: true as well\n"
+                "error: the settings would be invalid; nothing was written\n"
+                "  workload_deploy: staged and instantly_apply are both false, so nothing would be done; set staged: true\n"
                 " hint: kelvin-provision config show\n"
             ),
         ),
@@ -116,11 +120,38 @@ def test_who_wins_over_the_file_is_said(person, site, monkeypatch):
     monkeypatch.setenv("KELVIN_PROVISION_KEEP_REVISIONS", "7")
     result = run("config", "set", "keep_revisions", "3")
     assert result.stdout == f"setting keep_revisions: set, 3, in {person}\n"
-    assert result.stderr == f"warning: KELVIN_PROVISION_KEEP_REVISIONS wins over {person}: keep_revisions is 7\n"
+    assert result.stderr == f"warning: KELVIN_PROVISION_KEEP_REVISIONS overrides {person}: keep_revisions is 7\n"
     assert (stat.S_IMODE(person.stat().st_mode), stat.S_IMODE(person.parent.stat().st_mode)) == (0o600, 0o700)
     run("config", "set", "registry", "mine.io")
-    assert run("config", "set", "--site", "registry", "box.io").stderr == f"warning: {person} wins over {site}: registry is mine.io\n"
-    assert run("config", "unset", "registry").stderr == f"warning: {site} wins over {person}: registry is box.io\n"
+    assert run("config", "set", "--site", "registry", "box.io").stderr == f"warning: {person} overrides {site}: registry is mine.io\n"
+    assert run("config", "unset", "registry").stderr == f"warning: {site} overrides {person}: registry is box.io\n"
+
+
+def test_changes_at_the_same_moment_are_all_kept(site):
+    """Read, change and write happen under one lock, also between processes."""
+    site.parent.mkdir()
+    site.write_text("# ours\n")
+    hosts = [f"r{number}.io" for number in range(8)]
+    command = [sys.executable, "-m", "kelvin_provision", "config", "set", "--config", str(site)]
+    running = [subprocess.Popen([*command, f"registries.{host}.insecure", "true"], stdout=subprocess.PIPE, text=True) for host in hosts]
+    outputs = [process.communicate()[0] for process in running]
+    assert [process.returncode for process in running] == [0] * len(hosts)
+    assert outputs == [f"setting registries.{host}.insecure: set, true, in {site}\n" for host in hosts]
+    lines = site.read_text().splitlines()
+    assert lines[:2] == ["# ours", "registries:"]
+    assert sorted(lines[2:]) == sorted(line for host in hosts for line in (f"  {host}:", "    insecure: true"))
+
+
+def test_a_change_waits_for_the_lock_and_names_its_holder(site, monkeypatch):
+    monkeypatch.setattr(files, "LOCK_TIMEOUT", 0.05)
+    site.parent.mkdir()
+    with exclusive(site.with_name(".config.yaml.lock"), command="config set"):
+        result = run("config", "set", "registry", "a.io")
+        assert result.exit_code == 75
+        assert result.stderr.startswith(f"error: {site.parent}/.config.yaml.lock is held by ")
+        assert run("config", "unset", "registry").exit_code == 0
+    assert not site.exists()
+    assert run("config", "set", "registry", "a.io").exit_code == 0
 
 
 def test_what_only_root_may_say_is_refused_in_a_persons_own_file(person, site):

@@ -48,10 +48,10 @@ def test_every_setting_is_on_its_page_with_its_variable():
     page = docs.pages()["docs/configuration.md"]
     assert [key.name for key in KEYS if f"\n| `{key.name}` | " not in page] == []
     assert (
-        "| `cluster.namespace` | name | `app` | `KELVIN_PROVISION_CLUSTER__NAMESPACE` | where workloads live; created when missing |"
+        "| `cluster.namespace` | name | `app` | `KELVIN_PROVISION_CLUSTER__NAMESPACE` | namespace of the workloads; created when missing |"
         in page
     )
-    assert "| `registries.<host>.insecure` | true or false | `false` | - | plain http is allowed (*site*) |" in page
+    assert "| `registries.<host>.insecure` | true or false | `false` | - | allow plain HTTP (*site*) |" in page
 
 
 def test_every_command_is_in_a_manual_page():

@@ -156,11 +156,11 @@ def test_the_config_flag_replaces_both_files(box, tmp_path):
 def test_trust_comes_from_the_site_file_only(box):
     box.user.write_text("registries: {r.example: {insecure: true, ca_file: /x, auth_file: /y}}")
     assert box.refused() == [
-        "TMP/config/kelvin-provision/config.yaml, registries.r.example.insecure: not from this file; right is /etc/kelvin-provision/config.yaml or --config",
-        "TMP/config/kelvin-provision/config.yaml, registries.r.example.ca_file: not from this file; right is /etc/kelvin-provision/config.yaml or --config",
+        "TMP/config/kelvin-provision/config.yaml, registries.r.example.insecure: not accepted in this file; set it in /etc/kelvin-provision/config.yaml or with --config",
+        "TMP/config/kelvin-provision/config.yaml, registries.r.example.ca_file: not accepted in this file; set it in /etc/kelvin-provision/config.yaml or with --config",
     ]
     assert box.refused("", is_root=True, KELVIN_PROVISION_REGISTRIES__R__INSECURE="true") == [
-        "KELVIN_PROVISION_REGISTRIES__R__INSECURE: registries are not set by variables; right is /etc/kelvin-provision/config.yaml or --config"
+        "KELVIN_PROVISION_REGISTRIES__R__INSECURE: registries have no variables; set them in /etc/kelvin-provision/config.yaml or with --config"
     ]
 
 
@@ -170,16 +170,16 @@ def test_hooks_run_as_root_so_their_place_comes_from_the_site_file_only(box):
     assert (settings.hooks, settings.hooks_timeout) == (Path("/srv/hooks"), 30.0)
     assert (str(settings.apply.window), settings.apply.grace) == ("22:00-05:00,12:00-12:30", 3600.0)
     assert box.refused("", is_root=True, KELVIN_PROVISION_HOOKS="/home/eve/hooks") == [
-        "KELVIN_PROVISION_HOOKS: not from a variable; right is /etc/kelvin-provision/config.yaml or --config"
+        "KELVIN_PROVISION_HOOKS: not accepted from a variable; set it in /etc/kelvin-provision/config.yaml or with --config"
     ]
 
 
 def test_a_window_that_never_opens_is_refused(box):
     assert box.refused("apply: {window: '02:00-02:00'}") == [
-        "TMP/site.yaml, apply.window: expected a window that opens: 02:00-02:00 begins when it ends (always is 00:00-24:00), got '02:00-02:00'"
+        "TMP/site.yaml, apply.window: expected different start and end times in a span; for always, 00:00-24:00, got '02:00-02:00'"
     ]
     assert box.refused("apply: {window: [1]}") == [
-        "TMP/site.yaml, apply.window: expected spans of the day like 22:00-05:00, several with commas, got a list"
+        "TMP/site.yaml, apply.window: expected times of day such as 22:00-05:00, several separated by commas, got a list"
     ]
 
 
@@ -211,7 +211,7 @@ def test_wrong_variables_are_refused_together(box):
         KELVIN_PROVISION_STATE_DIR="here",
     ) == [
         "KELVIN_PROVISION_CLUSTER__NAMESPCE: unknown key 'KELVIN_PROVISION_CLUSTER__NAMESPCE'; the nearest known one is KELVIN_PROVISION_CLUSTER__NAMESPACE",
-        "KELVIN_PROVISION_DOWNLOAD__PARALLEL, download.parallel: expected a whole number from 1 to 16, or auto, got 'many'",
+        "KELVIN_PROVISION_DOWNLOAD__PARALLEL, download.parallel: expected an integer from 1 to 16, or auto, got 'many'",
         "KELVIN_PROVISION_STATE_DIR, state_dir: expected an absolute path, or one that begins with ~, got 'here'",
         "KELVIN_PROVISION_WORKLOAD_DEPLOY__STAGED, workload_deploy.staged: expected true or false, got 'yes'",
     ]
@@ -249,16 +249,16 @@ def test_other_tools_variables_are_honoured_where_ours_are_silent(box):
         ("cluster: {type: k8s}", ["TMP/site.yaml, cluster.type: expected auto, kubernetes or docker, got 'k8s'"]),
         ("cluster: {namespace: A}", ["TMP/site.yaml, cluster.namespace: expected lower-case letters, digits and '-', at most 63 characters, got 'A'"]),
         ("cluster: {name: ''}", ["TMP/site.yaml, cluster.name: expected text, got ''"]),
-        ("download: {parallel: 17}", ["TMP/site.yaml, download.parallel: expected a whole number from 1 to 16, or auto, got 17"]),
+        ("download: {parallel: 17}", ["TMP/site.yaml, download.parallel: expected an integer from 1 to 16, or auto, got 17"]),
         ("download: {rate: 2Mbit}", [f"TMP/site.yaml, download.rate: expected a size of at least 1 kB, such as {BYTES}, got '2Mbit'"]),
         ("download: {rate: 0}", [f"TMP/site.yaml, download.rate: expected a size of at least 1 kB, such as {BYTES}, got 0"]),
         ("download: {budget: false}", [f"TMP/site.yaml, download.budget: expected a size of at least 1 MB, such as {BYTES}, got false"]),
         (
             "download: {window: '22-5'}",
-            ["TMP/site.yaml, download.window: expected spans of the day like 22:00-05:00, several with commas, got '22-5'"],
+            ["TMP/site.yaml, download.window: expected times of day such as 22:00-05:00, several separated by commas, got '22-5'"],
         ),
-        ("download: {parallel: true}", ["TMP/site.yaml, download.parallel: expected a whole number from 1 to 16, or auto, got true"]),
-        ("keep_revisions: -1", ["TMP/site.yaml, keep_revisions: expected a whole number from 0, got -1"]),
+        ("download: {parallel: true}", ["TMP/site.yaml, download.parallel: expected an integer from 1 to 16, or auto, got true"]),
+        ("keep_revisions: -1", ["TMP/site.yaml, keep_revisions: expected an integer of at least 0, got -1"]),
         ("apply: {timeout: 5 minutes}", ["TMP/site.yaml, apply.timeout: expected a duration such as 90, 30s, 5m or 2h, got '5 minutes'"]),
         ("apply: {grace: 1e300}", ["TMP/site.yaml, apply.grace: expected a duration such as 90, 30s, 5m or 2h, got 1e+300"]),
         ("download: {stall_timeout: 9999999999}", ["TMP/site.yaml, download.stall_timeout: expected a duration of at most 366d, got 9999999999"]),
@@ -266,15 +266,15 @@ def test_other_tools_variables_are_honoured_where_ours_are_silent(box):
         ("apply: {timeout: true}", ["TMP/site.yaml, apply.timeout: expected a duration such as 90, 30s, 5m or 2h, got true"]),
         (
             "workload_deploy: {instantly_apply: false}",
-            ["workload_deploy: staged and instantly_apply are both false, nothing would be done; right is staged: true as well"],
+            ["workload_deploy: staged and instantly_apply are both false, so nothing would be done; set staged: true"],
         ),
-        ("a: 1\n---\nb: 2", ["TMP/site.yaml: 2 documents; right is one", "TMP/site.yaml: unknown key 'a'; known are state_dir, secrets_dir, registry, registries, cluster, runtime, workload_deploy, download, apply, hooks, hooks_timeout, keep_revisions"]),
+        ("a: 1\n---\nb: 2", ["TMP/site.yaml: 2 documents; a settings file has one", "TMP/site.yaml: unknown key 'a'; known are state_dir, secrets_dir, registry, registries, cluster, runtime, workload_deploy, download, apply, hooks, hooks_timeout, keep_revisions"]),
         ("registry: a\nregistry: b", ["TMP/site.yaml, document 1, registry: duplicate key 'registry'; right is to give it once"]),
         (
             "registy: x\ndownload: {parallel: 0}\napply: {settle: x}",
             [
                 "TMP/site.yaml: unknown key 'registy'; the nearest known one is registry",
-                "TMP/site.yaml, download.parallel: expected a whole number from 1 to 16, or auto, got 0",
+                "TMP/site.yaml, download.parallel: expected an integer from 1 to 16, or auto, got 0",
                 "TMP/site.yaml, apply.settle: expected a duration such as 90, 30s, 5m or 2h, got 'x'",
             ],
         ),
@@ -309,14 +309,14 @@ def test_a_file_of_root_alone_is_refused_for_others():
             os.seteuid(0)
 
 
-AUTO = "blobs at a time; auto is 1 on a thin link and grows to 4 as long as that makes it faster"
+AUTO = "number of blobs downloaded at the same time; auto starts with 1 and goes up to 4 while that increases the rate"
 
 
 def test_the_table_is_for_the_docs():
     rows = table()
-    assert ("registry", "host[:port][/path]", "", "where <app_name>:<app_version> is pulled from, without a scheme") in rows
-    assert ("registries.<host>.insecure", "true or false", "false", "plain http is allowed; only in the site file or with --config") in rows
-    assert ("download.parallel", "whole number from 1 to 16, or auto", "auto", AUTO) in rows
+    assert ("registry", "host[:port][/path]", "", "registry from which <app_name>:<app_version> is pulled, without a scheme") in rows
+    assert ("registries.<host>.insecure", "true or false", "false", "allow plain HTTP; only in the site file or with --config") in rows
+    assert ("download.parallel", "integer from 1 to 16, or auto", "auto", AUTO) in rows
     assert len(rows) == 31
     assert [key.variable for key in KEYS if key.name in {"cluster.namespace", "registries.<host>.mirrors"}] == [
         None,

@@ -4,7 +4,7 @@ import pytest
 
 from kelvin_provision.cli.frame.hints import line as shell_line
 from kelvin_provision.errors import SettingsInvalid
-from kelvin_provision.settings.edit import changed, written
+from kelvin_provision.settings.edit import edited, format_value
 
 FILE = """\
 # the box in hall 4
@@ -28,7 +28,7 @@ apply:
 
 
 def becomes(path, value, old, new):
-    assert changed("f.yaml", FILE, path.split("/"), value) == FILE.replace(old, new)
+    assert edited("f.yaml", FILE, path.split("/"), value) == FILE.replace(old, new)
 
 
 @pytest.mark.parametrize(
@@ -66,12 +66,12 @@ def test_a_key_is_changed_and_nothing_else(path, value, old, new):
 
 def test_what_has_nothing_left_in_it_goes_too():
     text = "a: 1\nregistries:\n  r.io:\n    insecure: true\n# end\n"
-    assert changed("f", text, ["registries", "r.io", "insecure"], None) == "a: 1\n# end\n"
+    assert edited("f", text, ["registries", "r.io", "insecure"], None) == "a: 1\n# end\n"
 
 
 @pytest.mark.parametrize("text", ["", "# only a comment", "---\n"])
 def test_a_file_may_be_empty(text):
-    made = changed("f.yaml", text, ["cluster", "name"], "x")
+    made = edited("f.yaml", text, ["cluster", "name"], "x")
     assert made.endswith("cluster:\n  name: x\n")
     assert made.startswith(text)
 
@@ -80,7 +80,7 @@ def test_a_file_may_be_empty(text):
 def test_what_it_cannot_change_it_refuses_with_what_to_write(path):
     value = 4 if path[-1] == "parallel" else "5s"
     with pytest.raises(SettingsInvalid, match="cannot be changed here") as caught:
-        changed("f.yaml", FILE, path, value)
+        edited("f.yaml", FILE, path, value)
     assert shell_line(caught.value.hint) == f"write {'.'.join(path)}: {value} by hand"
 
 
@@ -89,7 +89,7 @@ def test_what_it_cannot_change_it_refuses_with_what_to_write(path):
 )
 def test_odd_files_are_changed_rightly_or_not_at_all(text):
     try:
-        made = changed("f.yaml", text, ["registry"], "new")
+        made = edited("f.yaml", text, ["registry"], "new")
     except SettingsInvalid:
         return
     assert "registry: new" in made or '"registry" : new' in made or "'registry': new # c" in made
@@ -104,4 +104,4 @@ def test_odd_files_are_changed_rightly_or_not_at_all(text):
     ],
 )  # fmt: skip
 def test_how_a_value_is_written(value, text):
-    assert written(value) == text
+    assert format_value(value) == text

@@ -65,16 +65,16 @@ def test_the_next_opening(window, now, expected):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("02:00-02:00", "a window that opens: 02:00-02:00 begins when it ends (always is 00:00-24:00)"),
-        ("22:00-05:00,12:00-12:00", "a window that opens: 12:00-12:00 begins when it ends (always is 00:00-24:00)"),
-        ("24:00-05:00", "times of the day from 00:00 to 24:00"),
-        ("22:00-24:30", "times of the day from 00:00 to 24:00"),
-        ("22:00", "spans of the day like 22:00-05:00, several with commas"),
-        ("", "spans of the day like 22:00-05:00, several with commas"),
-        ("22:00-05:00,", "spans of the day like 22:00-05:00, several with commas"),
-        ("22-05", "spans of the day like 22:00-05:00, several with commas"),
-        ("25:00-05:00", "spans of the day like 22:00-05:00, several with commas"),
-        ("22:60-05:00", "spans of the day like 22:00-05:00, several with commas"),
+        ("02:00-02:00", "different start and end times in a span; for always, 00:00-24:00"),
+        ("22:00-05:00,12:00-12:00", "different start and end times in a span; for always, 00:00-24:00"),
+        ("24:00-05:00", "times of day from 00:00 to 24:00"),
+        ("22:00-24:30", "times of day from 00:00 to 24:00"),
+        ("22:00", "times of day such as 22:00-05:00, several separated by commas"),
+        ("", "times of day such as 22:00-05:00, several separated by commas"),
+        ("22:00-05:00,", "times of day such as 22:00-05:00, several separated by commas"),
+        ("22-05", "times of day such as 22:00-05:00, several separated by commas"),
+        ("25:00-05:00", "times of day such as 22:00-05:00, several separated by commas"),
+        ("22:60-05:00", "times of day such as 22:00-05:00, several separated by commas"),
     ],
 )
 def test_what_is_no_window_is_refused_with_what_would_be_right(text, expected):

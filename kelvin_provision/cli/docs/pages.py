@@ -21,9 +21,9 @@ from kelvin_provision.settings.keys import KEYS
 WIDTH = 100
 MADE = "<!-- Made by `python -m kelvin_provision.cli.docs.pages`; a test compares it. -->\n\n"
 _SETTINGS = """\
-Settings stand in `/etc/kelvin-provision/config.yaml` (the site file) and, for who is not root, in a file of their own;
-`kelvin-provision config path` says which ones count. A flag wins over the environment, that over the person's file, that over
-the site file, that over the default; `kelvin-provision config show` says where each value comes from. In a file, a dot is a level:
+Settings are read from `/etc/kelvin-provision/config.yaml` (the site file) and, unless the user is root, from a file of the user;
+`kelvin-provision config path` lists the files that are read. Flags override environment variables, these override the user's file,
+which overrides the site file; `kelvin-provision config show` says where each value comes from. A dot in a key is a level in a file:
 
 ```yaml
 registry: registry.example.com:5000
@@ -35,7 +35,7 @@ registries:
 ```
 
 `kelvin-provision config set KEY VALUE` and `config unset KEY` change one key in place and keep comments and order.
-Keys marked *site* count in the site file only, or in one named with `--config`.
+Keys marked *site* are only accepted in the site file, or in a file given with `--config`.
 
 """
 

@@ -25,6 +25,7 @@ def command(
 
     It is checked with all other settings before it is written. Every key: docs/configuration.md, or kelvin-provision config show -o wide.
     """
-    from kelvin_provision.cli.commands.config.setting import put
+    from kelvin_provision.cli.commands.config.setting import report, sources
+    from kelvin_provision.usecases.config import SetSetting, set_setting
 
-    return put(session, key, value, site=site)
+    return report("config set", set_setting(sources(session), SetSetting(key, value, site)))

@@ -19,6 +19,7 @@ def command(session: Session, key: Annotated[str, _KEY], *, site: Annotated[bool
 
     One that is not known goes as well: that is how a file with a misspelt key is repaired.
     """
-    from kelvin_provision.cli.commands.config.setting import take_out
+    from kelvin_provision.cli.commands.config.setting import report, sources
+    from kelvin_provision.usecases.config import UnsetSetting, unset_setting
 
-    return take_out(session, key, site=site)
+    return report("config unset", unset_setting(sources(session), UnsetSetting(key, site)))

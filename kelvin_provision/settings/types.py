@@ -1,0 +1,155 @@
+"""The types of settings: how a value is read from a file and from the text of a variable."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from kelvin_provision.quantity import DURATION_FORM, Headroom, InvalidQuantity, parse_bytes, parse_duration, parse_rate
+from kelvin_provision.settings.window import Window
+
+T = TypeVar("T")
+
+_HOST = re.compile(r"[a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?(:[0-9]{1,5})?|\[[0-9a-fA-F:]+\](:[0-9]{1,5})?")
+_REGISTRY = re.compile(rf"(?:{_HOST.pattern})(?:/[a-z0-9._/-]*[a-z0-9])?")
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+
+class InvalidValue(Exception):
+    """A value does not have its setting's type; the text says what is accepted."""
+
+
+@dataclass(frozen=True)
+class Type:
+    """`read` takes a value of a file and raises InvalidValue. `from_text` makes such a value of a variable's text."""
+
+    name: str
+    read: Callable[[Any], Any]
+    from_text: Callable[[str], Any] = str
+
+
+def is_host(text: str) -> bool:
+    """Whether it is `host[:port]`."""
+    return _HOST.fullmatch(text) is not None
+
+
+def choice(*words: str) -> Type:
+    accepted = f"{', '.join(words[:-1])} or {words[-1]}"
+
+    def read(value: Any) -> str:
+        if not isinstance(value, str) or value not in words:
+            raise InvalidValue(accepted)
+        return value
+
+    return Type(accepted, read)
+
+
+def integer(minimum: int, maximum: int | None = None, *, words: dict[str, int | None] | None = None) -> Type:
+    """`words` are accepted in place of a number."""
+    bounds = f"from {minimum} to {maximum}" if maximum else f"of at least {minimum}"
+    accepted = f"an integer {bounds}" + "".join(f", or {word}" for word in words or {})
+
+    def read(value: Any) -> int | None:
+        if words and isinstance(value, str) and value in words:
+            return words[value]
+        if isinstance(value, bool) or not isinstance(value, int) or value < minimum or (maximum and value > maximum):
+            raise InvalidValue(accepted)
+        return value
+
+    return Type(accepted.removeprefix("an "), read, _number_from)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise InvalidValue("text")
+    return value
+
+
+def _bool(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise InvalidValue("true or false")
+    return value
+
+
+def _path(value: Any) -> Path:
+    path = Path(value).expanduser() if isinstance(value, str) and value else Path()
+    if not path.is_absolute():
+        raise InvalidValue("an absolute path, or one that begins with ~")
+    return path
+
+
+def _registry(value: Any) -> str:
+    if not isinstance(value, str) or not _REGISTRY.fullmatch(value):
+        raise InvalidValue("host[:port][/path], without http://")
+    return value
+
+
+def _mirrors(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(mirror, str) and _REGISTRY.fullmatch(mirror) for mirror in value):
+        raise InvalidValue("a list of host[:port][/path], without http://")
+    return tuple(value)
+
+
+def _namespace(value: Any) -> str:
+    if not isinstance(value, str) or not _LABEL.fullmatch(value):
+        raise InvalidValue("lower-case letters, digits and '-', at most 63 characters")
+    return value
+
+
+def _duration(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise InvalidValue(DURATION_FORM)
+    return _quantity(parse_duration, str(value))
+
+
+def _headroom(value: Any) -> Headroom:
+    return _quantity(Headroom.parse, value if isinstance(value, str) else "")
+
+
+def _bytes(parse: Callable[..., int], minimum: int) -> Type:
+    def read(value: Any) -> int:
+        text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+        return _quantity(partial(parse, minimum=minimum), text)
+
+    return Type("bytes", read)
+
+
+def _quantity(parse: Callable[[str], T], text: str) -> T:
+    try:
+        return parse(text)
+    except InvalidQuantity as error:
+        raise InvalidValue(error.expected) from None
+
+
+def _window(value: Any) -> Window:
+    if not isinstance(value, str):
+        raise InvalidValue("times of day such as 22:00-05:00, several separated by commas")
+    try:
+        return Window.parse(value)
+    except ValueError as error:
+        raise InvalidValue(str(error)) from error
+
+
+def _number_from(text: str) -> Any:
+    return int(text) if re.fullmatch(r"-?[0-9]{1,9}", text) else text
+
+
+def _bool_from(text: str) -> Any:
+    return {"true": True, "false": False}.get(text, text)
+
+
+TEXT = Type("text", _text)
+BOOL = Type("true or false", _bool, _bool_from)
+PATH = Type("path", _path)
+REGISTRY = Type("host[:port][/path]", _registry)
+MIRRORS = Type("list of host[:port][/path]", _mirrors, lambda text: [part.strip() for part in text.split(",")])
+NAMESPACE = Type("name", _namespace)
+DURATION = Type("duration", _duration)
+WINDOW = Type("HH:MM-HH:MM, ...", _window)
+HEADROOM = Type("size or percent", _headroom)
+RATE = _bytes(parse_rate, 1000)
+BUDGET = _bytes(parse_bytes, 1_000_000)
