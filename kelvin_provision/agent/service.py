@@ -29,10 +29,10 @@ GOODBYE = 30.0
 """Seconds that a detached agent gets to end before the service takes its place; later it does so by itself."""
 REPLACED = "the settings have changed: the agent was started anew"
 LATER = "the settings have changed: the agent ends what it is at, then works with the new ones"
-OUTDATED = "the settings have changed, and the agent works with the old ones: end `kelvin-provision agent run` and start it again"
+OUTDATED = "the settings have changed, and the agent works with the old ones until it is restarted (agent restart)"
 SERVICE_OUTDATED = (
-    f"the agent works with other settings than this command: systemctl restart {unit.NAME.removesuffix('.service')}"
-    " (kelvin-provision agent install, when they come from this session's environment)"
+    "the agent works with other settings than this command: restart it (agent restart),"
+    " or install it again (agent install) where they come from this session's environment"
 )
 _PASSED_ON = ("KUBECONFIG", "DOCKER_HOST")
 _PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY")

@@ -102,6 +102,9 @@ ENTRIES: Entries = MappingProxyType(
             {
                 "run": "Do the background work in the foreground until stopped.",
                 "status": "Say whether the agent is alive and what it does.",
+                "start": "Start the agent in the background.",
+                "stop": "Stop the agent; what runs goes on.",
+                "restart": "Stop the agent and start it again, with the settings of now.",
                 "install": "Make the agent a service that starts with the box.",
                 "uninstall": "Stop the service and remove it.",
             },

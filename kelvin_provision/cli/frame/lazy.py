@@ -5,7 +5,6 @@ Of typer's inside only the names of `typer.core` are used: they outlived its cha
 
 from __future__ import annotations
 
-import difflib
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -67,7 +66,7 @@ class LazyGroup(TyperGroup):
         return TyperCommand(cmd_name, help=entry.help, rich_markup_mode=None) if entry else None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        """For running: the command itself; raises UsageRefused with the nearest name for one that is not there."""
+        """For running: the command itself; raises UsageRefused with what is meant for one that does not exist."""
         entry = self.entries.get(args[0])
         if isinstance(entry, Command):
             from kelvin_provision.cli.frame.leaf import loaded
@@ -75,8 +74,10 @@ class LazyGroup(TyperGroup):
             return args[0], loaded(f"{ctx.command_path} {args[0]}", entry), args[1:]
         if isinstance(entry, Group):
             return args[0], self.get_command(ctx, args[0]), args[1:]
-        near = difflib.get_close_matches(args[0], self.entries, 1)
-        raise UsageRefused(f"{ctx.command_path} has no command {args[0]}", hint=" ".join((ctx.command_path, *(near or ["--help"]))))
+        from kelvin_provision.cli.frame.words import meant
+
+        group = ctx.command_path.partition(" ")[2]
+        raise UsageRefused(f"{ctx.command_path} has no command {args[0]}", hint=meant(group, args[0], args[1:], self.entries))
 
 
 def root() -> LazyGroup:

@@ -113,7 +113,7 @@ def test_conditions_of_the_node_that_are_not_well_are_lines():
         ),
     )
     assert told(box.node(state)) == [("error", "DiskPressure: kubelet has disk pressure")]
-    assert [found.then for found in box.node(state)] == ["kubectl describe node edge"]
+    assert [shell_line(found.then) for found in box.node(state)] == ["kubectl describe node edge"]
     assert told(box.node(state._replace(conditions=state.conditions[:1]))) == [("ok", "edge: Ready")]
 
 
@@ -121,7 +121,7 @@ def test_a_warning_of_docker_engine_about_itself_is_a_warning():
     info = ClusterInfo("docker", "20.10", "edge", Platform("linux", "amd64"))
     condition = Condition("engine", healthy=False, message="No cpuset support", critical=False, hint="docker info")
     (found,) = box.node(ClusterState(info, "", "", (condition,)))
-    assert (found.mark.value, found.text, found.then) == ("warning", "No cpuset support", "docker info")
+    assert (found.mark.value, found.text, shell_line(found.then)) == ("warning", "No cpuset support", "docker info")
 
 
 def test_a_runtime_without_pins_says_so():

@@ -1,0 +1,43 @@
+"""What `agent start`, `stop` and `restart` have in common: the agent of this state directory, and what became of it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from kelvin_provision.cli.render.report import Item, Report
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kelvin_provision.agent.control import Result
+    from kelvin_provision.agent.service import Systemd
+    from kelvin_provision.cli.frame.session import Session
+
+
+def systemd() -> Systemd:
+    """The systemd of this box."""
+    from kelvin_provision.agent import service
+
+    return service.Systemd.of(os.environ)
+
+
+def idle(session: Session) -> Path | None:
+    """The state directory where an agent would end at once: without a workload, and without a service that keeps it."""
+    from kelvin_provision.agent import control
+    from kelvin_provision.cli.frame.box import node_of
+
+    with node_of(session) as node:
+        state_dir, names = node.settings.state_dir, node.ledger.names()
+    return None if names or control.is_service(systemd(), state_dir) else state_dir
+
+
+def unneeded(verb: str, state_dir: Path) -> Report:
+    """No agent is started."""
+    item = Item("agent", str(state_dir), "unchanged", "there is no workload to look after")
+    return Report(f"agent {verb}", (item,))
+
+
+def report(verb: str, state_dir: Path, done: Result) -> Report:
+    """One item: the agent by its state directory."""
+    return Report(f"agent {verb}", (Item("agent", str(state_dir), done.outcome, done.detail),), warnings=done.warnings)

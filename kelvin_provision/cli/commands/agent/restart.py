@@ -1,0 +1,26 @@
+"""Stop the agent and start it again, with the settings of now."""
+
+from __future__ import annotations
+
+from kelvin_provision.cli.frame.session import Session
+from kelvin_provision.cli.render.report import Report
+
+
+def command(session: Session) -> Report:
+    """Stop the agent and start it again, with the settings of now.
+
+    A download continues at its last byte. While the agent applies a change it is refused (75).
+    """
+    return restart(session)
+
+
+def restart(session: Session) -> Report:
+    """Of this state directory alone; not where it would end at once."""
+    from kelvin_provision.agent import control
+    from kelvin_provision.cli.commands.agent.controlling import idle, report, systemd, unneeded
+    from kelvin_provision.cli.frame.box import same_box, settings_of
+
+    if unused := idle(session):
+        return unneeded("restart", unused)
+    settings = settings_of(session)
+    return report("restart", settings.state_dir, control.restart(systemd(), settings.state_dir, same_box(session, settings)))

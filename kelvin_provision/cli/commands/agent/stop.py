@@ -1,0 +1,25 @@
+"""Stop the agent; what runs goes on."""
+
+from __future__ import annotations
+
+from kelvin_provision.cli.frame.session import Session
+from kelvin_provision.cli.render.report import Report
+
+
+def command(session: Session) -> Report:
+    """Stop the agent; what runs goes on.
+
+    A download ends at once and continues at its last byte later. While the agent applies a change it is refused (75). A service
+    starts again with the box: `agent uninstall` removes it.
+    """
+    return stop(session)
+
+
+def stop(session: Session) -> Report:
+    """Of this state directory alone."""
+    from kelvin_provision.agent import control
+    from kelvin_provision.cli.commands.agent.controlling import report, systemd
+    from kelvin_provision.cli.frame.box import settings_of
+
+    state_dir = settings_of(session).state_dir
+    return report("stop", state_dir, control.stop(systemd(), state_dir))

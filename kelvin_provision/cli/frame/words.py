@@ -1,0 +1,241 @@
+"""Words that people know from other tools, and misspelt ones: which command is meant. Only an unknown command imports this.
+
+A word that reads is never answered with a command that changes something: people paste hints.
+"""
+
+from __future__ import annotations
+
+import difflib
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
+
+from kelvin_provision.cli.frame.command_table import PROGRAM, SHARED_OPTIONS, Command, Entries, Group, commands, takes_value
+from kelvin_provision.hints import Hint, command
+
+CHANGING = frozenset(
+    {
+        "workloads deploy", "workloads apply", "workloads start", "workloads stop", "workloads hold", "workloads release",
+        "workloads rollback", "workloads undeploy", "images prune", "agent run", "agent install", "agent uninstall", "agent start",
+        "agent stop", "agent restart", "config set", "config unset",
+    }
+)  # fmt: skip
+_CUTOFF = 0.7
+_MARGIN = 0.1
+"""How much closer than a reading word a changing one has to be."""
+
+
+class Meaning(NamedTuple):
+    """What a word means: a command with what is typed after it; `named` is the command for a line that names something."""
+
+    action: str
+    arguments: tuple[str, ...] = ()
+    named: str = ""
+    changes: bool = False
+
+
+def _reading(action: str, *arguments: str, named: str = "") -> Meaning:
+    return Meaning(action, arguments, named)
+
+
+def _changing(action: str, *arguments: str) -> Meaning:
+    return Meaning(action, arguments, changes=True)
+
+
+_LIST = _reading("workloads list", named="workloads show")
+_DEPLOY = _changing("workloads deploy", "FILE")
+_UNDEPLOY = _changing("workloads undeploy", "NAME")
+_ROLLBACK = _changing("workloads rollback", "NAME")
+_RESTART = Meaning("workloads stop", ("NAME",), changes=True)
+
+_WORKLOADS: Mapping[str, Meaning] = MappingProxyType(
+    {
+        **dict.fromkeys(
+            (
+                "status",
+                "stat",
+                "stats",
+                "get",
+                "ls",
+                "ps",
+                "top",
+                "state",
+                "states",
+                "find",
+                "search",
+                "print",
+                "display",
+                "query",
+                "read",
+                "see",
+                "overview",
+            ),
+            _LIST,
+        ),
+        **dict.fromkeys(("describe", "inspect", "info", "view", "cat"), _reading("workloads show", "NAME")),
+        **dict.fromkeys(("log", "tail"), _reading("workloads logs", "NAME")),
+        **dict.fromkeys(("plan", "preview", "changes"), _reading("workloads diff", "--all", named="workloads diff")),
+        **dict.fromkeys(("verify", "validate", "test", "lint"), _reading("workloads check", "--all", named="workloads check")),
+        **dict.fromkeys(("revisions", "events", "audit"), _reading("workloads history")),
+        **dict.fromkeys(("watch", "follow"), _reading("workloads list", "--watch", named="workloads list --watch")),
+        **dict.fromkeys(("delete", "del", "rm", "remove", "uninstall", "destroy", "purge"), _UNDEPLOY),
+        **dict.fromkeys(("undo", "revert", "back", "downgrade"), _ROLLBACK),
+        **dict.fromkeys(("up", "resume", "unpause"), _changing("workloads start", "NAME")),
+        **dict.fromkeys(("down", "kill", "halt", "pause", "scale"), _changing("workloads stop", "NAME")),
+        **dict.fromkeys(("restart", "reboot", "reload", "rollout"), _RESTART),
+        **dict.fromkeys(("pull", "install", "create", "add", "new", "run", "stage", "update", "upgrade", "download", "import"), _DEPLOY),
+        **dict.fromkeys(("lock", "freeze"), _changing("workloads hold", "NAME", "--reason", "TEXT")),
+        **dict.fromkeys(("unlock", "unhold", "unfreeze"), _changing("workloads release", "NAME")),
+        **dict.fromkeys(("schedule", "at"), _changing("workloads apply", "NAME", "--at", "TIME")),
+        "staged": _reading("workloads list", "--staged"),
+        "cancel": _changing("workloads apply", "NAME", "--cancel"),
+    }
+)
+_IMAGES_LIST = _reading("images list")
+WORDS: Mapping[str, Mapping[str, Meaning]] = MappingProxyType(
+    {
+        "": {
+            **_WORKLOADS,
+            "help": _reading("--help"),
+            "version": _reading("--version"),
+            "image": _IMAGES_LIST,
+            "workload": _reading("workloads list"),
+            "settings": _reading("config show"),
+            "health": _reading("doctor"),
+            "diagnose": _reading("doctor"),
+            "bundle": _reading("support-bundle"),
+            "report": _reading("support-bundle"),
+            "gc": _changing("images prune"),
+            "cleanup": _changing("images prune"),
+        },
+        "workloads": {**_WORKLOADS, "help": _reading("workloads --help")},
+        "images": {
+            **dict.fromkeys(("ls", "get", "ps", "show", "status", "inspect", "df"), _IMAGES_LIST),
+            **dict.fromkeys(("check", "fsck", "scrub", "test"), _reading("images verify")),
+            **dict.fromkeys(("rm", "rmi", "remove", "delete", "del", "clean", "gc"), _changing("images prune")),
+            **dict.fromkeys(("pull", "add", "load", "import", "download"), _DEPLOY),
+            "help": _reading("images --help"),
+        },
+        "agent": {
+            **dict.fromkeys(("ls", "ps", "list", "get", "show", "info", "log", "logs", "ping"), _reading("agent status")),
+            **dict.fromkeys(("up", "reload"), _changing("agent start")),
+            **dict.fromkeys(("down", "kill"), _changing("agent stop")),
+            **dict.fromkeys(("enable", "add"), _changing("agent install")),
+            **dict.fromkeys(("disable", "rm", "remove", "delete"), _changing("agent uninstall")),
+            "help": _reading("agent --help"),
+        },
+        "config": {
+            **dict.fromkeys(("get", "ls", "list", "view", "cat", "print", "status", "dump", "describe"), _reading("config show")),
+            **dict.fromkeys(("where", "file", "files", "which"), _reading("config path")),
+            **dict.fromkeys(("edit", "put", "add", "change"), _changing("config set", "KEY", "VALUE")),
+            **dict.fromkeys(("rm", "remove", "delete", "del", "reset"), _changing("config unset", "KEY")),
+            "help": _reading("config --help"),
+        },
+    }
+)
+
+
+_READING = [
+    "count",
+    "export",
+    "health",
+    "less",
+    "metrics",
+    "monitor",
+    "more",
+    "read",
+    "ready",
+    "report",
+    "running",
+    "size",
+    "summary",
+    "which",
+    "who",
+]
+
+
+def meant(group: str, word: str, rest: Sequence[str], entries: Entries) -> Hint:
+    """What to type instead of a word that is no command of this group; the group's help where nothing is like it."""
+    word = word.lower()
+    known = WORDS.get(group, {})
+    if word in known:
+        return _hint(known[word], rest)
+    if elsewhere := _elsewhere(group, word):
+        return command(elsewhere, *_own(rest))
+    own = {name: _command(group, name, entry) for name, entry in entries.items()}
+    near = _nearest(word, {**known, **own})
+    if near is None:
+        return command(f"{group} --help".strip())
+    return command(own[near].action, *_own(rest)) if near in own else _hint(known[near], rest)
+
+
+def _elsewhere(group: str, word: str) -> str:
+    """A command of another group, of workloads before all: `kelvin-provision list`, `kelvin-provision images deploy`."""
+    for words, _ in commands():
+        if words[-1] == word and words[0] != group:
+            return " ".join(words)
+    return ""
+
+
+def _command(group: str, name: str, entry: Command | Group) -> Meaning:
+    action = f"{group} {name}".strip()
+    return Meaning(action, changes=isinstance(entry, Command) and action in CHANGING)
+
+
+def _nearest(word: str, choices: Mapping[str, Meaning]) -> str | None:
+    """The most similar one; a changing one only where no reading one is nearly as similar."""
+    ranked = sorted(((difflib.SequenceMatcher(None, word, choice).ratio(), choice) for choice in choices), reverse=True)
+    close = [pair for pair in ranked if pair[0] >= _CUTOFF]
+    if not close:
+        return None
+    enough = close[0][0] - _MARGIN
+    reading = [pair for pair in close if not choices[pair[1]].changes and pair[0] >= enough]
+    if not reading and any(difflib.SequenceMatcher(None, word, other).ratio() >= enough for other in _reading_words()):
+        return None
+    return (reading or close)[0][1]
+
+
+def _reading_words() -> Iterator[str]:
+    """Every word that asks for something to be shown, in whatever group."""
+    yield from _READING
+    yield from (word for words in WORDS.values() for word, meaning in words.items() if not meaning.changes)
+    yield from (words[-1] for words, _ in commands() if " ".join(words) not in CHANGING)
+
+
+def _hint(meaning: Meaning, rest: Sequence[str]) -> Hint:
+    values = _values(rest)
+    if meaning.action == "workloads deploy":
+        values = [value for value in values if value.endswith((".yaml", ".yml", ".json"))]
+    if values and meaning.named:
+        return command(meaning.named, *values)
+    at = next((at for at, word in enumerate(meaning.arguments) if word.startswith("-")), len(meaning.arguments))
+    places, flags = meaning.arguments[:at], meaning.arguments[at:]
+    words = (*(values if places else ()), *places[len(values) :], *flags)
+    note = f"then {PROGRAM} workloads start {shlex.join(words)}" if meaning is _RESTART else ""
+    return command(meaning.action, *words, note=note)
+
+
+def _values(rest: Sequence[str]) -> list[str]:
+    """The arguments on the line and the values of `-n` and `-f`."""
+    found: list[str] = []
+    words = iter(_own(rest))
+    for word in words:
+        if word in {"-n", "--name", "-f", "--file"}:
+            found += [value for value in [next(words, "")] if value]
+        elif not word.startswith("-"):
+            found.append(word)
+    return found
+
+
+def _own(rest: Sequence[str]) -> list[str]:
+    """The words without the shared options, which say nothing about what is meant."""
+    shared = {name for option in SHARED_OPTIONS.values() for name in option.names}
+    found: list[str] = []
+    words = iter(rest)
+    for word in words:
+        if word.partition("=")[0] not in shared:
+            found.append(word)
+        elif takes_value(word):
+            next(words, "")
+    return found
