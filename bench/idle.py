@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.measure import Row, program
+from kelvin_provision import wiring
 from kelvin_provision.agent import process
-from kelvin_provision.applying import deploy
-from kelvin_provision.node import Node, opened
+from kelvin_provision.context import Context, opened
 from kelvin_provision.settings.model import ApplySettings, ClusterSettings, RuntimeSettings, Settings
 from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.spec.workload import Spec
+from kelvin_provision.usecases import deploy
+from kelvin_provision.usecases.apply import ApplyRequest, apply
 from tests.kit.images import web_image
 from tests.kit.locks import blobs_in, lock_of
 from tests.kit.servers.dockerd import own_dockerd, why_not
@@ -39,21 +41,21 @@ def rows(folder: Path) -> Iterator[Row]:
         settings = Settings(
             state_dir=place / "state", cluster=ClusterSettings(type="docker"), runtime=docker, apply=ApplySettings(settle=0.0)
         )
-        with opened(settings) as node:
-            _run_all(node, place)
+        with opened(settings, wiring.default()) as ctx:
+            _run_all(ctx, place)
         (place / "config.yaml").write_text(f"cluster: {{type: docker}}\nruntime: {{type: docker, address: '{engine.url}'}}\n")
         memory, share = _measured(place, settings.state_dir)
     yield Row(f"agent idle with {WORKLOADS} workloads: resident memory", f"{memory:.1f} MiB", "-", memory, 60.0, "MiB")
     yield Row(f"agent idle with {WORKLOADS} workloads: of one core", f"{share:.2f} %", "-", share, 0.5, "%")
 
 
-def _run_all(node: Node, folder: Path) -> None:
+def _run_all(ctx: Context, folder: Path) -> None:
     """As the agent would have left it: staged, ready, applied."""
     image = web_image("idle")
     lock, blob = lock_of(image, IMAGE), blobs_in(folder / "blobs", image)
     for part in lock.blobs():
-        node.store.put(part, blob(part).read_bytes())
-    node.runtime.load(lock, blob)
+        ctx.store.put(part, blob(part).read_bytes())
+    ctx.runtime.load(lock, blob)
     payload = {"spec_version": "5.0.0", "type": "docker", "name": "idle", "title": "Idle", "description": "d" * 400, "version": "1.0.0"}
     for number in range(WORKLOADS):
         name = f"idle-{number:02}"
@@ -67,13 +69,11 @@ def _run_all(node: Node, folder: Path) -> None:
             image=IMAGE,
             payload=payload,
         )
-        (revision,) = deploy.run(node.ledger, [spec], who="bench")
-        node.ledger.set_locks(revision, (lock,))
-        node.ledger.set_download(revision, Download.READY)
+        (revision,) = deploy.store(ctx, [spec])[0]
+        ctx.ledger.set_locks(revision, (lock,))
+        ctx.ledger.set_download(revision, Download.READY)
     for first in range(0, WORKLOADS, 10):
-        with node.changing("bench"):
-            staged = [found for found in node.ledger.workloads() if found.staged]
-            node.apply(staged[:10], who=f"bench {first}", stop=lambda: False)
+        apply(ctx, ApplyRequest(tuple(f"idle-{number:02}" for number in range(first, first + 10))))
 
 
 def _measured(folder: Path, state_dir: Path) -> tuple[float, float]:

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from kelvin_provision.node import DOCKER_SOCKET, K3S_CONFIG
+from kelvin_provision.settings.sources import K3S_KUBECONFIG
+from kelvin_provision.wiring import DOCKER_SOCKET
 from tests.kit.servers.dockerd import own_dockerd, why_not
 
 
@@ -22,8 +23,8 @@ def cluster_settings(folder: Path, stack: ExitStack, say: Callable[[str], None])
     for name in ("docker-registry", "busybox"):
         if not shutil.which(name):
             raise Missing(f"{name} is not installed (Debian packages docker-registry and busybox-static), and only root can install it")
-    if os.environ.get("KUBECONFIG") or K3S_CONFIG.exists():
-        say(f"using the Kubernetes of {os.environ.get('KUBECONFIG') or K3S_CONFIG}")
+    if os.environ.get("KUBECONFIG") or K3S_KUBECONFIG.exists():
+        say(f"using the Kubernetes of {os.environ.get('KUBECONFIG') or K3S_KUBECONFIG}")
         return {}
     address = os.environ.get("DOCKER_HOST") or f"unix://{DOCKER_SOCKET}"
     if _answers(address):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection
 
-from kelvin_provision.errors import PlanRefused, leaves
+from kelvin_provision.errors import PlanRefused, ProvisionError, leaves
 from kelvin_provision.hints import Hint
 
 
@@ -76,14 +76,14 @@ class ImageMissing(PlanRefused):
     hint_default = "deploy the workload again while there is a network"
 
 
-def kind_for(codes: Collection[str]) -> type[PlanRefused]:
-    """The error for findings of these codes: that of the one kind, or the general one where they are mixed or of another error."""
-    known = {kind.code: kind for kind in leaves(PlanRefused)}
-    (code, *more) = set(codes)
-    found = known.get(code)
-    return found if found is not None and not more and issubclass(found, PlanRefused) else PlanRefused
+def kind_for(codes: Collection[str]) -> type[ProvisionError]:
+    """The error for findings of these codes: the one whose code they share, or the general one where they are mixed."""
+    if len(set(codes)) > 1:
+        return PlanRefused
+    (code,) = set(codes)
+    return next((kind for kind in leaves() if kind.code == code), PlanRefused)
 
 
 def hint_for(code: str) -> Hint | str:
     """What to do about one finding."""
-    return next((kind.hint_default for kind in leaves(PlanRefused) if kind.code == code), PlanRefused.hint_default)
+    return next((kind.hint_default for kind in leaves() if kind.code == code), PlanRefused.hint_default)

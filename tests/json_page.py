@@ -23,10 +23,8 @@ from kelvin_provision.cli.docs.pages import MADE
 from kelvin_provision.cli.frame.command_table import commands
 from kelvin_provision.events import Advanced, Started, Status
 from kelvin_provision.files.lock import exclusive
-from kelvin_provision.node import Node
 from kelvin_provision.settings.load import load
 from tests.kit.box import Box
-from tests.kit.cli import run
 from tests.kit.images import make_image, tar_of
 
 PAGE = Path(__file__).parents[1] / "docs" / "json.md"
@@ -172,7 +170,7 @@ class Site(Box):
 
     def deploy_file(self, version: str) -> None:
         self.request.write_text(json.dumps(REQUEST | {"app_version": version, "payload": REQUEST["payload"] | {"version": version}}))
-        assert run("workloads", "deploy", "-f", str(self.request), "--state-dir", str(self.settings.state_dir), "--quiet").exit_code == 0
+        assert self.run("workloads", "deploy", "-f", str(self.request), "--quiet").exit_code == 0
 
 
 @contextmanager
@@ -196,15 +194,6 @@ def site(folder: Path) -> Iterator[Site]:
         box = Site(state)
         box.request = folder / "REQUEST.json"
         box.request.write_text(json.dumps(REQUEST))
-        faked = {
-            "cluster": box.cluster,
-            "reached": box.cluster,
-            "runtime": box.runtime,
-            "source": box.source,
-            "_choice": ("fake", "as set"),
-        }
-        for name, value in faked.items():
-            patch.setattr(Node, name, value)
         patch.setattr(support_sections.host, "journal", lambda unit: "-- No entries --\n")
         settings = load(state_dir=state, environ={"KELVIN_PROVISION_REGISTRY": "registry.example.com:5000"}, is_root=True).settings
         with exclusive(lock_path(state), command="agent run", more=identity(settings, detached=True)):
@@ -218,7 +207,7 @@ def outputs() -> dict[str, list[dict]]:
     with TemporaryDirectory() as place, site(Path(place).resolve()) as box:
         for example in EXAMPLES:
             example.before(box)
-            result = run(*example.words, "--json", "--state-dir", str(box.settings.state_dir))
+            result = box.run(*example.words, "--json")
             assert result.stdout, (example.name, result.stderr)
             steady = _steady(result.stdout, str(Path(place).resolve()))
             found[example.name] = [json.loads(line) for line in (steady.splitlines() if example.lines else [steady])]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import site
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,22 +19,21 @@ from kelvin_provision.agent.faults import Faults
 from kelvin_provision.agent.handover import await_end, awaited
 from kelvin_provision.agent.identity import absolute, identity, outdated
 from kelvin_provision.agent.notify import notify
+from kelvin_provision.agent.queue import pending
 from kelvin_provision.agent.reconciler import Reconciler
+from kelvin_provision.agent.turn import Memory
 from kelvin_provision.agent.watchdog import Watchdog, tell_systemd
+from kelvin_provision.context import Context, separate
 from kelvin_provision.errors import AgentSilent, Locked, ProvisionError
-from kelvin_provision.events import Note, Progress
+from kelvin_provision.events import Note
 from kelvin_provision.files.durable import private_folder, writing_to
 from kelvin_provision.files.lock import exclusive, holder
-from kelvin_provision.node import Node
 from kelvin_provision.settings.model import Settings
 from kelvin_provision.settings.sources import SITE_VARIABLE
+from kelvin_provision.usecases.operation import interrupted, operation
 
-TICK = 0.5
-"""Seconds between two looks at whether the ledger has changed."""
-RETRY = 10.0
-"""Seconds after which unfinished work is tried again although nothing has changed."""
-GOODBYE = 1.0
-"""Seconds that who looks after the box gets to end; what it does may be cut off anywhere."""
+ACTOR = "agent"
+"""Who asks, as the history shows it."""
 FASTER = 0.5
 """Seconds in which an agent that another command started must be there when ours has ended."""
 _OF_A_SERVICE = {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"}
@@ -61,136 +60,135 @@ def alive(state_dir: Path) -> dict[str, Any] | None:
     return holder(lock_path(state_dir))
 
 
-def run(node: Node, stop: Callable[[], bool], *, until_idle: bool = False, until_empty: bool = False) -> None:
-    """Work until `stop`, or until nothing is left to do (`until_idle`), or to look after (`until_empty`).
+def run(ctx: Context, *, until_idle: bool = False, until_empty: bool = False) -> None:
+    """Work until `ctx.stop`, or until nothing is left to do (`until_idle`), or to look after (`until_empty`).
 
     Raises Locked when an agent is alive already; with `until_empty`, one that a command started with other settings is replaced.
     """
-    state_dir = private_folder(node.settings.state_dir)
-    lock, mine = lock_path(state_dir), identity(node.settings, detached=until_empty)
+    ctx = replace(ctx, actor=ACTOR)
+    state_dir = private_folder(ctx.settings.state_dir)
+    lock, mine = lock_path(state_dir), identity(ctx.settings, detached=until_empty)
 
     def over() -> bool:
-        return (until_idle and not turn.pending(node)) or (until_empty and not node.ledger.names())
+        return (until_idle and not pending(ctx.ledger.workloads())) or (until_empty and not ctx.ledger.names())
 
     with ExitStack() as waiting:
         if until_empty:
-            await_end(waiting, state_dir, lock, mine, stop)
+            await_end(waiting, state_dir, lock, mine, ctx.stop)
         with exclusive(lock, command="agent run", more=mine):
             waiting.close()
-            _live(node, stop, over)
-    # A deploy that found us alive after our last look has started nobody. Now that the lock is free it would.
-    while not stop() and not _surely(node, over):
+            _live(ctx, over)
+    # A deploy that found us alive after our last look has started no agent. Now that the lock is free it would.
+    while not ctx.stop() and not _surely(ctx, over):
         try:
             with exclusive(lock, command="agent run", more=mine):
-                _live(node, stop, over)
+                _live(ctx, over)
         except Locked:
             return
 
 
-def _surely(node: Node, over: Callable[[], bool]) -> bool:
-    """Whether it is over; what cannot be read now is not."""
+def _surely(ctx: Context, over: Callable[[], bool]) -> bool:
+    """Whether it is over. What cannot be read now is not."""
     try:
         return over()
     except ProvisionError as error:
-        node.progress(Note(str(error)))
+        ctx.progress(Note(str(error)))
         return False
 
 
-def _live(node: Node, stop: Callable[[], bool], over: Callable[[], bool]) -> None:
-    """With the lock held: the threads, what a crash left, the work."""
-    state_dir, said = node.settings.state_dir, node.progress
-    activity, pulse, ended = Activity(now_path(state_dir), said), Watchdog(), threading.Event()
+def _live(ctx: Context, over: Callable[[], bool]) -> None:
+    """With the lock held: the threads, recovery, the work."""
+    state_dir = ctx.settings.state_dir
+    activity, watchdog, ended = Activity(now_path(state_dir), ctx.progress), Watchdog(), threading.Event()
 
-    def asked() -> bool:
+    def stop() -> bool:
         activity.publish()
-        return stop()
+        return ctx.stop()
 
     def status() -> str:
         logfile.shorten(log_path(state_dir))  # asked for every few seconds, however long a turn takes
         return activity.words()
 
-    node.progress = pulse.heard("work", activity)
-    threads = [
-        threading.Thread(target=tell_systemd, args=(pulse, status, ended), name="systemd", daemon=True),
-        threading.Thread(target=_tend, args=(node, said, pulse, ended), name="tend", daemon=True),
-    ]
-    # Ready before the recovery: going back to what ran before may take longer than systemd waits for a start.
+    working = replace(ctx, progress=watchdog.heard("work", activity), stop=watchdog.asked("work", stop))
+    reconciler = threading.Thread(target=_reconcile, args=(ctx, watchdog, ended), name="reconciler", daemon=True)
+    systemd = threading.Thread(target=tell_systemd, args=(watchdog, status, ended), name="systemd", daemon=True)
+    # Ready before the recovery: an undo may take longer than systemd waits for a start.
     notify("READY=1", f"STATUS={activity.words()}")
     try:
-        for thread in threads:
-            thread.start()
-        _recover(node)
-        _work(node, pulse.asked("work", asked), over)
+        systemd.start()
+        reconciler.start()
+        _recover(working)
+        _work(working, over)
     finally:
         notify("STOPPING=1")
         ended.set()
-        threads[1].join(timeout=GOODBYE)
-        node.progress = said
+        reconciler.join(timeout=ctx.timings.agent_goodbye)
         activity.close()
 
 
-def _work(node: Node, stop: Callable[[], bool], over: Callable[[], bool]) -> None:
-    faults, seen, idle, next_try = Faults(), (-1, -1), False, 0.0
-    while not stop():
+def _work(ctx: Context, over: Callable[[], bool]) -> None:
+    memory, seen, idle, next_try = Memory.of(ctx), (-1, -1), False, 0.0
+    while not ctx.stop():
         try:
-            before = node.ledger.version()
-            if before != seen or (time.monotonic() >= next_try and (not idle or scheduler.expected(node))):
-                if node.interrupted:
-                    _recover(node)  # a command died meanwhile, or the cluster was not up yet when we came
-                idle = turn.take(node, stop, faults) and not node.interrupted
-                # What others wrote meanwhile is news, what we wrote ourselves is none.
-                seen, next_try = (before[0], node.ledger.version()[1]), time.monotonic() + RETRY
-                if stop() or (idle and over()):
+            before = ctx.ledger.version()
+            if before != seen or (time.monotonic() >= next_try and (not idle or scheduler.has_scheduled(ctx))):
+                if interrupted(ctx):
+                    _recover(ctx)  # a command died meanwhile, or the cluster was not up yet when we started
+                idle = turn.take(ctx, memory) and not interrupted(ctx)
+                # What others wrote meanwhile is news; what we wrote ourselves is none.
+                seen, next_try = (before[0], ctx.ledger.version()[1]), time.monotonic() + ctx.timings.agent_retry
+                if ctx.stop() or (idle and over()):
                     return
         except Exception as error:  # noqa: BLE001  (a full disk, or our bug: others are still looked after, and it may heal)
-            idle, seen, next_try = False, node_version(node), time.monotonic() + RETRY
-            _told(node, error, faults)
-        time.sleep(TICK)
+            idle, seen, next_try = False, _ledger_version(ctx), time.monotonic() + ctx.timings.agent_retry
+            _log_error(ctx, error, memory.faults)
+        time.sleep(ctx.timings.poll)
 
 
-def node_version(node: Node) -> tuple[int, int]:
-    """The ledger's version, or that of none when it cannot be read."""
+def _ledger_version(ctx: Context) -> tuple[int, int]:
+    """That of no ledger when it cannot be read."""
     try:
-        return node.ledger.version()
+        return ctx.ledger.version()
     except ProvisionError:
         return (-1, -1)
 
 
-def _told(node: Node, error: Exception, faults: Faults) -> None:
+def _log_error(ctx: Context, error: Exception, faults: Faults) -> None:
     if isinstance(error, ProvisionError):
-        node.progress(Note(f"{error}; trying again in {RETRY:.0f} s"))
+        ctx.progress(Note(f"{error}; trying again in {ctx.timings.agent_retry:.0f} s"))
         return
-    text, lines = faults.add("turn", error)
-    for line in (text, *lines):
-        node.progress(Note(line))
+    text, traceback = faults.add("turn", error)
+    for line in (text, *traceback):
+        ctx.progress(Note(line))
 
 
-def _tend(node: Node, said: Progress, pulse: Watchdog, ended: threading.Event) -> None:
+def _reconcile(ctx: Context, watchdog: Watchdog, ended: threading.Event) -> None:
+    name = "reconciler"
     try:
-        with node.beside(pulse.heard("tend", said)) as other:
-            Reconciler(other, pulse.asked("tend", ended.is_set)).run()
+        with separate(ctx, progress=watchdog.heard(name, ctx.progress), stop=watchdog.asked(name, ended.is_set)) as own:
+            Reconciler(own).run()
     finally:
-        pulse.gone("tend")
+        watchdog.gone(name)
 
 
-def _recover(node: Node) -> None:
-    """What a crash left is finished or undone now, unless a command is at work: then it was no crash, or that command does it."""
+def _recover(ctx: Context) -> None:
+    """Finish or undo what a crash left, unless a command holds the lock: then it was no crash, or that command does it."""
     try:
-        with node.changing("agent: recovery"):
+        with operation(ctx, "agent: recovery"):
             pass
     except Locked:
         return
     except ProvisionError as error:
-        node.progress(Note(f"recovery: {error}"))
-    except Exception as error:  # noqa: BLE001  (our bug: what runs is looked after and what is staged comes here all the same)
-        _told(node, error, Faults())
+        ctx.progress(Note(f"recovery: {error}"))
+    except Exception as error:  # noqa: BLE001  (our bug: what runs is observed and what is staged arrives all the same)
+        _log_error(ctx, error, Faults())
 
 
-def ensure(state_dir: Path, arguments: Sequence[str], *, settings: Settings | None = None, patience: float = 10.0) -> bool:
+def ensure(state_dir: Path, command: Sequence[str], *, settings: Settings | None = None, patience: float = 10.0) -> bool:
     """Start an agent in a session of its own when none is alive; True when one was started. Raises AgentSilent.
 
-    `arguments` are the command line's own (`--state-dir`, `--config`): the agent must see the same box. It survives the terminal,
-    not a reboot. One that is alive with other settings than these is replaced; False then, while it still has something to end.
+    `command` is its command line. It survives the terminal, not a reboot. One that is alive with other settings than these is
+    replaced; False then, while it still has something to end.
     """
 
     def fits() -> bool | None:
@@ -204,7 +202,6 @@ def ensure(state_dir: Path, arguments: Sequence[str], *, settings: Settings | No
     logfile.shorten(log)
     with writing_to(log), log.open("ab") as sink:
         log.chmod(0o600)
-        command = [sys.executable, "-m", "kelvin_provision", "agent", "run", "--until-empty", *arguments]
         child = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, start_new_session=True, cwd="/", env=environment(os.environ)
         )

@@ -1,118 +1,126 @@
-"""What the agent may apply now: whole groups that nothing keeps back, and what was asked for at a time that has come.
+"""What the agent may do now: apply groups that nothing holds back, and carry out orders whose time has come.
 
-A closed window and a hold are no failures: they end by themselves. What waits for them is asked about again at every turn, and a
-download of days makes way as soon as they let go.
+A closed window and a hold are no failures: they end by themselves. Every turn looks again at what waits for them, and a download of
+days makes way as soon as they end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from kelvin_provision.applying import apply
+from kelvin_provision.agent.queue import Group, unready
+from kelvin_provision.applying.gate import obstacle
 from kelvin_provision.applying.schedule import Timing, timing
+from kelvin_provision.context import Context
 from kelvin_provision.errors import Interrupted, Locked, ProvisionError, WorkloadHeld
 from kelvin_provision.events import Note
-from kelvin_provision.ledger import appointments
-from kelvin_provision.ledger.model import ScheduledApply, Workload
-from kelvin_provision.node import Node
+from kelvin_provision.ledger import orders
+from kelvin_provision.ledger.model import Order, Outcome
+from kelvin_provision.ledger.staging_state import ApplyMissed, Waiting, reason_of
+from kelvin_provision.status import Verb
+from kelvin_provision.usecases.execute import execute
 
-Group = tuple[Workload, ...]
+
+def admissible(ctx: Context, groups: Sequence[Group]) -> list[Group]:
+    """Those of these groups that may be applied now."""
+    return [group for group in groups if _obstacle(ctx, group) is None]
 
 
-def let_through(node: Node, groups: Sequence[Group]) -> list[Group]:
-    """Those of these groups that may be applied now; `list` says what the others wait for."""
-    free = []
+def record_waiting(ctx: Context, groups: Sequence[Group]) -> None:
+    """Record what each inadmissible group waits for, so that `list` can say it."""
     for group in groups:
-        obstacle = node.obstacle(group)
-        if obstacle is None:
-            free.append(group)
+        reason = _obstacle(ctx, group)
+        if reason is None:
             continue
         for workload in group:
             if workload.staged:
-                # A hold says for itself how long it has lasted; a text that changes every minute would be written every minute.
-                holders = ", ".join(one.name for one in group if one.holds)
-                words = f"waits until {holders} is released" if isinstance(obstacle, WorkloadHeld) else f"waits: {obstacle}"
-                node.ledger.set_download(workload.staged, workload.staged.download, words)
-    return free
+                ctx.ledger.advance(workload.staged, Waiting(reason_of(reason)))
 
 
-def signs(node: Node) -> object:
-    """Changes when another process has changed something, the window has opened or closed, or a time has come."""
-    window, now = node.settings.apply.window, node.now
-    return (node.ledger.version()[0], window is None or window.is_open(now), tuple(one.id for one in due(node)))
+def _obstacle(ctx: Context, group: Group) -> ProvisionError | None:
+    return obstacle(group, ctx.settings.apply.window, ctx.now)
 
 
-def due(node: Node) -> tuple[ScheduledApply, ...]:
-    """What is to be applied now and can be."""
-    standing = [one for one in appointments.standing(node.ledger) if _timing(node, one) is Timing.DUE]
-    return tuple(one for one in standing if not _unready(node.ledger.workloads(one.names)))
+def change_token(ctx: Context) -> object:
+    """Differs when another process has changed something, the window has opened or closed, or a scheduled time has come."""
+    window, now = ctx.settings.apply.window, ctx.now
+    return (ctx.ledger.version()[0], window is None or window.is_open(now), tuple(order.id for order in due(ctx)))
 
 
-def _unready(found: Sequence[Workload]) -> list[str]:
-    return [workload.name for workload in found if workload.staged and not apply.appliable(workload.staged)]
+def due(ctx: Context) -> tuple[Order, ...]:
+    """Orders whose time has come and that can be begun."""
+    return tuple(order for order in orders.pending(ctx.ledger) if _timing(ctx, order) is Timing.DUE and not _unready(ctx, order))
 
 
-def expected(node: Node) -> bool:
-    """Whether there is something that only a look at the clock will bring on."""
-    return bool(appointments.standing(node.ledger))
+def _unready(ctx: Context, order: Order) -> list[str]:
+    """Names that an apply would have to wait for."""
+    return unready(ctx.ledger.workloads(order.names)) if order.verb is Verb.APPLY else []
 
 
-def close(node: Node) -> None:
-    """End what does not stand any more and what is too late to begin with; say what the rest waits for."""
-    appointments.lapse(node.ledger, who="agent")
-    for one in appointments.standing(node.ledger):
-        when, found = _timing(node, one), node.ledger.workloads(one.names)
+def has_scheduled(ctx: Context) -> bool:
+    """Whether an order is pending, so that time alone brings work."""
+    return bool(orders.pending(ctx.ledger))
+
+
+def expire(ctx: Context) -> None:
+    """End what no longer stands and what is too late to begin; record what the rest waits for."""
+    orders.cancel_replaced(ctx.ledger, actor=ctx.actor)
+    for order in orders.pending(ctx.ledger):
+        when = _timing(ctx, order)
         if when is Timing.MISSED:
-            _miss(node, one, found)
-        elif when is Timing.DUE and (late := _unready(found)):
-            appointments.note(node.ledger, one, f"{', '.join(late)} not ready")
+            _miss(ctx, order)
+        elif when is Timing.DUE and (late := _unready(ctx, order)):
+            orders.note(ctx.ledger, order, f"{', '.join(late)} not ready")
 
 
-def _miss(node: Node, one: ScheduledApply, found: Sequence[Workload]) -> None:
-    why = one.note or "neither box nor agent was up in time, or its clock was not right"
-    appointments.end(node.ledger, one, "missed", why, who="agent")
-    for workload in found:
+def _miss(ctx: Context, order: Order) -> None:
+    reason = order.note or "neither box nor agent was up in time, or its clock was not right"
+    orders.expire(ctx.ledger, order, reason, actor=ctx.actor)
+    for workload in ctx.ledger.workloads(order.names) if order.verb is Verb.APPLY else ():
         if workload.staged:
-            text = f"the apply that {one.who} asked for at {one.at} was missed: {why}"
-            node.ledger.set_download(workload.staged, workload.staged.download, text)
-    node.progress(Note(f"applying {', '.join(one.names)} at {one.at} was missed: {why}"))
+            text = f"the apply that {order.actor} asked for at {order.at} was missed: {reason}"
+            ctx.ledger.advance(workload.staged, ApplyMissed(text))
+    ctx.progress(Note(f"{_words(order)} at {order.at} was missed: {reason}"))
 
 
-def keep(node: Node, one: ScheduledApply, stop: Callable[[], bool], *, wait: float) -> None:
-    """Apply what was asked for, once: the commit that begins it ends the appointment, so that no crash has it done twice."""
-    names = ", ".join(one.names)
+def carry_out(ctx: Context, order: Order) -> None:
+    """Carry out an order, once: the commit that begins its operation begins the order, so that no crash has it done twice."""
+
+    def still_due() -> bool:
+        current = _pending(ctx, order)
+        return current is not None and _timing(ctx, current) is Timing.DUE
+
     try:
-        with node.changing(f"agent: apply {names}", wait=wait):
-            # A person may have been faster while we waited for the lock.
-            if _standing(node, one) is None or _timing(node, one) is not Timing.DUE:
-                return
-            found = node.ledger.workloads(one.names)
-            apply.refuse_unready(found, node.store)
-            node.apply(found, who="agent", stop=stop, force=one.forced)
+        execute(ctx, order, still_wanted=still_due)
     except Locked as error:
-        node.progress(Note(f"applying {names} waits: {error}"))
+        ctx.progress(Note(f"{_words(order)} waits: {error}"))
     except ProvisionError as error:
-        _put_off(node, one, error)
+        _defer(ctx, order, error)
 
 
-def _put_off(node: Node, one: ScheduledApply, error: ProvisionError) -> None:
-    """What heals by itself may still come in time; what does not is over, unless it has begun and so is over already."""
-    now = _standing(node, one)
-    if now is not None and isinstance(error, Interrupted):
-        return  # the agent ends, and nothing has begun: the next one may still be in time
-    if now is not None and (error.temporary or error.exit_code == Locked.exit_code):
+def _defer(ctx: Context, order: Order, error: ProvisionError) -> None:
+    """What heals by itself may still come in time; anything else ends the order, unless its operation began and has ended it already."""
+    current = _pending(ctx, order)
+    if current is not None and isinstance(error, Interrupted):
+        return  # the agent ends, and nothing has begun: the next agent may still be in time
+    if current is not None and (error.temporary or error.exit_code == Locked.exit_code):
         text = "held" if isinstance(error, WorkloadHeld) else str(error)
-        if now.note != text:
-            node.progress(Note(f"applying {', '.join(one.names)} waits: {error}"))
-        appointments.note(node.ledger, now, text)
+        if current.note != text:
+            ctx.progress(Note(f"{_words(order)} waits: {error}"))
+        orders.note(ctx.ledger, current, text)
         return
-    appointments.end(node.ledger, one, "failed", str(error), who="agent")
-    node.progress(Note(f"applying {', '.join(one.names)}: {error}"))
+    orders.end(ctx.ledger, order, Outcome.FAILED, str(error), error.evidence, actor=ctx.actor)
+    ctx.progress(Note(f"{_words(order)}: {error}"))
 
 
-def _standing(node: Node, one: ScheduledApply) -> ScheduledApply | None:
-    return next((now for now in appointments.standing(node.ledger) if now.id == one.id), None)
+def _words(order: Order) -> str:
+    verb = "applying" if order.verb is Verb.APPLY else f"{order.verb} of"
+    return f"{verb} {', '.join(order.names)}"
 
 
-def _timing(node: Node, one: ScheduledApply) -> Timing:
-    return timing(one, node.now, node.settings.apply.grace)
+def _pending(ctx: Context, order: Order) -> Order | None:
+    return next((current for current in orders.pending(ctx.ledger) if current.id == order.id), None)
+
+
+def _timing(ctx: Context, order: Order) -> Timing:
+    return timing(order, ctx.now, ctx.settings.apply.grace)

@@ -148,7 +148,7 @@ def looks_after(systemd: Systemd, state_dir: Path) -> bool:
     return f"--state-dir {unit.argument(str(state_dir))}".encode() in found
 
 
-def ensure(systemd: Systemd, state_dir: Path, arguments: Sequence[str], settings: Settings | None = None) -> tuple[str, ...]:
+def ensure(systemd: Systemd, state_dir: Path, command: Sequence[str], settings: Settings | None = None) -> tuple[str, ...]:
     """An agent lives that works with these settings: the service where it is installed, else a detached one. Raises AgentSilent.
 
     What a person has to know of it comes back. A detached agent with other settings is replaced; one that somebody else started is not.
@@ -159,13 +159,13 @@ def ensure(systemd: Systemd, state_dir: Path, arguments: Sequence[str], settings
             return ()
         if not found.get("detached"):
             return (SERVICE_OUTDATED if looks_after(systemd, state_dir) else OUTDATED,)
-        started = not awaited(state_dir) and process.ensure(state_dir, arguments, settings=settings)
+        started = not awaited(state_dir) and process.ensure(state_dir, command, settings=settings)
         return (REPLACED if started else LATER,)
     if systemd.here and looks_after(systemd, state_dir):
         with suppress(AgentSilent):  # a unit that is masked or broken is no reason to download nothing
             systemd.tell("start", unit.NAME)
             return ()
-    process.ensure(state_dir, arguments)
+    process.ensure(state_dir, command)
     return ()
 
 

@@ -1,14 +1,15 @@
-"""Which workloads are meant, and whether what is staged of them may be put on the cluster. Only the ledger is asked."""
+"""Which workloads an apply means, and whether what is staged of them is complete. Asks the ledger and the store only."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kelvin_provision.errors import NothingStaged, UsageRefused
+from kelvin_provision.errors import NothingStaged, NotReady, UsageRefused
 from kelvin_provision.hints import command
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision, Workload
 from kelvin_provision.spec.enums import Download
+from kelvin_provision.store import Store
 
 
 def choose(ledger: Ledger, names: Sequence[str], *, everything: bool) -> tuple[Workload, ...]:
@@ -17,16 +18,16 @@ def choose(ledger: Ledger, names: Sequence[str], *, everything: bool) -> tuple[W
         raise UsageRefused("give names or --all, not both")
     if not everything and not names:
         raise UsageRefused("nothing to apply was named", hint=command("workloads apply", names=("NAME",), note="or --all"))
-    found = ledger.workloads(None if everything else names)
+    workloads = ledger.workloads(None if everything else names)
     if everything:
-        found = tuple(workload for workload in found if workload.staged)
-    refuse_bare(found)
-    return found
+        workloads = tuple(workload for workload in workloads if workload.staged)
+    refuse_bare(workloads)
+    return workloads
 
 
-def refuse_bare(found: Sequence[Workload]) -> None:
+def refuse_bare(workloads: Sequence[Workload]) -> None:
     """Raise NothingStaged, with the names of all that have no staged revision."""
-    bare = [workload.name for workload in found if workload.staged is None]
+    bare = [workload.name for workload in workloads if workload.staged is None]
     if bare:
         raise NothingStaged(f"nothing is staged for {', '.join(bare)}")
 
@@ -34,3 +35,18 @@ def refuse_bare(found: Sequence[Workload]) -> None:
 def appliable(revision: Revision) -> bool:
     """Whether it may be put on the cluster: complete, or of the method that stages nothing."""
     return revision.download is Download.READY or not revision.spec.method.staged
+
+
+def refuse_unready(workloads: Sequence[Workload], store: Store) -> None:
+    """Raise NotReady for all that are not complete, each with its progress."""
+    late = [_progress(workload.staged, store) for workload in workloads if workload.staged and not appliable(workload.staged)]
+    if late:
+        raise NotReady("; ".join(late))
+
+
+def _progress(revision: Revision, store: Store) -> str:
+    words = f"{revision.workload} is not ready ({revision.download.value}"
+    if revision.locks:
+        done, total = store.progress(revision.locks)
+        words += f", {done} of {total} bytes"
+    return f"{words}){f': {revision.cause}' if revision.cause else ''}"

@@ -1,128 +1,114 @@
-"""Carrying out a journaled start or stop. After a crash it is finished, never undone: it is repeated from its first step."""
+"""Carrying out a journaled start or stop. After a crash it is repeated from its first step, never undone."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 
-from kelvin_provision.cluster.protocol import Cluster, Health, Lookup, Phase, WaitPolicy
+from kelvin_provision.cluster.protocol import Cluster, Health, Phase, WaitPolicy
+from kelvin_provision.context import Context
 from kelvin_provision.errors import Interrupted, ProvisionError, StartFailed
-from kelvin_provision.events import Finished, Progress, Started
+from kelvin_provision.events import Finished, Started
 from kelvin_provision.hints import command
 from kelvin_provision.ledger import journal
-from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Entry, Operation
 from kelvin_provision.status import Doing
 
+Outcome = tuple[list[str], ProvisionError | None]
+"""The workloads that were reached, and what ended it early."""
 
-def carry_on(
-    operation: Operation, *, ledger: Ledger, cluster: Cluster, lookup: Lookup, patience: WaitPolicy, who: str, progress: Progress
-) -> ProvisionError | None:
-    """Finish what a crash interrupted; why it did not work, if so. A silent cluster leaves it in the journal: that error is raised."""
-    if operation.kind is Doing.STOP:
-        done, cause = _stop(operation, cluster, progress)
-    else:
-        done, cause = _start(
-            operation, ledger=ledger, cluster=cluster, lookup=lookup, patience=patience, progress=progress, stop=lambda: False
-        )
+
+def resume(ctx: Context, operation: Operation, patience: WaitPolicy) -> ProvisionError | None:
+    """Finish what a crash interrupted; why it failed, if so. When the cluster does not answer it stays open, and that is raised."""
+    quiet = replace(ctx, stop=lambda: False)
+    reached, cause = _stop(quiet, operation) if operation.kind is Doing.STOP else _start(quiet, operation, patience)
     if cause is not None and cause.temporary:
         raise cause
-    _close(operation, done, cause, ledger, who)
+    _close(ctx, operation, reached, cause)
     return cause
 
 
-def stop(operation: Operation, *, ledger: Ledger, cluster: Cluster, who: str, progress: Progress) -> None:
-    """End all of them; raises what the cluster said, with what was stopped before it recorded as stopped."""
-    done, cause = _stop(operation, cluster, progress)
-    _close(operation, done, cause, ledger, who)
+def stop(ctx: Context, operation: Operation) -> None:
+    """Stop all of them; raises what the cluster answered, with those that were stopped before it recorded as stopped."""
+    reached, cause = _stop(ctx, operation)
+    _close(ctx, operation, reached, cause)
     if cause is not None:
         raise cause
 
 
-def start(
-    operation: Operation,
-    *,
-    ledger: Ledger,
-    cluster: Cluster,
-    lookup: Lookup,
-    patience: WaitPolicy,
-    who: str,
-    progress: Progress,
-    stop: Callable[[], bool],
-) -> None:
-    """Bring them up and wait; raises StartFailed, Interrupted, or what the cluster said. What was started stays started."""
-    done, cause = _start(operation, ledger=ledger, cluster=cluster, lookup=lookup, patience=patience, progress=progress, stop=stop)
-    _close(operation, done, cause, ledger, who)
+def start(ctx: Context, operation: Operation, patience: WaitPolicy) -> None:
+    """Start them and wait; raises StartFailed, Interrupted, or what the cluster answered. What was started stays started."""
+    reached, cause = _start(ctx, operation, patience)
+    _close(ctx, operation, reached, cause)
     if cause is not None:
         raise cause
 
 
-def _stop(operation: Operation, cluster: Cluster, progress: Progress) -> tuple[list[str], ProvisionError | None]:
-    done: list[str] = []
+def _stop(ctx: Context, operation: Operation) -> Outcome:
+    stopped: list[str] = []
     for step in operation.steps:
-        progress(Started(step.workload, "stopping"))
+        ctx.progress(Started(step.workload, "stopping"))
         try:
-            cluster.stop(step.workload)
+            ctx.cluster.stop(step.workload)
         except ProvisionError as error:
-            return done, error
-        done.append(step.workload)
-        progress(Finished(step.workload, "stopped"))
-    return done, None
+            return stopped, error
+        stopped.append(step.workload)
+        ctx.progress(Finished(step.workload, "stopped"))
+    return stopped, None
 
 
-def _start(
-    operation: Operation,
-    *,
-    ledger: Ledger,
-    cluster: Cluster,
-    lookup: Lookup,
-    patience: WaitPolicy,
-    progress: Progress,
-    stop: Callable[[], bool],
-) -> tuple[list[str], ProvisionError | None]:
+def _start(ctx: Context, operation: Operation, patience: WaitPolicy) -> Outcome:
     numbers = {step.workload: step.after for step in operation.steps if step.after is not None}
-    wanted = {name: ledger.revision(name, number).objects or () for name, number in numbers.items()}
-    done: list[str] = []
+    objects = {name: ctx.ledger.revision(name, number).objects or () for name, number in numbers.items()}
+    started: list[str] = []
     try:
-        for name, objects in wanted.items():
-            if stop():
-                return done, _interrupted(done)
-            progress(Started(name, "starting"))
-            cluster.put(name, objects, lookup)
-            done.append(name)
-        health = cluster.wait(wanted, patience, progress, stop)
-        for name, found in health.items():
-            if found.phase is Phase.READY:
-                cluster.finish(name, wanted[name])
-        bad = {name: found for name, found in health.items() if found.phase is not Phase.READY}
-        if bad and stop():
-            return done, _interrupted(done)
-        return done, _failed(bad, cluster) if bad else None
+        for name, wanted in objects.items():
+            if ctx.stop():
+                return started, _interrupted(started)
+            ctx.progress(Started(name, "starting"))
+            ctx.cluster.put(name, wanted, ctx.lookup)
+            started.append(name)
+        health = ctx.cluster.wait(objects, patience, ctx.progress, ctx.stop)
+        for name, state in health.items():
+            if state.phase is Phase.READY:
+                ctx.cluster.finish(name, objects[name])
+        failed = {name: state for name, state in health.items() if state.phase is not Phase.READY}
+        if failed and ctx.stop():
+            return started, _interrupted(started)
+        return started, _start_failed(failed, ctx.cluster) if failed else None
     except ProvisionError as error:
-        return done, error
+        return started, error
 
 
-def _interrupted(done: list[str]) -> Interrupted:
-    if not done:
+def _interrupted(started: list[str]) -> Interrupted:
+    if not started:
         return Interrupted("stopped by a signal before anything was started")
-    return Interrupted(f"stopped by a signal; {', '.join(done)}: started, and not waited for any longer")
+    return Interrupted(f"stopped by a signal; {', '.join(started)}: started, and not waited for any longer")
 
 
-def _failed(bad: Mapping[str, Health], cluster: Cluster) -> StartFailed:
-    evidence = [f"{name}: {line}" for name in bad for line in cluster.evidence(name)]
-    causes = "; ".join(f"{name}: {found.why or 'not up in time'}" for name, found in bad.items())
-    return StartFailed(f"{causes}; left started", evidence=evidence, hint=command("workloads show", names=(next(iter(bad)),)))
+def _start_failed(failed: Mapping[str, Health], cluster: Cluster) -> StartFailed:
+    evidence = [f"{name}: {line}" for name in failed for line in cluster.evidence(name)]
+    causes = "; ".join(f"{name}: {health.why or 'not up in time'}" for name, health in failed.items())
+    return StartFailed(f"{causes}; left started", evidence=evidence, hint=command("workloads show", names=(next(iter(failed)),)))
 
 
-def _close(operation: Operation, done: list[str], cause: ProvisionError | None, ledger: Ledger, who: str) -> None:
+def _close(ctx: Context, operation: Operation, reached: list[str], cause: ProvisionError | None) -> None:
     entries = [
-        Entry(ledger.clock(), who, operation.kind, step.workload, step.before, *_outcome(step.workload, done, operation.kind, cause))
+        Entry(
+            ctx.ledger.clock(),
+            ctx.actor,
+            operation.kind,
+            step.workload,
+            step.before,
+            *_outcome(step.workload, reached, operation.kind, cause),
+        )
         for step in operation.steps
     ]
-    journal.end_switch(ledger, operation, entries, enabled=operation.kind is Doing.START, names=done)
+    journal.end_switch(ctx.ledger, operation, entries, enabled=operation.kind is Doing.START, names=reached)
 
 
-def _outcome(name: str, done: list[str], kind: Doing, cause: ProvisionError | None) -> tuple[str, str]:
+def _outcome(name: str, reached: list[str], kind: Doing, cause: ProvisionError | None) -> tuple[str, str]:
     """A stop that was reached is done whatever came after it; a start is done when all are up."""
-    if cause is None or (kind is Doing.STOP and name in done):
+    if cause is None or (kind is Doing.STOP and name in reached):
         return "done", ""
     return "failed", str(cause)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from kelvin_provision.applying.gate import obstacle
 from kelvin_provision.applying.selection import appliable
 from kelvin_provision.checks import gate, images, planned
 from kelvin_provision.checks.cluster_identity import cluster_identity, right_cluster
@@ -13,9 +14,9 @@ from kelvin_provision.checks.examine import Check, Fact, examine
 from kelvin_provision.checks.images import Disk, Staged, Stored
 from kelvin_provision.checks.planned import Missing
 from kelvin_provision.cluster.protocol import Cluster, Lookup
+from kelvin_provision.context import Context
 from kelvin_provision.errors import NotReady, ProvisionError
 from kelvin_provision.ledger.model import Revision, Workload
-from kelvin_provision.node import Node
 from kelvin_provision.quantity import NO_HEADROOM
 from kelvin_provision.runtimes.protocol import Runtime
 from kelvin_provision.spec.references import references_in
@@ -102,39 +103,39 @@ CHECKS = (
 
 
 def run(
-    node: Node, found: Sequence[Workload], *, deep: bool = False, skip: Sequence[str] = (), stop: Callable[[], bool] = lambda: False
+    ctx: Context, found: Sequence[Workload], *, deep: bool = False, skip: Sequence[str] = (), stop: Callable[[], bool] = lambda: False
 ) -> tuple[Line, ...]:
     """Look at everything that an apply of these workloads needs. Raises UsageRefused for an unknown id, Interrupted."""
     checks = CHECKS if deep else tuple(check for check in CHECKS if check is not DEEP)
-    return examine(checks, facts(node, found, stop), skip=[word for word in skip if deep or word != DEEP.id], stop=stop)
+    return examine(checks, facts(ctx, found, stop), skip=[word for word in skip if deep or word != DEEP.id], stop=stop)
 
 
-def facts(node: Node, found: Sequence[Workload], stop: Callable[[], bool]) -> dict[str, Fact[Any]]:
+def facts(ctx: Context, found: Sequence[Workload], stop: Callable[[], bool]) -> dict[str, Fact[Any]]:
     """Each fact by its name. What leans on another asks for it itself, so that nothing is asked twice."""
     revisions = [workload.staged for workload in found if workload.staged]
-    staged = Fact(lambda: tuple(_staged(revision, node.store) for revision in revisions))
-    stored = Fact(lambda: tuple(_stored(revisions, node.store)))
-    cluster, runtime = Fact(lambda: node.reached), Fact(lambda: node.runtime)
+    staged = Fact(lambda: tuple(_staged(revision, ctx.store) for revision in revisions))
+    stored = Fact(lambda: tuple(_stored(revisions, ctx.store)))
+    cluster, runtime = Fact(lambda: ctx.connections.cluster), Fact(lambda: ctx.runtime)
     wanted = Fact(lambda: _wanted(cluster(), revisions))
     state = Fact(lambda: cluster().state())
     locks = images.locks_of([_plain(revision) for revision in revisions])
     return {
         "staged": staged,
         "stored": stored,
-        "hashes": Fact(lambda: rehash.rehash((blob for lock in locks for blob in lock.blobs()), node.store.path, node.progress, stop)),
+        "hashes": Fact(lambda: rehash.rehash((blob for lock in locks for blob in lock.blobs()), ctx.store.path, ctx.progress, stop)),
         "sights": Fact(lambda: runtime().inspect(locks) if locks else {}),
         "runtime": Fact(lambda: runtime().info()),
         "disks": Fact(lambda: tuple(_disks(runtime()))),
         "state": state,
-        "whereabouts": Fact(lambda: cluster_identity(node, state())),
+        "whereabouts": Fact(lambda: cluster_identity(ctx, state())),
         "wanted": wanted,
         "survey": Fact(lambda: cluster().survey(wanted())),
-        "plan": Fact(lambda: cluster().plan(wanted(), _standing_in(node.lookup))),
+        "plan": Fact(lambda: cluster().plan(wanted(), _standing_in(ctx.lookup))),
         "logins": Fact(lambda: {workload.name: _logins(workload) for workload in found}),
         "named": Fact(lambda: len(_names(wanted()))),
-        "missing": Fact(lambda: tuple(_missing(wanted(), node.lookup))),
-        "obstacle": Fact(lambda: node.obstacle(_seen_now(found, cluster))),
-        "hooks": Fact(lambda: gate.Scripts(*node.hooks.inspect())),
+        "missing": Fact(lambda: tuple(_missing(wanted(), ctx.lookup))),
+        "obstacle": Fact(lambda: obstacle(_seen_now(found, cluster), ctx.settings.apply.window, ctx.now)),
+        "hooks": Fact(lambda: gate.Scripts(*ctx.hooks.inspect())),
     }
 
 

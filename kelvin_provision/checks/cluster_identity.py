@@ -7,9 +7,9 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from kelvin_provision.cluster.survey import ClusterState
+from kelvin_provision.context import Context
 from kelvin_provision.errors import ProvisionError
 from kelvin_provision.hints import command
-from kelvin_provision.node import Node
 from kelvin_provision.verdict import Found, error, ok, warning
 
 IDENTITY = "cluster.identity"
@@ -27,16 +27,16 @@ class Whereabouts(NamedTuple):
     remembered: str | None
 
 
-def cluster_identity(node: Node, state: ClusterState) -> Whereabouts:
+def cluster_identity(ctx: Context, state: ClusterState) -> Whereabouts:
     """Ask. A cluster that has what runs by the ledger is remembered: that is how another one is told from it later."""
-    running = frozenset(one.name for one in node.ledger.workloads() if one.running) if node.has_ledger else frozenset()
-    there = frozenset(node.reached.observe()) if running else frozenset()
-    remembered = node.ledger.fact(IDENTITY) if node.has_ledger else None
+    running = frozenset(one.name for one in ctx.ledger.workloads() if one.running) if ctx.connections.has_ledger else frozenset()
+    there = frozenset(ctx.connections.cluster.observe()) if running else frozenset()
+    remembered = ctx.ledger.fact(IDENTITY) if ctx.connections.has_ledger else None
     if running & there and state.identity and state.identity != remembered:
         with suppress(ProvisionError):  # a full disk is said elsewhere
-            node.ledger.remember(IDENTITY, state.identity)
+            ctx.ledger.remember(IDENTITY, state.identity)
         remembered = state.identity
-    return Whereabouts(state, node.cluster_why, running, there, remembered)
+    return Whereabouts(state, ctx.connections.choice.reason, running, there, remembered)
 
 
 def right_cluster(found: Whereabouts) -> Iterator[Found]:

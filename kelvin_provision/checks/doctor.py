@@ -12,19 +12,20 @@ from pathlib import Path
 from typing import Any
 
 from kelvin_provision import __version__, timestamps
-from kelvin_provision.agent import process, service, turn
+from kelvin_provision.agent import process, queue, service
 from kelvin_provision.checks import box, certificates, planned
 from kelvin_provision.checks.box import Agent, Clock, Filesystem, Kept, Orphans, Place
 from kelvin_provision.checks.cluster_identity import cluster_identity, right_cluster
 from kelvin_provision.checks.configuration import Configuration
 from kelvin_provision.checks.examine import Check, Fact, examine
+from kelvin_provision.context import Context
 from kelvin_provision.files.lock import holder
 from kelvin_provision.images.inventory import orphans
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.times import newest
-from kelvin_provision.node import K3S_CONFIG, Node
 from kelvin_provision.runtimes.protocol import Runtime
 from kelvin_provision.settings.keys import SITE
+from kelvin_provision.settings.sources import K3S_KUBECONFIG
 from kelvin_provision.store.gc.unreferenced import unreferenced
 from kelvin_provision.verdict import Found, Line, ok
 
@@ -88,17 +89,17 @@ CHECKS = (
 
 
 def run(
-    node: Node, configuration: Configuration, *, skip: Sequence[str] = (), stop: Callable[[], bool] = lambda: False
+    ctx: Context, configuration: Configuration, *, skip: Sequence[str] = (), stop: Callable[[], bool] = lambda: False
 ) -> tuple[Line, ...]:
     """Look at the whole box. Raises UsageRefused for an unknown id, Interrupted."""
-    return examine(CHECKS, facts(node, configuration), skip=skip, stop=stop)
+    return examine(CHECKS, facts(ctx, configuration), skip=skip, stop=stop)
 
 
-def facts(node: Node, configuration: Configuration) -> dict[str, Fact[Any]]:
+def facts(ctx: Context, configuration: Configuration) -> dict[str, Fact[Any]]:
     """Each fact by its name. The ledger is opened once and only where there is one."""
-    opened = Fact(lambda: node.ledger if node.has_ledger else None)
-    kept = Fact(lambda: _kept(node) if opened() else Kept())
-    runtime, reached = Fact(lambda: node.runtime), Fact(lambda: node.reached)
+    opened = Fact(lambda: ctx.ledger if ctx.connections.has_ledger else None)
+    kept = Fact(lambda: _kept(ctx) if opened() else Kept())
+    runtime, reached = Fact(lambda: ctx.runtime), Fact(lambda: ctx.connections.cluster)
 
     def cluster() -> Any:
         opened()
@@ -113,33 +114,33 @@ def facts(node: Node, configuration: Configuration) -> dict[str, Fact[Any]]:
     return {
         "configuration": Fact(lambda: configuration),
         "now": Fact(timestamps.now),
-        "clock": Fact(lambda: _clock(node, time.time(), newest(node.ledger) if opened() else None)),
-        "places": Fact(lambda: tuple(_places(node))),
-        "filesystems": Fact(lambda: tuple(_filesystems(node, images))),
+        "clock": Fact(lambda: _clock(ctx, time.time(), newest(ctx.ledger) if opened() else None)),
+        "places": Fact(lambda: tuple(_places(ctx))),
+        "filesystems": Fact(lambda: tuple(_filesystems(ctx, images))),
         "kept": kept,
         "workloads": Fact(lambda: kept().workloads),
-        "agent": Fact(lambda: _agent(node, kept())),
+        "agent": Fact(lambda: _agent(ctx, kept())),
         "cluster": known,
-        "whereabouts": Fact(lambda: cluster_identity(node, known())),
-        "certificates": Fact(lambda: tuple(certificates.found(_kubeconfig(node), node.settings.cluster.context))),
+        "whereabouts": Fact(lambda: cluster_identity(ctx, known())),
+        "certificates": Fact(lambda: tuple(certificates.found(_kubeconfig(ctx), ctx.settings.cluster.context))),
         "runtime": Fact(lambda: images().info()),
         "names": Fact(lambda: images().image_names()),
-        "orphans": Fact(lambda: _orphans(node, images()) if opened() else Orphans(unreferenced(node.store.layout, frozenset()))),
+        "orphans": Fact(lambda: _orphans(ctx, images()) if opened() else Orphans(unreferenced(ctx.store.layout, frozenset()))),
     }
 
 
-def _kept(node: Node) -> Kept:
-    found = holder(node.settings.state_dir / "lock")
+def _kept(ctx: Context) -> Kept:
+    found = holder(ctx.settings.state_dir / "lock")
     who = f"{found.get('user', 'someone')} (pid {found.get('pid', '?')}): {found.get('command', '?')}" if found is not None else ""
-    return Kept(node.ledger.workloads(), journal.unfinished(node.ledger), journal.broken_link(node.ledger), who)
+    return Kept(ctx.ledger.workloads(), journal.unfinished(ctx.ledger), journal.broken_link(ctx.ledger), who)
 
 
-def _clock(node: Node, now: float, written: str | None) -> Clock:
+def _clock(ctx: Context, now: float, written: str | None) -> Clock:
     """The newest of: what the ledger says, when our files were last changed, when this program was installed, when it was made."""
     seen = [(BORN, "this program is newer than that")]
     if written:
         seen.append((timestamps.parse(written), "the ledger has an entry of then"))
-    state = node.settings.state_dir
+    state = ctx.settings.state_dir
     for path in (
         Path(__file__),
         *(state / name for name in ("ledger.db", "ledger.db-wal", "verified", "agent.log", "agent.now", "images/index.json")),
@@ -150,8 +151,8 @@ def _clock(node: Node, now: float, written: str | None) -> Clock:
     return Clock(datetime.fromtimestamp(now, UTC), when, where)
 
 
-def _places(node: Node) -> Iterator[Place]:
-    state, secrets = node.settings.state_dir, node.settings.secrets_dir
+def _places(ctx: Context) -> Iterator[Place]:
+    state, secrets = ctx.settings.state_dir, ctx.settings.secrets_dir
     private = [state, state / "ledger.db", secrets]
     with suppress(OSError):
         private += sorted(secrets.iterdir())
@@ -161,9 +162,9 @@ def _places(node: Node) -> Iterator[Place]:
             yield Place(str(path), found.st_mode & 0o7777, found.st_uid in {os.geteuid(), 0}, secret)
 
 
-def _filesystems(node: Node, runtime: Callable[[], Runtime]) -> Iterator[Filesystem]:
+def _filesystems(ctx: Context, runtime: Callable[[], Runtime]) -> Iterator[Filesystem]:
     """Each filesystem once, whatever lies on it."""
-    places = {"the state": node.settings.state_dir}
+    places = {"the state": ctx.settings.state_dir}
     with suppress(Exception):  # a runtime that does not answer has a check of its own
         folder = runtime().storage().unpacked
         if folder is not None:
@@ -180,21 +181,21 @@ def _filesystems(node: Node, runtime: Callable[[], Runtime]) -> Iterator[Filesys
         )  # fmt: skip
 
 
-def _agent(node: Node, kept: Kept) -> Agent:
-    state = node.settings.state_dir
+def _agent(ctx: Context, kept: Kept) -> Agent:
+    state = ctx.settings.state_dir
     systemd, found = service.Systemd.of(os.environ), process.alive(state)
     alive = f"alive, pid {found.get('pid', '?')}, since {found.get('since', '?')}" if found is not None else ""
-    pending = tuple(one.name for one in turn.pending(node)) if kept.workloads else ()
+    pending = tuple(one.name for one in queue.pending(ctx.ledger.workloads())) if kept.workloads else ()
     return Agent(alive, service.looks_after(systemd, state), systemd.here, pending, len(kept.workloads))
 
 
-def _kubeconfig(node: Node) -> Path | None:
-    if node.cluster_type != "kubernetes":
+def _kubeconfig(ctx: Context) -> Path | None:
+    if ctx.connections.choice.type != "kubernetes":
         return None
-    return node.settings.cluster.kubeconfig or K3S_CONFIG
+    return ctx.settings.cluster.kubeconfig or K3S_KUBECONFIG
 
 
-def _orphans(node: Node, runtime: Runtime) -> Orphans:
-    locks = node.ledger.kept_locks()
+def _orphans(ctx: Context, runtime: Runtime) -> Orphans:
+    locks = ctx.ledger.kept_locks()
     wanted = {blob.digest for lock in locks for blob in lock.blobs()}
-    return Orphans(unreferenced(node.store.layout, wanted), orphans(locks, runtime.owned()))
+    return Orphans(unreferenced(ctx.store.layout, wanted), orphans(locks, runtime.owned()))

@@ -5,15 +5,27 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from kelvin_provision import __version__
 from kelvin_provision.cli.frame.command_table import PROGRAM
 
+if TYPE_CHECKING:
+    from kelvin_provision.context import Wiring
+
 COMPLETE = "_KELVIN_PROVISION_COMPLETE"
 
 
-def main(words: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code; nothing below raises to here but a second Ctrl-C."""
+def main(words: Sequence[str] | None = None, *, wiring: Wiring | None = None) -> int:
+    """Run one command and return its exit code; nothing below raises to here but a second Ctrl-C.
+
+    `wiring` replaces the parts that the command works with: registry, runtime, cluster, hooks, clock.
+    """
+    if wiring is not None:
+        from kelvin_provision.cli.frame.box import wired
+
+        with wired(wiring):
+            return main(words)
     words = list(sys.argv[1:] if words is None else words)
     if words == ["--version"]:
         # Scripts ask for it often; it need not wait for typer.

@@ -15,15 +15,16 @@ from kelvin_provision.agent import logfile, process, unit
 from kelvin_provision.checks import before_apply, doctor
 from kelvin_provision.checks.configuration import tolerant
 from kelvin_provision.cli.commands.checking import documented
+from kelvin_provision.cli.frame.box import wiring_of
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cluster.protocol import Cluster
+from kelvin_provision.context import Connections, Context, opened
 from kelvin_provision.errors import FileUnreadable, PermissionRefused, ProvisionError, RuntimeUnreachable
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Workload
-from kelvin_provision.node import K3S_CONFIG, Node, opened
 from kelvin_provision.settings.load import Loaded, load, state_default
 from kelvin_provision.settings.model import Settings
-from kelvin_provision.settings.sources import places
+from kelvin_provision.settings.sources import K3S_KUBECONFIG, places
 from kelvin_provision.staging.threads import run_abandonable
 from kelvin_provision.support import host, known, running, state
 from kelvin_provision.support.archive import SECONDS, Section
@@ -67,7 +68,8 @@ class SupportContext:
         except ProvisionError as error:
             self.loaded = error
             self.settings = Settings(state_dir=session.state_dir or state_default(is_root=self.is_root))
-        self.box = Node(self.settings)
+        wiring = wiring_of(session, self.settings)
+        self.box = Context(self.settings, Connections(self.settings, wiring), wiring.actor())
         self.ledger: Asked[Ledger] = Asked("the ledger", self._ledger)
         self.asker = self.box
 
@@ -77,13 +79,14 @@ class SupportContext:
         try:
             self.ledger()
         except ProvisionError:
-            with TemporaryDirectory() as folder, opened(replace(self.settings, state_dir=Path(folder))) as self.asker:
+            elsewhere = self.box.connections.wiring
+            with TemporaryDirectory() as folder, opened(replace(self.settings, state_dir=Path(folder)), elsewhere) as self.asker:
                 yield self
             return
         try:
             yield self
         finally:
-            self.box.close()
+            self.box.connections.close()
 
     def _ledger(self) -> Ledger:
         path = self.settings.state_dir / "ledger.db"
@@ -98,9 +101,9 @@ class SupportContext:
 
 def sections(scene: SupportContext) -> dict[str, Section]:
     """File in the bundle to what fills it: one more is one more line here. It may raise, hang or be long; it may not print."""
-    state_dir, node = scene.settings.state_dir, scene.asker
-    cluster = Asked("the cluster", lambda: _answering(node))
-    runtime = Asked("the runtime", lambda: node.runtime)
+    state_dir, ctx = scene.settings.state_dir, scene.asker
+    cluster = Asked("the cluster", lambda: _answering(ctx))
+    runtime = Asked("the runtime", lambda: ctx.runtime)
     return {
         "versions.json": host.versions,
         "configuration.json": lambda: _configuration(scene),
@@ -115,7 +118,7 @@ def sections(scene: SupportContext) -> dict[str, Section]:
         "runtime.json": lambda: running.runtime(runtime),
         "images.jsonl": lambda: _images(scene, runtime),
         "doctor.json": lambda: _verdicts(_doctor(scene)),
-        "check.json": lambda: _verdicts(before_apply.run(node, _staged(scene.ledger()))),
+        "check.json": lambda: _verdicts(before_apply.run(ctx, _staged(scene.ledger()))),
         "evidence.txt": lambda: running.evidence(cluster, _names(scene, cluster)),
         **{f"logs/{name}.log": _log(cluster, name) for name in _names(scene, cluster)},
     }
@@ -170,13 +173,13 @@ def _there(path: Path) -> bool:
 def _kubeconfigs(settings: Settings) -> Iterator[Path]:
     chosen = str(settings.cluster.kubeconfig or "")
     yield from (Path(part) for part in chosen.split(os.pathsep) if part)
-    yield K3S_CONFIG
+    yield K3S_KUBECONFIG
     with suppress(RuntimeError):
         yield Path.home() / ".kube" / "config"
 
 
-def _answering(node: Node) -> Cluster:
-    found = node.cluster
+def _answering(ctx: Context) -> Cluster:
+    found = ctx.cluster
     found.info()
     return found
 

@@ -14,7 +14,7 @@ from kelvin_provision.errors import NotReady
 from kelvin_provision.ledger import orders, rows
 from kelvin_provision.ledger.history import append, broken_link, head, history, last_failure, record, record_refused
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Care, Entry, OnFailure, Operation, Order, Phase, Step
+from kelvin_provision.ledger.model import Entry, OnFailure, Operation, Order, Phase, Step
 from kelvin_provision.ledger.staging_state import ApplyFailed
 from kelvin_provision.status import Doing
 
@@ -43,8 +43,9 @@ def begin(
     kind: Doing,
     phase: Phase,
     steps: Sequence[Step],
-    care: Care = Care.BACK,
+    on_failure: OnFailure = OnFailure.ROLL_BACK,
     *,
+    wait: bool = True,
     who: str = "",
     order: Order | None = None,
 ) -> Operation:
@@ -56,8 +57,7 @@ def begin(
     with ledger.writing() as db:
         for step in steps:
             _refuse_moved(db, kind, step)
-        now, actor, wait = ledger.clock(), who, care is not Care.BLIND
-        on_failure = OnFailure.KEEP if care is Care.LEAVE else OnFailure.ROLL_BACK
+        now, actor = ledger.clock(), who
         values = (kind, phase, json.dumps([astuple(step) for step in steps]), now, on_failure, wait)
         inserted = db.execute("INSERT INTO operations (kind, phase, steps, started, on_failure, wait) VALUES (?, ?, ?, ?, ?, ?)", values)
         operation = Operation(inserted.lastrowid or 0, kind, phase, tuple(steps), now, on_failure, wait)

@@ -213,14 +213,6 @@ class OnFailure(StrEnum):
     KEEP = "keep"
 
 
-class Care(StrEnum):
-    """OnFailure and whether to wait, in one word: until the callers give both."""
-
-    BACK = "back"
-    LEAVE = "leave"
-    BLIND = "blind"
-
-
 @dataclass(frozen=True)
 class Operation:
     """A journaled change of the cluster."""
@@ -233,12 +225,6 @@ class Operation:
     on_failure: OnFailure = OnFailure.ROLL_BACK
     wait: bool = True
     """Whether it is waited for until the new versions are up."""
-
-    @property
-    def care(self) -> Care:
-        if not self.wait:
-            return Care.BLIND
-        return Care.LEAVE if self.on_failure is OnFailure.KEEP else Care.BACK
 
 
 @dataclass(frozen=True)

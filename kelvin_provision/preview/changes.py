@@ -12,12 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kelvin_provision.applying.forecast import Forecast, Target
+from kelvin_provision.applying.target import Target
 from kelvin_provision.cluster.plan import Change, Drift, Finding, Interruption, Op, describe
 from kelvin_provision.files.hashing import sha256_hex
 from kelvin_provision.ledger.model import Revision
 from kelvin_provision.masking.masked import mask
 from kelvin_provision.preview import image_diff
+from kelvin_provision.preview.forecast import Forecast
 from kelvin_provision.preview.rewriting import Rewritten, rewritten
 from kelvin_provision.spec.enums import VolumeKind
 from kelvin_provision.spec.fields import ABSENT, Field, compare, flat

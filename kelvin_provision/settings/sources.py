@@ -17,6 +17,8 @@ from kelvin_provision.settings.types import InvalidValue, is_host
 
 NAME = "kelvin-provision"
 SITE_VARIABLE = "KELVIN_PROVISION_SITE_CONFIG"
+K3S_KUBECONFIG = Path("/etc/rancher/k3s/k3s.yaml")
+"""Where k3s writes its own; read when no other kubeconfig is set."""
 _NOT_SETTINGS = (SITE_VARIABLE, f"{PREFIX}CONFIG", f"{PREFIX}UNIT_DIR", f"{PREFIX}TEST_")
 """Variables with our prefix that are not settings."""
 

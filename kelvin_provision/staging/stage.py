@@ -42,6 +42,7 @@ def run(
     stop: Callable[[], bool],
     limits: TransferLimits | None = None,
     headroom: Headroom = NO_HEADROOM,
+    backoff: Backoff = PATIENCE,
 ) -> bool:
     """One turn at staging; True when it is ready.
 
@@ -56,7 +57,7 @@ def run(
             # The cause of the last try stays to be seen until there is news.
             ledger.advance(revision, Downloading())
             heard = _gladly(progress, lambda: ledger.advance(revision, Progressed())) if revision.cause else progress
-            transfer = Transfer(source, store, heard, unwanted, PATIENCE, limits or TransferLimits())
+            transfer = Transfer(source, store, heard, unwanted, backoff, limits or TransferLimits())
 
             def bring() -> None:
                 with origins.recorded(ledger, revision, locks, store):

@@ -1,1 +1,1 @@
-"""One function for each thing that this program does: a typed request in, a typed result out, no terminal."""
+"""The seam under every front end: one function a verb, a `Context` and a typed request in, a typed result out."""

@@ -8,10 +8,8 @@ import pytest
 from kelvin_provision.applying import hooks
 from kelvin_provision.errors import ApplyFailed, HookFailed
 from kelvin_provision.ledger import journal
-from kelvin_provision.node import Node
 from kelvin_provision.spec.enums import Method
 from tests.kit.box import Box
-from tests.kit.cli import run
 from tests.kit.crash import Crash
 from tests.kit.scripts import script
 
@@ -27,9 +25,6 @@ def folder(tmp_path):
 def box(tmp_path, monkeypatch, folder):
     """`pump` 1.0.0 runs, 2.0.0 is staged; every hook that is called says so in `said`."""
     found = Box(tmp_path / "state")
-    for name in ("cluster", "runtime", "source"):
-        monkeypatch.setattr(Node, name, getattr(found, name))
-    monkeypatch.setattr(Node, "who", "anna")
     site = tmp_path / "site.yaml"
     site.write_text(f"hooks: {folder}\n")
     monkeypatch.setenv("KELVIN_PROVISION_SITE_CONFIG", str(site))
@@ -59,7 +54,7 @@ def read(folder, event):
 
 
 def say(box, *words):
-    result = run("workloads", *words, "--state-dir", str(box.settings.state_dir))
+    result = box.run("workloads", *words)
     assert "Traceback" not in result.stderr
     return result
 
@@ -187,7 +182,7 @@ def test_after_a_crash_the_next_command_runs_the_ending_that_fits_and_says_so(bo
         box.command_apply("pump")
     box.cluster.before = lambda at, name: None
     assert (said(folder), box.interrupted) == (["pre-apply"], True)
-    with box.changing("next") as recovered:
+    with box.operation("next") as recovered:
         pass
     assert recovered[-1] == f"the hooks of an interrupted apply of pump were ended with {ending}"
     assert said(folder) == ["pre-apply", ending]
@@ -201,13 +196,12 @@ def test_a_crash_in_pre_apply_touches_nothing_and_owes_on_failure(box, folder, m
     def killed(*_):
         raise Crash
 
-    usual = Node.hooks
-    monkeypatch.setattr(Node, "hooks", type("Killed", (), {"any": lambda self: True, "run": killed})())
+    box.hooks = type("Killed", (), {"any": lambda self: True, "inspect": lambda self: (1, ()), "run": killed})()
     with pytest.raises(Crash):
         box.command_apply("pump")
-    monkeypatch.setattr(Node, "hooks", usual)
+    box.hooks = None
     assert journal.unfinished(box.ledger) is None
-    with box.changing("next") as recovered:
+    with box.operation("next") as recovered:
         pass
     assert recovered == ("the hooks of an interrupted apply of pump were ended with on-failure",)
     assert read(folder, "on-failure")["error"] == {"code": "interrupted", "message": "the command was killed; what ran before runs"}

@@ -12,25 +12,17 @@ from kelvin_provision.checks.box import Clock
 from kelvin_provision.cluster.plan import Finding
 from kelvin_provision.cluster.survey import Condition, ResourceDemand, Survey
 from kelvin_provision.errors import RuntimeUnreachable
-from kelvin_provision.node import Node
 from kelvin_provision.runtimes.protocol import ImageStorage, RuntimeInfo
 from kelvin_provision.status import Hold
 from kelvin_provision.store import BlobState
 from tests.kit.box import Box
 from tests.kit.cli import run
-from tests.kit.fakes.cluster import FakeCluster
-from tests.kit.fakes.runtime import FakeRuntime
-
-CHOICE = ("fake", "as the test says")
 
 
 @pytest.fixture
 def box(tmp_path, monkeypatch):
     """What the commands find: `pump` staged and ready, and their outside world in memory."""
     found = Box(tmp_path / "state")
-    for name, value in (("cluster", found.cluster), ("reached", found.cluster), ("runtime", found.runtime), ("_choice", CHOICE)):
-        monkeypatch.setattr(Node, name, value)
-        found.__dict__[name] = value
     found.runtime.kept = ImageStorage(unpacked=tmp_path)
     found.deploy("pump", version="2.0.0")
     found.turn()
@@ -40,13 +32,13 @@ def box(tmp_path, monkeypatch):
 
 
 def check(box, *words, **more):
-    result = run("workloads", "check", *words, "--state-dir", str(box.settings.state_dir), **more)
+    result = box.run("workloads", "check", *words, **more)
     assert "Traceback" not in result.stderr
     return result
 
 
 def say(box, *words, **more):
-    result = run("doctor", *words, "--state-dir", str(box.settings.state_dir), **more)
+    result = box.run("doctor", *words, **more)
     assert "Traceback" not in result.stderr
     return result
 
@@ -283,12 +275,11 @@ def test_a_box_that_is_well_says_so_line_by_line(box):
     assert found["agent"] == ("warning", "not running: nobody looks after 1 workload")
 
 
-def test_an_empty_box_is_no_failure_and_stays_empty(tmp_path, monkeypatch):
-    monkeypatch.setattr(Node, "_choice", CHOICE)
-    monkeypatch.setattr(Node, "reached", FakeCluster(namespace="missing"))
-    monkeypatch.setattr(Node, "runtime", FakeRuntime())
+def test_an_empty_box_is_no_failure_and_stays_empty(tmp_path):
     state = tmp_path / "state"
-    result = run("doctor", "--state-dir", str(state), "--json", "--config", os.devnull)
+    box = Box(state)
+    box.cluster.namespace = "missing"
+    result = box.run("doctor", "--json", "--config", os.devnull)
     found = lines(result)
     assert found["state"] == ("ok", "no workload yet")
     assert found["agent"] == ("ok", "not needed: there is no workload")

@@ -4,17 +4,15 @@ import json
 
 import pytest
 
-from kelvin_provision.applying import deploy
 from kelvin_provision.cli.frame.complete import candidates
 from kelvin_provision.cluster.plan import Change, Drift, Finding, Interruption, Op, Plan
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.model import Phase, Step
-from kelvin_provision.node import Node
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.workload import Spec, System, Variable
 from kelvin_provision.status import Doing
+from kelvin_provision.usecases import deploy
 from tests.kit.box import Box
-from tests.kit.cli import run
 from tests.kit.images import make_image, tar_of
 
 BASE = tar_of({"base": b"b" * 20_000})
@@ -26,8 +24,6 @@ TWO = "sha256:06249f66d064a764a212b70b976dae9b4eeac95437b4e2fb8e640bc9a582186d"
 def box(tmp_path, monkeypatch):
     """`pump` 1.0.0 runs, and 2.0.0 of it is staged."""
     found = Box(tmp_path)
-    for name in ("cluster", "runtime", "source"):
-        monkeypatch.setattr(Node, name, getattr(found, name))
     for version in ("1.0.0", "2.0.0"):
         layers = [BASE, tar_of({"version": version.encode()})]
         found.source.images[f"r.io/pump:{version}"] = make_image(layers, compress=False)
@@ -44,12 +40,12 @@ def stage(box, version, name="pump", **configuration):
     spec = Spec(
         name, name.title(), name, version, "c", Method.STAGED, image=f"r.io/pump:{version}", system=variables, configuration=configuration
     )
-    deploy.run(box.ledger, [spec], who="anna")
+    deploy.store(box.ctx, [spec])[0]
     box.turn()
 
 
 def say(box, *words, **more):
-    result = run("workloads", *words, "--state-dir", str(box.settings.state_dir), **more)
+    result = box.run("workloads", *words, **more)
     assert "Traceback" not in result.stderr
     return result
 
@@ -328,7 +324,7 @@ def test_nothing_staged_and_nothing_known(box):
 
 def test_what_is_not_complete_is_not_told(box):
     box.source.images["r.io/pump:3.0.0"] = make_image([BASE], compress=False)
-    deploy.run(box.ledger, [Spec("pump", "P", "pump", "3.0.0", "c", Method.STAGED, image="r.io/pump:3.0.0")], who="anna")
+    deploy.store(box.ctx, [Spec("pump", "P", "pump", "3.0.0", "c", Method.STAGED, image="r.io/pump:3.0.0")])[0]
     result = say(box, "diff", "-n", "pump")
     assert (result.exit_code, result.stderr.splitlines()[0]) == (75, "error: pump is not ready (pending)")
 

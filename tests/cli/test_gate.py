@@ -8,16 +8,14 @@ from datetime import datetime
 
 import pytest
 
-from kelvin_provision.agent import process, scheduler, service, turn
+from kelvin_provision.agent import scheduler, turn
+from kelvin_provision.agent.reconcile import observe_running
 from kelvin_provision.events import Note
-from kelvin_provision.ledger import appointments, journal
-from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.node import Node
+from kelvin_provision.ledger import journal, orders
 from kelvin_provision.settings.window import Window
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.status import Hold
 from tests.kit.box import Box
-from tests.kit.cli import run
 
 NIGHT = "2026-11-23T02:30:00Z"
 NOON = "2026-11-23T12:00:00Z"
@@ -29,8 +27,6 @@ def clock(monkeypatch):
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
     told = [NOON]
-    usual = Ledger.__init__
-    monkeypatch.setattr(Ledger, "__init__", lambda self, path: usual(self, path, clock=lambda: told[0]))
     yield told
     monkeypatch.delenv("TZ")
     time.tzset()
@@ -40,10 +36,7 @@ def clock(monkeypatch):
 def box(tmp_path, monkeypatch, clock):
     """`pump` 1.0.0 runs and 2.0.0 is staged, as is `fan` 2.0.0; whoever runs these is anna."""
     found = Box(tmp_path)
-    for name in ("cluster", "runtime", "source"):
-        monkeypatch.setattr(Node, name, getattr(found, name))
-    monkeypatch.setattr(Node, "who", "anna")
-    monkeypatch.setattr(service, "ensure", lambda *_: ())
+    found.clock = lambda: clock[0]
     found.deploy("pump")
     found.turn()
     found.command_apply("pump")
@@ -55,7 +48,7 @@ def box(tmp_path, monkeypatch, clock):
 
 
 def say(box, *words, **more):
-    result = run("workloads", *words, "--state-dir", str(box.settings.state_dir), **more)
+    result = box.run("workloads", *words, **more)
     assert "Traceback" not in result.stderr
     return result
 
@@ -138,7 +131,7 @@ def test_a_download_makes_way_when_the_window_opens(box, clock, monkeypatch):
     box.turn()
     seconds = iter(range(10, 100, 10))
     monkeypatch.setattr(turn.time, "monotonic", lambda: next(seconds))
-    halted = turn._Halted(box, set(), lambda: False)
+    halted = turn._Preemption(turn._Turn(box.agent(), turn.Memory.of(box.ctx)))
     assert halted() is False
     clock[0] = NIGHT
     assert halted() is True
@@ -201,13 +194,13 @@ def test_a_hold_that_is_gone_by_now_keeps_nobody(box):
 def test_the_agent_waits_for_a_hold_and_says_so(box):
     box.cluster.holds = {"pump": Hold("drilling", "itself")}
     box.deploy("pump", "fan", version="3.0.0", method=Method.INSTANT)
-    turn.look(box)
+    observe_running(box.agent())
     assert box.turn() is False
     assert box.warnings("fan") == ["waits until pump is released"]
     assert box.warnings("pump") == ["waits until pump is released", "held by itself: drilling"]
     assert ("put", "pump") not in box.cluster.calls
     box.cluster.holds = {}
-    turn.look(box)
+    observe_running(box.agent())
     assert box.turn() is True
     assert states(box) == {"fan": "running", "pump": "running"}
 
@@ -228,7 +221,7 @@ def test_an_apply_is_asked_for_shown_and_done_in_time_as_one_transaction(box, cl
     assert states(box) == {"fan": "pending_apply", "pump": "pending_apply"}
     assert box.warnings("pump") == ["apply at 2026-11-24T02:00:00Z, asked for by anna"]
     assert "Apply:      2026-11-24 02:00+00:00, asked for by anna, together with fan\n" in say(box, "show", "-n", "pump").stdout
-    status = run("agent", "status", "--json", "--state-dir", str(box.settings.state_dir))
+    status = box.run("agent", "status", "--json")
     assert json.loads(status.stdout)["appointed"] == [{"at": "2026-11-24T02:00:00Z", "names": ["pump", "fan"], "who": "anna", "note": ""}]
     clock[0] = "2026-11-24T01:59:59Z"
     box.turn()
@@ -236,7 +229,7 @@ def test_an_apply_is_asked_for_shown_and_done_in_time_as_one_transaction(box, cl
     clock[0] = "2026-11-24T02:00:00Z"
     box.turn()
     assert states(box) == {"fan": "running", "pump": "running"}
-    assert appointments.standing(box.ledger) == ()
+    assert orders.pending(box.ledger) == ()
     assert lines(box, "apply --at") == [
         ("pump", "anna", "accepted", "2026-11-24T02:00:00Z"),
         ("fan", "anna", "accepted", "2026-11-24T02:00:00Z"),
@@ -249,8 +242,8 @@ def test_an_apply_is_asked_for_shown_and_done_in_time_as_one_transaction(box, cl
 
 def test_a_time_is_kept_through_a_restart(box, clock):
     say(box, "apply", "-n", "pump", "--at", "13:00")
-    again = Box(box.settings.state_dir)
-    again.__dict__.update(source=box.source, runtime=box.runtime, cluster=box.cluster)
+    again = Box(box.settings.state_dir, like=box)
+    again.clock = box.clock
     clock[0] = "2026-11-23T13:10:00Z"
     again.turn()
     assert states(again)["pump"] == "running"
@@ -259,8 +252,6 @@ def test_a_time_is_kept_through_a_restart(box, clock):
 
 
 def test_an_agent_that_has_nothing_else_to_do_looks_at_its_clock(box, clock, monkeypatch):
-    monkeypatch.setattr(process, "TICK", 0.01)
-    monkeypatch.setattr(process, "RETRY", 0.0)
     say(box, "apply", "-n", "pump", "--at", "13:00")
     asked = itertools.count()
 
@@ -269,19 +260,19 @@ def test_an_agent_that_has_nothing_else_to_do_looks_at_its_clock(box, clock, mon
             clock[0] = "2026-11-23T13:00:00Z"
         return box.ledger.workload("pump").staged is None
 
-    process.run(box, stop)
+    box.work(stop)
     assert states(box)["pump"] == "running"
 
 
 def test_an_agent_that_is_stopped_before_it_begins_leaves_it_to_the_next(box, clock):
     say(box, "apply", "-n", "pump", "--at", "13:00")
     clock[0] = "2026-11-23T13:00:00Z"
-    (due,) = scheduler.due(box)
-    scheduler.keep(box, due, lambda: True, wait=0.0)
+    (due,) = scheduler.due(box.agent())
+    scheduler.carry_out(box.agent(stop=lambda: True), due)
     assert ("put", "pump") not in box.cluster.calls
     box.turn()
     assert states(box)["pump"] == "running"
-    assert appointments.standing(box.ledger) == ()
+    assert orders.pending(box.ledger) == ()
 
 
 def test_a_time_that_was_slept_through_is_not_made_up_for(box, clock):
@@ -323,7 +314,7 @@ def test_with_a_clock_in_1970_nothing_is_asked_for(box, clock):
 def test_each_refusal_of_a_time(box, words, code, message):
     exit_code, found = error(say(box, "apply", "-n", "pump", *words, "--json"))
     assert (exit_code, found["code"], found["message"]) == (2, code, message)
-    assert appointments.standing(box.ledger) == ()
+    assert orders.pending(box.ledger) == ()
 
 
 def test_a_time_outside_the_window_is_refused_when_it_is_asked_for(box, monkeypatch):
@@ -360,8 +351,8 @@ def test_what_is_not_ready_in_time_is_waited_for_too(box, clock):
         "valve: not ready yet; what is not ready by then is not applied"
     )
     clock[0] = "2026-11-23T13:00:00Z"
-    scheduler.close(box)
-    assert appointments.standing(box.ledger)[0].note == "valve not ready"
+    scheduler.expire(box.agent())
+    assert orders.pending(box.ledger)[0].note == "valve not ready"
     box.turn()
     assert states(box)["valve"] == "running"
 
@@ -371,7 +362,7 @@ def test_a_plan_that_cannot_work_ends_it(box, clock):
     box.cluster.foreign = {"pump"}
     clock[0] = "2026-11-23T13:00:00Z"
     box.turn()
-    assert appointments.standing(box.ledger) == ()
+    assert orders.pending(box.ledger) == ()
     assert lines(box, "apply --at")[-1] == ("pump", "agent", "failed", "2026-11-23T13:00:00Z: 1 finding, nothing was touched")
     assert Note("applying pump: 1 finding, nothing was touched") in box.said
 
@@ -381,7 +372,7 @@ def test_an_apply_that_does_not_come_up_is_not_tried_again(box, clock):
     box.cluster.broken = {"pump": "exit code 3"}
     clock[0] = "2026-11-23T13:00:00Z"
     box.turn()
-    assert appointments.standing(box.ledger) == ()
+    assert orders.pending(box.ledger) == ()
     calls = box.cluster.calls.count(("put", "pump"))
     box.turn()
     assert box.cluster.calls.count(("put", "pump")) == calls == 1
@@ -403,13 +394,13 @@ def test_a_new_time_takes_the_place_of_the_old_one_and_says_whom_it_leaves_out(b
     say(box, "apply", "-n", "pump", "-n", "fan", "--at", "13:00")
     again = json.loads(say(box, "apply", "-n", "pump", "--at", "14:00", "--json").stdout)
     assert again["warnings"][0] == "fan was to be applied together with one of these; that is cancelled for it, too"
-    assert [(one.at, one.names) for one in appointments.standing(box.ledger)] == [("2026-11-23T14:00:00Z", ("pump",))]
+    assert [(one.at, one.names) for one in orders.pending(box.ledger)] == [("2026-11-23T14:00:00Z", ("pump",))]
 
 
 def test_an_apply_by_hand_takes_it_back(box):
     say(box, "apply", "-n", "pump", "-n", "fan", "--at", "13:00")
     say(box, "apply", "-n", "pump")
-    assert appointments.standing(box.ledger) == ()
+    assert orders.pending(box.ledger) == ()
     assert lines(box, "apply --at")[-2:] == [
         ("pump", "anna", "begun", "2026-11-23T13:00:00Z"),
         ("fan", "anna", "cancelled", "2026-11-23T13:00:00Z"),

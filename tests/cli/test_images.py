@@ -6,7 +6,6 @@ import re
 import pytest
 
 from kelvin_provision.errors import RuntimeUnreachable
-from kelvin_provision.node import Node
 from kelvin_provision.runtimes.protocol import ImageStorage, RuntimeInfo
 from tests.kit.box import Box
 from tests.kit.cli import run
@@ -18,8 +17,6 @@ def box(tmp_path, monkeypatch):
     """`pump` runs in version 2 and can go back to 1; `fan` is staged. What nothing needs is there, too: the image of `gone`."""
     found = Box(tmp_path / "state")
     found.runtime.kept = ImageStorage(unpacked=tmp_path, compressed=tmp_path)
-    for name in ("cluster", "runtime", "source"):
-        monkeypatch.setattr(Node, name, getattr(found, name))
     for version in ("1.0.0", "2.0.0"):
         stage(found, "pump", version)
         found.command_apply("pump")
@@ -37,7 +34,7 @@ def stage(box, name, version):
 
 
 def say(box, *words, **more):
-    result = run("images", *words, "--state-dir", str(box.settings.state_dir), **more)
+    result = box.run("images", *words, **more)
     assert "Traceback" not in result.stderr
     return result
 

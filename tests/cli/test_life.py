@@ -8,7 +8,6 @@ import pytest
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Entry
-from kelvin_provision.node import Node
 from tests.kit.box import Box
 from tests.kit.cli import run
 
@@ -17,8 +16,6 @@ from tests.kit.cli import run
 def box(tmp_path, monkeypatch):
     """What the commands find: two versions of `pump` that ran, and their outside world in memory."""
     found = Box(tmp_path)
-    for name in ("cluster", "runtime", "source"):
-        monkeypatch.setattr(Node, name, getattr(found, name))
     for version in ("1.0.0", "2.0.0"):
         up(found, version)
     found.cluster.calls.clear()
@@ -37,7 +34,7 @@ def stage(box, version, *names):
 
 
 def say(box, *words, **more):
-    result = run("workloads", *words, "--state-dir", str(box.settings.state_dir), **more)
+    result = box.run("workloads", *words, **more)
     assert "Traceback" not in result.stderr
     return result
 

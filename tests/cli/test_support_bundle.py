@@ -21,7 +21,6 @@ from kelvin_provision.errors import ClusterUnreachable, TransferStopped
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.model import Entry
 from kelvin_provision.masking.redactor import RULES, Redactor
-from kelvin_provision.node import Node
 from kelvin_provision.spec.enums import Method, ProbeKind, VolumeKind
 from kelvin_provision.spec.workload import Probe, Spec, System, Variable, Volume
 from kelvin_provision.support.archive import Bundle
@@ -97,8 +96,6 @@ def plant(box, tmp_path, monkeypatch):
 def box(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     found = Box(tmp_path / "state")
-    for name in ("cluster", "runtime", "source"):
-        monkeypatch.setattr(Node, name, getattr(found, name))
     monkeypatch.setattr(blackbox.host, "journal", lambda unit: "-- journal --\n")
     found.deploy("motor")
     found.turn()

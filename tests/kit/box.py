@@ -1,29 +1,97 @@
-"""A node with fakes for the outside world, in this process; its ledger and store are real."""
+"""A box with fakes for the outside world, in this process; its ledger and store are real."""
 
-from contextlib import contextmanager
+from dataclasses import replace
 
-from kelvin_provision.agent import turn
-from kelvin_provision.applying import apply, deploy
+from kelvin_provision import wiring
+from kelvin_provision.agent import process, turn
+from kelvin_provision.agent.reconcile import observe_running, restore_images
+from kelvin_provision.context import ClusterChoice, Connections, Context, NoLauncher, Wiring
 from kelvin_provision.errors import ProvisionError
 from kelvin_provision.events import Note
-from kelvin_provision.node import Node
+from kelvin_provision.ledger.ledger import utc_now
 from kelvin_provision.queries import documents
+from kelvin_provision.retry import Backoff
 from kelvin_provision.settings.model import ApplySettings, Settings
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.workload import Spec
+from kelvin_provision.timings import Timings
+from kelvin_provision.usecases import deploy, start_stop
+from kelvin_provision.usecases.apply import ApplyRequest, apply
+from kelvin_provision.usecases.operation import interrupted, operation
+from kelvin_provision.usecases.rollback import RollbackRequest, rollback
+from kelvin_provision.usecases.undeploy import UndeployRequest, undeploy
+from tests.kit.cli import run
 from tests.kit.fakes.cluster import FakeCluster
 from tests.kit.fakes.runtime import FakeRuntime
 from tests.kit.fakes.source import FakeSource
 from tests.kit.images import random_image
 
+FAST = Timings(
+    poll=0.01, follow=0.01, agent_retry=0.05, agent_goodbye=0.2, lock_wait_agent=0.0, staging=Backoff(first=0.001, cap=0.001, deadline=0.01)
+)
+"""A box in a hurry."""
 
-class Box(Node):
-    """A node with the outside world in memory; its ledger and store are real."""
 
-    def __init__(self, path):
+class Box:
+    """The parts are attributes: turn their knobs, or replace them; an error in place of one is raised when it is opened.
+
+    `said` has every event.
+    """
+
+    def __init__(self, path, *, like=None, **changes):
         self.said = []
-        super().__init__(Settings(state_dir=path, apply=ApplySettings(settle=0.0)), progress=self.said.append)
-        self.__dict__.update(source=FakeSource(), runtime=FakeRuntime(), cluster=FakeCluster())
+        self.source, self.runtime, self.cluster = (
+            (like.source, like.runtime, like.cluster) if like else (FakeSource(), FakeRuntime(), FakeCluster())
+        )
+        self.hooks, self.timings, self.clock, self.launcher = None, FAST, utc_now, NoLauncher()
+        self.settings = Settings(**{"state_dir": path, "apply": ApplySettings(settle=0.0)} | changes)
+        self.look_up = self._connections = None
+
+    @property
+    def wiring(self):
+        return Wiring(
+            choose_cluster=lambda settings, remembered: ClusterChoice("fake", "as the test says"),
+            cluster=lambda settings, choice: _opened(self.cluster),
+            runtime=lambda settings, choice: _opened(self.runtime),
+            source=lambda settings: _opened(self.source),
+            hooks=lambda settings: self.hooks or wiring.hooks(settings),
+            lookup=self.lookup,
+            actor=lambda: "anna",
+            launcher=self.launcher,
+            clock=self._now,
+            timings=self.timings,
+        )
+
+    def lookup(self, settings):
+        return self.look_up or wiring.lookup(settings)
+
+    def _now(self):
+        return self.clock()
+
+    @property
+    def ctx(self):
+        """The same connections for the life of the box; settings and parts that were replaced since are taken up."""
+        if self._connections is None:
+            self._connections = Connections(self.settings, self.wiring)
+        self._connections.wiring = self.wiring
+        for part in ("source", "runtime", "cluster"):
+            vars(self._connections).pop(part, None)
+        return Context(self.settings, self._connections, "anna", self.said.append)
+
+    def agent(self, **changes):
+        """The context that the agent works with."""
+        return replace(self.ctx, actor="agent", **changes)
+
+    @property
+    def ledger(self):
+        return self.ctx.ledger
+
+    @property
+    def store(self):
+        return self.ctx.store
+
+    def close(self):
+        self.ctx.connections.close()
 
     def deploy(self, *names, version="1.0.0", method=Method.STAGED):
         specs = []
@@ -31,24 +99,45 @@ class Box(Node):
             image = f"r.io/{name}:{version}"
             self.source.images.setdefault(image, random_image([3000]))
             specs.append(Spec(name=name, title=name, app_name=name, app_version=version, cluster_name="c", method=method, image=image))
-        return deploy.run(self.ledger, specs, who="anna")
+        return deploy.store(self.ctx, specs)[0]
 
-    @contextmanager
-    def beside(self, progress):
-        """With a ledger of its own; the outside world is the same."""
-        other = Node(self.settings, progress=progress)
-        other.__dict__.update(source=self.source, runtime=self.runtime, cluster=self.cluster)
-        yield other
-        other.close()
+    def turn(self, **changes):
+        ctx = self.agent(**changes)
+        return turn.take(ctx, turn.Memory.of(ctx))
 
-    def turn(self):
-        return turn.take(self, lambda: False)
+    def work(self, stop=lambda: False, **until):
+        """The agent's loop in this thread."""
+        process.run(replace(self.ctx, stop=stop), **until)
 
-    def command_apply(self, *names, everything=False):
-        found = apply.choose(self.ledger, names, everything=everything)
-        apply.refuse_unready(found, self.store)
-        with self.changing("workloads apply"):
-            return self.apply(found, who="anna", stop=lambda: False)
+    @property
+    def progress(self):
+        return self.said.append
+
+    @property
+    def interrupted(self):
+        return interrupted(self.ctx)
+
+    def operation(self, command="anything"):
+        return operation(self.ctx, command)
+
+    def undeploy(self, *names, staged=False):
+        return undeploy(self.ctx, UndeployRequest(names, staged))
+
+    def rollback(self, *names, to=None, stop=lambda: False):
+        return rollback(replace(self.ctx, stop=stop), RollbackRequest(names, to))
+
+    def stop(self, *names):
+        return start_stop.stop(self.ctx, names).changed
+
+    def start(self, *names, stop=lambda: False):
+        return start_stop.start(replace(self.ctx, stop=stop), names).changed
+
+    def command_apply(self, *names, stop=lambda: False, **request):
+        return apply(replace(self.ctx, stop=stop), ApplyRequest(names, **request))
+
+    def run(self, *words, **more):
+        """A command line on this box."""
+        return run(*words, "--state-dir", str(self.settings.state_dir), wiring=self.wiring, **more)
 
     def states(self):
         page = documents.page(self.ledger.workloads())["data"]
@@ -58,10 +147,16 @@ class Box(Node):
         return documents.listed(self.ledger.workload(name))["status"]["warnings"]
 
 
-def tend(box):
-    """One round of the agent beside its work: put back, then look. Trouble is only said."""
+def _opened(part):
+    if isinstance(part, Exception):
+        raise part
+    return part
+
+
+def reconcile(box):
+    """One round of the reconciler. Trouble is only logged."""
     try:
-        turn.put_back(box)
+        restore_images(box.agent())
     except ProvisionError as error:
-        box.progress(Note(str(error)))
-    turn.look(box)
+        box.said.append(Note(str(error)))
+    observe_running(box.agent())

@@ -49,5 +49,5 @@ def captured(call, *, stdin=None, terminal=False, encoding="utf-8"):
     return Result(code, out.text(), err.text())
 
 
-def run(*words, stdin=None, terminal=False):
-    return captured(lambda: main(words), stdin=stdin, terminal=terminal)
+def run(*words, stdin=None, terminal=False, wiring=None):
+    return captured(lambda: main(words, wiring=wiring), stdin=stdin, terminal=terminal)

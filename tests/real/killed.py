@@ -7,12 +7,16 @@ import os
 import signal
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 
+from kelvin_provision import wiring
 from kelvin_provision.agent import turn
-from kelvin_provision.applying import apply, rollback, undeploy
+from kelvin_provision.context import opened
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.node import Node
 from kelvin_provision.settings.load import load
+from kelvin_provision.usecases.apply import ApplyRequest, apply
+from kelvin_provision.usecases.rollback import RollbackRequest, rollback
+from kelvin_provision.usecases.undeploy import UndeployRequest, undeploy
 
 VERBS = {"plan", "put", "wait", "finish", "revert", "remove", "observe", "evidence", "stop"}
 
@@ -65,26 +69,27 @@ def watch_ledger(steps: Steps) -> None:
 def main() -> None:
     fatal, action, name = int(sys.argv[1]), sys.argv[2], sys.argv[3]
     steps = Steps(fatal)
-    node = Node(load(environ=os.environ, is_root=os.geteuid() == 0).settings)
-    node.ledger.names()
-    cluster = node.cluster
+    real = wiring.default()
+    watched = replace(real, cluster=lambda settings, choice: Watched(real.cluster(settings, choice), steps), actor=lambda: "test")
+    with opened(load(environ=os.environ, is_root=os.geteuid() == 0).settings, watched) as ctx:
+        ctx.ledger.names()
+        ctx.cluster.info()
+        watch_ledger(steps)
+        play(ctx, action, name)
+
+
+def play(ctx, action: str, name: str) -> None:
     if action == "turn":
-        watch_ledger(steps)
-        node.__dict__["cluster"] = Watched(cluster, steps)
-        turn.take(node, lambda: False)
-        return
-    with node.changing(f"killed {action}"):
-        watch_ledger(steps)
-        node.__dict__["cluster"] = Watched(cluster, steps)
-        if action == "apply":
-            try:
-                node.apply(apply.choose(node.ledger, [name], everything=False), who="test", stop=lambda: False)
-            except Exception as error:  # noqa: BLE001  (a version that dies is one of the cases)
-                print(error)
-        elif action == "rollback":
-            rollback.run(node.tools, rollback.choose(node.ledger, [name]), lambda: False)
-        else:
-            undeploy.run(node.ledger, lambda: node.cluster, [name], who="test")
+        turn.take(ctx, turn.Memory.of(ctx))
+    elif action == "apply":
+        try:
+            apply(ctx, ApplyRequest((name,)))
+        except Exception as error:  # noqa: BLE001  (a version that dies is one of the cases)
+            print(error)
+    elif action == "rollback":
+        rollback(ctx, RollbackRequest((name,)))
+    else:
+        undeploy(ctx, UndeployRequest((name,)))
 
 
 if __name__ == "__main__":

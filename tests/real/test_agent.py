@@ -14,15 +14,14 @@ from pathlib import Path
 import pytest
 from docker import APIClient
 
-from kelvin_provision.agent import process, turn, unit
-from kelvin_provision.applying import deploy
+from kelvin_provision.agent import process, unit
+from kelvin_provision.agent.reconcile import restore_images
 from kelvin_provision.files.lock import exclusive
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.node import Node
 from kelvin_provision.runtimes.containerd import Containerd
-from kelvin_provision.settings.model import Settings
 from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.spec.workload import Spec
+from kelvin_provision.usecases import deploy
 from tests.kit.images import push, random_image, web_image
 from tests.kit.locks import blobs_in, lock_of
 from tests.kit.servers.confined import SCRIPT, confined
@@ -254,27 +253,27 @@ def test_an_engine_that_is_stopped_and_started_is_seen_to_go_and_to_come_back(tm
 @pytest.mark.containerd
 def test_an_image_that_the_kubelet_removed_is_back_after_one_round_that_asks_containerd_once(tmp_path, containerd):
     said, image, name = [], random_image([5000]), "registry.example.org/agent/back:1.0.0"
-    node = Node(Settings(state_dir=tmp_path), progress=said.append)
     runtime, lock, blob = Containerd(containerd), lock_of(image, name), blobs_in(tmp_path / "blobs", image)
-    node.__dict__["runtime"] = runtime
-    (revision,) = deploy.run(node.ledger, [Spec("back", "t", "back", "1.0.0", "c", Method.STAGED, image=name)], who="anna")
-    node.ledger.set_locks(revision, [lock])
-    node.ledger.set_download(revision, Download.READY)
+    box = Box(tmp_path)
+    box.runtime, said = runtime, box.said
+    (revision,) = deploy.store(box.ctx, [Spec("back", "t", "back", "1.0.0", "c", Method.STAGED, image=name)])[0]
+    box.ledger.set_locks(revision, [lock])
+    box.ledger.set_download(revision, Download.READY)
     for part in lock.blobs():
-        node.store.put(part, blob(part).read_bytes())
+        box.store.put(part, blob(part).read_bytes())
     try:
-        turn.put_back(node, thorough=False)
+        restore_images(box.ctx, thorough=False)
         assert runtime.has(lock)
         subprocess.run(["ctr", "-a", containerd, "-n", "k8s.io", "images", "rm", lock.name], check=True, capture_output=True)
         assert not runtime.has(lock)
-        turn.put_back(node, thorough=False)
+        restore_images(box.ctx, thorough=False)
         assert runtime.has(lock)
         said.clear()
-        turn.put_back(node, thorough=False)
+        restore_images(box.ctx, thorough=False)
         assert said == []
     finally:
         runtime.remove(lock)
-        node.close()
+        box.close()
 
 
 # --- as its unit confines it -----------------------------------------------------------------------

@@ -10,15 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from kelvin_provision.applying import deploy
+from kelvin_provision import wiring
+from kelvin_provision.context import opened
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.node import opened
 from kelvin_provision.settings.load import load
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.request import Defaults
 from kelvin_provision.spec.request import accept as accept_all
 from kelvin_provision.spec.source import read
+from kelvin_provision.usecases import deploy
 
 pytestmark = [pytest.mark.registry, pytest.mark.timeout(900)]
 MOST = 40
@@ -187,10 +188,10 @@ def test_an_agent_killed_at_any_step_of_a_group_that_applies_itself(box):
 
 def accept(box, name, version):
     """Deploy without an agent: the one that would be started is the one to be killed."""
-    with opened(load(environ=box.environment, is_root=os.geteuid() == 0).settings) as node:
+    with opened(load(environ=box.environment, is_root=os.geteuid() == 0).settings, wiring.default()) as ctx:
         defaults = Defaults(registry=box.registry, cluster_name="edge", method=Method.STANDARD, has_secret=lambda _: False)
         path = box.request(name, version, method="staged+instant-apply")
-        deploy.run(node.ledger, accept_all(read(path, Path(path).read_bytes()), defaults).specs, who="test")
+        deploy.store(ctx, accept_all(read(path, Path(path).read_bytes()), defaults).specs)
 
 
 def an_undeploy(box, name):

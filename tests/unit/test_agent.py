@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from kelvin_provision.agent import process, turn
-from kelvin_provision.applying import apply, deploy, undeploy
+from kelvin_provision.agent import process
+from kelvin_provision.applying.selection import choose
 from kelvin_provision.cluster.plan import Finding
 from kelvin_provision.errors import (
     ApplyFailed,
@@ -20,15 +20,13 @@ from kelvin_provision.events import Note
 from kelvin_provision.files.lock import exclusive
 from kelvin_provision.images.prune import collect_garbage
 from kelvin_provision.queries import documents
-from kelvin_provision.retry import Backoff
 from kelvin_provision.spec.enums import Method
-from kelvin_provision.staging import stage
-from tests.kit.box import Box, tend
+from kelvin_provision.usecases import deploy
+from tests.kit.box import Box, reconcile
 
 
 @pytest.fixture
 def box(tmp_path, monkeypatch):
-    monkeypatch.setattr(stage, "PATIENCE", Backoff(first=0.001, cap=0.001, deadline=0.01))
     found = Box(tmp_path)
     yield found
     found.close()
@@ -146,10 +144,10 @@ def test_findings_of_the_plan_touch_nothing_and_are_kept(box):
 
 def test_what_to_apply_must_be_named_staged_and_ready(box):
     with pytest.raises(UsageRefused, match="nothing to apply was named"):
-        apply.choose(box.ledger, [], everything=False)
+        choose(box.ledger, [], everything=False)
     with pytest.raises(UsageRefused, match="give names or --all, not both"):
-        apply.choose(box.ledger, ["a"], everything=True)
-    assert apply.choose(box.ledger, [], everything=True) == ()
+        choose(box.ledger, ["a"], everything=True)
+    assert choose(box.ledger, [], everything=True) == ()
     box.deploy("a")
     with pytest.raises(NotReady, match=r"a is not ready \(pending\)"):
         box.command_apply("a")
@@ -175,7 +173,7 @@ def test_undeploying_frees_what_nobody_else_needs(box):
     box.deploy("a", "b")
     box.turn()
     box.command_apply("a", "b")
-    undeploy.run(box.ledger, lambda: box.cluster, ["a"], who="anna")
+    box.undeploy("a")
     freed = collect_garbage(box.ledger, box.store, lambda: box.runtime)
     assert freed > 3000
     assert [name.partition("@")[0] for name in box.runtime.owned()] == ["r.io/b"]
@@ -189,20 +187,19 @@ def test_tending_puts_images_back_and_looks_at_the_cluster(box):
     (lock,) = box.ledger.workload("a").running.locks
     box.runtime.forget(lock)
     box.cluster.broken = {"a": "back-off restarting failed container"}
-    tend(box)
+    reconcile(box)
     assert box.runtime.has(lock)
     assert ("retry_stuck_pods", "a") in box.cluster.calls
     assert box.states() == {"a": ("failed", None)}
     box.cluster.calls.clear()
-    tend(box)
+    reconcile(box)
     assert ("retry_stuck_pods", "a") not in box.cluster.calls
     box.cluster.silent = True
-    tend(box)
+    reconcile(box)
     assert box.states() == {"a": ("unreachable", None)}
 
 
 def test_a_person_at_work_puts_a_group_off(box, monkeypatch):
-    monkeypatch.setattr(turn, "OPERATOR_WAIT", 0.0)
     box.deploy("a", method=Method.STANDARD)
     with exclusive(box.settings.state_dir / "lock", command="workloads apply -n b"):
         assert box.turn() is False
@@ -214,16 +211,16 @@ def test_a_person_at_work_puts_a_group_off(box, monkeypatch):
 
 def test_one_agent_at_a_time(box):
     with exclusive(process.lock_path(box.settings.state_dir), command="agent run"), pytest.raises(Locked):
-        process.run(box, lambda: True)
+        box.work(lambda: True)
     assert process.alive(box.settings.state_dir) is None
 
 
 def test_the_agent_ends_when_it_is_idle_or_when_nothing_is_left(box):
     box.deploy("a", method=Method.STANDARD)
-    process.run(box, lambda: False, until_idle=True)
+    box.work(lambda: False, until_idle=True)
     assert box.states() == {"a": ("running", None)}
-    undeploy.run(box.ledger, lambda: box.cluster, ["a"], who="anna")
-    process.run(box, lambda: False, until_empty=True)
+    box.undeploy("a")
+    box.work(lambda: False, until_empty=True)
 
 
 def test_deploy_refuses_what_the_cluster_has_no_place_for(box):
@@ -234,10 +231,10 @@ def test_deploy_refuses_what_the_cluster_has_no_place_for(box):
 
     spec = SimpleNamespace(name="a")
     with pytest.raises(RequestRefused) as caught:
-        deploy.refuse_what_cannot_run(SimpleNamespace(render=refuse), [spec, spec])
+        deploy.refuse_unsupported(SimpleNamespace(render=refuse), [spec, spec])
     assert caught.value.evidence == ("a: this box has no Kubernetes",) * 2
 
     def silent(spec, locks, revision):
         raise ClusterUnreachable("no answer")
 
-    deploy.refuse_what_cannot_run(SimpleNamespace(render=silent), [spec])
+    deploy.refuse_unsupported(SimpleNamespace(render=silent), [spec])

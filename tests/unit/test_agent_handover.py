@@ -42,7 +42,6 @@ print(json.dumps(service.ensure(systemd, state, ["--state-dir", str(state), "--c
 
 @pytest.fixture
 def box(tmp_path, monkeypatch):
-    monkeypatch.setattr(process, "TICK", 0.01)
     found = Box(tmp_path / "state")
     yield found
     found.close()
@@ -103,24 +102,24 @@ def test_what_is_deployed_after_the_last_look_of_an_agent_that_ends_is_worked_on
         return found
 
     monkeypatch.setattr(box.ledger, "names", names)
-    process.run(box, lambda: False, until_empty=True)
+    box.work(lambda: False, until_empty=True)
     assert woke == [False]
     assert box.states() == {"a": ("running", None)}
     assert process.alive(box.settings.state_dir) is None
 
 
 def test_what_is_deployed_after_the_last_look_of_an_idle_agent_is_worked_on(box, monkeypatch):
-    pending, woke = process.turn.pending, []
+    pending, woke = process.pending, []
 
-    def looked(node):
-        found = pending(node)
+    def looked(workloads):
+        found = pending(workloads)
         if not found and not woke:
             woke.append(process.alive(box.settings.state_dir) is not None)
             box.deploy("a", method=Method.STANDARD)
         return found
 
-    monkeypatch.setattr(process.turn, "pending", looked)
-    process.run(box, lambda: False, until_idle=True)
+    monkeypatch.setattr(process, "pending", looked)
+    box.work(lambda: False, until_idle=True)
     assert woke == [True]
     assert box.states() == {"a": ("running", None)}
 
@@ -128,32 +127,32 @@ def test_what_is_deployed_after_the_last_look_of_an_idle_agent_is_worked_on(box,
 def test_an_agent_that_another_took_over_from_in_that_moment_ends_without_a_word(box, monkeypatch):
     others = threading.Event()
 
-    def live(node, stop, over):
+    def live(ctx, over):
         box.deploy("a")
         monkeypatch.setattr(process, "_surely", taken)
 
     held = exclusive(process.lock_path(box.settings.state_dir), command="agent run")
 
-    def taken(node, over):
+    def taken(ctx, over):
         held.__enter__()
         others.set()
         return False
 
     monkeypatch.setattr(process, "_live", live)
-    process.run(box, lambda: False, until_empty=True)
+    box.work(lambda: False, until_empty=True)
     assert others.is_set()
     held.__exit__(None, None, None)
 
 
 def test_a_bug_in_the_recovery_leaves_the_box_with_an_agent(box, monkeypatch):
     @contextmanager
-    def changing(command, *, wait=0.0):
+    def broken(ctx, command, *, wait=0.0):
         raise ZeroDivisionError(command)
         yield
 
     box.deploy("a")
-    monkeypatch.setattr(box, "changing", changing)
-    process.run(box, lambda: False, until_idle=True)
+    monkeypatch.setattr(process, "operation", broken)
+    box.work(lambda: False, until_idle=True)
     assert box.states() == {"a": ("staged", "ready")}
     assert any("our bug: ZeroDivisionError: agent: recovery" in said.text for said in box.said if isinstance(said, Note))
 
@@ -305,7 +304,7 @@ def test_the_living_agent_shortens_its_log(box, monkeypatch):
     log.parent.mkdir(exist_ok=True)
     log.write_bytes(b"a" * (2 << 20))
     over = threading.Event()
-    thread = threading.Thread(target=process.run, args=(box, over.is_set), daemon=True)
+    thread = threading.Thread(target=box.work, args=(over.is_set,), daemon=True)
     thread.start()
     until(lambda: log.stat().st_size == 0)
     over.set()

@@ -3,31 +3,23 @@
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
-from kelvin_provision.agent import process, reconciler, turn
+from kelvin_provision.agent.reconcile import observe_running
 from kelvin_provision.agent.reconciler import Reconciler
 from kelvin_provision.errors import ClusterDenied, NoSpace, RegistryUnreachable, RuntimeUnreachable
 from kelvin_provision.events import Note
-from kelvin_provision.retry import Backoff
 from kelvin_provision.spec.enums import Method
-from kelvin_provision.staging import stage
 from tests.kit.box import Box
 from tests.kit.waiting import until
 
 
 @pytest.fixture
 def box(tmp_path, monkeypatch):
-    monkeypatch.setattr(stage, "PATIENCE", Backoff(first=0.001, cap=0.001, deadline=0.01))
-    for module, name, value in (
-        (reconciler, "TICK", 0.01),
-        (reconciler, "SETTLE", 0.02),
-        (reconciler, "PAUSE", 0.05),
-        (process, "TICK", 0.01),
-    ):
-        monkeypatch.setattr(module, name, value)
     found = Box(tmp_path)
+    found.timings = replace(found.timings, reconcile_settle=0.02, reconcile_pause=0.05)
     yield found
     found.close()
 
@@ -36,7 +28,7 @@ def box(tmp_path, monkeypatch):
 def living(box):
     """The agent in a thread."""
     over = threading.Event()
-    thread = threading.Thread(target=process.run, args=(box, over.is_set), daemon=True)
+    thread = threading.Thread(target=box.work, args=(over.is_set,), daemon=True)
     thread.start()
     try:
         yield thread
@@ -64,10 +56,10 @@ class Clock:
 
 
 def stepped(box, clock, rounds=1):
-    """A Tending that is driven by hand."""
-    found = Reconciler(box, lambda: False, clock=clock)
+    """A reconciler that is driven by hand."""
+    found = Reconciler(box.agent(), clock=clock)
     for _ in range(rounds):
-        found._turn(changed=False)
+        found._round(changed=False)
     return found
 
 
@@ -93,26 +85,26 @@ def test_a_cluster_that_says_nothing_is_looked_at_once_a_minute(box):
     tended = stepped(box, clock)
     assert box.cluster.calls.count(("observe", "")) == 1
     clock.now += 59
-    tended._turn(changed=False)
+    tended._round(changed=False)
     assert box.cluster.calls.count(("observe", "")) == 1
     clock.now += 1
-    tended._turn(changed=False)
+    tended._round(changed=False)
     assert box.cluster.calls.count(("observe", "")) == 2
 
 
 def test_many_changes_are_one_look(box, monkeypatch):
-    monkeypatch.setattr(reconciler, "SETTLE", 0.5)
+    box.timings = replace(box.timings, reconcile_settle=0.5)
     running(box, "a")
     clock = Clock()
     tended = stepped(box, clock)
     box.cluster.calls.clear()
     for _ in range(5):
-        tended._turn(changed=True)
+        tended._round(changed=True)
         clock.now += 0.05
     assert ("observe", "") not in box.cluster.calls
     clock.now += 0.5
-    tended._turn(changed=False)
-    tended._turn(changed=False)
+    tended._round(changed=False)
+    tended._round(changed=False)
     assert box.cluster.calls == [("observe", "")]
 
 
@@ -128,20 +120,20 @@ def test_a_workload_that_restarts_all_the_time_does_not_keep_the_agent_busy(box)
     box.cluster.before = dear
     began = clock.now
     while clock.now - began < 55:
-        tended._turn(changed=True)
+        tended._round(changed=True)
         clock.now += 0.1
     assert box.cluster.calls.count(("observe", "")) == 6
 
 
 def test_what_was_seen_a_moment_ago_is_not_written_again(box):
     running(box, "a")
-    turn.look(box)
+    observe_running(box.agent())
     before = box.ledger.version()
     for _ in range(10):
-        turn.look(box)
+        observe_running(box.agent())
     assert box.ledger.version() == before
     box.cluster.broken = {"a": "exit code 3"}
-    turn.look(box)
+    observe_running(box.agent())
     assert box.ledger.version() != before
 
 
@@ -161,18 +153,18 @@ def test_an_image_that_somebody_removed_is_back_after_the_next_round_and_asked_f
     asked = []
     monkeypatch.setattr(box.runtime, "has", lambda lock: asked.append(lock.name) or type(box.runtime).has(box.runtime, lock))
     clock.now += 30
-    tended._turn(changed=False)
+    tended._round(changed=False)
     assert asked == []
     (lock,) = box.ledger.workload("b").running.locks
     box.runtime.forget(lock)
     clock.now += 30
-    tended._turn(changed=False)
+    tended._round(changed=False)
     assert asked[0] == lock.name
     assert set(asked) == {lock.name}
     assert lock.name in box.runtime.owned()
     clock.now += 3600
     asked.clear()
-    tended._turn(changed=False)
+    tended._round(changed=False)
     assert len(set(asked)) == 3
 
 
@@ -184,10 +176,10 @@ def test_a_runtime_that_is_away_is_said_once_and_its_return_too(box):
     box.runtime.down = RuntimeUnreachable("containerd does not answer")
     for _ in range(3):
         clock.now += 30
-        tended._contained(lambda: tended._turn(changed=False))
+        tended._contained(lambda: tended._round(changed=False))
     box.runtime.down = None
     clock.now += 30
-    tended._turn(changed=False)
+    tended._round(changed=False)
     assert notes(box) == ["containerd does not answer", "all is well again"]
 
 
@@ -248,7 +240,6 @@ def test_a_bug_in_an_apply_is_undone_and_kept_with_the_group(box):
 
 
 def test_a_full_disk_does_not_end_the_agent(box, monkeypatch):
-    monkeypatch.setattr(process, "RETRY", 0.05)
     set_download = box.ledger.set_download
     full = [True]
 
@@ -266,7 +257,6 @@ def test_a_full_disk_does_not_end_the_agent(box, monkeypatch):
 
 
 def test_a_runtime_that_is_away_when_a_download_begins_is_waited_for(box, monkeypatch):
-    monkeypatch.setattr(process, "RETRY", 0.05)
     box.deploy("a")
     box.runtime.down = RuntimeUnreachable("Docker Engine does not answer")
     with living(box):
@@ -276,20 +266,13 @@ def test_a_runtime_that_is_away_when_a_download_begins_is_waited_for(box, monkey
     assert box.ledger.workload("a").staged.error is None
 
 
-def test_a_box_whose_runtime_cannot_even_be_found_keeps_its_agent(box, monkeypatch):
-    monkeypatch.setattr(process, "RETRY", 0.05)
-
-    class Lost:
-        def __get__(self, node, owner):
-            raise RuntimeUnreachable("containerd does not listen")
+def test_a_box_whose_runtime_cannot_even_be_found_keeps_its_agent(box):
 
     box.deploy("a")
-    runtime = box.__dict__.pop("runtime")
-    monkeypatch.setattr(Box, "runtime", Lost(), raising=False)
-    monkeypatch.setattr(Box, "beside", lambda self, progress: contextmanager(lambda: iter([self]))())
+    runtime, box.runtime = box.runtime, RuntimeUnreachable("containerd does not listen")
     with living(box):
         until(lambda: box.ledger.workload("a").staged.error == "containerd does not listen")
-        box.__dict__["runtime"] = runtime
+        box.runtime = runtime
         until(lambda: box.states() == {"a": ("staged", "ready")})
 
 
@@ -300,27 +283,22 @@ def test_what_comes_in_while_the_agent_works_is_not_overlooked(box, monkeypatch)
     def slow(reference, platform):
         if not came:
             came.append(1)
-            with box.beside(box.progress) as other:
-                Box.deploy(_Hands(other, box.source), "late")
+            other = Box(box.settings.state_dir, like=box)
+            other.deploy("late")
+            other.close()
         return resolve(reference, platform)
 
     monkeypatch.setattr(box.source, "resolve", slow)
-    monkeypatch.setattr(process, "RETRY", 600.0)
+    box.timings = replace(box.timings, agent_retry=600.0)
     box.deploy("a")
     with living(box):
         until(lambda: box.states().get("late") == ("staged", "ready"))
 
 
-class _Hands:
-    def __init__(self, node, source):
-        self.ledger, self.source = node.ledger, source
-
-
 def test_a_registry_that_is_away_is_tried_again_and_an_idle_agent_tries_nothing(box, monkeypatch):
-    monkeypatch.setattr(process, "RETRY", 0.05)
     turns = []
-    take = turn.take
-    monkeypatch.setattr(turn, "take", lambda *words: turns.append(1) or take(*words))
+    resolve = box.source.resolve
+    box.source.resolve = lambda *words: turns.append(1) or resolve(*words)
     box.deploy("a")
     box.source.down = RegistryUnreachable("no route to host")
     with living(box):

@@ -3,12 +3,13 @@
 import base64
 from dataclasses import replace
 
-from kelvin_provision.applying.forecast import Forecast, Target
+from kelvin_provision.applying.target import Target
 from kelvin_provision.cluster.labels import OWNER, REVISION, SPEC_HASH
 from kelvin_provision.cluster.plan import Change, Drift, Finding, Interruption, Op, Plan
 from kelvin_provision.ledger.model import Revision, Workload
 from kelvin_provision.preview.changes import told
 from kelvin_provision.preview.documents import document
+from kelvin_provision.preview.forecast import Forecast
 from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.spec.enums import Download, Method, VolumeKind
 from kelvin_provision.spec.fields import ABSENT, Field

@@ -4,8 +4,6 @@ import itertools
 
 import pytest
 
-from kelvin_provision.agent import process
-from kelvin_provision.applying import undeploy
 from kelvin_provision.cluster.plan import Finding
 from kelvin_provision.cluster.protocol import Health, Phase
 from kelvin_provision.errors import (
@@ -23,16 +21,13 @@ from kelvin_provision.images.prune import collect_garbage
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.queries import documents
-from kelvin_provision.retry import Backoff
 from kelvin_provision.spec.enums import Method
-from kelvin_provision.staging import stage
-from tests.kit.box import Box, tend
+from tests.kit.box import Box, reconcile
 from tests.kit.crash import Crash
 
 
 @pytest.fixture
 def box(tmp_path, monkeypatch):
-    monkeypatch.setattr(stage, "PATIENCE", Backoff(first=0.001, cap=0.001, deadline=0.01))
     found = Box(tmp_path)
     yield found
     found.close()
@@ -93,7 +88,7 @@ def test_a_request_that_arrives_during_an_undeploy_is_kept(box):
             box.deploy("a", version="2.0.0")
 
     box.cluster.before = before
-    undeploy.run(box.ledger, lambda: box.cluster, ["a"], who="anna")
+    box.undeploy("a")
     found = box.ledger.workload("a")
     assert (found.running, found.staged.spec.app_version) == (None, "2.0.0")
     assert journal.unfinished(box.ledger) is None
@@ -102,7 +97,7 @@ def test_a_request_that_arrives_during_an_undeploy_is_kept(box):
 def test_an_undeploy_takes_the_waiting_version_with_it(box):
     up(box, "a")
     box.deploy("a", version="2.0.0")
-    undeploy.run(box.ledger, lambda: box.cluster, ["a"], who="anna")
+    box.undeploy("a")
     assert box.ledger.names() == []
 
 
@@ -164,7 +159,7 @@ def test_a_cluster_that_goes_away_blocks_nothing(box):
     refuse(box, "wait", error=ClusterUnreachable("no answer"))
     box.turn()
     peace(box)
-    with box.changing("anything"):
+    with box.operation("anything"):
         pass
     assert box.turn() is True
     assert box.states() == {"a": ("running", None)}
@@ -188,14 +183,12 @@ def test_a_living_agent_recovers_a_command_that_was_killed(box, monkeypatch):
     with pytest.raises(Crash):
         box.command_apply("a")
     peace(box)
-    process.run(box, lambda: False, until_idle=True)
+    box.work(lambda: False, until_idle=True)
     assert box.states() == {"a": ("running", "ready")}
     assert box.cluster.image_of("a").startswith("r.io/a:1.0.0")
 
 
 def test_an_agent_that_came_before_its_cluster_recovers_when_that_is_up(box, monkeypatch):
-    monkeypatch.setattr(process, "RETRY", 0.05)
-    monkeypatch.setattr(process, "TICK", 0.01)
     up(box, "a")
     box.deploy("a", version="2.0.0")
     box.turn()
@@ -209,7 +202,7 @@ def test_an_agent_that_came_before_its_cluster_recovers_when_that_is_up(box, mon
             raise ClusterUnreachable("not up yet")
 
     box.cluster.before = before
-    process.run(box, lambda: False, until_idle=True)
+    box.work(lambda: False, until_idle=True)
     assert journal.unfinished(box.ledger) is None
     assert box.states() == {"a": ("running", "ready")}
 
@@ -263,7 +256,7 @@ def test_images_of_forgotten_revisions_are_freed(box):
     for number in range(1, 6):
         up(box, "a", version=f"{number}.0.0")
     kept = {lock.name for lock in box.ledger.kept_locks()}
-    with box.changing("anything"):
+    with box.operation("anything"):
         pass
     assert box.runtime.owned() == kept
     assert len(kept) == 3
@@ -271,7 +264,7 @@ def test_images_of_forgotten_revisions_are_freed(box):
 
 def test_an_image_that_could_not_be_freed_is_freed_later(box):
     up(box, "a")
-    undeploy.run(box.ledger, lambda: box.cluster, ["a"], who="anna")
+    box.undeploy("a")
     box.runtime.used = set(box.runtime.owned())
     collect_garbage(box.ledger, box.store, lambda: box.runtime)
     assert len(box.runtime.owned()) == 1
@@ -286,18 +279,17 @@ def test_a_signal_before_the_first_change_changes_nothing(box):
     box.deploy("a", version="2.0.0")
     box.turn()
     box.cluster.calls.clear()
-    from kelvin_provision.applying import apply
     from kelvin_provision.errors import Interrupted
 
     with pytest.raises(Interrupted, match="stopped by a signal; nothing was touched"):
-        box.apply(apply.choose(box.ledger, ["a"], everything=False), who="anna", stop=lambda: True)
+        box.command_apply("a", stop=lambda: True)
     assert {verb for verb, _ in box.cluster.calls} <= {"plan", "observe"}
 
 
 def test_tending_goes_on_after_trouble(box):
     up(box, "a")
     box.runtime.down = ClusterUnreachable("no answer")
-    tend(box)
+    reconcile(box)
     with Ledger(box.ledger.path) as other:
         assert other.names() == ["a"]
 
@@ -331,15 +323,10 @@ def test_findings_of_one_kind_have_an_error_of_their_own(box, codes, error, exit
     assert box.states() == {"a": ("running", "ready")}
 
 
-def test_what_this_box_cannot_now_is_said_and_starves_nobody(box, monkeypatch):
+def test_what_this_box_cannot_now_is_said_and_starves_nobody(box):
     box.deploy("a")
     box.deploy("b", method=Method.STANDARD)
-    monkeypatch.delitem(box.__dict__, "source")
-
-    def refuse(settings):
-        raise RegistryDenied("r.io: the login in /root/.docker/config.json cannot be read")
-
-    monkeypatch.setattr("kelvin_provision.registry.client.Registry", refuse)
+    box.source = RegistryDenied("r.io: the login in /root/.docker/config.json cannot be read")
     assert box.turn() is False
     assert box.states() == {"a": ("staged", "received"), "b": ("running", None)}
     assert box.warnings("a") == ["r.io: the login in /root/.docker/config.json cannot be read"]

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from kelvin_provision.applying import deploy
 from kelvin_provision.errors import Locked, PermissionRefused, StateDamaged, StateTooNew, WorkloadUnknown
 from kelvin_provision.files.lock import exclusive, holder
-from kelvin_provision.ledger import journal, orders
+from kelvin_provision.ledger import journal, orders, requests
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Entry, OnFailure, Phase, Step, Target
 from kelvin_provision.refs import Descriptor, Platform, Reference
@@ -104,9 +103,9 @@ def test_a_group_is_stored_whole_or_not_at_all(ledger):
 
 def test_a_request_is_stored_with_its_line_of_history_or_not_at_all(ledger):
     with pytest.raises(TypeError):
-        deploy.run(ledger, [spec()], who=b"no text")
+        requests.accept(ledger, [spec()], "batch", actor=b"no text")
     assert (ledger.names(), journal.history(ledger)) == ([], ())
-    deploy.run(ledger, [spec()], who="anna")
+    requests.accept(ledger, [spec()], "batch", actor="anna")
     assert [(entry.who, entry.action, entry.revision, entry.version) for entry in journal.history(ledger)] == [
         ("anna", "deploy", 1, "1.0.0")
     ]

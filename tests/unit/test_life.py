@@ -4,7 +4,6 @@ import itertools
 
 import pytest
 
-from kelvin_provision.applying import apply, life, rollback, undeploy
 from kelvin_provision.cli.frame.hints import line as shell_line
 from kelvin_provision.cluster.plan import Finding
 from kelvin_provision.cluster.protocol import Health, Phase
@@ -25,11 +24,10 @@ from kelvin_provision.errors import (
 )
 from kelvin_provision.events import Note
 from kelvin_provision.ledger import journal
-from kelvin_provision.ledger.model import Care
-from kelvin_provision.retry import Backoff
+from kelvin_provision.ledger.model import OnFailure
 from kelvin_provision.spec.enums import Method
-from kelvin_provision.staging import stage
-from tests.kit.box import Box, tend
+from kelvin_provision.usecases import rollback
+from tests.kit.box import Box, reconcile
 from tests.kit.crash import Crash
 
 
@@ -45,29 +43,9 @@ class CommandBox(Box):
         self.turn()
         self.command_apply(*names)
 
-    def apply_with(self, care, *names, stop=never):
-        found = apply.choose(self.ledger, names, everything=False)
-        with self.changing("workloads apply"):
-            return self.apply(found, who="anna", stop=stop, care=care)
-
-    def rollback(self, *names, to=None, stop=never):
-        with self.changing("workloads rollback"):
-            choice = rollback.choose(self.ledger, names, to)
-            if choice.targets:
-                rollback.run(self.tools, choice, stop)
-            return choice
-
-    def stop(self, *names):
-        with self.changing("workloads stop"):
-            return life.stop(self.tools, names)
-
-    def start(self, *names, stop=never):
-        with self.changing("workloads start"):
-            return life.start(self.tools, names, stop)
-
     def recover(self):
         self.cluster.before = lambda verb, workload: None
-        with self.changing("workloads list"):
+        with self.operation("workloads list"):
             pass
 
     def crash_at(self, verb, workload):
@@ -97,7 +75,6 @@ class CommandBox(Box):
 
 @pytest.fixture
 def box(tmp_path, monkeypatch):
-    monkeypatch.setattr(stage, "PATIENCE", Backoff(first=0.001, cap=0.001, deadline=0.01))
     found = CommandBox(tmp_path)
     yield found
     found.close()
@@ -217,7 +194,7 @@ def test_what_cannot_be_gone_back_to_is_said_with_what_there_is(box):
         box.rollback("a", to=3)
     assert caught.value.evidence == ("revision 1: version 1.0.0", "revision 2: version 2.0.0")
     with pytest.raises(UsageRefused, match="--to goes with one workload"):
-        rollback.choose(box.ledger, ["a", "b"], 1)
+        rollback.plan(box.ledger, ["a", "b"], 1)
 
 
 def test_going_to_what_runs_already_does_nothing(box):
@@ -251,7 +228,7 @@ def left(box):
     box.turn()
     box.cluster.broken = {"a": "exit code 3"}
     with pytest.raises(ApplyLeft, match="a: exit code 3; everything is left as it is") as caught:
-        box.apply_with(Care.LEAVE, "a")
+        box.command_apply("a", on_failure=OnFailure.KEEP)
     return caught.value
 
 
@@ -291,12 +268,12 @@ def test_a_new_workload_that_was_left_goes_with_its_staged_version(box):
     box.turn()
     box.cluster.broken = {"a": "exit code 3"}
     with pytest.raises(ApplyLeft) as caught:
-        box.apply_with(Care.LEAVE, "a")
+        box.command_apply("a", on_failure=OnFailure.KEEP)
     assert shell_line(caught.value.hint) == "kelvin-provision workloads undeploy -n a"
     with pytest.raises(NothingToRollBack) as refused:
         box.rollback("a")
     assert shell_line(refused.value.hint) == "kelvin-provision workloads undeploy -n a"
-    undeploy.run_staged(box.ledger, lambda: box.cluster, ["a"], who="anna")
+    box.undeploy("a", staged=True)
     assert (box.ledger.names(), box.cluster.live) == ([], {})
 
 
@@ -306,7 +283,7 @@ def test_a_signal_leaves_it_as_well(box):
     box.turn()
     asked = itertools.count()
     with pytest.raises(Interrupted, match="stopped by a signal; everything is left as it is"):
-        box.apply_with(Care.LEAVE, "a", stop=lambda: next(asked) >= 1)
+        box.command_apply("a", stop=lambda: next(asked, on_failure=OnFailure.KEEP) >= 1)
     assert box.runs("a") == ["2.0.0"]
 
 
@@ -317,7 +294,7 @@ def test_recovery_undoes_nothing_that_was_to_be_left(box, verb, workload):
     box.turn()
     box.crash_at(verb, workload)
     with pytest.raises(Crash):
-        box.apply_with(Care.LEAVE, "a", "b")
+        box.command_apply("a", "b", on_failure=OnFailure.KEEP)
     box.recover()
     assert box.notes()[-1] == "an interrupted apply of a, b was left as it is, as it was asked for"
     assert box.runs("a", "b") == ["2.0.0", "1.0.0" if verb == "put" else "2.0.0"]
@@ -334,7 +311,7 @@ def test_what_nobody_waits_for_runs_at_once_and_its_history_says_so(box):
     box.deploy("a", version="2.0.0")
     box.turn()
     waits = box.cluster.calls.count(("wait", "a"))
-    box.apply_with(Care.BLIND, "a")
+    box.command_apply("a", wait=False)
     assert box.cluster.calls.count(("wait", "a")) == waits
     assert box.versions("a") == [("2.0.0", None)]
     assert box.last("a") == ("apply", 2, "2.0.0", "done, not waited for", "")
@@ -344,10 +321,10 @@ def test_a_version_that_never_comes_up_unseen_is_failed_in_the_list_and_can_be_g
     box.up("1.0.0", "a")
     box.deploy("a", version="2.0.0")
     box.turn()
-    box.apply_with(Care.BLIND, "a")
+    box.command_apply("a", wait=False)
     assert box.state("a") == "running"
     box.cluster.broken = {"a": "exit code 3"}
-    tend(box)
+    reconcile(box)
     assert (box.state("a"), box.warnings("a")) == ("failed", ["exit code 3"])
     box.cluster.broken = {}
     box.rollback("a")
@@ -365,7 +342,7 @@ def test_what_cannot_even_be_put_goes_back_unseen_or_not(box):
 
     box.cluster.before = refuse
     with pytest.raises(ApplyFailed, match="b: quota exceeded; everything is back to what ran before"):
-        box.apply_with(Care.BLIND, "a", "b")
+        box.command_apply("a", "b", wait=False)
     assert (box.runs("a", "b"), box.versions("a", "b")) == (["1.0.0"] * 2, [("1.0.0", "2.0.0")] * 2)
 
 
@@ -376,7 +353,7 @@ def test_a_crash_while_nobody_waits_is_undone_or_finished(box, verb, version):
     box.turn()
     box.crash_at(verb, "a")
     with pytest.raises(Crash):
-        box.apply_with(Care.BLIND, "a")
+        box.command_apply("a", wait=False)
     box.recover()
     assert (box.runs("a"), box.versions("a")[0][0]) == ([version], version)
     assert box.last("a")[3] == ("undone" if verb == "put" else "done, not waited for")
@@ -410,7 +387,7 @@ def test_what_is_stopped_stays_stopped_whatever_the_agent_does(box):
     box.deploy("a", version="2.0.0")
     for _ in range(2):
         box.turn()
-        tend(box)
+        reconcile(box)
     assert box.states() == {"a": ("stopped", "ready")}
     assert box.cluster.stopped == {"a"}
 

@@ -7,17 +7,15 @@ from datetime import UTC, datetime
 import pytest
 from urllib3 import exceptions as http
 
-from kelvin_provision.agent import turn
 from kelvin_provision.errors import BudgetTooSmall, DownloadWaits, RegistryBusy, RegistryUnreachable, TransferStopped
 from kelvin_provision.events import silent
 from kelvin_provision.ledger import traffic
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.node import opened
 from kelvin_provision.queries import documents
 from kelvin_provision.refs import Platform, Reference
 from kelvin_provision.registry.wire import Line
 from kelvin_provision.retry import Backoff
-from kelvin_provision.settings.model import DownloadSettings, Settings
+from kelvin_provision.settings.model import DownloadSettings
 from kelvin_provision.settings.window import Window
 from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.spec.workload import Spec
@@ -30,7 +28,7 @@ from kelvin_provision.staging.limits.rate import RateLimit
 from kelvin_provision.staging.limits.slots import TransferSlots
 from kelvin_provision.staging.transfer import Transfer
 from kelvin_provision.store import Store
-from tests.kit.fakes.cluster import FakeCluster
+from tests.kit.box import Box
 from tests.kit.fakes.runtime import FakeRuntime
 from tests.kit.fakes.source import FakeSource
 from tests.kit.images import random_image
@@ -337,16 +335,15 @@ def test_the_agent_keeps_a_budget_over_its_lives(tmp_path, noon):
     image = random_image([3_000_000], level=0)
 
     def turn_of_a_new_life():
-        limits = DownloadSettings(budget=2_000_000)
-        with opened(Settings(tmp_path, download=limits)) as node:
-            source = FakeSource()
-            source.images["r.io/a:1"], source.chunk = image, 100_000
-            node.__dict__.update(source=source, runtime=FakeRuntime(AMD64), cluster=FakeCluster())
-            if not node.ledger.names():
-                spec = Spec(name="a", title="a", app_name="a", app_version="1", cluster_name="c", method=Method.STAGED, image="r.io/a:1")
-                node.ledger.accept([spec], "batch")
-            assert turn.take(node, lambda: False) is False
-            return node.ledger.workload("a").staged.error, sum(end - start for _, start, end in source.served), node.store
+        box = Box(tmp_path, download=DownloadSettings(budget=2_000_000))
+        box.source.images["r.io/a:1"], box.source.chunk = image, 100_000
+        if not box.ledger.names():
+            spec = Spec(name="a", title="a", app_name="a", app_version="1", cluster_name="c", method=Method.STAGED, image="r.io/a:1")
+            box.ledger.accept([spec], "batch")
+        assert box.turn() is False
+        box.close()
+        with Ledger(box.ledger.path) as ledger:
+            return ledger.workload("a").staged.error, sum(end - start for _, start, end in box.source.served), box.store
 
     cause, _, store = turn_of_a_new_life()
     assert cause == "waits for midnight: the 2 MB of download.budget are used up for today"

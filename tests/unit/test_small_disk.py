@@ -9,14 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from kelvin_provision.agent import process
 from kelvin_provision.errors import NoSpace, RegistryUnreachable, RuntimeUnreachable
 from kelvin_provision.events import Note
-from kelvin_provision.node import Node
-from kelvin_provision.retry import Backoff
 from kelvin_provision.runtimes.protocol import ImageStorage
 from kelvin_provision.spec.enums import Download, Method
-from kelvin_provision.staging import stage
 from kelvin_provision.store import Store
 from kelvin_provision.store.space import SpaceRequest
 from tests.kit.blobs import HELLO, described
@@ -31,14 +27,9 @@ pytestmark = needs_mount
 @pytest.fixture
 def disks(tmp_path, monkeypatch):
     """One filesystem of 4 MiB for the state, one of 8 MiB for the runtime, and a box on them."""
-    monkeypatch.setattr(stage, "PATIENCE", Backoff(first=0.001, cap=0.001, deadline=0.01))
-    monkeypatch.setattr(process, "RETRY", 0.05)
-    monkeypatch.setattr(process, "TICK", 0.01)
     with tmpfs(tmp_path / "state", "4m") as state, tmpfs(tmp_path / "images", "8m") as images:
         box = Box(state)
         box.runtime.kept = ImageStorage(unpacked=images / "snapshots", compressed=images / "content")
-        for name in ("cluster", "runtime", "source"):
-            monkeypatch.setattr(Node, name, getattr(box, name))
         yield SimpleNamespace(state=state, images=images, box=box)
         box.close()
 
@@ -163,7 +154,7 @@ def test_who_came_first_keeps_its_room_while_its_link_is_down(disks):
     assert box.turn() is False
     assert box.states() == {"a": ("staged", "received"), "z": ("staged", "ready")}
     box.ledger.drop_staged("z")
-    with box.changing("whatever frees space"):
+    with box.operation("whatever frees space"):
         pass
     assert box.turn() is True
 
@@ -193,7 +184,7 @@ def test_full_in_spite_of_it_nothing_is_lost_and_the_agent_goes_on_by_itself(dis
 
     box.deploy("a")
     box.progress = heard
-    process.run(box, lambda: False, until_idle=True)
+    box.work(lambda: False, until_idle=True)
     assert box.states() == {"a": ("staged", "ready")}
     assert len(filled) == 3
     (lock,) = box.ledger.workload("a").staged.locks

@@ -1,36 +1,34 @@
 """The transaction on a fake cluster: all or nothing, and a crash at every step of it."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
-from kelvin_provision.applying import recovery, transaction, undeploy
+from kelvin_provision.applying import recovery, transaction
+from kelvin_provision.applying.plan import Prepared
+from kelvin_provision.applying.policy import ApplyPolicy
 from kelvin_provision.cli.frame.hints import line as shell_line
+from kelvin_provision.cluster.plan import Plan
 from kelvin_provision.cluster.protocol import Health, Phase, WaitPolicy
 from kelvin_provision.errors import ApplyFailed, ClusterRefused, ClusterUnreachable, Interrupted, SecretMissing, UndoFailed
 from kelvin_provision.events import Note
 from kelvin_provision.ledger import journal
-from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Step
 from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.spec.workload import Spec, System, Variable
+from tests.kit.box import Box as FakeBox
 from tests.kit.crash import Crash
-from tests.kit.fakes.cluster import FakeCluster
 
-TERMS = transaction.ApplyPolicy(forward=WaitPolicy(), back=WaitPolicy(), keep=2)
+POLICY = ApplyPolicy(forward=WaitPolicy(), back=WaitPolicy(), keep=2)
 
 
 def lookup(name):
     raise SecretMissing(name)
 
 
-class Box:
+class Box(FakeBox):
     """A ledger on disk and a fake cluster, and the commands a person would give."""
-
-    def __init__(self, path):
-        self.ledger = Ledger(path)
-        self.cluster = FakeCluster()
-        self.said = []
 
     def stage(self, version, *names):
         specs = [
@@ -56,15 +54,12 @@ class Box:
             staged = workload.staged
             steps.append(Step(workload.name, workload.running.number if workload.running else None, staged.number))
             wanted[workload.name] = staged.objects
-        transaction.carry_out(
-            steps, wanted, ledger=self.ledger, cluster=self.cluster, lookup=look_up, terms=TERMS, who="anna", progress=self.said.append,
-            stop=stop,
-        )  # fmt: skip
+        self.look_up = look_up
+        transaction.carry_out(replace(self.ctx, stop=stop), Prepared(tuple(steps), wanted, Plan()), POLICY)
 
     def recover(self):
-        return recovery.recover(
-            ledger=self.ledger, cluster=lambda: self.cluster, lookup=lookup, terms=TERMS, who="anna", progress=self.said.append
-        )
+        self.look_up = lookup
+        return recovery.recover(self.ctx, POLICY)
 
     def on_cluster(self, *names):
         return [self.cluster.image_of(name) for name in names]
@@ -78,7 +73,7 @@ class Box:
 
 @pytest.fixture
 def box(tmp_path):
-    found = Box(tmp_path / "ledger.db")
+    found = Box(tmp_path)
     yield found
     found.ledger.close()
 
@@ -261,7 +256,7 @@ def test_an_interrupted_undeploy_is_finished(box):
 
     box.cluster.before = crash
     with pytest.raises(Crash):
-        undeploy.run(box.ledger, lambda: box.cluster, ["a"], who="anna")
+        box.undeploy("a")
     box.cluster.before = lambda verb, workload: None
     assert box.recover() == ("an interrupted undeploy of a was finished",)
     assert (box.ledger.names(), box.cluster.live) == ([], {})

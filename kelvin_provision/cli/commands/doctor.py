@@ -50,9 +50,9 @@ def doctor(session: Session, *, skip: list[str], strict: bool) -> Report:
     from kelvin_provision.checks import doctor as checks
     from kelvin_provision.checks.configuration import tolerant
     from kelvin_provision.cli.commands.checking import answered
-    from kelvin_provision.cli.frame.box import node_of, signals_noted
+    from kelvin_provision.cli.frame.box import context_of, signals_noted
 
     found = tolerant(config=session.config, state_dir=session.state_dir, environ=os.environ, is_root=os.geteuid() == 0)
-    with node_of(session, settings=found.settings) as node, signals_noted(hangup=True) as stop:
-        lines = checks.run(node, found, skip=skip, stop=stop)
+    with context_of(session, settings=found.settings) as ctx, signals_noted(hangup=True) as stop:
+        lines = checks.run(ctx, found, skip=skip, stop=stop)
     return answered(COMMAND, lines, strict=strict)

@@ -1,38 +1,80 @@
-"""From what a person typed to this box: settings, node, and an operation that signals end in good order."""
+"""From what a person typed to a context: settings, wiring, and an operation that signals end in good order."""
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from kelvin_provision.cli.frame.session import Session
-from kelvin_provision.node import Node, opened
+from kelvin_provision.context import Context, Wiring, opened
+from kelvin_provision.events import silent
 from kelvin_provision.settings.model import Settings
 
 if TYPE_CHECKING:
     from kelvin_provision.events import Progress
 
+_WIRING: ContextVar[Wiring | None] = ContextVar("wiring", default=None)
+
+
+@contextmanager
+def wired(wiring: Wiring) -> Iterator[None]:
+    """Commands in the block work with these parts in place of the real ones."""
+    token = _WIRING.set(wiring)
+    try:
+        yield
+    finally:
+        _WIRING.reset(token)
+
 
 def settings_of(session: Session) -> Settings:
-    """What this box is set to; raises SettingsInvalid."""
+    """The settings of this box. Raises SettingsInvalid."""
     from kelvin_provision.settings.load import load
 
     return load(config=session.config, state_dir=session.state_dir, environ=os.environ, is_root=os.geteuid() == 0).settings
 
 
 @contextmanager
-def node_of(session: Session, *, progress: Progress | None = None, settings: Settings | None = None) -> Iterator[Node]:
-    """This box for the time of the block."""
-    with opened(settings or settings_of(session), progress=progress) as node:
-        yield node
+def context_of(session: Session, *, progress: Progress = silent, settings: Settings | None = None) -> Iterator[Context]:
+    """A context for the block, whose parts are opened when first used."""
+    settings = settings or settings_of(session)
+    with opened(settings, wiring_of(session, settings), progress=progress) as ctx:
+        yield ctx
+
+
+def wiring_of(session: Session, settings: Settings) -> Wiring:
+    """What the parts are made by: the real ones, unless `main` was given others."""
+    replaced = _WIRING.get()
+    if replaced is not None:
+        return replaced
+    from kelvin_provision.agent.launcher import Launcher
+    from kelvin_provision.wiring import default
+
+    return default(Launcher(agent_command(session, settings)))
+
+
+@contextmanager
+def operating(session: Session, *, hangup: bool = False, log: bool = False) -> Iterator[Context]:
+    """A context for work that takes a while: its progress is shown, and signals end it in good order (see `signals_noted`)."""
+    from kelvin_provision.cli.render.progress import choose
+
+    with choose(session, log=log) as progress, context_of(session, progress=progress) as ctx, signals_noted(hangup=hangup) as stop:
+        yield replace(ctx, stop=stop)
+
+
+def agent_command(session: Session, settings: Settings) -> list[str]:
+    """The command line of a detached agent that works on the same box as this command."""
+    return [sys.executable, "-m", "kelvin_provision", "agent", "run", "--until-empty", *same_box(session, settings)]
 
 
 def same_box(session: Session, settings: Settings) -> list[str]:
-    """The arguments that make another process of ours see the same box."""
+    """The arguments that make another process of ours work on the same box."""
     arguments = ["--state-dir", str(settings.state_dir)]
     if session.config is not None:
         arguments += ["--config", str(session.config.expanduser().absolute())]

@@ -13,8 +13,8 @@ from kelvin_provision.errors import UsageRefused
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kelvin_provision.applying.forecast import Target
-    from kelvin_provision.node import Node
+    from kelvin_provision.applying.target import Target
+    from kelvin_provision.context import Context
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would change, as `workloads diff` does, and touch nothing.")]
 ExitCode = Annotated[bool, typer.Option("--exit-code", help="Exit with 3 when there are changes; with 0 when there are none.")]
@@ -31,22 +31,26 @@ def refuse_exit_code(*, exit_code: bool, dry_run: bool) -> None:
 
 def staged(session: Session, names: Sequence[str], said: str, *, exit_code: bool) -> Report:
     """Of the staged versions of these workloads, or of all of them; `said` is the command that asks."""
-    from kelvin_provision.applying import apply
-    from kelvin_provision.cli.frame.box import node_of
+    from kelvin_provision.applying import gate
+    from kelvin_provision.applying.facts import render_staged
+    from kelvin_provision.applying.selection import choose, refuse_unready
+    from kelvin_provision.cli.frame.box import context_of
 
-    with node_of(session) as node:
-        found = apply.choose(node.ledger, names, everything=not names)
-        apply.refuse_unready(found, node.store)
-        shut = node.obstacle(found) if found else None
+    with context_of(session) as ctx:
+        found = choose(ctx.ledger, names, everything=not names)
+        refuse_unready(found, ctx.store)
+        shut = gate.obstacle(found, ctx.settings.apply.window, ctx.now) if found else None
         warnings = [f"an apply would be refused now: {shut}"] if shut else []
-        return foretold(node, apply.rendered(found, node.cluster) if found else (), said, exit_code=exit_code, warnings=warnings)
+        return foretold(ctx, render_staged(ctx, found) if found else (), said, exit_code=exit_code, warnings=warnings)
 
 
-def foretold(node: Node, targets: Sequence[Target], said: str, *, exit_code: bool, warnings: Sequence[str] = ()) -> Report:
+def foretold(ctx: Context, targets: Sequence[Target], said: str, *, exit_code: bool, warnings: Sequence[str] = ()) -> Report:
     """Without the lock and without a recovery: nothing is touched."""
     if not targets:
         return Report(said, more={"changes": False, "workloads": []}, warnings=tuple(warnings))
     from kelvin_provision.cli.render import changes
+    from kelvin_provision.preview.preview import preview
+    from kelvin_provision.usecases.operation import interrupted
 
-    more = [UNFINISHED] if node.interrupted else []
-    return changes.report(said, node.foresee(targets), exit_code=exit_code, warnings=(*warnings, *more))
+    more = [UNFINISHED] if interrupted(ctx) else []
+    return changes.report(said, preview(ctx, targets), exit_code=exit_code, warnings=(*warnings, *more))

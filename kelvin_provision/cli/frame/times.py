@@ -72,3 +72,8 @@ def _places(local: datetime, zone: tzinfo | None) -> list[datetime]:
 
 def _shown(now: datetime, zone: tzinfo | None) -> str:
     return now.astimezone(zone).isoformat(sep=" ", timespec="seconds")
+
+
+def shown(at: datetime) -> str:
+    """By the box's own clock, with its offset from UTC."""
+    return at.astimezone().isoformat(sep=" ", timespec="minutes")

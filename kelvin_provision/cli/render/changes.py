@@ -17,9 +17,9 @@ from kelvin_provision.quantity import format_bytes
 from kelvin_provision.spec.fields import ABSENT, Field, parted
 
 if TYPE_CHECKING:
-    from kelvin_provision.applying.forecast import Forecast
     from kelvin_provision.ledger.model import Revision
     from kelvin_provision.preview.changes import Drifted, ObjectChange, WorkloadChange
+    from kelvin_provision.preview.forecast import Forecast
     from kelvin_provision.preview.image_diff import ImageChange, Picture
 
 LONGEST = 200

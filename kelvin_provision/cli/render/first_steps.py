@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kelvin_provision.cli.render.report import Table
-from kelvin_provision.node import Node
+from kelvin_provision.context import Context
 
 REGISTRY = "kelvin-provision config set registry HOST[:PORT]"
 DEPLOY = "kelvin-provision workloads deploy -f REQUEST.json"
 
 
-def hinted(table: Table, node: Node) -> Table:
+def hinted(table: Table, ctx: Context) -> Table:
     """The table, with the first steps where it says that there is nothing yet."""
-    if table.rows or node.ledger.names():
+    if table.rows or ctx.ledger.names():
         return table
     from kelvin_provision.ledger import journal  # `list` on a box in use need not pay for it
 
-    if journal.head(node.ledger):
+    if journal.head(ctx.ledger):
         return table
-    lines = (f" hint: {DEPLOY}",) if node.settings.registry else (f" hint: {REGISTRY}", f"       {DEPLOY}")
+    lines = (f" hint: {DEPLOY}",) if ctx.settings.registry else (f" hint: {REGISTRY}", f"       {DEPLOY}")
     return replace(table, empty="\n".join((table.empty, *lines)))

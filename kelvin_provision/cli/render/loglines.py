@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from kelvin_provision.cli.frame import terminal
-from kelvin_provision.cli.frame.box import node_of, signals_noted
+from kelvin_provision.cli.frame.box import context_of, signals_noted
 from kelvin_provision.cli.frame.session import Output, Session
 from kelvin_provision.cli.frame.streaming import line, reader_gone, streamed, write
 from kelvin_provision.cli.render.report import Report
 from kelvin_provision.cluster.logs.lines import LogLine
+from kelvin_provision.context import Context
 from kelvin_provision.errors import Interrupted, LogMissing
 from kelvin_provision.hints import command
-from kelvin_provision.node import Node
 from kelvin_provision.status import Observed
 
 MOST_LINES = 10_000
@@ -39,44 +39,44 @@ class Wanted:
 
 def logs(session: Session, name: str, wanted: Wanted) -> Report:
     """From the cluster. Raises WorkloadUnknown, LogMissing where there is none, and what the cluster raises."""
-    with node_of(session) as node:
-        return told(session, node, name, wanted)
+    with context_of(session) as ctx:
+        return told(session, ctx, name, wanted)
 
 
-def told(session: Session, node: Node, name: str, wanted: Wanted) -> Report:
+def told(session: Session, ctx: Context, name: str, wanted: Wanted) -> Report:
     """The same, of a node that is open already."""
     if session.document and not wanted.follow:
-        return _document(node, name, wanted)
-    return streamed(session, "workloads logs", lambda: _write(session, node, name, wanted))
+        return _document(ctx, name, wanted)
+    return streamed(session, "workloads logs", lambda: _write(session, ctx, name, wanted))
 
 
-def _lines(node: Node, name: str, wanted: Wanted, stop: Callable[[], bool], *, tail: int | None) -> Iterator[LogLine]:
+def _lines(ctx: Context, name: str, wanted: Wanted, stop: Callable[[], bool], *, tail: int | None) -> Iterator[LogLine]:
     """Every line; raises LogMissing at the end when there was none and nothing explains it: what runs may have nothing to say."""
-    node.ledger.workload(name)
+    ctx.ledger.workload(name)
     count = 0
-    for one in node.cluster.logs(name, tail=tail, since=wanted.since, previous=wanted.previous, follow=wanted.follow, stop=stop):
+    for one in ctx.cluster.logs(name, tail=tail, since=wanted.since, previous=wanted.previous, follow=wanted.follow, stop=stop):
         count += 1
         yield one
         if stop():
             return
-    if not count and wanted.since is None and tail != 0 and not stop() and (wanted.previous or not _runs(node, name)):
+    if not count and wanted.since is None and tail != 0 and not stop() and (wanted.previous or not _runs(ctx, name)):
         which = " of an earlier run" if wanted.previous else ""
         raise LogMissing(f"{name} has no log{which}", hint=command("workloads show", "--live", names=(name,)))
 
 
-def _runs(node: Node, name: str) -> bool:
-    seen = node.cluster.observe().get(name)
+def _runs(ctx: Context, name: str) -> bool:
+    seen = ctx.cluster.observe().get(name)
     return seen is not None and seen.observed is Observed.RUNNING
 
 
-def _write(session: Session, node: Node, name: str, wanted: Wanted) -> None:
+def _write(session: Session, ctx: Context, name: str, wanted: Wanted) -> None:
     """Line by line, holding none; Ctrl-C ends it, and that is no failure when it was to go on for ever."""
     draws = terminal.is_terminal(sys.stdout)
     names = _Names()
     with signals_noted(hangup=True) as stop:
         # What is quiet for hours is not written to for hours: only asking tells that the reader is gone.
         over = (lambda: stop() or reader_gone()) if wanted.follow else stop
-        for one in _lines(node, name, wanted, over, tail=wanted.tail):
+        for one in _lines(ctx, name, wanted, over, tail=wanted.tail):
             if session.output is Output.JSON:
                 line({"pod": one.source, "container": one.container, "time": one.time, "line": one.text})
                 continue
@@ -107,10 +107,10 @@ class _Names:
         return f"[{one.source}] " if len(pods) == len(self._seen) else f"[{one.source}/{one.container}] "
 
 
-def _document(node: Node, name: str, wanted: Wanted) -> Report:
+def _document(ctx: Context, name: str, wanted: Wanted) -> Report:
     """The platform's. Of what would be too much, the newest stays, and a warning says so."""
     with signals_noted(hangup=True) as stop:
-        kept, cut = newest(_lines(node, name, wanted, stop, tail=MOST_LINES if wanted.tail is None else wanted.tail))
+        kept, cut = newest(_lines(ctx, name, wanted, stop, tail=MOST_LINES if wanted.tail is None else wanted.tail))
         if stop():
             raise Interrupted("stopped by a signal")
     logs: dict[str, list[str]] = {}

@@ -9,11 +9,11 @@ from typing import Any
 from kelvin_provision import timestamps
 from kelvin_provision.cli.render.report import Table
 from kelvin_provision.cli.render.tables import ago
+from kelvin_provision.context import Context
 from kelvin_provision.errors import NoSpace
 from kelvin_provision.files.lock import holder
 from kelvin_provision.ledger.model import Workload
 from kelvin_provision.ledger.snapshot import obstacle
-from kelvin_provision.node import Node
 from kelvin_provision.queries import documents
 from kelvin_provision.spec.enums import Download
 
@@ -85,29 +85,29 @@ def _staged(item: Mapping[str, Any], percent: int | None) -> str:
     return state if percent is None or state != "downloading" else f"{state} {percent}%"
 
 
-def look(node: Node, *, staged: bool, wide: bool = False) -> Overview:
+def look(ctx: Context, *, staged: bool, wide: bool = False) -> Overview:
     """One look at the ledger; the store is asked only about what is being downloaded, or about all images for a `wide` one."""
-    found = node.ledger.workloads()
+    found = ctx.ledger.workloads()
     waits = any(workload.appointment or (workload.staged and workload.staged.in_motion) for workload in found)
     return Overview(
         items=[documents.listed(workload, staged=staged) for workload in found],
-        percents=percents(node, found),
-        unattended=waits and holder(node.settings.state_dir / "agent.lock") is None,
-        full=str(trouble) if waits and isinstance(trouble := obstacle(node.ledger.path), NoSpace) else "",
-        images=_images(node, found) if wide else {},
+        percents=percents(ctx, found),
+        unattended=waits and holder(ctx.settings.state_dir / "agent.lock") is None,
+        full=str(trouble) if waits and isinstance(trouble := obstacle(ctx.ledger.path), NoSpace) else "",
+        images=_images(ctx, found) if wide else {},
     )
 
 
-def _images(node: Node, found: Sequence[Workload]) -> dict[str, str]:
+def _images(ctx: Context, found: Sequence[Workload]) -> dict[str, str]:
     from kelvin_provision.cli.render.transfers import arrivals, short
 
-    return {workload.name: short(arrivals(node, workload)) for workload in found}
+    return {workload.name: short(arrivals(ctx, workload)) for workload in found}
 
 
-def percents(node: Node, found: Sequence[Workload]) -> dict[str, int]:
+def percents(ctx: Context, found: Sequence[Workload]) -> dict[str, int]:
     """Of the staged versions on their way, by name. Whole only when it is: the last byte is not the last check."""
     on_their_way = {workload.name: workload.staged.locks for workload in found if workload.staged and _loading(workload)}
-    sums = {name: node.store.progress(locks) for name, locks in on_their_way.items() if locks}
+    sums = {name: ctx.store.progress(locks) for name, locks in on_their_way.items() if locks}
     return {name: min(100 * done // total, 99) for name, (done, total) in sums.items() if total}
 
 

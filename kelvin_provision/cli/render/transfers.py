@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING
 from kelvin_provision.quantity import format_bytes, format_duration, format_rate
 
 if TYPE_CHECKING:
+    from kelvin_provision.context import Context
     from kelvin_provision.ledger.model import Workload
-    from kelvin_provision.node import Node
     from kelvin_provision.queries.transfers import Arrival, Tasks
 
 
-def arrivals(node: Node, workload: Workload) -> tuple[Arrival, ...]:
+def arrivals(ctx: Context, workload: Workload) -> tuple[Arrival, ...]:
     """The images of one workload; the agent's file is read only while there is something that it may be bringing."""
     from kelvin_provision.queries.transfers import of
 
-    return of(node.ledger, node.store, workload, _tasks(node) if workload.staged and workload.staged.in_motion else {})
+    return of(ctx.ledger, ctx.store, workload, _tasks(ctx) if workload.staged and workload.staged.in_motion else {})
 
 
-def _tasks(node: Node) -> Tasks:
+def _tasks(ctx: Context) -> Tasks:
     from kelvin_provision.agent import activity, process
 
-    alive = process.alive(node.settings.state_dir)
-    work = activity.read(process.now_path(node.settings.state_dir), alive.get("pid")) if alive else None
+    alive = process.alive(ctx.settings.state_dir)
+    work = activity.read(process.now_path(ctx.settings.state_dir), alive.get("pid")) if alive else None
     return {task["name"]: task for task in work["tasks"]} if work else {}
 
 

@@ -11,14 +11,14 @@ from typing import Any
 
 from kelvin_provision import timestamps
 from kelvin_provision.cli.frame import terminal
-from kelvin_provision.cli.frame.box import node_of, signals_noted
+from kelvin_provision.cli.frame.box import context_of, signals_noted
 from kelvin_provision.cli.frame.session import Output, Session
 from kelvin_provision.cli.frame.streaming import line, rest, streamed, write
 from kelvin_provision.cli.render import overview, tables
 from kelvin_provision.cli.render.overview import Overview
 from kelvin_provision.cli.render.report import Report
+from kelvin_provision.context import Context
 from kelvin_provision.errors import CannotWrite
-from kelvin_provision.node import Node
 from kelvin_provision.queries.listing import Query, select
 
 TICK = 0.5
@@ -35,18 +35,18 @@ def watch(session: Session, query: Query) -> Report:
 
 
 def _watch(session: Session, query: Query) -> None:
-    with signals_noted(hangup=True) as stop, node_of(session) as node:
+    with signals_noted(hangup=True) as stop, context_of(session) as ctx:
         if session.output is not Output.JSON and terminal.can_draw(sys.stdout):
-            _paint(session, query, node, stop)
+            _paint(session, query, ctx, stop)
         else:
-            _tell(session, query, node, stop)
+            _tell(session, query, ctx, stop)
 
 
 @dataclass
 class _Eyes:
     """Reads the ledger when somebody has written to it, and sizes while something is on its way."""
 
-    node: Node
+    ctx: Context
     query: Query
     wide: bool = False
     version: tuple[int, int] | None = None
@@ -54,19 +54,19 @@ class _Eyes:
 
     def look(self) -> Overview:
         """What there is now."""
-        version = self.node.ledger.version()
+        version = self.ctx.ledger.version()
         if self.last is None or self.last.percents or version != self.version:
             self.version = version
-            self.last = overview.look(self.node, staged=self.query.staged, wide=self.wide)
+            self.last = overview.look(self.ctx, staged=self.query.staged, wide=self.wide)
         return self.last
 
 
 # --- on a terminal ---------------------------------------------------------------------------------
 
 
-def _paint(session: Session, query: Query, node: Node, stop: Callable[[], bool]) -> None:
+def _paint(session: Session, query: Query, ctx: Context, stop: Callable[[], bool]) -> None:
     """Written as a whole and only when it differs: nothing flickers. The last picture stays on the screen afterwards."""
-    eyes, shown, picture = _Eyes(node, query, session.output is Output.WIDE), "", ""
+    eyes, shown, picture = _Eyes(ctx, query, session.output is Output.WIDE), "", ""
     with _other_screen():
         while True:
             size = shutil.get_terminal_size()
@@ -118,9 +118,9 @@ def _frame(picture: str, height: int) -> str:
 # --- elsewhere -------------------------------------------------------------------------------------
 
 
-def _tell(session: Session, query: Query, node: Node, stop: Callable[[], bool]) -> None:
+def _tell(session: Session, query: Query, ctx: Context, stop: Callable[[], bool]) -> None:
     """First what there is, then what changes."""
-    eyes, before = _Eyes(node, query), _states(Overview((), {}, unattended=False), query)
+    eyes, before = _Eyes(ctx, query), _states(Overview((), {}, unattended=False), query)
     while True:
         after = _states(eyes.look(), query)
         for change in changes(before, after):

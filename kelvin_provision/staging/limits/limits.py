@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from kelvin_provision.ledger.ledger import Ledger
+from kelvin_provision.settings.model import DownloadSettings
 from kelvin_provision.staging.limits.adaptive import AdaptiveConcurrency
+from kelvin_provision.staging.limits.budget import Budget
 from kelvin_provision.staging.limits.policy import DownloadPolicy
 from kelvin_provision.staging.limits.rate import RateLimit
 
@@ -25,3 +28,9 @@ class TransferLimits:
     @property
     def max_transfers(self) -> int:
         return self.parallel or MAX_TRANSFERS
+
+
+def limits_of(settings: DownloadSettings, ledger: Ledger) -> TransferLimits:
+    """As the settings say; what is used of the day's budget is kept in the ledger."""
+    budget = Budget(settings.budget, ledger) if settings.budget else None
+    return TransferLimits(RateLimit(settings.rate), DownloadPolicy(settings.window, budget), parallel=settings.parallel)

@@ -25,10 +25,10 @@ def systemd() -> Systemd:
 def idle(session: Session) -> Path | None:
     """The state directory where an agent would end at once: without a workload, and without a service that keeps it."""
     from kelvin_provision.agent import control
-    from kelvin_provision.cli.frame.box import node_of
+    from kelvin_provision.cli.frame.box import context_of
 
-    with node_of(session) as node:
-        state_dir, names = node.settings.state_dir, node.ledger.names()
+    with context_of(session) as ctx:
+        state_dir, names = ctx.settings.state_dir, ctx.ledger.names()
     return None if names or control.is_service(systemd(), state_dir) else state_dir
 
 

@@ -26,9 +26,8 @@ def command(
 def run(session: Session, *, until_idle: bool, until_empty: bool) -> Report:
     """Until a signal, or until what was asked for. Stopping in mid-download loses nothing."""
     from kelvin_provision.agent import process
-    from kelvin_provision.cli.frame.box import node_of, signals_noted
-    from kelvin_provision.cli.render.progress import choose
+    from kelvin_provision.cli.frame.box import operating
 
-    with choose(session, log=True) as progress, node_of(session, progress=progress) as node, signals_noted() as stop:
-        process.run(node, stop, until_idle=until_idle, until_empty=until_empty)
+    with operating(session, log=True) as ctx:
+        process.run(ctx, until_idle=until_idle, until_empty=until_empty)
     return Report("agent run", streamed=True)

@@ -12,7 +12,7 @@ from kelvin_provision.quantity import format_si
 from kelvin_provision.spec.enums import waits
 
 if TYPE_CHECKING:
-    from kelvin_provision.node import Node
+    from kelvin_provision.context import Context
 
 
 def command(session: Session) -> Report:
@@ -27,15 +27,15 @@ def command(session: Session) -> Report:
 
 def status(session: Session) -> Report:
     """From its lock, the ledger, and what it writes about itself."""
-    from kelvin_provision.agent import activity, process, service, turn, unit
-    from kelvin_provision.cli.frame.box import node_of
-    from kelvin_provision.ledger import appointments
+    from kelvin_provision.agent import activity, process, queue, service, unit
+    from kelvin_provision.cli.frame.box import context_of
+    from kelvin_provision.ledger import orders
 
-    with node_of(session) as node:
-        state_dir = node.settings.state_dir
+    with context_of(session) as ctx:
+        state_dir = ctx.settings.state_dir
         found = process.alive(state_dir)
-        pending, appointed = turn.pending(node), appointments.standing(node.ledger)
-        budget = _budget(node)
+        pending, appointed = queue.pending(ctx.ledger.workloads()), [order for order in orders.pending(ctx.ledger) if order.at]
+        budget = _budget(ctx)
     work = activity.read(process.now_path(state_dir), found["pid"]) if found and "pid" in found else None
     installed = service.looks_after(service.Systemd.of(os.environ), state_dir)
     log = f"journalctl -u {unit.NAME}" if installed else str(process.log_path(state_dir))
@@ -53,13 +53,13 @@ def status(session: Session) -> Report:
     return Report("agent status", document=document, text=_words(document))
 
 
-def _budget(node: Node) -> Mapping[str, Any] | None:
+def _budget(ctx: Context) -> Mapping[str, Any] | None:
     """What is drawn counts as used: 1/64 of the day's budget more at the most."""
     from kelvin_provision.ledger import traffic
     from kelvin_provision.staging.limits.policy import local_time
 
-    limit = node.settings.download.budget
-    return {"day": (day := local_time().day), "used": traffic.used(node.ledger, day), "limit": limit} if limit else None
+    limit = ctx.settings.download.budget
+    return {"day": (day := local_time().day), "used": traffic.used(ctx.ledger, day), "limit": limit} if limit else None
 
 
 def _words(document: Mapping[str, Any]) -> str:

@@ -25,19 +25,19 @@ def command(session: Session) -> Report:
 
 def listed(session: Session) -> Report:
     """Of the ledger, the store and the runtime; a runtime that does not answer is a warning."""
-    from kelvin_provision.cli.frame.box import node_of
+    from kelvin_provision.cli.frame.box import context_of
     from kelvin_provision.images.inventory import take_inventory
 
-    with node_of(session) as node:
-        inventory = take_inventory(node.ledger, node.store, lambda: node.runtime)
-        prunable = node.store.reclaimable(node.ledger.kept_locks(), quarantined=True)
+    with context_of(session) as ctx:
+        inventory = take_inventory(ctx.ledger, ctx.store, lambda: ctx.runtime)
+        prunable = ctx.store.reclaimable(ctx.ledger.kept_locks(), quarantined=True)
     rows = [_row(image, inventory) for image in inventory.images] + [_orphan(name) for name in inventory.orphans]
     document = {
         "schema": SCHEMA,
         "command": "images list",
         "images": [_document(image) for image in inventory.images],
         "orphans": list(inventory.orphans),
-        "store": {"path": str(node.settings.state_dir), "prunable": prunable},
+        "store": {"path": str(ctx.settings.state_dir), "prunable": prunable},
         "warnings": list(_warnings(inventory)),
     }
     table = Table(

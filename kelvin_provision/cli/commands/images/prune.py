@@ -12,8 +12,8 @@ from kelvin_provision.cli.render.report import Item, Report
 from kelvin_provision.quantity import format_bytes, format_rounded
 
 if TYPE_CHECKING:
+    from kelvin_provision.context import Context
     from kelvin_provision.images.prune import PrunePlan, PruneResult
-    from kelvin_provision.node import Node
 
 _ORPHANS = typer.Option(
     "--orphans", help="Also images in the runtime that another state folder of this program brought there; only if that one is gone."
@@ -37,22 +37,21 @@ def command(
 
 
 def prune(session: Session, *, orphans: bool, dry_run: bool, yes: bool) -> Report:
-    """Plan, ask, then plan anew and do it under the operator lock."""
-    from kelvin_provision.cli.frame.box import node_of, signals_noted
-    from kelvin_provision.cli.render.progress import choose
-    from kelvin_provision.images import prune as images_prune
+    """Plan, ask, then plan again and do it."""
+    from kelvin_provision.cli.frame.box import context_of, operating
+    from kelvin_provision.usecases import prune as usecase
 
-    with choose(session) as progress, node_of(session, progress=progress) as node:
-        plan = images_prune.plan(node.ledger, node.store, lambda: node.runtime, orphans=orphans)
+    with context_of(session) as ctx:
+        plan = usecase.plan(ctx, orphans=orphans)
         if plan.empty:
             return _report((), plan)
         if dry_run:
-            return _report((*_images(plan, None), *_totals(node, plan, plan.store_bytes, "would be freed")), plan)
-        confirm(f"this will free {_amount(plan)}", yes=yes, goes=[item.name for item in _images(plan, None)])
-        with signals_noted(), node.changing("images prune") as recovered:
-            plan = images_prune.plan(node.ledger, node.store, lambda: node.runtime, orphans=orphans)
-            result = images_prune.carry_out(plan, node.ledger, node.store, lambda: node.runtime)
-        return _report((*_images(plan, result), *_totals(node, plan, result.store_bytes, "freed")), plan, recovered)
+            return _report((*_images(plan, None), *_totals(ctx, plan, plan.store_bytes, "would be freed")), plan)
+    confirm(f"this will free {_amount(plan)}", yes=yes, goes=[item.name for item in _images(plan, None)])
+    with operating(session) as ctx:
+        result = usecase.prune(ctx, orphans=orphans)
+        items = (*_images(result.plan, result.pruned), *_totals(ctx, result.plan, result.pruned.store_bytes, "freed"))
+    return _report(items, result.plan, result.warnings)
 
 
 def _images(plan: PrunePlan, result: PruneResult | None) -> list[Item]:
@@ -67,10 +66,10 @@ def _images(plan: PrunePlan, result: PruneResult | None) -> list[Item]:
     ]
 
 
-def _totals(node: Node, plan: PrunePlan, stored: int, outcome: str) -> list[Item]:
-    items = [Item("store", str(node.settings.state_dir), outcome, format_bytes(stored))]
+def _totals(ctx: Context, plan: PrunePlan, stored: int, outcome: str) -> list[Item]:
+    items = [Item("store", str(ctx.settings.state_dir), outcome, format_bytes(stored))]
     if plan.runtime_bytes:
-        items.append(Item("runtime", node.runtime.name, outcome, f"about {format_rounded(plan.runtime_bytes)}"))
+        items.append(Item("runtime", ctx.runtime.name, outcome, f"about {format_rounded(plan.runtime_bytes)}"))
     return items
 
 

@@ -22,15 +22,15 @@ def command(session: Session) -> Report:
 
 def verify(session: Session) -> Report:
     """An item for each corrupt or missing blob, and one for the store."""
-    from kelvin_provision.cli.frame.box import node_of
+    from kelvin_provision.cli.frame.box import context_of
     from kelvin_provision.cli.render.progress import choose
     from kelvin_provision.images import verify as images_verify
 
-    with choose(session) as progress, node_of(session, progress=progress) as node:
-        result = images_verify.run(node.ledger, node.store, lambda: node.runtime, progress)
+    with choose(session) as progress, context_of(session, progress=progress) as ctx:
+        result = images_verify.run(ctx.ledger, ctx.store, lambda: ctx.runtime, progress)
     items = [Item("blob", blob.digest, "quarantined" if blob.present else "missing", _detail(blob)) for blob in result.corrupt]
     count = f"{result.blobs} blob{'' if result.blobs == 1 else 's'}, {format_bytes(result.bytes)}"
-    items.append(Item("store", str(node.settings.state_dir), "damaged" if result.corrupt else "verified", count))
+    items.append(Item("store", str(ctx.settings.state_dir), "damaged" if result.corrupt else "verified", count))
     return Report("images verify", tuple(items), exit_code=1 if result.corrupt else 0)
 
 

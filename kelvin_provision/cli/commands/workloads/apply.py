@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kelvin_provision.cli.frame.arguments import OptionalNames
 from kelvin_provision.cli.frame.dry_run import DryExitCode, DryRun, refuse_exit_code, staged
-from kelvin_provision.cli.frame.durations import RollbackTimeout, Timeout, flags, patient
+from kelvin_provision.cli.frame.durations import RollbackTimeout, Timeout
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Item, Report
-from kelvin_provision.errors import NothingStaged, UsageRefused
+from kelvin_provision.errors import UsageRefused
 from kelvin_provision.hints import command as to_type
 
 if TYPE_CHECKING:
-    from kelvin_provision.ledger.model import Workload
+    from kelvin_provision.usecases.apply import AppliedWorkload, ApplyRequest
 
 _LEAVE = typer.Option("--no-rollback", help="Should one not come up, leave all as they are, to be looked at.")
 _FORCE = typer.Option("--force", help="Although it is outside apply.window, or a workload is held.")
@@ -63,57 +62,48 @@ def command(
     if at is not None or cancel:
         if no_rollback or no_wait or dry_run or timeout or rollback_timeout or (cancel and (force or at is not None)):
             raise UsageRefused("--at goes with --force alone, and --cancel with nothing: the agent applies as the settings say")
-        from kelvin_provision.cli.commands.workloads import scheduling
-
-        return scheduling.cancel(session, name) if cancel else scheduling.appoint(session, name, str(at), force=force)
+        return _cancel(session, name) if cancel else _schedule(session, name, str(at), force=force)
     if dry_run:
         return staged(session, name or (), "workloads apply --dry-run", exit_code=exit_code)
-    asked = Asked(timeout, rollback_timeout, leave=no_rollback, blind=no_wait, force=force)
-    return apply(session, name or None, asked)
+    from kelvin_provision.ledger.model import OnFailure
+    from kelvin_provision.usecases.apply import ApplyRequest
+
+    on_failure = OnFailure.KEEP if no_rollback else OnFailure.ROLL_BACK
+    return apply(session, ApplyRequest(tuple(name or ()), timeout, rollback_timeout, on_failure, wait=not no_wait, force=force))
 
 
-@dataclass(frozen=True)
-class Asked:
-    """How to apply."""
+def apply(session: Session, request: ApplyRequest) -> Report:
+    from kelvin_provision.cli.frame.box import operating
+    from kelvin_provision.usecases import apply as usecase
 
-    timeout: float | None = None
-    rollback_timeout: float | None = None
-    leave: bool = False
-    blind: bool = False
-    force: bool = False
-
-
-def apply(session: Session, names: list[str] | None, asked: Asked) -> Report:
-    """Choose, plan, then one transaction under the operator lock. `names` is None for everything staged."""
-    from kelvin_provision.applying import apply as ops
-    from kelvin_provision.cli.frame.box import node_of, settings_of, signals_noted
-    from kelvin_provision.cli.render.progress import choose
-    from kelvin_provision.ledger.model import Care
-
-    settings = patient(settings_of(session), asked.timeout, asked.rollback_timeout)
-    care = Care.LEAVE if asked.leave else Care.BLIND if asked.blind else Care.BACK
-    said = f"workloads apply {flags(names) if names else '--all'}"
-    with choose(session) as progress, node_of(session, progress=progress, settings=settings) as node, signals_noted() as stop:
-        if not node.interrupted:
-            # Without the lock, so that whoever has nothing to apply is told so and not who is at work.
-            ops.refuse_unready(ops.choose(node.ledger, names or (), everything=not names), node.store)
-        with node.changing(said) as recovered:
-            try:
-                found = ops.choose(node.ledger, names or (), everything=not names)
-            except NothingStaged:
-                if recovered:
-                    # This very command was interrupted after the point of no return, and is finished now.
-                    return Report("workloads apply", warnings=recovered)
-                raise
-            if not found:
-                return Report("workloads apply", warnings=recovered)
-            ops.refuse_unready(found, node.store)
-            done = node.apply(found, who=node.who, stop=stop, care=care, force=asked.force)
-    outcome, more = ("applied", "; nobody has waited for it") if asked.blind else ("running", "")
-    items = tuple(Item("workload", workload.name, outcome, f"{_from_to(workload)}{more}") for workload in found)
-    return Report("workloads apply", items, warnings=(*done.plan.notes, *done.warnings))
+    with operating(session) as ctx:
+        result = usecase.apply(ctx, request)
+    outcome, more = ("running", "") if result.waited else ("applied", "; nobody has waited for it")
+    items = tuple(Item("workload", workload.name, outcome, f"{_from_to(workload)}{more}") for workload in result.applied)
+    return Report("workloads apply", items, warnings=result.warnings)
 
 
-def _from_to(workload: Workload) -> str:
-    after = f"{workload.staged.spec.app_name} {workload.staged.spec.app_version}" if workload.staged else ""
-    return f"{after}, before {workload.running.spec.app_version}" if workload.running else f"{after}, new"
+def _from_to(workload: AppliedWorkload) -> str:
+    before = f"before {workload.version_before}" if workload.version_before else "new"
+    return f"{workload.app_name} {workload.version}, {before}"
+
+
+def _schedule(session: Session, names: list[str] | None, text: str, *, force: bool) -> Report:
+    from kelvin_provision.cli.frame.box import context_of
+    from kelvin_provision.cli.frame.times import moment, shown
+    from kelvin_provision.usecases.schedule import ScheduleRequest, schedule
+
+    with context_of(session) as ctx:
+        result = schedule(ctx, ScheduleRequest(moment(text, ctx.now), tuple(names or ()), force=force))
+    items = tuple(Item("workload", name, "accepted", f"applied {shown(result.at)}") for name in result.names)
+    return Report("workloads apply", items, warnings=result.warnings)
+
+
+def _cancel(session: Session, names: list[str] | None) -> Report:
+    from kelvin_provision.cli.frame.box import context_of
+    from kelvin_provision.usecases.schedule import cancel
+
+    with context_of(session) as ctx:
+        result = cancel(ctx, names or ())
+    unchanged = (Item("workload", name, "unchanged", "no apply of it was asked for") for name in result.unchanged)
+    return Report("workloads apply --cancel", (*(Item("workload", name, "cancelled") for name in result.cancelled), *unchanged))

@@ -58,10 +58,10 @@ def check(session: Session, names: list[str] | None, *, deep: bool, skip: list[s
     from kelvin_provision.applying.selection import choose as chosen
     from kelvin_provision.checks import before_apply
     from kelvin_provision.cli.commands.checking import answered
-    from kelvin_provision.cli.frame.box import node_of, signals_noted
+    from kelvin_provision.cli.frame.box import context_of, signals_noted
     from kelvin_provision.cli.render.progress import choose
 
-    with choose(session) as progress, node_of(session, progress=progress) as node, signals_noted(hangup=True) as stop:
-        found = chosen(node.ledger, names or (), everything=names is None)
-        lines = before_apply.run(node, found, deep=deep, skip=skip, stop=stop) if found else ()
+    with choose(session) as progress, context_of(session, progress=progress) as ctx, signals_noted(hangup=True) as stop:
+        found = chosen(ctx.ledger, names or (), everything=names is None)
+        lines = before_apply.run(ctx, found, deep=deep, skip=skip, stop=stop) if found else ()
     return answered(COMMAND, lines, strict=strict)

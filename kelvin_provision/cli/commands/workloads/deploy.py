@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kelvin_provision.cli.commands.workloads.scheduling import NO_SERVICE_WARNING, ended_by
 from kelvin_provision.cli.frame.arguments import Files
 from kelvin_provision.cli.frame.durations import duration
 from kelvin_provision.cli.frame.session import Session
@@ -24,10 +20,9 @@ from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.workload import Spec
 
 if TYPE_CHECKING:
+    from kelvin_provision.context import Context
     from kelvin_provision.ledger.model import Revision
-    from kelvin_provision.node import Node
-    from kelvin_provision.settings.model import Settings
-    from kelvin_provision.spec.request import Accepted
+    from kelvin_provision.spec.findings import Document
 
 MOST_BYTES = 4 << 20
 
@@ -111,54 +106,31 @@ def command(
 
 
 def deploy(session: Session, asked: Asked) -> Report:
-    """Read, accept, store, wake the agent; with --wait, follow it."""
-    from kelvin_provision.agent import service
-    from kelvin_provision.applying import deploy as ops
-    from kelvin_provision.cli.frame.box import node_of, same_box, settings_of
+    """Read the requests and have them accepted; with --wait, follow them."""
+    from kelvin_provision.cli.frame.box import context_of
+    from kelvin_provision.usecases import deploy as usecase
 
-    settings = settings_of(session)
-    accepted = _accepted(asked, settings)
-    with node_of(session, settings=settings) as node:
-        ops.refuse_what_cannot_run(node.cluster, accepted.specs)
-        cancelled = ended_by(node, [spec.name for spec in accepted.specs])
-        revisions = ops.run(node.ledger, accepted.specs, who=node.who)
-        systemd = service.Systemd.of(os.environ)
-        wake = partial(service.ensure, systemd, settings.state_dir, same_box(session, settings), settings)
-        told = wake()
-        ends = _followed(session, asked, node, revisions, wake) if asked.wait else {}
+    request = usecase.DeployRequest(_documents(asked), asked.allow_latest)
+    with context_of(session) as ctx:
+        result = usecase.deploy(ctx, request)
+        ends = _followed(session, asked, ctx, result.revisions) if asked.wait else {}
     items = tuple(
-        Item("workload", revision.workload, ends.get(revision.workload, "accepted"), _words(revision.spec)) for revision in revisions
+        Item("workload", revision.workload, ends.get(revision.workload, "accepted"), _words(revision.spec)) for revision in result.revisions
     )
-    mortal = () if service.looks_after(systemd, settings.state_dir) else (NO_SERVICE_WARNING,)
-    return Report("workloads deploy", items, warnings=(*accepted.warnings, *cancelled, *told, *mortal))
+    return Report("workloads deploy", items, warnings=result.warnings)
 
 
-def _accepted(asked: Asked, settings: Settings) -> Accepted:
-    from kelvin_provision.settings import secrets
+def _documents(asked: Asked) -> tuple[Document, ...]:
     from kelvin_provision.spec.flags import from_flags
-    from kelvin_provision.spec.request import Defaults, accept
     from kelvin_provision.spec.source import read_all
 
     flags = asked.request()
     if bool(asked.files) == bool(flags):
         raise UsageRefused("say what to deploy: --file FILE, or the options that say the same", hint=to_type("workloads deploy", "--help"))
     if asked.files:
-        documents = read_all([_content(path) for path in asked.files])
-    else:
-        payload = _content(asked.payload) if asked.payload else None
-        documents = from_flags(**flags, payload=payload, manifests=[_content(path) for path in asked.manifests])
-    defaults = Defaults(
-        registry=settings.registry,
-        cluster_name=settings.cluster.name,
-        method=settings.default_method,
-        has_secret=lambda name: secrets.has(settings.secrets_dir, name),
-        allow_latest=asked.allow_latest,
-        namespace=settings.cluster.namespace,
-    )
-    accepted = accept(documents, defaults)
-    # A box that was given no name goes by its host's: workloads see it in KELVIN_CLUSTER_NAME.
-    named = tuple(spec if spec.cluster_name else replace(spec, cluster_name=platform.node()) for spec in accepted.specs)
-    return replace(accepted, specs=named)
+        return read_all([_content(path) for path in asked.files])
+    payload = _content(asked.payload) if asked.payload else None
+    return from_flags(**flags, payload=payload, manifests=[_content(path) for path in asked.manifests])
 
 
 def _content(path: Path) -> tuple[str, bytes]:
@@ -181,9 +153,12 @@ def _words(spec: Spec) -> str:
     return f"{spec.app_name} {spec.app_version}, {spec.method.value}: {what[spec.method]}"
 
 
-def _followed(session: Session, asked: Asked, node: Node, revisions: Sequence[Revision], wake: Callable[[], object]) -> dict[str, str]:
+def _followed(session: Session, asked: Asked, ctx: Context, revisions: Sequence[Revision]) -> dict[str, str]:
     from kelvin_provision.cli.commands.workloads.following import follow
     from kelvin_provision.cli.render.progress import choose
 
+    def wake() -> None:
+        ctx.launcher.ensure(ctx.settings)
+
     with choose(session) as progress:
-        return follow(revisions, ledger=node.ledger, store=node.store, progress=progress, timeout=asked.timeout, still_worked_on=wake)
+        return follow(revisions, ledger=ctx.ledger, store=ctx.store, progress=progress, timeout=asked.timeout, still_worked_on=wake)

@@ -36,13 +36,13 @@ def command(
 
 def history(session: Session, names: list[str], *, verify: bool) -> Report:
     """From the ledger alone, oldest first."""
-    from kelvin_provision.cli.frame.box import node_of
+    from kelvin_provision.cli.frame.box import context_of
     from kelvin_provision.ledger import journal
 
-    with node_of(session) as node:
-        checked = _checked(node.ledger) if verify else None
-        entries = [entry for entry in journal.history(node.ledger, evidence=True) if not names or entry.workload in names]
-        strangers = set(names) - {entry.workload for entry in entries} - set(node.ledger.names())
+    with context_of(session) as ctx:
+        checked = _checked(ctx.ledger) if verify else None
+        entries = [entry for entry in journal.history(ctx.ledger, evidence=True) if not names or entry.workload in names]
+        strangers = set(names) - {entry.workload for entry in entries} - set(ctx.ledger.names())
     if strangers:
         raise WorkloadUnknown(f"nothing was ever done to {', '.join(sorted(strangers))} on this box")
     document: dict[str, Any] = {"schema": SCHEMA, "command": "workloads history", "entries": [asdict(entry) for entry in entries]}

@@ -9,7 +9,6 @@ import typer
 from kelvin_provision.cli.frame.arguments import Names
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Item, Report
-from kelvin_provision.errors import UsageRefused
 
 _REASON = typer.Option("--reason", metavar="TEXT", help="Why, for whoever finds it held.")
 
@@ -25,14 +24,9 @@ def command(session: Session, *, name: Names, reason: Annotated[str, _REASON]) -
 
 
 def hold(session: Session, names: list[str], reason: str) -> Report:
-    """In the ledger alone: it may be said while somebody else is at work."""
-    from kelvin_provision.cli.frame.box import node_of
-    from kelvin_provision.ledger import holds
+    from kelvin_provision.cli.frame.box import context_of
+    from kelvin_provision.usecases import hold as usecase
 
-    text = " ".join(reason.split())
-    if not text:
-        raise UsageRefused("a hold needs a reason: whoever finds it has nobody to ask", hint="--reason TEXT")
-    with node_of(session) as node:
-        found = node.ledger.workloads(names)
-        holds.hold(node.ledger, found, text, who=node.who)
-    return Report("workloads hold", tuple(Item("workload", workload.name, "held", text) for workload in found))
+    with context_of(session) as ctx:
+        result = usecase.hold(ctx, names, reason)
+    return Report("workloads hold", tuple(Item("workload", name, "held", result.reason) for name in result.names))

@@ -74,20 +74,20 @@ def command(
 
 def listed(session: Session, query: Query, *, size: int | None, cursor: Cursor | None, live: bool) -> Report:
     """From the ledger alone, unless `live`. The query is the cursor's when there is one."""
-    from kelvin_provision.cli.frame.box import node_of
+    from kelvin_provision.cli.frame.box import context_of
     from kelvin_provision.cli.render import first_steps, overview
 
-    with node_of(session) as node:
+    with context_of(session) as ctx:
         if live:
-            from kelvin_provision.applying.apply import look
+            from kelvin_provision.applying.observe import observe
 
-            look(node.ledger, node.cluster, [found.name for found in node.ledger.workloads() if found.running])
+            observe(ctx.ledger, ctx.cluster, [found.name for found in ctx.ledger.workloads() if found.running])
         wide = session.output is Output.WIDE
-        seen = overview.look(node, staged=cursor.query.staged if cursor else query.staged, wide=wide)
+        seen = overview.look(ctx, staged=cursor.query.staged if cursor else query.staged, wide=wide)
         document = page(seen.items, query, size=size, cursor=cursor)
         data = document["data"]
         footer = _footer(session, len(data), document["pagination"]["next_page"]) if size or cursor else ""
-        table = first_steps.hinted(seen.table(data, footer), node)
+        table = first_steps.hinted(seen.table(data, footer), ctx)
     names = tuple(item["name"] for item in data)
     return Report("workloads list", document=document, table=table, warnings=seen.warnings(data), names=names)
 

@@ -16,15 +16,12 @@ def command(session: Session, *, name: Names) -> Report:
 
 
 def release(session: Session, names: list[str]) -> Report:
-    """In the ledger alone."""
-    from kelvin_provision.cli.frame.box import node_of
-    from kelvin_provision.ledger import holds
+    from kelvin_provision.cli.frame.box import context_of
+    from kelvin_provision.usecases import hold as usecase
 
-    with node_of(session) as node:
-        found = node.ledger.workloads(names)
-        holds.release(node.ledger, found, who=node.who)
-        left = [(workload.name, hold) for workload in node.ledger.workloads(names) for hold in workload.holds]
+    with context_of(session) as ctx:
+        result = usecase.release(ctx, names)
     items = (
-        Item("workload", one.name, *(("released", one.held.reason) if one.held else ("unchanged", "nobody holds it"))) for one in found
+        Item("workload", name, *(("released", hold.reason) if hold else ("unchanged", "nobody holds it"))) for name, hold in result.released
     )
-    return Report("workloads release", tuple(items), warnings=tuple(f"{name} is still {hold}" for name, hold in left))
+    return Report("workloads release", tuple(items), warnings=tuple(f"{name} is still {hold}" for name, hold in result.remaining))

@@ -32,17 +32,17 @@ def command(
 
 def show(session: Session, name: str, *, live: bool) -> Report:
     """From the ledger alone, unless `live`."""
-    from kelvin_provision.cli.frame.box import node_of
+    from kelvin_provision.cli.frame.box import context_of
     from kelvin_provision.queries import documents
 
-    with node_of(session) as node:
-        workload = node.ledger.workload(name)
+    with context_of(session) as ctx:
+        workload = ctx.ledger.workload(name)
         if live and workload.running:
-            from kelvin_provision.applying.apply import look
+            from kelvin_provision.applying.observe import observe
 
-            look(node.ledger, node.cluster, [name])
-            workload = node.ledger.workload(name)
-        images = arrivals(node, workload)
+            observe(ctx.ledger, ctx.cluster, [name])
+            workload = ctx.ledger.workload(name)
+        images = arrivals(ctx, workload)
     document = documents.shown(workload) | {"images": [image.to_json() for image in images]}
     lines = [f"{image.image} ({words(image)})" for image in images]
     text = _text(document, lines, [*_held(workload), *_appointed(workload)])
@@ -59,7 +59,7 @@ def _held(workload: Workload) -> list[tuple[str, str]]:
 
 def _appointed(workload: Workload) -> list[tuple[str, str]]:
     from kelvin_provision import timestamps
-    from kelvin_provision.cli.commands.workloads.scheduling import shown
+    from kelvin_provision.cli.frame.times import shown
 
     one = workload.scheduled_apply
     if one is None or one.at is None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kelvin_provision.cli.frame.arguments import Names
 from kelvin_provision.cli.frame.confirm import confirm
-from kelvin_provision.cli.frame.durations import flags
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Item, Report
+
+if TYPE_CHECKING:
+    from kelvin_provision.ledger.model import Workload
 
 
 def command(
@@ -28,24 +30,21 @@ def command(
 
 
 def stop(session: Session, names: list[str], *, yes: bool) -> Report:
-    """Ask, then stop under the operator lock."""
-    from kelvin_provision.applying import life
-    from kelvin_provision.cli.frame.box import node_of, signals_noted
-    from kelvin_provision.cli.render.progress import choose
+    from kelvin_provision.cli.frame.box import context_of, operating
+    from kelvin_provision.usecases import start_stop
 
-    with choose(session) as progress, node_of(session, progress=progress) as node:
-        found = node.ledger.workloads(names)
-        if any(workload.running for workload in found):
-            confirm(f"this will stop {', '.join(workload.name for workload in found)}; persistent data is kept", yes=yes)
-        # A signal waits: half a stop would only have to be finished by the next command.
-        with signals_noted(), node.changing(f"workloads stop {flags(names)}"):
-            running = {workload.name for workload in node.ledger.workloads(names) if workload.running}
-            done = life.stop(node.tools, names) if running else frozenset()
-    items = []
-    for workload in found:
-        if workload.name in done:
-            items.append(Item("workload", workload.name, "stopped"))
-        else:
-            why = "it was stopped already" if workload.name in running else "nothing of it runs"
-            items.append(Item("workload", workload.name, "unchanged", why))
-    return Report("workloads stop", tuple(items))
+    with context_of(session) as ctx:
+        workloads = ctx.ledger.workloads(names)
+    if any(workload.running for workload in workloads):
+        confirm(f"this will stop {', '.join(workload.name for workload in workloads)}; persistent data is kept", yes=yes)
+    # A signal is noted and the stop finished: half a stop would only have to be finished by the next command.
+    with operating(session) as ctx:
+        result = start_stop.stop(ctx, names)
+    items = tuple(_item(workload, changed=workload.name in result.changed) for workload in result.workloads)
+    return Report("workloads stop", items, warnings=result.warnings)
+
+
+def _item(workload: Workload, *, changed: bool) -> Item:
+    if changed:
+        return Item("workload", workload.name, "stopped")
+    return Item("workload", workload.name, "unchanged", "it was stopped already" if workload.running else "nothing of it runs")

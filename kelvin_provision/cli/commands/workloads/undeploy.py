@@ -15,6 +15,7 @@ from kelvin_provision.quantity import format_bytes
 
 if TYPE_CHECKING:
     from kelvin_provision.ledger.model import Workload
+    from kelvin_provision.usecases.undeploy import UndeployRequest
 
 
 def command(
@@ -28,42 +29,35 @@ def command(
 
     A workload's local data goes with it. Without --yes it asks, and refuses where there is no terminal to ask on.
     """
-    return undeploy(session, name, staged=staged, yes=yes)
+    from kelvin_provision.usecases.undeploy import UndeployRequest
+
+    return undeploy(session, UndeployRequest(tuple(name), staged), yes=yes)
 
 
-def undeploy(session: Session, names: list[str], *, staged: bool, yes: bool) -> Report:
-    """Ask, then remove under the operator lock, then free what nobody needs any more."""
-    from kelvin_provision.applying import undeploy as ops
-    from kelvin_provision.cli.frame.box import node_of, signals_noted
-    from kelvin_provision.cli.render.progress import choose
+def undeploy(session: Session, request: UndeployRequest, *, yes: bool) -> Report:
+    from kelvin_provision.cli.frame.box import context_of, operating
+    from kelvin_provision.usecases import undeploy as usecase
 
-    with choose(session) as progress, node_of(session, progress=progress) as node:
-        found = node.ledger.workloads(names)
-        if staged and not node.interrupted:
-            ops.refuse_bare(found)
-        _ask(found, staged=staged, yes=yes)
-        # A dropped terminal or an impatient Ctrl-C must not leave half of it: it takes seconds, and there is no way back to offer.
-        with signals_noted(), node.changing(f"workloads undeploy {' '.join(f'-n {name}' for name in names)}") as recovered:
-            left = set(node.ledger.names())
-            if recovered and not left & set(names):
-                return Report("workloads undeploy", warnings=recovered)
-            if staged:
-                ops.run_staged(node.ledger, lambda: node.cluster, names, who=node.who)
-                gone: dict[str, tuple[str, ...]] = {}
-            else:
-                gone = ops.run(node.ledger, lambda: node.cluster, names, who=node.who)
-            freed = node.sweep()
-    outcome = "staged version removed" if staged else "undeployed"
-    items = tuple(Item("workload", workload.name, outcome, ", ".join(gone.get(workload.name, ()))) for workload in found)
-    return Report("workloads undeploy", (*items, Item("store", str(node.settings.state_dir), "freed", format_bytes(freed))))
+    with context_of(session) as ctx:
+        workloads = usecase.find(ctx, request)
+    _ask(workloads, staged=request.staged, yes=yes)
+    # A signal is noted and the removal finished: it takes seconds, and there is no undo to offer.
+    with operating(session) as ctx:
+        result = usecase.undeploy(ctx, request)
+        state_dir = str(ctx.settings.state_dir)
+    if not result.removed:
+        return Report("workloads undeploy", warnings=result.warnings)
+    outcome = "staged version removed" if request.staged else "undeployed"
+    items = tuple(Item("workload", name, outcome, ", ".join(result.objects.get(name, ()))) for name in result.removed)
+    return Report("workloads undeploy", (*items, Item("store", state_dir, "freed", format_bytes(result.freed))), warnings=result.warnings)
 
 
-def _ask(found: Sequence[Workload], *, staged: bool, yes: bool) -> None:
-    from kelvin_provision.applying.undeploy import data_of
+def _ask(workloads: Sequence[Workload], *, staged: bool, yes: bool) -> None:
+    from kelvin_provision.usecases.undeploy import lost_volumes
 
-    named = ", ".join(workload.name for workload in found)
+    names = ", ".join(workload.name for workload in workloads)
     if staged:
-        confirm(f"this will remove the staged version of {named}; what runs goes on", yes=yes)
+        confirm(f"this will remove the staged version of {names}; what runs goes on", yes=yes)
         return
-    lost = [f"{workload.name}: the data of volume {volume}" for workload in found for volume in data_of(workload)]
-    confirm(f"this will remove {named} with all local data", yes=yes, goes=lost)
+    lost = [f"{workload.name}: the data of volume {volume}" for workload in workloads for volume in lost_volumes(workload)]
+    confirm(f"this will remove {names} with all local data", yes=yes, goes=lost)

@@ -34,14 +34,14 @@ def command(
 def waited(session: Session, names: list[str], wanted: State, *, timeout: float | None) -> Report:
     """From the ledger alone."""
     from kelvin_provision.cli.commands.workloads.waiting import wait
-    from kelvin_provision.cli.frame.box import node_of, signals_noted
+    from kelvin_provision.cli.frame.box import context_of, signals_noted
     from kelvin_provision.cli.render.progress import choose
     from kelvin_provision.events import Note
     from kelvin_provision.files.lock import holder
 
-    with choose(session) as progress, node_of(session) as node, signals_noted(hangup=True) as stop:
-        if holder(node.settings.state_dir / "agent.lock") is None:
+    with choose(session) as progress, context_of(session) as ctx, signals_noted(hangup=True) as stop:
+        if holder(ctx.settings.state_dir / "agent.lock") is None:
             progress(Note("no agent is running: little will change by itself (kelvin-provision agent run)"))
-        where = wait(node, names, wanted, timeout=timeout, progress=progress, stop=stop)
+        where = wait(ctx, names, wanted, timeout=timeout, progress=progress, stop=stop)
     items = tuple(Item("workload", name, wanted.value, words if words != wanted.value else "") for name, words in where.items())
     return Report("workloads wait", items)

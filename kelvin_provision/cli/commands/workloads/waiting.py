@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from kelvin_provision.cli.render.overview import percents, words
+from kelvin_provision.context import Context
 from kelvin_provision.errors import Interrupted, NothingStaged, WaitFailed, WaitTimeout, WorkloadUnknown
 from kelvin_provision.events import Advanced, Finished, Note, Progress, Started
 from kelvin_provision.hints import command as to_type
 from kelvin_provision.ledger.model import Workload
-from kelvin_provision.node import Node
 from kelvin_provision.queries import documents
 from kelvin_provision.queries.waiting import Judgement, Verdict, judge
 from kelvin_provision.spec.enums import Download, State
@@ -29,7 +29,7 @@ class _Waited:
 
 
 def wait(
-    node: Node,
+    ctx: Context,
     names: Sequence[str],
     wanted: State,
     *,
@@ -45,12 +45,12 @@ def wait(
     one is, and Interrupted. What is under way goes on in every case.
     """
     deadline = clock() + timeout if timeout is not None else None
-    asked = _Wait(node, wanted, progress, {workload.name: _Waited() for workload in node.ledger.workloads(names)})
+    asked = _Wait(ctx, wanted, progress, {workload.name: _Waited() for workload in ctx.ledger.workloads(names)})
     for name in asked.waited:
         progress(Started(name, f"waiting until {wanted.value}:"))
     seen = None
     while True:
-        version = node.ledger.version()
+        version = ctx.ledger.version()
         if version != seen:
             seen = version
             asked.look()
@@ -69,7 +69,7 @@ def wait(
 class _Wait:
     """One wait; `found` is what the ledger said at the last look."""
 
-    node: Node
+    ctx: Context
     wanted: State
     progress: Progress
     waited: dict[str, _Waited]
@@ -81,11 +81,11 @@ class _Wait:
 
     def look(self) -> None:
         """Read the ledger and judge; says what is new, and raises where there is nothing to wait for any more."""
-        self.found = {workload.name: workload for workload in self.node.ledger.workloads()}
+        self.found = {workload.name: workload for workload in self.ctx.ledger.workloads()}
         gone = [name for name in self.waited if name not in self.found]
         if gone:
             raise WorkloadUnknown(f"removed from this box before it was {self.wanted.value}: {', '.join(gone)}")
-        far = percents(self.node, [self.found[name] for name in self.waited])
+        far = percents(self.ctx, [self.found[name] for name in self.waited])
         judged = {name: self._judge(self.found[name], one, far.get(name)) for name, one in self.waited.items()}
         bare = [name for name, found in judged.items() if found.verdict is Verdict.NOTHING_STAGED]
         if bare:
@@ -113,5 +113,5 @@ class _Wait:
             workload = self.found[name]
             staged = workload.staged
             if not one.there and staged and staged.locks and staged.download is Download.DOWNLOADING:
-                self.progress(Advanced(name, *self.node.store.progress(staged.locks)))
-                one.where = words(documents.listed(workload), percents(self.node, [workload]).get(name))
+                self.progress(Advanced(name, *self.ctx.store.progress(staged.locks)))
+                one.where = words(documents.listed(workload), percents(self.ctx, [workload]).get(name))

@@ -1,0 +1,129 @@
+"""Can this be applied? The one list of preconditions, asked by apply, the agent, diff, every dry run and `check`. Pure.
+
+Each precondition turns facts into findings. A precondition that is added here holds for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from kelvin_provision.cluster.plan import Finding, Plan
+from kelvin_provision.cluster.survey import Survey
+from kelvin_provision.errors import ProvisionError
+from kelvin_provision.refusals import kind_for
+from kelvin_provision.spec.lock import ImageLock
+
+IMAGE_MISSING = "image-missing"
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """The images of one workload that the runtime lacks. `absent` ones come back from the store, `lost` ones are in neither place."""
+
+    workload: str
+    absent: tuple[ImageLock, ...] = ()
+    lost: tuple[ImageLock, ...] = ()
+    error: ProvisionError | None = None
+    """Why the runtime could not be asked."""
+
+
+@dataclass(frozen=True)
+class MissingSecret:
+    """A secret or login that an object refers to and this box does not have."""
+
+    workload: str
+    name: str
+    error: ProvisionError
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What was found on the box. `survey` is None where the cluster could not give one."""
+
+    plan: Plan = field(default_factory=Plan)
+    images: tuple[ImageFacts, ...] = ()
+    secrets: tuple[MissingSecret, ...] = ()
+    survey: Survey | None = None
+    refused_hooks: tuple[ProvisionError, ...] = ()
+
+
+def image_findings(facts: Facts) -> Iterator[Finding]:
+    """Every image is in the runtime, or can be put back from the store."""
+    for image in facts.images:
+        if image.error is not None:
+            yield Finding(image.error.code, image.workload, "images", str(image.error))
+        for lock in image.lost:
+            text = "is neither in the runtime nor in the store: deploy the workload again while there is a network"
+            yield Finding(IMAGE_MISSING, image.workload, str(lock.reference), text)
+
+
+def secret_findings(facts: Facts) -> Iterator[Finding]:
+    """Every secret that the objects refer to is on this box."""
+    for secret in facts.secrets:
+        yield Finding(secret.error.code, secret.workload, secret.name, str(secret.error))
+
+
+def plan_findings(facts: Facts) -> Iterator[Finding]:
+    """The cluster accepts every object."""
+    # An image that is put back first is missing only for now, and a lost one has a finding already.
+    explained = {image.workload for image in facts.images if image.absent or image.lost or image.error}
+    for finding in facts.plan.findings:
+        if not (finding.code == IMAGE_MISSING and finding.workload in explained):
+            yield finding
+
+
+def port_findings(facts: Facts) -> Iterator[Finding]:
+    """No program outside the cluster listens on a port that a workload needs."""
+    planned = {(finding.workload, finding.message) for finding in facts.plan.findings}
+    for finding in facts.survey.port_conflicts if facts.survey else ():
+        if (finding.workload, finding.message) not in planned:
+            yield finding
+
+
+def hook_findings(facts: Facts) -> Iterator[Finding]:
+    """Every hook of the site can be run."""
+    for error in facts.refused_hooks:
+        yield Finding(error.code, "", "hooks", str(error))
+
+
+PRECONDITIONS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
+    image_findings,
+    secret_findings,
+    plan_findings,
+    port_findings,
+    hook_findings,
+)
+
+
+def assess(facts: Facts) -> tuple[Finding, ...]:
+    """Everything that forbids the apply, all at once. Empty: it may begin."""
+    return tuple(finding for precondition in PRECONDITIONS for finding in precondition(facts))
+
+
+def advice(facts: Facts) -> Iterator[str]:
+    """What may stop the apply in its middle. Estimates, so they forbid nothing."""
+    if facts.survey is None:
+        return
+    for right in facts.survey.denied:
+        yield f"not allowed on this cluster: {right}"
+    for resource in facts.survey.resources:
+        if resource.requested > resource.available:
+            yield f"the node may be short of {resource.resource} for the new pods beside what runs"
+
+
+def assessed(facts: Facts) -> Plan:
+    """The plan with all findings in place of its own, and the advice among its remarks."""
+    return replace(facts.plan, findings=assess(facts), remarks=(*facts.plan.remarks, *advice(facts)))
+
+
+def refusal(findings: Sequence[Finding]) -> ProvisionError:
+    """All findings as one error: of their own kind where they are of one kind."""
+    words = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
+    kind = kind_for({finding.code for finding in findings})
+    return kind(f"{words}, nothing was touched", evidence=[_line(finding) for finding in findings])
+
+
+def _line(finding: Finding) -> str:
+    workload = f"{finding.workload}: " if finding.workload else ""
+    return f"{workload}{finding.object}: {finding.message} [{finding.code}]"

@@ -1,0 +1,89 @@
+"""The facts that an assessment looks at, gathered from runtime, store, cluster and settings. The cluster is not changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from kelvin_provision.applying.assess import Facts, ImageFacts, MissingSecret
+from kelvin_provision.applying.target import Target
+from kelvin_provision.cluster.protocol import Lookup
+from kelvin_provision.cluster.survey import Survey
+from kelvin_provision.context import Context
+from kelvin_provision.errors import ProvisionError
+from kelvin_provision.ledger.model import Workload
+from kelvin_provision.spec.references import references_in
+from kelvin_provision.staging import stage
+
+_PLACEHOLDERS = {"registries": '{"auths":{}}'}
+
+
+def render_staged(ctx: Context, workloads: Sequence[Workload]) -> tuple[Target, ...]:
+    """The staged revisions of these workloads as objects. Raises RequestRefused for what this cluster cannot do."""
+    return tuple(
+        Target(workload, staged, ctx.cluster.render(staged.spec, staged.locks or (), staged.number))
+        for workload in workloads
+        if (staged := workload.staged)
+    )
+
+
+def gather(ctx: Context, targets: Sequence[Target], *, put_back: bool = False, hooks: bool = True) -> Facts:
+    """Look at everything that applying these needs. With `put_back`, images that the runtime lost are first loaded from the store.
+
+    Raises what the cluster raises when it does not answer.
+    """
+    images = tuple(_images(ctx, target, put_back=put_back) for target in targets if target.revision.locks)
+    objects = {target.name: target.objects for target in targets}
+    refused = tuple(ctx.hooks.inspect()[1]) if hooks else ()
+    return Facts(
+        plan=ctx.cluster.plan(objects, with_placeholders(ctx.lookup)),
+        images=images,
+        secrets=tuple(missing_secrets(targets, ctx.lookup)),
+        survey=_survey(ctx, targets),
+        refused_hooks=refused,
+    )
+
+
+def _images(ctx: Context, target: Target, *, put_back: bool) -> ImageFacts:
+    locks = target.revision.locks or ()
+    try:
+        if put_back:
+            _, lost = stage.put_back(locks, ctx.store, ctx.runtime, ctx.progress)
+            return ImageFacts(target.name, lost=lost)
+        absent, lost = stage.absent(locks, ctx.store, ctx.runtime)
+        return ImageFacts(target.name, absent, lost)
+    except ProvisionError as error:
+        return ImageFacts(target.name, error=error)
+
+
+def _survey(ctx: Context, targets: Sequence[Target]) -> Survey | None:
+    """Not every cluster answers these questions to everybody; a plan without them is still a plan."""
+    try:
+        return ctx.cluster.survey({target.name: target.objects for target in targets})
+    except ProvisionError:
+        return None
+
+
+def missing_secrets(targets: Sequence[Target], lookup: Lookup) -> Iterator[MissingSecret]:
+    """Each missing name once, with the first workload that refers to it."""
+    seen: set[str] = set()
+    for target in targets:
+        for name in references_in(list(target.objects)):
+            if name in seen:
+                continue
+            seen.add(name)
+            try:
+                lookup(name)
+            except ProvisionError as error:
+                yield MissingSecret(target.name, name, error)
+
+
+def with_placeholders(lookup: Lookup) -> Lookup:
+    """For a dry run: a missing secret is a finding of its own, and everything else is still looked at."""
+
+    def value(name: str) -> str:
+        try:
+            return lookup(name)
+        except ProvisionError:
+            return _PLACEHOLDERS.get(name.partition(".")[0], "missing")
+
+    return value

@@ -1,0 +1,43 @@
+"""Recording what the cluster does with workloads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from kelvin_provision import timestamps
+from kelvin_provision.cluster.protocol import Cluster
+from kelvin_provision.errors import ProvisionError
+from kelvin_provision.ledger.ledger import Ledger
+from kelvin_provision.status import Observation, Observed
+
+CONFIRM_AFTER = timedelta(seconds=55)
+"""An observation that has not changed is written again after this time: less than the minute between two looks of the agent."""
+
+
+def observe(ledger: Ledger, cluster: Cluster, names: Sequence[str]) -> None:
+    """Record what the cluster does with these workloads now. When it does not answer, the last observation stays, marked as old.
+
+    An observation that repeats the last one is not written: flash wears out.
+    """
+    before = {workload.name: workload.observation for workload in ledger.workloads() if workload.name in names}
+    observed: dict[str, Observation]
+    try:
+        live = cluster.observe()
+    except ProvisionError:
+        observed = {name: replace(last, reachable=False) for name, last in before.items() if last}
+    else:
+        absent = Observation(Observed.ABSENT, seen=ledger.clock())
+        observed = {name: live.get(name, absent) for name in before}
+    changed: dict[str, Observation | None] = {name: now for name, now in observed.items() if _is_news(before[name], now)}
+    if changed:
+        ledger.observe(changed)
+
+
+def _is_news(before: Observation | None, now: Observation) -> bool:
+    """Whether it differs, or the last one is so old that people would doubt it. A clock that went back makes it old."""
+    if before is None or replace(before, seen=now.seen) != now:
+        return True
+    age = timestamps.parse(now.seen) - timestamps.parse(before.seen) if now.seen and before.seen else None
+    return age is not None and not timedelta(0) <= age < CONFIRM_AFTER

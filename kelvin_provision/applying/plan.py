@@ -1,0 +1,34 @@
+"""From what is staged to what an apply will do: rendered, assessed, as steps. Changes nothing on the cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kelvin_provision.applying.assess import assessed, refusal
+from kelvin_provision.applying.facts import gather
+from kelvin_provision.applying.target import Target
+from kelvin_provision.cluster.plan import Plan
+from kelvin_provision.context import Context
+from kelvin_provision.ledger.model import Step
+from kelvin_provision.spec.workload import Object
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a transaction carries out: its steps, the objects by workload, and a plan without findings."""
+
+    steps: tuple[Step, ...]
+    objects: dict[str, tuple[Object, ...]]
+    plan: Plan
+
+
+def prepare(ctx: Context, targets: Sequence[Target], *, hooks: bool) -> Prepared:
+    """Put images back that the runtime lost, then assess everything. Raises PlanRefused, or its one kind, with all findings."""
+    plan = assessed(gather(ctx, targets, put_back=True, hooks=hooks))
+    if plan.findings:
+        raise refusal(plan.findings)
+    steps = tuple(
+        Step(target.name, target.workload.running.number if target.workload.running else None, target.revision.number) for target in targets
+    )
+    return Prepared(steps, {target.name: target.objects for target in targets}, plan)

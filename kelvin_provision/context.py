@@ -1,0 +1,200 @@
+"""What a use-case works with, as one value: settings, who asks, the box's parts, time, progress, and whether to stop.
+
+It has no verbs. The parts are opened when first used; what they are made by is a value too, so that a test or another front end
+replaces them at construction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+
+from kelvin_provision import timestamps
+from kelvin_provision.events import Progress, silent
+from kelvin_provision.ledger.ledger import Ledger, utc_now
+from kelvin_provision.settings.model import Settings
+from kelvin_provision.timings import Timings
+
+if TYPE_CHECKING:
+    from kelvin_provision.cluster.protocol import Cluster, Lookup
+    from kelvin_provision.hooks.protocol import Hooks
+    from kelvin_provision.registry.protocol import Source
+    from kelvin_provision.runtimes.protocol import Runtime
+    from kelvin_provision.store import Store
+
+CLUSTER_FACT = "cluster.type"
+"""The ledger's fact that names the type of the cluster that has our workloads."""
+
+
+@dataclass(frozen=True)
+class ClusterChoice:
+    """`type` is `kubernetes` or `docker`; `reason` says why, for people."""
+
+    type: str
+    reason: str
+
+
+class AgentLauncher(Protocol):
+    """Sees to it that an agent is alive. The layer above knows how one is started."""
+
+    def ensure(self, settings: Settings) -> tuple[str, ...]:
+        """Start or wake an agent that works with these settings; returns warnings for the user. Raises AgentSilent."""
+        ...
+
+    def survives_reboot(self, settings: Settings) -> bool:
+        """Whether the agent is a service that starts with the box."""
+        ...
+
+
+class NoLauncher:
+    """Where the agent itself is at work."""
+
+    def ensure(self, settings: Settings) -> tuple[str, ...]:  # noqa: ARG002  (the protocol's signature)
+        return ()
+
+    def survives_reboot(self, settings: Settings) -> bool:  # noqa: ARG002  (the protocol's signature)
+        return True
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """What makes the parts of a box. `choose_cluster` gets the type that the ledger remembers, or None."""
+
+    choose_cluster: Callable[[Settings, Callable[[], str | None]], ClusterChoice]
+    cluster: Callable[[Settings, ClusterChoice], Cluster]
+    runtime: Callable[[Settings, Callable[[], ClusterChoice]], Runtime]
+    source: Callable[[Settings], Source]
+    hooks: Callable[[Settings], Hooks]
+    lookup: Callable[[Settings], Lookup]
+    actor: Callable[[], str]
+    launcher: AgentLauncher = field(default_factory=NoLauncher)
+    clock: Callable[[], str] = utc_now
+    timings: Timings = field(default_factory=Timings)
+
+
+class Connections:
+    """The parts of one box, each opened when first used. Not for several threads: each has connections of its own."""
+
+    def __init__(self, settings: Settings, wiring: Wiring) -> None:
+        self.settings = settings
+        self.wiring = wiring
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        return Ledger(self.settings.state_dir / "ledger.db", clock=self.wiring.clock)
+
+    @property
+    def has_ledger(self) -> bool:
+        """Whether anything was ever kept here. Asking creates no ledger."""
+        return "ledger" in self.__dict__ or (self.settings.state_dir / "ledger.db").exists()
+
+    @cached_property
+    def store(self) -> Store:
+        from kelvin_provision.store import Store
+
+        return Store(self.settings.state_dir)
+
+    @cached_property
+    def source(self) -> Source:
+        return self.wiring.source(self.settings)
+
+    @cached_property
+    def choice(self) -> ClusterChoice:
+        """Which cluster, and why. Raises ClusterMissing."""
+        return self.wiring.choose_cluster(self.settings, self._remembered)
+
+    def _remembered(self) -> str | None:
+        """A box keeps its cluster while it has workloads of ours."""
+        remembered = self.ledger.fact(CLUSTER_FACT) if self.has_ledger else None
+        return remembered if remembered and self.ledger.names() else None
+
+    @cached_property
+    def cluster(self) -> Cluster:
+        return self.wiring.cluster(self.settings, self.choice)
+
+    @cached_property
+    def runtime(self) -> Runtime:
+        return self.wiring.runtime(self.settings, lambda: self.choice)
+
+    def close(self) -> None:
+        """Close what was opened."""
+        if "ledger" in self.__dict__:
+            self.ledger.close()
+        if "source" in self.__dict__:
+            self.source.close()
+
+
+@dataclass(frozen=True)
+class Context:
+    """`actor` is who asks, as the history shows it. `stop` turns true when the work should end in good order."""
+
+    settings: Settings
+    connections: Connections
+    actor: str
+    progress: Progress = silent
+    stop: Callable[[], bool] = lambda: False
+
+    @property
+    def ledger(self) -> Ledger:
+        return self.connections.ledger
+
+    @property
+    def store(self) -> Store:
+        return self.connections.store
+
+    @property
+    def source(self) -> Source:
+        return self.connections.source
+
+    @property
+    def cluster(self) -> Cluster:
+        """The cluster, for a change or a look on behalf of one: the ledger remembers its type. Raises ClusterMissing."""
+        self.ledger.remember(CLUSTER_FACT, self.connections.choice.type)
+        return self.connections.cluster
+
+    @property
+    def runtime(self) -> Runtime:
+        return self.connections.runtime
+
+    @property
+    def hooks(self) -> Hooks:
+        return self.connections.wiring.hooks(self.settings)
+
+    @property
+    def lookup(self) -> Lookup:
+        """Secrets of this box (`secrets.NAME`) and logins for pulling (`registries.HOST`)."""
+        return self.connections.wiring.lookup(self.settings)
+
+    @property
+    def launcher(self) -> AgentLauncher:
+        return self.connections.wiring.launcher
+
+    @property
+    def timings(self) -> Timings:
+        return self.connections.wiring.timings
+
+    @property
+    def now(self) -> datetime:
+        """The time, by the clock that the ledger is written with."""
+        return timestamps.parse(self.ledger.clock())
+
+
+@contextmanager
+def opened(settings: Settings, wiring: Wiring, *, progress: Progress = silent) -> Iterator[Context]:
+    """A context whose parts are closed after the block."""
+    connections = Connections(settings, wiring)
+    try:
+        yield Context(settings, connections, wiring.actor(), progress)
+    finally:
+        connections.close()
+
+
+@contextmanager
+def separate(ctx: Context, *, progress: Progress, stop: Callable[[], bool]) -> Iterator[Context]:
+    """The same box for another thread: with connections of its own."""
+    with opened(ctx.settings, ctx.connections.wiring) as other:
+        yield replace(other, actor=ctx.actor, progress=progress, stop=stop)

@@ -1,0 +1,37 @@
+"""What an apply would do, as a value: the plan with its findings, drift, and images that would be put back first. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from kelvin_provision.applying.assess import refusal
+from kelvin_provision.applying.target import Target
+from kelvin_provision.cluster.plan import Drift, Plan
+from kelvin_provision.errors import ProvisionError
+from kelvin_provision.spec.lock import ImageLock
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """`drift` is what others have changed on the cluster; `absent` are images that an apply would first put back, by workload."""
+
+    targets: tuple[Target, ...]
+    plan: Plan
+    drift: tuple[Drift, ...] = ()
+    absent: Mapping[str, Sequence[ImageLock]] = field(default_factory=dict)
+
+    @property
+    def refusal(self) -> ProvisionError | None:
+        """What an apply would raise."""
+        return refusal(self.plan.findings) if self.plan.findings else None
+
+    @property
+    def notes(self) -> Iterator[str]:
+        """What a person should know besides what changes."""
+        for target in self.targets:
+            if target.workload.running and not target.workload.enabled:
+                yield f"{target.name} is stopped; this starts it"
+            for lock in self.absent.get(target.name, ()):
+                yield f"{target.name}: {lock.reference} is not in the runtime any more; it is put back from the store first"
+        yield from self.plan.remarks

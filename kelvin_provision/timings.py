@@ -1,0 +1,41 @@
+"""How long the program waits, in seconds. One value, so that a test may be in a hurry without touching a module."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from kelvin_provision.retry import Backoff
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Constants of the program, not settings: nobody has a reason to change them on a box."""
+
+    poll: float = 0.5
+    """Between two looks at whether the ledger has changed."""
+    follow: float = 0.25
+    """Between two looks of a command that follows a download or an apply."""
+    agent_retry: float = 10.0
+    """After which the agent tries unfinished work again although nothing has changed."""
+    agent_goodbye: float = 1.0
+    """That the reconciler gets to end with its agent; its work may be cut off anywhere."""
+    agent_start: float = 10.0
+    """In which an agent that a command starts must be alive."""
+    lock_wait_agent: float = 5.0
+    """How long the agent waits for a command to give the operator lock back before it defers its apply to the next turn."""
+    lock_wait_command: float = 60.0
+    """How long a command waits for the agent to give the operator lock back. It does not wait for another command."""
+    reconcile_settle: float = 0.5
+    """From the first change on the cluster to the look at it: one rollout is many events."""
+    reconcile_share: float = 20.0
+    """A look is followed by a pause of this many times its own length, so that a crash loop does not keep the agent busy."""
+    reconcile_look: float = 60.0
+    """After which the cluster is observed although it reported no change."""
+    reconcile_images: float = 30.0
+    """Between two checks that all images are present and pinned."""
+    reconcile_images_thorough: float = 3600.0
+    """Between two checks that inspect every image instead of listing the pinned ones."""
+    reconcile_pause: float = 10.0
+    """After a watch that the cluster refused."""
+    staging: Backoff = field(default_factory=lambda: Backoff(first=0.5, cap=10.0, deadline=30.0))
+    """How long one turn tries to stage a workload before the next workload gets its turn."""

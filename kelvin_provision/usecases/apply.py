@@ -1,0 +1,137 @@
+"""Apply staged workloads as one transaction. Needs no network but the node's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from kelvin_provision.applying.facts import render_staged
+from kelvin_provision.applying.gate import obstacle
+from kelvin_provision.applying.hooks import around, document
+from kelvin_provision.applying.observe import observe
+from kelvin_provision.applying.plan import Prepared, prepare
+from kelvin_provision.applying.policy import ApplyPolicy, policy_of
+from kelvin_provision.applying.selection import choose, refuse_unready
+from kelvin_provision.applying.transaction import carry_out
+from kelvin_provision.context import Context
+from kelvin_provision.errors import ApplyFailed, Interrupted, NothingStaged, ProvisionError, UndoFailed
+from kelvin_provision.ledger import staging_state
+from kelvin_provision.ledger.model import OnFailure, Workload
+from kelvin_provision.usecases.operation import OrderTicket, command_line, interrupted, operation
+
+
+@dataclass(frozen=True)
+class ApplyRequest:
+    """`names` is empty for everything that is staged. Timeouts in seconds; None: as the settings say."""
+
+    names: tuple[str, ...] = ()
+    timeout: float | None = None
+    rollback_timeout: float | None = None
+    on_failure: OnFailure = OnFailure.ROLL_BACK
+    wait: bool = True
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class AppliedWorkload:
+    """`version_before` is None for a new workload."""
+
+    name: str
+    app_name: str
+    version: str
+    version_before: str | None
+
+
+@dataclass(frozen=True)
+class ApplyResult:
+    """`waited` is False when nobody checked whether they came up."""
+
+    applied: tuple[AppliedWorkload, ...] = ()
+    warnings: tuple[str, ...] = ()
+    waited: bool = True
+
+
+def apply(ctx: Context, request: ApplyRequest, ticket: OrderTicket | None = None) -> ApplyResult:
+    """All come up, or all go back.
+
+    Raises UsageRefused, WorkloadUnknown, NothingStaged, NotReady, OutsideWindow, WorkloadHeld, PlanRefused, HookFailed, ApplyFailed,
+    ApplyLeft, UndoFailed, Interrupted, Locked.
+    """
+    ticket = ticket or OrderTicket(command_line("apply", request.names))
+    if not interrupted(ctx):
+        # Without the lock first: whoever has nothing to apply is told that, and not who else is at work.
+        refuse_unready(_chosen(ctx, request), ctx.store)
+    with operation(ctx, ticket.command, wait=ticket.lock_wait) as recovered:
+        try:
+            workloads = _chosen(ctx, request)
+        except NothingStaged:
+            if recovered:
+                # This very command was interrupted after the point of no return, and recovery has finished it.
+                return ApplyResult(warnings=recovered)
+            raise
+        if not workloads or not ticket.still_wanted():
+            return ApplyResult(warnings=recovered)
+        refuse_unready(workloads, ctx.store)
+        if not request.force:
+            refuse_closed(ctx, workloads)
+        policy = replace(
+            policy_of(ctx.settings, request.timeout, request.rollback_timeout), on_failure=request.on_failure, wait=request.wait
+        )
+        warnings = _apply(ctx, workloads, policy)
+    applied = tuple(_result(workload) for workload in workloads)
+    return ApplyResult(applied, (*recovered, *warnings), waited=request.wait)
+
+
+def _chosen(ctx: Context, request: ApplyRequest) -> tuple[Workload, ...]:
+    return choose(ctx.ledger, request.names, everything=not request.names)
+
+
+def refuse_closed(ctx: Context, workloads: Sequence[Workload]) -> None:
+    """Raise OutsideWindow or WorkloadHeld. The cluster is asked for holds first, and its answer recorded."""
+    names = [workload.name for workload in workloads]
+    if any(workload.running for workload in workloads):
+        observe(ctx.ledger, ctx.cluster, names)
+    closed = obstacle(ctx.ledger.workloads(names), ctx.settings.apply.window, ctx.now)
+    if closed is not None:
+        raise closed
+
+
+def _apply(ctx: Context, workloads: Sequence[Workload], policy: ApplyPolicy) -> tuple[str, ...]:
+    """One transaction between its hooks; returns warnings.
+
+    The objects are kept with their revision before anything is touched, so that going back to it later means the same objects. A
+    failure is kept with it too; a group that applies itself then waits for a person instead of failing for ever.
+    """
+    try:
+        prepared = prepare(ctx, render_staged(ctx, workloads), hooks=True)
+        for workload in workloads:
+            if workload.staged:
+                ctx.ledger.set_objects(workload.staged, prepared.objects[workload.name])
+        return (*prepared.plan.notes, *_carry_out(ctx, workloads, prepared, policy))
+    except (ApplyFailed, Interrupted, UndoFailed):
+        raise  # the transaction records these itself, in the commit that ends it
+    except ProvisionError as error:
+        _record_refusal(ctx, workloads, error)
+        raise
+    finally:
+        with suppress(ProvisionError):
+            observe(ctx.ledger, ctx.cluster, [workload.name for workload in workloads])
+
+
+def _carry_out(ctx: Context, workloads: Sequence[Workload], prepared: Prepared, policy: ApplyPolicy) -> tuple[str, ...]:
+    return around(ctx, document(workloads, prepared.plan, ctx.actor), lambda: carry_out(ctx, prepared, policy))
+
+
+def _record_refusal(ctx: Context, workloads: Sequence[Workload], error: ProvisionError) -> None:
+    for workload in workloads:
+        if workload.staged:
+            revision = workload.staged
+            text = f"version {revision.spec.app_version} was not applied: {error}"
+            blocks = revision.spec.method.instantly_apply and not error.temporary
+            ctx.ledger.advance(revision, staging_state.ApplyFailed(text, blocks=blocks))
+
+
+def _result(workload: Workload) -> AppliedWorkload:
+    spec = (workload.staged or workload.shown).spec
+    return AppliedWorkload(workload.name, spec.app_name, spec.app_version, workload.running.spec.app_version if workload.running else None)

@@ -1,0 +1,83 @@
+"""Deploy: accept requests into the ledger and wake the agent. Nothing is downloaded or changed here."""
+
+from __future__ import annotations
+
+import platform
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from kelvin_provision.cluster.protocol import Cluster
+from kelvin_provision.context import Context
+from kelvin_provision.errors import ClusterDenied, ClusterUnreachable, RequestRefused
+from kelvin_provision.ledger import requests
+from kelvin_provision.ledger.model import Revision
+from kelvin_provision.settings import secrets
+from kelvin_provision.settings.model import Settings
+from kelvin_provision.spec.findings import Document
+from kelvin_provision.spec.request import Accepted, Defaults, accept
+from kelvin_provision.spec.workload import Spec
+
+NO_SERVICE_WARNING = "the agent does not survive a reboot; to make it a service: kelvin-provision agent install"
+
+
+@dataclass(frozen=True)
+class DeployRequest:
+    """Bodies of `POST /workloads/deploy`, as documents."""
+
+    documents: tuple[Document, ...]
+    allow_latest: bool = False
+
+
+@dataclass(frozen=True)
+class DeployResult:
+    revisions: tuple[Revision, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def deploy(ctx: Context, request: DeployRequest) -> DeployResult:
+    """All requests are accepted, or none. What was staged for the same workloads is replaced.
+
+    Raises RequestRefused, SecretMissing, AgentSilent (the requests are stored then).
+    """
+    accepted = _accept(ctx.settings, request)
+    refuse_unsupported(ctx.cluster, accepted.specs)
+    revisions, cancelled = store(ctx, accepted.specs)
+    woken = ctx.launcher.ensure(ctx.settings)
+    reboot = () if ctx.launcher.survives_reboot(ctx.settings) else (NO_SERVICE_WARNING,)
+    return DeployResult(revisions, (*accepted.warnings, *cancelled, *woken, *reboot))
+
+
+def _accept(settings: Settings, request: DeployRequest) -> Accepted:
+    defaults = Defaults(
+        registry=settings.registry,
+        cluster_name=settings.cluster.name,
+        method=settings.default_method,
+        has_secret=lambda name: secrets.has(settings.secrets_dir, name),
+        allow_latest=request.allow_latest,
+        namespace=settings.cluster.namespace,
+    )
+    accepted = accept(request.documents, defaults)
+    # A box without a name goes by its host's: workloads see it in KELVIN_CLUSTER_NAME.
+    named = tuple(spec if spec.cluster_name else replace(spec, cluster_name=platform.node()) for spec in accepted.specs)
+    return replace(accepted, specs=named)
+
+
+def refuse_unsupported(cluster: Cluster, specs: Sequence[Spec]) -> None:
+    """Raise RequestRefused, with the findings of all, for what this cluster cannot run. A silent cluster is asked again at apply."""
+    findings: list[str] = []
+    for spec in specs:
+        try:
+            cluster.render(spec, (), 0)
+        except RequestRefused as error:
+            findings += error.evidence or (str(error),)
+        except (ClusterUnreachable, ClusterDenied):
+            return
+    if findings:
+        raise RequestRefused(f"{len(findings)} finding{'s' if len(findings) > 1 else ''} for this box", evidence=findings)
+
+
+def store(ctx: Context, specs: Sequence[Spec]) -> tuple[tuple[Revision, ...], tuple[str, ...]]:
+    """Store the requests as one group, all or none; the revisions, and the orders that this cancels in words."""
+    accepted = requests.accept(ctx.ledger, specs, uuid.uuid4().hex, actor=ctx.actor)
+    return accepted.revisions, tuple(f"the apply of {', '.join(order.names)} at {order.at} is cancelled" for order in accepted.cancelled)

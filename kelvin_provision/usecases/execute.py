@@ -1,0 +1,46 @@
+"""From an order to its use-case: what somebody else than a terminal asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from kelvin_provision.context import Context
+from kelvin_provision.errors import OurBug
+from kelvin_provision.ledger import orders
+from kelvin_provision.ledger.model import Order, Outcome
+from kelvin_provision.status import Verb
+from kelvin_provision.usecases import start_stop
+from kelvin_provision.usecases.apply import ApplyRequest, apply
+from kelvin_provision.usecases.operation import OrderTicket
+from kelvin_provision.usecases.prune import prune
+from kelvin_provision.usecases.rollback import RollbackRequest, rollback
+from kelvin_provision.usecases.undeploy import UndeployRequest, undeploy
+
+
+def execute(ctx: Context, order: Order, *, still_wanted: Callable[[], bool]) -> None:
+    """Carry out an order under the operator lock, in the name of whoever placed it. Raises what the use-case raises.
+
+    An order with nothing to do, such as a stop of what is stopped already, ends as done.
+    """
+    ctx = replace(ctx, actor=order.actor)
+    ticket = OrderTicket(f"agent: {order.verb} {', '.join(order.names)}", ctx.timings.lock_wait_agent, still_wanted, order)
+    names, arguments = order.names, order.arguments
+    match order.verb:
+        case Verb.APPLY:
+            apply(ctx, ApplyRequest(names, force=order.forced), ticket)
+        case Verb.ROLLBACK:
+            to = arguments.get("to")
+            rollback(ctx, RollbackRequest(names, to if isinstance(to, int) else None), ticket)
+        case Verb.START:
+            start_stop.start(ctx, names, ticket=ticket)
+        case Verb.STOP:
+            start_stop.stop(ctx, names, ticket=ticket)
+        case Verb.UNDEPLOY:
+            undeploy(ctx, UndeployRequest(names, staged=arguments.get("staged") is True), ticket)
+        case Verb.PRUNE:
+            prune(ctx, orphans=False, ticket=ticket)
+        case Verb.DEPLOY | Verb.HOLD | Verb.RELEASE:
+            raise OurBug(f"{order.verb} is carried out by whoever asks for it, not as an order")
+    if ticket.still_wanted():
+        orders.end(ctx.ledger, order, Outcome.DONE, actor=ctx.actor)

@@ -1,0 +1,43 @@
+"""Hold and release: nothing is applied to a held workload. In the ledger alone, so also while a change is under way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kelvin_provision.context import Context
+from kelvin_provision.errors import UsageRefused
+from kelvin_provision.ledger import holds
+from kelvin_provision.status import Hold
+
+
+@dataclass(frozen=True)
+class HoldResult:
+    names: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True)
+class ReleaseResult:
+    """The hold that was released, by workload, or None where nobody held it; `remaining` are holds of workloads themselves."""
+
+    released: tuple[tuple[str, Hold | None], ...]
+    remaining: tuple[tuple[str, Hold], ...] = ()
+
+
+def hold(ctx: Context, names: Sequence[str], reason: str) -> HoldResult:
+    """Raises UsageRefused without a reason, WorkloadUnknown."""
+    text = " ".join(reason.split())
+    if not text:
+        raise UsageRefused("a hold needs a reason: whoever finds it has nobody to ask", hint="--reason TEXT")
+    workloads = ctx.ledger.workloads(names)
+    holds.hold(ctx.ledger, workloads, text, who=ctx.actor)
+    return HoldResult(tuple(workload.name for workload in workloads), text)
+
+
+def release(ctx: Context, names: Sequence[str]) -> ReleaseResult:
+    """Raises WorkloadUnknown. A workload that holds itself is not released by this."""
+    workloads = ctx.ledger.workloads(names)
+    holds.release(ctx.ledger, workloads, who=ctx.actor)
+    remaining = tuple((workload.name, hold) for workload in ctx.ledger.workloads(names) for hold in workload.holds)
+    return ReleaseResult(tuple((workload.name, workload.held) for workload in workloads), remaining)

@@ -1,0 +1,31 @@
+"""Prune: free what no kept version of a workload needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kelvin_provision.context import Context
+from kelvin_provision.images import prune as images
+from kelvin_provision.images.prune import PrunePlan, PruneResult
+from kelvin_provision.usecases.operation import OrderTicket, operation
+
+
+@dataclass(frozen=True)
+class Result:
+    plan: PrunePlan
+    pruned: PruneResult
+    warnings: tuple[str, ...] = ()
+
+
+def plan(ctx: Context, *, orphans: bool) -> PrunePlan:
+    """What would go; touches nothing."""
+    return images.plan(ctx.ledger, ctx.store, lambda: ctx.runtime, orphans=orphans)
+
+
+def prune(ctx: Context, *, orphans: bool, ticket: OrderTicket | None = None) -> Result:
+    """Plan again under the lock, and free it. A runtime that does not answer is told in the plan; its part is left."""
+    ticket = ticket or OrderTicket("images prune")
+    with operation(ctx, ticket.command, wait=ticket.lock_wait) as recovered:
+        chosen = plan(ctx, orphans=orphans)
+        pruned = images.carry_out(chosen, ctx.ledger, ctx.store, lambda: ctx.runtime)
+    return Result(chosen, pruned, recovered)

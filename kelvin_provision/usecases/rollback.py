@@ -1,0 +1,125 @@
+"""Rollback: what ran earlier runs again, from the objects and images kept on this box. What is staged is not touched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kelvin_provision.applying.observe import observe
+from kelvin_provision.applying.plan import prepare
+from kelvin_provision.applying.policy import policy_of
+from kelvin_provision.applying.target import Target
+from kelvin_provision.applying.transaction import carry_out
+from kelvin_provision.context import Context
+from kelvin_provision.errors import NothingToRollBack, RevisionUnknown, UsageRefused
+from kelvin_provision.hints import command
+from kelvin_provision.ledger import journal
+from kelvin_provision.ledger.ledger import Ledger
+from kelvin_provision.ledger.model import Revision, Workload
+from kelvin_provision.ledger.staging_state import TakenBack
+from kelvin_provision.status import Doing
+from kelvin_provision.usecases.operation import OrderTicket, command_line, operation
+
+
+@dataclass(frozen=True)
+class RollbackRequest:
+    """Without `to`, each goes back to the earlier revision that ran last. Timeouts in seconds; None: as the settings say."""
+
+    names: tuple[str, ...]
+    to: int | None = None
+    timeout: float | None = None
+    rollback_timeout: float | None = None
+
+
+@dataclass(frozen=True)
+class RollbackPlan:
+    """`unchanged` run the requested revision already; `left` are those whose last apply failed and was left as it is."""
+
+    targets: tuple[Target, ...]
+    unchanged: tuple[Workload, ...] = ()
+    left: frozenset[str] = frozenset()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What cannot be promised."""
+        return tuple(
+            f"{target.name}: revision {target.revision.number} was not staged; the cluster has its image or must pull it"
+            for target in self.targets
+            if not target.revision.locks
+        )
+
+
+@dataclass(frozen=True)
+class RollbackResult:
+    plan: RollbackPlan
+    warnings: tuple[str, ...] = ()
+
+
+def plan(ledger: Ledger, names: Sequence[str], to: int | None = None) -> RollbackPlan:
+    """Where a rollback leads. Raises UsageRefused, WorkloadUnknown, NothingToRollBack, RevisionUnknown.
+
+    Where an apply failed and was left as it is, the rollback leads to the revision that ran before it.
+    """
+    if to is not None and len(set(names)) > 1:
+        raise UsageRefused("--to goes with one workload: each has revisions of its own")
+    left = journal.left(ledger)
+    targets, unchanged = [], []
+    for workload in ledger.workloads(names):
+        revision = _revision(ledger, workload, to, left=workload.name in left)
+        if workload.running and revision.number == workload.running.number and workload.name not in left:
+            unchanged.append(workload)
+        else:
+            targets.append(Target(workload, revision, revision.objects or ()))
+    return RollbackPlan(tuple(targets), tuple(unchanged), left)
+
+
+def _revision(ledger: Ledger, workload: Workload, to: int | None, *, left: bool) -> Revision:
+    running, kept = workload.running, ledger.kept(workload.name)
+    if running is None:
+        hint = command(f"workloads {'undeploy' if left else 'apply'}", names=(workload.name,))
+        raise NothingToRollBack(f"no version of {workload.name} has ever come up", hint=hint)
+    if to is None:
+        earlier = [running] if left else [revision for revision in kept if revision.number < running.number]
+        if not earlier:
+            later = [f"revision {revision.number}, version {revision.spec.app_version}" for revision in kept]
+            raise NothingToRollBack(
+                f"no version of {workload.name} earlier than {running.spec.app_version} is kept on this box",
+                hint=command("workloads history", names=(workload.name,)),
+                evidence=[f"later and kept: {text}; --to goes there" for text in later],
+            )
+        return earlier[0]
+    for revision in (running, *kept):
+        if revision.number == to:
+            return revision
+    raise RevisionUnknown(
+        f"{workload.name} has no revision {to} that came up and is kept on this box",
+        hint=command("workloads history", names=(workload.name,)),
+        evidence=[f"revision {revision.number}: version {revision.spec.app_version}" for revision in (running, *kept)],
+    )
+
+
+def rollback(ctx: Context, request: RollbackRequest, ticket: OrderTicket | None = None) -> RollbackResult:
+    """One transaction, as an apply. Errors as `plan`, PlanRefused, and those of a transaction."""
+    plan(ctx.ledger, request.names, request.to)
+    ticket = ticket or OrderTicket(command_line("rollback", request.names))
+    with operation(ctx, ticket.command, wait=ticket.lock_wait) as recovered:
+        chosen = plan(ctx.ledger, request.names, request.to)  # once more: recovery may have moved something
+        if not chosen.targets or not ticket.still_wanted():
+            return RollbackResult(chosen, recovered)
+        prepared = prepare(ctx, chosen.targets, hooks=False)
+        try:
+            policy = policy_of(ctx.settings, request.timeout, request.rollback_timeout)
+            carry_out(ctx, prepared, policy, Doing.ROLLBACK, order=ticket.order)
+            _note_taken_back(ctx.ledger, chosen)
+        finally:
+            observe(ctx.ledger, ctx.cluster, [target.name for target in chosen.targets])
+    return RollbackResult(chosen, (*recovered, *chosen.notes, *prepared.plan.notes))
+
+
+def _note_taken_back(ledger: Ledger, chosen: RollbackPlan) -> None:
+    """A staged version whose apply was left as it is, and that this rollback took off the cluster, says so."""
+    for target in chosen.targets:
+        staged = target.workload.staged
+        if staged and target.name in chosen.left:
+            text = f"version {staged.spec.app_version} did not come up and was taken back"
+            ledger.advance(staged, TakenBack(text))

@@ -1,0 +1,73 @@
+"""Have the agent apply staged workloads at a time, and take that back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from kelvin_provision import timestamps
+from kelvin_provision.applying import schedule as rules
+from kelvin_provision.applying.selection import appliable, choose
+from kelvin_provision.context import Context
+from kelvin_provision.ledger import orders
+from kelvin_provision.usecases.deploy import NO_SERVICE_WARNING
+
+
+@dataclass(frozen=True)
+class ScheduleRequest:
+    """`names` is empty for everything that is staged. `at` has a zone."""
+
+    at: datetime
+    names: tuple[str, ...] = ()
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class ScheduleResult:
+    at: datetime
+    names: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CancelResult:
+    """`cancelled` may name more workloads than were asked for: an apply of several is cancelled as a whole."""
+
+    cancelled: tuple[str, ...]
+    unchanged: tuple[str, ...] = ()
+
+
+def schedule(ctx: Context, request: ScheduleRequest) -> ScheduleResult:
+    """Refuse what cannot be meant, store it, wake the agent.
+
+    Raises UsageRefused, WorkloadUnknown, NothingStaged, ClockBehind, OutsideWindow, NotReady, AgentSilent.
+    """
+    workloads = choose(ctx.ledger, request.names, everything=not request.names)
+    if not workloads:
+        return ScheduleResult(request.at)
+    names = tuple(workload.name for workload in workloads)
+    rules.refuse_wrong_clock(workloads, ctx.now)
+    rules.refuse_what_applies_itself(workloads)
+    if not request.force:
+        rules.refuse_closed(request.at, ctx.settings.apply.window, names)
+    at = timestamps.rfc3339(request.at)
+    placed = orders.place(ctx.ledger, orders.apply_of(workloads, actor=ctx.actor, at=at, forced=request.force))
+    replaced = dict.fromkeys(name for order in placed.cancelled for name in order.names)
+    woken = ctx.launcher.ensure(ctx.settings)
+    late = [workload.name for workload in workloads if workload.staged and not appliable(workload.staged)]
+    warnings = (
+        *(f"{name} was to be applied together with one of these; that is cancelled for it, too" for name in replaced if name not in names),
+        *((f"{', '.join(late)}: not ready yet; what is not ready by then is not applied",) if late else ()),
+        *woken,
+        *(() if ctx.launcher.survives_reboot(ctx.settings) else (NO_SERVICE_WARNING,)),
+    )
+    return ScheduleResult(request.at, names, warnings)
+
+
+def cancel(ctx: Context, names: Sequence[str] = ()) -> CancelResult:
+    """Take back what was scheduled for these; without names, for all. Raises WorkloadUnknown."""
+    workloads = ctx.ledger.workloads(names or None)
+    ended = orders.cancel_naming(ctx.ledger, [workload.name for workload in workloads], actor=ctx.actor)
+    cancelled = tuple(dict.fromkeys(name for order in ended for name in order.names))
+    return CancelResult(cancelled, tuple(workload.name for workload in workloads if names and workload.name not in cancelled))

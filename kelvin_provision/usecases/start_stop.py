@@ -1,0 +1,106 @@
+"""Start and stop: the running revision stays on the box with its data, or comes back as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kelvin_provision.applying import start_stop
+from kelvin_provision.applying.observe import observe
+from kelvin_provision.applying.plan import prepare
+from kelvin_provision.applying.policy import policy_of
+from kelvin_provision.applying.target import Target
+from kelvin_provision.context import Context
+from kelvin_provision.errors import NothingApplied
+from kelvin_provision.hints import command
+from kelvin_provision.ledger import journal
+from kelvin_provision.ledger.model import Phase, Step, Workload
+from kelvin_provision.status import Doing, Observed
+from kelvin_provision.usecases.operation import OrderTicket, command_line, operation
+
+
+@dataclass(frozen=True)
+class StartStopResult:
+    """`workloads` as they were asked for; `changed` are the names that there was something to do for."""
+
+    workloads: tuple[Workload, ...]
+    changed: frozenset[str]
+    warnings: tuple[str, ...] = ()
+
+
+def stop(ctx: Context, names: Sequence[str], *, ticket: OrderTicket | None = None) -> StartStopResult:
+    """Stop what runs. What was never applied, or is stopped already, is skipped. Raises WorkloadUnknown, and what the cluster answers."""
+    ctx.ledger.workloads(names)
+    ticket = ticket or OrderTicket(command_line("stop", names))
+    with operation(ctx, ticket.command, wait=ticket.lock_wait) as recovered:
+        before = ctx.ledger.workloads(names)
+        todo: list[Workload] = []
+        if any(workload.running for workload in before) and ticket.still_wanted():
+            todo = [
+                workload
+                for workload in _observed(ctx, names)
+                if workload.running and (workload.enabled or not _is(workload, Observed.STOPPED))
+            ]
+        if todo:
+            journaled = journal.begin(
+                ctx.ledger, Doing.STOP, Phase.FINISHING, [_step(workload) for workload in todo], who=ctx.actor, order=ticket.order
+            )
+            try:
+                start_stop.stop(ctx, journaled)
+            finally:
+                _observed(ctx, [workload.name for workload in todo])
+    return StartStopResult(before, frozenset(workload.name for workload in todo), recovered)
+
+
+def start(ctx: Context, names: Sequence[str], *, timeout: float | None = None, ticket: OrderTicket | None = None) -> StartStopResult:
+    """Start what was stopped and wait until it is up.
+
+    Raises WorkloadUnknown, NothingApplied, PlanRefused (a port is taken by now, an image is lost), StartFailed, Interrupted.
+    """
+    ctx.ledger.workloads(names)
+    ticket = ticket or OrderTicket(command_line("start", names))
+    with operation(ctx, ticket.command, wait=ticket.lock_wait) as recovered:
+        _refuse_never_applied(ctx.ledger.workloads(names))
+        todo = [
+            workload
+            for workload in _observed(ctx, names)
+            if not (workload.enabled and _is(workload, Observed.RUNNING)) and ticket.still_wanted()
+        ]
+        if todo:
+            prepare(
+                ctx,
+                [Target(workload, workload.running, workload.running.objects or ()) for workload in todo if workload.running],
+                hooks=False,
+            )
+            journaled = journal.begin(
+                ctx.ledger, Doing.START, Phase.FINISHING, [_step(workload) for workload in todo], who=ctx.actor, order=ticket.order
+            )
+            try:
+                start_stop.start(ctx, journaled, policy_of(ctx.settings, timeout).forward)
+            finally:
+                _observed(ctx, [workload.name for workload in todo])
+        after = ctx.ledger.workloads(names)
+    return StartStopResult(after, frozenset(workload.name for workload in todo), recovered)
+
+
+def _refuse_never_applied(workloads: Sequence[Workload]) -> None:
+    bare = [workload.name for workload in workloads if workload.running is None]
+    if bare:
+        raise NothingApplied(f"nothing of {', '.join(bare)} was ever applied", hint=command("workloads apply", names=(bare[0],)))
+
+
+def _observed(ctx: Context, names: Sequence[str]) -> tuple[Workload, ...]:
+    """These workloads with what the cluster does with them now."""
+    observe(ctx.ledger, ctx.cluster, names)
+    return ctx.ledger.workloads(names)
+
+
+def _step(workload: Workload) -> Step:
+    number = workload.running.number if workload.running else None
+    return Step(workload.name, number, number)
+
+
+def _is(workload: Workload, observed: Observed) -> bool:
+    """What was observed just now. A cluster that does not answer proves nothing."""
+    observation = workload.observation
+    return observation is not None and observation.reachable and observation.observed is observed

@@ -1,0 +1,83 @@
+"""Undeploy: remove workloads with what they keep on this box, or only their staged revisions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from kelvin_provision.applying import recovery
+from kelvin_provision.applying.selection import refuse_bare
+from kelvin_provision.context import Context
+from kelvin_provision.ledger import journal, requests
+from kelvin_provision.ledger.model import Order, Phase, Step, Workload
+from kelvin_provision.spec.enums import VolumeKind
+from kelvin_provision.status import Doing
+from kelvin_provision.usecases.operation import OrderTicket, command_line, free_images, interrupted, operation
+
+
+@dataclass(frozen=True)
+class UndeployRequest:
+    """With `staged`, what runs is not touched."""
+
+    names: tuple[str, ...]
+    staged: bool = False
+
+
+@dataclass(frozen=True)
+class UndeployResult:
+    """`removed` are the names; `objects` what went from the cluster, by workload; `freed` bytes in the image store."""
+
+    removed: tuple[str, ...] = ()
+    objects: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    freed: int = 0
+    warnings: tuple[str, ...] = ()
+
+
+def find(ctx: Context, request: UndeployRequest) -> tuple[Workload, ...]:
+    """The workloads that would be removed, for who asks before it does it. Raises WorkloadUnknown, NothingStaged."""
+    workloads = ctx.ledger.workloads(request.names)
+    if request.staged and not interrupted(ctx):
+        refuse_bare(workloads)
+    return workloads
+
+
+def lost_volumes(workload: Workload) -> tuple[str, ...]:
+    """Names of the persistent volumes whose data would be lost."""
+    volumes = workload.running.spec.system.volumes if workload.running else ()
+    return tuple(volume.name for volume in volumes if volume.kind is VolumeKind.PERSISTENT)
+
+
+def undeploy(ctx: Context, request: UndeployRequest, ticket: OrderTicket | None = None) -> UndeployResult:
+    """Remove all of them, then free images that nothing needs. Raises WorkloadUnknown, NothingStaged, and what the cluster answers."""
+    find(ctx, request)
+    ticket = ticket or OrderTicket(command_line("undeploy", request.names))
+    with operation(ctx, ticket.command, wait=ticket.lock_wait) as recovered:
+        done = recovered and not set(ctx.ledger.names()) & set(request.names)
+        if done or not ticket.still_wanted():
+            return UndeployResult(warnings=recovered)
+        workloads = ctx.ledger.workloads(request.names)
+        objects: Mapping[str, tuple[str, ...]] = {}
+        if request.staged:
+            _remove_staged(ctx, workloads)
+        else:
+            objects = _remove(ctx, workloads, ticket.order)
+        freed = free_images(ctx)
+    return UndeployResult(tuple(workload.name for workload in workloads), objects, freed, recovered)
+
+
+def _remove(ctx: Context, workloads: Sequence[Workload], order: Order | None = None) -> Mapping[str, tuple[str, ...]]:
+    steps = [
+        Step(workload.name, workload.running.number if workload.running else None, workload.staged.number if workload.staged else None)
+        for workload in workloads
+    ]
+    return recovery.remove(ctx, journal.begin(ctx.ledger, Doing.UNDEPLOY, Phase.REMOVING, steps, who=ctx.actor, order=order))
+
+
+def _remove_staged(ctx: Context, workloads: Sequence[Workload]) -> None:
+    refuse_bare(workloads)
+    left = journal.left(ctx.ledger)
+    for workload in workloads:
+        if workload.running is None and workload.name in left:
+            _remove(ctx, [workload])  # its apply was left as it is: nothing else would take that off the cluster
+            continue
+        requests.drop_staged(ctx.ledger, workload.name, actor=ctx.actor)
