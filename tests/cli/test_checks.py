@@ -130,20 +130,22 @@ def test_a_hold_is_a_warning_and_a_hook_that_would_not_run_an_error(box, tmp_pat
 
 
 def test_with_json_a_failure_is_one_document_with_every_line_in_it(box):
-    box.cluster.findings = [Finding("port-taken", "pump", "Service/pump", "node port 30080/TCP is taken by Service/x in app")]
+    box.cluster.findings = [Finding("port-taken", "pump", "Service/pump", "node port 30080/TCP is taken by Service/x in namespace app")]
     result = check(box, "-n", "pump", "--json")
     document = json.loads(result.stdout)
     result.check(exit_code=1, stderr="")
     assert list(document) == ["schema", "command", "status", "counts", "checks", "warnings", "error"]
     assert (document["status"], document["error"]["code"]) == ("error", "check-failed")
-    assert document["error"]["evidence"] == ["ports: pump: Service/pump: node port 30080/TCP is taken by Service/x in app [port-taken]"]
+    assert document["error"]["evidence"] == [
+        "ports: pump: Service/pump: node port 30080/TCP is taken by Service/x in namespace app [port-taken]"
+    ]
     assert [line for line in document["checks"] if line["id"] == "ports"] == [
         {
             "id": "ports",
             "title": "Ports of this box",
             "status": "error",
             "workload": "pump",
-            "found": "Service/pump: node port 30080/TCP is taken by Service/x in app [port-taken]",
+            "found": "Service/pump: node port 30080/TCP is taken by Service/x in namespace app [port-taken]",
             "why": "Two cannot have one port: the new pod would never start.",
             "next": "stop what uses the port, or deploy with another one",
         }
@@ -243,13 +245,13 @@ def test_a_terminal_gets_signs_colours_and_broken_lines(box, monkeypatch):
     monkeypatch.delenv("NO_COLOR")
     monkeypatch.setenv("COLUMNS", "60")
     monkeypatch.setenv("TERM", "xterm")
-    box.cluster.findings = [Finding("not-ours", "pump", "Thing/pump", "Thing/pump exists already and does not carry our label")]
+    box.cluster.findings = [Finding("not-ours", "pump", "Thing/pump", "Thing/pump already exists and is not managed by kelvin-provision")]
     shown = check(box, "-n", "pump", terminal=True).stdout.splitlines()
     assert shown[0] == "\x1b[32m✓\x1b[0m staged       pump 2.0.0: 1 image, 3.8 KiB"
     at = next(number for number, line in enumerate(shown) if "dry-run" in line)
     assert shown[at : at + 7] == [
-        "\x1b[31m✗\x1b[0m dry-run      pump: Thing/pump exists already and does not",
-        "               carry our label [not-ours]",
+        "\x1b[31m✗\x1b[0m dry-run      pump: Thing/pump already exists and is not",
+        "               managed by kelvin-provision [not-ours]",
         "                why: What the server refuses now it would",
         "                     refuse in the middle of the apply.",
         "               next: choose another workload name, or remove",

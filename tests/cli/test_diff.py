@@ -168,7 +168,7 @@ def test_the_exit_code_tells_of_changes_where_that_is_asked_for(box):
         "             -r.io/pump:2.0.0\n"
         f"             +r.io/pump:2.0.0@{TWO}\n"
         "  objects    1 kept\n"
-        "             kept    Thing/pump: as it should be\n"
+        "             kept    Thing/pump: unchanged\n"
     )
 
 
@@ -350,7 +350,7 @@ def test_objects_that_come_go_and_stay_are_told_with_their_reasons(box, monkeypa
                 Change(Op.CREATE, "pump", "Namespace/app", "not on the cluster"),
                 Change(Op.UPDATE, "pump", "Secret/s", "data.key"),
                 Change(Op.UPDATE, "pump", "Service/s", "metadata.labels[app.kubernetes.io/version]"),
-                Change(Op.KEEP, "pump", "Thing/pump", "as it should be"),
+                Change(Op.KEEP, "pump", "Thing/pump", "unchanged"),
                 Change(Op.DELETE, "pump", "ConfigMap/old", "no longer in the workload"),
             ),
             remarks=("PersistentVolumeClaim/data is kept with its data until undeploy",),
@@ -363,7 +363,7 @@ def test_objects_that_come_go_and_stay_are_told_with_their_reasons(box, monkeypa
         "             created Namespace/app: not on the cluster\n"
         "             updated Secret/s: data.key\n"
         "             updated Service/s: only what names its version\n"
-        "             kept    Thing/pump: as it should be\n"
+        "             kept    Thing/pump: unchanged\n"
         "             pruned  ConfigMap/old: no longer in the workload\n"
     )
     assert result.stderr == "warning: PersistentVolumeClaim/data is kept with its data until undeploy\n"

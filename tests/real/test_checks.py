@@ -111,7 +111,7 @@ def test_a_user_with_few_rights_is_told_which_are_missing(tmp_path):
         item = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "x"}, "spec": {}}
         seen = Kubernetes(kubeconfig=path, namespace=namespace).survey({"x": [item]})
         assert "create, delete, get, list, patch, watch deployments.apps" in seen.denied
-        assert "list pods of all namespaces (so nobody knows what room is left)" in seen.denied
+        assert "list pods of all namespaces (free capacity is unknown)" in seen.denied
         assert (seen.allowed, seen.resources) == (0, ())
     finally:
         for kind in ("ClusterRoleBinding", "ClusterRole"):

@@ -272,7 +272,7 @@ def test_an_image_without_sleep_is_updated_with_a_word_in_the_plan_and_no_failur
         pytest.skip("this Kubernetes waits by itself")
     bench.up("restless", old)
     assert bench.cluster.plan({"restless": new}, no_secrets).notes == (
-        "restless: short interruption possible: Kubernetes before 1.30 cannot wait by itself, and the image may have no sleep",
+        "restless: short interruption possible: Kubernetes before 1.30 has no preStop sleep, and the image may have no sleep command",
     )
     bench.up("restless", new)
     until(lambda: bench.told("FailedPreStopHook"), pause=0.2)

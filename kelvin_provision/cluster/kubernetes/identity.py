@@ -1,55 +1,71 @@
-"""Which cluster this is, and which of its nodes is this computer. Reads only."""
+"""Which cluster this is, which of its nodes is this box, and how that node is. Reads only."""
 
 from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from kelvin_provision.cluster.kubernetes import survey
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
-from kelvin_provision.cluster.survey import ClusterInfo, ClusterState
+from kelvin_provision.cluster.survey import ClusterInfo, ClusterState, Condition
 from kelvin_provision.errors import ClusterRefused
 from kelvin_provision.refs import Platform
+from kelvin_provision.spec.workload import Object
 
 TYPE = "kubernetes"
+PRE_STOP_SLEEP = (1, 30)
+"""The first version that has `preStop.sleep`."""
+HEALTHY_WHEN_TRUE = frozenset({"Ready"})
+STANDARD_CONDITIONS = ("Ready", "MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
 
-SLEEPING = (1, 30)
-"""The first Kubernetes that can pause a container before it stops it."""
 
-
-def info(api: Api, node: str | None) -> ClusterInfo:
-    """The server's version and our node: the one of this name, or of our host name, or the only one. Raises ClusterRefused."""
+def cluster_info(api: Api, node: str | None) -> ClusterInfo:
+    """The server's version and our node. Raises ClusterRefused where no node is this box."""
     version = str(api.version().get("gitVersion", ""))
-    nodes = {found["metadata"]["name"]: found for found in api.list_objects("v1", "Node", None)}
-    name = _ours(node, list(nodes))
-    told = nodes[name]["status"]["nodeInfo"]
-    here = Platform.of_this_host()
-    platform = Platform(told["operatingSystem"], told["architecture"])
-    if (here.os, here.architecture) == (platform.os, platform.architecture):
-        platform = here  # the kubelet does not tell the variant of an ARM
+    nodes = {item["metadata"]["name"]: item for item in api.list_objects("v1", "Node", None)}
+    name = _our_node(node, list(nodes))
+    reported = nodes[name]["status"]["nodeInfo"]
+    platform, host = Platform(reported["operatingSystem"], reported["architecture"]), Platform.of_this_host()
+    if (host.os, host.architecture) == (platform.os, platform.architecture):
+        platform = host  # the kubelet does not report the variant of an ARM
     return ClusterInfo(TYPE, version, name, platform)
 
 
-def _ours(node: str | None, names: Sequence[str]) -> str:
+def _our_node(node: str | None, names: Sequence[str]) -> str:
+    """The given one, or the one of our host name, or the only one."""
     host = socket.gethostname().lower()
-    wanted = [node] if node else [host, host.partition(".")[0], *(names if len(names) == 1 else ())]
-    for name in wanted:
-        if name in names:
-            return name
-    raise ClusterRefused(f"no node of the cluster is this computer ({wanted[0]}); it has {', '.join(names) or 'none'}")
+    candidates = [node] if node else [host, host.partition(".")[0], *(names if len(names) == 1 else ())]
+    for candidate in candidates:
+        if candidate in names:
+            return candidate
+    raise ClusterRefused(f"this box ({candidates[0]}) is not a node of the cluster; its nodes are {', '.join(names) or 'none'}")
 
 
-def sleeps(version: str) -> bool:
-    """Whether a server of this version knows `preStop.sleep`."""
-    found = re.match(r"v?(\d+)\.(\d+)", version)
-    return found is not None and (int(found[1]), int(found[2])) >= SLEEPING
-
-
-def state(api: Api, namespace: str, known: ClusterInfo) -> ClusterState:
-    """See protocol.Cluster.state. The uid of `kube-system` is the cluster's, by custom and for want of another."""
-    node = api.get("v1", "Node", known.node) or {}
+def cluster_state(api: Api, namespace: str, info: ClusterInfo) -> ClusterState:
+    """See protocol.Cluster.state. The uid of `kube-system` identifies a cluster, by custom and for want of another."""
+    node = api.get("v1", "Node", info.node) or {}
     system = api.get("v1", "Namespace", "kube-system") or {"metadata": {}}
-    home = api.get("v1", "Namespace", namespace)
-    phase = str((home.get("status") or {}).get("phase") or "Active") if home else "missing"
-    return ClusterState(known, api.server, str(system["metadata"].get("uid", "")), tuple(survey.conditions(node)), phase)
+    ours = api.get("v1", "Namespace", namespace)
+    phase = str((ours.get("status") or {}).get("phase") or "Active") if ours else "missing"
+    return ClusterState(info, api.server, str(system["metadata"].get("uid", "")), tuple(node_conditions(node)), phase)
+
+
+def node_conditions(node: Object) -> Iterator[Condition]:
+    """The standard ones first. That the node is cordoned counts as one of them."""
+    reported = {item.get("type"): item for item in (node.get("status") or {}).get("conditions") or ()}
+    name = (node.get("metadata") or {}).get("name", "")
+    standard = [kind for kind in STANDARD_CONDITIONS if kind in reported]
+    for kind in [*standard, *(kind for kind in reported if kind not in STANDARD_CONDITIONS)]:
+        item = reported[kind]
+        healthy = item.get("status") == ("True" if kind in HEALTHY_WHEN_TRUE else "False")
+        message = "" if healthy else str(item.get("message") or item.get("reason") or item.get("status"))
+        yield Condition(str(kind), healthy, message, hint=f"kubectl describe node {name}")
+    if (node.get("spec") or {}).get("unschedulable"):
+        message = "it is cordoned: no new pod is scheduled on it"
+        yield Condition("Schedulable", healthy=False, message=message, critical=False, hint=f"kubectl uncordon {name}")
+
+
+def at_least(version: str, minimum: tuple[int, int]) -> bool:
+    """Whether `v1.33.1+k3s1` is `minimum` or newer; false for what is no version."""
+    match = re.match(r"v?(\d+)\.(\d+)", version)
+    return match is not None and (int(match[1]), int(match[2])) >= minimum

@@ -11,6 +11,7 @@ from kelvin_provision.cluster.kubernetes.api.errors import Rejected
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.inventory import selector
 from kelvin_provision.cluster.kubernetes.judge.failures import container_statuses
+from kelvin_provision.cluster.kubernetes.judge.observation import is_alive
 from kelvin_provision.cluster.logs.follow import stream
 from kelvin_provision.cluster.logs.lines import LogLine, parse
 from kelvin_provision.cluster.logs.sources import LogOptions, LogSource, LogSources
@@ -23,15 +24,14 @@ def logs(api: Api, namespace: str, workload: str, options: LogOptions, stop: Cal
     def list_sources() -> LogSources:
         pods = api.list_objects("v1", "Pod", namespace, selector(workload))
         pods.sort(key=lambda pod: (str(pod["metadata"].get("creationTimestamp")), pod["metadata"]["name"]))
-        sources = [source for pod in pods for source in _of_pod(api, namespace, pod, options)]
-        lasts = any((pod.get("status") or {}).get("phase") not in {"Succeeded", "Failed"} for pod in pods)
-        return LogSources(sources, lasts)
+        sources = [source for pod in pods for source in _sources_of(api, namespace, pod, options)]
+        return LogSources(sources, any(map(is_alive, pods)))
 
     return stream(list_sources, options, stop)
 
 
-def _of_pod(api: Api, namespace: str, pod: Object, options: LogOptions) -> Iterator[LogSource]:
-    """Containers that have begun; or, for earlier runs, that have begun again."""
+def _sources_of(api: Api, namespace: str, pod: Object, options: LogOptions) -> Iterator[LogSource]:
+    """Containers that have started; with `previous`, those that have restarted."""
     name = pod["metadata"]["name"]
     for status in container_statuses(pod):
         run = str(status.get("containerID") or "")
@@ -39,31 +39,29 @@ def _of_pod(api: Api, namespace: str, pod: Object, options: LogOptions) -> Itera
             continue
         container = str(status["name"])
 
-        def opened(tail: int | None, since: str | None, container: str = container) -> _Stream:
+        def open_log(tail: int | None, since: str | None, container: str = container) -> _Stream:
             start = timestamps.normalized(since) if since else ""
-            whole = f"{start[:19]}Z" if start else ""
-            answer = None
-            with suppress(Rejected):  # it is being made, or is gone again
-                answer = api.log_stream(
-                    namespace, name, container, tail=tail, since=whole, previous=options.previous, follow=options.follow
+            whole_seconds = f"{start[:19]}Z" if start else ""  # the API takes no fractions; `parse` drops what is too early
+            response = None
+            with suppress(Rejected):  # the container is being created, or is gone again
+                response = api.log_stream(
+                    namespace, name, container, tail=tail, since=whole_seconds, previous=options.previous, follow=options.follow
                 )
-            return _Stream(name, container, start, answer)
+            return _Stream(name, container, start, response)
 
-        yield LogSource(f"{name}/{container}", run, "running" in (status.get("state") or {}), opened)
+        yield LogSource(f"{name}/{container}", run, "running" in (status.get("state") or {}), open_log)
 
 
 class _Stream:
-    """Lines of one answer; none at all without one."""
+    """A LogStream. Empty without a response."""
 
-    def __init__(self, pod: str, container: str, since: str, answer: Watch | None) -> None:
-        self._place = pod, container
-        self._since = since
-        self._answer = answer
+    def __init__(self, pod: str, container: str, since: str, response: Watch | None) -> None:
+        self._pod, self._container, self._since = pod, container, since
+        self._response = response
 
     def __iter__(self) -> Iterator[LogLine]:
-        return parse(*self._place, self._answer.chunks(), since=self._since) if self._answer else iter(())
+        return parse(self._pod, self._container, self._response.chunks(), since=self._since) if self._response else iter(())
 
     def close(self) -> None:
-        """See LogStream."""
-        if self._answer:
-            self._answer.close()
+        if self._response:
+            self._response.close()

@@ -1,11 +1,12 @@
-"""Taking a workload away, and waiting until it is gone."""
+"""Deleting a workload's objects, and waiting until its pods and volumes are gone."""
 
 from __future__ import annotations
 
 import time
 
-from kelvin_provision.cluster.kubernetes import inventory, planning
+from kelvin_provision.cluster.kubernetes import inventory
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
+from kelvin_provision.cluster.kubernetes.planning import defined_kinds
 from kelvin_provision.cluster.kubernetes.render.objects import CLUSTER_SCOPED, Key, owner
 from kelvin_provision.cluster.plan import describe
 from kelvin_provision.spec.workload import Object
@@ -13,38 +14,36 @@ from kelvin_provision.spec.workload import Object
 TICK = 0.25
 
 
-def remove(api: Api, namespace: str, workload: str, *, patience: float) -> tuple[str, ...]:
-    """See protocol.Cluster.remove; `patience` in seconds."""
-    there = inventory.owned(api, namespace, workload)
-    gone = tuple(describe(item) for item in reversed(there) if not _shared(api, item) and delete(api, namespace, item))
-    inventory.forget(api, namespace, workload)
-    _empty(api, namespace, workload, patience)  # also when an earlier try, cut off, has told them to go
-    return gone
+def remove(api: Api, namespace: str, workload: str, *, timeout: float) -> tuple[str, ...]:
+    """See protocol.Cluster.remove."""
+    owned = inventory.owned(api, namespace, workload)
+    deleted = tuple(describe(item) for item in reversed(owned) if not _used_by_others(api, item) and delete(api, namespace, item))
+    inventory.delete_record(api, namespace, workload)
+    _wait_until_gone(api, namespace, workload, timeout)  # also what an earlier call deleted that was cut off
+    return deleted
 
 
 def delete(api: Api, namespace: str, item: Object) -> bool:
-    """Exactly this object, by its uid; False when it is gone or going."""
+    """Exactly this object, by its uid. False where it is gone or being deleted already."""
     key, metadata = Key.of(item), item["metadata"]
     if metadata.get("deletionTimestamp"):
         return False
     return api.delete(key.api_version, key.kind, key.name, None if key.kind in CLUSTER_SCOPED else namespace, uid=metadata["uid"])
 
 
-def _shared(api: Api, item: Object) -> bool:
-    """A definition takes every object of its kind along: it stays while there is one that is not ours."""
+def _used_by_others(api: Api, item: Object) -> bool:
+    """A CustomResourceDefinition takes all its objects along: it stays while one of them is not ours."""
     if item["kind"] != "CustomResourceDefinition":
         return False
-    whole = api.get(item["apiVersion"], item["kind"], item["metadata"]["name"]) or {}
-    for version, kind in planning.defined(whole):
-        if any(owner(other) is None for other in api.list_objects(version, kind, None, metadata=True)):
-            return True
-    return False
+    definition = api.get(item["apiVersion"], item["kind"], item["metadata"]["name"]) or {}
+    kinds = defined_kinds(definition)
+    return any(owner(custom) is None for version, kind in kinds for custom in api.list_objects(version, kind, None, metadata=True))
 
 
-def _empty(api: Api, namespace: str, workload: str, patience: float) -> None:
-    deadline = time.monotonic() + patience
-    chosen = inventory.selector(workload)
+def _wait_until_gone(api: Api, namespace: str, workload: str, timeout: float) -> None:
+    deadline = time.monotonic() + timeout
+    selector = inventory.selector(workload)
     while time.monotonic() < deadline:
-        if not any(api.list_objects("v1", kind, namespace, chosen, metadata=True) for kind in ("Pod", "PersistentVolumeClaim")):
+        if not any(api.list_objects("v1", kind, namespace, selector, metadata=True) for kind in ("Pod", "PersistentVolumeClaim")):
             return
         time.sleep(TICK)

@@ -1,9 +1,8 @@
-"""Putting one object in the place of what is there.
+"""Server-side apply of one object over what is there.
 
-Server-side apply takes away the fields that we sent before and no longer send. Servers before 1.21 leave the block that they
-were in, empty, and then refuse it: no health check can be taken off, no variable can change from a secret to a plain value, and an
-update that added one can never be undone. There the blocks are taken away first, with the roll-out paused, so that nothing is
-ever started from the half-way state.
+The server removes fields that we applied before and no longer apply. Servers before 1.21 leave the enclosing block, empty, and then
+reject it: no probe can be removed, no variable can change from a secret to a plain value, and an update that added one can never be
+undone. There we remove the blocks first, with the rollout paused, so that no pod is ever created from the half-way state.
 """
 
 from __future__ import annotations
@@ -17,69 +16,69 @@ from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.labels import MANAGER
 from kelvin_provision.spec.workload import Object
 
-_STEP = re.compile(r"[^.\[\]]+")
+_FIELD = re.compile(r"[^.\[\]]+")
 PAUSABLE = frozenset({"Deployment"})
-Pointer = tuple[str | int, ...]
+Path = tuple[str | int, ...]
 
 
 def apply(api: Api, item: Object, live: Object | None, namespace: str, *, dry_run: bool = False) -> Object:
-    """The object as it is afterwards, or would be. Forced where something is there: the caller knows that it is ours."""
+    """The object as it is afterwards, or would be. Forced where there is a live one: the caller has checked that it is ours."""
     try:
         outcome = api.apply(item, namespace, force=live is not None, dry_run=dry_run)
     except Rejected as error:
-        blocks = emptied(live, item, error.fields) if live is not None else ()
+        blocks = blocks_to_remove(live, item, error.fields) if live is not None else ()
         if live is None or not blocks:
             raise
         if dry_run:
-            return api.edit(live, namespace, removals(blocks), dry_run=True)
+            return api.json_patch(live, namespace, removals(blocks), dry_run=True)
         pause = [{"op": "add", "path": "/spec/paused", "value": True}] if item["kind"] in PAUSABLE else []
-        api.edit(live, namespace, [*pause, *removals(blocks)])
+        api.json_patch(live, namespace, [*pause, *removals(blocks)])
         outcome = api.apply(item, namespace, force=True)
     if not dry_run and paused_by_us(outcome):
-        outcome = api.edit(outcome, namespace, [{"op": "remove", "path": "/spec/paused"}])
+        outcome = api.json_patch(outcome, namespace, [{"op": "remove", "path": "/spec/paused"}])
     return outcome
 
 
-def removals(blocks: Collection[Pointer]) -> list[Object]:
-    """JSON patch (RFC 6902); its pointers write `~` and `/` in other ways."""
-    words = ["/".join(str(step).replace("~", "~0").replace("/", "~1") for step in block) for block in blocks]
-    return [{"op": "remove", "path": f"/{word}"} for word in words]
+def removals(blocks: Collection[Path]) -> list[Object]:
+    """As a JSON patch (RFC 6902), whose pointers escape `~` and `/`."""
+    pointers = ["/".join(str(step).replace("~", "~0").replace("/", "~1") for step in block) for block in blocks]
+    return [{"op": "remove", "path": f"/{pointer}"} for pointer in pointers]
 
 
-def paused_by_us(value: Object) -> bool:
-    """Also what a crash left between the two steps."""
-    entries = value["metadata"].get("managedFields") or ()
+def paused_by_us(live: Object) -> bool:
+    """Also by an earlier call that was cut off between pausing and resuming."""
+    entries = live["metadata"].get("managedFields") or ()
     ours = (entry.get("fieldsV1") or {} for entry in entries if entry.get("manager") == MANAGER and entry.get("operation") == "Update")
-    return bool((value.get("spec") or {}).get("paused")) and any("f:paused" in fields.get("f:spec", {}) for fields in ours)
+    return bool((live.get("spec") or {}).get("paused")) and any("f:paused" in fields.get("f:spec", {}) for fields in ours)
 
 
-def emptied(live: Object, wanted: Object, fields: Collection[str]) -> tuple[Pointer, ...]:
-    """The blocks that a refusal of these fields is about: there now, and no longer wanted. Nothing where it is about something else."""
-    found = [_outermost(live, wanted, field) for field in fields]
-    return tuple(dict.fromkeys(block for block in found if block)) if all(found) else ()
+def blocks_to_remove(live: Object, desired: Object, fields: Collection[str]) -> tuple[Path, ...]:
+    """The live blocks that rejected fields are in and that are no longer desired. Empty where a rejection has another cause."""
+    blocks = [_outermost_block(live, desired, field) for field in fields]
+    return tuple(dict.fromkeys(block for block in blocks if block)) if all(blocks) else ()
 
 
-def _outermost(live: Any, wanted: Any, field: str) -> Pointer:
-    here: list[str | int] = []
+def _outermost_block(live: Any, desired: Any, field: str) -> Path:
+    path: list[str | int] = []
     for step in _steps(field):
         if isinstance(live, list) and isinstance(step, int) and step < len(live):
-            live, wanted = live[step], _same(live[step], wanted)
+            live, desired = live[step], _entry_of_same_name(live[step], desired)
         elif isinstance(live, dict) and step in live:
-            live, wanted = live[step], wanted.get(step) if isinstance(wanted, dict) else None
+            live, desired = live[step], desired.get(step) if isinstance(desired, dict) else None
         else:
             return ()
-        here.append(step)
-        if wanted is None:
-            return tuple(here) if isinstance(live, dict) and isinstance(step, str) else ()
+        path.append(step)
+        if desired is None:
+            return tuple(path) if isinstance(live, dict) and isinstance(step, str) else ()
     return ()
 
 
 def _steps(field: str) -> Iterator[str | int]:
-    """`spec.containers[0].env` as the server writes it."""
-    return (int(word) if word.isdigit() else word for word in _STEP.findall(field))
+    """Of a field as the server writes it: `spec.containers[0].env`."""
+    return (int(word) if word.isdigit() else word for word in _FIELD.findall(field))
 
 
-def _same(entry: Any, others: Any) -> Any:
-    """The entry of that name in another list: what is wanted may be in another order."""
+def _entry_of_same_name(entry: Any, others: Any) -> Any:
+    """The desired list may be in another order."""
     name = entry.get("name") if isinstance(entry, dict) else None
     return next((other for other in others or () if isinstance(other, dict) and name is not None and other.get("name") == name), None)

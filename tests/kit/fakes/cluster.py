@@ -98,7 +98,7 @@ class FakeCluster:
             for item in objects:
                 fill(item, lookup)
                 if workload in self.foreign:
-                    message = f"{describe(item)} exists and does not carry our label"
+                    message = f"{describe(item)} already exists and is not managed by kelvin-provision"
                     findings.append(Finding("not-ours", workload, describe(item), message))
                 else:
                     changes.append(self._change(workload, live.get(describe(item)), item))
@@ -255,7 +255,7 @@ class FakeCluster:
             return Change(Op.CREATE, workload, describe(item), "not on the cluster")
         if live["spec"] != item["spec"]:
             return Change(Op.UPDATE, workload, describe(item), "spec differs")
-        return Change(Op.KEEP, workload, describe(item), "as it should be")
+        return Change(Op.KEEP, workload, describe(item), "unchanged")
 
 
 def references(objects: Sequence[Object]) -> tuple[str, ...]:

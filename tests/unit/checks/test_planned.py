@@ -55,9 +55,9 @@ def test_a_namespace_on_its_way_out_is_said_once():
 
 def test_a_port_that_a_program_outside_of_the_cluster_has_is_found():
     held = Survey(
-        port_conflicts=(Finding("port-taken", "pump", "Service/pump", "node port 30080/TCP is listened on by a program of this box"),)
+        port_conflicts=(Finding("port-taken", "pump", "Service/pump", "node port 30080/TCP is taken by another program on this box"),)
     )
-    assert told(planned.ports(Plan(), held)) == [("error", "node port 30080/TCP is listened on by a program of this box")]
+    assert told(planned.ports(Plan(), held)) == [("error", "node port 30080/TCP is taken by another program on this box")]
 
 
 def test_room_for_the_second_pod_is_compared_with_what_is_left():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kelvin_provision.cluster.kubernetes.judge.diff import change, changed, gone, owned_by
+from kelvin_provision.cluster.kubernetes.judge.diff import change, changed_paths, deletion, owned_by
 from kelvin_provision.cluster.labels import OWNER, REVISION
 from kelvin_provision.cluster.plan import Change, Op
 
@@ -18,7 +18,7 @@ def test_what_is_not_there_is_made():
 def test_what_the_server_writes_by_itself_is_no_change():
     live = thing({"a": 1}, resourceVersion="1", generation=1, uid="u", managedFields=[], creationTimestamp="t", annotations={REVISION: "1"})
     outcome = thing({"a": 1}, resourceVersion="2", generation=2, uid="u", annotations={REVISION: "2"}) | {"status": {"x": 1}}
-    assert change("w", live, outcome) == Change(Op.KEEP, "w", "Deployment/m", "as it should be")
+    assert change("w", live, outcome) == Change(Op.KEEP, "w", "Deployment/m", "unchanged")
 
 
 def test_a_change_names_its_fields():
@@ -33,7 +33,7 @@ def test_many_changes_are_counted():
 
 
 def test_what_goes():
-    assert gone("w", thing({})) == Change(Op.DELETE, "w", "Deployment/m", "no longer in the workload")
+    assert deletion("w", thing({})) == Change(Op.DELETE, "w", "Deployment/m", "no longer in the workload")
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_what_goes():
     ],
 )
 def test_paths_of_what_differs(old, new, paths):
-    assert sorted(changed(old, new)) == paths
+    assert sorted(changed_paths(old, new)) == paths
 
 
 @pytest.mark.parametrize(

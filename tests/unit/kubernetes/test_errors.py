@@ -44,7 +44,7 @@ def test_what_does_not_heal_by_trying_again(code, text, finding):
 
 def test_a_conflict_names_manager_and_field():
     found = status_error(409, body("Apply failed", causes=[CONFLICT]))
-    assert str(found) == 'others manage these fields: .spec.replicas (conflict with "kubectl")'
+    assert str(found) == 'other field managers own these fields: .spec.replicas (conflict with "kubectl")'
 
 
 @pytest.mark.parametrize(

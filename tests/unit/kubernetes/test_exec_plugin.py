@@ -107,7 +107,7 @@ def test_a_command_that_is_missing_comes_with_the_kubeconfigs_own_hint(tmp_path)
     fields = {"exec": {"apiVersion": V1, "command": "no-such-login-command", "installHint": "apt install it\n"}}
     with pytest.raises(ClusterDenied, match="login command no-such-login-command: command not found") as error:
         ExecLogin(Section(fields, tmp_path), Section({}, tmp_path), BASE).credentials()
-    assert error.value.hint == "apt install it"
+    assert error.value.hint.instruction == "apt install it"
 
 
 def jwt(**claims):

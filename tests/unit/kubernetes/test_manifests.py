@@ -98,8 +98,8 @@ def test_our_own_namespace_is_left_out_and_another_refused():
     other = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "other"}}
     elsewhere = thing("Service", "v1") | {"metadata": {"name": "s", "namespace": "other"}}
     assert refused(other, elsewhere) == (
-        "Namespace/other: everything goes to the namespace app; leave this object out",
-        "Service/s: namespace other is not ours, everything goes to app; leave metadata.namespace out",
+        "Namespace/other: all objects go to namespace app; remove this object",
+        "Service/s: all objects go to namespace app; remove metadata.namespace (other)",
     )
 
 
@@ -107,16 +107,16 @@ def test_what_cannot_be_found_again_or_hides_a_secret_is_refused():
     nameless = {"kind": "Service", "metadata": {"generateName": "x-"}}
     open_secret = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"a": "<% secrets.b %>"}}
     assert refused(nameless, open_secret) == (
-        "Service/?: apiVersion and kind are needed",
-        "Service/?: metadata.name is needed, a generated name cannot be found again",
-        "ConfigMap/c: a secret does not belong in a ConfigMap; make it a Secret",
+        "Service/?: apiVersion and kind are required",
+        "Service/?: metadata.name is required; an object with a generated name cannot be updated",
+        "ConfigMap/c: a ConfigMap must not refer to secrets; use a Secret",
     )
 
 
 def test_images_that_were_not_staged_are_named():
     assert refused(thing(template=template("reg.example/other:1")), thing("DaemonSet", template=template("UPPER"))) == (
-        "Deployment/web: reg.example/other:1 was not staged",
-        "DaemonSet/web: UPPER was not staged",
+        "Deployment/web: reg.example/other:1 is not staged",
+        "DaemonSet/web: UPPER is not staged",
     )
 
 

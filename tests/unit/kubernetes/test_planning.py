@@ -1,10 +1,12 @@
 """The pure parts of a plan: ports, pods made from templates, notes."""
 
-from kelvin_provision.cluster.kubernetes.inventory import superfluous
-from kelvin_provision.cluster.kubernetes.judge.ports import any_claims, taken
-from kelvin_provision.cluster.kubernetes.planning import defined, foreign, interruptions, pod_of
+from kelvin_provision.cluster.kubernetes.inventory import prunable
+from kelvin_provision.cluster.kubernetes.judge.diff import foreign
+from kelvin_provision.cluster.kubernetes.judge.interruptions import interruptions
+from kelvin_provision.cluster.kubernetes.judge.ports import claims_ports, conflicts_in_cluster
+from kelvin_provision.cluster.kubernetes.planning import defined_kinds, pod_of
 from kelvin_provision.cluster.kubernetes.render.objects import revision_of, template_hash
-from kelvin_provision.cluster.kubernetes.render.secrets import filled
+from kelvin_provision.cluster.kubernetes.render.secrets import fill_secrets
 from kelvin_provision.cluster.labels import OWNER
 from kelvin_provision.cluster.plan import Finding
 
@@ -26,22 +28,22 @@ def pod(name, port, phase="Running"):
 
 def test_a_port_that_somebody_has_is_named_with_who_has_it():
     wanted = {"w": [service("w", 30080)]}
-    assert list(taken(wanted, [service("other", 30080)])) == [
-        Finding("port-taken", "w", "Service/w", "node port 30080/TCP is taken by Service/other in app")
+    assert list(conflicts_in_cluster(wanted, [service("other", 30080)])) == [
+        Finding("port-taken", "w", "Service/w", "node port 30080/TCP is taken by Service/other in namespace app")
     ]
 
 
 def test_two_wanted_workloads_cannot_have_one_port():
     wanted = {"v": [pod("v", 80)], "w": [pod("w", 80)]}
-    assert [finding.message for finding in taken(wanted, [])] == ["host port 80/TCP is taken by Pod/v of v"]
+    assert [finding.message for finding in conflicts_in_cluster(wanted, [])] == ["host port 80/TCP is taken by Pod/v of workload v"]
 
 
 def test_a_port_of_ours_that_has_ended_or_speaks_another_protocol_is_free():
     wanted = {"w": [service("w", 30080), pod("w", 80)]}
     live = [service("w", 30080, "w"), service("u", 30080, protocol="UDP"), pod("done", 80, "Succeeded")]
-    assert list(taken(wanted, live)) == []
-    assert any_claims(wanted)
-    assert not any_claims({"w": [service("w", None)]})
+    assert list(conflicts_in_cluster(wanted, live)) == []
+    assert claims_ports(wanted)
+    assert not claims_ports({"w": [service("w", None)]})
 
 
 def test_a_pod_is_made_from_a_template_with_the_claims_that_it_would_get():
@@ -60,7 +62,7 @@ def test_an_interruption_is_said_with_its_reason():
     container = {"ports": [{"containerPort": 1, "hostPort": 80}]}
     body = {"containers": [container], "volumes": [{"persistentVolumeClaim": {"claimName": "w-data"}}, {"configMap": {}}]}
     found = {"kind": "Deployment", "metadata": {"name": "w"}, "spec": {"strategy": {"type": "Recreate"}, "template": {"spec": body}}}
-    assert said(interruptions("w", found, served=True)) == [
+    assert said(interruptions("w", found, has_service=True)) == [
         "w: short interruption: two pods cannot run side by side (host port 80, persistent volume w-data)"
     ]
 
@@ -69,44 +71,44 @@ def test_a_service_whose_pods_cannot_pause_may_lose_an_answer():
     def found(**container):
         return {"kind": "Deployment", "metadata": {"name": "w"}, "spec": {"template": {"spec": {"containers": [container]}}}}
 
-    assert said(interruptions("w", found(), served=True)) == [
-        "w: short interruption possible: the old pod is not held back while its last clients leave"
+    assert said(interruptions("w", found(), has_service=True)) == [
+        "w: short interruption possible: the old pod has no preStop hook and may stop before its last clients have left"
     ]
-    assert said(interruptions("w", found(), served=False)) == []
-    assert said(interruptions("w", found(lifecycle={"preStop": {"sleep": {"seconds": 5}}}), served=True)) == []
+    assert said(interruptions("w", found(), has_service=False)) == []
+    assert said(interruptions("w", found(lifecycle={"preStop": {"sleep": {"seconds": 5}}}), has_service=True)) == []
     ours = found(lifecycle={"preStop": {"exec": {"command": ["sleep", "5"]}}})
-    assert said(interruptions("w", ours, served=True)) == [
-        "w: short interruption possible: Kubernetes before 1.30 cannot wait by itself, and the image may have no sleep"
+    assert said(interruptions("w", ours, has_service=True)) == [
+        "w: short interruption possible: Kubernetes before 1.30 has no preStop sleep, and the image may have no sleep command"
     ]
-    assert said(interruptions("w", found(lifecycle={"preStop": {"exec": {"command": ["/drain"]}}}), served=True)) == []
+    assert said(interruptions("w", found(lifecycle={"preStop": {"exec": {"command": ["/drain"]}}}), has_service=True)) == []
 
 
 def test_whose_it_is_instead():
     item = service("x", 1)
-    assert foreign(item, service("x", 1)) == "Service/x exists already and does not carry our label"
-    assert foreign(item, service("x", 1, "other")) == "Service/x exists already and belongs to the workload other"
+    assert foreign(item, service("x", 1)) == "Service/x already exists and is not managed by kelvin-provision"
+    assert foreign(item, service("x", 1, "other")) == "Service/x already exists and belongs to workload other"
 
 
 def test_the_kinds_that_a_definition_brings():
     spec = {"group": "example.com", "names": {"kind": "Widget"}, "versions": [{"name": "v1"}, {"name": "v2"}]}
     found = {"kind": "CustomResourceDefinition", "spec": spec}
-    assert list(defined(found)) == [("example.com/v1", "Widget"), ("example.com/v2", "Widget")]
+    assert list(defined_kinds(found)) == [("example.com/v1", "Widget"), ("example.com/v2", "Widget")]
 
 
-def test_data_is_never_superfluous():
+def test_data_is_never_prunable():
     claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "c"}}
     there = [claim, service("old", 1), service("new", 1)]
-    assert superfluous(there, [service("new", 1)]) == [service("old", 1)]
+    assert prunable(there, [service("new", 1)]) == [service("old", 1)]
 
 
 def test_a_config_map_is_sent_as_it_is():
     config = {"kind": "ConfigMap", "data": {"app.yaml": "<% secrets.a %>"}}
-    assert filled(config, lambda name: "value") == config
+    assert fill_secrets(config, lambda name: "value") == config
 
 
 def test_a_secret_is_sent_as_bytes_so_that_a_key_can_go_again():
     secret = {"kind": "Secret", "data": {"b": "eA=="}, "stringData": {"a": "<% secrets.a %>"}}
-    assert filled(secret, lambda name: "value") == {"kind": "Secret", "data": {"b": "eA==", "a": "dmFsdWU="}}
+    assert fill_secrets(secret, lambda name: "value") == {"kind": "Secret", "data": {"b": "eA==", "a": "dmFsdWU="}}
     assert secret["stringData"] == {"a": "<% secrets.a %>"}
 
 

@@ -153,7 +153,7 @@ def test_a_standard_deployment_is_pulled_by_the_cluster_and_may_run_on_any_node(
 def test_another_computer_is_refused_by_name():
     with pytest.raises(RequestRefused) as refused:
         render(replace(SPEC, node_name="edge-2"), [LOCK], 1, CONTEXT)
-    assert refused.value.evidence == ("node_name: edge-2 is another computer, this one is edge-1",)
+    assert refused.value.evidence == ("node_name: edge-2 is another node; this box is edge-1",)
 
 
 def test_inside_ports_become_a_service_with_written_protocols():
@@ -302,10 +302,10 @@ def test_everything_that_does_not_fit_is_named_at_once():
     with pytest.raises(RequestRefused) as refused:
         rendered(volumes=volumes)
     assert refused.value.evidence == (
-        "volume large: 1048577 bytes, a text volume can hold 1048576",
+        "volume large: 1048577 bytes; a text volume has at most 1048576",
         "volume odd: its data is not base64",
-        "text volumes: 1048577 bytes together, Kubernetes can hold 1048576",
-        "volume mode: mode rwx is not octal",
+        "text volumes: 1048577 bytes in total; Kubernetes accepts at most 1048576",
+        "volume mode: mode rwx is not an octal number",
     )
 
 
@@ -358,7 +358,7 @@ def test_metrics_are_annotations_of_the_pod():
     ("able", "pause"), [(True, {"sleep": {"seconds": 5}}), (False, {"exec": {"command": ["sleep", "5"]}})], ids=["1.30", "before 1.30"]
 )
 def test_a_pause_before_the_end_where_somebody_may_be_asking(able, pause):
-    found = pod(rendered(replace(CONTEXT, api_sleep=able), ports=(Port("http", 8080, service_port=80),)))
+    found = pod(rendered(replace(CONTEXT, has_sleep=able), ports=(Port("http", 8080, service_port=80),)))
     assert found["containers"][0]["lifecycle"] == {"preStop": pause}
     assert found["terminationGracePeriodSeconds"] == 35
 
@@ -394,7 +394,7 @@ def test_a_variable_of_the_request_wins_over_ours():
 def test_an_image_that_was_not_staged_is_refused():
     with pytest.raises(RequestRefused) as refused:
         render(replace(SPEC, image="reg.example:5000/other:1"), [LOCK], 1, CONTEXT)
-    assert refused.value.evidence == ("image: reg.example:5000/other:1 was not staged",)
+    assert refused.value.evidence == ("image: reg.example:5000/other:1 is not staged",)
 
 
 @pytest.mark.parametrize(

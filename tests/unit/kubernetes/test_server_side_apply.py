@@ -5,7 +5,7 @@ import json
 import pytest
 
 from kelvin_provision.cluster.kubernetes.api.errors import Rejected, status_error
-from kelvin_provision.cluster.kubernetes.server_side_apply import emptied, paused_by_us, removals
+from kelvin_provision.cluster.kubernetes.server_side_apply import blocks_to_remove, paused_by_us, removals
 
 POD = "spec.template.spec"
 
@@ -46,7 +46,7 @@ CONTAINERS = ("spec", "template", "spec", "containers")
     ],
 )
 def test_a_refusal_is_about_blocks_that_are_there_and_no_longer_wanted(live, wanted, fields, blocks):
-    assert list(emptied(thing(*live), thing(*wanted), fields)) == blocks
+    assert list(blocks_to_remove(thing(*live), thing(*wanted), fields)) == blocks
 
 
 def test_blocks_are_removed_by_their_pointers():

@@ -1,9 +1,11 @@
-"""Rights, room, pull policies and ports, from documents as the server gives them."""
+"""Permissions, capacity, pull policies and ports, from documents as the server gives them."""
 
 import pytest
 
-from kelvin_provision.cluster.kubernetes import survey
+from kelvin_provision.cluster.kubernetes.identity import at_least, node_conditions
 from kelvin_provision.cluster.kubernetes.judge import capacity, permissions
+from kelvin_provision.cluster.kubernetes.judge.images import image_uses
+from kelvin_provision.cluster.kubernetes.judge.ports import conflicts_on_node
 from kelvin_provision.cluster.labels import OWNER
 from kelvin_provision.cluster.plan import Finding
 from kelvin_provision.cluster.survey import Condition, ImageUse, ResourceDemand
@@ -24,58 +26,66 @@ def pod(workload, cpu="500m", memory="256Mi", phase="Running"):
     return {"metadata": {"labels": {OWNER: workload}}, "spec": {"containers": [container]}, "status": {"phase": phase}}
 
 
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [("100m", 0.1), ("2", 2.0), ("1Gi", 1073741824.0), ("1e3", 1000.0), ("5M", 5e6), ("12E", 12e18), ("nonsense", 0.0), ("1x", 0.0)],
-)
-def test_quantities_are_read(text, value):
-    assert capacity.amount(text) == value
+def test_quantities_are_read_and_what_is_none_counts_nothing():
+    requests = {"cpu": "100m", "memory": "1Gi", "ephemeral-storage": "nonsense"}
+    assert capacity.pod_requests({"containers": [{"resources": {"requests": requests}}]}) == {
+        "cpu": 0.1,
+        "memory": 1073741824.0,
+        "ephemeral-storage": 0.0,
+        "pods": 1.0,
+    }
 
 
 def test_containers_that_prepare_count_when_they_ask_for_more():
     def asks(cpu):
         return {"resources": {"limits": {"cpu": cpu}}}
 
-    assert capacity.asked({"containers": [asks("100m"), asks("200m")], "initContainers": [asks("1")]}) == {"cpu": 1.0, "pods": 1.0}
-    assert capacity.asked({"containers": [asks("1"), asks("1")], "initContainers": [asks("1")]}) == {"cpu": 2.0, "pods": 1.0}
+    assert capacity.pod_requests({"containers": [asks("100m"), asks("200m")], "initContainers": [asks("1")]}) == {"cpu": 1.0, "pods": 1.0}
+    assert capacity.pod_requests({"containers": [asks("1"), asks("1")], "initContainers": [asks("1")]}) == {"cpu": 2.0, "pods": 1.0}
 
 
 ROLLING = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
 
 
 def test_a_rolling_update_needs_room_for_one_more_pod():
-    rooms = capacity.rooms({"pump": [deployment(strategy=ROLLING)]}, [pod("pump"), pod("fan"), pod("old", phase="Succeeded")], NODE)
-    assert rooms == (ResourceDemand("cpu", 0.5, 1.0), ResourceDemand("memory", 256 * 2**20, 512 * 2**20), ResourceDemand("pods", 1.0, 8.0))
+    demands = capacity.resource_demands(
+        {"pump": [deployment(strategy=ROLLING)]}, [pod("pump"), pod("fan"), pod("old", phase="Succeeded")], NODE
+    )
+    assert demands == (
+        ResourceDemand("cpu", 0.5, 1.0),
+        ResourceDemand("memory", 256 * 2**20, 512 * 2**20),
+        ResourceDemand("pods", 1.0, 8.0),
+    )
 
 
 def test_one_that_replaces_its_pod_needs_only_what_is_more_than_before():
     objects = [deployment(strategy={"type": "Recreate"}, cpu="700m")]
-    assert capacity.rooms({"pump": objects}, [pod("pump")], NODE)[0] == ResourceDemand("cpu", pytest.approx(0.2), 1.5)
+    assert capacity.resource_demands({"pump": objects}, [pod("pump")], NODE)[0] == ResourceDemand("cpu", pytest.approx(0.2), 1.5)
 
 
 def test_a_new_workload_needs_all_its_pods_and_a_share_of_them_is_rounded_up():
-    assert capacity.rooms({"pump": [deployment(replicas=3)]}, [], NODE)[0] == ResourceDemand("cpu", 1.5, 2.0)
-    assert capacity.rooms({"pump": [deployment(replicas=5)]}, [pod("pump")], NODE)[2] == ResourceDemand("pods", 2.0, 9.0)
+    assert capacity.resource_demands({"pump": [deployment(replicas=3)]}, [], NODE)[0] == ResourceDemand("cpu", 1.5, 2.0)
+    assert capacity.resource_demands({"pump": [deployment(replicas=5)]}, [pod("pump")], NODE)[2] == ResourceDemand("pods", 2.0, 9.0)
 
 
 def test_a_list_of_rules_is_read_as_the_server_means_it():
     everything = [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}]
     some = [{"verbs": ["get", "list"], "apiGroups": ["apps"], "resources": ["deployments"]}]
     named = [{"verbs": ["*"], "apiGroups": [""], "resources": ["secrets"], "resourceNames": ["one"]}]
-    patch = permissions.Right("apps", "deployments", "patch")
+    patch = permissions.Permission("apps", "deployments", "patch")
     assert (permissions.granted(patch, everything), permissions.granted(patch, some)) == (True, False)
-    assert permissions.granted(permissions.Right("apps", "deployments", "list"), some)
-    assert not permissions.granted(permissions.Right("", "secrets", "get"), named)
+    assert permissions.granted(permissions.Permission("apps", "deployments", "list"), some)
+    assert not permissions.granted(permissions.Permission("", "secrets", "get"), named)
 
 
 def test_missing_rights_are_gathered_by_resource():
     missing = [
-        permissions.Right("apps", "deployments", "patch"),
-        permissions.Right("apps", "deployments", "create"),
-        permissions.Right("", "pods", "get"),
+        permissions.Permission("apps", "deployments", "patch"),
+        permissions.Permission("apps", "deployments", "create"),
+        permissions.Permission("", "pods", "get"),
     ]
-    assert list(permissions.in_words(missing)) == ["get pods", "create, patch deployments.apps"]
-    assert permissions.question(permissions.Right(*permissions.LOG), "app")["spec"] == {
+    assert list(permissions.describe_permissions(missing)) == ["get pods", "create, patch deployments.apps"]
+    assert permissions.access_review(permissions.Permission("", "pods/log", "get"), "app")["spec"] == {
         "resourceAttributes": {"group": "", "resource": "pods", "subresource": "log", "verb": "get", "namespace": "app"}
     }
 
@@ -90,12 +100,12 @@ def test_missing_rights_are_gathered_by_resource():
     ],
 )
 def test_the_policy_that_the_server_would_give_counts(given, policy, pinned):
-    (use,) = survey.images("pump", [deployment(**given)])
+    (use,) = image_uses("pump", [deployment(**given)])
     assert (use.pull_policy, use.pinned, use.host, use.has_login) == (policy, pinned, "r.io", False)
 
 
 def test_a_login_of_the_pod_is_seen():
-    (use,) = survey.images("pump", [deployment(imagePullSecrets=[{"name": "x"}])])
+    (use,) = image_uses("pump", [deployment(imagePullSecrets=[{"name": "x"}])])
     assert use == ImageUse("pump", "Deployment/pump/c", "r.io/pump@sha256:" + "0" * 64, "missing", pinned=True, host="r.io", has_login=True)
 
 
@@ -106,10 +116,10 @@ def service(number, workload="pump"):
 
 def test_a_port_that_a_program_listens_on_is_taken_unless_it_listens_for_us():
     wanted = {"pump": [service(30080)]}
-    message = "node port 30080/TCP is listened on by a program of this box"
-    assert list(survey.port_conflicts(wanted, [], {(30080, "tcp")})) == [Finding("port-taken", "pump", "Service/pump", message)]
-    assert list(survey.port_conflicts(wanted, [service(30080)], {(30080, "tcp")})) == []
-    assert list(survey.port_conflicts(wanted, [], {(30080, "udp")})) == []
+    message = "node port 30080/TCP is taken by another program on this box"
+    assert list(conflicts_on_node(wanted, [], {(30080, "tcp")})) == [Finding("port-taken", "pump", "Service/pump", message)]
+    assert list(conflicts_on_node(wanted, [service(30080)], {(30080, "tcp")})) == []
+    assert list(conflicts_on_node(wanted, [], {(30080, "udp")})) == []
 
 
 def test_conditions_are_judged_by_what_they_mean():
@@ -118,16 +128,20 @@ def test_conditions_are_judged_by_what_they_mean():
         "spec": {"unschedulable": True},
         "status": {"conditions": [{"type": "DiskPressure", "status": "True", "message": "full"}, {"type": "Ready", "status": "True"}]},
     }
-    assert list(survey.conditions(node)) == [
+    assert list(node_conditions(node)) == [
         Condition("Ready", healthy=True, hint="kubectl describe node edge"),
         Condition("DiskPressure", healthy=False, message="full", hint="kubectl describe node edge"),
         Condition(
-            "Schedulable", healthy=False, message="it is cordoned: no new pod is put on it", critical=False, hint="kubectl uncordon edge"
+            "Schedulable",
+            healthy=False,
+            message="it is cordoned: no new pod is scheduled on it",
+            critical=False,
+            hint="kubectl uncordon edge",
         ),
     ]
 
 
 def test_a_version_is_compared_by_numbers():
-    assert survey.at_least("v1.33.1+k3s1", (1, 33))
-    assert not survey.at_least("v1.9.9", (1, 33))
-    assert not survey.at_least("", (1, 33))
+    assert at_least("v1.33.1+k3s1", (1, 33))
+    assert not at_least("v1.9.9", (1, 33))
+    assert not at_least("", (1, 33))

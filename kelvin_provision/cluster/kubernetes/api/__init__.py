@@ -1,1 +1,1 @@
-"""The API server: transport, verbs, watches, and what its answers mean."""
+"""The API server: logins, connections, verbs, watches, and what its errors mean."""

@@ -16,9 +16,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from kelvin_provision.cluster.kubernetes.api import kubeconfig as files
+from kelvin_provision.cluster.kubernetes.api.connections import urllib3_errors
 from kelvin_provision.cluster.kubernetes.api.errors import AccessDenied, ServerBusy, status_error
 from kelvin_provision.cluster.kubernetes.api.login import Login, Server, login_of, server_of
-from kelvin_provision.cluster.kubernetes.api.transport import Resource, Transport, urllib3_errors
+from kelvin_provision.cluster.kubernetes.api.transport import Resource, Transport
 from kelvin_provision.errors import ClusterDenied, ClusterUnreachable, PermissionRefused, SettingsInvalid
 from kelvin_provision.hints import Hint, system
 from kelvin_provision.retry import Backoff
@@ -144,17 +145,17 @@ class Client:
 
 
 class Watch:
-    """Events of one kind as they come, until the server or `close` ends it. `close` may be called from another thread."""
+    """A response that is read as it comes, until the server or `close` ends it. `close` may be called from another thread."""
 
-    def __init__(self, client: Client, answer: Any) -> None:
+    def __init__(self, client: Client, response: Any) -> None:
         self._client = client
-        self._answer = answer
+        self._response = response
 
     def __iter__(self) -> Iterator[tuple[str, Object]]:
-        """`(ADDED | MODIFIED | DELETED | BOOKMARK, object)`. Raises Gone, or ClusterUnreachable when the line breaks."""
+        """Events: `(ADDED | MODIFIED | DELETED | BOOKMARK, object)`. Raises ResourceExpired, and ClusterUnreachable where it breaks."""
         rest = b""
         with self._client.translated(), urllib3_errors():
-            for chunk in self._answer.stream(None, decode_content=False):
+            for chunk in self._response.stream(None, decode_content=False):
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in filter(None, lines):
                     event = _event(line)
@@ -163,26 +164,26 @@ class Watch:
                     yield event["type"], event["object"]
 
     def chunks(self) -> Iterator[bytes]:
-        """The bytes as they come, where they are no events. Raises ClusterUnreachable when the line breaks."""
+        """Of a response that is not events, a log say. Raises ClusterUnreachable where it breaks."""
         with self._client.translated(), urllib3_errors():
-            yield from self._answer.stream(64 * 1024, decode_content=False)
+            yield from self._response.stream(64 * 1024, decode_content=False)
 
     def close(self) -> None:
-        """End it now, even while another thread waits for its next event."""
-        connection = self._answer.connection
-        if connection is None or connection.sock is None:  # ended by itself
+        """Now, even while another thread waits for the next event."""
+        connection = self._response.connection
+        if connection is None or connection.sock is None:  # it has ended by itself
             return
         with suppress(OSError):
-            # Not the TLS socket's own: that one forgets its keys first, and the reader would take ciphers for text.
+            # Not the TLS socket's own shutdown: it drops its keys first, and the reader would take encrypted bytes for text.
             socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
 
 
 def _event(line: bytes) -> Object:
     try:
-        found: Object = json.loads(line)
+        event: Object = json.loads(line)
     except ValueError as error:
-        raise ServerBusy("the server's event is cut off") from error
-    return found
+        raise ServerBusy("an event was cut off") from error
+    return event
 
 
 def environment_proxy(server: str) -> str:

@@ -1,4 +1,4 @@
-"""What the API server's refusals mean. Pure: a status code and a Status document to one of our words."""
+"""The API server's errors: a status code and a Status document become one of ours. Pure."""
 
 from __future__ import annotations
 
@@ -6,23 +6,27 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-TYPED = (
+SCHEMA_ERRORS = (
     "failed to create typed patch object",
     "unable to convert",
     "failed to convert",
     "cannot be handled as a",
     "field not declared in schema",
 )
-WARNINGS = "type=Warning"
-"""The field selector of the events that tell of trouble."""
+"""Old servers return them as 500, although the object is invalid and stays so."""
 
-TOKEN = "No API token found for service account"  # noqa: S105  (the server's words)
+IMMUTABLE = ("immutable", "Forbidden: updates to", "Forbidden: may not change once set")
+
+WARNINGS = "type=Warning"
+"""Field selector of the events that report problems."""
+
+NO_TOKEN_YET = "No API token found for service account"  # noqa: S105  (the server's message)
 
 
 class Rejected(Exception):
-    """The server does not take it. `finding` is a code of protocol.Finding, or one of `missing`, `namespace-missing`.
+    """The server does not accept the request. `code` is one of `plan.Finding`, or `missing` or `namespace-missing`.
 
-    `fields` are those that an invalid object is refused for, as the server writes them (`spec.containers[0].image`).
+    `fields` are those that an invalid object is rejected for, as the server writes them (`spec.containers[0].image`).
     """
 
     def __init__(self, code: str, message: str, fields: Sequence[str] = ()) -> None:
@@ -32,13 +36,13 @@ class Rejected(Exception):
 
 
 class ServerBusy(Exception):
-    """The server cannot now; the same request may work in a moment."""
+    """The server cannot answer now; the same request may succeed in a moment."""
 
     temporary = True
 
 
 class AccessDenied(Exception):
-    """The credentials are refused, or lack the permission."""
+    """The credentials are not accepted, or lack a permission."""
 
 
 class Unauthorized(AccessDenied):
@@ -46,41 +50,40 @@ class Unauthorized(AccessDenied):
 
 
 class ResourceExpired(Exception):
-    """A watch began too far in the past: list again."""
-
-
-def document(body: bytes | str | None) -> Mapping[str, Any]:
-    """The Status document of an answer; what is none becomes a message."""
-    text = body.decode(errors="replace") if isinstance(body, bytes) else (body or "")
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return {"message": text.strip()[:500]}
-    return found if isinstance(found, dict) else {"message": str(found)[:500]}
+    """A watch started at a resourceVersion that the server no longer has (410): list again."""
 
 
 def status_error(code: int, body: bytes | str | None) -> Exception:
-    """The refusal as one of our own."""
-    status = document(body)
+    status = _status_document(body)
     message = str(status.get("message") or status.get("reason") or f"HTTP status {code}")
     if code == 401:
         return Unauthorized(message)
     if code == 410:
         return ResourceExpired(message)
-    if code == 500 and any(words in message for words in TYPED):
+    if code == 500 and any(text in message for text in SCHEMA_ERRORS):
         return Rejected("invalid-object", message)
     if code in {400, 413, 415, 422}:
         return _invalid(code, message, status)
-    judge = {403: _forbidden, 404: _not_found, 409: _conflict}.get(code)
-    return judge(status, message) if judge else ServerBusy(message)
+    of_code = {403: _forbidden, 404: _not_found, 409: _conflict}.get(code)
+    return of_code(status, message) if of_code else ServerBusy(message)
+
+
+def _status_document(body: bytes | str | None) -> Mapping[str, Any]:
+    """Of a response; other content becomes its message."""
+    text = body.decode(errors="replace") if isinstance(body, bytes) else (body or "")
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return {"message": text.strip()[:500]}
+    return document if isinstance(document, dict) else {"message": str(document)[:500]}
 
 
 def _forbidden(_status: Mapping[str, Any], message: str) -> Exception:
     if "being terminated" in message:
         return Rejected("namespace-terminating", message)
-    if TOKEN in message or "error looking up service account" in message:
+    if NO_TOKEN_YET in message or "error looking up service account" in message:
         return ServerBusy(message)
-    if "cannot " in message and " resource " in message and "User " in message:
+    if "cannot " in message and " resource " in message and "User " in message:  # RBAC; admission words it otherwise
         return AccessDenied(message)
     return Rejected("denied", message)
 
@@ -96,7 +99,7 @@ def _conflict(status: Mapping[str, Any], message: str) -> Exception:
     causes = (status.get("details") or {}).get("causes") or ()
     fields = [f"{cause.get('field')} ({cause.get('message')})" for cause in causes if cause.get("reason") == "FieldManagerConflict"]
     if fields:
-        return Rejected("field-conflict", f"others manage these fields: {', '.join(fields)}")
+        return Rejected("field-conflict", f"other field managers own these fields: {', '.join(fields)}")
     if "being deleted" in message and "namespace" in message:
         return Rejected("namespace-terminating", message)
     if "Precondition failed" in message:  # another object has that name by now
@@ -109,7 +112,7 @@ def _invalid(code: int, message: str, status: Mapping[str, Any]) -> Exception:
         return Rejected("denied", message)
     if code == 422 and "port is already allocated" in message:
         return Rejected("port-taken", message)
-    if code == 422 and ("immutable" in message or "Forbidden: updates to" in message or "Forbidden: may not change once set" in message):
+    if code == 422 and any(text in message for text in IMMUTABLE):
         return Rejected("immutable-field", message)
     causes = (status.get("details") or {}).get("causes") or ()
     return Rejected("invalid-object", message, [str(cause.get("field") or "") for cause in causes])

@@ -1,34 +1,16 @@
-"""HTTP and JSON to one API server.
-
-Requests go over `http.client`, which imports in a fraction of the time of the `kubernetes` package (ADR 0022). Streams go over
-urllib3, which can be read as they come and closed from another thread, and so does everything through a proxy or without TLS.
-A key is never written to a disk: OpenSSL reads it from a file that is in memory only.
-"""
+"""The API server as HTTP and JSON: discovery, requests and streams, each with the credentials of its moment."""
 
 from __future__ import annotations
 
 import json
-import os
-import ssl
 import threading
-import weakref
-from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from functools import cached_property
-from http.client import HTTPException, HTTPSConnection
+from collections.abc import Sequence
 from typing import Any, NamedTuple
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
-from kelvin_provision.cluster.kubernetes.api.errors import Rejected, Unauthorized, status_error
-from kelvin_provision.cluster.kubernetes.api.login import Credentials, Login, Server
-from kelvin_provision.errors import SettingsInvalid
-
-MAX_STREAMS = 16
-"""Streams at a time: one for each kind that is watched, and logs."""
-
-Timeouts = tuple[float, float]
-"""To connect, and between two reads, in seconds."""
+from kelvin_provision.cluster.kubernetes.api.connections import Connections, Timeouts
+from kelvin_provision.cluster.kubernetes.api.errors import Rejected, Unauthorized
+from kelvin_provision.cluster.kubernetes.api.login import Login, Server
 
 
 class Resource(NamedTuple):
@@ -51,7 +33,7 @@ class Transport:
         self._server, self._login, self._timeouts, self._proxy = server, login, timeouts, proxy
         self._discovered: dict[str, dict[str, Resource]] = {}
         self._lock = threading.Lock()
-        self._connections: _Connections | None = None
+        self._connections: Connections | None = None
 
     def resource(self, api_version: str, kind: str) -> Resource:
         """Raises Rejected `unknown-kind`. A group is discovered once, and again for a kind that it lacks: definitions are added."""
@@ -105,12 +87,12 @@ class Transport:
         connections, headers = self._authorized({"Accept": accept})
         return connections.stream(_target(path, query), headers, timeouts)
 
-    def _authorized(self, headers: dict[str, str]) -> tuple[_Connections, dict[str, str]]:
+    def _authorized(self, headers: dict[str, str]) -> tuple[Connections, dict[str, str]]:
         """Connections and headers for the credentials of this moment. Another certificate needs other connections."""
         credentials = self._login.credentials()
         with self._lock:
             if self._connections is None or self._connections.certificate != credentials.certificate:
-                self._connections = _Connections(self._server, credentials, self._timeouts, self._proxy)
+                self._connections = Connections(self._server, credentials, self._timeouts, self._proxy)
             connections = self._connections
         authorization = {"Authorization": credentials.authorization} if credentials.authorization else {}
         return connections, {"User-Agent": "kelvin-provision", **headers, **authorization}
@@ -118,142 +100,3 @@ class Transport:
 
 def _target(path: str, query: Sequence[tuple[str, str]]) -> str:
     return f"{path}?{urlencode(query)}" if query else path
-
-
-class _Connections:
-    """Connections to one server with one client certificate. Raises SettingsInvalid for a certificate or key that is not one."""
-
-    def __init__(self, server: Server, credentials: Credentials, timeouts: Timeouts, proxy: str) -> None:
-        self.certificate = credentials.certificate
-        self._url, self._timeouts, self._proxy = server.url, timeouts, proxy
-        self._tls = _tls_context(server, credentials)
-        self._direct = server.url.startswith("https://") and not proxy
-        self._idle: deque[HTTPSConnection] = deque()
-        weakref.finalize(self, _close_all, self._idle)
-
-    def exchange(self, method: str, target: str, body: bytes | None, headers: dict[str, str]) -> bytes:
-        if not self._direct:
-            return self._pooled(method, target, body, headers)
-        target = f"{urlsplit(self._url).path}{target}"
-        with suppress(IndexError):
-            used = self._idle.pop()
-            try:
-                return self._over(used, method, target, body, headers)
-            except (ConnectionError, HTTPException, ssl.SSLError):
-                used.close()
-        return self._over(self._connect(), method, target, body, headers)
-
-    def _connect(self) -> HTTPSConnection:
-        address, (connect, read) = urlsplit(self._url), self._timeouts
-        connection = HTTPSConnection(address.hostname or "", address.port or 443, timeout=connect, context=self._tls)
-        connection.connect()
-        connection.sock.settimeout(read)
-        return connection
-
-    def _over(self, connection: HTTPSConnection, method: str, target: str, body: bytes | None, headers: dict[str, str]) -> bytes:
-        try:
-            connection.request(method, target, body=body, headers=headers)
-            response = connection.getresponse()
-            data, status = response.read(), response.status
-        except BaseException:
-            connection.close()
-            raise
-        if response.will_close:
-            connection.close()
-        else:
-            self._idle.append(connection)
-        return _checked(status, data)
-
-    def _pooled(self, method: str, target: str, body: bytes | None, headers: dict[str, str]) -> bytes:
-        from urllib3 import Timeout
-
-        connect, read = self._timeouts
-        with urllib3_errors():
-            response = self._pool.request(
-                method, f"{self._url}{target}", body=body, headers=headers, timeout=Timeout(connect=connect, read=read)
-            )
-            return _checked(response.status, response.data)
-
-    def stream(self, target: str, headers: dict[str, str], timeouts: Timeouts) -> Any:
-        from urllib3 import Timeout
-
-        connect, read = timeouts
-        with urllib3_errors():
-            response = self._pool.request(
-                "GET", f"{self._url}{target}", headers=headers, timeout=Timeout(connect=connect, read=read), preload_content=False
-            )
-            if not 200 <= response.status <= 299:
-                raise status_error(response.status, response.data)
-            return response
-
-    @cached_property
-    def _pool(self) -> Any:
-        from urllib3 import PoolManager, ProxyManager, Retry, disable_warnings
-        from urllib3.exceptions import InsecureRequestWarning
-
-        if self._tls.verify_mode == ssl.CERT_NONE:  # the kubeconfig says so: a warning at every request tells nobody anything new
-            disable_warnings(InsecureRequestWarning)
-        retries = Retry(total=1, connect=0, redirect=0, allowed_methods=None)
-        if self._proxy:
-            return ProxyManager(self._proxy, maxsize=MAX_STREAMS, ssl_context=self._tls, retries=retries)
-        return PoolManager(maxsize=MAX_STREAMS, ssl_context=self._tls, retries=retries)
-
-
-def _checked(status: int, data: bytes) -> bytes:
-    if not 200 <= status <= 299:
-        raise status_error(status, data)
-    return data
-
-
-def _close_all(idle: deque[HTTPSConnection]) -> None:
-    """Nobody has to close a transport."""
-    while idle:
-        idle.pop().close()
-
-
-@contextmanager
-def urllib3_errors() -> Iterator[None]:
-    """urllib3's errors as OSError, which everything else raises when a server is away."""
-    from urllib3.exceptions import HTTPError
-
-    try:
-        yield
-    except HTTPError as error:
-        raise OSError(str(getattr(error, "reason", None) or error)) from error
-
-
-class _Context(ssl.SSLContext):
-    """Verifies the server's certificate for a given name rather than the address (`tls-server-name`)."""
-
-    tls_name = ""
-
-    def wrap_socket(self, *positional: Any, **options: Any) -> ssl.SSLSocket:
-        return super().wrap_socket(*positional, **options | ({"server_hostname": self.tls_name} if self.tls_name else {}))
-
-
-def _tls_context(server: Server, credentials: Credentials) -> ssl.SSLContext:
-    context = _Context(ssl.PROTOCOL_TLS_CLIENT)
-    context.tls_name = server.tls_name
-    try:
-        if not server.verify:
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        elif server.authority:
-            context.load_verify_locations(cadata=server.authority.decode("ascii", "replace"))
-        else:
-            context.load_default_certs()
-        if credentials.certificate:
-            with _in_memory(credentials.certificate) as certificate, _in_memory(credentials.key) as key:
-                context.load_cert_chain(certificate, key)
-    except (ssl.SSLError, ValueError) as error:
-        raise SettingsInvalid(f"a certificate or key of the kubeconfig is not valid: {getattr(error, 'reason', None) or error}") from error
-    return context
-
-
-@contextmanager
-def _in_memory(content: bytes) -> Iterator[str]:
-    descriptor = os.memfd_create("login", os.MFD_CLOEXEC)
-    try:
-        os.write(descriptor, content)
-        yield f"/proc/self/fd/{descriptor}"
-    finally:
-        os.close(descriptor)

@@ -1,4 +1,4 @@
-"""Kubernetes' verbs on plain JSON documents: get, list, watch, apply, create, delete, logs. Knows paths, not transport."""
+"""The API's verbs on plain JSON documents: get, list, watch, apply, patch, create, delete, logs. Knows paths, not the transport."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from kelvin_provision.cluster.kubernetes.api.errors import Rejected
 from kelvin_provision.cluster.labels import MANAGER
 from kelvin_provision.spec.workload import Object
 
-WATCH = 240
-"""Seconds that one watch lives on the server before it is listed again."""
+WATCH_SECONDS = 240
+"""After which the server ends a watch, or a log that is followed; it is opened again."""
 
-PAGE = 500
-METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+PAGE_SIZE = 500
+METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 METADATA_WATCH = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 
 
 class Api:
-    """One cluster. Raises what `client.Client` raises."""
+    """Of one cluster. Raises what `client.Client` raises."""
 
     def __init__(self, *, kubeconfig: Path | None, context: str | None) -> None:
         self._client = Client(kubeconfig=kubeconfig, context=context)
@@ -29,11 +29,10 @@ class Api:
     # --- reading -----------------------------------------------------------------------------------
 
     def version(self) -> Object:
-        """What the server says of itself, asked anew."""
         return self._json("get", "/version")
 
     def get(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> Object | None:
-        """One object, or None."""
+        """None where it does not exist."""
         try:
             return self._json("get", self._path(api_version, kind, namespace, name))
         except Rejected as error:
@@ -54,44 +53,45 @@ class Api:
 
         With `metadata` the server sends nothing else: no contents of ConfigMaps and Secrets.
         """
-        found: list[Object] = []
-        more, version = "", ""
+        objects: list[Object] = []
+        position, version = "", ""
+        accept = METADATA_LIST if metadata else "application/json"
         while True:
-            asked = _query(labelSelector=selector, fieldSelector=fields, limit=str(PAGE), **{"continue": more})
-            page = self._json("get", self._path(api_version, kind, namespace), asked, accept=METADATA if metadata else "application/json")
+            query = _query(labelSelector=selector, fieldSelector=fields, limit=str(PAGE_SIZE), **{"continue": position})
+            page = self._json("get", self._path(api_version, kind, namespace), query, accept=accept)
             version = page["metadata"].get("resourceVersion", "")
-            found += [item | {"apiVersion": api_version, "kind": kind} for item in page.get("items") or ()]
-            more = page["metadata"].get("continue") or ""
-            if not more:
-                return found, version
+            objects += [item | {"apiVersion": api_version, "kind": kind} for item in page.get("items") or ()]
+            position = page["metadata"].get("continue") or ""
+            if not position:
+                return objects, version
 
     def log(self, namespace: str, pod: str, container: str, *, lines: int, previous: bool) -> list[str]:
-        """The last lines of a container, or of the one before it."""
-        asked = _query(container=container, tailLines=str(lines), limitBytes="65536", previous="true" if previous else "")
-        text = self._client.request("get", f"{self._path('v1', 'Pod', namespace, pod)}/log", asked, accept="*/*").decode(errors="replace")
-        return text.splitlines()
+        """The last lines of a container, or of its previous run."""
+        query = _query(container=container, tailLines=str(lines), limitBytes="65536", previous="true" if previous else "")
+        response = self._client.request("get", f"{self._path('v1', 'Pod', namespace, pod)}/log", query, accept="*/*")
+        return response.decode(errors="replace").splitlines()
 
     def log_stream(self, namespace: str, pod: str, container: str, *, tail: int | None, since: str, previous: bool, follow: bool) -> Watch:
-        """A container's log as it comes, each line with its time; `since` in whole seconds. A silence of some minutes ends it."""
-        asked = _query(
+        """A container's log as it comes, each line with its time; `since` in whole seconds. Some minutes without a line end it."""
+        query = _query(
             container=container, timestamps="true", tailLines="" if tail is None else str(tail), sinceTime=since,
             previous="true" if previous else "", follow="true" if follow else "",
         )  # fmt: skip
         path = f"{self._path('v1', 'Pod', namespace, pod)}/log"
-        return self._client.stream(path, asked, seconds=WATCH if follow else 0, accept="*/*")
+        return self._client.stream(path, query, seconds=WATCH_SECONDS if follow else 0, accept="*/*")
 
     def namespaced(self, api_version: str, kind: str) -> bool:
-        """Whether objects of the kind live in a namespace. Raises Refused `unknown-kind`."""
-        return bool(self._client.resource(api_version, kind).namespaced)
+        """Raises Rejected `unknown-kind`."""
+        return self._client.resource(api_version, kind).namespaced
 
     def plural(self, api_version: str, kind: str) -> tuple[str, bool]:
-        """What the kind is called in paths and rights, and whether it lives in a namespace. Raises Refused `unknown-kind`."""
-        found = self._client.resource(api_version, kind)
-        return str(found.name), bool(found.namespaced)
+        """The resource's name in paths and permissions, and whether it is namespaced. Raises Rejected `unknown-kind`."""
+        resource = self._client.resource(api_version, kind)
+        return resource.name, resource.namespaced
 
     @property
     def server(self) -> str:
-        """Its address, once it was asked something."""
+        """Its URL; empty before the first request."""
         return self._client.server
 
     def watch(
@@ -105,46 +105,45 @@ class Api:
         fields: str = "",
         metadata: bool = False,
     ) -> Watch:
-        """What happens to a kind from a version on; with `metadata`, nothing but that crosses the wire."""
-        asked = _query(
-            watch="true", allowWatchBookmarks="true", resourceVersion=version, timeoutSeconds=str(WATCH),
+        """Changes after that resourceVersion; with `metadata` the server sends nothing else."""
+        query = _query(
+            watch="true", allowWatchBookmarks="true", resourceVersion=version, timeoutSeconds=str(WATCH_SECONDS),
             labelSelector=selector, fieldSelector=fields,
         )  # fmt: skip
         accept = METADATA_WATCH if metadata else "application/json"
-        return self._client.stream(self._path(api_version, kind, namespace), asked, seconds=WATCH, accept=accept)
+        return self._client.stream(self._path(api_version, kind, namespace), query, seconds=WATCH_SECONDS, accept=accept)
 
     # --- changing ----------------------------------------------------------------------------------
 
     def apply(self, value: Object, namespace: str, *, force: bool, dry_run: bool = False) -> Object:
-        """Server-side apply under our name; the object as it is afterwards, or would be."""
+        """Server-side apply with our field manager; returns the object as it is afterwards, or would be."""
         api_version, kind, name = value["apiVersion"], value["kind"], value["metadata"]["name"]
-        sent = value
+        body = value
         if not self.namespaced(api_version, kind):
-            sent = value | {"metadata": {key: item for key, item in value["metadata"].items() if key != "namespace"}}
-        asked = _query(fieldManager=MANAGER, force="true" if force else "false", dryRun="All" if dry_run else "")
+            body = value | {"metadata": {key: item for key, item in value["metadata"].items() if key != "namespace"}}
+        query = _query(fieldManager=MANAGER, force="true" if force else "false", dryRun="All" if dry_run else "")
         path = self._path(api_version, kind, namespace, name)
-        return self._json("patch", path, asked, body=sent, content_type="application/apply-patch+yaml")
+        return self._json("patch", path, query, body=body, content_type="application/apply-patch+yaml")
 
     def patch(self, value: Object, namespace: str) -> None:
-        """Merge these fields into an object that is there; None takes one away. Under our name, but not owned by our applies."""
+        """A JSON merge patch of a live object; None removes a field. Its fields are not owned by our applies."""
         path = self._path(value["apiVersion"], value["kind"], namespace, value["metadata"]["name"])
         self._json("patch", path, _query(fieldManager=MANAGER), body=value, content_type="application/merge-patch+json")
 
-    def edit(self, value: Object, namespace: str, steps: Sequence[Object], *, dry_run: bool = False) -> Object:
-        """Change an object that is there by a JSON patch (RFC 6902); what is removed is nobody's afterwards."""
+    def json_patch(self, value: Object, namespace: str, steps: Sequence[Object], *, dry_run: bool = False) -> Object:
+        """RFC 6902, of a live object. What it removes has no field manager afterwards."""
         path = self._path(value["apiVersion"], value["kind"], namespace, value["metadata"]["name"])
-        asked = _query(fieldManager=MANAGER, dryRun="All" if dry_run else "")
-        return self._json("patch", path, asked, body=list(steps), content_type="application/json-patch+json")
+        query = _query(fieldManager=MANAGER, dryRun="All" if dry_run else "")
+        return self._json("patch", path, query, body=list(steps), content_type="application/json-patch+json")
 
     def create(self, value: Object, namespace: str, *, dry_run: bool = False) -> Object:
-        """A new object."""
         path = self._path(value["apiVersion"], value["kind"], namespace)
         return self._json("post", path, _query(fieldManager=MANAGER, dryRun="All" if dry_run else ""), body=value)
 
     def delete(self, api_version: str, kind: str, name: str, namespace: str | None, *, uid: str = "", grace: int | None = None) -> bool:
-        """Take an object away; what it owns follows in the background. False when it was not there.
+        """Its dependents are deleted in the background. False where it does not exist.
 
-        With `uid` only that very object; `grace` are the seconds that a pod has, if not those that it names itself.
+        With `uid`, only that very object; `grace`: seconds for a pod to end, in place of its own grace period.
         """
         options: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
         if uid:
@@ -165,12 +164,13 @@ class Api:
 
     def _path(self, api_version: str, kind: str, namespace: str | None, name: str | None = None) -> str:
         resource = self._client.resource(api_version, kind)
-        return str(resource.path(name=name, namespace=namespace if resource.namespaced else None))
+        return resource.path(name=name, namespace=namespace)
 
-    def _json(self, method: str, path: str, query: Query = (), **more: Any) -> Object:
-        found = json.loads(self._client.request(method, path, query, **more))
-        return found if isinstance(found, dict) else {}
+    def _json(self, method: str, path: str, query: Query = (), **options: Any) -> Object:
+        document = json.loads(self._client.request(method, path, query, **options))
+        return document if isinstance(document, dict) else {}
 
 
-def _query(**given: str) -> list[tuple[str, str]]:
-    return [(name, value) for name, value in given.items() if value]
+def _query(**parameters: str) -> list[tuple[str, str]]:
+    """Without those that are empty."""
+    return [(name, value) for name, value in parameters.items() if value]

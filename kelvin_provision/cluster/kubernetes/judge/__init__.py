@@ -1,1 +1,1 @@
-"""Judging live objects: readiness, failures, rights, room, drift. Pure, but for evidence and waiting."""
+"""What live objects mean: readiness, failures, rollouts, drift, permissions, capacity. Pure."""

@@ -1,4 +1,4 @@
-"""What an apply would change: the live object beside what a dry run of the server answers. Pure."""
+"""What an apply would change: the live object compared with the result of the server's dry run. Pure."""
 
 from __future__ import annotations
 
@@ -10,45 +10,51 @@ from kelvin_provision.cluster.plan import Change, Op, describe
 from kelvin_provision.spec.fields import compare
 from kelvin_provision.spec.workload import Object
 
-ITSELF = frozenset({"managedFields", "resourceVersion", "generation", "creationTimestamp", "uid", "selfLink"})
-SHOWN = 4
-"""So many paths are named in a `why`; the rest is counted."""
+SERVER_FIELDS = frozenset({"managedFields", "resourceVersion", "generation", "creationTimestamp", "uid", "selfLink"})
+MAX_PATHS = 4
+"""So many paths are named in a `why`; the others are counted."""
 
 
 def change(workload: str, live: Object | None, outcome: Object) -> Change:
-    """One object's change. The revision's number alone is none. Values are never shown: they may be secret."""
+    """Of one object. Another revision number alone is no change. Values are never shown: they may be secret."""
     if live is None:
         return Change(Op.CREATE, workload, describe(outcome), "not on the cluster")
-    paths = sorted(changed(without_server_fields(live), without_server_fields(outcome)))
+    paths = sorted(changed_paths(without_server_fields(live), without_server_fields(outcome)))
     if not paths:
-        return Change(Op.KEEP, workload, describe(outcome), "as it should be")
-    more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
-    return Change(Op.UPDATE, workload, describe(outcome), ", ".join(paths[:SHOWN]) + more)
+        return Change(Op.KEEP, workload, describe(outcome), "unchanged")
+    more = f" and {len(paths) - MAX_PATHS} more" if len(paths) > MAX_PATHS else ""
+    return Change(Op.UPDATE, workload, describe(outcome), ", ".join(paths[:MAX_PATHS]) + more)
 
 
-def gone(workload: str, live: Object) -> Change:
-    """An object that the new revision lacks."""
+def deletion(workload: str, live: Object) -> Change:
+    """Of an object that the new revision does not have."""
     return Change(Op.DELETE, workload, describe(live), "no longer in the workload")
 
 
-def without_server_fields(value: Object) -> Object:
-    """An object without what the server writes by itself."""
-    metadata = {key: item for key, item in value["metadata"].items() if key not in ITSELF}
-    notes = {key: item for key, item in (metadata.pop("annotations", None) or {}).items() if key != REVISION}
-    kept = {key: item for key, item in value.items() if key not in {"status", "metadata"}}
-    return kept | {"metadata": metadata | {"annotations": notes}}
+def without_server_fields(item: Object) -> Object:
+    """Without what the server writes by itself, and without our revision number."""
+    metadata = {name: value for name, value in item["metadata"].items() if name not in SERVER_FIELDS}
+    annotations = {name: value for name, value in (metadata.pop("annotations", None) or {}).items() if name != REVISION}
+    rest = {name: value for name, value in item.items() if name not in {"status", "metadata"}}
+    return rest | {"metadata": metadata | {"annotations": annotations}}
 
 
-def version(value: Object | None) -> str:
-    """The version of an object on the server, "" where it is not there: nothing to be read from but equality."""
-    return str(((value or {}).get("metadata") or {}).get("resourceVersion") or "")
+def resource_version(item: Object | None) -> str:
+    """To be compared for equality only; empty where the object does not exist."""
+    return str(((item or {}).get("metadata") or {}).get("resourceVersion") or "")
 
 
-def changed(old: Any, new: Any) -> Iterator[str]:
-    """Paths at which two documents differ."""
+def changed_paths(old: Any, new: Any) -> Iterator[str]:
     return (field.path for field in compare(old, new))
 
 
-def owned_by(value: Object | None, workload: str) -> bool:
-    """Whether an object that is there may be changed in the name of this workload."""
-    return value is None or ((value.get("metadata") or {}).get("labels") or {}).get(OWNER) == workload
+def owned_by(live: Object | None, workload: str) -> bool:
+    """Whether we may change the object in the name of this workload. True where there is none."""
+    return live is None or ((live.get("metadata") or {}).get("labels") or {}).get(OWNER) == workload
+
+
+def foreign(item: Object, live: Object | None) -> str:
+    """Why a live object that `owned_by` denies is left alone."""
+    owner = ((live or {}).get("metadata") or {}).get("labels", {}).get(OWNER)
+    reason = f"belongs to workload {owner}" if owner else "is not managed by kelvin-provision"
+    return f"{describe(item)} already exists and {reason}"

@@ -1,19 +1,23 @@
-"""Ports of the node: who wants which, and who has it. Pure."""
+"""Host ports and node ports: which objects claim which, and where two claims conflict. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+from kelvin_provision.cluster.kubernetes.judge.observation import is_alive
 from kelvin_provision.cluster.kubernetes.render.objects import containers_of, owner, template_of
 from kelvin_provision.cluster.plan import Finding, describe
 from kelvin_provision.spec.workload import Object
 
-Port = tuple[str, str, int]
+PortClaim = tuple[str, str, int]
 """`host` or `node`, protocol, number."""
 
+ListeningPorts = Collection[tuple[int, str]]
+"""Number and protocol in lower case."""
 
-def claims(item: Object) -> Iterator[Port]:
-    """The ports that an object, as wanted or live, occupies on the node."""
+
+def port_claims(item: Object) -> Iterator[PortClaim]:
+    """Of a desired or a live object."""
     if item.get("kind") == "Service":
         for port in (item.get("spec") or {}).get("ports") or ():
             if port.get("nodePort"):
@@ -25,23 +29,33 @@ def claims(item: Object) -> Iterator[Port]:
                 yield "host", port.get("protocol") or "TCP", port["hostPort"]
 
 
-def taken(wanted: Mapping[str, Sequence[Object]], live: Iterable[Object]) -> Iterator[Finding]:
-    """Ports that two want, or that somebody else has. What a wanted workload has now is its own."""
-    holders: dict[Port, str] = {}
+def claims_ports(desired: Mapping[str, Sequence[Object]]) -> bool:
+    return any(True for objects in desired.values() for item in objects for _ in port_claims(item))
+
+
+def conflicts_in_cluster(desired: Mapping[str, Sequence[Object]], live: Iterable[Object]) -> Iterator[Finding]:
+    """Ports that two desired objects claim, or that an object of somebody else has. A desired workload may keep its own."""
+    holders: dict[PortClaim, str] = {}
     for item in live:
-        if owner(item) not in wanted and (item.get("status") or {}).get("phase") not in {"Succeeded", "Failed"}:
-            where = item["metadata"].get("namespace", "")
-            holders.update(dict.fromkeys(claims(item), f"{describe(item)} in {where}"))
-    for workload, objects in wanted.items():
+        if owner(item) not in desired and is_alive(item):
+            namespace = item["metadata"].get("namespace", "")
+            holders.update(dict.fromkeys(port_claims(item), f"{describe(item)} in namespace {namespace}"))
+    for workload, objects in desired.items():
         for item in objects:
-            for port in claims(item):
-                if port in holders:
-                    message = f"{port[0]} port {port[2]}/{port[1]} is taken by {holders[port]}"
-                    yield Finding("port-taken", workload, describe(item), message)
+            for claim in port_claims(item):
+                kind, protocol, number = claim
+                if claim in holders:
+                    yield Finding("port-taken", workload, describe(item), f"{kind} port {number}/{protocol} is taken by {holders[claim]}")
                 else:
-                    holders[port] = f"{describe(item)} of {workload}"
+                    holders[claim] = f"{describe(item)} of workload {workload}"
 
 
-def any_claims(wanted: Mapping[str, Sequence[Object]]) -> bool:
-    """Whether it is worth asking the cluster."""
-    return any(True for objects in wanted.values() for item in objects for _ in claims(item))
+def conflicts_on_node(desired: Mapping[str, Sequence[Object]], services: Sequence[Object], listening: ListeningPorts) -> Iterator[Finding]:
+    """Claimed ports that a program on this node listens on. For a Service that has its port already, kube-proxy may listen."""
+    held = {(owner(item), *claim[1:]) for item in services for claim in port_claims(item)}
+    for workload, objects in desired.items():
+        for item in objects:
+            for kind, protocol, number in port_claims(item):
+                if (number, protocol.lower()) in listening and (workload, protocol, number) not in held:
+                    message = f"{kind} port {number}/{protocol} is taken by another program on this box"
+                    yield Finding("port-taken", workload, describe(item), message)

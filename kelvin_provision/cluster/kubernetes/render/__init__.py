@@ -1,1 +1,1 @@
-"""The objects of a revision, and what is common to all objects of ours. Pure."""
+"""The objects of a revision, and what all our objects have in common. Pure."""

@@ -1,11 +1,12 @@
-"""Plain Kubernetes objects of a request: as they are, but for images, pull policy, labels, namespace and what must be defaulted."""
+"""Kubernetes objects of a request: unchanged but for images, pull policy, labels, namespace and defaults that must be written."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
 
-from kelvin_provision.cluster.kubernetes.render.objects import CLUSTER_SCOPED, HOSTNAME, Context, containers_of, digest, short, template_of
+from kelvin_provision.cluster.kubernetes.render.objects import CLUSTER_SCOPED, HOSTNAME, Context, containers_of, digest, template_of
+from kelvin_provision.cluster.kubernetes.render.secrets import pull_secret_name, registries_of
 from kelvin_provision.cluster.labels import OWNER, SPEC_HASH
 from kelvin_provision.cluster.plan import describe
 from kelvin_provision.errors import ReferenceInvalid
@@ -16,96 +17,80 @@ from kelvin_provision.spec.references import references_in
 from kelvin_provision.spec.workload import Object, Spec
 
 
-def prepared(spec: Spec, locks: Sequence[ImageLock], context: Context) -> tuple[list[Object], list[str]]:
-    """Copies that can be applied, and what is wrong with them."""
-    found: list[Object] = []
+def prepare(spec: Spec, locks: Sequence[ImageLock], context: Context) -> tuple[list[Object], list[str]]:
+    """Copies that can be applied, and every reason why one cannot."""
+    objects: list[Object] = []
     findings: list[str] = []
-    for given in flat(spec.manifests):
+    for given in flatten(spec.manifests):
         if given.get("kind") == "Namespace" and describe(given) == f"Namespace/{context.namespace}":
-            continue  # it is made when it is missing, and never ours to delete
-        findings += refused(given, context)
+            continue  # created where it is missing, and never ours to delete
+        findings += refusals(given, context)
         item = copy.deepcopy(given)
         if locks:
-            item, missing = with_images(item, lambda image: pinned(image, locks))
-            findings += [f"{describe(item)}: {image} was not staged" for image in missing]
-        defaulted(item, spec.name)
+            item, missing = with_images(item, lambda image: pinned_image(image, locks))
+            findings += [f"{describe(item)}: {image} is not staged" for image in missing]
+        write_defaults(item, spec.name)
         template = template_of(item)
         if template is not None:
-            _template(template, item, spec, context)
-        found.append(item)
-    return found, findings
+            _prepare_template(template, item, spec, context)
+        objects.append(item)
+    return objects, findings
 
 
-def flat(given: Sequence[Object]) -> Iterator[Object]:
-    """Lists opened."""
-    for item in given:
+def flatten(objects: Sequence[Object]) -> Iterator[Object]:
+    """The items of lists in place of the lists."""
+    for item in objects:
         if str(item.get("kind", "")).endswith("List") and isinstance(item.get("items"), list):
-            yield from flat(item["items"])
+            yield from flatten(item["items"])
         else:
             yield item
 
 
-def refused(item: Object, context: Context) -> list[str]:
-    """What we will not apply, in words."""
-    what, metadata = describe(item), item.get("metadata") or {}
+def refusals(item: Object, context: Context) -> list[str]:
+    """Why we will not apply an object."""
+    name, metadata = describe(item), item.get("metadata") or {}
     findings = []
     if not item.get("apiVersion") or not item.get("kind"):
-        findings.append(f"{what}: apiVersion and kind are needed")
+        findings.append(f"{name}: apiVersion and kind are required")
     if not metadata.get("name"):
-        findings.append(f"{what}: metadata.name is needed, a generated name cannot be found again")
+        findings.append(f"{name}: metadata.name is required; an object with a generated name cannot be updated")
     if item.get("kind") == "Namespace":
-        findings.append(f"{what}: everything goes to the namespace {context.namespace}; leave this object out")
-    elsewhere = metadata.get("namespace")
-    if elsewhere and elsewhere != context.namespace and item.get("kind") not in CLUSTER_SCOPED:
-        findings.append(f"{what}: namespace {elsewhere} is not ours, everything goes to {context.namespace}; leave metadata.namespace out")
+        findings.append(f"{name}: all objects go to namespace {context.namespace}; remove this object")
+    namespace = metadata.get("namespace")
+    if namespace and namespace != context.namespace and item.get("kind") not in CLUSTER_SCOPED:
+        findings.append(f"{name}: all objects go to namespace {context.namespace}; remove metadata.namespace ({namespace})")
     if item.get("kind") == "ConfigMap" and any(references_in(item)):
-        findings.append(f"{what}: a secret does not belong in a ConfigMap; make it a Secret")
+        findings.append(f"{name}: a ConfigMap must not refer to secrets; use a Secret")
     return findings
 
 
-def pinned(image: str, locks: Sequence[ImageLock]) -> str:
-    """What the lock says for an image as the request writes it; empty when it was not staged."""
-    wanted = Reference.parse(image)
-    return next((lock.pinned_reference for lock in locks if lock.reference == wanted), "")
+def pinned_image(image: str, locks: Sequence[ImageLock]) -> str:
+    """The lock's reference for an image as the request has it; empty where it is not staged."""
+    reference = Reference.parse(image)
+    return next((lock.pinned_reference for lock in locks if lock.reference == reference), "")
 
 
 def with_images(item: Object, replace: Callable[[str], str]) -> tuple[Object, list[str]]:
-    """A copy with every image replaced and never pulled when present; and the images that got no replacement."""
+    """A copy with every image replaced and pulled only where it is missing; and the images without a replacement."""
     missing = []
 
-    def one(image: str) -> str:
+    def replace_or_note(image: str) -> str:
         try:
-            found = replace(image)
+            replacement = replace(image)
         except ReferenceInvalid:
-            found = ""
-        if not found:
+            replacement = ""
+        if not replacement:
             missing.append(image)
-        return found or image
+        return replacement or image
 
-    changed = images.with_images(item, one)
-    for container in containers_of(template_of(changed) or {}):
+    copied = images.with_images(item, replace_or_note)
+    for container in containers_of(template_of(copied) or {}):
         container["imagePullPolicy"] = "IfNotPresent"
-    return changed, missing
+    return copied, missing
 
 
-def hosts_of(item: Object) -> set[str]:
-    """The registries that the pods of an object come from."""
-    found = set()
-    for container in containers_of(template_of(item) or {}):
-        try:
-            found.add(Reference.parse(str(container.get("image") or "")).host)
-        except ReferenceInvalid:
-            continue  # the cluster says so itself, in its own words
-    return found
-
-
-def pull_secret_name(workload: str, host: str) -> str:
-    """One login for each registry; a host with a port is no name, so its hash stands in."""
-    return f"{workload}-pull-{short(host)}"
-
-
-def defaulted(item: Object, workload: str) -> None:
-    """Write what server-side apply needs written (DESIGN section 14)."""
+def write_defaults(item: Object, workload: str) -> None:
+    """Write, in place, what server-side apply cannot leave to the server's defaults."""
     spec = item.get("spec") or {}
     if item.get("kind") == "Service":
         for port in spec.get("ports") or ():
@@ -123,12 +108,12 @@ def defaulted(item: Object, workload: str) -> None:
             claim.setdefault("metadata", {}).setdefault("labels", {})[OWNER] = workload
 
 
-def _template(template: Object, item: Object, spec: Spec, context: Context) -> None:
-    """Our label on the pods, this node under them, the logins beside them, and the hash of it all."""
+def _prepare_template(template: Object, item: Object, spec: Spec, context: Context) -> None:
+    """In place: our label, this node, the pull secrets, and last the hash of it all."""
     pod = template.setdefault("spec", {})
     if spec.method.staged and context.node_name:
         pod["nodeSelector"] = {HOSTNAME: context.node_name} | (pod.get("nodeSelector") or {})
-    pulls = [{"name": pull_secret_name(spec.name, host)} for host in sorted(hosts_of(item) & context.pull_hosts)]
+    pulls = [{"name": pull_secret_name(spec.name, host)} for host in sorted(registries_of(item) & context.pull_hosts)]
     if pulls:
         pod["imagePullSecrets"] = [*(pod.get("imagePullSecrets") or ()), *pulls]
     metadata = template["metadata"] = template.get("metadata") or {}

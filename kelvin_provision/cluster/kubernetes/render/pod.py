@@ -11,25 +11,28 @@ from kelvin_provision.cluster.quantities import kubernetes_spelling
 from kelvin_provision.spec.enums import ProbeKind, VolumeKind
 from kelvin_provision.spec.workload import Object, Probe, Resources, Spec
 
-PAUSE = 5
-"""Seconds between leaving the service and SIGTERM, so that no client is answered by a socket that is gone."""
+PRE_STOP_SECONDS = 5
+"""Seconds before SIGTERM: kube-proxy learns later than the kubelet that the pod is going, and still sends it clients."""
 
-GRACE = 30
-"""Seconds from SIGTERM to SIGKILL (Kubernetes' own default). The pause counts as part of a pod's grace, so it is added."""
+STOP_SECONDS = 30
+"""Seconds from SIGTERM to SIGKILL (Kubernetes' own default). The preStop hook counts as part of the grace period, so it is added."""
+
+EXEC_SLEEP = {"exec": {"command": ["sleep", str(PRE_STOP_SECONDS)]}}
+"""The hook where Kubernetes has no `preStop.sleep`. In an image without `sleep` it fails at once, with an event and no other harm."""
 
 
 def template(spec: Spec, image: str, files: Files, context: Context, pull_secrets: list[str]) -> Object:
-    """The pod template, with the hash of what it says: pods are told apart by it."""
+    """With a hash of its content, by which pods of different versions are told apart."""
     pod: Object = {
         "automountServiceAccountToken": False,
         "containers": [container(spec, image, files, context)],
         "volumes": files.volumes,
     }
-    if _pauses(spec):
-        pod["terminationGracePeriodSeconds"] = PAUSE + GRACE
+    if _has_pre_stop(spec):
+        pod["terminationGracePeriodSeconds"] = PRE_STOP_SECONDS + STOP_SECONDS
     if pull_secrets:
         pod["imagePullSecrets"] = [{"name": name} for name in pull_secrets]
-    if spec.method.staged and context.node_name:  # the images lie on this node only
+    if spec.method.staged and context.node_name:  # the images are on this node only
         pod["nodeSelector"] = {HOSTNAME: context.node_name}
     metadata = {"labels": labels(spec), "annotations": _metrics(spec)}
     metadata["annotations"][SPEC_HASH] = digest([metadata, pod])
@@ -37,9 +40,8 @@ def template(spec: Spec, image: str, files: Files, context: Context, pull_secret
 
 
 def container(spec: Spec, image: str, files: Files, context: Context) -> Object:
-    """The one container, named like the workload."""
     system = spec.system
-    found: Object = {
+    result: Object = {
         "name": spec.name,
         "image": image,
         "imagePullPolicy": "IfNotPresent",
@@ -47,71 +49,68 @@ def container(spec: Spec, image: str, files: Files, context: Context) -> Object:
         "volumeMounts": files.mounts,
     }
     if system.ports:
-        found["ports"] = [
+        result["ports"] = [
             {"containerPort": port.container_port, "protocol": port.protocol} | ({"hostPort": port.host_port} if port.host_port else {})
             for port in system.ports
         ]
     if resources := _resources(system.resources):
-        found["resources"] = resources
+        result["resources"] = resources
     if system.privileged:
-        found["securityContext"] = {"privileged": True}
+        result["securityContext"] = {"privileged": True}
     if system.liveness:
-        found["livenessProbe"] = probe(system.liveness) | {"successThreshold": 1}  # nothing else is allowed
+        result["livenessProbe"] = probe(system.liveness) | {"successThreshold": 1}  # nothing else is allowed
     if system.readiness:
-        found["readinessProbe"] = probe(system.readiness)
-    if _pauses(spec):
-        # Without a `sleep` in the image the second way is no pause and an event: the container is stopped at once, as without it.
-        sleep = {"sleep": {"seconds": PAUSE}} if context.api_sleep else {"exec": {"command": ["sleep", str(PAUSE)]}}
-        found["lifecycle"] = {"preStop": sleep}
-    return found
+        result["readinessProbe"] = probe(system.readiness)
+    if _has_pre_stop(spec):
+        result["lifecycle"] = {"preStop": {"sleep": {"seconds": PRE_STOP_SECONDS}} if context.has_sleep else EXEC_SLEEP}
+    return result
 
 
-def _pauses(spec: Spec) -> bool:
-    """Somebody may be asking, and another pod is there to answer; alone, a pause would only make the interruption longer."""
+def _has_pre_stop(spec: Spec) -> bool:
+    """Only where clients can reach the next pod meanwhile: with Recreate it would make the interruption longer."""
     return any(port.service_port for port in spec.system.ports) and not why_recreate(spec)
 
 
 def why_recreate(spec: Spec) -> str:
-    """Why two pods of this workload cannot run side by side; empty when they can."""
+    """What two pods of this workload cannot both have; empty where they can run side by side."""
     ports = [port.name for port in spec.system.ports if port.host_port]
-    kept = [volume.name for volume in spec.system.volumes if volume.kind is VolumeKind.PERSISTENT]
-    reasons = [f"host port {name}" for name in ports] + [f"persistent volume {name}" for name in kept]
+    persistent = [volume.name for volume in spec.system.volumes if volume.kind is VolumeKind.PERSISTENT]
+    reasons = [f"host port {name}" for name in ports] + [f"persistent volume {name}" for name in persistent]
     return ", ".join(reasons)
 
 
 def _environment(spec: Spec, files: Files, context: Context) -> list[Object]:
     cluster = context.cluster_name or spec.cluster_name
     ours = {"KELVIN_WORKLOAD_NAME": spec.name, "KELVIN_APP_NAME": spec.app_name, "KELVIN_CLUSTER_NAME": cluster}
-    theirs = {variable.name: variable.value for variable in spec.system.environment}
-    found: list[Object] = []
-    for name, value in (ours | theirs).items():
-        hidden = files.environment.get(name)
-        found.append({"name": name, "valueFrom": hidden} if hidden else {"name": name, "value": value})
-    return found
+    requested = {variable.name: variable.value for variable in spec.system.environment}
+    variables: list[Object] = []
+    for name, value in (ours | requested).items():
+        source = files.secret_variables.get(name)
+        variables.append({"name": name, "valueFrom": source} if source else {"name": name, "value": value})
+    return variables
 
 
-def _resources(given: Resources) -> dict[str, dict[str, str]]:
+def _resources(resources: Resources) -> dict[str, dict[str, str]]:
     pairs: dict[str, dict[str, str | None]] = {
-        "requests": {"cpu": given.cpu_request, "memory": given.memory_request},
-        "limits": {"cpu": given.cpu_limit, "memory": given.memory_limit},
+        "requests": {"cpu": resources.cpu_request, "memory": resources.memory_request},
+        "limits": {"cpu": resources.cpu_limit, "memory": resources.memory_limit},
     }
-    kept = {group: {key: kubernetes_spelling(value) for key, value in pair.items() if value} for group, pair in pairs.items()}
-    return {group: pair for group, pair in kept.items() if pair}
+    filled = {group: {key: kubernetes_spelling(value) for key, value in pair.items() if value} for group, pair in pairs.items()}
+    return {group: pair for group, pair in filled.items() if pair}
 
 
 def probe(given: Probe) -> dict[str, Any]:
-    """One health check."""
-    asked: dict[str, Any]
+    handler: dict[str, Any]
     if given.kind is ProbeKind.HTTP:
         get: dict[str, Any] = {"path": given.path, "port": given.port, "scheme": given.scheme}
         if given.headers:
             get["httpHeaders"] = [{"name": name, "value": value} for name, value in given.headers]
-        asked = {"httpGet": get}
+        handler = {"httpGet": get}
     elif given.kind is ProbeKind.TCP:
-        asked = {"tcpSocket": {"port": given.port}}
+        handler = {"tcpSocket": {"port": given.port}}
     else:
-        asked = {"exec": {"command": list(given.command)}}
-    return asked | {
+        handler = {"exec": {"command": list(given.command)}}
+    return handler | {
         "initialDelaySeconds": given.initial_delay,
         "periodSeconds": given.period,
         "timeoutSeconds": given.timeout,

@@ -1,0 +1,75 @@
+"""Putting a workload's objects on the cluster, in the order in which they depend on each other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from kelvin_provision.cluster.kubernetes import inventory, server_side_apply, stopping
+from kelvin_provision.cluster.kubernetes.api.errors import Rejected
+from kelvin_provision.cluster.kubernetes.api.verbs import Api
+from kelvin_provision.cluster.kubernetes.judge import diff
+from kelvin_provision.cluster.kubernetes.judge.readiness import health
+from kelvin_provision.cluster.kubernetes.render.objects import Key, rank
+from kelvin_provision.cluster.kubernetes.render.secrets import fill_secrets
+from kelvin_provision.cluster.plan import describe
+from kelvin_provision.cluster.protocol import Lookup, Phase
+from kelvin_provision.errors import ClusterRefused
+from kelvin_provision.spec.workload import Object
+
+ESTABLISH_TIMEOUT = 30.0
+"""Seconds for the server to serve a kind that was defined just now."""
+TICK = 0.1
+
+
+def put(api: Api, namespace: str, workload: str, objects: Sequence[Object], lookup: Lookup) -> None:
+    """See protocol.Cluster.put. Raises ClusterRefused; what was applied before stays for `revert` to undo."""
+    filled = [fill_secrets(item, lookup) for item in sorted(objects, key=rank)]  # raises SecretMissing before the first change
+    with rejections_of(workload):
+        _in_namespace(api, namespace, lambda: inventory.record_kinds(api, namespace, workload, objects))
+    for item in filled:
+        with rejections_of(f"{workload}: {describe(item)}"):
+            _in_namespace(api, namespace, lambda item=item: _apply(api, namespace, workload, item))  # type: ignore[misc]
+            if item["kind"] == "CustomResourceDefinition":
+                _wait_until_established(api, item)
+
+
+@contextmanager
+def rejections_of(subject: str) -> Iterator[None]:
+    """A rejection in the middle of a change, which the plan had not found, becomes ClusterRefused."""
+    try:
+        yield
+    except Rejected as error:
+        raise ClusterRefused(f"{subject}: {error}", evidence=[f"{error.code}: {error}"]) from error
+
+
+def _apply(api: Api, namespace: str, workload: str, item: Object) -> None:
+    key = Key.of(item)
+    live = api.get(key.api_version, key.kind, key.name, namespace)
+    if not diff.owned_by(live, workload):
+        raise Rejected("not-ours", diff.foreign(item, live))
+    server_side_apply.apply(api, item, live, namespace)
+    if live is not None:
+        stopping.restore_replicas(api, namespace, item, live)
+
+
+def _in_namespace(api: Api, namespace: str, change: Callable[[], None]) -> None:
+    """Create our namespace only where it turns out to be missing: it may be there without our being allowed to look."""
+    try:
+        change()
+    except Rejected as error:
+        if error.code != "namespace-missing":
+            raise
+        api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}, namespace, force=False)
+        change()
+
+
+def _wait_until_established(api: Api, definition: Object) -> None:
+    deadline = time.monotonic() + ESTABLISH_TIMEOUT
+    while time.monotonic() < deadline:
+        live = api.get(definition["apiVersion"], definition["kind"], definition["metadata"]["name"])
+        if live is not None and health(live).phase is not Phase.WAITING:
+            break
+        time.sleep(TICK)
+    api.invalidate_discovery()
