@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from kelvin_provision.spec.fields import ABSENT
+from kelvin_provision.spec.diff.fields import ABSENT
 from kelvin_provision.spec.workload import Object
 
 

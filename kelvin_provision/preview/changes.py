@@ -20,8 +20,8 @@ from kelvin_provision.masking.masked import mask
 from kelvin_provision.preview import image_diff
 from kelvin_provision.preview.forecast import Forecast
 from kelvin_provision.preview.rewriting import Rewritten, rewritten
+from kelvin_provision.spec.diff.fields import ABSENT, Field, compare, flat
 from kelvin_provision.spec.enums import VolumeKind
-from kelvin_provision.spec.fields import ABSENT, Field, compare, flat
 from kelvin_provision.spec.workload import Object, Spec
 
 STAMPS = ("kelvin-provision/", *(f"app.kubernetes.io/{name}" for name in ("name", "instance", "version", "managed-by")))

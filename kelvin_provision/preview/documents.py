@@ -9,8 +9,8 @@ from kelvin_provision.ledger.model import Revision
 from kelvin_provision.masking.masked import Masked
 from kelvin_provision.preview.changes import Drifted, ObjectChange, WorkloadChange
 from kelvin_provision.preview.image_diff import ImageChange, Picture
-from kelvin_provision.spec.fields import ABSENT, Field
-from kelvin_provision.spec.lines import unified
+from kelvin_provision.spec.diff.fields import ABSENT, Field
+from kelvin_provision.spec.diff.unified import unified
 
 MORE = "~ more has changed that is not shown"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from kelvin_provision.cluster.plan import describe
 from kelvin_provision.ledger.model import Revision
-from kelvin_provision.spec.fields import Field, compare, flat, leaves
+from kelvin_provision.spec.diff.fields import Field, compare, flat, leaves
 from kelvin_provision.spec.workload import Object
 
 OFFLINE = ("image", "imagePullPolicy", "nodeSelector", "imagePullSecrets", "reference")

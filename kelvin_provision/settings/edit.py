@@ -67,7 +67,7 @@ def format_value(value: Any) -> str:
 
 
 def _document(name: str, text: str) -> dict[str, Any]:
-    from kelvin_provision.spec.source import parse
+    from kelvin_provision.spec.read.documents import parse
 
     try:
         documents = parse(name, text.encode())

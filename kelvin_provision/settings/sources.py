@@ -35,7 +35,7 @@ class Given:
 
 def _wording() -> ModuleType:
     """Imported only for invalid settings: every command reads settings."""
-    from kelvin_provision.spec import findings
+    from kelvin_provision.spec.read import findings
 
     return findings
 
@@ -90,7 +90,7 @@ def _bytes(path: Path) -> bytes | None:
 
 
 def _file(path: Path, data: bytes, findings: list[str], *, trusted: bool) -> Iterator[Given]:
-    from kelvin_provision.spec.source import parse
+    from kelvin_provision.spec.read.documents import parse
 
     try:
         documents = parse(str(path), data)

@@ -1,1 +1,1 @@
-"""Requests and what they become: values and pure functions."""
+"""Requests, and the plain values that they become."""

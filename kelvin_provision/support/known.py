@@ -89,7 +89,7 @@ def of_document(path: Path) -> Iterator[bytes]:
     """A kubeconfig or a settings file: what stands under names that promise a secret."""
     if not path.exists():
         return
-    from kelvin_provision.spec.source import parse
+    from kelvin_provision.spec.read.documents import parse
 
     data = _read(path)
     yield from of_text(data.decode("utf-8", "replace"))

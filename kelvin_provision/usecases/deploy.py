@@ -14,8 +14,8 @@ from kelvin_provision.ledger import requests
 from kelvin_provision.ledger.model import Revision
 from kelvin_provision.settings import secrets
 from kelvin_provision.settings.model import Settings
-from kelvin_provision.spec.findings import Document
-from kelvin_provision.spec.request import Accepted, Defaults, accept
+from kelvin_provision.spec.read.findings import Document
+from kelvin_provision.spec.request.accept import Accepted, Defaults, accept
 from kelvin_provision.spec.workload import Spec
 
 NO_SERVICE_WARNING = "the agent does not survive a reboot; to make it a service: kelvin-provision agent install"

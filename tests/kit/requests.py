@@ -4,8 +4,8 @@ import pytest
 
 from kelvin_provision.errors import RequestRefused
 from kelvin_provision.spec.enums import Method
-from kelvin_provision.spec.findings import Document
-from kelvin_provision.spec.request import Defaults, accept
+from kelvin_provision.spec.read.findings import Document
+from kelvin_provision.spec.request.accept import Defaults, accept
 
 
 def defaults(**changes):

@@ -16,9 +16,9 @@ from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.settings.load import load
 from kelvin_provision.spec.enums import Method
-from kelvin_provision.spec.request import Defaults
-from kelvin_provision.spec.request import accept as accept_all
-from kelvin_provision.spec.source import read
+from kelvin_provision.spec.read.documents import read
+from kelvin_provision.spec.request.accept import Defaults
+from kelvin_provision.spec.request.accept import accept as accept_all
 from kelvin_provision.usecases import deploy
 
 pytestmark = [pytest.mark.registry, pytest.mark.timeout(900)]

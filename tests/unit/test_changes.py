@@ -11,8 +11,8 @@ from kelvin_provision.preview.changes import told
 from kelvin_provision.preview.documents import document
 from kelvin_provision.preview.forecast import Forecast
 from kelvin_provision.refs import Descriptor, Platform, Reference
+from kelvin_provision.spec.diff.fields import ABSENT, Field
 from kelvin_provision.spec.enums import Download, Method, VolumeKind
-from kelvin_provision.spec.fields import ABSENT, Field
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Spec, System, Volume
 

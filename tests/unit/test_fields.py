@@ -2,8 +2,8 @@
 
 import pytest
 
-from kelvin_provision.spec.fields import ABSENT, Field, compare, flat, leaves, parted
-from kelvin_provision.spec.lines import unified
+from kelvin_provision.spec.diff.fields import ABSENT, Field, compare, flat, leaves, parted
+from kelvin_provision.spec.diff.unified import unified
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from kelvin_provision.spec.source import read
+from kelvin_provision.spec.read.documents import read
 from kelvin_provision.spec.workload import Port, Spec, System, Variable, Volume, VolumeKind
 from tests.kit.requests import accepted, body, refused, spec_of
 

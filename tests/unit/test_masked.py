@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from kelvin_provision.masking.masked import Masked, mask
-from kelvin_provision.spec.fields import compare
+from kelvin_provision.spec.diff.fields import compare
 
 
 def shown(value):

@@ -8,9 +8,9 @@ import pytest
 
 from kelvin_provision.errors import RequestRefused, SecretMissing
 from kelvin_provision.spec.enums import Method
-from kelvin_provision.spec.flags import from_flags
-from kelvin_provision.spec.request import Defaults, Document, accept
-from kelvin_provision.spec.source import read
+from kelvin_provision.spec.read.documents import read
+from kelvin_provision.spec.request.accept import Defaults, Document, accept
+from kelvin_provision.spec.request.flags import from_flags
 from kelvin_provision.spec.workload import Spec, System
 from tests.kit.requests import accepted, body, defaults, refused, spec_of
 

@@ -6,8 +6,8 @@ import tracemalloc
 import pytest
 
 from kelvin_provision.errors import RequestRefused
-from kelvin_provision.spec.findings import Document, Finding, dotted, shown
-from kelvin_provision.spec.source import parse, read, read_all
+from kelvin_provision.spec.read.documents import parse, read, read_all
+from kelvin_provision.spec.read.findings import Document, Finding, dotted, shown
 
 
 def findings(data, file="a.yaml"):

@@ -14,7 +14,7 @@ from kelvin_provision.masking.masked import Masked
 from kelvin_provision.preview.changes import STAMPS, told
 from kelvin_provision.preview.documents import document, downtime, plain, text_lines
 from kelvin_provision.quantity import format_bytes
-from kelvin_provision.spec.fields import ABSENT, Field, parted
+from kelvin_provision.spec.diff.fields import ABSENT, Field, parted
 
 if TYPE_CHECKING:
     from kelvin_provision.ledger.model import Revision

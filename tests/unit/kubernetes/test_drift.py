@@ -3,7 +3,7 @@
 from kelvin_provision.cluster.kubernetes.judge.drift import drift
 from kelvin_provision.cluster.labels import REVISION, STOPPED
 from kelvin_provision.cluster.plan import Drift
-from kelvin_provision.spec.fields import ABSENT
+from kelvin_provision.spec.diff.fields import ABSENT
 
 WHEN = "2026-11-25T03:00:00Z"
 

@@ -22,7 +22,7 @@ from kelvin_provision.spec.workload import Spec
 if TYPE_CHECKING:
     from kelvin_provision.context import Context
     from kelvin_provision.ledger.model import Revision
-    from kelvin_provision.spec.findings import Document
+    from kelvin_provision.spec.read.findings import Document
 
 MOST_BYTES = 4 << 20
 
@@ -121,8 +121,8 @@ def deploy(session: Session, asked: Asked) -> Report:
 
 
 def _documents(asked: Asked) -> tuple[Document, ...]:
-    from kelvin_provision.spec.flags import from_flags
-    from kelvin_provision.spec.source import read_all
+    from kelvin_provision.spec.read.documents import read_all
+    from kelvin_provision.spec.request.flags import from_flags
 
     flags = asked.request()
     if bool(asked.files) == bool(flags):

@@ -7,7 +7,7 @@ from typing import Any
 
 from kelvin_provision.cluster.labels import OWNER, REVISION
 from kelvin_provision.cluster.plan import Change, Op, describe
-from kelvin_provision.spec.fields import compare
+from kelvin_provision.spec.diff.fields import compare
 from kelvin_provision.spec.workload import Object
 
 SERVER_FIELDS = frozenset({"managedFields", "resourceVersion", "generation", "creationTimestamp", "uid", "selfLink"})

@@ -14,7 +14,7 @@ from kelvin_provision.cluster.kubernetes.render.objects import revision_of
 from kelvin_provision.cluster.labels import MANAGER, STOPPED
 from kelvin_provision.cluster.plan import Drift, describe
 from kelvin_provision.masking.masked import mask
-from kelvin_provision.spec.fields import ABSENT, below, flat, step
+from kelvin_provision.spec.diff.fields import ABSENT, below, flat, step
 from kelvin_provision.spec.workload import Object
 
 CLUSTER_MANAGERS = frozenset({"kube-controller-manager", "kube-scheduler", "kube-apiserver", "kubelet", "cloud-controller-manager", "k3s"})

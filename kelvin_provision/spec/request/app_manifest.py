@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from kelvin_provision.spec.findings import Findings, Path, kind_of, shown
-from kelvin_provision.spec.sentences import check, check_rest
-from kelvin_provision.spec.shapes import DefaultsBlock, Image, Info, Legacy, Modern
-from kelvin_provision.spec.system import system_of
+from kelvin_provision.spec.read.findings import Findings, Path, kind_of, shown
+from kelvin_provision.spec.request.shapes import DefaultsBlock, Image, Info, Legacy, Modern
+from kelvin_provision.spec.request.system import system_of
+from kelvin_provision.spec.request.validation import check, check_rest
 from kelvin_provision.spec.workload import System
 
 TYPES = ("app", "bridge", "docker", "exporter", "importer", "kelvin")

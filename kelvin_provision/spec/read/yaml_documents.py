@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 
 import yaml
 
-from kelvin_provision.spec.findings import Document, Path, kind_of
-from kelvin_provision.spec.source import BYTES, DEPTH, NODES, Notes, check_scalar, duplicate, integer, too_big, too_deep
+from kelvin_provision.spec.read.documents import BYTES, DEPTH, NODES, Notes, check_scalar, duplicate, integer, too_big, too_deep
+from kelvin_provision.spec.read.findings import Document, Path, kind_of
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})

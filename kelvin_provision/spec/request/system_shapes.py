@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from kelvin_provision.spec.sentences import Shape
+from kelvin_provision.spec.request.validation import Shape
 
 Name = Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
 PortNumber = Annotated[int, Field(ge=1, le=65535)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from kelvin_provision.spec.findings import Findings, Path, kind_of
+from kelvin_provision.spec.read.findings import Findings, Path, kind_of
 from kelvin_provision.spec.workload import Object
 
 MOST = 100

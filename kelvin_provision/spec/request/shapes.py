@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from kelvin_provision.spec.sentences import Shape
+from kelvin_provision.spec.request.validation import Shape
 
 AppName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=64)]
 Version = Annotated[str, Field(min_length=1, max_length=64)]

@@ -8,13 +8,13 @@ import posixpath
 import re
 from collections.abc import Sequence
 
-from kelvin_provision.spec import blocks
 from kelvin_provision.spec.enums import VolumeKind
-from kelvin_provision.spec.findings import Findings, Path, shown
+from kelvin_provision.spec.read.findings import Findings, Path, shown
 from kelvin_provision.spec.references import REFERENCE, is_literal
+from kelvin_provision.spec.request import system_shapes
 from kelvin_provision.spec.workload import Volume
 
-Placed = Sequence[tuple[Path, blocks.VolumeBlock]]
+Placed = Sequence[tuple[Path, system_shapes.VolumeBlock]]
 
 
 def volumes_of(checked: Placed, findings: Findings) -> tuple[Volume, ...]:
@@ -32,7 +32,7 @@ def volumes_of(checked: Placed, findings: Findings) -> tuple[Volume, ...]:
     return tuple(_volume(place, item, names, findings) for place, item in checked)
 
 
-def _volume(path: Path, item: blocks.VolumeBlock, names: set[str], findings: Findings) -> Volume:
+def _volume(path: Path, item: system_shapes.VolumeBlock, names: set[str], findings: Findings) -> Volume:
     kind = VolumeKind(item.type)
     for other in VolumeKind:
         if other is not kind and getattr(item, other) is not None:
@@ -78,7 +78,7 @@ def _named_after(target: str, names: set[str]) -> str:
     return name
 
 
-def _data(text: blocks.TextBlock, path: Path, findings: Findings) -> str:
+def _data(text: system_shapes.TextBlock, path: Path, findings: Findings) -> str:
     """The file's bytes, as base64."""
     try:
         data = base64.b64decode(text.data, validate=True) if text.base64 else text.data.encode(text.encoding)

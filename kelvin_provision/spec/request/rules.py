@@ -9,9 +9,9 @@ from typing import Any
 from kelvin_provision.errors import ReferenceInvalid
 from kelvin_provision.refs import Reference
 from kelvin_provision.spec.enums import Method
-from kelvin_provision.spec.findings import Findings, Path, kind_of, shown
+from kelvin_provision.spec.read.findings import Findings, Path, kind_of, shown
 from kelvin_provision.spec.references import REFERENCE
-from kelvin_provision.spec.shapes import Body
+from kelvin_provision.spec.request.shapes import Body
 
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 # stops at the next beginning, so that many without an end take no longer than one

@@ -11,14 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kelvin_provision.spec.checks import check_image, check_references, image_for, method_of
 from kelvin_provision.spec.enums import NAME_LENGTH, Method
-from kelvin_provision.spec.findings import Document, Finding, Findings, kind_of, refuse, refuse_all, shown
 from kelvin_provision.spec.images import slots
-from kelvin_provision.spec.manifest import App, app_of
-from kelvin_provision.spec.objects import Placed, objects_of
-from kelvin_provision.spec.sentences import check_rest
-from kelvin_provision.spec.shapes import Body
+from kelvin_provision.spec.read.findings import Document, Finding, Findings, kind_of, refuse, refuse_all, shown
+from kelvin_provision.spec.request.app_manifest import App, app_of
+from kelvin_provision.spec.request.objects import Placed, objects_of
+from kelvin_provision.spec.request.rules import check_image, check_references, image_for, method_of
+from kelvin_provision.spec.request.shapes import Body
+from kelvin_provision.spec.request.validation import check_rest
 from kelvin_provision.spec.workload import Spec
 
 __all__ = ["Accepted", "Defaults", "Document", "Finding", "accept"]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kelvin_provision.errors import RequestRefused
-from kelvin_provision.spec.findings import Document, Finding, Path, dotted, refuse, shown
+from kelvin_provision.spec.read.findings import Document, Finding, Path, dotted, refuse, shown
 
 __all__ = ["BYTES", "DEPTH", "NODES", "Document", "Notes", "parse", "read", "read_all"]
 
@@ -72,7 +72,7 @@ def parse(file: str, data: bytes) -> tuple[Document, ...]:
     documents = _json(text, notes) if file.endswith(".json") or text.lstrip()[:1] in {"{", "["} else None
     if documents is None:
         # yaml is imported only when there is something to read
-        from kelvin_provision.spec.plain import documents_of
+        from kelvin_provision.spec.read.yaml_documents import documents_of
 
         documents = documents_of(text, notes)
     if notes.found:

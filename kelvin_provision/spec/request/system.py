@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
-from kelvin_provision.spec import blocks
 from kelvin_provision.spec.enums import ProbeKind
-from kelvin_provision.spec.findings import Findings, Path
-from kelvin_provision.spec.sentences import Shape, check, check_rest
-from kelvin_provision.spec.volumes import volumes_of
+from kelvin_provision.spec.read.findings import Findings, Path
+from kelvin_provision.spec.request import system_shapes
+from kelvin_provision.spec.request.validation import Shape, check, check_rest
+from kelvin_provision.spec.request.volumes import volumes_of
 from kelvin_provision.spec.workload import Port, Probe, Resources, System, Variable
 
 S = TypeVar("S", bound=Shape)
@@ -18,16 +18,16 @@ S = TypeVar("S", bound=Shape)
 
 def system_of(value: Any, path: Path, findings: Findings) -> System:
     """What the block says; with findings, what is left of it."""
-    block = check_rest(blocks.SystemBlock, value, path, findings)
-    health = check_rest(blocks.HealthBlock, block.health_check or {}, (*path, "health_check"), findings)
+    block = check_rest(system_shapes.SystemBlock, value, path, findings)
+    health = check_rest(system_shapes.HealthBlock, block.health_check or {}, (*path, "health_check"), findings)
     return System(
         resources=_resources(block.resources, (*path, "resources"), findings),
         privileged=block.privileged,
         environment=_environment(block.environment_vars, (*path, "environment_vars"), findings),
         ports=_ports(block.ports, (*path, "ports"), findings),
-        volumes=volumes_of(items(blocks.VolumeBlock, block.volumes, (*path, "volumes"), findings), findings),
-        liveness=_probe(blocks.Liveness, health.liveness_probe, (*path, "health_check", "liveness_probe"), findings),
-        readiness=_probe(blocks.Readiness, health.readiness_probe, (*path, "health_check", "readiness_probe"), findings),
+        volumes=volumes_of(items(system_shapes.VolumeBlock, block.volumes, (*path, "volumes"), findings), findings),
+        liveness=_probe(system_shapes.Liveness, health.liveness_probe, (*path, "health_check", "liveness_probe"), findings),
+        readiness=_probe(system_shapes.Readiness, health.readiness_probe, (*path, "health_check", "readiness_probe"), findings),
         metrics=_metrics(block.metrics, (*path, "metrics"), findings),
     )
 
@@ -48,7 +48,7 @@ def unique(what: str, named: Iterable[tuple[Path, object]], findings: Findings) 
 
 
 def _resources(value: Any, path: Path, findings: Findings) -> Resources:
-    block = (check(blocks.ResourcesBlock, value, path, findings) if value else None) or blocks.ResourcesBlock()
+    block = (check(system_shapes.ResourcesBlock, value, path, findings) if value else None) or system_shapes.ResourcesBlock()
     return Resources(
         cpu_request=block.requests.cpu if block.requests else None,
         memory_request=block.requests.memory if block.requests else None,
@@ -58,7 +58,7 @@ def _resources(value: Any, path: Path, findings: Findings) -> Resources:
 
 
 def _environment(values: Sequence[Any], path: Path, findings: Findings) -> tuple[Variable, ...]:
-    checked = items(blocks.VariableBlock, values, path, findings)
+    checked = items(system_shapes.VariableBlock, values, path, findings)
     unique("variable", (((*place, "name"), item.name) for place, item in checked), findings)
     return tuple(Variable(item.name, _text(item.value)) for _, item in checked)
 
@@ -68,7 +68,7 @@ def _text(value: Any) -> str:
 
 
 def _ports(values: Sequence[Any], path: Path, findings: Findings) -> tuple[Port, ...]:
-    checked = items(blocks.PortBlock, values, path, findings)
+    checked = items(system_shapes.PortBlock, values, path, findings)
     unique("port name", (((*place, "name"), item.name) for place, item in checked), findings)
     hosts = [(place, item.host) for place, item in checked if item.host]
     services = [(place, item.service) for place, item in checked if item.service]
@@ -79,7 +79,7 @@ def _ports(values: Sequence[Any], path: Path, findings: Findings) -> tuple[Port,
     return tuple(port for place, item in checked if (port := _port(item, place, findings)))
 
 
-def _port(item: blocks.PortBlock, path: Path, findings: Findings) -> Port | None:
+def _port(item: system_shapes.PortBlock, path: Path, findings: Findings) -> Port | None:
     if item.type == "host" and item.host:
         if item.service:
             findings.add((*path, "service"), "does not go with type host; right is to leave it out, or type service")
@@ -102,7 +102,7 @@ def _port(item: blocks.PortBlock, path: Path, findings: Findings) -> Port | None
     return None
 
 
-def _probe(shape: type[blocks.Liveness], value: Any, path: Path, findings: Findings) -> Probe | None:
+def _probe(shape: type[system_shapes.Liveness], value: Any, path: Path, findings: Findings) -> Probe | None:
     block = check(shape, value, path, findings) if value is not None else None
     if block is None:
         return None
@@ -111,7 +111,7 @@ def _probe(shape: type[blocks.Liveness], value: Any, path: Path, findings: Findi
         kinds = block.type or ", ".join(ProbeKind)
         findings.add(path, f"expected exactly one block, of {kinds}, got {', '.join(given) or 'none'}")
         return None
-    http, tcp = block.http_get or blocks.HttpGet(port=1), block.tcp_socket
+    http, tcp = block.http_get or system_shapes.HttpGet(port=1), block.tcp_socket
     return Probe(
         kind=given[0],
         path=http.path,
@@ -128,5 +128,5 @@ def _probe(shape: type[blocks.Liveness], value: Any, path: Path, findings: Findi
 
 
 def _metrics(value: Any, path: Path, findings: Findings) -> tuple[int, str] | None:
-    block = check(blocks.MetricsBlock, value, path, findings) if value is not None else None
+    block = check(system_shapes.MetricsBlock, value, path, findings) if value is not None else None
     return (block.port, block.path) if block else None

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from kelvin_provision.spec.findings import Findings, Path, got, kind_of, unknown
+from kelvin_provision.spec.read.findings import Findings, Path, got, kind_of, unknown
 
 _NAME = "lower-case letters, digits and '-', beginning with a letter and ending with a letter or digit"
 WORDS: Mapping[str, str] = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from kelvin_provision.spec.findings import Document, Finding, Part, refuse
-from kelvin_provision.spec.source import read, read_all
+from kelvin_provision.spec.read.documents import read, read_all
+from kelvin_provision.spec.read.findings import Document, Finding, Part, refuse
 
 FILE = "flags"
 

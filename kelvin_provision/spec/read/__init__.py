@@ -1,0 +1,1 @@
+"""Files into plain JSON values, within limits."""
