@@ -28,9 +28,10 @@ WORDS = frozenset(
 )
 
 _START = re.compile(r"([A-Za-z]+)[,;]?[ \t]+\S")
+_PARTICIPLE = re.compile(r"[a-z]+(?:ed|ing)")
 
 
 def is_prose(text: str) -> bool:
-    """Whether a sentence of ours goes on here. A word that stands alone is none: `password: there`."""
+    """Whether a sentence of ours continues here. A word on its own does not: `password: there`."""
     match = _START.match(text)
-    return match is not None and match[1].lower() in WORDS
+    return match is not None and (match[1].lower() in WORDS or _PARTICIPLE.fullmatch(match[1]) is not None)
