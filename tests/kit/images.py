@@ -1,5 +1,6 @@
 """Small OCI images made from bytes, and pushing them to a registry over its own API."""
 
+import functools
 import gzip
 import hashlib
 import io
@@ -9,6 +10,7 @@ import tarfile
 import urllib.request
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
@@ -18,6 +20,10 @@ OCI_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 TALK = ["one", "two \N{REPLACEMENT CHARACTER}", "", "three \x1b[31m"]
 TALKING = r"""trap 'exit 0' TERM; echo one; sleep 0.3; printf 'two \377\n\n' >&2; sleep 0.3; printf 'three \033[31m\n'; while :; do sleep 0.2; done"""
 """A shell script that writes TALK, on both streams and with a byte that is no UTF-8, and goes when told to."""
+
+
+UNIQUE = f"{os.getpid()}-{os.urandom(4).hex()}"
+"""In every image that runs: processes that share an engine would otherwise take each other's, which have the same digest."""
 
 
 def sha256(data: bytes) -> str:
@@ -96,13 +102,22 @@ SERVE = "busybox httpd -p 8080 -h /www; trap 'exit 0' TERM; while :; do sleep 1 
 """As the first process of a container a plain httpd would not hear SIGTERM, and every stop would take its ten seconds."""
 
 
-def web_image(text: str, *, busybox: str = "/bin/busybox") -> Image:
+@functools.cache
+def web_image(text: str) -> Image:
     """busybox httpd that answers `text` on port 8080 and goes at once when told to. Needs busybox-static."""
-    with open(busybox, "rb") as file:
-        binary = file.read()
-    base = tar_of({"bin/busybox": binary, "bin/sh": b"->busybox", "bin/sleep": b"->busybox", "bin/cat": b"->busybox"})
-    page = tar_of({"www/index.html": text.encode() + b"\n"}, mode=0o644)
-    return make_image([base, page], cmd=("/bin/sh", "-c", SERVE))
+    return program(SERVE, {"www/index.html": text.encode() + b"\n"})
+
+
+@functools.cache
+def busybox(*names: str) -> bytes:
+    """A layer with busybox under these names."""
+    return tar_of({"bin/busybox": Path("/bin/busybox").read_bytes(), **{f"bin/{name}": b"->busybox" for name in names}})
+
+
+def program(script: str, files: dict[str, bytes] | None = None) -> Image:
+    """A shell script on busybox."""
+    layer = tar_of({"etc/unique": UNIQUE.encode(), **(files or {})}, mode=0o644)
+    return make_image([busybox("sh", "sleep", "cat", "httpd"), layer], cmd=("/bin/sh", "-c", script))
 
 
 def index_of(images: dict[str, Image]) -> bytes:

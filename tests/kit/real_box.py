@@ -1,6 +1,8 @@
 """The program as a person on one box has it: every command is a process of its own, on a real engine."""
 
 import contextlib
+import functools
+import itertools
 import json
 import os
 import shutil
@@ -11,10 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.images import make_image, push, tar_of, web_image
+from kelvin_provision.cluster.kubernetes.api.verbs import Api
+from tests.kit.images import busybox, make_image, program, push, web_image
 from tests.kit.waiting import until
 
 ROOT = Path(__file__).parents[2]
+_NUMBERS = itertools.count(1)
 NAMESPACE = "KELVIN_PROVISION_CLUSTER__NAMESPACE"
 
 
@@ -104,6 +108,9 @@ class Box:
         if found := self.agent()["pid"]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(found, signal.SIGTERM)
+        if NAMESPACE in self.settings:
+            api = Api(kubeconfig=Path(self.settings["KUBECONFIG"]), context=None, cache=self.folder / "cache")
+            api.delete("v1", "Namespace", self.settings[NAMESPACE], None)
         until(lambda: not self.agent()["alive"])
 
 
@@ -120,16 +127,15 @@ def kubernetes_settings(request):
     return {
         "KUBECONFIG": kubeconfig,
         "KELVIN_PROVISION_CLUSTER__TYPE": "kubernetes",
-        NAMESPACE: f"story-{os.getpid()}",
+        NAMESPACE: f"story-{os.getpid()}-{next(_NUMBERS)}",
         "KELVIN_PROVISION_RUNTIME__ADDRESS": socket,
     }
 
 
+@functools.cache
 def push_versions(registry, app="web"):
     """1 and 2 answer, 3 dies after a second, 4 is for another kind of machine."""
     for version in ("1.0.0", "2.0.0"):
         push(registry, app, version, web_image(f"{app} {version}"))
-    page = tar_of({"bin/busybox": Path("/bin/busybox").read_bytes(), "bin/sh": b"->busybox"})
-    dying = make_image([page], cmd=("/bin/busybox", "sh", "-c", f": {app}; echo the last words; busybox sleep 1; exit 3"))
-    push(registry, app, "3.0.0", dying)
-    push(registry, app, "4.0.0", make_image([page], architecture="arm64"))
+    push(registry, app, "3.0.0", program(f": {app}; echo the last words; sleep 1; exit 3"))
+    push(registry, app, "4.0.0", make_image([busybox()], architecture="arm64"))

@@ -17,7 +17,7 @@ from kelvin_provision.status import Observed
 from tests.contract.cluster_contract import Picture, never, no_secrets, spec
 from tests.kit.docker_bench import bench, docker_bench
 from tests.kit.images import make_image, push, tar_of, web_image
-from tests.kit.servers.process import free_port
+from tests.kit.servers.reserved import free_port
 
 __all__ = ["bench", "docker_bench"]
 pytestmark = pytest.mark.docker

@@ -13,7 +13,7 @@ from kelvin_provision.status import Observed
 from tests.contract.cluster_contract import never, no_secrets, spec
 from tests.kit.docker_bench import DockerBench, bench, docker_bench
 from tests.kit.servers.dockerd import own_dockerd, why_not
-from tests.kit.servers.process import free_port
+from tests.kit.servers.reserved import free_port
 
 __all__ = ["bench", "docker_bench"]
 pytestmark = pytest.mark.docker

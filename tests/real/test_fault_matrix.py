@@ -25,8 +25,8 @@ from kelvin_provision.staging.transfer import Transfer
 from kelvin_provision.store import Store
 from tests.kit.images import OCI_INDEX, Image, index_of, push, put_manifest, random_image
 from tests.kit.refusals import SECRETS, all_words
-from tests.kit.servers.process import free_port
 from tests.kit.servers.proxy import Faults, Proxy
+from tests.kit.servers.reserved import free_port
 from tests.kit.servers.tokens import Tokens
 from tests.real.fault_cases import BY_DIGEST, BY_TAG, CASES, CONFIG, DOCUMENTS, LAYER, RESUME, World, page
 

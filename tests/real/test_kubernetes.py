@@ -21,8 +21,8 @@ from kelvin_provision.spec.enums import Method, VolumeKind
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Port, Probe, ProbeKind, Resources, Spec, System, Variable, Volume
 from kelvin_provision.status import Observed
-from tests.kit.images import make_image, tar_of
-from tests.kit.servers.kubernetes import containerd_socket, fresh_namespace, kubeconfig, load, server, unload
+from tests.kit.images import make_image, tar_of, web_image
+from tests.kit.servers.kubernetes import containerd_socket, fresh_namespace, kubeconfig, load, unload
 from tests.kit.waiting import until
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(150)]
@@ -331,7 +331,7 @@ def test_a_stateful_set_that_is_stuck_on_a_broken_version_goes_back(bench):
 
 
 def test_a_pod_that_waits_for_an_image_is_made_anew_once_that_is_here(bench):
-    image, name = server("late"), f"127.0.0.1:9/provision/late-{os.getpid()}:1"
+    image, name = web_image("late"), f"127.0.0.1:9/provision/late-{os.getpid()}:1"
     objects = bench.plain("late", deployment("late", name) | {"spec": deployment("late", name)["spec"] | {"replicas": 1}})
     bench.cluster.put("late", objects, no_secrets)
 
@@ -358,7 +358,7 @@ def test_a_pod_that_waits_for_an_image_is_made_anew_once_that_is_here(bench):
 
 
 def test_a_staged_image_starts_by_its_digest_with_its_registry_away(bench):
-    image = server("staged")
+    image = web_image("staged")
     lock = ImageLock(
         Reference.parse("127.0.0.1:9/provision/staged:1"),
         Platform("linux", "amd64"),

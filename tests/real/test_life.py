@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack, suppress
-from pathlib import Path
 
 import pytest
 
@@ -15,7 +14,7 @@ from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.status import derive
-from tests.kit.images import make_image, push, tar_of
+from tests.kit.images import program, push
 from tests.kit.servers.dockerd import own_dockerd, why_not
 from tests.kit.servers.kubernetes import containerd_socket, fresh_namespace, kubeconfig
 from tests.kit.servers.registry import docker_registry
@@ -23,15 +22,9 @@ from tests.kit.waiting import until
 
 pytestmark = pytest.mark.timeout(300)
 NAME = "life-motor-speed"
-SERVE = "trap 'exit 0' TERM; while :; do busybox sleep 1 & wait $!; done"
-DIE = "busybox echo out of oil; busybox sleep 0.7; exit 3"
+SERVE = "trap 'exit 0' TERM; while :; do sleep 1 & wait $!; done"
+DIE = "echo out of oil; sleep 0.7; exit 3"
 COMMAND = [sys.executable, "-m", "kelvin_provision"]
-
-
-def image(script):
-    """busybox with a script, which ends at once when it is told to."""
-    base = tar_of({"bin/busybox": Path("/bin/busybox").read_bytes()})
-    return make_image([base], cmd=("/bin/busybox", "sh", "-c", script.replace("busybox ", "/bin/busybox ")))
 
 
 class Box:
@@ -124,7 +117,7 @@ def box(request, tmp_path_factory):
         cluster = request.param(folder, stack)
         registry = stack.enter_context(ExitStack())
         host = registry.enter_context(docker_registry(folder / "registry"))
-        for version, made in (("1.0.0", image(SERVE)), ("2.0.0", image(f"echo two; {SERVE}")), ("3.0.0", image(DIE))):
+        for version, made in (("1.0.0", program(SERVE)), ("2.0.0", program(f"echo two; {SERVE}")), ("3.0.0", program(DIE))):
             push(host, "life", version, made)
         found = Box(
             folder,

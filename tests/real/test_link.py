@@ -23,8 +23,8 @@ from kelvin_provision.store import Store
 from tests.kit.images import push, random_image
 from tests.kit.refusals import PASSWORD, USER, refused
 from tests.kit.servers.forwarding import forwarding
-from tests.kit.servers.process import free_port
 from tests.kit.servers.proxy import Faults, Proxy
+from tests.kit.servers.reserved import free_port
 
 pytestmark = pytest.mark.registry
 AMD64 = Platform("linux", "amd64")

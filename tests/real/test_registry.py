@@ -43,8 +43,8 @@ from tests.kit.images import (
     tar_of,
 )
 from tests.kit.refusals import refused
-from tests.kit.servers.process import free_port
 from tests.kit.servers.proxy import Faults, Proxy
+from tests.kit.servers.reserved import free_port
 from tests.kit.servers.threaded import Server, serving
 
 

@@ -14,8 +14,8 @@ import pytest
 
 from tests.kit.images import push, web_image
 from tests.kit.real_box import ROOT, Box, docker_settings, push_versions
-from tests.kit.servers.process import free_port
 from tests.kit.servers.registry import docker_registry
+from tests.kit.servers.reserved import free_port
 from tests.kit.waiting import until
 
 pytestmark = [pytest.mark.registry, pytest.mark.timeout(180)]
@@ -23,9 +23,7 @@ pytestmark = [pytest.mark.registry, pytest.mark.timeout(180)]
 
 def test_staged_by_one_process_applied_by_another_with_no_registry(request, tmp_path):
     settings = docker_settings(request)
-    port = free_port()
-    while not 30001 <= port <= 32767:
-        port = 30001 + port % 2766
+    port = free_port(32000, 32768)
     published = {"ports": [{"name": "http", "type": "service", "service": {"port": 8080, "exposed": True, "exposed_port": port}}]}
 
     def answer():

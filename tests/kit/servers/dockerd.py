@@ -16,6 +16,7 @@ import docker
 import pytest
 
 from tests.kit.servers.process import wait_for
+from tests.kit.servers.reserved import reserve
 
 
 class Dockerd:
@@ -25,11 +26,13 @@ class Dockerd:
         self.folder = folder
         self.url = f"unix://{folder / 'docker.sock'}"
         self.process = None
+        self.number = reserve("docker-network", range(256))
 
     def start(self) -> None:
         (self.folder / "pid").unlink(missing_ok=True)
         places = ["--data-root", self.folder / "data", "--exec-root", self.folder / "exec", "--pidfile", self.folder / "pid"]
         network = ["--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-masq=false"]
+        network += ["--default-address-pool", f"base=10.100.{self.number}.0/24,size=27"]
         with (self.folder / "log").open("ab") as sink:
             self.process = subprocess.Popen(
                 ["dockerd", *map(str, places), "-H", self.url, *network],

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.images import SERVE, TALKING, Image, make_image, sha256, tar_of
+from tests.kit.images import TALKING, Image, program, sha256, web_image
 
 KUBECONFIG = "KELVIN_PROVISION_TEST_KUBECONFIG"
 CONTAINERD = "KELVIN_PROVISION_TEST_CONTAINERD"
@@ -36,19 +36,6 @@ def containerd_socket() -> str:
 
 def fresh_namespace() -> str:
     return f"provision-test-{os.getpid()}-{next(_NUMBERS)}"
-
-
-def program(script: str, files: dict[str, bytes] | None = None) -> Image:
-    """busybox running a script."""
-    binary = Path("/bin/busybox").read_bytes()
-    names = {f"bin/{name}": b"->busybox" for name in ("sh", "sleep", "cat", "httpd")}
-    layers = [tar_of({"bin/busybox": binary, **names}), tar_of({"www/": b"", **(files or {})} if files else {"www/empty": b""}, mode=0o644)]
-    return make_image(layers, cmd=("/bin/sh", "-c", script))
-
-
-def server(text: str) -> Image:
-    """Answers on 8080 and goes at once when told to."""
-    return program(SERVE, {"www/index.html": text.encode() + b"\n"})
 
 
 def archive(image: Image, name: str) -> bytes:
@@ -88,8 +75,8 @@ def cluster_images():
     kubeconfig()
     socket = containerd_socket()
     made = {
-        "one": server("one"),
-        "two": server("two"),
+        "one": web_image("one"),
+        "two": web_image("two"),
         "dying": program("echo going down; sleep 1; exit 3"),
         "talking": program(TALKING),
     }

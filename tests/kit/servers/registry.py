@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.servers.process import connects, free_port, running
+from tests.kit.servers.process import connects, running
+from tests.kit.servers.reserved import free_port
 
 
 @contextmanager
