@@ -13,7 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from kelvin_provision.agent import process
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
+from kelvin_provision.ledger.ledger import Ledger
+from kelvin_provision.queries import documents
 from tests.kit.images import busybox, make_image, program, push, web_image
 from tests.kit.waiting import until
 
@@ -63,9 +66,9 @@ class Box:
         )
 
     def run(self, *words, code=0):
-        process = self.start(*words)
-        out, err = process.communicate(timeout=120)
-        assert process.returncode == code, (words, process.returncode, out, err)
+        child = self.start(*words)
+        out, err = child.communicate(timeout=120)
+        assert child.returncode == code, (words, child.returncode, out, err)
         return out, err
 
     def json(self, *words, code=0):
@@ -86,32 +89,39 @@ class Box:
         return self.run("workloads", "deploy", "-f", self.request(name, version, **more), "--wait", "--timeout", "60")
 
     def states(self):
-        data = self.json("workloads", "list")["data"]
-        return {
-            item["name"]: (item["app_version"], item["status"]["state"], item["staged"] and item["staged"]["status"]["state"])
-            for item in data
-        }
+        return _states(self.json("workloads", "list"))
+
+    def peek(self):
+        """The same without a process: for waiting, where one after the other would take the time of what is waited for."""
+        with Ledger(self.state / "ledger.db") as ledger:
+            return _states(documents.page(ledger.workloads()))
 
     def agent(self):
         return self.json("agent", "status")["agent"]
 
     def stop_agent(self):
         """For what plays without one."""
-        if pid := self.agent()["pid"]:
-            os.kill(pid, signal.SIGTERM)
-            until(lambda: not self.agent()["alive"])
+        if holder := process.alive(self.state):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(holder["pid"], signal.SIGTERM)
+            until(lambda: not process.alive(self.state))
 
     def end(self):
-        names = [item["name"] for item in self.json("workloads", "list")["data"]]
+        with Ledger(self.state / "ledger.db") as ledger:
+            names = ledger.names()
         if names:
             self.run("workloads", "undeploy", "--yes", *[word for name in names for word in ("-n", name)])
-        if found := self.agent()["pid"]:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(found, signal.SIGTERM)
+        self.stop_agent()
         if NAMESPACE in self.settings:
             api = Api(kubeconfig=Path(self.settings["KUBECONFIG"]), context=None, cache=self.folder / "cache")
             api.delete("v1", "Namespace", self.settings[NAMESPACE], None)
-        until(lambda: not self.agent()["alive"])
+
+
+def _states(page):
+    return {
+        item["name"]: (item["app_version"], item["status"]["state"], item["staged"] and item["staged"]["status"]["state"])
+        for item in page["data"]
+    }
 
 
 def docker_settings(request):

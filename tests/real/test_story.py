@@ -169,7 +169,7 @@ def test_an_interrupted_apply_goes_back(box):
     box.stage("pump", "3.0.0")
     box.environment["KELVIN_PROVISION_APPLY__SETTLE"] = "8"
     process = box.start("workloads", "apply", "-n", "pump", "--json")
-    until(lambda: box.states()["pump"][1] == "deploying")
+    until(lambda: box.peek()["pump"][1] == "deploying")
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=120)
     assert process.returncode in {1, 130}, (out, err)  # it may have died of itself in the same moment
@@ -184,7 +184,7 @@ def test_a_killed_apply_is_undone_by_the_next_command(box):
     os.kill(box.agent()["pid"], signal.SIGKILL)
     box.environment["KELVIN_PROVISION_APPLY__SETTLE"] = "8"
     process = box.start("workloads", "apply", "-n", "pump")
-    until(lambda: box.states()["pump"][1] == "deploying")
+    until(lambda: box.peek()["pump"][1] == "deploying")
     process.kill()
     process.communicate()
     box.environment["KELVIN_PROVISION_APPLY__SETTLE"] = "2"
@@ -200,10 +200,10 @@ def test_a_killed_apply_is_undone_by_the_living_agent(box):
     box.stage("pump", "2.0.0")
     box.environment["KELVIN_PROVISION_APPLY__SETTLE"] = "8"
     process = box.start("workloads", "apply", "-n", "pump")
-    until(lambda: box.states()["pump"][1] == "deploying")
+    until(lambda: box.peek()["pump"][1] == "deploying")
     process.kill()
     process.communicate()
-    until(lambda: box.states() == {"pump": ("1.0.0", "running", "ready")}, seconds=60)
+    until(lambda: box.peek() == {"pump": ("1.0.0", "running", "ready")}, seconds=60)
     assert "an interrupted apply of pump was undone" in (box.state / "agent.log").read_text()
 
 
