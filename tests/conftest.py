@@ -2,9 +2,12 @@
 
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
+
+from tests.kit.groups import arrange
 
 pytest_plugins = [
     "tests.kit.servers.registry",
@@ -13,6 +16,7 @@ pytest_plugins = [
     "tests.kit.servers.dockerd",
 ]
 
+ROOM = 4 << 30
 KEPT = {
     "PATH",
     "LANG",
@@ -23,6 +27,17 @@ KEPT = {
     "KELVIN_PROVISION_TEST_DOCKER",
     "CI",
 }
+
+
+def pytest_configure(config):
+    """Temporary files stand in memory where there is room: durable writes, which nearly every test makes, cost nothing there."""
+    if "TMPDIR" not in os.environ and os.access("/dev/shm", os.W_OK) and shutil.disk_usage("/dev/shm").free > ROOM:
+        os.environ["TMPDIR"] = tempfile.tempdir = "/dev/shm"
+
+
+def pytest_collection_modifyitems(config, items):
+    if workers := getattr(config, "workerinput", {}).get("workercount"):
+        arrange(items, workers)
 
 
 def pytest_report_header():
