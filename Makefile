@@ -1,6 +1,6 @@
 # `make demo` shows the program's main job on real parts; `make test` runs everything that this machine can run.
 .DEFAULT_GOAL := help
-.PHONY: help setup packages check test demo bench docs clean
+.PHONY: help setup packages check quick test demo bench docs clean
 
 VENV   ?= .venv
 PYTHON := $(VENV)/bin/python
@@ -9,6 +9,11 @@ STAMP  := $(VENV)/.complete
 # What the suite and the demo drive. Installed by us where we are root and there is apt; else the suites say what they miss.
 TEST_PACKAGES := docker-registry containerd runc docker.io skopeo busybox-static iproute2 iptables openssl
 DEMO_PACKAGES := docker.io docker-registry busybox-static iproute2 iptables
+
+QUICK := tests/unit tests/cli tests/contract/test_cluster_fake.py tests/contract/test_runtime_fake.py
+# Tests wait more than they work: more workers than cores.
+WORKERS       ?= $(shell echo $$(($$(nproc) * 5)))
+QUICK_WORKERS ?= $(shell echo $$(($$(nproc) + 1)))
 
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1: /p' $(MAKEFILE_LIST)
@@ -27,9 +32,12 @@ check: $(STAMP) ## lint, format, types, layers
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-cache
 
-test: $(STAMP) ## everything; suites whose server is missing are skipped by name
+quick: $(STAMP) ## the tests that need no server, in under a minute
+	$(PYTHON) -m pytest -n $(QUICK_WORKERS) --dist loadgroup -q $(QUICK) $(ARGS)
+
+test: $(STAMP) ## everything, side by side; suites whose server is missing are skipped by name
 	@./demo/packages $(TEST_PACKAGES)
-	$(PYTHON) -m pytest $(ARGS)
+	$(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 demo: $(STAMP) ## stage, cut the network, apply: on real parts, in under two minutes
 	@./demo/packages $(DEMO_PACKAGES)
