@@ -1,4 +1,4 @@
-"""Which tests stay on one worker of pytest-xdist, and which are begun first (docs/adr/0022).
+"""Which tests stay on one worker of pytest-xdist, and which are begun first (docs/adr/0024).
 
 A worker has a Docker Engine, a containerd and a registry of its own, started when its first test needs them; the Kubernetes cluster is
 shared. What shares a server is one group: a module, and of a module that plays on several backends, each backend. Tests that take long

@@ -70,7 +70,9 @@ def test_a_file_that_was_changed_after_all_is_noticed_and_not_believed(store, th
 
 
 def test_on_another_filesystem_it_is_copied(theirs, tmp_path):
-    others = [place for place in ("/dev/shm", "/var/tmp") if os.access(place, os.W_OK) and Path(place).stat().st_dev != tmp_path.stat().st_dev]
+    others = [
+        place for place in ("/dev/shm", "/var/tmp") if os.access(place, os.W_OK) and Path(place).stat().st_dev != tmp_path.stat().st_dev
+    ]
     if not others:
         pytest.skip("there is no second filesystem")
     with tempfile.TemporaryDirectory(dir=others[0]) as folder:
