@@ -55,7 +55,7 @@ def cluster(settings: Settings, choice: ClusterChoice) -> Cluster:
 
         return DockerBox(_docker_url(settings), cluster_name=settings.cluster.name or "")
     from kelvin_provision.cluster.kubernetes.cluster import Kubernetes
-    from kelvin_provision.registry.auth import hosts_with_login
+    from kelvin_provision.registry.auth import hosts_with_credentials
 
     chosen = settings.cluster
     return Kubernetes(
@@ -64,7 +64,7 @@ def cluster(settings: Settings, choice: ClusterChoice) -> Cluster:
         namespace=chosen.namespace,
         name=chosen.name or "",
         settle=settings.apply.settle,
-        pull_hosts=hosts_with_login(settings),
+        pull_hosts=hosts_with_credentials(settings),
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from kelvin_provision import __version__
 from kelvin_provision.files.hashing import sha256_hex
-from kelvin_provision.registry.auth import login_file
+from kelvin_provision.registry.auth import auth_file
 from kelvin_provision.settings.model import Settings
 from kelvin_provision.settings.sources import K3S_KUBECONFIG
 from kelvin_provision.spec.enums import Method
@@ -43,7 +43,7 @@ def outdated(found: Mapping[str, Any], settings: Settings) -> bool:
 
 def _files(settings: Settings, kubeconfigs: tuple[Path, ...]) -> Iterator[Path]:
     yield from kubeconfigs or (K3S_KUBECONFIG,)
-    login = login_file(settings, "")
+    login = auth_file(settings, "")
     if login:
         yield login
     for _, chosen in sorted(settings.registries.items()):

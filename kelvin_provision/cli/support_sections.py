@@ -126,10 +126,10 @@ def sections(scene: SupportContext) -> dict[str, Section]:
 
 def secrets(scene: SupportContext) -> dict[str, known.Source]:
     """Where secrets of this box stand, for `known.gather`."""
-    from kelvin_provision.registry.auth import login_file
+    from kelvin_provision.registry.auth import auth_file
 
     settings = scene.settings
-    logins = {path for host in (*settings.registries, "") if (path := login_file(settings, host))}
+    logins = {path for host in (*settings.registries, "") if (path := auth_file(settings, host))}
     configs = [place.path for place in places(scene.session.config, os.environ, is_root=scene.is_root)]
     addresses = "\n".join(value for value in os.environ.values() if "://" in value)
     return {

@@ -1,1 +1,1 @@
-"""Registries: where images come from."""
+"""Registries: where images come from. See README.md."""

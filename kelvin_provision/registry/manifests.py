@@ -1,4 +1,4 @@
-"""Manifests and indexes, OCI and Docker v2: bytes of a stranger to what we lock. Pure.
+"""Parsing manifests, indexes and configs, OCI and Docker v2, of untrusted registries. Pure.
 
 Media types: OCI image-spec 1.1 (manifest.md, image-index.md), distribution's manifest v2 schema 2.
 """
@@ -14,11 +14,11 @@ from kelvin_provision.errors import ImageUnsupported, ManifestInvalid, PlatformM
 from kelvin_provision.refs import Descriptor, Platform, is_digest
 
 LIMIT = 4 << 20
-"""Bytes of a document at the most: what every registry must accept (distribution-spec), and few would send."""
-LAYERS = 512
-SHOWN = 20
-HUGE = 1 << 50
-"""Bytes that no blob has; a number above is a mistake or a trick, and some of those who compute with it have 64 bits."""
+"""Most bytes of a document: name every registry must accept (distribution-spec), and few images need."""
+MAX_LAYERS = 512
+MAX_LISTED = 20
+MAX_SIZE = 1 << 50
+"""No blob is larger; a larger number is an error or an attack, and must not reach code that computes with 64 bits."""
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
@@ -26,115 +26,118 @@ DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 SCHEMA_1 = frozenset({"application/vnd.docker.distribution.manifest.v1+json", "application/vnd.docker.distribution.manifest.v1+prettyjws"})
 ACCEPT = (OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST)
 CONFIGS = frozenset({"application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"})
-_WORD = re.compile(r"[A-Za-z0-9._-]*")
+_PLATFORM_FIELD = re.compile(r"[A-Za-z0-9._-]*")
 _LAYER = "application/vnd.oci.image.layer.v1.tar"
 LAYER_TYPES = frozenset({_LAYER, f"{_LAYER}+gzip", f"{_LAYER}+zstd", "application/vnd.docker.image.rootfs.diff.tar.gzip"})
 
 
-def document(data: bytes, what: str) -> dict[str, Any]:
-    """A JSON object; raises ManifestInvalid with what it is not."""
+def parse(data: bytes, name: str) -> dict[str, Any]:
+    """A JSON object. Raises ManifestInvalid; `name` is the image, for messages."""
     if len(data) > LIMIT:
-        raise ManifestInvalid(f"{what}: more than {LIMIT >> 20} MiB")
+        raise ManifestInvalid(f"{name}: larger than {LIMIT >> 20} MiB")
     try:
-        found = json.loads(data)
+        document = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise ManifestInvalid(f"{what}: not JSON") from error
-    if not isinstance(found, dict):
-        raise ManifestInvalid(f"{what}: not a JSON object")
+        raise ManifestInvalid(f"{name}: not valid JSON") from error
+    if not isinstance(document, dict):
+        raise ManifestInvalid(f"{name}: not a JSON object")
+    return document
+
+
+def media_type(document: dict[str, Any], content_type: str, name: str) -> str:
+    """By the document's own `mediaType`, the registry's `Content-Type`, or its fields, in this order.
+
+    Raises ManifestInvalid, and ImageUnsupported for schema 1.
+    """
+    own = document.get("mediaType")
+    found = own if isinstance(own, str) and own else content_type.partition(";")[0].strip()
+    if found in SCHEMA_1 or document.get("schemaVersion") == 1:
+        raise ImageUnsupported(f"{name}: manifest schema 1 is no longer supported", hint="push the image again with a current tool")
+    if found not in ACCEPT:
+        found = OCI_INDEX if "manifests" in document else OCI_MANIFEST if "layers" in document and "config" in document else found
+    if found not in ACCEPT:
+        raise ManifestInvalid(f"{name}: not an image: {f'media type {_printable(found)}' if found else 'no media type'}")
+    if "manifests" in document and ("layers" in document or "config" in document):
+        # One digest, two meanings: another tool may have checked the other one (CVE-2021-41190).
+        raise ManifestInvalid(f"{name}: the document is both an index and a manifest")
     return found
 
 
-def media_type(found: dict[str, Any], header: str, what: str) -> str:
-    """What a document is, by its own word, the registry's or its shape; raises ManifestInvalid, ImageUnsupported for schema 1."""
-    own = found.get("mediaType")
-    said = own if isinstance(own, str) and own else header.partition(";")[0].strip()
-    if said in SCHEMA_1 or found.get("schemaVersion") == 1:
-        raise ImageUnsupported(f"{what}: a manifest of schema 1, which is past", hint="push the image again with a current tool")
-    if said not in ACCEPT:
-        said = OCI_INDEX if "manifests" in found else OCI_MANIFEST if "layers" in found and "config" in found else said
-    if said not in ACCEPT:
-        raise ManifestInvalid(f"{what}: {_shown(said) or 'no media type'} is no image")
-    if "manifests" in found and ("layers" in found or "config" in found):
-        # One digest, two meanings: another tool may have checked the other one (CVE-2021-41190).
-        raise ManifestInvalid(f"{what}: an index and a manifest in one document")
-    return said
+def is_index(media_type: str) -> bool:
+    return media_type in {OCI_INDEX, DOCKER_LIST}
 
 
-def is_index(kind: str) -> bool:
-    """Whether it lists manifests of several platforms."""
-    return kind in {OCI_INDEX, DOCKER_LIST}
+def descriptor(value: Any, name: str) -> Descriptor:
+    """Raises ManifestInvalid when a field is missing or of the wrong type."""
+    fields = value if isinstance(value, dict) else {}
+    media_type, digest, size = fields.get("mediaType"), fields.get("digest"), fields.get("size")
+    if not isinstance(media_type, str) or not isinstance(digest, str) or not is_digest(digest):
+        raise ManifestInvalid(f"{name}: a descriptor without a media type or a supported digest")
+    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size < MAX_SIZE:
+        raise ManifestInvalid(f"{name}: {digest} has no valid size")
+    return Descriptor(media_type, digest, size)
 
 
-def descriptor(value: Any, what: str) -> Descriptor:
-    """A descriptor; raises ManifestInvalid when a field is missing or of the wrong kind."""
-    found = value if isinstance(value, dict) else {}
-    kind, digest, size = found.get("mediaType"), found.get("digest"), found.get("size")
-    if not isinstance(kind, str) or not isinstance(digest, str) or not is_digest(digest):
-        raise ManifestInvalid(f"{what}: a descriptor without a media type or a digest that we can verify")
-    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size < HUGE:
-        raise ManifestInvalid(f"{what}: {digest} has no size")
-    return Descriptor(kind, digest, size)
+def choose(index: dict[str, Any], node: Platform, name: str) -> Descriptor:
+    """The manifest for the node's platform; of several the closest variant. Raises PlatformMissing, which lists the platforms."""
+    entries = list(_entries(index, name))
+    compatible = [(platform, entry) for platform, entry in entries if node.accepts(platform)]
+    if not compatible:
+        available = sorted({_printable(str(platform)) for platform, _ in entries}) or ["none"]
+        more = f" and {len(available) - MAX_LISTED} more" if len(available) > MAX_LISTED else ""
+        raise PlatformMissing(f"{name}: no image for platform {node}; available: {', '.join(available[:MAX_LISTED])}{more}")
+    # Of two that are equally close the first counts (OCI image-spec, image-index.md). Only the chosen entry has to be valid.
+    return descriptor(max(compatible, key=lambda candidate: node.closeness(candidate[0]))[1], name)
 
 
-def choose(index: dict[str, Any], wanted: Platform, what: str) -> Descriptor:
-    """The manifest for a platform; of several the closest variant. Raises PlatformMissing, which lists what is there."""
-    entries = list(_entries(index, what))
-    fitting = [(platform, entry) for platform, entry in entries if wanted.accepts(platform)]
-    if not fitting:
-        there = sorted({_shown(str(platform)) for platform, _ in entries}) or ["no platform at all"]
-        more = f" and {len(there) - SHOWN} more" if len(there) > SHOWN else ""
-        raise PlatformMissing(f"{what}: nothing for {wanted}; there is {', '.join(there[:SHOWN])}{more}")
-    # Of two that are equally close the first counts (OCI image-spec, image-index.md). Only the chosen one has to be right.
-    return descriptor(max(fitting, key=lambda found: wanted.closeness(found[0]))[1], what)
-
-
-def _entries(index: dict[str, Any], what: str) -> Iterator[tuple[Platform, Any]]:
+def _entries(index: dict[str, Any], name: str) -> Iterator[tuple[Platform, Any]]:
     entries = index.get("manifests")
     if not isinstance(entries, list):
-        raise ManifestInvalid(f"{what}: an index without a list of manifests")
+        raise ManifestInvalid(f"{name}: an index without a list of manifests")
     for entry in entries:
         platform = entry.get("platform") if isinstance(entry, dict) else None
-        # Attestations and signatures stand in indexes too: without a platform, or with `unknown`.
+        # Attestations and signatures are in indexes, too: without a platform, or with `unknown`.
         if not isinstance(platform, dict) or "unknown" in (platform.get("os"), platform.get("architecture")):
             continue
-        words = [platform.get(key) or "" for key in ("os", "architecture", "variant")]
-        if all(isinstance(word, str) for word in words):
-            yield Platform(*words), entry
+        fields = [platform.get(key) or "" for key in ("os", "architecture", "variant")]
+        if all(isinstance(field, str) for field in fields):
+            yield Platform(*fields), entry
 
 
-def _shown(text: str) -> str:
-    """A stranger's word, fit for a terminal and a log: no control characters, no half characters, no novels."""
-    return "".join(sign if sign.isprintable() else "?" for sign in text[:100])
+def _printable(text: str) -> str:
+    """Untrusted text for terminals and logs: no control characters, no lone surrogates, at most 100 characters."""
+    return "".join(character if character.isprintable() else "?" for character in text[:100])
 
 
-def parts(manifest: dict[str, Any], what: str) -> tuple[Descriptor, tuple[Descriptor, ...]]:
-    """Config and layers; raises ManifestInvalid, ImageUnsupported for layers that lie elsewhere or are of a kind we don't know."""
-    config = descriptor(manifest.get("config"), what)
+def config_and_layers(manifest: dict[str, Any], name: str) -> tuple[Descriptor, tuple[Descriptor, ...]]:
+    """Raises ManifestInvalid, and ImageUnsupported for foreign layers and unknown media types."""
+    config = descriptor(manifest.get("config"), name)
     if config.media_type not in CONFIGS:
-        raise ImageUnsupported(f"{what}: {_shown(config.media_type)} is not a container image", hint="push a container image")
+        raise ImageUnsupported(f"{name}: {_printable(config.media_type)} is not a container image", hint="push a container image")
     if config.size > LIMIT:
-        raise ManifestInvalid(f"{what}: a config of {config.size} bytes")
-    found = manifest.get("layers")
-    if not isinstance(found, list) or len(found) > LAYERS:
-        raise ManifestInvalid(f"{what}: no list of layers, or more than {LAYERS}")
-    layers = tuple(descriptor(layer, what) for layer in found)
-    for layer, given in zip(layers, found, strict=True):
-        if layer.media_type not in LAYER_TYPES or given.get("urls"):
-            why = "lies elsewhere" if given.get("urls") else f"is of kind {_shown(layer.media_type)}"
-            raise ImageUnsupported(f"{what}: layer {layer.digest} {why}", hint="rebuild it from an open base image")
+        raise ManifestInvalid(f"{name}: a config of {config.size} bytes, larger than {LIMIT >> 20} MiB")
+    entries = manifest.get("layers")
+    if not isinstance(entries, list) or len(entries) > MAX_LAYERS:
+        raise ManifestInvalid(f"{name}: no list of layers, or more than {MAX_LAYERS}")
+    layers = tuple(descriptor(entry, name) for entry in entries)
+    for layer, entry in zip(layers, entries, strict=True):
+        if layer.media_type not in LAYER_TYPES or entry.get("urls"):
+            why = "is stored outside the registry" if entry.get("urls") else f"has media type {_printable(layer.media_type)}"
+            hint = "rebuild the image on a base image without foreign layers"
+            raise ImageUnsupported(f"{name}: layer {layer.digest} {why}, which is not supported", hint=hint)
     return config, layers
 
 
-def config_facts(data: bytes, what: str) -> tuple[Platform, tuple[str, ...]]:
-    """Platform and diff ids of an image's config; raises ManifestInvalid."""
-    config = document(data, what)
-    words = [config.get(key) or "" for key in ("os", "architecture", "variant")]
+def platform_and_diff_ids(data: bytes, name: str) -> tuple[Platform, tuple[str, ...]]:
+    """Of an image's config. Raises ManifestInvalid."""
+    config = parse(data, name)
+    fields = [config.get(key) or "" for key in ("os", "architecture", "variant")]
     rootfs = config.get("rootfs")
     diff_ids = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
-    if not all(isinstance(word, str) for word in words) or not words[0] or not words[1]:
-        raise ManifestInvalid(f"{what}: a config that names no platform")
+    if not all(isinstance(field, str) for field in fields) or not fields[0] or not fields[1]:
+        raise ManifestInvalid(f"{name}: a config without a platform")
     if not isinstance(diff_ids, list) or not all(isinstance(item, str) and is_digest(item) for item in diff_ids):
-        raise ManifestInvalid(f"{what}: a config without diff ids")
-    if not all(_WORD.fullmatch(word) for word in words):
-        raise ManifestInvalid(f"{what}: a config with the platform {_shown('/'.join(words))}")
-    return Platform(*words), tuple(diff_ids)
+        raise ManifestInvalid(f"{name}: a config without diff ids")
+    if not all(_PLATFORM_FIELD.fullmatch(field) for field in fields):
+        raise ManifestInvalid(f"{name}: a config with the invalid platform {_printable('/'.join(fields))}")
+    return Platform(*fields), tuple(diff_ids)

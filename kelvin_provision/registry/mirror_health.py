@@ -1,6 +1,6 @@
-"""Which places were no good: they gave bytes of a blob that led to nothing, or took long to say nothing. Those are asked last.
+"""Which hosts to try last: those whose bytes made a corrupt blob, that returned no bytes, or that took long to fail.
 
-So no mirror keeps an image from coming that the registry has.
+So no mirror prevents the download of an image that the registry has. In memory, per process.
 """
 
 from __future__ import annotations
@@ -14,71 +14,73 @@ from kelvin_provision.errors import ProvisionError
 from kelvin_provision.refs import Descriptor
 from kelvin_provision.registry.protocol import Stream
 
-REMEMBERED = 1000
-LONG, AVOIDED = 1.0, 30.0
-"""Seconds that a place may take to say nothing, and for which it is asked last then: one that swallows packets takes ten each time."""
+MAX_BLOBS = 1000
+SLOW_FAILURE = 1.0
+"""Seconds after which a failure counts as slow: a host that drops packets takes ten each time."""
+PENALTY = 30.0
+"""Seconds for which a host is tried last after a slow failure."""
 
 
 @dataclass
-class _Told:
-    """Of one blob: who gave bytes since its first one, who is doubted, and whether the last byte was given."""
+class _BlobHistory:
+    """Which hosts sent bytes since the first byte, which are suspect, and whether the last byte was received."""
 
-    given: set[str] = field(default_factory=set)
-    doubted: set[str] = field(default_factory=set)
-    whole: bool = False
+    senders: set[str] = field(default_factory=set)
+    suspects: set[str] = field(default_factory=set)
+    complete: bool = False
 
 
 class MirrorHealth:
-    """By digest and host. Several threads may use it, each for blobs of its own."""
+    """Several threads may use it, each for other blobs."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._silent: dict[str, float] = {}
-        self._told: dict[str, _Told] = {}
+        self._penalties: dict[str, float] = {}
+        self._blobs: dict[str, _BlobHistory] = {}
         self._lock = threading.Lock()
 
-    def _of(self, blob: Descriptor) -> _Told:
+    def _history(self, blob: Descriptor) -> _BlobHistory:
         with self._lock:
-            found = self._told.setdefault(blob.digest, _Told())
-            if len(self._told) > REMEMBERED:
-                self._told.pop(next(iter(self._told)))
-            return found
+            history = self._blobs.setdefault(blob.digest, _BlobHistory())
+            if len(self._blobs) > MAX_BLOBS:
+                self._blobs.pop(next(iter(self._blobs)))
+            return history
 
-    def silent(self, host: str, seconds: float) -> None:
-        """It gave nothing, and took so long for it."""
-        if seconds >= LONG:
-            self._silent[host] = self._clock() + AVOIDED
+    def record_failure(self, host: str, seconds: float) -> None:
+        """The host failed without an answer after so many seconds."""
+        if seconds >= SLOW_FAILURE:
+            self._penalties[host] = self._clock() + PENALTY
 
-    def avoided(self) -> frozenset[str]:
-        """Who took long to say nothing, lately."""
+    def penalized(self) -> frozenset[str]:
+        """The hosts that failed slowly of late."""
         now = self._clock()
-        return frozenset(host for host, until in list(self._silent.items()) if until > now)
+        return frozenset(host for host, until in list(self._penalties.items()) if until > now)
 
-    def asked(self, blob: Descriptor, offset: int) -> frozenset[str]:
-        """Whom to ask last. Who wants the first byte again after having had the last one has found the bytes wrong."""
-        told = self._of(blob)
-        if offset == 0 and told.whole:
-            told.doubted |= told.given
-            told.whole = False
-        return self.avoided() | told.doubted
+    def try_last(self, blob: Descriptor, offset: int) -> frozenset[str]:
+        """The hosts to try last for this blob. A caller that starts at 0 after the last byte was received has found it corrupt."""
+        history = self._history(blob)
+        if offset == 0 and history.complete:
+            history.suspects |= history.senders
+            history.complete = False
+        return self.penalized() | history.suspects
 
-    def heard(self, blob: Descriptor, host: str, stream: Stream) -> Stream:
-        """The same stream, listened to. A host that gives nothing but its headers is doubted, too."""
-        told = self._of(blob)
+    def observed(self, blob: Descriptor, host: str, stream: Stream) -> Stream:
+        """The same stream, observed. A host that sends headers and no byte becomes suspect, too."""
+        history = self._history(blob)
         if stream.start == 0:
-            told.given.clear()
-        told.given.add(host)
+            history.senders.clear()
+        history.senders.add(host)
 
         def chunks() -> Iterator[bytes]:
-            at = stream.start
+            offset = stream.start
             try:
                 for chunk in stream.chunks:
-                    at += len(chunk)
-                    told.whole = at >= blob.size
+                    offset += len(chunk)
+                    history.complete = offset >= blob.size
                     yield chunk
             except ProvisionError:
-                told.doubted |= {host} if at == stream.start else set()
+                history.suspects |= {host} if offset == stream.start else set()
                 raise
-            told.doubted |= {host} if at == stream.start else set()
+            history.suspects |= {host} if offset == stream.start else set()
 
         return Stream(stream.start, chunks())

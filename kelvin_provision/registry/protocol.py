@@ -1,4 +1,4 @@
-"""Where images come from, as narrow as it can be: resolve a reference, stream a blob. Knows no transport."""
+"""Where images come from: resolve a reference, stream a blob. Independent of the transport."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kelvin_provision.spec.lock import ImageLock
 
 @dataclass(frozen=True)
 class Resolved:
-    """A lock and the small documents it was made from (index, manifest, config), verified, by digest."""
+    """A lock, and the documents that it was made from (index, manifest, config), verified, by digest."""
 
     lock: ImageLock
     documents: Mapping[str, bytes]
@@ -21,14 +21,14 @@ class Resolved:
 
 @dataclass(frozen=True)
 class Stream:
-    """The bytes of a blob from `start` on. `start` is what was asked for, or 0 when the source begins it over."""
+    """The bytes of a blob from `start` on: the requested offset, or 0 when the source cannot resume."""
 
     start: int
     chunks: Iterator[bytes]
 
 
 class Source(Protocol):
-    """A registry now; a bundle on a stick later."""
+    """A registry; a bundle on removable media later."""
 
     def resolve(self, reference: Reference, platform: Platform) -> Resolved:
         """Choose the manifest for the platform and lock it.
@@ -38,9 +38,9 @@ class Source(Protocol):
         ...
 
     def blob(self, reference: Reference, blob: Descriptor, offset: int) -> AbstractContextManager[Stream]:
-        """Open a blob at a byte; unverified. Errors while reading are the same, and raised from the iterator."""
+        """Open a blob at an offset. The content is not verified. Raises as `resolve`, also from the iterator."""
         ...
 
     def close(self) -> None:
-        """Give back connections that are kept open."""
+        """Close connections that are kept open."""
         ...

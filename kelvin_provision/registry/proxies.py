@@ -1,6 +1,6 @@
-"""Which proxy leads to a URL, as HTTPS_PROXY, HTTP_PROXY and NO_PROXY say: read as k3s, containerd and Docker read them. Pure.
+"""The proxy for a URL, by HTTPS_PROXY, HTTP_PROXY and NO_PROXY, read as k3s, containerd and Docker read them. Pure.
 
-What is on this machine is never asked for through a proxy. A proxy's login never leaves this module but as a header.
+Loopback addresses never use a proxy. A proxy's password leaves this module only as a header.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True)
 class Proxy:
-    """`url` has no login in it; `name` is for messages."""
+    """`url` is without credentials; `name` is for messages."""
 
     url: str
     name: str
@@ -26,7 +26,7 @@ class Proxy:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host (with or without a port) is this machine."""
+    """With or without a port."""
     try:
         name = urlsplit(f"//{host}").hostname or ""
         return name == "localhost" or ipaddress.ip_address(name).is_loopback
@@ -35,53 +35,54 @@ def is_loopback(host: str) -> bool:
 
 
 def proxy_for(url: str, environ: Mapping[str, str]) -> Proxy | None:
-    """The proxy to go through, or None for the direct way. Raises SettingsInvalid for one that cannot be used."""
-    place = urlsplit(url)
-    variable, value = _given(f"{place.scheme}_proxy", environ)
-    if not value or is_loopback(place.netloc) or _excepted(place, _given("no_proxy", environ)[1]):
+    """None for a direct connection. Raises SettingsInvalid."""
+    target = urlsplit(url)
+    variable, value = _variable(f"{target.scheme}_proxy", environ)
+    if not value or is_loopback(target.netloc) or _bypassed(target, _variable("no_proxy", environ)[1]):
         return None
     return _proxy(variable, value)
 
 
-def _given(name: str, environ: Mapping[str, str]) -> tuple[str, str]:
-    for spelled in (name.upper(), name):
-        if found := environ.get(spelled, "").strip():
-            return spelled, found
+def _variable(name: str, environ: Mapping[str, str]) -> tuple[str, str]:
+    """The name as it is spelled in the environment, and the value."""
+    for spelling in (name.upper(), name):
+        if value := environ.get(spelling, "").strip():
+            return spelling, value
     return name.upper(), ""
 
 
 def _proxy(variable: str, value: str) -> Proxy:
-    """Nothing of the value is repeated in an error: it may hold a password."""
+    """Errors do not repeat the value: it may contain a password."""
     try:
-        place = urlsplit(value if "://" in value else f"http://{value}")
-        host, port = place.hostname, place.port or _PORTS.get(place.scheme)
+        parts = urlsplit(value if "://" in value else f"http://{value}")
+        host, port = parts.hostname, parts.port or _PORTS.get(parts.scheme)
     except ValueError:
         host = port = None
-    if host is None or port is None or place.scheme not in _PORTS:
-        raise SettingsInvalid(f"{variable} is no proxy that can be used", hint=f"{variable}=http://HOST:PORT")
-    shown = f"[{host}]" if ":" in host else host
+    if host is None or port is None or parts.scheme not in _PORTS:
+        raise SettingsInvalid(f"{variable} is not a valid proxy URL", hint=f"{variable}=http://HOST:PORT")
+    address = f"[{host}]" if ":" in host else host
     headers = {}
-    if place.username is not None:
-        login = f"{unquote(place.username)}:{unquote(place.password or '')}"
-        headers["Proxy-Authorization"] = "Basic " + base64.b64encode(login.encode()).decode()
-    return Proxy(f"{place.scheme}://{shown}:{port}", f"{shown}:{port}", headers)
+    if parts.username is not None:
+        credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        headers["Proxy-Authorization"] = "Basic " + base64.b64encode(credentials.encode()).decode()
+    return Proxy(f"{parts.scheme}://{address}:{port}", f"{address}:{port}", headers)
 
 
-def _excepted(place: SplitResult, exceptions: str) -> bool:
-    host, port = (place.hostname or "").rstrip("."), place.port or _PORTS.get(place.scheme)
-    return any(_covers(word.strip().lower(), host, port) for word in exceptions.split(","))
+def _bypassed(target: SplitResult, no_proxy: str) -> bool:
+    host, port = (target.hostname or "").rstrip("."), target.port or _PORTS.get(target.scheme)
+    return any(_matches(pattern.strip().lower(), host, port) for pattern in no_proxy.split(","))
 
 
-def _covers(word: str, host: str, port: int | None) -> bool:
-    """One exception: `*`, an address, a network, or a domain with all below it (`.domain`: only what is below), perhaps with a port."""
-    if word == "*":
+def _matches(pattern: str, host: str, port: int | None) -> bool:
+    """One NO_PROXY entry: `*`, an address, a network, or a domain with its subdomains (`.domain`: only those), optionally with a port."""
+    if pattern == "*":
         return True
     try:
-        return ipaddress.ip_address(host) in ipaddress.ip_network(word.strip("[]"), strict=False)
+        return ipaddress.ip_address(host) in ipaddress.ip_network(pattern.strip("[]"), strict=False)
     except ValueError:
         pass
-    name, _, only = word.partition(":") if word.count(":") == 1 else (word, "", "")
-    if not name or (only and only != str(port)):
+    name, _, pattern_port = pattern.partition(":") if pattern.count(":") == 1 else (pattern, "", "")
+    if not name or (pattern_port and pattern_port != str(port)):
         return False
     if name.startswith("*."):
         name = name[1:]

@@ -154,7 +154,7 @@ def test_a_fault_ends_in_a_right_image_or_a_clear_error(case, where, image, serv
         box.check()
     assert all(box.store.path(digest).read_bytes() == data for digest, data in image.blobs.items())
     ratio = (proxy.total + elsewhere.total) / missing
-    record_property("matrix", f"{case.name} | {where} | {error.code if error else 'a right image'} | {ratio:.2f}")
+    record_property("matrix", f"{case.name} | {where} | {error.code if error else 'complete image'} | {ratio:.2f}")
     assert ratio <= case.wire
 
 
@@ -163,9 +163,9 @@ def test_a_fault_ends_in_a_right_image_or_a_clear_error(case, where, image, serv
 @pytest.mark.parametrize(
     ("part", "kind", "words"),
     [
-        ("manifest", DigestMismatch, "bytes in place of"),
-        ("config", DigestMismatch, "bytes in place of"),
-        ("layer", RegistryUnreachable, "comes with .* bytes in place of"),
+        ("manifest", DigestMismatch, "bytes, expected"),
+        ("config", DigestMismatch, "bytes, expected"),
+        ("layer", RegistryUnreachable, "has a Content-Length of .*, expected"),
     ],
 )
 def test_a_size_that_is_not_that_of_the_bytes_is_told(registry, box, part, kind, words, more):

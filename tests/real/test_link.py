@@ -121,7 +121,7 @@ def test_a_proxy_that_refuses_us_is_named_without_its_login(registry, client, no
         for name in ("HTTP_PROXY", "HTTPS_PROXY"):
             no_proxies.setenv(name, f"http://{USER}:{PASSWORD}@{host}")
         named = "on the way" if insecure else host
-        with refused(RegistryUnreachable, rf"^{OFFICE}/links/manifests/1: the proxy {named} wants a login \(407\)$") as caught:
+        with refused(RegistryUnreachable, rf"^{OFFICE}/links/manifests/1: proxy {named} requires a login \(407\)$") as caught:
             client(**{OFFICE: {"insecure": insecure}}).resolve(Reference.parse(f"{OFFICE}/links:1"), AMD64)
     assert shell_line(caught.value.hint) == "check HTTPS_PROXY, HTTP_PROXY and NO_PROXY where the agent runs"
 
@@ -137,7 +137,7 @@ def test_a_proxy_that_is_not_there_is_named_without_its_login(client, no_proxies
 
 def test_a_proxy_that_cannot_be_used_is_a_setting_that_is_not_right(client, no_proxies):
     no_proxies.setenv("HTTPS_PROXY", f"socks5://{USER}:{PASSWORD}@127.0.0.1:1080")
-    with refused(SettingsInvalid, "^HTTPS_PROXY is no proxy that can be used$"):
+    with refused(SettingsInvalid, "^HTTPS_PROXY is not a valid proxy URL$"):
         client().resolve(Reference.parse(f"{OFFICE}/links:1"), AMD64)
 
 

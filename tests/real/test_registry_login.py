@@ -14,7 +14,7 @@ from kelvin_provision.refs import Platform, Reference
 from kelvin_provision.registry import auth
 from kelvin_provision.registry.challenge import Challenge
 from kelvin_provision.registry.client import Registry
-from kelvin_provision.registry.transport import Transport, _token_in
+from kelvin_provision.registry.transport import Transport, _parse_token
 from kelvin_provision.retry import Backoff
 from kelvin_provision.settings.model import RegistrySettings, Settings
 from kelvin_provision.staging import download
@@ -80,7 +80,7 @@ def test_dockers_own_login_opens_the_registry(locked_registry, client):
 
 
 def test_without_a_login_the_hint_is_the_command_that_makes_one(locked_registry, client):
-    with refused(RegistryDenied, f"^{locked_registry}: wants a login and none is stored$") as caught:
+    with refused(RegistryDenied, f"^{locked_registry}: requires a login, and no credentials are stored$") as caught:
         client().resolve(web(locked_registry), AMD64)
     assert shell_line(caught.value.hint) == f"docker login {locked_registry}"
 
@@ -93,7 +93,7 @@ def test_a_wrong_password_is_denied(locked_registry, client):
 
 def test_an_identity_token_is_no_password(locked_registry, client):
     log_in(locked_registry, identitytoken=IDENTITY)
-    with refused(RegistryDenied, r"wants another kind of login than the one stored \(basic\)"):
+    with refused(RegistryDenied, r"the stored credentials do not fit: the registry requires basic authentication"):
         client().resolve(web(locked_registry), AMD64)
 
 
@@ -125,23 +125,23 @@ def test_a_credential_helper_that_does_not_work_is_said_without_its_words(locked
         helper(tmp_path, monkeypatch, script)
     path = tmp_path / "login.json"
     path.write_text(json.dumps({"credsStore": "x"}))
-    with refused(RegistryDenied, f"the login in {path} cannot be read, or its credential helper does not work"):
+    with refused(RegistryDenied, f"the credentials in {path} cannot be read, or their credential helper does not work"):
         client(**{locked_registry: {"auth_file": path}}).resolve(web(locked_registry), AMD64)
 
 
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (None, "there is no login file"),
-        (f"{{{PASSWORD}", "is not JSON"),
+        (None, "does not exist"),
+        (f"{{{PASSWORD}", "is not valid JSON"),
         ("[1]", "cannot be read"),
-        ('{"auths": []}', "wants a login and none is stored"),
+        ('{"auths": []}', "requires a login, and no credentials are stored"),
         ('{"auths": [5]}', "cannot be read"),
         ('{"auths": {"HOST": 5}}', "cannot be read"),
         ('{"auths": {"HOST": {"auth": null}}}', "cannot be read"),
         ('{"auths": {"HOST": {"auth": "aHVudGVyMi1wYXNzd29yZA=="}}}', "cannot be read"),
-        ('{"auths": {"HOST": {}}}', "wants a login and none is stored"),
-        ("{}", "wants a login and none is stored"),
+        ('{"auths": {"HOST": {}}}', "requires a login, and no credentials are stored"),
+        ("{}", "requires a login, and no credentials are stored"),
     ],
 )
 def test_a_login_file_that_is_broken_or_empty_is_said_so(locked_registry, client, tmp_path, content, words):
@@ -155,10 +155,10 @@ def test_a_login_file_that_is_broken_or_empty_is_said_so(locked_registry, client
 def test_a_login_never_shows_in_its_repr_and_goes_into_a_pull_secret_for_its_registry_alone(tmp_path):
     log_in("r.example")
     settings = Settings(tmp_path)
-    assert repr(auth.login(settings, "r.example")) == f"Login(user={USER!r})"
-    assert auth.login(settings, "other.example") is None
+    assert repr(auth.stored_credentials(settings, "r.example")) == f"Credentials(username={USER!r})"
+    assert auth.stored_credentials(settings, "other.example") is None
     assert json.loads(auth.dockerconfigjson(settings, "r.example")) == {"auths": {"r.example": {"auth": BASIC}}}
-    assert auth.hosts_with_login(settings) == {"r.example"}
+    assert auth.hosts_with_credentials(settings) == {"r.example"}
 
 
 def test_an_identity_token_goes_into_a_pull_secret_as_one(tmp_path):
@@ -169,16 +169,16 @@ def test_an_identity_token_goes_into_a_pull_secret_as_one(tmp_path):
 
 def test_a_login_file_that_is_a_folder_and_a_home_that_is_none_are_no_accidents(tmp_path, monkeypatch):
     chosen = {"r.example": RegistrySettings(auth_file=tmp_path)}
-    with refused(RegistryDenied, f"the login file {tmp_path} cannot be read"):
-        auth.login(Settings(tmp_path, registries=chosen), "r.example")
+    with refused(RegistryDenied, f"auth file {tmp_path} cannot be read"):
+        auth.stored_credentials(Settings(tmp_path, registries=chosen), "r.example")
     monkeypatch.setenv("DOCKER_CONFIG", "x" * 5000)
-    assert auth.login(Settings(tmp_path), "r.example") is None
+    assert auth.stored_credentials(Settings(tmp_path), "r.example") is None
 
 
 def test_docker_hubs_login_stands_under_its_old_name(tmp_path):
     log_in("https://index.docker.io/v1/")
-    assert auth.login(Settings(tmp_path), "docker.io").user == USER
-    assert auth.hosts_with_login(Settings(tmp_path)) == {"docker.io"}
+    assert auth.stored_credentials(Settings(tmp_path), "docker.io").username == USER
+    assert auth.hosts_with_credentials(Settings(tmp_path)) == {"docker.io"}
 
 
 # --- tokens -----------------------------------------------------------------------------------------
@@ -267,13 +267,13 @@ def test_transfers_that_find_their_token_expired_together_ask_for_one(guarded, t
 @pytest.mark.parametrize(
     ("status", "token", "kind", "words"),
     [
-        (401, "x", RegistryDenied, "the token service 127.0.0.1 refuses the login"),
-        (400, "x", RegistryDenied, "the token service 127.0.0.1 refuses the login"),
-        (404, "x", RegistryRefused, "the token service 127.0.0.1: answers 404"),
-        (500, "x", RegistryBusy, "the token service 127.0.0.1: answers 500"),
-        (200, "", RegistryRefused, "answers without a token"),
-        (200, "first-token\r\nX-Evil: 1", RegistryRefused, "answers without a token"),
-        (200, ["first-token"], RegistryRefused, "answers without a token"),
+        (401, "x", RegistryDenied, "the token service 127.0.0.1 rejects the stored credentials"),
+        (400, "x", RegistryDenied, "the token service 127.0.0.1 rejects the stored credentials"),
+        (404, "x", RegistryRefused, "the token service 127.0.0.1: returned status 404"),
+        (500, "x", RegistryBusy, "the token service 127.0.0.1: returned status 500"),
+        (200, "", RegistryRefused, "returned no token"),
+        (200, "first-token\r\nX-Evil: 1", RegistryRefused, "returned no token"),
+        (200, ["first-token"], RegistryRefused, "returned no token"),
         (200, "wrong", RegistryDenied, r"denied \(401\)"),
     ],
 )
@@ -286,8 +286,8 @@ def test_a_token_service_that_gives_no_token_is_named(guarded, tokens, client, s
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"[" * 100_000, b"{}"])
 def test_a_token_service_that_speaks_no_json_gives_no_token(body):
-    with refused(RegistryRefused, "^tokens answers without a token$"):
-        _token_in(body, "tokens")
+    with refused(RegistryRefused, "^tokens returned no token$"):
+        _parse_token(body, "tokens")
 
 
 @pytest.mark.parametrize("realm", ["http://tokens.example/t", "tokens", "ftp://tokens.example", "http://[half", "", "//tokens.example/t"])
@@ -295,7 +295,7 @@ def test_a_login_is_never_sent_to_a_token_service_without_encryption(tmp_path, r
     log_in("r.example")
     transport = Transport("r.example", Settings(tmp_path))
     with refused(RegistryDenied if not realm else RegistryRefused):
-        transport._credentials((Challenge("bearer", {"realm": realm}),), "repository:x:pull")
+        transport._authorize((Challenge("bearer", {"realm": realm}),), "repository:x:pull")
     transport.close()
 
 
@@ -328,7 +328,7 @@ def test_where_a_redirect_leads_to_has_no_say_in_who_gets_the_login(guarded, tok
     with Tokens("stolen") as thief:
         elsewhere.faults = Faults(bearer="stolen", realm=thief.realm)
         guarded.faults = Faults(bearer="first-token", realm=tokens.realm, redirect=elsewhere.url)
-        with refused(RegistryDenied, "where the registry sends to"), source.blob(web(guarded.host), lock.layers[0], 0):
+        with refused(RegistryDenied, "by the host that the registry redirects to"), source.blob(web(guarded.host), lock.layers[0], 0):
             pass
         assert thief.asked == []
     assert len(tokens.asked) == 1
@@ -339,7 +339,7 @@ def test_a_busy_place_behind_a_redirect_is_no_word_of_the_registry(guarded, toke
     lock = source.resolve(web(guarded.host), AMD64).lock
     guarded.faults = Faults(bearer="first-token", realm=tokens.realm, redirect=elsewhere.url)
     elsewhere.faults = Faults(status=503, statuses=1, answer={"Retry-After": "60"})
-    with refused(RegistryBusy, "answers 503"), source.blob(web(guarded.host), lock.layers[0], 0):
+    with refused(RegistryBusy, "returned status 503"), source.blob(web(guarded.host), lock.layers[0], 0):
         pass
     with source.blob(web(guarded.host), lock.layers[0], 0) as stream:
         assert sum(map(len, stream.chunks)) == lock.layers[0].size
@@ -357,9 +357,9 @@ def test_redirects_that_never_end_are_ended(guarded, tokens, client):
 @pytest.mark.parametrize(
     ("place", "words"),
     [
-        ("ftp://x", "sends on to ftp"),
-        ("http://[half", "an address that cannot be read"),
-        ("http://user:query-secret@:x", "cannot be read"),
+        ("ftp://x", "redirects to an unsupported scheme: ftp"),
+        ("http://[half", "redirects to an invalid URL"),
+        ("http://user:query-secret@:x", "redirects to an invalid URL"),
     ],
 )
 def test_a_redirect_to_nowhere_is_refused_without_repeating_it(guarded, tokens, client, place, words):
@@ -387,7 +387,7 @@ def test_big_bodies_of_unwanted_answers_are_not_read(registry, tokens, client):
     lock = source.resolve(name, AMD64).lock
     with Proxy(registry) as proxy:
         transport = Transport(proxy.host, Settings(Path.home()))
-        answer = transport._ask("GET", f"{proxy.url}/v2/big/blobs/{lock.layers[0].digest}", "x", {}, own=True)
-        answer.discard()
+        response = transport._request("GET", f"{proxy.url}/v2/big/blobs/{lock.layers[0].digest}", "x", {}, same_origin=True)
+        response.discard()
         transport.close()
     assert proxy.sent < 10 << 20

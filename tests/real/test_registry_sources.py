@@ -130,7 +130,7 @@ def test_a_mirror_with_wrong_bytes_is_passed_over_when_the_blob_is_fetched_once_
 
 
 def test_a_mirror_that_swallows_everything_is_waited_for_once(own, mirror, store, image, monkeypatch):
-    monkeypatch.setattr(mirror_health, "LONG", 0.1)
+    monkeypatch.setattr(mirror_health, "SLOW_FAILURE", 0.1)
     mirror.faults = Faults(path="", head="never")
     bring(store, own.host, mirror.host, stall=0.2)
     assert right(store, image)
@@ -164,7 +164,7 @@ def test_a_doubted_mirror_is_asked_when_the_registry_is_gone(own, mirror, store,
 def test_when_all_places_have_wrong_bytes_the_error_says_so(own, mirror, store, image):
     for proxy in (own, mirror):
         proxy.faults = Faults(path=f"/blobs/{next(iter(image.blobs))}", flip=1000)
-    with refused(DigestMismatch, "the bytes are those of sha256:"):
+    with refused(DigestMismatch, "the content has digest sha256:"):
         bring(store, own.host, mirror.host)
     assert not store.path(next(iter(image.blobs))).exists()
 

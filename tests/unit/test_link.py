@@ -13,7 +13,7 @@ from kelvin_provision.ledger import traffic
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.queries import documents
 from kelvin_provision.refs import Platform, Reference
-from kelvin_provision.registry.wire import Line
+from kelvin_provision.registry.http_errors import Endpoint
 from kelvin_provision.retry import Backoff
 from kelvin_provision.settings.model import DownloadSettings
 from kelvin_provision.settings.window import Window
@@ -262,13 +262,13 @@ class Remembering(AdaptiveConcurrency):
 
 
 def stall():
-    error = RegistryUnreachable("no byte for 30 seconds")
+    error = RegistryUnreachable("no data received for 30 seconds")
     error.stalled = True
     return error
 
 
 @pytest.mark.parametrize(
-    ("trouble", "counts"), [(stall(), True), (RegistryBusy("answers 429"), True), (RegistryUnreachable("reset"), False)]
+    ("trouble", "counts"), [(stall(), True), (RegistryBusy("returned status 429"), True), (RegistryUnreachable("reset"), False)]
 )
 def test_what_fewer_connections_may_heal_is_recorded_as_a_stall(source, store, trouble, counts):
     locks = staged(source, store, 5_000)
@@ -289,7 +289,7 @@ def test_what_fewer_connections_may_heal_is_recorded_as_a_stall(source, store, t
     ],
 )
 def test_only_what_was_waited_for_in_vain_is_a_stall(broken, stalled):
-    with pytest.raises(RegistryUnreachable) as caught, Line("r.io", 30.0).speaking("r.io/a"):
+    with pytest.raises(RegistryUnreachable) as caught, Endpoint("r.io", 30.0).translated_errors("r.io/a"):
         raise broken
     assert caught.value.stalled is stalled
 

@@ -25,27 +25,27 @@ def entry(platform, letter="a", **more):
 
 
 def test_a_document_is_a_json_object():
-    assert manifests.document(b'{"a": 1}', "r/a") == {"a": 1}
+    assert manifests.parse(b'{"a": 1}', "r/a") == {"a": 1}
 
 
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"", "not JSON"),
-        (b"<html>", "not JSON"),
-        (b"\xff\xfe\x00", "not JSON"),
-        (b"[" * 200_000, "not JSON"),
-        (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, "not JSON"),
-        (b'{"a": ' + b"9" * 5000 + b"}", "not JSON"),
+        (b"", "not valid JSON"),
+        (b"<html>", "not valid JSON"),
+        (b"\xff\xfe\x00", "not valid JSON"),
+        (b"[" * 200_000, "not valid JSON"),
+        (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, "not valid JSON"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "not valid JSON"),
         (b"[]", "not a JSON object"),
         (b"null", "not a JSON object"),
         (b'"text"', "not a JSON object"),
-        (b" " * ((4 << 20) + 1), "more than 4 MiB"),
+        (b" " * ((4 << 20) + 1), "larger than 4 MiB"),
     ],
 )
 def test_hostile_bytes_are_no_document(data, words):
     with pytest.raises(ManifestInvalid, match=f"^r/a: {words}$"):
-        manifests.document(data, "r/a")
+        manifests.parse(data, "r/a")
 
 
 @pytest.mark.parametrize(
@@ -67,14 +67,14 @@ def test_a_document_is_what_it_says_else_what_the_registry_says_else_what_it_loo
 @pytest.mark.parametrize(
     ("found", "header", "error", "words"),
     [
-        ({}, "", ManifestInvalid, "no media type is no image"),
-        ({"mediaType": "text/x"}, "", ManifestInvalid, "text/x is no image"),
-        ({"mediaType": "\x1b[2J\ud800"}, "", ManifestInvalid, r"\?\[2J\? is no image"),
-        ({"mediaType": "x" * 5000}, "", ManifestInvalid, "^r/a: x{100} is no image$"),
-        ({"schemaVersion": 1, "fsLayers": []}, "", ImageUnsupported, "schema 1"),
-        ({}, "application/vnd.docker.distribution.manifest.v1+prettyjws", ImageUnsupported, "schema 1"),
-        ({"mediaType": OCI_MANIFEST, "layers": [], "manifests": []}, "", ManifestInvalid, "an index and a manifest in one document"),
-        ({"mediaType": OCI_INDEX, "config": {}, "manifests": []}, "", ManifestInvalid, "an index and a manifest in one document"),
+        ({}, "", ManifestInvalid, "not an image: no media type"),
+        ({"mediaType": "text/x"}, "", ManifestInvalid, "not an image: media type text/x"),
+        ({"mediaType": "\x1b[2J\ud800"}, "", ManifestInvalid, r"not an image: media type \?\[2J\?$"),
+        ({"mediaType": "x" * 5000}, "", ManifestInvalid, "^r/a: not an image: media type x{100}$"),
+        ({"schemaVersion": 1, "fsLayers": []}, "", ImageUnsupported, "manifest schema 1 is no longer supported"),
+        ({}, "application/vnd.docker.distribution.manifest.v1+prettyjws", ImageUnsupported, "manifest schema 1 is no longer supported"),
+        ({"mediaType": OCI_MANIFEST, "layers": [], "manifests": []}, "", ManifestInvalid, "the document is both an index and a manifest"),
+        ({"mediaType": OCI_INDEX, "config": {}, "manifests": []}, "", ManifestInvalid, "the document is both an index and a manifest"),
     ],
 )
 def test_what_is_no_image_or_two_things_at_once_is_refused(found, header, error, words):
@@ -156,10 +156,10 @@ def test_the_chosen_entry_has_to_be_right():
 @pytest.mark.parametrize(
     ("there", "words"),
     [
-        (["linux/arm64", "linux/arm/v7", "unknown/unknown"], "nothing for linux/amd64; there is linux/arm/v7, linux/arm64$"),
-        (["unknown/unknown"], "there is no platform at all"),
-        ([], "there is no platform at all"),
-        (["linux/\x1b]0;title\x07"], r"there is linux/\?\]0;title\?$"),
+        (["linux/arm64", "linux/arm/v7", "unknown/unknown"], "no image for platform linux/amd64; available: linux/arm/v7, linux/arm64$"),
+        (["unknown/unknown"], "available: none$"),
+        ([], "available: none$"),
+        (["linux/\x1b]0;title\x07"], r"available: linux/\?\]0;title\?$"),
         ([f"os{number:02}/x" for number in range(25)], "os00/x, .*os19/x and 5 more$"),
     ],
 )
@@ -188,7 +188,7 @@ def test_an_index_without_a_list_is_refused(value):
 )
 def test_config_and_layers_are_taken_in_their_order(kind):
     second = LAYER | {"digest": "sha256:" + "b" * 64, "mediaType": kind}
-    config, layers = manifests.parts({"config": CONFIG, "layers": [LAYER, second, LAYER]}, "r/a")
+    config, layers = manifests.config_and_layers({"config": CONFIG, "layers": [LAYER, second, LAYER]}, "r/a")
     assert config.size == 5
     assert [layer.digest[7] for layer in layers] == ["a", "b", "a"]
 
@@ -198,20 +198,24 @@ def test_config_and_layers_are_taken_in_their_order(kind):
     [
         ({"config": None}, ManifestInvalid, "descriptor"),
         ({"config": CONFIG | {"mediaType": "application/vnd.oci.empty.v1+json"}}, ImageUnsupported, "is not a container image"),
-        ({"config": CONFIG | {"size": (4 << 20) + 1}}, ManifestInvalid, "a config of 4194305 bytes"),
+        ({"config": CONFIG | {"size": (4 << 20) + 1}}, ManifestInvalid, "a config of 4194305 bytes, larger than 4 MiB"),
         ({"layers": None}, ManifestInvalid, "no list of layers"),
         ({"layers": {}}, ManifestInvalid, "no list of layers"),
         ({"layers": [LAYER] * 513}, ManifestInvalid, "more than 512"),
         ({"layers": [None]}, ManifestInvalid, "descriptor"),
-        ({"layers": [LAYER | {"urls": ["https://elsewhere/x"]}]}, ImageUnsupported, "lies elsewhere"),
-        ({"layers": [LAYER | {"mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"}]}, ImageUnsupported, "is of kind"),
+        ({"layers": [LAYER | {"urls": ["https://elsewhere/x"]}]}, ImageUnsupported, "is stored outside the registry"),
+        (
+            {"layers": [LAYER | {"mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"}]},
+            ImageUnsupported,
+            "has media type",
+        ),
         ({"layers": [LAYER | {"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip+encrypted"}]}, ImageUnsupported, "encrypted"),
-        ({"layers": [LAYER | {"mediaType": "a\nb"}]}, ImageUnsupported, r"of kind a\?b$"),
+        ({"layers": [LAYER | {"mediaType": "a\nb"}]}, ImageUnsupported, r"has media type a\?b, which is not supported$"),
     ],
 )
 def test_parts_that_cannot_be_loaded_are_refused_before_the_first_byte(change, error, words):
     with pytest.raises(error, match=words):
-        manifests.parts({"config": CONFIG, "layers": [LAYER]} | change, "r/a")
+        manifests.config_and_layers({"config": CONFIG, "layers": [LAYER]} | change, "r/a")
 
 
 def facts(**change):
@@ -219,17 +223,17 @@ def facts(**change):
 
 
 def test_a_config_says_platform_and_diff_ids():
-    assert manifests.config_facts(facts(), "r/a") == (Platform("linux", "arm", "v7"), (D,))
-    assert manifests.config_facts(facts(variant=None), "r/a")[0] == Platform("linux", "arm")
+    assert manifests.platform_and_diff_ids(facts(), "r/a") == (Platform("linux", "arm", "v7"), (D,))
+    assert manifests.platform_and_diff_ids(facts(variant=None), "r/a")[0] == Platform("linux", "arm")
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"os": ""}, "names no platform"),
-        ({"architecture": None}, "names no platform"),
-        ({"variant": 7}, "names no platform"),
-        ({"variant": "v7\x1b[2J"}, r"with the platform linux/arm/v7\?\[2J"),
+        ({"os": ""}, "without a platform"),
+        ({"architecture": None}, "without a platform"),
+        ({"variant": 7}, "without a platform"),
+        ({"variant": "v7\x1b[2J"}, r"with the invalid platform linux/arm/v7\?\[2J"),
         ({"rootfs": None}, "without diff ids"),
         ({"rootfs": {"diff_ids": "x"}}, "without diff ids"),
         ({"rootfs": {"diff_ids": ["sha256:short"]}}, "without diff ids"),
@@ -238,4 +242,4 @@ def test_a_config_says_platform_and_diff_ids():
 )
 def test_a_config_without_them_is_refused(change, words):
     with pytest.raises(ManifestInvalid, match=words):
-        manifests.config_facts(facts(**change), "r/a")
+        manifests.platform_and_diff_ids(facts(**change), "r/a")

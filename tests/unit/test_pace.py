@@ -2,7 +2,7 @@
 
 import pytest
 
-from kelvin_provision.registry.wire import piece
+from kelvin_provision.registry.response import read_size
 from kelvin_provision.staging.limits.rate import RateLimit, TokenBucket
 
 MIB = 1 << 20
@@ -22,11 +22,11 @@ def spent(rate, size, seconds, *, transfers=1, read=0.0, late=0.0):
 @pytest.mark.parametrize("rate", [1_000, 20_000, 500_000, 2_000_000, 50_000_000])
 @pytest.mark.parametrize("transfers", [1, 4, 16])
 def test_ten_seconds_hold_ten_times_the_rate_within_five_percent(rate, transfers):
-    assert spent(rate, piece(rate), 10.0, transfers=transfers, read=0.001) == pytest.approx(10 * rate, rel=0.05, abs=16 * 512)
+    assert spent(rate, read_size(rate), 10.0, transfers=transfers, read=0.001) == pytest.approx(10 * rate, rel=0.05, abs=16 * 512)
 
 
 def test_sleeps_that_are_too_long_are_made_up_for():
-    assert spent(500_000, piece(500_000), 10.0, late=0.1) == pytest.approx(5_000_000, rel=0.05)
+    assert spent(500_000, read_size(500_000), 10.0, late=0.1) == pytest.approx(5_000_000, rel=0.05)
 
 
 def test_a_pause_is_not_saved_up_for():
@@ -59,4 +59,4 @@ def test_one_pace_is_for_all_transfers_together():
 
 
 def test_pieces_are_small_beside_the_rate():
-    assert [piece(rate) for rate in (None, 1_000, 100_000, 100 * MIB)] == [256 << 10, 512, 2_500, 256 << 10]
+    assert [read_size(rate) for rate in (None, 1_000, 100_000, 100 * MIB)] == [256 << 10, 512, 2_500, 256 << 10]

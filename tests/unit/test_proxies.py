@@ -55,7 +55,7 @@ def test_what_is_no_proxy_is_refused_without_being_repeated(value):
     with pytest.raises(SettingsInvalid) as caught:
         proxy_for("https://r.example/", {"https_proxy": value})
     assert (str(caught.value), shell_line(caught.value.hint)) == (
-        "https_proxy is no proxy that can be used",
+        "https_proxy is not a valid proxy URL",
         "https_proxy=http://HOST:PORT",
     )
     assert caught.value.__cause__ is None

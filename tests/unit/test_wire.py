@@ -7,7 +7,7 @@ from urllib3 import exceptions as http
 
 from kelvin_provision.cli.frame.hints import line as shell_line
 from kelvin_provision.errors import RegistryRefused, RegistryUnreachable
-from kelvin_provision.registry.wire import Line
+from kelvin_provision.registry.http_errors import Endpoint
 
 
 def tls(words, code):
@@ -26,18 +26,18 @@ def broken_handshake():
     ("error", "kind", "words", "hint"),
     [
         (http.ConnectTimeoutError("x"), RegistryUnreachable, "r.io/a: no connection within 10 seconds", "check the network"),
-        (http.ReadTimeoutError(None, "u", "m"), RegistryUnreachable, "r.io/a: no byte for 30 seconds", "check the network"),
-        (TimeoutError(), RegistryUnreachable, "r.io/a: no byte for 30 seconds", "check the network"),
+        (http.ReadTimeoutError(None, "u", "m"), RegistryUnreachable, "r.io/a: no data received for 30 seconds", "check the network"),
+        (TimeoutError(), RegistryUnreachable, "r.io/a: no data received for 30 seconds", "check the network"),
         (
             ConnectionResetError(104, "Connection reset by peer"),
             RegistryUnreachable,
             "r.io/a: connection reset by peer",
             "check the network",
         ),
-        (http.ProtocolError("x"), RegistryUnreachable, "r.io/a: the connection broke off", "check the network"),
-        (http.IncompleteRead(1, 2), RegistryUnreachable, "r.io/a: the connection broke off", "check the network"),
+        (http.ProtocolError("x"), RegistryUnreachable, "r.io/a: connection closed by the server", "check the network"),
+        (http.IncompleteRead(1, 2), RegistryUnreachable, "r.io/a: connection closed by the server", "check the network"),
         (http.DecodeError("x"), RegistryUnreachable, "r.io/a: DecodeError", "check the network"),
-        (http.LocationParseError("http://x?secret"), RegistryRefused, "r.io/a: sends on to an address that cannot be read", ""),
+        (http.LocationParseError("http://x?secret"), RegistryRefused, "r.io/a: redirects to an invalid URL", ""),
         (
             tls("certificate has expired", 10),
             RegistryUnreachable,
@@ -50,13 +50,13 @@ def broken_handshake():
             "r.io: TLS: certificate is not yet valid",
             "check the clock of this box: date",
         ),
-        (http.SSLError(broken_handshake()), RegistryUnreachable, "r.io: TLS: the connection broke off", "check the network"),
+        (http.SSLError(broken_handshake()), RegistryUnreachable, "r.io: TLS: connection closed by the server", "check the network"),
         (http.SSLError(ssl.SSLError(1, "x")), RegistryUnreachable, "r.io: TLS: SSLError", "check the network"),
         (tls("self-signed certificate", 18), RegistryUnreachable, "r.io: TLS: self-signed certificate", "set registries.r.io.ca_file to"),
     ],
 )
 def test_every_broken_line_has_words_and_a_next_step(error, kind, words, hint):
-    with pytest.raises(kind) as caught, Line("r.io", 30.0).speaking("r.io/a"):
+    with pytest.raises(kind) as caught, Endpoint("r.io", 30.0).translated_errors("r.io/a"):
         raise error
     assert str(caught.value) == words
     assert shell_line(caught.value.hint).startswith(hint)
@@ -65,5 +65,5 @@ def test_every_broken_line_has_words_and_a_next_step(error, kind, words, hint):
 
 
 def test_what_is_not_the_lines_own_passes_through():
-    with pytest.raises(KeyError), Line("r.io", 30.0).speaking("r.io/a"):
+    with pytest.raises(KeyError), Endpoint("r.io", 30.0).translated_errors("r.io/a"):
         raise KeyError

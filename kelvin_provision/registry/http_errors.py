@@ -1,0 +1,97 @@
+"""Errors of connections, translated once. The only module that knows urllib3's exceptions.
+
+Messages name hosts and paths, never a query, a header or credentials.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from urllib3 import exceptions as http
+
+from kelvin_provision.errors import RegistryRefused, RegistryUnreachable, SettingsInvalid
+
+CONNECT_TIMEOUT = 10.0
+CHUNK = 1 << 18
+"""Most bytes of one read. A read returns what has arrived: on a thin link nothing waits for a full chunk, and nothing is lost."""
+PROXY_HINT = "check HTTPS_PROXY, HTTP_PROXY and NO_PROXY where the agent runs"
+CONNECTION_CLOSED = "connection closed by the server"
+_HANDSHAKE = {"UNEXPECTED_EOF_WHILE_READING": CONNECTION_CLOSED, "SSLEOFError": CONNECTION_CLOSED}
+"""OpenSSL's names for a connection that is closed before there is anything to read."""
+_CLOCK = frozenset({9, 10})
+"""OpenSSL's verify codes: not yet valid, expired. A box without a battery for its clock meets them after every power cut."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """The host that requests are sent to, for messages. `stall_timeout` in seconds; `read_size` is the most bytes of one read."""
+
+    host: str
+    stall_timeout: float
+    ca_file: Path | None = None
+    read_size: int = CHUNK
+
+    @contextmanager
+    def translated_errors(self, resource: str, proxy: str = "") -> Iterator[None]:
+        """Only calls into urllib3 belong inside."""
+        try:
+            yield
+        except http.ProxyError as error:
+            raise RegistryUnreachable(f"{resource}: proxy {proxy} {_proxy_failure(error)}", hint=PROXY_HINT) from error
+        except http.SSLError as error:
+            raise self._tls_error(error.args[0] if error.args else error) from error
+        except http.NewConnectionError as error:  # a subclass of the time-out in urllib3, and not one
+            raise RegistryUnreachable(f"{resource}: {_cause(error)}") from error
+        except http.ConnectTimeoutError as error:
+            raise _stalled(f"{resource}: no connection within {CONNECT_TIMEOUT:g} seconds") from error
+        except (http.TimeoutError, TimeoutError) as error:
+            raise _stalled(f"{resource}: no data received for {self.stall_timeout:g} seconds") from error
+        except http.LocationValueError:
+            # without its cause, which contains the whole URL and its query
+            raise RegistryRefused(f"{resource}: redirects to an invalid URL") from None
+        except (http.HTTPError, OSError) as error:
+            raise RegistryUnreachable(f"{resource}: {_cause(error)}") from error
+
+    def _tls_error(self, cause: object) -> RegistryUnreachable | SettingsInvalid:
+        if self.ca_file is not None and isinstance(cause, OSError) and not isinstance(cause, ssl.SSLCertVerificationError):
+            reason = cause.reason if isinstance(cause, ssl.SSLError) else cause.strerror
+            if not isinstance(cause, ssl.SSLError) or reason in {"NO_CERTIFICATE_OR_CRL_FOUND", "PEM_LIB"}:
+                return SettingsInvalid(f"registries.{self.host}.ca_file: {self.ca_file} contains no readable certificate")
+        text = getattr(cause, "verify_message", None) or getattr(cause, "reason", None) or type(cause).__name__
+        hint = f"set registries.{self.host}.ca_file to the certificate of its authority"
+        if not isinstance(cause, ssl.SSLCertVerificationError):
+            text, hint = _HANDSHAKE.get(str(text), text), ""
+        if text in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST"}:
+            text, hint = "the server uses plain http", f"set registries.{self.host}.insecure to true if that is intended"
+        elif getattr(cause, "verify_code", 0) in _CLOCK:
+            hint = "check the clock of this box: date"
+        return RegistryUnreachable(f"{self.host}: TLS: {text}", hint=hint)
+
+
+def _stalled(message: str) -> RegistryUnreachable:
+    error = RegistryUnreachable(message)
+    error.stalled = True
+    return error
+
+
+def _proxy_failure(error: http.ProxyError) -> str:
+    """The status code of the proxy's response, or why there was none. Its own text is untrusted."""
+    status = re.search(r"Tunnel connection failed: ([0-9]{3})", str(error.original_error))
+    if status is None:
+        return f"does not answer: {_cause(error)}"
+    return "requires a login (407)" if status[1] == "407" else f"returned status {status[1]}"
+
+
+def _cause(error: BaseException) -> str:
+    """The text of the innermost system error, else the kind of error: urllib3's own text repeats addresses and object ids."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror.lower()
+        cause = cause.__cause__ or cause.__context__
+    return CONNECTION_CLOSED if isinstance(error, http.ProtocolError | http.IncompleteRead) else type(error).__name__

@@ -1,0 +1,101 @@
+"""One repository at one host: its manifests and blobs. Documents are verified; blobs are streams, which the store verifies."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from kelvin_provision.errors import DigestMismatch, ManifestInvalid, RegistryRefused, RegistryUnreachable
+from kelvin_provision.refs import Descriptor, is_digest
+from kelvin_provision.registry import manifests
+from kelvin_provision.registry.protocol import Stream
+from kelvin_provision.registry.response import Response
+from kelvin_provision.registry.transport import Transport
+
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+
+
+class RangeUnsupported(RegistryUnreachable):
+    """The host can only send the blob from its first byte. Never shown: another host is tried, or the blob is restarted."""
+
+    code = ""
+
+
+class Repository:
+    """The mirror or registry is `transport`'s host; `name` may have a prefix there."""
+
+    def __init__(self, transport: Transport, name: str) -> None:
+        self.host = transport.host
+        self._transport = transport
+        self._name = name
+        self._scope = f"repository:{name}:pull"
+        self._resource = f"{transport.host}/{name}"
+
+    def manifest(self, reference: str, expected: Descriptor | None = None) -> tuple[bytes, str]:
+        """A manifest or index by tag or digest, and its `Content-Type`. Verified against a digest, else against `Docker-Content-Digest`."""
+        path = f"/v2/{self._name}/manifests/{reference}"
+        with self._transport.get(path, self._scope, {"Accept": ", ".join(manifests.ACCEPT)}) as response:
+            data = response.read(manifests.LIMIT)
+            content_type, announced = response.headers.get("Content-Type", ""), response.headers.get("Docker-Content-Digest", "")
+        if digest := reference if is_digest(reference) else announced if is_digest(announced) else "":
+            self._verify(data, digest, expected.size if expected else None)
+        return data, content_type
+
+    def small_blob(self, blob: Descriptor) -> bytes:
+        """A config, verified."""
+        with self._transport.get(f"/v2/{self._name}/blobs/{blob.digest}", self._scope) as response:
+            data = response.read(manifests.LIMIT)
+        self._verify(data, blob.digest, blob.size)
+        return data
+
+    @contextmanager
+    def stream(self, blob: Descriptor, offset: int, *, restart: bool = True) -> Iterator[Stream]:
+        """A blob from `offset` on, or with `restart` from 0 where the host does not support that; else raises RangeUnsupported.
+
+        Only a 206 that starts at the offset counts as support.
+        """
+        kind = "manifests" if blob.media_type in manifests.ACCEPT else "blobs"
+        path, accept = f"/v2/{self._name}/{kind}/{blob.digest}", {"Accept": blob.media_type} if kind == "manifests" else {}
+        if offset:
+            try:
+                with self._transport.get(path, self._scope, accept | {"Range": f"bytes={offset}-{blob.size - 1}"}) as response:
+                    start = _start_of(response, blob.size)
+                    if response.status != 206:
+                        self._check_whole(response, blob)
+                    if start == offset or (start == 0 and restart):
+                        yield Stream(start, response.chunks())
+                        return
+            except RegistryRefused:
+                pass  # 416, or another refusal of ranges
+            if not restart:
+                raise RangeUnsupported(f"{self._resource}: does not support range requests for {blob.digest}")
+        with self._transport.get(path, self._scope, accept) as response:
+            self._check_whole(response, blob)
+            yield Stream(0, response.chunks())
+
+    def _check_whole(self, response: Response, blob: Descriptor) -> None:
+        """Refuse a response of another length before the partial download is truncated for it: a login page must not cost what is there."""
+        if response.status != 200:
+            raise RegistryUnreachable(f"{self._resource}: returned status {response.status} to a request for all of {blob.digest}")
+        length = response.headers.get("Content-Length", "")
+        if length.isascii() and length.isdigit() and int(length) != blob.size:
+            raise RegistryUnreachable(f"{self._resource}: {blob.digest} has a Content-Length of {length}, expected {blob.size}")
+
+    def _verify(self, data: bytes, digest: str, size: int | None) -> None:
+        algorithm, _, expected = digest.partition(":")
+        if len(data) > manifests.LIMIT:
+            raise ManifestInvalid(f"{self._resource}: {digest} is larger than {manifests.LIMIT >> 20} MiB")
+        if size is not None and len(data) != size:
+            raise DigestMismatch(f"{self._resource}: {digest} has {len(data)} bytes, expected {size}")
+        if hashlib.new(algorithm, data).hexdigest() != expected:
+            raise DigestMismatch(f"{self._resource}: the content does not match {digest}")
+
+
+def _start_of(response: Response, size: int) -> int | None:
+    """Where the body starts: by Content-Range for a 206, 0 for a whole response; None for a range that is invalid or of another size."""
+    if response.status != 206:
+        return 0
+    match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+    return int(match[1]) if match and match[3] in {"*", str(size)} else None
