@@ -42,7 +42,7 @@ class Endpoint:
         try:
             yield
         except http.ProxyError as error:
-            raise RegistryUnreachable(f"{resource}: proxy {proxy} {_proxy_failure(error)}", hint=PROXY_HINT) from error
+            raise RegistryUnreachable(f"{resource}: the proxy {proxy} {_proxy_failure(error)}", hint=PROXY_HINT) from error
         except http.SSLError as error:
             raise self._tls_error(error.args[0] if error.args else error) from error
         except http.NewConnectionError as error:  # a subclass of the time-out in urllib3, and not one

@@ -109,7 +109,7 @@ class Response:
     def raise_for_service(self) -> None:
         """The same for a token service, whose statuses say nothing about an image."""
         if self.status == 407:
-            raise RegistryUnreachable(f"{self._resource}: a proxy on the way requires a login (407)", hint=PROXY_HINT)
+            raise RegistryUnreachable(f"{self._resource}: the proxy on the way requires a login (407)", hint=PROXY_HINT)
         if self.is_busy:
             raise busy(f"{self._resource}: returned status {self.status}", self.retry_after)
         if self.status >= 300:

@@ -121,7 +121,7 @@ def test_a_proxy_that_refuses_us_is_named_without_its_login(registry, client, no
         for name in ("HTTP_PROXY", "HTTPS_PROXY"):
             no_proxies.setenv(name, f"http://{USER}:{PASSWORD}@{host}")
         named = "on the way" if insecure else host
-        with refused(RegistryUnreachable, rf"^{OFFICE}/links/manifests/1: proxy {named} requires a login \(407\)$") as caught:
+        with refused(RegistryUnreachable, rf"^{OFFICE}/links/manifests/1: the proxy {named} requires a login \(407\)$") as caught:
             client(**{OFFICE: {"insecure": insecure}}).resolve(Reference.parse(f"{OFFICE}/links:1"), AMD64)
     assert shell_line(caught.value.hint) == "check HTTPS_PROXY, HTTP_PROXY and NO_PROXY where the agent runs"
 
