@@ -13,6 +13,7 @@ from typing import Self
 
 from kelvin_provision import timestamps
 from kelvin_provision.errors import CannotWrite, NoSpace, WorkloadUnknown
+from kelvin_provision.hints import command
 from kelvin_provision.ledger import rows
 from kelvin_provision.ledger.connection import connect, speaking_sqlite
 from kelvin_provision.ledger.model import Revision, Workload
@@ -144,10 +145,17 @@ class Ledger:
             workloads = rows.workloads(db, names)
         if names is None:
             return tuple(workloads.values())
-        for name in names:
-            if name not in workloads:
-                raise WorkloadUnknown(f"no workload {name} on this box")
+        missing = next((name for name in names if name not in workloads), None)
+        if missing is not None:
+            raise self._unknown(missing)
         return tuple(workloads[name] for name in dict.fromkeys(names))
+
+    def _unknown(self, name: str) -> WorkloadUnknown:
+        from difflib import get_close_matches
+
+        closest = get_close_matches(name, self.names(), 1)
+        hint = command("workloads show", names=(closest[0],), instruction=f"the closest name is {closest[0]}") if closest else ""
+        return WorkloadUnknown(f"no workload {name} on this box", hint=hint)
 
     def existing(self, names: Collection[str]) -> dict[str, Workload]:
         """Those of these workloads that exist, by name."""

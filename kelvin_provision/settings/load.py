@@ -9,7 +9,8 @@ from types import MappingProxyType
 from typing import Any
 
 from kelvin_provision.errors import SettingsInvalid
-from kelvin_provision.settings.keys import HOST, KEYS
+from kelvin_provision.hints import Hint, command, system
+from kelvin_provision.settings.keys import HOST, KEYS, PREFIX
 from kelvin_provision.settings.model import (
     ApplySettings,
     ClusterSettings,
@@ -19,7 +20,7 @@ from kelvin_provision.settings.model import (
     RuntimeSettings,
     Settings,
 )
-from kelvin_provision.settings.sources import NAME, Given, files, foreign, variables
+from kelvin_provision.settings.sources import NAME, Given, Problem, files, foreign, places, variables
 from kelvin_provision.spec.enums import Method
 
 ROOT_STATE = Path("/var/lib/kelvin-provision")
@@ -45,7 +46,7 @@ def load(
 
     `contents` replace what these files hold: how a change is tried before it is written.
     """
-    findings: list[str] = []
+    findings: list[Problem] = []
     given: dict[str, Given] = {}
     for source in (files(config, environ, findings, is_root=is_root, contents=contents), variables(environ, findings)):
         given.update({value.key: value for value in source})
@@ -57,10 +58,11 @@ def load(
         path = state_default(is_root=is_root)
         given["state_dir"] = Given("state_dir", path, str(path), "default")
     values = {value.key: value.value for value in given.values()}
-    method = _method(values, findings)
+    method = _method(values, given, findings)
     if findings:
         count = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
-        raise SettingsInvalid(f"invalid settings: {count}", evidence=findings)
+        hint = repair(findings[0], config, environ, is_root=is_root)
+        raise SettingsInvalid(f"invalid settings: {count}", hint=hint, evidence=[problem.text for problem in findings])
     return Loaded(_settings(values, method), tuple(_origins(given)))
 
 
@@ -83,11 +85,24 @@ def _origins(given: Mapping[str, Given]) -> Iterator[Origin]:
             yield Origin(name, value.text if value else key.default, value.origin if value else "default", key.doc)
 
 
-def _method(values: Mapping[str, Any], findings: list[str]) -> Method:
+def repair(problem: Problem, config: Path | None, environ: Mapping[str, str], *, is_root: bool) -> Hint:
+    """What takes one problem away; of several, the others are named after it by the same command."""
+    if problem.origin.startswith(PREFIX):
+        return system("unset", problem.origin)
+    if not problem.key:
+        return Hint.of(f"correct {problem.origin}")
+    if config is not None:
+        return command("config unset", problem.key, "--config", str(config))
+    roles = {str(place.path): place.role for place in places(None, environ, is_root=is_root)}
+    return command("config unset", problem.key, sudo=not is_root and roles.get(problem.origin) == "site")
+
+
+def _method(values: Mapping[str, Any], given: Mapping[str, Given], findings: list[Problem]) -> Method:
     staged = values.get("workload_deploy.staged", False)
     instant = values.get("workload_deploy.instantly_apply", True)
     if not staged and not instant:
-        findings.append("workload_deploy: staged and instantly_apply are both false, so nothing would be done; set staged: true")
+        text = "workload_deploy: staged and instantly_apply are both false, so nothing would be done; set staged: true"
+        findings.append(Problem(text, given["workload_deploy.instantly_apply"].origin, "workload_deploy.instantly_apply"))
     return Method.STANDARD if not staged else Method.INSTANT if instant else Method.STAGED
 
 

@@ -36,11 +36,16 @@ def lookup(folder: Path) -> Callable[[str], str]:
             raise PermissionRefused(f"{path}: no permission to read the secret") from error
         except UnicodeDecodeError:
             # without the cause, which contains the bytes
-            raise SecretMissing(f"secret {name}: {path} is not UTF-8 text") from None
+            raise SecretMissing(f"secret {name}: {path} is not UTF-8 text", hint=hint_for(path)) from None
         except OSError as error:
-            raise SecretMissing(f"secret {name}: no file {path}") from error
+            raise SecretMissing(f"secret {name}: no file {path}", hint=hint_for(path)) from error
 
     return value_of
+
+
+def hint_for(path: Path) -> str:
+    """What brings a missing secret to this box."""
+    return f"write the value to {path}, mode 0600"
 
 
 def _is_name(name: str) -> bool:

@@ -33,6 +33,15 @@ class Given:
     origin: str
 
 
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with a file or a variable. `key` is what can be unset to repair it; empty where only an editor helps."""
+
+    text: str
+    origin: str
+    key: str = ""
+
+
 def _wording() -> ModuleType:
     """Imported only for invalid settings: every command reads settings."""
     from kelvin_provision.spec.read import findings
@@ -64,7 +73,7 @@ def places(config: Path | None, environ: Mapping[str, str], *, is_root: bool) ->
 def files(
     config: Path | None,
     environ: Mapping[str, str],
-    findings: list[str],
+    findings: list[Problem],
     *,
     is_root: bool,
     contents: Mapping[Path, bytes],
@@ -89,48 +98,48 @@ def _bytes(path: Path) -> bytes | None:
         raise SettingsInvalid(f"{path}: {(error.strerror or 'not readable').lower()}") from error
 
 
-def _file(path: Path, data: bytes, findings: list[str], *, trusted: bool) -> Iterator[Given]:
+def _file(path: Path, data: bytes, findings: list[Problem], *, trusted: bool) -> Iterator[Given]:
     from kelvin_provision.spec.read.documents import parse
 
     try:
         documents = parse(str(path), data)
     except RequestRefused as error:
-        findings += error.evidence
+        findings += [Problem(text, str(path)) for text in error.evidence]
         return
     if len(documents) > 1:
-        findings.append(f"{path}: {len(documents)} documents; a settings file has one")
+        findings.append(Problem(f"{path}: {len(documents)} documents; a settings file has one", str(path)))
     for document in documents[:1]:
         yield from _values(document.value, str(path), findings, trusted=trusted)
 
 
-def _values(document: Any, origin: str, findings: list[str], *, trusted: bool) -> Iterator[Given]:
+def _values(document: Any, origin: str, findings: list[Problem], *, trusted: bool) -> Iterator[Given]:
     """The values of the one document of a file."""
     for path, value in _leaves(document, (), origin, findings):
         key = BY_NAME[".".join((path[0], HOST, *path[2:]) if path[0] == "registries" else path)]
         name = ".".join(path)
         if key.trusted and not trusted:
-            findings.append(f"{origin}, {name}: not accepted in this file; set it in {SITE} or with --config")
+            findings.append(Problem(f"{origin}, {name}: not accepted in this file; set it in {SITE} or with --config", origin, name))
             continue
         yield from _read(key, name, value, origin, findings)
 
 
-def _leaves(value: Any, path: tuple[str, ...], origin: str, findings: list[str]) -> Iterator[tuple[tuple[str, ...], Any]]:
+def _leaves(value: Any, path: tuple[str, ...], origin: str, findings: list[Problem]) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Descend as far as there are keys; null is absent."""
     where = f"{origin}, {'.'.join(path)}" if path else origin
     if value is None:
         return
     if not isinstance(value, dict):
-        findings.append(f"{where}: expected a mapping, got {_wording().kind_of(value)}")
+        findings.append(Problem(f"{where}: expected a mapping, got {_wording().kind_of(value)}", origin, ".".join(path)))
         return
     known = _known(path)
     for name, item in value.items():
         below = (*path, name)
         if path == ("registries",):
             if not is_host(name):
-                findings.append(f"{where}: expected host[:port], without http://, got {_wording().got(name)}")
+                findings.append(Problem(f"{where}: expected host[:port], without http://, got {_wording().got(name)}", origin))
                 continue
         elif name not in known:
-            findings.append(f"{where}: {_wording().unknown(name, known)}")
+            findings.append(Problem(f"{where}: {_wording().unknown(name, known)}", origin, ".".join(map(str, below))))
             continue
         if path != ("registries",) and not _known(below):
             if item is not None:
@@ -146,11 +155,11 @@ def _known(path: tuple[str, ...]) -> list[str]:
     return list(dict.fromkeys(name[len(prefix)] for name in names if len(name) > len(prefix) and name[: len(prefix)] == prefix))
 
 
-def _read(key: Key, name: str, value: Any, origin: str, findings: list[str]) -> Iterator[Given]:
+def _read(key: Key, name: str, value: Any, origin: str, findings: list[Problem]) -> Iterator[Given]:
     try:
         typed = key.type.read(value)
     except InvalidValue as error:
-        findings.append(f"{origin}, {name}: expected {error}, got {_wording().got(value)}")
+        findings.append(Problem(f"{origin}, {name}: expected {error}, got {_wording().got(value)}", origin, name))
         return
     yield Given(name, typed, _as_text(value), origin)
 
@@ -161,18 +170,18 @@ def _as_text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def variables(environ: Mapping[str, str], findings: list[str]) -> Iterator[Given]:
+def variables(environ: Mapping[str, str], findings: list[Problem]) -> Iterator[Given]:
     """The values of our variables; an empty one is not set."""
     known = {key.variable: key for key in KEYS if key.variable}
     for name, text in sorted(environ.items()):
         if not name.startswith(PREFIX) or name.startswith(_NOT_SETTINGS) or not text:
             continue
         if name.startswith(f"{PREFIX}REGISTRIES__"):
-            findings.append(f"{name}: registries have no variables; set them in {SITE} or with --config")
+            findings.append(Problem(f"{name}: registries have no variables; set them in {SITE} or with --config", name))
         elif name not in known:
-            findings.append(f"{name}: {_wording().unknown(name, [variable for variable in known if variable])}")
+            findings.append(Problem(f"{name}: {_wording().unknown(name, [variable for variable in known if variable])}", name))
         elif known[name].trusted:
-            findings.append(f"{name}: not accepted from a variable; set it in {SITE} or with --config")
+            findings.append(Problem(f"{name}: not accepted from a variable; set it in {SITE} or with --config", name))
         else:
             key = known[name]
             for given in _read(key, key.name, key.type.from_text(text), name, findings):

@@ -54,6 +54,7 @@ def _accept(settings: Settings, request: DeployRequest) -> Accepted:
         cluster_name=settings.cluster.name,
         method=settings.default_method,
         has_secret=lambda name: secrets.has(settings.secrets_dir, name),
+        secrets_dir=str(settings.secrets_dir),
         allow_latest=request.allow_latest,
         namespace=settings.cluster.namespace,
     )

@@ -91,7 +91,7 @@ def refuse(findings: Sequence[Finding]) -> RequestRefused:
     return RequestRefused(f"the request is not right: {count}", evidence=[str(finding) for finding in findings])
 
 
-def refuse_all(gathered: Iterable[Findings]) -> None:
+def refuse_all(gathered: Iterable[Findings], secrets_dir: str) -> None:
     """Raise what has to be raised for several documents: RequestRefused, or SecretMissing when nothing else is wrong."""
     everything = list(gathered)
     found = [finding for one in everything for finding in one.found]
@@ -101,7 +101,8 @@ def refuse_all(gathered: Iterable[Findings]) -> None:
     if missing:
         names = sorted({name for name, _ in missing})
         words = f"secret {names[0]} is" if len(names) == 1 else f"secrets {', '.join(names)} are"
-        raise SecretMissing(f"{words} not on this box", evidence=[str(finding) for _, finding in missing])
+        hint = f"write the value to {secrets_dir}/{names[0]}, mode 0600"
+        raise SecretMissing(f"{words} not on this box", hint=hint, evidence=[str(finding) for _, finding in missing])
 
 
 def dotted(path: Path) -> str:

@@ -41,6 +41,7 @@ class Defaults:
     has_secret: Callable[[str], bool]
     allow_latest: bool = False
     namespace: str = "app"
+    secrets_dir: str = "/etc/kelvin-provision/secrets"
     unique: Callable[[], str] = _unique
 
 
@@ -65,7 +66,7 @@ def accept(documents: Sequence[Document], defaults: Defaults) -> Accepted:
             findings.add(("name",), f"{shown(spec.name)} is the name of {_where(other)} too; right is each name once")
         elif spec.name:
             places[spec.name] = findings.at((), "")
-    refuse_all(gathered)
+    refuse_all(gathered, defaults.secrets_dir)
     return Accepted(tuple(specs), tuple(warning for findings in gathered for warning in findings.warnings))
 
 
