@@ -167,11 +167,11 @@ def _disk_use(disk: Path) -> Iterator[list[int]]:
 
 def load(address: str, state: Path, lock: Path) -> None:
     """What is measured: a process that only imports, as the agent does. It lives already, so its start does not count."""
-    from kelvin_provision.runtimes.containerd import Containerd
+    from kelvin_provision.runtimes.containerd.runtime import ContainerdRuntime
     from kelvin_provision.spec.lock import ImageLock
     from kelvin_provision.store import Store
 
-    image, store, runtime = ImageLock.from_json(json.loads(lock.read_text())), Store(state), Containerd(address)
+    image, store, runtime = ImageLock.from_json(json.loads(lock.read_text())), Store(state), ContainerdRuntime(address)
     began = time.perf_counter()
     runtime.load(image, store.path)
     wall = time.perf_counter() - began

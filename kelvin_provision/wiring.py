@@ -51,9 +51,9 @@ def choose_cluster(settings: Settings, remembered: Callable[[], str | None]) -> 
 
 def cluster(settings: Settings, choice: ClusterChoice) -> Cluster:
     if choice.type == "docker":
-        from kelvin_provision.cluster.docker.cluster import DockerBox
+        from kelvin_provision.cluster.docker.cluster import DockerCluster
 
-        return DockerBox(_docker_url(settings), cluster_name=settings.cluster.name or "")
+        return DockerCluster(_docker_url(settings), cluster_name=settings.cluster.name or "")
     from kelvin_provision.cluster.kubernetes.cluster import Kubernetes
     from kelvin_provision.registry.auth import hosts_with_credentials
 
@@ -76,7 +76,7 @@ def runtime(settings: Settings, choice: Callable[[], ClusterChoice]) -> Runtime:
         from kelvin_provision.runtimes.docker import DockerRuntime
 
         return DockerRuntime(_docker_url(settings))
-    from kelvin_provision.runtimes.finding import find
+    from kelvin_provision.runtimes.containerd.discovery import find
 
     return find(replace(chosen, address=None) if _docker_url(settings) else chosen)
 

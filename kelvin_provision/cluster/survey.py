@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from kelvin_provision.cluster.plan import Finding
+from kelvin_provision.hints import Hint
 from kelvin_provision.refs import Platform
 
 
@@ -24,7 +25,7 @@ class Condition(NamedTuple):
     healthy: bool
     message: str = ""
     critical: bool = True
-    hint: str = ""
+    hint: Hint = Hint()
 
 
 class ClusterState(NamedTuple):

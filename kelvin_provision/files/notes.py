@@ -1,4 +1,4 @@
-"""Reading what somebody else has left in a folder of theirs: some text, never more, and nothing that it only points to."""
+"""Reading a short text file in a folder that a workload may write to: bounded, and without following links."""
 
 from __future__ import annotations
 
@@ -8,36 +8,38 @@ from pathlib import Path
 
 from kelvin_provision import timestamps
 
-MOST = 4096
-"""Bytes of a reason; what is longer is cut."""
+MAX_BYTES = 4096
+"""Longer text is cut."""
 
 
 def read_note(path: Path) -> tuple[str, str] | None:
-    """The file's text and when it was written, or None where there is none.
+    """The file's text and when it was written; None for a missing file.
 
-    The folder belongs to a workload, which may put there what it likes: a link is not followed (it could name a secret of the box), a
-    pipe is not waited for, and what is no plain file has no text.
+    A workload may create anything there: a link is not followed (its target could be a secret of this box), a pipe is not waited for, and
+    what is not a regular file has no text.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except FileNotFoundError:
-        return None
-    except NotADirectoryError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        return f"({path.name}: {(error.strerror or 'not readable').lower()})", ""
+        return _unreadable(path, error), ""
     try:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            return f"({path.name} is no plain file)", ""
-        return text_of(os.read(descriptor, MOST)), timestamps.rfc3339_of_epoch(found.st_mtime)
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            return f"({path.name} is not a regular file)", ""
+        return printable(os.read(descriptor, MAX_BYTES)), timestamps.rfc3339_of_epoch(status.st_mtime)
     except OSError as error:
-        return f"({path.name}: {(error.strerror or 'not readable').lower()})", ""
+        return _unreadable(path, error), ""
     finally:
         os.close(descriptor)
 
 
-def text_of(data: bytes) -> str:
-    """One line that can be shown anywhere, whatever the bytes are."""
-    words = " ".join(data.decode("utf-8", "replace").split())
-    return "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in words)
+def _unreadable(path: Path, error: OSError) -> str:
+    return f"({path.name}: {(error.strerror or 'not readable').lower()})"
+
+
+def printable(data: bytes) -> str:
+    """One line without control characters, whatever the bytes are."""
+    text = " ".join(data.decode("utf-8", "replace").split())
+    return "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in text)

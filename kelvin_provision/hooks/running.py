@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from kelvin_provision.files.notes import text_of
+from kelvin_provision.files.notes import printable
 
 GUARD = Path(__file__).with_name("guard.py")
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/", "LANG": "C.UTF-8"}
@@ -90,7 +90,7 @@ def _read(descriptor: int) -> bytes:
 
 
 def _outcome(told: str, said: bytes) -> Outcome:
-    lines = tuple(text_of(line)[:LONGEST] for line in said.splitlines() if line.strip())[-LINES:]
+    lines = tuple(printable(line)[:LONGEST] for line in said.splitlines() if line.strip())[-LINES:]
     words = dict(line.split(" ", 1) for line in told.splitlines())
     for how in ("ended", "timeout", "stopped"):
         if how in words:

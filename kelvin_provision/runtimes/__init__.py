@@ -1,1 +1,1 @@
-"""Runtimes: where images go."""
+"""Container runtimes: where images are imported for containers to use."""

@@ -1,7 +1,6 @@
-"""An image of the store as one tar stream: an OCI layout that Docker 20.10 takes too.
+"""An image of the store as one tar stream: an OCI image layout (1.1) that Docker 20.10 reads too.
 
-Knows the layout and the tar header; knows neither who reads the stream nor how the store names its files.
-OCI image-layout 1.1; the annotation `io.containerd.image.name` is containerd's, `manifest.json` is Docker's (v1.2).
+The annotation `io.containerd.image.name` is containerd's, `manifest.json` is Docker's (image spec v1.2).
 """
 
 from __future__ import annotations
@@ -26,16 +25,13 @@ OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 
 @dataclass(frozen=True)
 class FileSlice:
-    """A blob's bytes, still in their file: whoever sends the stream chooses how they get out of there."""
+    """A blob, still in its file."""
 
     path: Path
     blob: Descriptor
 
     def open(self) -> BinaryIO:
-        """The file, after a look at its size: a header that promises another one ruins everything behind it.
-
-        Raises DigestMismatch (another size) and ImportFailed (not there).
-        """
+        """Raises DigestMismatch for a file of another size, which would break the tar, and ImportFailed for a missing one."""
         try:
             file = self.path.open("rb", buffering=0)
         except FileNotFoundError as error:
@@ -44,24 +40,24 @@ class FileSlice:
         file.seek(0)
         if size != self.blob.size:
             file.close()
-            raise DigestMismatch(f"{self.blob.digest}: {size} of {self.blob.size} bytes in the store")
+            raise DigestMismatch(f"{self.blob.digest}: the store has {size} of {self.blob.size} bytes")
         return file
 
     def read(self) -> Iterator[bytes]:
-        """The bytes, 1 MiB at a time; raises DigestMismatch when the file shrinks or grows meanwhile."""
-        left = self.blob.size
+        """1 MiB at a time; raises DigestMismatch when the file shrinks or grows meanwhile."""
+        remaining = self.blob.size
         with self.open() as file:
-            while left and (chunk := file.read(min(CHUNK, left))):
-                left -= len(chunk)
+            while remaining and (chunk := file.read(min(CHUNK, remaining))):
+                remaining -= len(chunk)
                 yield chunk
-        if left:
-            raise DigestMismatch(f"{self.blob.digest}: {left} of {self.blob.size} bytes are gone from the store")
+        if remaining:
+            raise DigestMismatch(f"{self.blob.digest}: {remaining} of {self.blob.size} bytes are missing in the store")
 
 
 def parts(lock: ImageLock, blob: BlobPath, *, repo_tags: Sequence[str] = ()) -> Iterator[bytes | FileSlice]:
-    """The stream in order: literal bytes, and blobs by file. Opens nothing, so it is cheap to walk twice.
+    """The stream in order: bytes, and blobs by file. Opens no file. The same lock always gives the same bytes.
 
-    The same lock gives the same bytes, always. `repo_tags` are Docker's names for it; Docker refuses a digest there.
+    `repo_tags` are Docker's names for the image; Docker refuses a digest there.
     """
     documents = {
         "oci-layout": {"imageLayoutVersion": "1.0.0"},
@@ -72,14 +68,14 @@ def parts(lock: ImageLock, blob: BlobPath, *, repo_tags: Sequence[str] = ()) -> 
         data = json.dumps(document, separators=(",", ":")).encode()
         yield _header(name, len(data)) + data + _padding(len(data))
     for part in lock.blobs():
-        yield _header(_place(part), part.size)
+        yield _header(_blob_path(part), part.size)
         yield FileSlice(blob(part), part)
         yield _padding(part.size)
     yield _END
 
 
 def chunks(lock: ImageLock, blob: BlobPath, *, repo_tags: Sequence[str] = ()) -> Iterator[bytes]:
-    """The stream as bytes, at most 1 MiB at a time. Raises DigestMismatch for a file of another size, ImportFailed for none."""
+    """The stream as bytes, at most 1 MiB at a time. Raises DigestMismatch for a file of another size, ImportFailed for a missing one."""
     for part in parts(lock, blob, repo_tags=repo_tags):
         if isinstance(part, FileSlice):
             yield from part.read()
@@ -88,15 +84,15 @@ def chunks(lock: ImageLock, blob: BlobPath, *, repo_tags: Sequence[str] = ()) ->
 
 
 def size(lock: ImageLock, *, repo_tags: Sequence[str] = ()) -> int:
-    """How many bytes the stream will have."""
-    found = parts(lock, lambda _: Path(), repo_tags=repo_tags)
-    return sum(part.blob.size if isinstance(part, FileSlice) else len(part) for part in found)
+    """Of the stream, in bytes."""
+    stream = parts(lock, lambda _: Path(), repo_tags=repo_tags)
+    return sum(part.blob.size if isinstance(part, FileSlice) else len(part) for part in stream)
 
 
 def verify(lock: ImageLock, blob: BlobPath) -> None:
-    """Hash every blob of the image again; raises DigestMismatch or ImportFailed that names the first wrong one.
+    """Hash every blob of the image again; raises DigestMismatch or ImportFailed, which names the first wrong one.
 
-    For afterwards, when a runtime did not take the image: its words seldom say that it is the store's bytes that went bad.
+    For a runtime that refused the image: its message seldom tells that a blob of the store is corrupt.
     """
     for part in lock.blobs():
         FileSlice(blob(part), part).open().close()
@@ -104,7 +100,7 @@ def verify(lock: ImageLock, blob: BlobPath) -> None:
             pass
 
 
-def _place(blob: Descriptor) -> str:
+def _blob_path(blob: Descriptor) -> str:
     return f"blobs/{blob.digest.replace(':', '/')}"
 
 
@@ -115,11 +111,11 @@ def _index(lock: ImageLock) -> dict[str, object]:
 
 
 def _docker_manifest(lock: ImageLock, repo_tags: Sequence[str]) -> list[dict[str, object]]:
-    return [{"Config": _place(lock.config), "RepoTags": list(repo_tags), "Layers": [_place(layer) for layer in lock.layers]}]
+    return [{"Config": _blob_path(lock.config), "RepoTags": list(repo_tags), "Layers": [_blob_path(layer) for layer in lock.layers]}]
 
 
 def _header(name: str, length: int) -> bytes:
-    """A file's header without a date or an owner. The GNU format: a layer may have more than 8 GiB, a sha512 more than 100 letters."""
+    """Without date and owner. In the GNU format, as a layer may have more than 8 GiB and the path of a sha512 more than 100 characters."""
     info = tarfile.TarInfo(name)
     info.size, info.mode = length, 0o444
     return info.tobuf(tarfile.GNU_FORMAT)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from kelvin_provision.errors import DigestMismatch, ImageUnsupported, NoSpace, PermissionRefused
-from kelvin_provision.runtimes.containerd import Containerd
+from kelvin_provision.runtimes.containerd.runtime import ContainerdRuntime
 from tests.contract.runtime_contract import HERE, RuntimeContract, flip, image, reference, staged
 from tests.kit.ctr import Outside
 from tests.kit.images import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, Image, make_image, random_image, sha256, tar_of
@@ -26,7 +26,7 @@ DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
 DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 KILLED = """
 import json, os, pathlib, signal, sys
-from kelvin_provision.runtimes.containerd import Containerd
+from kelvin_provision.runtimes.containerd.runtime import ContainerdRuntime
 from kelvin_provision.spec.lock import ImageLock
 
 address, lock, folder = sys.argv[1:]
@@ -37,7 +37,7 @@ def blob(part):
         os.kill(os.getpid(), signal.SIGKILL)
     return pathlib.Path(folder, part.digest.replace(":", "-"))
 
-Containerd(address).load(lock, blob)
+ContainerdRuntime(address).load(lock, blob)
 """
 REAL = os.environ.get("KELVIN_PROVISION_TEST_CONTAINERD")
 
@@ -55,7 +55,7 @@ def outside(address):
 @pytest.fixture
 def runtime(address, outside):
     """After the test nothing of ours is left, also in a containerd that is not the suite's."""
-    yield Containerd(address)
+    yield ContainerdRuntime(address)
     names = outside.ctr("images", "ls", "-q", 'name~="registry.example.org/acme/"').split()
     digests = {line.split()[2] for line in outside.ctr("images", "ls", 'name~="registry.example.org/acme/"').splitlines()[1:]}
     for digest in digests:
@@ -180,7 +180,7 @@ class TestContainerd(RuntimeContract):
 
     def test_an_import_that_was_never_labelled_is_unpacked_anew(self, tmp_path, containerd):
         """A power cut after the unpack leaves empty files behind a snapshot that containerd believes in."""
-        runtime, outside = Containerd(containerd), Outside(containerd)
+        runtime, outside = ContainerdRuntime(containerd), Outside(containerd)
         content = os.urandom(3000)
         picture = make_image([tar_of({"program": content})], architecture=HERE.architecture)
         lock, blob = lock_of(picture, reference(), HERE), blobs_in(tmp_path / "blobs", picture)
@@ -240,7 +240,7 @@ class TestContainerd(RuntimeContract):
         assert len(outside.ctr("leases", "ls").splitlines()) == 1, "a lease would keep what was half imported"
 
     def test_without_permission_on_the_socket_it_says_so(self, containerd):
-        runtime = Containerd(containerd)
+        runtime = ContainerdRuntime(containerd)
         os.seteuid(65534)
         try:
             with pytest.raises(PermissionRefused, match="no permission to use containerd on"):
@@ -251,7 +251,7 @@ class TestContainerd(RuntimeContract):
     def test_the_content_is_a_file_that_can_be_linked_whichever_namespace_it_came_for(self, runtime, staged, address, outside):
         lock, blob = staged()
         outside.put(lock, blob)
-        with runtime.open_blob(lock.layers[0]) as file, Containerd(address, "other").open_blob(lock.layers[0]) as same:
+        with runtime.open_blob(lock.layers[0]) as file, ContainerdRuntime(address, "other").open_blob(lock.layers[0]) as same:
             assert file.name == same.name
             assert Path(file.name).parts[-4:-1] == ("io.containerd.content.v1.content", "blobs", "sha256")
 
@@ -273,7 +273,7 @@ def test_a_full_disk_is_no_space_and_nothing_stays_of_the_image():
         small_disk(Path(name, "root"), mebibytes=16),
         containerd_server(Path(name)) as address,
     ):
-        runtime, outside = Containerd(address), Outside(address)
+        runtime, outside = ContainerdRuntime(address), Outside(address)
         big, small = random_image([24 << 20], architecture=HERE.architecture), image()
         lock = lock_of(big, reference(), HERE)
         with pytest.raises(NoSpace):

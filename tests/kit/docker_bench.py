@@ -9,7 +9,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from kelvin_provision.cluster.docker.cluster import DockerBox
+from kelvin_provision.cluster.docker.cluster import DockerCluster
 from kelvin_provision.runtimes.docker import DockerRuntime
 from tests.contract.cluster_contract import Picture
 from tests.kit.images import TALKING, make_image, tar_of, web_image
@@ -35,7 +35,7 @@ class DockerBench:
 
     def __init__(self, client, folder, **options):
         self.client = client
-        self.cluster = DockerBox(client=lambda: client, grace=1, tick=0.1, **options)
+        self.cluster = DockerCluster(client=lambda: client, grace=1, tick=0.1, **options)
         self.runtime = DockerRuntime(client=lambda: client)
         self.folder = folder
         self.asker = None

@@ -1,13 +1,13 @@
 """The engine's answer about a container, as short as the program reads it."""
 
-from kelvin_provision.cluster.docker.live import Live
+from kelvin_provision.cluster.docker.containers import LiveContainer
 
 
 def says(
     name="motor", *, workload="motor", revision=1, spec_hash="a" * 64, policy="no", ports=(), volumes=(), restarts=0, memory=0, **state
 ):
     status = state.pop("Status", "running")
-    return Live.of(
+    return LiveContainer.of(
         {
             "Id": f"id-of-{name}",
             "Name": f"/{name}",

@@ -18,7 +18,7 @@ from kelvin_provision.agent import process, unit
 from kelvin_provision.agent.reconcile import restore_images
 from kelvin_provision.files.lock import exclusive
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.runtimes.containerd import Containerd
+from kelvin_provision.runtimes.containerd.runtime import ContainerdRuntime
 from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.spec.workload import Spec
 from kelvin_provision.usecases import deploy
@@ -253,7 +253,7 @@ def test_an_engine_that_is_stopped_and_started_is_seen_to_go_and_to_come_back(tm
 @pytest.mark.containerd
 def test_an_image_that_the_kubelet_removed_is_back_after_one_round_that_asks_containerd_once(tmp_path, containerd):
     said, image, name = [], random_image([5000]), "registry.example.org/agent/back:1.0.0"
-    runtime, lock, blob = Containerd(containerd), lock_of(image, name), blobs_in(tmp_path / "blobs", image)
+    runtime, lock, blob = ContainerdRuntime(containerd), lock_of(image, name), blobs_in(tmp_path / "blobs", image)
     box = Box(tmp_path)
     box.runtime, said = runtime, box.said
     (revision,) = deploy.store(box.ctx, [Spec("back", "t", "back", "1.0.0", "c", Method.STAGED, image=name)])[0]
@@ -306,11 +306,11 @@ def test_a_confined_agent_stages_and_applies_on_docker(box, registry, dockerd):
 def test_a_confined_agent_can_put_images_into_containerd(tmp_path, containerd):
     code = (
         "import sys; from pathlib import Path\n"
-        "from kelvin_provision.runtimes.containerd import Containerd\n"
+        "from kelvin_provision.runtimes.containerd.runtime import ContainerdRuntime\n"
         "from tests.kit.images import random_image\n"
         "from tests.kit.locks import blobs_in, lock_of\n"
         "image = random_image([5000]); lock = lock_of(image, 'registry.example.org/confined/one:1.0.0')\n"
-        "runtime = Containerd(sys.argv[1]); runtime.load(lock, blobs_in(Path(sys.argv[2]), image))\n"
+        "runtime = ContainerdRuntime(sys.argv[1]); runtime.load(lock, blobs_in(Path(sys.argv[2]), image))\n"
         "assert runtime.has(lock); runtime.remove(lock)\n"
     )
     (tmp_path / "state").mkdir()

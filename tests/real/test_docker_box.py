@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from kelvin_provision.cluster.docker.cluster import DockerBox
+from kelvin_provision.cluster.docker.cluster import DockerCluster
 from kelvin_provision.cluster.plan import Op
 from kelvin_provision.cluster.protocol import Phase, WaitPolicy
 from kelvin_provision.errors import ClusterUnreachable, ImageNotFound, RegistryUnreachable
@@ -303,7 +303,7 @@ def test_each_kind_of_probe_finds_a_healthy_container(bench, probe):
     [
         (Probe(ProbeKind.TCP, port=81), "Connection refused"),
         (Probe(ProbeKind.EXEC, command=("/bin/busybox", "false")), "/bin/busybox false: exit code 1"),
-        (Probe(ProbeKind.EXEC, command=("/bin/busybox", "sleep", "9")), "no end after 1 s"),
+        (Probe(ProbeKind.EXEC, command=("/bin/busybox", "sleep", "9")), "still running after 1 s"),
         (Probe(ProbeKind.EXEC, command=("/none",)), "no such file or directory"),
     ],
 )
@@ -358,4 +358,4 @@ def test_a_registry_that_does_not_answer_is_a_temporary_failure(bench):
 
 def test_an_engine_that_is_not_there_is_named(tmp_path):
     with pytest.raises(ClusterUnreachable, match="Docker Engine does not answer"):
-        DockerBox(f"unix://{tmp_path}/none.sock").info()
+        DockerCluster(f"unix://{tmp_path}/none.sock").info()

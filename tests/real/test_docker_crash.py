@@ -5,7 +5,7 @@ import contextlib
 import docker
 import pytest
 
-from kelvin_provision.cluster.docker.cluster import DockerBox
+from kelvin_provision.cluster.docker.cluster import DockerCluster
 from kelvin_provision.cluster.protocol import Phase, WaitPolicy
 from kelvin_provision.events import silent
 from kelvin_provision.spec.workload import Port, System
@@ -70,7 +70,7 @@ class Mortal:
 
 
 def box(client):
-    return DockerBox(client=lambda: client, grace=0, tick=0.05)
+    return DockerCluster(client=lambda: client, grace=0, tick=0.05)
 
 
 def render(bench, what, revision, *ports):

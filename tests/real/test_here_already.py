@@ -15,7 +15,7 @@ from kelvin_provision.events import Started, silent
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.refs import Platform
 from kelvin_provision.registry.client import Registry
-from kelvin_provision.runtimes.containerd import Containerd
+from kelvin_provision.runtimes.containerd.runtime import ContainerdRuntime
 from kelvin_provision.settings.model import RegistrySettings, Settings
 from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.spec.workload import Spec
@@ -172,7 +172,7 @@ def pulled(containerd, box, proxy, registry, tmp_path):
         outside.put(lock, blob)
         outside.ctr("images", "tag", lock.name, f"{lock.reference}-theirs")
         outside.ctr("images", "rm", lock.name)
-        here = box(Containerd(containerd))
+        here = box(ContainerdRuntime(containerd))
         here.accept(name, reference)
         content = Path(containerd).parent / "root/io.containerd.content.v1.content/blobs/sha256"
         files = [content / layer.digest.removeprefix("sha256:") for layer in lock.layers]
@@ -240,7 +240,7 @@ def test_a_half_downloaded_layer_is_completed_from_containerd(pulled, proxy):
 def test_a_containerd_that_does_not_answer_holds_no_download_up(pulled, proxy, tmp_path):
     one = pulled("down")
     one.here.stage("down")
-    fresh = Box(tmp_path / "fresh", Containerd("/nowhere/containerd.sock"))
+    fresh = Box(tmp_path / "fresh", ContainerdRuntime("/nowhere/containerd.sock"))
     try:
         fresh.accept("down", str(one.lock.reference))
         fresh.ledger.set_locks(fresh.staged("down"), [one.lock])

@@ -10,7 +10,7 @@ import pytest
 from kelvin_provision.errors import NoSpace
 from kelvin_provision.quantity import NO_HEADROOM
 from kelvin_provision.refs import Platform
-from kelvin_provision.runtimes.containerd import Containerd
+from kelvin_provision.runtimes.containerd.runtime import ContainerdRuntime
 from kelvin_provision.runtimes.docker import DockerRuntime
 from kelvin_provision.staging.space import space_requests, survey
 from tests.kit.disks import resize, tmpfs
@@ -35,7 +35,7 @@ def disk():
 @contextlib.contextmanager
 def containerd(disk):
     with containerd_server(disk) as address:
-        yield Containerd(address)
+        yield ContainerdRuntime(address)
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ import tarfile
 
 import pytest
 
-from kelvin_provision.cluster.docker.files import HEAD, hold_of
+from kelvin_provision.cluster.docker.render.files import HOLD_ARCHIVE_BYTES, hold_from
 from kelvin_provision.cluster.kubernetes.judge.holds import annotated_hold, hold_folders
 from kelvin_provision.cluster.kubernetes.judge.observation import observations
 from kelvin_provision.files.notes import read_note
@@ -76,10 +76,10 @@ def test_what_a_workload_leaves_in_place_of_a_file_is_not_followed_nor_waited_fo
     assert read_note(path) == ("(reason: too many levels of symbolic links)", "")
     path.unlink()
     os.mkfifo(path)
-    assert read_note(path) == ("(reason is no plain file)", "")
+    assert read_note(path) == ("(reason is not a regular file)", "")
     path.unlink()
     path.mkdir()
-    assert read_note(path) == ("(reason is no plain file)", "")
+    assert read_note(path) == ("(reason is not a regular file)", "")
     assert read_note(tmp_path / "secret" / "reason") is None
 
 
@@ -107,11 +107,11 @@ def entry(**more):
 
 
 def test_on_docker_the_beginning_of_an_archive_is_enough():
-    assert hold_of(None) is None
-    assert hold_of(tar(entry(mtime=1763863200), b"drilling\n")) == Hold("drilling", "/opt/kelvin/hold/reason", "2025-11-23T02:00:00Z")
-    long = hold_of(tar(entry(), b"x" * 1_000_000)[:HEAD])
+    assert hold_from(None) is None
+    assert hold_from(tar(entry(mtime=1763863200), b"drilling\n")) == Hold("drilling", "/opt/kelvin/hold/reason", "2025-11-23T02:00:00Z")
+    long = hold_from(tar(entry(), b"x" * 1_000_000)[:HOLD_ARCHIVE_BYTES])
     assert long.reason == "x" * 4096
     for odd in (entry(type=tarfile.SYMTYPE, linkname="/etc/shadow"), entry(type=tarfile.DIRTYPE), entry(type=tarfile.FIFOTYPE)):
-        assert hold_of(tar(odd)).reason == "(reason is no plain file)"
+        assert hold_from(tar(odd)).reason == "(reason is not a regular file)"
     for broken in (b"", b"\xff" * 600):
-        assert hold_of(broken).reason == "(reason is no plain file)"
+        assert hold_from(broken).reason == "(reason is not a regular file)"

@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 
 from kelvin_provision import timestamps
-from kelvin_provision.cluster.docker.logs import _border
+from kelvin_provision.cluster.docker.logs import run_boundary
 from kelvin_provision.cluster.kubernetes.api.errors import Rejected
 from kelvin_provision.cluster.kubernetes.logs import logs as kubernetes_logs
 from kelvin_provision.cluster.logs import lines
@@ -238,7 +238,7 @@ AT = "2026-01-02T03:04:{}Z".format
 )
 def test_one_run_ends_where_the_next_begins(started, finished, restarts, border):
     one = says(restarts=restarts, StartedAt=started, FinishedAt=finished)
-    assert _border(one) == (datetime.fromisoformat(border) if border else None)
+    assert run_boundary(one) == (datetime.fromisoformat(border) if border else None)
 
 
 # --- Kubernetes -----------------------------------------------------------------------------------

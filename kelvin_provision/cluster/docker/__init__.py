@@ -1,1 +1,1 @@
-"""A box with Docker Engine and no Kubernetes: `cluster.DockerBox` is the way in."""
+"""Workloads on a box with Docker Engine and no Kubernetes; `cluster.DockerCluster` is the way in."""

@@ -1,50 +1,53 @@
 """A box with Docker Engine and no Kubernetes, behind the cluster protocol.
 
-New beside old: the new container is created as `<workload>-r<revision>`, verified, then given the workload's name, which
-is its name in the network's DNS. Which container is what is read from names, labels and restart policies, never
-remembered, so that every verb may be cut off at any engine call and repeated.
+New beside old: the new container is created as `<workload>-r<revision>`, verified, then given the workload's name, which is its name in
+the network's DNS.
 """
 
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from kelvin_provision import timestamps
-from kelvin_provision.cluster.docker import drift as drifting
-from kelvin_provision.cluster.docker import files, logs, planning, probes, readiness, survey
-from kelvin_provision.cluster.docker.engine import Engine, connect
-from kelvin_provision.cluster.docker.listener import Listener
-from kelvin_provision.cluster.docker.live import Live, container_of, matching
-from kelvin_provision.cluster.docker.moves import Moves
-from kelvin_provision.cluster.docker.render import Context, render
-from kelvin_provision.cluster.docker.watch import Watch
-from kelvin_provision.cluster.labels import OWNER
+from kelvin_provision.cluster.docker import logs, survey
+from kelvin_provision.cluster.docker.containers import NETWORK, LiveContainer, container_object, find_matching
+from kelvin_provision.cluster.docker.events import EventWatcher
+from kelvin_provision.cluster.docker.judge import drift as drifting
+from kelvin_provision.cluster.docker.judge import planning, readiness
+from kelvin_provision.cluster.docker.judge.observation import observe
+from kelvin_provision.cluster.docker.render import files
+from kelvin_provision.cluster.docker.render.revision import BoxInfo, render
+from kelvin_provision.cluster.docker.rollout import Rollout
+from kelvin_provision.cluster.docker.waiting import Waiter
+from kelvin_provision.cluster.labels import MANAGER, OWNER
 from kelvin_provision.cluster.logs.lines import LogLine
 from kelvin_provision.cluster.logs.sources import LogOptions
 from kelvin_provision.cluster.plan import Drift, Plan
-from kelvin_provision.cluster.protocol import Health, Lookup, Phase, WaitPolicy
+from kelvin_provision.cluster.protocol import Health, Lookup, WaitPolicy
 from kelvin_provision.cluster.survey import ClusterInfo, ClusterState, Survey
+from kelvin_provision.docker_engine.connection import CLUSTER_ERRORS, connect
+from kelvin_provision.docker_engine.engine import Engine
 from kelvin_provision.errors import ClusterRefused, ProvisionError
-from kelvin_provision.events import Finished, Progress, Started
-from kelvin_provision.files.ports import taken
+from kelvin_provision.events import Progress
+from kelvin_provision.files.procfs import available_memory, listening_ports
 from kelvin_provision.hints import command
-from kelvin_provision.refs import Platform
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.references import fill
 from kelvin_provision.spec.workload import Object, Spec
 from kelvin_provision.status import Hold, Observation
 
-LOG_LINES = 20
-REMOTE = ("tcp://", "http://", "https://", "ssh://")
+EVIDENCE_LOG_LINES = 20
+REMOTE_SCHEMES = ("tcp://", "http://", "https://", "ssh://")
+REQUEST_TIMEOUT = 60
+NETWORK_LABELS = {"app.kubernetes.io/managed-by": MANAGER}
 
 
-class DockerBox:
-    """`base_url` as in DOCKER_HOST; `client` makes the SDK's client in its place. `grace`: seconds from SIGTERM to SIGKILL."""
+class DockerCluster:
+    """`base_url` as in DOCKER_HOST; `client` makes the SDK's client instead. `grace`: seconds from SIGTERM to SIGKILL."""
 
     type = "docker"
 
@@ -57,196 +60,152 @@ class DockerBox:
         grace: int = 10,
         tick: float = 0.3,
     ) -> None:
-        self._engine = Engine(client or (lambda: connect(base_url)))
-        self._moves = Moves(self._engine, grace=grace)
-        self._local = not (base_url or os.environ.get("DOCKER_HOST", "")).startswith(REMOTE)
+        self._engine = Engine(client or (lambda: connect(base_url, timeout=REQUEST_TIMEOUT)), CLUSTER_ERRORS)
+        self._rollout = Rollout(self._engine, grace=grace)
+        self._is_local = not (base_url or os.environ.get("DOCKER_HOST", "")).startswith(REMOTE_SCHEMES)
         self._cluster_name = cluster_name
         self._tick = tick
 
     def info(self) -> ClusterInfo:
-        """Ask the engine; its platform, which may be another than ours when it is remote."""
-        version, host = self._engine.version(), Platform.of_this_host()
-        platform = Platform(version["Os"], version["Arch"])
-        same = (platform.os, platform.architecture) == (host.os, host.architecture)
-        return ClusterInfo("docker", version["Version"], self._engine.info()["Name"], host if same else platform)
+        return ClusterInfo(self.type, self._engine.version(), self._engine.info()["Name"], self._engine.platform())
 
     def state(self) -> ClusterState:
-        """The engine's ID is the cluster's; what it warns of itself are its conditions."""
-        about = self._engine.info()
-        return ClusterState(self.info(), self._engine.address, str(about.get("ID") or ""), tuple(survey.conditions(about)))
+        """The engine's ID is the identity; its warnings are the conditions."""
+        info = self._engine.info()
+        return ClusterState(self.info(), self._engine.address, str(info.get("ID") or ""), tuple(survey.conditions(info)))
 
-    def survey(self, wanted: Mapping[str, Sequence[Object]]) -> Survey:
-        """Memory is that of this box, when the engine is here."""
+    def survey(self, desired: Mapping[str, Sequence[Object]]) -> Survey:
+        """Free memory is that of this box, so it is known only when the engine runs here."""
         self._engine.version()
-        return survey.survey(wanted, survey.available() if self._local else None)
+        return survey.survey(desired, available_memory() if self._is_local else None)
 
     def render(self, spec: Spec, locks: Sequence[ImageLock], revision: int) -> tuple[Object, ...]:
-        """One container and its volumes; asks the engine for its name only when the request names a node."""
+        """One container and its volumes. Asks the engine for the node's name only when the request names a node."""
         node = self._engine.info()["Name"] if spec.node_name else ""
-        return render(spec, locks, revision, Context(self._cluster_name, node))
+        return render(spec, locks, revision, BoxInfo(self._cluster_name, node))
 
-    def plan(self, wanted: Mapping[str, Sequence[Object]], lookup: Lookup) -> Plan:
-        """Reads only, and asks for every secret: one that is missing is found here, with the old version untouched."""
-        fill([list(objects) for objects in wanted.values()], lookup)
-        everything = self._engine.everything()
-        owners = {name.removeprefix("/"): (one["Labels"] or {}).get(OWNER) for one in everything for name in one["Names"]}
-        published = {
-            (port["PublicPort"], port["Type"]): (one["Names"][0].removeprefix("/"), (one["Labels"] or {}).get(OWNER))
-            for one in everything
-            for port in one["Ports"]
-            if "PublicPort" in port
-        }
-        seen = planning.Seen(
-            live={workload: self._moves.live(workload) for workload in wanted},
+    def plan(self, desired: Mapping[str, Sequence[Object]], lookup: Lookup) -> Plan:
+        """Looks every secret up, so that a missing one is found while the old version is untouched."""
+        fill([list(objects) for objects in desired.values()], lookup)
+        containers = self._engine.containers.list_all()
+        state = planning.EngineState(
+            containers={workload: self._rollout.containers(workload) for workload in desired},
             volumes=self._engine.volumes(),
-            names=owners,
-            published=published,
-            listening=taken() if self._local else frozenset(),
-            images=self._engine.image_ids(),
+            owners={name.removeprefix("/"): _owner(container) for container in containers for name in container["Names"]},
+            published={
+                (port["PublicPort"], port["Type"]): (container["Names"][0].removeprefix("/"), _owner(container))
+                for container in containers
+                for port in container["Ports"]
+                if "PublicPort" in port
+            },
+            listening=listening_ports() if self._is_local else frozenset(),
+            images=self._engine.images.ids(),
         )
-        return planning.plan(wanted, seen)
+        return planning.plan(desired, state)
 
     def drift(self, applied: Mapping[str, Sequence[Object]]) -> tuple[Drift, ...]:
-        """What `docker update` and `docker rm` did."""
-        return tuple(drifting.drift(applied, {workload: self._moves.live(workload) for workload in applied}))
+        return tuple(drifting.drift(applied, {workload: self._rollout.containers(workload) for workload in applied}))
 
     def retry_stuck_pods(self, workload: str) -> None:
-        """See protocol.Cluster.retry_stuck_pods. A container keeps the image that it was made from: none waits for one."""
+        """A container is created from an image that is present: none waits for one."""
 
     def put(self, workload: str, objects: Sequence[Object], lookup: Lookup) -> None:
-        """Start the new container beside the old, or after it where the two cannot run together."""
+        """Start the new container beside the old one, or after it where the two cannot run together."""
         self._put(workload, objects, lookup, refresh=True)
 
     def _put(self, workload: str, objects: Sequence[Object], lookup: Lookup, *, refresh: bool) -> None:
-        container, live = container_of(objects), self._moves.live(workload)
-        if container is None:
+        desired, live = container_object(objects), self._rollout.containers(workload)
+        if desired is None:
             return
-        here = matching(live, container)
-        if here is not None and here.running:
+        existing = find_matching(live, desired)
+        if existing is not None and existing.running:
             return
-        if here is not None and here.serving:
-            self._moves.start(here.id)
+        if existing is not None and existing.serving:
+            self._rollout.start(existing.id)
             return
-        filled = fill(container, lookup)  # before anything is touched: a secret may be missing
-        self._moves.need_image(container, refresh=refresh)
-        self._engine.need_network()
+        filled = fill(desired, lookup)  # before any change: a secret may be missing
+        self._rollout.ensure_image(desired, refresh=refresh)
+        self._engine.ensure_network(NETWORK, NETWORK_LABELS)
         for value in objects:
             if value["kind"] == "Volume":
-                self._engine.need_volume(value["metadata"]["name"], value["metadata"]["labels"])
-        new = self._moves.create(live, filled)
-        self._moves.make_room((one for one in live if here is None or one.id != here.id), container)
-        self._moves.start(new)
+                self._rollout.ensure_volume(value)
+        new = self._rollout.create(live, filled)
+        self._rollout.make_room((container for container in live if existing is None or container.id != existing.id), desired)
+        self._rollout.start(new)
 
     def wait(
-        self, wanted: Mapping[str, Sequence[Object]], patience: WaitPolicy, progress: Progress, stop: Callable[[], bool]
+        self, desired: Mapping[str, Sequence[Object]], policy: WaitPolicy, progress: Progress, stop: Callable[[], bool]
     ) -> Mapping[str, Health]:
-        """Each workload's new container takes over the name as soon as it is verified, and is watched until all are."""
-        watches = {name: Watch(container) for name, objects in wanted.items() if (container := container_of(objects))}
-        health: dict[str, Health] = {}
-        for name in watches:
-            progress(Started(name, "verifying"))
-        deadline = time.monotonic() + patience.timeout
-        while True:
-            for name, watch in watches.items():
-                before, health[name] = health.get(name), self._look(name, watch, patience)
-                if health[name].phase is Phase.READY and (before is None or before.phase is not Phase.READY):
-                    progress(Finished(name, "running"))
-            if any(one.phase is Phase.FAILED for one in health.values()) or all(one.phase is Phase.READY for one in health.values()):
-                break
-            if stop() or time.monotonic() >= deadline:
-                break
-            time.sleep(self._tick)
-        for name, one in health.items():
-            if one.phase is Phase.FAILED:
-                progress(Finished(name, "failed", one.why))
-        return health
-
-    def _look(self, workload: str, watch: Watch, patience: WaitPolicy) -> Health:
-        live = self._moves.live(workload)
-        new = matching(live, watch.container)
-        if new is None:
-            return Health(Phase.FAILED, "its container is gone")
-        health = watch.look(new, self._ask, patience)
-        if health.phase is Phase.READY:
-            self._moves.give_name(live, new)
-        return health
-
-    def _ask(self, probe: dict[str, Any], live: Live) -> probes.Answer:
-        def run(command: list[str], timeout: float) -> int | None:
-            return probes.poll(self._engine.run(live.id, command), timeout)
-
-        try:
-            return probes.ask(probe, live.address, run)
-        except ClusterRefused as error:  # it ended between the look and the question, or has no such command
-            return probes.Answer(well=False, why=str(error))
+        """Each new container takes over the workload's name once it is verified, and is watched until all are."""
+        return Waiter(self._engine, self._rollout, self._tick).wait(desired, policy, progress, stop)
 
     def finish(self, workload: str, objects: Sequence[Object]) -> None:
-        """The new one comes back after a power cut from now on; of the old ones, the last stays, stopped."""
-        container, live = container_of(objects), self._moves.live(workload)
-        if container is None:
+        """From now on the new container starts after a power cut; of the old ones the newest is kept, stopped."""
+        desired, live = container_object(objects), self._rollout.containers(workload)
+        if desired is None:
             self.remove(workload)
             return
-        new = matching(live, container)
+        new = find_matching(live, desired)
         if new is None:
             raise ClusterRefused(
                 f"docker: {workload} has no container of this revision", hint=command("workloads apply", names=(workload,))
             )
-        others = [one for one in live if one.id != new.id]
-        self._moves.give_name(live, new)
-        self._moves.run_for_good(new, others)
-        self._moves.keep_one(others)
+        others = [container for container in live if container.id != new.id]
+        self._rollout.take_over_name(live, new)
+        self._rollout.commit(new, others)
+        self._rollout.keep_newest(others)
 
     def revert(self, workload: str, objects: Sequence[Object], lookup: Lookup) -> None:
-        """The old container answers again, first of all; one that was pruned meanwhile is made anew."""
-        container = container_of(objects)
-        if container is None:
+        """The old container serves again; one that was pruned meanwhile is created again."""
+        desired = container_object(objects)
+        if desired is None:
             self.remove(workload)
             return
-        live = self._moves.live(workload)
-        if matching(live, container) is None:
+        live = self._rollout.containers(workload)
+        if find_matching(live, desired) is None:
             self._put(workload, objects, lookup, refresh=False)
-            live = self._moves.live(workload)
-        old = matching(live, container)
+            live = self._rollout.containers(workload)
+        old = find_matching(live, desired)
         if old is None:
-            raise ClusterRefused(f"docker: {workload} has no container to go back to")
-        others = [one for one in live if one.id != old.id]
+            raise ClusterRefused(f"docker: {workload} has no container to return to")
+        others = [container for container in live if container.id != old.id]
         if not old.running:
-            self._moves.step_aside(others, container)
-            self._moves.start(old.id)
-        self._moves.give_name(live, old)
-        self._moves.run_for_good(Live.of(self._engine.inspect(old.id)), others)
-        self._moves.keep_one(others, below=old.revision)
+            self._rollout.stop_conflicting(others, desired)
+            self._rollout.start(old.id)
+        self._rollout.take_over_name(live, old)
+        self._rollout.commit(LiveContainer.of(self._engine.containers.inspect(old.id)), others)
+        self._rollout.keep_newest(others, below=old.revision)
 
     def stop(self, workload: str) -> None:
-        """A container that the engine would bring back, and yet is down, was stopped: nothing else has to be remembered."""
-        self._moves.halt(self._moves.live(workload))
+        self._rollout.stop_all(self._rollout.containers(workload))
 
     def evidence(self, workload: str) -> tuple[str, ...]:
-        """Of the newest container: how it ended, then its last lines."""
+        """Of the newest container: its state, then its last log lines."""
         try:
-            live = self._moves.live(workload)
+            live = self._rollout.containers(workload)
             if not live:
                 return ()
-            newest = max(live, key=lambda one: str(one.inspect["Created"]))
-            return (*readiness.evidence(newest), *self._engine.logs(newest.id, LOG_LINES))
+            newest = max(live, key=lambda container: str(container.document["Created"]))
+            return (*readiness.evidence(newest), *self._engine.containers.last_log_lines(newest.id, EVIDENCE_LOG_LINES))
         except ProvisionError as error:
             return (str(error),)
 
     def observe(self) -> Mapping[str, Observation]:
-        """By label. Of the containers themselves only whether they hold themselves is asked, with one small question each."""
+        """One request for each container, and one more for each serving one: its hold file."""
         now = timestamps.now()
-        seen = timestamps.rfc3339(now)
-        return {
-            workload: replace(readiness.observe(live, now=now, seen=seen), hold=self._hold(live))
-            for workload, live in _by_workload(Live.of(found) for found in self._engine.containers()).items()
-        }
+        workloads: dict[str, list[LiveContainer]] = {}
+        for document in self._engine.containers.inspect_all(OWNER):
+            container = LiveContainer.of(document)
+            workloads.setdefault(container.workload, []).append(container)
+        return {name: replace(observe(containers, now), hold=self._hold(containers)) for name, containers in workloads.items()}
 
-    def _hold(self, live: Sequence[Live]) -> Hold | None:
-        """Of the container that answers; whatever keeps it from being asked is no hold."""
-        for one in live:
-            if one.serving:
+    def _hold(self, containers: Sequence[LiveContainer]) -> Hold | None:
+        """Of the serving container; a file that cannot be read is no hold."""
+        for container in containers:
+            if container.serving:
                 with suppress(ClusterRefused):
-                    return files.hold_of(self._engine.archive(one.id, files.HOLD_PATH, files.HEAD))
+                    archive = self._engine.containers.read_archive(container.id, files.HOLD_PATH, files.HOLD_ARCHIVE_BYTES)
+                    return files.hold_from(archive)
         return None
 
     def logs(
@@ -259,28 +218,25 @@ class DockerBox:
         follow: bool,
         stop: Callable[[], bool],
     ) -> Iterator[LogLine]:
-        """See protocol.Cluster.logs; `previous` is all that it wrote before its last start."""
+        """`previous` is all that was written before the last start."""
         options = LogOptions(tail, since, previous=previous, follow=follow)
-        return logs.logs(self._engine, lambda: self._moves.live(workload), options, stop)
+        return logs.logs(self._engine, lambda: self._rollout.containers(workload), options, stop)
 
     def remove(self, workload: str) -> tuple[str, ...]:
-        """Containers, then volumes with their data; the network stays, others may be on it."""
-        gone = []
-        for one in self._moves.live(workload):
-            self._engine.remove(one.id)
-            gone.append(f"container/{one.name}")
-        for name in sorted(self._engine.volumes(workload)):
+        """Containers, then volumes with their data. The network stays: other containers may use it."""
+        removed = []
+        for container in self._rollout.containers(workload):
+            self._engine.containers.remove(container.id)
+            removed.append(f"container/{container.name}")
+        for name in sorted(self._engine.volumes(f"{OWNER}={workload}")):
             self._engine.remove_volume(name)
-            gone.append(f"volume/{name}")
-        return tuple(gone)
+            removed.append(f"volume/{name}")
+        return tuple(removed)
 
     def watch(self, stop: Callable[[], bool]) -> Iterator[bool]:
-        """From the engine's events, as long as somebody asks for the next one."""
-        return Listener(self._engine.events).news(stop)
+        return EventWatcher(lambda: self._engine.containers.events(OWNER)).watch(stop)
 
 
-def _by_workload(live: Iterable[Live]) -> dict[str, list[Live]]:
-    found: dict[str, list[Live]] = {}
-    for one in live:
-        found.setdefault(one.workload, []).append(one)
-    return found
+def _owner(container: Mapping[str, Any]) -> str | None:
+    owner: str | None = (container["Labels"] or {}).get(OWNER)
+    return owner

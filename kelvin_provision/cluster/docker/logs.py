@@ -1,83 +1,87 @@
-"""Logs of a workload's containers. The engine keeps all runs of a container in one log: where one ends is told by its times."""
+"""Logs of a workload's containers. The engine keeps all runs of a container in one log; their times tell where a run ends."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from kelvin_provision import timestamps
-from kelvin_provision.cluster.docker.engine import Engine
-from kelvin_provision.cluster.docker.live import Live
+from kelvin_provision.cluster.docker.containers import LiveContainer
 from kelvin_provision.cluster.logs.follow import stream
 from kelvin_provision.cluster.logs.lines import LogLine, parse
 from kelvin_provision.cluster.logs.sources import LogOptions, LogSource, LogSources
+from kelvin_provision.docker_engine.engine import Engine
 
 SLACK = timedelta(milliseconds=50)
-"""The engine notes a start after the process has begun, and the last lines after its end; between two runs are 100 ms at least."""
+"""The engine records a start after the process began, and the last lines after its end. Between two runs there are at least 100 ms."""
 
 
-def logs(engine: Engine, live: Callable[[], list[Live]], options: LogOptions, stop: Callable[[], bool]) -> Iterator[LogLine]:
-    """See protocol.Cluster.logs. What rests for a roll-back is left out: it is not the workload's any more."""
+def logs(engine: Engine, containers: Callable[[], list[LiveContainer]], options: LogOptions, stop: Callable[[], bool]) -> Iterator[LogLine]:
+    """See protocol.Cluster.logs. A container that is kept for a rollback is left out."""
 
     def list_sources() -> LogSources:
-        everything = sorted(live(), key=lambda one: str(one.inspect["Created"]))
-        here = [one for one in everything if one.serving or one.running] or everything[-1:]
-        sources = [source for one in here if (source := _of(engine, one, options))]
-        return LogSources(sources, any(one.running or one.state.get("Restarting") for one in here))
+        oldest_first = sorted(containers(), key=lambda container: str(container.document["Created"]))
+        current = [container for container in oldest_first if container.serving or container.running] or oldest_first[-1:]
+        sources = [source for container in current if (source := _source(engine, container, options))]
+        return LogSources(sources, any(container.running or container.restarting for container in current))
 
     return stream(list_sources, options, stop)
 
 
-def _of(engine: Engine, one: Live, options: LogOptions) -> LogSource | None:
-    border = _border(one)
-    if one.started.year == 1 or (options.previous and border is None):
+def _source(engine: Engine, container: LiveContainer, options: LogOptions) -> LogSource | None:
+    boundary = run_boundary(container)
+    if not container.ever_started or (options.previous and boundary is None):
         return None
 
-    def opened(tail: int | None, since: str | None) -> _Stream:
-        return _Stream(engine, one, options, tail=tail, since=since, border=border)
+    def opened(tail: int | None, since: str | None) -> _RunLog:
+        start = timestamps.normalized(since) if since else ""
+        edge = timestamps.normalized(timestamps.rfc3339(boundary, "auto")) if boundary else ""
+        window = _Window(start, until=edge) if options.previous else _Window(max(start, edge))
+        return _RunLog(engine, container, window, tail=tail, follow=options.follow)
 
-    return LogSource(one.id, one.state["StartedAt"], one.running and not one.state.get("Restarting"), opened)
+    return LogSource(container.id, container.state["StartedAt"], container.running and not container.restarting, opened)
 
 
-def _border(one: Live) -> datetime | None:
-    """Between the run before and this one; None when this is the first. Pure."""
-    finished = timestamps.parse(one.state["FinishedAt"])
+def run_boundary(container: LiveContainer) -> datetime | None:
+    """A time between the previous run and the present one; None for the first run."""
+    finished = timestamps.parse(container.state["FinishedAt"])
     if finished.year == 1:
         return None
-    if finished < one.started:
+    if finished < container.started:
         return finished + SLACK
-    return one.started - SLACK if one.inspect.get("RestartCount") else None
+    return container.started - SLACK if container.restart_count else None
 
 
-class _Stream:
-    """Lines of one run of one container, or of all before it."""
+@dataclass(frozen=True)
+class _Window:
+    """Normalized times. With `until` it is earlier runs that are read."""
 
-    def __init__(
-        self, engine: Engine, one: Live, options: LogOptions, *, tail: int | None, since: str | None, border: datetime | None
-    ) -> None:
-        self._name = one.name
+    since: str
+    until: str = ""
+
+
+class _RunLog:
+    """Lines of the present run of one container, or of all earlier ones."""
+
+    def __init__(self, engine: Engine, container: LiveContainer, window: _Window, *, tail: int | None, follow: bool) -> None:
+        self._name = container.name
         self._tail = tail
-        self._previous = options.previous
-        edge = timestamps.normalized(timestamps.rfc3339(border, "auto")) if border else ""
-        self._since = max(timestamps.normalized(since) if since else "", "" if options.previous else edge)
-        self._until = edge
-        # The engine counts its tail over all runs: of an earlier run we have to count ourselves.
-        self._answer = engine.log(
-            one.id, tail=None if options.previous else tail, since=_seconds(self._since), follow=options.follow and not options.previous
+        self._window = window
+        self._chunks = engine.containers.open_log(
+            container.id,
+            tail=None if window.until else tail,  # the engine counts over all runs: lines of earlier ones are counted here
+            since=int(timestamps.parse(window.since).timestamp()) if window.since else None,
+            follow=follow and not window.until,
         )
 
     def __iter__(self) -> Iterator[LogLine]:
-        found = parse(self._name, self._name, self._answer, since=self._since)
-        if not self._previous:
-            return found
-        before = (line for line in found if line.time < self._until)
-        return iter(deque(before, maxlen=self._tail)) if self._tail is not None else before
+        lines = parse(self._name, self._name, self._chunks, since=self._window.since)
+        if not self._window.until:
+            return lines
+        earlier = (line for line in lines if line.time < self._window.until)
+        return iter(deque(earlier, maxlen=self._tail)) if self._tail is not None else earlier
 
     def close(self) -> None:
-        """See LogStream."""
-        self._answer.close()
-
-
-def _seconds(moment: str) -> int | None:
-    return int(timestamps.parse(moment).timestamp()) if moment else None
+        self._chunks.close()

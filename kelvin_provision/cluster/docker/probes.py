@@ -1,6 +1,6 @@
-"""Asking a container how it is. Docker Engine has no http_get or tcp_socket probe, so we ask on its own address.
+"""HTTP, TCP and exec probes. Docker Engine has no HTTP and TCP probes, so this program connects to the container's address.
 
-As the kubelet does: any status from 200 to 399 is well, a redirect is not followed, an https certificate is not judged.
+As the kubelet does: a status from 200 to 399 is a success, redirects are not followed, certificates are not verified.
 """
 
 from __future__ import annotations
@@ -13,43 +13,43 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-Run = Callable[[list[str], float], int | None]
-"""Run a command in the container for at most so many seconds; its exit code, or None when time is up."""
+Exec = Callable[[list[str], float], int | None]
+"""Runs a command in the container for at most so many seconds; returns its exit code, None at the timeout."""
 
 
 @dataclass(frozen=True)
-class Answer:
-    """Whether the probe was answered well; if not, why."""
+class ProbeResult:
+    """`why` is empty for a success."""
 
-    well: bool
+    success: bool
     why: str = ""
 
 
-def ask(probe: dict[str, Any], address: str, run: Run) -> Answer:
-    """Ask once, for at most the probe's own timeout. What goes wrong is an answer, never an error."""
+def run_probe(probe: dict[str, Any], address: str, execute: Exec) -> ProbeResult:
+    """Run a probe once, for at most its own timeout. A failure is a result, never an exception."""
     timeout = max(float(probe["timeout"]), 0.1)
     if probe["kind"] == "exec":
-        code = run(list(probe["command"]), timeout)
-        return Answer(code == 0, "" if code == 0 else f"{' '.join(probe['command'])}: {_code(code, timeout)}")
+        code = execute(list(probe["command"]), timeout)
+        return ProbeResult(code == 0, "" if code == 0 else f"{' '.join(probe['command'])}: {_exit(code, timeout)}")
     if not address:
-        return Answer(well=False, why="the container has no address")
-    where = f"{address}:{probe['port']}"
+        return ProbeResult(success=False, why="the container has no address")
+    server = f"{address}:{probe['port']}"
     try:
         if probe["kind"] == "tcp_socket":
             socket.create_connection((address, probe["port"]), timeout).close()
-            return Answer(well=True)
-        status = _status(probe, address, timeout)
+            return ProbeResult(success=True)
+        status = _http_status(probe, address, timeout)
     except (OSError, http.client.HTTPException) as error:
-        return Answer(well=False, why=f"{where}: {error or type(error).__name__}")
-    well = 200 <= status < 400
-    return Answer(well, "" if well else f"{where}{probe['path']}: status {status}")
+        return ProbeResult(success=False, why=f"{server}: {error or type(error).__name__}")
+    success = 200 <= status < 400
+    return ProbeResult(success, "" if success else f"{server}{probe['path']}: status {status}")
 
 
-def _code(code: int | None, timeout: float) -> str:
-    return f"no end after {timeout:g} s" if code is None else f"exit code {code}"
+def _exit(code: int | None, timeout: float) -> str:
+    return f"still running after {timeout:g} s" if code is None else f"exit code {code}"
 
 
-def _status(probe: dict[str, Any], address: str, timeout: float) -> int:
+def _http_status(probe: dict[str, Any], address: str, timeout: float) -> int:
     connection: http.client.HTTPConnection
     if probe["scheme"].upper() == "HTTPS":
         context = ssl.create_default_context()
@@ -64,9 +64,9 @@ def _status(probe: dict[str, Any], address: str, timeout: float) -> int:
         connection.close()
 
 
-def poll(ended: Callable[[], int | None], timeout: float, *, every: float = 0.05) -> int | None:
-    """Ask until there is an exit code or time is up."""
+def poll_exit_code(exit_code: Callable[[], int | None], timeout: float, *, interval: float = 0.05) -> int | None:
+    """None when the command still runs at the timeout."""
     deadline = time.monotonic() + timeout
-    while (code := ended()) is None and time.monotonic() < deadline:
-        time.sleep(every)
+    while (code := exit_code()) is None and time.monotonic() < deadline:
+        time.sleep(interval)
     return code

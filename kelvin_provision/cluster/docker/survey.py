@@ -1,57 +1,45 @@
-"""Looking around on a box with Docker Engine: memory, pull policies, what the engine warns of itself."""
+"""Free memory, pull policies, and the engine's warnings about itself. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
-from kelvin_provision.cluster.docker.live import container_of
+from kelvin_provision.cluster.docker.containers import container_object
 from kelvin_provision.cluster.survey import Condition, ImageUse, ResourceDemand, Survey
+from kelvin_provision.hints import system
 from kelvin_provision.refs import Reference, is_digest
 from kelvin_provision.spec.workload import Object
 
-MEMINFO = Path("/proc/meminfo")
 
-
-def survey(wanted: Mapping[str, Sequence[Object]], free: int | None) -> Survey:
-    """`free`: bytes of memory, None where unknown. Docker Engine has no permissions: access to its socket allows everything."""
-    containers = {workload: found for workload, objects in wanted.items() if (found := container_of(objects))}
-    needed = sum(_memory(container) for container in containers.values())
-    rooms = (ResourceDemand("memory", needed, free),) if needed and free is not None else ()
+def survey(desired: Mapping[str, Sequence[Object]], available_memory: int | None) -> Survey:
+    """`available_memory`: None where unknown. Docker Engine has no permissions: access to its socket allows everything."""
+    containers = {workload: container for workload, objects in desired.items() if (container := container_object(objects))}
+    requested = sum(_memory(container) for container in containers.values())
+    known = requested and available_memory is not None
     return Survey(
-        images=tuple(_use(workload, container) for workload, container in containers.items()),
-        resources=rooms,
+        images=tuple(_image_use(workload, container) for workload, container in containers.items()),
+        resources=(ResourceDemand("memory", requested, available_memory or 0),) if known else (),
         allowed=None,
         enforces_requests=False,
     )
 
 
 def _memory(container: Object) -> int:
-    """What the new container may take beside the old one, which goes only when the new one is verified."""
+    """What the new container takes beside the old one, which is stopped only when the new one is verified."""
     resources = container["spec"].get("resources") or {}
     return int(resources.get("memory_reservation") or resources.get("memory") or 0)
 
 
-def _use(workload: str, container: Object) -> ImageUse:
+def _image_use(workload: str, container: Object) -> ImageUse:
     image, policy = container["spec"]["image"], container["spec"]["pull"]
     host = "" if is_digest(image) else Reference.parse(image).host
     return ImageUse(workload, f"container/{workload}", image, policy, is_digest(image) or "@" in image, host, has_login=True)
 
 
-def available(path: Path = MEMINFO) -> int | None:
-    """Bytes of memory that the kernel could give out now (proc(5)); None when it does not say."""
-    try:
-        lines = path.read_text("ascii").splitlines()
-    except OSError:
-        return None
-    found = {name: value for name, _, value in (line.partition(":") for line in lines)}
-    words = found.get("MemAvailable", "").split()
-    return int(words[0]) * 1024 if words and words[0].isdigit() else None
-
-
-def conditions(about: Mapping[str, object]) -> Iterator[Condition]:
-    """The engine's own warnings; those about swap accounting are left out, as nobody acts on them."""
-    warnings = about.get("Warnings")
+def conditions(info: Mapping[str, object]) -> Iterator[Condition]:
+    """Warnings about swap accounting are left out: nobody acts on them."""
+    warnings = info.get("Warnings")
     for text in warnings if isinstance(warnings, list) else []:
         if "swap" not in str(text).lower():
-            yield Condition("engine", healthy=False, message=str(text).removeprefix("WARNING: "), critical=False, hint="docker info")
+            message = str(text).removeprefix("WARNING: ")
+            yield Condition("engine", healthy=False, message=message, critical=False, hint=system("docker", "info"))

@@ -28,7 +28,7 @@ from kelvin_provision.cluster.protocol import Health, Lookup, WaitPolicy
 from kelvin_provision.cluster.survey import ClusterInfo, ClusterState, Survey
 from kelvin_provision.events import Progress
 from kelvin_provision.files.notes import read_note
-from kelvin_provision.files.ports import taken
+from kelvin_provision.files.procfs import listening_ports
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Object, Spec
 from kelvin_provision.status import Hold, Observation
@@ -87,7 +87,7 @@ class Kubernetes:
         """See protocol.Cluster.survey."""
         info = self._info or self.info()
         with rejections_of("survey"):
-            return survey.survey(self._api, self._namespace, info, desired, taken)
+            return survey.survey(self._api, self._namespace, info, desired, listening_ports)
 
     def render(self, spec: Spec, locks: Sequence[ImageLock], revision: int) -> tuple[Object, ...]:
         """See protocol.Cluster.render. The server's version and our node's name are read once."""

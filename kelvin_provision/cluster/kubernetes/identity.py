@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.survey import ClusterInfo, ClusterState, Condition
 from kelvin_provision.errors import ClusterRefused
+from kelvin_provision.hints import system
 from kelvin_provision.refs import Platform
 from kelvin_provision.spec.workload import Object
 
@@ -59,10 +60,10 @@ def node_conditions(node: Object) -> Iterator[Condition]:
         item = reported[kind]
         healthy = item.get("status") == ("True" if kind in HEALTHY_WHEN_TRUE else "False")
         message = "" if healthy else str(item.get("message") or item.get("reason") or item.get("status"))
-        yield Condition(str(kind), healthy, message, hint=f"kubectl describe node {name}")
+        yield Condition(str(kind), healthy, message, hint=system("kubectl", "describe", "node", name))
     if (node.get("spec") or {}).get("unschedulable"):
         message = "it is cordoned: no new pod is scheduled on it"
-        yield Condition("Schedulable", healthy=False, message=message, critical=False, hint=f"kubectl uncordon {name}")
+        yield Condition("Schedulable", healthy=False, message=message, critical=False, hint=system("kubectl", "uncordon", name))
 
 
 def at_least(version: str, minimum: tuple[int, int]) -> bool:

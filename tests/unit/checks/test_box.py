@@ -10,6 +10,7 @@ from kelvin_provision.checks.box import Agent, Clock, Filesystem, Kept, Orphans,
 from kelvin_provision.checks.configuration import tolerant
 from kelvin_provision.cli.frame.hints import line as shell_line
 from kelvin_provision.cluster.survey import ClusterInfo, ClusterState, Condition
+from kelvin_provision.hints import system
 from kelvin_provision.ledger.model import Operation, Phase, Step
 from kelvin_provision.refs import Platform
 from kelvin_provision.runtimes.protocol import RuntimeInfo
@@ -109,7 +110,9 @@ def test_conditions_of_the_node_that_are_not_well_are_lines():
         "",
         (
             Condition("Ready", healthy=True),
-            Condition("DiskPressure", healthy=False, message="kubelet has disk pressure", hint="kubectl describe node edge"),
+            Condition(
+                "DiskPressure", healthy=False, message="kubelet has disk pressure", hint=system("kubectl", "describe", "node", "edge")
+            ),
         ),
     )
     assert told(box.node(state)) == [("error", "DiskPressure: kubelet has disk pressure")]
@@ -119,7 +122,7 @@ def test_conditions_of_the_node_that_are_not_well_are_lines():
 
 def test_a_warning_of_docker_engine_about_itself_is_a_warning():
     info = ClusterInfo("docker", "20.10", "edge", Platform("linux", "amd64"))
-    condition = Condition("engine", healthy=False, message="No cpuset support", critical=False, hint="docker info")
+    condition = Condition("engine", healthy=False, message="No cpuset support", critical=False, hint=system("docker", "info"))
     (found,) = box.node(ClusterState(info, "", "", (condition,)))
     assert (found.mark.value, found.text, shell_line(found.then)) == ("warning", "No cpuset support", "docker info")
 

@@ -9,6 +9,7 @@ from kelvin_provision.checks.planned import Missing
 from kelvin_provision.cli.frame.hints import line as shell_line
 from kelvin_provision.cluster.plan import Change, Finding, Op, Plan
 from kelvin_provision.cluster.survey import ClusterInfo, ClusterState, Condition, ImageUse, ResourceDemand, Survey
+from kelvin_provision.hints import system
 from kelvin_provision.refs import Platform
 from kelvin_provision.spec.enums import Download, Method
 
@@ -73,7 +74,9 @@ def test_room_for_the_second_pod_is_compared_with_what_is_left():
 
 def test_a_cordoned_node_takes_no_pod():
     cordoned = STATE._replace(
-        conditions=(Condition("Schedulable", healthy=False, message="it is cordoned", critical=False, hint="kubectl uncordon edge"),)
+        conditions=(
+            Condition("Schedulable", healthy=False, message="it is cordoned", critical=False, hint=system("kubectl", "uncordon", "edge")),
+        )
     )
     (found,) = planned.room(Survey(), cordoned)
     assert (found.mark.value, shell_line(found.then)) == ("error", "kubectl uncordon edge")

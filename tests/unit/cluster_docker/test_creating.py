@@ -3,8 +3,8 @@ import tarfile
 
 import pytest
 
-from kelvin_provision.cluster.docker.creating import config
-from kelvin_provision.cluster.docker.files import archive
+from kelvin_provision.cluster.docker.render.container_config import create_body
+from kelvin_provision.cluster.docker.render.files import files_archive
 
 
 def container(nano_cpus=0):
@@ -27,7 +27,7 @@ def container(nano_cpus=0):
 
 
 def test_every_word_is_one_of_the_engines():
-    assert config(container(), cpus=2, log_driver="json-file") == {
+    assert create_body(container(), cpus=2, log_driver="json-file") == {
         "Image": "sha256:1",
         "Env": ["A=b=c"],
         "Labels": {"a": "b", "c": "d"},
@@ -49,16 +49,16 @@ def test_every_word_is_one_of_the_engines():
 
 
 def test_an_administrators_log_driver_stays():
-    assert "LogConfig" not in config(container(), cpus=2, log_driver="journald")["HostConfig"]
+    assert "LogConfig" not in create_body(container(), cpus=2, log_driver="journald")["HostConfig"]
 
 
 @pytest.mark.parametrize(("asked", "given"), [(0, 0), (1_000_000, 10_000_000), (500_000_000, 500_000_000), (9 * 10**9, 2 * 10**9)])
 def test_cpu_is_kept_between_what_the_engine_takes(asked, given):
-    assert config(container(asked), cpus=2, log_driver="none")["HostConfig"]["NanoCpus"] == given
+    assert create_body(container(asked), cpus=2, log_driver="none")["HostConfig"]["NanoCpus"] == given
 
 
 def test_files_have_their_modes_and_bytes_and_no_folders_beside_them():
     files = [{"path": "/etc/a/b", "mode": "0640", "base64": "/w=="}, {"path": "/run/k", "mode": "0400", "text": "\u00fc"}]
-    with tarfile.open(fileobj=io.BytesIO(archive(files))) as tar:
+    with tarfile.open(fileobj=io.BytesIO(files_archive(files))) as tar:
         found = [(one.name, one.mode, one.uid, tar.extractfile(one).read()) for one in tar]
     assert found == [("etc/a/b", 0o640, 0, b"\xff"), ("run/k", 0o400, 0, "\u00fc".encode())]

@@ -1,6 +1,6 @@
 """What others changed on Docker Engine: limits, the restart policy, the container itself."""
 
-from kelvin_provision.cluster.docker.drift import drift
+from kelvin_provision.cluster.docker.judge.drift import drift
 from kelvin_provision.cluster.labels import OWNER, REVISION, SPEC_HASH
 from kelvin_provision.cluster.plan import Drift
 from tests.kit.engine_says import says
@@ -40,7 +40,7 @@ def test_another_revision_of_ours_is_not_compared():
 def test_a_cpu_limit_that_we_had_to_cut_is_no_drift():
     for wanted, found in ((1, 10**7), (8 * 10**9, 2 * 10**9)):
         live = says(policy="unless-stopped")
-        live.inspect["HostConfig"]["NanoCpus"] = found
+        live.document["HostConfig"]["NanoCpus"] = found
         assert told(applied(nano_cpus=wanted), live) == []
-    live.inspect["HostConfig"]["NanoCpus"] = 5 * 10**8
+    live.document["HostConfig"]["NanoCpus"] = 5 * 10**8
     assert [one.path for one in told(applied(nano_cpus=10**9), live)] == ["spec.resources.nano_cpus"]

@@ -1,11 +1,11 @@
 import pytest
 
-from kelvin_provision.cluster.docker.live import clashes, matching
-from kelvin_provision.cluster.docker.planning import Seen, plan
-from kelvin_provision.cluster.docker.pulling import meaning
+from kelvin_provision.cluster.docker.containers import conflicts, find_matching
+from kelvin_provision.cluster.docker.judge.planning import EngineState, plan
 from kelvin_provision.cluster.plan import Change, Finding, Op
+from kelvin_provision.docker_engine.pull_errors import pull_error
 from kelvin_provision.errors import ImageNotFound, NoSpace, RegistryBusy, RegistryDenied, RegistryRefused, RegistryUnreachable
-from kelvin_provision.files.ports import taken
+from kelvin_provision.files.procfs import listening_ports
 from tests.kit.engine_says import says
 
 NEW, OLD = "b" * 64, "a" * 64
@@ -27,7 +27,7 @@ def seen(*live, volumes=None, names=None, published=None, listening=(), images=(
     by_workload = {}
     for one in live:
         by_workload.setdefault(one.workload, []).append(one)
-    return Seen(by_workload, volumes or {}, names or {}, published or {}, frozenset(listening), frozenset(images))
+    return EngineState(by_workload, volumes or {}, names or {}, published or {}, frozenset(listening), frozenset(images))
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_a_staged_image_must_be_there():
 def test_two_that_cannot_run_together_are_a_note_with_the_reason():
     live = says(ports=[(80, "tcp"), (81, "tcp")], volumes=["data"])
     (container,) = [one for one in wanted(ports=(80,), volumes=("data",)) if one["kind"] == "Container"]
-    assert clashes(live, container) == ("both publish host port 80/tcp", "both write to volume data")
+    assert conflicts(live, container) == ("both publish host port 80/tcp", "both write to volume data")
     notes = plan({"motor": wanted(ports=(80,))}, seen(live)).notes
     assert notes == ("motor: short interruption: both publish host port 80/tcp",)
     assert plan({"motor": wanted(ports=(80,))}, seen(says(ports=[(80, "tcp")], Status="exited"))).notes == ()
@@ -107,21 +107,22 @@ def test_two_that_cannot_run_together_are_a_note_with_the_reason():
 
 def test_of_two_with_the_same_spec_the_one_of_the_revision_is_meant():
     serving, kept = says(revision=3, spec_hash=NEW), says("motor-r2", revision=2, spec_hash=NEW)
-    assert matching([kept, serving], wanted(revision=2)[0]) is kept
-    assert matching([kept, serving], wanted(revision=4)[0]) is serving
-    assert matching([kept], wanted(revision=4)[0]) is None
+    assert find_matching([kept, serving], wanted(revision=2)[0]) is kept
+    assert find_matching([kept, serving], wanted(revision=4)[0]) is serving
+    assert find_matching([kept], wanted(revision=4)[0]) is None
 
 
 def test_the_kernels_tables_are_read(tmp_path):
     head = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
-    (tmp_path / "tcp").write_text(
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net/tcp").write_text(
         head
         + "   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1 0 100 0 0 10 0\n"
         + "   1: 0100007F:1F91 0100007F:1F90 01 00000000:00000000 00:00000000 00000000     0        0 2 1 0 20 4 30 10 -1\n"
     )
-    (tmp_path / "tcp6").write_text(head + "   0: " + "0" * 32 + ":0050 " + "0" * 32 + ":0000 0A 0:0 00:0 0 0 0 3 1 0 100 0 0 10 0\n")
-    (tmp_path / "udp").write_text(head + "   0: 00000000:0044 00000000:0000 07 0:0 00:0 0 0 0 4 2 0 0\n")
-    assert taken(tmp_path) == {(8080, "tcp"), (80, "tcp"), (68, "udp")}
+    (tmp_path / "net/tcp6").write_text(head + "   0: " + "0" * 32 + ":0050 " + "0" * 32 + ":0000 0A 0:0 00:0 0 0 0 3 1 0 100 0 0 10 0\n")
+    (tmp_path / "net/udp").write_text(head + "   0: 00000000:0044 00000000:0000 07 0:0 00:0 0 0 0 4 2 0 0\n")
+    assert listening_ports(tmp_path) == {(8080, "tcp"), (80, "tcp"), (68, "udp")}
 
 
 @pytest.mark.parametrize(
@@ -139,4 +140,4 @@ def test_the_kernels_tables_are_read(tmp_path):
     ],
 )
 def test_what_the_engine_says_of_a_pull(words, error):
-    assert type(meaning("h/x:1", words)) is error
+    assert type(pull_error("h/x:1", words)) is error

@@ -2,9 +2,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from kelvin_provision.cluster.docker.probes import Answer
-from kelvin_provision.cluster.docker.readiness import Probed, evidence, judge, observe
-from kelvin_provision.cluster.docker.watch import Watch
+from kelvin_provision.cluster.docker.judge.observation import observe
+from kelvin_provision.cluster.docker.judge.readiness import ProbeState, evidence, judge
+from kelvin_provision.cluster.docker.judge.verification import Verification
+from kelvin_provision.cluster.docker.probes import ProbeResult
 from kelvin_provision.cluster.protocol import Health, Phase, WaitPolicy
 from kelvin_provision.status import Observed
 from tests.kit.engine_says import says
@@ -16,33 +17,33 @@ NOW = datetime(2026, 11, 23, 4, 0, 0, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("live", "probed", "up", "restarts", "health"),
     [
-        (says(), Probed(), 5.0, 0, Health(R)),
-        (says(), Probed(), 1.2, 0, Health(W, "up for 1 of 5 s")),
-        (says(), Probed(ready=True), 5.0, 0, Health(R)),
-        (says(), Probed(ready=False), 9.0, 0, Health(W, "readiness probe: not answered yet")),
-        (says(), Probed(ready=False, why="status 503"), 9.0, 0, Health(W, "readiness probe: status 503")),
-        (says(), Probed(dead=True, why="refused"), 9.0, 0, Health(F, "liveness probe: refused")),
-        (says(), Probed(), 9.0, 1, Health(R)),
-        (says(ExitCode=3), Probed(), 9.0, 2, Health(F, "restarted 2 times; exit code 3")),
-        (says(Status="restarting", ExitCode=3), Probed(), 0.0, 1, Health(W, "restarting: exit code 3")),
-        (says(Status="exited"), Probed(), 0.0, 0, Health(F, "exit code 0")),
-        (says(Status="exited", ExitCode=137), Probed(), 0.0, 0, Health(F, "exit code 137 (signal 9)")),
-        (says(Status="dead", ExitCode=255), Probed(), 0.0, 0, Health(F, "exit code 255")),
+        (says(), ProbeState(), 5.0, 0, Health(R)),
+        (says(), ProbeState(), 1.2, 0, Health(W, "up for 1 of 5 s")),
+        (says(), ProbeState(ready=True), 5.0, 0, Health(R)),
+        (says(), ProbeState(ready=False), 9.0, 0, Health(W, "readiness probe: no result yet")),
+        (says(), ProbeState(ready=False, why="status 503"), 9.0, 0, Health(W, "readiness probe: status 503")),
+        (says(), ProbeState(dead=True, why="refused"), 9.0, 0, Health(F, "liveness probe: refused")),
+        (says(), ProbeState(), 9.0, 1, Health(R)),
+        (says(ExitCode=3), ProbeState(), 9.0, 2, Health(F, "restarted 2 times; exit code 3")),
+        (says(Status="restarting", ExitCode=3), ProbeState(), 0.0, 1, Health(W, "restarting: exit code 3")),
+        (says(Status="exited"), ProbeState(), 0.0, 0, Health(F, "exit code 0")),
+        (says(Status="exited", ExitCode=137), ProbeState(), 0.0, 0, Health(F, "exit code 137 (signal 9)")),
+        (says(Status="dead", ExitCode=255), ProbeState(), 0.0, 0, Health(F, "exit code 255")),
         (
             says(Status="exited", ExitCode=137, OOMKilled=True, memory=64 * 2**20),
-            Probed(),
+            ProbeState(),
             0.0,
             0,
             Health(F, "killed for using more memory than its limit of 64 MiB"),
         ),
-        (says(Status="exited", ExitCode=137, OOMKilled=True), Probed(), 0.0, 0, Health(F, "killed: the box is out of memory")),
-        (says(Status="created", Error="port is already allocated"), Probed(), 0.0, 0, Health(F, "port is already allocated")),
-        (says(Status="created"), Probed(), 0.0, 0, Health(F, "created but never started")),
-        (says(Status="paused"), Probed(), 9.0, 0, Health(W, "paused")),
+        (says(Status="exited", ExitCode=137, OOMKilled=True), ProbeState(), 0.0, 0, Health(F, "killed: the box is out of memory")),
+        (says(Status="created", Error="port is already allocated"), ProbeState(), 0.0, 0, Health(F, "port is already allocated")),
+        (says(Status="created"), ProbeState(), 0.0, 0, Health(F, "created but never started")),
+        (says(Status="paused"), ProbeState(), 9.0, 0, Health(W, "paused")),
     ],
 )
 def test_readiness(live, probed, up, restarts, health):
-    assert judge(live, probed, up=up, restarts=restarts, patience=WaitPolicy(settle=5.0, restarts=2)) == health
+    assert judge(live, probed, uptime=up, restarts=restarts, policy=WaitPolicy(settle=5.0, restarts=2)) == health
 
 
 @pytest.mark.parametrize(
@@ -65,14 +66,14 @@ def test_readiness(live, probed, up, restarts, health):
     ],
 )
 def test_observation(live, observed, warnings):
-    seen = observe([live], now=NOW, seen="2026-11-23T04:00:00+00:00")
-    assert (seen.observed, seen.warnings, seen.revision) == (observed, warnings, 1)
+    seen = observe([live], NOW)
+    assert (seen.observed, seen.warnings, seen.revision, seen.seen) == (observed, warnings, 1, "2026-11-23T04:00:00Z")
 
 
 def test_the_container_that_answers_counts_and_not_the_one_beside_it():
     some = [says("motor-r1", revision=1, Status="exited"), says("motor", revision=2), says("motor-r3", revision=3)]
-    assert observe(some, now=NOW, seen="").revision == 2
-    assert observe([some[0], some[2]], now=NOW, seen="").revision == 3
+    assert observe(some, NOW).revision == 2
+    assert observe([some[0], some[2]], NOW).revision == 3
 
 
 def test_evidence_says_what_the_engine_knows():
@@ -94,28 +95,28 @@ PROBE = {"initial_delay": 2, "period": 10, "success_threshold": 2, "failure_thre
 
 def watch(readiness=None, liveness=None):
     clock = Clock()
-    return Watch({"spec": {"readiness": readiness, "liveness": liveness}}, clock=clock), clock
+    return Verification({"spec": {"readiness": readiness, "liveness": liveness}}, clock=clock), clock
 
 
 def test_a_date_that_jumps_does_not_shorten_the_wait():
     seen, clock = watch()
-    patience = WaitPolicy(settle=5.0)
-    assert seen.look(says(StartedAt="2001-01-01T00:00:00Z"), None, patience).phase is W
+    policy = WaitPolicy(settle=5.0)
+    assert seen.check(says(StartedAt="2001-01-01T00:00:00Z"), None, policy).phase is W
     clock.now += 4.9
-    assert seen.look(says(StartedAt="2001-01-01T00:00:00Z"), None, patience).phase is W
+    assert seen.check(says(StartedAt="2001-01-01T00:00:00Z"), None, policy).phase is W
     clock.now += 0.2
-    assert seen.look(says(StartedAt="2001-01-01T00:00:00Z"), None, patience).phase is R
+    assert seen.check(says(StartedAt="2001-01-01T00:00:00Z"), None, policy).phase is R
 
 
 def test_a_restart_begins_the_settling_anew_and_restarts_before_the_wait_do_not_count():
     seen, clock = watch()
-    patience = WaitPolicy(settle=5.0, restarts=2)
-    seen.look(says(restarts=7), None, patience)
+    policy = WaitPolicy(settle=5.0, restarts=2)
+    seen.check(says(restarts=7), None, policy)
     clock.now += 10
-    assert seen.look(says(restarts=8, StartedAt="2026-11-23T03:30:00Z"), None, patience).phase is W
+    assert seen.check(says(restarts=8, StartedAt="2026-11-23T03:30:00Z"), None, policy).phase is W
     clock.now += 10
-    assert seen.look(says(restarts=8, StartedAt="2026-11-23T03:30:00Z"), None, patience).phase is R
-    assert seen.look(says(restarts=9, StartedAt="2026-11-23T03:31:00Z"), None, patience).phase is F
+    assert seen.check(says(restarts=8, StartedAt="2026-11-23T03:30:00Z"), None, policy).phase is R
+    assert seen.check(says(restarts=9, StartedAt="2026-11-23T03:31:00Z"), None, policy).phase is F
 
 
 def test_a_readiness_probe_is_asked_every_second_until_it_is_well_often_enough():
@@ -124,11 +125,11 @@ def test_a_readiness_probe_is_asked_every_second_until_it_is_well_often_enough()
 
     def ask(probe, live):
         asked.append(clock.now)
-        return Answer(well=len(asked) > 1, why="no")
+        return ProbeResult(success=len(asked) > 1, why="no")
 
     for second in range(8):
         clock.now = 100.0 + second
-        health = seen.look(says(), ask, WaitPolicy(settle=1.0))
+        health = seen.check(says(), ask, WaitPolicy(settle=1.0))
     assert asked == [102.0, 103.0, 104.0]
     assert health.phase is R
 
@@ -139,12 +140,12 @@ def test_a_liveness_probe_keeps_to_its_period_and_fails_at_its_threshold():
 
     def ask(probe, live):
         asked.append(clock.now)
-        return Answer(well=False, why="no answer")
+        return ProbeResult(success=False, why="no answer")
 
     healths = []
     for second in range(14):
         clock.now = 100.0 + second
-        healths.append(seen.look(says(), ask, WaitPolicy(settle=60.0)))
+        healths.append(seen.check(says(), ask, WaitPolicy(settle=60.0)))
     assert asked == [102.0, 112.0]
     assert healths[-1] == Health(F, "liveness probe: no answer")
     assert {one.phase for one in healths[:12]} == {W}

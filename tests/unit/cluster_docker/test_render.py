@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from kelvin_provision.cluster.docker.creating import config
-from kelvin_provision.cluster.docker.quantities import bytes_of, nano_cpus_of, shares_of
-from kelvin_provision.cluster.docker.render import Context, render, spec_hash
+from kelvin_provision.cluster.docker.render.container_config import create_body
+from kelvin_provision.cluster.docker.render.quantities import cpu_shares, memory_bytes, nano_cpus
+from kelvin_provision.cluster.docker.render.revision import BoxInfo, render, spec_hash
 from kelvin_provision.errors import RequestRefused
 from kelvin_provision.spec.enums import Method, ProbeKind, VolumeKind
 from kelvin_provision.spec.references import fill
@@ -15,7 +15,7 @@ from kelvin_provision.spec.workload import Port, Probe, Resources, Spec, System,
 from tests.kit.images import make_image, tar_of
 from tests.kit.locks import lock_of
 
-HERE = Context(cluster_name="plant-7", node="edge-1")
+HERE = BoxInfo(cluster_name="plant-7", node="edge-1")
 PLAIN = Spec(
     name="motor-speed",
     title="Motor speed",
@@ -178,12 +178,12 @@ def test_everything_else_does(other):
     ("spec", "words"),
     [
         (replace(PLAIN, manifests=({"kind": "Pod"},)), "manifests: plain Kubernetes objects cannot be applied, this box has no Kubernetes"),
-        (replace(PLAIN, name="m"), "name: a container's name needs two characters on Docker Engine"),
+        (replace(PLAIN, name="m"), "name: Docker Engine needs a name of at least two characters"),
         (
             replace(PLAIN, system=System(volumes=(Volume("usb", VolumeKind.HOST, "/usb", source="/dev/1:2"),))),
-            "system.volumes.usb: Docker Engine takes no colon in a path",
+            "system.volumes.usb: Docker Engine does not allow a colon in a path",
         ),
-        (replace(PLAIN, node_name="edge-2"), "node_name: edge-2 is another node; this one is edge-1"),
+        (replace(PLAIN, node_name="edge-2"), "node_name: edge-2 is another node; this box is edge-1"),
         (
             replace(PLAIN, system=System(ports=(Port("web", 8080, service_port=80),))),
             (
@@ -193,15 +193,15 @@ def test_everything_else_does(other):
         ),
         (
             replace(PLAIN, system=System(ports=(Port("web", 80, service_port=80, exposed=True),))),
-            "system.ports.web: exposed needs an exposed_port, Docker Engine would choose another one at every start",
+            "system.ports.web: an exposed port needs exposed_port; without it Docker Engine chooses another one at every start",
         ),
         (
             replace(PLAIN, system=System(resources=Resources(memory_limit="1Mi"))),
-            "system.resources.limits.memory: 1Mi is less than Docker Engine's least, 6Mi",
+            "system.resources.limits.memory: 1Mi is less than Docker Engine's minimum of 6Mi",
         ),
         (
             replace(PLAIN, system=System(resources=Resources(memory_request="1G", memory_limit="256Mi"))),
-            "system.resources.requests.memory: 1G is more than the limit, 256Mi",
+            "system.resources.requests.memory: 1G is more than the limit of 256Mi",
         ),
         (
             replace(PLAIN, system=System(resources=Resources(cpu_limit="much"))),
@@ -225,23 +225,31 @@ def test_all_findings_come_at_once():
 
 @pytest.mark.parametrize(
     ("text", "bytes_"),
-    [("1K", 1000), ("1Ki", 1024), ("1.5M", 1_500_000), ("256Mi", 268_435_456), ("2G", 2_000_000_000), ("0.5Gi", 536_870_912)],
+    [
+        ("1K", 1000),
+        ("1Ki", 1024),
+        ("1.5M", 1_500_000),
+        ("256Mi", 268_435_456),
+        ("2G", 2_000_000_000),
+        ("0.5Gi", 536_870_912),
+        ("1e3", 1000),
+    ],
 )
 def test_memory(text, bytes_):
-    assert bytes_of(text, "x") == bytes_
+    assert memory_bytes(text, "x") == bytes_
 
 
 @pytest.mark.parametrize(
     ("text", "nano", "shares"), [("0.4", 400_000_000, 409), ("400m", 400_000_000, 409), ("2", 2_000_000_000, 2048), ("1m", 1_000_000, 2)]
 )
 def test_cpu(text, nano, shares):
-    assert (nano_cpus_of(text, "x"), shares_of(text, "x")) == (nano, shares)
+    assert (nano_cpus(text, "x"), cpu_shares(text, "x")) == (nano, shares)
 
 
-@pytest.mark.parametrize("text", ["", "1T", "-1K", "1 K", "1e3"])
+@pytest.mark.parametrize("text", ["", "1x", "-1K", "1 K"])
 def test_other_amounts_of_memory_are_refused(text):
     with pytest.raises(RequestRefused, match="limits"):
-        bytes_of(text, "limits.memory")
+        memory_bytes(text, "limits.memory")
 
 
 def test_a_literal_secret_is_in_its_own_file_only_and_never_in_what_inspect_shows():
@@ -255,4 +263,4 @@ def test_a_literal_secret_is_in_its_own_file_only_and_never_in_what_inspect_show
     assert told["system"]["volumes"][0]["secret"] == {"value": "***", "mode": "0400"}
     assert told["configuration"] == {"secret": {"value": 5}, "token": "<% secrets.t %>"}
     assert fill(made, lambda name: "value")["spec"]["files"][0] == app
-    assert "hunter2" not in json.dumps(config(made, cpus=4, log_driver="json-file"))
+    assert "hunter2" not in json.dumps(create_body(made, cpus=4, log_driver="json-file"))

@@ -9,6 +9,7 @@ from kelvin_provision.cluster.kubernetes.judge.ports import conflicts_on_node
 from kelvin_provision.cluster.labels import OWNER
 from kelvin_provision.cluster.plan import Finding
 from kelvin_provision.cluster.survey import Condition, ImageUse, ResourceDemand
+from kelvin_provision.hints import system
 
 NODE = {"status": {"allocatable": {"cpu": "2", "memory": "1Gi", "pods": "10"}}}
 
@@ -129,14 +130,14 @@ def test_conditions_are_judged_by_what_they_mean():
         "status": {"conditions": [{"type": "DiskPressure", "status": "True", "message": "full"}, {"type": "Ready", "status": "True"}]},
     }
     assert list(node_conditions(node)) == [
-        Condition("Ready", healthy=True, hint="kubectl describe node edge"),
-        Condition("DiskPressure", healthy=False, message="full", hint="kubectl describe node edge"),
+        Condition("Ready", healthy=True, hint=system("kubectl", "describe", "node", "edge")),
+        Condition("DiskPressure", healthy=False, message="full", hint=system("kubectl", "describe", "node", "edge")),
         Condition(
             "Schedulable",
             healthy=False,
             message="it is cordoned: no new pod is scheduled on it",
             critical=False,
-            hint="kubectl uncordon edge",
+            hint=system("kubectl", "uncordon", "edge"),
         ),
     ]
 

@@ -4,7 +4,7 @@ import pytest
 
 from kelvin_provision.cli.frame.hints import line as shell_line
 from kelvin_provision.errors import PermissionRefused, RuntimeUnreachable
-from kelvin_provision.runtimes.finding import K3S_SOCKET, SOCKET, find
+from kelvin_provision.runtimes.containerd.discovery import K3S_SOCKET, SOCKET, find
 from kelvin_provision.settings.model import RuntimeSettings
 
 K3S, CTR = "/usr/local/bin/k3s", "/usr/bin/ctr"

@@ -11,9 +11,8 @@ import pytest
 
 from kelvin_provision.cli.frame.hints import line as shell_line
 from kelvin_provision.errors import ImportFailed, NoSpace, PermissionRefused, RuntimeUnreachable
-from kelvin_provision.runtimes import ctr as module
-from kelvin_provision.runtimes.containerd import Containerd
-from kelvin_provision.runtimes.ctr import Answer, Ctr
+from kelvin_provision.runtimes.containerd.ctr import Ctr, Result
+from kelvin_provision.runtimes.containerd.runtime import ContainerdRuntime
 from tests.kit.images import make_image, random_image, tar_of
 from tests.kit.locks import blobs_in, lock_of
 
@@ -42,21 +41,21 @@ def script(tmp_path):
 
 def test_a_table_is_cut_where_its_header_says():
     out = (
-        "REF               TYPE   STATUS           SIZE            UNPACK_FACTOR \n"
+        "REF               TYPE   STATUS           SIZE            UNPACKED \n"
         "a.example/x@sha   oci    incomplete (2/3) 428.0 B/567.0 B false\n"
         "b.example/y@sha   docker complete (3/3)   1.0 KiB/1.0 KiB true\n"
     )
-    assert Answer(0, out, ()).rows() == [
-        {"REF": "a.example/x@sha", "TYPE": "oci", "STATUS": "incomplete (2/3)", "SIZE": "428.0 B/567.0 B", "UNPACK_FACTOR": "false"},
-        {"REF": "b.example/y@sha", "TYPE": "docker", "STATUS": "complete (3/3)", "SIZE": "1.0 KiB/1.0 KiB", "UNPACK_FACTOR": "true"},
+    assert Result(0, out, ()).rows() == [
+        {"REF": "a.example/x@sha", "TYPE": "oci", "STATUS": "incomplete (2/3)", "SIZE": "428.0 B/567.0 B", "UNPACKED": "false"},
+        {"REF": "b.example/y@sha", "TYPE": "docker", "STATUS": "complete (3/3)", "SIZE": "1.0 KiB/1.0 KiB", "UNPACKED": "true"},
     ]
-    assert Answer(0, "", ()).rows() == []
+    assert Result(0, "", ()).rows() == []
 
 
 def test_no_socket_is_told_at_once_with_the_command_to_look(tmp_path):
     begin = time.monotonic()
     with pytest.raises(RuntimeUnreachable, match=r"containerd does not answer on .*/none\.sock") as caught:
-        Ctr(str(tmp_path / "none.sock"), "k8s.io", ("ctr",)).ask("version")
+        Ctr(str(tmp_path / "none.sock"), "k8s.io", ("ctr",)).run("version")
     assert time.monotonic() - begin < 1
     assert shell_line(caught.value.hint) == "systemctl status containerd"
     assert caught.value.evidence == ("No such file or directory",)
@@ -64,7 +63,7 @@ def test_no_socket_is_told_at_once_with_the_command_to_look(tmp_path):
 
 def test_the_hint_for_k3s_is_its_own_service(tmp_path):
     with pytest.raises(RuntimeUnreachable) as caught:
-        Ctr(str(tmp_path / "none.sock"), "k8s.io", ("/usr/local/bin/k3s", "ctr")).ask("version")
+        Ctr(str(tmp_path / "none.sock"), "k8s.io", ("/usr/local/bin/k3s", "ctr")).run("version")
     assert shell_line(caught.value.hint) == "systemctl status k3s"
 
 
@@ -72,7 +71,7 @@ def test_a_socket_that_nobody_listens_on_is_unreachable(tmp_path):
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(tmp_path / "dead.sock"))
     with pytest.raises(RuntimeUnreachable) as caught:
-        Ctr(str(tmp_path / "dead.sock"), "k8s.io", ("ctr",)).ask("version")
+        Ctr(str(tmp_path / "dead.sock"), "k8s.io", ("ctr",)).run("version")
     assert caught.value.evidence == ("Connection refused",)
 
 
@@ -80,55 +79,54 @@ def test_a_forbidden_program_is_a_refused_permission(address, script, tmp_path):
     command = script("exit 0")
     Path(command[0]).chmod(0o644)
     with pytest.raises(PermissionRefused):
-        Ctr(address, "k8s.io", command).ask("version")
+        Ctr(address, "k8s.io", command).run("version")
 
 
 def test_a_missing_program_is_named(address):
     with pytest.raises(RuntimeUnreachable, match="/nowhere/ctr is not installed"):
-        Ctr(address, "k8s.io", ("/nowhere/ctr",)).ask("version")
+        Ctr(address, "k8s.io", ("/nowhere/ctr",)).run("version")
 
 
 def test_a_daemon_that_dies_meanwhile_is_unreachable(address, script):
     command = script('echo "ctr: rpc error: code = Unavailable desc = connection error" >&2; exit 1')
     with pytest.raises(RuntimeUnreachable) as caught:
-        Ctr(address, "k8s.io", command).ask("images", "ls")
+        Ctr(address, "k8s.io", command).run("images", "ls")
     assert caught.value.evidence == ("ctr: rpc error: code = Unavailable desc = connection error",)
 
 
-def test_a_daemon_that_never_answers_is_given_up_and_its_child_ended(address, script, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "ANSWER_TIME", 0.3)
+def test_a_daemon_that_never_answers_is_given_up_and_its_child_ended(address, script, tmp_path):
     command = script(f"echo $$ > {tmp_path}/pid; exec sleep 60")
     with pytest.raises(RuntimeUnreachable):
-        Ctr(address, "k8s.io", command).ask("images", "ls")
+        Ctr(address, "k8s.io", command, timeout=0.3).run("images", "ls")
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
 def test_it_is_called_with_the_address_the_namespace_and_the_c_locale(address, script):
-    out = Ctr(address, "k8s.io", script('echo "$@ $LC_ALL"')).text("images", "ls")
+    out = Ctr(address, "k8s.io", script('echo "$@ $LC_ALL"')).output("images", "ls")
     assert out == f"-a {address} -n k8s.io images ls C\n"
 
 
 def test_a_ctr_that_stops_reading_is_asked_why(address, script, tmp_path):
     lock = lock_of(big := random_image([3 << 20]), "example.org/big:1")
     command = script('case "$*" in *import*) head -c 1000 >/dev/null; echo "ctr: unrecognized image format" >&2; exit 1;; esac')
-    with pytest.raises(ImportFailed, match=r"containerd did not take example\.org/big@sha256") as caught:
-        Containerd(address, command=command).load(lock, blobs_in(tmp_path / "b", big))
+    with pytest.raises(ImportFailed, match=r"containerd did not import example\.org/big@sha256") as caught:
+        ContainerdRuntime(address, command=command).load(lock, blobs_in(tmp_path / "b", big))
     assert caught.value.evidence == ("ctr: unrecognized image format",)
 
 
 def test_a_full_disk_of_containerd_is_no_space(address, script, tmp_path):
     command = script('case "$*" in *import*) cat >/dev/null; echo "ctr: write /x: no space left on device" >&2; exit 1;; esac')
     with pytest.raises(NoSpace) as caught:
-        Containerd(address, command=command).load(lock_of(IMAGE, "example.org/x:1"), blobs_in(tmp_path / "b", IMAGE))
+        ContainerdRuntime(address, command=command).load(lock_of(IMAGE, "example.org/x:1"), blobs_in(tmp_path / "b", IMAGE))
     assert caught.value.evidence == ("ctr: write /x: no space left on device",)
 
 
 def test_a_success_that_left_nothing_behind_is_a_failure(address, script, tmp_path):
     command = script('case "$*" in *import*) cat >/dev/null;; esac; exit 0')
     with pytest.raises(ImportFailed) as caught:
-        Containerd(address, command=command).load(lock_of(IMAGE, "example.org/x:1"), blobs_in(tmp_path / "b", IMAGE))
-    assert caught.value.evidence == ("it is absent there",)
+        ContainerdRuntime(address, command=command).load(lock_of(IMAGE, "example.org/x:1"), blobs_in(tmp_path / "b", IMAGE))
+    assert caught.value.evidence == ("the image is absent",)
 
 
 def test_a_chatty_child_neither_blocks_nor_grows_us(address, script):
@@ -136,8 +134,8 @@ def test_a_chatty_child_neither_blocks_nor_grows_us(address, script):
         "head -c 3000000 /dev/zero | tr '\\0' 'x' >&2; head -c 3000000 /dev/zero; echo >&2; echo last >&2; cat >/dev/null; exit 1"
     )
     answer = Ctr(address, "k8s.io", command).feed("images", "import", "-", chunks=[b"data"])
-    assert answer.words[-1] == "last"
-    assert max(map(len, answer.words)) == 400
+    assert answer.stderr[-1] == "last"
+    assert max(map(len, answer.stderr)) == 400
 
 
 def test_an_interrupted_stream_closes_the_input_first_and_lets_the_child_clean_up(address, script, tmp_path):
@@ -152,8 +150,7 @@ def test_an_interrupted_stream_closes_the_input_first_and_lets_the_child_clean_u
     assert (tmp_path / "mark").read_text() == "cleaned\n"
 
 
-def test_a_child_that_does_not_clean_up_in_time_is_killed(address, script, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "GOODBYE_TIME", 0.2)
+def test_a_child_that_does_not_clean_up_in_time_is_killed(address, script, tmp_path):
     command = script(f"echo $$ > {tmp_path}/pid; exec sleep 60")
 
     def chunks():
@@ -164,7 +161,7 @@ def test_a_child_that_does_not_clean_up_in_time_is_killed(address, script, tmp_p
 
     before = set(threading.enumerate())
     with pytest.raises(KeyboardInterrupt):
-        Ctr(address, "k8s.io", command).feed("images", "import", "-", chunks=chunks())
+        Ctr(address, "k8s.io", command, exit_timeout=0.2).feed("images", "import", "-", chunks=chunks())
     assert set(threading.enumerate()) <= before
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
@@ -179,7 +176,7 @@ def test_a_child_that_does_not_clean_up_in_time_is_killed(address, script, tmp_p
     ],
 )
 def test_the_version_is_the_servers_and_pins_are_honoured_from_1_7_on(address, script, said, version, pins):
-    info = Containerd(address, command=script(f"printf '%s' '{said}'")).info()
+    info = ContainerdRuntime(address, command=script(f"printf '%s' '{said}'")).info()
     assert (info.version, info.pins) == (version, pins)
 
 
@@ -204,19 +201,21 @@ def test_content_whose_folder_we_cannot_enter_comes_through_ctr(address, script,
     command = script(
         f'case "$5 $6" in "plugins ls") cat {tmp_path}/plugins;; "content get") test "$7" = {layer.digest} && cat {path};; esac'
     )
-    with Containerd(address, command=command).open_blob(layer) as pipe:
+    with ContainerdRuntime(address, command=command).open_blob(layer) as pipe:
         assert pipe.read() == path.read_bytes()
 
 
 def test_content_that_ctr_does_not_have_is_an_empty_pipe(address, script, tmp_path):
     layer, _ = layer_of(tmp_path)
-    with Containerd(address, command=script('test "$5" = plugins || { echo "content: not found" >&2; exit 1; }')).open_blob(layer) as pipe:
+    with ContainerdRuntime(address, command=script('test "$5" = plugins || { echo "content: not found" >&2; exit 1; }')).open_blob(
+        layer
+    ) as pipe:
         assert pipe.read() == b""
 
 
 def test_a_pipe_that_nobody_reads_to_its_end_holds_nobody_up(address, script, tmp_path):
     layer, _ = layer_of(tmp_path)
-    with Containerd(address, command=script('test "$5" = plugins || exec cat /dev/zero')).open_blob(layer) as pipe:
+    with ContainerdRuntime(address, command=script('test "$5" = plugins || exec cat /dev/zero')).open_blob(layer) as pipe:
         assert pipe.read(1000) == bytes(1000)
 
 
@@ -225,7 +224,7 @@ def test_content_of_a_file_that_is_not_there_is_none(address, script, tmp_path):
     folder = tmp_path / "root" / "blobs" / "sha256"
     folder.mkdir(parents=True)
     (tmp_path / "plugins").write_text(PLUGINS.replace("ROOT", str(tmp_path / "root")))
-    runtime = Containerd(address, command=script(f"cat {tmp_path}/plugins"))
+    runtime = ContainerdRuntime(address, command=script(f"cat {tmp_path}/plugins"))
     with runtime.open_blob(layer) as file:
         assert file is None
     folder.joinpath(layer.digest.removeprefix("sha256:")).write_bytes(path.read_bytes())

@@ -1,9 +1,9 @@
-"""How images stand in containerd, from tables as `ctr` 1.6 prints them."""
+"""The status of images in containerd, from tables as `ctr` 1.6 prints them."""
 
 import pytest
 
-from kelvin_provision.runtimes.ctr import Answer
-from kelvin_provision.runtimes.image_status import sights
+from kelvin_provision.runtimes.containerd.ctr import Result
+from kelvin_provision.runtimes.containerd.image_status import image_statuses
 from kelvin_provision.runtimes.protocol import ImageStatus
 from tests.kit.images import make_image
 from tests.kit.locks import lock_of
@@ -15,13 +15,13 @@ LABELS = f"io.cri-containerd.image=managed,io.cri-containerd.pinned=pinned,kelvi
 def table(columns, *rows):
     widths = [max(len(one) for one in column) + 1 for column in zip(columns, *rows, strict=True)]
     lines = ["".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (columns, *rows)]
-    return Answer(0, "\n".join(lines), ())
+    return Result(0, "\n".join(lines), ())
 
 
 def seen(*, digest=LOCK.root.digest, status="complete (2/2)", unpacked="true", platforms="linux/amd64", labels=LABELS):
-    checked = table(("REF", "TYPE", "DIGEST", "STATUS", "SIZE", "UNPACK_FACTOR"), (LOCK.name, "t", digest, status, "1 B/1 B", unpacked))
+    checked = table(("REF", "TYPE", "DIGEST", "STATUS", "SIZE", "UNPACKED"), (LOCK.name, "t", digest, status, "1 B/1 B", unpacked))
     listed = table(("REF", "TYPE", "DIGEST", "SIZE", "PLATFORMS", "LABELS"), (LOCK.name, "t", digest, "1 B", platforms, labels))
-    return sights([LOCK], checked, listed)[LOCK.name]
+    return image_statuses([LOCK], checked, listed)[LOCK.name]
 
 
 def test_what_is_whole_pinned_and_ours():
@@ -29,8 +29,8 @@ def test_what_is_whole_pinned_and_ours():
 
 
 def test_what_is_not_there():
-    empty = Answer(0, "REF TYPE DIGEST STATUS SIZE UNPACK_FACTOR\n", ())
-    assert sights([LOCK], empty, Answer(0, "", ())) == {LOCK.name: ImageStatus("absent")}
+    empty = Result(0, "REF TYPE DIGEST STATUS SIZE UNPACKED\n", ())
+    assert image_statuses([LOCK], empty, Result(0, "", ())) == {LOCK.name: ImageStatus("absent")}
 
 
 @pytest.mark.parametrize(

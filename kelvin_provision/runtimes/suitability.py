@@ -1,4 +1,4 @@
-"""Whether an image can run here at all, and whether a runtime can unpack it. Pure."""
+"""Whether an image can run on this box, and whether a runtime can unpack it. Pure."""
 
 from __future__ import annotations
 
@@ -17,39 +17,38 @@ _LAYERS = {
     "application/vnd.docker.image.rootfs.diff.tar.gzip",
     "application/vnd.docker.image.rootfs.diff.tar.zstd",
 }
-_TARS = ("application/vnd.oci.image.layer.v1.tar", "application/vnd.docker.image.rootfs.diff.tar")
-ZSTD_SINCE = 23
-"""The first Docker Engine that unpacks it."""
+_UNCOMPRESSED = ("application/vnd.oci.image.layer.v1.tar", "application/vnd.docker.image.rootfs.diff.tar")
+FIRST_MAJOR_WITH_ZSTD = 23
 
 
-def check(lock: ImageLock, here: Platform) -> None:
-    """Raises PlatformMissing for another platform, ImageUnsupported for what is no container image."""
-    if not here.accepts(lock.platform):
-        raise PlatformMissing(f"{lock.reference} is for {lock.platform}; this node is {here}")
+def check(lock: ImageLock, node: Platform) -> None:
+    """Raises PlatformMissing for another platform, ImageUnsupported for an artifact that is not a container image."""
+    if not node.accepts(lock.platform):
+        raise PlatformMissing(f"{lock.reference} is for {lock.platform}; this node is {node}")
     if lock.config.media_type not in _CONFIGS:
-        raise ImageUnsupported(f"{lock.reference} is no container image: its config is {lock.config.media_type}")
+        raise ImageUnsupported(f"{lock.reference} is not a container image: its config has the media type {lock.config.media_type}")
 
 
-def for_containerd(lock: ImageLock) -> None:
-    """Raises ImageUnsupported for layers that are encrypted, foreign or of a kind that nobody knows."""
+def check_for_containerd(lock: ImageLock) -> None:
+    """Raises ImageUnsupported for encrypted, foreign and unknown layers."""
     for layer in lock.layers:
         if layer.media_type not in _LAYERS:
             raise ImageUnsupported(f"{lock.reference}: containerd cannot unpack a layer of type {layer.media_type}")
 
 
-def for_docker(lock: ImageLock, version: str) -> None:
-    """The same, and for zstd where the engine is too old."""
+def check_for_docker(lock: ImageLock, version: str) -> None:
+    """Raises ImageUnsupported as for containerd, and for zstd layers where the engine is too old."""
     for layer in lock.layers:
         _check_layer(lock, layer.media_type, version)
 
 
 def _check_layer(lock: ImageLock, media_type: str, version: str) -> None:
-    plain, _, packing = media_type.replace(".tar.", ".tar+").partition("+")
-    if plain not in _TARS or packing not in {"", "gzip", "zstd"}:
+    plain, _, compression = media_type.replace(".tar.", ".tar+").partition("+")
+    if plain not in _UNCOMPRESSED or compression not in {"", "gzip", "zstd"}:
         raise ImageUnsupported(f"{lock.reference}: Docker Engine cannot unpack a layer of type {media_type}")
     major = version.partition(".")[0]
-    if packing == "zstd" and major.isdigit() and int(major) < ZSTD_SINCE:
+    if compression == "zstd" and major.isdigit() and int(major) < FIRST_MAJOR_WITH_ZSTD:
         raise ImageUnsupported(
             f"{lock.reference}: Docker Engine {version} cannot unpack zstd layers",
-            hint=f"push the image with gzip layers, or upgrade Docker Engine to {ZSTD_SINCE} or newer",
+            hint=f"push the image with gzip layers, or upgrade Docker Engine to {FIRST_MAJOR_WITH_ZSTD} or newer",
         )

@@ -1,6 +1,6 @@
-"""What a revision becomes on Docker Engine: one container and its named volumes, as JSON. Pure.
+"""A revision as objects: one container and its named volumes, as JSON. Pure.
 
-Every field of the platform's `system` block has a place here or is refused by name. Secrets stay references.
+Every field of the platform's `system` block is used here or refused by name. Secrets stay references.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kelvin_provision.cluster.docker.quantities import bytes_of, nano_cpus_of, shares_of
+from kelvin_provision.cluster.docker.render.quantities import cpu_shares, memory_bytes, nano_cpus
 from kelvin_provision.cluster.labels import MANAGER, OWNER, REVISION, SPEC_HASH
 from kelvin_provision.errors import RequestRefused
 from kelvin_provision.files.hashing import sha256_hex
@@ -24,144 +24,143 @@ from kelvin_provision.spec.workload import Object, Port, Probe, Resources, Spec,
 
 IMAGE = "kelvin-provision/image"
 SHARE = "/opt/kelvin/share"
-MEMORY_LEAST = 6 * 2**20  # Docker Engine refuses a smaller limit
+MIN_MEMORY = 6 * 2**20  # Docker Engine refuses a smaller limit
 
 
 @dataclass(frozen=True)
-class Context:
-    """What rendering must know of this box. An unknown node is empty and then not compared."""
+class BoxInfo:
+    """`node` is this box's name, empty when it is not compared."""
 
     cluster_name: str = ""
     node: str = ""
 
 
-def render(spec: Spec, locks: Sequence[ImageLock], revision: int, context: Context) -> tuple[Object, ...]:
+def render(spec: Spec, locks: Sequence[ImageLock], revision: int, box: BoxInfo) -> tuple[Object, ...]:
     """The objects of one revision, volumes first. Raises RequestRefused with every finding."""
-    findings = tuple(_findings(spec, context))
+    findings = tuple(_findings(spec, box))
     if findings:
         raise RequestRefused(f"{spec.name}: {findings[0]}", evidence=findings)
     volumes = [volume for volume in spec.system.volumes if volume.kind is VolumeKind.PERSISTENT]
-    stores = [_stamped("Volume", volume_name(spec.name, volume.name), {}, spec, revision) for volume in volumes]
-    return (*stores, _stamped("Container", spec.name, _container(spec, locks, context), spec, revision))
+    volume_objects = [_labelled("Volume", volume_name(spec.name, volume.name), {}, spec, revision) for volume in volumes]
+    return (*volume_objects, _labelled("Container", spec.name, _container(spec, locks, box), spec, revision))
 
 
 def volume_name(workload: str, volume: str) -> str:
-    """The name of a persistent volume in the engine."""
     return f"kelvin-{workload}-{volume}"
 
 
 def spec_hash(value: Object) -> str:
-    """What an object is made from, revision aside: the same hash needs no new container."""
+    """Of all that an object is created from, but for the revision: objects with the same hash need no new container."""
     labels = {key: text for key, text in value["metadata"]["labels"].items() if key not in {REVISION, SPEC_HASH}}
     document = {"kind": value["kind"], "name": value["metadata"]["name"], "labels": labels, "spec": value["spec"]}
     return sha256_hex(json.dumps(document, sort_keys=True))
 
 
-def _findings(spec: Spec, context: Context) -> Iterator[str]:
+def _findings(spec: Spec, box: BoxInfo) -> Iterator[str]:
     if spec.manifests:
         yield "manifests: plain Kubernetes objects cannot be applied, this box has no Kubernetes"
     if len(spec.name) < 2:
-        yield "name: a container's name needs two characters on Docker Engine"
-    if spec.node_name and context.node and spec.node_name != context.node:
-        yield f"node_name: {spec.node_name} is another node; this one is {context.node}"
+        yield "name: Docker Engine needs a name of at least two characters"
+    if spec.node_name and box.node and spec.node_name != box.node:
+        yield f"node_name: {spec.node_name} is another node; this box is {box.node}"
     for port in spec.system.ports:
         yield from _port_findings(port)
     for volume in spec.system.volumes:
         if ":" in volume.source + volume.target:
-            yield f"system.volumes.{volume.name}: Docker Engine takes no colon in a path"
+            yield f"system.volumes.{volume.name}: Docker Engine does not allow a colon in a path"
     yield from _resource_findings(spec.system.resources)
 
 
 def _port_findings(port: Port) -> Iterator[str]:
-    where = f"system.ports.{port.name}"
+    field = f"system.ports.{port.name}"
     if port.service_port is not None and port.service_port != port.container_port:
         yield (
-            f"{where}: service.port {port.service_port} is not container_port {port.container_port}; "
+            f"{field}: service.port {port.service_port} is not container_port {port.container_port}; "
             "Docker Engine does not translate ports between containers, so both must be the same"
         )
     if port.exposed and port.exposed_port is None:
-        yield f"{where}: exposed needs an exposed_port, Docker Engine would choose another one at every start"
+        yield f"{field}: an exposed port needs exposed_port; without it Docker Engine chooses another one at every start"
 
 
 def _resource_findings(resources: Resources) -> Iterator[str]:
     try:
-        found = _resources(resources)
+        amounts = _resources(resources)
     except RequestRefused as error:
         yield str(error)
         return
-    memory, reserved = found["memory"], found["memory_reservation"]
-    if memory and memory < MEMORY_LEAST:
-        yield f"system.resources.limits.memory: {resources.memory_limit} is less than Docker Engine's least, 6Mi"
+    memory, reserved = amounts["memory"], amounts["memory_reservation"]
+    if memory and memory < MIN_MEMORY:
+        yield f"system.resources.limits.memory: {resources.memory_limit} is less than Docker Engine's minimum of 6Mi"
     if memory and reserved and reserved > memory:
-        yield f"system.resources.requests.memory: {resources.memory_request} is more than the limit, {resources.memory_limit}"
+        yield f"system.resources.requests.memory: {resources.memory_request} is more than the limit of {resources.memory_limit}"
 
 
-def _container(spec: Spec, locks: Sequence[ImageLock], context: Context) -> Object:
+def _container(spec: Spec, locks: Sequence[ImageLock], box: BoxInfo) -> Object:
     lock = _lock_of(spec.image, locks)
-    kinds = {kind: [volume for volume in spec.system.volumes if volume.kind is kind] for kind in VolumeKind}
-    own = {
+    volumes = {kind: [volume for volume in spec.system.volumes if volume.kind is kind] for kind in VolumeKind}
+    kelvin = {
         "KELVIN_WORKLOAD_NAME": spec.name,
         "KELVIN_APP_NAME": spec.app_name,
-        "KELVIN_CLUSTER_NAME": spec.cluster_name or context.cluster_name,
+        "KELVIN_CLUSTER_NAME": spec.cluster_name or box.cluster_name,
     }
     return {
         "image": lock.config.digest if lock else str(Reference.parse(spec.image)),
         "pull": "never" if lock else ("always" if Reference.parse(spec.image).mutable else "missing"),
-        "environment": {variable.name: variable.value for variable in spec.system.environment} | own,
+        "environment": {variable.name: variable.value for variable in spec.system.environment} | kelvin,
         "resources": _resources(spec.system.resources),
         "privileged": spec.system.privileged,
         "ports": [_port(port) for port in spec.system.ports],
-        "binds": [{"source": volume.source, "target": volume.target} for volume in kinds[VolumeKind.HOST]],
-        "volumes": [{"name": volume_name(spec.name, v.name), "target": v.target} for v in kinds[VolumeKind.PERSISTENT]],
-        "files": [*_configuration(spec), *(_file(volume) for volume in [*kinds[VolumeKind.TEXT], *kinds[VolumeKind.SECRET]])],
+        "binds": [{"source": volume.source, "target": volume.target} for volume in volumes[VolumeKind.HOST]],
+        "volumes": [{"name": volume_name(spec.name, volume.name), "target": volume.target} for volume in volumes[VolumeKind.PERSISTENT]],
+        "files": [*_configuration(spec), *(_file(volume) for volume in [*volumes[VolumeKind.TEXT], *volumes[VolumeKind.SECRET]])],
         "liveness": _probe(spec.system.liveness),
         "readiness": _probe(spec.system.readiness),
     }
 
 
 def _lock_of(image: str, locks: Sequence[ImageLock]) -> ImageLock | None:
-    meant = str(Reference.parse(image))
-    return next((lock for lock in locks if str(lock.reference) == meant), locks[0] if locks else None)
+    reference = str(Reference.parse(image))
+    return next((lock for lock in locks if str(lock.reference) == reference), locks[0] if locks else None)
 
 
 def _resources(resources: Resources) -> dict[str, int]:
-    """Zero is Docker Engine's word for "no limit"."""
+    """0 means "no limit" to Docker Engine."""
     limits, requests = "system.resources.limits", "system.resources.requests"
     return {
-        "nano_cpus": nano_cpus_of(resources.cpu_limit, f"{limits}.cpu") if resources.cpu_limit else 0,
-        "cpu_shares": shares_of(resources.cpu_request, f"{requests}.cpu") if resources.cpu_request else 0,
-        "memory": bytes_of(resources.memory_limit, f"{limits}.memory") if resources.memory_limit else 0,
-        "memory_reservation": bytes_of(resources.memory_request, f"{requests}.memory") if resources.memory_request else 0,
+        "nano_cpus": nano_cpus(resources.cpu_limit, f"{limits}.cpu") if resources.cpu_limit else 0,
+        "cpu_shares": cpu_shares(resources.cpu_request, f"{requests}.cpu") if resources.cpu_request else 0,
+        "memory": memory_bytes(resources.memory_limit, f"{limits}.memory") if resources.memory_limit else 0,
+        "memory_reservation": memory_bytes(resources.memory_request, f"{requests}.memory") if resources.memory_request else 0,
     }
 
 
 def _port(port: Port) -> dict[str, Any]:
-    """A service that is not exposed is not published: other containers reach it by the workload's name."""
+    """A service that is not exposed gets no host port: other containers reach it by the workload's name."""
     published = port.host_port if port.host_port is not None else (port.exposed_port if port.exposed else None)
     return {"name": port.name, "port": port.container_port, "protocol": port.protocol.lower(), "published": published}
 
 
 def _configuration(spec: Spec) -> Iterator[dict[str, Any]]:
-    """An empty config.yaml would hide the defaults in app.yaml, so an empty document is not written.
+    """An empty config.yaml would override the defaults in app.yaml, so an empty document is not written.
 
-    app.yaml is the payload word for word, but without the values of secret volumes: everybody in the container may read it,
-    and the volume's mode says who may read the value. It is bytes, so that references in it stay references (config.yaml
-    has their values), as on Kubernetes.
+    app.yaml is the payload without the values of secret volumes: every process in the container can read it, and the mode of the volume
+    decides who may read the value. It is bytes, so that secret references in it are not filled in (those in config.yaml are), as on
+    Kubernetes.
     """
     import yaml
 
-    def written(document: dict[str, Any]) -> str:
-        # An endless line: a folded one could tear a `<% secrets.X %>` in two.
+    def dump(document: dict[str, Any]) -> str:
+        # One line for each text: folding could break a `<% secrets.X %>` in two.
         return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=float("inf"))
 
     if spec.payload:
         yield {
             "path": f"{SHARE}/app.yaml",
             "mode": "0644",
-            "base64": base64.b64encode(written(mask_secret_volumes(spec.payload)).encode()).decode(),
+            "base64": base64.b64encode(dump(mask_secret_volumes(spec.payload)).encode()).decode(),
         }
     if spec.configuration:
-        yield {"path": f"{SHARE}/config.yaml", "mode": "0644", "text": written(spec.configuration)}
+        yield {"path": f"{SHARE}/config.yaml", "mode": "0644", "text": dump(spec.configuration)}
 
 
 def _file(volume: Volume) -> dict[str, Any]:
@@ -178,7 +177,7 @@ def _probe(probe: Probe | None) -> dict[str, Any] | None:
     return dataclasses.asdict(probe) | {"kind": probe.kind.value, "headers": headers, "command": list(probe.command)}
 
 
-def _stamped(kind: str, name: str, body: Object, spec: Spec, revision: int) -> Object:
+def _labelled(kind: str, name: str, body: Object, spec: Spec, revision: int) -> Object:
     labels = {
         "app.kubernetes.io/name": spec.app_name,
         "app.kubernetes.io/instance": spec.name,

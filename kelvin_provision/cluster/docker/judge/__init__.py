@@ -1,0 +1,1 @@
+"""Desired against live containers: plan, drift, readiness, observation. Pure."""

@@ -1,0 +1,122 @@
+"""Desired against live: what an apply would change on Docker Engine, and why it could not. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from kelvin_provision.cluster.docker.containers import (
+    LiveContainer,
+    candidate_name,
+    conflicts,
+    container_object,
+    desired_ports,
+    find_matching,
+    find_serving,
+)
+from kelvin_provision.cluster.labels import OWNER, SPEC_HASH
+from kelvin_provision.cluster.plan import Change, Finding, Interruption, Op, Plan
+from kelvin_provision.spec.workload import Object
+
+Desired = Mapping[str, Sequence[Object]]
+
+
+@dataclass(frozen=True)
+class EngineState:
+    """All that a plan compares with.
+
+    `volumes`: labels by name. `owners`: the workload of every container by the container's name, None where it has none.
+    `published`: host ports of running containers, with name and workload. `images`: IDs of those that the engine has.
+    """
+
+    containers: Mapping[str, Sequence[LiveContainer]]
+    volumes: Mapping[str, Mapping[str, str]]
+    owners: Mapping[str, str | None]
+    published: Mapping[tuple[int, str], tuple[str, str | None]]
+    listening: frozenset[tuple[int, str]]
+    images: frozenset[str]
+
+
+def plan(desired: Desired, state: EngineState) -> Plan:
+    """All findings, not only the first."""
+    changes: list[Change] = []
+    findings: list[Finding] = []
+    interruptions: list[Interruption] = []
+    for workload, objects in desired.items():
+        changes += (_volume_change(workload, value, state) for value in objects if value["kind"] == "Volume")
+        findings += _not_ours(workload, objects, state)
+        container = container_object(objects)
+        if container is not None:
+            live = state.containers.get(workload, ())
+            changes.append(_container_change(workload, container, live))
+            interruptions += _interruptions(workload, container, live)
+            findings += _missing_image(workload, container, state)
+            findings += _taken_ports(workload, container, desired, state)
+    return Plan(tuple(changes), tuple(findings), interruptions=tuple(interruptions))
+
+
+def _volume_change(workload: str, volume: Object, state: EngineState) -> Change:
+    name = volume["metadata"]["name"]
+    if name in state.volumes:
+        return Change(Op.KEEP, workload, f"volume/{name}", "same data")
+    return Change(Op.CREATE, workload, f"volume/{name}", "not on the engine")
+
+
+def _container_change(workload: str, container: Object, live: Sequence[LiveContainer]) -> Change:
+    name = f"container/{container['metadata']['name']}"
+    new = container["metadata"]["labels"][SPEC_HASH]
+    serving, same = find_serving(live), find_matching(live, container)
+    if same is not None and same.serving:
+        if same.running:
+            return Change(Op.KEEP, workload, name, "same spec")
+        return Change(Op.UPDATE, workload, name, "stopped, will be started")
+    if serving is None:
+        return Change(Op.CREATE, workload, name, "not on the engine")
+    return Change(Op.UPDATE, workload, name, f"spec {serving.spec_hash[:7]} -> {new[:7]}")
+
+
+def _interruptions(workload: str, container: Object, live: Sequence[LiveContainer]) -> Iterator[Interruption]:
+    serving = find_serving(live)
+    if serving is not None and serving.running and find_matching(live, container) is not serving:
+        yield from (Interruption(workload, reason) for reason in conflicts(serving, container))
+
+
+def _not_ours(workload: str, objects: Sequence[Object], state: EngineState) -> Iterator[Finding]:
+    for value in objects:
+        name = value["metadata"]["name"]
+        if value["kind"] == "Volume":
+            names = [name] if name in state.volumes and state.volumes[name].get(OWNER) != workload else []
+        else:
+            names = [name for name in (name, candidate_name(value)) if name in state.owners and state.owners[name] != workload]
+        kind = value["kind"].lower()
+        for name in names:
+            inspect = f"docker {kind} inspect {name}"
+            message = f"a {kind} of this name exists and does not belong to workload {workload}; rename or remove it: {inspect}"
+            yield Finding("not-ours", workload, f"{kind}/{name}", message)
+
+
+def _missing_image(workload: str, container: Object, state: EngineState) -> Iterator[Finding]:
+    image = container["spec"]["image"]
+    if container["spec"]["pull"] == "never" and image not in state.images:
+        yield Finding("image-missing", workload, f"container/{workload}", f"image {image} is not in Docker Engine")
+
+
+def _taken_ports(workload: str, container: Object, desired: Desired, state: EngineState) -> Iterator[Finding]:
+    for port, protocol in sorted(desired_ports(container)):
+        user = _port_user(workload, (port, protocol), desired, state)
+        if user:
+            yield Finding("port-taken", workload, f"container/{workload}", f"host port {port}/{protocol} is taken by {user}")
+
+
+def _port_user(workload: str, port: tuple[int, str], desired: Desired, state: EngineState) -> str:
+    """What uses a port other than the workload itself; empty when the port is free for it."""
+    for other, objects in desired.items():
+        container = container_object(objects)
+        if other != workload and container is not None and port in desired_ports(container):
+            return f"workload {other} of the same apply"
+    if port in state.published:
+        name, owner = state.published[port]
+        return "" if owner == workload else f"container {name}"
+    if any(port in live.published_ports for live in state.containers.get(workload, ()) if live.running):
+        return ""
+    return "another program on this box" if port in state.listening else ""

@@ -1,0 +1,1 @@
+"""From a revision to the bodies of Docker Engine's API. Pure."""

@@ -1,0 +1,84 @@
+"""Docker Engine: what it tells of itself, its networks and volumes; containers and images have modules of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from kelvin_provision.docker_engine.connection import Connection, EngineErrors, ignore_missing
+from kelvin_provision.docker_engine.containers import Containers
+from kelvin_provision.docker_engine.images import Images
+from kelvin_provision.refs import Platform
+
+LOCAL_URL = "http+docker://localhost"
+"""What the SDK calls a unix socket."""
+
+CONTAINERD_SNAPSHOTTER = ["driver-type", "io.containerd.snapshotter.v1"]
+
+
+class Engine:
+    """`client` makes the SDK's client; it is called at the first request."""
+
+    def __init__(self, client: Callable[[], Any], errors: EngineErrors) -> None:
+        self._connection = Connection(client, errors)
+        self.containers = Containers(self._connection)
+        self.images = Images(self._connection)
+
+    @property
+    def address(self) -> str:
+        with self._connection.call() as api:
+            return str(api.base_url).replace(LOCAL_URL, "its local socket")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it listens on a socket of this machine."""
+        with self._connection.call() as api:
+            return str(getattr(api, "base_url", "")) == LOCAL_URL
+
+    def info(self) -> dict[str, Any]:
+        """The engine's `/info`."""
+        with self._connection.call() as api:
+            return dict(api.info())
+
+    def version(self) -> str:
+        with self._connection.call() as api:
+            return str(api.version()["Version"])
+
+    def platform(self) -> Platform:
+        """Another than ours when the engine is remote. It tells no variant, so for our own platform ours is returned."""
+        with self._connection.call() as api:
+            version = api.version()
+        here, platform = Platform.of_this_host(), Platform(version["Os"], version["Arch"])
+        return here if (here.os, here.architecture) == (platform.os, platform.architecture) else platform
+
+    def root_folder(self) -> Path | None:
+        """Where it keeps images and containers, if that is a folder of this machine."""
+        root = self.info().get("DockerRootDir") if self.is_local else None
+        return Path(root) if root and Path(root).is_dir() else None
+
+    def uses_containerd_image_store(self) -> bool:
+        """That store names an image by the digest of its manifest and not of its config."""
+        return CONTAINERD_SNAPSHOTTER in [list(pair) for pair in self.info().get("DriverStatus") or []]
+
+    def ensure_network(self, name: str, labels: Mapping[str, str]) -> None:
+        """A bridge on which containers resolve each other's names."""
+        with self._connection.call() as api:
+            if not any(network["Name"] == name for network in api.networks(names=[name])):
+                api.create_network(name, driver="bridge", labels=dict(labels), check_duplicate=True)
+
+    def volumes(self, label: str | None = None) -> dict[str, dict[str, str]]:
+        """Labels by name; of all volumes, or of those with this label."""
+        with self._connection.call() as api:
+            filters = {"label": label} if label else {}
+            return {volume["Name"]: volume["Labels"] or {} for volume in api.volumes(filters=filters)["Volumes"] or []}
+
+    def create_volume(self, name: str, labels: Mapping[str, str]) -> dict[str, str]:
+        """The labels that it has then: a volume that exists already keeps its data and its labels."""
+        with self._connection.call() as api:
+            return dict(api.create_volume(name, labels=dict(labels))["Labels"] or {})
+
+    def remove_volume(self, name: str) -> None:
+        """With its data."""
+        with self._connection.call() as api, ignore_missing():
+            api.remove_volume(name)

@@ -1,0 +1,204 @@
+"""containerd, k3s's own or any other, through `ctr`: names, labels and what makes an image complete.
+
+The only option of the import is `-`: `--digests`, `--local`, `--label` and `--sync-fs` differ between 1.6 and 2.x.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from functools import cached_property
+from typing import BinaryIO
+
+from kelvin_provision.errors import ImportFailed, NoSpace, OurBug, RuntimeUnreachable
+from kelvin_provision.files.hashing import has_digest
+from kelvin_provision.refs import Descriptor, Platform
+from kelvin_provision.runtimes import suitability
+from kelvin_provision.runtimes.containerd.ctr import Ctr
+from kelvin_provision.runtimes.containerd.image_status import OURS, PINNED, content_state, image_statuses, labels_of
+from kelvin_provision.runtimes.containerd.plugins import Plugins
+from kelvin_provision.runtimes.protocol import USABLE, BlobPath, ImageStatus, ImageStorage, RuntimeInfo
+from kelvin_provision.spec.lock import ImageLock
+
+_CRI_DELAY = 0.5
+"""Seconds until the CRI has added its own name to an imported image; removed sooner, ours would go and that name would stay."""
+
+_PINS_SINCE = (1, 7)
+_HAS_OUR_LABEL = f"labels.{json.dumps(OURS)}"
+
+
+class ContainerdRuntime:
+    """The images of one namespace. An image gets our label once it is complete and synced to disk; no other image is ours."""
+
+    name = "containerd"
+
+    def __init__(self, address: str, namespace: str = "k8s.io", command: tuple[str, ...] = ("ctr",)) -> None:
+        self._ctr = Ctr(address, namespace, command)
+
+    def info(self) -> RuntimeInfo:
+        """The CRI honours pins since 1.7."""
+        version = re.search(r"Server:\s+Version:\s+v?((\d+)\.(\d+)\S*)", self._ctr.output("version"))
+        if version is None:
+            raise OurBug("the output of `ctr version` has no version of the server")
+        pins = (int(version[2]), int(version[3])) >= _PINS_SINCE
+        return RuntimeInfo(self.name, version[1], Platform.of_this_host(), pins)
+
+    def check(self, lock: ImageLock) -> None:
+        """Refuses another platform, and what is not a container image (charts, encrypted or foreign layers)."""
+        suitability.check(lock, Platform.of_this_host())
+        suitability.check_for_containerd(lock)
+
+    def has(self, lock: ImageLock) -> bool:
+        """Whether it has its own name and our label, and nothing of it is missing since.
+
+        k3s can be set to discard content once it is unpacked: the snapshot is as good then.
+        """
+        return self._state(lock, f"{_named(lock.name)},{_HAS_OUR_LABEL}") in USABLE
+
+    def load(self, lock: ImageLock, blob: BlobPath) -> None:
+        """Import, compare, sync, label, in this order: after a power cut at any point `has` is false."""
+        if not self.has(lock):
+            self._remove_name(*_digests(lock))
+            try:
+                self._import(lock, blob)
+            except BaseException:
+                with suppress(RuntimeUnreachable):  # the first error is the one to report; without our label the image counts as absent
+                    self._remove_name(*_digests(lock), delay=_CRI_DELAY)
+                raise
+            os.sync()  # containerd syncs its content and its database, but not the files that it unpacks
+        self.pin(lock)
+
+    @contextmanager
+    def open_blob(self, blob: Descriptor) -> Iterator[BinaryIO | None]:
+        """From the content store, whichever namespace it belongs to: its file, or through `ctr` where we may not read that."""
+        store = self._plugins.content_store
+        folder = store and store / "blobs"
+        if folder is None or not os.access(folder, os.R_OK | os.X_OK):
+            with self._ctr.open_output("content", "get", blob.digest) as pipe:
+                yield pipe
+            return
+        with ExitStack() as stack:
+            try:
+                file = stack.enter_context(folder.joinpath(*blob.digest.split(":", 1)).open("rb", buffering=0))
+            except OSError:
+                file = None
+            yield file
+
+    def pin(self, lock: ImageLock) -> None:
+        """On 2.x an import by another client drops labels, so they are set again after each."""
+        if not self._ctr.output("images", "ls", "-q", f"{_named(lock.name)},target.digest=={lock.root.digest}").strip():
+            return
+        result = self._ctr.run("images", "label", lock.name, f"{PINNED}=pinned", f"{OURS}={lock.config.digest}")
+        if result.code and not result.reports("not found"):
+            raise ImportFailed(f"{lock.name} cannot be pinned", evidence=result.stderr)
+
+    def remove(self, lock: ImageLock) -> None:
+        """Containerd then collects what no other name needs."""
+        if self._ctr.output("images", "ls", "-q", f"{_named(lock.name)},{_HAS_OUR_LABEL}").strip():
+            self._remove_name(*_digests(lock))
+
+    def owned(self) -> frozenset[str]:
+        return frozenset(self._ctr.output("images", "ls", "-q", _HAS_OUR_LABEL).split())
+
+    def remove_owned(self, owned: str) -> None:
+        """The table has the image's digest, and our label that of the config."""
+        for row in self._ctr.run("images", "ls", f"{_named(owned)},{_HAS_OUR_LABEL}").rows():
+            config = labels_of(row).get(OURS)
+            if row.get("REF") == owned and config is not None:
+                self._remove_name(owned, row["DIGEST"], config)
+
+    def storage(self) -> ImageStorage:
+        return self._plugins.storage(k3s=self._ctr.service == "k3s")
+
+    @cached_property
+    def _plugins(self) -> Plugins:
+        return Plugins(self._ctr.output("plugins", "ls", "-d"))
+
+    def inspect(self, locks: Sequence[ImageLock]) -> Mapping[str, ImageStatus]:
+        """With two processes for all images."""
+        if not locks:
+            return {}
+        filters = tuple(_named(lock.name) for lock in locks)
+        return image_statuses(locks, self._ctr.run("images", "check", *filters), self._ctr.run("images", "ls", *filters))
+
+    def image_names(self) -> frozenset[str]:
+        """Of the namespace."""
+        return frozenset(self._ctr.output("images", "ls", "-q").split())
+
+    def _import(self, lock: ImageLock, blob: BlobPath) -> None:
+        from kelvin_provision.runtimes import archive  # loads tarfile, which reading commands do not need
+
+        result = self._ctr.feed("images", "import", "-", chunks=archive.chunks(lock, blob))
+        state = self._state(lock, _named(lock.name))
+        if result.code == 0 and state == "complete":
+            return
+        if result.reports("no space left on device", "disk quota exceeded"):
+            raise NoSpace(f"no space left for {lock.name} in containerd", evidence=result.stderr)
+        if state == "other platform":
+            raise ImportFailed(
+                f"{lock.name} is not for {lock.platform}, or does not run on {Platform.of_this_host()}; it was removed again"
+            )
+        archive.verify(lock, blob)  # the most likely cause is a corrupt blob in our own store, which ctr cannot name
+        raise ImportFailed(f"containerd did not import {lock.name}", evidence=result.stderr or (f"the image is {state}",))
+
+    def _state(self, lock: ImageLock, image_filter: str) -> str:
+        """`absent`, `other platform`, or as `content_state`.
+
+        `ctr images check` reads the manifest and looks up every blob by digest. An image of another architecture is imported without an
+        error, so its config is read too.
+        """
+        # The exit code is 1 when a manifest is missing, and the row is there: rows are read whatever the exit code is.
+        rows = [row for row in self._ctr.run("images", "check", image_filter).rows() if row.get("REF") == lock.name]
+        state = content_state(lock, rows[0]) if rows else "absent"
+        if state not in USABLE:
+            return state
+        platform = self._platform(lock)
+        if platform is None:
+            return "incomplete"
+        same = (platform.os, platform.architecture) == (lock.platform.os, lock.platform.architecture)
+        return state if same and Platform.of_this_host().accepts(platform) else "other platform"
+
+    def _platform(self, lock: ImageLock) -> Platform | None:
+        """From the config in the content store; None when it is missing or has other content than its digest says."""
+        text = self._ctr.run("content", "get", lock.config.digest).stdout
+        if not has_digest(text.encode(), lock.config.digest):
+            return None
+        config = json.loads(text)
+        return Platform(config.get("os", ""), config.get("architecture", ""), config.get("variant", ""))
+
+    def _remove_name(self, name: str, root: str, config: str, *, delay: float = 0.0) -> None:
+        """Remove our name of this root digest and the one that the CRI adds, unless a container uses the image. Waits for the collection.
+
+        Also called before an import: a power cut after unpacking leaves a snapshot whose files may be empty, and containerd would not
+        unpack over it.
+        """
+        names = self._names(root)
+        if name not in names:
+            return
+        if delay:
+            time.sleep(delay)
+            names = self._names(root)
+        used_by = [f"image=={json.dumps(image)}" for image in {*names, config}]
+        if self._ctr.output("containers", "ls", "-q", *used_by).strip():
+            return
+        removed = [name]
+        # The CRI also names every image `sha256:<config>`, and that name alone would keep all of it. Another image with the same config
+        # (the same layers, compressed otherwise) can do without: the CRI finds it by its own name.
+        if set(names) == {name, config}:
+            removed.append(config)
+        self._ctr.output("images", "rm", "--sync", *removed)
+
+    def _names(self, root: str) -> list[str]:
+        return self._ctr.output("images", "ls", "-q", f"target.digest=={root}").split()
+
+
+def _digests(lock: ImageLock) -> tuple[str, str, str]:
+    return lock.name, lock.root.digest, lock.config.digest
+
+
+def _named(name: str) -> str:
+    return f"name=={json.dumps(name)}"
