@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from kelvin_provision.cluster.logs.lines import LogLine
-from kelvin_provision.cluster.plan import Drift, Plan
-from kelvin_provision.cluster.survey import ClusterInfo, ClusterState, Survey
-from kelvin_provision.events import Progress
-from kelvin_provision.spec.lock import ImageLock
-from kelvin_provision.spec.workload import Object, Spec
-from kelvin_provision.status import Observation
+if TYPE_CHECKING:
+    from kelvin_provision.cluster.logs.lines import LogLine
+    from kelvin_provision.cluster.plan import Drift, Plan
+    from kelvin_provision.cluster.survey import ClusterInfo, ClusterState, Survey
+    from kelvin_provision.events import Progress
+    from kelvin_provision.spec.lock import ImageLock
+    from kelvin_provision.spec.workload import Object, Spec
+    from kelvin_provision.status import Observation
+
 
 Lookup = Callable[[str], str]
 """Maps `secrets.NAME` or `registries.HOST` to the value; raises SecretMissing. See spec.references."""
