@@ -76,7 +76,8 @@ def test_looking_needs_nothing_heavy_but_the_ledger(tmp_path, words):
     code, _, names = modules("workloads", *words, "--quiet", "--json", "--state-dir", str(tmp_path))
     assert code in {0, 66}
     assert names & HEAVY == {"sqlite3"}
-    assert {name for name in names if name.startswith("kelvin_provision.cluster.")} <= {"kelvin_provision.cluster.protocol"}
+    values = {f"kelvin_provision.cluster.{name}" for name in ("protocol", "plan", "survey", "labels")}
+    assert {name for name in names if name.startswith("kelvin_provision.cluster.")} <= values
 
 
 def test_threads_that_import_a_library_at_once_cannot_wait_for_each_other():
