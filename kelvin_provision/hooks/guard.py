@@ -1,11 +1,11 @@
-"""The process between us and a hook: it ends the hook, with all that it has started, when its time is up or we are gone.
+"""The process between us and a hook: it ends the hook, with all processes of it, at the timeout or when we are gone.
 
-We may be killed at any instant. The kernel then closes our end of the line, and the guard hears of it; nothing that a killed command
-could have written down would be as sure. It is run as a file of its own, with nothing but the standard library.
+We may be killed at any instant; the kernel then closes our end of the socket, which the guard notices. No file that a killed command leaves
+behind would be as reliable. It runs as a file of its own, with the standard library only:
 
-    guard.py SECONDS LINE HOOK
+    guard.py SECONDS SOCKET HOOK
 
-It says on LINE, a socket: `pid N`, then `ended CODE`, `timeout CODE` or `stopped CODE`; or `unstartable WHY`.
+It reports on SOCKET, a descriptor: `pid N`, then `exited CODE`, `timeout CODE` or `stopped CODE`; or `unstartable WHY`.
 """
 
 from __future__ import annotations
@@ -23,37 +23,36 @@ GRACE = 2.0
 """Seconds from SIGTERM to SIGKILL."""
 
 
-def main(limit: float, line: socket.socket, hook: str) -> None:
-    """Start it, wait for the first of three things, clear up, say which."""
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # an ignored one would be passed on
+def main(timeout: float, reports: socket.socket, hook: str) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the hook would inherit that it is ignored
     try:
-        child = subprocess.Popen([hook], start_new_session=True)
+        process = subprocess.Popen([hook], start_new_session=True)
     except OSError as error:
-        _tell(line, f"unstartable {error.strerror or error}")
+        _report(reports, f"unstartable {error.strerror or error}")
         return
-    _tell(line, f"pid {child.pid}")
-    gone = _gone(child.pid)
-    ready = select.select([line.fileno(), gone], [], [], limit)[0]
-    how = "ended" if gone in ready else "stopped" if ready else "timeout"
-    if how != "ended":
-        _kill(child.pid, signal.SIGTERM)
-        select.select([gone], [], [], GRACE)
-    _kill(child.pid, signal.SIGKILL)  # what it has left behind, too
-    select.select([gone], [], [], GRACE)
-    code = child.poll()  # None for one that not even SIGKILL ends, such as one that waits for a dead disk: nobody waits for it
-    _tell(line, f"{how} {-signal.SIGKILL if code is None else code}")
+    _report(reports, f"pid {process.pid}")
+    exited = _exit_descriptor(process.pid)
+    ready = select.select([reports.fileno(), exited], [], [], timeout)[0]
+    ending = "exited" if exited in ready else "stopped" if ready else "timeout"
+    if ending != "exited":
+        _kill(process.pid, signal.SIGTERM)
+        select.select([exited], [], [], GRACE)
+    _kill(process.pid, signal.SIGKILL)  # and what it has started
+    select.select([exited], [], [], GRACE)
+    code = process.poll()  # None for one that not even SIGKILL ends, such as one that waits for a dead disk: it is not waited for
+    _report(reports, f"{ending} {-signal.SIGKILL if code is None else code}")
 
 
-def _gone(pid: int) -> int:
-    """Readable once the hook has ended. It stays a zombie, so that its number, which is its group's, is nobody else's meanwhile."""
-    gone, ended = os.pipe()
+def _exit_descriptor(pid: int) -> int:
+    """Readable once the hook has exited. It stays a zombie until then, so that its process group's number is not used again."""
+    readable, writable = os.pipe()
 
     def wait() -> None:
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-        os.close(ended)
+        os.close(writable)
 
     threading.Thread(target=wait, daemon=True).start()
-    return gone
+    return readable
 
 
 def _kill(group: int, number: signal.Signals) -> None:
@@ -61,9 +60,9 @@ def _kill(group: int, number: signal.Signals) -> None:
         os.killpg(group, number)
 
 
-def _tell(line: socket.socket, text: str) -> None:
-    with suppress(OSError):  # nobody listens any more
-        line.sendall(f"{text}\n".encode())
+def _report(reports: socket.socket, text: str) -> None:
+    with suppress(OSError):  # the other end is closed
+        reports.sendall(f"{text}\n".encode())
 
 
 if __name__ == "__main__":

@@ -182,7 +182,7 @@ def test_a_killed_command_leaves_no_hook_behind(folder):
 
 def test_a_guard_that_is_killed_takes_its_hook_along(folder):
     pids, handles = hanging(folder, after="kill -9 $PPID; wait"), []
-    with pytest.raises(HookFailed, match=r"^hook pre-apply: its guard was killed$"):
+    with pytest.raises(HookFailed, match=r"^hook pre-apply: its guard process was killed$"):
         go(folder, stop=lambda: not handles and bool(handles.extend(told(pids))))
     assert ended(handles)
 
@@ -205,14 +205,14 @@ def test_a_hook_that_is_not_executable_is_refused_before_any_is_run(folder):
 
 def test_a_hook_that_others_may_change_is_refused(folder):
     script(folder, "pre-apply", "exit 0", mode=0o757)
-    assert refusal(folder) == ("HOOKS/pre-apply can be changed by others (mode 0757)", "chmod go-w HOOKS/pre-apply")
+    assert refusal(folder) == ("HOOKS/pre-apply is writable for other users (mode 0757)", "chmod go-w HOOKS/pre-apply")
 
 
 def test_a_folder_that_others_may_change_is_refused(folder):
     script(folder, "pre-apply.d/10-x", "exit 0")
     (folder / "pre-apply.d").chmod(0o775)
     assert refusal(folder) == (
-        "HOOKS/pre-apply.d/10-x: HOOKS/pre-apply.d can be changed by others (mode 0775)",
+        "HOOKS/pre-apply.d/10-x: HOOKS/pre-apply.d is writable for other users (mode 0775)",
         "chmod go-w HOOKS/pre-apply.d",
     )
 
@@ -223,7 +223,7 @@ def test_a_link_is_as_good_as_where_it_leads(folder):
     (folder / "pre-apply").symlink_to(folder / "open" / "drain")
     go(folder)
     (folder / "open").chmod(0o777)
-    assert refusal(folder)[0] == "HOOKS/pre-apply: HOOKS/open can be changed by others (mode 0777)"
+    assert refusal(folder)[0] == "HOOKS/pre-apply: HOOKS/open is writable for other users (mode 0777)"
     (folder / "pre-apply").unlink()
     (folder / "pre-apply").symlink_to("gone")
     assert refusal(folder)[0] == "HOOKS/pre-apply: no such file or directory"
@@ -237,7 +237,7 @@ def test_a_hook_of_another_user_is_refused(folder):
 
 def test_what_is_no_program_is_refused(folder):
     (folder / "pre-apply").mkdir(mode=0o755)
-    assert refusal(folder) == ("HOOKS/pre-apply is no file", "a folder of hooks is called pre-apply.d")
+    assert refusal(folder) == ("HOOKS/pre-apply is not a file", "a folder of hooks is called pre-apply.d")
     (folder / "post-apply").write_bytes(b"\x00\x01 no program")
     (folder / "post-apply").chmod(0o755)
     assert refusal(folder, "post-apply")[0] == "HOOKS/post-apply cannot be started: exec format error"
