@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from kelvin_provision.errors import DigestMismatch, ManifestInvalid, RegistryRefused, RegistryUnreachable
+from kelvin_provision.files.hashing import has_digest
 from kelvin_provision.refs import Descriptor, is_digest
 from kelvin_provision.registry import manifests
 from kelvin_provision.registry.protocol import Stream
@@ -84,12 +84,11 @@ class Repository:
             raise RegistryUnreachable(f"{self._resource}: {blob.digest} has a Content-Length of {length}, expected {blob.size}")
 
     def _verify(self, data: bytes, digest: str, size: int | None) -> None:
-        algorithm, _, expected = digest.partition(":")
         if len(data) > manifests.LIMIT:
             raise ManifestInvalid(f"{self._resource}: {digest} is larger than {manifests.LIMIT >> 20} MiB")
         if size is not None and len(data) != size:
             raise DigestMismatch(f"{self._resource}: {digest} has {len(data)} bytes, expected {size}")
-        if hashlib.new(algorithm, data).hexdigest() != expected:
+        if not has_digest(data, digest):
             raise DigestMismatch(f"{self._resource}: the content does not match {digest}")
 
 

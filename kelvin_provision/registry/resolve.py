@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 
 from kelvin_provision.errors import ManifestInvalid, PlatformMissing
+from kelvin_provision.files.hashing import digest_of
 from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.registry import manifests
 from kelvin_provision.registry.protocol import Resolved
@@ -19,7 +19,7 @@ def resolve(repository: Repository, reference: Reference, platform: Platform) ->
     data, content_type = repository.manifest(reference.digest or reference.tag or "latest")
     document = manifests.parse(data, name)
     media_type = manifests.media_type(document, content_type, name)
-    root = Descriptor(media_type, reference.digest or _sha256(data), len(data))
+    root = Descriptor(media_type, reference.digest or digest_of(data), len(data))
     documents = {root.digest: data}
     index, manifest = None, root
     if manifests.is_index(media_type):
@@ -38,7 +38,3 @@ def resolve(repository: Repository, reference: Reference, platform: Platform) ->
     if len(diff_ids) != len(layers):
         raise ManifestInvalid(f"{name}: {len(layers)} layers, but {len(diff_ids)} diff ids in the config")
     return Resolved(ImageLock(reference, image_platform, manifest, config, layers, diff_ids, index), documents)
-
-
-def _sha256(data: bytes) -> str:
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
