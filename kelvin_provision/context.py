@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from kelvin_provision import timestamps
@@ -32,10 +33,11 @@ CLUSTER_FACT = "cluster.type"
 
 @dataclass(frozen=True)
 class ClusterChoice:
-    """`type` is `kubernetes` or `docker`; `reason` says why, for people."""
+    """`type` is `kubernetes` or `docker`; `reason` says why, for people. `kubeconfig` has the credentials, None where there are none."""
 
     type: str
     reason: str
+    kubeconfig: Path | None = None
 
 
 class AgentLauncher(Protocol):

@@ -33,19 +33,25 @@ def choose_cluster(settings: Settings, remembered: Callable[[], str | None]) -> 
 
     A k3s that is installed but does not answer is still the cluster: falling back to Docker would put the workload elsewhere.
     """
+    type_, reason = _choose(settings, remembered)
+    kubeconfig = settings.cluster.kubeconfig or K3S_KUBECONFIG
+    return ClusterChoice(type_, reason, kubeconfig if type_ == "kubernetes" else None)
+
+
+def _choose(settings: Settings, remembered: Callable[[], str | None]) -> tuple[str, str]:
     chosen = settings.cluster
     if chosen.type != "auto":
-        return ClusterChoice(chosen.type, "as cluster.type says")
+        return chosen.type, "as cluster.type says"
     if kept := remembered():
-        return ClusterChoice(kept, "it has our workloads")
+        return kept, "it has our workloads"
     if chosen.kubeconfig:
-        return ClusterChoice("kubernetes", f"as {chosen.kubeconfig} says")
+        return "kubernetes", f"as {chosen.kubeconfig} says"
     if K3S_KUBECONFIG.exists():
-        return ClusterChoice("kubernetes", f"k3s is here: {K3S_KUBECONFIG}")
+        return "kubernetes", f"k3s is here: {K3S_KUBECONFIG}"
     if settings.runtime.type == "docker" or _docker_url(settings):
-        return ClusterChoice("docker", "as the settings of the runtime say")
+        return "docker", "as the settings of the runtime say"
     if DOCKER_SOCKET.exists():
-        return ClusterChoice("docker", "no kubeconfig, but Docker Engine is here")
+        return "docker", "no kubeconfig, but Docker Engine is here"
     raise ClusterMissing("this box has no kubeconfig of k3s, none in KUBECONFIG, and no Docker Engine")
 
 

@@ -25,7 +25,6 @@ from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.times import newest
 from kelvin_provision.runtimes.protocol import Runtime
 from kelvin_provision.settings.keys import SITE
-from kelvin_provision.settings.sources import K3S_KUBECONFIG
 from kelvin_provision.store.gc.unreferenced import unreferenced
 from kelvin_provision.verdict import Found, Line, ok
 
@@ -122,7 +121,7 @@ def facts(ctx: Context, configuration: Configuration) -> dict[str, Fact[Any]]:
         "agent": Fact(lambda: _agent(ctx, kept())),
         "cluster": known,
         "whereabouts": Fact(lambda: cluster_identity(ctx, known())),
-        "certificates": Fact(lambda: tuple(certificates.found(_kubeconfig(ctx), ctx.settings.cluster.context))),
+        "certificates": Fact(lambda: tuple(certificates.found(ctx.connections.choice.kubeconfig, ctx.settings.cluster.context))),
         "runtime": Fact(lambda: images().info()),
         "names": Fact(lambda: images().image_names()),
         "orphans": Fact(lambda: _orphans(ctx, images()) if opened() else Orphans(unreferenced(ctx.store.layout, frozenset()))),
@@ -187,12 +186,6 @@ def _agent(ctx: Context, kept: Kept) -> Agent:
     alive = f"alive, pid {found.get('pid', '?')}, since {found.get('since', '?')}" if found is not None else ""
     pending = tuple(one.name for one in queue.pending(ctx.ledger.workloads())) if kept.workloads else ()
     return Agent(alive, service.looks_after(systemd, state), systemd.here, pending, len(kept.workloads))
-
-
-def _kubeconfig(ctx: Context) -> Path | None:
-    if ctx.connections.choice.type != "kubernetes":
-        return None
-    return ctx.settings.cluster.kubeconfig or K3S_KUBECONFIG
 
 
 def _orphans(ctx: Context, runtime: Runtime) -> Orphans:

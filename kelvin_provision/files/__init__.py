@@ -1,1 +1,1 @@
-"""The floor: durable files and the lock."""
+"""Files, locks, hashes and the kernel's tables of this box."""

@@ -1,4 +1,4 @@
-"""Writing so that a power cut leaves the whole new file or the whole old one."""
+"""Durable writes: a power cut leaves the whole new file or the whole old one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CHUNK = 1 << 20
 
 @contextmanager
 def writing_to(path: Path) -> Iterator[None]:
-    """The one place that knows what a full, read-only or forbidden disk looks like."""
+    """Translates the OSError of a full, read-only or forbidden disk. Raises NoSpace, PermissionRefused, CannotWrite."""
     try:
         yield
     except OSError as error:
@@ -29,14 +29,14 @@ def writing_to(path: Path) -> Iterator[None]:
 
 
 def private_folder(path: Path) -> Path:
-    """Make a folder (and its parents) that only its owner can enter."""
+    """Create a folder, and its parents, that only its owner can enter."""
     with writing_to(path):
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path
 
 
 def sync_folder(path: Path) -> None:
-    """Make names in a folder durable: a rename is only safe after this."""
+    """Make the names in a folder durable: a rename survives a power cut only after this."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -45,7 +45,7 @@ def sync_folder(path: Path) -> None:
 
 
 def rename_durably(source: Path, target: Path) -> None:
-    """Give a file, whose bytes are already synced, its name for good."""
+    """Rename a file whose bytes are synced already."""
     with writing_to(target):
         source.replace(target)
         sync_folder(target.parent)
@@ -54,8 +54,8 @@ def rename_durably(source: Path, target: Path) -> None:
 
 
 def write_durably(path: Path, chunks: Iterable[bytes], *, mode: int = 0o600) -> None:
-    """After this returns, a power cut leaves the whole file; before it, the old one."""
-    import tempfile  # with `random` behind it; commands that only read start sooner without
+    """After it returns, a power cut leaves the new file; before, the old one."""
+    import tempfile  # loads `random`, which reading commands do not need
 
     with writing_to(path):
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -76,7 +76,6 @@ def write_durably(path: Path, chunks: Iterable[bytes], *, mode: int = 0o600) -> 
 
 
 def read_chunks(path: Path, size: int = CHUNK) -> Iterator[bytes]:
-    """The bytes of a file, a chunk at a time."""
     with path.open("rb", buffering=0) as file:
         while chunk := file.read(size):
             yield chunk

@@ -1,4 +1,4 @@
-"""One writer: a lock whose key the kernel keeps, so that it is gone with the process and never stale."""
+"""One writer at a time: a flock, which the kernel releases with the process, so that it is never stale."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ from kelvin_provision import timestamps
 from kelvin_provision.errors import Locked
 from kelvin_provision.files.durable import writing_to
 
-LOOKED_AT = 5.0
-"""Seconds to go on trying while nobody but people who look has the lock; each of them has it for microseconds."""
+PROBE_PATIENCE = 5.0
+"""Seconds to retry while only processes that ask for the holder have the lock; each of them has it for microseconds."""
+
+MAX_HOLDER_BYTES = 4096
 
 
 def user() -> str:
-    """The person behind this process: who called sudo, else the login name, else the number."""
+    """The person behind this process: who called sudo, else the login name, else the user's number."""
     import getpass
 
     try:
@@ -30,27 +32,23 @@ def user() -> str:
         return str(os.getuid())
 
 
-def _who(command: str) -> dict[str, Any]:
-    return {"pid": os.getpid(), "user": user(), "command": command, "since": timestamps.rfc3339_now()}
-
-
 def holder(path: Path) -> dict[str, Any] | None:
-    """Who holds the lock now, or None. Asks the kernel first: what stands in the file may be of the dead.
+    """Who holds the lock now, or None. Asks the kernel first: the file may name a process that is gone.
 
-    Empty when somebody holds it and has not said who, because it only just took it or the disk is full.
+    Empty when the holder has not written its name: it has just taken the lock, or the disk is full.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
     try:
-        return _read(descriptor) if _held(descriptor) else None
+        return _read_holder(descriptor) if _is_held(descriptor) else None
     finally:
         os.close(descriptor)
 
 
-def _held(descriptor: int) -> bool:
-    """Whether somebody holds it for good. Asking takes it for a moment, together with all others who ask: they see nobody."""
+def _is_held(descriptor: int) -> bool:
+    """Asking takes the lock for a moment, shared with all others who ask, so they do not see each other."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -59,49 +57,50 @@ def _held(descriptor: int) -> bool:
     return False
 
 
-def _read(descriptor: int) -> dict[str, Any]:
+def _read_holder(descriptor: int) -> dict[str, Any]:
     try:
-        found = json.loads(os.pread(descriptor, 4096, 0))
+        document = json.loads(os.pread(descriptor, MAX_HOLDER_BYTES, 0))
     except (ValueError, OSError):
-        found = {}
-    return found if isinstance(found, dict) else {}
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
-def _refused(path: Path, by: dict[str, Any]) -> Locked:
-    who = f"{by.get('user', 'someone')} (pid {by.get('pid', '?')}) since {by.get('since', '?')}: {by.get('command', '?')}"
-    return Locked(f"{path} is held by {who}")
+def _locked(path: Path, by: dict[str, Any]) -> Locked:
+    process = f"{by.get('user', 'unknown')} (pid {by.get('pid', '?')}) since {by.get('since', '?')}: {by.get('command', '?')}"
+    return Locked(f"{path} is held by {process}")
 
 
 @contextmanager
 def exclusive(path: Path, *, command: str, wait: float = 0.0, more: Mapping[str, Any] | None = None) -> Iterator[None]:
     """Hold the lock for the time of the block; raises Locked, which names the holder, after `wait` seconds.
 
-    `more` is for those who ask for the holder. What is said of the holder is a courtesy: a full disk takes the lock and not the words.
+    `command` and `more` are written into the file for `holder`. On a full disk the lock is held without them.
     """
     with writing_to(path):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        _take(descriptor, path, wait)
+        _acquire(descriptor, path, wait)
+        document = {"pid": os.getpid(), "user": user(), "command": command, "since": timestamps.rfc3339_now()} | dict(more or {})
         with suppress(OSError):
             os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, json.dumps(_who(command) | dict(more or {})).encode(), 0)
+            os.pwrite(descriptor, json.dumps(document).encode(), 0)
         try:
             yield
         finally:
-            with suppress(OSError):  # whoever comes next has not written its name yet, and must not be taken for us
+            with suppress(OSError):  # the next holder has not written its name yet, and must not be taken for us
                 os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
 
 
-def _take(descriptor: int, path: Path, wait: float) -> None:
+def _acquire(descriptor: int, path: Path, wait: float) -> None:
     began = time.monotonic()
     while True:
         with suppress(BlockingIOError):
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
-        # Refused by one who holds it, or by one who looks whether somebody does: only the former is a reason to give up.
-        held, waited = _held(descriptor), time.monotonic() - began
-        if waited >= (wait if held else max(wait, LOOKED_AT)):
-            raise _refused(path, _read(descriptor))
-        time.sleep(min(0.05, wait) if held else random.uniform(0.0001, 0.002))  # noqa: S311  (so that two do not step in time)
+        # Refused because of a holder, or of a process that only asks for the holder: the latter is no reason to give up.
+        held, waited = _is_held(descriptor), time.monotonic() - began
+        if waited >= (wait if held else max(wait, PROBE_PATIENCE)):
+            raise _locked(path, _read_holder(descriptor))
+        time.sleep(min(0.05, wait) if held else random.uniform(0.0001, 0.002))  # noqa: S311  (so that two do not retry in step)
