@@ -22,7 +22,12 @@ class Backoff:
             delay = step * (0.5 + jitter() / 2)
             yield delay
             spent += delay
-            step = min(step * 2, self.cap)
+            step = doubled(step, self.cap)
+
+
+def doubled(delay: float, cap: float) -> float:
+    """The next delay of a loop that never gives up, without jitter: a local service, or one client only."""
+    return min(delay * 2, cap)
 
 
 class Retries:

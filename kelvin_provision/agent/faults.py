@@ -7,6 +7,8 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from kelvin_provision.retry import doubled
+
 FIRST, MOST = 30.0, 1800.0
 """Seconds of the first pause, and of the longest."""
 
@@ -34,7 +36,7 @@ class Faults:
         """One sentence for people, and the lines of the traceback; none when this very fault was told before."""
         before = self._known.get(what)
         text = f"our bug: {type(error).__name__}: {error}".rstrip(": ")
-        pause = min(before.pause * 2, MOST) if before else FIRST
+        pause = doubled(before.pause, MOST) if before else FIRST
         self._known[what] = _Fault(text, pause, self._clock() + pause)
         told = before is not None and before.text == text
         lines = "" if told else "".join(traceback.format_exception(error))

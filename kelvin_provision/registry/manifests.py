@@ -50,17 +50,17 @@ def media_type(document: dict[str, Any], content_type: str, name: str) -> str:
     Raises ManifestInvalid, and ImageUnsupported for schema 1.
     """
     own = document.get("mediaType")
-    found = own if isinstance(own, str) and own else content_type.partition(";")[0].strip()
-    if found in SCHEMA_1 or document.get("schemaVersion") == 1:
+    declared = own if isinstance(own, str) and own else content_type.partition(";")[0].strip()
+    if declared in SCHEMA_1 or document.get("schemaVersion") == 1:
         raise ImageUnsupported(f"{name}: manifest schema 1 is no longer supported", hint="push the image again with a current tool")
-    if found not in ACCEPT:
-        found = OCI_INDEX if "manifests" in document else OCI_MANIFEST if "layers" in document and "config" in document else found
-    if found not in ACCEPT:
-        raise ManifestInvalid(f"{name}: not an image: {f'media type {_printable(found)}' if found else 'no media type'}")
+    if declared not in ACCEPT:
+        declared = OCI_INDEX if "manifests" in document else OCI_MANIFEST if "layers" in document and "config" in document else declared
+    if declared not in ACCEPT:
+        raise ManifestInvalid(f"{name}: not an image: {f'media type {_printable(declared)}' if declared else 'no media type'}")
     if "manifests" in document and ("layers" in document or "config" in document):
         # One digest, two meanings: another tool may have checked the other one (CVE-2021-41190).
         raise ManifestInvalid(f"{name}: the document is both an index and a manifest")
-    return found
+    return declared
 
 
 def is_index(media_type: str) -> bool:

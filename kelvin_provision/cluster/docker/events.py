@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from kelvin_provision.errors import ClusterDenied, ProvisionError
+from kelvin_provision.retry import doubled
 
 TICK = 0.5
 MIN_PAUSE, MAX_PAUSE = 0.5, 10.0
@@ -56,7 +57,7 @@ class EventWatcher:
                 self._read()
                 self._changed.set()  # the engine went away
             self._closed.wait(pause)
-            pause = min(pause * 2, MAX_PAUSE)
+            pause = doubled(pause, MAX_PAUSE)
 
     def _read(self) -> None:
         if self._closed.is_set():

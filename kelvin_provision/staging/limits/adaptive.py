@@ -7,6 +7,8 @@ there every additional transfer must prove that it raises the rate, and a stall 
 
 from __future__ import annotations
 
+from kelvin_provision.retry import doubled
+
 FAST = 4 << 20
 """Bytes per second of one connection from which a link counts as fast: each of four still gets more than most uplinks have in total."""
 PROOF = 1 << 20
@@ -73,7 +75,7 @@ class AdaptiveConcurrency:
 
     def _back_off(self, limit: int, now: float) -> None:
         self._rate_before, self._not_before = None, now + self._pause
-        self._pause = min(self._pause * 2, LONGEST_PAUSE)
+        self._pause = doubled(self._pause, LONGEST_PAUSE)
         self._change(limit, now)
 
     def _change(self, limit: int, now: float, settle: float = SETTLE) -> None:

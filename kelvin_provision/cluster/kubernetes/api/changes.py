@@ -12,6 +12,7 @@ from kelvin_provision.cluster.kubernetes.api.store import WatchEvent
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.labels import OWNER
 from kelvin_provision.errors import ClusterDenied, ClusterRefused, ClusterUnreachable
+from kelvin_provision.retry import doubled
 
 KINDS = (("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"), ("apps/v1", "DaemonSet"), ("batch/v1", "Job"), ("v1", "Pod"))
 """What an observation is made of. A ConfigMap does nothing, and an Event that matters changes its pod as well."""
@@ -52,7 +53,7 @@ def _until_reachable(api: Api, stop: Callable[[], bool], delays: RetryDelays, ti
                 for kind in KINDS:
                     api.namespaced(*kind)
             except ClusterUnreachable:
-                try_at, delay = time.monotonic() + delay, min(delay * 2, delays.cap)
+                try_at, delay = time.monotonic() + delay, doubled(delay, delays.cap)
                 yield True
                 continue
             except Rejected as error:

@@ -12,6 +12,7 @@ from kelvin_provision.cluster.kubernetes.api.errors import Rejected, ResourceExp
 from kelvin_provision.cluster.kubernetes.api.store import WatchEvent
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.errors import ClusterUnreachable, ProvisionError
+from kelvin_provision.retry import doubled
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Reflector(threading.Thread):
                     return
                 self._receive(WatchEvent(kind, unreachable=str(error)))
                 self._closed.wait(delay)
-                delay = min(delay * 2, self._delays.cap)
+                delay = doubled(delay, self._delays.cap)
             except (ProvisionError, Rejected) as error:
                 if not self._closed.is_set():
                     self._receive(WatchEvent(kind, error=error))
