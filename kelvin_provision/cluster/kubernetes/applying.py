@@ -1,4 +1,4 @@
-"""Putting a workload's objects on the cluster, in the order in which they depend on each other."""
+"""Applies the objects of a workload in the order of their dependencies."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from kelvin_provision.errors import ClusterRefused
 from kelvin_provision.spec.workload import Object
 
 ESTABLISH_TIMEOUT = 30.0
-"""Seconds for the server to serve a kind that was defined just now."""
+"""Seconds until the server must serve a kind after its CustomResourceDefinition was applied."""
 TICK = 0.1
 
 
@@ -37,7 +37,7 @@ def put(api: Api, namespace: str, workload: str, objects: Sequence[Object], look
 
 @contextmanager
 def rejections_of(subject: str) -> Iterator[None]:
-    """A rejection in the middle of a change, which the plan had not found, becomes ClusterRefused."""
+    """Translate Rejected, which never leaves the package, to ClusterRefused."""
     try:
         yield
     except Rejected as error:
@@ -55,7 +55,7 @@ def _apply(api: Api, namespace: str, workload: str, item: Object) -> None:
 
 
 def _in_namespace(api: Api, namespace: str, change: Callable[[], None]) -> None:
-    """Create our namespace only where it turns out to be missing: it may be there without our being allowed to look."""
+    """Create our namespace only if a change fails for the lack of it: we may not be permitted to read namespaces."""
     try:
         change()
     except Rejected as error:

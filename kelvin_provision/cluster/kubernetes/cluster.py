@@ -1,6 +1,6 @@
-"""Kubernetes as a Cluster: each verb of the protocol is a few calls to the modules beside this one.
+"""Kubernetes behind the Cluster protocol: each verb is a few calls to the modules beside this one.
 
-Objects are applied by server-side apply with our field manager, forced only where our label is; others are never changed or deleted.
+Objects are applied by server-side apply with our field manager. Objects without our label are never changed or deleted.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ OBSERVED_KINDS = (("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"), ("apps/
 class Kubernetes:
     """k3s or any other. `settle` in seconds; `pull_hosts` are registries that we have credentials for.
 
-    `node` is this box's name in the cluster; by default the one of our host name, or the only one there is.
+    `node` is this box's name in the cluster; by default the node of our host name, or the only node.
     """
 
     type = "kubernetes"
@@ -72,7 +72,7 @@ class Kubernetes:
     # --- the cluster itself ------------------------------------------------------------------------
 
     def info(self) -> ClusterInfo:
-        """The server's version and our node. Raises ClusterRefused where no node is this box."""
+        """Raises ClusterRefused if no node of the cluster is this box."""
         with rejections_of("the cluster"):
             self._info = identity.cluster_info(self._api, self._node)
         return self._info
@@ -90,7 +90,7 @@ class Kubernetes:
             return survey.survey(self._api, self._namespace, info, desired, listening_ports)
 
     def render(self, spec: Spec, locks: Sequence[ImageLock], revision: int) -> tuple[Object, ...]:
-        """See protocol.Cluster.render. The server's version and our node's name are read once."""
+        """See protocol.Cluster.render. The server's version and our node's name are read on the first call only."""
         info = self._info or self.info()
         has_sleep = identity.at_least(info.version, identity.PRE_STOP_SLEEP)
         context = Context(self._namespace, self._name, info.node, self._settle, self._pull_hosts, has_sleep)
@@ -111,7 +111,7 @@ class Kubernetes:
         self, desired: Mapping[str, Sequence[Object]], policy: WaitPolicy, progress: Progress, stop: Callable[[], bool]
     ) -> Mapping[str, Health]:
         """See protocol.Cluster.wait."""
-        from kelvin_provision.cluster.kubernetes import waiting  # commands that only read start sooner without; so below
+        from kelvin_provision.cluster.kubernetes import waiting  # imported here, as below: commands that do not wait start sooner
 
         with rejections_of("waiting"):
             return waiting.wait(self._api, self._namespace, desired, policy, waiting.WaitCallbacks(progress, stop))
@@ -171,7 +171,7 @@ class Kubernetes:
         return evidence.evidence(self._api, self._namespace, workload)
 
     def observe(self) -> Mapping[str, Observation]:
-        """See protocol.Cluster.observe. Events are listed only where a pod is not ready."""
+        """See protocol.Cluster.observe. Events are listed only if a pod is not ready."""
         time = timestamps.rfc3339_now()
         with rejections_of("observation"):
             objects = self._api.list_objects("v1", "ConfigMap", self._namespace, OWNER, metadata=True)

@@ -1,4 +1,4 @@
-"""Why a workload does not come up, in short lines: what one would look up first with kubectl."""
+"""Evidence for a workload that does not come up: what `kubectl describe` and `kubectl logs` show, in short lines."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ MAX_EVENTS = 8
 LOG_LINES = 20
 MAX_LENGTH = 300
 HARMLESS_EVENTS = frozenset({"FailedPreStopHook"})
-"""The pause before SIGTERM where the image has no `sleep`: noted in the plan, and never why something did not come up."""
+"""The preStop hook fails in images without `sleep`. The plan notes it, and it is never the cause of a failure."""
 
 
 def evidence(api: Api, namespace: str, workload: str) -> tuple[str, ...]:
-    """Events, container states and log lines of the newest pods that are not ready; of all pods where every one is. Never raises."""
+    """Describe the newest pods that are not ready, or if all are ready the newest pods. Never raises."""
     lines: list[str] = []
     with suppress(ProvisionError, Rejected):
         pods = api.list_objects("v1", "Pod", namespace, selector(workload))
@@ -39,7 +39,7 @@ def evidence(api: Api, namespace: str, workload: str) -> tuple[str, ...]:
 
 
 def pod_evidence(pod: Object, events: list[Object]) -> Iterator[str]:
-    """Conditions, container states and events of one pod."""
+    """Describe conditions, container states and events of one pod."""
     name, uid = pod["metadata"]["name"], pod["metadata"].get("uid")
     scheduled = condition(pod, "PodScheduled")
     if scheduled.get("status") == "False":
@@ -64,7 +64,7 @@ def _failed_conditions(api: Api, namespace: str, workload: str) -> Iterator[str]
 
 
 def _logs(api: Api, namespace: str, pod: str, container: str, *, restarted: bool) -> list[str]:
-    """The last lines of the previous run, where there was one, and of the current one."""
+    """Return the last lines of the previous run, if there was one, and of the current run."""
     lines: list[str] = []
     for previous in (True, False) if restarted else (False,):
         with suppress(ProvisionError, Rejected):

@@ -1,4 +1,4 @@
-"""Which cluster this is, which of its nodes is this box, and how that node is. Reads only."""
+"""Identifies the cluster and the node that is this box, and reads the conditions of that node."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ STANDARD_CONDITIONS = ("Ready", "MemoryPressure", "DiskPressure", "PIDPressure",
 
 
 def cluster_info(api: Api, node: str | None) -> ClusterInfo:
-    """The server's version and our node. Raises ClusterRefused where no node is this box."""
+    """Raises ClusterRefused if no node of the cluster is this box."""
     version = str(api.version().get("gitVersion", ""))
     nodes = {item["metadata"]["name"]: item for item in api.list_objects("v1", "Node", None)}
     name = _our_node(node, list(nodes))
     reported = nodes[name]["status"]["nodeInfo"]
     platform, host = Platform(reported["operatingSystem"], reported["architecture"]), Platform.of_this_host()
     if (host.os, host.architecture) == (platform.os, platform.architecture):
-        platform = host  # the kubelet does not report the variant of an ARM
+        platform = host  # the kubelet does not report the ARM variant
     return ClusterInfo(TYPE, version, name, platform)
 
 
 def _our_node(node: str | None, names: Sequence[str]) -> str:
-    """The given one, or the one of our host name, or the only one."""
+    """Choose the configured node, the node of our host name, or the only node, in this order."""
     host = socket.gethostname().lower()
     candidates = [node] if node else [host, host.partition(".")[0], *(names if len(names) == 1 else ())]
     for candidate in candidates:
@@ -43,7 +43,7 @@ def _our_node(node: str | None, names: Sequence[str]) -> str:
 
 
 def cluster_state(api: Api, namespace: str, info: ClusterInfo) -> ClusterState:
-    """See protocol.Cluster.state. The uid of `kube-system` identifies a cluster, by custom and for want of another."""
+    """See protocol.Cluster.state. The uid of `kube-system` identifies the cluster; Kubernetes has no other identifier."""
     node = api.get("v1", "Node", info.node) or {}
     system = api.get("v1", "Namespace", "kube-system") or {"metadata": {}}
     ours = api.get("v1", "Namespace", namespace)
@@ -52,7 +52,7 @@ def cluster_state(api: Api, namespace: str, info: ClusterInfo) -> ClusterState:
 
 
 def node_conditions(node: Object) -> Iterator[Condition]:
-    """The standard ones first. That the node is cordoned counts as one of them."""
+    """Yield the standard conditions first, and at the end one for a cordoned node."""
     reported = {item.get("type"): item for item in (node.get("status") or {}).get("conditions") or ()}
     name = (node.get("metadata") or {}).get("name", "")
     standard = [kind for kind in STANDARD_CONDITIONS if kind in reported]
@@ -67,6 +67,6 @@ def node_conditions(node: Object) -> Iterator[Condition]:
 
 
 def at_least(version: str, minimum: tuple[int, int]) -> bool:
-    """Whether `v1.33.1+k3s1` is `minimum` or newer; false for what is no version."""
+    """Compare a version such as `v1.33.1+k3s1`. False if it cannot be parsed."""
     match = re.match(r"v?(\d+)\.(\d+)", version)
     return match is not None and (int(match[1]), int(match[2])) >= minimum

@@ -1,6 +1,6 @@
-"""The inventory: which objects a workload has on the cluster, of every kind, so that nothing is left behind when it is pruned.
+"""The inventory: all objects of a workload on the cluster, of every kind, so that pruning and removal leave nothing behind.
 
-A rendered workload has five kinds. Other kinds are recorded in a small ConfigMap before the first object of such a kind is created.
+A rendered workload has objects of five kinds. Other kinds are recorded in a ConfigMap before the first object of the kind is created.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ RENDERED_KINDS = (
     ("apps/v1", "Deployment"),
 )
 NEVER_PRUNED = frozenset({"PersistentVolumeClaim", "PersistentVolume", "CustomResourceDefinition"})
-"""Kinds with data behind them: only `remove` deletes them."""
+"""Deleting these kinds deletes data; only `remove` does it."""
 
 
 def record_name(workload: str) -> str:
-    """Of the ConfigMap that records the kinds."""
+    """The name of the ConfigMap that records kinds."""
     return f"{MANAGER}-kinds-{workload}"
 
 
@@ -35,14 +35,14 @@ def selector(workload: str) -> str:
 
 
 def recorded_kinds(api: Api, namespace: str, workload: str) -> list[tuple[str, str]]:
-    """The kinds beyond the five that this workload has ever had."""
+    """Return the kinds beyond the five that the workload has or had."""
     data = (_record(api, namespace, workload) or {}).get("data") or {}
     pairs = (line.split() for line in (data.get("kinds") or "").splitlines())
     return [(pair[0], pair[1]) for pair in pairs if len(pair) == 2]
 
 
 def record_kinds(api: Api, namespace: str, workload: str, objects: Sequence[Object]) -> None:
-    """Before objects of other kinds are created. A workload without any ConfigMap gets one, so that `observe` sees it."""
+    """Record kinds before their objects are created. A workload without any ConfigMap gets one, so that `observe` lists it."""
     kinds = {(item["apiVersion"], item["kind"]) for item in objects}
     if kinds <= set(RENDERED_KINDS) and ("v1", "ConfigMap") in kinds:
         return
@@ -52,7 +52,7 @@ def record_kinds(api: Api, namespace: str, workload: str, objects: Sequence[Obje
 
 
 def record_stopped(api: Api, namespace: str, workload: str, deleted: Sequence[str]) -> None:
-    """Note what `stop` deletes. The next `record_kinds` applies the record without the note, and so removes it."""
+    """Annotate the record with what `stop` deletes. The next `record_kinds` removes the annotation."""
     record = _new_record(namespace, workload, recorded_kinds(api, namespace, workload), {STOPPED: ", ".join(deleted)})
     api.apply(record, namespace, force=_record(api, namespace, workload) is not None)
 
@@ -64,20 +64,20 @@ def delete_record(api: Api, namespace: str, workload: str) -> None:
 
 
 def owned(api: Api, namespace: str, workload: str, objects: Sequence[Object] = ()) -> list[Object]:
-    """Metadata of all objects of the workload, in the order of applying; without our record and what a controller created."""
+    """Return metadata of all objects in the order of applying, except our record and objects that a controller created."""
     own = ((item["apiVersion"], item["kind"]) for item in objects)
     found: list[Object] = []
     for version, kind in dict.fromkeys([*RENDERED_KINDS, *recorded_kinds(api, namespace, workload), *own]):
         try:
             found += api.list_objects(version, kind, None if kind in CLUSTER_SCOPED else namespace, selector(workload), metadata=True)
         except Rejected as error:
-            if error.code not in {"unknown-kind", "missing"}:  # a kind that was removed has no objects
+            if error.code not in {"unknown-kind", "missing"}:  # the kind was removed, and its objects with it
                 raise
     return sorted((item for item in found if not _has_controller(item) and Key.of(item).name != record_name(workload)), key=rank)
 
 
 def prunable(live: Sequence[Object], objects: Sequence[Object]) -> list[Object]:
-    """What the workload has beyond `objects`, in the order of deleting; what holds data is kept."""
+    """Select live objects that are not in `objects` and hold no data, in the order of deleting."""
     keys = {Key.of(item) for item in objects}
     return [item for item in reversed(live) if Key.of(item) not in keys and item["kind"] not in NEVER_PRUNED]
 

@@ -1,4 +1,4 @@
-"""Logs of a workload's pods: which containers have one, and how it is opened."""
+"""Finds and opens the container logs of a workload."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def logs(api: Api, namespace: str, workload: str, options: LogOptions, stop: Cal
 
 
 def _sources_of(api: Api, namespace: str, pod: Object, options: LogOptions) -> Iterator[LogSource]:
-    """Containers that have started; with `previous`, those that have restarted."""
+    """Yield the containers that have started; with `previous`, those that have restarted."""
     name = pod["metadata"]["name"]
     for status in container_statuses(pod):
         run = str(status.get("containerID") or "")
@@ -41,9 +41,9 @@ def _sources_of(api: Api, namespace: str, pod: Object, options: LogOptions) -> I
 
         def open_log(tail: int | None, since: str | None, container: str = container) -> _Stream:
             start = timestamps.normalized(since) if since else ""
-            whole_seconds = f"{start[:19]}Z" if start else ""  # the API takes no fractions; `parse` drops what is too early
+            whole_seconds = f"{start[:19]}Z" if start else ""  # the API ignores fractions; `parse` drops earlier lines
             response = None
-            with suppress(Rejected):  # the container is being created, or is gone again
+            with suppress(Rejected):  # the container is being created, or was deleted
                 response = api.log_stream(
                     namespace, name, container, tail=tail, since=whole_seconds, previous=options.previous, follow=options.follow
                 )
@@ -53,7 +53,7 @@ def _sources_of(api: Api, namespace: str, pod: Object, options: LogOptions) -> I
 
 
 class _Stream:
-    """A LogStream. Empty without a response."""
+    """A LogStream; empty without a response."""
 
     def __init__(self, pod: str, container: str, since: str, response: Watch | None) -> None:
         self._pod, self._container, self._since = pod, container, since

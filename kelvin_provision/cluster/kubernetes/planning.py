@@ -1,4 +1,4 @@
-"""Desired objects against live ones, with a dry run of each by the server: what would change, and every reason why it cannot.
+"""Compares desired objects with live ones by a dry run of each on the server, and collects every reason why a change cannot work.
 
 Reads and dry runs only.
 """
@@ -20,11 +20,11 @@ from kelvin_provision.cluster.protocol import Lookup
 from kelvin_provision.spec.workload import Object
 
 MAX_DRY_RUNS = 5
-"""For an object that a controller keeps writing; the last dry run counts as it is."""
+"""Limit for an object that a controller keeps changing; the last dry run is used as it is."""
 
 
 class Planner:
-    """One plan for several workloads in one namespace."""
+    """Makes one plan for several workloads in one namespace."""
 
     def __init__(self, api: Api, namespace: str, desired: Mapping[str, Sequence[Object]], lookup: Lookup) -> None:
         self._api = api
@@ -39,7 +39,7 @@ class Planner:
         self._defined = {pair for objects in desired.values() for item in objects for pair in defined_kinds(item)}
 
     def run(self) -> Plan:
-        """All findings at once."""
+        """Does not stop at the first finding."""
         namespace = self._api.get("v1", "Namespace", self._namespace)
         name = f"Namespace/{self._namespace}"
         if namespace is not None and (namespace.get("status") or {}).get("phase") == "Terminating":
@@ -64,7 +64,7 @@ class Planner:
                 self._changes.append(Change(Op.CREATE, workload, describe(item), "created after its CustomResourceDefinition"))
                 return
             if no_namespace:
-                self._api.namespaced(key.api_version, key.kind)  # an unknown kind is a finding even so
+                self._api.namespaced(key.api_version, key.kind)  # raises for an unknown kind
                 self._changes.append(Change(Op.CREATE, workload, describe(item), "created after its namespace"))
                 return
             live, outcome = self._dry_run(workload, item, key)
@@ -82,10 +82,10 @@ class Planner:
             self._add_finding(error.code, workload, item, str(error))
 
     def _dry_run(self, workload: str, item: Object, key: Key) -> tuple[Object | None, Object | None]:
-        """The object as it is, and as it would be; the second is None where it is not ours.
+        """Return the live object and the result of the dry run, which is None if the live object is not ours.
 
-        A dry run's result has the resourceVersion that it is based on. Where a controller has written between the two requests, its
-        change would look like ours: then both are repeated.
+        The result has the resourceVersion that it is based on. If a controller has changed the object between the two requests, its
+        change would look like ours, so both are repeated.
         """
         for _ in range(MAX_DRY_RUNS):
             live = self._api.get(key.api_version, key.kind, key.name, self._namespace)
@@ -107,7 +107,7 @@ class Planner:
         self._findings.append(Finding(code, workload, describe(item), message))
 
     def _dry_run_pod(self, workload: str, item: Object, live: Object | None) -> None:
-        """Quota and admission reject pods, not their controller: without this, only in the middle of the change."""
+        """Find rejections by quota and admission: they reject pods, not their controllers, and so only after an apply."""
         pod = pod_of(item)
         if pod is None or self._depends_on_new(pod):
             return
@@ -120,7 +120,7 @@ class Planner:
                 self._add_finding(error.code, workload, item, f"its pods: {error}")
 
     def _depends_on_new(self, pod: Object) -> bool:
-        """Whether the pod needs an object of this very plan: the server would reject it only until that exists."""
+        """Whether the pod needs an object of this plan, without which the server rejects it."""
         spec = pod["spec"]
         needed = {("ServiceAccount", spec.get("serviceAccountName")), ("PriorityClass", spec.get("priorityClassName"))}
         return any((key.kind, key.name) in needed for key in self._keys)
@@ -134,7 +134,7 @@ class Planner:
 
 
 def defined_kinds(item: Object) -> Iterator[tuple[str, str]]:
-    """What a CustomResourceDefinition adds: `(group/version, kind)`."""
+    """Yield `(group/version, kind)` for each version of a CustomResourceDefinition."""
     if item.get("kind") == "CustomResourceDefinition":
         spec = item.get("spec") or {}
         for version in spec.get("versions") or ():
@@ -142,7 +142,7 @@ def defined_kinds(item: Object) -> Iterator[tuple[str, str]]:
 
 
 def pod_of(item: Object) -> Object | None:
-    """A Pod as the controller of this object would create it."""
+    """Build a Pod as the object's controller would create it."""
     template = template_of(item)
     if template is None or item.get("kind") == "Pod":
         return None

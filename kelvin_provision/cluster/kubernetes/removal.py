@@ -1,4 +1,4 @@
-"""Deleting a workload's objects, and waiting until its pods and volumes are gone."""
+"""Deletes the objects of a workload and waits until its pods and volume claims are gone."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def remove(api: Api, namespace: str, workload: str, *, timeout: float) -> tuple[
     owned = inventory.owned(api, namespace, workload)
     deleted = tuple(describe(item) for item in reversed(owned) if not _used_by_others(api, item) and delete(api, namespace, item))
     inventory.delete_record(api, namespace, workload)
-    _wait_until_gone(api, namespace, workload, timeout)  # also what an earlier call deleted that was cut off
+    _wait_until_gone(api, namespace, workload, timeout)  # also for what an interrupted call has deleted
     return deleted
 
 
 def delete(api: Api, namespace: str, item: Object) -> bool:
-    """Exactly this object, by its uid. False where it is gone or being deleted already."""
+    """Delete exactly this object, by its uid. Returns False if it is gone or already being deleted."""
     key, metadata = Key.of(item), item["metadata"]
     if metadata.get("deletionTimestamp"):
         return False
@@ -32,7 +32,7 @@ def delete(api: Api, namespace: str, item: Object) -> bool:
 
 
 def _used_by_others(api: Api, item: Object) -> bool:
-    """A CustomResourceDefinition takes all its objects along: it stays while one of them is not ours."""
+    """Deleting a CustomResourceDefinition deletes all objects of its kind, so it is kept while one of them is not ours."""
     if item["kind"] != "CustomResourceDefinition":
         return False
     definition = api.get(item["apiVersion"], item["kind"], item["metadata"]["name"]) or {}

@@ -1,4 +1,4 @@
-"""Server-side apply of one object over what is there.
+"""Server-side apply of one object over the live one.
 
 The server removes fields that we applied before and no longer apply. Servers before 1.21 leave the enclosing block, empty, and then
 reject it: no probe can be removed, no variable can change from a secret to a plain value, and an update that added one can never be
@@ -22,7 +22,7 @@ Path = tuple[str | int, ...]
 
 
 def apply(api: Api, item: Object, live: Object | None, namespace: str, *, dry_run: bool = False) -> Object:
-    """The object as it is afterwards, or would be. Forced where there is a live one: the caller has checked that it is ours."""
+    """Return the resulting object, also of a dry run. Conflicts are forced, as the caller has checked that the live object is ours."""
     try:
         outcome = api.apply(item, namespace, force=live is not None, dry_run=dry_run)
     except Rejected as error:
@@ -40,20 +40,20 @@ def apply(api: Api, item: Object, live: Object | None, namespace: str, *, dry_ru
 
 
 def removals(blocks: Collection[Path]) -> list[Object]:
-    """As a JSON patch (RFC 6902), whose pointers escape `~` and `/`."""
+    """Build a JSON patch (RFC 6902); its pointers escape `~` and `/`."""
     pointers = ["/".join(str(step).replace("~", "~0").replace("/", "~1") for step in block) for block in blocks]
     return [{"op": "remove", "path": f"/{pointer}"} for pointer in pointers]
 
 
 def paused_by_us(live: Object) -> bool:
-    """Also by an earlier call that was cut off between pausing and resuming."""
+    """Whether the rollout is paused by this call, or by an earlier one that was interrupted."""
     entries = live["metadata"].get("managedFields") or ()
     ours = (entry.get("fieldsV1") or {} for entry in entries if entry.get("manager") == MANAGER and entry.get("operation") == "Update")
     return bool((live.get("spec") or {}).get("paused")) and any("f:paused" in fields.get("f:spec", {}) for fields in ours)
 
 
 def blocks_to_remove(live: Object, desired: Object, fields: Collection[str]) -> tuple[Path, ...]:
-    """The live blocks that rejected fields are in and that are no longer desired. Empty where a rejection has another cause."""
+    """Return the live blocks that contain rejected fields and are no longer desired. Empty if the rejection has another cause."""
     blocks = [_outermost_block(live, desired, field) for field in fields]
     return tuple(dict.fromkeys(block for block in blocks if block)) if all(blocks) else ()
 
@@ -74,11 +74,11 @@ def _outermost_block(live: Any, desired: Any, field: str) -> Path:
 
 
 def _steps(field: str) -> Iterator[str | int]:
-    """Of a field as the server writes it: `spec.containers[0].env`."""
+    """Split a field as the server writes it: `spec.containers[0].env`."""
     return (int(word) if word.isdigit() else word for word in _FIELD.findall(field))
 
 
 def _entry_of_same_name(entry: Any, others: Any) -> Any:
-    """The desired list may be in another order."""
+    """Find the entry of the desired list, which may be in another order."""
     name = entry.get("name") if isinstance(entry, dict) else None
     return next((other for other in others or () if isinstance(other, dict) and name is not None and other.get("name") == name), None)

@@ -1,4 +1,4 @@
-"""Stopping a workload: what has replicas is scaled to 0, what has none is deleted until the next apply. Data is not touched."""
+"""Stops a workload: controllers with replicas are scaled to 0, others are deleted until the next apply. Data is kept."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from kelvin_provision.spec.workload import Object
 
 SCALABLE = frozenset({"Deployment", "StatefulSet", "ReplicaSet", "ReplicationController"})
 DELETED = frozenset({"DaemonSet", "Job", "CronJob", "Pod"})
-"""They have no replicas and no data of their own, and an apply creates them again."""
+"""Kinds without replicas and without data, which an apply creates again."""
 
 ALIVE = "status.phase!=Succeeded,status.phase!=Failed"
-"""A field selector: pods that have ended stay on the cluster, and nobody waits for them."""
+"""Field selector for pods that still run; ended pods stay on the cluster."""
 
 TICK = 0.25
 
 
 def stop(api: Api, namespace: str, workload: str, *, timeout: float) -> None:
-    """In the reverse order of applying; then wait for the last pod. Repeatable, also after a call that was cut off."""
+    """Stop in the reverse order of applying, then wait for the last pod. May be repeated, also after an interrupted call."""
     deleted = []
     for item in reversed(inventory.owned(api, namespace, workload)):
         key = Key.of(item)
@@ -32,7 +32,7 @@ def stop(api: Api, namespace: str, workload: str, *, timeout: float) -> None:
         elif key.kind in DELETED:
             deleted.append(describe(item))
     if deleted:
-        # The record comes first: a call that is cut off after it can be repeated without losing what was deleted.
+        # The record comes first: an interrupted call can be repeated and still knows what it has to delete.
         inventory.record_stopped(api, namespace, workload, deleted)
         for item in inventory.owned(api, namespace, workload):
             if Key.of(item).kind in DELETED:
@@ -51,7 +51,7 @@ def _scale_to_zero(api: Api, namespace: str, key: Key) -> None:
 
 
 def restore_replicas(api: Api, namespace: str, item: Object, before: Object) -> None:
-    """After `item` was applied over the stopped object `before`: it gets the replicas that it had, unless `item` sets them."""
+    """After an apply of `item` over the stopped object `before`: restore its number of replicas, unless `item` sets it."""
     replicas = (before["metadata"].get("annotations") or {}).get(STOPPED)
     if replicas is None or item["kind"] not in SCALABLE:
         return
@@ -60,7 +60,7 @@ def restore_replicas(api: Api, namespace: str, item: Object, before: Object) -> 
 
 
 def _patch(key: Key, stopped: str | None, spec: Object) -> Object:
-    """A merge patch; None removes the annotation."""
+    """Build a merge patch; None removes the annotation."""
     metadata = {"name": key.name, "annotations": {STOPPED: stopped}}
     patch: Object = {"apiVersion": key.api_version, "kind": key.kind, "metadata": metadata}
     return patch | ({"spec": spec} if spec else {})

@@ -1,8 +1,8 @@
-"""Pods that stay stuck although the cause is gone: they are deleted, and their controller creates them again.
+"""Deletes pods that stay stuck although the cause is gone, so that their controller creates them again.
 
-A StatefulSet never replaces a pod that is not ready, not even to go back. Its controller must have observed what it goes back to
-first: else it creates the deleted pod again from the broken version, and that one is stuck as well.
-A kubelet that could not pull an image backs off for up to five minutes, even if the image has been imported meanwhile.
+A StatefulSet never replaces a pod that is not ready, not even in a rollback. Its controller must first have observed the restored
+version; otherwise it creates the deleted pod again from the broken version, and the new pod is stuck as well.
+A kubelet that could not pull an image backs off for up to five minutes, even if the image is imported meanwhile.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from kelvin_provision.cluster.kubernetes.render.objects import Key, template_has
 from kelvin_provision.spec.workload import Object
 
 OBSERVE_TIMEOUT = 30.0
-"""Seconds for the controller to observe the new generation; one that takes longer creates no pods either, and the wait reports that."""
+"""Seconds for the controller to observe the new generation. A slower one creates no pods either, which the wait reports."""
 TICK = 0.1
 IDLE_GRACE = 1
-"""Seconds of grace for a pod in which no container runs: the kubelet waits out the whole of it even so, and the old version with it.
-Not 0, which would delete the pod without asking the kubelet whether that is true.
+"""Grace period, in seconds, for a pod in which no container runs: the kubelet waits for the end of the period even so. Not 0, which
+would delete the pod without a confirmation by the kubelet that nothing runs.
 """
 
 
 def replace_stuck_pods(api: Api, namespace: str, workload: str, objects: Sequence[Object], *, timeout: float = OBSERVE_TIMEOUT) -> None:
-    """Delete pods of StatefulSets that are of another version and not ready. Raises what the API raises."""
+    """Delete pods of StatefulSets that are not ready and not of this version."""
     stateful_sets = [item for item in objects if item["kind"] == "StatefulSet"]
     if not stateful_sets:
         return
@@ -42,7 +42,7 @@ def replace_stuck_pods(api: Api, namespace: str, workload: str, objects: Sequenc
 
 
 def retry_stuck_pods(api: Api, namespace: str, workload: str) -> None:
-    """Delete the pods that wait for an image, unless no controller would create them again. Raises what the API raises."""
+    """Delete pods that wait for an image, if a controller creates them again."""
     for pod in api.list_objects("v1", "Pod", namespace, inventory.selector(workload)):
         reasons = {((status.get("state") or {}).get("waiting") or {}).get("reason") for status in container_statuses(pod)}
         if reasons & IMAGE_REASONS and pod["metadata"].get("ownerReferences"):
@@ -50,7 +50,7 @@ def retry_stuck_pods(api: Api, namespace: str, workload: str) -> None:
 
 
 def _delete(api: Api, namespace: str, pod: Object) -> None:
-    """Unless it is being deleted already."""
+    """Delete the pod unless it is already being deleted."""
     if pod["metadata"].get("deletionTimestamp"):
         return
     grace = None if any("running" in (status.get("state") or {}) for status in container_statuses(pod)) else IDLE_GRACE

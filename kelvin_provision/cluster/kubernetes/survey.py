@@ -1,4 +1,4 @@
-"""What a plan does not look at: permissions, capacity, pull policies, ports of other programs. Reads only."""
+"""Checks what a plan does not: permissions, capacity, pull policies, ports of other programs. Reads only."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from kelvin_provision.errors import ClusterDenied
 from kelvin_provision.spec.workload import Object
 
 VERIFIES_CREDENTIALS = (1, 33)
-"""The first kubelet that remembers which credentials an image was pulled with, where it is configured to (KEP-2535)."""
+"""From this version on, a kubelet can be configured to verify with which credentials an image was pulled (KEP-2535)."""
 
 
 def survey(
     api: Api, namespace: str, info: ClusterInfo, desired: Mapping[str, Sequence[Object]], listening: Callable[[], ListeningPorts]
 ) -> Survey:
-    """Four or five requests. `listening` is called only where an object claims a port."""
+    """Needs four or five requests. `listening` is called only if an object claims a port."""
     denied, allowed = _permissions(api, namespace, desired)
     resources: tuple[ResourceDemand, ...] = ()
     try:
@@ -42,10 +42,10 @@ def survey(
 
 
 def _permissions(api: Api, namespace: str, desired: Mapping[str, Sequence[Object]]) -> tuple[list[str], int]:
-    """The missing ones in words, and how many are granted.
+    """Return descriptions of the missing permissions, and the number of those that we have.
 
-    One review lists the rules of a namespace. It may be incomplete, and it never covers what is outside of namespaces: that is reviewed
-    one by one.
+    One review lists the rules of a namespace. Permissions that it may not cover, because it is incomplete or the resource is not
+    namespaced, are reviewed one by one.
     """
     needed = permissions.needed(_resources(api, desired))
     status = api.create(permissions.rules_review(namespace), namespace).get("status") or {}
@@ -68,5 +68,5 @@ def _resources(api: Api, desired: Mapping[str, Sequence[Object]]) -> Iterator[tu
         try:
             plural, namespaced = api.plural(version, kind)
         except Rejected:
-            continue  # an unknown kind is a finding of the plan
+            continue  # the plan reports unknown kinds
         yield version.rpartition("/")[0], plural, namespaced

@@ -1,4 +1,4 @@
-"""Waiting for rollouts: watches feed a store, and every change is judged at once."""
+"""Waits for rollouts: reflectors feed a store, and every change is judged at once."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from kelvin_provision.events import Finished, Progress, Started
 from kelvin_provision.spec.workload import Object
 
 TICK = 0.25
-"""Seconds after which failures and settling are judged again even if nothing has changed."""
+"""Seconds between two judgements if no event comes: failures and settling also depend on time."""
 
 DELAYS = RetryDelays(cap=1.0)
-"""Somebody is waiting: a server that comes back must be noticed at once."""
+"""With a short cap: a user is waiting for the server to come back."""
 
 Events = queue.SimpleQueue[WatchEvent]
 
 
 @dataclass(frozen=True)
 class WaitCallbacks:
-    """`progress` is told of beginning and end; `stop` may end the wait."""
+    """`progress` receives the start and the end of each rollout; `stop` ends the wait."""
 
     progress: Progress
     stop: Callable[[], bool]
@@ -46,7 +46,7 @@ def wait(
 
 
 def _selection(namespace: str, api_version: str, kind: str) -> Selection:
-    if kind == "Event":  # events carry no labels of ours
+    if kind == "Event":  # events do not carry our label
         return Selection(api_version, kind, namespace, fields=WARNINGS)
     return Selection(api_version, kind, None if kind in CLUSTER_SCOPED else namespace, selector=OWNER)
 
@@ -75,7 +75,7 @@ def _follow(events: Events, rollouts: Sequence[Rollout], policy: WaitPolicy, cal
 
 
 def _receive(events: Events, store: Store) -> None:
-    """Wait a moment for the next event, then take all that are there."""
+    """Wait up to a tick for the next event, then apply all that have arrived."""
     try:
         store.apply(events.get(timeout=TICK))
         while True:

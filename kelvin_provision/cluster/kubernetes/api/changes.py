@@ -1,4 +1,4 @@
-"""Noticing changes without asking for them: the agent's watches, of names and versions only."""
+"""The agent's watches: they report that an object of ours has changed, and transfer metadata only."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from kelvin_provision.errors import ClusterDenied, ClusterRefused, ClusterUnreac
 from kelvin_provision.retry import doubled
 
 KINDS = (("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"), ("apps/v1", "DaemonSet"), ("batch/v1", "Job"), ("v1", "Pod"))
-"""What an observation is made of. A ConfigMap does nothing, and an Event that matters changes its pod as well."""
+"""The kinds that an observation depends on. ConfigMaps have no status, and an Event that matters changes its pod as well."""
 
 DELAYS = RetryDelays()
 
 
 def changes(api: Api, namespace: str, stop: Callable[[], bool], *, delays: RetryDelays = DELAYS, tick: float = 0.5) -> Iterator[bool]:
-    """See protocol.Cluster.watch. `tick`: seconds between two questions to `stop`."""
+    """See protocol.Cluster.watch. `stop` is called every `tick` seconds."""
     yield from _until_reachable(api, stop, delays, tick)
     changed = threading.Event()
     errors: list[WatchEvent] = []
@@ -45,7 +45,7 @@ def changes(api: Api, namespace: str, stop: Callable[[], bool], *, delays: Retry
 
 
 def _until_reachable(api: Api, stop: Callable[[], bool], delays: RetryDelays, tick: float) -> Iterator[bool]:
-    """Until all kinds are discovered: a reflector expects a server that has answered once."""
+    """Retry until the server answers and all kinds are discovered. A kind that it does not have is an error."""
     delay, try_at = delays.first, 0.0
     while not stop():
         if time.monotonic() >= try_at:

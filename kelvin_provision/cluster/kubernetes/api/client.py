@@ -1,4 +1,4 @@
-"""Requests to one cluster: plain JSON documents, retried while the server is busy, every foreign error translated into one of ours."""
+"""Requests to one cluster. A busy server is retried; errors of network and server are translated into ours, here and nowhere else."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Query = Sequence[tuple[str, str]]
 
 
 class Client:
-    """Requests to one cluster. Connects on the first request; connections are kept for the next.
+    """Connects on the first request and keeps connections for the next.
 
     Raises ClusterUnreachable, ClusterDenied, SettingsInvalid, and `errors.Rejected` (which never leaves the package) for what the
     server does not accept.
@@ -48,14 +48,14 @@ class Client:
         self.server = ""
 
     def resource(self, api_version: str, kind: str) -> Resource:
-        """What discovery knows of a kind. Raises Rejected `unknown-kind`."""
+        """Raises Rejected `unknown-kind`."""
         if (api_version, kind) not in self._resources:
             with self.translated():
                 self._resources[api_version, kind] = self._connected().resource(api_version, kind)
         return self._resources[api_version, kind]
 
     def invalidate_discovery(self) -> None:
-        """A CustomResourceDefinition was added or removed."""
+        """Discover kinds again: a CustomResourceDefinition was added or removed."""
         self._resources.clear()
         with self.translated():
             self._connected().invalidate()
@@ -70,7 +70,7 @@ class Client:
         content_type: str = "application/json",
         accept: str = "application/json",
     ) -> bytes:
-        """One request and its whole response; retried for some seconds while the server is busy."""
+        """Send one request and read the whole response. A busy server is retried for some seconds."""
 
         def attempt() -> bytes:
             with self._network_errors():
@@ -84,13 +84,13 @@ class Client:
             return attempt()
 
     def stream(self, path: str, query: Query, *, seconds: float, accept: str = "application/json") -> Watch:
-        """A response that the server ends after so many seconds."""
+        """Open a response that the server ends after `seconds`."""
         with self.translated():
             return Watch(self, self._connected().stream(path, query, accept=accept, timeouts=(CONNECT_TIMEOUT, seconds + READ_TIMEOUT)))
 
     @contextmanager
     def translated(self) -> Iterator[None]:
-        """Errors of the network and of the server become ours."""
+        """Translate errors of the network and of the server."""
         with self._server_errors(), self._network_errors():
             yield
 
@@ -105,7 +105,7 @@ class Client:
 
     @contextmanager
     def _network_errors(self) -> Iterator[None]:
-        """The only place that knows what a server that is away looks like."""
+        """Translate the ways in which an unreachable server shows itself."""
         try:
             yield
         except (HTTPException, OSError) as error:
@@ -145,14 +145,14 @@ class Client:
 
 
 class Watch:
-    """A response that is read as it comes, until the server or `close` ends it. `close` may be called from another thread."""
+    """An open response. It ends when the server ends it, or by `close`, which may be called from another thread."""
 
     def __init__(self, client: Client, response: Any) -> None:
         self._client = client
         self._response = response
 
     def __iter__(self) -> Iterator[tuple[str, Object]]:
-        """Events: `(ADDED | MODIFIED | DELETED | BOOKMARK, object)`. Raises ResourceExpired, and ClusterUnreachable where it breaks."""
+        """Yield events: `(ADDED | MODIFIED | DELETED | BOOKMARK, object)`. Raises ResourceExpired and ClusterUnreachable."""
         rest = b""
         with self._client.translated(), urllib3_errors():
             for chunk in self._response.stream(None, decode_content=False):
@@ -164,14 +164,14 @@ class Watch:
                     yield event["type"], event["object"]
 
     def chunks(self) -> Iterator[bytes]:
-        """Of a response that is not events, a log say. Raises ClusterUnreachable where it breaks."""
+        """Yield the bytes of a response without events, such as a log. Raises ClusterUnreachable."""
         with self._client.translated(), urllib3_errors():
             yield from self._response.stream(64 * 1024, decode_content=False)
 
     def close(self) -> None:
-        """Now, even while another thread waits for the next event."""
+        """End the iteration at once, even while another thread waits for the next event."""
         connection = self._response.connection
-        if connection is None or connection.sock is None:  # it has ended by itself
+        if connection is None or connection.sock is None:  # the response has ended
             return
         with suppress(OSError):
             # Not the TLS socket's own shutdown: it drops its keys first, and the reader would take encrypted bytes for text.
@@ -187,13 +187,13 @@ def _event(line: bytes) -> Object:
 
 
 def environment_proxy(server: str) -> str:
-    """The environment's proxy for this server. One on this box or its site is asked directly: the proxy is meant for the internet."""
+    """Return the proxy that the environment sets for this server. Private addresses are connected to directly."""
     url = urlsplit(server)
     variables = (f"{url.scheme}_proxy", f"{url.scheme.upper()}_PROXY")
     proxy = next(filter(None, map(os.environ.get, variables)), "")
     if not proxy or _is_private(url.hostname or ""):
         return ""
-    from urllib.request import proxy_bypass  # slow to import, and needed on few boxes
+    from urllib.request import proxy_bypass  # slow to import and rarely needed
 
     return "" if proxy_bypass(url.netloc) else proxy
 

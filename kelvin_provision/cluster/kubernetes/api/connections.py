@@ -23,14 +23,14 @@ from kelvin_provision.cluster.kubernetes.api.login import Credentials, Server
 from kelvin_provision.errors import SettingsInvalid
 
 MAX_STREAMS = 16
-"""Streams at a time: one for each kind that is watched, and logs."""
+"""Open streams at one time: one for each watched kind, and logs."""
 
 Timeouts = tuple[float, float]
-"""To connect, and between two reads, in seconds."""
+"""Seconds to connect, and seconds between two reads."""
 
 
 class Connections:
-    """Connections to one server with one client certificate. Raises SettingsInvalid for a certificate or key that is not one."""
+    """All connections that use one client certificate. Raises SettingsInvalid for an invalid certificate or key."""
 
     def __init__(self, server: Server, credentials: Credentials, timeouts: Timeouts, proxy: str) -> None:
         self.certificate = credentials.certificate
@@ -100,7 +100,7 @@ class Connections:
         from urllib3 import PoolManager, ProxyManager, Retry, disable_warnings
         from urllib3.exceptions import InsecureRequestWarning
 
-        if self._tls.verify_mode == ssl.CERT_NONE:  # the kubeconfig says so: a warning at every request tells nobody anything new
+        if self._tls.verify_mode == ssl.CERT_NONE:  # the kubeconfig asks for it; urllib3 would warn at every request
             disable_warnings(InsecureRequestWarning)
         retries = Retry(total=1, connect=0, redirect=0, allowed_methods=None)
         if self._proxy:
@@ -115,14 +115,14 @@ def _checked(status: int, data: bytes) -> bytes:
 
 
 def _close_all(idle: deque[HTTPSConnection]) -> None:
-    """Nobody has to close a transport."""
+    """Runs when the connections are garbage collected: nobody has to close a transport."""
     while idle:
         idle.pop().close()
 
 
 @contextmanager
 def urllib3_errors() -> Iterator[None]:
-    """urllib3's errors as OSError, which everything else raises when a server is away."""
+    """Translate urllib3's errors to OSError, which `http.client` raises for the same causes."""
     from urllib3.exceptions import HTTPError
 
     try:
@@ -132,7 +132,7 @@ def urllib3_errors() -> Iterator[None]:
 
 
 class _Context(ssl.SSLContext):
-    """Verifies the server's certificate for a given name rather than the address (`tls-server-name`)."""
+    """Verifies the server's certificate against `tls-server-name` rather than the host of the URL."""
 
     tls_name = ""
 

@@ -1,4 +1,4 @@
-"""The API server's errors: a status code and a Status document become one of ours. Pure."""
+"""Errors of the API server: a status code and a Status document become one of these exceptions. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SCHEMA_ERRORS = (
     "cannot be handled as a",
     "field not declared in schema",
 )
-"""Old servers return them as 500, although the object is invalid and stays so."""
+"""Old servers answer these with 500, although retrying an invalid object is useless."""
 
 IMMUTABLE = ("immutable", "Forbidden: updates to", "Forbidden: may not change once set")
 
@@ -24,9 +24,9 @@ NO_TOKEN_YET = "No API token found for service account"  # noqa: S105  (the serv
 
 
 class Rejected(Exception):
-    """The server does not accept the request. `code` is one of `plan.Finding`, or `missing` or `namespace-missing`.
+    """The server rejects the request. `code` is a code of `plan.Finding`, or `missing` or `namespace-missing`.
 
-    `fields` are those that an invalid object is rejected for, as the server writes them (`spec.containers[0].image`).
+    `fields` are the invalid fields as the server writes them (`spec.containers[0].image`).
     """
 
     def __init__(self, code: str, message: str, fields: Sequence[str] = ()) -> None:
@@ -42,7 +42,7 @@ class ServerBusy(Exception):
 
 
 class AccessDenied(Exception):
-    """The credentials are not accepted, or lack a permission."""
+    """The credentials are not accepted or lack a permission."""
 
 
 class Unauthorized(AccessDenied):
@@ -50,7 +50,7 @@ class Unauthorized(AccessDenied):
 
 
 class ResourceExpired(Exception):
-    """A watch started at a resourceVersion that the server no longer has (410): list again."""
+    """The server no longer has the resourceVersion at which a watch starts (410): list again."""
 
 
 def status_error(code: int, body: bytes | str | None) -> Exception:
@@ -69,7 +69,7 @@ def status_error(code: int, body: bytes | str | None) -> Exception:
 
 
 def _status_document(body: bytes | str | None) -> Mapping[str, Any]:
-    """Of a response; other content becomes its message."""
+    """Parse the body. If it is not a Status document, its text becomes the message."""
     text = body.decode(errors="replace") if isinstance(body, bytes) else (body or "")
     try:
         document = json.loads(text)
@@ -83,7 +83,7 @@ def _forbidden(_status: Mapping[str, Any], message: str) -> Exception:
         return Rejected("namespace-terminating", message)
     if NO_TOKEN_YET in message or "error looking up service account" in message:
         return ServerBusy(message)
-    if "cannot " in message and " resource " in message and "User " in message:  # RBAC; admission words it otherwise
+    if "cannot " in message and " resource " in message and "User " in message:  # the wording of RBAC; admission has another
         return AccessDenied(message)
     return Rejected("denied", message)
 
@@ -102,7 +102,7 @@ def _conflict(status: Mapping[str, Any], message: str) -> Exception:
         return Rejected("field-conflict", f"other field managers own these fields: {', '.join(fields)}")
     if "being deleted" in message and "namespace" in message:
         return Rejected("namespace-terminating", message)
-    if "Precondition failed" in message:  # another object has that name by now
+    if "Precondition failed" in message:  # another object has taken the name
         return Rejected("missing", message)
     return ServerBusy(message)
 

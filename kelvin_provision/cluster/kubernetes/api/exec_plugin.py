@@ -1,6 +1,6 @@
-"""Logins by a command of the user's (`exec` in a kubeconfig): the ExecCredential protocol of client-go.
+"""Login by a command (`exec` in a kubeconfig), with the ExecCredential protocol of client-go.
 
-The command runs when credentials are first needed, when they expire, and after a 401; in between its answer is kept in memory.
+The command runs when credentials are first needed, when they have expired, and after a 401. They are kept in memory only.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from kelvin_provision.cluster.kubernetes.api.login import Credentials
 from kelvin_provision.errors import ClusterDenied
 
 TIMEOUT = 60.0
-"""Seconds for a command that has no terminal to ask on; client-go would wait for ever."""
+"""Seconds for a command without a terminal; client-go would wait forever."""
 CLUSTER_CONFIG = "client.authentication.k8s.io/exec"
 
 
 class ExecLogin:
-    """`base` is what the kubeconfig has beside the command: its certificate holds unless the command returns another."""
+    """`base` are the credentials beside `exec` in the kubeconfig; its certificate is used if the command returns none."""
 
     def __init__(self, user: Section, cluster: Section, base: Credentials) -> None:
         self._exec: Mapping[str, Any] = user.fields["exec"] or {}
@@ -43,7 +43,7 @@ class ExecLogin:
             return self._credentials
 
     def renew(self) -> bool:
-        """Not again within a second: threads that got their 401 together need one run."""
+        """Run the command again, but only once for threads that received a 401 at the same time."""
         with self._lock:
             if time.monotonic() - self._ran_at > 1.0:
                 self._credentials = None
@@ -78,7 +78,7 @@ class ExecLogin:
 
     def _command(self) -> str:
         command = str(self._exec.get("command") or "")
-        # A bare name is looked up in PATH; a path is relative to the kubeconfig, not to where we were started.
+        # As in client-go: a bare name is looked up in PATH, a path is relative to the kubeconfig.
         return str(self._folder / command) if os.sep in command else command
 
     def _request(self, *, interactive: bool) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Kubeconfig files: the one reader of them. Several files in one setting are merged as kubectl merges `KUBECONFIG`."""
+"""The only reader of kubeconfig files. A list of files is merged as kubectl merges `KUBECONFIG`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 
 class KubeconfigInvalid(ValueError):
-    """The message says what is wrong."""
+    """The message names what is wrong in the file."""
 
 
 KINDS = ("contexts", "clusters", "users")
@@ -19,7 +19,7 @@ KINDS = ("contexts", "clusters", "users")
 
 @dataclass(frozen=True)
 class Section:
-    """The fields of one cluster or user; relative paths in them start at `folder`."""
+    """The fields of one context, cluster or user. Relative paths in them are relative to `folder`."""
 
     fields: Mapping[str, Any]
     folder: Path
@@ -28,7 +28,7 @@ class Section:
         return str(self.fields.get(name) or "")
 
     def content(self, name: str) -> bytes:
-        """What `NAME-data` has in base64, or the file that `NAME` names; empty without either. Raises OSError and ValueError."""
+        """Return the decoded `NAME-data`, or the content of the file `NAME`; empty if there is neither. Raises OSError and ValueError."""
         if data := self.fields.get(f"{name}-data"):
             return base64.b64decode(data)
         return (self.folder / self.fields[name]).read_bytes() if self.fields.get(name) else b""
@@ -39,19 +39,19 @@ NOTHING = Section({}, Path())
 
 @dataclass(frozen=True)
 class Kubeconfig:
-    """The cluster and the user of one context. A user that the file does not define is empty, as for kubectl."""
+    """The cluster and the user of one context. An undefined user is empty, as for kubectl."""
 
     cluster: Section
     user: Section
 
 
 def paths_of(setting: Path | None) -> tuple[Path, ...]:
-    """The files of a setting, which may be a list as in `KUBECONFIG`."""
+    """Split a setting that may be a list, as in `KUBECONFIG`."""
     return tuple(Path(part) for part in str(setting).split(os.pathsep) if part) if setting else ()
 
 
 def read(setting: Path, context: str | None) -> Kubeconfig:
-    """The given or the current context. Raises OSError for a file that cannot be read, and KubeconfigInvalid."""
+    """Read the given or the current context. Raises OSError and KubeconfigInvalid."""
     sections: dict[str, dict[str, Section]] = {kind: {} for kind in KINDS}
     current = context or ""
     for document, folder in _documents(paths_of(setting)):
@@ -75,7 +75,7 @@ def _documents(paths: tuple[Path, ...]) -> Iterator[tuple[Mapping[str, Any], Pat
         try:
             document = yaml.safe_load(path.read_bytes())
         except FileNotFoundError:
-            if len(paths) > 1:  # one of a list may be missing
+            if len(paths) > 1:  # as for kubectl, files of a list may be missing
                 continue
             raise
         except yaml.YAMLError as error:
@@ -86,7 +86,7 @@ def _documents(paths: tuple[Path, ...]) -> Iterator[tuple[Mapping[str, Any], Pat
 
 
 def _entries(document: Mapping[str, Any], kind: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Name and fields of each entry: `users: [{name: admin, user: {...}}]`."""
+    """Yield name and fields of each entry of a list such as `users: [{name: admin, user: {...}}]`."""
     for entry in document.get(kind) or ():
         fields = entry.get(kind.removesuffix("s")) if isinstance(entry, dict) else None
         if not isinstance(fields, dict | None):

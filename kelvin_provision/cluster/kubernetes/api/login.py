@@ -1,4 +1,4 @@
-"""How we log in to an API server: a certificate, a token, a password, or what a login command or an identity provider returns."""
+"""Logins to an API server: certificates, tokens, passwords, login commands and identity providers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SUPPORTED = frozenset(_CERTIFICATE | {"token", "tokenFile", "username", "passwor
 
 @dataclass(frozen=True)
 class Server:
-    """The API server's address and how its certificate is verified. Without an authority the system's are trusted."""
+    """The address, and how the server's certificate is verified: against `authority`, or else the system's authorities."""
 
     url: str
     authority: bytes = b""
@@ -27,7 +27,7 @@ class Server:
 
 @dataclass(frozen=True)
 class Credentials:
-    """A client certificate as PEM, the value of the Authorization header, or both. Never shown where this is printed."""
+    """A client certificate in PEM, an Authorization header, or both. They do not appear in `repr`."""
 
     certificate: bytes = field(default=b"", repr=False)
     key: bytes = field(default=b"", repr=False)
@@ -35,20 +35,20 @@ class Credentials:
 
 
 class Login(Protocol):
-    """Asked before every request, from any thread."""
+    """Called before every request, from any thread."""
 
     def credentials(self) -> Credentials:
-        """Raises ClusterDenied where they cannot be had."""
+        """Raises ClusterDenied if there are none."""
         ...
 
     def renew(self) -> bool:
-        """After a 401: whether the next `credentials` may be others."""
+        """Called after a 401. False if `credentials` would return the same again."""
         ...
 
 
 @dataclass(frozen=True)
 class FixedLogin:
-    """What stands in the kubeconfig itself."""
+    """Credentials in the kubeconfig itself."""
 
     value: Credentials
 
@@ -61,7 +61,7 @@ class FixedLogin:
 
 @dataclass(frozen=True)
 class TokenFileLogin:
-    """A token that another program keeps fresh in a file: read before every request."""
+    """A token in a file that another program rotates; it is read before every request."""
 
     path: Path
     certificate: bytes = field(default=b"", repr=False)
@@ -89,7 +89,7 @@ def server_of(kubeconfig: Kubeconfig) -> Server:
 
 
 def login_of(kubeconfig: Kubeconfig) -> Login | None:
-    """None for an `auth-provider`. Raises OSError and KubeconfigInvalid; an unknown field, such as `as`, would change who we are."""
+    """Return None for an `auth-provider`. Raises OSError and KubeconfigInvalid, also for unknown fields: `as` would change who we are."""
     user = kubeconfig.user
     if unknown := sorted(user.fields.keys() - SUPPORTED):
         raise KubeconfigInvalid(f"the user's field {unknown[0]} is not supported")

@@ -1,4 +1,4 @@
-"""One kind, listed and then watched from that resourceVersion, again and again until closed: what client-go calls a reflector."""
+"""Reflectors, as in client-go: each lists one kind, watches it from that resourceVersion, and starts over when the watch ends."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kelvin_provision.retry import doubled
 
 @dataclass(frozen=True)
 class Selection:
-    """What is watched. With `metadata` the server sends no contents."""
+    """The objects that are watched. With `metadata` the server sends metadata only."""
 
     api_version: str
     kind: str
@@ -29,8 +29,8 @@ class Selection:
 
 @dataclass(frozen=True)
 class RetryDelays:
-    """In seconds. `relist`: after the server has ended a watch, since one that always does must not be listed all the time;
-    `first` and `cap`: between two tries to reach a server that is away.
+    """In seconds. `relist`: before the next list after the server has ended a watch. `first` and `cap`: between two tries to reach an
+    unreachable server, doubled each time.
     """
 
     relist: float = 0.2
@@ -39,9 +39,9 @@ class RetryDelays:
 
 
 class Reflector(threading.Thread):
-    """Hands every list and every event to `receive`, in this thread. A server that is away is waited for; a refusal is the end.
+    """Calls `receive`, in this thread, for every list and every event. It retries an unreachable server and ends when it is rejected.
 
-    The list comes after the last event and before the next: who looks at the cluster on hearing of it misses nothing.
+    No change is missed between a list and the watch that follows it.
     """
 
     def __init__(self, api: Api, selection: Selection, receive: Callable[[WatchEvent], None], delays: RetryDelays) -> None:
@@ -60,7 +60,7 @@ class Reflector(threading.Thread):
             except ResourceExpired:
                 self._closed.wait(self._delays.relist)
             except (ServerBusy, ClusterUnreachable) as error:
-                if self._closed.is_set():  # it was our own hanging up
+                if self._closed.is_set():  # `close` has broken the connection
                     return
                 self._receive(WatchEvent(kind, unreachable=str(error)))
                 self._closed.wait(delay)
@@ -99,8 +99,8 @@ class Reflector(threading.Thread):
 
 @contextmanager
 def reflecting(api: Api, selections: Sequence[Selection], receive: Callable[[WatchEvent], None], delays: RetryDelays) -> Iterator[None]:
-    """One reflector for each selection, closed at the end."""
-    for selection in selections:  # discovered here, so that the threads need not do it all at once
+    """Run a reflector for each selection, and close them at the end."""
+    for selection in selections:  # discover once, rather than in every thread at the same time
         api.namespaced(selection.api_version, selection.kind)
     reflectors = [Reflector(api, selection, receive, delays) for selection in selections]
     for reflector in reflectors:

@@ -1,4 +1,4 @@
-"""The last known objects of some kinds, kept up to date by watch events. Pure."""
+"""A cache of live objects that watch events keep up to date, as in client-go. Pure."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from kelvin_provision.spec.workload import Object
 
 @dataclass(frozen=True)
 class WatchEvent:
-    """One message of a reflector, about one kind; exactly one of the other fields is set.
+    """A reflector's message about one kind. Exactly one of the other fields is set.
 
-    `listed`: all objects there are. `changed`: an event's type and its object. `unreachable`: why the server does not answer now.
-    `error`: why the reflector has given up.
+    `listed`: all objects. `changed`: type and object of an event. `unreachable`: why the server cannot be reached at the moment.
+    `error`: why the reflector has ended.
     """
 
     kind: str
@@ -24,7 +24,7 @@ class WatchEvent:
 
 @dataclass
 class Store:
-    """By kind and name. Objects of one kind are all of one namespace."""
+    """Objects by kind and name; a kind is watched in one namespace only."""
 
     objects: dict[str, dict[str, Object]] = field(default_factory=dict)
     unreachable: dict[str, str] = field(default_factory=dict)

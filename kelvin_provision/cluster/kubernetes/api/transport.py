@@ -1,4 +1,4 @@
-"""The API server as HTTP and JSON: discovery, requests and streams, each with the credentials of its moment."""
+"""HTTP and JSON to one API server: discovery, requests and streams, with credentials that may change between two of them."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from kelvin_provision.cluster.kubernetes.api.login import Login, Server
 
 
 class Resource(NamedTuple):
-    """One kind as discovery describes it."""
+    """A kind's resource, from discovery."""
 
     prefix: str
     name: str
     namespaced: bool
 
     def path(self, *, name: str | None, namespace: str | None) -> str:
-        """Of one object, or of all."""
+        """Return the path of one object, or without a name of all."""
         scope = f"/namespaces/{namespace}" if self.namespaced and namespace else ""
         return f"{self.prefix}{scope}/{self.name}{f'/{name}' if name else ''}"
 
 
 class Transport:
-    """Requests to one server, from any thread. Raises what `errors.status_error` makes of a status, OSError and HTTPException."""
+    """May be used from any thread. Raises the exceptions of `errors`, OSError and HTTPException."""
 
     def __init__(self, server: Server, login: Login, *, timeouts: Timeouts, proxy: str = "") -> None:
         self._server, self._login, self._timeouts, self._proxy = server, login, timeouts, proxy
@@ -36,7 +36,7 @@ class Transport:
         self._connections: Connections | None = None
 
     def resource(self, api_version: str, kind: str) -> Resource:
-        """Raises Rejected `unknown-kind`. A group is discovered once, and again for a kind that it lacks: definitions are added."""
+        """Raises Rejected `unknown-kind`. A group version is discovered once, and again if it lacks the kind: kinds can be added."""
         if kind not in self._discovered.get(api_version, {}):
             self._discovered[api_version] = self._discover(api_version)
         if kind not in self._discovered[api_version]:
@@ -44,7 +44,7 @@ class Transport:
         return self._discovered[api_version][kind]
 
     def invalidate(self) -> None:
-        """Drop what was discovered."""
+        """Discover all kinds again."""
         self._discovered.clear()
 
     def _discover(self, api_version: str) -> dict[str, Resource]:
@@ -68,7 +68,7 @@ class Transport:
         content_type: str = "application/json",
         accept: str = "application/json",
     ) -> bytes:
-        """One request and its whole response. It may be sent twice: over a new connection where an idle one is dead, and after a 401."""
+        """Send one request and read the whole response. It is sent again if an idle connection turns out to be dead, and after a 401."""
         headers = {"Accept": accept} | ({"Content-Type": content_type} if body is not None else {})
         data = json.dumps(body).encode() if body is not None else None
         try:
@@ -83,12 +83,12 @@ class Transport:
         return connections.exchange(method, target, body, headers)
 
     def stream(self, path: str, query: Sequence[tuple[str, str]], *, accept: str, timeouts: Timeouts) -> Any:
-        """A response that is read as it comes."""
+        """Return an open response of urllib3."""
         connections, headers = self._authorized({"Accept": accept})
         return connections.stream(_target(path, query), headers, timeouts)
 
     def _authorized(self, headers: dict[str, str]) -> tuple[Connections, dict[str, str]]:
-        """Connections and headers for the credentials of this moment. Another certificate needs other connections."""
+        """Return connections and headers for the present credentials. A new client certificate needs new connections."""
         credentials = self._login.credentials()
         with self._lock:
             if self._connections is None or self._connections.certificate != credentials.certificate:

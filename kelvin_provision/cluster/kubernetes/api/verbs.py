@@ -1,4 +1,4 @@
-"""The API's verbs on plain JSON documents: get, list, watch, apply, patch, create, delete, logs. Knows paths, not the transport."""
+"""The verbs of the API on plain JSON documents: get, list, watch, apply, patch, create, delete, logs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kelvin_provision.cluster.labels import MANAGER
 from kelvin_provision.spec.workload import Object
 
 WATCH_SECONDS = 240
-"""After which the server ends a watch, or a log that is followed; it is opened again."""
+"""The server ends a watch after this time, and a followed log that is silent for longer breaks; both are opened again."""
 
 PAGE_SIZE = 500
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -21,7 +21,7 @@ METADATA_WATCH = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 
 
 class Api:
-    """Of one cluster. Raises what `client.Client` raises."""
+    """One cluster. Methods raise what `client.Client` raises."""
 
     def __init__(self, *, kubeconfig: Path | None, context: str | None) -> None:
         self._client = Client(kubeconfig=kubeconfig, context=context)
@@ -32,7 +32,7 @@ class Api:
         return self._json("get", "/version")
 
     def get(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> Object | None:
-        """None where it does not exist."""
+        """Return None if it does not exist."""
         try:
             return self._json("get", self._path(api_version, kind, namespace, name))
         except Rejected as error:
@@ -49,9 +49,9 @@ class Api:
     def list_for_watch(
         self, api_version: str, kind: str, namespace: str | None, selector: str = "", fields: str = "", *, metadata: bool = False
     ) -> tuple[list[Object], str]:
-        """All objects that match the label and field selectors, and the resourceVersion to watch from. No namespace: all of them.
+        """Return all objects that match the label and field selectors, and the resourceVersion to watch from.
 
-        With `metadata` the server sends nothing else: no contents of ConfigMaps and Secrets.
+        Without a namespace: of all namespaces. With `metadata` the server sends metadata only, no contents of ConfigMaps and Secrets.
         """
         objects: list[Object] = []
         position, version = "", ""
@@ -66,13 +66,13 @@ class Api:
                 return objects, version
 
     def log(self, namespace: str, pod: str, container: str, *, lines: int, previous: bool) -> list[str]:
-        """The last lines of a container, or of its previous run."""
+        """Return the last lines of a container, or of its previous run."""
         query = _query(container=container, tailLines=str(lines), limitBytes="65536", previous="true" if previous else "")
         response = self._client.request("get", f"{self._path('v1', 'Pod', namespace, pod)}/log", query, accept="*/*")
         return response.decode(errors="replace").splitlines()
 
     def log_stream(self, namespace: str, pod: str, container: str, *, tail: int | None, since: str, previous: bool, follow: bool) -> Watch:
-        """A container's log as it comes, each line with its time; `since` in whole seconds. Some minutes without a line end it."""
+        """Open a container's log, each line with its time; `since` has whole seconds."""
         query = _query(
             container=container, timestamps="true", tailLines="" if tail is None else str(tail), sinceTime=since,
             previous="true" if previous else "", follow="true" if follow else "",
@@ -85,13 +85,13 @@ class Api:
         return self._client.resource(api_version, kind).namespaced
 
     def plural(self, api_version: str, kind: str) -> tuple[str, bool]:
-        """The resource's name in paths and permissions, and whether it is namespaced. Raises Rejected `unknown-kind`."""
+        """Return the plural name, and whether the kind is namespaced. Raises Rejected `unknown-kind`."""
         resource = self._client.resource(api_version, kind)
         return resource.name, resource.namespaced
 
     @property
     def server(self) -> str:
-        """Its URL; empty before the first request."""
+        """The URL; empty before the first request."""
         return self._client.server
 
     def watch(
@@ -105,7 +105,7 @@ class Api:
         fields: str = "",
         metadata: bool = False,
     ) -> Watch:
-        """Changes after that resourceVersion; with `metadata` the server sends nothing else."""
+        """Watch changes after that resourceVersion; with `metadata` the server sends metadata only."""
         query = _query(
             watch="true", allowWatchBookmarks="true", resourceVersion=version, timeoutSeconds=str(WATCH_SECONDS),
             labelSelector=selector, fieldSelector=fields,
@@ -116,7 +116,7 @@ class Api:
     # --- changing ----------------------------------------------------------------------------------
 
     def apply(self, value: Object, namespace: str, *, force: bool, dry_run: bool = False) -> Object:
-        """Server-side apply with our field manager; returns the object as it is afterwards, or would be."""
+        """Server-side apply with our field manager. Returns the resulting object, also of a dry run."""
         api_version, kind, name = value["apiVersion"], value["kind"], value["metadata"]["name"]
         body = value
         if not self.namespaced(api_version, kind):
@@ -126,12 +126,12 @@ class Api:
         return self._json("patch", path, query, body=body, content_type="application/apply-patch+yaml")
 
     def patch(self, value: Object, namespace: str) -> None:
-        """A JSON merge patch of a live object; None removes a field. Its fields are not owned by our applies."""
+        """Send a JSON merge patch, in which None removes a field. The fields do not belong to what we apply, so an apply keeps them."""
         path = self._path(value["apiVersion"], value["kind"], namespace, value["metadata"]["name"])
         self._json("patch", path, _query(fieldManager=MANAGER), body=value, content_type="application/merge-patch+json")
 
     def json_patch(self, value: Object, namespace: str, steps: Sequence[Object], *, dry_run: bool = False) -> Object:
-        """RFC 6902, of a live object. What it removes has no field manager afterwards."""
+        """Send a JSON patch (RFC 6902). Returns the resulting object, also of a dry run."""
         path = self._path(value["apiVersion"], value["kind"], namespace, value["metadata"]["name"])
         query = _query(fieldManager=MANAGER, dryRun="All" if dry_run else "")
         return self._json("patch", path, query, body=list(steps), content_type="application/json-patch+json")
@@ -141,9 +141,9 @@ class Api:
         return self._json("post", path, _query(fieldManager=MANAGER, dryRun="All" if dry_run else ""), body=value)
 
     def delete(self, api_version: str, kind: str, name: str, namespace: str | None, *, uid: str = "", grace: int | None = None) -> bool:
-        """Its dependents are deleted in the background. False where it does not exist.
+        """Delete an object, and its dependents in the background. Returns False if it does not exist.
 
-        With `uid`, only that very object; `grace`: seconds for a pod to end, in place of its own grace period.
+        With `uid`, an object that was created again under the same name is not deleted. `grace` overrides a pod's grace period.
         """
         options: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
         if uid:
@@ -159,7 +159,7 @@ class Api:
         return True
 
     def invalidate_discovery(self) -> None:
-        """A CustomResourceDefinition was added or removed."""
+        """Discover kinds again: a CustomResourceDefinition was added or removed."""
         self._client.invalidate_discovery()
 
     def _path(self, api_version: str, kind: str, namespace: str | None, name: str | None = None) -> str:
@@ -172,5 +172,5 @@ class Api:
 
 
 def _query(**parameters: str) -> list[tuple[str, str]]:
-    """Without those that are empty."""
+    """Leave out empty parameters."""
     return [(name, value) for name, value in parameters.items() if value]

@@ -1,4 +1,4 @@
-"""Capacity of our node for new pods: what they request against what is free. Pure."""
+"""Compares what new pods request with what is free on our node. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Amounts = dict[str, float]
 
 
 def pod_requests(spec: Object) -> Amounts:
-    """As the scheduler counts them: the containers together, or the largest init container where that is more."""
+    """Add up requests as the scheduler does: all containers, or the largest init container if it requests more."""
     total = _sum(_container_requests(container) for container in spec.get("containers") or ())
     for container in spec.get("initContainers") or ():
         requests = _container_requests(container)
@@ -26,7 +26,7 @@ def pod_requests(spec: Object) -> Amounts:
 
 
 def resource_demands(desired: Mapping[str, Sequence[Object]], pods: Iterable[Object], node: Object) -> tuple[ResourceDemand, ...]:
-    """For each resource that is requested. Old pods keep running beside new ones, except where they are deleted first."""
+    """Return one entry for each requested resource. Old pods keep running beside new ones, unless they are deleted first."""
     pods = [pod for pod in pods if is_alive(pod)]
     used = _sum(pod_requests(pod.get("spec") or {}) for pod in pods)
     requested = _sum(_workload_requests(objects, [pod for pod in pods if owner(pod) == name]) for name, objects in desired.items())
@@ -38,16 +38,16 @@ def resource_demands(desired: Mapping[str, Sequence[Object]], pods: Iterable[Obj
 
 def _container_requests(container: Object) -> Amounts:
     resources = container.get("resources") or {}
-    return _amounts((resources.get("limits") or {}) | (resources.get("requests") or {}))  # a limit is the default of its request
+    return _amounts((resources.get("limits") or {}) | (resources.get("requests") or {}))  # the limit is the default of the request
 
 
 def _amounts(values: Mapping[str, object]) -> Amounts:
-    """What is no quantity counts 0: the server refuses it by itself."""
+    """Parse quantities. An invalid one counts 0, as the server rejects it anyway."""
     return {name: float(quantities.parse(str(value)) or 0) for name, value in values.items()}
 
 
 def _workload_requests(objects: Sequence[Object], old_pods: Sequence[Object]) -> Amounts:
-    """More than the old pods free, where these are deleted first."""
+    """Requests of the new pods; less those of the old pods, if these are deleted first."""
     templates = [(item, template) for item in objects if (template := template_of(item))]
     new = _sum(
         {name: value * _pod_count(item, running=bool(old_pods)) for name, value in pod_requests(template.get("spec") or {}).items()}
@@ -65,7 +65,7 @@ def _deletes_first(item: Object) -> bool:
 
 
 def _pod_count(item: Object, *, running: bool) -> float:
-    """The largest number of new pods at one time; `running`: pods of the workload run already."""
+    """The largest number of new pods at one time. `running`: the workload has pods already."""
     spec = item.get("spec") or {}
     if item.get("kind") == "DaemonSet":
         return 1.0

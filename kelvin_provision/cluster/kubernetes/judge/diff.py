@@ -12,11 +12,11 @@ from kelvin_provision.spec.workload import Object
 
 SERVER_FIELDS = frozenset({"managedFields", "resourceVersion", "generation", "creationTimestamp", "uid", "selfLink"})
 MAX_PATHS = 4
-"""So many paths are named in a `why`; the others are counted."""
+"""A `why` names this many paths and counts the others."""
 
 
 def change(workload: str, live: Object | None, outcome: Object) -> Change:
-    """Of one object. Another revision number alone is no change. Values are never shown: they may be secret."""
+    """Describe the change by paths only: values may be secret. A new revision number alone is no change."""
     if live is None:
         return Change(Op.CREATE, workload, describe(outcome), "not on the cluster")
     paths = sorted(changed_paths(without_server_fields(live), without_server_fields(outcome)))
@@ -27,12 +27,12 @@ def change(workload: str, live: Object | None, outcome: Object) -> Change:
 
 
 def deletion(workload: str, live: Object) -> Change:
-    """Of an object that the new revision does not have."""
+    """The change for an object that the new revision no longer has."""
     return Change(Op.DELETE, workload, describe(live), "no longer in the workload")
 
 
 def without_server_fields(item: Object) -> Object:
-    """Without what the server writes by itself, and without our revision number."""
+    """Copy an object without the fields that the server sets and without our revision number."""
     metadata = {name: value for name, value in item["metadata"].items() if name not in SERVER_FIELDS}
     annotations = {name: value for name, value in (metadata.pop("annotations", None) or {}).items() if name != REVISION}
     rest = {name: value for name, value in item.items() if name not in {"status", "metadata"}}
@@ -40,7 +40,7 @@ def without_server_fields(item: Object) -> Object:
 
 
 def resource_version(item: Object | None) -> str:
-    """To be compared for equality only; empty where the object does not exist."""
+    """Opaque: compare it for equality only. Empty if the object does not exist."""
     return str(((item or {}).get("metadata") or {}).get("resourceVersion") or "")
 
 
@@ -49,12 +49,12 @@ def changed_paths(old: Any, new: Any) -> Iterator[str]:
 
 
 def owned_by(live: Object | None, workload: str) -> bool:
-    """Whether we may change the object in the name of this workload. True where there is none."""
+    """Whether the workload may change the object. True if it does not exist."""
     return live is None or ((live.get("metadata") or {}).get("labels") or {}).get(OWNER) == workload
 
 
 def foreign(item: Object, live: Object | None) -> str:
-    """Why a live object that `owned_by` denies is left alone."""
+    """Explain why a live object is not changed."""
     owner = ((live or {}).get("metadata") or {}).get("labels", {}).get(OWNER)
     reason = f"belongs to workload {owner}" if owner else "is not managed by kelvin-provision"
     return f"{describe(item)} already exists and {reason}"

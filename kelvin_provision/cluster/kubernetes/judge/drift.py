@@ -1,4 +1,4 @@
-"""What others have changed on an object since we applied it, from the server's own record of field managers. Pure.
+"""Finds what others have changed on an object since we applied it, in the server's record of field managers. Pure.
 
 A comparison with what we sent would show the server's defaults and spellings (`1024Mi` becomes `1Gi`). `metadata.managedFields`
 (FieldsV1) has none of that, and names manager and time; only fields that were removed are not in it.
@@ -18,7 +18,7 @@ from kelvin_provision.spec.diff.fields import ABSENT, below, flat, step
 from kelvin_provision.spec.workload import Object
 
 CLUSTER_MANAGERS = frozenset({"kube-controller-manager", "kube-scheduler", "kube-apiserver", "kubelet", "cloud-controller-manager", "k3s"})
-"""Components of the cluster: what they write is their work and no drift."""
+"""Components of the cluster; their changes are no drift."""
 
 CLUSTER_FIELDS = ("status", "metadata.finalizers", "metadata.ownerReferences")
 CLUSTER_ANNOTATIONS = (
@@ -32,7 +32,7 @@ NOT_STORED_AS_SENT = ("stringData", "metadata.namespace")
 
 
 def drift(workload: str, applied: Object, live: Object | None) -> Iterator[Drift]:
-    """Fields that others have changed, added or removed; secrets are masked."""
+    """Yield fields that others have changed, added or removed; secrets are masked."""
     name = describe(applied)
     if live is None:
         yield Drift(workload, name)
@@ -47,7 +47,7 @@ def drift(workload: str, applied: Object, live: Object | None) -> Iterator[Drift
         if not _belongs_to_cluster(path) and sent.get(path, ABSENT) != value:
             manager, time = str(entry.get("manager") or ""), str(entry.get("time") or "")
             yield Drift(workload, name, path, sent.get(path, ABSENT), value, manager, time)
-    if revision_of(live) == revision_of(applied):  # another revision of ours has other fields
+    if revision_of(live) == revision_of(applied):  # otherwise another revision of ours is live, with other fields
         yield from _unrecorded(workload, name, {path: value for path, value in sent.items() if path not in foreign}, live)
 
 
@@ -58,12 +58,12 @@ def _entries_of_others(live: Object) -> Iterator[Mapping[str, Any]]:
 
 
 def _unrecorded(workload: str, name: str, sent: Mapping[str, Any], live: Object) -> Iterator[Drift]:
-    """Changes without a manager: a field that was removed, and on old servers `kubectl scale`.
+    """Yield changes that no manager is recorded for: removed fields, and on old servers `kubectl scale`.
 
     Only numbers are compared with what we sent: strings may be spelled in another way.
     """
     current = dict(flat(live))
-    stopped = STOPPED in (live["metadata"].get("annotations") or {})  # we scaled it down ourselves
+    stopped = STOPPED in (live["metadata"].get("annotations") or {})  # we have scaled it to 0 ourselves
     for path, value in sent.items():
         if path.startswith(NOT_STORED_AS_SENT):
             continue
@@ -74,7 +74,7 @@ def _unrecorded(workload: str, name: str, sent: Mapping[str, Any], live: Object)
 
 
 def _managed(fields: Mapping[str, Any], value: Any, path: str, sent: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Path and value of every field of a FieldsV1 tree. A list entry that we never sent is one field, with all below it."""
+    """Yield path and value of every field in a FieldsV1 tree. A list entry that we never sent is yielded as a whole."""
     for mark, children in fields.items():
         kind, _, name = mark.partition(":")
         if kind == "f":
@@ -94,7 +94,7 @@ def _managed(fields: Mapping[str, Any], value: Any, path: str, sent: Mapping[str
 
 
 def _index_of(items: Any, key: Mapping[str, Any]) -> int | None:
-    """Of the list entry that has all values of a FieldsV1 key."""
+    """Find the list entry that has all values of a FieldsV1 key."""
     for index, item in enumerate(items if isinstance(items, list) else ()):
         if isinstance(item, dict) and all(item.get(name) == value for name, value in key.items()):
             return index

@@ -1,6 +1,6 @@
-"""What keeps pods from running, read from their statuses and events. Pure.
+"""Finds what keeps pods from running, in their statuses and events. Pure.
 
-Some failures are final: waiting will not heal them. Others may pass, a name lookup say; the caller measures how long they last.
+Some failures are final. Others, such as a failed name lookup, may pass; the caller measures how long they last.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Failure:
 
 
 def current_pods(pods: Iterable[Object], template: str | None) -> list[Object]:
-    """Pods of this version of the template that are not being deleted. All of them where the template has no hash."""
+    """Select pods of this template that are not being deleted. Without a hash of the template: pods of any template."""
     return [pod for pod in pods if not pod["metadata"].get("deletionTimestamp") and (template is None or template_hash(pod) == template)]
 
 
@@ -46,14 +46,14 @@ def is_ready(pod: Object) -> bool:
 
 
 def container_statuses(pod: Object) -> Iterator[Mapping[str, Any]]:
-    """Of every container, init containers first."""
+    """Yield the status of every container, init containers first."""
     status = pod.get("status") or {}
     for group in ("initContainerStatuses", "containerStatuses"):
         yield from status.get(group) or ()
 
 
 def pod_failures(pods: Sequence[Object], events: Sequence[Object], policy: WaitPolicy) -> Iterator[Failure]:
-    """Of the pods that are not ready, with the reasons that their events give."""
+    """Yield failures of pods that are not ready. Events add causes that a status does not have."""
     for pod in pods:
         if is_ready(pod):
             continue
@@ -68,7 +68,7 @@ def pod_failures(pods: Sequence[Object], events: Sequence[Object], policy: WaitP
 
 
 def controller_failures(live: Object, events: Sequence[Object]) -> Iterator[Failure]:
-    """Pods that the controller may not create (quota, admission). A Deployment has a condition for it, others only events."""
+    """Yield failures to create pods (quota, admission). A Deployment reports them in a condition, other controllers only in events."""
     name, kind = live["metadata"]["name"], live.get("kind")
     failure = condition(live, "ReplicaFailure")
     if failure.get("status") == "True":
@@ -79,14 +79,14 @@ def controller_failures(live: Object, events: Sequence[Object]) -> Iterator[Fail
 
 
 def exit_count(status: Mapping[str, Any]) -> int:
-    """How often a container has exited: its restarts, and the exit that has not led to a restart yet."""
+    """Count exits: the restarts, and an exit that has not led to a restart yet."""
     state, last = status.get("state") or {}, status.get("lastState") or {}
     between_runs = "terminated" in state or ("waiting" in state and "terminated" in last)
     return int(status.get("restartCount", 0)) + int(between_runs)
 
 
 def last_exit(status: Mapping[str, Any]) -> str:
-    """`exit code 3 (Error)`, with the container's termination message."""
+    """Describe the last exit: `exit code 3 (Error)`, and the termination message."""
     for state in (status.get("state") or {}, status.get("lastState") or {}):
         if "terminated" in state:
             terminated = state["terminated"]
@@ -118,7 +118,7 @@ def _container_failures(pod: Object, status: Mapping[str, Any], pod_events: Sequ
 
 
 def _pull_error(pod_events: Sequence[Object]) -> str:
-    """ImagePullBackOff itself often has no cause; the kubelet's event has."""
+    """Return the kubelet's error message; ImagePullBackOff itself often has none."""
     messages = [str(event.get("message")) for event in pod_events if event.get("reason") == "Failed"]
     return next((message for message in reversed(messages) if "pull image" in message), "")
 

@@ -1,7 +1,7 @@
-"""How a workload on Kubernetes asks not to be changed now. Pure.
+"""Finds holds: a workload asks not to be changed now. Pure.
 
-By an annotation on any of its objects, which the workload or anybody with kubectl sets; or, where it cannot reach the API server, by the
-file `reason` in a host volume that it has mounted at `/opt/kelvin/hold`.
+A hold is an annotation on any object of the workload, set by itself or with kubectl; or, for a workload without access to the API
+server, the file `reason` in a host volume that is mounted at `/opt/kelvin/hold`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from kelvin_provision.status import Hold
 
 
 def annotated_hold(objects: Sequence[Object]) -> Hold | None:
-    """The first on these objects; one with an empty reason counts."""
+    """Return the first hold on these objects; its reason may be empty."""
     for item in objects:
         annotations = item["metadata"].get("annotations") or {}
         if HOLD in annotations:
@@ -26,7 +26,7 @@ def annotated_hold(objects: Sequence[Object]) -> Hold | None:
 
 
 def _annotated_at(item: Object) -> str:
-    """When the field manager of the annotation last wrote; empty where the server does not record it."""
+    """The time of the annotation's field manager; empty if the server does not record it."""
     for entry in item["metadata"].get("managedFields") or ():
         fields: Any = entry.get("fieldsV1") or {}
         for step in ("f:metadata", "f:annotations", f"f:{HOLD}"):
@@ -37,7 +37,7 @@ def _annotated_at(item: Object) -> str:
 
 
 def hold_folders(objects: Sequence[Object]) -> Iterator[tuple[str, str]]:
-    """Workload and folder on this node, for each host volume that is mounted where a hold is."""
+    """Yield workload and host path of each host volume that is mounted at the hold folder."""
     for item in objects:
         workload = owner(item)
         spec = item.get("spec") or {}

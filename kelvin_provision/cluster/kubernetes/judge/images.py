@@ -1,4 +1,4 @@
-"""The images of desired pods and how the kubelet will pull them. Pure."""
+"""Describes which images desired pods use and how the kubelet pulls them. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PULL_POLICIES = {"Always": "always", "IfNotPresent": "missing", "Never": "never"
 
 
 def image_uses(workload: str, objects: Sequence[Object]) -> Iterator[ImageUse]:
-    """Of every container. Without a pull policy the one counts that the server would set."""
+    """Yield one entry for each container. A missing pull policy is replaced by the server's default."""
     for item in objects:
         template = template_of(item)
         has_login = bool(((template or {}).get("spec") or {}).get("imagePullSecrets"))
@@ -27,7 +27,7 @@ def image_uses(workload: str, objects: Sequence[Object]) -> Iterator[ImageUse]:
 
 
 def _parse(image: str) -> tuple[str, bool, bool]:
-    """Host, whether it is pinned by digest, and whether its tag may move."""
+    """Return the registry, whether the image is pinned by digest, and whether its tag is mutable."""
     try:
         reference = Reference.parse(image)
     except ReferenceInvalid:

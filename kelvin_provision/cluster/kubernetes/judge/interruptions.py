@@ -1,4 +1,4 @@
-"""What clients notice while the pods of an object are replaced. Pure."""
+"""Predicts what clients notice while the pods of an object are replaced. Pure."""
 
 from __future__ import annotations
 

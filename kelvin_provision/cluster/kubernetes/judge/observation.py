@@ -1,4 +1,4 @@
-"""Live objects, pods and events to one observation for each workload. Pure."""
+"""Derives one observation for each workload from live objects, pods and events. Pure."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MOST_URGENT_FIRST = (Observed.FAILED, Observed.DEPLOYING, Observed.STARTING, Obs
 def observations(
     objects: Sequence[Object], pods: Sequence[Object], events: Sequence[Object], time: str, file_holds: Mapping[str, Hold] | None = None
 ) -> Mapping[str, Observation]:
-    """Of every workload of ours, by name; objects without our label are ignored. `time` is RFC 3339."""
+    """Observe every workload that has our label. `time` is RFC 3339."""
     everything = [*objects, *pods]
     result = {}
     for name in sorted(filter(None, {owner(item) for item in everything})):
@@ -42,9 +42,9 @@ def observations(
 
 
 def observe(objects: Sequence[Object], pods: Sequence[Object], events: Sequence[Object], time: str) -> Observation:
-    """Of one workload. One without anything that runs (a configuration alone) is running when it is there."""
+    """Observe one workload. If it has nothing that runs, such as a ConfigMap alone, it is running as long as it exists."""
     runners = [item for item in objects if item.get("kind") in CONTROLLERS]
-    runners += [pod for pod in pods if not pod["metadata"].get("ownerReferences")]  # other pods are judged through their controller
+    runners += [pod for pod in pods if not pod["metadata"].get("ownerReferences")]  # pods of a controller are judged with it
     revisions = [number for item in objects or pods if (number := revision_of(item)) is not None]
     states = {_state(item, pods, events) for item in runners}
     state = next((state for state in MOST_URGENT_FIRST if state in states), Observed.STOPPED)
@@ -57,7 +57,7 @@ def observe(objects: Sequence[Object], pods: Sequence[Object], events: Sequence[
 
 
 def is_alive(pod: Object) -> bool:
-    """A pod that was evicted or has ended stays on the cluster, but nothing of it runs."""
+    """False for evicted and completed pods, which stay on the cluster."""
     return (pod.get("status") or {}).get("phase") not in {"Succeeded", "Failed"}
 
 
@@ -96,7 +96,7 @@ def _failures_of_all(runners: Sequence[Object], pods: Sequence[Object], events: 
 
 
 def _waiting_containers(pods: Sequence[Object]) -> list[str]:
-    """Messages of waiting containers that no failure repeats."""
+    """Messages of waiting containers, also where they are no failure."""
     messages = []
     for pod in pods:
         for status in container_statuses(pod) if not is_ready(pod) else ():

@@ -1,4 +1,4 @@
-"""Which permissions (RBAC) a change needs, and which of them a review of the server grants. Pure; `survey` asks the server."""
+"""Lists the permissions (RBAC) that a change needs, and evaluates access reviews. Pure; `survey` sends the reviews."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from kelvin_provision.spec.workload import Object
 
 APPLY_VERBS = ("get", "list", "create", "patch", "delete")
 ALWAYS_NEEDED = (
-    ("", "pods", ("get", "list", "watch", "create")),  # created in dry runs only, for what admission says of them
+    ("", "pods", ("get", "list", "watch", "create")),  # dry runs of pods create none
     ("", "events", ("list", "watch")),
     ("apps", "deployments", ("list", "watch")),
     ("", "configmaps", ("get", "list", "create", "patch", "delete")),
@@ -18,7 +18,7 @@ ALWAYS_NEEDED = (
 
 
 class Permission(NamedTuple):
-    """One verb on one resource; `namespaced` as the resource is."""
+    """One verb on one resource. `namespaced`: whether the resource is."""
 
     group: str
     resource: str
@@ -27,14 +27,14 @@ class Permission(NamedTuple):
 
 
 def needed(resources: Iterable[tuple[str, str, bool]]) -> tuple[Permission, ...]:
-    """To apply objects of these resources (group, plural name, namespaced), and to wait for them."""
+    """List what it takes to apply objects of these resources (group, plural name, namespaced) and to wait for them."""
     always = [Permission(group, name, verb) for group, name, verbs in ALWAYS_NEEDED for verb in verbs]
     applying = [Permission(group, name, verb, namespaced) for group, name, namespaced in resources for verb in APPLY_VERBS]
     return tuple(sorted({*always, *applying}))
 
 
 def granted(permission: Permission, rules: Sequence[Object]) -> bool:
-    """By a rule of a SelfSubjectRulesReview. A rule for certain names only does not count."""
+    """Whether the rules of a SelfSubjectRulesReview grant it. A rule for certain object names does not count."""
     group, resource, verb, _ = permission
     return any(
         _covers(rule.get("apiGroups"), group) and _covers(rule.get("resources"), resource) and _covers(rule.get("verbs"), verb)
@@ -48,7 +48,7 @@ def _covers(values: Sequence[str] | None, value: str) -> bool:
 
 
 def describe_permissions(permissions: Iterable[Permission]) -> Iterator[str]:
-    """One line for each resource: `create, patch deployments.apps`."""
+    """Yield a line for each resource: `create, patch deployments.apps`."""
     verbs: dict[str, list[str]] = {}
     for group, resource, verb, _ in sorted(permissions):
         verbs.setdefault(f"{resource}.{group}" if group else resource, []).append(verb)
@@ -56,7 +56,7 @@ def describe_permissions(permissions: Iterable[Permission]) -> Iterator[str]:
 
 
 def rules_review(namespace: str) -> Object:
-    """All rules of a namespace at once."""
+    """Ask for all rules of a namespace at once."""
     return {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "spec": {"namespace": namespace}}
 
 

@@ -1,4 +1,4 @@
-"""Host ports and node ports: which objects claim which, and where two claims conflict. Pure."""
+"""Finds conflicts of host ports and node ports. Pure."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from kelvin_provision.cluster.plan import Finding, describe
 from kelvin_provision.spec.workload import Object
 
 PortClaim = tuple[str, str, int]
-"""`host` or `node`, protocol, number."""
+"""`host` or `node`, the protocol, and the number."""
 
 ListeningPorts = Collection[tuple[int, str]]
-"""Number and protocol in lower case."""
+"""Pairs of number and protocol in lower case."""
 
 
 def port_claims(item: Object) -> Iterator[PortClaim]:
-    """Of a desired or a live object."""
+    """Yield the ports that a desired or live object claims."""
     if item.get("kind") == "Service":
         for port in (item.get("spec") or {}).get("ports") or ():
             if port.get("nodePort"):
@@ -34,7 +34,7 @@ def claims_ports(desired: Mapping[str, Sequence[Object]]) -> bool:
 
 
 def conflicts_in_cluster(desired: Mapping[str, Sequence[Object]], live: Iterable[Object]) -> Iterator[Finding]:
-    """Ports that two desired objects claim, or that an object of somebody else has. A desired workload may keep its own."""
+    """Find ports that two desired objects claim, or that an object outside of the desired workloads has."""
     holders: dict[PortClaim, str] = {}
     for item in live:
         if owner(item) not in desired and is_alive(item):
@@ -51,7 +51,7 @@ def conflicts_in_cluster(desired: Mapping[str, Sequence[Object]], live: Iterable
 
 
 def conflicts_on_node(desired: Mapping[str, Sequence[Object]], services: Sequence[Object], listening: ListeningPorts) -> Iterator[Finding]:
-    """Claimed ports that a program on this node listens on. For a Service that has its port already, kube-proxy may listen."""
+    """Find claimed ports on which a program of this node listens. It may be kube-proxy, for a Service that has the port already."""
     held = {(owner(item), *claim[1:]) for item in services for claim in port_claims(item)}
     for workload, objects in desired.items():
         for item in objects:

@@ -1,6 +1,6 @@
-"""Whether one live object is ready: pure functions of its status, with the cluster's own reason.
+"""Judges from its status whether a live object is ready, with the cluster's own reason. Pure.
 
-The generation comes first: a status of an older generation says nothing. The caller owns the deadline.
+The generation comes first: a status of an older generation says nothing about this one. The caller owns the deadline.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ READY = Health(Phase.READY)
 
 
 def health(live: Object) -> Health:
-    """A kind without a status of its own is ready when it exists."""
+    """An object of a kind that has no judge is ready."""
     if not generation_observed(live):
         return _waiting(live, "the controller has not observed this version yet")
     judge = JUDGES.get(live.get("kind") or "")
@@ -24,7 +24,7 @@ def health(live: Object) -> Health:
 
 
 def generation_observed(live: Object) -> bool:
-    """Whether the object's controller has observed its newest version."""
+    """Whether the controller has observed the newest version of the object."""
     observed, generation = (live.get("status") or {}).get("observedGeneration"), live["metadata"].get("generation")
     if observed is None:
         return live.get("kind") not in REPORTS_GENERATION
@@ -32,7 +32,7 @@ def generation_observed(live: Object) -> bool:
 
 
 def condition(live: Object, kind: str) -> Mapping[str, Any]:
-    """The condition of that type, or an empty one."""
+    """Return the condition of that type, or an empty mapping."""
     candidate: Mapping[str, Any]
     for candidate in (live.get("status") or {}).get("conditions") or ():
         if candidate.get("type") == kind:
@@ -41,7 +41,7 @@ def condition(live: Object, kind: str) -> Mapping[str, Any]:
 
 
 def reason_and_message(source: Mapping[str, Any]) -> str:
-    """Of a condition, an event, or a container's state."""
+    """Format a condition, an event, or the state of a container."""
     return ": ".join(filter(None, (source.get("reason"), source.get("message")))) or "no reason given"
 
 
@@ -110,7 +110,7 @@ def _pod(live: Object, spec: Mapping[str, Any], status: Mapping[str, Any]) -> He
 
 
 def _persistent_volume_claim(live: Object, _spec: Mapping[str, Any], status: Mapping[str, Any]) -> Health:
-    # Pending is no failure: many storage classes bind when the first pod is scheduled, and a pod that lacks its claim reports it itself.
+    # Pending is no failure: many storage classes bind when the first pod is scheduled, and a pod without its claim reports it.
     return _failed(live, "its volume is lost") if status.get("phase") == "Lost" else READY
 
 
@@ -133,4 +133,4 @@ JUDGES: Mapping[str, Callable[[Object, Mapping[str, Any], Mapping[str, Any]], He
     "CustomResourceDefinition": _custom_resource_definition,
 }
 REPORTS_GENERATION = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController"})
-"""Kinds whose controller reports the generation that it observed; without a report it has observed none."""
+"""Controllers of these kinds report the generation that they have observed. Without a report they have observed none."""

@@ -1,4 +1,4 @@
-"""One workload's rollout over time: how long failures that may pass have lasted, and how long all has been ready. Pure."""
+"""Judges a rollout over time: how long failures that may pass have lasted, and how long the pods have been stable. Pure."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ SETTLES_ITSELF = frozenset({"Job", "CustomResourceDefinition", "PersistentVolume
 
 
 def watched_kinds(desired: Mapping[str, Sequence[Object]]) -> list[tuple[str, str]]:
-    """API version and kind of all that a rollout of these objects is judged by, each once."""
+    """Return API version and kind of everything that must be watched to judge these objects."""
     judged = [(item["apiVersion"], item["kind"]) for objects in desired.values() for item in objects if item["kind"] in JUDGES]
     return list(dict.fromkeys([*judged, ("v1", "Pod"), ("v1", "Event")]))
 
 
 class Rollout:
-    """Remembers, between two calls of `health`, since when each failure lasts and since when no pod has restarted."""
+    """The rollout of one workload. Remembers between calls how long each failure has lasted and since when no pod has restarted."""
 
     def __init__(self, workload: str, objects: Sequence[Object], policy: WaitPolicy) -> None:
         self.workload = workload
@@ -30,7 +30,7 @@ class Rollout:
         self._policy = policy
         self._failing_since: dict[str, float] = {}
         self._stable: tuple[int, float] | None = None
-        """Restarts of all pods, and since when there were no more of them."""
+        """The number of restarts of all pods, and since when it has not changed."""
 
     def health(self, store: Store, now: float) -> Health:
         pods = [pod for pod in store.all("Pod") if owner(pod) == self.workload]
@@ -71,17 +71,17 @@ class Rollout:
         return current_pods(pods, template) if template else []
 
     def _failed(self, item_health: Health, pods: Sequence[Object], store: Store) -> Health:
-        """With the reason of a pod, where there is one: `deadline exceeded` alone helps nobody."""
+        """Add a pod's own reason, if there is one: `deadline exceeded` alone does not help."""
         reasons = [failure.why for failure in pod_failures(pods, store.all("Event"), self._policy)]
         return Health(Phase.FAILED, "; ".join([item_health.why, *reasons[:1]]))
 
     def _overdue(self, passing: Mapping[str, str], now: float) -> str:
-        """The first failure that could have passed and has not."""
+        """Return the first failure that has lasted too long."""
         self._failing_since = {key: self._failing_since.get(key, now) for key in passing}
         return next((passing[key] for key, since in self._failing_since.items() if now - since >= self._policy.unschedulable), "")
 
     def _settled(self, pods: Sequence[Object], now: float) -> Health:
-        """All is ready. Where no `minReadySeconds` holds a pod to it, we do: no restart for `settle` seconds."""
+        """All objects are ready. Where `minReadySeconds` does not do it, we wait for `settle` seconds without a restart."""
         if not pods or all(self._settles_itself(item) for item in self._objects):
             return READY
         restarts = sum(int(status.get("restartCount", 0)) for pod in pods for status in container_statuses(pod))

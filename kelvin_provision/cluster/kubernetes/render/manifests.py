@@ -1,4 +1,4 @@
-"""Kubernetes objects of a request: unchanged but for images, pull policy, labels, namespace and defaults that must be written."""
+"""Prepares the manifests of a request. Only images, pull policies, labels, namespaces and some defaults are changed."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from kelvin_provision.spec.workload import Object, Spec
 
 
 def prepare(spec: Spec, locks: Sequence[ImageLock], context: Context) -> tuple[list[Object], list[str]]:
-    """Copies that can be applied, and every reason why one cannot."""
+    """Return copies that can be applied, and every reason why an object cannot."""
     objects: list[Object] = []
     findings: list[str] = []
     for given in flatten(spec.manifests):
         if given.get("kind") == "Namespace" and describe(given) == f"Namespace/{context.namespace}":
-            continue  # created where it is missing, and never ours to delete
+            continue  # we create it if it is missing, and never delete it
         findings += refusals(given, context)
         item = copy.deepcopy(given)
         if locks:
@@ -38,7 +38,7 @@ def prepare(spec: Spec, locks: Sequence[ImageLock], context: Context) -> tuple[l
 
 
 def flatten(objects: Sequence[Object]) -> Iterator[Object]:
-    """The items of lists in place of the lists."""
+    """Replace lists by their items."""
     for item in objects:
         if str(item.get("kind", "")).endswith("List") and isinstance(item.get("items"), list):
             yield from flatten(item["items"])
@@ -47,7 +47,7 @@ def flatten(objects: Sequence[Object]) -> Iterator[Object]:
 
 
 def refusals(item: Object, context: Context) -> list[str]:
-    """Why we will not apply an object."""
+    """Explain why an object cannot be applied."""
     name, metadata = describe(item), item.get("metadata") or {}
     findings = []
     if not item.get("apiVersion") or not item.get("kind"):
@@ -65,13 +65,13 @@ def refusals(item: Object, context: Context) -> list[str]:
 
 
 def pinned_image(image: str, locks: Sequence[ImageLock]) -> str:
-    """The lock's reference for an image as the request has it; empty where it is not staged."""
+    """Return the pinned reference of an image in the request; empty if it is not staged."""
     reference = Reference.parse(image)
     return next((lock.pinned_reference for lock in locks if lock.reference == reference), "")
 
 
 def with_images(item: Object, replace: Callable[[str], str]) -> tuple[Object, list[str]]:
-    """A copy with every image replaced and pulled only where it is missing; and the images without a replacement."""
+    """Return a copy with all images replaced and pulled only if missing, and the images that have no replacement."""
     missing = []
 
     def replace_or_note(image: str) -> str:
@@ -90,7 +90,7 @@ def with_images(item: Object, replace: Callable[[str], str]) -> tuple[Object, li
 
 
 def write_defaults(item: Object, workload: str) -> None:
-    """Write, in place, what server-side apply cannot leave to the server's defaults."""
+    """Set, in place, defaults that server-side apply requires."""
     spec = item.get("spec") or {}
     if item.get("kind") == "Service":
         for port in spec.get("ports") or ():
@@ -109,7 +109,7 @@ def write_defaults(item: Object, workload: str) -> None:
 
 
 def _prepare_template(template: Object, item: Object, spec: Spec, context: Context) -> None:
-    """In place: our label, this node, the pull secrets, and last the hash of it all."""
+    """Add, in place, our label, the node, pull secrets, and last the hash of all."""
     pod = template.setdefault("spec", {})
     if spec.method.staged and context.node_name:
         pod["nodeSelector"] = {HOSTNAME: context.node_name} | (pod.get("nodeSelector") or {})

@@ -1,4 +1,4 @@
-"""What all our objects have in common: labels, annotations, hashes, the order of applying, pod templates.
+"""Functions for all our objects: labels, annotations, hashes, the order of applying, pod templates.
 
 Pure. An object is a plain JSON document; nothing here changes one in place.
 """
@@ -38,7 +38,7 @@ APPLY_FIRST = (
     "Service",
     "Ingress",
 )
-"""What other objects depend on, in the order of applying; pods and their controllers follow, kinds that we don't know come last."""
+"""Kinds that others depend on, in the order of applying. Pods and their controllers follow; unknown kinds come last."""
 
 CLUSTER_SCOPED = frozenset(
     {
@@ -88,17 +88,17 @@ class Key:
 
 
 def digest(value: Any) -> str:
-    """Independent of the order of keys."""
+    """Hash a document; the order of keys does not matter."""
     return sha256_hex(json.dumps(value, sort_keys=True, separators=(",", ":")))
 
 
 def short(value: Any) -> str:
-    """Enough of the hash to tell contents apart in a name."""
+    """Return a part of the hash that is long enough for names."""
     return digest(value)[:10]
 
 
 def label_value(text: str) -> str:
-    """The text as a valid label value: `1.0.0+7` becomes `1.0.0_7`."""
+    """Make a text a valid label value: `1.0.0+7` becomes `1.0.0_7`."""
     return re.sub(r"[^A-Za-z0-9._-]", "_", text)[:LABEL_LENGTH].strip("._-")
 
 
@@ -113,7 +113,7 @@ def labels(spec: Spec) -> dict[str, str]:
 
 
 def with_ownership(value: Object, spec: Spec, revision: int, namespace: str) -> Object:
-    """A copy with our labels and annotations. The user's own labels win, except for the two that make it ours."""
+    """Return a copy with our labels and annotations. Labels of the user win, except for those that mark the object as ours."""
     metadata = dict(value.get("metadata") or {})
     ours = labels(spec)
     ownership = {name: ours[name] for name in (OWNER, "app.kubernetes.io/managed-by")}
@@ -126,7 +126,7 @@ def with_ownership(value: Object, spec: Spec, revision: int, namespace: str) -> 
 
 
 def rank(value: Object) -> int:
-    """Position in the order of applying."""
+    """The position in the order of applying."""
     kind = value.get("kind") or ""
     if kind in APPLY_FIRST:
         return APPLY_FIRST.index(kind)
@@ -134,7 +134,7 @@ def rank(value: Object) -> int:
 
 
 def template_of(value: Object) -> Object | None:
-    """The pod template (for a Pod the object itself), or None. Not a copy."""
+    """Return the pod template, not a copy; for a Pod the object itself."""
     kind, spec = value.get("kind"), value.get("spec") or {}
     if kind == "Pod":
         return value
@@ -146,14 +146,14 @@ def template_of(value: Object) -> Object | None:
 
 
 def containers_of(template: Object) -> Iterator[Object]:
-    """Of a pod or a template, init containers included."""
+    """Yield the containers of a pod or a template, init containers included."""
     spec = template.get("spec") or {}
     for group in ("initContainers", "containers", "ephemeralContainers"):
         yield from spec.get(group) or ()
 
 
 def template_hash(value: Object) -> str | None:
-    """Our hash of the pod template; the same on the controller and on its pods, desired or live."""
+    """Return our hash of the pod template, which a controller and its pods have in common."""
     template = template_of(value)
     if template is None:
         return None
@@ -162,7 +162,7 @@ def template_hash(value: Object) -> str | None:
 
 
 def owner(value: Object) -> str | None:
-    """The workload that the object belongs to, by its label."""
+    """Return the workload in our label."""
     workload: str | None = ((value.get("metadata") or {}).get("labels") or {}).get(OWNER)
     return workload
 

@@ -1,4 +1,4 @@
-"""The pod of a workload: one container, its ports, variables, resources and probes."""
+"""Renders the pod of a workload: one container with its ports, variables, resources and probes."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from kelvin_provision.spec.enums import ProbeKind, VolumeKind
 from kelvin_provision.spec.workload import Object, Probe, Resources, Spec
 
 PRE_STOP_SECONDS = 5
-"""Seconds before SIGTERM: kube-proxy learns later than the kubelet that the pod is going, and still sends it clients."""
+"""Delay of SIGTERM: kube-proxy learns later than the kubelet that a pod is being deleted, and still routes clients to it."""
 
 STOP_SECONDS = 30
-"""Seconds from SIGTERM to SIGKILL (Kubernetes' own default). The preStop hook counts as part of the grace period, so it is added."""
+"""Seconds from SIGTERM to SIGKILL, as by default in Kubernetes. The preStop hook is part of the grace period, so it is added."""
 
 EXEC_SLEEP = {"exec": {"command": ["sleep", str(PRE_STOP_SECONDS)]}}
-"""The hook where Kubernetes has no `preStop.sleep`. In an image without `sleep` it fails at once, with an event and no other harm."""
+"""For Kubernetes without `preStop.sleep`. In an image without `sleep` it fails at once with an event, and does no other harm."""
 
 
 def template(spec: Spec, image: str, files: Files, context: Context, pull_secrets: list[str]) -> Object:
-    """With a hash of its content, by which pods of different versions are told apart."""
+    """The annotations have a hash of the template, which distinguishes pods of different versions."""
     pod: Object = {
         "automountServiceAccountToken": False,
         "containers": [container(spec, image, files, context)],
@@ -32,7 +32,7 @@ def template(spec: Spec, image: str, files: Files, context: Context, pull_secret
         pod["terminationGracePeriodSeconds"] = PRE_STOP_SECONDS + STOP_SECONDS
     if pull_secrets:
         pod["imagePullSecrets"] = [{"name": name} for name in pull_secrets]
-    if spec.method.staged and context.node_name:  # the images are on this node only
+    if spec.method.staged and context.node_name:  # staged images are on this node only
         pod["nodeSelector"] = {HOSTNAME: context.node_name}
     metadata = {"labels": labels(spec), "annotations": _metrics(spec)}
     metadata["annotations"][SPEC_HASH] = digest([metadata, pod])
@@ -58,7 +58,7 @@ def container(spec: Spec, image: str, files: Files, context: Context) -> Object:
     if system.privileged:
         result["securityContext"] = {"privileged": True}
     if system.liveness:
-        result["livenessProbe"] = probe(system.liveness) | {"successThreshold": 1}  # nothing else is allowed
+        result["livenessProbe"] = probe(system.liveness) | {"successThreshold": 1}  # the API allows no other value
     if system.readiness:
         result["readinessProbe"] = probe(system.readiness)
     if _has_pre_stop(spec):
@@ -67,12 +67,12 @@ def container(spec: Spec, image: str, files: Files, context: Context) -> Object:
 
 
 def _has_pre_stop(spec: Spec) -> bool:
-    """Only where clients can reach the next pod meanwhile: with Recreate it would make the interruption longer."""
+    """False with Recreate: no other pod answers meanwhile, so a hook would only prolong the interruption."""
     return any(port.service_port for port in spec.system.ports) and not why_recreate(spec)
 
 
 def why_recreate(spec: Spec) -> str:
-    """What two pods of this workload cannot both have; empty where they can run side by side."""
+    """Name what two pods of this workload cannot share; empty if they can run side by side."""
     ports = [port.name for port in spec.system.ports if port.host_port]
     persistent = [volume.name for volume in spec.system.volumes if volume.kind is VolumeKind.PERSISTENT]
     reasons = [f"host port {name}" for name in ports] + [f"persistent volume {name}" for name in persistent]
@@ -99,23 +99,23 @@ def _resources(resources: Resources) -> dict[str, dict[str, str]]:
     return {group: pair for group, pair in filled.items() if pair}
 
 
-def probe(given: Probe) -> dict[str, Any]:
+def probe(spec: Probe) -> dict[str, Any]:
     handler: dict[str, Any]
-    if given.kind is ProbeKind.HTTP:
-        get: dict[str, Any] = {"path": given.path, "port": given.port, "scheme": given.scheme}
-        if given.headers:
-            get["httpHeaders"] = [{"name": name, "value": value} for name, value in given.headers]
+    if spec.kind is ProbeKind.HTTP:
+        get: dict[str, Any] = {"path": spec.path, "port": spec.port, "scheme": spec.scheme}
+        if spec.headers:
+            get["httpHeaders"] = [{"name": name, "value": value} for name, value in spec.headers]
         handler = {"httpGet": get}
-    elif given.kind is ProbeKind.TCP:
-        handler = {"tcpSocket": {"port": given.port}}
+    elif spec.kind is ProbeKind.TCP:
+        handler = {"tcpSocket": {"port": spec.port}}
     else:
-        handler = {"exec": {"command": list(given.command)}}
+        handler = {"exec": {"command": list(spec.command)}}
     return handler | {
-        "initialDelaySeconds": given.initial_delay,
-        "periodSeconds": given.period,
-        "timeoutSeconds": given.timeout,
-        "failureThreshold": given.failure_threshold,
-        "successThreshold": given.success_threshold,
+        "initialDelaySeconds": spec.initial_delay,
+        "periodSeconds": spec.period,
+        "timeoutSeconds": spec.timeout,
+        "failureThreshold": spec.failure_threshold,
+        "successThreshold": spec.success_threshold,
     }
 
 

@@ -1,4 +1,4 @@
-"""The objects of one revision. Pure: the same request for the same cluster gives the same objects."""
+"""Renders the objects of one revision. Pure: the same request for the same cluster gives the same objects."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PROGRESS_DEADLINE = 600
 
 
 def render(spec: Spec, locks: Sequence[ImageLock], revision: int, context: Context) -> tuple[Object, ...]:
-    """All objects, in the order of applying. Raises RequestRefused with every finding."""
+    """Return all objects in the order of applying. Raises RequestRefused with every finding."""
     findings = []
     if spec.node_name and context.node_name and spec.node_name != context.node_name:
         findings.append(f"node_name: {spec.node_name} is another node; this box is {context.node_name}")
@@ -46,7 +46,7 @@ def _render(spec: Spec, locks: Sequence[ImageLock], context: Context) -> tuple[l
 
 
 def deployment(spec: Spec, template: Object, context: Context) -> Object:
-    """With a rolling update where two pods can run side by side, else with Recreate."""
+    """Updates are rolling if two pods can run side by side, otherwise Recreate."""
     body: Object = {
         "replicas": 1,
         "minReadySeconds": context.settle,
@@ -62,7 +62,7 @@ def deployment(spec: Spec, template: Object, context: Context) -> Object:
 
 
 def services(spec: Spec) -> list[Object]:
-    """One Service of all ports, and another with node ports where only some of them are exposed."""
+    """Return one Service, and a second one with node ports if only some of the ports are exposed."""
     ports = [port for port in spec.system.ports if port.service_port]
     exposed = [port for port in ports if port.exposed]
     if not ports:

@@ -1,4 +1,4 @@
-"""Secrets: logins for pulling images, and objects filled with secret values, which happens only just before they are sent. Pure."""
+"""Renders pull secrets, and fills in secret values just before objects are sent. Pure."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from kelvin_provision.spec.workload import Object
 
 
 def fill_secrets(item: Object, lookup: Lookup) -> Object:
-    """A copy with every reference replaced. A ConfigMap stays as it is: app.yaml is the payload word for word, references and all."""
+    """Return a copy with all references replaced by values. ConfigMaps keep them: app.yaml is the payload word for word."""
     if item.get("kind") == "ConfigMap":
         return item
     filled: Object = fill(item, lookup)
     text = filled.pop("stringData", None) if filled.get("kind") == "Secret" else None
     if text:
-        # From `stringData` the server would copy into `data`, and never remove a key again that we no longer send.
+        # The server copies `stringData` into `data` and would never remove a key that we no longer send.
         encoded = {key: base64.b64encode(str(value).encode()).decode() for key, value in text.items()}
         filled["data"] = (filled.get("data") or {}) | encoded
     return filled
 
 
 def pull_secret_name(workload: str, host: str) -> str:
-    """One for each registry. A host with a port is not a valid name, so its hash is used."""
+    """There is one for each registry. The name has a hash, since a host with a port is not a valid name."""
     return f"{workload}-pull-{short(host)}"
 
 
 def pull_secret(workload: str, host: str) -> Object:
-    """The registry's credentials, filled in just before sending."""
+    """A Secret that refers to the registry's credentials."""
     return {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -42,11 +42,11 @@ def pull_secret(workload: str, host: str) -> Object:
 
 
 def registries_of(item: Object) -> set[str]:
-    """The hosts that the pods of an object pull from."""
+    """Return the registries that the pods of an object pull from."""
     hosts = set()
     for container in containers_of(template_of(item) or {}):
         try:
             hosts.add(Reference.parse(str(container.get("image") or "")).host)
         except ReferenceInvalid:
-            continue  # the server rejects it in its own words
+            continue  # the server rejects it
     return hosts

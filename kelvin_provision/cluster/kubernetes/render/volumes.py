@@ -1,4 +1,4 @@
-"""Files in the container: configuration, text, host folders, persistent volumes and secrets.
+"""Renders files of the container: configuration, text, host folders, persistent volumes and secrets.
 
 ConfigMaps and Secrets have names that end in their hash: a change rolls out new pods, and a rollback finds its own contents again.
 """
@@ -18,14 +18,14 @@ from kelvin_provision.spec.workload import Object, Spec, Volume
 
 SHARE = "/opt/kelvin/share"
 MAX_SIZE = 1 << 20
-"""Bytes in one ConfigMap or Secret; the server's own limit."""
+"""The server's limit for a ConfigMap or Secret, in bytes."""
 
 CLAIM_SIZE = "1Gi"
 
 
 @dataclass
 class Files:
-    """Objects, and the entries of pod and container that refer to them. `secret_variables` maps a variable to its `valueFrom`."""
+    """Objects, and the parts of pod and container that refer to them. `secret_variables` maps a variable to its `valueFrom`."""
 
     objects: list[Object] = field(default_factory=list)
     volumes: list[Object] = field(default_factory=list)
@@ -35,7 +35,7 @@ class Files:
 
 
 def collect(spec: Spec) -> Files:
-    """All files of the workload, and the variables whose values come from secrets."""
+    """Collect the files of a workload, and its variables that refer to secrets."""
     files = Files()
     secrets: dict[str, str] = {}
     targets = {volume.target for volume in spec.system.volumes}
@@ -73,7 +73,7 @@ def _configuration(spec: Spec, files: Files, secrets: dict[str, str], targets: s
     files.objects.append(_config_map(name, data=data))
     files.volumes.append({"name": "kelvin-config", "configMap": {"name": name}})
     for key in ("app.yaml", "config.yaml"):
-        if f"{SHARE}/{key}" not in targets:  # a volume of the request at the same path wins
+        if f"{SHARE}/{key}" not in targets:  # a volume of the request at this path wins
             volume = "kelvin-secrets" if key in secrets else "kelvin-config"
             files.mounts.append({"name": volume, "mountPath": f"{SHARE}/{key}", "subPath": key, "readOnly": True})
 
@@ -106,7 +106,7 @@ def _text(spec: Spec, files: Files) -> None:
 
 
 def _secrets(spec: Spec, files: Files, secrets: dict[str, str]) -> None:
-    """One Secret for all secret values. Its name is a hash of the references, never of the values."""
+    """Render one Secret for all values. Its name has a hash of the references, never of the values."""
     items = [{"key": key, "path": key, "mode": 0o644} for key in secrets]
     for volume in spec.system.volumes:
         if volume.kind is VolumeKind.SECRET:
@@ -155,6 +155,6 @@ def _config_map(name: str, *, data: dict[str, str], binary: dict[str, str] | Non
 
 
 def _claim(name: str) -> Object:
-    """Of the default storage class. Its name has no hash: the data outlives every revision."""
+    """The claim uses the default storage class. Its name has no hash: the data outlives every revision."""
     spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": CLAIM_SIZE}}}
     return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name}, "spec": spec}
