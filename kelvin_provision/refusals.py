@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection
 
-from kelvin_provision.errors import PlanRefused, ProvisionError, leaves
+from kelvin_provision.errors import HookRefused, PlanRefused, ProvisionError, SecretMissing, leaves
 from kelvin_provision.hints import Hint
 
 
@@ -77,11 +77,10 @@ class ImageMissing(PlanRefused):
 
 
 def kind_for(codes: Collection[str]) -> type[ProvisionError]:
-    """The error for findings of these codes: the one whose code they share, or the general one where they are mixed."""
-    if len(set(codes)) > 1:
-        return PlanRefused
-    (code,) = set(codes)
-    return next((kind for kind in leaves() if kind.code == code), PlanRefused)
+    """The error for findings of these codes: the one whose code they share, or the general one where they are mixed or another error's."""
+    known: tuple[type[ProvisionError], ...] = (*leaves(PlanRefused), SecretMissing, HookRefused)
+    kinds = {kind.code: kind for kind in known}
+    return kinds.get(next(iter(codes)), PlanRefused) if len(set(codes)) == 1 else PlanRefused
 
 
 def hint_for(code: str) -> Hint | str:

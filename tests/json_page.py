@@ -17,6 +17,7 @@ import pytest
 
 from kelvin_provision.agent.activity import Activity
 from kelvin_provision.agent.identity import identity
+from kelvin_provision.agent.launcher import Launcher
 from kelvin_provision.agent.process import lock_path, now_path
 from kelvin_provision.cli import support_sections
 from kelvin_provision.cli.docs.pages import MADE
@@ -192,6 +193,7 @@ def site(folder: Path) -> Iterator[Site]:
         state = folder / "state"
         state.mkdir()
         box = Site(state)
+        box.launcher, box.choice = Launcher([]), "as set"
         box.request = folder / "REQUEST.json"
         box.request.write_text(json.dumps(REQUEST))
         patch.setattr(support_sections.host, "journal", lambda unit: "-- No entries --\n")

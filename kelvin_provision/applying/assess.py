@@ -61,7 +61,7 @@ def image_findings(facts: Facts) -> Iterator[Finding]:
 def secret_findings(facts: Facts) -> Iterator[Finding]:
     """Every secret that the objects refer to is on this box."""
     for secret in facts.secrets:
-        yield Finding(secret.error.code, secret.workload, secret.name, str(secret.error))
+        yield Finding(secret.error.code, secret.workload, secret.name, str(secret.error), secret.error.hint)
 
 
 def plan_findings(facts: Facts) -> Iterator[Finding]:
@@ -84,7 +84,7 @@ def port_findings(facts: Facts) -> Iterator[Finding]:
 def hook_findings(facts: Facts) -> Iterator[Finding]:
     """Every hook of the site can be run."""
     for error in facts.refused_hooks:
-        yield Finding(error.code, "", "hooks", str(error))
+        yield Finding(error.code, "", "hooks", str(error), error.hint)
 
 
 PRECONDITIONS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
@@ -121,7 +121,8 @@ def refusal(findings: Sequence[Finding]) -> ProvisionError:
     """All findings as one error: of their own kind where they are of one kind."""
     words = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
     kind = kind_for({finding.code for finding in findings})
-    return kind(f"{words}, nothing was touched", evidence=[_line(finding) for finding in findings])
+    hint = findings[0].hint if len(findings) == 1 else ""
+    return kind(f"{words}, nothing was touched", hint=hint, evidence=[_line(finding) for finding in findings])
 
 
 def _line(finding: Finding) -> str:

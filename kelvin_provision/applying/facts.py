@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from kelvin_provision.applying.assess import Facts, ImageFacts, MissingSecret
+from kelvin_provision.applying.foreign_text import masked_plan
 from kelvin_provision.applying.target import Target
 from kelvin_provision.cluster.protocol import Lookup
 from kelvin_provision.cluster.survey import Survey
@@ -35,7 +36,7 @@ def gather(ctx: Context, targets: Sequence[Target], *, put_back: bool = False, h
     objects = {target.name: target.objects for target in targets}
     refused = tuple(ctx.hooks.inspect()[1]) if hooks else ()
     return Facts(
-        plan=ctx.cluster.plan(objects, with_placeholders(ctx.lookup)),
+        plan=masked_plan(ctx, ctx.cluster.plan(objects, with_placeholders(ctx.lookup)), objects),
         images=images,
         secrets=tuple(missing_secrets(targets, ctx.lookup)),
         survey=_survey(ctx, targets),

@@ -1,6 +1,6 @@
-"""Whether an apply may begin now: the window of the box is open, and nobody holds the workloads. Pure.
+"""Whether an apply may begin now: the apply window is open, and no workload is held. Pure.
 
-It stands before an apply only. What goes back to an earlier version, the undoing of a failed apply above all, asks nobody.
+It is asked before an apply only. A rollback and the undo of a failed apply never are.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from kelvin_provision.hints import command
 from kelvin_provision.ledger.model import Workload
 from kelvin_provision.settings.window import Window
 from kelvin_provision.status import Hold
+from kelvin_provision.wait_reason import WaitKind, WaitReason
 
 
 def closed(window: Window | None, now: datetime, names: Sequence[str]) -> OutsideWindow | None:
@@ -22,20 +23,24 @@ def closed(window: Window | None, now: datetime, names: Sequence[str]) -> Outsid
         return None
     opens = window.next_opening(now)
     hint = command("workloads apply", "--at", f"{opens:%H:%M}", names=tuple(names), note="or --force")
-    return OutsideWindow(f"apply.window is {window}: it opens at {opens:%Y-%m-%d %H:%M}", hint=hint)
+    error = OutsideWindow(f"apply.window is {window}: it opens at {opens:%Y-%m-%d %H:%M}", hint=hint)
+    error.wait_reason = WaitReason(WaitKind.APPLY_WINDOW, str(window), until=timestamps.rfc3339(opens))
+    return error
 
 
-def held(found: Sequence[Workload], now: datetime) -> WorkloadHeld | None:
-    """All who hold one of these workloads, as it was last seen."""
-    lines = [f"{workload.name} is {hold}{_age(hold, now)}" for workload in found for hold in workload.holds]
+def held(workloads: Sequence[Workload], now: datetime) -> WorkloadHeld | None:
+    """All holds of these workloads, as last observed."""
+    lines = [f"{workload.name} is {hold}{_age(hold, now)}" for workload in workloads for hold in workload.holds]
     if not lines:
         return None
-    first = next(workload.name for workload in found if workload.holds)
-    return WorkloadHeld("; ".join(lines), hint=command("workloads show", names=(first,), note="--force applies all the same"))
+    names = tuple(workload.name for workload in workloads if workload.holds)
+    error = WorkloadHeld("; ".join(lines), hint=command("workloads show", names=names[:1], note="--force applies all the same"))
+    error.wait_reason = WaitReason(WaitKind.HOLD, workloads=names)
+    return error
 
 
 def _age(hold: Hold, now: datetime) -> str:
-    """In minutes, hours or days; a clock that went back knows none."""
+    """In minutes, hours or days; nothing when the clock went back."""
     minutes = int((now - timestamps.parse(hold.since)).total_seconds() // 60) if hold.since else -1
     for length, unit in ((24 * 60, "d"), (60, "h"), (0, "min")):
         if minutes >= length:
@@ -43,6 +48,6 @@ def _age(hold: Hold, now: datetime) -> str:
     return ""
 
 
-def obstacle(found: Sequence[Workload], window: Window | None, now: datetime) -> ProvisionError | None:
+def obstacle(workloads: Sequence[Workload], window: Window | None, now: datetime) -> ProvisionError | None:
     """The first that keeps these from being applied now."""
-    return closed(window, now, [workload.name for workload in found]) or held(found, now)
+    return closed(window, now, [workload.name for workload in workloads]) or held(workloads, now)

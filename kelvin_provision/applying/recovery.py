@@ -5,7 +5,7 @@ from __future__ import annotations
 from kelvin_provision.applying import start_stop
 from kelvin_provision.applying.policy import ApplyPolicy
 from kelvin_provision.applying.transaction import finish, leave
-from kelvin_provision.applying.undo import undo
+from kelvin_provision.applying.undo import Cause, undo
 from kelvin_provision.context import Context
 from kelvin_provision.errors import Interrupted, ProvisionError
 from kelvin_provision.events import Note
@@ -37,7 +37,7 @@ def recover(ctx: Context, policy: ApplyPolicy) -> tuple[str, ...]:
             leave(ctx, operation, Interrupted(cause))
             report = f"an interrupted {operation.kind} of {names} was left as it is, as requested"
         case _:
-            undo(ctx, operation, cause, policy.back)
+            undo(ctx, operation, Cause(cause), policy.back)
             report = f"an interrupted {operation.kind} of {names} was undone"
     ctx.progress(Note(report))
     return (report,)

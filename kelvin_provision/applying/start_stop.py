@@ -101,6 +101,7 @@ def _close(ctx: Context, operation: Operation, reached: list[str], cause: Provis
             step.workload,
             step.before,
             *_outcome(step.workload, reached, operation.kind, cause),
+            evidence=cause.evidence if cause else (),
         )
         for step in operation.steps
     ]

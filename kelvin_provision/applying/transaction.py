@@ -6,10 +6,12 @@ Its only memory is the journal, so that recovery goes on from there after a cras
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NoReturn
 
+from kelvin_provision.applying.foreign_text import masking
 from kelvin_provision.applying.plan import Prepared
 from kelvin_provision.applying.policy import ApplyPolicy
-from kelvin_provision.applying.undo import FailureCause, known_objects, undo
+from kelvin_provision.applying.undo import Cause, known_objects, undo
 from kelvin_provision.cluster.protocol import Cluster, Health, Phase, WaitPolicy
 from kelvin_provision.context import Context
 from kelvin_provision.errors import ApplyFailed, ApplyLeft, ClusterRefused, Interrupted, ProvisionError, UndoFailed
@@ -33,47 +35,50 @@ def carry_out(ctx: Context, prepared: Prepared, policy: ApplyPolicy, kind: Doing
         ctx.ledger, kind, Stage.APPLYING, prepared.steps, policy.on_failure, wait=policy.wait, who=ctx.actor, order=order
     )
     try:
-        cause = _bring_up(ctx, operation, prepared, policy.forward)
-        if cause is None:
+        with masking(ctx, prepared.objects):
+            _bring_up(ctx, operation, prepared, policy.forward)
             journal.commit(ctx.ledger, operation)
-    except ProvisionError as error:
-        cause = error
-    if cause is None:
+    except ProvisionError as cause:
+        _take_back(ctx, operation, cause, policy, kind)
+    else:
         finish(ctx, operation, policy.keep)
-        return
+
+
+def _take_back(ctx: Context, operation: Operation, cause: ProvisionError, policy: ApplyPolicy, kind: Doing) -> NoReturn:
+    """Undo it, or leave it as it is where that was asked for; raises how it ended."""
     if policy.on_failure is OnFailure.KEEP:
         raise leave(ctx, operation, cause) from cause
     try:
-        undo(ctx, operation, str(cause), policy.back, blame=FailureCause.of(cause) if kind is Doing.APPLY else None)
+        undo(ctx, operation, Cause.of(cause, of_new_version=kind is Doing.APPLY), policy.back)
     except UndoFailed as error:
         raise UndoFailed(str(error), hint=error.hint, evidence=(*error.evidence, *cause.evidence)) from cause
     failure = Interrupted if isinstance(cause, Interrupted) else ApplyFailed
     raise failure(f"{cause}; everything is back to what ran before", hint=cause.hint, evidence=cause.evidence) from cause
 
 
-def _bring_up(ctx: Context, operation: Operation, prepared: Prepared, patience: WaitPolicy) -> ProvisionError | None:
-    """Put all and wait for all; why it failed, or None. Nothing is undone here."""
+def _bring_up(ctx: Context, operation: Operation, prepared: Prepared, patience: WaitPolicy) -> None:
+    """Put all and wait until all are up; raises why they are not. Nothing is undone here."""
     for step in operation.steps:
         ctx.progress(Started(step.workload, "applying"))
         ctx.cluster.put(step.workload, prepared.objects[step.workload], ctx.lookup)
         if ctx.stop():
-            return Interrupted("stopped by a signal")
+            raise Interrupted("stopped by a signal")
     if not operation.wait:
-        return None
+        return
     health = ctx.cluster.wait(prepared.objects, patience, ctx.progress, ctx.stop)
-    return _judge(health, operation.steps, ctx.cluster, stopped=ctx.stop())
+    _judge(health, operation.steps, ctx.cluster, stopped=ctx.stop())
 
 
-def _judge(health: Mapping[str, Health], steps: Sequence[Step], cluster: Cluster, *, stopped: bool) -> ProvisionError | None:
-    """Why it failed, with evidence gathered before anything is undone; None when all are up."""
+def _judge(health: Mapping[str, Health], steps: Sequence[Step], cluster: Cluster, *, stopped: bool) -> None:
+    """Raise why they are not all up, with evidence gathered before anything is undone."""
     if stopped:
-        return Interrupted("stopped by a signal")
+        raise Interrupted("stopped by a signal")
     failed = {step.workload: health[step.workload] for step in steps if health[step.workload].phase is not Phase.READY}
     if not failed:
-        return None
+        return
     evidence = [f"{name}: {line}" for name in failed for line in cluster.evidence(name)]
     causes = "; ".join(f"{name}: {_cause(state)}" for name, state in failed.items())
-    return ApplyFailed(causes, evidence=evidence, hint=command("workloads show", names=(next(iter(failed)),)))
+    raise ApplyFailed(causes, evidence=evidence, hint=command("workloads show", names=(next(iter(failed)),)))
 
 
 def _cause(health: Health) -> str:
@@ -114,7 +119,16 @@ def _finish_step(ctx: Context, step: Step) -> str:
 def leave(ctx: Context, operation: Operation, cause: ProvisionError) -> ProvisionError:
     """Close it without touching the cluster; the error to raise. The slots stay: what is staged can be applied again."""
     entries = [
-        Entry(ctx.ledger.clock(), ctx.actor, operation.kind, step.workload, step.after, "failed, left as it is", str(cause))
+        Entry(
+            ctx.ledger.clock(),
+            ctx.actor,
+            operation.kind,
+            step.workload,
+            step.after,
+            "failed, left as it is",
+            str(cause),
+            evidence=cause.evidence,
+        )
         for step in operation.steps
     ]
     journal.end_left(ctx.ledger, operation, entries)

@@ -19,16 +19,22 @@ from kelvin_provision.spec.workload import Object
 
 
 @dataclass(frozen=True)
-class FailureCause:
-    """What is kept with a revision that did not come up. One that failed because the cluster went away may be tried again as it is."""
+class Cause:
+    """Why an operation is undone. `blame`: it is kept with the revisions that did not come up; `blocks`: they wait for a person then.
+
+    A signal blames nothing, and what failed because the cluster went away may be tried again as it is.
+    """
 
     text: str
-    blocks: bool
+    evidence: tuple[str, ...] = ()
+    blame: bool = False
+    blocks: bool = False
 
     @classmethod
-    def of(cls, cause: ProvisionError) -> FailureCause | None:
-        """None for a signal."""
-        return None if isinstance(cause, Interrupted) else cls(str(cause), not cause.temporary)
+    def of(cls, error: ProvisionError, *, of_new_version: bool) -> Cause:
+        """`of_new_version`: whether the operation tried one; a rollback says nothing of the version that it goes to."""
+        blame = of_new_version and not isinstance(error, Interrupted)
+        return cls(str(error), error.evidence, blame, blame and not error.temporary)
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,7 @@ class _Result:
         return not self.errors and all(health.phase is Phase.READY for health in self.health.values())
 
 
-def undo(ctx: Context, operation: Operation, cause: str, patience: WaitPolicy, *, blame: FailureCause | None = None) -> None:
+def undo(ctx: Context, operation: Operation, cause: Cause, patience: WaitPolicy) -> None:
     """Go back to what ran before, last step first; raises UndoFailed when that does not come up again.
 
     When the cluster does not answer, the operation stays in the journal and the next command tries again. When it answers and
@@ -55,17 +61,21 @@ def undo(ctx: Context, operation: Operation, cause: str, patience: WaitPolicy, *
     result = _revert(ctx, operation, patience)
     temporary = next((error for error in result.errors.values() if error.temporary), None)
     if temporary is not None:
-        message = f"{cause}; the undo could not be completed: {temporary}"
+        message = f"{cause.text}; the undo could not be completed: {temporary}"
         raise UndoFailed(message, hint=temporary.hint, evidence=(*_certain(operation, result), *temporary.evidence))
     outcome = "undone" if result.complete else "undo failed"
-    entries = [Entry(ctx.ledger.clock(), ctx.actor, operation.kind, step.workload, step.after, outcome, cause) for step in operation.steps]
-    journal.end(ctx.ledger, operation, entries, blame=blame.text if blame else None, blocked=bool(blame and blame.blocks))
+    evidence = cause.evidence if result.complete else (*_certain(operation, result), *cause.evidence)
+    now = ctx.ledger.clock()
+    entries = [
+        Entry(now, ctx.actor, operation.kind, step.workload, step.after, outcome, cause.text, evidence=evidence) for step in operation.steps
+    ]
+    journal.end(ctx.ledger, operation, entries, blame=cause.text if cause.blame else None, blocked=cause.blocks)
     for step in operation.steps:
         detail = "back to what ran before" if result.complete else "the earlier version does not come up"
         ctx.progress(Finished(step.workload, "failed", detail))
     if not result.complete:
         hint = command("workloads show", "--live", names=(operation.steps[0].workload,))
-        raise UndoFailed(f"{cause}; the earlier version does not come up again", hint=hint, evidence=_certain(operation, result))
+        raise UndoFailed(f"{cause.text}; the earlier version does not come up again", hint=hint, evidence=_certain(operation, result))
 
 
 def _revert(ctx: Context, operation: Operation, patience: WaitPolicy) -> _Result:

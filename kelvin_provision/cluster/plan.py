@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from kelvin_provision.spec.diff.fields import ABSENT
+from kelvin_provision.hints import Hint
+from kelvin_provision.spec.fields import ABSENT
 from kelvin_provision.spec.workload import Object
 
 
@@ -39,6 +40,8 @@ class Finding:
     workload: str
     object: str
     message: str
+    hint: Hint | str = ""
+    """What to do about this very one; empty: what its code says."""
 
 
 @dataclass(frozen=True)

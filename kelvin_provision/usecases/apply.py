@@ -15,9 +15,10 @@ from kelvin_provision.applying.policy import ApplyPolicy, policy_of
 from kelvin_provision.applying.selection import choose, refuse_unready
 from kelvin_provision.applying.transaction import carry_out
 from kelvin_provision.context import Context
-from kelvin_provision.errors import ApplyFailed, Interrupted, NothingStaged, ProvisionError, UndoFailed
-from kelvin_provision.ledger import staging_state
+from kelvin_provision.errors import ApplyFailed, ApplyLeft, Interrupted, NothingStaged, ProvisionError, UndoFailed
+from kelvin_provision.ledger import history, staging_state
 from kelvin_provision.ledger.model import OnFailure, Workload
+from kelvin_provision.status import Doing
 from kelvin_provision.usecases.operation import OrderTicket, command_line, interrupted, operation
 
 
@@ -112,7 +113,10 @@ def _apply(ctx: Context, workloads: Sequence[Workload], policy: ApplyPolicy) -> 
     except (ApplyFailed, Interrupted, UndoFailed):
         raise  # the transaction records these itself, in the commit that ends it
     except ProvisionError as error:
-        _record_refusal(ctx, workloads, error)
+        _keep_cause(ctx, workloads, error)
+        if not isinstance(error, ApplyLeft):
+            staged = [workload.staged for workload in workloads if workload.staged]
+            history.record_refused(ctx.ledger, staged, Doing.APPLY, str(error), error.evidence, actor=ctx.actor)
         raise
     finally:
         with suppress(ProvisionError):
@@ -123,7 +127,7 @@ def _carry_out(ctx: Context, workloads: Sequence[Workload], prepared: Prepared, 
     return around(ctx, document(workloads, prepared.plan, ctx.actor), lambda: carry_out(ctx, prepared, policy))
 
 
-def _record_refusal(ctx: Context, workloads: Sequence[Workload], error: ProvisionError) -> None:
+def _keep_cause(ctx: Context, workloads: Sequence[Workload], error: ProvisionError) -> None:
     for workload in workloads:
         if workload.staged:
             revision = workload.staged

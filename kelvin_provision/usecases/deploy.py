@@ -18,7 +18,7 @@ from kelvin_provision.spec.read.findings import Document
 from kelvin_provision.spec.request.accept import Accepted, Defaults, accept
 from kelvin_provision.spec.workload import Spec
 
-NO_SERVICE_WARNING = "the agent does not survive a reboot; to make it a service: kelvin-provision agent install"
+NO_SERVICE_WARNING = "the agent does not survive a reboot until it is installed as a service (agent install)"
 
 
 @dataclass(frozen=True)

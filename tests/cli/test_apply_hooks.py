@@ -117,9 +117,9 @@ def test_a_hook_that_cannot_be_run_has_a_code_of_its_own(box, folder):
     result = json.loads(say(box, "apply", "-n", "pump", "--json").stdout)["error"]
     assert result == {
         "code": "hook-refused",
-        "message": f"{folder}/pre-apply is not executable; nothing was touched",
+        "message": "1 finding, nothing was touched",
         "hint": f"chmod 755 {folder}/pre-apply",
-        "evidence": [],
+        "evidence": [f"hooks: {folder}/pre-apply is not executable [hook-refused]"],
     }
 
 

@@ -87,7 +87,7 @@ def test_diff_says_all_that_would_change_and_touches_nothing(box):
     result = say(box, "diff", "-n", "pump")
     result.check(stderr="")
     assert result.stdout == WHOLE
-    assert verbs(box) == ["plan", "drift"]
+    assert verbs(box) == ["plan", "survey", "drift"]
 
 
 def test_a_dry_run_of_apply_is_the_same(box):
@@ -95,7 +95,7 @@ def test_a_dry_run_of_apply_is_the_same(box):
     assert say(box, "apply", "--all", "--dry-run", "--json").stdout == say(box, "diff", "--all", "--json").stdout.replace(
         "workloads diff", "workloads apply --dry-run"
     )
-    assert verbs(box) == ["plan", "drift"] * 3
+    assert verbs(box) == ["plan", "survey", "drift"] * 3
     assert box.ledger.workload("pump").staged is not None
 
 

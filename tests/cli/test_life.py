@@ -63,7 +63,7 @@ def test_rollback_says_where_it_went_and_where_it_came_from(box):
 def test_a_dry_run_of_rollback_touches_nothing(box):
     result = say(box, "rollback", "-n", "pump", "--dry-run", "--json")
     assert items(result) == [("pump: Thing/pump", "update", "spec differs")]
-    assert [verb for verb, _ in box.cluster.calls] == ["plan", "drift"]
+    assert [verb for verb, _ in box.cluster.calls] == ["plan", "survey", "drift"]
 
 
 def test_rollback_refuses_with_its_own_codes(box):
@@ -204,6 +204,7 @@ def test_history_of_one_workload_as_a_document(state):
                 "detail": "",
                 "version": "",
                 "digest": "",
+                "evidence": [],
             }
         ],
     }

@@ -106,7 +106,7 @@ def box(tmp_path, monkeypatch):
 
 
 def bundle(box, *more):
-    return run("support-bundle", "--state-dir", str(box.settings.state_dir), *more)
+    return box.run("support-bundle", *more)
 
 
 def opened(path):

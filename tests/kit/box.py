@@ -40,6 +40,8 @@ class Box:
 
     def __init__(self, path, *, like=None, **changes):
         self.said = []
+        self.choice = "as the test says"
+        self.progress = self.said.append
         self.source, self.runtime, self.cluster = (
             (like.source, like.runtime, like.cluster) if like else (FakeSource(), FakeRuntime(), FakeCluster())
         )
@@ -50,7 +52,7 @@ class Box:
     @property
     def wiring(self):
         return Wiring(
-            choose_cluster=lambda settings, remembered: ClusterChoice("fake", "as the test says"),
+            choose_cluster=lambda settings, remembered: ClusterChoice("fake", self.choice),
             cluster=lambda settings, choice: _opened(self.cluster),
             runtime=lambda settings, choice: _opened(self.runtime),
             source=lambda settings: _opened(self.source),
@@ -61,6 +63,9 @@ class Box:
             clock=self._now,
             timings=self.timings,
         )
+
+    def _heard(self, event):
+        self.progress(event)
 
     def lookup(self, settings):
         return self.look_up or wiring.lookup(settings)
@@ -76,7 +81,7 @@ class Box:
         self._connections.wiring = self.wiring
         for part in ("source", "runtime", "cluster"):
             vars(self._connections).pop(part, None)
-        return Context(self.settings, self._connections, "anna", self.said.append)
+        return Context(self.settings, self._connections, "anna", self._heard)
 
     def agent(self, **changes):
         """The context that the agent works with."""
@@ -108,10 +113,6 @@ class Box:
     def work(self, stop=lambda: False, **until):
         """The agent's loop in this thread."""
         process.run(replace(self.ctx, stop=stop), **until)
-
-    @property
-    def progress(self):
-        return self.said.append
 
     @property
     def interrupted(self):

@@ -204,7 +204,7 @@ def test_deploy_says_that_a_detached_agent_does_not_survive_a_reboot_until_there
         )["warnings"]
 
     more = ("--staged", "--no-instantly-apply")
-    assert "the agent does not survive a reboot; to make it a service: kelvin-provision agent install" in warnings()
+    assert "the agent does not survive a reboot until it is installed as a service (agent install)" in warnings()
     box.tool("agent", "install")
     assert [text for text in warnings() if "reboot" in text] == []
 

@@ -36,7 +36,7 @@ process.ensure.__kwdefaults__["patience"] = float(sys.argv[3])
 state, config = Path(sys.argv[1]), Path(sys.argv[2])
 settings = load(config=config, state_dir=state, environ=os.environ, is_root=True).settings
 systemd = service.Systemd(state.parent / "units", booted=Path("/dev/null"))
-print(json.dumps(service.ensure(systemd, state, ["--state-dir", str(state), "--config", str(config)], settings)))
+print(json.dumps(service.ensure(systemd, state, [sys.executable, "-m", "kelvin_provision", "agent", "run", "--until-empty", "--state-dir", str(state), "--config", str(config)], settings)))
 """
 
 
@@ -236,7 +236,7 @@ def test_an_agent_that_no_command_started_is_not_ended_but_told_of(detached, ins
     with exclusive(process.lock_path(detached.state), command="agent run", more={"settings": "old", "detached": False}):
         (said,) = detached.ensure()
         assert detached.pid() == os.getpid()
-    assert ("systemctl restart kelvin-provision-agent " if installed else "end `kelvin-provision agent run`") in said
+    assert ("works with other settings than this command" if installed else "works with the old ones until it is restarted") in said
 
 
 def test_an_agent_that_could_not_say_who_it_is_is_left_alone(detached):

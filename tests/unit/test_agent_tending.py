@@ -190,7 +190,7 @@ def test_where_watching_is_refused_the_cluster_is_looked_at_all_the_same(box, mo
         raise ClusterDenied("watching is not for you")
         yield
 
-    monkeypatch.setattr(box.cluster, "changes", refused)
+    monkeypatch.setattr(box.cluster, "watch", refused)
     box.cluster.broken = {"a": "exit code 3"}
     with living(box):
         until(lambda: box.states() == {"a": ("failed", None)})
@@ -240,15 +240,15 @@ def test_a_bug_in_an_apply_is_undone_and_kept_with_the_group(box):
 
 
 def test_a_full_disk_does_not_end_the_agent(box, monkeypatch):
-    set_download = box.ledger.set_download
+    advance = box.ledger.advance
     full = [True]
 
     def write(*words, **more):
         if full[0]:
             raise NoSpace("no space left for ledger.db")
-        return set_download(*words, **more)
+        return advance(*words, **more)
 
-    monkeypatch.setattr(box.ledger, "set_download", write)
+    monkeypatch.setattr(box.ledger, "advance", write)
     box.deploy("a")
     with living(box):
         until(lambda: any("no space left for ledger.db" in text for text in notes(box)))

@@ -114,7 +114,7 @@ def test_an_image_that_is_lost_everywhere_is_found_before_anything_is_touched(bo
     calls = len(box.cluster.calls)
     with pytest.raises(PlanRefused, match="1 finding, nothing was touched"):
         box.rollback("a")
-    assert [verb for verb, _ in box.cluster.calls[calls:]] == ["plan"]
+    assert [verb for verb, _ in box.cluster.calls[calls:]] == ["plan", "survey"]
     assert box.versions("a") == [("2.0.0", None)]
 
 
@@ -168,7 +168,7 @@ def test_a_version_that_was_not_staged_can_be_gone_back_to_and_the_image_is_said
         box.deploy("a", version=version, method=Method.STANDARD)
         box.turn()
     choice = box.rollback("a")
-    assert choice.notes == ("a: revision 1 was not staged; the cluster has its image or must pull it",)
+    assert choice.plan.notes == ("a: revision 1 was not staged; the cluster has its image or must pull it",)
     assert box.runs("a") == ["1.0.0"]
 
 
@@ -201,7 +201,7 @@ def test_going_to_what_runs_already_does_nothing(box):
     box.up("1.0.0", "a")
     calls = list(box.cluster.calls)
     choice = box.rollback("a", to=1)
-    assert ([found.name for found in choice.runs], choice.targets, box.cluster.calls) == (["a"], (), calls)
+    assert ([found.name for found in choice.plan.unchanged], choice.plan.targets, box.cluster.calls) == (["a"], (), calls)
 
 
 @pytest.mark.parametrize(("verb", "workload"), [("put", "a"), ("put", "b"), ("wait", "a"), ("finish", "a"), ("finish", "b")])
@@ -253,7 +253,7 @@ def test_rollback_takes_what_was_left_back_to_what_ran_before(box):
     box.rollback("a")
     assert (box.runs("a"), box.versions("a"), box.state("a")) == (["1.0.0"], [("1.0.0", "2.0.0")], "running")
     assert box.warnings("a") == ["version 2.0.0 did not come up and was taken back"]
-    assert [found.name for found in box.rollback("a", to=1).runs] == ["a"]
+    assert [found.name for found in box.rollback("a", to=1).plan.unchanged] == ["a"]
 
 
 def test_what_was_left_can_be_applied_again(box):
@@ -283,7 +283,7 @@ def test_a_signal_leaves_it_as_well(box):
     box.turn()
     asked = itertools.count()
     with pytest.raises(Interrupted, match="stopped by a signal; everything is left as it is"):
-        box.command_apply("a", stop=lambda: next(asked, on_failure=OnFailure.KEEP) >= 1)
+        box.command_apply("a", stop=lambda: next(asked) >= 1, on_failure=OnFailure.KEEP)
     assert box.runs("a") == ["2.0.0"]
 
 
@@ -296,7 +296,7 @@ def test_recovery_undoes_nothing_that_was_to_be_left(box, verb, workload):
     with pytest.raises(Crash):
         box.command_apply("a", "b", on_failure=OnFailure.KEEP)
     box.recover()
-    assert box.notes()[-1] == "an interrupted apply of a, b was left as it is, as it was asked for"
+    assert box.notes()[-1] == "an interrupted apply of a, b was left as it is, as requested"
     assert box.runs("a", "b") == ["2.0.0", "1.0.0" if verb == "put" else "2.0.0"]
     assert ("revert", "a") not in box.cluster.calls
     box.rollback("a", "b")
@@ -538,5 +538,5 @@ def test_recovery_waits_for_a_silent_cluster_and_says_when_a_start_fails(box):
     box.cluster.silent = False
     box.cluster.broken = {"a": "exit code 3"}
     box.recover()
-    assert box.notes()[-1] == "an interrupted start of a was taken up again: a: exit code 3; left started"
+    assert box.notes()[-1] == "an interrupted start of a was resumed: a: exit code 3; left started"
     assert journal.unfinished(box.ledger) is None

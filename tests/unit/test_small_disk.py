@@ -17,7 +17,6 @@ from kelvin_provision.store import Store
 from kelvin_provision.store.space import SpaceRequest
 from tests.kit.blobs import HELLO, described
 from tests.kit.box import Box
-from tests.kit.cli import run
 from tests.kit.disks import fill, needs_mount, resize, tmpfs
 from tests.kit.images import random_image
 
@@ -67,7 +66,7 @@ def test_short_of_space_for_the_download_nothing_is_fetched_and_it_goes_on_when_
     assert re.fullmatch(
         rf"not enough disk space for a 1\.0\.0: {disks.state} needs 6\.\d MiB and has 3\.\d MiB available \(200 KiB kept free\)", text
     )
-    listed = run("workloads", "list", "--state-dir", str(disks.state))
+    listed = disks.box.run("workloads", "list")
     assert f"warning: a: {text}\n" in listed.stderr
     assert box.turn() is False  # on a disk this small, writing down how much is free may change that
     before = box.ledger.version()
@@ -205,7 +204,7 @@ def test_prune_frees_a_full_disk_and_the_message_has_told_how_much(disks):
     assert box.turn() is False
     assert re.search(r"; images prune would free [45]\.\d MiB$", box.warnings("new")[0])
     fill(disks.state)
-    result = run("images", "prune", "--yes", "--state-dir", str(disks.state), "--quiet")
+    result = box.run("images", "prune", "--yes", "--quiet")
     result.check(stderr="")
     assert re.fullmatch(
         r"image r\.io/old:1\.0\.0: removed from the runtime\nstore \S+: freed, 1\.0 MiB\nruntime fake: freed, about 4\.\d MiB\n",

@@ -152,7 +152,7 @@ def test_when_the_old_version_does_not_come_up_either_it_says_what_is_certain(bo
         box.apply("a", "b")
     assert caught.value.evidence == (
         "a: certain: the earlier version is up",
-        "b: certain: the earlier version is asked for; not up: exit 4",
+        "b: certain: the earlier version is requested but not up: exit 4",
         "b: b: exit 3",
     )
     assert journal.unfinished(box.ledger) is None
@@ -168,7 +168,7 @@ def test_when_the_cluster_cannot_be_told_the_next_command_tries_the_way_back_aga
             raise ClusterUnreachable("no answer")
 
     box.cluster.before = gone
-    with pytest.raises(UndoFailed, match="the way back could not be taken: no answer") as caught:
+    with pytest.raises(UndoFailed, match="the undo could not be completed: no answer") as caught:
         box.apply("a")
     assert caught.value.evidence == ("a: not certain: it may be the old version, the new one or both (no answer)",)
     box.cluster.before = lambda verb, workload: None

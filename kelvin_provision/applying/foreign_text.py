@@ -1,0 +1,53 @@
+"""What cluster and runtime answer may quote the objects that were sent, secrets included: masked before it is raised or stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+from kelvin_provision.cluster.plan import Plan
+from kelvin_provision.context import Context
+from kelvin_provision.errors import ProvisionError
+from kelvin_provision.masking.documents import secrets_in
+from kelvin_provision.masking.redactor import mask_text
+from kelvin_provision.spec.references import references_in
+from kelvin_provision.spec.workload import Object
+
+Objects = Mapping[str, Sequence[Object]]
+"""By workload."""
+
+
+@contextmanager
+def masking(ctx: Context, objects: Objects) -> Iterator[None]:
+    """Errors that leave the block have no secret of these objects in their message or evidence."""
+    try:
+        yield
+    except ProvisionError as error:
+        secrets = secrets_of(ctx, objects)
+        error.args = (mask_text(str(error), secrets),)
+        error.evidence = tuple(mask_text(line, secrets) for line in error.evidence)
+        raise
+
+
+def masked_plan(ctx: Context, plan: Plan, objects: Objects) -> Plan:
+    """The plan with its findings masked."""
+    if not plan.findings:
+        return plan
+    secrets = secrets_of(ctx, objects)
+    findings = tuple(replace(finding, message=mask_text(finding.message, secrets)) for finding in plan.findings)
+    return replace(plan, findings=findings)
+
+
+def secrets_of(ctx: Context, objects: Objects) -> tuple[str, ...]:
+    """Every secret that these objects hold or refer to."""
+    documents = [document for group in objects.values() for document in group]
+    return tuple({*_referenced(ctx, documents), *secrets_in(documents)})
+
+
+def _referenced(ctx: Context, documents: Iterable[Object]) -> Iterator[str]:
+    for name in dict.fromkeys(references_in(list(documents))):
+        try:
+            yield ctx.lookup(name)
+        except ProvisionError:
+            continue  # what is not on this box was not sent
