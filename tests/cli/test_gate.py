@@ -104,8 +104,10 @@ def test_a_window_that_never_opens_is_no_setting(box, monkeypatch):
     code, found = error(say(box, "apply", "-n", "pump", "--json"))
     assert (code, found["code"]) == (78, "settings-invalid")
     assert found["evidence"] == [
-        "KELVIN_PROVISION_APPLY__WINDOW, apply.window: expected different start and end times in a span; for always, 00:00-24:00,"
-        " got '02:00-02:00'"
+        (
+            "KELVIN_PROVISION_APPLY__WINDOW, apply.window: expected different start and end times in a span; for always, 00:00-24:00,"
+            " got '02:00-02:00'"
+        )
     ]
 
 
