@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from kelvin_provision.hints import Hint
-from kelvin_provision.spec.fields import ABSENT
+from kelvin_provision.spec.diff.fields import ABSENT
 from kelvin_provision.spec.workload import Object
 
 
