@@ -37,7 +37,7 @@ class FakeApi:
     """Pods are watched as the `watches` say, one after the other; everything else in silence."""
 
     def __init__(self, *watches, away=0):
-        self.watches, self.away, self.listed, self.asked = list(watches), away, 0, []
+        self.watches, self.away, self.listed, self.watched = list(watches), away, 0, []
 
     def namespaced(self, api_version, kind):
         if self.away:
@@ -51,19 +51,19 @@ class FakeApi:
         return [], str(self.listed)
 
     def watch(self, api_version, kind, namespace, version, *, selector="", fields="", metadata=False):
-        self.asked.append((kind, version, selector, metadata))
+        self.watched.append((kind, version, selector, metadata))
         if kind == "Pod" and self.watches:
-            found = self.watches.pop(0)
-            if isinstance(found, Exception):
-                raise found
-            return found
+            next_watch = self.watches.pop(0)
+            if isinstance(next_watch, Exception):
+                raise next_watch
+            return next_watch
         return FakeWatch(())
 
 
 FAST = RetryDelays(relist=0.02, first=0.02, cap=0.02)
 
 
-def told(api, enough, seconds=5.0):
+def count_changes(api, enough, seconds=5.0):
     """How often it said that something has changed, until `enough` of the fake."""
     deadline, count = time.monotonic() + seconds, 0
     for changed in changes(api, "app", lambda: enough() or time.monotonic() > deadline, delays=FAST, tick=0.02):
@@ -74,9 +74,9 @@ def told(api, enough, seconds=5.0):
 
 def test_one_watch_a_kind_with_our_label_and_without_contents():
     api = FakeApi()
-    assert told(api, lambda: len(api.asked) == len(KINDS)) >= 0
-    assert {kind for kind, *_ in api.asked} == {"Deployment", "StatefulSet", "DaemonSet", "Job", "Pod"}
-    assert {tuple(rest) for _, _, *rest in api.asked} == {("kelvin-provision/workload", True)}
+    assert count_changes(api, lambda: len(api.watched) == len(KINDS)) >= 0
+    assert {kind for kind, *_ in api.watched} == {"Deployment", "StatefulSet", "DaemonSet", "Job", "Pod"}
+    assert {tuple(rest) for _, _, *rest in api.watched} == {("kelvin-provision/workload", True)}
 
 
 @pytest.mark.parametrize(
@@ -91,23 +91,23 @@ def test_one_watch_a_kind_with_our_label_and_without_contents():
 )
 def test_a_watch_that_ends_is_listed_and_begun_anew(first):
     api = FakeApi(first, FakeWatch(["MODIFIED"]))
-    told(api, lambda: api.listed >= 2 and len([1 for kind, *_ in api.asked if kind == "Pod"]) >= 2)
-    assert [version for kind, version, *_ in api.asked if kind == "Pod"][:2] == ["1", "2"]
+    count_changes(api, lambda: api.listed >= 2 and len([1 for kind, *_ in api.watched if kind == "Pod"]) >= 2)
+    assert [version for kind, version, *_ in api.watched if kind == "Pod"][:2] == ["1", "2"]
 
 
 def test_a_bookmark_is_no_change():
     api = FakeApi(FakeWatch(["BOOKMARK"] * 100))
     began = time.monotonic()
-    assert told(api, lambda: time.monotonic() - began > 0.3) <= len(KINDS)
+    assert count_changes(api, lambda: time.monotonic() - began > 0.3) <= len(KINDS)
 
 
 def test_a_cluster_that_is_away_at_the_beginning_is_waited_for():
     api = FakeApi(away=3)
-    assert told(api, lambda: len(api.asked) >= len(KINDS)) >= 3
+    assert count_changes(api, lambda: len(api.watched) >= len(KINDS)) >= 3
 
 
 def test_a_watch_that_is_refused_is_the_end():
     with pytest.raises(ClusterDenied, match="no"):
-        told(FakeApi(ClusterDenied("no")), lambda: False)
+        count_changes(FakeApi(ClusterDenied("no")), lambda: False)
     with pytest.raises(ClusterRefused, match="watching Pod: what"):
-        told(FakeApi(Rejected("unknown-kind", "what")), lambda: False)
+        count_changes(FakeApi(Rejected("unknown-kind", "what")), lambda: False)

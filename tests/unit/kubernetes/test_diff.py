@@ -7,33 +7,35 @@ from kelvin_provision.cluster.labels import OWNER, REVISION
 from kelvin_provision.cluster.plan import Change, Op
 
 
-def thing(spec, **metadata):
+def item_of(spec, **metadata):
     return {"kind": "Deployment", "metadata": {"name": "m", **metadata}, "spec": spec}
 
 
 def test_what_is_not_there_is_made():
-    assert change("w", None, thing({})) == Change(Op.CREATE, "w", "Deployment/m", "not on the cluster")
+    assert change("w", None, item_of({})) == Change(Op.CREATE, "w", "Deployment/m", "not on the cluster")
 
 
 def test_what_the_server_writes_by_itself_is_no_change():
-    live = thing({"a": 1}, resourceVersion="1", generation=1, uid="u", managedFields=[], creationTimestamp="t", annotations={REVISION: "1"})
-    outcome = thing({"a": 1}, resourceVersion="2", generation=2, uid="u", annotations={REVISION: "2"}) | {"status": {"x": 1}}
+    live = item_of(
+        {"a": 1}, resourceVersion="1", generation=1, uid="u", managedFields=[], creationTimestamp="t", annotations={REVISION: "1"}
+    )
+    outcome = item_of({"a": 1}, resourceVersion="2", generation=2, uid="u", annotations={REVISION: "2"}) | {"status": {"x": 1}}
     assert change("w", live, outcome) == Change(Op.KEEP, "w", "Deployment/m", "unchanged")
 
 
 def test_a_change_names_its_fields():
-    live = thing({"containers": [{"name": "c", "image": "x:1"}], "replicas": 1})
-    outcome = thing({"containers": [{"name": "c", "image": "x:2"}], "replicas": 2})
+    live = item_of({"containers": [{"name": "c", "image": "x:1"}], "replicas": 1})
+    outcome = item_of({"containers": [{"name": "c", "image": "x:2"}], "replicas": 2})
     assert change("w", live, outcome) == Change(Op.UPDATE, "w", "Deployment/m", "spec.containers[c].image, spec.replicas")
 
 
 def test_many_changes_are_counted():
-    live, outcome = thing(dict.fromkeys("abcdef", 1)), thing(dict.fromkeys("abcdef", 2))
+    live, outcome = item_of(dict.fromkeys("abcdef", 1)), item_of(dict.fromkeys("abcdef", 2))
     assert change("w", live, outcome).why == "spec.a, spec.b, spec.c, spec.d and 2 more"
 
 
 def test_what_goes():
-    assert deletion("w", thing({})) == Change(Op.DELETE, "w", "Deployment/m", "no longer in the workload")
+    assert deletion("w", item_of({})) == Change(Op.DELETE, "w", "Deployment/m", "no longer in the workload")
 
 
 @pytest.mark.parametrize(
@@ -59,9 +61,9 @@ def test_paths_of_what_differs(old, new, paths):
     ("live", "mine"),
     [
         (None, True),
-        (thing({}, labels={OWNER: "w"}), True),
-        (thing({}, labels={OWNER: "v"}), False),
-        (thing({}), False),
+        (item_of({}, labels={OWNER: "w"}), True),
+        (item_of({}, labels={OWNER: "v"}), False),
+        (item_of({}), False),
     ],
 )
 def test_only_our_label_makes_it_ours(live, mine):

@@ -36,15 +36,15 @@ CONFLICT = {"reason": "FieldManagerConflict", "message": 'conflict with "kubectl
     ],
 )
 def test_what_does_not_heal_by_trying_again(code, text, finding):
-    found = status_error(code, text)
-    assert isinstance(found, Rejected)
-    assert found.code == finding
-    assert str(found)
+    error = status_error(code, text)
+    assert isinstance(error, Rejected)
+    assert error.code == finding
+    assert str(error)
 
 
 def test_a_conflict_names_manager_and_field():
-    found = status_error(409, body("Apply failed", causes=[CONFLICT]))
-    assert str(found) == 'other field managers own these fields: .spec.replicas (conflict with "kubectl")'
+    error = status_error(409, body("Apply failed", causes=[CONFLICT]))
+    assert str(error) == 'other field managers own these fields: .spec.replicas (conflict with "kubectl")'
 
 
 @pytest.mark.parametrize(

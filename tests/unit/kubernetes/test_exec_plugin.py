@@ -37,33 +37,33 @@ def runs(folder):
 
 
 def test_a_token_is_used_with_the_kubeconfigs_own_certificate_and_kept(tmp_path):
-    found = returning(tmp_path, answer(token="abc"))
-    assert found.credentials() == found.credentials() == Credentials(b"CERT", b"KEY", "Bearer abc")
+    login_by_command = returning(tmp_path, answer(token="abc"))
+    assert login_by_command.credentials() == login_by_command.credentials() == Credentials(b"CERT", b"KEY", "Bearer abc")
     assert runs(tmp_path) == 1
 
 
 def test_a_certificate_replaces_the_kubeconfigs_own(tmp_path):
-    found = returning(tmp_path, answer(clientCertificateData="PEM", clientKeyData="SECRET"))
-    assert found.credentials() == Credentials(b"PEM", b"SECRET")
+    login_by_command = returning(tmp_path, answer(clientCertificateData="PEM", clientKeyData="SECRET"))
+    assert login_by_command.credentials() == Credentials(b"PEM", b"SECRET")
 
 
 def test_credentials_that_have_expired_are_fetched_again(tmp_path):
-    found = returning(tmp_path, answer(token="old", expirationTimestamp="2020-01-01T00:00:00Z"))
-    found.credentials()
+    login_by_command = returning(tmp_path, answer(token="old", expirationTimestamp="2020-01-01T00:00:00Z"))
+    login_by_command.credentials()
     (tmp_path / "answer").write_text(json.dumps(answer(token="new", expirationTimestamp="2999-01-01T00:00:00Z")))
-    assert found.credentials().authorization == found.credentials().authorization == "Bearer new"
+    assert login_by_command.credentials().authorization == login_by_command.credentials().authorization == "Bearer new"
     assert runs(tmp_path) == 2
 
 
 def test_after_a_401_the_command_runs_again_but_once_for_threads_that_were_refused_together(tmp_path):
-    found = returning(tmp_path, answer(token="abc"))
-    found.credentials()
-    assert found.renew()
-    found.credentials()
+    login_by_command = returning(tmp_path, answer(token="abc"))
+    login_by_command.credentials()
+    assert login_by_command.renew()
+    login_by_command.credentials()
     assert runs(tmp_path) == 1
-    found._ran_at -= 2.0
-    assert found.renew()
-    found.credentials()
+    login_by_command._ran_at -= 2.0
+    assert login_by_command.renew()
+    login_by_command.credentials()
     assert runs(tmp_path) == 2
 
 

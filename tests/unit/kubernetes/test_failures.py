@@ -24,8 +24,8 @@ def event(reason, message, uid="u1"):
     return {"reason": reason, "message": message, "involvedObject": {"uid": uid}}
 
 
-def told(found, events=(), patience=None):
-    return [(failure.why, failure.final) for failure in pod_failures([found], events, patience or WaitPolicy())]
+def failures_of(result, events=(), patience=None):
+    return [(failure.why, failure.final) for failure in pod_failures([result], events, patience or WaitPolicy())]
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def told(found, events=(), patience=None):
     ],
 )
 def test_a_container_that_cannot_begin(reason, message, final):
-    assert told(pod(waiting(reason, message))) == [(f"pod m-1: {reason}: {message}", final)]
+    assert failures_of(pod(waiting(reason, message))) == [(f"pod m-1: {reason}: {message}", final)]
 
 
 def test_the_back_off_says_why_with_the_word_of_the_event():
@@ -53,8 +53,8 @@ def test_the_back_off_says_why_with_the_word_of_the_event():
         event("Failed", "Error: ImagePullBackOff"),
         event("Failed", "no", "u2"),
     ]
-    (found,) = told(pod(waiting("ImagePullBackOff", 'Back-off pulling image "x:1"')), events)
-    assert found == ('pod m-1: ImagePullBackOff: Back-off pulling image "x:1": Failed to pull image "x:1": not found', True)
+    (result,) = failures_of(pod(waiting("ImagePullBackOff", 'Back-off pulling image "x:1"')), events)
+    assert result == ('pod m-1: ImagePullBackOff: Back-off pulling image "x:1": Failed to pull image "x:1": not found', True)
 
 
 def test_error_and_back_off_of_one_image_are_one_failure():
@@ -79,37 +79,37 @@ def test_ends_are_counted_before_the_restart_that_follows(status, count):
 
 def test_a_second_end_is_final_and_says_how():
     status = {"name": "c", "restartCount": 1, "state": ended(137, "OOMKilled", message=" too much \n")}
-    assert told(pod(status)) == [("pod m-1: container c exited 2 times, last with exit code 137 (OOMKilled): too much", True)]
+    assert failures_of(pod(status)) == [("pod m-1: container c exited 2 times, last with exit code 137 (OOMKilled): too much", True)]
 
 
 def test_one_end_is_not_enough():
-    assert told(pod({"name": "c", "restartCount": 0, "state": ended()})) == []
+    assert failures_of(pod({"name": "c", "restartCount": 0, "state": ended()})) == []
 
 
 def test_a_container_that_has_done_its_work_is_no_failure():
-    assert told(pod({"name": "c", "restartCount": 2, "state": ended(0, "Completed")})) == []
+    assert failures_of(pod({"name": "c", "restartCount": 2, "state": ended(0, "Completed")})) == []
 
 
 def test_a_ready_pod_is_no_trouble_however_often_it_was_restarted():
     status = {"name": "c", "restartCount": 9, "state": {"running": {}}}
-    assert told(pod(status, conditions=[{"type": "Ready", "status": "True"}])) == []
+    assert failures_of(pod(status, conditions=[{"type": "Ready", "status": "True"}])) == []
 
 
 def test_init_containers_count_too():
-    found = pod()
-    found["status"]["initContainerStatuses"] = [waiting("ErrImageNeverPull", "absent")]
-    assert told(found) == [("pod m-1: ErrImageNeverPull: absent", True)]
+    result = pod()
+    result["status"]["initContainerStatuses"] = [waiting("ErrImageNeverPull", "absent")]
+    assert failures_of(result) == [("pod m-1: ErrImageNeverPull: absent", True)]
 
 
 def test_an_unschedulable_pod_may_find_its_place():
     condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes are available"}
-    assert told(pod(conditions=[condition])) == [("pod m-1: Unschedulable: 0/1 nodes are available", False)]
+    assert failures_of(pod(conditions=[condition])) == [("pod m-1: Unschedulable: 0/1 nodes are available", False)]
 
 
 def test_a_mount_that_does_not_work_is_told_while_nothing_has_begun():
     events = [event("FailedMount", 'configmap "x" not found'), event("Killing", "no matter")]
-    assert told(pod(waiting("ContainerCreating")), events) == [('pod m-1: FailedMount: configmap "x" not found', False)]
-    assert told(pod({"name": "c", "state": {"running": {}}}), events) == []
+    assert failures_of(pod(waiting("ContainerCreating")), events) == [('pod m-1: FailedMount: configmap "x" not found', False)]
+    assert failures_of(pod({"name": "c", "state": {"running": {}}}), events) == []
 
 
 def test_how_a_container_ended():

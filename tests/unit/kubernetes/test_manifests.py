@@ -29,74 +29,74 @@ def template(image="reg.example/web:1", **spec):
     return {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [container], **spec}}
 
 
-def thing(kind="Deployment", version="apps/v1", **spec):
+def manifest(kind="Deployment", version="apps/v1", **spec):
     return {"apiVersion": version, "kind": kind, "metadata": {"name": "web"}, "spec": spec}
 
 
-def rendered(*given, method=Method.STAGED, locks=(LOCK,), context=CONTEXT):
-    spec = Spec("web", "Web", "web", "1.0", "c", method, manifests=given)
+def rendered(*source, method=Method.STAGED, locks=(LOCK,), context=CONTEXT):
+    spec = Spec("web", "Web", "web", "1.0", "c", method, manifests=source)
     return render(spec, locks if method.staged else (), 1, context)
 
 
-def refused(*given):
+def refused(*source):
     with pytest.raises(RequestRefused) as error:
-        rendered(*given)
+        rendered(*source)
     return error.value.evidence
 
 
 def test_staged_pods_are_pinned_kept_on_this_node_and_labelled():
-    given = thing(replicas=2, selector={"matchLabels": {"app": "web"}}, template=template())
-    before = repr(given)
-    (found,) = rendered(given)
-    assert repr(given) == before
-    pod = found["spec"]["template"]
+    source = manifest(replicas=2, selector={"matchLabels": {"app": "web"}}, template=template())
+    before = repr(source)
+    (result,) = rendered(source)
+    assert repr(source) == before
+    pod = result["spec"]["template"]
     assert pod["metadata"]["labels"] == {"app": "web", OWNER: "web"}
     assert len(pod["metadata"]["annotations"][SPEC_HASH]) == 64
     assert pod["spec"] == {
         "containers": [{"name": "c", "image": f"reg.example/web:1@{D}", "imagePullPolicy": "IfNotPresent"}],
         "nodeSelector": {"kubernetes.io/hostname": "edge-1"},
     }
-    assert found["spec"]["selector"] == {"matchLabels": {"app": "web"}}
-    assert found["metadata"]["namespace"] == "app"
-    assert found["metadata"]["labels"][OWNER] == "web"
+    assert result["spec"]["selector"] == {"matchLabels": {"app": "web"}}
+    assert result["metadata"]["namespace"] == "app"
+    assert result["metadata"]["labels"][OWNER] == "web"
 
 
 def test_a_standard_request_keeps_images_and_pull_policy():
-    (found,) = rendered(thing(template=template()), method=Method.STANDARD)
-    pod = found["spec"]["template"]["spec"]
+    (result,) = rendered(manifest(template=template()), method=Method.STANDARD)
+    pod = result["spec"]["template"]["spec"]
     assert pod == {"containers": [{"name": "c", "image": "reg.example/web:1", "imagePullPolicy": "Always"}]}
 
 
 def test_both_limits_of_a_rolling_update_are_written():
-    (found,) = rendered(thing(template=template()))
-    assert found["spec"]["strategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}}
-    (found,) = rendered(thing(template=template(), strategy={"rollingUpdate": {"maxSurge": 2}}))
-    assert found["spec"]["strategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 2, "maxUnavailable": "25%"}}
-    (found,) = rendered(thing(template=template(), strategy={"type": "Recreate", "rollingUpdate": None}))
-    assert found["spec"]["strategy"] == {"type": "Recreate"}
+    (result,) = rendered(manifest(template=template()))
+    assert result["spec"]["strategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}}
+    (result,) = rendered(manifest(template=template(), strategy={"rollingUpdate": {"maxSurge": 2}}))
+    assert result["spec"]["strategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 2, "maxUnavailable": "25%"}}
+    (result,) = rendered(manifest(template=template(), strategy={"type": "Recreate", "rollingUpdate": None}))
+    assert result["spec"]["strategy"] == {"type": "Recreate"}
 
 
 def test_service_ports_get_their_protocol():
-    (found,) = rendered(thing("Service", "v1", ports=[{"port": 80}, {"port": 53, "protocol": "UDP"}]))
-    assert found["spec"]["ports"] == [{"port": 80, "protocol": "TCP"}, {"port": 53, "protocol": "UDP"}]
+    (result,) = rendered(manifest("Service", "v1", ports=[{"port": 80}, {"port": 53, "protocol": "UDP"}]))
+    assert result["spec"]["ports"] == [{"port": 80, "protocol": "TCP"}, {"port": 53, "protocol": "UDP"}]
 
 
 def test_lists_are_opened_and_sorted_by_what_leans_on_what():
-    nested = {"apiVersion": "v1", "kind": "List", "items": [thing(template=template()), thing("Widget", "example.com/v1")]}
-    found = rendered(nested, thing("Service", "v1"), thing("CustomResourceDefinition", "apiextensions.k8s.io/v1"))
-    assert [item["kind"] for item in found] == ["CustomResourceDefinition", "Service", "Deployment", "Widget"]
+    nested = {"apiVersion": "v1", "kind": "List", "items": [manifest(template=template()), manifest("Widget", "example.com/v1")]}
+    result = rendered(nested, manifest("Service", "v1"), manifest("CustomResourceDefinition", "apiextensions.k8s.io/v1"))
+    assert [item["kind"] for item in result] == ["CustomResourceDefinition", "Service", "Deployment", "Widget"]
 
 
 def test_what_belongs_to_the_whole_cluster_gets_no_namespace():
-    (found,) = rendered(thing("ClusterRole", "rbac.authorization.k8s.io/v1"))
-    assert "namespace" not in found["metadata"]
+    (result,) = rendered(manifest("ClusterRole", "rbac.authorization.k8s.io/v1"))
+    assert "namespace" not in result["metadata"]
 
 
 def test_our_own_namespace_is_left_out_and_another_refused():
     ours = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "app"}}
-    assert [item["kind"] for item in rendered(ours, thing("Service", "v1"))] == ["Service"]
+    assert [item["kind"] for item in rendered(ours, manifest("Service", "v1"))] == ["Service"]
     other = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "other"}}
-    elsewhere = thing("Service", "v1") | {"metadata": {"name": "s", "namespace": "other"}}
+    elsewhere = manifest("Service", "v1") | {"metadata": {"name": "s", "namespace": "other"}}
     assert refused(other, elsewhere) == (
         "Namespace/other: all objects go to namespace app; remove this object",
         "Service/s: all objects go to namespace app; remove metadata.namespace (other)",
@@ -114,7 +114,7 @@ def test_what_cannot_be_found_again_or_hides_a_secret_is_refused():
 
 
 def test_images_that_were_not_staged_are_named():
-    assert refused(thing(template=template("reg.example/other:1")), thing("DaemonSet", template=template("UPPER"))) == (
+    assert refused(manifest(template=template("reg.example/other:1")), manifest("DaemonSet", template=template("UPPER"))) == (
         "Deployment/web: reg.example/other:1 is not staged",
         "DaemonSet/web: UPPER is not staged",
     )
@@ -122,7 +122,7 @@ def test_images_that_were_not_staged_are_named():
 
 def test_a_pod_and_a_cron_job_are_rewritten_too():
     alone = {"apiVersion": "v1", "kind": "Pod"} | template() | {"metadata": {"name": "p"}}
-    cron = thing("CronJob", "batch/v1", jobTemplate={"spec": {"template": template()}})
+    cron = manifest("CronJob", "batch/v1", jobTemplate={"spec": {"template": template()}})
     first, second = rendered(alone, cron)
     assert first["spec"]["containers"][0]["image"] == f"reg.example/web:1@{D}"
     assert first["metadata"]["labels"][OWNER] == "web"
@@ -132,17 +132,17 @@ def test_a_pod_and_a_cron_job_are_rewritten_too():
 
 def test_logins_are_added_to_those_that_are_there():
     context = replace(CONTEXT, pull_hosts=frozenset({"reg.example"}))
-    secret, found = rendered(thing(template=template(imagePullSecrets=[{"name": "mine"}])), context=context)
+    secret, result = rendered(manifest(template=template(imagePullSecrets=[{"name": "mine"}])), context=context)
     name = secret["metadata"]["name"]
-    assert found["spec"]["template"]["spec"]["imagePullSecrets"] == [{"name": "mine"}, {"name": name}]
+    assert result["spec"]["template"]["spec"]["imagePullSecrets"] == [{"name": "mine"}, {"name": name}]
 
 
 def test_an_image_that_nobody_can_read_is_left_to_the_cluster():
-    (found,) = rendered(thing(template=template("UPPER")), method=Method.STANDARD)
-    assert found["spec"]["template"]["spec"]["containers"][0]["image"] == "UPPER"
+    (result,) = rendered(manifest(template=template("UPPER")), method=Method.STANDARD)
+    assert result["spec"]["template"]["spec"]["containers"][0]["image"] == "UPPER"
 
 
 def test_claims_of_a_stateful_set_carry_our_label_so_that_undeploy_finds_them():
-    given = thing("StatefulSet", template=template(), volumeClaimTemplates=[{"metadata": {"name": "data"}}])
-    (found,) = rendered(given)
-    assert found["spec"]["volumeClaimTemplates"] == [{"metadata": {"name": "data", "labels": {OWNER: "web"}}}]
+    source = manifest("StatefulSet", template=template(), volumeClaimTemplates=[{"metadata": {"name": "data"}}])
+    (result,) = rendered(source)
+    assert result["spec"]["volumeClaimTemplates"] == [{"metadata": {"name": "data", "labels": {OWNER: "web"}}}]

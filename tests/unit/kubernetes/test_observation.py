@@ -22,9 +22,9 @@ def pod(status=None, version="new", owned=True, **conditions):
     return {"kind": "Pod", "metadata": about, "spec": {}, "status": {"containerStatuses": [status] if status else [], "conditions": listed}}
 
 
-def look(objects, pods=(), events=()):
-    found = observations(objects, pods, events, SEEN)
-    return found["m"] if found else None
+def observe_workload(objects, pods=(), events=()):
+    result = observations(objects, pods, events, SEEN)
+    return result["m"] if result else None
 
 
 CRASHED = {
@@ -40,58 +40,58 @@ def test_nothing_of_ours_is_nothing():
 
 
 def test_a_deployment_that_is_up_runs():
-    assert look([deployment(DONE)], [pod(Ready="True")]) == Observation(Observed.RUNNING, (), SEEN, 7)
+    assert observe_workload([deployment(DONE)], [pod(Ready="True")]) == Observation(Observed.RUNNING, (), SEEN, 7)
 
 
 def test_one_that_the_controller_has_not_seen_is_deploying():
-    assert look([deployment()], [pod(version="old", Ready="True")]).observed is Observed.DEPLOYING
+    assert observe_workload([deployment()], [pod(version="old", Ready="True")]).observed is Observed.DEPLOYING
 
 
 def test_one_whose_new_pods_are_there_is_starting():
-    assert look([deployment(DONE | {"availableReplicas": 0})], [pod()]).observed is Observed.STARTING
+    assert observe_workload([deployment(DONE | {"availableReplicas": 0})], [pod()]).observed is Observed.STARTING
 
 
 def test_one_that_dies_again_and_again_has_failed_and_says_why():
-    found = look([deployment(DONE | {"availableReplicas": 0})], [pod(CRASHED)])
-    assert found.observed is Observed.FAILED
-    assert found.warnings == (
+    result = observe_workload([deployment(DONE | {"availableReplicas": 0})], [pod(CRASHED)])
+    assert result.observed is Observed.FAILED
+    assert result.warnings == (
         "pod m-new: CrashLoopBackOff: back-off 10s",
         "pod m-new: container c exited 3 times, last with exit code 3 (Error)",
     )
 
 
 def test_an_old_pod_that_dies_is_not_the_new_version_failing():
-    found = look([deployment(DONE | {"availableReplicas": 0})], [pod(CRASHED, version="old"), pod()])
-    assert found.observed is Observed.STARTING
+    result = observe_workload([deployment(DONE | {"availableReplicas": 0})], [pod(CRASHED, version="old"), pod()])
+    assert result.observed is Observed.STARTING
 
 
 def test_a_rollout_that_took_too_long_has_failed():
     late = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "timed out"}
-    found = look([deployment(DONE | {"availableReplicas": 0, "conditions": [late]})], [pod()])
-    assert (found.observed, found.warnings) == (Observed.FAILED, ("Deployment/m: ProgressDeadlineExceeded: timed out",))
+    result = observe_workload([deployment(DONE | {"availableReplicas": 0, "conditions": [late]})], [pod()])
+    assert (result.observed, result.warnings) == (Observed.FAILED, ("Deployment/m: ProgressDeadlineExceeded: timed out",))
 
 
 def test_scaled_to_nothing_it_is_stopping_then_stopped():
     stopped = {"observedGeneration": 1}
-    assert look([deployment(stopped, replicas=0)], [pod(Ready="True")]).observed is Observed.STOPPING
-    assert look([deployment(stopped, replicas=0)]).observed is Observed.STOPPED
+    assert observe_workload([deployment(stopped, replicas=0)], [pod(Ready="True")]).observed is Observed.STOPPING
+    assert observe_workload([deployment(stopped, replicas=0)]).observed is Observed.STOPPED
 
 
 def test_one_that_is_being_deleted_is_stopping():
-    assert look([deployment(DONE, deletionTimestamp=SEEN)]).observed is Observed.STOPPING
+    assert observe_workload([deployment(DONE, deletionTimestamp=SEEN)]).observed is Observed.STOPPING
 
 
 def test_pods_that_outlive_their_workload_are_stopping():
-    assert look([], [pod(Ready="True")]).observed is Observed.STOPPING
+    assert observe_workload([], [pod(Ready="True")]).observed is Observed.STOPPING
 
 
 def test_a_workload_without_anything_that_runs_is_running_when_it_is_there():
     record = {"kind": "ConfigMap", "metadata": {"name": "c", "labels": {OWNER: "m"}}}
-    assert look([record]) == Observation(Observed.RUNNING, (), SEEN, None)
+    assert observe_workload([record]) == Observation(Observed.RUNNING, (), SEEN, None)
 
 
 def test_a_pod_that_stands_alone_is_judged_itself():
-    assert look([], [pod(owned=False, Ready="True")]).observed is Observed.RUNNING
-    found = pod(owned=False)
-    found["status"] |= {"phase": "Failed", "reason": "Evicted", "message": "low on disk"}
-    assert look([], [found]) == Observation(Observed.FAILED, ("Pod/m-new: Evicted: low on disk",), SEEN, None)
+    assert observe_workload([], [pod(owned=False, Ready="True")]).observed is Observed.RUNNING
+    result = pod(owned=False)
+    result["status"] |= {"phase": "Failed", "reason": "Evicted", "message": "low on disk"}
+    assert observe_workload([], [result]) == Observation(Observed.FAILED, ("Pod/m-new: Evicted: low on disk",), SEEN, None)

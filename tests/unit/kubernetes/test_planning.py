@@ -11,8 +11,8 @@ from kelvin_provision.cluster.labels import OWNER
 from kelvin_provision.cluster.plan import Finding
 
 
-def said(found):
-    return [str(one) for one in found]
+def texts(result):
+    return [str(one) for one in result]
 
 
 def service(name, port, workload=None, **more):
@@ -61,26 +61,26 @@ def test_a_pod_is_made_from_a_template_with_the_claims_that_it_would_get():
 def test_an_interruption_is_said_with_its_reason():
     container = {"ports": [{"containerPort": 1, "hostPort": 80}]}
     body = {"containers": [container], "volumes": [{"persistentVolumeClaim": {"claimName": "w-data"}}, {"configMap": {}}]}
-    found = {"kind": "Deployment", "metadata": {"name": "w"}, "spec": {"strategy": {"type": "Recreate"}, "template": {"spec": body}}}
-    assert said(interruptions("w", found, has_service=True)) == [
+    result = {"kind": "Deployment", "metadata": {"name": "w"}, "spec": {"strategy": {"type": "Recreate"}, "template": {"spec": body}}}
+    assert texts(interruptions("w", result, has_service=True)) == [
         "w: short interruption: two pods cannot run side by side (host port 80, persistent volume w-data)"
     ]
 
 
 def test_a_service_whose_pods_cannot_pause_may_lose_an_answer():
-    def found(**container):
+    def result(**container):
         return {"kind": "Deployment", "metadata": {"name": "w"}, "spec": {"template": {"spec": {"containers": [container]}}}}
 
-    assert said(interruptions("w", found(), has_service=True)) == [
+    assert texts(interruptions("w", result(), has_service=True)) == [
         "w: short interruption possible: the old pod has no preStop hook and may stop before its last clients have left"
     ]
-    assert said(interruptions("w", found(), has_service=False)) == []
-    assert said(interruptions("w", found(lifecycle={"preStop": {"sleep": {"seconds": 5}}}), has_service=True)) == []
-    ours = found(lifecycle={"preStop": {"exec": {"command": ["sleep", "5"]}}})
-    assert said(interruptions("w", ours, has_service=True)) == [
+    assert texts(interruptions("w", result(), has_service=False)) == []
+    assert texts(interruptions("w", result(lifecycle={"preStop": {"sleep": {"seconds": 5}}}), has_service=True)) == []
+    ours = result(lifecycle={"preStop": {"exec": {"command": ["sleep", "5"]}}})
+    assert texts(interruptions("w", ours, has_service=True)) == [
         "w: short interruption possible: Kubernetes before 1.30 has no preStop sleep, and the image may have no sleep command"
     ]
-    assert said(interruptions("w", found(lifecycle={"preStop": {"exec": {"command": ["/drain"]}}}), has_service=True)) == []
+    assert texts(interruptions("w", result(lifecycle={"preStop": {"exec": {"command": ["/drain"]}}}), has_service=True)) == []
 
 
 def test_whose_it_is_instead():
@@ -91,8 +91,8 @@ def test_whose_it_is_instead():
 
 def test_the_kinds_that_a_definition_brings():
     spec = {"group": "example.com", "names": {"kind": "Widget"}, "versions": [{"name": "v1"}, {"name": "v2"}]}
-    found = {"kind": "CustomResourceDefinition", "spec": spec}
-    assert list(defined_kinds(found)) == [("example.com/v1", "Widget"), ("example.com/v2", "Widget")]
+    result = {"kind": "CustomResourceDefinition", "spec": spec}
+    assert list(defined_kinds(result)) == [("example.com/v1", "Widget"), ("example.com/v2", "Widget")]
 
 
 def test_data_is_never_prunable():

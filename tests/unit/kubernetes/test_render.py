@@ -42,8 +42,8 @@ def kinds(objects):
 
 
 def only(objects, kind):
-    (found,) = [item for item in objects if item["kind"] == kind]
-    return found
+    (result,) = [item for item in objects if item["kind"] == kind]
+    return result
 
 
 def pod(objects):
@@ -145,9 +145,9 @@ def test_a_changed_configuration_makes_new_pods():
 
 
 def test_a_standard_deployment_is_pulled_by_the_cluster_and_may_run_on_any_node():
-    found = pod(render(replace(SPEC, method=Method.STANDARD), (), 1, CONTEXT))
-    assert found["containers"][0]["image"] == "reg.example:5000/motor-speed:2.3.0_7"
-    assert "nodeSelector" not in found
+    result = pod(render(replace(SPEC, method=Method.STANDARD), (), 1, CONTEXT))
+    assert result["containers"][0]["image"] == "reg.example:5000/motor-speed:2.3.0_7"
+    assert "nodeSelector" not in result
 
 
 def test_another_computer_is_refused_by_name():
@@ -277,8 +277,8 @@ def test_a_literal_secret_is_in_the_secret_only(place):
     system = System(volumes=(Volume("pw", VolumeKind.SECRET, "/run/pw", secret="hunter2", mode="0400"),))
     objects = render(replace(SPEC, payload=payload, system=system), [LOCK], 1, CONTEXT)
     assert [value["kind"] for value in objects if "hunter2" in json.dumps(value)] == ["Secret"]
-    told = yaml.safe_load(only(objects, "ConfigMap")["data"]["app.yaml"])
-    assert told == place({"volumes": [item("***"), item("***"), item("<% secrets.a %>"), {"type": "persistent"}]})
+    texts = yaml.safe_load(only(objects, "ConfigMap")["data"]["app.yaml"])
+    assert texts == place({"volumes": [item("***"), item("***"), item("<% secrets.a %>"), {"type": "persistent"}]})
     assert payload == place(
         {"volumes": [item("hunter2"), item("hunter2 <% secrets.a %>"), item("<% secrets.a %>"), {"type": "persistent"}]}
     )
@@ -311,8 +311,8 @@ def test_everything_that_does_not_fit_is_named_at_once():
 
 def test_resources_use_kubernetes_own_letters():
     resources = Resources(cpu_request="0.4", memory_request="256K", memory_limit="1Gi")
-    found = pod(rendered(resources=resources))["containers"][0]["resources"]
-    assert found == {"requests": {"cpu": "0.4", "memory": "256k"}, "limits": {"memory": "1Gi"}}
+    result = pod(rendered(resources=resources))["containers"][0]["resources"]
+    assert result == {"requests": {"cpu": "0.4", "memory": "256k"}, "limits": {"memory": "1Gi"}}
 
 
 def test_privileged_is_said():
@@ -358,9 +358,9 @@ def test_metrics_are_annotations_of_the_pod():
     ("able", "pause"), [(True, {"sleep": {"seconds": 5}}), (False, {"exec": {"command": ["sleep", "5"]}})], ids=["1.30", "before 1.30"]
 )
 def test_a_pause_before_the_end_where_somebody_may_be_asking(able, pause):
-    found = pod(rendered(replace(CONTEXT, has_sleep=able), ports=(Port("http", 8080, service_port=80),)))
-    assert found["containers"][0]["lifecycle"] == {"preStop": pause}
-    assert found["terminationGracePeriodSeconds"] == 35
+    result = pod(rendered(replace(CONTEXT, has_sleep=able), ports=(Port("http", 8080, service_port=80),)))
+    assert result["containers"][0]["lifecycle"] == {"preStop": pause}
+    assert result["terminationGracePeriodSeconds"] == 35
 
 
 @pytest.mark.parametrize(
@@ -373,9 +373,9 @@ def test_a_pause_before_the_end_where_somebody_may_be_asking(able, pause):
     ids=["nobody asks", "host port", "persistent volume"],
 )
 def test_no_pause_where_it_would_only_make_the_interruption_longer(system):
-    found = pod(rendered(**system))
-    assert "lifecycle" not in found["containers"][0]
-    assert "terminationGracePeriodSeconds" not in found
+    result = pod(rendered(**system))
+    assert "lifecycle" not in result["containers"][0]
+    assert "terminationGracePeriodSeconds" not in result
 
 
 def test_a_registry_with_a_login_gets_a_pull_secret():

@@ -10,7 +10,7 @@ from kelvin_provision.cluster.kubernetes.server_side_apply import blocks_to_remo
 POD = "spec.template.spec"
 
 
-def thing(*containers):
+def deployment(*containers):
     return {"kind": "Deployment", "spec": {"template": {"spec": {"containers": list(containers)}}}}
 
 
@@ -46,7 +46,7 @@ CONTAINERS = ("spec", "template", "spec", "containers")
     ],
 )
 def test_a_refusal_is_about_blocks_that_are_there_and_no_longer_wanted(live, wanted, fields, blocks):
-    assert list(blocks_to_remove(thing(*live), thing(*wanted), fields)) == blocks
+    assert list(blocks_to_remove(deployment(*live), deployment(*wanted), fields)) == blocks
 
 
 def test_blocks_are_removed_by_their_pointers():
@@ -54,19 +54,19 @@ def test_blocks_are_removed_by_their_pointers():
 
 
 def test_only_our_own_pause_is_ended():
-    def found(manager, paused=True, operation="Update"):
+    def result(manager, paused=True, operation="Update"):
         entry = {"manager": manager, "operation": operation, "fieldsV1": {"f:spec": {"f:paused": {}}}}
         return {"metadata": {"managedFields": [entry]}, "spec": {"paused": paused}}
 
-    assert paused_by_us(found("kelvin-provision"))
-    assert not paused_by_us(found("kubectl-rollout"))
-    assert not paused_by_us(found("kelvin-provision", paused=False))
-    assert not paused_by_us(found("kelvin-provision", operation="Apply"))  # the request itself says so
+    assert paused_by_us(result("kelvin-provision"))
+    assert not paused_by_us(result("kubectl-rollout"))
+    assert not paused_by_us(result("kelvin-provision", paused=False))
+    assert not paused_by_us(result("kelvin-provision", operation="Apply"))  # the request itself says so
     assert not paused_by_us({"metadata": {}})
 
 
 def test_a_refusal_names_the_fields_that_it_is_for():
     causes = [{"reason": "FieldValueRequired", "message": "Required value", "field": "spec.a"}]
-    found = status_error(422, json.dumps({"kind": "Status", "message": "x is invalid", "details": {"causes": causes}}))
-    assert isinstance(found, Rejected)
-    assert (found.code, found.fields) == ("invalid-object", ("spec.a",))
+    result = status_error(422, json.dumps({"kind": "Status", "message": "x is invalid", "details": {"causes": causes}}))
+    assert isinstance(result, Rejected)
+    assert (result.code, result.fields) == ("invalid-object", ("spec.a",))

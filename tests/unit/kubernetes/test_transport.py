@@ -111,8 +111,8 @@ def test_a_client_certificate_is_given_to_openssl_from_memory(secure, pem):
 
 def test_a_stream_carries_the_login_too(secure, pem):
     login = FixedLogin(Credentials(authorization="Bearer abc"))
-    found = transport(secure.url, login, authority=pem[0].read_bytes(), tls_name="apiserver")
-    response = found.stream("/log", [("follow", "true")], accept="*/*", timeouts=TIMEOUTS)
+    client = transport(secure.url, login, authority=pem[0].read_bytes(), tls_name="apiserver")
+    response = client.stream("/log", [("follow", "true")], accept="*/*", timeouts=TIMEOUTS)
     document = json.loads(response.read())
     assert (document["path"], document["headers"]["Authorization"], document["headers"]["Accept"]) == (
         "/log?follow=true",
@@ -123,16 +123,16 @@ def test_a_stream_carries_the_login_too(secure, pem):
 
 def test_a_server_without_tls_and_one_behind_a_proxy_are_reached(plain):
     assert json.loads(transport(f"{plain.url}/k8s").request("get", "/x"))["path"] == "/k8s/x"
-    with forwarding(plain.host) as (proxy, asked):
+    with forwarding(plain.host) as (proxy, proxied):
         assert transport("http://cluster.example", proxy=f"http://{proxy}").request("get", "/x")
-    assert len(asked) == 1
+    assert len(proxied) == 1
 
 
 def test_a_server_with_tls_behind_a_proxy_is_reached_through_a_tunnel(secure, pem):
-    with forwarding(secure.host) as (proxy, asked):
-        found = transport("https://apiserver", authority=pem[0].read_bytes(), proxy=f"http://{proxy}")
-        assert found.request("get", "/x")
-    assert asked == ["CONNECT apiserver:443"]
+    with forwarding(secure.host) as (proxy, proxied):
+        client = transport("https://apiserver", authority=pem[0].read_bytes(), proxy=f"http://{proxy}")
+        assert client.request("get", "/x")
+    assert proxied == ["CONNECT apiserver:443"]
 
 
 class Renewing:
@@ -161,14 +161,14 @@ def test_a_token_that_is_refused_is_renewed_once(plain):
 
 
 def test_an_idle_connection_that_has_died_is_replaced(secure):
-    found = transport(secure.url, verify=False)
-    assert found.request("get", "/then-hang-up")
-    assert found.request("get", "/x")
+    client = transport(secure.url, verify=False)
+    assert client.request("get", "/then-hang-up")
+    assert client.request("get", "/x")
 
 
 def test_discovery_knows_kinds_and_no_subresources(plain):
-    found = transport(plain.url)
-    resource = found.resource("v1", "Pod")
+    client = transport(plain.url)
+    resource = client.resource("v1", "Pod")
     assert resource.path(name="a", namespace="app") == "/api/v1/namespaces/app/pods/a"
     with pytest.raises(Rejected, match=r"this cluster knows no Widget of none/v1"):
-        found.resource("none/v1", "Widget")
+        client.resource("none/v1", "Widget")

@@ -25,7 +25,7 @@ def pod(*conditions, restarts=0, state=None):
     return {"kind": "Pod", "metadata": about, "status": {"conditions": list(conditions), "containerStatuses": statuses}}
 
 
-def seen(*objects):
+def store_of(*objects):
     store = Store()
     for kind in ("Deployment", "Pod"):
         store.apply(WatchEvent(kind, listed=tuple(item for item in objects if item["kind"] == kind)))
@@ -42,11 +42,11 @@ def test_what_is_not_there_is_waited_for():
 
 
 def test_what_the_cluster_holds_itself_is_up_as_soon_as_it_says_so():
-    assert Rollout("m", [deployment(held=5)], POLICY).health(seen(deployment(held=5), pod(READY)), 0).phase is Phase.READY
+    assert Rollout("m", [deployment(held=5)], POLICY).health(store_of(deployment(held=5), pod(READY)), 0).phase is Phase.READY
 
 
 def test_what_it_does_not_hold_must_stay_up_for_as_long():
-    rollout, store = Rollout("m", [deployment()], POLICY), seen(deployment(), pod(READY))
+    rollout, store = Rollout("m", [deployment()], POLICY), store_of(deployment(), pod(READY))
     assert rollout.health(store, 100).why == "m: ready, settling for 5 more seconds"
     assert rollout.health(store, 104.9).phase is Phase.WAITING
     assert rollout.health(store, 105).phase is Phase.READY
@@ -54,36 +54,36 @@ def test_what_it_does_not_hold_must_stay_up_for_as_long():
 
 def test_a_restart_begins_the_settling_anew():
     rollout = Rollout("m", [deployment()], POLICY)
-    rollout.health(seen(deployment(), pod(READY)), 100)
-    assert rollout.health(seen(deployment(), pod(READY, restarts=1)), 104).phase is Phase.WAITING
-    assert rollout.health(seen(deployment(), pod(READY, restarts=1)), 108).phase is Phase.WAITING
-    assert rollout.health(seen(deployment(), pod(READY, restarts=1)), 109).phase is Phase.READY
+    rollout.health(store_of(deployment(), pod(READY)), 100)
+    assert rollout.health(store_of(deployment(), pod(READY, restarts=1)), 104).phase is Phase.WAITING
+    assert rollout.health(store_of(deployment(), pod(READY, restarts=1)), 108).phase is Phase.WAITING
+    assert rollout.health(store_of(deployment(), pod(READY, restarts=1)), 109).phase is Phase.READY
 
 
 def test_a_trouble_that_may_heal_has_its_time_and_no_more():
-    rollout, store = Rollout("m", [deployment()], POLICY), seen(deployment(availableReplicas=0), pod(UNPLACED))
+    rollout, store = Rollout("m", [deployment()], POLICY), store_of(deployment(availableReplicas=0), pod(UNPLACED))
     assert rollout.health(store, 0).why == "pod m-1: Unschedulable: no room"
     assert rollout.health(store, 14).phase is Phase.WAITING
     assert rollout.health(store, 15).phase is Phase.FAILED
 
 
 def test_a_trouble_that_healed_is_forgotten():
-    rollout, store = Rollout("m", [deployment()], POLICY), seen(deployment(availableReplicas=0), pod(UNPLACED))
+    rollout, store = Rollout("m", [deployment()], POLICY), store_of(deployment(availableReplicas=0), pod(UNPLACED))
     rollout.health(store, 0)
-    rollout.health(seen(deployment(availableReplicas=0), pod()), 10)
+    rollout.health(store_of(deployment(availableReplicas=0), pod()), 10)
     assert rollout.health(store, 16).phase is Phase.WAITING
 
 
 def test_a_final_trouble_ends_it_at_once():
     died = {"terminated": {"exitCode": 3, "reason": "Error"}}
-    store = seen(deployment(availableReplicas=0), pod(restarts=1, state=died))
+    store = store_of(deployment(availableReplicas=0), pod(restarts=1, state=died))
     health = Rollout("m", [deployment()], POLICY).health(store, 0)
     assert (health.phase, health.why) == (Phase.FAILED, "pod m-1: container c exited 2 times, last with exit code 3 (Error)")
 
 
 def test_a_rollout_that_took_too_long_names_the_pods_own_reason():
     late = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "late"}
-    health = Rollout("m", [deployment()], POLICY).health(seen(deployment(conditions=[late]), pod(UNPLACED)), 0)
+    health = Rollout("m", [deployment()], POLICY).health(store_of(deployment(conditions=[late]), pod(UNPLACED)), 0)
     assert health.why == "Deployment/m: ProgressDeadlineExceeded: late; pod m-1: Unschedulable: no room"
 
 
@@ -94,12 +94,12 @@ def test_objects_that_nobody_judges_are_ready_when_they_are_applied():
 
 
 def test_a_wait_says_when_it_begins_and_ends():
-    told = []
+    progress = []
     wanted = {"m": [deployment(held=5)]}
     policy = WaitPolicy(timeout=5.0, settle=5.0)
-    health = wait(ScriptedApi(items=[deployment(held=5), pod(READY)]), "app", wanted, policy, WaitCallbacks(told.append, lambda: False))
+    health = wait(ScriptedApi(items=[deployment(held=5), pod(READY)]), "app", wanted, policy, WaitCallbacks(progress.append, lambda: False))
     assert health["m"].phase is Phase.READY
-    assert told == [Started("m", "starting"), Finished("m", "running")]
+    assert progress == [Started("m", "starting"), Finished("m", "running")]
 
 
 def test_a_wait_that_runs_out_says_what_for():
