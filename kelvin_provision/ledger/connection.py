@@ -1,4 +1,4 @@
-"""The door to SQLite: how it is opened, what a commit promises, and its errors in our words."""
+"""SQLite: how it is opened, what a commit promises, and its errors as ours."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pathlib import Path
 from kelvin_provision.errors import CannotWrite, Locked, NoSpace, PermissionRefused, ProvisionError, StateDamaged
 from kelvin_provision.files.durable import private_folder, writing_to
 from kelvin_provision.ledger.schema import migrate
-from kelvin_provision.ledger.snapshot import obstacle, take
+from kelvin_provision.ledger.snapshot import take, why_not_writable
 
-PATIENCE = 30.0
+BUSY_TIMEOUT = 30.0
 """Seconds to wait for another writer; transactions here take milliseconds."""
 _NO_WRITING = ("SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_READONLY")
 
 
 @contextmanager
-def speaking_sqlite(path: Path) -> Iterator[None]:
-    """The one place that knows what a broken ledger looks like."""
+def translated_errors(path: Path) -> Iterator[None]:
+    """The only place that translates SQLite's errors."""
     try:
         yield
     except sqlite3.OperationalError as error:
@@ -32,41 +32,41 @@ def speaking_sqlite(path: Path) -> Iterator[None]:
 
 
 def _translated(error: sqlite3.OperationalError, path: Path) -> ProvisionError:
-    """SQLite says `disk I/O error` or `unable to open` of a full disk too, when it is its shared memory that has no room."""
+    """SQLite reports `disk I/O error` or `unable to open` on a full disk, too, when there is no space for its shared memory."""
     text, kind = str(error), getattr(error, "sqlite_errorname", "")
     if "full" in text:
         return NoSpace(f"no space left for {path}")
     if "locked" in text or "busy" in text:
-        return Locked(f"{path} is held by another process for more than {PATIENCE:.0f} seconds")
-    found = obstacle(path) if kind.startswith(_NO_WRITING) else None
-    if found is None and kind.startswith("SQLITE_READONLY"):
+        return Locked(f"{path} is held by another process for more than {BUSY_TIMEOUT:.0f} seconds")
+    reason = why_not_writable(path) if kind.startswith(_NO_WRITING) else None
+    if reason is None and kind.startswith("SQLITE_READONLY"):
         return PermissionRefused(f"no permission to write {path}")
-    return found or CannotWrite(f"{path}: {text}")
+    return reason or CannotWrite(f"{path}: {text}")
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Open and migrate. Where nothing can be written, what stands there: a Snapshot, which takes no writing."""
+    """Open and migrate. Where nothing can be written: a Snapshot, which cannot be written either."""
     private_folder(path.parent)
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + BUSY_TIMEOUT
     while True:
         try:
             return _opened(path)
         except Locked:
-            # Several that open a new ledger at once: switching it to WAL is refused at once, without waiting for our turn.
+            # Several processes open a new ledger at once: SQLite refuses the switch to WAL at once, without waiting.
             if time.monotonic() >= deadline:
                 raise
             time.sleep(0.01)
         except (NoSpace, CannotWrite, PermissionRefused) as error:
-            found = take(path, error)
-            if found is None:
+            snapshot = take(path, error)
+            if snapshot is None:
                 raise
-            return found
+            return snapshot
 
 
 def _opened(path: Path) -> sqlite3.Connection:
     """WAL: readers never wait for a writer. FULL: a commit has reached the disk when it returns."""
-    with speaking_sqlite(path), writing_to(path):
-        connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
+    with translated_errors(path), writing_to(path):
+        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
         try:
             if not path.stat().st_size:
                 path.chmod(0o600)

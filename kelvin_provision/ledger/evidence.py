@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 
 LINES = 200
 SIZE = 16 << 10
-"""Lines and bytes of UTF-8 that are kept of one attempt."""
+"""Lines, and bytes of UTF-8, that are kept of an attempt."""
 LONGEST = 2 << 10
-"""Bytes that are kept of one line."""
+"""Bytes that are kept of a line."""
 OF_WORKLOAD, OF_ALL = 10, 500
 """Newest attempts whose evidence is kept: of each workload, and of all together."""
 

@@ -51,9 +51,9 @@ def _is_newest(db: sqlite3.Connection, entry: Entry) -> bool:
 def history(ledger: Ledger, workload: str | None = None, *, evidence: bool = False) -> tuple[Entry, ...]:
     """The lines, oldest first; with `evidence` those of failed attempts have what is kept of it."""
     with ledger.reading() as db:
-        found = db.execute("SELECT * FROM history WHERE ? IS NULL OR workload = ? ORDER BY seq", (workload, workload))
+        entries = db.execute("SELECT * FROM history WHERE ? IS NULL OR workload = ? ORDER BY seq", (workload, workload))
         lines = dict(attempts.of(db, workload)) if evidence else {}
-        return tuple(replace(_entry(row), evidence=lines[row["seq"]]) if row["seq"] in lines else _entry(row) for row in found)
+        return tuple(replace(_entry(row), evidence=lines[row["seq"]]) if row["seq"] in lines else _entry(row) for row in entries)
 
 
 def last_failure(ledger: Ledger, workload: str) -> Entry | None:

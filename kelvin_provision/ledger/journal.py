@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import astuple
 
 from kelvin_provision.errors import NotReady
-from kelvin_provision.ledger import orders, rows
+from kelvin_provision.ledger import order_rows, rows
 from kelvin_provision.ledger.history import append, broken_link, head, history, last_failure, record, record_refused
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Entry, OnFailure, Operation, Order, Phase, Step
@@ -62,9 +62,9 @@ def begin(
         inserted = db.execute("INSERT INTO operations (kind, phase, steps, started, on_failure, wait) VALUES (?, ?, ?, ?, ?, ?)", values)
         operation = Operation(inserted.lastrowid or 0, kind, phase, tuple(steps), now, on_failure, wait)
         if kind is Doing.APPLY:
-            orders.begin_applies(db, operation, actor=actor)
+            order_rows.begin_applies(db, operation, actor=actor)
         elif order is not None:
-            orders.begin_with(db, order, operation, actor=actor)
+            order_rows.begin_with(db, order, operation, actor=actor)
         return operation
 
 
@@ -75,7 +75,6 @@ def unfinished(ledger: Ledger) -> Operation | None:
 
 
 def set_phase(ledger: Ledger, operation: Operation, phase: Phase) -> None:
-    """Record how far it is."""
     with ledger.writing() as db:
         db.execute("UPDATE operations SET phase = ? WHERE id = ?", (phase, operation.id))
 
@@ -145,7 +144,7 @@ def end_left(ledger: Ledger, operation: Operation, entries: Sequence[Entry]) -> 
 
 
 def left(ledger: Ledger) -> frozenset[str]:
-    """Workloads whose last change of version was left half done on the cluster: what is there need not be what the slots say."""
+    """Workloads whose last change of version failed and was kept as it is: what is on the cluster need not be what the slots say."""
     query = "SELECT phase, steps FROM operations WHERE finished IS NOT NULL AND kind NOT IN (?, ?) ORDER BY id"
     phases: dict[str, str] = {}
     with ledger.reading() as db:
@@ -169,17 +168,17 @@ def end_undeploy(ledger: Ledger, operation: Operation, entries: Sequence[Entry])
     with ledger.writing() as db:
         _write(db, operation, entries, ledger)
         for step in operation.steps:
-            key = {"name": step.workload, "known": step.after}
-            newer = "SELECT staged FROM workloads WHERE name = :name AND staged IS NOT :known AND staged IS NOT running"
+            key = {"name": step.workload, "staged": step.after}
+            newer = "SELECT staged FROM workloads WHERE name = :name AND staged IS NOT :staged AND staged IS NOT running"
             db.execute(f"DELETE FROM revisions WHERE workload = :name AND number IS NOT ({newer})", key)  # noqa: S608  (constants)
             db.execute(
                 "UPDATE workloads SET running = NULL, observation = NULL,"
-                " staged = CASE WHEN staged IS :known OR staged IS running THEN NULL ELSE staged END WHERE name = :name",
+                " staged = CASE WHEN staged IS :staged OR staged IS running THEN NULL ELSE staged END WHERE name = :name",
                 key,
             )
             db.execute("DELETE FROM workloads WHERE name = :name AND staged IS NULL", key)
         names = [step.workload for step in operation.steps]
-        orders.cancel_moved(db, names, actor=entries[0].who if entries else "", now=ledger.clock())
+        order_rows.cancel_moved(db, names, actor=entries[0].who if entries else "", now=ledger.clock())
         db.execute("UPDATE operations SET finished = ? WHERE id = ?", (ledger.clock(), operation.id))
 
 
@@ -187,7 +186,7 @@ def _write(db: sqlite3.Connection, operation: Operation, entries: Sequence[Entry
     """The lines of an operation that ends, and the end of the orders that it carried out."""
     for entry in entries:
         append(db, entry)
-    orders.end_with(db, operation, entries, now=ledger.clock())
+    order_rows.end_with(db, operation, entries, now=ledger.clock())
 
 
 def _forget(db: sqlite3.Connection, name: str, keep: int) -> None:

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from types import TracebackType
-from typing import Self
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 
-from kelvin_provision import timestamps
 from kelvin_provision.errors import CannotWrite, NoSpace, WorkloadUnknown
 from kelvin_provision.hints import command
 from kelvin_provision.ledger import rows
-from kelvin_provision.ledger.connection import connect, speaking_sqlite
+from kelvin_provision.ledger.database import Database, utc_now
 from kelvin_provision.ledger.model import Revision, Workload
-from kelvin_provision.ledger.snapshot import Snapshot
 from kelvin_provision.ledger.staging_state import Event, StagingState, transition
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.spec.lock import ImageLock
@@ -25,83 +19,11 @@ from kelvin_provision.spec.workload import Object, Spec
 from kelvin_provision.status import Observation
 from kelvin_provision.wait_reason import describe
 
-
-def utc_now() -> str:
-    """RFC 3339 with microseconds, as the platform writes times."""
-    return timestamps.rfc3339_now("microseconds")
+__all__ = ["Ledger", "utc_now"]
 
 
-class Ledger:
+class Ledger(Database):
     """One open ledger; safe to share between threads. Use it as a context manager."""
-
-    def __init__(self, path: Path, *, clock: Callable[[], str] = utc_now) -> None:
-        self.path = path
-        self.clock = clock
-        self._connection = connect(path)
-        self._lock = threading.RLock()
-        self._changing = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Give the file back. A second time is fine."""
-        self._connection.close()
-
-    @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """One durable transaction: all of it, or on any exception nothing. Inside another one it is a part of that."""
-        with self._lock, speaking_sqlite(self.path):
-            if self._changing:
-                yield self._connection
-                return
-            self._refresh()
-            if isinstance(self._connection, Snapshot) and self._connection.reason:
-                raise self._connection.reason
-            self._connection.execute("BEGIN IMMEDIATE")
-            self._changing = True
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                # A full disk may have undone it already, or refused the commit and left it open.
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
-            finally:
-                self._changing = False
-
-    def _refresh(self) -> None:
-        """What is only a picture of the ledger is taken anew, or replaced by the ledger when there is room again."""
-        if isinstance(self._connection, Snapshot) and not self._connection.in_transaction:
-            found = connect(self.path)
-            self._connection.close()
-            self._connection = found
-
-    @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
-        """One consistent look, which waits for nobody."""
-        with self._lock, speaking_sqlite(self.path):
-            self._refresh()
-            if self._connection.in_transaction:
-                yield self._connection
-                return
-            self._connection.execute("BEGIN")
-            try:
-                yield self._connection
-            finally:
-                self._connection.execute("ROLLBACK")
-
-    def version(self) -> tuple[int, int]:
-        """Changes whenever another connection or this one has committed; costs no read of the tables."""
-        with self._lock, speaking_sqlite(self.path):
-            self._refresh()
-            if isinstance(self._connection, Snapshot):
-                return (0, 0)  # that of no real one: when there is room again, this changes
-            return self._connection.execute("PRAGMA data_version").fetchone()[0], self._connection.total_changes
 
     # --- requests ---------------------------------------------------------------------------------
 
@@ -184,41 +106,41 @@ class Ledger:
             return tuple(rows.revision(row) for row in db.execute(query, (name,)))
 
     def kept_locks(self) -> tuple[ImageLock, ...]:
-        """Locks of every revision that is still kept: their blobs and images must stay."""
+        """Locks of every stored revision: their blobs and images must stay."""
         with self.reading() as db:
-            found = db.execute("SELECT locks FROM revisions WHERE locks IS NOT NULL").fetchall()
-        return tuple(lock for row in found for lock in rows.locks(row[0]) or ())
+            stored = db.execute("SELECT locks FROM revisions WHERE locks IS NOT NULL").fetchall()
+        return tuple(lock for row in stored for lock in rows.locks(row[0]) or ())
 
     def revisions(self) -> tuple[Revision, ...]:
-        """Every revision that is stored, whatever slot it is in."""
+        """Every stored revision, in a slot or not."""
         with self.reading() as db:
             return tuple(rows.revision(row) for row in db.execute("SELECT * FROM revisions ORDER BY workload, number"))
 
     def known_images(self) -> tuple[ImageLock, ...]:
-        """Every image that is ours as far as this ledger knows: of its revisions, and what is still to be taken out of the runtime."""
+        """Every image that is ours: of the stored revisions, and what is still to be removed from the runtime."""
         with self.reading() as db:
-            found = [ImageLock.from_json(json.loads(row[0])) for row in db.execute("SELECT lock FROM images ORDER BY name")]
-        return tuple({lock.name: lock for lock in (*found, *self.kept_locks())}.values())
+            loaded = [ImageLock.from_json(json.loads(row[0])) for row in db.execute("SELECT lock FROM images ORDER BY name")]
+        return tuple({lock.name: lock for lock in (*loaded, *self.kept_locks())}.values())
 
     def unneeded_images(self) -> tuple[ImageLock, ...]:
-        """What we put into the runtime and no kept revision needs any more, whoever forgot its revision."""
+        """Images that we put into the runtime and no kept revision needs any more."""
         kept = self.kept_locks()
-        with suppress(NoSpace, CannotWrite), self.writing() as db:  # a full disk is when this is asked
-            rows.remember_images(db, kept)  # those of a ledger that is older than this table
+        with suppress(NoSpace, CannotWrite), self.writing() as db:  # this is called on full disks, too
+            rows.remember_images(db, kept)  # those of a ledger that is older than the table
         with self.reading() as db:
-            found = db.execute("SELECT lock FROM images").fetchall()
+            loaded = db.execute("SELECT lock FROM images").fetchall()
         configs = {lock.config.digest for lock in kept}  # on Docker the same image under another name is the same image
-        return tuple(lock for row in found if (lock := ImageLock.from_json(json.loads(row[0]))).config.digest not in configs)
+        return tuple(lock for row in loaded if (lock := ImageLock.from_json(json.loads(row[0]))).config.digest not in configs)
 
     def forget_image(self, lock: ImageLock) -> None:
-        """It is out of the runtime."""
+        """It was removed from the runtime."""
         with self.writing() as db:
             db.execute("DELETE FROM images WHERE name = ?", (lock.name,))
 
     # --- progress of a revision -------------------------------------------------------------------
 
     def staged_now(self, revision: Revision) -> bool:
-        """Whether this revision is (still) the one in the staged slot."""
+        """Whether this revision is (still) the staged one."""
         with self.reading() as db:
             row = db.execute("SELECT staged FROM workloads WHERE name = ?", (revision.workload,)).fetchone()
         return row is not None and row[0] == revision.number
@@ -251,7 +173,7 @@ class Ledger:
                 db.execute("UPDATE workloads SET updated = ? WHERE name = ?", (self.clock(), revision.workload))
 
     def set_locks(self, revision: Revision, locks: Sequence[ImageLock]) -> None:
-        """Record what its images are, once and for all."""
+        """Record what its images are. Called once for a revision."""
         text = json.dumps([lock.to_json() for lock in locks])
         with self.writing() as db:
             db.execute("UPDATE revisions SET locks = ? WHERE workload = ? AND number = ?", (text, revision.workload, revision.number))
@@ -266,7 +188,7 @@ class Ledger:
     # --- observations and facts -------------------------------------------------------------------
 
     def observe(self, seen: Mapping[str, Observation | None]) -> None:
-        """Record what was seen of workloads; those that are not known any more are passed over."""
+        """Record observations; those of workloads that do not exist any more are ignored."""
         with self.writing() as db:
             for name, observation in seen.items():
                 text = json.dumps(observation.to_json()) if observation else None
@@ -279,7 +201,7 @@ class Ledger:
         return row[0] if row else None
 
     def remember(self, key: str, value: str) -> None:
-        """Remember a fact of this box; the same again writes nothing."""
+        """Remember a fact of this box; the same value again writes nothing."""
         if self.fact(key) != value:
             with self.writing() as db:
                 db.execute("INSERT OR REPLACE INTO facts (key, value) VALUES (?, ?)", (key, value))

@@ -1,4 +1,4 @@
-"""What the ledger hands out: frozen rows."""
+"""Rows of the ledger as frozen values."""
 
 from __future__ import annotations
 
@@ -179,15 +179,15 @@ class Workload:
     @property
     def shown(self) -> Revision:
         """The revision whose app and version stand at the top level: the running one, else the staged one."""
-        found = self.running or self.staged
-        assert found is not None, self.name  # noqa: S101  (a row without either is deleted in the same transaction)
-        return found
+        revision = self.running or self.staged
+        assert revision is not None, self.name  # noqa: S101  (a row without either is deleted in the same transaction)
+        return revision
 
 
 class Phase(StrEnum):
     """How far an operation is. Before FINISHING it is undone after a crash, from then on it is finished.
 
-    LEFT: it failed and was left as it is, as asked; only a closed operation is that.
+    LEFT: it failed and was kept as it is, as requested; only a closed operation has this phase.
     """
 
     APPLYING = "applying"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kelvin_provision.ledger import orders
+from kelvin_provision.ledger import order_rows
 from kelvin_provision.ledger.history import append
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Entry, Order, Revision
@@ -28,7 +28,7 @@ def accept(ledger: Ledger, specs: Sequence[Spec], batch: str, *, actor: str) -> 
             detail = f"{revision.spec.app_name} {revision.spec.app_version}, {revision.spec.method}"
             append(db, Entry(ledger.clock(), actor, "deploy", revision.workload, revision.number, "accepted", detail))
         names = [revision.workload for revision in revisions]
-        return Accepted(revisions, orders.cancel_moved(db, names, actor=actor, now=ledger.clock()))
+        return Accepted(revisions, order_rows.cancel_moved(db, names, actor=actor, now=ledger.clock()))
 
 
 def drop_staged(ledger: Ledger, name: str, *, actor: str) -> tuple[Order, ...]:
@@ -39,4 +39,4 @@ def drop_staged(ledger: Ledger, name: str, *, actor: str) -> tuple[Order, ...]:
         if staged:
             version = staged.spec.app_version
             append(db, Entry(ledger.clock(), actor, "undeploy --staged", name, staged.number, "done", version=version))
-        return orders.cancel_moved(db, [name], actor=actor, now=ledger.clock())
+        return order_rows.cancel_moved(db, [name], actor=actor, now=ledger.clock())

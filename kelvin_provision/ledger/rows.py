@@ -15,7 +15,7 @@ from kelvin_provision.status import Doing, Hold, Observation, Verb
 from kelvin_provision.wait_reason import WaitReason
 
 _LISTED = "IN (SELECT value FROM json_each(?))"
-"""A list of names as one parameter: SQLite bounds how many a statement may have."""
+"""A list of names as one parameter: SQLite limits how many a statement may have."""
 
 
 def _listed(names: Collection[str]) -> tuple[str]:
@@ -81,7 +81,7 @@ def operation(row: sqlite3.Row) -> Operation:
 
 
 def unfinished(db: sqlite3.Connection) -> Operation | None:
-    """The operation under way; there is one at most, the operator lock sees to it."""
+    """The operation under way; the operator lock sees to it that there is at most one."""
     row = db.execute("SELECT * FROM operations WHERE finished IS NULL ORDER BY id LIMIT 1").fetchone()
     return operation(row) if row else None
 
@@ -166,7 +166,7 @@ def workloads(db: sqlite3.Connection, names: Collection[str] | None = None) -> d
 
 
 def remember_images(db: sqlite3.Connection, locks: Iterable[ImageLock]) -> None:
-    """Remember what is ours in the runtime, so that it can be taken out when nobody needs it."""
+    """Remember which images in the runtime are ours, so that they can be removed when no revision needs them."""
     db.executemany("INSERT OR IGNORE INTO images (name, lock) VALUES (?, ?)", [(lock.name, json.dumps(lock.to_json())) for lock in locks])
 
 

@@ -1,4 +1,4 @@
-"""The tables, their age, and how an older ledger becomes a current one."""
+"""The tables, and the migrations from each earlier schema."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CREATE TABLE workloads (
 CREATE TABLE revisions (
     workload TEXT NOT NULL REFERENCES workloads (name) ON DELETE CASCADE,
     number   INTEGER NOT NULL,
-    batch    TEXT NOT NULL,                  -- what came in one deploy
+    batch    TEXT NOT NULL,                  -- the deploy that it was part of
     created  TEXT NOT NULL,
     spec     TEXT NOT NULL,
     locks    TEXT,                           -- null until resolved
@@ -54,7 +54,7 @@ CREATE TABLE history (
 CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 CREATE INDEX unfinished ON operations (id) WHERE finished IS NULL;
 """
-# What came up was committed by an operation that reached `finishing`; `undeploy` and a new workload of that name start anew.
+# What came up was committed by an operation that reached `finishing`; after an `undeploy`, a workload of that name starts again at none.
 SECOND = """
 ALTER TABLE operations ADD COLUMN care TEXT NOT NULL DEFAULT 'back';
 ALTER TABLE history ADD COLUMN version TEXT NOT NULL DEFAULT '';
@@ -132,15 +132,15 @@ SCHEMA = len(MIGRATIONS)
 
 def migrate(connection: sqlite3.Connection, path: Path) -> None:
     """Bring the ledger to this program's schema in one transaction a step; raises StateTooNew."""
-    found = connection.execute("PRAGMA user_version").fetchone()[0]
-    if found > SCHEMA:
-        raise StateTooNew(f"{path} has schema {found}, this program reads up to {SCHEMA}")
-    while found < SCHEMA:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > SCHEMA:
+        raise StateTooNew(f"{path} has schema {version}, this program reads up to {SCHEMA}")
+    while version < SCHEMA:
         connection.execute("BEGIN IMMEDIATE")
-        found = connection.execute("PRAGMA user_version").fetchone()[0]  # another process may have been faster
-        if found < SCHEMA:
-            for statement in MIGRATIONS[found].split(";\n"):
+        version = connection.execute("PRAGMA user_version").fetchone()[0]  # another process may have been faster
+        if version < SCHEMA:
+            for statement in MIGRATIONS[version].split(";\n"):
                 connection.execute(statement)
-            found += 1
-            connection.execute(f"PRAGMA user_version = {found}")
+            version += 1
+            connection.execute(f"PRAGMA user_version = {version}")
         connection.execute("COMMIT")

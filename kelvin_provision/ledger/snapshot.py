@@ -1,4 +1,4 @@
-"""The ledger as it stands, in memory, where SQLite cannot work beside the file: on a full disk, or one that takes no writing.
+"""A copy of the ledger in memory, where SQLite cannot write beside the file: on a full or read-only disk.
 
 SQLite's readers need a file of 32 KiB of shared memory beside a ledger in WAL mode. A box whose disk is full must still say what runs.
 """
@@ -17,34 +17,34 @@ from kelvin_provision.ledger.schema import migrate
 
 ROOM = 128 << 10
 """Bytes below which a filesystem counts as full: SQLite's shared memory, and a commit."""
-_MEMORY = Path("/dev/shm")  # noqa: S108  (a folder of our own is made in there, which nobody else may enter)
+_MEMORY = Path("/dev/shm")  # noqa: S108  (a private folder is created in it)
 
 
 class Snapshot(sqlite3.Connection):
-    """What stood there at one moment; it takes no writing. `reason` is why it is no more than that."""
+    """The ledger at one moment, read-only. `reason` is why it is not the ledger itself."""
 
     def __init__(self, *words: Any, **named: Any) -> None:
         super().__init__(*words, **named)
         self.reason: ProvisionError | None = None
 
 
-def obstacle(path: Path) -> ProvisionError | None:
-    """Why nothing can be written at this place, as far as its filesystem says; None when it says nothing."""
+def why_not_writable(path: Path) -> ProvisionError | None:
+    """Why nothing can be written at this place, by what its filesystem reports; None when it reports no reason."""
     place = path if path.exists() else path.parent
     try:
-        found = os.statvfs(place)
+        filesystem = os.statvfs(place)
     except OSError:
         return None
-    if found.f_flag & os.ST_RDONLY:
+    if filesystem.f_flag & os.ST_RDONLY:
         return CannotWrite(f"cannot write {path}: {os.strerror(errno.EROFS).lower()}")
-    free = found.f_bfree if os.geteuid() == 0 else found.f_bavail
-    if free * found.f_frsize < ROOM or (found.f_files and not found.f_ffree):
+    free = filesystem.f_bfree if os.geteuid() == 0 else filesystem.f_bavail
+    if free * filesystem.f_frsize < ROOM or (filesystem.f_files and not filesystem.f_ffree):
         return NoSpace(f"no space left for {path}")
     return None if os.access(place, os.W_OK) else PermissionRefused(f"no permission to write {path}")
 
 
 def take(path: Path, reason: ProvisionError) -> Snapshot | None:
-    """What stands in the ledger now, brought to this program's schema; None when there is none, or it cannot be read either."""
+    """The ledger as it is now, migrated to this program's schema; None when there is none, or it cannot be read."""
     memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False, factory=Snapshot)
     try:
         _fill(memory, path)
@@ -66,13 +66,13 @@ def _fill(memory: sqlite3.Connection, path: Path) -> None:
     if not path.stat().st_size:
         raise FileNotFoundError(path)
     if not (wal.exists() and wal.stat().st_size):
-        # Nobody has it open, or has written since the last checkpoint: all of it stands in the one file.
+        # No process has it open, or has written since the last checkpoint: all of it is in the one file.
         _copy(memory, f"{path.absolute().as_uri()}?mode=ro&immutable=1")
         return
     import shutil
     import tempfile  # rarely needed, and every command comes by here
 
-    # The last commits of a process that died stand in the second file; whoever reads that needs shared memory.
+    # The last commits of a process that died are in the second file, and reading that takes shared memory.
     with tempfile.TemporaryDirectory(dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None) as folder:
         for file in (path, wal):
             shutil.copyfile(file, Path(folder) / file.name)

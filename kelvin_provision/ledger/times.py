@@ -1,4 +1,4 @@
-"""The newest time that stands anywhere in the ledger: a clock that says less has gone back."""
+"""The newest time in the ledger: a clock that shows an earlier one has gone back."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _COLUMNS = (
 
 
 def newest(ledger: Ledger) -> str | None:
-    """RFC 3339 in UTC, which sorts as text; None where nothing was ever done."""
+    """RFC 3339 in UTC, which sorts as text; None in an empty ledger."""
     with ledger.reading() as db:
-        found = [db.execute(f"SELECT max({column}) FROM {table}").fetchone()[0] for table, column in _COLUMNS]  # noqa: S608  (constants)
-    return max((one for one in found if one), default=None)
+        newest_of_each = [db.execute(f"SELECT max({column}) FROM {table}").fetchone()[0] for table, column in _COLUMNS]  # noqa: S608  (constants)
+    return max(filter(None, newest_of_each), default=None)

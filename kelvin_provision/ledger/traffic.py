@@ -5,19 +5,19 @@ from __future__ import annotations
 from kelvin_provision.ledger.ledger import Ledger
 
 KEPT = 31
-"""Days that are remembered."""
+"""Days that are kept."""
 
 
 def used(ledger: Ledger, day: str) -> int:
-    """Bytes used up on that day, what is drawn included."""
+    """Bytes used on that day, drawn ones included."""
     with ledger.reading() as db:
         row = db.execute("SELECT bytes FROM traffic WHERE day = ?", (day,)).fetchone()
     return int(row[0]) if row else 0
 
 
-def draw(ledger: Ledger, day: str, wanted: int, limit: int) -> int:
-    """Count so many bytes as used, or what is left of the limit; how many. Nothing left writes nothing."""
-    drawn = min(wanted, limit - used(ledger, day))
+def draw(ledger: Ledger, day: str, amount: int, limit: int) -> int:
+    """Count this many bytes as used, at most what is left of the limit; returns how many. Writes nothing when nothing is left."""
+    drawn = min(amount, limit - used(ledger, day))
     if drawn <= 0:
         return 0
     with ledger.writing() as db:
@@ -29,6 +29,6 @@ def draw(ledger: Ledger, day: str, wanted: int, limit: int) -> int:
 
 
 def give_back(ledger: Ledger, day: str, amount: int) -> None:
-    """It was drawn and not used."""
+    """Undo a part of `draw`: it was not used."""
     with ledger.writing() as db:
         db.execute("UPDATE traffic SET bytes = max(bytes - ?, 0) WHERE day = ?", (amount, day))

@@ -334,7 +334,7 @@ def test_a_lock_in_a_folder_that_is_not_there_is_a_clear_error(tmp_path):
 
 
 def test_a_locked_ledger_is_temporary(ledger, monkeypatch):
-    monkeypatch.setattr("kelvin_provision.ledger.connection.PATIENCE", 0.01)
+    monkeypatch.setattr("kelvin_provision.ledger.connection.BUSY_TIMEOUT", 0.01)
     with Ledger(ledger.path) as other, ledger.writing(), pytest.raises(Locked), other.writing():
         pass
 
@@ -344,10 +344,10 @@ def test_a_read_only_ledger_is_a_matter_of_permission(tmp_path):
     Ledger(path).close()
     import sqlite3 as sql
 
-    from kelvin_provision.ledger.connection import speaking_sqlite
+    from kelvin_provision.ledger.connection import translated_errors
 
     connection = sql.connect(f"file:{path}?mode=ro", uri=True)
-    with pytest.raises(PermissionRefused), speaking_sqlite(path):
+    with pytest.raises(PermissionRefused), translated_errors(path):
         connection.execute("CREATE TABLE x (a)")
     connection.close()
 

@@ -4,7 +4,7 @@ import pytest
 
 from kelvin_provision import timestamps
 from kelvin_provision.errors import NotReady
-from kelvin_provision.ledger import history, journal, orders, requests
+from kelvin_provision.ledger import history, journal, order_rows, orders, requests
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Entry, Outcome, Phase, Step, Target
 from kelvin_provision.ledger.orders import OrderRequest
@@ -271,7 +271,7 @@ def test_cancelling_leaves_what_has_begun_or_ended_as_it_is(ledger):
 
 
 def test_ended_orders_are_kept_newest_first_and_bounded(ledger, monkeypatch):
-    monkeypatch.setattr(orders, "KEPT", 3)
+    monkeypatch.setattr(order_rows, "KEPT", 3)
     standing = apply_at(ledger, "fan").order
     for _ in range(5):
         order = orders.place(ledger, OrderRequest("root", Verb.STOP, (Target("pump"),))).order

@@ -13,7 +13,7 @@ from kelvin_provision.context import Context
 from kelvin_provision.errors import NoSpace
 from kelvin_provision.files.lock import holder
 from kelvin_provision.ledger.model import Workload
-from kelvin_provision.ledger.snapshot import obstacle
+from kelvin_provision.ledger.snapshot import why_not_writable
 from kelvin_provision.queries import documents
 from kelvin_provision.spec.enums import Download
 
@@ -93,7 +93,7 @@ def look(ctx: Context, *, staged: bool, wide: bool = False) -> Overview:
         items=[documents.listed(workload, staged=staged) for workload in found],
         percents=percents(ctx, found),
         unattended=waits and holder(ctx.settings.state_dir / "agent.lock") is None,
-        full=str(trouble) if waits and isinstance(trouble := obstacle(ctx.ledger.path), NoSpace) else "",
+        full=str(trouble) if waits and isinstance(trouble := why_not_writable(ctx.ledger.path), NoSpace) else "",
         images=_images(ctx, found) if wide else {},
     )
 

@@ -1,0 +1,98 @@
+"""What happens to orders within a transaction: of `orders`, or of the operation or request that begins or ends them."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from kelvin_provision.errors import NotReady
+from kelvin_provision.ledger import evidence as attempts
+from kelvin_provision.ledger import rows
+from kelvin_provision.ledger.history import append
+from kelvin_provision.ledger.model import Entry, Operation, Order, Outcome, Target
+from kelvin_provision.status import Verb
+
+KEPT = 1000
+"""Ended orders that are kept."""
+
+
+def cancel_applies(db: sqlite3.Connection, names: Collection[str], *, actor: str, now: str) -> tuple[Order, ...]:
+    """Cancel the pending orders to apply that name one of these workloads."""
+    orders = [order for order in rows.pending_orders(db, names) if order.verb is Verb.APPLY]
+    return tuple(end(db, order, Outcome.CANCELLED, "", (), actor=actor, now=now) for order in orders)
+
+
+def cancel_moved(db: sqlite3.Connection, names: Collection[str] | None, *, actor: str, now: str) -> tuple[Order, ...]:
+    """Cancel the pending orders to apply that do not stand any more: all, or those that name one of these workloads.
+
+    Call it after the slots have changed, in the same transaction.
+    """
+    orders = rows.pending_orders(db, names)
+    standing = {order.id for order in rows.standing(db, orders)}
+    moved = [order for order in orders if order.id not in standing]
+    return tuple(end(db, order, Outcome.CANCELLED, _what_moved(db, order), (), actor=actor, now=now) for order in moved)
+
+
+def _what_moved(db: sqlite3.Connection, order: Order) -> str:
+    staged = rows.staged_numbers(db, order.names)
+    return f"{', '.join(target.workload for target in order.targets if staged.get(target.workload) != target.revision)} changed since"
+
+
+def begin_applies(db: sqlite3.Connection, operation: Operation, *, actor: str) -> None:
+    """An apply begins. It carries out the pending orders all of whose revisions are in it, and ends the others that name its workloads."""
+    steps = {step.workload: step.after for step in operation.steps}
+    for order in rows.pending_orders(db, steps):
+        if order.verb is not Verb.APPLY:
+            continue
+        if all(steps.get(target.workload) == target.revision for target in order.targets):
+            begin_with(db, order, operation, actor=actor)
+        else:
+            reason = f"{actor or 'another command'} applied {', '.join(name for name in order.names if name in steps)}"
+            _close(db, order, Outcome.CANCELLED, reason, (), now=operation.started)
+            for target in order.targets:
+                word = "begun" if target.workload in steps else "cancelled"
+                append(db, _line(order, target, word, order.at or "", actor=actor, now=operation.started))
+
+
+def begin_with(db: sqlite3.Connection, order: Order, operation: Operation, *, actor: str) -> None:
+    """The operation carries out this order and ends it. Raises NotReady when the order is not pending any more."""
+    claim = "UPDATE orders SET begun = ?, operation = ? WHERE id = ? AND begun IS NULL AND ended IS NULL"
+    if not db.execute(claim, (operation.started, operation.id, order.id)).rowcount:
+        raise NotReady(f"order {order.id} is not pending any more")
+    write_lines(db, order, "begun", actor=actor, now=operation.started)
+
+
+def end_with(db: sqlite3.Connection, operation: Operation, entries: Sequence[Entry], *, now: str) -> None:
+    """The operation has ended with these lines of history, and so have the orders that it carried out."""
+    failed = [entry for entry in entries if not entry.outcome.startswith("done")]
+    outcome = Outcome.FAILED if failed else Outcome.DONE
+    reason = "; ".join(dict.fromkeys(entry.detail or entry.outcome for entry in failed))
+    lines = tuple(dict.fromkeys(line for entry in failed for line in entry.evidence))
+    for row in db.execute("SELECT * FROM orders WHERE operation = ? AND ended IS NULL", (operation.id,)).fetchall():
+        _close(db, rows.order(row), outcome, reason, lines, now=now)
+
+
+def end(db: sqlite3.Connection, order: Order, outcome: Outcome, note: str, evidence: Sequence[str], *, actor: str, now: str) -> Order:
+    if order.operation is None and outcome is not Outcome.DONE:
+        write_lines(db, order, outcome, note, actor=actor, now=now)
+    return _close(db, order, outcome, note, evidence, now=now)
+
+
+def _close(db: sqlite3.Connection, order: Order, outcome: Outcome, note: str, evidence: Sequence[str], *, now: str) -> Order:
+    values = (now, outcome, note, json.dumps(attempts.bounded(evidence)), order.id)
+    db.execute("UPDATE orders SET ended = ?, outcome = ?, note = ?, evidence = ? WHERE id = ?", values)
+    newest = "SELECT id FROM orders WHERE ended IS NOT NULL ORDER BY id DESC LIMIT ?"
+    db.execute(f"DELETE FROM orders WHERE ended IS NOT NULL AND id NOT IN ({newest})", (KEPT,))  # noqa: S608  (constants)
+    return replace(order, ended=now, outcome=outcome, note=note, evidence=attempts.bounded(evidence))
+
+
+def write_lines(db: sqlite3.Connection, order: Order, word: str, note: str = "", *, actor: str, now: str) -> None:
+    detail = ": ".join(filter(None, [order.at, note]))
+    for target in order.targets:
+        append(db, _line(order, target, word, detail, actor=actor, now=now))
+
+
+def _line(order: Order, target: Target, word: str, detail: str, *, actor: str, now: str) -> Entry:
+    return Entry(now, actor, order.action, target.workload, target.revision, word, detail)
