@@ -12,8 +12,9 @@ from bench.measure import Row, program
 from kelvin_provision import wiring
 from kelvin_provision.agent import process
 from kelvin_provision.context import Context, opened
+from kelvin_provision.ledger.staging_state import Ready
 from kelvin_provision.settings.model import ApplySettings, ClusterSettings, RuntimeSettings, Settings
-from kelvin_provision.spec.enums import Download, Method
+from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.workload import Spec
 from kelvin_provision.usecases import deploy
 from kelvin_provision.usecases.apply import ApplyRequest, apply
@@ -71,7 +72,7 @@ def _run_all(ctx: Context, folder: Path) -> None:
         )
         (revision,) = deploy.store(ctx, [spec])[0]
         ctx.ledger.set_locks(revision, (lock,))
-        ctx.ledger.set_download(revision, Download.READY)
+        ctx.ledger.advance(revision, Ready())
     for first in range(0, WORKLOADS, 10):
         apply(ctx, ApplyRequest(tuple(f"idle-{number:02}" for number in range(first, first + 10))))
 

@@ -14,7 +14,7 @@ from enum import StrEnum
 from kelvin_provision import timestamps
 from kelvin_provision.applying import gate
 from kelvin_provision.errors import ClockBehind, OutsideWindow, UsageRefused
-from kelvin_provision.ledger.model import ScheduledApply, Workload
+from kelvin_provision.ledger.model import Order, Workload
 from kelvin_provision.settings.window import Window
 
 
@@ -26,11 +26,11 @@ class Timing(StrEnum):
     MISSED = "missed"
 
 
-def timing(one: ScheduledApply, now: datetime, grace: float) -> Timing:
+def timing(order: Order, now: datetime, grace: float) -> Timing:
     """From its time on, and for no longer than `grace` seconds. Without a time it is due."""
-    if one.at is None:
+    if order.at is None:
         return Timing.DUE
-    late = now - timestamps.parse(one.at)
+    late = now - timestamps.parse(order.at)
     if late < timedelta(0):
         return Timing.EARLY
     return Timing.DUE if late <= timedelta(seconds=grace) else Timing.MISSED

@@ -148,7 +148,7 @@ def _seen_now(found: Sequence[Workload], cluster: Callable[[], Cluster]) -> tupl
 
 def _plain(revision: Revision) -> Staged:
     return Staged(
-        revision.workload, revision.spec.app_version, revision.spec.method, revision.download, revision.error or "", revision.locks
+        revision.workload, revision.spec.app_version, revision.spec.method, revision.download, revision.cause or "", revision.locks
     )
 
 

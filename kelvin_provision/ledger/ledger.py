@@ -17,7 +17,6 @@ from kelvin_provision.spec.enums import Download
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Object, Spec
 from kelvin_provision.status import Observation
-from kelvin_provision.wait_reason import describe
 
 __all__ = ["Ledger", "utc_now"]
 
@@ -162,15 +161,6 @@ class Ledger(Database):
             rows.set_staging_state(db, revision.workload, revision.number, after)
             db.execute("UPDATE workloads SET updated = ? WHERE name = ?", (self.clock(), revision.workload))
             return after
-
-    def set_download(self, revision: Revision, state: Download, error: str | None = None, *, blocked: bool = False) -> None:
-        with self.writing() as db:
-            before = rows.staging_state(db, revision.workload, revision.number)
-            waiting = before.waiting if before and before.waiting and error == describe(before.waiting) else None
-            after = StagingState(state, None if waiting else error, blocked, waiting)
-            if before not in {None, after}:
-                rows.set_staging_state(db, revision.workload, revision.number, after)
-                db.execute("UPDATE workloads SET updated = ? WHERE name = ?", (self.clock(), revision.workload))
 
     def set_locks(self, revision: Revision, locks: Sequence[ImageLock]) -> None:
         """Record what its images are. Called once for a revision."""

@@ -42,10 +42,6 @@ class Revision:
         return self.failure or (describe(self.waiting) if self.waiting else None)
 
     @property
-    def error(self) -> str | None:
-        return self.cause
-
-    @property
     def digest(self) -> str:
         """The manifest digest of its first image; empty where the cluster pulls it."""
         return self.locks[0].manifest.digest if self.locks else ""
@@ -105,10 +101,6 @@ class Order:
         return tuple(target.workload for target in self.targets)
 
     @property
-    def who(self) -> str:
-        return self.actor
-
-    @property
     def forced(self) -> bool:
         return self.arguments.get("force") is True
 
@@ -128,9 +120,6 @@ class Order:
     def __str__(self) -> str:
         waits = f"; waits: {self.note}" if self.note else ""
         return f"{self.verb} at {self.at}, asked for by {self.actor}{waits}" if self.at else f"{self.verb} asked for by {self.actor}{waits}"
-
-
-ScheduledApply = Order
 
 
 @dataclass(frozen=True)
@@ -153,10 +142,6 @@ class Workload:
     def scheduled_apply(self) -> Order | None:
         """The next apply of its staged revision that was asked for at a time."""
         return next((order for order in self.orders if order.verb is Verb.APPLY and order.at), None)
-
-    @property
-    def appointment(self) -> Order | None:
-        return self.scheduled_apply
 
     @property
     def holds(self) -> tuple[Hold, ...]:

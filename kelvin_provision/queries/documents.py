@@ -66,7 +66,7 @@ def listed(workload: Workload, *, staged: bool = False) -> dict[str, Any]:
         "updated": workload.updated,
         "status": _status(status) | {"last_seen": status.last_seen},
         "download_status": _download(workload),
-        "download_error": workload.staged.error if workload.staged and workload.staged.download is not Download.READY else None,
+        "download_error": workload.staged.cause if workload.staged and workload.staged.download is not Download.READY else None,
         "staged": _staged(workload.staged, whole=False),
     }
 

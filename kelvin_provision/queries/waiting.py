@@ -47,7 +47,7 @@ def _of_staged(workload: Workload, wanted: State, known: Collection[int]) -> Jud
         return Judgement(Verdict.NEVER, "its staged version was removed") if known else Judgement(Verdict.NOTHING_STAGED)
     state = of_staged(staged.slot).state
     if state is State.FAILED:
-        return Judgement(Verdict.NEVER, f"version {staged.spec.app_version} failed: {staged.error or 'no reason was recorded'}")
+        return Judgement(Verdict.NEVER, f"version {staged.spec.app_version} failed: {staged.failure or 'no reason was recorded'}")
     return Judgement(Verdict.THERE if state is wanted or state is State.READY else Verdict.NOT_YET)
 
 
@@ -58,7 +58,7 @@ def _of_itself(workload: Workload, wanted: State) -> Judgement:
         return Judgement(Verdict.THERE)
     if wanted in {State.RUNNING, State.DEPLOYING} and failed and failed.spec.method.instantly_apply and workload.doing is None:
         # That an older version still runs is not what was waited for.
-        return Judgement(Verdict.NEVER, failed.error or f"version {failed.spec.app_version} failed")
+        return Judgement(Verdict.NEVER, failed.failure or f"version {failed.spec.app_version} failed")
     if wanted is State.STAGED and workload.running:
         return Judgement(Verdict.NEVER, "a version of it is on the cluster already")
     return Judgement(Verdict.THERE if derive(workload.situation).state is wanted else Verdict.NOT_YET)

@@ -9,14 +9,6 @@ NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 NAME_LENGTH = 32
 
 
-_WAITS = "waits for "
-
-
-def waits(cause: str) -> bool:
-    """Whether a cause is no trouble: something that was asked for is waited for, and the words say what."""
-    return cause.startswith(_WAITS)
-
-
 class Method(StrEnum):
     """Deployment methods (DESIGN section 4)."""
 

@@ -1,6 +1,7 @@
 """A download that waits for its window, as people see it: `downloading`, with what it waits for, and never as a failure."""
 
 import json
+import time
 
 import pytest
 
@@ -9,10 +10,12 @@ from kelvin_provision.errors import NotReady
 from kelvin_provision.events import Note
 from kelvin_provision.ledger import traffic
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.spec.enums import Download, Method
+from kelvin_provision.ledger.staging_state import Downloading, Ready, Waiting
+from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.workload import Spec
 from kelvin_provision.staging.limits.policy import local_time
 from kelvin_provision.store import Store
+from kelvin_provision.wait_reason import WaitKind, WaitReason
 from tests.kit.cli import run
 
 CAUSE = "waits for the download window, which opens at 22:00"
@@ -20,12 +23,18 @@ CAUSE = "waits for the download window, which opens at 22:00"
 
 @pytest.fixture
 def box(tmp_path):
-    """Its state folder; `pump` waits for the window, `fan` for a registry."""
+    """Its state folder; `pump` waits for the download window, `fan` for a registry, `valve` for the apply window."""
+    waiting = {
+        "pump": (Method.STAGED, Downloading(), WaitReason(WaitKind.DOWNLOAD_WINDOW, until="22:00")),
+        "fan": (Method.STAGED, Downloading(), WaitReason(WaitKind.REGISTRY_UNREACHABLE, "r.io: no route to host")),
+        "valve": (Method.INSTANT, Ready(), WaitReason(WaitKind.APPLY_WINDOW, "22:00-05:00", "2026-11-23T22:00:00Z")),
+    }
     with Ledger(tmp_path / "ledger.db") as ledger:
-        for name, cause in (("pump", CAUSE), ("fan", "r.io: no route to host")):
-            spec = Spec(name=name, title=name, app_name="a", app_version="2", cluster_name="c", method=Method.STAGED, image="r.io/a:2")
+        for name, (method, event, reason) in waiting.items():
+            spec = Spec(name=name, title=name, app_name="a", app_version="2", cluster_name="c", method=method, image="r.io/a:2")
             (revision,) = ledger.accept([spec], name)
-            ledger.set_download(revision, Download.DOWNLOADING, cause)
+            ledger.advance(revision, event)
+            ledger.advance(revision, Waiting(reason))
     return tmp_path
 
 
@@ -44,10 +53,15 @@ def test_list_and_show_say_what_is_waited_for(box):
     assert f"warning: {CAUSE}\n" in said(box, "workloads", "show", "-n", "pump").stdout
 
 
-def test_agent_status_says_it_in_one_sentence(box):
+def test_agent_status_says_it_in_one_sentence(box, monkeypatch):
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
     text = said(box, "agent", "status").stdout
     assert f"pump {CAUSE}\n" in text
     assert "fan waits: r.io: no route to host\n" in text
+    assert "valve waits for the apply window 22:00-05:00, which opens at 2026-11-23 22:00\n" in text
+    monkeypatch.delenv("TZ")
+    time.tzset()
     assert {"name": "pump", "cause": CAUSE} in json.loads(said(box, "agent", "status", "--json").stdout)["waiting"]
 
 

@@ -26,6 +26,7 @@ from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.spec.workload import Spec
 from kelvin_provision.status import Doing, Observation, Observed
 from tests.kit.cli import run
+from tests.kit.staging import reach
 
 HERE = Path(__file__).parents[2]
 LONG_AGO = "2026-01-02T03:04:05Z"
@@ -42,7 +43,7 @@ class Box:
     def stage(self, name, version="1.0.0", state=Download.PENDING, *, method=Method.STAGED):
         spec = Spec(name, name.title(), "app", version, "edge-1", method, f"r.io/app:{version}")
         (revision,) = self.ledger.accept([spec], "batch")
-        self.ledger.set_download(revision, state)
+        reach(self.ledger, revision, state)
         return revision
 
     def run(self, name, version="1.0.0"):
@@ -161,7 +162,7 @@ def watching(box, *more, **options):
 def test_in_a_pipe_each_change_is_a_line(box):
     with watching(box, "--search", "vision", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         lines = [process.stdout.readline()]
-        box.ledger.set_download(box.ledger.workload("vision").staged, Download.PROCESSING)
+        reach(box.ledger, box.ledger.workload("vision").staged, Download.PROCESSING)
         lines.append(process.stdout.readline())
         box.ledger.drop_staged("vision")
         lines.append(process.stdout.readline())

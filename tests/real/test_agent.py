@@ -28,6 +28,7 @@ from tests.kit.servers.confined import SCRIPT, confined
 from tests.kit.servers.confined import why_not as why_not_confined
 from tests.kit.servers.dockerd import own_dockerd, why_not
 from tests.kit.servers.thin import thin_link
+from tests.kit.staging import reach
 from tests.kit.waiting import until
 
 ROOT = Path(__file__).parents[2]
@@ -258,7 +259,7 @@ def test_an_image_that_the_kubelet_removed_is_back_after_one_round_that_asks_con
     box.runtime, said = runtime, box.said
     (revision,) = deploy.store(box.ctx, [Spec("back", "t", "back", "1.0.0", "c", Method.STAGED, image=name)])[0]
     box.ledger.set_locks(revision, [lock])
-    box.ledger.set_download(revision, Download.READY)
+    reach(box.ledger, revision, Download.READY)
     for part in lock.blobs():
         box.store.put(part, blob(part).read_bytes())
     try:

@@ -134,8 +134,8 @@ def test_an_image_for_another_platform_fails_before_a_layer_is_asked_for(box, pr
     here.accept("elsewhere", f"{proxy.host}/elsewhere:1")
     found = here.stage("elsewhere")
     assert (found.download, found.blocked) == (Download.FAILED, True)
-    assert str(other) in found.error
-    assert str(HERE) in found.error
+    assert str(other) in found.cause
+    assert str(HERE) in found.cause
     assert layers_asked(proxy, lock_of(made, f"{proxy.host}/elsewhere:1", other)) == [0, 0]
 
 
@@ -246,7 +246,7 @@ def test_a_containerd_that_does_not_answer_holds_no_download_up(pulled, proxy, t
         fresh.ledger.set_locks(fresh.staged("down"), [one.lock])
         revision = fresh.stage("down")
         assert (revision.download, revision.blocked) == (Download.DOWNLOADING, False)
-        assert "containerd does not answer" in revision.error
+        assert "containerd does not answer" in revision.cause
         assert layers_asked(proxy, one.lock) == [1, 1], "all that can be done without it is done"
     finally:
         fresh.close()

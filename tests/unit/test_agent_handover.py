@@ -70,7 +70,7 @@ class Detached:
 
     def error(self):
         with Ledger(self.state / "ledger.db") as ledger:
-            return ledger.workload("a").staged.error or ""
+            return ledger.workload("a").staged.cause or ""
 
     def pid(self):
         return (process.alive(self.state) or {}).get("pid")

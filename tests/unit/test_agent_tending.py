@@ -222,7 +222,7 @@ def test_a_bug_in_one_staging_is_that_revisions_and_the_others_go_on(box, monkey
     with living(box):
         until(lambda: box.states()["c"] == ("staged", "ready"))
     assert box.states()["a"] == ("staged", "ready")
-    assert box.ledger.workload("b").staged.error == "our bug: AssertionError: this cannot be"
+    assert box.ledger.workload("b").staged.cause == "our bug: AssertionError: this cannot be"
     assert not box.ledger.workload("b").staged.blocked
     assert "staging b: our bug: AssertionError: this cannot be" in notes(box)
     assert any("in buggy" in text for text in notes(box))
@@ -233,7 +233,7 @@ def test_a_bug_in_an_apply_is_undone_and_kept_with_the_group(box):
     box.deploy("a", method=Method.STANDARD)
     box.cluster.before = lambda verb, workload: 1 / 0 if verb == "plan" else None
     assert box.turn() is False
-    assert box.ledger.workload("a").staged.error == "our bug: ZeroDivisionError: division by zero"
+    assert box.ledger.workload("a").staged.cause == "our bug: ZeroDivisionError: division by zero"
     box.cluster.before = lambda verb, workload: None
     box.turn()
     assert box.states() == {"a": ("running", None)}
@@ -260,10 +260,10 @@ def test_a_runtime_that_is_away_when_a_download_begins_is_waited_for(box, monkey
     box.deploy("a")
     box.runtime.down = RuntimeUnreachable("Docker Engine does not answer")
     with living(box):
-        until(lambda: box.ledger.workload("a").staged.error == "Docker Engine does not answer")
+        until(lambda: box.ledger.workload("a").staged.cause == "Docker Engine does not answer")
         box.runtime.down = None
         until(lambda: box.states() == {"a": ("staged", "ready")})
-    assert box.ledger.workload("a").staged.error is None
+    assert box.ledger.workload("a").staged.cause is None
 
 
 def test_a_box_whose_runtime_cannot_even_be_found_keeps_its_agent(box):
@@ -271,7 +271,7 @@ def test_a_box_whose_runtime_cannot_even_be_found_keeps_its_agent(box):
     box.deploy("a")
     runtime, box.runtime = box.runtime, RuntimeUnreachable("containerd does not listen")
     with living(box):
-        until(lambda: box.ledger.workload("a").staged.error == "containerd does not listen")
+        until(lambda: box.ledger.workload("a").staged.cause == "containerd does not listen")
         box.runtime = runtime
         until(lambda: box.states() == {"a": ("staged", "ready")})
 

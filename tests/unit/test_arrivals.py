@@ -21,6 +21,7 @@ from kelvin_provision.store import Store
 from tests.kit.cli import run
 from tests.kit.images import random_image
 from tests.kit.locks import lock_of
+from tests.kit.staging import reach
 
 MIB = 1 << 20
 IMAGE = random_image([3000, 1000], level=0)
@@ -145,7 +146,7 @@ def half(ledger, store):
         pass
     with store.partial(LOCK.layers[1]) as partial:
         partial.write(IMAGE.blobs[LOCK.layers[1].digest][:500])
-    ledger.set_download(revision, Download.DOWNLOADING)
+    reach(ledger, revision, Download.DOWNLOADING)
     return revision
 
 
@@ -208,7 +209,7 @@ def test_an_image_that_is_whole_when_it_is_first_seen_was_already_here(ledger, s
     put(store, *LOCK.blobs())
     with origins.recorded(ledger, revision, [LOCK], store):
         pass
-    ledger.set_download(revision, Download.READY)
+    reach(ledger, revision, Download.READY)
     said = []
     assert follow([revision], ledger=ledger, store=store, progress=said.append) == {"pump": "ready"}
     assert [event for event in said if isinstance(event, Started | Advanced | Finished)] == [
@@ -224,7 +225,7 @@ def test_one_that_was_fetched_says_so_at_its_end(half, ledger, store):
         with store.partial(LOCK.layers[1]) as partial:
             partial.write(IMAGE.blobs[LOCK.layers[1].digest][500:])
             partial.commit()
-        ledger.set_download(half, Download.READY)
+        reach(ledger, half, Download.READY)
 
     steps = iter([rest])
     follow([half], ledger=ledger, store=store, progress=said.append, still_worked_on=lambda: [step() for step in steps])

@@ -16,6 +16,7 @@ from kelvin_provision.spec.enums import Download, Method, ProbeKind, VolumeKind
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Port, Probe, Resources, Spec, System, Variable, Volume
 from kelvin_provision.status import Doing, Observation, Observed, Verb
+from tests.kit.staging import reach
 
 LOCK = ImageLock(
     reference=Reference.parse("registry.example:5000/motor-speed:1.0.0"),
@@ -130,9 +131,9 @@ def test_locks_objects_and_progress_are_kept(ledger):
     (revision,) = ledger.accept([spec()], "batch")
     ledger.set_locks(revision, [LOCK])
     ledger.set_objects(revision, [{"kind": "Deployment"}])
-    ledger.set_download(revision, Download.DOWNLOADING, "no route to host")
+    reach(ledger, revision, Download.DOWNLOADING, "no route to host")
     found = ledger.revision("docs-demo", 1)
-    assert (found.locks, found.objects, found.download, found.error) == (
+    assert (found.locks, found.objects, found.download, found.failure) == (
         (LOCK,), ({"kind": "Deployment"},), Download.DOWNLOADING, "no route to host",
     )  # fmt: skip
     assert ledger.kept_locks() == (LOCK,)
@@ -140,10 +141,10 @@ def test_locks_objects_and_progress_are_kept(ledger):
 
 def test_saying_the_same_again_writes_nothing(ledger):
     (revision,) = ledger.accept([spec()], "batch")
-    ledger.set_download(revision, Download.RECEIVED)
+    reach(ledger, revision, Download.RECEIVED)
     ledger.remember("cluster.type", "docker")
     before = ledger.version()
-    ledger.set_download(revision, Download.RECEIVED)
+    reach(ledger, revision, Download.RECEIVED)
     ledger.remember("cluster.type", "docker")
     assert ledger.version() == before
 
@@ -151,7 +152,7 @@ def test_saying_the_same_again_writes_nothing(ledger):
 def test_progress_of_a_revision_that_is_gone_is_passed_over(ledger):
     (revision,) = ledger.accept([spec()], "batch")
     ledger.drop_staged("docs-demo")
-    ledger.set_download(revision, Download.READY)
+    reach(ledger, revision, Download.READY)
     assert ledger.names() == []
     assert not ledger.staged_now(revision)
 
@@ -426,8 +427,8 @@ def test_an_appointment_that_does_not_stand_any_more_is_cancelled_by_the_agent(f
 
 def test_a_wait_that_was_a_text_is_forgotten_and_a_failure_is_kept(fifth):
     valve, gate = fifth.workload("valve").staged, fifth.workload("gate").staged
-    assert (valve.error, valve.download, valve.blocked) == (None, Download.READY, False)
-    assert (gate.error, gate.download, gate.blocked) == ("r.io/gate:1: not found", Download.FAILED, True)
+    assert (valve.cause, valve.download, valve.blocked) == (None, Download.READY, False)
+    assert (gate.failure, gate.download, gate.blocked) == ("r.io/gate:1: not found", Download.FAILED, True)
 
 
 def test_what_an_operation_was_asked_to_do_on_failure_is_migrated(fifth):

@@ -319,7 +319,7 @@ def test_waiting_for_the_window_is_downloading_with_its_cause_and_writes_once(so
     wall.minute = LATE
     assert staging() is True
     revision = ledger.workload("a").staged
-    assert (revision.download, revision.error) == (Download.READY, None)
+    assert (revision.download, revision.cause) == (Download.READY, None)
 
 
 @pytest.fixture
@@ -343,7 +343,7 @@ def test_the_agent_keeps_a_budget_over_its_lives(tmp_path, noon):
         assert box.turn() is False
         box.close()
         with Ledger(box.ledger.path) as ledger:
-            return ledger.workload("a").staged.error, sum(end - start for _, start, end in box.source.served), box.store
+            return ledger.workload("a").staged.cause, sum(end - start for _, start, end in box.source.served), box.store
 
     cause, _, store = turn_of_a_new_life()
     assert cause == "waits for midnight: the 2 MB of download.budget are used up for today"

@@ -19,6 +19,7 @@ from tests.kit.blobs import HELLO, described
 from tests.kit.box import Box
 from tests.kit.disks import fill, needs_mount, resize, tmpfs
 from tests.kit.images import random_image
+from tests.kit.staging import reach
 
 pytestmark = needs_mount
 
@@ -272,7 +273,7 @@ def test_a_blocked_or_complete_revision_waits_in_no_queue(disks):
     locks = first["a"].running.locks
     for revision in staged:
         box.ledger.set_locks(revision, locks)
-    box.ledger.set_download(staged[0], Download.FAILED, "no", blocked=True)
+    reach(box.ledger, staged[0], Download.FAILED, "no", blocked=True)
     assert [found.workload for found in queued_before(box.ledger.workload("c").staged, box.ledger.workloads())] == ["b"]
-    box.ledger.set_download(staged[1], Download.READY)
+    reach(box.ledger, staged[1], Download.READY)
     assert queued_before(box.ledger.workload("c").staged, box.ledger.workloads()) == []

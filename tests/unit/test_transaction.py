@@ -19,6 +19,7 @@ from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.spec.workload import Spec, System, Variable
 from tests.kit.box import Box as FakeBox
 from tests.kit.crash import Crash
+from tests.kit.staging import reach
 
 POLICY = ApplyPolicy(forward=WaitPolicy(), back=WaitPolicy(), keep=2)
 
@@ -46,7 +47,7 @@ class Box(FakeBox):
         for revision in self.ledger.accept(specs, version):
             self.ledger.set_locks(revision, [])
             self.ledger.set_objects(revision, self.cluster.render(revision.spec, (), revision.number))
-            self.ledger.set_download(revision, Download.READY)
+            reach(self.ledger, revision, Download.READY)
 
     def apply(self, *names, stop=lambda: False, look_up=lookup):
         steps, wanted = [], {}

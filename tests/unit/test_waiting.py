@@ -14,6 +14,7 @@ from kelvin_provision.status import Doing, Observation, Observed
 from tests.kit.box import Box
 from tests.kit.images import random_image
 from tests.kit.locks import lock_of
+from tests.kit.staging import reach
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def run(box, name):
 
 def staged(box, state, error=None, *, blocked=False, method=Method.STAGED):
     (revision,) = box.deploy("a", method=method)
-    box.ledger.set_download(revision, state, error, blocked=blocked)
+    reach(box.ledger, revision, state, error, blocked=blocked)
 
 
 def answer(box, wanted, known=()):
@@ -133,9 +134,9 @@ def test_it_ends_when_all_are_there_and_says_what_happens(box):
 
     def begin():
         box.ledger.set_locks(a, [lock])
-        box.ledger.set_download(a, Download.DOWNLOADING)
+        reach(box.ledger, a, Download.DOWNLOADING)
 
-    ends = [begin, lambda: None, lambda: box.ledger.set_download(b, Download.READY), lambda: box.ledger.set_download(a, Download.READY)]
+    ends = [begin, lambda: None, lambda: reach(box.ledger, b, Download.READY), lambda: reach(box.ledger, a, Download.READY)]
     found, said = waiting(box, "a", "b", happens=ends)
     assert found == {"a": "ready", "b": "ready"}
     assert said[:3] == [Started("a", "waiting until ready:"), Started("b", "waiting until ready:"), Note("a: downloading 0%")]
@@ -145,7 +146,7 @@ def test_it_ends_when_all_are_there_and_says_what_happens(box):
 
 def test_time_that_is_over_says_where_each_is(box):
     (a,), _ = box.deploy("a"), box.deploy("b")
-    box.ledger.set_download(a, Download.READY)
+    reach(box.ledger, a, Download.READY)
     error, _ = waiting(box, "a", "b", timeout=2)
     assert isinstance(error, WaitTimeout)
     assert (str(error), error.evidence) == ("not ready after 2 seconds: b: received", ("a: ready", "b: received"))
@@ -154,7 +155,7 @@ def test_time_that_is_over_says_where_each_is(box):
 
 def test_a_failure_ends_it_at_once(box):
     (a,), _ = box.deploy("a"), box.deploy("b")
-    error, _ = waiting(box, "a", "b", happens=[lambda: box.ledger.set_download(a, Download.FAILED, "no such image", blocked=True)])
+    error, _ = waiting(box, "a", "b", happens=[lambda: reach(box.ledger, a, Download.FAILED, "no such image", blocked=True)])
     assert isinstance(error, WaitFailed)
     assert (str(error), shell_line(error.hint)) == ("a: version 1.0.0 failed: no such image", "kelvin-provision workloads show -n a")
     assert (error.code, error.exit_code) == ("wait-failed", 1)

@@ -88,7 +88,7 @@ def _staged(item: Mapping[str, Any], percent: int | None) -> str:
 def look(ctx: Context, *, staged: bool, wide: bool = False) -> Overview:
     """One look at the ledger; the store is asked only about what is being downloaded, or about all images for a `wide` one."""
     found = ctx.ledger.workloads()
-    waits = any(workload.appointment or (workload.staged and workload.staged.in_motion) for workload in found)
+    waits = any(workload.orders or (workload.staged and workload.staged.in_motion) for workload in found)
     return Overview(
         items=[documents.listed(workload, staged=staged) for workload in found],
         percents=percents(ctx, found),

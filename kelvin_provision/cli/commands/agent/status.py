@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import SCHEMA, Report
 from kelvin_provision.quantity import format_si
-from kelvin_provision.spec.enums import waits
+from kelvin_provision.wait_reason import describe_with_name
 
 if TYPE_CHECKING:
     from kelvin_provision.context import Context
+    from kelvin_provision.ledger.model import Revision
 
 
 def command(session: Session) -> Report:
@@ -40,17 +41,17 @@ def status(session: Session) -> Report:
     installed = service.looks_after(service.Systemd.of(os.environ), state_dir)
     log = f"journalctl -u {unit.NAME}" if installed else str(process.log_path(state_dir))
     agent = {"alive": found is not None, **{key: (found or {}).get(key) for key in ("pid", "user", "since")}}
-    waiting = [{"name": one.name, "cause": one.staged.error} for one in pending if one.staged and one.staged.error]
+    waiting = [workload.staged for workload in pending if workload.staged and workload.staged.cause]
     document = {
         "schema": SCHEMA,
         "agent": agent | {"service": installed, "log": log},
         "work": {key: value for key, value in work.items() if key != "pid"} if work else None,
         "pending": [one.name for one in pending],
-        "waiting": waiting,
-        "appointed": [{"at": one.at, "names": list(one.names), "who": one.who, "note": one.note} for one in appointed],
+        "waiting": [{"name": revision.workload, "cause": revision.cause} for revision in waiting],
+        "appointed": [{"at": one.at, "names": list(one.names), "who": one.actor, "note": one.note} for one in appointed],
         "budget": budget,
     }
-    return Report("agent status", document=document, text=_words(document))
+    return Report("agent status", document=document, text=_words(document, [_waiting(revision) for revision in waiting]))
 
 
 def _budget(ctx: Context) -> Mapping[str, Any] | None:
@@ -62,7 +63,7 @@ def _budget(ctx: Context) -> Mapping[str, Any] | None:
     return {"day": (day := local_time().day), "used": traffic.used(ctx.ledger, day), "limit": limit} if limit else None
 
 
-def _words(document: Mapping[str, Any]) -> str:
+def _words(document: Mapping[str, Any], waiting: Sequence[str]) -> str:
     agent, work = document["agent"], document["work"]
     alive = f"alive, pid {agent['pid']}, since {agent['since']}" if agent["alive"] else "not running; `workloads deploy` starts one"
     lines = [
@@ -71,7 +72,7 @@ def _words(document: Mapping[str, Any]) -> str:
         ("Work", f"{work['doing']}, since {work['since']}" if work else "nothing"),
         *(("", _task(task)) for task in (work or {}).get("tasks", ())),
         ("Pending", ", ".join(document["pending"]) or "nothing"),
-        *(("", _waiting(one["name"], one["cause"])) for one in document["waiting"]),
+        *(("", sentence) for sentence in waiting),
         *([("Budget", _spent(budget))] if (budget := document["budget"]) else ()),
         *(("Apply" if number == 0 else "", _appointed(one)) for number, one in enumerate(document["appointed"])),
         ("Log", agent["log"]),
@@ -79,8 +80,10 @@ def _words(document: Mapping[str, Any]) -> str:
     return "".join(f"{f'{name}:' if name else '':9}{text}\n" for name, text in lines)
 
 
-def _waiting(name: str, cause: str) -> str:
-    return f"{name} {cause}" if waits(cause) else f"{name} waits: {cause}"
+def _waiting(revision: Revision) -> str:
+    if revision.waiting:
+        return describe_with_name(revision.workload, revision.waiting)
+    return f"{revision.workload} waits: {revision.failure}"
 
 
 def _spent(budget: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from kelvin_provision.hints import command as to_type
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision
 from kelvin_provision.queries.transfers import staged
-from kelvin_provision.spec.enums import Download, State, waits
+from kelvin_provision.spec.enums import Download, State
 from kelvin_provision.status import derive, of_staged
 from kelvin_provision.store import Store
 
@@ -27,7 +27,7 @@ class _Seen:
     images: set[str] = field(default_factory=set)
     whole: set[str] = field(default_factory=set)
     ended: set[str] = field(default_factory=set)
-    error: str | None = None
+    cause: str | None = None
     state: State | None = None
 
 
@@ -74,11 +74,11 @@ def _look(first: Revision, seen: _Seen, ledger: Ledger, store: Store, progress: 
         progress(Note(f"{revision.workload}: {state.message.lower()}"))
     if revision.blocked:
         kind = ApplyFailed if revision.download is Download.READY or not revision.spec.method.staged else StagingFailed
-        raise kind(f"{revision.workload}: {revision.error}", hint=to_type("workloads show", names=(revision.workload,)))
-    if revision.error and revision.error != seen.error:
-        more = "" if waits(revision.error) else "; the agent tries again"
-        progress(Note(f"{revision.workload}: {revision.error}{more}"))
-    seen.error = revision.error
+        raise kind(f"{revision.workload}: {revision.failure}", hint=to_type("workloads show", names=(revision.workload,)))
+    if revision.cause and revision.cause != seen.cause:
+        scheduled = revision.waiting is not None and not revision.waiting.is_retry
+        progress(Note(f"{revision.workload}: {revision.cause}{'' if scheduled else '; the agent tries again'}"))
+    seen.cause = revision.cause
     if revision.download is Download.READY and not revision.spec.method.instantly_apply:
         return "ready"
     return None

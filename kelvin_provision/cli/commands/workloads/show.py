@@ -66,7 +66,7 @@ def _appointed(workload: Workload) -> list[tuple[str, str]]:
         return []
     others = [name for name in one.names if name != workload.name]
     together = f", together with {', '.join(others)}" if others else ""
-    return [("Apply", f"{shown(timestamps.parse(one.at))}, asked for by {one.who}{together}{f'; waits: {one.note}' * bool(one.note)}")]
+    return [("Apply", f"{shown(timestamps.parse(one.at))}, asked for by {one.actor}{together}{f'; waits: {one.note}' * bool(one.note)}")]
 
 
 def _text(document: Mapping[str, Any], images: Sequence[str], more: Sequence[tuple[str, str]]) -> str:
