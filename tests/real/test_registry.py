@@ -141,7 +141,7 @@ def test_a_docker_list_is_an_index_too(registry, client):
     assert (lock.index.media_type, lock.manifest.media_type) == (DOCKER_LIST, DOCKER_MANIFEST)
 
 
-def test_a_missing_platform_lists_what_is_there(registry, client):
+def test_a_missing_platform_lists_the_available_ones(registry, client):
     push_index(
         registry,
         "foreign",

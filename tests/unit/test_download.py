@@ -54,7 +54,7 @@ def complete(store, locks):
     return all(store.has(blob) for lock in locks for blob in lock.blobs())
 
 
-def test_everything_arrives_and_a_second_time_nothing_is_fetched(source, store):
+def test_everything_is_downloaded_once(source, store):
     locks = staged(source, store, "r.io/a:1")
     first = fetch(source, store, locks)
     assert complete(store, locks)
@@ -66,7 +66,7 @@ def test_everything_arrives_and_a_second_time_nothing_is_fetched(source, store):
     assert said == [Finished("r.io/a:1", "already present")]
 
 
-def test_a_blob_that_two_images_share_is_fetched_once(source, store):
+def test_a_blob_that_two_images_share_is_downloaded_once(source, store):
     image = random_image([20_000])
     source.images = {"r.io/a:1": image, "r.io/b:1": image}
     locks = resolved(source, store, "r.io/a:1", "r.io/b:1")
@@ -74,7 +74,7 @@ def test_a_blob_that_two_images_share_is_fetched_once(source, store):
     assert len(source.served) == 1
 
 
-def test_a_broken_connection_goes_on_at_its_last_byte(source, store):
+def test_a_broken_connection_is_resumed_at_its_last_byte(source, store):
     locks = staged(source, store, "r.io/a:1", sizes=[50_000])
     source.cut, source.cuts = 10_000, 3
     fetch(source, store, locks, parallel=1)
@@ -92,7 +92,7 @@ def test_received_bytes_restart_the_back_off(source, store):
     assert complete(store, locks)
 
 
-def test_a_later_process_goes_on_where_the_first_gave_up(source, store, tmp_path, monkeypatch):
+def test_another_process_resumes_where_the_first_gave_up(source, store, tmp_path, monkeypatch):
     monkeypatch.setattr(download_progress, "INTERVAL", 0.0)
     locks = staged(source, store, "r.io/a:1", sizes=[50_000])
     source.cut, source.cuts = 20_000, 1
@@ -110,14 +110,14 @@ def test_a_later_process_goes_on_where_the_first_gave_up(source, store, tmp_path
     assert start > 0
 
 
-def test_a_source_that_knows_no_ranges_begins_the_blob_over(source, store):
+def test_a_source_without_ranges_restarts_the_blob(source, store):
     locks = staged(source, store, "r.io/a:1", sizes=[50_000])
     source.cut, source.cuts, source.ignores_ranges = 20_000, 1, True
     fetch(source, store, locks)
     assert complete(store, locks)
 
 
-def test_a_wrong_blob_is_fetched_once_more_and_then_refused_without_a_name(source, store):
+def test_a_corrupt_blob_is_downloaded_twice_and_then_refused(source, store):
     locks = staged(source, store, "r.io/a:1", sizes=[5_000])
     layer = locks[0].layers[0]
     source.wrong = {layer.digest}
@@ -127,7 +127,7 @@ def test_a_wrong_blob_is_fetched_once_more_and_then_refused_without_a_name(sourc
     assert not store.path(layer).exists()
 
 
-def test_what_stays_wrong_ends_the_other_transfers(source, store):
+def test_a_permanent_error_ends_the_other_transfers(source, store):
     locks = staged(source, store, "r.io/a:1")
     source.down = RegistryDenied("r.io: denied")
     with pytest.raises(RegistryDenied):
@@ -135,7 +135,7 @@ def test_what_stays_wrong_ends_the_other_transfers(source, store):
     assert not transfers()
 
 
-def test_being_stopped_keeps_the_partial(source, store):
+def test_a_stop_keeps_the_partial_download(source, store):
     locks = staged(source, store, "r.io/a:1", sizes=[50_000])
     asked = iter(range(1000))
     with pytest.raises(TransferStopped):
@@ -152,12 +152,12 @@ def test_progress_counts_from_the_start_of_the_task(source, store):
     assert said[-1] == Finished("r.io/a:1", "downloaded")
 
 
-def test_an_image_that_is_not_there_is_said_at_once(source, store):
+def test_a_missing_image_is_an_error_at_once(source, store):
     with pytest.raises(ImageNotFound):
         resolved(source, store, "r.io/none:1")
 
 
-def test_a_signal_while_it_waits_ends_the_transfers_too(source, store):
+def test_a_signal_ends_the_transfers_too(source, store):
     locks = staged(source, store, "r.io/a:1", sizes=[5_000_000])
 
     def ring(number, frame):
@@ -181,7 +181,7 @@ def test_a_signal_while_it_waits_ends_the_transfers_too(source, store):
     assert not store.path(locks[0].layers[0]).exists()
 
 
-def test_a_stop_while_waiting_for_a_registry_is_heard_at_once(source, store):
+def test_a_stop_ends_the_back_off_at_once(source, store):
     locks = staged(source, store, "r.io/a:1")
     source.down = RegistryUnreachable("no route to host")
     asked = iter(range(1000))

@@ -1,4 +1,4 @@
-"""Documents of strangers: what is taken, what is refused, and with which words."""
+"""Untrusted documents: what is accepted, what is refused, and with which message."""
 
 import json
 
@@ -43,7 +43,7 @@ def test_a_document_is_a_json_object():
         (b" " * ((4 << 20) + 1), "larger than 4 MiB"),
     ],
 )
-def test_hostile_bytes_are_no_document(data, words):
+def test_hostile_bytes_are_refused(data, words):
     with pytest.raises(ManifestInvalid, match=f"^r/a: {words}$"):
         manifests.parse(data, "r/a")
 
@@ -60,7 +60,7 @@ def test_hostile_bytes_are_no_document(data, words):
         ({"mediaType": 5, "manifests": []}, "", OCI_INDEX),
     ],
 )
-def test_a_document_is_what_it_says_else_what_the_registry_says_else_what_it_looks_like(found, header, kind):
+def test_the_media_type_comes_from_the_document_then_the_registry_then_the_fields(found, header, kind):
     assert manifests.media_type(found, header, "r/a") == kind
 
 
@@ -77,7 +77,7 @@ def test_a_document_is_what_it_says_else_what_the_registry_says_else_what_it_loo
         ({"mediaType": OCI_INDEX, "config": {}, "manifests": []}, "", ManifestInvalid, "the document is both an index and a manifest"),
     ],
 )
-def test_what_is_no_image_or_two_things_at_once_is_refused(found, header, error, words):
+def test_documents_that_are_no_image_or_ambiguous_are_refused(found, header, error, words):
     with pytest.raises(error, match=words):
         manifests.media_type(found, header, "r/a")
 
@@ -108,7 +108,7 @@ def test_a_descriptor_has_type_digest_and_size():
         LAYER | {"size": 1 << 50},
     ],
 )  # fmt: skip
-def test_a_descriptor_with_anything_else_is_refused(value):
+def test_an_invalid_descriptor_is_refused(value):
     with pytest.raises(ManifestInvalid, match=r"^r/a: "):
         manifests.descriptor(value, "r/a")
 
@@ -136,7 +136,7 @@ def test_the_closest_platform_that_runs_here_is_chosen(node, there, chosen):
     assert manifests.choose(index, Platform(*node.split("/")), "r/a").digest == "sha256:" + "abcdef"[chosen] * 64
 
 
-def test_entries_that_are_no_images_are_passed_over():
+def test_index_entries_without_a_platform_are_skipped():
     strange = [
         None,
         5,
@@ -148,7 +148,7 @@ def test_entries_that_are_no_images_are_passed_over():
     assert manifests.choose(index, AMD64, "r/a").digest == "sha256:" + "b" * 64
 
 
-def test_the_chosen_entry_has_to_be_right():
+def test_the_chosen_entry_must_be_valid():
     with pytest.raises(ManifestInvalid):
         manifests.choose({"manifests": [entry("linux/amd64", size=-1)]}, AMD64, "r/a")
 
@@ -163,7 +163,7 @@ def test_the_chosen_entry_has_to_be_right():
         ([f"os{number:02}/x" for number in range(25)], "os00/x, .*os19/x and 5 more$"),
     ],
 )
-def test_a_missing_platform_lists_what_is_there(there, words):
+def test_a_missing_platform_lists_the_available_ones(there, words):
     with pytest.raises(PlatformMissing, match=words):
         manifests.choose({"manifests": [entry(text) for text in there]}, AMD64, "r/a")
 
@@ -213,7 +213,7 @@ def test_config_and_layers_are_taken_in_their_order(kind):
         ({"layers": [LAYER | {"mediaType": "a\nb"}]}, ImageUnsupported, r"has media type a\?b, which is not supported$"),
     ],
 )
-def test_parts_that_cannot_be_loaded_are_refused_before_the_first_byte(change, error, words):
+def test_unsupported_configs_and_layers_are_refused(change, error, words):
     with pytest.raises(error, match=words):
         manifests.config_and_layers({"config": CONFIG, "layers": [LAYER]} | change, "r/a")
 
@@ -222,7 +222,7 @@ def facts(**change):
     return json.dumps({"os": "linux", "architecture": "arm", "variant": "v7", "rootfs": {"diff_ids": [D]}} | change).encode()
 
 
-def test_a_config_says_platform_and_diff_ids():
+def test_a_config_has_a_platform_and_diff_ids():
     assert manifests.platform_and_diff_ids(facts(), "r/a") == (Platform("linux", "arm", "v7"), (D,))
     assert manifests.platform_and_diff_ids(facts(variant=None), "r/a")[0] == Platform("linux", "arm")
 

@@ -1,4 +1,4 @@
-"""Which proxy leads to a URL."""
+"""The proxy for a URL."""
 
 import pytest
 
@@ -16,7 +16,7 @@ PROXIES = {"HTTPS_PROXY": "http://secure:3128", "http_proxy": "plain"}
         ("https://localhost:5000/", None), ("https://127.0.0.9/", None), ("http://[::1]:5000/", None),
     ],
 )  # fmt: skip
-def test_the_scheme_chooses_and_this_machine_has_none(url, name):
+def test_the_url_scheme_selects_the_proxy_and_loopback_has_none(url, name):
     found = proxy_for(url, PROXIES)
     assert (found.name if found else None) == name
 
@@ -38,20 +38,20 @@ def test_exceptions(exceptions, url, direct):
     assert (proxy_for(url, PROXIES | {"NO_PROXY": exceptions}) is None) is direct
 
 
-def test_capitals_win_and_an_empty_variable_is_none():
+def test_upper_case_has_precedence_and_an_empty_variable_is_ignored():
     assert proxy_for("https://r.example/", {"HTTPS_PROXY": "http://a:1", "https_proxy": "http://b:2"}).name == "a:1"
     assert proxy_for("https://r.example/", {"HTTPS_PROXY": "", "https_proxy": ""}) is None
     assert proxy_for("https://r.example/", {"HTTP_PROXY": "http://a:1"}) is None
 
 
-def test_a_login_is_a_header_and_stands_nowhere_else():
+def test_credentials_are_only_in_the_header():
     found = proxy_for("https://r.example/", {"HTTPS_PROXY": "http://me:p%40ss@secure:3128"})
     assert found.headers == {"Proxy-Authorization": "Basic bWU6cEBzcw=="}
     assert repr(found) == "Proxy(url='http://secure:3128', name='secure:3128')"
 
 
 @pytest.mark.parametrize("value", ["socks5://me:secret@h:1", "http://", "http://h:port", "ftp://h", "http://[::1"])
-def test_what_is_no_proxy_is_refused_without_being_repeated(value):
+def test_an_invalid_proxy_is_refused_without_repeating_it(value):
     with pytest.raises(SettingsInvalid) as caught:
         proxy_for("https://r.example/", {"https_proxy": value})
     assert (str(caught.value), shell_line(caught.value.hint)) == (

@@ -1,4 +1,4 @@
-"""Blobs read again whole, leftovers counted: nothing is moved, written or removed."""
+"""Stored blobs are hashed again and unreferenced data is measured: nothing is moved, written or removed."""
 
 import os
 
@@ -37,14 +37,14 @@ def again(store, *blobs, stop=lambda: False):
     return rehash(blobs, store.path, said.append, stop), said
 
 
-def test_what_is_right_is_not_named(store):
+def test_valid_blobs_are_not_reported(store):
     wrong, said = again(store, described(BIG), described(SMALL), described(SMALL))
     assert wrong == {}
     assert max(event.done for event in said if isinstance(event, Advanced)) == len(BIG) + len(SMALL)
     assert said[-1] == Finished("stored images", "hashed", "no errors")
 
 
-def test_a_flipped_bit_of_the_same_size_and_time_is_found_and_left_where_it_is(store, tmp_path):
+def test_a_flipped_bit_of_the_same_size_and_time_is_found_and_not_moved(store, tmp_path):
     path = store.path(described(BIG))
     times = path.stat()
     path.chmod(0o600)
@@ -61,14 +61,14 @@ def test_a_flipped_bit_of_the_same_size_and_time_is_found_and_left_where_it_is(s
     assert tree(tmp_path) == before
 
 
-def test_what_is_missing_or_short_is_said_as_it_is(store):
+def test_missing_and_short_blobs_are_reported(store):
     store.path(described(SMALL)).write_bytes(b"s")
     absent = described(b"absent")
     assert (store.state(described(SMALL)), store.state(absent)) == (BlobState.WRONG_SIZE, BlobState.MISSING)
     assert again(store, described(SMALL), absent)[0] == {described(SMALL).digest: "has 1 of 5 bytes", absent.digest: "is missing"}
 
 
-def test_what_somebody_put_there_is_not_verified_and_not_touched(store, tmp_path):
+def test_a_foreign_file_is_unverified_and_not_touched(store, tmp_path):
     path = store.path(described(b"other"))
     path.write_bytes(b"other")
     before = tree(tmp_path)
@@ -76,11 +76,11 @@ def test_what_somebody_put_there_is_not_verified_and_not_touched(store, tmp_path
     assert tree(tmp_path) == before
 
 
-def test_it_ends_when_it_is_to_stop_and_calls_nothing_wrong(store):
+def test_a_stopped_rehash_reports_nothing(store):
     assert again(store, described(BIG), described(SMALL), stop=lambda: True)[0] == {}
 
 
-def test_what_nobody_needs_is_weighed_and_left(store, tmp_path):
+def test_unreferenced_data_is_measured_and_left(store, tmp_path):
     (tmp_path / "partial" / "sha256-abc").write_bytes(b"xyz")
     (tmp_path / "quarantine" / "sha256:abc-1").write_bytes(b"xy")
     before = tree(tmp_path)

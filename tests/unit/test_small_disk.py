@@ -56,7 +56,7 @@ def size_of(box, name):
     return sum(lock.size for lock in box.ledger.workload(name).staged.locks)
 
 
-def test_short_of_space_for_the_download_nothing_is_fetched_and_it_goes_on_when_there_is_room(disks):
+def test_without_space_for_the_download_nothing_is_downloaded_until_there_is(disks):
     box, served = disks.box, counted(disks.box.source)
     resize(disks.images, "64m")
     offered(box, "a", 3 << 20, 3 << 20)
@@ -81,7 +81,7 @@ def test_short_of_space_for_the_download_nothing_is_fetched_and_it_goes_on_when_
     ) == (size_of(box, "a"))
 
 
-def test_short_of_space_for_the_unpacked_copy_nothing_is_fetched_either(disks):
+def test_without_space_for_the_unpacked_copy_nothing_is_downloaded(disks):
     box, served = disks.box, counted(disks.box.source)
     offered(box, "a", 2 << 20)
     box.deploy("a")
@@ -97,7 +97,7 @@ def test_short_of_space_for_the_unpacked_copy_nothing_is_fetched_either(disks):
     assert box.turn() is True
 
 
-def test_the_next_version_needs_room_for_what_is_new_in_it_alone(disks):
+def test_the_next_version_needs_space_for_its_new_layers_only(disks):
     box = disks.box
     base = offered(box, "a", 1 << 20)
     box.deploy("a")
@@ -109,7 +109,7 @@ def test_the_next_version_needs_room_for_what_is_new_in_it_alone(disks):
     assert box.turn() is True
 
 
-def test_a_download_need_not_wait_for_a_runtime_that_is_down(disks):
+def test_a_download_does_not_wait_for_a_runtime_that_is_down(disks):
     box, served = disks.box, counted(disks.box.source)
     box.deploy("a")
     box.source.chunk = 1 << 20
@@ -132,7 +132,7 @@ def test_a_download_need_not_wait_for_a_runtime_that_is_down(disks):
     assert box.warnings("b") == ["containerd does not answer"]
 
 
-def test_who_came_first_keeps_its_room_while_its_link_is_down(disks):
+def test_an_earlier_workload_keeps_its_space_while_its_registry_is_down(disks):
     box = disks.box
     resize(disks.images, "64m")
     for name in ("z", "a"):
@@ -159,7 +159,7 @@ def test_who_came_first_keeps_its_room_while_its_link_is_down(disks):
     assert box.turn() is True
 
 
-def test_full_in_spite_of_it_nothing_is_lost_and_the_agent_goes_on_by_itself(disks):
+def test_a_full_disk_loses_nothing_and_the_agent_continues_by_itself(disks):
     box = disks.box
     resize(disks.images, "64m")
     offered(box, "a", 1 << 20, 1 << 20)
@@ -193,7 +193,7 @@ def test_full_in_spite_of_it_nothing_is_lost_and_the_agent_goes_on_by_itself(dis
     assert any("no space left" in event.text for event in said if isinstance(event, Note))
 
 
-def test_prune_frees_a_full_disk_and_the_message_has_told_how_much(disks):
+def test_prune_frees_a_full_disk_and_the_message_predicts_how_much(disks):
     box = disks.box
     resize(disks.images, "64m")
     offered(box, "old", 1 << 20)
@@ -259,7 +259,7 @@ def test_a_reservation_is_seen_by_others_shrinks_with_its_blob_and_ends_with_its
         assert others() == []
 
 
-def test_a_blocked_or_complete_revision_waits_in_no_queue(disks):
+def test_a_blocked_or_complete_revision_is_not_queued(disks):
     from kelvin_provision.staging.space import queued_before
 
     box = disks.box

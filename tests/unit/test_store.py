@@ -37,7 +37,7 @@ def store(tmp_path) -> Store:
     return Store(tmp_path / "state")
 
 
-def test_an_empty_store_is_looked_at_without_writing(store):
+def test_reading_an_empty_store_writes_nothing(store):
     assert not store.has(described(HELLO))
     assert store.progress([lock_of(make_image([b"x"]), "x:1")])[0] == 0
     assert not store.root.exists()
@@ -50,13 +50,13 @@ def test_a_document_is_stored_under_its_digest(store):
     assert store.path(described(HELLO)).relative_to(store.layout.images).as_posix() == f"blobs/sha256/{sha256(HELLO)[7:]}"
 
 
-def test_a_document_that_is_not_what_its_digest_says_is_not_stored(store):
+def test_a_document_with_another_digest_is_not_stored(store):
     with pytest.raises(DigestMismatch):
         store.put(described(HELLO), b"jello, layer")
     assert not store.has(described(HELLO))
 
 
-def test_folders_are_closed_to_others(store):
+def test_folders_are_private(store):
     store.put(described(HELLO), HELLO)
     folders = [store.root, *(path for path in store.root.rglob("*") if path.is_dir())]
     assert {oct(path.stat().st_mode & 0o777) for path in folders} == {"0o700"}
@@ -68,7 +68,7 @@ def test_no_name_leads_out_of_the_store(store, name):
         store.path(name)
 
 
-def test_a_download_goes_on_from_the_byte_where_it_stopped(store):
+def test_a_download_is_resumed_at_its_last_byte(store):
     blob = described(HELLO)
     with store.partial(blob) as part:
         part.write(b"hello")
@@ -114,13 +114,13 @@ def test_wrong_content_is_quarantined_and_named(store):
     assert list(store.layout.partials.iterdir()) == []
 
 
-def test_more_bytes_than_promised_are_refused_before_they_fill_the_disk(store):
+def test_more_bytes_than_expected_are_refused_before_they_fill_the_disk(store):
     with store.partial(described(HELLO)) as part, pytest.raises(DigestMismatch, match="more than the expected 12 bytes"):
         part.write(HELLO + b"!")
     assert not store.has(described(HELLO))
 
 
-def test_too_few_bytes_are_no_blob_and_are_kept(store):
+def test_a_short_blob_is_not_committed_and_kept(store):
     with store.partial(described(HELLO)) as part:
         part.write(HELLO[:5])
         with pytest.raises(DigestMismatch, match="only 5 of 12"):
@@ -136,7 +136,7 @@ def test_a_partial_that_is_too_long_is_truncated(store):
         assert part.offset == 0
 
 
-def test_a_file_of_the_right_size_with_wrong_bytes_is_not_believed(store):
+def test_a_file_of_the_right_size_with_wrong_content_is_quarantined(store):
     store.put(described(b"other"), b"other")
     store.path(described(HELLO)).write_bytes(b"jello, layer")
     assert not store.has(described(HELLO))
@@ -144,7 +144,7 @@ def test_a_file_of_the_right_size_with_wrong_bytes_is_not_believed(store):
     assert [path.read_bytes() for path in store.layout.quarantine.iterdir()] == [b"jello, layer"]
 
 
-def test_a_file_that_somebody_put_there_is_hashed_once(store):
+def test_a_foreign_file_is_hashed_once(store):
     store.put(described(b"other"), b"other")
     store.path(described(HELLO)).write_bytes(HELLO)
     assert store.has(described(HELLO))
@@ -154,7 +154,7 @@ def test_a_file_that_somebody_put_there_is_hashed_once(store):
     assert record.count(sha256(HELLO)) == 1
 
 
-def test_a_blob_that_was_changed_after_it_was_verified_is_not_believed(store):
+def test_a_blob_that_was_changed_after_verification_is_not_trusted(store):
     store.put(described(HELLO), HELLO)
     store.path(described(HELLO)).write_bytes(b"jello, layer")
     assert not store.has(described(HELLO))
@@ -170,13 +170,13 @@ def test_bit_rot_that_the_file_system_does_not_know_of_is_found_by_verifying(sto
     assert not store.has(described(HELLO))
 
 
-def test_a_blob_with_the_promised_digest_but_another_size_is_not_the_blob(store):
+def test_a_descriptor_with_another_size_is_another_blob(store):
     store.put(described(HELLO), HELLO)
     assert not store.has(Descriptor(OCI_LAYER, sha256(HELLO), 11))
 
 
 @pytest.mark.parametrize("damage", [b"", b"\0" * 200, b"12 12 12 sha256:abc", b"\xff\xfe"])
-def test_a_torn_record_costs_a_hash_and_no_blob(store, damage):
+def test_a_torn_verification_log_costs_a_hash_and_no_blob(store, damage):
     store.put(described(HELLO), HELLO)
     (store.root / "verified").write_bytes(damage)
     assert store.has(described(HELLO))
@@ -221,7 +221,7 @@ def test_progress_counts_shared_blobs_once_and_partial_ones_by_their_bytes(store
         assert Store(store.root).progress(locks) == (10, total)
 
 
-def test_collect_frees_what_no_image_needs_and_nothing_else(store):
+def test_garbage_collection_frees_what_no_image_needs_and_nothing_else(store):
     base = tar_of({"base": b"b" * 100})
     one, two = make_image([base, tar_of({"one": b"1"})]), make_image([base, tar_of({"two": b"2"})])
     old, new = lock_of(one, "x:1"), lock_of(two, "x:2")
@@ -240,7 +240,7 @@ def test_collect_frees_what_no_image_needs_and_nothing_else(store):
     assert store.collect_garbage([new]) == 0
 
 
-def test_collect_leaves_a_download_under_way_alone(store):
+def test_garbage_collection_leaves_a_running_download_alone(store):
     image = make_image([tar_of({"one": b"1"})])
     lock = lock_of(image, "x:1")
     with store.lease([lock]):
@@ -254,7 +254,7 @@ def test_collect_leaves_a_download_under_way_alone(store):
     assert store.collect_garbage([]) == lock.size + 12
 
 
-def test_what_a_killed_download_held_is_free_again(store):
+def test_the_lease_of_a_killed_download_ends_with_it(store):
     image = make_image([tar_of({"one": b"1"})])
     lock = lock_of(image, "x:1")
     child = os.fork()
@@ -267,7 +267,7 @@ def test_what_a_killed_download_held_is_free_again(store):
     assert list((store.root / "in-use").iterdir()) == []
 
 
-def test_a_name_moves_and_the_older_image_keeps_its_own(store):
+def test_a_tag_moves_and_the_older_image_keeps_its_digest_name(store):
     one, two = make_image([tar_of({"one": b"1"})]), make_image([tar_of({"two": b"2"})])
     for image in (one, two, two):
         store.tag(lock_of(image, "registry.test/x:1"))
@@ -335,7 +335,7 @@ CRASH = """
 """
 
 
-def test_a_kill_between_any_two_steps_leaves_a_store_that_goes_on(tmp_path):
+def test_a_kill_between_any_two_steps_leaves_a_usable_store(tmp_path):
     blob, steps = described(HELLO), 0
     while True:
         root = tmp_path / str(steps)

@@ -1,4 +1,4 @@
-"""Threads that are waited for, and left behind when nobody wants them any more."""
+"""Worker threads that are waited for, and abandoned after a stop."""
 
 import threading
 import time
@@ -10,13 +10,13 @@ from kelvin_provision.staging import threads
 from kelvin_provision.staging.threads import StopCheck, run_abandonable, run_threads
 
 
-def test_a_call_aside_returns_and_raises_as_it_would_have():
+def test_an_abandonable_call_returns_and_raises_as_it_would_have():
     assert run_abandonable(lambda: 42, lambda: False) == 42
     with pytest.raises(RegistryUnreachable, match="no route"):
         run_abandonable(lambda: (_ for _ in ()).throw(RegistryUnreachable("no route")), lambda: False)
 
 
-def test_a_call_that_hangs_is_left_behind_once_it_is_to_stop():
+def test_a_call_that_hangs_is_abandoned_after_a_stop():
     over, began = threading.Event(), time.monotonic()
     with pytest.raises(TransferStopped):
         run_abandonable(lambda: over.wait(30), lambda: time.monotonic() - began > 0.2)
@@ -24,7 +24,7 @@ def test_a_call_that_hangs_is_left_behind_once_it_is_to_stop():
     over.set()
 
 
-def test_a_stop_is_an_error_for_the_others_and_they_get_a_moment_to_end():
+def test_a_stop_lets_the_workers_end_by_themselves():
     errors, ended = [], []
 
     def work():
@@ -37,7 +37,7 @@ def test_a_stop_is_an_error_for_the_others_and_they_get_a_moment_to_end():
     assert ended == [1, 1, 1]
 
 
-def test_who_waits_for_workers_that_hang_does_not_say_that_it_lives(monkeypatch):
+def test_waiting_for_hung_workers_is_no_heartbeat(monkeypatch):
     monkeypatch.setattr(threads, "HUNG", 0.1)
     asked = []
     question = StopCheck(lambda: asked.append(1) or False)

@@ -1,4 +1,4 @@
-"""A download that keeps to its link: hours, the day's budget, the rate, and slots that come and go. On a source in memory."""
+"""Downloads within their limits: window, budget, rate and slots. On a source in memory."""
 
 import threading
 import time
@@ -87,7 +87,7 @@ class Wall:
 # --- hours -------------------------------------------------------------------------------------------
 
 
-def test_outside_of_the_window_not_one_byte_is_asked_for(source, store):
+def test_outside_the_window_nothing_is_requested(source, store):
     locks = staged(source, store, 20_000, 20_000)
     with pytest.raises(DownloadWaits, match="opens at 22:00"):
         fetch(source, store, locks, TransferLimits(policy=DownloadPolicy(NIGHT, now=Wall(NOON))))
@@ -95,13 +95,13 @@ def test_outside_of_the_window_not_one_byte_is_asked_for(source, store):
     assert not transfers()
 
 
-def test_what_is_all_here_waits_for_no_window(source, store):
+def test_a_complete_image_waits_for_no_window(source, store):
     locks = staged(source, store, 20_000)
     fetch(source, store, locks, TransferLimits())
     assert fetch(source, store, locks, TransferLimits(policy=DownloadPolicy(NIGHT, now=Wall(NOON)))).fetched == 0
 
 
-def test_a_window_that_closes_ends_the_transfer_and_the_next_night_goes_on_at_its_byte(source, store):
+def test_a_window_that_closes_ends_the_transfer_and_the_next_one_resumes_it(source, store):
     locks = staged(source, store, 50_000)
     layer = locks[0].layers[0]
     with pytest.raises(DownloadWaits):
@@ -123,7 +123,7 @@ def test_a_window_that_closes_with_the_last_byte_is_no_loss(source, store):
 # --- budget ------------------------------------------------------------------------------------------
 
 
-def test_a_budget_ends_the_day_and_the_next_day_goes_on_at_its_byte(source, store, ledger):
+def test_a_used_up_budget_ends_the_transfer_and_the_next_day_resumes_it(source, store, ledger):
     locks = staged(source, store, 50_000)
     layer, wall = locks[0].layers[0], Wall(NOON)
     limits = TransferLimits(policy=DownloadPolicy(budget=Budget(32_000, ledger), now=wall))
@@ -136,7 +136,7 @@ def test_a_budget_ends_the_day_and_the_next_day_goes_on_at_its_byte(source, stor
     assert [traffic.used(ledger, day) for day in ("2026-11-23", "2026-11-24")] == [32_000, layer.size - 32_000]
 
 
-def test_bytes_that_came_twice_count_twice(source, store, ledger):
+def test_bytes_that_are_received_twice_count_twice(source, store, ledger):
     locks = staged(source, store, 20_000)
     source.wrong = {locks[0].layers[0].digest}
     with pytest.raises(Exception, match="quarantined"):
@@ -144,7 +144,7 @@ def test_bytes_that_came_twice_count_twice(source, store, ledger):
     assert traffic.used(ledger, "2026-11-23") == 2 * locks[0].layers[0].size
 
 
-def test_a_source_that_does_not_resume_is_left_before_it_eats_the_budget(source, store, ledger):
+def test_a_download_that_cannot_resume_is_stopped_before_it_uses_up_the_budget(source, store, ledger):
     locks = staged(source, store, 50_000)
     layer = locks[0].layers[0]
     source.cut, source.cuts, source.ignores_ranges = 20_000, 10, True
@@ -161,7 +161,7 @@ def test_a_source_that_does_not_resume_is_left_before_it_eats_the_budget(source,
 # --- rate and slots ----------------------------------------------------------------------------------
 
 
-def test_a_stop_is_heard_while_a_transfer_waits_for_its_turn(source, store):
+def test_a_transfer_that_waits_for_the_rate_limit_can_be_stopped(source, store):
     locks = staged(source, store, 50_000)
     source.chunk = 10_000
     asked = iter(range(100_000))
@@ -230,7 +230,7 @@ def test_of_two_too_many_slots_two_are_given_up():
     assert sorted(stays) == [False, False, True, True]
 
 
-def test_who_has_begun_a_blob_goes_before_who_has_not():
+def test_a_started_blob_has_precedence_over_a_new_one():
     slots, order, waiting = TransferSlots(1), [], threading.Event()
 
     def transfer(name, *, begun):
@@ -270,7 +270,7 @@ def stall():
 @pytest.mark.parametrize(
     ("trouble", "counts"), [(stall(), True), (RegistryBusy("returned status 429"), True), (RegistryUnreachable("reset"), False)]
 )
-def test_what_fewer_connections_may_heal_is_recorded_as_a_stall(source, store, trouble, counts):
+def test_errors_that_fewer_connections_may_cure_are_recorded_as_stalls(source, store, trouble, counts):
     locks = staged(source, store, 5_000)
     concurrency, source.down = Remembering(), trouble
     with pytest.raises(type(trouble)):
@@ -288,7 +288,7 @@ def test_what_fewer_connections_may_heal_is_recorded_as_a_stall(source, store, t
         (ConnectionResetError(), False),
     ],
 )
-def test_only_what_was_waited_for_in_vain_is_a_stall(broken, stalled):
+def test_only_a_time_out_is_a_stall(broken, stalled):
     with pytest.raises(RegistryUnreachable) as caught, Endpoint("r.io", 30.0).translated_errors("r.io/a"):
         raise broken
     assert caught.value.stalled is stalled
@@ -331,7 +331,7 @@ def noon(monkeypatch):
     time.tzset()
 
 
-def test_the_agent_keeps_a_budget_over_its_lives(tmp_path, noon):
+def test_a_budget_outlives_the_agent(tmp_path, noon):
     image = random_image([3_000_000], level=0)
 
     def turn_of_a_new_life():

@@ -1,4 +1,4 @@
-"""Who is asked last for a blob, and why."""
+"""Which hosts are tried last for a blob."""
 
 import pytest
 
@@ -20,28 +20,28 @@ def broken(*chunks):
     raise RegistryUnreachable("cut off")
 
 
-def test_nobody_is_doubted_without_a_reason():
+def test_no_host_is_suspect_without_a_reason():
     health = MirrorHealth()
     assert health.try_last(BLOB, 0) == frozenset()
     assert received(health, "a", 0, b"01234") == b"01234"
     assert health.try_last(BLOB, 5) == frozenset()
 
 
-def test_who_has_given_a_blob_that_is_wanted_again_is_doubted_with_everyone_who_had_a_share_in_it():
+def test_all_hosts_that_sent_a_part_of_a_corrupt_blob_are_suspect():
     health = MirrorHealth()
     received(health, "a", 0, b"01234")
     received(health, "b", 5, b"56789")
     assert health.try_last(BLOB, 0) == {"a", "b"}
 
 
-def test_who_begins_it_over_has_the_only_share():
+def test_a_host_that_restarts_the_blob_is_its_only_sender():
     health = MirrorHealth()
     received(health, "a", 0, b"01234")
     received(health, "b", 0, b"0123456789")
     assert health.try_last(BLOB, 0) == {"b"}
 
 
-def test_a_break_in_the_middle_is_no_reason_and_a_stream_without_a_byte_is_one():
+def test_an_interrupted_stream_is_no_reason_and_an_empty_one_is():
     health = MirrorHealth()
     for host, stream in (("a", broken(b"0")), ("b", broken())):
         with pytest.raises(RegistryUnreachable):
@@ -60,7 +60,7 @@ def test_the_oldest_blobs_are_forgotten(monkeypatch):
     assert health.try_last(BLOB, 0) == frozenset()
 
 
-def test_who_takes_long_to_say_nothing_is_avoided_for_half_a_minute():
+def test_a_host_that_fails_slowly_is_tried_last_for_half_a_minute():
     now = 0.0
     health = MirrorHealth(lambda: now)
     health.record_failure("a", 10.0)

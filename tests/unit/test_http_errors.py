@@ -1,4 +1,4 @@
-"""Broken lines in our words: what no real server can be made to do at will."""
+"""Errors of connections that no real server can be made to cause."""
 
 import ssl
 
@@ -55,7 +55,7 @@ def broken_handshake():
         (tls("self-signed certificate", 18), RegistryUnreachable, "r.io: TLS: self-signed certificate", "set registries.r.io.ca_file to"),
     ],
 )
-def test_every_broken_line_has_words_and_a_next_step(error, kind, words, hint):
+def test_every_connection_error_has_a_message_and_a_hint(error, kind, words, hint):
     with pytest.raises(kind) as caught, Endpoint("r.io", 30.0).translated_errors("r.io/a"):
         raise error
     assert str(caught.value) == words
@@ -64,6 +64,6 @@ def test_every_broken_line_has_words_and_a_next_step(error, kind, words, hint):
     assert "secret" not in str(caught.value.__cause__)
 
 
-def test_what_is_not_the_lines_own_passes_through():
+def test_other_errors_pass_through():
     with pytest.raises(KeyError), Endpoint("r.io", 30.0).translated_errors("r.io/a"):
         raise KeyError

@@ -1,4 +1,4 @@
-"""How many transfers at a time, on links that are formulas."""
+"""The adaptive concurrency limit, on links that are formulas."""
 
 import itertools
 
@@ -25,19 +25,19 @@ def widths(rate, seconds, *, most=4, width=None, stalls=(), step=0.05):
     return chosen
 
 
-def test_a_fast_link_gets_all_at_once_after_its_first_megabyte():
+def test_a_fast_link_gets_the_maximum_after_its_first_megabyte():
     found = widths(lambda width, now: width * 200 * MIB, 20, step=0.001)
     assert [width for _, width in found] == [1, 4]
     assert found[1][0] < 0.02
 
 
-def test_a_thin_link_that_is_full_stays_at_one():
+def test_a_saturated_thin_link_stays_at_one():
     found = widths(lambda width, now: 300_000, 60)
     assert [width for _, width in found] == [1, 2, 1, 2, 1]
     assert [second for second, _ in found] == pytest.approx([0.0, 3.0, 7.0, 38.0, 42.0], abs=0.5)
 
 
-def test_the_tries_become_rare():
+def test_raises_become_rare_when_they_bring_nothing():
     found = widths(lambda width, now: 300_000, 3600)
     raised = [second for second, width in found if width == 2]
     pauses = [later - sooner for sooner, later in itertools.pairwise(raised)]
@@ -50,17 +50,17 @@ def test_a_registry_that_is_slow_for_each_connection_gets_four():
     assert found[-1][0] < 15
 
 
-def test_a_link_that_bears_two_gets_two():
+def test_a_link_that_supports_two_gets_two():
     assert [width for _, width in widths(lambda width, now: min(width * 500_000, 1_000_000), 30)] == [1, 2, 3, 2]
 
 
-def test_a_first_burst_of_a_thin_link_is_seen_through():
+def test_a_first_burst_on_a_thin_link_does_not_make_it_fast():
     found = widths(lambda width, now: 20 * MIB if now < 0.5 else 200_000, 20)
     assert [width for _, width in found[:3]] == [1, 4, 1]
     assert found[2][0] < 8
 
 
-def test_a_stall_costs_all_but_one_and_is_remembered():
+def test_a_stall_lowers_the_limit_to_one_and_is_remembered():
     found = widths(lambda width, now: width * 500_000, 60, stalls=[20.0])
     assert [width for _, width in found] == [1, 2, 3, 4, 1, 2, 3, 4]
     assert [second for second, _ in found[4:6]] == pytest.approx([20, 52], abs=2)
@@ -72,7 +72,7 @@ def test_a_stall_on_a_fast_link_is_not_forgotten_with_the_next_megabyte():
     assert [width for _, width in found] == [1, 4, 1]
 
 
-def test_a_stall_of_the_only_one_changes_nothing():
+def test_a_stall_of_the_only_transfer_changes_nothing():
     width = AdaptiveConcurrency(4)
     width.record_stall(5.0)
     assert widths(lambda width, now: 200 * MIB, 1, width=width, step=0.001)[-1][1] == 4
@@ -87,5 +87,5 @@ def test_the_time_between_two_downloads_is_not_measured():
     assert width.limit == 4
 
 
-def test_most_is_never_exceeded():
+def test_the_maximum_is_never_exceeded():
     assert max(width for _, width in widths(lambda width, now: width * 500_000, 60, most=2)) == 2

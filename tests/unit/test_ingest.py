@@ -1,4 +1,4 @@
-"""Blobs that somebody else on the box has already: linked, else copied, and believed only when they are right."""
+"""Blobs of the container runtime: linked, else copied, and stored only when their content is right."""
 
 import contextlib
 import os
@@ -42,7 +42,7 @@ def begun(store, data):
         partial.write(data)
 
 
-def test_on_one_filesystem_it_is_the_same_file_under_a_second_name(store, theirs):
+def test_on_one_filesystem_the_file_is_hard_linked(store, theirs):
     assert taken(store, theirs)
     assert store.has(BLOB)
     assert store.path(BLOB).samefile(theirs)
@@ -50,7 +50,7 @@ def test_on_one_filesystem_it_is_the_same_file_under_a_second_name(store, theirs
     assert list(store.layout.partials.iterdir()) == []
 
 
-def test_it_stays_when_the_other_removes_its_name_and_only_then_frees_anything(store, theirs):
+def test_a_linked_blob_survives_its_source_and_frees_space_only_after_that(store, theirs):
     taken(store, theirs)
     assert Store(store.root).collect_garbage([]) == 0, "the bytes are still the other's"
     assert theirs.read_bytes() == DATA
@@ -61,7 +61,7 @@ def test_it_stays_when_the_other_removes_its_name_and_only_then_frees_anything(s
     assert store.collect_garbage([]) == len(DATA)
 
 
-def test_a_file_that_was_changed_after_all_is_noticed_and_not_believed(store, theirs):
+def test_a_linked_file_that_is_changed_later_is_not_trusted(store, theirs):
     taken(store, theirs)
     theirs.chmod(0o644)
     theirs.write_bytes(WRONG)
@@ -83,7 +83,7 @@ def test_on_another_filesystem_it_is_copied(theirs, tmp_path):
         assert store.path(BLOB).stat().st_mode & 0o777 == 0o600
 
 
-def test_what_lost_its_name_while_it_was_open_is_copied(store, theirs):
+def test_a_file_that_was_unlinked_while_open_is_copied(store, theirs):
     with theirs.open("rb", buffering=0) as file:
         theirs.unlink()
         assert ingest(store, BLOB, file, lambda: False)
@@ -92,7 +92,7 @@ def test_what_lost_its_name_while_it_was_open_is_copied(store, theirs):
 
 
 @pytest.mark.parametrize("data", [WRONG, DATA[:-5], DATA + b"more", b""], ids=["wrong", "short", "long", "empty"])
-def test_wrong_bytes_are_left_where_they_are_and_cost_nothing_that_is_here(store, theirs, data):
+def test_wrong_content_is_ignored_and_the_partial_is_kept(store, theirs, data):
     begun(store, DATA[:1000])
     theirs.chmod(0o644)
     theirs.write_bytes(data)
@@ -102,7 +102,7 @@ def test_wrong_bytes_are_left_where_they_are_and_cost_nothing_that_is_here(store
     assert list(store.layout.quarantine.iterdir()) == []
 
 
-def test_a_partial_download_is_not_needed_any_more_once_the_file_is_linked(store, theirs):
+def test_a_partial_is_removed_once_the_file_is_linked(store, theirs):
     begun(store, DATA[:1000])
     assert taken(store, theirs)
     assert list(store.layout.partials.iterdir()) == []
@@ -124,7 +124,7 @@ def piped(data):
 
 
 @pytest.mark.parametrize("before", [0, 1, 1_500_000, len(DATA)])
-def test_out_of_a_pipe_only_the_rest_is_written(store, before):
+def test_from_a_pipe_only_the_missing_bytes_are_written(store, before):
     begun(store, DATA[:before])
     with piped(DATA) as pipe:
         assert ingest(store, BLOB, pipe, lambda: False)
@@ -132,7 +132,7 @@ def test_out_of_a_pipe_only_the_rest_is_written(store, before):
     assert store.path(BLOB).read_bytes() == DATA
 
 
-def test_a_pipe_that_ends_too_early_leaves_what_came(store):
+def test_a_pipe_that_ends_early_leaves_a_partial(store):
     begun(store, DATA[:1000])
     with piped(DATA[:2_000_000]) as pipe:
         assert not ingest(store, BLOB, pipe, lambda: False)
@@ -141,25 +141,25 @@ def test_a_pipe_that_ends_too_early_leaves_what_came(store):
 
 
 @pytest.mark.parametrize("data", [WRONG, DATA + b"more"], ids=["wrong", "long"])
-def test_wrong_bytes_out_of_a_pipe_get_no_name(store, data):
+def test_wrong_content_from_a_pipe_is_not_stored(store, data):
     with piped(data) as pipe:
         assert not ingest(store, BLOB, pipe, lambda: False)
     assert not store.has(BLOB)
     assert store.bytes_present(BLOB) == 0
 
 
-def test_it_ends_when_it_is_to_stop(store, theirs):
+def test_ingest_can_be_stopped(store, theirs):
     with pytest.raises(TransferStopped, match=BLOB.digest):
         taken(store, theirs, stop=lambda: True)
     assert not store.has(BLOB)
 
 
-def test_what_another_process_brings_just_now_is_left_to_it(store, theirs):
+def test_a_blob_that_another_process_is_storing_is_left_to_it(store, theirs):
     with store.partial(BLOB):
         assert not taken(Store(store.root), theirs)
 
 
-def test_what_came_some_other_way_meanwhile_is_there(store, theirs):
+def test_a_blob_that_was_stored_meanwhile_is_kept(store, theirs):
     store.put(BLOB, DATA)
     assert taken(store, theirs)
     assert not store.path(BLOB).samefile(theirs)

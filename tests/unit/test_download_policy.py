@@ -1,4 +1,4 @@
-"""When and how much may be downloaded: by a wall clock that the test sets, and a ledger on disk."""
+"""The download window and the data budget."""
 
 import os
 import time
@@ -22,7 +22,7 @@ def ledger(tmp_path):
         yield opened
 
 
-def test_without_limits_neither_clock_nor_ledger_is_asked():
+def test_without_limits_neither_clock_nor_ledger_is_read():
     def nobody():
         raise AssertionError
 
@@ -37,7 +37,7 @@ def test_without_limits_neither_clock_nor_ledger_is_asked():
     ("minute", "words"),
     [(22 * 60, None), (0, None), (5 * 60, "waits for the download window, which opens at 22:00")],
 )
-def test_outside_of_its_hours_it_waits_and_says_until_when(minute, words):
+def test_outside_the_window_it_waits_and_names_the_opening_time(minute, words):
     allowance = DownloadPolicy(Window.parse("22:00-05:00"), now=lambda: LocalTime(MONDAY, minute))
     if words is None:
         allowance.check()
@@ -48,7 +48,7 @@ def test_outside_of_its_hours_it_waits_and_says_until_when(minute, words):
         assert caught.value.temporary
 
 
-def test_a_clock_that_is_set_decides_anew():
+def test_a_clock_that_is_set_changes_the_decision():
     minute = 12 * 60
     allowance = DownloadPolicy(Window.parse("22:00-05:00"), now=lambda: LocalTime(MONDAY, minute))
     with pytest.raises(DownloadWaits):
@@ -57,7 +57,7 @@ def test_a_clock_that_is_set_decides_anew():
     allowance.check()
 
 
-def test_the_wall_shows_the_zone_that_is_set_now(monkeypatch):
+def test_local_time_follows_the_current_time_zone(monkeypatch):
     before = os.environ.get("TZ")
     try:
         monkeypatch.setenv("TZ", "UTC0")
@@ -70,7 +70,7 @@ def test_the_wall_shows_the_zone_that_is_set_now(monkeypatch):
         time.tzset()
 
 
-def test_a_days_budget_is_used_to_the_byte_and_then_waited_for(ledger):
+def test_a_budget_is_used_to_the_byte_and_then_waited_for(ledger):
     day = MONDAY
     allowance = DownloadPolicy(budget=Budget(LIMIT, ledger), now=lambda: LocalTime(day, 0))
     for _ in range(64):
@@ -83,7 +83,7 @@ def test_a_days_budget_is_used_to_the_byte_and_then_waited_for(ledger):
     assert [traffic.used(ledger, MONDAY), traffic.used(ledger, TUESDAY)] == [64_000, 0]
 
 
-def test_a_later_process_knows_what_is_used_up(ledger, tmp_path):
+def test_another_process_knows_what_is_used_up(ledger, tmp_path):
     budget = Budget(LIMIT, ledger)
     budget.record_bytes(LIMIT, MONDAY)
     with Ledger(tmp_path / "ledger.db") as later, pytest.raises(DownloadWaits):
@@ -98,7 +98,7 @@ def test_a_crash_counts_a_slice_too_much_and_never_a_byte_too_little(ledger):
         assert traffic.used(ledger, MONDAY) == number * (100 + LIMIT // 64)
 
 
-def test_what_was_drawn_and_not_used_is_given_back(ledger):
+def test_what_was_drawn_and_not_used_is_returned(ledger):
     budget = Budget(LIMIT, ledger)
     budget.record_bytes(100, MONDAY)
     budget.settle()
@@ -106,7 +106,7 @@ def test_what_was_drawn_and_not_used_is_given_back(ledger):
     assert traffic.used(ledger, MONDAY) == 100
 
 
-def test_a_day_costs_the_flash_a_commit_a_slice_at_the_most(ledger):
+def test_a_day_costs_at_most_one_commit_per_slice(ledger):
     before = ledger.version()[1]
     budget = Budget(LIMIT, ledger)
     for _ in range(LIMIT // 10):
@@ -115,7 +115,7 @@ def test_a_day_costs_the_flash_a_commit_a_slice_at_the_most(ledger):
     assert ledger.version()[1] - before <= 64
 
 
-def test_asking_writes_nothing_whether_there_is_something_left_or_not(ledger):
+def test_checking_writes_nothing(ledger):
     budget = Budget(LIMIT, ledger)
     before = ledger.version()
     budget.check(MONDAY)
@@ -129,7 +129,7 @@ def test_asking_writes_nothing_whether_there_is_something_left_or_not(ledger):
     assert ledger.version() == before
 
 
-def test_a_blob_that_begins_over_must_fit_into_what_is_left(ledger):
+def test_a_restarted_blob_must_fit_into_what_is_left(ledger):
     budget = Budget(LIMIT, ledger)
     budget.record_bytes(20_000, MONDAY)
     budget.check_restart("r.io/a:1: sha256:1", 44_000, MONDAY)
@@ -138,7 +138,7 @@ def test_a_blob_that_begins_over_must_fit_into_what_is_left(ledger):
     budget.check_restart("r.io/a:1: sha256:1", 64_000, TUESDAY)
 
 
-def test_a_blob_that_begins_over_and_never_fits_is_refused_for_good(ledger):
+def test_a_restarted_blob_that_never_fits_is_a_permanent_error(ledger):
     with pytest.raises(
         BudgetTooSmall, match=r"cannot be resumed from this registry, and its 64 kB exceed the download.budget of a whole day"
     ) as caught:

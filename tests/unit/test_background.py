@@ -1,4 +1,4 @@
-"""What makes way for others, and what does not."""
+"""Background work has a low priority, and nothing else has."""
 
 import os
 import threading
@@ -14,13 +14,13 @@ def mine():
     return os.getpriority(os.PRIO_PROCESS, 0)
 
 
-def test_what_is_done_quietly_has_a_low_priority_and_nothing_else_has():
+def test_background_work_has_a_low_priority_and_its_caller_keeps_its_own():
     before, seen = mine(), []
     run_at_low_priority(lambda: seen.append((mine(), threading.current_thread() is threading.main_thread())))
     assert (seen, mine()) == ([(max(NICE, before), False)], before)
 
 
-def test_what_it_raises_comes_back():
+def test_an_error_of_background_work_reaches_the_caller():
     def fail():
         raise ImportFailed("no")
 
@@ -28,7 +28,7 @@ def test_what_it_raises_comes_back():
         run_at_low_priority(fail)
 
 
-def test_downloads_and_imports_make_way_and_an_apply_does_not(tmp_path):
+def test_downloads_and_imports_have_a_low_priority_and_an_apply_has_not(tmp_path):
     box, seen = Box(tmp_path), {}
     chunks, load, plan = box.source._chunks, box.runtime.load, box.cluster.plan
 

@@ -1,4 +1,4 @@
-"""Who gets room and who does not, as arithmetic; and what an image needs where."""
+"""Which space requests are admitted, and what an image requests on which filesystem."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def request(what, count, device=1, *, exact=True):
     return SpaceRequest(what, device, count, exact)
 
 
-def test_needs_of_one_name_are_one_need_and_the_greater_one_counts():
+def test_requests_of_one_name_are_merged_to_the_largest():
     assert merged([request("a", 3), request("b", 1), request("a", 5), request("a", 4), request("a", 2, device=2)]) == (
         request("a", 5),
         request("b", 1),
@@ -31,30 +31,30 @@ def test_what_fits_to_the_byte_fits():
     assert shortages([DISK, OTHER], [request("a", 60), request("b", 40), request("c", 40, device=2)]) == ()
 
 
-def test_every_filesystem_on_which_it_does_not_fit_is_named_with_its_numbers():
+def test_every_filesystem_with_a_shortage_is_named_with_its_numbers():
     short = shortages([DISK, OTHER, DISK], [request("a", 101, exact=False), request("b", 20), request("c", 41, device=2)])
     assert short == (Shortage(DISK, 121, 101, 0), Shortage(OTHER, 41, 0, 0))
     assert [one.usable for one in short] == [100, 40]
 
 
-def test_what_others_were_promised_is_not_free_and_what_both_want_counts_once():
+def test_reserved_space_is_not_free_and_a_shared_request_counts_once():
     assert shortages([DISK], [request("a", 60)], [request("b", 41)]) == (Shortage(DISK, 60, 0, 41),)
     assert shortages([DISK], [request("a", 60), request("shared", 40)], [request("shared", 40)]) == ()
 
 
-def test_what_wants_nothing_of_a_filesystem_fits_on_a_full_one():
+def test_a_request_for_nothing_fits_on_a_full_filesystem():
     full = Filesystem(1, Path("/"), 0, headroom=10)
     assert shortages([full, OTHER], [request("a", 0), request("b", 1, device=2)]) == ()
     assert shortages([full], [request("a", 1)])[0].usable == 0
 
 
-def test_who_came_first_gets_room_and_who_cannot_have_it_keeps_nobody_out():
+def test_first_come_first_served_and_what_does_not_fit_blocks_nobody():
     first, huge, third = [request("a", 60)], [request("b", 500)], [request("c", 30)]
     assert admit([DISK], [], [first, huge, third]) == (request("a", 60), request("c", 30))
     assert shortages([DISK], [request("d", 20)], admit([DISK], [], [first, huge, third])) == (Shortage(DISK, 20, 0, 90),)
 
 
-def test_a_room_is_found_by_a_path_that_is_not_there_yet(tmp_path):
+def test_the_filesystem_of_a_missing_path_is_found(tmp_path):
     filesystem = filesystem_of(tmp_path / "not" / "there", Headroom(bytes=5))
     assert (filesystem.device, filesystem.headroom) == (tmp_path.stat().st_dev, 5)
     assert filesystem.mount_point.is_mount()
@@ -79,7 +79,7 @@ def sums(found, word=""):
     return sum(one.bytes for one in found if one.name.startswith(word))
 
 
-def test_an_image_needs_what_is_not_here_and_its_copies_in_the_runtime():
+def test_an_image_needs_its_missing_bytes_and_its_copies_in_the_runtime():
     found = space_requests([image("a", BASE, PLAIN)], ONE_DISK, present=lambda blob: 400 if blob == BASE else 0)
     assert (sums(found, "sha256:"), sums(found, "runtime "), sums(found, "unpacked ")) == (600 + 70 + 15, 1085, 3 * 1000 + 70)
     assert [one.exact for one in found if one.name.startswith("unpacked ")] == [False, True]
@@ -99,7 +99,7 @@ def test_two_new_images_share_their_base_and_an_image_that_is_loaded_needs_nothi
     assert sums(space_requests([one], ONE_DISK, present=lambda blob: blob.size, loaded=[one])) == 0
 
 
-def test_the_same_layer_on_other_layers_is_unpacked_once_more():
+def test_a_layer_on_other_layers_is_unpacked_again():
     assert {chain for chain, _ in layer_chains(image("a", NEW, BASE))} & {
         chain for chain, _ in layer_chains(image("b", BASE, NEW))
     } == set()
@@ -112,7 +112,7 @@ def test_docker_keeps_no_compressed_layers_and_writes_the_largest_archive_once_m
     assert sums(found, "runtime ") == 0
 
 
-def test_a_runtime_that_is_elsewhere_costs_nothing_here():
+def test_a_remote_runtime_needs_no_space_here():
     assert sums(space_requests([image("a", BASE)], Filesystems(DISK), present=lambda _: 0)) == 1015
 
 
@@ -126,5 +126,5 @@ def test_a_runtime_that_is_elsewhere_costs_nothing_here():
         ),
     ],
 )
-def test_a_shortage_in_words(short, text):
+def test_a_shortage_is_described(short, text):
     assert describe(short) == text
