@@ -14,42 +14,42 @@ from kelvin_provision.hints import Hint
 
 
 class FieldImmutable(PlanRefused):
-    """An object exists with a field that the cluster never changes."""
+    """The new version changes a field that the cluster never changes."""
 
     code, exit_code = "immutable-field", os.EX_DATAERR
     hint_default = "undeploy the workload first (its data goes with it), or deploy the new one under another name"
 
 
 class NotOurs(PlanRefused):
-    """An object of that name exists and was not made by this program."""
+    """An object of that name exists and was not created by this program."""
 
     code, exit_code = "not-ours", os.EX_DATAERR
     hint_default = "choose another workload name, or remove the object by hand: kubectl describe KIND NAME, docker inspect NAME"
 
 
 class FieldConflict(PlanRefused):
-    """Another manager has set fields that the workload wants to set; the evidence names it and them."""
+    """Another field manager owns fields that the workload sets; the evidence names both."""
 
     code, exit_code = "field-conflict", os.EX_DATAERR
-    hint_default = "end the other manager's hold on those fields, or leave them out of the request"
+    hint_default = "remove those fields from the other manager, or leave them out of the request"
 
 
 class ObjectInvalid(PlanRefused):
-    """The cluster does not accept an object as it is written."""
+    """The cluster rejects an object as it is written."""
 
     code, exit_code = "invalid-object", os.EX_DATAERR
     hint_default = "correct what the evidence names and deploy again"
 
 
 class KindUnknown(PlanRefused):
-    """The cluster does not know a kind of object: its definition (CRD) is not installed."""
+    """The cluster does not know this kind of object: its CustomResourceDefinition is not installed."""
 
     code, exit_code = "unknown-kind", os.EX_DATAERR
     hint_default = "install the definition first, or deploy it in the same request"
 
 
 class ChangeDenied(PlanRefused):
-    """The credentials at hand may not make the change."""
+    """The credentials lack a permission that the change needs."""
 
     code, exit_code = "denied", os.EX_NOPERM
     hint_default = "run as root, or use a kubeconfig with permission to change the namespace"
@@ -59,14 +59,14 @@ class NamespaceTerminating(PlanRefused):
     """The namespace is being deleted."""
 
     code, exit_code = "namespace-terminating", os.EX_TEMPFAIL
-    hint_default = "wait until it is gone, then try again"
+    hint_default = "wait until the namespace is gone, then try again"
 
 
 class PortTaken(PlanRefused):
-    """A port of the host or node is used by something else, or twice in the set."""
+    """A port of the host or node is already in use, or used twice in the set."""
 
     code, exit_code = "port-taken", os.EX_DATAERR
-    hint_default = "stop what uses the port, or deploy with another one"
+    hint_default = "stop what uses the port, or deploy with another port"
 
 
 class ImageMissing(PlanRefused):

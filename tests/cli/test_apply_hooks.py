@@ -103,7 +103,7 @@ def test_a_pre_apply_that_fails_stops_before_anything_is_touched(box, folder):
     assert result.stderr == (
         "error: hook pre-apply: exit code 7; nothing was touched\n"
         "  pre-apply: valve 3 is stuck\n"
-        " hint: correct what the hook complains of, then apply again\n"
+        " hint: fix what the hook reports, then apply again\n"
     )
     assert [verb for verb, _ in box.cluster.calls if verb in {"put", "finish"}] == []
     assert said(folder) == ["on-failure"]

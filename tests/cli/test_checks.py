@@ -106,7 +106,7 @@ def test_a_broken_workload_has_each_reason_with_why_and_what_next(box):
         in result.stdout
     )
     assert result.stderr == (
-        "error: 3 errors: this apply would not work\n hint: do what stands under each line; --skip ID leaves a check out\n"
+        "error: 3 errors: this apply would not work\n hint: follow the hint below each check; --skip ID skips a check\n"
     )
 
 
@@ -147,7 +147,7 @@ def test_with_json_a_failure_is_one_document_with_every_line_in_it(box):
             "workload": "pump",
             "found": "Service/pump: node port 30080/TCP is taken by Service/x in namespace app [port-taken]",
             "why": "Two cannot have one port: the new pod would never start.",
-            "next": "stop what uses the port, or deploy with another one",
+            "next": "stop what uses the port, or deploy with another port",
         }
     ]
 

@@ -14,8 +14,8 @@ def test_a_state_is_explained_in_three_sentences():
     result = run("explain", "ready")
     result.check(stderr="")
     assert result.stdout == (
-        "ready: Everything that the staged version needs is on this box and was verified. No network is needed any more.\n\n"
-        "after: All its images were downloaded, checked and given to the runtime.\n"
+        "ready: Everything that the staged version needs is on this box and verified. No network is needed any more.\n\n"
+        "after: All its images were downloaded, verified and imported into the runtime.\n"
         " then: kelvin-provision workloads apply -n NAME\n"
     )
 
@@ -27,18 +27,18 @@ def test_a_state_is_found_however_it_is_written(word):
 
 def test_an_error_code_is_explained():
     assert run("explain", "nothing-staged").stdout == (
-        "nothing-staged: The workload has no staged revision to apply.\n\n"
+        "nothing-staged: The workload has no staged version to apply.\n\n"
         "exit code: 66, There is no such workload, image, or staged version.\n"
-        "    after: It was applied already, or deployed without staging, or undeployed with --staged.\n"
-        "     then: kelvin-provision workloads deploy --staged --no-instantly-apply ...\n"
+        "    after: It was applied already, deployed without staging, or removed with `workloads undeploy --staged`.\n"
+        "     then: kelvin-provision workloads deploy FILE\n"
     )
     assert json.loads(run("explain", "locked", "--json").stdout) == {
         "schema": 1,
         "kind": "error",
         "word": "locked",
-        "meaning": "Another command is changing this box; the message says who and since when.",
-        "after": "An apply, stop or undeploy of another person or of the agent is under way.",
-        "then": "wait for it to end, then try again",
+        "meaning": "Another command is changing this box; the message says who, and since when.",
+        "after": "An apply, stop or undeploy by another person or by the agent is under way.",
+        "then": "wait until it ends, then try again",
         "exit_code": 75,
         "temporary": True,
     }
@@ -46,13 +46,13 @@ def test_an_error_code_is_explained():
 
 def test_an_exit_code_is_explained_with_the_errors_behind_it():
     assert run("explain", "77").stdout == (
-        "exit code 77: Permission is missing.\n\n"
-        "cluster-denied: The cluster refuses these credentials or lacks permission for the change.\n"
-        "denied: The credentials at hand may not make the change.\n"
-        "permission-refused: A file, folder or socket may not be used by this user.\n"
-        "registry-denied: The registry refuses these credentials, or wants some.\n"
+        "exit code 77: Permission denied.\n\n"
+        "cluster-denied: The cluster rejects the credentials, or they lack a permission that the change needs.\n"
+        "denied: The credentials lack a permission that the change needs.\n"
+        "permission-refused: This user has no permission for a file, a directory or a socket.\n"
+        "registry-denied: The registry rejects the credentials, or requires a login.\n"
     )
-    assert run("explain", "3").stdout == "exit code 3: There are changes (only where asked for by --exit-code).\n"
+    assert run("explain", "3").stdout == "exit code 3: There are changes (only with --exit-code).\n"
 
 
 def test_without_a_word_everything_is_listed():

@@ -127,7 +127,7 @@ def test_ctrl_c_is_130():
 def test_our_bug_is_70_and_shows_where_only_when_asked():
     result = ended(raising(ZeroDivisionError("division by zero")))
     result.check(exit_code=70, stdout="")
-    assert result.stderr == "error: ZeroDivisionError: division by zero\n hint: run it again with -v and report what it prints\n"
+    assert result.stderr == "error: ZeroDivisionError: division by zero\n hint: run it again with -v and report the output\n"
     told = ended(raising(ZeroDivisionError("division by zero")), verbose=True, output=Output.JSON)
     assert told.stderr.startswith("apply:\nTraceback (most recent call last):\n")
     assert json.loads(told.stdout)["error"]["code"] == "our-bug"

@@ -19,104 +19,105 @@ class Explanation:
     then: str
 
 
+_WAIT = "Wait. If it stays in this state: kelvin-provision agent status"
 STATES: dict[State | Download, Explanation] = {
     State.PENDING_DEPLOY: Explanation(
-        "The agent has been asked to deploy it and has not begun.",
+        "The agent was asked to deploy the workload and has not begun.",
         "`workloads deploy` without staging, or with instant apply once the images are there.",
-        "Wait. If it stays: kelvin-provision agent status",
+        _WAIT,
     ),
     State.PENDING_APPLY: Explanation(
-        "The agent has been asked to apply the staged version and has not begun.",
+        "The agent was asked to apply the staged version and has not begun.",
         "`workloads apply --at`.",
-        "Wait. When, and what it waits for: kelvin-provision workloads show -n NAME. To take it back: workloads apply -n NAME --cancel",
+        "Wait. The time, and what it waits for: kelvin-provision workloads show -n NAME. To cancel: workloads apply -n NAME --cancel",
     ),
     State.PENDING_START: Explanation(
-        "The agent has been asked to start it and has not begun.",
-        "A stopped workload is started again.",
-        "Wait. If it stays: kelvin-provision agent status",
+        "The agent was asked to start the workload and has not begun.",
+        "A stopped workload is to be started.",
+        _WAIT,
     ),
     State.PENDING_STOP: Explanation(
-        "The agent has been asked to stop it and has not begun.",
+        "The agent was asked to stop the workload and has not begun.",
         "A running workload is to be stopped.",
-        "Wait. If it stays: kelvin-provision agent status",
+        _WAIT,
     ),
     State.RECEIVED: Explanation(
-        "The agent has taken the request and will act soon.",
+        "The agent has received the request.",
         "`workloads deploy`.",
-        "Wait. If it stays: kelvin-provision agent status",
+        _WAIT,
     ),
     Download.PROCESSING: Explanation(
-        "The agent asks the registry what the images are made of. No bytes of them are on their way yet.",
+        "The agent resolves the images at the registry. No content has been downloaded yet.",
         "A staged request was received.",
-        "Wait. It needs the registry: if it stays, kelvin-provision workloads show -n NAME says why.",
+        "Wait. It needs the registry: if it stays in this state, kelvin-provision workloads show -n NAME says why.",
     ),
     State.DOWNLOADING: Explanation(
-        "The images of the staged version are on their way. What runs is not touched.",
-        "The registry said what the images are made of.",
-        "Wait. A broken link is no loss: the download goes on from the byte where it stopped. With a warning that it waits for the download"
-        " window or for midnight, it goes on then.",
+        "The images of the staged version are being downloaded. The running version is not touched.",
+        "The images were resolved at the registry.",
+        "Wait. A broken connection loses nothing: the download continues at the byte where it stopped. If a warning says that it waits for"
+        " the download window or for midnight, it continues then.",
     ),
     State.READY: Explanation(
-        "Everything that the staged version needs is on this box and was verified. No network is needed any more.",
-        "All its images were downloaded, checked and given to the runtime.",
+        "Everything that the staged version needs is on this box and verified. No network is needed any more.",
+        "All its images were downloaded, verified and imported into the runtime.",
         "kelvin-provision workloads apply -n NAME",
     ),
     State.STAGED: Explanation(
-        "No version of it runs; only a staged one exists.",
+        "No version of the workload runs; there is only a staged one.",
         "A new workload was deployed as staged.",
         "When kelvin-provision workloads list --staged says ready: kelvin-provision workloads apply -n NAME",
     ),
     State.DEPLOYING: Explanation(
-        "Its objects are being changed on the cluster.",
+        "The objects of the workload are being changed on the cluster.",
         "`workloads apply`, `workloads rollback`, a deploy without staging, or instant apply.",
-        "Wait. If it does not come up, what ran before comes back by itself.",
+        "Wait. If the new version does not come up, it is rolled back to what ran before.",
     ),
     State.STARTING: Explanation(
-        "Its containers are on their way up.",
-        "It was applied, or `workloads start`.",
-        "Wait. What holds it up: kelvin-provision workloads show -n NAME",
+        "The containers of the workload are starting.",
+        "It was applied or started, or the box was restarted.",
+        "Wait.",
     ),
     State.RUNNING: Explanation(
-        "It runs, and its health checks say so.",
+        "The workload runs.",
         "Its containers came up and stayed up.",
         "Nothing.",
     ),
     State.STOPPING: Explanation(
-        "Its containers are being ended.",
+        "The containers of the workload are being stopped.",
         "`workloads stop` or `workloads undeploy`.",
         "Wait.",
     ),
     State.STOPPED: Explanation(
-        "It is kept on this box with its data and does not run.",
+        "The workload is kept on this box with its data and does not run.",
         "`workloads stop`.",
         "kelvin-provision workloads start -n NAME. Applying a staged version starts it, too.",
     ),
     State.FAILED: Explanation(
-        "It does not run, or its download can't go on. There is always a warning that names the cause.",
-        "A container ends again and again, an image can't be had, or the cluster refuses an object.",
+        "The workload does not run, or its download failed. A warning names the cause.",
+        "A container exits again and again, an image cannot be pulled, or the cluster rejects an object.",
         "kelvin-provision workloads show -n NAME",
     ),
     State.UNREACHABLE: Explanation(
-        "The cluster or the runtime does not answer. What is shown beside it is what was seen last.",
-        "k3s or Docker Engine is stopped, starting or stuck.",
+        "The cluster or the runtime does not respond. What is shown with it is what was seen last.",
+        "k3s or Docker Engine is stopped, starting or hanging.",
         "systemctl status k3s docker",
     ),
 }
 
 EXIT_CODES: dict[int, str] = {
     0: "Done, or nothing to do.",
-    1: "Failed and undone: what ran before runs. Left as it is where that was asked for.",
-    2: "The command line is not right.",
-    3: "There are changes (only where asked for by --exit-code).",
-    65: "What was given is not right: a request, a reference, an image.",
+    1: "Failed and rolled back: what ran before runs again. With --no-rollback it was kept as it is.",
+    2: "The command line is invalid.",
+    3: "There are changes (only with --exit-code).",
+    65: "The input is invalid: a request, a reference, an image.",
     66: "There is no such workload, image, or staged version.",
-    69: "The cluster, the runtime, the registry or the agent does not answer.",
+    69: "The cluster, the runtime, the registry or the agent does not respond.",
     70: "A bug of kelvin-provision.",
-    71: "Failed, and the way back failed too; the evidence says what is certain.",
-    73: "No space, or it can't be written.",
+    71: "Failed, and the rollback failed too; the evidence says what is certain.",
+    73: "No space left, or not writable.",
     75: "Locked or not ready: try again later.",
-    77: "Permission is missing.",
-    78: "The configuration or the state is not right.",
+    77: "Permission denied.",
+    78: "The configuration or the state is invalid.",
     130: "Interrupted.",
 }
 

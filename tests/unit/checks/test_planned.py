@@ -32,7 +32,7 @@ def finding(code, message="it is so"):
     [
         ("immutable-field", planned.dry_run, "undeploy the workload first"),
         ("denied", planned.dry_run, "run as root"),
-        ("field-conflict", planned.dry_run, "end the other manager's hold"),
+        ("field-conflict", planned.dry_run, "remove those fields from the other manager"),
         ("unknown-kind", planned.kinds, "install the definition first"),
         ("port-taken", lambda plan: planned.ports(plan, Survey()), "stop what uses the port"),
     ],

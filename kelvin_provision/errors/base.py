@@ -1,0 +1,35 @@
+"""The root of all errors. An error is a sentence, a code, an exit code of sysexits(3) and a hint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from kelvin_provision.wait_reason import WaitReason
+
+from kelvin_provision.hints import Hint
+
+
+class ProvisionError(Exception):
+    """The root: never raised itself. `evidence` holds short lines gathered before anything was undone."""
+
+    code: ClassVar[str] = ""
+    exit_code: ClassVar[int] = 0
+    hint_default: ClassVar[Hint | str] = ""
+    temporary: ClassVar[bool] = False
+    wait_reason: WaitReason | None = None
+    """What has to be waited for, where that is more than the message."""
+
+    def __init__(self, message: str, *, hint: Hint | str = "", evidence: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.hint = Hint.of(hint or self.hint_default)
+        self.evidence = tuple(evidence)
+
+
+def leaves(cls: type[ProvisionError] = ProvisionError) -> Iterator[type[ProvisionError]]:
+    """Every class that can be raised: the ones with a code."""
+    for child in cls.__subclasses__():
+        if child.code:
+            yield child
+        yield from leaves(child)

@@ -1,0 +1,96 @@
+"""The box itself: runtime, cluster, permissions, disk, settings, state, agent, and our own bugs."""
+
+from __future__ import annotations
+
+import os
+
+from kelvin_provision.errors.base import ProvisionError
+from kelvin_provision.hints import command
+
+
+class RuntimeUnreachable(ProvisionError):
+    """containerd or Docker Engine does not respond."""
+
+    code, exit_code, temporary = "runtime-unreachable", os.EX_UNAVAILABLE, True
+
+
+class ClusterUnreachable(ProvisionError):
+    """The Kubernetes API or Docker Engine does not respond."""
+
+    code, exit_code, temporary = "cluster-unreachable", os.EX_UNAVAILABLE, True
+
+
+class ClusterDenied(ProvisionError):
+    """The cluster rejects the credentials, or they lack a permission that the change needs."""
+
+    code, exit_code = "cluster-denied", os.EX_NOPERM
+    hint_default = "run as root, or use a kubeconfig with permission to change the namespace"
+
+
+class ClusterRefused(ProvisionError):
+    """The cluster rejected an object."""
+
+    code, exit_code = "cluster-refused", os.EX_DATAERR
+
+
+class ClusterMissing(ProvisionError):
+    """There is neither Kubernetes nor Docker Engine on this box."""
+
+    code, exit_code = "cluster-missing", os.EX_CONFIG
+    hint_default = "install k3s or Docker Engine, or set cluster.kubeconfig"
+
+
+class PermissionRefused(ProvisionError):
+    """This user has no permission for a file, a directory or a socket."""
+
+    code, exit_code = "permission-refused", os.EX_NOPERM
+    hint_default = command("...", instruction="run as root", sudo=True)
+
+
+class NoSpace(ProvisionError):
+    """The disk is full; what was downloaded is kept."""
+
+    code, exit_code, temporary = "no-space", os.EX_CANTCREAT, True
+    hint_default = "free some space; nothing was lost"
+
+
+class CannotWrite(ProvisionError):
+    """The state directory, or another file, cannot be written."""
+
+    code, exit_code = "cannot-write", os.EX_CANTCREAT
+    hint_default = "check the disk and its mount options, or choose another directory with --state-dir"
+
+
+class SettingsInvalid(ProvisionError):
+    """A settings file or variable is invalid."""
+
+    code, exit_code = "settings-invalid", os.EX_CONFIG
+    hint_default = command("config show")
+
+
+class StateTooNew(ProvisionError):
+    """The state was written by a newer version of this program."""
+
+    code, exit_code = "state-too-new", os.EX_CONFIG
+    hint_default = "upgrade kelvin-provision on this box first"
+
+
+class StateDamaged(ProvisionError):
+    """The ledger cannot be read."""
+
+    code, exit_code = "state-damaged", os.EX_CONFIG
+    hint_default = "keep a copy of the state folder; what runs on the cluster is not affected"
+
+
+class AgentSilent(ProvisionError):
+    """The background agent could not be started, or exited at once."""
+
+    code, exit_code = "agent-silent", os.EX_UNAVAILABLE
+    hint_default = command("agent run", "-v")
+
+
+class OurBug(ProvisionError):
+    """An internal error, a bug of this program; -v shows where."""
+
+    code, exit_code = "our-bug", os.EX_SOFTWARE
+    hint_default = "run it again with -v and report the output"
