@@ -23,6 +23,7 @@ from kelvin_provision.registry.protocol import Resolved, Source, Stream
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.staging import stage
 from kelvin_provision.staging.limits.limits import TransferLimits, limits_of
+from kelvin_provision.staging.stage import StagingTools
 from kelvin_provision.staging.threads import run_abandonable
 from kelvin_provision.usecases.apply import ApplyRequest, apply
 from kelvin_provision.usecases.operation import OrderTicket
@@ -167,18 +168,18 @@ def _stage(revision: Revision, limits: TransferLimits, stop: Callable[[], bool],
         # Once, not at every retry of a box that is offline for weeks: the log would say nothing else.
         ctx.progress(Note(f"staging {revision.workload}: {revision.spec.app_name} {revision.spec.app_version}"))
     try:
-        done = stage.run(
-            revision,
-            ledger=ctx.ledger,
-            store=ctx.store,
-            source=cast("Source", _InterruptibleSource(ctx.source, stop)),  # the two verbs that staging needs
-            runtime=ctx.runtime,
+        tools = StagingTools(
+            ctx.ledger,
+            ctx.store,
+            cast("Source", _InterruptibleSource(ctx.source, stop)),  # the two verbs that staging needs
+            ctx.runtime,
+            ctx.progress,
+            stop,
             limits=limits,
-            progress=ctx.progress,
-            stop=stop,
             headroom=ctx.settings.download.keep_free,
             backoff=ctx.timings.staging,
         )
+        done = stage.run(revision, tools)
     except TransferStopped:
         ctx.progress(Note(f"staging {revision.workload} stopped; what was downloaded is kept"))
         return
@@ -189,8 +190,9 @@ def _stage(revision: Revision, limits: TransferLimits, stop: Callable[[], bool],
         if str(error) != revision.cause:
             ctx.progress(Note(f"staging {revision.workload} waits: {error}"))
         return
-    now = {workload.name: workload.staged for workload in ctx.ledger.workloads()}.get(revision.workload)
-    state = "ready" if done else now.cause if now else "replaced"
+    workload = ctx.ledger.existing([revision.workload]).get(revision.workload)
+    current = workload.staged if workload else None
+    state = "ready" if done else current.cause if current else "replaced"
     if state != revision.cause:
         ctx.progress(Note(f"staging {revision.workload}: {state}"))
 

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 
 from kelvin_provision.errors import DigestMismatch, ProvisionError, TransferStopped
 from kelvin_provision.events import Advanced, Event, Finished, Progress, Started
@@ -31,108 +32,117 @@ PATIENCE = Backoff(first=0.5, cap=10.0, deadline=30.0)
 """How long one turn tries before others get theirs; the agent comes back for as long as it takes."""
 
 
-def run(
-    revision: Revision,
-    *,
-    ledger: Ledger,
-    store: Store,
-    source: Source,
-    runtime: Runtime,
-    progress: Progress,
-    stop: Callable[[], bool],
-    limits: TransferLimits | None = None,
-    headroom: Headroom = NO_HEADROOM,
-    backoff: Backoff = PATIENCE,
-) -> bool:
+@dataclass(frozen=True)
+class StagingTools:
+    """What staging works with. `stop` turns true when the work is to end; what was downloaded is kept."""
+
+    ledger: Ledger
+    store: Store
+    source: Source
+    runtime: Runtime
+    progress: Progress
+    stop: Callable[[], bool]
+    limits: TransferLimits = field(default_factory=TransferLimits)
+    headroom: Headroom = NO_HEADROOM
+    backoff: Backoff = PATIENCE
+
+
+def run(revision: Revision, tools: StagingTools) -> bool:
     """One turn at staging; True when it is ready.
 
-    A temporary error leaves the state as it is, with the cause in `download_error`, for the next turn. A permanent one
-    blocks the revision. Raises TransferStopped when `stop` says so or the revision is no longer wanted.
+    An error is recorded with the revision: a temporary one is a reason to wait, a permanent one blocks it. Raises TransferStopped
+    when `stop` says so or the revision is not staged any more.
     """
-    unwanted = _every_second(lambda: not ledger.staged_now(revision), stop)
+    ledger = tools.ledger
+    tools = replace(tools, stop=_at_most_every_second(lambda: not ledger.staged_now(revision), tools.stop))
     try:
-        with ExitStack() as held:
-            locks = held.enter_context(_locks(revision, ledger, store, source, runtime))
-            held.enter_context(space.reserved(revision, locks, ledger=ledger, store=store, runtime=runtime, headroom=headroom))
-            # The cause of the last try stays to be seen until there is news.
-            ledger.advance(revision, Downloading())
-            heard = _gladly(progress, lambda: ledger.advance(revision, Progressed())) if revision.cause else progress
-            transfer = Transfer(source, store, heard, unwanted, backoff, limits or TransferLimits())
-
-            def bring() -> None:
-                with origins.recorded(ledger, revision, locks, store):
-                    run_at_low_priority(lambda: ingest_local_blobs(runtime, store, locks, progress=progress, stop=unwanted))
-                fetch(transfer, locks)
-
-            bring()
-            try:
-                run_at_low_priority(lambda: _import_all(locks, store, runtime, progress))
-            except DigestMismatch:
-                # The disk has changed under a blob that we had verified: the wrong one is quarantined, and downloaded again.
-                wrong = [blob for lock in locks for blob in lock.blobs() if not store.verify(blob)]
-                if not wrong:
-                    raise
-                bring()
-                run_at_low_priority(lambda: _import_all(locks, store, runtime, progress))
+        _bring_here(revision, tools)
     except TransferStopped:
         raise
     except ProvisionError as error:
-        if not ledger.staged_now(revision):
-            return False
-        ledger.advance(revision, of_error(error))
+        if ledger.staged_now(revision):
+            ledger.advance(revision, of_error(error))
         return False
     os.sync()  # containerd and Docker write behind our back: only what the disk has is ready
     ledger.advance(revision, Ready())
     return True
 
 
-def _gladly(progress: Progress, good_news: Callable[[], object]) -> Progress:
-    """`progress`, and `good_news` once, with the first bytes."""
-    told = False
+def _bring_here(revision: Revision, tools: StagingTools) -> None:
+    ledger, store, runtime = tools.ledger, tools.store, tools.runtime
+    with ExitStack() as stack:
+        locks = stack.enter_context(_leased_locks(revision, tools))
+        stack.enter_context(space.reserved(revision, locks, ledger=ledger, store=store, runtime=runtime, headroom=tools.headroom))
+        ledger.advance(revision, Downloading())
+        _download(revision, locks, tools)
+        try:
+            run_at_low_priority(lambda: _import_all(locks, tools))
+        except DigestMismatch:
+            # The disk has changed under a blob that we had verified: it is quarantined, and downloaded again.
+            corrupt = [blob for lock in locks for blob in lock.blobs() if not store.verify(blob)]
+            if not corrupt:
+                raise
+            _download(revision, locks, tools)
+            run_at_low_priority(lambda: _import_all(locks, tools))
 
-    def heard(event: Event) -> None:
-        nonlocal told
-        if isinstance(event, Advanced) and not told:
-            told = True
-            good_news()
+
+def _download(revision: Revision, locks: Sequence[ImageLock], tools: StagingTools) -> None:
+    """What other programs on this box have already is not downloaded."""
+    with origins.recorded(tools.ledger, revision, locks, tools.store):
+        run_at_low_priority(lambda: ingest_local_blobs(tools.runtime, tools.store, locks, progress=tools.progress, stop=tools.stop))
+    progress = tools.progress
+    if revision.cause:
+        progress = _on_first_bytes(progress, lambda: tools.ledger.advance(revision, Progressed()))
+    fetch(Transfer(tools.source, tools.store, progress, tools.stop, tools.backoff, tools.limits), locks)
+
+
+def _on_first_bytes(progress: Progress, action: Callable[[], object]) -> Progress:
+    """`progress`, and `action` once, at the first bytes."""
+    done = False
+
+    def report(event: Event) -> None:
+        nonlocal done
+        if isinstance(event, Advanced) and not done:
+            done = True
+            action()
         progress(event)
 
-    return heard
+    return report
 
 
-def _every_second(question: Callable[[], bool], stop: Callable[[], bool]) -> Callable[[], bool]:
-    """`stop` at every call, the dearer question once a second: transfers ask for each chunk, from several threads."""
-    asked, answer = 0.0, False
+def _at_most_every_second(predicate: Callable[[], bool], stop: Callable[[], bool]) -> Callable[[], bool]:
+    """Whether either is true; `predicate` is asked once a second: transfers ask for each chunk, from several threads."""
+    last, result = 0.0, False
 
-    def unwanted() -> bool:
-        nonlocal asked, answer
-        if time.monotonic() - asked > 1.0:
-            asked, answer = time.monotonic(), question()
-        return answer or stop()
+    def either() -> bool:
+        nonlocal last, result
+        if time.monotonic() - last > 1.0:
+            last, result = time.monotonic(), predicate()
+        return result or stop()
 
-    return unwanted
+    return either
 
 
 @contextmanager
-def _locks(revision: Revision, ledger: Ledger, store: Store, source: Source, runtime: Runtime) -> Iterator[tuple[ImageLock, ...]]:
-    """What to bring. Nothing of it is collected while the block runs: not before the ledger knows it, not between download and import."""
+def _leased_locks(revision: Revision, tools: StagingTools) -> Iterator[tuple[ImageLock, ...]]:
+    """Nothing of these images is collected while the block runs: not before the ledger has the locks, not between download and import."""
     if revision.locks is not None:
-        with store.lease(revision.locks):
+        with tools.store.lease(revision.locks):
             yield revision.locks
         return
-    ledger.advance(revision, Resolving())
+    tools.ledger.advance(revision, Resolving())
     references = [Reference.parse(text) for text in images_of(revision.spec)]
-    with resolved(source, store, references, runtime.info().platform) as locks:
+    with resolved(tools.source, tools.store, references, tools.runtime.info().platform) as locks:
         for lock in locks:
-            runtime.check(lock)
-        ledger.set_locks(revision, locks)
+            tools.runtime.check(lock)
+        tools.ledger.set_locks(revision, locks)
         yield locks
 
 
-def _import_all(locks: Sequence[ImageLock], store: Store, runtime: Runtime, progress: Progress) -> None:
+def _import_all(locks: Sequence[ImageLock], tools: StagingTools) -> None:
     for lock in locks:
-        put_in_runtime(lock, store, runtime, progress)
-        store.tag(lock)
+        put_in_runtime(lock, tools.store, tools.runtime, tools.progress)
+        tools.store.tag(lock)
 
 
 def put_in_runtime(lock: ImageLock, store: Store, runtime: Runtime, progress: Progress) -> None:
@@ -149,7 +159,7 @@ def put_in_runtime(lock: ImageLock, store: Store, runtime: Runtime, progress: Pr
 def put_back(
     locks: Sequence[ImageLock], store: Store, runtime: Runtime, progress: Progress
 ) -> tuple[tuple[ImageLock, ...], tuple[ImageLock, ...]]:
-    """Bring images back that somebody removed from the runtime: those, and those that cannot be, because the store lacks them too."""
+    """Import what was removed from the runtime again: the images that were, and those that cannot be because the store lacks them too."""
     back, missing = [], []
     for lock in locks:
         if runtime.has(lock):
@@ -163,7 +173,7 @@ def put_back(
 
 
 def absent(locks: Sequence[ImageLock], store: Store, runtime: Runtime) -> tuple[tuple[ImageLock, ...], tuple[ImageLock, ...]]:
-    """What `put_back` would bring back, and what it could not. Only looks."""
+    """What `put_back` would import, and what it could not. Changes nothing."""
     gone = [lock for lock in locks if not runtime.has(lock)]
     whole = {lock.name for lock in gone if all(store.has(blob) for blob in lock.blobs())}
     return tuple(lock for lock in gone if lock.name in whole), tuple(lock for lock in gone if lock.name not in whole)

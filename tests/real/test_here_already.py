@@ -22,6 +22,7 @@ from kelvin_provision.spec.workload import Spec
 from kelvin_provision.staging import origins, stage
 from kelvin_provision.staging.limits.limits import TransferLimits
 from kelvin_provision.staging.origins import Origin
+from kelvin_provision.staging.stage import StagingTools
 from kelvin_provision.store import Store
 from tests.contract.runtime_contract import HERE
 from tests.kit.ctr import Outside
@@ -52,8 +53,9 @@ class Box:
 
     def stage(self, name: str, progress=silent):
         """One turn; the revision after it."""
-        world = {"ledger": self.ledger, "store": self.store, "source": self.source, "runtime": self.runtime}
-        stage.run(self.staged(name), **world, limits=TransferLimits(parallel=2), progress=progress, stop=lambda: False)
+        limits = TransferLimits(parallel=2)
+        tools = StagingTools(self.ledger, self.store, self.source, self.runtime, progress, stop=lambda: False, limits=limits)
+        stage.run(self.staged(name), tools)
         return self.staged(name)
 
     def staged(self, name: str):

@@ -12,6 +12,7 @@ from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.spec.workload import Spec
 from kelvin_provision.staging import download, stage
 from kelvin_provision.staging.limits.limits import TransferLimits
+from kelvin_provision.staging.stage import StagingTools
 from kelvin_provision.store import Store
 from tests.kit.fakes.runtime import FakeRuntime
 from tests.kit.fakes.source import FakeSource
@@ -49,8 +50,8 @@ def box(tmp_path):
 
 def staged(box):
     revision = box.ledger.workload("a").staged
-    world = {"ledger": box.ledger, "store": box.store, "source": box.source, "runtime": box.runtime}
-    done = stage.run(revision, **world, limits=TransferLimits(parallel=2), progress=silent, stop=lambda: False)
+    tools = StagingTools(box.ledger, box.store, box.source, box.runtime, silent, stop=lambda: False, limits=TransferLimits(parallel=2))
+    done = stage.run(revision, tools)
     return done, box.ledger.workload("a").staged
 
 

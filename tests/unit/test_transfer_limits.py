@@ -26,6 +26,7 @@ from kelvin_provision.staging.limits.limits import TransferLimits
 from kelvin_provision.staging.limits.policy import DownloadPolicy, LocalTime
 from kelvin_provision.staging.limits.rate import RateLimit
 from kelvin_provision.staging.limits.slots import TransferSlots
+from kelvin_provision.staging.stage import StagingTools
 from kelvin_provision.staging.transfer import Transfer
 from kelvin_provision.store import Store
 from tests.kit.box import Box
@@ -302,12 +303,11 @@ def test_waiting_for_the_window_is_downloading_with_its_cause_and_writes_once(so
     spec = Spec(name="a", title="a", app_name="a", app_version="1", cluster_name="c", method=Method.STAGED, image="r.io/a:1")
     ledger.accept([spec], "batch")
     wall = Wall(NOON)
-    world = {"ledger": ledger, "store": store, "source": source, "runtime": FakeRuntime(AMD64), "progress": silent}
+    limits = TransferLimits(policy=DownloadPolicy(NIGHT, now=wall))
+    tools = StagingTools(ledger, store, source, FakeRuntime(AMD64), silent, stop=lambda: False, limits=limits)
 
     def staging():
-        return stage.run(
-            ledger.workload("a").staged, **world, stop=lambda: False, limits=TransferLimits(policy=DownloadPolicy(NIGHT, now=wall))
-        )
+        return stage.run(ledger.workload("a").staged, tools)
 
     assert staging() is False
     found = documents.listed(ledger.workload("a"))
