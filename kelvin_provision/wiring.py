@@ -65,7 +65,7 @@ def cluster(settings: Settings, choice: ClusterChoice) -> Cluster:
 
     chosen = settings.cluster
     return Kubernetes(
-        kubeconfig=chosen.kubeconfig,
+        kubeconfig=chosen.kubeconfig or K3S_KUBECONFIG,
         context=chosen.context,
         namespace=chosen.namespace,
         name=chosen.name or "",

@@ -6,13 +6,13 @@ version; nothing can be read out of it.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from kelvin_provision import __version__
+from kelvin_provision.cluster.kubernetes.api.kubeconfig import paths_of
 from kelvin_provision.files.hashing import sha256_hex
 from kelvin_provision.registry.auth import auth_file
 from kelvin_provision.settings.model import Settings
@@ -52,8 +52,7 @@ def _files(settings: Settings, kubeconfigs: tuple[Path, ...]) -> Iterator[Path]:
 
 def _each(kubeconfig: Path | None) -> tuple[Path, ...]:
     """KUBECONFIG may be a list, and relative; the agent, which works elsewhere, is given it as absolute paths."""
-    parts = str(kubeconfig).split(os.pathsep) if kubeconfig else []
-    return tuple(absolute(part) for part in parts if part)
+    return tuple(absolute(str(path)) for path in paths_of(kubeconfig))
 
 
 def absolute(path: str) -> Path:

@@ -17,6 +17,7 @@ from kelvin_provision.checks.configuration import tolerant
 from kelvin_provision.cli.commands.checking import documented
 from kelvin_provision.cli.frame.box import wiring_of
 from kelvin_provision.cli.frame.session import Session
+from kelvin_provision.cluster.kubernetes.api.kubeconfig import paths_of
 from kelvin_provision.cluster.protocol import Cluster
 from kelvin_provision.context import Connections, Context, opened
 from kelvin_provision.errors import FileUnreadable, PermissionRefused, ProvisionError, RuntimeUnreachable
@@ -171,8 +172,7 @@ def _there(path: Path) -> bool:
 
 
 def _kubeconfigs(settings: Settings) -> Iterator[Path]:
-    chosen = str(settings.cluster.kubeconfig or "")
-    yield from (Path(part) for part in chosen.split(os.pathsep) if part)
+    yield from paths_of(settings.cluster.kubeconfig)
     yield K3S_KUBECONFIG
     with suppress(RuntimeError):
         yield Path.home() / ".kube" / "config"

@@ -53,7 +53,7 @@ class Kubernetes:
     def __init__(
         self,
         *,
-        kubeconfig: Path | None = None,
+        kubeconfig: Path,
         context: str | None = None,
         namespace: str = "app",
         name: str = "",

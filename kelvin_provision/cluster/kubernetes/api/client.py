@@ -25,7 +25,7 @@ from kelvin_provision.hints import Hint, system
 from kelvin_provision.retry import Backoff
 from kelvin_provision.spec.workload import Object
 
-K3S_KUBECONFIG = Path("/etc/rancher/k3s/k3s.yaml")
+K3S_FOLDER = Path("/etc/rancher/k3s")
 CONNECT_TIMEOUT, READ_TIMEOUT = 5.0, 30.0
 BUSY_BACKOFF = Backoff(first=0.2, cap=2.0, deadline=8.0)
 
@@ -39,8 +39,8 @@ class Client:
     server does not accept.
     """
 
-    def __init__(self, *, kubeconfig: Path | None, context: str | None) -> None:
-        self._kubeconfig = kubeconfig or K3S_KUBECONFIG
+    def __init__(self, *, kubeconfig: Path, context: str | None) -> None:
+        self._kubeconfig = kubeconfig
         self._context = context
         self._transport: Transport | None = None
         self._connecting = threading.Lock()
@@ -113,7 +113,7 @@ class Client:
             raise ClusterUnreachable(f"the cluster does not answer on {self.server}: {cause}", hint=self._hint()) from error
 
     def _hint(self) -> Hint:
-        if self._kubeconfig == K3S_KUBECONFIG:
+        if self._kubeconfig.is_relative_to(K3S_FOLDER):
             return system("systemctl", "status", "k3s")
         return system("kubectl", "--kubeconfig", str(self._kubeconfig), "get", "nodes")
 

@@ -23,7 +23,7 @@ METADATA_WATCH = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 class Api:
     """One cluster. Methods raise what `client.Client` raises."""
 
-    def __init__(self, *, kubeconfig: Path | None, context: str | None) -> None:
+    def __init__(self, *, kubeconfig: Path, context: str | None) -> None:
         self._client = Client(kubeconfig=kubeconfig, context=context)
 
     # --- reading -----------------------------------------------------------------------------------
