@@ -1,0 +1,175 @@
+"""Orders of every verb, placed as another front end would place them and carried out by the agent's turn."""
+
+from dataclasses import replace
+
+import pytest
+
+from kelvin_provision.events import Note
+from kelvin_provision.files.lock import exclusive
+from kelvin_provision.ledger import history, journal, orders
+from kelvin_provision.ledger.model import Outcome, Target
+from kelvin_provision.ledger.orders import OrderRequest
+from kelvin_provision.status import Verb
+from tests.kit.box import Box
+from tests.kit.crash import Crash
+
+ACTOR = "admin@192.0.2.7 via api"
+
+
+@pytest.fixture
+def box(tmp_path):
+    """Two versions of `a` have run; the second runs now."""
+    found = Box(tmp_path)
+    for version in ("1.0.0", "2.0.0"):
+        found.deploy("a", version=version)
+        found.turn()
+        found.command_apply("a")
+    yield found
+    found.close()
+
+
+def place(box, verb, *names, **request):
+    targets = tuple(Target(name, None) for name in names)
+    return orders.place(box.ledger, OrderRequest(ACTOR, verb, targets, **request)).order
+
+
+def ended(box, order):
+    now = orders.find(box.ledger, order.id)
+    return now.outcome, now.note
+
+
+def versions(box):
+    return {workload.name: workload.shown.spec.app_version for workload in box.ledger.workloads()}
+
+
+def test_stop_and_start_are_carried_out_in_the_name_of_who_asked(box):
+    stop = place(box, Verb.STOP, "a")
+    box.turn()
+    assert (ended(box, stop), box.states()) == ((Outcome.DONE, ""), {"a": ("stopped", None)})
+    start = place(box, Verb.START, "a")
+    box.turn()
+    assert (ended(box, start), box.states()) == ((Outcome.DONE, ""), {"a": ("running", None)})
+    lines = [(line.action, line.who, line.outcome) for line in journal.history(box.ledger, "a") if line.action in {"stop", "start"}]
+    assert lines == [("stop", ACTOR, "done"), ("start", ACTOR, "done")]
+
+
+def test_an_order_with_nothing_to_do_is_done(box):
+    order = place(box, Verb.START, "a")
+    box.turn()
+    assert ended(box, order) == (Outcome.DONE, "")
+
+
+def test_rollback_goes_where_its_arguments_say(box):
+    order = place(box, Verb.ROLLBACK, "a", arguments={"to": 1})
+    box.turn()
+    assert (ended(box, order), versions(box)) == ((Outcome.DONE, ""), {"a": "1.0.0"})
+
+
+def test_apply_takes_the_revision_that_was_staged_when_it_was_asked_for(box):
+    box.deploy("a", version="3.0.0")
+    box.turn()
+    order = orders.place(box.ledger, orders.apply_of(box.ledger.workloads(["a"]), actor=ACTOR)).order
+    box.turn()
+    assert (ended(box, order), versions(box)) == ((Outcome.DONE, ""), {"a": "3.0.0"})
+
+
+def test_an_apply_is_cancelled_when_another_revision_is_staged(box):
+    box.deploy("a", version="3.0.0")
+    box.turn()
+    order = orders.place(box.ledger, orders.apply_of(box.ledger.workloads(["a"]), actor=ACTOR)).order
+    box.deploy("a", version="4.0.0")
+    box.turn()
+    assert (ended(box, order)[0], versions(box)) == (Outcome.CANCELLED, {"a": "2.0.0"})
+
+
+def test_undeploy_removes_the_workload_and_prune_frees_what_is_left(box):
+    undeploy, prune = place(box, Verb.UNDEPLOY, "a"), place(box, Verb.PRUNE)
+    box.turn()
+    assert (ended(box, undeploy), ended(box, prune), box.ledger.names()) == ((Outcome.DONE, ""), (Outcome.DONE, ""), [])
+
+
+def test_undeploy_of_what_is_staged_leaves_what_runs(box):
+    box.deploy("a", version="3.0.0")
+    order = place(box, Verb.UNDEPLOY, "a", arguments={"staged": True})
+    box.turn()
+    assert (ended(box, order), box.states(), versions(box)) == ((Outcome.DONE, ""), {"a": ("running", None)}, {"a": "2.0.0"})
+
+
+def test_an_order_that_fails_says_why_and_keeps_the_evidence(box):
+    box.cluster.broken = {"a": "exit code 3"}
+    order = place(box, Verb.ROLLBACK, "a")
+    box.turn()
+    assert ended(box, order)[0] is Outcome.FAILED
+    failure = history.last_failure(box.ledger, "a")
+    assert (failure.action, failure.who, failure.outcome) == ("rollback", ACTOR, "undo failed")
+    assert any("exit code 3" in line for line in failure.evidence)
+
+
+def test_an_order_that_cannot_be_meant_ends_failed_at_once(box):
+    order = place(box, Verb.ROLLBACK, "a", arguments={"to": 9})
+    box.turn()
+    assert ended(box, order) == (Outcome.FAILED, "a has no revision 9 that came up and is kept on this box")
+
+
+def test_the_same_key_is_carried_out_once(box):
+    request = OrderRequest(ACTOR, Verb.STOP, (Target("a", None),), key="from-the-page-1")
+    first = orders.place(box.ledger, request).order
+    box.turn()
+    again = orders.place(box.ledger, request)
+    assert (again.created, again.order.id, again.order.outcome) == (False, first.id, Outcome.DONE)
+    calls = list(box.cluster.calls)
+    box.turn()
+    assert ("stop", "a") not in box.cluster.calls[len(calls) :]
+
+
+def test_an_order_waits_for_a_command_that_holds_the_lock(box):
+    order = place(box, Verb.STOP, "a")
+    with exclusive(box.settings.state_dir / "lock", command="workloads apply -n b"):
+        box.turn()
+        assert orders.find(box.ledger, order.id).pending
+    assert any(isinstance(event, Note) and "stop of a waits" in event.text for event in box.said)
+    box.turn()
+    assert ended(box, order) == (Outcome.DONE, "")
+
+
+@pytest.mark.parametrize("verb", [Verb.STOP, Verb.ROLLBACK, Verb.UNDEPLOY])
+def test_an_order_that_a_crash_interrupted_is_finished_or_undone_once(box, verb):
+    order = place(box, verb, "a")
+
+    def crash(at, name):
+        if at in {"stop", "wait", "remove"}:
+            raise Crash
+
+    box.cluster.before = crash
+    with pytest.raises(Crash):
+        box.turn()
+    box.cluster.before = lambda at, name: None
+    with box.operation():
+        pass
+    now = orders.find(box.ledger, order.id)
+    assert (now.outcome, now.pending) == (Outcome.FAILED if verb is Verb.ROLLBACK else Outcome.DONE, False)
+    assert journal.unfinished(box.ledger) is None
+
+
+def test_what_recovery_did_is_told_by_every_command(box):
+    for verb in ("rollback", "start", "stop", "undeploy", "command_apply"):
+        again = Box(box.settings.state_dir / verb, like=box)
+        again.deploy("b")
+        again.turn()
+        again.command_apply("b")
+        again.deploy("b", version="2.0.0")
+        again.turn()
+
+        def crash(at, name):
+            if at == "wait":
+                raise Crash
+
+        again.cluster.before = crash
+        with pytest.raises(Crash):
+            again.command_apply("b")
+        again.cluster.before = lambda at, name: None
+        words = {"rollback": ("rollback", "-n", "b", "--to", "1"), "command_apply": ("apply", "-n", "b")}.get(verb, (verb, "-n", "b"))
+        result = again.run("workloads", *words, *(("--yes",) if verb in {"stop", "undeploy"} else ()))
+        assert "warning: an interrupted apply of b was undone" in result.stderr, verb
+        again.settings = replace(again.settings)
+        again.close()
