@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from kelvin_provision.applying.assess import Facts, ImageFacts, MissingSecret
 from kelvin_provision.applying.foreign_text import masked_plan
@@ -13,6 +13,7 @@ from kelvin_provision.context import Context
 from kelvin_provision.errors import ProvisionError
 from kelvin_provision.ledger.model import Workload
 from kelvin_provision.spec.references import references_in
+from kelvin_provision.spec.workload import Object
 from kelvin_provision.staging import stage
 
 _PLACEHOLDERS = {"registries": '{"auths":{}}'}
@@ -38,7 +39,7 @@ def gather(ctx: Context, targets: Sequence[Target], *, put_back: bool = False, h
     return Facts(
         plan=masked_plan(ctx, ctx.cluster.plan(objects, with_placeholders(ctx.lookup)), objects),
         images=images,
-        secrets=tuple(missing_secrets(targets, ctx.lookup)),
+        secrets=tuple(missing_secrets(objects, ctx.lookup)),
         survey=_survey(ctx, targets),
         refused_hooks=refused,
     )
@@ -64,18 +65,18 @@ def _survey(ctx: Context, targets: Sequence[Target]) -> Survey | None:
         return None
 
 
-def missing_secrets(targets: Sequence[Target], lookup: Lookup) -> Iterator[MissingSecret]:
+def missing_secrets(objects: Mapping[str, Sequence[Object]], lookup: Lookup) -> Iterator[MissingSecret]:
     """Each missing name once, with the first workload that refers to it."""
     seen: set[str] = set()
-    for target in targets:
-        for name in references_in(list(target.objects)):
+    for workload, documents in objects.items():
+        for name in references_in(list(documents)):
             if name in seen:
                 continue
             seen.add(name)
             try:
                 lookup(name)
             except ProvisionError as error:
-                yield MissingSecret(target.name, name, error)
+                yield MissingSecret(workload, name, error)
 
 
 def with_placeholders(lookup: Lookup) -> Lookup:

@@ -6,16 +6,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from kelvin_provision.applying.facts import missing_secrets, with_placeholders
+from kelvin_provision.applying.foreign_text import masked_plan
 from kelvin_provision.applying.gate import obstacle
 from kelvin_provision.applying.selection import appliable
 from kelvin_provision.checks import gate, images, planned
 from kelvin_provision.checks.cluster_identity import cluster_identity, right_cluster
 from kelvin_provision.checks.examine import Check, Fact, examine
 from kelvin_provision.checks.images import Disk, Staged, Stored
-from kelvin_provision.checks.planned import Missing
-from kelvin_provision.cluster.protocol import Cluster, Lookup
+from kelvin_provision.cluster.protocol import Cluster
 from kelvin_provision.context import Context
-from kelvin_provision.errors import NotReady, ProvisionError
+from kelvin_provision.errors import NotReady
 from kelvin_provision.ledger.model import Revision, Workload
 from kelvin_provision.quantity import NO_HEADROOM
 from kelvin_provision.runtimes.protocol import Runtime
@@ -130,10 +131,10 @@ def facts(ctx: Context, found: Sequence[Workload], stop: Callable[[], bool]) -> 
         "whereabouts": Fact(lambda: cluster_identity(ctx, state())),
         "wanted": wanted,
         "survey": Fact(lambda: cluster().survey(wanted())),
-        "plan": Fact(lambda: cluster().plan(wanted(), _standing_in(ctx.lookup))),
+        "plan": Fact(lambda: masked_plan(ctx, cluster().plan(wanted(), with_placeholders(ctx.lookup)), wanted())),
         "logins": Fact(lambda: {workload.name: _logins(workload) for workload in found}),
-        "named": Fact(lambda: len(_names(wanted()))),
-        "missing": Fact(lambda: tuple(_missing(wanted(), ctx.lookup))),
+        "named": Fact(lambda: len({name for objects in wanted().values() for name in references_in(list(objects))})),
+        "missing": Fact(lambda: tuple(missing_secrets(wanted(), ctx.lookup))),
         "obstacle": Fact(lambda: obstacle(_seen_now(found, cluster), ctx.settings.apply.window, ctx.now)),
         "hooks": Fact(lambda: gate.Scripts(*ctx.hooks.inspect())),
     }
@@ -179,35 +180,6 @@ def _disks(runtime: Runtime) -> Iterator[Disk]:
     room = filesystem_of(folder, NO_HEADROOM) if folder else None
     if room:
         yield Disk(runtime.name, str(folder), room.free)
-
-
-def _names(wanted: Wanted) -> dict[str, str]:
-    """Every reference, with the first workload that has it."""
-    found: dict[str, str] = {}
-    for workload, objects in wanted.items():
-        for name in references_in(list(objects)):
-            found.setdefault(name, workload)
-    return found
-
-
-def _missing(wanted: Wanted, lookup: Lookup) -> Iterator[Missing]:
-    for name, workload in _names(wanted).items():
-        try:
-            lookup(name)
-        except ProvisionError as error:
-            yield Missing(workload, name, str(error), error.hint)
-
-
-def _standing_in(lookup: Lookup) -> Lookup:
-    """For the dry run: what is missing is told by a check of its own, and everything else is still looked at."""
-
-    def value(name: str) -> str:
-        try:
-            return lookup(name)
-        except ProvisionError:
-            return '{"auths":{}}' if name.startswith("registries.") else "missing"
-
-    return value
 
 
 def _logins(workload: Workload) -> frozenset[str]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
 
+from kelvin_provision.applying.assess import Facts, MissingSecret, port_findings
 from kelvin_provision.checks.images import Staged
 from kelvin_provision.cluster.plan import Finding, Op, Plan
 from kelvin_provision.cluster.survey import ClusterState, ResourceDemand, Survey
-from kelvin_provision.hints import Hint, command
+from kelvin_provision.hints import command
 from kelvin_provision.quantity import format_bytes
 from kelvin_provision.refusals import hint_for
 from kelvin_provision.spec.enums import Method
@@ -16,15 +16,6 @@ from kelvin_provision.verdict import Found, error, ok, skipped, warning
 
 OWN_CHECKS = {"unknown-kind": "kinds", "port-taken": "ports", "namespace-terminating": "namespace", "image-missing": "images"}
 """Findings of a plan that have a check of their own; all others are the dry run's."""
-
-
-class Missing(NamedTuple):
-    """A secret or login that an object names and this box does not have."""
-
-    workload: str
-    name: str
-    problem: str
-    then: Hint | str
 
 
 def namespace(state: ClusterState) -> Iterator[Found]:
@@ -67,9 +58,10 @@ _WORDS = ((Op.CREATE, "to create"), (Op.UPDATE, "to update"), (Op.DELETE, "to re
 def ports(plan: Plan, survey: Survey) -> Iterator[Found]:
     """`ports`: of the node, within the set, against other pods and against other programs."""
     yield from _findings(plan, "ports")
-    for finding in survey.port_conflicts:
+    conflicts = list(port_findings(Facts(plan=plan, survey=survey)))
+    for finding in conflicts:
         yield error(finding.message, "ss -lntup, to see which; then stop it or deploy with another port", finding.workload)
-    if not survey.port_conflicts and not _of(plan, "ports") and not _of(plan, "namespace"):
+    if not conflicts and not _of(plan, "ports") and not _of(plan, "namespace"):
         yield ok("no port of this box is wanted by two")
 
 
@@ -147,9 +139,9 @@ def credentials(survey: Survey, before: Mapping[str, frozenset[str]], state: Clu
         yield ok("every pod has the logins that it had before")
 
 
-def secrets(named: int, missing: Sequence[Missing]) -> Iterator[Found]:
+def secrets(named: int, missing: Sequence[MissingSecret]) -> Iterator[Found]:
     """`secrets`: everything that the objects refer to is on this box."""
-    for one in missing:
-        yield error(one.problem, one.then, one.workload)
+    for secret in missing:
+        yield error(str(secret.error), secret.error.hint, secret.workload)
     if not missing:
         yield ok(f"{named} named, all here" if named else "none is named")

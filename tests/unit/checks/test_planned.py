@@ -5,7 +5,8 @@ import pytest
 from kelvin_provision.checks import planned
 from kelvin_provision.checks.cluster_identity import Whereabouts, right_cluster
 from kelvin_provision.checks.images import Staged
-from kelvin_provision.checks.planned import Missing
+from kelvin_provision.applying.assess import MissingSecret
+from kelvin_provision.errors import SecretMissing
 from kelvin_provision.cli.frame.hints import line as shell_line
 from kelvin_provision.cluster.plan import Change, Finding, Op, Plan
 from kelvin_provision.cluster.survey import ClusterInfo, ClusterState, Condition, ImageUse, ResourceDemand, Survey
@@ -113,7 +114,7 @@ def test_a_login_that_the_running_version_has_and_the_new_one_lost():
 
 
 def test_a_missing_secret_is_named_with_where_it_belongs():
-    (found,) = planned.secrets(1, [Missing("pump", "secrets.x", "secret x: there is no file /s/x", "write it")])
+    (found,) = planned.secrets(1, [MissingSecret("pump", "secrets.x", SecretMissing("secret x: there is no file /s/x", hint="write it"))])
     assert (found.mark.value, found.name, shell_line(found.then)) == ("error", "pump", "write it")
     assert told(planned.secrets(2, [])) == [("ok", "2 named, all here")]
 
