@@ -2,14 +2,14 @@
 
 import pytest
 
+from kelvin_provision.applying.assess import MissingSecret
 from kelvin_provision.checks import planned
 from kelvin_provision.checks.cluster_identity import Whereabouts, right_cluster
 from kelvin_provision.checks.images import Staged
-from kelvin_provision.applying.assess import MissingSecret
-from kelvin_provision.errors import SecretMissing
 from kelvin_provision.cli.frame.hints import line as shell_line
 from kelvin_provision.cluster.plan import Change, Finding, Op, Plan
 from kelvin_provision.cluster.survey import ClusterInfo, ClusterState, Condition, ImageUse, ResourceDemand, Survey
+from kelvin_provision.errors import SecretMissing
 from kelvin_provision.hints import system
 from kelvin_provision.refs import Platform
 from kelvin_provision.spec.enums import Download, Method
