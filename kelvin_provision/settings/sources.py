@@ -129,17 +129,17 @@ def _leaves(value: Any, path: tuple[str, ...], origin: str, findings: list[Probl
     if value is None:
         return
     if not isinstance(value, dict):
-        findings.append(Problem(f"{where}: expected a mapping, got {_wording().kind_of(value)}", origin, ".".join(path)))
+        findings.append(Problem(f"{where}: expected a mapping, got {_wording().type_of(value)}", origin, ".".join(path)))
         return
     known = _known(path)
     for name, item in value.items():
         below = (*path, name)
         if path == ("registries",):
             if not is_host(name):
-                findings.append(Problem(f"{where}: expected host[:port], without http://, got {_wording().got(name)}", origin))
+                findings.append(Problem(f"{where}: expected host[:port], without http://, got {_wording().described(name)}", origin))
                 continue
         elif name not in known:
-            findings.append(Problem(f"{where}: {_wording().unknown(name, known)}", origin, ".".join(map(str, below))))
+            findings.append(Problem(f"{where}: {_wording().unknown_key(name, known)}", origin, ".".join(map(str, below))))
             continue
         if path != ("registries",) and not _known(below):
             if item is not None:
@@ -159,7 +159,7 @@ def _read(key: Key, name: str, value: Any, origin: str, findings: list[Problem])
     try:
         typed = key.type.read(value)
     except InvalidValue as error:
-        findings.append(Problem(f"{origin}, {name}: expected {error}, got {_wording().got(value)}", origin, name))
+        findings.append(Problem(f"{origin}, {name}: expected {error}, got {_wording().described(value)}", origin, name))
         return
     yield Given(name, typed, _as_text(value), origin)
 
@@ -179,7 +179,7 @@ def variables(environ: Mapping[str, str], findings: list[Problem]) -> Iterator[G
         if name.startswith(f"{PREFIX}REGISTRIES__"):
             findings.append(Problem(f"{name}: registries have no variables; set them in {SITE} or with --config", name))
         elif name not in known:
-            findings.append(Problem(f"{name}: {_wording().unknown(name, [variable for variable in known if variable])}", name))
+            findings.append(Problem(f"{name}: {_wording().unknown_key(name, [variable for variable in known if variable])}", name))
         elif known[name].trusted:
             findings.append(Problem(f"{name}: not accepted from a variable; set it in {SITE} or with --config", name))
         else:

@@ -1,4 +1,4 @@
-"""The platform's words: enums whose values stand in the JSON."""
+"""Enums whose values are those of the platform's JSON."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class Method(StrEnum):
 
     @property
     def instantly_apply(self) -> bool:
-        """Whether it is applied without waiting for `apply`."""
+        """Whether it is applied without `workloads apply`."""
         return self is not Method.STAGED
 
 
 class Download(StrEnum):
-    """Stored download state of a revision (DESIGN section 5). Until the agent has taken it, it is pending."""
+    """Stored download state of a revision (DESIGN section 5): pending until the agent has taken it."""
 
     PENDING = "pending"
     RECEIVED = "received"
@@ -39,7 +39,7 @@ class Download(StrEnum):
 
 
 class State(StrEnum):
-    """`status.state` of a workload: the platform's table."""
+    """`status.state` of a workload, as defined by the platform."""
 
     PENDING_DEPLOY = "pending_deploy"
     PENDING_APPLY = "pending_apply"
@@ -59,23 +59,19 @@ class State(StrEnum):
 
     @property
     def message(self) -> str:
-        """The state as the platform words it for people."""
+        """The state in the words of the platform."""
         if self is State.PENDING_DEPLOY:
             return "Pending for deploy"
         return self.value.replace("_", " ").capitalize()
 
 
 class ProbeKind(StrEnum):
-    """How a health check asks."""
-
     HTTP = "http_get"
     TCP = "tcp_socket"
     EXEC = "exec"
 
 
 class VolumeKind(StrEnum):
-    """What a volume is made of."""
-
     TEXT = "text"
     HOST = "host"
     PERSISTENT = "persistent"

@@ -1,4 +1,4 @@
-"""Which images a workload needs, and plain Kubernetes objects with other images in them. Pure."""
+"""The images of a workload, and replacing images in plain Kubernetes objects. Pure."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ _TEMPLATES: dict[str, tuple[str, ...]] = {
 
 
 class Slot(NamedTuple):
-    """A place of an object where an image stands, or should."""
+    """A field of an object that holds, or should hold, an image reference."""
 
     path: tuple[str | int, ...]
-    holder: dict[str, Any]
+    parent: dict[str, Any]
     key: str
 
     @property
     def image(self) -> Any:
-        """What stands there; in an unchecked object that may be anything, or None."""
-        return self.holder.get(self.key)
+        """In an object that is not validated, this may be anything."""
+        return self.parent.get(self.key)
 
 
 def slots(obj: Object) -> Iterator[Slot]:
-    """Every image of an object's pod template: init containers, containers, image volumes. Odd objects have none."""
+    """The images of an object's pod template: init containers, containers, image volumes. None for malformed objects."""
     path = _TEMPLATES.get(str(obj.get("kind")), ())
     pod: Any = obj if path else None
     for step in path:
@@ -55,24 +55,24 @@ def _mappings(values: Any) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def images_of(spec: Spec) -> tuple[str, ...]:
-    """What has to be downloaded for a workload, as written, each once, in order."""
+    """The images to download for a workload, as written, each once, in order."""
     if spec.image:
         return (spec.image,)
-    found = (slot.image for obj in spec.manifests for slot in slots(obj))
-    return tuple(dict.fromkeys(image for image in found if isinstance(image, str)))
+    images = (slot.image for obj in spec.manifests for slot in slots(obj))
+    return tuple(dict.fromkeys(image for image in images if isinstance(image, str)))
 
 
 def with_images(obj: Object, replace: Callable[[str], str]) -> Object:
-    """A copy with every image replaced; the original stays as it is."""
+    """A copy with every image replaced."""
     changed: Object = _copied(obj)
     for slot in slots(changed):
         if isinstance(slot.image, str):
-            slot.holder[slot.key] = replace(slot.image)
+            slot.parent[slot.key] = replace(slot.image)
     return changed
 
 
 def _copied(value: Any) -> Any:
-    """A copy in which nothing is shared: behind YAML aliases is one value, that would be replaced twice."""
+    """A copy without shared values: those of YAML aliases would be replaced twice."""
     if isinstance(value, dict):
         return {key: _copied(item) for key, item in value.items()}
     return [_copied(item) for item in value] if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""The image lock: what an image reference meant on the day it was staged, to the byte."""
+"""The image lock: the digests that an image reference stood for when it was staged."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from kelvin_provision.refs import Descriptor, Platform, Reference
 
 @dataclass(frozen=True)
 class ImageLock:
-    """One image for one platform.
+    """One image for one platform. `index` is the index from which `manifest` was selected, or None.
 
-    `manifest` is the platform's own manifest; `index` the document it was chosen from, or None.
-    `diff_ids` are the digests of the unpacked layers, in order, from the config.
+    `diff_ids` are the digests of the uncompressed layers, in order, from the config.
     """
 
     reference: Reference
@@ -28,28 +27,28 @@ class ImageLock:
 
     @property
     def root(self) -> Descriptor:
-        """What the name in the runtime points at: the index when the user's digest is the index's, else the manifest."""
+        """The target of the name in the runtime: the index if the reference has the digest of the index, otherwise the manifest."""
         if self.index is not None and self.reference.digest == self.index.digest:
             return self.index
         return self.manifest
 
     @property
     def name(self) -> str:
-        """`host/repository@sha256:...`: the only name that a staged image gets in a runtime."""
+        """`host/repository@sha256:...`: the only name of a staged image in a runtime."""
         return f"{self.reference.name}@{self.root.digest}"
 
     @property
     def pinned_reference(self) -> str:
-        """`host/repository[:tag]@sha256:...`: what the rendered objects say."""
+        """`host/repository[:tag]@sha256:...`: the image in rendered objects."""
         return str(dataclasses.replace(self.reference, digest=self.root.digest))
 
     @property
     def size(self) -> int:
-        """Bytes of everything that is stored for it, compressed."""
+        """Bytes of all its blobs, compressed."""
         return sum(blob.size for blob in self.blobs())
 
     def blobs(self) -> Iterator[Descriptor]:
-        """Everything that is stored for it, documents first, each digest once."""
+        """All blobs, documents first, each digest once."""
         seen: set[str] = set()
         for blob in (*([self.index] if self.index else []), self.manifest, self.config, *self.layers):
             if blob.digest not in seen:
@@ -57,12 +56,10 @@ class ImageLock:
                 yield blob
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON document."""
         return dataclasses.asdict(self) | {"reference": str(self.reference)}
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Self:
-        """The inverse of `to_json`."""
         return cls(
             reference=Reference.parse(document["reference"]),
             platform=Platform(**document["platform"]),

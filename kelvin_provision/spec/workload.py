@@ -27,7 +27,7 @@ class Resources:
 
 @dataclass(frozen=True)
 class Variable:
-    """An environment variable. `value` may hold `<% secrets.NAME %>`, filled in at apply time only."""
+    """`value` may contain `<% secrets.NAME %>`, which is replaced only when it is applied."""
 
     name: str
     value: str
@@ -35,7 +35,7 @@ class Variable:
 
 @dataclass(frozen=True)
 class Port:
-    """A port of the container. `protocol` is TCP or UDP. Exactly one of `host_port` and `service_port` is given."""
+    """A port of the container. `protocol` is TCP or UDP. Exactly one of `host_port` and `service_port` is set."""
 
     name: str
     container_port: int
@@ -50,8 +50,8 @@ class Port:
 class Volume:
     """A file or folder in the container at `target` (absolute).
 
-    text and secret: a file with the bytes of `data`, as base64, or for a secret the literal text in `secret`, which may be a
-    `<% secrets.NAME %>`; `mode` in octal. host: `source` on the node. persistent: kept on stop, gone on undeploy.
+    text: a file with the content `data` (base64). secret: a file with the text `secret`, which may be `<% secrets.NAME %>`; `mode` in
+    octal. host: `source` on the node. persistent: kept on stop, removed on undeploy.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Volume:
 
 @dataclass(frozen=True)
 class Probe:
-    """A health check; times in seconds. `port` for http_get and tcp_socket, `command` for exec."""
+    """A health check, times in seconds. `port` is for http_get and tcp_socket, `command` for exec."""
 
     kind: ProbeKind
     path: str = "/"
@@ -82,7 +82,7 @@ class Probe:
 
 @dataclass(frozen=True)
 class System:
-    """The `system` block of the app manifest, both generations alike (KELVIN section 6.4)."""
+    """The `system` block of the app manifest, the same for both generations (KELVIN section 6.4)."""
 
     resources: Resources = field(default_factory=Resources)
     privileged: bool = False
@@ -96,9 +96,9 @@ class System:
 
 @dataclass(frozen=True)
 class Spec:
-    """One accepted request. `image` is empty exactly when `manifests` (plain Kubernetes objects) is not.
+    """One accepted request. Either `image` or `manifests` (plain Kubernetes objects) is empty.
 
-    `payload` is the app manifest word for word, as the platform shows it and as the container finds it in app.yaml.
+    `payload` is the app manifest as it was given; the container gets it as app.yaml.
     """
 
     name: str
@@ -116,12 +116,10 @@ class Spec:
     source: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON document with its schema number."""
         return {"schema": SCHEMA} | dataclasses.asdict(self)
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Self:
-        """The inverse of `to_json`."""
         given = {key: value for key, value in document.items() if key != "schema"}
         given["method"] = Method(given["method"])
         given["system"] = _system(given["system"])

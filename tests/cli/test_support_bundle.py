@@ -263,7 +263,7 @@ def test_settings_that_are_wrong_are_in_it_with_the_findings(box, tmp_path, monk
     monkeypatch.setenv("KELVIN_PROVISION_SITE_CONFIG", str(tmp_path / "site.yaml"))
     assert bundle(box, "-o", "out.tar.gz").exit_code == 0
     assert json.loads(opened(tmp_path / "out.tar.gz")["configuration.json"])["findings"] == [
-        f"{tmp_path}/site.yaml: unknown key 'registri'; the nearest known one is registries"
+        f"{tmp_path}/site.yaml: unknown key 'registri'; did you mean registries?"
     ]
 
 

@@ -15,7 +15,7 @@ def defaults(**changes):
         "method": Method.STANDARD,
         "has_secret": {"known", "mqtt-user", "mqtt-password"}.__contains__,
     }
-    return Defaults(**usual | {"unique": lambda: "abc123def456"} | changes)
+    return Defaults(**usual | {"suffix": lambda: "abc123def456"} | changes)
 
 
 def body(**keys):

@@ -79,7 +79,7 @@ def test_long_texts_are_told_by_their_lines_with_some_around():
     ]
     assert unified("", "a\nb\n") == ["@@ -0,0 +1,2 @@", "+a", "+b"]
     assert unified("a\n", "a\n") == []
-    assert unified("a\nb", "a\nb\n") == ["@@ @@", " the end of the last line has changed"]
+    assert unified("a\nb", "a\nb\n") == ["@@ @@", " only the newline at the end has changed"]
 
 
 def test_texts_that_would_take_minutes_are_counted_instead():

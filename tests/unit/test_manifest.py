@@ -123,23 +123,26 @@ TYPES = "app, bridge, docker, exporter, importer or kelvin"
 @pytest.mark.parametrize(
     ("payload", "expected"),
     [
-        ({"type": "task"}, [f"payload.type: type task does not run on this box; right is {TYPES}"]),
-        ({"app": {"type": "task"}}, [f"payload.app.type: type task does not run on this box; right is {TYPES}"]),
+        ({"type": "task"}, [f"payload.type: type task is not supported on this box; accepted are {TYPES}"]),
+        ({"app": {"type": "task"}}, [f"payload.app.type: type task is not supported on this box; accepted are {TYPES}"]),
         ({"type": "dokcer"}, [f"payload.type: expected {TYPES}, got 'dokcer'"]),
         ({"app": {"type": ["docker"]}}, [f"payload.app.type: expected {TYPES}, got a list"]),
-        ({"type": 5}, ["payload.type: expected text, got 5; right is to put it in quotes"]),
-        ({"sistem": {}}, ["payload.sistem: unknown key 'sistem'; the nearest known one is system"]),
-        ({"type": "docker", "defualts": {}}, ["payload.defualts: unknown key 'defualts'; the nearest known one is defaults"]),
-        ({"defaults": {"sytem": {}}}, ["payload.defaults.sytem: unknown key 'sytem'; the nearest known one is system"]),
-        ({"type": "docker", "system": {}}, ["payload.system: not here from spec_version 5 on; right is defaults.system"]),
+        ({"type": 5}, ["payload.type: expected text, got 5; put it in quotes"]),
+        ({"sistem": {}}, ["payload.sistem: unknown key 'sistem'; did you mean system?"]),
+        ({"type": "docker", "defualts": {}}, ["payload.defualts: unknown key 'defualts'; did you mean defaults?"]),
+        ({"defaults": {"sytem": {}}}, ["payload.defaults.sytem: unknown key 'sytem'; did you mean system?"]),
+        ({"type": "docker", "system": {}}, ["payload.system: not allowed from spec_version 5 on; use defaults.system"]),
         (
             {"type": "docker", "app": {"type": "docker"}},
-            ["payload.app.type: the type is given on top and below app; right is one, on top from spec_version 5"],
+            ["payload.app.type: type is given at the top level and below app; remove app.type"],
         ),
-        ({"spec_version": "5.0.0", "flogs": {}}, ["payload.flogs: unknown key 'flogs'; the nearest known one is flags"]),
+        ({"spec_version": "5.0.0", "flogs": {}}, ["payload.flogs: unknown key 'flogs'; did you mean flags?"]),
         ({"info": []}, ["payload.info: expected a mapping, got a list"]),
-        ({"info": {"version": 2.3}}, ["payload.info.version: expected text, got 2.3; right is to put it in quotes"]),
-        ({"type": "docker", "version": "1.0"}, ["payload.version: expected a version like 1.0.0 or 1.0.0-rc1+build5, got '1.0'"]),
+        ({"info": {"version": 2.3}}, ["payload.info.version: expected text, got 2.3; put it in quotes"]),
+        (
+            {"type": "docker", "version": "1.0"},
+            ["payload.version: expected a semantic version such as 1.0.0-rc1+build5, got '1.0'"],
+        ),
         (
             {"type": "docker", "name": "A_b"},
             ["payload.name: expected lower-case letters, digits and '-', beginning and ending with a letter or digit, got 'A_b'"],
@@ -150,15 +153,15 @@ TYPES = "app, bridge, docker, exporter, importer or kelvin"
             ["payload.app.docker.configuration: expected a mapping, got text"],
         ),
         ({"defaults": {"app": {"configuration": []}}}, ["payload.defaults.app.configuration: expected a mapping, got a list"]),
-        ({"image": {"mode": "manual"}}, ["payload.image.uri: missing; right for mode manual is an image reference"]),
+        ({"image": {"mode": "manual"}}, ["payload.image.uri: required field is missing; mode manual needs an image reference"]),
         ({"image": {"mode": "own"}}, ["payload.image.mode: expected auto, manual or undefined, got 'own'"]),
         (
             {"image": {"mode": "manual", "uri": "u:hunter2@x"}},
-            ["payload.image.uri: not an image reference; right is host[:port]/path[:tag][@sha256:digest]"],
+            ["payload.image.uri: not an image reference; expected host[:port]/path[:tag][@sha256:digest]"],
         ),
         (
             {"image": {"uri": "r.example/a:latest"}},
-            ["payload.image.uri: 'r.example/a' with latest may change under its name; right is a version, a digest or --allow-latest"],
+            ["payload.image.uri: 'r.example/a' with latest is a tag that can move; use a version or a digest, or --allow-latest"],
         ),
     ],
 )
@@ -173,9 +176,7 @@ def test_the_manifests_image_wins_and_is_written_in_full():
 
 
 def test_without_a_registry_and_without_a_uri_the_setting_is_named():
-    assert refused(body(payload={}), registry=None) == [
-        "payload.image.uri: no image: neither image.uri nor the setting registry is given; right is to set one of them"
-    ]
+    assert refused(body(payload={}), registry=None) == ["payload.image.uri: no image; set image.uri, or the setting registry"]
 
 
 def test_a_plus_in_the_version_is_an_underscore_in_the_tag_only():
@@ -185,7 +186,7 @@ def test_a_plus_in_the_version_is_an_underscore_in_the_tag_only():
 
 def test_a_version_that_is_no_tag_is_refused():
     assert refused(body(app_version="1 0")) == [
-        "app_version: '1 0' cannot be an image's tag; right are letters, digits, '.', '_', '-' and '+', beginning with a letter or digit"
+        "app_version: '1 0' is not a valid image tag; accepted are letters, digits, '.', '_', '-' and '+', beginning with a letter or digit"
     ]
 
 
@@ -193,6 +194,6 @@ def test_the_body_wins_over_the_payload_with_a_warning():
     result = accepted(body(payload={"type": "docker", "name": "other", "version": "1.0.0"}))
     assert result.specs[0].image == "r.example:5000/motor-speed:2.3.0"
     assert result.warnings == (
-        "a.yaml, document 1, app_name: 'motor-speed' is used, not 'other' of the payload",
-        "a.yaml, document 1, app_version: '2.3.0' is used, not '1.0.0' of the payload",
+        "a.yaml, document 1, app_name: 'motor-speed' is used; 'other' in the payload is ignored",
+        "a.yaml, document 1, app_version: '2.3.0' is used; '1.0.0' in the payload is ignored",
     )

@@ -59,8 +59,8 @@ def test_null_is_absent_as_the_older_clients_send_it():
     nulls = dict.fromkeys(("acp_name", "node_name", "title", "payload", "manifests", "source", "staged", "deployment_type", "pre_download"))
     assert spec_of(body(**nulls)) == spec_of(body())
     assert refused({"app_name": None, "app_version": None, "name": None}) == [
-        "app_name: missing; right is the app's name, here or in the payload",
-        "app_version: missing; right is the app's version, here or in the payload",
+        "app_name: required field is missing; give the app's name here or in the payload",
+        "app_version: required field is missing; give the app's version here or in the payload",
     ]
 
 
@@ -94,29 +94,29 @@ def test_the_method_is_what_was_said_and_the_default_for_the_rest(given, default
     [
         (
             {"staged": False, "instantly_apply": False},
-            ["instantly_apply: with staged: false there would be nothing to do; right is one of them true"],
+            ["instantly_apply: staged and instantly_apply are both false, so nothing would be done; set one of them to true"],
         ),
         (
             {"staged": False, "deployment_type": "staged-only"},
-            ["staged: contradicts deployment_type staged-only; right is true, or to leave it out"],
+            ["staged: contradicts deployment_type staged-only; set it to true, or remove it"],
         ),
         (
             {"pre_download": True, "instantly_apply": False, "deployment_type": "standard"},
             [
-                "pre_download: contradicts deployment_type standard; right is false, or to leave it out",
-                "instantly_apply: contradicts deployment_type standard; right is true, or to leave it out",
+                "pre_download: contradicts deployment_type standard; set it to false, or remove it",
+                "instantly_apply: contradicts deployment_type standard; set it to true, or remove it",
             ],
         ),
         (
             {"staged": True, "pre_download": False},
-            ["pre_download: contradicts staged: true; right is to leave out pre_download, the older name"],
+            ["pre_download: contradicts staged: true; remove pre_download, the older name"],
         ),
         ({"deployment_type": "staged"}, ["deployment_type: expected standard, staged+instant-apply or staged-only, got 'staged'"]),
         ({"staged": "yes"}, ["staged: expected true or false, got 'yes'"]),
         ({"staged": 1}, ["staged: expected true or false, got 1"]),
-        ({"stagedd": True}, ["stagedd: unknown key 'stagedd'; the nearest known one is staged"]),
-        ({"app_version": 2.3}, ["app_version: expected text, got 2.3; right is to put it in quotes"]),
-        ({"app_version": ""}, ["app_version: expected text that is not empty, got ''"]),
+        ({"stagedd": True}, ["stagedd: unknown key 'stagedd'; did you mean staged?"]),
+        ({"app_version": 2.3}, ["app_version: expected text, got 2.3; put it in quotes"]),
+        ({"app_version": ""}, ["app_version: expected non-empty text, got ''"]),
         (
             {"app_name": "Motor_Speed"},
             ["app_name: expected lower-case letters, digits and '-', beginning and ending with a letter or digit, got 'Motor_Speed'"],
@@ -128,7 +128,7 @@ def test_the_method_is_what_was_said_and_the_default_for_the_rest(given, default
         ({"name": "pump\n"}, [f"name: expected {PLAIN}, got 'pump\\n'"]),
         ({"name": "a" * 33}, [f"name: expected at most 32 characters, got '{'a' * 33}'"]),
         ({"name": ["a"]}, ["name: expected text, got a list"]),
-        ({"source": "demo"}, ["source: expected a KRN like krn:user:demo@kelvin.ai, got 'demo'"]),
+        ({"source": "demo"}, ["source: expected a KRN such as krn:user:demo@kelvin.ai, got 'demo'"]),
         ({"payload": []}, ["payload: expected a mapping, got a list"]),
         ({"payload": "app.yaml"}, ["payload: expected a mapping, got text"]),
         ({"manifests": {}}, ["manifests: expected a list, got a mapping"]),
@@ -150,14 +150,14 @@ def test_all_findings_of_all_documents_come_at_once():
         Document("a.yaml", 2, body(name="v")),
         Document("b.json", 1, {"name": "x", "manifests": [obj(), obj()], "app_version": "1"}),
     ]
-    with pytest.raises(RequestRefused, match="the request is not right: 4 findings") as caught:
+    with pytest.raises(RequestRefused, match="invalid request: 4 findings") as caught:
         accept(documents, defaults())
     assert caught.value.exit_code == 65
     assert caught.value.evidence == (
-        "a.yaml, document 1, app_name: expected text, got 5; right is to put it in quotes",
-        "a.yaml, document 1, stagedd: unknown key 'stagedd'; the nearest known one is staged",
+        "a.yaml, document 1, app_name: expected text, got 5; put it in quotes",
+        "a.yaml, document 1, stagedd: unknown key 'stagedd'; did you mean staged?",
         "a.yaml, document 1, payload.system.privileged: expected true or false, got 'on'",
-        "b.json, document 1, manifests[1]: ConfigMap/c is there twice; right is each object once",
+        "b.json, document 1, manifests[1]: duplicate object ConfigMap/c; objects must be unique",
     )
 
 
@@ -171,18 +171,18 @@ def test_the_same_name_twice_in_one_call_is_refused():
     with pytest.raises(RequestRefused) as caught:
         accept(documents, defaults())
     assert caught.value.evidence == (
-        "flags, name: 'v' is the name of a.yaml, document 2 too; right is each name once",
-        "b.yaml, document 1, name: 'w' is the name of a.yaml, document 1 too; right is each name once",
+        "flags, name: duplicate name 'v', also in a.yaml, document 2; names must be unique",
+        "b.yaml, document 1, name: duplicate name 'w', also in a.yaml, document 1; names must be unique",
     )
     with pytest.raises(RequestRefused) as caught:
         accept([documents[2], documents[1]], defaults())
-    assert caught.value.evidence == ("a.yaml, document 2, name: 'v' is the name of flags too; right is each name once",)
+    assert caught.value.evidence == ("a.yaml, document 2, name: duplicate name 'v', also in flags; names must be unique",)
 
 
 def test_nothing_at_all_is_refused():
     with pytest.raises(RequestRefused) as caught:
         accept([], defaults())
-    assert caught.value.evidence == ("request: empty; right is at least one document",)
+    assert caught.value.evidence == ("request: empty; expected at least one document",)
 
 
 @pytest.mark.parametrize(
@@ -213,9 +213,14 @@ def test_made_up_names_differ():
         ({}, None, "", ()),
         ({"cluster_name": "here"}, "here", "here", ()),
         ({"cluster_name": "there"}, None, "there", ()),
-        ({"cluster_name": "there"}, "here", "there", ("cluster_name: 'there' is not this cluster, which is 'here'; the name is kept",)),
-        ({"acp_name": "there"}, "here", "there", ("acp_name: 'there' is not this cluster, which is 'here'; the name is kept",)),
-        ({"acp_name": "there", "cluster_name": "here"}, "here", "here", ("acp_name: 'there' is not used, 'here' of cluster_name is",)),
+        (
+            {"cluster_name": "there"},
+            "here",
+            "there",
+            ("cluster_name: 'there' is not the name of this cluster, 'here'; it is stored as given",),
+        ),
+        ({"acp_name": "there"}, "here", "there", ("acp_name: 'there' is not the name of this cluster, 'here'; it is stored as given",)),
+        ({"acp_name": "there", "cluster_name": "here"}, "here", "here", ("acp_name: 'there' is ignored; 'here' in cluster_name is used",)),
     ],
 )
 def test_another_clusters_name_is_kept_with_a_warning(given, ours, expected, warnings):
@@ -250,7 +255,7 @@ def test_what_is_only_carried_is_carried():
 )
 def test_latest_and_no_tag_are_refused_when_staged_unless_allowed(given, expected):
     request = body(staged=True, **given)
-    assert refused(request) == [f"{expected} may change under its name; right is a version, a digest or --allow-latest"]
+    assert refused(request) == [f"{expected} is a tag that can move; use a version or a digest, or --allow-latest"]
     assert spec_of(request, allow_latest=True).method is Method.INSTANT
     assert spec_of(request | {"staged": False}).method is Method.STANDARD
 
@@ -283,8 +288,8 @@ def test_plain_objects_instead_of_a_payload():
 @pytest.mark.parametrize(
     ("objects", "expected"),
     [
-        ([], ["manifests: empty; right is at least one Kubernetes object"]),
-        ([{"kind": "List", "items": []}], ["manifests: empty; right is at least one Kubernetes object"]),
+        ([], ["manifests: empty; expected at least one Kubernetes object"]),
+        ([{"kind": "List", "items": []}], ["manifests: empty; expected at least one Kubernetes object"]),
         ([{"kind": "List"}], ["manifests[0].items: expected a list, got null"]),
         (["hunter2", None], ["manifests[0]: expected a mapping, got text", "manifests[1]: expected a mapping, got null"]),
         ([{"kind": "Pod", "metadata": {"name": "x"}}], ["manifests[0].apiVersion: expected text, got null"]),
@@ -293,7 +298,7 @@ def test_plain_objects_instead_of_a_payload():
             [{"apiVersion": 1, "kind": "", "metadata": {"name": 5}}],
             [
                 "manifests[0].apiVersion: expected text, got a number",
-                "manifests[0].kind: expected text, got an empty one",
+                "manifests[0].kind: expected text, got empty text",
                 "manifests[0].metadata.name: expected text, got a number",
             ],
         ),
@@ -304,20 +309,20 @@ def test_plain_objects_instead_of_a_payload():
         ),
         (
             [obj(metadata={"name": "c", "namespace": "kube-system"})],
-            ["manifests[0].metadata.namespace: the namespace is set by this box; right is to leave it out, or app"],
+            ["manifests[0].metadata.namespace: the namespace is a setting of this box; remove it, or use app"],
         ),
-        ([obj(), obj(kind="List", items=[obj()])], ["manifests[1].items[0]: ConfigMap/c is there twice; right is each object once"]),
-        ([obj(name=f"c{number}") for number in range(101)], ["manifests: 101 objects; right are at most 100"]),
+        ([obj(), obj(kind="List", items=[obj()])], ["manifests[1].items[0]: duplicate object ConfigMap/c; objects must be unique"]),
+        ([obj(name=f"c{number}") for number in range(101)], ["manifests: 101 objects; the limit is 100"]),
         (
             [deployment(None)],
             [
-                "manifests[0].spec.template.spec.containers[0].image: not an image reference, got null; right is host[:port]/path[:tag][@sha256:digest]"
+                "manifests[0].spec.template.spec.containers[0].image: not an image reference, got null; expected host[:port]/path[:tag][@sha256:digest]"
             ],
         ),
         (
             [deployment("UPPER")],
             [
-                "manifests[0].spec.template.spec.containers[0].image: not an image reference; right is host[:port]/path[:tag][@sha256:digest]"
+                "manifests[0].spec.template.spec.containers[0].image: not an image reference; expected host[:port]/path[:tag][@sha256:digest]"
             ],
         ),
     ],
@@ -327,7 +332,7 @@ def test_each_refusal_of_plain_objects(objects, expected):
 
 
 def test_plain_objects_and_a_payload_exclude_each_other():
-    assert refused(body(manifests=[obj()], payload={})) == ["manifests: given beside payload; right is one of the two"]
+    assert refused(body(manifests=[obj()], payload={})) == ["manifests: manifests and payload are both given; give one of them"]
 
 
 # --- secrets --------------------------------------------------------------------------------------
@@ -339,24 +344,24 @@ def with_value(value):
 
 def test_a_secret_that_is_not_here_is_said_with_its_own_error():
     documents = [Document("a.yaml", 1, with_value("<% secrets.nope %> and <%secrets.known%>"))]
-    with pytest.raises(SecretMissing, match=r"^secret nope is not on this box$") as caught:
+    with pytest.raises(SecretMissing, match=r"^secret nope does not exist on this box$") as caught:
         accept(documents, defaults())
     assert caught.value.evidence == (
-        "a.yaml, document 1, payload.system.environment_vars[0].value: secret nope is not on this box; right is a file of that name in the secrets folder",
+        "a.yaml, document 1, payload.system.environment_vars[0].value: secret nope does not exist on this box; create a file of that name in the secrets folder",
     )
     assert caught.value.exit_code == 65
 
 
 def test_several_missing_secrets_are_named_in_one_error():
     objects = [obj("Secret", stringData={"x": "<% secrets.b %>", "y": ["<% secrets.a %>", "<% secrets.b %>"]})]
-    with pytest.raises(SecretMissing, match=r"^secrets a, b are not on this box$") as caught:
+    with pytest.raises(SecretMissing, match=r"^secrets a, b do not exist on this box$") as caught:
         accepted(body(manifests=objects))
     assert len(caught.value.evidence) == 3
 
 
 def test_missing_secrets_beside_other_findings_are_listed_with_them():
     assert refused(with_value("<% secrets.nope %>") | {"x": 1})[1:] == [
-        "payload.system.environment_vars[0].value: secret nope is not on this box; right is a file of that name in the secrets folder"
+        "payload.system.environment_vars[0].value: secret nope does not exist on this box; create a file of that name in the secrets folder"
     ]
 
 
@@ -365,7 +370,7 @@ def test_missing_secrets_beside_other_findings_are_listed_with_them():
 )
 def test_other_references_are_refused(value):
     assert refused(with_value(value)) == [
-        "payload.system.environment_vars[0].value: a reference of a kind that is not filled in here; right is <% secrets.NAME %>"
+        "payload.system.environment_vars[0].value: unknown kind of reference; only <% secrets.NAME %> is supported"
     ]
 
 
@@ -379,45 +384,46 @@ def test_secrets_in_the_configuration_are_looked_for_too():
 
 def test_flags_say_the_same_as_a_document():
     documents = from_flags(
-        app_name="motor-speed", app_version="2.3.0", name="w", title="T", cluster_name="here", staged=True, instantly_apply=False,
+        {"app_name": "motor-speed", "app_version": "2.3.0", "name": "w", "title": "T", "cluster_name": "here",
+         "staged": True, "instantly_apply": False, "deployment_type": None},
         payload=("app.yaml", b"system: {privileged: true}"),
     )  # fmt: skip
     expected = body(title="T", cluster_name="here", deployment_type="staged-only", payload={"system": {"privileged": True}})
     assert accept(documents, defaults()).specs == (spec_of(expected),)
-    (spec,) = accept(from_flags(app_name="a", app_version="1", name="w", deployment_type="staged-only"), defaults()).specs
+    (spec,) = accept(from_flags({"app_name": "a", "app_version": "1", "name": "w", "deployment_type": "staged-only"}), defaults()).specs
     assert spec.method is Method.STAGED
 
 
 def test_findings_of_flags_name_the_flags_or_the_file():
-    documents = from_flags(name="W", payload=("app.yaml", b"type: docker\ndefaults:\n  system: {ports: [{name: p, host: {port: 1}}]}"))
+    documents = from_flags({"name": "W"}, payload=("app.yaml", b"type: docker\ndefaults:\n  system: {ports: [{name: p, host: {port: 1}}]}"))
     with pytest.raises(RequestRefused) as caught:
         accept(documents, defaults())
     assert caught.value.evidence == (
         f"flags, name: expected {PLAIN}, got 'W'",
-        "app.yaml, document 1, defaults.system.ports[0].service: missing; right for type service is a mapping with a port",
-        "flags, app_name: missing; right is the app's name, here or in the payload",
-        "flags, app_version: missing; right is the app's version, here or in the payload",
+        "app.yaml, document 1, defaults.system.ports[0].service: required field is missing; type service needs a mapping with a port",
+        "flags, app_name: required field is missing; give the app's name here or in the payload",
+        "flags, app_version: required field is missing; give the app's version here or in the payload",
     )
 
 
 def test_manifest_files_become_objects_that_keep_their_files():
     files = [("k8s.yaml", b"---\n" + json.dumps(obj()).encode() + b"\n---\n---\n" + json.dumps(obj("Pod", "")).encode()), ("b.json", b"5")]
-    documents = from_flags(name="web", app_version="1", manifests=files)
+    documents = from_flags({"name": "web", "app_version": "1"}, manifests=files)
     with pytest.raises(RequestRefused) as caught:
         accept(documents, defaults())
     assert caught.value.evidence == (
         "b.json, document 1: expected a mapping, got a number",
-        "k8s.yaml, document 3, metadata.name: expected text, got an empty one",
+        "k8s.yaml, document 3, metadata.name: expected text, got empty text",
     )
 
 
 def test_files_of_flags_that_cannot_be_read_are_refused_together():
     with pytest.raises(RequestRefused) as caught:
-        from_flags(payload=("app.yaml", b""), manifests=[("k8s.yaml", b"a: {")])
+        from_flags({}, payload=("app.yaml", b""), manifests=[("k8s.yaml", b"a: {")])
     assert [line.split(":")[0] for line in caught.value.evidence] == ["app.yaml", "k8s.yaml, document 1"]
     with pytest.raises(RequestRefused) as caught:
-        from_flags(payload=("app.yaml", b"a: 1\n---\nb: 2"))
-    assert caught.value.evidence == ("app.yaml, document 2: one document too many; right for an app manifest is one",)
+        from_flags({}, payload=("app.yaml", b"a: 1\n---\nb: 2"))
+    assert caught.value.evidence == ("app.yaml, document 2: too many documents; an app manifest is one document",)
 
 
 # --- much of it -----------------------------------------------------------------------------------
@@ -426,7 +432,7 @@ def test_files_of_flags_that_cannot_be_read_are_refused_together():
 def test_very_many_findings_are_counted_and_not_written_out():
     found = refused(body(**{f"x{number}": 1 for number in range(150)}))
     assert len(found) == 101
-    assert found[-1] == ": and 50 findings more"
+    assert found[-1] == ": and 50 more findings"
 
 
 def test_a_large_wrong_request_takes_no_long_time():

@@ -210,7 +210,7 @@ def test_wrong_variables_are_refused_together(box):
         KELVIN_PROVISION_CLUSTER__NAMESPCE="x",
         KELVIN_PROVISION_STATE_DIR="here",
     ) == [
-        "KELVIN_PROVISION_CLUSTER__NAMESPCE: unknown key 'KELVIN_PROVISION_CLUSTER__NAMESPCE'; the nearest known one is KELVIN_PROVISION_CLUSTER__NAMESPACE",
+        "KELVIN_PROVISION_CLUSTER__NAMESPCE: unknown key 'KELVIN_PROVISION_CLUSTER__NAMESPCE'; did you mean KELVIN_PROVISION_CLUSTER__NAMESPACE?",
         "KELVIN_PROVISION_DOWNLOAD__PARALLEL, download.parallel: expected an integer from 1 to 16, or auto, got 'many'",
         "KELVIN_PROVISION_STATE_DIR, state_dir: expected an absolute path, or one that begins with ~, got 'here'",
         "KELVIN_PROVISION_WORKLOAD_DEPLOY__STAGED, workload_deploy.staged: expected true or false, got 'yes'",
@@ -232,14 +232,14 @@ def test_other_tools_variables_are_honoured_where_ours_are_silent(box):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("registy: x", ["TMP/site.yaml: unknown key 'registy'; the nearest known one is registry"]),
-        ("cluster: {namespce: x}", ["TMP/site.yaml, cluster: unknown key 'namespce'; the nearest known one is namespace"]),
-        ("cluster.namespace: x", ["TMP/site.yaml: unknown key 'cluster.namespace'; known are state_dir, secrets_dir, registry, registries, cluster, runtime, workload_deploy, download, apply, hooks, hooks_timeout, keep_revisions"]),
+        ("registy: x", ["TMP/site.yaml: unknown key 'registy'; did you mean registry?"]),
+        ("cluster: {namespce: x}", ["TMP/site.yaml, cluster: unknown key 'namespce'; did you mean namespace?"]),
+        ("cluster.namespace: x", ["TMP/site.yaml: unknown key 'cluster.namespace'; accepted are state_dir, secrets_dir, registry, registries, cluster, runtime, workload_deploy, download, apply, hooks, hooks_timeout, keep_revisions"]),
         ("cluster: k3s", ["TMP/site.yaml, cluster: expected a mapping, got text"]),
         ("[]", ["TMP/site.yaml: expected a mapping, got a list"]),
         ("registries: {r.example: true}", ["TMP/site.yaml, registries.r.example: expected a mapping, got true or false"]),
         ("registries: {'http://r.example': {}}", ["TMP/site.yaml, registries: expected host[:port], without http://, got 'http://r.example'"]),
-        ("registries: {r.example: {mirror: []}}", ["TMP/site.yaml, registries.r.example: unknown key 'mirror'; the nearest known one is mirrors"]),
+        ("registries: {r.example: {mirror: []}}", ["TMP/site.yaml, registries.r.example: unknown key 'mirror'; did you mean mirrors?"]),
         ("registries: {r.example: {mirrors: m}}", ["TMP/site.yaml, registries.r.example.mirrors: expected a list of host[:port][/path], without http://, got 'm'"]),
         ("registries: {r.example: {mirrors: ['http://m']}}", ["TMP/site.yaml, registries.r.example.mirrors: expected a list of host[:port][/path], without http://, got a list"]),
         ("registries: {r.example: {insecure: 1}}", ["TMP/site.yaml, registries.r.example.insecure: expected true or false, got 1"]),
@@ -268,12 +268,12 @@ def test_other_tools_variables_are_honoured_where_ours_are_silent(box):
             "workload_deploy: {instantly_apply: false}",
             ["workload_deploy: staged and instantly_apply are both false, so nothing would be done; set staged: true"],
         ),
-        ("a: 1\n---\nb: 2", ["TMP/site.yaml: 2 documents; a settings file has one", "TMP/site.yaml: unknown key 'a'; known are state_dir, secrets_dir, registry, registries, cluster, runtime, workload_deploy, download, apply, hooks, hooks_timeout, keep_revisions"]),
-        ("registry: a\nregistry: b", ["TMP/site.yaml, document 1, registry: duplicate key 'registry'; right is to give it once"]),
+        ("a: 1\n---\nb: 2", ["TMP/site.yaml: 2 documents; a settings file has one", "TMP/site.yaml: unknown key 'a'; accepted are state_dir, secrets_dir, registry, registries, cluster, runtime, workload_deploy, download, apply, hooks, hooks_timeout, keep_revisions"]),
+        ("registry: a\nregistry: b", ["TMP/site.yaml, document 1, registry: duplicate key 'registry'; keys must be unique"]),
         (
             "registy: x\ndownload: {parallel: 0}\napply: {settle: x}",
             [
-                "TMP/site.yaml: unknown key 'registy'; the nearest known one is registry",
+                "TMP/site.yaml: unknown key 'registy'; did you mean registry?",
                 "TMP/site.yaml, download.parallel: expected an integer from 1 to 16, or auto, got 0",
                 "TMP/site.yaml, apply.settle: expected a duration such as 90, 30s, 5m or 2h, got 'x'",
             ],

@@ -7,7 +7,7 @@ import pytest
 
 from kelvin_provision.errors import RequestRefused
 from kelvin_provision.spec.read.documents import parse, read, read_all
-from kelvin_provision.spec.read.findings import Document, Finding, dotted, shown
+from kelvin_provision.spec.read.findings import Document, Finding, dotted, quoted
 
 
 def findings(data, file="a.yaml"):
@@ -65,31 +65,34 @@ def test_json_is_read_with_and_without_its_name():
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("", ["a.yaml: empty; right is at least one document"]),
-        ("# only a comment\n---\n", ["a.yaml: empty; right is at least one document"]),
-        (b"a: \xff", ["a.yaml: byte 3 is not UTF-8; right is text in UTF-8"]),
-        ("a: 1".encode("utf-16"), ["a.yaml: byte 0 is not UTF-8; right is text in UTF-8"]),
-        (b"a" * (4 * 1024 * 1024 + 1), ["a.yaml: 4194305 bytes; right are at most 4194304 (4 MiB)"]),
-        ("x: 1\n---\na: {b: 1, b: 2}\n", ["a.yaml, document 2, a.b: duplicate key 'b'; right is to give it once"]),
-        ("a: 1\n'a': 2\nc: &k d\n", ["a.yaml, document 1, a: duplicate key 'a'; right is to give it once"]),
-        ("a: [x, .nan]", ["a.yaml, document 1, a[1]: not a finite number; right is a number without NaN and infinity, or text in quotes"]),
-        ("a: -.Inf", ["a.yaml, document 1, a: not a finite number; right is a number without NaN and infinity, or text in quotes"]),
-        ("a: 1e999", ["a.yaml, document 1, a: not a finite number; right is a number without NaN and infinity, or text in quotes"]),
-        ("a: 18446744073709551616", ["a.yaml, document 1, a: number too large; right are 64 bits, or text in quotes"]),
-        ("a: " + "9" * 5000, ["a.yaml, document 1, a: number too large; right are 64 bits, or text in quotes"]),
-        ("a: !!python/object/apply:os.system [x]", ["a.yaml, document 1, a: a YAML tag; right is a plain value, or text in quotes"]),
-        ("a: !hunter2 x", ["a.yaml, document 1, a: a YAML tag; right is a plain value, or text in quotes"]),
-        ("a: {8080: x}", ["a.yaml, document 1, a: a key that is a number; right is text, in quotes where it looks like something else"]),
-        ("true: x", ["a.yaml, document 1: a key that is true or false; right is text, in quotes where it looks like something else"]),
-        ("~: x", ["a.yaml, document 1: a key that is null; right is text, in quotes where it looks like something else"]),
-        ("? [a]\n: x", ["a.yaml, document 1: a key that is a list or a mapping; right is text"]),
-        ("b: &b 1\na:\n  <<: {c: 1}", ["a.yaml, document 1, a: merge keys (<<) are not read; right is to write the keys out"]),
-        ("a: *b", ["a.yaml, document 1, a: an alias without its anchor before it, or inside it; right is to write the value out"]),
-        ("a: &a [*a]", ["a.yaml, document 1, a[0]: an alias without its anchor before it, or inside it; right is to write the value out"]),
-        ('a: "\\0"', ["a.yaml, document 1, a: text with a NUL or half a character; right is text that UTF-8 can hold"]),
-        ("- " * 65 + "x", [f"a.yaml, document 1, {'[0]' * 64}: nested too deeply; right are at most 64 levels"]),
-        ("[" * 65 + "]" * 65, ["a.yaml, document 1: nested too deeply; right are at most 64 levels"]),
-        ("[" * 1_000_000, ["a.yaml, document 1: nested too deeply; right are at most 64 levels"]),
+        ("", ["a.yaml: empty; expected at least one document"]),
+        ("# only a comment\n---\n", ["a.yaml: empty; expected at least one document"]),
+        (b"a: \xff", ["a.yaml: invalid UTF-8 at byte 3; expected text in UTF-8"]),
+        ("a: 1".encode("utf-16"), ["a.yaml: invalid UTF-8 at byte 0; expected text in UTF-8"]),
+        (b"a" * (4 * 1024 * 1024 + 1), ["a.yaml: 4194305 bytes; the limit is 4194304 (4 MiB)"]),
+        ("x: 1\n---\na: {b: 1, b: 2}\n", ["a.yaml, document 2, a.b: duplicate key 'b'; keys must be unique"]),
+        ("a: 1\n'a': 2\nc: &k d\n", ["a.yaml, document 1, a: duplicate key 'a'; keys must be unique"]),
+        ("a: [x, .nan]", ["a.yaml, document 1, a[1]: not a finite number; use a finite number, or quoted text"]),
+        ("a: -.Inf", ["a.yaml, document 1, a: not a finite number; use a finite number, or quoted text"]),
+        ("a: 1e999", ["a.yaml, document 1, a: not a finite number; use a finite number, or quoted text"]),
+        ("a: 18446744073709551616", ["a.yaml, document 1, a: number too large; use at most 64 bits, or quoted text"]),
+        ("a: " + "9" * 5000, ["a.yaml, document 1, a: number too large; use at most 64 bits, or quoted text"]),
+        (
+            "a: !!python/object/apply:os.system [x]",
+            ["a.yaml, document 1, a: YAML tags are not supported; write a plain value, or quoted text"],
+        ),
+        ("a: !hunter2 x", ["a.yaml, document 1, a: YAML tags are not supported; write a plain value, or quoted text"]),
+        ("a: {8080: x}", ["a.yaml, document 1, a: the key is a number; keys must be text, put it in quotes"]),
+        ("true: x", ["a.yaml, document 1: the key is true or false; keys must be text, put it in quotes"]),
+        ("~: x", ["a.yaml, document 1: the key is null; keys must be text, put it in quotes"]),
+        ("? [a]\n: x", ["a.yaml, document 1: the key is a list or a mapping; keys must be text"]),
+        ("b: &b 1\na:\n  <<: {c: 1}", ["a.yaml, document 1, a: merge keys (<<) are not supported; write the keys out"]),
+        ("a: *b", ["a.yaml, document 1, a: alias without an anchor before it, or inside its own anchor; write the value out"]),
+        ("a: &a [*a]", ["a.yaml, document 1, a[0]: alias without an anchor before it, or inside its own anchor; write the value out"]),
+        ('a: "\\0"', ["a.yaml, document 1, a: text with a NUL or an unpaired surrogate; use text that UTF-8 can encode"]),
+        ("- " * 65 + "x", [f"a.yaml, document 1, {'[0]' * 64}: nested too deeply; the limit is 64 levels"]),
+        ("[" * 65 + "]" * 65, ["a.yaml, document 1: nested too deeply; the limit is 64 levels"]),
+        ("[" * 1_000_000, ["a.yaml, document 1: nested too deeply; the limit is 64 levels"]),
         ("a: &a " + "[" * 40 + "]" * 40 + "\nb: " + "[" * 40 + "*a" + "]" * 40, None),
         ("a: 1\n---\na: [1\nb: 'x", None),
         ("a: \x01", None),
@@ -110,24 +113,24 @@ def test_what_cannot_be_accepted_as_yaml_is_refused_with_its_place(text, expecte
         (
             '{"a": 1, "a": 2, "b": [{"c": 1, "c": 2}]}',
             [
-                "a.json, document 1, a: duplicate key 'a'; right is to give it once",
-                "a.json, document 1, b[0].c: duplicate key 'c'; right is to give it once",
+                "a.json, document 1, a: duplicate key 'a'; keys must be unique",
+                "a.json, document 1, b[0].c: duplicate key 'c'; keys must be unique",
             ],
         ),
-        ('{"a": NaN}', ["a.json, document 1, a: not a finite number; right is a number without NaN and infinity, or text in quotes"]),
+        ('{"a": NaN}', ["a.json, document 1, a: not a finite number; use a finite number, or quoted text"]),
         (
             '{"a": [-Infinity]}',
-            ["a.json, document 1, a[0]: not a finite number; right is a number without NaN and infinity, or text in quotes"],
+            ["a.json, document 1, a[0]: not a finite number; use a finite number, or quoted text"],
         ),
-        ('{"a": 1e999}', ["a.json, document 1, a: not a finite number; right is a number without NaN and infinity, or text in quotes"]),
-        ('{"a": ' + "9" * 5000 + "}", ["a.json, document 1, a: number too large; right are 64 bits, or text in quotes"]),
-        ('{"a": "\\ud800"}', ["a.json, document 1, a: text with a NUL or half a character; right is text that UTF-8 can hold"]),
-        ('{"\\u0000": 1}', ["a.json, document 1: text with a NUL or half a character; right is text that UTF-8 can hold"]),
+        ('{"a": 1e999}', ["a.json, document 1, a: not a finite number; use a finite number, or quoted text"]),
+        ('{"a": ' + "9" * 5000 + "}", ["a.json, document 1, a: number too large; use at most 64 bits, or quoted text"]),
+        ('{"a": "\\ud800"}', ["a.json, document 1, a: text with a NUL or an unpaired surrogate; use text that UTF-8 can encode"]),
+        ('{"\\u0000": 1}', ["a.json, document 1: text with a NUL or an unpaired surrogate; use text that UTF-8 can encode"]),
         ('{"a": 1 "b"}', ["a.json, document 1: line 1, column 9: not JSON: expecting ',' delimiter"]),
         ("a: 1", ["a.json, document 1: line 1, column 1: not JSON: expecting value"]),
-        (" \n", ["a.json: empty; right is at least one document"]),
-        ("null", ["a.json: empty; right is at least one document"]),
-        ("[" * 1_000_000, ["a.json, document 1: nested too deeply; right are at most 64 levels"]),
+        (" \n", ["a.json: empty; expected at least one document"]),
+        ("null", ["a.json: empty; expected at least one document"]),
+        ("[" * 1_000_000, ["a.json, document 1: nested too deeply; the limit is 64 levels"]),
     ],
 )
 def test_what_cannot_be_accepted_as_json_is_refused_with_its_place(text, expected):
@@ -140,9 +143,9 @@ def test_64_levels_are_read():
 
 
 def test_json_over_the_limits_is_refused():
-    assert findings("[" * 65 + "]" * 65, "a.json") == ["a.json, document 1: nested too deeply; right are at most 64 levels"]
+    assert findings("[" * 65 + "]" * 65, "a.json") == ["a.json, document 1: nested too deeply; the limit is 64 levels"]
     assert findings("[" + "1," * 100_000 + "1]", "a.json") == [
-        "a.json, document 1: too large with its aliases written out; right are at most 100000 values and 4194304 characters"
+        "a.json, document 1: too large with its aliases expanded; the limit is 100000 values and 4194304 characters"
     ]
 
 
@@ -156,16 +159,12 @@ def test_an_alias_bomb_is_refused_at_once_and_in_bounded_memory():
     assert time.monotonic() - start < 2
     assert tracemalloc.get_traced_memory()[1] < 4 * 1024 * 1024
     tracemalloc.stop()
-    assert found == [
-        "a.yaml, document 1, e[7]: too large with its aliases written out; right are at most 100000 values and 4194304 characters"
-    ]
+    assert found == ["a.yaml, document 1, e[7]: too large with its aliases expanded; the limit is 100000 values and 4194304 characters"]
 
 
 def test_aliases_of_one_long_text_are_counted_by_their_characters():
     found = findings(f"s: &s {'x' * 1_000_000}\nl: [{', '.join(['*s'] * 50)}]")
-    assert found == [
-        "a.yaml, document 1, l[3]: too large with its aliases written out; right are at most 100000 values and 4194304 characters"
-    ]
+    assert found == ["a.yaml, document 1, l[3]: too large with its aliases expanded; the limit is 100000 values and 4194304 characters"]
 
 
 def test_a_long_flat_list_is_stopped_at_the_limit():
@@ -178,10 +177,10 @@ def test_what_the_parser_says_never_quotes_the_text():
 
 
 def test_findings_of_several_files_come_in_one_error():
-    with pytest.raises(RequestRefused, match="the request is not right: 2 findings") as caught:
+    with pytest.raises(RequestRefused, match="invalid request: 2 findings") as caught:
         read_all([("a.yaml", b""), ("b.yaml", b"a: 1"), ("c.json", b"{} x")])
     assert [line.split(":")[0] for line in caught.value.evidence] == ["a.yaml", "c.json, document 1"]
-    with pytest.raises(RequestRefused, match=r"the request is not right: 1 finding$"):
+    with pytest.raises(RequestRefused, match=r"invalid request: 1 finding$"):
         read_all([("a.yaml", b"")])
     assert [document.value for document in read_all([("a.yaml", b"a: 1\n---\nb: 2"), ("b.yaml", b"c: 3")])] == [
         {"a": 1},
@@ -200,4 +199,4 @@ def test_a_finding_is_one_line_with_its_place():
     assert str(finding) == "deploy.yaml, document 2, system.ports[0].host: missing"
     assert str(Finding("flags", 0, "", "missing")) == "flags: missing"
     assert dotted((0, "a.b", "c d", "e\nf")) == "[0]['a.b']['c d']['e\\nf']"
-    assert shown("x" * 70) == f"'{'x' * 60}...'"
+    assert quoted("x" * 70) == f"'{'x' * 60}...'"

@@ -60,7 +60,7 @@ def test_ports_of_both_types():
 def test_a_secret_that_stands_in_the_request_is_accepted_with_a_warning_that_does_not_repeat_it(value, warned):
     item = {"name": "pw", "target": "/run/pw", "type": "secret", "secret": {"value": value}}
     where = "a.yaml, document 1, payload.system.volumes[0].secret.value"
-    text = f"{where}: volume pw: the secret stands in the request and so in the ledger; <% secrets.NAME %> keeps it out"
+    text = f"{where}: volume pw: the secret is stored in the ledger with the request; use <% secrets.NAME %> instead"
     assert accepted(body(payload={"system": {"volumes": [item]}})).warnings == ((text,) if warned else ())
 
 
@@ -138,80 +138,80 @@ TEXT = {"data": "x"}
 @pytest.mark.parametrize(
     ("system", "expected"),
     [
-        ({"prots": []}, ["prots: unknown key 'prots'; the nearest known one is ports"]),
+        ({"prots": []}, ["prots: unknown key 'prots'; did you mean ports?"]),
         (
             {"xyz": 1},
-            ["xyz: unknown key 'xyz'; known are resources, privileged, environment_vars, ports, volumes, health_check, metrics"],
+            ["xyz: unknown key 'xyz'; accepted are resources, privileged, environment_vars, ports, volumes, health_check, metrics"],
         ),
         ({"privileged": "yes"}, ["privileged: expected true or false, got 'yes'"]),
         ({"privileged": 1}, ["privileged: expected true or false, got 1"]),
         ({"resources": []}, ["resources: expected a mapping, got a list"]),
-        ({"resources": {"requests": {"cpu": 0.5}}}, ["resources.requests.cpu: expected text, got 0.5; right is to put it in quotes"]),
+        ({"resources": {"requests": {"cpu": 0.5}}}, ["resources.requests.cpu: expected text, got 0.5; put it in quotes"]),
         (
             {"resources": {"requests": {"memory": "256 MB"}}},
-            ["resources.requests.memory: expected an amount of memory as text, like 256Mi or 1G, got '256 MB'"],
+            ["resources.requests.memory: expected memory as text, such as 256Mi or 1G, got '256 MB'"],
         ),
         (
             {"resources": {"limits": {"cpu": "1k"}}},
-            ["resources.limits.cpu: expected a number of CPUs as text, like '0.4' or 400m, got '1k'"],
+            ["resources.limits.cpu: expected CPUs as text, such as '0.4' or 400m, got '1k'"],
         ),
-        ({"resources": {"limits": {"cpus": "1"}}}, ["resources.limits.cpus: unknown key 'cpus'; the nearest known one is cpu"]),
-        ({"volumes": [None] * 1001}, ["volumes: expected a list of at most 1000, got a list"]),
+        ({"resources": {"limits": {"cpus": "1"}}}, ["resources.limits.cpus: unknown key 'cpus'; did you mean cpu?"]),
+        ({"volumes": [None] * 1001}, ["volumes: expected a list of at most 1000 items, got a list"]),
         ({"environment_vars": {"A": "x"}}, ["environment_vars: expected a list, got a mapping"]),
         ({"environment_vars": ["A=hunter2"]}, ["environment_vars[0]: expected a mapping, got text"]),
-        ({"environment_vars": [{"value": "x"}]}, ["environment_vars[0].name: missing; right is to give it"]),
+        ({"environment_vars": [{"value": "x"}]}, ["environment_vars[0].name: required field is missing"]),
         (
             {"environment_vars": [{"name": "1A"}]},
             ["environment_vars[0].name: expected letters, digits and '_', beginning with a letter, got '1A'"],
         ),
         (
             {"environment_vars": [{"name": "A"}, {"name": "A"}]},
-            ["environment_vars[1].name: variable A is used twice; right is one that is not taken"],
+            ["environment_vars[1].name: duplicate variable A; variables must be unique"],
         ),
         ({"ports": [{"name": "P", "service": SERVICE}]}, [f"ports[0].name: expected {PLAIN}, got 'P'"]),
-        ({"ports": [{"name": "p"}]}, ["ports[0].service: missing; right for type service is a mapping with a port"]),
+        ({"ports": [{"name": "p"}]}, ["ports[0].service: required field is missing; type service needs a mapping with a port"]),
         (
             {"ports": [{"name": "p", "type": "host", "service": SERVICE}]},
-            ["ports[0].host: missing; right for type host is a mapping with a port"],
+            ["ports[0].host: required field is missing; type host needs a mapping with a port"],
         ),
         (
             {"ports": [{"name": "p", "type": "host", "host": SERVICE, "service": SERVICE}]},
-            ["ports[0].service: does not go with type host; right is to leave it out, or type service"],
+            ["ports[0].service: not allowed with type host; remove it, or use type service"],
         ),
         (
             {"ports": [{"name": "p", "type": "service", "host": SERVICE, "service": SERVICE}]},
-            ["ports[0].host: does not go with type service; right is to leave it out, or type host"],
+            ["ports[0].host: not allowed with type service; remove it, or use type host"],
         ),
         ({"ports": [{"name": "p", "type": "node"}]}, ["ports[0].type: expected host or service, got 'node'"]),
-        ({"ports": [{"name": "p", "service": {"port": 0}}]}, ["ports[0].service.port: expected a number from 1, got 0"]),
-        ({"ports": [{"name": "p", "service": {"port": 65536}}]}, ["ports[0].service.port: expected a number up to 65535, got 65536"]),
-        ({"ports": [{"name": "p", "service": {"port": "80"}}]}, ["ports[0].service.port: expected a whole number, got '80'"]),
-        ({"ports": [{"name": "p", "service": {"port": True}}]}, ["ports[0].service.port: expected a whole number, got true"]),
+        ({"ports": [{"name": "p", "service": {"port": 0}}]}, ["ports[0].service.port: expected a number of at least 1, got 0"]),
+        ({"ports": [{"name": "p", "service": {"port": 65536}}]}, ["ports[0].service.port: expected a number of at most 65535, got 65536"]),
+        ({"ports": [{"name": "p", "service": {"port": "80"}}]}, ["ports[0].service.port: expected an integer, got '80'"]),
+        ({"ports": [{"name": "p", "service": {"port": True}}]}, ["ports[0].service.port: expected an integer, got true"]),
         (
             {"ports": [{"name": "p", "service": {"port": 80, "protocol": "sctp"}}]},
             ["ports[0].service.protocol: expected tcp or udp, got 'sctp'"],
         ),
         (
             {"ports": [{"name": "p", "service": {"port": 80, "exposed": True, "exposed_port": 30000}}]},
-            ["ports[0].service.exposed_port: expected a number from 30001, got 30000"],
+            ["ports[0].service.exposed_port: expected a number of at least 30001, got 30000"],
         ),
         (
             {"ports": [{"name": "p", "service": {"port": 80}}, {"name": "p", "service": {"port": 81}}]},
-            ["ports[1].name: port name p is used twice; right is one that is not taken"],
+            ["ports[1].name: duplicate port name p; names must be unique"],
         ),
         (
             {"ports": [{"name": "p", "type": "host", "host": SERVICE}, {"name": "q", "type": "host", "host": SERVICE}]},
-            ["ports[1].host.port: host port 80/tcp is used twice; right is one that is not taken"],
+            ["ports[1].host.port: duplicate host port 80/tcp; ports must be unique"],
         ),
         (
             {"ports": [{"name": "p", "service": SERVICE}, {"name": "q", "service": SERVICE}]},
-            ["ports[1].service.port: service port 80/tcp is used twice; right is one that is not taken"],
+            ["ports[1].service.port: duplicate service port 80/tcp; ports must be unique"],
         ),
         (
             {"ports": [{"name": n, "service": {"port": p, "exposed": True, "exposed_port": 30080}} for n, p in (("p", 1), ("q", 2))]},
-            ["ports[1].service.exposed_port: exposed port 30080 is used twice; right is one that is not taken"],
+            ["ports[1].service.exposed_port: duplicate exposed port 30080; ports must be unique"],
         ),
-        ({"volumes": [{"name": "v", "type": "persistent"}]}, ["volumes[0].target: missing; right is to give it"]),
+        ({"volumes": [{"name": "v", "type": "persistent"}]}, ["volumes[0].target: required field is missing"]),
         (
             {"volumes": [{"name": "v", "target": "data", "type": "persistent"}]},
             ["volumes[0].target: expected a path that begins with /, got 'data'"],
@@ -234,47 +234,56 @@ TEXT = {"data": "x"}
         ),
         (
             {"volumes": [{"target": "/a", "type": "persistent"}, {"target": "/a/", "type": "persistent"}]},
-            ["volumes[1].target: target '/a' is used twice; right is one that is not taken"],
+            ["volumes[1].target: duplicate target '/a'; targets must be unique"],
         ),
         (
             {"volumes": [{"name": "v", "target": "/a", "type": "persistent"}, {"name": "v", "target": "/b", "type": "persistent"}]},
-            ["volumes[1].name: volume name v is used twice; right is one that is not taken"],
+            ["volumes[1].name: duplicate volume name v; names must be unique"],
         ),
         ({"volumes": [{"target": "/a", "type": "nfs"}]}, ["volumes[0].type: expected text, host, persistent or secret, got 'nfs'"]),
-        ({"volumes": [{"target": "/a", "type": "text"}]}, ["volumes[0].text: missing; right for type text is a mapping with data"]),
-        ({"volumes": [{"target": "/a", "type": "host"}]}, ["volumes[0].host: missing; right for type host is a mapping with source"]),
-        ({"volumes": [{"target": "/a", "type": "secret"}]}, ["volumes[0].secret: missing; right for type secret is a mapping with value"]),
+        (
+            {"volumes": [{"target": "/a", "type": "text"}]},
+            ["volumes[0].text: required field is missing; type text needs a mapping with data"],
+        ),
+        (
+            {"volumes": [{"target": "/a", "type": "host"}]},
+            ["volumes[0].host: required field is missing; type host needs a mapping with source"],
+        ),
+        (
+            {"volumes": [{"target": "/a", "type": "secret"}]},
+            ["volumes[0].secret: required field is missing; type secret needs a mapping with value"],
+        ),
         (
             {"volumes": [{"target": "/a", "type": "text", "text": TEXT, "persistent": {}}]},
-            ["volumes[0].persistent: does not go with type text; right is to leave it out"],
+            ["volumes[0].persistent: not allowed with type text; remove it"],
         ),
         (
             {"volumes": [{"target": "/a", "type": "text", "text": {"data": "hunter2 é", "encoding": "ascii"}}]},
-            ["volumes[0].text.data: has characters that ascii does not know; right is another encoding"],
+            ["volumes[0].text.data: has characters that ascii cannot encode; use another encoding"],
         ),
         (
             {"volumes": [{"target": "/a", "type": "text", "text": {"data": "hunter2!", "base64": True}}]},
-            ["volumes[0].text.data: not base64; right is base64 without line breaks, or base64: false"],
+            ["volumes[0].text.data: invalid base64; expected base64 without line breaks, or base64: false"],
         ),
         (
             {"volumes": [{"target": "/a", "type": "text", "text": {"data": "pw <% secrets.known %>"}}]},
-            ["volumes[0].text.data: a text volume is a plain file, no secret is filled in; right is a volume of type secret"],
+            ["volumes[0].text.data: secrets are not filled into text volumes; use a volume of type secret"],
         ),
         (
             {"volumes": [{"target": "/a", "type": "secret", "secret": {"value": "hunter2", "mode": 420}}]},
-            ["volumes[0].secret.mode: expected text, got a number; right is to put it in quotes"],
+            ["volumes[0].secret.mode: expected text, got a number; put it in quotes"],
         ),
         (
             {"volumes": [{"target": "/a", "type": "secret", "secret": {"value": "hunter2", "mode": "rw"}}]},
-            ["volumes[0].secret.mode: expected octal digits as text, like '0644', got text"],
+            ["volumes[0].secret.mode: expected octal digits as text, such as '0644', got text"],
         ),
         (
             {"volumes": [{"target": "/a", "type": "secret", "secret": {"value": 8675309}}]},
-            ["volumes[0].secret.value: expected text, got a number; right is to put it in quotes"],
+            ["volumes[0].secret.value: expected text, got a number; put it in quotes"],
         ),
         (
             {"health_check": {"startup_probe": {}}},
-            ["health_check.startup_probe: unknown key 'startup_probe'; known are liveness_probe, readiness_probe"],
+            ["health_check.startup_probe: unknown key 'startup_probe'; accepted are liveness_probe, readiness_probe"],
         ),
         (
             {"health_check": {"liveness_probe": {}}},
@@ -286,30 +295,30 @@ TEXT = {"data": "x"}
         ),
         (
             {"health_check": {"liveness_probe": {"http_get": {"port": 1}, "success_threshold": 2}}},
-            ["health_check.liveness_probe.success_threshold: unknown key 'success_threshold'; the nearest known one is failure_threshold"],
+            ["health_check.liveness_probe.success_threshold: unknown key 'success_threshold'; did you mean failure_threshold?"],
         ),
         (
             {"health_check": {"readiness_probe": {"exec": {"command": []}}}},
-            ["health_check.readiness_probe.exec.command: expected a list that is not empty, got a list"],
+            ["health_check.readiness_probe.exec.command: expected a non-empty list, got a list"],
         ),
         (
             {"health_check": {"readiness_probe": {"exec": {"command": ["sh", 5]}}}},
-            ["health_check.readiness_probe.exec.command[1]: expected text, got a number; right is to put it in quotes"],
+            ["health_check.readiness_probe.exec.command[1]: expected text, got a number; put it in quotes"],
         ),
         (
             {"health_check": {"readiness_probe": {"http_get": {"port": 1, "http_headers": [{"nam": "x"}]}}}},
             [
-                "health_check.readiness_probe.http_get.http_headers[0].name: missing; right is to give it",
-                "health_check.readiness_probe.http_get.http_headers[0].nam: unknown key 'nam'; the nearest known one is name",
+                "health_check.readiness_probe.http_get.http_headers[0].name: required field is missing",
+                "health_check.readiness_probe.http_get.http_headers[0].nam: unknown key 'nam'; did you mean name?",
             ],
         ),
         (
             {"health_check": {"readiness_probe": {"http_get": {"port": 1}, "period_seconds": 0}}},
-            ["health_check.readiness_probe.period_seconds: expected a number from 1, got 0"],
+            ["health_check.readiness_probe.period_seconds: expected a number of at least 1, got 0"],
         ),
         (
             {"metrics": {"path": "x"}},
-            ["metrics.port: missing; right is to give it", "metrics.path: expected a path that begins with /, got 'x'"],
+            ["metrics.port: required field is missing", "metrics.path: expected a path that begins with /, got 'x'"],
         ),
     ],
 )

@@ -1,6 +1,6 @@
-"""Two documents side by side, field by field. Pure: knows no engine, no secrets, no words for people.
+"""Two documents compared field by field. Pure.
 
-A path is as deep as it can be named: `spec.template.spec.containers[app].image`, `data[app.yaml]`.
+A path is as deep as possible: `spec.template.spec.containers[app].image`, `data[app.yaml]`.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from enum import Enum
 from typing import Any, Final
 
 IDENTITIES = ("name", "mountPath", "path", "target", "containerPort", "port", "key")
-"""What tells the entries of a list apart, the first that does: entries are compared by it and not by their place."""
+"""Keys that may identify the entries of a list. Entries are matched by the first one that does, not by their index."""
 
 _WORD = re.compile(r"[-\w]+")
 _LAST = re.compile(r"(.*?)\.?([-\w]+|\[[^\[\]]*\])")
 
 
 class Missing(Enum):
-    """What stands for a field that is not there; null is a value."""
+    """A field that does not exist; null is a value."""
 
     ABSENT = "absent"
 
@@ -29,22 +29,20 @@ ABSENT: Final = Missing.ABSENT
 
 @dataclass(frozen=True)
 class Field:
-    """One field and what it was and is."""
-
     path: str
     old: Any = ABSENT
     new: Any = ABSENT
 
 
 def below(path: str, key: str) -> str:
-    """The path of a mapping's entry. Labels and file names have dots of their own."""
+    """The path of an entry of a mapping. Keys with dots (labels, file names) are put in brackets."""
     if _WORD.fullmatch(key):
         return f"{path}.{key}" if path else key
     return f"{path}[{key}]" if path else key
 
 
 def compare(old: Any, new: Any, path: str = "") -> Iterator[Field]:
-    """What differs, each difference once and as deep as it can be named; what came or went is one field with all below it."""
+    """The differences, each once and as deep as possible. What was added or removed is one field with everything below it."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in dict.fromkeys([*old, *new]):
             yield from _pair(old.get(key, ABSENT), new.get(key, ABSENT), below(path, str(key)))
@@ -77,7 +75,7 @@ def _entries(old: list[Any], new: list[Any], path: str) -> Iterator[Field]:
 
 
 def _identity(*lists: list[Any]) -> str:
-    """The first key that every entry of these lists has, and no two of a list alike; empty for none."""
+    """The first key that all entries have and that is unique within each list; empty if there is none."""
     if not all(isinstance(item, dict) for items in lists for item in items):
         return ""
     for key in IDENTITIES if any(lists) else ():
@@ -87,13 +85,13 @@ def _identity(*lists: list[Any]) -> str:
 
 
 def parted(path: str) -> tuple[str, str]:
-    """What a field is in, and its own last word."""
-    found = _LAST.fullmatch(path)
-    return (found[1], found[2]) if found else ("", path)
+    """The path of the parent, and the last step."""
+    match = _LAST.fullmatch(path)
+    return (match[1], match[2]) if match else ("", path)
 
 
 def leaves(field: Field) -> Iterator[Field]:
-    """A field that came or went, as the single values that it is made of; any other as it is."""
+    """An added or removed field as its single values; any other field unchanged."""
     if (field.old is ABSENT) == (field.new is ABSENT):
         yield field
         return
@@ -103,7 +101,7 @@ def leaves(field: Field) -> Iterator[Field]:
 
 
 def flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Every single value with its path. A list of single values is one, and so is what is empty."""
+    """All single values with their paths. A list of scalars and an empty collection count as one."""
     if isinstance(value, dict) and value:
         for key, item in value.items():
             yield from flat(item, below(path, str(key)))
@@ -115,6 +113,6 @@ def flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def step(items: list[Any], number: int) -> str:
-    """How an entry of a list of mappings is named in a path."""
+    """The step of an entry of a list of mappings."""
     identity = _identity(items)
     return f"[{items[number][identity] if identity else number}]"

@@ -1,6 +1,6 @@
-"""Text into documents: YAML 1.2 (several documents) or JSON, as plain JSON values and nothing else.
+"""Files into documents: YAML 1.2 (several documents) or JSON, as plain JSON values and nothing else.
 
-Knows nothing of requests. Whatever comes in, it ends soon and in bounded memory: aliases are counted, never expanded.
+Time and memory are bounded for every input: aliases are counted at their expanded size, but never expanded.
 """
 
 from __future__ import annotations
@@ -13,40 +13,37 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kelvin_provision.errors import RequestRefused
-from kelvin_provision.spec.read.findings import Document, Finding, Path, dotted, refuse, shown
+from kelvin_provision.spec.read.findings import Document, Finding, Path, dotted, quoted, refuse
 
-__all__ = ["BYTES", "DEPTH", "NODES", "Document", "Notes", "parse", "read", "read_all"]
-
-BYTES = 4 * 1024 * 1024
-NODES = 100_000
-DEPTH = 64
+MAX_BYTES = 4 * 1024 * 1024
+MAX_VALUES = 100_000
+MAX_DEPTH = 64
 _BOM = b"\xef\xbb\xbf"
 _INTEGERS = range(-(2**63), 2**64)
 
 
 @dataclass
-class Notes:
-    """The findings of one file while it is read."""
+class FileFindings:
+    """The findings of one file. `number` is that of the document that is being read."""
 
     file: str
     number: int = 1
-    found: list[Finding] = field(default_factory=list)
+    errors: list[Finding] = field(default_factory=list)
 
     def add(self, path: Path, message: str) -> None:
-        """Note what is wrong with the document that is being read."""
-        self.found.append(Finding(self.file, self.number, dotted(path), message))
+        self.errors.append(Finding(self.file, self.number, dotted(path), message))
 
 
 def read(file: str, data: bytes) -> tuple[Document, ...]:
-    """The documents of one file; empty ones are skipped but counted. Raises RequestRefused, also when there is none at all."""
+    """The documents of one file; empty ones are skipped but counted. Raises RequestRefused, also for a file without documents."""
     documents = parse(file, data)
     if not documents:
-        raise refuse([Finding(file, 0, "", "empty; right is at least one document")])
+        raise refuse([Finding(file, 0, "", "empty; expected at least one document")])
     return documents
 
 
 def read_all(files: Sequence[tuple[str, bytes]]) -> tuple[Document, ...]:
-    """The documents of several files; raises one RequestRefused with what is wrong in any of them."""
+    """The documents of several files. Raises one RequestRefused with the findings of all files."""
     documents: list[Document] = []
     evidence: list[str] = []
     for file, data in files:
@@ -56,78 +53,76 @@ def read_all(files: Sequence[tuple[str, bytes]]) -> tuple[Document, ...]:
             evidence += error.evidence
     if evidence:
         count = "1 finding" if len(evidence) == 1 else f"{len(evidence)} findings"
-        raise RequestRefused(f"the request is not right: {count}", evidence=evidence)
+        raise RequestRefused(f"invalid request: {count}", evidence=evidence)
     return tuple(documents)
 
 
 def parse(file: str, data: bytes) -> tuple[Document, ...]:
-    """Like `read`, but a file without any document is fine."""
-    notes = Notes(file)
-    if len(data) > BYTES:
-        raise refuse([Finding(file, 0, "", f"{len(data)} bytes; right are at most {BYTES} (4 MiB)")])
+    """Like `read`, but a file without documents is accepted."""
+    findings = FileFindings(file)
+    if len(data) > MAX_BYTES:
+        raise refuse([Finding(file, 0, "", f"{len(data)} bytes; the limit is {MAX_BYTES} (4 MiB)")])
     try:
         text = data.removeprefix(_BOM).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise refuse([Finding(file, 0, "", f"byte {error.start} is not UTF-8; right is text in UTF-8")]) from error
-    documents = _json(text, notes) if file.endswith(".json") or text.lstrip()[:1] in {"{", "["} else None
+        raise refuse([Finding(file, 0, "", f"invalid UTF-8 at byte {error.start}; expected text in UTF-8")]) from error
+    documents = _json(text, findings) if file.endswith(".json") or text.lstrip()[:1] in {"{", "["} else None
     if documents is None:
         # yaml is imported only when there is something to read
         from kelvin_provision.spec.read.yaml_documents import documents_of
 
-        documents = documents_of(text, notes)
-    if notes.found:
-        raise refuse(notes.found)
+        documents = documents_of(text, findings)
+    if findings.errors:
+        raise refuse(findings.errors)
     return tuple(documents)
 
 
 class _Pairs(list[tuple[str, Any]]):
-    """A JSON object whose keys were not compared yet: the place of a duplicate is known only from the top."""
+    """A JSON object whose keys are not compared yet: the path of a duplicate is known only when walking from the top."""
 
 
-def _json(text: str, notes: Notes) -> list[Document] | None:
-    """The one document of a JSON file; None if it is no JSON but may be YAML in flow style."""
+def _json(text: str, findings: FileFindings) -> list[Document] | None:
+    """The document of a JSON file; None if it is not JSON but may be YAML in flow style."""
     if not text.strip():
         return []
     try:
         value = json.loads(text, object_pairs_hook=_Pairs, parse_int=integer, parse_float=_float, parse_constant=_float)
     except json.JSONDecodeError as error:
-        if not notes.file.endswith(".json"):
+        if not findings.file.endswith(".json"):
             return None
-        notes.add((), f"line {error.lineno}, column {error.colno}: not JSON: {error.msg.lower()}")
+        findings.add((), f"line {error.lineno}, column {error.colno}: not JSON: {error.msg.lower()}")
         return []
     except RecursionError:
-        notes.add((), too_deep())
+        findings.add((), too_deep())
         return []
-    budget = Budget(notes)
-    plain = _plain(value, (), budget)
-    return [] if plain is None or notes.found else [Document(notes.file, 1, plain)]
+    budget = Budget(findings)
+    document = _plain(value, (), budget)
+    return [] if document is None or findings.errors else [Document(findings.file, 1, document)]
 
 
 def too_deep() -> str:
-    """The sentence for a document that is nested too deeply."""
-    return f"nested too deeply; right are at most {DEPTH} levels"
+    return f"nested too deeply; the limit is {MAX_DEPTH} levels"
 
 
 def too_big() -> str:
-    """The sentence for a document that has too many values, aliases counted as what they stand for."""
-    return f"too large with its aliases written out; right are at most {NODES} values and {BYTES} characters"
+    return f"too large with its aliases expanded; the limit is {MAX_VALUES} values and {MAX_BYTES} characters"
 
 
 @dataclass
 class Budget:
-    """Counts the values of one document; over the limits it notes it once and says no."""
+    """Counts the values of one document; the first one over a limit adds a finding."""
 
-    notes: Notes
-    nodes: int = 0
+    findings: FileFindings
+    values: int = 0
 
     def allows(self, depth: int) -> bool:
         """Whether one more value at this depth is within the limits."""
-        self.nodes += 1
-        if self.nodes == NODES + 1:
-            self.notes.add((), too_big())
-        if depth == DEPTH + 1:
-            self.notes.add((), too_deep())
-        return self.nodes <= NODES and depth <= DEPTH
+        self.values += 1
+        if self.values == MAX_VALUES + 1:
+            self.findings.add((), too_big())
+        if depth == MAX_DEPTH + 1:
+            self.findings.add((), too_deep())
+        return self.values <= MAX_VALUES and depth <= MAX_DEPTH
 
 
 def _plain(value: Any, path: Path, budget: Budget) -> Any:
@@ -138,38 +133,37 @@ def _plain(value: Any, path: Path, budget: Budget) -> Any:
         for key, item in value:
             below = (*path, key)
             if key in result:
-                budget.notes.add(below, duplicate(key))
-            _check_text(key, path, budget.notes)
+                budget.findings.add(below, duplicate(key))
+            _check_text(key, path, budget.findings)
             result[key] = _plain(item, below, budget)
         return result
     if isinstance(value, list):
         return [_plain(item, (*path, number), budget) for number, item in enumerate(value)]
-    check_scalar(value, path, budget.notes)
+    check_scalar(value, path, budget.findings)
     return value
 
 
 def duplicate(key: str) -> str:
-    """The sentence for a key that stands twice in one mapping."""
-    return f"duplicate key {shown(key)}; right is to give it once"
+    return f"duplicate key {quoted(key)}; keys must be unique"
 
 
-def check_scalar(value: Any, path: Path, notes: Notes) -> None:
-    """Note numbers and text that JSON, Kubernetes or a ledger cannot hold."""
+def check_scalar(value: Any, path: Path, findings: FileFindings) -> None:
+    """Reports numbers and texts that JSON, Kubernetes or the ledger cannot store."""
     if isinstance(value, str):
-        _check_text(value, path, notes)
+        _check_text(value, path, findings)
     elif isinstance(value, float) and not math.isfinite(value):
-        notes.add(path, "not a finite number; right is a number without NaN and infinity, or text in quotes")
+        findings.add(path, "not a finite number; use a finite number, or quoted text")
     elif isinstance(value, int) and value not in _INTEGERS:
-        notes.add(path, "number too large; right are 64 bits, or text in quotes")
+        findings.add(path, "number too large; use at most 64 bits, or quoted text")
 
 
-def _check_text(text: str, path: Path, notes: Notes) -> None:
+def _check_text(text: str, path: Path, findings: FileFindings) -> None:
     if re.search("[\x00\ud800-\udfff]", text):
-        notes.add(path, "text with a NUL or half a character; right is text that UTF-8 can hold")
+        findings.add(path, "text with a NUL or an unpaired surrogate; use text that UTF-8 can encode")
 
 
 def integer(text: str, base: int = 10) -> int:
-    """A number from its digits; very many of them become one that `check_scalar` refuses, because int() takes long or refuses."""
+    """The number with these digits. Very long ones become one that `check_scalar` refuses, because int() is slow for them or refuses."""
     return int(text, base) if len(text) < 40 else 2**64
 
 

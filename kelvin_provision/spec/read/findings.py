@@ -1,6 +1,6 @@
-"""What is wrong with a request, in sentences: findings with file, document and path, and how they are refused.
+"""What is wrong with a document: findings with file, document and path, and the error that they become.
 
-Knows no pydantic and no YAML. A finding may name keys, names and numbers; it never repeats a value that may be a secret.
+A finding may contain keys, names and numbers, but never a value that may be a secret.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from kelvin_provision.errors import RequestRefused, SecretMissing
 Path = tuple[str | int, ...]
 
 _PLAIN = re.compile(r"[A-Za-z_<][-A-Za-z0-9_<>]*")
-# Below these keys people write passwords; what was found there is named by its kind only.
+# Values below these keys may be passwords: only their type is reported.
 _PRIVATE = frozenset({"command", "configuration", "data", "environment_vars", "secret", "stringData", "text", "uri", "value"})
-# Of a variable, its name is no secret, and the one thing that helps to find it.
-_SHOWN = frozenset({"name"})
+# The name of a variable is not secret, and the only thing that helps to find it.
+_REPORTED = frozenset({"name"})
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong, and what would be right. `document` is 1-based, 0 where there are no documents to count."""
+    """One error: what is wrong and what is accepted. `document` is 1-based, 0 for what has no documents."""
 
     file: str
     document: int
@@ -38,7 +38,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Part:
-    """A piece of a document that came from a file of its own: below `path`, findings name that file."""
+    """A piece of a document that was read from its own file: findings below `path` name that file."""
 
     path: Path
     file: str
@@ -47,7 +47,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Document:
-    """One document of one file, as plain JSON values. `number` is 1-based; 0 for what has no documents, like flags."""
+    """One document of a file, as plain JSON values. `number` is 1-based; 0 for what has no documents, such as flags."""
 
     file: str
     number: int
@@ -57,56 +57,53 @@ class Document:
 
 @dataclass
 class Findings:
-    """Gathers the findings and warnings of one document; the only thing here that grows."""
+    """Collects the findings and warnings of one document."""
 
     document: Document
-    found: list[Finding] = field(default_factory=list)
-    missing: list[tuple[str, Finding]] = field(default_factory=list)
+    errors: list[Finding] = field(default_factory=list)
+    missing_secrets: list[tuple[str, Finding]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
     def at(self, path: Path, message: str) -> Finding:
-        """A finding at a path of the document, under the name of the file that the path came from."""
+        """A finding at a path of the document, with the file from which that path was read."""
         for part in self.document.parts:
             if path[: len(part.path)] == part.path:
                 return Finding(part.file, part.document, dotted(path[len(part.path) :]), message)
         return Finding(self.document.file, self.document.number, dotted(path), message)
 
     def add(self, path: Path, message: str) -> None:
-        """Note what is wrong."""
-        self.found.append(self.at(path, message))
+        self.errors.append(self.at(path, message))
 
     def add_missing(self, path: Path, secret: str) -> None:
-        """Note a secret that this box does not have: not the request's fault, so told apart."""
-        message = f"secret {secret} is not on this box; right is a file of that name in the secrets folder"
-        self.missing.append((secret, self.at(path, message)))
+        """A secret that this box does not have is not an error of the request, so it has its own error class."""
+        message = f"secret {secret} does not exist on this box; create a file of that name in the secrets folder"
+        self.missing_secrets.append((secret, self.at(path, message)))
 
     def warn(self, path: Path, message: str) -> None:
-        """Note what is odd and accepted."""
         self.warnings.append(str(self.at(path, message)))
 
 
 def refuse(findings: Sequence[Finding]) -> RequestRefused:
-    """One error for all of them."""
     count = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
-    return RequestRefused(f"the request is not right: {count}", evidence=[str(finding) for finding in findings])
+    return RequestRefused(f"invalid request: {count}", evidence=[str(finding) for finding in findings])
 
 
-def refuse_all(gathered: Iterable[Findings], secrets_dir: str) -> None:
-    """Raise what has to be raised for several documents: RequestRefused, or SecretMissing when nothing else is wrong."""
-    everything = list(gathered)
-    found = [finding for one in everything for finding in one.found]
-    missing = [pair for one in everything for pair in one.missing]
-    if found:
-        raise refuse([*found, *(finding for _, finding in missing)])
+def refuse_all(documents: Iterable[Findings], secrets_dir: str) -> None:
+    """Raises RequestRefused with all errors of several documents, or SecretMissing when nothing but secrets is missing."""
+    findings = list(documents)
+    errors = [error for document in findings for error in document.errors]
+    missing = [secret for document in findings for secret in document.missing_secrets]
+    if errors:
+        raise refuse([*errors, *(finding for _, finding in missing)])
     if missing:
         names = sorted({name for name, _ in missing})
-        words = f"secret {names[0]} is" if len(names) == 1 else f"secrets {', '.join(names)} are"
+        subject = f"secret {names[0]} does" if len(names) == 1 else f"secrets {', '.join(names)} do"
         hint = f"write the value to {secrets_dir}/{names[0]}, mode 0600"
-        raise SecretMissing(f"{words} not on this box", hint=hint, evidence=[str(finding) for _, finding in missing])
+        raise SecretMissing(f"{subject} not exist on this box", hint=hint, evidence=[str(finding) for _, finding in missing])
 
 
 def dotted(path: Path) -> str:
-    """`system.ports[0].host`; keys that are no plain words in quotes and brackets."""
+    """`system.ports[0].host`; keys that are not plain words are quoted, in brackets."""
     text = ""
     for step in path:
         if isinstance(step, int):
@@ -114,35 +111,35 @@ def dotted(path: Path) -> str:
         elif _PLAIN.fullmatch(step):
             text += f".{step}" if text else step
         else:
-            text += f"[{shown(step)}]"
+            text += f"[{quoted(step)}]"
     return text
 
 
-def unknown(key: str, known: Collection[str]) -> str:
-    """The sentence for a key that does not exist, with the nearest one that does."""
-    near = difflib.get_close_matches(key, known, n=1)
-    right = f"the nearest known one is {near[0]}" if near else f"known are {', '.join(known)}"
-    return f"unknown key {shown(key)}; {right}"
+def unknown_key(key: str, known: Collection[str]) -> str:
+    """The message for a key that does not exist, with the most similar one that does."""
+    similar = difflib.get_close_matches(key, known, n=1)
+    suggestion = f"did you mean {similar[0]}?" if similar else f"accepted are {', '.join(known)}"
+    return f"unknown key {quoted(key)}; {suggestion}"
 
 
-def kind_of(value: Any) -> str:
-    """What a value is, in words, without the value."""
+def type_of(value: Any) -> str:
+    """The type of a value, without the value."""
     if value is None:
         return "null"
     kinds = {bool: "true or false", int: "a number", float: "a number", str: "text", list: "a list", dict: "a mapping"}
     return kinds[type(value)]
 
 
-def got(value: Any, path: Path = ()) -> str:
-    """What was found: the value itself if it is a name, number or word that can't be a secret, else its kind."""
-    private = not _PRIVATE.isdisjoint(path) and path[-1] not in _SHOWN
+def described(value: Any, path: Path = ()) -> str:
+    """The value itself if it is a name or a number that cannot be a secret, otherwise its type."""
+    private = not _PRIVATE.isdisjoint(path) and path[-1] not in _REPORTED
     if private or not isinstance(value, bool | int | float | str):
-        return kind_of(value)
-    return shown(value)
+        return type_of(value)
+    return quoted(value)
 
 
-def shown(value: float | str) -> str:
-    """A name or number as it stands in a message: text in quotes, cut after 60 characters, without control characters."""
+def quoted(value: float | str) -> str:
+    """A name or number for a message: text is quoted, cut after 60 characters, control characters are escaped."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if not isinstance(value, str):

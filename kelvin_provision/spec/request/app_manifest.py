@@ -1,4 +1,4 @@
-"""The app manifest (`payload`, app.yaml) of both generations into one value.
+"""The app manifest (`payload`, app.yaml) of both generations into the same values.
 
 Legacy, up to spec_version 4: `app.type`, `info`, `system` on top. Modern, from 5: `type` on top, `defaults`.
 """
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from kelvin_provision.spec.read.findings import Findings, Path, kind_of, shown
+from kelvin_provision.spec.read.findings import Findings, Path, quoted, type_of
 from kelvin_provision.spec.request.shapes import DefaultsBlock, Image, Info, Legacy, Modern
 from kelvin_provision.spec.request.system import system_of
 from kelvin_provision.spec.request.validation import check, check_rest
@@ -20,7 +20,7 @@ TYPES = ("app", "bridge", "docker", "exporter", "importer", "kelvin")
 
 @dataclass(frozen=True)
 class App:
-    """What a manifest says: who the app is, its image if it names one, and how to run it. Absent is None."""
+    """What a manifest contains; None is absent."""
 
     name: str | None = None
     version: str | None = None
@@ -31,20 +31,20 @@ class App:
 
 
 def app_of(payload: Mapping[str, Any], path: Path, findings: Findings) -> App:
-    """Read a manifest; an empty one is an app whose image just runs. With findings, what is left of it."""
+    """An empty manifest is an app whose image runs without settings. After an error, the valid rest is returned."""
     given = {key: value for key, value in payload.items() if value is not None}
     app = given.get("app")
     spec_version = given.get("spec_version")
     modern = "type" in given or "defaults" in given or (isinstance(spec_version, str) and spec_version.startswith("5"))
     if modern and isinstance(app, dict) and "type" in app:
-        findings.add((*path, "app", "type"), "the type is given on top and below app; right is one, on top from spec_version 5")
+        findings.add((*path, "app", "type"), "type is given at the top level and below app; remove app.type")
         given.pop("app")
     return _modern(given, path, findings) if modern else _legacy(given, path, findings)
 
 
 def _legacy(given: dict[str, Any], path: Path, findings: Findings) -> App:
     top = check_rest(Legacy, given, path, findings)
-    # what else stands below info is the platform's business
+    # other keys below info are for the platform
     known = {key: value for key, value in (top.info or {}).items() if key in Info.model_fields}
     info = check_rest(Info, known, (*path, "info"), findings)
     app = top.app or {}
@@ -63,7 +63,7 @@ def _legacy(given: dict[str, Any], path: Path, findings: Findings) -> App:
 
 def _modern(given: dict[str, Any], path: Path, findings: Findings) -> App:
     if "system" in given:
-        findings.add((*path, "system"), "not here from spec_version 5 on; right is defaults.system")
+        findings.add((*path, "system"), "not allowed from spec_version 5 on; use defaults.system")
         given.pop("system")
     top = check_rest(Modern, given, path, findings)
     _type(top.type, (*path, "type"), findings)
@@ -81,16 +81,16 @@ def _modern(given: dict[str, Any], path: Path, findings: Findings) -> App:
 
 
 def _type(value: Any, path: Path, findings: Findings) -> str | None:
-    """What the app is; all that this box can run become a container."""
+    """The type of the app; this box runs all accepted types as containers."""
     if value is None:
         return None
     if isinstance(value, str) and value in TYPES:
         return value
-    known = f"{', '.join(TYPES[:-1])} or {TYPES[-1]}"
+    accepted = f"{', '.join(TYPES[:-1])} or {TYPES[-1]}"
     if value == "task":
-        findings.add(path, f"type task does not run on this box; right is {known}")
+        findings.add(path, f"type task is not supported on this box; accepted are {accepted}")
     else:
-        findings.add(path, f"expected {known}, got {shown(value) if isinstance(value, str) else kind_of(value)}")
+        findings.add(path, f"expected {accepted}, got {quoted(value) if isinstance(value, str) else type_of(value)}")
     return None
 
 
@@ -98,7 +98,7 @@ def _mapping(value: Any, path: Path, findings: Findings) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        findings.add(path, f"expected a mapping, got {kind_of(value)}")
+        findings.add(path, f"expected a mapping, got {type_of(value)}")
         return {}
     return value
 
@@ -108,5 +108,5 @@ def _image(value: dict[str, Any] | None, path: Path, findings: Findings) -> str 
     if block is None:
         return None
     if block.mode == "manual" and block.uri is None:
-        findings.add((*path, "uri"), "missing; right for mode manual is an image reference")
+        findings.add((*path, "uri"), "required field is missing; mode manual needs an image reference")
     return block.uri

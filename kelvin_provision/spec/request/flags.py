@@ -1,8 +1,8 @@
-"""The command line's flags as the document that says the same, so that both go one way."""
+"""A request given as command-line options, as the equivalent document."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kelvin_provision.spec.read.documents import read, read_all
@@ -12,40 +12,21 @@ FILE = "flags"
 
 
 def from_flags(
-    *,
-    app_name: str | None = None,
-    app_version: str | None = None,
-    name: str | None = None,
-    title: str | None = None,
-    cluster_name: str | None = None,
-    staged: bool | None = None,
-    instantly_apply: bool | None = None,
-    deployment_type: str | None = None,
-    payload: tuple[str, bytes] | None = None,
-    manifests: Sequence[tuple[str, bytes]] = (),
+    body: Mapping[str, Any], *, payload: tuple[str, bytes] | None = None, manifests: Sequence[tuple[str, bytes]] = ()
 ) -> tuple[Document, ...]:
-    """One request in one document; findings below `payload` and `manifests` name the files (name and bytes) they came from.
+    """One request in one document. `body` has the keys of a request, None for options that were not given.
 
-    Raises RequestRefused for files that cannot be read as YAML or JSON, all of them at once.
+    `payload` and `manifests` are names and contents of files; findings below these keys name the file. Raises RequestRefused for files
+    that cannot be read as YAML or JSON, all of them at once.
     """
-    body: dict[str, Any] = {
-        "app_name": app_name,
-        "app_version": app_version,
-        "name": name,
-        "title": title,
-        "cluster_name": cluster_name,
-        "staged": staged,
-        "instantly_apply": instantly_apply,
-        "deployment_type": deployment_type,
-    }
-    value = {key: item for key, item in body.items() if item is not None}
-    # both at once, so that what is wrong in either is said at once
+    value: dict[str, Any] = {key: item for key, item in body.items() if item is not None}
+    # first all together, so that the findings of all files are raised at once
     read_all([*([payload] if payload else []), *manifests])
     parts: list[Part] = []
     if payload:
         document, *more = read(*payload)
         if more:
-            raise refuse([Finding(payload[0], more[0].number, "", "one document too many; right for an app manifest is one")])
+            raise refuse([Finding(payload[0], more[0].number, "", "too many documents; an app manifest is one document")])
         value["payload"] = document.value
         parts.append(Part(("payload",), document.file, document.number))
     documents = read_all(manifests)

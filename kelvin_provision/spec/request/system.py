@@ -1,4 +1,4 @@
-"""The `system` block of an app manifest into values; every finding of it at once."""
+"""The `system` block of an app manifest into values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ S = TypeVar("S", bound=Shape)
 
 
 def system_of(value: Any, path: Path, findings: Findings) -> System:
-    """What the block says; with findings, what is left of it."""
+    """After an error, the valid rest is returned."""
     block = check_rest(system_shapes.SystemBlock, value, path, findings)
     health = check_rest(system_shapes.HealthBlock, block.health_check or {}, (*path, "health_check"), findings)
     return System(
@@ -33,18 +33,17 @@ def system_of(value: Any, path: Path, findings: Findings) -> System:
 
 
 def items(shape: type[S], values: Sequence[Any], path: Path, findings: Findings) -> list[tuple[Path, S]]:
-    """The right ones of a list, each with its path."""
+    """The valid items of a list, each with its path."""
     checked = [((*path, number), check(shape, value, (*path, number), findings)) for number, value in enumerate(values)]
-    return [(place, item) for place, item in checked if item is not None]
+    return [(item_path, item) for item_path, item in checked if item is not None]
 
 
-def unique(what: str, named: Iterable[tuple[Path, object]], findings: Findings) -> None:
-    """Note every one that was there before."""
+def require_unique(what: str, values: Iterable[tuple[Path, object]], findings: Findings) -> None:
     seen: set[object] = set()
-    for path, name in named:
-        if name in seen:
-            findings.add(path, f"{what} {name} is used twice; right is one that is not taken")
-        seen.add(name)
+    for path, value in values:
+        if value in seen:
+            findings.add(path, f"duplicate {what} {value}; {what.rsplit(maxsplit=1)[-1]}s must be unique")
+        seen.add(value)
 
 
 def _resources(value: Any, path: Path, findings: Findings) -> Resources:
@@ -59,7 +58,7 @@ def _resources(value: Any, path: Path, findings: Findings) -> Resources:
 
 def _environment(values: Sequence[Any], path: Path, findings: Findings) -> tuple[Variable, ...]:
     checked = items(system_shapes.VariableBlock, values, path, findings)
-    unique("variable", (((*place, "name"), item.name) for place, item in checked), findings)
+    require_unique("variable", (((*place, "name"), item.name) for place, item in checked), findings)
     return tuple(Variable(item.name, _text(item.value)) for _, item in checked)
 
 
@@ -69,24 +68,24 @@ def _text(value: Any) -> str:
 
 def _ports(values: Sequence[Any], path: Path, findings: Findings) -> tuple[Port, ...]:
     checked = items(system_shapes.PortBlock, values, path, findings)
-    unique("port name", (((*place, "name"), item.name) for place, item in checked), findings)
+    require_unique("port name", (((*place, "name"), item.name) for place, item in checked), findings)
     hosts = [(place, item.host) for place, item in checked if item.host]
     services = [(place, item.service) for place, item in checked if item.service]
     exposed = [(place, item.exposed_port) for place, item in services if item.exposed_port]
-    unique("host port", (((*place, "host", "port"), f"{item.port}/{item.protocol}") for place, item in hosts), findings)
-    unique("service port", (((*place, "service", "port"), f"{item.port}/{item.protocol}") for place, item in services), findings)
-    unique("exposed port", (((*place, "service", "exposed_port"), number) for place, number in exposed), findings)
+    require_unique("host port", (((*place, "host", "port"), f"{item.port}/{item.protocol}") for place, item in hosts), findings)
+    require_unique("service port", (((*place, "service", "port"), f"{item.port}/{item.protocol}") for place, item in services), findings)
+    require_unique("exposed port", (((*place, "service", "exposed_port"), number) for place, number in exposed), findings)
     return tuple(port for place, item in checked if (port := _port(item, place, findings)))
 
 
 def _port(item: system_shapes.PortBlock, path: Path, findings: Findings) -> Port | None:
     if item.type == "host" and item.host:
         if item.service:
-            findings.add((*path, "service"), "does not go with type host; right is to leave it out, or type service")
+            findings.add((*path, "service"), "not allowed with type host; remove it, or use type service")
         return Port(item.name, item.host.port, item.host.protocol.upper(), host_port=item.host.port)
     if item.type == "service" and item.service:
         if item.host:
-            findings.add((*path, "host"), "does not go with type service; right is to leave it out, or type host")
+            findings.add((*path, "host"), "not allowed with type service; remove it, or use type host")
         service = item.service
         if service.exposed_port and not service.exposed:
             findings.warn((*path, "service", "exposed_port"), "has no effect without exposed: true")
@@ -98,7 +97,7 @@ def _port(item: system_shapes.PortBlock, path: Path, findings: Findings) -> Port
             exposed=service.exposed,
             exposed_port=service.exposed_port if service.exposed else None,
         )
-    findings.add((*path, item.type), f"missing; right for type {item.type} is a mapping with a port")
+    findings.add((*path, item.type), f"required field is missing; type {item.type} needs a mapping with a port")
     return None
 
 

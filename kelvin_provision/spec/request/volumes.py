@@ -1,4 +1,4 @@
-"""The volumes of an app manifest into values: their targets, their bytes, their names."""
+"""The volumes of an app manifest into values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 
 from kelvin_provision.spec.enums import VolumeKind
-from kelvin_provision.spec.read.findings import Findings, Path, shown
+from kelvin_provision.spec.read.findings import Findings, Path, quoted
 from kelvin_provision.spec.references import REFERENCE, is_literal
 from kelvin_provision.spec.request import system_shapes
 from kelvin_provision.spec.workload import Volume
@@ -18,15 +18,15 @@ Placed = Sequence[tuple[Path, system_shapes.VolumeBlock]]
 
 
 def volumes_of(checked: Placed, findings: Findings) -> tuple[Volume, ...]:
-    """Values for the volumes that have the right shape; names and targets are compared over all of them."""
+    """Values of the volumes with a valid shape. Names and targets must be unique among all of them."""
     names: set[str] = set()
     targets: set[str] = set()
     for place, item in checked:
         target = posixpath.normpath(item.target)
         if target in targets:
-            findings.add((*place, "target"), f"target {shown(target)} is used twice; right is one that is not taken")
+            findings.add((*place, "target"), f"duplicate target {quoted(target)}; targets must be unique")
         if item.name in names:
-            findings.add((*place, "name"), f"volume name {item.name} is used twice; right is one that is not taken")
+            findings.add((*place, "name"), f"duplicate volume name {item.name}; names must be unique")
         targets.add(target)
         names.add(item.name or "")
     return tuple(_volume(place, item, names, findings) for place, item in checked)
@@ -36,15 +36,15 @@ def _volume(path: Path, item: system_shapes.VolumeBlock, names: set[str], findin
     kind = VolumeKind(item.type)
     for other in VolumeKind:
         if other is not kind and getattr(item, other) is not None:
-            findings.add((*path, other), f"does not go with type {kind}; right is to leave it out")
+            findings.add((*path, other), f"not allowed with type {kind}; remove it")
     if kind is not VolumeKind.PERSISTENT and getattr(item, kind) is None:
-        findings.add((*path, kind), f"missing; right for type {kind} is a mapping with {_CONTENT[kind]}")
+        findings.add((*path, kind), f"required field is missing; type {kind} needs a mapping with {_CONTENT[kind]}")
     _check_path(item.target, (*path, "target"), findings)
     if item.host:
         _check_path(item.host.source, (*path, "host", "source"), findings)
     name = item.name or _named_after(item.target, names)
     if item.secret and is_literal(item.secret.value):
-        warning = f"volume {name}: the secret stands in the request and so in the ledger; <% secrets.NAME %> keeps it out"
+        warning = f"volume {name}: the secret is stored in the ledger with the request; use <% secrets.NAME %> instead"
         findings.warn((*path, "secret", "value"), warning)
     return Volume(
         name=name,
@@ -61,13 +61,13 @@ _CONTENT = {VolumeKind.TEXT: "data", VolumeKind.HOST: "source", VolumeKind.SECRE
 
 
 def _check_path(text: str, path: Path, findings: Findings) -> None:
-    """Kubernetes refuses `..` and, in a target, `:`; a volume over the whole root would hide the image."""
+    """Kubernetes refuses `..` and, in a target, `:`. A volume at / would hide the image."""
     if ".." in text.split("/") or (path[-1] == "target" and (":" in text or not text.strip("/"))):
-        findings.add(path, f"expected an absolute path without '..' and ':', below /, got {shown(text)}")
+        findings.add(path, f"expected an absolute path without '..' and ':', below /, got {quoted(text)}")
 
 
 def _named_after(target: str, names: set[str]) -> str:
-    """A name that stays the same when the list is put in another order: a persistent volume is found again by it."""
+    """A name that does not depend on the order of the list: a persistent volume is found by it after an update."""
     plain = re.sub(r"[^a-z0-9]+", "-", target.lower()).strip("-")[:40].strip("-")
     base = plain if plain[:1].isalpha() else f"volume-{plain}".strip("-")
     name, number = base, 1
@@ -79,15 +79,15 @@ def _named_after(target: str, names: set[str]) -> str:
 
 
 def _data(text: system_shapes.TextBlock, path: Path, findings: Findings) -> str:
-    """The file's bytes, as base64."""
+    """The content of the file as base64."""
     try:
         data = base64.b64decode(text.data, validate=True) if text.base64 else text.data.encode(text.encoding)
     except UnicodeEncodeError:
-        findings.add(path, f"has characters that {text.encoding} does not know; right is another encoding")
+        findings.add(path, f"has characters that {text.encoding} cannot encode; use another encoding")
         return ""
     except (binascii.Error, ValueError):
-        findings.add(path, "not base64; right is base64 without line breaks, or base64: false")
+        findings.add(path, "invalid base64; expected base64 without line breaks, or base64: false")
         return ""
     if not text.base64 and REFERENCE.search(text.data):
-        findings.add(path, "a text volume is a plain file, no secret is filled in; right is a volume of type secret")
+        findings.add(path, "secrets are not filled into text volumes; use a volume of type secret")
     return base64.b64encode(data).decode("ascii")

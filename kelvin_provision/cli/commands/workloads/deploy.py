@@ -130,7 +130,7 @@ def _documents(asked: Asked) -> tuple[Document, ...]:
     if asked.files:
         return read_all([_content(path) for path in asked.files])
     payload = _content(asked.payload) if asked.payload else None
-    return from_flags(**flags, payload=payload, manifests=[_content(path) for path in asked.manifests])
+    return from_flags(flags, payload=payload, manifests=[_content(path) for path in asked.manifests])
 
 
 def _content(path: Path) -> tuple[str, bytes]:
