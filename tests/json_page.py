@@ -86,7 +86,7 @@ def staged(version: str) -> Callable[[Box], None]:
 
 
 def talking(box: Box) -> None:
-    box.cluster.said["pump"] = ["starting", "42 rpm"]
+    box.cluster.log_lines["pump"] = ["starting", "42 rpm"]
 
 
 class Last(list):
@@ -102,7 +102,7 @@ class Last(list):
 
 
 def ending(box: Box) -> None:
-    box.cluster.said["pump"] = Last(["starting", "42 rpm"], box.cluster.live)
+    box.cluster.log_lines["pump"] = Last(["starting", "42 rpm"], box.cluster.live)
 
 
 def working(box: Box) -> None:

@@ -23,7 +23,7 @@ from tests.kit.cli import run
 def box(tmp_path, monkeypatch):
     """What the commands find: `pump` staged and ready, and their outside world in memory."""
     found = Box(tmp_path / "state")
-    found.runtime.kept = ImageStorage(unpacked=tmp_path)
+    found.runtime.storage_folders = ImageStorage(unpacked=tmp_path)
     found.deploy("pump", version="2.0.0")
     found.turn()
     found.cluster.calls.clear()
@@ -93,7 +93,7 @@ def test_it_touches_nothing(box):
 
 def test_a_broken_workload_has_each_reason_with_why_and_what_next(box):
     box.cluster.findings = [Finding("immutable-field", "pump", "Deployment/pump", "spec.selector: field is immutable")]
-    box.cluster.seen = Survey(resources=(ResourceDemand("memory", 2**30, 2**20),), denied=("patch deployments.apps",))
+    box.cluster.survey_result = Survey(resources=(ResourceDemand("memory", 2**30, 2**20),), denied=("patch deployments.apps",))
     result = check(box, "-n", "pump", "--skip", "space", "--quiet")
     assert result.exit_code == 1
     assert (
@@ -162,7 +162,7 @@ def test_warnings_exit_0_and_with_strict_1(box):
 
 
 def test_a_cluster_that_is_away_is_one_error_and_the_rest_is_still_looked_at(box):
-    box.cluster.silent = True
+    box.cluster.unreachable = True
     result = check(box, "-n", "pump", "--json")
     found = lines(result)
     assert result.exit_code == 1
@@ -174,7 +174,7 @@ def test_a_cluster_that_is_away_is_one_error_and_the_rest_is_still_looked_at(box
 
 
 def test_a_runtime_that_is_away_is_one_error_too(box):
-    box.runtime.down = RuntimeUnreachable("containerd does not answer on /run/x", hint="systemctl status containerd")
+    box.runtime.error = RuntimeUnreachable("containerd does not answer on /run/x", hint="systemctl status containerd")
     found = lines(check(box, "-n", "pump", "--json"))
     assert found["store"] == ("error", "containerd does not answer on /run/x")
     assert (found["images"], found["dry-run"][0]) == (("skipped", "not looked at: see store"), "ok")
@@ -289,8 +289,8 @@ def test_an_empty_box_is_no_failure_and_stays_empty(tmp_path):
 
 
 def test_a_box_with_neither_cluster_nor_runtime_says_both(box):
-    box.cluster.silent = True
-    box.runtime.down = RuntimeUnreachable("containerd does not answer on /run/x", hint="systemctl status containerd")
+    box.cluster.unreachable = True
+    box.runtime.error = RuntimeUnreachable("containerd does not answer on /run/x", hint="systemctl status containerd")
     result = say(box, "--json")
     found = lines(result)
     assert result.exit_code == 1

@@ -206,16 +206,16 @@ def test_what_is_forbidden_is_told_whole_and_ends_as_the_apply_would(box):
 
 
 def test_downtime_is_told_with_its_reason(box):
-    box.cluster.breaks = [Interruption("pump", "two pods cannot run side by side (host port 80)")]
+    box.cluster.interruptions = [Interruption("pump", "two pods cannot run side by side (host port 80)")]
     lines = say(box, "diff", "-n", "pump").stdout.splitlines()
     assert lines[1:3] == ["  downtime   a short interruption", "             two pods cannot run side by side (host port 80)"]
-    box.cluster.breaks = [Interruption("pump", "no sleep", certain=False)]
+    box.cluster.interruptions = [Interruption("pump", "no sleep", certain=False)]
     assert workloads(say(box, "diff", "-n", "pump", "--json"))[0]["downtime"] == {"expected": "possible", "why": ["no sleep"]}
 
 
 def test_what_somebody_else_changed_has_a_section_of_its_own(box):
     when = "2026-11-25T03:00:00Z"
-    box.cluster.drifted = [
+    box.cluster.drifts = [
         Drift("pump", "Thing/pump", "spec.configuration.speed", 3, 9, "kubectl-edit", when),
         Drift("pump", "Thing/pump", "spec.more", live={"a": 1}, by="kubectl-edit"),
         Drift("pump", "Thing/pump", "spec.text", "a\nb\n", "a\nc\n"),
@@ -269,7 +269,7 @@ def test_a_new_workload_is_told_whole(box):
 
 
 def test_an_image_that_somebody_removed_is_put_back_by_apply_and_not_by_a_look(box):
-    box.runtime.forget(box.ledger.workload("pump").staged.locks[0])
+    box.runtime.garbage_collect(box.ledger.workload("pump").staged.locks[0])
     loaded = list(box.runtime.loaded)
     for words in (("diff", "-n", "pump"), ("apply", "-n", "pump", "--dry-run")):
         result = say(box, *words)
@@ -280,14 +280,14 @@ def test_an_image_that_somebody_removed_is_put_back_by_apply_and_not_by_a_look(b
 
 
 def test_a_cluster_that_misses_only_what_is_put_back_first_forbids_nothing(box):
-    box.runtime.forget(box.ledger.workload("pump").staged.locks[0])
+    box.runtime.garbage_collect(box.ledger.workload("pump").staged.locks[0])
     box.cluster.findings = [Finding("image-missing", "pump", "container/pump", "image sha256:x is not in Docker Engine")]
     assert say(box, "diff", "-n", "pump").exit_code == 0
 
 
 def test_an_image_that_nobody_has_any_more_forbids_the_apply(box):
     staged = box.ledger.workload("pump").staged.locks[0]
-    box.runtime.forget(staged)
+    box.runtime.garbage_collect(staged)
     box.store.path(staged.layers[-1].digest).unlink()
     result = say(box, "diff", "-n", "pump")
     assert result.exit_code == 65
@@ -330,7 +330,7 @@ def test_what_is_not_complete_is_not_told(box):
 
 
 def test_a_silent_cluster_is_an_error_and_no_guess(box):
-    box.cluster.silent = True
+    box.cluster.unreachable = True
     result = say(box, "diff", "-n", "pump", "--json")
     assert (result.exit_code, json.loads(result.stdout)["error"]["code"]) == (69, "cluster-unreachable")
 

@@ -16,7 +16,7 @@ from tests.kit.images import random_image
 def box(tmp_path, monkeypatch):
     """`pump` runs in version 2 and can go back to 1; `fan` is staged. What nothing needs is there, too: the image of `gone`."""
     found = Box(tmp_path / "state")
-    found.runtime.kept = ImageStorage(unpacked=tmp_path, compressed=tmp_path)
+    found.runtime.storage_folders = ImageStorage(unpacked=tmp_path, compressed=tmp_path)
     for version in ("1.0.0", "2.0.0"):
         stage(found, "pump", version)
         found.command_apply("pump")
@@ -70,7 +70,7 @@ def damage(box, name):
 
 def test_the_list_for_people(box):
     box.store.path(lock_of(box, "r.io/fan:1.0.0").layers[0]).unlink()
-    box.runtime.forget(lock_of(box, "r.io/pump:1.0.0"))
+    box.runtime.garbage_collect(lock_of(box, "r.io/pump:1.0.0"))
     result = say(box, "list")
     assert result.exit_code == 0
     fan, gone, one, two = (short(box, f"r.io/{name}") for name in ("fan:1.0.0", "gone:1.0.0", "pump:1.0.0", "pump:2.0.0"))
@@ -137,7 +137,7 @@ def test_an_image_of_two_workloads_says_so_and_one_of_another_state_folder_is_an
 
 
 def test_a_runtime_that_does_not_answer_is_a_warning(box):
-    box.runtime.down = RuntimeUnreachable("containerd does not answer")
+    box.runtime.error = RuntimeUnreachable("containerd does not answer")
     result = say(box, "list")
     assert result.exit_code == 0
     assert result.stderr.startswith("warning: what is in the runtime is not known: containerd does not answer\n")
@@ -190,7 +190,7 @@ def test_a_wrong_blob_is_put_aside_and_named_with_its_image_and_workload(box):
 
 def test_what_is_staged_and_nowhere_else_is_fetched_again_by_the_agent(box):
     digest = damage(box, "r.io/fan:1.0.0")
-    box.runtime.forget(lock_of(box, "r.io/fan:1.0.0"))
+    box.runtime.garbage_collect(lock_of(box, "r.io/fan:1.0.0"))
     assert items(say(box, "verify", "--json", "--quiet"))[0] == (
         "blob",
         digest,
@@ -208,7 +208,7 @@ def test_what_is_staged_stays_ready_where_it_can_be_applied_all_the_same(box):
     assert say(box, "verify", "--quiet").exit_code == 1
     assert box.states()["fan"] == ("staged", "ready")
     damaged_with_a_silent_runtime = damage(box, "r.io/pump:1.0.0")
-    box.runtime.down = RuntimeUnreachable("containerd does not answer")
+    box.runtime.error = RuntimeUnreachable("containerd does not answer")
     detail = {name: detail for _, name, _, detail in items(say(box, "verify", "--json", "--quiet"))}
     assert detail[damaged_with_a_silent_runtime].startswith("of r.io/pump:1.0.0 for pump 1.0.0 (kept); it is not downloaded again, and")
 
@@ -274,7 +274,7 @@ def test_what_was_put_aside_and_partials_that_nobody_wants_go_too(box):
 
 def test_an_image_that_a_container_uses_stays_and_is_said_to(box):
     gone = lock_of(box, "r.io/gone:1.0.0")
-    box.runtime.used.add(gone.name)
+    box.runtime.in_use.add(gone.name)
     result = say(box, "prune", "--yes", "--json")
     assert items(result)[0] == ("image", "r.io/gone:1.0.0", "stays in the runtime", "a container uses it, or it has another name there")
     assert gone.name in box.runtime.owned()
@@ -292,10 +292,10 @@ def test_images_of_another_state_folder_go_only_when_that_is_asked_for(box):
 
 def test_a_runtime_that_does_not_answer_keeps_its_images_and_the_store_is_freed(box):
     gone = lock_of(box, "r.io/gone:1.0.0")
-    box.runtime.down = RuntimeUnreachable("containerd does not answer")
+    box.runtime.error = RuntimeUnreachable("containerd does not answer")
     result = say(box, "prune", "--yes", "--json")
     assert (result.exit_code, json.loads(result.stdout)["status"]) == (69, "failed")
     assert items(result) == [("store", str(box.settings.state_dir), "freed", f"{gone.size / 1024:.1f} KiB")]
     assert json.loads(result.stdout)["warnings"] == ["images in the runtime are left as they are: containerd does not answer"]
-    box.runtime.down = None
+    box.runtime.error = None
     assert items(say(box, "prune", "--yes", "--json"))[0] == ("image", "r.io/gone:1.0.0", "removed from the runtime", "")

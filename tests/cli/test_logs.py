@@ -26,7 +26,7 @@ def box(tmp_path):
     found.deploy("motor", "pump")
     found.turn()
     found.command_apply("motor")
-    found.cluster.said["motor"] = ["one", "\x1b[31mtwo\x1b[0m \x1b[2J", "three"]
+    found.cluster.log_lines["motor"] = ["one", "\x1b[31mtwo\x1b[0m \x1b[2J", "three"]
     yield found
     found.close()
 
@@ -56,7 +56,7 @@ def test_the_platforms_document(box):
 
 
 def test_following_with_json_is_an_object_a_line(box):
-    box.cluster.said["motor"] = ["one", "two"]
+    box.cluster.log_lines["motor"] = ["one", "two"]
     box.cluster.before = lambda verb, _: threading.Timer(0.2, box.cluster.live.clear).start() if verb == "logs" else None
     result = logs(box, output=Output.JSON, follow=True)
     assert [json.loads(line) for line in result.stdout.splitlines()] == [
@@ -84,7 +84,7 @@ def test_where_there_is_no_log_it_says_so(box):
 
 def test_what_runs_and_has_nothing_to_say_has_an_empty_log(box):
     """A quiet app is no trouble; one that is stopped, or that never came up, is told of."""
-    box.cluster.said["motor"] = []
+    box.cluster.log_lines["motor"] = []
     assert (logs(box).exit_code, logs(box).stdout, logs(box).stderr) == (0, "", "")
     assert json.loads(logs(box, output=Output.JSON).stdout) == {"logs": {}}
     box.cluster.stop("motor")
@@ -92,7 +92,7 @@ def test_what_runs_and_has_nothing_to_say_has_an_empty_log(box):
 
 
 def test_an_error_of_a_stream_is_one_line(box):
-    box.cluster.silent = True
+    box.cluster.unreachable = True
     result = logs(box, output=Output.JSON, follow=True)
     assert (result.exit_code, result.stdout.count("\n")) == (69, 1)
     assert json.loads(result.stdout)["error"]["code"] == "cluster-unreachable"

@@ -89,7 +89,7 @@ def plant(box, tmp_path, monkeypatch):
     )
     (box.settings.state_dir / "agent.log").write_text(f"what the agent said\n{everything}\n{hook}\n")
     (box.settings.state_dir / "agent.log.1").write_text(f"earlier {everything}\n")
-    box.cluster.said["pump"] = ["ready to pump", *everything.splitlines(), base64.b64encode(everything.encode()).decode(), hook]
+    box.cluster.log_lines["pump"] = ["ready to pump", *everything.splitlines(), base64.b64encode(everything.encode()).decode(), hook]
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def box(tmp_path, monkeypatch):
     found.deploy("motor")
     found.turn()
     found.command_apply("motor")
-    found.cluster.said["motor"] = ["motor turns"]
+    found.cluster.log_lines["motor"] = ["motor turns"]
     yield found
     found.close()
 
@@ -230,7 +230,7 @@ def run_to_bytes(box):
 
 
 def test_a_cluster_that_is_away_is_one_line_and_no_failure(box, tmp_path):
-    box.cluster.silent = True
+    box.cluster.unreachable = True
     result = bundle(box, "-o", "out.tar.gz")
     assert result.exit_code == 0
     assert "warning: cluster.json, evidence.txt, logs/motor.log: " in result.stderr

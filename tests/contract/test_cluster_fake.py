@@ -10,8 +10,8 @@ from tests.kit.images import TALK
 class FakeBench:
     def __init__(self):
         self.cluster = FakeCluster(broken={"test/dying:1": "exit code 3, 2 times", "test/missing:1": "no such image"})
-        self.cluster.said = {"test/talking:1": TALK, "test/dying:1": ["going down"]}
-        self.cluster.before_restart = {"test/dying:1": ["going down"]}
+        self.cluster.log_lines = {"test/talking:1": TALK, "test/dying:1": ["going down"]}
+        self.cluster.previous_log_lines = {"test/dying:1": ["going down"]}
 
     def picture(self, what):
         return Picture(f"test/{what}:1")

@@ -8,7 +8,7 @@ __all__ = ["staged"]
 
 class Outside:
     def __init__(self, runtime: FakeRuntime) -> None:
-        self.put = runtime.put
+        self.put = runtime.import_unpinned
         self._runtime = runtime
 
     def holds(self, lock) -> bool:

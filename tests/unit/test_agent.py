@@ -56,7 +56,7 @@ def test_applying_needs_no_source(box):
     box.deploy("a")
     box.turn()
     box.source.down = RegistryUnreachable("no route to host")
-    box.runtime.forget(box.ledger.workload("a").staged.locks[0]) if box.ledger.workload("a").staged.locks else None
+    box.runtime.garbage_collect(box.ledger.workload("a").staged.locks[0]) if box.ledger.workload("a").staged.locks else None
     box.command_apply("a")
     assert box.states() == {"a": ("running", None)}
     assert len(box.runtime.loaded) == 2  # the collector had taken it; the store gave it back
@@ -66,7 +66,7 @@ def test_an_image_that_is_gone_everywhere_is_found_in_the_plan(box):
     box.deploy("a")
     box.turn()
     (lock,) = box.ledger.workload("a").staged.locks
-    box.runtime.forget(lock)
+    box.runtime.garbage_collect(lock)
     box.store.path(lock.layers[0]).unlink()
     with pytest.raises(PlanRefused) as caught:
         box.command_apply("a")
@@ -182,7 +182,7 @@ def test_tending_puts_images_back_and_looks_at_the_cluster(box):
     box.turn()
     box.command_apply("a")
     (lock,) = box.ledger.workload("a").running.locks
-    box.runtime.forget(lock)
+    box.runtime.garbage_collect(lock)
     box.cluster.broken = {"a": "back-off restarting failed container"}
     reconcile(box)
     assert box.runtime.has(lock)
@@ -191,7 +191,7 @@ def test_tending_puts_images_back_and_looks_at_the_cluster(box):
     box.cluster.calls.clear()
     reconcile(box)
     assert ("retry_stuck_pods", "a") not in box.cluster.calls
-    box.cluster.silent = True
+    box.cluster.unreachable = True
     reconcile(box)
     assert box.states() == {"a": ("unreachable", None)}
 

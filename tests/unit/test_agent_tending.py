@@ -68,13 +68,13 @@ def test_what_happens_on_the_cluster_is_in_the_list_at_once(box):
     with living(box):
         until(lambda: ("observe", "") in box.cluster.calls)
         box.cluster.broken = {"a": "back-off restarting failed container"}
-        box.cluster.news.set()
+        box.cluster.changed.set()
         until(lambda: box.states() == {"a": ("failed", None)})
-        box.cluster.silent = True
-        box.cluster.news.set()
+        box.cluster.unreachable = True
+        box.cluster.changed.set()
         until(lambda: box.states() == {"a": ("unreachable", None)})
-        box.cluster.silent, box.cluster.broken = False, {}
-        box.cluster.news.set()
+        box.cluster.unreachable, box.cluster.broken = False, {}
+        box.cluster.changed.set()
         until(lambda: box.states() == {"a": ("running", None)})
 
 
@@ -156,7 +156,7 @@ def test_an_image_that_somebody_removed_is_back_after_the_next_round_and_asked_f
     tended._round(changed=False)
     assert asked == []
     (lock,) = box.ledger.workload("b").running.locks
-    box.runtime.forget(lock)
+    box.runtime.garbage_collect(lock)
     clock.now += 30
     tended._round(changed=False)
     assert asked[0] == lock.name
@@ -173,11 +173,11 @@ def test_a_runtime_that_is_away_is_said_once_and_its_return_too(box):
     clock = Clock()
     tended = stepped(box, clock)
     box.said.clear()
-    box.runtime.down = RuntimeUnreachable("containerd does not answer")
+    box.runtime.error = RuntimeUnreachable("containerd does not answer")
     for _ in range(3):
         clock.now += 30
         tended._contained(lambda: tended._round(changed=False))
-    box.runtime.down = None
+    box.runtime.error = None
     clock.now += 30
     tended._round(changed=False)
     assert notes(box) == ["containerd does not answer", "all is well again"]
@@ -258,10 +258,10 @@ def test_a_full_disk_does_not_end_the_agent(box, monkeypatch):
 
 def test_a_runtime_that_is_away_when_a_download_begins_is_waited_for(box, monkeypatch):
     box.deploy("a")
-    box.runtime.down = RuntimeUnreachable("Docker Engine does not answer")
+    box.runtime.error = RuntimeUnreachable("Docker Engine does not answer")
     with living(box):
         until(lambda: box.ledger.workload("a").staged.cause == "Docker Engine does not answer")
-        box.runtime.down = None
+        box.runtime.error = None
         until(lambda: box.states() == {"a": ("staged", "ready")})
     assert box.ledger.workload("a").staged.cause is None
 

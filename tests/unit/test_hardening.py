@@ -116,7 +116,7 @@ def test_one_that_cannot_go_back_does_not_keep_the_others_from_it(box):
     up(box, "a", "b")
     box.deploy("a", "b", version="2.0.0")
     box.turn()
-    box.cluster.healths = {"a": [Health(Phase.FAILED, "exit 3")] * 2}
+    box.cluster.next_healths = {"a": [Health(Phase.FAILED, "exit 3")] * 2}
     refuse(box, ("revert", "b"))
     with pytest.raises(UndoFailed, match="a: exit 3; the earlier version does not come up again") as caught:
         box.command_apply("a", "b")
@@ -264,11 +264,11 @@ def test_images_of_forgotten_revisions_are_freed(box):
 
 def test_an_image_that_could_not_be_freed_is_freed_later(box):
     up(box, "a")
-    box.runtime.used = set(box.runtime.owned())
+    box.runtime.in_use = set(box.runtime.owned())
     box.undeploy("a")
     collect_garbage(box.ledger, box.store, lambda: box.runtime)
     assert len(box.runtime.owned()) == 1
-    box.runtime.used = set()
+    box.runtime.in_use = set()
     collect_garbage(box.ledger, box.store, lambda: box.runtime)
     assert box.runtime.owned() == frozenset()
     assert box.ledger.unneeded_images() == ()
@@ -288,7 +288,7 @@ def test_a_signal_before_the_first_change_changes_nothing(box):
 
 def test_tending_goes_on_after_trouble(box):
     up(box, "a")
-    box.runtime.down = ClusterUnreachable("no answer")
+    box.runtime.error = ClusterUnreachable("no answer")
     reconcile(box)
     with Ledger(box.ledger.path) as other:
         assert other.names() == ["a"]

@@ -99,7 +99,7 @@ def test_going_back_needs_no_registry_and_puts_lost_images_back_from_the_store(b
     (lock,) = box.ledger.workload("a").running.locks
     box.up("2.0.0", "a")
     box.source.down = RegistryUnreachable("no route to host")
-    box.runtime.forget(lock)
+    box.runtime.garbage_collect(lock)
     box.rollback("a")
     assert box.runs("a") == ["1.0.0"]
     assert box.runtime.has(lock)
@@ -109,7 +109,7 @@ def test_an_image_that_is_lost_everywhere_is_found_before_anything_is_touched(bo
     box.up("1.0.0", "a")
     (lock,) = box.ledger.workload("a").running.locks
     box.up("2.0.0", "a")
-    box.runtime.forget(lock)
+    box.runtime.garbage_collect(lock)
     box.store.path(lock.layers[0]).unlink()
     calls = len(box.cluster.calls)
     with pytest.raises(PlanRefused, match="1 finding, nothing was touched"):
@@ -154,7 +154,7 @@ def test_several_go_back_together_or_not_at_all(box):
     box.up("1.0.0", "a", "b")
     box.up("2.0.0", "a", "b")
     down = Health(Phase.FAILED, "exit code 3")
-    box.cluster.healths = {"b": [down, down]}
+    box.cluster.next_healths = {"b": [down, down]}
     with pytest.raises(ApplyFailed, match="b: exit code 3; everything is back to what ran before"):
         box.rollback("a", "b")
     assert (box.runs("a", "b"), box.versions("a", "b")) == (["2.0.0", "2.0.0"], [("2.0.0", None)] * 2)
@@ -405,7 +405,7 @@ def test_a_stopped_workload_whose_new_version_fails_is_stopped_again(box):
     box.deploy("a", "b", version="2.0.0")
     box.turn()
     down = Health(Phase.FAILED, "exit code 3")
-    box.cluster.healths = {"b": [down, down]}
+    box.cluster.next_healths = {"b": [down, down]}
     with pytest.raises(ApplyFailed, match="everything is back to what ran before"):
         box.command_apply("a", "b")
     assert (box.state("a"), box.state("b"), box.runs("a", "b")) == ("stopped", "running", ["1.0.0", "1.0.0"])
@@ -452,7 +452,7 @@ def test_starting_puts_lost_images_back(box):
     box.up("1.0.0", "a")
     box.stop("a")
     (lock,) = box.ledger.workload("a").running.locks
-    box.runtime.forget(lock)
+    box.runtime.garbage_collect(lock)
     box.source.down = RegistryUnreachable("no route to host")
     box.start("a")
     assert box.runtime.has(lock)
@@ -531,11 +531,11 @@ def test_recovery_waits_for_a_silent_cluster_and_says_when_a_start_fails(box):
     box.crash_at("wait", "a")
     with pytest.raises(Crash):
         box.start("a")
-    box.cluster.silent = True
+    box.cluster.unreachable = True
     with pytest.raises(ClusterUnreachable):
         box.recover()
     assert journal.unfinished(box.ledger) is not None
-    box.cluster.silent = False
+    box.cluster.unreachable = False
     box.cluster.broken = {"a": "exit code 3"}
     box.recover()
     assert box.notes()[-1] == "an interrupted start of a was resumed: a: exit code 3; left started"

@@ -29,7 +29,7 @@ def disks(tmp_path, monkeypatch):
     """One filesystem of 4 MiB for the state, one of 8 MiB for the runtime, and a box on them."""
     with tmpfs(tmp_path / "state", "4m") as state, tmpfs(tmp_path / "images", "8m") as images:
         box = Box(state)
-        box.runtime.kept = ImageStorage(unpacked=images / "snapshots", compressed=images / "content")
+        box.runtime.storage_folders = ImageStorage(unpacked=images / "snapshots", compressed=images / "content")
         yield SimpleNamespace(state=state, images=images, box=box)
         box.close()
 

@@ -64,7 +64,7 @@ def test_nothing_is_collected_between_resolve_and_import(box):
 
 
 def test_nothing_is_collected_from_what_the_ledger_knows_already_either(box):
-    box.runtime.down = None
+    box.runtime.error = None
     staged(box)
     box.runtime.names.clear()
     assert staged(box)[0] is True

@@ -92,7 +92,7 @@ def test_one_that_does_not_come_up_takes_all_back(box):
     box.apply("a", "b")
     box.stage("2", "a", "b")
     crash = Health(Phase.FAILED, "CrashLoopBackOff: exit code 3")
-    box.cluster.healths = {"b": [crash, crash, Health(Phase.READY)]}  # wait, evidence, wait again
+    box.cluster.next_healths = {"b": [crash, crash, Health(Phase.READY)]}  # wait, evidence, wait again
     with pytest.raises(ApplyFailed, match=r"b: CrashLoopBackOff: exit code 3; everything is back to what ran before") as caught:
         box.apply("a", "b")
     assert caught.value.evidence == ("b: b: CrashLoopBackOff: exit code 3",)
@@ -114,7 +114,7 @@ def test_a_new_workload_that_fails_is_removed_again_and_its_neighbour_goes_back(
 
 def test_what_is_not_up_in_time_is_said_to_be_waiting(box):
     box.stage("1", "a")
-    box.cluster.healths = {"a": [Health(Phase.WAITING, "1 replicas to go")]}
+    box.cluster.next_healths = {"a": [Health(Phase.WAITING, "1 replicas to go")]}
     with pytest.raises(ApplyFailed, match="a: not up in time, 1 replicas to go"):
         box.apply("a")
 
@@ -145,7 +145,7 @@ def test_when_the_old_version_does_not_come_up_either_it_says_what_is_certain(bo
     box.stage("1", "a", "b")
     box.apply("a", "b")
     box.stage("2", "a", "b")
-    box.cluster.healths = {
+    box.cluster.next_healths = {
         "a": [Health(Phase.READY), Health(Phase.READY)],
         "b": [Health(Phase.FAILED, "exit 3"), Health(Phase.FAILED, "exit 3"), Health(Phase.FAILED, "exit 4")],
     }
@@ -217,7 +217,7 @@ def test_a_crash_on_the_way_back_is_gone_on_with(box, verb, workload):
             raise Crash
 
     box.cluster.before = crash
-    box.cluster.healths = {"b": [Health(Phase.FAILED, "exit 3")]}
+    box.cluster.next_healths = {"b": [Health(Phase.FAILED, "exit 3")]}
     with pytest.raises(Crash):
         box.apply("a", "b")
     box.cluster.before = lambda verb, workload: None

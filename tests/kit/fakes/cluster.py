@@ -1,4 +1,4 @@
-"""A cluster in memory, for tests of what stands above it. Proved by the contract suite that the real ones pass too.
+"""A cluster in memory. It passes the contract suite of the real ones.
 
 Time does not pass in it: a wait whose timeout is shorter than its settle ends WAITING, any other ends at once.
 """
@@ -28,22 +28,22 @@ SEEN = "2026-01-02T03:04:05Z"
 
 @dataclass
 class FakeCluster:
-    """`live` holds what was put, by workload and `Kind/name`; everything else is a knob.
+    """`live` has the objects that were put, by workload and `Kind/name`. Tests set the other fields:
 
-    broken     image or workload -> why it never comes up
-    findings   what every plan finds, besides what it finds itself
-    before     called with the verb's name and the workload before anything is done: raise here to play a crash or a lost connection
-    foreign    names of things that are not ours
-    silent     when true, every verb raises ClusterUnreachable
-    healths    workload -> what the next waits answer, one after the other
-    serving    workload -> the image that answers: the old one until a wait has seen the new one up
-    said       image or workload -> the lines of its log; `before_restart`: those of its earlier run
-    news       set when something has changed: set it yourself after turning a knob
-    stopped    workloads that were stopped and not put since
-    drifted    what somebody else has changed, besides what is gone
-    breaks     interruptions that every plan with a change expects
-    holds      workload -> what it says of itself
-    seen       what every survey answers; conditions, identity and namespace are those of its state
+    broken              image or workload -> why it never comes up
+    findings            findings of every plan, besides its own
+    before              called with the verb and the workload before anything is done: raise here to play a crash or a lost connection
+    foreign             workloads whose objects belong to something else
+    unreachable         every verb raises ClusterUnreachable
+    next_healths        workload -> the results of the next waits, in order
+    serving             workload -> the image that answers: the old one until a wait has found the new one ready
+    log_lines           image or workload -> the lines of its log; `previous_log_lines`: those of its previous run
+    changed             wakes `watch`: set it yourself after changing a field
+    stopped             workloads that were stopped and not put since
+    drifts              what was changed on the cluster, besides objects that are gone
+    interruptions       those of every plan that has changes of the workload
+    holds               workload -> the hold that it asks for
+    survey_result       the result of every survey; conditions, identity and namespace are those of the state
     """
 
     type: str = "fake"
@@ -51,19 +51,19 @@ class FakeCluster:
     findings: list[Finding] = field(default_factory=list)
     before: Callable[[str, str], None] = lambda verb, workload: None
     foreign: set[str] = field(default_factory=set)
-    silent: bool = False
+    unreachable: bool = False
     live: dict[str, dict[str, Object]] = field(default_factory=dict)
     calls: list[tuple[str, str]] = field(default_factory=list)
-    healths: dict[str, list[Health]] = field(default_factory=dict)
+    next_healths: dict[str, list[Health]] = field(default_factory=dict)
     serving: dict[str, str] = field(default_factory=dict)
-    said: dict[str, list[str]] = field(default_factory=dict)
-    before_restart: dict[str, list[str]] = field(default_factory=dict)
-    news: threading.Event = field(default_factory=threading.Event)
+    log_lines: dict[str, list[str]] = field(default_factory=dict)
+    previous_log_lines: dict[str, list[str]] = field(default_factory=dict)
+    changed: threading.Event = field(default_factory=threading.Event)
     stopped: set[str] = field(default_factory=set)
-    drifted: list[Drift] = field(default_factory=list)
-    breaks: list[Interruption] = field(default_factory=list)
+    drifts: list[Drift] = field(default_factory=list)
+    interruptions: list[Interruption] = field(default_factory=list)
     holds: dict[str, Hold] = field(default_factory=dict)
-    seen: Survey = field(default_factory=Survey)
+    survey_result: Survey = field(default_factory=Survey)
     conditions: tuple[Condition, ...] = (Condition("Ready", healthy=True),)
     identity: str = "the-fake"
     namespace: str = "Active"
@@ -75,11 +75,11 @@ class FakeCluster:
     def state(self) -> ClusterState:
         return ClusterState(self.info(), "fake://here", self.identity, self.conditions, self.namespace)
 
-    def survey(self, wanted: Mapping[str, Sequence[Object]]) -> Survey:
+    def survey(self, desired: Mapping[str, Sequence[Object]]) -> Survey:
         self._enter("survey")
-        images = {workload: item["spec"]["image"] for workload, objects in wanted.items() for item in objects if "image" in item["spec"]}
+        images = {workload: item["spec"]["image"] for workload, objects in desired.items() for item in objects if "image" in item["spec"]}
         uses = tuple(ImageUse(name, f"Thing/{name}", image, "missing", pinned="@" in image) for name, image in images.items())
-        return self.seen._replace(images=self.seen.images or uses)
+        return self.survey_result._replace(images=self.survey_result.images or uses)
 
     def render(self, spec: Spec, locks: Sequence[ImageLock], revision: int) -> tuple[Object, ...]:
         image = locks[0].pinned_reference if locks else spec.image
@@ -90,10 +90,10 @@ class FakeCluster:
             return tuple(self._stamped(spec.name, revision, describe(item), {**item}) for item in spec.manifests)
         return (self._stamped(spec.name, revision, f"Thing/{spec.name}", thing),)
 
-    def plan(self, wanted: Mapping[str, Sequence[Object]], lookup: Lookup) -> Plan:
-        self._enter("plan", *wanted)
+    def plan(self, desired: Mapping[str, Sequence[Object]], lookup: Lookup) -> Plan:
+        self._enter("plan", *desired)
         changes, findings = [], list(self.findings)
-        for workload, objects in wanted.items():
+        for workload, objects in desired.items():
             live = self.live.get(workload, {})
             for item in objects:
                 fill(item, lookup)
@@ -104,37 +104,41 @@ class FakeCluster:
                     changes.append(self._change(workload, live.get(describe(item)), item))
             gone = set(live) - {describe(item) for item in objects}
             changes += [Change(Op.DELETE, workload, name, "no longer in the workload") for name in sorted(gone)]
-        return Plan(tuple(changes), tuple(findings), interruptions=tuple(one for one in self.breaks if one.workload in wanted))
+        return Plan(
+            tuple(changes),
+            tuple(findings),
+            interruptions=tuple(interruption for interruption in self.interruptions if interruption.workload in desired),
+        )
 
     def drift(self, applied: Mapping[str, Sequence[Object]]) -> tuple[Drift, ...]:
         self._enter("drift", *applied)
-        found = []
+        missing: list[Drift] = []
         for workload, objects in applied.items():
             live = self.live.get(workload, {})
-            found += [Drift(workload, describe(item)) for item in objects if describe(item) not in live]
-        return (*found, *(one for one in self.drifted if one.workload in applied))
+            missing += [Drift(workload, describe(item)) for item in objects if describe(item) not in live]
+        return (*missing, *(drift for drift in self.drifts if drift.workload in applied))
 
     def retry_stuck_pods(self, workload: str) -> None:
         self._enter("retry_stuck_pods", workload)
 
     def put(self, workload: str, objects: Sequence[Object], lookup: Lookup) -> None:
         self._enter("put", workload)
-        self.news.set()
+        self.changed.set()
         filled = {describe(item): (item, fill(item, lookup)) for item in objects}
         self.stopped.discard(workload)
         for name, (item, full) in filled.items():
             self.live.setdefault(workload, {})[name] = item | {"filled": full}
 
     def wait(
-        self, wanted: Mapping[str, Sequence[Object]], patience: WaitPolicy, progress: Progress, stop: Callable[[], bool]
+        self, desired: Mapping[str, Sequence[Object]], policy: WaitPolicy, progress: Progress, stop: Callable[[], bool]
     ) -> Mapping[str, Health]:
-        self._enter("wait", *wanted)
+        self._enter("wait", *desired)
         stopped = stop()
         healths = {}
-        for workload, objects in wanted.items():
+        for workload, objects in desired.items():
             progress(Started(workload, "starting"))
             health = self._health(workload, objects)
-            if health.phase is Phase.READY and (stopped or patience.timeout < patience.settle):
+            if health.phase is Phase.READY and (stopped or policy.timeout < policy.settle):
                 health = Health(Phase.WAITING, f"{workload} is settling")
             healths[workload] = health
             if health.phase is Phase.READY:
@@ -145,7 +149,7 @@ class FakeCluster:
 
     def finish(self, workload: str, objects: Sequence[Object]) -> None:
         self._enter("finish", workload)
-        self.news.set()
+        self.changed.set()
         keep = {describe(item) for item in objects}
         left = {name: item for name, item in self.live.pop(workload, {}).items() if name in keep}
         if left:
@@ -153,7 +157,7 @@ class FakeCluster:
 
     def revert(self, workload: str, objects: Sequence[Object], lookup: Lookup) -> None:
         self._enter("revert", workload)
-        self.news.set()
+        self.changed.set()
         filled = {describe(item): item | {"filled": fill(item, lookup)} for item in objects}
         self.live.pop(workload, None)
         self.stopped.discard(workload)
@@ -195,8 +199,8 @@ class FakeCluster:
         self._enter("logs", workload)
         if workload not in self.live:
             return
-        said = self.before_restart if previous else self.said
-        texts = said.get(workload) or said.get(self.image_of(workload) or "", [])
+        logs = self.previous_log_lines if previous else self.log_lines
+        texts = logs.get(workload) or logs.get(self.image_of(workload) or "", [])
         lines = [LogLine(f"{workload}-0", workload, f"2026-01-02T03:04:05.{at:09}Z", text) for at, text in enumerate(texts)]
         lines = [line for line in lines if not since or line.time >= since]
         yield from lines[-tail:] if tail else lines if tail is None else []
@@ -206,16 +210,16 @@ class FakeCluster:
     def remove(self, workload: str) -> tuple[str, ...]:
         self._enter("remove", workload)
         if workload in self.live:
-            self.news.set()
+            self.changed.set()
         self.serving.pop(workload, None)
         self.stopped.discard(workload)
         return tuple(self.live.pop(workload, {}))
 
     def watch(self, stop: Callable[[], bool]) -> Iterator[bool]:
-        self.news.set()
+        self.changed.set()
         while not stop():
-            changed = self.news.wait(0.02)
-            self.news.clear()
+            changed = self.changed.wait(0.02)
+            self.changed.clear()
             yield changed
 
     # --- for tests ---------------------------------------------------------------------------------
@@ -228,11 +232,11 @@ class FakeCluster:
         for workload in workloads or ("",):
             self.calls.append((verb, workload))
             self.before(verb, workload)
-        if self.silent:
+        if self.unreachable:
             raise ClusterUnreachable("the fake cluster does not answer")
 
     def _health(self, workload: str, objects: Sequence[Object]) -> Health:
-        script = self.healths.get(workload)
+        script = self.next_healths.get(workload)
         if script:
             return script.pop(0)
         missing = [describe(item) for item in objects if describe(item) not in self.live.get(workload, {})]
@@ -259,5 +263,5 @@ class FakeCluster:
 
 
 def references(objects: Sequence[Object]) -> tuple[str, ...]:
-    """What a set of objects needs to be filled in with."""
+    """The secret references in a set of objects."""
     return tuple(references_in(list(objects)))

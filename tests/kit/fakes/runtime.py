@@ -1,4 +1,4 @@
-"""A runtime in memory that keeps the promises of `runtimes.protocol`; proved by the same suite as the real ones."""
+"""A runtime in memory. It passes the contract suite of the real ones."""
 
 import hashlib
 import io
@@ -32,10 +32,10 @@ class Chunks(io.RawIOBase):
 
 
 class FakeRuntime:
-    """`names` maps an image's name to its root digest, `pinned` are the names that we own, `blobs` is the content.
+    """`names` maps the name of an image to its root digest, `pinned` has the names that we own, `blobs` the content.
 
-    Tests set `down` to an error that every verb then raises, and `used` to names that a container uses;
-    `loaded` are the names that bytes were streamed for, in order; `kept` is where it claims to keep copies.
+    Tests set `error`, which every verb then raises, and `in_use`, the names that a container uses; `loaded` has the names of
+    imported images in order; `storage_folders` is the answer of `storage`.
     """
 
     name = "fake"
@@ -45,17 +45,17 @@ class FakeRuntime:
         self.names: dict[str, str] = {}
         self.pinned: set[str] = set()
         self.blobs: dict[str, bytes] = {}
-        self.used: set[str] = set()
+        self.in_use: set[str] = set()
         self.loaded: list[str] = []
-        self.down: ProvisionError | None = None
-        self.kept = ImageStorage()
+        self.error: ProvisionError | None = None
+        self.storage_folders = ImageStorage()
 
-    def _up(self) -> None:
-        if self.down is not None:
-            raise self.down
+    def _check_reachable(self) -> None:
+        if self.error is not None:
+            raise self.error
 
     def info(self) -> RuntimeInfo:
-        self._up()
+        self._check_reachable()
         return RuntimeInfo(self.name, "1.0.0", self.platform, pins=True)
 
     def check(self, lock: ImageLock) -> None:
@@ -66,20 +66,20 @@ class FakeRuntime:
                 raise ImageUnsupported(f"{lock.reference}: the fake cannot load {blob.media_type}")
 
     def has(self, lock: ImageLock) -> bool:
-        self._up()
+        self._check_reachable()
         there = lock.name in self.pinned and self.names.get(lock.name) == lock.root.digest
         return there and all(blob.digest in self.blobs for blob in lock.blobs())
 
     def load(self, lock: ImageLock, blob: BlobPath) -> None:
         if not self.has(lock):
-            self._take(lock, blob)
+            self._import(lock, blob)
         self.pin(lock)
 
-    def put(self, lock: ImageLock, blob: BlobPath) -> None:
-        """As an import by somebody else does it: all the content, a name, no pin."""
-        self._take(lock, blob)
+    def import_unpinned(self, lock: ImageLock, blob: BlobPath) -> None:
+        """An import by another client: content and name, no pin."""
+        self._import(lock, blob)
 
-    def _take(self, lock: ImageLock, blob: BlobPath) -> None:
+    def _import(self, lock: ImageLock, blob: BlobPath) -> None:
         self.loaded.append(lock.name)
         arrived: dict[str, bytes] = {}
         with tarfile.open(fileobj=io.BufferedReader(Chunks(archive.chunks(lock, blob))), mode="r|") as tar:
@@ -101,7 +101,7 @@ class FakeRuntime:
 
     @contextmanager
     def open_blob(self, blob: Descriptor):
-        self._up()
+        self._check_reachable()
         if blob.digest not in self.blobs:
             yield None
             return
@@ -111,35 +111,35 @@ class FakeRuntime:
             yield file
 
     def pin(self, lock: ImageLock) -> None:
-        self._up()
+        self._check_reachable()
         if lock.name in self.names:
             self.pinned.add(lock.name)
 
     def remove(self, lock: ImageLock) -> None:
-        self._up()
-        if lock.name in self.pinned and lock.name not in self.used:
+        self._check_reachable()
+        if lock.name in self.pinned and lock.name not in self.in_use:
             self.pinned.discard(lock.name)
             del self.names[lock.name]
 
     def owned(self) -> frozenset[str]:
-        self._up()
+        self._check_reachable()
         return frozenset(self.pinned)
 
     def remove_owned(self, owned: str) -> None:
-        self._up()
-        if owned in self.pinned and owned not in self.used:
+        self._check_reachable()
+        if owned in self.pinned and owned not in self.in_use:
             self.pinned.discard(owned)
             del self.names[owned]
 
     def storage(self) -> ImageStorage:
-        self._up()
-        return self.kept
+        self._check_reachable()
+        return self.storage_folders
 
     def inspect(self, locks):
-        self._up()
-        return {lock.name: self._sight(lock) for lock in locks}
+        self._check_reachable()
+        return {lock.name: self._status(lock) for lock in locks}
 
-    def _sight(self, lock: ImageLock) -> ImageStatus:
+    def _status(self, lock: ImageLock) -> ImageStatus:
         if lock.name not in self.names:
             return ImageStatus("absent")
         whole = all(blob.digest in self.blobs for blob in lock.blobs())
@@ -148,10 +148,10 @@ class FakeRuntime:
         return ImageStatus(state, pinned, pinned)
 
     def image_names(self) -> frozenset[str]:
-        self._up()
+        self._check_reachable()
         return frozenset(self.names)
 
-    def forget(self, lock: ImageLock) -> None:
-        """As the kubelet's image collector does it: without asking."""
+    def garbage_collect(self, lock: ImageLock) -> None:
+        """As the kubelet's image garbage collection: pins are ignored."""
         self.names.pop(lock.name, None)
         self.pinned.discard(lock.name)
