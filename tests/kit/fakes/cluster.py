@@ -219,7 +219,8 @@ class FakeCluster:
         self.changed.set()
         while not stop():
             changed = self.changed.wait(0.02)
-            self.changed.clear()
+            if changed:  # clearing what was not seen would lose a change that comes at this very moment
+                self.changed.clear()
             yield changed
 
     # --- for tests ---------------------------------------------------------------------------------
