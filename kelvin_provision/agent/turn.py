@@ -221,8 +221,7 @@ def _apply_group(group: Group, ctx: Context) -> None:
 
     def still_staged() -> bool:
         """A person may have applied or replaced a member while we waited for the lock."""
-        current = {workload.name: workload.staged for workload in ctx.ledger.workloads() if workload.name in expected}
-        return current == expected
+        return {name: workload.staged for name, workload in ctx.ledger.existing(expected).items()} == expected
 
     request = ApplyRequest(tuple(expected))
     try:

@@ -118,7 +118,8 @@ def settle(ctx: Context) -> tuple[str, ...]:
     if not debt:
         return ()
     about: Document = json.loads(debt)
-    running = {workload.name: workload.running.number for workload in ctx.ledger.workloads() if workload.running}
+    workloads = ctx.ledger.existing([workload["name"] for workload in about["workloads"]])
+    running = {name: workload.running.number for name, workload in workloads.items() if workload.running}
     applied = all(running.get(workload["name"]) == workload["revision"] for workload in about["workloads"])
     cause = None if applied else Interrupted("the command was killed; what ran before runs")
     final = _Final(POST if applied else FAILURE, cause, interrupted=True)

@@ -21,7 +21,7 @@ def observe(ledger: Ledger, cluster: Cluster, names: Sequence[str]) -> None:
 
     An observation that repeats the last one is not written: flash wears out.
     """
-    before = {workload.name: workload.observation for workload in ledger.workloads() if workload.name in names}
+    before = {name: workload.observation for name, workload in ledger.existing(names).items()}
     observed: dict[str, Observation]
     try:
         live = cluster.observe()

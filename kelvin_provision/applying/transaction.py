@@ -32,7 +32,7 @@ def carry_out(ctx: Context, prepared: Prepared, policy: ApplyPolicy, kind: Doing
     if ctx.stop():
         raise Interrupted("stopped by a signal; nothing was touched")
     operation = journal.begin(
-        ctx.ledger, kind, Stage.APPLYING, prepared.steps, policy.on_failure, wait=policy.wait, who=ctx.actor, order=order
+        ctx.ledger, kind, Stage.APPLYING, prepared.steps, policy.on_failure, wait=policy.wait, actor=ctx.actor, order=order
     )
     try:
         with masking(ctx, prepared.objects):

@@ -81,7 +81,8 @@ def undo(ctx: Context, operation: Operation, cause: Cause, patience: WaitPolicy)
 def _revert(ctx: Context, operation: Operation, patience: WaitPolicy) -> _Result:
     """Put back every workload that can be, then wait for all that ran. One that fails does not keep the others from going back."""
     # Nothing is enabled before the commit, so this still says which of them were stopped before.
-    stopped = {workload.name for workload in ctx.ledger.workloads() if workload.running and not workload.enabled}
+    workloads = ctx.ledger.existing([step.workload for step in operation.steps])
+    stopped = {name for name, workload in workloads.items() if workload.running and not workload.enabled}
     old: dict[str, tuple[Object, ...]] = {}
     errors: dict[str, ProvisionError] = {}
     for step in reversed(operation.steps):

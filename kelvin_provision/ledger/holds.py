@@ -9,20 +9,20 @@ from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Entry, Workload
 
 
-def hold(ledger: Ledger, workloads: Sequence[Workload], reason: str, *, who: str) -> None:
+def hold(ledger: Ledger, workloads: Sequence[Workload], reason: str, *, actor: str) -> None:
     """The reason of a workload that is held already is replaced."""
     now = ledger.clock()
     with ledger.writing() as db:
         for workload in workloads:
-            values = (workload.name, reason, who, now)
+            values = (workload.name, reason, actor, now)
             db.execute("INSERT OR REPLACE INTO holds (workload, reason, who, since) VALUES (?, ?, ?, ?)", values)
-            history.append(db, Entry(now, who, "hold", workload.name, None, "done", reason))
+            history.append(db, Entry(now, actor, "hold", workload.name, None, "done", reason))
 
 
-def release(ledger: Ledger, workloads: Sequence[Workload], *, who: str) -> None:
+def release(ledger: Ledger, workloads: Sequence[Workload], *, actor: str) -> None:
     """Ends the holds of people; a hold that a workload places on itself stays."""
     with ledger.writing() as db:
         for workload in workloads:
             if workload.held:
                 db.execute("DELETE FROM holds WHERE workload = ?", (workload.name,))
-                history.append(db, Entry(ledger.clock(), who, "release", workload.name, None, "done", workload.held.reason))
+                history.append(db, Entry(ledger.clock(), actor, "release", workload.name, None, "done", workload.held.reason))

@@ -46,7 +46,7 @@ def begin(
     on_failure: OnFailure = OnFailure.ROLL_BACK,
     *,
     wait: bool = True,
-    who: str = "",
+    actor: str = "",
     order: Order | None = None,
 ) -> Operation:
     """Journal a change before the first byte of it reaches the cluster. An apply begins or ends pending orders, in the same commit.
@@ -57,7 +57,7 @@ def begin(
     with ledger.writing() as db:
         for step in steps:
             _refuse_moved(db, kind, step)
-        now, actor = ledger.clock(), who
+        now = ledger.clock()
         values = (kind, phase, json.dumps([astuple(step) for step in steps]), now, on_failure, wait)
         inserted = db.execute("INSERT INTO operations (kind, phase, steps, started, on_failure, wait) VALUES (?, ?, ?, ?, ?, ?)", values)
         operation = Operation(inserted.lastrowid or 0, kind, phase, tuple(steps), now, on_failure, wait)

@@ -130,27 +130,7 @@ def recent(ledger: Ledger, limit: int = order_rows.KEPT, *, workload: str | None
         return tuple(rows.order(row) for row in db.execute(query, {"name": workload, "limit": limit}))
 
 
-def interrupted(ledger: Ledger) -> tuple[Order, ...]:
-    """Orders that were begun and whose end was never recorded, although no operation of theirs is under way: a crash came between."""
-    open_operation = "SELECT 1 FROM operations WHERE operations.id = operation AND finished IS NULL"
-    query = f"SELECT * FROM orders WHERE ended IS NULL AND begun IS NOT NULL AND NOT EXISTS ({open_operation}) ORDER BY id"  # noqa: S608
-    with ledger.reading() as db:
-        return tuple(rows.order(row) for row in db.execute(query))
-
-
 # --- carrying out ---------------------------------------------------------------------------------
-
-
-def begin(ledger: Ledger, order: Order) -> bool:
-    """Claim a pending order whose verb is not journaled (hold, release, deploy, prune); False when it is not pending any more.
-
-    For the others `journal.begin` does it, in the commit that begins the operation.
-    """
-    with ledger.writing() as db:
-        changed = db.execute(
-            "UPDATE orders SET begun = ? WHERE id = ? AND begun IS NULL AND ended IS NULL", (ledger.clock(), order.id)
-        ).rowcount
-        return bool(changed)
 
 
 def end(ledger: Ledger, order: Order, outcome: Outcome, note: str = "", evidence: Sequence[str] = (), *, actor: str) -> None:

@@ -31,13 +31,13 @@ def hold(ctx: Context, names: Sequence[str], reason: str) -> HoldResult:
     if not text:
         raise UsageRefused("a hold needs a reason: whoever finds it has nobody to ask", hint="--reason TEXT")
     workloads = ctx.ledger.workloads(names)
-    holds.hold(ctx.ledger, workloads, text, who=ctx.actor)
+    holds.hold(ctx.ledger, workloads, text, actor=ctx.actor)
     return HoldResult(tuple(workload.name for workload in workloads), text)
 
 
 def release(ctx: Context, names: Sequence[str]) -> ReleaseResult:
     """Raises WorkloadUnknown. A workload that holds itself is not released by this."""
     workloads = ctx.ledger.workloads(names)
-    holds.release(ctx.ledger, workloads, who=ctx.actor)
+    holds.release(ctx.ledger, workloads, actor=ctx.actor)
     remaining = tuple((workload.name, hold) for workload in ctx.ledger.workloads(names) for hold in workload.holds)
     return ReleaseResult(tuple((workload.name, workload.held) for workload in workloads), remaining)

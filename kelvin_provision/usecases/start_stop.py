@@ -43,7 +43,7 @@ def stop(ctx: Context, names: Sequence[str], *, ticket: OrderTicket | None = Non
             ]
         if todo:
             journaled = journal.begin(
-                ctx.ledger, Doing.STOP, Phase.FINISHING, [_step(workload) for workload in todo], who=ctx.actor, order=ticket.order
+                ctx.ledger, Doing.STOP, Phase.FINISHING, [_step(workload) for workload in todo], actor=ctx.actor, order=ticket.order
             )
             try:
                 start_stop.stop(ctx, journaled)
@@ -73,7 +73,7 @@ def start(ctx: Context, names: Sequence[str], *, timeout: float | None = None, t
                 hooks=False,
             )
             journaled = journal.begin(
-                ctx.ledger, Doing.START, Phase.FINISHING, [_step(workload) for workload in todo], who=ctx.actor, order=ticket.order
+                ctx.ledger, Doing.START, Phase.FINISHING, [_step(workload) for workload in todo], actor=ctx.actor, order=ticket.order
             )
             try:
                 start_stop.start(ctx, journaled, policy_of(ctx.settings, timeout).forward)

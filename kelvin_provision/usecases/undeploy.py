@@ -70,7 +70,7 @@ def _remove(ctx: Context, workloads: Sequence[Workload], order: Order | None = N
         Step(workload.name, workload.running.number if workload.running else None, workload.staged.number if workload.staged else None)
         for workload in workloads
     ]
-    return recovery.remove(ctx, journal.begin(ctx.ledger, Doing.UNDEPLOY, Phase.REMOVING, steps, who=ctx.actor, order=order))
+    return recovery.remove(ctx, journal.begin(ctx.ledger, Doing.UNDEPLOY, Phase.REMOVING, steps, actor=ctx.actor, order=order))
 
 
 def _remove_staged(ctx: Context, workloads: Sequence[Workload]) -> None:

@@ -28,8 +28,8 @@ def apply_at(ledger, *names, at=AT, key="", actor="anna"):
     return orders.place(ledger, orders.apply_of(ledger.workloads(names), actor=actor, at=at, key=key))
 
 
-def begin_apply(ledger, *names, who="agent"):
-    return journal.begin(ledger, Doing.APPLY, Phase.APPLYING, [Step(name, None, 1) for name in names], who=who)
+def begin_apply(ledger, *names, actor="agent"):
+    return journal.begin(ledger, Doing.APPLY, Phase.APPLYING, [Step(name, None, 1) for name in names], actor=actor)
 
 
 def finish(ledger, operation, outcome="done", detail="", evidence=()):
@@ -171,7 +171,7 @@ def test_an_undeploy_ends_it_in_the_same_commit(ledger):
 
 def test_an_apply_by_hand_of_a_part_ends_it(ledger):
     order = apply_at(ledger, "pump", "fan").order
-    begin_apply(ledger, "pump", who="bert")
+    begin_apply(ledger, "pump", actor="bert")
     ended = orders.find(ledger, order.id)
     assert (ended.outcome, ended.note, ended.begun) == (Outcome.CANCELLED, "bert applied pump", None)
     assert lines(ledger)[-2:] == [("pump", "bert", "begun", AT), ("fan", "bert", "cancelled", AT)]
@@ -179,7 +179,7 @@ def test_an_apply_by_hand_of_a_part_ends_it(ledger):
 
 def test_an_apply_of_all_its_revisions_carries_it_out_whoever_applies(ledger):
     order = apply_at(ledger, "pump", "fan").order
-    operation = begin_apply(ledger, "fan", "pump", "valve", who="bert")
+    operation = begin_apply(ledger, "fan", "pump", "valve", actor="bert")
     under_way = orders.find(ledger, order.id)
     assert (under_way.operation, under_way.begun, under_way.ended) == (operation.id, operation.started, None)
     assert ledger.workload("pump").orders == ()
@@ -215,7 +215,7 @@ def test_an_order_survives_a_crash_with_its_operation_and_ends_with_its_recovery
     order = apply_at(ledger, "pump").order
     operation = begin_apply(ledger, "pump")
     with Ledger(ledger.path) as again:
-        assert (orders.pending(again), orders.interrupted(again)) == ((), ())
+        assert orders.pending(again) == ()
         finish(again, journal.unfinished(again), "undone", "interrupted apply")
         assert orders.find(again, order.id).outcome is Outcome.FAILED
     assert operation.id == orders.find(ledger, order.id).operation
@@ -223,7 +223,7 @@ def test_an_order_survives_a_crash_with_its_operation_and_ends_with_its_recovery
 
 def test_an_operation_of_another_verb_is_given_its_order(ledger):
     order = orders.place(ledger, OrderRequest("admin@192.0.2.7 via api", Verb.STOP, (Target("pump"),))).order
-    operation = journal.begin(ledger, Doing.STOP, Phase.FINISHING, [Step("pump", None, None)], who=order.actor, order=order)
+    operation = journal.begin(ledger, Doing.STOP, Phase.FINISHING, [Step("pump", None, None)], actor=order.actor, order=order)
     assert orders.find(ledger, order.id).operation == operation.id
     journal.end_switch(ledger, operation, [Entry("t", order.actor, "stop", "pump", None, "done")], enabled=False, names=["pump"])
     assert orders.find(ledger, order.id).outcome is Outcome.DONE
@@ -239,17 +239,14 @@ def test_an_order_that_was_cancelled_in_the_meantime_begins_nothing(ledger):
     with pytest.raises(NotReady, match=r"^order 1 is not pending any more$"):
         journal.begin(ledger, Doing.STOP, Phase.FINISHING, [Step("pump", None, None)], order=order)
     assert journal.unfinished(ledger) is None
-    assert orders.begin(ledger, order) is False
 
 
-def test_a_verb_without_a_journal_is_claimed_once_and_ended(ledger):
-    order = orders.place(ledger, OrderRequest("root", Verb.HOLD, (Target("pump"),), {"reason": "x"})).order
-    assert [orders.begin(ledger, order) for _ in range(2)] == [True, False]
-    assert [found.id for found in orders.interrupted(ledger)] == [order.id]
+def test_an_order_with_no_operation_of_its_own_ends_once(ledger):
+    order = orders.place(ledger, OrderRequest("root", Verb.PRUNE, ())).order
     orders.end(ledger, order, Outcome.DONE, actor="agent")
     orders.end(ledger, order, Outcome.FAILED, "late", actor="agent")
     ended = orders.find(ledger, order.id)
-    assert (ended.outcome, ended.note, orders.interrupted(ledger)) == (Outcome.DONE, "", ())
+    assert (ended.outcome, ended.note, ended.begun) == (Outcome.DONE, "", None)
 
 
 def test_one_that_was_not_begun_in_time_is_missed(ledger):
@@ -285,3 +282,23 @@ def test_the_history_stays_whole(ledger):
     apply_at(ledger, "pump", "fan")
     begin_apply(ledger, "pump")
     assert history.broken_link(ledger) is None
+
+
+# --- reading --------------------------------------------------------------------------------------
+
+
+def test_what_only_reads_writes_nothing(ledger):
+    order = apply_at(ledger, "pump", "fan").order
+    ledger.accept([spec("pump", "2.0.0")], "two")
+    before = ledger.version()
+    orders.pending(ledger)
+    orders.due(ledger, timestamps.parse(AT))
+    orders.recent(ledger, workload="pump")
+    orders.find(ledger, order.id)
+    ledger.workloads()
+    ledger.existing(["pump"])
+    history.history(ledger, evidence=True)
+    history.last_failure(ledger, "pump")
+    journal.unfinished(ledger)
+    journal.left(ledger)
+    assert ledger.version() == before

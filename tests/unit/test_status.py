@@ -110,6 +110,34 @@ def test_what_is_to_be_applied_at_a_time_is_pending_unless_what_runs_is_in_troub
     assert "apply at 02:00" in status.warnings
 
 
+@pytest.mark.parametrize(
+    ("verb", "observed", "state"),
+    [
+        (Verb.START, Observed.STOPPED, State.PENDING_START),
+        (Verb.START, Observed.STARTING, State.STARTING),
+        (Verb.STOP, Observed.RUNNING, State.PENDING_STOP),
+        (Verb.STOP, Observed.STOPPING, State.STOPPING),
+        (Verb.UNDEPLOY, Observed.FAILED, State.PENDING_STOP),
+        (Verb.ROLLBACK, Observed.FAILED, State.PENDING_APPLY),
+        (Verb.HOLD, Observed.RUNNING, State.RUNNING),
+        (Verb.RELEASE, Observed.RUNNING, State.RUNNING),
+        (Verb.DEPLOY, Observed.RUNNING, State.RUNNING),
+        (Verb.PRUNE, Observed.RUNNING, State.RUNNING),
+    ],
+)
+def test_what_the_agent_is_asked_for_is_pending_where_nothing_is_on_its_way(verb, observed, state):
+    order = PendingOrder(verb, f"{verb} asked for by admin")
+    status = derive(Situation(running=True, observation=Observation(observed), orders=(order,)))
+    assert status.state is state
+    assert f"{verb} asked for by admin" in status.warnings
+
+
+def test_the_first_order_that_changes_the_state_names_it_and_all_are_warnings():
+    orders = (PendingOrder(Verb.HOLD, "hold"), PendingOrder(Verb.STOP, "stop"), PendingOrder(Verb.START, "start"))
+    status = derive(Situation(running=True, observation=Observation(Observed.RUNNING), orders=orders))
+    assert (status.state, status.warnings) == (State.PENDING_STOP, ("hold", "stop", "start"))
+
+
 def test_a_hold_is_shown_beside_whatever_state():
     hold = Hold("drilling", "anna", "2026-11-23T02:00:00Z")
     status = derive(Situation(running=True, holds=(hold, Hold("", "Pod/web-1"))))
