@@ -19,6 +19,8 @@ class Timings:
     """After which the agent tries unfinished work again although nothing has changed."""
     agent_goodbye: float = 1.0
     """That the reconciler gets to end with its agent; its work may be cut off anywhere."""
+    systemd_status: float = 5.0
+    """Between two looks at what systemd should show as the agent's status."""
     agent_start: float = 10.0
     """In which an agent that a command starts must be alive."""
     lock_wait_agent: float = 5.0

@@ -47,7 +47,7 @@ def start(systemd: Systemd, state_dir: Path, arguments: Sequence[str]) -> Result
     return Result("started", f"pid {pid}", warnings=(DETACHED,))
 
 
-def stop(systemd: Systemd, state_dir: Path, *, sleep: Callable[[float], object] = time.sleep) -> Result:
+def stop(systemd: Systemd, state_dir: Path, *, timeout: float = TIMEOUT, sleep: Callable[[float], object] = time.sleep) -> Result:
     """Stop it. A download keeps every byte. Raises Locked while it applies, PermissionRefused for another user's, AgentSilent."""
     _refuse_while_applying(state_dir)
     service = is_service(systemd, state_dir)
@@ -58,7 +58,7 @@ def stop(systemd: Systemd, state_dir: Path, *, sleep: Callable[[float], object] 
     if agent is None:
         return Result("unchanged", "it does not run", service)
     _terminate(agent)
-    deadline = time.monotonic() + TIMEOUT
+    deadline = time.monotonic() + timeout
     while process.alive(state_dir) is not None:
         if time.monotonic() > deadline:
             return Result("stopping", f"pid {agent.get('pid', '?')}", warnings=("it ends when what it does now is done",))

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,8 @@ def _live(ctx: Context, over: Callable[[], bool]) -> None:
 
     working = replace(ctx, progress=watchdog.heard("work", activity), stop=watchdog.asked("work", stop))
     reconciler = threading.Thread(target=_reconcile, args=(ctx, watchdog, ended), name="reconciler", daemon=True)
-    systemd = threading.Thread(target=tell_systemd, args=(watchdog, status, ended), name="systemd", daemon=True)
+    telling = partial(tell_systemd, watchdog, status, ended, interval=ctx.timings.systemd_status)
+    systemd = threading.Thread(target=telling, name="systemd", daemon=True)
     # Ready before the recovery: an undo may take longer than systemd waits for a start.
     notify("READY=1", f"STATUS={activity.words()}")
     try:

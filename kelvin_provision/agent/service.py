@@ -54,6 +54,7 @@ class Systemd:
 
     folder: Path = FOLDER
     booted: Path = BOOTED
+    handover_timeout: float = GOODBYE
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Systemd:
@@ -115,7 +116,7 @@ def install(systemd: Systemd, state_dir: Path, arguments: Sequence[str], environ
         if changed:
             systemd.tell("restart", unit.NAME)
         return Done("restarted" if changed else "unchanged", systemd.path)
-    late = not _ended(state_dir)
+    late = not _ended(state_dir, systemd.handover_timeout)
     # Behind another agent it cannot be ready yet: systemd tries it every ten seconds.
     systemd.tell("start", *(("--no-block",) if late else ()), unit.NAME)
     words = "another agent is at work; the service takes over when it ends"
@@ -194,13 +195,13 @@ def _content(path: Path) -> bytes | None:
         return None
 
 
-def _ended(state_dir: Path) -> bool:
+def _ended(state_dir: Path, timeout: float) -> bool:
     """End the agent that runs detached, if one does: it keeps what it has."""
     found = process.alive(state_dir)
     if found is None:
         return True
     end(found)
-    deadline = time.monotonic() + GOODBYE
+    deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         if process.alive(state_dir) is None:
             return True

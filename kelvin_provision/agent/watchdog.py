@@ -19,8 +19,6 @@ LONG = 3600.0
 """Seconds for an import and for the sync after it: a large image on an SD card."""
 _LONG_VERBS = frozenset({"importing"})
 _LONG_AFTER = frozenset({"imported"})
-TOLD = 5.0
-"""Seconds between two looks at what systemd should show as our status."""
 
 
 class Watchdog:
@@ -65,13 +63,13 @@ class Watchdog:
         return beating
 
 
-def tell_systemd(pulse: Watchdog, status: Callable[[], str], ended: threading.Event) -> None:
-    """Pass the pulse and one line of status on until it is over. A hung worker gets no beat: systemd then starts us anew."""
-    every, said, beaten = beat_every(), "", 0.0
-    while not ended.wait(min(every or TOLD, TOLD)):
-        if (now := status()) != said:
-            said = now
-            notify(f"STATUS={now}")
-        if every and time.monotonic() - beaten >= every - TOLD / 2 and not pulse.silent():
-            beaten = time.monotonic()
+def tell_systemd(watchdog: Watchdog, status: Callable[[], str], ended: threading.Event, *, interval: float) -> None:
+    """Pass heartbeats and one line of status on until `ended`. While a worker hangs there is none, and systemd restarts the agent."""
+    every, last_status, last_beat = beat_every(), "", 0.0
+    while not ended.wait(min(every or interval, interval)):
+        if (current := status()) != last_status:
+            last_status = current
+            notify(f"STATUS={current}")
+        if every and time.monotonic() - last_beat >= every - interval / 2 and not watchdog.silent():
+            last_beat = time.monotonic()
             notify("WATCHDOG=1")

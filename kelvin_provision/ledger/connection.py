@@ -37,20 +37,20 @@ def _translated(error: sqlite3.OperationalError, path: Path) -> ProvisionError:
     if "full" in text:
         return NoSpace(f"no space left for {path}")
     if "locked" in text or "busy" in text:
-        return Locked(f"{path} is held by another process for more than {BUSY_TIMEOUT:.0f} seconds")
+        return Locked(f"{path} is locked by another process; it did not let go in time")
     reason = why_not_writable(path) if kind.startswith(_NO_WRITING) else None
     if reason is None and kind.startswith("SQLITE_READONLY"):
         return PermissionRefused(f"no permission to write {path}")
     return reason or CannotWrite(f"{path}: {text}")
 
 
-def connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path, busy_timeout: float = BUSY_TIMEOUT) -> sqlite3.Connection:
     """Open and migrate. Where nothing can be written: a Snapshot, which cannot be written either."""
     private_folder(path.parent)
-    deadline = time.monotonic() + BUSY_TIMEOUT
+    deadline = time.monotonic() + busy_timeout
     while True:
         try:
-            return _opened(path)
+            return _opened(path, busy_timeout)
         except Locked:
             # Several processes open a new ledger at once: SQLite refuses the switch to WAL at once, without waiting.
             if time.monotonic() >= deadline:
@@ -63,10 +63,10 @@ def connect(path: Path) -> sqlite3.Connection:
             return snapshot
 
 
-def _opened(path: Path) -> sqlite3.Connection:
+def _opened(path: Path, busy_timeout: float) -> sqlite3.Connection:
     """WAL: readers never wait for a writer. FULL: a commit has reached the disk when it returns."""
     with translated_errors(path), writing_to(path):
-        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(path, timeout=busy_timeout, isolation_level=None, check_same_thread=False)
         try:
             if not path.stat().st_size:
                 path.chmod(0o600)

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from kelvin_provision import timestamps
-from kelvin_provision.ledger.connection import connect, translated_errors
+from kelvin_provision.ledger.connection import BUSY_TIMEOUT, connect, translated_errors
 from kelvin_provision.ledger.snapshot import Snapshot
 
 
@@ -23,10 +23,11 @@ def utc_now() -> str:
 class Database:
     """Safe to share between threads. Use it as a context manager."""
 
-    def __init__(self, path: Path, *, clock: Callable[[], str] = utc_now) -> None:
+    def __init__(self, path: Path, *, clock: Callable[[], str] = utc_now, busy_timeout: float = BUSY_TIMEOUT) -> None:
         self.path = path
         self.clock = clock
-        self._connection = connect(path)
+        self._busy_timeout = busy_timeout
+        self._connection = connect(path, busy_timeout)
         self._lock = threading.RLock()
         self._changing = False
 
@@ -66,7 +67,7 @@ class Database:
     def _refresh(self) -> None:
         """A snapshot is taken again, or replaced by the ledger itself once there is space."""
         if isinstance(self._connection, Snapshot) and not self._connection.in_transaction:
-            connection = connect(self.path)
+            connection = connect(self.path, self._busy_timeout)
             self._connection.close()
             self._connection = connection
 

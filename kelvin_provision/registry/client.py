@@ -23,10 +23,10 @@ T = TypeVar("T")
 class Registry:
     """A `Source` of all registries and mirrors in the settings. Safe for several threads; connections are kept until `close`."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, health: MirrorHealth | None = None) -> None:
         self._settings = settings
         self._transports: dict[str, Transport] = {}
-        self._health = MirrorHealth()
+        self._health = health or MirrorHealth()
         self._lock = threading.Lock()
 
     def close(self) -> None:

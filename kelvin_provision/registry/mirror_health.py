@@ -33,8 +33,9 @@ class _BlobHistory:
 class MirrorHealth:
     """Several threads may use it, each for other blobs."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, slow_failure: float = SLOW_FAILURE) -> None:
         self._clock = clock
+        self._slow_failure = slow_failure
         self._penalties: dict[str, float] = {}
         self._blobs: dict[str, _BlobHistory] = {}
         self._lock = threading.Lock()
@@ -48,7 +49,7 @@ class MirrorHealth:
 
     def record_failure(self, host: str, seconds: float) -> None:
         """The host failed without an answer after so many seconds."""
-        if seconds >= SLOW_FAILURE:
+        if seconds >= self._slow_failure:
             self._penalties[host] = self._clock() + PENALTY
 
     def penalized(self) -> frozenset[str]:

@@ -29,6 +29,8 @@ class Sources:
     is_root: bool
     config: Path | None = None
     state_dir: Path | None = None
+    lock_timeout: float = LOCK_TIMEOUT
+    """Seconds to wait for another process that changes the same file."""
 
     def places(self) -> tuple[Place, ...]:
         return places(self.config, self.environ, is_root=self.is_root)
@@ -71,7 +73,7 @@ def change(sources: Sources, place: Place, path: tuple[str, ...], value: Any) ->
     before, after = edit()
     if before != after:
         _make_folder(target.parent, private=place.role == "user")
-        with _locked(target):
+        with _locked(target, sources.lock_timeout):
             before, after = edit()  # somebody else may have written since
             if before != after:
                 write_durably(target, [after.encode()], mode=_mode(target, 0o600 if place.role == "user" else 0o644))
@@ -81,8 +83,8 @@ def change(sources: Sources, place: Place, path: tuple[str, ...], value: Any) ->
     return FileChange(place.path, before != after, loaded)
 
 
-def _locked(target: Path) -> AbstractContextManager[None]:
-    return exclusive(target.with_name(f".{target.name}.lock"), command="config set", wait=LOCK_TIMEOUT)
+def _locked(target: Path, timeout: float) -> AbstractContextManager[None]:
+    return exclusive(target.with_name(f".{target.name}.lock"), command="config set", wait=timeout)
 
 
 def _refuse_worse(read: Callable[..., Loaded], place: Place, after: str) -> None:

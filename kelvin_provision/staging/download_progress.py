@@ -10,15 +10,13 @@ from kelvin_provision.events import Advanced, Finished, Progress, Started
 from kelvin_provision.refs import Descriptor
 from kelvin_provision.spec.lock import ImageLock
 
-INTERVAL = 0.1
-"""Seconds between two events of one image."""
-
 
 class DownloadProgress:
     """Safe for several threads. A blob that two images share counts for both."""
 
-    def __init__(self, locks: Sequence[ImageLock], missing: dict[str, int], progress: Progress) -> None:
-        """`missing` holds the blobs to download, and how many bytes of each are present."""
+    def __init__(self, locks: Sequence[ImageLock], missing: dict[str, int], progress: Progress, *, interval: float) -> None:
+        """`missing` holds the blobs to download, and how many bytes of each are present; `interval` in seconds between two events."""
+        self._interval = interval
         self._present = {blob.digest: missing.get(blob.digest, blob.size) for lock in locks for blob in lock.blobs()}
         self._before = sum(self._present.values())
         self._images = {str(lock.reference): (lock.size, frozenset(blob.digest for blob in lock.blobs())) for lock in locks}
@@ -35,7 +33,7 @@ class DownloadProgress:
             now = time.monotonic()
             for task, reported in self._reported.items():
                 size, blobs = self._images[task]
-                if now - reported >= INTERVAL and blob.digest in blobs:
+                if now - reported >= self._interval and blob.digest in blobs:
                     self._reported[task] = now
                     self._progress(Advanced(task, sum(self._present[digest] for digest in blobs), size))
 

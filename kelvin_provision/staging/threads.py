@@ -23,8 +23,9 @@ too: asking is the heartbeat that the watchdog sees.
 class StopCheck:
     """`stop`, as the workers ask it. Remembers when they last asked, so that hung workers are noticed."""
 
-    def __init__(self, stop: Callable[[], bool]) -> None:
+    def __init__(self, stop: Callable[[], bool], *, hung_after: float = HUNG) -> None:
         self._stop = stop
+        self._hung_after = hung_after
         self._last_asked = time.monotonic()
 
     def __call__(self) -> bool:
@@ -34,7 +35,7 @@ class StopCheck:
 
     def while_alive(self) -> bool:
         """For the thread that waits for the workers: asks `stop` only while they are alive."""
-        return time.monotonic() - self._last_asked < HUNG and self._stop()
+        return time.monotonic() - self._last_asked < self._hung_after and self._stop()
 
 
 def run_threads(threads: Sequence[threading.Thread], errors: list[BaseException], stop: StopCheck) -> None:

@@ -27,6 +27,8 @@ class Transfer:
     stop: Callable[[], bool]
     backoff: Backoff
     limits: TransferLimits = field(default_factory=TransferLimits)
+    report_interval: float = 0.1
+    """Seconds between two events of one image."""
 
 
 class BlobTransfer:

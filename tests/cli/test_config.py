@@ -8,8 +8,10 @@ import sys
 
 import pytest
 
+from kelvin_provision.errors import Locked
 from kelvin_provision.files.lock import exclusive
 from kelvin_provision.settings import files
+from kelvin_provision.usecases.config import SetSetting, set_setting
 from tests.kit.cli import run
 
 
@@ -142,13 +144,12 @@ def test_changes_at_the_same_moment_are_all_kept(site):
     assert sorted(lines[2:]) == sorted(line for host in hosts for line in (f"  {host}:", "    insecure: true"))
 
 
-def test_a_change_waits_for_the_lock_and_names_its_holder(site, monkeypatch):
-    monkeypatch.setattr(files, "LOCK_TIMEOUT", 0.05)
+def test_a_change_waits_for_the_lock_and_names_its_holder(site):
     site.parent.mkdir()
+    sources = files.Sources(os.environ, is_root=True, lock_timeout=0.05)
     with exclusive(site.with_name(".config.yaml.lock"), command="config set"):
-        result = run("config", "set", "registry", "a.io")
-        assert result.exit_code == 75
-        assert result.stderr.startswith(f"error: {site.parent}/.config.yaml.lock is held by ")
+        with pytest.raises(Locked, match=f"{site.parent}/.config.yaml.lock is held by "):
+            set_setting(sources, SetSetting("registry", "a.io"))
         assert run("config", "unset", "registry").exit_code == 0
     assert not site.exists()
     assert run("config", "set", "registry", "a.io").exit_code == 0

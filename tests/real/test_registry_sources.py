@@ -5,8 +5,8 @@ import pytest
 from kelvin_provision.errors import DigestMismatch, RegistryUnreachable
 from kelvin_provision.events import silent
 from kelvin_provision.refs import Descriptor, Platform, Reference
-from kelvin_provision.registry import mirror_health
 from kelvin_provision.registry.client import Registry
+from kelvin_provision.registry.mirror_health import MirrorHealth
 from kelvin_provision.retry import Backoff
 from kelvin_provision.settings.model import DownloadSettings, RegistrySettings, Settings
 from kelvin_provision.staging import download
@@ -50,11 +50,11 @@ def store(tmp_path):
     return Store(tmp_path)
 
 
-def bring(store, own, *mirrors, stall=10.0, name="sources:1"):
+def bring(store, own, *mirrors, stall=10.0, name="sources:1", health=None):
     """Resolve at the registry and fetch with these mirrors, as a process of its own would."""
     reference = Reference.parse(f"{own}/{name}")
     chosen = {own: RegistrySettings(mirrors=mirrors)}
-    source = Registry(Settings(store.root, registries=chosen, download=DownloadSettings(stall_timeout=stall)))
+    source = Registry(Settings(store.root, registries=chosen, download=DownloadSettings(stall_timeout=stall)), health)
     try:
         with download.resolved(source, store, [reference], AMD64) as locks:
             download.fetch(Transfer(source, store, silent, lambda: False, SOON, TransferLimits(parallel=1)), locks)
@@ -129,10 +129,9 @@ def test_a_mirror_with_wrong_bytes_is_passed_over_when_the_blob_is_fetched_once_
     assert list(store.layout.quarantine.iterdir()) != []
 
 
-def test_a_mirror_that_swallows_everything_is_waited_for_once(own, mirror, store, image, monkeypatch):
-    monkeypatch.setattr(mirror_health, "SLOW_FAILURE", 0.1)
+def test_a_mirror_that_swallows_everything_is_waited_for_once(own, mirror, store, image):
     mirror.faults = Faults(path="", head="never")
-    bring(store, own.host, mirror.host, stall=0.2)
+    bring(store, own.host, mirror.host, stall=0.2, health=MirrorHealth(slow_failure=0.1))
     assert right(store, image)
     assert len(mirror.asked) == 1
 

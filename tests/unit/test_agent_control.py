@@ -93,10 +93,9 @@ def test_an_agent_that_runs_is_not_started_again(bare, tmp_path, agent):
     assert control.start(bare, tmp_path / "state", []) == control.Result("unchanged", f"it runs already, pid {agent.pid}")
 
 
-def test_one_that_does_not_end_in_time_is_said_to_end_later(bare, tmp_path, agent, monkeypatch):
-    monkeypatch.setattr(control, "TIMEOUT", 0.2)
+def test_one_that_does_not_end_in_time_is_said_to_end_later(bare, tmp_path, agent):
     os.kill(agent.pid, signal.SIGSTOP)
-    assert control.stop(bare, tmp_path / "state").outcome == "stopping"
+    assert control.stop(bare, tmp_path / "state", timeout=0.2).outcome == "stopping"
     os.kill(agent.pid, signal.SIGCONT)
 
 

@@ -298,8 +298,8 @@ def test_a_log_that_cannot_be_put_aside_is_shortened_all_the_same(tmp_path):
     logfile.shorten(tmp_path / "absent")
 
 
-def test_the_living_agent_shortens_its_log(box, monkeypatch):
-    monkeypatch.setattr("kelvin_provision.agent.watchdog.TOLD", 0.02)
+def test_the_living_agent_shortens_its_log(box):
+    box.timings = replace(box.timings, systemd_status=0.02)
     log = process.log_path(box.settings.state_dir)
     log.parent.mkdir(exist_ok=True)
     log.write_bytes(b"a" * (2 << 20))

@@ -8,7 +8,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from kelvin_provision.agent import watchdog as module
 from kelvin_provision.agent.notify import beat_every, notify
 from kelvin_provision.agent.watchdog import LONG, SILENCE, Watchdog, tell_systemd
 from kelvin_provision.events import Advanced, Finished, Started, silent
@@ -96,10 +95,9 @@ def test_an_import_may_be_silent_for_an_hour_and_a_download_may_not():
 def test_systemd_gets_beats_and_status_while_all_live_and_none_once_one_hangs(manager, monkeypatch):
     monkeypatch.setenv("NOTIFY_SOCKET", manager.name)
     monkeypatch.setenv("WATCHDOG_USEC", "100000")
-    monkeypatch.setattr(module, "TOLD", 0.02)
     pulse, ended, status = Watchdog(), threading.Event(), ["idle"]
     pulse.heard("work", silent)(Advanced("x", 1))
-    thread = threading.Thread(target=tell_systemd, args=(pulse, lambda: status[0], ended))
+    thread = threading.Thread(target=tell_systemd, args=(pulse, lambda: status[0], ended), kwargs={"interval": 0.02})
     thread.start()
     try:
         assert {manager.recv(4096) for _ in range(4)} == {b"STATUS=idle", b"WATCHDOG=1"}

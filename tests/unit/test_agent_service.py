@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -150,7 +151,7 @@ def test_a_detached_agent_makes_room_for_the_service(told, tmp_path):
 
 
 def test_an_agent_that_does_not_end_in_time_is_named_and_followed_later(told, tmp_path, monkeypatch):
-    monkeypatch.setattr(service, "GOODBYE", 0.2)
+    told = replace(told, handover_timeout=0.2)
     monkeypatch.setattr(service.os, "kill", lambda pid, number: None)
     (tmp_path / "state").mkdir()
     with exclusive(process.lock_path(tmp_path / "state"), command="agent run"):

@@ -10,7 +10,7 @@ from kelvin_provision.errors import DigestMismatch, ImageNotFound, RegistryDenie
 from kelvin_provision.events import Advanced, Finished, Started, silent
 from kelvin_provision.refs import Platform, Reference
 from kelvin_provision.retry import Backoff
-from kelvin_provision.staging import download, download_progress
+from kelvin_provision.staging import download
 from kelvin_provision.staging.limits.limits import TransferLimits
 from kelvin_provision.staging.transfer import Transfer
 from kelvin_provision.store import Store
@@ -92,8 +92,7 @@ def test_received_bytes_restart_the_back_off(source, store):
     assert complete(store, locks)
 
 
-def test_another_process_resumes_where_the_first_gave_up(source, store, tmp_path, monkeypatch):
-    monkeypatch.setattr(download_progress, "INTERVAL", 0.0)
+def test_another_process_resumes_where_the_first_gave_up(source, store, tmp_path):
     locks = staged(source, store, "r.io/a:1", sizes=[50_000])
     source.cut, source.cuts = 20_000, 1
 
@@ -101,8 +100,9 @@ def test_another_process_resumes_where_the_first_gave_up(source, store, tmp_path
         if isinstance(event, Advanced) and event.done > 20_000:
             source.down = RegistryUnreachable("no route to host")
 
+    transfer = Transfer(source, store, down_after_the_cut, lambda: False, SOON, TransferLimits(parallel=4), report_interval=0.0)
     with pytest.raises(RegistryUnreachable):
-        fetch(source, store, locks, progress=down_after_the_cut)
+        download.fetch(transfer, locks)
     source.down, source.cuts, source.served = None, 0, []
     fetch(source, Store(tmp_path), locks)
     (digest, start, end) = source.served[0]

@@ -334,9 +334,8 @@ def test_a_lock_in_a_folder_that_is_not_there_is_a_clear_error(tmp_path):
         pass
 
 
-def test_a_locked_ledger_is_temporary(ledger, monkeypatch):
-    monkeypatch.setattr("kelvin_provision.ledger.connection.BUSY_TIMEOUT", 0.01)
-    with Ledger(ledger.path) as other, ledger.writing(), pytest.raises(Locked), other.writing():
+def test_a_locked_ledger_is_temporary(ledger):
+    with Ledger(ledger.path, busy_timeout=0.01) as other, ledger.writing(), pytest.raises(Locked), other.writing():
         pass
 
 

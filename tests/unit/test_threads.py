@@ -6,7 +6,6 @@ import time
 import pytest
 
 from kelvin_provision.errors import RegistryUnreachable, TransferStopped
-from kelvin_provision.staging import threads
 from kelvin_provision.staging.threads import StopCheck, run_abandonable, run_threads
 
 
@@ -37,10 +36,9 @@ def test_a_stop_lets_the_workers_end_by_themselves():
     assert ended == [1, 1, 1]
 
 
-def test_waiting_for_hung_workers_is_no_heartbeat(monkeypatch):
-    monkeypatch.setattr(threads, "HUNG", 0.1)
+def test_waiting_for_hung_workers_is_no_heartbeat():
     asked = []
-    question = StopCheck(lambda: asked.append(1) or False)
+    question = StopCheck(lambda: asked.append(1) or False, hung_after=0.1)
     assert question.while_alive() is False
     time.sleep(0.15)
     question.while_alive()
