@@ -148,6 +148,6 @@ class Cluster(Protocol):
     def watch(self, stop: Callable[[], bool]) -> Iterator[bool]:
         """True when an object of ours may have changed, and once at the beginning; False at least every half second. Ends at `stop`.
 
-        A lost connection is True, and so is the next connection, which is made without being asked for. Raises ClusterDenied.
+        A lost connection is True; it connects again by itself, which is True as well. Raises ClusterDenied.
         """
         ...

@@ -15,7 +15,7 @@ from kelvin_provision.cluster.logs.follow import FollowPolicy, follow
 from kelvin_provision.cluster.logs.lines import LogLine
 from kelvin_provision.cluster.logs.sources import LogOptions, LogSource, LogSources
 from kelvin_provision.errors import ClusterUnreachable
-from tests.kit.engine_says import says
+from tests.kit.live_containers import live_container
 
 T = "2026-01-02T03:04:05.00000000{}Z".format
 
@@ -237,7 +237,7 @@ AT = "2026-01-02T03:04:{}Z".format
     ],
 )
 def test_one_run_ends_where_the_next_begins(started, finished, restarts, border):
-    one = says(restarts=restarts, StartedAt=started, FinishedAt=finished)
+    one = live_container(restarts=restarts, StartedAt=started, FinishedAt=finished)
     assert run_boundary(one) == (datetime.fromisoformat(border) if border else None)
 
 

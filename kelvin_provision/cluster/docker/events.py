@@ -16,7 +16,7 @@ MIN_PAUSE, MAX_PAUSE = 0.5, 10.0
 
 
 class EventWatcher:
-    """`open_events` opens the stream. Contents of events are ignored: the caller reads the present state anew."""
+    """`open_events` opens the stream. Contents of events are ignored: the caller reads the present state."""
 
     def __init__(self, open_events: Callable[[], Any]) -> None:
         self._open_events = open_events

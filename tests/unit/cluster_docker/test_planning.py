@@ -6,12 +6,12 @@ from kelvin_provision.cluster.plan import Change, Finding, Op
 from kelvin_provision.docker_engine.pull_errors import pull_error
 from kelvin_provision.errors import ImageNotFound, NoSpace, RegistryBusy, RegistryDenied, RegistryRefused, RegistryUnreachable
 from kelvin_provision.files.procfs import listening_ports
-from tests.kit.engine_says import says
+from tests.kit.live_containers import live_container
 
 NEW, OLD = "b" * 64, "a" * 64
 
 
-def wanted(name="motor", *, revision=2, spec_hash=NEW, ports=(), volumes=(), image="x:1", pull="missing"):
+def desired(name="motor", *, revision=2, spec_hash=NEW, ports=(), volumes=(), image="x:1", pull="missing"):
     labels = {"kelvin-provision/workload": name, "kelvin-provision/revision": str(revision), "kelvin-provision/spec-hash": spec_hash}
     spec = {
         "image": image,
@@ -23,10 +23,10 @@ def wanted(name="motor", *, revision=2, spec_hash=NEW, ports=(), volumes=(), ima
     return [*stores, {"kind": "Container", "metadata": {"name": name, "labels": labels}, "spec": spec}]
 
 
-def seen(*live, volumes=None, names=None, published=None, listening=(), images=()):
+def engine_state(*live, volumes=None, names=None, published=None, listening=(), images=()):
     by_workload = {}
-    for one in live:
-        by_workload.setdefault(one.workload, []).append(one)
+    for container in live:
+        by_workload.setdefault(container.workload, []).append(container)
     return EngineState(by_workload, volumes or {}, names or {}, published or {}, frozenset(listening), frozenset(images))
 
 
@@ -34,22 +34,25 @@ def seen(*live, volumes=None, names=None, published=None, listening=(), images=(
     ("live", "change"),
     [
         ((), Change(Op.CREATE, "motor", "container/motor", "not on the engine")),
-        ((says("motor-r1", Status="exited"),), Change(Op.CREATE, "motor", "container/motor", "not on the engine")),
-        ((says(),), Change(Op.UPDATE, "motor", "container/motor", "spec aaaaaaa -> bbbbbbb")),
-        ((says(spec_hash=NEW),), Change(Op.KEEP, "motor", "container/motor", "same spec")),
-        ((says(spec_hash=NEW, Status="exited"),), Change(Op.UPDATE, "motor", "container/motor", "stopped, will be started")),
-        ((says(), says("motor-r2", revision=2, spec_hash=NEW)), Change(Op.UPDATE, "motor", "container/motor", "spec aaaaaaa -> bbbbbbb")),
+        ((live_container("motor-r1", Status="exited"),), Change(Op.CREATE, "motor", "container/motor", "not on the engine")),
+        ((live_container(),), Change(Op.UPDATE, "motor", "container/motor", "spec aaaaaaa -> bbbbbbb")),
+        ((live_container(spec_hash=NEW),), Change(Op.KEEP, "motor", "container/motor", "same spec")),
+        ((live_container(spec_hash=NEW, Status="exited"),), Change(Op.UPDATE, "motor", "container/motor", "stopped, will be started")),
+        (
+            (live_container(), live_container("motor-r2", revision=2, spec_hash=NEW)),
+            Change(Op.UPDATE, "motor", "container/motor", "spec aaaaaaa -> bbbbbbb"),
+        ),
     ],
 )
 def test_what_changes_and_why(live, change):
-    assert plan({"motor": wanted()}, seen(*live)).changes == (change,)
+    assert plan({"motor": desired()}, engine_state(*live)).changes == (change,)
 
 
-def test_a_volume_is_made_once():
-    objects = {"motor": wanted(volumes=("kelvin-motor-data",))}
+def test_a_volume_is_created_once():
+    objects = {"motor": desired(volumes=("kelvin-motor-data",))}
     ours = {"kelvin-motor-data": {"kelvin-provision/workload": "motor"}}
-    assert plan(objects, seen()).changes[0] == Change(Op.CREATE, "motor", "volume/kelvin-motor-data", "not on the engine")
-    assert plan(objects, seen(volumes=ours)).changes[0] == Change(Op.KEEP, "motor", "volume/kelvin-motor-data", "same data")
+    assert plan(objects, engine_state()).changes[0] == Change(Op.CREATE, "motor", "volume/kelvin-motor-data", "not on the engine")
+    assert plan(objects, engine_state(volumes=ours)).changes[0] == Change(Op.KEEP, "motor", "volume/kelvin-motor-data", "same data")
 
 
 @pytest.mark.parametrize(
@@ -63,13 +66,13 @@ def test_a_volume_is_made_once():
     ],
 )
 def test_what_is_not_ours_is_found(names, volumes, what):
-    findings = plan({"motor": wanted(volumes=("kelvin-motor-data",))}, seen(names=names, volumes=volumes)).findings
-    assert [(one.code, one.object) for one in findings] == [("not-ours", what)]
+    findings = plan({"motor": desired(volumes=("kelvin-motor-data",))}, engine_state(names=names, volumes=volumes)).findings
+    assert [(finding.code, finding.object) for finding in findings] == [("not-ours", what)]
 
 
-def test_a_port_may_be_wanted_once_only():
-    found = plan({"motor": wanted(ports=(80,)), "pump": wanted("pump", ports=(80,))}, seen()).findings
-    assert found == (
+def test_two_workloads_cannot_have_one_port():
+    findings = plan({"motor": desired(ports=(80,)), "pump": desired("pump", ports=(80,))}, engine_state()).findings
+    assert findings == (
         Finding("port-taken", "motor", "container/motor", "host port 80/tcp is taken by workload pump of the same apply"),
         Finding("port-taken", "pump", "container/pump", "host port 80/tcp is taken by workload motor of the same apply"),
     )
@@ -85,34 +88,34 @@ def test_a_port_may_be_wanted_once_only():
         ({"listening": [(80, "udp")]}, None),
     ],
 )
-def test_who_has_the_port(there, by):
-    found = plan({"motor": wanted(ports=(80,))}, seen(**there)).findings
-    assert [one.message for one in found] == ([f"host port 80/tcp is taken by {by}"] if by else [])
+def test_the_user_of_a_taken_port_is_named(there, by):
+    findings = plan({"motor": desired(ports=(80,))}, engine_state(**there)).findings
+    assert [finding.message for finding in findings] == ([f"host port 80/tcp is taken by {by}"] if by else [])
 
 
-def test_a_staged_image_must_be_there():
-    objects = {"motor": wanted(image="sha256:1", pull="never")}
-    assert [one.code for one in plan(objects, seen()).findings] == ["image-missing"]
-    assert plan(objects, seen(images=["sha256:1"])).findings == ()
+def test_a_staged_image_must_be_present():
+    objects = {"motor": desired(image="sha256:1", pull="never")}
+    assert [finding.code for finding in plan(objects, engine_state()).findings] == ["image-missing"]
+    assert plan(objects, engine_state(images=["sha256:1"])).findings == ()
 
 
-def test_two_that_cannot_run_together_are_a_note_with_the_reason():
-    live = says(ports=[(80, "tcp"), (81, "tcp")], volumes=["data"])
-    (container,) = [one for one in wanted(ports=(80,), volumes=("data",)) if one["kind"] == "Container"]
+def test_containers_in_conflict_are_an_interruption_with_the_reason():
+    live = live_container(ports=[(80, "tcp"), (81, "tcp")], volumes=["data"])
+    (container,) = [value for value in desired(ports=(80,), volumes=("data",)) if value["kind"] == "Container"]
     assert conflicts(live, container) == ("both publish host port 80/tcp", "both write to volume data")
-    notes = plan({"motor": wanted(ports=(80,))}, seen(live)).notes
+    notes = plan({"motor": desired(ports=(80,))}, engine_state(live)).notes
     assert notes == ("motor: short interruption: both publish host port 80/tcp",)
-    assert plan({"motor": wanted(ports=(80,))}, seen(says(ports=[(80, "tcp")], Status="exited"))).notes == ()
+    assert plan({"motor": desired(ports=(80,))}, engine_state(live_container(ports=[(80, "tcp")], Status="exited"))).notes == ()
 
 
-def test_of_two_with_the_same_spec_the_one_of_the_revision_is_meant():
-    serving, kept = says(revision=3, spec_hash=NEW), says("motor-r2", revision=2, spec_hash=NEW)
-    assert find_matching([kept, serving], wanted(revision=2)[0]) is kept
-    assert find_matching([kept, serving], wanted(revision=4)[0]) is serving
-    assert find_matching([kept], wanted(revision=4)[0]) is None
+def test_of_two_containers_with_the_same_spec_that_of_the_revision_matches():
+    serving, kept = live_container(revision=3, spec_hash=NEW), live_container("motor-r2", revision=2, spec_hash=NEW)
+    assert find_matching([kept, serving], desired(revision=2)[0]) is kept
+    assert find_matching([kept, serving], desired(revision=4)[0]) is serving
+    assert find_matching([kept], desired(revision=4)[0]) is None
 
 
-def test_the_kernels_tables_are_read(tmp_path):
+def test_listening_ports_are_read_from_the_kernels_tables(tmp_path):
     head = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
     (tmp_path / "net").mkdir()
     (tmp_path / "net/tcp").write_text(
@@ -126,7 +129,7 @@ def test_the_kernels_tables_are_read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("words", "error"),
+    ("message", "error"),
     [
         ("manifest for h/x:1 not found: manifest unknown: manifest unknown", ImageNotFound),
         ("pull access denied for x, repository does not exist or may require 'docker login'", RegistryDenied),
@@ -139,5 +142,5 @@ def test_the_kernels_tables_are_read(tmp_path):
         ("x509: certificate signed by unknown authority", RegistryRefused),
     ],
 )
-def test_what_the_engine_says_of_a_pull(words, error):
-    assert type(pull_error("h/x:1", words)) is error
+def test_messages_of_a_pull_become_errors(message, error):
+    assert type(pull_error("h/x:1", message)) is error

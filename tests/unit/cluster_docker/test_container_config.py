@@ -26,7 +26,7 @@ def container(nano_cpus=0):
     }
 
 
-def test_every_word_is_one_of_the_engines():
+def test_the_body_of_a_create_request():
     assert create_body(container(), cpus=2, log_driver="json-file") == {
         "Image": "sha256:1",
         "Env": ["A=b=c"],
@@ -52,13 +52,13 @@ def test_an_administrators_log_driver_stays():
     assert "LogConfig" not in create_body(container(), cpus=2, log_driver="journald")["HostConfig"]
 
 
-@pytest.mark.parametrize(("asked", "given"), [(0, 0), (1_000_000, 10_000_000), (500_000_000, 500_000_000), (9 * 10**9, 2 * 10**9)])
-def test_cpu_is_kept_between_what_the_engine_takes(asked, given):
-    assert create_body(container(asked), cpus=2, log_driver="none")["HostConfig"]["NanoCpus"] == given
+@pytest.mark.parametrize(("limit", "nano_cpus"), [(0, 0), (1_000_000, 10_000_000), (500_000_000, 500_000_000), (9 * 10**9, 2 * 10**9)])
+def test_cpu_is_kept_between_what_the_engine_takes(limit, nano_cpus):
+    assert create_body(container(limit), cpus=2, log_driver="none")["HostConfig"]["NanoCpus"] == nano_cpus
 
 
 def test_files_have_their_modes_and_bytes_and_no_folders_beside_them():
     files = [{"path": "/etc/a/b", "mode": "0640", "base64": "/w=="}, {"path": "/run/k", "mode": "0400", "text": "\u00fc"}]
     with tarfile.open(fileobj=io.BytesIO(files_archive(files))) as tar:
-        found = [(one.name, one.mode, one.uid, tar.extractfile(one).read()) for one in tar]
-    assert found == [("etc/a/b", 0o640, 0, b"\xff"), ("run/k", 0o400, 0, "\u00fc".encode())]
+        entries = [(entry.name, entry.mode, entry.uid, tar.extractfile(entry).read()) for entry in tar]
+    assert entries == [("etc/a/b", 0o640, 0, b"\xff"), ("run/k", 0o400, 0, "\u00fc".encode())]

@@ -1,9 +1,9 @@
-"""The engine's answer about a container, as short as the program reads it."""
+"""Containers as Docker Engine describes them, with the fields that the program reads."""
 
 from kelvin_provision.cluster.docker.containers import LiveContainer
 
 
-def says(
+def live_container(
     name="motor", *, workload="motor", revision=1, spec_hash="a" * 64, policy="no", ports=(), volumes=(), restarts=0, memory=0, **state
 ):
     status = state.pop("Status", "running")
