@@ -1,8 +1,8 @@
 """The platform's filters, order and pages (KELVIN 3.3, 3.4) over items of its list. Pure: knows neither ledger nor terminal.
 
-A cursor is opaque to whoever gets it: base64 of JSON, with the filters, the order and the page's size inside, because the
-platform's own clients send back nothing else. The place is that of an item's keys and not a number: workloads that come
-and go between two pages neither hide others nor show them twice.
+A cursor is opaque to clients: base64 of JSON with the filters, the order and the page size inside, because the platform's own clients
+send back nothing else. It points at an item's sort key, not at a number: workloads that come and go between two pages neither hide
+others nor show them twice.
 """
 
 from __future__ import annotations
@@ -10,15 +10,17 @@ from __future__ import annotations
 import binascii
 import json
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from kelvin_provision.errors import CursorInvalid
 from kelvin_provision.spec.enums import State
 
-Item = Mapping[str, Any]
+if TYPE_CHECKING:
+    from kelvin_provision.queries.items import WorkloadItem
+
 Key = list[tuple[int, str | int]]
 SEARCHED = ("name", "title", "app_name", "cluster_name", "node_name")
 LARGEST_PAGE = 10_000
@@ -60,25 +62,27 @@ class Query:
     sort_by: tuple[SortKey, ...] = ()
     direction: Direction = Direction.ASC
 
-    def wants(self, item: Item) -> bool:
+    def matches(self, item: WorkloadItem) -> bool:
         """Whether an item passes every filter."""
-        text = "\n".join(item[key] or "" for key in SEARCHED).lower()
-        exact = (self.name, "name"), (self.app_name, "app_name"), (self.app_version, "app_version")
-        place = (self.cluster_name, "cluster_name"), (self.node_name, "node_name")
+        text = "\n".join(getattr(item, key) or "" for key in SEARCHED).lower()
         return (
             (not self.search or any(part.lower() in text for part in self.search))
-            and all(not chosen or item[key] in chosen for chosen, key in (*exact, *place))
-            and (not self.state or item["status"]["state"] in self.state)
-            and (not self.staged or item["staged"] is not None)
-            and (self.enabled is None or item["enabled"] is self.enabled)
+            and (not self.name or item.name in self.name)
+            and (not self.app_name or item.app_name in self.app_name)
+            and (not self.app_version or item.app_version in self.app_version)
+            and (not self.cluster_name or item.cluster_name in self.cluster_name)
+            and (not self.node_name or item.node_name in self.node_name)
+            and (not self.state or item.status.state in self.state)
+            and (not self.staged or item.staged is not None)
+            and (self.enabled is None or item.enabled is self.enabled)
         )
 
-    def key(self, item: Item) -> Key:
-        """What an item is ordered by; its name decides last, so that no two are equal. Nothing comes after everything."""
-        return [_part(item[key]) for key in (*self.sort_by, SortKey.NAME)]
+    def key(self, item: WorkloadItem) -> Key:
+        """What an item is ordered by. The name comes last, so that no two keys are equal; a missing value sorts behind all others."""
+        return [_key_part(getattr(item, key)) for key in (*self.sort_by, SortKey.NAME)]
 
 
-def _part(value: str | bool | None) -> tuple[int, str | int]:  # noqa: FBT001  (a value of the item)
+def _key_part(value: str | bool | None) -> tuple[int, str | int]:  # noqa: FBT001  (a value of the item)
     if value is None:
         return (1, "")
     return (0, int(value)) if isinstance(value, bool) else (0, value.casefold())
@@ -95,9 +99,9 @@ class Cursor:
 
     def encode(self) -> str:
         """Safe in a URL and on a command line."""
-        usual = asdict(Query())
-        asked = {key: value for key, value in asdict(self.query).items() if value != usual[key]}
-        document = {"v": _FORM, "q": asked, "size": self.size, "back": self.back, "at": self.at}
+        defaults = asdict(Query())
+        filters = {key: value for key, value in asdict(self.query).items() if value != defaults[key]}
+        document = {"v": _FORM, "q": filters, "size": self.size, "back": self.back, "at": self.at}
         text = json.dumps(document, separators=(",", ":"))
         return binascii.b2a_base64(text.encode(), newline=False).translate(_URL).rstrip(b"=").decode()
 
@@ -111,11 +115,11 @@ class Cursor:
             raise CursorInvalid(f"{text[:60]!r} is no cursor of this list") from error
 
     @classmethod
-    def _from(cls, found: dict[str, Any]) -> Self:
-        size, back, at = _is(int, found["size"]), _is(bool, found["back"]), found["at"]
-        if found["v"] != _FORM or not 1 <= size <= LARGEST_PAGE or (at is None and not back):
-            raise ValueError(found)
-        query = _query(found["q"])
+    def _from(cls, document: dict[str, Any]) -> Self:
+        size, back, at = _checked(int, document["size"]), _checked(bool, document["back"]), document["at"]
+        if document["v"] != _FORM or not 1 <= size <= LARGEST_PAGE or (at is None and not back):
+            raise ValueError(document)
+        query = _query(document["q"])
         return cls(query, size, None if at is None else _key(at, query), back=back)
 
 
@@ -123,69 +127,82 @@ _URL = bytes.maketrans(b"+/", b"-_")
 _PLAIN = bytes.maketrans(b"-_", b"+/")
 
 
-def _query(found: dict[str, Any]) -> Query:
-    known = {field.name for field in fields(Query)}
-    if set(found) - known:
-        raise ValueError(found)
+def _query(filters: dict[str, Any]) -> Query:
+    if set(filters) - {field.name for field in fields(Query)}:
+        raise ValueError(filters)
     values: dict[str, Any] = {}
-    for name, value in found.items():
+    for name, value in filters.items():
         if name in {"staged", "enabled"}:
-            values[name] = _is(bool, value)
+            values[name] = _checked(bool, value)
         elif name == "direction":
             values[name] = Direction(value)
         else:
             kind = {"state": State, "sort_by": SortKey}.get(name, str)
-            values[name] = tuple(kind(_is(str, part)) for part in _is(list, value))
+            values[name] = tuple(kind(_checked(str, part)) for part in _checked(list, value))
     return Query(**values)
 
 
-def _key(found: Any, query: Query) -> Key:
-    """As many parts as the order has, each of the kind that its key has: others could not be compared."""
+def _key(value: Any, query: Query) -> Key:
+    """As many parts as the order has, each of the type that its key has: others could not be compared."""
     names = (*query.sort_by, SortKey.NAME)
-    parts = [(_is(int, rank), value) for rank, value in _is(list, found)]
+    parts = [(_checked(int, rank), part) for rank, part in _checked(list, value)]
     if len(parts) != len(names):
-        raise ValueError(found)
-    for name, (rank, value) in zip(names, parts, strict=True):
-        _is(int if name is SortKey.ENABLED and rank == 0 else str, value)
+        raise ValueError(value)
+    for name, (rank, part) in zip(names, parts, strict=True):
+        _checked(int if name is SortKey.ENABLED and rank == 0 else str, part)
     return parts
 
 
-def _is(kind: type, value: Any) -> Any:
+def _checked(kind: type, value: Any) -> Any:
     if type(value) is not kind:
         raise TypeError(value)
     return value
 
 
-def select(items: Sequence[Item], query: Query) -> list[Item]:
-    """Those that are wanted, in order."""
-    return sorted(filter(query.wants, items), key=query.key, reverse=query.direction is Direction.DESC)
+def select(items: Sequence[WorkloadItem], query: Query) -> list[WorkloadItem]:
+    """The matching items, in order."""
+    return sorted(filter(query.matches, items), key=query.key, reverse=query.direction is Direction.DESC)
 
 
-def page(items: Sequence[Item], query: Query, *, size: int | None = None, cursor: Cursor | None = None) -> dict[str, Any]:
-    """The platform's list in its cursor form. With a cursor its query counts and its size, unless `size` says another."""
+@dataclass(frozen=True)
+class Page:
+    """A page of the list with the cursors of its neighbours; None where there is none."""
+
+    items: tuple[WorkloadItem, ...]
+    next_page: str | None = None
+    previous_page: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The platform's list in its cursor form."""
+        pagination = {"next_page": self.next_page, "previous_page": self.previous_page}
+        return {"data": [item.to_json() for item in self.items], "pagination": pagination}
+
+
+def page(items: Sequence[WorkloadItem], query: Query, *, size: int | None = None, cursor: Cursor | None = None) -> Page:
+    """All matching items without `size` and `cursor`. A cursor brings its own query, and its size unless `size` is given."""
     query = cursor.query if cursor else query
     size = size or (cursor.size if cursor else None)
-    found = select(items, query)
-    start, end = _bounds(found, size, cursor) if size else (0, len(found))
-    here = Cursor(query, size or LARGEST_PAGE, None, back=True)
-    after = replace(here, at=query.key(found[end - 1]), back=False).encode() if 0 < end < len(found) else None
+    selected = select(items, query)
+    start, end = _bounds(selected, size, cursor) if size else (0, len(selected))
+    last = Cursor(query, size or LARGEST_PAGE, None, back=True)
+    after = replace(last, at=query.key(selected[end - 1]), back=False).encode() if 0 < end < len(selected) else None
     before = None
     if start > 0:
-        before = replace(here, at=query.key(found[start])).encode() if start < len(found) else here.encode()
-    return {"data": found[start:end], "pagination": {"next_page": after, "previous_page": before}}
+        before = replace(last, at=query.key(selected[start])).encode() if start < len(selected) else last.encode()
+    return Page(tuple(selected[start:end]), after, before)
 
 
-def _bounds(found: Sequence[Item], size: int, cursor: Cursor | None) -> tuple[int, int]:
+def _bounds(selected: Sequence[WorkloadItem], size: int, cursor: Cursor | None) -> tuple[int, int]:
     if cursor is None:
-        return 0, min(size, len(found))
+        return 0, min(size, len(selected))
     if cursor.at is None:
-        return max(len(found) - size, 0), len(found)
-    keys = [cursor.query.key(item) for item in found]
-    falls = cursor.query.direction is Direction.DESC
-    if falls:
+        return max(len(selected) - size, 0), len(selected)
+    keys = [cursor.query.key(item) for item in selected]
+    descending = cursor.query.direction is Direction.DESC
+    if descending:
         keys.reverse()
-    # `place` counts the items that stand before the cursor's; on the way on, its own item as well.
-    place = (bisect_left if cursor.back is not falls else bisect_right)(keys, cursor.at)
-    if falls:
+    # `place` counts the items before the cursor's own; when the page goes forward, that one as well.
+    place = (bisect_left if cursor.back is not descending else bisect_right)(keys, cursor.at)
+    if descending:
         place = len(keys) - place
-    return (max(place - size, 0), place) if cursor.back else (place, min(place + size, len(found)))
+    return (max(place - size, 0), place) if cursor.back else (place, min(place + size, len(selected)))

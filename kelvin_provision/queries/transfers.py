@@ -1,4 +1,4 @@
-"""How far each image of a workload is, and where its bytes came from: from the ledger, the sizes of files, and what the agent does now."""
+"""How far each image of a workload is, and where its bytes came from: from the ledger, the sizes of files, and the agent's activity."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from kelvin_provision.quantity import format_bytes
 from kelvin_provision.spec.images import images_of
 from kelvin_provision.staging import origins
 
 if TYPE_CHECKING:
-    from kelvin_provision.ledger.ledger import Ledger
+    from kelvin_provision.context import Context
     from kelvin_provision.ledger.model import Revision, Workload
     from kelvin_provision.spec.lock import ImageLock
     from kelvin_provision.staging.origins import Origin
-    from kelvin_provision.store import Store
 
 Tasks = Mapping[str, Mapping[str, Any]]
-"""What the living agent says of its tasks (`verb`, `rate`), by the image's reference."""
+"""The agent's tasks (`verb`, `rate`), by the image's reference."""
 
 
 @dataclass(frozen=True)
-class Arrival:
-    """One image. Bytes are those in the store, compressed; `size` is None while it is not known, or where the cluster pulls it itself.
+class ImageTransfer:
+    """One image. Bytes are compressed ones in the store; `size` is None until the image is resolved, and where the cluster pulls it itself.
 
-    `cached`, `taken` (from containerd) and `fetched` say where the layers that are here came from; None where nobody noted it.
+    `cached`, `taken` (from containerd) and `fetched` count where the layers in the store came from; None where that was not recorded.
     """
 
     image: str
     version: str
     reference: str
-    """As it was asked for: what the agent calls its task."""
+    """As requested, which is also the name of the agent's task."""
     pulled: bool = False
     size: int | None = None
     here: int = 0
@@ -41,28 +41,27 @@ class Arrival:
     rate: int = 0
 
     @property
-    def whole(self) -> bool:
-        """Whether all of it is here."""
+    def complete(self) -> bool:
+        """Whether all of it is in the store."""
         return self.size is not None and self.here >= self.size
 
     @property
     def seconds_left(self) -> int | None:
-        """At the rate of now; None while nothing comes."""
-        return None if self.size is None or not self.rate or self.whole else (self.size - self.here) // self.rate
+        """At the current rate; None while nothing arrives."""
+        return None if self.size is None or not self.rate or self.complete else (self.size - self.here) // self.rate
 
     @property
     def source(self) -> str | None:
-        """Where it came from, or where the rest comes from, in one word; None where nobody knows."""
+        """Where it came from, or where the rest comes from, in one word; None where that is unknown."""
         if self.pulled:
             return "cluster"
-        if self.size is None or (self.whole and self.fetched is None):
+        if self.size is None or (self.complete and self.fetched is None):
             return None
-        if self.fetched or not self.whole:
+        if self.fetched or not self.complete:
             return "network"
         return "containerd" if self.taken else "cache"
 
     def to_json(self) -> dict[str, Any]:
-        """An object of the key `images`."""
         return {
             "image": self.image,
             "app_version": self.version,
@@ -78,30 +77,39 @@ class Arrival:
         }
 
 
-def of(ledger: Ledger, store: Store, workload: Workload, tasks: Tasks) -> tuple[Arrival, ...]:
-    """Of every image of the running version and of the staged one."""
-    found: list[Arrival] = []
+def transfers(ctx: Context, workload: Workload) -> tuple[ImageTransfer, ...]:
+    """Of every image of the running revision and of the staged one. The agent's activity is read only while it may be at work on them."""
+    tasks = _tasks(ctx) if workload.staged and workload.staged.in_motion else {}
+    images: list[ImageTransfer] = []
     for revision in (workload.running, workload.staged):
         if revision is None:
             continue
-        found += staged(ledger, store, revision, tasks if revision is workload.staged else {})
+        images += transfers_of(ctx, revision, tasks if revision is workload.staged else {})
         if revision.locks is None:
             pulled = not revision.spec.method.staged
-            found += [Arrival(image, revision.spec.app_version, image, pulled=pulled) for image in images_of(revision.spec)]
-    return tuple(found)
+            images += [ImageTransfer(image, revision.spec.app_version, image, pulled=pulled) for image in images_of(revision.spec)]
+    return tuple(images)
 
 
-def staged(ledger: Ledger, store: Store, revision: Revision, tasks: Tasks) -> list[Arrival]:
-    """Of every image of one revision, once they are known."""
-    known = origins.origins_of(ledger, revision) if revision.locks else {}
-    return [_arrival(lock, store, revision, known.get(lock.name), tasks) for lock in revision.locks or ()]
+def _tasks(ctx: Context) -> Tasks:
+    from kelvin_provision.agent import activity, process
+
+    alive = process.alive(ctx.settings.state_dir)
+    work = activity.read(process.now_path(ctx.settings.state_dir), alive.get("pid")) if alive else None
+    return {task["name"]: task for task in work["tasks"]} if work else {}
 
 
-def _arrival(lock: ImageLock, store: Store, revision: Revision, origin: Origin | None, tasks: Tasks) -> Arrival:
-    here, size = store.progress([lock])
+def transfers_of(ctx: Context, revision: Revision, tasks: Tasks) -> list[ImageTransfer]:
+    """Of every image of one revision; none before they are resolved."""
+    recorded = origins.origins_of(ctx.ledger, revision) if revision.locks else {}
+    return [_transfer(ctx, lock, revision, recorded.get(lock.name), tasks) for lock in revision.locks or ()]
+
+
+def _transfer(ctx: Context, lock: ImageLock, revision: Revision, origin: Origin | None, tasks: Tasks) -> ImageTransfer:
+    here, size = ctx.store.progress([lock])
     task = tasks.get(str(lock.reference), {})
-    fetched = max(origins.layer_bytes(lock, store)[0] - origin.cached - origin.copied, 0) if origin else None
-    return Arrival(
+    fetched = max(origins.layer_bytes(lock, ctx.store)[0] - origin.cached - origin.copied, 0) if origin else None
+    return ImageTransfer(
         lock.pinned_reference,
         revision.spec.app_version,
         str(lock.reference),
@@ -113,3 +121,18 @@ def _arrival(lock: ImageLock, store: Store, revision: Revision, origin: Origin |
         verb=str(task.get("verb") or ""),
         rate=int(task.get("rate") or 0),
     )
+
+
+def describe_origin(image: ImageTransfer) -> str:
+    """Where its bytes came from: one phrase if all came from one place, else each place with its amount; empty where that is unknown."""
+    if image.fetched is None:
+        return ""
+    places = (
+        (image.cached, "already present"),
+        (image.taken, "from containerd"),
+        (image.fetched if image.complete else 0, "downloaded"),
+    )
+    used = [(count, text) for count, text in places if count]
+    if image.complete and len(used) <= 1:
+        return used[0][1] if used else "already present"
+    return ", ".join(f"{format_bytes(count)} {text}" for count, text in used)

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from kelvin_provision.ledger import journal
+from kelvin_provision.ledger import history as ledger_history
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.queries import documents
+from kelvin_provision.queries.items import item_of
+from kelvin_provision.queries.listing import Query, page
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.store import Store
 
@@ -39,14 +40,14 @@ def _opened(value: Any) -> Any:
 
 def history(ledger: Ledger) -> Iterator[dict[str, Any]]:
     """Whether the chain is whole, then its newest lines, oldest first."""
-    broken = journal.broken_link(ledger)
-    yield {"whole": broken is None, "broken_at": broken, "last_hash": journal.head(ledger)}
-    yield from (asdict(entry) for entry in journal.history(ledger, evidence=True)[-NEWEST:])
+    broken = ledger_history.broken_link(ledger)
+    yield {"whole": broken is None, "broken_at": broken, "last_hash": ledger_history.head(ledger)}
+    yield from (asdict(entry) for entry in ledger_history.history(ledger, evidence=True)[-NEWEST:])
 
 
 def workloads(ledger: Ledger) -> dict[str, Any]:
     """What `workloads list --json` prints."""
-    return documents.page(ledger.workloads())
+    return page([item_of(workload) for workload in ledger.workloads()], Query()).to_json()
 
 
 def images(ledger: Ledger, store: Store, pinned: Iterable[str], *, trouble: str = "") -> Iterator[Mapping[str, Any]]:

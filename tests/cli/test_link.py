@@ -5,17 +5,17 @@ import time
 
 import pytest
 
-from kelvin_provision.cli.commands.workloads.following import follow
 from kelvin_provision.errors import NotReady
 from kelvin_provision.events import Note
 from kelvin_provision.ledger import traffic
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.staging_state import Downloading, Ready, Waiting
+from kelvin_provision.queries.follow import FollowRequest, follow
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.workload import Spec
 from kelvin_provision.staging.limits.policy import local_time
-from kelvin_provision.store import Store
 from kelvin_provision.wait_reason import WaitKind, WaitReason
+from tests.kit.box import Box
 from tests.kit.cli import run
 
 CAUSE = "waits for the download window, which opens at 22:00"
@@ -79,13 +79,13 @@ def test_agent_status_says_what_is_left_of_the_days_budget(box, monkeypatch):
 
 
 def test_deploy_with_wait_says_what_it_waits_for_and_that_other_causes_are_tried_again(box):
-    heard = []
-    with Ledger(box / "ledger.db") as ledger:
-        revisions = [ledger.workload(name).staged for name in ("pump", "fan")]
-        with pytest.raises(NotReady):
-            follow(revisions, ledger=ledger, store=Store(box), progress=heard.append, timeout=0)
-    assert Note(f"pump: {CAUSE}") in heard
-    assert Note("fan: r.io: no route to host; the agent tries again") in heard
+    kit = Box(box)
+    revisions = tuple(kit.ledger.workload(name).staged for name in ("pump", "fan"))
+    with pytest.raises(NotReady, match=r"^pump, fan: not done yet; the agent goes on in the background$"):
+        follow(kit.ctx, FollowRequest(revisions, timeout=0))
+    kit.close()
+    assert Note(f"pump: {CAUSE}") in kit.said
+    assert Note("fan: r.io: no route to host; the agent tries again") in kit.said
 
 
 def test_limits_are_settings_like_any_other(tmp_path):

@@ -13,18 +13,19 @@ import sys
 import termios
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from kelvin_provision.cli.render.overview import words
-from kelvin_provision.cli.render.watching import Change, Place, changes
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Phase, Step
-from kelvin_provision.spec.enums import Download, Method
+from kelvin_provision.queries.changes import Place, compare
+from kelvin_provision.queries.items import StagedItem, WorkloadItem, position
+from kelvin_provision.spec.enums import Download, Method, State
 from kelvin_provision.spec.workload import Spec
-from kelvin_provision.status import Doing, Observation, Observed
+from kelvin_provision.status import Doing, Observation, Observed, Status
 from tests.kit.cli import run
 from tests.kit.staging import reach
 
@@ -130,11 +131,12 @@ def test_a_bad_cursor_and_a_cursor_with_filters_are_refused(box):
 
 
 def test_what_is_on_its_way_shows_how_far_it_is():
-    item = {"status": {"state": "running"}, "staged": {"app_version": "2.0.0", "status": {"state": "downloading"}}}
-    assert words(item, 45) == "running, 2.0.0 downloading 45%"
-    assert words(item, 45, staged=True) == "downloading 45%"
-    assert words(item | {"status": {"state": "staged"}}) == "downloading"
-    assert words(item | {"staged": None}) == "running"
+    staged = StagedItem(False, "app", "2.0.0", False, Status(State.DOWNLOADING))
+    item = WorkloadItem("a", "A", True, "c", None, "app", "1.0.0", True, False, "", "", Status(State.RUNNING), staged=staged)
+    assert position(item, 45) == "running, 2.0.0 downloading 45%"
+    assert position(item, 45, staged=True) == "downloading 45%"
+    assert position(replace(item, status=Status(State.STAGED))) == "downloading"
+    assert position(replace(item, staged=None)) == "running"
 
 
 # --- watching --------------------------------------------------------------------------------------
@@ -143,8 +145,9 @@ def test_what_is_on_its_way_shows_how_far_it_is():
 def test_a_change_is_one_of_state_and_not_of_a_percent():
     before = {"a": Place("downloading 45%", "downloading", {}), "b": Place("running", "running", {}), "c": Place("ready", "ready", {})}
     after = {"a": Place("ready", "ready", {}), "b": Place("running", "running", {}), "d": Place("received", "received", {})}
-    assert changes(before, after) == [Change("c", "ready", None), Change("a", "downloading 45%", "ready"), Change("d", None, "received")]
-    assert changes({"a": before["a"]}, {"a": Place("downloading 46%", "downloading", {})}) == []
+    found = [(change.name, change.before, change.after) for change in compare(before, after)]
+    assert found == [("c", "ready", None), ("a", "downloading 45%", "ready"), ("d", None, "received")]
+    assert compare({"a": before["a"]}, {"a": Place("downloading 46%", "downloading", {})}) == ()
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from kelvin_provision.context import ClusterChoice, Connections, Context, NoLaun
 from kelvin_provision.errors import ProvisionError
 from kelvin_provision.events import Note
 from kelvin_provision.ledger.ledger import utc_now
-from kelvin_provision.queries import documents
+from kelvin_provision.queries.items import item_of
 from kelvin_provision.retry import Backoff
 from kelvin_provision.settings.model import ApplySettings, Settings
 from kelvin_provision.spec.enums import Method
@@ -141,11 +141,11 @@ class Box:
         return run(*words, "--state-dir", str(self.settings.state_dir), wiring=self.wiring, **more)
 
     def states(self):
-        page = documents.page(self.ledger.workloads())["data"]
-        return {item["name"]: (item["status"]["state"], item["staged"] and item["staged"]["status"]["state"]) for item in page}
+        items = map(item_of, self.ledger.workloads())
+        return {item.name: (item.status.state.value, item.staged and item.staged.status.state.value) for item in items}
 
     def warnings(self, name):
-        return documents.listed(self.ledger.workload(name))["status"]["warnings"]
+        return list(item_of(self.ledger.workload(name)).status.warnings)
 
 
 def _opened(part):

@@ -16,7 +16,8 @@ import pytest
 from kelvin_provision.agent import process
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.queries import documents
+from kelvin_provision.queries.items import item_of
+from kelvin_provision.queries.listing import Query, page
 from tests.kit.images import busybox, make_image, program, push, web_image
 from tests.kit.waiting import until
 
@@ -94,7 +95,7 @@ class Box:
     def peek(self):
         """The same without a process: for waiting, where one after the other would take the time of what is waited for."""
         with Ledger(self.state / "ledger.db") as ledger:
-            return _states(documents.page(ledger.workloads()))
+            return _states(page([item_of(workload) for workload in ledger.workloads()], Query()).to_json())
 
     def agent(self):
         return self.json("agent", "status")["agent"]

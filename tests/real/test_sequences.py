@@ -6,7 +6,7 @@ import time
 import pytest
 
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.queries import documents
+from kelvin_provision.queries.items import item_of
 
 pytestmark = [pytest.mark.registry, pytest.mark.timeout(180)]
 
@@ -34,7 +34,7 @@ class Recorder:
             while not self._over.is_set():
                 found = [workload for workload in ledger.workloads() if workload.name == self.name]
                 if found:
-                    seen = documents.listed(found[0])
+                    seen = item_of(found[0]).to_json()
                     note(self.states, seen["status"]["state"])
                     note(self.staged, seen["staged"] and seen["staged"]["status"]["state"])
                     note(self.downloads, seen["download_status"])

@@ -18,7 +18,7 @@ from kelvin_provision.errors import (
 )
 from kelvin_provision.events import Note
 from kelvin_provision.files.lock import exclusive
-from kelvin_provision.queries import documents
+from kelvin_provision.queries.items import item_of
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.usecases import deploy
 from tests.kit.box import Box, reconcile
@@ -101,11 +101,11 @@ def test_a_registry_that_is_away_is_the_cause_in_the_list(box):
     box.deploy("a")
     box.source.down = RegistryUnreachable("r.io: no route to host")
     assert box.turn() is False
-    document = documents.listed(box.ledger.workload("a"))
+    document = item_of(box.ledger.workload("a")).to_json()
     assert (document["download_status"], document["download_error"]) == ("processing", "r.io: no route to host")
     box.source.down = None
     assert box.turn() is True
-    assert documents.listed(box.ledger.workload("a"))["download_error"] is None
+    assert item_of(box.ledger.workload("a")).download_error is None
 
 
 def test_a_group_that_does_not_come_up_waits_for_a_person(box):

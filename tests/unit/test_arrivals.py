@@ -7,17 +7,18 @@ from pathlib import Path
 import pytest
 
 from kelvin_provision.agent import activity, process
-from kelvin_provision.cli.commands.workloads.following import follow
-from kelvin_provision.cli.render.transfers import short, words
+from kelvin_provision.cli.render.transfers import describe, summary
 from kelvin_provision.events import Advanced, Finished, Started
 from kelvin_provision.files.lock import exclusive
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.queries.transfers import Arrival
+from kelvin_provision.queries.follow import FollowRequest, follow
+from kelvin_provision.queries.transfers import ImageTransfer
 from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.spec.workload import Spec
 from kelvin_provision.staging import origins
 from kelvin_provision.staging.origins import Origin
 from kelvin_provision.store import Store
+from tests.kit.box import Box
 from tests.kit.cli import run
 from tests.kit.images import random_image
 from tests.kit.locks import lock_of
@@ -29,7 +30,7 @@ LOCK = lock_of(IMAGE, "r.io/pump:1")
 
 
 def arrival(here, **more):
-    return Arrival("r.io/acme/pump:1@sha256:1", "1", "r.io/acme/pump:1", size=36 * MIB, here=here, **more)
+    return ImageTransfer("r.io/acme/pump:1@sha256:1", "1", "r.io/acme/pump:1", size=36 * MIB, here=here, **more)
 
 
 def origin(cached, taken, fetched):
@@ -50,17 +51,17 @@ def origin(cached, taken, fetched):
         (arrival(9 * MIB, **origin(0, 0, 9 * MIB), rate=MIB), "network", "9.0 MiB of 36.0 MiB, 25%, 1.0 MiB/s, 27s left"),
         (arrival(9 * MIB, **origin(8 * MIB, 0, MIB), rate=MIB), "network", "9.0 MiB of 36.0 MiB, 25%, 1.0 MiB/s, 27s left, 8.0 MiB already present"),
         (arrival(9 * MIB), "network", "9.0 MiB of 36.0 MiB, 25%"),
-        (Arrival("r.io/pump:1", "1", "r.io/pump:1", pulled=True), "cluster", "the cluster pulls it"),
-        (Arrival("r.io/pump:1", "1", "r.io/pump:1"), None, "not resolved yet"),
+        (ImageTransfer("r.io/pump:1", "1", "r.io/pump:1", pulled=True), "cluster", "the cluster pulls it"),
+        (ImageTransfer("r.io/pump:1", "1", "r.io/pump:1"), None, "not resolved yet"),
     ],
 )  # fmt: skip
 def test_an_image_in_words(one, source, said):
-    assert (one.source, words(one)) == (source, said)
+    assert (one.source, describe(one)) == (source, said)
 
 
 def test_several_images_in_one_cell():
-    both = [arrival(36 * MIB, **origin(0, 0, 36 * MIB)), Arrival("r.io:5000/gate:2", "2", "r.io:5000/gate:2")]
-    assert short(both) == "pump:1: 36.0 MiB, downloaded; gate:2: not resolved yet"
+    both = [arrival(36 * MIB, **origin(0, 0, 36 * MIB)), ImageTransfer("r.io:5000/gate:2", "2", "r.io:5000/gate:2")]
+    assert summary(both) == "pump:1: 36.0 MiB, downloaded; gate:2: not resolved yet"
 
 
 # --- what is noted ---------------------------------------------------------------------------------
@@ -210,16 +211,17 @@ def test_an_image_that_is_whole_when_it_is_first_seen_was_already_here(ledger, s
     with origins.recorded(ledger, revision, [LOCK], store):
         pass
     reach(ledger, revision, Download.READY)
-    said = []
-    assert follow([revision], ledger=ledger, store=store, progress=said.append) == {"pump": "ready"}
-    assert [event for event in said if isinstance(event, Started | Advanced | Finished)] == [
+    box = Box(store.root)
+    assert follow(box.ctx, FollowRequest((revision,))) == {"pump": "ready"}
+    box.close()
+    assert [event for event in box.said if isinstance(event, Started | Advanced | Finished)] == [
         Started("r.io/pump:1", "importing"),
         Finished("r.io/pump:1", "ready", "already present"),
     ]
 
 
 def test_one_that_was_fetched_says_so_at_its_end(half, ledger, store):
-    said = []
+    box = Box(store.root)
 
     def rest():
         with store.partial(LOCK.layers[1]) as partial:
@@ -228,8 +230,9 @@ def test_one_that_was_fetched_says_so_at_its_end(half, ledger, store):
         reach(ledger, half, Download.READY)
 
     steps = iter([rest])
-    follow([half], ledger=ledger, store=store, progress=said.append, still_worked_on=lambda: [step() for step in steps])
-    tasks = [event for event in said if isinstance(event, Started | Finished)]
+    follow(box.ctx, FollowRequest((half,)), each_look=lambda: [step() for step in steps])
+    box.close()
+    tasks = [event for event in box.said if isinstance(event, Started | Finished)]
     assert tasks == [
         Started("r.io/pump:1", "downloading", LOCK.size),
         Started("r.io/pump:1", "importing"),
@@ -238,6 +241,6 @@ def test_one_that_was_fetched_says_so_at_its_end(half, ledger, store):
 
 
 def test_json_of_one_that_is_not_resolved():
-    one = Arrival("r.io/pump:1", "1", "r.io/pump:1")
+    one = ImageTransfer("r.io/pump:1", "1", "r.io/pump:1")
     assert {key: value for key, value in one.to_json().items() if value not in {None, 0}} == {"image": "r.io/pump:1", "app_version": "1"}
     assert dataclasses.replace(one, pulled=True).to_json()["source"] == "cluster"

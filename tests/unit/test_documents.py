@@ -1,7 +1,7 @@
 """The platform's documents of workloads, which are printed with their payloads."""
 
 from kelvin_provision.ledger.model import Revision
-from kelvin_provision.queries.documents import payload_of
+from kelvin_provision.queries.items import masked_payload
 from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.spec.workload import Spec
 
@@ -22,4 +22,4 @@ def test_a_payload_is_shown_without_its_secrets():
 
     spec = Spec("pump", "", "pump", "1.0.0", "", Method.STANDARD, "r.io/pump:1.0.0", payload=payload("literal", "hunter2", "4711", "k"))
     revision = Revision("pump", 1, "batch", "2026-01-02T03:04:05Z", spec, Download.READY)
-    assert payload_of(revision) == payload("***", "***", "***", "***")
+    assert masked_payload(revision) == payload("***", "***", "***", "***")

@@ -20,7 +20,7 @@ from kelvin_provision.errors import (
 from kelvin_provision.images.prune import collect_garbage
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.queries import documents
+from kelvin_provision.queries.items import item_of
 from kelvin_provision.spec.enums import Method
 from tests.kit.box import Box, reconcile
 from tests.kit.crash import Crash
@@ -224,7 +224,7 @@ def test_the_cause_goes_with_the_first_bytes(box):
     box.turn()
     box.source.down = None
     seen = []
-    box.progress = lambda event: seen.append(documents.listed(box.ledger.workload("a"))["download_error"])
+    box.progress = lambda event: seen.append(item_of(box.ledger.workload("a")).download_error)
     box.turn()
     assert seen[0] == "r.io: no route to host"
     assert seen[-1] is None

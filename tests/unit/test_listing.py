@@ -7,32 +7,37 @@ import json
 import pytest
 
 from kelvin_provision.errors import CursorInvalid
-from kelvin_provision.queries.listing import Cursor, Direction, Query, SortKey, page, select
+from kelvin_provision.queries.items import StagedItem, WorkloadItem
+from kelvin_provision.queries.listing import Cursor, Direction, Page, Query, SortKey, page, select
 from kelvin_provision.spec.enums import State
+from kelvin_provision.status import Status
 
 
 def item(name, state="running", **more):
     usual = {
         "name": name,
         "title": name.title(),
-        "app_name": "app",
-        "app_version": "1.0.0",
+        "enabled": True,
         "cluster_name": "edge-1",
         "node_name": None,
-        "enabled": True,
+        "app_name": "app",
+        "app_version": "1.0.0",
+        "pre_download": True,
+        "instantly_apply": False,
         "created": "2026-01-01T00:00:00Z",
         "updated": "2026-01-01T00:00:00Z",
-        "status": {"state": state},
+        "status": Status(State(state)),
         "staged": None,
     }
-    return usual | more
+    return WorkloadItem(**usual | more)
 
 
+STAGED = StagedItem(True, "app", "2.0.0", False, Status(State.READY))
 ITEMS = [
     item("motor", title="Motor Speed", app_name="motor-speed", app_version="2.3.0", created="2026-01-03T00:00:00Z"),
-    item("pump", "stopped", enabled=False, node_name="node-b", staged={"ready": True}, updated="2026-02-01T00:00:00Z"),
+    item("pump", "stopped", enabled=False, node_name="node-b", staged=STAGED, updated="2026-02-01T00:00:00Z"),
     item("gateway", "failed", app_name="opcua", cluster_name="edge-2", node_name="node-a", created="2026-01-02T00:00:00Z"),
-    item("vision", "staged", title="motion study", app_version="2.3.0", staged={"ready": False}),
+    item("vision", "staged", title="motion study", app_version="2.3.0", staged=STAGED),
 ]
 
 
@@ -67,16 +72,42 @@ ITEMS = [
     ],
 )
 def test_what_is_chosen_and_in_which_order(query, names):
-    assert [found["name"] for found in select(ITEMS, query)] == names
+    assert [found.name for found in select(ITEMS, query)] == names
 
 
 def test_without_a_size_all_of_it_is_one_page():
-    assert page(ITEMS[:1], Query()) == {"data": ITEMS[:1], "pagination": {"next_page": None, "previous_page": None}}
-    assert page([], Query(), size=3) == {"data": [], "pagination": {"next_page": None, "previous_page": None}}
+    assert page(ITEMS[:1], Query()) == Page((ITEMS[0],))
+    assert page([], Query(), size=3).to_json() == {"data": [], "pagination": {"next_page": None, "previous_page": None}}
 
 
-def names_of(document):
-    return [found["name"] for found in document["data"]]
+def test_an_item_as_the_platform_writes_it():
+    assert ITEMS[1].to_json() == {
+        "name": "pump",
+        "title": "Pump",
+        "enabled": False,
+        "acp_name": "edge-1",
+        "cluster_name": "edge-1",
+        "node_name": "node-b",
+        "app_name": "app",
+        "app_version": "1.0.0",
+        "pre_download": True,
+        "instantly_apply": False,
+        "created": "2026-01-01T00:00:00Z",
+        "updated": "2026-02-01T00:00:00Z",
+        "status": {"state": "stopped", "message": "Stopped", "warnings": [], "last_seen": None},
+        "download_status": None,
+        "download_error": None,
+        "staged": {
+            "ready": True,
+            "app_name": "app",
+            "app_version": "2.0.0",
+            "status": {"state": "ready", "message": "Ready", "warnings": []},
+        },
+    }
+
+
+def names_of(found):
+    return [item.name for item in found.items]
 
 
 def turned(items, text, size=None):
@@ -93,38 +124,38 @@ QUERIES = [
 
 @pytest.mark.parametrize(("query", "size"), list(itertools.product(QUERIES, [1, 2, 3, 4, 5])))
 def test_pages_forth_and_back_are_the_whole_list(query, size):
-    whole = [found["name"] for found in select(ITEMS, query)]
+    whole = [found.name for found in select(ITEMS, query)]
     first = document = page(ITEMS, query, size=size)
     forth = [document]
-    while document["pagination"]["next_page"]:
-        document = turned(ITEMS, document["pagination"]["next_page"])
+    while document.next_page:
+        document = turned(ITEMS, document.next_page)
         forth.append(document)
     assert [name for found in forth for name in names_of(found)] == whole
-    assert first["pagination"]["previous_page"] is None
+    assert first.previous_page is None
     back = [document]
-    while document["pagination"]["previous_page"]:
-        document = turned(ITEMS, document["pagination"]["previous_page"])
+    while document.previous_page:
+        document = turned(ITEMS, document.previous_page)
         back.insert(0, document)
     assert [names_of(found) for found in back] == [names_of(found) for found in forth]
 
 
 def test_what_comes_and_goes_between_two_pages_neither_hides_nor_repeats_others():
-    after = page(ITEMS, Query(), size=2)["pagination"]["next_page"]
+    after = page(ITEMS, Query(), size=2).next_page
     assert names_of(turned([item("aaa"), *ITEMS], after)) == ["pump", "vision"]
-    assert names_of(turned([one for one in ITEMS if one["name"] != "motor"], after)) == ["pump", "vision"]
+    assert names_of(turned([one for one in ITEMS if one.name != "motor"], after)) == ["pump", "vision"]
     assert names_of(turned([*ITEMS, item("omega")], after)) == ["omega", "pump"]
 
 
 def test_behind_the_last_page_is_a_way_back_to_it():
-    after = page(ITEMS, Query(), size=3)["pagination"]["next_page"]
-    empty = turned([one for one in ITEMS if one["name"] != "vision"], after)
-    assert (empty["data"], empty["pagination"]["next_page"]) == ([], None)
-    assert names_of(turned(ITEMS, empty["pagination"]["previous_page"])) == ["motor", "pump", "vision"]
-    assert turned([], after) == {"data": [], "pagination": {"next_page": None, "previous_page": None}}
+    after = page(ITEMS, Query(), size=3).next_page
+    empty = turned([one for one in ITEMS if one.name != "vision"], after)
+    assert (empty.items, empty.next_page) == ((), None)
+    assert names_of(turned(ITEMS, empty.previous_page)) == ["motor", "pump", "vision"]
+    assert turned([], after) == Page(())
 
 
 def test_a_size_given_beside_a_cursor_counts():
-    after = page(ITEMS, Query(), size=1)["pagination"]["next_page"]
+    after = page(ITEMS, Query(), size=1).next_page
     assert names_of(turned(ITEMS, after, size=2)) == ["motor", "pump"]
 
 

@@ -11,7 +11,7 @@ from kelvin_provision.errors import BudgetTooSmall, DownloadWaits, RegistryBusy,
 from kelvin_provision.events import silent
 from kelvin_provision.ledger import traffic
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.queries import documents
+from kelvin_provision.queries.items import item_of
 from kelvin_provision.refs import Platform, Reference
 from kelvin_provision.registry.http_errors import Endpoint
 from kelvin_provision.retry import Backoff
@@ -310,7 +310,7 @@ def test_waiting_for_the_window_is_downloading_with_its_cause_and_writes_once(so
         return stage.run(ledger.workload("a").staged, tools)
 
     assert staging() is False
-    found = documents.listed(ledger.workload("a"))
+    found = item_of(ledger.workload("a")).to_json()
     assert (found["download_status"], found["download_error"]) == ("downloading", "waits for the download window, which opens at 22:00")
     assert found["staged"]["status"]["state"] == "downloading"
     before = ledger.version()

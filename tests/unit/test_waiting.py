@@ -1,14 +1,16 @@
 """Waiting for a state: who is there, who will never be, and what is said meanwhile."""
 
+from dataclasses import replace
+
 import pytest
 
-from kelvin_provision.cli.commands.workloads.waiting import wait
 from kelvin_provision.cli.frame.hints import line as shell_line
 from kelvin_provision.errors import Interrupted, NothingStaged, ProvisionError, WaitFailed, WaitTimeout, WorkloadUnknown
 from kelvin_provision.events import Advanced, Finished, Note, Started
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.model import Phase, Step
-from kelvin_provision.queries.waiting import Judgement, Verdict, judge
+from kelvin_provision.queries.reachability import Judgement, Verdict, judge
+from kelvin_provision.queries.wait import WaitRequest, wait
 from kelvin_provision.spec.enums import Download, Method, State
 from kelvin_provision.status import Doing, Observation, Observed
 from tests.kit.box import Box
@@ -37,8 +39,8 @@ def staged(box, state, error=None, *, blocked=False, method=Method.STAGED):
     reach(box.ledger, revision, state, error, blocked=blocked)
 
 
-def answer(box, wanted, known=()):
-    return judge(box.ledger.workload("a"), wanted, known)
+def answer(box, wanted, seen_staged=()):
+    return judge(box.ledger.workload("a"), wanted, seen_staged)
 
 
 @pytest.mark.parametrize(
@@ -46,11 +48,11 @@ def answer(box, wanted, known=()):
     [
         (State.READY, Download.PENDING, Verdict.NOT_YET),
         (State.READY, Download.DOWNLOADING, Verdict.NOT_YET),
-        (State.READY, Download.READY, Verdict.THERE),
+        (State.READY, Download.READY, Verdict.REACHED),
         (State.DOWNLOADING, Download.PROCESSING, Verdict.NOT_YET),
-        (State.DOWNLOADING, Download.DOWNLOADING, Verdict.THERE),
-        (State.DOWNLOADING, Download.READY, Verdict.THERE),
-        (State.STAGED, Download.PENDING, Verdict.THERE),
+        (State.DOWNLOADING, Download.DOWNLOADING, Verdict.REACHED),
+        (State.DOWNLOADING, Download.READY, Verdict.REACHED),
+        (State.STAGED, Download.PENDING, Verdict.REACHED),
         (State.RUNNING, Download.READY, Verdict.NOT_YET),
         (State.FAILED, Download.DOWNLOADING, Verdict.NOT_YET),
     ],
@@ -64,7 +66,7 @@ def test_a_version_that_failed_never_gets_ready(box):
     staged(box, Download.FAILED, "no such image", blocked=True)
     assert answer(box, State.READY) == Judgement(Verdict.NEVER, "version 1.0.0 failed: no such image")
     assert answer(box, State.DOWNLOADING).verdict is Verdict.NEVER
-    assert answer(box, State.FAILED) == Judgement(Verdict.THERE)
+    assert answer(box, State.FAILED) == Judgement(Verdict.REACHED)
     assert answer(box, State.RUNNING) == Judgement(Verdict.NOT_YET)  # a person may deploy it again
 
 
@@ -77,7 +79,7 @@ def test_a_failed_version_that_was_to_run_by_itself_never_runs(box):
 def test_an_older_version_that_runs_is_not_what_was_waited_for(box):
     box.deploy("a")
     run(box, "a")
-    assert answer(box, State.RUNNING) == Judgement(Verdict.THERE)
+    assert answer(box, State.RUNNING) == Judgement(Verdict.REACHED)
     staged(box, Download.READY, None, blocked=True, method=Method.INSTANT)
     assert answer(box, State.RUNNING) == Judgement(Verdict.NEVER, "version 1.0.0 failed")
 
@@ -93,8 +95,8 @@ def test_where_nothing_is_staged_nothing_gets_ready(box):
 def test_a_version_that_was_applied_meanwhile_has_been_ready(box):
     box.deploy("a")
     run(box, "a")
-    assert answer(box, State.READY, known={1}) == Judgement(Verdict.THERE)
-    assert answer(box, State.READY, known={2}) == Judgement(Verdict.NEVER, "its staged version was removed")
+    assert answer(box, State.READY, seen_staged={1}) == Judgement(Verdict.REACHED)
+    assert answer(box, State.READY, seen_staged={2}) == Judgement(Verdict.NEVER, "its staged version was removed")
 
 
 def test_a_stopped_workload_is_waited_for_by_what_was_seen(box):
@@ -103,29 +105,24 @@ def test_a_stopped_workload_is_waited_for_by_what_was_seen(box):
     box.ledger.observe({"a": Observation(Observed.STOPPING, (), "2026-01-01T00:00:00Z", 1)})
     assert answer(box, State.STOPPED) == Judgement(Verdict.NOT_YET)
     box.ledger.observe({"a": Observation(Observed.STOPPED, (), "2026-01-01T00:00:00Z", 1)})
-    assert answer(box, State.STOPPED) == Judgement(Verdict.THERE)
-
-
-class Clock:
-    """Time passes only by sleeping; each sleep lets the next thing happen."""
-
-    def __init__(self, *happens):
-        self.now = 0.0
-        self.happens = list(happens)
-
-    def sleep(self, seconds):
-        self.now += seconds
-        if self.happens:
-            self.happens.pop(0)()
+    assert answer(box, State.STOPPED) == Judgement(Verdict.REACHED)
 
 
 def waiting(box, *names, wanted=State.READY, timeout=None, happens=(), stop=lambda: False):
-    clock, said = Clock(*happens), []
+    """Between two looks it is asked once whether to stop: then the next thing happens."""
+    steps = iter(happens)
+
+    def asked():
+        for step in steps:
+            step()
+            break
+        return stop()
+
     try:
-        found = wait(box, names, wanted, timeout=timeout, progress=said.append, stop=stop, sleep=clock.sleep, clock=lambda: clock.now)
+        found = wait(replace(box.ctx, stop=asked), WaitRequest(names, wanted, timeout))
     except ProvisionError as error:
-        return error, said
-    return found, said
+        return error, box.said
+    return found, box.said
 
 
 def test_it_ends_when_all_are_there_and_says_what_happens(box):
@@ -147,9 +144,9 @@ def test_it_ends_when_all_are_there_and_says_what_happens(box):
 def test_time_that_is_over_says_where_each_is(box):
     (a,), _ = box.deploy("a"), box.deploy("b")
     reach(box.ledger, a, Download.READY)
-    error, _ = waiting(box, "a", "b", timeout=2)
+    error, _ = waiting(box, "a", "b", timeout=0.02)
     assert isinstance(error, WaitTimeout)
-    assert (str(error), error.evidence) == ("not ready after 2 seconds: b: received", ("a: ready", "b: received"))
+    assert (str(error), error.evidence) == ("not ready after 0.02 seconds: b: received", ("a: ready", "b: received"))
     assert (error.code, error.exit_code) == ("wait-timeout", 75)
 
 

@@ -15,8 +15,6 @@ from kelvin_provision.cli.frame.session import Output, Session
 from kelvin_provision.cli.render.report import Report
 from kelvin_provision.errors import CannotWrite, ProvisionError, UsageRefused
 
-_STEP = 0.1
-
 
 def streamed(session: Session, command: str, body: Callable[[], None]) -> Report:
     """Let it write its lines; a reader that goes away ends it. With --json, an error is one more line, of the usual form."""
@@ -50,18 +48,6 @@ def write(text: str) -> None:
     except OSError as error:
         terminal.abandon(sys.stdout)
         raise CannotWrite(f"standard output: {(error.strerror or str(error)).lower()}", hint="nothing but the answer was lost") from error
-
-
-def rest(seconds: float, stop: Callable[[], bool]) -> bool:
-    """Wait, and answer whether to go on: not after a signal, nor when the reader of stdout is gone."""
-    until = time.monotonic() + seconds
-    while not stop():
-        left = until - time.monotonic()
-        if left <= 0:
-            return True
-        if reader_gone(min(left, _STEP)):
-            return False
-    return False
 
 
 def reader_gone(seconds: float = 0.0) -> bool:

@@ -33,7 +33,7 @@ class Table:
     """Rows for people; `wide` are the columns that only `-o wide` shows. A cell that names a state is coloured by it.
 
     `gives` are the columns that are cut where a terminal is too narrow, the first one first, and that go where even that is not
-    enough (but not with `-o wide`); without any, the last column is cut.
+    enough (but not with `-o wide`); without any, the last column is cut. `below` has lines that stand whole under a row, by its number.
     """
 
     columns: Sequence[str]
@@ -42,6 +42,7 @@ class Table:
     empty: str = "Nothing to show."
     footer: str = ""
     gives: tuple[str, ...] = ()
+    below: Mapping[int, Sequence[str]] = field(default_factory=dict)
 
 
 class Tone(StrEnum):

@@ -69,7 +69,10 @@ def render(table: Table, style: Style) -> str:
         shown = [at for at in shown if table.columns[at] != table.gives[gone]]
         gone += 1
     head = GAP.join(_fitted(name.upper(), width, style) for name, width in zip(columns, widths, strict=True)).rstrip()
-    lines = [_line(row, columns, widths, style) for row in rows]
+    lines: list[str] = []
+    for number, row in enumerate(rows):
+        lines.append(_line(row, columns, widths, style))
+        lines += [f"{GAP}{terminal.plain(text)}" for text in table.below.get(number, ())]
     return "".join(f"{line}\n" for line in (terminal.painted(head, Colour.BOLD, on=style.colour), *lines))
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -153,12 +153,11 @@ def _words(spec: Spec) -> str:
     return f"{spec.app_name} {spec.app_version}, {spec.method.value}: {what[spec.method]}"
 
 
-def _followed(session: Session, asked: Asked, ctx: Context, revisions: Sequence[Revision]) -> dict[str, str]:
-    from kelvin_provision.cli.commands.workloads.following import follow
+def _followed(session: Session, asked: Asked, ctx: Context, revisions: Sequence[Revision]) -> Mapping[str, str]:
+    from kelvin_provision.cli.frame.box import signals_noted
     from kelvin_provision.cli.render.progress import choose
+    from kelvin_provision.queries.follow import FollowRequest, follow
 
-    def wake() -> None:
-        ctx.launcher.ensure(ctx.settings)
-
-    with choose(session) as progress:
-        return follow(revisions, ledger=ctx.ledger, store=ctx.store, progress=progress, timeout=asked.timeout, still_worked_on=wake)
+    with choose(session) as progress, signals_noted() as stop:
+        following = replace(ctx, progress=progress, stop=stop)
+        return follow(following, FollowRequest(tuple(revisions), asked.timeout), each_look=lambda: ctx.launcher.ensure(ctx.settings))

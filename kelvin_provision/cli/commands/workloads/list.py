@@ -11,7 +11,8 @@ from kelvin_provision.cli.frame.session import Output, Session
 from kelvin_provision.cli.render.report import Report
 from kelvin_provision.errors import UsageRefused
 from kelvin_provision.hints import command as to_type
-from kelvin_provision.queries.listing import LARGEST_PAGE, Cursor, Direction, Query, SortKey, page
+from kelvin_provision.queries.listing import LARGEST_PAGE, Cursor, Direction, Query, SortKey
+from kelvin_provision.queries.overview import OverviewRequest
 from kelvin_provision.spec.enums import State
 
 _SEARCH = typer.Option(
@@ -69,31 +70,29 @@ def command(
         return watched(session, query)
     if after and query != Query():
         raise UsageRefused("--next knows its filters and its order already", hint=to_type("workloads list", "--next", "CURSOR"))
-    return listed(session, query, size=page_size, cursor=Cursor.decode(after) if after is not None else None, live=live)
+    cursor = Cursor.decode(after) if after is not None else None
+    return listed(session, OverviewRequest(query, page_size, cursor, live=live, images=session.output is Output.WIDE))
 
 
-def listed(session: Session, query: Query, *, size: int | None, cursor: Cursor | None, live: bool) -> Report:
-    """From the ledger alone, unless `live`. The query is the cursor's when there is one."""
+def listed(session: Session, request: OverviewRequest) -> Report:
     from kelvin_provision.cli.frame.box import context_of
-    from kelvin_provision.cli.render import first_steps, overview
+    from kelvin_provision.cli.render import overview as rendered
+    from kelvin_provision.queries.overview import overview
 
     with context_of(session) as ctx:
-        if live:
-            from kelvin_provision.applying.observe import observe
+        result = overview(ctx, request)
+    page = result.page
+    table = rendered.table(result, _footer(session, len(page.items), page.next_page) if request.size or request.cursor else "")
+    if result.unused:
+        from kelvin_provision.cli.render.first_steps import with_first_steps
 
-            observe(ctx.ledger, ctx.cluster, [found.name for found in ctx.ledger.workloads() if found.running])
-        wide = session.output is Output.WIDE
-        seen = overview.look(ctx, staged=cursor.query.staged if cursor else query.staged, wide=wide)
-        document = page(seen.items, query, size=size, cursor=cursor)
-        data = document["data"]
-        footer = _footer(session, len(data), document["pagination"]["next_page"]) if size or cursor else ""
-        table = first_steps.hinted(seen.table(data, footer), ctx)
-    names = tuple(item["name"] for item in data)
-    return Report("workloads list", document=document, table=table, warnings=seen.warnings(data), names=names)
+        table = with_first_steps(table, ctx.settings.registry)
+    names = tuple(item.name for item in page.items)
+    return Report("workloads list", document=result.to_json(), table=table, warnings=rendered.warnings(result), names=names)
 
 
 def _footer(session: Session, count: int, after: str | None) -> str:
-    """What to type for the next page."""
+    """The command that shows the next page."""
     import shlex
 
     what = f"{count} workload{'' if count == 1 else 's'}"

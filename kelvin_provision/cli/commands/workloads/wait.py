@@ -28,20 +28,16 @@ def command(
     It ends at once where the state cannot be reached any more: with 1 when the version failed, with 66 when the workload is gone.
     Nothing is changed by waiting, nor by giving up.
     """
-    return waited(session, name, state, timeout=timeout)
-
-
-def waited(session: Session, names: list[str], wanted: State, *, timeout: float | None) -> Report:
-    """From the ledger alone."""
-    from kelvin_provision.cli.commands.workloads.waiting import wait
-    from kelvin_provision.cli.frame.box import context_of, signals_noted
-    from kelvin_provision.cli.render.progress import choose
+    from kelvin_provision.cli.frame.box import operating
     from kelvin_provision.events import Note
     from kelvin_provision.files.lock import holder
+    from kelvin_provision.queries.wait import WaitRequest, wait
 
-    with choose(session) as progress, context_of(session) as ctx, signals_noted(hangup=True) as stop:
+    with operating(session, hangup=True) as ctx:
         if holder(ctx.settings.state_dir / "agent.lock") is None:
-            progress(Note("no agent is running: little will change by itself (kelvin-provision agent run)"))
-        where = wait(ctx, names, wanted, timeout=timeout, progress=progress, stop=stop)
-    items = tuple(Item("workload", name, wanted.value, words if words != wanted.value else "") for name, words in where.items())
+            ctx.progress(Note("no agent is running: little will change by itself (kelvin-provision agent run)"))
+        positions = wait(ctx, WaitRequest(tuple(name), state, timeout))
+    items = tuple(
+        Item("workload", workload, state.value, position if position != state.value else "") for workload, position in positions.items()
+    )
     return Report("workloads wait", items)

@@ -1,0 +1,44 @@
+"""`workloads history` for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kelvin_provision.cli.render.report import Table
+
+if TYPE_CHECKING:
+    from kelvin_provision.ledger.model import Entry
+    from kelvin_provision.queries.history import HistoryResult
+
+COLUMNS = ("time", "who", "action", "name", "revision", "version", "digest", "outcome", "detail")
+
+
+def table(result: HistoryResult, *, evidence: bool) -> Table:
+    """With `evidence`, that of each attempt stands whole below its line."""
+    return Table(
+        COLUMNS,
+        [_row(entry) for entry in result.entries],
+        wide=frozenset({"who"}),
+        empty="Nothing was done yet.",
+        footer=_footer(result, evidence=evidence),
+        below={number: entry.evidence for number, entry in enumerate(result.entries) if entry.evidence} if evidence else {},
+    )
+
+
+def _row(entry: Entry) -> tuple[str, ...]:
+    """Times to the second, digests as short as people compare them; the JSON has both whole."""
+    number = "-" if entry.revision is None else str(entry.revision)
+    digest = entry.digest.partition(":")[2][:12] or "-"
+    time = f"{entry.time[:19]}Z"
+    return (time, entry.who, entry.action, entry.workload, number, entry.version or "-", digest, entry.outcome, entry.detail or "-")
+
+
+def _footer(result: HistoryResult, *, evidence: bool) -> str:
+    count = len(result.entries)
+    footer = f"Total: {count} line{'' if count == 1 else 's'}"
+    if result.verified:
+        footer = f"The history is whole: {result.verified.lines} lines, the last hash is {result.verified.head or '-'}"
+    attempts = sum(bool(entry.evidence) for entry in result.entries)
+    if evidence or not attempts:
+        return footer
+    return f"{footer}; -v shows the evidence of {attempts} failed attempt{'' if attempts == 1 else 's'}"

@@ -1,0 +1,64 @@
+"""`workloads show` for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from kelvin_provision import timestamps
+from kelvin_provision.cli.frame import hints
+from kelvin_provision.cli.render.orders import describe_time
+from kelvin_provision.cli.render.tables import ago
+from kelvin_provision.cli.render.transfers import describe
+from kelvin_provision.hints import command
+
+if TYPE_CHECKING:
+    from kelvin_provision.ledger.model import Entry, Order
+    from kelvin_provision.queries.workload import WorkloadResult
+    from kelvin_provision.status import Hold
+
+FIRST_LINES = 5
+"""Of the evidence of a failed attempt; the history has all of it."""
+
+
+def text(result: WorkloadResult) -> str:
+    item, staged = result.item, result.item.staged
+    lines = [
+        ("Name", item.name),
+        ("Title", item.title),
+        ("App", f"{item.app_name} {item.app_version}"),
+        ("Cluster", item.cluster_name),
+        ("Status", item.status.message),
+        *(("", f"warning: {warning}") for warning in item.status.warnings),
+        ("Last seen", item.status.last_seen or "-"),
+        ("Staged", f"{staged.app_version}, {staged.status.message.lower()}" if staged else "nothing"),
+        *(("Held", _hold(hold)) for hold in result.holds),
+        *((order.verb.value.capitalize(), _order(order, item.name)) for order in result.orders),
+        *(_failure(result.last_failure) if result.last_failure and not result.recovered else ()),
+        ("Created", item.created),
+        ("Updated", item.updated),
+        *(("Images" if number == 0 else "", f"{image.image} ({describe(image)})") for number, image in enumerate(result.images)),
+    ]
+    return "".join(f"{f'{key}:' if key else '':<12}{value}\n" for key, value in lines)
+
+
+def _hold(hold: Hold) -> str:
+    return f"by {hold.by}, {ago(hold.since, timestamps.now()).lower()}: {hold.reason or 'no reason given'}"
+
+
+def _order(order: Order, name: str) -> str:
+    others = [other for other in order.names if other != name]
+    together = f", together with {', '.join(others)}" if others else ""
+    return f"{describe_time(order)}, asked for by {order.actor}{together}{f'; waits: {order.note}' if order.note else ''}"
+
+
+def _failure(entry: Entry) -> Iterator[tuple[str, str]]:
+    """What failed, the first lines of its evidence, and where the rest is."""
+    version = f" of {entry.version}" if entry.version else ""
+    what = f"{entry.action}{version} by {entry.who or 'an unknown user'}, {ago(entry.time, timestamps.now()).lower()}: {entry.outcome}"
+    yield "Failed", f"{what}{f', {entry.detail}' if entry.detail else ''}"
+    yield from (("", line) for line in entry.evidence[:FIRST_LINES])
+    if more := len(entry.evidence) - FIRST_LINES:
+        whole = hints.line(command("workloads history", "-v", names=(entry.workload,)))
+        if more > 0:
+            yield "", f"... {more} more line{'' if more == 1 else 's'}: {whole}"

@@ -1,0 +1,143 @@
+"""The one source of events: looks at the ledger, again and again, and what has changed between two of them.
+
+`deploy --wait`, `wait`, `list --watch` and every other front end that follows workloads are built on `looks`. There is no channel to
+the agent: the ledger and the sizes of files say everything.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kelvin_provision import timestamps
+from kelvin_provision.queries.items import WorkloadItem, position
+from kelvin_provision.queries.overview import Overview, OverviewRequest, overview_of
+
+if TYPE_CHECKING:
+    from kelvin_provision.context import Context
+    from kelvin_provision.ledger.model import Workload
+
+_STEP = 0.1
+"""Seconds between two questions whether to stop."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """Workloads by name, as the ledger has them. `changed`: something was written since the look before; so it is for the first one."""
+
+    workloads: Mapping[str, Workload]
+    changed: bool
+
+
+def looks(
+    ctx: Context, names: Collection[str] | None = None, *, interval: float | None = None, timeout: float | None = None
+) -> Iterator[Look]:
+    """One look at once, then one every `interval` seconds (`timings.poll`), until `ctx.stop`, or until a last one after `timeout` seconds.
+
+    The tables are read only when something was written. A workload that is gone is missing from the look.
+    """
+    interval = ctx.timings.poll if interval is None else interval
+    deadline = None if timeout is None else time.monotonic() + timeout
+    workloads: Mapping[str, Workload] = {}
+    version = None
+    while True:
+        current = ctx.ledger.version()
+        changed = current != version
+        if changed:
+            version, workloads = current, _read(ctx, names)
+        yield Look(workloads, changed)
+        left = interval if deadline is None else min(interval, deadline - time.monotonic())
+        if left <= 0 or not _rest(ctx, left):
+            return
+
+
+def _read(ctx: Context, names: Collection[str] | None) -> Mapping[str, Workload]:
+    return {workload.name: workload for workload in ctx.ledger.workloads()} if names is None else ctx.ledger.existing(names)
+
+
+def _rest(ctx: Context, seconds: float) -> bool:
+    """Wait, and answer whether to go on."""
+    until = time.monotonic() + seconds
+    while not ctx.stop():
+        left = until - time.monotonic()
+        time.sleep(max(min(left, _STEP), 0))
+        if left <= _STEP:
+            return True
+    return False
+
+
+# --- watching a list ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a workload is, with the percent of a download and without."""
+
+    text: str
+    state: str
+    item: WorkloadItem
+
+
+@dataclass(frozen=True)
+class Change:
+    """`before` is None for a workload that is new in the list, `after` and `item` for one that is gone from it."""
+
+    name: str
+    before: str | None
+    after: str | None
+    item: WorkloadItem | None
+    time: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "time": self.time,
+            "name": self.name,
+            "before": self.before,
+            "after": self.after,
+            "item": self.item.to_json() if self.item else None,
+        }
+
+
+@dataclass(frozen=True)
+class Watched:
+    """The list at one look, and what is different from the look before."""
+
+    overview: Overview
+    changes: tuple[Change, ...]
+
+
+def watch(ctx: Context, request: OverviewRequest) -> Iterator[Watched]:
+    """The list at every look, until `ctx.stop`. The changes of the first one are all workloads."""
+    seen: Overview | None = None
+    before: Mapping[str, Place] = {}
+    for look in looks(ctx):
+        if seen is None or look.changed or seen.percents:
+            seen = overview_of(ctx, look.workloads.values(), request)
+        after = places(seen, staged=request.staged)
+        yield Watched(seen, compare(before, after))
+        before = after
+
+
+def places(overview: Overview, *, staged: bool = False) -> dict[str, Place]:
+    return {
+        item.name: Place(
+            position(item, overview.percents.get(item.name), staged=staged),
+            position(item, staged=staged),
+            item,
+        )
+        for item in overview.page.items
+    }
+
+
+def compare(before: Mapping[str, Place], after: Mapping[str, Place]) -> tuple[Change, ...]:
+    """A percent more is no change."""
+    now = timestamps.rfc3339_now()
+    gone = [Change(name, place.text, None, None, now) for name, place in before.items() if name not in after]
+    moved = [
+        Change(name, before[name].text if name in before else None, place.text, place.item, now)
+        for name, place in after.items()
+        if name not in before or before[name].state != place.state
+    ]
+    return (*gone, *moved)

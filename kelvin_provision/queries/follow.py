@@ -1,0 +1,117 @@
+"""Follow revisions that were just accepted until the agent has done with them what was asked: `deploy --wait`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from kelvin_provision.errors import ApplyFailed, Interrupted, NotReady, StagingFailed, WaitFailed
+from kelvin_provision.events import Advanced, Finished, Note, Started
+from kelvin_provision.hints import command
+from kelvin_provision.queries.changes import looks
+from kelvin_provision.queries.transfers import describe_origin, transfers_of
+from kelvin_provision.spec.enums import Download, State
+from kelvin_provision.status import derive, of_staged
+
+if TYPE_CHECKING:
+    from kelvin_provision.context import Context
+    from kelvin_provision.ledger.model import Revision, Workload
+
+
+@dataclass(frozen=True)
+class FollowRequest:
+    """`timeout` in seconds, None for ever."""
+
+    revisions: tuple[Revision, ...]
+    timeout: float | None = None
+
+
+def follow(ctx: Context, request: FollowRequest, *, each_look: Callable[[], object] = lambda: None) -> Mapping[str, str]:
+    """Until each is ready, or running if it applies itself; which of the two, by workload. `each_look` may start an agent again.
+
+    The work goes on in every other case: raises StagingFailed or ApplyFailed when one is blocked, WaitFailed when one was replaced or
+    removed, NotReady after `timeout`, and Interrupted.
+    """
+    followed = [_Followed(ctx, revision) for revision in request.revisions]
+    names = [revision.workload for revision in request.revisions]
+    for look in looks(ctx, names, interval=ctx.timings.follow, timeout=request.timeout):
+        ends = {name: revision.take(look.workloads.get(name)) for name, revision in zip(names, followed, strict=True)}
+        if all(ends.values()):
+            return {name: end for name, end in ends.items() if end}
+        each_look()
+    if ctx.stop():
+        raise Interrupted("stopped by a signal; the agent goes on in the background")
+    late = ", ".join(name for name, end in ends.items() if not end)
+    raise NotReady(f"{late}: not done yet; the agent goes on in the background")
+
+
+@dataclass
+class _Followed:
+    """One revision, and what was reported of it."""
+
+    ctx: Context
+    revision: Revision
+    started: set[str] = field(default_factory=set)
+    complete: set[str] = field(default_factory=set)
+    finished: set[str] = field(default_factory=set)
+    cause: str | None = None
+    state: State | None = None
+
+    def take(self, workload: Workload | None) -> str | None:
+        """How it ended; None while the agent is at work on it."""
+        name, number = self.revision.workload, self.revision.number
+        if workload and workload.running and workload.running.number == number:
+            self._report_images(workload.running)
+            return "running"
+        if workload is None or workload.staged is None or workload.staged.number != number:
+            raise WaitFailed(f"{name}: {self._lost(workload)}", hint=command("workloads history", names=(name,)))
+        staged = workload.staged
+        self._report_images(staged)
+        self._report_state(workload, staged)
+        if staged.download is Download.READY and not staged.spec.method.instantly_apply:
+            return "ready"
+        return None
+
+    def _lost(self, workload: Workload | None) -> str:
+        """What happened to it, where it is neither staged nor running any more."""
+        version = self.revision.spec.app_version
+        newest = workload.staged if workload else None
+        if newest:
+            return f"version {version} was replaced by version {newest.spec.app_version}"
+        return f"version {version} was removed"
+
+    def _report_state(self, workload: Workload, staged: Revision) -> None:
+        state = derive(workload.situation).state if staged.spec.method.instantly_apply else of_staged(staged.slot).state
+        if state is not self.state:
+            self.state = state
+            self.ctx.progress(Note(f"{staged.workload}: {state.message.lower()}"))
+        if staged.blocked:
+            failed = ApplyFailed if staged.download is Download.READY or not staged.spec.method.staged else StagingFailed
+            raise failed(f"{staged.workload}: {staged.failure}", hint=command("workloads show", names=(staged.workload,)))
+        if staged.cause and staged.cause != self.cause:
+            self.ctx.progress(Note(_describe_cause(staged)))
+        self.cause = staged.cause
+
+    def _report_images(self, revision: Revision) -> None:
+        if all(str(lock.reference) in self.finished for lock in revision.locks or ()):
+            return
+        for image in transfers_of(self.ctx, revision, {}):
+            task = image.reference
+            if task not in self.started and not image.complete:
+                self.started.add(task)
+                self.ctx.progress(Started(task, "downloading", image.size))
+            if task in self.started and task not in self.complete:
+                self.ctx.progress(Advanced(task, image.here, image.size))
+            if image.complete and task not in self.complete:
+                self.complete.add(task)
+                self.ctx.progress(Started(task, "importing"))
+            if revision.download is Download.READY and task not in self.finished:
+                self.finished.add(task)
+                self.ctx.progress(Finished(task, "ready", describe_origin(image)))
+
+
+def _describe_cause(staged: Revision) -> str:
+    """What the revision waits for, or a failure that the agent tries again."""
+    scheduled = staged.waiting is not None and not staged.waiting.is_retry
+    return f"{staged.workload}: {staged.cause}{'' if scheduled else '; the agent tries again'}"

@@ -1,0 +1,66 @@
+"""What was done to workloads, when, by whom and how it ended: `workloads history`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from kelvin_provision.errors import HistoryBroken, WorkloadUnknown
+from kelvin_provision.ledger import history as ledger_history
+
+if TYPE_CHECKING:
+    from kelvin_provision.context import Context
+    from kelvin_provision.ledger.ledger import Ledger
+    from kelvin_provision.ledger.model import Entry
+
+
+@dataclass(frozen=True)
+class HistoryRequest:
+    """`names` is empty for all workloads. With `verify`, the chain of hashes is checked first."""
+
+    names: tuple[str, ...] = ()
+    verify: bool = False
+
+
+@dataclass(frozen=True)
+class Verified:
+    """The chain is unbroken: how many lines it has, and the hash of the last one."""
+
+    lines: int
+    head: str
+
+
+@dataclass(frozen=True)
+class HistoryResult:
+    """Oldest first; failed and refused attempts have their evidence."""
+
+    entries: tuple[Entry, ...]
+    verified: Verified | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        document: dict[str, Any] = {"entries": [_entry_to_json(entry) for entry in self.entries]}
+        return document | ({"verified": asdict(self.verified)} if self.verified else {})
+
+
+def _entry_to_json(entry: Entry) -> Mapping[str, Any]:
+    return asdict(entry)
+
+
+def history(ctx: Context, request: HistoryRequest) -> HistoryResult:
+    """Workloads that are gone have a history, too. Raises WorkloadUnknown for a name without one, HistoryBroken."""
+    verified = _verified(ctx.ledger) if request.verify else None
+    entries = ledger_history.history(ctx.ledger, evidence=True)
+    if request.names:
+        entries = tuple(entry for entry in entries if entry.workload in request.names)
+        unknown = set(request.names) - {entry.workload for entry in entries} - set(ctx.ledger.names())
+        if unknown:
+            raise WorkloadUnknown(f"nothing was ever done to {', '.join(sorted(unknown))} on this box")
+    return HistoryResult(entries, verified)
+
+
+def _verified(ledger: Ledger) -> Verified:
+    line = ledger_history.broken_link(ledger)
+    if line is not None:
+        raise HistoryBroken(f"line {line} of the history does not fit: it was changed, or a line before it is missing")
+    return Verified(len(ledger_history.history(ledger)), ledger_history.head(ledger))

@@ -1,0 +1,137 @@
+"""Workloads as the platform's list has them (KELVIN section 3.2), made from the ledger alone: no call to the cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kelvin_provision.ledger.model import Revision, Workload
+from kelvin_provision.spec.enums import Download
+from kelvin_provision.status import Status, derive, of_staged
+
+
+@dataclass(frozen=True)
+class StagedItem:
+    """The staged version. `ready` means that it can be applied."""
+
+    ready: bool
+    app_name: str
+    app_version: str
+    instantly_apply: bool
+    status: Status
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "ready": self.ready,
+            "app_name": self.app_name,
+            "app_version": self.app_version,
+            "status": _status(self.status),
+        }
+
+
+@dataclass(frozen=True)
+class WorkloadItem:
+    """An item of the platform's list. App and version are those of what runs, else of what is staged."""
+
+    name: str
+    title: str
+    enabled: bool
+    cluster_name: str
+    node_name: str | None
+    app_name: str
+    app_version: str
+    pre_download: bool
+    instantly_apply: bool
+    created: str
+    updated: str
+    status: Status
+    download_status: str | None = None
+    download_error: str | None = None
+    staged: StagedItem | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "title": self.title,
+            "enabled": self.enabled,
+            "acp_name": self.cluster_name,
+            "cluster_name": self.cluster_name,
+            "node_name": self.node_name,
+            "app_name": self.app_name,
+            "app_version": self.app_version,
+            "pre_download": self.pre_download,
+            "instantly_apply": self.instantly_apply,
+            "created": self.created,
+            "updated": self.updated,
+            "status": _status(self.status) | {"last_seen": self.status.last_seen},
+            "download_status": self.download_status,
+            "download_error": self.download_error,
+            "staged": self.staged.to_json() if self.staged else None,
+        }
+
+
+def item_of(workload: Workload, *, staged: bool = False) -> WorkloadItem:
+    """With `staged`, app, version and status are those of the staged revision, if there is one."""
+    shown = workload.staged if staged and workload.staged else workload.shown
+    return WorkloadItem(
+        name=workload.name,
+        title=workload.title,
+        enabled=workload.enabled,
+        cluster_name=shown.spec.cluster_name,
+        node_name=shown.spec.node_name,
+        app_name=shown.spec.app_name,
+        app_version=shown.spec.app_version,
+        pre_download=shown.spec.method.staged,
+        instantly_apply=shown.spec.method.instantly_apply,
+        created=workload.created,
+        updated=workload.updated,
+        status=of_staged(workload.staged.slot) if staged and workload.staged else derive(workload.situation),
+        download_status=_download_status(workload),
+        download_error=workload.staged.cause if workload.staged and workload.staged.download is not Download.READY else None,
+        staged=_staged_item(workload.staged),
+    )
+
+
+def _staged_item(revision: Revision | None) -> StagedItem | None:
+    """None when nothing is staged; a standard deploy on its way is not staged, it only waits its turn."""
+    if revision is None or not revision.spec.method.staged:
+        return None
+    ready = revision.download is Download.READY and not revision.blocked
+    spec = revision.spec
+    return StagedItem(ready, spec.app_name, spec.app_version, spec.method.instantly_apply, of_staged(revision.slot))
+
+
+def _download_status(workload: Workload) -> str | None:
+    newest = workload.staged or workload.running
+    if newest is None or not newest.spec.method.staged:
+        return None
+    return "pending" if newest.download in {Download.PENDING, Download.RECEIVED} else newest.download.value
+
+
+def _status(status: Status) -> dict[str, Any]:
+    return {"state": status.state.value, "message": status.message, "warnings": list(status.warnings)}
+
+
+def position(item: WorkloadItem, percent: int | None = None, *, staged: bool = False) -> str:
+    """Where a workload is, in one line: `running, 2.3.0 downloading 45%`. With `staged`, or without a running version, only the latter."""
+    state, download = str(item.status.state), staged_position(item, percent)
+    if item.staged is None:
+        return state
+    return download if staged or state == "staged" else f"{state}, {item.staged.app_version} {download}"
+
+
+def staged_position(item: WorkloadItem, percent: int | None = None) -> str:
+    """The state of the staged version, with the percent while it is being downloaded; empty when nothing is staged."""
+    if item.staged is None:
+        return ""
+    state = str(item.staged.status.state)
+    return state if percent is None or state != "downloading" else f"{state} {percent}%"
+
+
+def masked_payload(revision: Revision) -> Mapping[str, Any]:
+    """The app manifest without its secrets."""
+    from kelvin_provision.masking.documents import mask_document  # the list has no payloads
+
+    payload: Mapping[str, Any] = mask_document(revision.spec.payload)
+    return payload

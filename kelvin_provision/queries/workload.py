@@ -1,0 +1,85 @@
+"""Everything about one workload: `workloads show`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from kelvin_provision.ledger import history
+from kelvin_provision.queries.items import WorkloadItem, item_of, masked_payload
+from kelvin_provision.queries.orders import order_to_json
+from kelvin_provision.queries.transfers import ImageTransfer, transfers
+
+if TYPE_CHECKING:
+    from kelvin_provision.context import Context
+    from kelvin_provision.ledger.model import Entry, Order, Workload
+    from kelvin_provision.status import Hold
+
+
+@dataclass(frozen=True)
+class WorkloadRequest:
+    """`live` observes the cluster first."""
+
+    name: str
+    live: bool = False
+
+
+@dataclass(frozen=True)
+class WorkloadResult:
+    """`last_failure` is the newest attempt that failed or was refused, with its evidence; `recovered`: a later attempt was successful."""
+
+    item: WorkloadItem
+    payload: Mapping[str, Any]
+    staged_payload: Mapping[str, Any] | None
+    images: tuple[ImageTransfer, ...]
+    holds: tuple[Hold, ...]
+    orders: tuple[Order, ...]
+    last_failure: Entry | None = None
+    recovered: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """The platform's object of one workload; `images`, `orders` and `last_failure` are keys of our own."""
+        document = self.item.to_json()
+        document["payload"] = self.payload
+        document["networking"] = []  # protocol's case differs between client generations; empty suits all (KELVIN 3.2)
+        if self.item.staged:
+            staged = self.item.staged.to_json()
+            status = staged.pop("status")
+            document["staged"] = staged | {
+                "payload": self.staged_payload,
+                "instantly_apply": self.item.staged.instantly_apply,
+                "status": status,
+            }
+        return document | {
+            "images": [image.to_json() for image in self.images],
+            "orders": [order_to_json(order) for order in self.orders],
+            "last_failure": asdict(self.last_failure) if self.last_failure else None,
+        }
+
+
+def workload(ctx: Context, request: WorkloadRequest) -> WorkloadResult:
+    """Raises WorkloadUnknown."""
+    current = ctx.ledger.workload(request.name)
+    if request.live and current.running:
+        from kelvin_provision.applying.observe import observe
+
+        observe(ctx.ledger, ctx.cluster, [request.name])
+        current = ctx.ledger.workload(request.name)
+    failure = history.last_failure(ctx.ledger, request.name)
+    return WorkloadResult(
+        item=item_of(current),
+        payload=masked_payload(current.shown),
+        staged_payload=masked_payload(current.staged) if current.staged else None,
+        images=transfers(ctx, current),
+        holds=current.holds,
+        orders=current.orders,
+        last_failure=failure,
+        recovered=failure is not None and _succeeded_since(ctx, current, failure),
+    )
+
+
+def _succeeded_since(ctx: Context, current: Workload, failure: Entry) -> bool:
+    lines = history.history(ctx.ledger, current.name)
+    at = max(number for number, line in enumerate(lines) if line.time == failure.time and line.action == failure.action)
+    return any(line.outcome.startswith("done") for line in lines[at + 1 :])
