@@ -63,12 +63,12 @@ def _entry(path: Path, host: str) -> dict[str, str]:
     try:
         document = json.loads(path.read_bytes())
     except FileNotFoundError:
-        raise RegistryDenied(f"{host}: auth file {path} does not exist", hint=f"check registries.{host}.auth_file") from None
+        raise RegistryDenied(f"{host}: the auth file {path} does not exist", hint=f"check registries.{host}.auth_file") from None
     except OSError as error:
-        raise RegistryDenied(f"{host}: auth file {path} cannot be read", hint=hint) from error
+        raise RegistryDenied(f"{host}: the auth file {path} cannot be read", hint=hint) from error
     except (ValueError, RecursionError):
         # docker.auth would take an invalid file for an empty one
-        raise RegistryDenied(f"{host}: auth file {path} is not valid JSON", hint=hint) from None
+        raise RegistryDenied(f"{host}: the auth file {path} is not valid JSON", hint=hint) from None
     from docker import auth, errors  # 100 ms: only where there are credentials to read
 
     try:

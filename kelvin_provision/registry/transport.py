@@ -135,7 +135,7 @@ class Transport:
         if stored:
             schemes = ", ".join(challenge.scheme for challenge in challenges) or "unknown"
             raise RegistryDenied(f"{self.host}: the stored credentials do not fit: the registry requires {schemes} authentication")
-        raise RegistryDenied(f"{self.host}: requires a login, and no credentials are stored", hint=f"docker login {self.host}")
+        raise RegistryDenied(f"{self.host}: the registry requires a login, and no credentials are stored", hint=f"docker login {self.host}")
 
     def _request_token(self, challenge: Challenge, scope: str, stored: auth.Credentials | None) -> str:
         realm = _parse_url(self.host, challenge.realm, "")
