@@ -24,7 +24,7 @@ from kelvin_provision.status import Observed
 from tests.kit.changes_listener import listening
 from tests.kit.images import TALK
 
-PATIENCE = WaitPolicy(timeout=60.0, settle=3.0)
+POLICY = WaitPolicy(timeout=60.0, settle=3.0)
 """`dying` lives for a second: it must not pass as settled. A backend that holds workloads itself takes the same 3 seconds."""
 
 _NUMBERS = itertools.count(1)
@@ -54,7 +54,7 @@ class Bench(Protocol):
         ...
 
     def answer(self, workload: str) -> str | None:
-        """What a client of the workload gets now, without white space; None when nobody answers."""
+        """What a client of the workload gets now, without white space; None without an answer."""
         ...
 
     def environment(self, workload: str, name: str) -> str | None:
@@ -71,7 +71,7 @@ class Bench(Protocol):
 
 
 def no_secrets(name: str) -> str:
-    raise SecretMissing(f"{name}: nobody told the test")
+    raise SecretMissing(f"{name}: the test has no secrets")
 
 
 def never() -> bool:
@@ -112,25 +112,25 @@ class ClusterContract:
 
     def bring_up(self, cluster, name, objects, lookup=no_secrets):
         cluster.put(name, objects, lookup)
-        health = cluster.wait({name: objects}, PATIENCE, silent, never)
+        health = cluster.wait({name: objects}, POLICY, silent, never)
         assert health[name].phase is Phase.READY, (health, cluster.evidence(name))
         cluster.finish(name, objects)
 
     # --- coming up ---------------------------------------------------------------------------------
 
-    def test_it_says_what_it_is(self, cluster):
+    def test_info_names_type_platform_and_node(self, cluster):
         info = cluster.info()
         assert info.type == cluster.type
         assert info.platform.os == "linux"
         assert info.node
 
-    def test_looking_around_touches_nothing_and_sees_what_is_wanted(self, bench, cluster, name):
+    def test_state_and_survey_describe_cluster_and_desired_objects_and_change_nothing(self, bench, cluster, name):
         objects = self.objects(bench, name, "one")
-        state, seen = cluster.state(), cluster.survey({name: objects})
+        state, survey = cluster.state(), cluster.survey({name: objects})
         assert (state.info, state.identity != "") == (cluster.info(), True)
-        assert [use.workload for use in seen.images] == [name]
-        assert (seen.denied, seen.port_conflicts) == ((), ())
-        assert all(room.requested <= room.available for room in seen.resources)
+        assert [use.workload for use in survey.images] == [name]
+        assert (survey.denied, survey.port_conflicts) == ((), ())
+        assert all(demand.requested <= demand.available for demand in survey.resources)
         assert name not in cluster.observe()
 
     def test_rendering_the_same_revision_twice_gives_the_same_objects(self, bench, name):
@@ -145,8 +145,8 @@ class ClusterContract:
         assert all(change.why for change in plan.changes)
         self.bring_up(cluster, name, objects)
         assert bench.answer(name) == "one"
-        seen = cluster.observe()[name]
-        assert (seen.observed, seen.revision) == (Observed.RUNNING, 4)
+        observation = cluster.observe()[name]
+        assert (observation.observed, observation.revision) == (Observed.RUNNING, 4)
 
     def test_a_plan_touches_nothing(self, bench, cluster, name):
         cluster.plan({name: self.objects(bench, name, "one")}, no_secrets)
@@ -174,7 +174,7 @@ class ClusterContract:
         assert not cluster.plan({name: new}, no_secrets).empty
         cluster.put(name, new, no_secrets)
         assert bench.answer(name) == "one"
-        health = cluster.wait({name: new}, PATIENCE, silent, never)
+        health = cluster.wait({name: new}, POLICY, silent, never)
         assert health[name].phase is Phase.READY, health
         cluster.finish(name, new)
         assert bench.answer(name) == "two"
@@ -195,7 +195,7 @@ class ClusterContract:
         for _ in range(2):
             cluster.put(name, new, no_secrets)
         for _ in range(2):
-            assert cluster.wait({name: new}, PATIENCE, silent, never)[name].phase is Phase.READY
+            assert cluster.wait({name: new}, POLICY, silent, never)[name].phase is Phase.READY
         for _ in range(2):
             cluster.retry_stuck_pods(name)  # nothing waits
         for _ in range(2):
@@ -203,12 +203,12 @@ class ClusterContract:
         assert bench.answer(name) == "two"
         for _ in range(2):
             cluster.revert(name, old, no_secrets)
-        assert cluster.wait({name: old}, PATIENCE, silent, never)[name].phase is Phase.READY
+        assert cluster.wait({name: old}, POLICY, silent, never)[name].phase is Phase.READY
         assert bench.answer(name) == "one"
         assert cluster.remove(name)
         assert cluster.remove(name) == ()
         assert name not in cluster.observe()
-        assert {(one.workload, one.path) for one in cluster.drift({name: old})} == {(name, "")}
+        assert {(drift.workload, drift.path) for drift in cluster.drift({name: old})} == {(name, "")}
 
     # --- stopped -----------------------------------------------------------------------------------
 
@@ -217,8 +217,8 @@ class ClusterContract:
         self.bring_up(cluster, name, objects)
         for _ in range(2):
             cluster.stop(name)
-        seen = cluster.observe()[name]
-        assert (seen.observed, seen.revision, seen.warnings) == (Observed.STOPPED, 3, ())
+        observation = cluster.observe()[name]
+        assert (observation.observed, observation.revision, observation.warnings) == (Observed.STOPPED, 3, ())
         assert bench.answer(name) is None
         plan = cluster.plan({name: objects}, no_secrets)
         assert plan.findings == ()
@@ -239,7 +239,7 @@ class ClusterContract:
         self.bring_up(cluster, name, old)
         cluster.stop(name)
         cluster.put(name, new, no_secrets)
-        assert cluster.wait({name: new}, PATIENCE, silent, never)[name].phase is Phase.FAILED
+        assert cluster.wait({name: new}, POLICY, silent, never)[name].phase is Phase.FAILED
         cluster.revert(name, old, no_secrets)
         cluster.stop(name)
         assert cluster.observe()[name].observed is Observed.STOPPED
@@ -247,8 +247,8 @@ class ClusterContract:
         assert bench.answer(name) == "one"
 
     def test_stopping_what_is_not_there_is_fine(self, cluster):
-        cluster.stop("nobody-has-this-name")
-        assert "nobody-has-this-name" not in cluster.observe()
+        cluster.stop("no-such-workload")
+        assert "no-such-workload" not in cluster.observe()
 
     # --- failing -----------------------------------------------------------------------------------
 
@@ -265,13 +265,13 @@ class ClusterContract:
         if refused:  # an engine that looks for the image before it makes anything may say so here
             assert what == "missing"
         else:
-            health = cluster.wait({name: new}, PATIENCE, silent, never)[name]
+            health = cluster.wait({name: new}, POLICY, silent, never)[name]
             assert health.phase is Phase.FAILED
             assert health.why
-            assert time.monotonic() - began < PATIENCE.timeout / 2
+            assert time.monotonic() - began < POLICY.timeout / 2
             assert cluster.evidence(name)
         cluster.revert(name, old, no_secrets)
-        assert cluster.wait({name: old}, PATIENCE, silent, never)[name].phase is Phase.READY
+        assert cluster.wait({name: old}, POLICY, silent, never)[name].phase is Phase.READY
         assert bench.answer(name) == "one"
         assert cluster.plan({name: old}, no_secrets).empty
         assert cluster.observe()[name].revision == 1
@@ -279,7 +279,7 @@ class ClusterContract:
     def test_a_new_workload_that_fails_is_taken_away_again(self, bench, cluster, name):
         objects = self.objects(bench, name, "dying")
         cluster.put(name, objects, no_secrets)
-        assert cluster.wait({name: objects}, PATIENCE, silent, never)[name].phase is Phase.FAILED
+        assert cluster.wait({name: objects}, POLICY, silent, never)[name].phase is Phase.FAILED
         cluster.revert(name, (), no_secrets)
         assert name not in cluster.observe()
         cluster.revert(name, (), no_secrets)
@@ -291,17 +291,17 @@ class ClusterContract:
             cluster.put(name, good, no_secrets)
             cluster.put(other, bad, no_secrets)
             began = time.monotonic()
-            health = cluster.wait({name: good, other: bad}, PATIENCE, silent, never)
+            health = cluster.wait({name: good, other: bad}, POLICY, silent, never)
             assert health[other].phase is Phase.FAILED
             assert set(health) == {name, other}
-            assert time.monotonic() - began < PATIENCE.timeout / 2
+            assert time.monotonic() - began < POLICY.timeout / 2
         finally:
             cluster.remove(other)
 
     def test_time_that_runs_out_says_what_it_waited_for(self, bench, cluster, name):
         objects = self.objects(bench, name, "one")
         cluster.put(name, objects, no_secrets)
-        health = cluster.wait({name: objects}, replace(PATIENCE, timeout=0.2, settle=30.0), silent, never)[name]
+        health = cluster.wait({name: objects}, replace(POLICY, timeout=0.2, settle=30.0), silent, never)[name]
         assert health.phase is Phase.WAITING
         assert health.why
 
@@ -309,17 +309,17 @@ class ClusterContract:
         objects = self.objects(bench, name, "one")
         cluster.put(name, objects, no_secrets)
         began = time.monotonic()
-        health = cluster.wait({name: objects}, replace(PATIENCE, settle=30.0), silent, lambda: True)
+        health = cluster.wait({name: objects}, replace(POLICY, settle=30.0), silent, lambda: True)
         assert set(health) == {name}
         assert time.monotonic() - began < 5
 
     def test_evidence_of_nothing_is_nothing_and_never_raises(self, cluster):
-        assert cluster.evidence("nobody-has-this-name") == ()
+        assert cluster.evidence("no-such-workload") == ()
 
     # --- what is not ours --------------------------------------------------------------------------
 
     def test_removing_what_is_not_there_is_fine(self, cluster):
-        assert cluster.remove("nobody-has-this-name") == ()
+        assert cluster.remove("no-such-workload") == ()
 
     def test_workloads_do_not_touch_each_other(self, bench, cluster, name):
         other = f"{name}-b"
@@ -357,7 +357,7 @@ class ClusterContract:
             heard.quiet()
             cluster.put(name, objects, no_secrets)
             assert heard.soon()
-            cluster.wait({name: objects}, PATIENCE, silent, never)
+            cluster.wait({name: objects}, POLICY, silent, never)
             cluster.finish(name, objects)
             heard.quiet()
             bench.neighbour()
@@ -369,10 +369,10 @@ class ClusterContract:
     # --- secrets -----------------------------------------------------------------------------------
 
     def test_secrets_are_filled_in_on_the_wire_only(self, bench, cluster, name):
-        asked = []
+        references = []
 
         def lookup(reference: str) -> str:
-            asked.append(reference)
+            references.append(reference)
             return "hunter2"
 
         system = System(
@@ -383,7 +383,7 @@ class ClusterContract:
         assert "hunter2" not in str(objects)
         assert "secrets.contract" in str(objects)
         self.bring_up(cluster, name, objects, lookup)
-        assert set(asked) == {"secrets.contract"}
+        assert set(references) == {"secrets.contract"}
         assert bench.environment(name, "PASSWORD") == "hunter2"
         plan = cluster.plan({name: objects}, lookup)
         assert plan.empty, plan.changes
@@ -397,8 +397,8 @@ class ClusterContract:
 
     # --- logs --------------------------------------------------------------------------------------
 
-    def texts(self, cluster, name, **asked):
-        return [line.text for line in cluster.logs(name, **({"follow": False, "stop": never} | asked))]
+    def texts(self, cluster, name, **options):
+        return [line.text for line in cluster.logs(name, **({"follow": False, "stop": never} | options))]
 
     def test_the_log_says_what_was_written_and_when(self, bench, cluster, name):
         self.bring_up(cluster, name, self.objects(bench, name, "talking"))
@@ -414,16 +414,16 @@ class ClusterContract:
         assert self.texts(cluster, name, previous=True) == []
 
     def test_a_workload_that_is_not_there_has_no_log(self, cluster):
-        assert self.texts(cluster, "nobody-has-this-name") == []
-        assert self.texts(cluster, "nobody-has-this-name", follow=True) == []
+        assert self.texts(cluster, "no-such-workload") == []
+        assert self.texts(cluster, "no-such-workload", follow=True) == []
 
     def test_what_a_container_wrote_is_there_when_it_has_died(self, bench, cluster, name):
         objects = self.objects(bench, name, "dying")
         cluster.put(name, objects, no_secrets)
-        assert cluster.wait({name: objects}, PATIENCE, silent, never)[name].phase is Phase.FAILED
+        assert cluster.wait({name: objects}, POLICY, silent, never)[name].phase is Phase.FAILED
         # A cluster may drop what ran earlier as soon as there is something newer; nothing else may stand in for it.
-        found = [self.texts(cluster, name, previous=True), self.texts(cluster, name)]
-        assert {text for texts in found for text in texts} == {"going down"}
+        runs = [self.texts(cluster, name, previous=True), self.texts(cluster, name)]
+        assert {text for texts in runs for text in texts} == {"going down"}
 
     def test_following_a_log_ends_when_told_to(self, bench, cluster, name):
         self.bring_up(cluster, name, self.objects(bench, name, "talking"))

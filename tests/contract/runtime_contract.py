@@ -64,7 +64,7 @@ class RuntimeContract:
         """Whether it keeps blobs as they came."""
         return True
 
-    def test_it_says_what_it_is(self, runtime):
+    def test_info_names_the_runtime(self, runtime):
         info = runtime.info()
         assert info.name == runtime.name
         assert info.version[0].isdigit()
@@ -98,15 +98,15 @@ class RuntimeContract:
         runtime.load(lock, blob)
         assert runtime.has(lock)
 
-    def test_a_look_at_several_says_how_each_stands_and_changes_nothing(self, runtime, staged, outside):
+    def test_inspect_tells_the_status_of_each_image_and_changes_nothing(self, runtime, staged, outside):
         (ours, blob), (theirs, other), (absent, _) = staged(), staged(), staged()
         runtime.load(ours, blob)
         outside.put(theirs, other)
         before = (runtime.owned(), runtime.image_names())
-        seen = runtime.inspect([ours, theirs, absent])
-        assert (seen[ours.name].state, seen[ours.name].ours, seen[ours.name].pinned) == ("complete", True, True)
-        assert (seen[theirs.name].usable, seen[theirs.name].ours) == (True, False)
-        assert (seen[absent.name].state, seen[absent.name].usable) == ("absent", False)
+        status = runtime.inspect([ours, theirs, absent])
+        assert (status[ours.name].state, status[ours.name].ours, status[ours.name].pinned) == ("complete", True, True)
+        assert (status[theirs.name].usable, status[theirs.name].ours) == (True, False)
+        assert (status[absent.name].state, status[absent.name].usable) == ("absent", False)
         assert (runtime.owned(), runtime.image_names()) == before
         assert runtime.inspect([]) == {}
 
@@ -129,26 +129,26 @@ class RuntimeContract:
         assert runtime.has(lock)
         assert identity(lock) in runtime.owned()
 
-    def test_what_it_keeps_of_an_image_is_given_back_as_it_came_or_not_at_all(self, runtime, staged, outside, keeps):
+    def test_a_blob_of_an_image_is_opened_as_it_was_imported_or_not_at_all(self, runtime, staged, outside, keeps):
         lock, blob = staged(image(os.urandom(3_000_000)))
         outside.put(lock, blob)
         for part in lock.blobs():
             with runtime.open_blob(part) as file:
                 assert file is None if not keeps else read(file) == blob(part).read_bytes()
 
-    def test_of_what_it_never_had_it_gives_nothing(self, runtime, staged):
+    def test_a_blob_that_was_never_imported_is_not_opened(self, runtime, staged):
         lock, _ = staged()
         with runtime.open_blob(lock.layers[0]) as file:
             assert file is None or read(file) == b""
 
-    def test_an_image_that_somebody_else_brought_stays(self, runtime, staged, outside, identity):
+    def test_an_image_of_another_client_stays(self, runtime, staged, outside, identity):
         lock, blob = staged()
         outside.put(lock, blob)
         assert identity(lock) not in runtime.owned()
         runtime.remove(lock)
         assert outside.holds(lock)
 
-    def test_one_whose_lock_is_lost_is_discarded_by_what_it_is_owned_as(self, runtime, staged, outside, identity):
+    def test_an_owned_image_is_removed_without_its_lock(self, runtime, staged, outside, identity):
         lock, blob = staged()
         runtime.load(lock, blob)
         runtime.remove_owned(identity(lock))
@@ -156,15 +156,15 @@ class RuntimeContract:
         assert identity(lock) not in runtime.owned()
         runtime.remove_owned(identity(lock))
 
-    def test_what_somebody_else_brought_is_not_discarded(self, runtime, staged, outside, identity):
+    def test_an_image_of_another_client_is_not_removed_as_owned(self, runtime, staged, outside, identity):
         lock, blob = staged()
         outside.put(lock, blob)
         runtime.remove_owned(identity(lock))
         assert outside.holds(lock)
 
-    def test_where_it_keeps_copies_are_folders_of_this_machine(self, runtime):
-        kept = runtime.storage()
-        assert [place for place in (kept.unpacked, kept.compressed) if place and not place.is_dir()] == []
+    def test_storage_folders_exist_on_this_machine(self, runtime):
+        storage = runtime.storage()
+        assert [folder for folder in (storage.unpacked, storage.compressed) if folder and not folder.is_dir()] == []
 
     def test_two_images_that_share_a_layer_do_not_take_it_from_each_other(self, runtime, staged):
         shared = os.urandom(5000)

@@ -10,7 +10,7 @@ from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.cluster import Kubernetes
 from kelvin_provision.cluster.kubernetes.judge.failures import is_ready
 from kelvin_provision.cluster.labels import OWNER
-from tests.contract.cluster_contract import PATIENCE, ClusterContract, Picture
+from tests.contract.cluster_contract import POLICY, ClusterContract, Picture
 from tests.kit.servers.kubernetes import fresh_namespace, kubeconfig
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(180)]
@@ -21,7 +21,7 @@ class KubernetesBench:
     def __init__(self, images, namespace):
         self.images = images
         self.namespace = namespace
-        self.cluster = Kubernetes(kubeconfig=kubeconfig(), namespace=namespace, name="contract", settle=PATIENCE.settle)
+        self.cluster = Kubernetes(kubeconfig=kubeconfig(), namespace=namespace, name="contract", settle=POLICY.settle)
         self.api = Api(kubeconfig=kubeconfig(), context=None)
 
     def picture(self, what):
