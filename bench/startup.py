@@ -14,7 +14,7 @@ from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Phase, Step
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.workload import Spec
-from kelvin_provision.status import Doing, Observation, Observed
+from kelvin_provision.status import Observation, Observed, OperationKind
 
 ROUNDS = 15
 
@@ -27,7 +27,7 @@ def hundred(path: Path) -> None:
             Spec(name, name.title(), "motor-speed", "1.0.0", "edge", Method.STAGED, "registry.example/motor-speed:1.0.0") for name in names
         ]
         ledger.accept(specs, "batch")
-        operation = journal.begin(ledger, Doing.APPLY, Phase.APPLYING, [Step(name, None, 1) for name in names])
+        operation = journal.begin(ledger, OperationKind.APPLY, Phase.APPLYING, [Step(name, None, 1) for name in names])
         journal.commit(ledger, operation)
         journal.end(ledger, operation, [])
         ledger.observe({name: Observation(Observed.RUNNING, seen="2026-11-23T02:00:00.000000Z", revision=1) for name in names})

@@ -66,8 +66,8 @@ class Observation:
         return cls(**document | {"observed": Observed(document["observed"]), "warnings": tuple(document["warnings"]), "hold": hold})
 
 
-class Doing(StrEnum):
-    """The operation under way, as it concerns one workload."""
+class OperationKind(StrEnum):
+    """What a journaled change does to its workloads."""
 
     APPLY = "apply"
     ROLLBACK = "rollback"
@@ -122,7 +122,7 @@ class Situation:
 
     running: bool = False
     staged: Slot | None = None
-    doing: Doing | None = None
+    operation: OperationKind | None = None
     observation: Observation | None = None
     holds: tuple[Hold, ...] = ()
     orders: tuple[PendingOrder, ...] = ()
@@ -143,12 +143,12 @@ class Status:
         return self.state.message
 
 
-_DOING = {
-    Doing.APPLY: State.DEPLOYING,
-    Doing.ROLLBACK: State.DEPLOYING,
-    Doing.START: State.STARTING,
-    Doing.STOP: State.STOPPING,
-    Doing.UNDEPLOY: State.STOPPING,
+_UNDER_WAY = {
+    OperationKind.APPLY: State.DEPLOYING,
+    OperationKind.ROLLBACK: State.DEPLOYING,
+    OperationKind.START: State.STARTING,
+    OperationKind.STOP: State.STOPPING,
+    OperationKind.UNDEPLOY: State.STOPPING,
 }
 _SEEN = {
     Observed.ABSENT: State.FAILED,
@@ -185,8 +185,8 @@ def derive(now: Situation) -> Status:
     seen = now.observation.seen if now.observation else None
     staging = now.staged.warnings if now.staged else ()
     notes = (*staging, *(order.text for order in now.orders), *map(str, now.holds))
-    if now.doing:
-        return Status(_DOING[now.doing], (), seen)
+    if now.operation:
+        return Status(_UNDER_WAY[now.operation], (), seen)
     if now.running and now.observation and not now.observation.reachable:
         return Status(State.UNREACHABLE, (*now.observation.warnings, *notes), seen)
     if now.staged and now.staged.method.instantly_apply and not now.staged.blocked:

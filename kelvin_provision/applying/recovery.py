@@ -12,7 +12,7 @@ from kelvin_provision.events import Note
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.model import Entry, OnFailure, Operation, Step
 from kelvin_provision.ledger.model import Phase as Stage
-from kelvin_provision.status import Doing
+from kelvin_provision.status import OperationKind
 
 
 def recover(ctx: Context, policy: ApplyPolicy) -> tuple[str, ...]:
@@ -23,7 +23,7 @@ def recover(ctx: Context, policy: ApplyPolicy) -> tuple[str, ...]:
     names = ", ".join(step.workload for step in operation.steps)
     cause = f"interrupted {operation.kind} begun {operation.started}"
     match operation.phase:
-        case Stage.FINISHING if operation.kind in {Doing.START, Doing.STOP}:
+        case Stage.FINISHING if operation.kind in {OperationKind.START, OperationKind.STOP}:
             failure = start_stop.resume(ctx, operation, policy.forward)
             how = f"resumed: {failure}" if failure else "finished"
             report = f"an interrupted {operation.kind} of {names} was {how}"

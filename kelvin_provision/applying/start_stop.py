@@ -12,7 +12,7 @@ from kelvin_provision.events import Finished, Started
 from kelvin_provision.hints import command
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.model import Entry, Operation
-from kelvin_provision.status import Doing
+from kelvin_provision.status import OperationKind
 
 Outcome = tuple[list[str], ProvisionError | None]
 """The workloads that were reached, and what ended it early."""
@@ -21,7 +21,7 @@ Outcome = tuple[list[str], ProvisionError | None]
 def resume(ctx: Context, operation: Operation, patience: WaitPolicy) -> ProvisionError | None:
     """Finish what a crash interrupted; why it failed, if so. When the cluster does not answer it stays open, and that is raised."""
     quiet = replace(ctx, stop=lambda: False)
-    reached, cause = _stop(quiet, operation) if operation.kind is Doing.STOP else _start(quiet, operation, patience)
+    reached, cause = _stop(quiet, operation) if operation.kind is OperationKind.STOP else _start(quiet, operation, patience)
     if cause is not None and cause.temporary:
         raise cause
     _close(ctx, operation, reached, cause)
@@ -105,11 +105,11 @@ def _close(ctx: Context, operation: Operation, reached: list[str], cause: Provis
         )
         for step in operation.steps
     ]
-    journal.end_switch(ctx.ledger, operation, entries, enabled=operation.kind is Doing.START, names=reached)
+    journal.end_switch(ctx.ledger, operation, entries, enabled=operation.kind is OperationKind.START, names=reached)
 
 
-def _outcome(name: str, reached: list[str], kind: Doing, cause: ProvisionError | None) -> tuple[str, str]:
+def _outcome(name: str, reached: list[str], kind: OperationKind, cause: ProvisionError | None) -> tuple[str, str]:
     """A stop that was reached is done whatever came after it; a start is done when all are up."""
-    if cause is None or (kind is Doing.STOP and name in reached):
+    if cause is None or (kind is OperationKind.STOP and name in reached):
         return "done", ""
     return "failed", str(cause)

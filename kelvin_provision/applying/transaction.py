@@ -20,10 +20,12 @@ from kelvin_provision.hints import Hint, command
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.model import Entry, OnFailure, Operation, Order, Step
 from kelvin_provision.ledger.model import Phase as Stage
-from kelvin_provision.status import Doing
+from kelvin_provision.status import OperationKind
 
 
-def carry_out(ctx: Context, prepared: Prepared, policy: ApplyPolicy, kind: Doing = Doing.APPLY, *, order: Order | None = None) -> None:
+def carry_out(
+    ctx: Context, prepared: Prepared, policy: ApplyPolicy, kind: OperationKind = OperationKind.APPLY, *, order: Order | None = None
+) -> None:
     """All come up, or all go back. Raises ApplyFailed or Interrupted (undone), UndoFailed (the undo failed too).
 
     With KEEP nothing goes back: ApplyLeft, or Interrupted. Without `wait` nobody checks whether they come up; what cannot even be
@@ -44,12 +46,12 @@ def carry_out(ctx: Context, prepared: Prepared, policy: ApplyPolicy, kind: Doing
         finish(ctx, operation, policy.keep)
 
 
-def _take_back(ctx: Context, operation: Operation, cause: ProvisionError, policy: ApplyPolicy, kind: Doing) -> NoReturn:
+def _take_back(ctx: Context, operation: Operation, cause: ProvisionError, policy: ApplyPolicy, kind: OperationKind) -> NoReturn:
     """Undo it, or leave it as it is where that was asked for; raises how it ended."""
     if policy.on_failure is OnFailure.KEEP:
         raise leave(ctx, operation, cause) from cause
     try:
-        undo(ctx, operation, Cause.of(cause, of_new_version=kind is Doing.APPLY), policy.back)
+        undo(ctx, operation, Cause.of(cause, of_new_version=kind is OperationKind.APPLY), policy.back)
     except UndoFailed as error:
         raise UndoFailed(str(error), hint=error.hint, evidence=(*error.evidence, *cause.evidence)) from cause
     failure = Interrupted if isinstance(cause, Interrupted) else ApplyFailed

@@ -16,7 +16,7 @@ from kelvin_provision.ledger.history import append, broken_link, head, history, 
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Entry, OnFailure, Operation, Order, Phase, Step
 from kelvin_provision.ledger.staging_state import ApplyFailed
-from kelvin_provision.status import Doing
+from kelvin_provision.status import OperationKind
 
 __all__ = [
     "append",
@@ -40,7 +40,7 @@ __all__ = [
 
 def begin(
     ledger: Ledger,
-    kind: Doing,
+    kind: OperationKind,
     phase: Phase,
     steps: Sequence[Step],
     on_failure: OnFailure = OnFailure.ROLL_BACK,
@@ -61,7 +61,7 @@ def begin(
         values = (kind, phase, json.dumps([astuple(step) for step in steps]), now, on_failure, wait)
         inserted = db.execute("INSERT INTO operations (kind, phase, steps, started, on_failure, wait) VALUES (?, ?, ?, ?, ?, ?)", values)
         operation = Operation(inserted.lastrowid or 0, kind, phase, tuple(steps), now, on_failure, wait)
-        if kind is Doing.APPLY:
+        if kind is OperationKind.APPLY:
             order_rows.begin_applies(db, operation, actor=actor)
         elif order is not None:
             order_rows.begin_with(db, order, operation, actor=actor)
@@ -93,11 +93,11 @@ def commit(ledger: Ledger, operation: Operation) -> None:
         db.execute("UPDATE operations SET phase = ? WHERE id = ?", (Phase.FINISHING, operation.id))
 
 
-def _refuse_moved(db: sqlite3.Connection, kind: Doing, step: Step) -> None:
+def _refuse_moved(db: sqlite3.Connection, kind: OperationKind, step: Step) -> None:
     row = db.execute("SELECT running, staged FROM workloads WHERE name = ?", (step.workload,)).fetchone()
     if row is None or row["running"] != step.before:
         raise NotReady(f"{step.workload}: another command has changed what runs")
-    if kind is Doing.APPLY and row["staged"] != step.after:
+    if kind is OperationKind.APPLY and row["staged"] != step.after:
         raise NotReady(f"{step.workload}: its staged version was replaced in the meantime")
 
 
@@ -148,7 +148,7 @@ def left(ledger: Ledger) -> frozenset[str]:
     query = "SELECT phase, steps FROM operations WHERE finished IS NOT NULL AND kind NOT IN (?, ?) ORDER BY id"
     phases: dict[str, str] = {}
     with ledger.reading() as db:
-        for row in db.execute(query, (Doing.START, Doing.STOP)):
+        for row in db.execute(query, (OperationKind.START, OperationKind.STOP)):
             phases |= dict.fromkeys((step[0] for step in json.loads(row["steps"])), row["phase"])
     return frozenset(name for name, phase in phases.items() if phase == Phase.LEFT)
 

@@ -10,7 +10,7 @@ from kelvin_provision.ledger.staging_state import StagingState
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Object, Spec
-from kelvin_provision.status import Doing, Hold, Observation, PendingOrder, Situation, Slot, Verb
+from kelvin_provision.status import Hold, Observation, OperationKind, PendingOrder, Situation, Slot, Verb
 from kelvin_provision.wait_reason import WaitReason, describe
 
 
@@ -134,7 +134,7 @@ class Workload:
     running: Revision | None
     staged: Revision | None
     observation: Observation | None
-    doing: Doing | None
+    operation: OperationKind | None
     held: Hold | None = None
     orders: tuple[Order, ...] = ()
 
@@ -155,7 +155,7 @@ class Workload:
         return Situation(
             self.running is not None,
             self.staged.slot if self.staged else None,
-            self.doing,
+            self.operation,
             self.observation,
             self.holds,
             tuple(PendingOrder(order.verb, str(order)) for order in self.orders),
@@ -203,7 +203,7 @@ class Operation:
     """A journaled change of the cluster."""
 
     id: int
-    kind: Doing
+    kind: OperationKind
     phase: Phase
     steps: tuple[Step, ...]
     started: str

@@ -11,7 +11,7 @@ from kelvin_provision.ledger.staging_state import StagingState
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Spec
-from kelvin_provision.status import Doing, Hold, Observation, Verb
+from kelvin_provision.status import Hold, Observation, OperationKind, Verb
 from kelvin_provision.wait_reason import WaitReason
 
 _LISTED = "IN (SELECT value FROM json_each(?))"
@@ -71,7 +71,7 @@ def operation(row: sqlite3.Row) -> Operation:
     steps = tuple(Step(*step) for step in json.loads(row["steps"]))
     return Operation(
         id=row["id"],
-        kind=Doing(row["kind"]),
+        kind=OperationKind(row["kind"]),
         phase=Phase(row["phase"]),
         steps=steps,
         started=row["started"],
@@ -132,7 +132,7 @@ def workloads(db: sqlite3.Connection, names: Collection[str] | None = None) -> d
     """Every workload with its slots, or those of these names that exist, sorted by name. Reads no row of another workload."""
     where, values = ("", ()) if names is None else (f" WHERE name {_LISTED}", _listed(names))
     operation = unfinished(db)
-    doing = {step.workload: operation.kind for step in operation.steps} if operation else {}
+    kinds = {step.workload: operation.kind for step in operation.steps} if operation else {}
     slots = f"SELECT revisions.* FROM workloads JOIN revisions ON workload = name AND number IN (running, staged){where}"  # noqa: S608
     revision_rows = {(row["workload"], row["number"]): row for row in db.execute(slots, values)}
 
@@ -157,7 +157,7 @@ def workloads(db: sqlite3.Connection, names: Collection[str] | None = None) -> d
             running=slot(row["name"], row["running"]),
             staged=slot(row["name"], row["staged"]),
             observation=Observation.from_json(json.loads(row["observation"])) if row["observation"] else None,
-            doing=doing.get(row["name"]),
+            operation=kinds.get(row["name"]),
             held=held.get(row["name"]),
             orders=tuple(orders.get(row["name"], ())),
         )

@@ -74,13 +74,13 @@ class ApplyMissed:
 
 
 @dataclass(frozen=True)
-class TakenBack:
+class RolledBack:
     """It had been left on the cluster although it did not come up, and a rollback took it from there."""
 
     cause: str
 
 
-Event = Received | Resolving | Downloading | Progressed | Ready | Waiting | StagingFailed | ApplyFailed | ApplyMissed | TakenBack
+Event = Received | Resolving | Downloading | Progressed | Ready | Waiting | StagingFailed | ApplyFailed | ApplyMissed | RolledBack
 
 
 def transition(state: StagingState, event: Event) -> StagingState:  # noqa: PLR0911  (a table: one line for each event)
@@ -102,7 +102,7 @@ def transition(state: StagingState, event: Event) -> StagingState:  # noqa: PLR0
             return StagingState(Download.FAILED, event.cause, blocked=True)
         case ApplyFailed():
             return StagingState(state.download, event.cause, blocked=event.blocks)
-        case ApplyMissed() | TakenBack():
+        case ApplyMissed() | RolledBack():
             return StagingState(state.download, event.cause, blocked=state.blocked)
 
 

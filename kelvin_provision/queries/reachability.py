@@ -54,7 +54,7 @@ def _of_workload(workload: Workload, target: State) -> Judgement:
     failed = staged if staged and staged.blocked else None
     if target is State.FAILED and failed:
         return Judgement(Verdict.REACHED)
-    if target in {State.RUNNING, State.DEPLOYING} and failed and failed.spec.method.instantly_apply and workload.doing is None:
+    if target in {State.RUNNING, State.DEPLOYING} and failed and failed.spec.method.instantly_apply and workload.operation is None:
         # That an older version still runs is not what is waited for.
         return Judgement(Verdict.NEVER, failed.failure or f"version {failed.spec.app_version} failed")
     if target is State.STAGED and workload.running:

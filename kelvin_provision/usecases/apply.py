@@ -18,7 +18,7 @@ from kelvin_provision.context import Context
 from kelvin_provision.errors import ApplyFailed, ApplyLeft, Interrupted, NothingStaged, ProvisionError, UndoFailed
 from kelvin_provision.ledger import history, staging_state
 from kelvin_provision.ledger.model import OnFailure, Workload
-from kelvin_provision.status import Doing
+from kelvin_provision.status import OperationKind
 from kelvin_provision.usecases.operation import OrderTicket, command_line, interrupted, operation
 
 
@@ -116,7 +116,7 @@ def _apply(ctx: Context, workloads: Sequence[Workload], policy: ApplyPolicy) -> 
         _keep_cause(ctx, workloads, error)
         if not isinstance(error, ApplyLeft):
             staged = [workload.staged for workload in workloads if workload.staged]
-            history.record_refused(ctx.ledger, staged, Doing.APPLY, str(error), error.evidence, actor=ctx.actor)
+            history.record_refused(ctx.ledger, staged, OperationKind.APPLY, str(error), error.evidence, actor=ctx.actor)
         raise
     finally:
         with suppress(ProvisionError):

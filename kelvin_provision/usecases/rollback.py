@@ -16,8 +16,8 @@ from kelvin_provision.hints import command
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision, Workload
-from kelvin_provision.ledger.staging_state import TakenBack
-from kelvin_provision.status import Doing
+from kelvin_provision.ledger.staging_state import RolledBack
+from kelvin_provision.status import OperationKind
 from kelvin_provision.usecases.operation import OrderTicket, command_line, operation
 
 
@@ -109,7 +109,7 @@ def rollback(ctx: Context, request: RollbackRequest, ticket: OrderTicket | None 
         prepared = prepare(ctx, chosen.targets, hooks=False)
         try:
             policy = policy_of(ctx.settings, request.timeout, request.rollback_timeout)
-            carry_out(ctx, prepared, policy, Doing.ROLLBACK, order=ticket.order)
+            carry_out(ctx, prepared, policy, OperationKind.ROLLBACK, order=ticket.order)
             _note_taken_back(ctx.ledger, chosen)
         finally:
             observe(ctx.ledger, ctx.cluster, [target.name for target in chosen.targets])
@@ -122,4 +122,4 @@ def _note_taken_back(ledger: Ledger, chosen: RollbackPlan) -> None:
         staged = target.workload.staged
         if staged and target.name in chosen.left:
             text = f"version {staged.spec.app_version} did not come up and was taken back"
-            ledger.advance(staged, TakenBack(text))
+            ledger.advance(staged, RolledBack(text))

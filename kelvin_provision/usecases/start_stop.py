@@ -15,7 +15,7 @@ from kelvin_provision.errors import NothingApplied
 from kelvin_provision.hints import command
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.model import Phase, Step, Workload
-from kelvin_provision.status import Doing, Observed
+from kelvin_provision.status import Observed, OperationKind
 from kelvin_provision.usecases.operation import OrderTicket, command_line, operation
 
 
@@ -43,7 +43,7 @@ def stop(ctx: Context, names: Sequence[str], *, ticket: OrderTicket | None = Non
             ]
         if todo:
             journaled = journal.begin(
-                ctx.ledger, Doing.STOP, Phase.FINISHING, [_step(workload) for workload in todo], actor=ctx.actor, order=ticket.order
+                ctx.ledger, OperationKind.STOP, Phase.FINISHING, [_step(workload) for workload in todo], actor=ctx.actor, order=ticket.order
             )
             try:
                 start_stop.stop(ctx, journaled)
@@ -73,7 +73,12 @@ def start(ctx: Context, names: Sequence[str], *, timeout: float | None = None, t
                 hooks=False,
             )
             journaled = journal.begin(
-                ctx.ledger, Doing.START, Phase.FINISHING, [_step(workload) for workload in todo], actor=ctx.actor, order=ticket.order
+                ctx.ledger,
+                OperationKind.START,
+                Phase.FINISHING,
+                [_step(workload) for workload in todo],
+                actor=ctx.actor,
+                order=ticket.order,
             )
             try:
                 start_stop.start(ctx, journaled, policy_of(ctx.settings, timeout).forward)

@@ -11,7 +11,7 @@ from kelvin_provision.context import Context
 from kelvin_provision.ledger import journal, requests
 from kelvin_provision.ledger.model import Order, Phase, Step, Workload
 from kelvin_provision.spec.enums import VolumeKind
-from kelvin_provision.status import Doing
+from kelvin_provision.status import OperationKind
 from kelvin_provision.usecases.operation import OrderTicket, command_line, free_images, interrupted, operation
 
 
@@ -70,7 +70,7 @@ def _remove(ctx: Context, workloads: Sequence[Workload], order: Order | None = N
         Step(workload.name, workload.running.number if workload.running else None, workload.staged.number if workload.staged else None)
         for workload in workloads
     ]
-    return recovery.remove(ctx, journal.begin(ctx.ledger, Doing.UNDEPLOY, Phase.REMOVING, steps, actor=ctx.actor, order=order))
+    return recovery.remove(ctx, journal.begin(ctx.ledger, OperationKind.UNDEPLOY, Phase.REMOVING, steps, actor=ctx.actor, order=order))
 
 
 def _remove_staged(ctx: Context, workloads: Sequence[Workload]) -> None:

@@ -10,7 +10,7 @@ from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.model import Phase, Step
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.workload import Spec, System, Variable
-from kelvin_provision.status import Doing
+from kelvin_provision.status import OperationKind
 from kelvin_provision.usecases import deploy
 from tests.kit.box import Box
 from tests.kit.images import make_image, tar_of
@@ -296,7 +296,7 @@ def test_an_image_that_nobody_has_any_more_forbids_the_apply(box):
 
 
 def test_a_look_does_not_finish_what_a_crash_left(box):
-    journal.begin(box.ledger, Doing.APPLY, Phase.APPLYING, [Step("pump", 1, 2)])
+    journal.begin(box.ledger, OperationKind.APPLY, Phase.APPLYING, [Step("pump", 1, 2)])
     result = say(box, "diff", "-n", "pump")
     result.check(stdout=WHOLE)
     assert result.stderr == ("warning: another change is unfinished, under way or left by a crash; what is told is from before its end\n")

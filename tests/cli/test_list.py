@@ -25,7 +25,7 @@ from kelvin_provision.queries.changes import Place, compare
 from kelvin_provision.queries.items import StagedItem, WorkloadItem, position
 from kelvin_provision.spec.enums import Download, Method, State
 from kelvin_provision.spec.workload import Spec
-from kelvin_provision.status import Doing, Observation, Observed, Status
+from kelvin_provision.status import Observation, Observed, OperationKind, Status
 from tests.kit.cli import run
 from tests.kit.staging import reach
 
@@ -49,7 +49,7 @@ class Box:
 
     def run(self, name, version="1.0.0"):
         number = self.stage(name, version, Download.READY).number
-        operation = journal.begin(self.ledger, Doing.APPLY, Phase.APPLYING, [Step(name, None, number)])
+        operation = journal.begin(self.ledger, OperationKind.APPLY, Phase.APPLYING, [Step(name, None, number)])
         journal.commit(self.ledger, operation)
         journal.end(self.ledger, operation, [])
         self.ledger.observe({name: Observation(Observed.RUNNING, (), LONG_AGO, number)})

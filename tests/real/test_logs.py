@@ -16,7 +16,7 @@ from kelvin_provision.ledger.model import Phase as Stage
 from kelvin_provision.ledger.model import Step
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.workload import Spec
-from kelvin_provision.status import Doing
+from kelvin_provision.status import OperationKind
 from tests.contract.cluster_contract import Picture, never, no_secrets, spec
 from tests.kit.cli import run
 from tests.kit.docker_bench import bench, docker_bench
@@ -78,7 +78,7 @@ def known(path, name):
     """A ledger that knows the workload as running."""
     with Ledger(path / "ledger.db") as ledger:
         (revision,) = ledger.accept([Spec(name, "T", "app", "1", "c", Method.STANDARD, "r.io/app:1")], "batch")
-        operation = journal.begin(ledger, Doing.APPLY, Stage.APPLYING, [Step(name, None, revision.number)])
+        operation = journal.begin(ledger, OperationKind.APPLY, Stage.APPLYING, [Step(name, None, revision.number)])
         journal.commit(ledger, operation)
         journal.end(ledger, operation, [])
 

@@ -15,7 +15,7 @@ from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.spec.enums import Download, Method, ProbeKind, VolumeKind
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Port, Probe, Resources, Spec, System, Variable, Volume
-from kelvin_provision.status import Doing, Observation, Observed, Verb
+from kelvin_provision.status import Observation, Observed, OperationKind, Verb
 from tests.kit.staging import reach
 
 LOCK = ImageLock(
@@ -46,7 +46,7 @@ def run_revision(ledger, name="docs-demo", version="1.0.0", keep=2):
     """Stage and apply a version the way a transaction does."""
     (revision,) = ledger.accept([spec(name, version)], "batch")
     before = ledger.workload(name).running
-    operation = journal.begin(ledger, Doing.APPLY, Phase.APPLYING, [Step(name, before.number if before else None, revision.number)])
+    operation = journal.begin(ledger, OperationKind.APPLY, Phase.APPLYING, [Step(name, before.number if before else None, revision.number)])
     journal.commit(ledger, operation)
     journal.end(ledger, operation, [Entry(ledger.clock(), "anna", "apply", name, revision.number, "done")], keep=keep)
     return revision
@@ -84,7 +84,7 @@ def test_a_spec_with_every_field_survives_the_ledger(ledger):
 def test_a_request_becomes_the_staged_revision(ledger):
     (revision,) = ledger.accept([spec()], "batch")
     found = ledger.workload("docs-demo")
-    assert (found.staged, found.running, found.doing) == (revision, None, None)
+    assert (found.staged, found.running, found.operation) == (revision, None, None)
     assert (revision.number, revision.download, revision.locks) == (1, Download.PENDING, None)
 
 
@@ -167,8 +167,8 @@ def test_dropping_the_staged_revision_leaves_what_runs(ledger):
 
 def test_a_commit_moves_staged_to_running_for_all_workloads_at_once(ledger):
     ledger.accept([spec("one"), spec("two")], "batch")
-    operation = journal.begin(ledger, Doing.APPLY, Phase.APPLYING, [Step("one", None, 1), Step("two", None, 1)])
-    assert [found.doing for found in ledger.workloads()] == [Doing.APPLY, Doing.APPLY]
+    operation = journal.begin(ledger, OperationKind.APPLY, Phase.APPLYING, [Step("one", None, 1), Step("two", None, 1)])
+    assert [found.operation for found in ledger.workloads()] == [OperationKind.APPLY, OperationKind.APPLY]
     journal.commit(ledger, operation)
     assert [(found.running.number, found.staged) for found in ledger.workloads()] == [(1, None), (1, None)]
     assert journal.unfinished(ledger).phase is Phase.FINISHING
@@ -178,7 +178,7 @@ def test_a_commit_moves_staged_to_running_for_all_workloads_at_once(ledger):
 
 def test_a_request_that_arrives_while_its_predecessor_is_applied_takes_nothing_away_from_it(ledger):
     (first,) = ledger.accept([spec(version="1.0.0")], "one")
-    operation = journal.begin(ledger, Doing.APPLY, Phase.APPLYING, [Step("docs-demo", None, first.number)])
+    operation = journal.begin(ledger, OperationKind.APPLY, Phase.APPLYING, [Step("docs-demo", None, first.number)])
     ledger.accept([spec(version="2.0.0")], "two")
     journal.commit(ledger, operation)
     journal.end(ledger, operation, [], keep=2)
@@ -200,7 +200,7 @@ def test_only_so_many_earlier_revisions_are_kept(ledger):
 
 def test_an_undeploy_takes_all_revisions_with_it(ledger):
     run_revision(ledger)
-    operation = journal.begin(ledger, Doing.UNDEPLOY, Phase.REMOVING, [Step("docs-demo", 1, None)])
+    operation = journal.begin(ledger, OperationKind.UNDEPLOY, Phase.REMOVING, [Step("docs-demo", 1, None)])
     journal.end_undeploy(ledger, operation, [Entry("t", "anna", "undeploy", "docs-demo", 1, "done")])
     assert (ledger.names(), ledger.kept_locks(), journal.unfinished(ledger)) == ([], (), None)
     assert [entry.action for entry in journal.history(ledger, "docs-demo")] == ["apply", "undeploy"]
@@ -393,7 +393,7 @@ def test_a_migrated_history_is_still_whole_and_goes_on(old):
 def test_an_operation_that_was_under_way_before_the_migration_is_still_to_be_finished(old):
     operation = journal.unfinished(old)
     assert (operation.kind, operation.phase, operation.on_failure, operation.wait) == (
-        Doing.APPLY, Phase.FINISHING, OnFailure.ROLL_BACK, True,
+        OperationKind.APPLY, Phase.FINISHING, OnFailure.ROLL_BACK, True,
     )  # fmt: skip
     journal.end(old, operation, [], keep=2)
     assert [revision.number for revision in old.kept("fan")] == [1]
@@ -450,7 +450,7 @@ def test_what_else_the_fifth_schema_kept_is_still_there(fifth):
 
 def go_back(ledger, number, name="docs-demo", keep=2):
     step = Step(name, ledger.workload(name).running.number, number)
-    operation = journal.begin(ledger, Doing.ROLLBACK, Phase.APPLYING, [step])
+    operation = journal.begin(ledger, OperationKind.ROLLBACK, Phase.APPLYING, [step])
     journal.commit(ledger, operation)
     journal.end(ledger, operation, [], keep=keep)
 
@@ -465,7 +465,7 @@ def kept_after(ledger, versions, keep=2):
         ledger.set_objects(revision, [{"kind": "Deployment"}])
         before = ledger.workload("docs-demo").running
         step = Step("docs-demo", before.number if before else None, revision.number)
-        operation = journal.begin(ledger, Doing.APPLY, Phase.APPLYING, [step])
+        operation = journal.begin(ledger, OperationKind.APPLY, Phase.APPLYING, [step])
         journal.commit(ledger, operation)
         journal.end(ledger, operation, [], keep=keep)
     return kept(ledger)
@@ -496,7 +496,7 @@ def test_a_revision_that_never_came_up_is_not_kept_when_it_was_replaced_during_i
     kept_after(ledger, ["1.0.0"])
     (second,) = ledger.accept([spec(version="2.0.0")], "two")
     ledger.set_objects(second, [{"kind": "Deployment"}])
-    operation = journal.begin(ledger, Doing.APPLY, Phase.APPLYING, [Step("docs-demo", 1, 2)])
+    operation = journal.begin(ledger, OperationKind.APPLY, Phase.APPLYING, [Step("docs-demo", 1, 2)])
     ledger.accept([spec(version="3.0.0")], "three")
     journal.end(ledger, operation, [])
     assert kept(ledger) == []
@@ -508,7 +508,7 @@ def test_a_revision_that_never_came_up_is_not_kept_when_it_was_replaced_during_i
 def test_a_line_of_the_history_notes_the_digest_while_it_is_known(ledger):
     (revision,) = ledger.accept([spec()], "batch")
     ledger.set_locks(revision, [LOCK])
-    operation = journal.begin(ledger, Doing.UNDEPLOY, Phase.REMOVING, [Step("docs-demo", None, 1)])
+    operation = journal.begin(ledger, OperationKind.UNDEPLOY, Phase.REMOVING, [Step("docs-demo", None, 1)])
     journal.end_undeploy(ledger, operation, [Entry("t", "anna", "undeploy", "docs-demo", 1, "done")])
     (entry,) = journal.history(ledger)
     assert (entry.version, entry.digest) == ("1.0.0", "sha256:" + "1" * 64)

@@ -9,7 +9,7 @@ from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Entry, Outcome, Phase, Step, Target
 from kelvin_provision.ledger.orders import OrderRequest
 from kelvin_provision.spec.enums import State
-from kelvin_provision.status import Doing, Verb, derive
+from kelvin_provision.status import OperationKind, Verb, derive
 from tests.unit.test_ledger import spec
 
 AT = "2026-11-24T02:00:00Z"
@@ -29,7 +29,7 @@ def apply_at(ledger, *names, at=AT, key="", actor="anna"):
 
 
 def begin_apply(ledger, *names, actor="agent"):
-    return journal.begin(ledger, Doing.APPLY, Phase.APPLYING, [Step(name, None, 1) for name in names], actor=actor)
+    return journal.begin(ledger, OperationKind.APPLY, Phase.APPLYING, [Step(name, None, 1) for name in names], actor=actor)
 
 
 def finish(ledger, operation, outcome="done", detail="", evidence=()):
@@ -162,7 +162,7 @@ def test_taking_back_what_is_staged_ends_it_in_the_same_commit(ledger):
 
 def test_an_undeploy_ends_it_in_the_same_commit(ledger):
     apply_at(ledger, "pump", "fan")
-    operation = journal.begin(ledger, Doing.UNDEPLOY, Phase.REMOVING, [Step("pump", None, 1)])
+    operation = journal.begin(ledger, OperationKind.UNDEPLOY, Phase.REMOVING, [Step("pump", None, 1)])
     assert len(orders.pending(ledger)) == 1
     journal.end_undeploy(ledger, operation, [Entry("t", "bert", "undeploy", "pump", 1, "done")])
     assert orders.pending(ledger) == ()
@@ -223,7 +223,7 @@ def test_an_order_survives_a_crash_with_its_operation_and_ends_with_its_recovery
 
 def test_an_operation_of_another_verb_is_given_its_order(ledger):
     order = orders.place(ledger, OrderRequest("admin@192.0.2.7 via api", Verb.STOP, (Target("pump"),))).order
-    operation = journal.begin(ledger, Doing.STOP, Phase.FINISHING, [Step("pump", None, None)], actor=order.actor, order=order)
+    operation = journal.begin(ledger, OperationKind.STOP, Phase.FINISHING, [Step("pump", None, None)], actor=order.actor, order=order)
     assert orders.find(ledger, order.id).operation == operation.id
     journal.end_switch(ledger, operation, [Entry("t", order.actor, "stop", "pump", None, "done")], enabled=False, names=["pump"])
     assert orders.find(ledger, order.id).outcome is Outcome.DONE
@@ -237,7 +237,7 @@ def test_an_order_that_was_cancelled_in_the_meantime_begins_nothing(ledger):
     order = orders.place(ledger, OrderRequest("root", Verb.STOP, (Target("pump"),))).order
     orders.cancel(ledger, order.id, actor="anna")
     with pytest.raises(NotReady, match=r"^order 1 is not pending any more$"):
-        journal.begin(ledger, Doing.STOP, Phase.FINISHING, [Step("pump", None, None)], order=order)
+        journal.begin(ledger, OperationKind.STOP, Phase.FINISHING, [Step("pump", None, None)], order=order)
     assert journal.unfinished(ledger) is None
 
 

@@ -12,9 +12,9 @@ from kelvin_provision.ledger.staging_state import (
     Ready,
     Received,
     Resolving,
+    RolledBack,
     StagingFailed,
     StagingState,
-    TakenBack,
     Waiting,
     of_error,
     reason_of,
@@ -44,7 +44,7 @@ TABLE = [
     (PENDING, StagingFailed("no"), StagingState(Download.FAILED, "no", blocked=True)),
     (PENDING, ApplyFailed("no", blocks=True), StagingState(Download.PENDING, "no", blocked=True)),
     (PENDING, ApplyMissed("late"), StagingState(Download.PENDING, "late")),
-    (PENDING, TakenBack("back"), StagingState(Download.PENDING, "back")),
+    (PENDING, RolledBack("back"), StagingState(Download.PENDING, "back")),
     (TROUBLED, Received(), StagingState(Download.RECEIVED)),
     (TROUBLED, Resolving(), StagingState(Download.PROCESSING, waiting=OFFLINE)),
     (TROUBLED, Downloading(), TROUBLED),
@@ -55,7 +55,7 @@ TABLE = [
     (TROUBLED, StagingFailed("no"), StagingState(Download.FAILED, "no", blocked=True)),
     (TROUBLED, ApplyFailed("no", blocks=False), StagingState(Download.DOWNLOADING, "no")),
     (TROUBLED, ApplyMissed("late"), StagingState(Download.DOWNLOADING, "late")),
-    (TROUBLED, TakenBack("back"), StagingState(Download.DOWNLOADING, "back")),
+    (TROUBLED, RolledBack("back"), StagingState(Download.DOWNLOADING, "back")),
     (COMPLETE, Received(), StagingState(Download.RECEIVED)),
     (COMPLETE, Resolving(), StagingState(Download.PROCESSING)),
     (COMPLETE, Downloading(), StagingState(Download.DOWNLOADING)),
@@ -66,7 +66,7 @@ TABLE = [
     (COMPLETE, ApplyFailed("no", blocks=True), StagingState(Download.READY, "no", blocked=True)),
     (COMPLETE, ApplyFailed("no", blocks=False), StagingState(Download.READY, "no")),
     (COMPLETE, ApplyMissed("late"), StagingState(Download.READY, "late")),
-    (COMPLETE, TakenBack("back"), StagingState(Download.READY, "back")),
+    (COMPLETE, RolledBack("back"), StagingState(Download.READY, "back")),
     (NOT_APPLIED, Received(), StagingState(Download.RECEIVED)),
     (NOT_APPLIED, Resolving(), StagingState(Download.PROCESSING, "version 2.0.0 was not applied: x")),
     (NOT_APPLIED, Downloading(), StagingState(Download.DOWNLOADING, "version 2.0.0 was not applied: x")),
@@ -76,7 +76,7 @@ TABLE = [
     (NOT_APPLIED, StagingFailed("no"), StagingState(Download.FAILED, "no", blocked=True)),
     (NOT_APPLIED, ApplyFailed("no", blocks=True), StagingState(Download.READY, "no", blocked=True)),
     (NOT_APPLIED, ApplyMissed("late"), StagingState(Download.READY, "late")),
-    (NOT_APPLIED, TakenBack("back"), StagingState(Download.READY, "back")),
+    (NOT_APPLIED, RolledBack("back"), StagingState(Download.READY, "back")),
     (BLOCKED, Received(), StagingState(Download.RECEIVED)),
     (BLOCKED, Resolving(), StagingState(Download.PROCESSING, "version 2.0.0 was not applied: exit code 3", blocked=True)),
     (BLOCKED, Downloading(), StagingState(Download.DOWNLOADING, "version 2.0.0 was not applied: exit code 3", blocked=True)),
@@ -86,7 +86,7 @@ TABLE = [
     (BLOCKED, StagingFailed("no"), StagingState(Download.FAILED, "no", blocked=True)),
     (BLOCKED, ApplyFailed("cluster", blocks=False), StagingState(Download.READY, "cluster")),
     (BLOCKED, ApplyMissed("late"), StagingState(Download.READY, "late", blocked=True)),
-    (BLOCKED, TakenBack("back"), StagingState(Download.READY, "back", blocked=True)),
+    (BLOCKED, RolledBack("back"), StagingState(Download.READY, "back", blocked=True)),
     (FAILED, Received(), StagingState(Download.RECEIVED)),
     (FAILED, Resolving(), StagingState(Download.PROCESSING, "r.io/a:1: not found", blocked=True)),
     (FAILED, Downloading(), StagingState(Download.DOWNLOADING, "r.io/a:1: not found", blocked=True)),
@@ -96,7 +96,7 @@ TABLE = [
     (FAILED, StagingFailed("no"), StagingState(Download.FAILED, "no", blocked=True)),
     (FAILED, ApplyFailed("no", blocks=True), StagingState(Download.FAILED, "no", blocked=True)),
     (FAILED, ApplyMissed("late"), StagingState(Download.FAILED, "late", blocked=True)),
-    (FAILED, TakenBack("back"), StagingState(Download.FAILED, "back", blocked=True)),
+    (FAILED, RolledBack("back"), StagingState(Download.FAILED, "back", blocked=True)),
 ]
 
 
@@ -107,7 +107,7 @@ def test_a_transition(before, event, after):
 
 
 def test_the_table_has_every_event_in_every_state():
-    events = {Received, Resolving, Downloading, Progressed, Ready, Waiting, StagingFailed, ApplyFailed, ApplyMissed, TakenBack}
+    events = {Received, Resolving, Downloading, Progressed, Ready, Waiting, StagingFailed, ApplyFailed, ApplyMissed, RolledBack}
     states = (PENDING, TROUBLED, COMPLETE, NOT_APPLIED, BLOCKED, FAILED)
     assert {(state, type(event)) for state, event, _ in TABLE} == {(state, event) for state in states for event in events}
 

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from kelvin_provision.spec.enums import Download, Method, State
-from kelvin_provision.status import Doing, Hold, Observation, Observed, PendingOrder, Situation, Slot, Verb, derive, of_staged
+from kelvin_provision.status import Hold, Observation, Observed, OperationKind, PendingOrder, Situation, Slot, Verb, derive, of_staged
 
 SLOTS = [None] + [
     Slot(method, download, error, blocked)
@@ -22,16 +22,16 @@ OBSERVATIONS = [None] + [
 ]
 SITUATIONS = [
     Situation(running, slot, doing, observation)
-    for running, slot, doing, observation in itertools.product((False, True), SLOTS, [None, *Doing], OBSERVATIONS)
+    for running, slot, doing, observation in itertools.product((False, True), SLOTS, [None, *OperationKind], OBSERVATIONS)
     if running or slot
 ]
 
 
 def expected(now: Situation) -> State:
     """The table of DESIGN section 5, written down a second time and in another way."""
-    if now.doing is not None:
+    if now.operation is not None:
         words = {"apply": "deploying", "rollback": "deploying", "start": "starting", "stop": "stopping", "undeploy": "stopping"}
-        return State(words[now.doing.value])
+        return State(words[now.operation.value])
     if now.running and now.observation is not None and now.observation.reachable is False:
         return State.UNREACHABLE
     instant = now.staged is not None and now.staged.method is not Method.STAGED

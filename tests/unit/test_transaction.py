@@ -194,7 +194,7 @@ def test_a_crash_at_any_step_of_an_apply_is_undone_or_finished_by_the_next_comma
     box.cluster.before = crash
     with pytest.raises(Crash):
         box.apply("a", "b")
-    assert [found.situation.doing for found in box.ledger.workloads()] == ["apply", "apply"]
+    assert [found.situation.operation for found in box.ledger.workloads()] == ["apply", "apply"]
     box.cluster.before = lambda verb, workload: None
     (said,) = box.recover()
     version = "2" if verb == "finish" else "1"

@@ -12,7 +12,7 @@ from kelvin_provision.ledger.model import Phase, Step
 from kelvin_provision.queries.reachability import Judgement, Verdict, judge
 from kelvin_provision.queries.wait import WaitRequest, wait
 from kelvin_provision.spec.enums import Download, Method, State
-from kelvin_provision.status import Doing, Observation, Observed
+from kelvin_provision.status import Observation, Observed, OperationKind
 from tests.kit.box import Box
 from tests.kit.images import random_image
 from tests.kit.locks import lock_of
@@ -29,7 +29,7 @@ def box(tmp_path):
 def run(box, name):
     """As an apply leaves it."""
     number = box.ledger.workload(name).staged.number
-    operation = journal.begin(box.ledger, Doing.APPLY, Phase.APPLYING, [Step(name, None, number)])
+    operation = journal.begin(box.ledger, OperationKind.APPLY, Phase.APPLYING, [Step(name, None, number)])
     journal.commit(box.ledger, operation)
     journal.end(box.ledger, operation, [])
 

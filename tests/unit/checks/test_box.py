@@ -14,7 +14,7 @@ from kelvin_provision.hints import system
 from kelvin_provision.ledger.model import Operation, Phase, Step
 from kelvin_provision.refs import Platform
 from kelvin_provision.runtimes.protocol import RuntimeInfo
-from kelvin_provision.status import Doing
+from kelvin_provision.status import OperationKind
 from kelvin_provision.store.gc.unreferenced import Unreferenced
 
 NOW = datetime(2026, 11, 25, 3, 0, tzinfo=UTC)
@@ -71,7 +71,7 @@ def test_what_others_may_look_into_is_said_with_the_command_that_closes_it():
 
 
 def test_an_interrupted_operation_is_told_from_one_that_is_under_way():
-    doing = Operation(1, Doing.APPLY, Phase.APPLYING, (Step("pump", 1, 2),), "2026-11-25T02:00:00Z")
+    doing = Operation(1, OperationKind.APPLY, Phase.APPLYING, (Step("pump", 1, 2),), "2026-11-25T02:00:00Z")
     ((mark, text),) = told(box.operations(Kept(unfinished=doing)))
     assert (mark, text.startswith("apply of pump was interrupted (applying, since 2026-11-25T02:00:00Z)")) == ("warning", True)
     assert told(box.operations(Kept(unfinished=doing, holder="anna (pid 7): workloads apply"))) == [
