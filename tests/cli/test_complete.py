@@ -96,10 +96,10 @@ def test_a_half_typed_line_is_no_error(line, monkeypatch):
 def test_zsh_and_fish_get_the_help_beside_each_word(monkeypatch):
     monkeypatch.setenv("_KELVIN_PROVISION_COMPLETE", "fish")
     assert run("agent", "").stdout == (
-        "run\tDo the background work in the foreground until stopped.\nstatus\tSay whether the agent is alive and what it does.\n"
-        "start\tStart the agent in the background.\nstop\tStop the agent; what runs goes on.\n"
-        "restart\tStop the agent and start it again, with the settings of now.\n"
-        "install\tMake the agent a service that starts with the box.\nuninstall\tStop the service and remove it.\n"
+        "run\tRun the agent in the foreground.\nstatus\tShow whether the agent is alive and what it does.\n"
+        "start\tStart the agent in the background.\nstop\tStop the agent; workloads keep running.\n"
+        "restart\tRestart the agent, with the present settings.\n"
+        "install\tInstall the agent as a service that starts with the box.\nuninstall\tStop the service of the agent and remove it.\n"
     )
 
 

@@ -25,15 +25,15 @@ from tests.kit.cli import captured, run
 HELP = """\
 Usage: kelvin-provision [OPTIONS] COMMAND [ARGS]...
 
-  Stage workloads while there is a network; apply them when there is none.
+  Stage workloads while there is a network, and apply them without one.
 
 Commands:
-  workloads       Deploy, apply, look at and remove workloads.
+  workloads       Deploy, apply, inspect and remove workloads.
   images          The images on this box.
   agent           The background process that downloads and applies.
   config          The settings.
-  doctor          Say how well this box is, and what to do where it is not.
-  support-bundle  Pack what is known of this box, without its secrets.
+  doctor          Check the health of this box, and say what to do.
+  support-bundle  Pack everything known about this box, without its secrets.
   explain         Explain a state, an error code or an exit code.
   completion      Print the completion script of a shell.
 

@@ -26,7 +26,7 @@ class Shell(StrEnum):
 
 def command(
     session: Session,  # noqa: ARG001  (every command gets one)
-    shell: Annotated[Shell | None, typer.Argument(metavar="[bash|zsh|fish]", help="The one of $SHELL unless told.")] = None,
+    shell: Annotated[Shell | None, typer.Argument(metavar="[bash|zsh|fish]", help="The shell.  [default: $SHELL]")] = None,
 ) -> Report:
     """Print the completion script of a shell.
 

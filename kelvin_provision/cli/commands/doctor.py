@@ -1,4 +1,4 @@
-"""Say how well this box is, and what to do where it is not."""
+"""Check the health of this box, and say what to do."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ def check_ids(ctx: Any, args: list[str], incomplete: str) -> list[str]:  # noqa:
     return [check.id for check in CHECKS if check.id.startswith(incomplete)]
 
 
-_SKIP = typer.Option("--skip", metavar="ID", help="Leave a check out; may be repeated.", autocompletion=check_ids)
+_SKIP = typer.Option("--skip", metavar="ID", help="Skip a check; may be repeated.", autocompletion=check_ids)
 
 
 def command(
     session: Session,
     *,
     skip: Annotated[list[str] | None, _SKIP] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="A warning fails, too.")] = False,
-    ids: Annotated[bool, typer.Option("--list", help="Show the checks with their ids and make none.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Treat warnings as errors.")] = False,
+    ids: Annotated[bool, typer.Option("--list", help="List the checks with their ids and run none.")] = False,
 ) -> Report:
-    """Say how well this box is, and what to do where it is not.
+    """Check the health of this box, and say what to do.
 
-    Cluster, node, runtime, agent, disk, clock, certificates, state. It repairs nothing.
+    It checks cluster, node, runtime, agent, disk, clock, certificates and state, and repairs nothing.
 
-    Each line: ok, warning or error; what was found, why it matters, the next command. Warnings exit 0, errors 1.
-    Settings that are not right are a line, too: it goes on with the defaults.
+    Each line is ok, a warning or an error: what was found, why it matters, and the next command. Exit code 1 for errors, 0 for
+    warnings. Invalid settings are reported as a line of their own; the other checks then use the defaults.
 
-    With --json: `checks` (id, title, status, workload, found, why, next), `counts`, and `error` where one failed.
+    With --json: `checks` (id, title, status, workload, found, why, next), `counts`, and `error` if a check failed.
     """
     from kelvin_provision.checks.doctor import CHECKS
     from kelvin_provision.cli.commands.checking import listed

@@ -1,7 +1,4 @@
-"""Explain a state, an error code or an exit code.
-
-Without a word: everything that can be explained.
-"""
+"""Explain a state, an error code or an exit code."""
 
 from __future__ import annotations
 
@@ -29,7 +26,7 @@ Word = Annotated[str | None, typer.Argument(metavar="[WORD]", help="For example 
 def command(session: Session, word: Word = None) -> Report:  # noqa: ARG001  (every command gets one)
     """Explain a state, an error code or an exit code.
 
-    Without a word: everything that can be explained.
+    Without a word: lists everything that can be explained.
     """
     return index() if word is None else explained(word)
 

@@ -1,4 +1,4 @@
-"""Pack what is known of this box, without its secrets."""
+"""Pack everything known about this box, without its secrets."""
 
 from __future__ import annotations
 
@@ -21,16 +21,15 @@ from kelvin_provision.hints import command as to_type
 if TYPE_CHECKING:
     from kelvin_provision.support.archive import Bundle
 
-_FILE = typer.Option(
-    "-o", "--file", metavar="FILE", help="Where to write it, - for stdout; a file here that says box and time unless told."
-)
+_FILE = typer.Option("-o", "--file", metavar="FILE", help="The file to write, - for stdout.  [default: named after host and time]")
 
 
 def command(session: Session, *, file: Annotated[str | None, _FILE] = None) -> Report:
-    """Pack what is known of this box, without its secrets.
+    """Pack everything known about this box, without its secrets.
 
-    Versions, configuration, ledger, history, logs, what cluster and runtime say, images and disks, as tar.gz. Passwords, tokens, keys and
-    the values of secrets are taken out by rules that stand in the file. What cannot be had is named in its manifest and here.
+    Versions, configuration, ledger, history, logs, the state of cluster and runtime, images and disks, as tar.gz. Passwords, tokens,
+    keys and the values of secrets are masked by rules that are part of the file. What could not be collected is listed in its manifest
+    and here.
     """
     return written(session, file)
 

@@ -95,3 +95,7 @@ Names = Annotated[list[str], names("The workloads.", required=True)]
 OptionalNames = Annotated[list[str], names("The workloads.")]
 Name = Annotated[str, names("The workload.", required=True, single=True)]
 Files = Annotated[list[Path], Either(("-f", "--file"), "FILE", "file", "Requests in YAML or JSON; - for standard input.", kind=Path)]
+
+All = Annotated[bool, typer.Option("--all", help="All staged workloads.")]
+Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask for confirmation.")]
+Live = Annotated[bool, typer.Option("--live", help="Ask the cluster now instead of showing the last known state.")]

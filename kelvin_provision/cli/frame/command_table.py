@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 PROGRAM = "kelvin-provision"
-SUMMARY = "Stage workloads while there is a network; apply them when there is none."
+SUMMARY = "Stage workloads while there is a network, and apply them without one."
 COMMON = "Common options, before or after the command"
 HELP = {"help_option_names": ["-h", "--help"]}
 _COMMANDS = "kelvin_provision.cli.commands"
@@ -68,14 +68,14 @@ ENTRIES: Entries = MappingProxyType(
     {
         "workloads": _group(
             "workloads",
-            "Deploy, apply, look at and remove workloads.",
+            "Deploy, apply, inspect and remove workloads.",
             {
                 "deploy": "Stage workloads in the background, or apply them at once.",
                 "apply": "Apply staged workloads, all or none, and wait until they run.",
-                "diff": "Show what an apply would change, and touch nothing.",
+                "diff": "Show what an apply would change, and change nothing.",
                 "list": "List workloads with their states.",
                 "show": "Show everything about one workload.",
-                "check": "Say whether staged workloads can be applied, and touch nothing.",
+                "check": "Check whether staged workloads can be applied, and change nothing.",
                 "wait": "Wait until workloads are in a state.",
                 "start": "Start stopped workloads again and wait until they run.",
                 "stop": "Stop workloads and keep them on this box with their data.",
@@ -84,7 +84,7 @@ ENTRIES: Entries = MappingProxyType(
                 "rollback": "Go back to the version that ran before, or to a kept one.",
                 "history": "Show what was done to workloads, when, by whom and how it ended.",
                 "undeploy": "Remove workloads, or only their staged versions.",
-                "logs": "Print what workloads write.",
+                "logs": "Print the logs of a workload.",
             },
         ),
         "images": _group(
@@ -93,20 +93,20 @@ ENTRIES: Entries = MappingProxyType(
             {
                 "list": "List images: where they are, and which workloads need them.",
                 "verify": "Hash every stored image again and quarantine corrupt blobs.",
-                "prune": "Free what no kept version of a workload needs.",
+                "prune": "Remove images and downloads that no kept version needs.",
             },
         ),
         "agent": _group(
             "agent",
             "The background process that downloads and applies.",
             {
-                "run": "Do the background work in the foreground until stopped.",
-                "status": "Say whether the agent is alive and what it does.",
+                "run": "Run the agent in the foreground.",
+                "status": "Show whether the agent is alive and what it does.",
                 "start": "Start the agent in the background.",
-                "stop": "Stop the agent; what runs goes on.",
-                "restart": "Stop the agent and start it again, with the settings of now.",
-                "install": "Make the agent a service that starts with the box.",
-                "uninstall": "Stop the service and remove it.",
+                "stop": "Stop the agent; workloads keep running.",
+                "restart": "Restart the agent, with the present settings.",
+                "install": "Install the agent as a service that starts with the box.",
+                "uninstall": "Stop the service of the agent and remove it.",
             },
         ),
         "config": _group(
@@ -114,13 +114,13 @@ ENTRIES: Entries = MappingProxyType(
             "The settings.",
             {
                 "show": "Show every setting with its value and where it comes from.",
-                "set": "Set a key in a settings file, which keeps its comments and order.",
-                "unset": "Take a key out of a settings file, so that its default counts again.",
-                "path": "Show which settings files are read, and which of them are there.",
+                "set": "Set a key in a settings file; its comments and order are kept.",
+                "unset": "Remove a key from a settings file; its default applies again.",
+                "path": "Show which settings files are read, and which of them exist.",
             },
         ),
-        "doctor": Command(f"{_COMMANDS}.doctor", "Say how well this box is, and what to do where it is not."),
-        "support-bundle": Command(f"{_COMMANDS}.support_bundle", "Pack what is known of this box, without its secrets."),
+        "doctor": Command(f"{_COMMANDS}.doctor", "Check the health of this box, and say what to do."),
+        "support-bundle": Command(f"{_COMMANDS}.support_bundle", "Pack everything known about this box, without its secrets."),
         "explain": Command(f"{_COMMANDS}.explain", "Explain a state, an error code or an exit code."),
         "completion": Command(f"{_COMMANDS}.completion", "Print the completion script of a shell."),
     }

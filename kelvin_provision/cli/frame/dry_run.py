@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from kelvin_provision.applying.target import Target
     from kelvin_provision.context import Context
 
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would change, as `workloads diff` does, and touch nothing.")]
-ExitCode = Annotated[bool, typer.Option("--exit-code", help="Exit with 3 when there are changes; with 0 when there are none.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change, as `workloads diff` does, and change nothing.")]
+ExitCode = Annotated[bool, typer.Option("--exit-code", help="Exit with 3 when there are changes, with 0 when there are none.")]
 DryExitCode = Annotated[bool, typer.Option("--exit-code", help="With --dry-run: exit with 3 when there are changes.")]
 
 UNFINISHED = "another change is unfinished, under way or left by a crash; what is told is from before its end"

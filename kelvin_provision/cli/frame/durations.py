@@ -25,9 +25,9 @@ def duration(name: str, about: str) -> Any:
     return typer.Option(name, metavar="DURATION", parser=seconds, help=about)
 
 
-Timeout = Annotated[float | None, duration("--timeout", "How long they may take to come up.  [default: apply.timeout]")]
+Timeout = Annotated[float | None, duration("--timeout", "How long the workloads may take to come up.  [default: apply.timeout]")]
 RollbackTimeout = Annotated[
-    float | None, duration("--rollback-timeout", "How long going back may take.  [default: apply.rollback_timeout]")
+    float | None, duration("--rollback-timeout", "How long a rollback may take.  [default: apply.rollback_timeout]")
 ]
 
 

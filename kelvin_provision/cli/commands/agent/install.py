@@ -1,4 +1,4 @@
-"""Make the agent a service that starts with the box."""
+"""Install the agent as a service that starts with the box."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import typer
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Item, Report
 
-_NOW = typer.Option("--now/--no-now", help="Start it at once, in place of an agent that runs without a service.")
+_NOW = typer.Option("--now/--no-now", help="Start it now, in place of an agent that runs without a service.")
 
 
 def command(session: Session, *, now: Annotated[bool, _NOW] = True) -> Report:
-    """Make the agent a service that starts with the box.
+    """Install the agent as a service that starts with the box.
 
-    Writes a unit for systemd with this installation's path, this state folder and this configuration. A second time changes nothing.
+    Writes a systemd unit with the path of this installation, this state directory and this configuration. Running it again changes
+    nothing.
     """
     return install(session, now=now)
 

@@ -1,4 +1,4 @@
-"""Stop the agent and start it again, with the settings of now."""
+"""Restart the agent, with the present settings."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from kelvin_provision.cli.render.report import Report
 
 
 def command(session: Session) -> Report:
-    """Stop the agent and start it again, with the settings of now.
+    """Restart the agent, with the present settings.
 
-    A download continues at its last byte. While the agent applies a change it is refused (75).
+    A download continues at its last byte. It is refused (75) while the agent applies a change.
     """
     return restart(session)
 

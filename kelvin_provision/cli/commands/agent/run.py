@@ -1,4 +1,4 @@
-"""Do the background work in the foreground until stopped."""
+"""Run the agent in the foreground."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from kelvin_provision.cli.render.report import Report
 def command(
     session: Session,
     *,
-    until_idle: Annotated[bool, typer.Option("--until-idle", help="End when there is nothing left to do.")] = False,
-    until_empty: Annotated[bool, typer.Option("--until-empty", help="End when there is no workload left to look after.")] = False,
+    until_idle: Annotated[bool, typer.Option("--until-idle", help="Exit when there is nothing left to do.")] = False,
+    until_empty: Annotated[bool, typer.Option("--until-empty", help="Exit when no workload is left.")] = False,
 ) -> Report:
-    """Do the background work in the foreground until stopped.
+    """Run the agent in the foreground.
 
-    It downloads, applies what is to be applied at once, and keeps what `workloads list` shows fresh. One at a time on a box.
+    It downloads, applies what is to be applied at once, and keeps the state that `workloads list` shows up to date. There is one
+    agent on a box.
     """
     return run(session, until_idle=until_idle, until_empty=until_empty)
 

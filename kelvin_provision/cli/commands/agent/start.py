@@ -9,7 +9,7 @@ from kelvin_provision.cli.render.report import Report
 def command(session: Session) -> Report:
     """Start the agent in the background.
 
-    Through systemd where it is installed as a service, else detached from the terminal. One that runs already is left alone.
+    Through systemd where it is installed as a service, otherwise detached from the terminal. A running agent is left alone.
     """
     return start(session)
 

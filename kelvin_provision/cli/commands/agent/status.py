@@ -1,4 +1,4 @@
-"""Say whether the agent is alive and what it does."""
+"""Show whether the agent is alive and what it does."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def command(session: Session) -> Report:
-    """Say whether the agent is alive and what it does.
+    """Show whether the agent is alive and what it does.
 
     With --json: `agent` (alive, pid, user, since, service, log), `work` (doing, since, updated, tasks with bytes and rate; null when it
     is not alive), `pending` (names), `waiting` (name and cause), `appointed` (what `apply --at` asked for: at, names, who, note),

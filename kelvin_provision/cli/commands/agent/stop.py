@@ -1,4 +1,4 @@
-"""Stop the agent; what runs goes on."""
+"""Stop the agent; workloads keep running."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from kelvin_provision.cli.render.report import Report
 
 
 def command(session: Session) -> Report:
-    """Stop the agent; what runs goes on.
+    """Stop the agent; workloads keep running.
 
-    A download ends at once and continues at its last byte later. While the agent applies a change it is refused (75). A service
+    A download stops at once and continues at its last byte later. It is refused (75) while the agent applies a change. A service
     starts again with the box: `agent uninstall` removes it.
     """
     return stop(session)

@@ -1,4 +1,4 @@
-"""Stop the service and remove it."""
+"""Stop the service of the agent and remove it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from kelvin_provision.cli.render.report import Item, Report
 
 
 def command(session: Session) -> Report:
-    """Stop the service and remove it.
+    """Stop the service of the agent and remove it.
 
-    What runs goes on, and what was downloaded stays.
+    Workloads keep running, and downloaded images are kept.
     """
     del session  # there is one service on a box, whatever folder it works in
     return uninstall()

@@ -1,4 +1,4 @@
-"""Show which settings files are read, and which of them are there."""
+"""Show which settings files are read, and which of them exist."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from kelvin_provision.cli.render.report import SCHEMA, Report, Table
 
 
 def command(session: Session) -> Report:
-    """Show which settings files are read, and which of them are there.
+    """Show which settings files are read, and which of them exist.
 
-    The last one wins. As root only the site file is read; --config replaces all.
+    Later ones override earlier ones. For root only the site file is read; --config replaces all of them.
     """
     from kelvin_provision.settings.sources import places
 

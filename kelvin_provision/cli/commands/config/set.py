@@ -1,4 +1,4 @@
-"""Set a key in a settings file, which keeps its comments and order."""
+"""Set a key in a settings file; its comments and order are kept."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Report
 
 _KEY = typer.Argument(metavar="KEY", help="For example registry or registries.r.example.com:5000.ca_file.", autocompletion=setting_keys)
-_SITE = typer.Option("--site", help="In the file of the whole box, not in your own; as root there is no other.")
+_SITE = typer.Option("--site", help="Change the file of the whole box instead of your own; root always does.")
 
 
 def command(
     session: Session,
     key: Annotated[str, _KEY],
-    value: Annotated[str, typer.Argument(metavar="VALUE", help="As it would stand in the file; of a list, with commas.")],
+    value: Annotated[str, typer.Argument(metavar="VALUE", help="The value as in the file; a list is separated by commas.")],
     *,
     site: Annotated[bool, _SITE] = False,
 ) -> Report:
-    """Set a key in a settings file, which keeps its comments and order.
+    """Set a key in a settings file; its comments and order are kept.
 
-    It is checked with all other settings before it is written. Every key: docs/configuration.md, or kelvin-provision config show -o wide.
+    The value is checked together with all other settings before it is written. `config show -o wide` lists every key.
     """
     from kelvin_provision.cli.commands.config.setting import report, sources
     from kelvin_provision.usecases.config import SetSetting, set_setting

@@ -17,7 +17,7 @@ _LOGIN = re.compile(r"//[^/@\s]+@")
 def command(session: Session) -> Report:
     """Show every setting with its value and where it comes from.
 
-    A flag wins over the environment (KELVIN_PROVISION_*), that over the files, those over the defaults.
+    An option overrides the environment (KELVIN_PROVISION_*), which overrides the files, which override the defaults.
     """
     from kelvin_provision.settings.load import load
 

@@ -1,4 +1,4 @@
-"""Take a key out of a settings file, so that its default counts again."""
+"""Remove a key from a settings file; its default applies again."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from kelvin_provision.cli.frame.complete import setting_keys
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Report
 
-_KEY = typer.Argument(metavar="KEY", help="As config show prints it.", autocompletion=setting_keys)
-_SITE = typer.Option("--site", help="In the file of the whole box, not in your own; as root there is no other.")
+_KEY = typer.Argument(metavar="KEY", help="A key as `config show` prints it.", autocompletion=setting_keys)
+_SITE = typer.Option("--site", help="Change the file of the whole box instead of your own; root always does.")
 
 
 def command(session: Session, key: Annotated[str, _KEY], *, site: Annotated[bool, _SITE] = False) -> Report:
-    """Take a key out of a settings file, so that its default counts again.
+    """Remove a key from a settings file; its default applies again.
 
-    One that is not known goes as well: that is how a file with a misspelt key is repaired.
+    An unknown key is removed too: that is how a file with a misspelt key is repaired.
     """
     from kelvin_provision.cli.commands.config.setting import report, sources
     from kelvin_provision.usecases.config import UnsetSetting, unset_setting

@@ -18,7 +18,8 @@ NOBODY = "nobody"
 def command(session: Session) -> Report:
     """List images: where they are, and which workloads need them.
 
-    Those that this program brought here. STORE says whether the downloaded copy is whole, RUNTIME whether containers can use it.
+    Only images that this program brought here. STORE tells whether the downloaded copy is complete, RUNTIME whether containers can
+    use it.
     """
     return listed(session)
 

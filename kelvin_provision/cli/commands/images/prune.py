@@ -1,4 +1,4 @@
-"""Free what no kept version of a workload needs."""
+"""Remove images and downloads that no kept version needs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kelvin_provision.cli.frame.arguments import Yes
 from kelvin_provision.cli.frame.confirm import confirm
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Item, Report
@@ -16,22 +17,23 @@ if TYPE_CHECKING:
     from kelvin_provision.images.prune import PrunePlan, PruneResult
 
 _ORPHANS = typer.Option(
-    "--orphans", help="Also images in the runtime that another state folder of this program brought there; only if that one is gone."
+    "--orphans",
+    help="Also remove images that a state directory which no longer exists left in the runtime.",
 )
 
 
 def command(
     session: Session,
     *,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go; nothing is touched.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be removed, and change nothing.")] = False,
     orphans: Annotated[bool, _ORPHANS] = False,
-    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
+    yes: Yes = False,
 ) -> Report:
-    """Free what no kept version of a workload needs.
+    """Remove images and downloads that no kept version needs.
 
-    In the store: blobs and partial downloads that no version needs, and quarantined files. In the runtime: only images
-    that this program brought there, and none that a container uses. What runs, what is staged and what rollback can go back to
-    stay. Without --yes it asks, and refuses where there is no terminal to ask on.
+    From the store: blobs and partial downloads that no version needs, and quarantined files. From the runtime: only images that this
+    program brought there and that no container uses. Images of running, staged and kept versions stay. It asks for confirmation, and is
+    refused without --yes where there is no terminal to ask on.
     """
     return prune(session, orphans=orphans, dry_run=dry_run, yes=yes)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def command(session: Session) -> Report:
     """Hash every stored image again and quarantine corrupt blobs.
 
-    Reads the whole store from the disk, at low priority; nothing that runs is touched. Exit code 1 when a blob is corrupt.
+    It reads the whole store from the disk, at low priority, and does not touch what runs. Exit code 1 when a blob is corrupt.
     """
     return verify(session)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kelvin_provision.cli.frame.arguments import OptionalNames
+from kelvin_provision.cli.frame.arguments import All, OptionalNames
 from kelvin_provision.cli.frame.dry_run import DryExitCode, DryRun, refuse_exit_code, staged
 from kelvin_provision.cli.frame.durations import RollbackTimeout, Timeout
 from kelvin_provision.cli.frame.session import Session
@@ -17,18 +17,18 @@ from kelvin_provision.hints import command as to_type
 if TYPE_CHECKING:
     from kelvin_provision.usecases.apply import AppliedWorkload, ApplyRequest
 
-_LEAVE = typer.Option("--no-rollback", help="Should one not come up, leave all as they are, to be looked at.")
-_FORCE = typer.Option("--force", help="Although it is outside apply.window, or a workload is held.")
-_AT = typer.Option("--at", metavar="TIME", help="Let the agent do it then: 02:00 (the next one), or a date and a time.")
-_CANCEL = typer.Option("--cancel", help="Take back what was asked for with --at.")
-_BLIND = typer.Option("--no-wait", help="Do not wait. Nobody sees whether they come up, and nothing goes back by itself.")
+_LEAVE = typer.Option("--no-rollback", help="On failure, keep the new version for inspection instead of rolling back.")
+_FORCE = typer.Option("--force", help="Apply outside apply.window, and workloads that are held.")
+_AT = typer.Option("--at", metavar="TIME", help="Let the agent apply at this time: 02:00 (the next one), or a date and a time.")
+_CANCEL = typer.Option("--cancel", help="Cancel an apply scheduled with --at.")
+_BLIND = typer.Option("--no-wait", help="Do not wait until they run; a failure is not rolled back.")
 
 
 def command(
     session: Session,
     *,
     name: OptionalNames,
-    every: Annotated[bool, typer.Option("--all", help="Everything that is staged.")] = False,
+    every: All = False,
     timeout: Timeout = None,
     rollback_timeout: RollbackTimeout = None,
     no_rollback: Annotated[bool, _LEAVE] = False,
@@ -41,18 +41,18 @@ def command(
 ) -> Report:
     """Apply staged workloads, all or none, and wait until they run.
 
-    It needs no internet. When one of them does not come up, all go back to what ran before.
+    It needs no internet. If one of them does not come up, all are rolled back to what ran before.
 
-    --no-rollback: what failed stays on the cluster beside or in place of the old version, and stays staged;
-    `workloads rollback` then goes back to what ran before.
+    --no-rollback: the failed version stays on the cluster beside or in place of the old one, and stays staged;
+    `workloads rollback` goes back to what ran before.
 
-    --no-wait: the new version counts as running at once, unseen. What is lost: evidence, the way back by itself, and on Docker
-    the check before clients are handed over. One that never comes up shows as failed in `list`; `workloads rollback` goes back.
+    --no-wait: the new version counts as running at once. There is no evidence of a failure, no automatic rollback and, on Docker,
+    no check before clients are switched over. A version that never comes up is shown as failed by `workloads list`.
 
-    --at: the named workloads are applied then as one transaction, by the agent, also after a reboot; never early, and no later
-    than apply.grace. A new --at, --cancel, an apply by hand or a new deploy of one of them takes it back for all of them.
+    --at: the agent applies the workloads at that time as one transaction, also after a reboot; never early, and no later than
+    apply.grace. A new --at, --cancel, an apply by hand or a new deploy of one of them cancels it for all of them.
 
-    Outside apply.window, and while a workload is held, nothing is applied (75) without --force.
+    Outside apply.window, and while a workload is held, apply is refused (75) without --force.
     """
     if no_rollback and no_wait:
         raise UsageRefused("--no-wait sees no failure that --no-rollback could leave as it is: give one of them")

@@ -1,4 +1,4 @@
-"""Say whether staged workloads can be applied, and touch nothing."""
+"""Check whether staged workloads can be applied, and change nothing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kelvin_provision.cli.frame.arguments import OptionalNames
+from kelvin_provision.cli.frame.arguments import All, OptionalNames
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Report
 from kelvin_provision.errors import UsageRefused
@@ -22,26 +22,27 @@ def check_ids(ctx: Any, args: list[str], incomplete: str) -> list[str]:  # noqa:
     return [check.id for check in CHECKS if check.id.startswith(incomplete)]
 
 
-_DEEP = typer.Option("--deep", help="Read every stored byte and hash it again.")
-_SKIP = typer.Option("--skip", metavar="ID", help="Leave a check out; may be repeated.", autocompletion=check_ids)
-_STRICT = typer.Option("--strict", help="A warning fails, too.")
+_DEEP = typer.Option("--deep", help="Read the stored images again and verify every hash.")
+_SKIP = typer.Option("--skip", metavar="ID", help="Skip a check; may be repeated.", autocompletion=check_ids)
+_STRICT = typer.Option("--strict", help="Treat warnings as errors.")
 
 
 def command(
     session: Session,
     *,
     name: OptionalNames,
-    every: Annotated[bool, typer.Option("--all", help="Everything that is staged.")] = False,
+    every: All = False,
     deep: Annotated[bool, _DEEP] = False,
     skip: Annotated[list[str] | None, _SKIP] = None,
     strict: Annotated[bool, _STRICT] = False,
-    ids: Annotated[bool, typer.Option("--list", help="Show the checks with their ids and make none.")] = False,
+    ids: Annotated[bool, typer.Option("--list", help="List the checks with their ids and run none.")] = False,
 ) -> Report:
-    """Say whether staged workloads can be applied, and touch nothing.
+    """Check whether staged workloads can be applied, and change nothing.
 
-    Each line: ok, warning or error; what was found, why it matters, the next command. Warnings exit 0, errors 1.
+    Each line is ok, a warning or an error: what was found, why it matters, and the next command. Exit code 1 for errors, 0 for
+    warnings.
 
-    With --json: `checks` (id, title, status, workload, found, why, next), `counts`, and `error` where one failed.
+    With --json: `checks` (id, title, status, workload, found, why, next), `counts`, and `error` if a check failed.
     """
     from kelvin_provision.checks.before_apply import CHECKS
     from kelvin_provision.cli.commands.checking import listed

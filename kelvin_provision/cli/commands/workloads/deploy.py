@@ -53,26 +53,29 @@ class Asked:
         return given if any(value is not None for value in given.values()) or self.payload or self.manifests else {}
 
 
-_PAYLOAD = typer.Option("--payload", metavar="FILE", help="The app's manifest: its app.yaml.")
-_MANIFEST = typer.Option("--manifest", metavar="FILE", help="Plain Kubernetes objects instead of an app; may be repeated.")
-_STAGED = typer.Option("--staged/--no-staged", help="Download all images before anything is applied.")
-_INSTANTLY = typer.Option("--instantly-apply/--no-instantly-apply", help="Apply as soon as it can be, or wait for `workloads apply`.")
-_METHOD = typer.Option("--deployment-type", help="The same as the two before, in one word.")
-_LATEST = typer.Option("--allow-latest", help="Stage an image whose tag may move: `latest`, or none.")
-_WAIT = typer.Option("--wait", help="Follow it until it is ready, or runs.")
-_TIMEOUT = duration("--timeout", "With --wait: stop following after this time; the work goes on.")
+_NAME = typer.Option("-n", "--name", metavar="NAME", help="The name of the workload.  [default: generated]")
+_PAYLOAD = typer.Option("--payload", metavar="FILE", help="The manifest of the app: its app.yaml.")
+_MANIFEST = typer.Option("--manifest", metavar="FILE", help="Kubernetes objects instead of an app; may be repeated.")
+_STAGED = typer.Option("--staged/--no-staged", help="Download all images before the version is applied.")
+_INSTANTLY = typer.Option("--instantly-apply/--no-instantly-apply", help="Apply as soon as possible, or wait for `workloads apply`.")
+_METHOD = typer.Option("--deployment-type", help="The two options above in one word.")
+_LATEST = typer.Option("--allow-latest", help="Accept an image whose tag can change: `latest`, or no tag.")
+_WAIT = typer.Option("--wait", help="Wait until it is ready, or runs.")
+_TIMEOUT = duration("--timeout", "With --wait: give up after this time; the work itself continues.")
 
 
 def command(
     session: Session,
     *,
     file: Files,
-    app_name: Annotated[str | None, typer.Option("--app-name", metavar="NAME", help="The app, as it is called in the registry.")] = None,
-    app_version: Annotated[str | None, typer.Option("--app-version", metavar="VERSION", help="The app's version.")] = None,
-    name: Annotated[str | None, typer.Option("-n", "--name", metavar="NAME", help="The workload; made up when absent.")] = None,
-    title: Annotated[str | None, typer.Option("--title", metavar="TEXT", help="The workload in words for people.")] = None,
+    app_name: Annotated[str | None, typer.Option("--app-name", metavar="NAME", help="The name of the app in the registry.")] = None,
+    app_version: Annotated[str | None, typer.Option("--app-version", metavar="VERSION", help="The version of the app.")] = None,
+    name: Annotated[
+        str | None, typer.Option("-n", "--name", metavar="NAME", help="The name of the workload.  [default: generated]")
+    ] = None,
+    title: Annotated[str | None, typer.Option("--title", metavar="TEXT", help="A title for people.")] = None,
     payload: Annotated[Path | None, _PAYLOAD] = None,
-    cluster_name: Annotated[str | None, typer.Option("--cluster-name", metavar="NAME", help="The cluster that it is meant for.")] = None,
+    cluster_name: Annotated[str | None, typer.Option("--cluster-name", metavar="NAME", help="The cluster that it is for.")] = None,
     manifest: Annotated[list[Path] | None, _MANIFEST] = None,
     staged: Annotated[bool | None, _STAGED] = None,
     instantly_apply: Annotated[bool | None, _INSTANTLY] = None,
@@ -83,8 +86,8 @@ def command(
 ) -> Report:
     """Stage workloads in the background, or apply them at once.
 
-    Requests come from files, or one comes from the options. All of them are accepted or none is. What runs is not touched
-    by a staged request.
+    Requests are read from files, or one is made from the options. Either all are accepted or none is. A staged request does
+    not touch what runs.
     """
     asked = Asked(
         files=tuple(file or ()),

@@ -1,12 +1,8 @@
-"""Show what an apply would change, and touch nothing."""
+"""Show what an apply would change, and change nothing."""
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
-from kelvin_provision.cli.frame.arguments import OptionalNames
+from kelvin_provision.cli.frame.arguments import All, OptionalNames
 from kelvin_provision.cli.frame.dry_run import ExitCode, staged
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Report
@@ -18,13 +14,13 @@ def command(
     session: Session,
     *,
     name: OptionalNames,
-    every: Annotated[bool, typer.Option("--all", help="Everything that is staged.")] = False,
+    every: All = False,
     exit_code: ExitCode = False,
 ) -> Report:
-    """Show what an apply would change, and touch nothing.
+    """Show what an apply would change, and change nothing.
 
-    Versions, images with sizes, expected downtime, every field of every object, and what was changed on the cluster by somebody
-    else. What forbids the apply is told at once and ends with the error of the apply itself. It needs no internet.
+    Versions, images with sizes, expected downtime, every field of every object, and what others have changed on the cluster. If
+    something prevents the apply, it ends with the error that the apply would end with. It needs no internet.
 
     Values of secrets and variables are not shown, only whether they change.
     """

@@ -10,20 +10,20 @@ from kelvin_provision.cli.frame.arguments import names
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import SCHEMA, Report
 
-_VERIFY = typer.Option("--verify", help="Check first that no line was changed or removed; 65 if one was.")
+_VERIFY = typer.Option("--verify", help="Verify first that no line was changed or removed; exit with 65 if one was.")
 
 
 def command(
     session: Session,
     *,
-    name: Annotated[list[str], names("Only these workloads, even if they are gone.")],
+    name: Annotated[list[str], names("Only these workloads, removed ones included.")],
     verify: Annotated[bool, _VERIFY] = False,
 ) -> Report:
     """Show what was done to workloads, when, by whom and how it ended.
 
-    Failures are in it, too; with -v and --json with their evidence: events, container states, last lines of logs. Every line holds a hash
-    over itself and the line before; --verify checks them all. Lines cut off the end show only to who has written down the hash of the
-    last line, which --verify prints.
+    Failures are included; with -v and --json together with their evidence: events, container states and the last lines of the logs.
+    Every line contains a hash of itself and the line before; --verify checks them all and prints the hash of the last line. Only
+    who has noted that hash can notice lines that were cut off the end.
     """
     from kelvin_provision.cli.frame.box import context_of
     from kelvin_provision.cli.render.history import table

@@ -10,15 +10,15 @@ from kelvin_provision.cli.frame.arguments import Names
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Item, Report
 
-_REASON = typer.Option("--reason", metavar="TEXT", help="Why, for whoever finds it held.")
+_REASON = typer.Option("--reason", metavar="TEXT", help="The reason; it is shown with the hold.")
 
 
 def command(session: Session, *, name: Names, reason: Annotated[str, _REASON]) -> Report:
     """Hold workloads: nothing is applied until they are released.
 
-    `apply` is refused (75) without --force, and the agent waits. Downloads, rollback, stop and undeploy go on as ever. A workload can
-    hold itself, too: by the annotation kelvin-provision/hold on any of its Kubernetes objects, or by a file /opt/kelvin/hold/reason
-    (on Kubernetes in a host volume that is mounted at /opt/kelvin/hold).
+    `apply` is refused (75) without --force, and the agent waits. Downloads, rollback, stop and undeploy are not affected. A
+    workload can hold itself: by the annotation kelvin-provision/hold on any of its Kubernetes objects, or by a file
+    /opt/kelvin/hold/reason (on Kubernetes in a host volume that is mounted at /opt/kelvin/hold).
     """
     return hold(session, name, reason)
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kelvin_provision.cli.frame.arguments import names
+from kelvin_provision.cli.frame.arguments import Live, names
 from kelvin_provision.cli.frame.session import Output, Session
 from kelvin_provision.cli.render.report import Report
 from kelvin_provision.errors import UsageRefused
@@ -16,16 +16,18 @@ from kelvin_provision.queries.overview import OverviewRequest
 from kelvin_provision.spec.enums import State
 
 _SEARCH = typer.Option(
-    "--search", metavar="TEXT", help="Only those with this in a name (also of app, cluster, node) or the title; may be repeated."
+    "--search",
+    metavar="TEXT",
+    help="Only those with this text in the title or in a name (workload, app, cluster, node); may be repeated.",
 )
-_APP = typer.Option("--app-name", metavar="NAME", help="Only those of this app; may be repeated.")
-_VERSION = typer.Option("--app-version", metavar="VERSION", help="Only those of this version of their app; may be repeated.")
-_STATE = typer.Option("--state", help="Only those in this state; may be repeated.")
-_ENABLED = typer.Option("--enabled/--no-enabled", help="Only those that are to run, or only those that were stopped.")
-_SORT = typer.Option("--sort-by", help="What to order by; may be repeated. Names unless told.")
-_SIZE = typer.Option("--page-size", metavar="N", min=1, max=LARGEST_PAGE, help="At most so many at once.")
+_APP = typer.Option("--app-name", metavar="NAME", help="Only workloads of this app; may be repeated.")
+_VERSION = typer.Option("--app-version", metavar="VERSION", help="Only workloads of this app version; may be repeated.")
+_STATE = typer.Option("--state", help="Only workloads in this state; may be repeated.")
+_ENABLED = typer.Option("--enabled/--no-enabled", help="Only workloads that are enabled, or only stopped ones.")
+_SORT = typer.Option("--sort-by", help="The key to sort by; may be repeated.  [default: name]")
+_SIZE = typer.Option("--page-size", metavar="N", min=1, max=LARGEST_PAGE, help="The maximum number of workloads on a page.")
 _NEXT = typer.Option(
-    "--next", metavar="CURSOR", help="Go on where a page ended: its next_page or previous_page. It knows the filters and the order."
+    "--next", metavar="CURSOR", help="Continue at a page's next_page or previous_page, which contains the filters and the order."
 )
 
 
@@ -36,20 +38,20 @@ def command(
     search: Annotated[list[str] | None, _SEARCH] = None,
     app_name: Annotated[list[str] | None, _APP] = None,
     app_version: Annotated[list[str] | None, _VERSION] = None,
-    staged: Annotated[bool, typer.Option("--staged", help="Only staged versions, with their download states.")] = False,
+    staged: Annotated[bool, typer.Option("--staged", help="Only staged versions, with their download state.")] = False,
     state: Annotated[list[State] | None, _STATE] = None,
     enabled: Annotated[bool | None, _ENABLED] = None,
     sort_by: Annotated[list[SortKey] | None, _SORT] = None,
-    direction: Annotated[Direction, typer.Option("--direction", help="Which way to order.")] = Direction.ASC,
+    direction: Annotated[Direction, typer.Option("--direction", help="The sort direction.")] = Direction.ASC,
     page_size: Annotated[int | None, _SIZE] = None,
     after: Annotated[str | None, _NEXT] = None,
-    live: Annotated[bool, typer.Option("--live", help="Ask the cluster now instead of showing what was seen last.")] = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Go on showing it; a line for each change where it is no terminal.")] = False,
+    live: Live = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Keep watching; without a terminal, one line for each change.")] = False,
 ) -> Report:
     """List workloads with their states.
 
     With --json: the platform's own list. With --watch --json: one object a line for each change, with `time`, `name`, `before`,
-    `after` and the list's `item`; the first lines say what there is. Watching ends with Ctrl-C or SIGTERM and exit code 0.
+    `after` and the list's `item`; the first lines are the present state. Ctrl-C or SIGTERM ends it with exit code 0.
     """
     query = Query(
         search=tuple(search or ()),

@@ -10,7 +10,7 @@ from kelvin_provision.cli.render.report import Item, Report
 def command(session: Session, *, name: Names) -> Report:
     """Release workloads that a person holds.
 
-    What waited for it goes on. A workload that holds itself lets go by itself.
+    What waited for the release continues. A workload that holds itself has to end its hold itself.
     """
     return release(session, name)
 

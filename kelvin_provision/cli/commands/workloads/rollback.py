@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kelvin_provision.usecases.rollback import RollbackPlan, RollbackRequest
 
 _TO = typer.Option(
-    "--to", metavar="REVISION", min=1, help="The revision to go to; the earlier one that ran last unless told.", autocompletion=revisions
+    "--to", metavar="REVISION", min=1, help="The revision to go back to.  [default: the one that ran before]", autocompletion=revisions
 )
 
 
@@ -35,8 +35,9 @@ def command(
 ) -> Report:
     """Go back to the version that ran before, or to a kept one.
 
-    It needs no internet: objects and images of the last versions are kept (keep_revisions). Several go back as one transaction.
-    The version that it comes from is kept, too, and what is staged stays staged. Revisions: kelvin-provision workloads history.
+    It needs no internet: objects and images of the last versions are kept (keep_revisions). Several workloads are rolled back
+    as one transaction. The version that ran until now is kept too, and what is staged stays staged. `workloads history` lists the
+    revisions.
     """
     refuse_exit_code(exit_code=exit_code, dry_run=dry_run)
     if dry_run:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
-from kelvin_provision.cli.frame.arguments import Name
+from kelvin_provision.cli.frame.arguments import Live, Name
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Report
 
@@ -15,13 +11,13 @@ def command(
     session: Session,
     *,
     name: Name,
-    live: Annotated[bool, typer.Option("--live", help="Ask the cluster now instead of showing what was seen last.")] = False,
+    live: Live = False,
 ) -> Report:
     """Show everything about one workload.
 
-    With --json: the platform's own document, and beside its keys `images`: for each image how many bytes are here, where they came from
-    (`source`: cache, containerd, network or cluster; `cached`, `taken` and `fetched` in bytes), and the rate and seconds left meanwhile;
-    `orders` (pending ones); `last_failure` (a line of the history with its `evidence`, or null).
+    With --json: the platform's own document with more keys. `images`: for each image the bytes that are here and where they came from
+    (`source`: cache, containerd, network or cluster; `cached`, `taken` and `fetched` in bytes), and during a download the rate and
+    the seconds left. `orders`: the pending ones. `last_failure`: a line of the history with its `evidence`, or null.
     """
     from kelvin_provision.cli.frame.box import context_of
     from kelvin_provision.cli.render.workload import text

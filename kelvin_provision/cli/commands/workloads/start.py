@@ -11,8 +11,8 @@ from kelvin_provision.cli.render.report import Item, Report
 def command(session: Session, *, name: Names, timeout: Timeout = None) -> Report:
     """Start stopped workloads again and wait until they run.
 
-    The same version with the same data; what is staged stays staged. One that does not come up is left started, and the
-    cluster goes on trying.
+    The same version starts with the same data; what is staged stays staged. A workload that does not come up stays started, and
+    the cluster keeps trying.
     """
     return start(session, name, timeout=timeout)
 

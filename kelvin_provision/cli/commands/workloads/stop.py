@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from kelvin_provision.cli.frame.arguments import Names
+from kelvin_provision.cli.frame.arguments import Names, Yes
 from kelvin_provision.cli.frame.confirm import confirm
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Item, Report
@@ -19,12 +17,12 @@ def command(
     session: Session,
     *,
     name: Names,
-    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
+    yes: Yes = False,
 ) -> Report:
     """Stop workloads and keep them on this box with their data.
 
-    They stay stopped, after a reboot as well, until `start` or `apply`. Without --yes it asks, and refuses where there is no
-    terminal to ask on.
+    They stay stopped, also after a reboot, until `start` or `apply`. It asks for confirmation, and is refused without --yes
+    where there is no terminal to ask on.
     """
     return stop(session, name, yes=yes)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kelvin_provision.cli.frame.arguments import Names
+from kelvin_provision.cli.frame.arguments import Names, Yes
 from kelvin_provision.cli.frame.confirm import confirm
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Item, Report
@@ -22,12 +22,13 @@ def command(
     session: Session,
     *,
     name: Names,
-    staged: Annotated[bool, typer.Option("--staged", help="Only the staged version; what runs goes on.")] = False,
-    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
+    staged: Annotated[bool, typer.Option("--staged", help="Remove only the staged version; the running one keeps running.")] = False,
+    yes: Yes = False,
 ) -> Report:
     """Remove workloads, or only their staged versions.
 
-    A workload's local data goes with it. Without --yes it asks, and refuses where there is no terminal to ask on.
+    The local data of a workload is removed with it. It asks for confirmation, and is refused without --yes where there is no
+    terminal to ask on.
     """
     from kelvin_provision.usecases.undeploy import UndeployRequest
 

@@ -12,7 +12,7 @@ from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Item, Report
 from kelvin_provision.spec.enums import State
 
-_FOR = typer.Option("--for", help="The state; downloading and ready are of the staged version.")
+_FOR = typer.Option("--for", help="The state to wait for; downloading and ready refer to the staged version.")
 _TIMEOUT = duration("--timeout", "Give up after this time, with exit code 75.  [default: never]")
 
 
@@ -25,8 +25,8 @@ def command(
 ) -> Report:
     """Wait until workloads are in a state.
 
-    It ends at once where the state cannot be reached any more: with 1 when the version failed, with 66 when the workload is gone.
-    Nothing is changed by waiting, nor by giving up.
+    It exits at once when the state cannot be reached any more: with 1 when the version failed, with 66 when the workload was
+    removed. Waiting changes nothing.
     """
     from kelvin_provision.cli.frame.box import operating
     from kelvin_provision.events import Note
