@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kelvin_provision.context import AgentLauncher, ClusterChoice, NoLauncher, Wiring
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from kelvin_provision.hooks.protocol import Hooks
     from kelvin_provision.registry.protocol import Source
     from kelvin_provision.runtimes.protocol import Runtime
-
-DOCKER_SOCKET = Path("/var/run/docker.sock")
 
 
 def default(launcher: AgentLauncher | None = None) -> Wiring:
@@ -50,7 +47,9 @@ def _choose(settings: Settings, remembered: Callable[[], str | None]) -> tuple[s
         return "kubernetes", f"k3s is here: {K3S_KUBECONFIG}"
     if settings.runtime.type == "docker" or _docker_url(settings):
         return "docker", "as the settings of the runtime say"
-    if DOCKER_SOCKET.exists():
+    from kelvin_provision.docker_engine.connection import DEFAULT_SOCKET
+
+    if DEFAULT_SOCKET.exists():
         return "docker", "no kubeconfig, but Docker Engine is here"
     raise ClusterMissing("this box has no kubeconfig of k3s, none in KUBECONFIG, and no Docker Engine")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kelvin_provision.errors import (
@@ -22,7 +23,7 @@ from kelvin_provision.hints import system
 if TYPE_CHECKING:
     from docker import APIClient
 
-DEFAULT_SOCKET = "unix:///var/run/docker.sock"
+DEFAULT_SOCKET = Path("/var/run/docker.sock")
 STATUS = system("systemctl", "status", "docker")
 
 
@@ -45,7 +46,7 @@ def connect(base_url: str | None, *, timeout: int) -> APIClient:
 
     import docker
 
-    url = base_url or os.environ.get("DOCKER_HOST") or DEFAULT_SOCKET
+    url = base_url or os.environ.get("DOCKER_HOST") or f"unix://{DEFAULT_SOCKET}"
     if url.startswith("unix://"):
         connect_unix(url.removeprefix("unix://"))  # the SDK would lose the reason: no such file, or permission denied
     if base_url is None:
