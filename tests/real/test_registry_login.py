@@ -80,7 +80,7 @@ def test_dockers_own_login_opens_the_registry(locked_registry, client):
 
 
 def test_without_a_login_the_hint_is_the_command_that_makes_one(locked_registry, client):
-    with refused(RegistryDenied, f"^{locked_registry}: requires a login, and no credentials are stored$") as caught:
+    with refused(RegistryDenied, f"^{locked_registry}: the registry requires a login, and no credentials are stored$") as caught:
         client().resolve(web(locked_registry), AMD64)
     assert shell_line(caught.value.hint) == f"docker login {locked_registry}"
 
