@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.measure import Row, program
 from kelvin_provision import wiring
-from kelvin_provision.agent import process
+from kelvin_provision.agent.lifecycle import process
 from kelvin_provision.context import Context, opened
 from kelvin_provision.ledger.staging_state import Ready
 from kelvin_provision.settings.model import ApplySettings, ClusterSettings, RuntimeSettings, Settings

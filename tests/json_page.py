@@ -16,9 +16,9 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from kelvin_provision.agent.activity import Activity
-from kelvin_provision.agent.identity import identity
-from kelvin_provision.agent.launcher import Launcher
-from kelvin_provision.agent.process import lock_path, now_path
+from kelvin_provision.agent.lifecycle.identity import identity
+from kelvin_provision.agent.lifecycle.launcher import Launcher
+from kelvin_provision.agent.lifecycle.process import lock_path, now_path
 from kelvin_provision.cli import support_sections
 from kelvin_provision.cli.docs.pages import MADE
 from kelvin_provision.cli.frame.command_table import commands

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from kelvin_provision.agent.notify import beat_every, notify
+from kelvin_provision.agent.systemd.notify import beat_every, notify
 from kelvin_provision.events import Event, Finished, Progress, Started
 
 SILENCE = 600.0

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from kelvin_provision import __version__, timestamps
-from kelvin_provision.agent import process, queue, service
+from kelvin_provision.agent import queue
+from kelvin_provision.agent.lifecycle import process
+from kelvin_provision.agent.systemd import service
 from kelvin_provision.checks import box, certificates, planned
 from kelvin_provision.checks.box import Agent, Clock, Filesystem, Kept, Orphans, Place
 from kelvin_provision.checks.cluster_identity import cluster_identity, right_cluster

@@ -11,7 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Generic, TypeVar
 
-from kelvin_provision.agent import logfile, process, unit
+from kelvin_provision.agent.lifecycle import logfile, process
+from kelvin_provision.agent.systemd import unit
 from kelvin_provision.checks import before_apply, doctor
 from kelvin_provision.checks.configuration import tolerant
 from kelvin_provision.cli.commands.checking import documented

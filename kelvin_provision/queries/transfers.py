@@ -92,7 +92,8 @@ def transfers(ctx: Context, workload: Workload) -> tuple[ImageTransfer, ...]:
 
 
 def _tasks(ctx: Context) -> Tasks:
-    from kelvin_provision.agent import activity, process
+    from kelvin_provision.agent import activity
+    from kelvin_provision.agent.lifecycle import process
 
     alive = process.alive(ctx.settings.state_dir)
     work = activity.read(process.now_path(ctx.settings.state_dir), alive.get("pid")) if alive else None

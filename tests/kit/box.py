@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from kelvin_provision import wiring
-from kelvin_provision.agent import process, turn
+from kelvin_provision.agent import loop, turn
 from kelvin_provision.agent.reconcile import observe_running, restore_images
 from kelvin_provision.context import ClusterChoice, Connections, Context, NoLauncher, Wiring
 from kelvin_provision.errors import ProvisionError
@@ -112,7 +112,7 @@ class Box:
 
     def work(self, stop=lambda: False, **until):
         """The agent's loop in this thread."""
-        process.run(replace(self.ctx, stop=stop), **until)
+        loop.run(replace(self.ctx, stop=stop), **until)
 
     @property
     def interrupted(self):

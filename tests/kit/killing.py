@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from contextlib import contextmanager
 from pathlib import Path
 
-from kelvin_provision.agent import process
+from kelvin_provision.agent.lifecycle import process
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 90.0

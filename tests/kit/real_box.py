@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from kelvin_provision.agent import process
+from kelvin_provision.agent.lifecycle import process
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.queries.items import item_of

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 from docker import APIClient
 
-from kelvin_provision.agent import process, unit
+from kelvin_provision.agent.lifecycle import process
 from kelvin_provision.agent.reconcile import restore_images
+from kelvin_provision.agent.systemd import unit
 from kelvin_provision.files.lock import exclusive
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.runtimes.containerd.runtime import ContainerdRuntime

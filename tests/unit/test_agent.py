@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from kelvin_provision.agent import process
+from kelvin_provision.agent.lifecycle import process
 from kelvin_provision.applying.selection import choose
 from kelvin_provision.cluster.plan import Finding
 from kelvin_provision.errors import (

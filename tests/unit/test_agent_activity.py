@@ -5,9 +5,10 @@ import os
 
 import pytest
 
-from kelvin_provision.agent import activity, process
+from kelvin_provision.agent import activity
 from kelvin_provision.agent.activity import Activity
 from kelvin_provision.agent.faults import MOST, Faults
+from kelvin_provision.agent.lifecycle import process
 from kelvin_provision.events import Advanced, Finished, Note, Started, Status, silent
 from kelvin_provision.files.lock import exclusive
 from tests.kit.cli import run

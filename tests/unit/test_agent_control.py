@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from kelvin_provision.agent import control, process, service
+from kelvin_provision.agent.lifecycle import control, process
+from kelvin_provision.agent.systemd import service
 from kelvin_provision.errors import Locked, PermissionRefused
 from kelvin_provision.files.lock import exclusive, holder
 from tests.kit.cli import run

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from kelvin_provision.agent import logfile, process, service
-from kelvin_provision.agent.identity import fingerprint
+from kelvin_provision.agent import loop
+from kelvin_provision.agent.lifecycle import logfile, process
+from kelvin_provision.agent.lifecycle.identity import fingerprint
+from kelvin_provision.agent.systemd import service
 from kelvin_provision.events import Note
 from kelvin_provision.files.lock import exclusive, holder
 from kelvin_provision.ledger.ledger import Ledger
@@ -30,7 +32,8 @@ LATER = ("the settings have changed: the agent ends what it is at, then works wi
 ENSURE = """
 import json, os, sys
 from pathlib import Path
-from kelvin_provision.agent import process, service
+from kelvin_provision.agent.lifecycle import process
+from kelvin_provision.agent.systemd import service
 from kelvin_provision.settings.load import load
 process.ensure.__kwdefaults__["patience"] = float(sys.argv[3])
 state, config = Path(sys.argv[1]), Path(sys.argv[2])
@@ -109,7 +112,7 @@ def test_what_is_deployed_after_the_last_look_of_an_agent_that_ends_is_worked_on
 
 
 def test_what_is_deployed_after_the_last_look_of_an_idle_agent_is_worked_on(box, monkeypatch):
-    pending, woke = process.pending, []
+    pending, woke = loop.pending, []
 
     def looked(workloads):
         found = pending(workloads)
@@ -118,7 +121,7 @@ def test_what_is_deployed_after_the_last_look_of_an_idle_agent_is_worked_on(box,
             box.deploy("a", method=Method.STANDARD)
         return found
 
-    monkeypatch.setattr(process, "pending", looked)
+    monkeypatch.setattr(loop, "pending", looked)
     box.work(lambda: False, until_idle=True)
     assert woke == [True]
     assert box.states() == {"a": ("running", None)}
@@ -129,7 +132,7 @@ def test_an_agent_that_another_took_over_from_in_that_moment_ends_without_a_word
 
     def live(ctx, over):
         box.deploy("a")
-        monkeypatch.setattr(process, "_surely", taken)
+        monkeypatch.setattr(loop, "_surely", taken)
 
     held = exclusive(process.lock_path(box.settings.state_dir), command="agent run")
 
@@ -138,7 +141,7 @@ def test_an_agent_that_another_took_over_from_in_that_moment_ends_without_a_word
         others.set()
         return False
 
-    monkeypatch.setattr(process, "_live", live)
+    monkeypatch.setattr(loop, "_live", live)
     box.work(lambda: False, until_empty=True)
     assert others.is_set()
     held.__exit__(None, None, None)
@@ -151,7 +154,7 @@ def test_a_bug_in_the_recovery_leaves_the_box_with_an_agent(box, monkeypatch):
         yield
 
     box.deploy("a")
-    monkeypatch.setattr(process, "operation", broken)
+    monkeypatch.setattr(loop, "operation", broken)
     box.work(lambda: False, until_idle=True)
     assert box.states() == {"a": ("staged", "ready")}
     assert any("our bug: ZeroDivisionError: agent: recovery" in said.text for said in box.said if isinstance(said, Note))

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from kelvin_provision.agent.notify import beat_every, notify
+from kelvin_provision.agent.systemd.notify import beat_every, notify
 from kelvin_provision.agent.watchdog import LONG, SILENCE, Watchdog, tell_systemd
 from kelvin_provision.events import Advanced, Finished, Started, silent
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from kelvin_provision.agent import process, service, unit
+from kelvin_provision.agent.lifecycle import process
+from kelvin_provision.agent.systemd import service, unit
 from kelvin_provision.cli.frame.hints import line as shell_line
 from kelvin_provision.errors import AgentSilent, CannotWrite, PermissionRefused
 from kelvin_provision.files.lock import exclusive

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from kelvin_provision.agent import activity, process
+from kelvin_provision.agent import activity
+from kelvin_provision.agent.lifecycle import process
 from kelvin_provision.cli.render.transfers import describe, summary
 from kelvin_provision.events import Advanced, Finished, Started
 from kelvin_provision.files.lock import exclusive

@@ -53,7 +53,7 @@ def wiring_of(session: Session, settings: Settings) -> Wiring:
     replaced = _WIRING.get()
     if replaced is not None:
         return replaced
-    from kelvin_provision.agent.launcher import Launcher
+    from kelvin_provision.agent.lifecycle.launcher import Launcher
     from kelvin_provision.wiring import default
 
     return default(Launcher(agent_command(session, settings)))

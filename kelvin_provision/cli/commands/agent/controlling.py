@@ -10,21 +10,21 @@ from kelvin_provision.cli.render.report import Item, Report
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from kelvin_provision.agent.control import Result
-    from kelvin_provision.agent.service import Systemd
+    from kelvin_provision.agent.lifecycle.control import Result
+    from kelvin_provision.agent.systemd.service import Systemd
     from kelvin_provision.cli.frame.session import Session
 
 
 def systemd() -> Systemd:
     """The systemd of this box."""
-    from kelvin_provision.agent import service
+    from kelvin_provision.agent.systemd import service
 
     return service.Systemd.of(os.environ)
 
 
 def idle(session: Session) -> Path | None:
     """The state directory where an agent would end at once: without a workload, and without a service that keeps it."""
-    from kelvin_provision.agent import control
+    from kelvin_provision.agent.lifecycle import control
     from kelvin_provision.cli.frame.box import context_of
 
     with context_of(session) as ctx:

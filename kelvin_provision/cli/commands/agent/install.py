@@ -24,7 +24,7 @@ def command(session: Session, *, now: Annotated[bool, _NOW] = True) -> Report:
 
 def install(session: Session, *, now: bool) -> Report:
     """As the session has it; where systemd does not run, the unit is written all the same."""
-    from kelvin_provision.agent import service
+    from kelvin_provision.agent.systemd import service
     from kelvin_provision.cli.frame.box import same_box, settings_of
 
     settings = settings_of(session)

@@ -16,7 +16,7 @@ def command(session: Session) -> Report:
 
 def restart(session: Session) -> Report:
     """Of this state directory alone; not where it would end at once."""
-    from kelvin_provision.agent import control
+    from kelvin_provision.agent.lifecycle import control
     from kelvin_provision.cli.commands.agent.controlling import idle, report, systemd, unneeded
     from kelvin_provision.cli.frame.box import same_box, settings_of
 

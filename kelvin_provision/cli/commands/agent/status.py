@@ -28,7 +28,9 @@ def command(session: Session) -> Report:
 
 def status(session: Session) -> Report:
     """From its lock, the ledger, and what it writes about itself."""
-    from kelvin_provision.agent import activity, process, queue, service, unit
+    from kelvin_provision.agent import activity, queue
+    from kelvin_provision.agent.lifecycle import process
+    from kelvin_provision.agent.systemd import service, unit
     from kelvin_provision.cli.frame.box import context_of
     from kelvin_provision.ledger import orders
 

@@ -17,7 +17,7 @@ def command(session: Session) -> Report:
 
 def stop(session: Session) -> Report:
     """Of this state directory alone."""
-    from kelvin_provision.agent import control
+    from kelvin_provision.agent.lifecycle import control
     from kelvin_provision.cli.commands.agent.controlling import report, systemd
     from kelvin_provision.cli.frame.box import settings_of
 

@@ -19,7 +19,7 @@ def command(session: Session) -> Report:
 
 def uninstall() -> Report:
     """By its name."""
-    from kelvin_provision.agent import service
+    from kelvin_provision.agent.systemd import service
 
     done = service.uninstall(service.Systemd.of(os.environ))
     return Report("agent uninstall", (Item("unit", str(done.unit), done.outcome),), warnings=done.warnings)

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGTERM
 
-from kelvin_provision.agent import process, unit
-from kelvin_provision.agent.service import Systemd, looks_after
+from kelvin_provision.agent.lifecycle import process
+from kelvin_provision.agent.systemd import unit
+from kelvin_provision.agent.systemd.service import Systemd, looks_after
 from kelvin_provision.errors import Locked, PermissionRefused
 from kelvin_provision.files.lock import holder
 

@@ -12,9 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from kelvin_provision.agent import process, unit
-from kelvin_provision.agent.handover import awaited, end
-from kelvin_provision.agent.identity import outdated
+from kelvin_provision.agent.lifecycle import process
+from kelvin_provision.agent.lifecycle.handover import awaited, end
+from kelvin_provision.agent.lifecycle.identity import outdated
+from kelvin_provision.agent.systemd import unit
 from kelvin_provision.errors import AgentSilent, PermissionRefused
 from kelvin_provision.files.durable import private_folder, sync_folder, write_durably, writing_to
 from kelvin_provision.hints import system

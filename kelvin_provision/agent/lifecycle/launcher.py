@@ -19,12 +19,12 @@ class Launcher:
 
     def ensure(self, settings: Settings) -> tuple[str, ...]:
         """See context.AgentLauncher."""
-        from kelvin_provision.agent import service
+        from kelvin_provision.agent.systemd import service
 
         return service.ensure(service.Systemd.of(os.environ), settings.state_dir, self._command, settings)
 
     def survives_reboot(self, settings: Settings) -> bool:
         """See context.AgentLauncher."""
-        from kelvin_provision.agent import service
+        from kelvin_provision.agent.systemd import service
 
         return service.looks_after(service.Systemd.of(os.environ), settings.state_dir)
