@@ -109,6 +109,11 @@ class Order:
         return self.begun is None and self.ended is None
 
     @property
+    def subject(self) -> str:
+        """As a message names it: `apply of pump, fan at 2026-11-24T02:00:00Z`."""
+        return f"{self.verb} of {', '.join(self.names)}{f' at {self.at}' if self.at else ''}"
+
+    @property
     def action(self) -> str:
         """The word for it in the history."""
         return f"{self.verb} --at" if self.at else f"{self.verb} order"

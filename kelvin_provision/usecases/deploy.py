@@ -81,4 +81,4 @@ def refuse_unsupported(cluster: Cluster, specs: Sequence[Spec]) -> None:
 def store(ctx: Context, specs: Sequence[Spec]) -> tuple[tuple[Revision, ...], tuple[str, ...]]:
     """Store the requests as one group, all or none; the revisions, and the orders that this cancels in words."""
     accepted = requests.accept(ctx.ledger, specs, uuid.uuid4().hex, actor=ctx.actor)
-    return accepted.revisions, tuple(f"the apply of {', '.join(order.names)} at {order.at} is cancelled" for order in accepted.cancelled)
+    return accepted.revisions, tuple(f"the {order.subject} is cancelled" for order in accepted.cancelled)

@@ -54,6 +54,7 @@ def test_an_order_says_who_asked_for_what_and_when(ledger):
     assert (order.at, order.begun, order.ended, order.outcome, order.pending) == (AT, None, None, None, True)
     assert orders.find(ledger, 1) == order
     assert str(order) == "apply at 2026-11-24T02:00:00Z, asked for by anna"
+    assert order.subject == "apply of pump, fan at 2026-11-24T02:00:00Z"
     assert lines(ledger) == [("pump", "anna", "accepted", AT), ("fan", "anna", "accepted", AT)]
 
 
@@ -74,7 +75,8 @@ def test_the_same_key_returns_an_order_that_has_ended(ledger):
 
 def test_orders_without_a_key_are_all_different(ledger):
     request = OrderRequest("admin@192.0.2.7 via api", Verb.STOP, (Target("pump"),))
-    assert [orders.place(ledger, request).order.id for _ in range(2)] == [1, 2]
+    assert orders.place(ledger, request).order.subject == "stop of pump"
+    assert [orders.place(ledger, request).order.id for _ in range(2)] == [2, 3]
 
 
 def test_an_apply_of_a_revision_that_is_not_staged_any_more_is_refused(ledger):
