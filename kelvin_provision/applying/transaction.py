@@ -32,7 +32,7 @@ def carry_out(
     put on the cluster still goes back.
     """
     if ctx.stop():
-        raise Interrupted("stopped by a signal; nothing was touched")
+        raise Interrupted("stopped by a signal; nothing was changed")
     operation = journal.begin(
         ctx.ledger, kind, Stage.APPLYING, prepared.steps, policy.on_failure, wait=policy.wait, actor=ctx.actor, order=order
     )

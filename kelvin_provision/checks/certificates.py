@@ -11,9 +11,9 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from kelvin_provision.check_result import CheckFinding, error, ok, skipped, warning
 from kelvin_provision.checks.x509 import Unreadable, Validity, of_der, of_pem
 from kelvin_provision.cluster.kubernetes.api.kubeconfig import NOTHING, KubeconfigInvalid, Section, read
-from kelvin_provision.verdict import Found, error, ok, skipped, warning
 
 K3S_FOLDERS = (Path("/var/lib/rancher/k3s/server/tls"), Path("/var/lib/rancher/k3s/agent"))
 SOON = 30
@@ -31,29 +31,29 @@ class Certificate:
     of_k3s: bool = False
 
 
-def judged(certificates: Sequence[Certificate], now: datetime) -> Iterator[Found]:
+def judged(certificates: Sequence[Certificate], now: datetime) -> Iterator[CheckFinding]:
     """`certificates`: those that have ended, that have not begun, that end soon; or how long all hold."""
     left = []
     for one in certificates:
         if one.validity is None:
-            yield warning(f"{one.what}: {one.problem}", "ls -l, and who may read it")
+            yield warning(f"{one.what}: {one.problem}", "check the file's permissions with `ls -l`")
             continue
         begins, ends = one.validity
         days = (ends - now).total_seconds() / 86400
-        then = "systemctl restart k3s" if one.of_k3s else "renew it where it was made"
+        then = "systemctl restart k3s" if one.of_k3s else "renew it with the tool that issued it"
         if now < begins:
-            yield error(f"{one.what} holds from {begins:%Y-%m-%d} on only; by this box's clock it is {now:%Y-%m-%d}", "timedatectl")
+            yield error(f"{one.what} is not valid before {begins:%Y-%m-%d}; the clock of this box says {now:%Y-%m-%d}", "timedatectl")
         elif days < 0:
-            yield error(f"{one.what} ended on {ends:%Y-%m-%d}, {-days:.0f} days ago", then)
+            yield error(f"{one.what} expired on {ends:%Y-%m-%d}, {-days:.0f} days ago", then)
         elif days < SOON:
-            yield warning(f"{one.what} ends on {ends:%Y-%m-%d}, in {days:.0f} days", then)
+            yield warning(f"{one.what} expires on {ends:%Y-%m-%d}, in {days:.0f} days", then)
         else:
             left.append((days, one.what, ends))
     if not certificates:
-        yield skipped("no certificate belongs to this cluster")
+        yield skipped("this cluster has no certificates")
     elif len(left) == len(certificates):
         days, what, ends = min(left)
-        yield ok(f"{len(left)} hold; the first to end is {what}, on {ends:%Y-%m-%d}, in {days:.0f} days")
+        yield ok(f"{len(left)} valid; the first to expire is {what}, on {ends:%Y-%m-%d}, in {days:.0f} days")
 
 
 def found(kubeconfig: Path | None, context: str | None, folders: Sequence[Path] = K3S_FOLDERS) -> Iterator[Certificate]:
@@ -90,11 +90,11 @@ def _pem(what: str, path: str, content: Callable[[], bytes], *, of_k3s: bool) ->
         if data := content():
             yield Certificate(what, min(of_pem(data), key=lambda validity: validity[1]), of_k3s=of_k3s)
     except FileNotFoundError:
-        yield Certificate(what, problem=f"there is no file {path}", of_k3s=of_k3s)
+        yield Certificate(what, problem=f"no file {path}", of_k3s=of_k3s)
     except OSError as problem:
-        yield Certificate(what, problem=f"it cannot be read: {(problem.strerror or str(problem)).lower()}", of_k3s=of_k3s)
+        yield Certificate(what, problem=f"cannot be read: {(problem.strerror or str(problem)).lower()}", of_k3s=of_k3s)
     except ValueError as problem:
-        yield Certificate(what, problem=f"it cannot be read: {problem}", of_k3s=of_k3s)
+        yield Certificate(what, problem=f"cannot be read: {problem}", of_k3s=of_k3s)
 
 
 def _of_server(server: str) -> Iterator[Certificate]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from kelvin_provision.check_result import CheckFinding, error, ok, skipped, warning
 from kelvin_provision.hints import command
 from kelvin_provision.quantity import format_bytes
 from kelvin_provision.refs import Descriptor
@@ -13,7 +14,6 @@ from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.store import BlobState
 from kelvin_provision.store.space import UNPACK_FACTOR
-from kelvin_provision.verdict import Found, error, ok, skipped, warning
 
 AGAIN = command("workloads deploy", "-f", "FILE", note="it needs a network")
 VERIFY = command("images verify")
@@ -62,7 +62,7 @@ def locks_of(staged: Iterable[Staged]) -> tuple[ImageLock, ...]:
     return tuple({lock.name: lock for one in staged for lock in one.locks or ()}.values())
 
 
-def complete(staged: Sequence[Staged]) -> Iterator[Found]:
+def complete(staged: Sequence[Staged]) -> Iterator[CheckFinding]:
     """`staged`: everything is downloaded, verified and imported."""
     for one in staged:
         if one.download is Download.READY or one.method is Method.STANDARD:
@@ -70,7 +70,7 @@ def complete(staged: Sequence[Staged]) -> Iterator[Found]:
         where = f" ({format_bytes(one.done)} of {format_bytes(one.total)})" if one.total else ""
         cause = f": {one.error}" if one.error else ""
         then = STATUS if one.error else command("workloads wait", "--for", "ready", names=(one.workload,))
-        yield error(f"version {one.version} is not ready but {one.download.value}{where}{cause}", then, one.workload)
+        yield error(f"version {one.version} is {one.download.value}, not ready{where}{cause}", then, one.workload)
     good = [one for one in staged if one.download is Download.READY or one.method is Method.STANDARD]
     if len(good) == len(staged):
         versions = ", ".join(f"{one.workload} {one.version}" for one in staged)
@@ -78,18 +78,18 @@ def complete(staged: Sequence[Staged]) -> Iterator[Found]:
         yield ok(f"{versions}: {_count(len(locks), 'image')}, {format_bytes(_weight(locks))}")
 
 
-def stored(images: Sequence[Stored], sights: Mapping[str, ImageStatus]) -> Iterator[Found]:
+def stored(images: Sequence[Stored], statuses: Mapping[str, ImageStatus]) -> Iterator[CheckFinding]:
     """`store`: what is needed to put an image back. An image that the runtime has can be applied without."""
     if not images:
-        yield skipped("no image is staged")
+        yield skipped("no staged image")
     for one in images:
-        there = _sight(one, sights).usable
+        there = _status(one, statuses).usable
         for blob, standing in one.poor:
             text = f"{one.lock.reference}: {blob.digest[:19]} ({format_bytes(blob.size)}) is {standing.value}"
             if standing is BlobState.UNVERIFIED:
-                yield warning(f"{text}; it is hashed when it is used", VERIFY, one.workload)
+                yield warning(f"{text}; it will be verified when it is used", VERIFY, one.workload)
             elif there:
-                yield warning(f"{text}; the runtime has the image, but it could not be put back", VERIFY_AND_AGAIN, one.workload)
+                yield warning(f"{text}; the image is in the runtime, but could not be imported again", VERIFY_AND_AGAIN, one.workload)
             else:
                 yield error(text, AGAIN, one.workload)
     if images and not any(one.poor for one in images):
@@ -98,45 +98,43 @@ def stored(images: Sequence[Stored], sights: Mapping[str, ImageStatus]) -> Itera
         yield ok(f"{_count(len(blobs), 'blob')}, {format_bytes(sum(blob.size for blob in blobs.values()))}, all verified")
 
 
-def hashed(images: Sequence[Stored], wrong: Mapping[str, str], sights: Mapping[str, ImageStatus]) -> Iterator[Found]:
+def hashed(images: Sequence[Stored], wrong: Mapping[str, str], statuses: Mapping[str, ImageStatus]) -> Iterator[CheckFinding]:
     """`deep`: the bytes on the disk are still those of the digests."""
     for one in images:
         for blob in one.lock.blobs():
             if blob.digest in wrong:
                 text = f"{one.lock.reference}: {blob.digest[:19]} {wrong[blob.digest]}"
-                there = _sight(one, sights).usable
+                there = _status(one, statuses).usable
                 then = VERIFY_AND_AGAIN
                 if there:
-                    yield warning(f"{text}; the runtime has the image, but it could not be put back", then, one.workload)
+                    yield warning(f"{text}; the image is in the runtime, but could not be imported again", then, one.workload)
                 else:
                     yield error(text, then, one.workload)
     if not wrong:
         blobs = {blob.digest: blob for one in images for blob in one.lock.blobs()}
-        yield ok(f"{_count(len(blobs), 'blob')}, {format_bytes(sum(blob.size for blob in blobs.values()))} hashed again, all right")
+        yield ok(f"{_count(len(blobs), 'blob')}, {format_bytes(sum(blob.size for blob in blobs.values()))} verified again, no errors")
 
 
-def in_runtime(images: Sequence[Stored], sights: Mapping[str, ImageStatus], runtime: RuntimeInfo) -> Iterator[Found]:
+def in_runtime(images: Sequence[Stored], statuses: Mapping[str, ImageStatus], runtime: RuntimeInfo) -> Iterator[CheckFinding]:
     """`images`: in the runtime by digest. One that is not there is put back at apply, when the store has it."""
     if not images:
-        yield skipped("no image is staged")
+        yield skipped("no staged image")
     for one in images:
-        sight = _sight(one, sights)
-        if sight.usable and sight.ours:
+        status = _status(one, statuses)
+        if status.usable and status.ours:
             continue
-        what = f"{one.lock.reference} is {sight.state} in {runtime.name}"
-        if sight.usable:
-            yield warning(
-                f"{what}, but without our label; apply puts it right", command("workloads apply", names=(one.workload,)), one.workload
-            )
+        what = f"{one.lock.reference} is {status.state} in {runtime.name}"
+        if status.usable:
+            yield warning(f"{what}, but without our label; apply adds it", command("workloads apply", names=(one.workload,)), one.workload)
         elif one.lacking:
-            yield error(f"{what}, and the store cannot put it back", AGAIN, one.workload)
+            yield error(f"{what}, and cannot be imported from the store", AGAIN, one.workload)
         else:
-            yield warning(f"{what}; apply puts it back from the store, and so does the agent", STATUS, one.workload)
-    if images and all(_sight(one, sights).ours and _sight(one, sights).usable for one in images):
+            yield warning(f"{what}; apply or the agent imports it from the store", STATUS, one.workload)
+    if images and all(_status(one, statuses).ours and _status(one, statuses).usable for one in images):
         yield ok(f"{_count(len(images), 'image')} in {runtime.name} {runtime.version}, by digest")
 
 
-def platform(images: Sequence[Stored], runtime: RuntimeInfo) -> Iterator[Found]:
+def platform(images: Sequence[Stored], runtime: RuntimeInfo) -> Iterator[CheckFinding]:
     """`platform`: made for this node."""
     wrong = [one for one in images if not runtime.platform.accepts(one.lock.platform)]
     for one in wrong:
@@ -144,27 +142,27 @@ def platform(images: Sequence[Stored], runtime: RuntimeInfo) -> Iterator[Found]:
     if images and not wrong:
         yield ok(f"{_count(len(images), 'image')} for {runtime.platform}")
     if not images:
-        yield skipped("no image is staged")
+        yield skipped("no staged image")
 
 
-def pinned(images: Sequence[Stored], sights: Mapping[str, ImageStatus], runtime: RuntimeInfo) -> Iterator[Found]:
+def pinned(images: Sequence[Stored], statuses: Mapping[str, ImageStatus], runtime: RuntimeInfo) -> Iterator[CheckFinding]:
     """`pins`: the kubelet's collector leaves them alone."""
-    there = [one for one in images if _sight(one, sights).usable]
-    loose = [one for one in there if not _sight(one, sights).pinned]
+    there = [one for one in images if _status(one, statuses).usable]
+    loose = [one for one in there if not _status(one, statuses).pinned]
     for one in loose:
         yield warning(f"{one.lock.reference} is not pinned; apply and the agent pin it", STATUS, one.workload)
     if not there:
-        yield skipped("no image is in the runtime")
+        yield skipped("no image in the runtime")
     elif not runtime.pins:
-        text = f"{runtime.name} {runtime.version} knows no pins: the agent puts back in 30 s what was collected"
+        text = f"{runtime.name} {runtime.version} does not support pinned images: the agent imports removed images again within 30 s"
         yield warning(text, command("agent install"))
     elif not loose:
         yield ok(f"{_count(len(there), 'image')} pinned")
 
 
-def space(images: Sequence[Stored], sights: Mapping[str, ImageStatus], disks: Sequence[Disk]) -> Iterator[Found]:
+def space(images: Sequence[Stored], statuses: Mapping[str, ImageStatus], disks: Sequence[Disk]) -> Iterator[CheckFinding]:
     """`space`: for the images that must be put back."""
-    back = {one.lock.name: one.lock for one in images if not _sight(one, sights).usable}
+    back = {one.lock.name: one.lock for one in images if not _status(one, statuses).usable}
     needed = (1 + UNPACK_FACTOR) * _weight(back.values())  # its content once more, and what is unpacked
     for disk in disks:
         if disk.free < needed:
@@ -177,7 +175,7 @@ def space(images: Sequence[Stored], sights: Mapping[str, ImageStatus], disks: Se
             more = f", about {format_bytes(needed)} needed to unpack {_count(len(back), 'image')}" if back else ", nothing to unpack"
             yield ok(f"{format_bytes(disk.free)} free for {disk.what}{more}")
     if not disks:
-        yield skipped("the runtime does not say where it keeps its images")
+        yield skipped("the runtime does not report its image folder")
 
 
 def _weight(locks: Iterable[ImageLock]) -> int:
@@ -185,8 +183,8 @@ def _weight(locks: Iterable[ImageLock]) -> int:
     return sum(blob.size for blob in {blob.digest: blob for lock in locks for blob in lock.blobs()}.values())
 
 
-def _sight(one: Stored, sights: Mapping[str, ImageStatus]) -> ImageStatus:
-    return sights.get(one.lock.name) or ImageStatus("absent")
+def _status(one: Stored, statuses: Mapping[str, ImageStatus]) -> ImageStatus:
+    return statuses.get(one.lock.name) or ImageStatus("absent")
 
 
 def _count(number: int, noun: str) -> str:

@@ -27,7 +27,7 @@ def of_pem(data: bytes) -> tuple[Validity, ...]:
         except binascii.Error as error:
             raise Unreadable("not in base64") from error
     if not found:
-        raise Unreadable("there is no certificate in it")
+        raise Unreadable("no certificate in the file")
     return tuple(found)
 
 

@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from kelvin_provision.agent.lifecycle import logfile, process
 from kelvin_provision.agent.systemd import unit
+from kelvin_provision.check_result import CheckResult, counts
 from kelvin_provision.checks import before_apply, doctor
 from kelvin_provision.checks.configuration import tolerant
 from kelvin_provision.cli.commands.checking import documented
@@ -30,8 +31,6 @@ from kelvin_provision.settings.sources import K3S_KUBECONFIG, places
 from kelvin_provision.staging.threads import run_abandonable
 from kelvin_provision.support import host, known, running, state
 from kelvin_provision.support.archive import SECONDS, Section
-from kelvin_provision.verdict import Line as Verdict
-from kelvin_provision.verdict import counts
 
 T = TypeVar("T")
 
@@ -209,7 +208,7 @@ def _configuration(scene: SupportContext) -> Mapping[str, Any]:
     return {"files": files, "settings": settings}
 
 
-def _doctor(scene: SupportContext) -> Sequence[Verdict]:
+def _doctor(scene: SupportContext) -> Sequence[CheckResult]:
     found = tolerant(config=scene.session.config, state_dir=scene.session.state_dir, environ=os.environ, is_root=scene.is_root)
     return doctor.run(scene.box, found)
 
@@ -218,7 +217,7 @@ def _staged(ledger: Ledger) -> Sequence[Workload]:
     return [found for found in ledger.workloads() if found.staged]
 
 
-def _verdicts(lines: Sequence[Verdict]) -> Mapping[str, Any]:
+def _verdicts(lines: Sequence[CheckResult]) -> Mapping[str, Any]:
     return {"counts": counts(lines), "checks": [documented(line) for line in lines]}
 
 

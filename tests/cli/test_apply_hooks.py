@@ -107,7 +107,7 @@ def test_a_pre_apply_that_fails_stops_before_anything_is_touched(box, folder):
     )
     assert [verb for verb, _ in box.cluster.calls if verb in {"put", "finish"}] == []
     assert said(folder) == ["on-failure"]
-    assert read(folder, "on-failure")["error"] == {"code": "hook-failed", "message": "hook pre-apply: exit code 7; nothing was touched"}
+    assert read(folder, "on-failure")["error"] == {"code": "hook-failed", "message": "hook pre-apply: exit code 7; nothing was changed"}
     assert lines(box) == [("hook pre-apply", "pump", "failed", "hook pre-apply: exit code 7")]
     assert box.ledger.workload("pump").running.spec.app_version == "1.0.0"
 
@@ -117,7 +117,7 @@ def test_a_hook_that_cannot_be_run_has_a_code_of_its_own(box, folder):
     result = json.loads(say(box, "apply", "-n", "pump", "--json").stdout)["error"]
     assert result == {
         "code": "hook-refused",
-        "message": "1 finding, nothing was touched",
+        "message": "1 finding, nothing was changed",
         "hint": f"chmod 755 {folder}/pre-apply",
         "evidence": [f"hooks: {folder}/pre-apply is not executable [hook-refused]"],
     }
@@ -149,7 +149,7 @@ def test_what_applies_itself_has_its_hooks_and_waits_for_a_person_when_they_fail
     script(folder, "pre-apply", "exit 7")
     box.deploy("pump", version="3.0.0", method=Method.INSTANT)
     assert box.turn() is True
-    assert box.warnings("pump") == ["version 3.0.0 was not applied: hook pre-apply: exit code 7; nothing was touched"]
+    assert box.warnings("pump") == ["version 3.0.0 was not applied: hook pre-apply: exit code 7; nothing was changed"]
     telling(folder, "pre-apply", "post-apply")
     box.deploy("pump", version="3.0.0", method=Method.INSTANT)
     box.turn()

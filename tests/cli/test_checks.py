@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from kelvin_provision.checks import before_apply, doctor
-from kelvin_provision.checks.box import Clock
+from kelvin_provision.checks.host import Clock
 from kelvin_provision.cluster.plan import Finding
 from kelvin_provision.cluster.survey import Condition, ResourceDemand, Survey
 from kelvin_provision.errors import RuntimeUnreachable
@@ -62,17 +62,17 @@ def test_a_workload_that_can_be_applied_is_a_page_of_ok(box):
         "ok      images       1 image in fake 1.0.0, by digest\n"
         "ok      platform     1 image for linux/amd64\n"
         "ok      pins         1 image pinned\n"
-        "skipped pull-policy  left out by --skip\n"
-        "ok      credentials  fake 1.0 does not verify credentials of images that are here\n"
+        "skipped pull-policy  skipped by --skip\n"
+        "ok      credentials  fake 1.0 does not verify credentials for images on the node\n"
         "ok      space        9 GiB free for fake, nothing to unpack\n"
         "ok      namespace    active\n"
-        "ok      secrets      none is named\n"
-        "ok      kinds        every kind of object is known, or comes with its definition\n"
+        "ok      secrets      none referenced\n"
+        "ok      kinds        all kinds are known, or are defined in the request\n"
         "ok      dry-run      accepted: 1 to create\n"
-        "ok      ports        no port of this box is wanted by two\n"
-        "ok      room         nothing is asked for\n"
-        "ok      rights       all 0 that apply and rollback need\n"
-        "ok      gate         open: nobody holds it back now\n"
+        "ok      ports        no port conflicts\n"
+        "ok      room         no resources requested\n"
+        "ok      rights       all 0 permissions that apply and rollback need\n"
+        "ok      gate         open: no hold, and inside the window\n"
         "ok      hooks        none\n"
     )
     assert result.stderr == "18 checks: 17 ok, 1 skipped\n"
@@ -84,7 +84,7 @@ def test_it_touches_nothing(box):
     result = check(box, "-n", "pump", "--json", "--deep")
     assert lines(result)["images"] == (
         "warning",
-        "r.io/pump:2.0.0 is absent in fake; apply puts it back from the store, and so does the agent",
+        "r.io/pump:2.0.0 is absent in fake; apply or the agent imports it from the store",
     )
     assert (box.runtime.names, box.cluster.live) == ({}, {})
     assert {verb for verb, _ in box.cluster.calls} <= {"info", "plan", "survey", "observe"}
@@ -98,11 +98,11 @@ def test_a_broken_workload_has_each_reason_with_why_and_what_next(box):
     assert result.exit_code == 1
     assert (
         "error   dry-run      pump: Deployment/pump: spec.selector: field is immutable [immutable-field]\n"
-        "                      why: What the server refuses now it would refuse in the middle of the apply.\n"
+        "                      why: What the server refuses now, it would refuse during the apply.\n"
         "                     next: undeploy the workload first (its data goes with it), or deploy the new one under another name\n"
     ) in result.stdout
     assert (
-        "error   room         new pods need 1.0 GiB of memory beside what runs; node fake-node has 1.0 MiB of memory left\n"
+        "error   room         new pods need 1.0 GiB of memory in addition to the running ones; node fake-node has 1.0 MiB of memory left\n"
         in result.stdout
     )
     assert result.stderr == (
@@ -142,11 +142,11 @@ def test_with_json_a_failure_is_one_document_with_every_line_in_it(box):
     assert [line for line in document["checks"] if line["id"] == "ports"] == [
         {
             "id": "ports",
-            "title": "Ports of this box",
+            "title": "Ports",
             "status": "error",
             "workload": "pump",
             "found": "Service/pump: node port 30080/TCP is taken by Service/x in namespace app [port-taken]",
-            "why": "Two cannot have one port: the new pod would never start.",
+            "why": "Two programs cannot use one port: the new pod would never start.",
             "next": "stop what uses the port, or deploy with another port",
         }
     ]
@@ -169,7 +169,7 @@ def test_a_cluster_that_is_away_is_one_error_and_the_rest_is_still_looked_at(box
     assert found["cluster"] == ("error", "the fake cluster does not answer")
     assert {found[name][0] for name in ("staged", "store", "images", "platform", "pins")} == {"ok"}
     assert {found[name] for name in ("pull-policy", "namespace", "kinds", "dry-run", "ports", "room", "rights")} == {
-        ("skipped", "not looked at: see cluster")
+        ("skipped", "skipped: see cluster")
     }
 
 
@@ -177,7 +177,7 @@ def test_a_runtime_that_is_away_is_one_error_too(box):
     box.runtime.error = RuntimeUnreachable("containerd does not answer on /run/x", hint="systemctl status containerd")
     found = lines(check(box, "-n", "pump", "--json"))
     assert found["store"] == ("error", "containerd does not answer on /run/x")
-    assert (found["images"], found["dry-run"][0]) == (("skipped", "not looked at: see store"), "ok")
+    assert (found["images"], found["dry-run"][0]) == (("skipped", "skipped: see store"), "ok")
 
 
 def test_deep_finds_a_flipped_bit_that_nothing_else_sees(box):
@@ -191,7 +191,7 @@ def test_deep_finds_a_flipped_bit_that_nothing_else_sees(box):
     assert lines(check(box, "-n", "pump", "--json"))["store"][0] == "ok"
     result = check(box, "-n", "pump", "--deep", "--json")
     status, found = lines(result)["deep"]
-    assert (status, found.endswith("the runtime has the image, but it could not be put back")) == ("warning", True)
+    assert (status, found.endswith("the image is in the runtime, but could not be imported again")) == ("warning", True)
     assert "stored images: hashed, 1 corrupt" in result.stderr
     assert path.read_bytes() == data
 
@@ -203,7 +203,7 @@ def test_what_is_not_ready_is_an_error_and_no_traceback(box):
     staged = [line for line in document["checks"] if line["id"] == "staged"]
     assert (result.exit_code, [(line["workload"], line["found"], line["next"]) for line in staged]) == (
         1,
-        [("fan", "version 1.0.0 is not ready but pending", "kelvin-provision workloads wait -n fan --for ready")],
+        [("fan", "version 1.0.0 is pending, not ready", "kelvin-provision workloads wait -n fan --for ready")],
     )
 
 
@@ -222,7 +222,7 @@ def test_which_workloads_must_be_said_and_be_there(box):
     assert check(box).exit_code == 2
     assert check(box, "-n", "nobody").exit_code == 66
     assert check(box, "-n", "pump", "--skip", "pin").exit_code == 2
-    assert "there is no check pin; the nearest is pins" in check(box, "-n", "pump", "--skip", "pin").stderr
+    assert "unknown check pin; did you mean pins?" in check(box, "-n", "pump", "--skip", "pin").stderr
 
 
 def test_nothing_staged_at_all_is_nothing_to_check(box):
@@ -237,7 +237,7 @@ def test_the_checks_are_listed_with_their_ids(box):
     assert json.loads(run("doctor", "--list", "--json").stdout)["checks"][2] == {
         "id": "clock",
         "title": "Clock",
-        "why": "With a wrong clock certificates and logins do not hold, and the history lies.",
+        "why": "With a wrong clock, certificates and logins are invalid.",
     }
 
 
@@ -252,8 +252,8 @@ def test_a_terminal_gets_signs_colours_and_broken_lines(box, monkeypatch):
     assert shown[at : at + 7] == [
         "\x1b[31m✗\x1b[0m dry-run      pump: Thing/pump already exists and is not",
         "               managed by kelvin-provision [not-ours]",
-        "                why: What the server refuses now it would",
-        "                     refuse in the middle of the apply.",
+        "                why: What the server refuses now, it would",
+        "                     refuse during the apply.",
         "               next: choose another workload name, or remove",
         "                     the object by hand: kubectl describe",
         "                     KIND NAME, docker inspect NAME",
@@ -270,11 +270,11 @@ def test_a_box_that_is_well_says_so_line_by_line(box):
     assert found["cluster"] == ("ok", "fake 1.0 at fake://here, node fake-node (as the test says)")
     assert found["node"] == ("ok", "fake-node: Ready")
     assert found["state"] == ("ok", "1 workload, 1 staged; the history is whole")
-    assert found["operations"] == ("ok", "nothing is half done")
+    assert found["operations"] == ("ok", "no interrupted operation")
     assert found["runtime"] == ("ok", "fake 1.0.0, linux/amd64")
     assert found["orphans"] == ("ok", "no unused data")
-    assert found["certificates"] == ("skipped", "no certificate belongs to this cluster")
-    assert found["agent"] == ("warning", "not running: nobody looks after 1 workload")
+    assert found["certificates"] == ("skipped", "this cluster has no certificates")
+    assert found["agent"] == ("warning", "not running: 1 workload without supervision")
 
 
 def test_an_empty_box_is_no_failure_and_stays_empty(tmp_path):
@@ -284,7 +284,7 @@ def test_an_empty_box_is_no_failure_and_stays_empty(tmp_path):
     result = box.run("doctor", "--json", "--config", os.devnull)
     found = lines(result)
     assert found["state"] == ("ok", "no workload yet")
-    assert found["agent"] == ("ok", "not needed: there is no workload")
+    assert found["agent"] == ("ok", "not needed: no workloads")
     assert not state.exists()
 
 
@@ -296,8 +296,8 @@ def test_a_box_with_neither_cluster_nor_runtime_says_both(box):
     assert result.exit_code == 1
     assert found["cluster"] == ("error", "the fake cluster does not answer")
     assert found["runtime"] == ("error", "containerd does not answer on /run/x")
-    assert found["node"] == found["namespace"] == ("skipped", "not looked at: see cluster")
-    assert found["short-names"] == ("skipped", "not looked at: see runtime")
+    assert found["node"] == found["namespace"] == ("skipped", "skipped: see cluster")
+    assert found["short-names"] == ("skipped", "skipped: see runtime")
 
 
 def test_settings_that_are_wrong_are_a_line_and_no_exit(box, tmp_path):
@@ -314,7 +314,7 @@ def test_a_clock_in_1970_is_one_clear_error(box, monkeypatch):
     monkeypatch.setattr(doctor, "_clock", lambda node, now, written: wrong)
     assert lines(say(box, "--json"))["clock"] == (
         "error",
-        "it says 1970-01-01 00:00 UTC, which is before 2026-11-25 00:00: the ledger has an entry of then",
+        "the clock is at 1970-01-01 00:00 UTC, before 2026-11-25 00:00: the ledger has an entry of then",
     )
 
 
@@ -322,7 +322,7 @@ def test_the_ledger_remembers_the_newest_time_and_a_clock_before_it_is_found(box
     box.ledger.clock = lambda: "2031-05-06T07:08:09.000000Z"
     box.deploy("fan")
     status, found = lines(say(box, "--json"))["clock"]
-    assert (status, found.endswith("which is before 2031-05-06 07:08: the ledger has an entry of then")) == ("error", True)
+    assert (status, found.endswith("before 2031-05-06 07:08: the last entry of the ledger")) == ("error", True)
 
 
 def test_another_cluster_than_the_one_that_runs_our_workloads_is_an_error(box):
@@ -332,7 +332,7 @@ def test_another_cluster_than_the_one_that_runs_our_workloads_is_an_error(box):
     box.cluster.identity = "another"
     assert lines(say(box, "--json"))["cluster"][0] == "error"
     assert lines(say(box, "--json"))["cluster"][1].endswith(
-        "this is another cluster than the one that runs our workloads, it lacks the workload pump"
+        "this is not the cluster that runs our workloads, it does not have the workload pump"
     )
 
 
@@ -352,5 +352,5 @@ def test_short_names_and_orphans_are_found_with_their_repair(box, monkeypatch):
     document = json.loads(say(box, "--json").stdout)
     found = {line["id"]: line for line in document["checks"]}
     assert found["short-names"]["next"] == ("ctr -n k8s.io images tag motor:1 docker.io/library/motor:1; ctr -n k8s.io images rm motor:1")
-    assert found["orphans"]["found"] == "needed by no kept version: 1 image in the runtime"
+    assert found["orphans"]["found"] == "not needed by any kept revision: 1 image in the runtime"
     assert found["runtime"]["status"] == "warning"

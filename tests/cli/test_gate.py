@@ -363,8 +363,8 @@ def test_a_plan_that_cannot_work_ends_it(box, clock):
     clock[0] = "2026-11-23T13:00:00Z"
     box.turn()
     assert orders.pending(box.ledger) == ()
-    assert lines(box, "apply --at")[-1] == ("pump", "agent", "failed", "2026-11-23T13:00:00Z: 1 finding, nothing was touched")
-    assert Note("applying pump: 1 finding, nothing was touched") in box.said
+    assert lines(box, "apply --at")[-1] == ("pump", "agent", "failed", "2026-11-23T13:00:00Z: 1 finding, nothing was changed")
+    assert Note("applying pump: 1 finding, nothing was changed") in box.said
 
 
 def test_an_apply_that_does_not_come_up_is_not_tried_again(box, clock):

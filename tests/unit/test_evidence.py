@@ -83,9 +83,9 @@ def test_old_evidence_goes_and_the_history_stays(ledger, monkeypatch):
 def test_a_refused_attempt_is_a_line_for_each_workload_and_written_once(ledger):
     revisions = requests.accept(ledger, [spec("pump"), spec("fan")], "batch", actor="anna").revisions
     findings = ["pump: Deployment/pump is not ours", "fan: port 80 is taken"]
-    history.record_refused(ledger, revisions, "apply", "2 findings, nothing was touched", findings, actor="agent")
+    history.record_refused(ledger, revisions, "apply", "2 findings, nothing was changed", findings, actor="agent")
     before = ledger.version()
-    history.record_refused(ledger, revisions, "apply", "2 findings, nothing was touched", findings, actor="agent")
+    history.record_refused(ledger, revisions, "apply", "2 findings, nothing was changed", findings, actor="agent")
     refused = [entry for entry in history.history(ledger, evidence=True) if entry.outcome == "refused"]
     assert [(entry.workload, entry.who, entry.action, entry.revision, entry.version) for entry in refused] == [
         ("pump", "agent", "apply", 1, "1.0.0"),
@@ -93,6 +93,6 @@ def test_a_refused_attempt_is_a_line_for_each_workload_and_written_once(ledger):
     ]
     assert {entry.evidence for entry in refused} == {tuple(findings)}
     assert ledger.version() == before
-    history.record_refused(ledger, revisions, "apply", "2 findings, nothing was touched", findings[:1], actor="agent")
-    history.record_refused(ledger, revisions, "apply", "2 findings, nothing was touched", findings[:1], actor="anna")
+    history.record_refused(ledger, revisions, "apply", "2 findings, nothing was changed", findings[:1], actor="agent")
+    history.record_refused(ledger, revisions, "apply", "2 findings, nothing was changed", findings[:1], actor="anna")
     assert len(history.history(ledger)) == 2 + 2 + 2 + 2

@@ -281,7 +281,7 @@ def test_a_signal_before_the_first_change_changes_nothing(box):
     box.cluster.calls.clear()
     from kelvin_provision.errors import Interrupted
 
-    with pytest.raises(Interrupted, match="stopped by a signal; nothing was touched"):
+    with pytest.raises(Interrupted, match="stopped by a signal; nothing was changed"):
         box.command_apply("a", stop=lambda: True)
     assert {verb for verb, _ in box.cluster.calls} <= {"plan", "survey", "observe"}
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from kelvin_provision.check_result import CheckResult, CheckStatus, counts, failing
 from kelvin_provision.cli.frame import hints
 from kelvin_provision.cli.render.report import SCHEMA, Report, Table
 from kelvin_provision.errors import CheckFailed
-from kelvin_provision.verdict import Line, Mark, counts, failing
 
 if TYPE_CHECKING:
-    from kelvin_provision.checks.examine import Check
+    from kelvin_provision.checks.runner import Check
 
 
 def listed(command: str, checks: Sequence[Check]) -> Report:
@@ -22,20 +22,20 @@ def listed(command: str, checks: Sequence[Check]) -> Report:
     return Report(command, document=document, table=table, names=tuple(check.id for check in checks))
 
 
-def documented(line: Line) -> dict[str, Any]:
+def documented(line: CheckResult) -> dict[str, Any]:
     """A line in JSON; `workload` is null where it is about the box."""
     return {
         "id": line.id,
         "title": line.title,
-        "status": line.mark.value,
+        "status": line.status.value,
         "workload": line.name or None,
         "found": line.text,
         "why": line.why,
-        "next": hints.line(line.then) or None,
+        "next": hints.line(line.hint) or None,
     }
 
 
-def answered(command: str, lines: tuple[Line, ...], *, strict: bool) -> Report:
+def answered(command: str, lines: tuple[CheckResult, ...], *, strict: bool) -> Report:
     """The lines as a report; one that fails says so after them, with exit code 1."""
     document = {
         "schema": SCHEMA,
@@ -54,9 +54,9 @@ def answered(command: str, lines: tuple[Line, ...], *, strict: bool) -> Report:
     return Report(command, document=document, verdicts=lines, names=names, refusal=refusal)
 
 
-def _words(command: str, bad: Sequence[Line]) -> str:
-    worst = {line.id: line.mark for line in sorted(bad, key=lambda line: line.mark is Mark.ERROR)}
-    errors = sum(mark is Mark.ERROR for mark in worst.values())
+def _words(command: str, bad: Sequence[CheckResult]) -> str:
+    worst = {line.id: line.status for line in sorted(bad, key=lambda line: line.status is CheckStatus.ERROR)}
+    errors = sum(mark is CheckStatus.ERROR for mark in worst.values())
     found = [(errors, "error"), (len(worst) - errors, "warning")]
     many = " and ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in found if count)
     if not errors:

@@ -70,7 +70,7 @@ def misused(session: Session, error: Any) -> int:
     message = error.format_message().strip().removesuffix(".")
     near = getattr(error, "possibilities", None)
     if near:
-        message = f"{error.message}; the nearest is {near[0]}"
+        message = f"{error.message}; did you mean {near[0]}?"
     path = context.command_path.partition(" ")[2] if context is not None else ""
     return failed(session, UsageRefused(message[:1].lower() + message[1:], hint=command(f"{path} --help")))
 

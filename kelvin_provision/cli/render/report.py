@@ -11,7 +11,7 @@ from kelvin_provision.cli.frame import hints
 from kelvin_provision.errors import ProvisionError
 
 if TYPE_CHECKING:
-    from kelvin_provision.verdict import Line as Verdict
+    from kelvin_provision.check_result import CheckResult
 
 SCHEMA = 1
 CHANGES = 3
@@ -86,7 +86,7 @@ class Report:
     names: tuple[str, ...] = field(default=())
     streamed: bool = False
     lines: tuple[Line, ...] | None = None
-    verdicts: tuple[Verdict, ...] | None = None
+    verdicts: tuple[CheckResult, ...] | None = None
     more: Mapping[str, Any] = field(default_factory=dict)
     refusal: ProvisionError | None = None
 

@@ -8,15 +8,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self, TextIO
 
+from kelvin_provision.check_result import CheckResult, CheckStatus
 from kelvin_provision.cli.frame import hints, terminal
 from kelvin_provision.cli.frame.session import Output, Session
 from kelvin_provision.cli.frame.terminal import Colour
-from kelvin_provision.verdict import Line, Mark
 
 _NARROWEST = 30
-_SIGNS = {Mark.OK: "✓", Mark.WARNING: "!", Mark.ERROR: "✗", Mark.SKIPPED: "-"}
-_COLOURS = {Mark.OK: Colour.GREEN, Mark.WARNING: Colour.YELLOW, Mark.ERROR: Colour.RED}
-_PLURALS = {Mark.WARNING: "warnings", Mark.ERROR: "errors"}
+_SIGNS = {CheckStatus.OK: "✓", CheckStatus.WARNING: "!", CheckStatus.ERROR: "✗", CheckStatus.SKIPPED: "-"}
+_COLOURS = {CheckStatus.OK: Colour.GREEN, CheckStatus.WARNING: Colour.YELLOW, CheckStatus.ERROR: Colour.RED}
+_PLURALS = {CheckStatus.WARNING: "warnings", CheckStatus.ERROR: "errors"}
 
 
 @dataclass(frozen=True)
@@ -40,25 +40,25 @@ class Look:
         )
 
 
-def render(lines: Sequence[Line], look: Look) -> str:
+def render(lines: Sequence[CheckResult], look: Look) -> str:
     """One line each, those below it indented; the marks are words where signs cannot be shown."""
     ids = max((len(line.id) for line in lines), default=0)
-    marks = 1 if look.signs else max((len(line.mark.value) for line in lines), default=0)
+    marks = 1 if look.signs else max((len(line.status.value) for line in lines), default=0)
     first = {line.id: at for at, line in reversed(list(enumerate(lines)))}
     return "".join(f"{text}\n" for at, line in enumerate(lines) for text in _lines(line, marks, ids, look, why=first[line.id] == at))
 
 
-def _lines(line: Line, marks: int, ids: int, look: Look, *, why: bool) -> Iterator[str]:
+def _lines(line: CheckResult, marks: int, ids: int, look: Look, *, why: bool) -> Iterator[str]:
     """`why` matters once for a check, however much it found."""
-    mark = (_SIGNS[line.mark] if look.signs else line.mark.value).ljust(marks)
-    colour = _COLOURS.get(line.mark)
+    mark = (_SIGNS[line.status] if look.signs else line.status.value).ljust(marks)
+    colour = _COLOURS.get(line.status)
     mark = terminal.painted(mark, colour, on=look.colour) if colour else mark
     indent = marks + 1 + ids + 2
     first, *rest = _broken(f"{f'{line.name}: ' if line.name else ''}{line.text}", indent, look)
     yield f"{mark} {line.id.ljust(ids)}  {first}"
     yield from (" " * indent + text for text in rest)
-    if line.mark in {Mark.WARNING, Mark.ERROR} or look.whole:
-        for word, text in ((" why: ", line.why if why else ""), ("next: ", hints.line(line.then))):
+    if line.status in {CheckStatus.WARNING, CheckStatus.ERROR} or look.whole:
+        for word, text in ((" why: ", line.why if why else ""), ("next: ", hints.line(line.hint))):
             for at, part in enumerate(_broken(text, indent + len(word), look) if text else ()):
                 yield " " * indent + (word if at == 0 else " " * len(word)) + part
 
@@ -72,13 +72,13 @@ def _broken(text: str, indent: int, look: Look) -> list[str]:
     return textwrap.wrap(plain, room, break_long_words=False, break_on_hyphens=False) or [""]
 
 
-def summary(lines: Sequence[Line]) -> str:
+def summary(lines: Sequence[CheckResult]) -> str:
     """`17 checks: 15 ok, 1 warning, 1 error`; a check with several lines counts once, as its worst."""
-    worst: dict[str, Mark] = {}
-    order = [Mark.SKIPPED, Mark.OK, Mark.WARNING, Mark.ERROR]
+    worst: dict[str, CheckStatus] = {}
+    order = [CheckStatus.SKIPPED, CheckStatus.OK, CheckStatus.WARNING, CheckStatus.ERROR]
     for line in lines:
-        worst[line.id] = max(worst.get(line.id, line.mark), line.mark, key=order.index)
+        worst[line.id] = max(worst.get(line.id, line.status), line.status, key=order.index)
     marks = list(worst.values())
-    found = {mark: marks.count(mark) for mark in Mark}
+    found = {mark: marks.count(mark) for mark in CheckStatus}
     words = [f"{count} {_PLURALS.get(mark, mark.value) if count != 1 else mark.value}" for mark, count in found.items() if count]
     return f"{len(marks)} checks: {', '.join(words)}" if marks else "No check was made."

@@ -43,7 +43,7 @@ def der(pem):
 
 
 def told(founds):
-    return [(found.mark.value, found.text) for found in founds]
+    return [(found.status.value, found.text) for found in founds]
 
 
 def test_both_ways_to_write_a_year_are_read():
@@ -75,10 +75,10 @@ def test_no_cut_or_flipped_byte_gets_further_than_unreadable():
 @pytest.mark.parametrize(
     ("now", "mark", "words"),
     [
-        (BEGINS + timedelta(days=1), "ok", "1 hold; the first to end is x, on 2027-11-25, in 364 days"),
-        (BEGINS + timedelta(days=350), "warning", "x ends on 2027-11-25, in 15 days"),
-        (BEGINS + timedelta(days=400), "error", "x ended on 2027-11-25, 35 days ago"),
-        (datetime(1970, 1, 1, tzinfo=UTC), "error", "x holds from 2026-11-25 on only; by this box's clock it is 1970-01-01"),
+        (BEGINS + timedelta(days=1), "ok", "1 valid; the first to expire is x, on 2027-11-25, in 364 days"),
+        (BEGINS + timedelta(days=350), "warning", "x expires on 2027-11-25, in 15 days"),
+        (BEGINS + timedelta(days=400), "error", "x expired on 2027-11-25, 35 days ago"),
+        (datetime(1970, 1, 1, tzinfo=UTC), "error", "x is not valid before 2026-11-25; the clock of this box says 1970-01-01"),
     ],
 )
 def test_a_certificate_is_judged_by_the_clock(now, mark, words):
@@ -87,7 +87,7 @@ def test_a_certificate_is_judged_by_the_clock(now, mark, words):
 
 def test_k3s_renews_its_own_at_its_start():
     (found,) = certificates.judged([Certificate("x", of_pem(YEAR)[0], of_k3s=True)], BEGINS + timedelta(days=400))
-    assert shell_line(found.then) == "systemctl restart k3s"
+    assert shell_line(found.hint) == "systemctl restart k3s"
 
 
 def test_certificates_of_a_kubeconfig_and_of_k3s_are_found_and_what_cannot_be_read_is_said(tmp_path):
@@ -107,8 +107,8 @@ def test_certificates_of_a_kubeconfig_and_of_k3s_are_found_and_what_cannot_be_re
     }
     assert found == {
         "the kubeconfig's client certificate": (2027, ""),
-        "the kubeconfig's authority": (None, "there is no file gone.pem"),
-        "/tls/broken.crt": (None, "it cannot be read: there is no certificate in it"),
+        "the kubeconfig's authority": (None, "no file gone.pem"),
+        "/tls/broken.crt": (None, "cannot be read: no certificate in the file"),
         "/tls/serving-kube-apiserver.crt": (2027, ""),
     }
 
@@ -117,4 +117,4 @@ def test_a_kubeconfig_that_is_none_has_no_certificates(tmp_path):
     (tmp_path / "bad").write_text("[")
     assert list(certificates.found(tmp_path / "bad", None, ())) == []
     assert list(certificates.found(tmp_path / "none", None, ())) == []
-    assert told(certificates.judged([], BEGINS)) == [("skipped", "no certificate belongs to this cluster")]
+    assert told(certificates.judged([], BEGINS)) == [("skipped", "this cluster has no certificates")]

@@ -21,7 +21,7 @@ GOOD, BARE = Stored("pump", LOCK), Stored("pump", LOCK, ((LAYER, BlobState.MISSI
 
 
 def told(founds):
-    return [(found.mark.value, found.text) for found in founds]
+    return [(found.status.value, found.text) for found in founds]
 
 
 def staged(download=Download.READY, method=Method.STAGED, **more):
@@ -34,18 +34,18 @@ def test_what_is_complete_is_said_with_what_it_is():
 
 def test_what_is_not_complete_says_how_far_it_is_and_what_to_wait_for():
     (found,) = images.complete([staged(Download.DOWNLOADING, done=1024, total=4096)])
-    assert (found.mark.value, found.name, found.text) == (
+    assert (found.status.value, found.name, found.text) == (
         "error",
         "pump",
-        "version 1.0.0 is not ready but downloading (1.0 KiB of 4.0 KiB)",
+        "version 1.0.0 is downloading, not ready (1.0 KiB of 4.0 KiB)",
     )
-    assert shell_line(found.then) == "kelvin-provision workloads wait -n pump --for ready"
+    assert shell_line(found.hint) == "kelvin-provision workloads wait -n pump --for ready"
 
 
 def test_a_failed_download_says_why():
     (found,) = images.complete([staged(Download.FAILED, error="no route to host")])
-    assert (found.text, shell_line(found.then)) == (
-        "version 1.0.0 is not ready but failed: no route to host",
+    assert (found.text, shell_line(found.hint)) == (
+        "version 1.0.0 is failed, not ready: no route to host",
         "kelvin-provision agent status",
     )
 
@@ -54,12 +54,12 @@ def test_a_blob_that_is_missing_is_an_error_unless_the_runtime_has_the_image():
     ((mark, text),) = told(images.stored([BARE], {}))
     assert (mark, text) == ("error", f"r.io/pump:1.0.0: {LAYER.digest[:19]} (2.9 KiB) is missing")
     ((mark, text),) = told(images.stored([BARE], WELL))
-    assert (mark, text.endswith("is missing; the runtime has the image, but it could not be put back")) == ("warning", True)
+    assert (mark, text.endswith("is missing; the image is in the runtime, but could not be imported again")) == ("warning", True)
 
 
 def test_a_blob_that_changed_since_it_was_verified_is_a_warning():
     (found,) = images.stored([Stored("pump", LOCK, ((LAYER, BlobState.UNVERIFIED),))], WELL)
-    assert (found.mark.value, shell_line(found.then)) == ("warning", "kelvin-provision images verify")
+    assert (found.status.value, shell_line(found.hint)) == ("warning", "kelvin-provision images verify")
 
 
 def test_a_wrong_byte_is_found_by_deep_alone():
@@ -67,22 +67,22 @@ def test_a_wrong_byte_is_found_by_deep_alone():
     assert told(images.hashed([GOOD], wrong, {})) == [
         ("error", f"r.io/pump:1.0.0: {LAYER.digest[:19]} has the content of sha256:0123456789ab")
     ]
-    assert told(images.hashed([GOOD], {}, {})) == [("ok", "3 blobs, 3.5 KiB hashed again, all right")]
+    assert told(images.hashed([GOOD], {}, {})) == [("ok", "3 blobs, 3.5 KiB verified again, no errors")]
 
 
 @pytest.mark.parametrize(
     ("stored", "sight", "mark", "words"),
     [
         (GOOD, ImageStatus("complete", pinned=True, ours=True), "ok", "1 image in containerd 2.1.9, by digest"),
-        (GOOD, ImageStatus("absent"), "warning", "apply puts it back from the store, and so does the agent"),
-        (BARE, ImageStatus("absent"), "error", "the store cannot put it back"),
+        (GOOD, ImageStatus("absent"), "warning", "apply or the agent imports it from the store"),
+        (BARE, ImageStatus("absent"), "error", "cannot be imported from the store"),
         (BARE, ImageStatus("other platform"), "error", "is other platform in containerd"),
         (GOOD, ImageStatus("complete"), "warning", "without our label"),
     ],
 )
 def test_each_way_an_image_may_stand_in_the_runtime(stored, sight, mark, words):
     (found,) = images.in_runtime([stored], {LOCK.name: sight}, NEW)
-    assert (found.mark.value, words in found.text) == (mark, True), found.text
+    assert (found.status.value, words in found.text) == (mark, True), found.text
 
 
 def test_an_image_for_another_processor_is_found_before_it_is_started():
@@ -95,7 +95,10 @@ def test_pins_are_looked_for_and_where_there_are_none_that_is_said():
     assert told(images.pinned([GOOD], WELL, NEW)) == [("ok", "1 image pinned")]
     assert told(images.pinned([GOOD], {LOCK.name: ImageStatus("complete", ours=True)}, NEW))[0][0] == "warning"
     ((mark, text),) = told(images.pinned([GOOD], WELL, OLD))
-    assert (mark, text) == ("warning", "containerd 1.6.20 knows no pins: the agent puts back in 30 s what was collected")
+    assert (mark, text) == (
+        "warning",
+        "containerd 1.6.20 does not support pinned images: the agent imports removed images again within 30 s",
+    )
 
 
 def test_space_is_only_needed_for_what_must_be_put_back():
@@ -108,4 +111,4 @@ def test_space_is_only_needed_for_what_must_be_put_back():
 
 def test_without_images_there_is_nothing_to_say():
     for founds in (images.stored([], {}), images.in_runtime([], {}, NEW), images.platform([], NEW), images.pinned([], {}, NEW)):
-        assert [found.mark.value for found in founds] == ["skipped"]
+        assert [found.status.value for found in founds] == ["skipped"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from kelvin_provision.applying.assess import Facts, MissingSecret, port_findings
+from kelvin_provision.check_result import CheckFinding, error, ok, skipped, warning
 from kelvin_provision.checks.images import Staged
 from kelvin_provision.cluster.plan import Finding, Op, Plan
 from kelvin_provision.cluster.survey import ClusterState, ResourceDemand, Survey
@@ -12,38 +13,35 @@ from kelvin_provision.hints import command
 from kelvin_provision.quantity import format_bytes
 from kelvin_provision.refusals import hint_for
 from kelvin_provision.spec.enums import Method
-from kelvin_provision.verdict import Found, error, ok, skipped, warning
 
 OWN_CHECKS = {"unknown-kind": "kinds", "port-taken": "ports", "namespace-terminating": "namespace", "image-missing": "images"}
 """Findings of a plan that have a check of their own; all others are the dry run's."""
 
 
-def namespace(state: ClusterState) -> Iterator[Found]:
+def namespace(state: ClusterState) -> Iterator[CheckFinding]:
     """`namespace`: there, or to be made; not on its way out."""
     if state.namespace == "Terminating":
-        yield error(
-            "it is being deleted; nothing can be put into it until it is gone", "kubectl get namespace, until it is gone; then apply"
-        )
+        yield error("the namespace is being deleted; nothing can be created in it", "kubectl get namespace, until it is gone; then apply")
     elif state.namespace == "missing":
-        yield ok("not there yet; apply makes it")
+        yield ok("does not exist yet; apply creates it")
     else:
-        yield ok("active" if state.namespace else "there are none on this cluster")
+        yield ok("active" if state.namespace else "this cluster has no namespaces")
 
 
-def kinds(plan: Plan) -> Iterator[Found]:
+def kinds(plan: Plan) -> Iterator[CheckFinding]:
     """`kinds`: API versions and definitions."""
     if _of(plan, "namespace"):
-        yield skipped("not looked at: see namespace")
+        yield skipped("skipped: see namespace")
         return
     yield from _findings(plan, "kinds")
     if not _of(plan, "kinds"):
-        yield ok("every kind of object is known, or comes with its definition")
+        yield ok("all kinds are known, or are defined in the request")
 
 
-def dry_run(plan: Plan) -> Iterator[Found]:
+def dry_run(plan: Plan) -> Iterator[CheckFinding]:
     """`dry-run`: what the server says of every object and of one pod of each template."""
     if _of(plan, "namespace"):
-        yield skipped("not looked at: see namespace")
+        yield skipped("skipped: see namespace")
         return
     yield from _findings(plan, "dry-run")
     if not _of(plan, "dry-run"):
@@ -55,27 +53,27 @@ def dry_run(plan: Plan) -> Iterator[Found]:
 _WORDS = ((Op.CREATE, "to create"), (Op.UPDATE, "to update"), (Op.DELETE, "to remove"), (Op.KEEP, "unchanged"))
 
 
-def ports(plan: Plan, survey: Survey) -> Iterator[Found]:
+def ports(plan: Plan, survey: Survey) -> Iterator[CheckFinding]:
     """`ports`: of the node, within the set, against other pods and against other programs."""
     yield from _findings(plan, "ports")
     conflicts = list(port_findings(Facts(plan=plan, survey=survey)))
     for finding in conflicts:
-        yield error(finding.message, "ss -lntup, to see which; then stop it or deploy with another port", finding.workload)
+        yield error(finding.message, "find the program with `ss -lntup`, then stop it or deploy with another port", finding.workload)
     if not conflicts and not _of(plan, "ports") and not _of(plan, "namespace"):
-        yield ok("no port of this box is wanted by two")
+        yield ok("no port conflicts")
 
 
 def _of(plan: Plan, check: str) -> list[Finding]:
     return [finding for finding in plan.findings if OWN_CHECKS.get(finding.code, "dry-run") == check]
 
 
-def _findings(plan: Plan, check: str) -> Iterator[Found]:
+def _findings(plan: Plan, check: str) -> Iterator[CheckFinding]:
     for finding in _of(plan, check):
         what = "" if finding.message.startswith(finding.object) else f"{finding.object}: "
         yield error(f"{what}{finding.message} [{finding.code}]", hint_for(finding.code), finding.workload)
 
 
-def room(survey: Survey, state: ClusterState) -> Iterator[Found]:
+def room(survey: Survey, state: ClusterState) -> Iterator[CheckFinding]:
     """`room`: for new pods, where they come up beside the old ones."""
     cordoned = [one for one in state.conditions if one.name == "Schedulable" and not one.healthy]
     if cordoned:
@@ -84,13 +82,15 @@ def room(survey: Survey, state: ClusterState) -> Iterator[Found]:
     for demand in tight:
         requested, available = _amount(demand, demand.requested), _amount(demand, demand.available)
         if survey.enforces_requests:
-            text = f"new pods need {requested} beside what runs; node {state.info.node} has {available} left"
-            yield error(text, "kubectl describe node, for who takes it; stop a workload, or lower its requests and deploy again")
+            text = f"new pods need {requested} in addition to the running ones; node {state.info.node} has {available} left"
+            yield error(
+                text, "find the largest users with `kubectl describe node`; stop a workload, or lower its requests and deploy again"
+            )
         else:
             yield warning(f"new containers may take {requested}; this box has {available} left", "free -h")
     if not tight and not cordoned:
         words = "; ".join(f"{_amount(one, one.requested)}, {_amount(one, one.available)} free" for one in survey.resources)
-        yield ok(words or "nothing is asked for")
+        yield ok(words or "no resources requested")
 
 
 def _amount(room: ResourceDemand, value: float) -> str:
@@ -100,31 +100,33 @@ def _amount(room: ResourceDemand, value: float) -> str:
     return f"{round(value, 3):g} CPU" if room.resource == "cpu" else f"{value:.0f} pod{'' if value == 1 else 's'}"
 
 
-def rights(survey: Survey) -> Iterator[Found]:
+def rights(survey: Survey) -> Iterator[CheckFinding]:
     """`rights`: what the change will do is allowed."""
     for text in survey.denied:
-        yield error(f"not allowed: {text}", command("config show", instruction="run as root, or use a kubeconfig with these rights"))
+        yield error(f"not allowed: {text}", command("config show", instruction="run as root, or use a kubeconfig with these permissions"))
     if not survey.denied:
-        yield ok("the engine's socket may be used" if survey.allowed is None else f"all {survey.allowed} that apply and rollback need")
+        yield ok(
+            "access to the engine's socket" if survey.allowed is None else f"all {survey.allowed} permissions that apply and rollback need"
+        )
 
 
-def pull_policy(staged: Sequence[Staged], survey: Survey) -> Iterator[Found]:
+def pull_policy(staged: Sequence[Staged], survey: Survey) -> Iterator[CheckFinding]:
     """`pull-policy`: no pod asks a registry for what is here."""
     pulled = {one.workload for one in staged if one.method is Method.STANDARD}
     asking = [use for use in survey.images if use.workload not in pulled and (use.pull_policy == "always" or not use.pinned)]
     for use in asking:
-        why = "is asked for at every start (Always)" if use.pull_policy == "always" else "is named by a tag, which may move"
+        why = "is pulled at every start (Always)" if use.pull_policy == "always" else "has a tag instead of a digest"
         yield error(f"{use.container}: {use.image} {why}", "correct the request, then deploy again", use.workload)
     for workload in sorted(pulled):
         text = "deployed without staging: the cluster pulls the images itself and needs a network"
         yield warning(text, command("workloads deploy", "--staged", "-f", "FILE"), workload)
     if survey.images and not asking and not pulled:
-        yield ok(f"{len(survey.images)} container{'' if len(survey.images) == 1 else 's'} by digest, none asks a registry")
+        yield ok(f"{len(survey.images)} container{'' if len(survey.images) == 1 else 's'} by digest, none pulls from a registry")
     if not survey.images and not pulled:
-        yield skipped("no container is wanted")
+        yield skipped("no containers")
 
 
-def credentials(survey: Survey, before: Mapping[str, frozenset[str]], state: ClusterState) -> Iterator[Found]:
+def credentials(survey: Survey, before: Mapping[str, frozenset[str]], state: ClusterState) -> Iterator[CheckFinding]:
     """`credentials`: some kubelets refuse an image that was pulled with a login to a pod without one. `before`: hosts by workload."""
     lost = [use for use in survey.images if not use.has_login and use.host in before.get(use.workload, frozenset())]
     for use in lost:
@@ -134,14 +136,14 @@ def credentials(survey: Survey, before: Mapping[str, frozenset[str]], state: Clu
                 f"{text}; {state.info.version} may refuse the image offline", f"docker login {use.host}, then deploy again", use.workload
             )
     if not survey.verifies_credentials:
-        yield ok(f"{state.info.type} {state.info.version} does not verify credentials of images that are here")
+        yield ok(f"{state.info.type} {state.info.version} does not verify credentials for images on the node")
     elif not lost:
-        yield ok("every pod has the logins that it had before")
+        yield ok("every pod has the same logins as before")
 
 
-def secrets(named: int, missing: Sequence[MissingSecret]) -> Iterator[Found]:
+def secrets(named: int, missing: Sequence[MissingSecret]) -> Iterator[CheckFinding]:
     """`secrets`: everything that the objects refer to is on this box."""
     for secret in missing:
         yield error(str(secret.error), secret.error.hint, secret.workload)
     if not missing:
-        yield ok(f"{named} named, all here" if named else "none is named")
+        yield ok(f"{named} referenced, all exist" if named else "none referenced")

@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
+from kelvin_provision.check_result import CheckFinding, error, ok, warning
 from kelvin_provision.cluster.survey import ClusterState
 from kelvin_provision.context import Context
 from kelvin_provision.errors import ProvisionError
 from kelvin_provision.hints import command
-from kelvin_provision.verdict import Found, error, ok, warning
 
 IDENTITY = "cluster.identity"
 """The fact in the ledger: which cluster was seen to run workloads of ours."""
 SHOW = command("config show", note="cluster.kubeconfig and where it comes from")
 
 
-class Whereabouts(NamedTuple):
+class ClusterIdentity(NamedTuple):
     """`running` are the workloads that run by the ledger, `there` those that the cluster has; `remembered` is its identity of before."""
 
     state: ClusterState
@@ -27,7 +27,7 @@ class Whereabouts(NamedTuple):
     remembered: str | None
 
 
-def cluster_identity(ctx: Context, state: ClusterState) -> Whereabouts:
+def cluster_identity(ctx: Context, state: ClusterState) -> ClusterIdentity:
     """Ask. A cluster that has what runs by the ledger is remembered: that is how another one is told from it later."""
     running = frozenset(one.name for one in ctx.ledger.workloads() if one.running) if ctx.connections.has_ledger else frozenset()
     there = frozenset(ctx.connections.cluster.observe()) if running else frozenset()
@@ -36,10 +36,10 @@ def cluster_identity(ctx: Context, state: ClusterState) -> Whereabouts:
         with suppress(ProvisionError):  # a full disk is said elsewhere
             ctx.ledger.remember(IDENTITY, state.identity)
         remembered = state.identity
-    return Whereabouts(state, ctx.connections.choice.reason, running, there, remembered)
+    return ClusterIdentity(state, ctx.connections.choice.reason, running, there, remembered)
 
 
-def right_cluster(found: Whereabouts) -> Iterator[Found]:
+def right_cluster(found: ClusterIdentity) -> Iterator[CheckFinding]:
     """`cluster`: it answers, and is the one of before."""
     info = found.state.info
     what = f"{info.type} {info.version} at {found.state.address}, node {info.node} ({found.why})"
@@ -47,13 +47,18 @@ def right_cluster(found: Whereabouts) -> Iterator[Found]:
         lost = sorted(found.running - found.there)
         if lost:
             yield warning(
-                f"{what}; it does not have {', '.join(lost)}, which ran here", command("workloads show", "--live", names=(lost[0],))
+                f"{what}; it does not have {', '.join(lost)}, which should be running",
+                command("workloads show", "--live", names=(lost[0],)),
             )
         else:
             yield ok(what)
         return
-    lacks = f"it lacks the workload {min(found.running)}" if len(found.running) == 1 else f"it lacks all {len(found.running)} workloads"
+    lacks = (
+        f"it does not have the workload {min(found.running)}"
+        if len(found.running) == 1
+        else f"it has none of the {len(found.running)} workloads"
+    )
     if found.remembered and found.remembered != found.state.identity:
-        yield error(f"{what}: this is another cluster than the one that runs our workloads, {lacks}", SHOW)
+        yield error(f"{what}: this is not the cluster that runs our workloads, {lacks}", SHOW)
     else:
-        yield warning(f"{what}: {lacks}; it may be another cluster, or be new", SHOW)
+        yield warning(f"{what}: {lacks}; it may be another or a new cluster", SHOW)

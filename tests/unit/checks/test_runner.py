@@ -4,11 +4,11 @@ import threading
 
 import pytest
 
-from kelvin_provision.checks.examine import Check, Fact, examine
+from kelvin_provision.check_result import CheckStatus, error, failing, ok, warning
+from kelvin_provision.checks.runner import Check, Fact, run_checks
 from kelvin_provision.cli.commands.checking import documented
 from kelvin_provision.cli.frame.hints import line as shell_line
 from kelvin_provision.errors import ClusterUnreachable, Interrupted, UsageRefused
-from kelvin_provision.verdict import Mark, error, failing, ok, warning
 
 
 def check(name, look, *needs):
@@ -20,20 +20,20 @@ def away():
 
 
 def marks(lines):
-    return [(line.id, line.mark.value, line.text) for line in lines]
+    return [(line.id, line.status.value, line.text) for line in lines]
 
 
 def test_a_fact_is_asked_once_however_many_look_at_it():
     asked = []
     fact = Fact(lambda: asked.append(1) or len(asked))
-    lines = examine([check("a", lambda n: [ok(f"{n}")], "n"), check("b", lambda n: [ok(f"{n}")], "n")], {"n": fact})
+    lines = run_checks([check("a", lambda n: [ok(f"{n}")], "n"), check("b", lambda n: [ok(f"{n}")], "n")], {"n": fact})
     assert (marks(lines), asked) == ([("a", "ok", "1"), ("b", "ok", "1")], [1])
 
 
 def test_a_fact_that_nobody_needs_is_not_asked():
     facts = {"n": Fact(away), "m": Fact(lambda: 1)}
     checks = [check("a", lambda n: [ok("never")], "n"), check("b", lambda m: [ok("seen")], "m")]
-    assert marks(examine(checks, facts, skip=["a"])) == [("a", "skipped", "left out by --skip"), ("b", "ok", "seen")]
+    assert marks(run_checks(checks, facts, skip=["a"])) == [("a", "skipped", "skipped by --skip"), ("b", "ok", "seen")]
 
 
 def test_what_cannot_be_asked_is_one_error_and_the_others_that_need_it_point_there():
@@ -44,43 +44,46 @@ def test_what_cannot_be_asked_is_one_error_and_the_others_that_need_it_point_the
         check("disk", lambda free: [ok(f"{free} free")], "disk"),
         check("plan", lambda one: [ok("never")], "plan"),
     ]
-    lines = examine(checks, facts)
+    lines = run_checks(checks, facts)
     assert marks(lines) == [
         ("cluster", "error", "the cluster does not answer"),
         ("disk", "ok", "7 free"),
-        ("plan", "skipped", "not looked at: see cluster"),
+        ("plan", "skipped", "skipped: see cluster"),
     ]
-    assert (shell_line(lines[0].then), lines[0].why) == ("systemctl status k3s", "because of cluster")
+    assert (shell_line(lines[0].hint), lines[0].why) == ("systemctl status k3s", "because of cluster")
 
 
 def test_a_bug_of_ours_is_a_line_that_says_where_and_the_others_go_on():
-    lines = examine([check("a", lambda: [1 / 0]), check("b", lambda: [ok("fine")])], {})
-    assert lines[0].mark is Mark.ERROR
-    assert lines[0].text.startswith("this check has a bug: ZeroDivisionError: division by zero (test_examine.py, line ")
+    lines = run_checks([check("a", lambda: [1 / 0]), check("b", lambda: [ok("fine")])], {})
+    assert lines[0].status is CheckStatus.ERROR
+    assert lines[0].text.startswith("this check has a bug: ZeroDivisionError: division by zero (test_runner.py, line ")
     assert marks(lines)[1] == ("b", "ok", "fine")
 
 
 def test_a_check_may_have_several_lines_each_with_its_workload():
-    lines = examine([check("a", lambda: [error("x", "do this", "pump"), warning("y", name="fan")])], {})
-    assert [(line.name, line.mark.value, shell_line(line.then)) for line in lines] == [("pump", "error", "do this"), ("fan", "warning", "")]
+    lines = run_checks([check("a", lambda: [error("x", "do this", "pump"), warning("y", name="fan")])], {})
+    assert [(line.name, line.status.value, shell_line(line.hint)) for line in lines] == [
+        ("pump", "error", "do this"),
+        ("fan", "warning", ""),
+    ]
     assert documented(lines[0]) == {
         "id": "a", "title": "A", "status": "error", "workload": "pump", "found": "x", "why": "because of a", "next": "do this",
     }  # fmt: skip
 
 
 def test_warnings_fail_only_when_they_are_to():
-    lines = examine([check("a", lambda: [warning("w")]), check("b", lambda: [error("e")])], {})
+    lines = run_checks([check("a", lambda: [warning("w")]), check("b", lambda: [error("e")])], {})
     assert [line.id for line in failing(lines, strict=False)] == ["b"]
     assert [line.id for line in failing(lines, strict=True)] == ["a", "b"]
 
 
 def test_an_unknown_id_is_refused_with_the_nearest():
-    with pytest.raises(UsageRefused, match="there is no check clok; the nearest is clock"):
-        examine([check("clock", list)], {}, skip=["clok"])
+    with pytest.raises(UsageRefused, match="unknown check clok; did you mean clock"):
+        run_checks([check("clock", list)], {}, skip=["clok"])
 
 
 def test_a_signal_ends_it_while_somebody_is_still_waited_for():
     over = threading.Event()
-    with pytest.raises(Interrupted, match="nothing was touched"):
-        examine([check("a", lambda n: [], "n")], {"n": Fact(over.wait)}, stop=lambda: True)
+    with pytest.raises(Interrupted, match="nothing was changed"):
+        run_checks([check("a", lambda n: [], "n")], {"n": Fact(over.wait)}, stop=lambda: True)
     over.set()

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from kelvin_provision.check_result import CheckFinding, error, ok, warning
 from kelvin_provision.errors import ProvisionError
-from kelvin_provision.verdict import Found, error, ok, warning
 
 
-class Scripts(NamedTuple):
+class Hooks(NamedTuple):
     """How many hooks there are, and why some of them would not be run."""
 
     known: int
     refused: Sequence[ProvisionError] = ()
 
 
-def opened(obstacle: ProvisionError | None) -> Iterator[Found]:
+def opened(obstacle: ProvisionError | None) -> Iterator[CheckFinding]:
     """`gate`: whether an apply would be let through now. It may be asked hours ahead, so a closed gate is no error."""
-    yield ok("open: nobody holds it back now") if obstacle is None else warning(str(obstacle), obstacle.hint)
+    yield ok("open: no hold, and inside the window") if obstacle is None else warning(str(obstacle), obstacle.hint)
 
 
-def hooks(scripts: Scripts) -> Iterator[Found]:
+def hooks(scripts: Hooks) -> Iterator[CheckFinding]:
     """`hooks`: whether each could be run. What they do is theirs."""
     for refusal in scripts.refused:
         yield error(str(refusal), refusal.hint)
