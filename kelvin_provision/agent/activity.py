@@ -1,7 +1,7 @@
-"""What the agent does now: in its memory, and in a small file for `agent status`.
+"""What the agent does now: in memory, and in a small file for `agent status`.
 
-The file is written in place, at most once a second, and never synced: it is worth nothing after a crash, and flash wears out.
-Who reads it asks the agent's lock first.
+The file is written in place, at most once a second, and never synced: it means nothing after a crash, and flash wears out. Readers
+check the agent's lock first.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from typing import Any
 from kelvin_provision import timestamps
 from kelvin_provision.events import Advanced, Event, Finished, Progress, Started, Status
 
-EVERY = 1.0
-WINDOW = 15.0
-"""Seconds that a rate is told from."""
+WRITE_INTERVAL = 1.0
+RATE_WINDOW = 15.0
+"""Seconds over which a transfer rate is averaged."""
 IDLE = "idle"
 _TRIES = 3
 
@@ -34,21 +34,21 @@ class _Task:
     total: int | None = None
     samples: deque[tuple[float, int]] = field(default_factory=deque)
 
-    def reach(self, done: int, total: int | None, now: float) -> None:
+    def advance(self, done: int, total: int | None, now: float) -> None:
         self.done, self.total = done, total if total is not None else self.total
-        if not self.samples or now - self.samples[-1][0] >= EVERY:
+        if not self.samples or now - self.samples[-1][0] >= WRITE_INTERVAL:
             self.samples.append((now, done))
-        while len(self.samples) > 1 and now - self.samples[0][0] > WINDOW:
+        while len(self.samples) > 1 and now - self.samples[0][0] > RATE_WINDOW:
             self.samples.popleft()
 
     def rate(self, now: float) -> int:
-        """Bytes a second, falling towards none while nothing comes."""
-        since, had = self.samples[0] if self.samples else (now, self.done)
-        return int(max(self.done - had, 0) / (now - since)) if now > since else 0
+        """Bytes a second; falls while nothing arrives."""
+        since, before = self.samples[0] if self.samples else (now, self.done)
+        return int(max(self.done - before, 0) / (now - since)) if now > since else 0
 
 
 class Activity:
-    """A listener that hands every event on to `progress`. Call `publish` now and then: the last event may not have been written."""
+    """Passes every event on to `progress`. Call `publish` now and then: the last event may not have been written."""
 
     def __init__(self, path: Path, progress: Progress, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._path = path
@@ -61,7 +61,6 @@ class Activity:
         self._changed, self._written = True, float("-inf")
 
     def __call__(self, event: Event) -> None:
-        """Take one event."""
         with self._lock:
             self._take(event)
         self.publish()
@@ -73,7 +72,7 @@ class Activity:
             case Started(task, verb, total):
                 self._tasks[task] = _Task(verb, total=total)
             case Advanced(task, done, total):
-                self._tasks.setdefault(task, _Task("working on")).reach(done, total, now)
+                self._tasks.setdefault(task, _Task("working on")).advance(done, total, now)
             case Finished(task):
                 self._tasks.pop(task, None)
             case Status(text) if text != self._doing:
@@ -82,16 +81,15 @@ class Activity:
                 return
         self._changed = True
 
-    def words(self) -> str:
-        """One line."""
+    def status(self) -> str:
         with self._lock:
             return self._doing or IDLE
 
     def publish(self) -> None:
-        """Write it if it has changed and a second has passed. A disk that takes nothing is no reason to stop working."""
+        """Write the file if something changed and a second has passed. A full disk does not stop the agent."""
         with self._lock:
             now = self._clock()
-            if not self._changed or now - self._written < EVERY:
+            if not self._changed or now - self._written < WRITE_INTERVAL:
                 return
             self._changed, self._written = False, now
             document = self._document(now)
@@ -106,27 +104,27 @@ class Activity:
         return {"pid": os.getpid(), "doing": self._doing or IDLE, "since": self._since, "updated": timestamps.rfc3339_now(), "tasks": tasks}
 
     def close(self) -> None:
-        """Nobody does anything any more."""
+        """Remove the file."""
         with suppress(OSError):
             self._path.unlink(missing_ok=True)
 
 
 def read(path: Path, pid: object) -> dict[str, Any] | None:
-    """What the agent with this pid does, or None: it wrote nothing, or what stands there is of another."""
+    """What the agent with this pid does; None when it wrote nothing, or the file is another agent's."""
     for _ in range(_TRIES):
         try:
-            found = json.loads(path.read_bytes().partition(b"\n")[0])
+            document = json.loads(path.read_bytes().partition(b"\n")[0])
         except OSError:
             return None
         except ValueError:  # read while it was being written
             time.sleep(0.01)
             continue
-        return found if isinstance(found, dict) and found.get("pid") == pid else None
+        return document if isinstance(document, dict) and document.get("pid") == pid else None
     return None
 
 
 def _overwrite(path: Path, data: bytes) -> None:
-    """In place: a rename would make the filesystem write it to the disk each time."""
+    """In place: a rename would make the filesystem write it to disk each time."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         os.pwrite(descriptor, data, 0)

@@ -1,4 +1,4 @@
-"""Bugs of ours, contained: each is told once with its traceback, hits one thing only, and is tried again after a growing pause."""
+"""Bugs of ours, contained: each is logged once with its traceback, affects one thing only, and is retried after a growing pause."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kelvin_provision.retry import doubled
-
-FIRST, MOST = 30.0, 1800.0
-"""Seconds of the first pause, and of the longest."""
+FIRST_PAUSE, LONGEST_PAUSE = 30.0, 1800.0
+"""Seconds."""
 
 
 @dataclass
@@ -21,27 +19,27 @@ class _Fault:
 
 
 class Faults:
-    """What went wrong unexpectedly, by what it hit. Lives as long as the agent: a new version tries at once."""
+    """Unexpected errors, by what they affected. In memory only: a new version of the program retries at once."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._known: dict[str, _Fault] = {}
+        self._faults: dict[str, _Fault] = {}
 
-    def resting(self, what: str) -> bool:
-        """Whether it is too early to try again."""
-        fault = self._known.get(what)
+    def backs_off(self, what: str) -> bool:
+        """Whether it is too early to retry."""
+        fault = self._faults.get(what)
         return fault is not None and self._clock() < fault.until
 
-    def add(self, what: str, error: Exception) -> tuple[str, tuple[str, ...]]:
-        """One sentence for people, and the lines of the traceback; none when this very fault was told before."""
-        before = self._known.get(what)
+    def record(self, what: str, error: Exception) -> tuple[str, tuple[str, ...]]:
+        """One sentence for people, and the lines of the traceback; no lines when this very fault was recorded before."""
+        before = self._faults.get(what)
         text = f"our bug: {type(error).__name__}: {error}".rstrip(": ")
-        pause = doubled(before.pause, MOST) if before else FIRST
-        self._known[what] = _Fault(text, pause, self._clock() + pause)
-        told = before is not None and before.text == text
-        lines = "" if told else "".join(traceback.format_exception(error))
+        pause = min(before.pause * 2, LONGEST_PAUSE) if before else FIRST_PAUSE
+        self._faults[what] = _Fault(text, pause, self._clock() + pause)
+        repeated = before is not None and before.text == text
+        lines = "" if repeated else "".join(traceback.format_exception(error))
         return text, tuple(lines.splitlines())
 
-    def healed(self, what: str) -> None:
-        """It went well."""
-        self._known.pop(what, None)
+    def clear(self, what: str) -> None:
+        """It succeeded."""
+        self._faults.pop(what, None)

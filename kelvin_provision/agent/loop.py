@@ -13,7 +13,7 @@ from kelvin_provision.agent import scheduler, turn
 from kelvin_provision.agent.activity import Activity
 from kelvin_provision.agent.faults import Faults
 from kelvin_provision.agent.lifecycle import logfile
-from kelvin_provision.agent.lifecycle.handover import await_end
+from kelvin_provision.agent.lifecycle.handover import replace_outdated
 from kelvin_provision.agent.lifecycle.identity import identity
 from kelvin_provision.agent.lifecycle.process import lock_path, log_path, now_path
 from kelvin_provision.agent.queue import pending
@@ -46,7 +46,7 @@ def run(ctx: Context, *, until_idle: bool = False, until_empty: bool = False) ->
 
     with ExitStack() as waiting:
         if until_empty:
-            await_end(waiting, state_dir, lock, mine, ctx.stop)
+            replace_outdated(waiting, state_dir, lock, mine, ctx.stop)
         with exclusive(lock, command="agent run", more=mine):
             waiting.close()
             _live(ctx, over)
@@ -79,14 +79,14 @@ def _live(ctx: Context, over: Callable[[], bool]) -> None:
 
     def status() -> str:
         logfile.shorten(log_path(state_dir))  # asked for every few seconds, however long a turn takes
-        return activity.words()
+        return activity.status()
 
-    working = replace(ctx, progress=watchdog.heard("work", activity), stop=watchdog.asked("work", stop))
+    working = replace(ctx, progress=watchdog.wrap_progress("work", activity), stop=watchdog.wrap_stop("work", stop))
     reconciler = threading.Thread(target=_reconcile, args=(ctx, watchdog, ended), name="reconciler", daemon=True)
     telling = partial(tell_systemd, watchdog, status, ended, interval=ctx.timings.systemd_status)
     systemd = threading.Thread(target=telling, name="systemd", daemon=True)
     # Ready before the recovery: an undo may take longer than systemd waits for a start.
-    notify("READY=1", f"STATUS={activity.words()}")
+    notify("READY=1", f"STATUS={activity.status()}")
     try:
         systemd.start()
         reconciler.start()
@@ -130,7 +130,7 @@ def _log_error(ctx: Context, error: Exception, faults: Faults) -> None:
     if isinstance(error, ProvisionError):
         ctx.progress(Note(f"{error}; trying again in {ctx.timings.agent_retry:.0f} s"))
         return
-    text, traceback = faults.add("turn", error)
+    text, traceback = faults.record("turn", error)
     for line in (text, *traceback):
         ctx.progress(Note(line))
 
@@ -138,10 +138,10 @@ def _log_error(ctx: Context, error: Exception, faults: Faults) -> None:
 def _reconcile(ctx: Context, watchdog: Watchdog, ended: threading.Event) -> None:
     name = "reconciler"
     try:
-        with separate(ctx, progress=watchdog.heard(name, ctx.progress), stop=watchdog.asked(name, ended.is_set)) as own:
+        with separate(ctx, progress=watchdog.wrap_progress(name, ctx.progress), stop=watchdog.wrap_stop(name, ended.is_set)) as own:
             Reconciler(own).run()
     finally:
-        watchdog.gone(name)
+        watchdog.remove(name)
 
 
 def _recover(ctx: Context) -> None:

@@ -48,7 +48,7 @@ class Reconciler:
         except ProvisionError as error:
             self._log(str(error))
         except Exception as error:  # noqa: BLE001  (our bug in here must not leave the box unattended)
-            text, traceback = self._faults.add("reconciling", error)
+            text, traceback = self._faults.record("reconciling", error)
             for line in (f"looking after the box: {text}", *traceback):
                 self._ctx.progress(Note(line))
 

@@ -114,7 +114,7 @@ class _Turn:
         ctx, faults = self._ctx, self._memory.faults
         names = ", ".join(revision.workload for revision in revisions)
         key = f"{verb} {' '.join(f'{revision.workload}/{revision.number}' for revision in revisions)}"
-        if faults.resting(key):
+        if faults.backs_off(key):
             return
         ctx.progress(Status(f"{verb} {names}"))
         try:
@@ -122,13 +122,13 @@ class _Turn:
         except ProvisionError:
             raise
         except Exception as error:  # noqa: BLE001  (a bug of ours, contained to what it hit)
-            text, traceback = faults.add(key, error)
+            text, traceback = faults.record(key, error)
             for line in (f"{verb} {names}: {text}", *traceback):
                 ctx.progress(Note(line))
             for revision in revisions:
                 ctx.ledger.advance(revision, Waiting(WaitReason(WaitKind.OUR_BUG, text)))
         else:
-            faults.healed(key)
+            faults.clear(key)
         finally:
             ctx.progress(Status(""))
 

@@ -1,7 +1,7 @@
-"""Whether the agent lives. Whoever works says so as it goes; one that falls silent for too long has hung, and is not covered up.
+"""Heartbeats of the agent's workers, so that systemd restarts an agent that hangs.
 
-The work beats whenever it asks whether to stop, which every loop, every chunk and every wait for a registry does: a transfer
-that stalls and tries again is alive. What cannot ask, an import, gets an hour. No timer beats for anybody.
+A worker sends one whenever it asks whether to stop, which every loop, every chunk and every wait for a registry does: a transfer that
+stalls and retries is alive. An import cannot ask, and gets an hour. No timer sends heartbeats for anybody.
 """
 
 from __future__ import annotations
@@ -13,51 +13,50 @@ from collections.abc import Callable
 from kelvin_provision.agent.systemd.notify import beat_every, notify
 from kelvin_provision.events import Event, Finished, Progress, Started
 
-SILENCE = 600.0
-"""Seconds without a word: the longest that one question to a registry, cluster or runtime may take with all its tries."""
-LONG = 3600.0
-"""Seconds for an import and for the sync after it: a large image on an SD card."""
-_LONG_VERBS = frozenset({"importing"})
-_LONG_AFTER = frozenset({"imported"})
+HEARTBEAT_TIMEOUT = 600.0
+"""Seconds: the longest that one question to a registry, cluster or runtime may take with all its retries."""
+IMPORT_TIMEOUT = 3600.0
+"""Seconds for an import and the sync after it: a large image on an SD card."""
+_SLOW_VERBS = frozenset({"importing"})
+_SLOW_AFTER = frozenset({"imported"})
 
 
 class Watchdog:
-    """Until when each worker may be silent. Any thread may call it."""
+    """The time until which each worker may be silent. Any thread may call it."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._until: dict[str, float] = {}
 
-    def beat(self, who: str, seconds: float = SILENCE) -> None:
-        """Alive, and it may take this long until the next word."""
-        self._until[who] = self._clock() + seconds
+    def beat(self, worker: str, seconds: float = HEARTBEAT_TIMEOUT) -> None:
+        """The worker is alive, and may be silent for so long."""
+        self._until[worker] = self._clock() + seconds
 
-    def gone(self, who: str) -> None:
-        """It has ended: its silence means nothing."""
-        self._until.pop(who, None)
+    def remove(self, worker: str) -> None:
+        """The worker has ended: its silence means nothing."""
+        self._until.pop(worker, None)
 
-    def silent(self) -> tuple[str, ...]:
-        """Who has hung."""
+    def hung(self) -> tuple[str, ...]:
         now = self._clock()
-        return tuple(who for who, until in list(self._until.items()) if until < now)
+        return tuple(worker for worker, until in list(self._until.items()) if until < now)
 
-    def asked(self, who: str, question: Callable[[], bool]) -> Callable[[], bool]:
-        """The question, which beats whenever it is asked."""
+    def wrap_stop(self, worker: str, stop: Callable[[], bool]) -> Callable[[], bool]:
+        """`stop`, with a heartbeat whenever it is asked."""
 
         def beating() -> bool:
-            self.beat(who)
-            return question()
+            self.beat(worker)
+            return stop()
 
         return beating
 
-    def heard(self, who: str, progress: Progress) -> Progress:
-        """The listener, which beats with every event."""
+    def wrap_progress(self, worker: str, progress: Progress) -> Progress:
+        """`progress`, with a heartbeat at every event."""
 
         def beating(event: Event) -> None:
-            long = (isinstance(event, Started) and event.verb in _LONG_VERBS) or (
-                isinstance(event, Finished) and event.outcome in _LONG_AFTER
+            slow = (isinstance(event, Started) and event.verb in _SLOW_VERBS) or (
+                isinstance(event, Finished) and event.outcome in _SLOW_AFTER
             )
-            self.beat(who, LONG if long else SILENCE)
+            self.beat(worker, IMPORT_TIMEOUT if slow else HEARTBEAT_TIMEOUT)
             progress(event)
 
         return beating
@@ -70,6 +69,6 @@ def tell_systemd(watchdog: Watchdog, status: Callable[[], str], ended: threading
         if (current := status()) != last_status:
             last_status = current
             notify(f"STATUS={current}")
-        if every and time.monotonic() - last_beat >= every - interval / 2 and not watchdog.silent():
+        if every and time.monotonic() - last_beat >= every - interval / 2 and not watchdog.hung():
             last_beat = time.monotonic()
             notify("WATCHDOG=1")

@@ -7,7 +7,7 @@ import pytest
 
 from kelvin_provision.agent import activity
 from kelvin_provision.agent.activity import Activity
-from kelvin_provision.agent.faults import MOST, Faults
+from kelvin_provision.agent.faults import LONGEST_PAUSE, Faults
 from kelvin_provision.agent.lifecycle import process
 from kelvin_provision.events import Advanced, Finished, Note, Started, Status, silent
 from kelvin_provision.files.lock import exclusive
@@ -110,20 +110,20 @@ def test_status_says_what_the_living_agent_does_and_nothing_of_a_dead_one(tmp_pa
 
 def test_a_bug_is_told_once_with_its_traceback_and_rests_longer_each_time(clock):
     faults = Faults(clock)
-    assert not faults.resting("staging a/1")
-    text, lines = faults.add("staging a/1", ZeroDivisionError("by zero"))
+    assert not faults.backs_off("staging a/1")
+    text, lines = faults.record("staging a/1", ZeroDivisionError("by zero"))
     assert (text, lines[-1]) == ("our bug: ZeroDivisionError: by zero", "ZeroDivisionError: by zero")
-    assert faults.resting("staging a/1")
-    assert not faults.resting("staging b/1")
+    assert faults.backs_off("staging a/1")
+    assert not faults.backs_off("staging b/1")
     clock.now += 30
-    assert not faults.resting("staging a/1")
-    assert faults.add("staging a/1", ZeroDivisionError("by zero")) == (text, ())
+    assert not faults.backs_off("staging a/1")
+    assert faults.record("staging a/1", ZeroDivisionError("by zero")) == (text, ())
     clock.now += 59
-    assert faults.resting("staging a/1")
-    assert faults.add("staging a/1", KeyError("other"))[1] != ()
+    assert faults.backs_off("staging a/1")
+    assert faults.record("staging a/1", KeyError("other"))[1] != ()
     for _ in range(20):
-        faults.add("staging a/1", KeyError("other"))
-    clock.now += MOST
-    assert not faults.resting("staging a/1")
-    faults.healed("staging a/1")
-    assert faults.add("staging a/1", KeyError("other"))[1] != ()
+        faults.record("staging a/1", KeyError("other"))
+    clock.now += LONGEST_PAUSE
+    assert not faults.backs_off("staging a/1")
+    faults.clear("staging a/1")
+    assert faults.record("staging a/1", KeyError("other"))[1] != ()

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from kelvin_provision.agent.systemd.notify import beat_every, notify
-from kelvin_provision.agent.watchdog import LONG, SILENCE, Watchdog, tell_systemd
+from kelvin_provision.agent.watchdog import HEARTBEAT_TIMEOUT, IMPORT_TIMEOUT, Watchdog, tell_systemd
 from kelvin_provision.events import Advanced, Finished, Started, silent
 
 
@@ -59,36 +59,36 @@ def test_the_watchdog_wants_a_beat_at_half_its_time_and_only_from_us():
 def test_who_asks_whether_to_stop_is_alive_and_who_falls_silent_has_hung():
     clock = Clock()
     pulse = Watchdog(clock)
-    stop = pulse.asked("work", lambda: False)
+    stop = pulse.wrap_stop("work", lambda: False)
     assert stop() is False
-    clock.now += SILENCE
-    assert pulse.silent() == ()
+    clock.now += HEARTBEAT_TIMEOUT
+    assert pulse.hung() == ()
     clock.now += 1
-    assert pulse.silent() == ("work",)
+    assert pulse.hung() == ("work",)
     stop()
-    assert pulse.silent() == ()
+    assert pulse.hung() == ()
     pulse.beat("tend")
-    clock.now += SILENCE + 1
+    clock.now += HEARTBEAT_TIMEOUT + 1
     stop()
-    assert pulse.silent() == ("tend",)
-    pulse.gone("tend")
-    assert pulse.silent() == ()
+    assert pulse.hung() == ("tend",)
+    pulse.remove("tend")
+    assert pulse.hung() == ()
 
 
 def test_an_import_may_be_silent_for_an_hour_and_a_download_may_not():
     clock = Clock()
     pulse = Watchdog(clock)
     said = []
-    progress = pulse.heard("work", said.append)
+    progress = pulse.wrap_progress("work", said.append)
     progress(Started("r.io/a:1", "importing"))
-    clock.now += LONG
-    assert pulse.silent() == ()
+    clock.now += IMPORT_TIMEOUT
+    assert pulse.hung() == ()
     progress(Finished("r.io/a:1", "imported"))
-    clock.now += LONG
-    assert pulse.silent() == ()
+    clock.now += IMPORT_TIMEOUT
+    assert pulse.hung() == ()
     progress(Advanced("r.io/b:1", 1, 2))
-    clock.now += SILENCE + 1
-    assert pulse.silent() == ("work",)
+    clock.now += HEARTBEAT_TIMEOUT + 1
+    assert pulse.hung() == ("work",)
     assert len(said) == 3
 
 
@@ -96,7 +96,7 @@ def test_systemd_gets_beats_and_status_while_all_live_and_none_once_one_hangs(ma
     monkeypatch.setenv("NOTIFY_SOCKET", manager.name)
     monkeypatch.setenv("WATCHDOG_USEC", "100000")
     pulse, ended, status = Watchdog(), threading.Event(), ["idle"]
-    pulse.heard("work", silent)(Advanced("x", 1))
+    pulse.wrap_progress("work", silent)(Advanced("x", 1))
     thread = threading.Thread(target=tell_systemd, args=(pulse, lambda: status[0], ended), kwargs={"interval": 0.02})
     thread.start()
     try:

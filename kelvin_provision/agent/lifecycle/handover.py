@@ -1,4 +1,4 @@
-"""One agent takes over from another whose settings are not the box's any more."""
+"""Replacing a detached agent whose settings are out of date, without cutting off what it does."""
 
 from __future__ import annotations
 
@@ -16,49 +16,48 @@ from kelvin_provision.files.lock import exclusive, holder
 TICK = 0.1
 
 
-def awaited(state_dir: Path) -> bool:
-    """Whether one waits already for the living agent to end."""
-    return holder(_next(state_dir)) is not None
+def successor_waits(state_dir: Path) -> bool:
+    """Whether another agent waits already for the running one to end."""
+    return holder(_successor_lock(state_dir)) is not None
 
 
-def await_end(waiting: ExitStack, state_dir: Path, lock: Path, mine: Mapping[str, Any], stop: Callable[[], bool]) -> None:
-    """End a detached agent with other settings and wait until it is gone, however long its apply or import takes.
+def replace_outdated(waiting: ExitStack, state_dir: Path, lock: Path, mine: Mapping[str, Any], stop: Callable[[], bool]) -> None:
+    """Have a detached agent with other settings end, and wait for that, however long its apply or import takes.
 
-    What it downloads is kept. An apply is let finish: it is asked to end only while nobody holds the operator lock, because ending
-    would undo it. Returns at once when there is none, or one that nobody but its own starter should end. Raises Locked when another
-    waits already. Close `waiting` once the lock is taken: until then whoever looks sees that somebody will.
+    Its downloads are kept. It is told to end only while nobody holds the operator lock, because ending would undo an apply. Returns at
+    once when there is no such agent. Raises Locked when another successor waits. Close `waiting` once the agent lock is taken.
     """
     if not _replaceable(holder(lock), mine):
         return
-    waiting.enter_context(exclusive(_next(state_dir), command="agent run", more=mine))
-    asked = None
-    while not stop() and _replaceable(found := holder(lock), mine):
-        pid = (found or {}).get("pid")
-        if asked != pid and _ask(state_dir, lock, pid):
-            asked = pid
+    waiting.enter_context(exclusive(_successor_lock(state_dir), command="agent run", more=mine))
+    told = None
+    while not stop() and _replaceable(agent := holder(lock), mine):
+        pid = (agent or {}).get("pid")
+        if told != pid and _tell_to_end(state_dir, lock, pid):
+            told = pid
         time.sleep(TICK)
 
 
-def _next(state_dir: Path) -> Path:
+def _successor_lock(state_dir: Path) -> Path:
     return state_dir / "agent.next"
 
 
-def _replaceable(found: Mapping[str, Any] | None, mine: Mapping[str, Any]) -> bool:
-    return bool(found and found.get("detached") and found.get("settings") != mine["settings"])
+def _replaceable(agent: Mapping[str, Any] | None, mine: Mapping[str, Any]) -> bool:
+    return bool(agent and agent.get("detached") and agent.get("settings") != mine["settings"])
 
 
-def _ask(state_dir: Path, lock: Path, pid: object) -> bool:
+def _tell_to_end(state_dir: Path, lock: Path, pid: object) -> bool:
     try:
         with exclusive(state_dir / "lock", command="agent: taking over with new settings"):
-            found = holder(lock)
-            if found and found.get("pid") == pid:
-                end(found)
+            agent = holder(lock)
+            if agent and agent.get("pid") == pid:
+                terminate(agent)
             return True
     except Locked:
         return False
 
 
-def end(found: Mapping[str, Any]) -> None:
-    """Ask the agent that holds its lock to end. One that is gone already, or is another user's, is left alone."""
+def terminate(agent: Mapping[str, Any]) -> None:
+    """Send SIGTERM to the agent that holds its lock. One that is gone, or is another user's, is left alone."""
     with suppress(ProcessLookupError, PermissionError, KeyError):
-        os.kill(int(found["pid"]), SIGTERM)
+        os.kill(int(agent["pid"]), SIGTERM)

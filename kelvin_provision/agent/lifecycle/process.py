@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kelvin_provision.agent.lifecycle import logfile
-from kelvin_provision.agent.lifecycle.handover import awaited
+from kelvin_provision.agent.lifecycle.handover import successor_waits
 from kelvin_provision.agent.lifecycle.identity import absolute, outdated
 from kelvin_provision.errors import AgentSilent
 from kelvin_provision.files.durable import private_folder, writing_to
@@ -75,7 +75,7 @@ def ensure(state_dir: Path, command: Sequence[str], *, settings: Settings | None
             ended, deadline = True, time.monotonic() + FASTER
         time.sleep(0.02)
     # In this order: who waits does so until it has the lock.
-    if awaited(state_dir) or (found := fits()) is False:
+    if successor_waits(state_dir) or (found := fits()) is False:
         return False
     if found:
         return True

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kelvin_provision.agent.lifecycle import process
-from kelvin_provision.agent.lifecycle.handover import awaited, end
+from kelvin_provision.agent.lifecycle.handover import successor_waits, terminate
 from kelvin_provision.agent.lifecycle.identity import outdated
 from kelvin_provision.agent.systemd import unit
 from kelvin_provision.errors import AgentSilent, PermissionRefused
@@ -161,7 +161,7 @@ def ensure(systemd: Systemd, state_dir: Path, command: Sequence[str], settings: 
             return ()
         if not found.get("detached"):
             return (SERVICE_OUTDATED if looks_after(systemd, state_dir) else OUTDATED,)
-        started = not awaited(state_dir) and process.ensure(state_dir, command, settings=settings)
+        started = not successor_waits(state_dir) and process.ensure(state_dir, command, settings=settings)
         return (REPLACED if started else LATER,)
     if systemd.here and looks_after(systemd, state_dir):
         with suppress(AgentSilent):  # a unit that is masked or broken is no reason to download nothing
@@ -201,7 +201,7 @@ def _ended(state_dir: Path, timeout: float) -> bool:
     found = process.alive(state_dir)
     if found is None:
         return True
-    end(found)
+    terminate(found)
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         if process.alive(state_dir) is None:
