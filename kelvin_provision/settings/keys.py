@@ -119,6 +119,12 @@ def find(name: str) -> tuple[Key, tuple[str, ...]]:
     raise UsageRefused(f"unknown setting {name}", hint=command("config set", closest(name), "VALUE"))
 
 
+def path_of(name: str) -> tuple[str, ...]:
+    """The path in a file of a name that is no setting: the host of a registry is one step, whatever dots it has."""
+    host, dot, leaf = name.removeprefix(REGISTRIES).rpartition(".") if name.startswith(REGISTRIES) else ("", "", "")
+    return ("registries", host, leaf) if dot and is_host(host) else tuple(name.split("."))
+
+
 def closest(name: str) -> str:
     """The setting whose name is most similar, with the host that was given; KEY when none is."""
     host = name.removeprefix(REGISTRIES).rpartition(".")[0] if name.startswith(REGISTRIES) else ""

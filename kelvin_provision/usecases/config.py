@@ -58,7 +58,7 @@ def unset_setting(sources: Sources, request: UnsetSetting) -> SettingResult:
     try:
         _, path = keys.find(request.key)
     except UsageRefused as unknown:
-        change = files.change(sources, place, tuple(request.key.split(".")), None)
+        change = files.change(sources, place, keys.path_of(request.key), None)
         if not change.written:
             raise UsageRefused(str(unknown), hint=command("config unset", keys.closest(request.key))) from None
     else:

@@ -1,0 +1,358 @@
+"""Every hint leads somewhere: the error is made, its hint is typed, and the outcome is another one.
+
+Not made here, because an engine, a registry or another user is needed, or because the hint is advice that no command carries out:
+see ADVICE and ELSEWHERE at the end, which together with the cases must name every error.
+"""
+
+import json
+import re
+import shlex
+import subprocess
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from kelvin_provision.cli.docs.explanations import errors
+from kelvin_provision.files.lock import exclusive
+from kelvin_provision.ledger import holds
+from kelvin_provision.settings.window import Window
+from kelvin_provision.timestamps import rfc3339
+from tests.kit.box import Box
+
+NOON = datetime(2036, 11, 23, 12, 0, tzinfo=UTC)
+MADE = set()
+"""The codes of the errors that were made."""
+
+
+@pytest.fixture
+def box(tmp_path, monkeypatch):
+    """`pump` 1.0.0 ran and 2.0.0 runs."""
+    monkeypatch.setenv("KELVIN_PROVISION_STATE_DIR", str(tmp_path / "state"))
+    found = Box(tmp_path / "state")
+    for version in ("1.0.0", "2.0.0"):
+        up(found, version)
+    yield found
+    found.close()
+
+
+def stage(box, version, name="pump"):
+    box.deploy(name, version=version)
+    box.turn()
+
+
+def up(box, version, name="pump"):
+    stage(box, version, name)
+    box.command_apply(name)
+
+
+def error(box, *words):
+    """The error of a command; its hint is a line to type."""
+    result = box.run(*words, "--json")
+    found = json.loads(result.stdout)["error"]
+    MADE.add(found["code"])
+    return found
+
+
+def typed(box, hint, **values):
+    """Type the command of a hint, with what stands for a value replaced."""
+    words = shlex.split(re.split(r"; |, or ", hint[hint.index("kelvin-provision") :])[0])
+    return box.run(*(values.get(word, word) for word in words[1:]))
+
+
+def request(path, name="fan", **more):
+    payload = {"spec_version": "5.0.0", "type": "docker", "name": name, "title": name, "description": name, "version": "1.0.0"}
+    payload["image"] = {"mode": "manual", "uri": f"r.io/{name}:1.0.0"}
+    document = {"name": name, "title": name, "app_name": name, "app_version": "1.0.0", "payload": payload | more}
+    path.write_text(json.dumps(document | {"staged": True, "instantly_apply": False}))
+    return str(path)
+
+
+# --- the command line -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["status"], 0),
+        (["workloads", "describe", "pump"], 0),
+        (["workloads", "lst"], 0),
+        (["workloads", "show"], 0),
+        (["workloads", "apply"], 0),
+        (["workloads", "list", "--stagd"], 0),
+        (["explain", "redy"], 0),
+        (["config", "get", "registry"], 0),
+        (["config", "set", "registri", "r.example"], 0),
+        (["workloads", "list", "--next", "abc", "--staged"], 65),
+    ],
+)
+def test_a_usage_error_leads_to_what_was_meant(box, words, code):
+    found = error(box, *words)
+    assert found["code"] == "usage"
+    result = typed(box, found["hint"], VALUE="r.example:5000", CURSOR="abc")
+    assert result.exit_code == code, result.stderr
+
+
+def test_a_misspelt_workload_leads_to_the_closest_one(box):
+    found = error(box, "workloads", "show", "pmup")
+    assert found["hint"] == "the closest name is pump: kelvin-provision workloads show -n pump"
+    assert "2.0.0" in typed(box, found["hint"]).stdout
+    unlike = error(box, "workloads", "show", "zzzzzz")
+    assert "pump" in typed(box, unlike["hint"]).stdout
+
+
+def test_a_confirmation_is_given_by_the_option_that_is_named(box):
+    found = error(box, "workloads", "stop", "pump")
+    assert (found["code"], found["hint"]) == ("confirmation-needed", "add --yes to go ahead without being asked")
+    assert box.run("workloads", "stop", "pump", "--yes").exit_code == 0
+
+
+def test_a_cursor_that_is_none_leads_to_the_first_page(box):
+    assert error(box, "workloads", "list", "--next", "abc")["hint"] == "start again without --next"
+    assert box.run("workloads", "list").exit_code == 0
+
+
+def test_a_time_that_is_none_says_how_one_is_written(box):
+    stage(box, "3.0.0")
+    found = error(box, "workloads", "apply", "pump", "--at", "two o'clock")
+    assert "02:00" in found["hint"]
+    assert box.run("workloads", "apply", "pump", "--at", "02:00").exit_code == 0
+
+
+# --- settings and secrets ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "registri: r.example",
+        "keep_revisions: many",
+        "cluster:\n  namespce: app",
+        "cluster: app",
+        "workload_deploy:\n  staged: false\n  instantly_apply: false",
+        "registries:\n  r.example:\n    insecur: true",
+    ],
+)
+def test_a_wrong_setting_in_a_file_is_taken_out_by_the_hint(box, tmp_path, monkeypatch, text):
+    site = tmp_path / "site.yaml"
+    site.write_text(text + "\n")
+    monkeypatch.setenv("KELVIN_PROVISION_SITE_CONFIG", str(site))
+    found = error(box, "config", "show")
+    assert found["code"] == "settings-invalid"
+    assert typed(box, found["hint"]).exit_code == 0
+    assert box.run("config", "show").exit_code == 0
+
+
+def test_what_the_editor_cannot_change_without_loss_leads_to_an_edit_by_hand(box, tmp_path, monkeypatch):
+    site = tmp_path / "site.yaml"
+    site.write_text("cluster: {namespce: app}\n")
+    monkeypatch.setenv("KELVIN_PROVISION_SITE_CONFIG", str(site))
+    first = error(box, "config", "show")
+    result = typed(box, first["hint"])
+    assert result.exit_code == 0 or "by hand" in result.stderr
+
+
+def test_a_wrong_setting_in_the_file_of_config_is_taken_out_there(box, tmp_path):
+    path = tmp_path / "my settings.yaml"
+    path.write_text("registri: x\nkeep_revisions: many\n")
+    found = error(box, "config", "show", "--config", str(path))
+    assert typed(box, found["hint"]).exit_code == 0
+    second = error(box, "config", "show", "--config", str(path))
+    assert "registri" not in second["evidence"][0]
+    assert typed(box, second["hint"]).exit_code == 0
+    assert box.run("config", "show", "--config", str(path)).exit_code == 0
+
+
+def test_a_wrong_variable_is_unset(box, monkeypatch):
+    monkeypatch.setenv("KELVIN_PROVISION_KEEP_REVISIONS", "many")
+    found = error(box, "config", "show")
+    assert found["hint"] == "unset KELVIN_PROVISION_KEEP_REVISIONS"
+    monkeypatch.delenv(found["hint"].split()[1])
+    assert box.run("config", "show").exit_code == 0
+
+
+def test_a_secret_is_written_where_the_settings_say(box, tmp_path, monkeypatch):
+    monkeypatch.setenv("KELVIN_PROVISION_SECRETS_DIR", str(tmp_path / "mine"))
+    box.settings = replace(box.settings, secrets_dir=tmp_path / "mine")
+    file = request(tmp_path / "r.json", defaults={"system": {"environment_vars": [{"name": "A", "value": "<% secrets.mqtt %>"}]}})
+    found = error(box, "workloads", "deploy", file)
+    assert (found["code"], found["hint"]) == ("secret-missing", f"write the value to {tmp_path}/mine/mqtt, mode 0600")
+    path = Path(re.search(r"to (\S+),", found["hint"])[1])
+    path.parent.mkdir()
+    path.write_text("hush")
+    assert box.run("workloads", "deploy", file).exit_code == 0
+
+
+# --- what a command needs ---------------------------------------------------------------------------
+
+
+def test_nothing_staged_leads_to_a_deploy(box, tmp_path):
+    found = error(box, "workloads", "apply", "pump")
+    assert found["code"] == "nothing-staged"
+    assert typed(box, found["hint"], FILE=request(tmp_path / "r.json", "pump")).exit_code == 0
+    assert error(box, "workloads", "apply", "pump")["code"] == "not-ready"
+
+
+def test_nothing_applied_leads_to_the_apply(box):
+    stage(box, "1.0.0", "fan")
+    found = error(box, "workloads", "start", "fan")
+    assert found["code"] == "nothing-applied"
+    assert typed(box, found["hint"]).exit_code == 0
+    assert box.run("workloads", "start", "fan").exit_code == 0
+
+
+@pytest.mark.parametrize(("words", "code"), [(["--to", "9"], "revision-unknown"), ([], "nothing-to-roll-back")])
+def test_a_rollback_that_cannot_be_leads_to_the_history(box, words, code):
+    up(box, "1.0.0", "fan")
+    found = error(box, "workloads", "rollback", "fan", *words)
+    assert found["code"] == code
+    assert "fan" in typed(box, found["hint"]).stdout
+
+
+def test_what_is_not_ready_leads_to_how_far_it_is(box):
+    box.deploy("pump", version="3.0.0")
+    found = error(box, "workloads", "apply", "pump")
+    assert found["code"] == "not-ready"
+    assert "3.0.0" in typed(box, found["hint"]).stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "code"), [(["--for", "stopped", "--timeout", "0"], "wait-timeout"), (["--for", "ready"], "nothing-staged")]
+)
+def test_a_wait_that_ends_leads_to_the_states(box, tmp_path, words, code):
+    found = error(box, "workloads", "wait", "pump", *words)
+    assert found["code"] == code
+    assert typed(box, found["hint"], FILE=request(tmp_path / "r.json", "pump")).exit_code == 0
+
+
+def test_a_log_that_is_not_there_leads_to_the_workload(box):
+    box.run("workloads", "stop", "pump", "--yes")
+    found = error(box, "workloads", "logs", "pump")
+    assert found["code"] == "log-missing"
+    assert "pump" in typed(box, found["hint"]).stdout
+
+
+# --- changes ----------------------------------------------------------------------------------------
+
+
+def test_a_failed_apply_leads_to_what_is_known_of_it(box):
+    stage(box, "3.0.0")
+    box.cluster.broken[box.ledger.workload("pump").staged.locks[0].pinned_reference] = "exit code 3"
+    found = error(box, "workloads", "apply", "pump")
+    assert found["code"] == "apply-failed"
+    assert "exit code 3" in typed(box, found["hint"]).stdout
+
+
+def test_a_failed_rollback_leads_to_what_the_cluster_says(box):
+    stage(box, "3.0.0")
+    box.cluster.broken["pump"] = "exit code 3"
+    found = error(box, "workloads", "apply", "pump")
+    assert found["code"] == "undo-failed"
+    result = typed(box, found["hint"])
+    assert (result.exit_code, "2.0.0" in result.stdout) == (0, True)
+
+
+def test_what_was_left_leads_back(box):
+    stage(box, "3.0.0")
+    box.cluster.broken[box.ledger.workload("pump").staged.locks[0].pinned_reference] = "exit code 3"
+    found = error(box, "workloads", "apply", "pump", "--no-rollback")
+    assert found["code"] == "apply-left"
+    assert typed(box, found["hint"]).stdout.startswith("workload pump: running, pump 2.0.0")
+
+
+def test_outside_the_window_leads_to_an_apply_at_its_opening(box, monkeypatch):
+    stage(box, "3.0.0")
+    monkeypatch.setenv("KELVIN_PROVISION_APPLY__WINDOW", "22:00-05:00")
+    box.settings = replace(box.settings, apply=replace(box.settings.apply, window=Window.parse("22:00-05:00")))
+    box.clock = lambda: rfc3339(NOON)
+    found = error(box, "workloads", "apply", "pump")
+    assert found["code"] == "outside-window"
+    result = typed(box, found["hint"])
+    assert (result.exit_code, "accepted" in result.stdout) == (0, True)
+    assert found["hint"].endswith(", or --force")
+    assert box.run("workloads", "apply", "pump", "--force").exit_code == 0
+
+
+def test_a_hold_leads_to_its_reason(box):
+    stage(box, "3.0.0")
+    holds.hold(box.ledger, box.ledger.workloads(["pump"]), "line 3 produces", actor="eve")
+    found = error(box, "workloads", "apply", "pump")
+    assert found["code"] == "held"
+    assert "line 3 produces" in typed(box, found["hint"]).stdout
+    assert box.run("workloads", "apply", "pump", "--force").exit_code == 0
+
+
+def test_a_lock_is_waited_for(box):
+    stage(box, "3.0.0")
+    with exclusive(box.settings.state_dir / "lock", command="workloads apply"):
+        found = error(box, "workloads", "apply", "pump")
+        assert (found["code"], found["hint"]) == ("locked", "wait until it ends, then try again")
+    assert box.run("workloads", "apply", "pump").exit_code == 0
+
+
+def test_a_check_that_failed_says_below_each_line_what_to_type(box):
+    box.deploy("pump", version="3.0.0")
+    document = json.loads(box.run("workloads", "check", "pump", "--json").stdout)
+    MADE.add(document["error"]["code"])
+    bad = [line for line in document["checks"] if line["status"] == "error"]
+    assert bad
+    assert [line["id"] for line in bad if not line["next"]] == []
+    box.turn()
+    assert box.run("workloads", "check", "pump").exit_code == 0
+
+
+def test_orphans_that_doctor_finds_are_removed_by_its_hint(box):
+    other = Box(box.settings.state_dir.parent / "other", like=box)
+    stage(other, "1.0.0", "gone")
+    other.close()
+    (line,) = [line for line in json.loads(box.run("doctor", "--json").stdout)["checks"] if line["id"] == "orphans"]
+    assert (line["status"], line["next"]) == ("warning", "kelvin-provision images prune --orphans")
+    typed(box, f"{line['next']} --yes")
+    (after,) = [line for line in json.loads(box.run("doctor", "--json").stdout)["checks"] if line["id"] == "orphans"]
+    assert (after["status"], after["found"]) == ("ok", "no unused data")
+
+
+def test_a_hook_that_may_not_run_is_repaired_by_the_command_that_is_named(box, tmp_path, monkeypatch):
+    folder = tmp_path / "my hooks"
+    folder.mkdir(mode=0o755)
+    hook = folder / "pre-apply"
+    hook.write_text("#!/bin/sh\nexit 0\n")
+    hook.chmod(0o644)
+    (tmp_path / "site.yaml").write_text(f"hooks: {folder}\n")
+    monkeypatch.setenv("KELVIN_PROVISION_SITE_CONFIG", str(tmp_path / "site.yaml"))
+    stage(box, "3.0.0")
+    checks = json.loads(box.run("workloads", "check", "pump", "--json").stdout)["checks"]
+    hints = [line["next"] for line in checks if line["id"] == "hooks"]
+    assert hints == [f"chmod 755 '{hook}'"]
+    subprocess.run(["sh", "-c", hints[0]], check=True)
+    assert box.run("workloads", "apply", "pump").exit_code == 0
+
+
+# --- every error is in one of these ---------------------------------------------------------------------
+
+ADVICE = {
+    "request-refused", "file-unreadable", "reference-invalid", "plan-refused", "staging-failed", "history-broken", "interrupted",
+    "clock-behind", "hook-failed", "hook-timeout", "hook-refused", "our-bug", "state-too-new", "state-damaged", "cannot-write",
+    "immutable-field", "not-ours", "field-conflict", "invalid-object", "unknown-kind", "port-taken", "namespace-terminating",
+}  # fmt: skip
+"""The hint is an instruction to a person: correct the request, set the clock, upgrade."""
+ELSEWHERE = {
+    "start-failed", "wait-failed", "workload-unknown", "no-space", "budget-too-small", "download-waits", "transfer-stopped",
+    "digest-mismatch", "manifest-invalid", "platform-missing", "image-unsupported", "image-not-found", "image-missing", "registry-denied",
+    "registry-unreachable", "registry-busy", "registry-refused", "runtime-unreachable", "import-failed", "cluster-unreachable",
+    "cluster-denied", "cluster-refused", "cluster-missing", "denied", "permission-refused", "agent-silent",
+}  # fmt: skip
+"""A registry, a runtime, a cluster, a full disk or another user is needed: tests/real and tests/contract look at these hints."""
+CASES = {
+    "usage", "confirmation-needed", "secret-missing", "nothing-staged", "nothing-applied", "nothing-to-roll-back", "revision-unknown",
+    "not-ready", "check-failed", "cursor-invalid", "wait-timeout", "log-missing", "locked", "apply-failed", "apply-left", "undo-failed", "time-refused",
+    "outside-window", "held", "settings-invalid",
+}  # fmt: skip
+
+
+def test_every_error_is_accounted_for():
+    codes = {found.code for found in errors()}
+    assert codes - ADVICE - ELSEWHERE - CASES == set(), "make it above, or say why not"
+    assert codes == ADVICE | ELSEWHERE | CASES
+    assert MADE - {"workload-unknown"} <= CASES
