@@ -10,6 +10,7 @@ from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Entry
 from tests.kit.box import Box
 from tests.kit.cli import run
+from tests.kit.ledgers import migrated
 
 
 @pytest.fixture
@@ -168,7 +169,7 @@ def test_start_and_stop_refuse_with_their_own_codes(box):
 @pytest.fixture
 def state(tmp_path):
     """Three lines written by hand."""
-    with Ledger(tmp_path / "ledger.db") as ledger:
+    with Ledger(migrated(tmp_path / "ledger.db")) as ledger:
         digest = "sha256:0123456789abcdef" + "0" * 48
         journal.record(
             ledger, Entry("2026-11-20T00:00:01.000000Z", "anna", "deploy", "pump", 1, "accepted", "motor 1.0, staged-only", "1.0")

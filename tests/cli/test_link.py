@@ -17,6 +17,7 @@ from kelvin_provision.staging.limits.policy import local_time
 from kelvin_provision.wait_reason import WaitKind, WaitReason
 from tests.kit.box import Box
 from tests.kit.cli import run
+from tests.kit.ledgers import migrated
 
 CAUSE = "waits for the download window, which opens at 22:00"
 
@@ -29,7 +30,7 @@ def box(tmp_path):
         "fan": (Method.STAGED, Downloading(), WaitReason(WaitKind.REGISTRY_UNREACHABLE, "r.io: no route to host")),
         "valve": (Method.INSTANT, Ready(), WaitReason(WaitKind.APPLY_WINDOW, "22:00-05:00", "2026-11-23T22:00:00Z")),
     }
-    with Ledger(tmp_path / "ledger.db") as ledger:
+    with Ledger(migrated(tmp_path / "ledger.db")) as ledger:
         for name, (method, event, reason) in waiting.items():
             spec = Spec(name=name, title=name, app_name="a", app_version="2", cluster_name="c", method=method, image="r.io/a:2")
             (revision,) = ledger.accept([spec], name)

@@ -27,6 +27,7 @@ from kelvin_provision.spec.enums import Download, Method, State
 from kelvin_provision.spec.workload import Spec
 from kelvin_provision.status import Observation, Observed, OperationKind, Status
 from tests.kit.cli import run
+from tests.kit.ledgers import migrated
 from tests.kit.staging import reach
 
 HERE = Path(__file__).parents[2]
@@ -39,7 +40,7 @@ class Box:
     def __init__(self, path):
         self.path = path
         self.place = ["--state-dir", str(path)]
-        self.ledger = Ledger(path / "ledger.db", clock=lambda: LONG_AGO)
+        self.ledger = Ledger(migrated(path / "ledger.db"), clock=lambda: LONG_AGO)
 
     def stage(self, name, version="1.0.0", state=Download.PENDING, *, method=Method.STAGED):
         spec = Spec(name, name.title(), "app", version, "edge-1", method, f"r.io/app:{version}")

@@ -25,6 +25,7 @@ from tests.kit.fakes.cluster import FakeCluster
 from tests.kit.fakes.runtime import FakeRuntime
 from tests.kit.fakes.source import FakeSource
 from tests.kit.images import random_image
+from tests.kit.ledgers import migrated
 
 FAST = Timings(
     poll=0.01, follow=0.01, agent_retry=0.05, agent_goodbye=0.2, lock_wait_agent=0.0, staging=Backoff(first=0.001, cap=0.001, deadline=0.01)
@@ -48,6 +49,7 @@ class Box:
         self.hooks, self.timings, self.clock, self.launcher = None, FAST, utc_now, NoLauncher()
         self.settings = Settings(**{"state_dir": path, "apply": ApplySettings(settle=0.0)} | changes)
         self.look_up = self._connections = None
+        migrated(self.settings.state_dir / "ledger.db")
 
     @property
     def wiring(self):

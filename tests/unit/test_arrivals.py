@@ -22,6 +22,7 @@ from kelvin_provision.store import Store
 from tests.kit.box import Box
 from tests.kit.cli import run
 from tests.kit.images import random_image
+from tests.kit.ledgers import migrated
 from tests.kit.locks import lock_of
 from tests.kit.staging import reach
 
@@ -70,7 +71,7 @@ def test_several_images_in_one_cell():
 
 @pytest.fixture
 def ledger(tmp_path):
-    with Ledger(tmp_path / "ledger.db") as found:
+    with Ledger(migrated(tmp_path / "ledger.db")) as found:
         yield found
 
 

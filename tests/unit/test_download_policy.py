@@ -11,6 +11,7 @@ from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.settings.window import Window
 from kelvin_provision.staging.limits.budget import Budget
 from kelvin_provision.staging.limits.policy import DownloadPolicy, LocalTime, local_time
+from tests.kit.ledgers import migrated
 
 LIMIT = 64_000
 MONDAY, TUESDAY = "2026-11-23", "2026-11-24"
@@ -18,7 +19,7 @@ MONDAY, TUESDAY = "2026-11-23", "2026-11-24"
 
 @pytest.fixture
 def ledger(tmp_path):
-    with Ledger(tmp_path / "ledger.db") as opened:
+    with Ledger(migrated(tmp_path / "ledger.db")) as opened:
         yield opened
 
 
@@ -86,7 +87,7 @@ def test_a_budget_is_used_to_the_byte_and_then_waited_for(ledger):
 def test_another_process_knows_what_is_used_up(ledger, tmp_path):
     budget = Budget(LIMIT, ledger)
     budget.record_bytes(LIMIT, MONDAY)
-    with Ledger(tmp_path / "ledger.db") as later, pytest.raises(DownloadWaits):
+    with Ledger(migrated(tmp_path / "ledger.db")) as later, pytest.raises(DownloadWaits):
         Budget(LIMIT, later).check(MONDAY)
 
 

@@ -5,13 +5,14 @@ import pytest
 from kelvin_provision.ledger import evidence, history, requests
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Entry
+from tests.kit.ledgers import migrated
 from tests.unit.test_ledger import spec
 
 
 @pytest.fixture
 def ledger(tmp_path):
     ticks = iter(range(100_000))
-    with Ledger(tmp_path / "ledger.db", clock=lambda: f"2026-11-23T00:00:{next(ticks):06d}Z") as opened:
+    with Ledger(migrated(tmp_path / "ledger.db"), clock=lambda: f"2026-11-23T00:00:{next(ticks):06d}Z") as opened:
         yield opened
 
 

@@ -10,6 +10,7 @@ from kelvin_provision.ledger.model import Entry, Outcome, Phase, Step, Target
 from kelvin_provision.ledger.orders import OrderRequest
 from kelvin_provision.spec.enums import State
 from kelvin_provision.status import OperationKind, Verb, derive
+from tests.kit.ledgers import migrated
 from tests.unit.test_ledger import spec
 
 AT = "2026-11-24T02:00:00Z"
@@ -19,7 +20,7 @@ AT = "2026-11-24T02:00:00Z"
 def ledger(tmp_path):
     """`pump`, `fan` and `valve` are staged."""
     ticks = iter(range(10_000))
-    with Ledger(tmp_path / "ledger.db", clock=lambda: f"2026-11-23T00:00:{next(ticks):06d}Z") as opened:
+    with Ledger(migrated(tmp_path / "ledger.db"), clock=lambda: f"2026-11-23T00:00:{next(ticks):06d}Z") as opened:
         requests.accept(opened, [spec("pump"), spec("fan"), spec("valve")], "batch", actor="anna")
         yield opened
 

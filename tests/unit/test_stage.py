@@ -17,6 +17,7 @@ from kelvin_provision.store import Store
 from tests.kit.fakes.runtime import FakeRuntime
 from tests.kit.fakes.source import FakeSource
 from tests.kit.images import random_image
+from tests.kit.ledgers import migrated
 
 AMD64 = Platform("linux", "amd64")
 
@@ -40,7 +41,7 @@ class Greedy(FakeRuntime):
 
 @pytest.fixture
 def box(tmp_path):
-    with Ledger(tmp_path / "ledger.db") as ledger:
+    with Ledger(migrated(tmp_path / "ledger.db")) as ledger:
         source = FakeSource()
         source.images["r.io/a:1"] = random_image([20_000, 10_000])
         spec = Spec(name="a", title="a", app_name="a", app_version="1", cluster_name="c", method=Method.STAGED, image="r.io/a:1")

@@ -22,6 +22,7 @@ from kelvin_provision.ledger.staging_state import (
 )
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.wait_reason import WaitKind, WaitReason
+from tests.kit.ledgers import migrated
 from tests.unit.test_ledger import spec
 
 WINDOW = WaitReason(WaitKind.DOWNLOAD_WINDOW, until="22:00")
@@ -142,7 +143,7 @@ def test_a_permanent_error_blocks_and_what_an_error_says_of_waiting_goes_first()
 @pytest.fixture
 def ledger(tmp_path):
     ticks = iter(range(10_000))
-    with Ledger(tmp_path / "ledger.db", clock=lambda: f"2026-11-23T00:00:{next(ticks):06d}Z") as opened:
+    with Ledger(migrated(tmp_path / "ledger.db"), clock=lambda: f"2026-11-23T00:00:{next(ticks):06d}Z") as opened:
         yield opened
 
 

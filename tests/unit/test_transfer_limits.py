@@ -33,6 +33,7 @@ from tests.kit.box import Box
 from tests.kit.fakes.runtime import FakeRuntime
 from tests.kit.fakes.source import FakeSource
 from tests.kit.images import random_image
+from tests.kit.ledgers import migrated
 
 AMD64 = Platform("linux", "amd64")
 SOON = Backoff(first=0.001, cap=0.001, deadline=0.02)
@@ -52,7 +53,7 @@ def store(tmp_path):
 
 @pytest.fixture
 def ledger(tmp_path):
-    with Ledger(tmp_path / "ledger.db") as opened:
+    with Ledger(migrated(tmp_path / "ledger.db")) as opened:
         yield opened
 
 
