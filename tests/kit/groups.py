@@ -7,7 +7,7 @@ and need nothing of each other are groups of their own. A test without a server 
 
 import pytest
 
-APART = {"test_kill_matrix.py", "test_story.py", "test_docker_crash.py", "test_availability.py"}
+APART = {"test_kill_matrix.py", "test_story.py", "test_availability.py"}
 
 
 def group_of(item: pytest.Item) -> str | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from tests.kit.servers.process import wait_for
+from tests.kit.servers.process import dying_with_us, wait_for
 from tests.kit.servers.reserved import reserve
 
 
@@ -35,7 +35,7 @@ class Dockerd:
         network += ["--default-address-pool", f"base=10.100.{self.number}.0/24,size=27"]
         with (self.folder / "log").open("ab") as sink:
             self.process = subprocess.Popen(
-                ["dockerd", *map(str, places), "-H", self.url, *network],
+                dying_with_us(["dockerd", *map(str, places), "-H", self.url, *network]),
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=sink,

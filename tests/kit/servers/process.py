@@ -21,12 +21,22 @@ def wait_for(answers, what: str, log: Path, seconds: float = 30.0, process: subp
     raise RuntimeError(f"{what} does not answer:\n{log.read_text()[-2000:]}")
 
 
+def dying_with_us(command: list[str]) -> list[str]:
+    """The kernel ends it when this process is gone, however it went."""
+    return ["setpriv", "--pdeathsig", "TERM", *command]
+
+
 @contextlib.contextmanager
 def running(command: list[str], log: Path, answers, *, env: dict[str, str] | None = None, grace: float = 10.0):
     """The process in a session of its own, from the moment it answers; ended with its whole group."""
     with log.open("wb") as sink:
         process = subprocess.Popen(
-            command, stdout=sink, stderr=sink, stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})}, start_new_session=True
+            dying_with_us(command),
+            stdout=sink,
+            stderr=sink,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, **(env or {})},
+            start_new_session=True,
         )
     try:
         wait_for(answers, command[0], log, process=process)

@@ -3,7 +3,7 @@
 import socket
 from collections.abc import Iterable
 
-_HELD: list[socket.socket] = []
+_HELD: list[int] = []
 
 
 def reserve(what: str, numbers: Iterable[int]) -> int:
@@ -15,7 +15,7 @@ def reserve(what: str, numbers: Iterable[int]) -> int:
         except OSError:
             holder.close()
             continue
-        _HELD.append(holder)
+        _HELD.append(holder.detach())
         return number
     raise RuntimeError(f"no {what} is free")
 
