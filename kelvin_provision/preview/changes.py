@@ -1,6 +1,6 @@
-"""A forecast told field by field: what runs beside what would run, as we wrote both, so that no default of a cluster is in it. Pure.
+"""A preview field by field: the running and the new objects as we rendered both, without the defaults of a cluster. Pure.
 
-Why it is made of our own objects and not of the live ones: ADR 0017.
+ADR 0017 tells why our own objects are compared and not the live ones.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from kelvin_provision.files.hashing import sha256_hex
 from kelvin_provision.ledger.model import Revision
 from kelvin_provision.masking.masked import mask
 from kelvin_provision.preview import image_diff
-from kelvin_provision.preview.forecast import Forecast
-from kelvin_provision.preview.rewriting import Rewritten, rewritten
+from kelvin_provision.preview.model import Preview
+from kelvin_provision.preview.rewrites import Rewrite, rewrites
 from kelvin_provision.spec.diff.fields import ABSENT, Field, compare, flat
 from kelvin_provision.spec.enums import VolumeKind
 from kelvin_provision.spec.workload import Object, Spec
 
 STAMPS = ("kelvin-provision/", *(f"app.kubernetes.io/{name}" for name in ("name", "instance", "version", "managed-by")))
-"""Labels and notes that only say which version an object belongs to: they change with every version."""
+"""Labels and annotations that only name the version of an object: they change with every version."""
 
 HASHED = re.compile(r"-[0-9a-f]{10}$")
-"""How a name ends whose object is made anew for new contents."""
+"""The end of names of objects that are replaced when their content changes."""
 
 Objects = Mapping[str, Object]
 
 
 @dataclass(frozen=True)
 class ObjectChange:
-    """One object: what happens to it and why; `fields` as we wrote them, secrets under a veil.
+    """What happens to one object and why; `fields` as we rendered them, with secrets masked.
 
-    `replaces` is the object of the old version that has its place under another name, `replaced` the one of the new version. A
-    forbidden one will not be accepted.
+    `replaces` is the object of the old version that this one replaces under another name, `replaced_by` the one of the new version.
+    `forbidden`: the cluster will not accept it.
     """
 
     op: Op
@@ -46,50 +46,48 @@ class ObjectChange:
     why: str
     fields: tuple[Field, ...] = ()
     replaces: str = ""
-    replaced: str = ""
+    replaced_by: str = ""
     forbidden: bool = False
 
 
 @dataclass(frozen=True)
-class Drifted:
-    """What somebody else has changed, and what this makes of it: `then` is the value afterwards, ABSENT when nobody sets it."""
+class DriftOutcome:
+    """What was changed on the cluster, and what becomes of it: `after` is the value after the apply, ABSENT if it sets none."""
 
     drift: Drift
-    then: Any = ABSENT
+    after: Any = ABSENT
 
     @property
     def stays(self) -> bool:
-        """Whether the change outlives this one: a field that another manager holds and we say nothing of is not ours to take away."""
-        return bool(self.drift.by) and self.then is ABSENT and self.drift.live is not ABSENT
+        """Whether the drift remains: a field of another manager that we do not set is not ours to remove."""
+        return bool(self.drift.by) and self.after is ABSENT and self.drift.live is not ABSENT
 
 
 @dataclass(frozen=True)
 class WorkloadChange:
-    """Everything about one workload. `old` is None for a new one."""
+    """`old` is None for a new workload."""
 
     name: str
     old: Revision | None
     new: Revision
     images: tuple[image_diff.ImageChange, ...]
     interruptions: tuple[Interruption, ...]
-    rewritten: tuple[Rewritten, ...]
+    rewritten: tuple[Rewrite, ...]
     objects: tuple[ObjectChange, ...]
-    drift: tuple[Drifted, ...]
+    drift: tuple[DriftOutcome, ...]
     findings: tuple[Finding, ...]
 
     @property
     def empty(self) -> bool:
-        """Whether every object is as it should be already."""
         return all(change.op is Op.KEEP for change in self.objects)
 
 
-def told(forecast: Forecast) -> tuple[WorkloadChange, ...]:
-    """Every workload of a forecast, in its order."""
-    return tuple(_workload(target, forecast) for target in forecast.targets)
+def workload_changes(preview: Preview) -> tuple[WorkloadChange, ...]:
+    return tuple(_workload(target, preview) for target in preview.targets)
 
 
-def _workload(target: Target, forecast: Forecast) -> WorkloadChange:
-    name, old, new, plan = target.workload.name, target.workload.running, target.revision, forecast.plan
+def _workload(target: Target, preview: Preview) -> WorkloadChange:
+    name, old, new, plan = target.workload.name, target.workload.running, target.revision, preview.plan
     secret = _secret_files(new.spec) | (_secret_files(old.spec) if old else frozenset())
     before, after = _plain((old.objects or ()) if old else (), secret), _plain(target.objects, secret)
     findings = tuple(one for one in plan.findings if one.workload == name)
@@ -100,15 +98,15 @@ def _workload(target: Target, forecast: Forecast) -> WorkloadChange:
         new,
         images=image_diff.compare(old, new),
         interruptions=tuple(one for one in plan.interruptions if one.workload == name),
-        rewritten=tuple(rewritten(new, target.objects)),
+        rewritten=tuple(rewrites(new, target.objects)),
         objects=tuple(_objects(changes, findings, before, after)),
-        drift=tuple(Drifted(one, _then(one, after)) for one in forecast.drift if one.workload == name),
+        drift=tuple(DriftOutcome(one, _value_after(one, after)) for one in preview.drift if one.workload == name),
         findings=findings,
     )
 
 
 def _objects(changes: Sequence[Change], findings: Sequence[Finding], before: Objects, after: Objects) -> Iterator[ObjectChange]:
-    """As planned; what the plan found no change for because it is forbidden is told from our own objects."""
+    """As planned. The plan has no change for a forbidden object, so that one is made of our own objects."""
     planned = {_key(change.object) for change in changes}
     refused = {_key(one.object): one for one in findings}
     for key, item in after.items():
@@ -130,21 +128,21 @@ def _objects(changes: Sequence[Change], findings: Sequence[Finding], before: Obj
 
 
 def _key(name: str) -> str:
-    """Clusters write kinds as their own users do: `container/pump`, `Deployment/pump`."""
+    """Clusters spell kinds differently: `container/pump`, `Deployment/pump`."""
     kind, _, own = name.partition("/")
     return f"{kind.lower()}/{own}"
 
 
 def _replaced(key: str, before: Objects, after: Objects) -> str:
-    """The object of the old version whose place a new one takes: of its kind, with its name but for the hash."""
+    """The object of the old version that a new one replaces: same kind, same name but for the hash."""
     stem = HASHED.sub("", key)
     if stem == key:
         return ""
     return next((old for old in before if old not in after and old != key and HASHED.sub("", old) == stem), "")
 
 
-def _then(drift: Drift, after: Objects) -> Any:
-    """What an apply writes at that place."""
+def _value_after(drift: Drift, after: Objects) -> Any:
+    """The value that an apply writes there."""
     item = after.get(_key(drift.object))
     if item is None or not drift.path:
         return ABSENT
@@ -161,7 +159,7 @@ def _secret_files(spec: Spec) -> frozenset[str]:
 
 
 def _plain(objects: Sequence[Object], secret: frozenset[str]) -> dict[str, Object]:
-    """By key: the name as we write it, and a body without kind and name, without stamps, with bytes as text and secrets under a veil."""
+    """By key: the name as rendered, and the body without kind, name and stamps, with bytes as text and secrets masked."""
     return {_key(describe(item)): {"name": describe(item), "body": _body(mask(_readable(item), secret))} for item in objects}
 
 
@@ -186,7 +184,7 @@ def _unstamped(value: Any) -> Any:
 
 
 def _readable(item: Object) -> Object:
-    """A copy in which files are text, or a word about their bytes."""
+    """A copy in which files are text, or a description of their bytes."""
     found = dict(item)
     if isinstance(item.get("binaryData"), dict):
         found["binaryData"] = {key: _bytes(str(value)) for key, value in item["binaryData"].items()}

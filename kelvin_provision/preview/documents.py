@@ -1,4 +1,4 @@
-"""A told forecast as JSON. Secrets are `***`, long texts are unified lines, what is not there has no key. Pure."""
+"""A preview as JSON. Secrets are `***`, long texts are unified diffs, absent values have no key. Pure."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ from typing import Any
 
 from kelvin_provision.ledger.model import Revision
 from kelvin_provision.masking.masked import Masked
-from kelvin_provision.preview.changes import Drifted, ObjectChange, WorkloadChange
-from kelvin_provision.preview.image_diff import ImageChange, Picture
+from kelvin_provision.preview.changes import DriftOutcome, ObjectChange, WorkloadChange
+from kelvin_provision.preview.image_diff import ImageChange, ImageInfo
 from kelvin_provision.spec.diff.fields import ABSENT, Field
 from kelvin_provision.spec.diff.unified import unified
 
-MORE = "~ more has changed that is not shown"
+MORE = "~ more has changed, not shown"
 
 
 def document(change: WorkloadChange) -> dict[str, Any]:
-    """One workload."""
     return {
         "name": change.name,
         "old": _revision(change.old) if change.old else None,
@@ -44,10 +43,10 @@ def _revision(revision: Revision) -> dict[str, Any]:
 
 def _image(change: ImageChange) -> dict[str, Any]:
     old, new = (_picture(one) if one else None for one in (change.old, change.new))
-    return {"old": old, "new": new, "new_bytes": change.fresh, "shared_bytes": change.shared}
+    return {"old": old, "new": new, "new_bytes": change.new_bytes, "shared_bytes": change.shared_bytes}
 
 
-def _picture(one: Picture) -> dict[str, Any]:
+def _picture(one: ImageInfo) -> dict[str, Any]:
     return {"reference": one.reference, "digest": one.digest or None, "size": one.size}
 
 
@@ -56,7 +55,7 @@ def _object(change: ObjectChange) -> dict[str, Any]:
         "op": change.op.value,
         "object": change.object,
         "replaces": change.replaces or None,
-        "replaced_by": change.replaced or None,
+        "replaced_by": change.replaced_by or None,
         "why": change.why,
         "forbidden": change.forbidden,
         "fields": [field(one) for one in change.fields],
@@ -64,7 +63,7 @@ def _object(change: ObjectChange) -> dict[str, Any]:
 
 
 def field(one: Field) -> dict[str, Any]:
-    """A path with `old` and `new`, or with the `lines` of a long text; `hidden` where a value is not shown."""
+    """A path with `old` and `new`, or with the `lines` of a long text; `hidden` if a value is masked."""
     lines = text_lines(one)
     found: dict[str, Any] = {"path": one.path}
     if lines is not None:
@@ -75,7 +74,7 @@ def field(one: Field) -> dict[str, Any]:
 
 
 def text_lines(one: Field) -> list[str] | None:
-    """The lines of a long text that changed, came or went; None for what is no long text."""
+    """The unified diff of a long text; None for other values."""
     texts = ["" if value is ABSENT else plain(value) for value in (one.old, one.new)]
     if not all(isinstance(text, str) for text in texts) or not any("\n" in text for text in texts):
         return None
@@ -84,7 +83,7 @@ def text_lines(one: Field) -> list[str] | None:
 
 
 def _hides(one: Field, lines: Sequence[str]) -> bool:
-    """Whether lines have changed that are all the same to a reader."""
+    """Whether lines differ only in masked values."""
     under = [value.under for value in (one.old, one.new) if isinstance(value, Masked)]
     return len(under) == 2 and _changed(unified(*under)) > _changed(lines)
 
@@ -94,7 +93,7 @@ def _changed(lines: Sequence[str]) -> int:
 
 
 def plain(value: Any) -> Any:
-    """A value as it may be shown."""
+    """A value without masked parts."""
     if isinstance(value, Masked):
         return value.shown
     if isinstance(value, Mapping):
@@ -102,8 +101,8 @@ def plain(value: Any) -> Any:
     return [plain(item) for item in value] if isinstance(value, list) else value
 
 
-def _drifted(one: Drifted) -> dict[str, Any]:
+def _drifted(one: DriftOutcome) -> dict[str, Any]:
     drift = one.drift
-    values = (("applied", drift.applied), ("live", drift.live), ("then", one.then))
+    values = (("applied", drift.applied), ("live", drift.live), ("then", one.after))
     found = {"object": drift.object, "path": drift.path} | {name: plain(value) for name, value in values if value is not ABSENT}
     return found | {"stays": one.stays, "by": drift.by or None, "when": drift.when or None}

@@ -1,4 +1,4 @@
-"""The images of one version beside those of another: what they are, how large, and how much of it is there already. Pure."""
+"""The images of two versions compared: digests, sizes, and how much of the new ones is shared. Pure."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from kelvin_provision.spec.lock import ImageLock
 
 
 @dataclass(frozen=True)
-class Picture:
-    """An image as the request says it. Digest and size (compressed, in bytes) are unknown where the cluster pulls it."""
+class ImageInfo:
+    """An image as in the request. Digest and size (compressed, in bytes) are unknown if the cluster pulls it."""
 
     reference: str
     digest: str = ""
@@ -22,7 +22,7 @@ class Picture:
 
     @property
     def repository(self) -> str:
-        """Host and path, by which an image is recognised in another version."""
+        """Host and path, by which images of two versions are matched."""
         try:
             return Reference.parse(self.reference).name
         except ReferenceInvalid:
@@ -31,20 +31,20 @@ class Picture:
 
 @dataclass(frozen=True)
 class ImageChange:
-    """One image of the old and of the new version; either may be missing. `shared` are bytes that the old version's images have, too."""
+    """An image of the old and of the new version; either may be None. `shared_bytes` are in images of the old version, too."""
 
-    old: Picture | None
-    new: Picture | None
-    shared: int | None = None
+    old: ImageInfo | None
+    new: ImageInfo | None
+    shared_bytes: int | None = None
 
     @property
-    def fresh(self) -> int | None:
-        """Bytes that no image of the old version has."""
-        return None if self.new is None or self.new.size is None else self.new.size - (self.shared or 0)
+    def new_bytes(self) -> int | None:
+        """Bytes that are in no image of the old version."""
+        return None if self.new is None or self.new.size is None else self.new.size - (self.shared_bytes or 0)
 
     @property
     def same(self) -> bool:
-        """Whether it is the same image to the byte; without digests, by the name."""
+        """Compared by digest, otherwise by name."""
         if self.old is None or self.new is None:
             return False
         if self.old.digest and self.new.digest:
@@ -53,25 +53,25 @@ class ImageChange:
 
 
 def compare(old: Revision | None, new: Revision) -> tuple[ImageChange, ...]:
-    """The new version's images in their order, each beside the old one of its repository; then the old ones that go."""
-    before, after = (_pictures(old) if old else {}), _pictures(new)
-    locks = {picture.reference: lock for picture, lock in after.items() if lock}
-    known = {blob.digest for lock in before.values() if lock for blob in lock.blobs()}
-    left, found = list(before), []
-    for picture in after:
-        match = next((one for one in left if one.repository == picture.repository), None)
+    """The images of the new version, each with the old one of the same repository; then the removed ones."""
+    before, after = (_images(old) if old else {}), _images(new)
+    locks = {image.reference: lock for image, lock in after.items() if lock}
+    old_blobs = {blob.digest for lock in before.values() if lock for blob in lock.blobs()}
+    unmatched, changes = list(before), []
+    for image in after:
+        match = next((other for other in unmatched if other.repository == image.repository), None)
         if match:
-            left.remove(match)
-        lock = locks.get(picture.reference)
-        found.append(ImageChange(match, picture, _shared(lock, known) if lock else None))
-    return (*found, *(ImageChange(one, None) for one in left))
+            unmatched.remove(match)
+        lock = locks.get(image.reference)
+        changes.append(ImageChange(match, image, _shared(lock, old_blobs) if lock else None))
+    return (*changes, *(ImageChange(image, None) for image in unmatched))
 
 
-def _pictures(revision: Revision) -> dict[Picture, ImageLock | None]:
+def _images(revision: Revision) -> dict[ImageInfo, ImageLock | None]:
     if revision.locks:
-        return {Picture(str(lock.reference), lock.root.digest, lock.size): lock for lock in revision.locks}
-    return {Picture(image): None for image in images_of(revision.spec)}
+        return {ImageInfo(str(lock.reference), lock.root.digest, lock.size): lock for lock in revision.locks}
+    return {ImageInfo(image): None for image in images_of(revision.spec)}
 
 
-def _shared(lock: ImageLock, known: Container[str]) -> int:
-    return sum(blob.size for blob in lock.blobs() if blob.digest in known)
+def _shared(lock: ImageLock, old_blobs: Container[str]) -> int:
+    return sum(blob.size for blob in lock.blobs() if blob.digest in old_blobs)

@@ -10,15 +10,15 @@ from kelvin_provision.applying.target import Target
 from kelvin_provision.cluster.plan import Drift
 from kelvin_provision.cluster.protocol import Cluster
 from kelvin_provision.context import Context
-from kelvin_provision.preview.forecast import Forecast
+from kelvin_provision.preview.model import Preview
 from kelvin_provision.spec.workload import Object
 
 
-def preview(ctx: Context, targets: Sequence[Target], *, hooks: bool = True) -> Forecast:
+def preview(ctx: Context, targets: Sequence[Target], *, hooks: bool = True) -> Preview:
     """Reads and dry runs only. Raises what the cluster raises when it does not answer; findings are part of the answer."""
     facts = gather(ctx, targets, hooks=hooks)
     absent = {image.workload: image.absent for image in facts.images}
-    return Forecast(tuple(targets), assessed(facts), _drift(targets, ctx.cluster), absent)
+    return Preview(tuple(targets), assessed(facts), _drift(targets, ctx.cluster), absent)
 
 
 def _drift(targets: Sequence[Target], cluster: Cluster) -> tuple[Drift, ...]:

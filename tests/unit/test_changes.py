@@ -7,9 +7,9 @@ from kelvin_provision.applying.target import Target
 from kelvin_provision.cluster.labels import OWNER, REVISION, SPEC_HASH
 from kelvin_provision.cluster.plan import Change, Drift, Finding, Interruption, Op, Plan
 from kelvin_provision.ledger.model import Revision, Workload
-from kelvin_provision.preview.changes import told
+from kelvin_provision.preview.changes import workload_changes
 from kelvin_provision.preview.documents import document
-from kelvin_provision.preview.forecast import Forecast
+from kelvin_provision.preview.model import Preview
 from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.spec.diff.fields import ABSENT, Field
 from kelvin_provision.spec.enums import Download, Method, VolumeKind
@@ -39,7 +39,7 @@ def thing(name, number=1, kind="Deployment", **body):
 def tell(old, new, objects, changes=(), *, enabled=True, **more):
     workload = Workload("pump", "Pump", enabled, "t", "t", old, new, None, None)
     plan = Plan(tuple(changes), more.pop("findings", ()), interruptions=more.pop("breaks", ()))
-    (found,) = told(Forecast((Target(workload, new, tuple(objects)),), plan, **more))
+    (found,) = workload_changes(Preview((Target(workload, new, tuple(objects)),), plan, **more))
     return found
 
 
@@ -69,7 +69,7 @@ def test_an_object_that_takes_the_place_of_another_is_compared_with_it():
     ]
     came, went = tell(revision(1, objects=(old,)), revision(2), [new], changes).objects
     assert (came.replaces, came.fields) == ("ConfigMap/pump-files-0123456789", (Field("data.a", "1", "2"),))
-    assert (went.replaced, went.fields) == ("ConfigMap/pump-files-abcdef0123", ())
+    assert (went.replaced_by, went.fields) == ("ConfigMap/pump-files-abcdef0123", ())
 
 
 def test_what_is_forbidden_is_told_with_its_fields_too():
@@ -108,7 +108,7 @@ def test_images_are_beside_those_of_their_repository_with_the_bytes_that_are_new
     old = revision(1, lock("r.io/pump:1", "1", "a", "b"), lock("r.io/gone:1", "2", "c"))
     new = revision(2, lock("r.io/pump:2", "3", "a", "c"), lock("r.io/came:1", "4", "b"))
     told_images = [
-        (change.old and change.old.reference, change.new and change.new.reference, change.fresh, change.shared)
+        (change.old and change.old.reference, change.new and change.new.reference, change.new_bytes, change.shared_bytes)
         for change in tell(old, new, []).images
     ]
     assert told_images == [
@@ -121,12 +121,12 @@ def test_images_are_beside_those_of_their_repository_with_the_bytes_that_are_new
 def test_the_same_digest_under_another_tag_is_the_same_image():
     same = lock("r.io/pump:1", "1", "a")
     (found,) = tell(revision(1, same), revision(2, replace(same, reference=Reference.parse("r.io/pump:2"))), []).images
-    assert (found.same, found.fresh) == (True, 0)
+    assert (found.same, found.new_bytes) == (True, 0)
 
 
 def test_images_that_the_cluster_pulls_have_no_size():
     (found,) = tell(None, revision(1, method=Method.STANDARD), []).images
-    assert (found.new.reference, found.new.digest, found.fresh) == ("r.io/pump:1", "", None)
+    assert (found.new.reference, found.new.digest, found.new_bytes) == ("r.io/pump:1", "", None)
 
 
 def test_what_the_rewriting_did_is_what_differs_from_the_request():
@@ -160,7 +160,7 @@ def test_what_becomes_of_a_change_that_somebody_made():
         for path, applied, live in (("spec.a", 1, 5), ("spec.b", 1, 5), ("spec.c", ABSENT, 5))
     ]
     drifted = tell(revision(1, objects=(old,)), revision(2), [new], [update("Deployment/pump")], drift=tuple(changed)).drift
-    assert [(one.drift.path, one.then, one.stays) for one in drifted] == [
+    assert [(one.drift.path, one.after, one.stays) for one in drifted] == [
         ("spec.a", 1, False),
         ("spec.b", 2, False),
         ("spec.c", ABSENT, True),

@@ -1,4 +1,4 @@
-"""A forecast for people: what matters first, then every field in unified lines. The same words with and without colours."""
+"""A preview for people: what matters first, then every field in unified lines. The same words with and without colours."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 from kelvin_provision.cli.render.report import CHANGES, Item, Line, Report, Tone
 from kelvin_provision.cluster.plan import Op
 from kelvin_provision.masking.masked import Masked
-from kelvin_provision.preview.changes import STAMPS, told
+from kelvin_provision.preview.changes import STAMPS, workload_changes
 from kelvin_provision.preview.documents import document, downtime, plain, text_lines
 from kelvin_provision.quantity import format_bytes
 from kelvin_provision.spec.diff.fields import ABSENT, Field, parted
 
 if TYPE_CHECKING:
     from kelvin_provision.ledger.model import Revision
-    from kelvin_provision.preview.changes import Drifted, ObjectChange, WorkloadChange
-    from kelvin_provision.preview.forecast import Forecast
-    from kelvin_provision.preview.image_diff import ImageChange, Picture
+    from kelvin_provision.preview.changes import DriftOutcome, ObjectChange, WorkloadChange
+    from kelvin_provision.preview.image_diff import ImageChange, ImageInfo
+    from kelvin_provision.preview.model import Preview
 
 LONGEST = 200
 """Signs of one value, and lines of one text, that are shown; `--json` has all of them."""
@@ -31,19 +31,19 @@ _OTHER = re.compile(r"null|true|false|-?\d+(\.\d+)?")
 _NONE = "/dev/null"
 
 
-def report(command: str, forecast: Forecast, *, exit_code: bool, warnings: Sequence[str] = ()) -> Report:
+def report(command: str, preview: Preview, *, exit_code: bool, warnings: Sequence[str] = ()) -> Report:
     """The whole answer of a command that touches nothing; 3 for changes only where that was asked for."""
-    found = told(forecast)
-    changes = [change for change in forecast.plan.changes if change.op is not Op.KEEP]
+    found = workload_changes(preview)
+    changes = [change for change in preview.plan.changes if change.op is not Op.KEEP]
     return Report(
         command,
         tuple(Item("change", f"{change.workload}: {change.object}", change.op.value, change.why) for change in changes),
         lines=tuple(line for number, change in enumerate(found) for line in (*([Line("")] if number else []), *_workload(change))),
         more={"changes": bool(changes), "workloads": [document(change) for change in found]},
         names=tuple(change.name for change in found),
-        warnings=(*warnings, *forecast.notes),
+        warnings=(*warnings, *preview.notes),
         exit_code=CHANGES if exit_code and changes else 0,
-        refusal=forecast.refusal,
+        refusal=preview.refusal,
     )
 
 
@@ -100,13 +100,13 @@ def _image(change: ImageChange) -> Iterator[Line]:
         if picture:
             yield Line(f"  {head:<10} {sign}{picture.reference}{_about(picture)}", tone)
             head = ""
-    if new and change.fresh is not None and old:
-        yield Line(f"             {format_bytes(change.fresh)} new, {format_bytes(change.shared or 0)} shared")
-    elif new and change.fresh is None:
+    if new and change.new_bytes is not None and old:
+        yield Line(f"             {format_bytes(change.new_bytes)} new, {format_bytes(change.shared_bytes or 0)} shared")
+    elif new and change.new_bytes is None:
         yield Line("             the cluster pulls it")
 
 
-def _about(picture: Picture) -> str:
+def _about(picture: ImageInfo) -> str:
     known = [picture.digest[:19]] if picture.digest else []
     known += [format_bytes(picture.size)] if picture.size is not None else []
     return f" ({', '.join(known)})" if known else ""
@@ -115,7 +115,7 @@ def _about(picture: Picture) -> str:
 # --- what others did ------------------------------------------------------------------------------
 
 
-def _drifted(one: Drifted) -> Iterator[Line]:
+def _drifted(one: DriftOutcome) -> Iterator[Line]:
     drift = one.drift
     if not drift.path:
         yield Line(f"    {drift.object} is gone", Tone.CHANGED)
@@ -136,12 +136,12 @@ def _or_nothing(value: Any) -> str:
     return "(not there)" if value is ABSENT else _value(value)
 
 
-def _afterwards(one: Drifted) -> str:
+def _afterwards(one: DriftOutcome) -> str:
     if one.stays:
         return "stays: the new version says nothing of it"
-    if one.then is ABSENT:
+    if one.after is ABSENT:
         return "goes with the old version" if one.drift.live is not ABSENT else "the new version does not have it"
-    return "is put back" if one.then == one.drift.applied else "is set to what the new version says"
+    return "is put back" if one.after == one.drift.applied else "is set to what the new version says"
 
 
 # --- objects, in unified lines --------------------------------------------------------------------
@@ -150,7 +150,7 @@ def _afterwards(one: Drifted) -> str:
 def _outcome(item: ObjectChange) -> str:
     if item.forbidden:
         return f"forbidden {item.object}"
-    why = "new contents" if item.replaces else "replaced" if item.replaced else item.why
+    why = "new contents" if item.replaces else "replaced" if item.replaced_by else item.why
     if item.op is Op.UPDATE and (item.fields or _only_stamps(item.why)):
         why = "" if item.fields else "only what names its version"
     return f"{DONE[item.op]:<8}{item.object}{f': {why}' if why else ''}"

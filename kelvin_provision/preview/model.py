@@ -1,4 +1,4 @@
-"""What an apply would do, as a value: the plan with its findings, drift, and images that would be put back first. Pure."""
+"""What an apply would do, as a value: the plan with its findings, drift, and images that would be imported first. Pure."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from kelvin_provision.spec.lock import ImageLock
 
 
 @dataclass(frozen=True)
-class Forecast:
-    """`drift` is what others have changed on the cluster; `absent` are images that an apply would first put back, by workload."""
+class Preview:
+    """`drift` is what others changed on the cluster; `absent` are images that an apply would first import again, by workload."""
 
     targets: tuple[Target, ...]
     plan: Plan
@@ -28,10 +28,10 @@ class Forecast:
 
     @property
     def notes(self) -> Iterator[str]:
-        """What a person should know besides what changes."""
+        """Warnings besides the changes."""
         for target in self.targets:
             if target.workload.running and not target.workload.enabled:
                 yield f"{target.name} is stopped; this starts it"
             for lock in self.absent.get(target.name, ()):
-                yield f"{target.name}: {lock.reference} is not in the runtime any more; it is put back from the store first"
+                yield f"{target.name}: {lock.reference} is no longer in the runtime; it is imported from the store first"
         yield from self.plan.remarks
