@@ -114,7 +114,7 @@ class Box:
             self.run("workloads", "undeploy", "--yes", *[word for name in names for word in ("-n", name)])
         self.stop_agent()
         if NAMESPACE in self.settings:
-            api = Api(kubeconfig=Path(self.settings["KUBECONFIG"]), context=None, cache=self.folder / "cache")
+            api = Api(kubeconfig=Path(self.settings["KUBECONFIG"]), context=None)
             api.delete("v1", "Namespace", self.settings[NAMESPACE], None)
 
 
