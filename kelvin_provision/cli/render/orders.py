@@ -1,4 +1,4 @@
-"""Orders for people."""
+"""Pending orders for people."""
 
 from __future__ import annotations
 
@@ -11,5 +11,22 @@ if TYPE_CHECKING:
     from kelvin_provision.ledger.model import Order
 
 
+def describe(order: Order) -> str:
+    """`apply pump, fan at 2026-11-24 02:00+00:00, asked for by anna; waits: held`."""
+    time = f" at {describe_time(order)}" if order.at else ""
+    return f"{order.verb} {', '.join(order.names)}{time}, asked for by {order.actor}{_note(order)}"
+
+
+def describe_for(order: Order, name: str) -> str:
+    """The same where the verb and this workload are said already: `2026-11-24 02:00+00:00, asked for by anna, together with fan`."""
+    others = [other for other in order.names if other != name]
+    together = f", together with {', '.join(others)}" if others else ""
+    return f"{describe_time(order)}, asked for by {order.actor}{together}{_note(order)}"
+
+
 def describe_time(order: Order) -> str:
     return shown(timestamps.parse(order.at)) if order.at else "as soon as possible"
+
+
+def _note(order: Order) -> str:
+    return f"; waits: {order.note}" if order.note else ""

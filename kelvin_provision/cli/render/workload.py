@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from kelvin_provision import timestamps
 from kelvin_provision.cli.frame import hints
-from kelvin_provision.cli.render.orders import describe_time
+from kelvin_provision.cli.render.orders import describe_for
 from kelvin_provision.cli.render.tables import ago
 from kelvin_provision.cli.render.transfers import describe
 from kelvin_provision.hints import command
 
 if TYPE_CHECKING:
-    from kelvin_provision.ledger.model import Entry, Order
+    from kelvin_provision.ledger.model import Entry
     from kelvin_provision.queries.workload import WorkloadResult
     from kelvin_provision.status import Hold
 
@@ -33,7 +33,7 @@ def text(result: WorkloadResult) -> str:
         ("Last seen", item.status.last_seen or "-"),
         ("Staged", f"{staged.app_version}, {staged.status.message.lower()}" if staged else "nothing"),
         *(("Held", _hold(hold)) for hold in result.holds),
-        *((order.verb.value.capitalize(), _order(order, item.name)) for order in result.orders),
+        *((order.verb.value.capitalize(), describe_for(order, item.name)) for order in result.orders),
         *(_failure(result.last_failure) if result.last_failure and not result.recovered else ()),
         ("Created", item.created),
         ("Updated", item.updated),
@@ -44,12 +44,6 @@ def text(result: WorkloadResult) -> str:
 
 def _hold(hold: Hold) -> str:
     return f"by {hold.by}, {ago(hold.since, timestamps.now()).lower()}: {hold.reason or 'no reason given'}"
-
-
-def _order(order: Order, name: str) -> str:
-    others = [other for other in order.names if other != name]
-    together = f", together with {', '.join(others)}" if others else ""
-    return f"{describe_time(order)}, asked for by {order.actor}{together}{f'; waits: {order.note}' if order.note else ''}"
 
 
 def _failure(entry: Entry) -> Iterator[tuple[str, str]]:

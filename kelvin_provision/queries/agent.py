@@ -1,0 +1,96 @@
+"""Whether the agent is alive, what it does, and what waits for it: `agent status`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from kelvin_provision.queries.orders import order_to_json
+
+if TYPE_CHECKING:
+    from kelvin_provision.context import Context
+    from kelvin_provision.ledger.model import Order, Revision
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Bytes of `download.budget`. What is drawn counts as used: up to 1/64 of the budget more than what was downloaded."""
+
+    day: str
+    used: int
+    limit: int
+
+
+@dataclass(frozen=True)
+class AgentStatus:
+    """`process` is the lock's holder: pid, user and since; None while no agent is alive. `work` is what it wrote about itself.
+
+    `pending` are names of workloads with work for it; `waiting` those of their staged revisions that are held up, with the cause.
+    """
+
+    process: Mapping[str, Any] | None
+    service: bool
+    log: str
+    work: Mapping[str, Any] | None
+    pending: tuple[str, ...]
+    waiting: tuple[Revision, ...]
+    orders: tuple[Order, ...]
+    budget: Budget | None
+
+    @property
+    def appointed(self) -> tuple[Order, ...]:
+        """Orders with a time."""
+        return tuple(order for order in self.orders if order.at)
+
+    def to_json(self) -> dict[str, Any]:
+        process = self.process or {}
+        return {
+            "agent": {
+                "alive": self.process is not None,
+                **{key: process.get(key) for key in ("pid", "user", "since")},
+                "service": self.service,
+                "log": self.log,
+            },
+            "work": self.work,
+            "pending": list(self.pending),
+            "waiting": [{"name": revision.workload, "cause": revision.cause} for revision in self.waiting],
+            "appointed": [
+                {"at": order.at, "names": list(order.names), "who": order.actor, "note": order.note} for order in self.appointed
+            ],
+            "orders": [order_to_json(order) for order in self.orders],
+            "budget": asdict(self.budget) if self.budget else None,
+        }
+
+
+def agent(ctx: Context) -> AgentStatus:
+    """From the agent's lock, the ledger, and what it writes about itself."""
+    from kelvin_provision.agent import activity, process, queue, unit
+    from kelvin_provision.ledger import orders
+
+    state_dir = ctx.settings.state_dir
+    holder = process.alive(state_dir)
+    pending = queue.pending(ctx.ledger.workloads())
+    work = activity.read(process.now_path(state_dir), holder["pid"]) if holder and "pid" in holder else None
+    service = ctx.launcher.survives_reboot(ctx.settings)
+    return AgentStatus(
+        process=holder,
+        service=service,
+        log=f"journalctl -u {unit.NAME}" if service else str(process.log_path(state_dir)),
+        work={key: value for key, value in work.items() if key != "pid"} if work else None,
+        pending=tuple(workload.name for workload in pending),
+        waiting=tuple(workload.staged for workload in pending if workload.staged and workload.staged.cause),
+        orders=orders.pending(ctx.ledger),
+        budget=_budget(ctx),
+    )
+
+
+def _budget(ctx: Context) -> Budget | None:
+    from kelvin_provision.ledger import traffic
+    from kelvin_provision.staging.limits.policy import local_time
+
+    limit = ctx.settings.download.budget
+    if not limit:
+        return None
+    day = local_time().day
+    return Budget(day, traffic.used(ctx.ledger, day), limit)

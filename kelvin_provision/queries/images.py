@@ -1,0 +1,60 @@
+"""The images of this box: where they are, and which workloads need them: `images list`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kelvin_provision.images.inventory import Image, Inventory, take_inventory
+
+if TYPE_CHECKING:
+    from kelvin_provision.context import Context
+
+
+@dataclass(frozen=True)
+class ImagesResult:
+    """`path` is the folder of the store; `prunable` are bytes that `images prune` would free there."""
+
+    inventory: Inventory
+    path: Path
+    prunable: int
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        inventory = self.inventory
+        if inventory.runtime_error:
+            return (f"what is in the runtime is not known: {inventory.runtime_error}",)
+        if inventory.info and not inventory.info.pins and inventory.images:
+            return (f"{inventory.info.name} {inventory.info.version} knows no pins: what its collector removes, the agent puts back",)
+        return ()
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "images": [_image_to_json(image) for image in self.inventory.images],
+            "orphans": list(self.inventory.orphans),
+            "store": {"path": str(self.path), "prunable": self.prunable},
+            "warnings": list(self.warnings),
+        }
+
+
+def images(ctx: Context) -> ImagesResult:
+    """Of the ledger, the store and the runtime. A runtime that does not answer is a warning."""
+    inventory = take_inventory(ctx.ledger, ctx.store, lambda: ctx.runtime)
+    return ImagesResult(inventory, ctx.settings.state_dir, ctx.store.reclaimable(ctx.ledger.kept_locks(), quarantined=True))
+
+
+def _image_to_json(image: Image) -> dict[str, Any]:
+    return {
+        "reference": str(image.lock.reference),
+        "name": image.lock.name,
+        "digest": image.lock.root.digest,
+        "config": image.lock.config.digest,
+        "platform": str(image.lock.platform),
+        "size": image.lock.size,
+        "stored": image.stored,
+        "in_store": image.stored == image.lock.size,
+        "in_runtime": image.loaded,
+        "pinned": image.pinned,
+        "used_by": [asdict(use) for use in image.uses],
+    }
