@@ -19,12 +19,12 @@ from kelvin_provision.agent.activity import Activity
 from kelvin_provision.agent.lifecycle.identity import identity
 from kelvin_provision.agent.lifecycle.launcher import Launcher
 from kelvin_provision.agent.lifecycle.process import lock_path, now_path
-from kelvin_provision.cli import support_sections
 from kelvin_provision.cli.docs.pages import MADE
 from kelvin_provision.cli.frame.command_table import commands
 from kelvin_provision.events import Advanced, Started, Status
 from kelvin_provision.files.lock import exclusive
 from kelvin_provision.settings.load import load
+from kelvin_provision.support import sections
 from tests.kit.box import Box
 from tests.kit.images import make_image, tar_of
 
@@ -196,7 +196,7 @@ def site(folder: Path) -> Iterator[Site]:
         box.launcher, box.choice = Launcher([]), "as set"
         box.request = folder / "REQUEST.json"
         box.request.write_text(json.dumps(REQUEST))
-        patch.setattr(support_sections.host, "journal", lambda unit: "-- No entries --\n")
+        patch.setattr(sections.host, "journal", lambda unit: "-- No entries --\n")
         settings = load(state_dir=state, environ={"KELVIN_PROVISION_REGISTRY": "registry.example.com:5000"}, is_root=True).settings
         with exclusive(lock_path(state), command="agent run", more=identity(settings, detached=True)):
             yield box

@@ -55,9 +55,7 @@ class AgentStatus:
             "work": self.work,
             "pending": list(self.pending),
             "waiting": [{"name": revision.workload, "cause": revision.cause} for revision in self.waiting],
-            "appointed": [
-                {"at": order.at, "names": list(order.names), "who": order.actor, "note": order.note} for order in self.appointed
-            ],
+            "appointed": [{"at": order.at, "names": list(order.names), "who": order.actor, "note": order.note} for order in self.appointed],
             "orders": [order_to_json(order) for order in self.orders],
             "budget": asdict(self.budget) if self.budget else None,
         }
@@ -65,7 +63,9 @@ class AgentStatus:
 
 def agent(ctx: Context) -> AgentStatus:
     """From the agent's lock, the ledger, and what it writes about itself."""
-    from kelvin_provision.agent import activity, process, queue, unit
+    from kelvin_provision.agent import activity, queue
+    from kelvin_provision.agent.lifecycle import process
+    from kelvin_provision.agent.systemd import unit
     from kelvin_provision.ledger import orders
 
     state_dir = ctx.settings.state_dir

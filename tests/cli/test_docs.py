@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from kelvin_provision.cli.docs import explanations
 from kelvin_provision.cli.docs import pages as docs
-from kelvin_provision.cli.docs.reasons import REASONS
 from kelvin_provision.cli.frame.command_table import ENTRIES, commands
+from kelvin_provision.queries import explanations
+from kelvin_provision.queries.reasons import REASONS
 from kelvin_provision.settings.keys import KEYS
 from kelvin_provision.spec.enums import State
 
@@ -77,7 +77,7 @@ def test_the_manual_pages_are_good_roff():
 
 def test_every_error_says_what_leads_there_and_what_to_do():
     missing = [error.code for error in explanations.errors() if error.code not in REASONS]
-    assert missing == [], "write them into kelvin_provision/cli/docs/reasons.py"
+    assert missing == [], "write them into kelvin_provision/queries/reasons.py"
     told = {error.code: explanations.explained(error) for error in explanations.errors()}
     assert [code for code, one in told.items() if not (one.meaning and one.after and one.then)] == []
     assert [state for state, one in explanations.STATES.items() if not (one.meaning and one.after and one.then)] == []

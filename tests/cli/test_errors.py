@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from kelvin_provision.cli.docs.explanations import EXIT_CODES, STATES, errors, words
 from kelvin_provision.cli.frame.hints import line
 from kelvin_provision.hints import Hint, command, system
+from kelvin_provision.queries.explanations import EXIT_CODES, STATES, errors, words
 from kelvin_provision.spec.enums import Download, State
 
 # Their message or whoever raises them knows the next step; a general one would be wrong as often as right.

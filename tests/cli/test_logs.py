@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from kelvin_provision.cli.frame import edge
-from kelvin_provision.cli.frame.session import Output, Session
+from kelvin_provision.cli.frame.session import Output
 from kelvin_provision.cli.frame.since import since
-from kelvin_provision.cli.render.loglines import Wanted, newest, told
 from kelvin_provision.cluster.logs.lines import LogLine
 from kelvin_provision.errors import UsageRefused
+from kelvin_provision.queries.logs import LogsRequest, newest
+from kelvin_provision.queries.logs import logs as query
 from tests.kit.box import Box
-from tests.kit.cli import captured, run
+from tests.kit.cli import run
 
 NOW = datetime(2026, 3, 10, 12, 0, 0, tzinfo=UTC)
 T = "2026-01-02T03:04:05.00000000{}Z".format
@@ -32,9 +32,8 @@ def box(tmp_path):
 
 
 def logs(box, name="motor", output=Output.TABLE, *, terminal=False, **asked):
-    wanted = Wanted(**({"tail": None, "since": None, "previous": False, "follow": False, "timestamps": False} | asked))
-    session = Session(output=output)
-    return captured(lambda: edge.run(session, "workloads logs", lambda: told(session, box, name, wanted)), terminal=terminal)
+    words = [word for key, value in asked.items() for word in ([f"--{key}"] if value is True else [f"--{key}", str(value)])]
+    return box.run("workloads", "logs", "-n", name, "-o", output.value, *words, terminal=terminal)
 
 
 def test_lines_are_printed_as_they_are(box):
@@ -52,7 +51,7 @@ def test_nothing_that_a_container_writes_drives_the_terminal(box):
 def test_the_platforms_document(box):
     result = logs(box, output=Output.JSON)
     assert json.loads(result.stdout) == {"logs": {"motor-0": [f"{T(0)} one", f"{T(1)} \x1b[31mtwo\x1b[0m \x1b[2J", f"{T(2)} three"]}}
-    assert json.loads(logs(box, output=Output.JSON, since=T(2)).stdout) == {"logs": {"motor-0": [f"{T(2)} three"]}}
+    assert query(box.ctx, LogsRequest("motor", since=T(2))).to_json() == {"logs": {"motor-0": [f"{T(2)} three"]}}
 
 
 def test_following_with_json_is_an_object_a_line(box):

@@ -16,13 +16,13 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from kelvin_provision.cli import support_sections as blackbox
 from kelvin_provision.errors import ClusterUnreachable, TransferStopped
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.model import Entry
 from kelvin_provision.masking.redactor import RULES, Redactor
 from kelvin_provision.spec.enums import Method, ProbeKind, VolumeKind
 from kelvin_provision.spec.workload import Probe, Spec, System, Variable, Volume
+from kelvin_provision.support import sections as blackbox
 from kelvin_provision.support.archive import Bundle
 from tests.kit.box import Box
 from tests.kit.cli import captured, run

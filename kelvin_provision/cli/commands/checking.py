@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from kelvin_provision.check_result import CheckResult, CheckStatus, counts, failing
+from kelvin_provision.check_result import CheckResult, CheckStatus, failing
 from kelvin_provision.cli.frame import hints
 from kelvin_provision.cli.render.report import SCHEMA, Report, Table
 from kelvin_provision.errors import CheckFailed
+from kelvin_provision.queries.checks import ChecksResult
 
 if TYPE_CHECKING:
     from kelvin_provision.checks.runner import Check
@@ -22,27 +23,13 @@ def listed(command: str, checks: Sequence[Check]) -> Report:
     return Report(command, document=document, table=table, names=tuple(check.id for check in checks))
 
 
-def documented(line: CheckResult) -> dict[str, Any]:
-    """A line in JSON; `workload` is null where it is about the box."""
-    return {
-        "id": line.id,
-        "title": line.title,
-        "status": line.status.value,
-        "workload": line.name or None,
-        "found": line.text,
-        "why": line.why,
-        "next": hints.line(line.hint) or None,
-    }
-
-
 def answered(command: str, lines: tuple[CheckResult, ...], *, strict: bool) -> Report:
     """The lines as a report; one that fails says so after them, with exit code 1."""
     document = {
         "schema": SCHEMA,
         "command": command,
         "status": "success",
-        "counts": counts(lines),
-        "checks": [documented(line) for line in lines],
+        **ChecksResult(lines).to_json(hints.line),
         "warnings": [],
     }
     bad = failing(lines, strict=strict)

@@ -36,10 +36,10 @@ def command(session: Session, *, file: Annotated[str | None, _FILE] = None) -> R
 
 def written(session: Session, file: str | None) -> Report:
     """Gather, redact and write; changes nothing on this box but the file."""
-    from kelvin_provision.cli import support_sections
-    from kelvin_provision.cli.frame.box import signals_noted
+    from kelvin_provision.cli.frame import hints
+    from kelvin_provision.cli.frame.box import signals_noted, wiring_of
     from kelvin_provision.masking.redactor import Redactor
-    from kelvin_provision.support import known
+    from kelvin_provision.support import known, sections
     from kelvin_provision.support.archive import Bundle
 
     if file == "-":
@@ -47,10 +47,18 @@ def written(session: Session, file: str | None) -> Report:
     host = re.sub(r"[^A-Za-z0-9.-]", "-", os.uname().nodename)
     now = timestamps.now()
     name = f"kelvin-provision-{host}-{now:%Y%m%dT%H%M%SZ}"
-    with support_sections.SupportContext(session).opened() as scene, signals_noted() as stop:
-        secrets, unread = known.gather(support_sections.secrets(scene))
+    request = sections.SupportRequest(
+        make_wiring=lambda settings: wiring_of(session, settings),
+        describe_hint=hints.line,
+        environ=os.environ,
+        is_root=os.geteuid() == 0,
+        config=session.config,
+        state_dir=session.state_dir,
+    )
+    with sections.SupportScope(request).opened() as scope, signals_noted() as stop:
+        secrets, unread = known.gather(sections.secrets(scope))
         about = {"made": timestamps.rfc3339(now), "host": host, "unread": list(unread)}
-        bundle = Bundle(name, support_sections.sections(scene), Redactor(secrets), about, stop)
+        bundle = Bundle(name, sections.sections(scope), Redactor(secrets), about, stop)
         path = Path(file or f"{name}.tar.gz")
         if file == "-":
             return _streamed(bundle)

@@ -10,12 +10,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from kelvin_provision.cli.docs import explanations, man
+from kelvin_provision.cli.docs import man
 from kelvin_provision.cli.docs.completion_scripts import SCRIPTS
+from kelvin_provision.cli.frame import hints
 from kelvin_provision.cli.frame.command_table import ENTRIES, PROGRAM, commands
 from kelvin_provision.cli.frame.lazy import root
 from kelvin_provision.cli.frame.leaf import loaded
 from kelvin_provision.cli.frame.terminal import write
+from kelvin_provision.queries import explanations
 from kelvin_provision.settings.keys import KEYS
 
 WIDTH = 100
@@ -81,7 +83,7 @@ def _exit_codes() -> Iterator[str]:
             yield "\n| code | meaning | what leads there | what to do |\n|---|---|---|---|\n"
         for error in found:
             told = explanations.explained(error)
-            yield f"| `{error.code}` | {told.meaning} | {told.after} | {_cell(told.then)} |\n"
+            yield f"| `{error.code}` | {told.meaning} | {told.after} | {_cell(hints.line(told.then))} |\n"
 
 
 def _cell(text: str) -> str:
@@ -101,7 +103,7 @@ def _states() -> Iterator[str]:
     yield f"# States\n\n{MADE}"
     yield "| state | meaning | what leads there | what to do |\n|---|---|---|---|\n"
     for state, told in explanations.STATES.items():
-        yield f"| `{state.value}` | {told.meaning} | {told.after} | {told.then} |\n"
+        yield f"| `{state.value}` | {told.meaning} | {told.after} | {hints.line(told.then)} |\n"
 
 
 def _main(words: list[str]) -> int:

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kelvin_provision.cli.frame import hints
 from kelvin_provision.errors import ProvisionError, leaves
+from kelvin_provision.hints import Hint, command
 from kelvin_provision.spec.enums import Download, State
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """`after` is what leads there, `then` what to do, both whole sentences."""
+    """`after` is what leads there, `then` what to do: whole sentences, or a hint."""
 
     meaning: str
     after: str
-    then: str
+    then: str | Hint
 
 
-_WAIT = "Wait. If it stays in this state: kelvin-provision agent status"
+_WAIT = command("agent status", instruction="Wait. If it stays in this state")
 STATES: dict[State | Download, Explanation] = {
     State.PENDING_DEPLOY: Explanation(
         "The agent was asked to deploy the workload and has not begun.",
@@ -29,7 +29,12 @@ STATES: dict[State | Download, Explanation] = {
     State.PENDING_APPLY: Explanation(
         "The agent was asked to apply the staged version and has not begun.",
         "`workloads apply --at`.",
-        "Wait. The time, and what it waits for: kelvin-provision workloads show -n NAME. To cancel: workloads apply -n NAME --cancel",
+        command(
+            "workloads show",
+            names=("NAME",),
+            instruction="Wait. The time, and what it waits for",
+            note="to cancel: workloads apply -n NAME --cancel",
+        ),
     ),
     State.PENDING_START: Explanation(
         "The agent was asked to start the workload and has not begun.",
@@ -49,7 +54,7 @@ STATES: dict[State | Download, Explanation] = {
     Download.PROCESSING: Explanation(
         "The agent resolves the images at the registry. No content has been downloaded yet.",
         "A staged request was received.",
-        "Wait. It needs the registry: if it stays in this state, kelvin-provision workloads show -n NAME says why.",
+        command("workloads show", names=("NAME",), instruction="Wait. It needs the registry. Why it stays in this state"),
     ),
     State.DOWNLOADING: Explanation(
         "The images of the staged version are being downloaded. The running version is not touched.",
@@ -60,12 +65,12 @@ STATES: dict[State | Download, Explanation] = {
     State.READY: Explanation(
         "Everything that the staged version needs is on this box and verified. No network is needed any more.",
         "All its images were downloaded, verified and imported into the runtime.",
-        "kelvin-provision workloads apply -n NAME",
+        command("workloads apply", names=("NAME",)),
     ),
     State.STAGED: Explanation(
         "No version of the workload runs; there is only a staged one.",
         "A new workload was deployed as staged.",
-        "When kelvin-provision workloads list --staged says ready: kelvin-provision workloads apply -n NAME",
+        command("workloads apply", names=("NAME",), instruction="When workloads list --staged says ready"),
     ),
     State.DEPLOYING: Explanation(
         "The objects of the workload are being changed on the cluster.",
@@ -90,12 +95,12 @@ STATES: dict[State | Download, Explanation] = {
     State.STOPPED: Explanation(
         "The workload is kept on this box with its data and does not run.",
         "`workloads stop`.",
-        "kelvin-provision workloads start -n NAME. Applying a staged version starts it, too.",
+        command("workloads start", names=("NAME",), note="applying a staged version starts it, too"),
     ),
     State.FAILED: Explanation(
         "The workload does not run, or its download failed. A warning names the cause.",
         "A container exits again and again, an image cannot be pulled, or the cluster rejects an object.",
-        "kelvin-provision workloads show -n NAME",
+        command("workloads show", names=("NAME",)),
     ),
     State.UNREACHABLE: Explanation(
         "The cluster or the runtime does not respond. What is shown with it is what was seen last.",
@@ -136,10 +141,10 @@ def meaning(error: type[ProvisionError]) -> str:
 
 def explained(error: type[ProvisionError]) -> Explanation:
     """Its meaning, what leads there and what to do; raises KeyError for one without words, which a test finds first."""
-    from kelvin_provision.cli.docs.reasons import REASONS
+    from kelvin_provision.queries.reasons import REASONS
 
     reason = REASONS[error.code]
-    return Explanation(meaning(error), reason.after, reason.then or hints.line(error.hint_default))
+    return Explanation(meaning(error), reason.after, reason.then or error.hint_default)
 
 
 def words() -> Iterator[str]:

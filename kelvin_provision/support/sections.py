@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Generic, TypeVar
 
 from kelvin_provision.agent.lifecycle import logfile, process
 from kelvin_provision.agent.systemd import unit
-from kelvin_provision.check_result import CheckResult, counts
+from kelvin_provision.check_result import CheckResult
 from kelvin_provision.checks import before_apply, doctor
 from kelvin_provision.checks.configuration import tolerant
-from kelvin_provision.cli.commands.checking import documented
-from kelvin_provision.cli.frame.box import wiring_of
-from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cluster.kubernetes.api.kubeconfig import paths_of
 from kelvin_provision.cluster.protocol import Cluster
-from kelvin_provision.context import Connections, Context, opened
+from kelvin_provision.context import Connections, Context, Wiring, opened
 from kelvin_provision.errors import FileUnreadable, PermissionRefused, ProvisionError, RuntimeUnreachable
+from kelvin_provision.hints import Hint
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Workload
+from kelvin_provision.queries.agent import agent
+from kelvin_provision.queries.checks import ChecksResult
 from kelvin_provision.settings.load import Loaded, load, state_default
 from kelvin_provision.settings.model import Settings
 from kelvin_provision.settings.sources import K3S_KUBECONFIG, places
@@ -35,53 +34,64 @@ from kelvin_provision.support.archive import SECONDS, Section
 T = TypeVar("T")
 
 
-class Asked(Generic[T]):
-    """Something that is opened once, when first asked for. What could not be had, or has not answered yet, is not asked again."""
+class Lazy(Generic[T]):
+    """A part that is opened when first used. One that cannot be opened, or has not answered yet, is not tried again."""
 
-    def __init__(self, what: str, call: Callable[[], T]) -> None:
-        self._found: T | None = None
-        self._trouble: ProvisionError | None = None
-        self._what, self._call = what, call
+    def __init__(self, name: str, open_: Callable[[], T]) -> None:
+        self._value: T | None = None
+        self._error: ProvisionError | None = None
+        self._name, self._open = name, open_
 
     def __call__(self) -> T:
-        """The thing; raises why there is none."""
-        if self._trouble is None and self._found is None:
-            self._trouble = RuntimeUnreachable(f"{self._what}: no answer")
+        """The part; raises why there is none."""
+        if self._error is None and self._value is None:
+            self._error = RuntimeUnreachable(f"{self._name}: no answer")
             try:
-                self._found, self._trouble = self._call(), None
+                self._value, self._error = self._open(), None
             except ProvisionError as error:
-                self._trouble = error
-        if self._found is None:
-            raise self._trouble or RuntimeUnreachable(f"{self._what}: no answer")
-        return self._found
+                self._error = error
+        if self._value is None:
+            raise self._error or RuntimeUnreachable(f"{self._name}: no answer")
+        return self._value
 
 
-class SupportContext:
-    """This box as far as it can be seen: any part of it may be broken or forbidden, and nothing is made that is not there."""
+@dataclass(frozen=True)
+class SupportRequest:
+    """Which box, and how the front end makes its parts and writes hints. `config` and `state_dir` are None where they were not given."""
 
-    def __init__(self, session: Session) -> None:
-        self.session = session
-        self.is_root = os.geteuid() == 0
+    make_wiring: Callable[[Settings], Wiring]
+    describe_hint: Callable[[Hint | str], str]
+    environ: Mapping[str, str]
+    is_root: bool
+    config: Path | None = None
+    state_dir: Path | None = None
+
+
+class SupportScope:
+    """This box as far as it can be seen: any part of it may be broken or forbidden, and nothing is created."""
+
+    def __init__(self, request: SupportRequest) -> None:
+        self.request = request
         self.loaded: Loaded | ProvisionError
         try:
-            self.loaded = load(config=session.config, state_dir=session.state_dir, environ=os.environ, is_root=self.is_root)
+            self.loaded = load(config=request.config, state_dir=request.state_dir, environ=request.environ, is_root=request.is_root)
             self.settings = self.loaded.settings
         except ProvisionError as error:
             self.loaded = error
-            self.settings = Settings(state_dir=session.state_dir or state_default(is_root=self.is_root))
-        wiring = wiring_of(session, self.settings)
+            self.settings = Settings(state_dir=request.state_dir or state_default(is_root=request.is_root))
+        wiring = request.make_wiring(self.settings)
         self.box = Context(self.settings, Connections(self.settings, wiring), wiring.actor())
-        self.ledger: Asked[Ledger] = Asked("the ledger", self._ledger)
-        self.asker = self.box
+        self.ledger: Lazy[Ledger] = Lazy("the ledger", self._ledger)
+        self.observer = self.box
 
     @contextmanager
-    def opened(self) -> Iterator[SupportContext]:
+    def opened(self) -> Iterator[SupportScope]:
         """For the time of the block. Where the ledger cannot be used, the cluster is asked with an empty one beside it."""
         try:
             self.ledger()
         except ProvisionError:
             elsewhere = self.box.connections.wiring
-            with TemporaryDirectory() as folder, opened(replace(self.settings, state_dir=Path(folder)), elsewhere) as self.asker:
+            with TemporaryDirectory() as folder, opened(replace(self.settings, state_dir=Path(folder)), elsewhere) as self.observer:
                 yield self
             return
         try:
@@ -100,53 +110,53 @@ class SupportContext:
         return self.box.ledger
 
 
-def sections(scene: SupportContext) -> dict[str, Section]:
+def sections(scope: SupportScope) -> dict[str, Section]:
     """File in the bundle to what fills it: one more is one more line here. It may raise, hang or be long; it may not print."""
-    state_dir, ctx = scene.settings.state_dir, scene.asker
-    cluster = Asked("the cluster", lambda: _answering(ctx))
-    runtime = Asked("the runtime", lambda: ctx.runtime)
+    state_dir, ctx = scope.settings.state_dir, scope.observer
+    cluster = Lazy("the cluster", lambda: _answering(ctx))
+    runtime = Lazy("the runtime", lambda: ctx.runtime)
     return {
         "versions.json": host.versions,
-        "configuration.json": lambda: _configuration(scene),
+        "configuration.json": lambda: _configuration(scope),
         "disk.json": lambda: host.disk(state_dir),
-        "workloads.json": lambda: state.workloads(scene.ledger()),
-        "ledger.jsonl": lambda: state.rows(scene.ledger()),
-        "history.jsonl": lambda: state.history(scene.ledger()),
-        "agent.json": lambda: _agent(scene),
-        "agent.log": lambda: _tail(scene.settings),
+        "workloads.json": lambda: state.workloads(scope.ledger()),
+        "ledger.jsonl": lambda: state.rows(scope.ledger()),
+        "history.jsonl": lambda: state.history(scope.ledger()),
+        "agent.json": lambda: _agent(scope),
+        "agent.log": lambda: _tail(scope.settings),
         "journal.log": lambda: host.journal(unit.NAME),
         "cluster.json": lambda: running.cluster(cluster),
         "runtime.json": lambda: running.runtime(runtime),
-        "images.jsonl": lambda: _images(scene, runtime),
-        "doctor.json": lambda: _verdicts(_doctor(scene)),
-        "check.json": lambda: _verdicts(before_apply.run(ctx, _staged(scene.ledger()))),
-        "evidence.txt": lambda: running.evidence(cluster, _names(scene, cluster)),
-        **{f"logs/{name}.log": _log(cluster, name) for name in _names(scene, cluster)},
+        "images.jsonl": lambda: _images(scope, runtime),
+        "doctor.json": lambda: _verdicts(scope, _doctor(scope)),
+        "check.json": lambda: _verdicts(scope, before_apply.run(ctx, _staged(scope.ledger()))),
+        "evidence.txt": lambda: running.evidence(cluster, _names(scope, cluster)),
+        **{f"logs/{name}.log": _log(cluster, name) for name in _names(scope, cluster)},
     }
 
 
-def secrets(scene: SupportContext) -> dict[str, known.Source]:
+def secrets(scope: SupportScope) -> dict[str, known.Source]:
     """Where secrets of this box stand, for `known.gather`."""
     from kelvin_provision.registry.auth import auth_file
 
-    settings = scene.settings
+    settings = scope.settings
     logins = {path for host in (*settings.registries, "") if (path := auth_file(settings, host))}
-    configs = [place.path for place in places(scene.session.config, os.environ, is_root=scene.is_root)]
-    addresses = "\n".join(value for value in os.environ.values() if "://" in value)
+    configs = [place.path for place in places(scope.request.config, scope.request.environ, is_root=scope.request.is_root)]
+    addresses = "\n".join(value for value in scope.request.environ.values() if "://" in value)
     return {
-        **({"ledger": lambda: known.of_ledger(lambda: state.rows(scene.ledger()))} if _there(settings.state_dir / "ledger.db") else {}),
+        **({"ledger": lambda: known.of_ledger(lambda: state.rows(scope.ledger()))} if _there(settings.state_dir / "ledger.db") else {}),
         str(settings.secrets_dir): lambda: known.of_folder(settings.secrets_dir),
         **{str(path): _reading(known.of_login_file, path) for path in logins},
         **{str(path): _reading(known.of_document, path) for path in (*_kubeconfigs(settings), *configs)},
         "environment": lambda: known.of_text(addresses),
-        "history": lambda: known.of_log(_history(scene)),
+        "history": lambda: known.of_log(_history(scope)),
         "agent.log": lambda: known.of_log(_agent_log(settings)),
     }
 
 
-def _history(scene: SupportContext) -> Iterator[str]:
+def _history(scope: SupportScope) -> Iterator[str]:
     with suppress(ProvisionError):  # what the ledger says of itself is said once
-        yield from (str(line.get("detail", "")) for line in state.history(scene.ledger()))
+        yield from (str(line.get("detail", "")) for line in state.history(scope.ledger()))
 
 
 def _agent_log(settings: Settings) -> Iterator[str]:
@@ -184,10 +194,10 @@ def _answering(ctx: Context) -> Cluster:
     return found
 
 
-def _names(scene: SupportContext, cluster: Asked[Cluster]) -> Sequence[str]:
+def _names(scope: SupportScope, cluster: Lazy[Cluster]) -> Sequence[str]:
     """Of the workloads: from the ledger, or as the cluster knows them where that cannot be read."""
     try:
-        return scene.ledger().names()
+        return scope.ledger().names()
     except ProvisionError:
         until = time.monotonic() + SECONDS
         with suppress(ProvisionError):
@@ -195,43 +205,43 @@ def _names(scene: SupportContext, cluster: Asked[Cluster]) -> Sequence[str]:
         return ()
 
 
-def _log(cluster: Asked[Cluster], name: str) -> Section:
+def _log(cluster: Lazy[Cluster], name: str) -> Section:
     return lambda: running.log(cluster, name)
 
 
-def _configuration(scene: SupportContext) -> Mapping[str, Any]:
-    found = places(scene.session.config, os.environ, is_root=scene.is_root)
+def _configuration(scope: SupportScope) -> Mapping[str, Any]:
+    found = places(scope.request.config, scope.request.environ, is_root=scope.request.is_root)
     files = [{"file": str(place.path), "role": place.role, "there": _there(place.path)} for place in found]
-    if isinstance(scene.loaded, ProvisionError):
-        return {"files": files, "error": str(scene.loaded), "findings": list(scene.loaded.evidence)}
-    settings = [{"setting": one.key, "value": one.value, "origin": one.origin} for one in scene.loaded.origins]
+    if isinstance(scope.loaded, ProvisionError):
+        return {"files": files, "error": str(scope.loaded), "findings": list(scope.loaded.evidence)}
+    settings = [{"setting": one.key, "value": one.value, "origin": one.origin} for one in scope.loaded.origins]
     return {"files": files, "settings": settings}
 
 
-def _doctor(scene: SupportContext) -> Sequence[CheckResult]:
-    found = tolerant(config=scene.session.config, state_dir=scene.session.state_dir, environ=os.environ, is_root=scene.is_root)
-    return doctor.run(scene.box, found)
+def _doctor(scope: SupportScope) -> Sequence[CheckResult]:
+    found = tolerant(
+        config=scope.request.config, state_dir=scope.request.state_dir, environ=scope.request.environ, is_root=scope.request.is_root
+    )
+    return doctor.run(scope.box, found)
 
 
 def _staged(ledger: Ledger) -> Sequence[Workload]:
     return [found for found in ledger.workloads() if found.staged]
 
 
-def _verdicts(lines: Sequence[CheckResult]) -> Mapping[str, Any]:
-    return {"counts": counts(lines), "checks": [documented(line) for line in lines]}
+def _verdicts(scope: SupportScope, lines: Sequence[CheckResult]) -> Mapping[str, Any]:
+    return ChecksResult(tuple(lines)).to_json(scope.request.describe_hint)
 
 
-def _agent(scene: SupportContext) -> Mapping[str, Any]:
-    from kelvin_provision.cli.commands.agent.status import status
-
-    scene.ledger()  # raises where there is none: looking must not make one
-    return status(scene.session).document or {}
+def _agent(scope: SupportScope) -> Mapping[str, Any]:
+    scope.ledger()  # raises where there is none: looking must not create one
+    return {"schema": 1} | agent(scope.box).to_json()
 
 
-def _images(scene: SupportContext, runtime: Callable[[], Any]) -> Iterator[Mapping[str, Any]]:
+def _images(scope: SupportScope, runtime: Callable[[], Any]) -> Iterator[Mapping[str, Any]]:
     pinned, trouble = frozenset[str](), ""
     try:
         pinned = runtime().owned()
     except ProvisionError as error:
         trouble = str(error)
-    return state.images(scene.ledger(), scene.asker.store, pinned, trouble=trouble)
+    return state.images(scope.ledger(), scope.observer.store, pinned, trouble=trouble)

@@ -7,19 +7,21 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from kelvin_provision.hints import Hint, command
+
 
 class Reason(NamedTuple):
-    """`after` is what leads there; `then` what to do, empty where the error's own hint is enough."""
+    """`after` is what leads there; `then` what to do, None where the error's own hint is enough."""
 
     after: str
-    then: str = ""
+    then: str | Hint | None = None
 
 
 REASONS: dict[str, Reason] = {
     "agent-silent": Reason("The process exited at once: the state directory, the settings, or another agent that hangs."),
     "apply-failed": Reason(
         "A container exited, did not become ready in time (apply.timeout), or its image could not be pulled.",
-        "Read the evidence, then: kelvin-provision workloads show -n NAME. Deploy a corrected version and apply it.",
+        command("workloads show", names=("NAME",), instruction="Read the evidence", note="deploy a corrected version and apply it"),
     ),
     "apply-left": Reason("The same as for apply-failed, with --no-rollback."),
     "budget-too-small": Reason(
@@ -38,7 +40,7 @@ REASONS: dict[str, Reason] = {
     ),
     "cluster-unreachable": Reason(
         "k3s or Docker Engine is stopped, starting or hanging, or the kubeconfig belongs to another cluster.",
-        "systemctl status k3s docker; then kelvin-provision workloads list --live",
+        command("workloads list", "--live", instruction="systemctl status k3s docker; then"),
     ),
     "confirmation-needed": Reason("A script runs undeploy, stop or another command that removes or interrupts something."),
     "cursor-invalid": Reason("The next_page value was truncated, changed, or made by another version."),
@@ -63,7 +65,7 @@ REASONS: dict[str, Reason] = {
     ),
     "import-failed": Reason("The runtime has no space, was restarted, or does not support the image."),
     "interrupted": Reason(
-        "Ctrl-C, SIGTERM, or the end of a maintenance script.", "kelvin-provision workloads list, then the same command again."
+        "Ctrl-C, SIGTERM, or the end of a maintenance script.", command("workloads list", note="then the same command again")
     ),
     "invalid-object": Reason("A field that this version of the cluster does not know, or a value out of range."),
     "locked": Reason("An apply, stop or undeploy by another person or by the agent is under way."),
@@ -78,7 +80,7 @@ REASONS: dict[str, Reason] = {
     "nothing-to-roll-back": Reason("The first version is still running, or keep_revisions is 0."),
     "our-bug": Reason(
         "A case that this program does not handle.",
-        "Run it again with -v, then kelvin-provision support-bundle, and report both.",
+        command("support-bundle", instruction="Run it again with -v, then", note="report both"),
     ),
     "outside-window": Reason("`workloads apply` was called while apply.window is closed."),
     "permission-refused": Reason("The command was not run as root, or root created files in this user's state directory."),
@@ -90,14 +92,14 @@ REASONS: dict[str, Reason] = {
     "registry-denied": Reason("No login on this box, an expired one, or one without access to this repository."),
     "registry-refused": Reason(
         "A response that violates the protocol: a proxy in the way, a wrong path, or an old registry.",
-        "curl -v https://HOST/v2/ shows who answers there; then kelvin-provision config show",
+        command("config show", instruction="curl -v https://HOST/v2/ shows who answers there; then"),
     ),
     "registry-unreachable": Reason("No network, no DNS entry, a firewall, an untrusted certificate, or a registry that is down."),
     "request-refused": Reason("A field is missing, misspelt, of the wrong type, or not supported on this cluster."),
     "revision-unknown": Reason("It never came up, or newer revisions have replaced it (keep_revisions)."),
     "runtime-unreachable": Reason(
         "containerd or Docker Engine is stopped, or its socket is elsewhere.",
-        "systemctl status k3s containerd docker; then kelvin-provision config set runtime.address SOCKET",
+        command("config set", "runtime.address", "SOCKET", instruction="systemctl status k3s containerd docker; then"),
     ),
     "secret-missing": Reason("The request contains <% secrets.NAME %>, and there is no file NAME in the secrets directory (secrets_dir)."),
     "settings-invalid": Reason("A key is misspelt, a value has the wrong type, or two settings exclude each other."),
@@ -105,7 +107,7 @@ REASONS: dict[str, Reason] = {
     "start-failed": Reason("The container exits again, or does not become ready in time."),
     "state-damaged": Reason(
         "A failing disk or SD card, or a file that another program changed.",
-        "Run kelvin-provision support-bundle, keep a copy of the state directory, move ledger.db away and deploy again.",
+        command("support-bundle", note="keep a copy of the state directory, move ledger.db away and deploy again"),
     ),
     "state-too-new": Reason("The program was downgraded, or the state directory comes from another box."),
     "time-refused": Reason("A date in another order, an hour that daylight saving time skips, or a time in the past."),
