@@ -50,7 +50,7 @@ def _run(words: list[str]) -> int:
     from kelvin_provision.errors import ProvisionError
 
     try:
-        with root().make_context(PROGRAM, list(words)) as context:
+        with root().make_context(PROGRAM, list(words), terminal_width=terminal.narrow_width()) as context:
             return int(context.command.invoke(context) or 0)
     except typer.Exit as stop:
         return stop.exit_code

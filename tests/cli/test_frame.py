@@ -40,7 +40,7 @@ Commands:
 Options:
   --version  Print the version and exit.
 
-Common options, before or after the command:
+Common options (anywhere on the line):
   -o, --output FORMAT  How to write the answer: table, wide, json, yaml or
                        name.
   --json               The same as --output json.
@@ -64,6 +64,13 @@ def test_help_is_an_answer(word):
     result.check(stdout=HELP, stderr="")
 
 
+def test_help_fits_into_a_narrow_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    for words in ([], ["workloads"], ["workloads", "apply"], ["workloads", "list"], ["config", "set"], ["images", "prune"]):
+        lines = run(*words, "--help").stdout.splitlines()
+        assert [line for line in lines if len(line) > 40] == []
+
+
 def test_no_word_at_all_is_help_on_stderr_and_2():
     result = run()
     result.check(exit_code=2, stdout="", stderr=HELP)
@@ -83,7 +90,7 @@ def test_the_version_alone_and_beside_other_words():
         (["worklods"], "kelvin-provision has no command worklods", "kelvin-provision workloads"),
         (["workloads", "aply"], "kelvin-provision workloads has no command aply", "kelvin-provision workloads apply"),
         (["workloads", "zzz"], "kelvin-provision workloads has no command zzz", "kelvin-provision workloads --help"),
-        (["workloads", "list", "--stagd"], "no such option: --stagd; the nearest is --staged", "kelvin-provision workloads list --help"),
+        (["workloads", "list", "--stagd"], "no such option: --stagd; did you mean --staged?", "kelvin-provision workloads list --help"),
         (["workloads", "show"], "missing argument NAME", "kelvin-provision workloads list"),
         (["workloads", "stop"], "missing argument NAME", "kelvin-provision workloads list"),
         (["workloads", "show", "a", "b"], "got unexpected extra argument(s) (b)", "kelvin-provision workloads show --help"),
@@ -101,7 +108,7 @@ def test_the_version_alone_and_beside_other_words():
         ),
         (["workloads", "apply", "a", "--all"], "say which workloads: --name NAME, or --all", "kelvin-provision workloads list --staged"),
         (["images", "list", "a"], "got unexpected extra argument(s) (a)", "kelvin-provision images list --help"),
-        (["--staged", "workloads", "list"], "no such option: --staged; the nearest is --state-dir", "kelvin-provision --help"),
+        (["--staged", "workloads", "list"], "no such option: --staged; did you mean --state-dir?", "kelvin-provision --help"),
         (["--verbose"], "missing command", "kelvin-provision --help"),
         (
             ["--state-dir", "/a", "workloads", "list", "--state-dir", "/b"],

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 PROGRAM = "kelvin-provision"
 SUMMARY = "Stage workloads while there is a network, and apply them without one."
-COMMON = "Common options, before or after the command"
+COMMON = "Common options (anywhere on the line)"
 HELP = {"help_option_names": ["-h", "--help"]}
 _COMMANDS = "kelvin_provision.cli.commands"
 

@@ -14,7 +14,7 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from kelvin_provision import __version__
 from kelvin_provision.cli.frame.command_table import COMMON, ENTRIES, HELP, PROGRAM, SUMMARY, Command, Entries, Group
-from kelvin_provision.cli.frame.terminal import write
+from kelvin_provision.cli.frame.terminal import name_column, write
 from kelvin_provision.errors import UsageRefused
 
 _OWN = {"-h", "--help", "--version"}
@@ -52,7 +52,7 @@ class LazyGroup(TyperGroup):
         for title, parameters in (("Options", own), (COMMON, [*self._shared(), help_option])):
             if parameters:
                 with formatter.section(title):
-                    formatter.write_dl([one.get_help_record(ctx) for one in parameters])
+                    formatter.write_dl([one.get_help_record(ctx) for one in parameters], col_max=name_column(formatter.width))
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002  (typer's signature)
         """In the order of the table."""

@@ -11,6 +11,7 @@ from typer.core import TyperCommand
 
 from kelvin_provision.cli.frame.command_table import COMMON, HELP, Command
 from kelvin_provision.cli.frame.options import SHARED, merged, with_shared
+from kelvin_provision.cli.frame.terminal import name_column
 
 
 class Leaf(TyperCommand):
@@ -32,7 +33,7 @@ class Leaf(TyperCommand):
         for title, records in sections.items():
             if records:
                 with formatter.section(title):
-                    formatter.write_dl(records)
+                    formatter.write_dl(records, col_max=name_column(formatter.width))
 
 
 def loaded(path: str, entry: Command) -> TyperCommand:

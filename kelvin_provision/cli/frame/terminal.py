@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from contextlib import suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING, TextIO
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from kelvin_provision.cli.frame.session import Session
 
+_NARROW = 52
+"""The parser wraps help to 50 characters at least, and leaves two free."""
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -40,6 +43,17 @@ def can_draw(stream: TextIO) -> bool:
 def is_coloured(stream: TextIO, session: Session) -> bool:
     """NO_COLOR counts when it is set and not empty (no-color.org)."""
     return can_draw(stream) and not session.no_color and not os.environ.get("NO_COLOR")
+
+
+def narrow_width() -> int | None:
+    """The width of a terminal that is narrower than what help is wrapped to by itself; None where that fits."""
+    columns = shutil.get_terminal_size().columns
+    return columns if columns < _NARROW else None
+
+
+def name_column(width: int) -> int:
+    """How wide the column of names in a help may become beside its explanations."""
+    return 30 if width > _NARROW else 16
 
 
 def is_utf8(stream: TextIO) -> bool:

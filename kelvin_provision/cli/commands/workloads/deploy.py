@@ -58,7 +58,9 @@ _PAYLOAD = typer.Option("--payload", metavar="FILE", help="The manifest of the a
 _MANIFEST = typer.Option("--manifest", metavar="FILE", help="Kubernetes objects instead of an app; may be repeated.")
 _STAGED = typer.Option("--staged/--no-staged", help="Download all images before the version is applied.")
 _INSTANTLY = typer.Option("--instantly-apply/--no-instantly-apply", help="Apply as soon as possible, or wait for `workloads apply`.")
-_METHOD = typer.Option("--deployment-type", help="The two options above in one word.")
+_METHOD = typer.Option(
+    "--deployment-type", metavar="METHOD", help="standard, staged+instant-apply or staged-only: the two above in one word."
+)
 _LATEST = typer.Option("--allow-latest", help="Accept an image whose tag can change: `latest`, or no tag.")
 _WAIT = typer.Option("--wait", help="Wait until it is ready, or runs.")
 _TIMEOUT = duration("--timeout", "With --wait: give up after this time; the work itself continues.")

@@ -22,9 +22,13 @@ _SEARCH = typer.Option(
 )
 _APP = typer.Option("--app-name", metavar="NAME", help="Only workloads of this app; may be repeated.")
 _VERSION = typer.Option("--app-version", metavar="VERSION", help="Only workloads of this app version; may be repeated.")
-_STATE = typer.Option("--state", help="Only workloads in this state; may be repeated.")
+_STATE = typer.Option("--state", metavar="STATE", help="Only workloads in this state, as `explain` lists them; may be repeated.")
 _ENABLED = typer.Option("--enabled/--no-enabled", help="Only workloads that are enabled, or only stopped ones.")
-_SORT = typer.Option("--sort-by", help="The key to sort by; may be repeated.  [default: name]")
+_SORT = typer.Option(
+    "--sort-by",
+    metavar="KEY",
+    help="name, title, cluster_name, node_name, enabled, created or updated; may be repeated.  [default: name]",
+)
 _SIZE = typer.Option("--page-size", metavar="N", min=1, max=LARGEST_PAGE, help="The maximum number of workloads on a page.")
 _NEXT = typer.Option(
     "--next", metavar="CURSOR", help="Continue at a page's next_page or previous_page, which contains the filters and the order."

@@ -12,7 +12,7 @@ from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Item, Report
 from kelvin_provision.spec.enums import State
 
-_FOR = typer.Option("--for", help="The state to wait for; downloading and ready refer to the staged version.")
+_FOR = typer.Option("--for", metavar="STATE", help="The state to wait for; downloading and ready refer to the staged version.")
 _TIMEOUT = duration("--timeout", "Give up after this time, with exit code 75.  [default: never]")
 
 
