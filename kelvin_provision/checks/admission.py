@@ -1,4 +1,4 @@
-"""What stands before an apply on purpose: the window of the box, those who hold a workload, the hooks of the site. Pure."""
+"""What may keep an apply from starting: the window, holds, hooks. Pure."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from kelvin_provision.errors import ProvisionError
 
 
 class Hooks(NamedTuple):
-    """How many hooks there are, and why some of them would not be run."""
+    """The number of hooks, and why some of them would be refused."""
 
-    known: int
+    total: int
     refused: Sequence[ProvisionError] = ()
 
 
 def opened(obstacle: ProvisionError | None) -> Iterator[CheckFinding]:
-    """`gate`: whether an apply would be let through now. It may be asked hours ahead, so a closed gate is no error."""
+    """`gate`: whether an apply could start now. It may be planned for later, so a closed gate is only a warning."""
     yield ok("open: no hold, and inside the window") if obstacle is None else warning(str(obstacle), obstacle.hint)
 
 
 def hooks(scripts: Hooks) -> Iterator[CheckFinding]:
-    """`hooks`: whether each could be run. What they do is theirs."""
+    """`hooks`: whether each could be run."""
     for refusal in scripts.refused:
         yield error(str(refusal), refusal.hint)
     if not scripts.refused:
-        yield ok(f"{scripts.known} hook{'' if scripts.known == 1 else 's'} of this site" if scripts.known else "none")
+        yield ok(f"{scripts.total} hook{'' if scripts.total == 1 else 's'} of this site" if scripts.total else "none")

@@ -1,4 +1,4 @@
-"""Which cluster answers, why this one, and whether it is the one that runs what the ledger knows."""
+"""Which cluster answers, why it was chosen, and whether it is the one that runs the workloads of the ledger."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from kelvin_provision.errors import ProvisionError
 from kelvin_provision.hints import command
 
 IDENTITY = "cluster.identity"
-"""The fact in the ledger: which cluster was seen to run workloads of ours."""
+"""The key in the ledger: the cluster that was seen running our workloads."""
 SHOW = command("config show", note="cluster.kubeconfig and where it comes from")
 
 
 class ClusterIdentity(NamedTuple):
-    """`running` are the workloads that run by the ledger, `there` those that the cluster has; `remembered` is its identity of before."""
+    """`running` are the workloads that should run, `there` those on the cluster; `remembered` is the identity of the cluster before."""
 
     state: ClusterState
     why: str
@@ -28,19 +28,19 @@ class ClusterIdentity(NamedTuple):
 
 
 def cluster_identity(ctx: Context, state: ClusterState) -> ClusterIdentity:
-    """Ask. A cluster that has what runs by the ledger is remembered: that is how another one is told from it later."""
+    """The identity of a cluster that runs our workloads is stored, so that another one is recognized later."""
     running = frozenset(one.name for one in ctx.ledger.workloads() if one.running) if ctx.connections.has_ledger else frozenset()
     there = frozenset(ctx.connections.cluster.observe()) if running else frozenset()
     remembered = ctx.ledger.fact(IDENTITY) if ctx.connections.has_ledger else None
     if running & there and state.identity and state.identity != remembered:
-        with suppress(ProvisionError):  # a full disk is said elsewhere
+        with suppress(ProvisionError):  # the check `disk` reports a full disk
             ctx.ledger.remember(IDENTITY, state.identity)
         remembered = state.identity
     return ClusterIdentity(state, ctx.connections.choice.reason, running, there, remembered)
 
 
 def right_cluster(found: ClusterIdentity) -> Iterator[CheckFinding]:
-    """`cluster`: it answers, and is the one of before."""
+    """`cluster`: it answers, and is the same as before."""
     info = found.state.info
     what = f"{info.type} {info.version} at {found.state.address}, node {info.node} ({found.why})"
     if not found.running or found.running & found.there:

@@ -1,4 +1,4 @@
-"""Checks of an apply against the cluster: findings of the plan, rights, room, ports, pull policies, secrets. Pure."""
+"""Checks of an apply against the cluster: plan, permissions, resources, ports, pull policies, secrets. Pure."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from kelvin_provision.refusals import hint_for
 from kelvin_provision.spec.enums import Method
 
 OWN_CHECKS = {"unknown-kind": "kinds", "port-taken": "ports", "namespace-terminating": "namespace", "image-missing": "images"}
-"""Findings of a plan that have a check of their own; all others are the dry run's."""
+"""Findings of a plan that have their own check; all others belong to `dry-run`."""
 
 
 def namespace(state: ClusterState) -> Iterator[CheckFinding]:
-    """`namespace`: there, or to be made; not on its way out."""
+    """`namespace`: it exists or will be created; not terminating."""
     if state.namespace == "Terminating":
         yield error("the namespace is being deleted; nothing can be created in it", "kubectl get namespace, until it is gone; then apply")
     elif state.namespace == "missing":
@@ -39,7 +39,7 @@ def kinds(plan: Plan) -> Iterator[CheckFinding]:
 
 
 def dry_run(plan: Plan) -> Iterator[CheckFinding]:
-    """`dry-run`: what the server says of every object and of one pod of each template."""
+    """`dry-run`: the server accepts every object and a pod of each template."""
     if _of(plan, "namespace"):
         yield skipped("skipped: see namespace")
         return
@@ -54,7 +54,7 @@ _WORDS = ((Op.CREATE, "to create"), (Op.UPDATE, "to update"), (Op.DELETE, "to re
 
 
 def ports(plan: Plan, survey: Survey) -> Iterator[CheckFinding]:
-    """`ports`: of the node, within the set, against other pods and against other programs."""
+    """`ports`: of the node; within the set, with other pods and with other programs."""
     yield from _findings(plan, "ports")
     conflicts = list(port_findings(Facts(plan=plan, survey=survey)))
     for finding in conflicts:
@@ -74,7 +74,7 @@ def _findings(plan: Plan, check: str) -> Iterator[CheckFinding]:
 
 
 def room(survey: Survey, state: ClusterState) -> Iterator[CheckFinding]:
-    """`room`: for new pods, where they come up beside the old ones."""
+    """`room`: for new pods, if they start beside the old ones."""
     cordoned = [one for one in state.conditions if one.name == "Schedulable" and not one.healthy]
     if cordoned:
         yield error(f"node {state.info.node}: {cordoned[0].message}", cordoned[0].hint)
@@ -101,7 +101,7 @@ def _amount(room: ResourceDemand, value: float) -> str:
 
 
 def rights(survey: Survey) -> Iterator[CheckFinding]:
-    """`rights`: what the change will do is allowed."""
+    """`rights`: all needed permissions are granted."""
     for text in survey.denied:
         yield error(f"not allowed: {text}", command("config show", instruction="run as root, or use a kubeconfig with these permissions"))
     if not survey.denied:
@@ -111,7 +111,7 @@ def rights(survey: Survey) -> Iterator[CheckFinding]:
 
 
 def pull_policy(staged: Sequence[Staged], survey: Survey) -> Iterator[CheckFinding]:
-    """`pull-policy`: no pod asks a registry for what is here."""
+    """`pull-policy`: no pod pulls from a registry."""
     pulled = {one.workload for one in staged if one.method is Method.STANDARD}
     asking = [use for use in survey.images if use.workload not in pulled and (use.pull_policy == "always" or not use.pinned)]
     for use in asking:
@@ -127,7 +127,7 @@ def pull_policy(staged: Sequence[Staged], survey: Survey) -> Iterator[CheckFindi
 
 
 def credentials(survey: Survey, before: Mapping[str, frozenset[str]], state: ClusterState) -> Iterator[CheckFinding]:
-    """`credentials`: some kubelets refuse an image that was pulled with a login to a pod without one. `before`: hosts by workload."""
+    """`credentials`: some kubelets do not let a pod without a login use an image that was pulled with one. `before`: hosts by workload."""
     lost = [use for use in survey.images if not use.has_login and use.host in before.get(use.workload, frozenset())]
     for use in lost:
         text = f"{use.container}: the running version has a login for {use.host}, the new one has none"
@@ -142,7 +142,7 @@ def credentials(survey: Survey, before: Mapping[str, frozenset[str]], state: Clu
 
 
 def secrets(named: int, missing: Sequence[MissingSecret]) -> Iterator[CheckFinding]:
-    """`secrets`: everything that the objects refer to is on this box."""
+    """`secrets`: all referenced secrets exist on this box."""
     for secret in missing:
         yield error(str(secret.error), secret.error.hint, secret.workload)
     if not missing:

@@ -1,4 +1,4 @@
-"""The settings for those who must look even where they are not right: what can be read, and what is wrong with the rest."""
+"""Settings for commands that must run even with invalid ones: what can be read, and the findings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Configuration:
 
 
 def tolerant(*, config: Path | None, state_dir: Path | None, environ: Mapping[str, str], is_root: bool) -> Configuration:
-    """As they are; else without the files; else without our variables, too."""
+    """All settings; if they are invalid, those without the files; if still invalid, without our variables, too."""
     try:
         return _of(load(config=config, state_dir=state_dir, environ=environ, is_root=is_root), ())
     except ProvisionError as problem:

@@ -21,7 +21,7 @@ PRUNE = command("images prune")
 
 @dataclass(frozen=True)
 class Clock:
-    """`newest` is the latest time that this box has ever seen, as far as something was written; `where` that stands."""
+    """`newest` is the latest time that was recorded on this box, `where` its source."""
 
     now: datetime
     newest: datetime
@@ -30,7 +30,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class Filesystem:
-    """Where something of ours lies. Bytes and inodes; a filesystem without a number of inodes has 0 of them."""
+    """A filesystem that we use. `inodes` is 0 if the filesystem does not count them."""
 
     what: str
     path: str
@@ -43,7 +43,7 @@ class Filesystem:
 
 @dataclass(frozen=True)
 class Permissions:
-    """A file or folder: who else may enter or write. `mode` are its permission bits; `mine`: it belongs to whoever asks, or to root."""
+    """A file or folder. `mode` are its permission bits; `mine`: it belongs to this user or to root; `secret`: others must not read it."""
 
     path: str
     mode: int
@@ -52,7 +52,7 @@ class Permissions:
 
 
 def configuration(found: Configuration) -> Iterator[CheckFinding]:
-    """`configuration`: every file and variable is right."""
+    """`configuration`: all files and variables are valid."""
     for text in found.findings:
         yield error(text, "correct it; doctor uses the defaults until then")
     if not found.findings:
@@ -67,7 +67,7 @@ def configuration(found: Configuration) -> Iterator[CheckFinding]:
 
 
 def clock(found: Clock) -> Iterator[CheckFinding]:
-    """`clock`: not before anything that this box has seen."""
+    """`clock`: not before any recorded time."""
     behind = found.newest - found.now
     if behind > CLOCK_WARNING:
         text = f"the clock is at {found.now:%Y-%m-%d %H:%M} UTC, before {found.newest:%Y-%m-%d %H:%M}: {found.where}"
@@ -77,51 +77,58 @@ def clock(found: Clock) -> Iterator[CheckFinding]:
         yield ok(f"{found.now:%Y-%m-%d %H:%M} UTC, not before any recorded time")
 
 
-def permissions(places: Sequence[Permissions]) -> Iterator[CheckFinding]:
-    """`permissions`: nobody else enters the state or reads a secret, nobody else writes a setting."""
+def permissions(paths: Sequence[Permissions]) -> Iterator[CheckFinding]:
+    """`permissions`: others cannot read state and secrets or write settings."""
     bad = 0
-    for place in places:
-        wrong = place.mode & (0o077 if place.secret else 0o022)
+    for path in paths:
+        wrong = path.mode & (0o077 if path.secret else 0o022)
         if wrong:
             bad += 1
-            mode = "go-rwx" if place.secret else "go-w"
+            mode = "go-rwx" if path.secret else "go-w"
             yield warning(
-                f"{place.path} has mode {place.mode:04o}: others may {'read' if place.secret else 'change'} it",
-                f"chmod {mode} {place.path}",
+                f"{path.path} has mode {path.mode:04o}: others may {'read' if path.secret else 'change'} it",
+                f"chmod {mode} {path.path}",
             )
-        if not place.mine:
+        if not path.mine:
             bad += 1
-            yield warning(f"{place.path} belongs to another user", f"ls -ld {place.path}")
+            yield warning(f"{path.path} belongs to another user", f"ls -ld {path.path}")
     if not bad:
-        yield ok(f"closed to others: {len(places)} checked" if places else "no files yet")
+        yield ok(f"closed to others: {len(paths)} checked" if paths else "no files yet")
 
 
 def disk(filesystems: Sequence[Filesystem]) -> Iterator[CheckFinding]:
-    """`disk`: room for what is to come."""
-    poor = 0
-    for one in filesystems:
-        used = 1 - one.free / one.total if one.total else 0.0
-        text = f"{one.what} ({one.path}): {format_bytes(one.free)} of {format_bytes(one.total)} free"
-        if not one.writable:
-            poor += 1
-            yield error(f"{one.what} ({one.path}) cannot be written", f"mount | grep ' on '; findmnt -T {one.path}")
-        elif used > DISK_ERROR or one.free < MIN_FREE:
-            poor += 1
+    """`disk`: enough free space."""
+    low = 0
+    for filesystem in filesystems:
+        used = 1 - filesystem.free / filesystem.total if filesystem.total else 0.0
+        text = f"{filesystem.what} ({filesystem.path}): {format_bytes(filesystem.free)} of {format_bytes(filesystem.total)} free"
+        if not filesystem.writable:
+            low += 1
+            yield error(f"{filesystem.what} ({filesystem.path}) cannot be written", f"mount | grep ' on '; findmnt -T {filesystem.path}")
+        elif used > DISK_ERROR or filesystem.free < MIN_FREE:
+            low += 1
             yield error(text, PRUNE)
         elif used > DISK_WARNING:
-            poor += 1
+            low += 1
             yield warning(f"{text}; kubelets remove images from {DISK_WARNING:.0%} on", PRUNE)
-    if not poor:
-        yield ok("; ".join(f"{format_bytes(one.free)} of {format_bytes(one.total)} free for {one.what}" for one in filesystems))
+    if not low:
+        yield ok("; ".join(_free(filesystem) for filesystem in filesystems))
 
 
 def inodes(filesystems: Sequence[Filesystem]) -> Iterator[CheckFinding]:
-    """`inodes`: a disk with bytes left and no inodes is as full."""
-    counted = [one for one in filesystems if one.inodes]
-    poor = [one for one in counted if one.inodes_free < one.inodes * 0.05]
-    for one in poor:
-        yield (warning if one.inodes_free > 1000 else error)(
-            f"{one.what} ({one.path}): {one.inodes_free} of {one.inodes} inodes free", PRUNE
+    """`inodes`: enough free inodes."""
+    counted = [filesystem for filesystem in filesystems if filesystem.inodes]
+    low = [filesystem for filesystem in counted if filesystem.inodes_free < filesystem.inodes * 0.05]
+    for filesystem in low:
+        yield (warning if filesystem.inodes_free > 1000 else error)(
+            f"{filesystem.what} ({filesystem.path}): {filesystem.inodes_free} of {filesystem.inodes} inodes free", PRUNE
         )
-    if not poor:
-        yield ok("; ".join(f"{one.inodes_free / one.inodes:.0%} free for {one.what}" for one in counted) or "not counted here")
+    if not low:
+        yield ok(
+            "; ".join(f"{filesystem.inodes_free / filesystem.inodes:.0%} free for {filesystem.what}" for filesystem in counted)
+            or "not counted here"
+        )
+
+
+def _free(filesystem: Filesystem) -> str:
+    return f"{format_bytes(filesystem.free)} of {format_bytes(filesystem.total)} free for {filesystem.what}"

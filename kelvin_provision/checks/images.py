@@ -20,11 +20,11 @@ VERIFY = command("images verify")
 VERIFY_AND_AGAIN = command("images verify", note="then deploy it again, while there is a network")
 STATUS = command("agent status")
 SPARE = 256 << 20
-"""Bytes that should stay free beyond what is needed: kubelets throw images away when a disk gets full."""
+"""Bytes that should stay free in addition: kubelets remove images when a disk fills up."""
 
 
 class Staged(NamedTuple):
-    """The staged revision of one workload, and how many bytes of it are here."""
+    """The staged revision of a workload; `done` of `total` bytes are in the store."""
 
     workload: str
     version: str
@@ -37,20 +37,20 @@ class Staged(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """One image of one workload, and its blobs that do not stand well."""
+    """An image of a workload, and its blobs that are not verified in the store."""
 
     workload: str
     lock: ImageLock
-    poor: tuple[tuple[Descriptor, BlobState], ...] = ()
+    bad: tuple[tuple[Descriptor, BlobState], ...] = ()
 
     @property
     def lacking(self) -> bool:
-        """Whether it cannot be put back from here."""
-        return any(standing in {BlobState.MISSING, BlobState.WRONG_SIZE} for _, standing in self.poor)
+        """Whether it cannot be imported from the store."""
+        return any(state in {BlobState.MISSING, BlobState.WRONG_SIZE} for _, state in self.bad)
 
 
 class Disk(NamedTuple):
-    """A filesystem that will be written to: bytes free, and why it is looked at."""
+    """A filesystem that will be written to; `what` is stored there."""
 
     what: str
     path: str
@@ -58,12 +58,12 @@ class Disk(NamedTuple):
 
 
 def locks_of(staged: Iterable[Staged]) -> tuple[ImageLock, ...]:
-    """Every image of all of them, once."""
+    """All images, each once."""
     return tuple({lock.name: lock for one in staged for lock in one.locks or ()}.values())
 
 
 def complete(staged: Sequence[Staged]) -> Iterator[CheckFinding]:
-    """`staged`: everything is downloaded, verified and imported."""
+    """`staged`: all images are downloaded, verified and imported."""
     for one in staged:
         if one.download is Download.READY or one.method is Method.STANDARD:
             continue
@@ -75,31 +75,31 @@ def complete(staged: Sequence[Staged]) -> Iterator[CheckFinding]:
     if len(good) == len(staged):
         versions = ", ".join(f"{one.workload} {one.version}" for one in staged)
         locks = locks_of(staged)
-        yield ok(f"{versions}: {_count(len(locks), 'image')}, {format_bytes(_weight(locks))}")
+        yield ok(f"{versions}: {_count(len(locks), 'image')}, {format_bytes(_size(locks))}")
 
 
 def stored(images: Sequence[Stored], statuses: Mapping[str, ImageStatus]) -> Iterator[CheckFinding]:
-    """`store`: what is needed to put an image back. An image that the runtime has can be applied without."""
+    """`store`: the blobs to import an image again. An image that is in the runtime can be applied without them."""
     if not images:
         yield skipped("no staged image")
     for one in images:
         there = _status(one, statuses).usable
-        for blob, standing in one.poor:
-            text = f"{one.lock.reference}: {blob.digest[:19]} ({format_bytes(blob.size)}) is {standing.value}"
-            if standing is BlobState.UNVERIFIED:
+        for blob, state in one.bad:
+            text = f"{one.lock.reference}: {blob.digest[:19]} ({format_bytes(blob.size)}) is {state.value}"
+            if state is BlobState.UNVERIFIED:
                 yield warning(f"{text}; it will be verified when it is used", VERIFY, one.workload)
             elif there:
                 yield warning(f"{text}; the image is in the runtime, but could not be imported again", VERIFY_AND_AGAIN, one.workload)
             else:
                 yield error(text, AGAIN, one.workload)
-    if images and not any(one.poor for one in images):
+    if images and not any(one.bad for one in images):
         locks = {one.lock.name: one.lock for one in images}.values()
         blobs = {blob.digest: blob for lock in locks for blob in lock.blobs()}
         yield ok(f"{_count(len(blobs), 'blob')}, {format_bytes(sum(blob.size for blob in blobs.values()))}, all verified")
 
 
 def hashed(images: Sequence[Stored], wrong: Mapping[str, str], statuses: Mapping[str, ImageStatus]) -> Iterator[CheckFinding]:
-    """`deep`: the bytes on the disk are still those of the digests."""
+    """`deep`: the content of all blobs matches their digests."""
     for one in images:
         for blob in one.lock.blobs():
             if blob.digest in wrong:
@@ -116,7 +116,7 @@ def hashed(images: Sequence[Stored], wrong: Mapping[str, str], statuses: Mapping
 
 
 def in_runtime(images: Sequence[Stored], statuses: Mapping[str, ImageStatus], runtime: RuntimeInfo) -> Iterator[CheckFinding]:
-    """`images`: in the runtime by digest. One that is not there is put back at apply, when the store has it."""
+    """`images`: in the runtime by digest. Apply imports a missing image if the store has it."""
     if not images:
         yield skipped("no staged image")
     for one in images:
@@ -135,7 +135,7 @@ def in_runtime(images: Sequence[Stored], statuses: Mapping[str, ImageStatus], ru
 
 
 def platform(images: Sequence[Stored], runtime: RuntimeInfo) -> Iterator[CheckFinding]:
-    """`platform`: made for this node."""
+    """`platform`: that of this node."""
     wrong = [one for one in images if not runtime.platform.accepts(one.lock.platform)]
     for one in wrong:
         yield error(f"{one.lock.reference} is for {one.lock.platform}; this node is {runtime.platform}", AGAIN, one.workload)
@@ -146,7 +146,7 @@ def platform(images: Sequence[Stored], runtime: RuntimeInfo) -> Iterator[CheckFi
 
 
 def pinned(images: Sequence[Stored], statuses: Mapping[str, ImageStatus], runtime: RuntimeInfo) -> Iterator[CheckFinding]:
-    """`pins`: the kubelet's collector leaves them alone."""
+    """`pins`: the kubelet's image garbage collection skips them."""
     there = [one for one in images if _status(one, statuses).usable]
     loose = [one for one in there if not _status(one, statuses).pinned]
     for one in loose:
@@ -161,9 +161,9 @@ def pinned(images: Sequence[Stored], statuses: Mapping[str, ImageStatus], runtim
 
 
 def space(images: Sequence[Stored], statuses: Mapping[str, ImageStatus], disks: Sequence[Disk]) -> Iterator[CheckFinding]:
-    """`space`: for the images that must be put back."""
+    """`space`: for the images that must be imported again."""
     back = {one.lock.name: one.lock for one in images if not _status(one, statuses).usable}
-    needed = (1 + UNPACK_FACTOR) * _weight(back.values())  # its content once more, and what is unpacked
+    needed = (1 + UNPACK_FACTOR) * _size(back.values())  # the compressed content and the unpacked layers
     for disk in disks:
         if disk.free < needed:
             what = f"unpacking {_count(len(back), 'image')} takes about {format_bytes(needed)}"
@@ -178,8 +178,8 @@ def space(images: Sequence[Stored], statuses: Mapping[str, ImageStatus], disks: 
         yield skipped("the runtime does not report its image folder")
 
 
-def _weight(locks: Iterable[ImageLock]) -> int:
-    """Bytes of all of them, a blob that they share once."""
+def _size(locks: Iterable[ImageLock]) -> int:
+    """Bytes of all blobs, shared ones once."""
     return sum(blob.size for blob in {blob.digest: blob for lock in locks for blob in lock.blobs()}.values())
 
 

@@ -16,18 +16,22 @@ INSTALL = command("agent install")
 IMAGE_PROBLEMS = ("CreateContainerError", "failed to get image", "failed to resolve image")
 
 
-def node(found: ClusterState) -> Iterator[CheckFinding]:
-    """`node`: what it says of itself."""
-    poor = [one for one in found.conditions if not one.healthy]
-    for one in poor:
-        yield error(f"{one.name}: {one.message}", one.hint) if one.critical else warning(one.message, one.hint)
-    if not poor:
-        names = ", ".join(one.name if one.name == "Ready" else f"no {one.name}" for one in found.conditions)
-        yield ok(f"{found.info.node}: {names}" if names else f"{found.info.node} has no warnings")
+def node(state: ClusterState) -> Iterator[CheckFinding]:
+    """`node`: its conditions."""
+    unhealthy = [condition for condition in state.conditions if not condition.healthy]
+    for condition in unhealthy:
+        yield (
+            error(f"{condition.name}: {condition.message}", condition.hint)
+            if condition.critical
+            else warning(condition.message, condition.hint)
+        )
+    if not unhealthy:
+        names = ", ".join(item.name if item.name == "Ready" else f"no {item.name}" for item in state.conditions)
+        yield ok(f"{state.info.node}: {names}" if names else f"{state.info.node} has no warnings")
 
 
 def runtime(info: RuntimeInfo) -> Iterator[CheckFinding]:
-    """`runtime`: it answers, and protects what is pinned."""
+    """`runtime`: it answers, and does not remove pinned images."""
     if info.pins:
         yield ok(f"{info.name} {info.version}, {info.platform}")
         return
@@ -36,7 +40,7 @@ def runtime(info: RuntimeInfo) -> Iterator[CheckFinding]:
 
 
 def short_names(names: Collection[str], info: RuntimeInfo, workloads: Sequence[Workload]) -> Iterator[CheckFinding]:
-    """`short-names`: containerd takes a name that the kubelet cannot resolve, and pods of that name hang from then on."""
+    """`short-names`: containerd accepts names that the kubelet cannot resolve; pods with such an image do not start."""
     if info.completes_short_names:
         yield skipped("Docker Engine expands short names itself")
         return
@@ -53,7 +57,7 @@ def short_names(names: Collection[str], info: RuntimeInfo, workloads: Sequence[W
 
 
 def _full(name: str) -> str:
-    """The name that Kubernetes makes of it; empty for what is no reference, such as the IDs that the CRI keeps as names."""
+    """The name as Kubernetes expands it; empty for what is not a reference, such as IDs that the CRI stores as names."""
     if name.startswith(("sha256:", "sha512:")):
         return ""
     try:
@@ -63,9 +67,9 @@ def _full(name: str) -> str:
 
 
 def _hanging(workloads: Sequence[Workload]) -> Iterator[tuple[str, str, str]]:
-    for one in workloads:
-        warnings = one.observation.warnings if one.observation else ()
-        if one.running and any(word in text for word in IMAGE_PROBLEMS for text in warnings):
-            for lock in one.running.locks or ():
+    for workload in workloads:
+        warnings = workload.observation.warnings if workload.observation else ()
+        if workload.running and any(problem in text for problem in IMAGE_PROBLEMS for text in warnings):
+            for lock in workload.running.locks or ():
                 base = lock.reference.repository.rpartition("/")[2]
-                yield one.name, lock.name, str(Reference.parse(f"{base}:{lock.reference.tag or 'latest'}"))
+                yield workload.name, lock.name, str(Reference.parse(f"{base}:{lock.reference.tag or 'latest'}"))

@@ -18,7 +18,7 @@ INSTALL = command("agent install")
 
 @dataclass(frozen=True)
 class LedgerState:
-    """What the ledger knows. `holder` says who holds the operator lock now, empty for nobody."""
+    """What the ledger contains. `broken` is the first history entry whose hash is wrong; `holder` describes who holds the operator lock."""
 
     workloads: tuple[Workload, ...] = ()
     unfinished: Operation | None = None
@@ -28,7 +28,7 @@ class LedgerState:
 
 @dataclass(frozen=True)
 class AgentState:
-    """`alive` in words, empty when it is not; `service`: systemd starts it with the box; `systemd`: there is one here."""
+    """`alive` describes the running agent, empty if there is none; `service`: systemd starts it at boot; `systemd`: it runs here."""
 
     alive: str
     service: bool
@@ -39,46 +39,46 @@ class AgentState:
 
 @dataclass(frozen=True)
 class UnusedData:
-    """What nobody needs: in the store, and names in the runtime that carry our label."""
+    """Data that no kept revision needs: in the store, and images of ours in the runtime."""
 
     store: Unreferenced
     runtime: tuple[str, ...] = ()
 
 
-def state(kept: LedgerState) -> Iterator[CheckFinding]:
-    """`state`: the ledger can be read, and its history is whole."""
-    if kept.broken is not None:
-        yield error(f"line {kept.broken} of the history was changed, or one before it removed", command("workloads history", "--verify"))
+def state(ledger: LedgerState) -> Iterator[CheckFinding]:
+    """`state`: the ledger can be read, and its history is intact."""
+    if ledger.broken is not None:
+        yield error(f"line {ledger.broken} of the history was changed, or one before it removed", command("workloads history", "--verify"))
         return
-    staged = sum(one.staged is not None for one in kept.workloads)
-    many = len(kept.workloads)
+    staged = sum(one.staged is not None for one in ledger.workloads)
+    many = len(ledger.workloads)
     yield ok(f"{many} workload{'' if many == 1 else 's'}, {staged} staged; the history is whole" if many else "no workload yet")
 
 
-def operations(kept: LedgerState) -> Iterator[CheckFinding]:
-    """`operations`: nothing was left half done."""
-    doing = kept.unfinished
-    if doing is None:
+def operations(ledger: LedgerState) -> Iterator[CheckFinding]:
+    """`operations`: none was interrupted."""
+    operation = ledger.unfinished
+    if operation is None:
         yield ok("no interrupted operation")
         return
-    names = ", ".join(step.workload for step in doing.steps)
-    if kept.holder:
-        yield ok(f"{doing.kind.value} of {names} is under way: {kept.holder}")
+    names = ", ".join(step.workload for step in operation.steps)
+    if ledger.holder:
+        yield ok(f"{operation.kind.value} of {names} is under way: {ledger.holder}")
     else:
-        where = f"{doing.phase.value}, since {doing.started}"
-        text = f"{doing.kind.value} of {names} was interrupted ({where}); the agent or the next change will finish or undo it"
+        where = f"{operation.phase.value}, since {operation.started}"
+        text = f"{operation.kind.value} of {names} was interrupted ({where}); the agent or the next change will finish or undo it"
         yield warning(text, command("agent run"))
 
 
 def agent(found: AgentState) -> Iterator[CheckFinding]:
-    """`agent`: alive, and back after a reboot."""
+    """`agent`: running, and started at boot."""
     if not found.alive:
         if not found.workloads:
             yield ok("not needed: no workloads")
             return
         many = f"{found.workloads} workload{'' if found.workloads == 1 else 's'}"
-        doing = f"; {', '.join(found.pending)}: waiting for it" if found.pending else ""
-        yield warning(f"not running: {many} without supervision{doing}", INSTALL)
+        operation = f"; {', '.join(found.pending)}: waiting for it" if found.pending else ""
+        yield warning(f"not running: {many} without supervision{operation}", INSTALL)
     elif not found.service:
         more = "" if found.systemd else " (systemd is not running)"
         yield warning(f"{found.alive}, but not a service: it does not survive a reboot{more}", INSTALL)
@@ -87,7 +87,7 @@ def agent(found: AgentState) -> Iterator[CheckFinding]:
 
 
 def orphans(found: UnusedData) -> Iterator[CheckFinding]:
-    """`orphans`: what takes room and is needed by nobody."""
+    """`orphans`: data that no kept revision needs."""
     kinds = (
         ("blob{}", found.store.blobs),
         ("partial download{}", found.store.partials),

@@ -1,4 +1,4 @@
-"""From when to when a certificate holds, read from its bytes (RFC 5280, DER). Pure; it verifies nothing and needs no library."""
+"""The validity of a certificate, read from its bytes (RFC 5280, DER). Pure; it verifies nothing and needs no library."""
 
 from __future__ import annotations
 
@@ -14,50 +14,50 @@ _SEQUENCE, _VERSION, _UTC_TIME, _GENERAL_TIME = 0x30, 0xA0, 0x17, 0x18
 Validity = tuple[datetime, datetime]
 
 
-class Unreadable(ValueError):
-    """These bytes are no certificate."""
+class InvalidCertificate(ValueError):
+    """The bytes are not a certificate."""
 
 
-def of_pem(data: bytes) -> tuple[Validity, ...]:
-    """Of every certificate in a PEM file, the leaf first. Raises Unreadable."""
-    found = []
+def validities_of_pem(data: bytes) -> tuple[Validity, ...]:
+    """Of all certificates in a PEM file, the leaf first. Raises InvalidCertificate."""
+    validities = []
     for text in _PEM.findall(data):
         try:
-            found.append(of_der(base64.b64decode(text, validate=False)))
+            validities.append(validity_of_der(base64.b64decode(text, validate=False)))
         except binascii.Error as error:
-            raise Unreadable("not in base64") from error
-    if not found:
-        raise Unreadable("no certificate in the file")
-    return tuple(found)
+            raise InvalidCertificate("invalid base64") from error
+    if not validities:
+        raise InvalidCertificate("no certificate in the file")
+    return tuple(validities)
 
 
-def of_der(data: bytes) -> Validity:
-    """Certificate, TBSCertificate, then the fifth field, or the fourth where the version is left out."""
+def validity_of_der(data: bytes) -> Validity:
+    """Certificate, TBSCertificate, then the fifth field, or the fourth if there is no version."""
     try:
         ((_, certificate),) = _elements(data)
         (_, body), *_ = _elements(certificate)
         fields = [(tag, value) for tag, value in _elements(body) if tag != _VERSION]
         tag, value = fields[3]
         if tag != _SEQUENCE:
-            raise Unreadable("no validity where it belongs")
+            raise InvalidCertificate("no validity")
         begins, ends = (_time(tag, value) for tag, value in _elements(value))
     except (IndexError, ValueError) as error:
-        raise Unreadable(f"not a certificate: {error}") from error
+        raise InvalidCertificate(f"not a certificate: {error}") from error
     return begins, ends
 
 
 def _elements(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Tag and value of one after the other."""
+    """Tags and values."""
     at = 0
     while at < len(data):
         tag, length, at = data[at], data[at + 1], at + 2
         if length & 0x80:
             count = length & 0x7F
             if not 1 <= count <= 4 or at + count > len(data):
-                raise Unreadable("a length that cannot be")
+                raise InvalidCertificate("an invalid length")
             length, at = int.from_bytes(data[at : at + count], "big"), at + count
         if at + length > len(data):
-            raise Unreadable("it is cut off")
+            raise InvalidCertificate("it is truncated")
         yield tag, data[at : at + length]
         at += length
 
@@ -68,5 +68,5 @@ def _time(tag: int, value: bytes) -> datetime:
     if tag == _UTC_TIME:
         text = ("19" if text[:2] >= "50" else "20") + text
     elif tag != _GENERAL_TIME:
-        raise Unreadable("a time that is none")
+        raise InvalidCertificate("an invalid time")
     return datetime.strptime(text, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""The forms in which a known secret may turn up: as it is, line by line, escaped, in addresses, in base64."""
+"""The forms in which a known secret may appear: as it is, line by line, escaped, percent-encoded, in base64. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SHORTEST_CORE = 6
 
 
 def forms(secrets: Iterable[bytes]) -> list[str]:
-    """Everything to look for, the longest first, so that no part of a longer one is left."""
+    """All forms, the longest first, so that no part of a longer one remains."""
     found = {form for secret in secrets for form in _of(secret.strip())}
     return sorted(found, key=lambda form: (-len(form), form))
 
@@ -36,7 +36,7 @@ def _of(secret: bytes) -> Iterator[str]:
 
 
 def _written(text: str) -> Iterator[str]:
-    """In text, in JSON, in JSON inside of JSON, and in an address."""
+    """In text, in JSON, in JSON within JSON, and in an address."""
     yield text
     for ascii_only in (True, False):
         once = json.dumps(text, ensure_ascii=ascii_only)[1:-1]
@@ -56,12 +56,12 @@ def _lower(encoded: str) -> str:
 
 
 def _encoded(secret: bytes) -> Iterator[str]:
-    """In base64, wherever in a longer text it began: of three bytes in a row, each can be the first."""
+    """In base64, at each of the three possible offsets within a longer text."""
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         for ahead in range(3):
             bits = 8 * len(secret)
             text = encode(bytes(ahead) + secret).decode().rstrip("=")
-            begin = -(-8 * ahead // 6)  # the first sign that holds bits of the secret only
+            begin = -(-8 * ahead // 6)  # the first character that has bits of the secret only
             core = text[begin : (8 * ahead + bits) // 6]
             if len(core) >= _SHORTEST_CORE:
                 yield core

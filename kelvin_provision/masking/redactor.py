@@ -28,21 +28,21 @@ _LONG = re.compile(r"(?<![A-Za-z0-9+/])(?=[A-Za-z0-9+/]*[a-z])(?=[A-Za-z0-9+/]*[
 
 @dataclass(frozen=True)
 class Rule:
-    """One of the rules that the bundle lists."""
+    """A rule, as listed in the bundle."""
 
     id: str
     what: str
 
 
-KNOWN = Rule("known-values", "what this box knows to be a secret, in any form: plain, line by line, escaped, percent-encoded, in base64")
+KNOWN = Rule("known-values", "known secrets of this box in any form: plain, line by line, escaped, percent-encoded, in base64")
 NAMES = Rule(
     "names",
     "values under names that promise a secret (password, secret, token, apiKey, auth, ...), variables and headers that are not known to be "
     "harmless, passwords in commands; references stay",
 )
 PEM = Rule("private-keys", "private keys in PEM, whole blocks")
-LOGINS = Rule("logins-in-addresses", "what stands before the @ of an address")
-HEADERS = Rule("headers", "the values of Authorization, Cookie and their like; what follows `Bearer` and `Basic`")
+LOGINS = Rule("logins-in-addresses", "logins before the @ of an address")
+HEADERS = Rule("headers", "the values of headers such as Authorization and Cookie; tokens after `Bearer` and `Basic`")
 JWTS = Rule("web-tokens", "JSON web tokens")
 LONG = Rule("long-base64", "60 or more characters of base64 in a row; in documents, all base64 under `data`")
 RULES = (KNOWN, NAMES, PEM, LOGINS, HEADERS, JWTS, LONG)
@@ -51,14 +51,14 @@ RULES = (KNOWN, NAMES, PEM, LOGINS, HEADERS, JWTS, LONG)
 def mask_text(text: str, secrets: Iterable[str | bytes] = ()) -> str:
     """A text of a foreign server (API server, Docker, registry, hook), fit to be shown, stored or sent.
 
-    `secrets` are the values that were sent to it: they are found in every form in which it may quote them. What looks like a secret
+    `secrets` are the values that were sent to it: they are match in every form in which it may quote them. What looks like a secret
     is masked without being known.
     """
     return Redactor(secret.encode() if isinstance(secret, str) else secret for secret in secrets).text(text)
 
 
 class Redactor:
-    """`known` are secrets of this box; `counts` says how often each rule has taken something out."""
+    """`known` are secrets of this box; `counts` is how often each rule matched."""
 
     def __init__(self, known: Iterable[bytes] = ()) -> None:
         self._forms = forms(known)
@@ -66,7 +66,7 @@ class Redactor:
         self.counts: Counter[str] = Counter()
 
     def document(self, value: Any) -> Any:
-        """A copy of a JSON document without secrets: by the names in it, then every text by every rule."""
+        """A copy of a JSON document without secrets: first by its names, then each text by all rules."""
         return self._each(SecretFields(self._counted).walk(value))
 
     def _counted(self, _: Any, shown: str, __: Sequence[Secret]) -> str:
@@ -91,16 +91,16 @@ class Redactor:
         return "".join(self.stream([text])) if text else text
 
     def stream(self, chunks: Iterable[str]) -> Iterator[str]:
-        """Pass text through, however it is cut into chunks; holds a block of lines at most."""
+        """Filter text, independent of how it is cut into chunks; at most a block of lines is buffered."""
         inside = False
         for block in _blocks(chunks, self._begin_of):
             kept, inside = self._without_keys(self._without_known(block), inside=inside)
             yield self._by_pattern(kept)
 
     def _begin_of(self, line: str) -> str:
-        """Of a line that is too long. As much as a secret can be long is taken off its end: one may have been cut in two."""
+        """The beginning of a line that is too long, without the length of the longest secret at its end, which may be a cut one."""
         kept = self._without_known(line[:LONGEST])
-        return f"{kept[: len(kept) - self._overlap]} [the line is longer]\n"
+        return f"{kept[: len(kept) - self._overlap]} [line truncated]\n"
 
     def _without_known(self, block: str) -> str:
         for form in self._forms:
@@ -110,8 +110,8 @@ class Redactor:
         return block
 
     def _without_keys(self, block: str, *, inside: bool) -> tuple[str, bool]:
-        """Without private keys, also those that begin or end in another block; and whether one goes on behind this block."""
-        block = self._gone(PEM, _PEM_WHOLE, lambda _: MASK, block)
+        """Without private keys, also those that begin or end in another block; and whether one continues after this block."""
+        block = self._replaced(PEM, _PEM_WHOLE, lambda _: MASK, block)
         if not inside and "PRIVATE KEY-----" not in block:
             return block, False
         kept = []
@@ -127,37 +127,37 @@ class Redactor:
             if begin:
                 self.counts[PEM.id] += 1
                 inside = True
-                # in JSON all of it stands in one line, perhaps without its end
+                # in JSON, the whole key is one line, perhaps without its end
                 kept.append(f"{line[: begin.start()]}{MASK}\n")
                 continue
             kept.append(line)
         return "".join(kept), inside
 
     def _by_pattern(self, block: str) -> str:
-        block = self._gone(HEADERS, _HEADER, lambda found: f"{found[1]}{found[2]}{MASK}", block)
-        block = self._gone(HEADERS, _SCHEME, lambda found: f"{found[1]}{found[2]}{MASK}", block)
-        block = self._gone(LOGINS, LOGIN, lambda found: f"{found['scheme']}{MASK}@", block)
-        block = self._gone(JWTS, _JWT, lambda _: MASK, block)
+        block = self._replaced(HEADERS, _HEADER, lambda match: f"{match[1]}{match[2]}{MASK}", block)
+        block = self._replaced(HEADERS, _SCHEME, lambda match: f"{match[1]}{match[2]}{MASK}", block)
+        block = self._replaced(LOGINS, LOGIN, lambda match: f"{match['scheme']}{MASK}@", block)
+        block = self._replaced(JWTS, _JWT, lambda _: MASK, block)
         block = self._without(option_spans(block), block)
         block = self._without(field_spans(block), block)
-        return self._gone(LONG, _LONG, lambda _: MASK, block)
+        return self._replaced(LONG, _LONG, lambda _: MASK, block)
 
     def _without(self, spans: Iterable[Span], block: str) -> str:
-        found = list(spans)
-        self.counts[NAMES.id] += len(found)
-        return mask_spans(block, found)
+        spans = list(spans)
+        self.counts[NAMES.id] += len(spans)
+        return mask_spans(block, spans)
 
-    def _gone(self, rule: Rule, pattern: re.Pattern[str], put: Callable[[re.Match[str]], str], block: str) -> str:
-        def counted(found: re.Match[str]) -> str:
-            text = put(found)
-            self.counts[rule.id] += text != found[0]
+    def _replaced(self, rule: Rule, pattern: re.Pattern[str], put: Callable[[re.Match[str]], str], block: str) -> str:
+        def counted(match: re.Match[str]) -> str:
+            text = put(match)
+            self.counts[rule.id] += text != match[0]
             return text
 
         return pattern.sub(counted, block)
 
 
 def _blocks(chunks: Iterable[str], begin_of: Callable[[str], str]) -> Iterator[str]:
-    """Whole lines, some at once; of a line without end what `begin_of` leaves of it."""
+    """Blocks of complete lines; of an endless line, what `begin_of` returns."""
     rest, skipping = "", False
     for chunk in chunks:
         for at in range(0, len(chunk), BLOCK):

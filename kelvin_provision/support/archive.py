@@ -1,6 +1,6 @@
-"""Sections into one stream of tar.gz. Every byte of them passes the redactor; what cannot be had is named in the manifest.
+"""Sections into a stream of tar.gz. All text passes the redactor; what could not be collected is listed in the manifest.
 
-One section is held in memory at a time, of bounded size, and each has a bounded time: a box is asked for this when it is ill.
+One section is in memory at a time. Each has bounded size and time, because a bundle is made when something is broken.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from kelvin_provision.masking.redactor import RULES, Redactor
 from kelvin_provision.staging.threads import run_abandonable
 
 Content = str | Mapping[str, Any] | Iterable[str | Mapping[str, Any]]
-"""Text, a document, or lines of either; lines of text end themselves."""
+"""Text, a document, or lines of either; lines of text include their newline."""
 Section = Callable[[], Content]
-"""It may raise, also while its lines are taken: what it has given until then is kept."""
+"""It may raise, also while its lines are consumed: lines before that are kept."""
 
-MOST = 2 << 20
-"""Bytes of one section."""
+MAX_BYTES = 2 << 20
+"""Of one section."""
 SECONDS = 20.0
-"""For one section."""
+"""Timeout of one section."""
 SCHEMA = 1
 
 
 @dataclass
 class Bundle:
-    """What goes in, and afterwards what came of it: `files` with their sizes, `missing` with the reason. `about` opens the manifest."""
+    """The content and, afterwards, the result: `files` with their sizes, `missing` with the reasons. `about` begins the manifest."""
 
     folder: str
     sections: Mapping[str, Section]
@@ -39,12 +39,12 @@ class Bundle:
     about: Mapping[str, Any]
     stop: Callable[[], bool] = lambda: False
     seconds: float = SECONDS
-    most: int = MOST
+    most: int = MAX_BYTES
     files: dict[str, int] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
 
     def chunks(self) -> Iterator[bytes]:
-        """The archive. Can be had once. Raises TransferStopped when it is to stop."""
+        """The archive; can be iterated once. Raises TransferStopped when `stop` returns true."""
         pipe = _Pipe()
         with tarfile.open(mode="w|gz", fileobj=pipe, bufsize=64 * 1024) as tar:
             for name, section in self.sections.items():
@@ -57,7 +57,7 @@ class Bundle:
         yield pipe.taken()
 
     def _taken(self, name: str, section: Section) -> bytes:
-        """The section's bytes, as many as came in time; why others did not, in `missing`."""
+        """The bytes of a section that arrived in time; `missing` gets the reason for the rest."""
         found, until = bytearray(), time.monotonic() + self.seconds
 
         def fill() -> None:
@@ -76,11 +76,11 @@ class Bundle:
             self.missing[name] = self.redactor.text("; ".join((str(error), *error.evidence)))
         except OSError as error:
             self.missing[name] = self.redactor.text(f"{(error.strerror or str(error)).lower()}: {error.filename}")
-        except Exception as error:  # noqa: BLE001  (a bug in one section costs that section; somebody needs the others now)
+        except Exception as error:  # noqa: BLE001  (a bug in one section must not cost the others)
             self.missing[name] = self.redactor.text(f"{type(error).__name__}: {error}")
         if len(found) <= self.most:
             return bytes(found)
-        self.missing[name] = f"only the first {self.most} bytes are here"
+        self.missing[name] = f"truncated to {self.most} bytes"
         return bytes(found[: found.rfind(b"\n", 0, self.most) + 1])
 
     def _add(self, tar: tarfile.TarFile, name: str, data: bytes) -> None:
@@ -100,22 +100,20 @@ class Bundle:
 
 
 class _Pipe(io.RawIOBase):
-    """What the archive writes, until it is taken."""
+    """Buffers what the archive writes."""
 
     def __init__(self) -> None:
         self._held = bytearray()
 
     def writable(self) -> bool:
-        """Yes."""
         return True
 
     def write(self, data: Any) -> int:
-        """Hold it."""
         self._held += data
         return len(data)
 
     def taken(self) -> bytes:
-        """All that is held, which is then forgotten."""
+        """Return and clear the buffer."""
         held, self._held = bytes(self._held), bytearray()
         return held
 
@@ -139,7 +137,7 @@ def _text(chunks: Iterable[str]) -> bytes:
 
 
 def _rules() -> Iterator[str]:
-    yield "Before anything was written into this archive, all of it went through these rules; *** stands where something was taken out.\n"
-    yield "How often each of them did is in manifest.json.\n\n"
+    yield "These rules were applied to everything in this archive; *** is shown in place of what was removed.\n"
+    yield "manifest.json contains how often each rule matched.\n\n"
     for rule in RULES:
         yield f"{rule.id} - {rule.what}.\n"

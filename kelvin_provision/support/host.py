@@ -1,4 +1,4 @@
-"""What this computer says of itself: versions, memory, disks, the ends of logs."""
+"""The host: versions, memory, disks, the ends of logs."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from kelvin_provision.ledger.schema import SCHEMA
 
 LIBRARIES = ("docker", "kubernetes", "platformdirs", "pydantic", "pyyaml", "rich", "typer", "urllib3")
 MOUNTS = (Path("/"), Path("/var/lib/rancher"), Path("/var/lib/containerd"), Path("/var/lib/docker"), Path("/tmp"))  # noqa: S108  (looked at only)
-MOST_FILES = 100_000
+MAX_FILES = 100_000
 TAIL = 512 * 1024
 JOURNAL_LINES = 3000
 
 
 def versions() -> dict[str, Any]:
-    """The program, what it stands on, and the box."""
+    """Of the program, its libraries and the host."""
     release = {}
     with suppress(OSError):
         release = platform.freedesktop_os_release()
@@ -66,7 +66,7 @@ def _first_word(path: Path) -> str:
 
 
 def disk(state_dir: Path) -> dict[str, Any]:
-    """Room on every filesystem that matters, and what our own folder takes."""
+    """Free space of the relevant filesystems, and the size of our own folder."""
     room = {}
     for place in (state_dir, *MOUNTS):
         with suppress(OSError):
@@ -82,8 +82,8 @@ def disk(state_dir: Path) -> dict[str, Any]:
 
 
 def _parts(folder: Path) -> list[dict[str, Any]]:
-    """Each thing in a folder with the bytes in it, its mode and owner; at most so many files are looked at."""
-    parts, left = [], MOST_FILES
+    """The entries of a folder with size, mode and owner; at most MAX_FILES files are counted."""
+    parts, left = [], MAX_FILES
     with suppress(OSError):
         for path in sorted(folder.iterdir()):
             size = count = 0
@@ -108,7 +108,7 @@ def _files(path: Path) -> Iterator[Path]:
 
 
 def tail(paths: Iterable[Path]) -> Iterator[str]:
-    """The end of each file, oldest file first; raises OSError where the last one cannot be read."""
+    """The end of each file, oldest file first. Raises OSError if the last one cannot be read."""
     *earlier, last = paths
     for path in earlier:
         with suppress(OSError):
@@ -121,13 +121,13 @@ def _end(path: Path) -> Iterator[str]:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(size - TAIL, 0))
         if size > TAIL:
-            file.readline()  # of the first one only a part is here
+            file.readline()  # the first line is incomplete
         for line in file:
             yield line.decode("utf-8", "replace")
 
 
 def journal(unit: str) -> str:
-    """What systemd kept of a service; raises OSError without a journal."""
+    """The journal of a systemd service. Raises OSError without journalctl."""
     command = ["journalctl", "--no-pager", "--output=short-iso", f"--lines={JOURNAL_LINES}", f"--unit={unit}"]
     done = subprocess.run(command, capture_output=True, timeout=15, check=False, stdin=subprocess.DEVNULL)
     return (done.stdout or done.stderr).decode("utf-8", "replace")

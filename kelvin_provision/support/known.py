@@ -1,4 +1,4 @@
-"""The secrets that this box knows: what must not be in a bundle in any form. Gathered so that it can be looked for, and never shown."""
+"""The secrets of this box, which must not be in a bundle in any form. They are collected to be searched for, and never shown."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from kelvin_provision.errors import ProvisionError, RequestRefused
 from kelvin_provision.masking.documents import secrets_in
 from kelvin_provision.masking.text import secrets_in_text
 
-LARGEST = 1 << 20
-"""Bytes of one file that are looked at."""
-MOST_FILES = 1000
-LEARNED = 8
-"""A shorter value in a log is a word like others."""
+MAX_BYTES = 1 << 20
+"""Of one file."""
+MAX_FILES = 1000
+MIN_LEARNED = 8
+"""A shorter value in a log is a word like any other."""
 Source = Callable[[], Iterable[bytes]]
 
 
 def gather(sources: Mapping[str, Source]) -> tuple[frozenset[bytes], tuple[str, ...]]:
-    """All of them, and a line for each source that could not be read: its secrets are then found by the other rules only."""
+    """All secrets, and a warning for each source that could not be read: its secrets are found by the other rules only."""
     found: set[bytes] = set()
     unread = []
     for name, source in sources.items():
@@ -47,16 +47,16 @@ def of_ledger(rows: Callable[[], Iterable[Mapping[str, Any]]]) -> Iterator[bytes
 
 
 def of_folder(folder: Path) -> Iterator[bytes]:
-    """The files of the folder of secrets; one that is not there has none."""
+    """The files of the secrets folder, if it exists."""
     if not folder.exists():
         return
-    for path in islice(sorted(folder.iterdir()), MOST_FILES):
+    for path in islice(sorted(folder.iterdir()), MAX_FILES):
         if path.is_file():
             yield _read(path)
 
 
 def of_login_file(path: Path) -> Iterator[bytes]:
-    """Passwords and tokens, and name and password together as they are sent."""
+    """Passwords and tokens, and user:password as it is sent."""
     if not path.exists():
         return
     text = _read(path).decode("utf-8", "replace")
@@ -86,7 +86,7 @@ def _of_login(entry: Mapping[str, Any]) -> Iterator[bytes]:
 
 
 def of_document(path: Path) -> Iterator[bytes]:
-    """A kubeconfig or a settings file: what stands under names that promise a secret."""
+    """The secrets of a kubeconfig or a settings file."""
     if not path.exists():
         return
     from kelvin_provision.spec.read.documents import parse
@@ -102,19 +102,19 @@ def of_document(path: Path) -> Iterator[bytes]:
 
 
 def of_text(text: str) -> Iterator[bytes]:
-    """What stands under such names in a text, and in its addresses."""
+    """The secrets of a text, logins in addresses included."""
     yield from _bytes(secrets_in_text(text))
 
 
 def of_log(lines: Iterable[str]) -> Iterator[bytes]:
-    """What once stood under such a name in free text, and may stand alone elsewhere: only what looks like a secret, no plain word."""
+    """Secrets of free text that may appear elsewhere: only what looks like a secret, not plain words."""
     for line in lines:
-        yield from (one for one in of_text(line) if len(one) >= LEARNED and re.search(rb"[0-9]", one) and re.search(rb"[A-Za-z]", one))
+        yield from (one for one in of_text(line) if len(one) >= MIN_LEARNED and re.search(rb"[0-9]", one) and re.search(rb"[A-Za-z]", one))
 
 
 def _read(path: Path) -> bytes:
     with path.open("rb") as file:
-        return file.read(LARGEST)
+        return file.read(MAX_BYTES)
 
 
 def _bytes(found: Iterable[str]) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""What the cluster and the runtime say of themselves and of our workloads, in bounded amounts."""
+"""Reports of the cluster and the runtime about themselves and our workloads, of bounded size."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from kelvin_provision.errors import ProvisionError
 from kelvin_provision.runtimes.protocol import Runtime
 
 LINES = 300
-"""Of each container's log, and of its run before."""
-MOST = 512 * 1024
-"""Signs of one workload's log; the newest stay."""
+"""Of the log of each container, and of its previous run."""
+MAX_CHARACTERS = 512 * 1024
+"""Of the log of a workload; the newest are kept."""
 
 
 def cluster(ask: Callable[[], Cluster]) -> dict[str, Any]:
-    """What answers, and what it was seen to do with each workload of ours."""
+    """The cluster, and the observed state of each workload."""
     found = ask()
     info = found.info()
     return {
@@ -31,20 +31,20 @@ def cluster(ask: Callable[[], Cluster]) -> dict[str, Any]:
 
 
 def runtime(ask: Callable[[], Runtime]) -> dict[str, Any]:
-    """What answers, and which images there carry our pin."""
+    """The runtime, and the images that we pinned."""
     found = ask()
     return asdict(found.info()) | {"ours": sorted(found.owned())}
 
 
 def evidence(ask: Callable[[], Cluster], names: Sequence[str]) -> Iterator[str]:
-    """Events and container states of every workload."""
+    """Events and container states of all workloads."""
     for name in names:
         yield f"== {name}\n"
         yield from (f"{line}\n" for line in ask().evidence(name))
 
 
 def log(ask: Callable[[], Cluster], name: str) -> Iterator[str]:
-    """The last lines that a workload wrote, before its last restart and since."""
+    """The last lines of a workload's log, before and after its last restart."""
     for previous in (True, False):
         yield "== before the last restart\n" if previous else "== now\n"
         try:
@@ -61,6 +61,6 @@ def _newest(found: Cluster, name: str, *, previous: bool) -> deque[str]:
     for one in found.logs(name, tail=LINES, previous=previous, follow=False, stop=lambda: False):
         kept.append(f"{one.time} {one.source}/{one.container} {one.text}\n")
         size += len(kept[-1])
-        while size > MOST:
+        while size > MAX_CHARACTERS:
             size -= len(kept.popleft())
     return kept

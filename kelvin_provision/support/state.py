@@ -1,4 +1,4 @@
-"""What the ledger and the store say, as lines of documents. Tables are taken as they are: one that is added later comes along."""
+"""The ledger and the store as JSON lines. All tables are included, also those added later."""
 
 from __future__ import annotations
 
@@ -14,22 +14,24 @@ from kelvin_provision.queries.listing import Query, page
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.store import Store
 
-APART = frozenset({"history", "sqlite_sequence"})
-NEWEST = 5000
-"""Lines of the history."""
+EXCLUDED = frozenset({"history", "sqlite_sequence"})
+MAX_ENTRIES = 5000
+"""Of the history; the newest."""
 
 
 def rows(ledger: Ledger) -> Iterator[dict[str, Any]]:
-    """Every row of every table but the history, documents in it as documents."""
+    """All rows of all tables but the history, with JSON columns parsed."""
     with ledger.reading() as db:
-        names = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name") if row[0] not in APART]
+        names = [
+            row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name") if row[0] not in EXCLUDED
+        ]
         yield {"table": "", "schema": db.execute("PRAGMA user_version").fetchone()[0], "tables": names}
         for name in names:
             for row in db.execute(f'SELECT * FROM "{name}"'):  # noqa: S608  (a name out of the ledger's own list)
-                yield {"table": name, **{key: _opened(row[key]) for key in row.keys()}}  # noqa: SIM118  (a Row has no items)
+                yield {"table": name, **{key: _parsed(row[key]) for key in row.keys()}}  # noqa: SIM118  (a Row has no items)
 
 
-def _opened(value: Any) -> Any:
+def _parsed(value: Any) -> Any:
     if isinstance(value, str) and value[:1] in {"{", "["}:
         try:
             return json.loads(value)
@@ -39,19 +41,19 @@ def _opened(value: Any) -> Any:
 
 
 def history(ledger: Ledger) -> Iterator[dict[str, Any]]:
-    """Whether the chain is whole, then its newest lines, oldest first."""
+    """Whether the hash chain is intact, then its newest entries, oldest first."""
     broken = ledger_history.broken_link(ledger)
     yield {"whole": broken is None, "broken_at": broken, "last_hash": ledger_history.head(ledger)}
-    yield from (asdict(entry) for entry in ledger_history.history(ledger, evidence=True)[-NEWEST:])
+    yield from (asdict(entry) for entry in ledger_history.history(ledger, evidence=True)[-MAX_ENTRIES:])
 
 
 def workloads(ledger: Ledger) -> dict[str, Any]:
-    """What `workloads list --json` prints."""
+    """The output of `workloads list --json`."""
     return page([item_of(workload) for workload in ledger.workloads()], Query()).to_json()
 
 
 def images(ledger: Ledger, store: Store, pinned: Iterable[str], *, trouble: str = "") -> Iterator[Mapping[str, Any]]:
-    """Every image that a kept revision needs: how much of it is in the store, and whether the runtime has it as ours."""
+    """The images of all kept revisions: how much is in the store, and whether the runtime has it."""
     ours = frozenset(pinned)
     yield {"runtime_has": sorted(ours), **({"runtime": trouble} if trouble else {})}
     for lock in {lock.name: lock for lock in ledger.kept_locks()}.values():

@@ -338,7 +338,7 @@ def test_a_section_that_hangs_breaks_or_never_ends_costs_only_itself():
     assert packed.missing == {
         "hangs": "no answer within 3 s",
         "breaks": "token=*** is gone; and more",
-        "endless": "only the first 200000 bytes are here",
+        "endless": "truncated to 200000 bytes",
         "bug": "ZeroDivisionError: oh",
     }
     assert set(files["breaks"].splitlines()) == {"password=***"}

@@ -8,7 +8,7 @@ import pytest
 
 from kelvin_provision.checks import certificates
 from kelvin_provision.checks.certificates import Certificate
-from kelvin_provision.checks.x509 import Unreadable, of_der, of_pem
+from kelvin_provision.checks.x509 import InvalidCertificate, validities_of_pem, validity_of_der
 from kelvin_provision.cli.frame.hints import line as shell_line
 
 YEAR = b"""\
@@ -47,18 +47,18 @@ def told(founds):
 
 
 def test_both_ways_to_write_a_year_are_read():
-    assert of_pem(YEAR) == ((BEGINS, datetime(2027, 11, 25, 3, 20, 55, tzinfo=UTC)),)
-    assert of_pem(LONG) == ((BEGINS, datetime(2081, 8, 28, 3, 20, 55, tzinfo=UTC)),)
+    assert validities_of_pem(YEAR) == ((BEGINS, datetime(2027, 11, 25, 3, 20, 55, tzinfo=UTC)),)
+    assert validities_of_pem(LONG) == ((BEGINS, datetime(2081, 8, 28, 3, 20, 55, tzinfo=UTC)),)
 
 
 def test_a_chain_is_read_whole():
-    assert [ends.year for _, ends in of_pem(b"subject: edge\n" + YEAR + LONG)] == [2027, 2081]
+    assert [ends.year for _, ends in validities_of_pem(b"subject: edge\n" + YEAR + LONG)] == [2027, 2081]
 
 
 @pytest.mark.parametrize("data", [b"", b"hello", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"])
 def test_what_is_no_certificate_is_said_to_be_none(data):
-    with pytest.raises(Unreadable):
-        of_pem(data)
+    with pytest.raises(InvalidCertificate):
+        validities_of_pem(data)
 
 
 def test_no_cut_or_flipped_byte_gets_further_than_unreadable():
@@ -66,8 +66,8 @@ def test_no_cut_or_flipped_byte_gets_further_than_unreadable():
     for at in range(len(whole)):
         for data in (whole[:at], whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :]):
             try:
-                begins, ends = of_der(data)
-            except Unreadable:
+                begins, ends = validity_of_der(data)
+            except InvalidCertificate:
                 continue
             assert begins.tzinfo is ends.tzinfo is UTC
 
@@ -78,15 +78,15 @@ def test_no_cut_or_flipped_byte_gets_further_than_unreadable():
         (BEGINS + timedelta(days=1), "ok", "1 valid; the first to expire is x, on 2027-11-25, in 364 days"),
         (BEGINS + timedelta(days=350), "warning", "x expires on 2027-11-25, in 15 days"),
         (BEGINS + timedelta(days=400), "error", "x expired on 2027-11-25, 35 days ago"),
-        (datetime(1970, 1, 1, tzinfo=UTC), "error", "x is not valid before 2026-11-25; the clock of this box says 1970-01-01"),
+        (datetime(1970, 1, 1, tzinfo=UTC), "error", "x is not valid before 2026-11-25; the clock says 1970-01-01"),
     ],
 )
 def test_a_certificate_is_judged_by_the_clock(now, mark, words):
-    assert told(certificates.judged([Certificate("x", of_pem(YEAR)[0])], now)) == [(mark, words)]
+    assert told(certificates.judged([Certificate("x", validities_of_pem(YEAR)[0])], now)) == [(mark, words)]
 
 
 def test_k3s_renews_its_own_at_its_start():
-    (found,) = certificates.judged([Certificate("x", of_pem(YEAR)[0], of_k3s=True)], BEGINS + timedelta(days=400))
+    (found,) = certificates.judged([Certificate("x", validities_of_pem(YEAR)[0], of_k3s=True)], BEGINS + timedelta(days=400))
     assert shell_line(found.hint) == "systemctl restart k3s"
 
 
