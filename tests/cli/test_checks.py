@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 from datetime import UTC, datetime
 
 import pytest
@@ -280,6 +281,7 @@ def test_a_box_that_is_well_says_so_line_by_line(box):
 def test_an_empty_box_is_no_failure_and_stays_empty(tmp_path):
     state = tmp_path / "state"
     box = Box(state)
+    shutil.rmtree(state)  # the box of the tests comes with a ledger
     box.cluster.namespace = "missing"
     result = box.run("doctor", "--json", "--config", os.devnull)
     found = lines(result)
