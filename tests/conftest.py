@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.groups import arrange
+pytest.register_assert_rewrite("tests.kit", "tests.contract")  # before anything of them is imported
+
+from tests.kit.groups import arrange  # noqa: E402
 
 pytest_plugins = [
     "tests.kit.servers.registry",

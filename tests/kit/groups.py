@@ -1,13 +1,14 @@
 """Which tests stay on one worker of pytest-xdist, and which are begun first (docs/adr/0024).
 
 A worker has a Docker Engine, a containerd and a registry of its own, started when its first test needs them; the Kubernetes cluster is
-shared. What shares a server is one group: a module, and of a module that plays on several backends, each backend. Tests that take long
-and need nothing of each other are groups of their own. A test without a server goes wherever there is time.
+shared. What shares a server is one group: a module, and of a module that plays on several backends, each backend. A mark `xdist_group`
+divides these further. Tests that take long and need nothing of each other are groups of their own. A test without a server goes
+wherever there is time.
 """
 
 import pytest
 
-APART = {"test_kill_matrix.py", "test_story.py", "test_availability.py"}
+APART = {"test_story.py", "test_availability.py"}
 
 
 def group_of(item: pytest.Item) -> str | None:
@@ -17,7 +18,8 @@ def group_of(item: pytest.Item) -> str | None:
     if item.path.name in APART:
         return item.nodeid
     backend = next((name for name in ("kubernetes", "docker") if item.get_closest_marker(name)), "any")
-    return f"{item.path.stem}-{backend}"
+    part = item.get_closest_marker("xdist_group")
+    return "-".join([item.path.stem, backend, *(part.args if part else ())])
 
 
 def weight(item: pytest.Item) -> int:
@@ -36,6 +38,6 @@ def arrange(items: list[pytest.Item], workers: int) -> None:
     if len(groups) > 2 * workers:
         place = {group: number for number, group in enumerate([*groups[:workers], *groups[-workers:], *groups[workers:-workers]])}
         items.sort(key=lambda item: place[group_of(item) or item.nodeid])
-    for item in items:
-        if group := group_of(item):
-            item.add_marker(pytest.mark.xdist_group(group))
+    for item, group in [(item, group_of(item)) for item in items]:
+        if group:
+            item.add_marker(pytest.mark.xdist_group(group), append=False)

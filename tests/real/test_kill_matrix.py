@@ -23,7 +23,7 @@ from kelvin_provision.usecases import deploy
 
 pytestmark = [pytest.mark.registry, pytest.mark.timeout(900)]
 MOST = 40
-LANES = 3
+LANES = 2
 
 
 def killed(box, step, action, name):
@@ -119,6 +119,7 @@ def an_upgrade(box, name):
     return play
 
 
+@pytest.mark.xdist_group("upgrade")
 def test_an_upgrade_killed_at_any_step(box):
     found = matrix(box, an_upgrade)
     assert [end for _, where, said, end in found if where is None] == ["new"]
@@ -211,5 +212,6 @@ def an_undeploy(box, name):
     return play
 
 
+@pytest.mark.xdist_group("upgrade")
 def test_an_undeploy_killed_at_any_step_is_finished(box):
     assert len(matrix(box, an_undeploy)) >= 3

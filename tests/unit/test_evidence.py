@@ -6,7 +6,7 @@ from kelvin_provision.ledger import evidence, history, requests
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Entry
 from tests.kit.ledgers import migrated
-from tests.unit.test_ledger import spec
+from tests.kit.specs import spec
 
 
 @pytest.fixture

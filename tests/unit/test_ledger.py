@@ -12,10 +12,11 @@ from kelvin_provision.ledger import journal, orders, requests
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Entry, OnFailure, Phase, Step, Target
 from kelvin_provision.refs import Descriptor, Platform, Reference
-from kelvin_provision.spec.enums import Download, Method, ProbeKind, VolumeKind
+from kelvin_provision.spec.enums import Download, ProbeKind, VolumeKind
 from kelvin_provision.spec.lock import ImageLock
-from kelvin_provision.spec.workload import Port, Probe, Resources, Spec, System, Variable, Volume
+from kelvin_provision.spec.workload import Port, Probe, Resources, System, Variable, Volume
 from kelvin_provision.status import Observation, Observed, OperationKind, Verb
+from tests.kit.specs import spec
 from tests.kit.staging import reach
 
 LOCK = ImageLock(
@@ -26,13 +27,6 @@ LOCK = ImageLock(
     layers=(Descriptor("application/vnd.oci.image.layer.v1.tar+gzip", "sha256:" + "3" * 64, 5000),),
     diff_ids=("sha256:" + "4" * 64,),
 )
-
-
-def spec(name="docs-demo", version="1.0.0", method=Method.STAGED, **more):
-    return Spec(
-        name=name, title="Docs Demo", app_name="motor-speed", app_version=version, cluster_name="edge", method=method,
-        image=f"registry.example:5000/motor-speed:{version}", **more
-    )  # fmt: skip
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from kelvin_provision.ledger.orders import OrderRequest
 from kelvin_provision.spec.enums import State
 from kelvin_provision.status import OperationKind, Verb, derive
 from tests.kit.ledgers import migrated
-from tests.unit.test_ledger import spec
+from tests.kit.specs import spec
 
 AT = "2026-11-24T02:00:00Z"
 

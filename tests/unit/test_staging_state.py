@@ -23,7 +23,7 @@ from kelvin_provision.ledger.staging_state import (
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.wait_reason import WaitKind, WaitReason
 from tests.kit.ledgers import migrated
-from tests.unit.test_ledger import spec
+from tests.kit.specs import spec
 
 WINDOW = WaitReason(WaitKind.DOWNLOAD_WINDOW, until="22:00")
 OFFLINE = WaitReason(WaitKind.REGISTRY_UNREACHABLE, "r.io: no route to host")

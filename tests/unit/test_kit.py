@@ -1,0 +1,50 @@
+"""The kit itself, and that tests share nothing else."""
+
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from kelvin_provision.ledger.ledger import Ledger
+from tests.kit.cli import Result
+from tests.kit.ledgers import migrated
+from tests.kit.servers.reserved import free_port
+from tests.kit.waiting import until
+
+TESTS = Path(__file__).parents[1]
+
+
+def test_no_test_module_is_a_library():
+    imports = re.compile(r"^\s*(?:from tests\.(?:unit|cli|real|contract)\S*\.test_\w+ import|from tests\.\S+ import test_)", re.MULTILINE)
+    assert [path.name for path in TESTS.rglob("*.py") if imports.search(path.read_text())] == []
+
+
+def test_a_result_is_compared_as_a_whole():
+    result = Result(1, "out\n", "err\n")
+    assert result.check(exit_code=1, stderr="err\n") is result
+    with pytest.raises(AssertionError, match="out"):
+        result.check(exit_code=0)
+
+
+def test_waiting_returns_the_answer_and_ends_with_a_reason():
+    answers = iter((None, 0, "now"))
+    assert until(lambda: next(answers)) == "now"
+    began = time.monotonic()
+    with pytest.raises(pytest.fail.Exception, match="the log"):
+        until(lambda: False, 0.1, why=lambda: "the log")
+    assert 0.1 <= time.monotonic() - began < 5
+
+
+def test_a_ledger_from_the_template_is_one_that_was_migrated(tmp_path):
+    with Ledger(tmp_path / "new" / "ledger.db") as made, Ledger(migrated(tmp_path / "copy" / "ledger.db")) as copied:
+        for ledger in (made, copied):
+            assert ledger.names() == []
+        schemas = [ledger._connection.execute("SELECT sql FROM sqlite_schema ORDER BY name").fetchall() for ledger in (made, copied)]
+        assert [tuple(row) for row in schemas[0]] == [tuple(row) for row in schemas[1]]
+    modes = [(tmp_path / name / "ledger.db").stat().st_mode & 0o777 for name in ("new", "copy")]
+    assert modes == [0o600, 0o600]
+
+
+def test_a_port_is_given_out_once():
+    assert len({free_port() for _ in range(5)}) == 5
