@@ -299,7 +299,7 @@ def test_a_look_does_not_finish_what_a_crash_left(box):
     journal.begin(box.ledger, OperationKind.APPLY, Phase.APPLYING, [Step("pump", 1, 2)])
     result = say(box, "diff", "-n", "pump")
     result.check(stdout=WHOLE)
-    assert result.stderr == ("warning: another change is unfinished, under way or left by a crash; what is told is from before its end\n")
+    assert result.stderr == ("warning: another change is under way or was interrupted; this preview is from before its end\n")
     assert journal.unfinished(box.ledger) is not None
 
 

@@ -55,7 +55,7 @@ def pages() -> Mapping[str, str]:
 
 
 def stale(folder: Path) -> list[str]:
-    """The paths whose file is not what it would be now."""
+    """The paths whose file differs from what would be generated now."""
     return [name for name, text in pages().items() if not (folder / name).is_file() or (folder / name).read_text("utf-8") != text]
 
 
@@ -75,15 +75,15 @@ def _help(path: str, command: Any) -> str:
 
 def _exit_codes() -> Iterator[str]:
     yield f"# Exit codes\n\n{MADE}"
-    yield "The number says which family it is, those of sysexits(3); the code, in `error.code` with `--json`, says exactly which one.\n"
+    yield "The number names the family of the error, as in sysexits(3); the code, `error.code` with `--json`, names the error.\n"
     for number, text in explanations.EXIT_CODES.items():
         yield f"\n## {number}: {text}\n"
-        found = [error for error in explanations.errors() if error.exit_code == number]
-        if found:
+        errors = [error for error in explanations.errors() if error.exit_code == number]
+        if errors:
             yield "\n| code | meaning | what leads there | what to do |\n|---|---|---|---|\n"
-        for error in found:
-            told = explanations.explained(error)
-            yield f"| `{error.code}` | {told.meaning} | {told.after} | {_cell(hints.line(told.then))} |\n"
+        for error in errors:
+            explanation = explanations.explained(error)
+            yield f"| `{error.code}` | {explanation.meaning} | {explanation.after} | {_cell(hints.line(explanation.then))} |\n"
 
 
 def _cell(text: str) -> str:
@@ -102,8 +102,8 @@ def _configuration() -> Iterator[str]:
 def _states() -> Iterator[str]:
     yield f"# States\n\n{MADE}"
     yield "| state | meaning | what leads there | what to do |\n|---|---|---|---|\n"
-    for state, told in explanations.STATES.items():
-        yield f"| `{state.value}` | {told.meaning} | {told.after} | {hints.line(told.then)} |\n"
+    for state, explanation in explanations.STATES.items():
+        yield f"| `{state.value}` | {explanation.meaning} | {explanation.after} | {hints.line(explanation.then)} |\n"
 
 
 def _main(words: list[str]) -> int:

@@ -1,7 +1,7 @@
 """What could stand next on the command line. Names of commands come from the table; only options import a command.
 
 The scripts in `completions/` call the program with `_KELVIN_PROVISION_COMPLETE` set to the shell and the words up to the
-cursor, the unfinished one last. Nothing here fails: a shell that completes must not be spoken to.
+cursor, the unfinished one last. Nothing here fails: a completing shell must see no message.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ Candidate = tuple[str, str]
 
 
 def answer(shell: str, words: Sequence[str]) -> int:
-    """Print one candidate a line, with its help where the shell can show it; `:files` when it is a path that is wanted."""
-    found: list[Candidate] = []
-    # A broken ledger or a half-typed option must not print a traceback into somebody's prompt.
+    """Print one candidate a line, with its help where the shell can show it; `:files` where a path is expected."""
+    rows: list[Candidate] = []
+    # A broken ledger or a half-typed option must not print a traceback into the prompt.
     with suppress(Exception):
-        found = candidates(list(words) or [""])
-    lines = [f"{word}\t{text}" if text and shell != "bash" else word for word, text in found]
+        rows = candidates(list(words) or [""])
+    lines = [f"{word}\t{text}" if text and shell != "bash" else word for word, text in rows]
     with suppress(OSError):
         sys.stdout.write("".join(f"{line}\n" for line in lines))
         sys.stdout.flush()
@@ -40,7 +40,7 @@ def answer(shell: str, words: Sequence[str]) -> int:
 def candidates(words: Sequence[str]) -> list[Candidate]:
     """Everything that could take the place of the last word, with its one-line help."""
     *before, unfinished = _joined(words)
-    # A shell that keeps `--output=js` in one word wants the whole word back.
+    # A shell that keeps `--output=js` in one word expects the whole word.
     ahead = words[-1].removesuffix(unfinished) if words[-1].startswith("--") and "=" in words[-1] else ""
     entries: Entries = ENTRIES
     path = [PROGRAM]
@@ -65,8 +65,8 @@ def candidates(words: Sequence[str]) -> list[Candidate]:
     return [pair for pair in names if pair[0].startswith(unfinished)]
 
 
-def _whole(ahead: str, found: list[Candidate]) -> list[Candidate]:
-    return found if found == [FILES] else [(f"{ahead}{value}", text) for value, text in found]
+def _whole(ahead: str, rows: list[Candidate]) -> list[Candidate]:
+    return rows if rows == [FILES] else [(f"{ahead}{value}", text) for value, text in rows]
 
 
 def _any_command() -> Command:
@@ -91,14 +91,14 @@ def workload_names(ctx: Any, args: list[str], incomplete: str) -> list[str]:  # 
 def _named(ctx: Any) -> list[str]:
     """The workloads on the line, as options and as arguments."""
     given = [ctx.params.get(name) or () for name in ("name_arguments", "name")]
-    return [name for one in given for name in ([one] if isinstance(one, str) else one)]
+    return [name for names in given for name in ([names] if isinstance(names, str) else names)]
 
 
 def setting_keys(ctx: Any, args: list[str], incomplete: str) -> list[Candidate]:  # noqa: ARG001  (typer finds these by name)
     """Every key with its meaning; below `registries`, of the hosts that the settings name."""
     from kelvin_provision.settings.keys import HOST, KEYS
 
-    found: list[Candidate] = []
+    rows: list[Candidate] = []
     hosts: list[str] = []
     if incomplete.startswith("registries."):
         with suppress(Exception):
@@ -106,12 +106,12 @@ def setting_keys(ctx: Any, args: list[str], incomplete: str) -> list[Candidate]:
             hosts = sorted({*settings.registries, *([settings.registry.partition("/")[0]] if settings.registry else [])})
     for key in KEYS:
         names = [key.name.replace(HOST, host) for host in hosts] or [key.name.partition(HOST)[0]] if HOST in key.name else [key.name]
-        found += [(name, key.doc if name.endswith(key.name.rpartition(".")[2]) else "") for name in names]
-    return [row for row in dict.fromkeys(found) if row[0].startswith(incomplete)]
+        rows += [(name, key.doc if name.endswith(key.name.rpartition(".")[2]) else "") for name in names]
+    return [row for row in dict.fromkeys(rows) if row[0].startswith(incomplete)]
 
 
 def revisions(ctx: Any, args: list[str], incomplete: str) -> list[Candidate]:  # noqa: ARG001  (typer finds these by name)
-    """The kept revisions of the workloads that were named, the one that ran last first; none when the ledger can't be read."""
+    """The kept revisions of the workloads on the line, the latest first; none when the ledger cannot be read."""
     with suppress(Exception), _ledger(ctx) as ledger:
         kept = [revision for name in _named(ctx) for revision in ledger.kept(name)]
         numbers = [(str(revision.number), f"version {revision.spec.app_version}") for revision in kept]
@@ -142,7 +142,7 @@ def _ledger(ctx: Any) -> Iterator[Ledger]:
 
 
 def _joined(words: Sequence[str]) -> list[str]:
-    """Bash hands out `--output=js` as three words; what was one option and its value becomes two."""
+    """Bash splits `--output=js` into three words; they become the option and its value."""
     flat: list[str] = []
     for word in words[:-1]:
         name, equals, value = word.partition("=") if word.startswith("--") else (word, "", "")
@@ -159,17 +159,17 @@ def _of_command(path: str, entry: Command, before: Sequence[str], unfinished: st
 
     command: Any = loaded(path, entry)
     context = command.make_context(path, list(_settled(command, before)), resilient_parsing=True)
-    wanted = _waiting(command, before)
-    if wanted is None and unfinished.startswith("-"):
+    expecting = _expecting(command, before)
+    if expecting is None and unfinished.startswith("-"):
         rows = [(option, parameter.help or "") for parameter in command.get_params(context) for option in _names(parameter)]
         return [row for row in rows if row[0].startswith(unfinished)]
-    if wanted is None:
+    if expecting is None:
         arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
-        wanted = next((argument for argument in arguments if argument.nargs == -1 or not context.params.get(argument.name)), None)
-    if wanted is None:
+        expecting = next((argument for argument in arguments if argument.nargs == -1 or not context.params.get(argument.name)), None)
+    if expecting is None:
         return []
-    items = wanted.shell_complete(context, unfinished)
-    if not items and wanted.type.name in _PATHS:
+    items = expecting.shell_complete(context, unfinished)
+    if not items and expecting.type.name in _PATHS:
         return [FILES]
     return [(item.value, item.help or "") for item in items]
 
@@ -181,7 +181,7 @@ def _names(parameter: Any) -> list[str]:
     return [name for name in (*parameter.opts, *parameter.secondary_opts) if name.startswith("--")]
 
 
-def _waiting(command: Any, before: Sequence[str]) -> Any:
+def _expecting(command: Any, before: Sequence[str]) -> Any:
     """The option that the last word names and that still wants its value."""
     last = before[-1] if before else ""
     for parameter in command.params:
@@ -192,4 +192,4 @@ def _waiting(command: Any, before: Sequence[str]) -> Any:
 
 def _settled(command: Any, before: Sequence[str]) -> Sequence[str]:
     """The words that can be parsed: an option without its value yet is left out."""
-    return before[:-1] if _waiting(command, before) is not None else before
+    return before[:-1] if _expecting(command, before) is not None else before

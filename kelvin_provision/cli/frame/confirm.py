@@ -1,4 +1,4 @@
-"""Asking before something is lost. Without a terminal nobody is asked and nothing is done."""
+"""Confirmation before something is removed or interrupted. Without a terminal there is no question, and nothing is done."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Cancelled(Exception):
 
 
 def confirm(question: str, *, yes: bool, goes: Sequence[str] = ()) -> None:
-    """Return when the answer is yes. `question` names what goes; `goes` lists it when it is more than one thing.
+    """Return when the answer is yes. `question` names what is removed; `goes` lists it when it is more than one thing.
 
     Raises Cancelled, or ConfirmationNeeded where there is no terminal to ask on. The question is asked on stderr, also with
     --quiet and --json: without it nothing can go on.

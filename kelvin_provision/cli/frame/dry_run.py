@@ -1,4 +1,4 @@
-"""What a command would do, told without doing it: shared by `diff` and by every `--dry-run`."""
+"""What a command would change, without changing it: shared by `diff` and by every `--dry-run`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change,
 ExitCode = Annotated[bool, typer.Option("--exit-code", help="Exit with 3 when there are changes, with 0 when there are none.")]
 DryExitCode = Annotated[bool, typer.Option("--exit-code", help="With --dry-run: exit with 3 when there are changes.")]
 
-UNFINISHED = "another change is unfinished, under way or left by a crash; what is told is from before its end"
+UNFINISHED = "another change is under way or was interrupted; this preview is from before its end"
 
 
 def refuse_exit_code(*, exit_code: bool, dry_run: bool) -> None:
@@ -29,28 +29,28 @@ def refuse_exit_code(*, exit_code: bool, dry_run: bool) -> None:
         raise UsageRefused("--exit-code goes with --dry-run: a change that is made has exit codes of its own")
 
 
-def staged(session: Session, names: Sequence[str], said: str, *, exit_code: bool) -> Report:
-    """Of the staged versions of these workloads, or of all of them; `said` is the command that asks."""
+def staged(session: Session, names: Sequence[str], command: str, *, exit_code: bool) -> Report:
+    """The changes of the staged versions of these workloads, or of all; `command` is what the report is called."""
     from kelvin_provision.applying import gate
     from kelvin_provision.applying.facts import render_staged
     from kelvin_provision.applying.selection import choose, refuse_unready
     from kelvin_provision.cli.frame.box import context_of
 
     with context_of(session) as ctx:
-        found = choose(ctx.ledger, names, everything=not names)
-        refuse_unready(found, ctx.store)
-        shut = gate.obstacle(found, ctx.settings.apply.window, ctx.now) if found else None
-        warnings = [f"an apply would be refused now: {shut}"] if shut else []
-        return foretold(ctx, render_staged(ctx, found) if found else (), said, exit_code=exit_code, warnings=warnings)
+        workloads = choose(ctx.ledger, names, everything=not names)
+        refuse_unready(workloads, ctx.store)
+        obstacle = gate.obstacle(workloads, ctx.settings.apply.window, ctx.now) if workloads else None
+        warnings = [f"an apply would be refused now: {obstacle}"] if obstacle else []
+        return preview_report(ctx, render_staged(ctx, workloads) if workloads else (), command, exit_code=exit_code, warnings=warnings)
 
 
-def foretold(ctx: Context, targets: Sequence[Target], said: str, *, exit_code: bool, warnings: Sequence[str] = ()) -> Report:
+def preview_report(ctx: Context, targets: Sequence[Target], command: str, *, exit_code: bool, warnings: Sequence[str] = ()) -> Report:
     """Without the lock and without a recovery: nothing is touched."""
     if not targets:
-        return Report(said, more={"changes": False, "workloads": []}, warnings=tuple(warnings))
+        return Report(command, more={"changes": False, "workloads": []}, warnings=tuple(warnings))
     from kelvin_provision.cli.render import changes
     from kelvin_provision.preview.preview import preview
     from kelvin_provision.usecases.operation import interrupted
 
     more = [UNFINISHED] if interrupted(ctx) else []
-    return changes.report(said, preview(ctx, targets), exit_code=exit_code, warnings=(*warnings, *more))
+    return changes.report(command, preview(ctx, targets), exit_code=exit_code, warnings=(*warnings, *more))

@@ -41,7 +41,7 @@ def run(session: Session, name: str, body: Callable[[], Report]) -> int:
         return failed(session, error)
     except KeyboardInterrupt:
         return failed(session, Interrupted("stopped by a signal"))
-    except Exception as error:  # noqa: BLE001  (the edge: whatever got here is our bug, and is said to be)
+    except Exception as error:  # noqa: BLE001  (the edge: an exception that gets here is our bug, and is reported as one)
         if session.verbose:
             _trace(name, error)
         return failed(session, OurBug(f"{type(error).__name__}: {error}".rstrip(": ")))
@@ -97,7 +97,7 @@ def _answered(session: Session, report: Report) -> int:
 
 
 def _told(session: Session, report: Report, code: int) -> int:
-    """For people: the table, the text, or a line an item. What is said about an answer goes to stderr."""
+    """For people: the table, the text, or a line an item. Notes about the answer go to stderr."""
     aside = ""
     if report.table is not None:
         from kelvin_provision.cli.render import tables

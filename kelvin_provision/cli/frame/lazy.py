@@ -1,4 +1,4 @@
-"""Groups that describe their commands from the table and import only the one that was asked for.
+"""Groups that describe their commands from the table and import only the one that runs.
 
 Of typer's inside only the names of `typer.core` are used: they outlived its changes from 0.17 to 0.28 (docs/adr/0001).
 """
@@ -52,7 +52,7 @@ class LazyGroup(TyperGroup):
         for title, parameters in (("Options", own), (COMMON, [*self._shared(), help_option])):
             if parameters:
                 with formatter.section(title):
-                    formatter.write_dl([one.get_help_record(ctx) for one in parameters], col_max=name_column(formatter.width))
+                    formatter.write_dl([parameter.get_help_record(ctx) for parameter in parameters], col_max=name_column(formatter.width))
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002  (typer's signature)
         """In the order of the table."""
@@ -88,7 +88,7 @@ def root() -> LazyGroup:
     return LazyGroup(PROGRAM, SUMMARY, ENTRIES, params=[version])
 
 
-def _version(ctx: Any, _parameter: Any, asked: bool) -> None:  # noqa: FBT001  (typer's signature)
-    if asked and not ctx.resilient_parsing:
+def _version(ctx: Any, _parameter: Any, given: bool) -> None:  # noqa: FBT001  (typer's signature)
+    if given and not ctx.resilient_parsing:
         write(sys.stdout, f"{PROGRAM} {__version__}\n")
         raise typer.Exit

@@ -1,4 +1,4 @@
-"""Answers that come bit by bit: a line each, until a signal, or until nobody reads any more."""
+"""Answers that come line by line, until a signal, or until the reader of stdout is gone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from kelvin_provision.errors import CannotWrite, ProvisionError, UsageRefused
 def streamed(session: Session, command: str, body: Callable[[], None]) -> Report:
     """Let it write its lines; a reader that goes away ends it. With --json, an error is one more line, of the usual form."""
     if session.output in {Output.YAML, Output.NAME}:
-        raise UsageRefused(f"what goes on for ever is no {session.output} document", hint="--json writes one object a line")
+        raise UsageRefused(f"an endless stream cannot be written as {session.output}", hint="--json writes one object a line")
     code = 0
     try:
         body()
@@ -51,7 +51,7 @@ def write(text: str) -> None:
 
 
 def reader_gone(seconds: float = 0.0) -> bool:
-    """Wait so long for the news that nobody is behind stdout: nothing is written for hours, so nothing else would tell."""
+    """Wait up to this long for the reader of stdout to go away. Nothing may be written for hours, so no write would notice."""
     try:
         watched = select.poll()
         watched.register(sys.stdout.fileno(), 0)

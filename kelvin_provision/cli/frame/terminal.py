@@ -1,4 +1,4 @@
-"""What a stream can show, and writing to it. Each stream is asked for itself: a piped stdout says nothing about stderr."""
+"""What a stream can show, and writing to it. Each stream decides for itself: a piped stdout says nothing about stderr."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class Colour(StrEnum):
-    """The few that we use, as SGR parameters (ECMA-48)."""
+    """As SGR parameters (ECMA-48)."""
 
     RED = "31"
     GREEN = "32"
@@ -28,7 +28,7 @@ class Colour(StrEnum):
 
 
 def is_terminal(stream: TextIO) -> bool:
-    """Whether a person may sit behind it; a closed stream is none."""
+    """A closed stream is no terminal."""
     try:
         return stream.isatty()
     except ValueError:
@@ -57,7 +57,7 @@ def name_column(width: int) -> int:
 
 
 def is_utf8(stream: TextIO) -> bool:
-    """Whether signs beyond ASCII arrive as what they are."""
+    """Whether characters beyond ASCII can be written."""
     return (stream.encoding or "").lower().replace("-", "").replace("_", "") == "utf8"
 
 
@@ -67,12 +67,12 @@ def painted(text: str, colour: Colour, *, on: bool) -> str:
 
 
 def plain(text: str) -> str:
-    """Control characters made visible: what a registry or a container says must not drive the terminal."""
-    return _CONTROLS.sub(lambda found: f"\\x{ord(found.group()):02x}", text)
+    """Control characters made visible: the text of a registry or a container must not control the terminal."""
+    return _CONTROLS.sub(lambda match: f"\\x{ord(match.group()):02x}", text)
 
 
 def write(stream: TextIO, text: str) -> None:
-    """Write and flush; a sign that the stream's encoding lacks is written as its escape, never an error."""
+    """Write and flush; a character that the stream's encoding lacks is written as its escape, never an error."""
     try:
         stream.write(text)
     except UnicodeEncodeError:
@@ -82,6 +82,6 @@ def write(stream: TextIO, text: str) -> None:
 
 
 def abandon(stream: TextIO) -> None:
-    """Nobody is behind it any more, or it takes no more: what is left in its buffer must not fail the program at its end."""
+    """The reader is gone, or the disk is full: what is left in the buffer must not fail the program at its exit."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -20,24 +20,24 @@ FARTHEST = timedelta(days=366)
 def moment(text: str, now: datetime, zone: tzinfo | None = None) -> datetime:
     """In UTC. `zone` is the box's own unless given. Raises TimeRefused."""
     clock = _CLOCK.fullmatch(text)
-    found = _next(time(int(clock[1]), int(clock[2])), now, zone) if clock else _dated(text, zone)
-    if found <= now:
+    result = _next(time(int(clock[1]), int(clock[2])), now, zone) if clock else _dated(text, zone)
+    if result <= now:
         raise TimeRefused(f"--at {text} is past: it is {_shown(now, zone)} here", hint="without --at it is applied now")
-    if found - now > FARTHEST:
+    if result - now > FARTHEST:
         raise TimeRefused(f"--at {text} is more than a year away: it is {_shown(now, zone)} here")
-    return found
+    return result
 
 
 def _dated(text: str, zone: tzinfo | None) -> datetime:
     if not _DATED.fullmatch(text):
         raise TimeRefused(f"--at {text} is no time")
     try:
-        found = datetime.fromisoformat(text.upper())
+        parsed = datetime.fromisoformat(text.upper())
     except ValueError as error:
         raise TimeRefused(f"--at {text} is no time: {error}") from error
-    if found.tzinfo is not None:
-        return found.astimezone(UTC)
-    places = _places(found, zone)
+    if parsed.tzinfo is not None:
+        return parsed.astimezone(UTC)
+    places = _places(parsed, zone)
     if not places:
         raise TimeRefused(f"--at {text} does not exist here: the clock is put forward over it")
     if len(places) > 1:
@@ -61,13 +61,13 @@ def _next(clock: time, now: datetime, zone: tzinfo | None) -> datetime:
 
 def _places(local: datetime, zone: tzinfo | None) -> list[datetime]:
     """The moments in UTC at which the wall clock shows this: one, two where it is put back, none where it is put forward."""
-    found = []
+    moments = []
     for fold in (0, 1):
         placed = local.replace(fold=fold)
         place = (placed.replace(tzinfo=zone) if zone else placed.astimezone()).astimezone(UTC)
-        if place.astimezone(zone).replace(tzinfo=None, fold=0) == local and place not in found:
-            found.append(place)
-    return found
+        if place.astimezone(zone).replace(tzinfo=None, fold=0) == local and place not in moments:
+            moments.append(place)
+    return moments
 
 
 def _shown(now: datetime, zone: tzinfo | None) -> str:

@@ -23,7 +23,7 @@ CHANGING = frozenset(
 )  # fmt: skip
 _CUTOFF = 0.7
 _MARGIN = 0.1
-"""How much closer than a reading word a changing one has to be."""
+"""How much closer than a reading word a changing word has to be."""
 
 
 class Meaning(NamedTuple):
@@ -184,7 +184,7 @@ def _command(group: str, name: str, entry: Command | Group) -> Meaning:
 
 
 def _nearest(word: str, choices: Mapping[str, Meaning]) -> str | None:
-    """The most similar one; a changing one only where no reading one is nearly as similar."""
+    """The most similar word; a changing one only where no reading word is nearly as similar."""
     ranked = sorted(((difflib.SequenceMatcher(None, word, choice).ratio(), choice) for choice in choices), reverse=True)
     close = [pair for pair in ranked if pair[0] >= _CUTOFF]
     if not close:
@@ -218,24 +218,24 @@ def _hint(meaning: Meaning, rest: Sequence[str]) -> Hint:
 
 def _values(rest: Sequence[str]) -> list[str]:
     """The arguments on the line and the values of `-n` and `-f`."""
-    found: list[str] = []
+    values: list[str] = []
     words = iter(_own(rest))
     for word in words:
         if word in {"-n", "--name", "-f", "--file"}:
-            found += [value for value in [next(words, "")] if value]
+            values += [value for value in [next(words, "")] if value]
         elif not word.startswith("-"):
-            found.append(word)
-    return found
+            values.append(word)
+    return values
 
 
 def _own(rest: Sequence[str]) -> list[str]:
     """The words without the shared options, which say nothing about what is meant."""
     shared = {name for option in SHARED_OPTIONS.values() for name in option.names}
-    found: list[str] = []
+    kept: list[str] = []
     words = iter(rest)
     for word in words:
         if word.partition("=")[0] not in shared:
-            found.append(word)
+            kept.append(word)
         elif takes_value(word):
             next(words, "")
-    return found
+    return kept

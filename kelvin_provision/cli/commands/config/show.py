@@ -10,7 +10,7 @@ from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import SCHEMA, Report, Table
 from kelvin_provision.settings.model import Origin
 
-# `https://user:password@host`: what stands before the @ is nobody's business.
+# `https://user:password@host`: the part before the @ is a secret.
 _LOGIN = re.compile(r"//[^/@\s]+@")
 
 

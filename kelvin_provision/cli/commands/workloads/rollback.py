@@ -8,7 +8,7 @@ import typer
 
 from kelvin_provision.cli.frame.arguments import Names
 from kelvin_provision.cli.frame.complete import revisions
-from kelvin_provision.cli.frame.dry_run import DryExitCode, DryRun, foretold, refuse_exit_code
+from kelvin_provision.cli.frame.dry_run import DryExitCode, DryRun, preview_report, refuse_exit_code
 from kelvin_provision.cli.frame.durations import RollbackTimeout, Timeout
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Item, Report
@@ -55,7 +55,7 @@ def _preview(session: Session, names: list[str], to: int | None, *, exit_code: b
         plan = usecase.plan(ctx.ledger, names, to)
         if not plan.targets:
             return Report("workloads rollback --dry-run", _items(plan))
-        return foretold(ctx, plan.targets, "workloads rollback --dry-run", exit_code=exit_code, warnings=plan.notes)
+        return preview_report(ctx, plan.targets, "workloads rollback --dry-run", exit_code=exit_code, warnings=plan.notes)
 
 
 def rollback(session: Session, request: RollbackRequest) -> Report:
