@@ -87,7 +87,7 @@ class Box:
         return str(path)
 
     def stage(self, name, version, **more):
-        return self.run("workloads", "deploy", "-f", self.request(name, version, **more), "--wait", "--timeout", "60")
+        return self.run("workloads", "deploy", "-f", self.request(name, version, **more), "--wait", "--timeout", "110")
 
     def states(self):
         return _states(self.json("workloads", "list"))

@@ -26,13 +26,14 @@ class Dockerd:
         self.folder = folder
         self.url = f"unix://{folder / 'docker.sock'}"
         self.process = None
-        self.number = reserve("docker-network", range(256))
+        self.network = f"10.100.{reserve('docker-network', range(256))}.0/24"
+        remove_bridges(self.network)
 
     def start(self) -> None:
         (self.folder / "pid").unlink(missing_ok=True)
         places = ["--data-root", self.folder / "data", "--exec-root", self.folder / "exec", "--pidfile", self.folder / "pid"]
         network = ["--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-masq=false"]
-        network += ["--default-address-pool", f"base=10.100.{self.number}.0/24,size=27"]
+        network += ["--default-address-pool", f"base={self.network},size=27"]
         with (self.folder / "log").open("ab") as sink:
             self.process = subprocess.Popen(
                 dying_with_us(["dockerd", *map(str, places), "-H", self.url, *network]),
@@ -81,6 +82,13 @@ class Dockerd:
         for mount in sorted(mounts_below(self.folder), reverse=True):
             subprocess.run(["umount", "-l", mount], check=False)
         shutil.rmtree(self.folder / "exec", ignore_errors=True)
+
+
+def remove_bridges(network: str) -> None:
+    """Those of an engine that was killed together with its tests: nobody else has this network now."""
+    shown = subprocess.run(["ip", "-o", "-4", "address", "show", "to", network], capture_output=True, text=True, check=True).stdout
+    for line in shown.splitlines():
+        subprocess.run(["ip", "link", "delete", line.split()[1]], check=False, capture_output=True)
 
 
 def parent_of(pid: int) -> int:
