@@ -53,7 +53,7 @@ bench: $(STAMP) ## ratios against what one would use instead
 	@./demo/packages $(TEST_PACKAGES)
 	$(PYTHON) -m bench $(ARGS)
 
-docs: $(STAMP) ## write the generated pages, manuals and completions anew
+docs: $(STAMP) ## rewrite the generated pages, manuals and completions
 	$(PYTHON) -m kelvin_provision.cli.docs.pages
 	$(PYTHON) -m tests.json_page
 

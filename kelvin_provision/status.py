@@ -218,7 +218,7 @@ def _of_observation(observation: Observation | None, notes: tuple[str, ...]) -> 
         return Status(State.RUNNING, notes)
     warnings = (*observation.warnings, *notes)
     if observation.observed is Observed.ABSENT:
-        warnings = ("it is not on the cluster any more: somebody else removed it", *warnings)
+        warnings = ("it is not on the cluster any more: another client removed it", *warnings)
     state = _SEEN[observation.observed]
     if state is State.FAILED and not warnings:
         warnings = ("the cluster says no more than that it failed",)

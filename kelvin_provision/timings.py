@@ -9,7 +9,7 @@ from kelvin_provision.retry import Backoff
 
 @dataclass(frozen=True)
 class Timings:
-    """Constants of the program, not settings: nobody has a reason to change them on a box."""
+    """Constants of the program, not settings: there is no reason to change them on a box."""
 
     poll: float = 0.5
     """Between two looks at whether the ledger has changed."""

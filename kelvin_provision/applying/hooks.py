@@ -2,7 +2,7 @@
 
 That promise outlives a crash: `pre-apply` may have stopped a machine. So before it runs, the ledger records that a final hook is owed,
 and recovery, once the apply itself is finished or undone, runs the one that fits. Only a final hook may run twice (a crash in the
-middle of it), never `pre-apply` without a final hook between; both are told so by `interrupted`.
+middle of it), never `pre-apply` without a final hook between; `interrupted` tells both.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _version(revision: Revision) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Final:
-    """Which final hook is run, and what it is told beside the document."""
+    """Which final hook is run, and what it receives besides the document."""
 
     event: str
     cause: ProvisionError | None = None
@@ -89,8 +89,8 @@ def _run_final(ctx: Context, about: Document, final: _Final) -> tuple[str, ...]:
     cause = {"code": final.cause.code, "message": str(final.cause)} if final.cause else None
     warnings: tuple[str, ...] = ()
     try:
-        told = {**about, "event": final.event, "interrupted": final.interrupted, "error": cause}
-        ctx.hooks.run(final.event, told, ctx.progress, lambda: False)
+        payload = {**about, "event": final.event, "interrupted": final.interrupted, "error": cause}
+        ctx.hooks.run(final.event, payload, ctx.progress, lambda: False)
     except ProvisionError as error:
         warnings = (f"{final.event}: {error}", *error.evidence)
         ctx.progress(Note(warnings[0]))

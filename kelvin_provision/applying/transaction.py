@@ -28,7 +28,7 @@ def carry_out(
 ) -> None:
     """All come up, or all go back. Raises ApplyFailed or Interrupted (undone), UndoFailed (the undo failed too).
 
-    With KEEP nothing goes back: ApplyLeft, or Interrupted. Without `wait` nobody checks whether they come up; what cannot even be
+    With KEEP nothing goes back: ApplyLeft, or Interrupted. Without `wait` nothing checks whether they come up; what cannot even be
     put on the cluster still goes back.
     """
     if ctx.stop():
@@ -103,7 +103,7 @@ def finish(ctx: Context, operation: Operation, keep: int) -> None:
 
 
 def _finish_step(ctx: Context, step: Step) -> str:
-    """Why it cannot be made final, or nothing. What was committed and then removed by somebody else is put once more."""
+    """Why it cannot be made final, or nothing. What was committed and then removed by another client is put once more."""
     try:
         objects = known_objects(ctx.ledger, step.workload, step.after)
         try:

@@ -83,7 +83,7 @@ class Redactor:
         return self.text(value) if isinstance(value, str) else value
 
     def _key(self, key: str) -> str:
-        """Keys of our own documents are plain words, and stay also when somebody's password is such a word."""
+        """Keys of our own documents are plain words, and stay also when a password is such a word."""
         return key if _PLAIN_KEY.fullmatch(key) else self.text(key)
 
     def text(self, text: str) -> str:

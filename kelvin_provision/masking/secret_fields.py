@@ -1,7 +1,7 @@
 """The one walk through a document that decides which of its values are secret. What stands in their place is the caller's. Pure.
 
-Secret is what stands under a name that promises one and all that is in it, the data of a Kubernetes Secret, variables and headers
-that are not known to be harmless, passwords in commands and in texts, and bytes in base64 under `data`, which nobody can read.
+Secret is the value of a key that promises one and all that is in it, the data of a Kubernetes Secret, variables and headers
+that are not known to be harmless, passwords in commands and in texts, and bytes in base64 under `data`, which are unreadable anyway.
 References (`<% secrets.NAME %>`) are not secret, nor are the names of secrets, keys and files.
 """
 
@@ -175,7 +175,7 @@ class SecretFields:
 
 
 def fields(value: Mapping[str, Any], above: str) -> Iterator[tuple[str, Any, str]]:
-    """Each key and value with the name that counts for it: in `{name: X, value: Y}`, Y stands under X; parts of a secret are secret."""
+    """Each key and value with the name that counts for it: in `{name: X, value: Y}` that of Y is X; parts of a secret are secret."""
     label = next((value[key] for key in ("name", "key") if isinstance(value.get(key), str) and "value" in value), None)
     is_secret_object = str(value.get("kind")).lower() == "secret"
     if {"key", "path"} <= value.keys() <= _PROJECTED or ("secretName" in value and value.keys() <= _MOUNTED):

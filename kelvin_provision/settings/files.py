@@ -74,7 +74,7 @@ def change(sources: Sources, place: Place, path: tuple[str, ...], value: Any) ->
     if before != after:
         _make_folder(target.parent, private=place.role == "user")
         with _locked(target, sources.lock_timeout):
-            before, after = edit()  # somebody else may have written since
+            before, after = edit()  # another process may have written since
             if before != after:
                 write_durably(target, [after.encode()], mode=_mode(target, 0o600 if place.role == "user" else 0o644))
     loaded = None

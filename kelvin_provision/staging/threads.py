@@ -51,7 +51,7 @@ def run_threads(threads: Sequence[threading.Thread], errors: list[BaseException]
             if stop.while_alive():
                 raise TransferStopped("stopped; what was downloaded is kept")  # noqa: TRY301  (handled like every other error)
     except BaseException as error:
-        # Includes a signal in this thread, after which nobody would wait for the workers.
+        # Includes a signal in this thread, after which the workers would be orphaned.
         errors.append(error)
         deadline = time.monotonic() + GRACE
         while _alive_after(threads, TICK) and time.monotonic() < deadline:

@@ -46,7 +46,7 @@ class AppliedWorkload:
 
 @dataclass(frozen=True)
 class ApplyResult:
-    """`waited` is False when nobody checked whether they came up."""
+    """`waited` is False when the command did not check whether they came up."""
 
     applied: tuple[AppliedWorkload, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -61,7 +61,7 @@ def apply(ctx: Context, request: ApplyRequest, ticket: OrderTicket | None = None
     """
     ticket = ticket or OrderTicket(command_line("apply", request.names))
     if not interrupted(ctx):
-        # Without the lock first: whoever has nothing to apply is told that, and not who else is at work.
+        # Without the lock first: where there is nothing to apply, that is the answer, not who holds the lock.
         refuse_unready(_chosen(ctx, request), ctx.store)
     with operation(ctx, ticket.command, wait=ticket.lock_wait) as recovered:
         try:

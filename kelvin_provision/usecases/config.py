@@ -14,7 +14,7 @@ from kelvin_provision.settings.sources import Place
 
 @dataclass(frozen=True)
 class SetSetting:
-    """`value` as it is typed. `site`: in the file of the whole box, also for somebody who is not root."""
+    """`value` as it is typed. `site`: in the site file, also for a user who is not root."""
 
     key: str
     value: str

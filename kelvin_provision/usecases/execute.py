@@ -1,4 +1,4 @@
-"""From an order to its use-case: what somebody else than a terminal asked for."""
+"""From an order to its use-case."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from kelvin_provision.usecases.undeploy import UndeployRequest, undeploy
 
 
 def execute(ctx: Context, order: Order, *, still_wanted: Callable[[], bool]) -> None:
-    """Carry out an order under the operator lock, in the name of whoever placed it. Raises what the use-case raises.
+    """Carry out an order under the operator lock, in the name of its actor. Raises what the use-case raises.
 
     An order with nothing to do, such as a stop of what is stopped already, ends as done.
     """
@@ -41,6 +41,6 @@ def execute(ctx: Context, order: Order, *, still_wanted: Callable[[], bool]) -> 
         case Verb.PRUNE:
             prune(ctx, orphans=False, ticket=ticket)
         case Verb.DEPLOY | Verb.HOLD | Verb.RELEASE:
-            raise OurBug(f"{order.verb} is carried out by whoever asks for it, not as an order")
+            raise OurBug(f"{order.verb} cannot be an order")
     if ticket.still_wanted():
         orders.end(ctx.ledger, order, Outcome.DONE, actor=ctx.actor)

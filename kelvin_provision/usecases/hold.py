@@ -19,7 +19,7 @@ class HoldResult:
 
 @dataclass(frozen=True)
 class ReleaseResult:
-    """The hold that was released, by workload, or None where nobody held it; `remaining` are holds of workloads themselves."""
+    """The hold that was released, by workload, or None where there was none; `remaining` are holds of workloads themselves."""
 
     released: tuple[tuple[str, Hold | None], ...]
     remaining: tuple[tuple[str, Hold], ...] = ()
@@ -29,7 +29,7 @@ def hold(ctx: Context, names: Sequence[str], reason: str) -> HoldResult:
     """Raises UsageRefused without a reason, WorkloadUnknown."""
     text = " ".join(reason.split())
     if not text:
-        raise UsageRefused("a hold needs a reason: whoever finds it has nobody to ask", hint="--reason TEXT")
+        raise UsageRefused("a hold needs a reason, for others to read", hint="--reason TEXT")
     workloads = ctx.ledger.workloads(names)
     holds.hold(ctx.ledger, workloads, text, actor=ctx.actor)
     return HoldResult(tuple(workload.name for workload in workloads), text)

@@ -43,7 +43,7 @@ def operation(ctx: Context, command: str, *, wait: float = 0.0) -> Iterator[tupl
     lock = private_folder(ctx.settings.state_dir) / "lock"
     current = holder(lock)
     if not wait and current and str(current.get("command")).startswith(AGENT):
-        # What the agent does ends by itself: nobody has to be asked to come back later.
+        # What the agent does ends by itself, so it is waited for instead of refused.
         ctx.progress(Note(f"waiting for the {current['command']}"))
         wait = ctx.timings.lock_wait_command
     with exclusive(lock, command=command, wait=wait):

@@ -223,7 +223,7 @@ def test_what_somebody_else_changed_has_a_section_of_its_own(box):
     del box.cluster.live["pump"]["Thing/pump"]
     said = say(box, "diff", "-n", "pump").stdout
     assert said[said.index("  changed on") : said.index("\n--- ")] == (
-        "  changed on the cluster by somebody else\n"
+        "  changed on the cluster by another client\n"
         "    Thing/pump is gone\n"
         "    Thing/pump spec.configuration.speed\n"
         "      by kubectl-edit at 2026-11-25T03:00:00Z\n"

@@ -152,7 +152,7 @@ def test_a_person_holds_a_workload_and_lets_it_go(box, clock):
     assert box.warnings("pump") == [f"held by anna since {NOON}: line 3 produces"]
     assert "Held:       by anna, " in say(box, "show", "-n", "pump").stdout
     assert say(box, "release", "-n", "pump", "-n", "fan", "--quiet").stdout == (
-        "workload pump: released, line 3 produces\nworkload fan: unchanged, nobody holds it\n"
+        "workload pump: released, line 3 produces\nworkload fan: unchanged, it was not held\n"
     )
     assert say(box, "apply", "-n", "pump", "--quiet").exit_code == 0
     assert lines(box, "hold") == [("pump", "anna", "done", "line 3 produces")]
@@ -162,7 +162,7 @@ def test_a_person_holds_a_workload_and_lets_it_go(box, clock):
 def test_a_hold_needs_a_reason_and_a_workload(box):
     assert error(say(box, "hold", "-n", "pump", "--reason", " ", "--json")) == (
         2,
-        {"code": "usage", "message": "a hold needs a reason: whoever finds it has nobody to ask", "hint": "--reason TEXT", "evidence": []},
+        {"code": "usage", "message": "a hold needs a reason, for others to read", "hint": "--reason TEXT", "evidence": []},
     )
     assert say(box, "hold", "-n", "nobody", "--reason", "x").exit_code == 66
 

@@ -77,7 +77,7 @@ def test_the_list_for_people(box):
     assert re.sub(r"\d+(\.\d)? (B|KiB)|  \d+%", "SIZE", result.stdout).splitlines() == [
         "IMAGE            DIGEST        SIZE      STORE  RUNTIME  PINNED  USED BY",
         f"r.io/fan:1.0.0   {fan}  SIZESIZE     yes      yes     fan 1.0.0 (staged)",
-        f"r.io/gone:1.0.0  {gone}  SIZE  yes    yes      yes     nobody",
+        f"r.io/gone:1.0.0  {gone}  SIZE  yes    yes      yes     none",
         f"r.io/pump:1.0.0  {one}  SIZE  yes    no       no      pump 1.0.0 (kept)",
         f"r.io/pump:2.0.0  {two}  SIZE  yes    yes      yes     pump 2.0.0 (running)",
     ]

@@ -192,7 +192,7 @@ def test_a_rollback_that_was_killed_is_undone_by_the_next_command(box):
 
 def test_what_nobody_waits_for_shows_as_failed_and_can_be_gone_back_from(box):
     (item,) = box.apply("--no-wait")["items"]
-    assert (item["outcome"], item["detail"]) == ("applied", "life 3.0.0, before 2.0.0; nobody has waited for it")
+    assert (item["outcome"], item["detail"]) == ("applied", "life 3.0.0, before 2.0.0; not waited for")
     until(lambda: box.now() == ("3.0.0", "failed"), 60, pause=0.2)
     box.say("workloads", "rollback", "-n", NAME)
     assert box.now() == ("2.0.0", "running")

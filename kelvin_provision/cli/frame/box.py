@@ -86,7 +86,7 @@ def signals_noted(*, hangup: bool = False) -> Iterator[Callable[[], bool]]:
     """A question that turns true with the first SIGINT or SIGTERM, so that the work can end in good order.
 
     A second SIGINT interrupts for good; the journal has what is needed to undo it then. SIGHUP changes nothing: a terminal that
-    was dropped must not stop a transaction. With `hangup` it counts as well: who only looks must not look on when nobody is there.
+    was dropped must not stop a transaction. With `hangup` it counts as well: a command that only shows must end with its terminal.
     """
     seen = False
 

@@ -62,7 +62,7 @@ def _workload(change: WorkloadChange) -> Iterator[Line]:
     yield Line(f"  objects    {', '.join(f'{counts[op]} {word}' for op, word in DONE.items() if counts[op]) or 'none'}")
     yield from (Line(f"             {_outcome(item)}", Tone.BAD if item.forbidden else Tone.PLAIN) for item in change.objects)
     if change.drift:
-        yield Line("  changed on the cluster by somebody else", Tone.TITLE)
+        yield Line("  changed on the cluster by another client", Tone.TITLE)
         for drifted in change.drift:
             yield from _drifted(drifted)
     if change.findings:
@@ -220,7 +220,7 @@ def written(value: Any) -> str:
     import yaml
 
     class Dumper(yaml.SafeDumper):
-        """Of our own, so that nobody else's YAML changes."""
+        """A class of our own, so that the YAML of other users of the library stays as it is."""
 
         def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002  (the library's own signature)
             """The same value twice is written twice."""

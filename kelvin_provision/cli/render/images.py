@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from kelvin_provision.queries.images import ImagesResult
 
 COLUMNS = ("image", "digest", "size", "store", "runtime", "pinned", "used by", "platform", "name")
-UNUSED = "nobody"
+UNUSED = "none"
 
 
 def table(result: ImagesResult) -> Table:

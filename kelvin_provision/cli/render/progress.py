@@ -22,13 +22,13 @@ _HEARTBEAT = 1.0
 
 
 def _time() -> str:
-    """Local time with its offset, as whoever reads the log has it on the wall."""
+    """Local time with its offset: the reader of the log compares it with a clock on the wall."""
     return f"{timestamps.now().astimezone().isoformat(timespec='seconds')} "
 
 
 @contextmanager
 def choose(session: Session, stderr: TextIO | None = None, *, log: bool = False) -> Iterator[Progress]:
-    """What suits this stream and this person, until the block ends; with `log`, lines have times where nobody watches.
+    """What suits this stream and this person, until the block ends; with `log`, lines have times where stderr is not a terminal.
 
     It never fails: a terminal that is gone is drawn on no more.
     """

@@ -37,7 +37,7 @@ def _image_use(workload: str, container: Object) -> ImageUse:
 
 
 def conditions(info: Mapping[str, object]) -> Iterator[Condition]:
-    """Warnings about swap accounting are left out: nobody acts on them."""
+    """Warnings about swap accounting are left out: they need no action."""
     warnings = info.get("Warnings")
     for text in warnings if isinstance(warnings, list) else []:
         if "swap" not in str(text).lower():

@@ -25,7 +25,7 @@ ACCEPTED: Mapping[str, str] = {
 """What each pattern of a shape accepts."""
 
 MAX_FINDINGS = 100
-"""Findings of one value; nobody reads more, and the search for similar keys is slow."""
+"""Findings of one value; more would not be read, and the search for similar keys is slow."""
 
 S = TypeVar("S", bound="Shape")
 

@@ -78,7 +78,7 @@ def apply(session: Session, request: ApplyRequest) -> Report:
 
     with operating(session) as ctx:
         result = usecase.apply(ctx, request)
-    outcome, more = ("running", "") if result.waited else ("applied", "; nobody has waited for it")
+    outcome, more = ("running", "") if result.waited else ("applied", "; not waited for")
     items = tuple(Item("workload", workload.name, outcome, f"{_from_to(workload)}{more}") for workload in result.applied)
     return Report("workloads apply", items, warnings=result.warnings)
 

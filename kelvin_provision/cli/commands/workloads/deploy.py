@@ -139,7 +139,7 @@ def _documents(asked: Asked) -> tuple[Document, ...]:
 
 
 def _content(path: Path) -> tuple[str, bytes]:
-    """A file's name and bytes, one more than is allowed at the most: how much too large it is matters to nobody."""
+    """A file's name and bytes, at most one more than is allowed: how much too large it is does not matter."""
     try:
         if path == Path("-"):
             return "standard input", sys.stdin.buffer.read(MOST_BYTES + 1)

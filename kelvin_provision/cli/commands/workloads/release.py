@@ -22,6 +22,6 @@ def release(session: Session, names: list[str]) -> Report:
     with context_of(session) as ctx:
         result = usecase.release(ctx, names)
     items = (
-        Item("workload", name, *(("released", hold.reason) if hold else ("unchanged", "nobody holds it"))) for name, hold in result.released
+        Item("workload", name, *(("released", hold.reason) if hold else ("unchanged", "it was not held"))) for name, hold in result.released
     )
     return Report("workloads release", tuple(items), warnings=tuple(f"{name} is still {hold}" for name, hold in result.remaining))

@@ -115,7 +115,7 @@ def _checked(status: int, data: bytes) -> bytes:
 
 
 def _close_all(idle: deque[HTTPSConnection]) -> None:
-    """Runs when the connections are garbage collected: nobody has to close a transport."""
+    """Runs when the connections are garbage collected: a transport needs no `close`."""
     while idle:
         idle.pop().close()
 
