@@ -139,7 +139,11 @@ EXAMPLES = (
     Example("workloads logs", ("workloads", "logs", "-n", "pump", "--tail", "2"), talking, about="The platform's document."),
     Example("workloads stop", ("workloads", "stop", "-n", "pump", "--yes")),
     Example("workloads start", ("workloads", "start", "-n", "pump")),
-    Example("refused", ("workloads", "undeploy", "-n", "pump"), about="Without a terminal, a confirmation cannot be asked for, so `--yes` is required:"),
+    Example(
+        "refused",
+        ("workloads", "undeploy", "-n", "pump"),
+        about="Without a terminal, a confirmation cannot be asked for, so `--yes` is required:",
+    ),
     Example("agent status", ("agent", "status"), working, about="`work` is null when no agent is alive, `total` when it is not known:"),
     Example("doctor", ("doctor", "--list"), about="The document is that of `workloads check`. With `--list`:"),
     Example("config show", ("config", "show")),
