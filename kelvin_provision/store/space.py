@@ -88,7 +88,7 @@ def shortages(
 def admit(
     filesystems: Sequence[Filesystem], reserved: Iterable[SpaceRequest], queue: Iterable[Sequence[SpaceRequest]]
 ) -> tuple[SpaceRequest, ...]:
-    """What is reserved, with everything in the queue that fits. First come, first served; a request that does not fit does not block those behind it."""
+    """What is reserved, with all of the queue that fits, in order; a request that does not fit does not block those behind it."""
     admitted = merged(reserved)
     for requests in queue:
         if not shortages(filesystems, requests, admitted):
