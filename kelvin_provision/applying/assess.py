@@ -122,7 +122,7 @@ def refusal(findings: Sequence[Finding]) -> ProvisionError:
     words = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
     kind = kind_for({finding.code for finding in findings})
     hint = findings[0].hint if len(findings) == 1 else ""
-    return kind(f"{words}, nothing was touched", hint=hint, evidence=[_line(finding) for finding in findings])
+    return kind(f"{words}, nothing was changed", hint=hint, evidence=[_line(finding) for finding in findings])
 
 
 def _line(finding: Finding) -> str:

@@ -81,7 +81,7 @@ def _run_pre_apply(ctx: Context, about: Document) -> None:
     except ProvisionError as error:
         if not isinstance(error, Interrupted):
             _record(ctx, PRE, about, error)
-        raise type(error)(f"{error}; nothing was touched", hint=error.hint, evidence=error.evidence) from error
+        raise type(error)(f"{error}; nothing was changed", hint=error.hint, evidence=error.evidence) from error
 
 
 def _run_final(ctx: Context, about: Document, final: _Final) -> tuple[str, ...]:

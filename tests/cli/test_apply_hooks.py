@@ -101,7 +101,7 @@ def test_a_pre_apply_that_fails_stops_before_anything_is_touched(box, folder):
     result = say(box, "apply", "-n", "pump", "--quiet")
     result.check(exit_code=1, stdout="")
     assert result.stderr == (
-        "error: hook pre-apply: exit code 7; nothing was touched\n"
+        "error: hook pre-apply: exit code 7; nothing was changed\n"
         "  pre-apply: valve 3 is stuck\n"
         " hint: fix what the hook reports, then apply again\n"
     )

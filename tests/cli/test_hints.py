@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from kelvin_provision.cli.docs.explanations import errors
 
 from kelvin_provision.files.lock import exclusive
 from kelvin_provision.ledger import holds
+from kelvin_provision.queries.explanations import errors
 from kelvin_provision.settings.window import Window
 from kelvin_provision.timestamps import rfc3339
 from tests.kit.box import Box

@@ -134,11 +134,11 @@ def test_findings_of_the_plan_touch_nothing_and_are_kept(box):
     box.deploy("a")
     box.turn()
     box.cluster.findings = [Finding("immutable-field", "a", "Deployment/a", "spec.selector is immutable")]
-    with pytest.raises(PlanRefused, match="1 finding, nothing was touched") as caught:
+    with pytest.raises(PlanRefused, match="1 finding, nothing was changed") as caught:
         box.command_apply("a")
     assert caught.value.evidence == ("a: Deployment/a: spec.selector is immutable [immutable-field]",)
     assert ("put", "a") not in box.cluster.calls
-    assert box.warnings("a") == ["version 1.0.0 was not applied: 1 finding, nothing was touched"]
+    assert box.warnings("a") == ["version 1.0.0 was not applied: 1 finding, nothing was changed"]
 
 
 def test_what_to_apply_must_be_named_staged_and_ready(box):

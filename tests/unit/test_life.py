@@ -112,7 +112,7 @@ def test_an_image_that_is_lost_everywhere_is_found_before_anything_is_touched(bo
     box.runtime.garbage_collect(lock)
     box.store.path(lock.layers[0]).unlink()
     calls = len(box.cluster.calls)
-    with pytest.raises(PlanRefused, match="1 finding, nothing was touched"):
+    with pytest.raises(PlanRefused, match="1 finding, nothing was changed"):
         box.rollback("a")
     assert [verb for verb, _ in box.cluster.calls[calls:]] == ["plan", "survey"]
     assert box.versions("a") == [("2.0.0", None)]

@@ -130,7 +130,7 @@ def _toned(line: Line, *, on: bool) -> str:
 
 
 def _cancelled(session: Session, cancelled: Cancelled) -> int:
-    """The answer was no: nothing was touched, and that is no failure."""
+    """The answer was no: nothing was changed, and that is no failure."""
     if session.document:
         return _printed(session, _encoded(session, {"status": "cancelled", "message": str(cancelled), "hint": ADVICE}), 0)
     _aside("Cancelled.")
