@@ -26,11 +26,13 @@ $(STAMP): pyproject.toml
 
 setup: $(STAMP) ## the virtual environment
 
-check: $(STAMP) ## lint, format, types, layers
+check: $(STAMP) ## lint, format, types, layers, words
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-cache
+	$(VENV)/bin/codespell kelvin_provision README.md CHANGELOG.md docs man demo bench
+	$(PYTHON) -m pytest -q tests/unit/test_words.py
 
 quick: $(STAMP) ## the tests that need no server, in under a minute
 	$(PYTHON) -m pytest -n $(QUICK_WORKERS) --dist loadgroup -q $(QUICK) $(ARGS)
