@@ -1,4 +1,4 @@
-"""Say whether the agent is alive and what it does."""
+"""Show whether the agent is alive and what it does."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from kelvin_provision.cli.render.report import SCHEMA, Report
 
 
 def command(session: Session) -> Report:
-    """Say whether the agent is alive and what it does.
+    """Show whether the agent is alive and what it does.
 
     With --json: `agent` (alive, pid, user, since, service, log), `work` (doing, since, updated, tasks with bytes and rate; null when it
     is not alive), `pending` (names), `waiting` (name and cause), `orders` (pending ones: id, verb, names, actor, at, asked, begun, ended,
