@@ -56,7 +56,7 @@ def judged(certificates: Sequence[Certificate], now: datetime) -> Iterator[Check
         yield ok(f"{len(valid)} valid; the first to expire is {what}, on {ends:%Y-%m-%d}, in {days:.0f} days")
 
 
-def found(kubeconfig: Path | None, context: str | None, folders: Sequence[Path] = K3S_FOLDERS) -> Iterator[Certificate]:
+def read_all(kubeconfig: Path | None, context: str | None, folders: Sequence[Path] = K3S_FOLDERS) -> Iterator[Certificate]:
     """All certificates; unreadable ones have a problem, missing ones are valid out."""
     server = ""
     if kubeconfig is not None:

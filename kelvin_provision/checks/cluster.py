@@ -29,7 +29,9 @@ class ClusterIdentity(NamedTuple):
 
 def cluster_identity(ctx: Context, state: ClusterState) -> ClusterIdentity:
     """The identity of a cluster that runs our workloads is stored, so that another one is recognized later."""
-    running = frozenset(one.name for one in ctx.ledger.workloads() if one.running) if ctx.connections.has_ledger else frozenset()
+    running = (
+        frozenset(workload.name for workload in ctx.ledger.workloads() if workload.running) if ctx.connections.has_ledger else frozenset()
+    )
     there = frozenset(ctx.connections.cluster.observe()) if running else frozenset()
     remembered = ctx.ledger.fact(IDENTITY) if ctx.connections.has_ledger else None
     if running & there and state.identity and state.identity != remembered:
@@ -39,12 +41,12 @@ def cluster_identity(ctx: Context, state: ClusterState) -> ClusterIdentity:
     return ClusterIdentity(state, ctx.connections.choice.reason, running, there, remembered)
 
 
-def right_cluster(found: ClusterIdentity) -> Iterator[CheckFinding]:
+def right_cluster(identity: ClusterIdentity) -> Iterator[CheckFinding]:
     """`cluster`: it answers, and is the same as before."""
-    info = found.state.info
-    what = f"{info.type} {info.version} at {found.state.address}, node {info.node} ({found.why})"
-    if not found.running or found.running & found.there:
-        lost = sorted(found.running - found.there)
+    info = identity.state.info
+    what = f"{info.type} {info.version} at {identity.state.address}, node {info.node} ({identity.why})"
+    if not identity.running or identity.running & identity.there:
+        lost = sorted(identity.running - identity.there)
         if lost:
             yield warning(
                 f"{what}; it does not have {', '.join(lost)}, which should be running",
@@ -54,11 +56,11 @@ def right_cluster(found: ClusterIdentity) -> Iterator[CheckFinding]:
             yield ok(what)
         return
     lacks = (
-        f"it does not have the workload {min(found.running)}"
-        if len(found.running) == 1
-        else f"it has none of the {len(found.running)} workloads"
+        f"it does not have the workload {min(identity.running)}"
+        if len(identity.running) == 1
+        else f"it has none of the {len(identity.running)} workloads"
     )
-    if found.remembered and found.remembered != found.state.identity:
+    if identity.remembered and identity.remembered != identity.state.identity:
         yield error(f"{what}: this is not the cluster that runs our workloads, {lacks}", SHOW)
     else:
         yield warning(f"{what}: {lacks}; it may be another or a new cluster", SHOW)

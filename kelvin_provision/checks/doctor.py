@@ -133,7 +133,7 @@ def facts(ctx: Context, configuration: Configuration) -> dict[str, Fact[Any]]:
         "agent": Fact(lambda: _agent(ctx, kept())),
         "cluster": known,
         "identity": Fact(lambda: cluster_identity(ctx, known())),
-        "certificates": Fact(lambda: tuple(certificates.found(ctx.connections.choice.kubeconfig, ctx.settings.cluster.context))),
+        "certificates": Fact(lambda: tuple(certificates.read_all(ctx.connections.choice.kubeconfig, ctx.settings.cluster.context))),
         "runtime": Fact(lambda: images().info()),
         "names": Fact(lambda: images().image_names()),
         "orphans": Fact(lambda: _orphans(ctx, images()) if opened() else UnusedData(unreferenced(ctx.store.layout, frozenset()))),
@@ -141,8 +141,8 @@ def facts(ctx: Context, configuration: Configuration) -> dict[str, Fact[Any]]:
 
 
 def _kept(ctx: Context) -> LedgerState:
-    found = holder(ctx.settings.state_dir / "lock")
-    who = f"{found.get('user', 'someone')} (pid {found.get('pid', '?')}): {found.get('command', '?')}" if found is not None else ""
+    lock = holder(ctx.settings.state_dir / "lock")
+    who = f"{lock.get('user', 'someone')} (pid {lock.get('pid', '?')}): {lock.get('command', '?')}" if lock is not None else ""
     return LedgerState(ctx.ledger.workloads(), journal.unfinished(ctx.ledger), journal.broken_link(ctx.ledger), who)
 
 
@@ -169,38 +169,43 @@ def _places(ctx: Context) -> Iterator[Permissions]:
         private += sorted(secrets.iterdir())
     for path, secret in [*((path, True) for path in private), (SITE.parent, False), (SITE, False)]:
         with suppress(OSError):
-            found = path.stat()
-            yield Permissions(str(path), found.st_mode & 0o7777, found.st_uid in {os.geteuid(), 0}, secret)
+            status = path.stat()
+            yield Permissions(str(path), status.st_mode & 0o7777, status.st_uid in {os.geteuid(), 0}, secret)
 
 
 def _filesystems(ctx: Context, runtime: Callable[[], Runtime]) -> Iterator[Filesystem]:
     """Each filesystem once."""
-    places = {"the state": ctx.settings.state_dir}
+    folders = {"the state": ctx.settings.state_dir}
     with suppress(Exception):  # a runtime that does not answer has a check of its own
         folder = runtime().storage().unpacked
         if folder is not None:
-            places["images"] = folder
+            folders["images"] = folder
     devices: dict[int, tuple[list[str], Path]] = {}
-    for what, wanted in places.items():
-        path = next((one for one in (wanted, *wanted.parents) if one.exists()), Path("/"))
+    for what, folder_path in folders.items():
+        path = next((parent for parent in (folder_path, *folder_path.parents) if parent.exists()), Path("/"))
         devices.setdefault(path.stat().st_dev, ([], path))[0].append(what)
-    for words, path in devices.values():
-        found = os.statvfs(path)
+    for contents, path in devices.values():
+        status = os.statvfs(path)
         yield Filesystem(
-            " and ".join(words), str(path), found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize, found.f_files, found.f_ffree,
-            writable=not found.f_flag & os.ST_RDONLY,
-        )  # fmt: skip
+            " and ".join(contents),
+            str(path),
+            status.f_blocks * status.f_frsize,
+            status.f_bavail * status.f_frsize,
+            status.f_files,
+            status.f_ffree,
+            writable=not status.f_flag & os.ST_RDONLY,
+        )
 
 
 def _agent(ctx: Context, kept: LedgerState) -> AgentState:
     state = ctx.settings.state_dir
-    systemd, found = service.Systemd.of(os.environ), process.alive(state)
-    alive = f"alive, pid {found.get('pid', '?')}, since {found.get('since', '?')}" if found is not None else ""
+    systemd, running = service.Systemd.of(os.environ), process.alive(state)
+    alive = f"alive, pid {running.get('pid', '?')}, since {running.get('since', '?')}" if running is not None else ""
     pending = tuple(one.name for one in queue.pending(ctx.ledger.workloads())) if kept.workloads else ()
     return AgentState(alive, service.looks_after(systemd, state), systemd.here, pending, len(kept.workloads))
 
 
 def _orphans(ctx: Context, runtime: Runtime) -> UnusedData:
     locks = ctx.ledger.kept_locks()
-    wanted = {blob.digest for lock in locks for blob in lock.blobs()}
-    return UnusedData(unreferenced(ctx.store.layout, wanted), orphans(locks, runtime.owned()))
+    needed = {blob.digest for lock in locks for blob in lock.blobs()}
+    return UnusedData(unreferenced(ctx.store.layout, needed), orphans(locks, runtime.owned()))

@@ -51,30 +51,30 @@ class Permissions:
     secret: bool = True
 
 
-def configuration(found: Configuration) -> Iterator[CheckFinding]:
+def configuration(settings: Configuration) -> Iterator[CheckFinding]:
     """`configuration`: all files and variables are valid."""
-    for text in found.findings:
+    for text in settings.findings:
         yield error(text, "correct it; doctor uses the defaults until then")
-    if not found.findings:
-        files = ", ".join(found.sources)
-        if not found.sources:
+    if not settings.findings:
+        files = ", ".join(settings.sources)
+        if not settings.sources:
             yield ok("no settings file; all settings have their defaults")
         else:
             yield ok(f"from {files}")
-        if found.settings.registry is None:
+        if settings.settings.registry is None:
             text = "registry is not set: a request without an image URI cannot be deployed"
             yield warning(text, command("config set", "registry", "HOST[:PORT][/PATH]"))
 
 
-def clock(found: Clock) -> Iterator[CheckFinding]:
+def clock(reading: Clock) -> Iterator[CheckFinding]:
     """`clock`: not before any recorded time."""
-    behind = found.newest - found.now
+    behind = reading.newest - reading.now
     if behind > CLOCK_WARNING:
-        text = f"the clock is at {found.now:%Y-%m-%d %H:%M} UTC, before {found.newest:%Y-%m-%d %H:%M}: {found.where}"
+        text = f"the clock is at {reading.now:%Y-%m-%d %H:%M} UTC, before {reading.newest:%Y-%m-%d %H:%M}: {reading.where}"
         then = "timedatectl set-time 'YYYY-MM-DD HH:MM:SS', or set-ntp true where there is a network"
         yield (error if behind > CLOCK_ERROR else warning)(text, then)
     else:
-        yield ok(f"{found.now:%Y-%m-%d %H:%M} UTC, not before any recorded time")
+        yield ok(f"{reading.now:%Y-%m-%d %H:%M} UTC, not before any recorded time")
 
 
 def permissions(paths: Sequence[Permissions]) -> Iterator[CheckFinding]:

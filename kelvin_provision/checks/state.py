@@ -50,9 +50,9 @@ def state(ledger: LedgerState) -> Iterator[CheckFinding]:
     if ledger.broken is not None:
         yield error(f"line {ledger.broken} of the history was changed, or one before it removed", command("workloads history", "--verify"))
         return
-    staged = sum(one.staged is not None for one in ledger.workloads)
-    many = len(ledger.workloads)
-    yield ok(f"{many} workload{'' if many == 1 else 's'}, {staged} staged; the history is whole" if many else "no workload yet")
+    staged = sum(workload.staged is not None for workload in ledger.workloads)
+    count = len(ledger.workloads)
+    yield ok(f"{count} workload{'' if count == 1 else 's'}, {staged} staged; the history is whole" if count else "no workload yet")
 
 
 def operations(ledger: LedgerState) -> Iterator[CheckFinding]:
@@ -70,33 +70,33 @@ def operations(ledger: LedgerState) -> Iterator[CheckFinding]:
         yield warning(text, command("agent run"))
 
 
-def agent(found: AgentState) -> Iterator[CheckFinding]:
+def agent(agent_state: AgentState) -> Iterator[CheckFinding]:
     """`agent`: running, and started at boot."""
-    if not found.alive:
-        if not found.workloads:
+    if not agent_state.alive:
+        if not agent_state.workloads:
             yield ok("not needed: no workloads")
             return
-        many = f"{found.workloads} workload{'' if found.workloads == 1 else 's'}"
-        operation = f"; {', '.join(found.pending)}: waiting for it" if found.pending else ""
+        many = f"{agent_state.workloads} workload{'' if agent_state.workloads == 1 else 's'}"
+        operation = f"; {', '.join(agent_state.pending)}: waiting for it" if agent_state.pending else ""
         yield warning(f"not running: {many} without supervision{operation}", INSTALL)
-    elif not found.service:
-        more = "" if found.systemd else " (systemd is not running)"
-        yield warning(f"{found.alive}, but not a service: it does not survive a reboot{more}", INSTALL)
+    elif not agent_state.service:
+        more = "" if agent_state.systemd else " (systemd is not running)"
+        yield warning(f"{agent_state.alive}, but not a service: it does not survive a reboot{more}", INSTALL)
     else:
-        yield ok(f"{found.alive}, a service")
+        yield ok(f"{agent_state.alive}, a service")
 
 
-def orphans(found: UnusedData) -> Iterator[CheckFinding]:
+def orphans(unused: UnusedData) -> Iterator[CheckFinding]:
     """`orphans`: data that no kept revision needs."""
     kinds = (
-        ("blob{}", found.store.blobs),
-        ("partial download{}", found.store.partials),
-        ("quarantined file{}", found.store.quarantined),
+        ("blob{}", unused.store.blobs),
+        ("partial download{}", unused.store.partials),
+        ("quarantined file{}", unused.store.quarantined),
     )
     parts = [f"{count} {what.format('' if count == 1 else 's')} ({format_bytes(weight)})" for what, (count, weight) in kinds if count]
-    if found.runtime:
-        parts.append(f"{len(found.runtime)} image{'' if len(found.runtime) == 1 else 's'} in the runtime")
+    if unused.runtime:
+        parts.append(f"{len(unused.runtime)} image{'' if len(unused.runtime) == 1 else 's'} in the runtime")
     if parts:
-        yield warning(f"not needed by any kept revision: {', '.join(parts)}", PRUNE_ORPHANS if found.runtime else PRUNE)
+        yield warning(f"not needed by any kept revision: {', '.join(parts)}", PRUNE_ORPHANS if unused.runtime else PRUNE)
     else:
         yield ok("no unused data")

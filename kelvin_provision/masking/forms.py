@@ -18,8 +18,8 @@ _SHORTEST_CORE = 6
 
 def forms(secrets: Iterable[bytes]) -> list[str]:
     """All forms, the longest first, so that no part of a longer one remains."""
-    found = {form for secret in secrets for form in _of(secret.strip())}
-    return sorted(found, key=lambda form: (-len(form), form))
+    all_forms = {form for secret in secrets for form in _of(secret.strip())}
+    return sorted(all_forms, key=lambda form: (-len(form), form))
 
 
 def _of(secret: bytes) -> Iterator[str]:

@@ -1,7 +1,7 @@
-"""The one walk through a document that decides which of its values are secret. What stands in their place is the caller's. Pure.
+"""The one walk through a document that decides which of its values are secret. The caller decides what replaces them. Pure.
 
-Secret is the value of a key that promises one and all that is in it, the data of a Kubernetes Secret, variables and headers
-that are not known to be harmless, passwords in commands and in texts, and bytes in base64 under `data`, which are unreadable anyway.
+Secret are the values under a name that promises a secret and everything below it, the data of a Kubernetes Secret, variables and headers
+that are not known to be harmless, passwords in commands and in texts, and base64 under `data`, which cannot be inspected.
 References (`<% secrets.NAME %>`) are not secret, nor are the names of secrets, keys and files.
 """
 
@@ -55,7 +55,7 @@ class Secret(NamedTuple):
 
 
 class Replace(Protocol):
-    """What stands in the place of a value; `shown` is the value with its secrets masked."""
+    """Returns the replacement of a value; `shown` is the value with its secrets masked."""
 
     def __call__(self, value: Any, shown: str, secrets: Sequence[Secret], /) -> Any: ...
 
@@ -145,13 +145,13 @@ class SecretFields:
             named = option is not None and promises_secret(option[1])
             short = SHORT_OPTION.fullmatch(argument) is not None
 
-    def _spans(self, value: str, found: Sequence[Span]) -> Any:
-        shown = mask_spans(value, found)
+    def _spans(self, value: str, spans: Sequence[Span]) -> Any:
+        shown = mask_spans(value, spans)
         if shown == value:
             return value
         # a single line may be a message, in which a word is not a secret for the mere reason that it follows a colon
         is_file = "\n" in value
-        return self.replace(value, shown, [Secret(value[begin:end], is_file and certain) for begin, end, certain in found])
+        return self.replace(value, shown, [Secret(value[begin:end], is_file and certain) for begin, end, certain in spans])
 
     def _yaml(self, value: str) -> Any:
         """Written again as it was; line by line where it cannot be read."""
@@ -175,7 +175,7 @@ class SecretFields:
 
 
 def fields(value: Mapping[str, Any], above: str) -> Iterator[tuple[str, Any, str]]:
-    """Each key and value with the name that counts for it: in `{name: X, value: Y}` that of Y is X; parts of a secret are secret."""
+    """Each key and value with the name that decides: in `{name: X, value: Y}` it is X for Y; parts of a secret are secret."""
     label = next((value[key] for key in ("name", "key") if isinstance(value.get(key), str) and "value" in value), None)
     is_secret_object = str(value.get("kind")).lower() == "secret"
     if {"key", "path"} <= value.keys() <= _PROJECTED or ("secretName" in value and value.keys() <= _MOUNTED):

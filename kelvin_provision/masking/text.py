@@ -43,7 +43,7 @@ _NUMBER = re.compile(r"[0-9]+")
 
 
 class Span(NamedTuple):
-    """Where a secret stands. `certain`: its name promises one; otherwise it is only hidden where it stands."""
+    """The position of a secret. `certain`: its name promises a secret; otherwise it is only masked at this position."""
 
     begin: int
     end: int
@@ -108,9 +108,9 @@ def command_spans(text: str) -> Iterator[Span]:
             yield Span(*match.span("value"))
 
 
-def mask_spans(text: str, found: Iterable[Span]) -> str:
+def mask_spans(text: str, spans: Iterable[Span]) -> str:
     kept, position = [], 0
-    for begin, end, _ in _merged(found):
+    for begin, end, _ in _merged(spans):
         kept += [text[position:begin], MASK]
         position = end
     return "".join((*kept, text[position:]))
@@ -158,10 +158,10 @@ def _unquoted(match: re.Match[str], *, certain: bool) -> Span:
     return Span(begin + quoted, end - quoted, certain)
 
 
-def _merged(found: Iterable[Span]) -> list[Span]:
+def _merged(spans: Iterable[Span]) -> list[Span]:
     """In order, without overlaps."""
     merged: list[Span] = []
-    for span in sorted(found):
+    for span in sorted(spans):
         if merged and span.begin < merged[-1].end:
             last = merged[-1]
             merged[-1] = Span(last.begin, max(last.end, span.end), last.certain or span.certain)

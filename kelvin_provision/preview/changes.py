@@ -146,9 +146,9 @@ def _value_after(drift: Drift, after: Objects) -> Any:
     item = after.get(_key(drift.object))
     if item is None or not drift.path:
         return ABSENT
-    found = dict(flat(item["body"]))
-    parts = [path for path in found if path.startswith((f"{drift.path}.", f"{drift.path}["))]
-    return {path: found[path] for path in parts} if parts else found.get(drift.path, ABSENT)
+    values = dict(flat(item["body"]))
+    parts = [path for path in values if path.startswith((f"{drift.path}.", f"{drift.path}["))]
+    return {path: values[path] for path in parts} if parts else values.get(drift.path, ABSENT)
 
 
 # --- our own objects, as they are compared --------------------------------------------------------
@@ -165,10 +165,10 @@ def _plain(objects: Sequence[Object], secret: frozenset[str]) -> dict[str, Objec
 
 def _body(item: Object) -> Object:
     body: Object = {key: value for key, value in item.items() if key not in {"apiVersion", "kind"}}
-    found: Object = _unstamped(body)
-    metadata = {key: value for key, value in found.get("metadata", {}).items() if key not in {"name", "namespace"}}
-    found.pop("metadata", None)
-    return found | ({"metadata": metadata} if metadata else {})
+    unstamped: Object = _unstamped(body)
+    metadata = {key: value for key, value in unstamped.get("metadata", {}).items() if key not in {"name", "namespace"}}
+    unstamped.pop("metadata", None)
+    return unstamped | ({"metadata": metadata} if metadata else {})
 
 
 def _unstamped(value: Any) -> Any:
@@ -176,22 +176,22 @@ def _unstamped(value: Any) -> Any:
         return [_unstamped(item) for item in value]
     if not isinstance(value, dict):
         return value
-    found = {key: _unstamped(item) for key, item in value.items()}
+    result = {key: _unstamped(item) for key, item in value.items()}
     for group in ("labels", "annotations"):
-        if isinstance(found.get(group), dict):
-            found[group] = {key: item for key, item in found[group].items() if not str(key).startswith(STAMPS)}
-    return {key: item for key, item in found.items() if item or key not in {"labels", "annotations", "metadata"}}
+        if isinstance(result.get(group), dict):
+            result[group] = {key: item for key, item in result[group].items() if not str(key).startswith(STAMPS)}
+    return {key: item for key, item in result.items() if item or key not in {"labels", "annotations", "metadata"}}
 
 
 def _readable(item: Object) -> Object:
     """A copy in which files are text, or a description of their bytes."""
-    found = dict(item)
+    readable = dict(item)
     if isinstance(item.get("binaryData"), dict):
-        found["binaryData"] = {key: _bytes(str(value)) for key, value in item["binaryData"].items()}
+        readable["binaryData"] = {key: _bytes(str(value)) for key, value in item["binaryData"].items()}
     spec = item.get("spec")
     if isinstance(spec, dict) and isinstance(spec.get("files"), list):
-        found["spec"] = spec | {"files": [_file(one) for one in spec["files"]]}
-    return found
+        readable["spec"] = spec | {"files": [_file(file) for file in spec["files"]]}
+    return readable
 
 
 def _file(one: Any) -> Any:

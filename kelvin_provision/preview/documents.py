@@ -62,15 +62,15 @@ def _object(change: ObjectChange) -> dict[str, Any]:
     }
 
 
-def field(one: Field) -> dict[str, Any]:
+def field(field: Field) -> dict[str, Any]:
     """A path with `old` and `new`, or with the `lines` of a long text; `hidden` if a value is masked."""
-    lines = text_lines(one)
-    found: dict[str, Any] = {"path": one.path}
+    lines = text_lines(field)
+    document: dict[str, Any] = {"path": field.path}
     if lines is not None:
-        found["lines"] = lines
+        document["lines"] = lines
     else:
-        found |= {name: plain(value) for name, value in (("old", one.old), ("new", one.new)) if value is not ABSENT}
-    return found | ({"hidden": True} if isinstance(one.old, Masked) or isinstance(one.new, Masked) else {})
+        document |= {name: plain(value) for name, value in (("old", field.old), ("new", field.new)) if value is not ABSENT}
+    return document | ({"hidden": True} if isinstance(field.old, Masked) or isinstance(field.new, Masked) else {})
 
 
 def text_lines(one: Field) -> list[str] | None:
@@ -101,8 +101,8 @@ def plain(value: Any) -> Any:
     return [plain(item) for item in value] if isinstance(value, list) else value
 
 
-def _drifted(one: DriftOutcome) -> dict[str, Any]:
-    drift = one.drift
-    values = (("applied", drift.applied), ("live", drift.live), ("then", one.after))
-    found = {"object": drift.object, "path": drift.path} | {name: plain(value) for name, value in values if value is not ABSENT}
-    return found | {"stays": one.stays, "by": drift.by or None, "when": drift.when or None}
+def _drifted(outcome: DriftOutcome) -> dict[str, Any]:
+    drift = outcome.drift
+    values = (("applied", drift.applied), ("live", drift.live), ("then", outcome.after))
+    document = {"object": drift.object, "path": drift.path} | {name: plain(value) for name, value in values if value is not ABSENT}
+    return document | {"stays": outcome.stays, "by": drift.by or None, "when": drift.when or None}

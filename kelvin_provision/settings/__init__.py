@@ -1,1 +1,1 @@
-"""What this box is set to: one frozen value, and where each part of it came from."""
+"""The settings of this box, and where each value was set."""

@@ -58,12 +58,12 @@ class Bundle:
 
     def _taken(self, name: str, section: Section) -> bytes:
         """The bytes of a section that arrived in time; `missing` gets the reason for the rest."""
-        found, until = bytearray(), time.monotonic() + self.seconds
+        data, until = bytearray(), time.monotonic() + self.seconds
 
         def fill() -> None:
             for text in self.redactor.stream(_lines(section(), self.redactor)):
-                found.extend(text.encode("utf-8", "backslashreplace"))
-                if len(found) > self.most:
+                data.extend(text.encode("utf-8", "backslashreplace"))
+                if len(data) > self.most:
                     return
 
         try:
@@ -78,10 +78,10 @@ class Bundle:
             self.missing[name] = self.redactor.text(f"{(error.strerror or str(error)).lower()}: {error.filename}")
         except Exception as error:  # noqa: BLE001  (a bug in one section must not cost the others)
             self.missing[name] = self.redactor.text(f"{type(error).__name__}: {error}")
-        if len(found) <= self.most:
-            return bytes(found)
+        if len(data) <= self.most:
+            return bytes(data)
         self.missing[name] = f"truncated to {self.most} bytes"
-        return bytes(found[: found.rfind(b"\n", 0, self.most) + 1])
+        return bytes(data[: data.rfind(b"\n", 0, self.most) + 1])
 
     def _add(self, tar: tarfile.TarFile, name: str, data: bytes) -> None:
         entry = tarfile.TarInfo(f"{self.folder}/{name}")

@@ -67,18 +67,18 @@ def _first_word(path: Path) -> str:
 
 def disk(state_dir: Path) -> dict[str, Any]:
     """Free space of the relevant filesystems, and the size of our own folder."""
-    room = {}
-    for place in (state_dir, *MOUNTS):
+    filesystems = {}
+    for path in (state_dir, *MOUNTS):
         with suppress(OSError):
-            found = os.statvfs(place)
-            room[str(place)] = {
-                "bytes": found.f_blocks * found.f_frsize,
-                "free": found.f_bavail * found.f_frsize,
-                "inodes": found.f_files,
-                "inodes_free": found.f_favail,
-                "read_only": bool(found.f_flag & os.ST_RDONLY),
+            status = os.statvfs(path)
+            filesystems[str(path)] = {
+                "bytes": status.f_blocks * status.f_frsize,
+                "free": status.f_bavail * status.f_frsize,
+                "inodes": status.f_files,
+                "inodes_free": status.f_favail,
+                "read_only": bool(status.f_flag & os.ST_RDONLY),
             }
-    return {"room": room, "state_dir": str(state_dir), "parts": _parts(state_dir)}
+    return {"room": filesystems, "state_dir": str(state_dir), "parts": _parts(state_dir)}
 
 
 def _parts(folder: Path) -> list[dict[str, Any]]:

@@ -25,15 +25,15 @@ Source = Callable[[], Iterable[bytes]]
 
 def gather(sources: Mapping[str, Source]) -> tuple[frozenset[bytes], tuple[str, ...]]:
     """All secrets, and a warning for each source that could not be read: its secrets are found by the other rules only."""
-    found: set[bytes] = set()
+    secrets: set[bytes] = set()
     unread = []
     for name, source in sources.items():
         try:
-            found.update(source())
+            secrets.update(source())
         except (OSError, ProvisionError) as error:
             reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
             unread.append(f"{name}: not read ({reason}); secrets from there are found by name and pattern only")
-    return frozenset(found), tuple(unread)
+    return frozenset(secrets), tuple(unread)
 
 
 def of_ledger(rows: Callable[[], Iterable[Mapping[str, Any]]]) -> Iterator[bytes]:
@@ -117,5 +117,5 @@ def _read(path: Path) -> bytes:
         return file.read(MAX_BYTES)
 
 
-def _bytes(found: Iterable[str]) -> Iterator[bytes]:
-    return (text.encode("utf-8", "surrogatepass") for text in found)
+def _bytes(texts: Iterable[str]) -> Iterator[bytes]:
+    return (text.encode("utf-8", "surrogatepass") for text in texts)

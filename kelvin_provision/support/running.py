@@ -19,21 +19,21 @@ MAX_CHARACTERS = 512 * 1024
 
 def cluster(ask: Callable[[], Cluster]) -> dict[str, Any]:
     """The cluster, and the observed state of each workload."""
-    found = ask()
-    info = found.info()
+    answering = ask()
+    info = answering.info()
     return {
         "type": info.type,
         "version": info.version,
         "node": info.node,
         "platform": str(info.platform),
-        "observed": {name: observation.to_json() for name, observation in found.observe().items()},
+        "observed": {name: observation.to_json() for name, observation in answering.observe().items()},
     }
 
 
 def runtime(ask: Callable[[], Runtime]) -> dict[str, Any]:
     """The runtime, and the images that we pinned."""
-    found = ask()
-    return asdict(found.info()) | {"ours": sorted(found.owned())}
+    answering = ask()
+    return asdict(answering.info()) | {"ours": sorted(answering.owned())}
 
 
 def evidence(ask: Callable[[], Cluster], names: Sequence[str]) -> Iterator[str]:
@@ -55,11 +55,11 @@ def log(ask: Callable[[], Cluster], name: str) -> Iterator[str]:
             yield f"{error}\n"
 
 
-def _newest(found: Cluster, name: str, *, previous: bool) -> deque[str]:
+def _newest(cluster: Cluster, name: str, *, previous: bool) -> deque[str]:
     kept: deque[str] = deque()
     size = 0
-    for one in found.logs(name, tail=LINES, previous=previous, follow=False, stop=lambda: False):
-        kept.append(f"{one.time} {one.source}/{one.container} {one.text}\n")
+    for line in cluster.logs(name, tail=LINES, previous=previous, follow=False, stop=lambda: False):
+        kept.append(f"{line.time} {line.source}/{line.container} {line.text}\n")
         size += len(kept[-1])
         while size > MAX_CHARACTERS:
             size -= len(kept.popleft())

@@ -189,9 +189,9 @@ def _kubeconfigs(settings: Settings) -> Iterator[Path]:
 
 
 def _answering(ctx: Context) -> Cluster:
-    found = ctx.cluster
-    found.info()
-    return found
+    cluster = ctx.cluster
+    cluster.info()
+    return cluster
 
 
 def _names(scope: SupportScope, cluster: Lazy[Cluster]) -> Sequence[str]:
@@ -226,7 +226,7 @@ def _doctor(scope: SupportScope) -> Sequence[CheckResult]:
 
 
 def _staged(ledger: Ledger) -> Sequence[Workload]:
-    return [found for found in ledger.workloads() if found.staged]
+    return [workload for workload in ledger.workloads() if workload.staged]
 
 
 def _verdicts(scope: SupportScope, lines: Sequence[CheckResult]) -> Mapping[str, Any]:

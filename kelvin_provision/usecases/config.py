@@ -29,7 +29,7 @@ class UnsetSetting:
 
 @dataclass(frozen=True)
 class SettingResult:
-    """`value` as it is written in the file, None after an unset. `changed` is False when the file said so already."""
+    """`value` as it is written in the file, None after an unset. `changed` is False if the file had this value already."""
 
     key: str
     value: str | None

@@ -103,7 +103,7 @@ def test_certificates_of_a_kubeconfig_and_of_k3s_are_found_and_what_cannot_be_re
     )
     found = {
         one.what.removeprefix(str(tmp_path)): (one.validity and one.validity[1].year, one.problem)
-        for one in certificates.found(kubeconfig, None, [tmp_path / "tls"])
+        for one in certificates.read_all(kubeconfig, None, [tmp_path / "tls"])
     }
     assert found == {
         "the kubeconfig's client certificate": (2027, ""),
@@ -115,6 +115,6 @@ def test_certificates_of_a_kubeconfig_and_of_k3s_are_found_and_what_cannot_be_re
 
 def test_a_kubeconfig_that_is_none_has_no_certificates(tmp_path):
     (tmp_path / "bad").write_text("[")
-    assert list(certificates.found(tmp_path / "bad", None, ())) == []
-    assert list(certificates.found(tmp_path / "none", None, ())) == []
+    assert list(certificates.read_all(tmp_path / "bad", None, ())) == []
+    assert list(certificates.read_all(tmp_path / "none", None, ())) == []
     assert told(certificates.judged([], BEGINS)) == [("skipped", "this cluster has no certificates")]

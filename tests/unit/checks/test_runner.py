@@ -6,9 +6,9 @@ import pytest
 
 from kelvin_provision.check_result import CheckStatus, error, failing, ok, warning
 from kelvin_provision.checks.runner import Check, Fact, run_checks
-from kelvin_provision.cli.commands.checking import documented
 from kelvin_provision.cli.frame.hints import line as shell_line
 from kelvin_provision.errors import ClusterUnreachable, Interrupted, UsageRefused
+from kelvin_provision.queries.checks import ChecksResult
 
 
 def check(name, look, *needs):
@@ -66,7 +66,7 @@ def test_a_check_may_have_several_lines_each_with_its_workload():
         ("pump", "error", "do this"),
         ("fan", "warning", ""),
     ]
-    assert documented(lines[0]) == {
+    assert ChecksResult(lines).to_json(shell_line)["checks"][0] == {
         "id": "a", "title": "A", "status": "error", "workload": "pump", "found": "x", "why": "because of a", "next": "do this",
     }  # fmt: skip
 
