@@ -31,6 +31,7 @@ def test_help_imports_no_command_and_nothing_heavy(words):
     code, stdout, names = modules(*words)
     assert (code, stdout[:6]) == (0, "Usage:")
     assert {name for name in names if name.startswith("kelvin_provision.cli.commands")} == set()
+    assert "kelvin_provision.cli.frame.options" not in names, "the common options are shown from the table"
     assert names & HEAVY == set()
 
 

@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from kelvin_provision import __version__
-from kelvin_provision.cli.frame.command_table import COMMON, ENTRIES, HELP, PROGRAM, SUMMARY, Command, Entries, Group
+from kelvin_provision.cli.frame.command_table import COMMON, ENTRIES, HELP, PROGRAM, SHARED_OPTIONS, SUMMARY, Command, Entries, Group
 from kelvin_provision.cli.frame.terminal import name_column, write
 from kelvin_provision.errors import UsageRefused
 
@@ -49,10 +49,15 @@ class LazyGroup(TyperGroup):
         """The commands first, then the options that stand before or after any of them."""
         self.format_commands(ctx, formatter)
         *own, help_option = super().get_params(ctx)
-        for title, parameters in (("Options", own), (COMMON, [*self._shared(), help_option])):
-            if parameters:
+        # From the table: help need not pay for making the options.
+        shared = [(" ".join((", ".join(option.names), option.metavar)).rstrip(), option.help) for option in SHARED_OPTIONS.values()]
+        for title, records in (
+            ("Options", [one.get_help_record(ctx) for one in own]),
+            (COMMON, [*shared, help_option.get_help_record(ctx)]),
+        ):
+            if records:
                 with formatter.section(title):
-                    formatter.write_dl([parameter.get_help_record(ctx) for parameter in parameters], col_max=name_column(formatter.width))
+                    formatter.write_dl(records, col_max=name_column(formatter.width))
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002  (typer's signature)
         """In the order of the table."""
