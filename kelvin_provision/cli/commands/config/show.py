@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import SCHEMA, Report, Table
 from kelvin_provision.settings.model import Origin
-
-# `https://user:password@host`: the part before the @ is a secret.
-_LOGIN = re.compile(r"//[^/@\s]+@")
 
 
 def command(session: Session) -> Report:
@@ -27,7 +23,9 @@ def command(session: Session) -> Report:
 
 def shown(origins: Sequence[Origin]) -> Report:
     """The settings as a report; logins inside of addresses are left out."""
-    rows = [(o.key, _LOGIN.sub("//***@", o.value), o.origin, o.doc) for o in origins]
+    from kelvin_provision.masking.text import mask_logins
+
+    rows = [(o.key, mask_logins(o.value), o.origin, o.doc) for o in origins]
     settings = [dict(zip(("key", "value", "origin", "doc"), row, strict=True)) for row in rows]
     table = Table(("key", "value", "origin", "doc"), rows, wide=frozenset({"doc"}))
     return Report("config show", table=table, document={"schema": SCHEMA, "settings": settings}, names=tuple(o.key for o in origins))
