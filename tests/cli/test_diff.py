@@ -395,7 +395,7 @@ def test_a_long_text_is_cut_for_people_and_whole_in_json(box):
     stage(box, "2.0.0", text="".join(f"line {number}\n" for number in range(300)), value="v" * 300)
     said = say(box, "diff", "-n", "pump").stdout
     assert "  and 101 lines more: --json has them\n" in said
-    assert f"+value: {'v' * 200}... (300 signs)\n" in said
+    assert f"+value: {'v' * 200}... (300 characters)\n" in said
     (item,) = workloads(say(box, "diff", "-n", "pump", "--json"))[0]["objects"]
     fields = {field["path"]: field for field in item["fields"]}
     assert len(fields["spec.configuration.text"]["lines"]) == 301

@@ -136,7 +136,7 @@ def _fitted(text: str, width: int, style: Style) -> str:
 
 
 def _cells(text: str) -> int:
-    """Columns on a terminal: East Asian wide signs take two, combining ones none."""
+    """Columns on a terminal: East Asian wide characters take two, combining ones none."""
     if text.isascii():
         return len(text)
     from unicodedata import combining, east_asian_width

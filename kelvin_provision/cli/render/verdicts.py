@@ -14,7 +14,7 @@ from kelvin_provision.cli.frame.session import Output, Session
 from kelvin_provision.cli.frame.terminal import Colour
 
 _NARROWEST = 30
-_SIGNS = {CheckStatus.OK: "✓", CheckStatus.WARNING: "!", CheckStatus.ERROR: "✗", CheckStatus.SKIPPED: "-"}
+_SYMBOLS = {CheckStatus.OK: "✓", CheckStatus.WARNING: "!", CheckStatus.ERROR: "✗", CheckStatus.SKIPPED: "-"}
 _COLOURS = {CheckStatus.OK: Colour.GREEN, CheckStatus.WARNING: Colour.YELLOW, CheckStatus.ERROR: Colour.RED}
 _PLURALS = {CheckStatus.WARNING: "warnings", CheckStatus.ERROR: "errors"}
 
@@ -24,7 +24,7 @@ class Look:
     """How a stream wants them. `width` is None where no line may be broken: in a pipe or a file. `whole`: why and next for every line."""
 
     colour: bool = False
-    signs: bool = False
+    symbols: bool = False
     width: int | None = None
     whole: bool = False
 
@@ -34,23 +34,23 @@ class Look:
         draws = terminal.can_draw(stream)
         return cls(
             colour=terminal.is_coloured(stream, session),
-            signs=draws and terminal.is_utf8(stream),
+            symbols=draws and terminal.is_utf8(stream),
             width=shutil.get_terminal_size().columns if draws else None,
             whole=session.verbose or session.output is Output.WIDE,
         )
 
 
 def render(lines: Sequence[CheckResult], look: Look) -> str:
-    """One line each, those below it indented; the marks are words where signs cannot be shown."""
+    """One line each, those below it indented; the marks are words where symbols cannot be shown."""
     ids = max((len(line.id) for line in lines), default=0)
-    marks = 1 if look.signs else max((len(line.status.value) for line in lines), default=0)
+    marks = 1 if look.symbols else max((len(line.status.value) for line in lines), default=0)
     first = {line.id: at for at, line in reversed(list(enumerate(lines)))}
     return "".join(f"{text}\n" for at, line in enumerate(lines) for text in _lines(line, marks, ids, look, why=first[line.id] == at))
 
 
 def _lines(line: CheckResult, marks: int, ids: int, look: Look, *, why: bool) -> Iterator[str]:
     """`why` matters once for a check, however much it found."""
-    mark = (_SIGNS[line.status] if look.signs else line.status.value).ljust(marks)
+    mark = (_SYMBOLS[line.status] if look.symbols else line.status.value).ljust(marks)
     colour = _COLOURS.get(line.status)
     mark = terminal.painted(mark, colour, on=look.colour) if colour else mark
     indent = marks + 1 + ids + 2
