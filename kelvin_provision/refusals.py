@@ -78,8 +78,8 @@ class ImageMissing(PlanRefused):
 
 def kind_for(codes: Collection[str]) -> type[ProvisionError]:
     """The error for findings of these codes: the one whose code they share, or the general one where they are mixed or another error's."""
-    known: tuple[type[ProvisionError], ...] = (*leaves(PlanRefused), SecretMissing, HookRefused)
-    kinds = {kind.code: kind for kind in known}
+    classes: tuple[type[ProvisionError], ...] = (*leaves(PlanRefused), SecretMissing, HookRefused)
+    kinds = {kind.code: kind for kind in classes}
     return kinds.get(next(iter(codes)), PlanRefused) if len(set(codes)) == 1 else PlanRefused
 
 

@@ -36,17 +36,17 @@ def timing(order: Order, now: datetime, grace: float) -> Timing:
     return Timing.DUE if late <= timedelta(seconds=grace) else Timing.MISSED
 
 
-def refuse_wrong_clock(found: Sequence[Workload], now: datetime) -> None:
+def refuse_wrong_clock(workloads: Sequence[Workload], now: datetime) -> None:
     """Raise ClockBehind when something was staged after now: a time that is taken from such a clock means nothing."""
-    for workload in found:
+    for workload in workloads:
         if workload.staged and timestamps.parse(workload.staged.created) > now:
             words = f"the clock of this box shows {now:%Y-%m-%d %H:%M} UTC, and {workload.name} was staged at {workload.staged.created}"
             raise ClockBehind(words)
 
 
-def refuse_what_applies_itself(found: Sequence[Workload]) -> None:
+def refuse_what_applies_itself(workloads: Sequence[Workload]) -> None:
     """Raise UsageRefused for what the agent applies as soon as it is there: it would not wait for the time."""
-    own = [workload.name for workload in found if workload.staged and workload.staged.spec.method.instantly_apply]
+    own = [workload.name for workload in workloads if workload.staged and workload.staged.spec.method.instantly_apply]
     if own:
         names = ", ".join(own)
         hint = "deploy it with --deployment-type staged-only, then apply --at"

@@ -62,11 +62,11 @@ def _start(ctx: Context, operation: Operation, patience: WaitPolicy) -> Outcome:
     objects = {name: ctx.ledger.revision(name, number).objects or () for name, number in numbers.items()}
     started: list[str] = []
     try:
-        for name, wanted in objects.items():
+        for name, desired in objects.items():
             if ctx.stop():
                 return started, _interrupted(started)
             ctx.progress(Started(name, "starting"))
-            ctx.cluster.put(name, wanted, ctx.lookup)
+            ctx.cluster.put(name, desired, ctx.lookup)
             started.append(name)
         health = ctx.cluster.wait(objects, patience, ctx.progress, ctx.stop)
         for name, state in health.items():

@@ -58,24 +58,24 @@ class Outcome:
 def run(hook: Path, document: bytes, event: str, *, timeout: float, stop: Callable[[], bool]) -> Outcome:
     """Until it exits, at the timeout, or when `stop`, called four times a second, is true. No process of it is left then."""
     plan = os.memfd_create("plan", os.MFD_CLOEXEC)  # a pipe would block for a hook that does not read its input
-    ours, theirs = socket.socketpair()
-    with ours, os.fdopen(plan, "wb") as file:
+    parent_end, child_end = socket.socketpair()
+    with parent_end, os.fdopen(plan, "wb") as file:
         file.write(document)
         file.flush()
         os.lseek(plan, 0, os.SEEK_SET)
-        with theirs:
+        with child_end:
             guard = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(GUARD), str(timeout), str(theirs.fileno()), str(hook)],
+                [sys.executable, "-I", "-S", str(GUARD), str(timeout), str(child_end.fileno()), str(hook)],
                 stdin=plan,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                pass_fds=[theirs.fileno()],
+                pass_fds=[child_end.fileno()],
                 start_new_session=True,
                 cwd="/",
                 env=ENVIRONMENT | {"HOOK": event},
             )
         with guard:
-            return _follow(guard, ours, time.monotonic() + timeout + GUARD_GRACE, stop)
+            return _follow(guard, parent_end, time.monotonic() + timeout + GUARD_GRACE, stop)
 
 
 def _follow(guard: subprocess.Popen[bytes], reports: socket.socket, deadline: float, stop: Callable[[], bool]) -> Outcome:

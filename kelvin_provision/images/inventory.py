@@ -65,9 +65,9 @@ def take_inventory(ledger: Ledger, store: Store, connect: Callable[[], Runtime])
     return Inventory(images, orphans(locks, owned), info)
 
 
-def orphans(known: Sequence[ImageLock], owned: frozenset[str]) -> tuple[str, ...]:
+def orphans(locks: Sequence[ImageLock], owned: frozenset[str]) -> tuple[str, ...]:
     """What carries our label in the runtime, and is none of the known images."""
-    return tuple(sorted(owned - {lock.name for lock in known} - {lock.config.digest for lock in known}))
+    return tuple(sorted(owned - {lock.name for lock in locks} - {lock.config.digest for lock in locks}))
 
 
 def uses(ledger: Ledger) -> dict[str, tuple[Use, ...]]:

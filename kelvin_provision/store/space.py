@@ -60,8 +60,8 @@ def merged(requests: Iterable[SpaceRequest]) -> tuple[SpaceRequest, ...]:
     """Each name once per filesystem, with the largest request."""
     largest: dict[tuple[str, int], SpaceRequest] = {}
     for request in requests:
-        known = largest.get((request.name, request.device))
-        if known is None or request.bytes > known.bytes:
+        larger = largest.get((request.name, request.device))
+        if larger is None or request.bytes > larger.bytes:
             largest[request.name, request.device] = request
     return tuple(largest.values())
 
@@ -70,12 +70,12 @@ def shortages(
     filesystems: Iterable[Filesystem], requests: Iterable[SpaceRequest], reserved: Iterable[SpaceRequest] = ()
 ) -> tuple[Shortage, ...]:
     """Where `requests` do not fit beside what is reserved for others. A request for zero bytes fits on a full filesystem, too."""
-    mine = merged(requests)
-    names = {(request.name, request.device) for request in mine}
+    merged_requests = merged(requests)
+    names = {(request.name, request.device) for request in merged_requests}
     others = [request for request in merged(reserved) if (request.name, request.device) not in names]
     result = []
     for filesystem in {filesystem.device: filesystem for filesystem in filesystems}.values():
-        here = [request for request in mine if request.device == filesystem.device]
+        here = [request for request in merged_requests if request.device == filesystem.device]
         needed = sum(request.bytes for request in here)
         estimated = sum(request.bytes for request in here if not request.exact)
         taken = sum(request.bytes for request in others if request.device == filesystem.device)

@@ -44,8 +44,8 @@ def answered(command: str, lines: tuple[CheckResult, ...], *, strict: bool) -> R
 def _words(command: str, bad: Sequence[CheckResult]) -> str:
     worst = {line.id: line.status for line in sorted(bad, key=lambda line: line.status is CheckStatus.ERROR)}
     errors = sum(mark is CheckStatus.ERROR for mark in worst.values())
-    found = [(errors, "error"), (len(worst) - errors, "warning")]
-    many = " and ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in found if count)
+    counts = [(errors, "error"), (len(worst) - errors, "warning")]
+    many = " and ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts if count)
     if not errors:
         return f"{many}, and --strict"
     return f"{many}: {'this apply would not work' if command == 'workloads check' else 'this box is not well'}"

@@ -52,7 +52,7 @@ def doctor(session: Session, *, skip: list[str], strict: bool) -> Report:
     from kelvin_provision.cli.commands.checking import answered
     from kelvin_provision.cli.frame.box import context_of, signals_noted
 
-    found = tolerant(config=session.config, state_dir=session.state_dir, environ=os.environ, is_root=os.geteuid() == 0)
-    with context_of(session, settings=found.settings) as ctx, signals_noted(hangup=True) as stop:
-        lines = checks.run(ctx, found, skip=skip, stop=stop)
+    configuration = tolerant(config=session.config, state_dir=session.state_dir, environ=os.environ, is_root=os.geteuid() == 0)
+    with context_of(session, settings=configuration.settings) as ctx, signals_noted(hangup=True) as stop:
+        lines = checks.run(ctx, configuration, skip=skip, stop=stop)
     return answered(COMMAND, lines, strict=strict)

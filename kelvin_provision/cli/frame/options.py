@@ -91,7 +91,7 @@ def with_shared(command: Callable[..., Report], name: str) -> Callable[..., int]
     """A function for typer: the command's own parameters without the session, then the shared ones; it returns the exit code."""
     declared = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
     eithers = {parameter.name: either for parameter in declared if (either := Either.of(parameter))}
-    own = [one for parameter in declared for one in Either.expanded(parameter)]
+    own = [option for parameter in declared for option in Either.expanded(parameter)]
     together = [*own, *_beside(own)]
 
     def body(**values: object) -> int:

@@ -158,16 +158,16 @@ _READING = [
 def meant(group: str, word: str, rest: Sequence[str], entries: Entries) -> Hint:
     """What to type instead of a word that is no command of this group; the group's help where nothing is like it."""
     word = word.lower()
-    known = WORDS.get(group, {})
-    if word in known:
-        return _hint(known[word], rest)
+    words = WORDS.get(group, {})
+    if word in words:
+        return _hint(words[word], rest)
     if elsewhere := _elsewhere(group, word):
         return command(elsewhere, *_own(rest))
     own = {name: _command(group, name, entry) for name, entry in entries.items()}
-    near = _nearest(word, {**known, **own})
+    near = _nearest(word, {**words, **own})
     if near is None:
         return command(f"{group} --help".strip())
-    return command(own[near].action, *_own(rest)) if near in own else _hint(known[near], rest)
+    return command(own[near].action, *_own(rest)) if near in own else _hint(words[near], rest)
 
 
 def _elsewhere(group: str, word: str) -> str:

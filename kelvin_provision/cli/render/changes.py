@@ -33,14 +33,14 @@ _NONE = "/dev/null"
 
 def report(command: str, preview: Preview, *, exit_code: bool, warnings: Sequence[str] = ()) -> Report:
     """The whole answer of a command that touches nothing; 3 for changes only where that was asked for."""
-    found = workload_changes(preview)
+    workloads = workload_changes(preview)
     changes = [change for change in preview.plan.changes if change.op is not Op.KEEP]
     return Report(
         command,
         tuple(Item("change", f"{change.workload}: {change.object}", change.op.value, change.why) for change in changes),
-        lines=tuple(line for number, change in enumerate(found) for line in (*([Line("")] if number else []), *_workload(change))),
-        more={"changes": bool(changes), "workloads": [document(change) for change in found]},
-        names=tuple(change.name for change in found),
+        lines=tuple(line for number, change in enumerate(workloads) for line in (*([Line("")] if number else []), *_workload(change))),
+        more={"changes": bool(changes), "workloads": [document(change) for change in workloads]},
+        names=tuple(change.name for change in workloads),
         warnings=(*warnings, *preview.notes),
         exit_code=CHANGES if exit_code and changes else 0,
         refusal=preview.refusal,
@@ -51,14 +51,14 @@ def _workload(change: WorkloadChange) -> Iterator[Line]:
     yield Line(f"{change.name}: {_versions(change.old, change.new)}", Tone.TITLE)
     breaks = change.interruptions
     yield Line(f"  downtime   {'none' if not breaks else _words(downtime(change))}", Tone.CHANGED if breaks else Tone.PLAIN)
-    yield from (Line(f"             {one.why}", Tone.CHANGED) for one in breaks)
+    yield from (Line(f"             {interruption.why}", Tone.CHANGED) for interruption in breaks)
     for image in change.images:
         yield from _image(image)
     for number, made in enumerate(change.rewritten):
         yield Line(f"  {'' if number else 'offline':<11}{made.object} {made.field.path}")
         yield Line(f"             -{_or_nothing(made.field.old)}", Tone.GONE)
         yield Line(f"             +{_or_nothing(made.field.new)}", Tone.NEW)
-    counts = Counter(one.op for one in change.objects)
+    counts = Counter(object_change.op for object_change in change.objects)
     yield Line(f"  objects    {', '.join(f'{counts[op]} {word}' for op, word in DONE.items() if counts[op]) or 'none'}")
     yield from (Line(f"             {_outcome(item)}", Tone.BAD if item.forbidden else Tone.PLAIN) for item in change.objects)
     if change.drift:
@@ -67,7 +67,7 @@ def _workload(change: WorkloadChange) -> Iterator[Line]:
             yield from _drifted(drifted)
     if change.findings:
         yield Line("  forbidden", Tone.BAD)
-        yield from (Line(f"    {one.object}: {one.message} [{one.code}]", Tone.BAD) for one in change.findings)
+        yield from (Line(f"    {finding.object}: {finding.message} [{finding.code}]", Tone.BAD) for finding in change.findings)
     for item in change.objects:
         if item.fields:
             yield Line("")
@@ -107,16 +107,16 @@ def _image(change: ImageChange) -> Iterator[Line]:
 
 
 def _about(picture: ImageInfo) -> str:
-    known = [picture.digest[:19]] if picture.digest else []
-    known += [format_bytes(picture.size)] if picture.size is not None else []
-    return f" ({', '.join(known)})" if known else ""
+    details = [picture.digest[:19]] if picture.digest else []
+    details += [format_bytes(picture.size)] if picture.size is not None else []
+    return f" ({', '.join(details)})" if details else ""
 
 
 # --- what others did ------------------------------------------------------------------------------
 
 
-def _drifted(one: DriftOutcome) -> Iterator[Line]:
-    drift = one.drift
+def _drifted(outcome: DriftOutcome) -> Iterator[Line]:
+    drift = outcome.drift
     if not drift.path:
         yield Line(f"    {drift.object} is gone", Tone.CHANGED)
         return
@@ -129,19 +129,19 @@ def _drifted(one: DriftOutcome) -> Iterator[Line]:
         yield Line(f"      +{_or_nothing(drift.live)}", Tone.NEW)
     for line in _text("", lines or ()):
         yield Line(f"      {line.text}", line.tone)
-    yield Line(f"      {_afterwards(one)}")
+    yield Line(f"      {_afterwards(outcome)}")
 
 
 def _or_nothing(value: Any) -> str:
     return "(not there)" if value is ABSENT else _value(value)
 
 
-def _afterwards(one: DriftOutcome) -> str:
-    if one.stays:
+def _afterwards(outcome: DriftOutcome) -> str:
+    if outcome.stays:
         return "stays: the new version says nothing of it"
-    if one.after is ABSENT:
-        return "goes with the old version" if one.drift.live is not ABSENT else "the new version does not have it"
-    return "is put back" if one.after == one.drift.applied else "is set to what the new version says"
+    if outcome.after is ABSENT:
+        return "goes with the old version" if outcome.drift.live is not ABSENT else "the new version does not have it"
+    return "is put back" if outcome.after == outcome.drift.applied else "is set to what the new version says"
 
 
 # --- objects, in unified lines --------------------------------------------------------------------

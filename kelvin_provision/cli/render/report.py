@@ -92,13 +92,13 @@ class Report:
 
     def to_json(self) -> Mapping[str, Any]:
         """The one document of `--json`."""
-        found = dict(self.document) if self.document is not None else self._envelope()
+        document = dict(self.document) if self.document is not None else self._envelope()
         if self.refusal is not None:
-            found |= {"status": "error", "error": hints.described(self.refusal)}
-        return found
+            document |= {"status": "error", "error": hints.described(self.refusal)}
+        return document
 
     def _envelope(self) -> dict[str, Any]:
         items = [{"kind": i.kind, "name": i.name, "outcome": i.outcome, "detail": i.detail} for i in self.items]
         status = "success" if self.exit_code in {0, CHANGES} else "failed"
-        found = {"schema": SCHEMA, "command": self.command, "status": status, "items": items, "warnings": list(self.warnings)}
-        return {**found, **self.more}
+        document = {"schema": SCHEMA, "command": self.command, "status": status, "items": items, "warnings": list(self.warnings)}
+        return {**document, **self.more}

@@ -79,6 +79,6 @@ def summary(lines: Sequence[CheckResult]) -> str:
     for line in lines:
         worst[line.id] = max(worst.get(line.id, line.status), line.status, key=order.index)
     marks = list(worst.values())
-    found = {mark: marks.count(mark) for mark in CheckStatus}
-    words = [f"{count} {_PLURALS.get(mark, mark.value) if count != 1 else mark.value}" for mark, count in found.items() if count]
+    counts = {mark: marks.count(mark) for mark in CheckStatus}
+    words = [f"{count} {_PLURALS.get(mark, mark.value) if count != 1 else mark.value}" for mark, count in counts.items() if count]
     return f"{len(marks)} checks: {', '.join(words)}" if marks else "No check was made."

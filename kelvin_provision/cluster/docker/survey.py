@@ -15,10 +15,10 @@ def survey(desired: Mapping[str, Sequence[Object]], available_memory: int | None
     """`available_memory`: None where unknown. Docker Engine has no permissions: access to its socket allows everything."""
     containers = {workload: container for workload, objects in desired.items() if (container := container_object(objects))}
     requested = sum(_memory(container) for container in containers.values())
-    known = requested and available_memory is not None
+    measured = requested and available_memory is not None
     return Survey(
         images=tuple(_image_use(workload, container) for workload, container in containers.items()),
-        resources=(ResourceDemand("memory", requested, available_memory or 0),) if known else (),
+        resources=(ResourceDemand("memory", requested, available_memory or 0),) if measured else (),
         allowed=None,
         enforces_requests=False,
     )

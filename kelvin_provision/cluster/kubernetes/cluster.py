@@ -154,15 +154,15 @@ class Kubernetes:
 
     def drift(self, applied: Mapping[str, Sequence[Object]]) -> tuple[Drift, ...]:
         """See protocol.Cluster.drift."""
-        found: list[Drift] = []
+        drifts: list[Drift] = []
         with rejections_of("drift"):
             for workload, objects in applied.items():
                 for item in objects:
                     key = Key.of(item)
                     live = self._api.get(key.api_version, key.kind, key.name, self._namespace)
                     if diff.owned_by(live, workload):
-                        found += drift(workload, item, live)
-        return tuple(found)
+                        drifts += drift(workload, item, live)
+        return tuple(drifts)
 
     def evidence(self, workload: str) -> tuple[str, ...]:
         """See protocol.Cluster.evidence."""

@@ -46,8 +46,8 @@ def cluster_state(api: Api, namespace: str, info: ClusterInfo) -> ClusterState:
     """See protocol.Cluster.state. The uid of `kube-system` identifies the cluster; Kubernetes has no other identifier."""
     node = api.get("v1", "Node", info.node) or {}
     system = api.get("v1", "Namespace", "kube-system") or {"metadata": {}}
-    ours = api.get("v1", "Namespace", namespace)
-    phase = str((ours.get("status") or {}).get("phase") or "Active") if ours else "missing"
+    own_namespace = api.get("v1", "Namespace", namespace)
+    phase = str((own_namespace.get("status") or {}).get("phase") or "Active") if own_namespace else "missing"
     return ClusterState(info, api.server, str(system["metadata"].get("uid", "")), tuple(node_conditions(node)), phase)
 
 

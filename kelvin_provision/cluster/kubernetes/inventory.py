@@ -66,14 +66,14 @@ def delete_record(api: Api, namespace: str, workload: str) -> None:
 def owned(api: Api, namespace: str, workload: str, objects: Sequence[Object] = ()) -> list[Object]:
     """Return metadata of all objects in the order of applying, except our record and objects that a controller created."""
     own = ((item["apiVersion"], item["kind"]) for item in objects)
-    found: list[Object] = []
+    labelled: list[Object] = []
     for version, kind in dict.fromkeys([*RENDERED_KINDS, *recorded_kinds(api, namespace, workload), *own]):
         try:
-            found += api.list_objects(version, kind, None if kind in CLUSTER_SCOPED else namespace, selector(workload), metadata=True)
+            labelled += api.list_objects(version, kind, None if kind in CLUSTER_SCOPED else namespace, selector(workload), metadata=True)
         except Rejected as error:
             if error.code not in {"unknown-kind", "missing"}:  # the kind was removed, and its objects with it
                 raise
-    return sorted((item for item in found if not _has_controller(item) and Key.of(item).name != record_name(workload)), key=rank)
+    return sorted((item for item in labelled if not _has_controller(item) and Key.of(item).name != record_name(workload)), key=rank)
 
 
 def prunable(live: Sequence[Object], objects: Sequence[Object]) -> list[Object]:

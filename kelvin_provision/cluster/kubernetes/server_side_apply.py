@@ -48,8 +48,8 @@ def removals(blocks: Collection[Path]) -> list[Object]:
 def paused_by_us(live: Object) -> bool:
     """Whether the rollout is paused by this call, or by an earlier one that was interrupted."""
     entries = live["metadata"].get("managedFields") or ()
-    ours = (entry.get("fieldsV1") or {} for entry in entries if entry.get("manager") == MANAGER and entry.get("operation") == "Update")
-    return bool((live.get("spec") or {}).get("paused")) and any("f:paused" in fields.get("f:spec", {}) for fields in ours)
+    owned = (entry.get("fieldsV1") or {} for entry in entries if entry.get("manager") == MANAGER and entry.get("operation") == "Update")
+    return bool((live.get("spec") or {}).get("paused")) and any("f:paused" in fields.get("f:spec", {}) for fields in owned)
 
 
 def blocks_to_remove(live: Object, desired: Object, fields: Collection[str]) -> tuple[Path, ...]:

@@ -61,5 +61,5 @@ def _platform(text: str) -> Platform:
     return Platform(system, architecture, variant[0] if variant else "")
 
 
-def _same(one: Platform, other: Platform) -> bool:
-    return (one.os, one.architecture) == (other.os, other.architecture)
+def _same(platform: Platform, other: Platform) -> bool:
+    return (platform.os, platform.architecture) == (other.os, other.architecture)

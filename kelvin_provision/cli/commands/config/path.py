@@ -15,8 +15,8 @@ def command(session: Session) -> Report:
     """
     from kelvin_provision.settings.sources import places
 
-    found = places(session.config, os.environ, is_root=os.geteuid() == 0)
-    files = [{"path": str(place.path), "role": place.role, "exists": os.path.exists(place.path)} for place in found]  # noqa: PTH110  (never raises)
+    candidates = places(session.config, os.environ, is_root=os.geteuid() == 0)
+    files = [{"path": str(place.path), "role": place.role, "exists": os.path.exists(place.path)} for place in candidates]  # noqa: PTH110  (never raises)
     rows = [(str(file["path"]), str(file["role"]), "yes" if file["exists"] else "no") for file in files]
     names = tuple(row[0] for row in rows)
     return Report("config path", table=Table(("path", "role", "exists"), rows), document={"schema": SCHEMA, "files": files}, names=names)

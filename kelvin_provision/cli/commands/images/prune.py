@@ -76,11 +76,11 @@ def _totals(ctx: Context, plan: PrunePlan, stored: int, outcome: str) -> list[It
 
 
 def _amount(plan: PrunePlan) -> str:
-    found = [f"{format_bytes(plan.store_bytes)} in the store"] if plan.store_bytes else []
+    parts = [f"{format_bytes(plan.store_bytes)} in the store"] if plan.store_bytes else []
     count = len(plan.images) + len(plan.orphans)
     more = f" (about {format_rounded(plan.runtime_bytes)})" if plan.runtime_bytes else ""
-    found += [f"{count} image{'' if count == 1 else 's'} in the runtime{more}"] if count else []
-    return " and ".join(found)
+    parts += [f"{count} image{'' if count == 1 else 's'} in the runtime{more}"] if count else []
+    return " and ".join(parts)
 
 
 def _report(items: tuple[Item, ...], plan: PrunePlan, recovered: tuple[str, ...] = ()) -> Report:

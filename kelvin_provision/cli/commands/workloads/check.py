@@ -63,6 +63,6 @@ def check(session: Session, names: list[str] | None, *, deep: bool, skip: list[s
     from kelvin_provision.cli.render.progress import choose
 
     with choose(session) as progress, context_of(session, progress=progress) as ctx, signals_noted(hangup=True) as stop:
-        found = chosen(ctx.ledger, names or (), everything=names is None)
-        lines = before_apply.run(ctx, found, deep=deep, skip=skip, stop=stop) if found else ()
+        workloads = chosen(ctx.ledger, names or (), everything=names is None)
+        lines = before_apply.run(ctx, workloads, deep=deep, skip=skip, stop=stop) if workloads else ()
     return answered(COMMAND, lines, strict=strict)

@@ -28,7 +28,7 @@ MOST_BYTES = 4 << 20
 
 
 @dataclass(frozen=True)
-class Asked:
+class Options:
     """The command line as a value. `files` may hold `-` for standard input; what was not given is None or empty."""
 
     files: tuple[Path, ...] = ()
@@ -91,7 +91,7 @@ def command(
     Requests are read from files, or one is made from the options. Either all are accepted or none is. A staged request does
     not touch what runs.
     """
-    asked = Asked(
+    options = Options(
         files=tuple(file or ()),
         app_name=app_name,
         app_version=app_version,
@@ -107,35 +107,35 @@ def command(
         wait=wait,
         timeout=timeout,
     )
-    return deploy(session, asked)
+    return deploy(session, options)
 
 
-def deploy(session: Session, asked: Asked) -> Report:
+def deploy(session: Session, options: Options) -> Report:
     """Read the requests and have them accepted; with --wait, follow them."""
     from kelvin_provision.cli.frame.box import context_of
     from kelvin_provision.usecases import deploy as usecase
 
-    request = usecase.DeployRequest(_documents(asked), asked.allow_latest)
+    request = usecase.DeployRequest(_documents(options), options.allow_latest)
     with context_of(session) as ctx:
         result = usecase.deploy(ctx, request)
-        ends = _followed(session, asked, ctx, result.revisions) if asked.wait else {}
+        ends = _followed(session, options, ctx, result.revisions) if options.wait else {}
     items = tuple(
         Item("workload", revision.workload, ends.get(revision.workload, "accepted"), _words(revision.spec)) for revision in result.revisions
     )
     return Report("workloads deploy", items, warnings=result.warnings)
 
 
-def _documents(asked: Asked) -> tuple[Document, ...]:
+def _documents(options: Options) -> tuple[Document, ...]:
     from kelvin_provision.spec.read.documents import read_all
     from kelvin_provision.spec.request.flags import from_flags
 
-    flags = asked.request()
-    if bool(asked.files) == bool(flags):
+    flags = options.request()
+    if bool(options.files) == bool(flags):
         raise UsageRefused("say what to deploy: --file FILE, or the options that say the same", hint=to_type("workloads deploy", "--help"))
-    if asked.files:
-        return read_all([_content(path) for path in asked.files])
-    payload = _content(asked.payload) if asked.payload else None
-    return from_flags(flags, payload=payload, manifests=[_content(path) for path in asked.manifests])
+    if options.files:
+        return read_all([_content(path) for path in options.files])
+    payload = _content(options.payload) if options.payload else None
+    return from_flags(flags, payload=payload, manifests=[_content(path) for path in options.manifests])
 
 
 def _content(path: Path) -> tuple[str, bytes]:
@@ -158,11 +158,11 @@ def _words(spec: Spec) -> str:
     return f"{spec.app_name} {spec.app_version}, {spec.method.value}: {what[spec.method]}"
 
 
-def _followed(session: Session, asked: Asked, ctx: Context, revisions: Sequence[Revision]) -> Mapping[str, str]:
+def _followed(session: Session, options: Options, ctx: Context, revisions: Sequence[Revision]) -> Mapping[str, str]:
     from kelvin_provision.cli.frame.box import signals_noted
     from kelvin_provision.cli.render.progress import choose
     from kelvin_provision.queries.follow import FollowRequest, follow
 
     with choose(session) as progress, signals_noted() as stop:
         following = replace(ctx, progress=progress, stop=stop)
-        return follow(following, FollowRequest(tuple(revisions), asked.timeout), each_look=lambda: ctx.launcher.ensure(ctx.settings))
+        return follow(following, FollowRequest(tuple(revisions), options.timeout), each_look=lambda: ctx.launcher.ensure(ctx.settings))

@@ -84,7 +84,7 @@ def _managed(fields: Mapping[str, Any], value: Any, path: str, sent: Mapping[str
             child, child_path = (ABSENT, path) if index is None else (value[index], path + step(value, index))
         else:  # `.` is the value itself, `v:` an entry of a list that is a set
             continue
-        is_foreign_entry = kind == "k" and "." in children and not any(known.startswith(child_path) for known in sent)
+        is_foreign_entry = kind == "k" and "." in children and not any(sent_path.startswith(child_path) for sent_path in sent)
         if child is ABSENT:
             continue
         if children.keys() - {"."} and not is_foreign_entry:
@@ -102,7 +102,7 @@ def _index_of(items: Any, key: Mapping[str, Any]) -> int | None:
 
 
 def _exists(path: str, paths: Collection[str]) -> bool:
-    return path in paths or any(known.startswith((f"{path}.", f"{path}[")) for known in paths)
+    return path in paths or any(other.startswith((f"{path}.", f"{path}[")) for other in paths)
 
 
 def _belongs_to_cluster(path: str) -> bool:

@@ -35,9 +35,9 @@ def observations(
     everything = [*objects, *pods]
     result = {}
     for name in sorted(filter(None, {owner(item) for item in everything})):
-        mine = [item for item in objects if owner(item) == name]
+        owned = [item for item in objects if owner(item) == name]
         hold = annotated_hold([item for item in everything if owner(item) == name]) or (file_holds or {}).get(name)
-        result[name] = replace(observe(mine, [pod for pod in pods if owner(pod) == name], events, time), hold=hold)
+        result[name] = replace(observe(owned, [pod for pod in pods if owner(pod) == name], events, time), hold=hold)
     return result
 
 

@@ -115,9 +115,9 @@ def labels(spec: Spec) -> dict[str, str]:
 def with_ownership(value: Object, spec: Spec, revision: int, namespace: str) -> Object:
     """Return a copy with our labels and annotations. Labels of the user win, except for those that mark the object as ours."""
     metadata = dict(value.get("metadata") or {})
-    ours = labels(spec)
-    ownership = {name: ours[name] for name in (OWNER, "app.kubernetes.io/managed-by")}
-    metadata["labels"] = ours | (metadata.get("labels") or {}) | ownership
+    own_labels = labels(spec)
+    ownership = {name: own_labels[name] for name in (OWNER, "app.kubernetes.io/managed-by")}
+    metadata["labels"] = own_labels | (metadata.get("labels") or {}) | ownership
     annotations = {REVISION: str(revision), SPEC_HASH: digest(value), VERSION: spec.app_version}
     metadata["annotations"] = (metadata.get("annotations") or {}) | annotations
     if value.get("kind") not in CLUSTER_SCOPED:

@@ -81,10 +81,10 @@ def why_recreate(spec: Spec) -> str:
 
 def _environment(spec: Spec, files: Files, context: Context) -> list[Object]:
     cluster = context.cluster_name or spec.cluster_name
-    ours = {"KELVIN_WORKLOAD_NAME": spec.name, "KELVIN_APP_NAME": spec.app_name, "KELVIN_CLUSTER_NAME": cluster}
+    defaults = {"KELVIN_WORKLOAD_NAME": spec.name, "KELVIN_APP_NAME": spec.app_name, "KELVIN_CLUSTER_NAME": cluster}
     requested = {variable.name: variable.value for variable in spec.system.environment}
     variables: list[Object] = []
-    for name, value in (ours | requested).items():
+    for name, value in (defaults | requested).items():
         source = files.secret_variables.get(name)
         variables.append({"name": name, "valueFrom": source} if source else {"name": name, "value": value})
     return variables
