@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import dataclass
+
 from kelvin_provision.applying import start_stop
 from kelvin_provision.applying.policy import ApplyPolicy
 from kelvin_provision.applying.transaction import finish, leave
@@ -15,11 +18,24 @@ from kelvin_provision.ledger.model import Phase as Stage
 from kelvin_provision.status import OperationKind
 
 
-def recover(ctx: Context, policy: ApplyPolicy) -> tuple[str, ...]:
+@dataclass(frozen=True)
+class Recovered:
+    """What recovery did, in words; `finished` is the operation that it carried to its end, None where it undid one or had none."""
+
+    reports: tuple[str, ...] = ()
+    finished: Operation | None = None
+
+    def carried_out(self, kind: OperationKind, names: Collection[str]) -> bool:
+        """Whether it finished just this change: then whoever asks for it again has it already."""
+        finished = self.finished
+        return finished is not None and finished.kind is kind and {step.workload for step in finished.steps} == set(names)
+
+
+def recover(ctx: Context, policy: ApplyPolicy) -> Recovered:
     """Finish or undo what a crash left; returns what it did, in words. Needs the operator lock, before anything else is done."""
     operation = journal.unfinished(ctx.ledger)
     if operation is None:
-        return ()
+        return Recovered()
     names = ", ".join(step.workload for step in operation.steps)
     cause = f"interrupted {operation.kind} begun {operation.started}"
     match operation.phase:
@@ -40,7 +56,7 @@ def recover(ctx: Context, policy: ApplyPolicy) -> tuple[str, ...]:
             undo(ctx, operation, Cause(cause), policy.back)
             report = f"an interrupted {operation.kind} of {names} was undone"
     ctx.progress(Note(report))
-    return (report,)
+    return Recovered((report,), operation if operation.phase in {Stage.FINISHING, Stage.REMOVING} else None)
 
 
 def remove(ctx: Context, operation: Operation) -> dict[str, tuple[str, ...]]:

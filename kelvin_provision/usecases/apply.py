@@ -63,16 +63,16 @@ def apply(ctx: Context, request: ApplyRequest, ticket: OrderTicket | None = None
     if not interrupted(ctx):
         # Without the lock first: where there is nothing to apply, that is the answer, not who holds the lock.
         refuse_unready(_chosen(ctx, request), ctx.store)
-    with operation(ctx, ticket.command, wait=ticket.lock_wait) as recovered:
+    with operation(ctx, ticket.command, wait=ticket.lock_wait) as running:
         try:
             workloads = _chosen(ctx, request)
         except NothingStaged:
-            if recovered:
+            if running.recovered.reports:
                 # This very command was interrupted after the point of no return, and recovery has finished it.
-                return ApplyResult(warnings=recovered)
+                return ApplyResult(warnings=running.warnings)
             raise
         if not workloads or not ticket.still_wanted():
-            return ApplyResult(warnings=recovered)
+            return ApplyResult(warnings=running.warnings)
         refuse_unready(workloads, ctx.store)
         if not request.force:
             refuse_closed(ctx, workloads)
@@ -81,7 +81,7 @@ def apply(ctx: Context, request: ApplyRequest, ticket: OrderTicket | None = None
         )
         warnings = _apply(ctx, workloads, policy)
     applied = tuple(_result(workload) for workload in workloads)
-    return ApplyResult(applied, (*recovered, *warnings), waited=request.wait)
+    return ApplyResult(applied, (*running.warnings, *warnings), waited=request.wait)
 
 
 def _chosen(ctx: Context, request: ApplyRequest) -> tuple[Workload, ...]:

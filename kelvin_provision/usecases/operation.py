@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from kelvin_provision.applying import hooks, recovery
 from kelvin_provision.applying.policy import policy_of
+from kelvin_provision.applying.recovery import Recovered
 from kelvin_provision.context import Context
 from kelvin_provision.errors import ProvisionError
 from kelvin_provision.events import Note
@@ -34,9 +35,20 @@ class OrderTicket:
     order: Order | None = None
 
 
+@dataclass
+class Running:
+    """A change under way. `warnings` grow: what recovery did before it, what went wrong in its course and after it."""
+
+    recovered: Recovered
+    warnings: tuple[str, ...]
+
+    def warn(self, *warnings: str) -> None:
+        self.warnings = (*self.warnings, *warnings)
+
+
 @contextmanager
-def operation(ctx: Context, command: str, *, wait: float = 0.0) -> Iterator[tuple[str, ...]]:
-    """Hold the operator lock for the block. What a crash left is finished or undone first; gives what recovery did, as warnings.
+def operation(ctx: Context, command: str, *, wait: float = 0.0) -> Iterator[Running]:
+    """Hold the operator lock for the block. What a crash left is finished or undone first; images that nothing needs are freed afterwards.
 
     `command` is what the loser of the lock is told. Raises Locked.
     """
@@ -47,14 +59,19 @@ def operation(ctx: Context, command: str, *, wait: float = 0.0) -> Iterator[tupl
         ctx.progress(Note(f"waiting for the {current['command']}"))
         wait = ctx.timings.lock_wait_command
     with exclusive(lock, command=command, wait=wait):
-        yield (*recovery.recover(ctx, policy_of(ctx.settings)), *hooks.settle(ctx))
-        with suppress(ProvisionError):  # what cannot be freed now is freed after a later change
-            free_images(ctx)
+        recovered = recovery.recover(ctx, policy_of(ctx.settings))
+        running = Running(recovered, (*recovered.reports, *hooks.settle(ctx)))
+        yield running
+        free_images(ctx, running)
 
 
-def free_images(ctx: Context) -> int:
-    """Free images that no kept revision needs; returns the bytes freed in the store."""
-    return collect_garbage(ctx.ledger, ctx.store, lambda: ctx.runtime)
+def free_images(ctx: Context, running: Running) -> int:
+    """Free images that no kept revision needs; returns the bytes freed in the store. The change is done whatever becomes of this."""
+    try:
+        return collect_garbage(ctx.ledger, ctx.store, lambda: ctx.runtime)
+    except (ProvisionError, OSError) as error:
+        running.warn(f"images that nothing needs are not freed yet: {error}")
+        return 0
 
 
 def interrupted(ctx: Context) -> bool:

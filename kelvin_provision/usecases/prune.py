@@ -25,7 +25,7 @@ def plan(ctx: Context, *, orphans: bool) -> PrunePlan:
 def prune(ctx: Context, *, orphans: bool, ticket: OrderTicket | None = None) -> Result:
     """Plan again under the lock, and free it. A runtime that does not answer is told in the plan; its part is left."""
     ticket = ticket or OrderTicket("images prune")
-    with operation(ctx, ticket.command, wait=ticket.lock_wait) as recovered:
+    with operation(ctx, ticket.command, wait=ticket.lock_wait) as running:
         chosen = plan(ctx, orphans=orphans)
         pruned = images.carry_out(chosen, ctx.ledger, ctx.store, lambda: ctx.runtime)
-    return Result(chosen, pruned, recovered)
+    return Result(chosen, pruned, running.warnings)

@@ -102,10 +102,13 @@ def rollback(ctx: Context, request: RollbackRequest, ticket: OrderTicket | None 
     """One transaction, as an apply. Errors as `plan`, PlanRefused, and those of a transaction."""
     plan(ctx.ledger, request.names, request.to)
     ticket = ticket or OrderTicket(command_line("rollback", request.names))
-    with operation(ctx, ticket.command, wait=ticket.lock_wait) as recovered:
+    with operation(ctx, ticket.command, wait=ticket.lock_wait) as running:
+        if running.recovered.carried_out(OperationKind.ROLLBACK, request.names):
+            # This very command was interrupted after the point of no return. Going on would go one version too far.
+            return RollbackResult(RollbackPlan((), ctx.ledger.workloads(request.names)), running.warnings)
         chosen = plan(ctx.ledger, request.names, request.to)  # once more: recovery may have moved something
         if not chosen.targets or not ticket.still_wanted():
-            return RollbackResult(chosen, recovered)
+            return RollbackResult(chosen, running.warnings)
         prepared = prepare(ctx, chosen.targets, hooks=False)
         try:
             policy = policy_of(ctx.settings, request.timeout, request.rollback_timeout)
@@ -113,7 +116,7 @@ def rollback(ctx: Context, request: RollbackRequest, ticket: OrderTicket | None 
             _note_taken_back(ctx.ledger, chosen)
         finally:
             observe(ctx.ledger, ctx.cluster, [target.name for target in chosen.targets])
-    return RollbackResult(chosen, (*recovered, *chosen.notes, *prepared.plan.notes))
+    return RollbackResult(chosen, (*running.warnings, *chosen.notes, *prepared.plan.notes))
 
 
 def _note_taken_back(ledger: Ledger, chosen: RollbackPlan) -> None:

@@ -32,7 +32,7 @@ def stop(ctx: Context, names: Sequence[str], *, ticket: OrderTicket | None = Non
     """Stop what runs. What was never applied, or is stopped already, is skipped. Raises WorkloadUnknown, and what the cluster answers."""
     ctx.ledger.workloads(names)
     ticket = ticket or OrderTicket(command_line("stop", names))
-    with operation(ctx, ticket.command, wait=ticket.lock_wait) as recovered:
+    with operation(ctx, ticket.command, wait=ticket.lock_wait) as running:
         before = ctx.ledger.workloads(names)
         todo: list[Workload] = []
         if any(workload.running for workload in before) and ticket.still_wanted():
@@ -49,7 +49,7 @@ def stop(ctx: Context, names: Sequence[str], *, ticket: OrderTicket | None = Non
                 start_stop.stop(ctx, journaled)
             finally:
                 _observed(ctx, [workload.name for workload in todo])
-    return StartStopResult(before, frozenset(workload.name for workload in todo), recovered)
+    return StartStopResult(before, frozenset(workload.name for workload in todo), running.warnings)
 
 
 def start(ctx: Context, names: Sequence[str], *, timeout: float | None = None, ticket: OrderTicket | None = None) -> StartStopResult:
@@ -59,7 +59,7 @@ def start(ctx: Context, names: Sequence[str], *, timeout: float | None = None, t
     """
     ctx.ledger.workloads(names)
     ticket = ticket or OrderTicket(command_line("start", names))
-    with operation(ctx, ticket.command, wait=ticket.lock_wait) as recovered:
+    with operation(ctx, ticket.command, wait=ticket.lock_wait) as running:
         _refuse_never_applied(ctx.ledger.workloads(names))
         todo = [
             workload
@@ -85,7 +85,7 @@ def start(ctx: Context, names: Sequence[str], *, timeout: float | None = None, t
             finally:
                 _observed(ctx, [workload.name for workload in todo])
         after = ctx.ledger.workloads(names)
-    return StartStopResult(after, frozenset(workload.name for workload in todo), recovered)
+    return StartStopResult(after, frozenset(workload.name for workload in todo), running.warnings)
 
 
 def _refuse_never_applied(workloads: Sequence[Workload]) -> None:

@@ -51,18 +51,18 @@ def undeploy(ctx: Context, request: UndeployRequest, ticket: OrderTicket | None 
     """Remove all of them, then free images that nothing needs. Raises WorkloadUnknown, NothingStaged, and what the cluster answers."""
     find(ctx, request)
     ticket = ticket or OrderTicket(command_line("undeploy", request.names))
-    with operation(ctx, ticket.command, wait=ticket.lock_wait) as recovered:
-        done = recovered and not set(ctx.ledger.names()) & set(request.names)
+    with operation(ctx, ticket.command, wait=ticket.lock_wait) as running:
+        done = running.recovered.reports and not set(ctx.ledger.names()) & set(request.names)
         if done or not ticket.still_wanted():
-            return UndeployResult(warnings=recovered)
+            return UndeployResult(warnings=running.warnings)
         workloads = ctx.ledger.workloads(request.names)
         objects: Mapping[str, tuple[str, ...]] = {}
         if request.staged:
             _remove_staged(ctx, workloads)
         else:
             objects = _remove(ctx, workloads, ticket.order)
-        freed = free_images(ctx)
-    return UndeployResult(tuple(workload.name for workload in workloads), objects, freed, recovered)
+        freed = free_images(ctx, running)
+    return UndeployResult(tuple(workload.name for workload in workloads), objects, freed, running.warnings)
 
 
 def _remove(ctx: Context, workloads: Sequence[Workload], order: Order | None = None) -> Mapping[str, tuple[str, ...]]:

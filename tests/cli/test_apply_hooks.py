@@ -184,7 +184,7 @@ def test_after_a_crash_the_next_command_runs_the_ending_that_fits_and_says_so(bo
     assert (said(folder), box.interrupted) == (["pre-apply"], True)
     with box.operation("next") as recovered:
         pass
-    assert recovered[-1] == f"the hooks of an interrupted apply of pump were ended with {ending}"
+    assert recovered.warnings[-1] == f"the hooks of an interrupted apply of pump were ended with {ending}"
     assert said(folder) == ["pre-apply", ending]
     assert read(folder, ending)["interrupted"] is True
     assert (box.interrupted, box.ledger.workload("pump").running.spec.app_version) == (False, version)
@@ -203,7 +203,7 @@ def test_a_crash_in_pre_apply_touches_nothing_and_owes_on_failure(box, folder, m
     assert journal.unfinished(box.ledger) is None
     with box.operation("next") as recovered:
         pass
-    assert recovered == ("the hooks of an interrupted apply of pump were ended with on-failure",)
+    assert recovered.warnings == ("the hooks of an interrupted apply of pump were ended with on-failure",)
     assert read(folder, "on-failure")["error"] == {"code": "interrupted", "message": "the command was killed; what ran before runs"}
 
 

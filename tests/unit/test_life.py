@@ -163,6 +163,32 @@ def test_several_go_back_together_or_not_at_all(box):
     assert box.runs("a", "b") == ["1.0.0", "1.0.0"]
 
 
+def test_a_rollback_cut_off_while_it_finished_and_asked_for_again_is_done_and_goes_no_further(box):
+    for version in ("1.0.0", "2.0.0", "3.0.0"):
+        box.up(version, "a")
+    box.crash_at("finish", "a")
+    with pytest.raises(Crash):
+        box.rollback("a")
+    box.cluster.before = lambda verb, workload: None
+    result = box.rollback("a")
+    assert result.warnings == ("an interrupted rollback of a was finished",)
+    assert ([workload.name for workload in result.plan.unchanged], result.plan.targets) == (["a"], ())
+    assert (box.runs("a"), box.versions("a")) == (["2.0.0"], [("2.0.0", None)])
+
+
+def test_trouble_with_freeing_images_is_a_warning_and_the_change_is_done(box, monkeypatch):
+    box.up("1.0.0", "a")
+    box.up("2.0.0", "a")
+
+    def broken(*_):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(box.store, "collect_garbage", broken)
+    result = box.undeploy("a")
+    assert (result.removed, box.ledger.names()) == (("a",), [])
+    assert "images that nothing needs are not freed yet: [Errno 5] Input/output error" in result.warnings
+
+
 def test_a_version_that_was_not_staged_can_be_gone_back_to_and_the_image_is_said_to_be_uncertain(box):
     for version in ("1.0.0", "2.0.0"):
         box.deploy("a", version=version, method=Method.STANDARD)
