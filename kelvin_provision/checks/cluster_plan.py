@@ -75,7 +75,7 @@ def _findings(plan: Plan, check: str) -> Iterator[CheckFinding]:
 
 def room(survey: Survey, state: ClusterState) -> Iterator[CheckFinding]:
     """`room`: for new pods, if they start beside the old ones."""
-    cordoned = [one for one in state.conditions if one.name == "Schedulable" and not one.healthy]
+    cordoned = [condition for condition in state.conditions if condition.name == "Schedulable" and not condition.healthy]
     if cordoned:
         yield error(f"node {state.info.node}: {cordoned[0].message}", cordoned[0].hint)
     tight = [demand for demand in survey.resources if demand.requested > demand.available]
@@ -89,7 +89,7 @@ def room(survey: Survey, state: ClusterState) -> Iterator[CheckFinding]:
         else:
             yield warning(f"new containers may take {requested}; this box has {available} left", "free -h")
     if not tight and not cordoned:
-        words = "; ".join(f"{_amount(one, one.requested)}, {_amount(one, one.available)} free" for one in survey.resources)
+        words = "; ".join(f"{_amount(demand, demand.requested)}, {_amount(demand, demand.available)} free" for demand in survey.resources)
         yield ok(words or "no resources requested")
 
 
@@ -112,7 +112,7 @@ def rights(survey: Survey) -> Iterator[CheckFinding]:
 
 def pull_policy(staged: Sequence[Staged], survey: Survey) -> Iterator[CheckFinding]:
     """`pull-policy`: no pod pulls from a registry."""
-    pulled = {one.workload for one in staged if one.method is Method.STANDARD}
+    pulled = {revision.workload for revision in staged if revision.method is Method.STANDARD}
     asking = [use for use in survey.images if use.workload not in pulled and (use.pull_policy == "always" or not use.pinned)]
     for use in asking:
         why = "is pulled at every start (Always)" if use.pull_policy == "always" else "has a tag instead of a digest"

@@ -36,5 +36,5 @@ def tolerant(*, config: Path | None, state_dir: Path | None, environ: Mapping[st
 
 
 def _of(loaded: Loaded, findings: tuple[str, ...]) -> Configuration:
-    given = dict.fromkeys(one.origin for one in loaded.origins if one.origin != "default")
+    given = dict.fromkeys(origin.origin for origin in loaded.origins if origin.origin != "default")
     return Configuration(loaded.settings, findings, tuple(given))

@@ -116,7 +116,7 @@ def facts(ctx: Context, configuration: Configuration) -> dict[str, Fact[Any]]:
         opened()
         return reached().state()
 
-    known = Fact(cluster)
+    state_fact = Fact(cluster)
 
     def images() -> Runtime:
         opened()
@@ -131,8 +131,8 @@ def facts(ctx: Context, configuration: Configuration) -> dict[str, Fact[Any]]:
         "ledger": kept,
         "workloads": Fact(lambda: kept().workloads),
         "agent": Fact(lambda: _agent(ctx, kept())),
-        "cluster": known,
-        "identity": Fact(lambda: cluster_identity(ctx, known())),
+        "cluster": state_fact,
+        "identity": Fact(lambda: cluster_identity(ctx, state_fact())),
         "certificates": Fact(lambda: tuple(certificates.read_all(ctx.connections.choice.kubeconfig, ctx.settings.cluster.context))),
         "runtime": Fact(lambda: images().info()),
         "names": Fact(lambda: images().image_names()),
@@ -201,7 +201,7 @@ def _agent(ctx: Context, kept: LedgerState) -> AgentState:
     state = ctx.settings.state_dir
     systemd, running = service.Systemd.of(os.environ), process.alive(state)
     alive = f"alive, pid {running.get('pid', '?')}, since {running.get('since', '?')}" if running is not None else ""
-    pending = tuple(one.name for one in queue.pending(ctx.ledger.workloads())) if kept.workloads else ()
+    pending = tuple(workload.name for workload in queue.pending(ctx.ledger.workloads())) if kept.workloads else ()
     return AgentState(alive, service.looks_after(systemd, state), systemd.here, pending, len(kept.workloads))
 
 

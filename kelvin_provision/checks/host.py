@@ -43,11 +43,11 @@ class Filesystem:
 
 @dataclass(frozen=True)
 class Permissions:
-    """A file or folder. `mode` are its permission bits; `mine`: it belongs to this user or to root; `secret`: others must not read it."""
+    """A file or directory. `trusted_owner`: it belongs to this user or to root; `secret`: others must not read it."""
 
     path: str
     mode: int
-    mine: bool
+    trusted_owner: bool
     secret: bool = True
 
 
@@ -89,7 +89,7 @@ def permissions(paths: Sequence[Permissions]) -> Iterator[CheckFinding]:
                 f"{path.path} has mode {path.mode:04o}: others may {'read' if path.secret else 'change'} it",
                 f"chmod {mode} {path.path}",
             )
-        if not path.mine:
+        if not path.trusted_owner:
             bad += 1
             yield warning(f"{path.path} belongs to another user", f"ls -ld {path.path}")
     if not bad:

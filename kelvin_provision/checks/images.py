@@ -59,21 +59,21 @@ class Disk(NamedTuple):
 
 def locks_of(staged: Iterable[Staged]) -> tuple[ImageLock, ...]:
     """All images, each once."""
-    return tuple({lock.name: lock for one in staged for lock in one.locks or ()}.values())
+    return tuple({lock.name: lock for revision in staged for lock in revision.locks or ()}.values())
 
 
 def complete(staged: Sequence[Staged]) -> Iterator[CheckFinding]:
     """`staged`: all images are downloaded, verified and imported."""
-    for one in staged:
-        if one.download is Download.READY or one.method is Method.STANDARD:
+    for revision in staged:
+        if revision.download is Download.READY or revision.method is Method.STANDARD:
             continue
-        where = f" ({format_bytes(one.done)} of {format_bytes(one.total)})" if one.total else ""
-        cause = f": {one.error}" if one.error else ""
-        then = STATUS if one.error else command("workloads wait", "--for", "ready", names=(one.workload,))
-        yield error(f"version {one.version} is {one.download.value}, not ready{where}{cause}", then, one.workload)
-    good = [one for one in staged if one.download is Download.READY or one.method is Method.STANDARD]
+        where = f" ({format_bytes(revision.done)} of {format_bytes(revision.total)})" if revision.total else ""
+        cause = f": {revision.error}" if revision.error else ""
+        then = STATUS if revision.error else command("workloads wait", "--for", "ready", names=(revision.workload,))
+        yield error(f"version {revision.version} is {revision.download.value}, not ready{where}{cause}", then, revision.workload)
+    good = [revision for revision in staged if revision.download is Download.READY or revision.method is Method.STANDARD]
     if len(good) == len(staged):
-        versions = ", ".join(f"{one.workload} {one.version}" for one in staged)
+        versions = ", ".join(f"{revision.workload} {revision.version}" for revision in staged)
         locks = locks_of(staged)
         yield ok(f"{versions}: {_count(len(locks), 'image')}, {format_bytes(_size(locks))}")
 
@@ -82,36 +82,36 @@ def stored(images: Sequence[Stored], statuses: Mapping[str, ImageStatus]) -> Ite
     """`store`: the blobs to import an image again. An image that is in the runtime can be applied without them."""
     if not images:
         yield skipped("no staged image")
-    for one in images:
-        there = _status(one, statuses).usable
-        for blob, state in one.bad:
-            text = f"{one.lock.reference}: {blob.digest[:19]} ({format_bytes(blob.size)}) is {state.value}"
+    for image in images:
+        there = _status(image, statuses).usable
+        for blob, state in image.bad:
+            text = f"{image.lock.reference}: {blob.digest[:19]} ({format_bytes(blob.size)}) is {state.value}"
             if state is BlobState.UNVERIFIED:
-                yield warning(f"{text}; it will be verified when it is used", VERIFY, one.workload)
+                yield warning(f"{text}; it will be verified when it is used", VERIFY, image.workload)
             elif there:
-                yield warning(f"{text}; the image is in the runtime, but could not be imported again", VERIFY_AND_AGAIN, one.workload)
+                yield warning(f"{text}; the image is in the runtime, but could not be imported again", VERIFY_AND_AGAIN, image.workload)
             else:
-                yield error(text, AGAIN, one.workload)
-    if images and not any(one.bad for one in images):
-        locks = {one.lock.name: one.lock for one in images}.values()
+                yield error(text, AGAIN, image.workload)
+    if images and not any(image.bad for image in images):
+        locks = {image.lock.name: image.lock for image in images}.values()
         blobs = {blob.digest: blob for lock in locks for blob in lock.blobs()}
         yield ok(f"{_count(len(blobs), 'blob')}, {format_bytes(sum(blob.size for blob in blobs.values()))}, all verified")
 
 
 def hashed(images: Sequence[Stored], wrong: Mapping[str, str], statuses: Mapping[str, ImageStatus]) -> Iterator[CheckFinding]:
     """`deep`: the content of all blobs matches their digests."""
-    for one in images:
-        for blob in one.lock.blobs():
+    for image in images:
+        for blob in image.lock.blobs():
             if blob.digest in wrong:
-                text = f"{one.lock.reference}: {blob.digest[:19]} {wrong[blob.digest]}"
-                there = _status(one, statuses).usable
+                text = f"{image.lock.reference}: {blob.digest[:19]} {wrong[blob.digest]}"
+                there = _status(image, statuses).usable
                 then = VERIFY_AND_AGAIN
                 if there:
-                    yield warning(f"{text}; the image is in the runtime, but could not be imported again", then, one.workload)
+                    yield warning(f"{text}; the image is in the runtime, but could not be imported again", then, image.workload)
                 else:
-                    yield error(text, then, one.workload)
+                    yield error(text, then, image.workload)
     if not wrong:
-        blobs = {blob.digest: blob for one in images for blob in one.lock.blobs()}
+        blobs = {blob.digest: blob for image in images for blob in image.lock.blobs()}
         yield ok(f"{_count(len(blobs), 'blob')}, {format_bytes(sum(blob.size for blob in blobs.values()))} verified again, no errors")
 
 
@@ -119,26 +119,28 @@ def in_runtime(images: Sequence[Stored], statuses: Mapping[str, ImageStatus], ru
     """`images`: in the runtime by digest. Apply imports a missing image if the store has it."""
     if not images:
         yield skipped("no staged image")
-    for one in images:
-        status = _status(one, statuses)
+    for image in images:
+        status = _status(image, statuses)
         if status.usable and status.ours:
             continue
-        what = f"{one.lock.reference} is {status.state} in {runtime.name}"
+        what = f"{image.lock.reference} is {status.state} in {runtime.name}"
         if status.usable:
-            yield warning(f"{what}, but without our label; apply adds it", command("workloads apply", names=(one.workload,)), one.workload)
-        elif one.lacking:
-            yield error(f"{what}, and cannot be imported from the store", AGAIN, one.workload)
+            yield warning(
+                f"{what}, but without our label; apply adds it", command("workloads apply", names=(image.workload,)), image.workload
+            )
+        elif image.lacking:
+            yield error(f"{what}, and cannot be imported from the store", AGAIN, image.workload)
         else:
-            yield warning(f"{what}; apply or the agent imports it from the store", STATUS, one.workload)
-    if images and all(_status(one, statuses).ours and _status(one, statuses).usable for one in images):
+            yield warning(f"{what}; apply or the agent imports it from the store", STATUS, image.workload)
+    if images and all(_status(image, statuses).ours and _status(image, statuses).usable for image in images):
         yield ok(f"{_count(len(images), 'image')} in {runtime.name} {runtime.version}, by digest")
 
 
 def platform(images: Sequence[Stored], runtime: RuntimeInfo) -> Iterator[CheckFinding]:
     """`platform`: that of this node."""
-    wrong = [one for one in images if not runtime.platform.accepts(one.lock.platform)]
-    for one in wrong:
-        yield error(f"{one.lock.reference} is for {one.lock.platform}; this node is {runtime.platform}", AGAIN, one.workload)
+    wrong = [image for image in images if not runtime.platform.accepts(image.lock.platform)]
+    for image in wrong:
+        yield error(f"{image.lock.reference} is for {image.lock.platform}; this node is {runtime.platform}", AGAIN, image.workload)
     if images and not wrong:
         yield ok(f"{_count(len(images), 'image')} for {runtime.platform}")
     if not images:
@@ -147,10 +149,10 @@ def platform(images: Sequence[Stored], runtime: RuntimeInfo) -> Iterator[CheckFi
 
 def pinned(images: Sequence[Stored], statuses: Mapping[str, ImageStatus], runtime: RuntimeInfo) -> Iterator[CheckFinding]:
     """`pins`: the kubelet's image garbage collection skips them."""
-    there = [one for one in images if _status(one, statuses).usable]
-    loose = [one for one in there if not _status(one, statuses).pinned]
-    for one in loose:
-        yield warning(f"{one.lock.reference} is not pinned; apply and the agent pin it", STATUS, one.workload)
+    there = [image for image in images if _status(image, statuses).usable]
+    loose = [image for image in there if not _status(image, statuses).pinned]
+    for image in loose:
+        yield warning(f"{image.lock.reference} is not pinned; apply and the agent pin it", STATUS, image.workload)
     if not there:
         yield skipped("no image in the runtime")
     elif not runtime.pins:
@@ -162,7 +164,7 @@ def pinned(images: Sequence[Stored], statuses: Mapping[str, ImageStatus], runtim
 
 def space(images: Sequence[Stored], statuses: Mapping[str, ImageStatus], disks: Sequence[Disk]) -> Iterator[CheckFinding]:
     """`space`: for the images that must be imported again."""
-    back = {one.lock.name: one.lock for one in images if not _status(one, statuses).usable}
+    back = {image.lock.name: image.lock for image in images if not _status(image, statuses).usable}
     needed = (1 + UNPACK_FACTOR) * _size(back.values())  # the compressed content and the unpacked layers
     for disk in disks:
         if disk.free < needed:
@@ -183,8 +185,8 @@ def _size(locks: Iterable[ImageLock]) -> int:
     return sum(blob.size for blob in {blob.digest: blob for lock in locks for blob in lock.blobs()}.values())
 
 
-def _status(one: Stored, statuses: Mapping[str, ImageStatus]) -> ImageStatus:
-    return statuses.get(one.lock.name) or ImageStatus("absent")
+def _status(image: Stored, statuses: Mapping[str, ImageStatus]) -> ImageStatus:
+    return statuses.get(image.lock.name) or ImageStatus("absent")
 
 
 def _count(number: int, noun: str) -> str:

@@ -58,10 +58,10 @@ def mask_text(text: str, secrets: Iterable[str | bytes] = ()) -> str:
 
 
 class Redactor:
-    """`known` are secrets of this box; `counts` is how often each rule matched."""
+    """`secrets` are those of this box; `counts` is how often each rule matched."""
 
-    def __init__(self, known: Iterable[bytes] = ()) -> None:
-        self._forms = forms(known)
+    def __init__(self, secrets: Iterable[bytes] = ()) -> None:
+        self._forms = forms(secrets)
         self._overlap = max((len(form) for form in self._forms), default=0)
         self.counts: Counter[str] = Counter()
 

@@ -90,17 +90,17 @@ def _workload(target: Target, preview: Preview) -> WorkloadChange:
     name, old, new, plan = target.workload.name, target.workload.running, target.revision, preview.plan
     secret = _secret_files(new.spec) | (_secret_files(old.spec) if old else frozenset())
     before, after = _plain((old.objects or ()) if old else (), secret), _plain(target.objects, secret)
-    findings = tuple(one for one in plan.findings if one.workload == name)
-    changes = [one for one in plan.changes if one.workload == name]
+    findings = tuple(finding for finding in plan.findings if finding.workload == name)
+    changes = [change for change in plan.changes if change.workload == name]
     return WorkloadChange(
         name,
         old,
         new,
         images=image_diff.compare(old, new),
-        interruptions=tuple(one for one in plan.interruptions if one.workload == name),
+        interruptions=tuple(interruption for interruption in plan.interruptions if interruption.workload == name),
         rewritten=tuple(rewrites(new, target.objects)),
         objects=tuple(_objects(changes, findings, before, after)),
-        drift=tuple(DriftOutcome(one, _value_after(one, after)) for one in preview.drift if one.workload == name),
+        drift=tuple(DriftOutcome(drift, _value_after(drift, after)) for drift in preview.drift if drift.workload == name),
         findings=findings,
     )
 
@@ -108,7 +108,7 @@ def _workload(target: Target, preview: Preview) -> WorkloadChange:
 def _objects(changes: Sequence[Change], findings: Sequence[Finding], before: Objects, after: Objects) -> Iterator[ObjectChange]:
     """As planned. The plan has no change for a forbidden object, so that one is made of our own objects."""
     planned = {_key(change.object) for change in changes}
-    refused = {_key(one.object): one for one in findings}
+    refused = {_key(finding.object): finding for finding in findings}
     for key, item in after.items():
         if key in refused and key not in planned:
             op = Op.UPDATE if key in before else Op.CREATE
@@ -194,10 +194,10 @@ def _readable(item: Object) -> Object:
     return readable
 
 
-def _file(one: Any) -> Any:
-    if not isinstance(one, dict) or "base64" not in one:
-        return one
-    return {key: value for key, value in one.items() if key != "base64"} | {"text": _bytes(str(one["base64"]))}
+def _file(file: Any) -> Any:
+    if not isinstance(file, dict) or "base64" not in file:
+        return file
+    return {key: value for key, value in file.items() if key != "base64"} | {"text": _bytes(str(file["base64"]))}
 
 
 def _bytes(encoded: str) -> str:

@@ -21,12 +21,12 @@ def document(change: WorkloadChange) -> dict[str, Any]:
         "old": _revision(change.old) if change.old else None,
         "new": _revision(change.new),
         "changes": not change.empty,
-        "downtime": {"expected": downtime(change), "why": [one.why for one in change.interruptions]},
-        "images": [_image(one) for one in change.images],
-        "rewritten": [{"object": one.object} | field(one.field) for one in change.rewritten],
-        "objects": [_object(one) for one in change.objects],
-        "drift": [_drifted(one) for one in change.drift],
-        "findings": [{"code": one.code, "object": one.object, "message": one.message} for one in change.findings],
+        "downtime": {"expected": downtime(change), "why": [interruption.why for interruption in change.interruptions]},
+        "images": [_image(image) for image in change.images],
+        "rewritten": [{"object": rewrite.object} | field(rewrite.field) for rewrite in change.rewritten],
+        "objects": [_object(item) for item in change.objects],
+        "drift": [_drifted(drift) for drift in change.drift],
+        "findings": [{"code": finding.code, "object": finding.object, "message": finding.message} for finding in change.findings],
     }
 
 
@@ -34,7 +34,7 @@ def downtime(change: WorkloadChange) -> str:
     """`none`, `possible` or `short`."""
     if not change.interruptions:
         return "none"
-    return "short" if any(one.certain for one in change.interruptions) else "possible"
+    return "short" if any(interruption.certain for interruption in change.interruptions) else "possible"
 
 
 def _revision(revision: Revision) -> dict[str, Any]:
@@ -42,12 +42,12 @@ def _revision(revision: Revision) -> dict[str, Any]:
 
 
 def _image(change: ImageChange) -> dict[str, Any]:
-    old, new = (_picture(one) if one else None for one in (change.old, change.new))
+    old, new = (_picture(image) if image else None for image in (change.old, change.new))
     return {"old": old, "new": new, "new_bytes": change.new_bytes, "shared_bytes": change.shared_bytes}
 
 
-def _picture(one: ImageInfo) -> dict[str, Any]:
-    return {"reference": one.reference, "digest": one.digest or None, "size": one.size}
+def _picture(image: ImageInfo) -> dict[str, Any]:
+    return {"reference": image.reference, "digest": image.digest or None, "size": image.size}
 
 
 def _object(change: ObjectChange) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def _object(change: ObjectChange) -> dict[str, Any]:
         "replaced_by": change.replaced_by or None,
         "why": change.why,
         "forbidden": change.forbidden,
-        "fields": [field(one) for one in change.fields],
+        "fields": [field(field_change) for field_change in change.fields],
     }
 
 
@@ -73,18 +73,18 @@ def field(field: Field) -> dict[str, Any]:
     return document | ({"hidden": True} if isinstance(field.old, Masked) or isinstance(field.new, Masked) else {})
 
 
-def text_lines(one: Field) -> list[str] | None:
+def text_lines(field: Field) -> list[str] | None:
     """The unified diff of a long text; None for other values."""
-    texts = ["" if value is ABSENT else plain(value) for value in (one.old, one.new)]
+    texts = ["" if value is ABSENT else plain(value) for value in (field.old, field.new)]
     if not all(isinstance(text, str) for text in texts) or not any("\n" in text for text in texts):
         return None
     lines = unified(*texts)
-    return [*lines, MORE] if lines and _hides(one, lines) else lines
+    return [*lines, MORE] if lines and _hides(field, lines) else lines
 
 
-def _hides(one: Field, lines: Sequence[str]) -> bool:
+def _hides(field: Field, lines: Sequence[str]) -> bool:
     """Whether lines differ only in masked values."""
-    under = [value.under for value in (one.old, one.new) if isinstance(value, Masked)]
+    under = [value.under for value in (field.old, field.new) if isinstance(value, Masked)]
     return len(under) == 2 and _changed(unified(*under)) > _changed(lines)
 
 

@@ -131,15 +131,15 @@ def _leaves(value: Any, path: tuple[str, ...], origin: str, findings: list[Probl
     if not isinstance(value, dict):
         findings.append(Problem(f"{where}: expected a mapping, got {_wording().type_of(value)}", origin, ".".join(path)))
         return
-    known = _known(path)
+    keys = _known(path)
     for name, item in value.items():
         below = (*path, name)
         if path == ("registries",):
             if not is_host(name):
                 findings.append(Problem(f"{where}: expected host[:port], without http://, got {_wording().described(name)}", origin))
                 continue
-        elif name not in known:
-            findings.append(Problem(f"{where}: {_wording().unknown_key(name, known)}", origin, ".".join(map(str, below))))
+        elif name not in keys:
+            findings.append(Problem(f"{where}: {_wording().unknown_key(name, keys)}", origin, ".".join(map(str, below))))
             continue
         if path != ("registries",) and not _known(below):
             if item is not None:
@@ -172,18 +172,18 @@ def _as_text(value: Any) -> str:
 
 def variables(environ: Mapping[str, str], findings: list[Problem]) -> Iterator[Given]:
     """The values of our variables; an empty one is not set."""
-    known = {key.variable: key for key in KEYS if key.variable}
+    keys = {key.variable: key for key in KEYS if key.variable}
     for name, text in sorted(environ.items()):
         if not name.startswith(PREFIX) or name.startswith(_NOT_SETTINGS) or not text:
             continue
         if name.startswith(f"{PREFIX}REGISTRIES__"):
             findings.append(Problem(f"{name}: registries have no variables; set them in {SITE} or with --config", name))
-        elif name not in known:
-            findings.append(Problem(f"{name}: {_wording().unknown_key(name, [variable for variable in known if variable])}", name))
-        elif known[name].trusted:
+        elif name not in keys:
+            findings.append(Problem(f"{name}: {_wording().unknown_key(name, [variable for variable in keys if variable])}", name))
+        elif keys[name].trusted:
             findings.append(Problem(f"{name}: not accepted from a variable; set it in {SITE} or with --config", name))
         else:
-            key = known[name]
+            key = keys[name]
             for given in _read(key, key.name, key.type.from_text(text), name, findings):
                 yield Given(given.key, given.value, text, name)
 

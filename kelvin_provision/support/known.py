@@ -79,10 +79,10 @@ def _of_login(entry: Mapping[str, Any]) -> Iterator[bytes]:
         decoded = base64.b64decode(auth)
     except (binascii.Error, ValueError):
         decoded = b""
-    for one in filter(None, (both, decoded)):
-        yield one
-        yield one.partition(b":")[2]
-        yield base64.b64encode(one)
+    for login in filter(None, (both, decoded)):
+        yield login
+        yield login.partition(b":")[2]
+        yield base64.b64encode(login)
 
 
 def of_document(path: Path) -> Iterator[bytes]:
@@ -109,7 +109,11 @@ def of_text(text: str) -> Iterator[bytes]:
 def of_log(lines: Iterable[str]) -> Iterator[bytes]:
     """Secrets of free text that may appear elsewhere: only what looks like a secret, not plain words."""
     for line in lines:
-        yield from (one for one in of_text(line) if len(one) >= MIN_LEARNED and re.search(rb"[0-9]", one) and re.search(rb"[A-Za-z]", one))
+        yield from (
+            secret
+            for secret in of_text(line)
+            if len(secret) >= MIN_LEARNED and re.search(rb"[0-9]", secret) and re.search(rb"[A-Za-z]", secret)
+        )
 
 
 def _read(path: Path) -> bytes:

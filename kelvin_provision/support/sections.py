@@ -210,19 +210,19 @@ def _log(cluster: Lazy[Cluster], name: str) -> Section:
 
 
 def _configuration(scope: SupportScope) -> Mapping[str, Any]:
-    found = places(scope.request.config, scope.request.environ, is_root=scope.request.is_root)
-    files = [{"file": str(place.path), "role": place.role, "there": _there(place.path)} for place in found]
+    candidates = places(scope.request.config, scope.request.environ, is_root=scope.request.is_root)
+    files = [{"file": str(place.path), "role": place.role, "there": _there(place.path)} for place in candidates]
     if isinstance(scope.loaded, ProvisionError):
         return {"files": files, "error": str(scope.loaded), "findings": list(scope.loaded.evidence)}
-    settings = [{"setting": one.key, "value": one.value, "origin": one.origin} for one in scope.loaded.origins]
+    settings = [{"setting": origin.key, "value": origin.value, "origin": origin.origin} for origin in scope.loaded.origins]
     return {"files": files, "settings": settings}
 
 
 def _doctor(scope: SupportScope) -> Sequence[CheckResult]:
-    found = tolerant(
+    configuration = tolerant(
         config=scope.request.config, state_dir=scope.request.state_dir, environ=scope.request.environ, is_root=scope.request.is_root
     )
-    return doctor.run(scope.box, found)
+    return doctor.run(scope.box, configuration)
 
 
 def _staged(ledger: Ledger) -> Sequence[Workload]:

@@ -54,13 +54,13 @@ def workloads(ledger: Ledger) -> dict[str, Any]:
 
 def images(ledger: Ledger, store: Store, pinned: Iterable[str], *, trouble: str = "") -> Iterator[Mapping[str, Any]]:
     """The images of all kept revisions: how much is in the store, and whether the runtime has it."""
-    ours = frozenset(pinned)
-    yield {"runtime_has": sorted(ours), **({"runtime": trouble} if trouble else {})}
+    pinned_names = frozenset(pinned)
+    yield {"runtime_has": sorted(pinned_names), **({"runtime": trouble} if trouble else {})}
     for lock in {lock.name: lock for lock in ledger.kept_locks()}.values():
-        yield _image(lock, store, ours)
+        yield _image(lock, store, pinned_names)
 
 
-def _image(lock: ImageLock, store: Store, ours: frozenset[str]) -> dict[str, Any]:
+def _image(lock: ImageLock, store: Store, pinned_names: frozenset[str]) -> dict[str, Any]:
     done, total = store.progress([lock])
     return {
         "image": str(lock.reference),
@@ -68,6 +68,6 @@ def _image(lock: ImageLock, store: Store, ours: frozenset[str]) -> dict[str, Any
         "platform": str(lock.platform),
         "in_store": done,
         "bytes": total,
-        "in_runtime": bool({lock.name, lock.config.digest} & ours),
+        "in_runtime": bool({lock.name, lock.config.digest} & pinned_names),
         "blobs": [{"digest": blob.digest, "bytes": blob.size, "here": store.bytes_present(blob)} for blob in lock.blobs()],
     }

@@ -70,8 +70,8 @@ def _entries(old: list[Any], new: list[Any], path: str) -> Iterator[Field]:
     elif len(old) != len(new):
         yield Field(path, old, new)
     else:
-        for number, (one, other) in enumerate(zip(old, new, strict=True)):
-            yield from compare(one, other, f"{path}[{number}]")
+        for number, (before, after) in enumerate(zip(old, new, strict=True)):
+            yield from compare(before, after, f"{path}[{number}]")
 
 
 def _identity(*lists: list[Any]) -> str:

@@ -28,5 +28,5 @@ def _work(before: Sequence[str], after: Sequence[str]) -> int:
     return (len(before) - head - tail) * (len(after) - head - tail)
 
 
-def _common(one: Sequence[str], other: Sequence[str]) -> int:
-    return next((index for index, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+def _common(old: Sequence[str], new: Sequence[str]) -> int:
+    return next((index for index, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))

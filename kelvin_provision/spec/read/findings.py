@@ -115,10 +115,10 @@ def dotted(path: Path) -> str:
     return text
 
 
-def unknown_key(key: str, known: Collection[str]) -> str:
+def unknown_key(key: str, accepted: Collection[str]) -> str:
     """The message for a key that does not exist, with the most similar one that does."""
-    similar = difflib.get_close_matches(key, known, n=1)
-    suggestion = f"did you mean {similar[0]}?" if similar else f"accepted are {', '.join(known)}"
+    similar = difflib.get_close_matches(key, accepted, n=1)
+    suggestion = f"did you mean {similar[0]}?" if similar else f"accepted are {', '.join(accepted)}"
     return f"unknown key {quoted(key)}; {suggestion}"
 
 

@@ -149,14 +149,14 @@ class _Request:
         return f"{prefix[: NAME_LENGTH - _SUFFIX_LENGTH - 1].rstrip('-')}-{self.defaults.suffix()}"
 
     def _cluster_name(self) -> str:
-        body, ours = self.body, self.defaults.cluster_name
+        body, own_cluster = self.body, self.defaults.cluster_name
         if body.cluster_name and body.acp_name and body.cluster_name != body.acp_name:
             self.findings.warn(("acp_name",), f"{quoted(body.acp_name)} is ignored; {quoted(body.cluster_name)} in cluster_name is used")
         name = body.cluster_name or body.acp_name
-        if name and ours and name != ours:
+        if name and own_cluster and name != own_cluster:
             key = "cluster_name" if body.cluster_name else "acp_name"
-            self.findings.warn((key,), f"{quoted(name)} is not the name of this cluster, {quoted(ours)}; it is stored as given")
-        return name or ours or ""
+            self.findings.warn((key,), f"{quoted(name)} is not the name of this cluster, {quoted(own_cluster)}; it is stored as given")
+        return name or own_cluster or ""
 
     def _image(self, app: App, app_name: str, app_version: str, method: Method) -> str:
         findings, allow_latest, uri = self.findings, self.defaults.allow_latest, ("payload", "image", "uri")

@@ -45,8 +45,8 @@ def app_of(payload: Mapping[str, Any], path: Path, findings: Findings) -> App:
 def _legacy(given: dict[str, Any], path: Path, findings: Findings) -> App:
     top = check_rest(Legacy, given, path, findings)
     # other keys below info are for the platform
-    known = {key: value for key, value in (top.info or {}).items() if key in Info.model_fields}
-    info = check_rest(Info, known, (*path, "info"), findings)
+    info_fields = {key: value for key, value in (top.info or {}).items() if key in Info.model_fields}
+    info = check_rest(Info, info_fields, (*path, "info"), findings)
     app = top.app or {}
     kind = _type(app.get("type"), (*path, "app", "type"), findings)
     block = app.get(kind) if kind else None

@@ -63,10 +63,13 @@ def test_a_disk_without_inodes_is_full():
 
 
 def test_what_others_may_look_into_is_said_with_the_command_that_closes_it():
-    open_, closed = Permissions("/var/lib/x", 0o755, mine=True), Permissions("/etc/x/config.yaml", 0o644, mine=True, secret=False)
+    open_, closed = (
+        Permissions("/var/lib/x", 0o755, trusted_owner=True),
+        Permissions("/etc/x/config.yaml", 0o644, trusted_owner=True, secret=False),
+    )
     (found,) = host.permissions([open_, closed])
     assert (found.text, shell_line(found.hint)) == ("/var/lib/x has mode 0755: others may read it", "chmod go-rwx /var/lib/x")
-    (found,) = host.permissions([Permissions("/etc/x", 0o666, mine=True, secret=False)])
+    (found,) = host.permissions([Permissions("/etc/x", 0o666, trusted_owner=True, secret=False)])
     assert "others may change it" in found.text
     assert told(host.permissions([closed])) == [("ok", "closed to others: 1 checked")]
 
