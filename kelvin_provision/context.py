@@ -15,17 +15,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from kelvin_provision import timestamps
-from kelvin_provision.events import Progress, silent
 from kelvin_provision.ledger.ledger import Ledger, utc_now
 from kelvin_provision.settings.model import Settings
 from kelvin_provision.timings import Timings
 
 if TYPE_CHECKING:
     from kelvin_provision.cluster.protocol import Cluster, Lookup
+    from kelvin_provision.events import Event, Progress
     from kelvin_provision.hooks.protocol import Hooks
     from kelvin_provision.registry.protocol import Source
     from kelvin_provision.runtimes.protocol import Runtime
     from kelvin_provision.store import Store
+
+
+def silent(event: Event) -> None:
+    """Progress that nobody follows."""
+
 
 CLUSTER_FACT = "cluster.type"
 """The ledger's fact that names the type of the cluster that has our workloads."""

@@ -52,7 +52,3 @@ class Status:
 
 Event = Started | Advanced | Finished | Note | Status
 Progress = Callable[[Event], None]
-
-
-def silent(event: Event) -> None:
-    """Drops every event."""

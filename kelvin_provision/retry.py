@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 
@@ -15,11 +14,13 @@ class Backoff:
     cap: float = 60.0
     deadline: float = 30.0
 
-    def delays(self, jitter: Callable[[], float] = random.random) -> Iterator[float]:
+    def delays(self) -> Iterator[float]:
         """Each at least half of its step, so that no draw leads to a burst of attempts."""
+        from random import random  # only where something is tried again
+
         spent, step = 0.0, self.first
         while spent < self.deadline:
-            delay = step * (0.5 + jitter() / 2)
+            delay = step * (0.5 + random() / 2)  # noqa: S311  (no secret)
             yield delay
             spent += delay
             step = doubled(step, self.cap)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import random
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -24,10 +23,13 @@ MAX_HOLDER_BYTES = 4096
 
 def user() -> str:
     """The person behind this process: who called sudo, else the login name, else the user's number."""
-    import getpass
+    for variable in ("SUDO_USER", "LOGNAME", "USER", "LNAME", "USERNAME"):
+        if name := os.environ.get(variable):
+            return name
+    import pwd  # may ask a directory server
 
     try:
-        return os.environ.get("SUDO_USER") or getpass.getuser()
+        return pwd.getpwuid(os.getuid()).pw_name
     except (KeyError, OSError):
         return str(os.getuid())
 
@@ -93,6 +95,13 @@ def exclusive(path: Path, *, command: str, wait: float = 0.0, more: Mapping[str,
         os.close(descriptor)
 
 
+def _jitter() -> float:
+    """So that two do not retry in step."""
+    import random  # who only reads needs none
+
+    return random.uniform(0.0001, 0.002)  # noqa: S311  (no secret)
+
+
 def _acquire(descriptor: int, path: Path, wait: float) -> None:
     began = time.monotonic()
     while True:
@@ -103,4 +112,4 @@ def _acquire(descriptor: int, path: Path, wait: float) -> None:
         held, waited = _is_held(descriptor), time.monotonic() - began
         if waited >= (wait if held else max(wait, PROBE_PATIENCE)):
             raise _locked(path, _read_holder(descriptor))
-        time.sleep(min(0.05, wait) if held else random.uniform(0.0001, 0.002))  # noqa: S311  (so that two do not retry in step)
+        time.sleep(min(0.05, wait) if held else _jitter())

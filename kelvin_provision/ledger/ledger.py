@@ -6,17 +6,20 @@ import json
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from kelvin_provision.errors import CannotWrite, NoSpace, WorkloadUnknown
 from kelvin_provision.hints import command
 from kelvin_provision.ledger import rows
 from kelvin_provision.ledger.database import Database, utc_now
 from kelvin_provision.ledger.model import Revision, Workload
-from kelvin_provision.ledger.staging_state import Event, StagingState, transition
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Object, Spec
 from kelvin_provision.status import Observation
+
+if TYPE_CHECKING:
+    from kelvin_provision.ledger.staging_state import Event, StagingState
 
 __all__ = ["Ledger", "utc_now"]
 
@@ -149,6 +152,8 @@ class Ledger(Database):
 
         Writes nothing when nothing changes: flash wears out.
         """
+        from kelvin_provision.ledger.staging_state import transition  # who only reads needs none of its events
+
         with self.reading() as db:
             before = rows.staging_state(db, revision.workload, revision.number)
         if before is None or transition(before, event) == before:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from kelvin_provision.ledger.staging_state import StagingState
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Object, Spec
 from kelvin_provision.status import Hold, Observation, OperationKind, PendingOrder, Situation, Slot, Verb
 from kelvin_provision.wait_reason import WaitReason, describe
+
+if TYPE_CHECKING:
+    from kelvin_provision.ledger.staging_state import StagingState
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,8 @@ class Revision:
 
     @property
     def staging(self) -> StagingState:
+        from kelvin_provision.ledger.staging_state import StagingState  # who only reads needs none of its events
+
         return StagingState(self.download, self.failure, self.blocked, self.waiting)
 
     @property

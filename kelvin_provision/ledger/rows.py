@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING
 
 from kelvin_provision.ledger.model import OnFailure, Operation, Order, Outcome, Phase, Revision, Step, Target, Workload
-from kelvin_provision.ledger.staging_state import StagingState
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Spec
 from kelvin_provision.status import Hold, Observation, OperationKind, Verb
 from kelvin_provision.wait_reason import WaitReason
+
+if TYPE_CHECKING:
+    from kelvin_provision.ledger.staging_state import StagingState
 
 _LISTED = "IN (SELECT value FROM json_each(?))"
 """A list of names as one parameter: SQLite limits how many a statement may have."""
@@ -55,6 +58,8 @@ def staging_state(db: sqlite3.Connection, name: str, number: int) -> StagingStat
     row = db.execute(query, (name, number)).fetchone()
     if row is None:
         return None
+    from kelvin_provision.ledger.staging_state import StagingState  # who only reads needs none of its events
+
     return StagingState(Download(row["download"]), row["error"], bool(row["blocked"]), wait_reason(row["waiting"]))
 
 

@@ -12,7 +12,8 @@ import pytest
 from kelvin_provision.cli.frame.session import Output, Session
 from kelvin_provision.cli.render.amounts import Meter
 from kelvin_provision.cli.render.progress import Lines, choose
-from kelvin_provision.events import Advanced, Finished, Note, Started, silent
+from kelvin_provision.context import silent
+from kelvin_provision.events import Advanced, Finished, Note, Started
 from kelvin_provision.quantity import format_bytes, format_duration
 from tests.kit.cli import Stream
 

@@ -15,8 +15,8 @@ import pytest
 
 from kelvin_provision.cluster.plan import Op
 from kelvin_provision.cluster.protocol import Cluster, Phase, WaitPolicy
+from kelvin_provision.context import silent
 from kelvin_provision.errors import ProvisionError, SecretMissing
-from kelvin_provision.events import silent
 from kelvin_provision.spec.enums import Method, VolumeKind
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Spec, System, Variable, Volume

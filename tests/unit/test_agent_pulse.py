@@ -10,7 +10,8 @@ import pytest
 
 from kelvin_provision.agent.systemd.notify import beat_every, notify
 from kelvin_provision.agent.watchdog import HEARTBEAT_TIMEOUT, IMPORT_TIMEOUT, Watchdog, tell_systemd
-from kelvin_provision.events import Advanced, Finished, Started, silent
+from kelvin_provision.context import silent
+from kelvin_provision.events import Advanced, Finished, Started
 
 
 @pytest.fixture(params=["path", "abstract"])

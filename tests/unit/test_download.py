@@ -6,8 +6,9 @@ import time
 
 import pytest
 
+from kelvin_provision.context import silent
 from kelvin_provision.errors import DigestMismatch, ImageNotFound, RegistryDenied, RegistryUnreachable, TransferStopped
-from kelvin_provision.events import Advanced, Finished, Started, silent
+from kelvin_provision.events import Advanced, Finished, Started
 from kelvin_provision.refs import Platform, Reference
 from kelvin_provision.retry import Backoff
 from kelvin_provision.staging import download

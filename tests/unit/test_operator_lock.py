@@ -47,7 +47,7 @@ def test_somebody_who_looks_just_now_is_waited_for(path, monkeypatch):
     """As the kernel has it: a look is a shared lock."""
     descriptor = os.open(path, os.O_RDONLY)
     lock.fcntl.flock(descriptor, lock.fcntl.LOCK_SH)
-    monkeypatch.setattr(lock.random, "uniform", lambda low, high: lock.fcntl.flock(descriptor, lock.fcntl.LOCK_UN) or low)
+    monkeypatch.setattr("random.uniform", lambda low, high: lock.fcntl.flock(descriptor, lock.fcntl.LOCK_UN) or low)
     with exclusive(path, command="x"):
         assert holder(path)["command"] == "x"
     os.close(descriptor)

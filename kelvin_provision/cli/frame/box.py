@@ -13,8 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from kelvin_provision.cli.frame.session import Session
-from kelvin_provision.context import Context, Wiring, opened
-from kelvin_provision.events import silent
+from kelvin_provision.context import Context, Wiring, opened, silent
 from kelvin_provision.settings.model import Settings
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from kelvin_provision import timestamps
 from kelvin_provision.cli.frame import terminal
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.amounts import Meter
-from kelvin_provision.events import Advanced, Event, Finished, Note, Progress, Started, silent
+from kelvin_provision.context import silent
+from kelvin_provision.events import Advanced, Event, Finished, Note, Progress, Started
 from kelvin_provision.quantity import format_bytes
 
 INTERVAL = 10.0
