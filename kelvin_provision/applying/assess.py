@@ -1,6 +1,6 @@
-"""Can this be applied? The one list of preconditions, asked by apply, the agent, diff, every dry run and `check`. Pure.
+"""Can this be applied? The only list of preconditions, for apply, the agent, diff, every dry run and `check`. Pure.
 
-Each precondition turns facts into findings. A precondition that is added here holds for all of them.
+Each precondition turns facts into findings. Add a precondition here, and all of them have it.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ IMAGE_MISSING = "image-missing"
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """The images of one workload that the runtime lacks. `absent` ones come back from the store, `lost` ones are in neither place."""
+    """The images of one workload that the runtime does not have: `absent` ones are in the store, `lost` ones are in neither place."""
 
     workload: str
     absent: tuple[ImageLock, ...] = ()
     lost: tuple[ImageLock, ...] = ()
     error: ProvisionError | None = None
-    """Why the runtime could not be asked."""
+    """The error, if the runtime does not answer."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class MissingSecret:
 
 @dataclass(frozen=True)
 class Facts:
-    """What was found on the box. `survey` is None where the cluster could not give one."""
+    """What is known about the box. `survey` is None where the cluster could not give one."""
 
     plan: Plan = field(default_factory=Plan)
     images: tuple[ImageFacts, ...] = ()
@@ -49,7 +49,7 @@ class Facts:
 
 
 def image_findings(facts: Facts) -> Iterator[Finding]:
-    """Every image is in the runtime, or can be put back from the store."""
+    """Every image is in the runtime, or can be imported from the store."""
     for image in facts.images:
         if image.error is not None:
             yield Finding(image.error.code, image.workload, "images", str(image.error))
@@ -66,7 +66,7 @@ def secret_findings(facts: Facts) -> Iterator[Finding]:
 
 def plan_findings(facts: Facts) -> Iterator[Finding]:
     """The cluster accepts every object."""
-    # An image that is put back first is missing only for now, and a lost one has a finding already.
+    # An absent image is imported before the apply, and a lost image has a finding already.
     explained = {image.workload for image in facts.images if image.absent or image.lost or image.error}
     for finding in facts.plan.findings:
         if not (finding.code == IMAGE_MISSING and finding.workload in explained):
@@ -82,7 +82,7 @@ def port_findings(facts: Facts) -> Iterator[Finding]:
 
 
 def hook_findings(facts: Facts) -> Iterator[Finding]:
-    """Every hook of the site can be run."""
+    """Every hook is executable and can be trusted."""
     for error in facts.refused_hooks:
         yield Finding(error.code, "", "hooks", str(error), error.hint)
 
@@ -97,12 +97,12 @@ PRECONDITIONS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
 
 
 def assess(facts: Facts) -> tuple[Finding, ...]:
-    """Everything that forbids the apply, all at once. Empty: it may begin."""
+    """All findings that prevent the apply. None: it may begin."""
     return tuple(finding for precondition in PRECONDITIONS for finding in precondition(facts))
 
 
 def advice(facts: Facts) -> Iterator[str]:
-    """What may stop the apply in its middle. Estimates, so they forbid nothing."""
+    """What could make the apply fail later. Estimates, so they prevent nothing."""
     if facts.survey is None:
         return
     for right in facts.survey.denied:
@@ -113,12 +113,12 @@ def advice(facts: Facts) -> Iterator[str]:
 
 
 def assessed(facts: Facts) -> Plan:
-    """The plan with all findings in place of its own, and the advice among its remarks."""
+    """The plan with these findings instead of its own, and the advice among its notes."""
     return replace(facts.plan, findings=assess(facts), remarks=(*facts.plan.remarks, *advice(facts)))
 
 
 def refusal(findings: Sequence[Finding]) -> ProvisionError:
-    """All findings as one error: of their own kind where they are of one kind."""
+    """All findings as one error: of their own class if they have only one."""
     words = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
     kind = kind_for({finding.code for finding in findings})
     hint = findings[0].hint if len(findings) == 1 else ""

@@ -20,7 +20,7 @@ _PLACEHOLDERS = {"registries": '{"auths":{}}'}
 
 
 def render_staged(ctx: Context, workloads: Sequence[Workload]) -> tuple[Target, ...]:
-    """The staged revisions of these workloads as objects. Raises RequestRefused for what this cluster cannot do."""
+    """Render the staged revisions. Raises RequestRefused for what this cluster cannot run."""
     return tuple(
         Target(workload, staged, ctx.cluster.render(staged.spec, staged.locks or (), staged.number))
         for workload in workloads
@@ -29,9 +29,9 @@ def render_staged(ctx: Context, workloads: Sequence[Workload]) -> tuple[Target, 
 
 
 def gather(ctx: Context, targets: Sequence[Target], *, put_back: bool = False, hooks: bool = True) -> Facts:
-    """Look at everything that applying these needs. With `put_back`, images that the runtime lost are first loaded from the store.
+    """Collect the facts for an apply. With `put_back`, images that the runtime lost are first imported from the store.
 
-    Raises what the cluster raises when it does not answer.
+    Raises errors of the cluster when it does not answer.
     """
     images = tuple(_images(ctx, target, put_back=put_back) for target in targets if target.revision.locks)
     objects = {target.name: target.objects for target in targets}
@@ -58,7 +58,7 @@ def _images(ctx: Context, target: Target, *, put_back: bool) -> ImageFacts:
 
 
 def _survey(ctx: Context, targets: Sequence[Target]) -> Survey | None:
-    """Not every cluster answers these questions to everybody; a plan without them is still a plan."""
+    """None where the user may not ask for it: the plan is still useful."""
     try:
         return ctx.cluster.survey({target.name: target.objects for target in targets})
     except ProvisionError:
@@ -80,7 +80,7 @@ def missing_secrets(objects: Mapping[str, Sequence[Object]], lookup: Lookup) -> 
 
 
 def with_placeholders(lookup: Lookup) -> Lookup:
-    """For a dry run: a missing secret is a finding of its own, and everything else is still looked at."""
+    """For a dry run: a missing secret is a finding of its own, so it must not prevent the others."""
 
     def value(name: str) -> str:
         try:

@@ -1,4 +1,4 @@
-"""What cluster and runtime answer may quote the objects that were sent, secrets included: masked before it is raised or stored."""
+"""Messages of the cluster and the runtime may quote objects with secrets: they are masked before they are raised or stored."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Objects = Mapping[str, Sequence[Object]]
 
 @contextmanager
 def masking(ctx: Context, objects: Objects) -> Iterator[None]:
-    """Errors that leave the block have no secret of these objects in their message or evidence."""
+    """Mask the secrets of these objects in the message and evidence of errors that leave the block."""
     try:
         yield
     except ProvisionError as error:
@@ -40,7 +40,7 @@ def masked_plan(ctx: Context, plan: Plan, objects: Objects) -> Plan:
 
 
 def secrets_of(ctx: Context, objects: Objects) -> tuple[str, ...]:
-    """Every secret that these objects hold or refer to."""
+    """Every secret that these objects contain or refer to."""
     documents = [document for group in objects.values() for document in group]
     return tuple({*_referenced(ctx, documents), *secrets_in(documents)})
 

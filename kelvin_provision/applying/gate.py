@@ -18,7 +18,7 @@ from kelvin_provision.wait_reason import WaitKind, WaitReason
 
 
 def closed(window: Window | None, now: datetime, names: Sequence[str]) -> OutsideWindow | None:
-    """The window, unless it is open or there is none."""
+    """The error of a closed window; None if it is open or not set."""
     if window is None or window.is_open(now):
         return None
     opens = window.next_opening(now)
@@ -29,7 +29,7 @@ def closed(window: Window | None, now: datetime, names: Sequence[str]) -> Outsid
 
 
 def held(workloads: Sequence[Workload], now: datetime) -> WorkloadHeld | None:
-    """All holds of these workloads, as last observed."""
+    """The error with all holds of these workloads, as last observed; None without a hold."""
     lines = [f"{workload.name} is {hold}{_age(hold, now)}" for workload in workloads for hold in workload.holds]
     if not lines:
         return None
@@ -40,7 +40,7 @@ def held(workloads: Sequence[Workload], now: datetime) -> WorkloadHeld | None:
 
 
 def _age(hold: Hold, now: datetime) -> str:
-    """In minutes, hours or days; nothing when the clock went back."""
+    """In minutes, hours or days; empty if the clock went back."""
     minutes = int((now - timestamps.parse(hold.since)).total_seconds() // 60) if hold.since else -1
     for length, unit in ((24 * 60, "d"), (60, "h"), (0, "min")):
         if minutes >= length:
@@ -49,5 +49,5 @@ def _age(hold: Hold, now: datetime) -> str:
 
 
 def obstacle(workloads: Sequence[Workload], window: Window | None, now: datetime) -> ProvisionError | None:
-    """The first that keeps these from being applied now."""
+    """The error that prevents an apply now; the window comes first."""
     return closed(window, now, [workload.name for workload in workloads]) or held(workloads, now)

@@ -1,8 +1,8 @@
-"""Hooks around an apply: `pre-apply` before anything is touched, then exactly one of `post-apply` and `on-failure`.
+"""Hooks around an apply: `pre-apply` before any change, then exactly one of `post-apply` and `on-failure`.
 
-That promise outlives a crash: `pre-apply` may have stopped a machine. So before it runs, the ledger records that a final hook is owed,
-and recovery, once the apply itself is finished or undone, runs the one that fits. Only a final hook may run twice (a crash in the
-middle of it), never `pre-apply` without a final hook between; `interrupted` tells both.
+This also holds after a crash, because `pre-apply` may have stopped a machine. So the ledger records, before it runs, that a final hook
+is owed; recovery finishes or undoes the apply and then runs the right one. After a crash in the middle of a final hook it runs again;
+`pre-apply` never runs twice without a final hook in between. `interrupted` tells hooks about the crash.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PRE, POST, FAILURE = "pre-apply", "post-apply", "on-failure"
 
 
 def document(workloads: Sequence[Workload], plan: Plan, actor: str) -> dict[str, Any]:
-    """What a hook reads on its standard input: names, versions and what changes. No object, no configuration, so no secret."""
+    """What a hook reads from standard input: names, versions and changes. No objects and no configuration, so no secrets."""
     changes = [change for change in plan.changes if change.op is not Op.KEEP]
     return {
         "schema": SCHEMA,
@@ -53,7 +53,7 @@ def _version(revision: Revision) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Final:
-    """Which final hook is run, and what it receives besides the document."""
+    """Which final hook runs, and what it receives besides the document."""
 
     event: str
     cause: ProvisionError | None = None
@@ -61,7 +61,7 @@ class _Final:
 
 
 def around(ctx: Context, about: Document, work: Callable[[], None]) -> tuple[str, ...]:
-    """Do the work between its hooks; returns what failed in the final hook. Raises as the work, and as `Hooks.run` of pre-apply."""
+    """Run the work between its hooks; returns the failures of the final hook. Raises as the work, and as `Hooks.run` for pre-apply."""
     if not ctx.hooks.any():
         work()
         return ()
@@ -85,7 +85,7 @@ def _run_pre_apply(ctx: Context, about: Document) -> None:
 
 
 def _run_final(ctx: Context, about: Document, final: _Final) -> tuple[str, ...]:
-    """Run the hook that is owed and forget the debt. Its own failure changes nothing any more: it is reported and recorded."""
+    """Run the final hook that is owed, once. Its failure changes nothing any more: it is reported and recorded."""
     cause = {"code": final.cause.code, "message": str(final.cause)} if final.cause else None
     warnings: tuple[str, ...] = ()
     try:
@@ -96,7 +96,7 @@ def _run_final(ctx: Context, about: Document, final: _Final) -> tuple[str, ...]:
         ctx.progress(Note(warnings[0]))
         with suppress(ProvisionError):
             _record(ctx, final.event, about, error)
-    with suppress(ProvisionError):  # on a full disk the debt stays, and the next command runs the hook once more
+    with suppress(ProvisionError):  # on a full disk the record stays, and the next command runs the hook once more
         ctx.ledger.remember(OWED, "")
     return warnings
 
@@ -108,12 +108,12 @@ def _record(ctx: Context, event: str, about: Document, error: ProvisionError) ->
 
 
 def owed(ledger: Ledger) -> bool:
-    """Whether a killed apply has left its hooks without a final one."""
+    """Whether an apply was killed before its final hook ran."""
     return bool(ledger.fact(OWED))
 
 
 def settle(ctx: Context) -> tuple[str, ...]:
-    """Run the final hook that a killed apply owes, once the apply itself is finished or undone; returns what was done, in words."""
+    """Run the final hook that a killed apply owes, after the apply is finished or undone. Returns messages."""
     debt = ctx.ledger.fact(OWED)
     if not debt:
         return ()

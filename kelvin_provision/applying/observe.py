@@ -1,4 +1,4 @@
-"""Recording what the cluster does with workloads."""
+"""Observations of workloads, recorded in the ledger."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.status import Observation, Observed
 
 CONFIRM_AFTER = timedelta(seconds=55)
-"""An observation that has not changed is written again after this time: less than the minute between two looks of the agent."""
+"""An unchanged observation is written again after this time: less than the minute between two rounds of the agent."""
 
 
 def observe(ledger: Ledger, cluster: Cluster, names: Sequence[str]) -> None:
-    """Record what the cluster does with these workloads now. When it does not answer, the last observation stays, marked as old.
+    """Observe these workloads and record it. When the cluster does not answer, the last observation stays and is marked as old.
 
-    An observation that repeats the last one is not written: flash wears out.
+    An unchanged observation is not written: flash wears out.
     """
     before = {name: workload.observation for name, workload in ledger.existing(names).items()}
     observed: dict[str, Observation]
@@ -36,7 +36,7 @@ def observe(ledger: Ledger, cluster: Cluster, names: Sequence[str]) -> None:
 
 
 def _is_news(before: Observation | None, now: Observation) -> bool:
-    """Whether it differs, or the last one is so old that people would doubt it. A clock that went back makes it old."""
+    """Whether it differs, or the last one is too old to be trusted. A clock that went back makes it old."""
     if before is None or replace(before, seen=now.seen) != now:
         return True
     age = timestamps.parse(now.seen) - timestamps.parse(before.seen) if now.seen and before.seen else None

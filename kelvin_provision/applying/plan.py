@@ -1,4 +1,4 @@
-"""From what is staged to what an apply will do: rendered, assessed, as steps. Changes nothing on the cluster."""
+"""The plan of an apply: staged revisions rendered, assessed, as steps. Changes nothing on the cluster."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Prepared:
 
 
 def prepare(ctx: Context, targets: Sequence[Target], *, hooks: bool) -> Prepared:
-    """Put images back that the runtime lost, then assess everything. Raises PlanRefused, or its one kind, with all findings."""
+    """Restore images that the runtime lost, then assess. Raises PlanRefused with all findings, or their own class if they have only one."""
     plan = assessed(gather(ctx, targets, put_back=True, hooks=hooks))
     if plan.findings:
         raise refusal(plan.findings)

@@ -11,7 +11,7 @@ from kelvin_provision.settings.model import Settings
 
 @dataclass(frozen=True)
 class ApplyPolicy:
-    """`forward` limits the wait for new versions, `back` that for the old ones during an undo; `keep` counts revisions."""
+    """`forward` limits the wait for new versions, `back` the wait during an undo; `keep` is the number of kept revisions."""
 
     forward: WaitPolicy
     back: WaitPolicy
@@ -22,7 +22,7 @@ class ApplyPolicy:
 
 
 def policy_of(settings: Settings, timeout: float | None = None, rollback_timeout: float | None = None) -> ApplyPolicy:
-    """As the settings say, but for the timeouts that are given."""
+    """The settings, with the given timeouts instead of theirs."""
     limits = settings.apply
     return ApplyPolicy(
         forward=WaitPolicy(timeout=timeout or limits.timeout, settle=limits.settle),

@@ -1,4 +1,4 @@
-"""After a crash: what the journal has open is finished or undone, and reported."""
+"""Recovery after a crash: the open operation of the journal is finished or undone, and reported."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Recovered:
 
 
 def recover(ctx: Context, policy: ApplyPolicy) -> Recovered:
-    """Finish or undo what a crash left; returns what it did, in words. Needs the operator lock, before anything else is done."""
+    """Finish or undo what a crash left; returns messages. Needs the operator lock, and comes before any other change."""
     operation = journal.unfinished(ctx.ledger)
     if operation is None:
         return Recovered()
@@ -60,7 +60,7 @@ def recover(ctx: Context, policy: ApplyPolicy) -> Recovered:
 
 
 def remove(ctx: Context, operation: Operation) -> dict[str, tuple[str, ...]]:
-    """Carry out a journaled undeploy; the removed objects, by workload. A permanent refusal ends it: the workloads stay known."""
+    """Carry out a journaled undeploy; returns the removed objects by workload. A permanent rejection ends it: the workloads stay."""
 
     def entry(step: Step, outcome: str, detail: str) -> Entry:
         return Entry(ctx.ledger.clock(), ctx.actor, operation.kind, step.workload, step.before, outcome, detail)

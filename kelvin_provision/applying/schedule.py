@@ -1,8 +1,7 @@
-"""Asking the agent to apply at a time, and what the agent makes of it when it looks at its clock. Deciding is pure.
+"""Scheduled applies: whether the request makes sense, and what the agent decides at its clock. Pure.
 
-The clock of such a box is not to be trusted: without a battery it starts in 1970 and is put right when a network is there. So nothing
-is ever begun before the time that the clock shows, an hour that was slept through is not made up for, and a clock that went back
-only makes it wait.
+The clock of such a box cannot be trusted: without a battery it starts in 1970 and is corrected once there is a network. So nothing
+begins before the clock shows its time, a time that was missed is not made up for, and a clock that went back only delays.
 """
 
 from __future__ import annotations
@@ -19,15 +18,13 @@ from kelvin_provision.settings.window import Window
 
 
 class Timing(StrEnum):
-    """Three answers."""
-
     EARLY = "early"
     DUE = "due"
     MISSED = "missed"
 
 
 def timing(order: Order, now: datetime, grace: float) -> Timing:
-    """From its time on, and for no longer than `grace` seconds. Without a time it is due."""
+    """Due from its time on, missed after `grace` seconds. Without a time it is due."""
     if order.at is None:
         return Timing.DUE
     late = now - timestamps.parse(order.at)
@@ -37,7 +34,7 @@ def timing(order: Order, now: datetime, grace: float) -> Timing:
 
 
 def refuse_wrong_clock(workloads: Sequence[Workload], now: datetime) -> None:
-    """Raise ClockBehind when something was staged after now: a time that is taken from such a clock means nothing."""
+    """Raise ClockBehind when something was staged later than now: with such a clock a time means nothing."""
     for workload in workloads:
         if workload.staged and timestamps.parse(workload.staged.created) > now:
             words = f"the clock of this box shows {now:%Y-%m-%d %H:%M} UTC, and {workload.name} was staged at {workload.staged.created}"
@@ -45,7 +42,7 @@ def refuse_wrong_clock(workloads: Sequence[Workload], now: datetime) -> None:
 
 
 def refuse_what_applies_itself(workloads: Sequence[Workload]) -> None:
-    """Raise UsageRefused for what the agent applies as soon as it is there: it would not wait for the time."""
+    """Raise UsageRefused for workloads with instant apply: the agent would not wait for the time."""
     own = [workload.name for workload in workloads if workload.staged and workload.staged.spec.method.instantly_apply]
     if own:
         names = ", ".join(own)
@@ -54,7 +51,7 @@ def refuse_what_applies_itself(workloads: Sequence[Workload]) -> None:
 
 
 def refuse_closed(at: datetime, window: Window | None, names: Sequence[str]) -> None:
-    """Raise OutsideWindow for a time at which the window is closed."""
+    """Raise OutsideWindow if the window is closed at that time."""
     closed = gate.closed(window, at, names)
     if closed:
         raise OutsideWindow(

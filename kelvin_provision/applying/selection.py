@@ -1,4 +1,4 @@
-"""Which workloads an apply means, and whether what is staged of them is complete. Asks the ledger and the store only."""
+"""Which workloads an apply means, and whether their staged revisions are complete. Reads only the ledger and the store."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kelvin_provision.store import Store
 
 
 def choose(ledger: Ledger, names: Sequence[str], *, everything: bool) -> tuple[Workload, ...]:
-    """The workloads to apply. Raises UsageRefused, WorkloadUnknown, NothingStaged (which names every one that has nothing staged)."""
+    """The workloads to apply. Raises UsageRefused, WorkloadUnknown, NothingStaged (which names all without a staged revision)."""
     if everything and names:
         raise UsageRefused("give names or --all, not both")
     if not everything and not names:
@@ -26,14 +26,14 @@ def choose(ledger: Ledger, names: Sequence[str], *, everything: bool) -> tuple[W
 
 
 def refuse_bare(workloads: Sequence[Workload]) -> None:
-    """Raise NothingStaged, with the names of all that have no staged revision."""
+    """Raise NothingStaged for all that have no staged revision."""
     bare = [workload.name for workload in workloads if workload.staged is None]
     if bare:
         raise NothingStaged(f"nothing is staged for {', '.join(bare)}")
 
 
 def appliable(revision: Revision) -> bool:
-    """Whether it may be put on the cluster: complete, or of the method that stages nothing."""
+    """Whether it can be applied: complete, or of the method that stages nothing."""
     return revision.download is Download.READY or not revision.spec.method.staged
 
 

@@ -15,11 +15,11 @@ from kelvin_provision.ledger.model import Entry, Operation
 from kelvin_provision.status import OperationKind
 
 Outcome = tuple[list[str], ProvisionError | None]
-"""The workloads that were reached, and what ended it early."""
+"""The workloads that were changed, and the error that ended it early."""
 
 
 def resume(ctx: Context, operation: Operation, patience: WaitPolicy) -> ProvisionError | None:
-    """Finish what a crash interrupted; why it failed, if so. When the cluster does not answer it stays open, and that is raised."""
+    """Finish what a crash interrupted; returns why it failed, or None. Raises ClusterUnreachable and leaves the operation open."""
     quiet = replace(ctx, stop=lambda: False)
     reached, cause = _stop(quiet, operation) if operation.kind is OperationKind.STOP else _start(quiet, operation, patience)
     if cause is not None and cause.temporary:
@@ -29,7 +29,7 @@ def resume(ctx: Context, operation: Operation, patience: WaitPolicy) -> Provisio
 
 
 def stop(ctx: Context, operation: Operation) -> None:
-    """Stop all of them; raises what the cluster answered, with those that were stopped before it recorded as stopped."""
+    """Stop all of them; raises errors of the cluster, after recording those that were stopped."""
     reached, cause = _stop(ctx, operation)
     _close(ctx, operation, reached, cause)
     if cause is not None:
@@ -37,7 +37,7 @@ def stop(ctx: Context, operation: Operation) -> None:
 
 
 def start(ctx: Context, operation: Operation, patience: WaitPolicy) -> None:
-    """Start them and wait; raises StartFailed, Interrupted, or what the cluster answered. What was started stays started."""
+    """Start them and wait; raises StartFailed, Interrupted, or errors of the cluster. Started workloads stay started."""
     reached, cause = _start(ctx, operation, patience)
     _close(ctx, operation, reached, cause)
     if cause is not None:
@@ -109,7 +109,7 @@ def _close(ctx: Context, operation: Operation, reached: list[str], cause: Provis
 
 
 def _outcome(name: str, reached: list[str], kind: OperationKind, cause: ProvisionError | None) -> tuple[str, str]:
-    """A stop that was reached is done whatever came after it; a start is done when all are up."""
+    """A stop is done once it was carried out, whatever came later; a start is done when all are up."""
     if cause is None or (kind is OperationKind.STOP and name in reached):
         return "done", ""
     return "failed", str(cause)

@@ -1,4 +1,4 @@
-"""What a change leads to: one workload and the revision that is to run. Pure."""
+"""The target of a change: one workload and the revision that is to run. Pure."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The transaction: several workloads changed as one. Journal, put, wait, then finish all or undo all.
 
-Its only memory is the journal, so that recovery goes on from there after a crash (`applying.recovery`).
+Its only memory is the journal, from which recovery continues after a crash (`applying.recovery`).
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from kelvin_provision.status import OperationKind
 def carry_out(
     ctx: Context, prepared: Prepared, policy: ApplyPolicy, kind: OperationKind = OperationKind.APPLY, *, order: Order | None = None
 ) -> None:
-    """All come up, or all go back. Raises ApplyFailed or Interrupted (undone), UndoFailed (the undo failed too).
+    """Either all come up, or all are undone. Raises ApplyFailed or Interrupted (undone), UndoFailed (the undo failed too).
 
-    With KEEP nothing goes back: ApplyLeft, or Interrupted. Without `wait` nothing checks whether they come up; what cannot even be
-    put on the cluster still goes back.
+    With KEEP nothing is undone: ApplyLeft, or Interrupted. Without `wait` nothing checks whether they come up; what the cluster rejects
+    is still undone.
     """
     if ctx.stop():
         raise Interrupted("stopped by a signal; nothing was changed")
@@ -47,7 +47,7 @@ def carry_out(
 
 
 def _take_back(ctx: Context, operation: Operation, cause: ProvisionError, policy: ApplyPolicy, kind: OperationKind) -> NoReturn:
-    """Undo it, or leave it as it is where that was asked for; raises how it ended."""
+    """Undo the operation, or keep it with OnFailure.KEEP; raises the result."""
     if policy.on_failure is OnFailure.KEEP:
         raise leave(ctx, operation, cause) from cause
     try:
@@ -59,7 +59,7 @@ def _take_back(ctx: Context, operation: Operation, cause: ProvisionError, policy
 
 
 def _bring_up(ctx: Context, operation: Operation, prepared: Prepared, patience: WaitPolicy) -> None:
-    """Put all and wait until all are up; raises why they are not. Nothing is undone here."""
+    """Put all and wait until all are up; raises the cause of a failure. Undoes nothing."""
     for step in operation.steps:
         ctx.progress(Started(step.workload, "applying"))
         ctx.cluster.put(step.workload, prepared.objects[step.workload], ctx.lookup)
@@ -72,7 +72,7 @@ def _bring_up(ctx: Context, operation: Operation, prepared: Prepared, patience: 
 
 
 def _judge(health: Mapping[str, Health], steps: Sequence[Step], cluster: Cluster, *, stopped: bool) -> None:
-    """Raise why they are not all up, with evidence gathered before anything is undone."""
+    """Raise the cause if they are not all up, with evidence from before the undo."""
     if stopped:
         raise Interrupted("stopped by a signal")
     failed = {step.workload: health[step.workload] for step in steps if health[step.workload].phase is not Phase.READY}
@@ -88,10 +88,10 @@ def _cause(health: Health) -> str:
 
 
 def finish(ctx: Context, operation: Operation, keep: int) -> None:
-    """After the point of no return: remove what is old, close the journal.
+    """After the point of no return: remove the old versions, close the journal.
 
-    A permanent refusal of the cluster must not block every later command: it is written to the history, and the next observation
-    shows what is there.
+    A permanent rejection by the cluster must not block every later command: it is written to the history, and the next observation
+    shows the result.
     """
     entries = []
     for step in operation.steps:
@@ -103,7 +103,7 @@ def finish(ctx: Context, operation: Operation, keep: int) -> None:
 
 
 def _finish_step(ctx: Context, step: Step) -> str:
-    """Why it cannot be made final, or nothing. What was committed and then removed by another client is put once more."""
+    """The rejection of the cluster, or None. What was committed and then removed by another client is put once more."""
     try:
         objects = known_objects(ctx.ledger, step.workload, step.after)
         try:
@@ -119,7 +119,7 @@ def _finish_step(ctx: Context, step: Step) -> str:
 
 
 def leave(ctx: Context, operation: Operation, cause: ProvisionError) -> ProvisionError:
-    """Close it without touching the cluster; the error to raise. The slots stay: what is staged can be applied again."""
+    """Close the operation without changing the cluster; returns the error to raise. The slots stay, so an apply can be repeated."""
     entries = [
         Entry(
             ctx.ledger.clock(),
@@ -139,7 +139,7 @@ def leave(ctx: Context, operation: Operation, cause: ProvisionError) -> Provisio
 
 
 def _undo_hint(operation: Operation) -> Hint:
-    """A new workload has nothing to go back to."""
+    """A new workload has no version to roll back to."""
     old = [step.workload for step in operation.steps if step.before is not None]
     verb, names = ("rollback", old) if old else ("undeploy", [step.workload for step in operation.steps])
     return command(f"workloads {verb}", names=tuple(names))

@@ -1,4 +1,4 @@
-"""The undo: put back what ran before, as far as the cluster lets us, and say what is certain afterwards."""
+"""The undo: put back what ran before, and say what is certain afterwards."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from kelvin_provision.spec.workload import Object
 
 @dataclass(frozen=True)
 class Cause:
-    """Why an operation is undone. `blame`: it is kept with the revisions that did not come up; `blocks`: they wait for a person then.
+    """Why an operation is undone. `blame` is stored with the revisions that did not come up; with `blocks` they wait for a person.
 
-    A signal blames nothing, and what failed because the cluster went away may be tried again as it is.
+    A signal is no failure of a revision. If the cluster was unreachable, the revision may be tried again as it is.
     """
 
     text: str
@@ -32,14 +32,14 @@ class Cause:
 
     @classmethod
     def of(cls, error: ProvisionError, *, of_new_version: bool) -> Cause:
-        """`of_new_version`: whether the operation tried one; a rollback says nothing of the version that it goes to."""
+        """`of_new_version`: whether the operation tried a new revision; the failure of a rollback says nothing about its target."""
         blame = of_new_version and not isinstance(error, Interrupted)
         return cls(str(error), error.evidence, blame, blame and not error.temporary)
 
 
 @dataclass(frozen=True)
 class _Result:
-    """How the undo went: what came up again, and the workloads whose objects could not be put back."""
+    """The result of the undo: what is up again, and the workloads whose objects could not be put back."""
 
     health: Mapping[str, Health]
     errors: Mapping[str, ProvisionError]
@@ -50,10 +50,10 @@ class _Result:
 
 
 def undo(ctx: Context, operation: Operation, cause: Cause, patience: WaitPolicy) -> None:
-    """Go back to what ran before, last step first; raises UndoFailed when that does not come up again.
+    """Undo the steps in reverse order; raises UndoFailed when the old version does not come up.
 
-    When the cluster does not answer, the operation stays in the journal and the next command tries again. When it answers and
-    refuses, or the old version does not come up, trying again would not help: the operation is closed as failed.
+    When the cluster does not answer, the operation stays in the journal and the next command tries again. When the cluster rejects the
+    objects, or the old version does not come up, trying again would not help: the operation is closed as failed.
     """
     with suppress(ProvisionError):
         # A full disk must not stop the undo: recovery undoes an operation that is still APPLYING as well.
@@ -79,8 +79,8 @@ def undo(ctx: Context, operation: Operation, cause: Cause, patience: WaitPolicy)
 
 
 def _revert(ctx: Context, operation: Operation, patience: WaitPolicy) -> _Result:
-    """Put back every workload that can be, then wait for all that ran. One that fails does not keep the others from going back."""
-    # Nothing is enabled before the commit, so this still says which of them were stopped before.
+    """Put back every workload that can be, then wait for those that ran. A failure of one does not keep the others from it."""
+    # A commit enables workloads, so before it this still says which of them were stopped.
     workloads = ctx.ledger.existing([step.workload for step in operation.steps])
     stopped = {name for name, workload in workloads.items() if workload.running and not workload.enabled}
     old: dict[str, tuple[Object, ...]] = {}
@@ -104,7 +104,7 @@ def _revert(ctx: Context, operation: Operation, patience: WaitPolicy) -> _Result
 
 
 def _certain(operation: Operation, result: _Result) -> list[str]:
-    """What is certain and what is not, one line a workload."""
+    """What is certain, one line for each workload."""
     lines = []
     for step in operation.steps:
         health, error = result.health.get(step.workload), result.errors.get(step.workload)
@@ -121,10 +121,10 @@ def _certain(operation: Operation, result: _Result) -> list[str]:
 
 
 def known_objects(ledger: Ledger, workload: str, number: int | None) -> tuple[Object, ...]:
-    """What a revision was rendered to; empty for no revision.
+    """The rendered objects of a revision; empty for None.
 
-    Raises ClusterRefused for a revision that is no longer known: without its objects an earlier version looks like none at all, and
-    going back to none removes the workload.
+    Raises ClusterRefused for a revision that is no longer stored: without its objects it would look as if there were none, and the undo
+    would remove the workload.
     """
     if number is None:
         return ()

@@ -1,1 +1,1 @@
-"""What we know of workloads: a SQLite database."""
+"""The state of workloads, in a SQLite database."""

@@ -1,4 +1,4 @@
-"""SQLite: how it is opened, what a commit promises, and its errors as ours."""
+"""SQLite: opening, durability, and translation of its errors."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def translated_errors(path: Path) -> Iterator[None]:
 
 
 def _translated(error: sqlite3.OperationalError, path: Path) -> ProvisionError:
-    """SQLite reports `disk I/O error` or `unable to open` on a full disk, too, when there is no space for its shared memory."""
+    """SQLite also reports `disk I/O error` or `unable to open` when a full disk has no space for its shared memory."""
     text, kind = str(error), getattr(error, "sqlite_errorname", "")
     if "full" in text:
         return NoSpace(f"no space left for {path}")
@@ -45,14 +45,14 @@ def _translated(error: sqlite3.OperationalError, path: Path) -> ProvisionError:
 
 
 def connect(path: Path, busy_timeout: float = BUSY_TIMEOUT) -> sqlite3.Connection:
-    """Open and migrate. Where nothing can be written: a Snapshot, which cannot be written either."""
+    """Open and migrate. Returns a read-only Snapshot where nothing can be written."""
     private_folder(path.parent)
     deadline = time.monotonic() + busy_timeout
     while True:
         try:
             return _opened(path, busy_timeout)
         except Locked:
-            # Several processes open a new ledger at once: SQLite refuses the switch to WAL at once, without waiting.
+            # When several processes open a new ledger, SQLite refuses the switch to WAL immediately instead of waiting.
             if time.monotonic() >= deadline:
                 raise
             time.sleep(0.01)

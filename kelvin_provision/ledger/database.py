@@ -43,7 +43,7 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """One durable transaction: all of it, or on any exception nothing. Inside another one it is a part of that."""
+        """One durable transaction, rolled back on any exception. Inside another transaction it is a part of that one."""
         with self._lock, translated_errors(self.path):
             if self._changing:
                 yield self._connection
@@ -65,7 +65,7 @@ class Database:
                 self._changing = False
 
     def _refresh(self) -> None:
-        """A snapshot is taken again, or replaced by the ledger itself once there is space."""
+        """Take the snapshot again, or replace it by the ledger once there is space."""
         if isinstance(self._connection, Snapshot) and not self._connection.in_transaction:
             connection = connect(self.path, self._busy_timeout)
             self._connection.close()
@@ -73,7 +73,7 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """One consistent view, which waits for no writer."""
+        """One consistent view; never waits for a writer."""
         with self._lock, translated_errors(self.path):
             self._refresh()
             if self._connection.in_transaction:

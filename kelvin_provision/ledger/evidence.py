@@ -8,15 +8,15 @@ from collections.abc import Iterator, Sequence
 
 LINES = 200
 SIZE = 16 << 10
-"""Lines, and bytes of UTF-8, that are kept of an attempt."""
+"""The limits of one attempt: lines, and bytes of UTF-8."""
 LONGEST = 2 << 10
-"""Bytes that are kept of a line."""
+"""The limit of one line, in bytes."""
 OF_WORKLOAD, OF_ALL = 10, 500
-"""Newest attempts whose evidence is kept: of each workload, and of all together."""
+"""The number of newest attempts whose evidence is kept: per workload, and in total."""
 
 
 def bounded(lines: Sequence[str]) -> tuple[str, ...]:
-    """The first and the last lines, with a line that says how many were left out between them."""
+    """The first and the last lines, and between them how many were left out."""
     kept = [_shortened(line) for line in lines]
     if len(kept) <= LINES and _size(kept) <= SIZE:
         return tuple(kept)
@@ -31,7 +31,7 @@ def _size(lines: Sequence[str]) -> int:
 
 
 def _fitting(lines: Sequence[str], most: int, size: int) -> int:
-    """How many of the first lines fit."""
+    """The number of lines that fit, from the start."""
     count = 0
     for line in lines[:most]:
         size -= _size([line])
@@ -51,7 +51,7 @@ def _shortened(line: str) -> str:
 
 
 def store(db: sqlite3.Connection, seq: int, workload: str, lines: Sequence[str]) -> None:
-    """Within the transaction that appends the line of history; what is too old goes."""
+    """Call it within the transaction that appends the line of history. Deletes evidence beyond the limits."""
     db.execute("INSERT INTO evidence (seq, workload, lines) VALUES (?, ?, ?)", (seq, workload, json.dumps(bounded(lines))))
     newest = "SELECT seq FROM evidence WHERE workload = :name ORDER BY seq DESC LIMIT :kept"
     db.execute(f"DELETE FROM evidence WHERE workload = :name AND seq NOT IN ({newest})", {"name": workload, "kept": OF_WORKLOAD})  # noqa: S608  (constants)
@@ -59,6 +59,6 @@ def store(db: sqlite3.Connection, seq: int, workload: str, lines: Sequence[str])
 
 
 def of(db: sqlite3.Connection, workload: str | None) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """The number of each line of history that has evidence, with it."""
+    """Evidence by the number of its line of history."""
     for row in db.execute("SELECT seq, lines FROM evidence WHERE ? IS NULL OR workload = ?", (workload, workload)):
         yield row["seq"], tuple(json.loads(row["lines"]))

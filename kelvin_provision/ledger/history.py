@@ -1,4 +1,4 @@
-"""The history: what was done, one line for each workload, chained by hashes so that a changed or missing line shows."""
+"""The history: one line for each change of a workload, chained by hashes so that a changed or missing line is detected."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from kelvin_provision.ledger.model import Entry, Revision
 _COLUMNS = ("time", "who", "action", "workload", "revision", "outcome", "detail", "version", "digest")
 _FIRST_SCHEMA = _COLUMNS.index("version")
 REFUSED = "refused"
-"""The outcome of an attempt that ended before anything was touched."""
+"""The outcome of an attempt that was refused before any change."""
 
 
 def record(ledger: Ledger, entry: Entry) -> None:
-    """A line that belongs to no operation."""
+    """Append a line outside of an operation."""
     with ledger.writing() as db:
         append(db, entry)
 
 
 def record_refused(ledger: Ledger, revisions: Sequence[Revision], action: str, detail: str, evidence: Sequence[str], *, actor: str) -> None:
-    """An attempt that was refused before anything was touched: one line for each revision, with the findings as its evidence.
+    """Record a refused attempt: one line for each revision, with the findings as evidence.
 
-    What is the newest line of a workload already is not written again: the agent tries for weeks. The caller masks the evidence.
+    A line that equals the newest one of its workload is not written again: the agent may try for weeks. The caller masks the evidence.
     """
     lines = attempts.bounded(evidence)
     with ledger.writing() as db:
@@ -49,7 +49,7 @@ def _is_newest(db: sqlite3.Connection, entry: Entry) -> bool:
 
 
 def history(ledger: Ledger, workload: str | None = None, *, evidence: bool = False) -> tuple[Entry, ...]:
-    """The lines, oldest first; with `evidence` those of failed attempts have what is kept of it."""
+    """The lines, oldest first. With `evidence`, those of failed attempts have theirs."""
     with ledger.reading() as db:
         entries = db.execute("SELECT * FROM history WHERE ? IS NULL OR workload = ? ORDER BY seq", (workload, workload))
         lines = dict(attempts.of(db, workload)) if evidence else {}
@@ -57,7 +57,7 @@ def history(ledger: Ledger, workload: str | None = None, *, evidence: bool = Fal
 
 
 def last_failure(ledger: Ledger, workload: str) -> Entry | None:
-    """The newest attempt of this workload of which evidence is kept; later attempts may have been successful."""
+    """The newest failed attempt of this workload that has evidence; later attempts may have succeeded."""
     query = "SELECT history.*, lines FROM history JOIN evidence USING (seq) WHERE evidence.workload = ? ORDER BY seq DESC LIMIT 1"
     with ledger.reading() as db:
         row = db.execute(query, (workload,)).fetchone()
@@ -76,13 +76,13 @@ def broken_link(ledger: Ledger) -> int | None:
 
 
 def head(ledger: Ledger) -> str:
-    """The hash of the last line: written down elsewhere, it shows later that no line was cut off the end."""
+    """The hash of the last line: noted elsewhere, it shows later whether lines were cut off the end."""
     with ledger.reading() as db:
         return _head(db)
 
 
 def append(db: sqlite3.Connection, entry: Entry) -> None:
-    """One line within a transaction. Its evidence is stored beside it: the chain of hashes is over the lines only."""
+    """Append a line within a transaction. Its evidence is stored beside it; the hashes cover the lines only."""
     if not entry.version and entry.revision is not None:
         query = "SELECT * FROM revisions WHERE workload = ? AND number = ?"
         row = db.execute(query, (entry.workload, entry.revision)).fetchone()

@@ -10,7 +10,7 @@ from kelvin_provision.ledger.model import Entry, Workload
 
 
 def hold(ledger: Ledger, workloads: Sequence[Workload], reason: str, *, actor: str) -> None:
-    """The reason of a workload that is held already is replaced."""
+    """Replaces the reason of an earlier hold."""
     now = ledger.clock()
     with ledger.writing() as db:
         for workload in workloads:

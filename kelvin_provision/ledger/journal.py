@@ -1,6 +1,6 @@
-"""Operations: what is being done to the cluster. The history of what was done is in `history`, and read through here as well.
+"""The journal: operations, what is being done to the cluster. The history of what was done is in `history`.
 
-The journal's rule: before its phase is FINISHING an interrupted operation is undone, from then on it is finished.
+The journal's rule: an interrupted operation is undone before its phase is FINISHING, and finished from then on.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ def begin(
     actor: str = "",
     order: Order | None = None,
 ) -> Operation:
-    """Journal a change before the first byte of it reaches the cluster. An apply begins or ends pending orders, in the same commit.
+    """Journal a change before it reaches the cluster. An apply begins or ends pending orders, in the same commit.
 
-    `order` is the one that this carries out; for an apply it need not be given. Raises NotReady when what was planned is not so any
-    more: requests are accepted at any time, also while a plan is made.
+    `order` is the order that this carries out; for an apply it need not be given. Raises NotReady when the plan is outdated: requests are
+    accepted at any time, also while a plan is made.
     """
     with ledger.writing() as db:
         for step in steps:
@@ -69,7 +69,7 @@ def begin(
 
 
 def unfinished(ledger: Ledger) -> Operation | None:
-    """What a crash left, or what another process is doing right now (the operator lock tells which)."""
+    """The open operation: left by a crash, or under way in another process (the operator lock tells which)."""
     with ledger.reading() as db:
         return rows.unfinished(db)
 
@@ -80,7 +80,7 @@ def set_phase(ledger: Ledger, operation: Operation, phase: Phase) -> None:
 
 
 def commit(ledger: Ledger, operation: Operation) -> None:
-    """The point of no return, all workloads at once: the new revisions are the running ones, the phase is FINISHING."""
+    """The point of no return, for all workloads at once: the new revisions are the running ones, the phase is FINISHING."""
     with ledger.writing() as db:
         for step in operation.steps:
             db.execute(
@@ -110,9 +110,9 @@ def end(
     blame: str | None = None,
     blocked: bool = True,
 ) -> None:
-    """Close it and write its history in one transaction; with `keep`, forget older revisions of its workloads.
+    """Close the operation and write its history in one transaction; with `keep`, delete older revisions of its workloads.
 
-    `blame` is kept with the revisions that did not come up; those that apply themselves wait for a person from then on, if `blocked`.
+    `blame` is stored with the revisions that did not come up; with `blocked`, those with instant apply then wait for a person.
     """
     with ledger.writing() as db:
         db.execute("UPDATE operations SET finished = ? WHERE id = ?", (ledger.clock(), operation.id))
@@ -123,7 +123,7 @@ def end(
             return
         for step in operation.steps:
             if operation.wait:
-                # It was seen up: an observation from before that is older, and would show for a moment.
+                # It is up now; an older observation would show otherwise for a moment.
                 db.execute("UPDATE workloads SET observation = NULL WHERE name = ?", (step.workload,))
             _forget(db, step.workload, keep)
 
@@ -137,14 +137,14 @@ def _blame(ledger: Ledger, db: sqlite3.Connection, step: Step, cause: str, *, bl
 
 
 def end_left(ledger: Ledger, operation: Operation, entries: Sequence[Entry]) -> None:
-    """Close one that failed and is left as it is: the slots stay as they were, and `left` remembers it."""
+    """Close a failed operation whose result is kept: the slots stay, and `left` returns its workloads."""
     with ledger.writing() as db:
         db.execute("UPDATE operations SET phase = ?, finished = ? WHERE id = ?", (Phase.LEFT, ledger.clock(), operation.id))
         _write(db, operation, entries, ledger)
 
 
 def left(ledger: Ledger) -> frozenset[str]:
-    """Workloads whose last change of version failed and was kept as it is: what is on the cluster need not be what the slots say."""
+    """Workloads whose last change failed and was kept: the cluster may differ from the slots."""
     query = "SELECT phase, steps FROM operations WHERE finished IS NOT NULL AND kind NOT IN (?, ?) ORDER BY id"
     phases: dict[str, str] = {}
     with ledger.reading() as db:
@@ -154,7 +154,7 @@ def left(ledger: Ledger) -> frozenset[str]:
 
 
 def end_switch(ledger: Ledger, operation: Operation, entries: Sequence[Entry], *, enabled: bool, names: Sequence[str]) -> None:
-    """Close a start or stop: these workloads are enabled or not from now on."""
+    """Close a start or stop, and enable or disable these workloads."""
     with ledger.writing() as db:
         now = ledger.clock()
         for name in names:
@@ -164,7 +164,7 @@ def end_switch(ledger: Ledger, operation: Operation, entries: Sequence[Entry], *
 
 
 def end_undeploy(ledger: Ledger, operation: Operation, entries: Sequence[Entry]) -> None:
-    """Close an undeploy: the workloads are gone with it, but for what was staged since it began (`Step.after` says what was then)."""
+    """Close an undeploy and delete the workloads, except revisions that were staged since it began (`Step.after` is the one of then)."""
     with ledger.writing() as db:
         _write(db, operation, entries, ledger)
         for step in operation.steps:
@@ -183,14 +183,14 @@ def end_undeploy(ledger: Ledger, operation: Operation, entries: Sequence[Entry])
 
 
 def _write(db: sqlite3.Connection, operation: Operation, entries: Sequence[Entry], ledger: Ledger) -> None:
-    """The lines of an operation that ends, and the end of the orders that it carried out."""
+    """Write the history of an operation that ends, and end its orders."""
     for entry in entries:
         append(db, entry)
     order_rows.end_with(db, operation, entries, now=ledger.clock())
 
 
 def _forget(db: sqlite3.Connection, name: str, keep: int) -> None:
-    """Delete what is neither in a slot nor among the `keep` others that ran last, earlier or later than what runs now."""
+    """Delete revisions that are neither in a slot nor among the `keep` others that ran last."""
     db.execute(
         "DELETE FROM revisions WHERE workload = :name"
         " AND NOT EXISTS (SELECT 1 FROM workloads WHERE name = :name AND number IN (running, staged))"

@@ -50,7 +50,7 @@ class Ledger(Database):
             return tuple(_staged(db, spec.name) for spec in specs)
 
     def drop_staged(self, name: str) -> None:
-        """Forget the staged revision; a workload that has nothing else is gone."""
+        """Delete the staged revision, and the workload if it has no other."""
         with self.writing() as db:
             rows.delete_staged(db, name)
             db.execute("UPDATE workloads SET staged = NULL, updated = ? WHERE name = ?", (self.clock(), name))
@@ -64,7 +64,7 @@ class Ledger(Database):
             return [row[0] for row in db.execute("SELECT name FROM workloads ORDER BY name")]
 
     def workloads(self, names: Sequence[str] | None = None) -> tuple[Workload, ...]:
-        """All workloads by name, or these in this order; raises WorkloadUnknown for the first that does not exist."""
+        """All workloads sorted by name, or these in their order; raises WorkloadUnknown for the first that does not exist."""
         with self.reading() as db:
             workloads = rows.workloads(db, names)
         if names is None:
@@ -82,12 +82,10 @@ class Ledger(Database):
         return WorkloadUnknown(f"no workload {name} on this box", hint=hint)
 
     def existing(self, names: Collection[str]) -> dict[str, Workload]:
-        """Those of these workloads that exist, by name."""
         with self.reading() as db:
             return rows.workloads(db, names)
 
     def workload(self, name: str) -> Workload:
-        """One workload; raises WorkloadUnknown."""
         return self.workloads([name])[0]
 
     def revision(self, name: str, number: int) -> Revision:
@@ -99,7 +97,7 @@ class Ledger(Database):
         return rows.revision(row)
 
     def kept(self, name: str) -> tuple[Revision, ...]:
-        """Revisions that ran once and could run again, apart from the running and the staged one; the one that ran last comes first."""
+        """Revisions that ran and can run again, apart from the running and the staged one; the last that ran comes first."""
         query = (
             "SELECT revisions.* FROM revisions JOIN workloads ON name = workload WHERE name = ?"
             " AND applied IS NOT NULL AND objects IS NOT NULL AND number IS NOT running AND number IS NOT staged ORDER BY applied DESC"
@@ -108,24 +106,23 @@ class Ledger(Database):
             return tuple(rows.revision(row) for row in db.execute(query, (name,)))
 
     def kept_locks(self) -> tuple[ImageLock, ...]:
-        """Locks of every stored revision: their blobs and images must stay."""
+        """Image locks of all stored revisions. Their blobs and images must stay."""
         with self.reading() as db:
             stored = db.execute("SELECT locks FROM revisions WHERE locks IS NOT NULL").fetchall()
         return tuple(lock for row in stored for lock in rows.locks(row[0]) or ())
 
     def revisions(self) -> tuple[Revision, ...]:
-        """Every stored revision, in a slot or not."""
         with self.reading() as db:
             return tuple(rows.revision(row) for row in db.execute("SELECT * FROM revisions ORDER BY workload, number"))
 
     def known_images(self) -> tuple[ImageLock, ...]:
-        """Every image that is ours: of the stored revisions, and what is still to be removed from the runtime."""
+        """Every image that this program owns: of stored revisions, and those to be removed from the runtime."""
         with self.reading() as db:
             loaded = [ImageLock.from_json(json.loads(row[0])) for row in db.execute("SELECT lock FROM images ORDER BY name")]
         return tuple({lock.name: lock for lock in (*loaded, *self.kept_locks())}.values())
 
     def unneeded_images(self) -> tuple[ImageLock, ...]:
-        """Images that we put into the runtime and no kept revision needs any more."""
+        """Images that this program imported into the runtime and that no stored revision needs."""
         kept = self.kept_locks()
         with suppress(NoSpace, CannotWrite), self.writing() as db:  # this is called on full disks, too
             rows.remember_images(db, kept)  # those of a ledger that is older than the table
@@ -135,20 +132,20 @@ class Ledger(Database):
         return tuple(lock for row in loaded if (lock := ImageLock.from_json(json.loads(row[0]))).config.digest not in configs)
 
     def forget_image(self, lock: ImageLock) -> None:
-        """It was removed from the runtime."""
+        """Call it after the image was removed from the runtime."""
         with self.writing() as db:
             db.execute("DELETE FROM images WHERE name = ?", (lock.name,))
 
     # --- progress of a revision -------------------------------------------------------------------
 
     def staged_now(self, revision: Revision) -> bool:
-        """Whether this revision is (still) the staged one."""
+        """Whether this revision is still the staged one."""
         with self.reading() as db:
             row = db.execute("SELECT staged FROM workloads WHERE name = ?", (revision.workload,)).fetchone()
         return row is not None and row[0] == revision.number
 
     def advance(self, revision: Revision, event: Event) -> StagingState | None:
-        """Record an event of a staged revision; its state afterwards, None when the revision is gone.
+        """Record an event of a staged revision; returns its new state, None when the revision is gone.
 
         Writes nothing when nothing changes: flash wears out.
         """
@@ -168,14 +165,14 @@ class Ledger(Database):
             return after
 
     def set_locks(self, revision: Revision, locks: Sequence[ImageLock]) -> None:
-        """Record what its images are. Called once for a revision."""
+        """Record its image locks. Called once per revision."""
         text = json.dumps([lock.to_json() for lock in locks])
         with self.writing() as db:
             db.execute("UPDATE revisions SET locks = ? WHERE workload = ? AND number = ?", (text, revision.workload, revision.number))
             rows.remember_images(db, locks)
 
     def set_objects(self, revision: Revision, objects: Sequence[Object]) -> None:
-        """Record what it was rendered to, so that going back to it later means the same objects to the byte."""
+        """Record its rendered objects, so that a later rollback applies the same objects to the byte."""
         with self.writing() as db:
             key = (json.dumps(list(objects)), revision.workload, revision.number)
             db.execute("UPDATE revisions SET objects = ? WHERE workload = ? AND number = ?", key)
@@ -183,20 +180,20 @@ class Ledger(Database):
     # --- observations and facts -------------------------------------------------------------------
 
     def observe(self, seen: Mapping[str, Observation | None]) -> None:
-        """Record observations; those of workloads that do not exist any more are ignored."""
+        """Record observations. Workloads that do not exist any more are ignored."""
         with self.writing() as db:
             for name, observation in seen.items():
                 text = json.dumps(observation.to_json()) if observation else None
                 db.execute("UPDATE workloads SET observation = ? WHERE name = ?", (text, name))
 
     def fact(self, key: str) -> str | None:
-        """A remembered fact of this box, or None."""
+        """A stored fact about this box, or None."""
         with self.reading() as db:
             row = db.execute("SELECT value FROM facts WHERE key = ?", (key,)).fetchone()
         return row[0] if row else None
 
     def remember(self, key: str, value: str) -> None:
-        """Remember a fact of this box; the same value again writes nothing."""
+        """Store a fact about this box. An unchanged value is not written."""
         if self.fact(key) != value:
             with self.writing() as db:
                 db.execute("INSERT OR REPLACE INTO facts (key, value) VALUES (?, ?)", (key, value))

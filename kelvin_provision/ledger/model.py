@@ -33,7 +33,7 @@ class Revision:
     blocked: bool = False
     waiting: WaitReason | None = None
     applied: int | None = None
-    """The operation that last brought it up; None when it never was. Later operations have higher numbers, whatever the clock says."""
+    """The operation that last brought it up, or None. Later operations have higher numbers, whatever the clock says."""
 
     @property
     def staging(self) -> StagingState:
@@ -43,7 +43,7 @@ class Revision:
 
     @property
     def cause(self) -> str | None:
-        """Why it is no further, in words: the failure of the last attempt, or what it waits for."""
+        """The failure of the last attempt, or what it waits for, as text."""
         return self.failure or (describe(self.waiting) if self.waiting else None)
 
     @property
@@ -53,26 +53,24 @@ class Revision:
 
     @property
     def in_motion(self) -> bool:
-        """Whether, while it is staged, the agent still has something to do for it."""
+        """Whether the agent still has work with it, as long as it is staged."""
         return not self.blocked and (self.spec.method.instantly_apply or self.download is not Download.READY)
 
     @property
     def slot(self) -> Slot:
-        """What status needs to know of it while it is staged."""
+        """The part of it that status is derived from while it is staged."""
         return Slot(self.spec.method, self.download, self.failure, self.blocked, self.waiting)
 
 
 @dataclass(frozen=True)
 class Target:
-    """A workload that an order is about. `revision` is the staged one that an apply means; None for the other verbs."""
+    """A workload of an order. `revision` is the staged revision that an apply means; None for other verbs."""
 
     workload: str
     revision: int | None = None
 
 
 class Outcome(StrEnum):
-    """How an order ended."""
-
     DONE = "done"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -83,7 +81,7 @@ class Outcome(StrEnum):
 class Order:
     """A change that the agent is to carry out, at a time or as soon as possible (`at` is None). All times are RFC 3339 in UTC.
 
-    `note` says what keeps the agent from it while it is pending, and why it ended as it did afterwards.
+    While the order is pending, `note` says what it waits for; afterwards, why it ended as it did.
     """
 
     id: int
@@ -115,16 +113,16 @@ class Order:
 
     @property
     def subject(self) -> str:
-        """As a message names it: `apply of pump, fan at 2026-11-24T02:00:00Z`."""
+        """Its name in messages: `apply of pump, fan at 2026-11-24T02:00:00Z`."""
         return f"{self.verb} of {', '.join(self.names)}{f' at {self.at}' if self.at else ''}"
 
     @property
     def action(self) -> str:
-        """The word for it in the history."""
+        """Its action in the history."""
         return f"{self.verb} --at" if self.at else f"{self.verb} order"
 
     def stands(self, staged: Mapping[str, int | None]) -> bool:
-        """Whether it still means what it meant: an apply names revisions, which must be the staged ones."""
+        """Whether it is still valid: the revisions of an apply must be the staged ones."""
         return self.verb is not Verb.APPLY or all(staged.get(target.workload) == target.revision for target in self.targets)
 
     def __str__(self) -> str:
@@ -134,7 +132,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Workload:
-    """A workload with its two slots, its last observation, the operation under way and its pending orders. `held` is by a person, here."""
+    """A workload with its slots, last observation, open operation and pending orders. `held` is the hold that a person placed."""
 
     name: str
     title: str
@@ -150,18 +148,18 @@ class Workload:
 
     @property
     def scheduled_apply(self) -> Order | None:
-        """The next apply of its staged revision that was asked for at a time."""
+        """Its next scheduled apply."""
         return next((order for order in self.orders if order.verb is Verb.APPLY and order.at), None)
 
     @property
     def holds(self) -> tuple[Hold, ...]:
-        """The person's hold and the workload's own."""
+        """The hold of a person and the hold of the workload itself."""
         own = self.observation.hold if self.observation else None
         return tuple(hold for hold in (self.held, own) if hold)
 
     @property
     def situation(self) -> Situation:
-        """Everything that its state is derived from."""
+        """What its state is derived from."""
         return Situation(
             self.running is not None,
             self.staged.slot if self.staged else None,
@@ -173,16 +171,16 @@ class Workload:
 
     @property
     def shown(self) -> Revision:
-        """The revision whose app and version stand at the top level: the running one, else the staged one."""
+        """The revision that stands for the workload: the running one, else the staged one."""
         revision = self.running or self.staged
         assert revision is not None, self.name  # noqa: S101  (a row without either is deleted in the same transaction)
         return revision
 
 
 class Phase(StrEnum):
-    """How far an operation is. Before FINISHING it is undone after a crash, from then on it is finished.
+    """How far an operation is. After a crash it is undone before FINISHING, and finished from then on.
 
-    LEFT: it failed and was kept as it is, as requested; only a closed operation has this phase.
+    LEFT: it failed and was kept, as requested; only closed operations have this phase.
     """
 
     APPLYING = "applying"
@@ -194,7 +192,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class Step:
-    """One workload of an operation: from which running revision to which."""
+    """One workload of an operation: its running revision before and after."""
 
     workload: str
     before: int | None
@@ -202,7 +200,7 @@ class Step:
 
 
 class OnFailure(StrEnum):
-    """What happens when a new version does not come up; journaled, so that recovery keeps to it."""
+    """What happens when a new version does not come up; stored in the journal, for recovery."""
 
     ROLL_BACK = "roll-back"
     KEEP = "keep"
@@ -219,12 +217,12 @@ class Operation:
     started: str
     on_failure: OnFailure = OnFailure.ROLL_BACK
     wait: bool = True
-    """Whether it is waited for until the new versions are up."""
+    """Whether to wait until the new versions are up."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the history. `version` and `digest` (of the first image) are noted by the ledger while it knows the revision."""
+    """One line of the history. The ledger adds `version`, and the `digest` of the first image."""
 
     time: str
     who: str
@@ -236,4 +234,4 @@ class Entry:
     version: str = ""
     digest: str = ""
     evidence: tuple[str, ...] = ()
-    """What was gathered at a failed attempt: events, container states, last log lines. The caller masks it; `evidence` bounds it."""
+    """Evidence of a failed attempt: events, container states, last log lines. The caller masks it; `evidence` bounds it."""

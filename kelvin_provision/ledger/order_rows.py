@@ -1,4 +1,4 @@
-"""What happens to orders within a transaction: of `orders`, or of the operation or request that begins or ends them."""
+"""Changes of orders within a transaction of `orders`, of an operation, or of a request."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kelvin_provision.ledger.model import Entry, Operation, Order, Outcome, Targ
 from kelvin_provision.status import Verb
 
 KEPT = 1000
-"""Ended orders that are kept."""
+"""The number of ended orders that are kept."""
 
 
 def cancel_applies(db: sqlite3.Connection, names: Collection[str], *, actor: str, now: str) -> tuple[Order, ...]:
@@ -25,7 +25,7 @@ def cancel_applies(db: sqlite3.Connection, names: Collection[str], *, actor: str
 
 
 def cancel_moved(db: sqlite3.Connection, names: Collection[str] | None, *, actor: str, now: str) -> tuple[Order, ...]:
-    """Cancel the pending orders to apply that do not stand any more: all, or those that name one of these workloads.
+    """Cancel pending orders to apply that are no longer valid: all, or those that name one of these workloads.
 
     Call it after the slots have changed, in the same transaction.
     """
@@ -41,7 +41,7 @@ def _what_moved(db: sqlite3.Connection, order: Order) -> str:
 
 
 def begin_applies(db: sqlite3.Connection, operation: Operation, *, actor: str) -> None:
-    """An apply begins. It carries out the pending orders all of whose revisions are in it, and ends the others that name its workloads."""
+    """Begin the pending orders whose revisions are all in this apply, and cancel the others that name its workloads."""
     steps = {step.workload: step.after for step in operation.steps}
     for order in rows.pending_orders(db, steps):
         if order.verb is not Verb.APPLY:
@@ -57,7 +57,7 @@ def begin_applies(db: sqlite3.Connection, operation: Operation, *, actor: str) -
 
 
 def begin_with(db: sqlite3.Connection, order: Order, operation: Operation, *, actor: str) -> None:
-    """The operation carries out this order and ends it. Raises NotReady when the order is not pending any more."""
+    """Begin this order with the operation that carries it out. Raises NotReady when it is not pending any more."""
     claim = "UPDATE orders SET begun = ?, operation = ? WHERE id = ? AND begun IS NULL AND ended IS NULL"
     if not db.execute(claim, (operation.started, operation.id, order.id)).rowcount:
         raise NotReady(f"order {order.id} is not pending any more")
@@ -65,7 +65,7 @@ def begin_with(db: sqlite3.Connection, order: Order, operation: Operation, *, ac
 
 
 def end_with(db: sqlite3.Connection, operation: Operation, entries: Sequence[Entry], *, now: str) -> None:
-    """The operation has ended with these lines of history, and so have the orders that it carried out."""
+    """End the orders that the operation carried out; its lines of history decide how."""
     failed = [entry for entry in entries if not entry.outcome.startswith("done")]
     outcome = Outcome.FAILED if failed else Outcome.DONE
     reason = "; ".join(dict.fromkeys(entry.detail or entry.outcome for entry in failed))

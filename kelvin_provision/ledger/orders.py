@@ -1,7 +1,7 @@
 """Orders: changes that the agent is to carry out, at a time or as soon as possible.
 
-An order to apply names revisions and stands only while exactly these are staged. An apply by hand, a new deploy and an undeploy
-therefore end it, in the same commit. Ended orders are kept for every front end to show, the newest `order_rows.KEPT` of them.
+An order to apply names revisions, and is valid only while these are the staged ones. An apply by hand, a new deploy and an undeploy
+therefore end it, in the same commit. The newest `order_rows.KEPT` ended orders are kept, so that a front end can show them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from kelvin_provision.status import Verb
 
 @dataclass(frozen=True)
 class OrderRequest:
-    """What is asked for. `key` is the caller's idempotency key, empty for an order of its own; `at` is RFC 3339 in UTC."""
+    """A new order. `key` is the caller's idempotency key; empty, the order gets a key of its own. `at` is RFC 3339 in UTC."""
 
     actor: str
     verb: Verb
@@ -35,7 +35,7 @@ class OrderRequest:
 
 @dataclass(frozen=True)
 class Placed:
-    """The order, whether it is new, and the orders that it replaced."""
+    """The order, whether it was created, and the orders that it replaced."""
 
     order: Order
     created: bool = True
@@ -43,19 +43,19 @@ class Placed:
 
 
 def apply_of(workloads: Sequence[Workload], *, actor: str, at: str | None = None, forced: bool = False, key: str = "") -> OrderRequest:
-    """A request to apply what is staged of these workloads now."""
+    """An order to apply the revisions of these workloads that are staged now."""
     targets = tuple(Target(workload.name, workload.staged.number) for workload in workloads if workload.staged)
     return OrderRequest(actor, Verb.APPLY, targets, {"force": True} if forced else {}, at, key)
 
 
-# --- asking ---------------------------------------------------------------------------------------
+# --- placing and cancelling -----------------------------------------------------------------------
 
 
 def place(ledger: Ledger, request: OrderRequest) -> Placed:
-    """Store the order. The same key again returns the first order and changes nothing, whatever else is asked for with it.
+    """Store the order. The same key returns the first order and changes nothing, even if the request differs.
 
-    An order to apply replaces earlier ones that name one of its workloads, whole: what was to come up together is not applied in
-    parts. Raises NotReady when one of its revisions is not the staged one any more.
+    An order to apply replaces earlier ones that name one of its workloads, as a whole: a transaction is not applied in parts. Raises
+    NotReady when one of its revisions is not staged any more.
     """
     with ledger.writing() as db:
         if request.key and (row := db.execute("SELECT * FROM orders WHERE key = ?", (request.key,)).fetchone()):
@@ -87,7 +87,7 @@ def _refuse_replaced(db: sqlite3.Connection, targets: Sequence[Target]) -> None:
 
 
 def cancel(ledger: Ledger, number: int, *, actor: str) -> Order | None:
-    """The order as it is now; it is cancelled if it was pending. None when there is no order of that number."""
+    """Cancel the order if it is pending. Returns it as it is now; None when there is no such order."""
     with ledger.writing() as db:
         row = db.execute("SELECT * FROM orders WHERE id = ?", (number,)).fetchone()
         if row is None:
@@ -106,7 +106,7 @@ def cancel_naming(ledger: Ledger, names: Collection[str], *, actor: str) -> tupl
 
 
 def pending(ledger: Ledger) -> tuple[Order, ...]:
-    """Orders that were not begun and stand, the next one first."""
+    """Valid orders that have not begun, the next one first."""
     with ledger.reading() as db:
         return tuple(rows.standing(db, rows.pending_orders(db)))
 
@@ -123,7 +123,7 @@ def find(ledger: Ledger, number: int) -> Order | None:
 
 
 def recent(ledger: Ledger, limit: int = order_rows.KEPT, *, workload: str | None = None) -> tuple[Order, ...]:
-    """Orders in whatever state, or those that name this workload, the newest first."""
+    """Orders in all states, optionally of one workload, the newest first."""
     named = "EXISTS (SELECT 1 FROM json_each(targets) AS target WHERE json_extract(target.value, '$[0]') = :name)"
     query = f"SELECT * FROM orders WHERE :name IS NULL OR {named} ORDER BY id DESC LIMIT :limit"  # noqa: S608  (constants)
     with ledger.reading() as db:
@@ -134,7 +134,7 @@ def recent(ledger: Ledger, limit: int = order_rows.KEPT, *, workload: str | None
 
 
 def end(ledger: Ledger, order: Order, outcome: Outcome, note: str = "", evidence: Sequence[str] = (), *, actor: str) -> None:
-    """Record how it ended. One that has ended already is left alone. The history has a line for it unless an operation wrote its own."""
+    """Record the outcome; an order that has ended is left alone. Adds a line to the history unless an operation wrote its own."""
     with ledger.writing() as db:
         row = db.execute("SELECT * FROM orders WHERE id = ? AND ended IS NULL", (order.id,)).fetchone()
         if row is not None:
@@ -142,12 +142,11 @@ def end(ledger: Ledger, order: Order, outcome: Outcome, note: str = "", evidence
 
 
 def expire(ledger: Ledger, order: Order, why: str, *, actor: str) -> None:
-    """Its time is over and it was not begun."""
     end(ledger, order, Outcome.MISSED, why, actor=actor)
 
 
 def cancel_replaced(ledger: Ledger, *, actor: str) -> tuple[Order, ...]:
-    """Cancel the orders to apply whose revisions are not staged any more. Writes nothing when there are none."""
+    """Cancel orders to apply whose revisions are not staged any more. Writes nothing when there are none."""
     if len(pending(ledger)) == _count_pending(ledger):
         return ()
     with ledger.writing() as db:
@@ -160,7 +159,7 @@ def _count_pending(ledger: Ledger) -> int:
 
 
 def note(ledger: Ledger, order: Order, text: str) -> None:
-    """What keeps the agent from it. The same again writes nothing."""
+    """Record what the order waits for. An unchanged note is not written."""
     if order.note != text:
         with ledger.writing() as db:
             db.execute("UPDATE orders SET note = ? WHERE id = ? AND ended IS NULL", (text, order.id))

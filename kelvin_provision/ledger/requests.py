@@ -1,4 +1,4 @@
-"""Requests: accepted as the staged revisions of their workloads, or taken back."""
+"""Requests: accepted as the staged revisions of their workloads, or withdrawn."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from kelvin_provision.spec.workload import Spec
 
 @dataclass(frozen=True)
 class Accepted:
-    """The new staged revisions, and the orders that were cancelled because they meant others."""
+    """The new staged revisions, and the orders that this cancelled."""
 
     revisions: tuple[Revision, ...]
     cancelled: tuple[Order, ...] = ()
 
 
 def accept(ledger: Ledger, specs: Sequence[Spec], batch: str, *, actor: str) -> Accepted:
-    """Store the requests as one group with their lines of history, all or none. What was staged for the same workloads is replaced."""
+    """Store all requests as one group with their history, or none. They replace what was staged for the same workloads."""
     with ledger.writing() as db:
         revisions = ledger.accept(specs, batch)
         for revision in revisions:
@@ -32,7 +32,7 @@ def accept(ledger: Ledger, specs: Sequence[Spec], batch: str, *, actor: str) -> 
 
 
 def drop_staged(ledger: Ledger, name: str, *, actor: str) -> tuple[Order, ...]:
-    """Forget the staged revision of a workload, with a line of history; the orders that this cancels. Raises WorkloadUnknown."""
+    """Delete the staged revision of a workload; returns the orders that this cancels. Raises WorkloadUnknown."""
     staged = ledger.workload(name).staged
     with ledger.writing() as db:
         ledger.drop_staged(name)

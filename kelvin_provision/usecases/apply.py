@@ -24,7 +24,7 @@ from kelvin_provision.usecases.operation import OrderTicket, command_line, inter
 
 @dataclass(frozen=True)
 class ApplyRequest:
-    """`names` is empty for everything that is staged. Timeouts in seconds; None: as the settings say."""
+    """Empty `names` means all staged workloads. Timeouts in seconds; None means the setting."""
 
     names: tuple[str, ...] = ()
     timeout: float | None = None
@@ -54,7 +54,7 @@ class ApplyResult:
 
 
 def apply(ctx: Context, request: ApplyRequest, ticket: OrderTicket | None = None) -> ApplyResult:
-    """All come up, or all go back.
+    """Either all workloads come up, or all are rolled back.
 
     Raises UsageRefused, WorkloadUnknown, NothingStaged, NotReady, OutsideWindow, WorkloadHeld, PlanRefused, HookFailed, ApplyFailed,
     ApplyLeft, UndoFailed, Interrupted, Locked.
@@ -89,7 +89,7 @@ def _chosen(ctx: Context, request: ApplyRequest) -> tuple[Workload, ...]:
 
 
 def refuse_closed(ctx: Context, workloads: Sequence[Workload]) -> None:
-    """Raise OutsideWindow or WorkloadHeld. The cluster is asked for holds first, and its answer recorded."""
+    """Raise OutsideWindow or WorkloadHeld. Asks the cluster for holds first, and records what it answers."""
     names = [workload.name for workload in workloads]
     if any(workload.running for workload in workloads):
         observe(ctx.ledger, ctx.cluster, names)
@@ -99,10 +99,10 @@ def refuse_closed(ctx: Context, workloads: Sequence[Workload]) -> None:
 
 
 def _apply(ctx: Context, workloads: Sequence[Workload], policy: ApplyPolicy) -> tuple[str, ...]:
-    """One transaction between its hooks; returns warnings.
+    """Run one transaction between its hooks; returns warnings.
 
-    The objects are kept with their revision before anything is touched, so that going back to it later means the same objects. A
-    failure is kept with it too; a group that applies itself then waits for a person instead of failing for ever.
+    The objects are stored with their revision before the cluster is changed, so that a later rollback applies the same objects. A failure
+    is stored as well: a group with instant apply then waits for a person instead of failing again and again.
     """
     try:
         prepared = prepare(ctx, render_staged(ctx, workloads), hooks=True)

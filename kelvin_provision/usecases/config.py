@@ -53,7 +53,7 @@ def set_setting(sources: Sources, request: SetSetting) -> SettingResult:
 
 
 def unset_setting(sources: Sources, request: UnsetSetting) -> SettingResult:
-    """Remove a key from one settings file. An unknown key is removed, too, if it is there. Raises like `set_setting`."""
+    """Remove a key from one settings file, also an unknown one. Raises like `set_setting`."""
     place = _place(sources, site=request.site)
     try:
         _, path = keys.find(request.key)
@@ -67,7 +67,7 @@ def unset_setting(sources: Sources, request: UnsetSetting) -> SettingResult:
 
 
 def _place(sources: Sources, *, site: bool) -> Place:
-    """The file of --config; otherwise the site file for root or on request, and the person's own file for everybody else."""
+    """The file of --config; otherwise the site file for root or with --site, and the user's own file for other users."""
     if sources.config is not None and site:
         raise UsageRefused("--site and --config name two files")
     places = sources.places()

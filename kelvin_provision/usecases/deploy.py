@@ -36,7 +36,7 @@ class DeployResult:
 
 
 def deploy(ctx: Context, request: DeployRequest) -> DeployResult:
-    """All requests are accepted, or none. What was staged for the same workloads is replaced.
+    """Accept all requests or none; they replace what was staged for the same workloads.
 
     Raises RequestRefused, SecretMissing, AgentSilent (the requests are stored then).
     """
@@ -65,7 +65,7 @@ def _accept(settings: Settings, request: DeployRequest) -> Accepted:
 
 
 def refuse_unsupported(cluster: Cluster, specs: Sequence[Spec]) -> None:
-    """Raise RequestRefused, with the findings of all, for what this cluster cannot run. A silent cluster is asked again at apply."""
+    """Raise RequestRefused with all findings if this cluster cannot run them. If the cluster does not answer, apply asks it again."""
     findings: list[str] = []
     for spec in specs:
         try:
@@ -79,6 +79,6 @@ def refuse_unsupported(cluster: Cluster, specs: Sequence[Spec]) -> None:
 
 
 def store(ctx: Context, specs: Sequence[Spec]) -> tuple[tuple[Revision, ...], tuple[str, ...]]:
-    """Store the requests as one group, all or none; the revisions, and the orders that this cancels in words."""
+    """Store all requests as one group, or none. Returns the revisions, and a message for each order that this cancels."""
     accepted = requests.accept(ctx.ledger, specs, uuid.uuid4().hex, actor=ctx.actor)
     return accepted.revisions, tuple(f"the {order.subject} is cancelled" for order in accepted.cancelled)

@@ -21,7 +21,7 @@ from kelvin_provision.usecases.undeploy import UndeployRequest, undeploy
 def execute(ctx: Context, order: Order, *, still_wanted: Callable[[], bool]) -> None:
     """Carry out an order under the operator lock, in the name of its actor. Raises what the use-case raises.
 
-    An order with nothing to do, such as a stop of what is stopped already, ends as done.
+    An order with nothing to do, such as stopping a stopped workload, succeeds.
     """
     ctx = replace(ctx, actor=order.actor)
     ticket = OrderTicket(f"agent: {order.verb} {', '.join(order.names)}", ctx.timings.lock_wait_agent, still_wanted, order)

@@ -1,4 +1,4 @@
-"""Hold and release: nothing is applied to a held workload. In the ledger alone, so also while a change is under way."""
+"""Hold and release: a held workload is not applied. Changes only the ledger, so it works during another change, too."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class HoldResult:
 
 @dataclass(frozen=True)
 class ReleaseResult:
-    """The hold that was released, by workload, or None where there was none; `remaining` are holds of workloads themselves."""
+    """The released hold by workload, None where there was none. `remaining` are holds that workloads place on themselves."""
 
     released: tuple[tuple[str, Hold | None], ...]
     remaining: tuple[tuple[str, Hold], ...] = ()
@@ -36,7 +36,7 @@ def hold(ctx: Context, names: Sequence[str], reason: str) -> HoldResult:
 
 
 def release(ctx: Context, names: Sequence[str]) -> ReleaseResult:
-    """Raises WorkloadUnknown. A workload that holds itself is not released by this."""
+    """Raises WorkloadUnknown. Holds that a workload places on itself stay."""
     workloads = ctx.ledger.workloads(names)
     holds.release(ctx.ledger, workloads, actor=ctx.actor)
     remaining = tuple((workload.name, hold) for workload in ctx.ledger.workloads(names) for hold in workload.holds)

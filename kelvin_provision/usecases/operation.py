@@ -19,14 +19,14 @@ from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.model import Order
 
 AGENT = "agent:"
-"""How the command of the operator lock begins while the agent holds it."""
+"""The prefix of the operator lock's command while the agent holds it."""
 
 
 @dataclass(frozen=True)
 class OrderTicket:
-    """How the agent enters a use-case: under its own name and patience, and only if what it decided earlier still holds.
+    """How the agent enters a use-case: with its own actor and timeouts, and only if its decision still holds.
 
-    `still_wanted` is asked once the lock is held: what was decided before may be done or cancelled by then, and nothing happens.
+    `still_wanted` is called under the lock: an order may have been carried out or cancelled in the meantime, and then nothing happens.
     """
 
     command: str
@@ -37,7 +37,7 @@ class OrderTicket:
 
 @dataclass
 class Running:
-    """A change under way. `warnings` grow: what recovery did before it, what went wrong in its course and after it."""
+    """A change under way. `warnings` collects what recovery did before it, and what went wrong during and after it."""
 
     recovered: Recovered
     warnings: tuple[str, ...]
@@ -48,9 +48,9 @@ class Running:
 
 @contextmanager
 def operation(ctx: Context, command: str, *, wait: float = 0.0) -> Iterator[Running]:
-    """Hold the operator lock for the block. What a crash left is finished or undone first; images that nothing needs are freed afterwards.
+    """Hold the operator lock for the block. Recovers from a crash first; afterwards removes images that no kept revision needs.
 
-    `command` is what the loser of the lock is told. Raises Locked.
+    `command` names this change to a command that finds the lock taken. Raises Locked.
     """
     lock = private_folder(ctx.settings.state_dir) / "lock"
     current = holder(lock)
@@ -66,7 +66,7 @@ def operation(ctx: Context, command: str, *, wait: float = 0.0) -> Iterator[Runn
 
 
 def free_images(ctx: Context, running: Running) -> int:
-    """Free images that no kept revision needs; returns the bytes freed in the store. The change is done whatever becomes of this."""
+    """Remove images that no kept revision needs; returns the bytes freed in the store. Errors become warnings: the change is done."""
     try:
         return collect_garbage(ctx.ledger, ctx.store, lambda: ctx.runtime)
     except (ProvisionError, OSError) as error:
@@ -75,10 +75,10 @@ def free_images(ctx: Context, running: Running) -> int:
 
 
 def interrupted(ctx: Context) -> bool:
-    """Whether a change is unfinished: left by a crash, or under way in another process (then `operation` says so)."""
+    """Whether an operation is open: left by a crash, or under way in another process (then `operation` raises Locked)."""
     return journal.unfinished(ctx.ledger) is not None or hooks.owed(ctx.ledger)
 
 
 def command_line(verb: str, names: Sequence[str]) -> str:
-    """How a change is named to others while it holds the lock."""
+    """The name of a change in the operator lock."""
     return " ".join(["workloads", verb, *(f"-n {name}" for name in names)]) if names else f"workloads {verb} --all"

@@ -18,12 +18,12 @@ class Result:
 
 
 def plan(ctx: Context, *, orphans: bool) -> PrunePlan:
-    """What would go; touches nothing."""
+    """What would be removed. Changes nothing."""
     return images.plan(ctx.ledger, ctx.store, lambda: ctx.runtime, orphans=orphans)
 
 
 def prune(ctx: Context, *, orphans: bool, ticket: OrderTicket | None = None) -> Result:
-    """Plan again under the lock, and free it. A runtime that does not answer is told in the plan; its part is left."""
+    """Plan again under the lock, and carry it out. Without an answer from the runtime, only the store is pruned."""
     ticket = ticket or OrderTicket("images prune")
     with operation(ctx, ticket.command, wait=ticket.lock_wait) as running:
         chosen = plan(ctx, orphans=orphans)

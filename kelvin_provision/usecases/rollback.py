@@ -1,4 +1,4 @@
-"""Rollback: what ran earlier runs again, from the objects and images kept on this box. What is staged is not touched."""
+"""Rollback: apply an earlier revision again, from the objects and images kept on this box. The staged revision is not touched."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from kelvin_provision.usecases.operation import OrderTicket, command_line, opera
 
 @dataclass(frozen=True)
 class RollbackRequest:
-    """Without `to`, each goes back to the earlier revision that ran last. Timeouts in seconds; None: as the settings say."""
+    """Without `to`, each workload returns to the revision that ran before. Timeouts in seconds; None means the setting."""
 
     names: tuple[str, ...]
     to: int | None = None
@@ -33,7 +33,7 @@ class RollbackRequest:
 
 @dataclass(frozen=True)
 class RollbackPlan:
-    """`unchanged` run the requested revision already; `left` are those whose last apply failed and was left as it is."""
+    """`unchanged` run the requested revision already; the last apply of those in `left` failed and was kept (--no-rollback)."""
 
     targets: tuple[Target, ...]
     unchanged: tuple[Workload, ...] = ()
@@ -41,7 +41,7 @@ class RollbackPlan:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What cannot be promised."""
+        """What the rollback cannot guarantee."""
         return tuple(
             f"{target.name}: revision {target.revision.number} was not staged; the cluster has its image or must pull it"
             for target in self.targets
@@ -56,9 +56,9 @@ class RollbackResult:
 
 
 def plan(ledger: Ledger, names: Sequence[str], to: int | None = None) -> RollbackPlan:
-    """Where a rollback leads. Raises UsageRefused, WorkloadUnknown, NothingToRollBack, RevisionUnknown.
+    """The revisions that a rollback applies. Raises UsageRefused, WorkloadUnknown, NothingToRollBack, RevisionUnknown.
 
-    Where an apply failed and was left as it is, the rollback leads to the revision that ran before it.
+    After a failed apply that was kept (--no-rollback), this is the revision that ran before it.
     """
     if to is not None and len(set(names)) > 1:
         raise UsageRefused("--to goes with one workload: each has revisions of its own")
@@ -99,7 +99,7 @@ def _revision(ledger: Ledger, workload: Workload, to: int | None, *, left: bool)
 
 
 def rollback(ctx: Context, request: RollbackRequest, ticket: OrderTicket | None = None) -> RollbackResult:
-    """One transaction, as an apply. Errors as `plan`, PlanRefused, and those of a transaction."""
+    """One transaction, like an apply. Raises what `plan` and a transaction raise, and PlanRefused."""
     plan(ctx.ledger, request.names, request.to)
     ticket = ticket or OrderTicket(command_line("rollback", request.names))
     with operation(ctx, ticket.command, wait=ticket.lock_wait) as running:
@@ -120,7 +120,7 @@ def rollback(ctx: Context, request: RollbackRequest, ticket: OrderTicket | None 
 
 
 def _note_taken_back(ledger: Ledger, chosen: RollbackPlan) -> None:
-    """A staged version whose apply was left as it is, and that this rollback took off the cluster, says so."""
+    """Record in the staged revision that its failed apply, which was kept, has been rolled back."""
     for target in chosen.targets:
         staged = target.workload.staged
         if staged and target.name in chosen.left:

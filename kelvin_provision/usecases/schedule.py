@@ -1,4 +1,4 @@
-"""Have the agent apply staged workloads at a time, and take that back."""
+"""Schedule an apply by the agent, and cancel it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from kelvin_provision.usecases.deploy import NO_SERVICE_WARNING
 
 @dataclass(frozen=True)
 class ScheduleRequest:
-    """`names` is empty for everything that is staged. `at` has a zone."""
+    """Empty `names` means all staged workloads. `at` has a time zone."""
 
     at: datetime
     names: tuple[str, ...] = ()
@@ -32,14 +32,14 @@ class ScheduleResult:
 
 @dataclass(frozen=True)
 class CancelResult:
-    """`cancelled` may name more workloads than were asked for: an apply of several is cancelled as a whole."""
+    """`cancelled` may name more workloads than the request: a scheduled apply of several is cancelled as a whole."""
 
     cancelled: tuple[str, ...]
     unchanged: tuple[str, ...] = ()
 
 
 def schedule(ctx: Context, request: ScheduleRequest) -> ScheduleResult:
-    """Refuse what cannot be meant, store it, wake the agent.
+    """Check the request, store the order, wake the agent.
 
     Raises UsageRefused, WorkloadUnknown, NothingStaged, ClockBehind, OutsideWindow, NotReady, AgentSilent.
     """
@@ -66,7 +66,7 @@ def schedule(ctx: Context, request: ScheduleRequest) -> ScheduleResult:
 
 
 def cancel(ctx: Context, names: Sequence[str] = ()) -> CancelResult:
-    """Take back what was scheduled for these; without names, for all. Raises WorkloadUnknown."""
+    """Cancel the scheduled applies of these workloads, or all of them without names. Raises WorkloadUnknown."""
     workloads = ctx.ledger.workloads(names or None)
     ended = orders.cancel_naming(ctx.ledger, [workload.name for workload in workloads], actor=ctx.actor)
     cancelled = tuple(dict.fromkeys(name for order in ended for name in order.names))

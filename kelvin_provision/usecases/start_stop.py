@@ -1,4 +1,4 @@
-"""Start and stop: the running revision stays on the box with its data, or comes back as it was."""
+"""Start and stop: the running revision stays on the box with its data while it is stopped."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from kelvin_provision.usecases.operation import OrderTicket, command_line, opera
 
 @dataclass(frozen=True)
 class StartStopResult:
-    """`workloads` as they were asked for; `changed` are the names that there was something to do for."""
+    """`workloads` as requested; `changed` are the names of those that were started or stopped."""
 
     workloads: tuple[Workload, ...]
     changed: frozenset[str]
@@ -29,7 +29,7 @@ class StartStopResult:
 
 
 def stop(ctx: Context, names: Sequence[str], *, ticket: OrderTicket | None = None) -> StartStopResult:
-    """Stop what runs. What was never applied, or is stopped already, is skipped. Raises WorkloadUnknown, and what the cluster answers."""
+    """Stop running workloads; skip the others. Raises WorkloadUnknown, and errors of the cluster."""
     ctx.ledger.workloads(names)
     ticket = ticket or OrderTicket(command_line("stop", names))
     with operation(ctx, ticket.command, wait=ticket.lock_wait) as running:
@@ -53,9 +53,9 @@ def stop(ctx: Context, names: Sequence[str], *, ticket: OrderTicket | None = Non
 
 
 def start(ctx: Context, names: Sequence[str], *, timeout: float | None = None, ticket: OrderTicket | None = None) -> StartStopResult:
-    """Start what was stopped and wait until it is up.
+    """Start stopped workloads and wait until they are up.
 
-    Raises WorkloadUnknown, NothingApplied, PlanRefused (a port is taken by now, an image is lost), StartFailed, Interrupted.
+    Raises WorkloadUnknown, NothingApplied, PlanRefused (such as a port that was taken meanwhile), StartFailed, Interrupted.
     """
     ctx.ledger.workloads(names)
     ticket = ticket or OrderTicket(command_line("start", names))
@@ -95,7 +95,7 @@ def _refuse_never_applied(workloads: Sequence[Workload]) -> None:
 
 
 def _observed(ctx: Context, names: Sequence[str]) -> tuple[Workload, ...]:
-    """These workloads with what the cluster does with them now."""
+    """Observe these workloads, then read them again."""
     observe(ctx.ledger, ctx.cluster, names)
     return ctx.ledger.workloads(names)
 
@@ -106,6 +106,6 @@ def _step(workload: Workload) -> Step:
 
 
 def _is(workload: Workload, observed: Observed) -> bool:
-    """What was observed just now. A cluster that does not answer proves nothing."""
+    """Whether this was observed just now. If the cluster did not answer, it is False."""
     observation = workload.observation
     return observation is not None and observation.reachable and observation.observed is observed

@@ -1,4 +1,4 @@
-"""Undeploy: remove workloads with what they keep on this box, or only their staged revisions."""
+"""Undeploy: remove workloads with their data on this box, or only their staged revisions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kelvin_provision.usecases.operation import OrderTicket, command_line, free_
 
 @dataclass(frozen=True)
 class UndeployRequest:
-    """With `staged`, what runs is not touched."""
+    """With `staged`, the running revision is not touched."""
 
     names: tuple[str, ...]
     staged: bool = False
@@ -25,7 +25,7 @@ class UndeployRequest:
 
 @dataclass(frozen=True)
 class UndeployResult:
-    """`removed` are the names; `objects` what went from the cluster, by workload; `freed` bytes in the image store."""
+    """`removed` are names; `objects` were deleted on the cluster, by workload; `freed` are bytes in the image store."""
 
     removed: tuple[str, ...] = ()
     objects: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -34,7 +34,7 @@ class UndeployResult:
 
 
 def find(ctx: Context, request: UndeployRequest) -> tuple[Workload, ...]:
-    """The workloads that would be removed, for who asks before it does it. Raises WorkloadUnknown, NothingStaged."""
+    """The workloads that would be removed, for a confirmation. Raises WorkloadUnknown, NothingStaged."""
     workloads = ctx.ledger.workloads(request.names)
     if request.staged and not interrupted(ctx):
         refuse_bare(workloads)
@@ -48,7 +48,7 @@ def lost_volumes(workload: Workload) -> tuple[str, ...]:
 
 
 def undeploy(ctx: Context, request: UndeployRequest, ticket: OrderTicket | None = None) -> UndeployResult:
-    """Remove all of them, then free images that nothing needs. Raises WorkloadUnknown, NothingStaged, and what the cluster answers."""
+    """Remove them, then images that no kept revision needs. Raises WorkloadUnknown, NothingStaged, and errors of the cluster."""
     find(ctx, request)
     ticket = ticket or OrderTicket(command_line("undeploy", request.names))
     with operation(ctx, ticket.command, wait=ticket.lock_wait) as running:
@@ -78,6 +78,6 @@ def _remove_staged(ctx: Context, workloads: Sequence[Workload]) -> None:
     left = journal.left(ctx.ledger)
     for workload in workloads:
         if workload.running is None and workload.name in left:
-            _remove(ctx, [workload])  # its apply was left as it is: nothing else would take that off the cluster
+            _remove(ctx, [workload])  # its failed apply was kept (--no-rollback): nothing else would remove it from the cluster
             continue
         requests.drop_staged(ctx.ledger, workload.name, actor=ctx.actor)
