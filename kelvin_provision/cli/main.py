@@ -49,10 +49,11 @@ def _run(words: list[str]) -> int:
 
     import typer
 
-    from kelvin_provision.cli.frame import terminal
+    from kelvin_provision.cli.frame import hints, terminal
     from kelvin_provision.cli.frame.lazy import root
     from kelvin_provision.errors import ProvisionError
 
+    hints.remember(words)
     try:
         with root().make_context(PROGRAM, list(words), terminal_width=terminal.narrow_width()) as context:
             return int(context.command.invoke(context) or 0)

@@ -37,7 +37,7 @@ def command(session: Session, *, file: Annotated[str | None, _FILE] = None) -> R
 def written(session: Session, file: str | None) -> Report:
     """Gather, redact and write; changes nothing on this box but the file."""
     from kelvin_provision.cli.frame import hints
-    from kelvin_provision.cli.frame.box import signals_noted, wiring_of
+    from kelvin_provision.cli.frame.box import refuse_forgotten_sudo, signals_noted, wiring_of
     from kelvin_provision.masking.redactor import Redactor
     from kelvin_provision.support import known, sections
     from kelvin_provision.support.archive import Bundle
@@ -55,7 +55,9 @@ def written(session: Session, file: str | None) -> Report:
         config=session.config,
         state_dir=session.state_dir,
     )
-    with sections.SupportScope(request).opened() as scope, signals_noted() as stop:
+    scope_of_box = sections.SupportScope(request)
+    refuse_forgotten_sudo(session, scope_of_box.settings)
+    with scope_of_box.opened() as scope, signals_noted() as stop:
         secrets, unread = known.gather(sections.secrets(scope))
         about = {"made": timestamps.rfc3339(now), "host": host, "unread": list(unread)}
         bundle = Bundle(name, sections.sections(scope), Redactor(secrets), about, stop)

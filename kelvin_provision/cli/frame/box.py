@@ -12,6 +12,7 @@ from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from kelvin_provision.cli.frame import hints
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.context import Context, Wiring, opened, silent
 from kelvin_provision.settings.model import Settings
@@ -33,10 +34,28 @@ def wired(wiring: Wiring) -> Iterator[None]:
 
 
 def settings_of(session: Session) -> Settings:
-    """The settings of this box. Raises SettingsInvalid."""
+    """The settings of this box. Raises SettingsInvalid, and what `refuse_state_of_others` raises."""
     from kelvin_provision.settings.load import load
 
-    return load(config=session.config, state_dir=session.state_dir, environ=os.environ, is_root=os.geteuid() == 0).settings
+    settings = load(config=session.config, state_dir=session.state_dir, environ=os.environ, is_root=os.geteuid() == 0).settings
+    refuse_state_of_others(session, settings)
+    return settings
+
+
+def refuse_state_of_others(session: Session, settings: Settings) -> None:
+    """Raises PermissionRefused or CannotWrite for a state directory that this user should not work with. Creates nothing."""
+    from kelvin_provision.settings.state_dir import refuse_unsafe
+
+    refuse_forgotten_sudo(session, settings)
+    refuse_unsafe(settings.state_dir, uid=os.geteuid())
+
+
+def refuse_forgotten_sudo(session: Session, settings: Settings) -> None:
+    """Raises PermissionRefused for whoever is not root and would work beside, or on, the state of root."""
+    from kelvin_provision.settings import state_dir
+
+    explicit = session.state_dir is not None or bool(os.environ.get(hints.STATE_DIR_VARIABLE))
+    state_dir.refuse_forgotten_sudo(settings.state_dir, explicit=explicit, uid=os.geteuid())
 
 
 @contextmanager

@@ -134,8 +134,10 @@ def _settings(ctx: Any) -> Settings:
 def _ledger(ctx: Any) -> Iterator[Ledger]:
     """The ledger; raises where there is none. It is never made here: asking for a word changes nothing."""
     from kelvin_provision.ledger.ledger import Ledger
+    from kelvin_provision.settings.state_dir import refuse_unsafe
 
     path = _settings(ctx).state_dir / "ledger.db"
+    refuse_unsafe(path.parent, uid=os.geteuid())
     path.stat()
     with Ledger(path) as ledger:
         yield ledger
