@@ -14,10 +14,10 @@ from kelvin_provision.hints import Hint
 
 
 class FieldImmutable(PlanRefused):
-    """The new version changes a field that the cluster never changes."""
+    """The new version changes an immutable field."""
 
     code, exit_code = "immutable-field", os.EX_DATAERR
-    hint_default = "undeploy the workload first (its data goes with it), or deploy the new one under another name"
+    hint_default = "undeploy the workload first (this deletes its data), or deploy the new version under another name"
 
 
 class NotOurs(PlanRefused):
@@ -35,7 +35,7 @@ class FieldConflict(PlanRefused):
 
 
 class ObjectInvalid(PlanRefused):
-    """The cluster rejects an object as it is written."""
+    """The cluster rejects an object as invalid."""
 
     code, exit_code = "invalid-object", os.EX_DATAERR
     hint_default = "correct what the evidence names and deploy again"
@@ -63,7 +63,7 @@ class NamespaceTerminating(PlanRefused):
 
 
 class PortTaken(PlanRefused):
-    """A port of the host or node is already in use, or used twice in the set."""
+    """A port of the host or node is already in use, or two of the workloads use it."""
 
     code, exit_code = "port-taken", os.EX_DATAERR
     hint_default = "stop what uses the port, or deploy with another port"

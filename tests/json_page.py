@@ -41,7 +41,7 @@ REQUEST = {
 }
 HEAD = """\
 With `--json` (or `-o json`) standard output holds exactly one document, for errors as well; what is said besides goes to standard error. `-o yaml` is the
-same document in YAML. A command that goes on for ever prints one object a line.
+same document in YAML. A command that runs until it is stopped prints one object per line.
 
 There are two kinds of documents:
 

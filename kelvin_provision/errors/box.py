@@ -79,7 +79,7 @@ class StateDamaged(ProvisionError):
     """The ledger cannot be read."""
 
     code, exit_code = "state-damaged", os.EX_CONFIG
-    hint_default = "keep a copy of the state folder; what runs on the cluster is not affected"
+    hint_default = "keep a copy of the state directory; workloads on the cluster are not affected"
 
 
 class AgentSilent(ProvisionError):

@@ -64,7 +64,7 @@ class Interrupted(ProvisionError):
 
 
 class ClockBehind(ProvisionError):
-    """The clock of this box shows a time before its own last change, so nothing can be scheduled by it."""
+    """The clock of this box is behind the last recorded change, so no apply can be scheduled by it."""
 
     code, exit_code = "clock-behind", os.EX_TEMPFAIL
     hint_default = "set the clock (timedatectl, date); if it was wrong when the version was staged, deploy again"

@@ -54,7 +54,7 @@ STATES: dict[State | Download, Explanation] = {
     Download.PROCESSING: Explanation(
         "The agent resolves the images at the registry. No content has been downloaded yet.",
         "A staged request was received.",
-        command("workloads show", names=("NAME",), instruction="Wait. It needs the registry. Why it stays in this state"),
+        command("workloads show", names=("NAME",), instruction="Wait; the agent needs the registry. If it stays in this state"),
     ),
     State.DOWNLOADING: Explanation(
         "The images of the staged version are being downloaded. The running version is not touched.",
@@ -103,7 +103,7 @@ STATES: dict[State | Download, Explanation] = {
         command("workloads show", names=("NAME",)),
     ),
     State.UNREACHABLE: Explanation(
-        "The cluster or the runtime does not respond. What is shown with it is what was seen last.",
+        "The cluster or the runtime does not respond. The details shown are the last known ones.",
         "k3s or Docker Engine is stopped, starting or hanging.",
         "systemctl status k3s docker",
     ),
@@ -111,7 +111,7 @@ STATES: dict[State | Download, Explanation] = {
 
 EXIT_CODES: dict[int, str] = {
     0: "Done, or nothing to do.",
-    1: "Failed and rolled back: what ran before runs again. With --no-rollback it was kept as it is.",
+    1: "Failed. A failed apply was rolled back to what ran before, or kept with --no-rollback.",
     2: "The command line is invalid.",
     3: "There are changes (only with --exit-code).",
     65: "The input is invalid: a request, a reference, an image.",

@@ -51,7 +51,7 @@ REASONS: dict[str, Reason] = {
     "file-unreadable": Reason("The path is misspelt, is a directory, or is not readable for this user."),
     "held": Reason("The workload's own annotation or file asks for it, or a person ran `workloads hold`."),
     "history-broken": Reason("The ledger was edited by hand, or replaced by an older copy."),
-    "hook-failed": Reason("A script in the hooks directory inspected the plan and refused it."),
+    "hook-failed": Reason("A script in the hooks directory exited with a code other than 0, for example because it rejects the plan."),
     "hook-refused": Reason("A file in the hooks directory is not executable, or users other than root can write it."),
     "hook-timeout": Reason("The hook waits for a lock, a network or an input."),
     "image-missing": Reason("The image was removed from the runtime, and its content from the store."),
@@ -60,9 +60,7 @@ REASONS: dict[str, Reason] = {
         "zstd layers on an old Docker, or a media type that is not a container image.",
         "Build the image with gzip layers, or use containerd as the runtime.",
     ),
-    "immutable-field": Reason(
-        "The new version changes a selector, the size or class of a volume, or another field that the cluster never changes."
-    ),
+    "immutable-field": Reason("The new version changes a selector, the size or class of a volume, or another immutable field."),
     "import-failed": Reason("The runtime has no space, was restarted, or does not support the image."),
     "interrupted": Reason(
         "Ctrl-C, SIGTERM, or the end of a maintenance script.", command("workloads list", note="then the same command again")
@@ -111,8 +109,8 @@ REASONS: dict[str, Reason] = {
     ),
     "state-too-new": Reason("The program was downgraded, or the state directory comes from another box."),
     "time-refused": Reason("A date in another order, an hour that daylight saving time skips, or a time in the past."),
-    "transfer-stopped": Reason("The agent ends, or a newer deploy replaced this one.", "Nothing: it continues at its last byte."),
-    "undo-failed": Reason("The cluster went away in the middle, or the earlier version does not come up either."),
+    "transfer-stopped": Reason("The agent ends, or a newer deploy replaced this one.", "Nothing: it continues where it stopped."),
+    "undo-failed": Reason("The cluster became unreachable during the change, or the earlier version does not come up either."),
     "unknown-kind": Reason("A manifest of a custom kind whose operator is not installed on this cluster."),
     "usage": Reason("An option or argument is misspelt, missing, or excludes another one."),
     "wait-failed": Reason("The version that was waited for failed, was replaced, or was removed."),

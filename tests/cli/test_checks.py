@@ -100,7 +100,7 @@ def test_a_broken_workload_has_each_reason_with_why_and_what_next(box):
     assert (
         "error   dry-run      pump: Deployment/pump: spec.selector: field is immutable [immutable-field]\n"
         "                      why: What the server refuses now, it would refuse during the apply.\n"
-        "                     next: undeploy the workload first (its data goes with it), or deploy the new one under another name\n"
+        "                     next: undeploy the workload first (this deletes its data), or deploy the new version under another name\n"
     ) in result.stdout
     assert (
         "error   room         new pods need 1.0 GiB of memory in addition to the running ones; node fake-node has 1.0 MiB of memory left\n"

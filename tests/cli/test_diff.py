@@ -196,7 +196,7 @@ def test_what_is_forbidden_is_told_whole_and_ends_as_the_apply_would(box):
     ).replace("+++ Thing/pump (revision 2)", "+++ Thing/pump (revision 2, forbidden)")
     assert result.stderr == (
         "error: 2 findings, nothing was changed\n"
-        " hint: undeploy the workload first (its data goes with it), or deploy the new one under another name\n"
+        " hint: undeploy the workload first (this deletes its data), or deploy the new version under another name\n"
     )
     refused = say(box, "apply", "-n", "pump", "--json")
     told = say(box, "diff", "-n", "pump", "--json")

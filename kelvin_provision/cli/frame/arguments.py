@@ -1,4 +1,4 @@
-"""What may be given as an option and as an argument alike: names of workloads and files."""
+"""Parameters that are options and arguments alike: names of workloads, and files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from kelvin_provision.hints import command as to_type
 class Either:
     """Marks a parameter that is both an option and an argument; the command gets the values of both, each once.
 
-    `single`: one value is meant, two different ones are refused. `required`: none is refused.
+    `single`: two different values are refused. `required`: no value is refused.
     """
 
     flags: tuple[str, ...]
@@ -32,7 +32,7 @@ class Either:
     required: bool = False
     kind: type = str
     hint: Hint | None = None
-    """What to type where a required one is missing."""
+    """The example in the error for a missing required value."""
 
     @classmethod
     def of(cls, parameter: inspect.Parameter) -> Either | None:
@@ -42,7 +42,7 @@ class Either:
 
     @staticmethod
     def argument(name: str) -> str:
-        """What the argument beside the option `name` is called."""
+        """The name of the argument that belongs to the option `name`."""
         return f"{name}_arguments"
 
     @classmethod
@@ -56,7 +56,7 @@ class Either:
         more = "" if either.single else "; may be repeated"
         text = f"The same as {either.metavar}{more}."
         option = typer.Option(*either.flags, metavar=either.metavar, help=text, autocompletion=either.complete, allow_dash=True)
-        # One that is required may also be given as the option: its absence is found by `joined`.
+        # A required value may also be given as the option: `joined` checks that there is one.
         argument = typer.Argument(metavar=f"[{usage}]", help=either.help, autocompletion=either.complete, allow_dash=True)
         return (
             _keyword(parameter.name, kind | None, option),
@@ -69,7 +69,7 @@ def _keyword(name: str, annotation: Any, declaration: Any) -> inspect.Parameter:
 
 
 def joined(either: Either, options: Any, arguments: Any, command: str) -> Any:
-    """The values of both, each once; of a single one that value or None. Raises UsageRefused."""
+    """The values of both, each once; for `single` the value or None. Raises UsageRefused."""
     given = [arguments] if either.single and arguments is not None else list(arguments or ())
     values = list(dict.fromkeys([*given, *(options or ())]))
     if not values and either.required:

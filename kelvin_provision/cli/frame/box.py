@@ -1,4 +1,4 @@
-"""From what a person typed to a context: settings, wiring, and an operation that signals end in good order."""
+"""From the command line to a context: settings, wiring, and graceful handling of signals."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _WIRING: ContextVar[Wiring | None] = ContextVar("wiring", default=None)
 
 @contextmanager
 def wired(wiring: Wiring) -> Iterator[None]:
-    """Commands in the block work with these parts in place of the real ones."""
+    """Commands in the block use this wiring instead of the real one."""
     token = _WIRING.set(wiring)
     try:
         yield
@@ -60,14 +60,14 @@ def refuse_forgotten_sudo(session: Session, settings: Settings) -> None:
 
 @contextmanager
 def context_of(session: Session, *, progress: Progress = silent, settings: Settings | None = None) -> Iterator[Context]:
-    """A context for the block, whose parts are opened when first used."""
+    """A context for the block. Connections are opened when first used."""
     settings = settings or settings_of(session)
     with opened(settings, wiring_of(session, settings), progress=progress) as ctx:
         yield ctx
 
 
 def wiring_of(session: Session, settings: Settings) -> Wiring:
-    """What the parts are made by: the real ones, unless `main` was given others."""
+    """The real wiring, unless `main` was given another."""
     replaced = _WIRING.get()
     if replaced is not None:
         return replaced
@@ -79,7 +79,7 @@ def wiring_of(session: Session, settings: Settings) -> Wiring:
 
 @contextmanager
 def operating(session: Session, *, hangup: bool = False, log: bool = False) -> Iterator[Context]:
-    """A context for work that takes a while: its progress is shown, and signals end it in good order (see `signals_noted`)."""
+    """A context for long work: progress is shown, and signals end it in good order (see `signals_noted`)."""
     from kelvin_provision.cli.render.progress import choose
 
     with choose(session, log=log) as progress, context_of(session, progress=progress) as ctx, signals_noted(hangup=hangup) as stop:
@@ -101,10 +101,10 @@ def same_box(session: Session, settings: Settings) -> list[str]:
 
 @contextmanager
 def signals_noted(*, hangup: bool = False) -> Iterator[Callable[[], bool]]:
-    """A question that turns true with the first SIGINT or SIGTERM, so that the work can end in good order.
+    """A function that returns True after the first SIGINT or SIGTERM, so that the work can end in good order.
 
-    A second SIGINT interrupts for good; the journal has what is needed to undo it then. SIGHUP changes nothing: a terminal that
-    was dropped must not stop a transaction. With `hangup` it counts as well: a command that only shows must end with its terminal.
+    A second SIGINT interrupts immediately; recovery then undoes the change from the journal. SIGHUP is ignored: a dropped terminal must
+    not stop a transaction. With `hangup` it counts as well: a command that only shows must end with its terminal.
     """
     seen = False
 

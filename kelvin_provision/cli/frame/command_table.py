@@ -1,7 +1,7 @@
 """Every command with its module and its one-line help. Help and completion read this and import no command.
 
-Tests hold it honest: each module imports, and the first line of its docstring is the help given here. Named tuples, because
-completing a name needs nothing else and dataclasses would cost it more than all the rest.
+Tests verify that each module imports and that its docstring begins with the help given here. Named tuples, because importing
+dataclasses would take longer than completing a name.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Entries = Mapping[str, Command | Group]
 
 
 class SharedOption(NamedTuple):
-    """An option that every command has, before its name or after it. One without a metavar is a flag."""
+    """A common option, accepted before and after the command's name. Without a metavar it is a flag."""
 
     names: tuple[str, ...]
     help: str
@@ -128,7 +128,7 @@ ENTRIES: Entries = MappingProxyType(
 
 
 def commands(entries: Entries = ENTRIES, above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Command]]:
-    """Every command with the words that name it, in the order of the help."""
+    """Every command with its path, in the order of the help."""
     for name, entry in entries.items():
         if isinstance(entry, Group):
             yield from commands(entry.commands, (*above, name))

@@ -1,7 +1,7 @@
-"""What could stand next on the command line. Names of commands come from the table; only options import a command.
+"""Completion of the command line. Names of commands come from the table; only options import a command.
 
 The scripts in `completions/` call the program with `_KELVIN_PROVISION_COMPLETE` set to the shell and the words up to the
-cursor, the unfinished one last. Nothing here fails: a completing shell must see no message.
+cursor, the unfinished one last. Nothing here fails: a completing shell must not print errors.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Candidate = tuple[str, str]
 
 
 def answer(shell: str, words: Sequence[str]) -> int:
-    """Print one candidate a line, with its help where the shell can show it; `:files` where a path is expected."""
+    """Print one candidate per line, with its help where the shell can show it; `:files` where a path is expected."""
     rows: list[Candidate] = []
     # A broken ledger or a half-typed option must not print a traceback into the prompt.
     with suppress(Exception):
@@ -38,9 +38,9 @@ def answer(shell: str, words: Sequence[str]) -> int:
 
 
 def candidates(words: Sequence[str]) -> list[Candidate]:
-    """Everything that could take the place of the last word, with its one-line help."""
+    """The completions of the last word, each with its one-line help."""
     *before, unfinished = _joined(words)
-    # A shell that keeps `--output=js` in one word expects the whole word.
+    # A shell that passes `--output=js` as one word expects the whole word.
     ahead = words[-1].removesuffix(unfinished) if words[-1].startswith("--") and "=" in words[-1] else ""
     entries: Entries = ENTRIES
     path = [PROGRAM]
@@ -59,7 +59,7 @@ def candidates(words: Sequence[str]) -> list[Candidate]:
         else:
             return []
     if options and takes_value(options[-1]):
-        # Every command completes the values of the shared options alike.
+        # All commands complete the values of the shared options in the same way.
         return _whole(ahead, _of_command(f"{PROGRAM} explain", _any_command(), options[-1:], unfinished))
     names = _group_options(path) if unfinished.startswith("-") else [(name, entry.help) for name, entry in entries.items()]
     return [pair for pair in names if pair[0].startswith(unfinished)]
@@ -74,14 +74,14 @@ def _any_command() -> Command:
 
 
 def _group_options(path: Sequence[str]) -> list[Candidate]:
-    """The long names of what may stand before a command."""
+    """The long names of the options before a command."""
     shared = [(option.names[-1], option.help) for option in SHARED_OPTIONS.values()]
     version = [("--version", "Print the version and exit.")] if len(path) == 1 else []
     return [*shared, ("--help", "Show this message and exit."), *version]
 
 
 def workload_names(ctx: Any, args: list[str], incomplete: str) -> list[str]:  # noqa: ARG001  (typer finds these by name)
-    """The names in the ledger that are not on the line yet; none when it cannot be read."""
+    """Names in the ledger that are not on the line yet; none when it cannot be read."""
     given = _named(ctx)
     with suppress(Exception), _ledger(ctx) as ledger:
         return [name for name in ledger.names() if name.startswith(incomplete) and name not in given]
@@ -95,7 +95,7 @@ def _named(ctx: Any) -> list[str]:
 
 
 def setting_keys(ctx: Any, args: list[str], incomplete: str) -> list[Candidate]:  # noqa: ARG001  (typer finds these by name)
-    """Every key with its meaning; below `registries`, of the hosts that the settings name."""
+    """Every key with its meaning, for each host under `registries` in the settings."""
     from kelvin_provision.settings.keys import HOST, KEYS
 
     rows: list[Candidate] = []
@@ -132,7 +132,7 @@ def _settings(ctx: Any) -> Settings:
 
 @contextmanager
 def _ledger(ctx: Any) -> Iterator[Ledger]:
-    """The ledger; raises where there is none. It is never made here: asking for a word changes nothing."""
+    """The ledger; raises if there is none. Completion must not create it."""
     from kelvin_provision.ledger.ledger import Ledger
     from kelvin_provision.settings.state_dir import refuse_unsafe
 
@@ -144,7 +144,7 @@ def _ledger(ctx: Any) -> Iterator[Ledger]:
 
 
 def _joined(words: Sequence[str]) -> list[str]:
-    """Bash splits `--output=js` into three words; they become the option and its value."""
+    """Bash splits `--output=js` into three words: rejoin them as the option and its value."""
     flat: list[str] = []
     for word in words[:-1]:
         name, equals, value = word.partition("=") if word.startswith("--") else (word, "", "")
@@ -177,14 +177,14 @@ def _of_command(path: str, entry: Command, before: Sequence[str], unfinished: st
 
 
 def _names(parameter: Any) -> list[str]:
-    """The long names of an option: what a person who asks wants to learn."""
+    """The long names of an option: they explain themselves."""
     if parameter.param_type_name != "option":
         return []
     return [name for name in (*parameter.opts, *parameter.secondary_opts) if name.startswith("--")]
 
 
 def _expecting(command: Any, before: Sequence[str]) -> Any:
-    """The option that the last word names and that still wants its value."""
+    """The option at the end of the line that still needs its value."""
     last = before[-1] if before else ""
     for parameter in command.params:
         if parameter.param_type_name == "option" and not parameter.is_flag and last in parameter.opts:
@@ -193,5 +193,5 @@ def _expecting(command: Any, before: Sequence[str]) -> Any:
 
 
 def _settled(command: Any, before: Sequence[str]) -> Sequence[str]:
-    """The words that can be parsed: an option without its value yet is left out."""
+    """The words without an option at the end that has no value yet."""
     return before[:-1] if _expecting(command, before) is not None else before

@@ -1,4 +1,4 @@
-"""Confirmation before something is removed or interrupted. Without a terminal there is no question, and nothing is done."""
+"""Confirmation before something is removed or interrupted. Without a terminal it is refused."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from kelvin_provision.errors import ConfirmationNeeded
 
 
 class Cancelled(Exception):
-    """The answer was no. Not an error: the edge says `Cancelled.` and exits 0."""
+    """The user answered no. Not an error: the edge prints `Cancelled.` and exits with 0."""
 
 
 def confirm(question: str, *, yes: bool, goes: Sequence[str] = ()) -> None:
-    """Return when the answer is yes. `question` names what is removed; `goes` lists it when it is more than one thing.
+    """Return when the user answers yes. `question` names what is removed; `goes` lists it when it is more than one thing.
 
-    Raises Cancelled, or ConfirmationNeeded where there is no terminal to ask on. The question is asked on stderr, also with
-    --quiet and --json: without it nothing can go on.
+    Raises Cancelled, or ConfirmationNeeded without a terminal. The question is printed on stderr, also with --quiet and --json.
     """
     if yes:
         return
@@ -27,7 +26,7 @@ def confirm(question: str, *, yes: bool, goes: Sequence[str] = ()) -> None:
     terminal.write(sys.stderr, "Continue? [y/N] ")
     answer = sys.stdin.readline()
     if not answer.endswith("\n"):
-        # Ctrl-D leaves the cursor behind the question.
+        # Ctrl-D leaves the cursor on the line of the question.
         terminal.write(sys.stderr, "\n")
     if answer.strip().lower() not in {"y", "yes"}:
         raise Cancelled("nothing was changed")

@@ -1,4 +1,4 @@
-"""What a command would change, without changing it: shared by `diff` and by every `--dry-run`."""
+"""Dry runs: what a command would change; shared by `diff` and every `--dry-run`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ UNFINISHED = "another change is under way or was interrupted; this preview is fr
 
 
 def refuse_exit_code(*, exit_code: bool, dry_run: bool) -> None:
-    """Raise UsageRefused for `--exit-code` without `--dry-run`: a change that is made has exit codes of its own."""
+    """Raise UsageRefused for `--exit-code` without `--dry-run`: a real change uses other exit codes."""
     if exit_code and not dry_run:
         raise UsageRefused("--exit-code goes with --dry-run: a change that is made has exit codes of its own")
 
@@ -45,7 +45,7 @@ def staged(session: Session, names: Sequence[str], command: str, *, exit_code: b
 
 
 def preview_report(ctx: Context, targets: Sequence[Target], command: str, *, exit_code: bool, warnings: Sequence[str] = ()) -> Report:
-    """Without the lock and without a recovery: nothing is touched."""
+    """Takes no lock and does not recover: it changes nothing."""
     if not targets:
         return Report(command, more={"changes": False, "workloads": []}, warnings=tuple(warnings))
     from kelvin_provision.cli.render import changes

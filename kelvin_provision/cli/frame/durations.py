@@ -1,4 +1,4 @@
-"""How long a command waits: durations as options, written as in the settings."""
+"""Durations as options, written as in the settings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kelvin_provision.settings.model import Settings
 
 
 def seconds(text: str) -> float:
-    """The seconds of a duration; raises the parser's own error for what is none."""
+    """The seconds of a duration; raises the parser's own error for an invalid one."""
     from kelvin_provision.quantity import InvalidQuantity, parse_duration
 
     try:
@@ -32,12 +32,12 @@ RollbackTimeout = Annotated[
 
 
 def patient(settings: Settings, timeout: float | None, back: float | None = None) -> Settings:
-    """The settings with these limits in place of their own."""
+    """The settings with these timeouts instead of their own."""
     limits = settings.apply
     chosen = replace(limits, timeout=timeout or limits.timeout, rollback_timeout=back or limits.rollback_timeout)
     return replace(settings, apply=chosen)
 
 
 def flags(names: list[str]) -> str:
-    """Names as they are typed; the lock's holder is shown with them."""
+    """Names as they are typed, for the operator lock."""
     return " ".join(f"-n {name}" for name in names)

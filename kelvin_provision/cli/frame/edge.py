@@ -1,6 +1,6 @@
-"""The one place where a value or an error becomes text and a number.
+"""The one place where a result or an error becomes output and an exit code.
 
-stdout is the answer, stderr the conversation. With JSON or YAML, stdout takes exactly one document, also for errors.
+stdout has the result, stderr everything else. With JSON or YAML, stdout has exactly one document, also for errors.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ADVICE = "add --yes to go ahead without being asked"
 
 
 def run(session: Session, name: str, body: Callable[[], Report]) -> int:
-    """Do the work and say how it ended. Nothing is raised from here; `name` is what the command is called in a traceback."""
+    """Run the command and print its result. Never raises; `name` is the command's name in an internal error."""
     try:
         report = body()
     except Cancelled as cancelled:
@@ -49,7 +49,7 @@ def run(session: Session, name: str, body: Callable[[], Report]) -> int:
 
 
 def failed(session: Session, error: ProvisionError) -> int:
-    """Say an error; the number is the error's own."""
+    """Print an error; returns its exit code."""
     if session.document:
         return _printed(session, _encoded(session, {"status": "error", "error": hints.described(error)}), error.exit_code)
     _complain(session, error, error.evidence)
@@ -65,7 +65,7 @@ def _complain(session: Session, error: ProvisionError, evidence: Sequence[str]) 
 
 
 def misused(session: Session, error: Any) -> int:
-    """Say a refusal of typer's parser in our voice. `error` is any of its exceptions: they have no common, public face but this."""
+    """Print an error of typer's parser in our form. `error` is any of its exceptions: they have no common public class."""
     context = getattr(error, "ctx", None)
     message = error.format_message().strip().removesuffix(".")
     near = getattr(error, "possibilities", None)
@@ -79,7 +79,7 @@ def _answered(session: Session, report: Report) -> int:
     if report.streamed:
         return report.exit_code
     if not session.quiet and not (session.document and report.document is None):
-        # Our own envelope carries the warnings; the platform's fixed shapes have no place for them.
+        # Our own envelope has the warnings; the platform's fixed documents have no place for them.
         head = terminal.painted("warning:", Colour.YELLOW, on=terminal.is_coloured(sys.stderr, session))
         for warning in report.warnings:
             _aside(f"{head} {plain(warning)}")
@@ -92,12 +92,12 @@ def _answered(session: Session, report: Report) -> int:
     else:
         code = _told(session, report, code)
     if report.refusal is not None:
-        _complain(session, report.refusal, ())  # the answer has the evidence, each line in its place
+        _complain(session, report.refusal, ())  # the result has the evidence already, each line in its place
     return code
 
 
 def _told(session: Session, report: Report, code: int) -> int:
-    """For people: the table, the text, or a line an item. Notes about the answer go to stderr."""
+    """Output for people: the table, the text, or a line per item. Notes go to stderr."""
     aside = ""
     if report.table is not None:
         from kelvin_provision.cli.render import tables
@@ -130,7 +130,7 @@ def _toned(line: Line, *, on: bool) -> str:
 
 
 def _cancelled(session: Session, cancelled: Cancelled) -> int:
-    """The answer was no: nothing was changed, and that is no failure."""
+    """The user answered no: nothing was changed, and that is no failure."""
     if session.document:
         return _printed(session, _encoded(session, {"status": "cancelled", "message": str(cancelled), "hint": ADVICE}), 0)
     _aside("Cancelled.")
@@ -150,7 +150,7 @@ def _encoded(session: Session, document: Mapping[str, Any]) -> str:
 
 
 def _printed(session: Session, text: str, code: int) -> int:
-    """Write the answer. A reader that went away does not change how the work ended; a full disk behind stdout does."""
+    """Write the result. A reader that is gone does not change the exit code; a full disk behind stdout does."""
     try:
         write(sys.stdout, text)
     except BrokenPipeError:
@@ -163,7 +163,7 @@ def _printed(session: Session, text: str, code: int) -> int:
 
 
 def _aside(text: str) -> None:
-    """Say it on stderr; a terminal that is gone is no reason to fail."""
+    """Print on stderr; a closed terminal is no failure."""
     try:
         write(sys.stderr, f"{text}\n")
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Hints and errors as the command line shows them: the one place where a hint becomes a line of a shell."""
+"""Hints and errors as the command line shows them: here a hint becomes a shell command."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kelvin_provision.cli.frame.command_table import PROGRAM
 from kelvin_provision.errors import ProvisionError
 from kelvin_provision.hints import Hint
 
-# What a person replaces is not quoted: `-n NAME`, `-f FILE ...`, `HOST[:PORT]`.
+# Placeholders are not quoted: `-n NAME`, `-f FILE ...`, `HOST[:PORT]`.
 _PLACEHOLDER = frozenset({"...", "HOST[:PORT][/PATH]", "'YYYY-MM-DD HH:MM:SS'", ">"})
 
 THIS_COMMAND = "..."
@@ -26,7 +26,7 @@ def remember(words: Sequence[str]) -> None:
 
 
 def line(hint: Hint | str) -> str:
-    """The hint as a line to paste, with its instruction before and its note after; empty for no hint."""
+    """The hint as a command to paste, with its instruction before and its note after; empty for no hint."""
     hint = Hint.of(hint)
     if not hint.action:
         return hint.instruction

@@ -1,6 +1,6 @@
 """Groups that describe their commands from the table and import only the one that runs.
 
-Of typer's inside only the names of `typer.core` are used: they outlived its changes from 0.17 to 0.28 (docs/adr/0001).
+Only names of `typer.core` are used from inside typer: they have been stable from 0.17 to 0.28 (docs/adr/0001).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class LazyGroup(TyperGroup):
         self.takes_shared = False
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Without any word: the help, on stderr and with 2, so that a script which lost its command does not see success."""
+        """Without arguments: the help on stderr and exit code 2, so that a script which lost its command does not see success."""
         if not args and not ctx.resilient_parsing:
             write(sys.stderr, f"{ctx.get_help()}\n")
             raise typer.Exit(2)
@@ -37,7 +37,7 @@ class LazyGroup(TyperGroup):
         return super().parse_args(ctx, args)
 
     def get_params(self, ctx: Any) -> list[Any]:
-        """The shared ones only where one was given: making them costs time."""
+        """The shared options only if one was given: creating them takes time."""
         return [*self._shared(), *super().get_params(ctx)] if self.takes_shared else list(super().get_params(ctx))
 
     def _shared(self) -> Sequence[Any]:
@@ -46,10 +46,10 @@ class LazyGroup(TyperGroup):
         return parameters()
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """The commands first, then the options that stand before or after any of them."""
+        """The commands first, then the shared options."""
         self.format_commands(ctx, formatter)
         *own, help_option = super().get_params(ctx)
-        # From the table: help need not pay for making the options.
+        # From the table: help does not create the options.
         shared = [(" ".join((", ".join(option.names), option.metavar)).rstrip(), option.help) for option in SHARED_OPTIONS.values()]
         for title, records in (
             ("Options", [one.get_help_record(ctx) for one in own]),
@@ -64,14 +64,14 @@ class LazyGroup(TyperGroup):
         return list(self.entries)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002  (typer's signature)
-        """For help: a stand-in that knows its one line."""
+        """For help: a stand-in that has only its one-line help."""
         entry = self.entries.get(cmd_name)
         if isinstance(entry, Group):
             return LazyGroup(cmd_name, entry.help, entry.commands)
         return TyperCommand(cmd_name, help=entry.help, rich_markup_mode=None) if entry else None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        """For running: the command itself; raises UsageRefused with what is meant for one that does not exist."""
+        """For running: the command itself; for an unknown one raises UsageRefused with the nearest command."""
         entry = self.entries.get(args[0])
         if isinstance(entry, Command):
             from kelvin_provision.cli.frame.leaf import loaded
@@ -86,7 +86,6 @@ class LazyGroup(TyperGroup):
 
 
 def root() -> LazyGroup:
-    """The command `kelvin-provision` itself."""
     version = TyperOption(
         param_decls=["--version"], is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version and exit."
     )

@@ -1,4 +1,4 @@
-"""One command of its own: its module imported, its options and the shared ones made by typer."""
+"""One command: its module imported, its own and the shared options created by typer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kelvin_provision.cli.frame.terminal import name_column
 
 
 class Leaf(TyperCommand):
-    """A command whose help lists the shared options apart from its own, and that takes those given before its name."""
+    """A command whose help lists the shared options separately, and that accepts those given before its name."""
 
     def invoke(self, ctx: Any) -> Any:
         """With the shared options of the groups before it."""
@@ -37,7 +37,7 @@ class Leaf(TyperCommand):
 
 
 def loaded(path: str, entry: Command) -> TyperCommand:
-    """Import one command; `path` is all the words that name it."""
+    """Import one command; `path` are the words that name it."""
     function = import_module(entry.module).command
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
     name = path.rpartition(" ")[2]

@@ -1,4 +1,4 @@
-"""The options that every command has, declared once, accepted before the command's name and after it."""
+"""The common options, declared once, accepted before the command's name and after it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from kelvin_provision.cli.render.report import Report
 
 
 def _option(name: str) -> Any:
-    """Whether a path can be read is checked by its reader: a missing permission is not a usage error."""
+    """The reader of a path checks whether it is readable: a missing permission is not a usage error."""
     option = SHARED_OPTIONS[name]
     return typer.Option(*option.names, help=option.help, metavar=option.metavar or None, readable=False)
 
@@ -34,7 +34,7 @@ def shared(
     state_dir: Annotated[list[Path] | None, _option("state_dir")] = None,
     config: Annotated[list[Path] | None, _option("config")] = None,
 ) -> Session:
-    """The session for these options, wherever they stood. Raises UsageRefused when they contradict each other."""
+    """The session for these options. Raises UsageRefused when they contradict each other."""
     variable = os.environ.get(CONFIG_VARIABLE)
     return Session(
         agreed(output or (), json=json),
@@ -52,14 +52,14 @@ SHARED = frozenset(_SHARED)
 
 @cache
 def parameters() -> Sequence[Any]:
-    """The shared options as typer makes them, for groups."""
+    """The shared options as typer's parameters, for groups."""
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
     app.command(context_settings=HELP)(shared)
     return tuple(typer.main.get_command(app).params)
 
 
 def merged(ctx: Any) -> dict[str, Any]:
-    """The shared options of a command's context and of the groups before it, those before the command first."""
+    """The shared options of a command's context and of its groups; those before the command come first."""
     values: dict[str, Any] = {}
     while ctx is not None:
         for name in SHARED & ctx.params.keys():
@@ -70,7 +70,7 @@ def merged(ctx: Any) -> dict[str, Any]:
 
 
 def _beside(own: Sequence[inspect.Parameter]) -> Iterator[inspect.Parameter]:
-    """The shared options without the short names that the command uses for its own."""
+    """The shared options without short names that the command uses itself."""
     taken = {name for parameter in own for name in _short(parameter)}
     for name, parameter in _SHARED.items():
         option = parameter.annotation.__metadata__[0]
@@ -82,7 +82,7 @@ def _beside(own: Sequence[inspect.Parameter]) -> Iterator[inspect.Parameter]:
 
 def _short(parameter: inspect.Parameter) -> Iterator[str]:
     option = (getattr(parameter.annotation, "__metadata__", None) or (None,))[0]
-    # Inside of Annotated, typer keeps the first name where a default would be.
+    # In Annotated, typer keeps the first name in place of the default.
     names = (getattr(option, "default", None), *(getattr(option, "param_decls", None) or ()))
     yield from (name for name in names if isinstance(name, str) and name.startswith("-") and not name.startswith("--"))
 
@@ -99,7 +99,7 @@ def with_shared(command: Callable[..., Report], name: str) -> Callable[..., int]
         values.update({key: joined(either, values.pop(key), values.pop(either.argument(key)), name) for key, either in eithers.items()})
         return edge.run(session, name, lambda: command(session, **values))
 
-    # typer reads both; the wrapper has neither of its own.
+    # typer reads both attributes, which the wrapper does not have by itself.
     body.__signature__ = inspect.Signature(together)  # type: ignore[attr-defined]
     body.__annotations__ = {parameter.name: parameter.annotation for parameter in together}
     return body

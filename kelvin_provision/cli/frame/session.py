@@ -1,4 +1,4 @@
-"""What a person chose about the talking: a value that every command gets first. Knows no terminal and no typer."""
+"""The common options as a value, which every command gets first. Knows no terminal and no typer."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import TypeVar
 from kelvin_provision.errors import UsageRefused
 
 CONFIG_VARIABLE = "KELVIN_PROVISION_CONFIG"
-# `-o json`, `-ojson`, `-vojson`, `--output=json`: what asks for a format, with the format if it is in the same word.
+# `-o json`, `-ojson`, `-vojson`, `--output=json`: an option that selects a format, with the format if it is in the same word.
 _FORMAT = re.compile(r"(?:--output|-[hvy]*o)=?(.*)")
 
 T = TypeVar("T")
 
 
 class Output(StrEnum):
-    """How the answer is written on stdout."""
+    """The format of the result on stdout."""
 
     TABLE = "table"
     WIDE = "wide"
@@ -41,12 +41,12 @@ class Session:
 
     @property
     def document(self) -> bool:
-        """Whether stdout takes exactly one document, errors included."""
+        """Whether stdout has exactly one document, also for errors."""
         return self.output in {Output.JSON, Output.YAML}
 
 
 def agreed(outputs: Sequence[Output], *, json: bool) -> Output:
-    """The format that every `-o` and `--json` ask for together; raises UsageRefused when they disagree."""
+    """The one format that all `-o` and `--json` select; raises UsageRefused when they differ."""
     output = single("--output", outputs)
     if json and output not in {None, Output.JSON}:
         raise UsageRefused(f"--json and --output {output} contradict each other")
@@ -54,7 +54,7 @@ def agreed(outputs: Sequence[Output], *, json: bool) -> Output:
 
 
 def single(option: str, values: Sequence[T]) -> T | None:
-    """The one value of an option that may be repeated but has one meaning; raises UsageRefused for two different ones."""
+    """The one value of an option that may be repeated; raises UsageRefused for two different ones."""
     different = list(dict.fromkeys(values))
     if len(different) > 1:
         raise UsageRefused(f"{option} {different[0]} and {option} {different[1]} contradict each other")
@@ -62,7 +62,7 @@ def single(option: str, values: Sequence[T]) -> T | None:
 
 
 def glimpse(words: Sequence[str]) -> Session:
-    """What can be read from a command line that was refused: even its error keeps to the format asked for, wherever that stands."""
+    """The session of an invalid command line: even its error is printed in the requested format."""
     options = list(words[: words.index("--")]) if "--" in words else list(words)
     output = Output.TABLE
     for word, following in zip(options, [*options[1:], ""], strict=True):

@@ -12,7 +12,7 @@ _MAX = 100 * 366 * DAY
 
 
 def since(text: str, now: datetime) -> str:
-    """RFC 3339 in UTC, from that or from a duration (`10m`, `1h30m`). Raises UsageRefused."""
+    """RFC 3339 in UTC, from a time or a duration (`10m`, `1h30m`). Raises UsageRefused."""
     hint = "--since 10m, or --since 2026-11-23T02:00:00Z"
     try:
         then = now - timedelta(seconds=parse_duration(text, maximum=_MAX))

@@ -1,4 +1,4 @@
-"""Answers that come line by line, until a signal, or until the reader of stdout is gone."""
+"""Streamed results: line by line, until a signal, or until the reader of stdout is gone."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from kelvin_provision.errors import CannotWrite, ProvisionError, UsageRefused
 
 
 def streamed(session: Session, command: str, body: Callable[[], None]) -> Report:
-    """Let it write its lines; a reader that goes away ends it. With --json, an error is one more line, of the usual form."""
+    """Run a command that writes lines until its reader is gone. With --json, an error is one more line, in its usual form."""
     if session.output in {Output.YAML, Output.NAME}:
-        raise UsageRefused(f"an endless stream cannot be written as {session.output}", hint="--json writes one object a line")
+        raise UsageRefused(f"an endless stream cannot be written as {session.output}", hint="--json writes one object per line")
     code = 0
     try:
         body()
@@ -35,12 +35,12 @@ def streamed(session: Session, command: str, body: Callable[[], None]) -> Report
 
 
 def line(document: Mapping[str, Any]) -> None:
-    """One object of a stream."""
+    """One object of a stream, as a line of JSON."""
     write(f"{json.dumps(document, ensure_ascii=not terminal.is_utf8(sys.stdout))}\n")
 
 
 def write(text: str) -> None:
-    """To stdout, at once. Raises BrokenPipeError when the reader is gone, CannotWrite when it takes no more."""
+    """Write to stdout and flush. Raises BrokenPipeError when the reader is gone, CannotWrite for other errors."""
     try:
         terminal.write(sys.stdout, text)
     except BrokenPipeError:

@@ -1,4 +1,4 @@
-"""What a stream can show, and writing to it. Each stream decides for itself: a piped stdout says nothing about stderr."""
+"""What a stream can show, and writing to it. stdout and stderr are judged separately."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from kelvin_provision.cli.frame.session import Session
 
 _NARROW = 52
-"""The parser wraps help to 50 characters at least, and leaves two free."""
+"""The parser wraps help to at least 50 characters, and leaves two columns free."""
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -28,7 +28,7 @@ class Colour(StrEnum):
 
 
 def is_terminal(stream: TextIO) -> bool:
-    """A closed stream is no terminal."""
+    """False for a closed stream."""
     try:
         return stream.isatty()
     except ValueError:
@@ -46,13 +46,13 @@ def is_coloured(stream: TextIO, session: Session) -> bool:
 
 
 def narrow_width() -> int | None:
-    """The width of a terminal that is narrower than what help is wrapped to by itself; None where that fits."""
+    """The width of a terminal too narrow for typer's help; None for a wide enough one."""
     columns = shutil.get_terminal_size().columns
     return columns if columns < _NARROW else None
 
 
 def name_column(width: int) -> int:
-    """How wide the column of names in a help may become beside its explanations."""
+    """The maximum width of the column of names in help."""
     return 30 if width > _NARROW else 16
 
 
@@ -62,17 +62,17 @@ def is_utf8(stream: TextIO) -> bool:
 
 
 def painted(text: str, colour: Colour, *, on: bool) -> str:
-    """The text between the sequences that colour it."""
+    """The text with its colour sequences, if `on`."""
     return f"\x1b[{colour}m{text}\x1b[0m" if on else text
 
 
 def plain(text: str) -> str:
-    """Control characters made visible: the text of a registry or a container must not control the terminal."""
+    """Control characters made visible: text of a registry or a container must not control the terminal."""
     return _CONTROLS.sub(lambda match: f"\\x{ord(match.group()):02x}", text)
 
 
 def write(stream: TextIO, text: str) -> None:
-    """Write and flush; a character that the stream's encoding lacks is written as its escape, never an error."""
+    """Write and flush; characters that the encoding lacks are escaped and never an error."""
     try:
         stream.write(text)
     except UnicodeEncodeError:

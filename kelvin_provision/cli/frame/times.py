@@ -1,7 +1,7 @@
-"""`--at`: when something is to be done. Pure: now and the zone are given.
+"""The time of `--at`. Pure: now and the zone are given.
 
-`HH:MM` is the next one on the wall clock. A date with a time is local, unless it says how far from UTC it is. A clock that is put
-forward skips some times and one that is put back has some twice: such a time is refused instead of guessed.
+`HH:MM` is the next one on the local clock. A date with a time is local unless it has a UTC offset. At the start and end of daylight
+saving time some times do not exist and some exist twice: such a time is refused instead of guessed.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from kelvin_provision.errors import TimeRefused
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 _DATED = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2})?([Zz]|[+-]\d{2}:\d{2})?")
 FARTHEST = timedelta(days=366)
-"""A year that was typed wrong must not wait for longer than anyone remembers it."""
+"""The furthest time: a mistyped year must not schedule an apply that is forgotten by then."""
 
 
 def moment(text: str, now: datetime, zone: tzinfo | None = None) -> datetime:
-    """In UTC. `zone` is the box's own unless given. Raises TimeRefused."""
+    """The time in UTC. `zone` defaults to that of the box. Raises TimeRefused."""
     clock = _CLOCK.fullmatch(text)
     result = _next(time(int(clock[1]), int(clock[2])), now, zone) if clock else _dated(text, zone)
     if result <= now:
@@ -47,7 +47,7 @@ def _dated(text: str, zone: tzinfo | None) -> datetime:
 
 
 def _next(clock: time, now: datetime, zone: tzinfo | None) -> datetime:
-    """Today's or tomorrow's; where tomorrow lacks it, that of the day after would be a surprise."""
+    """Today's or tomorrow's; not a later one if tomorrow does not have it."""
     today = now.astimezone(zone).date()
     for day in (today, today + timedelta(days=1)):
         places = _places(datetime.combine(day, clock), zone)
@@ -60,7 +60,7 @@ def _next(clock: time, now: datetime, zone: tzinfo | None) -> datetime:
 
 
 def _places(local: datetime, zone: tzinfo | None) -> list[datetime]:
-    """The moments in UTC at which the wall clock shows this: one, two where it is put back, none where it is put forward."""
+    """The times in UTC for a local time: one, or two or none when daylight saving time ends or starts."""
     moments = []
     for fold in (0, 1):
         placed = local.replace(fold=fold)
@@ -75,5 +75,5 @@ def _shown(now: datetime, zone: tzinfo | None) -> str:
 
 
 def shown(at: datetime) -> str:
-    """By the box's own clock, with its offset from UTC."""
+    """In the box's time zone, with its UTC offset."""
     return at.astimezone().isoformat(sep=" ", timespec="minutes")

@@ -1,6 +1,6 @@
-"""Words that people know from other tools, and misspelt ones: which command is meant. Only an unknown command imports this.
+"""Words of other tools, and misspelt ones: which command they mean. Imported only for an unknown command.
 
-A word that reads is never answered with a command that changes something: people paste hints.
+A reading word is never answered with a command that changes something: people paste hints.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ CHANGING = frozenset(
 )  # fmt: skip
 _CUTOFF = 0.7
 _MARGIN = 0.1
-"""How much closer than a reading word a changing word has to be."""
+"""How much more similar than a reading word a changing word must be."""
 
 
 class Meaning(NamedTuple):
-    """What a word means: a command with what is typed after it; `named` is the command for a line that names something."""
+    """The meaning of a word: a command with its arguments; `named` is the command if the line has names."""
 
     action: str
     arguments: tuple[str, ...] = ()
@@ -156,7 +156,7 @@ _READING = [
 
 
 def meant(group: str, word: str, rest: Sequence[str], entries: Entries) -> Hint:
-    """What to type instead of a word that is no command of this group; the group's help where nothing is like it."""
+    """The hint for an unknown command of this group: the group's help if nothing is similar."""
     word = word.lower()
     words = WORDS.get(group, {})
     if word in words:
@@ -171,7 +171,7 @@ def meant(group: str, word: str, rest: Sequence[str], entries: Entries) -> Hint:
 
 
 def _elsewhere(group: str, word: str) -> str:
-    """A command of another group, of workloads before all: `kelvin-provision list`, `kelvin-provision images deploy`."""
+    """A command of another group, of workloads first: `kelvin-provision list`, `kelvin-provision images deploy`."""
     for words, _ in commands():
         if words[-1] == word and words[0] != group:
             return " ".join(words)
@@ -184,7 +184,7 @@ def _command(group: str, name: str, entry: Command | Group) -> Meaning:
 
 
 def _nearest(word: str, choices: Mapping[str, Meaning]) -> str | None:
-    """The most similar word; a changing one only where no reading word is nearly as similar."""
+    """The most similar word; a changing one only if no reading word is nearly as similar."""
     ranked = sorted(((difflib.SequenceMatcher(None, word, choice).ratio(), choice) for choice in choices), reverse=True)
     close = [pair for pair in ranked if pair[0] >= _CUTOFF]
     if not close:
@@ -197,7 +197,7 @@ def _nearest(word: str, choices: Mapping[str, Meaning]) -> str | None:
 
 
 def _reading_words() -> Iterator[str]:
-    """Every word that asks for something to be shown, in whatever group."""
+    """All words that only read, in all groups."""
     yield from _READING
     yield from (word for words in WORDS.values() for word, meaning in words.items() if not meaning.changes)
     yield from (words[-1] for words, _ in commands() if " ".join(words) not in CHANGING)
@@ -229,7 +229,7 @@ def _values(rest: Sequence[str]) -> list[str]:
 
 
 def _own(rest: Sequence[str]) -> list[str]:
-    """The words without the shared options, which say nothing about what is meant."""
+    """The words without the shared options."""
     shared = {name for option in SHARED_OPTIONS.values() for name in option.names}
     kept: list[str] = []
     words = iter(rest)

@@ -1,4 +1,4 @@
-"""Numbers as people read them, and how fast one of them grows."""
+"""Amounts and rates as text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _STEP = 0.5
 
 @dataclass
 class Meter:
-    """How far one task is. Times in seconds of any clock; the rate is that of the last 15, so that a stall shows."""
+    """The progress of one task. Times are in seconds of any clock; the rate covers the last 15 seconds, so that a stall shows."""
 
     began: float
     total: int | None = None
@@ -21,7 +21,7 @@ class Meter:
     _samples: deque[tuple[float, int]] = field(default_factory=deque)
 
     def reach(self, done: int, total: int | None, now: float) -> None:
-        """`done` counts from the start of the task, earlier runs included; a known total is never forgotten."""
+        """`done` counts from the start of the task, in earlier processes too. A known total stays known."""
         self.done, self.total = done, total if total is not None else self.total
         if not self._samples or now - self._samples[-1][0] >= _STEP:
             self._samples.append((now, done))
@@ -29,7 +29,7 @@ class Meter:
             self._samples.popleft()
 
     def rate(self, now: float) -> float:
-        """Bytes a second; 0 before there is something to tell from."""
+        """Bytes per second; 0 until there are two measurements."""
         if not self._samples:
             return 0.0
         since, had = self._samples[0]

@@ -1,4 +1,4 @@
-"""Progress on a terminal: one row a task. The only module that imports rich; only `progress` imports it, and only then."""
+"""Progress on a terminal: one row per task. The only module that imports rich; only `progress` imports it, when needed."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from kelvin_provision.events import Advanced, Event, Finished, Note, Started
 
 _WIDE, _NARROW = 24, 10
 _ROOM = 120
-"""Columns from which a row has room for the long bar; a terminal at a rack has 80."""
+"""The width from which rows have the long bar."""
 
 
 class _Shape(ProgressColumn):
-    """A bar where the end is known, a spinner where it is not."""
+    """A bar if the total is known, else a spinner."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class _Shape(ProgressColumn):
 
 
 class _Words(ProgressColumn):
-    """Bytes, rate and time left; how it ended, once it has."""
+    """Bytes, rate and time left; at the end, the outcome."""
 
     def render(self, task: Task) -> RenderableType:
         meter: Meter = task.fields["meter"]
@@ -41,7 +41,7 @@ class _Words(ProgressColumn):
 
 
 class Bars:
-    """Rows on stderr while the block lasts; notes go above them. May be called from any thread."""
+    """Rows on stderr during the block, with notes above them. Safe to call from any thread."""
 
     def __init__(self, stream: TextIO, *, colour: bool) -> None:
         console = Console(file=stream, no_color=not colour, highlight=False, markup=False, emoji=False)
@@ -58,12 +58,11 @@ class Bars:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # A terminal that was closed meanwhile must not fail the work.
+        # A closed terminal must not fail the work.
         with suppress(OSError):
             self._rows.stop()
 
     def __call__(self, event: Event) -> None:
-        """Take one event."""
         with self._lock, suppress(OSError):
             self._take(event)
 
@@ -84,11 +83,11 @@ class Bars:
                 self._rows.console.print(Text(plain(text)))
 
     def _begin(self, name: str, verb: str, total: int | None) -> None:
-        """A task that begins again under another verb keeps its row."""
+        """A task that starts again with another verb keeps its row."""
         meter = self._meters[name] = Meter(time.monotonic(), total)
         if name in self._tasks:
             self._rows.reset(self._tasks[name], total=total, verb=verb, over="", meter=meter)
-            # `reset` takes None for "as it was".
+            # `reset` takes None for an unchanged total.
             self._rows.tasks[self._rows.task_ids.index(self._tasks[name])].total = total
         else:
             self._tasks[name] = self._rows.add_task(plain(name), total=total, verb=verb, over="", meter=meter)

@@ -1,4 +1,4 @@
-"""A preview for people: what matters first, then every field in unified lines. The same words with and without colours."""
+"""A preview for people: a summary first, then every field as a unified diff. The same text with and without colours."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kelvin_provision.preview.model import Preview
 
 LONGEST = 200
-"""Signs of one value, and lines of one text, that are shown; `--json` has all of them."""
+"""The shown length of a value in characters, and of a text in lines; `--json` has all of it."""
 
 DONE = {Op.CREATE: "created", Op.UPDATE: "updated", Op.KEEP: "kept", Op.DELETE: "pruned"}
 _PLAIN = re.compile(r"[^\s\"'\[{][^\n]*(?<!\s)")
@@ -32,7 +32,7 @@ _NONE = "/dev/null"
 
 
 def report(command: str, preview: Preview, *, exit_code: bool, warnings: Sequence[str] = ()) -> Report:
-    """The whole answer of a command that touches nothing; 3 for changes only where that was asked for."""
+    """The report of a dry run; exit code 3 for changes if requested."""
     workloads = workload_changes(preview)
     changes = [change for change in preview.plan.changes if change.op is not Op.KEEP]
     return Report(
@@ -112,7 +112,7 @@ def _about(picture: ImageInfo) -> str:
     return f" ({', '.join(details)})" if details else ""
 
 
-# --- what others did ------------------------------------------------------------------------------
+# --- drift ------------------------------------------------------------------------------------------
 
 
 def _drifted(outcome: DriftOutcome) -> Iterator[Line]:
@@ -180,7 +180,7 @@ def _object(change: ObjectChange, old: Revision | None, new: Revision) -> Iterat
 
 
 def _is_structured(field: Field) -> bool:
-    """Whether it has fields of its own on either side."""
+    """Whether the old or new value is an object or a list."""
     return any(isinstance(value, dict | list) and value for value in (field.old, field.new))
 
 
@@ -195,7 +195,7 @@ def _single(field: Field, name: str) -> Iterator[Line]:
 
 
 def _structure(field: Field) -> Iterator[Line]:
-    """What came or went with all below it, as YAML."""
+    """An added or removed structure, as YAML."""
     for value, sign, tone in ((field.old, "-", Tone.GONE), (field.new, "+", Tone.NEW)):
         if value is not ABSENT:
             lines = written(plain(value)).splitlines()
@@ -223,7 +223,7 @@ def written(value: Any) -> str:
         """A class of our own, so that the YAML of other users of the library stays as it is."""
 
         def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002  (the library's own signature)
-            """The same value twice is written twice."""
+            """Repeated values are written out, without YAML aliases."""
             return True
 
     def text(dumper: yaml.SafeDumper, value: str) -> yaml.Node:
@@ -234,7 +234,7 @@ def written(value: Any) -> str:
 
 
 def _value(value: Any) -> str:
-    """As a person writes it; in quotes where it could be taken for something else."""
+    """A scalar; in quotes where it could be taken for another type."""
     shown = plain(value)
     if isinstance(shown, str) and _PLAIN.fullmatch(shown) and not _OTHER.fullmatch(shown):
         return _cut(shown)

@@ -1,4 +1,4 @@
-"""What to type on a box that was never used. For people only, on stderr: scripts see no difference."""
+"""The first commands to type on a new box. Printed for people on stderr: scripts see no difference."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ DEPLOY = "kelvin-provision workloads deploy -f REQUEST.json"
 
 
 def with_first_steps(table: Table, registry: str | None) -> Table:
-    """`registry` is the one that is set, if any."""
+    """`registry` is the configured one, or empty."""
     lines = (f" hint: {DEPLOY}",) if registry else (f" hint: {REGISTRY}", f"       {DEPLOY}")
     return replace(table, empty="\n".join((table.empty, *lines)))

@@ -14,7 +14,7 @@ COLUMNS = ("time", "who", "action", "name", "revision", "version", "digest", "ou
 
 
 def table(result: HistoryResult, *, evidence: bool) -> Table:
-    """With `evidence`, that of each attempt stands whole below its line."""
+    """With `evidence`, each failed attempt has its evidence below its line."""
     return Table(
         COLUMNS,
         [_row(entry) for entry in result.entries],
@@ -26,7 +26,7 @@ def table(result: HistoryResult, *, evidence: bool) -> Table:
 
 
 def _row(entry: Entry) -> tuple[str, ...]:
-    """Times to the second, digests as short as people compare them; the JSON has both whole."""
+    """Times to the second, short digests; the JSON has both in full."""
     number = "-" if entry.revision is None else str(entry.revision)
     digest = entry.digest.partition(":")[2][:12] or "-"
     time = f"{entry.time[:19]}Z"

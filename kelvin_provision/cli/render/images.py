@@ -59,7 +59,7 @@ def _yes_or_no(answer: bool | None) -> str:  # noqa: FBT001  (three answers of o
 
 
 def _footer(inventory: Inventory, prunable: int) -> str:
-    """Blobs that two images share are counted once."""
+    """Blobs that several images share are counted once."""
     count = len(inventory.images) + len(inventory.orphans)
     blobs = {blob.digest: blob.size for image in inventory.images if image.stored == image.lock.size for blob in image.lock.blobs()}
     more = f"; kelvin-provision images prune would free {format_bytes(prunable)} there" if prunable else ""

@@ -14,7 +14,7 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class LineFormat:
-    """How a line is written. The pod's name stands before a line once there is more than one container: one alone needs no name."""
+    """The format of a line. With more than one container, lines have the pod's name."""
 
     def __init__(self, *, timestamps: bool, escape: bool) -> None:
         """With `escape`, control characters are made visible and an application's own colours are left out."""

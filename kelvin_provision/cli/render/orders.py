@@ -18,7 +18,7 @@ def describe(order: Order) -> str:
 
 
 def describe_for(order: Order, name: str) -> str:
-    """The same where the verb and this workload are said already: `2026-11-24 02:00+00:00, asked for by anna, together with fan`."""
+    """The same without the verb and this workload: `2026-11-24 02:00+00:00, asked for by anna, together with fan`."""
     others = [other for other in order.names if other != name]
     together = f", together with {', '.join(others)}" if others else ""
     return f"{describe_time(order)}, asked for by {order.actor}{together}{_note(order)}"

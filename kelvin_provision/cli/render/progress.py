@@ -1,4 +1,4 @@
-"""How the core's events are shown: bars on a terminal, lines elsewhere, nothing with --quiet. Always on stderr."""
+"""Progress events: bars on a terminal, lines elsewhere, nothing with --quiet. Always on stderr."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def _time() -> str:
 
 @contextmanager
 def choose(session: Session, stderr: TextIO | None = None, *, log: bool = False) -> Iterator[Progress]:
-    """What suits this stream and this person, until the block ends; with `log`, lines have times where stderr is not a terminal.
+    """The progress display for this stream and session, for the block; with `log`, lines have times where stderr is not a terminal.
 
-    It never fails: a terminal that is gone is drawn on no more.
+    Never fails: on a closed terminal it stops drawing.
     """
     stream = stderr or sys.stderr
     if session.quiet:
@@ -59,22 +59,21 @@ class _Task:
 
 @dataclass
 class Lines:
-    """For logs and pipes: a line when a task starts, every ten seconds, and when it ends. May be called from any thread."""
+    """For logs and pipes: a line when a task starts, every ten seconds, and when it ends. Safe to call from any thread."""
 
     stream: TextIO
     clock: Callable[[], float] = time.monotonic
     stamp: Callable[[], str] = str
-    """What stands before each line: a log needs the time, a person who watches does not."""
+    """The prefix of each line: the time in a log, nothing on a terminal."""
     _tasks: dict[str, _Task] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __call__(self, event: Event) -> None:
-        """Take one event."""
         with self._lock:
             self._take(event)
 
     def beat(self) -> None:
-        """Say where every task is that was silent for ten seconds: one that waits or stalls sends no events."""
+        """Print the progress of tasks that were silent for ten seconds: one that waits or stalls sends no events."""
         with self._lock:
             now = self.clock()
             for name, task in self._tasks.items():

@@ -1,4 +1,4 @@
-"""What a command answers: a value. The edge turns it into words or one JSON document."""
+"""The result of a command as a value. The edge turns it into text or one JSON document."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 CHANGES = 3
-"""The exit code of an answer that tells of changes to come, where `--exit-code` asks for it. No failure."""
+"""The exit code of a dry run with changes, with `--exit-code`. No failure."""
 
 
 @dataclass(frozen=True)
 class Item:
-    """One thing that a command did or looked at. `outcome` is a past participle or a state."""
+    """One thing that a command changed or inspected. `outcome` is a past participle or a state."""
 
     kind: str
     name: str
@@ -30,10 +30,10 @@ class Item:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows for people; `wide` are the columns that only `-o wide` shows. A cell that names a state is coloured by it.
+    """Rows for people; `wide` are the columns that only `-o wide` shows. A cell with a state has its colour.
 
-    `gives` are the columns that are cut where a terminal is too narrow, the first one first, and that go where even that is not
-    enough (but not with `-o wide`); without any, the last column is cut. `below` has lines that stand whole under a row, by its number.
+    `gives` are the columns that are shortened on a narrow terminal, in this order, and then left out (but not with `-o wide`); without
+    any, the last column is shortened. `below` has lines that are printed in full below a row, by its number.
     """
 
     columns: Sequence[str]
@@ -46,7 +46,7 @@ class Table:
 
 
 class Tone(StrEnum):
-    """What a line says, so that a terminal can colour it."""
+    """The tone of a line, which a terminal shows as a colour."""
 
     PLAIN = "plain"
     TITLE = "title"
@@ -59,7 +59,7 @@ class Tone(StrEnum):
 
 @dataclass(frozen=True)
 class Line:
-    """One line of an answer for people."""
+    """One line of text for people."""
 
     text: str
     tone: Tone = Tone.PLAIN
@@ -67,13 +67,13 @@ class Line:
 
 @dataclass(frozen=True)
 class Report:
-    """The outcome of one command.
+    """The result of one command.
 
-    `document` is the whole JSON answer where its shape is fixed by the platform; else the envelope is made of `items`.
-    `table` or `text` is what people see on stdout; without either, the items are shown as lines.
-    `lines` is a text whose lines have tones; `verdicts` are those of a check, shown with marks. `more` are further keys of the envelope.
-    `refusal`: the answer is whole, and yet what it tells of cannot be done; it is said after the answer, and its exit code counts.
-    `streamed`: the answer was written while it came, and nothing is added to it at the end.
+    `document` is the whole JSON document if the platform fixes its shape; else the envelope is made of `items`.
+    `table` or `text` is printed on stdout for people; without either, a line per item.
+    `lines` is a text whose lines have tones; `verdicts` are results of checks, shown with marks. `more` are further keys of the envelope.
+    `refusal`: the result is complete, and the change that it describes is refused; it is printed after the result and decides the exit
+    code. `streamed`: the result has been printed already.
     """
 
     command: str
@@ -91,7 +91,7 @@ class Report:
     refusal: ProvisionError | None = None
 
     def to_json(self) -> Mapping[str, Any]:
-        """The one document of `--json`."""
+        """The document of `--json`."""
         document = dict(self.document) if self.document is not None else self._envelope()
         if self.refusal is not None:
             document |= {"status": "error", "error": hints.described(self.refusal)}

@@ -1,4 +1,4 @@
-"""A table for people, of our own: importing rich would cost more than all of `workloads list`."""
+"""Tables for people. Importing rich would take longer than all of `workloads list`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _BY_WORDS = {word: state for state in State for word in (state.value, state.mess
 
 @dataclass(frozen=True)
 class Style:
-    """How a stream wants its tables. `width` is None where nothing may be cut: in a pipe or a file."""
+    """The style of tables on a stream. `width` is None where nothing may be shortened: in a pipe or a file."""
 
     wide: bool = False
     colour: bool = False
@@ -44,7 +44,7 @@ class Style:
 
     @classmethod
     def of(cls, stream: TextIO, session: Session) -> Self:
-        """What this stream can show and this person wants."""
+        """The style for this stream and session."""
         draws = terminal.can_draw(stream)
         return cls(
             wide=session.output is Output.WIDE,
@@ -55,7 +55,7 @@ class Style:
 
 
 def render(table: Table, style: Style) -> str:
-    """The table as lines, header first; nothing at all when it has no rows."""
+    """The table as lines, with a header; empty without rows."""
     if not table.rows:
         return ""
     shown = [at for at, column in enumerate(table.columns) if style.wide or column not in table.wide]
@@ -77,7 +77,7 @@ def render(table: Table, style: Style) -> str:
 
 
 def _squeeze(widths: list[int], columns: Sequence[str], gives: Sequence[str], width: int) -> bool:
-    """Columns of prose (a title, a warning) make way; names stay whole, for they get copied. Whether it fits now."""
+    """Shorten columns of prose (a title, a warning), never names, which are copied. Returns whether the table fits."""
     room = width - len(GAP) * (len(widths) - 1)
     for at in [columns.index(name) for name in gives if name in columns] or [len(columns) - 1]:
         widths[at] = min(widths[at], max(widths[at] + room - sum(widths), _NARROWEST))
@@ -85,7 +85,7 @@ def _squeeze(widths: list[int], columns: Sequence[str], gives: Sequence[str], wi
 
 
 def ago(timestamp: str, now: datetime) -> str:
-    """How long since an RFC 3339 time, in the platform's words; `-` for none. A time to come is just now: clocks differ."""
+    """The age of an RFC 3339 time, in the platform's words; `-` for none. A future time counts as now: clocks differ."""
     if not timestamp:
         return "-"
     from kelvin_provision import timestamps
@@ -109,7 +109,7 @@ def _cell(text: str, column: str, style: Style) -> str:
 def _look(text: str, column: str) -> tuple[Colour | None, str] | None:
     if column.lower() not in _STATE_COLUMNS:
         return None
-    # A staged version says its number first and how far it is last: `2.0.0 downloading 45%`.
+    # The version stays and the progress is shortened last: `2.0.0 downloading 45%`.
     words = _PERCENT.sub("", text.lower())
     state = _BY_WORDS.get(words) or _BY_WORDS.get(words.rpartition(" ")[2])
     return _LOOKS.get(state, _IN_MOTION) if state else None
@@ -126,7 +126,7 @@ def _line(row: Sequence[str], columns: Sequence[str], widths: Sequence[int], sty
 
 
 def _fitted(text: str, width: int, style: Style) -> str:
-    """Padded, or cut with a mark."""
+    """Padded, or shortened with a mark."""
     if _cells(text) > width:
         mark = "…" if style.icons else "..."
         while text and _cells(text) > width - len(mark):
@@ -136,7 +136,7 @@ def _fitted(text: str, width: int, style: Style) -> str:
 
 
 def _cells(text: str) -> int:
-    """Columns on a terminal: East Asian wide characters take two, combining ones none."""
+    """The width on a terminal: East Asian wide characters take two columns, combining ones none."""
     if text.isascii():
         return len(text)
     from unicodedata import combining, east_asian_width

@@ -28,5 +28,5 @@ def describe(image: ImageTransfer) -> str:
 
 
 def summary(images: Sequence[ImageTransfer]) -> str:
-    """For a cell of a table: each image by the last part of its name."""
+    """For a cell of a table: images by the last part of their names."""
     return "; ".join(f"{image.image.partition('@')[0].rpartition('/')[2]}: {describe(image)}" for image in images)

@@ -1,4 +1,4 @@
-"""The lines of `workloads check` and `doctor` for people: a mark, the check, what was found; under what is not well, why and what next."""
+"""The results of `workloads check` and `doctor` for people: mark, check and finding; for problems also the reason and the hint."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ _PLURALS = {CheckStatus.WARNING: "warnings", CheckStatus.ERROR: "errors"}
 
 @dataclass(frozen=True)
 class Look:
-    """How a stream wants them. `width` is None where no line may be broken: in a pipe or a file. `whole`: why and next for every line."""
+    """The style of results on a stream. `width` is None where lines may not be broken: in a pipe or a file. `whole`: reason and hint for
+    every line.
+    """
 
     colour: bool = False
     symbols: bool = False
@@ -30,7 +32,7 @@ class Look:
 
     @classmethod
     def of(cls, stream: TextIO, session: Session) -> Self:
-        """What this stream can show and this person wants."""
+        """The style for this stream and session."""
         draws = terminal.can_draw(stream)
         return cls(
             colour=terminal.is_coloured(stream, session),
@@ -41,7 +43,7 @@ class Look:
 
 
 def render(lines: Sequence[CheckResult], look: Look) -> str:
-    """One line each, those below it indented; the marks are words where symbols cannot be shown."""
+    """One line per result with indented lines below it; marks are words where symbols cannot be shown."""
     ids = max((len(line.id) for line in lines), default=0)
     marks = 1 if look.symbols else max((len(line.status.value) for line in lines), default=0)
     first = {line.id: at for at, line in reversed(list(enumerate(lines)))}
@@ -49,7 +51,7 @@ def render(lines: Sequence[CheckResult], look: Look) -> str:
 
 
 def _lines(line: CheckResult, marks: int, ids: int, look: Look, *, why: bool) -> Iterator[str]:
-    """`why` matters once for a check, however much it found."""
+    """`why` is printed once per check, for its first problem."""
     mark = (_SYMBOLS[line.status] if look.symbols else line.status.value).ljust(marks)
     colour = _COLOURS.get(line.status)
     mark = terminal.painted(mark, colour, on=look.colour) if colour else mark
@@ -64,7 +66,7 @@ def _lines(line: CheckResult, marks: int, ids: int, look: Look, *, why: bool) ->
 
 
 def _broken(text: str, indent: int, look: Look) -> list[str]:
-    """Into pieces that fit beside the indent; a command stays whole where it can, so that it can be copied."""
+    """Wrapped with an indent; a command is kept in one piece where possible, so that it can be copied."""
     plain = terminal.plain(" ".join(text.split()))
     if look.width is None:
         return [plain]

@@ -24,20 +24,20 @@ if TYPE_CHECKING:
     from kelvin_provision.queries.listing import Query
     from kelvin_provision.queries.overview import Overview
 
-# The alternate screen, so that the user's own comes back; no cursor, and what is too wide is cut, not wrapped (xterm's ctlseqs).
+# The alternate screen preserves the user's own; no cursor, and wide lines are cut, not wrapped (xterm's ctlseqs).
 _ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l\x1b[?7l", "\x1b[?7h\x1b[?25h\x1b[?1049l"
 _HOME, _REST_OF_LINE, _REST_OF_SCREEN = "\x1b[H", "\x1b[K", "\x1b[J"
 
 
 def watch(session: Session, query: Query) -> Report:
-    """Until SIGINT, SIGTERM or SIGHUP, or until the reader is gone; exit code 0 then: there is no other end, and nothing is left undone."""
+    """Run until SIGINT, SIGTERM or SIGHUP, or until the reader is gone. All of these are a regular end: exit code 0."""
     return streamed(session, "workloads list", lambda: _watch(session, query))
 
 
 def _watch(session: Session, query: Query) -> None:
     request = OverviewRequest(query, images=session.output is Output.WIDE)
     with signals_noted(hangup=True) as signalled, context_of(session) as box:
-        # Nothing may be written for hours, so only asking tells that the reader is gone.
+        # Nothing may be written for hours, so only a poll notices that the reader is gone.
         ctx = replace(box, stop=lambda: signalled() or reader_gone())
         if session.output is not Output.JSON and terminal.can_draw(sys.stdout):
             _paint(session, ctx, request)
@@ -49,7 +49,7 @@ def _watch(session: Session, query: Query) -> None:
 
 
 def _paint(session: Session, ctx: Context, request: OverviewRequest) -> None:
-    """Written as a whole and only when it differs, so that nothing flickers. The last picture stays on the screen afterwards."""
+    """Written in one piece and only when it differs, so that nothing flickers. The last frame stays on the screen afterwards."""
     shown, picture = "", ""
     with _other_screen():
         for watched in watch_list(ctx, request):
@@ -76,7 +76,7 @@ def _picture(session: Session, seen: Overview) -> str:
     """The table, the warnings and the footer."""
     table = overview.table(seen)
     style = tables.Style.of(sys.stdout, session)
-    # One column stays free: behind a full line, erasing its rest would take the last character.
+    # One column stays free: erasing the rest of a full line would delete its last character.
     style = replace(style, width=style.width - 1 if style.width else None)
     notes = [f"{_warning(session)} {terminal.plain(text)}" for text in overview.warnings(seen)]
     last = table.footer if table.rows else table.empty
@@ -88,7 +88,7 @@ def _warning(session: Session) -> str:
 
 
 def _frame(picture: str, height: int) -> str:
-    """Over the frame before, line by line; lines without room are counted."""
+    """Overwrites the frame before, line by line; lines that do not fit are counted."""
     lines = picture.splitlines()
     room = height - 1
     if len(lines) > room:
@@ -100,7 +100,7 @@ def _frame(picture: str, height: int) -> str:
 
 
 def _print_changes(session: Session, ctx: Context, request: OverviewRequest) -> None:
-    """First what there is, then what changes."""
+    """The present state first, then changes."""
     for watched in watch_list(ctx, request):
         for change in watched.changes:
             if session.output is Output.JSON:

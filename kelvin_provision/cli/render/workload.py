@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kelvin_provision.status import Hold
 
 FIRST_LINES = 5
-"""Of the evidence of a failed attempt; the history has all of it."""
+"""Lines of evidence that are shown; the history has all of them."""
 
 
 def text(result: WorkloadResult) -> str:
@@ -47,7 +47,7 @@ def _hold(hold: Hold) -> str:
 
 
 def _failure(entry: Entry) -> Iterator[tuple[str, str]]:
-    """What failed, the first lines of its evidence, and where the rest is."""
+    """The failed attempt, the first lines of its evidence, and where the rest is."""
     version = f" of {entry.version}" if entry.version else ""
     what = f"{entry.action}{version} by {entry.who or 'an unknown user'}, {ago(entry.time, timestamps.now()).lower()}: {entry.outcome}"
     yield "Failed", f"{what}{f', {entry.detail}' if entry.detail else ''}"

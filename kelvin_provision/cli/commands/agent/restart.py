@@ -9,7 +9,7 @@ from kelvin_provision.cli.render.report import Report
 def command(session: Session) -> Report:
     """Restart the agent, with the present settings.
 
-    A download continues at its last byte. It is refused (75) while the agent applies a change.
+    A download continues at the byte where it stopped. It is refused (75) while the agent applies a change.
     """
     return restart(session)
 

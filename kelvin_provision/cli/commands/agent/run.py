@@ -18,8 +18,8 @@ def command(
 ) -> Report:
     """Run the agent in the foreground.
 
-    It downloads, applies what is to be applied at once, and keeps the state that `workloads list` shows up to date. There is one
-    agent on a box.
+    It downloads, applies what is to be applied at once, and keeps the state that `workloads list` shows up to date. Only one agent runs
+    on a box.
     """
     return run(session, until_idle=until_idle, until_empty=until_empty)
 

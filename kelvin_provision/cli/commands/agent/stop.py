@@ -9,8 +9,8 @@ from kelvin_provision.cli.render.report import Report
 def command(session: Session) -> Report:
     """Stop the agent; workloads keep running.
 
-    A download stops at once and continues at its last byte later. It is refused (75) while the agent applies a change. A service
-    starts again with the box: `agent uninstall` removes it.
+    A download stops at once and later continues at the byte where it stopped. It is refused (75) while the agent applies a change. A
+    service starts again with the box: `agent uninstall` removes it.
     """
     return stop(session)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _ORPHANS = typer.Option(
     "--orphans",
-    help="Also remove images that a state directory which no longer exists left in the runtime.",
+    help="Also remove images that this program imported into the runtime and does not know any more.",
 )
 
 

@@ -62,7 +62,7 @@ _METHOD = typer.Option(
     "--deployment-type", metavar="METHOD", help="standard, staged+instant-apply or staged-only: the two above in one word."
 )
 _LATEST = typer.Option("--allow-latest", help="Accept an image whose tag can change: `latest`, or no tag.")
-_WAIT = typer.Option("--wait", help="Wait until it is ready, or runs.")
+_WAIT = typer.Option("--wait", help="Wait until the staged version is ready, or the workload runs.")
 _TIMEOUT = duration("--timeout", "With --wait: give up after this time; the work itself continues.")
 
 
@@ -75,9 +75,9 @@ def command(
     name: Annotated[
         str | None, typer.Option("-n", "--name", metavar="NAME", help="The name of the workload.  [default: generated]")
     ] = None,
-    title: Annotated[str | None, typer.Option("--title", metavar="TEXT", help="A title for people.")] = None,
+    title: Annotated[str | None, typer.Option("--title", metavar="TEXT", help="The title that people see.")] = None,
     payload: Annotated[Path | None, _PAYLOAD] = None,
-    cluster_name: Annotated[str | None, typer.Option("--cluster-name", metavar="NAME", help="The cluster that it is for.")] = None,
+    cluster_name: Annotated[str | None, typer.Option("--cluster-name", metavar="NAME", help="The name of the target cluster.")] = None,
     manifest: Annotated[list[Path] | None, _MANIFEST] = None,
     staged: Annotated[bool | None, _STAGED] = None,
     instantly_apply: Annotated[bool | None, _INSTANTLY] = None,
@@ -88,8 +88,8 @@ def command(
 ) -> Report:
     """Stage workloads in the background, or apply them at once.
 
-    Requests are read from files, or one is made from the options. Either all are accepted or none is. A staged request does
-    not touch what runs.
+    Requests are read from files, or one is made from the options. All requests are accepted, or none. A staged request does not affect
+    running workloads.
     """
     options = Options(
         files=tuple(file or ()),

@@ -54,7 +54,7 @@ def command(
 ) -> Report:
     """List workloads with their states.
 
-    With --json: the platform's own list. With --watch --json: one object a line for each change, with `time`, `name`, `before`,
+    With --json: the platform's own list. With --watch --json: one object per change, with `time`, `name`, `before`,
     `after` and the list's `item`; the first lines are the present state. Ctrl-C or SIGTERM ends it with exit code 0.
     """
     query = Query(

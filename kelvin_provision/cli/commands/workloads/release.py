@@ -10,7 +10,7 @@ from kelvin_provision.cli.render.report import Item, Report
 def command(session: Session, *, name: Names) -> Report:
     """Release workloads that a person holds.
 
-    What waited for the release continues. A workload that holds itself has to end its hold itself.
+    Applies that waited for the release continue. A hold that a workload places on itself stays.
     """
     return release(session, name)
 
