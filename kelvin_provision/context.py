@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def silent(event: Event) -> None:
-    """Progress that nobody follows."""
+    """Progress that is not shown."""
 
 
 CLUSTER_FACT = "cluster.type"

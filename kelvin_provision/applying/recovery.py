@@ -26,7 +26,7 @@ class Recovered:
     finished: Operation | None = None
 
     def carried_out(self, kind: OperationKind, names: Collection[str]) -> bool:
-        """Whether it finished just this change: then whoever asks for it again has it already."""
+        """Whether it finished just this change: a repeated request for it is done already."""
         finished = self.finished
         return finished is not None and finished.kind is kind and {step.workload for step in finished.steps} == set(names)
 

@@ -95,7 +95,7 @@ def _named(ctx: Any) -> list[str]:
 
 
 def setting_keys(ctx: Any, args: list[str], incomplete: str) -> list[Candidate]:  # noqa: ARG001  (typer finds these by name)
-    """Every key with its meaning, for each host under `registries` in the settings."""
+    """Every key with its meaning; keys under `registries` for each host in the settings."""
     from kelvin_provision.settings.keys import HOST, KEYS
 
     rows: list[Candidate] = []
@@ -144,7 +144,7 @@ def _ledger(ctx: Any) -> Iterator[Ledger]:
 
 
 def _joined(words: Sequence[str]) -> list[str]:
-    """Bash splits `--output=js` into three words: rejoin them as the option and its value."""
+    """`--output=js` as the option and its value; Bash passes it as three words."""
     flat: list[str] = []
     for word in words[:-1]:
         name, equals, value = word.partition("=") if word.startswith("--") else (word, "", "")

@@ -180,7 +180,7 @@ def _object(change: ObjectChange, old: Revision | None, new: Revision) -> Iterat
 
 
 def _is_structured(field: Field) -> bool:
-    """Whether the old or new value is an object or a list."""
+    """Whether the old or new value is an object or list with content."""
     return any(isinstance(value, dict | list) and value for value in (field.old, field.new))
 
 

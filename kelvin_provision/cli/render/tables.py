@@ -109,7 +109,7 @@ def _cell(text: str, column: str, style: Style) -> str:
 def _look(text: str, column: str) -> tuple[Colour | None, str] | None:
     if column.lower() not in _STATE_COLUMNS:
         return None
-    # The version stays and the progress is shortened last: `2.0.0 downloading 45%`.
+    # In STAGED the state stands between version and progress: `2.0.0 downloading 45%`.
     words = _PERCENT.sub("", text.lower())
     state = _BY_WORDS.get(words) or _BY_WORDS.get(words.rpartition(" ")[2])
     return _LOOKS.get(state, _IN_MOTION) if state else None
