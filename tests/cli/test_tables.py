@@ -112,3 +112,27 @@ NOW = datetime(2026, 3, 10, 12, 0, 0, tzinfo=UTC)
 )
 def test_how_long_ago(timestamp, words):
     assert ago(timestamp, NOW) == words
+
+
+def test_a_column_that_folds_goes_below_its_row_where_it_does_not_fit_and_is_never_cut():
+    table = Table(
+        ("name", "digest", "detail"),
+        [("pump", "b025d47c630e", "exit code 3 of the new version"), ("fan", "-", "-")],
+        gives=("detail", "digest"),
+        folds=frozenset({"detail"}),
+        below={0: ("log: panic",)},
+    )
+    assert render(table, Style(width=60)) == (
+        "NAME  DIGEST        DETAIL\n"
+        "pump  b025d47c630e  exit code 3 of the new version\n"
+        "  log: panic\n"
+        "fan   -             -\n"
+    )  # fmt: skip
+    assert render(table, Style(width=30)) == (
+        "NAME  DIGEST\n"
+        "pump  b025d47c630e\n"
+        "  detail: exit code 3 of the new version\n"
+        "  log: panic\n"
+        "fan   -\n"
+    )  # fmt: skip
+    assert render(table, Style()).splitlines()[1] == "pump  b025d47c630e  exit code 3 of the new version"

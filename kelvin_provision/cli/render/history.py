@@ -21,6 +21,8 @@ def table(result: HistoryResult, *, evidence: bool) -> Table:
         wide=frozenset({"who"}),
         empty="Nothing was done yet.",
         footer=_footer(result, evidence=evidence),
+        gives=("detail", "digest", "revision", "version", "name"),
+        folds=frozenset({"detail", "name"}),
         below={number: entry.evidence for number, entry in enumerate(result.entries) if entry.evidence} if evidence else {},
     )
 

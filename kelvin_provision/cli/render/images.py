@@ -24,7 +24,8 @@ def table(result: ImagesResult) -> Table:
         wide=frozenset({"platform", "name"}),
         empty="No images found.",
         footer=_footer(inventory, result.prunable),
-        gives=("used by", "size"),
+        gives=("used by", "pinned", "digest", "runtime", "store"),
+        folds=frozenset({"used by"}),
     )
 
 

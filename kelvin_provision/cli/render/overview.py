@@ -35,7 +35,8 @@ def table(overview: Overview, footer: str = "") -> Table:
         wide=frozenset({"title", "cluster", "images"}),
         empty="No workloads found.",
         footer=footer or _total(overview.page.items),
-        gives=("title", "app", "cluster", "last seen", "version"),
+        gives=("title", "app", "cluster", "last seen", "version", "staged"),
+        folds=frozenset({"staged"}),
     )
 
 

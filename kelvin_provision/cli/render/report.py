@@ -33,7 +33,8 @@ class Table:
     """Rows for people; `wide` are the columns that only `-o wide` shows. A cell with a state has its colour.
 
     `gives` are the columns that are shortened on a narrow terminal, in this order, and then left out (but not with `-o wide`); without
-    any, the last column is shortened. `below` has lines that are printed in full below a row, by its number.
+    any, the last column is shortened. Those in `folds` are never shortened: they are printed in full below their row instead. `below` has
+    lines that are printed in full below a row, by its number.
     """
 
     columns: Sequence[str]
@@ -42,6 +43,7 @@ class Table:
     empty: str = "Nothing to show."
     footer: str = ""
     gives: tuple[str, ...] = ()
+    folds: frozenset[str] = frozenset()
     below: Mapping[int, Sequence[str]] = field(default_factory=dict)
 
 

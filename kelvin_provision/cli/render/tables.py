@@ -59,27 +59,29 @@ def render(table: Table, style: Style) -> str:
     if not table.rows:
         return ""
     shown = [at for at, column in enumerate(table.columns) if style.wide or column not in table.wide]
-    gone = 0
+    given_up: list[int] = []
     while True:
         columns = [table.columns[at] for at in shown]
         rows = [[_cell(row[at], table.columns[at], style) for at in shown] for row in table.rows]
         widths = [max(_cells(text) for text in (name, *(row[at] for row in rows))) for at, name in enumerate(columns)]
-        if style.width is None or _squeeze(widths, columns, table.gives, style.width) or style.wide or gone == len(table.gives):
+        if style.width is None or _squeeze(widths, columns, table, style.width) or style.wide or len(given_up) == len(table.gives):
             break
-        shown = [at for at in shown if table.columns[at] != table.gives[gone]]
-        gone += 1
+        given_up.append(table.columns.index(table.gives[len(given_up)]))
+        shown = [at for at in shown if at not in given_up]
     head = GAP.join(_fitted(name.upper(), width, style) for name, width in zip(columns, widths, strict=True)).rstrip()
-    lines: list[str] = []
+    lines = [terminal.painted(head, Colour.BOLD, on=style.colour)]
     for number, row in enumerate(rows):
         lines.append(_line(row, columns, widths, style))
+        folded = [(table.columns[at], _cell(table.rows[number][at], table.columns[at], style)) for at in given_up]
+        lines += [f"{GAP}{name}: {text}" for name, text in folded if name in table.folds and text != "-"]
         lines += [f"{GAP}{terminal.plain(text)}" for text in table.below.get(number, ())]
-    return "".join(f"{line}\n" for line in (terminal.painted(head, Colour.BOLD, on=style.colour), *lines))
+    return "".join(f"{line}\n" for line in lines)
 
 
-def _squeeze(widths: list[int], columns: Sequence[str], gives: Sequence[str], width: int) -> bool:
+def _squeeze(widths: list[int], columns: Sequence[str], table: Table, width: int) -> bool:
     """Shorten columns of prose (a title, a warning), never names, which are copied. Returns whether the table fits."""
     room = width - len(GAP) * (len(widths) - 1)
-    for at in [columns.index(name) for name in gives if name in columns] or [len(columns) - 1]:
+    for at in [columns.index(name) for name in table.gives if name in columns and name not in table.folds] or [len(columns) - 1]:
         widths[at] = min(widths[at], max(widths[at] + room - sum(widths), _NARROWEST))
     return sum(widths) <= room
 
