@@ -127,7 +127,7 @@ class Order:
 
     def __str__(self) -> str:
         waits = f"; waits: {self.note}" if self.note else ""
-        return f"{self.verb} at {self.at}, asked for by {self.actor}{waits}" if self.at else f"{self.verb} asked for by {self.actor}{waits}"
+        return f"{self.verb} at {self.at}, requested by {self.actor}{waits}" if self.at else f"{self.verb} requested by {self.actor}{waits}"
 
 
 @dataclass(frozen=True)

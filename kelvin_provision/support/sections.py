@@ -128,8 +128,8 @@ def sections(scope: SupportScope) -> dict[str, Section]:
         "cluster.json": lambda: running.cluster(cluster),
         "runtime.json": lambda: running.runtime(runtime),
         "images.jsonl": lambda: _images(scope, runtime),
-        "doctor.json": lambda: _verdicts(scope, _doctor(scope)),
-        "check.json": lambda: _verdicts(scope, before_apply.run(ctx, _staged(scope.ledger()))),
+        "doctor.json": lambda: _checks(scope, _doctor(scope)),
+        "check.json": lambda: _checks(scope, before_apply.run(ctx, _staged(scope.ledger()))),
         "evidence.txt": lambda: running.evidence(cluster, _names(scope, cluster)),
         **{f"logs/{name}.log": _log(cluster, name) for name in _names(scope, cluster)},
     }
@@ -229,7 +229,7 @@ def _staged(ledger: Ledger) -> Sequence[Workload]:
     return [workload for workload in ledger.workloads() if workload.staged]
 
 
-def _verdicts(scope: SupportScope, lines: Sequence[CheckResult]) -> Mapping[str, Any]:
+def _checks(scope: SupportScope, lines: Sequence[CheckResult]) -> Mapping[str, Any]:
     return ChecksResult(tuple(lines)).to_json(scope.request.describe_hint)
 
 

@@ -118,14 +118,14 @@ def test_pending_orders_of_every_verb_are_shown(box):
     orders.note(box.ledger, placed.order, "pump is being applied")
     status = box.run("agent", "status").stdout
     assert (
-        "Orders:  stop pump, asked for by web:otto; waits: pump is being applied\n"
-        "         apply fan at 2026-12-24 02:00+00:00, asked for by anna\n"
+        "Orders:  stop pump, requested by web:otto; waits: pump is being applied\n"
+        "         apply fan at 2026-12-24 02:00+00:00, requested by anna\n"
     ) in status
-    assert "Stop:       as soon as possible, asked for by web:otto; waits: pump is being applied\n" in shown(box, "show", "pump")[0]
+    assert "Stop:       as soon as possible, requested by web:otto; waits: pump is being applied\n" in shown(box, "show", "pump")[0]
     document = json.loads(box.run("workloads", "show", "pump", "--json").stdout)
     assert [(order["verb"], order["actor"], order["at"], order["note"]) for order in document["orders"]] == [
         ("stop", "web:otto", None, "pump is being applied")
     ]
     listed = box.run("workloads", "list")
-    assert "warning: pump: stop asked for by web:otto; waits: pump is being applied\n" in listed.stderr
+    assert "warning: pump: stop requested by web:otto; waits: pump is being applied\n" in listed.stderr
     assert "pending_stop" in listed.stdout

@@ -219,8 +219,8 @@ def test_an_apply_is_asked_for_shown_and_done_in_time_as_one_transaction(box, cl
     result = say(box, "apply", "-n", "pump", "-n", "fan", "--at", "2026-11-24 02:00")
     result.check(stdout="workload pump: accepted, applied 2026-11-24 02:00+00:00\nworkload fan: accepted, applied 2026-11-24 02:00+00:00\n")
     assert states(box) == {"fan": "pending_apply", "pump": "pending_apply"}
-    assert box.warnings("pump") == ["apply at 2026-11-24T02:00:00Z, asked for by anna"]
-    assert "Apply:      2026-11-24 02:00+00:00, asked for by anna, together with fan\n" in say(box, "show", "-n", "pump").stdout
+    assert box.warnings("pump") == ["apply at 2026-11-24T02:00:00Z, requested by anna"]
+    assert "Apply:      2026-11-24 02:00+00:00, requested by anna, together with fan\n" in say(box, "show", "-n", "pump").stdout
     status = box.run("agent", "status", "--json")
     assert json.loads(status.stdout)["appointed"] == [{"at": "2026-11-24T02:00:00Z", "names": ["pump", "fan"], "who": "anna", "note": ""}]
     clock[0] = "2026-11-24T01:59:59Z"
@@ -339,7 +339,7 @@ def test_a_hold_is_waited_for_as_long_as_the_grace_lasts(box, clock):
     box.cluster.holds = {"pump": Hold("drilling", "itself")}
     clock[0] = "2026-11-23T13:05:00Z"
     box.turn()
-    assert box.warnings("pump") == ["apply at 2026-11-23T13:00:00Z, asked for by anna; waits: held", "held by itself: drilling"]
+    assert box.warnings("pump") == ["apply at 2026-11-23T13:00:00Z, requested by anna; waits: held", "held by itself: drilling"]
     clock[0] = "2026-11-23T13:16:00Z"
     box.turn()
     assert "the apply that anna asked for at 2026-11-23T13:00:00Z was missed: held" in box.warnings("pump")

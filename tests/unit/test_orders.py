@@ -54,7 +54,7 @@ def test_an_order_says_who_asked_for_what_and_when(ledger):
     assert order.targets == (Target("pump", 1), Target("fan", 1))
     assert (order.at, order.begun, order.ended, order.outcome, order.pending) == (AT, None, None, None, True)
     assert orders.find(ledger, 1) == order
-    assert str(order) == "apply at 2026-11-24T02:00:00Z, asked for by anna"
+    assert str(order) == "apply at 2026-11-24T02:00:00Z, requested by anna"
     assert order.subject == "apply of pump, fan at 2026-11-24T02:00:00Z"
     assert lines(ledger) == [("pump", "anna", "accepted", AT), ("fan", "anna", "accepted", AT)]
 
@@ -123,7 +123,7 @@ def test_a_workload_shows_the_orders_that_name_it_and_its_state_says_so(ledger):
     found = ledger.workload("fan")
     assert found.scheduled_apply.names == ("pump", "fan")
     assert derive(found.situation).state is State.PENDING_APPLY
-    assert derive(found.situation).warnings == ("apply at 2026-11-24T02:00:00Z, asked for by anna",)
+    assert derive(found.situation).warnings == ("apply at 2026-11-24T02:00:00Z, requested by anna",)
     assert ledger.workload("valve").orders == ()
 
 
@@ -133,7 +133,7 @@ def test_what_keeps_the_agent_from_it_is_noted_once(ledger):
     (noted,) = orders.pending(ledger)
     before = ledger.version()
     orders.note(ledger, noted, "held")
-    assert (str(noted), ledger.version()) == ("apply at 2026-11-24T02:00:00Z, asked for by anna; waits: held", before)
+    assert (str(noted), ledger.version()) == ("apply at 2026-11-24T02:00:00Z, requested by anna; waits: held", before)
 
 
 # --- what ends an order to apply ------------------------------------------------------------------

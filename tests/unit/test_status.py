@@ -126,10 +126,10 @@ def test_what_is_to_be_applied_at_a_time_is_pending_unless_what_runs_is_in_troub
     ],
 )
 def test_what_the_agent_is_asked_for_is_pending_where_nothing_is_on_its_way(verb, observed, state):
-    order = PendingOrder(verb, f"{verb} asked for by admin")
+    order = PendingOrder(verb, f"{verb} requested by admin")
     status = derive(Situation(running=True, observation=Observation(observed), orders=(order,)))
     assert status.state is state
-    assert f"{verb} asked for by admin" in status.warnings
+    assert f"{verb} requested by admin" in status.warnings
 
 
 def test_the_first_order_that_changes_the_state_names_it_and_all_are_warnings():

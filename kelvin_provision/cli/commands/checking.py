@@ -1,4 +1,4 @@
-"""What `workloads check` and `doctor` have in common: their list, their document, how they end."""
+"""What `workloads check` and `doctor` share: the list of checks, the document, and the exit code."""
 
 from __future__ import annotations
 
@@ -23,29 +23,30 @@ def listed(command: str, checks: Sequence[Check]) -> Report:
     return Report(command, document=document, table=table, names=tuple(check.id for check in checks))
 
 
-def answered(command: str, lines: tuple[CheckResult, ...], *, strict: bool) -> Report:
-    """The lines as a report; one that fails says so after them, with exit code 1."""
+def report_of(command: str, results: tuple[CheckResult, ...], *, strict: bool) -> Report:
+    """With a failed check, the exit code is 1."""
     document = {
         "schema": SCHEMA,
         "command": command,
         "status": "success",
-        **ChecksResult(lines).to_json(hints.line),
+        **ChecksResult(results).to_json(hints.line),
         "warnings": [],
     }
-    bad = failing(lines, strict=strict)
+    failed = failing(results, strict=strict)
     refusal = None
-    if bad:
-        evidence = [f"{line.id}: {f'{line.name}: ' if line.name else ''}{line.text}" for line in bad]
-        refusal = CheckFailed(_words(command, bad), evidence=evidence)
-    names = tuple(dict.fromkeys(line.id for line in lines))
-    return Report(command, document=document, verdicts=lines, names=names, refusal=refusal)
+    if failed:
+        evidence = [f"{result.id}: {f'{result.name}: ' if result.name else ''}{result.text}" for result in failed]
+        refusal = CheckFailed(_summary(command, failed), evidence=evidence)
+    names = tuple(dict.fromkeys(result.id for result in results))
+    return Report(command, document=document, checks=results, names=names, refusal=refusal)
 
 
-def _words(command: str, bad: Sequence[CheckResult]) -> str:
-    worst = {line.id: line.status for line in sorted(bad, key=lambda line: line.status is CheckStatus.ERROR)}
-    errors = sum(mark is CheckStatus.ERROR for mark in worst.values())
+def _summary(command: str, failed: Sequence[CheckResult]) -> str:
+    """A check with several results counts once, as its worst."""
+    worst = {result.id: result.status for result in sorted(failed, key=lambda result: result.status is CheckStatus.ERROR)}
+    errors = sum(status is CheckStatus.ERROR for status in worst.values())
     counts = [(errors, "error"), (len(worst) - errors, "warning")]
-    many = " and ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts if count)
+    text = " and ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts if count)
     if not errors:
-        return f"{many}, and --strict"
-    return f"{many}: {'this apply would not work' if command == 'workloads check' else 'this box is not well'}"
+        return f"{text}, and --strict"
+    return f"{text}: {'this apply would not work' if command == 'workloads check' else 'this box is not well'}"

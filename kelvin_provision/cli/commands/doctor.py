@@ -49,11 +49,11 @@ def doctor(session: Session, *, skip: list[str], strict: bool) -> Report:
     """Look at all of it."""
     from kelvin_provision.checks import doctor as checks
     from kelvin_provision.checks.configuration import tolerant
-    from kelvin_provision.cli.commands.checking import answered
+    from kelvin_provision.cli.commands.checking import report_of
     from kelvin_provision.cli.frame.box import context_of, refuse_state_of_others, signals_noted
 
     configuration = tolerant(config=session.config, state_dir=session.state_dir, environ=os.environ, is_root=os.geteuid() == 0)
     refuse_state_of_others(session, configuration.settings)
     with context_of(session, settings=configuration.settings) as ctx, signals_noted(hangup=True) as stop:
         lines = checks.run(ctx, configuration, skip=skip, stop=stop)
-    return answered(COMMAND, lines, strict=strict)
+    return report_of(COMMAND, lines, strict=strict)

@@ -107,10 +107,10 @@ def _told(session: Session, report: Report, code: int) -> int:
     elif report.lines:
         coloured = terminal.is_coloured(sys.stdout, session)
         answer = "".join(f"{_toned(line, on=coloured)}\n" for line in report.lines)
-    elif report.verdicts is not None:
-        from kelvin_provision.cli.render import verdicts
+    elif report.checks is not None:
+        from kelvin_provision.cli.render import checks
 
-        answer, aside = verdicts.render(report.verdicts, verdicts.Look.of(sys.stdout, session)), verdicts.summary(report.verdicts)
+        answer, aside = checks.render(report.checks, checks.Look.of(sys.stdout, session)), checks.summary(report.checks)
     elif report.text is not None:
         answer = plain(report.text.rstrip("\n")) + "\n"
     else:

@@ -12,16 +12,16 @@ if TYPE_CHECKING:
 
 
 def describe(order: Order) -> str:
-    """`apply pump, fan at 2026-11-24 02:00+00:00, asked for by anna; waits: held`."""
+    """`apply pump, fan at 2026-11-24 02:00+00:00, requested by anna; waits: held`."""
     time = f" at {describe_time(order)}" if order.at else ""
-    return f"{order.verb} {', '.join(order.names)}{time}, asked for by {order.actor}{_note(order)}"
+    return f"{order.verb} {', '.join(order.names)}{time}, requested by {order.actor}{_note(order)}"
 
 
 def describe_for(order: Order, name: str) -> str:
-    """The same without the verb and this workload: `2026-11-24 02:00+00:00, asked for by anna, together with fan`."""
+    """The same without the verb and this workload: `2026-11-24 02:00+00:00, requested by anna, together with fan`."""
     others = [other for other in order.names if other != name]
     together = f", together with {', '.join(others)}" if others else ""
-    return f"{describe_time(order)}, asked for by {order.actor}{together}{_note(order)}"
+    return f"{describe_time(order)}, requested by {order.actor}{together}{_note(order)}"
 
 
 def describe_time(order: Order) -> str:

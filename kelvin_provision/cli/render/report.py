@@ -73,7 +73,7 @@ class Report:
 
     `document` is the whole JSON document if the platform fixes its shape; else the envelope is made of `items`.
     `table` or `text` is printed on stdout for people; without either, a line per item.
-    `lines` is a text whose lines have tones; `verdicts` are results of checks, shown with marks. `more` are further keys of the envelope.
+    `lines` is a text whose lines have tones; `checks` are results of checks, shown with marks. `more` are further keys of the envelope.
     `refusal`: the result is complete, and the change that it describes is refused; it is printed after the result and decides the exit
     code. `streamed`: the result has been printed already.
     """
@@ -88,7 +88,7 @@ class Report:
     names: tuple[str, ...] = field(default=())
     streamed: bool = False
     lines: tuple[Line, ...] | None = None
-    verdicts: tuple[CheckResult, ...] | None = None
+    checks: tuple[CheckResult, ...] | None = None
     more: Mapping[str, Any] = field(default_factory=dict)
     refusal: ProvisionError | None = None
 

@@ -58,11 +58,11 @@ def check(session: Session, names: list[str] | None, *, deep: bool, skip: list[s
     """Choose as apply does, then look. `names` is None for everything staged."""
     from kelvin_provision.applying.selection import choose as chosen
     from kelvin_provision.checks import before_apply
-    from kelvin_provision.cli.commands.checking import answered
+    from kelvin_provision.cli.commands.checking import report_of
     from kelvin_provision.cli.frame.box import context_of, signals_noted
     from kelvin_provision.cli.render.progress import choose
 
     with choose(session) as progress, context_of(session, progress=progress) as ctx, signals_noted(hangup=True) as stop:
         workloads = chosen(ctx.ledger, names or (), everything=names is None)
         lines = before_apply.run(ctx, workloads, deep=deep, skip=skip, stop=stop) if workloads else ()
-    return answered(COMMAND, lines, strict=strict)
+    return report_of(COMMAND, lines, strict=strict)

@@ -71,7 +71,7 @@ def command(
     if watch:
         if after or page_size or live:
             raise UsageRefused("--watch shows all of it as the agent sees it: without --page-size, --next and --live")
-        from kelvin_provision.cli.render.watching import watch as watched
+        from kelvin_provision.cli.commands.workloads.watching import watch as watched
 
         return watched(session, query)
     if after and query != Query():
