@@ -26,7 +26,7 @@ from kelvin_provision.errors import Locked, ProvisionError
 from kelvin_provision.events import Note
 from kelvin_provision.files.durable import private_folder
 from kelvin_provision.files.lock import exclusive
-from kelvin_provision.usecases.operation import interrupted, operation
+from kelvin_provision.usecases.operation import OrderTicket, interrupted, operation
 
 ACTOR = "agent"
 """Who asks, as the history shows it."""
@@ -147,7 +147,7 @@ def _reconcile(ctx: Context, watchdog: Watchdog, ended: threading.Event) -> None
 def _recover(ctx: Context) -> None:
     """Finish or undo what a crash left, unless a command holds the lock: then it was no crash, or that command does it."""
     try:
-        with operation(ctx, "agent: recovery"):
+        with operation(ctx, OrderTicket("agent: recovery")):
             pass
     except Locked:
         return

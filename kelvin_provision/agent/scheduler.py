@@ -54,7 +54,7 @@ def due(ctx: Context) -> tuple[Order, ...]:
 
 def _unready(ctx: Context, order: Order) -> list[str]:
     """Names that an apply would have to wait for."""
-    return unready(ctx.ledger.workloads(order.names)) if order.verb is Verb.APPLY else []
+    return unready(tuple(ctx.ledger.existing(order.names).values())) if order.verb is Verb.APPLY else []
 
 
 def has_scheduled(ctx: Context) -> bool:
@@ -76,11 +76,11 @@ def expire(ctx: Context) -> None:
 def _miss(ctx: Context, order: Order) -> None:
     reason = order.note or "neither box nor agent was up in time, or its clock was not right"
     orders.expire(ctx.ledger, order, reason, actor=ctx.actor)
-    for workload in ctx.ledger.workloads(order.names) if order.verb is Verb.APPLY else ():
+    for workload in ctx.ledger.existing(order.names).values() if order.verb is Verb.APPLY else ():
         if workload.staged:
             text = f"the apply that {order.actor} asked for at {order.at} was missed: {reason}"
             ctx.ledger.advance(workload.staged, ApplyMissed(text))
-    ctx.progress(Note(f"{_words(order)} at {order.at} was missed: {reason}"))
+    ctx.progress(Note(f"{label(order)} at {order.at} was missed: {reason}"))
 
 
 def carry_out(ctx: Context, order: Order) -> None:
@@ -93,29 +93,30 @@ def carry_out(ctx: Context, order: Order) -> None:
     try:
         execute(ctx, order, still_wanted=still_due)
     except Locked as error:
-        ctx.progress(Note(f"{_words(order)} waits: {error}"))
+        ctx.progress(Note(f"{label(order)} waits: {error}"))
     except ProvisionError as error:
         _defer(ctx, order, error)
 
 
 def _defer(ctx: Context, order: Order, error: ProvisionError) -> None:
-    """What heals by itself may still come in time; anything else ends the order, unless its operation began and has ended it already."""
+    """What heals by itself may still come in time; anything else ends the order, unless it has begun: then its operation ends it."""
     current = _pending(ctx, order)
     if current is not None and isinstance(error, Interrupted):
         return  # the agent ends, and nothing has begun: the next agent may still be in time
     if current is not None and (error.temporary or error.exit_code == Locked.exit_code):
         text = "held" if isinstance(error, WorkloadHeld) else str(error)
         if current.note != text:
-            ctx.progress(Note(f"{_words(order)} waits: {error}"))
+            ctx.progress(Note(f"{label(order)} waits: {error}"))
         orders.note(ctx.ledger, current, text)
         return
     orders.end(ctx.ledger, order, Outcome.FAILED, str(error), error.evidence, actor=ctx.actor)
-    ctx.progress(Note(f"{_words(order)}: {error}"))
+    ctx.progress(Note(f"{label(order)}: {error}"))
 
 
-def _words(order: Order) -> str:
+def label(order: Order) -> str:
+    """As the log names it: `applying pump`, `stop of pump`."""
     verb = "applying" if order.verb is Verb.APPLY else f"{order.verb} of"
-    return f"{verb} {', '.join(order.names)}"
+    return f"{verb} {', '.join(order.names)}" if order.names else str(order.verb)
 
 
 def _pending(ctx: Context, order: Order) -> Order | None:

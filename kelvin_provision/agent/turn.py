@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,6 +16,7 @@ from kelvin_provision.applying.selection import appliable
 from kelvin_provision.context import Context
 from kelvin_provision.errors import Locked, ProvisionError, TransferStopped
 from kelvin_provision.events import Note, Status
+from kelvin_provision.ledger import orders
 from kelvin_provision.ledger.model import Order, Revision, Workload
 from kelvin_provision.ledger.staging_state import Received, Waiting, reason_of
 from kelvin_provision.refs import Descriptor, Platform, Reference
@@ -25,6 +26,7 @@ from kelvin_provision.staging import stage
 from kelvin_provision.staging.limits.limits import TransferLimits, limits_of
 from kelvin_provision.staging.stage import StagingTools
 from kelvin_provision.staging.threads import run_abandonable
+from kelvin_provision.status import Verb
 from kelvin_provision.usecases.apply import ApplyRequest, apply
 from kelvin_provision.usecases.operation import OrderTicket
 from kelvin_provision.wait_reason import WaitKind, WaitReason
@@ -53,6 +55,32 @@ def take(ctx: Context, memory: Memory) -> bool:
     return _Turn(ctx, memory).run()
 
 
+@dataclass(frozen=True)
+class _Task:
+    """One piece of work, and what a bug in it is recorded with: staged revisions, an order. `key` is what rests after a bug."""
+
+    key: str
+    label: str
+    work: Work
+    revisions: tuple[Revision, ...] = ()
+    order: Order | None = None
+
+    @classmethod
+    def about(cls, verb: str, revisions: Sequence[Revision], work: Work) -> _Task:
+        key = f"{verb} {' '.join(f'{revision.workload}/{revision.number}' for revision in revisions)}"
+        return cls(key, f"{verb} {', '.join(revision.workload for revision in revisions)}", work, tuple(revisions))
+
+    @classmethod
+    def of_order(cls, ctx: Context, order: Order) -> _Task:
+        """Its workloads may be gone by now: that is for the use-case to say."""
+        staged = _staged(ctx.ledger.existing(order.names).values()) if order.verb is Verb.APPLY else []
+        return cls(f"order {order.id}", scheduler.label(order), partial(_carry_out, order), tuple(staged), order)
+
+
+def _staged(workloads: Iterable[Workload]) -> list[Revision]:
+    return [workload.staged for workload in workloads if workload.staged]
+
+
 class _Turn:
     """`_tried` are the keys of what this turn has tried to apply: each once a turn."""
 
@@ -79,25 +107,23 @@ class _Turn:
         """Stage one workload, and apply what became admissible meanwhile; a download that made way for an apply then goes on."""
         while workload.staged and not appliable(workload.staged) and not self._ctx.stop():
             preemption = _Preemption(self)
-            self._contain((workload.staged,), "staging", partial(_stage, workload.staged, self._memory.limits, preemption))
+            self._contain(_Task.about("staging", [workload.staged], partial(_stage, workload.staged, self._memory.limits, preemption)))
             self._apply_admissible()
             if not preemption.pressing:
                 break
 
     def _apply_admissible(self) -> None:
-        for key, (group, work) in self._admissible().items():
+        for key, task in self._admissible().items():
             if not self._ctx.stop() and key not in self._tried:
                 self._tried.add(key)
-                self._contain([workload.staged for workload in group if workload.staged], "applying", work)
+                self._contain(task)
 
-    def _admissible(self) -> dict[str, tuple[Group, Work]]:
-        """What could be applied now, by key: what was scheduled for this time, and whole groups. Only reads."""
+    def _admissible(self) -> dict[str, _Task]:
+        """What could be done now, by key: orders whose time has come, and whole groups. Only reads."""
         ctx = self._ctx
-        orders: dict[str, tuple[Group, Work]] = {
-            f"order {order.id}": (ctx.ledger.workloads(order.names), partial(_carry_out, order)) for order in scheduler.due(ctx)
-        }
+        due = {f"order {order.id}": _Task.of_order(ctx, order) for order in scheduler.due(ctx)}
         groups = scheduler.admissible(ctx, complete_groups(ctx.ledger.workloads()))
-        return orders | {batch_of(group): (group, partial(_apply_group, group)) for group in groups}
+        return due | {batch_of(group): _Task.about("applying", _staged(group), partial(_apply_group, group)) for group in groups}
 
     def has_untried(self) -> bool:
         """Whether something could be applied that this turn has not tried."""
@@ -109,26 +135,26 @@ class _Turn:
     def stop(self) -> bool:
         return self._ctx.stop()
 
-    def _contain(self, revisions: Sequence[Revision], verb: str, work: Work) -> None:
+    def _contain(self, task: _Task) -> None:
         """Do it, unless a bug in it rests. A new bug is logged with its traceback, and `list` has the sentence."""
         ctx, faults = self._ctx, self._memory.faults
-        names = ", ".join(revision.workload for revision in revisions)
-        key = f"{verb} {' '.join(f'{revision.workload}/{revision.number}' for revision in revisions)}"
-        if faults.backs_off(key):
+        if faults.backs_off(task.key):
             return
-        ctx.progress(Status(f"{verb} {names}"))
+        ctx.progress(Status(task.label))
         try:
-            work(ctx)
+            task.work(ctx)
         except ProvisionError:
             raise
         except Exception as error:  # noqa: BLE001  (a bug of ours, contained to what it hit)
-            text, traceback = faults.record(key, error)
-            for line in (f"{verb} {names}: {text}", *traceback):
+            text, traceback = faults.record(task.key, error)
+            for line in (f"{task.label}: {text}", *traceback):
                 ctx.progress(Note(line))
-            for revision in revisions:
+            for revision in task.revisions:
                 ctx.ledger.advance(revision, Waiting(WaitReason(WaitKind.OUR_BUG, text)))
+            if task.order:
+                orders.note(ctx.ledger, task.order, text)
         else:
-            faults.clear(key)
+            faults.clear(task.key)
         finally:
             ctx.progress(Status(""))
 

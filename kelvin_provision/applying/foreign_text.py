@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from kelvin_provision.cluster.plan import Plan
 from kelvin_provision.context import Context
-from kelvin_provision.errors import ProvisionError
+from kelvin_provision.errors import ProvisionError, WorkloadUnknown
+from kelvin_provision.ledger.model import Operation
 from kelvin_provision.masking.documents import secrets_in
 from kelvin_provision.masking.redactor import mask_text
 from kelvin_provision.spec.references import references_in
@@ -24,10 +25,23 @@ def masking(ctx: Context, objects: Objects) -> Iterator[None]:
     try:
         yield
     except ProvisionError as error:
-        secrets = secrets_of(ctx, objects)
-        error.args = (mask_text(str(error), secrets),)
-        error.evidence = tuple(mask_text(line, secrets) for line in error.evidence)
+        mask_error(error, secrets_of(ctx, objects))
         raise
+
+
+@contextmanager
+def masking_operation(ctx: Context, operation: Operation) -> Iterator[None]:
+    """As `masking`, for the objects of all revisions that the operation is about."""
+    try:
+        yield
+    except ProvisionError as error:
+        mask_error(error, operation_secrets(ctx, operation))
+        raise
+
+
+def mask_error(error: ProvisionError, secrets: Sequence[str] = ()) -> None:
+    error.args = (mask_text(str(error), secrets),)
+    error.evidence = tuple(mask_text(line, secrets) for line in error.evidence)
 
 
 def masked_plan(ctx: Context, plan: Plan, objects: Objects) -> Plan:
@@ -37,6 +51,16 @@ def masked_plan(ctx: Context, plan: Plan, objects: Objects) -> Plan:
     secrets = secrets_of(ctx, objects)
     findings = tuple(replace(finding, message=mask_text(finding.message, secrets)) for finding in plan.findings)
     return replace(plan, findings=findings)
+
+
+def operation_secrets(ctx: Context, operation: Operation) -> tuple[str, ...]:
+    """Every secret of the revisions that the operation goes from and to. A revision that is no longer known has none."""
+    objects: dict[str, tuple[Object, ...]] = {}
+    for step in operation.steps:
+        for number in {step.before, step.after} - {None}:
+            with suppress(WorkloadUnknown):
+                objects[f"{step.workload} {number}"] = ctx.ledger.revision(step.workload, number or 0).objects or ()
+    return secrets_of(ctx, objects)
 
 
 def secrets_of(ctx: Context, objects: Objects) -> tuple[str, ...]:

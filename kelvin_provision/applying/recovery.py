@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from kelvin_provision.applying import start_stop
+from kelvin_provision.applying.foreign_text import masking_operation
 from kelvin_provision.applying.policy import ApplyPolicy
 from kelvin_provision.applying.transaction import finish, leave
 from kelvin_provision.applying.undo import Cause, undo
@@ -13,7 +14,7 @@ from kelvin_provision.context import Context
 from kelvin_provision.errors import Interrupted, ProvisionError
 from kelvin_provision.events import Note
 from kelvin_provision.ledger import journal
-from kelvin_provision.ledger.model import Entry, OnFailure, Operation, Step
+from kelvin_provision.ledger.model import Entry, OnFailure, Operation, Order, Step
 from kelvin_provision.ledger.model import Phase as Stage
 from kelvin_provision.status import OperationKind
 
@@ -59,17 +60,27 @@ def recover(ctx: Context, policy: ApplyPolicy) -> Recovered:
     return Recovered((report,), operation if operation.phase in {Stage.FINISHING, Stage.REMOVING} else None)
 
 
-def remove(ctx: Context, operation: Operation) -> dict[str, tuple[str, ...]]:
-    """Carry out a journaled undeploy; returns the removed objects by workload. A permanent rejection ends it: the workloads stay."""
+@dataclass(frozen=True)
+class Removed:
+    """What an undeploy removed from the cluster, by workload, and the orders that it cancelled."""
 
-    def entry(step: Step, outcome: str, detail: str) -> Entry:
-        return Entry(ctx.ledger.clock(), ctx.actor, operation.kind, step.workload, step.before, outcome, detail)
+    objects: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    cancelled: tuple[Order, ...] = ()
+
+
+def remove(ctx: Context, operation: Operation) -> Removed:
+    """Carry out a journaled undeploy. A permanent refusal ends it: the workloads stay known."""
+
+    def entry(step: Step, outcome: str, detail: str, evidence: Sequence[str] = ()) -> Entry:
+        line = Entry(ctx.ledger.clock(), ctx.actor, operation.kind, step.workload, step.before, outcome, detail)
+        return replace(line, evidence=tuple(evidence))
 
     try:
-        removed = {step.workload: ctx.cluster.remove(step.workload) for step in operation.steps}
+        with masking_operation(ctx, operation):
+            objects = {step.workload: ctx.cluster.remove(step.workload) for step in operation.steps}
     except ProvisionError as error:
         if not error.temporary:
-            journal.end(ctx.ledger, operation, [entry(step, "failed", str(error)) for step in operation.steps])
+            journal.end(ctx.ledger, operation, [entry(step, "failed", str(error), error.evidence) for step in operation.steps])
         raise
-    journal.end_undeploy(ctx.ledger, operation, [entry(step, "done", ", ".join(removed[step.workload])) for step in operation.steps])
-    return removed
+    entries = [entry(step, "done", ", ".join(objects[step.workload])) for step in operation.steps]
+    return Removed(objects, journal.end_undeploy(ctx.ledger, operation, entries))

@@ -163,8 +163,11 @@ def end_switch(ledger: Ledger, operation: Operation, entries: Sequence[Entry], *
         _write(db, operation, entries, ledger)
 
 
-def end_undeploy(ledger: Ledger, operation: Operation, entries: Sequence[Entry]) -> None:
-    """Close an undeploy and delete the workloads, except revisions that were staged since it began (`Step.after` is the one of then)."""
+def end_undeploy(ledger: Ledger, operation: Operation, entries: Sequence[Entry]) -> tuple[Order, ...]:
+    """Close an undeploy and delete the workloads, except revisions that were staged since it began (`Step.after` is the one of then).
+
+    Returns the orders that this cancels.
+    """
     with ledger.writing() as db:
         _write(db, operation, entries, ledger)
         for step in operation.steps:
@@ -178,8 +181,8 @@ def end_undeploy(ledger: Ledger, operation: Operation, entries: Sequence[Entry])
             )
             db.execute("DELETE FROM workloads WHERE name = :name AND staged IS NULL", key)
         names = [step.workload for step in operation.steps]
-        order_rows.cancel_moved(db, names, actor=entries[0].who if entries else "", now=ledger.clock())
         db.execute("UPDATE operations SET finished = ? WHERE id = ?", (ledger.clock(), operation.id))
+        return order_rows.cancel_moved(db, names, actor=entries[0].who if entries else "", now=ledger.clock())
 
 
 def _write(db: sqlite3.Connection, operation: Operation, entries: Sequence[Entry], ledger: Ledger) -> None:

@@ -75,7 +75,7 @@ def end_with(db: sqlite3.Connection, operation: Operation, entries: Sequence[Ent
 
 
 def end(db: sqlite3.Connection, order: Order, outcome: Outcome, note: str, evidence: Sequence[str], *, actor: str, now: str) -> Order:
-    if order.operation is None and outcome is not Outcome.DONE:
+    if outcome is not Outcome.DONE:
         write_lines(db, order, outcome, note, actor=actor, now=now)
     return _close(db, order, outcome, note, evidence, now=now)
 

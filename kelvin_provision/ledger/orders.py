@@ -134,9 +134,9 @@ def recent(ledger: Ledger, limit: int = order_rows.KEPT, *, workload: str | None
 
 
 def end(ledger: Ledger, order: Order, outcome: Outcome, note: str = "", evidence: Sequence[str] = (), *, actor: str) -> None:
-    """Record the outcome; an order that has ended is left alone. Adds a line to the history unless an operation wrote its own."""
+    """Record the outcome of a pending order, with lines of history unless it is done. An order that has begun is ended by its operation."""
     with ledger.writing() as db:
-        row = db.execute("SELECT * FROM orders WHERE id = ? AND ended IS NULL", (order.id,)).fetchone()
+        row = db.execute("SELECT * FROM orders WHERE id = ? AND begun IS NULL AND ended IS NULL", (order.id,)).fetchone()
         if row is not None:
             order_rows.end(db, rows.order(row), outcome, note, evidence, actor=actor, now=ledger.clock())
 

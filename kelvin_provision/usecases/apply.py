@@ -59,11 +59,14 @@ def apply(ctx: Context, request: ApplyRequest, ticket: OrderTicket | None = None
     Raises UsageRefused, WorkloadUnknown, NothingStaged, NotReady, OutsideWindow, WorkloadHeld, PlanRefused, HookFailed, ApplyFailed,
     ApplyLeft, UndoFailed, Interrupted, Locked.
     """
-    ticket = ticket or OrderTicket(command_line("apply", request.names))
-    if not interrupted(ctx):
+    if ticket is None and not interrupted(ctx):
         # Without the lock first: where there is nothing to apply, that is the answer, not who holds the lock.
         refuse_unready(_chosen(ctx, request), ctx.store)
-    with operation(ctx, ticket.command, wait=ticket.lock_wait) as running:
+    ticket = ticket or OrderTicket(command_line("apply", request.names))
+    policy = replace(policy_of(ctx.settings, request.timeout, request.rollback_timeout), on_failure=request.on_failure, wait=request.wait)
+    with operation(ctx, ticket, policy) as running:
+        if not ticket.still_wanted():
+            return ApplyResult(warnings=running.warnings)
         try:
             workloads = _chosen(ctx, request)
         except NothingStaged:
@@ -71,14 +74,11 @@ def apply(ctx: Context, request: ApplyRequest, ticket: OrderTicket | None = None
                 # This very command was interrupted after the point of no return, and recovery has finished it.
                 return ApplyResult(warnings=running.warnings)
             raise
-        if not workloads or not ticket.still_wanted():
+        if not workloads:
             return ApplyResult(warnings=running.warnings)
         refuse_unready(workloads, ctx.store)
         if not request.force:
             refuse_closed(ctx, workloads)
-        policy = replace(
-            policy_of(ctx.settings, request.timeout, request.rollback_timeout), on_failure=request.on_failure, wait=request.wait
-        )
         warnings = _apply(ctx, workloads, policy)
     applied = tuple(_result(workload) for workload in workloads)
     return ApplyResult(applied, (*running.warnings, *warnings), waited=request.wait)

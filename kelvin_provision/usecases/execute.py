@@ -23,8 +23,9 @@ def execute(ctx: Context, order: Order, *, still_wanted: Callable[[], bool]) -> 
 
     An order with nothing to do, such as stopping a stopped workload, succeeds.
     """
+    command = f"agent: {order.verb} {', '.join(order.names)}".rstrip()
+    ticket = OrderTicket(command, ctx.timings.lock_wait_agent, still_wanted, order, recovered_by=ctx.actor)
     ctx = replace(ctx, actor=order.actor)
-    ticket = OrderTicket(f"agent: {order.verb} {', '.join(order.names)}", ctx.timings.lock_wait_agent, still_wanted, order)
     names, arguments = order.names, order.arguments
     match order.verb:
         case Verb.APPLY:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kelvin_provision.applying import hooks, recovery
-from kelvin_provision.applying.policy import policy_of
+from kelvin_provision.applying.policy import ApplyPolicy, policy_of
 from kelvin_provision.applying.recovery import Recovered
 from kelvin_provision.context import Context
 from kelvin_provision.errors import ProvisionError
@@ -27,12 +27,14 @@ class OrderTicket:
     """How the agent enters a use-case: with its own actor and timeouts, and only if its decision still holds.
 
     `still_wanted` is called under the lock: an order may have been carried out or cancelled in the meantime, and then nothing happens.
+    `recovered_by` is the actor of a recovery in the history; empty for the actor of the change.
     """
 
     command: str
     lock_wait: float = 0.0
     still_wanted: Callable[[], bool] = lambda: True
     order: Order | None = None
+    recovered_by: str = ""
 
 
 @dataclass
@@ -47,20 +49,22 @@ class Running:
 
 
 @contextmanager
-def operation(ctx: Context, command: str, *, wait: float = 0.0) -> Iterator[Running]:
+def operation(ctx: Context, ticket: OrderTicket, policy: ApplyPolicy | None = None) -> Iterator[Running]:
     """Hold the operator lock for the block. Recovers from a crash first; afterwards removes images that no kept revision needs.
 
-    `command` names this change to a command that finds the lock taken. Raises Locked.
+    `ticket.command` names this change to a command that finds the lock taken; `policy` limits the recovery too. Raises Locked.
     """
+    wait = ticket.lock_wait
     lock = private_folder(ctx.settings.state_dir) / "lock"
     current = holder(lock)
     if not wait and current and str(current.get("command")).startswith(AGENT):
         # What the agent does ends by itself, so it is waited for instead of refused.
         ctx.progress(Note(f"waiting for the {current['command']}"))
         wait = ctx.timings.lock_wait_command
-    with exclusive(lock, command=command, wait=wait):
-        recovered = recovery.recover(ctx, policy_of(ctx.settings))
-        running = Running(recovered, (*recovered.reports, *hooks.settle(ctx)))
+    recovering = replace(ctx, actor=ticket.recovered_by or ctx.actor)
+    with exclusive(lock, command=ticket.command, wait=wait):
+        recovered = recovery.recover(recovering, policy or policy_of(ctx.settings))
+        running = Running(recovered, (*recovered.reports, *hooks.settle(recovering)))
         yield running
         free_images(ctx, running)
 

@@ -25,7 +25,9 @@ def plan(ctx: Context, *, orphans: bool) -> PrunePlan:
 def prune(ctx: Context, *, orphans: bool, ticket: OrderTicket | None = None) -> Result:
     """Plan again under the lock, and carry it out. Without an answer from the runtime, only the store is pruned."""
     ticket = ticket or OrderTicket("images prune")
-    with operation(ctx, ticket.command, wait=ticket.lock_wait) as running:
+    with operation(ctx, ticket) as running:
+        if not ticket.still_wanted():
+            return Result(PrunePlan(), PruneResult(0, frozenset()), running.warnings)
         chosen = plan(ctx, orphans=orphans)
         pruned = images.carry_out(chosen, ctx.ledger, ctx.store, lambda: ctx.runtime)
     return Result(chosen, pruned, running.warnings)

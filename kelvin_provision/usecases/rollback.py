@@ -102,16 +102,18 @@ def rollback(ctx: Context, request: RollbackRequest, ticket: OrderTicket | None 
     """One transaction, like an apply. Raises what `plan` and a transaction raise, and PlanRefused."""
     plan(ctx.ledger, request.names, request.to)
     ticket = ticket or OrderTicket(command_line("rollback", request.names))
-    with operation(ctx, ticket.command, wait=ticket.lock_wait) as running:
-        if running.recovered.carried_out(OperationKind.ROLLBACK, request.names):
+    policy = policy_of(ctx.settings, request.timeout, request.rollback_timeout)
+    with operation(ctx, ticket, policy) as running:
+        if not ticket.still_wanted():
+            return RollbackResult(RollbackPlan(()), running.warnings)
+        if ticket.order is None and running.recovered.carried_out(OperationKind.ROLLBACK, request.names):
             # This very command was interrupted after the point of no return. Going on would go one version too far.
             return RollbackResult(RollbackPlan((), ctx.ledger.workloads(request.names)), running.warnings)
         chosen = plan(ctx.ledger, request.names, request.to)  # once more: recovery may have moved something
-        if not chosen.targets or not ticket.still_wanted():
+        if not chosen.targets:
             return RollbackResult(chosen, running.warnings)
         prepared = prepare(ctx, chosen.targets, hooks=False)
         try:
-            policy = policy_of(ctx.settings, request.timeout, request.rollback_timeout)
             carry_out(ctx, prepared, policy, OperationKind.ROLLBACK, order=ticket.order)
             _note_taken_back(ctx.ledger, chosen)
         finally:

@@ -32,10 +32,12 @@ def stop(ctx: Context, names: Sequence[str], *, ticket: OrderTicket | None = Non
     """Stop running workloads; skip the others. Raises WorkloadUnknown, and errors of the cluster."""
     ctx.ledger.workloads(names)
     ticket = ticket or OrderTicket(command_line("stop", names))
-    with operation(ctx, ticket.command, wait=ticket.lock_wait) as running:
+    with operation(ctx, ticket) as running:
+        if not ticket.still_wanted():
+            return StartStopResult((), frozenset(), running.warnings)
         before = ctx.ledger.workloads(names)
         todo: list[Workload] = []
-        if any(workload.running for workload in before) and ticket.still_wanted():
+        if any(workload.running for workload in before):
             todo = [
                 workload
                 for workload in _observed(ctx, names)
@@ -59,13 +61,12 @@ def start(ctx: Context, names: Sequence[str], *, timeout: float | None = None, t
     """
     ctx.ledger.workloads(names)
     ticket = ticket or OrderTicket(command_line("start", names))
-    with operation(ctx, ticket.command, wait=ticket.lock_wait) as running:
+    policy = policy_of(ctx.settings, timeout)
+    with operation(ctx, ticket, policy) as running:
+        if not ticket.still_wanted():
+            return StartStopResult((), frozenset(), running.warnings)
         _refuse_never_applied(ctx.ledger.workloads(names))
-        todo = [
-            workload
-            for workload in _observed(ctx, names)
-            if not (workload.enabled and _is(workload, Observed.RUNNING)) and ticket.still_wanted()
-        ]
+        todo = [workload for workload in _observed(ctx, names) if not (workload.enabled and _is(workload, Observed.RUNNING))]
         if todo:
             prepare(
                 ctx,
@@ -81,7 +82,7 @@ def start(ctx: Context, names: Sequence[str], *, timeout: float | None = None, t
                 order=ticket.order,
             )
             try:
-                start_stop.start(ctx, journaled, policy_of(ctx.settings, timeout).forward)
+                start_stop.start(ctx, journaled, policy.forward)
             finally:
                 _observed(ctx, [workload.name for workload in todo])
         after = ctx.ledger.workloads(names)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kelvin_provision.applying import recovery
+from kelvin_provision.applying.recovery import Removed
 from kelvin_provision.applying.selection import refuse_bare
 from kelvin_provision.context import Context
-from kelvin_provision.ledger import journal, requests
-from kelvin_provision.ledger.model import Order, Phase, Step, Workload
+from kelvin_provision.ledger import journal, orders, requests
+from kelvin_provision.ledger.model import Operation, Order, Outcome, Phase, Step, Workload
 from kelvin_provision.spec.enums import VolumeKind
 from kelvin_provision.status import OperationKind
 from kelvin_provision.usecases.operation import OrderTicket, command_line, free_images, interrupted, operation
@@ -51,33 +52,43 @@ def undeploy(ctx: Context, request: UndeployRequest, ticket: OrderTicket | None 
     """Remove them, then images that no kept revision needs. Raises WorkloadUnknown, NothingStaged, and errors of the cluster."""
     find(ctx, request)
     ticket = ticket or OrderTicket(command_line("undeploy", request.names))
-    with operation(ctx, ticket.command, wait=ticket.lock_wait) as running:
+    with operation(ctx, ticket) as running:
         done = running.recovered.reports and not set(ctx.ledger.names()) & set(request.names)
         if done or not ticket.still_wanted():
             return UndeployResult(warnings=running.warnings)
         workloads = ctx.ledger.workloads(request.names)
-        objects: Mapping[str, tuple[str, ...]] = {}
         if request.staged:
-            _remove_staged(ctx, workloads)
+            removed = _remove_staged(ctx, workloads, ticket.order)
         else:
-            objects = _remove(ctx, workloads, ticket.order)
+            removed = recovery.remove(ctx, _begin(ctx, workloads, ticket.order))
+        running.warn(*(order.cancelled_message for order in removed.cancelled))
         freed = free_images(ctx, running)
-    return UndeployResult(tuple(workload.name for workload in workloads), objects, freed, running.warnings)
+    return UndeployResult(tuple(workload.name for workload in workloads), removed.objects, freed, running.warnings)
 
 
-def _remove(ctx: Context, workloads: Sequence[Workload], order: Order | None = None) -> Mapping[str, tuple[str, ...]]:
+def _begin(ctx: Context, workloads: Sequence[Workload], order: Order | None) -> Operation:
     steps = [
         Step(workload.name, workload.running.number if workload.running else None, workload.staged.number if workload.staged else None)
         for workload in workloads
     ]
-    return recovery.remove(ctx, journal.begin(ctx.ledger, OperationKind.UNDEPLOY, Phase.REMOVING, steps, actor=ctx.actor, order=order))
+    return journal.begin(ctx.ledger, OperationKind.UNDEPLOY, Phase.REMOVING, steps, actor=ctx.actor, order=order)
 
 
-def _remove_staged(ctx: Context, workloads: Sequence[Workload]) -> None:
+def _remove_staged(ctx: Context, workloads: Sequence[Workload], order: Order | None) -> Removed:
+    """All in one commit, which also ends the order, or begins the operation that ends it: after a crash nothing is done twice."""
     refuse_bare(workloads)
     left = journal.left(ctx.ledger)
-    for workload in workloads:
-        if workload.running is None and workload.name in left:
-            _remove(ctx, [workload])  # its failed apply was kept (--no-rollback): nothing else would remove it from the cluster
-            continue
-        requests.drop_staged(ctx.ledger, workload.name, actor=ctx.actor)
+    # Their failed apply was kept (--no-rollback): nothing else would remove them from the cluster.
+    on_cluster = [workload for workload in workloads if workload.running is None and workload.name in left]
+    cancelled: list[Order] = []
+    begun: Operation | None = None
+    with ctx.ledger.writing():
+        for workload in workloads:
+            if workload not in on_cluster:
+                cancelled += requests.drop_staged(ctx.ledger, workload.name, actor=ctx.actor)
+        if on_cluster:
+            begun = _begin(ctx, on_cluster, order)
+        elif order:
+            orders.end(ctx.ledger, order, Outcome.DONE, actor=ctx.actor)
+    removed = recovery.remove(ctx, begun) if begun else Removed()
+    return replace(removed, cancelled=(*cancelled, *removed.cancelled))

@@ -17,7 +17,7 @@ from kelvin_provision.spec.workload import Spec
 from kelvin_provision.timings import Timings
 from kelvin_provision.usecases import deploy, start_stop
 from kelvin_provision.usecases.apply import ApplyRequest, apply
-from kelvin_provision.usecases.operation import interrupted, operation
+from kelvin_provision.usecases.operation import OrderTicket, interrupted, operation
 from kelvin_provision.usecases.rollback import RollbackRequest, rollback
 from kelvin_provision.usecases.undeploy import UndeployRequest, undeploy
 from tests.kit.cli import run
@@ -121,7 +121,7 @@ class Box:
         return interrupted(self.ctx)
 
     def operation(self, command="anything"):
-        return operation(self.ctx, command)
+        return operation(self.ctx, OrderTicket(command))
 
     def undeploy(self, *names, staged=False):
         return undeploy(self.ctx, UndeployRequest(names, staged))

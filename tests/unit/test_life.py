@@ -23,7 +23,7 @@ from kelvin_provision.errors import (
     WorkloadUnknown,
 )
 from kelvin_provision.events import Note
-from kelvin_provision.ledger import journal
+from kelvin_provision.ledger import journal, orders
 from kelvin_provision.ledger.model import OnFailure
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.usecases import rollback
@@ -566,3 +566,35 @@ def test_recovery_waits_for_a_silent_cluster_and_says_when_a_start_fails(box):
     box.recover()
     assert box.notes()[-1] == "an interrupted start of a was resumed: a: exit code 3; left started"
     assert journal.unfinished(box.ledger) is None
+
+
+@pytest.mark.parametrize("staged", [True, False])
+def test_undeploy_names_the_orders_that_it_cancels(box, staged):
+    box.deploy("a", "b", version="3.0.0")
+    box.turn()
+    targets = box.ledger.workloads(["a", "b"])
+    orders.place(box.ledger, orders.apply_of(targets, actor="anna", at="2099-01-01T02:00:00Z"))
+    assert box.undeploy("a", staged=staged).warnings == ("the apply of a, b at 2099-01-01T02:00:00Z is cancelled",)
+    assert orders.pending(box.ledger) == ()
+
+
+def test_the_timeouts_of_a_command_hold_for_its_recovery_too(box):
+    box.deploy("a")
+    box.turn()
+    box.command_apply("a")
+    box.deploy("a", version="3.0.0")
+    box.turn()
+    policies = []
+
+    def crash(verb, workload):
+        if verb == "wait":
+            raise Crash
+
+    box.cluster.before = crash
+    with pytest.raises(Crash):
+        box.command_apply("a")
+    box.cluster.before = lambda verb, workload: None
+    wait = box.cluster.wait
+    box.cluster.wait = lambda desired, policy, *more: (policies.append(policy.timeout), wait(desired, policy, *more))[1]
+    box.command_apply("a", timeout=7.0, rollback_timeout=1234.0)
+    assert policies == [1234.0, 7.0]

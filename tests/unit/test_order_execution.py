@@ -1,15 +1,20 @@
 """Orders of every verb, placed as another front end would place them and carried out by the agent's turn."""
 
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import pytest
 
+from kelvin_provision.errors import ApplyLeft, ClusterUnreachable
 from kelvin_provision.events import Note
 from kelvin_provision.files.lock import exclusive
 from kelvin_provision.ledger import history, journal, orders
-from kelvin_provision.ledger.model import Outcome, Target
+from kelvin_provision.ledger.model import OnFailure, Outcome, Target
 from kelvin_provision.ledger.orders import OrderRequest
+from kelvin_provision.spec.enums import Method
 from kelvin_provision.status import Verb
+from kelvin_provision.usecases import prune
+from kelvin_provision.usecases.operation import OrderTicket
 from tests.kit.box import Box
 from tests.kit.crash import Crash
 
@@ -173,3 +178,113 @@ def test_what_recovery_did_is_told_by_every_command(box):
         assert "warning: an interrupted apply of b was undone" in result.stderr, verb
         again.settings = replace(again.settings)
         again.close()
+
+
+def test_an_order_about_a_workload_that_is_gone_fails_and_keeps_nothing_else_waiting(box):
+    order = place(box, Verb.STOP, "a")
+    box.undeploy("a")
+    box.deploy("b", method=Method.INSTANT)
+    box.turn()
+    assert ended(box, order) == (Outcome.FAILED, "no workload a on this box")
+    assert box.states() == {"b": ("running", None)}
+
+
+def test_a_bug_in_one_order_rests_alone_and_is_noted_with_it(box):
+    class Bug(RuntimeError):
+        pass
+
+    def break_down(verb, name):
+        if verb == "observe":
+            raise Bug("unexpected")
+
+    box.cluster.before = break_down
+    bad, good = place(box, Verb.STOP, "a"), place(box, Verb.PRUNE)
+    box.turn()
+    assert (ended(box, bad)[0], ended(box, good)[0]) == (None, Outcome.DONE)
+    assert orders.find(box.ledger, bad.id).note == "our bug: Bug: unexpected"
+
+
+def test_a_prune_that_was_cancelled_while_it_waited_for_the_lock_frees_nothing(box):
+    box.deploy("gone")
+    box.turn()
+    box.ledger.drop_staged("gone")
+    assert not prune.plan(box.ctx, orphans=False).empty
+    result = prune.prune(box.agent(), orphans=False, ticket=OrderTicket("agent: prune", still_wanted=lambda: False))
+    assert result.plan.empty
+
+
+@pytest.mark.parametrize(("verb", "breaks"), [(Verb.UNDEPLOY, "remove"), (Verb.ROLLBACK, "finish")])
+def test_an_order_whose_operation_could_not_be_finished_ends_with_it(box, verb, breaks):
+    order = place(box, verb, "a")
+
+    def lose_the_connection(at, name):
+        if at == breaks:
+            raise ClusterUnreachable("no route to host")
+
+    box.cluster.before = lose_the_connection
+    box.turn()
+    begun = orders.find(box.ledger, order.id)
+    assert (begun.pending, begun.ended, begun.outcome) == (False, None, None)
+    box.cluster.before = lambda at, name: None
+    with box.operation():
+        pass
+    assert ended(box, order) == (Outcome.DONE, "")
+
+
+@pytest.mark.parametrize("commit", range(1, 12))
+def test_an_undeploy_of_what_is_staged_is_done_once_whichever_commit_a_crash_follows(box, commit, monkeypatch):
+    box.deploy("b")
+    box.turn()
+    box.cluster.broken = {"b": "exit code 3"}
+    with pytest.raises(ApplyLeft):
+        box.command_apply("b", on_failure=OnFailure.KEEP)
+    box.deploy("a", version="3.0.0")
+    box.turn()
+    order = place(box, Verb.UNDEPLOY, "a", "b", arguments={"staged": True})
+    crash_after_commit(box.ledger, commit, monkeypatch)
+    with suppress(Crash):
+        box.turn()
+    monkeypatch.undo()
+    with box.operation():
+        pass
+    box.turn()
+    assert ended(box, order) == (Outcome.DONE, "")
+    assert (box.states(), "b" in box.cluster.live) == ({"a": ("running", None)}, False)
+    lines = [(line.workload, line.action) for line in journal.history(box.ledger) if line.who == ACTOR and line.outcome == "done"]
+    assert lines.count(("a", "undeploy --staged")) == 1
+
+
+def crash_after_commit(ledger, number, monkeypatch):
+    """The process ends right after that commit of this ledger."""
+    count = 0
+    writing = type(ledger).writing
+
+    @contextmanager
+    def counting(self):
+        nonlocal count
+        outermost = not self._changing
+        with writing(self) as db:
+            yield db
+        count += outermost
+        if outermost and count == number:
+            raise Crash
+
+    monkeypatch.setattr(type(ledger), "writing", counting)
+
+
+def test_recovery_before_an_order_is_written_in_the_agents_name(box):
+    box.deploy("b")
+    box.turn()
+
+    def crash(at, name):
+        if at == "wait":
+            raise Crash
+
+    box.cluster.before = crash
+    with pytest.raises(Crash):
+        box.command_apply("b")
+    box.cluster.before = lambda at, name: None
+    place(box, Verb.STOP, "a")
+    box.turn()
+    undone = [(line.workload, line.action, line.who) for line in journal.history(box.ledger) if line.outcome == "undone"]
+    assert undone == [("b", "apply", "agent")]
