@@ -19,6 +19,7 @@ from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.queries.items import item_of
 from kelvin_provision.queries.listing import Query, page
 from tests.kit.images import busybox, make_image, program, push, web_image
+from tests.kit.servers.process import dying_with_us
 from tests.kit.waiting import until
 
 ROOT = Path(__file__).parents[2]
@@ -54,7 +55,7 @@ class Box:
         return Box(folder, self.registry, self.settings | namespace, app)
 
     def start(self, *words, **more):
-        command = [sys.executable, "-m", "kelvin_provision", *words]
+        command = dying_with_us([sys.executable, "-m", "kelvin_provision", *words])
         return subprocess.Popen(
             command,
             env=self.environment,
