@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from kelvin_provision.cluster.kubernetes import inventory, server_side_apply, stopping
 from kelvin_provision.cluster.kubernetes.api.errors import Rejected
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
-from kelvin_provision.cluster.kubernetes.judge import diff
+from kelvin_provision.cluster.kubernetes.judge import claims, diff
 from kelvin_provision.cluster.kubernetes.judge.readiness import health
 from kelvin_provision.cluster.kubernetes.render.objects import Key, rank
 from kelvin_provision.cluster.kubernetes.render.secrets import fill_secrets
 from kelvin_provision.cluster.plan import describe
 from kelvin_provision.cluster.protocol import Lookup, Phase
-from kelvin_provision.errors import ClusterRefused
+from kelvin_provision.errors import ClusterRefused, ProvisionError
 from kelvin_provision.spec.workload import Object
 
 ESTABLISH_TIMEOUT = 30.0
@@ -25,14 +25,35 @@ TICK = 0.1
 
 def put(api: Api, namespace: str, workload: str, objects: Sequence[Object], lookup: Lookup) -> None:
     """See protocol.Cluster.put. Raises ClusterRefused; what was applied before stays for `revert` to undo."""
+    for item in _prepared(api, namespace, workload, objects, lookup):
+        _put_one(api, namespace, workload, item)
+
+
+def put_back(api: Api, namespace: str, workload: str, objects: Sequence[Object], lookup: Lookup) -> list[ProvisionError]:
+    """The same, past objects that the server refuses: one that cannot go back must not keep the others from it. Returns the refusals."""
+    refused: list[ProvisionError] = []
+    for item in _prepared(api, namespace, workload, objects, lookup):
+        try:
+            _put_one(api, namespace, workload, item)
+        except ProvisionError as error:
+            if error.temporary:
+                raise
+            refused.append(error)
+    return refused
+
+
+def _prepared(api: Api, namespace: str, workload: str, objects: Sequence[Object], lookup: Lookup) -> list[Object]:
     filled = [fill_secrets(item, lookup) for item in sorted(objects, key=rank)]  # raises SecretMissing before the first change
     with rejections_of(workload):
         _in_namespace(api, namespace, lambda: inventory.record_kinds(api, namespace, workload, objects))
-    for item in filled:
-        with rejections_of(f"{workload}: {describe(item)}"):
-            _in_namespace(api, namespace, lambda item=item: _apply(api, namespace, workload, item))  # type: ignore[misc]
-            if item["kind"] == "CustomResourceDefinition":
-                _wait_until_established(api, item)
+    return filled
+
+
+def _put_one(api: Api, namespace: str, workload: str, item: Object) -> None:
+    with rejections_of(f"{workload}: {describe(item)}"):
+        _in_namespace(api, namespace, lambda: _apply(api, namespace, workload, item))
+        if item["kind"] == "CustomResourceDefinition":
+            _wait_until_established(api, item)
 
 
 @contextmanager
@@ -49,7 +70,7 @@ def _apply(api: Api, namespace: str, workload: str, item: Object) -> None:
     live = api.get(key.api_version, key.kind, key.name, namespace)
     if not diff.owned_by(live, workload):
         raise Rejected("not-ours", diff.foreign(item, live))
-    server_side_apply.apply(api, item, live, namespace)
+    server_side_apply.apply(api, claims.never_shrunk(item, live), live, namespace)
     if live is not None:
         stopping.restore_replicas(api, namespace, item, live)
 

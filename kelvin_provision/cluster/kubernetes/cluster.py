@@ -26,6 +26,7 @@ from kelvin_provision.cluster.logs.lines import LogLine
 from kelvin_provision.cluster.plan import Drift, Plan
 from kelvin_provision.cluster.protocol import Health, Lookup, WaitPolicy
 from kelvin_provision.cluster.survey import ClusterInfo, ClusterState, Survey
+from kelvin_provision.errors import ClusterRefused
 from kelvin_provision.events import Progress
 from kelvin_provision.files.notes import read_note
 from kelvin_provision.files.procfs import listening_ports
@@ -124,14 +125,20 @@ class Kubernetes:
                 removal.delete(self._api, self._namespace, item)
 
     def revert(self, workload: str, objects: Sequence[Object], lookup: Lookup) -> None:
-        """See protocol.Cluster.revert."""
+        """See protocol.Cluster.revert. What the server refuses is raised at the end, when everything else is back."""
         if not objects:
             self.remove(workload)
             return
-        self.put(workload, objects, lookup)
-        self.finish(workload, objects)
+        refused = applying.put_back(self._api, self._namespace, workload, objects, lookup)
+        try:
+            self.finish(workload, objects)
+        except ClusterRefused as error:
+            refused.append(error)
         with rejections_of(workload):
             stuck_pods.replace_stuck_pods(self._api, self._namespace, workload, objects)
+        if refused:
+            message = "; ".join(map(str, refused))
+            raise ClusterRefused(message, evidence=[line for error in refused for line in error.evidence]) from refused[0]
 
     # --- other changes -----------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from kelvin_provision.cluster.kubernetes import inventory, server_side_apply
 from kelvin_provision.cluster.kubernetes.api.errors import Rejected
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
-from kelvin_provision.cluster.kubernetes.judge import diff
+from kelvin_provision.cluster.kubernetes.judge import claims, diff
 from kelvin_provision.cluster.kubernetes.judge.interruptions import interruptions, recreates
 from kelvin_provision.cluster.kubernetes.judge.ports import claims_ports, conflicts_in_cluster
 from kelvin_provision.cluster.kubernetes.render.objects import CLUSTER_SCOPED, Key, template_hash, template_of
@@ -21,6 +21,14 @@ from kelvin_provision.spec.workload import Object
 
 MAX_DRY_RUNS = 5
 """Limit for an object that a controller keeps changing; the last dry run is used as it is."""
+
+
+class CannotGrow(Rejected):
+    """The server does not let a claim grow: its class is not expandable, or it has none. `size` is what it has."""
+
+    def __init__(self, size: str, message: str) -> None:
+        super().__init__("immutable-field", message)
+        self.size = size
 
 
 class Planner:
@@ -78,6 +86,10 @@ class Planner:
             if change.op is Op.UPDATE and template_hash(live or {}) != template_hash(item):
                 has_service = any(other["kind"] == "Service" for other in self._desired[workload])
                 self._interruptions += interruptions(workload, item, has_service=has_service)
+            self._remarks += claims.remarks(workload, item, live)
+        except CannotGrow as error:
+            hint = f"keep {error.size}"
+            self._findings.append(Finding(error.code, workload, describe(item), f"cannot grow here; {hint}: {error}", hint))
         except Rejected as error:
             self._add_finding(error.code, workload, item, str(error))
 
@@ -91,7 +103,13 @@ class Planner:
             live = self._api.get(key.api_version, key.kind, key.name, self._namespace)
             if not diff.owned_by(live, workload):
                 return live, None
-            outcome = server_side_apply.apply(self._api, fill_secrets(item, self._lookup), live, self._namespace, dry_run=True)
+            desired = claims.never_shrunk(fill_secrets(item, self._lookup), live)
+            try:
+                outcome = server_side_apply.apply(self._api, desired, live, self._namespace, dry_run=True)
+            except Rejected as error:
+                if error.code == "denied" and live is not None and claims.grows(item, live):
+                    raise CannotGrow(claims.size(live), str(error)) from error
+                raise
             if diff.resource_version(live) == diff.resource_version(outcome):
                 break
         return live, outcome
