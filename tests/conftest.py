@@ -37,6 +37,7 @@ def pytest_configure(config):
         os.environ["TMPDIR"] = tempfile.tempdir = "/dev/shm"
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the marks in the same hook
 def pytest_collection_modifyitems(config, items):
     if workers := getattr(config, "workerinput", {}).get("workercount"):
         arrange(items, workers)

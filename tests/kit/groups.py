@@ -39,5 +39,5 @@ def arrange(items: list[pytest.Item], workers: int) -> None:
         place = {group: number for number, group in enumerate([*groups[:workers], *groups[-workers:], *groups[workers:-workers]])}
         items.sort(key=lambda item: place[group_of(item) or item.nodeid])
     for item, group in [(item, group_of(item)) for item in items]:
-        if group:
-            item.add_marker(pytest.mark.xdist_group(group), append=False)
+        if group and group != item.nodeid:
+            item.add_marker(pytest.mark.xdist_group(group))
