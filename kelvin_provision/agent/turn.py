@@ -12,6 +12,7 @@ from typing import cast
 from kelvin_provision.agent import scheduler
 from kelvin_provision.agent.faults import Faults
 from kelvin_provision.agent.queue import Group, batch_of, complete_groups, held_by_group, pending
+from kelvin_provision.applying.foreign_text import mask_error
 from kelvin_provision.applying.selection import appliable
 from kelvin_provision.context import Context
 from kelvin_provision.errors import Locked, ProvisionError, TransferStopped
@@ -210,6 +211,7 @@ def _stage(revision: Revision, limits: TransferLimits, stop: Callable[[], bool],
         ctx.progress(Note(f"staging {revision.workload} stopped; what was downloaded is kept"))
         return
     except ProvisionError as error:
+        mask_error(error)
         # Errors of the download itself are recorded by staging. This is the box: no runtime, no store, an unreadable login. The
         # revision waits, and the other workloads go on.
         ctx.ledger.advance(revision, Waiting(reason_of(error)))

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from kelvin_provision.cluster.plan import Plan
+from kelvin_provision.cluster.protocol import Health, Phase
 from kelvin_provision.context import Context
 from kelvin_provision.errors import ProvisionError, WorkloadUnknown
 from kelvin_provision.ledger.model import Operation
@@ -53,13 +54,26 @@ def masked_plan(ctx: Context, plan: Plan, objects: Objects) -> Plan:
     return replace(plan, findings=findings)
 
 
+def masked_health(ctx: Context, operation: Operation, health: Mapping[str, Health]) -> Mapping[str, Health]:
+    """What the cluster says of workloads that are not up, masked."""
+    if all(state.phase is Phase.READY for state in health.values()):
+        return health
+    secrets = operation_secrets(ctx, operation)
+    return {name: replace(state, why=mask_text(state.why, secrets)) for name, state in health.items()}
+
+
 def operation_secrets(ctx: Context, operation: Operation) -> tuple[str, ...]:
-    """Every secret of the revisions that the operation goes from and to. A revision that is no longer known has none."""
+    """Every secret of the revisions that the operation goes from and to."""
+    steps = operation.steps
+    return secrets_of_revisions(ctx, [(step.workload, number) for step in steps for number in (step.before, step.after) if number])
+
+
+def secrets_of_revisions(ctx: Context, numbers: Iterable[tuple[str, int]]) -> tuple[str, ...]:
+    """As `secrets_of`, for the objects of these revisions. One that is no longer known has none."""
     objects: dict[str, tuple[Object, ...]] = {}
-    for step in operation.steps:
-        for number in {step.before, step.after} - {None}:
-            with suppress(WorkloadUnknown):
-                objects[f"{step.workload} {number}"] = ctx.ledger.revision(step.workload, number or 0).objects or ()
+    for name, number in numbers:
+        with suppress(WorkloadUnknown):
+            objects[f"{name} {number}"] = ctx.ledger.revision(name, number).objects or ()
     return secrets_of(ctx, objects)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from kelvin_provision.applying.foreign_text import mask_error, operation_secrets
 from kelvin_provision.cluster.protocol import Cluster, Health, Phase, WaitPolicy
 from kelvin_provision.context import Context
 from kelvin_provision.errors import Interrupted, ProvisionError, StartFailed
@@ -20,8 +21,8 @@ Outcome = tuple[list[str], ProvisionError | None]
 
 def resume(ctx: Context, operation: Operation, patience: WaitPolicy) -> ProvisionError | None:
     """Finish what a crash interrupted; returns why it failed, or None. Raises ClusterUnreachable and leaves the operation open."""
-    quiet = replace(ctx, stop=lambda: False)
-    reached, cause = _stop(quiet, operation) if operation.kind is OperationKind.STOP else _start(quiet, operation, patience)
+    quiet, stopping = replace(ctx, stop=lambda: False), operation.kind is OperationKind.STOP
+    reached, cause = _masked(ctx, operation, _stop(quiet, operation) if stopping else _start(quiet, operation, patience))
     if cause is not None and cause.temporary:
         raise cause
     _close(ctx, operation, reached, cause)
@@ -30,7 +31,7 @@ def resume(ctx: Context, operation: Operation, patience: WaitPolicy) -> Provisio
 
 def stop(ctx: Context, operation: Operation) -> None:
     """Stop all of them; raises errors of the cluster, after recording those that were stopped."""
-    reached, cause = _stop(ctx, operation)
+    reached, cause = _masked(ctx, operation, _stop(ctx, operation))
     _close(ctx, operation, reached, cause)
     if cause is not None:
         raise cause
@@ -38,10 +39,18 @@ def stop(ctx: Context, operation: Operation) -> None:
 
 def start(ctx: Context, operation: Operation, patience: WaitPolicy) -> None:
     """Start them and wait; raises StartFailed, Interrupted, or errors of the cluster. Started workloads stay started."""
-    reached, cause = _start(ctx, operation, patience)
+    reached, cause = _masked(ctx, operation, _start(ctx, operation, patience))
     _close(ctx, operation, reached, cause)
     if cause is not None:
         raise cause
+
+
+def _masked(ctx: Context, operation: Operation, outcome: Outcome) -> Outcome:
+    """The outcome, whose error quotes no secret that was sent."""
+    _, cause = outcome
+    if cause is not None:
+        mask_error(cause, operation_secrets(ctx, operation))
+    return outcome
 
 
 def _stop(ctx: Context, operation: Operation) -> Outcome:
@@ -93,18 +102,11 @@ def _start_failed(failed: Mapping[str, Health], cluster: Cluster) -> StartFailed
 
 
 def _close(ctx: Context, operation: Operation, reached: list[str], cause: ProvisionError | None) -> None:
-    entries = [
-        Entry(
-            ctx.ledger.clock(),
-            ctx.actor,
-            operation.kind,
-            step.workload,
-            step.before,
-            *_outcome(step.workload, reached, operation.kind, cause),
-            evidence=cause.evidence if cause else (),
-        )
-        for step in operation.steps
-    ]
+    now, entries = ctx.ledger.clock(), []
+    for step in operation.steps:
+        outcome, detail = _outcome(step.workload, reached, operation.kind, cause)
+        evidence = cause.evidence if cause and outcome == "failed" else ()
+        entries.append(Entry(now, ctx.actor, operation.kind, step.workload, step.before, outcome, detail, evidence=evidence))
     journal.end_switch(ctx.ledger, operation, entries, enabled=operation.kind is OperationKind.START, names=reached)
 
 

@@ -106,11 +106,12 @@ def _finish_step(ctx: Context, step: Step) -> str:
     """The rejection of the cluster, or None. What was committed and then removed by another client is put once more."""
     try:
         objects = known_objects(ctx.ledger, step.workload, step.after)
-        try:
-            ctx.cluster.finish(step.workload, objects)
-        except ClusterRefused:
-            ctx.cluster.put(step.workload, objects, ctx.lookup)
-            ctx.cluster.finish(step.workload, objects)
+        with masking(ctx, {step.workload: objects}):
+            try:
+                ctx.cluster.finish(step.workload, objects)
+            except ClusterRefused:
+                ctx.cluster.put(step.workload, objects, ctx.lookup)
+                ctx.cluster.finish(step.workload, objects)
     except ProvisionError as error:
         if error.temporary:
             raise

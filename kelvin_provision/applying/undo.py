@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
+from kelvin_provision.applying.foreign_text import masked_health, masking_operation
 from kelvin_provision.cluster.protocol import Health, Phase, WaitPolicy
 from kelvin_provision.context import Context
 from kelvin_provision.errors import ClusterRefused, Interrupted, ProvisionError, UndoFailed, WorkloadUnknown
@@ -61,6 +62,7 @@ def undo(ctx: Context, operation: Operation, cause: Cause, patience: WaitPolicy)
     result = _revert(ctx, operation, patience)
     temporary = next((error for error in result.errors.values() if error.temporary), None)
     if temporary is not None:
+        _record_evidence(ctx, operation, cause)
         message = f"{cause.text}; the undo could not be completed: {temporary}"
         raise UndoFailed(message, hint=temporary.hint, evidence=(*_certain(operation, result), *temporary.evidence))
     outcome = "undone" if result.complete else "undo failed"
@@ -78,6 +80,15 @@ def undo(ctx: Context, operation: Operation, cause: Cause, patience: WaitPolicy)
         raise UndoFailed(f"{cause.text}; the earlier version does not come up again", hint=hint, evidence=_certain(operation, result))
 
 
+def _record_evidence(ctx: Context, operation: Operation, cause: Cause) -> None:
+    """Recovery finishes the undo and knows nothing of what was gathered before it. A full disk must not hide why the undo failed."""
+    with suppress(ProvisionError), ctx.ledger.writing():
+        for step in operation.steps if cause.evidence else ():
+            now, outcome = ctx.ledger.clock(), "failed, not undone yet"
+            line = Entry(now, ctx.actor, operation.kind, step.workload, step.after, outcome, cause.text, evidence=cause.evidence)
+            journal.record(ctx.ledger, line)
+
+
 def _revert(ctx: Context, operation: Operation, patience: WaitPolicy) -> _Result:
     """Put back every workload that can be, then wait for those that ran. A failure of one does not keep the others from it."""
     # A commit enables workloads, so before it this still says which of them were stopped.
@@ -88,16 +99,19 @@ def _revert(ctx: Context, operation: Operation, patience: WaitPolicy) -> _Result
     for step in reversed(operation.steps):
         ctx.progress(Started(step.workload, "undoing"))
         try:
-            old[step.workload] = known_objects(ctx.ledger, step.workload, step.before)
-            ctx.cluster.revert(step.workload, old[step.workload], ctx.lookup)
-            if step.workload in stopped:
-                ctx.cluster.stop(step.workload)
+            with masking_operation(ctx, operation):
+                old[step.workload] = known_objects(ctx.ledger, step.workload, step.before)
+                ctx.cluster.revert(step.workload, old[step.workload], ctx.lookup)
+                if step.workload in stopped:
+                    ctx.cluster.stop(step.workload)
         except ProvisionError as error:
             errors[step.workload] = error
     waited = {name: objects for name, objects in old.items() if objects and name not in stopped and name not in errors}
     health: Mapping[str, Health] = {}
     try:
-        health = ctx.cluster.wait(waited, patience, ctx.progress, lambda: False) if waited else {}
+        with masking_operation(ctx, operation):
+            health = ctx.cluster.wait(waited, patience, ctx.progress, lambda: False) if waited else {}
+            health = masked_health(ctx, operation, health)
     except ProvisionError as error:
         errors |= dict.fromkeys(waited, error)
     return _Result(health, errors)

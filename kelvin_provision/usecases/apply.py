@@ -16,7 +16,7 @@ from kelvin_provision.applying.selection import choose, refuse_unready
 from kelvin_provision.applying.transaction import carry_out
 from kelvin_provision.context import Context
 from kelvin_provision.errors import ApplyFailed, ApplyLeft, Interrupted, NothingStaged, ProvisionError, UndoFailed
-from kelvin_provision.ledger import history, staging_state
+from kelvin_provision.ledger import history, journal, staging_state
 from kelvin_provision.ledger.model import OnFailure, Workload
 from kelvin_provision.status import OperationKind
 from kelvin_provision.usecases.operation import OrderTicket, command_line, interrupted, operation
@@ -113,10 +113,8 @@ def _apply(ctx: Context, workloads: Sequence[Workload], policy: ApplyPolicy) -> 
     except (ApplyFailed, Interrupted, UndoFailed):
         raise  # the transaction records these itself, in the commit that ends it
     except ProvisionError as error:
-        _keep_cause(ctx, workloads, error)
-        if not isinstance(error, ApplyLeft):
-            staged = [workload.staged for workload in workloads if workload.staged]
-            history.record_refused(ctx.ledger, staged, OperationKind.APPLY, str(error), error.evidence, actor=ctx.actor)
+        with suppress(ProvisionError):  # a full disk must not hide why it was not applied
+            _record(ctx, workloads, error)
         raise
     finally:
         with suppress(ProvisionError):
@@ -125,6 +123,16 @@ def _apply(ctx: Context, workloads: Sequence[Workload], policy: ApplyPolicy) -> 
 
 def _carry_out(ctx: Context, workloads: Sequence[Workload], prepared: Prepared, policy: ApplyPolicy) -> tuple[str, ...]:
     return around(ctx, document(workloads, prepared.plan, ctx.actor), lambda: carry_out(ctx, prepared, policy))
+
+
+def _record(ctx: Context, workloads: Sequence[Workload], error: ProvisionError) -> None:
+    """Keep the error with the revisions, and in the history unless the transaction has written it there."""
+    if journal.unfinished(ctx.ledger) is not None:
+        return  # it is committed, and the cluster went away while it was finished: recovery does the rest
+    _keep_cause(ctx, workloads, error)
+    if not isinstance(error, ApplyLeft):
+        staged = [workload.staged for workload in workloads if workload.staged]
+        history.record_refused(ctx.ledger, staged, OperationKind.APPLY, str(error), error.evidence, actor=ctx.actor)
 
 
 def _keep_cause(ctx: Context, workloads: Sequence[Workload], error: ProvisionError) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 from kelvin_provision.applying import hooks, recovery
@@ -15,8 +15,9 @@ from kelvin_provision.events import Note
 from kelvin_provision.files.durable import private_folder
 from kelvin_provision.files.lock import exclusive, holder
 from kelvin_provision.images.prune import collect_garbage
-from kelvin_provision.ledger import journal
-from kelvin_provision.ledger.model import Order
+from kelvin_provision.ledger import history, journal
+from kelvin_provision.ledger.model import Order, Revision
+from kelvin_provision.status import OperationKind
 
 AGENT = "agent:"
 """The prefix of the operator lock's command while the agent holds it."""
@@ -76,6 +77,17 @@ def free_images(ctx: Context, running: Running) -> int:
     except (ProvisionError, OSError) as error:
         running.warn(f"images that nothing needs are not freed yet: {error}")
         return 0
+
+
+@contextmanager
+def refusal_recorded(ctx: Context, kind: OperationKind, revisions: Sequence[Revision]) -> Iterator[None]:
+    """An error that ends the block is kept in the history with its evidence, as the refusal of these revisions. It is masked already."""
+    try:
+        yield
+    except ProvisionError as error:
+        with suppress(ProvisionError):  # a full disk must not hide why it was refused
+            history.record_refused(ctx.ledger, revisions, kind, str(error), error.evidence, actor=ctx.actor)
+        raise
 
 
 def interrupted(ctx: Context) -> bool:

@@ -18,7 +18,7 @@ from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision, Workload
 from kelvin_provision.ledger.staging_state import RolledBack
 from kelvin_provision.status import OperationKind
-from kelvin_provision.usecases.operation import OrderTicket, command_line, operation
+from kelvin_provision.usecases.operation import OrderTicket, command_line, operation, refusal_recorded
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,8 @@ def rollback(ctx: Context, request: RollbackRequest, ticket: OrderTicket | None 
         chosen = plan(ctx.ledger, request.names, request.to)  # once more: recovery may have moved something
         if not chosen.targets:
             return RollbackResult(chosen, running.warnings)
-        prepared = prepare(ctx, chosen.targets, hooks=False)
+        with refusal_recorded(ctx, OperationKind.ROLLBACK, [target.revision for target in chosen.targets]):
+            prepared = prepare(ctx, chosen.targets, hooks=False)
         try:
             carry_out(ctx, prepared, policy, OperationKind.ROLLBACK, order=ticket.order)
             _note_taken_back(ctx.ledger, chosen)

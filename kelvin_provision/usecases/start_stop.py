@@ -16,7 +16,7 @@ from kelvin_provision.hints import command
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.model import Phase, Step, Workload
 from kelvin_provision.status import Observed, OperationKind
-from kelvin_provision.usecases.operation import OrderTicket, command_line, operation
+from kelvin_provision.usecases.operation import OrderTicket, command_line, operation, refusal_recorded
 
 
 @dataclass(frozen=True)
@@ -68,11 +68,9 @@ def start(ctx: Context, names: Sequence[str], *, timeout: float | None = None, t
         _refuse_never_applied(ctx.ledger.workloads(names))
         todo = [workload for workload in _observed(ctx, names) if not (workload.enabled and _is(workload, Observed.RUNNING))]
         if todo:
-            prepare(
-                ctx,
-                [Target(workload, workload.running, workload.running.objects or ()) for workload in todo if workload.running],
-                hooks=False,
-            )
+            targets = [Target(workload, workload.running, workload.running.objects or ()) for workload in todo if workload.running]
+            with refusal_recorded(ctx, OperationKind.START, [target.revision for target in targets]):
+                prepare(ctx, targets, hooks=False)
             journaled = journal.begin(
                 ctx.ledger,
                 OperationKind.START,

@@ -60,7 +60,7 @@ class Box(FakeBox):
 
     def recover(self):
         self.look_up = lookup
-        return recovery.recover(self.ctx, POLICY)
+        return recovery.recover(self.ctx, POLICY).reports
 
     def on_cluster(self, *names):
         return [self.cluster.image_of(name) for name in names]

@@ -1,0 +1,197 @@
+"""What a failed attempt leaves: a line of history with its evidence, once, and no secret in anything that is shown or stored."""
+
+from dataclasses import replace
+
+import pytest
+
+from kelvin_provision.cluster.plan import Finding
+from kelvin_provision.cluster.protocol import Health, Phase
+from kelvin_provision.errors import (
+    ClusterRefused,
+    ClusterUnreachable,
+    HookFailed,
+    ProvisionError,
+    UndoFailed,
+)
+from kelvin_provision.events import Note
+from kelvin_provision.ledger import history, journal
+from kelvin_provision.ledger.model import OnFailure
+from kelvin_provision.spec.enums import Method
+from kelvin_provision.spec.workload import Spec, System, Variable
+from kelvin_provision.usecases import deploy
+from tests.kit.box import Box
+from tests.kit.images import random_image
+
+SECRET = "hunter2-hunter2"
+
+
+class SecretiveBox(Box):
+    """Its workloads get a secret, which the cluster then quotes."""
+
+    def deploy_secretive(self, *names, version="1.0.0"):
+        specs = []
+        for name in names:
+            image = f"r.io/{name}:{version}"
+            self.source.images.setdefault(image, random_image([3000]))
+            spec = Spec(name=name, title=name, app_name=name, app_version=version, cluster_name="c", method=Method.STAGED, image=image)
+            specs.append(replace(spec, system=System(environment=(Variable("TOKEN", "<% secrets.token %>"),))))
+        deploy.store(self.ctx, specs)
+        self.turn()
+
+    def fail(self, *verbs, error=ClusterRefused):
+        def quote(verb, name):
+            if verb in verbs:
+                raise error(f"invalid: {verb} got TOKEN={SECRET}", evidence=[f"{verb} sent {SECRET}"])
+
+        self.cluster.before = quote
+
+    def everything(self):
+        """All that is stored and all that was shown."""
+        lines = [(line.detail, line.evidence) for line in journal.history(self.ledger, evidence=True)]
+        shown = [event.text for event in self.said if isinstance(event, Note)]
+        revisions = [(revision.failure, revision.cause) for revision in self.ledger.revisions()]
+        return repr([lines, shown, revisions])
+
+
+@pytest.fixture
+def box(tmp_path):
+    """`a` runs, and has a newer version staged."""
+    found = SecretiveBox(tmp_path)
+    found.look_up = lambda name: SECRET
+    for version in ("1.0.0", "2.0.0"):
+        found.deploy_secretive("a", version=version)
+        found.command_apply("a")
+    found.deploy_secretive("a", version="3.0.0")
+    yield found
+    found.close()
+
+
+def last(box):
+    line = journal.history(box.ledger, "a", evidence=True)[-1]
+    return line.action, line.outcome
+
+
+@pytest.mark.parametrize(
+    ("work", "verbs", "line"),
+    [
+        (lambda box: box.stop("a"), ("stop",), ("stop", "failed")),
+        (lambda box: (box.stop("a"), box.fail("put"), box.start("a")), (), ("start", "failed")),
+        (lambda box: (box.stop("a"), box.fail("plan"), box.start("a")), (), ("start", "refused")),
+        (lambda box: box.undeploy("a"), ("remove",), ("undeploy", "failed")),
+        (lambda box: box.rollback("a"), ("put",), ("rollback", "undone")),
+        (lambda box: box.rollback("a"), ("put", "revert"), ("rollback", "undo failed")),
+        (lambda box: box.rollback("a"), ("plan",), ("rollback", "refused")),
+        (lambda box: box.command_apply("a"), ("put",), ("apply", "undone")),
+        (lambda box: box.command_apply("a"), ("put", "revert"), ("apply", "undo failed")),
+        (lambda box: box.command_apply("a"), ("plan",), ("apply", "refused")),
+        (lambda box: box.command_apply("a", on_failure=OnFailure.KEEP), ("put",), ("apply", "failed, left as it is")),
+    ],
+)
+def test_a_secret_that_the_cluster_quotes_is_masked_and_the_attempt_has_its_evidence(box, work, verbs, line):
+    box.fail(*verbs)
+    with pytest.raises(ProvisionError) as raised:
+        work(box)
+    assert SECRET not in repr((str(raised.value), raised.value.evidence))
+    assert SECRET not in box.everything()
+    assert last(box) == line
+    failure = history.last_failure(box.ledger, "a")
+    assert (failure.action, failure.outcome) == line
+    assert any("sent " in text for text in failure.evidence)
+
+
+def test_a_secret_in_what_cannot_be_made_final_is_masked(box):
+    box.fail("finish")
+    box.command_apply("a")
+    assert last(box) == ("apply", "done, not tidied")
+    assert SECRET not in box.everything()
+
+
+def test_a_secret_in_the_words_of_an_earlier_version_that_does_not_come_up_is_masked(box):
+    box.cluster.next_healths = {"a": [Health(Phase.FAILED, f"crashed with {SECRET}")] * 4}
+    with pytest.raises(UndoFailed) as raised:
+        box.command_apply("a")
+    assert SECRET not in repr((str(raised.value), raised.value.evidence, box.everything()))
+
+
+def test_a_secret_that_a_hook_prints_is_masked_and_the_final_hook_has_its_evidence(box):
+    class Hooks:
+        def any(self):
+            return True
+
+        def inspect(self):
+            return 1, ()
+
+        def run(self, event, document, progress, stop):
+            if event == "post-apply":
+                raise HookFailed(f"{event} ended with {SECRET}", evidence=[f"curl -H {SECRET}"])
+
+    box.hooks = Hooks()
+    result = box.command_apply("a")
+    assert SECRET not in repr((result.warnings, box.everything()))
+    failure = history.last_failure(box.ledger, "a")
+    assert (failure.action, failure.outcome, len(failure.evidence)) == ("hook post-apply", "failed", 1)
+
+
+def test_what_is_committed_and_not_finished_yet_is_no_refusal(box):
+    box.fail("finish", error=ClusterUnreachable)
+    with pytest.raises(ClusterUnreachable):
+        box.command_apply("a")
+    box.cluster.before = lambda verb, name: None
+    with box.operation():
+        pass
+    lines = [(line.action, line.revision, line.outcome) for line in journal.history(box.ledger, "a")]
+    assert [line for line in lines if line[1] == 3 and line[0] == "apply"] == [("apply", 3, "done")]
+    assert box.ledger.revision("a", 3).failure is None
+
+
+def test_evidence_is_kept_when_the_undo_has_to_wait_for_the_cluster(box):
+    box.cluster.broken = {"a": "exit code 3"}
+    lost = []
+
+    def lose_the_connection(verb, name):
+        if verb == "revert" or lost:
+            lost.append(verb)
+            raise ClusterUnreachable("no route to host")
+
+    box.cluster.before = lose_the_connection
+    for _ in range(2):
+        with pytest.raises(UndoFailed):
+            box.command_apply("a")
+    box.cluster.before, box.cluster.broken = lambda verb, name: None, {}
+    with box.operation():
+        pass
+    lines = [line for line in journal.history(box.ledger, "a", evidence=True) if line.revision == 3 and line.action == "apply"]
+    assert [(line.outcome, bool(line.evidence)) for line in lines] == [("failed, not undone yet", True), ("undone", False)]
+
+
+@pytest.mark.parametrize(
+    ("work", "line"),
+    [
+        (lambda box: box.command_apply("a"), ("apply", "refused")),
+        (lambda box: box.rollback("a"), ("rollback", "refused")),
+        (lambda box: (box.cluster.stop("a"), box.start("a")), ("start", "refused")),
+    ],
+)
+def test_a_refusal_is_kept_with_all_findings_once(box, work, line):
+    box.cluster.findings = [Finding("port-taken", "a", "Service/a", f"port 80 is taken by {SECRET}")]
+    for _ in range(2):
+        with pytest.raises(ProvisionError):
+            work(box)
+    lines = [entry for entry in journal.history(box.ledger, "a", evidence=True) if entry.outcome == "refused"]
+    assert [(entry.action, entry.outcome, len(entry.evidence)) for entry in lines] == [(*line, 1)]
+    assert SECRET not in box.everything()
+
+
+def test_a_stop_that_was_carried_out_before_another_failed_has_no_evidence_of_it(box):
+    box.deploy_secretive("b")
+    box.command_apply("b")
+
+    def refuse(verb, name):
+        if (verb, name) == ("stop", "b"):
+            raise ClusterRefused("no", evidence=["because"])
+
+    box.cluster.before = refuse
+    with pytest.raises(ClusterRefused):
+        box.stop("a", "b")
+    stops = [(line.workload, line.outcome, line.evidence) for line in journal.history(box.ledger, evidence=True) if line.action == "stop"]
+    assert stops == [("a", "done", ()), ("b", "failed", ("because",))]
