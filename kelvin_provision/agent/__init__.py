@@ -1,1 +1,1 @@
-"""The one background process."""
+"""The background process: one per box."""

@@ -42,7 +42,7 @@ class _Task:
             self.samples.popleft()
 
     def rate(self, now: float) -> int:
-        """Bytes a second; falls while nothing arrives."""
+        """Bytes per second; falls while nothing arrives."""
         since, before = self.samples[0] if self.samples else (now, self.done)
         return int(max(self.done - before, 0) / (now - since)) if now > since else 0
 

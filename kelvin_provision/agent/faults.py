@@ -31,7 +31,7 @@ class Faults:
         return fault is not None and self._clock() < fault.until
 
     def record(self, what: str, error: Exception) -> tuple[str, tuple[str, ...]]:
-        """One sentence for people, and the lines of the traceback; no lines when this very fault was recorded before."""
+        """A sentence for people, and the lines of the traceback; no lines for a fault that was recorded before."""
         before = self._faults.get(what)
         text = f"our bug: {type(error).__name__}: {error}".rstrip(": ")
         pause = min(before.pause * 2, LONGEST_PAUSE) if before else FIRST_PAUSE

@@ -1,4 +1,4 @@
-"""The agent's life: take the lock, recover, then a turn whenever there is news, with the reconciler and systemd beside it."""
+"""The main loop of the agent: take the lock, recover, then a turn after every change, beside the reconciler and systemd's threads."""
 
 from __future__ import annotations
 
@@ -29,38 +29,38 @@ from kelvin_provision.files.lock import exclusive
 from kelvin_provision.usecases.operation import OrderTicket, interrupted, operation
 
 ACTOR = "agent"
-"""Who asks, as the history shows it."""
+"""The agent as an actor in the history."""
 
 
 def run(ctx: Context, *, until_idle: bool = False, until_empty: bool = False) -> None:
-    """Work until `ctx.stop`, or until nothing is left to do (`until_idle`), or to look after (`until_empty`).
+    """Work until `ctx.stop`, until there is nothing left to do (`until_idle`), or until there is no workload (`until_empty`).
 
-    Raises Locked when an agent is alive already; with `until_empty`, one that a command started with other settings is replaced.
+    Raises Locked when an agent is alive already; with `until_empty`, a detached agent with other settings is replaced.
     """
     ctx = replace(ctx, actor=ACTOR)
     state_dir = private_folder(ctx.settings.state_dir)
-    lock, mine = lock_path(state_dir), identity(ctx.settings, detached=until_empty)
+    lock, own = lock_path(state_dir), identity(ctx.settings, detached=until_empty)
 
     def over() -> bool:
         return (until_idle and not pending(ctx.ledger.workloads())) or (until_empty and not ctx.ledger.names())
 
     with ExitStack() as waiting:
         if until_empty:
-            replace_outdated(waiting, state_dir, lock, mine, ctx.stop)
-        with exclusive(lock, command="agent run", more=mine):
+            replace_outdated(waiting, state_dir, lock, own, ctx.stop)
+        with exclusive(lock, command="agent run", more=own):
             waiting.close()
             _live(ctx, over)
-    # A deploy that found us alive after our last look has started no agent. Now that the lock is free it would.
+    # A deploy after our last look saw us alive and started no agent. With the lock free, it would now.
     while not ctx.stop() and not _surely(ctx, over):
         try:
-            with exclusive(lock, command="agent run", more=mine):
+            with exclusive(lock, command="agent run", more=own):
                 _live(ctx, over)
         except Locked:
             return
 
 
 def _surely(ctx: Context, over: Callable[[], bool]) -> bool:
-    """Whether it is over. What cannot be read now is not."""
+    """Whether it is over; False if that cannot be read now."""
     try:
         return over()
     except ProvisionError as error:
@@ -69,7 +69,7 @@ def _surely(ctx: Context, over: Callable[[], bool]) -> bool:
 
 
 def _live(ctx: Context, over: Callable[[], bool]) -> None:
-    """With the lock held: the threads, recovery, the work."""
+    """Under the lock: threads, recovery, turns."""
     state_dir = ctx.settings.state_dir
     activity, watchdog, ended = Activity(now_path(state_dir), ctx.progress), Watchdog(), threading.Event()
 
@@ -78,7 +78,7 @@ def _live(ctx: Context, over: Callable[[], bool]) -> None:
         return ctx.stop()
 
     def status() -> str:
-        logfile.shorten(log_path(state_dir))  # asked for every few seconds, however long a turn takes
+        logfile.shorten(log_path(state_dir))  # called every few seconds, however long a turn takes
         return activity.status()
 
     working = replace(ctx, progress=watchdog.wrap_progress("work", activity), stop=watchdog.wrap_stop("work", stop))
@@ -108,7 +108,7 @@ def _work(ctx: Context, over: Callable[[], bool]) -> None:
                 if interrupted(ctx):
                     _recover(ctx)  # a command died meanwhile, or the cluster was not up yet when we started
                 idle = turn.take(ctx, memory) and not interrupted(ctx)
-                # What others wrote meanwhile is news; what we wrote ourselves is none.
+                # Commits of other processes start another turn; our own do not.
                 seen, next_try = (before[0], ctx.ledger.version()[1]), time.monotonic() + ctx.timings.agent_retry
                 if ctx.stop() or (idle and over()):
                     return
@@ -119,7 +119,7 @@ def _work(ctx: Context, over: Callable[[], bool]) -> None:
 
 
 def _ledger_version(ctx: Context) -> tuple[int, int]:
-    """That of no ledger when it cannot be read."""
+    """A constant when it cannot be read."""
     try:
         return ctx.ledger.version()
     except ProvisionError:
@@ -145,7 +145,7 @@ def _reconcile(ctx: Context, watchdog: Watchdog, ended: threading.Event) -> None
 
 
 def _recover(ctx: Context) -> None:
-    """Finish or undo what a crash left, unless a command holds the lock: then it was no crash, or that command does it."""
+    """Finish or undo what a crash left, unless a command holds the lock: then there was no crash, or that command does it."""
     try:
         with operation(ctx, OrderTicket("agent: recovery")):
             pass

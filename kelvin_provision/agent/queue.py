@@ -1,4 +1,4 @@
-"""What waits for the agent: pure questions to the workloads of the ledger."""
+"""The agent's queue, computed from the workloads of the ledger. Pure."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from kelvin_provision.applying.selection import appliable
 from kelvin_provision.ledger.model import Revision, Workload
 
 Group = tuple[Workload, ...]
-"""Workloads that came in one deploy and apply themselves, together."""
+"""Workloads with instant apply that were accepted together, and are applied together."""
 
 
 def pending(workloads: Sequence[Workload]) -> tuple[Workload, ...]:
-    """Those whose staged revision needs work of the agent. One that is ready but held back by its group needs none."""
+    """Workloads whose staged revision needs work of the agent; not those that are ready and held back by their group."""
     held = held_by_group(workloads)
     return tuple(
         workload
@@ -22,7 +22,7 @@ def pending(workloads: Sequence[Workload]) -> tuple[Workload, ...]:
 
 
 def held_by_group(workloads: Sequence[Workload]) -> dict[str, Workload]:
-    """Members of groups that apply themselves, by name, each with the blocked member that holds its group back."""
+    """Ready members of groups by name, each with the blocked member that holds its group back."""
     blocked = {workload.staged.batch: workload for workload in workloads if workload.staged and workload.staged.blocked}
     return {
         workload.name: blocked[workload.staged.batch]
@@ -35,7 +35,7 @@ def held_by_group(workloads: Sequence[Workload]) -> dict[str, Workload]:
 
 
 def complete_groups(workloads: Sequence[Workload]) -> list[Group]:
-    """Groups that could be applied: all that came in one deploy and is still staged is ready, and none of it is blocked."""
+    """Groups that could be applied: all members that are still staged are ready, and none is blocked."""
     groups: dict[str, list[Workload]] = {}
     for workload in workloads:
         if workload.staged and workload.staged.spec.method.instantly_apply:
@@ -48,7 +48,7 @@ def batch_of(group: Group) -> str:
 
 
 def unready(workloads: Sequence[Workload]) -> list[str]:
-    """Names of those whose staged revision is not complete."""
+    """Names of workloads whose staged revision is not complete."""
     return [workload.name for workload in workloads if workload.staged and not appliable(workload.staged)]
 
 

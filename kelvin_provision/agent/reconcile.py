@@ -1,4 +1,4 @@
-"""What the reconciler does in one round: observe what runs, and restore images and pins that somebody removed."""
+"""One round of the reconciler: observe what runs, and restore missing images and pins."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from kelvin_provision.staging import stage
 
 
 def observe_running(ctx: Context) -> None:
-    """Record what the cluster does with everything that runs."""
+    """Observe and record everything that runs."""
     running = [workload.name for workload in ctx.ledger.workloads() if workload.running]
     if running:
         observe(ctx.ledger, ctx.cluster, running)
 
 
 def restore_images(ctx: Context, *, thorough: bool = True) -> None:
-    """Restore images and pins from the store, and have pods that wait for them retry. Raises what runtime and cluster raise.
+    """Restore images and pins from the store, and recreate pods that wait for them. Raises errors of runtime and cluster.
 
-    Unless `thorough`, an image that the runtime lists under our pin is taken to be whole: one question for all of them.
+    Unless `thorough`, an image that the runtime lists with our pin counts as complete: one call for all of them.
     """
     workloads = ctx.ledger.workloads()
     locks = [lock for workload in workloads for slot in (workload.running, workload.staged) for lock in _locks(slot)]

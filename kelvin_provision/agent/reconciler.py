@@ -1,6 +1,6 @@
-"""Reconciling beside the work: observations from one watch, images and pins restored.
+"""The reconciler: observations from a watch, restored images and pins.
 
-A download of days must not keep what runs from being observed, so this has a thread and connections of its own.
+What runs must be observed also during a download of days, so the reconciler has its own thread and connections.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from kelvin_provision.events import Note
 
 
 class Reconciler:
-    """One thread's work. Its `ctx.stop` is asked all the time, which is how the watchdog knows that it lives."""
+    """The work of one thread. It calls `ctx.stop` all the time, which is its heartbeat."""
 
     def __init__(self, ctx: Context, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._ctx = ctx
@@ -29,10 +29,10 @@ class Reconciler:
         self._observed = self._checked_images = self._checked_thoroughly = self._not_before = float("-inf")
 
     def run(self) -> None:
-        """Until `ctx.stop`. Trouble is logged once, and the next round tries again."""
+        """Run until `ctx.stop`. An error is logged once, and the next round tries again."""
         while not self._ctx.stop():
             self._contained(self._watch)
-            # Where the watch is refused, observing now and then is what is left.
+            # Without permission to watch, it polls.
             self._contained(lambda: self._round(changed=False))
             deadline = self._clock() + self._ctx.timings.reconcile_pause
             while self._clock() < deadline and not self._ctx.stop():
@@ -53,7 +53,7 @@ class Reconciler:
                 self._ctx.progress(Note(line))
 
     def _changes(self) -> Iterator[bool]:
-        """Of the cluster while something runs there; otherwise its client is not even loaded."""
+        """Changes of the cluster while something runs there; otherwise its client is not even imported."""
         while not self._ctx.stop():
             if self._names():
                 yield from self._ctx.cluster.watch(lambda: self._ctx.stop() or not self._names())
@@ -62,7 +62,7 @@ class Reconciler:
             time.sleep(self._ctx.timings.poll)
 
     def _names(self) -> tuple[str, ...]:
-        """What runs, as the ledger has it; read again only when the ledger has changed."""
+        """Names of running workloads; read again only when the ledger has changed."""
         version = self._ctx.ledger.version()
         if version != self._version:
             self._version = version
@@ -93,7 +93,7 @@ class Reconciler:
         self._log("")
 
     def _log(self, trouble: str) -> None:
-        """Each trouble once, however long it lasts, and its end."""
+        """Log each error once, however long it lasts, and its end."""
         if trouble != self._trouble:
             self._ctx.progress(Note(trouble or "all is well again"))
         self._trouble = trouble

@@ -1,7 +1,7 @@
-"""What the agent may do now: apply groups that nothing holds back, and carry out orders whose time has come.
+"""The scheduler: which groups may be applied now, and which orders are due.
 
-A closed window and a hold are no failures: they end by themselves. Every turn looks again at what waits for them, and a download of
-days makes way as soon as they end.
+A closed window and a hold are no failures: they end by themselves. Every turn checks again what waits for them, and preempts a
+download when they end.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from kelvin_provision.usecases.execute import execute
 
 
 def admissible(ctx: Context, groups: Sequence[Group]) -> list[Group]:
-    """Those of these groups that may be applied now."""
+    """Groups that may be applied now."""
     return [group for group in groups if _obstacle(ctx, group) is None]
 
 
@@ -42,13 +42,13 @@ def _obstacle(ctx: Context, group: Group) -> ProvisionError | None:
 
 
 def change_token(ctx: Context) -> object:
-    """Differs when another process has changed something, the window has opened or closed, or a scheduled time has come."""
+    """A value that changes when another process has written the ledger, the window has opened or closed, or an order is due."""
     window, now = ctx.settings.apply.window, ctx.now
     return (ctx.ledger.version()[0], window is None or window.is_open(now), tuple(order.id for order in due(ctx)))
 
 
 def due(ctx: Context) -> tuple[Order, ...]:
-    """Orders whose time has come and that can be begun."""
+    """Due orders that can be begun."""
     return tuple(order for order in orders.pending(ctx.ledger) if _timing(ctx, order) is Timing.DUE and not _unready(ctx, order))
 
 
@@ -58,12 +58,12 @@ def _unready(ctx: Context, order: Order) -> list[str]:
 
 
 def has_scheduled(ctx: Context) -> bool:
-    """Whether an order is pending, so that time alone brings work."""
+    """Whether an order is pending, so that there will be work without any other change."""
     return bool(orders.pending(ctx.ledger))
 
 
 def expire(ctx: Context) -> None:
-    """End what no longer stands and what is too late to begin; record what the rest waits for."""
+    """End invalid and missed orders; record what the other due orders wait for."""
     orders.cancel_replaced(ctx.ledger, actor=ctx.actor)
     for order in orders.pending(ctx.ledger):
         when = _timing(ctx, order)
@@ -84,14 +84,14 @@ def _miss(ctx: Context, order: Order) -> None:
 
 
 def carry_out(ctx: Context, order: Order) -> None:
-    """Carry out an order, once: the commit that begins its operation begins the order, so that no crash has it done twice."""
+    """Carry out an order, exactly once: the commit that begins its operation begins the order, so a crash does not repeat it."""
 
     def still_due() -> bool:
         current = _pending(ctx, order)
         return current is not None and _timing(ctx, current) is Timing.DUE
 
     try:
-        execute(ctx, order, still_wanted=still_due)
+        execute(ctx, order, still_valid=still_due)
     except Locked as error:
         ctx.progress(Note(f"{label(order)} waits: {error}"))
     except ProvisionError as error:

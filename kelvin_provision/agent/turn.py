@@ -1,4 +1,4 @@
-"""One turn of the agent: everything that can be done now, once. What must wait is left for the next turn."""
+"""One turn of the agent: everything that can be done now, once. The rest is left to the next turn."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Work = Callable[[Context], None]
 
 @dataclass
 class Memory:
-    """What outlives a turn: bugs that rest, and what the link to the registries has shown to bear."""
+    """What outlives a turn: faults that back off, and the measured capacity of the link to the registries."""
 
     limits: TransferLimits
     faults: Faults = field(default_factory=Faults)
@@ -48,10 +48,10 @@ class Memory:
 
 
 def take(ctx: Context, memory: Memory) -> bool:
-    """Receive, stage, apply whole groups. True when nothing is left that time alone would heal.
+    """Receive, stage, apply whole groups. True when nothing is left that time alone would resolve.
 
-    What can be applied goes first, and a download makes way for it: a small change must not wait for a download of days. A bug in
-    one workload's staging or one group's apply ends neither the turn nor the agent.
+    Applying comes first and preempts downloads: a small change must not wait for a download of days. A bug in one workload's staging
+    or one group's apply ends neither the turn nor the agent.
     """
     return _Turn(ctx, memory).run()
 
@@ -83,7 +83,7 @@ def _staged(workloads: Iterable[Workload]) -> list[Revision]:
 
 
 class _Turn:
-    """`_tried` are the keys of what this turn has tried to apply: each once a turn."""
+    """`_tried` are the keys of what this turn has tried to apply, so that it is tried once per turn."""
 
     def __init__(self, ctx: Context, memory: Memory) -> None:
         self._ctx = ctx
@@ -105,7 +105,7 @@ class _Turn:
         return not pending(ctx.ledger.workloads())
 
     def _stage_and_apply(self, workload: Workload) -> None:
-        """Stage one workload, and apply what became admissible meanwhile; a download that made way for an apply then goes on."""
+        """Stage one workload, and apply what became admissible meanwhile; then a preempted download continues."""
         while workload.staged and not appliable(workload.staged) and not self._ctx.stop():
             preemption = _Preemption(self)
             self._contain(_Task.about("staging", [workload.staged], partial(_stage, workload.staged, self._memory.limits, preemption)))
@@ -127,7 +127,7 @@ class _Turn:
         return due | {batch_of(group): _Task.about("applying", _staged(group), partial(_apply_group, group)) for group in groups}
 
     def has_untried(self) -> bool:
-        """Whether something could be applied that this turn has not tried."""
+        """Whether there is something to apply that this turn has not tried."""
         return not self._tried.issuperset(self._admissible())
 
     def token(self) -> object:
@@ -161,9 +161,9 @@ class _Turn:
 
 
 class _Preemption:
-    """Whether a download is to end: to stop at all, or for an apply that became admissible (`pressing`).
+    """Whether a download must end: because the agent stops, or for an apply that became admissible (`pressing`).
 
-    Asked for every chunk; it looks at the ledger once a second, and never writes to it.
+    Called for every chunk; reads the ledger once per second, and never writes to it.
     """
 
     def __init__(self, turn: _Turn) -> None:
@@ -180,7 +180,7 @@ class _Preemption:
 
 
 def _record_held_by_group(ctx: Context) -> None:
-    """`list` says what a ready member of a group waits for."""
+    """Record what a ready member of a group waits for, for `list`."""
     workloads = ctx.ledger.workloads()
     held = held_by_group(workloads)
     for workload in workloads:
@@ -192,7 +192,7 @@ def _record_held_by_group(ctx: Context) -> None:
 
 def _stage(revision: Revision, limits: TransferLimits, stop: Callable[[], bool], ctx: Context) -> None:
     if revision.cause is None:
-        # Once, not at every retry of a box that is offline for weeks: the log would say nothing else.
+        # Once, not at every retry of a box that is offline for weeks, which would fill the log.
         ctx.progress(Note(f"staging {revision.workload}: {revision.spec.app_name} {revision.spec.app_version}"))
     try:
         tools = StagingTools(
@@ -226,7 +226,7 @@ def _stage(revision: Revision, limits: TransferLimits, stop: Callable[[], bool],
 
 
 class _InterruptibleSource:
-    """The source, but a silent registry is not waited for once staging is to stop. Readers of blobs ask for themselves."""
+    """A source that does not wait for a silent registry once staging is to stop. Readers of blobs check that themselves."""
 
     def __init__(self, source: Source, stop: Callable[[], bool]) -> None:
         self._source = source
@@ -248,7 +248,7 @@ def _apply_group(group: Group, ctx: Context) -> None:
     expected = {workload.name: workload.staged for workload in group}
 
     def still_staged() -> bool:
-        """A person may have applied or replaced a member while we waited for the lock."""
+        """A member may have been applied or replaced while we waited for the lock."""
         return {name: workload.staged for name, workload in ctx.ledger.existing(expected).items()} == expected
 
     request = ApplyRequest(tuple(expected))

@@ -1,7 +1,7 @@
 """Heartbeats of the agent's workers, so that systemd restarts an agent that hangs.
 
-A worker sends one whenever it asks whether to stop, which every loop, every chunk and every wait for a registry does: a transfer that
-stalls and retries is alive. An import cannot ask, and gets an hour. No timer sends heartbeats for anybody.
+A worker beats whenever it checks whether to stop, which every loop, every chunk and every wait for a registry does: a transfer that
+stalls and is retried is alive. An import cannot check, and gets an hour. No timer beats for a worker.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from kelvin_provision.agent.systemd.notify import beat_every, notify
 from kelvin_provision.events import Event, Finished, Progress, Started
 
 HEARTBEAT_TIMEOUT = 600.0
-"""Seconds: the longest that one question to a registry, cluster or runtime may take with all its retries."""
+"""Seconds: the longest that one call to a registry, cluster or runtime may take with all its retries."""
 IMPORT_TIMEOUT = 3600.0
 """Seconds for an import and the sync after it: a large image on an SD card."""
 _SLOW_VERBS = frozenset({"importing"})
@@ -22,14 +22,14 @@ _SLOW_AFTER = frozenset({"imported"})
 
 
 class Watchdog:
-    """The time until which each worker may be silent. Any thread may call it."""
+    """The time until which each worker may be silent. Thread-safe."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._until: dict[str, float] = {}
 
     def beat(self, worker: str, seconds: float = HEARTBEAT_TIMEOUT) -> None:
-        """The worker is alive, and may be silent for so long."""
+        """The worker is alive, and may be silent for this long."""
         self._until[worker] = self._clock() + seconds
 
     def remove(self, worker: str) -> None:
@@ -41,7 +41,7 @@ class Watchdog:
         return tuple(worker for worker, until in list(self._until.items()) if until < now)
 
     def wrap_stop(self, worker: str, stop: Callable[[], bool]) -> Callable[[], bool]:
-        """`stop`, with a heartbeat whenever it is asked."""
+        """`stop`, with a heartbeat at every call."""
 
         def beating() -> bool:
             self.beat(worker)
@@ -63,7 +63,7 @@ class Watchdog:
 
 
 def tell_systemd(watchdog: Watchdog, status: Callable[[], str], ended: threading.Event, *, interval: float) -> None:
-    """Pass heartbeats and one line of status on until `ended`. While a worker hangs there is none, and systemd restarts the agent."""
+    """Pass heartbeats and one line of status on until `ended`. While a worker hangs there are none, and systemd restarts the agent."""
     every, last_status, last_beat = beat_every(), "", 0.0
     while not ended.wait(min(every or interval, interval)):
         if (current := status()) != last_status:

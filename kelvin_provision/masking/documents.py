@@ -20,14 +20,14 @@ def secrets_in(document: Any) -> Iterator[str]:
     What was hidden without a name that promises a secret counts only when it looks like one: `MODE=production` must not take the
     word `production` out of every log.
     """
-    secrets_found: list[Secret] = []
+    collected: list[Secret] = []
 
     def collect(value: Any, _: str, secrets: Sequence[Secret]) -> Any:
-        secrets_found.extend(secrets)
+        collected.extend(secrets)
         return value
 
     SecretFields(collect).walk(document)
-    for secret in secrets_found:
+    for secret in collected:
         if not secret.certain:
             yield from [secret.text] if looks_random(secret.text) else ()
             continue

@@ -16,7 +16,7 @@ SUDO = command("...", sudo=True)
 def refuse_forgotten_sudo(state_dir: Path, *, explicit: bool, uid: int, root_state: Path = ROOT_STATE) -> None:
     """Raises PermissionRefused for a user who has no state of their own on a box where root has one, and for the state of root itself.
 
-    `explicit`: the directory was named by --state-dir or by a variable, so nobody forgot anything.
+    `explicit`: --state-dir or a variable names the directory, so nothing was forgotten.
     """
     if uid == 0:
         return
@@ -33,7 +33,7 @@ def refuse_forgotten_sudo(state_dir: Path, *, explicit: bool, uid: int, root_sta
 def refuse_unsafe(state_dir: Path, *, uid: int) -> None:
     """Raises PermissionRefused for a directory that another user owns, can write to or keeps closed; CannotWrite for what is no directory.
 
-    Whoever can create names in it could put a link in place of our files, and have root write through it.
+    A user who can create names in it could replace our files by links, and have root write through them.
     """
     try:
         status = state_dir.stat()

@@ -18,7 +18,7 @@ from kelvin_provision.usecases.rollback import RollbackRequest, rollback
 from kelvin_provision.usecases.undeploy import UndeployRequest, undeploy
 
 
-def execute(ctx: Context, order: Order, *, still_wanted: Callable[[], bool]) -> None:
+def execute(ctx: Context, order: Order, *, still_valid: Callable[[], bool]) -> None:
     """Carry out an order under the operator lock, in the name of its actor. Raises what the use-case raises.
 
     An order with nothing to do, such as stopping a stopped workload, succeeds.
@@ -43,5 +43,5 @@ def execute(ctx: Context, order: Order, *, still_wanted: Callable[[], bool]) -> 
             prune(ctx, orphans=False, ticket=ticket)
         case Verb.DEPLOY | Verb.HOLD | Verb.RELEASE:
             raise OurBug(f"{order.verb} cannot be an order")
-    if ticket.still_wanted():
+    if ticket.still_valid():
         orders.end(ctx.ledger, order, Outcome.DONE, actor=ctx.actor)

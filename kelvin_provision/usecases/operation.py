@@ -33,7 +33,7 @@ class OrderTicket:
 
     command: str
     lock_wait: float = 0.0
-    still_wanted: Callable[[], bool] = lambda: True
+    still_valid: Callable[[], bool] = lambda: True
     order: Order | None = None
     recovered_by: str = ""
 

@@ -54,7 +54,7 @@ def undeploy(ctx: Context, request: UndeployRequest, ticket: OrderTicket | None 
     ticket = ticket or OrderTicket(command_line("undeploy", request.names))
     with operation(ctx, ticket) as running:
         done = running.recovered.reports and not set(ctx.ledger.names()) & set(request.names)
-        if done or not ticket.still_wanted():
+        if done or not ticket.still_valid():
             return UndeployResult(warnings=running.warnings)
         workloads = ctx.ledger.workloads(request.names)
         if request.staged:

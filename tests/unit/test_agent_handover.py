@@ -26,8 +26,8 @@ from kelvin_provision.spec.workload import Spec
 from tests.kit.box import Box
 from tests.kit.waiting import until
 
-REPLACED = ("the settings have changed: the agent was started anew",)
-LATER = ("the settings have changed: the agent ends what it is at, then works with the new ones",)
+REPLACED = ("the settings have changed: the agent was restarted",)
+LATER = ("the settings have changed: the agent finishes its present work, then restarts with the new ones",)
 
 ENSURE = """
 import json, os, sys

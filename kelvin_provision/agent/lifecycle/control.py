@@ -1,6 +1,6 @@
-"""Starting, stopping and restarting the agent: through systemd where it is a service, else by the pid in its lock.
+"""Starting, stopping and restarting the agent: through systemd if it is a service, else by the pid in its lock.
 
-An apply that the agent has under way is never cut off: who asks for the agent's end is refused until it is done.
+An apply of the agent is never interrupted: stopping is refused until it is done.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from kelvin_provision.errors import Locked, PermissionRefused
 from kelvin_provision.files.lock import holder
 
 TIMEOUT = 30.0
-"""Seconds to wait for the agent to end; after that it ends by itself."""
+"""Seconds to wait for the agent to end; later it ends by itself."""
 TICK = 0.1
 DETACHED = "it does not survive a reboot until it is a service (agent install)"
 
 
 @dataclass(frozen=True)
 class Result:
-    """What became of the agent. `service`: whether systemd runs it."""
+    """The outcome for the agent. `service`: whether systemd runs it."""
 
     outcome: str
     detail: str = ""
@@ -36,7 +36,7 @@ class Result:
 
 
 def start(systemd: Systemd, state_dir: Path, arguments: Sequence[str]) -> Result:
-    """Start it unless it runs: the service where it is installed for this state directory. Raises AgentSilent."""
+    """Start it unless it runs: the service if it is installed for this state directory. Raises AgentSilent."""
     service = is_service(systemd, state_dir)
     if agent := process.alive(state_dir):
         return Result("unchanged", f"it runs already, pid {agent.get('pid', '?')}", service)
@@ -49,7 +49,7 @@ def start(systemd: Systemd, state_dir: Path, arguments: Sequence[str]) -> Result
 
 
 def stop(systemd: Systemd, state_dir: Path, *, timeout: float = TIMEOUT, sleep: Callable[[float], object] = time.sleep) -> Result:
-    """Stop it. A download keeps every byte. Raises Locked while it applies, PermissionRefused for another user's, AgentSilent."""
+    """Stop it; downloads keep every byte. Raises Locked while it applies, PermissionRefused for another user's agent, AgentSilent."""
     _refuse_while_applying(state_dir)
     service = is_service(systemd, state_dir)
     if service and systemd.active():
@@ -68,7 +68,7 @@ def stop(systemd: Systemd, state_dir: Path, *, timeout: float = TIMEOUT, sleep: 
 
 
 def restart(systemd: Systemd, state_dir: Path, arguments: Sequence[str]) -> Result:
-    """Stop it where it runs, then start it. Errors as `stop` and `start`."""
+    """Stop it if it runs, then start it. Raises as `stop` and `start`."""
     if is_service(systemd, state_dir) and systemd.active():
         _refuse_while_applying(state_dir)
         systemd.tell("restart", unit.NAME)

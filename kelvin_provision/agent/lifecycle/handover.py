@@ -1,4 +1,4 @@
-"""Replacing a detached agent whose settings are out of date, without cutting off what it does."""
+"""Replacing a detached agent whose settings are outdated, without interrupting its work."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ TICK = 0.1
 
 
 def successor_waits(state_dir: Path) -> bool:
-    """Whether another agent waits already for the running one to end."""
+    """Whether another agent is already waiting for the running one to end."""
     return holder(_successor_lock(state_dir)) is not None
 
 
-def replace_outdated(waiting: ExitStack, state_dir: Path, lock: Path, mine: Mapping[str, Any], stop: Callable[[], bool]) -> None:
-    """Have a detached agent with other settings end, and wait for that, however long its apply or import takes.
+def replace_outdated(waiting: ExitStack, state_dir: Path, lock: Path, own: Mapping[str, Any], stop: Callable[[], bool]) -> None:
+    """End a detached agent with other settings, and wait for it, however long its apply or import takes.
 
-    Its downloads are kept. It is told to end only while nobody holds the operator lock, because ending would undo an apply. Returns at
-    once when there is no such agent. Raises Locked when another successor waits. Close `waiting` once the agent lock is taken.
+    Its downloads are kept. It is signalled only while the operator lock is free, because SIGTERM would undo an apply. Returns at once
+    when there is no such agent. Raises Locked when another successor is waiting. Close `waiting` once the agent lock is taken.
     """
-    if not _replaceable(holder(lock), mine):
+    if not _replaceable(holder(lock), own):
         return
-    waiting.enter_context(exclusive(_successor_lock(state_dir), command="agent run", more=mine))
-    told = None
-    while not stop() and _replaceable(agent := holder(lock), mine):
+    waiting.enter_context(exclusive(_successor_lock(state_dir), command="agent run", more=own))
+    signalled = None
+    while not stop() and _replaceable(agent := holder(lock), own):
         pid = (agent or {}).get("pid")
-        if told != pid and _tell_to_end(state_dir, lock, pid):
-            told = pid
+        if signalled != pid and _tell_to_end(state_dir, lock, pid):
+            signalled = pid
         time.sleep(TICK)
 
 
@@ -42,8 +42,8 @@ def _successor_lock(state_dir: Path) -> Path:
     return state_dir / "agent.next"
 
 
-def _replaceable(agent: Mapping[str, Any] | None, mine: Mapping[str, Any]) -> bool:
-    return bool(agent and agent.get("detached") and agent.get("settings") != mine["settings"])
+def _replaceable(agent: Mapping[str, Any] | None, own: Mapping[str, Any]) -> bool:
+    return bool(agent and agent.get("detached") and agent.get("settings") != own["settings"])
 
 
 def _tell_to_end(state_dir: Path, lock: Path, pid: object) -> bool:
@@ -58,6 +58,6 @@ def _tell_to_end(state_dir: Path, lock: Path, pid: object) -> bool:
 
 
 def terminate(agent: Mapping[str, Any]) -> None:
-    """Send SIGTERM to the agent that holds its lock. One that is gone, or is another user's, is left alone."""
+    """Send SIGTERM to the agent that holds the lock. Ignores an agent that is gone or belongs to another user."""
     with suppress(ProcessLookupError, PermissionError, KeyError):
         os.kill(int(agent["pid"]), SIGTERM)

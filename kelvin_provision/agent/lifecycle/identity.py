@@ -1,7 +1,7 @@
-"""What an agent works with, in one short word that stands in its lock: whether the living one still fits is told by comparing.
+"""The identity of an agent, in its lock: whether it runs with the present settings.
 
-Settings are read once, by whoever starts. The word is a hash of them, of the age and size of the files that they point to, and of our
-version; nothing can be read out of it.
+Settings are read once, at the start. The fingerprint is a hash of them, of the age and size of the files that they refer to, and of
+the program's version; it reveals nothing.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from kelvin_provision.spec.enums import Method
 
 
 def identity(settings: Settings, *, detached: bool) -> dict[str, Any]:
-    """What the agent's lock says besides pid and user. A detached one was started by a command, which may end and replace it."""
+    """What the agent's lock contains besides pid and user. A detached agent was started by a command, which may end and replace it."""
     return {"settings": fingerprint(settings), "detached": detached}
 
 
 def fingerprint(settings: Settings) -> str:
-    """The same for the same settings, wherever they were read; another one when a login or a kubeconfig was written anew."""
+    """Equal for equal settings, wherever they were read; different when a login or kubeconfig was rewritten."""
     kubeconfigs = _each(settings.cluster.kubeconfig)
-    # The registry and the method are of requests: the agent finds them in what was accepted.
+    # The registry and the method belong to requests: the accepted requests contain them.
     plain = replace(
         settings, registry=None, default_method=Method.STANDARD, registries={}, cluster=replace(settings.cluster, kubeconfig=None)
     )
@@ -36,9 +36,9 @@ def fingerprint(settings: Settings) -> str:
     return sha256_hex(repr(words))[:16]
 
 
-def outdated(found: Mapping[str, Any], settings: Settings) -> bool:
-    """Whether this agent, as its lock has it, works with other settings. One that did not say is believed to be right."""
-    return "settings" in found and found["settings"] != fingerprint(settings)
+def outdated(agent: Mapping[str, Any], settings: Settings) -> bool:
+    """Whether this agent, by its lock, runs with other settings. Without a fingerprint it is trusted."""
+    return "settings" in agent and agent["settings"] != fingerprint(settings)
 
 
 def _files(settings: Settings, kubeconfigs: tuple[Path, ...]) -> Iterator[Path]:
@@ -51,18 +51,18 @@ def _files(settings: Settings, kubeconfigs: tuple[Path, ...]) -> Iterator[Path]:
 
 
 def _each(kubeconfig: Path | None) -> tuple[Path, ...]:
-    """KUBECONFIG may be a list, and relative; the agent, which works elsewhere, is given it as absolute paths."""
+    """KUBECONFIG may be a list of relative paths; the agent has another working directory and gets absolute ones."""
     return tuple(absolute(str(path)) for path in paths_of(kubeconfig))
 
 
 def absolute(path: str) -> Path:
-    """As seen from this folder and this home."""
+    """Relative to the working directory and the home of this process."""
     return Path(path).expanduser().absolute()
 
 
 def _age(path: Path) -> tuple[str, int, int]:
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return (str(path), 0, 0)
-    return (str(path.absolute()), found.st_mtime_ns, found.st_size)
+    return (str(path.absolute()), status.st_mtime_ns, status.st_size)

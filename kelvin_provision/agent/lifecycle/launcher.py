@@ -1,4 +1,4 @@
-"""Seeing to it that an agent is alive: the service where one is installed, else a detached process."""
+"""Launches the agent if none is alive: the service if it is installed, else a detached process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kelvin_provision.settings.model import Settings
 class Launcher:
     """`command` is the command line of a detached agent; the front end knows it.
 
-    Every command has one and few use it: the agent's modules are imported then.
+    Every command has a launcher and few use it, so the agent's modules are imported only then.
     """
 
     def __init__(self, command: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""The log of a detached agent, which may live for years: never more than two files of a mebibyte."""
+"""The log of a detached agent, which may run for years: at most two files of a mebibyte."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ LIMIT = 1 << 20
 
 
 def earlier(log: Path) -> Path:
-    """Where the part before this one is."""
+    """The path of the previous part of the log."""
     return log.with_name(f"{log.name}.1")
 
 
 def shorten(log: Path) -> None:
-    """Put a log that has grown too long aside and begin anew. Never raises, and frees its room even on a full disk.
+    """Rotate a log that is too large. Never raises, and frees its space even on a full disk.
 
-    In place: its writers have it open for appending, and go on at its new end.
+    In place: its writers have it open for appending, and continue at its new end.
     """
     with suppress(OSError):
         size = log.stat().st_size
@@ -31,7 +31,7 @@ def shorten(log: Path) -> None:
 
 
 def _copy_end(log: Path, target: Path, size: int) -> None:
-    """What is far too long, because nobody was there to shorten it, is kept from its end."""
+    """Of a log that is far too large, only the end is kept."""
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "wb", buffering=0) as sink, log.open("rb", buffering=0) as source:
         source.seek(max(size - 2 * LIMIT, 0))

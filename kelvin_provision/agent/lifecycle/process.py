@@ -20,9 +20,9 @@ from kelvin_provision.settings.model import Settings
 from kelvin_provision.settings.sources import SITE_VARIABLE
 
 FASTER = 0.5
-"""Seconds in which an agent that another command started must be there when ours has ended."""
+"""Seconds in which an agent that another command started must be alive after ours has ended."""
 _OF_A_SERVICE = {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"}
-"""What systemd gives a service that deploys is for that service alone."""
+"""Variables that systemd sets for the deploying service alone."""
 
 
 def lock_path(state_dir: Path) -> Path:
@@ -31,12 +31,12 @@ def lock_path(state_dir: Path) -> Path:
 
 
 def log_path(state_dir: Path) -> Path:
-    """Where a detached agent writes what it does."""
+    """The log of a detached agent."""
     return state_dir / "agent.log"
 
 
 def now_path(state_dir: Path) -> Path:
-    """Where the living agent writes what it does now."""
+    """The file with the agent's present activity."""
     return state_dir / "agent.now"
 
 
@@ -46,15 +46,15 @@ def alive(state_dir: Path) -> dict[str, Any] | None:
 
 
 def ensure(state_dir: Path, command: Sequence[str], *, settings: Settings | None = None, patience: float = 10.0) -> bool:
-    """Start an agent in a session of its own when none is alive; True when one was started. Raises AgentSilent.
+    """Start a detached agent if none is alive; True if one was started. Raises AgentSilent.
 
-    `command` is its command line. It survives the terminal, not a reboot. One that is alive with other settings than these is
-    replaced; False then, while it still has something to end.
+    `command` is its command line. It survives the terminal, but no reboot. A running agent with other settings is replaced; returns
+    False while that one still has work to end.
     """
 
     def fits() -> bool | None:
-        found = alive(state_dir)
-        return None if found is None else settings is None or not outdated(found, settings)
+        agent = alive(state_dir)
+        return None if agent is None else settings is None or not outdated(agent, settings)
 
     if fits():
         return False
@@ -71,28 +71,28 @@ def ensure(state_dir: Path, command: Sequence[str], *, settings: Settings | None
         if fits():
             return True
         if not ended and child.poll() is not None:
-            # Another command's may have been faster; it is not there yet when ours was refused by one that only waits.
+            # Another command's agent may have been faster; it is not alive yet if it refused ours while waiting.
             ended, deadline = True, time.monotonic() + FASTER
         time.sleep(0.02)
-    # In this order: who waits does so until it has the lock.
-    if successor_waits(state_dir) or (found := fits()) is False:
+    # In this order: a successor waits until it has the lock.
+    if successor_waits(state_dir) or (current := fits()) is False:
         return False
-    if found:
+    if current:
         return True
     evidence = log.read_text(errors="replace").splitlines()[-5:]
     raise AgentSilent("the agent did not start; what was deployed is stored and waits for one", evidence=evidence)
 
 
 def environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Ours, with paths made absolute: the agent works in the root folder, so that it keeps no medium busy."""
-    found = {name: value for name, value in environ.items() if name not in _OF_A_SERVICE}
-    if "KUBECONFIG" in found:
-        found["KUBECONFIG"] = os.pathsep.join(str(absolute(part)) for part in found["KUBECONFIG"].split(os.pathsep) if part)
+    """Our environment with absolute paths: the agent's working directory is `/`, so that it keeps no medium busy."""
+    result = {name: value for name, value in environ.items() if name not in _OF_A_SERVICE}
+    if "KUBECONFIG" in result:
+        result["KUBECONFIG"] = os.pathsep.join(str(absolute(part)) for part in result["KUBECONFIG"].split(os.pathsep) if part)
     for name in (SITE_VARIABLE, "DOCKER_CONFIG"):
-        if found.get(name):
-            found[name] = str(Path(found[name]).absolute())
-    # Started from a source tree, the package was found by the working folder; the agent's is `/`.
+        if result.get(name):
+            result[name] = str(Path(result[name]).absolute())
+    # In a source tree the package was imported from the working directory; the agent's is `/`.
     root = str(Path(__file__).parents[3])
     if root not in {*site.getsitepackages(), site.getusersitepackages()}:
-        found["PYTHONPATH"] = os.pathsep.join(filter(None, (root, found.get("PYTHONPATH"))))
-    return found
+        result["PYTHONPATH"] = os.pathsep.join(filter(None, (root, result.get("PYTHONPATH"))))
+    return result

@@ -1,1 +1,1 @@
-"""The agent as a service of systemd."""
+"""The agent as a systemd service."""

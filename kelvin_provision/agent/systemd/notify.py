@@ -1,4 +1,4 @@
-"""Telling systemd how we are (sd_notify(3)): one datagram a message, and nothing at all where nobody asked."""
+"""Notifications to systemd (sd_notify(3)): one datagram per message, nothing without NOTIFY_SOCKET."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SOCKET = "NOTIFY_SOCKET"
 
 
 def notify(*lines: str, environ: Mapping[str, str] = os.environ) -> bool:
-    """Send `READY=1`, `STATUS=...` and the like; False when nobody listens. Never raises: it must not end what it tells of."""
+    """Send `READY=1`, `STATUS=...` and others; False without a listener. Never raises: a notification must not end the agent."""
     place = environ.get(SOCKET, "")
     if not place.startswith(("/", "@")):
         return False
@@ -18,7 +18,7 @@ def notify(*lines: str, environ: Mapping[str, str] = os.environ) -> bool:
     address = f"\0{place[1:]}" if place.startswith("@") else place
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as door:
-            # A manager that does not read must not stop us: a lost beat is repeated, a lost status renewed.
+            # A manager that does not read must not block us: heartbeats and status are repeated.
             door.setblocking(False)  # noqa: FBT003  (the library's own signature)
             door.sendto("\n".join(lines).encode(), address)
     except OSError:
@@ -27,7 +27,7 @@ def notify(*lines: str, environ: Mapping[str, str] = os.environ) -> bool:
 
 
 def beat_every(environ: Mapping[str, str] = os.environ) -> float | None:
-    """Seconds between two `WATCHDOG=1`: half of what systemd waits. None when it waits for none, or for those of another process."""
+    """Seconds between two `WATCHDOG=1`: half of systemd's timeout. None without a timeout, or with one for another process."""
     if environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return None
     limit = environ.get("WATCHDOG_USEC", "")

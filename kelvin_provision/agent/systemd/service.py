@@ -1,4 +1,4 @@
-"""The agent as a service of systemd: its unit written and removed, and systemd told, where there is one."""
+"""The agent as a systemd service: its unit is written, removed and started where systemd runs."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from kelvin_provision.settings.model import Settings
 FOLDER_VARIABLE = "KELVIN_PROVISION_UNIT_DIR"
 FOLDER = Path("/etc/systemd/system")
 BOOTED = Path("/run/systemd/system")
-"""Is there exactly when systemd runs this box (sd_booted(3))."""
+"""Exists exactly when systemd runs this box (sd_booted(3))."""
 PATIENCE = 150.0
 GOODBYE = 30.0
-"""Seconds that a detached agent gets to end before the service takes its place; later it does so by itself."""
-REPLACED = "the settings have changed: the agent was started anew"
-LATER = "the settings have changed: the agent ends what it is at, then works with the new ones"
+"""Seconds that a detached agent gets to end before the service replaces it; later it ends by itself."""
+REPLACED = "the settings have changed: the agent was restarted"
+LATER = "the settings have changed: the agent finishes its present work, then restarts with the new ones"
 OUTDATED = "the settings have changed, and the agent works with the old ones until it is restarted (agent restart)"
 SERVICE_OUTDATED = (
     "the agent works with other settings than this command: restart it (agent restart),"
@@ -42,7 +42,7 @@ _PREFIX = "KELVIN_PROVISION_"
 
 @dataclass(frozen=True)
 class Done:
-    """What happened, a past participle, and what the person has to know or do besides."""
+    """The outcome as a past participle, and what the user has to know or do."""
 
     outcome: str
     unit: Path
@@ -51,7 +51,7 @@ class Done:
 
 @dataclass(frozen=True)
 class Systemd:
-    """Where units are, and whether and how systemd can be told."""
+    """The directory of units, and whether systemd can be called."""
 
     folder: Path = FOLDER
     booted: Path = BOOTED
@@ -59,18 +59,17 @@ class Systemd:
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Systemd:
-        """As it is here; another folder for units may be told, for images that are built elsewhere."""
-        told = environ.get(FOLDER_VARIABLE)
-        return cls(Path(told), booted=Path(os.devnull)) if told else cls()
+        """As on this box; a variable gives another directory for units, for images that are built elsewhere."""
+        folder = environ.get(FOLDER_VARIABLE)
+        return cls(Path(folder), booted=Path(os.devnull)) if folder else cls()
 
     @property
     def path(self) -> Path:
-        """The agent's unit."""
         return self.folder / unit.NAME
 
     @property
     def here(self) -> bool:
-        """Whether there is a systemd to tell."""
+        """Whether systemd runs and can be called."""
         return self.booted.is_dir() and shutil.which("systemctl") is not None
 
     def active(self) -> bool:
@@ -78,12 +77,14 @@ class Systemd:
         return self._run("is-active", "--quiet", unit.NAME).returncode == 0
 
     def tell(self, *words: str) -> None:
-        """One `systemctl`; raises AgentSilent with its own words."""
+        """Run `systemctl`; raises AgentSilent with its output."""
         done = self._run(*words)
         if done.returncode:
-            said = done.stderr.decode(errors="replace").splitlines()[-5:]
+            evidence = done.stderr.decode(errors="replace").splitlines()[-5:]
             raise AgentSilent(
-                f"systemctl {' '.join(words)}: exit code {done.returncode}", hint=system("systemctl", "status", unit.NAME), evidence=said
+                f"systemctl {' '.join(words)}: exit code {done.returncode}",
+                hint=system("systemctl", "status", unit.NAME),
+                evidence=evidence,
             )
 
     def _run(self, *words: str) -> subprocess.CompletedProcess[bytes]:
@@ -93,11 +94,11 @@ class Systemd:
 
 
 def install(systemd: Systemd, state_dir: Path, arguments: Sequence[str], environ: Mapping[str, str], *, now: bool) -> Done:
-    """Write the unit, have it started at boot and, with `now`, at once in place of an agent that runs detached. May be repeated.
+    """Write and enable the unit; with `now`, start it in place of a detached agent. May be repeated.
 
-    Raises PermissionRefused, CannotWrite, AgentSilent. A power cut leaves no unit or the whole one.
+    Raises PermissionRefused, CannotWrite, AgentSilent. A power cut leaves no unit or the whole unit.
     """
-    private_folder(state_dir)  # the unit names it, and does not start without it
+    private_folder(state_dir)  # the unit refers to it, and does not start without it
     text = unit.render([*program(), "agent", "run", *arguments], state_dir, passed_on(environ)).encode()
     changed = _content(systemd.path) != text
     if changed:
@@ -118,14 +119,14 @@ def install(systemd: Systemd, state_dir: Path, arguments: Sequence[str], environ
             systemd.tell("restart", unit.NAME)
         return Done("restarted" if changed else "unchanged", systemd.path)
     late = not _ended(state_dir, systemd.handover_timeout)
-    # Behind another agent it cannot be ready yet: systemd tries it every ten seconds.
+    # While another agent lives it cannot become ready: systemd retries every ten seconds.
     systemd.tell("start", *(("--no-block",) if late else ()), unit.NAME)
     words = "another agent is at work; the service takes over when it ends"
     return Done("started", systemd.path, (words,) if late else ())
 
 
 def uninstall(systemd: Systemd) -> Done:
-    """Stop the service and remove its unit. Not there: nothing to do. Errors as `install`."""
+    """Stop the service and remove its unit. Does nothing without a unit. Raises as `install`."""
     if not systemd.path.exists():
         return Done("not installed", systemd.path)
     if not os.access(
@@ -139,32 +140,30 @@ def uninstall(systemd: Systemd) -> Done:
         sync_folder(systemd.folder)
     if systemd.here:
         systemd.tell("daemon-reload")
-    return Done(
-        "removed", systemd.path, ("nobody looks after the workloads now; the next deploy starts an agent that lives until a reboot",)
-    )
+    return Done("removed", systemd.path, ("no agent runs now; the next deploy starts one that lives until a reboot",))
 
 
 def looks_after(systemd: Systemd, state_dir: Path) -> bool:
-    """Whether the service that is installed is one for this state folder."""
-    found = _content(systemd.path) or b""
-    return f"--state-dir {unit.argument(str(state_dir))}".encode() in found
+    """Whether the installed service is for this state directory."""
+    content = _content(systemd.path) or b""
+    return f"--state-dir {unit.argument(str(state_dir))}".encode() in content
 
 
 def ensure(systemd: Systemd, state_dir: Path, command: Sequence[str], settings: Settings | None = None) -> tuple[str, ...]:
-    """An agent lives that works with these settings: the service where it is installed, else a detached one. Raises AgentSilent.
+    """Ensure that an agent with these settings is alive: the service if it is installed, else a detached one. Raises AgentSilent.
 
-    What a person has to know of it comes back. A detached agent with other settings is replaced; one that somebody else started is not.
+    Returns warnings. A detached agent with other settings is replaced; an agent that was started in another way is not.
     """
-    found = process.alive(state_dir)
-    if found is not None:
-        if settings is None or not outdated(found, settings):
+    agent = process.alive(state_dir)
+    if agent is not None:
+        if settings is None or not outdated(agent, settings):
             return ()
-        if not found.get("detached"):
+        if not agent.get("detached"):
             return (SERVICE_OUTDATED if looks_after(systemd, state_dir) else OUTDATED,)
         started = not successor_waits(state_dir) and process.ensure(state_dir, command, settings=settings)
         return (REPLACED if started else LATER,)
     if systemd.here and looks_after(systemd, state_dir):
-        with suppress(AgentSilent):  # a unit that is masked or broken is no reason to download nothing
+        with suppress(AgentSilent):  # with a masked or broken unit, a detached agent is better than none
             systemd.tell("start", unit.NAME)
             return ()
     process.ensure(state_dir, command)
@@ -172,20 +171,20 @@ def ensure(systemd: Systemd, state_dir: Path, command: Sequence[str], settings: 
 
 
 def program() -> tuple[str, ...]:
-    """This very installation, by absolute path: the command beside its interpreter, else the interpreter and the module."""
+    """The program of this installation by absolute path: the script beside the interpreter, else the interpreter and the module."""
     script = Path(sys.executable).parent / "kelvin-provision"
     return (str(script),) if os.access(script, os.X_OK) else (sys.executable, "-m", "kelvin_provision")
 
 
 def passed_on(environ: Mapping[str, str]) -> dict[str, str]:
-    """What this session's environment says of the box: the service sees no environment but what stands in its unit."""
-    found = process.environment(environ)
-    kept = {name: value for name, value in found.items() if name.startswith(_PREFIX) or name in _PASSED_ON}
-    # Not one with a login in it: everybody may read a unit.
-    kept |= {name: value for name, value in found.items() if name.upper() in _PROXIES and "@" not in value}
+    """The variables of this session that the service needs: it has only those in its unit."""
+    environment = process.environment(environ)
+    kept = {name: value for name, value in environment.items() if name.startswith(_PREFIX) or name in _PASSED_ON}
+    # Not with a login: everybody may read a unit.
+    kept |= {name: value for name, value in environment.items() if name.upper() in _PROXIES and "@" not in value}
     kept.pop(FOLDER_VARIABLE, None)
-    if len(program()) > 1 and "PYTHONPATH" in found:
-        kept["PYTHONPATH"] = found["PYTHONPATH"]
+    if len(program()) > 1 and "PYTHONPATH" in environment:
+        kept["PYTHONPATH"] = environment["PYTHONPATH"]
     return {name: value for name, value in kept.items() if value and not name.startswith("_")}
 
 
@@ -197,11 +196,11 @@ def _content(path: Path) -> bytes | None:
 
 
 def _ended(state_dir: Path, timeout: float) -> bool:
-    """End the agent that runs detached, if one does: it keeps what it has."""
-    found = process.alive(state_dir)
-    if found is None:
+    """End a detached agent, if there is one. It loses nothing."""
+    agent = process.alive(state_dir)
+    if agent is None:
         return True
-    terminate(found)
+    terminate(agent)
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         if process.alive(state_dir) is None:

@@ -1,6 +1,6 @@
 """The systemd unit of the agent, as text. Pure: same input, same unit.
 
-What it takes away from the agent is what an agent never needs. What it leaves, and why, is said beside it.
+It removes the privileges that the agent never needs. Comments in it say why the others stay.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from pathlib import Path
 NAME = "kelvin-provision-agent.service"
 
 _TEXT = """\
-# Written by `kelvin-provision agent install`, which writes it anew. Changes of your own: systemctl edit {name}
+# Written by `kelvin-provision agent install`, which overwrites it. For changes of your own: systemctl edit {name}
 
 [Unit]
 Description=Stages and looks after the workloads of this box
-# Nothing is started for it but the network: whether k3s or Docker runs is not the agent's business. It waits for them.
+# It pulls in the network only: whether k3s or Docker runs is not the agent's business. It waits for them.
 Wants=network-online.target
 After=network-online.target k3s.service k3s-agent.service docker.service containerd.service
 RequiresMountsFor={state_dir}
@@ -24,14 +24,14 @@ StartLimitIntervalSec=0
 [Service]
 Type=notify
 NotifyAccess=main
-# Said, so that HOME is set.
+# Explicit, so that HOME is set.
 User=root
 ExecStart={command}
 {environment}WatchdogSec=120
 Restart=always
 RestartSec=10
-# SIGTERM to the agent alone: it ends a download in good order and lets an import finish. What is cut off then, it finishes or undoes
-# at its next start.
+# SIGTERM to the agent alone: it ends a download in good order and lets an import finish. Recovery at its next start handles
+# the rest.
 KillMode=mixed
 TimeoutStopSec=120
 
@@ -44,7 +44,7 @@ IOSchedulingPriority=7
 OOMScoreAdjust=200
 UMask=0077
 
-# It writes its state and nothing else. Sockets of containerd, k3s and Docker are reached all the same: connecting is not writing.
+# It writes its state and nothing else. It can still connect to the sockets of containerd, k3s and Docker: that is not writing.
 ProtectSystem=strict
 ReadWritePaths={state_dir}
 # For the logins of `docker login` and a kubeconfig there.
@@ -58,14 +58,14 @@ ProtectHostname=yes
 ProtectKernelLogs=yes
 ProtectKernelModules=yes
 ProtectKernelTunables=yes
-# Files of other users, such as a kubeconfig or a secret, may be the only ones there are.
+# A kubeconfig or a secret may belong to another user.
 CapabilityBoundingSet=CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH
 NoNewPrivileges=yes
 LockPersonality=yes
 RestrictNamespaces=yes
 RestrictRealtime=yes
 RestrictSUIDSGID=yes
-# Registries, clusters and probes; the sockets; netlink is asked by the resolver for the addresses of this box.
+# Registries, clusters and probes; the sockets; the resolver uses netlink for the addresses of this box.
 RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
 SystemCallArchitectures=native
 
@@ -75,18 +75,18 @@ WantedBy=multi-user.target
 
 
 def render(command: Sequence[str], state_dir: Path, environment: Mapping[str, str]) -> str:
-    """The unit for this command, whose first word is an absolute path; `environment` is what the agent must be told besides."""
-    told = "".join(f"Environment={quoted(f'{name}={value}')}\n" for name, value in sorted(environment.items()))
+    """Render the unit for this command, whose first word is an absolute path; `environment` are the variables of the agent."""
+    variables = "".join(f"Environment={quoted(f'{name}={value}')}\n" for name, value in sorted(environment.items()))
     words = " ".join(argument(word) for word in command)
-    return _TEXT.format(name=NAME, command=words, environment=told, state_dir=quoted(str(state_dir)))
+    return _TEXT.format(name=NAME, command=words, environment=variables, state_dir=quoted(str(state_dir)))
 
 
 def argument(word: str) -> str:
-    """One word of a command: there, `$` begins a variable."""
+    """A word of a command, where `$` begins a variable."""
     return quoted(word).replace("$", "$$")
 
 
 def quoted(word: str) -> str:
-    """One word of a unit file: nothing in it is a specifier (systemd.service(5), "Command lines"; systemd.syntax(7))."""
+    """A word of a unit file, without specifiers (systemd.service(5), "Command lines"; systemd.syntax(7))."""
     safe = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("\n", "\\n")
     return f'"{safe}"' if any(sign.isspace() or sign in "\"'\\;" for sign in word) or not word else safe

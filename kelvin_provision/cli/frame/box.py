@@ -51,7 +51,7 @@ def refuse_state_of_others(session: Session, settings: Settings) -> None:
 
 
 def refuse_forgotten_sudo(session: Session, settings: Settings) -> None:
-    """Raises PermissionRefused for whoever is not root and would work beside, or on, the state of root."""
+    """Raises PermissionRefused for another user than root who would work on the state of root, or on an empty one beside it."""
     from kelvin_provision.settings import state_dir
 
     explicit = session.state_dir is not None or bool(os.environ.get(hints.STATE_DIR_VARIABLE))

@@ -52,7 +52,7 @@ class LazyGroup(TyperGroup):
         # From the table: help does not create the options.
         shared = [(" ".join((", ".join(option.names), option.metavar)).rstrip(), option.help) for option in SHARED_OPTIONS.values()]
         for title, records in (
-            ("Options", [one.get_help_record(ctx) for one in own]),
+            ("Options", [option.get_help_record(ctx) for option in own]),
             (COMMON, [*shared, help_option.get_help_record(ctx)]),
         ):
             if records:
