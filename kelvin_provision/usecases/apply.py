@@ -65,7 +65,7 @@ def apply(ctx: Context, request: ApplyRequest, ticket: OrderTicket | None = None
     ticket = ticket or OrderTicket(command_line("apply", request.names))
     policy = replace(policy_of(ctx.settings, request.timeout, request.rollback_timeout), on_failure=request.on_failure, wait=request.wait)
     with operation(ctx, ticket, policy) as running:
-        if not ticket.still_wanted():
+        if not ticket.still_valid():
             return ApplyResult(warnings=running.warnings)
         try:
             workloads = _chosen(ctx, request)

@@ -24,7 +24,7 @@ def execute(ctx: Context, order: Order, *, still_valid: Callable[[], bool]) -> N
     An order with nothing to do, such as stopping a stopped workload, succeeds.
     """
     command = f"agent: {order.verb} {', '.join(order.names)}".rstrip()
-    ticket = OrderTicket(command, ctx.timings.lock_wait_agent, still_wanted, order, recovered_by=ctx.actor)
+    ticket = OrderTicket(command, ctx.timings.lock_wait_agent, still_valid, order, recovered_by=ctx.actor)
     ctx = replace(ctx, actor=order.actor)
     names, arguments = order.names, order.arguments
     match order.verb:

@@ -27,7 +27,7 @@ AGENT = "agent:"
 class OrderTicket:
     """How the agent enters a use-case: with its own actor and timeouts, and only if its decision still holds.
 
-    `still_wanted` is called under the lock: an order may have been carried out or cancelled in the meantime, and then nothing happens.
+    `still_valid` is called under the lock: an order may have been carried out or cancelled in the meantime, and then nothing happens.
     `recovered_by` is the actor of a recovery in the history; empty for the actor of the change.
     """
 

@@ -26,7 +26,7 @@ def prune(ctx: Context, *, orphans: bool, ticket: OrderTicket | None = None) -> 
     """Plan again under the lock, and carry it out. Without an answer from the runtime, only the store is pruned."""
     ticket = ticket or OrderTicket("images prune")
     with operation(ctx, ticket) as running:
-        if not ticket.still_wanted():
+        if not ticket.still_valid():
             return Result(PrunePlan(), PruneResult(0, frozenset()), running.warnings)
         chosen = plan(ctx, orphans=orphans)
         pruned = images.carry_out(chosen, ctx.ledger, ctx.store, lambda: ctx.runtime)

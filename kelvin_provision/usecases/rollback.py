@@ -104,7 +104,7 @@ def rollback(ctx: Context, request: RollbackRequest, ticket: OrderTicket | None 
     ticket = ticket or OrderTicket(command_line("rollback", request.names))
     policy = policy_of(ctx.settings, request.timeout, request.rollback_timeout)
     with operation(ctx, ticket, policy) as running:
-        if not ticket.still_wanted():
+        if not ticket.still_valid():
             return RollbackResult(RollbackPlan(()), running.warnings)
         if ticket.order is None and running.recovered.carried_out(OperationKind.ROLLBACK, request.names):
             # This very command was interrupted after the point of no return. Going on would go one version too far.

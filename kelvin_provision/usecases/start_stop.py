@@ -33,7 +33,7 @@ def stop(ctx: Context, names: Sequence[str], *, ticket: OrderTicket | None = Non
     ctx.ledger.workloads(names)
     ticket = ticket or OrderTicket(command_line("stop", names))
     with operation(ctx, ticket) as running:
-        if not ticket.still_wanted():
+        if not ticket.still_valid():
             return StartStopResult((), frozenset(), running.warnings)
         before = ctx.ledger.workloads(names)
         todo: list[Workload] = []
@@ -63,7 +63,7 @@ def start(ctx: Context, names: Sequence[str], *, timeout: float | None = None, t
     ticket = ticket or OrderTicket(command_line("start", names))
     policy = policy_of(ctx.settings, timeout)
     with operation(ctx, ticket, policy) as running:
-        if not ticket.still_wanted():
+        if not ticket.still_valid():
             return StartStopResult((), frozenset(), running.warnings)
         _refuse_never_applied(ctx.ledger.workloads(names))
         todo = [workload for workload in _observed(ctx, names) if not (workload.enabled and _is(workload, Observed.RUNNING))]

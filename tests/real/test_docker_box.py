@@ -9,8 +9,8 @@ import pytest
 from kelvin_provision.cluster.docker.cluster import DockerCluster
 from kelvin_provision.cluster.plan import Op
 from kelvin_provision.cluster.protocol import Phase, WaitPolicy
+from kelvin_provision.context import silent
 from kelvin_provision.errors import ClusterUnreachable, ImageNotFound, RegistryUnreachable
-from kelvin_provision.events import silent
 from kelvin_provision.spec.enums import ProbeKind, VolumeKind
 from kelvin_provision.spec.workload import Port, Probe, Resources, System, Variable, Volume
 from kelvin_provision.status import Observed

@@ -7,7 +7,7 @@ import pytest
 
 from kelvin_provision.cluster.docker.cluster import DockerCluster
 from kelvin_provision.cluster.protocol import Phase, WaitPolicy
-from kelvin_provision.events import silent
+from kelvin_provision.context import silent
 from kelvin_provision.spec.workload import Port, System
 from kelvin_provision.status import Observed
 from tests.contract.cluster_contract import never, no_secrets, spec

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from kelvin_provision.context import silent
 from kelvin_provision.errors import DigestMismatch, ProvisionError, RegistryUnreachable
-from kelvin_provision.events import silent
 from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.registry.client import Registry
 from kelvin_provision.retry import Backoff

@@ -11,7 +11,8 @@ import pytest
 
 from kelvin_provision.cluster.kubernetes.render.manifests import Context
 from kelvin_provision.cluster.kubernetes.render.revision import render
-from kelvin_provision.events import Started, silent
+from kelvin_provision.context import silent
+from kelvin_provision.events import Started
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.refs import Platform
 from kelvin_provision.registry.client import Registry

@@ -14,8 +14,8 @@ from kelvin_provision.cluster.kubernetes.judge.failures import IMAGE_REASONS, is
 from kelvin_provision.cluster.labels import OWNER, STOPPED
 from kelvin_provision.cluster.plan import Op
 from kelvin_provision.cluster.protocol import Phase, WaitPolicy
+from kelvin_provision.context import silent
 from kelvin_provision.errors import ClusterRefused, ClusterUnreachable, SettingsInvalid
-from kelvin_provision.events import silent
 from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.spec.enums import Method, VolumeKind
 from kelvin_provision.spec.lock import ImageLock

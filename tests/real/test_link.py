@@ -9,8 +9,8 @@ import time
 import pytest
 
 from kelvin_provision.cli.frame.hints import line as shell_line
+from kelvin_provision.context import silent
 from kelvin_provision.errors import RegistryUnreachable, SettingsInvalid
-from kelvin_provision.events import silent
 from kelvin_provision.refs import Platform, Reference
 from kelvin_provision.registry.client import Registry
 from kelvin_provision.retry import Backoff

@@ -9,7 +9,7 @@ import pytest
 
 from kelvin_provision.cluster.kubernetes.cluster import Kubernetes
 from kelvin_provision.cluster.protocol import Phase, WaitPolicy
-from kelvin_provision.events import silent
+from kelvin_provision.context import silent
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Phase as Stage

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from kelvin_provision.context import silent
 from kelvin_provision.errors import RegistryBusy, RegistryUnreachable, TransferStopped
-from kelvin_provision.events import Finished, silent
+from kelvin_provision.events import Finished
 from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.registry.client import Registry
 from kelvin_provision.retry import Backoff
@@ -218,7 +219,7 @@ def test_a_stop_in_mid_download_keeps_every_whole_piece(source, proxy, tmp_path)
 CHILD = """
 import sys
 from pathlib import Path
-from kelvin_provision.events import silent
+from kelvin_provision.context import silent
 from kelvin_provision.staging import download
 from kelvin_provision.staging.transfer import Transfer
 from kelvin_provision.refs import Platform, Reference

@@ -2,8 +2,8 @@
 
 import pytest
 
+from kelvin_provision.context import silent
 from kelvin_provision.errors import DigestMismatch, RegistryUnreachable
-from kelvin_provision.events import silent
 from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.registry.client import Registry
 from kelvin_provision.registry.mirror_health import MirrorHealth

@@ -9,7 +9,8 @@ from kelvin_provision.agent import activity
 from kelvin_provision.agent.activity import Activity
 from kelvin_provision.agent.faults import LONGEST_PAUSE, Faults
 from kelvin_provision.agent.lifecycle import process
-from kelvin_provision.events import Advanced, Finished, Note, Started, Status, silent
+from kelvin_provision.context import silent
+from kelvin_provision.events import Advanced, Finished, Note, Started, Status
 from kelvin_provision.files.lock import exclusive
 from tests.kit.cli import run
 

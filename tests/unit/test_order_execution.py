@@ -209,7 +209,7 @@ def test_a_prune_that_was_cancelled_while_it_waited_for_the_lock_frees_nothing(b
     box.turn()
     box.ledger.drop_staged("gone")
     assert not prune.plan(box.ctx, orphans=False).empty
-    result = prune.prune(box.agent(), orphans=False, ticket=OrderTicket("agent: prune", still_wanted=lambda: False))
+    result = prune.prune(box.agent(), orphans=False, ticket=OrderTicket("agent: prune", still_valid=lambda: False))
     assert result.plan.empty
 
 

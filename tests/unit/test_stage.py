@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from kelvin_provision.events import silent
+from kelvin_provision.context import silent
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.refs import Platform, Reference
 from kelvin_provision.spec.enums import Download, Method

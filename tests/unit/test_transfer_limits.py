@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 from urllib3 import exceptions as http
 
+from kelvin_provision.context import silent
 from kelvin_provision.errors import BudgetTooSmall, DownloadWaits, RegistryBusy, RegistryUnreachable, TransferStopped
-from kelvin_provision.events import silent
 from kelvin_provision.ledger import traffic
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.queries.items import item_of
