@@ -149,8 +149,8 @@ def test_an_agent_that_another_took_over_from_in_that_moment_ends_without_a_word
 
 def test_a_bug_in_the_recovery_leaves_the_box_with_an_agent(box, monkeypatch):
     @contextmanager
-    def broken(ctx, command, *, wait=0.0):
-        raise ZeroDivisionError(command)
+    def broken(ctx, ticket):
+        raise ZeroDivisionError(ticket.command)
         yield
 
     box.deploy("a")

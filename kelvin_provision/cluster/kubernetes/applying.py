@@ -26,7 +26,7 @@ TICK = 0.1
 def put(api: Api, namespace: str, workload: str, objects: Sequence[Object], lookup: Lookup) -> None:
     """See protocol.Cluster.put. Raises ClusterRefused; what was applied before stays for `revert` to undo."""
     for item in _prepared(api, namespace, workload, objects, lookup):
-        _put_one(api, namespace, workload, item)
+        _put_object(api, namespace, workload, item)
 
 
 def put_back(api: Api, namespace: str, workload: str, objects: Sequence[Object], lookup: Lookup) -> list[ProvisionError]:
@@ -34,7 +34,7 @@ def put_back(api: Api, namespace: str, workload: str, objects: Sequence[Object],
     refused: list[ProvisionError] = []
     for item in _prepared(api, namespace, workload, objects, lookup):
         try:
-            _put_one(api, namespace, workload, item)
+            _put_object(api, namespace, workload, item)
         except ProvisionError as error:
             if error.temporary:
                 raise
@@ -49,7 +49,7 @@ def _prepared(api: Api, namespace: str, workload: str, objects: Sequence[Object]
     return filled
 
 
-def _put_one(api: Api, namespace: str, workload: str, item: Object) -> None:
+def _put_object(api: Api, namespace: str, workload: str, item: Object) -> None:
     with rejections_of(f"{workload}: {describe(item)}"):
         _in_namespace(api, namespace, lambda: _apply(api, namespace, workload, item))
         if item["kind"] == "CustomResourceDefinition":

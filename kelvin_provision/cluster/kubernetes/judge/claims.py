@@ -51,8 +51,8 @@ def size(claim: Object) -> str:
 
 def smaller(first: str, second: str) -> bool:
     """False where one of them is no quantity: the server judges that."""
-    one, other = parse(first), parse(second)
-    return one is not None and other is not None and one < other
+    left, right = parse(first), parse(second)
+    return left is not None and right is not None and left < right
 
 
 def _at_least(claim: Object, live: Object) -> Object:
