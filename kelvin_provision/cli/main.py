@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kelvin_provision import __version__
+from kelvin_provision.cli.frame import streams
 from kelvin_provision.cli.frame.command_table import PROGRAM
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ def main(words: Sequence[str] | None = None, *, wiring: Wiring | None = None) ->
 
     `wiring` replaces the parts that the command works with: registry, runtime, cluster, hooks, clock.
     """
+    streams.open_closed()
     if wiring is not None:
         from kelvin_provision.cli.frame.box import wired
 
@@ -30,7 +32,11 @@ def main(words: Sequence[str] | None = None, *, wiring: Wiring | None = None) ->
     words = list(sys.argv[1:] if words is None else words)
     if words == ["--version"]:
         # Scripts ask for it often; it need not wait for typer.
-        sys.stdout.write(f"{PROGRAM} {__version__}\n")
+        try:
+            sys.stdout.write(f"{PROGRAM} {__version__}\n")
+            sys.stdout.flush()
+        except OSError as error:
+            return _answer_lost(words, error)
         return 0
     shell = os.environ.get(COMPLETE)
     try:
@@ -64,6 +70,13 @@ def _run(words: list[str]) -> int:
         from kelvin_provision.cli.frame.session import glimpse
 
         return edge.failed(glimpse(words), error) if isinstance(error, ProvisionError) else edge.misused(glimpse(words), error)
-    except BrokenPipeError:
-        terminal.abandon(sys.stdout)
-        return 0
+    except OSError as error:
+        # Only typer's own writing of a help gets here: a command's errors end at the edge.
+        return _answer_lost(words, error)
+
+
+def _answer_lost(words: Sequence[str], error: OSError) -> int:
+    from kelvin_provision.cli.frame import edge
+    from kelvin_provision.cli.frame.session import glimpse
+
+    return edge.answer_lost(glimpse(words), error)

@@ -108,7 +108,7 @@ def _streamed(bundle: Bundle) -> Report:
         terminal.abandon(sys.stdout)
     except OSError as error:
         terminal.abandon(sys.stdout)
-        raise CannotWrite(f"standard output: {(error.strerror or str(error)).lower()}", hint="the file is not whole") from error
+        raise CannotWrite(terminal.lost(error), hint="the file is not whole") from error
     return Report("support-bundle", streamed=True)
 
 

@@ -153,13 +153,18 @@ def _printed(session: Session, text: str, code: int) -> int:
     """Write the result. A reader that is gone does not change the exit code; a full disk behind stdout does."""
     try:
         write(sys.stdout, text)
-    except BrokenPipeError:
-        terminal.abandon(sys.stdout)
     except OSError as error:
-        terminal.abandon(sys.stdout)
-        lost = CannotWrite(f"standard output: {(error.strerror or str(error)).lower()}", hint="the work is done; only its answer was lost")
-        return code or failed(Session(no_color=session.no_color), lost)
+        return answer_lost(session, error, code)
     return code
+
+
+def answer_lost(session: Session, error: OSError, code: int = 0) -> int:
+    """Stdout takes no more. A reader that went away is no failure; anything else is, unless the work itself has failed."""
+    terminal.abandon(sys.stdout)
+    if isinstance(error, BrokenPipeError):
+        return code
+    lost = CannotWrite(terminal.lost(error), hint="the work is done; only its answer was lost")
+    return code or failed(Session(no_color=session.no_color), lost)
 
 
 def _aside(text: str) -> None:

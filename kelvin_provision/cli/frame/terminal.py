@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -79,6 +80,11 @@ def write(stream: TextIO, text: str) -> None:
         encoding = stream.encoding or "ascii"
         stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
     stream.flush()
+
+
+def lost(error: OSError) -> str:
+    """Why an answer could not be written to stdout."""
+    return "standard output is closed" if error.errno == errno.EBADF else f"standard output: {(error.strerror or str(error)).lower()}"
 
 
 def abandon(stream: TextIO) -> None:
