@@ -4,29 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import cast
 
 from kelvin_provision.agent import scheduler
 from kelvin_provision.agent.faults import Faults
 from kelvin_provision.agent.queue import Group, batch_of, complete_groups, held_by_group, pending
-from kelvin_provision.applying.foreign_text import mask_error
+from kelvin_provision.agent.staging import stage_revision
 from kelvin_provision.applying.selection import appliable
 from kelvin_provision.context import Context
-from kelvin_provision.errors import Locked, ProvisionError, TransferStopped
+from kelvin_provision.errors import Locked, ProvisionError
 from kelvin_provision.events import Note, Status
 from kelvin_provision.ledger import orders
 from kelvin_provision.ledger.model import Order, Revision, Workload
-from kelvin_provision.ledger.staging_state import Received, Waiting, reason_of
-from kelvin_provision.refs import Descriptor, Platform, Reference
-from kelvin_provision.registry.protocol import Resolved, Source, Stream
+from kelvin_provision.ledger.staging_state import Received, Waiting
 from kelvin_provision.spec.enums import Download
-from kelvin_provision.staging import stage
 from kelvin_provision.staging.limits.limits import TransferLimits, limits_of
-from kelvin_provision.staging.stage import StagingTools
-from kelvin_provision.staging.threads import run_abandonable
 from kelvin_provision.status import Verb
 from kelvin_provision.usecases.apply import ApplyRequest, apply
 from kelvin_provision.usecases.operation import OrderTicket
@@ -108,7 +101,8 @@ class _Turn:
         """Stage one workload, and apply what became admissible meanwhile; then a preempted download continues."""
         while workload.staged and not appliable(workload.staged) and not self._ctx.stop():
             preemption = _Preemption(self)
-            self._contain(_Task.about("staging", [workload.staged], partial(_stage, workload.staged, self._memory.limits, preemption)))
+            work = partial(stage_revision, workload.staged, self._memory.limits, preemption)
+            self._contain(_Task.about("staging", [workload.staged], work))
             self._apply_admissible()
             if not preemption.pressing:
                 break
@@ -188,55 +182,6 @@ def _record_held_by_group(ctx: Context) -> None:
             mate = held[workload.name]
             cause = (mate.staged.cause if mate.staged else None) or ""
             ctx.ledger.advance(workload.staged, Waiting(WaitReason(WaitKind.GROUP, cause, workloads=(mate.name,))))
-
-
-def _stage(revision: Revision, limits: TransferLimits, stop: Callable[[], bool], ctx: Context) -> None:
-    if revision.cause is None:
-        # Once, not at every retry of a box that is offline for weeks, which would fill the log.
-        ctx.progress(Note(f"staging {revision.workload}: {revision.spec.app_name} {revision.spec.app_version}"))
-    try:
-        tools = StagingTools(
-            ctx.ledger,
-            ctx.store,
-            cast("Source", _InterruptibleSource(ctx.source, stop)),  # the two verbs that staging needs
-            ctx.runtime,
-            ctx.progress,
-            stop,
-            limits=limits,
-            headroom=ctx.settings.download.keep_free,
-            backoff=ctx.timings.staging,
-        )
-        done = stage.run(revision, tools)
-    except TransferStopped:
-        ctx.progress(Note(f"staging {revision.workload} stopped; what was downloaded is kept"))
-        return
-    except ProvisionError as error:
-        mask_error(error)
-        # Errors of the download itself are recorded by staging. This is the box: no runtime, no store, an unreadable login. The
-        # revision waits, and the other workloads go on.
-        ctx.ledger.advance(revision, Waiting(reason_of(error)))
-        if str(error) != revision.cause:
-            ctx.progress(Note(f"staging {revision.workload} waits: {error}"))
-        return
-    workload = ctx.ledger.existing([revision.workload]).get(revision.workload)
-    current = workload.staged if workload else None
-    state = "ready" if done else current.cause if current else "replaced"
-    if state != revision.cause:
-        ctx.progress(Note(f"staging {revision.workload}: {state}"))
-
-
-class _InterruptibleSource:
-    """A source that does not wait for a silent registry once staging is to stop. Readers of blobs check that themselves."""
-
-    def __init__(self, source: Source, stop: Callable[[], bool]) -> None:
-        self._source = source
-        self._stop = stop
-
-    def resolve(self, reference: Reference, platform: Platform) -> Resolved:
-        return run_abandonable(lambda: self._source.resolve(reference, platform), self._stop)
-
-    def blob(self, reference: Reference, blob: Descriptor, offset: int) -> AbstractContextManager[Stream]:
-        return self._source.blob(reference, blob, offset)
 
 
 def _carry_out(order: Order, ctx: Context) -> None:

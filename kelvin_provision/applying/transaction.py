@@ -18,7 +18,7 @@ from kelvin_provision.errors import ApplyFailed, ApplyLeft, ClusterRefused, Inte
 from kelvin_provision.events import Started
 from kelvin_provision.hints import Hint, command
 from kelvin_provision.ledger import journal
-from kelvin_provision.ledger.model import Entry, OnFailure, Operation, Order, Step
+from kelvin_provision.ledger.model import Entry, FailureHandling, OnFailure, Operation, Order, Step
 from kelvin_provision.ledger.model import Phase as Stage
 from kelvin_provision.status import OperationKind
 
@@ -33,9 +33,8 @@ def carry_out(
     """
     if ctx.stop():
         raise Interrupted("stopped by a signal; nothing was changed")
-    operation = journal.begin(
-        ctx.ledger, kind, Stage.APPLYING, prepared.steps, policy.on_failure, wait=policy.wait, actor=ctx.actor, order=order
-    )
+    handling = FailureHandling(policy.on_failure, policy.wait)
+    operation = journal.begin(ctx.ledger, kind, Stage.APPLYING, prepared.steps, handling=handling, actor=ctx.actor, order=order)
     try:
         with masking(ctx, prepared.objects):
             _bring_up(ctx, operation, prepared, policy.forward)

@@ -14,7 +14,7 @@ from kelvin_provision.errors import NotReady
 from kelvin_provision.ledger import order_rows, rows
 from kelvin_provision.ledger.history import append, broken_link, head, history, last_failure, record, record_refused
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Entry, OnFailure, Operation, Order, Phase, Step
+from kelvin_provision.ledger.model import Entry, FailureHandling, Operation, Order, Phase, Step
 from kelvin_provision.ledger.staging_state import ApplyFailed
 from kelvin_provision.status import OperationKind
 
@@ -38,14 +38,16 @@ __all__ = [
 ]
 
 
+_ROLL_BACK = FailureHandling()
+
+
 def begin(
     ledger: Ledger,
     kind: OperationKind,
     phase: Phase,
     steps: Sequence[Step],
-    on_failure: OnFailure = OnFailure.ROLL_BACK,
     *,
-    wait: bool = True,
+    handling: FailureHandling = _ROLL_BACK,
     actor: str = "",
     order: Order | None = None,
 ) -> Operation:
@@ -58,6 +60,7 @@ def begin(
         for step in steps:
             _refuse_moved(db, kind, step)
         now = ledger.clock()
+        on_failure, wait = handling.on_failure, handling.wait
         values = (kind, phase, json.dumps([astuple(step) for step in steps]), now, on_failure, wait)
         inserted = db.execute("INSERT INTO operations (kind, phase, steps, started, on_failure, wait) VALUES (?, ?, ?, ?, ?, ?)", values)
         operation = Operation(inserted.lastrowid or 0, kind, phase, tuple(steps), now, on_failure, wait)
@@ -116,6 +119,7 @@ def end(
     """
     with ledger.writing() as db:
         db.execute("UPDATE operations SET finished = ? WHERE id = ?", (ledger.clock(), operation.id))
+        _set_left(db, operation, None)
         for step in operation.steps if blame else ():
             _blame(ledger, db, step, blame or "", blocked=blocked)
         _write(db, operation, entries, ledger)
@@ -140,17 +144,19 @@ def end_left(ledger: Ledger, operation: Operation, entries: Sequence[Entry]) -> 
     """Close a failed operation whose result is kept: the slots stay, and `left` returns its workloads."""
     with ledger.writing() as db:
         db.execute("UPDATE operations SET phase = ?, finished = ? WHERE id = ?", (Phase.LEFT, ledger.clock(), operation.id))
+        _set_left(db, operation, operation.id)
         _write(db, operation, entries, ledger)
 
 
 def left(ledger: Ledger) -> frozenset[str]:
-    """Workloads whose last change failed and was kept: the cluster may differ from the slots."""
-    query = "SELECT phase, steps FROM operations WHERE finished IS NOT NULL AND kind NOT IN (?, ?) ORDER BY id"
-    phases: dict[str, str] = {}
+    """Workloads whose last change of version failed and was kept as it is: what is on the cluster need not be what the slots say."""
     with ledger.reading() as db:
-        for row in db.execute(query, (OperationKind.START, OperationKind.STOP)):
-            phases |= dict.fromkeys((step[0] for step in json.loads(row["steps"])), row["phase"])
-    return frozenset(name for name, phase in phases.items() if phase == Phase.LEFT)
+        return frozenset(row[0] for row in db.execute("SELECT name FROM workloads WHERE left_by IS NOT NULL"))
+
+
+def _set_left(db: sqlite3.Connection, operation: Operation, left_by: int | None) -> None:
+    names = [(left_by, step.workload) for step in operation.steps]
+    db.executemany("UPDATE workloads SET left_by = ? WHERE name = ?", names)
 
 
 def end_switch(ledger: Ledger, operation: Operation, entries: Sequence[Entry], *, enabled: bool, names: Sequence[str]) -> None:
@@ -175,7 +181,7 @@ def end_undeploy(ledger: Ledger, operation: Operation, entries: Sequence[Entry])
             newer = "SELECT staged FROM workloads WHERE name = :name AND staged IS NOT :staged AND staged IS NOT running"
             db.execute(f"DELETE FROM revisions WHERE workload = :name AND number IS NOT ({newer})", key)  # noqa: S608  (constants)
             db.execute(
-                "UPDATE workloads SET running = NULL, observation = NULL,"
+                "UPDATE workloads SET running = NULL, observation = NULL, left_by = NULL,"
                 " staged = CASE WHEN staged IS :staged OR staged IS running THEN NULL ELSE staged END WHERE name = :name",
                 key,
             )

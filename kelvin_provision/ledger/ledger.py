@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from kelvin_provision.errors import CannotWrite, NoSpace, WorkloadUnknown
+from kelvin_provision.errors import WorkloadUnknown
 from kelvin_provision.hints import command
 from kelvin_provision.ledger import rows
-from kelvin_provision.ledger.database import Database, utc_now
 from kelvin_provision.ledger.model import Revision, Workload
+from kelvin_provision.ledger.sqlite.database import Database, utc_now
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Object, Spec
@@ -123,10 +122,8 @@ class Ledger(Database):
 
     def unneeded_images(self) -> tuple[ImageLock, ...]:
         """Images that this program imported into the runtime and that no stored revision needs."""
-        kept = self.kept_locks()
-        with suppress(NoSpace, CannotWrite), self.writing() as db:  # this is called on full disks, too
-            rows.remember_images(db, kept)  # those of a ledger that is older than the table
         with self.reading() as db:
+            kept = self.kept_locks()
             loaded = db.execute("SELECT lock FROM images").fetchall()
         configs = {lock.config.digest for lock in kept}  # on Docker the same image under another name is the same image
         return tuple(lock for row in loaded if (lock := ImageLock.from_json(json.loads(row[0]))).config.digest not in configs)

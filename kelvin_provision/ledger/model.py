@@ -211,6 +211,14 @@ class OnFailure(StrEnum):
 
 
 @dataclass(frozen=True)
+class FailureHandling:
+    """How an apply treats new versions that do not come up. Without `wait` nothing checks whether they do."""
+
+    on_failure: OnFailure = OnFailure.ROLL_BACK
+    wait: bool = True
+
+
+@dataclass(frozen=True)
 class Operation:
     """A journaled change of the cluster."""
 

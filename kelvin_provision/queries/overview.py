@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kelvin_provision.errors import NoSpace
 from kelvin_provision.files.lock import holder
-from kelvin_provision.ledger.snapshot import why_not_writable
+from kelvin_provision.ledger.sqlite.snapshot import why_not_writable
 from kelvin_provision.queries.items import item_of
 from kelvin_provision.queries.listing import Cursor, Page, Query, page
 from kelvin_provision.spec.enums import Download

@@ -27,9 +27,7 @@ from kelvin_provision.staging.limits.limits import TransferLimits
 from kelvin_provision.staging.local_blobs import ingest_local_blobs
 from kelvin_provision.staging.transfer import Transfer
 from kelvin_provision.store import Store
-
-PATIENCE = Backoff(first=0.5, cap=10.0, deadline=30.0)
-"""How long one turn tries before others get theirs; the agent comes back for as long as it takes."""
+from kelvin_provision.timings import Timings
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ class StagingTools:
     stop: Callable[[], bool]
     limits: TransferLimits = field(default_factory=TransferLimits)
     headroom: Headroom = NO_HEADROOM
-    backoff: Backoff = PATIENCE
+    backoff: Backoff = field(default_factory=lambda: Timings().staging)
 
 
 def run(revision: Revision, tools: StagingTools) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 
 from kelvin_provision import __version__, timestamps
 from kelvin_provision.files.lock import user
-from kelvin_provision.ledger.schema import SCHEMA
+from kelvin_provision.ledger.sqlite.schema import SCHEMA
 
 LIBRARIES = ("docker", "kubernetes", "platformdirs", "pydantic", "pyyaml", "rich", "typer", "urllib3")
 MOUNTS = (Path("/"), Path("/var/lib/rancher"), Path("/var/lib/containerd"), Path("/var/lib/docker"), Path("/tmp"))  # noqa: S108  (looked at only)

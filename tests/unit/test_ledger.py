@@ -1,5 +1,6 @@
 """The ledger on a real file: what is durable, what is refused, what a reader sees."""
 
+import json
 import sqlite3
 import threading
 from pathlib import Path
@@ -11,6 +12,7 @@ from kelvin_provision.files.lock import exclusive, holder
 from kelvin_provision.ledger import journal, orders, requests
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Entry, OnFailure, Phase, Step, Target
+from kelvin_provision.ledger.sqlite import schema
 from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.spec.enums import Download, ProbeKind, VolumeKind
 from kelvin_provision.spec.lock import ImageLock
@@ -52,7 +54,7 @@ def test_the_file_is_private_in_wal_mode_and_fully_synchronous(ledger):
     with ledger.reading() as db:
         assert db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
         assert db.execute("PRAGMA synchronous").fetchone()[0] == 2
-        assert db.execute("PRAGMA user_version").fetchone()[0] == 6
+        assert db.execute("PRAGMA user_version").fetchone()[0] == 7
 
 
 def test_a_spec_with_every_field_survives_the_ledger(ledger):
@@ -253,9 +255,9 @@ def test_a_newer_schema_is_refused_and_left_as_it_is(ledger):
     with ledger.writing() as db:
         db.execute("CREATE TABLE tomorrow (a TEXT)")
     raw = sqlite3.connect(ledger.path)
-    raw.execute("PRAGMA user_version = 7")
+    raw.execute("PRAGMA user_version = 8")
     raw.close()
-    with pytest.raises(StateTooNew, match="has schema 7, this program reads up to 6"):
+    with pytest.raises(StateTooNew, match="has schema 8, this program reads up to 7"):
         Ledger(ledger.path)
 
 
@@ -338,7 +340,7 @@ def test_a_read_only_ledger_is_a_matter_of_permission(tmp_path):
     Ledger(path).close()
     import sqlite3 as sql
 
-    from kelvin_provision.ledger.connection import translated_errors
+    from kelvin_provision.ledger.sqlite.connection import translated_errors
 
     connection = sql.connect(f"file:{path}?mode=ro", uri=True)
     with pytest.raises(PermissionRefused), translated_errors(path):
@@ -362,7 +364,7 @@ def old(tmp_path):
 
 def test_a_ledger_of_the_first_schema_is_migrated_with_its_slots(old):
     with old.reading() as db:
-        assert db.execute("PRAGMA user_version").fetchone()[0] == 6
+        assert db.execute("PRAGMA user_version").fetchone()[0] == 7
     pump, fan = old.workload("pump"), old.workload("fan")
     assert (pump.running.number, pump.staged.number, fan.running.number, fan.staged) == (2, 3, 2, None)
     assert pump.observation.observed is Observed.RUNNING
@@ -391,6 +393,38 @@ def test_an_operation_that_was_under_way_before_the_migration_is_still_to_be_fin
     )  # fmt: skip
     journal.end(old, operation, [], keep=2)
     assert [revision.number for revision in old.kept("fan")] == [1]
+
+
+def test_images_that_were_loaded_before_they_were_remembered_are_known_after_the_migration(old):
+    with old.reading() as db:
+        names = {row[0] for row in db.execute("SELECT name FROM images")}
+    assert names == {lock.name for lock in old.kept_locks()}
+    assert len(names) == 4
+    before = old.version()
+    old.unneeded_images()
+    assert old.version() == before
+
+
+def test_what_was_left_before_the_migration_is_still_known(tmp_path):
+    raw = sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)
+    for migration in schema.MIGRATIONS[:6]:
+        for statement in migration.split(";\n"):
+            raw.execute(statement)
+    raw.execute("PRAGMA user_version = 6")
+    for name in ("pump", "fan", "motor"):
+        raw.execute("INSERT INTO workloads (name, title, created, updated) VALUES (?, '', 't', 't')", (name,))
+    changes = [
+        ("apply", "left", [["pump", 1, 2], ["fan", None, 1]]),
+        ("stop", "finishing", [["pump", 1, 1]]),
+        ("rollback", "finishing", [["fan", 1, 1]]),
+        ("apply", "undoing", [["motor", 1, 2]]),
+    ]
+    for kind, phase, steps in changes:
+        values = (kind, phase, json.dumps(steps))
+        raw.execute("INSERT INTO operations (kind, phase, steps, started, finished) VALUES (?, ?, ?, 't', 't')", values)
+    raw.close()
+    with Ledger(tmp_path / "ledger.db") as opened:
+        assert journal.left(opened) == {"pump"}
 
 
 @pytest.fixture

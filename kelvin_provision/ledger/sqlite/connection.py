@@ -10,8 +10,8 @@ from pathlib import Path
 
 from kelvin_provision.errors import CannotWrite, Locked, NoSpace, PermissionRefused, ProvisionError, StateDamaged
 from kelvin_provision.files.durable import private_folder, writing_to
-from kelvin_provision.ledger.schema import migrate
-from kelvin_provision.ledger.snapshot import take, why_not_writable
+from kelvin_provision.ledger.sqlite.schema import migrate
+from kelvin_provision.ledger.sqlite.snapshot import take, why_not_writable
 
 BUSY_TIMEOUT = 30.0
 """Seconds to wait for another writer; transactions here take milliseconds."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from pathlib import Path
 
@@ -125,9 +126,26 @@ ALTER TABLE operations ADD COLUMN wait INTEGER NOT NULL DEFAULT 1;
 UPDATE operations SET on_failure = iif(care = 'leave', 'keep', 'roll-back'), wait = care <> 'blind';
 ALTER TABLE operations DROP COLUMN care
 """
-MIGRATIONS: tuple[str, ...] = (FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH)
+# `image_name` is ours, see `migrate`: images that were loaded before the third schema are remembered, too.
+SEVENTH = """
+ALTER TABLE workloads ADD COLUMN left_by INTEGER;
+UPDATE workloads SET left_by = (
+    SELECT iif(operations.phase = 'left', operations.id, NULL) FROM operations, json_each(operations.steps) AS step
+    WHERE finished IS NOT NULL AND kind NOT IN ('start', 'stop') AND json_extract(step.value, '$[0]') = workloads.name
+    ORDER BY operations.id DESC LIMIT 1
+);
+CREATE INDEX left_workloads ON workloads (name) WHERE left_by IS NOT NULL;
+INSERT OR IGNORE INTO images (name, lock) SELECT image_name(lock.value), lock.value FROM revisions, json_each(revisions.locks) AS lock
+"""
+MIGRATIONS: tuple[str, ...] = (FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH)
 """Entry N leads from schema N to N + 1; an empty file is schema 0."""
 SCHEMA = len(MIGRATIONS)
+
+
+def _image_name(lock: str) -> str:
+    from kelvin_provision.spec.lock import ImageLock
+
+    return ImageLock.from_json(json.loads(lock)).name
 
 
 def migrate(connection: sqlite3.Connection, path: Path) -> None:
@@ -135,6 +153,8 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > SCHEMA:
         raise StateTooNew(f"{path} has schema {version}, this program reads up to {SCHEMA}")
+    if version < SCHEMA:
+        connection.create_function("image_name", 1, _image_name, deterministic=True)
     while version < SCHEMA:
         connection.execute("BEGIN IMMEDIATE")
         version = connection.execute("PRAGMA user_version").fetchone()[0]  # another process may have been faster

@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import Self
 
 from kelvin_provision import timestamps
-from kelvin_provision.ledger.connection import BUSY_TIMEOUT, connect, translated_errors
-from kelvin_provision.ledger.snapshot import Snapshot
+from kelvin_provision.ledger.sqlite.connection import BUSY_TIMEOUT, connect, translated_errors
+from kelvin_provision.ledger.sqlite.snapshot import Snapshot
 
 
 def utc_now() -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from kelvin_provision.errors import CannotWrite, NoSpace, PermissionRefused, ProvisionError
-from kelvin_provision.ledger.schema import migrate
+from kelvin_provision.ledger.sqlite.schema import migrate
 
 ROOM = 128 << 10
 """Bytes below which a filesystem counts as full: SQLite's shared memory, and a commit."""

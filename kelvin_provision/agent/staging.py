@@ -1,0 +1,70 @@
+"""One turn at staging one revision, and what the log says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import cast
+
+from kelvin_provision.applying.foreign_text import mask_error
+from kelvin_provision.context import Context
+from kelvin_provision.errors import ProvisionError, TransferStopped
+from kelvin_provision.events import Note
+from kelvin_provision.ledger.model import Revision
+from kelvin_provision.ledger.staging_state import Waiting, reason_of
+from kelvin_provision.refs import Descriptor, Platform, Reference
+from kelvin_provision.registry.protocol import Resolved, Source, Stream
+from kelvin_provision.staging import stage
+from kelvin_provision.staging.limits.limits import TransferLimits
+from kelvin_provision.staging.stage import StagingTools
+from kelvin_provision.staging.threads import run_abandonable
+
+
+def stage_revision(revision: Revision, limits: TransferLimits, stop: Callable[[], bool], ctx: Context) -> None:
+    """Stage it as far as it goes now. What keeps it is recorded with it, and logged when it is news; nothing of that is raised."""
+    if revision.cause is None:
+        # Once, not at every retry of a box that is offline for weeks, which would fill the log.
+        ctx.progress(Note(f"staging {revision.workload}: {revision.spec.app_name} {revision.spec.app_version}"))
+    try:
+        tools = StagingTools(
+            ctx.ledger,
+            ctx.store,
+            cast("Source", _InterruptibleSource(ctx.source, stop)),  # the two verbs that staging needs
+            ctx.runtime,
+            ctx.progress,
+            stop,
+            limits=limits,
+            headroom=ctx.settings.download.keep_free,
+            backoff=ctx.timings.staging,
+        )
+        done = stage.run(revision, tools)
+    except TransferStopped:
+        ctx.progress(Note(f"staging {revision.workload} stopped; what was downloaded is kept"))
+        return
+    except ProvisionError as error:
+        mask_error(error)
+        # Errors of the download itself are recorded by staging. This is the box: no runtime, no store, an unreadable login. The
+        # revision waits, and the other workloads go on.
+        ctx.ledger.advance(revision, Waiting(reason_of(error)))
+        if str(error) != revision.cause:
+            ctx.progress(Note(f"staging {revision.workload} waits: {error}"))
+        return
+    workload = ctx.ledger.existing([revision.workload]).get(revision.workload)
+    current = workload.staged if workload else None
+    state = "ready" if done else current.cause if current else "replaced"
+    if state != revision.cause:
+        ctx.progress(Note(f"staging {revision.workload}: {state}"))
+
+
+class _InterruptibleSource:
+    """A source that does not wait for a silent registry once staging is to stop. Readers of blobs check that themselves."""
+
+    def __init__(self, source: Source, stop: Callable[[], bool]) -> None:
+        self._source = source
+        self._stop = stop
+
+    def resolve(self, reference: Reference, platform: Platform) -> Resolved:
+        return run_abandonable(lambda: self._source.resolve(reference, platform), self._stop)
+
+    def blob(self, reference: Reference, blob: Descriptor, offset: int) -> AbstractContextManager[Stream]:
+        return self._source.blob(reference, blob, offset)

@@ -1,0 +1,1 @@
+"""The database file: its tables, how it is opened, transactions."""
