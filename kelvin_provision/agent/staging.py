@@ -18,6 +18,7 @@ from kelvin_provision.staging import stage
 from kelvin_provision.staging.limits.limits import TransferLimits
 from kelvin_provision.staging.stage import StagingTools
 from kelvin_provision.staging.threads import run_abandonable
+from kelvin_provision.wait_reason import describe
 
 
 def stage_revision(revision: Revision, limits: TransferLimits, stop: Callable[[], bool], ctx: Context) -> None:
@@ -45,8 +46,9 @@ def stage_revision(revision: Revision, limits: TransferLimits, stop: Callable[[]
         mask_error(error)
         # Errors of the download itself are recorded by staging. This is the box: no runtime, no store, an unreadable login. The
         # revision waits, and the other workloads go on.
-        ctx.ledger.advance(revision, Waiting(reason_of(error)))
-        if str(error) != revision.cause:
+        reason = reason_of(error)
+        ctx.ledger.advance(revision, Waiting(reason))
+        if describe(reason) != revision.cause:
             ctx.progress(Note(f"staging {revision.workload} waits: {error}"))
         return
     workload = ctx.ledger.existing([revision.workload]).get(revision.workload)

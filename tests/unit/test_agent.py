@@ -14,6 +14,7 @@ from kelvin_provision.errors import (
     NotReady,
     PlanRefused,
     RegistryUnreachable,
+    RuntimeUnreachable,
     UsageRefused,
 )
 from kelvin_provision.events import Note
@@ -235,3 +236,15 @@ def test_deploy_refuses_what_the_cluster_has_no_place_for(box):
         raise ClusterUnreachable("no answer")
 
     deploy.refuse_unsupported(SimpleNamespace(render=silent), [spec])
+
+
+def test_trouble_of_the_box_is_logged_once_and_not_at_every_retry(tmp_path):
+    box = Box(tmp_path)
+    box.runtime = RuntimeUnreachable("containerd does not answer", evidence=["connect: no such file or directory"])
+    box.deploy("a")
+    for _ in range(3):
+        box.turn()
+    waits = [event.text for event in box.said if isinstance(event, Note) and "waits" in event.text]
+    assert waits == ["staging a waits: containerd does not answer"]
+    assert box.warnings("a") == ["containerd does not answer (connect: no such file or directory)"]
+    box.close()
