@@ -15,7 +15,7 @@ from kelvin_provision.applying.undo import Cause, known_objects, undo
 from kelvin_provision.cluster.protocol import Cluster, Health, Phase, WaitPolicy
 from kelvin_provision.context import Context
 from kelvin_provision.errors import ApplyFailed, ApplyLeft, ClusterRefused, Interrupted, ProvisionError, UndoFailed
-from kelvin_provision.events import Started
+from kelvin_provision.events import Note, Started
 from kelvin_provision.hints import Hint, command
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.model import Entry, FailureHandling, OnFailure, Operation, Order, Step
@@ -49,6 +49,8 @@ def _take_back(ctx: Context, operation: Operation, cause: ProvisionError, policy
     """Undo the operation, or keep it with OnFailure.KEEP; raises the result."""
     if policy.on_failure is OnFailure.KEEP:
         raise leave(ctx, operation, cause) from cause
+    if isinstance(cause, Interrupted):
+        ctx.progress(Note(f"{cause}: undoing {', '.join(step.workload for step in operation.steps)}"))
     try:
         undo(ctx, operation, Cause.of(cause, of_new_version=kind is OperationKind.APPLY), policy.back)
     except UndoFailed as error:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from kelvin_provision.context import Context
     from kelvin_provision.ledger.model import Revision, Workload
 
+CONTINUES = "the agent continues the download"
+
 
 @dataclass(frozen=True)
 class FollowRequest:
@@ -41,7 +43,7 @@ def follow(ctx: Context, request: FollowRequest, *, each_look: Callable[[], obje
             return {name: end for name, end in ends.items() if end}
         each_look()
     if ctx.stop():
-        raise Interrupted("stopped by a signal; the agent goes on in the background")
+        raise Interrupted(f"stopped by a signal; {CONTINUES}", hint=command("workloads list"))
     late = ", ".join(name for name, end in ends.items() if not end)
     raise NotReady(f"{late}: not done yet; the agent goes on in the background")
 

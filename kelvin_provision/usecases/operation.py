@@ -16,7 +16,7 @@ from kelvin_provision.files.durable import private_folder
 from kelvin_provision.files.lock import exclusive, holder
 from kelvin_provision.images.prune import collect_garbage
 from kelvin_provision.ledger import history, journal
-from kelvin_provision.ledger.model import Order, Revision
+from kelvin_provision.ledger.model import OnFailure, Order, Phase, Revision
 from kelvin_provision.status import OperationKind
 
 AGENT = "agent:"
@@ -93,6 +93,18 @@ def refusal_recorded(ctx: Context, kind: OperationKind, revisions: Sequence[Revi
 def interrupted(ctx: Context) -> bool:
     """Whether an operation is open: left by a crash, or under way in another process (then `operation` raises Locked)."""
     return journal.unfinished(ctx.ledger) is not None or hooks.owed(ctx.ledger)
+
+
+def describe_unfinished(ctx: Context) -> str:
+    """What happens to the change that was cut off, in words; empty where there is none."""
+    if not ctx.connections.has_ledger or (change := journal.unfinished(ctx.ledger)) is None:
+        return ""
+    names = ", ".join(step.workload for step in change.steps)
+    if change.phase in {Phase.FINISHING, Phase.REMOVING}:
+        end = "finishes it"
+    else:
+        end = "undoes it" if change.on_failure is OnFailure.ROLL_BACK or change.phase is Phase.UNDOING else "leaves everything as it is"
+    return f"the {change.kind} of {names} is unfinished; the next command or the agent {end}"
 
 
 def command_line(verb: str, names: Sequence[str]) -> str:

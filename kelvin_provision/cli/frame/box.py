@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from kelvin_provision.cli.frame import hints
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.context import Context, Wiring, opened, silent
+from kelvin_provision.errors import Interrupted
+from kelvin_provision.hints import command
 from kelvin_provision.settings.model import Settings
 
 if TYPE_CHECKING:
@@ -83,7 +85,17 @@ def operating(session: Session, *, hangup: bool = False, log: bool = False) -> I
     from kelvin_provision.cli.render.progress import choose
 
     with choose(session, log=log) as progress, context_of(session, progress=progress) as ctx, signals_noted(hangup=hangup) as stop:
-        yield replace(ctx, stop=stop)
+        try:
+            yield replace(ctx, stop=stop)
+        except KeyboardInterrupt:
+            from kelvin_provision.usecases.operation import describe_unfinished
+
+            raise interrupted_again(describe_unfinished(ctx)) from None
+
+
+def interrupted_again(rest: str) -> Interrupted:
+    """The error for a second Ctrl-C; `rest` is what happens to what was cut off, empty for nothing."""
+    return Interrupted(f"stopped by a second signal{f': {rest}' if rest else ''}", hint=command("workloads list") if rest else "")
 
 
 def agent_command(session: Session, settings: Settings) -> list[str]:

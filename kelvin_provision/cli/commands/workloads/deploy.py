@@ -159,10 +159,13 @@ def _words(spec: Spec) -> str:
 
 
 def _followed(session: Session, options: Options, ctx: Context, revisions: Sequence[Revision]) -> Mapping[str, str]:
-    from kelvin_provision.cli.frame.box import signals_noted
+    from kelvin_provision.cli.frame.box import interrupted_again, signals_noted
     from kelvin_provision.cli.render.progress import choose
-    from kelvin_provision.queries.follow import FollowRequest, follow
+    from kelvin_provision.queries.follow import CONTINUES, FollowRequest, follow
 
     with choose(session) as progress, signals_noted() as stop:
         following = replace(ctx, progress=progress, stop=stop)
-        return follow(following, FollowRequest(tuple(revisions), options.timeout), each_look=lambda: ctx.launcher.ensure(ctx.settings))
+        try:
+            return follow(following, FollowRequest(tuple(revisions), options.timeout), each_look=lambda: ctx.launcher.ensure(ctx.settings))
+        except KeyboardInterrupt:
+            raise interrupted_again(CONTINUES) from None
