@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from kelvin_provision.applying.assess import assessed, refusal
 from kelvin_provision.applying.facts import gather
 from kelvin_provision.applying.target import Target
 from kelvin_provision.cluster.plan import Plan
+from kelvin_provision.cluster.protocol import Scale
 from kelvin_provision.context import Context
 from kelvin_provision.ledger.model import Step
 from kelvin_provision.spec.workload import Object
@@ -21,6 +22,7 @@ class Prepared:
     steps: tuple[Step, ...]
     objects: dict[str, tuple[Object, ...]]
     plan: Plan
+    scales: Mapping[str, Scale] = field(default_factory=dict)
 
 
 def prepare(ctx: Context, targets: Sequence[Target], *, hooks: bool) -> Prepared:
@@ -31,4 +33,4 @@ def prepare(ctx: Context, targets: Sequence[Target], *, hooks: bool) -> Prepared
     steps = tuple(
         Step(target.name, target.workload.running.number if target.workload.running else None, target.revision.number) for target in targets
     )
-    return Prepared(steps, {target.name: target.objects for target in targets}, plan)
+    return Prepared(steps, {target.name: target.objects for target in targets}, plan, {target.name: target.scale for target in targets})

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from kelvin_provision.cluster.protocol import Scale
 from kelvin_provision.ledger.model import Revision, Workload
 from kelvin_provision.spec.workload import Object
 
 
 @dataclass(frozen=True)
 class Target:
-    """A workload, the revision that is to run, and the objects of that revision."""
+    """A workload, the revision that is to run, the objects of that revision, and what it was scaled to when it last ran."""
 
     workload: Workload
     revision: Revision
     objects: tuple[Object, ...]
+    scale: Scale = field(default_factory=dict)
 
     @property
     def name(self) -> str:

@@ -6,13 +6,15 @@ Its only memory is the journal, from which recovery continues after a crash (`ap
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import NoReturn
 
 from kelvin_provision.applying.foreign_text import masking
 from kelvin_provision.applying.plan import Prepared
 from kelvin_provision.applying.policy import ApplyPolicy
 from kelvin_provision.applying.undo import Cause, known_objects, undo
-from kelvin_provision.cluster.protocol import Cluster, Health, Phase, WaitPolicy
+from kelvin_provision.cluster.protocol import UNSCALED, Cluster, Health, Phase, WaitPolicy
 from kelvin_provision.context import Context
 from kelvin_provision.errors import ApplyFailed, ApplyLeft, ClusterRefused, Interrupted, ProvisionError, UndoFailed
 from kelvin_provision.events import Note, Started
@@ -20,6 +22,7 @@ from kelvin_provision.hints import Hint, command
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.model import Entry, FailureHandling, OnFailure, Operation, Order, Step
 from kelvin_provision.ledger.model import Phase as Stage
+from kelvin_provision.spec.workload import Object
 from kelvin_provision.status import OperationKind
 
 
@@ -34,7 +37,8 @@ def carry_out(
     if ctx.stop():
         raise Interrupted("stopped by a signal; nothing was changed")
     handling = FailureHandling(policy.on_failure, policy.wait)
-    operation = journal.begin(ctx.ledger, kind, Stage.APPLYING, prepared.steps, handling=handling, actor=ctx.actor, order=order)
+    steps = _with_scales(ctx, prepared.steps)
+    operation = journal.begin(ctx.ledger, kind, Stage.APPLYING, steps, handling=handling, actor=ctx.actor, order=order)
     try:
         with masking(ctx, prepared.objects):
             _bring_up(ctx, operation, prepared, policy.forward)
@@ -43,6 +47,16 @@ def carry_out(
         _take_back(ctx, operation, cause, policy, kind)
     else:
         finish(ctx, operation, policy.keep)
+
+
+def _with_scales(ctx: Context, steps: Sequence[Step]) -> tuple[Step, ...]:
+    """The steps with what was scaled on the cluster: a new version may set other numbers, and a way back restores them."""
+    applied: dict[str, Sequence[Object]] = {}
+    for step in steps:
+        with suppress(ClusterRefused):  # forgotten objects: the undo will say so, if there is one
+            applied[step.workload] = known_objects(ctx.ledger, step.workload, step.before)
+    scales = ctx.cluster.scales({name: objects for name, objects in applied.items() if objects})
+    return tuple(replace(step, scale=tuple(scales.get(step.workload, UNSCALED).items())) for step in steps)
 
 
 def _take_back(ctx: Context, operation: Operation, cause: ProvisionError, policy: ApplyPolicy, kind: OperationKind) -> NoReturn:
@@ -63,7 +77,7 @@ def _bring_up(ctx: Context, operation: Operation, prepared: Prepared, patience: 
     """Put all and wait until all are up; raises the cause of a failure. Undoes nothing."""
     for step in operation.steps:
         ctx.progress(Started(step.workload, "applying"))
-        ctx.cluster.put(step.workload, prepared.objects[step.workload], ctx.lookup)
+        ctx.cluster.put(step.workload, prepared.objects[step.workload], ctx.lookup, prepared.scales.get(step.workload, UNSCALED))
         if ctx.stop():
             raise Interrupted("stopped by a signal")
     if not operation.wait:

@@ -101,7 +101,7 @@ def _revert(ctx: Context, operation: Operation, patience: WaitPolicy) -> _Result
         try:
             with masking_operation(ctx, operation):
                 old[step.workload] = known_objects(ctx.ledger, step.workload, step.before)
-                ctx.cluster.revert(step.workload, old[step.workload], ctx.lookup)
+                ctx.cluster.revert(step.workload, old[step.workload], ctx.lookup, dict(step.scale))
                 if step.workload in stopped:
                     ctx.cluster.stop(step.workload)
         except ProvisionError as error:

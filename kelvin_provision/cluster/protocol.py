@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
 
 Lookup = Callable[[str], str]
 """Maps `secrets.NAME` or `registries.HOST` to the value; raises SecretMissing. See spec.references."""
+
+
+Scale = Mapping[str, int]
+"""Numbers of replicas by `Kind/name` of the object."""
+
+UNSCALED: Scale = MappingProxyType({})
 
 
 class Phase(StrEnum):
@@ -77,8 +84,18 @@ class Cluster(Protocol):
         """
         ...
 
-    def plan(self, desired: Mapping[str, Sequence[Object]], lookup: Lookup) -> Plan:
-        """Compare desired objects with live ones, with a dry run of each change. Changes nothing; returns all findings at once."""
+    def plan(self, desired: Mapping[str, Sequence[Object]], lookup: Lookup, scales: Mapping[str, Scale] = MappingProxyType({})) -> Plan:
+        """Compare desired objects with live ones, with a dry run of each change. Changes nothing; returns all findings at once.
+
+        `scales`: by workload, what `put` will be given.
+        """
+        ...
+
+    def scales(self, applied: Mapping[str, Sequence[Object]]) -> Mapping[str, Scale]:
+        """Numbers of replicas that were changed on the cluster since these objects were applied, by workload. Reads only.
+
+        Of a stopped workload the numbers that it had before.
+        """
         ...
 
     def drift(self, applied: Mapping[str, Sequence[Object]]) -> tuple[Drift, ...]:
@@ -89,8 +106,11 @@ class Cluster(Protocol):
         """Have pods that wait for an image try again now; their own retries are minutes apart. Running pods are left alone."""
         ...
 
-    def put(self, workload: str, objects: Sequence[Object], lookup: Lookup) -> None:
-        """Create or update the objects, while the earlier revision keeps running where the cluster allows it. Removes nothing."""
+    def put(self, workload: str, objects: Sequence[Object], lookup: Lookup, scale: Scale = UNSCALED) -> None:
+        """Create or update the objects, while the earlier revision keeps running where the cluster allows it. Removes nothing.
+
+        `scale`: numbers of replicas that an earlier `scales` returned, which hold instead of those of the objects.
+        """
         ...
 
     def wait(
@@ -107,8 +127,11 @@ class Cluster(Protocol):
         """Remove what the workload has on the cluster beyond `objects` (Docker keeps one old container, stopped)."""
         ...
 
-    def revert(self, workload: str, objects: Sequence[Object], lookup: Lookup) -> None:
-        """Restore `objects` of the earlier revision and remove what it did not have. No objects: remove the workload."""
+    def revert(self, workload: str, objects: Sequence[Object], lookup: Lookup, scale: Scale = UNSCALED) -> None:
+        """Restore `objects` of the earlier revision, with `scale`, and remove what it did not have. No objects: remove the workload.
+
+        An object that the cluster refuses does not keep the others from going back; ClusterRefused at the end names it.
+        """
         ...
 
     def stop(self, workload: str) -> None:

@@ -33,6 +33,7 @@ __all__ = [
     "left",
     "record",
     "record_refused",
+    "scale_before",
     "set_phase",
     "unfinished",
 ]
@@ -69,6 +70,18 @@ def begin(
         elif order is not None:
             order_rows.begin_with(db, order, operation, actor=actor)
         return operation
+
+
+def scale_before(ledger: Ledger, workload: str, number: int) -> dict[str, int]:
+    """What a revision was scaled to on the cluster when it was last left for another one."""
+    query = (
+        "SELECT json_extract(step.value, '$[3]') AS scale FROM operations, json_each(operations.steps) AS step WHERE phase <> ?"
+        " AND json_extract(step.value, '$[0]') = ? AND json_extract(step.value, '$[1]') = ? AND json_extract(step.value, '$[2]') IS NOT ?"
+        " ORDER BY operations.id DESC LIMIT 1"
+    )
+    with ledger.reading() as db:
+        row = db.execute(query, (Phase.REMOVING, workload, number, number)).fetchone()
+    return dict(json.loads(row["scale"])) if row is not None and row["scale"] else {}
 
 
 def unfinished(ledger: Ledger) -> Operation | None:

@@ -196,11 +196,15 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class Step:
-    """One workload of an operation: its running revision before and after."""
+    """One workload of an operation: its running revision before and after.
+
+    `scale`: `Kind/name` and number of replicas of what was scaled on the cluster before, so that a way back restores it.
+    """
 
     workload: str
     before: int | None
     after: int | None
+    scale: tuple[tuple[str, int], ...] = ()
 
 
 class OnFailure(StrEnum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from kelvin_provision.ledger.model import OnFailure, Operation, Order, Outcome, Phase, Revision, Step, Target, Workload
@@ -73,7 +73,7 @@ def set_staging_state(db: sqlite3.Connection, name: str, number: int, state: Sta
 
 def operation(row: sqlite3.Row) -> Operation:
     """A row of `operations`."""
-    steps = tuple(Step(*step) for step in json.loads(row["steps"]))
+    steps = tuple(_step(*step) for step in json.loads(row["steps"]))
     return Operation(
         id=row["id"],
         kind=OperationKind(row["kind"]),
@@ -183,3 +183,8 @@ def delete_staged(db: sqlite3.Connection, name: str) -> None:
         " AND NOT EXISTS (SELECT 1 FROM operations WHERE finished IS NULL)",
         {"name": name},
     )
+
+
+def _step(workload: str, before: int | None, after: int | None, scale: Sequence[tuple[str, int]] = ()) -> Step:
+    """A step that was journaled before scales were has three values."""
+    return Step(workload, before, after, tuple((name, number) for name, number in scale))

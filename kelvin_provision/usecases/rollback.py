@@ -69,7 +69,8 @@ def plan(ledger: Ledger, names: Sequence[str], to: int | None = None) -> Rollbac
         if workload.running and revision.number == workload.running.number and workload.name not in left:
             unchanged.append(workload)
         else:
-            targets.append(Target(workload, revision, revision.objects or ()))
+            scale = journal.scale_before(ledger, workload.name, revision.number)
+            targets.append(Target(workload, revision, revision.objects or (), scale))
     return RollbackPlan(tuple(targets), tuple(unchanged), left)
 
 

@@ -344,7 +344,7 @@ def test_a_rollback_is_told_in_the_same_way(box):
 
 
 def test_objects_that_come_go_and_stay_are_told_with_their_reasons(box, monkeypatch):
-    def planned(wanted, lookup):
+    def planned(wanted, lookup, scales):
         return Plan(
             (
                 Change(Op.CREATE, "pump", "Namespace/app", "not on the cluster"),

@@ -149,3 +149,39 @@ def test_what_the_cluster_refuses_on_the_way_back_does_not_keep_the_rest_from_it
     bench.api.delete("v1", "ConfigMap", "sealed", bench.namespace)
     bench.cluster.revert("past", old, no_secrets)
     bench.up("past", old)
+
+
+def scaled(bench, name, replicas):
+    """As `kubectl scale` does, which is recorded as an update of the object on old servers and as one of its scale on newer ones."""
+    item = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": {"replicas": replicas}}
+    bench.api.patch(item, bench.namespace)
+
+
+def replicas_of(bench, name):
+    return bench.api.get("apps/v1", "Deployment", name, bench.namespace)["spec"]["replicas"]
+
+
+@pytest.mark.parametrize("own", [{}, {"replicas": 2}], ids=["unset", "set"])
+@pytest.mark.parametrize("next_own", [{}, {"replicas": 4}], ids=["next-unset", "next-set"])
+def test_a_number_of_replicas_set_by_hand_comes_back_on_the_way_back(bench, own, next_own):
+    name = f"scaled-{len(own)}{len(next_own)}"
+    old = version(bench, name, 1, deployment(name, bench.images["one"], **own))
+    new = version(bench, name, 2, deployment(name, bench.images["dying"], **next_own))
+    third = version(bench, name, 3, deployment(name, bench.images["two"]))
+    bench.cluster.put(name, old, no_secrets)
+    scaled(bench, name, 3)
+    scale = bench.cluster.scales({name: old})[name]
+    assert scale == {f"Deployment/{name}": 3}
+    plan = bench.cluster.plan({name: new}, no_secrets)
+    said = [remark for remark in plan.remarks if "replicas" in remark]
+    bench.cluster.put(name, new, no_secrets)
+    after = replicas_of(bench, name)
+    assert said == ([f"{name}: Deployment/{name} has 3 replicas now, {after} after"] if after != 3 else [])
+    assert after == (4 if next_own else after)
+    for _ in range(2):  # an undo may be repeated
+        bench.cluster.revert(name, old, no_secrets, scale)
+        assert replicas_of(bench, name) == 3
+    bench.up(name, old)
+    if not own:
+        bench.cluster.put(name, third, no_secrets)
+        assert replicas_of(bench, name) == 3

@@ -261,3 +261,24 @@ def test_an_interrupted_undeploy_is_finished(box):
     box.cluster.before = lambda verb, workload: None
     assert box.recover() == ("an interrupted undeploy of a was finished",)
     assert (box.ledger.names(), box.cluster.live) == ([], {})
+
+
+def test_what_was_scaled_by_hand_is_journaled_and_goes_back_with_an_undo(box):
+    box.stage("1", "a")
+    box.apply("a")
+    box.stage("2", "a")
+    box.cluster.scaled["a"] = {"Deployment/a": 3}
+    journaled = []
+
+    def note(verb, workload):
+        if verb == "put":
+            journaled.append((journal.unfinished(box.ledger).steps[0].scale, dict(box.cluster.scaled["a"])))
+
+    box.cluster.before = note
+    box.cluster.next_healths["a"] = [Health(Phase.FAILED, "exit 3")]
+    with pytest.raises(ApplyFailed):
+        box.apply("a")
+    assert journaled == [((("Deployment/a", 3),), {"Deployment/a": 3})]
+    assert box.cluster.scaled["a"] == {"Deployment/a": 3}
+    assert journal.scale_before(box.ledger, "a", 1) == {"Deployment/a": 3}
+    assert journal.scale_before(box.ledger, "a", 2) == {}

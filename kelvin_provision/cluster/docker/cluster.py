@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from kelvin_provision import timestamps
@@ -27,7 +28,7 @@ from kelvin_provision.cluster.labels import MANAGER, OWNER
 from kelvin_provision.cluster.logs.lines import LogLine
 from kelvin_provision.cluster.logs.sources import LogOptions
 from kelvin_provision.cluster.plan import Drift, Plan
-from kelvin_provision.cluster.protocol import Health, Lookup, WaitPolicy
+from kelvin_provision.cluster.protocol import UNSCALED, Health, Lookup, Scale, WaitPolicy
 from kelvin_provision.cluster.survey import ClusterInfo, ClusterState, Survey
 from kelvin_provision.docker_engine.connection import CLUSTER_ERRORS, connect
 from kelvin_provision.docker_engine.engine import Engine
@@ -84,7 +85,12 @@ class DockerCluster:
         node = self._engine.info()["Name"] if spec.node_name else ""
         return render(spec, locks, revision, BoxInfo(self._cluster_name, node))
 
-    def plan(self, desired: Mapping[str, Sequence[Object]], lookup: Lookup) -> Plan:
+    def plan(
+        self,
+        desired: Mapping[str, Sequence[Object]],
+        lookup: Lookup,
+        scales: Mapping[str, Scale] = MappingProxyType({}),  # noqa: ARG002  (a workload is one container)
+    ) -> Plan:
         """Looks every secret up, so that a missing one is found while the old version is untouched."""
         fill([list(objects) for objects in desired.values()], lookup)
         containers = self._engine.containers.list_all()
@@ -106,10 +112,20 @@ class DockerCluster:
     def drift(self, applied: Mapping[str, Sequence[Object]]) -> tuple[Drift, ...]:
         return tuple(drifting.drift(applied, {workload: self._rollout.containers(workload) for workload in applied}))
 
+    def scales(self, applied: Mapping[str, Sequence[Object]]) -> Mapping[str, Scale]:  # noqa: ARG002  (as above)
+        """A workload is one container."""
+        return {}
+
     def retry_stuck_pods(self, workload: str) -> None:
         """A container is created from an image that is present: none waits for one."""
 
-    def put(self, workload: str, objects: Sequence[Object], lookup: Lookup) -> None:
+    def put(
+        self,
+        workload: str,
+        objects: Sequence[Object],
+        lookup: Lookup,
+        scale: Scale = UNSCALED,  # noqa: ARG002  (as above)
+    ) -> None:
         """Start the new container beside the old one, or after it where the two cannot run together."""
         self._put(workload, objects, lookup, refresh=True)
 
@@ -155,7 +171,13 @@ class DockerCluster:
         self._rollout.commit(new, others)
         self._rollout.keep_newest(others)
 
-    def revert(self, workload: str, objects: Sequence[Object], lookup: Lookup) -> None:
+    def revert(
+        self,
+        workload: str,
+        objects: Sequence[Object],
+        lookup: Lookup,
+        scale: Scale = UNSCALED,  # noqa: ARG002  (as above)
+    ) -> None:
         """The old container serves again; one that was pruned meanwhile is created again."""
         desired = container_object(objects)
         if desired is None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from kelvin_provision.cluster.kubernetes import inventory, server_side_apply, stopping
+from kelvin_provision.cluster.kubernetes import inventory, scaling, server_side_apply, stopping
 from kelvin_provision.cluster.kubernetes.api.errors import Rejected
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.judge import claims, diff
@@ -14,7 +14,7 @@ from kelvin_provision.cluster.kubernetes.judge.readiness import health
 from kelvin_provision.cluster.kubernetes.render.objects import Key, rank
 from kelvin_provision.cluster.kubernetes.render.secrets import fill_secrets
 from kelvin_provision.cluster.plan import describe
-from kelvin_provision.cluster.protocol import Lookup, Phase
+from kelvin_provision.cluster.protocol import UNSCALED, Lookup, Phase, Scale
 from kelvin_provision.errors import ClusterRefused, ProvisionError
 from kelvin_provision.spec.workload import Object
 
@@ -23,18 +23,20 @@ ESTABLISH_TIMEOUT = 30.0
 TICK = 0.1
 
 
-def put(api: Api, namespace: str, workload: str, objects: Sequence[Object], lookup: Lookup) -> None:
+def put(api: Api, namespace: str, workload: str, objects: Sequence[Object], lookup: Lookup, *, scale: Scale = UNSCALED) -> None:
     """See protocol.Cluster.put. Raises ClusterRefused; what was applied before stays for `revert` to undo."""
     for item in _prepared(api, namespace, workload, objects, lookup):
-        _put_object(api, namespace, workload, item)
+        _put_object(api, namespace, workload, item, scale.get(describe(item)))
 
 
-def put_back(api: Api, namespace: str, workload: str, objects: Sequence[Object], lookup: Lookup) -> list[ProvisionError]:
+def put_back(
+    api: Api, namespace: str, workload: str, objects: Sequence[Object], lookup: Lookup, *, scale: Scale = UNSCALED
+) -> list[ProvisionError]:
     """The same, past objects that the server refuses: one that cannot go back must not keep the others from it. Returns the refusals."""
     refused: list[ProvisionError] = []
     for item in _prepared(api, namespace, workload, objects, lookup):
         try:
-            _put_object(api, namespace, workload, item)
+            _put_object(api, namespace, workload, item, scale.get(describe(item)))
         except ProvisionError as error:
             if error.temporary:
                 raise
@@ -49,9 +51,9 @@ def _prepared(api: Api, namespace: str, workload: str, objects: Sequence[Object]
     return filled
 
 
-def _put_object(api: Api, namespace: str, workload: str, item: Object) -> None:
+def _put_object(api: Api, namespace: str, workload: str, item: Object, replicas: int | None) -> None:
     with rejections_of(f"{workload}: {describe(item)}"):
-        _in_namespace(api, namespace, lambda: _apply(api, namespace, workload, item))
+        _in_namespace(api, namespace, lambda: _apply(api, namespace, workload, item, replicas))
         if item["kind"] == "CustomResourceDefinition":
             _wait_until_established(api, item)
 
@@ -65,12 +67,15 @@ def rejections_of(subject: str) -> Iterator[None]:
         raise ClusterRefused(f"{subject}: {error}", evidence=[f"{error.code}: {error}"]) from error
 
 
-def _apply(api: Api, namespace: str, workload: str, item: Object) -> None:
+def _apply(api: Api, namespace: str, workload: str, item: Object, replicas: int | None) -> None:
     key = Key.of(item)
     live = api.get(key.api_version, key.kind, key.name, namespace)
     if not diff.owned_by(live, workload):
         raise Rejected("not-ours", diff.foreign(item, live))
-    server_side_apply.apply(api, claims.never_shrunk(item, live), live, namespace)
+    item = scaling.with_replicas(claims.never_shrunk(item, live), replicas)
+    if replicas is not None and live is not None and not scaling.sets_replicas(item):
+        scaling.hold_replicas(api, namespace, item, live, replicas)
+    server_side_apply.apply(api, item, live, namespace)
     if live is not None:
         stopping.restore_replicas(api, namespace, item, live)
 

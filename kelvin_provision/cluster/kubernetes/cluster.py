@@ -8,10 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from kelvin_provision import timestamps
-from kelvin_provision.cluster.kubernetes import applying, identity, inventory, planning, removal, stopping, stuck_pods, survey
+from kelvin_provision.cluster.kubernetes import applying, identity, inventory, planning, removal, scaling, stopping, stuck_pods, survey
 from kelvin_provision.cluster.kubernetes.api.errors import WARNINGS
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.applying import rejections_of
@@ -24,7 +25,7 @@ from kelvin_provision.cluster.kubernetes.render.objects import Context, Key
 from kelvin_provision.cluster.labels import HOLD_FILE, OWNER
 from kelvin_provision.cluster.logs.lines import LogLine
 from kelvin_provision.cluster.plan import Drift, Plan
-from kelvin_provision.cluster.protocol import Health, Lookup, WaitPolicy
+from kelvin_provision.cluster.protocol import UNSCALED, Health, Lookup, Scale, WaitPolicy
 from kelvin_provision.cluster.survey import ClusterInfo, ClusterState, Survey
 from kelvin_provision.errors import ClusterRefused
 from kelvin_provision.events import Progress
@@ -99,14 +100,19 @@ class Kubernetes:
 
     # --- a transaction -----------------------------------------------------------------------------
 
-    def plan(self, desired: Mapping[str, Sequence[Object]], lookup: Lookup) -> Plan:
+    def plan(self, desired: Mapping[str, Sequence[Object]], lookup: Lookup, scales: Mapping[str, Scale] = MappingProxyType({})) -> Plan:
         """See protocol.Cluster.plan."""
         with rejections_of("plan"):
-            return planning.Planner(self._api, self._namespace, desired, lookup).run()
+            return planning.Planner(self._api, self._namespace, desired, lookup, scales).run()
 
-    def put(self, workload: str, objects: Sequence[Object], lookup: Lookup) -> None:
+    def scales(self, applied: Mapping[str, Sequence[Object]]) -> Mapping[str, Scale]:
+        """See protocol.Cluster.scales."""
+        with rejections_of("replicas"):
+            return {workload: scaling.scales(self._api, self._namespace, objects, workload) for workload, objects in applied.items()}
+
+    def put(self, workload: str, objects: Sequence[Object], lookup: Lookup, scale: Scale = UNSCALED) -> None:
         """See protocol.Cluster.put. Raises ClusterRefused; what was applied before stays for `revert` to undo."""
-        applying.put(self._api, self._namespace, workload, objects, lookup)
+        applying.put(self._api, self._namespace, workload, objects, lookup, scale=scale)
 
     def wait(
         self, desired: Mapping[str, Sequence[Object]], policy: WaitPolicy, progress: Progress, stop: Callable[[], bool]
@@ -124,12 +130,12 @@ class Kubernetes:
             for item in inventory.prunable(owned, objects):
                 removal.delete(self._api, self._namespace, item)
 
-    def revert(self, workload: str, objects: Sequence[Object], lookup: Lookup) -> None:
+    def revert(self, workload: str, objects: Sequence[Object], lookup: Lookup, scale: Scale = UNSCALED) -> None:
         """See protocol.Cluster.revert. What the server refuses is raised at the end, when everything else is back."""
         if not objects:
             self.remove(workload)
             return
-        refused = applying.put_back(self._api, self._namespace, workload, objects, lookup)
+        refused = applying.put_back(self._api, self._namespace, workload, objects, lookup, scale=scale)
         try:
             self.finish(workload, objects)
         except ClusterRefused as error:

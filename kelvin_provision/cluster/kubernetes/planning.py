@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from kelvin_provision.cluster.kubernetes import inventory, server_side_apply
+from kelvin_provision.cluster.kubernetes import inventory, scaling, server_side_apply
 from kelvin_provision.cluster.kubernetes.api.errors import Rejected
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.judge import claims, diff
@@ -16,7 +16,7 @@ from kelvin_provision.cluster.kubernetes.judge.ports import claims_ports, confli
 from kelvin_provision.cluster.kubernetes.render.objects import CLUSTER_SCOPED, Key, template_hash, template_of
 from kelvin_provision.cluster.kubernetes.render.secrets import fill_secrets
 from kelvin_provision.cluster.plan import Change, Finding, Interruption, Op, Plan, describe
-from kelvin_provision.cluster.protocol import Lookup
+from kelvin_provision.cluster.protocol import UNSCALED, Lookup, Scale
 from kelvin_provision.spec.workload import Object
 
 MAX_DRY_RUNS = 5
@@ -34,11 +34,14 @@ class CannotGrow(Rejected):
 class Planner:
     """Makes one plan for several workloads in one namespace."""
 
-    def __init__(self, api: Api, namespace: str, desired: Mapping[str, Sequence[Object]], lookup: Lookup) -> None:
+    def __init__(
+        self, api: Api, namespace: str, desired: Mapping[str, Sequence[Object]], lookup: Lookup, scales: Mapping[str, Scale]
+    ) -> None:
         self._api = api
         self._namespace = namespace
         self._desired = desired
         self._lookup = lookup
+        self._scales = scales
         self._changes: list[Change] = []
         self._findings: list[Finding] = []
         self._remarks: list[str] = []
@@ -87,6 +90,8 @@ class Planner:
                 has_service = any(other["kind"] == "Service" for other in self._desired[workload])
                 self._interruptions += interruptions(workload, item, has_service=has_service)
             self._remarks += claims.remarks(workload, item, live)
+            if self._scales.get(workload, UNSCALED).get(describe(item)) is None or scaling.sets_replicas(item):
+                self._remarks += scaling.remarks(workload, live, outcome)
         except CannotGrow as error:
             hint = f"keep {error.size}"
             self._findings.append(Finding(error.code, workload, describe(item), f"cannot grow here; {hint}: {error}", hint))
@@ -103,7 +108,8 @@ class Planner:
             live = self._api.get(key.api_version, key.kind, key.name, self._namespace)
             if not diff.owned_by(live, workload):
                 return live, None
-            desired = claims.never_shrunk(fill_secrets(item, self._lookup), live)
+            replicas = self._scales.get(workload, UNSCALED).get(describe(item))
+            desired = scaling.with_replicas(claims.never_shrunk(fill_secrets(item, self._lookup), live), replicas)
             try:
                 outcome = server_side_apply.apply(self._api, desired, live, self._namespace, dry_run=True)
             except Rejected as error:

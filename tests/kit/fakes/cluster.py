@@ -9,11 +9,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from kelvin_provision.cluster.labels import OWNER, REVISION, SPEC_HASH
 from kelvin_provision.cluster.logs.lines import LogLine
 from kelvin_provision.cluster.plan import Change, Drift, Finding, Interruption, Op, Plan, describe
-from kelvin_provision.cluster.protocol import Health, Lookup, Phase, WaitPolicy
+from kelvin_provision.cluster.protocol import UNSCALED, Health, Lookup, Phase, Scale, WaitPolicy
 from kelvin_provision.cluster.survey import ClusterInfo, ClusterState, Condition, ImageUse, Survey
 from kelvin_provision.errors import ClusterUnreachable
 from kelvin_provision.events import Finished, Progress, Started
@@ -43,6 +44,7 @@ class FakeCluster:
     drifts              what was changed on the cluster, besides objects that are gone
     interruptions       those of every plan that has changes of the workload
     holds               workload -> the hold that it asks for
+    scaled              workload -> numbers of replicas that differ from those of its objects
     survey_result       the result of every survey; conditions, identity and namespace are those of the state
     """
 
@@ -63,6 +65,7 @@ class FakeCluster:
     drifts: list[Drift] = field(default_factory=list)
     interruptions: list[Interruption] = field(default_factory=list)
     holds: dict[str, Hold] = field(default_factory=dict)
+    scaled: dict[str, Scale] = field(default_factory=dict)
     survey_result: Survey = field(default_factory=Survey)
     conditions: tuple[Condition, ...] = (Condition("Ready", healthy=True),)
     identity: str = "the-fake"
@@ -90,7 +93,7 @@ class FakeCluster:
             return tuple(self._stamped(spec.name, revision, describe(item), {**item}) for item in spec.manifests)
         return (self._stamped(spec.name, revision, f"Thing/{spec.name}", thing),)
 
-    def plan(self, desired: Mapping[str, Sequence[Object]], lookup: Lookup) -> Plan:
+    def plan(self, desired: Mapping[str, Sequence[Object]], lookup: Lookup, scales: Mapping[str, Scale] = MappingProxyType({})) -> Plan:
         self._enter("plan", *desired)
         changes, findings = [], list(self.findings)
         for workload, objects in desired.items():
@@ -118,11 +121,16 @@ class FakeCluster:
             missing += [Drift(workload, describe(item)) for item in objects if describe(item) not in live]
         return (*missing, *(drift for drift in self.drifts if drift.workload in applied))
 
+    def scales(self, applied: Mapping[str, Sequence[Object]]) -> Mapping[str, Scale]:
+        self._enter("scales")
+        return {workload: dict(self.scaled.get(workload, {})) for workload in applied}
+
     def retry_stuck_pods(self, workload: str) -> None:
         self._enter("retry_stuck_pods", workload)
 
-    def put(self, workload: str, objects: Sequence[Object], lookup: Lookup) -> None:
+    def put(self, workload: str, objects: Sequence[Object], lookup: Lookup, scale: Scale = UNSCALED) -> None:
         self._enter("put", workload)
+        self.scaled[workload] = dict(scale)
         self.changed.set()
         filled = {describe(item): (item, fill(item, lookup)) for item in objects}
         self.stopped.discard(workload)
@@ -155,8 +163,9 @@ class FakeCluster:
         if left:
             self.live[workload] = left
 
-    def revert(self, workload: str, objects: Sequence[Object], lookup: Lookup) -> None:
+    def revert(self, workload: str, objects: Sequence[Object], lookup: Lookup, scale: Scale = UNSCALED) -> None:
         self._enter("revert", workload)
+        self.scaled[workload] = dict(scale)
         self.changed.set()
         filled = {describe(item): item | {"filled": fill(item, lookup)} for item in objects}
         self.live.pop(workload, None)

@@ -115,13 +115,13 @@ class Api:
 
     # --- changing ----------------------------------------------------------------------------------
 
-    def apply(self, value: Object, namespace: str, *, force: bool, dry_run: bool = False) -> Object:
-        """Server-side apply with our field manager. Returns the resulting object, also of a dry run."""
+    def apply(self, value: Object, namespace: str, *, force: bool, dry_run: bool = False, manager: str = MANAGER) -> Object:
+        """Server-side apply, by default with our field manager. Returns the resulting object, also of a dry run."""
         api_version, kind, name = value["apiVersion"], value["kind"], value["metadata"]["name"]
         body = value
         if not self.namespaced(api_version, kind):
             body = value | {"metadata": {key: item for key, item in value["metadata"].items() if key != "namespace"}}
-        query = _query(fieldManager=MANAGER, force="true" if force else "false", dryRun="All" if dry_run else "")
+        query = _query(fieldManager=manager, force="true" if force else "false", dryRun="All" if dry_run else "")
         path = self._path(api_version, kind, namespace, name)
         return self._json("patch", path, query, body=body, content_type="application/apply-patch+yaml")
 

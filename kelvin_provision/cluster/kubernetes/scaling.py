@@ -1,0 +1,83 @@
+"""Numbers of replicas that somebody set on the cluster: found before an apply, and put back on the way back.
+
+An apply of ours would take the field over. So that the next version, which may not set it, does not reset it to 1, the number of an
+object that sets none is held by a field manager of its own, as the documentation of server-side apply has it for autoscalers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from kelvin_provision.cluster.kubernetes.api.verbs import Api
+from kelvin_provision.cluster.kubernetes.judge.diff import owned_by
+from kelvin_provision.cluster.kubernetes.render.objects import Key
+from kelvin_provision.cluster.kubernetes.stopping import SCALABLE
+from kelvin_provision.cluster.labels import MANAGER, STOPPED
+from kelvin_provision.cluster.plan import describe
+from kelvin_provision.spec.workload import Object
+
+SCALE_MANAGER = f"{MANAGER}-scale"
+
+
+def changed_scale(applied: Object, live: Object | None) -> int | None:
+    """The live number of replicas, or that before a stop; None where it is the one that was applied, or the kind has none. Pure."""
+    if live is None or applied["kind"] not in SCALABLE:
+        return None
+    stopped = (live["metadata"].get("annotations") or {}).get(STOPPED)
+    if stopped is not None and not stopped.isdecimal():
+        return None
+    replicas = int(stopped) if stopped is not None else replicas_of(live)
+    return None if replicas == replicas_of(applied) else replicas
+
+
+def replicas_of(item: Object) -> int:
+    """As the server fills it in."""
+    replicas = (item.get("spec") or {}).get("replicas")
+    return 1 if replicas is None else int(replicas)
+
+
+def sets_replicas(item: Object) -> bool:
+    return (item.get("spec") or {}).get("replicas") is not None
+
+
+def with_replicas(item: Object, replicas: int | None) -> Object:
+    """A copy with this number, where the object sets one itself. Pure."""
+    return item | {"spec": item["spec"] | {"replicas": replicas}} if replicas is not None and sets_replicas(item) else item
+
+
+def applied_by_us(live: Object) -> bool:
+    """Whether the number is one that we have applied, and so would go with an apply that has none. Pure."""
+    entries = live["metadata"].get("managedFields") or ()
+    applied = (entry.get("fieldsV1") or {} for entry in entries if entry.get("manager") == MANAGER and entry.get("operation") == "Apply")
+    return any("f:replicas" in fields.get("f:spec", {}) for fields in applied)
+
+
+def hold_replicas(api: Api, namespace: str, item: Object, live: Object, replicas: int) -> None:
+    """Before an apply of `item`, which sets none: have the number stay when our own field goes."""
+    if applied_by_us(live):
+        key = Key.of(item)
+        body: Object = {"apiVersion": key.api_version, "kind": key.kind, "metadata": {"name": key.name}, "spec": {"replicas": replicas}}
+        api.apply(body, namespace, force=True, manager=SCALE_MANAGER)
+
+
+def remarks(workload: str, live: Object | None, outcome: Object) -> Iterator[str]:
+    """What a person should know of a number that an apply changes. Pure."""
+    if live is None or outcome["kind"] not in SCALABLE or STOPPED in (live["metadata"].get("annotations") or {}):
+        return
+    now, after = replicas_of(live), replicas_of(outcome)
+    if now != after:
+        yield f"{workload}: {describe(outcome)} has {now} replicas now, {after} after"
+
+
+def scales(api: Api, namespace: str, objects: Sequence[Object], workload: str) -> dict[str, int]:
+    """See protocol.Cluster.scales, of one workload."""
+    changed: dict[str, int] = {}
+    for item in objects:
+        if item["kind"] not in SCALABLE:
+            continue
+        key = Key.of(item)
+        live = api.get(key.api_version, key.kind, key.name, namespace)
+        replicas = changed_scale(item, live) if owned_by(live, workload) else None
+        if replicas is not None:
+            changed[describe(item)] = replicas
+    return changed
