@@ -35,10 +35,9 @@ def gather(ctx: Context, targets: Sequence[Target], *, put_back: bool = False, h
     """
     images = tuple(_images(ctx, target, put_back=put_back) for target in targets if target.revision.locks)
     objects = {target.name: target.objects for target in targets}
-    plan = ctx.cluster.plan(objects, with_placeholders(ctx.lookup), {target.name: target.scale for target in targets})
     refused = tuple(ctx.hooks.inspect()[1]) if hooks else ()
     with masking(ctx, objects):
-        plan = ctx.cluster.plan(objects, with_placeholders(ctx.lookup))
+        plan = ctx.cluster.plan(objects, with_placeholders(ctx.lookup), {target.name: target.scale for target in targets})
     return Facts(
         plan=masked_plan(ctx, plan, objects),
         images=images,
