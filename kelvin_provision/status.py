@@ -221,7 +221,7 @@ def _of_observation(observation: Observation | None, notes: tuple[str, ...]) -> 
         warnings = ("it is not on the cluster any more: another client removed it", *warnings)
     state = _SEEN[observation.observed]
     if state is State.FAILED and not warnings:
-        warnings = ("the cluster says no more than that it failed",)
+        warnings = ("the cluster gives no reason",)
     return Status(state, warnings, observation.seen)
 
 

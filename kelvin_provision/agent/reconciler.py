@@ -49,7 +49,7 @@ class Reconciler:
             self._log(str(error))
         except Exception as error:  # noqa: BLE001  (our bug in here must not leave the box unattended)
             text, traceback = self._faults.record("reconciling", error)
-            for line in (f"looking after the box: {text}", *traceback):
+            for line in (f"reconciling: {text}", *traceback):
                 self._ctx.progress(Note(line))
 
     def _changes(self) -> Iterator[bool]:
@@ -95,5 +95,5 @@ class Reconciler:
     def _log(self, trouble: str) -> None:
         """Log each error once, however long it lasts, and its end."""
         if trouble != self._trouble:
-            self._ctx.progress(Note(trouble or "all is well again"))
+            self._ctx.progress(Note(trouble or "working again"))
         self._trouble = trouble

@@ -74,7 +74,7 @@ def expire(ctx: Context) -> None:
 
 
 def _miss(ctx: Context, order: Order) -> None:
-    reason = order.note or "neither box nor agent was up in time, or its clock was not right"
+    reason = order.note or "the box or the agent was not up in time, or the clock was wrong"
     orders.expire(ctx.ledger, order, reason, actor=ctx.actor)
     for workload in ctx.ledger.existing(order.names).values() if order.verb is Verb.APPLY else ():
         if workload.staged:

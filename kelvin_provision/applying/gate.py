@@ -34,7 +34,7 @@ def held(workloads: Sequence[Workload], now: datetime) -> WorkloadHeld | None:
     if not lines:
         return None
     names = tuple(workload.name for workload in workloads if workload.holds)
-    error = WorkloadHeld("; ".join(lines), hint=command("workloads show", names=names[:1], note="--force applies all the same"))
+    error = WorkloadHeld("; ".join(lines), hint=command("workloads show", names=names[:1], note="--force applies it anyway"))
     error.wait_reason = WaitReason(WaitKind.HOLD, workloads=names)
     return error
 

@@ -130,7 +130,7 @@ def settle(ctx: Context) -> tuple[str, ...]:
     workloads = ctx.ledger.existing([workload["name"] for workload in about["workloads"]])
     running = {name: workload.running.number for name, workload in workloads.items() if workload.running}
     applied = all(running.get(workload["name"]) == workload["revision"] for workload in about["workloads"])
-    cause = None if applied else Interrupted("the command was killed; what ran before runs")
+    cause = None if applied else Interrupted("the command was killed; the previous version runs")
     final = _Final(POST if applied else FAILURE, cause, interrupted=True)
     names = ", ".join(workload["name"] for workload in about["workloads"])
     report = f"the hooks of an interrupted apply of {names} were ended with {final.event}"

@@ -47,7 +47,7 @@ def refuse_what_applies_itself(workloads: Sequence[Workload]) -> None:
     if own:
         names = ", ".join(own)
         hint = "deploy it with --deployment-type staged-only, then apply --at"
-        raise UsageRefused(f"{names}: applied as soon as everything is there, whatever the time", hint=hint)
+        raise UsageRefused(f"{names}: applied by the agent as soon as it is ready, so a time has no effect", hint=hint)
 
 
 def refuse_closed(at: datetime, window: Window | None, names: Sequence[str]) -> None:
@@ -55,5 +55,5 @@ def refuse_closed(at: datetime, window: Window | None, names: Sequence[str]) -> 
     closed = gate.closed(window, at, names)
     if closed:
         raise OutsideWindow(
-            f"{at.astimezone():%Y-%m-%d %H:%M} is no time to apply at: {closed}", hint="choose a time inside of it, or add --force"
+            f"{at.astimezone():%Y-%m-%d %H:%M} cannot be the time of an apply: {closed}", hint="choose a time in the window, or add --force"
         )

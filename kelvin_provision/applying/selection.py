@@ -17,7 +17,7 @@ def choose(ledger: Ledger, names: Sequence[str], *, everything: bool) -> tuple[W
     if everything and names:
         raise UsageRefused("give names or --all, not both")
     if not everything and not names:
-        raise UsageRefused("nothing to apply was named", hint=command("workloads apply", names=("NAME",), note="or --all"))
+        raise UsageRefused("no workloads to apply were given", hint=command("workloads apply", names=("NAME",), note="or --all"))
     workloads = ledger.workloads(None if everything else names)
     if everything:
         workloads = tuple(workload for workload in workloads if workload.staged)

@@ -70,7 +70,7 @@ def _take_back(ctx: Context, operation: Operation, cause: ProvisionError, policy
     except UndoFailed as error:
         raise UndoFailed(str(error), hint=error.hint, evidence=(*error.evidence, *cause.evidence)) from cause
     failure = Interrupted if isinstance(cause, Interrupted) else ApplyFailed
-    raise failure(f"{cause}; everything is back to what ran before", hint=cause.hint, evidence=cause.evidence) from cause
+    raise failure(f"{cause}; rolled back to what ran before", hint=cause.hint, evidence=cause.evidence) from cause
 
 
 def _bring_up(ctx: Context, operation: Operation, prepared: Prepared, patience: WaitPolicy) -> None:
@@ -151,7 +151,7 @@ def leave(ctx: Context, operation: Operation, cause: ProvisionError) -> Provisio
     ]
     journal.end_left(ctx.ledger, operation, entries)
     kind = Interrupted if isinstance(cause, Interrupted) else ApplyLeft
-    return kind(f"{cause}; everything is left as it is", hint=_undo_hint(operation), evidence=cause.evidence)
+    return kind(f"{cause}; kept as it is", hint=_undo_hint(operation), evidence=cause.evidence)
 
 
 def _undo_hint(operation: Operation) -> Hint:

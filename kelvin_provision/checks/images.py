@@ -177,7 +177,7 @@ def space(images: Sequence[Stored], statuses: Mapping[str, ImageStatus], disks: 
             more = f", about {format_bytes(needed)} needed to unpack {_count(len(back), 'image')}" if back else ", nothing to unpack"
             yield ok(f"{format_bytes(disk.free)} free for {disk.what}{more}")
     if not disks:
-        yield skipped("the runtime does not report its image folder")
+        yield skipped("the runtime does not report its image directory")
 
 
 def _size(locks: Iterable[ImageLock]) -> int:

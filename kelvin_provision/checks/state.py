@@ -52,7 +52,7 @@ def state(ledger: LedgerState) -> Iterator[CheckFinding]:
         return
     staged = sum(workload.staged is not None for workload in ledger.workloads)
     count = len(ledger.workloads)
-    yield ok(f"{count} workload{'' if count == 1 else 's'}, {staged} staged; the history is whole" if count else "no workload yet")
+    yield ok(f"{count} workload{'' if count == 1 else 's'}, {staged} staged; the history is intact" if count else "no workload yet")
 
 
 def operations(ledger: LedgerState) -> Iterator[CheckFinding]:

@@ -19,7 +19,7 @@ class ConfirmationNeeded(ProvisionError):
     """A destructive command needs a confirmation, and there is no terminal to ask on."""
 
     code, exit_code = "confirmation-needed", 2
-    hint_default = "add --yes to go ahead without being asked"
+    hint_default = "add --yes to confirm"
 
 
 class RequestRefused(ProvisionError):

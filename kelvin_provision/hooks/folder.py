@@ -96,7 +96,7 @@ def refuse_untrusted(hook: Path) -> None:
     except OSError as error:
         raise HookRefused(f"{hook}: {(error.strerror or str(error)).lower()}") from error
     if not hook.is_file():
-        raise HookRefused(f"{hook} is not a file", hint=f"a folder of hooks is called {hook.name}.d")
+        raise HookRefused(f"{hook} is not a file", hint=f"a directory of hooks is named {hook.name}.d")
     if not os.access(hook, os.X_OK):
         raise HookRefused(f"{hook} is not executable", hint=system("chmod", "755", str(hook)))
 

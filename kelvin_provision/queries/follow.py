@@ -45,7 +45,7 @@ def follow(ctx: Context, request: FollowRequest, *, each_look: Callable[[], obje
     if ctx.stop():
         raise Interrupted(f"stopped by a signal; {CONTINUES}", hint=command("workloads list"))
     late = ", ".join(name for name, end in ends.items() if not end)
-    raise NotReady(f"{late}: not done yet; the agent goes on in the background")
+    raise NotReady(f"{late}: not done yet; the agent continues in the background")
 
 
 @dataclass

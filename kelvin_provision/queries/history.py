@@ -62,5 +62,5 @@ def history(ctx: Context, request: HistoryRequest) -> HistoryResult:
 def _verified(ledger: Ledger) -> Verified:
     line = ledger_history.broken_link(ledger)
     if line is not None:
-        raise HistoryBroken(f"line {line} of the history does not fit: it was changed, or a line before it is missing")
+        raise HistoryBroken(f"line {line} of the history does not match its hash: it was changed, or a line before it is missing")
     return Verified(len(ledger_history.history(ledger)), ledger_history.head(ledger))

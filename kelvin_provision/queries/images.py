@@ -24,9 +24,9 @@ class ImagesResult:
     def warnings(self) -> tuple[str, ...]:
         inventory = self.inventory
         if inventory.runtime_error:
-            return (f"what is in the runtime is not known: {inventory.runtime_error}",)
+            return (f"the images in the runtime are unknown: {inventory.runtime_error}",)
         if inventory.info and not inventory.info.pins and inventory.images:
-            return (f"{inventory.info.name} {inventory.info.version} knows no pins: what its collector removes, the agent puts back",)
+            return (f"{inventory.info.name} {inventory.info.version} does not support pinned images: the agent restores removed images",)
         return ()
 
     def to_json(self) -> dict[str, Any]:

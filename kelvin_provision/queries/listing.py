@@ -112,7 +112,7 @@ class Cursor:
             data = text.encode("ascii").rstrip(b"=").translate(_PLAIN)
             return cls._from(json.loads(binascii.a2b_base64(data + b"=" * (-len(data) % 4), strict_mode=True)))
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            raise CursorInvalid(f"{text[:60]!r} is no cursor of this list") from error
+            raise CursorInvalid(f"{text[:60]!r} is not a cursor of this list") from error
 
     @classmethod
     def _from(cls, document: dict[str, Any]) -> Self:

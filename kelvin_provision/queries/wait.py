@@ -45,7 +45,7 @@ def wait(ctx: Context, request: WaitRequest) -> Mapping[str, str]:
             return {name: waited.position for name, waited in waiting.waited.items()}
         waiting.measure(look)
     if ctx.stop():
-        raise Interrupted("stopped by a signal; what is under way goes on", evidence=waiting.positions())
+        raise Interrupted("stopped by a signal; work under way continues", evidence=waiting.positions())
     late = "; ".join(f"{name}: {waited.position}" for name, waited in waiting.waited.items() if not waited.reached)
     raise WaitTimeout(f"not {request.state.value} after {request.timeout:g} seconds: {late}", evidence=waiting.positions())
 

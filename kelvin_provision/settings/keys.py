@@ -56,8 +56,8 @@ class Key:
 
 
 KEYS: tuple[Key, ...] = (
-    Key("state_dir", PATH, "", "folder of the ledger and the images; default: for root /var/lib/kelvin-provision, otherwise in the home"),
-    Key("secrets_dir", PATH, "/etc/kelvin-provision/secrets", "folder with one file for each <% secrets.NAME %>; use mode 0600"),
+    Key("state_dir", PATH, "", "directory of ledger and images; default: /var/lib/kelvin-provision for root, otherwise in the home"),
+    Key("secrets_dir", PATH, "/etc/kelvin-provision/secrets", "directory with one file for each <% secrets.NAME %>; use mode 0600"),
     Key("registry", REGISTRY, "", "registry from which <app_name>:<app_version> is pulled, without a scheme"),
     Key(f"registries.{HOST}.mirrors", MIRRORS, "", "mirrors of this registry, tried first and in this order"),
     Key(f"registries.{HOST}.insecure", BOOL, "false", "allow plain HTTP", trusted=True),
@@ -94,7 +94,7 @@ KEYS: tuple[Key, ...] = (
     Key("apply.settle", DURATION, "5s", "time for which a workload must stay ready to count as running"),
     Key("apply.window", WINDOW, "", "times of day (local) at which anything is applied, such as 02:00-04:00; default: always"),
     Key("apply.grace", DURATION, "15m", "how late an apply that was scheduled with `apply --at` may still start"),
-    Key("hooks", PATH, "/etc/kelvin-provision/hooks", "folder of the hooks pre-apply, post-apply and on-failure", trusted=True),
+    Key("hooks", PATH, "/etc/kelvin-provision/hooks", "directory of the hooks pre-apply, post-apply and on-failure", trusted=True),
     Key("hooks_timeout", DURATION, "2m", "time after which a hook is killed", trusted=True),
     Key("keep_revisions", integer(0), "2", "number of previous revisions that are kept with their images for rollback"),
 )

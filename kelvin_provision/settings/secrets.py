@@ -16,7 +16,7 @@ def has(folder: Path, name: str) -> bool:
     try:
         return _is_name(name) and (folder / name).is_file()
     except PermissionError as error:
-        raise PermissionRefused(f"{folder}: no permission to read the secrets folder") from error
+        raise PermissionRefused(f"{folder}: no permission to read the secrets directory") from error
 
 
 def lookup(folder: Path) -> Callable[[str], str]:

@@ -69,7 +69,7 @@ def unset_setting(sources: Sources, request: UnsetSetting) -> SettingResult:
 def _place(sources: Sources, *, site: bool) -> Place:
     """The file of --config; otherwise the site file for root or with --site, and the user's own file for other users."""
     if sources.config is not None and site:
-        raise UsageRefused("--site and --config name two files")
+        raise UsageRefused("--site and --config contradict each other")
     places = sources.places()
     return places[0] if site else places[-1]
 

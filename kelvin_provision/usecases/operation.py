@@ -75,7 +75,7 @@ def free_images(ctx: Context, running: Running) -> int:
     try:
         return collect_garbage(ctx.ledger, ctx.store, lambda: ctx.runtime)
     except (ProvisionError, OSError) as error:
-        running.warn(f"images that nothing needs are not freed yet: {error}")
+        running.warn(f"images that no version needs were not removed yet: {error}")
         return 0
 
 

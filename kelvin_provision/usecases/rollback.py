@@ -61,7 +61,7 @@ def plan(ledger: Ledger, names: Sequence[str], to: int | None = None) -> Rollbac
     After a failed apply that was kept (--no-rollback), this is the revision that ran before it.
     """
     if to is not None and len(set(names)) > 1:
-        raise UsageRefused("--to goes with one workload: each has revisions of its own")
+        raise UsageRefused("--to needs exactly one workload: each has its own revisions")
     left = journal.left(ledger)
     targets, unchanged = [], []
     for workload in ledger.workloads(names):
@@ -128,5 +128,5 @@ def _note_taken_back(ledger: Ledger, chosen: RollbackPlan) -> None:
     for target in chosen.targets:
         staged = target.workload.staged
         if staged and target.name in chosen.left:
-            text = f"version {staged.spec.app_version} did not come up and was taken back"
+            text = f"version {staged.spec.app_version} did not come up and was rolled back"
             ledger.advance(staged, RolledBack(text))

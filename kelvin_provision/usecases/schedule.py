@@ -57,8 +57,8 @@ def schedule(ctx: Context, request: ScheduleRequest) -> ScheduleResult:
     woken = ctx.launcher.ensure(ctx.settings)
     late = [workload.name for workload in workloads if workload.staged and not appliable(workload.staged)]
     warnings = (
-        *(f"{name} was to be applied together with one of these; that is cancelled for it, too" for name in replaced if name not in names),
-        *((f"{', '.join(late)}: not ready yet; what is not ready by then is not applied",) if late else ()),
+        *(f"{name} was scheduled together with one of these; its apply is cancelled, too" for name in replaced if name not in names),
+        *((f"{', '.join(late)}: not ready yet; workloads that are not ready at that time are not applied",) if late else ()),
         *woken,
         *(() if ctx.launcher.survives_reboot(ctx.settings) else (NO_SERVICE_WARNING,)),
     )

@@ -204,7 +204,7 @@ def test_a_crash_in_pre_apply_touches_nothing_and_owes_on_failure(box, folder, m
     with box.operation("next") as recovered:
         pass
     assert recovered.warnings == ("the hooks of an interrupted apply of pump were ended with on-failure",)
-    assert read(folder, "on-failure")["error"] == {"code": "interrupted", "message": "the command was killed; what ran before runs"}
+    assert read(folder, "on-failure")["error"] == {"code": "interrupted", "message": "the command was killed; the previous version runs"}
 
 
 def test_a_box_whose_hooks_are_gone_is_not_kept_from_its_work(box, folder):

@@ -106,9 +106,7 @@ def test_a_broken_workload_has_each_reason_with_why_and_what_next(box):
         "error   room         new pods need 1.0 GiB of memory in addition to the running ones; node fake-node has 1.0 MiB of memory left\n"
         in result.stdout
     )
-    assert result.stderr == (
-        "error: 3 errors: this apply would not work\n hint: follow the hint below each check; --skip ID skips a check\n"
-    )
+    assert result.stderr == ("error: 3 errors: this apply would fail\n hint: follow the hint below each check; --skip ID skips a check\n")
 
 
 def test_a_hold_is_a_warning_and_a_hook_that_would_not_run_an_error(box, tmp_path, monkeypatch):
@@ -229,7 +227,7 @@ def test_which_workloads_must_be_said_and_be_there(box):
 def test_nothing_staged_at_all_is_nothing_to_check(box):
     box.ledger.drop_staged("pump")
     result = check(box, "--all")
-    result.check(stdout="", stderr="No check was made.\n")
+    result.check(stdout="", stderr="No checks were run.\n")
 
 
 def test_the_checks_are_listed_with_their_ids(box):
@@ -270,7 +268,7 @@ def test_a_box_that_is_well_says_so_line_by_line(box):
     assert (result.exit_code, {status for status, _ in found.values()}) == (0, {"ok", "skipped", "warning"})
     assert found["cluster"] == ("ok", "fake 1.0 at fake://here, node fake-node (as the test says)")
     assert found["node"] == ("ok", "fake-node: Ready")
-    assert found["state"] == ("ok", "1 workload, 1 staged; the history is whole")
+    assert found["state"] == ("ok", "1 workload, 1 staged; the history is intact")
     assert found["operations"] == ("ok", "no interrupted operation")
     assert found["runtime"] == ("ok", "fake 1.0.0, linux/amd64")
     assert found["orphans"] == ("ok", "no unused data")

@@ -13,8 +13,8 @@ from tests.kit.ledgers import migrated
 from tests.kit.specs import spec
 
 ROOT = Path(__file__).parents[2]
-CLOSED = "error: standard output is closed\n hint: the work is done; only its answer was lost\n"
-FULL = "error: standard output: no space left on device\n hint: the work is done; only its answer was lost\n"
+CLOSED = "error: standard output is closed\n hint: the work is done; only its output was lost\n"
+FULL = "error: standard output: no space left on device\n hint: the work is done; only its output was lost\n"
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_every_kind_of_answer_is_lost_in_the_same_words(shell, command, redirect
 
 def test_a_stream_of_answers_ends_at_a_closed_stdout(shell):
     done = shell("kp workloads list --watch >&-")
-    assert (done.returncode, done.stderr) == (73, "error: standard output is closed\n hint: nothing but the answer was lost\n")
+    assert (done.returncode, done.stderr) == (73, "error: standard output is closed\n hint: only output was lost\n")
 
 
 def test_a_closed_stderr_does_the_work_and_says_nothing(shell):

@@ -177,7 +177,7 @@ def test_an_exit_code_for_changes_goes_with_a_dry_run_only(box):
         result = say(box, verb, "-n", "pump", "--exit-code")
         assert (result.exit_code, result.stderr.splitlines()[0]) == (
             2,
-            "error: --exit-code goes with --dry-run: a change that is made has exit codes of its own",
+            "error: --exit-code needs --dry-run",
         )
 
 
@@ -229,18 +229,18 @@ def test_what_somebody_else_changed_has_a_section_of_its_own(box):
         "      by kubectl-edit at 2026-11-25T03:00:00Z\n"
         "      -3\n"
         "      +9\n"
-        "      is set to what the new version says\n"
+        "      is set to the value of the new version\n"
         "    Thing/pump spec.more\n"
         "      by kubectl-edit\n"
         "      -(not there)\n"
         '      +{"a": 1}\n'
-        "      stays: the new version says nothing of it\n"
+        "      stays: the new version does not set it\n"
         "    Thing/pump spec.text\n"
         "      @@ -1,2 +1,2 @@\n"
         "       a\n"
         "      -b\n"
         "      +c\n"
-        "      goes with the old version\n"
+        "      is removed with the old version\n"
     )
     assert workloads(say(box, "diff", "-n", "pump", "--json"))[0]["drift"][1] == {
         "object": "Thing/pump", "path": "spec.configuration.speed", "applied": 3, "live": 9, "then": 4, "stays": False,

@@ -181,16 +181,14 @@ def test_a_cancelled_command_is_one_document_too():
     assert json.loads(result.stdout) == {
         "status": "cancelled",
         "message": "nothing was changed",
-        "hint": "add --yes to go ahead without being asked",
+        "hint": "add --yes to confirm",
     }
 
 
 def test_without_a_terminal_nobody_is_asked_and_nothing_is_done():
     result = asked("y\n", terminal=False)
     result.check(exit_code=2, stdout="")
-    assert result.stderr == (
-        "error: this will remove motor with all local data\n  motor\n  pump\n hint: add --yes to go ahead without being asked\n"
-    )
+    assert result.stderr == ("error: this will remove motor with all local data\n  motor\n  pump\n hint: add --yes to confirm\n")
 
 
 def test_the_flag_yes_needs_no_terminal():

@@ -100,13 +100,13 @@ def test_the_version_alone_and_beside_other_words():
             "workloads logs takes one workload, not 2: a, b",
             "kelvin-provision workloads logs --help",
         ),
-        (["workloads", "apply"], "say which workloads: --name NAME, or --all", "kelvin-provision workloads list --staged"),
+        (["workloads", "apply"], "give the workloads: NAME..., or --all", "kelvin-provision workloads list --staged"),
         (
             ["workloads", "apply", "-n", "a", "--all"],
-            "say which workloads: --name NAME, or --all",
+            "give the workloads: NAME..., or --all",
             "kelvin-provision workloads list --staged",
         ),
-        (["workloads", "apply", "a", "--all"], "say which workloads: --name NAME, or --all", "kelvin-provision workloads list --staged"),
+        (["workloads", "apply", "a", "--all"], "give the workloads: NAME..., or --all", "kelvin-provision workloads list --staged"),
         (["images", "list", "a"], "got unexpected extra argument(s) (a)", "kelvin-provision images list --help"),
         (["--staged", "workloads", "list"], "no such option: --staged; did you mean --state-dir?", "kelvin-provision --help"),
         (["--verbose"], "missing command", "kelvin-provision --help"),
@@ -233,7 +233,7 @@ def test_a_reader_that_goes_away_is_met_in_silence():
 def test_an_answer_that_does_not_fit_on_the_disk_is_73():
     command = f"{sys.executable} -m kelvin_provision explain > /dev/full"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
-    message = "error: standard output: no space left on device\n hint: the work is done; only its answer was lost\n"
+    message = "error: standard output: no space left on device\n hint: the work is done; only its output was lost\n"
     assert (done.returncode, done.stderr) == (73, message)
 
 

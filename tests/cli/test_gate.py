@@ -147,7 +147,7 @@ def test_a_person_holds_a_workload_and_lets_it_go(box, clock):
     result.check(
         exit_code=75,
         stderr=f"error: pump is held by anna since {NOON}: line 3 produces (for 3 h)\n"
-        " hint: kelvin-provision workloads show -n pump; --force applies all the same\n",
+        " hint: kelvin-provision workloads show -n pump; --force applies it anyway\n",
     )
     assert box.warnings("pump") == [f"held by anna since {NOON}: line 3 produces"]
     assert "Held:       by anna, " in say(box, "show", "-n", "pump").stdout
@@ -173,7 +173,7 @@ def test_a_workload_that_holds_itself_is_asked_at_the_apply(box):
     assert error(result)[1] == {
         "code": "held",
         "message": "pump is held by Deployment/pump since 2026-11-23T11:30:00Z: drilling (for 30 min)",
-        "hint": "kelvin-provision workloads show -n pump; --force applies all the same",
+        "hint": "kelvin-provision workloads show -n pump; --force applies it anyway",
         "evidence": [],
     }
     assert ("put", "fan") not in box.cluster.calls
@@ -282,7 +282,7 @@ def test_a_time_that_was_slept_through_is_not_made_up_for(box, clock):
     assert ("put", "pump") not in box.cluster.calls
     assert states(box)["pump"] == "running"
     assert box.warnings("pump") == [
-        "the apply that anna asked for at 2026-11-23T13:00:00Z was missed: neither box nor agent was up in time, or its clock was not right"
+        "the apply that anna asked for at 2026-11-23T13:00:00Z was missed: the box or the agent was not up in time, or the clock was wrong"
     ]
     assert lines(box, "apply --at")[-1][1:3] == ("agent", "missed")
 
@@ -307,8 +307,8 @@ def test_with_a_clock_in_1970_nothing_is_asked_for(box, clock):
     [
         (("--at", "2026-11-23 11:59"), "time-refused", "--at 2026-11-23 11:59 is past: it is 2026-11-23 12:00:00+00:00 here"),
         (("--at", "soon"), "time-refused", "--at soon is no time"),
-        (("--at", "13:00", "--no-wait"), "usage", "--at goes with --force alone, and --cancel with nothing: the agent applies as the settings say"),
-        (("--at", "13:00", "--cancel"), "usage", "--at goes with --force alone, and --cancel with nothing: the agent applies as the settings say"),
+        (("--at", "13:00", "--no-wait"), "usage", "--at can be combined with --force only, and --cancel with nothing"),
+        (("--at", "13:00", "--cancel"), "usage", "--at can be combined with --force only, and --cancel with nothing"),
     ],
 )  # fmt: skip
 def test_each_refusal_of_a_time(box, words, code, message):
@@ -322,7 +322,7 @@ def test_a_time_outside_the_window_is_refused_when_it_is_asked_for(box, monkeypa
     code, found = error(say(box, "apply", "-n", "pump", "--at", "13:00", "--json"))
     assert (code, found["message"]) == (
         75,
-        "2026-11-23 13:00 is no time to apply at: apply.window is 22:00-05:00: it opens at 2026-11-23 22:00",
+        "2026-11-23 13:00 cannot be the time of an apply: apply.window is 22:00-05:00: it opens at 2026-11-23 22:00",
     )
     assert say(box, "apply", "-n", "pump", "--at", "22:00").exit_code == 0
     assert say(box, "apply", "-n", "pump", "--at", "13:00", "--force").exit_code == 0
@@ -331,7 +331,7 @@ def test_a_time_outside_the_window_is_refused_when_it_is_asked_for(box, monkeypa
 def test_what_applies_itself_is_not_asked_for(box):
     box.deploy("valve", method=Method.INSTANT)
     code, found = error(say(box, "apply", "-n", "valve", "--at", "13:00", "--json"))
-    assert (code, found["message"]) == (2, "valve: applied as soon as everything is there, whatever the time")
+    assert (code, found["message"]) == (2, "valve: applied by the agent as soon as it is ready, so a time has no effect")
 
 
 def test_a_hold_is_waited_for_as_long_as_the_grace_lasts(box, clock):
@@ -348,7 +348,7 @@ def test_a_hold_is_waited_for_as_long_as_the_grace_lasts(box, clock):
 def test_what_is_not_ready_in_time_is_waited_for_too(box, clock):
     box.deploy("valve")
     assert json.loads(say(box, "apply", "-n", "valve", "--at", "13:00", "--json").stdout)["warnings"][0] == (
-        "valve: not ready yet; what is not ready by then is not applied"
+        "valve: not ready yet; workloads that are not ready at that time are not applied"
     )
     clock[0] = "2026-11-23T13:00:00Z"
     scheduler.expire(box.agent())
@@ -381,7 +381,7 @@ def test_an_apply_that_does_not_come_up_is_not_tried_again(box, clock):
 def test_cancel_takes_it_back_for_all_that_were_asked_for_together(box):
     say(box, "apply", "-n", "pump", "-n", "fan", "--at", "13:00")
     assert say(box, "apply", "-n", "fan", "--cancel", "--quiet").stdout == "workload pump: cancelled\nworkload fan: cancelled\n"
-    assert say(box, "apply", "-n", "fan", "--cancel", "--quiet").stdout == "workload fan: unchanged, no apply of it was asked for\n"
+    assert say(box, "apply", "-n", "fan", "--cancel", "--quiet").stdout == "workload fan: unchanged, no apply of it is scheduled\n"
     assert say(box, "apply", "--all", "--cancel").stderr == "Nothing to do.\n"
     assert states(box) == {"fan": "staged", "pump": "running"}
     assert lines(box, "apply --at")[-2:] == [
@@ -393,7 +393,7 @@ def test_cancel_takes_it_back_for_all_that_were_asked_for_together(box):
 def test_a_new_time_takes_the_place_of_the_old_one_and_says_whom_it_leaves_out(box):
     say(box, "apply", "-n", "pump", "-n", "fan", "--at", "13:00")
     again = json.loads(say(box, "apply", "-n", "pump", "--at", "14:00", "--json").stdout)
-    assert again["warnings"][0] == "fan was to be applied together with one of these; that is cancelled for it, too"
+    assert again["warnings"][0] == "fan was scheduled together with one of these; its apply is cancelled, too"
     assert [(one.at, one.names) for one in orders.pending(box.ledger)] == [("2026-11-23T14:00:00Z", ("pump",))]
 
 

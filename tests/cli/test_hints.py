@@ -104,7 +104,7 @@ def test_a_misspelt_workload_leads_to_the_closest_one(box):
 
 def test_a_confirmation_is_given_by_the_option_that_is_named(box):
     found = error(box, "workloads", "stop", "pump")
-    assert (found["code"], found["hint"]) == ("confirmation-needed", "add --yes to go ahead without being asked")
+    assert (found["code"], found["hint"]) == ("confirmation-needed", "add --yes to confirm")
     assert box.run("workloads", "stop", "pump", "--yes").exit_code == 0
 
 

@@ -129,7 +129,7 @@ def test_an_image_of_two_workloads_says_so_and_one_of_another_state_folder_is_an
         "of",
         "this",
         "state",
-        "folder",
+        "directory",
         "-",
         "r.io/other@sha256:" + "a" * 64,
     ]
@@ -140,14 +140,14 @@ def test_a_runtime_that_does_not_answer_is_a_warning(box):
     box.runtime.error = RuntimeUnreachable("containerd does not answer")
     result = say(box, "list")
     assert result.exit_code == 0
-    assert result.stderr.startswith("warning: what is in the runtime is not known: containerd does not answer\n")
+    assert result.stderr.startswith("warning: the images in the runtime are unknown: containerd does not answer\n")
     assert result.stdout.splitlines()[1].split()[-6:] == ["yes", "?", "?", "fan", "1.0.0", "(staged)"]
 
 
 def test_pins_that_a_runtime_ignores_are_not_told_as_pins(box, monkeypatch):
     monkeypatch.setattr(box.runtime, "info", lambda: RuntimeInfo("containerd", "1.6.20", box.runtime.platform, pins=False))
     result = say(box, "list")
-    assert "warning: containerd 1.6.20 knows no pins: what its collector removes, the agent puts back\n" in result.stderr
+    assert "warning: containerd 1.6.20 does not support pinned images: the agent restores removed images\n" in result.stderr
     assert result.stdout.splitlines()[1].split()[-5:] == ["yes", "ignored", "fan", "1.0.0", "(staged)"]
 
 
@@ -173,7 +173,7 @@ def test_a_wrong_blob_is_put_aside_and_named_with_its_image_and_workload(box):
     result = say(box, "verify", "--json", "--quiet")
     document = json.loads(result.stdout)
     assert (result.exit_code, document["status"]) == (1, "failed")
-    after = "the runtime has the image, what runs is not affected; to download it again, deploy that version again"
+    after = "the runtime has the image, so running workloads are not affected; to download it again, deploy that version again"
     assert items(result)[0] == ("blob", digest, "quarantined", f"of r.io/pump:2.0.0 for pump 2.0.0 (running); {after}")
     assert items(result)[1][2] == "damaged"
     assert (box.settings.state_dir / "quarantine" / f"{digest}-1").is_file()

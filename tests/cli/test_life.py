@@ -99,9 +99,7 @@ def test_an_apply_that_is_left_says_so_and_how_to_get_back(box):
     result = say(box, "apply", "-n", "pump", "--no-rollback", "--quiet")
     result.check(exit_code=1, stdout="")
     assert result.stderr == (
-        "error: pump: exit code 3; everything is left as it is\n"
-        "  pump: pump: exit code 3\n"
-        " hint: kelvin-provision workloads rollback -n pump\n"
+        "error: pump: exit code 3; kept as it is\n  pump: pump: exit code 3\n hint: kelvin-provision workloads rollback -n pump\n"
     )
     box.cluster.broken = {}
     assert items(say(box, "rollback", "-n", "pump", "--json")) == [("pump", "running", "pump 2.0.0 (revision 2)")]
@@ -217,7 +215,7 @@ def test_a_whole_history_is_said_to_be_whole_with_its_last_hash(state):
     with Ledger(state / "ledger.db") as ledger:
         head = journal.head(ledger)
     result = run("workloads", "history", "--verify", "--state-dir", str(state))
-    result.check(stderr=f"The history is whole: 3 lines, the last hash is {head}\n")
+    result.check(stderr=f"The history is intact: 3 lines, the last hash is {head}\n")
     document = json.loads(run("workloads", "history", "--verify", "--json", "--state-dir", str(state)).stdout)
     assert document["verified"] == {"lines": 3, "head": head}
 
@@ -233,7 +231,7 @@ def test_a_changed_history_names_the_line(state):
         65,
         {
             "code": "history-broken",
-            "message": "line 2 of the history does not fit: it was changed, or a line before it is missing",
+            "message": "line 2 of the history does not match its hash: it was changed, or a line before it is missing",
             "hint": "keep a copy of the ledger; workloads and images are not affected",
             "evidence": [],
         },

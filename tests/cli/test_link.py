@@ -82,7 +82,7 @@ def test_agent_status_says_what_is_left_of_the_days_budget(box, monkeypatch):
 def test_deploy_with_wait_says_what_it_waits_for_and_that_other_causes_are_tried_again(box):
     kit = Box(box)
     revisions = tuple(kit.ledger.workload(name).staged for name in ("pump", "fan"))
-    with pytest.raises(NotReady, match=r"^pump, fan: not done yet; the agent goes on in the background$"):
+    with pytest.raises(NotReady, match=r"^pump, fan: not done yet; the agent continues in the background$"):
         follow(kit.ctx, FollowRequest(revisions, timeout=0))
     kit.close()
     assert Note(f"pump: {CAUSE}") in kit.said

@@ -127,7 +127,7 @@ def test_a_bad_cursor_and_a_cursor_with_filters_are_refused(box):
         "cursor-invalid",
     )
     result = box.list("--next", "abc", "--search", "x")
-    assert (result.exit_code, result.stderr.splitlines()[0]) == (2, "error: --next knows its filters and its order already")
+    assert (result.exit_code, result.stderr.splitlines()[0]) == (2, "error: --next contains the filters and the order; give no others")
     assert box.list("--page-size", "0").exit_code == 2
 
 
@@ -260,7 +260,7 @@ def test_on_a_terminal_the_picture_is_painted_over_and_ctrl_c_gives_everything_b
         assert ("vision" in second, "Total: 2 workloads" in second) == (False, True)
         screen.resize(40, 3)
         small = screen.until("\x1b[J")
-        assert "... 3 more lines: a larger window, or --search" in small
+        assert "... 3 more lines; enlarge the window, or use --search" in small
         assert "LAST SEEN" not in small
         os.write(screen.master, b"\x03")
         last = screen.until("Total: 2 workloads\r\n")
@@ -275,7 +275,7 @@ def wait(box, *more):
     return run("workloads", "wait", *box.place, *more)
 
 
-NOBODY = "no agent is running: little will change by itself (kelvin-provision agent run)\n"
+NOBODY = "no agent is running, so nothing is downloaded or applied (kelvin-provision agent run)\n"
 
 
 def test_waiting_for_what_is_there_already(box):

@@ -79,7 +79,7 @@ def test_a_version_that_dies_is_undone_with_its_last_words(box):
     error = box.json("workloads", "apply", "-n", "pump", code=1)["error"]
     assert time.monotonic() - began < 60
     assert error["code"] == "apply-failed"
-    assert "everything is back to what ran before" in error["message"]
+    assert "rolled back to what ran before" in error["message"]
     assert any("the last words" in line for line in error["evidence"]), error
     assert box.states() == {"pump": ("1.0.0", "running", "ready")}
     assert any("version 3.0.0 was not applied" in text for text in box.json("workloads", "list")["data"][0]["status"]["warnings"])

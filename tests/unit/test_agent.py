@@ -143,7 +143,7 @@ def test_findings_of_the_plan_touch_nothing_and_are_kept(box):
 
 
 def test_what_to_apply_must_be_named_staged_and_ready(box):
-    with pytest.raises(UsageRefused, match="nothing to apply was named"):
+    with pytest.raises(UsageRefused, match="no workloads to apply were given"):
         choose(box.ledger, [], everything=False)
     with pytest.raises(UsageRefused, match="give names or --all, not both"):
         choose(box.ledger, ["a"], everything=True)

@@ -122,5 +122,5 @@ def test_the_agent_of_another_user_is_refused(bare, tmp_path, agent, monkeypatch
 
 def test_without_a_workload_no_agent_is_started(tmp_path):
     result = run("agent", "start", "--state-dir", str(tmp_path))
-    assert (result.exit_code, result.stdout) == (0, f"agent {tmp_path}: unchanged, there is no workload to look after\n")
+    assert (result.exit_code, result.stdout) == (0, f"agent {tmp_path}: unchanged, there are no workloads\n")
     assert run("agent", "stop", "--state-dir", str(tmp_path)).stdout == f"agent {tmp_path}: unchanged, it does not run\n"

@@ -156,7 +156,7 @@ def test_an_agent_that_does_not_end_in_time_is_named_and_followed_later(told, tm
     monkeypatch.setattr(service.os, "kill", lambda pid, number: None)
     (tmp_path / "state").mkdir()
     with exclusive(process.lock_path(tmp_path / "state"), command="agent run"):
-        assert install(told, tmp_path).warnings == ("another agent is at work; the service takes over when it ends",)
+        assert install(told, tmp_path).warnings == ("another agent is running; the service takes over when it ends",)
 
 
 def test_uninstalling_stops_and_removes_and_a_second_time_does_nothing(told, tmp_path):

@@ -180,7 +180,7 @@ def test_a_runtime_that_is_away_is_said_once_and_its_return_too(box):
     box.runtime.error = None
     clock.now += 30
     tended._round(changed=False)
-    assert notes(box) == ["containerd does not answer", "all is well again"]
+    assert notes(box) == ["containerd does not answer", "working again"]
 
 
 def test_where_watching_is_refused_the_cluster_is_looked_at_all_the_same(box, monkeypatch):
@@ -205,7 +205,7 @@ def test_a_bug_in_the_looking_after_is_told_with_its_traceback_and_is_not_the_en
         box.cluster.before = lambda verb, workload: None
         box.cluster.broken = {"a": "exit code 3"}
         until(lambda: box.states() == {"a": ("failed", None)})
-    assert "looking after the box: our bug: ZeroDivisionError: division by zero" in notes(box)
+    assert "reconciling: our bug: ZeroDivisionError: division by zero" in notes(box)
     assert any(text.startswith("Traceback") for text in notes(box))
 
 

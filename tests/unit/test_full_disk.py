@@ -142,7 +142,7 @@ def test_list_and_show_answer_and_deploy_says_why_it_does_not(disk, tmp_path, ta
     box = ("--state-dir", str(disk))
     listed = run("workloads", "list", *box)
     assert (listed.exit_code, listed.stdout.splitlines()[1].split()[0]) == (0, "a")
-    told = f"warning: no space left for {disk}/ledger.db: nothing is downloaded until there is room\n"
+    told = f"warning: no space left for {disk}/ledger.db: nothing is downloaded until there is space\n"
     assert (told in listed.stderr) is (takes_nothing is fill)
     assert run("workloads", "show", "-n", "a", *box).exit_code == 0
     request = Path(tmp_path / "request.yaml")

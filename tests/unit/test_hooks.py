@@ -237,7 +237,7 @@ def test_a_hook_of_another_user_is_refused(folder):
 
 def test_what_is_no_program_is_refused(folder):
     (folder / "pre-apply").mkdir(mode=0o755)
-    assert refusal(folder) == ("HOOKS/pre-apply is not a file", "a folder of hooks is called pre-apply.d")
+    assert refusal(folder) == ("HOOKS/pre-apply is not a file", "a directory of hooks is named pre-apply.d")
     (folder / "post-apply").write_bytes(b"\x00\x01 no program")
     (folder / "post-apply").chmod(0o755)
     assert refusal(folder, "post-apply")[0] == "HOOKS/post-apply cannot be started: exec format error"

@@ -155,7 +155,7 @@ def test_several_go_back_together_or_not_at_all(box):
     box.up("2.0.0", "a", "b")
     down = Health(Phase.FAILED, "exit code 3")
     box.cluster.next_healths = {"b": [down, down]}
-    with pytest.raises(ApplyFailed, match="b: exit code 3; everything is back to what ran before"):
+    with pytest.raises(ApplyFailed, match="b: exit code 3; rolled back to what ran before"):
         box.rollback("a", "b")
     assert (box.runs("a", "b"), box.versions("a", "b")) == (["2.0.0", "2.0.0"], [("2.0.0", None)] * 2)
     assert box.last("a") == ("rollback", 1, "1.0.0", "undone", "b: exit code 3")
@@ -186,7 +186,7 @@ def test_trouble_with_freeing_images_is_a_warning_and_the_change_is_done(box, mo
     monkeypatch.setattr(box.store, "collect_garbage", broken)
     result = box.undeploy("a")
     assert (result.removed, box.ledger.names()) == (("a",), [])
-    assert "images that nothing needs are not freed yet: [Errno 5] Input/output error" in result.warnings
+    assert "images that no version needs were not removed yet: [Errno 5] Input/output error" in result.warnings
 
 
 def test_a_version_that_was_not_staged_can_be_gone_back_to_and_the_image_is_said_to_be_uncertain(box):
@@ -219,7 +219,7 @@ def test_what_cannot_be_gone_back_to_is_said_with_what_there_is(box):
     with pytest.raises(RevisionUnknown, match="a has no revision 3 that came up and is kept on this box") as caught:
         box.rollback("a", to=3)
     assert caught.value.evidence == ("revision 1: version 1.0.0", "revision 2: version 2.0.0")
-    with pytest.raises(UsageRefused, match="--to goes with one workload"):
+    with pytest.raises(UsageRefused, match="--to needs exactly one workload"):
         rollback.plan(box.ledger, ["a", "b"], 1)
 
 
@@ -253,7 +253,7 @@ def left(box):
     box.deploy("a", version="2.0.0")
     box.turn()
     box.cluster.broken = {"a": "exit code 3"}
-    with pytest.raises(ApplyLeft, match="a: exit code 3; everything is left as it is") as caught:
+    with pytest.raises(ApplyLeft, match="a: exit code 3; kept as it is") as caught:
         box.command_apply("a", on_failure=OnFailure.KEEP)
     return caught.value
 
@@ -270,7 +270,7 @@ def test_what_failed_is_left_as_it_is_when_that_was_asked_for(box):
     assert journal.unfinished(box.ledger) is None
     assert box.last("a") == ("apply", 2, "2.0.0", "failed, left as it is", "a: exit code 3")
     assert box.state("a") == "failed"
-    assert "version 2.0.0 was not applied: a: exit code 3; everything is left as it is" in box.warnings("a")
+    assert "version 2.0.0 was not applied: a: exit code 3; kept as it is" in box.warnings("a")
 
 
 def test_rollback_takes_what_was_left_back_to_what_ran_before(box):
@@ -278,7 +278,7 @@ def test_rollback_takes_what_was_left_back_to_what_ran_before(box):
     box.cluster.broken = {}
     box.rollback("a")
     assert (box.runs("a"), box.versions("a"), box.state("a")) == (["1.0.0"], [("1.0.0", "2.0.0")], "running")
-    assert box.warnings("a") == ["version 2.0.0 did not come up and was taken back"]
+    assert box.warnings("a") == ["version 2.0.0 did not come up and was rolled back"]
     assert [found.name for found in box.rollback("a", to=1).plan.unchanged] == ["a"]
 
 
@@ -308,7 +308,7 @@ def test_a_signal_leaves_it_as_well(box):
     box.deploy("a", version="2.0.0")
     box.turn()
     asked = itertools.count()
-    with pytest.raises(Interrupted, match="stopped by a signal; everything is left as it is"):
+    with pytest.raises(Interrupted, match="stopped by a signal; kept as it is"):
         box.command_apply("a", stop=lambda: next(asked) >= 1, on_failure=OnFailure.KEEP)
     assert box.runs("a") == ["2.0.0"]
 
@@ -367,7 +367,7 @@ def test_what_cannot_even_be_put_goes_back_unseen_or_not(box):
             raise ClusterRefused("b: quota exceeded")
 
     box.cluster.before = refuse
-    with pytest.raises(ApplyFailed, match="b: quota exceeded; everything is back to what ran before"):
+    with pytest.raises(ApplyFailed, match="b: quota exceeded; rolled back to what ran before"):
         box.command_apply("a", "b", wait=False)
     assert (box.runs("a", "b"), box.versions("a", "b")) == (["1.0.0"] * 2, [("1.0.0", "2.0.0")] * 2)
 
@@ -432,7 +432,7 @@ def test_a_stopped_workload_whose_new_version_fails_is_stopped_again(box):
     box.turn()
     down = Health(Phase.FAILED, "exit code 3")
     box.cluster.next_healths = {"b": [down, down]}
-    with pytest.raises(ApplyFailed, match="everything is back to what ran before"):
+    with pytest.raises(ApplyFailed, match="rolled back to what ran before"):
         box.command_apply("a", "b")
     assert (box.state("a"), box.state("b"), box.runs("a", "b")) == ("stopped", "running", ["1.0.0", "1.0.0"])
     assert not box.ledger.workload("a").enabled

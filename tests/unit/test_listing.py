@@ -210,7 +210,7 @@ def forged(**changes):
     ],
 )
 def test_what_is_no_cursor_of_ours_is_refused(text):
-    with pytest.raises(CursorInvalid, match="is no cursor of this list") as caught:
+    with pytest.raises(CursorInvalid, match="is not a cursor of this list") as caught:
         Cursor.decode(text)
     assert (caught.value.code, caught.value.exit_code) == ("cursor-invalid", 65)
 

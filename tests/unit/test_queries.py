@@ -113,7 +113,7 @@ def test_what_was_replaced_or_removed_is_no_success(box, change, message):
 
 def test_following_ends_with_its_time_and_with_a_signal_and_the_work_goes_on(box):
     (pump,) = box.deploy("pump")
-    with pytest.raises(NotReady, match=r"^pump: not done yet; the agent goes on in the background$"):
+    with pytest.raises(NotReady, match=r"^pump: not done yet; the agent continues in the background$"):
         follow(box.ctx, FollowRequest((pump,), timeout=0.02))
     with pytest.raises(Interrupted, match=r"^stopped by a signal; the agent continues the download$"):
         follow(replace(box.ctx, stop=lambda: True), FollowRequest((pump,)))

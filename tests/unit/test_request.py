@@ -347,7 +347,7 @@ def test_a_secret_that_is_not_here_is_said_with_its_own_error():
     with pytest.raises(SecretMissing, match=r"^secret nope does not exist on this box$") as caught:
         accept(documents, defaults())
     assert caught.value.evidence == (
-        "a.yaml, document 1, payload.system.environment_vars[0].value: secret nope does not exist on this box; create a file of that name in the secrets folder",
+        "a.yaml, document 1, payload.system.environment_vars[0].value: secret nope does not exist on this box; create a file of that name in the secrets directory",
     )
     assert caught.value.exit_code == 65
 
@@ -361,7 +361,7 @@ def test_several_missing_secrets_are_named_in_one_error():
 
 def test_missing_secrets_beside_other_findings_are_listed_with_them():
     assert refused(with_value("<% secrets.nope %>") | {"x": 1})[1:] == [
-        "payload.system.environment_vars[0].value: secret nope does not exist on this box; create a file of that name in the secrets folder"
+        "payload.system.environment_vars[0].value: secret nope does not exist on this box; create a file of that name in the secrets directory"
     ]
 
 

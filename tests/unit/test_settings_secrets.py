@@ -52,7 +52,7 @@ def test_a_folder_of_root_alone_is_said_by_name():
         (folder / "a").write_text("x")
         os.seteuid(65534)
         try:
-            with pytest.raises(PermissionRefused, match=rf"^{folder}: no permission to read the secrets folder$"):
+            with pytest.raises(PermissionRefused, match=rf"^{folder}: no permission to read the secrets directory$"):
                 has(folder, "a")
             with pytest.raises(PermissionRefused, match=rf"^{folder}/a: no permission to read the secret$"):
                 lookup(folder)("a")

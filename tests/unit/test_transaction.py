@@ -93,7 +93,7 @@ def test_one_that_does_not_come_up_takes_all_back(box):
     box.stage("2", "a", "b")
     crash = Health(Phase.FAILED, "CrashLoopBackOff: exit code 3")
     box.cluster.next_healths = {"b": [crash, crash, Health(Phase.READY)]}  # wait, evidence, wait again
-    with pytest.raises(ApplyFailed, match=r"b: CrashLoopBackOff: exit code 3; everything is back to what ran before") as caught:
+    with pytest.raises(ApplyFailed, match=r"b: CrashLoopBackOff: exit code 3; rolled back to what ran before") as caught:
         box.apply("a", "b")
     assert caught.value.evidence == ("b: b: CrashLoopBackOff: exit code 3",)
     assert shell_line(caught.value.hint) == "kelvin-provision workloads show -n b"
@@ -122,7 +122,7 @@ def test_what_is_not_up_in_time_is_said_to_be_waiting(box):
 def test_a_signal_undoes_it(box):
     box.stage("1", "a", "b")
     asked = itertools.count()
-    with pytest.raises(Interrupted, match=r"stopped by a signal; everything is back to what ran before"):
+    with pytest.raises(Interrupted, match=r"stopped by a signal; rolled back to what ran before"):
         box.apply("a", "b", stop=lambda: next(asked) >= 1)
     assert box.on_cluster("a", "b") == [None, None]
     assert [entry.outcome for entry in journal.history(box.ledger)] == ["undone", "undone"]
@@ -136,7 +136,7 @@ def test_a_missing_secret_undoes_what_was_put_before_it(box):
         "b",
     )
     box.ledger.set_objects(revision, box.cluster.render(revision.spec, (), 1))
-    with pytest.raises(ApplyFailed, match=r"secrets\.a; everything is back to what ran before"):
+    with pytest.raises(ApplyFailed, match=r"secrets\.a; rolled back to what ran before"):
         box.apply("a", "b")
     assert box.on_cluster("a", "b") == [None, None]
 

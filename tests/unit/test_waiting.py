@@ -175,4 +175,4 @@ def test_where_nothing_is_staged_it_does_not_begin(box):
 def test_a_signal_ends_it(box):
     box.deploy("a")
     error, _ = waiting(box, "a", stop=lambda: True)
-    assert (type(error), str(error)) == (Interrupted, "stopped by a signal; what is under way goes on")
+    assert (type(error), str(error)) == (Interrupted, "stopped by a signal; work under way continues")

@@ -62,7 +62,7 @@ def stop(systemd: Systemd, state_dir: Path, *, timeout: float = TIMEOUT, sleep: 
     deadline = time.monotonic() + timeout
     while process.alive(state_dir) is not None:
         if time.monotonic() > deadline:
-            return Result("stopping", f"pid {agent.get('pid', '?')}", warnings=("it ends when what it does now is done",))
+            return Result("stopping", f"pid {agent.get('pid', '?')}", warnings=("it ends when its present work is done",))
         sleep(TICK)
     return Result("stopped", f"pid {agent.get('pid', '?')}", warnings=("the next deploy starts one again",))
 

@@ -121,7 +121,7 @@ def install(systemd: Systemd, state_dir: Path, arguments: Sequence[str], environ
     late = not _ended(state_dir, systemd.handover_timeout)
     # While another agent lives it cannot become ready: systemd retries every ten seconds.
     systemd.tell("start", *(("--no-block",) if late else ()), unit.NAME)
-    words = "another agent is at work; the service takes over when it ends"
+    words = "another agent is running; the service takes over when it ends"
     return Done("started", systemd.path, (words,) if late else ())
 
 

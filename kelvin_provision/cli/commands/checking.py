@@ -49,4 +49,4 @@ def _summary(command: str, failed: Sequence[CheckResult]) -> str:
     text = " and ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts if count)
     if not errors:
         return f"{text}, and --strict"
-    return f"{text}: {'this apply would not work' if command == 'workloads check' else 'this box is not well'}"
+    return f"{text}: {'this apply would fail' if command == 'workloads check' else 'this box has problems'}"

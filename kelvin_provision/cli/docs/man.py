@@ -15,9 +15,9 @@ from kelvin_provision.settings.keys import PREFIX
 
 _MADE = '.\\" Made by `python -m kelvin_provision.cli.docs.pages`; a test compares it.\n'
 _FILES = (
-    ("/etc/kelvin-provision/config.yaml", "The settings of the box; kelvin-provision config path says which files count."),
+    ("/etc/kelvin-provision/config.yaml", "The settings of the box; kelvin-provision config path lists the files."),
     ("/etc/kelvin-provision/secrets/NAME", "The value of <% secrets.NAME %>."),
-    ("/var/lib/kelvin-provision", "Ledger, images, partial downloads and the agent's log, as root; else in the user's state folder."),
+    ("/var/lib/kelvin-provision", "Ledger, images, partial downloads and the agent's log, as root; else in the user's state directory."),
 )
 _ENVIRONMENT = (
     (f"{PREFIX}KEY", "A setting: its key in capitals, two underscores for a dot."),

@@ -26,7 +26,7 @@ UNFINISHED = "another change is under way or was interrupted; this preview is fr
 def refuse_exit_code(*, exit_code: bool, dry_run: bool) -> None:
     """Raise UsageRefused for `--exit-code` without `--dry-run`: a real change uses other exit codes."""
     if exit_code and not dry_run:
-        raise UsageRefused("--exit-code goes with --dry-run: a change that is made has exit codes of its own")
+        raise UsageRefused("--exit-code needs --dry-run")
 
 
 def staged(session: Session, names: Sequence[str], command: str, *, exit_code: bool) -> Report:

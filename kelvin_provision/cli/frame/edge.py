@@ -26,7 +26,7 @@ TONES = {
     Tone.CHANGED: Colour.YELLOW,
     Tone.BAD: Colour.RED,
 }
-ADVICE = "add --yes to go ahead without being asked"
+ADVICE = "add --yes to confirm"
 
 
 def run(session: Session, name: str, body: Callable[[], Report]) -> int:
@@ -163,7 +163,7 @@ def answer_lost(session: Session, error: OSError, code: int = 0) -> int:
     terminal.abandon(sys.stdout)
     if isinstance(error, BrokenPipeError):
         return code
-    lost = CannotWrite(terminal.lost(error), hint="the work is done; only its answer was lost")
+    lost = CannotWrite(terminal.lost(error), hint="the work is done; only its output was lost")
     return code or failed(Session(no_color=session.no_color), lost)
 
 

@@ -47,7 +47,7 @@ def write(text: str) -> None:
         raise
     except OSError as error:
         terminal.abandon(sys.stdout)
-        raise CannotWrite(terminal.lost(error), hint="nothing but the answer was lost") from error
+        raise CannotWrite(terminal.lost(error), hint="only output was lost") from error
 
 
 def reader_gone(seconds: float = 0.0) -> bool:

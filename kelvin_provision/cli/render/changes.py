@@ -138,10 +138,10 @@ def _or_nothing(value: Any) -> str:
 
 def _afterwards(outcome: DriftOutcome) -> str:
     if outcome.stays:
-        return "stays: the new version says nothing of it"
+        return "stays: the new version does not set it"
     if outcome.after is ABSENT:
-        return "goes with the old version" if outcome.drift.live is not ABSENT else "the new version does not have it"
-    return "is put back" if outcome.after == outcome.drift.applied else "is set to what the new version says"
+        return "is removed with the old version" if outcome.drift.live is not ABSENT else "the new version does not have it"
+    return "is put back" if outcome.after == outcome.drift.applied else "is set to the value of the new version"
 
 
 # --- objects, in unified lines --------------------------------------------------------------------

@@ -83,4 +83,4 @@ def summary(lines: Sequence[CheckResult]) -> str:
     marks = list(worst.values())
     counts = {mark: marks.count(mark) for mark in CheckStatus}
     words = [f"{count} {_PLURALS.get(mark, mark.value) if count != 1 else mark.value}" for mark, count in counts.items() if count]
-    return f"{len(marks)} checks: {', '.join(words)}" if marks else "No check was made."
+    return f"{len(marks)} checks: {', '.join(words)}" if marks else "No checks were run."

@@ -19,7 +19,7 @@ def table(result: HistoryResult, *, evidence: bool) -> Table:
         COLUMNS,
         [_row(entry) for entry in result.entries],
         wide=frozenset({"who"}),
-        empty="Nothing was done yet.",
+        empty="No history yet.",
         footer=_footer(result, evidence=evidence),
         gives=("detail", "digest", "revision", "version", "name"),
         folds=frozenset({"detail", "name"}),
@@ -39,7 +39,7 @@ def _footer(result: HistoryResult, *, evidence: bool) -> str:
     count = len(result.entries)
     footer = f"Total: {count} line{'' if count == 1 else 's'}"
     if result.verified:
-        footer = f"The history is whole: {result.verified.lines} lines, the last hash is {result.verified.head or '-'}"
+        footer = f"The history is intact: {result.verified.lines} lines, the last hash is {result.verified.head or '-'}"
     attempts = sum(bool(entry.evidence) for entry in result.entries)
     if evidence or not attempts:
         return footer

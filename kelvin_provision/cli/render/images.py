@@ -48,7 +48,7 @@ def _row(image: Image, inventory: Inventory) -> tuple[str, ...]:
 
 
 def _orphan(name: str) -> tuple[str, ...]:
-    return (name.partition("@")[0], _short(name.rpartition("@")[2]), "-", "no", "yes", "-", "not of this state folder", "-", name)
+    return (name.partition("@")[0], _short(name.rpartition("@")[2]), "-", "no", "yes", "-", "not of this state directory", "-", name)
 
 
 def _short(digest: str) -> str:
@@ -76,7 +76,7 @@ def describe_corrupt(blob: CorruptBlob) -> str:
     if blob.redownloaded:
         after = "the agent downloads it again"
     elif blob.loaded:
-        after = "the runtime has the image, what runs is not affected; to download it again, deploy that version again"
+        after = "the runtime has the image, so running workloads are not affected; to download it again, deploy that version again"
     else:
         after = f"it is not downloaded again, and the runtime lacks the image: deploy that version again (workloads show -n {names})"
     return f"of {', '.join(blob.images)}{f' for {used}' if used else ''}; {after}"

@@ -23,7 +23,7 @@ NO_AGENT = "no agent is running: nothing is being downloaded or applied (kelvin-
 def warnings(overview: Overview) -> tuple[str, ...]:
     """Warnings of the listed workloads and of the box."""
     of_workloads = (f"{item.name}: {text}" for item in overview.page.items for text in item.status.warnings)
-    of_box = (f"{overview.full}: nothing is downloaded until there is room",) if overview.full else ()
+    of_box = (f"{overview.full}: nothing is downloaded until there is space",) if overview.full else ()
     return (*of_workloads, *of_box, *((NO_AGENT,) if overview.unattended else ()))
 
 

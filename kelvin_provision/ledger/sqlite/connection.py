@@ -37,7 +37,7 @@ def _translated(error: sqlite3.OperationalError, path: Path) -> ProvisionError:
     if "full" in text:
         return NoSpace(f"no space left for {path}")
     if "locked" in text or "busy" in text:
-        return Locked(f"{path} is locked by another process; it did not let go in time")
+        return Locked(f"{path} is locked by another process, which did not release it in time")
     reason = why_not_writable(path) if kind.startswith(_NO_WRITING) else None
     if reason is None and kind.startswith("SQLITE_READONLY"):
         return PermissionRefused(f"no permission to write {path}")

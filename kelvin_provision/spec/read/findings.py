@@ -76,7 +76,7 @@ class Findings:
 
     def add_missing(self, path: Path, secret: str) -> None:
         """A secret that this box does not have is not an error of the request, so it has its own error class."""
-        message = f"secret {secret} does not exist on this box; create a file of that name in the secrets folder"
+        message = f"secret {secret} does not exist on this box; create a file of that name in the secrets directory"
         self.missing_secrets.append((secret, self.at(path, message)))
 
     def warn(self, path: Path, message: str) -> None:

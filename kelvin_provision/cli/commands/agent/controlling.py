@@ -34,7 +34,7 @@ def idle(session: Session) -> Path | None:
 
 def unneeded(verb: str, state_dir: Path) -> Report:
     """No agent is started."""
-    item = Item("agent", str(state_dir), "unchanged", "there is no workload to look after")
+    item = Item("agent", str(state_dir), "unchanged", "there are no workloads")
     return Report(f"agent {verb}", (item,))
 
 

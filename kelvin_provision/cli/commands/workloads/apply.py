@@ -55,13 +55,13 @@ def command(
     Outside apply.window, and while a workload is held, apply is refused (75) without --force.
     """
     if no_rollback and no_wait:
-        raise UsageRefused("--no-wait sees no failure that --no-rollback could leave as it is: give one of them")
+        raise UsageRefused("--no-wait and --no-rollback exclude each other: without waiting, no failure is noticed")
     if bool(name) == every:
-        raise UsageRefused("say which workloads: --name NAME, or --all", hint=to_type("workloads list", "--staged"))
+        raise UsageRefused("give the workloads: NAME..., or --all", hint=to_type("workloads list", "--staged"))
     refuse_exit_code(exit_code=exit_code, dry_run=dry_run)
     if at is not None or cancel:
         if no_rollback or no_wait or dry_run or timeout or rollback_timeout or (cancel and (force or at is not None)):
-            raise UsageRefused("--at goes with --force alone, and --cancel with nothing: the agent applies as the settings say")
+            raise UsageRefused("--at can be combined with --force only, and --cancel with nothing")
         return _cancel(session, name) if cancel else _schedule(session, name, str(at), force=force)
     if dry_run:
         return staged(session, name or (), "workloads apply --dry-run", exit_code=exit_code)
@@ -105,5 +105,5 @@ def _cancel(session: Session, names: list[str] | None) -> Report:
 
     with context_of(session) as ctx:
         result = cancel(ctx, names or ())
-    unchanged = (Item("workload", name, "unchanged", "no apply of it was asked for") for name in result.unchanged)
+    unchanged = (Item("workload", name, "unchanged", "no apply of it is scheduled") for name in result.unchanged)
     return Report("workloads apply --cancel", (*(Item("workload", name, "cancelled") for name in result.cancelled), *unchanged))

@@ -50,7 +50,7 @@ def command(
     if ids:
         return listed(COMMAND, CHECKS)
     if bool(name) == every:
-        raise UsageRefused("say which workloads: --name NAME, or --all", hint=to_type("workloads list", "--staged"))
+        raise UsageRefused("give the workloads: NAME..., or --all", hint=to_type("workloads list", "--staged"))
     return check(session, name or None, deep=deep, skip=skip or [], strict=strict)
 
 

@@ -131,7 +131,7 @@ def _documents(options: Options) -> tuple[Document, ...]:
 
     flags = options.request()
     if bool(options.files) == bool(flags):
-        raise UsageRefused("say what to deploy: --file FILE, or the options that say the same", hint=to_type("workloads deploy", "--help"))
+        raise UsageRefused("give either files or the options of one request", hint=to_type("workloads deploy", "--help"))
     if options.files:
         return read_all([_content(path) for path in options.files])
     payload = _content(options.payload) if options.payload else None

@@ -25,5 +25,5 @@ def command(
     Values of secrets and variables are not shown, only whether they change.
     """
     if bool(name) == every:
-        raise UsageRefused("say which workloads: --name NAME, or --all", hint=to_type("workloads list", "--staged"))
+        raise UsageRefused("give the workloads: NAME..., or --all", hint=to_type("workloads list", "--staged"))
     return staged(session, name or (), "workloads diff", exit_code=exit_code)

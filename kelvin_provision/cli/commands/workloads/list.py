@@ -70,12 +70,12 @@ def command(
     )
     if watch:
         if after or page_size or live:
-            raise UsageRefused("--watch shows all of it as the agent sees it: without --page-size, --next and --live")
+            raise UsageRefused("--watch cannot be combined with --page-size, --next or --live")
         from kelvin_provision.cli.commands.workloads.watching import watch as watched
 
         return watched(session, query)
     if after and query != Query():
-        raise UsageRefused("--next knows its filters and its order already", hint=to_type("workloads list", "--next", "CURSOR"))
+        raise UsageRefused("--next contains the filters and the order; give no others", hint=to_type("workloads list", "--next", "CURSOR"))
     cursor = Cursor.decode(after) if after is not None else None
     return listed(session, OverviewRequest(query, page_size, cursor, live=live, images=session.output is Output.WIDE))
 

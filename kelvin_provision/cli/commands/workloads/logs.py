@@ -47,7 +47,7 @@ def command(
     from kelvin_provision.timestamps import now
 
     if previous and follow:
-        raise UsageRefused("--previous shows what has ended: without --follow")
+        raise UsageRefused("--previous cannot be combined with --follow")
     begin = moment(since, now()) if since is not None else None
     request = LogsRequest(name, tail, begin, previous=previous, follow=follow)
     if session.document and not follow:

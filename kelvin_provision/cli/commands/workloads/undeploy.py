@@ -58,7 +58,7 @@ def _ask(workloads: Sequence[Workload], *, staged: bool, yes: bool) -> None:
 
     names = ", ".join(workload.name for workload in workloads)
     if staged:
-        confirm(f"this will remove the staged version of {names}; what runs goes on", yes=yes)
+        confirm(f"this will remove the staged version of {names}; the running version keeps running", yes=yes)
         return
     lost = [f"{workload.name}: the data of volume {volume}" for workload in workloads for volume in lost_volumes(workload)]
     confirm(f"this will remove {names} with all local data", yes=yes, goes=lost)

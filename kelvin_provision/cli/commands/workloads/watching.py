@@ -92,7 +92,7 @@ def _frame(picture: str, height: int) -> str:
     lines = picture.splitlines()
     room = height - 1
     if len(lines) > room:
-        lines = [*lines[: max(room - 1, 1)], f"... {len(lines) - max(room - 1, 1)} more lines: a larger window, or --search"]
+        lines = [*lines[: max(room - 1, 1)], f"... {len(lines) - max(room - 1, 1)} more lines; enlarge the window, or use --search"]
     return _HOME + "".join(f"{text}{_REST_OF_LINE}\n" for text in lines) + _REST_OF_SCREEN
 
 
