@@ -21,8 +21,6 @@ class Timings:
     """That the reconciler gets to end with its agent; its work may be cut off anywhere."""
     systemd_status: float = 5.0
     """Between two looks at what systemd should show as the agent's status."""
-    agent_start: float = 10.0
-    """In which an agent that a command starts must be alive."""
     lock_wait_agent: float = 5.0
     """How long the agent waits for a command to give the operator lock back before it defers its apply to the next turn."""
     lock_wait_command: float = 60.0

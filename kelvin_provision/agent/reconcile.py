@@ -15,7 +15,7 @@ def observe_running(ctx: Context) -> None:
     """Observe and record everything that runs."""
     running = [workload.name for workload in ctx.ledger.workloads() if workload.running]
     if running:
-        observe(ctx.ledger, ctx.cluster, running)
+        observe(ctx, running)
 
 
 def restore_images(ctx: Context, *, thorough: bool = True) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
@@ -10,6 +10,7 @@ from kelvin_provision.cluster.plan import Plan
 from kelvin_provision.cluster.protocol import Health, Phase
 from kelvin_provision.context import Context
 from kelvin_provision.errors import ProvisionError, WorkloadUnknown
+from kelvin_provision.events import Event, Finished, Progress
 from kelvin_provision.ledger.model import Operation
 from kelvin_provision.masking.documents import secrets_in
 from kelvin_provision.masking.redactor import mask_text
@@ -43,6 +44,17 @@ def masking_operation(ctx: Context, operation: Operation) -> Iterator[None]:
 def mask_error(error: ProvisionError, secrets: Sequence[str] = ()) -> None:
     error.args = (mask_text(str(error), secrets),)
     error.evidence = tuple(mask_text(line, secrets) for line in error.evidence)
+
+
+def masked_progress(ctx: Context, secrets: Callable[[], Sequence[str]]) -> Progress:
+    """The context's progress, without these secrets in the cluster's words. They are only looked up where there are such words."""
+
+    def report(event: Event) -> None:
+        if isinstance(event, Finished) and event.detail:
+            event = replace(event, detail=mask_text(event.detail, secrets()))
+        ctx.progress(event)
+
+    return report
 
 
 def masked_plan(ctx: Context, plan: Plan, objects: Objects) -> Plan:

@@ -7,32 +7,43 @@ from dataclasses import replace
 from datetime import timedelta
 
 from kelvin_provision import timestamps
-from kelvin_provision.cluster.protocol import Cluster
+from kelvin_provision.applying.foreign_text import secrets_of_revisions
+from kelvin_provision.context import Context
 from kelvin_provision.errors import ProvisionError
-from kelvin_provision.ledger.ledger import Ledger
+from kelvin_provision.ledger.model import Workload
+from kelvin_provision.masking.redactor import mask_text
 from kelvin_provision.status import Observation, Observed
 
 CONFIRM_AFTER = timedelta(seconds=55)
 """An unchanged observation is written again after this time: less than the minute between two rounds of the agent."""
 
 
-def observe(ledger: Ledger, cluster: Cluster, names: Sequence[str]) -> None:
+def observe(ctx: Context, names: Sequence[str]) -> None:
     """Observe these workloads and record it. When the cluster does not answer, the last observation stays and is marked as old.
 
     An unchanged observation is not written: flash wears out.
     """
-    before = {name: workload.observation for name, workload in ledger.existing(names).items()}
+    workloads, cluster = ctx.ledger.existing(names), ctx.cluster
+    before = {name: workload.observation for name, workload in workloads.items()}
     observed: dict[str, Observation]
     try:
         live = cluster.observe()
     except ProvisionError:
         observed = {name: replace(last, reachable=False) for name, last in before.items() if last}
     else:
-        absent = Observation(Observed.ABSENT, seen=ledger.clock())
-        observed = {name: live.get(name, absent) for name in before}
+        absent = Observation(Observed.ABSENT, seen=ctx.ledger.clock())
+        observed = {name: _masked(ctx, workload, live.get(name, absent)) for name, workload in workloads.items()}
     changed: dict[str, Observation | None] = {name: now for name, now in observed.items() if _is_news(before[name], now)}
     if changed:
-        ledger.observe(changed)
+        ctx.ledger.observe(changed)
+
+
+def _masked(ctx: Context, workload: Workload, observation: Observation) -> Observation:
+    if not observation.warnings:
+        return observation
+    revisions = [revision for revision in (workload.running, workload.staged) if revision]
+    secrets = secrets_of_revisions(ctx, [(workload.name, revision.number) for revision in revisions])
+    return replace(observation, warnings=tuple(mask_text(warning, secrets) for warning in observation.warnings))
 
 
 def _is_news(before: Observation | None, now: Observation) -> bool:

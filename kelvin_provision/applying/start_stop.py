@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from kelvin_provision.applying.foreign_text import mask_error, operation_secrets
+from kelvin_provision.applying.foreign_text import mask_error, masked_progress, operation_secrets
 from kelvin_provision.cluster.protocol import Cluster, Health, Phase, WaitPolicy
 from kelvin_provision.context import Context
 from kelvin_provision.errors import Interrupted, ProvisionError, StartFailed
@@ -77,7 +77,8 @@ def _start(ctx: Context, operation: Operation, patience: WaitPolicy) -> Outcome:
             ctx.progress(Started(name, "starting"))
             ctx.cluster.put(name, desired, ctx.lookup)
             started.append(name)
-        health = ctx.cluster.wait(objects, patience, ctx.progress, ctx.stop)
+        progress = masked_progress(ctx, lambda: operation_secrets(ctx, operation))
+        health = ctx.cluster.wait(objects, patience, progress, ctx.stop)
         for name, state in health.items():
             if state.phase is Phase.READY:
                 ctx.cluster.finish(name, objects[name])

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import NoReturn
 
-from kelvin_provision.applying.foreign_text import masking
+from kelvin_provision.applying.foreign_text import masked_progress, masking, secrets_of
 from kelvin_provision.applying.plan import Prepared
 from kelvin_provision.applying.policy import ApplyPolicy
 from kelvin_provision.applying.undo import Cause, known_objects, undo
@@ -82,7 +82,8 @@ def _bring_up(ctx: Context, operation: Operation, prepared: Prepared, patience: 
             raise Interrupted("stopped by a signal")
     if not operation.wait:
         return
-    health = ctx.cluster.wait(prepared.objects, patience, ctx.progress, ctx.stop)
+    progress = masked_progress(ctx, lambda: secrets_of(ctx, prepared.objects))
+    health = ctx.cluster.wait(prepared.objects, patience, progress, ctx.stop)
     _judge(health, operation.steps, ctx.cluster, stopped=ctx.stop())
 
 

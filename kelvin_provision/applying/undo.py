@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from kelvin_provision.applying.foreign_text import masked_health, masking_operation
+from kelvin_provision.applying.foreign_text import masked_health, masked_progress, masking_operation, operation_secrets
 from kelvin_provision.cluster.protocol import Health, Phase, WaitPolicy
 from kelvin_provision.context import Context
 from kelvin_provision.errors import ClusterRefused, Interrupted, ProvisionError, UndoFailed, WorkloadUnknown
@@ -110,7 +110,8 @@ def _revert(ctx: Context, operation: Operation, patience: WaitPolicy) -> _Result
     health: Mapping[str, Health] = {}
     try:
         with masking_operation(ctx, operation):
-            health = ctx.cluster.wait(waited, patience, ctx.progress, lambda: False) if waited else {}
+            progress = masked_progress(ctx, lambda: operation_secrets(ctx, operation))
+            health = ctx.cluster.wait(waited, patience, progress, lambda: False) if waited else {}
             health = masked_health(ctx, operation, health)
     except ProvisionError as error:
         errors |= dict.fromkeys(waited, error)

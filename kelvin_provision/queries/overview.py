@@ -58,7 +58,7 @@ def overview(ctx: Context, request: OverviewRequest) -> Overview:
     if request.live:
         from kelvin_provision.applying.observe import observe
 
-        observe(ctx.ledger, ctx.cluster, [workload.name for workload in ctx.ledger.workloads() if workload.running])
+        observe(ctx, [workload.name for workload in ctx.ledger.workloads() if workload.running])
     return overview_of(ctx, ctx.ledger.workloads(), request)
 
 

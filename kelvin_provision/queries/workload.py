@@ -64,7 +64,7 @@ def workload(ctx: Context, request: WorkloadRequest) -> WorkloadResult:
     if request.live and current.running:
         from kelvin_provision.applying.observe import observe
 
-        observe(ctx.ledger, ctx.cluster, [request.name])
+        observe(ctx, [request.name])
         current = ctx.ledger.workload(request.name)
     failure = history.last_failure(ctx.ledger, request.name)
     return WorkloadResult(

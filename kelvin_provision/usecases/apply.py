@@ -92,7 +92,7 @@ def refuse_closed(ctx: Context, workloads: Sequence[Workload]) -> None:
     """Raise OutsideWindow or WorkloadHeld. Asks the cluster for holds first, and records what it answers."""
     names = [workload.name for workload in workloads]
     if any(workload.running for workload in workloads):
-        observe(ctx.ledger, ctx.cluster, names)
+        observe(ctx, names)
     closed = obstacle(ctx.ledger.workloads(names), ctx.settings.apply.window, ctx.now)
     if closed is not None:
         raise closed
@@ -118,7 +118,7 @@ def _apply(ctx: Context, workloads: Sequence[Workload], policy: ApplyPolicy) -> 
         raise
     finally:
         with suppress(ProvisionError):
-            observe(ctx.ledger, ctx.cluster, [workload.name for workload in workloads])
+            observe(ctx, [workload.name for workload in workloads])
 
 
 def _carry_out(ctx: Context, workloads: Sequence[Workload], prepared: Prepared, policy: ApplyPolicy) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from kelvin_provision.applying.observe import observe
@@ -11,7 +12,7 @@ from kelvin_provision.applying.policy import policy_of
 from kelvin_provision.applying.target import Target
 from kelvin_provision.applying.transaction import carry_out
 from kelvin_provision.context import Context
-from kelvin_provision.errors import NothingToRollBack, RevisionUnknown, UsageRefused
+from kelvin_provision.errors import NothingToRollBack, ProvisionError, RevisionUnknown, UsageRefused
 from kelvin_provision.hints import command
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
@@ -119,7 +120,8 @@ def rollback(ctx: Context, request: RollbackRequest, ticket: OrderTicket | None 
             carry_out(ctx, prepared, policy, OperationKind.ROLLBACK, order=ticket.order)
             _note_taken_back(ctx.ledger, chosen)
         finally:
-            observe(ctx.ledger, ctx.cluster, [target.name for target in chosen.targets])
+            with suppress(ProvisionError):
+                observe(ctx, [target.name for target in chosen.targets])
     return RollbackResult(chosen, (*running.warnings, *chosen.notes, *prepared.plan.notes))
 
 

@@ -95,7 +95,7 @@ def _refuse_never_applied(workloads: Sequence[Workload]) -> None:
 
 def _observed(ctx: Context, names: Sequence[str]) -> tuple[Workload, ...]:
     """Observe these workloads, then read them again."""
-    observe(ctx.ledger, ctx.cluster, names)
+    observe(ctx, names)
     return ctx.ledger.workloads(names)
 
 

@@ -239,7 +239,12 @@ def test_an_agent_that_no_command_started_is_not_ended_but_told_of(detached, ins
     with exclusive(process.lock_path(detached.state), command="agent run", more={"settings": "old", "detached": False}):
         (said,) = detached.ensure()
         assert detached.pid() == os.getpid()
-    assert ("works with other settings than this command" if installed else "works with the old ones until it is restarted") in said
+    assert said == (
+        "the agent works with other settings than this command: restart it (agent restart),"
+        " or install it again (agent install) where they come from this session's environment"
+        if installed
+        else "the settings have changed, and the agent works with the old ones until it is restarted (agent restart)"
+    )
 
 
 def test_an_agent_that_could_not_say_who_it_is_is_left_alone(detached):

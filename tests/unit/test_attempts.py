@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from kelvin_provision.applying.observe import observe
 from kelvin_provision.cluster.plan import Finding
 from kelvin_provision.cluster.protocol import Health, Phase
 from kelvin_provision.errors import (
@@ -11,6 +12,7 @@ from kelvin_provision.errors import (
     ClusterUnreachable,
     HookFailed,
     ProvisionError,
+    RuntimeUnreachable,
     UndoFailed,
 )
 from kelvin_provision.events import Note
@@ -195,3 +197,20 @@ def test_a_stop_that_was_carried_out_before_another_failed_has_no_evidence_of_it
         box.stop("a", "b")
     stops = [(line.workload, line.outcome, line.evidence) for line in journal.history(box.ledger, evidence=True) if line.action == "stop"]
     assert stops == [("a", "done", ()), ("b", "failed", ("because",))]
+
+
+def test_a_secret_in_what_is_observed_and_in_the_progress_is_masked(box):
+    box.cluster.broken = {"a": f"container: TOKEN={SECRET} is refused"}
+    with pytest.raises(UndoFailed):
+        box.command_apply("a")
+    assert SECRET not in repr((box.said, box.ledger.workload("a").observation, box.warnings("a")))
+    before = box.ledger.version()
+    observe(box.ctx, ["a"])
+    assert box.ledger.version() == before, "what is the same is not written again"
+
+
+def test_the_agents_log_has_no_login_that_a_registry_quotes(box):
+    box.runtime = RuntimeUnreachable("https://anna:swordfish@r.io/v2/: 401")
+    box.deploy("b")
+    box.work(stop=lambda: any("staging b waits" in event.text for event in box.said if isinstance(event, Note)), until_idle=True)
+    assert "swordfish" not in repr(box.said)
