@@ -35,10 +35,10 @@ check: $(STAMP) ## lint, format, types, layers, words
 	$(PYTHON) -m pytest -q tests/unit/test_words.py
 
 quick: $(STAMP) ## the tests that need no server, in under a minute
-	$(PYTHON) -m pytest -n $(QUICK_WORKERS) --dist loadgroup -q $(QUICK) $(ARGS)
+	$(PYTHON) -m pytest -n $(QUICK_WORKERS) --dist loadgroup --no-loadscope-reorder -q $(QUICK) $(ARGS)
 
 cover: $(STAMP) ## the same, with the lines of the package that they run; fails below the floor in pyproject.toml
-	$(PYTHON) -m pytest -n $(QUICK_WORKERS) --dist loadgroup -q $(QUICK) --cov --cov-report=term:skip-covered $(ARGS)
+	$(PYTHON) -m pytest -n $(QUICK_WORKERS) --dist loadgroup --no-loadscope-reorder -q $(QUICK) --cov --cov-report=term:skip-covered $(ARGS)
 
 test: $(STAMP) ## everything, side by side; suites whose server is missing are skipped by name
 	@./demo/packages $(TEST_PACKAGES)

@@ -9,7 +9,7 @@ import pytest
 
 pytest.register_assert_rewrite("tests.kit", "tests.contract")  # before anything of them is imported
 
-from tests.kit.groups import arrange  # noqa: E402
+from tests.kit.groups import Scheduler, arranged, group_of  # noqa: E402
 
 pytest_plugins = [
     "tests.kit.servers.registry",
@@ -37,10 +37,15 @@ def pytest_configure(config):
         os.environ["TMPDIR"] = tempfile.tempdir = "/dev/shm"
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the marks in the same hook
 def pytest_collection_modifyitems(config, items):
     if workers := getattr(config, "workerinput", {}).get("workercount"):
-        arrange(items, workers)
+        place = arranged([item.nodeid for item in items], workers)
+        items.sort(key=lambda item: place[group_of(item.nodeid)])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    return Scheduler(config, log)
 
 
 def pytest_report_header():

@@ -1,43 +1,51 @@
 """Which tests stay on one worker of pytest-xdist, and which are begun first (docs/adr/0024).
 
 A worker has a Docker Engine, a containerd and a registry of its own, started when its first test needs them; the Kubernetes cluster is
-shared. What shares a server is one group: a module, and of a module that plays on several backends, each backend. A mark `xdist_group`
-divides these further. Tests that take long and need nothing of each other are groups of their own. A test without a server goes
-wherever there is time.
+shared. A group is a module, and of a module that plays on several backends, each backend. Tests that take long and need nothing of each
+other are groups of their own.
 """
 
-import pytest
+import re
 
-APART = {"test_story.py", "test_availability.py"}
+from xdist.scheduler import LoadScopeScheduling
 
-
-def group_of(item: pytest.Item) -> str | None:
-    """None for a test that may run anywhere."""
-    if item.path.parent.name not in {"real", "contract"} or "fake" in item.path.name:
-        return None
-    if item.path.name in APART:
-        return item.nodeid
-    backend = next((name for name in ("kubernetes", "docker") if item.get_closest_marker(name)), "any")
-    part = item.get_closest_marker("xdist_group")
-    return "-".join([item.path.stem, backend, *(part.args if part else ())])
+BACKEND = re.compile(r"\[(docker|kubernetes)\b")
+APART = ("tests/real/test_story.py", "tests/real/test_availability.py")
+KILLS = "tests/real/test_kill_matrix.py"
+SLOW_UNITS = ("tests/unit/test_agent_", "tests/unit/test_store", "tests/cli/test_list", "tests/cli/test_support", "tests/unit/test_request")
 
 
-def weight(item: pytest.Item) -> int:
+def group_of(nodeid: str) -> str:
+    path = nodeid.partition("::")[0]
+    if path in APART:
+        return nodeid
+    backend = BACKEND.search(nodeid) if path.startswith(("tests/real/", "tests/contract/")) else None
+    half = "upgrade" if path == KILLS and re.search("an_upgrade_killed|an_undeploy", nodeid) else ""
+    return f"{path} {backend[1] if backend else ''} {half}".strip()
+
+
+def weight(nodeid: str) -> int:
     """Long ones first, so that none of them is begun when the others are done."""
-    if item.path.name == "test_kill_matrix.py":
+    if nodeid.startswith(KILLS):
         return 0
-    if group_of(item) is None:
-        return 3
-    return 1 if item.get_closest_marker("kubernetes") else 2
+    if not nodeid.startswith(("tests/real/", "tests/contract/")) or "fake" in nodeid:
+        return 3 if nodeid.startswith(SLOW_UNITS) else 4
+    return 1 if "kubernetes" in nodeid or "story" in nodeid else 2
 
 
-def arrange(items: list[pytest.Item], workers: int) -> None:
-    """A worker takes two groups to begin with and never gives one back: behind a long one of the first must stand a short one."""
-    items.sort(key=weight)
-    groups = list(dict.fromkeys(group_of(item) or item.nodeid for item in items))
+def arranged(nodeids: list[str], workers: int) -> dict[str, int]:
+    """The place of each group in the queue.
+
+    A worker takes two groups to begin with and never gives one back: behind a long one of the first must stand a short one.
+    """
+    groups = list(dict.fromkeys(group_of(nodeid) for nodeid in sorted(nodeids, key=weight)))
     if len(groups) > 2 * workers:
-        place = {group: number for number, group in enumerate([*groups[:workers], *groups[-workers:], *groups[workers:-workers]])}
-        items.sort(key=lambda item: place[group_of(item) or item.nodeid])
-    for item, group in [(item, group_of(item)) for item in items]:
-        if group and group != item.nodeid:
-            item.add_marker(pytest.mark.xdist_group(group))
+        groups = [*groups[:workers], *groups[-workers:], *groups[workers:-workers]]
+    return {group: number for number, group in enumerate(groups)}
+
+
+class Scheduler(LoadScopeScheduling):
+    """`--dist loadgroup` without its marks: pytest-xdist 3.8 cannot write them into the names that pytest 9.2 gives to tests."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid)

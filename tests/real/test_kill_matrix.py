@@ -119,7 +119,6 @@ def an_upgrade(box, name):
     return play
 
 
-@pytest.mark.xdist_group("upgrade")
 def test_an_upgrade_killed_at_any_step(box):
     found = matrix(box, an_upgrade)
     assert [end for _, where, said, end in found if where is None] == ["new"]
@@ -212,6 +211,5 @@ def an_undeploy(box, name):
     return play
 
 
-@pytest.mark.xdist_group("upgrade")
 def test_an_undeploy_killed_at_any_step_is_finished(box):
     assert len(matrix(box, an_undeploy)) >= 3
