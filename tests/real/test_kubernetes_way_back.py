@@ -6,26 +6,10 @@ from kelvin_provision.cluster.labels import OWNER
 from kelvin_provision.errors import ClusterRefused
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.workload import Spec
-from tests.kit.servers.kubernetes import fresh_namespace
-from tests.real.test_kubernetes import Bench, no_secrets
+from tests.kit.kubernetes_bench import bench, no_secrets, shared_bench
 
+__all__ = ["bench", "shared_bench"]
 pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(150)]
-
-
-@pytest.fixture(scope="module")
-def shared_bench(cluster_images):
-    bench = Bench(fresh_namespace(), cluster_images)
-    bench.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": bench.namespace}}, bench.namespace, force=False)
-    yield bench
-    bench.api.delete("v1", "Namespace", bench.namespace, None)
-
-
-@pytest.fixture
-def bench(shared_bench):
-    yield shared_bench
-    shared_bench.hurry()
-    for name in list(shared_bench.cluster.observe()):
-        shared_bench.cluster.remove(name)
 
 
 @pytest.fixture
