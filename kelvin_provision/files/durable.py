@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,6 +12,9 @@ from pathlib import Path
 from kelvin_provision.errors import CannotWrite, NoSpace, PermissionRefused
 
 CHUNK = 1 << 20
+_WRONG_PLACE = {errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENXIO, errno.EIO}
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
+_LOCAL = "choose a state directory on a local filesystem with --state-dir"
 
 
 @contextmanager
@@ -23,9 +27,25 @@ def writing_to(path: Path) -> Iterator[None]:
             raise NoSpace(f"no space left for {path}") from error
         if error.errno in {errno.EACCES, errno.EPERM}:
             raise PermissionRefused(f"no permission to write {path}") from error
-        if error.errno in {errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EIO}:
-            raise CannotWrite(f"cannot write {path}: {os.strerror(error.errno)}") from error
+        if error.errno in _NO_LOCKS:
+            raise CannotWrite(f"the filesystem of {path} has no locks: {os.strerror(error.errno).lower()}", hint=_LOCAL) from error
+        if error.errno in _WRONG_PLACE:
+            link = " (it is a link, and links are not followed there)" if path.is_symlink() else ""
+            raise CannotWrite(f"cannot write {path}: {os.strerror(error.errno)}{link}") from error
         raise
+
+
+def open_own(path: Path, flags: int) -> int:
+    """Open a file of our own, created for its owner alone; returns a descriptor. Raises as `writing_to` does.
+
+    Never through a link, which could be to anybody's file, and never something that is no file, such as a pipe that would block.
+    """
+    with writing_to(path):
+        descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise CannotWrite(f"cannot write {path}: it is not a regular file")
+    return descriptor
 
 
 def private_folder(path: Path) -> Path:

@@ -13,7 +13,7 @@ from typing import Any
 
 from kelvin_provision import timestamps
 from kelvin_provision.errors import Locked
-from kelvin_provision.files.durable import writing_to
+from kelvin_provision.files.durable import open_own, writing_to
 
 PROBE_PATIENCE = 5.0
 """Seconds to retry while only processes that ask for the holder have the lock; each of them has it for microseconds."""
@@ -40,11 +40,13 @@ def holder(path: Path) -> dict[str, Any] | None:
     Empty when the holder has not written its name: it has just taken the lock, or the disk is full.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return None
     try:
         return _read_holder(descriptor) if _is_held(descriptor) else None
+    except OSError:  # a filesystem without locks: nobody holds one there
+        return None
     finally:
         os.close(descriptor)
 
@@ -78,8 +80,7 @@ def exclusive(path: Path, *, command: str, wait: float = 0.0, more: Mapping[str,
 
     `command` and `more` are written into the file for `holder`. On a full disk the lock is held without them.
     """
-    with writing_to(path):
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = open_own(path, os.O_RDWR | os.O_CREAT)
     try:
         _acquire(descriptor, path, wait)
         document = {"pid": os.getpid(), "user": user(), "command": command, "since": timestamps.rfc3339_now()} | dict(more or {})
@@ -105,7 +106,7 @@ def _jitter() -> float:
 def _acquire(descriptor: int, path: Path, wait: float) -> None:
     began = time.monotonic()
     while True:
-        with suppress(BlockingIOError):
+        with suppress(BlockingIOError), writing_to(path):
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
         # Refused because of a holder, or of a process that only asks for the holder: the latter is no reason to give up.

@@ -23,9 +23,17 @@ def parse(data: bytes) -> list[Entry]:
     """Raises ValueError for a damaged document."""
     document = json.loads(data)
     entries = document.get("manifests") if isinstance(document, dict) else None
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) and "digest" in entry for entry in entries):
+    if not isinstance(entries, list) or not all(map(_is_entry, entries)):
         raise ValueError("no list of manifests")
     return entries
+
+
+def _is_entry(entry: object) -> bool:
+    """Whether it has what is used of it; a file of another program, or of another time, may have anything."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("digest"), str):
+        return False
+    annotations = entry.get("annotations") or {}
+    return isinstance(annotations, dict) and all(isinstance(value, str) for value in annotations.values())
 
 
 def encode(entries: list[Entry]) -> bytes:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from kelvin_provision.errors import Locked, ManifestInvalid
-from kelvin_provision.files.durable import private_folder, rename_durably, sync_folder, write_durably, writing_to
+from kelvin_provision.files.durable import open_own, private_folder, rename_durably, sync_folder, write_durably, writing_to
 from kelvin_provision.refs import Descriptor, is_digest
 from kelvin_provision.store import index
 
@@ -52,10 +52,11 @@ class Layout:
     def exclusive(self) -> Iterator[None]:
         """One process and one thread changes names at a time. Held for renames and small writes only, so waiting is short."""
         private_folder(self.root)
-        with writing_to(self.root):
-            descriptor = os.open(self.root / "store.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        path = self.root / "store.lock"
+        descriptor = open_own(path, os.O_RDWR | os.O_CREAT)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            with writing_to(path):
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
             self._create()
             yield
         finally:
@@ -87,9 +88,8 @@ def locked(path: Path, *, create: bool = True) -> Iterator[int]:
     The kernel drops the lock when its holder dies. A file that was renamed or removed between opening and locking is opened
     again. With `create=False` a missing file raises FileNotFoundError.
     """
-    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | (os.O_CREAT if create else 0)
     while True:
-        descriptor = os.open(path, flags, 0o600)
+        descriptor = open_own(path, os.O_RDWR | os.O_CREAT) if create else os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
             if _lock(descriptor, path):
                 yield descriptor
@@ -101,7 +101,8 @@ def locked(path: Path, *, create: bool = True) -> Iterator[int]:
 def _lock(descriptor: int, path: Path) -> bool:
     """False when `path` has become another file meanwhile."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with writing_to(path):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise Locked(f"{path.name} is being downloaded by another process") from None
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import astuple, replace
@@ -72,12 +73,17 @@ class Store:
         """
         path = self.path(blob)
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError:
             return False
         try:
-            before = fingerprint(os.fstat(descriptor))
-            valid = digest_on_disk(descriptor, blob.digest.partition(":")[0], on_read) == blob.digest and before[1] == blob.size
+            status = os.fstat(descriptor)
+            before = fingerprint(status)
+            valid = (
+                stat.S_ISREG(status.st_mode)
+                and digest_on_disk(descriptor, blob.digest.partition(":")[0], on_read) == blob.digest
+                and before[1] == blob.size
+            )
             if valid and fingerprint(os.fstat(descriptor)) == before:
                 with writing_to(path):
                     os.fsync(descriptor)

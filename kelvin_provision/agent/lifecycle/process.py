@@ -14,7 +14,7 @@ from kelvin_provision.agent.lifecycle import logfile
 from kelvin_provision.agent.lifecycle.handover import successor_waits
 from kelvin_provision.agent.lifecycle.identity import absolute, outdated
 from kelvin_provision.errors import AgentSilent
-from kelvin_provision.files.durable import private_folder, writing_to
+from kelvin_provision.files.durable import open_own, private_folder
 from kelvin_provision.files.lock import holder
 from kelvin_provision.settings.model import Settings
 from kelvin_provision.settings.sources import SITE_VARIABLE
@@ -61,8 +61,8 @@ def ensure(state_dir: Path, command: Sequence[str], *, settings: Settings | None
     private_folder(state_dir)
     log = log_path(state_dir)
     logfile.shorten(log)
-    with writing_to(log), log.open("ab") as sink:
-        log.chmod(0o600)
+    with open(open_own(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "ab") as sink:  # noqa: PTH123  (a descriptor)
+        os.fchmod(sink.fileno(), 0o600)
         child = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, start_new_session=True, cwd="/", env=environment(os.environ)
         )

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 
-from kelvin_provision.files.durable import write_durably, writing_to
+from kelvin_provision.files.durable import open_own, write_durably, writing_to
 
 # The digest comes last: a line that a power cut tore off, or joined to the next one, has no complete digest at its end.
 _LINE = re.compile(r"(\d+) (\d+) (\d+) (sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})")
@@ -45,7 +45,7 @@ class VerificationLog:
         """Record a file that is verified and synced. One append, so that two writers never mix."""
         line = "\n{} {} {} {}\n".format(*file, digest)
         with writing_to(self._path):
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            descriptor = open_own(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
             try:
                 os.write(descriptor, line.encode())
                 os.fdatasync(descriptor)
