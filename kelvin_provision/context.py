@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from kelvin_provision import timestamps
+from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.ledger.ledger import Ledger, utc_now
 from kelvin_provision.settings.model import Settings
 from kelvin_provision.timings import Timings

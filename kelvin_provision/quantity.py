@@ -6,7 +6,8 @@ CPU and memory of containers are Kubernetes quantities, not these.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from kelvin_provision.fast_dataclass import dataclass
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 MAX_DURATION = 366 * DAY

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from enum import StrEnum
 from typing import Any, Self
 
+from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.spec.enums import Download, Method, State
 from kelvin_provision.wait_reason import WaitReason, describe
 

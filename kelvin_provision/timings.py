@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.retry import Backoff
 
 

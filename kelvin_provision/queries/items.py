@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.ledger.model import Revision, Workload
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.status import Status, derive, of_staged

@@ -11,11 +11,12 @@ import binascii
 import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Self
 
 from kelvin_provision.errors import CursorInvalid
+from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.spec.enums import State
 
 if TYPE_CHECKING:

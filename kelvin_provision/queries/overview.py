@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from kelvin_provision.errors import NoSpace
+from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.files.lock import holder
 from kelvin_provision.ledger.sqlite.snapshot import why_not_writable
 from kelvin_provision.queries.items import item_of

@@ -7,11 +7,11 @@ The variable of a key is `KELVIN_PROVISION_` and the key in capitals, with two u
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kelvin_provision.errors import UsageRefused
+from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.hints import command
 from kelvin_provision.quantity import BYTES_FORM
 from kelvin_provision.settings.types import (

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from kelvin_provision.errors import SettingsInvalid
+from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.hints import Hint, command, system
 from kelvin_provision.settings.keys import HOST, KEYS, PREFIX
 from kelvin_provision.settings.model import (

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.quantity import Headroom
 from kelvin_provision.spec.enums import Method
 

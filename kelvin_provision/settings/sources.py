@@ -6,12 +6,12 @@ YAML and platformdirs are imported only when there is something to read.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from kelvin_provision.errors import PermissionRefused, RequestRefused, SettingsInvalid
+from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.settings.keys import BY_NAME, HOST, KEYS, PREFIX, SITE, Key
 from kelvin_provision.settings.types import InvalidValue, is_host
 

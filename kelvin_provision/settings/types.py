@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.quantity import DURATION_FORM, Headroom, InvalidQuantity, parse_bytes, parse_duration, parse_rate
 from kelvin_provision.settings.window import Window
 

@@ -7,9 +7,10 @@ twice opens it twice.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Self
+
+from kelvin_provision.fast_dataclass import dataclass
 
 _SPAN = re.compile(r"([01][0-9]|2[0-4]):([0-5][0-9]) ?- ?([01][0-9]|2[0-4]):([0-5][0-9])")
 _DAY = 24 * 60

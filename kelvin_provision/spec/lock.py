@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Self
 
+from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.refs import Descriptor, Platform, Reference
 
 

@@ -6,9 +6,10 @@ Made from a request by `spec.request`, kept in the ledger as JSON, rendered by t
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Self
 
+from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.spec.enums import Method, ProbeKind, VolumeKind
 
 SCHEMA = 1

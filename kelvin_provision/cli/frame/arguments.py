@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +11,7 @@ import typer
 
 from kelvin_provision.cli.frame.complete import workload_names
 from kelvin_provision.errors import UsageRefused
+from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.hints import Hint
 from kelvin_provision.hints import command as to_type
 

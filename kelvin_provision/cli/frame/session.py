@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
 from kelvin_provision.errors import UsageRefused
+from kelvin_provision.fast_dataclass import dataclass
 
 CONFIG_VARIABLE = "KELVIN_PROVISION_CONFIG"
 # `-o json`, `-ojson`, `-vojson`, `--output=json`: an option that selects a format, with the format if it is in the same word.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from kelvin_provision.cli.frame import hints
 from kelvin_provision.errors import ProvisionError
+from kelvin_provision.fast_dataclass import dataclass
 
 if TYPE_CHECKING:
     from kelvin_provision.check_result import CheckResult

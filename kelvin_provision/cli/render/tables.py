@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, TextIO
 
 from kelvin_provision.cli.frame import terminal
 from kelvin_provision.cli.frame.session import Output, Session
 from kelvin_provision.cli.frame.terminal import Colour
 from kelvin_provision.cli.render.report import Table
+from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.spec.enums import State
 
 if TYPE_CHECKING:
