@@ -40,13 +40,16 @@ class OrderTicket:
 
 @dataclass
 class Running:
-    """A change under way. `warnings` collects what recovery did before it, and what went wrong during and after it."""
+    """A change under way. `warnings` collects what recovery did before it, and what went wrong during and after it, each once."""
 
     recovered: Recovered
     warnings: tuple[str, ...]
 
     def warn(self, *warnings: str) -> None:
-        self.warnings = (*self.warnings, *warnings)
+        self.warnings = tuple(dict.fromkeys((*self.warnings, *warnings)))
+
+    def images_not_freed(self, error: ProvisionError | OSError) -> None:
+        self.warn(f"images that no version needs were not removed yet: {error}")
 
 
 @contextmanager
@@ -75,7 +78,7 @@ def free_images(ctx: Context, running: Running) -> int:
     try:
         return collect_garbage(ctx.ledger, ctx.store, lambda: ctx.runtime)
     except (ProvisionError, OSError) as error:
-        running.warn(f"images that no version needs were not removed yet: {error}")
+        running.images_not_freed(error)
         return 0
 
 

@@ -30,4 +30,6 @@ def prune(ctx: Context, *, orphans: bool, ticket: OrderTicket | None = None) -> 
             return Result(PrunePlan(), PruneResult(0, frozenset()), running.warnings)
         chosen = plan(ctx, orphans=orphans)
         pruned = images.carry_out(chosen, ctx.ledger, ctx.store, lambda: ctx.runtime)
+        if chosen.runtime_error is not None:
+            running.images_not_freed(chosen.runtime_error)
     return Result(chosen, pruned, running.warnings)

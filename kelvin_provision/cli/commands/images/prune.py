@@ -45,10 +45,11 @@ def prune(session: Session, *, orphans: bool, dry_run: bool, yes: bool) -> Repor
 
     with context_of(session) as ctx:
         plan = usecase.plan(ctx, orphans=orphans)
+        unreachable = (f"images in the runtime are left as they are: {plan.runtime_error}",) if plan.runtime_error else ()
         if plan.empty:
-            return _report((), plan)
+            return _report((), plan, unreachable)
         if dry_run:
-            return _report((*_images(plan, None), *_totals(ctx, plan, plan.store_bytes, "would be freed")), plan)
+            return _report((*_images(plan, None), *_totals(ctx, plan, plan.store_bytes, "would be freed")), plan, unreachable)
     confirm(f"this will free {_amount(plan)}", yes=yes, goes=[item.name for item in _images(plan, None)])
     with operating(session) as ctx:
         result = usecase.prune(ctx, orphans=orphans)
@@ -83,8 +84,6 @@ def _amount(plan: PrunePlan) -> str:
     return " and ".join(parts)
 
 
-def _report(items: tuple[Item, ...], plan: PrunePlan, recovered: tuple[str, ...] = ()) -> Report:
-    """A runtime that could not be asked is said, and is the exit code: its part is left."""
-    error = plan.runtime_error
-    warnings = (*recovered, f"images in the runtime are left as they are: {error}") if error else recovered
-    return Report("images prune", items, warnings=warnings, exit_code=error.exit_code if error else 0)
+def _report(items: tuple[Item, ...], plan: PrunePlan, warnings: tuple[str, ...]) -> Report:
+    """The exit code is that of a runtime that could not be asked: its images stay."""
+    return Report("images prune", items, warnings=warnings, exit_code=plan.runtime_error.exit_code if plan.runtime_error else 0)
