@@ -26,6 +26,7 @@ from kelvin_provision.errors import Locked, ProvisionError
 from kelvin_provision.events import Event, Note, Progress
 from kelvin_provision.files.durable import private_folder
 from kelvin_provision.files.lock import exclusive
+from kelvin_provision.ledger import orders
 from kelvin_provision.masking.redactor import mask_text
 from kelvin_provision.usecases.operation import OrderTicket, interrupted, operation
 
@@ -43,6 +44,8 @@ def run(ctx: Context, *, until_idle: bool = False, until_empty: bool = False) ->
     lock, own = lock_path(state_dir), identity(ctx.settings, detached=until_empty)
 
     def over() -> bool:
+        if any(order.at is None for order in orders.pending(ctx.ledger)):
+            return False  # what is to be done as soon as possible is work, also where it has to wait
         return (until_idle and not pending(ctx.ledger.workloads())) or (until_empty and not ctx.ledger.names())
 
     with ExitStack() as waiting:

@@ -13,7 +13,7 @@ from kelvin_provision.staging import stage
 
 def observe_running(ctx: Context) -> None:
     """Observe and record everything that runs."""
-    running = [workload.name for workload in ctx.ledger.workloads() if workload.running]
+    running = ctx.ledger.running_names()
     if running:
         observe(ctx, running)
 

@@ -66,7 +66,7 @@ class Reconciler:
         version = self._ctx.ledger.version()
         if version != self._version:
             self._version = version
-            self._running = tuple(workload.name for workload in self._ctx.ledger.workloads() if workload.running)
+            self._running = self._ctx.ledger.running_names()
         return self._running
 
     def _round(self, *, changed: bool) -> None:

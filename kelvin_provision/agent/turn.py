@@ -93,9 +93,10 @@ class _Turn:
         self._apply_admissible()
         for workload in queue:
             self._stage_and_apply(workload)
-        scheduler.record_waiting(ctx, complete_groups(ctx.ledger.workloads()))
-        _record_held_by_group(ctx)
-        return not pending(ctx.ledger.workloads())
+        workloads = ctx.ledger.workloads()
+        scheduler.record_waiting(ctx, complete_groups(workloads))
+        _record_held_by_group(ctx, workloads)
+        return not pending(workloads)
 
     def _stage_and_apply(self, workload: Workload) -> None:
         """Stage one workload, and apply what became admissible meanwhile; then a preempted download continues."""
@@ -173,9 +174,8 @@ class _Preemption:
         return self._turn.stop() or self.pressing
 
 
-def _record_held_by_group(ctx: Context) -> None:
+def _record_held_by_group(ctx: Context, workloads: Sequence[Workload]) -> None:
     """Record what a ready member of a group waits for, for `list`."""
-    workloads = ctx.ledger.workloads()
     held = held_by_group(workloads)
     for workload in workloads:
         if workload.name in held and workload.staged and appliable(workload.staged):

@@ -21,7 +21,7 @@ from kelvin_provision.events import Note
 from kelvin_provision.hooks.protocol import Document
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Entry, Revision, Workload
+from kelvin_provision.ledger.model import Entry, Phase, Revision, Workload
 
 OWED = "hooks.owed"
 SCHEMA = 1
@@ -71,9 +71,16 @@ def around(ctx: Context, about: Document, work: Callable[[], None]) -> tuple[str
         _run_pre_apply(ctx, about)
         work()
     except ProvisionError as error:
-        error.evidence = (*error.evidence, *_run_final(ctx, about, _Final(FAILURE, error)))
+        final = _Final(POST) if _is_committed(ctx.ledger) else _Final(FAILURE, error)
+        error.evidence = (*error.evidence, *_run_final(ctx, about, final))
         raise
     return _run_final(ctx, about, _Final(POST))
+
+
+def _is_committed(ledger: Ledger) -> bool:
+    """Whether the new version runs and only tidying up is left: an error then is that of a cluster that went away."""
+    operation = journal.unfinished(ledger)
+    return operation is not None and operation.phase is Phase.FINISHING
 
 
 def _run_pre_apply(ctx: Context, about: Document) -> None:

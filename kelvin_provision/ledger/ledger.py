@@ -62,6 +62,11 @@ class Ledger(Database):
         with self.reading() as db:
             return [row[0] for row in db.execute("SELECT name FROM workloads ORDER BY name")]
 
+    def running_names(self) -> tuple[str, ...]:
+        """Workloads with a running revision, sorted."""
+        with self.reading() as db:
+            return tuple(row[0] for row in db.execute("SELECT name FROM workloads WHERE running IS NOT NULL ORDER BY name"))
+
     def workloads(self, names: Sequence[str] | None = None) -> tuple[Workload, ...]:
         """All workloads sorted by name, or these in their order; raises WorkloadUnknown for the first that does not exist."""
         with self.reading() as db:

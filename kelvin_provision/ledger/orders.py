@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from kelvin_provision import timestamps
-from kelvin_provision.errors import NotReady
+from kelvin_provision.errors import NotReady, UsageRefused
 from kelvin_provision.ledger import order_rows, rows
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Order, Outcome, Target, Workload
@@ -57,6 +57,8 @@ def place(ledger: Ledger, request: OrderRequest) -> Placed:
     An order to apply replaces earlier ones that name one of its workloads, as a whole: a transaction is not applied in parts. Raises
     NotReady when one of its revisions is not staged any more.
     """
+    if not request.targets and request.verb is not Verb.PRUNE:
+        raise UsageRefused(f"an order to {request.verb} names at least one workload")
     with ledger.writing() as db:
         if request.key and (row := db.execute("SELECT * FROM orders WHERE key = ?", (request.key,)).fetchone()):
             return Placed(rows.order(row), created=False)

@@ -59,7 +59,7 @@ def overview(ctx: Context, request: OverviewRequest) -> Overview:
     if request.live:
         from kelvin_provision.applying.observe import observe
 
-        observe(ctx, [workload.name for workload in ctx.ledger.workloads() if workload.running])
+        observe(ctx, ctx.ledger.running_names())
     return overview_of(ctx, ctx.ledger.workloads(), request)
 
 

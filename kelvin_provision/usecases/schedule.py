@@ -67,7 +67,7 @@ def schedule(ctx: Context, request: ScheduleRequest) -> ScheduleResult:
 
 def cancel(ctx: Context, names: Sequence[str] = ()) -> CancelResult:
     """Cancel the scheduled applies of these workloads, or all of them without names. Raises WorkloadUnknown."""
-    workloads = ctx.ledger.workloads(names or None)
-    ended = orders.cancel_naming(ctx.ledger, [workload.name for workload in workloads], actor=ctx.actor)
+    meant = [workload.name for workload in ctx.ledger.workloads(names)] if names else ctx.ledger.names()
+    ended = orders.cancel_naming(ctx.ledger, meant, actor=ctx.actor)
     cancelled = tuple(dict.fromkeys(name for order in ended for name in order.names))
-    return CancelResult(cancelled, tuple(workload.name for workload in workloads if names and workload.name not in cancelled))
+    return CancelResult(cancelled, tuple(name for name in meant if names and name not in cancelled))

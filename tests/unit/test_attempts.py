@@ -1,5 +1,6 @@
 """What a failed attempt leaves: a line of history with its evidence, once, and no secret in anything that is shown or stored."""
 
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -214,3 +215,30 @@ def test_the_agents_log_has_no_login_that_a_registry_quotes(box):
     box.deploy("b")
     box.work(stop=lambda: any("staging b waits" in event.text for event in box.said if isinstance(event, Note)), until_idle=True)
     assert "swordfish" not in repr(box.said)
+
+
+@pytest.mark.parametrize(
+    ("verbs", "ends"),
+    [(("finish",), ["pre-apply", "post-apply"]), (("put",), ["pre-apply", "on-failure"]), ((), ["pre-apply", "post-apply"])],
+)
+def test_a_cluster_that_goes_away_after_the_point_of_no_return_is_no_failure_for_the_hooks(box, verbs, ends):
+    events = []
+
+    class Hooks:
+        def any(self):
+            return True
+
+        def inspect(self):
+            return 1, ()
+
+        def run(self, event, document, progress, stop):
+            events.append(event)
+
+    box.hooks = Hooks()
+    box.fail(*verbs, error=ClusterUnreachable)
+    with suppress(ProvisionError):
+        box.command_apply("a")
+    box.cluster.before = lambda verb, name: None
+    with box.operation():
+        pass
+    assert events == ends

@@ -1,11 +1,11 @@
 """Orders of every verb, placed as another front end would place them and carried out by the agent's turn."""
 
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 
 import pytest
 
-from kelvin_provision.errors import ApplyLeft, ClusterUnreachable
+from kelvin_provision.errors import ApplyLeft, ClusterUnreachable, UsageRefused
 from kelvin_provision.events import Note
 from kelvin_provision.files.lock import exclusive
 from kelvin_provision.ledger import history, journal, orders
@@ -288,3 +288,26 @@ def test_recovery_before_an_order_is_written_in_the_agents_name(box):
     box.turn()
     undone = [(line.workload, line.action, line.who) for line in journal.history(box.ledger) if line.outcome == "undone"]
     assert undone == [("b", "apply", "agent")]
+
+
+def test_an_agent_that_works_until_it_is_idle_stays_for_an_order_that_has_to_wait(box):
+    order = place(box, Verb.STOP, "a")
+
+    looks = []
+
+    def looked():
+        looks.append(1)
+        if len(looks) == 20:
+            held.close()
+        return len(looks) > 2000
+
+    held = ExitStack()
+    held.enter_context(exclusive(box.settings.state_dir / "lock", command="workloads apply -n b"))
+    box.work(stop=looked, until_idle=True)
+    held.close()
+    assert ended(box, order) == (Outcome.DONE, "")
+
+
+def test_an_order_about_nothing_is_refused(box):
+    with pytest.raises(UsageRefused, match="an order to apply names at least one workload"):
+        orders.place(box.ledger, orders.apply_of([], actor=ACTOR))
