@@ -59,20 +59,20 @@ def _run(words: list[str]) -> int:
     from kelvin_provision.cli.frame.lazy import root
     from kelvin_provision.errors import ProvisionError
 
-    hints.remember(words)
-    try:
-        with root().make_context(PROGRAM, list(words), terminal_width=terminal.narrow_width()) as context:
-            return int(context.command.invoke(context) or 0)
-    except typer.Exit as stop:
-        return stop.exit_code
-    except (ProvisionError, typer.TyperException) as error:
-        from kelvin_provision.cli.frame import edge
-        from kelvin_provision.cli.frame.session import glimpse
+    with hints.remembered(words):
+        try:
+            with root().make_context(PROGRAM, list(words), terminal_width=terminal.narrow_width()) as context:
+                return int(context.command.invoke(context) or 0)
+        except typer.Exit as stop:
+            return stop.exit_code
+        except (ProvisionError, typer.TyperException) as error:
+            from kelvin_provision.cli.frame import edge
+            from kelvin_provision.cli.frame.session import glimpse
 
-        return edge.failed(glimpse(words), error) if isinstance(error, ProvisionError) else edge.misused(glimpse(words), error)
-    except OSError as error:
-        # Only typer's own writing of a help gets here: a command's errors end at the edge.
-        return _answer_lost(words, error)
+            return edge.failed(glimpse(words), error) if isinstance(error, ProvisionError) else edge.misused(glimpse(words), error)
+        except OSError as error:
+            # Only typer's own writing of a help gets here: a command's errors end at the edge.
+            return _answer_lost(words, error)
 
 
 def _answer_lost(words: Sequence[str], error: OSError) -> int:

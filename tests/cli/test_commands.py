@@ -44,6 +44,11 @@ def test_an_error_code_is_explained():
     }
 
 
+def test_the_hint_of_an_explanation_is_about_any_command():
+    assert run("explain", "permission-refused").stdout.endswith("then: run as root: sudo kelvin-provision ...\n")
+    assert json.loads(run("explain", "permission-refused", "--json").stdout)["then"] == "run as root: sudo kelvin-provision ..."
+
+
 def test_an_exit_code_is_explained_with_the_errors_behind_it():
     assert run("explain", "77").stdout == (
         "exit code 77: Permission denied.\n\n"

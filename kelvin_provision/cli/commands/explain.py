@@ -32,5 +32,5 @@ def command(session: Session, word: Word = None) -> Report:  # noqa: ARG001  (ev
         document = {"schema": SCHEMA, "words": [entry.to_json() for entry in index]}
         return Report("explain", table=rendered.table(index), document=document, names=tuple(entry.word for entry in index))
     explained = explain(word)
-    document = {"schema": SCHEMA} | explained.to_json(hints.line)
+    document = {"schema": SCHEMA} | explained.to_json(hints.example)
     return Report("explain", text=rendered.text(explained), document=document, names=(explained.word,))

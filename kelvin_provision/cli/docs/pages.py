@@ -83,7 +83,7 @@ def _exit_codes() -> Iterator[str]:
             yield "\n| code | meaning | what leads there | what to do |\n|---|---|---|---|\n"
         for error in errors:
             explanation = explanations.explained(error)
-            yield f"| `{error.code}` | {explanation.meaning} | {explanation.after} | {_cell(hints.line(explanation.then))} |\n"
+            yield f"| `{error.code}` | {explanation.meaning} | {explanation.after} | {_cell(hints.example(explanation.then))} |\n"
 
 
 def _cell(text: str) -> str:
@@ -103,7 +103,7 @@ def _states() -> Iterator[str]:
     yield f"# States\n\n{MADE}"
     yield "| state | meaning | what leads there | what to do |\n|---|---|---|---|\n"
     for state, explanation in explanations.STATES.items():
-        yield f"| `{state.value}` | {explanation.meaning} | {explanation.after} | {hints.line(explanation.then)} |\n"
+        yield f"| `{state.value}` | {explanation.meaning} | {explanation.after} | {hints.example(explanation.then)} |\n"
 
 
 def _main(words: list[str]) -> int:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 
 from kelvin_provision.cli.frame.command_table import PROGRAM
@@ -20,9 +21,20 @@ STATE_DIR_VARIABLE = "KELVIN_PROVISION_STATE_DIR"
 _TYPED: ContextVar[tuple[str, ...]] = ContextVar("typed", default=())
 
 
-def remember(words: Sequence[str]) -> None:
-    """The command line, for the hint to run it again as root."""
-    _TYPED.set(tuple(words))
+@contextmanager
+def remembered(words: Sequence[str]) -> Iterator[None]:
+    """In the block, hints to run the command again as root contain this command line."""
+    token = _TYPED.set(tuple(words))
+    try:
+        yield
+    finally:
+        _TYPED.reset(token)
+
+
+def example(hint: Hint | str) -> str:
+    """The hint of an explanation: it is about any command, not the present one."""
+    with remembered(()):
+        return line(hint)
 
 
 def line(hint: Hint | str) -> str:

@@ -22,7 +22,7 @@ def text(explained: Explained) -> str:
     if isinstance(explained, ExplainedExitCode):
         lines = [f"{error.word}: {error.meaning}" for error in explained.errors]
         return "\n".join((f"exit code {explained.word}: {explained.meaning}", *([""] if lines else []), *lines))
-    after, then = explained.explanation.after, hints.line(explained.explanation.then)
+    after, then = explained.explanation.after, hints.example(explained.explanation.then)
     head = f"{explained.word}: {explained.meaning}\n"
     if isinstance(explained, ExplainedError):
         code = explained.exit_code

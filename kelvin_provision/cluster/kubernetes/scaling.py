@@ -1,4 +1,4 @@
-"""Numbers of replicas that somebody set on the cluster: found before an apply, and put back on the way back.
+"""Numbers of replicas that other clients set on the cluster: kept by an apply and restored by an undo.
 
 An apply of ours would take the field over. So that the next version, which may not set it, does not reset it to 1, the number of an
 object that sets none is held by a field manager of its own, as the documentation of server-side apply has it for autoscalers.
