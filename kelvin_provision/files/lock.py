@@ -45,7 +45,7 @@ def holder(path: Path) -> dict[str, Any] | None:
         return None
     try:
         return _read_holder(descriptor) if _is_held(descriptor) else None
-    except OSError:  # a filesystem without locks: nobody holds one there
+    except OSError:  # a filesystem without locks: no process holds one there
         return None
     finally:
         os.close(descriptor)
