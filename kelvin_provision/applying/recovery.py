@@ -11,7 +11,7 @@ from kelvin_provision.applying.policy import ApplyPolicy
 from kelvin_provision.applying.transaction import finish, leave
 from kelvin_provision.applying.undo import Cause, undo
 from kelvin_provision.context import Context
-from kelvin_provision.errors import Interrupted, ProvisionError
+from kelvin_provision.errors import ClusterRefused, Interrupted, ProvisionError, RemovalUnfinished
 from kelvin_provision.events import Note
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.model import Entry, OnFailure, Operation, Order, Step
@@ -69,18 +69,45 @@ class Removed:
 
 
 def remove(ctx: Context, operation: Operation) -> Removed:
-    """Carry out a journaled undeploy. A permanent refusal ends it: the workloads stay known."""
+    """Carry out a journaled undeploy, past workloads that cannot be removed; raises why the first of them cannot.
+
+    A permanent refusal ends it: those workloads stay known. What is deleted and hangs, and a cluster that does not answer, leave it open.
+    """
 
     def entry(step: Step, outcome: str, detail: str, evidence: Sequence[str] = ()) -> Entry:
         line = Entry(ctx.ledger.clock(), ctx.actor, operation.kind, step.workload, step.before, outcome, detail)
         return replace(line, evidence=tuple(evidence))
 
-    try:
-        with masking_operation(ctx, operation):
-            objects = {step.workload: ctx.cluster.remove(step.workload) for step in operation.steps}
-    except ProvisionError as error:
-        if not error.temporary:
-            journal.end(ctx.ledger, operation, [entry(step, "failed", str(error), error.evidence) for step in operation.steps])
-        raise
-    entries = [entry(step, "done", ", ".join(objects[step.workload])) for step in operation.steps]
-    return Removed(objects, journal.end_undeploy(ctx.ledger, operation, entries))
+    with masking_operation(ctx, operation):
+        objects, errors = _remove_each(ctx, [step.workload for step in operation.steps])
+    temporary = next((error for error in errors.values() if error.temporary), None)
+    if temporary is not None:
+        raise temporary
+    gone = [step for step in operation.steps if step.workload in objects]
+    failed = [step for step in operation.steps if step.workload in errors]
+    entries = [entry(step, "done", ", ".join(objects[step.workload])) for step in gone]
+    entries += [entry(step, "failed", str(errors[step.workload]), errors[step.workload].evidence) for step in failed]
+    if failed and not gone:
+        journal.end(ctx.ledger, operation, entries)
+        raise next(iter(errors.values()))
+    cancelled = journal.end_undeploy(ctx.ledger, replace(operation, steps=tuple(gone)), entries)
+    if failed:
+        raise next(iter(errors.values()))
+    return Removed(objects, cancelled)
+
+
+def _remove_each(ctx: Context, names: Sequence[str]) -> tuple[dict[str, tuple[str, ...]], dict[str, ProvisionError]]:
+    """What was removed, and why the others could not be. One that is refused, as another of them uses it, is tried again after that."""
+    objects: dict[str, tuple[str, ...]] = {}
+    errors: dict[str, ProvisionError] = {}
+    pending = list(names)
+    while pending:
+        for name in pending:
+            errors.pop(name, None)
+            try:
+                objects[name] = ctx.cluster.remove(name)
+            except (ClusterRefused, RemovalUnfinished) as error:
+                errors[name] = error
+        refused = [name for name in pending if isinstance(errors.get(name), ClusterRefused)]
+        pending = refused if len(refused) < len(pending) else []
+    return objects, errors

@@ -33,6 +33,13 @@ class ClusterRefused(ProvisionError):
     code, exit_code = "cluster-refused", os.EX_DATAERR
 
 
+class RemovalUnfinished(ProvisionError):
+    """Objects that were deleted are still on the cluster, held by a finalizer or by a pod that does not end; the evidence names them."""
+
+    code, exit_code, temporary = "removal-unfinished", os.EX_TEMPFAIL, True
+    hint_default = command("workloads undeploy", names=("NAME",), note="goes on when what holds them is gone")
+
+
 class ClusterMissing(ProvisionError):
     """There is neither Kubernetes nor Docker Engine on this box."""
 

@@ -93,6 +93,7 @@ REASONS: dict[str, Reason] = {
         command("config show", instruction="curl -v https://HOST/v2/ shows who answers there; then"),
     ),
     "registry-unreachable": Reason("No network, no DNS entry, a firewall, an untrusted certificate, or a registry that is down."),
+    "removal-unfinished": Reason("A finalizer waits for a controller that is missing or broken, or a pod does not end."),
     "request-refused": Reason("A field is missing, misspelt, of the wrong type, or not supported on this cluster."),
     "revision-unknown": Reason("It never came up, or newer revisions have replaced it (keep_revisions)."),
     "runtime-unreachable": Reason(

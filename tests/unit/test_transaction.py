@@ -11,7 +11,15 @@ from kelvin_provision.applying.policy import ApplyPolicy
 from kelvin_provision.cli.frame.hints import line as shell_line
 from kelvin_provision.cluster.plan import Plan
 from kelvin_provision.cluster.protocol import Health, Phase, WaitPolicy
-from kelvin_provision.errors import ApplyFailed, ClusterRefused, ClusterUnreachable, Interrupted, SecretMissing, UndoFailed
+from kelvin_provision.errors import (
+    ApplyFailed,
+    ClusterRefused,
+    ClusterUnreachable,
+    Interrupted,
+    RemovalUnfinished,
+    SecretMissing,
+    UndoFailed,
+)
 from kelvin_provision.events import Note
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.model import Step
@@ -282,3 +290,52 @@ def test_what_was_scaled_by_hand_is_journaled_and_goes_back_with_an_undo(box):
     assert box.cluster.scaled["a"] == {"Deployment/a": 3}
     assert journal.scale_before(box.ledger, "a", 1) == {"Deployment/a": 3}
     assert journal.scale_before(box.ledger, "a", 2) == {}
+
+
+def test_an_undeploy_that_hangs_stays_open_names_what_hangs_and_goes_on_later(box):
+    box.stage("1", "a", "b")
+    box.apply("a", "b")
+
+    def hang(verb, workload):
+        if (verb, workload) == ("remove", "a"):
+            raise RemovalUnfinished("a: deleted and still there: Pool/p1")
+
+    box.cluster.before = hang
+    with pytest.raises(RemovalUnfinished, match="Pool/p1"):
+        box.undeploy("a", "b")
+    assert (sorted(box.ledger.names()), sorted(box.cluster.live)) == (["a", "b"], ["a"])
+    with pytest.raises(RemovalUnfinished):
+        box.recover()
+    box.cluster.before = lambda verb, workload: None
+    assert box.recover() == ("an interrupted undeploy of a, b was finished",)
+    assert (box.ledger.names(), box.cluster.live, journal.unfinished(box.ledger)) == ([], {}, None)
+
+
+def test_a_workload_that_another_one_needs_is_undeployed_after_it_in_one_go_and_not_alone(box):
+    box.stage("1", "crd", "user")
+    box.apply("crd", "user")
+
+    def used(verb, workload):
+        if (verb, workload) == ("remove", "crd") and "user" in box.cluster.live:
+            raise ClusterRefused("crd: used by workload user")
+
+    box.cluster.before = used
+    with pytest.raises(ClusterRefused, match="used by workload user"):
+        box.undeploy("crd")
+    assert (sorted(box.ledger.names()), journal.unfinished(box.ledger)) == (["crd", "user"], None)
+    box.undeploy("crd", "user")
+    assert (box.ledger.names(), box.cluster.live) == ([], {})
+
+
+def test_of_several_workloads_those_that_could_be_removed_are_forgotten(box):
+    box.stage("1", "a", "b")
+    box.apply("a", "b")
+
+    def refuse(verb, workload):
+        if (verb, workload) == ("remove", "a"):
+            raise ClusterRefused("a: no")
+
+    box.cluster.before = refuse
+    with pytest.raises(ClusterRefused, match="a: no"):
+        box.undeploy("a", "b")
+    assert (box.ledger.names(), sorted(box.cluster.live), journal.unfinished(box.ledger)) == (["a"], ["a"], None)

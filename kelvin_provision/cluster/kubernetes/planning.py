@@ -5,7 +5,7 @@ Reads and dry runs only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from kelvin_provision.cluster.kubernetes import inventory, scaling, server_side_apply
 from kelvin_provision.cluster.kubernetes.api.errors import Rejected
@@ -13,7 +13,7 @@ from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.judge import claims, diff
 from kelvin_provision.cluster.kubernetes.judge.interruptions import interruptions, recreates
 from kelvin_provision.cluster.kubernetes.judge.ports import claims_ports, conflicts_in_cluster
-from kelvin_provision.cluster.kubernetes.render.objects import CLUSTER_SCOPED, Key, template_hash, template_of
+from kelvin_provision.cluster.kubernetes.render.objects import CLUSTER_SCOPED, Key, defined_kinds, template_hash, template_of
 from kelvin_provision.cluster.kubernetes.render.secrets import fill_secrets
 from kelvin_provision.cluster.plan import Change, Finding, Interruption, Op, Plan, describe
 from kelvin_provision.cluster.protocol import UNSCALED, Lookup, Scale
@@ -155,14 +155,6 @@ class Planner:
         self._changes += [diff.deletion(workload, item) for item in pruned]
         accounted = {Key.of(item) for item in (*objects, *pruned)}
         self._remarks += [f"{describe(item)} is kept with its data until undeploy" for item in owned if Key.of(item) not in accounted]
-
-
-def defined_kinds(item: Object) -> Iterator[tuple[str, str]]:
-    """Yield `(group/version, kind)` for each version of a CustomResourceDefinition."""
-    if item.get("kind") == "CustomResourceDefinition":
-        spec = item.get("spec") or {}
-        for version in spec.get("versions") or ():
-            yield f"{spec.get('group')}/{version.get('name')}", (spec.get("names") or {}).get("kind", "")
 
 
 def pod_of(item: Object) -> Object | None:

@@ -4,8 +4,8 @@ from kelvin_provision.cluster.kubernetes.inventory import prunable
 from kelvin_provision.cluster.kubernetes.judge.diff import foreign
 from kelvin_provision.cluster.kubernetes.judge.interruptions import interruptions
 from kelvin_provision.cluster.kubernetes.judge.ports import claims_ports, conflicts_in_cluster
-from kelvin_provision.cluster.kubernetes.planning import defined_kinds, pod_of
-from kelvin_provision.cluster.kubernetes.render.objects import revision_of, template_hash
+from kelvin_provision.cluster.kubernetes.planning import pod_of
+from kelvin_provision.cluster.kubernetes.render.objects import defined_kinds, revision_of, template_hash
 from kelvin_provision.cluster.kubernetes.render.secrets import fill_secrets
 from kelvin_provision.cluster.labels import OWNER
 from kelvin_provision.cluster.plan import Finding

@@ -40,6 +40,9 @@ APPLY_FIRST = (
 )
 """Kinds that others depend on, in the order of applying. Pods and their controllers follow; unknown kinds come last."""
 
+DEPENDENT = len(APPLY_FIRST) + 1
+"""The rank of unknown kinds: objects that may need a controller of the same workload."""
+
 CLUSTER_SCOPED = frozenset(
     {
         "CustomResourceDefinition",
@@ -130,7 +133,7 @@ def rank(value: Object) -> int:
     kind = value.get("kind") or ""
     if kind in APPLY_FIRST:
         return APPLY_FIRST.index(kind)
-    return len(APPLY_FIRST) if kind in TEMPLATED or kind in {"Pod", "CronJob"} else len(APPLY_FIRST) + 1
+    return len(APPLY_FIRST) if kind in TEMPLATED or kind in {"Pod", "CronJob"} else DEPENDENT
 
 
 def template_of(value: Object) -> Object | None:
@@ -170,3 +173,11 @@ def owner(value: Object) -> str | None:
 def revision_of(value: Object) -> int | None:
     revision = ((value.get("metadata") or {}).get("annotations") or {}).get(REVISION, "")
     return int(revision) if revision.isdigit() else None
+
+
+def defined_kinds(item: Object) -> Iterator[tuple[str, str]]:
+    """Yield `(group/version, kind)` for each version of a CustomResourceDefinition."""
+    if item.get("kind") == "CustomResourceDefinition":
+        spec = item.get("spec") or {}
+        for version in spec.get("versions") or ():
+            yield f"{spec.get('group')}/{version.get('name')}", (spec.get("names") or {}).get("kind", "")
