@@ -338,7 +338,7 @@ ADVICE = {
 }  # fmt: skip
 """The hint is an instruction to a person: correct the request, set the clock, upgrade."""
 ELSEWHERE = {
-    "start-failed", "wait-failed", "workload-unknown", "no-space", "budget-too-small", "download-waits", "transfer-stopped",
+    "start-failed", "wait-failed", "removal-unfinished", "workload-unknown", "no-space", "budget-too-small", "download-waits", "transfer-stopped",
     "digest-mismatch", "manifest-invalid", "platform-missing", "image-unsupported", "image-not-found", "image-missing", "registry-denied",
     "registry-unreachable", "registry-busy", "registry-refused", "runtime-unreachable", "import-failed", "cluster-unreachable",
     "cluster-denied", "cluster-refused", "cluster-missing", "denied", "permission-refused", "agent-silent",
