@@ -28,7 +28,7 @@ class Use:
 
 @dataclass(frozen=True)
 class Image:
-    """`stored` is the number of bytes in the store; `loaded` and `pinned` are None where the runtime does not answer."""
+    """`stored` are bytes in the store; `loaded` and `pinned` are None if the runtime does not answer."""
 
     lock: ImageLock
     uses: tuple[Use, ...]
@@ -39,7 +39,7 @@ class Image:
 
 @dataclass(frozen=True)
 class Inventory:
-    """Sorted by reference. `orphans` are images in the runtime that carry our label and that this ledger does not know."""
+    """Sorted by reference. `orphans` are images in the runtime with our label that this ledger does not know."""
 
     images: tuple[Image, ...]
     orphans: tuple[str, ...] = ()
@@ -48,7 +48,7 @@ class Inventory:
 
 
 def take_inventory(ledger: Ledger, store: Store, connect: Callable[[], Runtime]) -> Inventory:
-    """A runtime that does not answer is `runtime_error`, and not raised."""
+    """If the runtime does not answer, its error is in `runtime_error`."""
     used_by = uses(ledger)
     locks = sorted(ledger.known_images(), key=lambda lock: (str(lock.reference), lock.name))
     stored = {lock.name: store.progress([lock])[0] for lock in locks}
@@ -66,7 +66,7 @@ def take_inventory(ledger: Ledger, store: Store, connect: Callable[[], Runtime])
 
 
 def orphans(locks: Sequence[ImageLock], owned: frozenset[str]) -> tuple[str, ...]:
-    """What carries our label in the runtime, and is none of the known images."""
+    """Images in the runtime with our label that are none of these."""
     return tuple(sorted(owned - {lock.name for lock in locks} - {lock.config.digest for lock in locks}))
 
 

@@ -21,9 +21,9 @@ from kelvin_provision.store import Store
 
 @dataclass(frozen=True)
 class PrunePlan:
-    """Images to remove from the runtime, and the bytes to free: exact for the store, an estimate for the runtime.
+    """Images to remove from the runtime, and bytes to free: exact for the store, an estimate for the runtime.
 
-    With a `runtime_error` the runtime's part is left for another time.
+    With a `runtime_error` only the store is pruned.
     """
 
     images: tuple[ImageLock, ...] = ()
@@ -46,7 +46,7 @@ class PruneResult:
 
 
 def plan(ledger: Ledger, store: Store, runtime: Callable[[], Runtime], *, orphans: bool) -> PrunePlan:
-    """With `orphans`, also images with our label that this ledger does not know, from a state folder that is gone."""
+    """With `orphans`, also images with our label that this ledger does not know, such as those of a deleted state directory."""
     store_bytes, unneeded = store.reclaimable(ledger.kept_locks(), quarantined=True), ledger.unneeded_images()
     try:
         owned, storage = runtime().owned(), runtime().storage()
@@ -58,7 +58,7 @@ def plan(ledger: Ledger, store: Store, runtime: Callable[[], Runtime], *, orphan
 
 
 def _runtime_bytes(locks: tuple[ImageLock, ...], kept: tuple[ImageLock, ...], store: Store, storage: ImageStorage) -> int:
-    """What these images need in the runtime and share with no kept image."""
+    """The space that these images use in the runtime and share with no kept image."""
     filesystems = space.survey(store.root, ImageStorage(storage.unpacked, storage.compressed), NO_HEADROOM)
     return sum(request.bytes for request in space.space_requests(locks, filesystems, present=lambda blob: blob.size, loaded=kept))
 

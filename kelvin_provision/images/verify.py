@@ -47,7 +47,7 @@ class VerifyResult:
 
 
 def run(ledger: Ledger, store: Store, runtime: Callable[[], Runtime], progress: Progress) -> VerifyResult:
-    """Read every byte at low priority. Needs no lock: only corrupt files are moved, and who needs one downloads it again."""
+    """Read every byte at low priority. Needs no lock: only corrupt files are moved, and staging downloads them again."""
     stored = store.layout.list_blobs()
     revisions = [revision for revision in ledger.revisions() if revision.locks]
     needed = {blob.digest: blob for revision in revisions for lock in revision.locks or () for blob in lock.blobs()}
@@ -61,7 +61,7 @@ def run(ledger: Ledger, store: Store, runtime: Callable[[], Runtime], progress: 
 
 
 def _hash_all(stored: list[Descriptor], needed: dict[str, Descriptor], store: Store, progress: Progress) -> list[str]:
-    """The digests of the corrupt ones."""
+    """The digests of corrupt blobs."""
     done, total, corrupt = 0, sum(blob.size for blob in stored), []
     progress(Started(TASK, "verifying", total))
 

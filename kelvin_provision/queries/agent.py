@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Budget:
-    """Bytes of `download.budget`. What is drawn counts as used: up to 1/64 of the budget more than what was downloaded."""
+    """Bytes of `download.budget`. Reserved bytes count as used: up to 1/64 of the budget more than was downloaded."""
 
     day: str
     used: int
@@ -24,9 +24,9 @@ class Budget:
 
 @dataclass(frozen=True)
 class AgentStatus:
-    """`process` is the lock's holder: pid, user and since; None while no agent is alive. `work` is what it wrote about itself.
+    """`process` is the holder of the agent's lock: pid, user and since; None without an agent. `work` is its own report.
 
-    `pending` are names of workloads with work for it; `waiting` those of their staged revisions that are held up, with the cause.
+    `pending` are names of workloads with work for the agent; `waiting` those whose staged revision waits, with the reason.
     """
 
     process: Mapping[str, Any] | None
@@ -40,7 +40,6 @@ class AgentStatus:
 
     @property
     def appointed(self) -> tuple[Order, ...]:
-        """Orders with a time."""
         return tuple(order for order in self.orders if order.at)
 
     def to_json(self) -> dict[str, Any]:
@@ -62,7 +61,7 @@ class AgentStatus:
 
 
 def agent(ctx: Context) -> AgentStatus:
-    """From the agent's lock, the ledger, and what it writes about itself."""
+    """Reads the agent's lock, the ledger, and the agent's report."""
     from kelvin_provision.agent import activity, queue
     from kelvin_provision.agent.lifecycle import process
     from kelvin_provision.agent.systemd import unit

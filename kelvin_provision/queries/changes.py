@@ -1,7 +1,7 @@
-"""The one source of events: looks at the ledger, again and again, and what has changed between two of them.
+"""The source of events: repeated looks at the ledger, and the changes between two of them.
 
-`deploy --wait`, `wait`, `list --watch` and every other front end that follows workloads are built on `looks`. There is no channel to
-the agent: the ledger and the sizes of files say everything.
+`deploy --wait`, `wait`, `list --watch` and every other front end that follows workloads use `looks`. No channel to the agent is needed:
+the ledger and the sizes of files say everything.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from kelvin_provision.ledger.model import Workload
 
 _STEP = 0.1
-"""Seconds between two questions whether to stop."""
+"""Seconds between two checks whether to stop."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """Workloads by name, as the ledger has them. `changed`: something was written since the look before; so it is for the first one."""
+    """Workloads of the ledger by name. `changed`: something was written since the last look; always true for the first one."""
 
     workloads: Mapping[str, Workload]
     changed: bool
@@ -34,9 +34,9 @@ class Look:
 def looks(
     ctx: Context, names: Collection[str] | None = None, *, interval: float | None = None, timeout: float | None = None
 ) -> Iterator[Look]:
-    """One look at once, then one every `interval` seconds (`timings.poll`), until `ctx.stop`, or until a last one after `timeout` seconds.
+    """A look immediately, then one every `interval` seconds (`timings.poll`), until `ctx.stop`, or a last one after `timeout` seconds.
 
-    The tables are read only when something was written. A workload that is gone is missing from the look.
+    The tables are read only after a change. A removed workload is missing from the look.
     """
     interval = ctx.timings.poll if interval is None else interval
     deadline = None if timeout is None else time.monotonic() + timeout
@@ -58,7 +58,7 @@ def _read(ctx: Context, names: Collection[str] | None) -> Mapping[str, Workload]
 
 
 def _rest(ctx: Context, seconds: float) -> bool:
-    """Wait, and answer whether to go on."""
+    """Wait; returns whether to continue."""
     until = time.monotonic() + seconds
     while not ctx.stop():
         left = until - time.monotonic()
@@ -73,7 +73,7 @@ def _rest(ctx: Context, seconds: float) -> bool:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a workload is, with the percent of a download and without."""
+    """The position of a workload, with and without the percentage of its download."""
 
     text: str
     state: str
@@ -82,7 +82,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Change:
-    """`before` is None for a workload that is new in the list, `after` and `item` for one that is gone from it."""
+    """`before` is None for a new workload in the list, `after` and `item` for a removed one."""
 
     name: str
     before: str | None
@@ -102,14 +102,14 @@ class Change:
 
 @dataclass(frozen=True)
 class Watched:
-    """The list at one look, and what is different from the look before."""
+    """The list at one look, and its changes since the look before."""
 
     overview: Overview
     changes: tuple[Change, ...]
 
 
 def watch(ctx: Context, request: OverviewRequest) -> Iterator[Watched]:
-    """The list at every look, until `ctx.stop`. The changes of the first one are all workloads."""
+    """The list at every look, until `ctx.stop`. The first one has all workloads as changes."""
     seen: Overview | None = None
     before: Mapping[str, Place] = {}
     for look in looks(ctx):
@@ -132,7 +132,7 @@ def places(overview: Overview, *, staged: bool = False) -> dict[str, Place]:
 
 
 def compare(before: Mapping[str, Place], after: Mapping[str, Place]) -> tuple[Change, ...]:
-    """A percent more is no change."""
+    """Progress in percent alone is no change."""
     now = timestamps.rfc3339_now()
     gone = [Change(name, place.text, None, None, now) for name, place in before.items() if name not in after]
     moved = [

@@ -1,4 +1,4 @@
-"""Lines of checks as a document, for `workloads check`, `doctor` and the support bundle."""
+"""Results of checks as a document, for `workloads check`, `doctor` and the support bundle."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class ChecksResult:
     lines: tuple[CheckResult, ...]
 
     def to_json(self, describe_hint: Callable[[Hint | str], str]) -> dict[str, Any]:
-        """`describe_hint` is how the front end writes what to do next."""
+        """`describe_hint` renders a hint for the front end."""
         return {"counts": counts(self.lines), "checks": [_line_to_json(line, describe_hint) for line in self.lines]}
 
 
 def _line_to_json(line: CheckResult, describe_hint: Callable[[Hint | str], str]) -> dict[str, Any]:
-    """`workload` is null where it is about the box."""
+    """`workload` is null for results about the box."""
     return {
         "id": line.id,
         "title": line.title,

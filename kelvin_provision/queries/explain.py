@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kelvin_provision.hints import Hint
 
 DescribeHint = Callable[["Hint | str"], str]
-"""How a front end writes a hint."""
+"""Renders a hint for the front end."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def _words() -> Iterator[Word]:
 
 
 def explain(word: str) -> Explained:
-    """Raises UsageRefused, with the nearest word as its hint, for one that is not used here."""
+    """Raises UsageRefused for an unknown word, with the nearest one as its hint."""
     key = word.strip().lower()
     for state, explanation in STATES.items():
         names = {state.value, state.message.lower()} if isinstance(state, State) else {state.value}

@@ -1,4 +1,4 @@
-"""What the states and exit codes mean, for `explain` and for the generated pages. The errors explain themselves."""
+"""The meanings of states and exit codes, for `explain` and for the generated pages. Errors explain themselves."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kelvin_provision.spec.enums import Download, State
 
 @dataclass(frozen=True)
 class Explanation:
-    """`after` is what leads there, `then` what to do: whole sentences, or a hint."""
+    """`after` is the cause, `then` the next step: whole sentences, or a hint."""
 
     meaning: str
     after: str
@@ -140,7 +140,7 @@ def meaning(error: type[ProvisionError]) -> str:
 
 
 def explained(error: type[ProvisionError]) -> Explanation:
-    """Its meaning, what leads there and what to do; raises KeyError for one without words, which a test finds first."""
+    """Its meaning, cause and next step. Raises KeyError for an error without a reason; a test prevents that."""
     from kelvin_provision.queries.reasons import REASONS
 
     reason = REASONS[error.code]

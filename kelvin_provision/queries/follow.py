@@ -1,4 +1,4 @@
-"""Follow revisions that were just accepted until the agent has done with them what was asked: `deploy --wait`."""
+"""Follow accepted revisions until the agent has finished with them: `deploy --wait`."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ CONTINUES = "the agent continues the download"
 
 @dataclass(frozen=True)
 class FollowRequest:
-    """`timeout` in seconds, None for ever."""
+    """`timeout` in seconds; None means no timeout."""
 
     revisions: tuple[Revision, ...]
     timeout: float | None = None
 
 
 def follow(ctx: Context, request: FollowRequest, *, each_look: Callable[[], object] = lambda: None) -> Mapping[str, str]:
-    """Until each is ready, or running if it applies itself; which of the two, by workload. `each_look` may start an agent again.
+    """Wait until each is ready, or running with instant apply; returns which, by workload. `each_look` may start an agent again.
 
-    The work goes on in every other case: raises StagingFailed or ApplyFailed when one is blocked, WaitFailed when one was replaced or
+    The agent continues in all other cases: raises StagingFailed or ApplyFailed when one is blocked, WaitFailed when one was replaced or
     removed, NotReady after `timeout`, and Interrupted.
     """
     followed = [_Followed(ctx, revision) for revision in request.revisions]
@@ -50,7 +50,7 @@ def follow(ctx: Context, request: FollowRequest, *, each_look: Callable[[], obje
 
 @dataclass
 class _Followed:
-    """One revision, and what was reported of it."""
+    """A revision, and its last reported position."""
 
     ctx: Context
     revision: Revision
@@ -61,7 +61,7 @@ class _Followed:
     state: State | None = None
 
     def take(self, workload: Workload | None) -> str | None:
-        """How it ended; None while the agent is at work on it."""
+        """Its outcome; None while the agent works on it."""
         name, number = self.revision.workload, self.revision.number
         if workload and workload.running and workload.running.number == number:
             self._report_images(workload.running)
@@ -76,7 +76,7 @@ class _Followed:
         return None
 
     def _lost(self, workload: Workload | None) -> str:
-        """What happened to it, where it is neither staged nor running any more."""
+        """What happened to it if it is neither staged nor running."""
         version = self.revision.spec.app_version
         newest = workload.staged if workload else None
         if newest:
@@ -114,6 +114,6 @@ class _Followed:
 
 
 def _describe_cause(staged: Revision) -> str:
-    """What the revision waits for, or a failure that the agent tries again."""
+    """What the revision waits for, or a failure that the agent retries."""
     scheduled = staged.waiting is not None and not staged.waiting.is_retry
     return f"{staged.workload}: {staged.cause}{'' if scheduled else '; the agent tries again'}"

@@ -25,7 +25,7 @@ class HistoryRequest:
 
 @dataclass(frozen=True)
 class Verified:
-    """The chain is unbroken: how many lines it has, and the hash of the last one."""
+    """The chain is intact: its number of lines, and the hash of the last one."""
 
     lines: int
     head: str
@@ -48,7 +48,7 @@ def _entry_to_json(entry: Entry) -> Mapping[str, Any]:
 
 
 def history(ctx: Context, request: HistoryRequest) -> HistoryResult:
-    """Workloads that are gone have a history, too. Raises WorkloadUnknown for a name without one, HistoryBroken."""
+    """Removed workloads have a history, too. Raises WorkloadUnknown for a name without one, HistoryBroken."""
     verified = _verified(ctx.ledger) if request.verify else None
     entries = ledger_history.history(ctx.ledger, evidence=True)
     if request.names:

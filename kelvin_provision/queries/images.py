@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ImagesResult:
-    """`path` is the folder of the store; `prunable` are bytes that `images prune` would free there."""
+    """`path` is the directory of the store; `prunable` are bytes that `images prune` would free there."""
 
     inventory: Inventory
     path: Path
@@ -39,7 +39,7 @@ class ImagesResult:
 
 
 def images(ctx: Context) -> ImagesResult:
-    """Of the ledger, the store and the runtime. A runtime that does not answer is a warning."""
+    """Reads ledger, store and runtime. A runtime that does not answer becomes a warning."""
     inventory = take_inventory(ctx.ledger, ctx.store, lambda: ctx.runtime)
     return ImagesResult(inventory, ctx.settings.state_dir, ctx.store.reclaimable(ctx.ledger.kept_locks(), quarantined=True))
 

@@ -32,7 +32,7 @@ class StagedItem:
 
 @dataclass(frozen=True)
 class WorkloadItem:
-    """An item of the platform's list. App and version are those of what runs, else of what is staged."""
+    """An item of the platform's list. App and version are those of the running revision, else of the staged one."""
 
     name: str
     title: str
@@ -94,7 +94,7 @@ def item_of(workload: Workload, *, staged: bool = False) -> WorkloadItem:
 
 
 def _staged_item(revision: Revision | None) -> StagedItem | None:
-    """None when nothing is staged; a standard deploy on its way is not staged, it only waits its turn."""
+    """None when nothing is staged; a standard deploy in the staged slot does not count."""
     if revision is None or not revision.spec.method.staged:
         return None
     ready = revision.download is Download.READY and not revision.blocked
@@ -114,7 +114,7 @@ def _status(status: Status) -> dict[str, Any]:
 
 
 def position(item: WorkloadItem, percent: int | None = None, *, staged: bool = False) -> str:
-    """Where a workload is, in one line: `running, 2.3.0 downloading 45%`. With `staged`, or without a running version, only the latter."""
+    """Its position in one line: `running, 2.3.0 downloading 45%`. With `staged`, or without a running version, only the latter."""
     state, download = str(item.status.state), staged_position(item, percent)
     if item.staged is None:
         return state
@@ -122,7 +122,7 @@ def position(item: WorkloadItem, percent: int | None = None, *, staged: bool = F
 
 
 def staged_position(item: WorkloadItem, percent: int | None = None) -> str:
-    """The state of the staged version, with the percent while it is being downloaded; empty when nothing is staged."""
+    """The state of the staged version, with the percentage of its download; empty when nothing is staged."""
     if item.staged is None:
         return ""
     state = str(item.staged.status.state)

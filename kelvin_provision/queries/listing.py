@@ -29,7 +29,7 @@ _FORM = 1
 
 
 class SortKey(StrEnum):
-    """What a list can be ordered by."""
+    """The keys that a list can be sorted by."""
 
     NAME = "name"
     TITLE = "title"
@@ -41,7 +41,7 @@ class SortKey(StrEnum):
 
 
 class Direction(StrEnum):
-    """Of the whole order."""
+    """The direction of all sort keys."""
 
     ASC = "asc"
     DESC = "desc"
@@ -49,7 +49,7 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True)
 class Query:
-    """Which items, and in which order. Values of one filter are alternatives; all filters hold together."""
+    """Filters and order. Values of one filter are alternatives; all filters must match."""
 
     search: tuple[str, ...] = ()
     name: tuple[str, ...] = ()
@@ -79,7 +79,7 @@ class Query:
         )
 
     def key(self, item: WorkloadItem) -> Key:
-        """What an item is ordered by. The name comes last, so that no two keys are equal; a missing value sorts behind all others."""
+        """The sort key of an item. The name comes last, so that no two keys are equal; a missing value sorts last."""
         return [_key_part(getattr(item, key)) for key in (*self.sort_by, SortKey.NAME)]
 
 
@@ -108,7 +108,7 @@ class Cursor:
 
     @classmethod
     def decode(cls, text: str) -> Self:
-        """Raises CursorInvalid for anything that `encode` did not make."""
+        """Raises CursorInvalid for text that `encode` did not make."""
         try:
             data = text.encode("ascii").rstrip(b"=").translate(_PLAIN)
             return cls._from(json.loads(binascii.a2b_base64(data + b"=" * (-len(data) % 4), strict_mode=True)))
@@ -144,7 +144,7 @@ def _query(filters: dict[str, Any]) -> Query:
 
 
 def _key(value: Any, query: Query) -> Key:
-    """As many parts as the order has, each of the type that its key has: others could not be compared."""
+    """A key with one part per sort key, each of the right type: others could not be compared."""
     names = (*query.sort_by, SortKey.NAME)
     parts = [(_checked(int, rank), part) for rank, part in _checked(list, value)]
     if len(parts) != len(names):
@@ -167,7 +167,7 @@ def select(items: Sequence[WorkloadItem], query: Query) -> list[WorkloadItem]:
 
 @dataclass(frozen=True)
 class Page:
-    """A page of the list with the cursors of its neighbours; None where there is none."""
+    """A page of the list with the cursors of its neighbours, or None at the ends."""
 
     items: tuple[WorkloadItem, ...]
     next_page: str | None = None
@@ -180,7 +180,7 @@ class Page:
 
 
 def page(items: Sequence[WorkloadItem], query: Query, *, size: int | None = None, cursor: Cursor | None = None) -> Page:
-    """All matching items without `size` and `cursor`. A cursor brings its own query, and its size unless `size` is given."""
+    """All matching items without `size` and `cursor`. A cursor contains its query, and its size unless `size` is given."""
     query = cursor.query if cursor else query
     size = size or (cursor.size if cursor else None)
     selected = select(items, query)

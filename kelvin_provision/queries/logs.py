@@ -1,4 +1,4 @@
-"""What workloads write: `workloads logs`."""
+"""Logs of workloads: `workloads logs`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MOST_LINES = 10_000
 MOST_BYTES = 8 * 1024 * 1024
-"""What the document may hold: it is made in memory."""
+"""Limits of the document, which is built in memory."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class LogsRequest:
 
 @dataclass(frozen=True)
 class LogsResult:
-    """By pod and time. `cut`: older lines did not fit."""
+    """Lines by pod and time. `cut`: older lines did not fit."""
 
     lines: tuple[LogLine, ...]
     cut: bool = False
@@ -51,7 +51,7 @@ class LogsResult:
 
 
 def logs(ctx: Context, request: LogsRequest) -> LogsResult:
-    """All of it at once, without `follow`; of what would be too much, the newest. Raises as `stream`, and Interrupted."""
+    """All lines at once, without `follow`; the newest if there are too many. Raises as `stream`, and Interrupted."""
     tail = MOST_LINES if request.tail is None else request.tail
     lines, cut = newest(_lines(ctx, request, tail))
     if ctx.stop():
@@ -60,10 +60,10 @@ def logs(ctx: Context, request: LogsRequest) -> LogsResult:
 
 
 def stream(ctx: Context, request: LogsRequest) -> Iterator[LogLine]:
-    """Line by line, holding none, until `ctx.stop`.
+    """Line by line until `ctx.stop`, keeping none.
 
-    Raises WorkloadUnknown, what the cluster raises, and LogMissing at the end when there was no line and nothing explains it: what runs
-    may have nothing to say.
+    Raises WorkloadUnknown, errors of the cluster, and at the end LogMissing when there was no line for a reason other than silence of a
+    running workload.
     """
     return _lines(ctx, request, request.tail)
 
@@ -88,7 +88,7 @@ def _is_running(ctx: Context, name: str) -> bool:
 
 
 def line_to_json(line: LogLine) -> dict[str, Any]:
-    """An object of the stream."""
+    """A line as an object of the stream."""
     return {"pod": line.source, "container": line.container, "time": line.time, "line": line.text}
 
 

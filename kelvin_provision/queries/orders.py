@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def order_to_json(order: Order) -> dict[str, Any]:
-    """`note` says what keeps the agent from it while it is pending, and why it ended as it did afterwards."""
+    """`note` says what a pending order waits for, and why an ended one ended as it did."""
     return {
         "id": order.id,
         "verb": order.verb.value,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OverviewRequest:
-    """With a cursor its query counts. `live` observes the cluster first; `images` looks at each image of each workload, too."""
+    """A cursor replaces the query. `live` observes the cluster first; `images` reads each image of each workload, too."""
 
     query: Query = field(default_factory=Query)
     size: int | None = None
@@ -37,10 +37,10 @@ class OverviewRequest:
 
 @dataclass(frozen=True)
 class Overview:
-    """A page of workloads, and how far their downloads are in percent, by name.
+    """A page of workloads, and the percentage of their downloads by name.
 
-    `unattended`: there is work for an agent and none is alive. `full` says that the ledger has no room for what is found, if so.
-    `unused`: nothing was ever done on this box.
+    `unattended`: there is work for an agent and none is alive. `full`: the message of a ledger without space for observations.
+    `unused`: this box has no workload and no history.
     """
 
     page: Page
@@ -64,7 +64,7 @@ def overview(ctx: Context, request: OverviewRequest) -> Overview:
 
 
 def overview_of(ctx: Context, workloads: Iterable[Workload], request: OverviewRequest) -> Overview:
-    """Of workloads that were read already. The store is read only for what is being downloaded, and for `images`."""
+    """The overview of these workloads. The store is read only for downloads, and for `images`."""
     workloads = tuple(workloads)
     work = any(workload.orders or (workload.staged and workload.staged.in_motion) for workload in workloads)
     trouble = why_not_writable(ctx.ledger.path) if work else None
@@ -91,7 +91,7 @@ def _images(ctx: Context, workloads: Iterable[Workload]) -> dict[str, tuple[Imag
 
 
 def percents(ctx: Context, workloads: Iterable[Workload]) -> dict[str, int]:
-    """Of the staged versions that are being downloaded, by name. At most 99: the last byte is not the last check."""
+    """Percentages of the downloads of staged versions, by name. At most 99: verification follows the last byte."""
     locks = {workload.name: workload.staged.locks for workload in workloads if workload.staged and is_downloading(workload)}
     sums = {name: ctx.store.progress(images) for name, images in locks.items() if images}
     return {name: min(100 * done // total, 99) for name, (done, total) in sums.items() if total}

@@ -1,7 +1,7 @@
-"""Whether a workload is in the state that is waited for, and whether it can still get there. Pure.
+"""Whether a workload has reached the awaited state, and whether it still can. Pure.
 
-`downloading` and `ready` are states of the staged version, and a version that is past them has been in them: what is quick must not be
-missed. Every other state is the workload's own, as `list` shows it.
+`downloading` and `ready` are states of the staged version. A version that has passed them counts as having been in them, so that a short
+state is not missed. All other states are those of the workload, as in `list`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Judgement:
 
 
 def judge(workload: Workload, target: State, seen_staged: Collection[int]) -> Judgement:
-    """`seen_staged` are the revisions that were staged at an earlier look of the same wait."""
+    """`seen_staged` are revisions that were staged at an earlier look of this wait."""
     return _of_staged(workload, target, seen_staged) if target in OF_STAGED else _of_workload(workload, target)
 
 
@@ -55,7 +55,7 @@ def _of_workload(workload: Workload, target: State) -> Judgement:
     if target is State.FAILED and failed:
         return Judgement(Verdict.REACHED)
     if target in {State.RUNNING, State.DEPLOYING} and failed and failed.spec.method.instantly_apply and workload.operation is None:
-        # That an older version still runs is not what is waited for.
+        # An older version that still runs does not count.
         return Judgement(Verdict.NEVER, failed.failure or f"version {failed.spec.app_version} failed")
     if target is State.STAGED and workload.running:
         return Judgement(Verdict.NEVER, "a version of it is on the cluster already")

@@ -1,6 +1,6 @@
-"""What leads to each error, and what to do where the error's own hint does not say it: for `explain` and docs/exit-codes.md.
+"""The cause of each error, and the next step if the error's own hint is not enough: for `explain` and docs/exit-codes.md.
 
-A test holds that every code stands here. What an error means is its docstring, what to type next its hint.
+A test verifies that every code has a reason. The meaning of an error is its docstring.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from kelvin_provision.hints import Hint, command
 
 
 class Reason(NamedTuple):
-    """`after` is what leads there; `then` what to do, None where the error's own hint is enough."""
+    """`after` is the cause; `then` the next step, None if the error's own hint is enough."""
 
     after: str
     then: str | Hint | None = None

@@ -1,4 +1,4 @@
-"""How far each image of a workload is, and where its bytes came from: from the ledger, the sizes of files, and the agent's activity."""
+"""The progress of each image of a workload, and the origin of its bytes: from ledger, file sizes and the agent's activity."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ImageTransfer:
     image: str
     version: str
     reference: str
-    """As requested, which is also the name of the agent's task."""
+    """The requested reference, which is also the name of the agent's task."""
     pulled: bool = False
     size: int | None = None
     here: int = 0
@@ -42,7 +42,7 @@ class ImageTransfer:
 
     @property
     def complete(self) -> bool:
-        """Whether all of it is in the store."""
+        """Whether the store has all of it."""
         return self.size is not None and self.here >= self.size
 
     @property
@@ -52,7 +52,7 @@ class ImageTransfer:
 
     @property
     def source(self) -> str | None:
-        """Where it came from, or where the rest comes from, in one word; None where that is unknown."""
+        """The origin of its bytes, or of the missing ones, in one word; None if unknown."""
         if self.pulled:
             return "cluster"
         if self.size is None or (self.complete and self.fetched is None):
@@ -78,7 +78,7 @@ class ImageTransfer:
 
 
 def transfers(ctx: Context, workload: Workload) -> tuple[ImageTransfer, ...]:
-    """Of every image of the running revision and of the staged one. The agent's activity is read only while it may be at work on them."""
+    """All images of the running and the staged revision. The agent's activity is read only while it may work on them."""
     tasks = _tasks(ctx) if workload.staged and workload.staged.in_motion else {}
     images: list[ImageTransfer] = []
     for revision in (workload.running, workload.staged):
@@ -101,7 +101,7 @@ def _tasks(ctx: Context) -> Tasks:
 
 
 def transfers_of(ctx: Context, revision: Revision, tasks: Tasks) -> list[ImageTransfer]:
-    """Of every image of one revision; none before they are resolved."""
+    """All images of one revision; none before they are resolved."""
     recorded = origins.origins_of(ctx.ledger, revision) if revision.locks else {}
     return [_transfer(ctx, lock, revision, recorded.get(lock.name), tasks) for lock in revision.locks or ()]
 
@@ -125,7 +125,7 @@ def _transfer(ctx: Context, lock: ImageLock, revision: Revision, origin: Origin 
 
 
 def describe_origin(image: ImageTransfer) -> str:
-    """Where its bytes came from: one phrase if all came from one place, else each place with its amount; empty where that is unknown."""
+    """The origin of its bytes: one phrase if they have one origin, else each origin with its amount; empty if unknown."""
     if image.fetched is None:
         return ""
     places = (

@@ -1,4 +1,4 @@
-"""Wait until workloads are in a state: from the ledger, as the agent keeps it."""
+"""Wait until workloads reach a state, by reading the ledger."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class WaitRequest:
-    """`timeout` in seconds, None for ever."""
+    """`timeout` in seconds; None means no timeout."""
 
     names: tuple[str, ...]
     state: State
@@ -30,9 +30,9 @@ class WaitRequest:
 
 
 def wait(ctx: Context, request: WaitRequest) -> Mapping[str, str]:
-    """Until all are in the state at one look; the position of each then, by name. Nothing is changed by waiting, nor by giving up.
+    """Wait until all are in the state at the same look; returns their positions by name. Changes nothing.
 
-    Raises WorkloadUnknown, NothingStaged and WaitFailed as soon as one cannot get there any more, WaitTimeout with the positions, and
+    Raises WorkloadUnknown; NothingStaged and WaitFailed as soon as one cannot reach it any more; WaitTimeout with the positions;
     Interrupted.
     """
     names = [workload.name for workload in ctx.ledger.workloads(request.names)]
@@ -69,7 +69,7 @@ class _Wait:
         return [f"{name}: {waited.position}" for name, waited in self.waited.items()]
 
     def take(self, look: Look) -> None:
-        """Judge a look; reports what is new, and raises where there is nothing to wait for any more."""
+        """Judge a look; reports new positions, and raises when the state cannot be reached any more."""
         if not look.changed:
             return
         gone = [name for name in self.waited if name not in look.workloads]
@@ -98,7 +98,7 @@ class _Wait:
         return judgement
 
     def measure(self, look: Look) -> None:
-        """How far downloads are, as progress and for the message of a timeout."""
+        """The progress of downloads, also for the message of a timeout."""
         for name, waited in self.waited.items():
             workload = look.workloads[name]
             if not waited.reached and is_downloading(workload) and workload.staged and workload.staged.locks:

@@ -27,7 +27,7 @@ class WorkloadRequest:
 
 @dataclass(frozen=True)
 class WorkloadResult:
-    """`last_failure` is the newest attempt that failed or was refused, with its evidence; `recovered`: a later attempt was successful."""
+    """`last_failure` is the newest failed or refused attempt, with its evidence; `recovered`: a later attempt succeeded."""
 
     item: WorkloadItem
     payload: Mapping[str, Any]
