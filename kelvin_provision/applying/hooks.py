@@ -128,11 +128,19 @@ def owed(ledger: Ledger) -> bool:
     return bool(ledger.fact(OWED))
 
 
-def settle(ctx: Context) -> tuple[str, ...]:
+@dataclass(frozen=True)
+class Settled:
+    """What was done, in words, and the workloads whose apply turned out to be finished."""
+
+    reports: tuple[str, ...] = ()
+    applied: frozenset[str] = frozenset()
+
+
+def settle(ctx: Context) -> Settled:
     """Run the final hook that a killed apply owes, after the apply is finished or undone. Returns messages."""
     debt = ctx.ledger.fact(OWED)
     if not debt:
-        return ()
+        return Settled()
     about: Document = json.loads(debt)
     workloads = ctx.ledger.existing([workload["name"] for workload in about["workloads"]])
     running = {name: workload.running.number for name, workload in workloads.items() if workload.running}
@@ -142,4 +150,4 @@ def settle(ctx: Context) -> tuple[str, ...]:
     names = ", ".join(workload["name"] for workload in about["workloads"])
     report = f"the hooks of an interrupted apply of {names} were ended with {final.event}"
     ctx.progress(Note(report))
-    return (report, *_run_final(ctx, about, final))
+    return Settled((report, *_run_final(ctx, about, final)), frozenset(running) if applied else frozenset())

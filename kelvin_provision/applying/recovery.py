@@ -26,6 +26,12 @@ class Recovered:
     reports: tuple[str, ...] = ()
     finished: Operation | None = None
 
+    @property
+    def applied(self) -> frozenset[str]:
+        """Workloads of an apply that it finished."""
+        finished = self.finished
+        return frozenset(step.workload for step in finished.steps) if finished and finished.kind is OperationKind.APPLY else frozenset()
+
     def carried_out(self, kind: OperationKind, names: Collection[str]) -> bool:
         """Whether it finished just this change: a repeated request for it is done already."""
         finished = self.finished

@@ -70,7 +70,7 @@ def apply(ctx: Context, request: ApplyRequest, ticket: OrderTicket | None = None
         try:
             workloads = _chosen(ctx, request)
         except NothingStaged:
-            if running.recovered.reports:
+            if running.applied.issuperset(request.names):
                 # This very command was interrupted after the point of no return, and recovery has finished it.
                 return ApplyResult(warnings=running.warnings)
             raise

@@ -44,6 +44,8 @@ class Running:
 
     recovered: Recovered
     warnings: tuple[str, ...]
+    applied: frozenset[str] = frozenset()
+    """Workloads whose interrupted apply recovery found finished, or finished: whoever asks for it again has it already."""
 
     def warn(self, *warnings: str) -> None:
         self.warnings = tuple(dict.fromkeys((*self.warnings, *warnings)))
@@ -68,7 +70,8 @@ def operation(ctx: Context, ticket: OrderTicket, policy: ApplyPolicy | None = No
     recovering = replace(ctx, actor=ticket.recovered_by or ctx.actor)
     with exclusive(lock, command=ticket.command, wait=wait):
         recovered = recovery.recover(recovering, policy or policy_of(ctx.settings))
-        running = Running(recovered, (*recovered.reports, *hooks.settle(recovering)))
+        settled = hooks.settle(recovering)
+        running = Running(recovered, (*recovered.reports, *settled.reports), recovered.applied | settled.applied)
         yield running
         free_images(ctx, running)
 

@@ -12,6 +12,7 @@ from kelvin_provision.errors import (
     ClusterRefused,
     ClusterUnreachable,
     HookFailed,
+    NothingStaged,
     ProvisionError,
     RuntimeUnreachable,
     UndoFailed,
@@ -23,6 +24,7 @@ from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.workload import Spec, System, Variable
 from kelvin_provision.usecases import deploy
 from tests.kit.box import Box
+from tests.kit.crash import Crash
 from tests.kit.images import random_image
 
 SECRET = "hunter2-hunter2"
@@ -242,3 +244,44 @@ def test_a_cluster_that_goes_away_after_the_point_of_no_return_is_no_failure_for
     with box.operation():
         pass
     assert events == ends
+
+
+class DyingHooks:
+    """The process is killed when the final hook is to run."""
+
+    alive = False
+
+    def any(self):
+        return True
+
+    def inspect(self):
+        return 1, ()
+
+    def run(self, event, document, progress, stop):
+        if event != "pre-apply" and not self.alive:
+            raise Crash
+
+
+def test_an_apply_that_was_killed_before_its_final_hook_and_is_asked_for_again_is_done(box):
+    box.hooks = DyingHooks()
+    with pytest.raises(Crash):
+        box.command_apply("a")
+    box.hooks.alive = True
+    result = box.command_apply("a")
+    assert (result.applied, result.warnings) == ((), ("the hooks of an interrupted apply of a were ended with post-apply",))
+
+
+def test_recovery_of_another_change_is_no_answer_to_an_apply_with_nothing_staged(box):
+    box.command_apply("a")
+    box.deploy_secretive("b")
+
+    def crash(verb, name):
+        if (verb, name) == ("wait", "b"):
+            raise Crash
+
+    box.cluster.before = crash
+    with pytest.raises(Crash):
+        box.command_apply("b")
+    box.cluster.before = lambda verb, name: None
+    with pytest.raises(NothingStaged, match="nothing is staged for a"):
+        box.command_apply("a")
