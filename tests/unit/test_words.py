@@ -40,29 +40,36 @@ def modules():
     return {path: path.read_text() for path in sorted((ROOT / "kelvin_provision").rglob("*.py"))}
 
 
-def violations(texts, table):
-    for path, text in texts.items():
-        for number, line in enumerate(text.splitlines(), 1):
-            for pattern, instead in table.items():
-                for match in re.finditer(pattern, line, re.IGNORECASE):
-                    yield f"{path.relative_to(ROOT)}:{number}: {match[0]!r}; write {instead}"
+def violations(texts):
+    """Line by line only where a text has the phrase at all: that takes a tenth of the time."""
+    for pattern, instead in PHRASES.items():
+        phrase = re.compile(pattern, re.IGNORECASE)
+        for path, text in texts.items():
+            if phrase.search(text):
+                for number, line in enumerate(text.splitlines(), 1):
+                    for match in phrase.finditer(line):
+                        yield f"{path.relative_to(ROOT)}:{number}: {match[0]!r}; write {instead}"
 
 
-def names(text):
-    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
-    return [(token.start[0], token.string) for token in tokens if token.type == tokenize.NAME]
+def unwanted_names(texts):
+    for pattern, instead in IDENTIFIERS.items():
+        name = re.compile(rf"\b(?:{pattern})\b")
+        for path, text in texts.items():
+            if name.search(text):
+                for token in tokenize.generate_tokens(io.StringIO(text).readline):
+                    if token.type == tokenize.NAME and name.fullmatch(token.string):
+                        yield f"{path.relative_to(ROOT)}:{token.start[0]}: {token.string}; write {instead}"
 
 
 def test_texts_are_in_plain_words():
-    assert "\n".join(violations(documents() | modules(), PHRASES)) == ""
+    assert "\n".join(violations(documents() | modules())) == ""
 
 
 def test_identifiers_are_the_words_of_the_field():
-    unwanted = [
-        f"{path.relative_to(ROOT)}:{number}: {name}; write {instead}"
-        for path, text in modules().items()
-        for number, name in names(text)
-        for pattern, instead in IDENTIFIERS.items()
-        if re.fullmatch(pattern, name)
-    ]
-    assert "\n".join(unwanted) == ""
+    assert "\n".join(unwanted_names(modules())) == ""
+
+
+def test_a_violation_is_named_with_file_line_and_what_to_write():
+    texts = {ROOT / "a.py": "x = 1\ntold = f(x)  # nobody knows\n"}
+    assert list(violations(texts)) == ["a.py:2: 'nobody'; write " + PHRASES[r"\b(nobody|somebody|whoever)\b"]]
+    assert list(unwanted_names(texts)) == ["a.py:2: told; write the noun of the thing"]
