@@ -112,6 +112,14 @@ class Slot:
     waiting: WaitReason | None = None
 
     @property
+    def failed(self) -> bool:
+        """Whether it cannot be staged, or was to apply itself and did not come up.
+
+        One that waits for `workloads apply` stays ready after a failed apply.
+        """
+        return self.blocked and (self.method.instantly_apply or self.download is Download.FAILED)
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         cause = self.failure or (describe(self.waiting) if self.waiting else None)
         return (cause,) if cause else ()
@@ -228,4 +236,4 @@ def _of_observation(observation: Observation | None, notes: tuple[str, ...]) -> 
 
 def of_staged(slot: Slot) -> Status:
     """`staged.status`: `processing` never appears here, the platform's own clients cannot read it (KELVIN section 2.3)."""
-    return Status(State.FAILED if slot.blocked else _STAGED[slot.download], slot.warnings)
+    return Status(State.FAILED if slot.failed else _STAGED[slot.download], slot.warnings)

@@ -23,7 +23,7 @@ def pending(workloads: Sequence[Workload]) -> tuple[Workload, ...]:
 
 def held_by_group(workloads: Sequence[Workload]) -> dict[str, Workload]:
     """Ready members of groups by name, each with the blocked member that holds its group back."""
-    blocked = {workload.staged.batch: workload for workload in workloads if workload.staged and workload.staged.blocked}
+    blocked = {workload.staged.batch: workload for workload in workloads if workload.staged and workload.staged.slot.failed}
     return {
         workload.name: blocked[workload.staged.batch]
         for workload in workloads

@@ -110,7 +110,7 @@ class _Repair:
         )
 
     def _restage(self, revision: Revision, images: list[ImageLock]) -> bool:
-        if revision.blocked or not self._ledger.staged_now(revision):
+        if revision.slot.failed or not self._ledger.staged_now(revision):
             return False
         if revision.download is not Download.READY:
             return True

@@ -128,7 +128,7 @@ def end(
 ) -> None:
     """Close the operation and write its history in one transaction; with `keep`, delete older revisions of its workloads.
 
-    `blame` is stored with the revisions that did not come up; with `blocked`, those with instant apply then wait for a person.
+    `blame` is stored with the revisions that did not come up; with `blocked`, they then wait for a person.
     """
     with ledger.writing() as db:
         db.execute("UPDATE operations SET finished = ? WHERE id = ?", (ledger.clock(), operation.id))
@@ -150,7 +150,7 @@ def _blame(ledger: Ledger, db: sqlite3.Connection, step: Step, cause: str, *, bl
     if row is not None:
         revision = rows.revision(row)
         text = f"version {revision.spec.app_version} was not applied: {cause}"
-        ledger.advance(revision, ApplyFailed(text, blocks=blocked and revision.spec.method.instantly_apply))
+        ledger.advance(revision, ApplyFailed(text, blocks=blocked))
 
 
 def end_left(ledger: Ledger, operation: Operation, entries: Sequence[Entry]) -> None:

@@ -88,7 +88,7 @@ class _Followed:
         if state is not self.state:
             self.state = state
             self.ctx.progress(Note(f"{staged.workload}: {state.message.lower()}"))
-        if staged.blocked:
+        if staged.slot.failed:
             failed = ApplyFailed if staged.download is Download.READY or not staged.spec.method.staged else StagingFailed
             raise failed(f"{staged.workload}: {staged.failure}", hint=command("workloads show", names=(staged.workload,)))
         if staged.cause and staged.cause != self.cause:

@@ -51,7 +51,7 @@ def _of_staged(workload: Workload, target: State, seen_staged: Collection[int]) 
 
 def _of_workload(workload: Workload, target: State) -> Judgement:
     staged = workload.staged
-    failed = staged if staged and staged.blocked else None
+    failed = staged if staged and staged.slot.failed else None
     if target is State.FAILED and failed:
         return Judgement(Verdict.REACHED)
     if target in {State.RUNNING, State.DEPLOYING} and failed and failed.spec.method.instantly_apply and workload.operation is None:

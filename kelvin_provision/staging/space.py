@@ -95,7 +95,7 @@ def layer_chains(lock: ImageLock) -> Iterator[tuple[str, Descriptor]]:
 
 def queued_before(revision: Revision, workloads: Sequence[Workload]) -> list[Revision]:
     """Staged revisions that are older and incomplete: they get space first, whichever is being downloaded now."""
-    staged = [workload.staged for workload in workloads if workload.staged and workload.staged.locks and not workload.staged.blocked]
+    staged = [workload.staged for workload in workloads if workload.staged and workload.staged.locks and not workload.staged.slot.failed]
     older = [other for other in staged if other.download is not Download.READY and _age(other) < _age(revision)]
     return sorted(older, key=_age)
 

@@ -12,7 +12,7 @@ from kelvin_provision.applying.hooks import around, document
 from kelvin_provision.applying.observe import observe
 from kelvin_provision.applying.plan import Prepared, prepare
 from kelvin_provision.applying.policy import ApplyPolicy, policy_of
-from kelvin_provision.applying.selection import choose, refuse_unready
+from kelvin_provision.applying.selection import Selection, choose, refuse_unready, select
 from kelvin_provision.applying.transaction import carry_out
 from kelvin_provision.context import Context
 from kelvin_provision.errors import ApplyFailed, ApplyLeft, Interrupted, NothingStaged, ProvisionError, UndoFailed
@@ -32,6 +32,7 @@ class ApplyRequest:
     on_failure: OnFailure = OnFailure.ROLL_BACK
     wait: bool = True
     force: bool = False
+    retry_failed: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,24 +57,26 @@ class ApplyResult:
 def apply(ctx: Context, request: ApplyRequest, ticket: OrderTicket | None = None) -> ApplyResult:
     """Either all workloads come up, or all are rolled back.
 
-    Raises UsageRefused, WorkloadUnknown, NothingStaged, NotReady, OutsideWindow, WorkloadHeld, PlanRefused, HookFailed, ApplyFailed,
-    ApplyLeft, UndoFailed, Interrupted, Locked.
+    Raises UsageRefused, WorkloadUnknown, NothingStaged, StagingFailed, NotReady, OutsideWindow, WorkloadHeld, PlanRefused, HookFailed,
+    ApplyFailed, ApplyLeft, UndoFailed, Interrupted, Locked.
     """
     if ticket is None and not interrupted(ctx):
         # Without the lock first: where there is nothing to apply, that is the answer, not who holds the lock.
-        refuse_unready(_chosen(ctx, request), ctx.store)
+        refuse_unready(_chosen(ctx, request).workloads, ctx.store)
     ticket = ticket or OrderTicket(command_line("apply", request.names))
     policy = replace(policy_of(ctx.settings, request.timeout, request.rollback_timeout), on_failure=request.on_failure, wait=request.wait)
     with operation(ctx, ticket, policy) as running:
         if not ticket.still_valid():
             return ApplyResult(warnings=running.warnings)
         try:
-            workloads = _chosen(ctx, request)
+            selection = _chosen(ctx, request)
         except NothingStaged:
             if running.applied.issuperset(request.names):
                 # This very command was interrupted after the point of no return, and recovery has finished it.
                 return ApplyResult(warnings=running.warnings)
             raise
+        workloads = selection.workloads
+        running.warn(*(f"left out: {reason}" for reason in selection.left_out))
         if not workloads:
             return ApplyResult(warnings=running.warnings)
         refuse_unready(workloads, ctx.store)
@@ -84,8 +87,9 @@ def apply(ctx: Context, request: ApplyRequest, ticket: OrderTicket | None = None
     return ApplyResult(applied, (*running.warnings, *warnings), waited=request.wait)
 
 
-def _chosen(ctx: Context, request: ApplyRequest) -> tuple[Workload, ...]:
-    return choose(ctx.ledger, request.names, everything=not request.names)
+def _chosen(ctx: Context, request: ApplyRequest) -> Selection:
+    everything = not request.names
+    return select(choose(ctx.ledger, request.names, everything=everything), everything=everything, retry_failed=request.retry_failed)
 
 
 def refuse_closed(ctx: Context, workloads: Sequence[Workload]) -> None:
@@ -140,7 +144,8 @@ def _keep_cause(ctx: Context, workloads: Sequence[Workload], error: ProvisionErr
         if workload.staged:
             revision = workload.staged
             text = f"version {revision.spec.app_version} was not applied: {error}"
-            blocks = revision.spec.method.instantly_apply and not error.temporary
+            # What was refused is refused again at once; only what was tried may take long, or interrupt what runs, once more.
+            blocks = not error.temporary and (revision.spec.method.instantly_apply or isinstance(error, ApplyLeft))
             ctx.ledger.advance(revision, staging_state.ApplyFailed(text, blocks=blocks))
 
 

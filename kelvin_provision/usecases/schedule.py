@@ -8,7 +8,7 @@ from datetime import datetime
 
 from kelvin_provision import timestamps
 from kelvin_provision.applying import schedule as rules
-from kelvin_provision.applying.selection import appliable, choose
+from kelvin_provision.applying.selection import appliable, choose, select
 from kelvin_provision.context import Context
 from kelvin_provision.ledger import orders
 from kelvin_provision.usecases.deploy import NO_SERVICE_WARNING
@@ -41,9 +41,11 @@ class CancelResult:
 def schedule(ctx: Context, request: ScheduleRequest) -> ScheduleResult:
     """Check the request, store the order, wake the agent.
 
-    Raises UsageRefused, WorkloadUnknown, NothingStaged, ClockBehind, OutsideWindow, NotReady, AgentSilent.
+    Raises UsageRefused, WorkloadUnknown, NothingStaged, StagingFailed, ApplyFailed, ClockBehind, OutsideWindow, NotReady, AgentSilent.
     """
-    workloads = choose(ctx.ledger, request.names, everything=not request.names)
+    everything = not request.names
+    selection = select(choose(ctx.ledger, request.names, everything=everything), everything=everything)
+    workloads = selection.workloads
     if not workloads:
         return ScheduleResult(request.at)
     names = tuple(workload.name for workload in workloads)
@@ -57,6 +59,7 @@ def schedule(ctx: Context, request: ScheduleRequest) -> ScheduleResult:
     woken = ctx.launcher.ensure(ctx.settings)
     late = [workload.name for workload in workloads if workload.staged and not appliable(workload.staged)]
     warnings = (
+        *(f"left out: {reason}" for reason in selection.left_out),
         *(f"{name} was scheduled together with one of these; its apply is cancelled, too" for name in replaced if name not in names),
         *((f"{', '.join(late)}: not ready yet; workloads that are not ready at that time are not applied",) if late else ()),
         *woken,

@@ -29,18 +29,20 @@ def refuse_exit_code(*, exit_code: bool, dry_run: bool) -> None:
         raise UsageRefused("--exit-code needs --dry-run")
 
 
-def staged(session: Session, names: Sequence[str], command: str, *, exit_code: bool) -> Report:
+def staged(session: Session, names: Sequence[str], command: str, *, exit_code: bool, retry_failed: bool = False) -> Report:
     """The changes of the staged versions of these workloads, or of all; `command` is what the report is called."""
     from kelvin_provision.applying import gate
     from kelvin_provision.applying.facts import render_staged
-    from kelvin_provision.applying.selection import choose, refuse_unready
+    from kelvin_provision.applying.selection import choose, refuse_unready, select
     from kelvin_provision.cli.frame.box import context_of
 
     with context_of(session) as ctx:
-        workloads = choose(ctx.ledger, names, everything=not names)
+        selection = select(choose(ctx.ledger, names, everything=not names), everything=not names, retry_failed=retry_failed)
+        workloads = selection.workloads
         refuse_unready(workloads, ctx.store)
         obstacle = gate.obstacle(workloads, ctx.settings.apply.window, ctx.now) if workloads else None
-        warnings = [f"an apply would be refused now: {obstacle}"] if obstacle else []
+        warnings = [f"left out: {reason}" for reason in selection.left_out]
+        warnings += [f"an apply would be refused now: {obstacle}"] if obstacle else []
         return preview_report(ctx, render_staged(ctx, workloads) if workloads else (), command, exit_code=exit_code, warnings=warnings)
 
 

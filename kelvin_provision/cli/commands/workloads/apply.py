@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _LEAVE = typer.Option("--no-rollback", help="On failure, keep the new version for inspection instead of rolling back.")
 _FORCE = typer.Option("--force", help="Apply outside apply.window, and workloads that are held.")
+_RETRY = typer.Option("--retry-failed", help="With --all: also versions that did not come up at an earlier apply.")
 _AT = typer.Option("--at", metavar="TIME", help="Let the agent apply at this time: 02:00 (the next one), or a date and a time.")
 _CANCEL = typer.Option("--cancel", help="Cancel an apply scheduled with --at.")
 _BLIND = typer.Option("--no-wait", help="Do not wait until they run; a failure is not rolled back.")
@@ -34,6 +35,7 @@ def command(
     no_rollback: Annotated[bool, _LEAVE] = False,
     no_wait: Annotated[bool, _BLIND] = False,
     force: Annotated[bool, _FORCE] = False,
+    retry_failed: Annotated[bool, _RETRY] = False,
     at: Annotated[str | None, _AT] = None,
     cancel: Annotated[bool, _CANCEL] = False,
     dry_run: DryRun = False,
@@ -52,24 +54,32 @@ def command(
     --at: the agent applies the workloads at that time as one transaction, also after a reboot; never early, and no later than
     apply.grace. A new --at, --cancel, an apply by hand or a new deploy of one of them cancels it for all of them.
 
+    With --all, versions that cannot be staged or did not come up at an earlier apply are left out and named in warnings; --retry-failed
+    takes the latter. Exit code 1 when nothing else is staged, or when a named version cannot be staged; 75 while one is still downloading.
+
     Outside apply.window, and while a workload is held, apply is refused (75) without --force.
     """
     if no_rollback and no_wait:
         raise UsageRefused("--no-wait and --no-rollback exclude each other: without waiting, no failure is noticed")
     if bool(name) == every:
         raise UsageRefused("give the workloads: NAME..., or --all", hint=to_type("workloads list", "--staged"))
+    if retry_failed and not every:
+        raise UsageRefused("--retry-failed goes with --all: a workload that is named is tried again anyway")
     refuse_exit_code(exit_code=exit_code, dry_run=dry_run)
     if at is not None or cancel:
         if no_rollback or no_wait or dry_run or timeout or rollback_timeout or (cancel and (force or at is not None)):
             raise UsageRefused("--at can be combined with --force only, and --cancel with nothing")
         return _cancel(session, name) if cancel else _schedule(session, name, str(at), force=force)
     if dry_run:
-        return staged(session, name or (), "workloads apply --dry-run", exit_code=exit_code)
+        return staged(session, name or (), "workloads apply --dry-run", exit_code=exit_code, retry_failed=retry_failed)
     from kelvin_provision.ledger.model import OnFailure
     from kelvin_provision.usecases.apply import ApplyRequest
 
     on_failure = OnFailure.KEEP if no_rollback else OnFailure.ROLL_BACK
-    return apply(session, ApplyRequest(tuple(name or ()), timeout, rollback_timeout, on_failure, wait=not no_wait, force=force))
+    return apply(
+        session,
+        ApplyRequest(tuple(name or ()), timeout, rollback_timeout, on_failure, wait=not no_wait, force=force, retry_failed=retry_failed),
+    )
 
 
 def apply(session: Session, request: ApplyRequest) -> Report:

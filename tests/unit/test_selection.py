@@ -1,0 +1,117 @@
+"""Which staged versions an apply takes: a table, and what the commands say of it."""
+
+import json
+
+import pytest
+
+from kelvin_provision.applying.selection import select
+from kelvin_provision.errors import ApplyFailed, StagingFailed
+from kelvin_provision.spec.enums import Download
+from tests.kit.box import Box
+from tests.kit.staging import reach
+
+READY, LOADING = (Download.READY, None, False), (Download.DOWNLOADING, None, False)
+GONE = (Download.FAILED, "r.io/x:1: not found", True)
+DOWN = (Download.READY, "version 1.0.0 was not applied: it crashed", True)
+REFUSED = (Download.READY, "version 1.0.0 was not applied: 1 finding", False)
+LEFT_GONE = "x: version 1.0.0 cannot be staged: r.io/x:1: not found"
+LEFT_DOWN = "x: version 1.0.0 was not applied: it crashed"
+
+TABLE = [
+    # state of x, the call; whether x is applied, why it is left out (beside `ready`, which is ready)
+    (READY, {"everything": True}, True, ()),
+    (LOADING, {"everything": True}, True, ()),  # and then refused: still downloading
+    (REFUSED, {"everything": True}, True, ()),
+    (GONE, {"everything": True}, False, (LEFT_GONE,)),
+    (GONE, {"everything": True, "retry_failed": True}, False, (LEFT_GONE,)),
+    (DOWN, {"everything": True}, False, (LEFT_DOWN,)),
+    (DOWN, {"everything": True, "retry_failed": True}, True, ()),
+    (READY, {"everything": False}, True, ()),
+    (LOADING, {"everything": False}, True, ()),
+    (DOWN, {"everything": False}, True, ()),
+]
+
+
+@pytest.fixture
+def box(tmp_path):
+    return Box(tmp_path)
+
+
+def staged(box, name, state):
+    (revision,) = box.deploy(name)
+    download, failure, blocked = state
+    reach(box.ledger, revision, download, failure, blocked=blocked)
+
+
+@pytest.mark.parametrize(("state", "call", "taken", "left_out"), TABLE)
+def test_what_is_taken_and_why_not(box, state, call, taken, left_out):
+    staged(box, "ready", READY)
+    staged(box, "x", state)
+    selection = select(box.ledger.workloads(), **call)
+    assert [workload.name for workload in selection.workloads] == (["ready", "x"] if taken else ["ready"])
+    assert selection.left_out == left_out
+
+
+def test_a_named_version_that_cannot_be_staged_is_a_failure(box):
+    staged(box, "ready", READY)
+    staged(box, "x", GONE)
+    with pytest.raises(StagingFailed, match=f"^{LEFT_GONE}; nothing was changed$"):
+        select(box.ledger.workloads(), everything=False)
+
+
+@pytest.mark.parametrize(("state", "error"), [(GONE, StagingFailed), (DOWN, ApplyFailed)])
+def test_nothing_but_failed_versions_is_a_failure(box, state, error):
+    staged(box, "x", state)
+    with pytest.raises(error, match=r"; nothing was changed$"):
+        select(box.ledger.workloads(), everything=True)
+
+
+def test_a_failed_staging_does_not_block_the_others(box):
+    box.deploy("pump")
+    box.turn()
+    staged(box, "x", GONE)
+    result = box.run("workloads", "apply", "--all", "--json")
+    assert result.exit_code == 0
+    document = json.loads(result.stdout)
+    assert [(item["name"], item["outcome"]) for item in document["items"]] == [("pump", "running")]
+    assert document["warnings"] == [f"left out: {LEFT_GONE}"]
+    calls = list(box.cluster.calls)
+    for words in (("--all",), ("-n", "x"), ("--all", "--dry-run"), ("--all", "--retry-failed")):
+        box.run("workloads", "apply", *words).check(
+            exit_code=1,
+            stdout="",
+            stderr=f"error: {LEFT_GONE}; nothing was changed\n hint: fix what the message names, then deploy again\n",
+        )
+    assert [call for call in box.cluster.calls[len(calls) :] if call[0] == "put"] == []
+
+
+def test_what_still_downloads_touches_nothing(box):
+    staged(box, "x", LOADING)
+    staged(box, "y", GONE)
+    box.deploy("pump")
+    box.turn(stop=lambda: True)
+    reach(box.ledger, box.ledger.workload("pump").staged, Download.READY)
+    result = box.run("workloads", "apply", "--all")
+    assert (result.exit_code, "x is not ready (downloading" in result.stderr) == (75, True)
+    assert box.cluster.calls == []
+
+
+def test_what_did_not_come_up_is_left_out_until_it_is_asked_for(box):
+    box.deploy("pump")
+    box.turn()
+    box.cluster.broken = {"pump": "it crashed"}
+    assert box.run("workloads", "apply", "--all").exit_code == 1
+    assert box.states() == {"pump": ("staged", "ready")}
+    box.run("workloads", "apply", "--all").check(
+        exit_code=1,
+        stdout="",
+        stderr="error: pump: version 1.0.0 was not applied: pump: it crashed; nothing was changed\n"
+        " hint: kelvin-provision workloads apply --all --retry-failed\n",
+    )
+    box.cluster.broken = {}
+    assert box.run("workloads", "apply", "--all", "--retry-failed").exit_code == 0
+    assert box.states() == {"pump": ("running", None)}
+
+
+def test_retry_failed_needs_all(box):
+    assert box.run("workloads", "apply", "-n", "x", "--retry-failed").exit_code == 2
