@@ -45,7 +45,7 @@ class Running:
     recovered: Recovered
     warnings: tuple[str, ...]
     applied: frozenset[str] = frozenset()
-    """Workloads whose interrupted apply recovery found finished, or finished: whoever asks for it again has it already."""
+    """Workloads whose interrupted apply recovery finished, or found finished: a repeated request for it is done already."""
 
     def warn(self, *warnings: str) -> None:
         self.warnings = tuple(dict.fromkeys((*self.warnings, *warnings)))
