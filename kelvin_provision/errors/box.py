@@ -37,7 +37,7 @@ class RemovalUnfinished(ProvisionError):
     """Objects that were deleted are still on the cluster, held by a finalizer or by a pod that does not end; the evidence names them."""
 
     code, exit_code, temporary = "removal-unfinished", os.EX_TEMPFAIL, True
-    hint_default = command("workloads undeploy", names=("NAME",), note="goes on when what holds them is gone")
+    hint_default = command("workloads undeploy", names=("NAME",), note="it continues once they are gone")
 
 
 class ClusterMissing(ProvisionError):
