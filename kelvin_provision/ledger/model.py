@@ -117,10 +117,6 @@ class Order:
         return f"{self.verb} of {', '.join(self.names)}{f' at {self.at}' if self.at else ''}"
 
     @property
-    def cancelled_message(self) -> str:
-        return f"the {self.subject} is cancelled"
-
-    @property
     def action(self) -> str:
         """Its action in the history."""
         return f"{self.verb} --at" if self.at else f"{self.verb} order"

@@ -20,6 +20,11 @@ class Accepted:
     cancelled: tuple[Order, ...] = ()
 
 
+def cancellations(orders: Sequence[Order]) -> tuple[str, ...]:
+    """A warning for each cancelled order."""
+    return tuple(f"the {order.subject} is cancelled" for order in orders)
+
+
 def accept(ledger: Ledger, specs: Sequence[Spec], batch: str, *, actor: str) -> Accepted:
     """Store all requests as one group with their history, or none. They replace what was staged for the same workloads."""
     with ledger.writing() as db:

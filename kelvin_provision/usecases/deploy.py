@@ -81,4 +81,4 @@ def refuse_unsupported(cluster: Cluster, specs: Sequence[Spec]) -> None:
 def store(ctx: Context, specs: Sequence[Spec]) -> tuple[tuple[Revision, ...], tuple[str, ...]]:
     """Store all requests as one group, or none. Returns the revisions, and a message for each order that this cancels."""
     accepted = requests.accept(ctx.ledger, specs, uuid.uuid4().hex, actor=ctx.actor)
-    return accepted.revisions, tuple(order.cancelled_message for order in accepted.cancelled)
+    return accepted.revisions, requests.cancellations(accepted.cancelled)

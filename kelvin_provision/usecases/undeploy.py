@@ -61,7 +61,7 @@ def undeploy(ctx: Context, request: UndeployRequest, ticket: OrderTicket | None 
             removed = _remove_staged(ctx, workloads, ticket.order)
         else:
             removed = recovery.remove(ctx, _begin(ctx, workloads, ticket.order))
-        running.warn(*(order.cancelled_message for order in removed.cancelled))
+        running.warn(*requests.cancellations(removed.cancelled))
         freed = free_images(ctx, running)
     return UndeployResult(tuple(workload.name for workload in workloads), removed.objects, freed, running.warnings)
 
