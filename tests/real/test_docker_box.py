@@ -359,3 +359,42 @@ def test_a_registry_that_does_not_answer_is_a_temporary_failure(bench):
 def test_an_engine_that_is_not_there_is_named(tmp_path):
     with pytest.raises(ClusterUnreachable, match="Docker Engine does not answer"):
         DockerCluster(f"unix://{tmp_path}/none.sock").info()
+
+
+# --- containers of others --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def committed(bench):
+    """A container of a technician's own, of an image that was committed from the one that serves: it inherits all our labels."""
+    up(bench, render(bench))
+    image = bench.client.commit(NAME, repository="debug", tag="1")["Id"]
+    mine = bench.client.create_container(image, ["/bin/busybox", "sleep", "1000"], name="mine-of-a-technician")["Id"]
+    bench.client.start(mine)
+    assert bench.client.inspect_container(mine)["Config"]["Labels"]["kelvin-provision/workload"] == NAME
+    yield mine
+    bench.client.remove_container(mine, force=True)
+    bench.client.remove_image(image, force=True)
+
+
+def test_a_container_of_a_committed_image_is_not_ours_and_is_left_alone(bench, committed):
+    for revision, what in ((2, "two"), (3, "one"), (4, "two")):
+        objects = render(bench, what, revision)
+        plan = bench.cluster.plan({NAME: objects}, no_secrets)
+        assert (plan.findings, [change.object for change in plan.changes if "mine" in change.object]) == ((), [])
+        up(bench, objects)
+        assert bench.client.inspect_container(committed)["State"]["Running"]
+    plan = bench.cluster.plan({NAME: render(bench, "one", 5)}, no_secrets)
+    assert [change.object for change in plan.changes if change.op is Op.DELETE] == [f"container/{NAME}-r3"]
+    bench.cluster.revert(NAME, render(bench, "one", 3), no_secrets)
+    bench.cluster.stop(NAME)
+    assert bench.client.inspect_container(committed)["State"]["Running"]
+    assert "container/mine-of-a-technician" not in bench.cluster.remove(NAME)
+    assert bench.client.inspect_container(committed)["State"]["Running"]
+    assert NAME not in bench.cluster.observe()
+
+
+def test_a_strangers_container_with_the_name_of_the_next_revision_is_a_finding(bench, committed):
+    bench.client.rename(committed, f"{NAME}-r2")
+    (finding,) = bench.cluster.plan({NAME: render(bench, "two", 2)}, no_secrets).findings
+    assert (finding.code, finding.object) == ("not-ours", f"container/{NAME}-r2")

@@ -94,12 +94,13 @@ class DockerCluster:
         """Looks every secret up, so that a missing one is found while the old version is untouched."""
         fill([list(objects) for objects in desired.values()], lookup)
         containers = self._engine.containers.list_all()
+        owners = {container.id: container.workload for container in self._rollout.all_containers()}
         state = planning.EngineState(
             containers={workload: self._rollout.containers(workload) for workload in desired},
             volumes=self._engine.volumes(),
-            owners={name.removeprefix("/"): _owner(container) for container in containers for name in container["Names"]},
+            owners={name.removeprefix("/"): owners.get(container["Id"]) for container in containers for name in container["Names"]},
             published={
-                (port["PublicPort"], port["Type"]): (container["Names"][0].removeprefix("/"), _owner(container))
+                (port["PublicPort"], port["Type"]): (container["Names"][0].removeprefix("/"), owners.get(container["Id"]))
                 for container in containers
                 for port in container["Ports"]
                 if "PublicPort" in port
@@ -216,8 +217,7 @@ class DockerCluster:
         """One request for each container, and one more for each serving one: its hold file."""
         now = timestamps.now()
         workloads: dict[str, list[LiveContainer]] = {}
-        for document in self._engine.containers.inspect_all(OWNER):
-            container = LiveContainer.of(document)
+        for container in self._rollout.all_containers():
             workloads.setdefault(container.workload, []).append(container)
         return {name: replace(observe(containers, now), hold=self._hold(containers)) for name, containers in workloads.items()}
 
@@ -257,8 +257,3 @@ class DockerCluster:
 
     def watch(self, stop: Callable[[], bool]) -> Iterator[bool]:
         return EventWatcher(lambda: self._engine.containers.events(OWNER)).watch(stop)
-
-
-def _owner(container: Mapping[str, Any]) -> str | None:
-    owner: str | None = (container["Labels"] or {}).get(OWNER)
-    return owner

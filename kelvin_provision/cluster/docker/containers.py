@@ -10,7 +10,7 @@ case-sensitively and its DNS does not: until the old container is renamed, the n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
@@ -50,6 +50,16 @@ class LiveContainer:
             spec_hash=labels.get(SPEC_HASH, ""),
             document=document,
         )
+
+    def is_ours(self, image_labels: Mapping[str, str]) -> bool:
+        """Whether this program created it. `docker commit` copies our labels into an image, and with it to every container of that image.
+
+        So labels that its image has do not count, and the name must be one that this program gives.
+        """
+        own = {OWNER: self.workload, REVISION: str(self.revision), SPEC_HASH: self.spec_hash}
+        inherited = all(image_labels.get(label) == value for label, value in own.items())
+        names = {self.workload, self.standby_name, takeover_name(self.workload)}
+        return bool(self.workload) and self.name in names and not inherited
 
     @property
     def state(self) -> dict[str, Any]:
@@ -148,6 +158,13 @@ def find_matching(containers: Iterable[LiveContainer], desired: Object) -> LiveC
     same_spec = [container for container in containers if container.spec_hash == desired["metadata"]["labels"][SPEC_HASH]]
     same_revision = (container for container in same_spec if container.revision == revision_of(desired))
     return next(same_revision, None) or find_serving(same_spec)
+
+
+def superseded(others: Sequence[LiveContainer], *, below: int | None = None) -> list[LiveContainer]:
+    """All but the one that is kept for a rollback: the newest that was ever started; with `below`, of an earlier revision than that."""
+    candidates = [container for container in others if container.ever_started and (below is None or container.revision < below)]
+    kept = max(candidates, key=lambda container: container.revision, default=None)
+    return [container for container in others if container is not kept]
 
 
 def conflicts(old: LiveContainer, desired: Object) -> tuple[str, ...]:

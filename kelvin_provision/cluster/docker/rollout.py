@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from kelvin_provision.cluster.docker.containers import (
@@ -12,6 +12,7 @@ from kelvin_provision.cluster.docker.containers import (
     LiveContainer,
     candidate_name,
     conflicts,
+    superseded,
     takeover_name,
 )
 from kelvin_provision.cluster.docker.render.container_config import create_body
@@ -28,11 +29,28 @@ class Rollout:
     def __init__(self, engine: Engine, *, grace: int) -> None:
         self._engine = engine
         self._grace = grace
+        self._image_labels: dict[str, Mapping[str, str]] = {}
 
     def containers(self, workload: str) -> list[LiveContainer]:
         """All containers of a workload, oldest revision first."""
-        documents = self._engine.containers.inspect_all(f"{OWNER}={workload}")
-        return sorted(map(LiveContainer.of, documents), key=lambda container: container.revision)
+        return sorted(self._ours(f"{OWNER}={workload}"), key=lambda container: container.revision)
+
+    def all_containers(self) -> list[LiveContainer]:
+        """Those of all workloads."""
+        return self._ours(OWNER)
+
+    def _ours(self, label: str) -> list[LiveContainer]:
+        live = map(LiveContainer.of, self._engine.containers.inspect_all(label))
+        return [container for container in live if container.is_ours(self._labels_of_image(container.document["Image"]))]
+
+    def _labels_of_image(self, image: str) -> Mapping[str, str]:
+        """An ID stands for its content, so one request for each image is enough. A missing image has none."""
+        if image not in self._image_labels:
+            document = self._engine.images.inspect(image)
+            if document is None:
+                return {}
+            self._image_labels[image] = (document.get("Config") or {}).get("Labels") or {}
+        return self._image_labels[image]
 
     def ensure_image(self, desired: Object, *, refresh: bool) -> None:
         """Pull the image of a standard revision; that of a staged one is never pulled. `refresh`: pull a movable tag again."""
@@ -135,12 +153,9 @@ class Rollout:
             self._stop(container)
 
     def keep_newest(self, others: Sequence[LiveContainer], *, below: int | None = None) -> None:
-        """Remove all but the newest that was ever started; with `below`, the newest of an earlier revision than that."""
-        candidates = [container for container in others if container.ever_started and (below is None or container.revision < below)]
-        kept = max(candidates, key=lambda container: container.revision, default=None)
-        for container in others:
-            if container is not kept:
-                self._engine.containers.remove(container.id)
+        """Remove all but the one that is kept for a rollback; see `containers.superseded`."""
+        for container in superseded(others, below=below):
+            self._engine.containers.remove(container.id)
 
     def _stop(self, container: LiveContainer) -> None:
         self._engine.containers.stop(container.id, self._grace)

@@ -2,6 +2,7 @@ import pytest
 
 from kelvin_provision.cluster.docker.containers import conflicts, find_matching
 from kelvin_provision.cluster.docker.judge.planning import EngineState, plan
+from kelvin_provision.cluster.labels import OWNER, REVISION, SPEC_HASH
 from kelvin_provision.cluster.plan import Change, Finding, Op
 from kelvin_provision.docker_engine.pull_errors import pull_error
 from kelvin_provision.errors import ImageNotFound, NoSpace, RegistryBusy, RegistryDenied, RegistryRefused, RegistryUnreachable
@@ -144,3 +145,30 @@ def test_listening_ports_are_read_from_the_kernels_tables(tmp_path):
 )
 def test_messages_of_a_pull_become_errors(message, error):
     assert type(pull_error("h/x:1", message)) is error
+
+
+def test_every_container_that_goes_is_shown():
+    live = (live_container(), live_container("motor-r3", revision=3), live_container("motor-r2", revision=2, spec_hash=NEW))
+    removed = [
+        change for change in plan({"motor": desired(revision=4, spec_hash="c" * 64)}, engine_state(*live)).changes if change.op is Op.DELETE
+    ]
+    assert removed == [
+        Change(Op.DELETE, "motor", "container/motor", "revision 1, older than the one that is kept"),
+        Change(Op.DELETE, "motor", "container/motor-r2", "revision 2, older than the one that is kept"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "image_labels", "ours"),
+    [
+        ("motor", {}, True),
+        ("motor-r1", {}, True),
+        ("MOTOR", {}, True),
+        ("mine", {}, False),
+        ("motor-r2", {}, False),
+        ("motor-r1", {OWNER: "motor", REVISION: "1", SPEC_HASH: "a" * 64}, False),
+        ("motor", {OWNER: "motor", REVISION: "7", SPEC_HASH: "b" * 64}, True),  # ours, of an image that was committed from an earlier one
+    ],
+)
+def test_a_container_is_ours_by_its_name_and_by_labels_that_its_image_has_not(name, image_labels, ours):
+    assert live_container(name).is_ours(image_labels) is ours

@@ -13,6 +13,7 @@ from kelvin_provision.cluster.docker.containers import (
     desired_ports,
     find_matching,
     find_serving,
+    superseded,
 )
 from kelvin_provision.cluster.labels import OWNER, SPEC_HASH
 from kelvin_provision.cluster.plan import Change, Finding, Interruption, Op, Plan
@@ -49,6 +50,7 @@ def plan(desired: Desired, state: EngineState) -> Plan:
         if container is not None:
             live = state.containers.get(workload, ())
             changes.append(_container_change(workload, container, live))
+            changes += _removals(workload, container, live)
             interruptions += _interruptions(workload, container, live)
             findings += _missing_image(workload, container, state)
             findings += _taken_ports(workload, container, desired, state)
@@ -73,6 +75,14 @@ def _container_change(workload: str, container: Object, live: Sequence[LiveConta
     if serving is None:
         return Change(Op.CREATE, workload, name, "not on the engine")
     return Change(Op.UPDATE, workload, name, f"spec {serving.spec_hash[:7]} -> {new[:7]}")
+
+
+def _removals(workload: str, container: Object, live: Sequence[LiveContainer]) -> Iterator[Change]:
+    """What goes when the new version is up: all but the container that is kept for a rollback."""
+    new = find_matching(live, container)
+    for old in superseded([other for other in live if other is not new]):
+        if old.name != candidate_name(container):  # made again under its name
+            yield Change(Op.DELETE, workload, f"container/{old.name}", f"revision {old.revision}, older than the one that is kept")
 
 
 def _interruptions(workload: str, container: Object, live: Sequence[LiveContainer]) -> Iterator[Interruption]:
