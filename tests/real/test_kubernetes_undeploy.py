@@ -6,15 +6,15 @@ from kelvin_provision.cluster.kubernetes import cluster as cluster_module
 from kelvin_provision.errors import ClusterRefused, RemovalUnfinished
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.workload import Spec
+from tests.kit.kubernetes_bench import KubernetesBench, no_secrets
 from tests.kit.servers.kubernetes import fresh_namespace
-from tests.real.test_kubernetes import Bench, no_secrets
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(150)]
 
 
 @pytest.fixture(scope="module")
 def bench(cluster_images):
-    bench = Bench(fresh_namespace(), cluster_images)
+    bench = KubernetesBench(fresh_namespace(), cluster_images)
     bench.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": bench.namespace}}, bench.namespace, force=False)
     yield bench
     bench.api.delete("v1", "Namespace", bench.namespace, None)
