@@ -9,6 +9,7 @@ import re
 
 from kelvin_provision.fast_dataclass import dataclass
 
+_MAX_DIGITS = 18
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 MAX_DURATION = 366 * DAY
 """A longer timeout is a typing error, and overflows the timers of the operating system sooner or later."""
@@ -32,6 +33,11 @@ class InvalidQuantity(ValueError):
     def __init__(self, text: str, expected: str) -> None:
         self.expected = expected
         super().__init__(f"expected {expected}, got {text or 'nothing'}")
+
+
+def parse_count(text: str) -> int | None:
+    """A whole number in plain digits; None for anything else, also for digits that `int` does not take (`²`) and for thousands of them."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS else None
 
 
 def parse_duration(text: str, *, minimum: float = 0.0, maximum: float = MAX_DURATION) -> float:

@@ -61,6 +61,7 @@ def _run(words: list[str]) -> int:
 
     with hints.remembered(words):
         try:
+            _refuse_unusable_zone()
             with root().make_context(PROGRAM, list(words), terminal_width=terminal.narrow_width()) as context:
                 return int(context.command.invoke(context) or 0)
         except typer.Exit as stop:
@@ -73,6 +74,23 @@ def _run(words: list[str]) -> int:
         except OSError as error:
             # Only typer's own writing of a help gets here: a command's errors end at the edge.
             return _answer_lost(words, error)
+
+
+def _refuse_unusable_zone() -> None:
+    """Raises SettingsInvalid for a TZ of a day or more: the C library takes it, and every local time fails with it."""
+    zone = os.environ.get("TZ")
+    if not zone:
+        return
+    from datetime import UTC, datetime
+
+    try:
+        datetime.now(UTC).astimezone()
+    except ValueError as error:
+        from kelvin_provision.errors import SettingsInvalid
+        from kelvin_provision.hints import system
+
+        text = f"TZ={zone} is not a time zone: its offset must be less than 24 hours"
+        raise SettingsInvalid(text, hint=system("unset", "TZ")) from error
 
 
 def _answer_lost(words: Sequence[str], error: OSError) -> int:

@@ -25,7 +25,7 @@ def user() -> str:
     """The person behind this process: who called sudo, else the login name, else the user's number."""
     for variable in ("SUDO_USER", "LOGNAME", "USER", "LNAME", "USERNAME"):
         if name := os.environ.get(variable):
-            return name
+            return name.encode(errors="surrogateescape").decode(errors="backslashreplace")  # it is stored, and printed
     import pwd  # may ask a directory server
 
     try:

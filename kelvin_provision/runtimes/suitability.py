@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kelvin_provision.errors import ImageUnsupported, PlatformMissing
+from kelvin_provision.quantity import parse_count
 from kelvin_provision.refs import Platform
 from kelvin_provision.spec.lock import ImageLock
 
@@ -46,8 +47,8 @@ def _check_layer(lock: ImageLock, media_type: str, version: str) -> None:
     plain, _, compression = media_type.replace(".tar.", ".tar+").partition("+")
     if plain not in _UNCOMPRESSED or compression not in {"", "gzip", "zstd"}:
         raise ImageUnsupported(f"{lock.reference}: Docker Engine cannot unpack a layer of type {media_type}")
-    major = version.partition(".")[0]
-    if compression == "zstd" and major.isdigit() and int(major) < FIRST_MAJOR_WITH_ZSTD:
+    major = parse_count(version.partition(".")[0])
+    if compression == "zstd" and major is not None and major < FIRST_MAJOR_WITH_ZSTD:
         raise ImageUnsupported(
             f"{lock.reference}: Docker Engine {version} cannot unpack zstd layers",
             hint=f"push the image with gzip layers, or upgrade Docker Engine to {FIRST_MAJOR_WITH_ZSTD} or newer",

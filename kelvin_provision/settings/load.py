@@ -21,6 +21,7 @@ from kelvin_provision.settings.model import (
     Settings,
 )
 from kelvin_provision.settings.sources import NAME, Given, Problem, files, foreign, places, variables
+from kelvin_provision.settings.types import expanded
 from kelvin_provision.spec.enums import Method
 
 ROOT_STATE = Path("/var/lib/kelvin-provision")
@@ -52,7 +53,10 @@ def load(
         given.update({value.key: value for value in source})
     given.update({value.key: value for value in foreign(environ, given)})
     if state_dir is not None:
-        path = state_dir.expanduser().absolute()
+        path = expanded(str(state_dir))
+        if str(path).startswith("~"):
+            raise SettingsInvalid(f"--state-dir {state_dir}: there is no user of that name", hint="give an absolute path")
+        path = path.absolute()
         given["state_dir"] = Given("state_dir", path, str(path), "--state-dir")
     elif "state_dir" not in given:
         path = state_default(is_root=is_root)

@@ -13,7 +13,7 @@ from typing import Any
 from kelvin_provision.errors import PermissionRefused, RequestRefused, SettingsInvalid
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.settings.keys import BY_NAME, HOST, KEYS, PREFIX, SITE, Key
-from kelvin_provision.settings.types import InvalidValue, is_host
+from kelvin_provision.settings.types import InvalidValue, expanded, is_host
 
 NAME = "kelvin-provision"
 SITE_VARIABLE = "KELVIN_PROVISION_SITE_CONFIG"
@@ -192,7 +192,7 @@ def foreign(environ: Mapping[str, str], given: Mapping[str, Given]) -> Iterator[
     """KUBECONFIG and DOCKER_HOST, where nothing of ours sets the key. A list in KUBECONFIG stays one, the client reads it."""
     kubeconfig, docker = environ.get("KUBECONFIG"), environ.get("DOCKER_HOST")
     if kubeconfig and "cluster.kubeconfig" not in given:
-        yield Given("cluster.kubeconfig", Path(kubeconfig).expanduser(), kubeconfig, "KUBECONFIG")
+        yield Given("cluster.kubeconfig", expanded(kubeconfig), kubeconfig, "KUBECONFIG")
     # DOCKER_HOST never points to containerd
     containerd = "runtime.type" in given and given["runtime.type"].value == "containerd"
     if docker and "runtime.address" not in given and not containerd:

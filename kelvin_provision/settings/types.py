@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from functools import partial
@@ -75,8 +76,13 @@ def _bool(value: Any) -> bool:
     return value
 
 
+def expanded(text: str) -> Path:
+    """With the home directory for `~` and `~user`; as it is where there is no such user."""
+    return Path(os.path.expanduser(text))  # noqa: PTH111  (pathlib's raises RuntimeError)
+
+
 def _path(value: Any) -> Path:
-    path = Path(value).expanduser() if isinstance(value, str) and value else Path()
+    path = expanded(value) if isinstance(value, str) and value else Path()
     if not path.is_absolute():
         raise InvalidValue("an absolute path, or one that begins with ~")
     return path

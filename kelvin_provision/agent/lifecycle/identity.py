@@ -17,6 +17,7 @@ from kelvin_provision.files.hashing import sha256_hex
 from kelvin_provision.registry.auth import auth_file
 from kelvin_provision.settings.model import Settings
 from kelvin_provision.settings.sources import K3S_KUBECONFIG
+from kelvin_provision.settings.types import expanded
 from kelvin_provision.spec.enums import Method
 
 
@@ -57,7 +58,7 @@ def _each(kubeconfig: Path | None) -> tuple[Path, ...]:
 
 def absolute(path: str) -> Path:
     """Relative to the working directory and the home of this process."""
-    return Path(path).expanduser().absolute()
+    return expanded(path).absolute()
 
 
 def _age(path: Path) -> tuple[str, int, int]:

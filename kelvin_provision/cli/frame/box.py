@@ -18,6 +18,7 @@ from kelvin_provision.context import Context, Wiring, opened, silent
 from kelvin_provision.errors import Interrupted
 from kelvin_provision.hints import command
 from kelvin_provision.settings.model import Settings
+from kelvin_provision.settings.types import expanded
 
 if TYPE_CHECKING:
     from kelvin_provision.events import Progress
@@ -107,7 +108,7 @@ def same_box(session: Session, settings: Settings) -> list[str]:
     """The arguments that make another process of ours work on the same box."""
     arguments = ["--state-dir", str(settings.state_dir)]
     if session.config is not None:
-        arguments += ["--config", str(session.config.expanduser().absolute())]
+        arguments += ["--config", str(expanded(str(session.config)).absolute())]
     return arguments
 
 

@@ -20,7 +20,10 @@ FARTHEST = timedelta(days=366)
 def moment(text: str, now: datetime, zone: tzinfo | None = None) -> datetime:
     """The time in UTC. `zone` defaults to that of the box. Raises TimeRefused."""
     clock = _CLOCK.fullmatch(text)
-    result = _next(time(int(clock[1]), int(clock[2])), now, zone) if clock else _dated(text, zone)
+    try:
+        result = _next(time(int(clock[1]), int(clock[2])), now, zone) if clock else _dated(text, zone)
+    except (OverflowError, ValueError) as error:
+        raise TimeRefused(f"--at {text} is out of range") from error
     if result <= now:
         raise TimeRefused(f"--at {text} is past: it is {_shown(now, zone)} here", hint="without --at it is applied now")
     if result - now > FARTHEST:

@@ -17,6 +17,7 @@ from typing import Any, Self
 
 from kelvin_provision import timestamps
 from kelvin_provision.cluster.labels import OWNER, REVISION, SPEC_HASH
+from kelvin_provision.quantity import parse_count
 from kelvin_provision.spec.workload import Object
 
 NETWORK = "kelvin"
@@ -46,7 +47,7 @@ class LiveContainer:
             id=document["Id"],
             name=document["Name"].removeprefix("/"),
             workload=labels.get(OWNER, ""),
-            revision=int(revision) if revision.isdigit() else 0,
+            revision=parse_count(revision) or 0,
             spec_hash=labels.get(SPEC_HASH, ""),
             document=document,
         )

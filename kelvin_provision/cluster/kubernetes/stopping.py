@@ -10,6 +10,7 @@ from kelvin_provision.cluster.kubernetes.removal import delete
 from kelvin_provision.cluster.kubernetes.render.objects import Key
 from kelvin_provision.cluster.labels import STOPPED
 from kelvin_provision.cluster.plan import describe
+from kelvin_provision.quantity import parse_count
 from kelvin_provision.spec.workload import Object
 
 SCALABLE = frozenset({"Deployment", "StatefulSet", "ReplicaSet", "ReplicationController"})
@@ -55,8 +56,8 @@ def restore_replicas(api: Api, namespace: str, item: Object, before: Object) -> 
     replicas = (before["metadata"].get("annotations") or {}).get(STOPPED)
     if replicas is None or item["kind"] not in SCALABLE:
         return
-    unset = "replicas" not in (item.get("spec") or {}) and replicas.isdigit()
-    api.patch(_patch(Key.of(item), None, {"replicas": int(replicas)} if unset else {}), namespace)
+    count = parse_count(replicas) if "replicas" not in (item.get("spec") or {}) else None
+    api.patch(_patch(Key.of(item), None, {"replicas": count} if count is not None else {}), namespace)
 
 
 def _patch(key: Key, stopped: str | None, spec: Object) -> Object:

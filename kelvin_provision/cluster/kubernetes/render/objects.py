@@ -13,6 +13,7 @@ from typing import Any
 
 from kelvin_provision.cluster.labels import MANAGER, OWNER, REVISION, SPEC_HASH
 from kelvin_provision.files.hashing import sha256_hex
+from kelvin_provision.quantity import parse_count
 from kelvin_provision.spec.workload import Object, Spec
 
 VERSION = "kelvin-provision/app-version"
@@ -172,7 +173,7 @@ def owner(value: Object) -> str | None:
 
 def revision_of(value: Object) -> int | None:
     revision = ((value.get("metadata") or {}).get("annotations") or {}).get(REVISION, "")
-    return int(revision) if revision.isdigit() else None
+    return parse_count(revision)
 
 
 def defined_kinds(item: Object) -> Iterator[tuple[str, str]]:
