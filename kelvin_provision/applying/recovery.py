@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from kelvin_provision.applying import start_stop
-from kelvin_provision.applying.foreign_text import masking_operation
+from kelvin_provision.applying.foreign_text import mask_error, masking_operation, operation_secrets
 from kelvin_provision.applying.policy import ApplyPolicy
 from kelvin_provision.applying.transaction import finish, leave
 from kelvin_provision.applying.undo import Cause, undo
@@ -86,6 +86,8 @@ def remove(ctx: Context, operation: Operation) -> Removed:
 
     with masking_operation(ctx, operation):
         objects, errors = _remove_each(ctx, [step.workload for step in operation.steps])
+    for error in errors.values():
+        mask_error(error, operation_secrets(ctx, operation))
     temporary = next((error for error in errors.values() if error.temporary), None)
     if temporary is not None:
         raise temporary
