@@ -116,6 +116,9 @@ def _failure(problem: Exception) -> Iterator[CheckFinding]:
     if isinstance(problem, ProvisionError):
         more = f" ({'; '.join(problem.evidence)})" if problem.evidence else ""
         yield error(f"{problem}{more}", problem.hint)
+    elif isinstance(problem, OSError) and problem.filename:
+        # A file of this box, not a bug of ours.
+        yield error(f"{problem.filename}: {(problem.strerror or 'not readable').lower()}", "look at it; the other checks are not affected")
     else:
         text, place = f"{type(problem).__name__}: {problem}".rstrip(": "), traceback.extract_tb(problem.__traceback__)[-1]
         where = f"{place.filename.rpartition('/')[2]}, line {place.lineno}"

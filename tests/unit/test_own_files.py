@@ -4,6 +4,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -116,3 +117,21 @@ def test_an_index_of_another_shape_is_healed(tmp_path, entry):
     box.deploy("pump", version="2.0.0")
     box.turn()
     assert box.states()["pump"][1] == "ready"
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "loop"])
+@pytest.mark.parametrize(
+    "name", ["ledger.db", "partial", "quarantine", "images", "images/blobs", "images/index.json", "verified", "store.lock"]
+)
+def test_no_command_ends_as_a_bug_whatever_is_in_place_of_ours(tmp_path, name, kind):
+    box = Box(tmp_path)
+    box.deploy("pump")
+    box.turn()
+    box.close()
+    box._connections = None
+    path = tmp_path / name
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    {"file": path.touch, "folder": path.mkdir, "loop": lambda: path.symlink_to(path.name)}[kind]()
+    for words in ("workloads list", "workloads apply pump", "images list", "images verify", "images prune --yes", "doctor"):
+        result = box.run(*words.split())
+        assert (result.exit_code == 70, "has a bug" in result.stdout) == (False, False), (words, result)

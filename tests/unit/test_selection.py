@@ -115,3 +115,4 @@ def test_what_did_not_come_up_is_left_out_until_it_is_asked_for(box):
 
 def test_retry_failed_needs_all(box):
     assert box.run("workloads", "apply", "-n", "x", "--retry-failed").exit_code == 2
+    assert box.run("workloads", "apply", "--all", "--retry-failed", "--at", "02:00").exit_code == 2

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import threading
 from collections.abc import Iterable
 from pathlib import Path
@@ -62,13 +63,15 @@ class VerificationLog:
     def _refresh(self) -> None:
         try:
             stats = self._path.stat()
-        except FileNotFoundError:
+            if self._read == fingerprint(stats):
+                return
+            text = self._path.read_text("ascii", errors="replace") if stat.S_ISREG(stats.st_mode) else ""
+        except OSError:
+            # It does not exist, or is no file. Writing it says so; reading goes on without it.
             self._fingerprints, self._read = {}, None
             return
-        if self._read == fingerprint(stats):
-            return
         fingerprints: dict[str, Fingerprint] = {}
-        for line in self._path.read_text("ascii", errors="replace").splitlines():
+        for line in text.splitlines():
             if match := _LINE.fullmatch(line):
                 fingerprints[match[4]] = (int(match[1]), int(match[2]), int(match[3]))
         self._fingerprints, self._read = fingerprints, fingerprint(stats)

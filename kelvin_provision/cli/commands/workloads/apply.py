@@ -67,7 +67,7 @@ def command(
         raise UsageRefused("--retry-failed goes with --all: a workload that is named is tried again anyway")
     refuse_exit_code(exit_code=exit_code, dry_run=dry_run)
     if at is not None or cancel:
-        if no_rollback or no_wait or dry_run or timeout or rollback_timeout or (cancel and (force or at is not None)):
+        if no_rollback or no_wait or dry_run or timeout or rollback_timeout or retry_failed or (cancel and (force or at is not None)):
             raise UsageRefused("--at can be combined with --force only, and --cancel with nothing")
         return _cancel(session, name) if cancel else _schedule(session, name, str(at), force=force)
     if dry_run:
