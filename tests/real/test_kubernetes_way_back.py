@@ -2,11 +2,14 @@
 
 import pytest
 
+from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.labels import OWNER
 from kelvin_provision.errors import ClusterRefused
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.workload import Spec
 from tests.kit.kubernetes_bench import bench, no_secrets, shared_bench
+from tests.kit.real_box import NAMESPACE, Box, kubernetes_settings, push_versions
+from tests.kit.servers.kubernetes import kubeconfig
 
 __all__ = ["bench", "shared_bench"]
 pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(150)]
@@ -169,3 +172,28 @@ def test_a_number_of_replicas_set_by_hand_comes_back_on_the_way_back(bench, own,
     if not own:
         bench.cluster.put(name, third, no_secrets)
         assert replicas_of(bench, name) == 3
+
+
+def test_commands_say_and_restore_what_was_scaled_by_hand(request, tmp_path, registry):
+    push_versions(registry)
+    box = Box(tmp_path, registry, kubernetes_settings(request))
+    api, namespace = Api(kubeconfig=kubeconfig(), context=None), box.settings[NAMESPACE]
+
+    def replicas():
+        return api.get("apps/v1", "Deployment", "motor", namespace)["spec"]["replicas"]
+
+    try:
+        box.stage("motor", "1.0.0")
+        box.run("workloads", "apply", "-n", "motor")
+        api.patch({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "motor"}, "spec": {"replicas": 3}}, namespace)
+        box.stage("motor", "3.0.0")
+        assert "motor: Deployment/motor has 3 replicas now, 1 after" in "".join(box.run("workloads", "diff", "-n", "motor"))
+        box.run("workloads", "apply", "-n", "motor", code=1)
+        assert replicas() == 3
+        box.stage("motor", "2.0.0")
+        box.run("workloads", "apply", "-n", "motor")
+        assert replicas() == 1
+        box.run("workloads", "rollback", "-n", "motor")
+        assert replicas() == 3
+    finally:
+        box.end()
