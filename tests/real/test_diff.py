@@ -28,13 +28,16 @@ def interfere(box):
         return "spec.resources.cpu_shares", 77
     api = kubernetes_api.Api(kubeconfig=kubeconfig(), context=None)
     namespace = box.environment["KELVIN_PROVISION_CLUSTER__NAMESPACE"]
-    api.patch({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "motor"}, "spec": {"replicas": 2}}, namespace)
+    api.patch(
+        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "motor"}, "spec": {"replicas": 2}},
+        namespace,
+        manager="somebody",
+    )
     return "spec.replicas", 2
 
 
-def test_diff_tells_both_versions_and_what_somebody_else_did(box, monkeypatch):
-    monkeypatch.setattr(kubernetes_api, "MANAGER", "somebody")
-    variables = [{"name": "LEVEL", "value": "hidden"}]
+def test_diff_tells_both_versions_and_what_somebody_else_did(box):
+    variables = [{"name": "OPTIONS", "value": "hidden"}]
     box.stage("motor", "1.0.0")
     new = looked(box, "diff", "-n", "motor", "--exit-code", code=3)[0]
     assert (new["old"], {item["op"] for item in new["objects"]}, new["drift"]) == (None, {"create"}, [])
@@ -51,7 +54,7 @@ def test_diff_tells_both_versions_and_what_somebody_else_did(box, monkeypatch):
     assert (found["downtime"]["expected"], found["drift"], found["findings"]) == ("none", [], [])
     fields = {field["path"] for item in found["objects"] for field in item["fields"]}
     assert any(path.endswith("image") for path in fields)
-    assert any("LEVEL" in path for path in fields)
+    assert any("OPTIONS" in path for path in fields)
     out, _ = box.run("workloads", "apply", "-n", "motor", "--dry-run")
     assert out.splitlines()[0] == "motor: web 1.0.0 -> 2.0.0 (revision 1 -> 2)"
     assert "hidden" not in out
@@ -86,7 +89,7 @@ def test_a_look_puts_no_image_back(dockerd, registry, tmp_path, request):
 
 
 @pytest.mark.kubernetes
-def test_nothing_that_the_server_writes_by_itself_is_drift(cluster_images, tmp_path, monkeypatch):
+def test_nothing_that_the_server_writes_by_itself_is_drift(cluster_images):
     namespace = fresh_namespace()
     cluster = Kubernetes(kubeconfig=kubeconfig(), namespace=namespace, name="real", settle=1.0)
     api = kubernetes_api.Api(kubeconfig=kubeconfig(), context=None)
@@ -107,10 +110,14 @@ def test_nothing_that_the_server_writes_by_itself_is_drift(cluster_images, tmp_p
     try:
         cluster.put("rich", objects, {"secrets.key": "k"}.__getitem__)
         assert cluster.drift({"rich": objects}) == ()
-        monkeypatch.setattr(kubernetes_api, "MANAGER", "somebody")
         container = {"name": "rich", "env": [{"name": "MORE", "value": "hidden"}]}
         pods = {"template": {"spec": {"containers": [container]}}}
-        api.apply({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "rich"}, "spec": pods}, namespace, force=True)
+        api.apply(
+            {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "rich"}, "spec": pods},
+            namespace,
+            force=True,
+            manager="somebody",
+        )
         (found,) = cluster.drift({"rich": objects})
         assert (found.path, found.by) == ("spec.template.spec.containers[rich].env[MORE]", "somebody")
         assert "hidden" not in repr(found)

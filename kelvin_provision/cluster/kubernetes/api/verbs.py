@@ -125,10 +125,10 @@ class Api:
         path = self._path(api_version, kind, namespace, name)
         return self._json("patch", path, query, body=body, content_type="application/apply-patch+yaml")
 
-    def patch(self, value: Object, namespace: str) -> None:
+    def patch(self, value: Object, namespace: str, *, manager: str = MANAGER) -> None:
         """Send a JSON merge patch, in which None removes a field. The fields do not belong to what we apply, so an apply keeps them."""
         path = self._path(value["apiVersion"], value["kind"], namespace, value["metadata"]["name"])
-        self._json("patch", path, _query(fieldManager=MANAGER), body=value, content_type="application/merge-patch+json")
+        self._json("patch", path, _query(fieldManager=manager), body=value, content_type="application/merge-patch+json")
 
     def json_patch(self, value: Object, namespace: str, steps: Sequence[Object], *, dry_run: bool = False) -> Object:
         """Send a JSON patch (RFC 6902). Returns the resulting object, also of a dry run."""
