@@ -94,7 +94,7 @@ def test_instant_apply_takes_a_group_to_running_by_itself(box):
 
 def test_an_image_for_another_platform_or_not_there_is_found_at_staging(box):
     error = box.json("workloads", "deploy", "-f", box.request("pump", "4.0.0"), "--wait", code=1)["error"]
-    assert (error["code"], "made for linux/arm64" in error["message"]) == ("staging-failed", True)
+    assert (error["code"], "the image is for linux/arm64" in error["message"]) == ("staging-failed", True)
     error = box.json("workloads", "deploy", "-f", box.request("pump", "9.9.9"), "--wait", code=1)["error"]
     assert "not found" in error["message"]
     assert box.states() == {"pump": ("9.9.9", "staged", "failed")}
