@@ -82,7 +82,7 @@ def test_a_look_puts_no_image_back(dockerd, registry, tmp_path, request):
         client = docker.DockerClient(base_url=dockerd)
         client.images.remove(image["config"], force=True)
         _, warnings = looked(box, "diff", "-n", "motor")
-        assert warnings == [f"motor: {registry}/web:1.0.0 is not in the runtime any more; it is put back from the store first"]
+        assert warnings == [f"motor: {registry}/web:1.0.0 is no longer in the runtime; it is imported from the store first"]
         client.close()
     finally:
         box.end()
