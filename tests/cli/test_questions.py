@@ -14,7 +14,7 @@ QUESTIONS = {
     "undeploy": (("workloads", "undeploy", LONG), f"this will remove {LONG} with all local data Continue? [y/N]", f"workload {LONG}: undeployed"),
     "undeploy --staged": (
         ("workloads", "undeploy", LONG, "--staged"),
-        f"this will remove the staged version of {LONG}; what runs goes on Continue? [y/N]",
+        f"this will remove the staged version of {LONG}; the running version keeps running Continue? [y/N]",
         f"workload {LONG}: staged version removed",
     ),
     "prune": (("images", "prune"), "this will free 5 B in the store Continue? [y/N]", "freed, 5 B"),
