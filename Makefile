@@ -35,9 +35,9 @@ check: $(STAMP) ## lint, format, types, layers, words
 	$(PYTHON) -m pytest -q tests/unit/test_words.py
 
 quick: $(STAMP) ## the tests that need no server, in under a minute
-	$(PYTHON) -m pytest -n $(QUICK_WORKERS) --dist loadgroup --no-loadscope-reorder -q $(QUICK) $(ARGS)
+	$(PYTHON) -m pytest -n $(QUICK_WORKERS) --dist loadgroup --no-loadscope-reorder -q -m "not slow" $(QUICK) $(ARGS)
 
-cover: $(STAMP) ## the same, with the lines of the package that they run; fails below the floor in pyproject.toml
+cover: $(STAMP) ## all tests without a server, and the lines of the package that they run; fails below the floor in pyproject.toml
 	$(PYTHON) -m pytest -n $(QUICK_WORKERS) --dist loadgroup --no-loadscope-reorder -q $(QUICK) --cov --cov-report=term:skip-covered $(ARGS)
 
 test: $(STAMP) ## everything, side by side; suites whose server is missing are skipped by name

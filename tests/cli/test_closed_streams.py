@@ -12,6 +12,8 @@ from kelvin_provision.ledger.ledger import Ledger
 from tests.kit.ledgers import migrated
 from tests.kit.specs import spec
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 CLOSED = "error: standard output is closed\n hint: the work is done; only its output was lost\n"
 FULL = "error: standard output: no space left on device\n hint: the work is done; only its output was lost\n"

@@ -8,6 +8,8 @@ from kelvin_provision.cli.main import main
 from tests.kit.box import Box
 from tests.kit.screen import Terminal
 
+pytestmark = pytest.mark.slow
+
 LONG = "the-pump-in-the-second-hall-on-the-left"
 QUESTIONS = {
     "stop": (("workloads", "stop", LONG), f"this will stop {LONG}; persistent data is kept Continue? [y/N]", f"workload {LONG}: stopped"),

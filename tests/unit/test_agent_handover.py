@@ -26,6 +26,8 @@ from kelvin_provision.spec.workload import Spec
 from tests.kit.box import Box
 from tests.kit.waiting import until
 
+pytestmark = pytest.mark.slow
+
 REPLACED = ("the settings have changed: the agent was restarted",)
 LATER = ("the settings have changed: the agent finishes its present work, then restarts with the new ones",)
 

@@ -335,6 +335,7 @@ CRASH = """
 """
 
 
+@pytest.mark.slow
 def test_a_kill_between_any_two_steps_leaves_a_usable_store(tmp_path):
     blob, steps = described(HELLO), 0
     while True:
