@@ -18,7 +18,6 @@ from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.queries.items import item_of
 from kelvin_provision.queries.listing import Query, page
-from tests.kit.forks import run_forked
 from tests.kit.images import busybox, make_image, program, push, web_image
 from tests.kit.servers.process import dying_with_us
 from tests.kit.waiting import until
@@ -69,8 +68,9 @@ class Box:
         )
 
     def run(self, *words, code=0):
-        status, out, err = run_forked(words, self.environment, self.folder)
-        assert status == code, (words, status, out, err)
+        child = self.start(*words)
+        out, err = child.communicate(timeout=120)
+        assert child.returncode == code, (words, child.returncode, out, err)
         return out, err
 
     def json(self, *words, code=0):

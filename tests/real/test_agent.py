@@ -23,7 +23,6 @@ from kelvin_provision.runtimes.containerd.runtime import ContainerdRuntime
 from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.spec.workload import Spec
 from kelvin_provision.usecases import deploy
-from tests.kit.forks import run_forked
 from tests.kit.images import push, random_image, web_image
 from tests.kit.locks import blobs_in, lock_of
 from tests.kit.servers.confined import SCRIPT, confined
@@ -53,9 +52,11 @@ class Box:
         return [sys.executable, "-m", "kelvin_provision", *words, *self.shared]
 
     def tool(self, *words, code=0):
-        status, out, err = run_forked([*words, *self.shared], self.environment, self.folder)
-        assert status == code, (words, out, err)
-        return out
+        done = subprocess.run(
+            self.command(*words), env=self.environment, cwd=self.folder, capture_output=True, text=True, check=False, timeout=60
+        )
+        assert done.returncode == code, (words, done.stdout, done.stderr)
+        return done.stdout
 
     def states(self):
         page = json.loads(self.tool("workloads", "list", "--json"))["data"]

@@ -3,6 +3,8 @@
 import contextlib
 import itertools
 import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,7 +20,6 @@ from kelvin_provision.spec.read.documents import read
 from kelvin_provision.spec.request.accept import Defaults
 from kelvin_provision.spec.request.accept import accept as accept_all
 from kelvin_provision.usecases import deploy
-from tests.kit.forks import run_forked
 
 pytestmark = [pytest.mark.registry, pytest.mark.timeout(900)]
 MOST = 40
@@ -27,9 +28,12 @@ LANES = 2
 
 def killed(box, step, action, name):
     """The name of the step before which it died; None when it came through with fewer steps."""
-    code, out, err = run_forked([str(step), action, name], box.environment, box.folder, module="tests.real.killed")
-    assert code in {0, -9}, (code, out, err)
-    return out.split()[0] if code else None
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.real.killed", str(step), action, name],
+        env=box.environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False,
+    )  # fmt: skip
+    assert done.returncode in {0, -9}, done
+    return done.stdout.split()[0] if done.returncode else None
 
 
 def recovered(box):

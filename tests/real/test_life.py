@@ -14,7 +14,6 @@ from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.status import derive
-from tests.kit.forks import run_forked
 from tests.kit.images import program, push
 from tests.kit.servers.dockerd import own_dockerd, why_not
 from tests.kit.servers.kubernetes import containerd_socket, fresh_namespace, kubeconfig
@@ -36,9 +35,9 @@ class Box:
         self.environment = environment
 
     def say(self, *words, code=0):
-        status, out, err = run_forked([*words, "--json"], self.environment, self.folder)
-        assert status == code, "\n".join((" ".join(words), out, err))
-        return json.loads(out)
+        done = subprocess.run([*COMMAND, *words, "--json"], env=self.environment, capture_output=True, text=True, check=False, timeout=120)
+        assert done.returncode == code, "\n".join((" ".join(words), done.stdout, done.stderr))
+        return json.loads(done.stdout)
 
     def killed(self, *words, until):
         """Start a command and `kill -9` it as soon as the journal says that it is at work."""
