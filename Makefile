@@ -12,7 +12,7 @@ DEMO_PACKAGES := docker.io docker-registry busybox-static iproute2 iptables
 
 QUICK := tests/unit tests/cli tests/contract/test_cluster_fake.py tests/contract/test_runtime_fake.py
 # Tests wait more than they work: more workers than cores.
-WORKERS       ?= $(shell echo $$(($$(nproc) * 5)))
+WORKERS       ?= $(shell echo $$(($$(nproc) * 2)))
 QUICK_WORKERS ?= $(shell echo $$(($$(nproc) + 1)))
 
 help: ## what can be made

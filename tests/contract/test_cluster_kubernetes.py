@@ -13,7 +13,7 @@ from kelvin_provision.cluster.labels import OWNER
 from tests.contract.cluster_contract import POLICY, ClusterContract, Picture
 from tests.kit.servers.kubernetes import fresh_namespace, kubeconfig
 
-pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(400)]
 _NUMBERS = itertools.count(1)
 
 

@@ -9,7 +9,7 @@ import pytest
 Answer = TypeVar("Answer")
 
 
-def until(question: Callable[[], Answer], seconds: float = 30.0, *, pause: float = 0.02, why: Callable[[], str] | None = None) -> Answer:
+def until(question: Callable[[], Answer], seconds: float = 60.0, *, pause: float = 0.02, why: Callable[[], str] | None = None) -> Answer:
     """Ask until the answer is true, and return it; after so many seconds the test fails, with what `why` returns then."""
     deadline = time.monotonic() + seconds
     while not (answer := question()):

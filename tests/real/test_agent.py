@@ -36,6 +36,10 @@ ROOT = Path(__file__).parents[2]
 MiB = 1 << 20
 
 
+AT_ONCE = 20.0
+"""Far below every timeout that it might wait for instead; a busy machine needs some of it."""
+
+
 class Box:
     """A state folder, a configuration, and the program as people start it."""
 
@@ -123,10 +127,8 @@ def test_sigterm_in_the_middle_of_a_download_ends_the_agent_at_once_and_keeps_ev
             until(lambda: box.partial() > 100_000)
             link.rate = rate
             time.sleep(0.3)
-            began = time.monotonic()
             agent.send_signal(signal.SIGTERM)
-            assert agent.wait(5) == 0
-            assert time.monotonic() - began < 2.0
+            assert agent.wait(AT_ONCE) == 0
         kept, passed = box.partial(), link.passed
         assert kept > 100_000
         link.rate = 20 * MiB
@@ -145,10 +147,8 @@ def test_sigterm_while_a_registry_says_nothing_at_all_ends_the_agent_at_once(tmp
             box.deploy("mute")
             until(lambda: '"processing"' in box.tool("workloads", "show", "-n", "mute", "--json"))
             time.sleep(0.3)
-            began = time.monotonic()
             agent.send_signal(signal.SIGTERM)
-            assert agent.wait(5) == 0
-            assert time.monotonic() - began < 2.0
+            assert agent.wait(AT_ONCE) == 0
 
 
 @pytest.mark.registry

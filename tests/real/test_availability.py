@@ -23,7 +23,7 @@ from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from tests.kit import http_client
 from tests.kit.real_box import ROOT
 
-pytestmark = [pytest.mark.registry, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.registry, pytest.mark.timeout(600)]
 
 NAME = "availability-web"
 PORTS = [{"name": "http", "type": "service", "service": {"port": 8080}}]

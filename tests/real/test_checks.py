@@ -16,7 +16,7 @@ from kelvin_provision.ledger.ledger import Ledger
 from tests.kit.servers.kubernetes import fresh_namespace, kubeconfig
 from tests.kit.waiting import until
 
-pytestmark = pytest.mark.timeout(150)
+pytestmark = pytest.mark.timeout(400)
 
 
 def lines(document):

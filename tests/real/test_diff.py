@@ -9,7 +9,7 @@ from kelvin_provision.spec.enums import Method, VolumeKind
 from kelvin_provision.spec.workload import Port, Probe, ProbeKind, Resources, Spec, System, Variable, Volume
 from tests.kit.servers.kubernetes import fresh_namespace, kubeconfig
 
-pytestmark = [pytest.mark.registry, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.registry, pytest.mark.timeout(400)]
 
 
 def looked(box, *words, code=0):

@@ -10,7 +10,7 @@ import pytest
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from tests.kit.real_box import Box
 
-pytestmark = [pytest.mark.registry, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.registry, pytest.mark.timeout(400)]
 HOLD = "kelvin-provision/hold"
 
 

@@ -26,7 +26,7 @@ from tests.kit.servers.kubernetes import containerd_socket, fresh_namespace, kub
 from tests.kit.waiting import until
 
 __all__ = ["bench", "shared_bench"]
-pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(400)]
 
 
 def deployment(name, image, selector="one", **spec):

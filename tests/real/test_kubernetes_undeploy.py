@@ -9,7 +9,7 @@ from kelvin_provision.spec.workload import Spec
 from tests.kit.kubernetes_bench import KubernetesBench, no_secrets
 from tests.kit.servers.kubernetes import fresh_namespace
 
-pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(400)]
 
 
 @pytest.fixture(scope="module")

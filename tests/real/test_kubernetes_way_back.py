@@ -12,7 +12,7 @@ from tests.kit.real_box import NAMESPACE, Box, kubernetes_settings, push_version
 from tests.kit.servers.kubernetes import kubeconfig
 
 __all__ = ["bench", "shared_bench"]
-pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(400)]
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from tests.kit.servers.kubernetes import containerd_socket, fresh_namespace, kub
 from tests.kit.servers.registry import docker_registry
 from tests.kit.waiting import until
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 NAME = "life-motor-speed"
 SERVE = "trap 'exit 0' TERM; while :; do sleep 1 & wait $!; done"
 DIE = "echo out of oil; sleep 0.7; exit 3"

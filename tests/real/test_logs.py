@@ -36,7 +36,7 @@ def up(cluster, name, objects, patience=PATIENCE):
 
 
 @pytest.mark.kubernetes
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(400)
 def test_the_pod_of_a_new_version_is_followed_as_well(cluster_images, tmp_path):
     cluster = Kubernetes(kubeconfig=kubeconfig(), namespace=fresh_namespace(), name="real", settle=1.0)
     one, two = (

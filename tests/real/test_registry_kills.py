@@ -22,9 +22,11 @@ def test_an_agent_that_is_killed_at_random_fetches_hardly_a_byte_twice(tmp_path,
     image = random_image([15 * MIB] * 4, level=0)
     size = sum(map(len, image.blobs.values()))
     push(registry, "kills", "1.0.0", image)
-    with Proxy(registry, Faults(path="/blobs/", rate=30.0 * MIB)) as proxy:
+    # A rate that the agent keeps up with on a busy machine: what waits in the kernel when it is killed was sent, and counts.
+    with Proxy(registry, Faults(path="/blobs/", rate=10.0 * MIB)) as proxy:
         staging = Staging(tmp_path, proxy.host, containerd, "kills")
-        marks = sorted(random.Random(os.getpid()).randrange(MIB, int(0.95 * size)) for _ in range(4))  # noqa: S311  (chance is enough)
+        chance = random.Random(os.getpid())  # noqa: S311  (chance is enough)
+        marks = sorted(chance.randrange(MIB, int(0.95 * size)) for _ in range(4))
         staging.run(lambda: proxy.sent, marks)
         name = f"{proxy.host}/kills:1.0.0"
     record_property("times the image", f"{proxy.sent / size:.3f}")

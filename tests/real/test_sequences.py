@@ -8,7 +8,7 @@ import pytest
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.queries.items import item_of
 
-pytestmark = [pytest.mark.registry, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.registry, pytest.mark.timeout(400)]
 
 
 class Recorder:

@@ -18,7 +18,7 @@ from tests.kit.servers.registry import docker_registry
 from tests.kit.servers.reserved import free_port
 from tests.kit.waiting import until
 
-pytestmark = [pytest.mark.registry, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.registry, pytest.mark.timeout(400)]
 
 
 def test_staged_by_one_process_applied_by_another_with_no_registry(request, tmp_path):

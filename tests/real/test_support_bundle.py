@@ -19,7 +19,7 @@ from tests.kit.servers.kubernetes import fresh_namespace, kubeconfig
 
 
 @pytest.mark.kubernetes
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(400)
 def test_a_bundle_of_a_real_cluster(cluster_images, tmp_path, monkeypatch):
     namespace = fresh_namespace()
     cluster = Kubernetes(kubeconfig=kubeconfig(), namespace=namespace, name="real", settle=1.0)
