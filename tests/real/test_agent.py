@@ -23,6 +23,7 @@ from kelvin_provision.runtimes.containerd.runtime import ContainerdRuntime
 from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.spec.workload import Spec
 from kelvin_provision.usecases import deploy
+from tests.kit.box import Box as BoxWithFakes
 from tests.kit.images import push, random_image, web_image
 from tests.kit.locks import blobs_in, lock_of
 from tests.kit.servers.confined import SCRIPT, confined
@@ -179,6 +180,7 @@ def test_a_terminal_that_is_closed_does_not_end_the_agent_that_was_started_from_
     pid, terminal = pty.fork()
     if not pid:
         os.chdir(box.folder)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup has it ignored, and the shell could not be hung up
         script = f"{' '.join(box.command('workloads', 'deploy', '-f', 'r.yaml'))}; sleep 60"
         os.execve("/bin/sh", ["sh", "-c", script], box.environment)  # noqa: S606
     try:
@@ -256,7 +258,7 @@ def test_an_engine_that_is_stopped_and_started_is_seen_to_go_and_to_come_back(tm
 def test_an_image_that_the_kubelet_removed_is_back_after_one_round_that_asks_containerd_once(tmp_path, containerd):
     said, image, name = [], random_image([5000]), "registry.example.org/agent/back:1.0.0"
     runtime, lock, blob = ContainerdRuntime(containerd), lock_of(image, name), blobs_in(tmp_path / "blobs", image)
-    box = Box(tmp_path)
+    box = BoxWithFakes(tmp_path)
     box.runtime, said = runtime, box.said
     (revision,) = deploy.store(box.ctx, [Spec("back", "t", "back", "1.0.0", "c", Method.STAGED, image=name)])[0]
     box.ledger.set_locks(revision, [lock])

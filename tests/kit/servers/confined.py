@@ -9,7 +9,7 @@ set -e
 mount --make-rprivate /
 mount --bind "$0" "$0"
 awk '{print $5}' /proc/self/mountinfo | sort | while read -r place; do
-    case "$place" in /proc*|/sys*|/dev*|"$0") ;; *) mount -o remount,bind,ro "$place" 2>/dev/null || true ;; esac
+    case "$place" in "$0") ;; /dev/shm) mount -o remount,bind,ro "$place" ;; /proc*|/sys*|/dev*) ;; *) mount -o remount,bind,ro "$place" 2>/dev/null || true ;; esac
 done
 if touch "$PWD/.confined" 2>/dev/null; then echo "the system is not read-only" >&2; exit 99; fi
 exec setpriv --bounding-set=-all,+dac_override,+dac_read_search --inh-caps=-all --no-new-privs -- "$@"
