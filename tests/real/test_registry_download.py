@@ -151,13 +151,15 @@ def test_the_same_goes_for_a_mirror(source, proxy, layer, registry, tmp_path):
     mirrored.close()
 
 
+# What waits in the kernel when a line breaks or a process is killed was sent, and counts: paces that a busy machine keeps up with.
+
 # --- whole images -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("reset", [False, True])
 def test_a_line_that_breaks_every_mebibyte_costs_hardly_a_byte_more(source, proxy, tmp_path, reset):
     store = Store(tmp_path)
-    proxy.faults = Faults(path="", cut=MIB, reset=reset, pace=0.0005)
+    proxy.faults = Faults(path="", cut=MIB, reset=reset, pace=0.005)
     (lock,) = locks_of(source, store, name_at(proxy))
     said = []
     fetched = fetch(source, store, [lock], progress=said.append)
@@ -207,7 +209,7 @@ def test_a_blob_that_is_shorter_there_than_its_manifest_says_is_refused(source, 
 def test_a_stop_in_mid_download_keeps_every_whole_piece(source, proxy, tmp_path):
     store = Store(tmp_path)
     (lock,) = locks_of(source, store, name_at(proxy))
-    proxy.faults, proxy.sent = Faults(pace=0.002), 0
+    proxy.faults, proxy.sent = Faults(pace=0.01), 0
     with refused(TransferStopped):
         fetch(source, store, [lock], stop=lambda: proxy.sent > 2 * MIB)
     assert sum(store.bytes_present(one) for one in lock.layers) > MIB
@@ -237,7 +239,7 @@ with download.resolved(source, store, [name], Platform("linux", "amd64")) as loc
 def test_killed_in_mid_download_another_process_fetches_only_the_rest(registry, tmp_path, source):
     image = random_image([8 * MIB] * 5, level=0)
     push(registry, "killed", "1", image)
-    with Proxy(registry, Faults(path="", pace=0.008)) as proxy:
+    with Proxy(registry, Faults(path="", pace=0.02)) as proxy:
         for part in (0.3, 0.7):
             child = subprocess.Popen([sys.executable, "-c", CHILD, str(name_at(proxy, "killed")), str(tmp_path)], cwd=ROOT)
             while proxy.sent < part * 40 * MIB:

@@ -23,7 +23,7 @@ def test_an_agent_that_is_killed_at_random_fetches_hardly_a_byte_twice(tmp_path,
     size = sum(map(len, image.blobs.values()))
     push(registry, "kills", "1.0.0", image)
     # A rate that the agent keeps up with on a busy machine: what waits in the kernel when it is killed was sent, and counts.
-    with Proxy(registry, Faults(path="/blobs/", rate=10.0 * MIB)) as proxy:
+    with Proxy(registry, Faults(path="/blobs/", rate=5.0 * MIB)) as proxy:
         staging = Staging(tmp_path, proxy.host, containerd, "kills")
         chance = random.Random(os.getpid())  # noqa: S311  (chance is enough)
         marks = sorted(chance.randrange(MIB, int(0.95 * size)) for _ in range(4))
