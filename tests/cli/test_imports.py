@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 HEAVY = {"yaml", "rich", "docker", "kubernetes", "pydantic", "urllib3", "sqlite3", "ssl", "asyncio"}
 PROBE = """
 import json, sys

@@ -9,7 +9,7 @@ from kelvin_provision.errors import CannotWrite, PermissionRefused
 from kelvin_provision.settings.state_dir import refuse_forgotten_sudo, refuse_unsafe
 from tests.kit.another_user import UID, needs_root, open_folder, run_as_another_user
 
-pytestmark = needs_root
+pytestmark = [needs_root, pytest.mark.slow]
 # The path of root's state is a parameter; all else of the command is as it is.
 WITH_ROOT_STATE = """
 import sys
