@@ -105,19 +105,19 @@ def only_child(command: Sequence[str]) -> None:
 
 def fetch(text: str, state: Path) -> None:
     """What is measured: a process that only resolves and fetches."""
-    from kelvin_provision.events import silent
+    from kelvin_provision.context import silent
     from kelvin_provision.refs import Platform, Reference
     from kelvin_provision.registry.client import Registry
     from kelvin_provision.settings.model import Settings
     from kelvin_provision.staging import download
     from kelvin_provision.staging.limits.limits import TransferLimits
-    from kelvin_provision.staging.stage import PATIENCE
     from kelvin_provision.staging.transfer import Transfer
     from kelvin_provision.store import Store
+    from kelvin_provision.timings import Timings
 
     store, source = Store(state), Registry(Settings(state))
     with download.resolved(source, store, [Reference.parse(text)], Platform("linux", "amd64")) as locks:
-        download.fetch(Transfer(source, store, silent, lambda: False, PATIENCE, TransferLimits(parallel=4)), locks)
+        download.fetch(Transfer(source, store, silent, lambda: False, Timings().staging, TransferLimits(parallel=4)), locks)
     source.close()
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.measure import Row, peak_of, program, run
-from tests.kit.images import make_image, push, tar_of
+from tests.kit.images import Image, make_image, push, tar_of
 from tests.kit.servers.containerd import containerd_server
 from tests.kit.servers.registry import docker_registry
 
@@ -21,7 +21,7 @@ MIB = 1 << 20
 LAYERS, SIZE, ROUNDS = 6, 500 * MIB, 3
 
 
-def fresh_image() -> object:
+def fresh_image() -> Image:
     """Random bytes, so that nothing is shared between rounds; gzip without compression, so that making it takes no minutes."""
     return make_image([tar_of({f"data/{number}": os.urandom(SIZE // LAYERS)}) for number in range(LAYERS)], level=0)
 

@@ -49,7 +49,8 @@ def tool(*words: str, environment: dict[str, str], quiet: bool = False) -> str:
 def answer() -> str:
     """What a client of the workload gets now."""
     with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/", timeout=5) as page:
-        return page.read().decode().strip()
+        body: bytes = page.read()
+    return body.decode().strip()
 
 
 def request(version: str) -> str:

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
+from kelvin_provision.docker_engine.connection import DEFAULT_SOCKET
 from kelvin_provision.settings.sources import K3S_KUBECONFIG
-from kelvin_provision.wiring import DOCKER_SOCKET
 from tests.kit.servers.dockerd import own_dockerd, why_not
 
 
@@ -26,7 +26,7 @@ def cluster_settings(folder: Path, stack: ExitStack, say: Callable[[str], None])
     if os.environ.get("KUBECONFIG") or K3S_KUBECONFIG.exists():
         say(f"using the Kubernetes of {os.environ.get('KUBECONFIG') or K3S_KUBECONFIG}")
         return {}
-    address = os.environ.get("DOCKER_HOST") or f"unix://{DOCKER_SOCKET}"
+    address = os.environ.get("DOCKER_HOST") or f"unix://{DEFAULT_SOCKET}"
     if _answers(address):
         say(f"using the Docker Engine on {address}")
         return {"DOCKER_HOST": address}
