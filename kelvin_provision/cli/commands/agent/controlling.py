@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from kelvin_provision.cli.render.report import Item, Report
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from kelvin_provision.agent.lifecycle.control import Result
@@ -32,10 +33,14 @@ def idle(session: Session) -> Path | None:
     return None if names or control.is_service(systemd(), state_dir) else state_dir
 
 
-def unneeded(verb: str, state_dir: Path) -> Report:
-    """No agent is started."""
-    item = Item("agent", str(state_dir), "unchanged", "there are no workloads")
-    return Report(f"agent {verb}", (item,))
+def run(session: Session, verb: str, act: Callable[[Systemd, Path, Sequence[str]], Result]) -> Report:
+    """Start or restart the agent of this state directory alone; not where it would end at once."""
+    from kelvin_provision.cli.frame.box import same_box, settings_of
+
+    if unused := idle(session):
+        return Report(f"agent {verb}", (Item("agent", str(unused), "unchanged", "there are no workloads"),))
+    settings = settings_of(session)
+    return report(verb, settings.state_dir, act(systemd(), settings.state_dir, same_box(session, settings)))
 
 
 def report(verb: str, state_dir: Path, done: Result) -> Report:

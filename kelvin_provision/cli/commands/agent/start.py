@@ -11,16 +11,7 @@ def command(session: Session) -> Report:
 
     Through systemd where it is installed as a service, otherwise detached from the terminal. A running agent is left alone.
     """
-    return start(session)
-
-
-def start(session: Session) -> Report:
-    """Of this state directory alone; not where it would end at once."""
     from kelvin_provision.agent.lifecycle import control
-    from kelvin_provision.cli.commands.agent.controlling import idle, report, systemd, unneeded
-    from kelvin_provision.cli.frame.box import same_box, settings_of
+    from kelvin_provision.cli.commands.agent.controlling import run
 
-    if unused := idle(session):
-        return unneeded("start", unused)
-    settings = settings_of(session)
-    return report("start", settings.state_dir, control.start(systemd(), settings.state_dir, same_box(session, settings)))
+    return run(session, "start", control.start)
