@@ -41,7 +41,7 @@ class Picture:
 class Bench(Protocol):
     """What a backend brings along. It cleans up after itself when the test ends.
 
-    It may have a `hurry(workload)`, called before a test's last `remove`, that ends containers without grace.
+    It may have a `end_pods(workload)`, called before a test's last `remove`, that ends containers without grace.
     """
 
     cluster: Cluster
@@ -102,7 +102,7 @@ class ClusterContract:
         """A name that no other test uses; the workload is gone when the test ends."""
         name = f"contract-{os.getpid()}-{next(_NUMBERS)}"
         yield name
-        getattr(bench, "hurry", lambda _name: None)(name)
+        getattr(bench, "end_pods", lambda _name: None)(name)
         bench.cluster.remove(name)
 
     def objects(self, bench, name, what, revision=1, **more):

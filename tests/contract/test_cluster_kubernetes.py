@@ -11,6 +11,7 @@ from kelvin_provision.cluster.kubernetes.cluster import Kubernetes
 from kelvin_provision.cluster.kubernetes.judge.failures import is_ready
 from kelvin_provision.cluster.labels import OWNER
 from tests.contract.cluster_contract import POLICY, ClusterContract, Picture
+from tests.kit.kubernetes_bench import end_pods
 from tests.kit.servers.kubernetes import fresh_namespace, kubeconfig
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(400)]
@@ -60,12 +61,9 @@ class KubernetesBench:
         live = self.api.get("apps/v1", "Deployment", name, self.namespace)
         return live["metadata"]["generation"] == 1 and "labels" not in live["metadata"]
 
-    def hurry(self, workload):
-        """Pods linger for some ten seconds otherwise, in every test."""
-        for kind in ("Deployment", "Pod"):
-            version = "apps/v1" if kind == "Deployment" else "v1"
-            for item in self.api.list_objects(version, kind, self.namespace, f"{OWNER}={workload}", metadata=True):
-                self.api.delete(version, kind, item["metadata"]["name"], self.namespace, grace=0)
+    def end_pods(self, workload):
+        """They linger for some ten seconds otherwise, in every test."""
+        end_pods(self.api, self.namespace, f"{OWNER}={workload}")
 
     def home(self):
         self.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}}, self.namespace, force=False)

@@ -10,6 +10,7 @@ from kelvin_provision.context import silent
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.workload import Spec
 from tests.kit.servers.kubernetes import fresh_namespace, kubeconfig
+from tests.kit.waiting import until
 
 PATIENCE = WaitPolicy(timeout=60.0, settle=1.0)
 
@@ -20,6 +21,22 @@ def never():
 
 def no_secrets(name):
     raise AssertionError(name)
+
+
+def end_pods(api, namespace, selector):
+    """Without their grace periods, and until none is left: a controller may make one more after it was deleted itself."""
+
+    def left():
+        found = [
+            (kind, item)
+            for kind in (("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"), ("apps/v1", "ReplicaSet"), ("v1", "Pod"))
+            for item in api.list_objects(*kind, namespace, selector, metadata=True)
+        ]
+        for kind, item in found:
+            api.delete(*kind, item["metadata"]["name"], namespace, grace=0)
+        return [item for _, item in found if not item["metadata"].get("finalizers")]
+
+    until(lambda: not left(), pause=0.1)
 
 
 class KubernetesBench:
@@ -46,10 +63,8 @@ class KubernetesBench:
     def told(self, reason):
         return [event for event in self.api.list_objects("v1", "Event", self.namespace) if event["reason"] == reason]
 
-    def hurry(self):
-        for version, kind in (("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"), ("v1", "Pod")):
-            for item in self.api.list_objects(version, kind, self.namespace, OWNER, metadata=True):
-                self.api.delete(version, kind, item["metadata"]["name"], self.namespace, grace=0)
+    def end_pods(self):
+        end_pods(self.api, self.namespace, OWNER)
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +78,6 @@ def shared_bench(cluster_images):
 @pytest.fixture
 def bench(shared_bench):
     yield shared_bench
-    shared_bench.hurry()
+    shared_bench.end_pods()
     for name in list(shared_bench.cluster.observe()):
         shared_bench.cluster.remove(name)

@@ -249,7 +249,7 @@ def test_an_engine_that_is_stopped_and_started_is_seen_to_go_and_to_come_back(tm
             assert agent.poll() is None
             with contextlib.closing(APIClient(engine.url)) as client:
                 client.stop("web", timeout=1)
-                until(lambda: box.states() == {"web": "failed"} or box.states() == {"web": "stopped"}, seconds=5)
+                until(lambda: box.states() in ({"web": "failed"}, {"web": "stopped"}), seconds=AT_ONCE)
             with Ledger(box.state / "ledger.db") as ledger:
                 assert ledger.workload("web").observation.reachable
 

@@ -157,7 +157,7 @@ def test_what_the_new_version_lacks_is_removed_last_and_data_never(bench):
         bench.cluster.finish("keeper", new)
         assert bench.names("Service") == []
         assert bench.names("PersistentVolumeClaim") == ["keeper-data"]
-        bench.hurry()
+        bench.end_pods()
         gone = bench.cluster.remove("keeper")
         assert "PersistentVolumeClaim/keeper-data" in gone
         assert bench.names("PersistentVolumeClaim") == []
@@ -402,7 +402,7 @@ def test_a_namespace_that_is_missing_is_said_and_made(cluster_images):
         bench.api.delete("v1", "Namespace", bench.namespace, None)
         assert codes(bench.cluster.plan({"lonely": objects}, no_secrets)) == [("namespace-terminating", f"Namespace/{bench.namespace}")]
     finally:
-        bench.hurry()
+        bench.end_pods()
         bench.api.delete("v1", "Namespace", bench.namespace, None)
 
 
