@@ -6,6 +6,9 @@ VENV   ?= .venv
 PYTHON := $(VENV)/bin/python
 STAMP  := $(VENV)/.complete
 
+# Hundreds of commands are started, which would all compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 # What the suite and the demo drive. Installed by us where we are root and there is apt; else the suites say what they miss.
 TEST_PACKAGES := docker-registry containerd runc docker.io skopeo busybox-static iproute2 iptables openssl
 DEMO_PACKAGES := docker.io docker-registry busybox-static iproute2 iptables
