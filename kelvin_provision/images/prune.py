@@ -38,7 +38,7 @@ class PrunePlan:
 
 
 @dataclass(frozen=True)
-class PruneResult:
+class Freed:
     """Bytes freed in the store, and the images that stay in the runtime: a container uses them, or they have a name that is not ours."""
 
     store_bytes: int
@@ -63,17 +63,17 @@ def _runtime_bytes(locks: tuple[ImageLock, ...], kept: tuple[ImageLock, ...], st
     return sum(request.bytes for request in space.space_requests(locks, filesystems, present=lambda blob: blob.size, loaded=kept))
 
 
-def carry_out(plan: PrunePlan, ledger: Ledger, store: Store, runtime: Callable[[], Runtime]) -> PruneResult:
+def carry_out(plan: PrunePlan, ledger: Ledger, store: Store, runtime: Callable[[], Runtime]) -> Freed:
     """The caller holds the operator lock. The store is freed even where the runtime does not answer."""
     freed = store.collect_garbage(ledger.kept_locks(), quarantined=True)
     if plan.runtime_error is not None:
-        return PruneResult(freed, frozenset())
+        return Freed(freed, frozenset())
     for name in plan.orphans:
         runtime().remove_owned(name)
     freed += collect_garbage(ledger, store, runtime)
     owned = runtime().owned()
     in_use = [lock.name for lock in plan.images if is_owned(lock, owned)]
-    return PruneResult(freed, frozenset([*in_use, *(name for name in plan.orphans if name in owned)]))
+    return Freed(freed, frozenset([*in_use, *(name for name in plan.orphans if name in owned)]))
 
 
 def collect_garbage(ledger: Ledger, store: Store, runtime: Callable[[], Runtime]) -> int:

@@ -62,7 +62,7 @@ KEYS: tuple[Key, ...] = (
     Key(f"registries.{HOST}.mirrors", MIRRORS, "", "mirrors of this registry, tried first and in this order"),
     Key(f"registries.{HOST}.insecure", BOOL, "false", "allow plain HTTP", trusted=True),
     Key(f"registries.{HOST}.ca_file", PATH, "", "PEM file of the CA that signed the registry's certificate", trusted=True),
-    Key(f"registries.{HOST}.auth_file", PATH, "", "login file in the format of Docker's config.json"),
+    Key(f"registries.{HOST}.auth_file", PATH, "", "credentials file in the format of Docker's config.json"),
     Key("cluster.type", choice("auto", "kubernetes", "docker"), "auto", "what runs the workloads"),
     Key("cluster.kubeconfig", PATH, "", "kubeconfig file; without it, KUBECONFIG is used"),
     Key("cluster.context", TEXT, "", "context of the kubeconfig, if not its current context"),

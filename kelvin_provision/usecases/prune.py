@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from kelvin_provision.context import Context
 from kelvin_provision.images import prune as images
-from kelvin_provision.images.prune import PrunePlan, PruneResult
+from kelvin_provision.images.prune import Freed, PrunePlan
 from kelvin_provision.usecases.operation import OrderTicket, operation
 
 
 @dataclass(frozen=True)
-class Result:
+class PruneResult:
     plan: PrunePlan
-    pruned: PruneResult
+    pruned: Freed
     warnings: tuple[str, ...] = ()
 
 
@@ -22,14 +22,14 @@ def plan(ctx: Context, *, orphans: bool) -> PrunePlan:
     return images.plan(ctx.ledger, ctx.store, lambda: ctx.runtime, orphans=orphans)
 
 
-def prune(ctx: Context, *, orphans: bool, ticket: OrderTicket | None = None) -> Result:
+def prune(ctx: Context, *, orphans: bool, ticket: OrderTicket | None = None) -> PruneResult:
     """Plan again under the lock, and carry it out. Without an answer from the runtime, only the store is pruned."""
     ticket = ticket or OrderTicket("images prune")
     with operation(ctx, ticket) as running:
         if not ticket.still_valid():
-            return Result(PrunePlan(), PruneResult(0, frozenset()), running.warnings)
+            return PruneResult(PrunePlan(), Freed(0, frozenset()), running.warnings)
         chosen = plan(ctx, orphans=orphans)
         pruned = images.carry_out(chosen, ctx.ledger, ctx.store, lambda: ctx.runtime)
         if chosen.runtime_error is not None:
             running.images_not_freed(chosen.runtime_error)
-    return Result(chosen, pruned, running.warnings)
+    return PruneResult(chosen, pruned, running.warnings)

@@ -65,6 +65,11 @@ def test_how_the_server_is_verified_and_reached(tmp_path):
     assert (server.authority, server.verify, server.tls_name, server.proxy) == (b"", False, "k", "http://p:1")
 
 
+def test_a_home_directory_is_expanded_in_every_part_of_a_list(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/box")
+    assert paths_of(Path(f"/etc/one{os.pathsep}~/two")) == (Path("/etc/one"), Path("/home/box/two"))
+
+
 def test_the_files_of_a_list_are_merged_and_the_first_definition_wins(tmp_path):
     first = tmp_path / "first"
     first.write_text("current-context: a\nusers: [{name: u, user: {token: first}}]\n")

@@ -14,7 +14,7 @@ from kelvin_provision.quantity import format_bytes, format_rounded
 
 if TYPE_CHECKING:
     from kelvin_provision.context import Context
-    from kelvin_provision.images.prune import PrunePlan, PruneResult
+    from kelvin_provision.images.prune import Freed, PrunePlan
 
 _ORPHANS = typer.Option(
     "--orphans",
@@ -57,7 +57,7 @@ def prune(session: Session, *, orphans: bool, dry_run: bool, yes: bool) -> Repor
     return _report(items, result.plan, result.warnings)
 
 
-def _images(plan: PrunePlan, result: PruneResult | None) -> list[Item]:
+def _images(plan: PrunePlan, result: Freed | None) -> list[Item]:
     named = [(str(lock.reference), lock.name) for lock in plan.images] + [(name, name) for name in plan.orphans]
     if result is None:
         return [Item("image", shown, "would be removed from the runtime") for shown, _ in named]

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kelvin_provision.settings.types import expanded
+
 
 class KubeconfigInvalid(ValueError):
     """The message names what is wrong in the file."""
@@ -47,7 +49,7 @@ class Kubeconfig:
 
 def paths_of(setting: Path | None) -> tuple[Path, ...]:
     """Split a setting that may be a list, as in `KUBECONFIG`."""
-    return tuple(Path(part) for part in str(setting).split(os.pathsep) if part) if setting else ()
+    return tuple(expanded(part) for part in str(setting).split(os.pathsep) if part) if setting else ()
 
 
 def read(setting: Path, context: str | None) -> Kubeconfig:
