@@ -85,6 +85,26 @@ def test_volumes_of_every_type():
     )
 
 
+@pytest.mark.parametrize("target", ["data", "./data", "data/", "/data", "//data", "/./data"])
+@pytest.mark.parametrize(
+    "kind", [{"type": "persistent"}, {"type": "text", "text": {"data": "x"}}, {"type": "host", "host": {"source": "//d"}}]
+)
+def test_a_target_that_is_not_absolute_is_below_the_root_of_the_container(target, kind):
+    (volume,) = system_of({"volumes": [{"name": "v", "target": target} | kind]}).volumes
+    assert (volume.target, volume.source) == ("/data", "/d" if kind["type"] == "host" else "")
+
+
+def test_a_volume_without_a_name_has_the_same_one_however_its_target_is_written():
+    names = {system_of({"volumes": [{"target": target, "type": "persistent"}]}).volumes[0].name for target in ("data", "/data", "./data/")}
+    assert names == {"data"}
+
+
+def test_a_path_of_a_request_may_leave_out_its_slash():
+    probe = {"http_get": {"port": 80, "path": "healthz?full=1"}}
+    system = system_of({"health_check": {"readiness_probe": probe}, "metrics": {"port": 80, "path": "numbers"}})
+    assert (system.readiness.path, system.metrics) == ("/healthz?full=1", (80, "/numbers"))
+
+
 def test_a_text_volume_may_hold_somebody_elses_templates():
     text = {"data": "<% if x %> <%= y %>"}
     (volume,) = system_of({"volumes": [{"name": "t", "target": "/t", "type": "text", "text": text}]}).volumes
@@ -213,20 +233,36 @@ TEXT = {"data": "x"}
         ),
         ({"volumes": [{"name": "v", "type": "persistent"}]}, ["volumes[0].target: required field is missing"]),
         (
-            {"volumes": [{"name": "v", "target": "data", "type": "persistent"}]},
-            ["volumes[0].target: expected a path that begins with /, got 'data'"],
+            {"volumes": [{"name": "v", "target": "", "type": "persistent"}]},
+            ["volumes[0].target: expected non-empty text, got ''"],
+        ),
+        (
+            {"volumes": [{"target": "./", "type": "persistent"}]},
+            ["volumes[0].target: expected a path without '..' and ':', below /, got './'"],
+        ),
+        (
+            {"volumes": [{"target": "../data", "type": "persistent"}]},
+            ["volumes[0].target: expected a path without '..' and ':', below /, got '../data'"],
+        ),
+        (
+            {"volumes": [{"target": "data", "type": "persistent"}, {"target": "//data/.", "type": "persistent"}]},
+            ["volumes[1].target: duplicate target '/data'; targets must be unique"],
+        ),
+        (
+            {"volumes": [{"target": "/a", "type": "host", "host": {"source": "data"}}]},
+            ["volumes[0].host.source: expected a path that begins with /, got 'data'"],
         ),
         (
             {"volumes": [{"name": "v", "target": "/a/../b", "type": "persistent"}]},
-            ["volumes[0].target: expected an absolute path without '..' and ':', below /, got '/a/../b'"],
+            ["volumes[0].target: expected a path without '..' and ':', below /, got '/a/../b'"],
         ),
         (
             {"volumes": [{"target": "/", "type": "persistent"}]},
-            ["volumes[0].target: expected an absolute path without '..' and ':', below /, got '/'"],
+            ["volumes[0].target: expected a path without '..' and ':', below /, got '/'"],
         ),
         (
             {"volumes": [{"target": "/a:b", "type": "persistent"}]},
-            ["volumes[0].target: expected an absolute path without '..' and ':', below /, got '/a:b'"],
+            ["volumes[0].target: expected a path without '..' and ':', below /, got '/a:b'"],
         ),
         (
             {"volumes": [{"target": "/a", "type": "host", "host": {"source": "/x/.."}}]},
@@ -316,10 +352,7 @@ TEXT = {"data": "x"}
             {"health_check": {"readiness_probe": {"http_get": {"port": 1}, "period_seconds": 0}}},
             ["health_check.readiness_probe.period_seconds: expected a number of at least 1, got 0"],
         ),
-        (
-            {"metrics": {"path": "x"}},
-            ["metrics.port: required field is missing", "metrics.path: expected a path that begins with /, got 'x'"],
-        ),
+        ({"metrics": {"path": "x"}}, ["metrics.port: required field is missing"]),
     ],
 )
 def test_each_refusal_says_where_and_what_would_be_right(system, expected):
@@ -332,7 +365,7 @@ def test_one_wrong_item_does_not_hide_the_findings_of_the_others():
             "prots": 1,
             "privileged": "on",
             "ports": [{"name": "a"}, {"name": "b", "service": {"port": "x"}}, {"name": "c", "type": "host", "host": {"port": 0}}],
-            "volumes": [5, {"target": "x", "type": "text", "text": {}}],
+            "volumes": [5, {"target": "", "type": "text", "text": {}}],
             "metrics": {},
         }
     )

@@ -113,7 +113,7 @@ def _probe(shape: type[system_shapes.Liveness], value: Any, path: Path, findings
     http, tcp = block.http_get or system_shapes.HttpGet(port=1), block.tcp_socket
     return Probe(
         kind=given[0],
-        path=http.path,
+        path=_from_root(http.path),
         port=http.port if block.http_get else tcp.port if tcp else 0,
         scheme=http.scheme.upper(),
         headers=tuple((header.name, header.value) for header in http.http_headers),
@@ -128,4 +128,9 @@ def _probe(shape: type[system_shapes.Liveness], value: Any, path: Path, findings
 
 def _metrics(value: Any, path: Path, findings: Findings) -> tuple[int, str] | None:
     block = check(system_shapes.MetricsBlock, value, path, findings) if value is not None else None
-    return (block.port, block.path) if block else None
+    return (block.port, _from_root(block.path)) if block else None
+
+
+def _from_root(path: str) -> str:
+    """The path of a request, which may have a query."""
+    return path if path.startswith("/") else f"/{path}"

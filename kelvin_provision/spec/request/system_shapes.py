@@ -17,6 +17,8 @@ Cpu = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?m?$")]
 Memory = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(K|M|G|Ki|Mi|Gi)$")]
 Protocol = Literal["tcp", "udp"]
 Absolute = Annotated[str, Field(pattern=r"^/")]
+AnyPath = Annotated[str, Field(min_length=1)]
+"""Below / where it does not begin with one: so the kubelet takes a volume's target and the path of an HTTP request."""
 
 
 class Amounts(Shape):
@@ -91,7 +93,7 @@ class VolumeBlock(Shape):
     """A volume: exactly the block that its type names. Legacy manifests may leave out the name."""
 
     name: Name | None = None
-    target: Absolute
+    target: AnyPath
     type: Literal["text", "host", "persistent", "secret"]
     text: TextBlock | None = None
     host: HostBlock | None = None
@@ -109,7 +111,7 @@ class Header(Shape):
 class HttpGet(Shape):
     """Healthy is an answer from 200 to 399."""
 
-    path: Absolute = "/"
+    path: AnyPath = "/"
     port: PortNumber
     scheme: Literal["http", "https"] = "http"
     http_headers: list[Header] = Field(default_factory=list)
@@ -157,7 +159,7 @@ class MetricsBlock(Shape):
     """Where the app tells its numbers."""
 
     port: PortNumber
-    path: Absolute = "/metrics"
+    path: AnyPath = "/metrics"
 
 
 class SystemBlock(Shape):

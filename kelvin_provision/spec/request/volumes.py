@@ -22,7 +22,7 @@ def volumes_of(checked: Placed, findings: Findings) -> tuple[Volume, ...]:
     names: set[str] = set()
     targets: set[str] = set()
     for place, item in checked:
-        target = posixpath.normpath(item.target)
+        target = below_root(item.target)
         if target in targets:
             findings.add((*place, "target"), f"duplicate target {quoted(target)}; targets must be unique")
         if item.name in names:
@@ -49,10 +49,10 @@ def _volume(path: Path, item: system_shapes.VolumeBlock, names: set[str], findin
     return Volume(
         name=name,
         kind=kind,
-        target=posixpath.normpath(item.target),
+        target=below_root(item.target),
         data=_data(item.text, (*path, "text", "data"), findings) if item.text else "",
         secret=item.secret.value if item.secret else "",
-        source=posixpath.normpath(item.host.source) if item.host else "",
+        source=below_root(item.host.source) if item.host else "",
         mode=item.secret.mode if item.secret else "0644",
     )
 
@@ -60,10 +60,16 @@ def _volume(path: Path, item: system_shapes.VolumeBlock, names: set[str], findin
 _CONTENT = {VolumeKind.TEXT: "data", VolumeKind.HOST: "source", VolumeKind.SECRET: "value"}
 
 
+def below_root(text: str) -> str:
+    """Absolute and normalised. A target that does not begin with / is below the container's root, whatever its working directory."""
+    return posixpath.normpath(f"/{text.lstrip('/')}")
+
+
 def _check_path(text: str, path: Path, findings: Findings) -> None:
     """Kubernetes refuses `..` and, in a target, `:`. A volume at / would hide the image."""
-    if ".." in text.split("/") or (path[-1] == "target" and (":" in text or not text.strip("/"))):
-        findings.add(path, f"expected an absolute path without '..' and ':', below /, got {quoted(text)}")
+    if ".." in text.split("/") or (path[-1] == "target" and (":" in text or below_root(text) == "/")):
+        kind = "a" if path[-1] == "target" else "an absolute"
+        findings.add(path, f"expected {kind} path without '..' and ':', below /, got {quoted(text)}")
 
 
 def _named_after(target: str, names: set[str]) -> str:
