@@ -47,10 +47,5 @@ def batch_of(group: Group) -> str:
     return group[0].staged.batch if group[0].staged else ""
 
 
-def unready(workloads: Sequence[Workload]) -> list[str]:
-    """Names of workloads whose staged revision is not complete."""
-    return [workload.name for workload in workloads if workload.staged and not appliable(workload.staged)]
-
-
 def _is_ready(revision: Revision | None) -> bool:
     return revision is not None and not revision.blocked and appliable(revision)

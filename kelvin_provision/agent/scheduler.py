@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kelvin_provision.agent.queue import Group, unready
+from kelvin_provision.agent.queue import Group
 from kelvin_provision.applying.gate import obstacle
 from kelvin_provision.applying.schedule import Timing, timing
+from kelvin_provision.applying.selection import still_staging
 from kelvin_provision.context import Context
 from kelvin_provision.errors import Interrupted, Locked, ProvisionError, WorkloadHeld
 from kelvin_provision.events import Note
@@ -53,8 +54,8 @@ def due(ctx: Context) -> tuple[Order, ...]:
 
 
 def _unready(ctx: Context, order: Order) -> list[str]:
-    """Names that an apply would have to wait for."""
-    return unready(tuple(ctx.ledger.existing(order.names).values())) if order.verb is Verb.APPLY else []
+    """Names that an apply would have to wait for. What cannot be staged is not waited for: the apply leaves it out, or says so at once."""
+    return still_staging(tuple(ctx.ledger.existing(order.names).values())) if order.verb is Verb.APPLY else []
 
 
 def has_scheduled(ctx: Context) -> bool:

@@ -47,7 +47,7 @@ def select(workloads: Sequence[Workload], *, everything: bool, retry_failed: boo
     if not reasons or (everything and rest):
         return Selection(rest, reasons)
     if unstageable:
-        raise StagingFailed(f"{'; '.join(map(_reason, unstageable))}; nothing was changed")
+        raise StagingFailed(f"{'; '.join(reasons)}; nothing was changed")
     again = command("workloads apply", "--all", "--retry-failed")
     raise ApplyFailed(f"{'; '.join(reasons)}; nothing was changed", hint=again)
 
@@ -81,6 +81,12 @@ def refuse_bare(workloads: Sequence[Workload]) -> None:
 def appliable(revision: Revision) -> bool:
     """Whether it can be applied: complete, or of the method that stages nothing."""
     return revision.download is Download.READY or not revision.spec.method.staged
+
+
+def still_staging(workloads: Sequence[Workload]) -> list[str]:
+    """Names of workloads whose staged revision will be complete, and is not yet."""
+    staged = [workload.staged for workload in workloads if workload.staged]
+    return [revision.workload for revision in staged if not appliable(revision) and not staging_failed(revision)]
 
 
 def refuse_unready(workloads: Sequence[Workload], store: Store) -> None:

@@ -108,6 +108,11 @@ class Order:
         return self.arguments.get("force") is True
 
     @property
+    def everything(self) -> bool:
+        """Whether it was ordered for all that was staged, so that it leaves out what has failed since."""
+        return self.arguments.get("all") is True
+
+    @property
     def pending(self) -> bool:
         return self.begun is None and self.ended is None
 

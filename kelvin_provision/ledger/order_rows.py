@@ -41,12 +41,16 @@ def _what_moved(db: sqlite3.Connection, order: Order) -> str:
 
 
 def begin_applies(db: sqlite3.Connection, operation: Operation, *, actor: str) -> None:
-    """Begin the pending orders whose revisions are all in this apply, and cancel the others that name its workloads."""
+    """Begin the pending orders whose revisions are all in this apply, and cancel the others that name its workloads.
+
+    An order for everything leaves out what has failed since it was placed.
+    """
     steps = {step.workload: step.after for step in operation.steps}
     for order in rows.pending_orders(db, steps):
         if order.verb is not Verb.APPLY:
             continue
-        if all(steps.get(target.workload) == target.revision for target in order.targets):
+        missing = [target for target in order.targets if steps.get(target.workload) != target.revision]
+        if not missing or (order.everything and all(_left_out(db, target) for target in missing)):
             begin_with(db, order, operation, actor=actor)
         else:
             reason = f"{actor or 'another command'} applied {', '.join(name for name in order.names if name in steps)}"
@@ -56,12 +60,25 @@ def begin_applies(db: sqlite3.Connection, operation: Operation, *, actor: str) -
                 append(db, _line(order, target, word, order.at or "", actor=actor, now=operation.started))
 
 
+def _left_out(db: sqlite3.Connection, target: Target) -> bool:
+    state = rows.staging_state(db, target.workload, target.revision or 0)
+    return state is not None and state.blocked
+
+
 def begin_with(db: sqlite3.Connection, order: Order, operation: Operation, *, actor: str) -> None:
     """Begin this order with the operation that carries it out. Raises NotReady when it is not pending any more."""
     claim = "UPDATE orders SET begun = ?, operation = ? WHERE id = ? AND begun IS NULL AND ended IS NULL"
     if not db.execute(claim, (operation.started, operation.id, order.id)).rowcount:
         raise NotReady(f"order {order.id} is not pending any more")
-    write_lines(db, order, "begun", actor=actor, now=operation.started)
+    left_out = _names_left_out(order, operation)
+    for target in order.targets:
+        word = "left out" if target.workload in left_out else "begun"
+        append(db, _line(order, target, word, order.at or "", actor=actor, now=operation.started))
+
+
+def _names_left_out(order: Order, operation: Operation) -> list[str]:
+    names = {step.workload for step in operation.steps}
+    return [name for name in order.names if order.everything and name not in names]
 
 
 def end_with(db: sqlite3.Connection, operation: Operation, entries: Sequence[Entry], *, now: str) -> None:
@@ -71,7 +88,10 @@ def end_with(db: sqlite3.Connection, operation: Operation, entries: Sequence[Ent
     reason = "; ".join(dict.fromkeys(entry.detail or entry.outcome for entry in failed))
     lines = tuple(dict.fromkeys(line for entry in failed for line in entry.evidence))
     for row in db.execute("SELECT * FROM orders WHERE operation = ? AND ended IS NULL", (operation.id,)).fetchall():
-        _close(db, rows.order(row), outcome, reason, lines, now=now)
+        order = rows.order(row)
+        left_out = _names_left_out(order, operation)
+        note = "; ".join(filter(None, [reason, f"left out, because it failed: {', '.join(left_out)}" if left_out else ""]))
+        _close(db, order, outcome, note, lines, now=now)
 
 
 def end(db: sqlite3.Connection, order: Order, outcome: Outcome, note: str, evidence: Sequence[str], *, actor: str, now: str) -> Order:

@@ -42,10 +42,13 @@ class Placed:
     cancelled: tuple[Order, ...] = ()
 
 
-def apply_of(workloads: Sequence[Workload], *, actor: str, at: str | None = None, forced: bool = False, key: str = "") -> OrderRequest:
-    """An order to apply the revisions of these workloads that are staged now."""
+def apply_of(
+    workloads: Sequence[Workload], *, actor: str, at: str | None = None, forced: bool = False, everything: bool = False, key: str = ""
+) -> OrderRequest:
+    """An order to apply the revisions of these workloads that are staged now. `everything`: they were not named one by one."""
     targets = tuple(Target(workload.name, workload.staged.number) for workload in workloads if workload.staged)
-    return OrderRequest(actor, Verb.APPLY, targets, {"force": True} if forced else {}, at, key)
+    arguments = {"force": forced, "all": everything}
+    return OrderRequest(actor, Verb.APPLY, targets, {key: True for key, value in arguments.items() if value}, at, key)
 
 
 # --- placing and cancelling -----------------------------------------------------------------------

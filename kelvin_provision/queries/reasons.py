@@ -72,7 +72,7 @@ REASONS: dict[str, Reason] = {
     "namespace-terminating": Reason("The namespace was deleted, and the cluster has not finished removing it."),
     "no-space": Reason("The images of the staged version and those kept for a rollback do not fit beside what else is on the disk."),
     "not-ours": Reason("An object of that name was created by hand or by another tool."),
-    "not-ready": Reason("`workloads apply` was called before the download was complete, or after it failed."),
+    "not-ready": Reason("`workloads apply` was called before the download was complete."),
     "nothing-applied": Reason("`workloads start` or `workloads stop` of a workload that is only staged."),
     "nothing-staged": Reason("It was applied already, deployed without staging, or removed with `workloads undeploy --staged`."),
     "nothing-to-roll-back": Reason("The first version is still running, or keep_revisions is 0."),

@@ -24,7 +24,10 @@ from kelvin_provision.usecases.operation import OrderTicket, command_line, inter
 
 @dataclass(frozen=True)
 class ApplyRequest:
-    """Empty `names` means all staged workloads. Timeouts in seconds; None means the setting."""
+    """Empty `names` means all staged workloads. Timeouts in seconds; None means the setting.
+
+    `everything`: these names are what all staged workloads were at some time, so what has failed since is left out.
+    """
 
     names: tuple[str, ...] = ()
     timeout: float | None = None
@@ -33,6 +36,7 @@ class ApplyRequest:
     wait: bool = True
     force: bool = False
     retry_failed: bool = False
+    everything: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,8 +92,8 @@ def apply(ctx: Context, request: ApplyRequest, ticket: OrderTicket | None = None
 
 
 def _chosen(ctx: Context, request: ApplyRequest) -> Selection:
-    everything = not request.names
-    return select(choose(ctx.ledger, request.names, everything=everything), everything=everything, retry_failed=request.retry_failed)
+    workloads = choose(ctx.ledger, request.names, everything=not request.names)
+    return select(workloads, everything=request.everything or not request.names, retry_failed=request.retry_failed)
 
 
 def refuse_closed(ctx: Context, workloads: Sequence[Workload]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from kelvin_provision.context import Context
 from kelvin_provision.errors import OurBug
+from kelvin_provision.events import Note
 from kelvin_provision.ledger import orders
 from kelvin_provision.ledger.model import Order, Outcome
 from kelvin_provision.status import Verb
@@ -29,7 +30,8 @@ def execute(ctx: Context, order: Order, *, still_valid: Callable[[], bool]) -> N
     names, arguments = order.names, order.arguments
     match order.verb:
         case Verb.APPLY:
-            apply(ctx, ApplyRequest(names, force=order.forced), ticket)
+            for warning in apply(ctx, ApplyRequest(names, force=order.forced, everything=order.everything), ticket).warnings:
+                ctx.progress(Note(f"applying {', '.join(names)}: {warning}"))
         case Verb.ROLLBACK:
             to = arguments.get("to")
             rollback(ctx, RollbackRequest(names, to if isinstance(to, int) else None), ticket)

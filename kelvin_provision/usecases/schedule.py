@@ -54,7 +54,7 @@ def schedule(ctx: Context, request: ScheduleRequest) -> ScheduleResult:
     if not request.force:
         rules.refuse_closed(request.at, ctx.settings.apply.window, names)
     at = timestamps.rfc3339(request.at)
-    placed = orders.place(ctx.ledger, orders.apply_of(workloads, actor=ctx.actor, at=at, forced=request.force))
+    placed = orders.place(ctx.ledger, orders.apply_of(workloads, actor=ctx.actor, at=at, forced=request.force, everything=everything))
     replaced = dict.fromkeys(name for order in placed.cancelled for name in order.names)
     woken = ctx.launcher.ensure(ctx.settings)
     late = [workload.name for workload in workloads if workload.staged and not appliable(workload.staged)]

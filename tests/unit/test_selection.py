@@ -1,12 +1,18 @@
 """Which staged versions an apply takes: a table, and what the commands say of it."""
 
 import json
+from datetime import timedelta
 
 import pytest
 
+from kelvin_provision import timestamps
 from kelvin_provision.applying.selection import select
-from kelvin_provision.errors import ApplyFailed, StagingFailed
+from kelvin_provision.errors import ApplyFailed, RegistryUnreachable, StagingFailed
+from kelvin_provision.events import Note
+from kelvin_provision.ledger import journal, orders
+from kelvin_provision.ledger.model import Outcome
 from kelvin_provision.spec.enums import Download
+from kelvin_provision.usecases.schedule import ScheduleRequest, schedule
 from tests.kit.box import Box
 from tests.kit.staging import reach
 
@@ -116,3 +122,64 @@ def test_what_did_not_come_up_is_left_out_until_it_is_asked_for(box):
 def test_retry_failed_needs_all(box):
     assert box.run("workloads", "apply", "-n", "x", "--retry-failed").exit_code == 2
     assert box.run("workloads", "apply", "--all", "--retry-failed", "--at", "02:00").exit_code == 2
+
+
+def ordered(box, *names):
+    """An apply for a moment that has come by the next turn, of these or of everything."""
+    request = ScheduleRequest(box.ctx.now + timedelta(seconds=60), names)
+    result = schedule(box.ctx, request)
+    box.clock = lambda: timestamps.rfc3339(request.at)
+    return result
+
+
+def test_an_order_for_everything_leaves_out_what_fails_after_it_was_placed(box):
+    box.deploy("pump", "x")
+    assert ordered(box).names == ("pump", "x")
+    del box.source.images["r.io/x:1.0.0"]
+    box.turn()
+    assert box.states() == {"pump": ("running", None), "x": ("staged", "failed")}
+    (order,) = orders.recent(box.ledger)
+    assert (order.outcome, order.note) == (Outcome.DONE, "left out, because it failed: x")
+    reason = "x: version 1.0.0 cannot be staged: r.io/x:1.0.0: not found"
+    assert Note(f"applying pump, x: left out: {reason}") in box.said
+    lines = {line.workload: line.outcome for line in journal.history(box.ledger) if line.action == "apply --at"}
+    assert lines == {"pump": "begun", "x": "left out"}
+
+
+def test_an_order_that_names_what_fails_ends_at_once_with_the_reason(box):
+    box.deploy("pump", "x")
+    ordered(box, "pump", "x")
+    del box.source.images["r.io/x:1.0.0"]
+    box.turn()
+    (order,) = orders.recent(box.ledger)
+    assert (order.outcome, order.note) == (
+        Outcome.FAILED,
+        "x: version 1.0.0 cannot be staged: r.io/x:1.0.0: not found; nothing was changed",
+    )
+    assert box.cluster.calls == []
+
+
+def test_an_order_waits_for_what_still_downloads(box):
+    box.deploy("pump", "x")
+    ordered(box)
+    box.source.down = RegistryUnreachable("no route to host")
+    box.turn()
+    box.turn()
+    (order,) = orders.recent(box.ledger)
+    assert (order.pending, order.note) == (True, "pump, x not ready")
+
+
+def test_a_failure_of_both_kinds_names_all(box):
+    staged(box, "x", GONE)
+    staged(box, "y", DOWN)
+    with pytest.raises(StagingFailed, match=f"^{LEFT_GONE}; y: {DOWN[1]}; nothing was changed$"):
+        select(box.ledger.workloads(), everything=True)
+
+
+def test_at_leaves_out_what_has_failed_already(box):
+    staged(box, "x", GONE)
+    with pytest.raises(StagingFailed):
+        ordered(box)
+    box.deploy("pump")
+    result = ordered(box)
+    assert (result.names, result.warnings[0]) == (("pump",), f"left out: {LEFT_GONE}")
