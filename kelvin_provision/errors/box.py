@@ -62,7 +62,7 @@ class NoSpace(ProvisionError):
 
 
 class CannotWrite(ProvisionError):
-    """The state directory, or another file, cannot be written."""
+    """The state directory, or another file, cannot be written, or the disk fails."""
 
     code, exit_code = "cannot-write", os.EX_CANTCREAT
     hint_default = "check the disk and its mount options, or choose another directory with --state-dir"

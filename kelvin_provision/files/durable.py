@@ -9,10 +9,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from kelvin_provision.errors import CannotWrite, NoSpace, PermissionRefused
+from kelvin_provision.errors import CannotWrite, NoSpace, PermissionRefused, ProvisionError
 
 CHUNK = 1 << 20
-_WRONG_PLACE = {errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENXIO, errno.EIO}
+_WRONG_PLACE = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENXIO, errno.ENAMETOOLONG}
+_FAILING = {
+    *(errno.EIO, errno.EROFS, errno.ESTALE, errno.EUCLEAN, errno.ENODEV, errno.ETIMEDOUT, errno.EREMOTEIO, errno.ENOTCONN),
+    *(errno.ENOMEM, errno.EMFILE, errno.ENFILE),
+}
+"""A disk, a mount or a kernel in trouble, whatever file it is."""
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 _LOCAL = "choose a state directory on a local filesystem with --state-dir"
 
@@ -29,10 +34,27 @@ def writing_to(path: Path) -> Iterator[None]:
             raise PermissionRefused(f"no permission to write {path}") from error
         if error.errno in _NO_LOCKS:
             raise CannotWrite(f"the filesystem of {path} has no locks: {os.strerror(error.errno).lower()}", hint=_LOCAL) from error
-        if error.errno in _WRONG_PLACE:
+        if error.errno in _WRONG_PLACE | _FAILING:
             link = " (it is a link, and links are not followed there)" if path.is_symlink() else ""
             raise CannotWrite(f"cannot write {path}: {os.strerror(error.errno)}{link}") from error
         raise
+
+
+def trouble_of_box(error: OSError) -> ProvisionError | None:
+    """An error of the system that no place has translated, as what it says of this box; None when it may well be our bug."""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return NoSpace(in_words(error))
+    if error.errno in {errno.EACCES, errno.EPERM}:
+        return PermissionRefused(in_words(error))
+    return CannotWrite(in_words(error)) if error.errno in _FAILING else None
+
+
+def in_words(error: Exception) -> str:
+    """One line for people: what is ours says it itself, the system names the file, and anything else is a bug."""
+    if isinstance(error, OSError):
+        text = (error.strerror or str(error)).lower()
+        return f"{error.filename}: {text}" if error.filename else text
+    return str(error) if isinstance(error, ProvisionError) else f"our bug: {type(error).__name__}: {error}".rstrip(": ")
 
 
 def open_own(path: Path, flags: int) -> int:

@@ -93,7 +93,8 @@ def exclusive(path: Path, *, command: str, wait: float = 0.0, more: Mapping[str,
             with suppress(OSError):  # the next holder has not written its name yet, and must not be taken for us
                 os.ftruncate(descriptor, 0)
     finally:
-        os.close(descriptor)
+        with suppress(OSError):  # a late error of a remote filesystem; the descriptor is gone all the same
+            os.close(descriptor)
 
 
 def _jitter() -> float:

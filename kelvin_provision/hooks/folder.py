@@ -53,7 +53,10 @@ class HookFolder:
         for hook in hooks:
             name = str(hook.relative_to(self._folder))
             progress(Started(name, "running"))
-            outcome = run(hook, data, event, timeout=self._timeout, stop=stop)
+            try:
+                outcome = run(hook, data, event, timeout=self._timeout, stop=stop)
+            except OSError as error:
+                raise HookFailed(f"hook {name} could not be started: {(error.strerror or str(error)).lower()}") from error
             progress(Finished(name, "done" if outcome.success else "failed", outcome.why))
             if not outcome.success:
                 raise self._failure(hook, name, outcome)

@@ -19,7 +19,7 @@ from kelvin_provision.errors import ApplyFailed, ApplyLeft, Interrupted, Nothing
 from kelvin_provision.ledger import history, journal, staging_state
 from kelvin_provision.ledger.model import OnFailure, Workload
 from kelvin_provision.status import OperationKind
-from kelvin_provision.usecases.operation import OrderTicket, command_line, interrupted, operation
+from kelvin_provision.usecases.operation import OrderTicket, Running, command_line, interrupted, look, operation
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def apply(ctx: Context, request: ApplyRequest, ticket: OrderTicket | None = None
         refuse_unready(workloads, ctx.store)
         if not request.force:
             refuse_closed(ctx, workloads)
-        warnings = _apply(ctx, workloads, policy)
+        warnings = _apply(ctx, running, workloads, policy)
     applied = tuple(_result(workload) for workload in workloads)
     return ApplyResult(applied, (*running.warnings, *warnings), waited=request.wait)
 
@@ -106,8 +106,8 @@ def refuse_closed(ctx: Context, workloads: Sequence[Workload]) -> None:
         raise closed
 
 
-def _apply(ctx: Context, workloads: Sequence[Workload], policy: ApplyPolicy) -> tuple[str, ...]:
-    """Run one transaction between its hooks; returns warnings.
+def _apply(ctx: Context, running: Running, workloads: Sequence[Workload], policy: ApplyPolicy) -> tuple[str, ...]:
+    """Run one transaction between its hooks; returns warnings besides those of `running`.
 
     The objects are stored with their revision before the cluster is changed, so that a later rollback applies the same objects. A failure
     is stored as well: a group with instant apply then waits for a person instead of failing again and again.
@@ -117,7 +117,9 @@ def _apply(ctx: Context, workloads: Sequence[Workload], policy: ApplyPolicy) -> 
         for workload in workloads:
             if workload.staged:
                 ctx.ledger.set_objects(workload.staged, prepared.objects[workload.name])
-        return (*prepared.plan.notes, *_carry_out(ctx, workloads, prepared, policy))
+        of_hooks: tuple[str, ...] = ()
+        with running.committed(ctx):
+            of_hooks = _carry_out(ctx, workloads, prepared, policy)
     except (ApplyFailed, Interrupted, UndoFailed):
         raise  # the transaction records these itself, in the commit that ends it
     except ProvisionError as error:
@@ -125,8 +127,8 @@ def _apply(ctx: Context, workloads: Sequence[Workload], policy: ApplyPolicy) -> 
             _record(ctx, workloads, error)
         raise
     finally:
-        with suppress(ProvisionError):
-            observe(ctx, [workload.name for workload in workloads])
+        look(ctx, running, [workload.name for workload in workloads])
+    return (*prepared.plan.notes, *of_hooks)
 
 
 def _carry_out(ctx: Context, workloads: Sequence[Workload], prepared: Prepared, policy: ApplyPolicy) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from kelvin_provision.settings.model import Settings
 from kelvin_provision.spec.read.findings import Document
 from kelvin_provision.spec.request.accept import Accepted, Defaults, accept
 from kelvin_provision.spec.workload import Spec
+from kelvin_provision.usecases.operation import wake
 
 NO_SERVICE_WARNING = "the agent does not survive a reboot until it is installed as a service (agent install)"
 
@@ -43,7 +44,7 @@ def deploy(ctx: Context, request: DeployRequest) -> DeployResult:
     accepted = _accept(ctx.settings, request)
     refuse_unsupported(ctx.cluster, accepted.specs)
     revisions, cancelled = store(ctx, accepted.specs)
-    woken = ctx.launcher.ensure(ctx.settings)
+    woken = wake(ctx)
     reboot = () if ctx.launcher.survives_reboot(ctx.settings) else (NO_SERVICE_WARNING,)
     return DeployResult(revisions, (*accepted.warnings, *cancelled, *woken, *reboot))
 

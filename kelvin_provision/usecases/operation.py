@@ -7,12 +7,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 from kelvin_provision.applying import hooks, recovery
+from kelvin_provision.applying.observe import observe
 from kelvin_provision.applying.policy import ApplyPolicy, policy_of
 from kelvin_provision.applying.recovery import Recovered
 from kelvin_provision.context import Context
-from kelvin_provision.errors import ProvisionError
+from kelvin_provision.errors import CannotWrite, NoSpace, PermissionRefused, ProvisionError
 from kelvin_provision.events import Note
-from kelvin_provision.files.durable import private_folder
+from kelvin_provision.files.durable import in_words, private_folder
 from kelvin_provision.files.lock import exclusive, holder
 from kelvin_provision.images.prune import collect_garbage
 from kelvin_provision.ledger import history, journal
@@ -21,6 +22,7 @@ from kelvin_provision.status import OperationKind
 
 AGENT = "agent:"
 """The prefix of the operator lock's command while the agent holds it."""
+_NOT_FREED = "images that no version needs were not removed yet"
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,26 @@ class Running:
     def warn(self, *warnings: str) -> None:
         self.warnings = tuple(dict.fromkeys((*self.warnings, *warnings)))
 
-    def images_not_freed(self, error: ProvisionError | OSError) -> None:
-        self.warn(f"images that no version needs were not removed yet: {error}")
+    def images_not_freed(self, error: Exception) -> None:
+        self.warn(f"{_NOT_FREED}: {in_words(error)}")
+
+    @contextmanager
+    def afterwards(self, not_done: str) -> Iterator[None]:
+        """For what follows the change. That one is done or has failed already, so trouble in the block is a warning and no more."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001  (a failing disk, or a bug in tidying up: the result of the change counts)
+            self.warn(f"{not_done}: {in_words(error)}")
+
+    @contextmanager
+    def committed(self, ctx: Context) -> Iterator[None]:
+        """For an apply or rollback: once its versions are the running ones, a ledger that takes nothing more is a warning."""
+        try:
+            yield
+        except (NoSpace, CannotWrite, PermissionRefused) as error:
+            if not _is_committed(ctx):
+                raise
+            self.warn(f"it is done, and the next command or the agent tidies up after it: {error}")
 
 
 @contextmanager
@@ -78,11 +98,24 @@ def operation(ctx: Context, ticket: OrderTicket, policy: ApplyPolicy | None = No
 
 def free_images(ctx: Context, running: Running) -> int:
     """Remove images that no kept revision needs; returns the bytes freed in the store. Errors become warnings: the change is done."""
+    freed = 0
+    with running.afterwards(_NOT_FREED):
+        freed = collect_garbage(ctx.ledger, ctx.store, lambda: ctx.runtime)
+    return freed
+
+
+def look(ctx: Context, running: Running, names: Sequence[str]) -> None:
+    """Observe what a change has left on the cluster, whether it succeeded or not."""
+    with running.afterwards("how it runs was not recorded"):
+        observe(ctx, names)
+
+
+def wake(ctx: Context) -> tuple[str, ...]:
+    """Start or wake the agent for what was stored; returns warnings, also of a box that cannot start a process. Raises AgentSilent."""
     try:
-        return collect_garbage(ctx.ledger, ctx.store, lambda: ctx.runtime)
-    except (ProvisionError, OSError) as error:
-        running.images_not_freed(error)
-        return 0
+        return ctx.launcher.ensure(ctx.settings)
+    except (NoSpace, CannotWrite, PermissionRefused, OSError) as error:
+        return (f"the agent could not be started, and what is stored waits for one (agent start): {in_words(error)}",)
 
 
 @contextmanager
@@ -111,6 +144,13 @@ def describe_unfinished(ctx: Context) -> str:
     else:
         end = "undoes it" if change.on_failure is OnFailure.ROLL_BACK or change.phase is Phase.UNDOING else "leaves everything as it is"
     return f"the {change.kind} of {names} is unfinished; the next command or the agent {end}"
+
+
+def _is_committed(ctx: Context) -> bool:
+    with suppress(ProvisionError):
+        change = journal.unfinished(ctx.ledger)
+        return change is not None and change.phase is Phase.FINISHING
+    return False
 
 
 def command_line(verb: str, names: Sequence[str]) -> str:

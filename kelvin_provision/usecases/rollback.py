@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
-from kelvin_provision.applying.observe import observe
 from kelvin_provision.applying.plan import prepare
 from kelvin_provision.applying.policy import policy_of
 from kelvin_provision.applying.target import Target
 from kelvin_provision.applying.transaction import carry_out
 from kelvin_provision.context import Context
-from kelvin_provision.errors import NothingToRollBack, ProvisionError, RevisionUnknown, UsageRefused
+from kelvin_provision.errors import NothingToRollBack, RevisionUnknown, UsageRefused
 from kelvin_provision.hints import command
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision, Workload
 from kelvin_provision.ledger.staging_state import RolledBack
 from kelvin_provision.status import OperationKind
-from kelvin_provision.usecases.operation import OrderTicket, command_line, operation, refusal_recorded
+from kelvin_provision.usecases.operation import OrderTicket, command_line, look, operation, refusal_recorded
 
 
 @dataclass(frozen=True)
@@ -117,11 +115,12 @@ def rollback(ctx: Context, request: RollbackRequest, ticket: OrderTicket | None 
         with refusal_recorded(ctx, OperationKind.ROLLBACK, [target.revision for target in chosen.targets]):
             prepared = prepare(ctx, chosen.targets, hooks=False)
         try:
-            carry_out(ctx, prepared, policy, OperationKind.ROLLBACK, order=ticket.order)
-            _note_taken_back(ctx.ledger, chosen)
+            with running.committed(ctx):
+                carry_out(ctx, prepared, policy, OperationKind.ROLLBACK, order=ticket.order)
+            with running.afterwards("that the failed apply was rolled back was not noted"):
+                _note_taken_back(ctx.ledger, chosen)
         finally:
-            with suppress(ProvisionError):
-                observe(ctx, [target.name for target in chosen.targets])
+            look(ctx, running, [target.name for target in chosen.targets])
     return RollbackResult(chosen, (*running.warnings, *chosen.notes, *prepared.plan.notes))
 
 

@@ -12,6 +12,7 @@ from kelvin_provision.applying.selection import appliable, choose, select
 from kelvin_provision.context import Context
 from kelvin_provision.ledger import orders
 from kelvin_provision.usecases.deploy import NO_SERVICE_WARNING
+from kelvin_provision.usecases.operation import wake
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def schedule(ctx: Context, request: ScheduleRequest) -> ScheduleResult:
     at = timestamps.rfc3339(request.at)
     placed = orders.place(ctx.ledger, orders.apply_of(workloads, actor=ctx.actor, at=at, forced=request.force, everything=everything))
     replaced = dict.fromkeys(name for order in placed.cancelled for name in order.names)
-    woken = ctx.launcher.ensure(ctx.settings)
+    woken = wake(ctx)
     late = [workload.name for workload in workloads if workload.staged and not appliable(workload.staged)]
     warnings = (
         *(f"left out: {reason}" for reason in selection.left_out),

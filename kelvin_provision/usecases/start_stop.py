@@ -16,7 +16,7 @@ from kelvin_provision.hints import command
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.model import Phase, Step, Workload
 from kelvin_provision.status import Observed, OperationKind
-from kelvin_provision.usecases.operation import OrderTicket, command_line, operation, refusal_recorded
+from kelvin_provision.usecases.operation import OrderTicket, command_line, look, operation, refusal_recorded
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def stop(ctx: Context, names: Sequence[str], *, ticket: OrderTicket | None = Non
             try:
                 start_stop.stop(ctx, journaled)
             finally:
-                _observed(ctx, [workload.name for workload in todo])
+                look(ctx, running, [workload.name for workload in todo])
     return StartStopResult(before, frozenset(workload.name for workload in todo), running.warnings)
 
 
@@ -65,7 +65,8 @@ def start(ctx: Context, names: Sequence[str], *, timeout: float | None = None, t
     with operation(ctx, ticket, policy) as running:
         if not ticket.still_valid():
             return StartStopResult((), frozenset(), running.warnings)
-        _refuse_never_applied(ctx.ledger.workloads(names))
+        before = ctx.ledger.workloads(names)
+        _refuse_never_applied(before)
         todo = [workload for workload in _observed(ctx, names) if not (workload.enabled and _is(workload, Observed.RUNNING))]
         if todo:
             targets = [Target(workload, workload.running, workload.running.objects or ()) for workload in todo if workload.running]
@@ -82,9 +83,8 @@ def start(ctx: Context, names: Sequence[str], *, timeout: float | None = None, t
             try:
                 start_stop.start(ctx, journaled, policy.forward)
             finally:
-                _observed(ctx, [workload.name for workload in todo])
-        after = ctx.ledger.workloads(names)
-    return StartStopResult(after, frozenset(workload.name for workload in todo), running.warnings)
+                look(ctx, running, [workload.name for workload in todo])
+    return StartStopResult(before, frozenset(workload.name for workload in todo), running.warnings)
 
 
 def _refuse_never_applied(workloads: Sequence[Workload]) -> None:

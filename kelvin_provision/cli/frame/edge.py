@@ -16,6 +16,7 @@ from kelvin_provision.cli.frame.session import Output, Session
 from kelvin_provision.cli.frame.terminal import Colour, plain, write
 from kelvin_provision.cli.render.report import Line, Report, Tone
 from kelvin_provision.errors import CannotWrite, Interrupted, OurBug, ProvisionError, UsageRefused
+from kelvin_provision.files.durable import trouble_of_box
 from kelvin_provision.hints import command
 
 TONES = {
@@ -41,10 +42,11 @@ def run(session: Session, name: str, body: Callable[[], Report]) -> int:
         return failed(session, error)
     except KeyboardInterrupt:
         return failed(session, Interrupted("stopped by a signal"))
-    except Exception as error:  # noqa: BLE001  (the edge: an exception that gets here is our bug, and is reported as one)
+    except Exception as error:  # noqa: BLE001  (the edge: what gets here is trouble of the box, or our bug, and is reported as such)
         if session.verbose:
             _trace(name, error)
-        return failed(session, OurBug(f"{type(error).__name__}: {error}".rstrip(": ")))
+        trouble = trouble_of_box(error) if isinstance(error, OSError) else None
+        return failed(session, trouble or OurBug(f"{type(error).__name__}: {error}".rstrip(": ")))
     return _answered(session, report)
 
 

@@ -29,6 +29,8 @@ def translated_errors(path: Path) -> Iterator[None]:
         if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
             raise
         raise StateDamaged(f"{path}: {error}") from error
+    except MemoryError as error:  # what sqlite3 makes of SQLITE_NOMEM
+        raise CannotWrite(f"{path}: not enough memory") from error
 
 
 def _translated(error: sqlite3.OperationalError, path: Path) -> ProvisionError:

@@ -162,10 +162,11 @@ def _followed(session: Session, options: Options, ctx: Context, revisions: Seque
     from kelvin_provision.cli.frame.box import interrupted_again, signals_noted
     from kelvin_provision.cli.render.progress import choose
     from kelvin_provision.queries.follow import CONTINUES, FollowRequest, follow
+    from kelvin_provision.usecases.operation import wake
 
     with choose(session) as progress, signals_noted() as stop:
         following = replace(ctx, progress=progress, stop=stop)
         try:
-            return follow(following, FollowRequest(tuple(revisions), options.timeout), each_look=lambda: ctx.launcher.ensure(ctx.settings))
+            return follow(following, FollowRequest(tuple(revisions), options.timeout), each_look=lambda: wake(ctx))
         except KeyboardInterrupt:
             raise interrupted_again(CONTINUES) from None
