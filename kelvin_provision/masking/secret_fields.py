@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
+from kelvin_provision.errors import RequestRefused
 from kelvin_provision.masking.names import (
     COMMANDS,
     HEADERS,
@@ -35,6 +36,7 @@ from kelvin_provision.masking.text import (
     mask_spans,
     secrets_in_text,
 )
+from kelvin_provision.spec.read.documents import parse
 
 YAML_FILES = frozenset({"app.yaml", "config.yaml"})
 """Files that we write ourselves as YAML: masked field by field."""
@@ -155,12 +157,11 @@ class SecretFields:
 
     def _yaml(self, value: str) -> Any:
         """Written again as it was; line by line where it cannot be read."""
-        import yaml
-
         try:
-            document = yaml.safe_load(value)
-        except yaml.YAMLError:
-            document = None
+            documents = parse("", value.encode(errors="replace"))
+        except RequestRefused:
+            documents = ()
+        document = documents[0].value if len(documents) == 1 else None
         if not isinstance(document, Mapping):
             return self._spans(value, list(file_spans(value)))
         secrets: list[Secret] = []
@@ -168,6 +169,8 @@ class SecretFields:
         def replace(_: Any, shown: str, inside: Sequence[Secret]) -> str:
             secrets.extend(inside)
             return shown
+
+        import yaml
 
         masked = SecretFields(replace, self.summarize_files).walk(document)
         shown = str(yaml.safe_dump(masked, sort_keys=False, allow_unicode=True, width=float("inf")))

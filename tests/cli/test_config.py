@@ -114,7 +114,7 @@ def test_a_misspelt_key_in_the_file_is_repaired_key_by_key(site):
     refused = run("config", "set", "cluster.name", "y")
     refused.check(
         exit_code=78,
-        stderr=f"error: {site} is written in a way that cannot be changed here without losing something\n hint: write cluster.name: y by hand\n",
+        stderr=f'error: {site} is written in a way that cannot be changed here without losing something\n hint: write cluster.name: "y" by hand\n',
     )
 
 

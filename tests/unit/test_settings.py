@@ -269,7 +269,7 @@ def test_other_tools_variables_are_honoured_where_ours_are_silent(box):
             ["workload_deploy: staged and instantly_apply are both false, so nothing would be done; set staged: true"],
         ),
         ("a: 1\n---\nb: 2", ["TMP/site.yaml: 2 documents; a settings file has one", "TMP/site.yaml: unknown key 'a'; accepted are state_dir, secrets_dir, registry, registries, cluster, runtime, workload_deploy, download, apply, hooks, hooks_timeout, keep_revisions"]),
-        ("registry: a\nregistry: b", ["TMP/site.yaml, document 1, registry: duplicate key 'registry'; keys must be unique"]),
+        ("registry: a\nregistry: b", ["TMP/site.yaml, document 1, registry: line 2: duplicate key 'registry'; keys must be unique"]),
         (
             "registy: x\ndownload: {parallel: 0}\napply: {settle: x}",
             [

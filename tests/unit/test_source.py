@@ -1,5 +1,6 @@
 """Text into documents: what is read, what is refused, and that nothing can blow up."""
 
+import json
 import time
 import tracemalloc
 
@@ -25,34 +26,55 @@ def test_several_yaml_documents_keep_their_numbers_and_empty_ones_are_skipped():
     assert read("a.yaml", b"---\na: 1\n---\n# nothing\n---\nb: 2\n") == (Document("a.yaml", 1, {"a": 1}), Document("a.yaml", 3, {"b": 2}))
 
 
+KUBECTL = """
+y true | Y true | yes true | Yes true | YES true | n false | N false | no false | NO false | on true | On true | off false | tRue "tRue"
+true true | TRUE true | True true | ~ null | null null | Null null | 0400 256 | 0o400 256 | 0O17 15 | 0x1F 31 | 0X1f 31 | 0b101 5 | -0b11 -3
+0B1 1 | 1_000 1000 | 0_7 7 | 0800 800 | 08 8 | -0400 -256 | +5 5 | +0x1 1 | 1e3 1000 | 1. 1 | 1.5 1.5 | .5 0.5 | +.5 0.5 | 12e03 12000
+1:30 "1:30" | 22:30:10 "22:30:10" | 2026-01-01 "2026-01-01" | 2026-01-01T00:00:00Z "2026-01-01T00:00:00Z" | 1e400 "1e400"
+!!str\u00205 "5" | !!int\u0020"5" 5 | !!float\u00205 5 | !!bool\u0020"yes" true | !!binary\u0020aGVsbG8= "hello" | !!null\u0020'' null
+!!timestamp\u00202026-01-01 "2026-01-01" | = "=" | 1e5_0 1e50 | _1 "_1" | 1__0 10 | 0x_1 1 | 685_230.15 685230.15 | 190:20:30 "190:20:30"
+1_0.5 10.5 | 0o8 "0o8" | 0.0 0 | -0 0 | 1e-7 1e-07 | 0b "0b" | 0x "0x" | 00 0 | 007 7 | 09.5 9.5 | 'yes' "yes" | "0400" "0400" | !\u00205 "5"
+12e45789 "12e45789" | 2.3.0 "2.3.0" | 256Mi "256Mi" | + "+" | - null | . "." | ... null | .5_0 ".5_0" | +.5_0 0.5
+"""
+"""Scalars and what `kubectl patch --local -o json` (1.32) made of them; two that are no scalars say null here."""
+
+
+def test_scalars_are_read_as_kubectl_reads_them():
+    for line in KUBECTL.strip().splitlines():
+        for pair in line.split(" | "):
+            text, expected = pair.rsplit(" ", 1)
+            if text not in {"-", "..."}:
+                assert value(f"a: {text.replace(chr(92) + 'u0020', ' ')}") == {"a": json.loads(expected)}, text
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("a: on", {"a": "on"}),
-        ("a: yes", {"a": "yes"}),
-        ("%YAML 1.1\n---\na: no", {"a": "no"}),
-        ("on: y", {"on": "y"}),
-        ("a: [true, True, FALSE]", {"a": [True, True, False]}),
+        ("%YAML 1.1\n---\na: no", {"a": False}),
         ("a: [~, null, ]", {"a": [None, None]}),
         ("a:", {"a": None}),
-        ("a: 2024-12-31", {"a": "2024-12-31"}),
-        ("a: 2024-12-31T10:00:00Z", {"a": "2024-12-31T10:00:00Z"}),
-        ("a: 12:30:45", {"a": "12:30:45"}),
-        ("a: [0644, 0o17, 0x1F, -5, +7]", {"a": [644, 15, 31, -5, 7]}),
-        ("a: [1.5, .5, 1e3, 1.]", {"a": [1.5, 0.5, 1000.0, 1.0]}),
-        ("a: [1_000, 2.3.0, 256Mi]", {"a": ["1_000", "2.3.0", "256Mi"]}),
-        ("a: ['1', \"true\", !!str 5, ! null]", {"a": ["1", "true", "5", "null"]}),
         ("a: !!map {b: !!seq [1]}", {"a": {"b": [1]}}),
         ("a: |\n  one\n  two\n", {"a": "one\ntwo\n"}),
+        ("a: |\n  yes\n", {"a": "yes\n"}),
         ("a: &x {b: 1}\nc: *x", {"a": {"b": 1}, "c": {"b": 1}}),
         ("&k a: 1\nb: *k", {"a": 1, "b": "a"}),
         ("a: &k word\n*k : 2", {"a": "word", "word": 2}),
         ("\ufeffa: 1", {"a": 1}),
+        ("a:\t1\t# tabs\r\nb: 2\r\n", {"a": 1, "b": 2}),
         ('{"a": 1, b: 2}', {"a": 1, "b": 2}),
         ("a: '<<'", {"a": "<<"}),
+        ("{8080: x, true: y0, 1.5: z}", {"8080": "x", "true": "y0", "1.5": "z"}),
+        ("{'<<': {a: 1}}", {"<<": {"a": 1}}),
+        ("{<<: {a: 1}, b: 2}", {"a": 1, "b": 2}),
+        ("{<<: [{a: 1}, {a: 2, c: 3}], a: 9}", {"a": 9, "c": 3}),
+        (
+            "a: &a {x: 1, z: {w: 1}}\nb:\n  <<: *a\n  x: 2\nc:\n- <<: *a",
+            {"a": {"x": 1, "z": {"w": 1}}, "b": {"x": 2, "z": {"w": 1}}, "c": [{"x": 1, "z": {"w": 1}}]},
+        ),
+        ("{a: 1, <<: {a: 1}}", {"a": 1}),
     ],
 )
-def test_yaml_is_read_as_yaml_1_2_core(text, expected):
+def test_yaml_is_read_as_kubectl_reads_it(text, expected):
     assert value(text) == expected
 
 
@@ -70,23 +92,43 @@ def test_json_is_read_with_and_without_its_name():
         (b"a: \xff", ["a.yaml: invalid UTF-8 at byte 3; expected text in UTF-8"]),
         ("a: 1".encode("utf-16"), ["a.yaml: invalid UTF-8 at byte 0; expected text in UTF-8"]),
         (b"a" * (4 * 1024 * 1024 + 1), ["a.yaml: 4194305 bytes; the limit is 4194304 (4 MiB)"]),
-        ("x: 1\n---\na: {b: 1, b: 2}\n", ["a.yaml, document 2, a.b: duplicate key 'b'; keys must be unique"]),
-        ("a: 1\n'a': 2\nc: &k d\n", ["a.yaml, document 1, a: duplicate key 'a'; keys must be unique"]),
+        ("x: 1\n---\na: {b: 1, b: 2}\n", ["a.yaml, document 2, a.b: line 3: duplicate key 'b'; keys must be unique"]),
+        ("a: 1\n'a': 2\nc: &k d\n", ["a.yaml, document 1, a: line 2: duplicate key 'a'; keys must be unique"]),
         ("a: [x, .nan]", ["a.yaml, document 1, a[1]: not a finite number; use a finite number, or quoted text"]),
         ("a: -.Inf", ["a.yaml, document 1, a: not a finite number; use a finite number, or quoted text"]),
-        ("a: 1e999", ["a.yaml, document 1, a: not a finite number; use a finite number, or quoted text"]),
         ("a: 18446744073709551616", ["a.yaml, document 1, a: number too large; use at most 64 bits, or quoted text"]),
         ("a: " + "9" * 5000, ["a.yaml, document 1, a: number too large; use at most 64 bits, or quoted text"]),
         (
             "a: !!python/object/apply:os.system [x]",
-            ["a.yaml, document 1, a: YAML tags are not supported; write a plain value, or quoted text"],
+            ["a.yaml, document 1, a: YAML tags of this kind are not supported; write a plain value, or quoted text"],
         ),
-        ("a: !hunter2 x", ["a.yaml, document 1, a: YAML tags are not supported; write a plain value, or quoted text"]),
-        ("a: {8080: x}", ["a.yaml, document 1, a: the key is a number; keys must be text, put it in quotes"]),
-        ("true: x", ["a.yaml, document 1: the key is true or false; keys must be text, put it in quotes"]),
+        ("a: !hunter2 x", ["a.yaml, document 1, a: YAML tags of this kind are not supported; write a plain value, or quoted text"]),
+        ("a: {0400: x}", ["a.yaml, document 1, a: the key '0400' would be read as 256; put it in quotes"]),
+        ("on: x", ["a.yaml, document 1: the key 'on' would be read as true; put it in quotes"]),
+        ("{x: 1, y: 2}", ["a.yaml, document 1: the key 'y' would be read as true; put it in quotes"]),
+        ("1.50: x", ["a.yaml, document 1: the key '1.50' would be read as a number; put it in quotes"]),
+        ("9" * 30 + ": x", [f"a.yaml, document 1: the key '{'9' * 30}' would be read as a number; put it in quotes"]),
+        ("a: &k 5\n*k : 2", ["a.yaml, document 1: the key is a number; keys must be text, put it in quotes"]),
+        ("a: !!int x", ["a.yaml, document 1, a: not what its tag !!int says; write a plain value, or quoted text"]),
+        ("a: !!bool 1", ["a.yaml, document 1, a: not what its tag !!bool says; write a plain value, or quoted text"]),
+        (
+            "a: !!binary /w==",
+            ["a.yaml, document 1, a: not base64 of text; objects take base64 as it is, without !!binary"],
+        ),
+        ("a: !!set {b}", ["a.yaml, document 1, a: YAML tags of this kind are not supported; write a plain value, or quoted text"]),
+        ("a:\n\tb: 1", None),
         ("~: x", ["a.yaml, document 1: the key is null; keys must be text, put it in quotes"]),
         ("? [a]\n: x", ["a.yaml, document 1: the key is a list or a mapping; keys must be text"]),
-        ("b: &b 1\na:\n  <<: {c: 1}", ["a.yaml, document 1, a: merge keys (<<) are not supported; write the keys out"]),
+        ("a: {<<: 5}", ["a.yaml, document 1, a.<<: a merge key (<<) takes a mapping, or a list of mappings"]),
+        ("a: {<<: [{b: 1}, 5]}", ["a.yaml, document 1, a.<<: a merge key (<<) takes a mapping, or a list of mappings"]),
+        (
+            "a: {b: 9, <<: {b: 1}}",
+            ["a.yaml, document 1, a.b: this key is before the merge key (<<), which has it, too; put << first"],
+        ),
+        (
+            "a:\n  <<: {b: 1}\n  <<: {c: 1}",
+            ["a.yaml, document 1, a: line 3: duplicate key '<<'; keys must be unique; it takes a list of mappings"],
+        ),
         ("a: *b", ["a.yaml, document 1, a: alias without an anchor before it, or inside its own anchor; write the value out"]),
         ("a: &a [*a]", ["a.yaml, document 1, a[0]: alias without an anchor before it, or inside its own anchor; write the value out"]),
         ('a: "\\0"', ["a.yaml, document 1, a: text with a NUL or an unpaired surrogate; use text that UTF-8 can encode"]),
@@ -160,6 +202,13 @@ def test_an_alias_bomb_is_refused_at_once_and_in_bounded_memory():
     assert tracemalloc.get_traced_memory()[1] < 4 * 1024 * 1024
     tracemalloc.stop()
     assert found == ["a.yaml, document 1, e[7]: too large with its aliases expanded; the limit is 100000 values and 4194304 characters"]
+
+
+def test_merge_keys_are_counted_like_aliases():
+    lines = ["a: &a {" + ", ".join(f"k{number}: 1" for number in range(10)) + "}"]
+    for before, name in zip("abcdefghijkl", "bcdefghijklm", strict=True):
+        lines.append(f"{name}: &{name} {{{', '.join(f'k{number}: {{<<: *{before}}}' for number in range(10))}}}")
+    assert "too large with its aliases expanded" in findings("\n".join(lines))[0]
 
 
 def test_aliases_of_one_long_text_are_counted_by_their_characters():

@@ -1,4 +1,4 @@
-"""Files into documents: YAML 1.2 (several documents) or JSON, as plain JSON values and nothing else.
+"""Files into documents: YAML as kubectl reads it (several documents) or JSON, as plain JSON values and nothing else.
 
 Time and memory are bounded for every input: aliases are counted at their expanded size, but never expanded.
 """
@@ -14,6 +14,8 @@ from typing import Any
 
 from kelvin_provision.errors import RequestRefused
 from kelvin_provision.spec.read.findings import Document, Finding, Path, dotted, quoted, refuse
+from kelvin_provision.spec.read.templates import HELM_TEMPLATE, is_helm_template
+from kelvin_provision.spec.read.yaml_scalars import integer
 
 MAX_BYTES = 4 * 1024 * 1024
 MAX_VALUES = 100_000
@@ -36,7 +38,12 @@ class FileFindings:
 
 def read(file: str, data: bytes) -> tuple[Document, ...]:
     """The documents of one file; empty ones are skipped but counted. Raises RequestRefused, also for a file without documents."""
-    documents = parse(file, data)
+    try:
+        documents = parse(file, data)
+    except RequestRefused:
+        if is_helm_template(data.decode(errors="replace")):
+            raise refuse([Finding(file, 0, "", HELM_TEMPLATE)]) from None
+        raise
     if not documents:
         raise refuse([Finding(file, 0, "", "empty; expected at least one document")])
     return documents
@@ -160,11 +167,6 @@ def check_scalar(value: Any, path: Path, findings: FileFindings) -> None:
 def _check_text(text: str, path: Path, findings: FileFindings) -> None:
     if re.search("[\x00\ud800-\udfff]", text):
         findings.add(path, "text with a NUL or an unpaired surrogate; use text that UTF-8 can encode")
-
-
-def integer(text: str, base: int = 10) -> int:
-    """The number with these digits. Very long ones become one that `check_scalar` refuses, because int() is slow for them or refuses."""
-    return int(text, base) if len(text) < 40 else 2**64
 
 
 def _float(text: str) -> float:

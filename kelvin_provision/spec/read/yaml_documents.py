@@ -1,14 +1,14 @@
-"""YAML 1.2 core schema into plain values, from the events of the parser. ADR 0023 tells why it is not a library.
+"""YAML into plain values, as kubectl reads it, from the events of the parser. ADR 0023 tells why it is not a library.
 
-Only true and false are booleans, dates stay text, tags and merge keys are refused. An alias becomes the same value as its anchor and is
-counted at its full size, so that a few lines cannot grow into gigabytes here or when the value is written.
+Where kubectl would keep one of two values without a word (a key twice, a key that another one becomes), there is a finding. An alias
+becomes the same value as its anchor and is counted at its full size, so that a few lines cannot grow into gigabytes here or when the value
+is written.
 """
 
 from __future__ import annotations
 
-import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 import yaml
@@ -20,21 +20,14 @@ from kelvin_provision.spec.read.documents import (
     FileFindings,
     check_scalar,
     duplicate,
-    integer,
     too_big,
     too_deep,
 )
 from kelvin_provision.spec.read.findings import Document, Path, type_of
+from kelvin_provision.spec.read.yaml_scalars import Misread, key_of, resolved, tagged
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_NULL = frozenset({"", "~", "null", "Null", "NULL"})
-_TRUE = frozenset({"true", "True", "TRUE"})
-_FALSE = frozenset({"false", "False", "FALSE"})
-_DECIMAL = re.compile(r"[-+]?[0-9]+")
-_BASED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
-_NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
-_TAGS = frozenset({None, "!", "tag:yaml.org,2002:str", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"})
+_COLLECTIONS = frozenset({None, "!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"})
 _MERGE = "<<"
 
 
@@ -50,6 +43,11 @@ class _Frame:
     path: Path
     anchor: str | None
     key: str | None = None
+    merged: set[str] = field(default_factory=set)
+    """Keys that a merge key has brought: the mapping's own take their place."""
+    has_merged: bool = False
+    merging: bool = False
+    """The key is a merge key."""
     nodes: int = 1
     characters: int = 0
     height: int = 1
@@ -97,6 +95,10 @@ def _unreadable(error: Exception) -> str:
     return f"{place}not YAML: {problem}"
 
 
+def _line_of(event: yaml.Event) -> str:
+    return f"line {event.start_mark.line + 1}: " if event.start_mark else ""
+
+
 class _Reader:
     """Builds one document from events; `open` are the mappings and lists that are not closed yet."""
 
@@ -124,7 +126,8 @@ class _Reader:
         return self.open[-1].place if self.open else ()
 
     def _start(self, event: yaml.MappingStartEvent | yaml.SequenceStartEvent) -> None:
-        self._check_tag(event.tag)
+        if event.tag not in _COLLECTIONS:
+            self._stop("YAML tags of this kind are not supported; write a plain value, or quoted text")
         if self.open and self.open[-1].awaits_key:
             self._stop("the key is a list or a mapping; keys must be text")
         if len(self.open) >= MAX_DEPTH:
@@ -138,32 +141,41 @@ class _Reader:
             self._stop("alias without an anchor before it, or inside its own anchor; write the value out")
         value, nodes, characters, height = anchor
         if self.open and self.open[-1].awaits_key:
-            self._key(value)
+            self._key(value, event)
         else:
             self._finish(value, None, nodes, characters, height)
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
-        self._check_tag(event.tag)
         plain = event.implicit[0] and event.tag is None
-        value = _resolved(event.value) if plain else event.value
-        if self.open and self.open[-1].awaits_key:
-            if plain and event.value == _MERGE:
-                self._stop("merge keys (<<) are not supported; write the keys out")
+        is_key = bool(self.open) and self.open[-1].awaits_key
+        try:
+            if event.tag is not None:
+                value = tagged(event.tag, event.value)
+            elif plain:
+                value = (key_of if is_key else resolved)(event.value)
+            else:
+                value = event.value
+        except Misread as error:
+            self._stop(str(error))
+        if is_key:
             if event.anchor:
                 self.anchors[event.anchor] = (value, 1, len(event.value), 0)
-            self._key(value)
+            self._key(value, event, merges=plain and event.value == _MERGE)
             return
         check_scalar(value, self.place, self.findings)
         self._finish(value, event.anchor, 1, len(event.value), 0)
 
-    def _key(self, key: Any) -> None:
+    def _key(self, key: Any, event: yaml.Event, *, merges: bool = False) -> None:
         frame = self.open[-1]
         if not isinstance(key, str):
             self._stop(f"the key is {type_of(key)}; keys must be text, put it in quotes")
-        if key in frame.value:
-            self.findings.add((*frame.path, key), duplicate(key))
+        if merges and frame.has_merged:
+            self._stop(f"{_line_of(event)}{duplicate(_MERGE)}; it takes a list of mappings")
+        if key in frame.value and key not in frame.merged:
+            self.findings.add((*frame.path, key), f"{_line_of(event)}{duplicate(key)}")
         check_scalar(key, frame.path, self.findings)
-        frame.key = key
+        frame.key, frame.merging = key, merges
+        frame.has_merged = frame.has_merged or merges
 
     def _finish(self, value: Any, anchor: str | None, nodes: int, characters: int, height: int) -> None:
         """Add a complete value to its parent, counted as if its aliases were expanded."""
@@ -183,28 +195,30 @@ class _Reader:
             self._stop(too_deep())
         if isinstance(frame.value, list):
             frame.value.append(value)
-        else:
-            frame.value[frame.key], frame.key = value, None
+        elif frame.key is not None:
+            self._put(frame, frame.key, value)
 
-    def _check_tag(self, tag: str | None) -> None:
-        if tag not in _TAGS:
-            self._stop("YAML tags are not supported; write a plain value, or quoted text")
+    def _put(self, frame: _Frame, key: str, value: Any) -> None:
+        if frame.merging:
+            self._merge(frame, value)
+        else:
+            frame.value[key] = value
+            frame.merged.discard(key)
+        frame.key = None
+
+    def _merge(self, frame: _Frame, value: Any) -> None:
+        """The mapping's own keys win, then the first of several mappings. kubectl has it the other way round for keys before `<<`."""
+        sources = value if isinstance(value, list) else [value]
+        if not all(isinstance(source, dict) for source in sources):
+            self._stop("a merge key (<<) takes a mapping, or a list of mappings")
+        for source in sources:
+            for key, item in source.items():
+                if key in frame.value and key not in frame.merged and frame.value[key] != item:
+                    self.findings.add((*frame.path, key), "this key is before the merge key (<<), which has it, too; put << first")
+                elif key not in frame.value:
+                    frame.value[key] = item
+                    frame.merged.add(key)
 
     def _stop(self, message: str) -> NoReturn:
         self.findings.add(self.place, message)
         raise _Stop
-
-
-def _resolved(text: str) -> Any:
-    """The value of an unquoted scalar by the core schema of YAML 1.2 (yaml.org/spec/1.2.2, 10.3.2)."""
-    if text in _NULL:
-        return None
-    if text in _TRUE or text in _FALSE:
-        return text in _TRUE
-    if _NOT_FINITE.fullmatch(text):
-        return math.nan
-    if _DECIMAL.fullmatch(text) or _BASED.fullmatch(text):
-        return integer(text, 0 if _BASED.fullmatch(text) else 10)
-    if _FLOAT.fullmatch(text):
-        return float(text)
-    return text

@@ -16,9 +16,10 @@ AUTHORITY = "certificate-authority-data: Q0E="
 
 def kubeconfig(folder, user="token: abc", cluster=AUTHORITY, *, name="config"):
     path = folder / name
+    server = "" if "server:" in cluster else "server: 'https://10.0.0.1:6443/', "
     path.write_text(
         "current-context: a\ncontexts: [{name: a, context: {user: u, cluster: c}}]\n"
-        f"clusters: [{{name: c, cluster: {{server: 'https://10.0.0.1:6443/', {cluster}}}}}]\nusers: [{{name: u, user: {{{user}}}}}]\n"
+        f"clusters: [{{name: c, cluster: {{{server}{cluster}}}}}]\nusers: [{{name: u, user: {{{user}}}}}]\n"
     )
     return path
 
@@ -83,7 +84,7 @@ def test_the_files_of_a_list_are_merged_and_the_first_definition_wins(tmp_path):
 @pytest.mark.parametrize(
     ("text", "context", "reason"),
     [
-        ("[", None, "while parsing a flow node"),
+        ("[", None, "document 1: line 2, column 1: not YAML: did not find expected node content"),
         ("- a", None, "not a mapping"),
         ("{}", None, "no current-context"),
         ("current-context: x", None, "no context named x"),

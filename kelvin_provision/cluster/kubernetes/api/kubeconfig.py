@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kelvin_provision.errors import RequestRefused
 from kelvin_provision.settings.types import expanded
+from kelvin_provision.spec.read.documents import parse
 
 
 class KubeconfigInvalid(ValueError):
@@ -71,20 +73,18 @@ def read(setting: Path, context: str | None) -> Kubeconfig:
 
 
 def _documents(paths: tuple[Path, ...]) -> Iterator[tuple[Mapping[str, Any], Path]]:
-    import yaml
-
     for path in paths:
         try:
-            document = yaml.safe_load(path.read_bytes())
+            documents = parse("", path.read_bytes())
         except FileNotFoundError:
             if len(paths) > 1:  # as for kubectl, files of a list may be missing
                 continue
             raise
-        except yaml.YAMLError as error:
-            raise KubeconfigInvalid(" ".join(str(error).split())) from error
-        if not isinstance(document, dict):
+        except RequestRefused as error:
+            raise KubeconfigInvalid("; ".join(error.evidence)) from error
+        if len(documents) != 1 or not isinstance(documents[0].value, dict):
             raise KubeconfigInvalid("not a mapping")
-        yield document, path.parent
+        yield documents[0].value, path.parent
 
 
 def _entries(document: Mapping[str, Any], kind: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
