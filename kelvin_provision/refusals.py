@@ -69,6 +69,13 @@ class PortTaken(PlanRefused):
     hint_default = "stop what uses the port, or deploy with another port"
 
 
+class NeverUp(PlanRefused):
+    """The new pods could never run beside the old ones, or beside each other."""
+
+    code, exit_code = "never-up", os.EX_DATAERR
+    hint_default = "write `strategy: {type: Recreate}` in the Deployment that the evidence names, and deploy again"
+
+
 class ImageMissing(PlanRefused):
     """An image is neither in the runtime nor in the store."""
 

@@ -33,7 +33,7 @@ class Change:
 @dataclass(frozen=True)
 class Finding:
     """Why a plan cannot work. `code` is stable: immutable-field, not-ours, field-conflict, invalid-object, unknown-kind,
-    denied, namespace-terminating, port-taken, image-missing.
+    denied, namespace-terminating, port-taken, image-missing, never-up.
     """
 
     code: str

@@ -334,7 +334,7 @@ def test_a_hook_that_may_not_run_is_repaired_by_the_command_that_is_named(box, t
 ADVICE = {
     "request-refused", "file-unreadable", "reference-invalid", "plan-refused", "staging-failed", "history-broken", "interrupted",
     "clock-behind", "hook-failed", "hook-timeout", "hook-refused", "our-bug", "state-too-new", "state-damaged", "cannot-write",
-    "immutable-field", "not-ours", "field-conflict", "invalid-object", "unknown-kind", "port-taken", "namespace-terminating",
+    "immutable-field", "not-ours", "field-conflict", "invalid-object", "unknown-kind", "port-taken", "namespace-terminating", "never-up",
 }  # fmt: skip
 """The hint is an instruction to a person: correct the request, set the clock, upgrade."""
 ELSEWHERE = {

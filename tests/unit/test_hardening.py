@@ -306,6 +306,7 @@ def test_tending_goes_on_after_trouble(box):
         (["namespace-terminating"], "namespace-terminating", 75),
         (["port-taken"], "port-taken", 65),
         (["image-missing"], "image-missing", 65),
+        (["never-up"], "never-up", 65),
         (["immutable-field", "not-ours"], "plan-refused", 65),
         (["registry-denied"], "plan-refused", 65),
     ],

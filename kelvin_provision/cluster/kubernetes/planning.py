@@ -10,13 +10,14 @@ from collections.abc import Mapping, Sequence
 from kelvin_provision.cluster.kubernetes import inventory, scaling, server_side_apply
 from kelvin_provision.cluster.kubernetes.api.errors import Rejected
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
-from kelvin_provision.cluster.kubernetes.judge import claims, diff
+from kelvin_provision.cluster.kubernetes.judge import claims, diff, exclusive
 from kelvin_provision.cluster.kubernetes.judge.interruptions import interruptions, recreates
 from kelvin_provision.cluster.kubernetes.judge.ports import claims_ports, conflicts_in_cluster
 from kelvin_provision.cluster.kubernetes.render.objects import CLUSTER_SCOPED, Key, defined_kinds, template_hash, template_of
 from kelvin_provision.cluster.kubernetes.render.secrets import fill_secrets
 from kelvin_provision.cluster.plan import Change, Finding, Interruption, Op, Plan, describe
 from kelvin_provision.cluster.protocol import UNSCALED, Lookup, Scale
+from kelvin_provision.errors import ClusterDenied
 from kelvin_provision.spec.workload import Object
 
 MAX_DRY_RUNS = 5
@@ -46,6 +47,7 @@ class Planner:
         self._findings: list[Finding] = []
         self._remarks: list[str] = []
         self._interruptions: list[Interruption] = []
+        self._listed_nodes: list[Object] | None = None
         self._keys = {Key.of(item) for objects in desired.values() for item in objects}
         self._defined = {pair for objects in desired.values() for item in objects for pair in defined_kinds(item)}
 
@@ -64,7 +66,7 @@ class Planner:
             self._plan_pruning(workload, objects)
         if claims_ports(self._desired):
             live = [*self._api.list_objects("v1", "Service", None), *self._api.list_objects("v1", "Pod", None)]
-            self._findings += conflicts_in_cluster(self._desired, live)
+            self._findings += conflicts_in_cluster(self._desired, live, self._nodes())
         findings = tuple(dict.fromkeys(self._findings))
         return Plan(tuple(self._changes), findings, tuple(self._remarks), tuple(self._interruptions))
 
@@ -86,6 +88,7 @@ class Planner:
             self._changes.append(change)
             if change.op is not Op.KEEP:
                 self._dry_run_pod(workload, item, live)
+                self._judge_coming_up(workload, live, outcome)
             if change.op is Op.UPDATE and template_hash(live or {}) != template_hash(item):
                 has_service = any(other["kind"] == "Service" for other in self._desired[workload])
                 self._interruptions += interruptions(workload, item, has_service=has_service)
@@ -119,6 +122,27 @@ class Planner:
             if diff.resource_version(live) == diff.resource_version(outcome):
                 break
         return live, outcome
+
+    def _judge_coming_up(self, workload: str, live: Object | None, outcome: Object) -> None:
+        """Find pods that would wait for each other."""
+        others = self._desired[workload]
+        never = exclusive.deadlock(outcome, live, self._nodes(), others) if any(exclusive.exclusives(outcome, others)) else None
+        if never:
+            self._findings.append(Finding("never-up", workload, describe(outcome), never.why, never.hint))
+        elif exclusive.listens_unseen(outcome) and live is not None and exclusive.starts_first(outcome, live):
+            remark = "names no port: if it listens on one of the node's, a new pod cannot start beside the old one"
+            self._remarks.append(
+                f"{workload}: {describe(outcome)} has `hostNetwork` and {remark}; then write `strategy: {{type: Recreate}}`"
+            )
+
+    def _nodes(self) -> list[Object]:
+        """Listed once, and only for what has to do with nodes. None where we may not ask: nothing is judged then."""
+        if self._listed_nodes is None:
+            try:
+                self._listed_nodes = self._api.list_objects("v1", "Node", None)
+            except ClusterDenied:
+                self._listed_nodes = []
+        return self._listed_nodes
 
     def _is_served(self, key: Key) -> bool:
         try:

@@ -1,5 +1,6 @@
 """An API server in memory for what lists and watches."""
 
+import copy
 import threading
 
 LATE = ("ADDED", {"metadata": {"name": "late"}})
@@ -44,3 +45,49 @@ class Ending(Lasting):
         yield "BOOKMARK", {}
         yield LATE
         raise self.error
+
+
+class ObjectApi:
+    """Keeps live objects; applies and creates by putting them there, a dry run by returning what would be there.
+
+    `admission` is given each object that is sent and returns what the server makes of it, or raises Rejected. `calls` are the verbs that
+    change something, with kind and name.
+    """
+
+    def __init__(self, *live, admission=lambda item: item):
+        self.live = {self._key(item): item for item in live}
+        self.admission, self.calls, self.server = admission, [], "https://fake"
+
+    @staticmethod
+    def _key(item):
+        return item["kind"], item["metadata"]["name"]
+
+    def namespaced(self, version, kind):
+        return kind not in {"Namespace", "Node"}
+
+    def get(self, version, kind, name, namespace=None):
+        if (kind, name) == ("Namespace", "app"):
+            return {"kind": "Namespace", "metadata": {"name": "app"}}
+        return self.live.get((kind, name))
+
+    def list_objects(self, version, kind, namespace, selector="", fields="", *, metadata=False):
+        label, _, value = selector.partition("=")
+        found = [item for (each, _), item in self.live.items() if each == kind]
+        return [item for item in found if not label or (item["metadata"].get("labels") or {}).get(label) == value]
+
+    def apply(self, item, namespace, *, force, dry_run=False, manager=""):
+        return self._put("apply", item, dry_run=dry_run)
+
+    def create(self, item, namespace, *, dry_run=False):
+        return self._put("create", item, dry_run=dry_run)
+
+    def _put(self, verb, item, *, dry_run):
+        outcome = self.admission(copy.deepcopy(item))
+        if not dry_run:
+            self.calls.append((verb, *self._key(item)))
+            self.live[self._key(item)] = outcome
+        return outcome
+
+    def delete(self, version, kind, name, namespace, *, uid="", grace=None):
+        self.calls.append(("delete", kind, name))
+        return self.live.pop((kind, name), None) is not None

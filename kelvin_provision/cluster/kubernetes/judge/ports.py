@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from kelvin_provision.cluster.kubernetes.judge.observation import is_alive
-from kelvin_provision.cluster.kubernetes.render.objects import containers_of, owner, template_of
+from kelvin_provision.cluster.kubernetes.judge.scheduling import fitting
+from kelvin_provision.cluster.kubernetes.render.objects import owner, template_of
 from kelvin_provision.cluster.plan import Finding, describe
+from kelvin_provision.hints import Hint, command
 from kelvin_provision.spec.workload import Object
 
 PortClaim = tuple[str, str, int]
@@ -22,32 +25,71 @@ def port_claims(item: Object) -> Iterator[PortClaim]:
         for port in (item.get("spec") or {}).get("ports") or ():
             if port.get("nodePort"):
                 yield "node", port.get("protocol") or "TCP", port["nodePort"]
-    template = template_of(item)
-    for container in containers_of(template) if template else ():
+    for protocol, number in host_ports(template_of(item) or {}):
+        yield "host", protocol, number
+
+
+def host_ports(template: Object) -> Iterator[tuple[str, int]]:
+    """Yield protocol and number of each port that a pod takes of its node. With `hostNetwork` those are all that it declares."""
+    spec = template.get("spec") or {}
+    at_once = [container for container in spec.get("initContainers") or () if container.get("restartPolicy") == "Always"]
+    for container in (*at_once, *(spec.get("containers") or ())):
         for port in container.get("ports") or ():
-            if port.get("hostPort"):
-                yield "host", port.get("protocol") or "TCP", port["hostPort"]
+            number = port.get("hostPort") or (port.get("containerPort") if spec.get("hostNetwork") else None)
+            if number:
+                yield port.get("protocol") or "TCP", number
 
 
 def claims_ports(desired: Mapping[str, Sequence[Object]]) -> bool:
     return any(True for objects in desired.values() for item in objects for _ in port_claims(item))
 
 
-def conflicts_in_cluster(desired: Mapping[str, Sequence[Object]], live: Iterable[Object]) -> Iterator[Finding]:
-    """Find ports that two desired objects claim, or that an object outside of the desired workloads has."""
-    holders: dict[PortClaim, str] = {}
+def conflicts_in_cluster(
+    desired: Mapping[str, Sequence[Object]], live: Iterable[Object], nodes: Sequence[Object] = ()
+) -> Iterator[Finding]:
+    """Find ports that two desired objects claim, or that an object outside of the desired workloads has.
+
+    With the cluster's nodes, a host port is taken only if it is so on every node that the pods may run on.
+    """
+    holders: dict[PortClaim, dict[str, _Holder]] = {}
     for item in live:
         if owner(item) not in desired and is_alive(item):
-            namespace = item["metadata"].get("namespace", "")
-            holders.update(dict.fromkeys(port_claims(item), f"{describe(item)} in namespace {namespace}"))
+            node, holder = (item.get("spec") or {}).get("nodeName") or "", _Holder.of(item)
+            for claim in port_claims(item):
+                holders.setdefault(claim, {})[node] = holder
     for workload, objects in desired.items():
         for item in objects:
             for claim in port_claims(item):
                 kind, protocol, number = claim
-                if claim in holders:
-                    yield Finding("port-taken", workload, describe(item), f"{kind} port {number}/{protocol} is taken by {holders[claim]}")
+                taken = _in_the_way(item, kind, holders.get(claim) or {}, nodes)
+                if taken:
+                    text = f"{kind} port {number}/{protocol} is taken by {taken.text}"
+                    yield Finding("port-taken", workload, describe(item), text, taken.hint)
                 else:
-                    holders[claim] = f"{describe(item)} of workload {workload}"
+                    holders[claim] = {"": _Holder(f"{describe(item)} of workload {workload}")}
+
+
+class _Holder(NamedTuple):
+    """Who has a port, and what gives it back."""
+
+    text: str
+    hint: Hint | str = ""
+
+    @classmethod
+    def of(cls, item: Object) -> _Holder:
+        """A stopped workload keeps its Services, so stopping it does not help."""
+        workload = owner(item)
+        hint = command("workloads undeploy", names=(workload,), note="or deploy with another port") if workload else ""
+        return cls(f"{describe(item)} in namespace {item['metadata'].get('namespace', '')}", hint)
+
+
+def _in_the_way(item: Object, kind: str, holders: Mapping[str, _Holder], nodes: Sequence[Object]) -> _Holder | None:
+    """`holders` by node; one without a node is in the way everywhere."""
+    holder = next(iter(holders.values()), None)
+    if holder is None or kind != "host" or "" in holders or not nodes:
+        return holder
+    candidates = {node["metadata"]["name"] for node in fitting(nodes, (template_of(item) or {}).get("spec") or {})}
+    return next((holders[name] for name in sorted(candidates & holders.keys())), None) if candidates <= holders.keys() else None
 
 
 def conflicts_on_node(desired: Mapping[str, Sequence[Object]], services: Sequence[Object], listening: ListeningPorts) -> Iterator[Finding]:
