@@ -12,6 +12,7 @@ from kelvin_provision.spec.workload import Spec
 from tests.kit.servers.kubernetes import fresh_namespace, kubeconfig
 from tests.kit.waiting import until
 
+CONTROLLERS = [*(("apps/v1", kind) for kind in ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")), ("batch/v1", "Job")]
 PATIENCE = WaitPolicy(timeout=60.0, settle=1.0)
 
 
@@ -28,9 +29,7 @@ def end_pods(api, namespace, selector):
 
     def left():
         found = [
-            (kind, item)
-            for kind in (("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"), ("apps/v1", "ReplicaSet"), ("v1", "Pod"))
-            for item in api.list_objects(*kind, namespace, selector, metadata=True)
+            (kind, item) for kind in (*CONTROLLERS, ("v1", "Pod")) for item in api.list_objects(*kind, namespace, selector, metadata=True)
         ]
         for kind, item in found:
             api.delete(*kind, item["metadata"]["name"], namespace, grace=0)

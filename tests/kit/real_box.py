@@ -112,11 +112,18 @@ class Box:
         with Ledger(self.state / "ledger.db") as ledger:
             names = ledger.names()
         if names:
-            self.run("workloads", "undeploy", "--yes", *[word for name in names for word in ("-n", name)])
+            until(lambda: self._undeployed(names), seconds=200.0)
         self.stop_agent()
         if NAMESPACE in self.settings:
             api = Api(kubeconfig=Path(self.settings["KUBECONFIG"]), context=None)
             api.delete("v1", "Namespace", self.settings[NAMESPACE], None)
+
+    def _undeployed(self, names):
+        """A busy kubelet may need longer for a pod than a command waits: typed again, it goes on."""
+        child = self.start("workloads", "undeploy", "--yes", *names)
+        out, err = child.communicate(timeout=120)
+        assert child.returncode in {0, os.EX_TEMPFAIL}, (names, child.returncode, out, err)
+        return child.returncode == 0
 
 
 def _states(page):
