@@ -73,6 +73,9 @@ def _apply(api: Api, namespace: str, workload: str, item: Object, replicas: int 
     if not diff.owned_by(live, workload):
         raise Rejected("not-ours", diff.foreign(item, live))
     item = scaling.with_replicas(claims.never_shrunk(item, live), replicas)
+    number = scaling.autoscaled(api, namespace, item, live)
+    if number is not None:
+        item, replicas = scaling.without_replicas(item), number
     if replicas is not None and live is not None and not scaling.sets_replicas(item):
         scaling.hold_replicas(api, namespace, item, live, replicas)
     server_side_apply.apply(api, item, live, namespace)

@@ -174,7 +174,8 @@ class Kubernetes:
                     key = Key.of(item)
                     live = self._api.get(key.api_version, key.kind, key.name, self._namespace)
                     if diff.owned_by(live, workload):
-                        drifts += drift(workload, item, live)
+                        item_now = scaling.with_replicas(item, scaling.autoscaled(self._api, self._namespace, item, live))
+                        drifts += drift(workload, item_now, live)
         return tuple(drifts)
 
     def evidence(self, workload: str) -> tuple[str, ...]:

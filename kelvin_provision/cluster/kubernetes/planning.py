@@ -111,7 +111,9 @@ class Planner:
             live = self._api.get(key.api_version, key.kind, key.name, self._namespace)
             if not diff.owned_by(live, workload):
                 return live, None
-            replicas = self._scales.get(workload, UNSCALED).get(describe(item))
+            replicas = scaling.autoscaled(self._api, self._namespace, item, live)
+            if replicas is None:
+                replicas = self._scales.get(workload, UNSCALED).get(describe(item))
             desired = scaling.with_replicas(claims.never_shrunk(fill_secrets(item, self._lookup), live), replicas)
             try:
                 outcome = server_side_apply.apply(self._api, desired, live, self._namespace, dry_run=True)

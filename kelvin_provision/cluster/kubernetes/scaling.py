@@ -1,13 +1,15 @@
 """Numbers of replicas that other clients set on the cluster: kept by an apply and restored by an undo.
 
 An apply of ours would take the field over. So that the next version, which may not set it, does not reset it to 1, the number of an
-object that sets none is held by a field manager of its own, as the documentation of server-side apply has it for autoscalers.
+object that sets none is held by a field manager of its own, as the documentation of server-side apply has it for autoscalers. Where an
+autoscaler sets the number, no apply has one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from kelvin_provision.cluster.kubernetes.api.errors import Rejected
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.judge.diff import owned_by
 from kelvin_provision.cluster.kubernetes.render.objects import Key
@@ -43,6 +45,28 @@ def sets_replicas(item: Object) -> bool:
 def with_replicas(item: Object, replicas: int | None) -> Object:
     """A copy with this number, where the object sets one itself. Pure."""
     return item | {"spec": item["spec"] | {"replicas": replicas}} if replicas is not None and sets_replicas(item) else item
+
+
+def without_replicas(item: Object) -> Object:
+    """A copy that sets no number. Pure."""
+    return item | {"spec": {name: value for name, value in item["spec"].items() if name != "replicas"}}
+
+
+def autoscaled(api: Api, namespace: str, item: Object, live: Object | None) -> int | None:
+    """The number of an autoscaler, where `item` sets another one; None where none is at work. It leaves an object with 0 replicas alone."""
+    replicas = changed_scale(item, live) if sets_replicas(item) else None
+    return replicas if replicas and _has_autoscaler(api, namespace, item) else None
+
+
+def _has_autoscaler(api: Api, namespace: str, item: Object) -> bool:
+    """A server that does not tell has none: then the number is what the object says, as before there were autoscalers."""
+    target = (item["kind"], item["metadata"]["name"])
+    try:
+        autoscalers = api.list_objects("autoscaling/v1", "HorizontalPodAutoscaler", namespace)
+    except Rejected:
+        return False
+    references = ((autoscaler.get("spec") or {}).get("scaleTargetRef") or {} for autoscaler in autoscalers)
+    return any((reference.get("kind"), reference.get("name")) == target for reference in references)
 
 
 def applied_by_us(live: Object) -> bool:

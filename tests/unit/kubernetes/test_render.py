@@ -172,6 +172,21 @@ def test_inside_ports_become_a_service_with_written_protocols():
     ]
 
 
+def test_a_port_of_the_container_is_one_entry_however_many_ways_lead_to_it():
+    ports = (
+        Port("http", 8080, service_port=80),
+        Port("box", 8080, host_port=8080),
+        Port("other", 8080, service_port=81),
+        Port("dns", 8080, "UDP", service_port=53),
+    )
+    objects = rendered(ports=ports)
+    assert pod(objects)["containers"][0]["ports"] == [
+        {"containerPort": 8080, "protocol": "TCP", "hostPort": 8080},
+        {"containerPort": 8080, "protocol": "UDP"},
+    ]
+    assert [port["port"] for port in only(objects, "Service")["spec"]["ports"]] == [80, 81, 53]
+
+
 def test_exposed_ports_become_node_ports():
     objects = rendered(ports=(Port("http", 8080, service_port=80, exposed=True, exposed_port=30080),))
     assert only(objects, "Service")["spec"]["type"] == "NodePort"

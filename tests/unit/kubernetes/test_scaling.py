@@ -2,8 +2,9 @@
 
 import pytest
 
+from kelvin_provision.cluster.kubernetes.api.errors import Rejected
 from kelvin_provision.cluster.kubernetes.applying import put
-from kelvin_provision.cluster.kubernetes.scaling import applied_by_us, changed_scale, remarks, scales, with_replicas
+from kelvin_provision.cluster.kubernetes.scaling import applied_by_us, autoscaled, changed_scale, remarks, scales, with_replicas
 from kelvin_provision.cluster.labels import MANAGER, OWNER, STOPPED
 
 
@@ -52,8 +53,14 @@ def test_a_change_of_the_number_is_said():
 
 
 class Server:
-    def __init__(self, live):
-        self.live, self.sent = live, []
+    def __init__(self, live, autoscalers=()):
+        self.live, self.sent, self.autoscalers, self.listed = live, [], autoscalers, 0
+
+    def list_objects(self, version, kind, namespace):
+        self.listed += 1
+        if isinstance(self.autoscalers, Exception):
+            raise self.autoscalers
+        return [{"spec": {"scaleTargetRef": {"kind": kind, "name": name}}} for kind, name in self.autoscalers]
 
     def get(self, version, kind, name, namespace=None):
         return self.live if kind == "Deployment" else None
@@ -79,6 +86,37 @@ def test_a_number_that_is_not_ours_stays_by_itself_and_one_that_the_object_sets_
     put(server, "app", "w", [deployment(2)], str, scale={"Deployment/web": 3})
     put(server, "app", "w", [deployment(2)], str)
     assert server.sent == [("kelvin-provision", 3), ("kelvin-provision", 2)]
+
+
+AUTOSCALED = [("StatefulSet", "web"), ("Deployment", "web")]
+
+
+def test_an_autoscaler_sets_the_number_and_no_apply_does():
+    server = Server(deployment(3), AUTOSCALED)
+    put(server, "app", "w", [deployment(1)], str)
+    assert server.sent == [("kelvin-provision", None)]
+    server = Server(deployment(3, applied=True), AUTOSCALED)  # as after an undo, which applied it
+    put(server, "app", "w", [deployment(1)], str)
+    assert server.sent == [("kelvin-provision-scale", 3), ("kelvin-provision", None)]
+
+
+@pytest.mark.parametrize(
+    ("live", "autoscalers", "number", "listed"),
+    [
+        (deployment(3), AUTOSCALED, 3, 1),
+        (deployment(0, stopped="3"), AUTOSCALED, 3, 1),
+        (deployment(3), [("Deployment", "other"), ("StatefulSet", "web")], None, 1),
+        (deployment(3), Rejected("denied", "no"), None, 1),
+        (deployment(3), [], None, 1),
+        (deployment(1), AUTOSCALED, None, 0),
+        (deployment(0), AUTOSCALED, None, 0),  # scaled to nothing by hand: an autoscaler does not touch it
+        (None, AUTOSCALED, None, 0),
+    ],
+)
+def test_where_an_autoscaler_is_at_work(live, autoscalers, number, listed):
+    server = Server(live, autoscalers)
+    assert (autoscaled(server, "app", deployment(1), live), server.listed) == (number, listed)
+    assert autoscaled(server, "app", deployment(), live) is None
 
 
 def test_objects_of_others_are_not_looked_at():

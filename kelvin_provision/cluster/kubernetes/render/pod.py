@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from kelvin_provision.cluster.kubernetes.render.objects import HOSTNAME, Context, digest, labels
@@ -9,7 +10,7 @@ from kelvin_provision.cluster.kubernetes.render.volumes import Files
 from kelvin_provision.cluster.labels import SPEC_HASH
 from kelvin_provision.cluster.quantities import kubernetes_spelling
 from kelvin_provision.spec.enums import ProbeKind, VolumeKind
-from kelvin_provision.spec.workload import Object, Probe, Resources, Spec
+from kelvin_provision.spec.workload import Object, Port, Probe, Resources, Spec
 
 PRE_STOP_SECONDS = 5
 """Delay of SIGTERM: kube-proxy learns later than the kubelet that a pod is being deleted, and still routes clients to it."""
@@ -49,10 +50,7 @@ def container(spec: Spec, image: str, files: Files, context: Context) -> Object:
         "volumeMounts": files.mounts,
     }
     if system.ports:
-        result["ports"] = [
-            {"containerPort": port.container_port, "protocol": port.protocol} | ({"hostPort": port.host_port} if port.host_port else {})
-            for port in system.ports
-        ]
+        result["ports"] = _ports(system.ports)
     if resources := _resources(system.resources):
         result["resources"] = resources
     if system.privileged:
@@ -64,6 +62,16 @@ def container(spec: Spec, image: str, files: Files, context: Context) -> Object:
     if _has_pre_stop(spec):
         result["lifecycle"] = {"preStop": {"sleep": {"seconds": PRE_STOP_SECONDS}} if context.has_sleep else EXEC_SLEEP}
     return result
+
+
+def _ports(ports: Sequence[Port]) -> list[Object]:
+    """One entry for each port of the container: it is their key in server-side apply, and several services may lead to one port."""
+    entries: dict[tuple[int, str], Object] = {}
+    for port in ports:
+        entry = entries.setdefault((port.container_port, port.protocol), {"containerPort": port.container_port, "protocol": port.protocol})
+        if port.host_port:
+            entry["hostPort"] = port.host_port
+    return list(entries.values())
 
 
 def _has_pre_stop(spec: Spec) -> bool:
