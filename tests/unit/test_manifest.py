@@ -4,7 +4,11 @@ import json
 
 import pytest
 
+from kelvin_provision.spec import manifest_keys
+from kelvin_provision.spec.enums import Method
+from kelvin_provision.spec.manifest_keys import Effect, is_modern, without_effect
 from kelvin_provision.spec.read.documents import read
+from kelvin_provision.spec.request import shapes, system_shapes
 from kelvin_provision.spec.workload import Port, Spec, System, Variable, Volume, VolumeKind
 from tests.kit.requests import accepted, body, refused, spec_of
 
@@ -103,6 +107,8 @@ def test_a_legacy_manifest():
         ({"spec_version": None, "app": None}, {}),
         ({"app": {"type": "bridge", "bridge": {"configuration": {"a": 1}}}}, {"a": 1}),
         ({"app": {"type": "docker", "docker": None}}, {}),
+        ({"app": {"type": "legacy_docker", "docker": {"configuration": {"a": 1}}}}, {"a": 1}),
+        ({"app": {"type": "kelvin_legacy", "kelvin": {"configuration": {"a": 1}}}}, {"a": 1}),
         ({"type": "app", "defaults": {"app": {"configuration": {"b": 2}}}}, {"b": 2}),
         ({"spec_version": "5.0.0"}, {}),
     ],
@@ -111,20 +117,21 @@ def test_the_configuration_is_found_in_either_generation(payload, expected):
     assert spec_of(body(payload=payload)).configuration == expected
 
 
-@pytest.mark.parametrize("kind", ["kelvin", "app", "docker", "bridge", "importer", "exporter"])
+@pytest.mark.parametrize("kind", [name for name, key in manifest_keys.TYPES.items() if key.effect is Effect.USED])
 def test_every_type_that_can_be_a_container_is_accepted(kind):
     assert spec_of(body(payload={"type": kind})).image == "r.example:5000/motor-speed:2.3.0"
     assert spec_of(body(payload={"app": {"type": kind}})).image == "r.example:5000/motor-speed:2.3.0"
 
 
-TYPES = "app, bridge, docker, exporter, importer or kelvin"
+TYPES = "app, bridge, docker, exporter, importer, kelvin, kelvin_legacy or legacy_docker"
+TASK = "type task is not supported on this box: a task runs once; give a Kubernetes Job as manifests instead; accepted are"
 
 
 @pytest.mark.parametrize(
     ("payload", "expected"),
     [
-        ({"type": "task"}, [f"payload.type: type task is not supported on this box; accepted are {TYPES}"]),
-        ({"app": {"type": "task"}}, [f"payload.app.type: type task is not supported on this box; accepted are {TYPES}"]),
+        ({"type": "task"}, [f"payload.type: {TASK} {TYPES}"]),
+        ({"app": {"type": "task"}}, [f"payload.app.type: {TASK} {TYPES}"]),
         ({"type": "dokcer"}, [f"payload.type: expected {TYPES}, got 'dokcer'"]),
         ({"app": {"type": ["docker"]}}, [f"payload.app.type: expected {TYPES}, got a list"]),
         ({"type": 5}, ["payload.type: expected text, got 5; put it in quotes"]),
@@ -135,6 +142,16 @@ TYPES = "app, bridge, docker, exporter, importer or kelvin"
         (
             {"type": "docker", "app": {"type": "docker"}},
             ["payload.app.type: type is given at the top level and below app; remove app.type"],
+        ),
+        (
+            {"type": "docker", "app": {"docker": {}}},
+            ["payload.app: not allowed from spec_version 5 on; use type at the top and defaults.configuration"],
+        ),
+        ({"type": "importer", "importer_oi": []}, ["payload.importer_oi: unknown key 'importer_oi'; did you mean importer_io?"]),
+        ({"type": "exporter", "exporter-io": []}, ["payload.exporter-io: unknown key 'exporter-io'; did you mean exporter_io?"]),
+        (
+            {"defaults": {"deployment": {"deployment_type": "later"}}},
+            ["payload.defaults.deployment.deployment_type: expected standard, staged+instant-apply or staged-only, got 'later'"],
         ),
         ({"spec_version": "5.0.0", "flogs": {}}, ["payload.flogs: unknown key 'flogs'; did you mean flags?"]),
         ({"info": []}, ["payload.info: expected a mapping, got a list"]),
@@ -197,3 +214,92 @@ def test_the_body_wins_over_the_payload_with_a_warning():
         "a.yaml, document 1, app_name: 'motor-speed' is used; 'other' in the payload is ignored",
         "a.yaml, document 1, app_version: '2.3.0' is used; '1.0.0' in the payload is ignored",
     )
+
+
+PUBLISHED = {
+    "importer": {"importer_io", "data_quality", "ui_schemas", "custom_actions"},
+    "exporter": {"exporter_io", "data_quality", "ui_schemas", "custom_actions"},
+    "docker": {"ui_schemas"},
+    "app": {
+        "data_streams",
+        "control_changes",
+        "data_quality",
+        "parameters",
+        "ui_schemas",
+        "custom_actions",
+        "data_tags",
+        "recommendations",
+    },
+}
+"""What the SDK's models of app.yaml have besides COMMON."""
+COMMON = {"spec_version", "type", "name", "title", "description", "version", "category", "flags", "defaults", "api_permissions"}
+REGISTRY = {"image", "io", "dynamic_io", "parameters", "custom_actions", "data_quality", "data_tags", "recommendations", "schemas"}
+"""What the manifest of the app registry has besides."""
+
+
+@pytest.mark.parametrize("kind", list(PUBLISHED))
+@pytest.mark.parametrize("value", [[], {}])
+def test_every_key_of_a_type_is_accepted_and_stays_in_the_payload(kind, value):
+    records = dict.fromkeys(("created_at", "created_by", "updated_at", "updated_by"), "2026-01-01T00:00:00Z")
+    plain = {"spec_version": "5.0.0", "type": kind, "name": "pump", "title": "P", "description": "d", "version": "1.0.0", "category": "c"}
+    typed = {"flags": {}, "defaults": {}, "api_permissions": [], "ui_schemas": {}, "image": {}}
+    keys = COMMON | PUBLISHED[kind] | REGISTRY
+    payload = {key: (plain | typed).get(key, value) for key in keys} | records
+    assert spec_of({"name": "w", "payload": payload}).payload == payload
+    assert set(without_effect(payload)) == {key for key in keys | records.keys() if manifest_keys.MODERN[key].effect is Effect.KEPT}
+
+
+def test_the_table_has_the_keys_that_the_reader_accepts_and_no_other():
+    accepted = [
+        (shapes.Modern, manifest_keys.MODERN),
+        (shapes.Legacy, manifest_keys.LEGACY),
+        (shapes.DefaultsBlock, manifest_keys.DEFAULTS),
+        (system_shapes.SystemBlock, manifest_keys.SYSTEM),
+    ]
+    assert [
+        (shape.__name__, shape.model_fields.keys() ^ keys.keys()) for shape, keys in accepted if shape.model_fields.keys() ^ keys.keys()
+    ] == []
+    assert not manifest_keys.MODERN_REFUSED.keys() & shapes.Modern.model_fields.keys()
+
+
+@pytest.mark.parametrize(
+    ("manifest", "modern"),
+    [
+        ({}, False),
+        ({"importer_io": []}, True),
+        ({"name": "x", "version": "1.0.0"}, True),
+        ({"spec_version": "10.0.0"}, True),
+        ({"spec_version": "4.13.0", "importer_io": []}, False),
+        ({"spec_version": ["5"]}, False),
+        ({"app": {"type": "docker"}, "name": "x"}, False),
+        ({"image": {"uri": "x"}}, False),
+    ],
+)
+def test_the_generation_of_a_manifest(manifest, modern):
+    assert is_modern(manifest) is modern
+
+
+def test_what_the_platform_alone_uses_is_named_where_it_stands():
+    manifest = {"type": "importer", "importer_io": [], "flags": None, "defaults": {"system": {}, "parameters": {"a": 1}, "resources": None}}
+    assert without_effect(manifest) == ("importer_io", "defaults.parameters")
+    assert without_effect({"info": {}, "environment": {}}) == ("environment",)
+    assert without_effect({"defaults": ["odd"], "unknown": 1}) == ()
+
+
+@pytest.mark.parametrize(
+    ("request_keys", "method", "warned"),
+    [
+        ({}, Method.STAGED, True),
+        ({"deployment_type": "standard"}, Method.STANDARD, False),
+        ({"staged": False}, Method.STANDARD, False),
+        ({"instantly_apply": True}, Method.STANDARD, False),
+    ],
+)
+def test_the_method_of_a_manifest_counts_where_the_request_has_none(request_keys, method, warned):
+    deployment = {"deployment_type": "staged-only", "max_resources": 1, "target": {"type": "cluster", "cluster": {"name": "x"}}}
+    result = accepted(body(payload={"defaults": {"deployment": deployment}}) | request_keys)
+    assert result.specs[0].method is method
+    place = (
+        "a.yaml, document 1, payload.defaults.deployment.deployment_type: staged-only is used, and not standard, the default of this box"
+    )
+    assert [warning.partition(";")[0] for warning in result.warnings] == ([place] if warned else [])

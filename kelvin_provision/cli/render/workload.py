@@ -11,6 +11,7 @@ from kelvin_provision.cli.render.orders import describe_for
 from kelvin_provision.cli.render.tables import ago
 from kelvin_provision.cli.render.transfers import describe
 from kelvin_provision.hints import command
+from kelvin_provision.spec.manifest_keys import without_effect
 
 if TYPE_CHECKING:
     from kelvin_provision.ledger.model import Entry
@@ -37,9 +38,16 @@ def text(result: WorkloadResult) -> str:
         *(_failure(result.last_failure) if result.last_failure and not result.recovered else ()),
         ("Created", item.created),
         ("Updated", item.updated),
+        *_manifest(result),
         *(("Images" if number == 0 else "", f"{image.image} ({describe(image)})") for number, image in enumerate(result.images)),
     ]
     return "".join(f"{f'{key}:' if key else '':<12}{value}\n" for key, value in lines)
+
+
+def _manifest(result: WorkloadResult) -> Iterator[tuple[str, str]]:
+    """What the platform alone uses: it has no effect here."""
+    if keys := without_effect(result.payload):
+        yield "Kept", f"for the app, without effect on this box: {', '.join(keys)}"
 
 
 def _hold(hold: Hold) -> str:

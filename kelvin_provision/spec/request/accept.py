@@ -89,8 +89,8 @@ class _Request:
     def spec(self) -> Spec:
         body, findings, defaults = self.body, self.findings, self.defaults
         check_references(findings.document.value, defaults.has_secret, findings)
-        method = method_of(body, defaults.method, findings)
         app = app_of(body.payload or {}, ("payload",), findings)
+        method = method_of(body, self._default_method(app), findings)
         objects = self._objects()
         app_name, app_version = self._app_name(app), self._app_version(app)
         name = body.name or ("" if "name" in self.given or not app_name else self._generated_name(app_name))
@@ -113,6 +113,19 @@ class _Request:
             node_name=body.node_name or None,
             source=body.source,
         )
+
+    def _default_method(self, app: App) -> Method:
+        """That of the app manifest counts where the request says nothing of it at all."""
+        body, method = self.body, self.defaults.method
+        if app.method in {None, method} or any(
+            value is not None for value in (body.staged, body.pre_download, body.instantly_apply, body.deployment_type)
+        ):
+            return method
+        place = ("payload", "defaults", "deployment", "deployment_type")
+        self.findings.warn(
+            place, f"{app.method} is used, and not {method}, the default of this box; deployment_type in a request overrides it"
+        )
+        return app.method or method
 
     def _objects(self) -> tuple[Placed, ...]:
         if self.body.manifests is None:

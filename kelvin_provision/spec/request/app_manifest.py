@@ -9,13 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from kelvin_provision.spec.enums import Method
+from kelvin_provision.spec.manifest_keys import MODERN_REFUSED, TYPES, Effect, is_modern
 from kelvin_provision.spec.read.findings import Findings, Path, quoted, type_of
-from kelvin_provision.spec.request.shapes import DefaultsBlock, Image, Info, Legacy, Modern
+from kelvin_provision.spec.request.shapes import DefaultsBlock, Deployment, Image, Info, Legacy, Modern
 from kelvin_provision.spec.request.system import system_of
 from kelvin_provision.spec.request.validation import check, check_rest
 from kelvin_provision.spec.workload import System
 
-TYPES = ("app", "bridge", "docker", "exporter", "importer", "kelvin")
+_BLOCKS = {"kelvin_legacy": "kelvin", "legacy_docker": "docker"}
+"""The block of a legacy type below `app`, where it does not have the name of the type."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class App:
     version: str | None = None
     title: str | None = None
     image: str | None = None
+    method: Method | None = None
     system: System = field(default_factory=System)
     configuration: dict[str, Any] = field(default_factory=dict)
 
@@ -33,13 +37,7 @@ class App:
 def app_of(payload: Mapping[str, Any], path: Path, findings: Findings) -> App:
     """An empty manifest is an app whose image runs without settings. After an error, the valid rest is returned."""
     given = {key: value for key, value in payload.items() if value is not None}
-    app = given.get("app")
-    spec_version = given.get("spec_version")
-    modern = "type" in given or "defaults" in given or (isinstance(spec_version, str) and spec_version.startswith("5"))
-    if modern and isinstance(app, dict) and "type" in app:
-        findings.add((*path, "app", "type"), "type is given at the top level and below app; remove app.type")
-        given.pop("app")
-    return _modern(given, path, findings) if modern else _legacy(given, path, findings)
+    return _modern(given, path, findings) if is_modern(given) else _legacy(given, path, findings)
 
 
 def _legacy(given: dict[str, Any], path: Path, findings: Findings) -> App:
@@ -49,8 +47,9 @@ def _legacy(given: dict[str, Any], path: Path, findings: Findings) -> App:
     info = check_rest(Info, info_fields, (*path, "info"), findings)
     app = top.app or {}
     kind = _type(app.get("type"), (*path, "app", "type"), findings)
-    block = app.get(kind) if kind else None
-    below = (*path, "app", kind or "docker")
+    name = _BLOCKS.get(kind or "docker", kind or "docker")
+    block = app.get(name) if kind else None
+    below = (*path, "app", name)
     return App(
         name=info.name,
         version=info.version,
@@ -62,33 +61,44 @@ def _legacy(given: dict[str, Any], path: Path, findings: Findings) -> App:
 
 
 def _modern(given: dict[str, Any], path: Path, findings: Findings) -> App:
-    if "system" in given:
-        findings.add((*path, "system"), "not allowed from spec_version 5 on; use defaults.system")
-        given.pop("system")
+    for key in [key for key in given if key in MODERN_REFUSED]:
+        _refuse(key, given.pop(key), path, findings, typed="type" in given)
     top = check_rest(Modern, given, path, findings)
     _type(top.type, (*path, "type"), findings)
     below = (*path, "defaults")
     defaults = check_rest(DefaultsBlock, top.defaults or {}, below, findings)
     app = defaults.app or {}
+    deployment = check_rest(Deployment, defaults.deployment or {}, (*below, "deployment"), findings)
     return App(
         name=top.name,
         version=top.version,
         title=top.title,
         image=_image(top.image, (*path, "image"), findings),
+        method=Method(deployment.deployment_type) if deployment.deployment_type else None,
         system=system_of(defaults.system or {}, (*below, "system"), findings),
         configuration=defaults.configuration or _mapping(app.get("configuration"), (*below, "app", "configuration"), findings),
     )
+
+
+def _refuse(key: str, value: Any, path: Path, findings: Findings, *, typed: bool) -> None:
+    """A key of a legacy manifest."""
+    if key == "app" and typed and isinstance(value, dict) and "type" in value:
+        findings.add((*path, "app", "type"), "type is given at the top level and below app; remove app.type")
+    else:
+        findings.add((*path, key), f"not allowed from spec_version 5 on; {MODERN_REFUSED[key].meaning.replace('`', '')}")
 
 
 def _type(value: Any, path: Path, findings: Findings) -> str | None:
     """The type of the app; this box runs all accepted types as containers."""
     if value is None:
         return None
-    if isinstance(value, str) and value in TYPES:
-        return value
-    accepted = f"{', '.join(TYPES[:-1])} or {TYPES[-1]}"
-    if value == "task":
-        findings.add(path, f"type task is not supported on this box; accepted are {accepted}")
+    known = TYPES.get(value) if isinstance(value, str) else None
+    if known is not None and known.effect is not Effect.REFUSED:
+        return str(value)
+    *others, last = [name for name, key in TYPES.items() if key.effect is not Effect.REFUSED]
+    accepted = f"{', '.join(others)} or {last}"
+    if known is not None:
+        findings.add(path, f"type {value} is not supported on this box: {known.meaning}; accepted are {accepted}")
     else:
         findings.add(path, f"expected {accepted}, got {quoted(value) if isinstance(value, str) else type_of(value)}")
     return None

@@ -1,7 +1,7 @@
 """The shapes of a request's body and of the app manifest, both generations.
 
 Keys, types, patterns and ranges (KELVIN sections 3.1 and 6.1 to 6.3); what ties several values together is checked by the
-modules that read them.
+modules that read them. What each key of a manifest does is in `spec.manifest_keys`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from kelvin_provision.spec.request.validation import Shape
 AppName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=64)]
 Version = Annotated[str, Field(min_length=1, max_length=64)]
 _SEMANTIC = r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$"
+DeploymentType = Literal["standard", "staged+instant-apply", "staged-only"]
 SemanticVersion = Annotated[str, Field(pattern=_SEMANTIC, max_length=64)]
 
 
@@ -33,7 +34,7 @@ class Body(Shape):
     staged: bool | None = None
     pre_download: bool | None = None
     instantly_apply: bool | None = None
-    deployment_type: Literal["standard", "staged+instant-apply", "staged-only"] | None = None
+    deployment_type: DeploymentType | None = None
     source: Annotated[str, Field(pattern=r"^krn:[a-z0-9-]+:\S+$")] | None = None
 
 
@@ -82,6 +83,11 @@ class Modern(Shape):
     ui_schemas: dict[str, Any] | None = None
     api_permissions: list[Any] | None = None
     environment: dict[str, Any] | None = None
+    importer_io: Any = None
+    exporter_io: Any = None
+    io: Any = None
+    dynamic_io: Any = None
+    schemas: Any = None
     data_streams: Any = None
     control_changes: Any = None
     custom_actions: Any = None
@@ -89,6 +95,18 @@ class Modern(Shape):
     data_tags: Any = None
     parameters: Any = None
     recommendations: Any = None
+    created_at: Any = None
+    created_by: Any = None
+    updated_at: Any = None
+    updated_by: Any = None
+
+
+class Deployment(Shape):
+    """How the platform deploys an app; of these, a box has the method."""
+
+    deployment_type: DeploymentType | None = None
+    max_resources: Any = None
+    target: Any = None
 
 
 class DefaultsBlock(Shape):

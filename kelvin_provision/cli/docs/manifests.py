@@ -1,0 +1,34 @@
+"""The page of what a box does with each key of an app manifest, from the table that the reader uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from kelvin_provision.spec import manifest_keys
+from kelvin_provision.spec.manifest_keys import Key
+
+_ABOUT = """\
+Every type and every key of the platform's published manifest models is known.
+
+* **used**: it decides something on this box.
+* **kept**: the platform alone uses it. It stays in the payload, the app reads it in `/opt/kelvin/share/app.yaml`, `workloads show` names
+  it, and this box does nothing with it.
+* **refused**: the request is refused, with what to write instead. So is an unknown key, with the most similar one that is known.
+
+"""
+_TABLES: tuple[tuple[str, Mapping[str, Key]], ...] = (
+    ("Types", manifest_keys.TYPES),
+    ("Keys from spec_version 5 on", {**manifest_keys.MODERN, **manifest_keys.MODERN_REFUSED}),
+    ("Keys of `defaults`", manifest_keys.DEFAULTS),
+    ("Keys up to spec_version 4", manifest_keys.LEGACY),
+    ("Keys of `defaults.system` and, up to spec_version 4, of `system`", manifest_keys.SYSTEM),
+)
+
+
+def page(made: str) -> Iterator[str]:
+    yield f"# App manifests\n\n{made}"
+    yield _ABOUT
+    for number, (title, keys) in enumerate(_TABLES):
+        yield "\n" if number else ""
+        yield f"## {title}\n\n| {'type' if keys is manifest_keys.TYPES else 'key'} | here | |\n|---|---|---|\n"
+        yield from (f"| `{name}` | {key.effect} | {key.meaning} |\n" for name, key in keys.items())
