@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -90,6 +91,18 @@ class Plan:
     @property
     def empty(self) -> bool:
         return all(change.op is Op.KEEP for change in self.changes)
+
+
+def names(objects: Sequence[Object]) -> list[str]:
+    """Of each object `Kind/name`, or `Kind.group/name` where another one has the same kind and name in another API group."""
+    plain = [describe(item) for item in objects]
+    return [_with_group(item) if plain.count(name) > 1 else name for item, name in zip(objects, plain, strict=True)]
+
+
+def _with_group(item: Object) -> str:
+    kind, _, name = describe(item).partition("/")
+    group = str(item.get("apiVersion") or "").rpartition("/")[0]
+    return f"{kind}.{group}/{name}" if group else f"{kind}/{name}"
 
 
 def describe(value: Object) -> str:

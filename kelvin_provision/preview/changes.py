@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kelvin_provision.applying.target import Target
-from kelvin_provision.cluster.plan import Change, Drift, Finding, Interruption, Op, describe
+from kelvin_provision.cluster.plan import Change, Drift, Finding, Interruption, Op, names
 from kelvin_provision.files.hashing import sha256_hex
 from kelvin_provision.ledger.model import Revision
 from kelvin_provision.masking.masked import mask
@@ -160,7 +160,8 @@ def _secret_files(spec: Spec) -> frozenset[str]:
 
 def _plain(objects: Sequence[Object], secret: frozenset[str]) -> dict[str, Object]:
     """By key: the name as rendered, and the body without kind, name and stamps, with bytes as text and secrets masked."""
-    return {_key(describe(item)): {"name": describe(item), "body": _body(mask(_readable(item), secret))} for item in objects}
+    named = zip(names(objects), objects, strict=True)
+    return {_key(name): {"name": name, "body": _body(mask(_readable(item), secret))} for name, item in named}
 
 
 def _body(item: Object) -> Object:

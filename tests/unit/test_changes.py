@@ -72,6 +72,15 @@ def test_an_object_that_takes_the_place_of_another_is_compared_with_it():
     assert (went.replaced_by, went.fields) == ("ConfigMap/pump-files-abcdef0123", ())
 
 
+def test_objects_of_one_name_in_two_groups_keep_their_own_fields():
+    old, new = (
+        [thing("x", number, "Thing", spec={"g": group, "n": number}) | {"apiVersion": f"{group}/v1"} for group in "ab"] for number in (1, 2)
+    )
+    found = tell(revision(1, objects=tuple(old)), revision(2), new, [update("Thing.a/x"), update("Thing.b/x")])
+    assert [item.fields for item in found.objects] == [(Field("spec.n", 1, 2),)] * 2
+    assert [item.object for item in found.objects] == ["Thing.a/x", "Thing.b/x"]
+
+
 def test_what_is_forbidden_is_told_with_its_fields_too():
     old, new = (thing("pump", number, spec={"selector": number}) for number in (1, 2))
     finding = Finding("immutable-field", "pump", "Deployment/pump", "field is immutable")

@@ -305,7 +305,22 @@ def test_plain_objects_instead_of_a_payload():
         ([{"apiVersion": "v1", "kind": "Pod"}], ["manifests[0].metadata: expected a mapping with a name, got null"]),
         (
             [{"apiVersion": "v1", "kind": "Pod", "metadata": {"generateName": "x-"}}],
-            ["manifests[0].metadata.name: expected text, got null"],
+            [
+                "manifests[0].metadata.generateName: an object with a generated name would be another one after each update; write metadata.name in its place"
+            ],
+        ),
+        (
+            [obj(metadata={"name": "c", "labels": ["a"]})],
+            ["manifests[0].metadata.labels: ConfigMap/c: metadata.labels must be a mapping, is a list"],
+        ),
+        (
+            [obj(kind="List", items=[obj("Service", spec={"ports": [80]})])],
+            ["manifests[0].items[0].spec.ports[0]: Service/c: spec.ports[0] must be a mapping, is a number"],
+        ),
+        ([obj(data={"a": "<% secrets.known %>"})], ["manifests[0]: ConfigMap/c: a ConfigMap must not refer to secrets; use a Secret"]),
+        (
+            [obj("Service", spec={"selector": {"app": "{{ .Release.Name }}"}})],
+            ["manifests[0].spec.selector.app: Service/c: this is a Helm template that is not rendered; give the output of `helm template`"],
         ),
         (
             [obj(metadata={"name": "c", "namespace": "kube-system"})],
@@ -331,6 +346,116 @@ def test_each_refusal_of_plain_objects(objects, expected):
     assert refused(body(manifests=objects)) == expected
 
 
+def manifests_of(*objects, **more):
+    return accepted(body(manifests=list(objects)) | more)
+
+
+def test_the_lists_of_each_kind_are_opened():
+    typed = {
+        "apiVersion": "v1",
+        "kind": "ConfigMapList",
+        "metadata": {"resourceVersion": "5"},
+        "items": [{"metadata": {"name": "a"}}, obj()],
+    }
+    nested = {"apiVersion": "v1", "kind": "List", "items": [typed, {"apiVersion": "apps/v1", "kind": "DeploymentList", "items": []}]}
+    named = {"apiVersion": "e.example/v1", "kind": "AllowList", "metadata": {"name": "l"}, "items": [1]}
+    assert manifests_of(nested, named).specs[0].manifests == (obj(name="a"), obj(), named)
+
+
+def test_two_groups_may_have_the_same_kind_and_name():
+    assert len(manifests_of(obj("Thing", apiVersion="a.example/v1"), obj("Thing", apiVersion="b.example/v1")).specs[0].manifests) == 2
+    assert refused(body(manifests=[obj("Thing", apiVersion="a.example/v1"), obj("Thing", apiVersion="a.example/v2")])) == [
+        "manifests[1]: duplicate object Thing/c; objects must be unique"
+    ]
+
+
+def test_nulls_and_fields_of_the_server_are_left_out_with_one_warning():
+    exported = [obj(name=f"c{number}", metadata={"name": f"c{number}", "uid": "1"}, data={"a": "b", "n": None}) for number in range(5)]
+    result = manifests_of(*exported)
+    assert [item["metadata"] for item in result.specs[0].manifests] == [{"name": f"c{number}"} for number in range(5)]
+    assert [item["data"] for item in result.specs[0].manifests] == [{"a": "b"}] * 5
+    named = ", ".join(f"ConfigMap/c{number} (metadata.uid)" for number in range(3))
+    assert result.warnings == (f"a.yaml, document 1, manifests: fields that the server makes are left out: {named} and 2 more objects",)
+
+
+def test_what_only_a_newer_cluster_could_know_is_a_warning():
+    (warning,) = manifests_of(obj("Service", spec={"selectr": {}})).warnings
+    assert warning == (
+        "a.yaml, document 1, manifests[0].spec.selectr: Service/c: spec.selectr is not known; did you mean selector?; the cluster may refuse it"
+    )
+
+
+def test_a_rollout_that_is_paused_is_said_at_once():
+    held = [
+        deployment("r.example/a:1") | {"spec": deployment("r.example/a:1")["spec"] | {"paused": True}},
+        obj("Job", apiVersion="batch/v1", spec={"suspend": True, "template": {"spec": {"containers": []}}}),
+    ]
+    assert manifests_of(*held).warnings == (
+        "a.yaml, document 1, manifests[0].spec.paused: Deployment/d: spec.paused is true, so that it cannot come up; remove it",
+        "a.yaml, document 1, manifests[1].spec.suspend: Job/c: spec.suspend is true, so that it cannot come up; remove it",
+    )
+
+
+def test_texts_of_other_template_engines_stay_as_they_are():
+    page = "<h1><%= title %></h1>\n<% if (alarm) { %>ALARM<% } %> <% user.name %> {{ .Values.x }}"
+    secret = obj("Secret", stringData={"page.ejs": page.replace("<% user.name %>", "<% secrets.known %>")})
+    (spec,) = manifests_of(obj(data={"index.ejs": page}), secret).specs
+    assert spec.manifests[0]["data"]["index.ejs"] == page
+    assert refused(body(manifests=[obj("Secret", stringData={"a": "<% vault.x %>"})])) == [
+        "manifests[0].stringData.a: unknown kind of reference; only <% secrets.NAME %> is supported"
+    ]
+
+
+COMPOSE = {"services": {"a": {"image": "eclipse-mosquitto:2"}}}
+IS_COMPOSE = "this is a Compose file; write a request for each of its services, or convert it into Kubernetes objects (`kompose convert`)"
+IS_KUSTOMIZATION = "this is a kustomization; give the output of `kubectl kustomize` for its folder"
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (COMPOSE, IS_COMPOSE),
+        (COMPOSE | {"version": "3", "name": "x"}, IS_COMPOSE),
+        ({"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": ["a.yaml"]}, IS_KUSTOMIZATION),
+        ({"resources": ["a.yaml"]}, IS_KUSTOMIZATION),
+        (
+            {"apiVersion": "v2", "name": "chart", "version": "1.0.0"},
+            "this is the description of a Helm chart; give the output of `helm template`",
+        ),
+        ({"apiVersion": "v1", "kind": "Config", "contexts": []}, "this is a kubeconfig; its file is the setting cluster.kubeconfig"),
+        ({"spec_version": "5.0.0", "type": "docker"}, "this is the manifest of an app; give it as payload (--payload)"),
+        ({"app_name": "a", "app_version": "1"}, "this is a request; give it as a file of its own (-f), not as Kubernetes objects"),
+    ],
+)
+def test_other_files_in_place_of_objects_are_named_with_what_to_do(given, expected):
+    assert refused(body(manifests=[given, obj()])) == [f"manifests[0]: {expected}"]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (COMPOSE, IS_COMPOSE),
+        (obj(), "these are Kubernetes objects; give them as manifests (--manifest)"),
+        ({"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}, IS_KUSTOMIZATION),
+        ({"spec_version": "5.0.0", "type": "docker"}, "this is the manifest of an app; give it as payload (--payload)"),
+    ],
+)
+def test_other_files_in_place_of_a_request_are_named_with_what_to_do(given, expected):
+    assert refused(given) == [f": {expected}"]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [(COMPOSE, IS_COMPOSE), (obj(), "these are Kubernetes objects; give them as manifests (--manifest)")]
+)
+def test_other_files_in_place_of_a_payload_are_named_with_what_to_do(given, expected):
+    assert refused(body(payload=given)) == [f"payload: {expected}"]
+
+
+def test_a_custom_resource_may_be_called_like_a_file_of_another_tool():
+    flux = {"apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization", "metadata": {"name": "k"}, "spec": {"path": "./x"}}
+    assert manifests_of(flux).specs[0].manifests == (flux,)
+
+
 def test_plain_objects_and_a_payload_exclude_each_other():
     assert refused(body(manifests=[obj()], payload={})) == ["manifests: manifests and payload are both given; give one of them"]
 
@@ -353,7 +478,7 @@ def test_a_secret_that_is_not_here_is_said_with_its_own_error():
 
 
 def test_several_missing_secrets_are_named_in_one_error():
-    objects = [obj("Secret", stringData={"x": "<% secrets.b %>", "y": ["<% secrets.a %>", "<% secrets.b %>"]})]
+    objects = [obj("Secret", stringData={"x": "<% secrets.b %>", "y": "<% secrets.a %> <% secrets.b %>"})]
     with pytest.raises(SecretMissing, match=r"^secrets a, b do not exist on this box$") as caught:
         accepted(body(manifests=objects))
     assert len(caught.value.evidence) == 3
@@ -471,7 +596,7 @@ OBJECTS = {
     "name": "w",
     "app_version": "1",
     "manifests": [
-        obj("Secret", stringData={"x": "hunter2"}, data={"y": "hunter2"}),
+        obj("Secret", stringData={"x": "hunter2"}, data={"y": "aHVudGVyMg=="}),
         {"kind": "List", "items": [deployment("r.example/a:1")]},
     ],
 }

@@ -225,6 +225,20 @@ def test_what_the_parser_says_never_quotes_the_text():
         assert not any("hunter2" in line for line in findings(text))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        'metadata:\n  name: {{ include "x.fullname" . }}',
+        "a: {{ .Values.a }}",
+        "{{- if .Values.enabled }}\na: 1\n{{- end }}",
+        "a:\n  {{- toYaml .Values.b | nindent 2 }}",
+    ],
+)
+def test_a_helm_template_is_named_as_one(text):
+    assert findings(text) == ["a.yaml: this is a Helm template that is not rendered; give the output of `helm template`"]
+    assert "Helm" not in findings("a: {{ .x }}")[0]
+
+
 def test_findings_of_several_files_come_in_one_error():
     with pytest.raises(RequestRefused, match="invalid request: 2 findings") as caught:
         read_all([("a.yaml", b""), ("b.yaml", b"a: 1"), ("c.json", b"{} x")])

@@ -6,6 +6,7 @@ Reads and dry runs only.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from kelvin_provision.cluster.kubernetes import inventory, scaling, server_side_apply
 from kelvin_provision.cluster.kubernetes.api.errors import Rejected
@@ -13,9 +14,10 @@ from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.judge import claims, diff, exclusive
 from kelvin_provision.cluster.kubernetes.judge.interruptions import interruptions, recreates
 from kelvin_provision.cluster.kubernetes.judge.ports import claims_ports, conflicts_in_cluster
+from kelvin_provision.cluster.kubernetes.judge.readiness import held_back
 from kelvin_provision.cluster.kubernetes.render.objects import CLUSTER_SCOPED, Key, defined_kinds, template_hash, template_of
 from kelvin_provision.cluster.kubernetes.render.secrets import fill_secrets
-from kelvin_provision.cluster.plan import Change, Finding, Interruption, Op, Plan, describe
+from kelvin_provision.cluster.plan import Change, Finding, Interruption, Op, Plan, describe, names
 from kelvin_provision.cluster.protocol import UNSCALED, Lookup, Scale
 from kelvin_provision.errors import ClusterDenied
 from kelvin_provision.spec.workload import Object
@@ -48,6 +50,7 @@ class Planner:
         self._remarks: list[str] = []
         self._interruptions: list[Interruption] = []
         self._listed_nodes: list[Object] | None = None
+        self._names = {Key.of(item): name for objects in desired.values() for item, name in zip(objects, names(objects), strict=True)}
         self._keys = {Key.of(item) for objects in desired.values() for item in objects}
         self._defined = {pair for objects in desired.values() for item in objects for pair in defined_kinds(item)}
 
@@ -74,17 +77,17 @@ class Planner:
         key = Key.of(item)
         try:
             if (key.api_version, key.kind) in self._defined and not self._is_served(key):
-                self._changes.append(Change(Op.CREATE, workload, describe(item), "created after its CustomResourceDefinition"))
+                self._changes.append(Change(Op.CREATE, workload, self._name(item), "created after its CustomResourceDefinition"))
                 return
             if no_namespace:
                 self._api.namespaced(key.api_version, key.kind)  # raises for an unknown kind
-                self._changes.append(Change(Op.CREATE, workload, describe(item), "created after its namespace"))
+                self._changes.append(Change(Op.CREATE, workload, self._name(item), "created after its namespace"))
                 return
             live, outcome = self._dry_run(workload, item, key)
             if outcome is None:
                 self._add_finding("not-ours", workload, item, diff.foreign(item, live))
                 return
-            change = diff.change(workload, live, outcome)
+            change = replace(diff.change(workload, live, outcome), object=self._name(item))
             self._changes.append(change)
             if change.op is not Op.KEEP:
                 self._dry_run_pod(workload, item, live)
@@ -97,7 +100,7 @@ class Planner:
                 self._remarks += scaling.remarks(workload, live, outcome)
         except CannotGrow as error:
             hint = f"keep {error.size}"
-            self._findings.append(Finding(error.code, workload, describe(item), f"cannot grow here; {hint}: {error}", hint))
+            self._findings.append(Finding(error.code, workload, self._name(item), f"cannot grow here; {hint}: {error}", hint))
         except Rejected as error:
             self._add_finding(error.code, workload, item, str(error))
 
@@ -126,7 +129,10 @@ class Planner:
         return live, outcome
 
     def _judge_coming_up(self, workload: str, live: Object | None, outcome: Object) -> None:
-        """Find pods that would wait for each other."""
+        """Find pods that would wait for each other, and those that a person keeps waiting."""
+        if template_hash(live or {}) != template_hash(outcome) and (why := held_back(outcome)):
+            self._add_finding("never-up", workload, outcome, why)
+            return
         others = self._desired[workload]
         never = exclusive.deadlock(outcome, live, self._nodes(), others) if any(exclusive.exclusives(outcome, others)) else None
         if never:
@@ -154,7 +160,10 @@ class Planner:
         return True
 
     def _add_finding(self, code: str, workload: str, item: Object, message: str) -> None:
-        self._findings.append(Finding(code, workload, describe(item), message))
+        self._findings.append(Finding(code, workload, self._name(item), message))
+
+    def _name(self, item: Object) -> str:
+        return self._names[Key.of(item)]
 
     def _dry_run_pod(self, workload: str, item: Object, live: Object | None) -> None:
         """Find rejections by quota and admission: they reject pods, not their controllers, and so only after an apply."""
@@ -190,7 +199,8 @@ def pod_of(item: Object) -> Object | None:
         return None
     own = {"name": f"{item['metadata']['name']}-trial", "namespace": item["metadata"].get("namespace")}
     spec = dict(template.get("spec") or {})
-    names = [claim["metadata"]["name"] for claim in (item.get("spec") or {}).get("volumeClaimTemplates") or ()]
+    claims_of = (item.get("spec") or {}).get("volumeClaimTemplates") or ()
+    names = [name for claim in claims_of if (name := (claim.get("metadata") or {}).get("name"))]
     if names:
         claimed = [{"name": name, "persistentVolumeClaim": {"claimName": name}} for name in names]
         spec["volumes"] = [*(spec.get("volumes") or ()), *claimed]

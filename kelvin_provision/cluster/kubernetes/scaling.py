@@ -39,7 +39,7 @@ def replicas_of(item: Object) -> int:
 
 
 def sets_replicas(item: Object) -> bool:
-    return (item.get("spec") or {}).get("replicas") is not None
+    return item["kind"] in SCALABLE and (item.get("spec") or {}).get("replicas") is not None
 
 
 def with_replicas(item: Object, replicas: int | None) -> Object:

@@ -13,7 +13,7 @@ from typing import Any
 
 from kelvin_provision.cluster.kubernetes.api.errors import Rejected
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
-from kelvin_provision.cluster.labels import MANAGER
+from kelvin_provision.cluster.kubernetes.judge.readiness import paused_by_us
 from kelvin_provision.spec.workload import Object
 
 _FIELD = re.compile(r"[^.\[\]]+")
@@ -34,7 +34,7 @@ def apply(api: Api, item: Object, live: Object | None, namespace: str, *, dry_ru
         pause = [{"op": "add", "path": "/spec/paused", "value": True}] if item["kind"] in PAUSABLE else []
         api.json_patch(live, namespace, [*pause, *removals(blocks)])
         outcome = api.apply(item, namespace, force=True)
-    if not dry_run and paused_by_us(outcome):
+    if not dry_run and item["kind"] in PAUSABLE and paused_by_us(outcome):
         outcome = api.json_patch(outcome, namespace, [{"op": "remove", "path": "/spec/paused"}])
     return outcome
 
@@ -43,13 +43,6 @@ def removals(blocks: Collection[Path]) -> list[Object]:
     """Build a JSON patch (RFC 6902); its pointers escape `~` and `/`."""
     pointers = ["/".join(str(step).replace("~", "~0").replace("/", "~1") for step in block) for block in blocks]
     return [{"op": "remove", "path": f"/{pointer}"} for pointer in pointers]
-
-
-def paused_by_us(live: Object) -> bool:
-    """Whether the rollout is paused by this call, or by an earlier one that was interrupted."""
-    entries = live["metadata"].get("managedFields") or ()
-    owned = (entry.get("fieldsV1") or {} for entry in entries if entry.get("manager") == MANAGER and entry.get("operation") == "Update")
-    return bool((live.get("spec") or {}).get("paused")) and any("f:paused" in fields.get("f:spec", {}) for fields in owned)
 
 
 def blocks_to_remove(live: Object, desired: Object, fields: Collection[str]) -> tuple[Path, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_ACTION = re.compile(r"\{\{-?\s*(?:(?:\(\s*)?\.(?:Values|Release|Chart|Capabilities)\b|include\s+\"|-?\s*toYaml\s+\.)")
+_ACTION = re.compile(r"""\{\{-?(?:[^{}]*(?<![\w$])\.(?:Values|Release|Chart|Capabilities)\b|\s*include\s+")""")
 HELM_TEMPLATE = "this is a Helm template that is not rendered; give the output of `helm template`"
 
 

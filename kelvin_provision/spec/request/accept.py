@@ -9,17 +9,20 @@ import secrets
 import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kelvin_provision.spec.enums import NAME_LENGTH, Method
 from kelvin_provision.spec.images import slots
 from kelvin_provision.spec.read.findings import Document, Finding, Findings, quoted, refuse, refuse_all, type_of
 from kelvin_provision.spec.request.app_manifest import App, app_of
-from kelvin_provision.spec.request.objects import Placed, objects_of
-from kelvin_provision.spec.request.rules import check_image, check_references, image_for, method_of
+from kelvin_provision.spec.request.other_files import in_place_of_a_payload, in_place_of_a_request
+from kelvin_provision.spec.request.rules import check_image, check_references, check_references_in_object, image_for, method_of
 from kelvin_provision.spec.request.shapes import Body
 from kelvin_provision.spec.request.validation import check_rest
 from kelvin_provision.spec.workload import Spec
+
+if TYPE_CHECKING:
+    from kelvin_provision.spec.request.objects import Placed
 
 __all__ = ["Accepted", "Defaults", "Document", "Finding", "accept"]
 
@@ -58,6 +61,8 @@ def accept(documents: Sequence[Document], defaults: Defaults) -> Accepted:
     if not documents:
         raise refuse([Finding("request", 0, "", "empty; expected at least one document")])
     all_findings = [Findings(document) for document in documents]
+    if not all([_is_request(findings) for findings in all_findings]):  # noqa: C419  (all of them, for their findings)
+        refuse_all(all_findings, defaults.secrets_dir)
     specs = [_Request(findings, defaults).spec() for findings in all_findings]
     origins: dict[str, Document] = {}
     for findings, spec in zip(all_findings, specs, strict=True):
@@ -68,6 +73,17 @@ def accept(documents: Sequence[Document], defaults: Defaults) -> Accepted:
             origins[spec.name] = findings.document
     refuse_all(all_findings, defaults.secrets_dir)
     return Accepted(tuple(specs), tuple(warning for findings in all_findings for warning in findings.warnings))
+
+
+def _is_request(findings: Findings) -> bool:
+    """False, with a finding, for a file of another kind."""
+    value = findings.document.value
+    what = in_place_of_a_request(value) if isinstance(value, dict) else ""
+    if what:
+        findings.add((), what)
+    elif isinstance(value, dict) and isinstance(payload := value.get("payload"), dict) and (what := in_place_of_a_payload(payload)):
+        findings.add(("payload",), what)
+    return not what
 
 
 def _location(document: Document) -> str:
@@ -88,7 +104,9 @@ class _Request:
 
     def spec(self) -> Spec:
         body, findings, defaults = self.body, self.findings, self.defaults
-        check_references(findings.document.value, defaults.has_secret, findings)
+        value = findings.document.value
+        rest = {key: item for key, item in value.items() if key != "manifests"} if isinstance(value, dict) else value
+        check_references(rest, defaults.has_secret, findings)
         app = app_of(body.payload or {}, ("payload",), findings)
         method = method_of(body, self._default_method(app), findings)
         objects = self._objects()
@@ -96,6 +114,7 @@ class _Request:
         name = body.name or ("" if "name" in self.given or not app_name else self._generated_name(app_name))
         image = "" if "manifests" in self.given else self._image(app, app_name, app_version, method)
         for path, obj in objects:
+            check_references_in_object(obj, defaults.has_secret, findings, path)
             for slot in slots(obj):
                 check_image(slot.image, (*path, *slot.path), method, findings, allow_latest=defaults.allow_latest)
         return Spec(
@@ -132,6 +151,8 @@ class _Request:
             return ()
         if "payload" in self.given:
             self.findings.add(("manifests",), "manifests and payload are both given; give one of them")
+        from kelvin_provision.spec.request.objects import objects_of  # most requests have none, and need no shapes of kinds
+
         return objects_of(self.body.manifests, ("manifests",), self.defaults.namespace, self.findings)
 
     def _app_name(self, app: App) -> str:

@@ -1,6 +1,7 @@
-"""The plain Kubernetes objects of a request: each is an object, in the namespace of this box, and unique.
+"""The plain Kubernetes objects of a request: lists opened, nulls and the server's own fields left out, each with the shape of its kind,
+in the namespace of this box, and unique.
 
-Their content is validated by the API server, in the dry run of the plan.
+What is only a matter of values is validated by the API server, in the dry run of the plan.
 """
 
 from __future__ import annotations
@@ -8,59 +9,121 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from kelvin_provision.spec.kinds.cleaning import without_nulls, without_server_fields
+from kelvin_provision.spec.kinds.lists import is_list, with_kind_of
+from kelvin_provision.spec.kinds.shapes import Misshape, misshapes, unknown_keys
 from kelvin_provision.spec.read.findings import Findings, Path, type_of
+from kelvin_provision.spec.read.templates import HELM_TEMPLATE, is_helm_template
+from kelvin_provision.spec.references import references_in
+from kelvin_provision.spec.request.other_files import in_place_of_an_object
 from kelvin_provision.spec.workload import Object
 
 MAX_OBJECTS = 100
+MOST_NAMED = 3
+_HELD_BACK = {"Deployment": "paused", "Job": "suspend"}
 Placed = tuple[Path, Object]
 
 
 def objects_of(values: Sequence[Any], path: Path, namespace: str, findings: Findings) -> tuple[Placed, ...]:
-    """The objects with their paths, with lists flattened. A namespace other than that of this box is refused."""
+    """The objects with their paths. A namespace other than that of this box is refused."""
     before = len(findings.errors)
     placed = [pair for number, value in enumerate(values) for pair in _flat(value, (*path, number), findings)]
     if not placed and len(findings.errors) == before:
         findings.add(path, "empty; expected at least one Kubernetes object")
     if len(placed) > MAX_OBJECTS:
         findings.add(path, f"{len(placed)} objects; the limit is {MAX_OBJECTS}")
-    names: set[str] = set()
-    for object_path, obj in placed:
-        name = _name(obj, object_path, namespace, findings)
-        if name in names:
-            findings.add(object_path, f"duplicate object {name}; objects must be unique")
-        if name:
-            names.add(name)
-    return tuple(placed)
+    identities: set[tuple[str, str]] = set()
+    objects: list[Placed] = []
+    dropped: list[str] = []
+    for object_path, given in placed:
+        named = _named(given, object_path, namespace, findings)
+        if named is None:
+            continue
+        obj, made = without_server_fields(given)
+        identity = (str(obj["apiVersion"]).rpartition("/")[0], named)
+        if identity in identities:
+            findings.add(object_path, f"duplicate object {named}; objects must be unique")
+        identities.add(identity)
+        dropped += [f"{named} ({', '.join(made)})"] if made else []
+        if _has_its_shape(obj, named, object_path, findings):
+            objects.append((object_path, obj))
+    if dropped:
+        more = f" and {len(dropped) - MOST_NAMED} more objects" if len(dropped) > MOST_NAMED else ""
+        findings.warn(path, f"fields that the server makes are left out: {', '.join(dropped[:MOST_NAMED])}{more}")
+    return tuple(objects)
 
 
 def _flat(value: Any, path: Path, findings: Findings) -> Iterator[Placed]:
     if not isinstance(value, dict):
         findings.add(path, f"expected a mapping, got {type_of(value)}")
-    elif value.get("kind") == "List":
+        return
+    value = without_nulls(value)
+    if is_list(value):
         items = value.get("items")
         if not isinstance(items, list):
             findings.add((*path, "items"), f"expected a list, got {type_of(items)}")
             return
         for number, item in enumerate(items):
-            yield from _flat(item, (*path, "items", number), findings)
+            yield from _flat(with_kind_of(value, item), (*path, "items", number), findings)
+    elif what := in_place_of_an_object(value):
+        findings.add(path, what)
     else:
         yield path, value
 
 
-def _name(obj: Object, path: Path, namespace: str, findings: Findings) -> str | None:
+def _named(obj: Object, path: Path, namespace: str, findings: Findings) -> str | None:
     """`Kind/name`, or None with findings."""
     metadata = obj.get("metadata")
     if not isinstance(metadata, dict):
         findings.add((*path, "metadata"), f"expected a mapping with a name, got {type_of(metadata)}")
         metadata = {"name": "?"}
+    elif "name" not in metadata and "generateName" in metadata:
+        message = "an object with a generated name would be another one after each update; write metadata.name in its place"
+        findings.add((*path, "metadata", "generateName"), message)
+        return None
     required = ((obj, "apiVersion", path), (obj, "kind", path), (metadata, "name", (*path, "metadata")))
     invalid = [(parent, key, mapping.get(key)) for mapping, key, parent in required if not _is_text(mapping.get(key))]
     for parent, key, value in invalid:
         findings.add((*parent, key), f"expected text, got {type_of(value) if value != '' else 'empty text'}")
-    if metadata.get("namespace") not in {None, namespace}:
+    if metadata.get("namespace", namespace) != namespace:
         findings.add((*path, "metadata", "namespace"), f"the namespace is a setting of this box; remove it, or use {namespace}")
     return None if invalid or "metadata" not in obj else f"{obj['kind']}/{metadata['name']}"
 
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str) and value != ""
+
+
+def _has_its_shape(obj: Object, named: str, path: Path, findings: Findings) -> bool:
+    """Adds findings for what no cluster could take, and warnings for what only a newer one could."""
+    if (place := _helm_action(obj, ())) is not None:
+        findings.add((*path, *place), f"{named}: {HELM_TEMPLATE}")
+        return False
+    if obj["kind"] == "ConfigMap" and any(references_in(obj)):
+        findings.add(path, f"{named}: a ConfigMap must not refer to secrets; use a Secret")
+    wrong = misshapes(obj)
+    for misshape in wrong:
+        findings.add((*path, *misshape.path), _message(named, misshape))
+    held = _HELD_BACK.get(obj["kind"])
+    if not wrong and held and (obj.get("spec") or {}).get(held) is True:
+        findings.warn((*path, "spec", held), f"{named}: spec.{held} is true, so that it cannot come up; remove it")
+    for misshape in () if wrong else unknown_keys(obj):
+        findings.warn((*path, *misshape.path), f"{_message(named, misshape)}; the cluster may refuse it")
+    return not wrong
+
+
+def _message(named: str, misshape: Misshape) -> str:
+    return f"{named}: {misshape}"
+
+
+def _helm_action(value: Any, path: Path) -> Path | None:
+    """Where an object has an action of Helm. What is in the files of a ConfigMap or a Secret is for others to read."""
+    if isinstance(value, str):
+        return path if is_helm_template(value) else None
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for step, item in pairs:
+        if path or step not in {"data", "stringData"}:
+            place = _helm_action(item, (*path, step))
+            if place is not None:
+                return place
+    return None

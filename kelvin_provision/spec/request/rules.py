@@ -12,10 +12,13 @@ from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.read.findings import Findings, Path, quoted, type_of
 from kelvin_provision.spec.references import REFERENCE
 from kelvin_provision.spec.request.shapes import Body
+from kelvin_provision.spec.workload import Object
 
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 # stops at the next `<%`, so that many of them without an end are no slower than one
 _ANY_REFERENCE = re.compile(r"<%(?:[^<%]|<(?!%)|%(?!>))*+%>")
+
+_NAMED_REFERENCE = re.compile(r"<%\s*[A-Za-z_]+\.[^\s<%]*\s*%>")
 
 
 def method_of(body: Body, default: Method, findings: Findings) -> Method:
@@ -64,10 +67,12 @@ def check_image(image: Any, path: Path, method: Method, findings: Findings, *, a
     return str(reference)
 
 
-def check_references(value: Any, has_secret: Callable[[str], bool], findings: Findings, path: Path = ()) -> None:
+def check_references(
+    value: Any, has_secret: Callable[[str], bool], findings: Findings, path: Path = (), pattern: re.Pattern[str] = _ANY_REFERENCE
+) -> None:
     """Each `<% ... %>` must be a secret of this box. Text volumes are left alone: their content is a file of the app."""
     if isinstance(value, str):
-        for reference in _ANY_REFERENCE.findall(value):
+        for reference in pattern.findall(value):
             kind, _, name = _name_in(reference).partition(".")
             if kind != "secrets":
                 findings.add(path, "unknown kind of reference; only <% secrets.NAME %> is supported")
@@ -76,10 +81,16 @@ def check_references(value: Any, has_secret: Callable[[str], bool], findings: Fi
     elif isinstance(value, dict):
         for key, item in value.items():
             if not _is_text_volume(path):
-                check_references(item, has_secret, findings, (*path, key))
+                check_references(item, has_secret, findings, (*path, key), pattern)
     elif isinstance(value, list):
         for number, item in enumerate(value):
-            check_references(item, has_secret, findings, (*path, number))
+            check_references(item, has_secret, findings, (*path, number), pattern)
+
+
+def check_references_in_object(obj: Object, has_secret: Callable[[str], bool], findings: Findings, path: Path) -> None:
+    """Objects hold texts of other template engines (EJS has the same brackets), which stay as they are; a ConfigMap is never filled."""
+    if obj.get("kind") != "ConfigMap":
+        check_references(obj, has_secret, findings, path, _NAMED_REFERENCE)
 
 
 def _is_text_volume(path: Path) -> bool:

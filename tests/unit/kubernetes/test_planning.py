@@ -4,11 +4,12 @@ from kelvin_provision.cluster.kubernetes.inventory import prunable
 from kelvin_provision.cluster.kubernetes.judge.diff import foreign
 from kelvin_provision.cluster.kubernetes.judge.interruptions import interruptions
 from kelvin_provision.cluster.kubernetes.judge.ports import claims_ports, conflicts_in_cluster
-from kelvin_provision.cluster.kubernetes.planning import pod_of
+from kelvin_provision.cluster.kubernetes.planning import Planner, pod_of
 from kelvin_provision.cluster.kubernetes.render.objects import defined_kinds, revision_of, template_hash
 from kelvin_provision.cluster.kubernetes.render.secrets import fill_secrets
-from kelvin_provision.cluster.labels import OWNER
-from kelvin_provision.cluster.plan import Finding
+from kelvin_provision.cluster.labels import OWNER, SPEC_HASH
+from kelvin_provision.cluster.plan import Finding, names
+from tests.kit.fakes.kubernetes_api import ObjectApi
 
 
 def texts(result):
@@ -65,6 +66,34 @@ def test_an_interruption_is_said_with_its_reason():
     assert texts(interruptions("w", result, has_service=True)) == [
         "w: short interruption: two pods cannot run side by side (host port 80, persistent volume w-data)"
     ]
+
+
+def test_a_pod_without_a_controller_is_down_while_it_is_changed():
+    assert texts(interruptions("w", pod("bare", 80), has_service=False)) == [
+        "w: short interruption: a Pod without a controller is changed in place: its containers stop before the new ones start"
+    ]
+
+
+def planned(item):
+    return Planner(ObjectApi(), "app", {"w": [item]}, str, {}).run()
+
+
+def test_a_rollout_that_is_held_back_is_found_before_anything_is_touched():
+    template = {"metadata": {"annotations": {SPEC_HASH: "1"}}, "spec": {"containers": []}}
+    rollout = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}, "spec": {"paused": True, "template": template}}
+    job = rollout | {"apiVersion": "batch/v1", "kind": "Job", "spec": {"suspend": True, "template": template}}
+    assert [str(finding.message) for item in (rollout, job) for finding in planned(item).findings] == [
+        "paused (spec.paused is true): no pod of this version starts; remove it, or: kubectl rollout resume deployment/d",
+        "suspended (spec.suspend is true): it does not run; remove that",
+    ]
+    assert planned(rollout | {"spec": {"template": template}}).findings == ()
+
+
+def test_objects_of_one_name_in_two_groups_are_told_apart():
+    things = [{"apiVersion": f"{group}.example/v1", "kind": "Thing", "metadata": {"name": "same"}} for group in "ab"]
+    plan = Planner(ObjectApi(), "app", {"w": [*things, service("same", 1)]}, str, {}).run()
+    assert [change.object for change in plan.changes] == ["Thing.a.example/same", "Thing.b.example/same", "Service/same"]
+    assert names([{"kind": "Thing", "metadata": {"name": "x"}}] * 2) == ["Thing/x"] * 2
 
 
 def test_a_service_whose_pods_cannot_pause_may_lose_an_answer():

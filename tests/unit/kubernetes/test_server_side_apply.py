@@ -5,7 +5,8 @@ import json
 import pytest
 
 from kelvin_provision.cluster.kubernetes.api.errors import Rejected, status_error
-from kelvin_provision.cluster.kubernetes.server_side_apply import blocks_to_remove, paused_by_us, removals
+from kelvin_provision.cluster.kubernetes.judge.readiness import paused_by_us
+from kelvin_provision.cluster.kubernetes.server_side_apply import blocks_to_remove, removals
 
 POD = "spec.template.spec"
 

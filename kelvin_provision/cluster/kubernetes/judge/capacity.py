@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from kelvin_provision.cluster import quantities
+from kelvin_provision.cluster.kubernetes.judge.interruptions import recreates
 from kelvin_provision.cluster.kubernetes.judge.observation import is_alive
 from kelvin_provision.cluster.kubernetes.render.objects import owner, template_of
 from kelvin_provision.cluster.survey import ResourceDemand
@@ -60,8 +61,7 @@ def _workload_requests(objects: Sequence[Object], old_pods: Sequence[Object]) ->
 
 
 def _deletes_first(item: Object) -> bool:
-    strategy = ((item.get("spec") or {}).get("strategy") or {}).get("type")
-    return item.get("kind") in {"StatefulSet", "DaemonSet"} or strategy == "Recreate"
+    return item.get("kind") in {"StatefulSet", "DaemonSet"} or recreates(item)
 
 
 def _pod_count(item: Object, *, running: bool) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from kelvin_provision.cluster.kubernetes.render.objects import owner
+from kelvin_provision.cluster.kubernetes.render.objects import owner, template_of
 from kelvin_provision.cluster.labels import HOLD, HOLD_FOLDER
 from kelvin_provision.cluster.plan import describe
 from kelvin_provision.spec.workload import Object
@@ -40,8 +40,7 @@ def hold_folders(objects: Sequence[Object]) -> Iterator[tuple[str, str]]:
     """Yield workload and host path of each host volume that is mounted at the hold folder."""
     for item in objects:
         workload = owner(item)
-        spec = item.get("spec") or {}
-        pod = spec if item.get("kind") == "Pod" else (spec.get("template") or {}).get("spec") or {}
+        pod = (template_of(item) or {}).get("spec") or {}
         paths = {volume["name"]: (volume.get("hostPath") or {}).get("path") for volume in pod.get("volumes") or ()}
         for container in pod.get("containers") or ():
             for mount in container.get("volumeMounts") or ():

@@ -19,6 +19,8 @@ def interruptions(workload: str, item: Object, *, has_service: bool) -> Iterator
         yield Interruption(workload, f"two pods cannot run side by side{why}")
     elif kind in {"StatefulSet", "DaemonSet"}:
         yield Interruption(workload, f"a {kind} stops each old pod before it starts the new one")
+    elif kind == "Pod":
+        yield Interruption(workload, "a Pod without a controller is changed in place: its containers stop before the new ones start")
     elif kind == "Deployment" and has_service and not hooks:
         yield Interruption(workload, "the old pod has no preStop hook and may stop before its last clients have left", certain=False)
     elif kind == "Deployment" and has_service and EXEC_SLEEP in hooks:
@@ -28,7 +30,7 @@ def interruptions(workload: str, item: Object, *, has_service: bool) -> Iterator
 
 def recreates(item: Object) -> bool:
     """Whether the old pods are deleted before new ones are created."""
-    return ((item.get("spec") or {}).get("strategy") or {}).get("type") == "Recreate"
+    return item.get("kind") == "Deployment" and ((item.get("spec") or {}).get("strategy") or {}).get("type") == "Recreate"
 
 
 def pre_stop_hooks(item: Object) -> list[Object]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from kelvin_provision.cluster.labels import MANAGER
 from kelvin_provision.cluster.plan import describe
 from kelvin_provision.cluster.protocol import Health, Phase
 from kelvin_provision.spec.workload import Object
@@ -25,7 +26,8 @@ def health(live: Object) -> Health:
 
 def generation_observed(live: Object) -> bool:
     """Whether the controller has observed the newest version of the object."""
-    observed, generation = (live.get("status") or {}).get("observedGeneration"), live["metadata"].get("generation")
+    status = live.get("status")  # of a kind that is not ours, anything
+    observed, generation = status.get("observedGeneration") if isinstance(status, dict) else None, live["metadata"].get("generation")
     if observed is None:
         return live.get("kind") not in REPORTS_GENERATION
     return generation is None or observed >= generation
@@ -45,6 +47,24 @@ def reason_and_message(source: Mapping[str, Any]) -> str:
     return ": ".join(filter(None, (source.get("reason"), source.get("message")))) or "no reason given"
 
 
+def held_back(item: Object) -> str:
+    """Why no pod of this version starts until a person says so; empty if nothing keeps it."""
+    key = {"Deployment": "paused", "Job": "suspend"}.get(item.get("kind") or "")
+    if key is None or not (item.get("spec") or {}).get(key) or paused_by_us(item):
+        return ""
+    if key == "suspend":
+        return "suspended (spec.suspend is true): it does not run; remove that"
+    name = item["metadata"].get("name")
+    return f"paused (spec.paused is true): no pod of this version starts; remove it, or: kubectl rollout resume deployment/{name}"
+
+
+def paused_by_us(live: Object) -> bool:
+    """Whether the rollout is paused by an apply of ours that is under way, or was interrupted."""
+    entries = live["metadata"].get("managedFields") or ()
+    owned = (entry.get("fieldsV1") or {} for entry in entries if entry.get("manager") == MANAGER and entry.get("operation") == "Update")
+    return bool((live.get("spec") or {}).get("paused")) and any("f:paused" in fields.get("f:spec", {}) for fields in owned)
+
+
 def _waiting(live: Object, why: str) -> Health:
     return Health(Phase.WAITING, f"{describe(live)}: {why}")
 
@@ -59,6 +79,8 @@ def _deployment(live: Object, spec: Mapping[str, Any], status: Mapping[str, Any]
         return _failed(live, reason_and_message(progressing))
     replicas = spec.get("replicas", 1)
     updated, total = status.get("updatedReplicas", 0), status.get("replicas", 0)
+    if updated < replicas and (why := held_back(live)):
+        return _failed(live, why)
     available = status.get("availableReplicas", 0)
     if updated < replicas:
         return _waiting(live, f"{updated} of {replicas} new pods created")
@@ -95,6 +117,8 @@ def _replica_set(live: Object, spec: Mapping[str, Any], status: Mapping[str, Any
 
 def _job(live: Object, _spec: Mapping[str, Any], _status: Mapping[str, Any]) -> Health:
     failed = condition(live, "Failed")
+    if why := held_back(live):
+        return _failed(live, why)
     if failed.get("status") == "True":
         return _failed(live, reason_and_message(failed))
     return READY if condition(live, "Complete").get("status") == "True" else _waiting(live, "not complete yet")

@@ -12,6 +12,9 @@ from kelvin_provision.cluster.plan import describe
 from kelvin_provision.errors import ReferenceInvalid
 from kelvin_provision.refs import Reference
 from kelvin_provision.spec import images
+from kelvin_provision.spec.kinds.cleaning import without_nulls
+from kelvin_provision.spec.kinds.lists import is_list, with_kind_of
+from kelvin_provision.spec.kinds.shapes import misshapes
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.references import references_in
 from kelvin_provision.spec.workload import Object, Spec
@@ -21,7 +24,12 @@ def prepare(spec: Spec, locks: Sequence[ImageLock], context: Context) -> tuple[l
     """Return copies that can be applied, and every reason why an object cannot."""
     objects: list[Object] = []
     findings: list[str] = []
-    for given in flatten(spec.manifests):
+    for accepted in flatten(spec.manifests):
+        given = without_nulls(accepted)  # an earlier version of this program kept nulls and did not look at shapes
+        wrong = [f"{describe(given)}: {misshape}" for misshape in misshapes(given) if not misshape.missing]
+        if wrong:
+            findings += wrong
+            continue
         if given.get("kind") == "Namespace" and describe(given) == f"Namespace/{context.namespace}":
             continue  # we create it if it is missing, and never delete it
         findings += refusals(given, context)
@@ -40,8 +48,8 @@ def prepare(spec: Spec, locks: Sequence[ImageLock], context: Context) -> tuple[l
 def flatten(objects: Sequence[Object]) -> Iterator[Object]:
     """Replace lists by their items."""
     for item in objects:
-        if str(item.get("kind", "")).endswith("List") and isinstance(item.get("items"), list):
-            yield from flatten(item["items"])
+        if is_list(item):
+            yield from flatten([with_kind_of(item, inner) for inner in item.get("items") or ()])
         else:
             yield item
 
@@ -97,8 +105,6 @@ def write_defaults(item: Object, workload: str) -> None:
             port.setdefault("protocol", "TCP")
     if item.get("kind") == "Deployment":
         strategy = spec.setdefault("strategy", {})
-        if strategy.get("rollingUpdate", {}) is None:
-            del strategy["rollingUpdate"]
         if strategy.setdefault("type", "RollingUpdate") == "RollingUpdate":
             rolling = strategy.setdefault("rollingUpdate", {})
             rolling.setdefault("maxSurge", "25%")
