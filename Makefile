@@ -1,6 +1,6 @@
 # `make demo` shows the program's main job on real parts; `make test` runs everything that this machine can run.
 .DEFAULT_GOAL := help
-.PHONY: help setup packages check quick cover test servers demo bench docs clean
+.PHONY: help setup packages check quick cover test servers powercut kills demo bench docs clean
 
 VENV   ?= .venv
 PYTHON := $(VENV)/bin/python
@@ -10,7 +10,8 @@ STAMP  := $(VENV)/.complete
 unexport PYTHONDONTWRITEBYTECODE
 
 # What the suite and the demo drive. Installed by us where we are root and there is apt; else the suites say what they miss.
-TEST_PACKAGES := docker-registry containerd runc docker.io skopeo busybox-static iproute2 iptables openssl
+DISK_PACKAGES := e2fsprogs xfsprogs btrfs-progs
+TEST_PACKAGES := docker-registry containerd runc docker.io skopeo busybox-static iproute2 iptables openssl $(DISK_PACKAGES)
 DEMO_PACKAGES := docker.io docker-registry busybox-static iproute2 iptables
 
 QUICK := tests/unit tests/cli tests/contract/test_cluster_fake.py tests/contract/test_runtime_fake.py
@@ -49,6 +50,14 @@ test: $(STAMP) ## everything, side by side; suites whose server is missing are s
 
 servers: ## of these, the tests that `make quick` leaves out
 	$(MAKE) test ARGS="tests/real tests/contract --ignore=tests/contract/test_cluster_fake.py --ignore=tests/contract/test_runtime_fake.py $(ARGS)"
+
+powercut: $(STAMP) ## cut the power of a box some hundred times, on ext4, xfs and btrfs (ARGS="--filesystem xfs --cuts 50 --seed 7")
+	@./demo/packages $(DISK_PACKAGES)
+	$(PYTHON) -m tests.powercut $(ARGS)
+
+kills: $(STAMP) ## kill -9 of changes, some hundred times, with the Kubernetes that KELVIN_PROVISION_TEST_KUBECONFIG names
+	@./demo/packages docker-registry busybox-static
+	$(PYTHON) -m tests.kills $(ARGS)
 
 demo: $(STAMP) ## stage, cut the network, apply: on real parts, in under two minutes
 	@./demo/packages $(DEMO_PACKAGES)

@@ -1,11 +1,13 @@
 """Run one change in this process and kill it with SIGKILL before its Nth step. A step is a verb of the cluster or a durable write.
 
-`python -m tests.real.killed N apply|rollback|turn|undeploy NAME` with the settings in the environment. Exit code 0: it had fewer steps.
+`python -m tests.real.killed N apply|rollback|start|stop|turn|undeploy NAME [SECONDS]` with the settings in the environment; with seconds,
+so long after the step has begun. Exit code 0: it was done before; then its number of steps is printed.
 """
 
 import os
 import signal
 import sys
+import threading
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -14,6 +16,7 @@ from kelvin_provision.agent import turn
 from kelvin_provision.context import opened
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.settings.load import load
+from kelvin_provision.usecases import start_stop
 from kelvin_provision.usecases.apply import ApplyRequest, apply
 from kelvin_provision.usecases.rollback import RollbackRequest, rollback
 from kelvin_provision.usecases.undeploy import UndeployRequest, undeploy
@@ -24,15 +27,24 @@ VERBS = {"plan", "put", "wait", "finish", "revert", "remove", "observe", "eviden
 class Steps:
     """Counts steps over the whole process; at the fatal one nothing of ours runs any more."""
 
-    def __init__(self, fatal: int) -> None:
+    def __init__(self, fatal: int, delay: float) -> None:
         self.fatal = fatal
+        self.delay = delay
         self.count = 0
 
     def step(self, name: str) -> None:
         self.count += 1
         if self.count == self.fatal:
             print(name, flush=True)
-            os.kill(os.getpid(), signal.SIGKILL)
+            if not self.delay:
+                _kill()
+            timer = threading.Timer(self.delay, _kill)
+            timer.daemon = True
+            timer.start()
+
+
+def _kill() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 class Watched:
@@ -68,7 +80,7 @@ def watch_ledger(steps: Steps) -> None:
 
 def main() -> None:
     fatal, action, name = int(sys.argv[1]), sys.argv[2], sys.argv[3]
-    steps = Steps(fatal)
+    steps = Steps(fatal, float(sys.argv[4]) if len(sys.argv) > 4 else 0.0)
     real = wiring.default()
     watched = replace(real, cluster=lambda settings, choice: Watched(real.cluster(settings, choice), steps), actor=lambda: "test")
     with opened(load(environ=os.environ, is_root=os.geteuid() == 0).settings, watched) as ctx:
@@ -76,6 +88,7 @@ def main() -> None:
         ctx.cluster.info()
         watch_ledger(steps)
         play(ctx, action, name)
+    print(steps.count)
 
 
 def play(ctx, action: str, name: str) -> None:
@@ -88,6 +101,8 @@ def play(ctx, action: str, name: str) -> None:
             print(error)
     elif action == "rollback":
         rollback(ctx, RollbackRequest((name,)))
+    elif action in {"start", "stop"}:
+        getattr(start_stop, action)(ctx, (name,))
     else:
         undeploy(ctx, UndeployRequest((name,)))
 
