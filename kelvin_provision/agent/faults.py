@@ -1,45 +1,60 @@
-"""Bugs of ours, contained: each is logged once with its traceback, affects one thing only, and is retried after a growing pause."""
+"""What went wrong rests and is tried again after a growing pause: bugs of ours, and troubles of the box.
+
+A bug is logged once with its traceback and affects one thing only.
+"""
 
 from __future__ import annotations
 
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
 
 FIRST_PAUSE, LONGEST_PAUSE = 30.0, 1800.0
-"""Seconds."""
+"""Seconds, after a bug."""
+LONGEST_BOX_PAUSE = 600.0
+"""Seconds, after a trouble of the box, which a person may be mending. The first pause is that between two turns."""
 
 
-@dataclass
-class _Fault:
-    text: str
-    pause: float
-    until: float
+class Pauses:
+    """By what they are for. In memory only: a new agent tries at once. Seconds; each pause is twice the one before, up to `longest`."""
 
-
-class Faults:
-    """Unexpected errors, by what they affected. In memory only: a new version of the program retries at once."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, first: float, longest: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._first, self._longest = first, longest
         self._clock = clock
-        self._faults: dict[str, _Fault] = {}
+        self._pauses: dict[str, tuple[float, float]] = {}
 
     def backs_off(self, what: str) -> bool:
         """Whether it is too early to retry."""
-        fault = self._faults.get(what)
-        return fault is not None and self._clock() < fault.until
+        pause = self._pauses.get(what)
+        return pause is not None and self._clock() < pause[1]
+
+    def begin(self, what: str) -> None:
+        """It failed, again or for the first time."""
+        before = self._pauses.get(what)
+        length = min(before[0] * 2, self._longest) if before else self._first
+        self._pauses[what] = (length, self._clock() + length)
+
+    def clear(self, what: str) -> None:
+        """It succeeded, or failed for another reason."""
+        self._pauses.pop(what, None)
+
+
+class Faults(Pauses):
+    """Unexpected errors, by what they affected."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(FIRST_PAUSE, LONGEST_PAUSE, clock)
+        self._texts: dict[str, str] = {}
 
     def record(self, what: str, error: Exception) -> tuple[str, tuple[str, ...]]:
         """A sentence for people, and the lines of the traceback; no lines for a fault that was recorded before."""
-        before = self._faults.get(what)
         text = f"our bug: {type(error).__name__}: {error}".rstrip(": ")
-        pause = min(before.pause * 2, LONGEST_PAUSE) if before else FIRST_PAUSE
-        self._faults[what] = _Fault(text, pause, self._clock() + pause)
-        repeated = before is not None and before.text == text
+        self.begin(what)
+        repeated = self._texts.get(what) == text
+        self._texts[what] = text
         lines = "" if repeated else "".join(traceback.format_exception(error))
         return text, tuple(lines.splitlines())
 
     def clear(self, what: str) -> None:
-        """It succeeded."""
-        self._faults.pop(what, None)
+        super().clear(what)
+        self._texts.pop(what, None)

@@ -10,6 +10,7 @@ from kelvin_provision.applying.foreign_text import mask_error
 from kelvin_provision.context import Context
 from kelvin_provision.errors import ProvisionError, TransferStopped
 from kelvin_provision.events import Note
+from kelvin_provision.files.durable import system_errors
 from kelvin_provision.ledger.model import Revision
 from kelvin_provision.ledger.staging_state import Waiting, reason_of
 from kelvin_provision.refs import Descriptor, Platform, Reference
@@ -18,11 +19,14 @@ from kelvin_provision.staging import stage
 from kelvin_provision.staging.limits.limits import TransferLimits
 from kelvin_provision.staging.stage import StagingTools
 from kelvin_provision.staging.threads import run_abandonable
-from kelvin_provision.wait_reason import describe
+from kelvin_provision.wait_reason import WaitReason, describe
 
 
-def stage_revision(revision: Revision, limits: TransferLimits, stop: Callable[[], bool], ctx: Context) -> None:
-    """Stage it as far as it goes now. What keeps it is recorded with it, and logged when it is news; nothing of that is raised."""
+def stage_revision(revision: Revision, limits: TransferLimits, stop: Callable[[], bool], ctx: Context) -> WaitReason | None:
+    """Stage it as far as it goes now; returns what it waits for.
+
+    What keeps it is recorded with it, and logged when it is news; nothing of that is raised.
+    """
     if revision.cause is None:
         # Once, not at every retry of a box that is offline for weeks, which would fill the log.
         ctx.progress(Note(f"staging {revision.workload}: {revision.spec.app_name} {revision.spec.app_version}"))
@@ -38,24 +42,26 @@ def stage_revision(revision: Revision, limits: TransferLimits, stop: Callable[[]
             headroom=ctx.settings.download.keep_free,
             backoff=ctx.timings.staging,
         )
-        done = stage.run(revision, tools)
+        with system_errors():
+            done = stage.run(revision, tools)
     except TransferStopped:
         ctx.progress(Note(f"staging {revision.workload} stopped; what was downloaded is kept"))
-        return
+        return None
     except ProvisionError as error:
         mask_error(error)
-        # Errors of the download itself are recorded by staging. This is the box: no runtime, no store, an unreadable login. The
+        # Errors of the download itself are recorded by staging. This is the box: no runtime, no store, a disk that cannot be read. The
         # revision waits, and the other workloads go on.
         reason = reason_of(error)
         ctx.ledger.advance(revision, Waiting(reason))
         if describe(reason) != revision.cause:
             ctx.progress(Note(f"staging {revision.workload} waits: {error}"))
-        return
+        return reason
     workload = ctx.ledger.existing([revision.workload]).get(revision.workload)
     current = workload.staged if workload else None
     state = "ready" if done else current.cause if current else "replaced"
     if state != revision.cause:
         ctx.progress(Note(f"staging {revision.workload}: {state}"))
+    return current.waiting if current else None
 
 
 class _InterruptibleSource:

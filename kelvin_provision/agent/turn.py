@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from kelvin_provision.agent import scheduler
-from kelvin_provision.agent.faults import Faults
+from kelvin_provision.agent.faults import LONGEST_BOX_PAUSE, Faults, Pauses
 from kelvin_provision.agent.queue import Group, batch_of, complete_groups, held_by_group, pending
 from kelvin_provision.agent.staging import stage_revision
 from kelvin_provision.applying.selection import appliable
@@ -30,14 +30,15 @@ Work = Callable[[Context], None]
 
 @dataclass
 class Memory:
-    """What outlives a turn: faults that back off, and the measured capacity of the link to the registries."""
+    """What outlives a turn: faults and troubles of the box that back off, and the measured capacity of the link to the registries."""
 
     limits: TransferLimits
+    troubles: Pauses
     faults: Faults = field(default_factory=Faults)
 
     @classmethod
     def of(cls, ctx: Context) -> Memory:
-        return cls(limits_of(ctx.settings.download, ctx.ledger))
+        return cls(limits_of(ctx.settings.download, ctx.ledger), Pauses(ctx.timings.agent_retry, LONGEST_BOX_PAUSE))
 
 
 def take(ctx: Context, memory: Memory) -> bool:
@@ -102,11 +103,26 @@ class _Turn:
         """Stage one workload, and apply what became admissible meanwhile; then a preempted download continues."""
         while workload.staged and not appliable(workload.staged) and not self._ctx.stop():
             preemption = _Preemption(self)
-            work = partial(stage_revision, workload.staged, self._memory.limits, preemption)
-            self._contain(_Task.about("staging", [workload.staged], work))
+            self._stage(workload.staged, preemption)
             self._apply_admissible()
             if not preemption.pressing:
                 break
+
+    def _stage(self, revision: Revision, stop: Callable[[], bool]) -> None:
+        """Unless a trouble of the box rests that ended the last attempt."""
+
+        def work(ctx: Context) -> None:
+            self._note(task.key, stage_revision(revision, self._memory.limits, stop, ctx))
+
+        task = _Task.about("staging", [revision], work)
+        if not self._memory.troubles.backs_off(task.key):
+            self._contain(task)
+
+    def _note(self, key: str, waits: WaitReason | None) -> None:
+        if waits is not None and waits.kind is WaitKind.ERROR:
+            self._memory.troubles.begin(key)
+        else:
+            self._memory.troubles.clear(key)
 
     def _apply_admissible(self) -> None:
         for key, task in self._admissible().items():

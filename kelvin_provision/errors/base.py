@@ -18,6 +18,8 @@ class ProvisionError(Exception):
     exit_code: ClassVar[int] = 0
     hint_default: ClassVar[Hint | str] = ""
     temporary: ClassVar[bool] = False
+    of_box: ClassVar[bool] = False
+    """Whether it says something of this box alone, whatever was asked for: its disk, permissions, settings or state."""
     wait_reason: WaitReason | None = None
     """What has to be waited for, where that is more than the message."""
 

@@ -14,6 +14,13 @@ class RuntimeUnreachable(ProvisionError):
     code, exit_code, temporary = "runtime-unreachable", os.EX_UNAVAILABLE, True
 
 
+class RuntimeFailed(ProvisionError):
+    """containerd or Docker Engine could not import an image for a reason of its own: its disk, its memory, a restart."""
+
+    code, exit_code, temporary = "runtime-failed", os.EX_UNAVAILABLE, True
+    hint_default = "nothing to do if it passes: the agent tries again"
+
+
 class ClusterUnreachable(ProvisionError):
     """The Kubernetes API or Docker Engine does not respond."""
 
@@ -43,14 +50,14 @@ class RemovalUnfinished(ProvisionError):
 class ClusterMissing(ProvisionError):
     """There is neither Kubernetes nor Docker Engine on this box."""
 
-    code, exit_code = "cluster-missing", os.EX_CONFIG
+    code, exit_code, of_box = "cluster-missing", os.EX_CONFIG, True
     hint_default = "install k3s or Docker Engine, or set cluster.kubeconfig"
 
 
 class PermissionRefused(ProvisionError):
     """This user has no permission for a file, a directory or a socket."""
 
-    code, exit_code = "permission-refused", os.EX_NOPERM
+    code, exit_code, of_box = "permission-refused", os.EX_NOPERM, True
     hint_default = command("...", instruction="run as root", sudo=True)
 
 
@@ -64,28 +71,28 @@ class NoSpace(ProvisionError):
 class CannotWrite(ProvisionError):
     """The state directory, or another file, cannot be written, or the disk fails."""
 
-    code, exit_code = "cannot-write", os.EX_CANTCREAT
+    code, exit_code, of_box = "cannot-write", os.EX_CANTCREAT, True
     hint_default = "check the disk and its mount options, or choose another directory with --state-dir"
 
 
 class SettingsInvalid(ProvisionError):
     """A settings file or variable is invalid."""
 
-    code, exit_code = "settings-invalid", os.EX_CONFIG
+    code, exit_code, of_box = "settings-invalid", os.EX_CONFIG, True
     hint_default = command("config show")
 
 
 class StateTooNew(ProvisionError):
     """The state was written by a newer version of this program."""
 
-    code, exit_code = "state-too-new", os.EX_CONFIG
+    code, exit_code, of_box = "state-too-new", os.EX_CONFIG, True
     hint_default = "upgrade kelvin-provision on this box first"
 
 
 class StateDamaged(ProvisionError):
     """The ledger cannot be read."""
 
-    code, exit_code = "state-damaged", os.EX_CONFIG
+    code, exit_code, of_box = "state-damaged", os.EX_CONFIG, True
     hint_default = "keep a copy of the state directory; workloads on the cluster are not affected"
 
 
@@ -99,5 +106,5 @@ class AgentSilent(ProvisionError):
 class OurBug(ProvisionError):
     """An internal error, a bug of this program; -v shows where."""
 
-    code, exit_code = "our-bug", os.EX_SOFTWARE
+    code, exit_code, of_box = "our-bug", os.EX_SOFTWARE, True
     hint_default = "run it again with -v and report the output"

@@ -49,6 +49,12 @@ class RegistryDenied(ProvisionError):
     hint_default = "docker login HOST, or set registries.HOST.auth_file"
 
 
+class LoginUnreadable(RegistryDenied):
+    """The stored credentials for a registry cannot be read on this box."""
+
+    code, exit_code, of_box = "login-unreadable", os.EX_NOPERM, True
+
+
 class RegistryUnreachable(ProvisionError):
     """The registry does not respond, or the connection breaks."""
 

@@ -13,7 +13,7 @@ from kelvin_provision.errors import CannotWrite, NoSpace, PermissionRefused, Pro
 
 CHUNK = 1 << 20
 _WRONG_PLACE = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENXIO, errno.ENAMETOOLONG}
-_FAILING = {
+FAILING = {
     *(errno.EIO, errno.EROFS, errno.ESTALE, errno.EUCLEAN, errno.ENODEV, errno.ETIMEDOUT, errno.EREMOTEIO, errno.ENOTCONN),
     *(errno.ENOMEM, errno.EMFILE, errno.ENFILE),
 }
@@ -34,7 +34,7 @@ def writing_to(path: Path) -> Iterator[None]:
             raise PermissionRefused(f"no permission to write {path}") from error
         if error.errno in _NO_LOCKS:
             raise CannotWrite(f"the filesystem of {path} has no locks: {os.strerror(error.errno).lower()}", hint=_LOCAL) from error
-        if error.errno in _WRONG_PLACE | _FAILING:
+        if error.errno in _WRONG_PLACE | FAILING:
             link = " (it is a link, and links are not followed there)" if path.is_symlink() else ""
             raise CannotWrite(f"cannot write {path}: {os.strerror(error.errno)}{link}") from error
         raise
@@ -46,7 +46,19 @@ def trouble_of_box(error: OSError) -> ProvisionError | None:
         return NoSpace(in_words(error))
     if error.errno in {errno.EACCES, errno.EPERM}:
         return PermissionRefused(in_words(error))
-    return CannotWrite(in_words(error)) if error.errno in _FAILING else None
+    return CannotWrite(in_words(error)) if error.errno in FAILING else None
+
+
+@contextmanager
+def system_errors() -> Iterator[None]:
+    """Raises NoSpace, PermissionRefused or CannotWrite for an OSError that nothing below has translated, as `trouble_of_box` does."""
+    try:
+        yield
+    except OSError as error:
+        trouble = trouble_of_box(error)
+        if trouble is None:
+            raise
+        raise trouble from error
 
 
 def in_words(error: Exception) -> str:

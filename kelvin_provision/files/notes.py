@@ -43,3 +43,12 @@ def printable(data: bytes) -> str:
     """One line without control characters, whatever the bytes are."""
     text = " ".join(data.decode("utf-8", "replace").split())
     return "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in text)
+
+
+def shortened(line: str, longest: int) -> str:
+    """A line of at most `longest` characters: what is left out is its middle, as a cause tends to be said last."""
+    if len(line) <= longest:
+        return line
+    mark = " ... "
+    head = (longest - len(mark)) // 2
+    return f"{line[:head]}{mark}{line[len(line) - (longest - len(mark) - head) :]}"

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from kelvin_provision.files.notes import printable
+from kelvin_provision.files.notes import printable, shortened
 
 GUARD = Path(__file__).with_name("guard.py")
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/", "LANG": "C.UTF-8"}
@@ -107,7 +107,7 @@ def _read(descriptor: int) -> bytes:
 
 
 def _outcome(report: str, output: bytes) -> Outcome:
-    lines = tuple(printable(line)[:MAX_LINE] for line in output.splitlines() if line.strip())[-MAX_LINES:]
+    lines = tuple(shortened(printable(line), MAX_LINE) for line in output.splitlines() if line.strip())[-MAX_LINES:]
     reported = dict(line.split(" ", 1) for line in report.splitlines())
     for ending in (Ending.EXITED, Ending.TIMEOUT, Ending.STOPPED):
         if ending in reported:

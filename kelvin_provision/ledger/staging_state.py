@@ -107,8 +107,8 @@ def transition(state: StagingState, event: Event) -> StagingState:  # noqa: PLR0
 
 
 def of_error(error: ProvisionError) -> Waiting | StagingFailed:
-    """What an error that ended an attempt at staging means for it."""
-    return Waiting(reason_of(error)) if error.temporary else StagingFailed(_text(error))
+    """What an error that ended an attempt at staging means for it. Troubles of this box say nothing of the images: they are waited out."""
+    return Waiting(reason_of(error)) if error.temporary or error.of_box else StagingFailed(_text(error))
 
 
 def reason_of(error: ProvisionError) -> WaitReason:

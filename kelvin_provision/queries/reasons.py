@@ -68,6 +68,7 @@ REASONS: dict[str, Reason] = {
     "invalid-object": Reason("A field that this version of the cluster does not know, or a value out of range."),
     "locked": Reason("An apply, stop or undeploy by another person or by the agent is under way."),
     "log-missing": Reason("The workload is stopped, or its containers have not started yet."),
+    "login-unreadable": Reason("The auth file is missing, damaged or not readable for the agent, or its credential helper does not work."),
     "manifest-invalid": Reason("The registry, or a login page in front of it, returned something else."),
     "namespace-terminating": Reason("The namespace was deleted, and the cluster has not finished removing it."),
     "never-up": Reason(
@@ -99,6 +100,7 @@ REASONS: dict[str, Reason] = {
     "removal-unfinished": Reason("A finalizer waits for a controller that is missing or broken, or a pod does not end."),
     "request-refused": Reason("A field is missing, misspelt, of the wrong type, or not supported on this cluster."),
     "revision-unknown": Reason("It never came up, or newer revisions have replaced it (keep_revisions)."),
+    "runtime-failed": Reason("Its disk fails or is read-only, memory or files have run out, or it was restarted during an import."),
     "runtime-unreachable": Reason(
         "containerd or Docker Engine is stopped, or its socket is elsewhere.",
         command("config set", "runtime.address", "SOCKET", instruction="systemctl status k3s containerd docker; then"),

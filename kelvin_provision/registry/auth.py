@@ -10,7 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kelvin_provision.errors import RegistryDenied
+from kelvin_provision.errors import LoginUnreadable
+from kelvin_provision.files.durable import FAILING
 from kelvin_provision.refs import DOCKER_HUB
 from kelvin_provision.settings.model import RegistrySettings, Settings
 
@@ -41,12 +42,14 @@ def auth_file(settings: Settings, host: str) -> Path | None:
     try:
         path = (Path(folder) if folder else Path.home() / ".docker") / "config.json"
         return path if path.is_file() else None
-    except (OSError, RuntimeError):
+    except (OSError, RuntimeError) as error:
+        if isinstance(error, OSError) and error.errno in FAILING:
+            raise LoginUnreadable(f"{host}: the auth file cannot be read: {os.strerror(error.errno).lower()}") from error
         return None  # a home folder that cannot be entered, or none
 
 
 def stored_credentials(settings: Settings, host: str) -> Credentials | None:
-    """Raises RegistryDenied when an auth file or credential helper cannot be used."""
+    """Raises LoginUnreadable when an auth file or credential helper cannot be used."""
     path = auth_file(settings, host)
     if path is None:
         return None
@@ -63,12 +66,13 @@ def _entry(path: Path, host: str) -> dict[str, str]:
     try:
         document = json.loads(path.read_bytes())
     except FileNotFoundError:
-        raise RegistryDenied(f"{host}: the auth file {path} does not exist", hint=f"check registries.{host}.auth_file") from None
+        raise LoginUnreadable(f"{host}: the auth file {path} does not exist", hint=f"check registries.{host}.auth_file") from None
     except OSError as error:
-        raise RegistryDenied(f"{host}: the auth file {path} cannot be read", hint=hint) from error
+        reason = (error.strerror or str(error)).lower()
+        raise LoginUnreadable(f"{host}: the auth file {path} cannot be read: {reason}", hint=hint) from error
     except (ValueError, RecursionError):
         # docker.auth would take an invalid file for an empty one
-        raise RegistryDenied(f"{host}: the auth file {path} is not valid JSON", hint=hint) from None
+        raise LoginUnreadable(f"{host}: the auth file {path} is not valid JSON", hint=hint) from None
     from docker import auth, errors  # 100 ms: only where there are credentials to read
 
     try:
@@ -76,7 +80,7 @@ def _entry(path: Path, host: str) -> dict[str, str]:
             return auth.AuthConfig.load_config(None, document).resolve_authconfig(HUB_KEY if host == DOCKER_HUB else host) or {}
     except (errors.DockerException, OSError, ValueError, LookupError, TypeError, AttributeError):
         reason = f"the credentials in {path} cannot be read, or their credential helper does not work"
-        raise RegistryDenied(f"{host}: {reason}", hint=hint) from None
+        raise LoginUnreadable(f"{host}: {reason}", hint=hint) from None
 
 
 def hosts_with_credentials(settings: Settings) -> frozenset[str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from kelvin_provision.errors import DigestMismatch, ImportFailed
+from kelvin_provision.errors import DigestMismatch
 from kelvin_provision.files.durable import CHUNK, read_chunks
 from kelvin_provision.files.hashing import verified
 from kelvin_provision.refs import Descriptor
@@ -31,11 +31,11 @@ class FileSlice:
     blob: Descriptor
 
     def open(self) -> BinaryIO:
-        """Raises DigestMismatch for a file of another size, which would break the tar, and ImportFailed for a missing one."""
+        """Raises DigestMismatch for a missing file and for one of another size, which would break the tar: both are downloaded again."""
         try:
             file = self.path.open("rb", buffering=0)
         except FileNotFoundError as error:
-            raise ImportFailed(f"{self.blob.digest} is not in the store", evidence=[f"no file {self.path}"]) from error
+            raise DigestMismatch(f"{self.blob.digest} is not in the store", evidence=[f"no file {self.path}"]) from error
         size = file.seek(0, 2)
         file.seek(0)
         if size != self.blob.size:
@@ -75,7 +75,7 @@ def parts(lock: ImageLock, blob: BlobPath, *, repo_tags: Sequence[str] = ()) -> 
 
 
 def chunks(lock: ImageLock, blob: BlobPath, *, repo_tags: Sequence[str] = ()) -> Iterator[bytes]:
-    """The stream as bytes, at most 1 MiB at a time. Raises DigestMismatch for a file of another size, ImportFailed for a missing one."""
+    """The stream as bytes, at most 1 MiB at a time. Raises DigestMismatch for a missing file or one of another size."""
     for part in parts(lock, blob, repo_tags=repo_tags):
         if isinstance(part, FileSlice):
             yield from part.read()
@@ -90,7 +90,7 @@ def size(lock: ImageLock, *, repo_tags: Sequence[str] = ()) -> int:
 
 
 def verify(lock: ImageLock, blob: BlobPath) -> None:
-    """Hash every blob of the image again; raises DigestMismatch or ImportFailed, which names the first wrong one.
+    """Hash every blob of the image again; raises DigestMismatch, which names the first wrong one.
 
     For a runtime that refused the image: its message seldom tells that a blob of the store is corrupt.
     """

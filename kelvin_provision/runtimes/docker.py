@@ -13,10 +13,11 @@ from typing import Any, BinaryIO
 
 from kelvin_provision.docker_engine.connection import RUNTIME_ERRORS, connect
 from kelvin_provision.docker_engine.engine import Engine
-from kelvin_provision.errors import DigestMismatch, ImageUnsupported, ImportFailed, NoSpace, ProvisionError
+from kelvin_provision.errors import DigestMismatch, ImageUnsupported, ImportFailed, ProvisionError
 from kelvin_provision.hints import system
 from kelvin_provision.refs import Descriptor, Platform
 from kelvin_provision.runtimes import archive, suitability
+from kelvin_provision.runtimes.complaints import own_trouble
 from kelvin_provision.runtimes.protocol import BlobPath, ImageStatus, ImageStorage, RuntimeInfo
 from kelvin_provision.spec.lock import ImageLock
 
@@ -114,8 +115,8 @@ class DockerRuntime:
         if not complaint:
             os.sync()  # the engine does not sync what it unpacks
             return
-        if any(phrase in complaint.lower() for phrase in ("no space left", "disk quota exceeded")):
-            raise NoSpace(f"no space left for {lock.name} in Docker Engine", evidence=(complaint,))
+        if trouble := own_trouble(f"{lock.name} in Docker Engine", complaint, (complaint,)):
+            raise trouble
         archive.verify(lock, blob)  # the most likely cause is a wrong blob in our own store, which the engine cannot name
         raise ImportFailed(f"Docker Engine refused to load {lock.name}", evidence=(complaint,))
 

@@ -79,7 +79,8 @@ class Runtime(Protocol):
     def load(self, lock: ImageLock, blob: BlobPath) -> None:
         """Import the image from the store, compare the result with the lock, pin it.
 
-        Raises ImportFailed (the runtime's words as evidence) and DigestMismatch (another image arrived; it is removed again).
+        Raises ImportFailed (the runtime's words as evidence), RuntimeFailed and NoSpace (the runtime is to blame, not the image), and
+        DigestMismatch (another image arrived, which is removed again; or a blob of the store is wrong or missing).
         """
         ...
 

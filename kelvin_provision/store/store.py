@@ -10,7 +10,8 @@ from dataclasses import astuple, replace
 from enum import StrEnum
 from pathlib import Path
 
-from kelvin_provision.files.durable import private_folder, rename_durably, write_durably, writing_to
+from kelvin_provision.errors import CannotWrite
+from kelvin_provision.files.durable import FAILING, in_words, private_folder, rename_durably, write_durably, writing_to
 from kelvin_provision.files.hashing import verified
 from kelvin_provision.refs import Descriptor, is_digest
 from kelvin_provision.spec.lock import ImageLock
@@ -69,12 +70,15 @@ class Store:
     def verify(self, blob: Descriptor, on_read: Callable[[int], None] = lambda _: None) -> bool:
         """Hash a stored blob again from the disk; a wrong one is quarantined. False as well when it is missing.
 
-        `on_read` is called with the number of bytes of every chunk.
+        `on_read` is called with the number of bytes of every chunk. Raises CannotWrite where nothing can be opened now: a blob that is
+        there must not be downloaded again for that.
         """
         path = self.path(blob)
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-        except OSError:
+        except OSError as error:
+            if error.errno in FAILING:
+                raise CannotWrite(in_words(error)) from error
             return False
         try:
             status = os.fstat(descriptor)

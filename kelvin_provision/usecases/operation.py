@@ -101,7 +101,7 @@ def free_images(ctx: Context, running: Running) -> int:
     freed = 0
     with running.afterwards(_NOT_FREED):
         freed = collect_garbage(ctx.ledger, ctx.store, lambda: ctx.runtime)
-    return freed
+    return freed  # noqa: RET504  (the block may end with an error, which `afterwards` makes a warning)
 
 
 def look(ctx: Context, running: Running, names: Sequence[str]) -> None:

@@ -341,7 +341,8 @@ ELSEWHERE = {
     "start-failed", "wait-failed", "removal-unfinished", "workload-unknown", "no-space", "budget-too-small", "download-waits", "transfer-stopped",
     "digest-mismatch", "manifest-invalid", "platform-missing", "image-unsupported", "image-not-found", "image-missing", "registry-denied",
     "registry-unreachable", "registry-busy", "registry-refused", "runtime-unreachable", "import-failed", "cluster-unreachable",
-    "cluster-denied", "cluster-refused", "cluster-missing", "denied", "permission-refused", "agent-silent",
+    "cluster-denied", "cluster-refused", "cluster-missing", "denied", "permission-refused", "agent-silent", "runtime-failed",
+    "login-unreadable",
 }  # fmt: skip
 """A registry, a runtime, a cluster, a full disk or another user is needed: tests/real and tests/contract look at these hints."""
 CASES = {

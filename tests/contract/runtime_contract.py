@@ -204,7 +204,7 @@ class RuntimeContract:
     def test_a_missing_blob_is_named_and_nothing_stays(self, runtime, staged, outside):
         lock, blob = staged()
         blob(lock.layers[0]).unlink()
-        with pytest.raises(ImportFailed, match=lock.layers[0].digest):
+        with pytest.raises(DigestMismatch, match=lock.layers[0].digest):
             runtime.load(lock, blob)
         assert not runtime.has(lock)
         assert not outside.holds(lock)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kelvin_provision.cli.frame.hints import line as shell_line
-from kelvin_provision.errors import RegistryBusy, RegistryDenied, RegistryRefused
+from kelvin_provision.errors import LoginUnreadable, RegistryBusy, RegistryDenied, RegistryRefused
 from kelvin_provision.refs import Platform, Reference
 from kelvin_provision.registry import auth
 from kelvin_provision.registry.challenge import Challenge
@@ -125,7 +125,7 @@ def test_a_credential_helper_that_does_not_work_is_said_without_its_words(locked
         helper(tmp_path, monkeypatch, script)
     path = tmp_path / "login.json"
     path.write_text(json.dumps({"credsStore": "x"}))
-    with refused(RegistryDenied, f"the credentials in {path} cannot be read, or their credential helper does not work"):
+    with refused(LoginUnreadable, f"the credentials in {path} cannot be read, or their credential helper does not work"):
         client(**{locked_registry: {"auth_file": path}}).resolve(web(locked_registry), AMD64)
 
 
@@ -148,7 +148,7 @@ def test_a_login_file_that_is_broken_or_empty_is_said_so(locked_registry, client
     path = tmp_path / "login.json"
     if content:
         path.write_text(content.replace("HOST", locked_registry))
-    with refused(RegistryDenied, words):
+    with refused(RegistryDenied if "requires a login" in words else LoginUnreadable, words):
         client(**{locked_registry: {"auth_file": path}}).resolve(web(locked_registry), AMD64)
 
 
@@ -169,7 +169,7 @@ def test_an_identity_token_goes_into_a_pull_secret_as_one(tmp_path):
 
 def test_a_login_file_that_is_a_folder_and_a_home_that_is_none_are_no_accidents(tmp_path, monkeypatch):
     chosen = {"r.example": RegistrySettings(auth_file=tmp_path)}
-    with refused(RegistryDenied, f"auth file {tmp_path} cannot be read"):
+    with refused(LoginUnreadable, f"auth file {tmp_path} cannot be read"):
         auth.stored_credentials(Settings(tmp_path, registries=chosen), "r.example")
     monkeypatch.setenv("DOCKER_CONFIG", "x" * 5000)
     assert auth.stored_credentials(Settings(tmp_path), "r.example") is None

@@ -12,6 +12,7 @@ from kelvin_provision.cluster.kubernetes.judge.failures import container_statuse
 from kelvin_provision.cluster.kubernetes.judge.readiness import condition, reason_and_message
 from kelvin_provision.cluster.plan import describe
 from kelvin_provision.errors import ProvisionError
+from kelvin_provision.files.notes import shortened
 from kelvin_provision.spec.workload import Object
 
 MAX_PODS = 3
@@ -35,7 +36,7 @@ def evidence(api: Api, namespace: str, workload: str) -> tuple[str, ...]:
             lines += pod_evidence(pod, events)
             for status in container_statuses(pod):
                 lines += _logs(api, namespace, pod["metadata"]["name"], status["name"], restarted=bool(status.get("restartCount")))
-    return tuple(line if len(line) <= MAX_LENGTH else f"{line[:MAX_LENGTH]}..." for line in lines)
+    return tuple(shortened(line, MAX_LENGTH) for line in lines)
 
 
 def pod_evidence(pod: Object, events: list[Object]) -> Iterator[str]:

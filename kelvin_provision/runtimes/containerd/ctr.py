@@ -16,6 +16,7 @@ from threading import Thread
 from typing import IO, BinaryIO, cast
 
 from kelvin_provision.errors import PermissionRefused, RuntimeUnreachable
+from kelvin_provision.files.notes import shortened
 from kelvin_provision.files.sockets import connect_unix
 from kelvin_provision.hints import system
 
@@ -28,20 +29,26 @@ EXIT_TIMEOUT = 10.0
 PIPE_SIZE = 1 << 20
 """With the default of 64 KiB, writer and reader keep waiting for each other when both cores are busy."""
 
-_MAX_STDERR = 8192
+_MAX_STDERR = 1 << 16
+_MAX_LINES, _MAX_LINE = 5, 400
 
 
 @dataclass(frozen=True)
 class Result:
-    """Of one `ctr`; `stderr` has its last lines."""
+    """Of one `ctr`; `complaint` is what it wrote to stderr."""
 
     code: int
     stdout: str
-    stderr: tuple[str, ...]
+    complaint: str
+
+    @property
+    def stderr(self) -> tuple[str, ...]:
+        """Its last lines, for people. Not to judge by: the middle of a long one is left out."""
+        return tuple(shortened(line, _MAX_LINE) for line in self.complaint.splitlines()[-_MAX_LINES:] if line.strip())
 
     def reports(self, *phrases: str) -> bool:
         """Whether one of these phrases is in its stderr."""
-        return any(phrase in line for phrase in phrases for line in self.stderr)
+        return any(phrase in self.complaint for phrase in phrases)
 
     def rows(self) -> list[dict[str, str]]:
         """Its table, by the header. Cells contain spaces (`complete (3/3)`), so a row is cut where the words of the header begin."""
@@ -73,7 +80,7 @@ class Ctr:
                 stdout, stderr = process.communicate(timeout=self.timeout)
             except subprocess.TimeoutExpired as error:
                 raise self._unreachable(f"no answer to {' '.join(args[:2])} in {self.timeout:.0f} s") from error
-        result = Result(process.returncode, stdout.decode(errors="replace"), _last_lines(stderr))
+        result = Result(process.returncode, stdout.decode(errors="replace"), stderr.decode(errors="replace"))
         if result.code and result.reports("failed to dial", "connection error", "code = Unavailable"):
             raise self._unreachable(*result.stderr)
         return result
@@ -103,7 +110,7 @@ class Ctr:
                 raise
             finally:
                 reader.join()
-        return Result(process.returncode, "", _last_lines(bytes(stderr)))
+        return Result(process.returncode, "", stderr.decode(errors="replace"))
 
     @contextmanager
     def open_output(self, *args: str) -> Iterator[BinaryIO]:
@@ -129,6 +136,8 @@ class Ctr:
             raise PermissionRefused(f"no permission to run {self.command[0]}") from error
         except FileNotFoundError as error:
             raise RuntimeUnreachable(f"{self.command[0]} is not installed", hint=f"install {self.command[0]}") from error
+        except OSError as error:
+            raise RuntimeUnreachable(f"{self.command[0]} cannot be started: {os.strerror(error.errno or 0).lower()}") from error
         with process:
             try:
                 yield process
@@ -179,7 +188,3 @@ def _read_stderr(pipe: IO[bytes], buffer: bytearray) -> None:
     while data := pipe.read(4096):
         buffer += data
         del buffer[:-_MAX_STDERR]
-
-
-def _last_lines(data: bytes) -> tuple[str, ...]:
-    return tuple(line[:400] for line in data.decode(errors="replace").splitlines()[-5:] if line.strip())

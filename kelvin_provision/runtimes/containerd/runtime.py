@@ -14,10 +14,11 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 from typing import BinaryIO
 
-from kelvin_provision.errors import ImportFailed, NoSpace, OurBug, RuntimeUnreachable
+from kelvin_provision.errors import ImportFailed, OurBug, RuntimeFailed, RuntimeUnreachable
 from kelvin_provision.files.hashing import has_digest
 from kelvin_provision.refs import Descriptor, Platform
 from kelvin_provision.runtimes import suitability
+from kelvin_provision.runtimes.complaints import own_trouble
 from kelvin_provision.runtimes.containerd.ctr import Ctr
 from kelvin_provision.runtimes.containerd.image_status import OURS, PINNED, content_state, image_statuses, labels_of
 from kelvin_provision.runtimes.containerd.plugins import Plugins
@@ -94,7 +95,8 @@ class ContainerdRuntime:
             return
         result = self._ctr.run("images", "label", lock.name, f"{PINNED}=pinned", f"{OURS}={lock.config.digest}")
         if result.code and not result.reports("not found"):
-            raise ImportFailed(f"{lock.name} cannot be pinned", evidence=result.stderr)
+            trouble = own_trouble(f"{lock.name} in containerd", result.complaint, result.stderr)
+            raise trouble or ImportFailed(f"{lock.name} cannot be pinned", evidence=result.stderr)
 
     def remove(self, lock: ImageLock) -> None:
         """Containerd then collects what no other name needs."""
@@ -136,8 +138,11 @@ class ContainerdRuntime:
         state = self._state(lock, _named(lock.name))
         if result.code == 0 and state == "complete":
             return
-        if result.reports("no space left on device", "disk quota exceeded"):
-            raise NoSpace(f"no space left for {lock.name} in containerd", evidence=result.stderr)
+        if trouble := own_trouble(f"{lock.name} in containerd", result.complaint, result.stderr):
+            raise trouble
+        if result.code < 0:
+            evidence = (*result.stderr, f"ctr was ended by signal {-result.code}")
+            raise RuntimeFailed(f"no import of {lock.name} in containerd", evidence=evidence)
         if state == "other platform":
             raise ImportFailed(
                 f"{lock.name} is not for {lock.platform}, or does not run on {Platform.of_this_host()}; it was removed again"

@@ -5,7 +5,7 @@ import tarfile
 
 import pytest
 
-from kelvin_provision.errors import DigestMismatch, ImportFailed
+from kelvin_provision.errors import DigestMismatch
 from kelvin_provision.refs import Descriptor
 from kelvin_provision.runtimes import archive
 from tests.kit.images import OCI_LAYER, index_of, make_image, sha256, tar_of
@@ -100,7 +100,7 @@ def test_a_file_of_another_size_is_a_digest_mismatch(staged, change):
 def test_a_blob_that_is_not_there_is_named(staged):
     lock, blob = staged
     blob(lock.config).unlink()
-    with pytest.raises(ImportFailed, match=lock.config.digest):
+    with pytest.raises(DigestMismatch, match=lock.config.digest):
         list(archive.chunks(lock, blob))
 
 

@@ -1,5 +1,6 @@
 """`ctr` played by a shell script behind a real socket: what a healthy containerd cannot be made to do."""
 
+import errno
 import os
 import socket
 import tempfile
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kelvin_provision.cli.frame.hints import line as shell_line
-from kelvin_provision.errors import ImportFailed, NoSpace, PermissionRefused, RuntimeUnreachable
+from kelvin_provision.errors import ImportFailed, NoSpace, PermissionRefused, RuntimeFailed, RuntimeUnreachable
 from kelvin_provision.runtimes.containerd.ctr import Ctr, Result
 from kelvin_provision.runtimes.containerd.runtime import ContainerdRuntime
 from tests.kit.images import make_image, random_image, tar_of
@@ -45,11 +46,11 @@ def test_a_table_is_cut_where_its_header_says():
         "a.example/x@sha   oci    incomplete (2/3) 428.0 B/567.0 B false\n"
         "b.example/y@sha   docker complete (3/3)   1.0 KiB/1.0 KiB true\n"
     )
-    assert Result(0, out, ()).rows() == [
+    assert Result(0, out, "").rows() == [
         {"REF": "a.example/x@sha", "TYPE": "oci", "STATUS": "incomplete (2/3)", "SIZE": "428.0 B/567.0 B", "UNPACKED": "false"},
         {"REF": "b.example/y@sha", "TYPE": "docker", "STATUS": "complete (3/3)", "SIZE": "1.0 KiB/1.0 KiB", "UNPACKED": "true"},
     ]
-    assert Result(0, "", ()).rows() == []
+    assert Result(0, "", "").rows() == []
 
 
 def test_no_socket_is_told_at_once_with_the_command_to_look(tmp_path):
@@ -230,3 +231,48 @@ def test_content_of_a_file_that_is_not_there_is_none(address, script, tmp_path):
     folder.joinpath(layer.digest.removeprefix("sha256:")).write_bytes(path.read_bytes())
     with runtime.open_blob(layer) as file:
         assert file.read() == path.read_bytes()
+
+
+def importing(address, script, tmp_path, does):
+    command = script(f'case "$*" in *import*) cat >/dev/null; {does};; esac')
+    ContainerdRuntime(address, command=command).load(lock_of(IMAGE, "example.org/x:1"), blobs_in(tmp_path / "b", IMAGE))
+
+
+def test_a_cause_behind_a_long_line_is_found_and_shown(address, script, tmp_path):
+    path = "/var/lib/containerd/" + "x" * 700
+    with pytest.raises(NoSpace) as caught:
+        importing(address, script, tmp_path, f'echo "ctr: failed to extract {path}: write: no space left on device" >&2; exit 1')
+    (line,) = caught.value.evidence
+    assert (len(line), line[:24], line[-23:]) == (400, "ctr: failed to extract /", "no space left on device")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "unpack: read /x: input/output error",
+        "mkdir /x: read-only file system",
+        "open /x: too many open files",
+        "fork/exec: cannot allocate memory",
+        "rpc error: code = Unavailable desc = error reading from server: EOF",
+        "rpc error: code = DeadlineExceeded desc = context deadline exceeded",
+    ],
+)
+def test_a_trouble_of_containerd_is_not_the_image_s(address, script, tmp_path, text):
+    with pytest.raises(RuntimeFailed) as caught:
+        importing(address, script, tmp_path, f'echo "ctr: {text}" >&2; exit 1')
+    assert caught.value.evidence == (f"ctr: {text}",)
+
+
+def test_a_ctr_that_is_killed_says_nothing_of_the_image(address, script, tmp_path):
+    with pytest.raises(RuntimeFailed) as caught:
+        importing(address, script, tmp_path, "kill -9 $$")
+    assert caught.value.evidence == ("ctr was ended by signal 9",)
+
+
+def test_a_ctr_that_cannot_be_started_for_want_of_files_is_tried_again(address, script, monkeypatch):
+    def popen(*words, **named):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr("kelvin_provision.runtimes.containerd.ctr.subprocess.Popen", popen)
+    with pytest.raises(RuntimeUnreachable, match="cannot be started: too many open files"):
+        Ctr(address, "k8s.io", script("exit 0")).run("images", "ls")

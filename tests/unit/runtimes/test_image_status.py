@@ -15,7 +15,7 @@ LABELS = f"io.cri-containerd.image=managed,io.cri-containerd.pinned=pinned,kelvi
 def table(columns, *rows):
     widths = [max(len(one) for one in column) + 1 for column in zip(columns, *rows, strict=True)]
     lines = ["".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (columns, *rows)]
-    return Result(0, "\n".join(lines), ())
+    return Result(0, "\n".join(lines), "")
 
 
 def seen(*, digest=LOCK.root.digest, status="complete (2/2)", unpacked="true", platforms="linux/amd64", labels=LABELS):
@@ -29,8 +29,8 @@ def test_what_is_whole_pinned_and_ours():
 
 
 def test_what_is_not_there():
-    empty = Result(0, "REF TYPE DIGEST STATUS SIZE UNPACKED\n", ())
-    assert image_statuses([LOCK], empty, Result(0, "", ())) == {LOCK.name: ImageStatus("absent")}
+    empty = Result(0, "REF TYPE DIGEST STATUS SIZE UNPACKED\n", "")
+    assert image_statuses([LOCK], empty, Result(0, "", "")) == {LOCK.name: ImageStatus("absent")}
 
 
 @pytest.mark.parametrize(
