@@ -70,7 +70,7 @@ class PortTaken(PlanRefused):
 
 
 class NeverUp(PlanRefused):
-    """The new pods could never run beside the old ones, or beside each other."""
+    """The new pods could never run beside the old ones, or beside each other, or the version is paused or suspended."""
 
     code, exit_code = "never-up", os.EX_DATAERR
     hint_default = "write `strategy: {type: Recreate}` in the Deployment that the evidence names, and deploy again"

@@ -72,7 +72,8 @@ REASONS: dict[str, Reason] = {
     "manifest-invalid": Reason("The registry, or a login page in front of it, returned something else."),
     "namespace-terminating": Reason("The namespace was deleted, and the cluster has not finished removing it."),
     "never-up": Reason(
-        "A rolling update with a host port, a ReadWriteOncePod claim or an anti-affinity on the only node, or more pods than nodes for it."
+        "A rolling update with a host port, a ReadWriteOncePod claim or an anti-affinity on the only node, or more pods than nodes for it;"
+        " or `paused: true`."
     ),
     "no-space": Reason("The images of the staged version and those kept for a rollback do not fit beside what else is on the disk."),
     "not-ours": Reason("An object of that name was created by hand or by another tool."),

@@ -519,6 +519,23 @@ def test_flags_say_the_same_as_a_document():
     assert spec.method is Method.STAGED
 
 
+def test_a_variable_that_yaml_spells_in_another_way_is_warned_of_and_never_shown():
+    lines = [
+        "{name: A, value: no}",
+        "{name: PIN, value: 0471}",
+        "{name: B, value: 'no'}",
+        "{name: C, value: false}",
+        "{name: D, value: 471}",
+    ]
+    text = f"spec_version: 4.0.0\nsystem:\n  environment_vars: [{', '.join(lines)}]\n".encode()
+    message = "without quotes, YAML makes true, false or another number of it, and the variable gets that; put the text in quotes"
+    result = accept(from_flags({"name": "w", "app_name": "a", "app_version": "1"}, payload=("app.yaml", text)), defaults())
+    assert result.warnings == tuple(f"app.yaml, document 1, system.environment_vars[{number}].value: {message}" for number in (0, 1))
+    assert [item.value for item in result.specs[0].system.environment] == ["false", "313", "no", "false", "471"]
+    request = b"name: w\napp_name: a\napp_version: '1'\npayload:\n  system: {environment_vars: [{name: A, value: yes}]}\n"
+    assert len(accept(read("r.yaml", request), defaults()).warnings) == 1
+
+
 def test_findings_of_flags_name_the_flags_or_the_file():
     documents = from_flags({"name": "W"}, payload=("app.yaml", b"type: docker\ndefaults:\n  system: {ports: [{name: p, host: {port: 1}}]}"))
     with pytest.raises(RequestRefused) as caught:
@@ -561,11 +578,11 @@ def test_very_many_findings_are_counted_and_not_written_out():
 
 
 def test_a_large_wrong_request_takes_no_long_time():
-    start = time.monotonic()
+    start = time.process_time()
     refused(body(**{f"x{number}": 1 for number in range(50_000)}))
     refused(body(payload={"system": {"volumes": [{"target": "/same", "type": "persistent"}] * 1000}}))
     assert accepted(with_value("<%" * 1_000_000)).specs
-    assert time.monotonic() - start < 10
+    assert time.process_time() - start < 10
 
 
 # --- whatever comes in ----------------------------------------------------------------------------

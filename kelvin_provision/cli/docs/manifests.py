@@ -1,10 +1,11 @@
-"""The page of what a box does with each key of an app manifest, from the table that the reader uses."""
+"""The page of what a box does with app manifests, from the table that the reader uses, and with plain objects."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
 from kelvin_provision.spec import manifest_keys
+from kelvin_provision.spec.kinds.shapes import known_kinds
 from kelvin_provision.spec.manifest_keys import Key
 
 _ABOUT = """\
@@ -25,10 +26,29 @@ _TABLES: tuple[tuple[str, Mapping[str, Key]], ...] = (
 )
 
 
+_OBJECTS = """
+## Plain Kubernetes objects
+
+YAML is read as kubectl reads it (`0400` is octal, `yes` is true). Besides, before a cluster is asked:
+
+| what | here | |
+|---|---|---|
+| a key with null | left out | at every depth, as for kubectl |
+| `List` and each kind's own list | opened | items of `ConfigMapList` may leave out kind and version |
+| `status`, `metadata.uid` and other fields of the API server | left out | with one warning |
+| a mapping, list or scalar where the kind has another one | refused | with object and path, for the kinds below |
+| a key that the kind does not have | warning | a newer Kubernetes may have it |
+| `<% secrets.NAME %>` | used | filled in when the object is sent; refused in a ConfigMap; other text between `<%` and `%>` stays |
+| `metadata.generateName`, Compose files, kustomizations, Helm charts and templates | refused | with what to give instead |
+
+Kinds whose shape is known: """
+
+
 def page(made: str) -> Iterator[str]:
-    yield f"# App manifests\n\n{made}"
+    yield f"# Manifests\n\n{made}"
     yield _ABOUT
     for number, (title, keys) in enumerate(_TABLES):
         yield "\n" if number else ""
         yield f"## {title}\n\n| {'type' if keys is manifest_keys.TYPES else 'key'} | here | |\n|---|---|---|\n"
         yield from (f"| `{name}` | {key.effect} | {key.meaning} |\n" for name, key in keys.items())
+    yield f"{_OBJECTS}{', '.join(known_kinds())}.\n"

@@ -130,8 +130,8 @@ class Planner:
 
     def _judge_coming_up(self, workload: str, live: Object | None, outcome: Object) -> None:
         """Find pods that would wait for each other, and those that a person keeps waiting."""
-        if template_hash(live or {}) != template_hash(outcome) and (why := held_back(outcome)):
-            self._add_finding("never-up", workload, outcome, why)
+        if template_hash(live or {}) != template_hash(outcome) and (held := held_back(outcome)):
+            self._findings.append(Finding("never-up", workload, describe(outcome), held.why, held.hint))
             return
         others = self._desired[workload]
         never = exclusive.deadlock(outcome, live, self._nodes(), others) if any(exclusive.exclusives(outcome, others)) else None

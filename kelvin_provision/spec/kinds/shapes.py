@@ -55,7 +55,12 @@ def misshapes(item: Object) -> list[Misshape]:
 def unknown_keys(item: Object) -> list[Misshape]:
     """Keys that the kind does not have, as far as the data goes: a newer Kubernetes may know them."""
     shape, is_exact = _shape_of(item)
-    return list(_unknown(item, shape, ())) if is_exact else []
+    return list(islice(_unknown(item, shape, ()), MAX_FINDINGS)) if is_exact else []
+
+
+def known_kinds() -> list[str]:
+    """The kinds that are checked in full, in the order of their names."""
+    return sorted({name.split()[1] for name in _data()["kinds"]})
 
 
 @cache

@@ -31,6 +31,7 @@ class FileFindings:
     file: str
     number: int = 1
     errors: list[Finding] = field(default_factory=list)
+    respelled: set[Path] = field(default_factory=set)
 
     def add(self, path: Path, message: str) -> None:
         self.errors.append(Finding(self.file, self.number, dotted(path), message))

@@ -53,6 +53,8 @@ class Document:
     number: int
     value: Any
     parts: tuple[Part, ...] = ()
+    respelled: frozenset[Path] = frozenset()
+    """Where an unquoted scalar stands for another text than is written: `yes` for true, `0400` for 256."""
 
 
 @dataclass

@@ -24,7 +24,7 @@ from kelvin_provision.spec.read.documents import (
     too_deep,
 )
 from kelvin_provision.spec.read.findings import Document, Path, type_of
-from kelvin_provision.spec.read.yaml_scalars import Misread, key_of, resolved, tagged
+from kelvin_provision.spec.read.yaml_scalars import Misread, is_respelled, key_of, resolved, tagged
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _COLLECTIONS = frozenset({None, "!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"})
@@ -73,10 +73,11 @@ def documents_of(text: str, findings: FileFindings) -> list[Document]:
         for event in yaml.parse(text, Loader=_LOADER):
             if isinstance(event, yaml.DocumentStartEvent):
                 findings.number += 1
+                findings.respelled = set()
                 reader = _Reader(findings)
             elif isinstance(event, yaml.DocumentEndEvent):
                 if reader.root is not None:
-                    documents.append(Document(findings.file, findings.number, reader.root))
+                    documents.append(Document(findings.file, findings.number, reader.root, respelled=frozenset(findings.respelled)))
             else:
                 reader.take(event)
     except _Stop:
@@ -163,6 +164,8 @@ class _Reader:
             self._key(value, event, merges=plain and event.value == _MERGE)
             return
         check_scalar(value, self.place, self.findings)
+        if plain and is_respelled(value, event.value):
+            self.findings.respelled.add(self.place)
         self._finish(value, event.anchor, 1, len(event.value), 0)
 
     def _key(self, key: Any, event: yaml.Event, *, merges: bool = False) -> None:

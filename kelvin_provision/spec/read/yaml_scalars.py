@@ -41,6 +41,13 @@ def resolved(text: str) -> Any:
     return _float(text, text) if text[0] == "." else text
 
 
+def is_respelled(value: Any, text: str) -> bool:
+    """Whether true, false or an integer is written in another way than JSON has it."""
+    if isinstance(value, bool):
+        return text.lower() != str(value).lower()
+    return isinstance(value, int) and str(value) != text
+
+
 def integer(text: str, base: int = 10) -> int:
     """The number with these digits. Very long ones become one that is refused, because int() is slow for them or refuses."""
     return int(text, base) if len(text) < 70 else 2**64

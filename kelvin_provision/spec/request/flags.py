@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kelvin_provision.spec.read.documents import read, read_all
-from kelvin_provision.spec.read.findings import Document, Finding, Part, refuse
+from kelvin_provision.spec.read.findings import Document, Finding, Part, Path, refuse
 
 FILE = "flags"
 
@@ -23,14 +23,16 @@ def from_flags(
     # first all together, so that the findings of all files are raised at once
     read_all([*([payload] if payload else []), *manifests])
     parts: list[Part] = []
+    respelled: frozenset[Path] = frozenset()
     if payload:
         document, *more = read(*payload)
         if more:
             raise refuse([Finding(payload[0], more[0].number, "", "too many documents; an app manifest is one document")])
         value["payload"] = document.value
         parts.append(Part(("payload",), document.file, document.number))
+        respelled = frozenset(("payload", *path) for path in document.respelled)
     documents = read_all(manifests)
     if manifests:
         value["manifests"] = [document.value for document in documents]
         parts += [Part(("manifests", number), document.file, document.number) for number, document in enumerate(documents)]
-    return (Document(FILE, 0, value, tuple(parts)),)
+    return (Document(FILE, 0, value, tuple(parts), respelled),)

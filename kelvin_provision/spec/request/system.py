@@ -59,7 +59,13 @@ def _resources(value: Any, path: Path, findings: Findings) -> Resources:
 def _environment(values: Sequence[Any], path: Path, findings: Findings) -> tuple[Variable, ...]:
     checked = items(system_shapes.VariableBlock, values, path, findings)
     require_unique("variable", (((*place, "name"), item.name) for place, item in checked), findings)
+    for place, _ in checked:
+        if (*place, "value") in findings.document.respelled:
+            findings.warn((*place, "value"), _RESPELLED)
     return tuple(Variable(item.name, _text(item.value)) for _, item in checked)
+
+
+_RESPELLED = "without quotes, YAML makes true, false or another number of it, and the variable gets that; put the text in quotes"
 
 
 def _text(value: Any) -> str:

@@ -82,9 +82,15 @@ def test_a_rollout_that_is_held_back_is_found_before_anything_is_touched():
     template = {"metadata": {"annotations": {SPEC_HASH: "1"}}, "spec": {"containers": []}}
     rollout = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}, "spec": {"paused": True, "template": template}}
     job = rollout | {"apiVersion": "batch/v1", "kind": "Job", "spec": {"suspend": True, "template": template}}
-    assert [str(finding.message) for item in (rollout, job) for finding in planned(item).findings] == [
-        "paused (spec.paused is true): no pod of this version starts; remove it, or: kubectl rollout resume deployment/d",
-        "suspended (spec.suspend is true): it does not run; remove that",
+    assert [finding for item in (rollout, job) for finding in planned(item).findings] == [
+        Finding(
+            "never-up",
+            "w",
+            "Deployment/d",
+            "paused (spec.paused is true), so no pod of this version starts",
+            "remove `paused: true`, or: kubectl rollout resume deployment/d",
+        ),
+        Finding("never-up", "w", "Job/d", "suspended (spec.suspend is true), so it does not run", "remove `suspend: true`"),
     ]
     assert planned(rollout | {"spec": {"template": template}}).findings == ()
 

@@ -36,11 +36,15 @@ DAEMON = {"observedGeneration": 2, "desiredNumberScheduled": 1, "updatedNumberSc
         (
             live_object("Deployment", {"paused": True}, {"observedGeneration": 2}),
             "failed",
-            "Deployment/x: paused (spec.paused is true): no pod of this version starts; remove it, or: kubectl rollout resume deployment/x",
+            "Deployment/x: paused (spec.paused is true), so no pod of this version starts; remove `paused: true`, or: kubectl rollout resume deployment/x",
         ),
         (live_object("Deployment", {"paused": True}, DONE), "ready", ""),
         (live_object("Deployment", {"paused": False}, {"observedGeneration": 2}), "waiting", "Deployment/x: 0 of 1 new pods created"),
-        (live_object("Job", {"suspend": True}, {}), "failed", "Job/x: suspended (spec.suspend is true): it does not run; remove that"),
+        (
+            live_object("Job", {"suspend": True}, {}),
+            "failed",
+            "Job/x: suspended (spec.suspend is true), so it does not run; remove `suspend: true`",
+        ),
         (live_object("Widget", status="anything"), "ready", ""),
         (
             live_object("Deployment", status=DONE | {"conditions": [condition("Progressing", "False", "ProgressDeadlineExceeded")]}),

@@ -6,7 +6,7 @@ The generation comes first: a status of an older generation says nothing about t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from kelvin_provision.cluster.labels import MANAGER
 from kelvin_provision.cluster.plan import describe
@@ -47,15 +47,24 @@ def reason_and_message(source: Mapping[str, Any]) -> str:
     return ": ".join(filter(None, (source.get("reason"), source.get("message")))) or "no reason given"
 
 
-def held_back(item: Object) -> str:
-    """Why no pod of this version starts until a person says so; empty if nothing keeps it."""
+class HeldBack(NamedTuple):
+    """Why no pod of a version starts until a person says so, and what to do."""
+
+    why: str
+    hint: str
+
+    def __str__(self) -> str:
+        return f"{self.why}; {self.hint}"
+
+
+def held_back(item: Object) -> HeldBack | None:
     key = {"Deployment": "paused", "Job": "suspend"}.get(item.get("kind") or "")
     if key is None or not (item.get("spec") or {}).get(key) or paused_by_us(item):
-        return ""
+        return None
     if key == "suspend":
-        return "suspended (spec.suspend is true): it does not run; remove that"
-    name = item["metadata"].get("name")
-    return f"paused (spec.paused is true): no pod of this version starts; remove it, or: kubectl rollout resume deployment/{name}"
+        return HeldBack("suspended (spec.suspend is true), so it does not run", "remove `suspend: true`")
+    hint = f"remove `paused: true`, or: kubectl rollout resume deployment/{item['metadata'].get('name')}"
+    return HeldBack("paused (spec.paused is true), so no pod of this version starts", hint)
 
 
 def paused_by_us(live: Object) -> bool:
@@ -79,8 +88,8 @@ def _deployment(live: Object, spec: Mapping[str, Any], status: Mapping[str, Any]
         return _failed(live, reason_and_message(progressing))
     replicas = spec.get("replicas", 1)
     updated, total = status.get("updatedReplicas", 0), status.get("replicas", 0)
-    if updated < replicas and (why := held_back(live)):
-        return _failed(live, why)
+    if updated < replicas and (held := held_back(live)):
+        return _failed(live, str(held))
     available = status.get("availableReplicas", 0)
     if updated < replicas:
         return _waiting(live, f"{updated} of {replicas} new pods created")
@@ -117,8 +126,8 @@ def _replica_set(live: Object, spec: Mapping[str, Any], status: Mapping[str, Any
 
 def _job(live: Object, _spec: Mapping[str, Any], _status: Mapping[str, Any]) -> Health:
     failed = condition(live, "Failed")
-    if why := held_back(live):
-        return _failed(live, why)
+    if held := held_back(live):
+        return _failed(live, str(held))
     if failed.get("status") == "True":
         return _failed(live, reason_and_message(failed))
     return READY if condition(live, "Complete").get("status") == "True" else _waiting(live, "not complete yet")
