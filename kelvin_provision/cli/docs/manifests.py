@@ -25,6 +25,15 @@ _TABLES: tuple[tuple[str, Mapping[str, Key]], ...] = (
     ("Keys of `defaults.system` and, up to spec_version 4, of `system`", manifest_keys.SYSTEM),
 )
 
+_IMAGE = """
+## What an image says
+
+| in the image | on Docker | on Kubernetes |
+|---|---|---|
+| `HEALTHCHECK` | a readiness check where the manifest has no `readiness_probe` | not run: give a `readiness_probe` |
+| `VOLUME` | a named volume of the workload for each path that the manifest does not mount; kept until undeploy | lost with the container: \
+give a volume of type `persistent` |
+"""
 
 _OBJECTS = """
 ## Plain Kubernetes objects
@@ -51,4 +60,5 @@ def page(made: str) -> Iterator[str]:
         yield "\n" if number else ""
         yield f"## {title}\n\n| {'type' if keys is manifest_keys.TYPES else 'key'} | here | |\n|---|---|---|\n"
         yield from (f"| `{name}` | {key.effect} | {key.meaning} |\n" for name, key in keys.items())
+    yield _IMAGE
     yield f"{_OBJECTS}{', '.join(known_kinds())}.\n"

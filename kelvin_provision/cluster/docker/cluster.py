@@ -93,6 +93,7 @@ class DockerCluster:
     ) -> Plan:
         """Looks every secret up, so that a missing one is found while the old version is untouched."""
         fill([list(objects) for objects in desired.values()], lookup)
+        desired = {workload: self._rollout.planned(workload, objects) for workload, objects in desired.items()}
         containers = self._engine.containers.list_all()
         owners = {container.id: container.workload for container in self._rollout.all_containers()}
         state = planning.EngineState(
@@ -140,13 +141,15 @@ class DockerCluster:
         if existing is not None and existing.serving:
             self._rollout.start(existing.id)
             return
-        filled = fill(desired, lookup)  # before any change: a secret may be missing
+        fill(desired, lookup)  # before any change: a secret may be missing
         self._rollout.ensure_image(desired, refresh=refresh)
+        objects = self._rollout.with_image_volumes(objects)
+        desired = container_object(objects) or desired
         self._engine.ensure_network(NETWORK, NETWORK_LABELS)
         for value in objects:
             if value["kind"] == "Volume":
                 self._rollout.ensure_volume(value)
-        new = self._rollout.create(live, filled)
+        new = self._rollout.create(live, fill(desired, lookup))
         self._rollout.make_room((container for container in live if existing is None or container.id != existing.id), desired)
         self._rollout.start(new)
 
@@ -193,7 +196,7 @@ class DockerCluster:
             raise ClusterRefused(f"docker: {workload} has no container to return to")
         others = [container for container in live if container.id != old.id]
         if not old.running:
-            self._rollout.stop_conflicting(others, desired)
+            self._rollout.stop_conflicting(others, container_object(self._rollout.with_image_volumes(objects)) or desired)
             self._rollout.start(old.id)
         self._rollout.take_over_name(live, old)
         self._rollout.commit(LiveContainer.of(self._engine.containers.inspect(old.id)), others)

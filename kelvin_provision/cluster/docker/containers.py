@@ -22,6 +22,9 @@ from kelvin_provision.spec.workload import Object
 
 NETWORK = "kelvin"
 
+OWN_CHECK = "kelvin-provision/readiness"
+"""On a container whose manifest has a readiness probe: the check of its image does not count then."""
+
 # A container's restart policy tells its state across a power cut.
 COMMITTED = "unless-stopped"  # verified: the current version
 STANDBY = "always"  # stopped while its successor is verified; starts by itself after a power cut
@@ -88,6 +91,11 @@ class LiveContainer:
     def serving(self) -> bool:
         """Whether it has the workload's own name."""
         return self.name == self.workload
+
+    @property
+    def has_own_check(self) -> bool:
+        """Whether its manifest has a readiness probe."""
+        return OWN_CHECK in (self.document["Config"]["Labels"] or {})
 
     @property
     def standby_name(self) -> str:

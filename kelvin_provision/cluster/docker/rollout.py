@@ -12,9 +12,12 @@ from kelvin_provision.cluster.docker.containers import (
     LiveContainer,
     candidate_name,
     conflicts,
+    container_object,
+    find_matching,
     superseded,
     takeover_name,
 )
+from kelvin_provision.cluster.docker.render import image_volumes
 from kelvin_provision.cluster.docker.render.container_config import create_body
 from kelvin_provision.cluster.docker.render.files import files_archive
 from kelvin_provision.cluster.labels import OWNER
@@ -58,6 +61,19 @@ class Rollout:
         present = policy == "never" or self._engine.images.inspect(image) is not None
         if not present or (policy == "always" and refresh):
             self._engine.images.pull(image)
+
+    def with_image_volumes(self, objects: Sequence[Object]) -> tuple[Object, ...]:
+        """An image that is not in the engine has none: it is pulled first."""
+        container = container_object(objects)
+        image = self._engine.images.inspect(container["spec"]["image"]) if container else None
+        return image_volumes.with_image_volumes(objects, image)
+
+    def planned(self, workload: str, objects: Sequence[Object]) -> Sequence[Object]:
+        """The objects with the volumes of the image, unless the container that serves them was made without."""
+        container, completed = container_object(objects), self.with_image_volumes(objects)
+        same = find_matching(self.containers(workload), container) if container else None
+        names = {value["metadata"]["name"] for value in completed if value["kind"] == "Volume"}
+        return objects if same is not None and same.serving and not names <= same.volumes else completed
 
     def ensure_volume(self, volume: Object) -> None:
         """Raises ClusterRefused for a volume of this name that belongs to something else."""

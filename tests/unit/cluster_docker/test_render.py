@@ -129,7 +129,7 @@ def test_every_field_has_its_place():
             "prometheus.io/port": "9100",
             "prometheus.io/path": "/metrics",
         },
-        "annotations": {"kelvin-provision/image": "registry.example.org/motor:2.3.0"},
+        "annotations": {"kelvin-provision/image": "registry.example.org/motor:2.3.0", "kelvin-provision/readiness": "manifest"},
     }
 
 

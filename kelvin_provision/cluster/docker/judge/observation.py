@@ -7,6 +7,7 @@ from datetime import datetime
 
 from kelvin_provision import timestamps
 from kelvin_provision.cluster.docker.containers import COMMITTED, STANDBY, LiveContainer
+from kelvin_provision.cluster.docker.judge import image_health
 from kelvin_provision.cluster.docker.judge.readiness import exit_reason, start_failure
 from kelvin_provision.status import Observation, Observed
 
@@ -47,4 +48,6 @@ def _observed_running(main: LiveContainer, now: datetime) -> tuple[Observed, tup
     age = abs((now - main.started).total_seconds())  # it may have been started since `now`
     if main.restart_count and age < STARTING_SECONDS:
         return Observed.STARTING, (f"restarted {main.restart_count} times",)
+    if not main.has_own_check and image_health.verdict(main) is False:
+        return Observed.STARTING, (f"{image_health.NAME}: {image_health.last_words(main)}",)
     return Observed.RUNNING, ()

@@ -15,6 +15,7 @@ from kelvin_provision.cluster.docker.containers import (
     find_serving,
     superseded,
 )
+from kelvin_provision.cluster.docker.render.image_volumes import PATH
 from kelvin_provision.cluster.labels import OWNER, SPEC_HASH
 from kelvin_provision.cluster.plan import Change, Finding, Interruption, Op, Plan
 from kelvin_provision.spec.workload import Object
@@ -61,7 +62,9 @@ def _volume_change(workload: str, volume: Object, state: EngineState) -> Change:
     name = volume["metadata"]["name"]
     if name in state.volumes:
         return Change(Op.KEEP, workload, f"volume/{name}", "same data")
-    return Change(Op.CREATE, workload, f"volume/{name}", "not on the engine")
+    path = volume["metadata"].get("annotations", {}).get(PATH)
+    why = f"not on the engine; keeps {path}, a VOLUME of the image" if path else "not on the engine"
+    return Change(Op.CREATE, workload, f"volume/{name}", why)
 
 
 def _container_change(workload: str, container: Object, live: Sequence[LiveContainer]) -> Change:

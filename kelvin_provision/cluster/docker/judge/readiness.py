@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kelvin_provision.cluster.docker.containers import LiveContainer
+from kelvin_provision.cluster.docker.judge import image_health
 from kelvin_provision.cluster.protocol import Health, Phase, WaitPolicy
 
 
 @dataclass(frozen=True)
 class ProbeState:
-    """`ready` is None without a readiness probe; `dead`: the liveness probe has reached its failure threshold."""
+    """`ready` is None without a readiness probe; `dead`: the liveness probe has reached its failure threshold. `of`: which check it is."""
 
     ready: bool | None = None
     dead: bool = False
     why: str = ""
+    of: str = "readiness probe"
 
 
 def judge(container: LiveContainer, probes: ProbeState, *, uptime: float, restarts: int, policy: WaitPolicy) -> Health:
@@ -40,7 +42,7 @@ def _judge_running(probes: ProbeState, *, uptime: float, settle: float) -> Healt
     if probes.dead:
         return Health(Phase.FAILED, f"liveness probe: {probes.why}")
     if probes.ready is False:
-        return Health(Phase.WAITING, f"readiness probe: {probes.why or 'no result yet'}")
+        return Health(Phase.WAITING, f"{probes.of}: {probes.why or 'no result yet'}")
     if uptime < settle:
         return Health(Phase.WAITING, f"up for {uptime:.0f} of {settle:.0f} s")
     return Health(Phase.READY)
@@ -62,11 +64,13 @@ def start_failure(container: LiveContainer) -> str:
 
 
 def evidence(container: LiveContainer) -> tuple[str, ...]:
-    """What the engine knows about a container, in one or two lines."""
+    """What the engine knows about a container, in up to three lines."""
     state = container.state
     image = container.document["Image"][:19]
     lines = [f"container {container.name}: {state['Status']}, {container.restart_count} restarts, image {image}"]
     if not container.running or state.get("Error"):
         reason = start_failure(container) if state["Status"] == "created" else exit_reason(container)
         lines.append(f"container {container.name}: {reason}")
+    if image_health.verdict(container) is False:
+        lines.append(f"container {container.name}: {image_health.NAME}: {image_health.last_words(container)}")
     return tuple(lines)

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from kelvin_provision.cluster.docker.containers import LiveContainer
+from kelvin_provision.cluster.docker.judge import image_health
 from kelvin_provision.cluster.docker.judge.readiness import ProbeState, judge
 from kelvin_provision.cluster.docker.probes import ProbeResult
 from kelvin_provision.cluster.protocol import Health, WaitPolicy
@@ -56,6 +57,7 @@ class Verification:
     first_seen: float = 0.0
     readiness: ProbeCounter | None = None
     liveness: ProbeCounter | None = None
+    image: ProbeCounter | None = None
     clock: Callable[[], float] = field(default=time.monotonic)
 
     def check(self, container: LiveContainer, run_probe: RunProbe, policy: WaitPolicy) -> Health:
@@ -66,21 +68,31 @@ class Verification:
             self._begin(container)
         uptime = self.clock() - self.first_seen
         if container.running and not container.restarting:
-            for counter in filter(None, (self.readiness, self.liveness)):
+            for counter in filter(None, (self.readiness, self.liveness, self._undecided(container))):
                 counter.run_if_due(container, run_probe, self.clock(), uptime)
         restarts = container.restart_count - self.initial_restarts
-        return judge(container, self._probe_state(), uptime=uptime, restarts=restarts, policy=policy)
+        return judge(container, self._probe_state(container), uptime=uptime, restarts=restarts, policy=policy)
 
     def _begin(self, container: LiveContainer) -> None:
         spec = self.desired["spec"]
         self.started, self.first_seen = container.started, self.clock()
         self.readiness = ProbeCounter(spec["readiness"], fast=True) if spec["readiness"] else None
         self.liveness = ProbeCounter(spec["liveness"]) if spec["liveness"] else None
+        check = None if spec["readiness"] else image_health.probe_of(container)
+        self.image = ProbeCounter(check, fast=True) if check else None
 
-    def _probe_state(self) -> ProbeState:
+    def _undecided(self, container: LiveContainer) -> ProbeCounter | None:
+        """The check of the image, as long as the engine has not said how it went."""
+        return self.image if image_health.verdict(container) is None else None
+
+    def _probe_state(self, container: LiveContainer) -> ProbeState:
         readiness, liveness = self.readiness, self.liveness
         if liveness is not None and liveness.state is False:
             return ProbeState(dead=True, why=liveness.why)
+        if self.image is not None:
+            verdict = image_health.verdict(container)
+            why = image_health.last_words(container) if verdict is False else self.image.why
+            return ProbeState(ready=self.image.state is True if verdict is None else verdict, why=why, of=image_health.NAME)
         if readiness is None:
             return ProbeState()
         return ProbeState(ready=readiness.state is True, why=readiness.why)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kelvin_provision.cluster.docker.containers import OWN_CHECK
 from kelvin_provision.cluster.docker.render.quantities import cpu_shares, memory_bytes, nano_cpus
 from kelvin_provision.cluster.labels import MANAGER, OWNER, REVISION, SPEC_HASH
 from kelvin_provision.errors import RequestRefused
@@ -188,7 +189,7 @@ def _labelled(kind: str, name: str, body: Object, spec: Spec, revision: int) -> 
     if kind == "Container":  # a volume outlives its revision
         labels |= {"app.kubernetes.io/version": spec.app_version} | _metrics(spec.system.metrics)
         labels[REVISION] = str(revision)
-        annotations = {IMAGE: spec.image}
+        annotations = {IMAGE: spec.image} | ({OWN_CHECK: "manifest"} if spec.system.readiness else {})
     value = {"kind": kind, "metadata": {"name": name, "labels": labels, "annotations": annotations}, "spec": body}
     labels[SPEC_HASH] = spec_hash(value)
     return value
