@@ -17,7 +17,7 @@ from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision, Workload
 from kelvin_provision.ledger.staging_state import RolledBack
 from kelvin_provision.status import OperationKind
-from kelvin_provision.usecases.operation import OrderTicket, command_line, look, operation, refusal_recorded
+from kelvin_provision.usecases.operation import OrderTicket, command_line, interrupted, look, operation, refusal_recorded
 
 
 @dataclass(frozen=True)
@@ -100,13 +100,14 @@ def _revision(ledger: Ledger, workload: Workload, to: int | None, *, left: bool)
 
 def rollback(ctx: Context, request: RollbackRequest, ticket: OrderTicket | None = None) -> RollbackResult:
     """One transaction, like an apply. Raises what `plan` and a transaction raise, and PlanRefused."""
-    plan(ctx.ledger, request.names, request.to)
+    if not interrupted(ctx):  # else recovery is first: it may finish this very rollback, from where there is no way back any more
+        plan(ctx.ledger, request.names, request.to)
     ticket = ticket or OrderTicket(command_line("rollback", request.names))
     policy = policy_of(ctx.settings, request.timeout, request.rollback_timeout)
     with operation(ctx, ticket, policy) as running:
         if not ticket.still_valid():
             return RollbackResult(RollbackPlan(()), running.warnings)
-        if ticket.order is None and running.recovered.carried_out(OperationKind.ROLLBACK, request.names):
+        if ticket.order is None and request.to is None and running.recovered.carried_out(OperationKind.ROLLBACK, request.names):
             # This very command was interrupted after the point of no return. Going on would go one version too far.
             return RollbackResult(RollbackPlan((), ctx.ledger.workloads(request.names)), running.warnings)
         chosen = plan(ctx.ledger, request.names, request.to)  # once more: recovery may have moved something

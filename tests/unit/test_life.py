@@ -176,6 +176,34 @@ def test_a_rollback_cut_off_while_it_finished_and_asked_for_again_is_done_and_go
     assert (box.runs("a"), box.versions("a")) == (["2.0.0"], [("2.0.0", None)])
 
 
+def cut_off_while_it_finishes(box, *names, to=None):
+    box.crash_at("finish", "a")
+    with pytest.raises(Crash):
+        box.rollback(*names, to=to)
+    box.cluster.before = lambda verb, workload: None
+
+
+def test_a_rollback_to_the_first_version_that_was_cut_off_while_it_finished_is_done_when_asked_for_again(box):
+    box.up("1.0.0", "a")
+    box.up("2.0.0", "a")
+    cut_off_while_it_finishes(box, "a")
+    assert box.rollback("a").warnings == ("an interrupted rollback of a was finished",)
+    assert (box.runs("a"), box.versions("a"), box.interrupted) == (["1.0.0"], [("1.0.0", None)], False)
+    with pytest.raises(NothingToRollBack):
+        box.rollback("a")
+
+
+def test_a_rollback_to_another_revision_than_the_one_that_was_cut_off_goes_there(box):
+    for version in ("1.0.0", "2.0.0", "3.0.0"):
+        box.up(version, "a")
+    cut_off_while_it_finishes(box, "a", to=2)
+    assert [target.revision.number for target in box.rollback("a", to=1).plan.targets] == [1]
+    assert box.runs("a") == ["1.0.0"]
+    cut_off_while_it_finishes(box, "a", to=2)
+    assert [workload.name for workload in box.rollback("a", to=2).plan.unchanged] == ["a"]
+    assert box.runs("a") == ["2.0.0"]
+
+
 def test_trouble_with_freeing_images_is_a_warning_and_the_change_is_done(box, monkeypatch):
     box.up("1.0.0", "a")
     box.up("2.0.0", "a")
