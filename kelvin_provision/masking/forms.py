@@ -1,9 +1,12 @@
-"""The forms in which a known secret may appear: as it is, line by line, escaped, percent-encoded, in base64. Pure."""
+"""The forms in which a known secret may appear: as it is, line by line, escaped, percent-encoded, in base64, byte by byte. Pure."""
 
 from __future__ import annotations
 
 import base64
+import html
 import json
+import re
+import shlex
 from collections.abc import Iterable, Iterator
 from urllib.parse import quote, quote_plus
 
@@ -36,17 +39,41 @@ def _of(secret: bytes) -> Iterator[str]:
 
 
 def _written(text: str) -> Iterator[str]:
-    """In text, in JSON, in JSON within JSON, and in an address."""
+    """In text, in JSON, in JSON within JSON, as Go, Python, a shell, YAML and HTML quote it, and in an address."""
     yield text
+    yield from (_in_go(text), _in_go(_in_go(text)))
+    yield from (repr(text)[1:-1], repr(f'"{text}')[2:-1], shlex.quote(text), text.replace("'", "''"))
+    yield from (html.escape(text), html.escape(text, quote=False), quote(quote(text, safe=""), safe=""))
     for ascii_only in (True, False):
-        once = json.dumps(text, ensure_ascii=ascii_only)[1:-1]
-        yield once
-        yield json.dumps(once, ensure_ascii=ascii_only)[1:-1]
+        for once in (json.dumps(text, ensure_ascii=ascii_only)[1:-1], _in_json_of_go(text, ascii_only=ascii_only)):
+            yield once
+            yield json.dumps(once, ensure_ascii=ascii_only)[1:-1]
     for encode in (quote, quote_plus):
         for safe in ("", "/"):
             encoded = encode(text, safe=safe)
             yield encoded
             yield _lower(encoded)
+
+
+_GO = {"\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v", "\\": "\\\\", '"': '\\"'}
+
+
+def _in_go(text: str) -> str:
+    """As `%q` writes it, without the quotes."""
+    return "".join(_GO.get(character) or _unprintable(character) for character in text)
+
+
+def _in_json_of_go(text: str, *, ascii_only: bool) -> str:
+    """Go's encoder also escapes what HTML would take for its own."""
+    quoted = json.dumps(text, ensure_ascii=ascii_only)[1:-1]
+    return re.sub("[<>&]", lambda match: f"\\u{ord(match[0]):04x}", quoted)
+
+
+def _unprintable(character: str) -> str:
+    code = ord(character)
+    if character.isprintable():
+        return character
+    return f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def _lower(encoded: str) -> str:
@@ -56,7 +83,11 @@ def _lower(encoded: str) -> str:
 
 
 def _encoded(secret: bytes) -> Iterator[str]:
-    """In base64, at each of the three possible offsets within a longer text."""
+    """In hexadecimal, as lists of bytes, and in base64 at each of the three possible offsets within a longer text."""
+    for written in (secret.hex(), secret.hex(":"), secret.hex(" ")):
+        yield from (written, written.upper())
+    yield ", ".join(f"{byte:#x}" for byte in secret)
+    yield from (between.join(map(str, secret)) for between in (" ", ", ", ","))
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         for ahead in range(3):
             bits = 8 * len(secret)

@@ -23,15 +23,20 @@ WORDS = frozenset(
         needed left put pulled downloaded imported verified checked scheduled staged deployed rolled running failing pending ready done
         one two three first last next same new old also only waiting taking took needs uses keeps stays remains belongs contains
         gives holds says line lines bytes text list mapping number short long larger smaller because after before
+        true false yes null default
         """,
     )
 )
 
 _START = re.compile(r"([A-Za-z]+)[,;]?[ \t]+\S")
 _PARTICIPLE = re.compile(r"[a-z]+(?:ed|ing)")
+_SUBJECT = re.compile(r"(?:[A-Z][A-Za-z]+|container|volume|image|pod)/[\w.-]+(?:[:,;]|\s|$)|[0-9]{1,5} [a-z]")
+"""`auth: Deployment/auth: ...`, `auth: 2 of 3 pods`: a workload, too, may have a name that promises a secret."""
 
 
 def is_prose(text: str) -> bool:
     """Whether a sentence of ours continues here. A word on its own does not: `password: there`."""
+    if _SUBJECT.match(text):
+        return True
     match = _START.match(text)
     return match is not None and (match[1].lower() in WORDS or _PARTICIPLE.fullmatch(match[1]) is not None)

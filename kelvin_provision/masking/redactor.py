@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kelvin_provision.masking.controls import harmless
+from kelvin_provision.masking.dumps import without_dumps
 from kelvin_provision.masking.forms import forms
+from kelvin_provision.masking.parts import Parts
+from kelvin_provision.masking.prose import is_prose
 from kelvin_provision.masking.secret_fields import Secret, SecretFields
-from kelvin_provision.masking.text import LOGIN, MASK, Span, field_spans, mask_spans, option_spans
+from kelvin_provision.masking.text import HEADER, LOGIN, MASK, Span, field_spans, mask_spans, option_spans
 
 BLOCK = 64 * 1024
 LONGEST = 1 << 20
@@ -20,7 +24,6 @@ _PEM = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----")
 _PEM_END = re.compile(r"-----END [A-Z0-9 ]*PRIVATE KEY-----")
 _PEM_WHOLE = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.{0,8192}?-----END [A-Z0-9 ]*PRIVATE KEY-----", re.DOTALL)
 _PEM_LINE = re.compile(r"\s*(?:[A-Za-z0-9+/=]{1,76}|.*\s[A-Za-z0-9+/]{16,76}={0,2}|.*\s[A-Za-z0-9+/]+={1,2}|Proc-Type:.*|DEK-Info:.*|)\s*")
-_HEADER = re.compile(r"(?i)\b((?:proxy-)?authorization|(?:set-)?cookie|x-registry-auth|x-api-key)(\\?[\"']?\s*[:=]\s*)[^\r\n\"'\\]+")
 _SCHEME = re.compile(r"\b(?i:(bearer|basic))(\s+)(?=[^\s\"']*[A-Z0-9=])[A-Za-z0-9._~+/=-]{6,}")
 _JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)?")
 _LONG = re.compile(r"(?<![A-Za-z0-9+/])(?=[A-Za-z0-9+/]*[a-z])(?=[A-Za-z0-9+/]*[A-Z])(?=[A-Za-z0-9+/]*[0-9])[A-Za-z0-9+/]{60,}={0,2}")
@@ -49,20 +52,21 @@ RULES = (KNOWN, NAMES, PEM, LOGINS, HEADERS, JWTS, LONG)
 
 
 def mask_text(text: str, secrets: Iterable[str | bytes] = ()) -> str:
-    """A text of a foreign server (API server, Docker, registry, hook), fit to be shown, stored or sent.
-
-    `secrets` are the values that were sent to it: they are match in every form in which it may quote them. What looks like a secret
-    is masked without being known.
-    """
-    return Redactor(secret.encode() if isinstance(secret, str) else secret for secret in secrets).text(text)
+    """`Redactor.foreign` for a text of which no more than these secrets are known."""
+    return Redactor(secret.encode() if isinstance(secret, str) else secret for secret in secrets).foreign(text)
 
 
 class Redactor:
-    """`secrets` are those of this box; `counts` is how often each rule matched."""
+    """`secrets` are those of this box; `counts` is how often each rule matched.
 
-    def __init__(self, secrets: Iterable[bytes] = ()) -> None:
+    `subjects` are names that messages are about, such as those of workloads: what follows them is no secret for that.
+    """
+
+    def __init__(self, secrets: Iterable[bytes] = (), subjects: Collection[str] = ()) -> None:
         self._forms = forms(secrets)
-        self._overlap = max((len(form) for form in self._forms), default=0)
+        self._subjects = frozenset(subject.lower() for subject in subjects)
+        self._parts = Parts(self._forms)
+        self._overlap = self._parts.longest
         self.counts: Counter[str] = Counter()
 
     def document(self, value: Any) -> Any:
@@ -86,9 +90,34 @@ class Redactor:
         """Keys of our own documents are plain words, and stay also when a password is such a word."""
         return key if _PLAIN_KEY.fullmatch(key) else self.text(key)
 
+    @property
+    def overlap(self) -> int:
+        """The number of characters at the end of a text in which a known secret may begin that the next text continues."""
+        return max(self._overlap - 1, 0)
+
+    def foreign(self, text: str) -> str:
+        """A text of API server, engine, registry, hook or container, fit to be shown, stored and sent.
+
+        Quoted objects are left out; what looks like a secret is masked without being known; control characters do nothing.
+        """
+        return harmless(self.text(without_dumps(text)))
+
+    def known(self, text: str, after: str = "") -> str:
+        """Only known secrets masked, and parts of them at the ends: for the log of an application, whose other words are its business.
+
+        `after` is the end of the text before it: a line may be broken within a secret.
+        """
+        begin = self._parts.continued(after, text) if after else 0
+        whole = self._parts.masked(self.known_whole(text[begin:]))
+        return f"{MASK}{whole}" if begin else whole
+
+    def known_whole(self, text: str) -> str:
+        """Only known secrets that are whole masked."""
+        return self._without_known(text)
+
     def text(self, text: str) -> str:
         """A text of any number of lines."""
-        return "".join(self.stream([text])) if text else text
+        return "".join(self.stream([self.known(text)])) if text else text
 
     def stream(self, chunks: Iterable[str]) -> Iterator[str]:
         """Filter text, independent of how it is cut into chunks; at most a block of lines is buffered."""
@@ -134,12 +163,12 @@ class Redactor:
         return "".join(kept), inside
 
     def _by_pattern(self, block: str) -> str:
-        block = self._replaced(HEADERS, _HEADER, lambda match: f"{match[1]}{match[2]}{MASK}", block)
+        block = self._replaced(HEADERS, HEADER, _without_value, block)
         block = self._replaced(HEADERS, _SCHEME, lambda match: f"{match[1]}{match[2]}{MASK}", block)
         block = self._replaced(LOGINS, LOGIN, lambda match: f"{match['scheme']}{MASK}@", block)
         block = self._replaced(JWTS, _JWT, lambda _: MASK, block)
         block = self._without(option_spans(block), block)
-        block = self._without(field_spans(block), block)
+        block = self._without(field_spans(block, self._subjects), block)
         return self._replaced(LONG, _LONG, lambda _: MASK, block)
 
     def _without(self, spans: Iterable[Span], block: str) -> str:
@@ -154,6 +183,12 @@ class Redactor:
             return text
 
         return pattern.sub(counted, block)
+
+
+def _without_value(match: re.Match[str]) -> str:
+    if is_prose(match["value"]):
+        return match[0]
+    return f"{match[0][: match.start('value') - match.start()]}{MASK}"
 
 
 def _blocks(chunks: Iterable[str], begin_of: Callable[[str], str]) -> Iterator[str]:

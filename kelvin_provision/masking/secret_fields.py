@@ -45,7 +45,12 @@ _PROJECTED = frozenset({"key", "path", "mode"})
 _MOUNTED = frozenset({"secretName", "items", "defaultMode", "optional"})
 """Kubernetes' fields for where a secret appears."""
 _ASSIGNMENT = re.compile(r"(?P<name>[A-Za-z_]\w*)=(?P<value>.+)", re.DOTALL)
-_OPTION = re.compile(r"--?([A-Za-z][\w-]+)")
+_OPTION = re.compile(r"--?([A-Za-z][\w.-]+)")
+_OPTION_WITH_VALUE = re.compile(r"--?([A-Za-z][\w.-]*)[=:](.+)", re.DOTALL)
+_USER_OPTION = frozenset({"-u", "-U", "--user", "--proxy-user"})
+_LOGIN = re.compile(r"(?:-[uU]|--(?:proxy-)?user=)?([^:%\s]+[:%])(.+)", re.DOTALL)
+"""`name:password`, also `-uname:password`; `%` is that of smbclient."""
+_PLAIN = re.compile(r"[\w./-]*")
 _BASE64 = re.compile(r"[A-Za-z0-9+/\s]{16,}={0,2}\s*")
 
 
@@ -95,6 +100,8 @@ class SecretFields:
             return self._yaml(value)
         if name == "data" and _BASE64.fullmatch(value):
             return self.replace(value, MASK, [Secret(text) for text in secrets_in_text(decoded(value))])
+        if _PLAIN.fullmatch(value):  # as most are, and looking for names takes long
+            return value
         return self._spans(value, list(file_spans(value)))
 
     def _mapping(self, value: Mapping[Any, Any], name: str) -> dict[Any, Any]:
@@ -137,15 +144,20 @@ class SecretFields:
         return self.walk(value) if is_harmless_header(name) else self.hidden(value)
 
     def _command(self, arguments: Sequence[str]) -> Iterator[Any]:
-        named = short = False
+        named = short = user = False
         for argument in arguments:
+            login = _LOGIN.fullmatch(argument) if user or argument.startswith(("-u", "-U", "--user=", "--proxy-user=")) else None
+            option = _OPTION_WITH_VALUE.fullmatch(argument)
+            whole = login[2] if login else option[2] if option and promises_secret(option[1]) and is_value(option[2]) else ""
             if (named or (short and not is_harmless_argument(argument))) and not argument.startswith("-") and is_value(argument):
                 yield self.replace(argument, MASK, (Secret(argument, named),))
+            elif whole and not (login and whole.isdigit()):
+                yield self.replace(argument, f"{argument[: -len(whole)]}{MASK}", (Secret(whole, certain=option is not None),))
             else:
                 yield self._spans(argument, list(command_spans(argument)))
-            option = _OPTION.fullmatch(argument)
-            named = option is not None and promises_secret(option[1])
-            short = SHORT_OPTION.fullmatch(argument) is not None
+            name = _OPTION.fullmatch(argument)
+            named = name is not None and promises_secret(name[1])
+            short, user = SHORT_OPTION.fullmatch(argument) is not None, argument in _USER_OPTION
 
     def _spans(self, value: str, spans: Sequence[Span]) -> Any:
         shown = mask_spans(value, spans)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from kelvin_provision.masking.names import is_harmless_variable, promises_secret
@@ -17,6 +17,12 @@ LOGIN = re.compile(r"(?<![A-Za-z0-9+.-])(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,40}:
 """`scheme://user:password@`, the login alone in a group."""
 _FIELD = re.compile(r"""(?<![\w.-])-{0,2}(?P<name>[A-Za-z0-9_][\w.-]{1,200})\\?["']?[ \t]*[:=][ \t]*""")
 """`name=value`, `--name=value`, `name: value`, `"name": "value"`, and the same as text inside of JSON; up to the value."""
+_SUBJECT = re.compile(r"[\w.-]/[\w.-]+:$|\b[A-Z]\w+/[\w.-]+:[ \t]*$|(?:\b(?:pod|container|workload|staging) )[\w.-]+:[ \t]*$")
+"""`r.io/auth:1.2.0`, `pod auth-0: BackOff`: the name of an image or of a part of the cluster, and no field."""
+HEADER = re.compile(
+    r"(?i)\b(?P<name>(?:proxy-)?authorization|(?:set-)?cookie|x-registry-auth|x-api-key)(?:\\?[\"']?\s*[:=]\s*)(?P<value>[^\r\n\"'\\]+)"
+)
+"""A header with its value, which may have several words: `Authorization: Bearer abc`."""
 _OPTION = re.compile(r"(?<![\w-])--?(?P<name>[A-Za-z][\w-]{1,63})[ \t]+(?!-)")
 """`--name value`, up to the value."""
 _VALUE = re.compile(
@@ -36,7 +42,9 @@ _NO_VALUES = frozenset({"", "true", "false", "null", "none", "yes", "no", MASK})
 _ASSIGNMENT = re.compile(r"(?<![\w-])(?P<name>[A-Z_][A-Z0-9_]*)=(?P<value>\"[^\"]*\"|'[^']*'|[^\s;&|\"']+)")
 SHORT_OPTION = re.compile(r"-[Ppaw]")
 """What `mosquitto_pub -P`, `sshpass -p`, `redis-cli -a` and `ldapsearch -w` take a password after."""
-_SHORT = re.compile(r"(?<![\w-])-(?:[Ppaw][ \t]+|[Pp](?=[^\s\"']*\d)(?=[^\s\"']{4}))(?P<value>\"[^\"]*\"|'[^']*'|[^\s;&|\"'-][^\s;&|\"']*)")
+_SHORT = re.compile(
+    r"(?<![\w-])-(?:[Ppaw][ \t]+|[Pp](?=[^\s\"']*[\dA-Z!@#$%^&*+])(?=[^\s\"']{4}))(?P<value>\"[^\"]*\"|'[^']*'|[^\s;&|\"'-][^\s;&|\"']*)"
+)
 _USER = re.compile(r"(?<![\w-])(?:-u|--user)[ \t=]+[^\s:\"']+:(?P<value>[^\s\"']+)")
 _HARMLESS_ARGUMENT = re.compile(r"[0-9]{1,3}|\.{0,2}/.*|\.{1,2}")
 _NUMBER = re.compile(r"[0-9]+")
@@ -74,10 +82,13 @@ def spans(text: str) -> Iterator[Span]:
     yield from _named(_OPTION, text)
     for match in LOGIN.finditer(text):
         yield Span(*match.span("login"))
+    for match in HEADER.finditer(text):
+        if is_value(match["value"]) and not is_prose(match["value"]):
+            yield Span(*match.span("value"))
 
 
-def field_spans(text: str) -> Iterator[Span]:
-    return _named(_FIELD, text)
+def field_spans(text: str, subjects: Collection[str] = ()) -> Iterator[Span]:
+    return _named(_FIELD, text, subjects)
 
 
 def option_spans(text: str) -> Iterator[Span]:
@@ -141,17 +152,23 @@ def unescaped(value: str) -> Iterator[str]:
         yield plain
 
 
-def _named(pattern: re.Pattern[str], text: str) -> Iterator[Span]:
-    """Values behind names that promise a secret. A value behind another name is searched itself: `message: token=x`."""
+def _named(pattern: re.Pattern[str], text: str, subjects: Collection[str] = ()) -> Iterator[Span]:
+    """Values behind names that promise a secret. A value behind another name is searched itself: `message: token=x`.
+
+    `subjects` are names of what messages are about: a workload may be called `auth`.
+    """
     position = 0
     while match := pattern.search(text, position):
         position = match.end()
+        is_subject = match["name"].lower() in subjects and "=" not in match[0]
+        if is_subject or _SUBJECT.search(text, max(match.start() - 20, 0), position):
+            continue
         is_entry = match["name"].lower() in _ENTRY
         value = _VALUE.match(text, position) if is_entry or promises_secret(match["name"]) else None
         group = value.lastgroup if value else None
         if not value or not group or not is_value(value[group]) or (is_entry and not looks_random(value[group])):
             continue
-        if group == "bare" and is_prose(text[position : position + 80]):
+        if group == "bare" and "=" not in match[0] and is_prose(text[position : position + 80]):
             continue
         position = value.end(group)
         yield Span(*value.span(group))

@@ -12,6 +12,7 @@ import pytest
 
 import kelvin_provision
 from kelvin_provision.masking.documents import mask_document, secrets_in
+from kelvin_provision.masking.dumps import without_dumps
 from kelvin_provision.masking.forms import forms
 from kelvin_provision.masking.names import promises_secret
 from kelvin_provision.masking.prose import is_prose
@@ -117,6 +118,10 @@ def test_any_other_variable_is_hidden_and_looked_for_when_it_looks_like_a_secret
         (["mqtt", "--password=x", "-v"], ["mqtt", "--password=***", "-v"]),
         (["sh", "-c", "PIN=4711 run -P 'a b' --user anna:pw3 && LEVEL=info run2"], ["sh", "-c", "PIN=*** run -P '***' --user anna:*** && LEVEL=info run2"]),
         (["mysql", "-psecret1", "--token", "<% secrets.t %>"], ["mysql", "-p***", "--token", "<% secrets.t %>"]),
+        (["mysql", "-pSecret", "--password=two words", "--db.password", "x"], ["mysql", "-p***", "--password=***", "--db.password", "***"]),
+        (["curl", "-H", "Authorization: Bearer abc.DEF-012", "-u", "anna:pw 3", "-uanna:pw"], ["curl", "-H", "Authorization: ***", "-u", "anna:***", "-uanna:***"]),
+        (["sh", "-c", "curl -H 'Authorization: Basic dXNlcjpwdw==' http://h"], ["sh", "-c", "curl -H 'Authorization: ***' http://h"]),
+        (["smbclient", "-U", "anna%pw"], ["smbclient", "-U", "anna%***"]),
         (["mkdir", "-p", "/data", "-m", "0700"], ["mkdir", "-p", "/data", "-m", "0700"]),
         (["docker", "run", "--user", "1000:1000"], ["docker", "run", "--user", "1000:1000"]),
     ],
@@ -177,7 +182,7 @@ def test_the_words_after_a_colon_in_our_messages_are_all_known():
 
 
 def test_the_text_of_a_foreign_server_loses_what_was_sent_to_it():
-    answer = 'field is immutable: Invalid value: core.Container{Env:[]core.EnvVar{core.EnvVar{Name:"PIN", Value:"84-77\\"31"}}}'
+    answer = 'exec: "/run --pin 84-77\\"31": no such file'
     assert mask_text(answer, ['84-77"31']) == answer.replace('84-77\\"31', "***")
     assert mask_text("GET https://anna:pw@host/x: 401, token=abc") == "GET https://***@host/x: 401, token=***"
 
@@ -225,6 +230,56 @@ def test_a_known_value_is_found_in_every_form():
         left = Redactor([secret.encode()]).text(f"x {text} y")
         assert "***" in left
         assert not [form for form in ("un", "ter", base64.b64encode(b'un"ter').decode()[2:6]) if form in left]
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ('spec: Invalid value: core.PodSpec{Env:[]core.EnvVar{core.EnvVar{Value:"a}\\"b"}}}: nope', "spec: Invalid value: ...: nope"),
+        ('Invalid value: map[string]interface {}{"a":"b"}: nope', "Invalid value: ...: nope"),
+        ("expected map, got &{[map[name:PIN value:4711]]}", "expected map, got ..."),
+        ("got map[name:PIN value:4711], sorry", "got ..., sorry"),
+        (".spec.x: expected string, got &value.valueUnstructured{Value:12345}", ".spec.x: expected string, got ..."),
+        ('spec: Invalid value: {"replicas":3,"pin":"a"}: too many', "spec: Invalid value: ...: too many"),
+        ('core.Secret{Data:map[string][]uint8{"a":[]uint8{0x73}}} then', "... then"),
+        ('v1.Deployment.Spec: expects ", error found in #10 byte of ...|"value":1}],"i|..., bigger context ...|"value":"s3c|...', 'v1.Deployment.Spec: expects "'),
+        ('cut in the middle: core.PodSpec{Env:"abc', "cut in the middle: ..."),
+        ("lines:\n  core.PodSpec{\n- \tEnv: `a`,\n  }\nend", "lines:\n  ...\nend"),
+        ('Invalid value: "Foo_Bar": a lowercase label', 'Invalid value: "Foo_Bar": a lowercase label'),
+        ("map[string]string of {json} and [a list]", "map[string]string of {json} and [a list]"),
+    ],
+)  # fmt: skip
+def test_quoted_objects_are_left_out(message, shown):
+    assert without_dumps(message) == shown
+
+
+@pytest.mark.parametrize("piece", ["a.B{", "&{", "map[a:", '"', "[]string{", "{a"])
+def test_a_hostile_message_is_read_once(piece):
+    without_dumps(piece * 20_000)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "auth: ready", "auth: r.io/auth@sha256:abcd not found", "auth: Deployment/auth: 1 of 2 pods available", "r.io/token:1.2.0: not found",
+        "staging secret-store: ready", "pod auth-7d9c, container auth: waiting: CrashLoopBackOff", "event of pod token-0: BackOff",
+        "auth: 2 findings, nothing was changed", "secret db-password: no file /etc/x",
+    ],
+)  # fmt: skip
+def test_words_about_what_has_the_name_of_a_secret_stay(message):
+    assert Redactor(subjects=["Auth"]).foreign(message) == message
+
+
+def test_a_name_that_is_no_workload_hides_its_value():
+    assert Redactor(subjects=["auth"]).text("password: x1, auth=ready, token: abc") == "password: ***, auth=***, token: ***"
+
+
+@pytest.mark.parametrize("value", ["true", "false", "there", "null", "8080", "yes", "abc"])
+def test_a_plain_word_is_not_looked_for(value):
+    assert (
+        Redactor([value.encode()]).text(f"there is true: null, 8080 false yes abc {value}")
+        == f"there is true: null, 8080 false yes abc {value}"
+    )
 
 
 def test_short_values_are_left_to_their_names():
