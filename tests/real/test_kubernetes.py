@@ -61,6 +61,57 @@ def test_everything_that_a_plan_can_find_is_found_at_once(bench):
     assert bench.names("Deployment", "apps/v1") == ["fixed"]
 
 
+S3CRET = "s3cr3t-of-a-variable"
+
+
+def template(value, **more):
+    container = {"name": "c", "image": "example.com/none:1", "env": [{"name": "PIN", "value": value}]}
+    return {"metadata": {"labels": {"app": "a"}}, "spec": {"restartPolicy": "Always", "containers": [container]} | more}
+
+
+def of_kind(api_version, kind, name, spec=None, **more):
+    return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name}} | more | ({"spec": spec} if spec else {})
+
+
+def fixed_fields(value, number):
+    """Objects with a secret, of which one field can never change; `number` decides it."""
+    selector, words = {"matchLabels": {"app": "a"}}, {"app": "a"} | ({"more": value} if number == 2 else {})
+    labelled = template(value) | {"metadata": {"labels": words}}
+    return [
+        of_kind("batch/v1", "Job", "migrate", {"parallelism": 0, "template": template(f"{value}{number}", restartPolicy="Never")}),
+        of_kind("apps/v1", "StatefulSet", "db", {"replicas": 0, "selector": selector, "template": template(value), "serviceName": f"s{number}"}),
+        of_kind("apps/v1", "Deployment", "web", {"replicas": 0, "selector": {"matchLabels": words}, "template": labelled}),
+        of_kind("v1", "Service", "svc", {"ports": [{"port": 80, "protocol": "TCP"}], "clusterIP": "None"} if number == 1 else {"ports": [{"port": 80, "protocol": "TCP"}], "clusterIP": "10.0.0.99"}),
+        of_kind("v1", "PersistentVolumeClaim", "data", {"accessModes": ["ReadWriteOnce"], "storageClassName": f"c{number}", "resources": {"requests": {"storage": "1Gi"}}}),
+        of_kind("v1", "ConfigMap", "sealed", immutable=True, data={"a": f"{value}{number}"}),
+        of_kind("v1", "Secret", "hidden", immutable=True, stringData={"a": f"{value}{number}"}),
+        of_kind("v1", "Secret", "typed", type="Opaque" if number == 1 else "example.com/other", stringData={"a": value}),
+        of_kind("rbac.authorization.k8s.io/v1", "RoleBinding", "bound", roleRef={"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": f"r{number}"}, subjects=[]),
+    ]  # fmt: skip
+
+
+def test_what_can_never_change_is_named_without_the_object(bench):
+    bench.cluster.put("fixed", bench.plain("fixed", *fixed_fields(S3CRET, 1)), no_secrets)
+    new = bench.plain("fixed", *fixed_fields(S3CRET, 2))
+    found = {finding.object: (finding.code, finding.message) for finding in bench.cluster.plan({"fixed": new}, no_secrets).findings}
+    assert S3CRET not in str(found)
+    assert {name: message.partition(" (")[0].replace("IPs[0]", "IP") for name, (_, message) in found.items()} == {
+        "Job/migrate": "spec.template cannot change",
+        "StatefulSet/db": "spec cannot change",
+        "Deployment/web": "spec.selector cannot change",
+        "Service/svc": "spec.clusterIP cannot change",
+        "PersistentVolumeClaim/data": "spec cannot change",
+        "ConfigMap/sealed": "data cannot change",
+        "Secret/hidden": "data cannot change",
+        "Secret/typed": "type cannot change",
+        "RoleBinding/bound": "roleRef cannot change",
+    }
+    assert {code for code, _ in found.values()} == {"immutable-field"}
+    with pytest.raises(ClusterRefused, match=r"^fixed: [A-Za-z]+/[a-z]+: [A-Za-z.]+ cannot change") as caught:
+        bench.cluster.put("fixed", new, no_secrets)
+    assert S3CRET not in f"{caught.value} {caught.value.evidence}"
+
+
 def test_what_a_controller_writes_while_the_plan_looks_is_no_change_of_ours(bench, monkeypatch):
     """A deployment's controller writes its revision a moment after every change: a plan made then said that we would change it."""
     objects = bench.plain("raced", deployment("raced", bench.images["one"]))

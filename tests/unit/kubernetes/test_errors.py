@@ -42,6 +42,44 @@ def test_what_does_not_heal_by_trying_again(code, text, finding):
     assert str(error)
 
 
+DUMP = 'core.PodTemplateSpec{Spec:core.PodSpec{Env:[]core.EnvVar{core.EnvVar{Name:"PIN", Value:"s3c}r\\"3t"}}, Wait:(*int64)(0xc01)}}'
+SELECTOR = 'v1.LabelSelector{MatchLabels:map[string]string{"a":"s3cr3t"}, MatchExpressions:[]v1.LabelSelectorRequirement(nil)}'
+DIFF = """  core.PersistentVolumeClaimSpec{
+  \t... // 2 identical fields
+- \tStorageClassName: &"s3cr3t",
+  }
+"""
+
+
+@pytest.mark.parametrize(
+    ("subject", "causes", "message"),
+    [
+        ("Job", [("spec.template", f"Invalid value: {DUMP}: field is immutable")], "spec.template cannot change"),
+        ("Deployment", [("spec.selector", f"Invalid value: {SELECTOR}: field is immutable")], "spec.selector cannot change"),
+        ("StatefulSet", [("spec", "Forbidden: updates to statefulset spec for fields other than 'replicas' are forbidden")],
+         "spec cannot change (updates to statefulset spec for fields other than 'replicas' are forbidden)"),
+        ("Service", [("spec.clusterIPs[0]", 'Invalid value: []string{"10.0.0.99"}: may not change once set')], "spec.clusterIPs[0] cannot change"),
+        ("Service", [("spec.clusterIP", 'Invalid value: "": primary clusterIP can not be unset')], "spec.clusterIP cannot change"),
+        ("PersistentVolumeClaim", [("spec", f"Forbidden: spec is immutable after creation except resources.requests for bound claims\n{DIFF}")],
+         "spec cannot change (spec is immutable after creation except resources.requests for bound claims)"),
+        ("Pod", [("spec", f"Forbidden: pod updates may not change fields other than `spec.containers[*].image`\n{DIFF}")],
+         "spec cannot change (pod updates may not change fields other than `spec.containers[*].image`)"),
+        ("ConfigMap", [("data", "Forbidden: field is immutable when `immutable` is set")], "data cannot change"),
+        ("Secret", [("type", 'Invalid value: "Opaque": field is immutable')], "type cannot change"),
+        ("RoleBinding", [("roleRef", 'Invalid value: rbac.RoleRef{Kind:"Role", Name:"s3cr3t"}: cannot change roleRef')], "roleRef cannot change"),
+        ("StorageClass", [("parameters", "Forbidden: updates to parameters are forbidden."), ("provisioner", "Forbidden: updates to it")], "parameters cannot change; provisioner cannot change"),
+        ("Job", [("spec.template", f"Invalid value: {DUMP}: field is immutable"), ("spec.backoffLimit", "Invalid value: -1: must be positive")],
+         "spec.template cannot change; spec.backoffLimit: Invalid value: -1: must be positive"),
+        ("Job", [], "spec.template cannot change"),
+    ],
+)  # fmt: skip
+def test_what_cannot_change_is_named_without_the_object(subject, causes, message):
+    said = "; ".join(f"{field}: {text}" for field, text in causes) or f"spec.template: Invalid value: {DUMP}: field is immutable"
+    structured = [{"reason": "FieldValueInvalid", "field": field, "message": text} for field, text in causes]
+    error = status_error(422, body(f'{subject} "x" is invalid: {said}', name="x", causes=structured))
+    assert (error.code, str(error)) == ("immutable-field", message)
+
+
 def test_a_conflict_names_manager_and_field():
     error = status_error(409, body("Apply failed", causes=[CONFLICT]))
     assert str(error) == 'other field managers own these fields: .spec.replicas (conflict with "kubectl")'

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from kelvin_provision.masking.dumps import without_dumps
 
 SCHEMA_ERRORS = (
     "failed to create typed patch object",
@@ -15,7 +18,12 @@ SCHEMA_ERRORS = (
 )
 """Old servers answer these with 500, although retrying an invalid object is useless."""
 
-IMMUTABLE = ("immutable", "Forbidden: updates to", "Forbidden: may not change once set")
+IMMUTABLE = re.compile(r"immutable|updates to |(?:may|can) ?not (?:be )?(?:change|update|unset)|cannot be (?:changed|updated)")
+_FIELD = re.compile(r"(?:^|[ ,\[])([a-z]\w*(?:\.\w+|\[[^\]\s]*\])*): (?:Invalid value|Forbidden): ")
+"""A field before what is wrong with it, in a message without structured causes."""
+_ALLOWED = re.compile(r"\b(?:except|other than)\b")
+LONGEST_BODY = 64 << 10
+"""Bytes of an answer that is not JSON."""
 
 WARNINGS = "type=Warning"
 """Field selector of the events that report problems."""
@@ -74,8 +82,8 @@ def _status_document(body: bytes | str | None) -> Mapping[str, Any]:
     try:
         document = json.loads(text)
     except ValueError:
-        return {"message": text.strip()[:500]}
-    return document if isinstance(document, dict) else {"message": str(document)[:500]}
+        return {"message": text.strip()[:LONGEST_BODY]}
+    return document if isinstance(document, dict) else {"message": str(document)[:LONGEST_BODY]}
 
 
 def _forbidden(_status: Mapping[str, Any], message: str) -> Exception:
@@ -112,7 +120,22 @@ def _invalid(code: int, message: str, status: Mapping[str, Any]) -> Exception:
         return Rejected("denied", message)
     if code == 422 and "port is already allocated" in message:
         return Rejected("port-taken", message)
-    if code == 422 and any(text in message for text in IMMUTABLE):
-        return Rejected("immutable-field", message)
     causes = (status.get("details") or {}).get("causes") or ()
+    if code == 422 and IMMUTABLE.search(message):
+        return Rejected("immutable-field", _immutable(message, causes))
     return Rejected("invalid-object", message, [str(cause.get("field") or "") for cause in causes])
+
+
+def _immutable(message: str, causes: Sequence[Mapping[str, Any]]) -> str:
+    """`spec.template cannot change`. The server quotes the whole object instead, with its secrets; what it says of other fields stays."""
+    words: dict[str, None] = {}
+    for cause in causes:
+        field, text = str(cause.get("field") or "the object"), without_dumps(str(cause.get("message") or "")).partition("\n")[0]
+        if not IMMUTABLE.search(text):
+            words[f"{field}: {text}"] = None
+            continue
+        allowed = text.removeprefix("Forbidden: ") if _ALLOWED.search(text) else ""
+        words[f"{field} cannot change{f' ({allowed})' if allowed else ''}"] = None
+    if not words:
+        words = dict.fromkeys(f"{field} cannot change" for field in _FIELD.findall(without_dumps(message)))
+    return "; ".join(words) or without_dumps(message).partition("\n")[0]
