@@ -23,6 +23,7 @@ from kelvin_provision.timings import Timings
 if TYPE_CHECKING:
     from kelvin_provision.cluster.protocol import Cluster, Lookup
     from kelvin_provision.events import Event, Progress
+    from kelvin_provision.foreign.sanitizer import Sanitizer
     from kelvin_provision.hooks.protocol import Hooks
     from kelvin_provision.registry.protocol import Source
     from kelvin_provision.runtimes.protocol import Runtime
@@ -85,7 +86,10 @@ class Wiring:
 
 
 class Connections:
-    """The parts of one box, each opened when first used. Not for several threads: each has connections of its own."""
+    """The parts of one box, each opened when first used. Not for several threads: each has connections of its own.
+
+    Whatever the outside world says passes `foreign` here: nothing above gets a part that was not wrapped.
+    """
 
     def __init__(self, settings: Settings, wiring: Wiring) -> None:
         self.settings = settings
@@ -107,8 +111,20 @@ class Connections:
         return Store(self.settings.state_dir)
 
     @cached_property
+    def sanitizer(self) -> Sanitizer:
+        """For foreign text that comes another way: it knows the secrets of this box."""
+        from kelvin_provision.foreign.box_secrets import BoxSecrets
+        from kelvin_provision.foreign.sanitizer import Sanitizer
+
+        secrets = BoxSecrets(self.settings, lambda: self.ledger if self.has_ledger else None, lambda: self.lookup)
+        return Sanitizer(secrets, secrets.workloads)
+
+    @cached_property
     def source(self) -> Source:
-        return self.wiring.source(self.settings)
+        from kelvin_provision.foreign.source import SanitizedSource
+
+        with self.sanitizer.errors():
+            return SanitizedSource(self.wiring.source(self.settings), self.sanitizer)
 
     @cached_property
     def choice(self) -> ClusterChoice:
@@ -122,11 +138,29 @@ class Connections:
 
     @cached_property
     def cluster(self) -> Cluster:
-        return self.wiring.cluster(self.settings, self.choice)
+        from kelvin_provision.foreign.cluster import SanitizedCluster
+
+        with self.sanitizer.errors():
+            return SanitizedCluster(self.wiring.cluster(self.settings, self.choice), self.sanitizer, lambda: self.lookup)
 
     @cached_property
     def runtime(self) -> Runtime:
-        return self.wiring.runtime(self.settings, lambda: self.choice)
+        from kelvin_provision.foreign.runtime import SanitizedRuntime
+
+        with self.sanitizer.errors():
+            return SanitizedRuntime(self.wiring.runtime(self.settings, lambda: self.choice), self.sanitizer)
+
+    @property
+    def hooks(self) -> Hooks:
+        from kelvin_provision.foreign.hooks import SanitizedHooks
+
+        with self.sanitizer.errors():
+            return SanitizedHooks(self.wiring.hooks(self.settings), self.sanitizer)
+
+    @property
+    def lookup(self) -> Lookup:
+        """Its errors are our own sentences, without a value: of a credential helper they say nothing but that it does not work."""
+        return self.wiring.lookup(self.settings)
 
     def close(self) -> None:
         """Close what was opened."""
@@ -170,12 +204,16 @@ class Context:
 
     @property
     def hooks(self) -> Hooks:
-        return self.connections.wiring.hooks(self.settings)
+        return self.connections.hooks
 
     @property
     def lookup(self) -> Lookup:
         """Secrets of this box (`secrets.NAME`) and logins for pulling (`registries.HOST`)."""
-        return self.connections.wiring.lookup(self.settings)
+        return self.connections.lookup
+
+    @property
+    def sanitizer(self) -> Sanitizer:
+        return self.connections.sanitizer
 
     @property
     def launcher(self) -> AgentLauncher:

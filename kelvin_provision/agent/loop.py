@@ -23,11 +23,10 @@ from kelvin_provision.agent.turn import Memory
 from kelvin_provision.agent.watchdog import Watchdog, tell_systemd
 from kelvin_provision.context import Context, separate
 from kelvin_provision.errors import Locked, ProvisionError
-from kelvin_provision.events import Event, Note, Progress
+from kelvin_provision.events import Note
 from kelvin_provision.files.durable import private_folder
 from kelvin_provision.files.lock import exclusive
 from kelvin_provision.ledger import orders
-from kelvin_provision.masking.redactor import mask_text
 from kelvin_provision.usecases.operation import OrderTicket, interrupted, operation
 
 ACTOR = "agent"
@@ -39,7 +38,7 @@ def run(ctx: Context, *, until_idle: bool = False, until_empty: bool = False) ->
 
     Raises Locked when an agent is alive already; with `until_empty`, a detached agent with other settings is replaced.
     """
-    ctx = replace(ctx, actor=ACTOR, progress=_masked(ctx.progress))
+    ctx = replace(ctx, actor=ACTOR, progress=ctx.sanitizer.progress(ctx.progress))
     state_dir = private_folder(ctx.settings.state_dir)
     lock, own = lock_path(state_dir), identity(ctx.settings, detached=until_empty)
 
@@ -61,15 +60,6 @@ def run(ctx: Context, *, until_idle: bool = False, until_empty: bool = False) ->
                 _live(ctx, over)
         except Locked:
             return
-
-
-def _masked(progress: Progress) -> Progress:
-    """The log is kept for long and read by many: what looks like a secret in the words of registries, runtimes and bugs is masked."""
-
-    def report(event: Event) -> None:
-        progress(replace(event, text=mask_text(event.text)) if isinstance(event, Note) else event)
-
-    return report
 
 
 def _surely(ctx: Context, over: Callable[[], bool]) -> bool:

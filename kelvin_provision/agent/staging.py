@@ -6,7 +6,6 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import cast
 
-from kelvin_provision.applying.foreign_text import mask_error
 from kelvin_provision.context import Context
 from kelvin_provision.errors import ProvisionError, TransferStopped
 from kelvin_provision.events import Note
@@ -48,7 +47,6 @@ def stage_revision(revision: Revision, limits: TransferLimits, stop: Callable[[]
         ctx.progress(Note(f"staging {revision.workload} stopped; what was downloaded is kept"))
         return None
     except ProvisionError as error:
-        mask_error(error)
         # Errors of the download itself are recorded by staging. This is the box: no runtime, no store, a disk that cannot be read. The
         # revision waits, and the other workloads go on.
         reason = reason_of(error)

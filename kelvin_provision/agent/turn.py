@@ -159,6 +159,7 @@ class _Turn:
             raise
         except Exception as error:  # noqa: BLE001  (a bug of ours, contained to what it hit)
             text, traceback = faults.record(task.key, error)
+            text = ctx.sanitizer.text(text)
             for line in (f"{task.label}: {text}", *traceback):
                 ctx.progress(Note(line))
             for revision in task.revisions:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from kelvin_provision.applying.assess import Facts, ImageFacts, MissingSecret
-from kelvin_provision.applying.foreign_text import masked_plan, masking
 from kelvin_provision.applying.target import Target
 from kelvin_provision.cluster.protocol import Lookup
 from kelvin_provision.cluster.survey import Survey
@@ -36,10 +35,9 @@ def gather(ctx: Context, targets: Sequence[Target], *, put_back: bool = False, h
     images = tuple(_images(ctx, target, put_back=put_back) for target in targets if target.revision.locks)
     objects = {target.name: target.objects for target in targets}
     refused = tuple(ctx.hooks.inspect()[1]) if hooks else ()
-    with masking(ctx, objects):
-        plan = ctx.cluster.plan(objects, with_placeholders(ctx.lookup), {target.name: target.scale for target in targets})
+    plan = ctx.cluster.plan(objects, with_placeholders(ctx.lookup), {target.name: target.scale for target in targets})
     return Facts(
-        plan=masked_plan(ctx, plan, objects),
+        plan=plan,
         images=images,
         secrets=tuple(missing_secrets(objects, ctx.lookup)),
         survey=_survey(ctx, targets),

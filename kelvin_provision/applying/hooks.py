@@ -13,7 +13,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from kelvin_provision.applying.foreign_text import mask_error, secrets_of_revisions
 from kelvin_provision.cluster.plan import Op, Plan
 from kelvin_provision.context import Context
 from kelvin_provision.errors import Interrupted, ProvisionError
@@ -87,7 +86,6 @@ def _run_pre_apply(ctx: Context, about: Document) -> None:
     try:
         ctx.hooks.run(PRE, about, ctx.progress, ctx.stop)
     except ProvisionError as error:
-        mask_error(error, _secrets(ctx, about))
         if not isinstance(error, Interrupted):
             _record(ctx, PRE, about, str(error))  # the refusal of the apply has the evidence
         raise type(error)(f"{error}; nothing was changed", hint=error.hint, evidence=error.evidence) from error
@@ -101,7 +99,6 @@ def _run_final(ctx: Context, about: Document, final: _Final) -> tuple[str, ...]:
         payload = {**about, "event": final.event, "interrupted": final.interrupted, "error": cause}
         ctx.hooks.run(final.event, payload, ctx.progress, lambda: False)
     except ProvisionError as error:
-        mask_error(error, _secrets(ctx, about))
         warnings = (f"{final.event}: {error}", *error.evidence)
         ctx.progress(Note(warnings[0]))
         with suppress(ProvisionError):
@@ -116,11 +113,6 @@ def _record(ctx: Context, event: str, about: Document, detail: str, evidence: tu
     for workload in about["workloads"]:
         name, number = workload["name"], workload["revision"]
         journal.record(ctx.ledger, Entry(now, about["who"], f"hook {event}", name, number, "failed", detail, evidence=evidence))
-
-
-def _secrets(ctx: Context, about: Document) -> tuple[str, ...]:
-    """Secrets of the revisions that are applied: what a hook prints is shown and stored."""
-    return secrets_of_revisions(ctx, [(workload["name"], workload["revision"]) for workload in about["workloads"]])
 
 
 def owed(ledger: Ledger) -> bool:

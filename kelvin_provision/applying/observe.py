@@ -7,11 +7,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from kelvin_provision import timestamps
-from kelvin_provision.applying.foreign_text import secrets_of_revisions
 from kelvin_provision.context import Context
 from kelvin_provision.errors import ProvisionError
-from kelvin_provision.ledger.model import Workload
-from kelvin_provision.masking.redactor import mask_text
 from kelvin_provision.status import Observation, Observed
 
 CONFIRM_AFTER = timedelta(seconds=55)
@@ -32,18 +29,10 @@ def observe(ctx: Context, names: Sequence[str]) -> None:
         observed = {name: replace(last, reachable=False) for name, last in before.items() if last}
     else:
         absent = Observation(Observed.ABSENT, seen=ctx.ledger.clock())
-        observed = {name: _masked(ctx, workload, live.get(name, absent)) for name, workload in workloads.items()}
+        observed = {name: live.get(name, absent) for name in workloads}
     changed: dict[str, Observation | None] = {name: now for name, now in observed.items() if _is_news(before[name], now)}
     if changed:
         ctx.ledger.observe(changed)
-
-
-def _masked(ctx: Context, workload: Workload, observation: Observation) -> Observation:
-    if not observation.warnings:
-        return observation
-    revisions = [revision for revision in (workload.running, workload.staged) if revision]
-    secrets = secrets_of_revisions(ctx, [(workload.name, revision.number) for revision in revisions])
-    return replace(observation, warnings=tuple(mask_text(warning, secrets) for warning in observation.warnings))
 
 
 def _is_news(before: Observation | None, now: Observation) -> bool:

@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from kelvin_provision.applying import start_stop
-from kelvin_provision.applying.foreign_text import mask_error, masking_operation, operation_secrets
 from kelvin_provision.applying.policy import ApplyPolicy
 from kelvin_provision.applying.transaction import finish, leave
 from kelvin_provision.applying.undo import Cause, undo
@@ -84,10 +83,7 @@ def remove(ctx: Context, operation: Operation) -> Removed:
         line = Entry(ctx.ledger.clock(), ctx.actor, operation.kind, step.workload, step.before, outcome, detail)
         return replace(line, evidence=tuple(evidence))
 
-    with masking_operation(ctx, operation):
-        objects, errors = _remove_each(ctx, [step.workload for step in operation.steps])
-    for error in errors.values():
-        mask_error(error, operation_secrets(ctx, operation))
+    objects, errors = _remove_each(ctx, [step.workload for step in operation.steps])
     temporary = next((error for error in errors.values() if error.temporary), None)
     if temporary is not None:
         raise temporary

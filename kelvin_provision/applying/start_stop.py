@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from kelvin_provision.applying.foreign_text import mask_error, masked_progress, operation_secrets
 from kelvin_provision.cluster.protocol import Cluster, Health, Phase, WaitPolicy
 from kelvin_provision.context import Context
 from kelvin_provision.errors import Interrupted, ProvisionError, StartFailed
@@ -22,7 +21,7 @@ Outcome = tuple[list[str], ProvisionError | None]
 def resume(ctx: Context, operation: Operation, patience: WaitPolicy) -> ProvisionError | None:
     """Finish what a crash interrupted; returns why it failed, or None. Raises ClusterUnreachable and leaves the operation open."""
     quiet, stopping = replace(ctx, stop=lambda: False), operation.kind is OperationKind.STOP
-    reached, cause = _masked(ctx, operation, _stop(quiet, operation) if stopping else _start(quiet, operation, patience))
+    reached, cause = _stop(quiet, operation) if stopping else _start(quiet, operation, patience)
     if cause is not None and cause.temporary:
         raise cause
     _close(ctx, operation, reached, cause)
@@ -31,7 +30,7 @@ def resume(ctx: Context, operation: Operation, patience: WaitPolicy) -> Provisio
 
 def stop(ctx: Context, operation: Operation) -> None:
     """Stop all of them; raises errors of the cluster, after recording those that were stopped."""
-    reached, cause = _masked(ctx, operation, _stop(ctx, operation))
+    reached, cause = _stop(ctx, operation)
     _close(ctx, operation, reached, cause)
     if cause is not None:
         raise cause
@@ -39,18 +38,10 @@ def stop(ctx: Context, operation: Operation) -> None:
 
 def start(ctx: Context, operation: Operation, patience: WaitPolicy) -> None:
     """Start them and wait; raises StartFailed, Interrupted, or errors of the cluster. Started workloads stay started."""
-    reached, cause = _masked(ctx, operation, _start(ctx, operation, patience))
+    reached, cause = _start(ctx, operation, patience)
     _close(ctx, operation, reached, cause)
     if cause is not None:
         raise cause
-
-
-def _masked(ctx: Context, operation: Operation, outcome: Outcome) -> Outcome:
-    """The outcome, whose error quotes no secret that was sent."""
-    _, cause = outcome
-    if cause is not None:
-        mask_error(cause, operation_secrets(ctx, operation))
-    return outcome
 
 
 def _stop(ctx: Context, operation: Operation) -> Outcome:
@@ -77,8 +68,7 @@ def _start(ctx: Context, operation: Operation, patience: WaitPolicy) -> Outcome:
             ctx.progress(Started(name, "starting"))
             ctx.cluster.put(name, desired, ctx.lookup)
             started.append(name)
-        progress = masked_progress(ctx, lambda: operation_secrets(ctx, operation))
-        health = ctx.cluster.wait(objects, patience, progress, ctx.stop)
+        health = ctx.cluster.wait(objects, patience, ctx.progress, ctx.stop)
         for name, state in health.items():
             if state.phase is Phase.READY:
                 ctx.cluster.finish(name, objects[name])

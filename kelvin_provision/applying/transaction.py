@@ -10,7 +10,6 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import NoReturn
 
-from kelvin_provision.applying.foreign_text import masked_progress, masking, secrets_of
 from kelvin_provision.applying.plan import Prepared
 from kelvin_provision.applying.policy import ApplyPolicy
 from kelvin_provision.applying.undo import Cause, known_objects, undo
@@ -40,9 +39,8 @@ def carry_out(
     steps = _with_scales(ctx, prepared.steps)
     operation = journal.begin(ctx.ledger, kind, Stage.APPLYING, steps, handling=handling, actor=ctx.actor, order=order)
     try:
-        with masking(ctx, prepared.objects):
-            _bring_up(ctx, operation, prepared, policy.forward)
-            journal.commit(ctx.ledger, operation)
+        _bring_up(ctx, operation, prepared, policy.forward)
+        journal.commit(ctx.ledger, operation)
     except ProvisionError as cause:
         _take_back(ctx, operation, cause, policy, kind)
     else:
@@ -82,8 +80,7 @@ def _bring_up(ctx: Context, operation: Operation, prepared: Prepared, patience: 
             raise Interrupted("stopped by a signal")
     if not operation.wait:
         return
-    progress = masked_progress(ctx, lambda: secrets_of(ctx, prepared.objects))
-    health = ctx.cluster.wait(prepared.objects, patience, progress, ctx.stop)
+    health = ctx.cluster.wait(prepared.objects, patience, ctx.progress, ctx.stop)
     _judge(health, operation.steps, ctx.cluster, stopped=ctx.stop())
 
 
@@ -122,12 +119,11 @@ def _finish_step(ctx: Context, step: Step) -> str:
     """The rejection of the cluster, or None. What was committed and then removed by another client is put once more."""
     try:
         objects = known_objects(ctx.ledger, step.workload, step.after)
-        with masking(ctx, {step.workload: objects}):
-            try:
-                ctx.cluster.finish(step.workload, objects)
-            except ClusterRefused:
-                ctx.cluster.put(step.workload, objects, ctx.lookup)
-                ctx.cluster.finish(step.workload, objects)
+        try:
+            ctx.cluster.finish(step.workload, objects)
+        except ClusterRefused:
+            ctx.cluster.put(step.workload, objects, ctx.lookup)
+            ctx.cluster.finish(step.workload, objects)
     except ProvisionError as error:
         if error.temporary:
             raise

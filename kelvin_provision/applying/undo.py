@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from kelvin_provision.applying.foreign_text import masked_health, masked_progress, masking_operation, operation_secrets
 from kelvin_provision.cluster.protocol import Health, Phase, WaitPolicy
 from kelvin_provision.context import Context
 from kelvin_provision.errors import ClusterRefused, Interrupted, ProvisionError, UndoFailed, WorkloadUnknown
@@ -99,20 +98,16 @@ def _revert(ctx: Context, operation: Operation, patience: WaitPolicy) -> _Result
     for step in reversed(operation.steps):
         ctx.progress(Started(step.workload, "undoing"))
         try:
-            with masking_operation(ctx, operation):
-                old[step.workload] = known_objects(ctx.ledger, step.workload, step.before)
-                ctx.cluster.revert(step.workload, old[step.workload], ctx.lookup, dict(step.scale))
-                if step.workload in stopped:
-                    ctx.cluster.stop(step.workload)
+            old[step.workload] = known_objects(ctx.ledger, step.workload, step.before)
+            ctx.cluster.revert(step.workload, old[step.workload], ctx.lookup, dict(step.scale))
+            if step.workload in stopped:
+                ctx.cluster.stop(step.workload)
         except ProvisionError as error:
             errors[step.workload] = error
     waited = {name: objects for name, objects in old.items() if objects and name not in stopped and name not in errors}
     health: Mapping[str, Health] = {}
     try:
-        with masking_operation(ctx, operation):
-            progress = masked_progress(ctx, lambda: operation_secrets(ctx, operation))
-            health = ctx.cluster.wait(waited, patience, progress, lambda: False) if waited else {}
-            health = masked_health(ctx, operation, health)
+        health = ctx.cluster.wait(waited, patience, ctx.progress, lambda: False) if waited else {}
     except ProvisionError as error:
         errors |= dict.fromkeys(waited, error)
     return _Result(health, errors)

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 from kelvin_provision.applying.facts import missing_secrets, with_placeholders
-from kelvin_provision.applying.foreign_text import masked_plan
 from kelvin_provision.applying.gate import obstacle
 from kelvin_provision.applying.selection import appliable
 from kelvin_provision.check_result import CheckResult
@@ -137,7 +136,7 @@ def facts(ctx: Context, workloads: Sequence[Workload], stop: Callable[[], bool])
         "identity": Fact(lambda: cluster_identity(ctx, state())),
         "objects": objects,
         "survey": Fact(lambda: cluster().survey(objects())),
-        "plan": Fact(lambda: masked_plan(ctx, cluster().plan(objects(), with_placeholders(ctx.lookup)), objects())),
+        "plan": Fact(lambda: cluster().plan(objects(), with_placeholders(ctx.lookup))),
         "logins": Fact(lambda: {workload.name: _logins(workload) for workload in workloads}),
         "named": Fact(lambda: len({name for items in objects().values() for name in references_in(list(items))})),
         "missing": Fact(lambda: tuple(missing_secrets(objects(), ctx.lookup))),

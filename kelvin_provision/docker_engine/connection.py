@@ -17,7 +17,6 @@ from kelvin_provision.errors import (
     ProvisionError,
     RuntimeUnreachable,
 )
-from kelvin_provision.files.notes import shortened
 from kelvin_provision.files.sockets import connect_unix
 from kelvin_provision.hints import system
 
@@ -80,7 +79,7 @@ class Connection:
             if "PermissionError" in text or "Permission denied" in text:
                 hint = "run as root, or join the group docker"
                 raise self.errors.denied("docker: no permission on the engine's socket", hint=hint) from error
-            raise self.errors.unreachable("Docker Engine does not answer", hint=STATUS, evidence=(shortened(text, 400),)) from error
+            raise self.errors.unreachable("Docker Engine does not answer", hint=STATUS, evidence=(text,)) from error
 
     def _refused(self, error: Any) -> ProvisionError:
         """By HTTP status. 409 and 500 are refusals as well: a taken port or name is one of them."""

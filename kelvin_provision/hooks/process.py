@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from kelvin_provision.files.notes import printable, shortened
-
 GUARD = Path(__file__).with_name("guard.py")
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/", "LANG": "C.UTF-8"}
 """The whole environment of a hook, but for HOOK: none of our proxies, logins and settings."""
@@ -26,7 +24,6 @@ MAX_OUTPUT = 16 << 10
 """Bytes that are kept of the end of its output, however much it writes."""
 
 MAX_LINES = 20
-MAX_LINE = 400
 GUARD_GRACE = 10.0
 """Seconds that the guard may take longer than the hook's own timeout."""
 
@@ -107,7 +104,9 @@ def _read(descriptor: int) -> bytes:
 
 
 def _outcome(report: str, output: bytes) -> Outcome:
-    lines = tuple(shortened(printable(line), MAX_LINE) for line in output.splitlines() if line.strip())[-MAX_LINES:]
+    if len(output) == MAX_OUTPUT:  # of more: the first line is a part of one
+        output = output.partition(b"\n")[2] or output
+    lines = tuple(line.decode("utf-8", "replace") for line in output.splitlines() if line.strip())[-MAX_LINES:]
     reported = dict(line.split(" ", 1) for line in report.splitlines())
     for ending in (Ending.EXITED, Ending.TIMEOUT, Ending.STOPPED):
         if ending in reported:

@@ -117,7 +117,5 @@ def reason_of(error: ProvisionError) -> WaitReason:
 
 
 def _text(error: ProvisionError) -> str:
-    """With the last line of its evidence, which is the nearest to the cause. Registries and proxies may quote what was sent: masked."""
-    from kelvin_provision.masking.redactor import mask_text
-
-    return mask_text(f"{error} ({error.evidence[-1]})" if error.evidence else str(error))
+    """With the last line of its evidence, which is the nearest to the cause."""
+    return f"{error} ({error.evidence[-1]})" if error.evidence else str(error)

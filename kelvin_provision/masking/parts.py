@@ -64,9 +64,9 @@ class Parts:
         return position + len(form) - begin if 0 <= position < begin else 0
 
 
-def _common(one: str, other: str) -> int:
+def _common(left: str, right: str) -> int:
     """The length of the beginning that both have."""
-    return next((at for at, (left, right) in enumerate(zip(one, other, strict=False)) if left != right), min(len(one), len(other)))
+    return next((at for at, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right)))
 
 
 def _is_part(form: str, cut: int, part: str) -> bool:

@@ -15,10 +15,10 @@ from kelvin_provision.agent.systemd import unit
 from kelvin_provision.check_result import CheckResult
 from kelvin_provision.checks import before_apply, doctor
 from kelvin_provision.checks.configuration import tolerant
-from kelvin_provision.cluster.kubernetes.api.kubeconfig import paths_of
 from kelvin_provision.cluster.protocol import Cluster
 from kelvin_provision.context import Connections, Context, Wiring, opened
 from kelvin_provision.errors import FileUnreadable, PermissionRefused, ProvisionError, RuntimeUnreachable
+from kelvin_provision.foreign import box_secrets, known
 from kelvin_provision.hints import Hint
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Workload
@@ -26,9 +26,9 @@ from kelvin_provision.queries.agent import agent
 from kelvin_provision.queries.checks import ChecksResult
 from kelvin_provision.settings.load import Loaded, load, state_default
 from kelvin_provision.settings.model import Settings
-from kelvin_provision.settings.sources import K3S_KUBECONFIG, places
+from kelvin_provision.settings.sources import places
 from kelvin_provision.staging.threads import run_abandonable
-from kelvin_provision.support import host, known, running, state
+from kelvin_provision.support import host, running, state
 from kelvin_provision.support.archive import SECONDS, Section
 
 T = TypeVar("T")
@@ -137,21 +137,23 @@ def sections(scope: SupportScope) -> dict[str, Section]:
 
 def secrets(scope: SupportScope) -> dict[str, known.Source]:
     """Where secrets of this box stand, for `known.gather`."""
-    from kelvin_provision.registry.auth import auth_file
-
     settings = scope.settings
-    logins = {path for host in (*settings.registries, "") if (path := auth_file(settings, host))}
     configs = [place.path for place in places(scope.request.config, scope.request.environ, is_root=scope.request.is_root)]
-    addresses = "\n".join(value for value in scope.request.environ.values() if "://" in value)
+    files = box_secrets.files(settings) | dict.fromkeys(configs, known.of_document)
     return {
         **({"ledger": lambda: known.of_ledger(lambda: state.rows(scope.ledger()))} if _there(settings.state_dir / "ledger.db") else {}),
-        str(settings.secrets_dir): lambda: known.of_folder(settings.secrets_dir),
-        **{str(path): _reading(known.of_login_file, path) for path in logins},
-        **{str(path): _reading(known.of_document, path) for path in (*_kubeconfigs(settings), *configs)},
-        "environment": lambda: known.of_text(addresses),
+        **{str(path): _reading(read, path) for path, read in files.items()},
+        "environment": lambda: box_secrets.of_environment(scope.request.environ),
         "history": lambda: known.of_log(_history(scope)),
         "agent.log": lambda: known.of_log(_agent_log(settings)),
     }
+
+
+def subjects(scope: SupportScope) -> Sequence[str]:
+    """The names of workloads, which messages begin with."""
+    with suppress(ProvisionError):
+        return scope.ledger().names()
+    return ()
 
 
 def _history(scope: SupportScope) -> Iterator[str]:
@@ -179,13 +181,6 @@ def _there(path: Path) -> bool:
         return path.exists()
     except OSError:
         return True
-
-
-def _kubeconfigs(settings: Settings) -> Iterator[Path]:
-    yield from paths_of(settings.cluster.kubeconfig)
-    yield K3S_KUBECONFIG
-    with suppress(RuntimeError):
-        yield Path.home() / ".kube" / "config"
 
 
 def _answering(ctx: Context) -> Cluster:

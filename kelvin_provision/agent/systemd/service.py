@@ -19,6 +19,7 @@ from kelvin_provision.agent.systemd import unit
 from kelvin_provision.errors import AgentSilent, PermissionRefused
 from kelvin_provision.files.durable import private_folder, sync_folder, write_durably, writing_to
 from kelvin_provision.hints import system
+from kelvin_provision.masking.redactor import mask_text
 from kelvin_provision.settings.model import Settings
 
 FOLDER_VARIABLE = "KELVIN_PROVISION_UNIT_DIR"
@@ -80,7 +81,7 @@ class Systemd:
         """Run `systemctl`; raises AgentSilent with its output."""
         done = self._run(*words)
         if done.returncode:
-            evidence = done.stderr.decode(errors="replace").splitlines()[-5:]
+            evidence = [mask_text(line) for line in done.stderr.decode(errors="replace").splitlines()[-5:]]
             raise AgentSilent(
                 f"systemctl {' '.join(words)}: exit code {done.returncode}",
                 hint=system("systemctl", "status", unit.NAME),

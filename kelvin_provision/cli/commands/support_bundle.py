@@ -38,8 +38,9 @@ def written(session: Session, file: str | None) -> Report:
     """Gather, redact and write; changes nothing on this box but the file."""
     from kelvin_provision.cli.frame import hints
     from kelvin_provision.cli.frame.box import refuse_forgotten_sudo, signals_noted, wiring_of
+    from kelvin_provision.foreign import known
     from kelvin_provision.masking.redactor import Redactor
-    from kelvin_provision.support import known, sections
+    from kelvin_provision.support import sections
     from kelvin_provision.support.archive import Bundle
 
     if file == "-":
@@ -60,7 +61,7 @@ def written(session: Session, file: str | None) -> Report:
     with scope_of_box.opened() as scope, signals_noted() as stop:
         secrets, unread = known.gather(sections.secrets(scope))
         about = {"made": timestamps.rfc3339(now), "host": host, "unread": list(unread)}
-        bundle = Bundle(name, sections.sections(scope), Redactor(secrets), about, stop)
+        bundle = Bundle(name, sections.sections(scope), Redactor(secrets, sections.subjects(scope)), about, stop)
         path = Path(file or f"{name}.tar.gz")
         if file == "-":
             return _streamed(bundle)

@@ -46,7 +46,7 @@ def run(session: Session, name: str, body: Callable[[], Report]) -> int:
         if session.verbose:
             _trace(name, error)
         trouble = trouble_of_box(error) if isinstance(error, OSError) else None
-        return failed(session, trouble or OurBug(f"{type(error).__name__}: {error}".rstrip(": ")))
+        return failed(session, trouble or OurBug(_masked(f"{type(error).__name__}: {error}".rstrip(": "))))
     return _answered(session, report)
 
 
@@ -178,4 +178,11 @@ def _aside(text: str) -> None:
 
 
 def _trace(name: str, error: BaseException) -> None:
-    _aside(f"{name}:\n{plain(''.join(traceback.format_exception(error)))}".rstrip())
+    _aside(f"{name}:\n{plain(_masked(''.join(traceback.format_exception(error))))}".rstrip())
+
+
+def _masked(text: str) -> str:
+    """What an error of a library says, which may quote anything. What came through `foreign` is clean already."""
+    from kelvin_provision.masking.redactor import Redactor
+
+    return Redactor().text(text)

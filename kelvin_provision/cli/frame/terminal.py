@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import shutil
 from contextlib import suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING, TextIO
+
+from kelvin_provision.masking.controls import harmless
 
 if TYPE_CHECKING:
     from kelvin_provision.cli.frame.session import Session
 
 _NARROW = 52
 """The parser wraps help to at least 50 characters, and leaves two columns free."""
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class Colour(StrEnum):
@@ -68,8 +68,8 @@ def painted(text: str, colour: Colour, *, on: bool) -> str:
 
 
 def plain(text: str) -> str:
-    """Control characters made visible: text of a registry or a container must not control the terminal."""
-    return _CONTROLS.sub(lambda match: f"\\x{ord(match.group()):02x}", text)
+    """Control characters made visible, in any text: nothing but the program controls the terminal."""
+    return harmless(text)
 
 
 def write(stream: TextIO, text: str) -> None:

@@ -12,13 +12,11 @@ from kelvin_provision.cluster.kubernetes.judge.failures import container_statuse
 from kelvin_provision.cluster.kubernetes.judge.readiness import condition, reason_and_message
 from kelvin_provision.cluster.plan import describe
 from kelvin_provision.errors import ProvisionError
-from kelvin_provision.files.notes import shortened
 from kelvin_provision.spec.workload import Object
 
 MAX_PODS = 3
 MAX_EVENTS = 8
 LOG_LINES = 20
-MAX_LENGTH = 300
 HARMLESS_EVENTS = frozenset({"FailedPreStopHook"})
 """The preStop hook fails in images without `sleep`. The plan notes it, and it is never the cause of a failure."""
 
@@ -36,7 +34,7 @@ def evidence(api: Api, namespace: str, workload: str) -> tuple[str, ...]:
             lines += pod_evidence(pod, events)
             for status in container_statuses(pod):
                 lines += _logs(api, namespace, pod["metadata"]["name"], status["name"], restarted=bool(status.get("restartCount")))
-    return tuple(shortened(line, MAX_LENGTH) for line in lines)
+    return tuple(lines)
 
 
 def pod_evidence(pod: Object, events: list[Object]) -> Iterator[str]:

@@ -13,12 +13,16 @@ MAX_LINE = 64 * 1024
 
 @dataclass(frozen=True)
 class LogLine:
-    """One line that a workload wrote. `time` is RFC 3339 in UTC with nanoseconds; `source` is the pod (on Docker the container)."""
+    """One line that a workload wrote. `time` is RFC 3339 in UTC with nanoseconds; `source` is the pod (on Docker the container).
+
+    `continues`: it is longer, and the rest comes as a further line.
+    """
 
     source: str
     container: str
     time: str
     text: str
+    continues: bool = False
 
 
 def parse(source: str, container: str, chunks: Iterable[bytes], *, since: str = "") -> Iterator[LogLine]:
@@ -27,7 +31,7 @@ def parse(source: str, container: str, chunks: Iterable[bytes], *, since: str = 
     Lines before `since`, a `timestamps.normalized` time, are left out: clusters take whole seconds only.
     """
     time = ""
-    for raw, continued in _split(chunks):
+    for raw, continued, continues in _split(chunks):
         text = raw.decode("utf-8", "replace")
         if not continued:
             prefix, _, text = text.partition(" ")
@@ -36,19 +40,19 @@ def parse(source: str, container: str, chunks: Iterable[bytes], *, since: str = 
             except ValueError:
                 continue  # a kubelet writes its own errors into the log: "unable to retrieve container logs for ..."
         if time >= since:
-            yield LogLine(source, container, time, text.removesuffix("\r"))
+            yield LogLine(source, container, time, text.removesuffix("\r"), continues)
 
 
-def _split(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
-    """Lines, each with whether it continues the one before, which was cut at MAX_LINE."""
+def _split(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, bool, bool]]:
+    """Lines, each with whether it continues the one before, and whether the next one continues it: cut at MAX_LINE."""
     rest, continued = b"", False
     for chunk in chunks:
         *complete, rest = (rest + chunk).split(b"\n")
         for line in complete:
-            yield line, continued
+            yield line, continued, False
             continued = False
         while len(rest) > MAX_LINE:
-            yield rest[:MAX_LINE], continued
+            yield rest[:MAX_LINE], continued, True
             rest, continued = rest[MAX_LINE:], True
     if rest:
-        yield rest, continued
+        yield rest, continued, False

@@ -16,7 +16,6 @@ from threading import Thread
 from typing import IO, BinaryIO, cast
 
 from kelvin_provision.errors import PermissionRefused, RuntimeUnreachable
-from kelvin_provision.files.notes import shortened
 from kelvin_provision.files.sockets import connect_unix
 from kelvin_provision.hints import system
 
@@ -30,7 +29,7 @@ PIPE_SIZE = 1 << 20
 """With the default of 64 KiB, writer and reader keep waiting for each other when both cores are busy."""
 
 _MAX_STDERR = 1 << 16
-_MAX_LINES, _MAX_LINE = 5, 400
+_MAX_LINES = 5
 
 
 @dataclass(frozen=True)
@@ -43,8 +42,8 @@ class Result:
 
     @property
     def stderr(self) -> tuple[str, ...]:
-        """Its last lines, for people. Not to judge by: the middle of a long one is left out."""
-        return tuple(shortened(line, _MAX_LINE) for line in self.complaint.splitlines()[-_MAX_LINES:] if line.strip())
+        """Its last lines, for people. What is shown of a long one is decided where secrets are masked."""
+        return tuple(line for line in self.complaint.splitlines()[-_MAX_LINES:] if line.strip())
 
     def reports(self, *phrases: str) -> bool:
         """Whether one of these phrases is in its stderr."""

@@ -86,6 +86,7 @@ def test_the_command_gets_arguments_variables_and_the_cluster(tmp_path):
     ("script", "reason"),
     [
         ("echo no such profile >&2; exit 3", r"login command \./login: exit code 3: no such profile"),
+        ("head -c 500 /dev/zero | tr '\\0' x >&2; exit 3", r"exit code 3: x{500}$"),  # shortened where secrets are masked
         ("echo hello", r"login command \./login: its output is not an ExecCredential of client.authentication.k8s.io/v1"),
         ("echo '[]'", r"its output is not an ExecCredential"),
         (

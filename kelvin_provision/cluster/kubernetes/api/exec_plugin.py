@@ -25,6 +25,10 @@ TIMEOUT = 60.0
 CLUSTER_CONFIG = "client.authentication.k8s.io/exec"
 
 
+MAX_OUTPUT = 16 << 10
+"""Characters of what a command that failed has said."""
+
+
 class ExecLogin:
     """`base` are the credentials beside `exec` in the kubeconfig; its certificate is used if the command returns none."""
 
@@ -73,7 +77,7 @@ class ExecLogin:
             raise self._denied(f"no answer within {TIMEOUT:.0f} s") from error
         if result.returncode:
             stderr = (result.stderr or b"").decode(errors="replace").strip()
-            raise self._denied(f"exit code {result.returncode}{f': {stderr[-300:]}' if stderr else ''}")
+            raise self._denied(f"exit code {result.returncode}{f': {_last(stderr)}' if stderr else ''}")
         return result.stdout.decode(errors="replace")
 
     def _command(self) -> str:
@@ -116,3 +120,8 @@ class ExecLogin:
 
     def _denied(self, reason: str, *, hint: str = "") -> ClusterDenied:
         return ClusterDenied(f"login command {self._exec.get('command') or '(none)'}: {reason}", hint=hint)
+
+
+def _last(output: str) -> str:
+    """Its last lines, whole ones: what is shown of them is decided where secrets are masked."""
+    return output if len(output) <= MAX_OUTPUT else output[-MAX_OUTPUT:].partition("\n")[2] or output[-MAX_OUTPUT:]

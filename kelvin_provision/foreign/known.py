@@ -1,4 +1,4 @@
-"""The secrets of this box, which must not be in a bundle in any form. They are collected to be searched for, and never shown."""
+"""Secrets read out of files, documents and logs. They are collected to be searched for, and never shown."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import binascii
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -65,11 +66,24 @@ def of_login_file(path: Path) -> Iterator[bytes]:
     except (ValueError, RecursionError):
         yield from _bytes(secrets_in_text(text))
         return
+    yield from of_logins(document)
+
+
+def of_logins(document: Any) -> Iterator[bytes]:
+    """The secrets of a document such as Docker's config.json, or of any other."""
     yield from _bytes(secrets_in(document))
     auths = document.get("auths") if isinstance(document, dict) else None
     for entry in auths.values() if isinstance(auths, dict) else ():
         if isinstance(entry, dict):
             yield from _of_login(entry)
+
+
+def of_value(value: str) -> Iterator[bytes]:
+    """A secret, and where it is a document of logins, those as well."""
+    yield value.encode("utf-8", "surrogatepass")
+    if value.startswith("{"):
+        with suppress(ValueError, RecursionError):
+            yield from of_logins(json.loads(value))
 
 
 def _of_login(entry: Mapping[str, Any]) -> Iterator[bytes]:

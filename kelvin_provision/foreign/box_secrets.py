@@ -1,0 +1,108 @@
+"""The secrets of this box as they are now: of its files, its environment and its ledger. Read again only where something changed."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kelvin_provision.cluster.kubernetes.api.kubeconfig import paths_of
+from kelvin_provision.errors import ProvisionError
+from kelvin_provision.foreign import known
+from kelvin_provision.ledger import documents
+from kelvin_provision.ledger.ledger import Ledger
+from kelvin_provision.masking.documents import secrets_in
+from kelvin_provision.settings.model import Settings
+from kelvin_provision.settings.sources import K3S_KUBECONFIG
+from kelvin_provision.spec.references import references_in
+
+_Stamp = tuple[object, ...]
+
+
+def files(settings: Settings) -> dict[Path, Callable[[Path], Iterator[bytes]]]:
+    """The files that have secrets, and how each is read. One that does not exist has none."""
+    from kelvin_provision.registry.auth import auth_file
+
+    logins = {path for host in (*settings.registries, "") if (path := auth_file(settings, host))}
+    kubeconfigs = [*paths_of(settings.cluster.kubeconfig), K3S_KUBECONFIG]
+    with suppress(RuntimeError):
+        kubeconfigs.append(Path.home() / ".kube" / "config")
+    return {
+        settings.secrets_dir: known.of_folder,
+        **dict.fromkeys(sorted(logins), known.of_login_file),
+        **dict.fromkeys(kubeconfigs, known.of_document),
+    }
+
+
+def of_environment(environ: Mapping[str, str]) -> Iterator[bytes]:
+    """Logins in addresses, such as those of proxies."""
+    return known.of_text("\n".join(value for value in environ.values() if "://" in value))
+
+
+@dataclass
+class BoxSecrets:
+    """Call it for all of them. `ledger` returns None where there is none; `lookup` gives the value behind `secrets.NAME`."""
+
+    settings: Settings
+    ledger: Callable[[], Ledger | None]
+    lookup: Callable[[], Callable[[str], str]]
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _of_files: dict[Path, tuple[_Stamp, frozenset[bytes]]] = field(default_factory=dict)
+    _of_revisions: dict[documents.RevisionKey, tuple[frozenset[bytes], frozenset[str]]] = field(default_factory=dict)
+
+    def __call__(self) -> frozenset[bytes]:
+        """What cannot be read is left out: its secrets are found by name and pattern only."""
+        with self._lock:
+            return frozenset({*self._files(), *of_environment(self.environ), *self._ledger()})
+
+    def workloads(self) -> frozenset[str]:
+        """The names of all workloads."""
+        with suppress(OSError, ProvisionError):
+            ledger = self.ledger()
+            return frozenset(ledger.names()) if ledger else frozenset()
+        return frozenset()
+
+    def _files(self) -> Iterator[bytes]:
+        for path, read in files(self.settings).items():
+            with suppress(OSError, ProvisionError):
+                stamp = _stamp(path)
+                if self._of_files.get(path, ((), frozenset()))[0] != stamp:
+                    self._of_files[path] = stamp, frozenset(read(path))
+                yield from self._of_files[path][1]
+
+    def _ledger(self) -> Iterator[bytes]:
+        """Revisions never change once they are rendered, so each is read once."""
+        with suppress(OSError, ProvisionError):
+            ledger = self.ledger()
+            present = documents.keys(ledger) if ledger else ()
+            self._of_revisions = {key: self._of_revisions[key] for key in present if key in self._of_revisions}
+            for key in present:
+                if key not in self._of_revisions and ledger:
+                    stored = documents.documents(ledger, key)
+                    secrets = frozenset(secret.encode("utf-8", "surrogatepass") for secret in secrets_in(stored))
+                    self._of_revisions[key] = secrets, frozenset(references_in(stored))
+        for secrets, _ in self._of_revisions.values():
+            yield from secrets
+        yield from self._referenced({name for _, names in self._of_revisions.values() for name in names})
+
+    def _referenced(self, names: Iterable[str]) -> Iterator[bytes]:
+        """Logins of registries are left to their file: a credential helper is a process."""
+        for name in names:
+            if name.startswith("secrets."):
+                with suppress(ProvisionError):
+                    yield from known.of_value(self.lookup()(name))
+
+
+def _stamp(path: Path) -> _Stamp:
+    """Changes whenever the file does, or a file in the folder."""
+    if path.is_dir():
+        return tuple(_stamp(entry) for entry in sorted(path.iterdir())[: known.MAX_FILES] if entry.is_file())
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return ("absent",)
+    return path.name, status.st_mtime_ns, status.st_size, status.st_ino

@@ -1,0 +1,35 @@
+"""The registry behind the gate, with token services and proxies on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+
+from kelvin_provision.foreign.sanitizer import Sanitizer
+from kelvin_provision.refs import Descriptor, Platform, Reference
+from kelvin_provision.registry.protocol import Resolved, Source, Stream
+
+
+class SanitizedSource:
+    """As `source`, whose errors are cleaned, those from the iterator of a blob as well."""
+
+    def __init__(self, source: Source, sanitizer: Sanitizer) -> None:
+        self._source = source
+        self._sanitizer = sanitizer
+
+    def resolve(self, reference: Reference, platform: Platform) -> Resolved:
+        with self._sanitizer.errors():
+            return self._source.resolve(reference, platform)
+
+    def blob(self, reference: Reference, blob: Descriptor, offset: int) -> AbstractContextManager[Stream]:
+        return self._opened(reference, blob, offset)
+
+    @contextmanager
+    def _opened(self, reference: Reference, blob: Descriptor, offset: int) -> Iterator[Stream]:
+        with self._sanitizer.errors(), self._source.blob(reference, blob, offset) as stream:
+            yield replace(stream, chunks=self._sanitizer.iterator(stream.chunks))
+
+    def close(self) -> None:
+        with self._sanitizer.errors():
+            self._source.close()
