@@ -57,6 +57,14 @@ def test_what_is_wrong_is_named_at_deploy(box, tmp_path, name):
     assert box.run("workloads", "list").stdout.count("web") == 0
 
 
+def test_a_folder_is_refused_with_what_to_give(box, tmp_path):
+    box.run("workloads", "deploy", "--manifest", str(tmp_path), "-n", "web", "--app-version", "1").check(
+        exit_code=66,
+        stderr=f"error: {tmp_path}: is a folder\n"
+        " hint: give its files; of a kustomization the output of `kubectl kustomize`, of a chart that of `helm template`\n",
+    )
+
+
 def test_keys_left_empty_octal_modes_and_fields_of_the_server_are_taken(box, tmp_path):
     text = DEPLOYMENT.format(labels="", strategy="", containers=CONTAINERS).replace("name: web, ", "name: web, uid: 1-2, ", 1)
     result = deployed(box, tmp_path, text)

@@ -63,6 +63,8 @@ C = "spec.template.spec.containers[0]"
         (obj("Secret", data={"a": "aHVu\ndGVyMg==", "b": "<% secrets.b %>"}), []),
         (obj("Widget", "e.example/v1", spec="x", data=[1]), []),
         (obj("Widget", "e.example/v1", metadata=["x"]), ["metadata must be a mapping, is a list"]),
+        (obj("Ingress", "v1"), ["apiVersion must be networking.k8s.io/v1, is v1"]),
+        (obj("Event", "v1", message=5), []),
         (obj("Deployment", "foreign.example/v1", spec="x"), ["spec must be a mapping, is text"]),
         (obj("Deployment", "foreign.example/v1", spec={"template": {}}), []),
         (obj("Role", "foreign.example/v1", rules="x"), []),

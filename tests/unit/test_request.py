@@ -33,7 +33,12 @@ def obj(kind="ConfigMap", name="c", **rest):
 
 
 def deployment(image, name="d"):
-    return obj("Deployment", name, spec={"template": {"spec": {"containers": [{"name": "c", "image": image}]}}})
+    return obj(
+        "Deployment",
+        name,
+        apiVersion="apps/v1",
+        spec={"selector": {}, "template": {"spec": {"containers": [{"name": "c", "image": image}]}}},
+    )
 
 
 def test_the_documented_body_word_for_word():

@@ -13,7 +13,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -48,7 +48,7 @@ class Misshape:
 def misshapes(item: Object) -> list[Misshape]:
     """What is not as its kind has it, in the order of the object."""
     shape, is_exact = _shape_of(item)
-    all_of_them = _mapping(item, shape, ()) if shape else _metadata(item)
+    all_of_them = chain(_of_another_group(item), _mapping(item, shape, ()) if shape else _metadata(item))
     return list(islice((misshape for misshape in all_of_them if is_exact or not misshape.missing), MAX_FINDINGS))
 
 
@@ -74,6 +74,14 @@ def _shape_of(item: Object) -> tuple[str, bool]:
     kind, data = str(item.get("kind")), _data()
     exact = data["kinds"].get(f"{item.get('apiVersion')} {kind}")
     return (exact, True) if exact else (kind if kind in READ_BY_KIND else "", False)
+
+
+def _of_another_group(item: Object) -> Iterator[Misshape]:
+    """`v1` is often written for kinds that have a group; no kind of the core group is called like one of those."""
+    kind, data = str(item.get("kind")), _data()
+    versions = [name.split()[0] for name in data["kinds"] if name.endswith(f" {kind}")]
+    if item.get("apiVersion") == "v1" and versions and "v1" not in versions:
+        yield Misshape(("apiVersion",), f"must be {' or '.join(versions)}, is v1")
 
 
 def _metadata(item: Object) -> Iterator[Misshape]:
