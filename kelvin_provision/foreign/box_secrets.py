@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from kelvin_provision.cluster.kubernetes.api.kubeconfig import paths_of
 from kelvin_provision.errors import ProvisionError
@@ -44,50 +44,52 @@ def of_environment(environ: Mapping[str, str]) -> Iterator[bytes]:
 
 @dataclass
 class BoxSecrets:
-    """Call it for all of them. `ledger` returns None where there is none; `lookup` gives the value behind `secrets.NAME`."""
+    """Call it for all of them, from any thread. `ledger` returns None where there is none; `lookup` gives the value of `secrets.NAME`.
+
+    It has no lock: a thread that holds the ledger's would wait here for one that waits for the ledger. Two threads may read a thing twice.
+    """
 
     settings: Settings
     ledger: Callable[[], Ledger | None]
     lookup: Callable[[], Callable[[str], str]]
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
     _of_files: dict[Path, tuple[_Stamp, frozenset[bytes]]] = field(default_factory=dict)
     _of_revisions: dict[documents.RevisionKey, tuple[frozenset[bytes], frozenset[str]]] = field(default_factory=dict)
 
     def __call__(self) -> frozenset[bytes]:
-        """What cannot be read is left out: its secrets are found by name and pattern only."""
-        with self._lock:
-            return frozenset({*self._files(), *of_environment(self.environ), *self._ledger()})
+        """What cannot be read, or is damaged, is left out: its secrets are found by name and pattern only."""
+        return frozenset({*self._files(), *of_environment(self.environ), *self._ledger()})
 
     def workloads(self) -> frozenset[str]:
         """The names of all workloads."""
-        with suppress(OSError, ProvisionError):
+        with suppress(Exception):
             ledger = self.ledger()
             return frozenset(ledger.names()) if ledger else frozenset()
         return frozenset()
 
     def _files(self) -> Iterator[bytes]:
         for path, read in files(self.settings).items():
-            with suppress(OSError, ProvisionError):
+            with suppress(Exception):
                 stamp = _stamp(path)
-                if self._of_files.get(path, ((), frozenset()))[0] != stamp:
-                    self._of_files[path] = stamp, frozenset(read(path))
-                yield from self._of_files[path][1]
+                before, secrets = self._of_files.get(path, ((), frozenset()))
+                if before != stamp:
+                    secrets = frozenset(read(path))
+                    self._of_files[path] = stamp, secrets
+                yield from secrets
 
     def _ledger(self) -> Iterator[bytes]:
         """Revisions never change once they are rendered, so each is read once."""
-        with suppress(OSError, ProvisionError):
-            ledger = self.ledger()
-            present = documents.keys(ledger) if ledger else ()
-            self._of_revisions = {key: self._of_revisions[key] for key in present if key in self._of_revisions}
-            for key in present:
-                if key not in self._of_revisions and ledger:
-                    stored = documents.documents(ledger, key)
-                    secrets = frozenset(secret.encode("utf-8", "surrogatepass") for secret in secrets_in(stored))
-                    self._of_revisions[key] = secrets, frozenset(references_in(stored))
-        for secrets, _ in self._of_revisions.values():
+        with suppress(Exception):
+            if ledger := self.ledger():
+                before, revisions = self._of_revisions, {}
+                for key in documents.keys(ledger):
+                    with suppress(ValueError, RecursionError):
+                        revisions[key] = before.get(key) or _of_revision(documents.documents(ledger, key))
+                self._of_revisions = revisions
+        revisions = self._of_revisions
+        for secrets, _ in revisions.values():
             yield from secrets
-        yield from self._referenced({name for _, names in self._of_revisions.values() for name in names})
+        yield from self._referenced({name for _, names in revisions.values() for name in names})
 
     def _referenced(self, names: Iterable[str]) -> Iterator[bytes]:
         """Logins of registries are left to their file: a credential helper is a process."""
@@ -95,6 +97,12 @@ class BoxSecrets:
             if name.startswith("secrets."):
                 with suppress(ProvisionError):
                     yield from known.of_value(self.lookup()(name))
+
+
+def _of_revision(stored: Sequence[Any]) -> tuple[frozenset[bytes], frozenset[str]]:
+    """What its documents have, and what they refer to."""
+    secrets = frozenset(secret.encode("utf-8", "surrogatepass") for secret in secrets_in(stored))
+    return secrets, frozenset(references_in(list(stored)))
 
 
 def _stamp(path: Path) -> _Stamp:

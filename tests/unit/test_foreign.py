@@ -33,8 +33,12 @@ from kelvin_provision.registry.protocol import Source
 from kelvin_provision.runtimes import protocol as runtime_protocol
 from kelvin_provision.runtimes.protocol import Runtime
 from kelvin_provision.spec import lock, workload
+from kelvin_provision.spec.enums import Method
+from kelvin_provision.spec.workload import Spec, System, Variable
 from kelvin_provision.status import Hold, Observation, Observed
+from kelvin_provision.usecases import deploy
 from kelvin_provision.wait_reason import WaitKind, WaitReason
+from tests.kit.box import Box
 from tests.kit.planted import forms, leaks
 
 ROOT = Path(kelvin_provision.__file__).parent
@@ -167,6 +171,48 @@ def test_a_secret_of_several_lines_is_found_over_lines_of_evidence():
     key = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIBd0bGVzcyBzZWNyZXQga2V5Cg==\n-----END EC PRIVATE KEY-----"
     assert Sanitizer(frozenset).lines(["log: it starts", *key.splitlines(), "and goes on"]) == ("log: it starts", "***", "and goes on")
     assert Sanitizer(lambda: frozenset({b"ab1\ncd2"})).lines(["x ab1", "cd2 y"]) == ("x *** y",)
+
+
+# --- the secrets of the box -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def box(tmp_path):
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    (folder / "db").write_text("first-value-of-it\n")
+    made = Box(tmp_path / "state", secrets_dir=folder)
+    yield made
+    made.close()
+
+
+def request(box, name, value):
+    image = f"r.io/{name}:1"
+    variable = Variable("PIN", value)
+    spec = Spec(name, name, name, "1", "c", Method.STAGED, image, system=System(environment=(variable,)))
+    deploy.store(box.ctx, [spec])
+
+
+def test_what_changes_is_known_at_once(box):
+    known = box.ctx.sanitizer
+    assert known.text("first-value-of-it 84-7731-pin") == "*** 84-7731-pin"
+    request(box, "pump", "84-7731-pin")
+    (box.settings.secrets_dir / "db").write_text("second-value-of-it")
+    (box.settings.secrets_dir / "other").write_text("0ther-value")
+    assert known.text("first-value-of-it second-value-of-it 0ther-value 84-7731-pin") == "first-value-of-it *** *** ***"
+    with box.ledger.writing() as db:
+        db.execute("DELETE FROM workloads")
+    assert known.text("84-7731-pin") == "84-7731-pin"
+
+
+def test_what_is_damaged_hides_no_message(box):
+    request(box, "pump", "84-7731-pin")
+    request(box, "fan", "quite-another-0ne")
+    with box.ledger.writing() as db:
+        db.execute("UPDATE revisions SET spec = '{' || spec WHERE workload = 'fan'")
+    assert box.ctx.sanitizer.text("first-value-of-it 84-7731-pin quite-another-0ne") == "*** *** quite-another-0ne"
+    box.ledger.close()
+    assert box.ctx.sanitizer.text("first-value-of-it") == "***"
 
 
 # --- logs ---------------------------------------------------------------------------------------
