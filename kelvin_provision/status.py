@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.spec.enums import Download, Method, State
-from kelvin_provision.wait_reason import WaitReason, describe
+from kelvin_provision.wait_reason import WaitKind, WaitReason, describe
 
 
 class Observed(StrEnum):
@@ -118,6 +118,11 @@ class Slot:
         One that waits for `workloads apply` stays ready after a failed apply.
         """
         return self.blocked and (self.method.instantly_apply or self.download is Download.FAILED)
+
+    @property
+    def refused(self) -> bool:
+        """Whether it is on this box and the cluster would refuse it as it is."""
+        return self.waiting is not None and self.waiting.kind is WaitKind.REFUSED
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -236,4 +241,4 @@ def _of_observation(observation: Observation | None, notes: tuple[str, ...]) -> 
 
 def of_staged(slot: Slot) -> Status:
     """`staged.status`: `processing` never appears here, the platform's own clients cannot read it (KELVIN section 2.3)."""
-    return Status(State.FAILED if slot.failed else _STAGED[slot.download], slot.warnings)
+    return Status(State.FAILED if slot.failed or slot.refused else _STAGED[slot.download], slot.warnings)

@@ -9,13 +9,14 @@ from kelvin_provision.fast_dataclass import dataclass
 
 
 class WaitKind(StrEnum):
-    """What is waited for. Those after GROUP are retries: the last attempt ended with an error of this code."""
+    """What is waited for. Those after REFUSED are retries: the last attempt ended with an error of this code."""
 
     DOWNLOAD_WINDOW = "download-window"
     DOWNLOAD_BUDGET = "download-budget"
     APPLY_WINDOW = "apply-window"
     HOLD = "held"
     GROUP = "group-member-failed"
+    REFUSED = "refused"
 
     REGISTRY_UNREACHABLE = "registry-unreachable"
     REGISTRY_BUSY = "registry-busy"
@@ -31,7 +32,7 @@ class WaitKind(StrEnum):
         return cls(code) if code in _RETRIES else cls.ERROR
 
 
-_SCHEDULED = {WaitKind.DOWNLOAD_WINDOW, WaitKind.DOWNLOAD_BUDGET, WaitKind.APPLY_WINDOW, WaitKind.HOLD, WaitKind.GROUP}
+_SCHEDULED = {WaitKind.DOWNLOAD_WINDOW, WaitKind.DOWNLOAD_BUDGET, WaitKind.APPLY_WINDOW, WaitKind.HOLD, WaitKind.GROUP, WaitKind.REFUSED}
 _RETRIES = {*WaitKind} - _SCHEDULED
 
 
@@ -67,7 +68,7 @@ class WaitReason:
         )
 
 
-def describe(reason: WaitReason) -> str:
+def describe(reason: WaitReason) -> str:  # noqa: PLR0911  (a table: one line for each kind)
     """What follows the name of what waits: `waits for the download window, which opens at 22:00`; of a retry the error alone."""
     match reason.kind:
         case WaitKind.DOWNLOAD_WINDOW:
@@ -80,12 +81,16 @@ def describe(reason: WaitReason) -> str:
             return f"waits until {', '.join(reason.workloads)} {'is' if len(reason.workloads) == 1 else 'are'} released"
         case WaitKind.GROUP:
             return f"waits for {', '.join(reason.workloads)} of the same group: {reason.detail}"
+        case WaitKind.REFUSED:
+            return f"the cluster would refuse this version: {reason.detail}"
         case _:
             return reason.detail
 
 
 def describe_with_name(name: str, reason: WaitReason) -> str:
     """A whole sentence: `pump waits until fan is released`, `pump waits: r.io: no route to host`."""
+    if reason.kind is WaitKind.REFUSED:
+        return f"{name}: {describe(reason)}"
     return f"{name} waits: {describe(reason)}" if reason.is_retry else f"{name} {describe(reason)}"
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import cast
 
+from kelvin_provision.applying import trial
 from kelvin_provision.context import Context
 from kelvin_provision.errors import ProvisionError, TransferStopped
 from kelvin_provision.events import Note
@@ -40,6 +41,7 @@ def stage_revision(revision: Revision, limits: TransferLimits, stop: Callable[[]
             limits=limits,
             headroom=ctx.settings.download.keep_free,
             backoff=ctx.timings.staging,
+            outcome=lambda complete: trial.outcome(complete, ctx),
         )
         with system_errors():
             done = stage.run(revision, tools)
@@ -56,7 +58,7 @@ def stage_revision(revision: Revision, limits: TransferLimits, stop: Callable[[]
         return reason
     workload = ctx.ledger.existing([revision.workload]).get(revision.workload)
     current = workload.staged if workload else None
-    state = "ready" if done else current.cause if current else "replaced"
+    state = "ready" if done and not (current and current.cause) else current.cause if current else "replaced"
     if state != revision.cause:
         ctx.progress(Note(f"staging {revision.workload}: {state}"))
     return current.waiting if current else None

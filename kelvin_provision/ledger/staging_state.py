@@ -41,7 +41,9 @@ class Progressed:
 
 @dataclass(frozen=True)
 class Ready:
-    """All of it is on this box."""
+    """All of it is on this box. `refused`: why the cluster refuses it in a dry run; empty where it does not, or was not asked."""
+
+    refused: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def transition(state: StagingState, event: Event) -> StagingState:  # noqa: PLR0
         case Progressed():
             return replace(state, failure=None, waiting=None)
         case Ready():
-            return StagingState(Download.READY)
+            return StagingState(Download.READY, waiting=WaitReason(WaitKind.REFUSED, event.refused) if event.refused else None)
         case Waiting():
             return state if state.blocked else replace(state, failure=None, waiting=event.reason)
         case StagingFailed():

@@ -75,7 +75,8 @@ STATES: dict[State | Download, Explanation] = {
     State.DEPLOYING: Explanation(
         "The objects of the workload are being changed on the cluster.",
         "`workloads apply`, `workloads rollback`, a deploy without staging, or instant apply.",
-        "Wait. If the new version does not come up, it is rolled back to what ran before.",
+        "Wait. If the new version does not come up, it is rolled back to what ran before. Where a warning names pods of the version before "
+        "(OnDelete, a partition), they are left to you.",
     ),
     State.STARTING: Explanation(
         "The containers of the workload are starting.",
@@ -98,7 +99,7 @@ STATES: dict[State | Download, Explanation] = {
         command("workloads start", names=("NAME",), note="applying a staged version starts it, too"),
     ),
     State.FAILED: Explanation(
-        "The workload does not run, or its download failed. A warning names the cause.",
+        "The workload does not run, its download failed, or the cluster would refuse the staged version. A warning names the cause.",
         "A container exits again and again, an image cannot be pulled, or the cluster rejects an object.",
         command("workloads show", names=("NAME",)),
     ),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from kelvin_provision.errors import ApplyFailed, Interrupted, NotReady, StagingFailed, WaitFailed
+from kelvin_provision.errors import ApplyFailed, Interrupted, NotReady, PlanRefused, StagingFailed, WaitFailed
 from kelvin_provision.events import Advanced, Finished, Note, Started
 from kelvin_provision.hints import command
 from kelvin_provision.queries.changes import looks
@@ -91,6 +91,8 @@ class _Followed:
         if staged.slot.failed:
             failed = ApplyFailed if staged.download is Download.READY or not staged.spec.method.staged else StagingFailed
             raise failed(f"{staged.workload}: {staged.failure}", hint=command("workloads show", names=(staged.workload,)))
+        if staged.slot.refused:
+            raise PlanRefused(f"{staged.workload}: {staged.cause}", hint=command("workloads check", names=(staged.workload,)))
         if staged.cause and staged.cause != self.cause:
             self.ctx.progress(Note(_describe_cause(staged)))
         self.cause = staged.cause

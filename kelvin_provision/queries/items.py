@@ -97,7 +97,7 @@ def _staged_item(revision: Revision | None) -> StagedItem | None:
     """None when nothing is staged; a standard deploy in the staged slot does not count."""
     if revision is None or not revision.spec.method.staged:
         return None
-    ready = revision.download is Download.READY and not revision.slot.failed
+    ready = revision.download is Download.READY and not (revision.slot.failed or revision.slot.refused)
     spec = revision.spec
     return StagedItem(ready, spec.app_name, spec.app_version, spec.method.instantly_apply, of_staged(revision.slot))
 

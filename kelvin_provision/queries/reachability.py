@@ -45,7 +45,7 @@ def _of_staged(workload: Workload, target: State, seen_staged: Collection[int]) 
         return Judgement(Verdict.NEVER, "its staged version was removed") if seen_staged else Judgement(Verdict.NOTHING_STAGED)
     state = of_staged(staged.slot).state
     if state is State.FAILED:
-        return Judgement(Verdict.NEVER, f"version {staged.spec.app_version} failed: {staged.failure or 'no reason was recorded'}")
+        return Judgement(Verdict.NEVER, f"version {staged.spec.app_version} failed: {staged.cause or 'no reason was recorded'}")
     return Judgement(Verdict.REACHED if state is target or state is State.READY else Verdict.NOT_YET)
 
 

@@ -33,6 +33,7 @@ TROUBLED = StagingState(Download.DOWNLOADING, waiting=OFFLINE)
 COMPLETE = StagingState(Download.READY)
 NOT_APPLIED = StagingState(Download.READY, "version 2.0.0 was not applied: x")
 BLOCKED = StagingState(Download.READY, "version 2.0.0 was not applied: exit code 3", blocked=True)
+REFUSED = StagingState(Download.READY, waiting=WaitReason(WaitKind.REFUSED, "no"))
 FAILED = StagingState(Download.FAILED, "r.io/a:1: not found", blocked=True)
 
 TABLE = [
@@ -41,6 +42,7 @@ TABLE = [
     (PENDING, Downloading(), StagingState(Download.DOWNLOADING)),
     (PENDING, Progressed(), PENDING),
     (PENDING, Ready(), COMPLETE),
+    (PENDING, Ready("no"), REFUSED),
     (PENDING, Waiting(WINDOW), StagingState(Download.PENDING, waiting=WINDOW)),
     (PENDING, StagingFailed("no"), StagingState(Download.FAILED, "no", blocked=True)),
     (PENDING, ApplyFailed("no", blocks=True), StagingState(Download.PENDING, "no", blocked=True)),
@@ -51,6 +53,7 @@ TABLE = [
     (TROUBLED, Downloading(), TROUBLED),
     (TROUBLED, Progressed(), StagingState(Download.DOWNLOADING)),
     (TROUBLED, Ready(), COMPLETE),
+    (TROUBLED, Ready("no"), REFUSED),
     (TROUBLED, Waiting(WINDOW), StagingState(Download.DOWNLOADING, waiting=WINDOW)),
     (TROUBLED, Waiting(OFFLINE), TROUBLED),
     (TROUBLED, StagingFailed("no"), StagingState(Download.FAILED, "no", blocked=True)),
@@ -62,6 +65,7 @@ TABLE = [
     (COMPLETE, Downloading(), StagingState(Download.DOWNLOADING)),
     (COMPLETE, Progressed(), COMPLETE),
     (COMPLETE, Ready(), COMPLETE),
+    (COMPLETE, Ready("no"), REFUSED),
     (COMPLETE, Waiting(WINDOW), StagingState(Download.READY, waiting=WINDOW)),
     (COMPLETE, StagingFailed("no"), StagingState(Download.FAILED, "no", blocked=True)),
     (COMPLETE, ApplyFailed("no", blocks=True), StagingState(Download.READY, "no", blocked=True)),
@@ -73,6 +77,7 @@ TABLE = [
     (NOT_APPLIED, Downloading(), StagingState(Download.DOWNLOADING, "version 2.0.0 was not applied: x")),
     (NOT_APPLIED, Progressed(), COMPLETE),
     (NOT_APPLIED, Ready(), COMPLETE),
+    (NOT_APPLIED, Ready("no"), REFUSED),
     (NOT_APPLIED, Waiting(WINDOW), StagingState(Download.READY, waiting=WINDOW)),
     (NOT_APPLIED, StagingFailed("no"), StagingState(Download.FAILED, "no", blocked=True)),
     (NOT_APPLIED, ApplyFailed("no", blocks=True), StagingState(Download.READY, "no", blocked=True)),
@@ -83,6 +88,7 @@ TABLE = [
     (BLOCKED, Downloading(), StagingState(Download.DOWNLOADING, "version 2.0.0 was not applied: exit code 3", blocked=True)),
     (BLOCKED, Progressed(), StagingState(Download.READY, blocked=True)),
     (BLOCKED, Ready(), COMPLETE),
+    (BLOCKED, Ready("no"), REFUSED),
     (BLOCKED, Waiting(WINDOW), BLOCKED),
     (BLOCKED, StagingFailed("no"), StagingState(Download.FAILED, "no", blocked=True)),
     (BLOCKED, ApplyFailed("cluster", blocks=False), StagingState(Download.READY, "cluster")),
@@ -93,6 +99,7 @@ TABLE = [
     (FAILED, Downloading(), StagingState(Download.DOWNLOADING, "r.io/a:1: not found", blocked=True)),
     (FAILED, Progressed(), StagingState(Download.FAILED, blocked=True)),
     (FAILED, Ready(), COMPLETE),
+    (FAILED, Ready("no"), REFUSED),
     (FAILED, Waiting(OFFLINE), FAILED),
     (FAILED, StagingFailed("no"), StagingState(Download.FAILED, "no", blocked=True)),
     (FAILED, ApplyFailed("no", blocks=True), StagingState(Download.FAILED, "no", blocked=True)),
