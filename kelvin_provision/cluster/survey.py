@@ -10,12 +10,16 @@ from kelvin_provision.refs import Platform
 
 
 class ClusterInfo(NamedTuple):
-    """`type` is kubernetes or docker; `node` is the name of this box in the cluster."""
+    """`type` is kubernetes or docker; `node` is the name of this box in the cluster.
+
+    `node_label`: the value by which Kubernetes selects this node for a pod, which need not be its name; empty where there is none.
+    """
 
     type: str
     version: str
     node: str
     platform: Platform
+    node_label: str = ""
 
 
 class Condition(NamedTuple):

@@ -92,10 +92,10 @@ class Kubernetes:
             return survey.survey(self._api, self._namespace, info, desired, listening_ports)
 
     def render(self, spec: Spec, locks: Sequence[ImageLock], revision: int) -> tuple[Object, ...]:
-        """See protocol.Cluster.render. The server's version and our node's name are read on the first call only."""
+        """See protocol.Cluster.render. The server's version and our node are read on the first call only."""
         info = self._info or self.info()
         has_sleep = identity.at_least(info.version, identity.PRE_STOP_SLEEP)
-        context = Context(self._namespace, self._name, info.node, self._settle, self._pull_hosts, has_sleep)
+        context = Context(self._namespace, self._name, info.node, info.node_label, self._settle, self._pull_hosts, has_sleep)
         return revisions.render(spec, locks, revision, context)
 
     # --- a transaction -----------------------------------------------------------------------------

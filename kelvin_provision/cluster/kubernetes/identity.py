@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
+from kelvin_provision.cluster.kubernetes.render.objects import HOSTNAME
 from kelvin_provision.cluster.survey import ClusterInfo, ClusterState, Condition
 from kelvin_provision.errors import ClusterRefused
 from kelvin_provision.hints import system
@@ -24,22 +25,28 @@ def cluster_info(api: Api, node: str | None) -> ClusterInfo:
     """Raises ClusterRefused if no node of the cluster is this box."""
     version = str(api.version().get("gitVersion", ""))
     nodes = {item["metadata"]["name"]: item for item in api.list_objects("v1", "Node", None)}
-    name = _our_node(node, list(nodes))
+    name = our_node(node, {name: host_label(item) for name, item in nodes.items()}, socket.gethostname().lower())
     reported = nodes[name]["status"]["nodeInfo"]
     platform, host = Platform(reported["operatingSystem"], reported["architecture"]), Platform.of_this_host()
     if (host.os, host.architecture) == (platform.os, platform.architecture):
         platform = host  # the kubelet does not report the ARM variant
-    return ClusterInfo(TYPE, version, name, platform)
+    return ClusterInfo(TYPE, version, name, platform, host_label(nodes[name]))
 
 
-def _our_node(node: str | None, names: Sequence[str]) -> str:
-    """Choose the configured node, the node of our host name, or the only node, in this order."""
-    host = socket.gethostname().lower()
-    candidates = [node] if node else [host, host.partition(".")[0], *(names if len(names) == 1 else ())]
+def host_label(node: Object) -> str:
+    """The value that pins a pod to this node. It is the host's name by default, also where the node has another name."""
+    return str((node["metadata"].get("labels") or {}).get(HOSTNAME) or "")
+
+
+def our_node(configured: str | None, labels: Mapping[str, str], host: str) -> str:
+    """Choose the configured node, the node of our host name, or the only node, in this order. `labels`: that of the host by node."""
+    hosts = {label: name for name, label in labels.items() if label}
+    candidates = [configured] if configured else [host, host.partition(".")[0], *(labels if len(labels) == 1 else ())]
     for candidate in candidates:
-        if candidate in names:
-            return candidate
-    raise ClusterRefused(f"this box ({candidates[0]}) is not a node of the cluster; its nodes are {', '.join(names) or 'none'}")
+        name = candidate if candidate in labels else hosts.get(candidate)
+        if name is not None:
+            return name
+    raise ClusterRefused(f"this box ({candidates[0]}) is not a node of the cluster; its nodes are {', '.join(labels) or 'none'}")
 
 
 def cluster_state(api: Api, namespace: str, info: ClusterInfo) -> ClusterState:

@@ -14,7 +14,7 @@ from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Spec
 
 D = "sha256:" + "a" * 64
-CONTEXT = Context(namespace="app", node_name="edge-1")
+CONTEXT = Context(namespace="app", node_name="edge-1", node_label="host-1")
 LOCK = ImageLock(
     Reference.parse("reg.example/web:1"),
     Platform("linux", "amd64"),
@@ -54,7 +54,7 @@ def test_staged_pods_are_pinned_kept_on_this_node_and_labelled():
     assert len(pod["metadata"]["annotations"][SPEC_HASH]) == 64
     assert pod["spec"] == {
         "containers": [{"name": "c", "image": f"reg.example/web:1@{D}", "imagePullPolicy": "IfNotPresent"}],
-        "nodeSelector": {"kubernetes.io/hostname": "edge-1"},
+        "nodeSelector": {"kubernetes.io/hostname": "host-1"},
     }
     assert result["spec"]["selector"] == {"matchLabels": {"app": "web"}}
     assert result["metadata"]["namespace"] == "app"

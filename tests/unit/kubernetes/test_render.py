@@ -15,7 +15,7 @@ from kelvin_provision.spec.enums import Method, ProbeKind, VolumeKind
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Port, Probe, Resources, Spec, System, Variable, Volume
 
-CONTEXT = Context(namespace="app", cluster_name="docs-demo", node_name="edge-1", settle=5)
+CONTEXT = Context(namespace="app", cluster_name="docs-demo", node_name="edge-1", node_label="host-1", settle=5)
 D = "sha256:" + "a" * 64
 SPEC = Spec(
     name="motor",
@@ -93,7 +93,7 @@ def test_the_smallest_request_is_a_configuration_and_a_deployment():
                 "metadata": {"labels": labels, "annotations": template["metadata"]["annotations"]},
                 "spec": {
                     "automountServiceAccountToken": False,
-                    "nodeSelector": {"kubernetes.io/hostname": "edge-1"},
+                    "nodeSelector": {"kubernetes.io/hostname": "host-1"},
                     "volumes": [{"name": "kelvin-config", "configMap": {"name": "motor-config-7773f76df1"}}],
                     "containers": [
                         {

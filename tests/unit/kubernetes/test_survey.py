@@ -2,14 +2,16 @@
 
 import pytest
 
-from kelvin_provision.cluster.kubernetes.identity import at_least, node_conditions
+from kelvin_provision.cluster.kubernetes.identity import at_least, cluster_info, node_conditions, our_node
 from kelvin_provision.cluster.kubernetes.judge import capacity, permissions
 from kelvin_provision.cluster.kubernetes.judge.images import image_uses
 from kelvin_provision.cluster.kubernetes.judge.ports import conflicts_on_node
 from kelvin_provision.cluster.labels import OWNER
 from kelvin_provision.cluster.plan import Finding
 from kelvin_provision.cluster.survey import Condition, ImageUse, ResourceDemand
+from kelvin_provision.errors import ClusterRefused
 from kelvin_provision.hints import system
+from tests.kit.fakes.kubernetes_api import ObjectApi
 
 NODE = {"status": {"allocatable": {"cpu": "2", "memory": "1Gi", "pods": "10"}}}
 
@@ -146,3 +148,40 @@ def test_a_version_is_compared_by_numbers():
     assert at_least("v1.33.1+k3s1", (1, 33))
     assert not at_least("v1.9.9", (1, 33))
     assert not at_least("", (1, 33))
+
+
+def node_document(name, hostname):
+    labels = {"kubernetes.io/hostname": hostname} if hostname else {}
+    return {
+        "kind": "Node",
+        "metadata": {"name": name, "labels": labels},
+        "status": {"nodeInfo": {"operatingSystem": "linux", "architecture": "amd64"}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("configured", "labels", "host", "name"),
+    [
+        (None, {"edge": "edge"}, "edge", "edge"),
+        (None, {"edge": "edge", "other": "other"}, "edge.example.com", "edge"),
+        (None, {"i-07": "edge", "i-08": "other"}, "edge", "i-07"),
+        (None, {"i-07": ""}, "edge", "i-07"),
+        ("i-08", {"i-07": "edge", "i-08": "other"}, "edge", "i-08"),
+        (None, {"edge": "other", "other": "edge"}, "edge", "edge"),
+    ],
+)
+def test_our_node_is_known_by_its_name_or_by_the_label_with_the_hosts_name(configured, labels, host, name):
+    assert our_node(configured, labels, host) == name
+
+
+def test_a_box_that_is_no_node_is_refused_with_the_nodes_that_there_are():
+    with pytest.raises(ClusterRefused, match=r"this box \(edge\) is not a node of the cluster; its nodes are a, b"):
+        our_node(None, {"a": "a", "b": ""}, "edge")
+
+
+@pytest.mark.parametrize("hostname", ["box-7", ""])
+def test_pods_are_pinned_by_the_label_of_the_node_and_not_by_its_name(hostname):
+    api = ObjectApi(node_document("i-07", hostname))
+    api.version = lambda: {"gitVersion": "v1.30.0"}
+    info = cluster_info(api, "i-07")
+    assert (info.node, info.node_label) == ("i-07", hostname)

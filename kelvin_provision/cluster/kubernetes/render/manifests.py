@@ -117,8 +117,8 @@ def write_defaults(item: Object, workload: str) -> None:
 def _prepare_template(template: Object, item: Object, spec: Spec, context: Context) -> None:
     """Add, in place, our label, the node, pull secrets, and last the hash of all."""
     pod = template.setdefault("spec", {})
-    if spec.method.staged and context.node_name:
-        pod["nodeSelector"] = {HOSTNAME: context.node_name} | (pod.get("nodeSelector") or {})
+    if spec.method.staged and context.node_label:
+        pod["nodeSelector"] = {HOSTNAME: context.node_label} | (pod.get("nodeSelector") or {})
     pulls = [{"name": pull_secret_name(spec.name, host)} for host in sorted(registries_of(item) & context.pull_hosts)]
     if pulls:
         pod["imagePullSecrets"] = [*(pod.get("imagePullSecrets") or ()), *pulls]

@@ -65,13 +65,16 @@ TEMPLATED = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "
 
 @dataclass(frozen=True)
 class Context:
-    """What rendering must know about the cluster. `settle` in seconds; `pull_hosts` are registries that we have credentials for;
+    """What rendering must know about the cluster. `node_label` is this node's value of the label HOSTNAME, empty without one.
+
+    `settle` in seconds; `pull_hosts` are registries that we have credentials for;
     `has_sleep`: this Kubernetes has `preStop.sleep` (1.30 and newer).
     """
 
     namespace: str = "app"
     cluster_name: str = ""
     node_name: str = ""
+    node_label: str = ""
     settle: int = 5
     pull_hosts: frozenset[str] = frozenset()
     has_sleep: bool = False

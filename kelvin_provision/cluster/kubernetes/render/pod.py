@@ -33,8 +33,8 @@ def template(spec: Spec, image: str, files: Files, context: Context, pull_secret
         pod["terminationGracePeriodSeconds"] = PRE_STOP_SECONDS + STOP_SECONDS
     if pull_secrets:
         pod["imagePullSecrets"] = [{"name": name} for name in pull_secrets]
-    if spec.method.staged and context.node_name:  # staged images are on this node only
-        pod["nodeSelector"] = {HOSTNAME: context.node_name}
+    if spec.method.staged and context.node_label:  # staged images are on this node only
+        pod["nodeSelector"] = {HOSTNAME: context.node_label}
     metadata = {"labels": labels(spec), "annotations": _metrics(spec)}
     metadata["annotations"][SPEC_HASH] = digest([metadata, pod])
     return {"metadata": metadata, "spec": pod}
