@@ -9,6 +9,7 @@ from datetime import timedelta
 from kelvin_provision import timestamps
 from kelvin_provision.context import Context
 from kelvin_provision.errors import ProvisionError
+from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.status import Observation, Observed
 
 CONFIRM_AFTER = timedelta(seconds=55)
@@ -33,6 +34,12 @@ def observe(ctx: Context, names: Sequence[str]) -> None:
     changed: dict[str, Observation | None] = {name: now for name, now in observed.items() if _is_news(before[name], now)}
     if changed:
         ctx.ledger.observe(changed)
+
+
+def unfinished_updates(ledger: Ledger, names: Sequence[str]) -> dict[str, str]:
+    """Of workloads that came up, what a person has to do so that no pod of the version before is left, as last observed."""
+    observations = {name: workload.observation for name, workload in ledger.existing(names).items()}
+    return {name: seen.warnings[0] for name, seen in observations.items() if seen and seen.observed is Observed.DEPLOYING and seen.warnings}
 
 
 def _is_news(before: Observation | None, now: Observation) -> bool:

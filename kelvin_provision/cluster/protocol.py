@@ -42,7 +42,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class Health:
-    """`why` is in the cluster's words."""
+    """`why` is in the cluster's words. With READY: what a person has to do so that no pod of the version before is left."""
 
     phase: Phase
     why: str = ""

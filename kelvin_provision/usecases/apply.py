@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from kelvin_provision.applying.facts import render_staged
 from kelvin_provision.applying.gate import obstacle
 from kelvin_provision.applying.hooks import around, document
-from kelvin_provision.applying.observe import observe
+from kelvin_provision.applying.observe import observe, unfinished_updates
 from kelvin_provision.applying.plan import Prepared, prepare
 from kelvin_provision.applying.policy import ApplyPolicy, policy_of
 from kelvin_provision.applying.selection import Selection, choose, refuse_unready, select
@@ -41,12 +41,13 @@ class ApplyRequest:
 
 @dataclass(frozen=True)
 class AppliedWorkload:
-    """`version_before` is None for a new workload."""
+    """`version_before` is None for a new workload; `unfinished` is what a person has to do so that nothing of it is left."""
 
     name: str
     app_name: str
     version: str
     version_before: str | None
+    unfinished: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,8 @@ def apply(ctx: Context, request: ApplyRequest, ticket: OrderTicket | None = None
         if not request.force:
             refuse_closed(ctx, workloads)
         warnings = _apply(ctx, running, workloads, policy)
-    applied = tuple(_result(workload) for workload in workloads)
+    unfinished = unfinished_updates(ctx.ledger, [workload.name for workload in workloads])
+    applied = tuple(_result(workload, unfinished.get(workload.name, "")) for workload in workloads)
     return ApplyResult(applied, (*running.warnings, *warnings), waited=request.wait)
 
 
@@ -155,6 +157,6 @@ def _keep_cause(ctx: Context, workloads: Sequence[Workload], error: ProvisionErr
             ctx.ledger.advance(revision, staging_state.ApplyFailed(text, blocks=blocks))
 
 
-def _result(workload: Workload) -> AppliedWorkload:
-    spec = (workload.staged or workload.shown).spec
-    return AppliedWorkload(workload.name, spec.app_name, spec.app_version, workload.running.spec.app_version if workload.running else None)
+def _result(workload: Workload, unfinished: str) -> AppliedWorkload:
+    spec, before = (workload.staged or workload.shown).spec, workload.running
+    return AppliedWorkload(workload.name, spec.app_name, spec.app_version, before.spec.app_version if before else None, unfinished)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
+from kelvin_provision.applying.observe import unfinished_updates
 from kelvin_provision.applying.plan import prepare
 from kelvin_provision.applying.policy import policy_of
 from kelvin_provision.applying.target import Target
@@ -50,8 +51,11 @@ class RollbackPlan:
 
 @dataclass(frozen=True)
 class RollbackResult:
+    """`unfinished`: by workload, what a person has to do so that nothing of the version before is left."""
+
     plan: RollbackPlan
     warnings: tuple[str, ...] = ()
+    unfinished: Mapping[str, str] = field(default_factory=dict)
 
 
 def plan(ledger: Ledger, names: Sequence[str], to: int | None = None) -> RollbackPlan:
@@ -122,7 +126,8 @@ def rollback(ctx: Context, request: RollbackRequest, ticket: OrderTicket | None 
                 _note_taken_back(ctx.ledger, chosen)
         finally:
             look(ctx, running, [target.name for target in chosen.targets])
-    return RollbackResult(chosen, (*running.warnings, *chosen.notes, *prepared.plan.notes))
+    unfinished = unfinished_updates(ctx.ledger, [target.name for target in chosen.targets])
+    return RollbackResult(chosen, (*running.warnings, *chosen.notes, *prepared.plan.notes), unfinished)
 
 
 def _note_taken_back(ledger: Ledger, chosen: RollbackPlan) -> None:

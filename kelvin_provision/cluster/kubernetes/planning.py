@@ -11,7 +11,7 @@ from dataclasses import replace
 from kelvin_provision.cluster.kubernetes import inventory, scaling, server_side_apply
 from kelvin_provision.cluster.kubernetes.api.errors import Rejected
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
-from kelvin_provision.cluster.kubernetes.judge import claims, diff, exclusive
+from kelvin_provision.cluster.kubernetes.judge import claims, diff, exclusive, outdated
 from kelvin_provision.cluster.kubernetes.judge.interruptions import interruptions, recreates
 from kelvin_provision.cluster.kubernetes.judge.ports import claims_ports, conflicts_in_cluster
 from kelvin_provision.cluster.kubernetes.judge.readiness import held_back
@@ -96,6 +96,7 @@ class Planner:
                 has_service = any(other["kind"] == "Service" for other in self._desired[workload])
                 self._interruptions += interruptions(workload, item, has_service=has_service)
             self._remarks += claims.remarks(workload, item, live)
+            self._remarks += filter(None, [outdated.remark(workload, live, outcome)])
             if self._scales.get(workload, UNSCALED).get(describe(item)) is None or scaling.sets_replicas(item):
                 self._remarks += scaling.remarks(workload, live, outcome)
         except CannotGrow as error:

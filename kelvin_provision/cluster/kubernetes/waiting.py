@@ -63,7 +63,7 @@ def _follow(events: Events, rollouts: Sequence[Rollout], policy: WaitPolicy, cal
         for workload, health in healths.items():
             if health.phase is not Phase.WAITING and workload not in reported:
                 reported.add(workload)
-                callbacks.progress(Finished(workload, "running" if health.phase is Phase.READY else "failed", health.why))
+                callbacks.progress(Finished(workload, _word(health), health.why))
         phases = {health.phase for health in healths.values()}
         if phases <= {Phase.READY} or Phase.FAILED in phases or callbacks.stop():
             return healths
@@ -72,6 +72,13 @@ def _follow(events: Events, rollouts: Sequence[Rollout], policy: WaitPolicy, cal
             return {
                 workload: Health(health.phase, "; ".join(filter(None, (health.why, unreachable)))) for workload, health in healths.items()
             }
+
+
+def _word(health: Health) -> str:
+    """One that is up and has a reason is up with pods of the version before."""
+    if health.phase is Phase.FAILED:
+        return "failed"
+    return "applied" if health.why else "running"
 
 
 def _receive(events: Events, store: Store) -> None:

@@ -88,9 +88,16 @@ def apply(session: Session, request: ApplyRequest) -> Report:
 
     with operating(session) as ctx:
         result = usecase.apply(ctx, request)
-    outcome, more = ("running", "") if result.waited else ("applied", "; not waited for")
-    items = tuple(Item("workload", workload.name, outcome, f"{_from_to(workload)}{more}") for workload in result.applied)
+    items = tuple(_item(workload, waited=result.waited) for workload in result.applied)
     return Report("workloads apply", items, warnings=result.warnings)
+
+
+def _item(workload: AppliedWorkload, *, waited: bool) -> Item:
+    if not waited:
+        return Item("workload", workload.name, "applied", f"{_from_to(workload)}; not waited for")
+    if workload.unfinished:
+        return Item("workload", workload.name, "applied", f"{_from_to(workload)}; {workload.unfinished}")
+    return Item("workload", workload.name, "running", _from_to(workload))
 
 
 def _from_to(workload: AppliedWorkload) -> str:

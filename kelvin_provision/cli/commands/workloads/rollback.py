@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,6 +15,8 @@ from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Item, Report
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kelvin_provision.applying.target import Target
     from kelvin_provision.ledger.model import Workload
     from kelvin_provision.usecases.rollback import RollbackPlan, RollbackRequest
@@ -64,12 +67,18 @@ def rollback(session: Session, request: RollbackRequest) -> Report:
 
     with operating(session) as ctx:
         result = usecase.rollback(ctx, request)
-    return Report("workloads rollback", _items(result.plan), warnings=result.warnings)
+    return Report("workloads rollback", _items(result.plan, result.unfinished), warnings=result.warnings)
 
 
-def _items(plan: RollbackPlan) -> tuple[Item, ...]:
+def _items(plan: RollbackPlan, unfinished: Mapping[str, str] = MappingProxyType({})) -> tuple[Item, ...]:
     unchanged = (Item("workload", workload.name, "unchanged", _already(workload)) for workload in plan.unchanged)
-    return (*(Item("workload", target.name, "running", _from_to(target)) for target in plan.targets), *unchanged)
+    return (*(_item(target, unfinished.get(target.name, "")) for target in plan.targets), *unchanged)
+
+
+def _item(target: Target, unfinished: str) -> Item:
+    if unfinished:
+        return Item("workload", target.name, "applied", f"{_from_to(target)}; {unfinished}")
+    return Item("workload", target.name, "running", _from_to(target))
 
 
 def _already(workload: Workload) -> str:

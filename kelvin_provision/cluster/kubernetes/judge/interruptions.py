@@ -17,6 +17,8 @@ def interruptions(workload: str, item: Object, *, has_service: bool) -> Iterator
         exclusive = sorted({f"{scope} port {number}" for scope, _, number in port_claims(item)} | set(_persistent_volumes(item)))
         why = f" ({', '.join(exclusive)})" if exclusive else ""
         yield Interruption(workload, f"two pods cannot run side by side{why}")
+    elif kind in {"StatefulSet", "DaemonSet"} and ((item.get("spec") or {}).get("updateStrategy") or {}).get("type") == "OnDelete":
+        return  # its pods stay as they are
     elif kind in {"StatefulSet", "DaemonSet"}:
         yield Interruption(workload, f"a {kind} stops each old pod before it starts the new one")
     elif kind == "Pod":

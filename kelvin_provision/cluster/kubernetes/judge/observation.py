@@ -15,6 +15,7 @@ from kelvin_provision.cluster.kubernetes.judge.failures import (
     pod_failures,
 )
 from kelvin_provision.cluster.kubernetes.judge.holds import annotated_hold
+from kelvin_provision.cluster.kubernetes.judge.outdated import left_to_do, outdated
 from kelvin_provision.cluster.kubernetes.judge.readiness import condition, health, reason_and_message
 from kelvin_provision.cluster.kubernetes.render.objects import owner, revision_of, template_hash
 from kelvin_provision.cluster.labels import STOPPED
@@ -52,7 +53,8 @@ def observe(objects: Sequence[Object], pods: Sequence[Object], events: Sequence[
         state = _state_without_runners(objects, pods)
     warnings: tuple[str, ...] = ()
     if state not in {Observed.RUNNING, Observed.STOPPED}:
-        warnings = (*_waiting_containers(pods), *_failed_conditions(runners), *_failures_of_all(runners, pods, events))
+        unfinished = filter(None, (left_to_do(item, pods) for item in runners))
+        warnings = (*unfinished, *_waiting_containers(pods), *_failed_conditions(runners), *_failures_of_all(runners, pods, events))
     return Observation(state, tuple(dict.fromkeys(warnings)), time, max(revisions, default=None))
 
 
@@ -78,7 +80,7 @@ def _state(item: Object, pods: Sequence[Object], events: Sequence[Object]) -> Ob
         return _stopped(pods)
     phase = health(item).phase
     if phase is Phase.READY:
-        return Observed.RUNNING
+        return Observed.DEPLOYING if outdated(item) else Observed.RUNNING
     if phase is Phase.FAILED or any(failure.final for failure in _failures(item, pods, events)):
         return Observed.FAILED
     return Observed.STARTING if current_pods(pods, template_hash(item)) else Observed.DEPLOYING

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from kelvin_provision.cluster.kubernetes.api.store import Store
 from kelvin_provision.cluster.kubernetes.judge.failures import container_statuses, controller_failures, current_pods, pod_failures
+from kelvin_provision.cluster.kubernetes.judge.outdated import left_to_do
 from kelvin_provision.cluster.kubernetes.judge.readiness import JUDGES, READY, health
 from kelvin_provision.cluster.kubernetes.render.objects import Key, owner, template_hash
 from kelvin_provision.cluster.plan import describe
@@ -35,6 +36,7 @@ class Rollout:
     def health(self, store: Store, now: float) -> Health:
         pods = [pod for pod in store.all("Pod") if owner(pod) == self.workload]
         waiting: Health | None = None
+        unfinished: list[str] = []
         current: list[Object] = []
         passing: dict[str, str] = {}
         for item in self._objects:
@@ -49,6 +51,7 @@ class Rollout:
             if item_health.phase is Phase.FAILED:
                 return self._failed(item_health, pods, store)
             if item_health.phase is Phase.READY:
+                unfinished.append(left_to_do(live, pods))
                 continue
             waiting = waiting or item_health
             events = store.all("Event")
@@ -61,7 +64,8 @@ class Rollout:
         if waiting:
             self._stable = None
             return Health(Phase.WAITING, next(iter(passing.values()), waiting.why))
-        return self._settled(current, now)
+        settled = self._settled(current, now)
+        return Health(settled.phase, "; ".join(filter(None, unfinished))) if settled.phase is Phase.READY else settled
 
     @staticmethod
     def _pods_of(item: Object, live: Object, pods: Sequence[Object]) -> list[Object]:
