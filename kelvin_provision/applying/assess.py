@@ -103,10 +103,14 @@ def assess(facts: Facts) -> tuple[Finding, ...]:
 
 def advice(facts: Facts) -> Iterator[str]:
     """What could make the apply fail later. Estimates, so they prevent nothing."""
+    for image in facts.plan.admitted:
+        yield f"{image.workload}: {image}"
     if facts.survey is None:
         return
     for right in facts.survey.denied:
         yield f"not allowed on this cluster: {right}"
+    for pods in facts.survey.unplaceable:
+        yield f"{pods.workload}: {pods}"
     for resource in facts.survey.resources:
         if resource.requested > resource.available:
             yield f"the node may be short of {resource.resource} for the new pods beside what runs"

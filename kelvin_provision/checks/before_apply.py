@@ -72,7 +72,7 @@ CHECKS = (
         "Pull policy",
         "A pod that pulls from a registry does not start without a network.",
         cluster_plan.pull_policy,
-        ("staged", "survey"),
+        ("staged", "survey", "plan", "names"),
     ),
     Check(
         "credentials",
@@ -93,6 +93,13 @@ CHECKS = (
     Check("kinds", "Kinds", "The cluster refuses objects whose definition is not installed.", cluster_plan.kinds, ("plan",)),
     Check("dry-run", "Dry run", "What the server refuses now, it would refuse during the apply.", cluster_plan.dry_run, ("plan",)),
     Check("ports", "Ports", "Two programs cannot use one port: the new pod would never start.", cluster_plan.ports, ("plan", "survey")),
+    Check(
+        "node",
+        "Node",
+        "On an unhealthy node, or one with a taint that a pod does not tolerate, the pod is never started and the apply is undone.",
+        cluster_plan.node,
+        ("survey", "state"),
+    ),
     Check(
         "room",
         "Resources for new pods",
@@ -131,6 +138,7 @@ def facts(ctx: Context, workloads: Sequence[Workload], stop: Callable[[], bool])
         "hashes": Fact(lambda: rehash.rehash((blob for lock in locks for blob in lock.blobs()), ctx.store.path, ctx.progress, stop)),
         "statuses": Fact(lambda: runtime().inspect(locks) if locks else {}),
         "runtime": Fact(lambda: runtime().info()),
+        "names": Fact(lambda: runtime().image_names()),
         "disks": Fact(lambda: tuple(_disks(runtime()))),
         "state": state,
         "identity": Fact(lambda: cluster_identity(ctx, state())),

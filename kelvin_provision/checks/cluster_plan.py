@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from kelvin_provision.applying.assess import Facts, MissingSecret, port_findings
 from kelvin_provision.check_result import CheckFinding, error, ok, skipped, warning
 from kelvin_provision.checks.images import Staged
 from kelvin_provision.cluster.plan import Finding, Op, Plan
 from kelvin_provision.cluster.survey import ClusterState, ResourceDemand, Survey
-from kelvin_provision.hints import command
+from kelvin_provision.errors import ReferenceInvalid
+from kelvin_provision.hints import command, system
 from kelvin_provision.quantity import format_bytes
+from kelvin_provision.refs import Reference
 from kelvin_provision.refusals import hint_for
 from kelvin_provision.spec.enums import Method
 
@@ -73,11 +75,23 @@ def _findings(plan: Plan, check: str) -> Iterator[CheckFinding]:
         yield error(f"{what}{finding.message} [{finding.code}]", finding.hint or hint_for(finding.code), finding.workload)
 
 
+def node(survey: Survey, state: ClusterState) -> Iterator[CheckFinding]:
+    """`node`: its conditions, and its taints against the tolerations of the pods. Cordoning it is its taint."""
+    unhealthy = [condition for condition in state.conditions if not condition.healthy and condition.critical]
+    for condition in unhealthy:
+        yield error(f"node {state.info.node}: {condition.name}: {condition.message}", condition.hint)
+    cordoned = next((condition for condition in state.conditions if condition.name == "Schedulable" and not condition.healthy), None)
+    for pods in survey.unplaceable:
+        if cordoned and any("unschedulable" in taint for taint in pods.taints):
+            yield error(f"{pods.object}: node {state.info.node}: {cordoned.message}", cordoned.hint, pods.workload)
+        else:
+            yield error(str(pods), system("kubectl", "describe", "node", pods.node or state.info.node), pods.workload)
+    if not unhealthy and not survey.unplaceable:
+        yield ok(f"{state.info.node}: no condition or taint keeps the pods from it")
+
+
 def room(survey: Survey, state: ClusterState) -> Iterator[CheckFinding]:
     """`room`: for new pods, if they start beside the old ones."""
-    cordoned = [condition for condition in state.conditions if condition.name == "Schedulable" and not condition.healthy]
-    if cordoned:
-        yield error(f"node {state.info.node}: {cordoned[0].message}", cordoned[0].hint)
     tight = [demand for demand in survey.resources if demand.requested > demand.available]
     for demand in tight:
         requested, available = _amount(demand, demand.requested), _amount(demand, demand.available)
@@ -88,7 +102,7 @@ def room(survey: Survey, state: ClusterState) -> Iterator[CheckFinding]:
             )
         else:
             yield warning(f"new containers may take {requested}; this box has {available} left", "free -h")
-    if not tight and not cordoned:
+    if not tight:
         words = "; ".join(f"{_amount(demand, demand.requested)}, {_amount(demand, demand.available)} free" for demand in survey.resources)
         yield ok(words or "no resources requested")
 
@@ -110,8 +124,8 @@ def rights(survey: Survey) -> Iterator[CheckFinding]:
         )
 
 
-def pull_policy(staged: Sequence[Staged], survey: Survey) -> Iterator[CheckFinding]:
-    """`pull-policy`: no pod pulls from a registry."""
+def pull_policy(staged: Sequence[Staged], survey: Survey, plan: Plan, names: Collection[str]) -> Iterator[CheckFinding]:
+    """`pull-policy`: no pod pulls from a registry, also after admission. `names`: images of the runtime."""
     pulled = {revision.workload for revision in staged if revision.method is Method.STANDARD}
     asking = [use for use in survey.images if use.workload not in pulled and (use.pull_policy == "always" or not use.pinned)]
     for use in asking:
@@ -120,14 +134,39 @@ def pull_policy(staged: Sequence[Staged], survey: Survey) -> Iterator[CheckFindi
     for workload in sorted(pulled):
         text = "deployed without staging: the cluster pulls the images itself and needs a network"
         yield warning(text, command("workloads deploy", "--staged", "-f", "FILE"), workload)
-    if survey.images and not asking and not pulled:
+    admitted = [image for image in plan.admitted if image.workload not in pulled]
+    there = {_full(name) for name in names}
+    for image in admitted:
+        if image.added and not image.always and _full(image.image) in there:
+            text = f"{image.container}: admission adds {image.image}, which is in the runtime and not pinned"
+            yield warning(text, _ADMISSION, image.workload)
+        else:
+            yield error(str(image), _ADMISSION, image.workload)
+    if survey.images and not asking and not pulled and not admitted:
         yield ok(f"{len(survey.images)} container{'' if len(survey.images) == 1 else 's'} by digest, none pulls from a registry")
     if not survey.images and not pulled:
         yield skipped("no containers")
 
 
+_VERIFICATION = (
+    "write `imagePullCredentialsVerificationPolicy: NeverVerifyPreloadedImages` in the kubelet's configuration, then restart the kubelet"
+)
+_ADMISSION = "exempt this namespace from the webhook or the plugin AlwaysPullImages, or add the image to the request"
+
+
+def _full(name: str) -> str:
+    try:
+        return str(Reference.parse(name))
+    except ReferenceInvalid:
+        return name
+
+
 def credentials(survey: Survey, before: Mapping[str, frozenset[str]], state: ClusterState) -> Iterator[CheckFinding]:
     """`credentials`: some kubelets do not let a pod without a login use an image that was pulled with one. `before`: hosts by workload."""
+    for use in survey.images:
+        if use.image in survey.always_verified:
+            text = f"{use.container}: the kubelet verifies images that are on the node with their registry, so it cannot start offline"
+            yield warning(text, _VERIFICATION, use.workload)
     lost = [use for use in survey.images if not use.has_login and use.host in before.get(use.workload, frozenset())]
     for use in lost:
         text = f"{use.container}: the running version has a login for {use.host}, the new one has none"
@@ -137,7 +176,7 @@ def credentials(survey: Survey, before: Mapping[str, frozenset[str]], state: Clu
             )
     if not survey.verifies_credentials:
         yield ok(f"{state.info.type} {state.info.version} does not verify credentials for images on the node")
-    elif not lost:
+    elif not lost and not survey.always_verified:
         yield ok("every pod has the same logins as before")
 
 

@@ -58,6 +58,23 @@ class Interruption:
 
 
 @dataclass(frozen=True)
+class AdmittedImage:
+    """An image that the cluster adds to a pod on its way in (`added`), or has pulled at every start (`always`)."""
+
+    workload: str
+    container: str
+    image: str
+    added: bool = False
+    always: bool = False
+
+    def __str__(self) -> str:
+        if self.added:
+            then = " and pulls it at every start" if self.always else ": it must be in the runtime, or be pulled"
+            return f"{self.container}: admission of the cluster adds {self.image}, which is not staged{then}"
+        return f"{self.container}: admission of the cluster sets imagePullPolicy Always: {self.image} is not used without its registry"
+
+
+@dataclass(frozen=True)
 class Drift:
     """One field of an object that was changed on the cluster since we applied it.
 
@@ -82,6 +99,7 @@ class Plan:
     findings: tuple[Finding, ...] = ()
     remarks: tuple[str, ...] = ()
     interruptions: tuple[Interruption, ...] = ()
+    admitted: tuple[AdmittedImage, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -65,11 +65,26 @@ class ResourceDemand(NamedTuple):
     available: float
 
 
+class Unplaceable(NamedTuple):
+    """Pods that are not scheduled: `taints` of the node that they do not tolerate; none: their selector means no node."""
+
+    workload: str
+    object: str
+    node: str = ""
+    taints: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        if not self.taints:
+            return f"{self.object}: its node selector or node affinity means no node of the cluster"
+        return f"{self.object}: node {self.node} has the taint {', '.join(self.taints)}, which its pods do not tolerate"
+
+
 class Survey(NamedTuple):
     """`denied` are missing permissions in words; `allowed` counts the others, None where the cluster has no permissions at all.
 
     `port_conflicts` are ports that a program outside of the cluster listens on. `enforces_requests`: a container whose requests do not
-    fit is not started. `verifies_credentials`: a pod without a login may be refused an image that is present.
+    fit is not started. `verifies_credentials`: a pod without a login may be refused an image that is present. `always_verified`: images
+    that need their registry at every start, because of this setting of the node.
     """
 
     images: tuple[ImageUse, ...] = ()
@@ -79,3 +94,5 @@ class Survey(NamedTuple):
     port_conflicts: tuple[Finding, ...] = ()
     enforces_requests: bool = True
     verifies_credentials: bool = False
+    unplaceable: tuple[Unplaceable, ...] = ()
+    always_verified: frozenset[str] = frozenset()

@@ -71,12 +71,13 @@ def test_a_workload_that_can_be_applied_is_a_page_of_ok(box):
         "ok      kinds        all kinds are known, or are defined in the request\n"
         "ok      dry-run      accepted: 1 to create\n"
         "ok      ports        no port conflicts\n"
+        "ok      node         fake-node: no condition or taint keeps the pods from it\n"
         "ok      room         no resources requested\n"
         "ok      rights       all 0 permissions that apply and rollback need\n"
         "ok      gate         open: no hold, and inside the window\n"
         "ok      hooks        none\n"
     )
-    assert result.stderr == "18 checks: 17 ok, 1 skipped\n"
+    assert result.stderr == "19 checks: 18 ok, 1 skipped\n"
 
 
 def test_it_touches_nothing(box):

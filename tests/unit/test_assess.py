@@ -5,7 +5,7 @@ import json
 import pytest
 
 from kelvin_provision.applying.assess import PRECONDITIONS, Facts, ImageFacts, MissingSecret, advice, assess, assessed, refusal
-from kelvin_provision.cluster.plan import Finding, Plan
+from kelvin_provision.cluster.plan import AdmittedImage, Finding, Plan
 from kelvin_provision.cluster.survey import ResourceDemand, Survey
 from kelvin_provision.errors import HookRefused, PlanRefused, RuntimeUnreachable, SecretMissing
 from kelvin_provision.ledger import history
@@ -63,6 +63,12 @@ def test_estimates_are_advice_and_forbid_nothing():
         (),
         ["not allowed on this cluster: create secrets", "the node may be short of memory for the new pods beside what runs"],
     )
+
+
+def test_what_admission_changes_is_advice_of_every_dry_run():
+    image = AdmittedImage("a", "Pod/a/proxy", "mesh/proxy:1", added=True)
+    (line,) = advice(Facts(plan=Plan(admitted=(image,))))
+    assert line.startswith("a: Pod/a/proxy: admission of the cluster adds mesh/proxy:1, which is not staged")
 
 
 def test_a_refusal_is_of_the_kind_of_its_findings_and_of_the_general_one_where_they_differ():

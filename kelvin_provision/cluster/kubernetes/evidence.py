@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from kelvin_provision.cluster.kubernetes.api.errors import WARNINGS, Rejected
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
+from kelvin_provision.cluster.kubernetes.identity import node_conditions
 from kelvin_provision.cluster.kubernetes.inventory import selector
 from kelvin_provision.cluster.kubernetes.judge.failures import container_statuses, is_ready, last_exit
 from kelvin_provision.cluster.kubernetes.judge.readiness import condition, reason_and_message
+from kelvin_provision.cluster.kubernetes.judge.scheduling import selects, untolerated
 from kelvin_provision.cluster.plan import describe
 from kelvin_provision.errors import ProvisionError
 from kelvin_provision.spec.workload import Object
@@ -28,6 +30,7 @@ def evidence(api: Api, namespace: str, workload: str) -> tuple[str, ...]:
         pods = api.list_objects("v1", "Pod", namespace, selector(workload))
         events = api.list_objects("v1", "Event", namespace, fields=WARNINGS)
         lines += _failed_conditions(api, namespace, workload)
+        lines += _repelling_nodes(api, pods)
         relevant = [pod for pod in pods if not is_ready(pod)] or pods
         relevant.sort(key=lambda pod: str(pod["metadata"].get("creationTimestamp")), reverse=True)
         for pod in relevant[:MAX_PODS]:
@@ -40,6 +43,8 @@ def evidence(api: Api, namespace: str, workload: str) -> tuple[str, ...]:
 def pod_evidence(pod: Object, events: list[Object]) -> Iterator[str]:
     """Describe conditions, container states and events of one pod."""
     name, uid = pod["metadata"]["name"], pod["metadata"].get("uid")
+    if (pod.get("status") or {}).get("reason"):  # evicted, or rejected by the kubelet
+        yield f"pod {name}: {reason_and_message(pod['status'])}"
     scheduled = condition(pod, "PodScheduled")
     if scheduled.get("status") == "False":
         yield f"pod {name}: {reason_and_message(scheduled)}"
@@ -53,6 +58,23 @@ def pod_evidence(pod: Object, events: list[Object]) -> Iterator[str]:
     pod_events = [event for event in relevant if (event.get("involvedObject") or {}).get("uid") == uid]
     for event in sorted(pod_events, key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime")))[-MAX_EVENTS:]:
         yield f"event of pod {name}: {reason_and_message(event)} ({event.get('count') or 1} times)"
+
+
+def _repelling_nodes(api: Api, pods: Sequence[Object]) -> Iterator[str]:
+    """Describe the nodes that pods without a node are kept from: the scheduler's message does not always name the taint."""
+    waiting = [pod for pod in pods if condition(pod, "PodScheduled").get("status") == "False"]
+    for node in api.list_objects("v1", "Node", None) if waiting else ():
+        yield from node_evidence(node, waiting)
+
+
+def node_evidence(node: Object, waiting: Sequence[Object]) -> Iterator[str]:
+    """Describe taints that none of these pods tolerates, and unhealthy conditions."""
+    name = node["metadata"]["name"]
+    selecting = [pod for pod in waiting if selects(node, pod.get("spec") or {})]
+    taints = dict.fromkeys(taint for pod in selecting for taint in untolerated(node, pod.get("spec") or {}))
+    if taints:
+        yield f"node {name}: taint {', '.join(taints)} is not tolerated"
+        yield from (f"node {name}: {state.name}: {state.message}" for state in node_conditions(node) if not state.healthy)
 
 
 def _failed_conditions(api: Api, namespace: str, workload: str) -> Iterator[str]:

@@ -11,13 +11,13 @@ from dataclasses import replace
 from kelvin_provision.cluster.kubernetes import inventory, scaling, server_side_apply
 from kelvin_provision.cluster.kubernetes.api.errors import Rejected
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
-from kelvin_provision.cluster.kubernetes.judge import claims, diff, exclusive, outdated
+from kelvin_provision.cluster.kubernetes.judge import admission, claims, diff, exclusive, outdated
 from kelvin_provision.cluster.kubernetes.judge.interruptions import interruptions, recreates
 from kelvin_provision.cluster.kubernetes.judge.ports import claims_ports, conflicts_in_cluster
 from kelvin_provision.cluster.kubernetes.judge.readiness import held_back
 from kelvin_provision.cluster.kubernetes.render.objects import CLUSTER_SCOPED, Key, defined_kinds, template_hash, template_of
 from kelvin_provision.cluster.kubernetes.render.secrets import fill_secrets
-from kelvin_provision.cluster.plan import Change, Finding, Interruption, Op, Plan, describe, names
+from kelvin_provision.cluster.plan import AdmittedImage, Change, Finding, Interruption, Op, Plan, describe, names
 from kelvin_provision.cluster.protocol import UNSCALED, Lookup, Scale
 from kelvin_provision.errors import ClusterDenied
 from kelvin_provision.spec.workload import Object
@@ -49,6 +49,7 @@ class Planner:
         self._findings: list[Finding] = []
         self._remarks: list[str] = []
         self._interruptions: list[Interruption] = []
+        self._admitted: list[AdmittedImage] = []
         self._listed_nodes: list[Object] | None = None
         self._names = {Key.of(item): name for objects in desired.values() for item, name in zip(objects, names(objects), strict=True)}
         self._keys = {Key.of(item) for objects in desired.values() for item in objects}
@@ -71,7 +72,8 @@ class Planner:
             live = [*self._api.list_objects("v1", "Service", None), *self._api.list_objects("v1", "Pod", None)]
             self._findings += conflicts_in_cluster(self._desired, live, self._nodes())
         findings = tuple(dict.fromkeys(self._findings))
-        return Plan(tuple(self._changes), findings, tuple(self._remarks), tuple(self._interruptions))
+        admitted = tuple(dict.fromkeys(self._admitted))
+        return Plan(tuple(self._changes), findings, tuple(self._remarks), tuple(self._interruptions), admitted)
 
     def _plan_object(self, workload: str, item: Object, *, no_namespace: bool) -> None:
         key = Key.of(item)
@@ -87,6 +89,7 @@ class Planner:
             if outcome is None:
                 self._add_finding("not-ours", workload, item, diff.foreign(item, live))
                 return
+            self._admitted += admission.changed_images(workload, item, item, outcome)
             change = replace(diff.change(workload, live, outcome), object=self._name(item))
             self._changes.append(change)
             if change.op is not Op.KEEP:
@@ -172,7 +175,8 @@ class Planner:
         if pod is None or self._depends_on_new(pod):
             return
         try:
-            self._api.create(fill_secrets(pod, self._lookup), self._namespace, dry_run=True)
+            answer = self._api.create(fill_secrets(pod, self._lookup), self._namespace, dry_run=True)
+            self._admitted += admission.changed_images(workload, item, pod, {"kind": "Pod"} | answer)
         except Rejected as error:
             if "exceeded quota" in str(error) and live is not None and recreates(item):
                 self._remarks.append(f"{workload}: {error} (the old pod is deleted first)")

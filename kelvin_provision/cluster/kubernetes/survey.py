@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 
 from kelvin_provision.cluster.kubernetes.api.errors import Rejected
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.identity import at_least
 from kelvin_provision.cluster.kubernetes.judge import permissions
 from kelvin_provision.cluster.kubernetes.judge.capacity import resource_demands
-from kelvin_provision.cluster.kubernetes.judge.images import image_uses
+from kelvin_provision.cluster.kubernetes.judge.images import always_verified, image_uses
 from kelvin_provision.cluster.kubernetes.judge.ports import ListeningPorts, claims_ports, conflicts_on_node
+from kelvin_provision.cluster.kubernetes.judge.scheduling import unplaceable
 from kelvin_provision.cluster.survey import ClusterInfo, ResourceDemand, Survey
-from kelvin_provision.errors import ClusterDenied
+from kelvin_provision.errors import ClusterDenied, ProvisionError
 from kelvin_provision.spec.workload import Object
 
 VERIFIES_CREDENTIALS = (1, 33)
@@ -22,23 +24,38 @@ VERIFIES_CREDENTIALS = (1, 33)
 def survey(
     api: Api, namespace: str, info: ClusterInfo, desired: Mapping[str, Sequence[Object]], listening: Callable[[], ListeningPorts]
 ) -> Survey:
-    """Needs four or five requests. `listening` is called only if an object claims a port."""
+    """Needs four to six requests. `listening` is called only if an object claims a port."""
     denied, allowed = _permissions(api, namespace, desired)
     resources: tuple[ResourceDemand, ...] = ()
+    nodes: list[Object] = []
     try:
+        nodes = api.list_objects("v1", "Node", None)
         pods = api.list_objects("v1", "Pod", None, fields=f"spec.nodeName={info.node}")
-        resources = resource_demands(desired, pods, api.get("v1", "Node", info.node) or {})
+        own = next((node for node in nodes if node["metadata"]["name"] == info.node), {})
+        resources = resource_demands(desired, pods, own)
     except ClusterDenied:
         denied.append("list pods of all namespaces (free capacity is unknown)")
     services, ports = (api.list_objects("v1", "Service", namespace), listening()) if claims_ports(desired) else ([], ())
+    images = tuple(use for workload, objects in desired.items() for use in image_uses(workload, objects))
+    verifies = at_least(info.version, VERIFIES_CREDENTIALS)
+    unplaced = [unplaceable(workload, item, nodes) for workload, objects in desired.items() for item in objects]
     return Survey(
-        images=tuple(use for workload, objects in desired.items() for use in image_uses(workload, objects)),
+        images=images,
         resources=resources,
         denied=tuple(denied),
         allowed=allowed,
         port_conflicts=tuple(conflicts_on_node(desired, services, ports)),
-        verifies_credentials=at_least(info.version, VERIFIES_CREDENTIALS),
+        verifies_credentials=verifies,
+        unplaceable=tuple(filter(None, unplaced)),
+        always_verified=always_verified(images, _kubelet_settings(api, info.node)) if verifies else frozenset(),
     )
+
+
+def _kubelet_settings(api: Api, node: str) -> Object:
+    """Empty where we may not read them."""
+    with suppress(ProvisionError, Rejected):
+        return api.node_settings(node)
+    return {}
 
 
 def _permissions(api: Api, namespace: str, desired: Mapping[str, Sequence[Object]]) -> tuple[list[str], int]:

@@ -1,5 +1,7 @@
 """What is said of the plan and of what surrounds it, from plain facts."""
 
+from dataclasses import replace
+
 import pytest
 
 from kelvin_provision.applying.assess import MissingSecret
@@ -7,8 +9,8 @@ from kelvin_provision.checks import cluster_plan
 from kelvin_provision.checks.cluster import ClusterIdentity, right_cluster
 from kelvin_provision.checks.images import Staged
 from kelvin_provision.cli.frame.hints import line as shell_line
-from kelvin_provision.cluster.plan import Change, Finding, Op, Plan
-from kelvin_provision.cluster.survey import ClusterInfo, ClusterState, Condition, ImageUse, ResourceDemand, Survey
+from kelvin_provision.cluster.plan import AdmittedImage, Change, Finding, Op, Plan
+from kelvin_provision.cluster.survey import ClusterInfo, ClusterState, Condition, ImageUse, ResourceDemand, Survey, Unplaceable
 from kelvin_provision.errors import SecretMissing
 from kelvin_provision.hints import system
 from kelvin_provision.refs import Platform
@@ -79,8 +81,35 @@ def test_a_cordoned_node_takes_no_pod():
             Condition("Schedulable", healthy=False, message="it is cordoned", critical=False, hint=system("kubectl", "uncordon", "edge")),
         )
     )
-    (found,) = cluster_plan.room(Survey(), cordoned)
-    assert (found.status.value, shell_line(found.hint)) == ("error", "kubectl uncordon edge")
+    away = Unplaceable("pump", "Deployment/pump", "edge", ("node.kubernetes.io/unschedulable:NoSchedule",))
+    (found,) = cluster_plan.node(Survey(unplaceable=(away,)), cordoned)
+    assert (found.status.value, found.name, shell_line(found.hint)) == ("error", "pump", "kubectl uncordon edge")
+    assert told(cluster_plan.node(Survey(), cordoned))[0][0] == "ok", "the pods of a DaemonSet tolerate it"
+
+
+def test_conditions_of_the_node_and_taints_that_are_not_tolerated_are_named():
+    full = STATE._replace(conditions=(Condition("DiskPressure", healthy=False, message="kubelet has disk pressure"),))
+    away = Unplaceable("pump", "Deployment/pump", "edge", ("node.kubernetes.io/disk-pressure:NoSchedule",))
+    assert told(cluster_plan.node(Survey(unplaceable=(away,)), full)) == [
+        ("error", "node edge: DiskPressure: kubelet has disk pressure"),
+        (
+            "error",
+            "Deployment/pump: node edge has the taint node.kubernetes.io/disk-pressure:NoSchedule, which its pods do not tolerate",
+        ),
+    ]
+    nowhere = Unplaceable("pump", "Deployment/pump")
+    assert told(cluster_plan.node(Survey(unplaceable=(nowhere,)), STATE)) == [
+        ("error", "Deployment/pump: its node selector or node affinity means no node of the cluster")
+    ]
+    assert told(cluster_plan.node(Survey(), STATE)) == [("ok", "edge: no condition or taint keeps the pods from it")]
+
+
+def test_a_kubelet_that_verifies_every_image_is_a_warning_with_the_remedy():
+    use = ImageUse("pump", "Deployment/pump/pump", "r.io/pump@sha256:0", "missing", pinned=True, host="r.io", has_login=True)
+    survey = Survey(images=(use,), verifies_credentials=True, always_verified=frozenset({use.image}))
+    (found,) = cluster_plan.credentials(survey, {}, STATE)
+    text = "Deployment/pump/pump: the kubelet verifies images that are on the node with their registry, so it cannot start offline"
+    assert (found.status.value, found.text, "NeverVerifyPreloadedImages" in shell_line(found.hint)) == ("warning", text, True)
 
 
 def test_a_missing_right_is_named():
@@ -91,16 +120,45 @@ def test_a_missing_right_is_named():
 
 def test_a_pod_that_asks_a_registry_is_found():
     use = ImageUse("pump", "Deployment/pump/pump", "r.io/pump@sha256:0", "missing", pinned=True)
-    assert told(cluster_plan.pull_policy(STAGED, Survey(images=(use,)))) == [("ok", "1 container by digest, none pulls from a registry")]
+    assert told(cluster_plan.pull_policy(STAGED, Survey(images=(use,)), Plan(), ())) == [
+        ("ok", "1 container by digest, none pulls from a registry")
+    ]
     asking = use._replace(pull_policy="always")
-    assert told(cluster_plan.pull_policy(STAGED, Survey(images=(asking,)))) == [
+    assert told(cluster_plan.pull_policy(STAGED, Survey(images=(asking,)), Plan(), ())) == [
         ("error", "Deployment/pump/pump: r.io/pump@sha256:0 is pulled at every start (Always)")
     ]
-    assert "has a tag instead of a digest" in told(cluster_plan.pull_policy(STAGED, Survey(images=(use._replace(pinned=False),))))[0][1]
+    assert (
+        "has a tag instead of a digest"
+        in told(cluster_plan.pull_policy(STAGED, Survey(images=(use._replace(pinned=False),)), Plan(), ()))[0][1]
+    )
+
+
+def test_what_admission_adds_or_has_pulled_is_found():
+    use = ImageUse("pump", "Deployment/pump/pump", "r.io/pump@sha256:0", "missing", pinned=True)
+    sidecar = AdmittedImage("pump", "Deployment/pump/proxy", "mesh/proxy:1", added=True)
+    always = AdmittedImage("pump", "Deployment/pump/pump", "r.io/pump@sha256:0", always=True)
+
+    def check(image, names=(), method=Method.STAGED):
+        staged = [STAGED[0]._replace(method=method)]
+        return told(cluster_plan.pull_policy(staged, Survey(images=(use,)), Plan(admitted=(image,)), names))
+
+    absent = (
+        "Deployment/pump/proxy: admission of the cluster adds mesh/proxy:1, which is not staged: it must be in the runtime, or be pulled"
+    )
+    present = "Deployment/pump/proxy: admission adds mesh/proxy:1, which is in the runtime and not pinned"
+    pulled = "Deployment/pump/proxy: admission of the cluster adds mesh/proxy:1, which is not staged and pulls it at every start"
+    asked = (
+        "Deployment/pump/pump: admission of the cluster sets imagePullPolicy Always: r.io/pump@sha256:0 is not used without its registry"
+    )
+    assert check(sidecar) == [("error", absent)]
+    assert check(sidecar, ["docker.io/mesh/proxy:1"]) == [("warning", present)]
+    assert check(replace(sidecar, always=True), ["docker.io/mesh/proxy:1"]) == [("error", pulled)]
+    assert check(always) == [("error", asked)]
+    assert [mark for mark, _ in check(always, method=Method.STANDARD)] == ["warning"]
 
 
 def test_what_the_cluster_pulls_itself_needs_a_network():
-    ((mark, text),) = told(cluster_plan.pull_policy([STAGED[0]._replace(method=Method.STANDARD)], Survey()))
+    ((mark, text),) = told(cluster_plan.pull_policy([STAGED[0]._replace(method=Method.STANDARD)], Survey(), Plan(), ()))
     assert (mark, text) == ("warning", "deployed without staging: the cluster pulls the images itself and needs a network")
 
 

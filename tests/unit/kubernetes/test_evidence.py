@@ -1,4 +1,4 @@
-from kelvin_provision.cluster.kubernetes.evidence import pod_evidence
+from kelvin_provision.cluster.kubernetes.evidence import node_evidence, pod_evidence
 from kelvin_provision.cluster.kubernetes.judge.failures import pod_failures
 from kelvin_provision.cluster.protocol import WaitPolicy
 
@@ -13,3 +13,22 @@ def test_a_pause_that_the_image_does_not_know_is_no_failure():
     events = [event("FailedPreStopHook"), event("FailedMount")]
     assert list(pod_evidence(POD, events)) == ["event of pod w-1: FailedMount: words (2 times)"]
     assert [failure.key for failure in pod_failures([POD], events, WaitPolicy())] == ["pod w-1 FailedMount"]
+
+
+def test_the_taint_that_keeps_a_pod_away_is_named_with_its_cause():
+    taint = {"key": "node.kubernetes.io/disk-pressure", "effect": "NoSchedule"}
+    status = {"conditions": [{"type": "DiskPressure", "status": "True", "message": "kubelet has disk pressure"}]}
+    node = {"metadata": {"name": "edge"}, "spec": {"taints": [taint]}, "status": status}
+    assert list(node_evidence(node, [POD])) == [
+        "node edge: taint node.kubernetes.io/disk-pressure:NoSchedule is not tolerated",
+        "node edge: DiskPressure: kubelet has disk pressure",
+    ]
+    tolerant = POD | {"spec": {"tolerations": [{"operator": "Exists"}]}}
+    assert list(node_evidence(node, [tolerant])) == []
+    elsewhere = POD | {"spec": {"nodeSelector": {"disk": "large"}}}
+    assert list(node_evidence(node, [elsewhere])) == []
+
+
+def test_a_pod_that_was_evicted_says_so():
+    evicted = POD | {"status": {"phase": "Failed", "reason": "Evicted", "message": "low on disk"}}
+    assert list(pod_evidence(evicted, [])) == ["pod w-1: Evicted: low on disk"]

@@ -4,13 +4,16 @@ import pytest
 
 from kelvin_provision.cluster.kubernetes.identity import at_least, cluster_info, node_conditions, our_node
 from kelvin_provision.cluster.kubernetes.judge import capacity, permissions
-from kelvin_provision.cluster.kubernetes.judge.images import image_uses
+from kelvin_provision.cluster.kubernetes.judge.images import always_verified, image_uses
 from kelvin_provision.cluster.kubernetes.judge.ports import conflicts_on_node
+from kelvin_provision.cluster.kubernetes.judge.scheduling import unplaceable
+from kelvin_provision.cluster.kubernetes.survey import survey
 from kelvin_provision.cluster.labels import OWNER
 from kelvin_provision.cluster.plan import Finding
-from kelvin_provision.cluster.survey import Condition, ImageUse, ResourceDemand
-from kelvin_provision.errors import ClusterRefused
+from kelvin_provision.cluster.survey import ClusterInfo, Condition, ImageUse, ResourceDemand, Unplaceable
+from kelvin_provision.errors import ClusterDenied, ClusterRefused
 from kelvin_provision.hints import system
+from kelvin_provision.refs import Platform
 from tests.kit.fakes.kubernetes_api import ObjectApi
 
 NODE = {"status": {"allocatable": {"cpu": "2", "memory": "1Gi", "pods": "10"}}}
@@ -185,3 +188,78 @@ def test_pods_are_pinned_by_the_label_of_the_node_and_not_by_its_name(hostname):
     api.version = lambda: {"gitVersion": "v1.30.0"}
     info = cluster_info(api, "i-07")
     assert (info.node, info.node_label) == ("i-07", hostname)
+
+
+@pytest.mark.parametrize(
+    ("settings", "verified"),
+    [
+        ({}, []),
+        ({"imagePullCredentialsVerificationPolicy": "NeverVerifyPreloadedImages"}, []),
+        ({"imagePullCredentialsVerificationPolicy": "AlwaysVerify"}, ["r.io/a/pump:1"]),
+        ({"imagePullCredentialsVerificationPolicy": "NeverVerifyAllowlistedImages"}, ["r.io/a/pump:1"]),
+        (
+            {
+                "imagePullCredentialsVerificationPolicy": "NeverVerifyAllowlistedImages",
+                "preloadedImagesVerificationAllowlist": ["r.io/a/*"],
+            },
+            [],
+        ),
+        (
+            {
+                "imagePullCredentialsVerificationPolicy": "NeverVerifyAllowlistedImages",
+                "preloadedImagesVerificationAllowlist": ["r.io/a/pump"],
+            },
+            [],
+        ),
+        (
+            {
+                "imagePullCredentialsVerificationPolicy": "NeverVerifyAllowlistedImages",
+                "preloadedImagesVerificationAllowlist": ["r.io/b/*", "r.io/a"],
+            },
+            ["r.io/a/pump:1"],
+        ),
+    ],
+)
+def test_images_that_the_kubelet_verifies_at_every_start_are_known_from_its_settings(settings, verified):
+    use = ImageUse("pump", "Deployment/pump/c", "r.io/a/pump:1", "missing", pinned=False)
+    assert sorted(always_verified([use], settings)) == verified
+
+
+class SurveyedApi(ObjectApi):
+    """Allows everything; has the kubelet's settings, or the error that reading them ends with."""
+
+    settings = None
+
+    def plural(self, version, kind):
+        return f"{kind.lower()}s", True
+
+    def create(self, item, namespace, *, dry_run=False):
+        return {"status": {"resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}]}}
+
+    def node_settings(self, node):
+        if isinstance(self.settings, Exception):
+            raise self.settings
+        return self.settings
+
+
+def surveyed(version, settings, taints=()):
+    node = node_document("edge", "edge") | {"spec": {"taints": list(taints)}}
+    api = SurveyedApi(node)
+    api.settings = settings
+    info = ClusterInfo("kubernetes", version, "edge", Platform("linux", "amd64"), "edge")
+    return survey(api, "app", info, {"pump": [deployment()]}, lambda: ())
+
+
+def test_the_kubelets_settings_are_asked_where_it_can_verify_and_what_cannot_be_read_is_not_judged():
+    always = {"imagePullCredentialsVerificationPolicy": "AlwaysVerify"}
+    assert len(surveyed("v1.33.0", always).always_verified) == 1
+    assert surveyed("v1.32.0", always).always_verified == frozenset()
+    assert surveyed("v1.35.0", ClusterDenied("no")).always_verified == frozenset()
+
+
+def test_a_taint_of_the_node_is_seen_against_the_tolerations_of_the_pods():
+    assert surveyed("v1.30.0", {}).unplaceable == ()
+    taint = {"key": "dedicated", "value": "db", "effect": "NoSchedule"}
+    assert surveyed("v1.30.0", {}, [taint]).unplaceable == (Unplaceable("pump", "Deployment/pump", "edge", ("dedicated=db:NoSchedule",)),)
+    nowhere = unplaceable("pump", deployment(nodeSelector={"disk": "large"}), [node_document("edge", "edge")])
+    assert nowhere == Unplaceable("pump", "Deployment/pump")

@@ -89,6 +89,11 @@ class Api:
         resource = self._client.resource(api_version, kind)
         return resource.name, resource.namespaced
 
+    def node_settings(self, node: str) -> Object:
+        """The configuration that the kubelet of a node works with."""
+        settings: Object = self._json("get", f"/api/v1/nodes/{node}/proxy/configz").get("kubeletconfig") or {}
+        return settings
+
     @property
     def server(self) -> str:
         """The URL; empty before the first request."""

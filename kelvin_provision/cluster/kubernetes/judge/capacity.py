@@ -18,12 +18,28 @@ Amounts = dict[str, float]
 
 
 def pod_requests(spec: Object) -> Amounts:
-    """Add up requests as the scheduler does: all containers, or the largest init container if it requests more."""
-    total = _sum(_container_requests(container) for container in spec.get("containers") or ())
+    """Add up requests as the scheduler does: what runs at the same time, at the moment when that is most.
+
+    A restartable init container (a sidecar) runs on beside those that follow, and beside all containers. What the pod requests as a whole
+    (`spec.resources`) stands in place of the sum.
+    """
+    sidecars: Amounts = {}
+    peaks: list[Amounts] = []
     for container in spec.get("initContainers") or ():
-        requests = _container_requests(container)
-        total = {name: max(total.get(name, 0.0), requests.get(name, 0.0)) for name in {*total, *requests}}
-    return _sum([total, _amounts(spec.get("overhead") or {}), {"pods": 1.0}])
+        together = _sum([sidecars, _requests(container)])
+        peaks.append(together)
+        if container.get("restartPolicy") == "Always":
+            sidecars = together
+    peaks.append(_sum([sidecars, *(_requests(container) for container in spec.get("containers") or ())]))
+    total = {name: max(peak.get(name, 0.0) for peak in peaks) for name in {name for peak in peaks for name in peak}}
+    return _sum([total | _pod_level(spec, total), _amounts(spec.get("overhead") or {}), {"pods": 1.0}])
+
+
+def _pod_level(spec: Object, total: Amounts) -> Amounts:
+    """A limit of the pod is its request only where no container requests that resource."""
+    resources = spec.get("resources") or {}
+    limits, requests = _amounts(resources.get("limits") or {}), _amounts(resources.get("requests") or {})
+    return {name: value for name, value in limits.items() if name not in total} | requests
 
 
 def resource_demands(desired: Mapping[str, Sequence[Object]], pods: Iterable[Object], node: Object) -> tuple[ResourceDemand, ...]:
@@ -37,7 +53,7 @@ def resource_demands(desired: Mapping[str, Sequence[Object]], pods: Iterable[Obj
     )
 
 
-def _container_requests(container: Object) -> Amounts:
+def _requests(container: Object) -> Amounts:
     resources = container.get("resources") or {}
     return _amounts((resources.get("limits") or {}) | (resources.get("requests") or {}))  # the limit is the default of the request
 

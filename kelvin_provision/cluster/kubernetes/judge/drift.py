@@ -35,7 +35,8 @@ def drift(workload: str, applied: Object, live: Object | None) -> Iterator[Drift
     """Yield fields that others have changed, added or removed; secrets are masked."""
     name = describe(applied)
     if live is None:
-        yield Drift(workload, name)
+        if applied["kind"] != "Job" or (applied.get("spec") or {}).get("ttlSecondsAfterFinished") is None:  # which removes it
+            yield Drift(workload, name)
         return
     sent, current = dict(flat(mask(applied))), mask(live)
     foreign = {

@@ -22,10 +22,10 @@ class Outdated(NamedTuple):
 
 def outdated(live: Object) -> Outdated | None:
     """The pods that stay as they are although the object has a newer version, from its status; None where there are none."""
-    spec, status = live.get("spec") or {}, live.get("status") or {}
     why = _keeps(live)
     if not why or not generation_observed(live):
         return None
+    spec, status = live.get("spec") or {}, live.get("status") or {}
     if live["kind"] == "DaemonSet":
         total = status.get("desiredNumberScheduled", 0)
         left = total - status.get("updatedNumberScheduled", 0)
@@ -59,9 +59,9 @@ def remark(workload: str, live: Object | None, outcome: Object) -> str:
 
 
 def _keeps(item: Object) -> str:
-    strategy = (item.get("spec") or {}).get("updateStrategy") or {}
     if item.get("kind") not in {"StatefulSet", "DaemonSet"}:
         return ""
+    strategy = (item.get("spec") or {}).get("updateStrategy") or {}
     if _is_on_delete(item):
         return "updateStrategy OnDelete"
     partition = (strategy.get("rollingUpdate") or {}).get("partition") or 0

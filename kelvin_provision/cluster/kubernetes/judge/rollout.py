@@ -13,6 +13,9 @@ from kelvin_provision.cluster.plan import describe
 from kelvin_provision.cluster.protocol import Health, Phase, WaitPolicy
 from kelvin_provision.spec.workload import Object
 
+JOB_FAILURES = frozenset({"BackoffLimitExceeded", "DeadlineExceeded", "PodFailurePolicy", "FailedIndexes", "MaxFailedIndexesExceeded"})
+"""Reasons of the warning with which a Job ends that has failed."""
+
 SETTLES_ITSELF = frozenset({"Job", "CustomResourceDefinition", "PersistentVolumeClaim"})
 
 
@@ -20,6 +23,21 @@ def watched_kinds(desired: Mapping[str, Sequence[Object]]) -> list[tuple[str, st
     """Return API version and kind of everything that must be watched to judge these objects."""
     judged = [(item["apiVersion"], item["kind"]) for objects in desired.values() for item in objects if item["kind"] in JUDGES]
     return list(dict.fromkeys([*judged, ("v1", "Pod"), ("v1", "Event")]))
+
+
+def _finished_job(item: Object, store: Store) -> Object | None:
+    """The last state of a Job that has finished and is gone: its TTL removes it, maybe before the wait has begun."""
+    name = item["metadata"]["name"]
+    if item["kind"] != "Job":
+        return None
+    last = store.last("Job", name)
+    if last is None and store.is_listed("Job") and (item.get("spec") or {}).get("ttlSecondsAfterFinished") is not None:
+        # We have put it there, so it has ended; of a failure a warning is left.
+        involved = [event for event in store.all("Event") if (event.get("involvedObject") or {}).get("kind") == "Job"]
+        failures = [event for event in involved if event["involvedObject"].get("name") == name and event.get("reason") in JOB_FAILURES]
+        condition = {"type": "Failed", **failures[-1]} if failures else {"type": "Complete"}
+        return item | {"status": {"conditions": [condition | {"status": "True"}]}}
+    return last if last is not None and health(last).phase is not Phase.WAITING else None
 
 
 class Rollout:
@@ -41,7 +59,7 @@ class Rollout:
         passing: dict[str, str] = {}
         for item in self._objects:
             key = Key.of(item)
-            live = store.get(key.kind, key.name)
+            live = store.get(key.kind, key.name) or _finished_job(item, store)
             if live is None:
                 waiting = waiting or Health(Phase.WAITING, f"{describe(item)}: not created yet")
                 continue

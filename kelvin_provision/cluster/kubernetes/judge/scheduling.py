@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from kelvin_provision.cluster.kubernetes.render.objects import template_of
+from kelvin_provision.cluster.plan import describe
+from kelvin_provision.cluster.survey import Unplaceable
 from kelvin_provision.spec.workload import Object
 
 REPELS = frozenset({"NoSchedule", "NoExecute"})
@@ -30,6 +33,19 @@ def fitting(nodes: Iterable[Object], pod: Mapping[str, Any]) -> list[Object]:
     """The nodes that the spec of a pod selects; without those whose taints it does not tolerate, unless no other is left."""
     selected = [node for node in nodes if selects(node, pod)]
     return [node for node in selected if not any(untolerated(node, pod))] or selected
+
+
+def unplaceable(workload: str, item: Object, nodes: Sequence[Object]) -> Unplaceable | None:
+    """Why pods of an object are scheduled nowhere, as far as selectors and taints say; None where they may be, or make no pods."""
+    template = template_of(item)
+    if template is None or not nodes:
+        return None
+    pod = template.get("spec") or {}
+    selected = [node for node in nodes if selects(node, pod)]
+    if not selected:
+        return Unplaceable(workload, describe(item))
+    repelling = [tuple(untolerated(node, pod, item["kind"])) for node in selected]
+    return Unplaceable(workload, describe(item), selected[0]["metadata"]["name"], repelling[0]) if all(repelling) else None
 
 
 def selects(node: Object, pod: Mapping[str, Any]) -> bool:

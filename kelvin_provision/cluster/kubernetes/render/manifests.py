@@ -5,7 +5,15 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 
-from kelvin_provision.cluster.kubernetes.render.objects import CLUSTER_SCOPED, HOSTNAME, Context, containers_of, digest, template_of
+from kelvin_provision.cluster.kubernetes.render.objects import (
+    CLUSTER_SCOPED,
+    HOSTNAME,
+    Context,
+    containers_of,
+    digest,
+    image_volumes_of,
+    template_of,
+)
 from kelvin_provision.cluster.kubernetes.render.secrets import pull_secret_name, registries_of
 from kelvin_provision.cluster.labels import OWNER, SPEC_HASH
 from kelvin_provision.cluster.plan import describe
@@ -94,6 +102,8 @@ def with_images(item: Object, replace: Callable[[str], str]) -> tuple[Object, li
     copied = images.with_images(item, replace_or_note)
     for container in containers_of(template_of(copied) or {}):
         container["imagePullPolicy"] = "IfNotPresent"
+    for volume in image_volumes_of(template_of(copied) or {}):
+        volume["image"]["pullPolicy"] = "IfNotPresent"
     return copied, missing
 
 

@@ -159,6 +159,13 @@ def containers_of(template: Object) -> Iterator[Object]:
         yield from spec.get(group) or ()
 
 
+def image_volumes_of(template: Object) -> Iterator[Object]:
+    """Yield the volumes of a pod or a template that are images."""
+    for volume in (template.get("spec") or {}).get("volumes") or ():
+        if isinstance(volume.get("image"), dict):
+            yield volume
+
+
 def template_hash(value: Object) -> str | None:
     """Return our hash of the pod template, which a controller and its pods have in common."""
     template = template_of(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 
-from kelvin_provision.cluster.kubernetes.render.objects import containers_of, short, template_of
+from kelvin_provision.cluster.kubernetes.render.objects import containers_of, image_volumes_of, short, template_of
 from kelvin_provision.cluster.protocol import Lookup
 from kelvin_provision.errors import ReferenceInvalid
 from kelvin_provision.refs import Reference
@@ -43,10 +43,12 @@ def pull_secret(workload: str, host: str) -> Object:
 
 def registries_of(item: Object) -> set[str]:
     """Return the registries that the pods of an object pull from."""
-    hosts = set()
-    for container in containers_of(template_of(item) or {}):
+    hosts, template = set(), template_of(item) or {}
+    images = [container.get("image") for container in containers_of(template)]
+    images += [volume["image"].get("reference") for volume in image_volumes_of(template)]
+    for image in images:
         try:
-            hosts.add(Reference.parse(str(container.get("image") or "")).host)
+            hosts.add(Reference.parse(str(image or "")).host)
         except ReferenceInvalid:
             continue  # the server rejects it
     return hosts
