@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from kelvin_provision.applying.facts import with_placeholders
-from kelvin_provision.applying.foreign_text import masked_plan
 from kelvin_provision.applying.selection import appliable
 from kelvin_provision.cluster.plan import Finding
 from kelvin_provision.context import Context
@@ -55,7 +54,7 @@ def _refusals(ctx: Context, revisions: Sequence[Revision]) -> dict[str, str]:
             objects[revision.workload] = ctx.cluster.render(current.spec, current.locks or (), current.number)
         except RequestRefused as error:
             refused[revision.workload] = "; ".join(error.evidence) or str(error)
-    plan = masked_plan(ctx, ctx.cluster.plan(objects, with_placeholders(ctx.lookup)), objects) if objects else None
+    plan = ctx.cluster.plan(objects, with_placeholders(ctx.lookup)) if objects else None
     for finding in plan.findings if plan else ():
         if finding.code not in PASSING:
             before = refused.get(finding.workload)

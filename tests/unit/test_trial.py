@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from kelvin_provision.cluster.plan import Finding, Plan
+from kelvin_provision.cluster.plan import Finding
 from kelvin_provision.errors import PlanRefused, RequestRefused
 from kelvin_provision.queries.follow import FollowRequest, follow
 from kelvin_provision.spec.enums import Method
@@ -118,15 +118,6 @@ def test_what_applies_itself_is_judged_by_its_apply_alone(box):
     box.deploy("a", method=Method.INSTANT)
     box.turn()
     assert [verb for verb, _ in box.cluster.calls].count("plan") == 1
-
-
-def test_a_secret_in_the_words_of_the_server_is_masked(box, monkeypatch):
-    quoted = replace(FIELD, message='Invalid value: core.EnvVar{Name:"PASSWORD", Value:"s3cr3t-t0ken"}')
-    monkeypatch.setattr(box.cluster, "plan", lambda desired, lookup, scales=None: Plan(findings=(quoted,)))
-    monkeypatch.setattr("kelvin_provision.applying.foreign_text.secrets_of", lambda ctx, objects: ("s3cr3t-t0ken",))
-    box.deploy("a")
-    box.turn()
-    assert "s3cr3t" not in box.warnings("a")[0]
 
 
 def test_who_waits_for_the_version_hears_of_it(box):
