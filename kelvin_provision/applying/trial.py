@@ -66,5 +66,5 @@ def _text(finding: Finding) -> str:
     return f"{'' if finding.message.startswith(finding.object) else f'{finding.object}: '}{finding.message} [{finding.code}]"
 
 
-def _same(one: Revision, other: Revision) -> bool:
-    return (one.workload, one.number) == (other.workload, other.number)
+def _same(first: Revision, second: Revision) -> bool:
+    return (first.workload, first.number) == (second.workload, second.number)

@@ -7,9 +7,15 @@ from kelvin_provision.cluster.kubernetes.judge.capacity import pod_requests
 from kelvin_provision.cluster.kubernetes.judge.drift import drift
 from kelvin_provision.cluster.kubernetes.judge.rollout import Rollout
 from kelvin_provision.cluster.protocol import Phase, WaitPolicy
-from tests.unit.kubernetes.test_waiting import DONE, deployment
 
 POLICY = WaitPolicy(settle=0.0)
+STARTING = {
+    "apiVersion": "apps/v1",
+    "kind": "Deployment",
+    "metadata": {"name": "m", "uid": "d", "generation": 1},
+    "spec": {"template": {"spec": {}}},
+    "status": {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 0},
+}
 
 
 def job(*conditions, ttl=0):
@@ -21,10 +27,10 @@ def job(*conditions, ttl=0):
 def health(*events, item=None):
     """With a Deployment beside it that is not up yet."""
     store = Store()
-    store.apply(WatchEvent("Deployment", listed=(deployment(**DONE | {"availableReplicas": 0}),)))
+    store.apply(WatchEvent("Deployment", listed=(STARTING,)))
     for event in events:
         store.apply(event)
-    result = Rollout("m", [item or job(), deployment()], POLICY).health(store, 0)
+    result = Rollout("m", [item or job(), STARTING], POLICY).health(store, 0)
     return result.phase, result.why
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from kelvin_provision.cluster.kubernetes.api.store import Store
 from kelvin_provision.cluster.kubernetes.judge.interruptions import interruptions
 from kelvin_provision.cluster.kubernetes.judge.observation import observe
 from kelvin_provision.cluster.kubernetes.judge.outdated import Outdated, outdated
@@ -13,7 +14,6 @@ from kelvin_provision.cluster.protocol import Phase, WaitPolicy
 from kelvin_provision.events import Finished, Started
 from kelvin_provision.status import Observed
 from tests.kit.fakes.kubernetes_api import ObjectApi, ScriptedApi
-from tests.unit.kubernetes.test_waiting import store_of
 
 ON_DELETE = {"updateStrategy": {"type": "OnDelete"}}
 UPDATING = {"observedGeneration": 1, "readyReplicas": 1, "currentRevision": "a", "updateRevision": "b"}
@@ -79,7 +79,7 @@ def test_a_wait_ends_and_does_not_say_that_it_runs():
 
 
 def test_what_is_complete_is_ready_without_a_word():
-    store = store_of(pod("new"))
+    store = Store({"Pod": {"m-0": pod("new")}})
     store.objects["StatefulSet"] = {"m": live("StatefulSet", ON_DELETE, UPDATING | {"updatedReplicas": 1})}
     health = Rollout("m", [live("StatefulSet", ON_DELETE, {})], POLICY).health(store, 0)
     assert (health.phase, health.why) == (Phase.READY, "")
