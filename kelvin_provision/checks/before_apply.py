@@ -88,7 +88,9 @@ CHECKS = (
         images.space,
         ("stored", "statuses", "disks"),
     ),
-    Check("namespace", "Namespace", "Nothing can be created in a namespace that is being deleted.", cluster_plan.namespace, ("state",)),
+    Check(
+        "namespace", "Namespace", "Nothing can be created in a namespace that is being deleted.", cluster_plan.namespaces, ("state", "plan")
+    ),
     Check("secrets", "Secrets", "A missing secret stops the apply.", cluster_plan.secrets, ("named", "missing")),
     Check("kinds", "Kinds", "The cluster refuses objects whose definition is not installed.", cluster_plan.kinds, ("plan",)),
     Check("dry-run", "Dry run", "What the server refuses now, it would refuse during the apply.", cluster_plan.dry_run, ("plan",)),

@@ -30,6 +30,15 @@ def namespace(state: ClusterState) -> Iterator[CheckFinding]:
         yield ok("active" if state.namespace else "this cluster has no namespaces")
 
 
+def namespaces(state: ClusterState, plan: Plan) -> Iterator[CheckFinding]:
+    """`namespace`: the box's, and those that the objects of a workload name."""
+    elsewhere = _of(plan, "namespace") if state.namespace != "Terminating" else []
+    if not elsewhere:
+        yield from namespace(state)
+    for finding in elsewhere:
+        yield error(f"{finding.message}; nothing can be created in it", hint_for(finding.code), finding.workload)
+
+
 def kinds(plan: Plan) -> Iterator[CheckFinding]:
     """`kinds`: API versions and definitions."""
     if _of(plan, "namespace"):

@@ -9,6 +9,12 @@ MANAGER = "kelvin-provision"
 STOPPED = "kelvin-provision/stopped"
 """On an object that `stop` scaled down or deleted: its number of replicas, or what was deleted."""
 
+HOME = "kelvin-provision/home"
+"""On an object that does not lie in the namespace of its box: that namespace."""
+
+NAMESPACES = "kelvin-provision/namespaces"
+"""On the record of a workload: the namespaces, other than the box's, in which it has or had objects."""
+
 HOLD = "kelvin-provision/hold"
 """On an object of a workload that must not be changed now; the value is the reason."""
 

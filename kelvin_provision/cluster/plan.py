@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from kelvin_provision.cluster.labels import HOME
 from kelvin_provision.hints import Hint
 from kelvin_provision.spec.diff.fields import ABSENT
 from kelvin_provision.spec.workload import Object
@@ -23,7 +24,7 @@ class Op(StrEnum):
 
 @dataclass(frozen=True)
 class Change:
-    """One object of one workload, and why it changes. `object` is `Kind/name` (`container/name` on Docker)."""
+    """One object of one workload, and why it changes. `object` is as `describe` has it (`container/name` on Docker)."""
 
     op: Op
     workload: str
@@ -124,6 +125,7 @@ def _with_group(item: Object) -> str:
 
 
 def describe(value: Object) -> str:
-    """`Kind/name` of an object."""
+    """`Kind/name` of an object; `Kind/namespace/name` of one of ours that lies in another namespace than the box's."""
     metadata: dict[str, Any] = value.get("metadata") or {}
-    return f"{value.get('kind', '?')}/{metadata.get('name', '?')}"
+    elsewhere = HOME in (metadata.get("labels") or {}) and metadata.get("namespace")
+    return "/".join([value.get("kind", "?"), *([metadata["namespace"]] if elsewhere else ()), metadata.get("name", "?")])

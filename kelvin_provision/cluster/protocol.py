@@ -27,7 +27,7 @@ Lookup = Callable[[str], str]
 
 
 Scale = Mapping[str, int]
-"""Numbers of replicas by `Kind/name` of the object."""
+"""Numbers of replicas by the name of the object, as `plan.describe` has it."""
 
 UNSCALED: Scale = MappingProxyType({})
 
@@ -165,7 +165,10 @@ class Cluster(Protocol):
         ...
 
     def remove(self, workload: str) -> tuple[str, ...]:
-        """Delete all its objects, persistent volumes included. Returns `Kind/name` of each; a missing workload is no error."""
+        """Delete all its objects, persistent volumes included. Returns the name of each; a missing workload is no error.
+
+        What is kept because objects of others would go with it is named as well, with that reason.
+        """
         ...
 
     def watch(self, stop: Callable[[], bool]) -> Iterator[bool]:

@@ -199,7 +199,8 @@ class Phase(StrEnum):
 class Step:
     """One workload of an operation: its running revision before and after.
 
-    `scale`: `Kind/name` and number of replicas of what was scaled on the cluster before, so that a way back restores it.
+    `scale`: names of objects (with the namespace, elsewhere) and numbers of replicas of what was scaled on the cluster before, so that a
+    way back restores it.
     """
 
     workload: str

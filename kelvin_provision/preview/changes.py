@@ -129,8 +129,8 @@ def _objects(changes: Sequence[Change], findings: Sequence[Finding], before: Obj
 
 def _key(name: str) -> str:
     """Clusters spell kinds differently: `container/pump`, `Deployment/pump`."""
-    kind, _, own = name.partition("/")
-    return f"{kind.lower()}/{own}"
+    kind, _, rest = name.partition("/")
+    return f"{kind.lower()}/{rest}"
 
 
 def _replaced(key: str, before: Objects, after: Objects) -> str:

@@ -66,7 +66,7 @@ KEYS: tuple[Key, ...] = (
     Key("cluster.type", choice("auto", "kubernetes", "docker"), "auto", "what runs the workloads"),
     Key("cluster.kubeconfig", PATH, "", "kubeconfig file; without it, KUBECONFIG is used"),
     Key("cluster.context", TEXT, "", "context of the kubeconfig, if not its current context"),
-    Key("cluster.namespace", NAMESPACE, "app", "namespace of the workloads; created when missing"),
+    Key("cluster.namespace", NAMESPACE, "app", "namespace of objects that name none; created when missing"),
     Key("cluster.name", TEXT, "", "name of this cluster on the platform"),
     Key("runtime.type", choice("auto", "containerd", "docker"), "auto", "container runtime into which images are imported"),
     Key("runtime.address", TEXT, "", "socket of containerd or URL of Docker; without it, DOCKER_HOST is used"),

@@ -88,6 +88,7 @@ def test_a_definition_with_an_object_of_a_stranger_is_kept(bench):
     group = f"tanks-{bench.namespace}.example"
     bench.cluster.put("tanks", rendered(bench, "tanks", definition(group, "tanks", "Tank"), custom(group, "Tank", "t1")), no_secrets)
     bench.api.create(custom(group, "Tank", "theirs"), bench.namespace)
-    assert bench.cluster.remove("tanks") == ("Tank/t1",)
+    kept = f"CustomResourceDefinition/tanks.{group} (kept: Tank/theirs would go with it)"
+    assert bench.cluster.remove("tanks") == ("Tank/t1", kept)
     assert bench.api.get(f"{group}/v1", "Tank", "theirs", bench.namespace) is not None
     bench.api.delete("apiextensions.k8s.io/v1", "CustomResourceDefinition", f"tanks.{group}", None)

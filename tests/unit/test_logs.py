@@ -251,7 +251,10 @@ class PodsApi:
         self.pods = pods
         self.asked = []
 
-    def list_objects(self, *_):
+    def get(self, version, kind, name, namespace):
+        return None
+
+    def list_objects(self, *_, metadata):
         return list(self.pods)
 
     def log_stream(self, namespace, pod, container, **asked):

@@ -328,8 +328,15 @@ def test_plain_objects_instead_of_a_payload():
             ["manifests[0].spec.selector.app: Service/c: this is a Helm template that is not rendered; give the output of `helm template`"],
         ),
         (
-            [obj(metadata={"name": "c", "namespace": "kube-system"})],
-            ["manifests[0].metadata.namespace: the namespace is a setting of this box; remove it, or use app"],
+            [obj(metadata={"name": "c", "namespace": "Not_One"})],
+            ["manifests[0].metadata.namespace: expected the name of a namespace (lower-case letters, digits and -), or nothing for app"],
+        ),
+        (
+            [obj(metadata={"name": "c", "namespace": namespace}) for namespace in ("app", "other", "other")] + [obj()],
+            [
+                "manifests[2]: duplicate object ConfigMap/other/c; objects must be unique",
+                "manifests[3]: duplicate object ConfigMap/c; objects must be unique",
+            ],
         ),
         ([obj(), obj(kind="List", items=[obj()])], ["manifests[1].items[0]: duplicate object ConfigMap/c; objects must be unique"]),
         ([obj(name=f"c{number}") for number in range(101)], ["manifests: 101 objects; the limit is 100"]),

@@ -11,7 +11,7 @@ from kelvin_provision.cluster.kubernetes.api.errors import Rejected
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.judge import claims, diff
 from kelvin_provision.cluster.kubernetes.judge.readiness import health
-from kelvin_provision.cluster.kubernetes.render.objects import Key, rank
+from kelvin_provision.cluster.kubernetes.render.objects import namespace_of, rank
 from kelvin_provision.cluster.kubernetes.render.secrets import fill_secrets
 from kelvin_provision.cluster.plan import describe
 from kelvin_provision.cluster.protocol import UNSCALED, Lookup, Phase, Scale
@@ -53,7 +53,7 @@ def _prepared(api: Api, namespace: str, workload: str, objects: Sequence[Object]
 
 def _put_object(api: Api, namespace: str, workload: str, item: Object, replicas: int | None) -> None:
     with rejections_of(f"{workload}: {describe(item)}"):
-        _in_namespace(api, namespace, lambda: _apply(api, namespace, workload, item, replicas))
+        _in_namespace(api, namespace, lambda: _apply(api, namespace, workload, item, replicas), item)
         if item["kind"] == "CustomResourceDefinition":
             _wait_until_established(api, item)
 
@@ -68,9 +68,10 @@ def rejections_of(subject: str) -> Iterator[None]:
 
 
 def _apply(api: Api, namespace: str, workload: str, item: Object, replicas: int | None) -> None:
-    key = Key.of(item)
-    live = api.get(key.api_version, key.kind, key.name, namespace)
-    if not diff.owned_by(live, workload):
+    live = inventory.live(api, namespace, item)
+    if not diff.owned_by(live, workload, item):
+        if item["kind"] == "Namespace":
+            return  # used as it is
         raise Rejected("not-ours", diff.foreign(item, live))
     item = scaling.with_replicas(claims.never_shrunk(item, live), replicas)
     number = scaling.autoscaled(api, namespace, item, live)
@@ -83,14 +84,17 @@ def _apply(api: Api, namespace: str, workload: str, item: Object, replicas: int 
         stopping.restore_replicas(api, namespace, item, live)
 
 
-def _in_namespace(api: Api, namespace: str, change: Callable[[], None]) -> None:
-    """Create our namespace only if a change fails for the lack of it: we may not be permitted to read namespaces."""
+def _in_namespace(api: Api, home: str, change: Callable[[], None], item: Object | None = None) -> None:
+    """Create the box's namespace only if a change fails for the lack of it: we may not be permitted to read namespaces.
+
+    Others are objects of the workload.
+    """
     try:
         change()
     except Rejected as error:
-        if error.code != "namespace-missing":
+        if error.code != "namespace-missing" or (item and namespace_of(item) not in {"", home}):
             raise
-        api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}, namespace, force=False)
+        api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": home}}, home, force=False)
         change()
 
 

@@ -21,8 +21,8 @@ from kelvin_provision.cluster.kubernetes.judge.drift import drift
 from kelvin_provision.cluster.kubernetes.judge.failures import is_ready
 from kelvin_provision.cluster.kubernetes.judge.holds import hold_folders
 from kelvin_provision.cluster.kubernetes.render import revision as revisions
-from kelvin_provision.cluster.kubernetes.render.objects import Context, Key
-from kelvin_provision.cluster.labels import HOLD_FILE, OWNER
+from kelvin_provision.cluster.kubernetes.render.objects import Context
+from kelvin_provision.cluster.labels import HOLD_FILE
 from kelvin_provision.cluster.logs.lines import LogLine
 from kelvin_provision.cluster.plan import Drift, Plan
 from kelvin_provision.cluster.protocol import UNSCALED, Health, Lookup, Scale, WaitPolicy
@@ -171,9 +171,8 @@ class Kubernetes:
         with rejections_of("drift"):
             for workload, objects in applied.items():
                 for item in objects:
-                    key = Key.of(item)
-                    live = self._api.get(key.api_version, key.kind, key.name, self._namespace)
-                    if diff.owned_by(live, workload):
+                    live = inventory.live(self._api, self._namespace, item)
+                    if diff.owned_by(live, workload, item):
                         item_now = scaling.with_replicas(item, scaling.autoscaled(self._api, self._namespace, item, live))
                         drifts += drift(workload, item_now, live)
         return tuple(drifts)
@@ -188,13 +187,15 @@ class Kubernetes:
         """See protocol.Cluster.observe. Events are listed only if a pod is not ready."""
         time = timestamps.rfc3339_now()
         with rejections_of("observation"):
-            objects = self._api.list_objects("v1", "ConfigMap", self._namespace, OWNER, metadata=True)
-            for version, kind in OBSERVED_KINDS:
-                objects += self._api.list_objects(version, kind, self._namespace, OWNER)
-            pods = self._api.list_objects("v1", "Pod", self._namespace, OWNER)
+            home = self._namespace
+            objects = self._api.list_objects("v1", "ConfigMap", home, inventory.selector(home, home), metadata=True)
+            places = inventory.all_namespaces(objects, home)
+            for kind in OBSERVED_KINDS:
+                objects += inventory.of_workload(self._api, home, "", kind, at=places)
+            pods = inventory.of_workload(self._api, home, "", ("v1", "Pod"), at=places)
             events: list[Object] = []
             if not all(map(is_ready, pods)):
-                events = self._api.list_objects("v1", "Event", self._namespace, fields=WARNINGS)
+                events = [event for place in places for event in self._api.list_objects("v1", "Event", place, fields=WARNINGS)]
         notes = {workload: (folder, read_note(Path(folder) / HOLD_FILE)) for workload, folder in hold_folders([*objects, *pods])}
         file_holds = {workload: Hold(note[0], f"{folder}/{HOLD_FILE}", note[1]) for workload, (folder, note) in notes.items() if note}
         return observation.observations(objects, pods, events, time, file_holds)
@@ -218,6 +219,6 @@ class Kubernetes:
 
     def watch(self, stop: Callable[[], bool]) -> Iterator[bool]:
         """See protocol.Cluster.watch."""
-        from kelvin_provision.cluster.kubernetes.api.changes import changes
+        from kelvin_provision.cluster.kubernetes.changes import changes
 
         return changes(self._api, self._namespace, stop)

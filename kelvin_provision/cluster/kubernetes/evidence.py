@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
 from kelvin_provision.cluster.kubernetes.api.errors import WARNINGS, Rejected
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.identity import node_conditions
-from kelvin_provision.cluster.kubernetes.inventory import selector
+from kelvin_provision.cluster.kubernetes.inventory import namespaces, of_workload
 from kelvin_provision.cluster.kubernetes.judge.failures import container_statuses, is_ready, last_exit
 from kelvin_provision.cluster.kubernetes.judge.readiness import condition, reason_and_message
 from kelvin_provision.cluster.kubernetes.judge.scheduling import selects, untolerated
@@ -27,16 +28,17 @@ def evidence(api: Api, namespace: str, workload: str) -> tuple[str, ...]:
     """Describe the newest pods that are not ready, or if all are ready the newest pods. Never raises."""
     lines: list[str] = []
     with suppress(ProvisionError, Rejected):
-        pods = api.list_objects("v1", "Pod", namespace, selector(workload))
-        events = api.list_objects("v1", "Event", namespace, fields=WARNINGS)
-        lines += _failed_conditions(api, namespace, workload)
+        places = namespaces(api, namespace, workload)
+        pods = of_workload(api, namespace, workload, ("v1", "Pod"), at=places)
+        events = [event for place in places for event in api.list_objects("v1", "Event", place, fields=WARNINGS)]
+        lines += _failed_conditions(of_workload(api, namespace, workload, ("apps/v1", "Deployment"), at=places))
         lines += _repelling_nodes(api, pods)
         relevant = [pod for pod in pods if not is_ready(pod)] or pods
         relevant.sort(key=lambda pod: str(pod["metadata"].get("creationTimestamp")), reverse=True)
         for pod in relevant[:MAX_PODS]:
             lines += pod_evidence(pod, events)
             for status in container_statuses(pod):
-                lines += _logs(api, namespace, pod["metadata"]["name"], status["name"], restarted=bool(status.get("restartCount")))
+                lines += _logs(api, pod["metadata"].get("namespace") or namespace, pod["metadata"]["name"], status)
     return tuple(lines)
 
 
@@ -77,17 +79,18 @@ def node_evidence(node: Object, waiting: Sequence[Object]) -> Iterator[str]:
         yield from (f"node {name}: {state.name}: {state.message}" for state in node_conditions(node) if not state.healthy)
 
 
-def _failed_conditions(api: Api, namespace: str, workload: str) -> Iterator[str]:
-    for deployment in api.list_objects("apps/v1", "Deployment", namespace, selector(workload)):
+def _failed_conditions(deployments: Iterable[Object]) -> Iterator[str]:
+    for deployment in deployments:
         for kind, bad in (("ReplicaFailure", "True"), ("Progressing", "False")):
             if condition(deployment, kind).get("status") == bad:
                 yield f"{describe(deployment)}: {reason_and_message(condition(deployment, kind))}"
 
 
-def _logs(api: Api, namespace: str, pod: str, container: str, *, restarted: bool) -> list[str]:
+def _logs(api: Api, namespace: str, pod: str, status: Mapping[str, Any]) -> list[str]:
     """Return the last lines of the previous run, if there was one, and of the current run."""
     lines: list[str] = []
-    for previous in (True, False) if restarted else (False,):
+    container = status["name"]
+    for previous in (True, False) if status.get("restartCount") else (False,):
         with suppress(ProvisionError, Rejected):
             when = "before its restart" if previous else "now"
             log = api.log(namespace, pod, container, lines=LOG_LINES, previous=previous)

@@ -9,7 +9,7 @@ from kelvin_provision import timestamps
 from kelvin_provision.cluster.kubernetes.api.client import Watch
 from kelvin_provision.cluster.kubernetes.api.errors import Rejected
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
-from kelvin_provision.cluster.kubernetes.inventory import selector
+from kelvin_provision.cluster.kubernetes.inventory import namespaces, of_workload
 from kelvin_provision.cluster.kubernetes.judge.failures import container_statuses
 from kelvin_provision.cluster.kubernetes.judge.observation import is_alive
 from kelvin_provision.cluster.logs.follow import stream
@@ -20,9 +20,10 @@ from kelvin_provision.spec.workload import Object
 
 def logs(api: Api, namespace: str, workload: str, options: LogOptions, stop: Callable[[], bool]) -> Iterator[LogLine]:
     """See protocol.Cluster.logs."""
+    places = namespaces(api, namespace, workload)
 
     def list_sources() -> LogSources:
-        pods = api.list_objects("v1", "Pod", namespace, selector(workload))
+        pods = of_workload(api, namespace, workload, ("v1", "Pod"), at=places)
         pods.sort(key=lambda pod: (str(pod["metadata"].get("creationTimestamp")), pod["metadata"]["name"]))
         sources = [source for pod in pods for source in _sources_of(api, namespace, pod, options)]
         return LogSources(sources, any(map(is_alive, pods)))
@@ -31,8 +32,9 @@ def logs(api: Api, namespace: str, workload: str, options: LogOptions, stop: Cal
 
 
 def _sources_of(api: Api, namespace: str, pod: Object, options: LogOptions) -> Iterator[LogSource]:
-    """Yield the containers that have started; with `previous`, those that have restarted."""
-    name = pod["metadata"]["name"]
+    """Yield the containers that have started; with `previous`, those that have restarted. Pods elsewhere have names with a namespace."""
+    name, place = pod["metadata"]["name"], pod["metadata"].get("namespace") or namespace
+    shown = name if place == namespace else f"{place}/{name}"
     for status in container_statuses(pod):
         run = str(status.get("containerID") or "")
         if not run or (options.previous and not status.get("restartCount")):
@@ -45,11 +47,11 @@ def _sources_of(api: Api, namespace: str, pod: Object, options: LogOptions) -> I
             response = None
             with suppress(Rejected):  # the container is being created, or was deleted
                 response = api.log_stream(
-                    namespace, name, container, tail=tail, since=whole_seconds, previous=options.previous, follow=options.follow
+                    place, name, container, tail=tail, since=whole_seconds, previous=options.previous, follow=options.follow
                 )
-            return _Stream(name, container, start, response)
+            return _Stream(shown, container, start, response)
 
-        yield LogSource(f"{name}/{container}", run, "running" in (status.get("state") or {}), open_log)
+        yield LogSource(f"{shown}/{container}", run, "running" in (status.get("state") or {}), open_log)
 
 
 class _Stream:

@@ -5,7 +5,7 @@ Reads and dry runs only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from kelvin_provision.cluster.kubernetes import inventory, scaling, server_side_apply
@@ -15,7 +15,15 @@ from kelvin_provision.cluster.kubernetes.judge import admission, claims, diff, e
 from kelvin_provision.cluster.kubernetes.judge.interruptions import interruptions, recreates
 from kelvin_provision.cluster.kubernetes.judge.ports import claims_ports, conflicts_in_cluster
 from kelvin_provision.cluster.kubernetes.judge.readiness import held_back
-from kelvin_provision.cluster.kubernetes.render.objects import CLUSTER_SCOPED, Key, defined_kinds, template_hash, template_of
+from kelvin_provision.cluster.kubernetes.render.objects import (
+    CLUSTER_SCOPED,
+    Key,
+    defined_kinds,
+    keys_of,
+    namespace_of,
+    template_hash,
+    template_of,
+)
 from kelvin_provision.cluster.kubernetes.render.secrets import fill_secrets
 from kelvin_provision.cluster.plan import AdmittedImage, Change, Finding, Interruption, Op, Plan, describe, names
 from kelvin_provision.cluster.protocol import UNSCALED, Lookup, Scale
@@ -35,7 +43,7 @@ class CannotGrow(Rejected):
 
 
 class Planner:
-    """Makes one plan for several workloads in one namespace."""
+    """Makes one plan for several workloads. `namespace` is the box's."""
 
     def __init__(
         self, api: Api, namespace: str, desired: Mapping[str, Sequence[Object]], lookup: Lookup, scales: Mapping[str, Scale]
@@ -52,21 +60,21 @@ class Planner:
         self._admitted: list[AdmittedImage] = []
         self._listed_nodes: list[Object] | None = None
         self._names = {Key.of(item): name for objects in desired.values() for item, name in zip(objects, names(objects), strict=True)}
+        self._absent: set[str] = set()
+        """Namespaces that do not exist yet."""
         self._keys = {Key.of(item) for objects in desired.values() for item in objects}
         self._defined = {pair for objects in desired.values() for item in objects for pair in defined_kinds(item)}
 
     def run(self) -> Plan:
         """Does not stop at the first finding."""
-        namespace = self._api.get("v1", "Namespace", self._namespace)
-        name = f"Namespace/{self._namespace}"
-        if namespace is not None and (namespace.get("status") or {}).get("phase") == "Terminating":
-            message = f"{name} is being deleted"
-            return Plan(findings=tuple(Finding("namespace-terminating", workload, name, message) for workload in self._desired))
+        terminating = tuple(self._look_at_namespaces())
+        if terminating:
+            return Plan(findings=terminating)
         for workload, objects in self._desired.items():
-            if namespace is None:
-                self._changes.append(Change(Op.CREATE, workload, name, "not on the cluster"))
+            if self._namespace in self._absent:
+                self._changes.append(Change(Op.CREATE, workload, f"Namespace/{self._namespace}", "not on the cluster"))
             for item in objects:
-                self._plan_object(workload, item, no_namespace=namespace is None and item["kind"] not in CLUSTER_SCOPED)
+                self._plan_object(workload, item)
             self._plan_pruning(workload, objects)
         if claims_ports(self._desired):
             live = [*self._api.list_objects("v1", "Service", None), *self._api.list_objects("v1", "Pod", None)]
@@ -75,17 +83,34 @@ class Planner:
         admitted = tuple(dict.fromkeys(self._admitted))
         return Plan(tuple(self._changes), findings, tuple(self._remarks), tuple(self._interruptions), admitted)
 
-    def _plan_object(self, workload: str, item: Object, *, no_namespace: bool) -> None:
+    def _look_at_namespaces(self) -> Iterator[Finding]:
+        """Find those that are being deleted, and note those that do not exist."""
+        users: dict[str, list[str]] = {self._namespace: list(self._desired)}
+        for workload, objects in self._desired.items():
+            for namespace in {namespace_of(item) for item in objects} - {"", self._namespace}:
+                users.setdefault(namespace, []).append(workload)
+        for namespace, workloads in users.items():
+            live = self._api.get("v1", "Namespace", namespace)
+            name = f"Namespace/{namespace}"
+            if live is None:
+                self._absent.add(namespace)
+            elif (live.get("status") or {}).get("phase") == "Terminating":
+                yield from (Finding("namespace-terminating", workload, name, f"{name} is being deleted") for workload in workloads)
+
+    def _plan_object(self, workload: str, item: Object) -> None:
         key = Key.of(item)
         try:
             if (key.api_version, key.kind) in self._defined and not self._is_served(key):
                 self._changes.append(Change(Op.CREATE, workload, self._name(item), "created after its CustomResourceDefinition"))
                 return
-            if no_namespace:
+            if item["kind"] not in CLUSTER_SCOPED and (namespace_of(item) or self._namespace) in self._absent:
                 self._api.namespaced(key.api_version, key.kind)  # raises for an unknown kind
                 self._changes.append(Change(Op.CREATE, workload, self._name(item), "created after its namespace"))
                 return
-            live, outcome = self._dry_run(workload, item, key)
+            live, outcome = self._dry_run(workload, item)
+            if outcome is None and key.kind == "Namespace":
+                self._changes.append(Change(Op.KEEP, workload, self._name(item), "used as it is: it was not created for this workload"))
+                return
             if outcome is None:
                 self._add_finding("not-ours", workload, item, diff.foreign(item, live))
                 return
@@ -108,15 +133,15 @@ class Planner:
         except Rejected as error:
             self._add_finding(error.code, workload, item, str(error))
 
-    def _dry_run(self, workload: str, item: Object, key: Key) -> tuple[Object | None, Object | None]:
+    def _dry_run(self, workload: str, item: Object) -> tuple[Object | None, Object | None]:
         """Return the live object and the result of the dry run, which is None if the live object is not ours.
 
         The result has the resourceVersion that it is based on. If a controller has changed the object between the two requests, its
         change would look like ours, so both are repeated.
         """
         for _ in range(MAX_DRY_RUNS):
-            live = self._api.get(key.api_version, key.kind, key.name, self._namespace)
-            if not diff.owned_by(live, workload):
+            live = inventory.live(self._api, self._namespace, item)
+            if not diff.owned_by(live, workload, item):
                 return live, None
             replicas = scaling.autoscaled(self._api, self._namespace, item, live)
             if replicas is None:
@@ -193,7 +218,7 @@ class Planner:
         owned = inventory.owned(self._api, self._namespace, workload, objects)
         pruned = inventory.prunable(owned, objects)
         self._changes += [diff.deletion(workload, item) for item in pruned]
-        accounted = {Key.of(item) for item in (*objects, *pruned)}
+        accounted = keys_of([*objects, *pruned])
         self._remarks += [f"{describe(item)} is kept with its data until undeploy" for item in owned if Key.of(item) not in accounted]
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from kelvin_provision.cluster.kubernetes import inventory
 from kelvin_provision.cluster.kubernetes.api.errors import Rejected
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.judge.diff import owned_by
-from kelvin_provision.cluster.kubernetes.render.objects import Key
+from kelvin_provision.cluster.kubernetes.render.objects import namespace_of
 from kelvin_provision.cluster.kubernetes.stopping import SCALABLE
 from kelvin_provision.cluster.labels import MANAGER, STOPPED
 from kelvin_provision.cluster.plan import describe
@@ -62,7 +63,7 @@ def _has_autoscaler(api: Api, namespace: str, item: Object) -> bool:
     """A server that does not tell has none: then the number is what the object says, as before there were autoscalers."""
     target = (item["kind"], item["metadata"]["name"])
     try:
-        autoscalers = api.list_objects("autoscaling/v1", "HorizontalPodAutoscaler", namespace)
+        autoscalers = api.list_objects("autoscaling/v1", "HorizontalPodAutoscaler", namespace_of(item) or namespace)
     except Rejected:
         return False
     references = ((autoscaler.get("spec") or {}).get("scaleTargetRef") or {} for autoscaler in autoscalers)
@@ -79,8 +80,8 @@ def applied_by_us(live: Object) -> bool:
 def hold_replicas(api: Api, namespace: str, item: Object, live: Object, replicas: int) -> None:
     """Before an apply of `item`, which sets none: have the number stay when our own field goes."""
     if applied_by_us(live):
-        key = Key.of(item)
-        body: Object = {"apiVersion": key.api_version, "kind": key.kind, "metadata": {"name": key.name}, "spec": {"replicas": replicas}}
+        metadata = {name: item["metadata"][name] for name in ("name", "namespace") if name in item["metadata"]}
+        body: Object = {"apiVersion": item["apiVersion"], "kind": item["kind"], "metadata": metadata, "spec": {"replicas": replicas}}
         api.apply(body, namespace, force=True, manager=SCALE_MANAGER)
 
 
@@ -99,9 +100,8 @@ def scales(api: Api, namespace: str, objects: Sequence[Object], workload: str) -
     for item in objects:
         if item["kind"] not in SCALABLE:
             continue
-        key = Key.of(item)
-        live = api.get(key.api_version, key.kind, key.name, namespace)
-        replicas = changed_scale(item, live) if owned_by(live, workload) else None
+        live = inventory.live(api, namespace, item)
+        replicas = changed_scale(item, live) if owned_by(live, workload, item) else None
         if replicas is not None:
             changed[describe(item)] = replicas
     return changed

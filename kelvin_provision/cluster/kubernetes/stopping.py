@@ -7,7 +7,6 @@ import time
 from kelvin_provision.cluster.kubernetes import inventory
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.removal import delete
-from kelvin_provision.cluster.kubernetes.render.objects import Key
 from kelvin_provision.cluster.labels import STOPPED
 from kelvin_provision.cluster.plan import describe
 from kelvin_provision.quantity import parse_count
@@ -27,28 +26,27 @@ def stop(api: Api, namespace: str, workload: str, *, timeout: float) -> None:
     """Stop in the reverse order of applying, then wait for the last pod. May be repeated, also after an interrupted call."""
     deleted = []
     for item in reversed(inventory.owned(api, namespace, workload)):
-        key = Key.of(item)
-        if key.kind in SCALABLE:
-            _scale_to_zero(api, namespace, key)
-        elif key.kind in DELETED:
+        if item["kind"] in SCALABLE:
+            _scale_to_zero(api, namespace, item)
+        elif item["kind"] in DELETED:
             deleted.append(describe(item))
     if deleted:
         # The record comes first: an interrupted call can be repeated and still knows what it has to delete.
         inventory.record_stopped(api, namespace, workload, deleted)
         for item in inventory.owned(api, namespace, workload):
-            if Key.of(item).kind in DELETED:
+            if item["kind"] in DELETED:
                 delete(api, namespace, item)
     deadline = time.monotonic() + timeout
-    selector = inventory.selector(workload)
-    while api.list_objects("v1", "Pod", namespace, selector, ALIVE, metadata=True) and time.monotonic() < deadline:
+    places = inventory.namespaces(api, namespace, workload)
+    while inventory.of_workload(api, namespace, workload, ("v1", "Pod"), ALIVE, metadata=True, at=places) and time.monotonic() < deadline:
         time.sleep(TICK)
 
 
-def _scale_to_zero(api: Api, namespace: str, key: Key) -> None:
-    live = api.get(key.api_version, key.kind, key.name, namespace)
+def _scale_to_zero(api: Api, namespace: str, item: Object) -> None:
+    live = inventory.live(api, namespace, item)
     replicas = (live.get("spec") or {}).get("replicas", 1) if live else 0
     if replicas:
-        api.patch(_patch(key, str(replicas), {"replicas": 0}), namespace)
+        api.patch(_patch(item, str(replicas), {"replicas": 0}), namespace)
 
 
 def restore_replicas(api: Api, namespace: str, item: Object, before: Object) -> None:
@@ -57,11 +55,12 @@ def restore_replicas(api: Api, namespace: str, item: Object, before: Object) -> 
     if replicas is None or item["kind"] not in SCALABLE:
         return
     count = parse_count(replicas) if "replicas" not in (item.get("spec") or {}) else None
-    api.patch(_patch(Key.of(item), None, {"replicas": count} if count is not None else {}), namespace)
+    api.patch(_patch(item, None, {"replicas": count} if count is not None else {}), namespace)
 
 
-def _patch(key: Key, stopped: str | None, spec: Object) -> Object:
+def _patch(item: Object, stopped: str | None, spec: Object) -> Object:
     """Build a merge patch; None removes the annotation."""
-    metadata = {"name": key.name, "annotations": {STOPPED: stopped}}
-    patch: Object = {"apiVersion": key.api_version, "kind": key.kind, "metadata": metadata}
+    metadata: Object = {name: item["metadata"][name] for name in ("name", "namespace") if name in item["metadata"]}
+    metadata["annotations"] = {STOPPED: stopped}
+    patch: Object = {"apiVersion": item["apiVersion"], "kind": item["kind"], "metadata": metadata}
     return patch | ({"spec": spec} if spec else {})

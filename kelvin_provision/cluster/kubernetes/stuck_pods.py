@@ -14,7 +14,7 @@ from kelvin_provision.cluster.kubernetes import inventory
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.judge.failures import IMAGE_REASONS, container_statuses, is_ready
 from kelvin_provision.cluster.kubernetes.judge.readiness import generation_observed
-from kelvin_provision.cluster.kubernetes.render.objects import Key, template_hash
+from kelvin_provision.cluster.kubernetes.render.objects import template_hash
 from kelvin_provision.spec.workload import Object
 
 OBSERVE_TIMEOUT = 30.0
@@ -35,7 +35,7 @@ def replace_stuck_pods(api: Api, namespace: str, workload: str, objects: Sequenc
     while not all(_observed(api, namespace, item) for item in stateful_sets) and time.monotonic() < deadline:
         time.sleep(TICK)
     templates = {template_hash(item) for item in stateful_sets}
-    for pod in api.list_objects("v1", "Pod", namespace, inventory.selector(workload)):
+    for pod in inventory.of_workload(api, namespace, workload, ("v1", "Pod")):
         owners = {reference.get("kind") for reference in pod["metadata"].get("ownerReferences") or ()}
         if "StatefulSet" in owners and template_hash(pod) not in templates and not is_ready(pod):
             _delete(api, namespace, pod)
@@ -43,7 +43,7 @@ def replace_stuck_pods(api: Api, namespace: str, workload: str, objects: Sequenc
 
 def retry_stuck_pods(api: Api, namespace: str, workload: str) -> None:
     """Delete pods that wait for an image, if a controller creates them again."""
-    for pod in api.list_objects("v1", "Pod", namespace, inventory.selector(workload)):
+    for pod in inventory.of_workload(api, namespace, workload, ("v1", "Pod")):
         reasons = {((status.get("state") or {}).get("waiting") or {}).get("reason") for status in container_statuses(pod)}
         if reasons & IMAGE_REASONS and pod["metadata"].get("ownerReferences"):
             _delete(api, namespace, pod)
@@ -54,10 +54,9 @@ def _delete(api: Api, namespace: str, pod: Object) -> None:
     if pod["metadata"].get("deletionTimestamp"):
         return
     grace = None if any("running" in (status.get("state") or {}) for status in container_statuses(pod)) else IDLE_GRACE
-    api.delete("v1", "Pod", pod["metadata"]["name"], namespace, uid=pod["metadata"]["uid"], grace=grace)
+    api.delete("v1", "Pod", pod["metadata"]["name"], pod["metadata"].get("namespace") or namespace, uid=pod["metadata"]["uid"], grace=grace)
 
 
 def _observed(api: Api, namespace: str, item: Object) -> bool:
-    key = Key.of(item)
-    live = api.get(key.api_version, key.kind, key.name, namespace)
+    live = inventory.live(api, namespace, item)
     return live is None or generation_observed(live)

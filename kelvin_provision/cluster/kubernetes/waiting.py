@@ -11,8 +11,8 @@ from kelvin_provision.cluster.kubernetes.api.errors import WARNINGS
 from kelvin_provision.cluster.kubernetes.api.reflector import RetryDelays, Selection, reflecting
 from kelvin_provision.cluster.kubernetes.api.store import Store, WatchEvent
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
+from kelvin_provision.cluster.kubernetes.inventory import selector
 from kelvin_provision.cluster.kubernetes.judge.rollout import Rollout, watched_kinds
-from kelvin_provision.cluster.kubernetes.render.objects import CLUSTER_SCOPED
 from kelvin_provision.cluster.labels import OWNER
 from kelvin_provision.cluster.protocol import Health, Phase, WaitPolicy
 from kelvin_provision.events import Finished, Progress, Started
@@ -41,14 +41,14 @@ def wait(
     """See protocol.Cluster.wait."""
     events: Events = queue.SimpleQueue()
     rollouts = [Rollout(workload, objects, policy) for workload, objects in desired.items()]
-    with reflecting(api, [_selection(namespace, *kind) for kind in watched_kinds(desired)], events.put, DELAYS):
+    with reflecting(api, [_selection(namespace, *kind) for kind in watched_kinds(desired, namespace)], events.put, DELAYS):
         return _follow(events, rollouts, policy, callbacks)
 
 
-def _selection(namespace: str, api_version: str, kind: str) -> Selection:
+def _selection(home: str, api_version: str, kind: str, namespace: str) -> Selection:
     if kind == "Event":  # events do not carry our label
         return Selection(api_version, kind, namespace, fields=WARNINGS)
-    return Selection(api_version, kind, None if kind in CLUSTER_SCOPED else namespace, selector=OWNER)
+    return Selection(api_version, kind, namespace or None, selector=selector(home, namespace) if namespace else OWNER)
 
 
 def _follow(events: Events, rollouts: Sequence[Rollout], policy: WaitPolicy, callbacks: WaitCallbacks) -> dict[str, Health]:

@@ -1,11 +1,12 @@
 """The plain Kubernetes objects of a request: lists opened, nulls and the server's own fields left out, each with the shape of its kind,
-in the namespace of this box, and unique.
+in a namespace that it names or in that of this box, and unique.
 
 What is only a matter of values is validated by the API server, in the dry run of the plan.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -21,11 +22,12 @@ from kelvin_provision.spec.workload import Object
 MAX_OBJECTS = 100
 MOST_NAMED = 3
 _HELD_BACK = {"Deployment": "paused", "Job": "suspend"}
+_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 Placed = tuple[Path, Object]
 
 
 def objects_of(values: Sequence[Any], path: Path, namespace: str, findings: Findings) -> tuple[Placed, ...]:
-    """The objects with their paths. A namespace other than that of this box is refused."""
+    """The objects with their paths. `namespace` is that of this box."""
     before = len(findings.errors)
     placed = [pair for number, value in enumerate(values) for pair in _flat(value, (*path, number), findings)]
     if not placed and len(findings.errors) == before:
@@ -72,7 +74,7 @@ def _flat(value: Any, path: Path, findings: Findings) -> Iterator[Placed]:
 
 
 def _named(obj: Object, path: Path, namespace: str, findings: Findings) -> str | None:
-    """`Kind/name`, or None with findings."""
+    """`Kind/name`, or `Kind/namespace/name` in another namespace than that of this box, or None with findings."""
     metadata = obj.get("metadata")
     if not isinstance(metadata, dict):
         findings.add((*path, "metadata"), f"expected a mapping with a name, got {type_of(metadata)}")
@@ -85,9 +87,12 @@ def _named(obj: Object, path: Path, namespace: str, findings: Findings) -> str |
     invalid = [(parent, key, mapping.get(key)) for mapping, key, parent in required if not _is_text(mapping.get(key))]
     for parent, key, value in invalid:
         findings.add((*parent, key), f"expected text, got {type_of(value) if value != '' else 'empty text'}")
-    if metadata.get("namespace", namespace) != namespace:
-        findings.add((*path, "metadata", "namespace"), f"the namespace is a setting of this box; remove it, or use {namespace}")
-    return None if invalid or "metadata" not in obj else f"{obj['kind']}/{metadata['name']}"
+    own = metadata.get("namespace")
+    if own is not None and not (isinstance(own, str) and _NAMESPACE.fullmatch(own)):
+        message = f"expected the name of a namespace (lower-case letters, digits and -), or nothing for {namespace}"
+        findings.add((*path, "metadata", "namespace"), message)
+    elsewhere = f"{own}/" if own not in {None, namespace} else ""
+    return None if invalid or "metadata" not in obj else f"{obj['kind']}/{elsewhere}{metadata['name']}"
 
 
 def _is_text(value: Any) -> bool:

@@ -57,6 +57,18 @@ def test_a_namespace_on_its_way_out_is_said_once():
     assert told(cluster_plan.namespace(STATE._replace(namespace="missing"))) == [("ok", "does not exist yet; apply creates it")]
 
 
+def test_a_namespace_elsewhere_on_its_way_out_is_an_error_of_its_workload():
+    plan = finding("namespace-terminating", "Namespace/mqtt is being deleted")
+    (found,) = cluster_plan.namespaces(STATE, plan)
+    assert (found.status.value, found.name, found.text) == (
+        "error",
+        "pump",
+        "Namespace/mqtt is being deleted; nothing can be created in it",
+    )
+    assert told(cluster_plan.namespaces(STATE, Plan())) == [("ok", "active")]
+    assert len(told(cluster_plan.namespaces(STATE._replace(namespace="Terminating"), plan))) == 1
+
+
 def test_a_port_that_a_program_outside_of_the_cluster_has_is_found():
     held = Survey(
         port_conflicts=(Finding("port-taken", "pump", "Service/pump", "node port 30080/TCP is taken by another program on this box"),)

@@ -5,9 +5,10 @@ import time
 
 import pytest
 
-from kelvin_provision.cluster.kubernetes.api.changes import KINDS, changes
 from kelvin_provision.cluster.kubernetes.api.errors import Rejected, ResourceExpired, ServerBusy
 from kelvin_provision.cluster.kubernetes.api.reflector import RetryDelays
+from kelvin_provision.cluster.kubernetes.changes import KINDS, changes
+from kelvin_provision.cluster.labels import NAMESPACES
 from kelvin_provision.errors import ClusterDenied, ClusterRefused, ClusterUnreachable
 
 
@@ -21,7 +22,7 @@ class FakeWatch:
         for step in self._script:
             if isinstance(step, Exception):
                 raise step
-            yield step, {}
+            yield step if isinstance(step, tuple) else (step, {})
         self._closed.wait(10)
 
     def close(self):
@@ -33,11 +34,20 @@ class Ending(FakeWatch):
         yield from ()
 
 
+SELECTORS = {"app": "kelvin-provision/workload,!kelvin-provision/home", "x": "kelvin-provision/workload,kelvin-provision/home=app"}
+
+
+def record(*namespaces):
+    annotations = {"annotations": {NAMESPACES: ", ".join(namespaces)}} if namespaces else {}
+    return {"metadata": {"name": "record", "namespace": "app", **annotations}}
+
+
 class FakeApi:
     """Pods are watched as the `watches` say, one after the other; everything else in silence."""
 
     def __init__(self, *watches, away=0):
         self.watches, self.away, self.listed, self.watched = list(watches), away, 0, []
+        self.places, self.records, self.new_records = set(), [], None
 
     def namespaced(self, api_version, kind):
         if self.away:
@@ -46,9 +56,10 @@ class FakeApi:
         return True
 
     def list_for_watch(self, api_version, kind, namespace, selector="", fields="", *, metadata=False):
-        assert (selector, metadata) == ("kelvin-provision/workload", True)
+        assert (selector, metadata) == (SELECTORS[namespace], True)
         self.listed += kind == "Pod"
-        return [], str(self.listed)
+        self.places.add((kind, namespace))
+        return (list(self.records) if kind == "ConfigMap" else []), str(self.listed)
 
     def watch(self, api_version, kind, namespace, version, *, selector="", fields="", metadata=False):
         self.watched.append((kind, version, selector, metadata))
@@ -57,6 +68,8 @@ class FakeApi:
             if isinstance(next_watch, Exception):
                 raise next_watch
             return next_watch
+        if kind == "ConfigMap" and self.new_records:
+            return self.new_records.pop()
         return FakeWatch(())
 
 
@@ -74,9 +87,24 @@ def count_changes(api, enough, seconds=5.0):
 
 def test_one_watch_a_kind_with_our_label_and_without_contents():
     api = FakeApi()
-    assert count_changes(api, lambda: len(api.watched) == len(KINDS)) >= 0
-    assert {kind for kind, *_ in api.watched} == {"Deployment", "StatefulSet", "DaemonSet", "Job", "Pod"}
-    assert {tuple(rest) for _, _, *rest in api.watched} == {("kelvin-provision/workload", True)}
+    assert count_changes(api, lambda: len(api.watched) == len(KINDS) + 1) >= 0
+    assert {kind for kind, *_ in api.watched} == {"Deployment", "StatefulSet", "DaemonSet", "Job", "Pod", "ConfigMap"}
+    assert {tuple(rest) for _, _, *rest in api.watched} == {(SELECTORS["app"], True)}
+
+
+def test_namespaces_that_a_record_names_are_watched_from_then_on():
+    api = FakeApi()
+    api.records = [record("x")]
+    count_changes(api, lambda: {("Pod", "app"), ("Pod", "x"), ("Job", "x")} <= api.places)
+    api, changed = FakeApi(), ("MODIFIED", record("x"))
+    api.new_records = [FakeWatch([changed])]
+    count_changes(api, lambda: ("Pod", "x") in api.places)
+
+
+def test_without_permission_to_watch_records_the_rest_is_watched():
+    api = FakeApi(FakeWatch(["MODIFIED"]))
+    api.new_records = [FakeWatch([ClusterDenied("no")])]
+    count_changes(api, lambda: len(api.watched) > len(KINDS))
 
 
 @pytest.mark.parametrize(
@@ -103,7 +131,7 @@ def test_a_bookmark_is_no_change():
 
 def test_a_cluster_that_is_away_at_the_beginning_is_waited_for():
     api = FakeApi(away=3)
-    assert count_changes(api, lambda: len(api.watched) >= len(KINDS)) >= 3
+    assert count_changes(api, lambda: len(api.watched) > len(KINDS)) >= 3
 
 
 def test_a_watch_that_is_refused_is_the_end():

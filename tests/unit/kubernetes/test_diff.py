@@ -3,7 +3,7 @@
 import pytest
 
 from kelvin_provision.cluster.kubernetes.judge.diff import change, changed_paths, deletion, owned_by
-from kelvin_provision.cluster.labels import OWNER, REVISION
+from kelvin_provision.cluster.labels import HOME, OWNER, REVISION
 from kelvin_provision.cluster.plan import Change, Op
 
 
@@ -64,7 +64,22 @@ def test_paths_of_what_differs(old, new, paths):
         (item_of({}, labels={OWNER: "w"}), True),
         (item_of({}, labels={OWNER: "v"}), False),
         (item_of({}), False),
+        (item_of({}, namespace="app", labels={OWNER: "w", HOME: "another-box"}), False),
     ],
 )
 def test_only_our_label_makes_it_ours(live, mine):
-    assert owned_by(live, "w") is mine
+    assert owned_by(live, "w", item_of({}, namespace="app", labels={OWNER: "w"})) is mine
+
+
+def test_an_object_elsewhere_is_ours_only_with_the_namespace_of_this_box():
+    elsewhere = item_of({}, namespace="mqtt", labels={OWNER: "w", HOME: "app"})
+    assert owned_by(elsewhere, "w", elsewhere)
+    assert not owned_by(item_of({}, namespace="mqtt", labels={OWNER: "w", HOME: "another-box"}), "w", elsewhere)
+    assert not owned_by(item_of({}, namespace="mqtt", labels={OWNER: "w"}), "w", elsewhere)
+
+
+def test_an_object_of_the_cluster_may_lack_the_label_that_an_earlier_version_did_not_write():
+    new, old = item_of({}, labels={OWNER: "w", HOME: "app"}), item_of({}, labels={OWNER: "w"})
+    assert owned_by(old, "w", new)
+    assert owned_by(new, "w", old)
+    assert not owned_by(item_of({}, labels={OWNER: "w", HOME: "another-box"}), "w", new)

@@ -121,8 +121,10 @@ def test_only_pods_of_this_version_count():
     notes = {"annotations": {SPEC_HASH: "new"}}
     new, old = pod(name="new", **notes), pod(name="old", annotations={SPEC_HASH: "old"})
     going = pod(name="going", deletionTimestamp="2026-01-01T00:00:00Z", **notes)
-    assert current_pods([new, old, going], "new") == [new]
-    assert current_pods([new, old, going], None) == [new, old]
+    elsewhere = pod(name="new", namespace="other", **notes)
+    item = {"kind": "Deployment", "metadata": {"name": "m"}, "spec": {"template": {"metadata": notes}}}
+    assert current_pods([new, old, going, elsewhere], item) == [new]
+    assert current_pods([new, old, going, elsewhere], {"kind": "Deployment", "metadata": {"name": "m"}}) == [new, old]
 
 
 def test_a_controller_that_may_make_no_pods():

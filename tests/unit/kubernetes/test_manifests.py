@@ -92,15 +92,9 @@ def test_what_belongs_to_the_whole_cluster_gets_no_namespace():
     assert "namespace" not in result["metadata"]
 
 
-def test_our_own_namespace_is_left_out_and_another_refused():
+def test_the_namespace_of_the_box_is_not_the_workloads():
     ours = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "app"}}
     assert [item["kind"] for item in rendered(ours, manifest("Service", "v1"))] == ["Service"]
-    other = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "other"}}
-    elsewhere = manifest("Service", "v1") | {"metadata": {"name": "s", "namespace": "other"}}
-    assert refused(other, elsewhere) == (
-        "Namespace/other: all objects go to namespace app; remove this object",
-        "Service/s: all objects go to namespace app; remove metadata.namespace (other)",
-    )
 
 
 def test_what_cannot_be_found_again_or_hides_a_secret_is_refused():

@@ -96,7 +96,7 @@ def read_objects(objects):
     list(ports.conflicts_in_cluster(desired, objects, [NODE]))
     list(ports.conflicts_on_node(desired, objects, {(80, "tcp")}))
     observation.observations(objects, [], [], "2026-01-01T00:00:00Z")
-    rollout.watched_kinds(desired)
+    rollout.watched_kinds(desired, "app")
     rollout.Rollout("w", objects, WaitPolicy()).health(Store(), 0.0)
     prunable(objects, objects)
     for item in objects:

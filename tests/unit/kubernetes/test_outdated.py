@@ -2,7 +2,7 @@
 
 import pytest
 
-from kelvin_provision.cluster.kubernetes.api.store import Store
+from kelvin_provision.cluster.kubernetes.api.store import Store, WatchEvent
 from kelvin_provision.cluster.kubernetes.judge.interruptions import interruptions
 from kelvin_provision.cluster.kubernetes.judge.observation import observe
 from kelvin_provision.cluster.kubernetes.judge.outdated import Outdated, outdated
@@ -29,7 +29,8 @@ def live(kind, spec, status):
 
 def pod(version="old", **more):
     owner = {"kind": "StatefulSet", "name": "m", "controller": True}
-    metadata = {"name": "m-0", "uid": "p", "labels": {OWNER: "m"}, "annotations": {SPEC_HASH: version}, "ownerReferences": [owner], **more}
+    metadata = {"name": "m-0", "namespace": "app", "uid": "p", "labels": {OWNER: "m"}, "annotations": {SPEC_HASH: version}}
+    metadata |= {"ownerReferences": [owner], **more}
     ready = {"conditions": [{"type": "Ready", "status": "True"}], "containerStatuses": []}
     return {"kind": "Pod", "metadata": metadata, "spec": {}, "status": ready}
 
@@ -79,8 +80,9 @@ def test_a_wait_ends_and_does_not_say_that_it_runs():
 
 
 def test_what_is_complete_is_ready_without_a_word():
-    store = Store({"Pod": {"m-0": pod("new")}})
-    store.objects["StatefulSet"] = {"m": live("StatefulSet", ON_DELETE, UPDATING | {"updatedReplicas": 1})}
+    store = Store()
+    for item in (pod("new"), live("StatefulSet", ON_DELETE, UPDATING | {"updatedReplicas": 1})):
+        store.apply(WatchEvent(item["kind"], listed=(item,), namespace="app"))
     health = Rollout("m", [live("StatefulSet", ON_DELETE, {})], POLICY).health(store, 0)
     assert (health.phase, health.why) == (Phase.READY, "")
 

@@ -58,12 +58,15 @@ def test_a_reflector_that_is_closed_reports_no_broken_line():
 def test_a_store_follows_the_events():
     store = Store()
     store.apply(WatchEvent("Pod", unreachable="no answer"))
-    assert store.unreachable == {"Pod": "no answer"}
+    assert store.unreachable == {("Pod", ""): "no answer"}
     store.apply(WatchEvent("Pod", changed=("ADDED", {"metadata": {"name": "a"}})))
     assert (store.all("Pod"), store.unreachable) == ([{"kind": "Pod", "metadata": {"name": "a"}}], {})
     store.apply(WatchEvent("Pod", changed=("DELETED", {"metadata": {"name": "a"}})))
     assert store.all("Pod") == []
     store.apply(WatchEvent("Pod", listed=({"metadata": {"name": "b"}},)))
     assert (store.get("Pod", "b"), store.get("Pod", "a")) == ({"metadata": {"name": "b"}}, None)
+    elsewhere = {"metadata": {"name": "b", "namespace": "x"}}
+    store.apply(WatchEvent("Pod", listed=(elsewhere,), namespace="x"))
+    assert (store.get("Pod", "b", "x"), store.get("Pod", "b")) == (elsewhere, {"metadata": {"name": "b"}})
     with pytest.raises(Rejected):
         store.apply(WatchEvent("Pod", error=Rejected("denied", "no")))

@@ -24,10 +24,12 @@ class Server:
     def __init__(self, *pods, after=0):
         self.pods, self.after, self.requests = list(pods), after, []
 
-    def list_objects(self, version, kind, namespace, selector):
+    def list_objects(self, version, kind, namespace, selector, fields, *, metadata):
         return self.pods
 
     def get(self, version, kind, name, namespace):
+        if kind == "ConfigMap":
+            return None
         self.requests.append("look")
         self.after -= 1
         return stateful_set("good", observed=3 if self.after < 0 else 2)

@@ -90,7 +90,26 @@ def test_a_rollout_that_took_too_long_names_the_pods_own_reason():
 def test_objects_that_nobody_judges_are_ready_when_they_are_applied():
     config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}}
     assert Rollout("m", [config], POLICY).health(Store(), 0).phase is Phase.READY
-    assert watched_kinds({"m": [config, deployment()]}) == [("apps/v1", "Deployment"), ("v1", "Pod"), ("v1", "Event")]
+    pods, events = ("v1", "Pod", "app"), ("v1", "Event", "app")
+    assert watched_kinds({"m": [config, deployment()]}, "app") == [("apps/v1", "Deployment", "app"), pods, events]
+
+
+def test_each_namespace_is_watched_for_what_is_in_it():
+    elsewhere = deployment() | {"metadata": {"name": "m", "namespace": "x"}}
+    definition = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "c"}}
+    kinds = watched_kinds({"m": [definition, elsewhere]}, "app")
+    assert kinds[:2] == [("apiextensions.k8s.io/v1", "CustomResourceDefinition", ""), ("apps/v1", "Deployment", "x")]
+    assert sorted(kinds[2:]) == [("v1", kind, place) for kind in ("Event", "Pod") for place in ("app", "x")]
+
+
+def test_pods_of_another_namespace_say_nothing_although_their_template_is_the_same():
+    here, elsewhere = deployment(availableReplicas=0), deployment()
+    here["metadata"]["namespace"], elsewhere["metadata"]["namespace"] = "app", "x"
+    failing = pod(restarts=2, state={"terminated": {"exitCode": 3, "reason": "Error"}})
+    failing["metadata"]["namespace"] = "app"
+    store = store_of(here, elsewhere, failing)
+    assert Rollout("m", [elsewhere], POLICY).health(store, 0).phase is Phase.READY
+    assert Rollout("m", [here], POLICY).health(store, 0).phase is Phase.FAILED
 
 
 def test_a_wait_says_when_it_begins_and_ends():

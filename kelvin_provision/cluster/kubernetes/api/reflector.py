@@ -51,7 +51,7 @@ class Reflector(threading.Thread):
         self._watch: Watch | None = None
 
     def run(self) -> None:
-        delay, kind = self._delays.first, self._selection.kind
+        delay, kind, namespace = self._delays.first, self._selection.kind, self._selection.namespace or ""
         while not self._closed.is_set():
             try:
                 self._list_and_watch()
@@ -62,20 +62,20 @@ class Reflector(threading.Thread):
             except (ServerBusy, ClusterUnreachable) as error:
                 if self._closed.is_set():  # `close` has broken the connection
                     return
-                self._receive(WatchEvent(kind, unreachable=str(error)))
+                self._receive(WatchEvent(kind, unreachable=str(error), namespace=namespace))
                 self._closed.wait(delay)
                 delay = doubled(delay, self._delays.cap)
             except (ProvisionError, Rejected) as error:
                 if not self._closed.is_set():
-                    self._receive(WatchEvent(kind, error=error))
+                    self._receive(WatchEvent(kind, error=error, namespace=namespace))
                 return
 
     def _list_and_watch(self) -> None:
-        selection = self._selection
+        selection, namespace = self._selection, self._selection.namespace or ""
         items, version = self._api.list_for_watch(
             selection.api_version, selection.kind, selection.namespace, selection.selector, selection.fields, metadata=selection.metadata
         )
-        self._receive(WatchEvent(selection.kind, listed=tuple(items)))
+        self._receive(WatchEvent(selection.kind, listed=tuple(items), namespace=namespace))
         self._watch = self._api.watch(
             selection.api_version,
             selection.kind,
@@ -89,7 +89,7 @@ class Reflector(threading.Thread):
             self._watch.close()
         for change, item in self._watch:
             if change != "BOOKMARK":
-                self._receive(WatchEvent(selection.kind, changed=(change, item)))
+                self._receive(WatchEvent(selection.kind, changed=(change, item), namespace=namespace))
 
     def close(self) -> None:
         self._closed.set()

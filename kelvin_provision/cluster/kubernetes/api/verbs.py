@@ -21,7 +21,9 @@ METADATA_WATCH = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 
 
 class Api:
-    """One cluster. Methods raise what `client.Client` raises."""
+    """One cluster. Methods raise what `client.Client` raises. An object is sent to the namespace that it names; the argument is for one
+    that names none.
+    """
 
     def __init__(self, *, kubeconfig: Path, context: str | None) -> None:
         self._client = Client(kubeconfig=kubeconfig, context=context)
@@ -94,6 +96,17 @@ class Api:
         settings: Object = self._json("get", f"/api/v1/nodes/{node}/proxy/configz").get("kubeletconfig") or {}
         return settings
 
+    def group_versions(self) -> list[str]:
+        """Return the preferred version of every group of this server."""
+        groups = self._json("get", "/apis").get("groups") or ()
+        return ["v1", *(group["preferredVersion"]["groupVersion"] for group in groups)]
+
+    def namespaced_kinds(self, group_version: str) -> list[str]:
+        """Return the kinds of a group version that can be listed in a namespace."""
+        path = f"/apis/{group_version}" if "/" in group_version else f"/api/{group_version}"
+        resources = self._json("get", path).get("resources") or ()
+        return sorted({item["kind"] for item in resources if item["namespaced"] and "/" not in item["name"] and "list" in item["verbs"]})
+
     @property
     def server(self) -> str:
         """The URL; empty before the first request."""
@@ -127,22 +140,22 @@ class Api:
         if not self.namespaced(api_version, kind):
             body = value | {"metadata": {key: item for key, item in value["metadata"].items() if key != "namespace"}}
         query = _query(fieldManager=manager, force="true" if force else "false", dryRun="All" if dry_run else "")
-        path = self._path(api_version, kind, namespace, name)
+        path = self._path(api_version, kind, _namespace(value, namespace), name)
         return self._json("patch", path, query, body=body, content_type="application/apply-patch+yaml")
 
     def patch(self, value: Object, namespace: str, *, manager: str = MANAGER) -> None:
         """Send a JSON merge patch, in which None removes a field. The fields do not belong to what we apply, so an apply keeps them."""
-        path = self._path(value["apiVersion"], value["kind"], namespace, value["metadata"]["name"])
+        path = self._path(value["apiVersion"], value["kind"], _namespace(value, namespace), value["metadata"]["name"])
         self._json("patch", path, _query(fieldManager=manager), body=value, content_type="application/merge-patch+json")
 
     def json_patch(self, value: Object, namespace: str, steps: Sequence[Object], *, dry_run: bool = False) -> Object:
         """Send a JSON patch (RFC 6902). Returns the resulting object, also of a dry run."""
-        path = self._path(value["apiVersion"], value["kind"], namespace, value["metadata"]["name"])
+        path = self._path(value["apiVersion"], value["kind"], _namespace(value, namespace), value["metadata"]["name"])
         query = _query(fieldManager=MANAGER, dryRun="All" if dry_run else "")
         return self._json("patch", path, query, body=list(steps), content_type="application/json-patch+json")
 
     def create(self, value: Object, namespace: str, *, dry_run: bool = False) -> Object:
-        path = self._path(value["apiVersion"], value["kind"], namespace)
+        path = self._path(value["apiVersion"], value["kind"], _namespace(value, namespace))
         return self._json("post", path, _query(fieldManager=MANAGER, dryRun="All" if dry_run else ""), body=value)
 
     def delete(self, api_version: str, kind: str, name: str, namespace: str | None, *, uid: str = "", grace: int | None = None) -> bool:
@@ -174,6 +187,10 @@ class Api:
     def _json(self, method: str, path: str, query: Query = (), **options: Any) -> Object:
         document = json.loads(self._client.request(method, path, query, **options))
         return document if isinstance(document, dict) else {}
+
+
+def _namespace(value: Object, default: str) -> str:
+    return (value.get("metadata") or {}).get("namespace") or default
 
 
 def _query(**parameters: str) -> list[tuple[str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from kelvin_provision.cluster.labels import OWNER, REVISION
+from kelvin_provision.cluster.labels import HOME, OWNER, REVISION
 from kelvin_provision.cluster.plan import Change, Op, describe
 from kelvin_provision.spec.diff.fields import compare
 from kelvin_provision.spec.workload import Object
@@ -48,9 +48,15 @@ def changed_paths(old: Any, new: Any) -> Iterator[str]:
     return (field.path for field in compare(old, new))
 
 
-def owned_by(live: Object | None, workload: str) -> bool:
-    """Whether the workload may change the object. True if it does not exist."""
-    return live is None or ((live.get("metadata") or {}).get("labels") or {}).get(OWNER) == workload
+def owned_by(live: Object | None, workload: str, item: Object) -> bool:
+    """Whether the workload may change the object, of which `item` is the desired state. True if it does not exist."""
+    if live is None:
+        return True
+    labels = (live.get("metadata") or {}).get("labels") or {}
+    home, own = labels.get(HOME), ((item.get("metadata") or {}).get("labels") or {}).get(HOME)
+    # An earlier version did not write the label on objects of the cluster.
+    unknown = not (live.get("metadata") or {}).get("namespace") and None in {home, own}
+    return labels.get(OWNER) == workload and (home == own or unknown)
 
 
 def foreign(item: Object, live: Object | None) -> str:

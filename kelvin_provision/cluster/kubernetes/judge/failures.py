@@ -36,9 +36,11 @@ class Failure:
     final: bool
 
 
-def current_pods(pods: Iterable[Object], template: str | None) -> list[Object]:
-    """Select pods of this template that are not being deleted. Without a hash of the template: pods of any template."""
-    return [pod for pod in pods if not pod["metadata"].get("deletionTimestamp") and (template is None or template_hash(pod) == template)]
+def current_pods(pods: Iterable[Object], item: Object) -> list[Object]:
+    """Select pods of the object's template that are not being deleted. Without a hash of the template: pods of any template."""
+    template, namespace = template_hash(item), item["metadata"].get("namespace")
+    here = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp") and pod["metadata"].get("namespace") == namespace]
+    return [pod for pod in here if template is None or template_hash(pod) == template]
 
 
 def is_ready(pod: Object) -> bool:

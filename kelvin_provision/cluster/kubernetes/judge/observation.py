@@ -17,7 +17,7 @@ from kelvin_provision.cluster.kubernetes.judge.failures import (
 from kelvin_provision.cluster.kubernetes.judge.holds import annotated_hold
 from kelvin_provision.cluster.kubernetes.judge.outdated import left_to_do, outdated
 from kelvin_provision.cluster.kubernetes.judge.readiness import condition, health, reason_and_message
-from kelvin_provision.cluster.kubernetes.render.objects import owner, revision_of, template_hash
+from kelvin_provision.cluster.kubernetes.render.objects import owner, revision_of
 from kelvin_provision.cluster.labels import STOPPED
 from kelvin_provision.cluster.plan import describe
 from kelvin_provision.cluster.protocol import Phase, WaitPolicy
@@ -83,11 +83,11 @@ def _state(item: Object, pods: Sequence[Object], events: Sequence[Object]) -> Ob
         return Observed.DEPLOYING if outdated(item) else Observed.RUNNING
     if phase is Phase.FAILED or any(failure.final for failure in _failures(item, pods, events)):
         return Observed.FAILED
-    return Observed.STARTING if current_pods(pods, template_hash(item)) else Observed.DEPLOYING
+    return Observed.STARTING if current_pods(pods, item) else Observed.DEPLOYING
 
 
 def _failures(item: Object, pods: Sequence[Object], events: Sequence[Object]) -> list[Failure]:
-    item_pods = [item] if item.get("kind") == "Pod" else current_pods(pods, template_hash(item))
+    item_pods = [item] if item.get("kind") == "Pod" else current_pods(pods, item)
     return [*controller_failures(item, events), *pod_failures(item_pods, events, WaitPolicy())]
 
 

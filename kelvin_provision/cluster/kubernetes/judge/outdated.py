@@ -73,10 +73,12 @@ def _is_on_delete(item: Object) -> bool:
 
 
 def _old_pods(live: Object, pods: Sequence[Object]) -> list[Object]:
-    current = current_pods(pods, template_hash(live))
+    current = current_pods(pods, live)
     return [pod for pod in pods if pod not in current and not pod["metadata"].get("deletionTimestamp") and _is_of(live, pod)]
 
 
 def _is_of(live: Object, pod: Object) -> bool:
+    if pod["metadata"].get("namespace") != live["metadata"].get("namespace"):
+        return False
     owners = pod["metadata"].get("ownerReferences") or ()
     return any((owner.get("kind"), owner.get("name")) == (live["kind"], live["metadata"]["name"]) for owner in owners)

@@ -8,7 +8,7 @@ from kelvin_provision.cluster.kubernetes.api.store import Store
 from kelvin_provision.cluster.kubernetes.judge.failures import container_statuses, controller_failures, current_pods, pod_failures
 from kelvin_provision.cluster.kubernetes.judge.outdated import left_to_do
 from kelvin_provision.cluster.kubernetes.judge.readiness import JUDGES, READY, health
-from kelvin_provision.cluster.kubernetes.render.objects import Key, owner, template_hash
+from kelvin_provision.cluster.kubernetes.render.objects import CLUSTER_SCOPED, namespace_of, owner, template_hash
 from kelvin_provision.cluster.plan import describe
 from kelvin_provision.cluster.protocol import Health, Phase, WaitPolicy
 from kelvin_provision.spec.workload import Object
@@ -19,25 +19,32 @@ JOB_FAILURES = frozenset({"BackoffLimitExceeded", "DeadlineExceeded", "PodFailur
 SETTLES_ITSELF = frozenset({"Job", "CustomResourceDefinition", "PersistentVolumeClaim"})
 
 
-def watched_kinds(desired: Mapping[str, Sequence[Object]]) -> list[tuple[str, str]]:
-    """Return API version and kind of everything that must be watched to judge these objects."""
-    judged = [(item["apiVersion"], item["kind"]) for objects in desired.values() for item in objects if item["kind"] in JUDGES]
-    return list(dict.fromkeys([*judged, ("v1", "Pod"), ("v1", "Event")]))
+def watched_kinds(desired: Mapping[str, Sequence[Object]], home: str) -> list[tuple[str, str, str]]:
+    """Return API version, kind and namespace (empty: the cluster's) of everything that must be watched to judge these objects."""
+    judged = [item for objects in desired.values() for item in objects if item["kind"] in JUDGES]
+    kinds = [(item["apiVersion"], item["kind"], "" if item["kind"] in CLUSTER_SCOPED else namespace_of(item) or home) for item in judged]
+    places = dict.fromkeys([home, *(namespace for _, _, namespace in kinds if namespace)])
+    return list(dict.fromkeys([*kinds, *(("v1", kind, place) for place in places for kind in ("Pod", "Event"))]))
 
 
 def _finished_job(item: Object, store: Store) -> Object | None:
     """The last state of a Job that has finished and is gone: its TTL removes it, maybe before the wait has begun."""
-    name = item["metadata"]["name"]
+    name, namespace = item["metadata"]["name"], namespace_of(item)
     if item["kind"] != "Job":
         return None
-    last = store.last("Job", name)
-    if last is None and store.is_listed("Job") and (item.get("spec") or {}).get("ttlSecondsAfterFinished") is not None:
+    last = store.last("Job", name, namespace)
+    if last is None and store.is_listed("Job", namespace) and (item.get("spec") or {}).get("ttlSecondsAfterFinished") is not None:
         # We have put it there, so it has ended; of a failure a warning is left.
-        involved = [event for event in store.all("Event") if (event.get("involvedObject") or {}).get("kind") == "Job"]
-        failures = [event for event in involved if event["involvedObject"].get("name") == name and event.get("reason") in JOB_FAILURES]
+        events = [event for event in store.all("Event") if _involves(event, "Job", name, namespace)]
+        failures = [event for event in events if event.get("reason") in JOB_FAILURES]
         condition = {"type": "Failed", **failures[-1]} if failures else {"type": "Complete"}
         return item | {"status": {"conditions": [condition | {"status": "True"}]}}
     return last if last is not None and health(last).phase is not Phase.WAITING else None
+
+
+def _involves(event: Object, kind: str, name: str, namespace: str) -> bool:
+    involved = event.get("involvedObject") or {}
+    return (involved.get("kind"), involved.get("name"), involved.get("namespace", namespace)) == (kind, name, namespace)
 
 
 class Rollout:
@@ -58,8 +65,7 @@ class Rollout:
         current: list[Object] = []
         passing: dict[str, str] = {}
         for item in self._objects:
-            key = Key.of(item)
-            live = store.get(key.kind, key.name) or _finished_job(item, store)
+            live = store.get(item["kind"], item["metadata"]["name"], namespace_of(item)) or _finished_job(item, store)
             if live is None:
                 waiting = waiting or Health(Phase.WAITING, f"{describe(item)}: not created yet")
                 continue
@@ -89,8 +95,7 @@ class Rollout:
     def _pods_of(item: Object, live: Object, pods: Sequence[Object]) -> list[Object]:
         if live["kind"] == "Pod":
             return [live]
-        template = template_hash(item)
-        return current_pods(pods, template) if template else []
+        return current_pods(pods, item) if template_hash(item) else []
 
     def _failed(self, item_health: Health, pods: Sequence[Object], store: Store) -> Health:
         """Add a pod's own reason, if there is one: `deadline exceeded` alone does not help."""

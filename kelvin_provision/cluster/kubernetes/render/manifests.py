@@ -1,21 +1,14 @@
-"""Prepares the manifests of a request. Only images, pull policies, labels, namespaces and some defaults are changed."""
+"""Prepares the manifests of a request. Only images, pull policies, labels, namespaces, references to them and some defaults are changed."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from kelvin_provision.cluster.kubernetes.render.objects import (
-    CLUSTER_SCOPED,
-    HOSTNAME,
-    Context,
-    containers_of,
-    digest,
-    image_volumes_of,
-    template_of,
-)
+from kelvin_provision.cluster.kubernetes.render import namespaces
+from kelvin_provision.cluster.kubernetes.render.objects import HOSTNAME, Context, containers_of, digest, image_volumes_of, template_of
 from kelvin_provision.cluster.kubernetes.render.secrets import pull_secret_name, registries_of
-from kelvin_provision.cluster.labels import OWNER, SPEC_HASH
+from kelvin_provision.cluster.labels import HOME, OWNER, SPEC_HASH
 from kelvin_provision.cluster.plan import describe
 from kelvin_provision.errors import ReferenceInvalid
 from kelvin_provision.refs import Reference
@@ -40,17 +33,24 @@ def prepare(spec: Spec, locks: Sequence[ImageLock], context: Context) -> tuple[l
             continue
         if given.get("kind") == "Namespace" and describe(given) == f"Namespace/{context.namespace}":
             continue  # we create it if it is missing, and never delete it
-        findings += refusals(given, context)
+        findings += refusals(given)
         item = copy.deepcopy(given)
         if locks:
             item, missing = with_images(item, lambda image: pinned_image(image, locks))
             findings += [f"{describe(item)}: {image} is not staged" for image in missing]
-        write_defaults(item, spec.name)
+        marks = marks_of(item, spec.name, context.namespace)
+        write_defaults(item, marks)
         template = template_of(item)
         if template is not None:
-            _prepare_template(template, item, spec, context)
+            _prepare_template(template, item, spec, context, marks)
         objects.append(item)
-    return objects, findings
+    return namespaces.completed(objects, context.namespace), findings
+
+
+def marks_of(item: Object, workload: str, home: str) -> dict[str, str]:
+    """The labels by which we recognize what a controller makes of the object: pods and claims."""
+    namespace = (item.get("metadata") or {}).get("namespace") or home
+    return {OWNER: workload} | ({HOME: home} if namespace != home else {})
 
 
 def flatten(objects: Sequence[Object]) -> Iterator[Object]:
@@ -62,7 +62,7 @@ def flatten(objects: Sequence[Object]) -> Iterator[Object]:
             yield item
 
 
-def refusals(item: Object, context: Context) -> list[str]:
+def refusals(item: Object) -> list[str]:
     """Explain why an object cannot be applied."""
     name, metadata = describe(item), item.get("metadata") or {}
     findings = []
@@ -70,11 +70,6 @@ def refusals(item: Object, context: Context) -> list[str]:
         findings.append(f"{name}: apiVersion and kind are required")
     if not metadata.get("name"):
         findings.append(f"{name}: metadata.name is required; an object with a generated name cannot be updated")
-    if item.get("kind") == "Namespace":
-        findings.append(f"{name}: all objects go to namespace {context.namespace}; remove this object")
-    namespace = metadata.get("namespace")
-    if namespace and namespace != context.namespace and item.get("kind") not in CLUSTER_SCOPED:
-        findings.append(f"{name}: all objects go to namespace {context.namespace}; remove metadata.namespace ({namespace})")
     if item.get("kind") == "ConfigMap" and any(references_in(item)):
         findings.append(f"{name}: a ConfigMap must not refer to secrets; use a Secret")
     return findings
@@ -107,8 +102,8 @@ def with_images(item: Object, replace: Callable[[str], str]) -> tuple[Object, li
     return copied, missing
 
 
-def write_defaults(item: Object, workload: str) -> None:
-    """Set, in place, defaults that server-side apply requires."""
+def write_defaults(item: Object, marks: Mapping[str, str]) -> None:
+    """Set, in place, defaults that server-side apply requires, and the labels of claims."""
     spec = item.get("spec") or {}
     if item.get("kind") == "Service":
         for port in spec.get("ports") or ():
@@ -121,11 +116,11 @@ def write_defaults(item: Object, workload: str) -> None:
             rolling.setdefault("maxUnavailable", "25%")
     if item.get("kind") == "StatefulSet":
         for claim in spec.get("volumeClaimTemplates") or ():
-            claim.setdefault("metadata", {}).setdefault("labels", {})[OWNER] = workload
+            claim.setdefault("metadata", {}).setdefault("labels", {}).update(marks)
 
 
-def _prepare_template(template: Object, item: Object, spec: Spec, context: Context) -> None:
-    """Add, in place, our label, the node, pull secrets, and last the hash of all."""
+def _prepare_template(template: Object, item: Object, spec: Spec, context: Context, marks: Mapping[str, str]) -> None:
+    """Add, in place, our labels, the node, pull secrets, and last the hash of all."""
     pod = template.setdefault("spec", {})
     if spec.method.staged and context.node_label:
         pod["nodeSelector"] = {HOSTNAME: context.node_label} | (pod.get("nodeSelector") or {})
@@ -133,6 +128,6 @@ def _prepare_template(template: Object, item: Object, spec: Spec, context: Conte
     if pulls:
         pod["imagePullSecrets"] = [*(pod.get("imagePullSecrets") or ()), *pulls]
     metadata = template["metadata"] = template.get("metadata") or {}
-    metadata["labels"] = (metadata.get("labels") or {}) | {OWNER: spec.name}
+    metadata["labels"] = {**(metadata.get("labels") or {}), **marks}
     if template is not item:
         metadata["annotations"] = (metadata.get("annotations") or {}) | {SPEC_HASH: digest(template)}

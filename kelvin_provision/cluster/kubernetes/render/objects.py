@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
-from kelvin_provision.cluster.labels import MANAGER, OWNER, REVISION, SPEC_HASH
+from kelvin_provision.cluster.labels import HOME, MANAGER, OWNER, REVISION, SPEC_HASH
 from kelvin_provision.files.hashing import sha256_hex
 from kelvin_provision.quantity import parse_count
 from kelvin_provision.spec.workload import Object, Spec
@@ -19,8 +19,10 @@ from kelvin_provision.spec.workload import Object, Spec
 VERSION = "kelvin-provision/app-version"
 HOSTNAME = "kubernetes.io/hostname"
 LABEL_LENGTH = 63
+GroupKind = tuple[str, str]
 
 APPLY_FIRST = (
+    "Namespace",
     "CustomResourceDefinition",
     "PriorityClass",
     "StorageClass",
@@ -46,6 +48,7 @@ DEPENDENT = len(APPLY_FIRST) + 1
 
 CLUSTER_SCOPED = frozenset(
     {
+        "Namespace",
         "CustomResourceDefinition",
         "PriorityClass",
         "StorageClass",
@@ -82,16 +85,28 @@ class Context:
 
 @dataclass(frozen=True, order=True)
 class Key:
-    """Identifies an object in a namespace."""
+    """Identifies an object. `namespace` is empty for an object of the cluster."""
 
     api_version: str
     kind: str
     name: str
+    namespace: str = ""
 
     @classmethod
     def of(cls, value: Object) -> Key:
         metadata = value.get("metadata") or {}
-        return cls(value.get("apiVersion") or "", value.get("kind") or "", metadata.get("name") or "")
+        return cls(value.get("apiVersion") or "", value.get("kind") or "", metadata.get("name") or "", namespace_of(value))
+
+
+def namespace_of(value: Object) -> str:
+    """The namespace of a rendered or live object; empty for kinds that are known to have none."""
+    return "" if value.get("kind") in CLUSTER_SCOPED else str((value.get("metadata") or {}).get("namespace") or "")
+
+
+def keys_of(objects: Iterable[Object]) -> frozenset[Key]:
+    """The keys by which live objects are recognized as these. A custom kind may be one of the cluster, which its objects do not tell."""
+    keys = {Key.of(item) for item in objects}
+    return frozenset({*keys, *(replace(key, namespace="") for key in keys)})
 
 
 def digest(value: Any) -> str:
@@ -119,17 +134,27 @@ def labels(spec: Spec) -> dict[str, str]:
     }
 
 
-def with_ownership(value: Object, spec: Spec, revision: int, namespace: str) -> Object:
-    """Return a copy with our labels and annotations. Labels of the user win, except for those that mark the object as ours."""
+def with_ownership(value: Object, spec: Spec, revision: int, home: str, cluster_kinds: Collection[GroupKind] = ()) -> Object:
+    """Return a copy with our labels, annotations and a namespace, `home` unless it names one. Labels of the user win, except for those
+    that mark the object as ours. `cluster_kinds`: custom kinds without namespaces.
+    """
     metadata = dict(value.get("metadata") or {})
     own_labels = labels(spec)
     ownership = {name: own_labels[name] for name in (OWNER, "app.kubernetes.io/managed-by")}
     metadata["labels"] = own_labels | (metadata.get("labels") or {}) | ownership
     annotations = {REVISION: str(revision), SPEC_HASH: digest(value), VERSION: spec.app_version}
     metadata["annotations"] = (metadata.get("annotations") or {}) | annotations
-    if value.get("kind") not in CLUSTER_SCOPED:
-        metadata["namespace"] = namespace
+    if value.get("kind") in CLUSTER_SCOPED or group_kind(value) in cluster_kinds:
+        metadata.pop("namespace", None)
+    else:
+        metadata["namespace"] = metadata.get("namespace") or home
+    if metadata.get("namespace") != home:
+        metadata["labels"][HOME] = home
     return value | {"metadata": metadata}
+
+
+def group_kind(value: Object) -> GroupKind:
+    return (value.get("apiVersion") or "").rpartition("/")[0], value.get("kind") or ""
 
 
 def rank(value: Object) -> int:
@@ -184,6 +209,13 @@ def owner(value: Object) -> str | None:
 def revision_of(value: Object) -> int | None:
     revision = ((value.get("metadata") or {}).get("annotations") or {}).get(REVISION, "")
     return parse_count(revision)
+
+
+def cluster_kinds_of(item: Object) -> Iterator[GroupKind]:
+    """Yield the kind of a CustomResourceDefinition whose objects have no namespace."""
+    spec = item.get("spec") or {}
+    if item.get("kind") == "CustomResourceDefinition" and spec.get("scope") == "Cluster":
+        yield spec.get("group") or "", (spec.get("names") or {}).get("kind") or ""
 
 
 def defined_kinds(item: Object) -> Iterator[tuple[str, str]]:

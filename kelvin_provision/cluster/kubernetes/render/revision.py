@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kelvin_provision.cluster.kubernetes.render import manifests, pod, volumes
-from kelvin_provision.cluster.kubernetes.render.objects import Context, rank, with_ownership
+from kelvin_provision.cluster.kubernetes.render.objects import Context, cluster_kinds_of, namespace_of, rank, with_ownership
 from kelvin_provision.cluster.kubernetes.render.secrets import pull_secret, pull_secret_name, registries_of
 from kelvin_provision.cluster.labels import OWNER
 from kelvin_provision.errors import RequestRefused
@@ -29,9 +29,15 @@ def render(spec: Spec, locks: Sequence[ImageLock], revision: int, context: Conte
     findings += refusals
     if findings:
         raise RequestRefused(f"{spec.name}: not possible on Kubernetes", evidence=findings)
-    hosts = sorted({host for item in objects for host in registries_of(item)} & context.pull_hosts)
-    objects = [*(pull_secret(spec.name, host) for host in hosts), *objects]
-    return tuple(sorted((with_ownership(item, spec, revision, context.namespace) for item in objects), key=rank))
+    objects = [*_pull_secrets(spec, objects, context), *objects]
+    cluster_kinds = {pair for item in objects for pair in cluster_kinds_of(item)}
+    return tuple(sorted((with_ownership(item, spec, revision, context.namespace, cluster_kinds) for item in objects), key=rank))
+
+
+def _pull_secrets(spec: Spec, objects: Sequence[Object], context: Context) -> list[Object]:
+    """One for each registry, in each namespace with pods that pull from it."""
+    needed = {(namespace_of(item) or context.namespace, host) for item in objects for host in registries_of(item) & context.pull_hosts}
+    return [pull_secret(spec.name, host, "" if namespace == context.namespace else namespace) for namespace, host in sorted(needed)]
 
 
 def _render(spec: Spec, locks: Sequence[ImageLock], context: Context) -> tuple[list[Object], list[str]]:

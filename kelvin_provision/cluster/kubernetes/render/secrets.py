@@ -30,12 +30,12 @@ def pull_secret_name(workload: str, host: str) -> str:
     return f"{workload}-pull-{short(host)}"
 
 
-def pull_secret(workload: str, host: str) -> Object:
-    """A Secret that refers to the registry's credentials."""
+def pull_secret(workload: str, host: str, namespace: str = "") -> Object:
+    """A Secret that refers to the registry's credentials; without a namespace it gets the box's."""
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {"name": pull_secret_name(workload, host)},
+        "metadata": {"name": pull_secret_name(workload, host)} | ({"namespace": namespace} if namespace else {}),
         "type": "kubernetes.io/dockerconfigjson",
         "stringData": {".dockerconfigjson": f"<% registries.{host} %>"},
     }
