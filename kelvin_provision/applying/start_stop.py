@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from kelvin_provision.applying.waves import Waiting, put_in_waves
 from kelvin_provision.cluster.protocol import Cluster, Health, Phase, WaitPolicy
 from kelvin_provision.context import Context
 from kelvin_provision.errors import Interrupted, ProvisionError, StartFailed
@@ -12,6 +13,7 @@ from kelvin_provision.events import Finished, Started
 from kelvin_provision.hints import command
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.model import Entry, Operation
+from kelvin_provision.spec.workload import Object
 from kelvin_provision.status import OperationKind
 
 Outcome = tuple[list[str], ProvisionError | None]
@@ -61,14 +63,18 @@ def _start(ctx: Context, operation: Operation, patience: WaitPolicy) -> Outcome:
     numbers = {step.workload: step.after for step in operation.steps if step.after is not None}
     objects = {name: ctx.ledger.revision(name, number).objects or () for name, number in numbers.items()}
     started: list[str] = []
-    try:
-        for name, desired in objects.items():
-            if ctx.stop():
-                return started, _interrupted(started)
-            ctx.progress(Started(name, "starting"))
-            ctx.cluster.put(name, desired, ctx.lookup)
+
+    def put(name: str, desired: Sequence[Object]) -> None:
+        if ctx.stop():
+            raise _interrupted(started)
+        ctx.progress(Started(name, "starting"))
+        ctx.cluster.put(name, desired, ctx.lookup)
+        if name not in started:
             started.append(name)
-        health = ctx.cluster.wait(objects, patience, ctx.progress, ctx.stop)
+
+    try:
+        health, left = put_in_waves(ctx.cluster, objects, put, Waiting(patience, ctx.progress, ctx.stop))
+        health = health or ctx.cluster.wait(objects, left, ctx.progress, ctx.stop)
         for name, state in health.items():
             if state.phase is Phase.READY:
                 ctx.cluster.finish(name, objects[name])

@@ -13,6 +13,7 @@ from typing import NoReturn
 from kelvin_provision.applying.plan import Prepared
 from kelvin_provision.applying.policy import ApplyPolicy
 from kelvin_provision.applying.undo import Cause, known_objects, undo
+from kelvin_provision.applying.waves import Waiting, put_in_waves
 from kelvin_provision.cluster.protocol import UNSCALED, Cluster, Health, Phase, WaitPolicy
 from kelvin_provision.context import Context
 from kelvin_provision.errors import ApplyFailed, ApplyLeft, ClusterRefused, Interrupted, ProvisionError, UndoFailed
@@ -73,14 +74,18 @@ def _take_back(ctx: Context, operation: Operation, cause: ProvisionError, policy
 
 def _bring_up(ctx: Context, operation: Operation, prepared: Prepared, patience: WaitPolicy) -> None:
     """Put all and wait until all are up; raises the cause of a failure. Undoes nothing."""
-    for step in operation.steps:
-        ctx.progress(Started(step.workload, "applying"))
-        ctx.cluster.put(step.workload, prepared.objects[step.workload], ctx.lookup, prepared.scales.get(step.workload, UNSCALED))
+
+    def put(workload: str, objects: Sequence[Object]) -> None:
+        ctx.progress(Started(workload, "applying"))
+        ctx.cluster.put(workload, objects, ctx.lookup, prepared.scales.get(workload, UNSCALED))
         if ctx.stop():
             raise Interrupted("stopped by a signal")
-    if not operation.wait:
-        return
-    health = ctx.cluster.wait(prepared.objects, patience, ctx.progress, ctx.stop)
+
+    health, left = put_in_waves(ctx.cluster, prepared.objects, put, Waiting(patience, ctx.progress, ctx.stop))
+    if not health:
+        if not operation.wait:
+            return
+        health = ctx.cluster.wait(prepared.objects, left, ctx.progress, ctx.stop)
     _judge(health, operation.steps, ctx.cluster, stopped=ctx.stop())
 
 
@@ -88,7 +93,9 @@ def _judge(health: Mapping[str, Health], steps: Sequence[Step], cluster: Cluster
     """Raise the cause if they are not all up, with evidence from before the undo."""
     if stopped:
         raise Interrupted("stopped by a signal")
-    failed = {step.workload: health[step.workload] for step in steps if health[step.workload].phase is not Phase.READY}
+    ready = Health(Phase.READY)
+    states = {step.workload: health.get(step.workload, ready) for step in steps}
+    failed = {name: state for name, state in states.items() if state.phase is not Phase.READY}
     if not failed:
         return
     evidence = [f"{name}: {line}" for name in failed for line in cluster.evidence(name)]

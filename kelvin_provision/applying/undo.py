@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -93,17 +93,7 @@ def _revert(ctx: Context, operation: Operation, patience: WaitPolicy) -> _Result
     # A commit enables workloads, so before it this still says which of them were stopped.
     workloads = ctx.ledger.existing([step.workload for step in operation.steps])
     stopped = {name for name, workload in workloads.items() if workload.running and not workload.enabled}
-    old: dict[str, tuple[Object, ...]] = {}
-    errors: dict[str, ProvisionError] = {}
-    for step in reversed(operation.steps):
-        ctx.progress(Started(step.workload, "undoing"))
-        try:
-            old[step.workload] = known_objects(ctx.ledger, step.workload, step.before)
-            ctx.cluster.revert(step.workload, old[step.workload], ctx.lookup, dict(step.scale))
-            if step.workload in stopped:
-                ctx.cluster.stop(step.workload)
-        except ProvisionError as error:
-            errors[step.workload] = error
+    old, errors = _put_back(ctx, operation, stopped)
     waited = {name: objects for name, objects in old.items() if objects and name not in stopped and name not in errors}
     health: Mapping[str, Health] = {}
     try:
@@ -111,6 +101,32 @@ def _revert(ctx: Context, operation: Operation, patience: WaitPolicy) -> _Result
     except ProvisionError as error:
         errors |= dict.fromkeys(waited, error)
     return _Result(health, errors)
+
+
+def _put_back(
+    ctx: Context, operation: Operation, stopped: Collection[str]
+) -> tuple[dict[str, tuple[Object, ...]], dict[str, ProvisionError]]:
+    """The objects of each workload, and why some could not be put back.
+
+    One that is refused, as another of them uses what it brought, is tried again after that.
+    """
+    old: dict[str, tuple[Object, ...]] = {}
+    errors: dict[str, ProvisionError] = {}
+    pending = list(reversed(operation.steps))
+    while pending:
+        for step in pending:
+            errors.pop(step.workload, None)
+            ctx.progress(Started(step.workload, "undoing"))
+            try:
+                old[step.workload] = known_objects(ctx.ledger, step.workload, step.before)
+                ctx.cluster.revert(step.workload, old[step.workload], ctx.lookup, dict(step.scale))
+                if step.workload in stopped:
+                    ctx.cluster.stop(step.workload)
+            except ProvisionError as error:
+                errors[step.workload] = error
+        refused = [step for step in pending if isinstance(errors.get(step.workload), ClusterRefused)]
+        pending = refused if len(refused) < len(pending) else []
+    return old, errors
 
 
 def _certain(operation: Operation, result: _Result) -> list[str]:

@@ -1,7 +1,7 @@
 """What runs workloads, behind one protocol. One contract suite runs on the fake, on Docker Engine and on Kubernetes.
 
-A transaction is made of these verbs: plan (reads), put (creates and updates, removes nothing), wait, then finish (removes what is old)
-or revert (restores what ran before). Every verb may be repeated after a crash and ends in the same state.
+A transaction is made of these verbs: plan (reads), put (creates and updates, removes nothing) and wait for each of the waves, then finish
+(removes what is old) or revert (restores what ran before). Every verb may be repeated after a crash and ends in the same state.
 """
 
 from __future__ import annotations
@@ -104,6 +104,10 @@ class Cluster(Protocol):
 
     def retry_stuck_pods(self, workload: str) -> None:
         """Have pods that wait for an image try again now; their own retries are minutes apart. Running pods are left alone."""
+        ...
+
+    def waves(self, desired: Mapping[str, Sequence[Object]]) -> Sequence[Mapping[str, Sequence[Object]]]:
+        """These objects in the order of putting, at least one wave: what is in a wave must be up before the next is put. Pure."""
         ...
 
     def put(self, workload: str, objects: Sequence[Object], lookup: Lookup, scale: Scale = UNSCALED) -> None:

@@ -67,6 +67,10 @@ class SanitizedCluster:
         with self._sanitizer.errors():
             self._cluster.retry_stuck_pods(workload)
 
+    def waves(self, desired: Objects) -> Sequence[Objects]:
+        with self._sanitizer.errors():
+            return self._cluster.waves(desired)
+
     def put(self, workload: str, objects: Sequence[Object], lookup: Lookup, scale: Scale = UNSCALED) -> None:
         with self._sanitizer.errors(self._of({workload: objects}, lookup)):
             self._cluster.put(workload, objects, lookup, scale)

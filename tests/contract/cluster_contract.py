@@ -136,6 +136,13 @@ class ClusterContract:
     def test_rendering_the_same_revision_twice_gives_the_same_objects(self, bench, name):
         assert self.objects(bench, name, "one") == self.objects(bench, name, "one")
 
+    def test_the_waves_have_every_object_once(self, bench, cluster, name):
+        desired = {name: self.objects(bench, name, "one"), f"{name}-b": self.objects(bench, f"{name}-b", "two")}
+        waves = cluster.waves(desired)
+        for workload, objects in desired.items():
+            assert tuple(item for wave in waves for item in wave.get(workload, ())) == objects
+        assert len(cluster.waves({})) == 1
+
     def test_a_first_version_comes_up_and_is_seen_running(self, bench, cluster, name):
         objects = self.objects(bench, name, "one", revision=4)
         plan = cluster.plan({name: objects}, no_secrets)

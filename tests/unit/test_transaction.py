@@ -339,3 +339,103 @@ def test_of_several_workloads_those_that_could_be_removed_are_forgotten(box):
     with pytest.raises(ClusterRefused, match="a: no"):
         box.undeploy("a", "b")
     assert (box.ledger.names(), sorted(box.cluster.live), journal.unfinished(box.ledger)) == (["a"], ["a"], None)
+
+
+# --- waves ----------------------------------------------------------------------------------------
+
+
+def in_two_waves(desired):
+    """Each workload has its last object in a second wave."""
+    return [
+        {name: objects[:-1] for name, objects in desired.items() if objects[:-1]},
+        {name: objects[-1:] for name, objects in desired.items()},
+    ]
+
+
+def stage_two_objects(box, version, name="a"):
+    objects = [
+        {"kind": kind, "apiVersion": "v1", "metadata": {"name": name}, "spec": {"image": f"r.io/{kind}:{version}"}}
+        for kind in ("One", "Two")
+    ]
+    spec = Spec(name, name, "app", version, "c", Method.STAGED, manifests=tuple(objects))
+    (revision,) = box.ledger.accept([spec], version)
+    box.ledger.set_locks(revision, [])
+    box.ledger.set_objects(revision, box.cluster.render(revision.spec, (), revision.number))
+    reach(box.ledger, revision, Download.READY)
+    box.cluster.split = in_two_waves
+
+
+def verbs(box):
+    return [verb for verb, _ in box.cluster.calls if verb in {"put", "wait", "finish", "revert"}]
+
+
+def test_a_wave_is_put_when_the_one_before_is_up(box):
+    stage_two_objects(box, "1")
+    box.apply("a")
+    assert verbs(box) == ["put", "wait", "put", "wait", "finish"]
+    assert sorted(box.cluster.live["a"]) == ["One/a", "Two/a"]
+
+
+def test_what_does_not_come_up_between_the_waves_is_undone_and_the_next_wave_is_not_put(box):
+    stage_two_objects(box, "1")
+    box.cluster.broken = {"a": "the operator does not start"}
+    with pytest.raises(ApplyFailed, match="a: the operator does not start; rolled back"):
+        box.apply("a")
+    assert verbs(box) == ["put", "wait", "revert"]
+    assert box.cluster.live == {}
+
+
+def test_a_refusal_in_the_last_wave_undoes_all_of_them(box):
+    stage_two_objects(box, "1")
+    puts = itertools.count()
+
+    def refuse(verb, workload):
+        if verb == "put" and next(puts) == 1:
+            raise ClusterRefused("a: Two/a: not accepted")
+
+    box.cluster.before = refuse
+    with pytest.raises(ApplyFailed, match="not accepted; rolled back"):
+        box.apply("a")
+    assert box.cluster.live == {}
+    assert journal.unfinished(box.ledger) is None
+
+
+def test_a_signal_between_the_waves_undoes_it(box):
+    stage_two_objects(box, "1")
+    with pytest.raises(Interrupted):
+        box.apply("a", stop=lambda: "wait" in verbs(box))
+    assert box.cluster.live == {}
+
+
+@pytest.mark.parametrize("call", range(5))
+def test_a_crash_in_any_wave_is_undone_or_finished_by_the_next_command(box, call):
+    stage_two_objects(box, "1")
+    calls = itertools.count()
+
+    def crash(verb, workload):
+        if verb in {"put", "wait", "finish"} and next(calls) == call:
+            raise Crash
+
+    box.cluster.before = crash
+    with pytest.raises(Crash):
+        box.apply("a")
+    box.cluster.before = lambda verb, workload: None
+    (report,) = box.recover()
+    assert sorted(box.cluster.live.get("a", ())) == (["One/a", "Two/a"] if "finished" in report else [])
+    assert box.versions("a") == [("1", None) if "finished" in report else (None, "1")]
+
+
+def test_a_workload_that_brought_what_another_uses_goes_back_after_it(box):
+    """B's custom resources keep a from being removed, whichever order the steps have."""
+    box.stage("1", "a", "b")
+    box.cluster.broken = {"a": "no"}
+
+    def in_use(verb, workload):
+        if (verb, workload) == ("revert", "b") and "a" in box.cluster.live:
+            raise ClusterRefused("b: CustomResourceDefinition/c is used by C/c of workload a; undeploy that first. Nothing was removed")
+
+    box.cluster.before = in_use
+    with pytest.raises(ApplyFailed):
+        box.apply("a", "b")
+    assert [call for call in box.cluster.calls if call[0] == "revert"] == [("revert", "b"), ("revert", "a"), ("revert", "b")]
+    assert box.cluster.live == {}

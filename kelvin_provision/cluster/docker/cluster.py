@@ -121,6 +121,10 @@ class DockerCluster:
     def retry_stuck_pods(self, workload: str) -> None:
         """A container is created from an image that is present: none waits for one."""
 
+    def waves(self, desired: Mapping[str, Sequence[Object]]) -> Sequence[Mapping[str, Sequence[Object]]]:
+        """See protocol.Cluster.waves. No container needs another one before it can be made."""
+        return (desired,)
+
     def put(
         self,
         workload: str,

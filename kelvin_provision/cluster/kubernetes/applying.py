@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 from kelvin_provision.cluster.kubernetes import inventory, scaling, server_side_apply, stopping
-from kelvin_provision.cluster.kubernetes.api.errors import Rejected
+from kelvin_provision.cluster.kubernetes.api import webhooks
+from kelvin_provision.cluster.kubernetes.api.errors import Rejected, WebhookFailed
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.judge import claims, diff
-from kelvin_provision.cluster.kubernetes.judge.readiness import health
+from kelvin_provision.cluster.kubernetes.judge.readiness import condition, health
 from kelvin_provision.cluster.kubernetes.render.objects import namespace_of, rank
 from kelvin_provision.cluster.kubernetes.render.secrets import fill_secrets
 from kelvin_provision.cluster.plan import describe
@@ -21,6 +23,8 @@ from kelvin_provision.spec.workload import Object
 ESTABLISH_TIMEOUT = 30.0
 """Seconds until the server must serve a kind after its CustomResourceDefinition was applied."""
 TICK = 0.1
+ESTABLISHED_BY = {"CustomResourceDefinition": "Established", "APIService": "Available"}
+"""The condition of kinds that bring other kinds."""
 
 
 def put(api: Api, namespace: str, workload: str, objects: Sequence[Object], lookup: Lookup, *, scale: Scale = UNSCALED) -> None:
@@ -32,15 +36,22 @@ def put(api: Api, namespace: str, workload: str, objects: Sequence[Object], look
 def put_back(
     api: Api, namespace: str, workload: str, objects: Sequence[Object], lookup: Lookup, *, scale: Scale = UNSCALED
 ) -> list[ProvisionError]:
-    """The same, past objects that the server refuses: one that cannot go back must not keep the others from it. Returns the refusals."""
+    """The same, past objects that the server refuses: one that cannot go back must not keep the others from it. Returns the refusals.
+
+    What a webhook could not be asked about is tried again at the end: its pods may be coming up.
+    """
     refused: list[ProvisionError] = []
-    for item in _prepared(api, namespace, workload, objects, lookup):
+    items = [(item, 1) for item in _prepared(api, namespace, workload, objects, lookup)]
+    for item, attempts in items:  # grows
         try:
-            _put_object(api, namespace, workload, item, scale.get(describe(item)))
+            _put_object(api, namespace, workload, item, scale.get(describe(item)), attempts=attempts)
         except ProvisionError as error:
             if error.temporary:
                 raise
-            refused.append(error)
+            if isinstance(error.__cause__, WebhookFailed) and attempts == 1:
+                items.append((item, webhooks.BACK))
+            else:
+                refused.append(error)
     return refused
 
 
@@ -51,10 +62,11 @@ def _prepared(api: Api, namespace: str, workload: str, objects: Sequence[Object]
     return filled
 
 
-def _put_object(api: Api, namespace: str, workload: str, item: Object, replicas: int | None) -> None:
+def _put_object(api: Api, namespace: str, workload: str, item: Object, replicas: int | None, *, attempts: int = webhooks.FORWARD) -> None:
     with rejections_of(f"{workload}: {describe(item)}"):
-        _in_namespace(api, namespace, lambda: _apply(api, namespace, workload, item, replicas), item)
-        if item["kind"] == "CustomResourceDefinition":
+        change = partial(_apply, api, namespace, workload, item, replicas)
+        webhooks.retried(lambda: _in_namespace(api, namespace, change, item), attempts)
+        if item["kind"] in ESTABLISHED_BY:
             _wait_until_established(api, item)
 
 
@@ -98,11 +110,14 @@ def _in_namespace(api: Api, home: str, change: Callable[[], None], item: Object 
         change()
 
 
-def _wait_until_established(api: Api, definition: Object) -> None:
+def _wait_until_established(api: Api, item: Object) -> None:
+    """Until the server serves the kinds that the object brings. Not longer than some seconds: what needs them says what is missing."""
     deadline = time.monotonic() + ESTABLISH_TIMEOUT
     while time.monotonic() < deadline:
-        live = api.get(definition["apiVersion"], definition["kind"], definition["metadata"]["name"])
-        if live is not None and health(live).phase is not Phase.WAITING:
+        live = api.get(item["apiVersion"], item["kind"], item["metadata"]["name"])
+        if live is not None and condition(live, ESTABLISHED_BY[item["kind"]]).get("status") == "True":
+            break
+        if live is not None and health(live).phase is Phase.FAILED:
             break
         time.sleep(TICK)
     api.invalidate_discovery()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -21,13 +22,14 @@ from kelvin_provision.cluster.kubernetes.judge.drift import drift
 from kelvin_provision.cluster.kubernetes.judge.failures import is_ready
 from kelvin_provision.cluster.kubernetes.judge.holds import hold_folders
 from kelvin_provision.cluster.kubernetes.render import revision as revisions
+from kelvin_provision.cluster.kubernetes.render import waves
 from kelvin_provision.cluster.kubernetes.render.objects import Context
 from kelvin_provision.cluster.labels import HOLD_FILE
 from kelvin_provision.cluster.logs.lines import LogLine
 from kelvin_provision.cluster.plan import Drift, Plan
 from kelvin_provision.cluster.protocol import UNSCALED, Health, Lookup, Scale, WaitPolicy
 from kelvin_provision.cluster.survey import ClusterInfo, ClusterState, Survey
-from kelvin_provision.errors import ClusterRefused
+from kelvin_provision.errors import ClusterRefused, RemovalUnfinished
 from kelvin_provision.events import Progress
 from kelvin_provision.files.notes import read_note
 from kelvin_provision.files.procfs import listening_ports
@@ -40,6 +42,9 @@ if TYPE_CHECKING:
 
 GONE_TIMEOUT = 60.0
 """Seconds that `stop` and `remove` wait for the last pod; a pod has 30 to end by itself."""
+
+CUSTOMS_TIMEOUT = 15.0
+"""Seconds that `revert` waits for custom resources before it puts their earlier controller back."""
 
 OBSERVED_KINDS = (("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"), ("apps/v1", "DaemonSet"), ("batch/v1", "Job"))
 
@@ -100,6 +105,10 @@ class Kubernetes:
 
     # --- a transaction -----------------------------------------------------------------------------
 
+    def waves(self, desired: Mapping[str, Sequence[Object]]) -> Sequence[Mapping[str, Sequence[Object]]]:
+        """See protocol.Cluster.waves."""
+        return waves.waves(desired)
+
     def plan(self, desired: Mapping[str, Sequence[Object]], lookup: Lookup, scales: Mapping[str, Scale] = MappingProxyType({})) -> Plan:
         """See protocol.Cluster.plan."""
         with rejections_of("plan"):
@@ -124,24 +133,32 @@ class Kubernetes:
             return waiting.wait(self._api, self._namespace, desired, policy, waiting.WaitCallbacks(progress, stop))
 
     def finish(self, workload: str, objects: Sequence[Object]) -> None:
-        """See protocol.Cluster.finish. What holds data stays until `remove`."""
+        """See protocol.Cluster.finish. What holds data stays until `remove`. A custom resource that hangs keeps its controller."""
+        try:
+            self._prune(workload, objects)
+        except RemovalUnfinished as error:
+            raise ClusterRefused(str(error), evidence=error.evidence) from error
+
+    def _prune(self, workload: str, objects: Sequence[Object]) -> None:
         with rejections_of(workload):
-            owned = inventory.owned(self._api, self._namespace, workload, objects)
-            for item in inventory.prunable(owned, objects):
-                removal.delete(self._api, self._namespace, item)
+            removal.prune(self._api, self._namespace, workload, objects, timeout=GONE_TIMEOUT)
 
     def revert(self, workload: str, objects: Sequence[Object], lookup: Lookup, scale: Scale = UNSCALED) -> None:
         """See protocol.Cluster.revert. What the server refuses is raised at the end, when everything else is back."""
         if not objects:
             self.remove(workload)
             return
-        refused = applying.put_back(self._api, self._namespace, workload, objects, lookup, scale=scale)
+        api, home = self._api, self._namespace
+        with suppress(RemovalUnfinished), rejections_of(workload):  # what hangs is looked at again below
+            removal.delete_customs(api, home, workload, objects, timeout=CUSTOMS_TIMEOUT)
+        refused = applying.put_back(api, home, workload, objects, lookup, scale=scale)
         try:
-            self.finish(workload, objects)
+            self._prune(workload, objects)
         except ClusterRefused as error:
             refused.append(error)
         with rejections_of(workload):
-            stuck_pods.replace_stuck_pods(self._api, self._namespace, workload, objects)
+            stuck_pods.replace_stuck_pods(api, home, workload, objects)
+            removal.prune_foundations(api, home, workload, objects, timeout=GONE_TIMEOUT)
         if refused:
             message = "; ".join(map(str, refused))
             raise ClusterRefused(message, evidence=[line for error in refused for line in error.evidence]) from refused[0]

@@ -5,16 +5,17 @@ Reads and dry runs only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from kelvin_provision.cluster.kubernetes import inventory, scaling, server_side_apply
-from kelvin_provision.cluster.kubernetes.api.errors import Rejected
+from kelvin_provision.cluster.kubernetes.api.errors import Rejected, WebhookFailed
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.judge import admission, claims, diff, exclusive, outdated
 from kelvin_provision.cluster.kubernetes.judge.interruptions import interruptions, recreates
 from kelvin_provision.cluster.kubernetes.judge.ports import claims_ports, conflicts_in_cluster
 from kelvin_provision.cluster.kubernetes.judge.readiness import held_back
+from kelvin_provision.cluster.kubernetes.namespaces import namespaces_of_plan
 from kelvin_provision.cluster.kubernetes.render.objects import (
     CLUSTER_SCOPED,
     Key,
@@ -25,6 +26,7 @@ from kelvin_provision.cluster.kubernetes.render.objects import (
     template_of,
 )
 from kelvin_provision.cluster.kubernetes.render.secrets import fill_secrets
+from kelvin_provision.cluster.kubernetes.render.waves import is_late
 from kelvin_provision.cluster.plan import AdmittedImage, Change, Finding, Interruption, Op, Plan, describe, names
 from kelvin_provision.cluster.protocol import UNSCALED, Lookup, Scale
 from kelvin_provision.errors import ClusterDenied
@@ -60,14 +62,15 @@ class Planner:
         self._admitted: list[AdmittedImage] = []
         self._listed_nodes: list[Object] | None = None
         self._names = {Key.of(item): name for objects in desired.values() for item, name in zip(objects, names(objects), strict=True)}
-        self._absent: set[str] = set()
+        self._absent: frozenset[str] = frozenset()
         """Namespaces that do not exist yet."""
+        self._everything = [item for objects in desired.values() for item in objects]
         self._keys = {Key.of(item) for objects in desired.values() for item in objects}
         self._defined = {pair for objects in desired.values() for item in objects for pair in defined_kinds(item)}
 
     def run(self) -> Plan:
         """Does not stop at the first finding."""
-        terminating = tuple(self._look_at_namespaces())
+        self._absent, terminating = namespaces_of_plan(self._api, self._namespace, self._desired)
         if terminating:
             return Plan(findings=terminating)
         for workload, objects in self._desired.items():
@@ -83,55 +86,62 @@ class Planner:
         admitted = tuple(dict.fromkeys(self._admitted))
         return Plan(tuple(self._changes), findings, tuple(self._remarks), tuple(self._interruptions), admitted)
 
-    def _look_at_namespaces(self) -> Iterator[Finding]:
-        """Find those that are being deleted, and note those that do not exist."""
-        users: dict[str, list[str]] = {self._namespace: list(self._desired)}
-        for workload, objects in self._desired.items():
-            for namespace in {namespace_of(item) for item in objects} - {"", self._namespace}:
-                users.setdefault(namespace, []).append(workload)
-        for namespace, workloads in users.items():
-            live = self._api.get("v1", "Namespace", namespace)
-            name = f"Namespace/{namespace}"
-            if live is None:
-                self._absent.add(namespace)
-            elif (live.get("status") or {}).get("phase") == "Terminating":
-                yield from (Finding("namespace-terminating", workload, name, f"{name} is being deleted") for workload in workloads)
-
     def _plan_object(self, workload: str, item: Object) -> None:
         key = Key.of(item)
         try:
-            if (key.api_version, key.kind) in self._defined and not self._is_served(key):
-                self._changes.append(Change(Op.CREATE, workload, self._name(item), "created after its CustomResourceDefinition"))
+            if after := self._comes_after(item, key):
+                self._changes.append(Change(Op.CREATE, workload, self._name(item), f"created after {after}"))
                 return
             if item["kind"] not in CLUSTER_SCOPED and (namespace_of(item) or self._namespace) in self._absent:
                 self._api.namespaced(key.api_version, key.kind)  # raises for an unknown kind
                 self._changes.append(Change(Op.CREATE, workload, self._name(item), "created after its namespace"))
                 return
-            live, outcome = self._dry_run(workload, item)
-            if outcome is None and key.kind == "Namespace":
-                self._changes.append(Change(Op.KEEP, workload, self._name(item), "used as it is: it was not created for this workload"))
-                return
-            if outcome is None:
-                self._add_finding("not-ours", workload, item, diff.foreign(item, live))
-                return
-            self._admitted += admission.changed_images(workload, item, item, outcome)
-            change = replace(diff.change(workload, live, outcome), object=self._name(item))
-            self._changes.append(change)
-            if change.op is not Op.KEEP:
-                self._dry_run_pod(workload, item, live)
-                self._judge_coming_up(workload, live, outcome)
-            if change.op is Op.UPDATE and template_hash(live or {}) != template_hash(item):
-                has_service = any(other["kind"] == "Service" for other in self._desired[workload])
-                self._interruptions += interruptions(workload, item, has_service=has_service)
-            self._remarks += claims.remarks(workload, item, live)
-            self._remarks += filter(None, [outdated.remark(workload, live, outcome)])
-            if self._scales.get(workload, UNSCALED).get(describe(item)) is None or scaling.sets_replicas(item):
-                self._remarks += scaling.remarks(workload, live, outcome)
+            self._compare(workload, item)
         except CannotGrow as error:
             hint = f"keep {error.size}"
             self._findings.append(Finding(error.code, workload, self._name(item), f"cannot grow here; {hint}: {error}", hint))
+        except WebhookFailed as error:
+            if is_late(item, self._everything):
+                self._changes.append(Change(self._op(item), workload, self._name(item), "checked by its webhook when that is up"))
+            else:
+                self._add_finding(error.code, workload, item, str(error))
         except Rejected as error:
             self._add_finding(error.code, workload, item, str(error))
+
+    def _compare(self, workload: str, item: Object) -> None:
+        live, outcome = self._dry_run(workload, item)
+        if outcome is None and item["kind"] == "Namespace":
+            self._changes.append(Change(Op.KEEP, workload, self._name(item), "used as it is: it was not created for this workload"))
+            return
+        if outcome is None:
+            self._add_finding("not-ours", workload, item, diff.foreign(item, live))
+            return
+        self._admitted += admission.changed_images(workload, item, item, outcome)
+        change = replace(diff.change(workload, live, outcome), object=self._name(item))
+        self._changes.append(change)
+        if change.op is not Op.KEEP:
+            self._dry_run_pod(workload, item, live)
+            self._judge_coming_up(workload, live, outcome)
+        if change.op is Op.UPDATE and template_hash(live or {}) != template_hash(item):
+            has_service = any(other["kind"] == "Service" for other in self._desired[workload])
+            self._interruptions += interruptions(workload, item, has_service=has_service)
+        self._remarks += claims.remarks(workload, item, live)
+        self._remarks += filter(None, [outdated.remark(workload, live, outcome)])
+        if self._scales.get(workload, UNSCALED).get(describe(item)) is None or scaling.sets_replicas(item):
+            self._remarks += scaling.remarks(workload, live, outcome)
+
+    def _comes_after(self, item: Object, key: Key) -> str:
+        """What of this plan brings the kind of the object; empty if it is served already, or nothing does."""
+        defined = (key.api_version, key.kind) in self._defined
+        if self._is_served(key) or not (defined or is_late(item, self._everything)):
+            return ""
+        return "its CustomResourceDefinition" if defined else "its APIService"
+
+    def _op(self, item: Object) -> Op:
+        try:
+            return Op.CREATE if inventory.live(self._api, self._namespace, item) is None else Op.UPDATE
+        except Rejected:  # a webhook that converts it does not answer either
+            return Op.UPDATE
 
     def _dry_run(self, workload: str, item: Object) -> tuple[Object | None, Object | None]:
         """Return the live object and the result of the dry run, which is None if the live object is not ours.

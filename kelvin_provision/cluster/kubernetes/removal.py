@@ -1,19 +1,21 @@
-"""Deletes the objects of a workload in the reverse order of applying, and waits until they are gone.
+"""Deletes objects of a workload in the reverse order of applying, and waits until they are gone.
 
-An object of a custom kind may have a finalizer, which its controller removes. The controller is therefore deleted after it, and not at
-all while it is there. A CustomResourceDefinition and a namespace go last, unless objects of others would go with them. The record of kinds
-goes at the very end, so that a call that ended early can be repeated.
+A custom resource may have a finalizer, which its controller removes. The controller is therefore deleted after it, and not at all while it
+is there. CustomResourceDefinitions and namespaces go last, unless objects of others would go with them. The record of kinds goes at the
+very end, so that a call that ended early can be repeated.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from kelvin_provision.cluster.kubernetes import inventory, tenants
-from kelvin_provision.cluster.kubernetes.api.errors import Rejected
+from kelvin_provision.cluster.kubernetes import inventory, namespaces
+from kelvin_provision.cluster.kubernetes.api import webhooks
+from kelvin_provision.cluster.kubernetes.api.errors import Rejected, WebhookFailed
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
-from kelvin_provision.cluster.kubernetes.render.objects import DEPENDENT, Key, defined_kinds, namespace_of, owner, rank
+from kelvin_provision.cluster.kubernetes.render.objects import CUSTOM, REGISTRATIONS, Key, defined_kinds, keys_of, namespace_of, owner, rank
+from kelvin_provision.cluster.kubernetes.render.waves import FOUNDATIONS
 from kelvin_provision.cluster.plan import describe
 from kelvin_provision.errors import RemovalUnfinished
 from kelvin_provision.spec.workload import Object
@@ -28,18 +30,52 @@ Kept = Mapping[Key, str]
 
 def remove(api: Api, home: str, workload: str, *, timeout: float) -> tuple[str, ...]:
     """See protocol.Cluster.remove."""
-    owned = inventory.owned(api, home, workload)
-    kept = _used_definitions(api, owned, workload)
-    namespaces = {Key.of(item) for item in owned if item["kind"] == "Namespace"}
-    deleted = _delete(api, home, [item for item in reversed(owned) if rank(item) >= DEPENDENT])
-    _wait_until_gone(api, home, workload, timeout, kept, dependents_only=True)
-    deleted += _delete(api, home, [item for item in reversed(owned) if rank(item) < DEPENDENT and Key.of(item) not in {*kept, *namespaces}])
-    _wait_until_gone(api, home, workload, timeout, {*kept, *namespaces})  # also for what an interrupted call has deleted
-    kept = {**kept, **_used_namespaces(api, owned)}
-    deleted += _delete(api, home, [item for item in owned if Key.of(item) in namespaces - set(kept)])
-    _wait_until_gone(api, home, workload, timeout, kept)
+    owned = list(reversed(inventory.owned(api, home, workload)))
+    foundations = [item for item in owned if item["kind"] in FOUNDATIONS]
+    kept = _used_definitions(api, foundations, workload)
+    deleted = _delete_customs(api, home, owned)
+    _wait_until_gone(workload, timeout, lambda: [item for item in inventory.owned(api, home, workload) if rank(item) == CUSTOM])
+    deleted += _delete(api, home, [item for item in owned if rank(item) < CUSTOM and item not in foundations])
+    # Also for what an interrupted call has deleted.
+    _wait_until_gone(workload, timeout, lambda: [item for item in _left(api, home, workload) if item["kind"] not in FOUNDATIONS])
+    kept = {**kept, **_used_namespaces(api, foundations)}
+    deleted += _delete(api, home, [item for item in foundations if Key.of(item) not in kept])
+    _wait_until_gone(workload, timeout, lambda: [item for item in _left(api, home, workload) if Key.of(item) not in kept])
     inventory.delete_record(api, home, workload)
-    return (*deleted, *(f"{describe(item)} (kept: {kept[Key.of(item)]})" for item in owned if Key.of(item) in kept))
+    return (*deleted, *(f"{describe(item)} (kept: {kept[Key.of(item)]})" for item in foundations if Key.of(item) in kept))
+
+
+def delete_customs(api: Api, home: str, workload: str, objects: Sequence[Object], *, timeout: float) -> None:
+    """Delete custom resources that are not in `objects`, and wait until they are gone: their controller may be replaced next."""
+    items = inventory.prunable(inventory.owned(api, home, workload, objects), objects)
+    customs = {Key.of(item) for item in items if rank(item) == CUSTOM}
+    _delete_customs(api, home, [item for item in items if rank(item) >= REGISTRATIONS])
+    if customs:
+        _wait_until_gone(workload, timeout, lambda: [item for item in inventory.owned(api, home, workload) if Key.of(item) in customs])
+
+
+def prune(api: Api, home: str, workload: str, objects: Sequence[Object], *, timeout: float) -> None:
+    """Delete what is not in `objects` and holds no data. Custom resources go first, and are waited for if anything follows."""
+    items = inventory.prunable(inventory.owned(api, home, workload, objects), objects)
+    others = [item for item in items if rank(item) != CUSTOM]
+    if others and len(others) < len(items):
+        delete_customs(api, home, workload, objects, timeout=timeout)
+    else:
+        _delete_customs(api, home, items)
+    _delete(api, home, others)
+
+
+def prune_foundations(api: Api, home: str, workload: str, objects: Sequence[Object], *, timeout: float) -> None:
+    """Delete definitions and namespaces that are not in `objects` and of which nothing is left, so that no data can go with them."""
+    keys = keys_of(objects)
+    owned = [item for item in inventory.owned(api, home, workload, objects) if item["kind"] in FOUNDATIONS and Key.of(item) not in keys]
+    definitions = [item for item in owned if item["kind"] == "CustomResourceDefinition" and not _customs(api, item)]
+    used = _used_namespaces(api, owned)
+    empty = [*definitions, *(item for item in owned if item["kind"] == "Namespace" and Key.of(item) not in used)]
+    gone = {Key.of(item) for item in empty}
+    _delete(api, home, empty)
+    if gone:
+        _wait_until_gone(workload, timeout, lambda: [item for item in inventory.owned(api, home, workload) if Key.of(item) in gone])
 
 
 def delete(api: Api, home: str, item: Object) -> bool:
@@ -54,57 +90,75 @@ def _delete(api: Api, home: str, items: Sequence[Object]) -> list[str]:
     return [describe(item) for item in items if delete(api, home, item)]
 
 
-def _used_definitions(api: Api, owned: Sequence[Object], workload: str) -> Kept:
+def _delete_customs(api: Api, home: str, items: Sequence[Object]) -> list[str]:
+    """A webhook of ours that nothing answers for any more goes before what it checks: only its pods could let that go."""
+    registrations = [item for item in items if rank(item) == REGISTRATIONS]
+    deleted: list[str] = []
+    for item in items:
+        if rank(item) != CUSTOM:
+            continue
+        try:
+            deleted += _delete(api, home, [item])
+        except WebhookFailed:
+            deleted += _delete(api, home, registrations)
+            registrations = []
+            deleted += webhooks.retried(lambda item=item: _delete(api, home, [item]))  # type: ignore[misc]
+    return deleted
+
+
+def _customs(api: Api, definition: Object) -> list[Object]:
+    live = api.get(definition["apiVersion"], definition["kind"], definition["metadata"]["name"]) or {}
+    return [custom for version, kind in defined_kinds(live) for custom in api.list_objects(version, kind, None, metadata=True)]
+
+
+def _used_definitions(api: Api, foundations: Sequence[Object], workload: str) -> Kept:
     """CustomResourceDefinitions with objects that are not ours: deleting one deletes all objects of its kind.
 
     Raises Rejected, before anything is deleted, where another workload has some: it would be left without its controller as well.
     """
     kept = {}
-    for item in owned:
+    for item in foundations:
         if item["kind"] != "CustomResourceDefinition":
             continue
-        definition = api.get(item["apiVersion"], item["kind"], item["metadata"]["name"]) or {}
-        customs = [custom for version, kind in defined_kinds(definition) for custom in api.list_objects(version, kind, None, metadata=True)]
+        customs = _customs(api, item)
         others = sorted({f"{describe(custom)} of workload {owner(custom)}" for custom in customs if owner(custom) not in {None, workload}})
         if others:
             raise Rejected("in-use", f"{describe(item)} is used by {', '.join(others)}; undeploy that first. Nothing was removed")
         strangers = sorted({describe(custom) for custom in customs if owner(custom) is None})
         if strangers:
-            kept[Key.of(item)] = f"{tenants.listed(strangers)} would go with it"
+            kept[Key.of(item)] = f"{namespaces.listed(strangers)} would go with it"
     return kept
 
 
-def _used_namespaces(api: Api, owned: Sequence[Object]) -> Kept:
-    """Namespaces with objects of others, by now: ours are gone."""
+def _used_namespaces(api: Api, foundations: Sequence[Object]) -> Kept:
+    """Namespaces with objects of others; to be asked when ours are gone."""
     kept = {}
-    for item in owned:
+    for item in foundations:
         if item["kind"] == "Namespace" and not item["metadata"].get("deletionTimestamp"):
-            objects = tenants.tenants(api, item["metadata"]["name"])
+            objects = namespaces.tenants(api, item["metadata"]["name"])
             if objects:
-                kept[Key.of(item)] = f"{tenants.listed(objects)} would go with it"
+                kept[Key.of(item)] = f"{namespaces.listed(objects)} would go with it"
     return kept
 
 
-def _wait_until_gone(api: Api, home: str, workload: str, timeout: float, kept: Collection[Key], *, dependents_only: bool = False) -> None:
+def _wait_until_gone(workload: str, timeout: float, left: Callable[[], Sequence[Object]]) -> None:
     """Raises RemovalUnfinished with the names of what hangs. A pod with a longer grace period than usual is given it."""
     began = time.monotonic()
-    while left := _left(api, home, workload, kept, dependents_only=dependents_only):
-        grace = max(item["metadata"].get("deletionGracePeriodSeconds") or 0 for item in left)
+    while items := left():
+        grace = max(item["metadata"].get("deletionGracePeriodSeconds") or 0 for item in items)
         if time.monotonic() - began > timeout + max(grace - POD_GRACE, 0):
             raise RemovalUnfinished(
-                f"{workload}: deleted and still there: {', '.join(describe(item) for item in left)}", evidence=[_why(item) for item in left]
+                f"{workload}: deleted and still there: {', '.join(describe(item) for item in items)}",
+                evidence=[_why(item) for item in items],
             )
         time.sleep(TICK)
 
 
-def _left(api: Api, home: str, workload: str, kept: Collection[Key], *, dependents_only: bool) -> list[Object]:
-    owned = [item for item in inventory.owned(api, home, workload) if Key.of(item) not in kept]
-    if dependents_only:
-        return [item for item in owned if rank(item) >= DEPENDENT]
+def _left(api: Api, home: str, workload: str) -> list[Object]:
     places = inventory.namespaces(api, home, workload)
     kinds = (("v1", "Pod"), ("v1", "PersistentVolumeClaim"))
     made = [item for kind in kinds for item in inventory.of_workload(api, home, workload, kind, metadata=True, at=places)]
-    return list({Key.of(item): item for item in (*owned, *made)}.values())
+    return list({Key.of(item): item for item in (*inventory.owned(api, home, workload), *made)}.values())
 
 
 def _why(item: Object) -> str:

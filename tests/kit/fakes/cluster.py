@@ -45,6 +45,7 @@ class FakeCluster:
     interruptions       those of every plan that has changes of the workload
     holds               workload -> the hold that it asks for
     scaled              workload -> numbers of replicas that differ from those of its objects
+    split               the waves of what is put; a single one by default
     survey_result       the result of every survey; conditions, identity and namespace are those of the state
     """
 
@@ -66,6 +67,7 @@ class FakeCluster:
     interruptions: list[Interruption] = field(default_factory=list)
     holds: dict[str, Hold] = field(default_factory=dict)
     scaled: dict[str, Scale] = field(default_factory=dict)
+    split: Callable[[Mapping[str, Sequence[Object]]], Sequence[Mapping[str, Sequence[Object]]]] = lambda desired: (desired,)
     survey_result: Survey = field(default_factory=Survey)
     conditions: tuple[Condition, ...] = (Condition("Ready", healthy=True),)
     identity: str = "the-fake"
@@ -127,6 +129,9 @@ class FakeCluster:
 
     def retry_stuck_pods(self, workload: str) -> None:
         self._enter("retry_stuck_pods", workload)
+
+    def waves(self, desired: Mapping[str, Sequence[Object]]) -> Sequence[Mapping[str, Sequence[Object]]]:
+        return self.split(desired)
 
     def put(self, workload: str, objects: Sequence[Object], lookup: Lookup, scale: Scale = UNSCALED) -> None:
         self._enter("put", workload)

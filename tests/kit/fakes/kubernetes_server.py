@@ -3,7 +3,7 @@
 import copy
 import itertools
 
-from kelvin_provision.cluster.kubernetes.api.errors import Rejected
+from kelvin_provision.cluster.kubernetes.api.errors import Rejected, WebhookFailed
 
 CLUSTER_KINDS = {"Namespace", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding", "ValidatingWebhookConfiguration"}
 
@@ -15,12 +15,14 @@ class Crash(Exception):
 class MemoryApi:
     """`requests` are changes in their order. `crash_at`: the number of the request, counted from 0, before which the process ends.
 
-    `releases` decides whether the finalizers of a deleted object are removed: by its controller, if that is there.
+    `releases` decides whether the finalizers of a deleted object are removed: by its controller, if that is there. While there is a
+    webhook configuration, `checked` kinds are accepted only if `answers` says that its pods are up.
     """
 
     def __init__(self, *namespaces):
         self.objects, self.requests, self.served = {}, [], set()
         self.crash_at, self.releases = None, lambda item: True
+        self.checked, self.answers = set(), lambda: True
         self._uids, self._count = itertools.count(1), 0
         for name in namespaces:
             self.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}, "")
@@ -50,6 +52,7 @@ class MemoryApi:
         key = self._key(item["kind"], item["metadata"]["name"], item["metadata"].get("namespace") or namespace)
         if key[1] and self._key("Namespace", key[1], None) not in self.objects:
             raise Rejected("namespace-missing", f"namespaces {key[1]} not found")
+        self._ask_webhook(key)
         self.requests.append(f"apply {self._name(key)}")
         old = self.objects.get(key, {"metadata": {"uid": f"uid-{next(self._uids)}"}})
         metadata = {**item["metadata"], "uid": old["metadata"]["uid"]}
@@ -73,6 +76,7 @@ class MemoryApi:
         if key not in self.objects:
             return False
         assert self.objects[key]["metadata"]["uid"] == uid
+        self._ask_webhook(key)
         self.requests.append(f"delete {self._name(key)}")
         self.objects[key]["metadata"]["deletionTimestamp"] = "2026-01-02T03:04:05Z"
         self._settle()
@@ -94,6 +98,9 @@ class MemoryApi:
         """`Kind/name`, or `Kind/namespace/name`, of everything."""
         return sorted(map(self._name, self.objects))
 
+    def crash_after(self, requests):
+        self.crash_at = self._count + requests
+
     def add(self, kind, name, namespace="", **metadata):
         self.create({"apiVersion": "v1", "kind": kind, "metadata": {"name": name, **metadata}}, namespace)
 
@@ -101,6 +108,10 @@ class MemoryApi:
         if self.crash_at is not None and self._count >= self.crash_at:
             raise Crash
         self._count += 1
+
+    def _ask_webhook(self, key):
+        if key[0] in self.checked and any(kind == "ValidatingWebhookConfiguration" for kind, _, _ in self.objects) and not self.answers():
+            raise WebhookFailed(f"failed calling webhook for {self._name(key)}")
 
     def _settle(self):
         """Deleted objects go when they have no finalizers left; a namespace takes all that lies in it along."""

@@ -17,6 +17,7 @@ from kelvin_provision.cluster.kubernetes.planning import Planner, pod_of
 from kelvin_provision.cluster.kubernetes.render.objects import Context, Key, containers_of, defined_kinds, rank, revision_of, template_of
 from kelvin_provision.cluster.kubernetes.render.revision import render
 from kelvin_provision.cluster.kubernetes.render.secrets import fill_secrets
+from kelvin_provision.cluster.kubernetes.render.waves import waves
 from kelvin_provision.cluster.plan import Change, Op, Plan, describe
 from kelvin_provision.cluster.protocol import WaitPolicy
 from kelvin_provision.errors import RequestRefused
@@ -97,6 +98,7 @@ def read_objects(objects):
     list(ports.conflicts_on_node(desired, objects, {(80, "tcp")}))
     observation.observations(objects, [], [], "2026-01-01T00:00:00Z")
     rollout.watched_kinds(desired, "app")
+    assert sum(len(objects) for wave in waves(desired) for objects in wave.values()) == sum(map(len, desired.values()))
     rollout.Rollout("w", objects, WaitPolicy()).health(Store(), 0.0)
     prunable(objects, objects)
     for item in objects:

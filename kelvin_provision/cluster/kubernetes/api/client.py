@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from kelvin_provision.cluster.kubernetes.api import kubeconfig as files
 from kelvin_provision.cluster.kubernetes.api.connections import urllib3_errors
-from kelvin_provision.cluster.kubernetes.api.errors import AccessDenied, ServerBusy, status_error
+from kelvin_provision.cluster.kubernetes.api.errors import AccessDenied, ServerBusy, WebhookFailed, status_error
 from kelvin_provision.cluster.kubernetes.api.login import Login, Server, login_of, server_of
 from kelvin_provision.cluster.kubernetes.api.transport import Resource, Transport
 from kelvin_provision.errors import ClusterDenied, ClusterUnreachable, PermissionRefused, SettingsInvalid
@@ -70,7 +70,10 @@ class Client:
         content_type: str = "application/json",
         accept: str = "application/json",
     ) -> bytes:
-        """Send one request and read the whole response. A busy server is retried for some seconds."""
+        """Send one request and read the whole response. A busy server is retried for some seconds, and so is a webhook that it cannot
+        call, except for a dry run.
+        """
+        retried = (ServerBusy,) if ("dryRun", "All") in query else (ServerBusy, WebhookFailed)
 
         def attempt() -> bytes:
             with self._network_errors():
@@ -78,7 +81,7 @@ class Client:
 
         with self._server_errors():
             for delay in BUSY_BACKOFF.delays():
-                with suppress(ServerBusy):
+                with suppress(*retried):
                     return attempt()
                 time.sleep(delay)
             return attempt()

@@ -25,6 +25,8 @@ _ALLOWED = re.compile(r"\b(?:except|other than)\b")
 LONGEST_BODY = 64 << 10
 """Bytes of an answer that is not JSON."""
 
+WEBHOOK_ERRORS = ("failed calling webhook", "conversion webhook for")
+
 WARNINGS = "type=Warning"
 """Field selector of the events that report problems."""
 
@@ -41,6 +43,13 @@ class Rejected(Exception):
         super().__init__(message)
         self.code = code
         self.fields = tuple(fields)
+
+
+class WebhookFailed(Rejected):
+    """A webhook that the server calls for the object does not answer: its pods are starting, or there are none."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("denied", message)
 
 
 class ServerBusy(Exception):
@@ -70,6 +79,8 @@ def status_error(code: int, body: bytes | str | None) -> Exception:
         return ResourceExpired(message)
     if code == 500 and any(text in message for text in SCHEMA_ERRORS):
         return Rejected("invalid-object", message)
+    if code >= 500 and any(text in message for text in WEBHOOK_ERRORS):
+        return WebhookFailed(message)
     if code in {400, 413, 415, 422}:
         return _invalid(code, message, status)
     of_code = {403: _forbidden, 404: _not_found, 409: _conflict}.get(code)

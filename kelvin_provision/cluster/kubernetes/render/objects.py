@@ -41,10 +41,16 @@ APPLY_FIRST = (
     "Service",
     "Ingress",
 )
-"""Kinds that others depend on, in the order of applying. Pods and their controllers follow; unknown kinds come last."""
+"""Kinds that others depend on, in the order of applying. Pods and their controllers follow, what calls them, and last unknown kinds."""
 
-DEPENDENT = len(APPLY_FIRST) + 1
-"""The rank of unknown kinds: objects that may need a controller of the same workload."""
+REGISTERED = frozenset({"MutatingWebhookConfiguration", "ValidatingWebhookConfiguration", "APIService"})
+"""Kinds by which the server calls a Service."""
+
+REGISTRATIONS = len(APPLY_FIRST) + 1
+"""The rank of these kinds: they need pods that answer."""
+
+CUSTOM = REGISTRATIONS + 1
+"""The rank of unknown kinds: objects that may need a controller or a webhook of the same workload."""
 
 CLUSTER_SCOPED = frozenset(
     {
@@ -162,7 +168,9 @@ def rank(value: Object) -> int:
     kind = value.get("kind") or ""
     if kind in APPLY_FIRST:
         return APPLY_FIRST.index(kind)
-    return len(APPLY_FIRST) if kind in TEMPLATED or kind in {"Pod", "CronJob"} else DEPENDENT
+    if kind in TEMPLATED or kind in {"Pod", "CronJob"}:
+        return len(APPLY_FIRST)
+    return REGISTRATIONS if kind in REGISTERED else CUSTOM
 
 
 def template_of(value: Object) -> Object | None:

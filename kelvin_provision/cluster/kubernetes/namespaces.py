@@ -1,12 +1,13 @@
-"""What lies in a namespace and would go with it: all objects, except those that the cluster makes in every namespace by itself."""
+"""Namespaces: which of a plan exist, and what lies in one and would go with it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from kelvin_provision.cluster.kubernetes.api.errors import Rejected
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
-from kelvin_provision.cluster.plan import describe
+from kelvin_provision.cluster.kubernetes.render.objects import namespace_of
+from kelvin_provision.cluster.plan import Finding, describe
 from kelvin_provision.errors import ProvisionError
 from kelvin_provision.spec.workload import Object
 
@@ -25,8 +26,28 @@ TOKEN_OF = "kubernetes.io/service-account.name"  # noqa: S105  (an annotation of
 SHOWN = 3
 
 
+def namespaces_of_plan(api: Api, home: str, desired: Mapping[str, Sequence[Object]]) -> tuple[frozenset[str], tuple[Finding, ...]]:
+    """Return the namespaces that do not exist, and a finding for each workload with objects in one that is being deleted."""
+    users: dict[str, list[str]] = {home: list(desired)}
+    for workload, objects in desired.items():
+        for namespace in sorted({namespace_of(item) for item in objects} - {"", home}):
+            users.setdefault(namespace, []).append(workload)
+    absent, findings = set(), []
+    for namespace, workloads in users.items():
+        live = api.get("v1", "Namespace", namespace)
+        name = f"Namespace/{namespace}"
+        if live is None:
+            absent.add(namespace)
+        elif (live.get("status") or {}).get("phase") == "Terminating":
+            findings += [Finding("namespace-terminating", workload, name, f"{name} is being deleted") for workload in workloads]
+    return frozenset(absent), tuple(findings)
+
+
 def tenants(api: Api, namespace: str) -> list[str]:
-    """Name them. A group that cannot be listed is named as well: what is there is not known."""
+    """Name the objects in a namespace, except those that the cluster makes in every one by itself.
+
+    A group that cannot be listed is named as well: what is there is not known.
+    """
     names: list[str] = []
     for group_version in api.group_versions():
         try:
