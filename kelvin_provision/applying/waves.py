@@ -1,4 +1,4 @@
-"""Putting objects in waves, each when the one before is up. ADR 0028 tells why the transaction drives them."""
+"""Putting objects in waves, each when the one before is up. ADR 0030 tells why the transaction drives them."""
 
 from __future__ import annotations
 

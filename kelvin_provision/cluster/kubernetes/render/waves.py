@@ -1,7 +1,7 @@
 """The order in which objects are put, where some must be up before others can be. Pure.
 
 Custom resources whose controller, or whose admission webhook, is among the same objects come after the pods of those are up; so do the
-webhooks themselves, which would otherwise refuse what nothing can check yet. ADR 0028 tells why.
+webhooks themselves, which would otherwise refuse what nothing can check yet. ADR 0030 tells why.
 """
 
 from __future__ import annotations
