@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from kelvin_provision.applying.image_volumes import LostVolume
 from kelvin_provision.cluster.plan import Finding, Plan
 from kelvin_provision.cluster.survey import Survey
 from kelvin_provision.errors import ProvisionError
@@ -46,6 +47,7 @@ class Facts:
     secrets: tuple[MissingSecret, ...] = ()
     survey: Survey | None = None
     refused_hooks: tuple[ProvisionError, ...] = ()
+    lost_volumes: tuple[LostVolume, ...] = ()
 
 
 def image_findings(facts: Facts) -> Iterator[Finding]:
@@ -102,7 +104,8 @@ def assess(facts: Facts) -> tuple[Finding, ...]:
 
 
 def advice(facts: Facts) -> Iterator[str]:
-    """What could make the apply fail later. Estimates, so they prevent nothing."""
+    """What could make the apply fail later, or lose data. Nothing that prevents it."""
+    yield from map(str, facts.lost_volumes)
     for image in facts.plan.admitted:
         yield f"{image.workload}: {image}"
     if facts.survey is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from kelvin_provision.applying.assess import Facts, ImageFacts, MissingSecret
+from kelvin_provision.applying.image_volumes import lost_volumes
 from kelvin_provision.applying.target import Target
 from kelvin_provision.cluster.protocol import Lookup
 from kelvin_provision.cluster.survey import Survey
@@ -42,6 +43,7 @@ def gather(ctx: Context, targets: Sequence[Target], *, put_back: bool = False, h
         secrets=tuple(missing_secrets(objects, ctx.lookup)),
         survey=_survey(ctx, targets),
         refused_hooks=refused,
+        lost_volumes=tuple(lost_volumes(ctx.store, targets)),
     )
 
 

@@ -31,8 +31,8 @@ _IMAGE = """
 | in the image | on Docker | on Kubernetes |
 |---|---|---|
 | `HEALTHCHECK` | a readiness check where the manifest has no `readiness_probe` | not run: give a `readiness_probe` |
-| `VOLUME` | a named volume of the workload for each path that the manifest does not mount; kept until undeploy | lost with the container: \
-give a volume of type `persistent` |
+| `VOLUME` | a named volume of the workload for each path that the manifest does not mount; kept until undeploy | lost with the container, \
+as the plan says: give a volume of type `persistent` |
 """
 
 _OBJECTS = """
