@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from typing import Self
 
 from kelvin_provision.errors import ReferenceInvalid
@@ -17,6 +18,9 @@ _HOST = re.compile(r"(?:[a-zA-Z0-9](?:[-a-zA-Z0-9.]*[a-zA-Z0-9])?|\[[0-9a-fA-F:]
 _PATH = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _ARM = re.compile(r"v([5-9])")
+_NARROW = {"amd64": "386", "arm64": "arm"}
+"""The 32-bit architecture whose programs a kernel can run, if it was built for that."""
+
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "armv6l": "arm", "i686": "386"}
 DOCKER_HUB = "docker.io"
 
@@ -72,32 +76,46 @@ class Reference:
 
 @dataclass(frozen=True)
 class Platform:
-    """Operating system, architecture and variant, as in an OCI image index."""
+    """Operating system, architecture and variant, as in an OCI image index.
+
+    `runs_32_bit`, of a node alone: it takes an image for 32 bits where there is none for its own architecture.
+    """
 
     os: str
     architecture: str
     variant: str = ""
+    runs_32_bit: bool = False
 
     @classmethod
-    def of_this_host(cls) -> Self:
+    def of_this_host(cls, *, runs_32_bit: bool = False) -> Self:
         machine = os.uname().machine
         variant = {"armv7l": "v7", "armv6l": "v6"}.get(machine, "")
-        return cls("linux", _MACHINES.get(machine, machine), variant)
+        return cls("linux", _MACHINES.get(machine, machine), variant, runs_32_bit)
 
     def accepts(self, other: Platform) -> bool:
         """Whether an image for `other` runs on this platform. arm64 `v8` is plain arm64; an older arm variant runs on a newer one."""
+        if self.runs_32_bit and self.os == other.os and other.architecture == _NARROW.get(self.architecture):
+            return other.architecture != "arm" or 0 < _arm(other) <= _ARM_OF_64_BITS
         if (self.os, self.architecture) != (other.os, other.architecture):
             return False
         if self.architecture == "arm":
             return 0 < _arm(other) <= _arm(self)
         return other.variant in {"", "v8" if self.architecture == "arm64" else "v1", self.variant}
 
-    def closeness(self, other: Platform) -> tuple[bool, int]:
+    def closeness(self, other: Platform) -> tuple[bool, bool, int]:
         """A sort key: of several platforms that it accepts, the best match is the greatest."""
-        return other.variant == self.variant, _arm(other) if self.architecture == "arm" else 0
+        same = other.architecture == self.architecture
+        return same, same and other.variant == self.variant, _arm(other) if other.architecture == "arm" else 0
+
+    def would_accept(self, other: Platform) -> bool:
+        """Whether it would if it ran 32-bit images."""
+        return replace(self, runs_32_bit=True).accepts(other)
 
     def __str__(self) -> str:
         return "/".join(filter(None, (self.os, self.architecture, self.variant)))
+
+
+_ARM_OF_64_BITS = 8
 
 
 def _arm(platform: Platform) -> int:

@@ -80,7 +80,7 @@ def runtime(settings: Settings, choice: Callable[[], ClusterChoice]) -> Runtime:
     if kind == "docker":
         from kelvin_provision.runtimes.docker import DockerRuntime
 
-        return DockerRuntime(_docker_url(settings))
+        return DockerRuntime(_docker_url(settings), runs_32_bit=chosen.run_32_bit)
     from kelvin_provision.runtimes.containerd.discovery import find
 
     return find(replace(chosen, address=None) if _docker_url(settings) else chosen)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from kelvin_provision.errors import ImageUnsupported, ManifestInvalid, PlatformMissing
+from kelvin_provision.hints import command
 from kelvin_provision.refs import Descriptor, Platform, is_digest
 
 LIMIT = 4 << 20
@@ -85,9 +86,16 @@ def choose(index: dict[str, Any], node: Platform, name: str) -> Descriptor:
     if not compatible:
         available = sorted({_printable(str(platform)) for platform, _ in entries}) or ["none"]
         more = f" and {len(available) - MAX_LISTED} more" if len(available) > MAX_LISTED else ""
-        raise PlatformMissing(f"{name}: no image for platform {node}; available: {', '.join(available[:MAX_LISTED])}{more}")
+        text = f"{name}: no image for platform {node}; available: {', '.join(available[:MAX_LISTED])}{more}"
+        raise platform_missing(text, node, [platform for platform, _ in entries])
     # Of two that are equally close the first counts (OCI image-spec, image-index.md). Only the chosen entry has to be valid.
     return descriptor(max(compatible, key=lambda candidate: node.closeness(candidate[0]))[1], name)
+
+
+def platform_missing(text: str, node: Platform, available: Iterable[Platform]) -> PlatformMissing:
+    """With the setting that would take one of them, where there is one."""
+    narrow = any(node.would_accept(platform) for platform in available)
+    return PlatformMissing(text, hint=command("config set", "runtime.run_32_bit", "true")) if narrow else PlatformMissing(text)
 
 
 def _entries(index: dict[str, Any], name: str) -> Iterator[tuple[Platform, Any]]:
@@ -99,9 +107,9 @@ def _entries(index: dict[str, Any], name: str) -> Iterator[tuple[Platform, Any]]
         # Attestations and signatures are in indexes, too: without a platform, or with `unknown`.
         if not isinstance(platform, dict) or "unknown" in (platform.get("os"), platform.get("architecture")):
             continue
-        fields = [platform.get(key) or "" for key in ("os", "architecture", "variant")]
-        if all(isinstance(field, str) for field in fields):
-            yield Platform(*fields), entry
+        system, architecture, variant = (platform.get(key) or "" for key in ("os", "architecture", "variant"))
+        if all(isinstance(field, str) for field in (system, architecture, variant)):
+            yield Platform(system, architecture, variant), entry
 
 
 def _printable(text: str) -> str:
@@ -140,4 +148,4 @@ def platform_and_diff_ids(data: bytes, name: str) -> tuple[Platform, tuple[str, 
         raise ManifestInvalid(f"{name}: a config without diff ids")
     if not all(_PLATFORM_FIELD.fullmatch(field) for field in fields):
         raise ManifestInvalid(f"{name}: a config with the invalid platform {_printable('/'.join(fields))}")
-    return Platform(*fields), tuple(diff_ids)
+    return Platform(fields[0], fields[1], fields[2]), tuple(diff_ids)

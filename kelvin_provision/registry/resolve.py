@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kelvin_provision.errors import ManifestInvalid, PlatformMissing
+from kelvin_provision.errors import ManifestInvalid
 from kelvin_provision.files.hashing import digest_of
 from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.registry import manifests
@@ -34,7 +34,8 @@ def resolve(repository: Repository, reference: Reference, platform: Platform) ->
     documents[config.digest] = repository.small_blob(config)
     image_platform, diff_ids = manifests.platform_and_diff_ids(documents[config.digest], name)
     if not platform.accepts(image_platform):
-        raise PlatformMissing(f"{name}: the image is for {image_platform}, and this node is {platform}")
+        text = f"{name}: the image is for {image_platform}, and this node is {platform}"
+        raise manifests.platform_missing(text, platform, [image_platform])
     if len(diff_ids) != len(layers):
         raise ManifestInvalid(f"{name}: {len(layers)} layers, but {len(diff_ids)} diff ids in the config")
     return Resolved(ImageLock(reference, image_platform, manifest, config, layers, diff_ids, index), documents)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 from kelvin_provision.docker_engine.connection import RUNTIME_ERRORS, connect
@@ -34,11 +35,13 @@ class DockerRuntime:
 
     name = "docker"
 
-    def __init__(self, base_url: str | None = None, *, client: Callable[[], Any] | None = None) -> None:
+    def __init__(self, base_url: str | None = None, *, client: Callable[[], Any] | None = None, runs_32_bit: bool = False) -> None:
         self._engine = Engine(client or (lambda: connect(base_url, timeout=LOAD_TIMEOUT)), RUNTIME_ERRORS)
+        self._runs_32_bit = runs_32_bit
 
     def info(self) -> RuntimeInfo:
-        return RuntimeInfo(self.name, self._engine.version(), self._engine.platform(), pins=True, completes_short_names=True)
+        platform = replace(self._engine.platform(), runs_32_bit=self._runs_32_bit)
+        return RuntimeInfo(self.name, self._engine.version(), platform, pins=True, completes_short_names=True)
 
     def check(self, lock: ImageLock) -> None:
         """Refuses another platform, what is not a container image, and zstd layers where the engine is too old for them."""

@@ -71,6 +71,12 @@ KEYS: tuple[Key, ...] = (
     Key("runtime.type", choice("auto", "containerd", "docker"), "auto", "container runtime into which images are imported"),
     Key("runtime.address", TEXT, "", "socket of containerd or URL of Docker; without it, DOCKER_HOST is used"),
     Key("runtime.namespace", TEXT, "k8s.io", "containerd namespace"),
+    Key(
+        "runtime.run_32_bit",
+        BOOL,
+        "false",
+        "also take 32-bit images (linux/386 on amd64, linux/arm on arm64) where there is no other; the node's kernel must run them",
+    ),
     Key("workload_deploy.staged", BOOL, "false", "default of a request: download images before anything is applied"),
     Key("workload_deploy.instantly_apply", BOOL, "true", "default of a request: apply as soon as possible, without `workloads apply`"),
     Key(

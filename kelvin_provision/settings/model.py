@@ -39,11 +39,12 @@ class ClusterSettings:
 
 @dataclass(frozen=True)
 class RuntimeSettings:
-    """`type` is auto, containerd or docker; `address` a socket path (containerd) or URL (Docker)."""
+    """`type` is auto, containerd or docker; `address` a socket path (containerd) or URL (Docker). `run_32_bit`: see `refs.Platform`."""
 
     type: str = "auto"
     address: str | None = None
     namespace: str = "k8s.io"
+    run_32_bit: bool = False
 
 
 @dataclass(frozen=True)

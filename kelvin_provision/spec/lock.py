@@ -56,7 +56,8 @@ class ImageLock:
                 yield blob
 
     def to_json(self) -> dict[str, Any]:
-        return dataclasses.asdict(self) | {"reference": str(self.reference)}
+        platform = {"os": self.platform.os, "architecture": self.platform.architecture, "variant": self.platform.variant}
+        return dataclasses.asdict(self) | {"reference": str(self.reference), "platform": platform}
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Self:

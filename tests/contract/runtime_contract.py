@@ -17,6 +17,9 @@ from tests.kit.images import index_of, make_image, sha256, tar_of
 from tests.kit.locks import blobs_in, lock_of
 
 HERE = Platform.of_this_host()
+NARROW = Platform("linux", {"amd64": "386", "arm64": "arm"}.get(HERE.architecture, "386"))
+"""An image for it may be taken by a box that is told to: that of 32 bits."""
+
 ELSEWHERE = Platform("linux", "arm64" if HERE.architecture != "arm64" else "amd64")
 _numbers = itertools.count()
 

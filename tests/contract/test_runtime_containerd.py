@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from kelvin_provision.errors import DigestMismatch, ImageUnsupported, NoSpace, PermissionRefused
+from kelvin_provision.errors import DigestMismatch, ImageUnsupported, NoSpace, PermissionRefused, PlatformMissing
 from kelvin_provision.runtimes.containerd.runtime import ContainerdRuntime
-from tests.contract.runtime_contract import HERE, RuntimeContract, flip, image, reference, staged
+from tests.contract.runtime_contract import HERE, NARROW, RuntimeContract, flip, image, reference, staged
 from tests.kit.ctr import Outside
 from tests.kit.images import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, Image, make_image, random_image, sha256, tar_of
 from tests.kit.locks import blobs_in, lock_of
@@ -263,6 +263,17 @@ class TestContainerd(RuntimeContract):
         names = outside.ctr("images", "ls", "-q", f"target.digest=={made.digest}").split()
         runtime.remove(lock)
         assert {name for name in names if not name.startswith("sha256:")} == {f"docker.io/library/pump@{made.digest}"}
+
+
+def test_a_32_bit_image_is_taken_where_the_settings_say_so(address, runtime, staged):
+    lock, blob = staged(image(platform=NARROW), platform=NARROW)
+    with pytest.raises(PlatformMissing):
+        runtime.check(lock)
+    told = ContainerdRuntime(address, runs_32_bit=True)
+    told.check(lock)
+    told.load(lock, blob)
+    assert told.has(lock)
+    assert [status.state for status in told.inspect([lock]).values()] == ["complete"]
 
 
 def test_a_full_disk_is_no_space_and_nothing_stays_of_the_image():

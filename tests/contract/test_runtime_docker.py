@@ -7,11 +7,11 @@ import tracemalloc
 import docker
 import pytest
 
-from kelvin_provision.errors import ImageUnsupported, RuntimeUnreachable
+from kelvin_provision.errors import ImageUnsupported, PlatformMissing, RuntimeUnreachable
 from kelvin_provision.refs import Descriptor
 from kelvin_provision.runtimes import archive
 from kelvin_provision.runtimes.docker import DockerRuntime
-from tests.contract.runtime_contract import HERE, RuntimeContract, image, reference, staged
+from tests.contract.runtime_contract import HERE, NARROW, RuntimeContract, image, reference, staged
 from tests.kit.images import make_image, tar_of
 from tests.kit.locks import lock_of
 
@@ -125,6 +125,17 @@ def test_zstd_layers_are_refused_by_an_old_engine_before_a_byte_is_spent(runtime
     else:
         with pytest.raises(ImageUnsupported, match="zstd"):
             runtime.check(changed)
+
+
+def test_a_32_bit_image_is_taken_where_the_settings_say_so(outside, staged):
+    lock, blob = staged(image(platform=NARROW), platform=NARROW)
+    with pytest.raises(PlatformMissing):
+        DockerRuntime(client=lambda: outside.client).check(lock)
+    told = DockerRuntime(client=lambda: outside.client, runs_32_bit=True)
+    told.check(lock)
+    told.load(lock, blob)
+    assert told.has(lock)
+    assert [status.state for status in told.inspect([lock]).values()] == ["complete"]
 
 
 class OnContainerd:

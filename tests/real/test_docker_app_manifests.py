@@ -6,10 +6,13 @@ from kelvin_provision.cluster.docker.render.image_volumes import volume_name
 from kelvin_provision.cluster.plan import Op
 from kelvin_provision.cluster.protocol import Phase, WaitPolicy
 from kelvin_provision.context import silent
+from kelvin_provision.refs import Platform
+from kelvin_provision.runtimes.docker import DockerRuntime
 from kelvin_provision.status import Observed
 from tests.contract.cluster_contract import Picture, never, no_secrets, spec
 from tests.kit.docker_bench import bench, docker_bench
 from tests.kit.images import busybox, make_image, push, tar_of
+from tests.kit.locks import blobs_in, lock_of
 from tests.kit.requests import system_of
 from tests.kit.waiting import until
 
@@ -156,3 +159,20 @@ def test_a_standard_revision_keeps_the_volumes_of_the_image_that_it_pulls(bench,
     assert bench.cluster.plan({NAME: objects}, no_secrets).empty
     bench.cluster.remove(NAME)
     bench.client.remove_image(image)
+
+
+# --- images for 32 bits ----------------------------------------------------------------------------
+
+
+def test_an_image_for_32_bits_runs_where_the_settings_say_so(bench, tmp_path):
+    """Its programs are those of this box: only the label is another one, which is what the engine and the program look at."""
+    platform = Platform("linux", {"amd64": "386", "arm64": "arm"}[Platform.of_this_host().architecture])
+    image = waiting_image(architecture=platform.architecture)
+    lock = lock_of(image, "registry.example.org/contract/narrow:1.0.0", platform)
+    runtime = DockerRuntime(client=lambda: bench.client, runs_32_bit=True)
+    runtime.check(lock)
+    runtime.load(lock, blobs_in(tmp_path / "narrow", image))
+    picture = Picture(str(lock.reference), (lock,))
+    up(bench, bench.cluster.render(spec(NAME, picture, "1.0.0"), picture.locks, 1))
+    bench.cluster.remove(NAME)
+    runtime.remove(lock)

@@ -48,6 +48,10 @@ def test_a_lock_comes_back_from_json_as_it_was(index):
     assert ImageLock.from_json(json.loads(json.dumps(found.to_json()))) == found
 
 
+def test_a_lock_in_json_has_the_platform_of_the_image_and_nothing_of_the_node():
+    assert lock().to_json()["platform"] == {"os": "linux", "architecture": "arm", "variant": "v7"}
+
+
 def test_a_lock_cannot_be_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
         lock().index = INDEX

@@ -136,6 +136,28 @@ def test_the_closest_platform_that_runs_here_is_chosen(node, there, chosen):
     assert manifests.choose(index, Platform(*node.split("/")), "r/a").digest == "sha256:" + "abcdef"[chosen] * 64
 
 
+@pytest.mark.parametrize(
+    ("node", "there", "chosen"),
+    [
+        ("linux/amd64", ["linux/386", "linux/amd64"], 1),
+        ("linux/amd64", ["linux/386", "linux/arm/v7"], 0),
+        ("linux/arm64", ["linux/arm/v5", "linux/arm/v7", "linux/amd64"], 1),
+        ("linux/arm64", ["linux/arm/v7", "linux/arm64/v8"], 1),
+    ],
+)
+def test_a_32_bit_image_is_the_last_choice_of_a_node_that_runs_them(node, there, chosen):
+    index = {"manifests": [entry(text, "abcdef"[number]) for number, text in enumerate(there)]}
+    told = Platform(*node.split("/"), runs_32_bit=True)
+    assert manifests.choose(index, told, "r/a").digest == "sha256:" + "abcdef"[chosen] * 64
+
+
+@pytest.mark.parametrize(("there", "helps"), [("linux/386", True), ("linux/arm64", False), ("linux/s390x", False)])
+def test_the_setting_that_would_take_an_image_is_the_hint(there, helps):
+    with pytest.raises(PlatformMissing) as caught:
+        manifests.choose({"manifests": [entry(there, "a")]}, Platform("linux", "amd64"), "r/a")
+    assert ("runtime.run_32_bit" in str(caught.value.hint)) is helps
+
+
 def test_index_entries_without_a_platform_are_skipped():
     strange = [
         None,

@@ -1,6 +1,7 @@
 """References as people write them, platforms as images name them."""
 
 import os
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -112,6 +113,30 @@ def platform(text):
 )
 def test_an_image_runs_on_its_own_platform_and_on_a_newer_variant(node, image, runs):
     assert platform(node).accepts(platform(image)) is runs
+
+
+@pytest.mark.parametrize(
+    ("node", "image", "runs"),
+    [
+        ("linux/amd64", "linux/amd64", True),
+        ("linux/amd64", "linux/386", True),
+        ("linux/amd64", "linux/arm/v7", False),
+        ("linux/amd64", "windows/386", False),
+        ("linux/arm64", "linux/arm/v7", True),
+        ("linux/arm64", "linux/arm/v8", True),
+        ("linux/arm64", "linux/arm/v9", False),
+        ("linux/arm64", "linux/arm/armhf", False),
+        ("linux/arm64", "linux/386", False),
+        ("linux/arm/v7", "linux/arm/v8", False),
+        ("linux/386", "linux/amd64", False),
+        ("linux/riscv64", "linux/386", False),
+    ],
+)
+def test_a_node_that_is_told_to_takes_32_bit_images_of_its_kind(node, image, runs):
+    assert replace(platform(node), runs_32_bit=True).accepts(platform(image)) is runs
+    assert platform(node).would_accept(platform(image)) is runs
+    if platform(node).architecture != platform(image).architecture:
+        assert not platform(node).accepts(platform(image))
 
 
 @pytest.mark.parametrize(

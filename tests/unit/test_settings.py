@@ -58,7 +58,7 @@ registries:
   r.example:5000: {mirrors: [m.example, 'm2.example:80/x'], insecure: true, ca_file: /etc/ca.pem, auth_file: ~/auth.json}
   docker.io: {mirrors: []}
 cluster: {type: kubernetes, kubeconfig: /etc/kube, context: c, namespace: apps, name: site-7}
-runtime: {type: containerd, address: /run/c.sock, namespace: k3s}
+runtime: {type: containerd, address: /run/c.sock, namespace: k3s, run_32_bit: true}
 workload_deploy: {staged: true, instantly_apply: false}
 download: {parallel: 16, stall_timeout: 1.5, rate: 500k, window: '22:00-05:00, 12:30-13:00', budget: 2GiB}
 apply: {timeout: 1h, rollback_timeout: 90, settle: 0s}
@@ -81,6 +81,7 @@ def test_every_default_of_the_table_is_the_models():
         "cluster.namespace": given.cluster.namespace,
         "runtime.type": given.runtime.type,
         "runtime.namespace": given.runtime.namespace,
+        "runtime.run_32_bit": given.runtime.run_32_bit,
         "workload_deploy.staged": given.default_method.staged,
         "workload_deploy.instantly_apply": given.default_method.instantly_apply,
         "download.parallel": given.download.parallel,
@@ -108,7 +109,7 @@ def test_every_key_of_the_site_file(box):
             "docker.io": RegistrySettings(),
         },
         cluster=ClusterSettings("kubernetes", Path("/etc/kube"), "c", "apps", "site-7"),
-        runtime=RuntimeSettings("containerd", "/run/c.sock", "k3s"),
+        runtime=RuntimeSettings("containerd", "/run/c.sock", "k3s", run_32_bit=True),
         download=DownloadSettings(16, 1.5, 500_000, Window(((1320, 300), (750, 780))), 2 << 30),
         apply=ApplySettings(3600.0, 90.0, 0.0),
         default_method=Method.STAGED,
@@ -317,7 +318,7 @@ def test_the_table_is_for_the_docs():
     assert ("registry", "host[:port][/path]", "", "registry from which <app_name>:<app_version> is pulled, without a scheme") in rows
     assert ("registries.<host>.insecure", "true or false", "false", "allow plain HTTP; only in the site file or with --config") in rows
     assert ("download.parallel", "integer from 1 to 16, or auto", "auto", AUTO) in rows
-    assert len(rows) == 31
+    assert len(rows) == 32
     assert [key.variable for key in KEYS if key.name in {"cluster.namespace", "registries.<host>.mirrors"}] == [
         None,
         "KELVIN_PROVISION_CLUSTER__NAMESPACE",

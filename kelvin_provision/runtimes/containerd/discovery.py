@@ -47,9 +47,9 @@ def find(
         unit = "k3s" if of_k3s else "containerd"
         raise RuntimeUnreachable(f"containerd does not listen on {address}", hint=system("systemctl", "status", unit))
     if k3s and (of_k3s or not ctr):
-        return ContainerdRuntime(address, settings.namespace, (k3s, "ctr"))
+        return ContainerdRuntime(address, settings.namespace, (k3s, "ctr"), runs_32_bit=settings.run_32_bit)
     if ctr:
-        return ContainerdRuntime(address, settings.namespace, (ctr,))
+        return ContainerdRuntime(address, settings.namespace, (ctr,), runs_32_bit=settings.run_32_bit)
     raise RuntimeUnreachable(
         f"containerd listens on {address}, but neither ctr nor k3s is installed to talk to it", hint=system("apt", "install", "containerd")
     )

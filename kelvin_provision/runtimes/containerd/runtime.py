@@ -37,8 +37,9 @@ class ContainerdRuntime:
 
     name = "containerd"
 
-    def __init__(self, address: str, namespace: str = "k8s.io", command: tuple[str, ...] = ("ctr",)) -> None:
+    def __init__(self, address: str, namespace: str = "k8s.io", command: tuple[str, ...] = ("ctr",), *, runs_32_bit: bool = False) -> None:
         self._ctr = Ctr(address, namespace, command)
+        self._node = Platform.of_this_host(runs_32_bit=runs_32_bit)
 
     def info(self) -> RuntimeInfo:
         """The CRI honours pins since 1.7."""
@@ -46,11 +47,11 @@ class ContainerdRuntime:
         if version is None:
             raise OurBug("the output of `ctr version` has no version of the server")
         pins = (int(version[2]), int(version[3])) >= _PINS_SINCE
-        return RuntimeInfo(self.name, version[1], Platform.of_this_host(), pins)
+        return RuntimeInfo(self.name, version[1], self._node, pins)
 
     def check(self, lock: ImageLock) -> None:
         """Refuses another platform, and what is not a container image (charts, encrypted or foreign layers)."""
-        suitability.check(lock, Platform.of_this_host())
+        suitability.check(lock, self._node)
         suitability.check_for_containerd(lock)
 
     def has(self, lock: ImageLock) -> bool:
@@ -144,9 +145,7 @@ class ContainerdRuntime:
             evidence = (*result.stderr, f"ctr was ended by signal {-result.code}")
             raise RuntimeFailed(f"no import of {lock.name} in containerd", evidence=evidence)
         if state == "other platform":
-            raise ImportFailed(
-                f"{lock.name} is not for {lock.platform}, or does not run on {Platform.of_this_host()}; it was removed again"
-            )
+            raise ImportFailed(f"{lock.name} is not for {lock.platform}, or does not run on {self._node}; it was removed again")
         archive.verify(lock, blob)  # the most likely cause is a corrupt blob in our own store, which ctr cannot name
         raise ImportFailed(f"containerd did not import {lock.name}", evidence=result.stderr or (f"the image is {state}",))
 
@@ -165,7 +164,7 @@ class ContainerdRuntime:
         if platform is None:
             return "incomplete"
         same = (platform.os, platform.architecture) == (lock.platform.os, lock.platform.architecture)
-        return state if same and Platform.of_this_host().accepts(platform) else "other platform"
+        return state if same and self._node.accepts(platform) else "other platform"
 
     def _platform(self, lock: ImageLock) -> Platform | None:
         """From the config in the content store; None when it is missing or has other content than its digest says."""
