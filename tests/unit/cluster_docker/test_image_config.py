@@ -119,6 +119,7 @@ def container(volumes=(), binds=()):
         ({"/data/": {}, "/log": {}}, {}, ["/data", "/log"]),
         ({"/data": {}, "/log": {}}, {"volumes": ["/data"], "binds": ["/log"]}, []),
         ({"/data/db": {}}, {"volumes": ["/data"]}, ["/data/db"]),
+        ({"data": {}, "//log": {}, "/": {}}, {"volumes": ["/log"]}, ["/data"]),
     ],
 )
 def test_each_path_of_the_image_that_the_manifest_does_not_mount_is_kept(declared, mounted, kept):

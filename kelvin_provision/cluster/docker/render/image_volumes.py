@@ -31,7 +31,7 @@ def with_image_volumes(objects: Sequence[Object], image: Mapping[str, Any] | Non
         return tuple(objects)
     spec = container["spec"]
     mounted = {mount["target"] for mount in (*spec["volumes"], *spec["binds"])}
-    paths = sorted({posixpath.normpath(path) for path in declared} - mounted)
+    paths = sorted({posixpath.normpath(f"/{path.lstrip('/')}") for path in declared} - mounted - {"/"})
     volumes = [_volume(container, path) for path in paths]
     mounts = [{"name": volume["metadata"]["name"], "target": path} for volume, path in zip(volumes, paths, strict=True)]
     completed = container | {"spec": spec | {"volumes": [*spec["volumes"], *mounts]}}
