@@ -53,6 +53,7 @@ QUANTITIES = {
     "ResourceQuotaSpec": ["hard"],
     "LimitRangeItem": ["default", "defaultRequest", "max", "maxLimitRequestRatio", "min"],
     "MetricTarget": ["averageValue", "value"],
+    "HPAScalingRules": ["tolerance"],
 }
 BASE64 = {
     "Secret": ["data"],
