@@ -2,49 +2,68 @@
 
 import yaml
 
-POD = """
-metadata: {name: x, labels: {app: x}, annotations: {note: text}}
-spec:
-  restartPolicy: Always
-  hostNetwork: false
-  nodeSelector: {disk: ssd}
-  imagePullSecrets: [{name: mine}]
-  serviceAccountName: x
-  priorityClassName: x
-  terminationGracePeriodSeconds: 5
-  overhead: {cpu: 1m}
-  tolerations: [{key: a, operator: Exists}]
-  affinity:
-    nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: a, operator: In, values: [b]}]}]}}
-    podAntiAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{topologyKey: kubernetes.io/hostname, labelSelector: {matchLabels: {app: x}}}]}
-  initContainers: [{name: i, image: reg.example/web:1, resources: {requests: {cpu: 100m}}}]
-  containers:
-  - name: c
-    image: reg.example/web:1
-    imagePullPolicy: Always
+PODS = """
+"":
+  metadata: {name: x, labels: {app: x}, annotations: {note: text}}
+  spec: {restartPolicy: Always, hostNetwork: false, terminationGracePeriodSeconds: 5, imagePullSecrets: [{name: mine}]}
+ports:
+  spec: {hostNetwork: true}
+  container: {imagePullPolicy: Always, ports: [{name: http, containerPort: 80, hostPort: 8080, protocol: TCP}]}
+variables:
+  container:
     command: [sh, -c, x]
     env: [{name: A, value: b}, {name: S, valueFrom: {secretKeyRef: {name: x, key: y}}}]
     envFrom: [{configMapRef: {name: x}}]
-    ports: [{name: http, containerPort: 80, hostPort: 8080, protocol: TCP}]
-    resources: {limits: {cpu: 1, memory: 64Mi}, requests: {cpu: 500m}}
+    securityContext: {privileged: false, runAsUser: 0}
+probes:
+  container:
     lifecycle: {preStop: {exec: {command: [sleep, '5']}}}
     livenessProbe: {httpGet: {path: /, port: http, httpHeaders: [{name: a, value: b}]}, periodSeconds: 5}
     readinessProbe: {exec: {command: ['true']}}
-    securityContext: {privileged: false, runAsUser: 0}
-    volumeMounts: [{name: v, mountPath: /opt/kelvin/hold, subPath: ''}, {name: h, mountPath: /h, readOnly: true}]
-  volumes:
-  - {name: v, hostPath: {path: /x}}
-  - {name: h, persistentVolumeClaim: {claimName: x}}
-  - {name: s, secret: {secretName: x, defaultMode: 256, items: [{key: a, path: a, mode: 256}]}}
-  - {name: e, emptyDir: {sizeLimit: 1Gi}}
-  - {name: i, image: {reference: reg.example/web:1, pullPolicy: Always}}
+resources:
+  spec: {overhead: {cpu: 1m}, initContainers: [{name: i, image: reg.example/web:1, resources: {requests: {cpu: 100m}}}]}
+  container: {resources: {limits: {cpu: 1, memory: 64Mi}, requests: {cpu: 500m}}}
+mounts:
+  spec: {volumes: [{name: v, hostPath: {path: /x}}, {name: h, persistentVolumeClaim: {claimName: x}}]}
+  container: {volumeMounts: [{name: v, mountPath: /opt/kelvin/hold, subPath: ''}, {name: h, mountPath: /h, readOnly: true}]}
+volumes:
+  spec:
+    volumes:
+    - {name: s, secret: {secretName: x, defaultMode: 256, items: [{key: a, path: a, mode: 256}]}}
+    - {name: e, emptyDir: {sizeLimit: 1Gi}}
+    - {name: i, image: {reference: reg.example/web:1, pullPolicy: Always}}
+nodes:
+  spec:
+    nodeSelector: {disk: ssd}
+    serviceAccountName: x
+    priorityClassName: x
+    tolerations: [{key: a, operator: Exists}]
+    affinity:
+      nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: a, operator: In, values: [b]}]}]}}
+neighbours:
+  metadata: {labels: {app: x}}
+  spec:
+    affinity:
+      podAntiAffinity:
+        requiredDuringSchedulingIgnoredDuringExecution: [{topologyKey: kubernetes.io/hostname, labelSelector: {matchLabels: {app: x}}}]
 """
+"""Parts of a pod, each with a container of its own: small objects, so that every path of all of them is soon tried."""
 
+STRATEGY = {
+    "replicas": 2,
+    "minReadySeconds": 5,
+    "paused": False,
+    "selector": {"matchLabels": {"app": "x"}},
+    "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": 1}},
+}
 SMALL_POD = "{metadata: {labels: {app: x}}, spec: {containers: [{name: c, image: reg.example/web:1}]}}"
 CLAIM = "{metadata: {name: data, labels: {a: b}}, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}"
 
 SPECS = f"""
 v1 ConfigMap: {{data: {{a: b}}, binaryData: {{c: aGk=}}, immutable: false}}
+v1 ConfigMap exported:
+  metadata: {{namespace: other, uid: a, resourceVersion: '5', finalizers: [a/b], ownerReferences: [{{kind: A, name: a, controller: true}}], managedFields: [{{manager: a}}]}}
+  status: {{conditions: [{{type: A}}]}}
 v1 Endpoints: {{subsets: [{{addresses: [{{ip: 10.0.0.1}}], ports: [{{port: 80}}]}}]}}
 v1 LimitRange: {{spec: {{limits: [{{type: Container, default: {{cpu: 1}}}}]}}}}
 v1 Namespace: {{spec: {{finalizers: [kubernetes]}}}}
@@ -68,7 +87,7 @@ networking.k8s.io/v1 IngressClass: {{spec: {{controller: x}}}}
 networking.k8s.io/v1 NetworkPolicy: {{spec: {{podSelector: {{matchLabels: {{app: x}}}}, ingress: [{{ports: [{{port: 80}}]}}]}}}}
 rbac.authorization.k8s.io/v1 ClusterRole: {{rules: [{{apiGroups: [''], resources: [pods], verbs: [get]}}]}}
 rbac.authorization.k8s.io/v1 Role: {{rules: [{{apiGroups: [''], resources: [pods], verbs: [get]}}]}}
-rbac.authorization.k8s.io/v1 ClusterRoleBinding: {{roleRef: {{kind: ClusterRole, name: x}}, subjects: [{{kind: ServiceAccount, name: x}}]}}
+rbac.authorization.k8s.io/v1 ClusterRoleBinding: {{roleRef: {{kind: ClusterRole, name: x}}, subjects: [{{kind: ServiceAccount, name: x, namespace: other}}]}}
 rbac.authorization.k8s.io/v1 RoleBinding: {{roleRef: {{kind: Role, name: x}}, subjects: [{{kind: ServiceAccount, name: x}}]}}
 storage.k8s.io/v1 CSIDriver: {{spec: {{attachRequired: false}}}}
 storage.k8s.io/v1 StorageClass: {{provisioner: x, parameters: {{a: b}}, allowVolumeExpansion: true}}
@@ -78,7 +97,7 @@ autoscaling/v2 HorizontalPodAutoscaler:
 apiextensions.k8s.io/v1 CustomResourceDefinition:
   spec: {{group: e.example, scope: Namespaced, names: {{kind: W, plural: ws}}, versions: [{{name: v1, served: true, storage: true, schema: {{openAPIV3Schema: {{type: object}}}}}}]}}
 admissionregistration.k8s.io/v1 MutatingWebhookConfiguration: {{webhooks: [{{name: a, clientConfig: {{caBundle: aGk=, service: {{name: x}}}}, rules: [{{operations: [CREATE]}}]}}]}}
-admissionregistration.k8s.io/v1 ValidatingWebhookConfiguration: {{webhooks: [{{name: a, clientConfig: {{service: {{name: x}}}}}}]}}
+admissionregistration.k8s.io/v1 ValidatingWebhookConfiguration: {{webhooks: [{{name: a, clientConfig: {{service: {{name: x, namespace: other}}}}}}]}}
 apiregistration.k8s.io/v1 APIService: {{spec: {{group: a, version: v1, service: {{name: x}}}}}}
 scheduling.k8s.io/v1 PriorityClass: {{value: 5, globalDefault: false}}
 node.k8s.io/v1 RuntimeClass: {{handler: x, overhead: {{podFixed: {{cpu: 1m}}}}}}
@@ -91,21 +110,17 @@ foreign.example/v1 Service: {{spec: {{ports: [{{port: 80}}]}}}}
 
 
 def samples():
-    """Each kind's object, by `apiVersion kind`."""
-    pod = yaml.safe_load(POD)
-    small = yaml.safe_load(SPECS)
-    deployment = {
-        "replicas": 2,
-        "minReadySeconds": 5,
-        "paused": False,
-        "selector": {"matchLabels": {"app": "x"}},
-        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": 1}},
-        "template": pod,
-    }
-    bodies = {"apps/v1 Deployment": {"spec": deployment}} | small
-    result = {}
-    for name, body in bodies.items():
-        version, kind = name.split()
-        metadata = {"name": "x", "labels": {"a": "b"}, "annotations": {"c": "d"}} | body.get("metadata", {}) | {"name": "x"}
-        result[name] = {"apiVersion": version, "kind": kind} | body | {"metadata": metadata}
-    return result
+    """Each kind's object, by `apiVersion kind`; Deployments with one part of a pod each, by `apps/v1 Deployment part`."""
+    bodies = yaml.safe_load(SPECS)
+    for part, pod in yaml.safe_load(PODS).items():
+        container = {"name": "c", "image": "reg.example/web:1"} | pod.get("container", {})
+        template = {"metadata": pod.get("metadata", {}), "spec": pod.get("spec", {}) | {"containers": [container]}}
+        bodies[f"apps/v1 Deployment {part}".strip()] = {
+            "spec": (STRATEGY if part in {"", "ports"} else {"selector": {}}) | {"template": template}
+        }
+    return {name: _object(*name.split()[:2], body) for name, body in bodies.items()}
+
+
+def _object(version, kind, body):
+    metadata = {"name": "x", "labels": {"a": "b"}, "annotations": {"c": "d"}} | body.get("metadata", {}) | {"name": "x"}
+    return {"apiVersion": version, "kind": kind} | body | {"metadata": metadata}

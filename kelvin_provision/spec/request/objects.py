@@ -91,7 +91,7 @@ def _named(obj: Object, path: Path, namespace: str, findings: Findings) -> str |
     if own is not None and not (isinstance(own, str) and _NAMESPACE.fullmatch(own)):
         message = f"expected the name of a namespace (lower-case letters, digits and -), or nothing for {namespace}"
         findings.add((*path, "metadata", "namespace"), message)
-    elsewhere = f"{own}/" if own not in {None, namespace} else ""
+    elsewhere = f"{own}/" if isinstance(own, str) and own != namespace else ""
     return None if invalid or "metadata" not in obj else f"{obj['kind']}/{elsewhere}{metadata['name']}"
 
 

@@ -37,7 +37,7 @@ from tests.kit.fakes.kubernetes_api import ObjectApi
 from tests.kit.objects import samples
 
 SAMPLES = samples()
-WRONG = (None, "text", 7, True, [], ["x"], [{}], {"x": "y"})
+WRONG = (None, "text", 7, [], ["x"], [{}], {"x": "y"})
 D = "sha256:" + "a" * 64
 LOCK = ImageLock(
     Reference.parse("reg.example/web:1"),
