@@ -29,10 +29,8 @@ def main() -> int:
     for name in [name for name in os.environ if name.startswith("KELVIN_PROVISION_")]:
         del os.environ[name]
     os.environ.update(ENVIRONMENT)
-    try:
-        found = [_one(kind, options) for kind in kinds]
-    except CannotMount as error:
-        print(error, file=sys.stderr)
+    found = [outcome for kind in kinds if (outcome := _one(kind, options))]
+    if not found:
         return os.EX_TEMPFAIL
     if options.without_sync:
         return int(not all(outcome.lost.total() for outcome in found))
@@ -54,10 +52,15 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _one(kind: str, options: argparse.Namespace) -> campaign.Outcome:
+def _one(kind: str, options: argparse.Namespace) -> campaign.Outcome | None:
+    """None where this kernel has no such filesystem."""
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="powercut-") as folder:
-        outcome = campaign.run(kind, options.cuts, options.seed, Path(folder), lambda: do_not_sync(*options.without_sync or ()))
+    try:
+        with tempfile.TemporaryDirectory(prefix="powercut-") as folder:
+            outcome = campaign.run(kind, options.cuts, options.seed, Path(folder), lambda: do_not_sync(*options.without_sync or ()))
+    except CannotMount as error:
+        print(json.dumps({"filesystem": kind, "not_here": str(error)}) if options.json else f"{kind}: {error}", flush=True)
+        return None
     if options.json:
         print(json.dumps({"filesystem": kind, "cuts": outcome.cuts, "lost": outcome.lost, "said": outcome.said}), flush=True)
         return outcome

@@ -36,18 +36,24 @@ def why_not(kinds: list[str]) -> str:
     if not os.access("/dev/loop-control", os.R_OK | os.W_OK):
         return "there are no loop devices"
     tools = ["mkfs.xfs", "mount", "unshare", *(KINDS[kind].make[0] for kind in kinds), *(["btrfs"] if "btrfs" in kinds else [])]
-    missing = [tool for tool in dict.fromkeys(tools) if not shutil.which(tool)]
-    return f"not installed: {', '.join(missing)}" if missing else ""
+    if missing := [tool for tool in dict.fromkeys(tools) if not shutil.which(tool)]:
+        return f"not installed: {', '.join(missing)}"
+    allowed = subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode == 0
+    return "" if allowed else "a mount namespace of one's own is not allowed here"
 
 
 class CannotMount(Exception):
     """The words of mount or mkfs."""
 
 
-def _run(*words: str | Path) -> None:
+class CannotUnmount(Exception):
+    """Something still has a file open there: a fault of ours."""
+
+
+def _run(*words: str | Path, error: type[Exception] = CannotMount) -> None:
     done = subprocess.run([str(word) for word in words], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise CannotMount(f"{words[0]}: {(done.stderr or done.stdout).strip()}")
+        raise error(f"{words[0]}: {(done.stderr or done.stdout).strip()}")
 
 
 def _file_system(image: Path, kind: Kind, size: int) -> Path:
@@ -65,7 +71,7 @@ def mounted(image: Path, place: Path, options: tuple[str, ...]) -> Iterator[Path
         device, kind = next(line.split()[-2:-4:-1] for line in reversed(_mounts()) if line.split()[4] == str(place))
         yield place
     finally:
-        _run("umount", place)
+        _run("umount", place, error=CannotUnmount)
         if kind == "btrfs":  # it would refuse the next one for having the same identity and being older
             subprocess.run(["btrfs", "device", "scan", "--forget", device], capture_output=True, check=False)
 
@@ -90,7 +96,7 @@ class Disk:
 
     def __init__(self, folder: Path, kind: str) -> None:
         self.kind, self.folder = KINDS[kind], folder
-        self.place = folder / "disk"
+        self.place = folder.parent / "disk"  # not on the shelf, which its loop device holds: the two would hold each other
         self.image = folder / "disk.img"
 
     @contextmanager
