@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 
-from urllib3.response import BaseHTTPResponse
+from urllib3 import BaseHTTPResponse  # not from urllib3.response, which another thread may have imported half
 
 from kelvin_provision.errors import ImageNotFound, RegistryBusy, RegistryDenied, RegistryRefused, RegistryUnreachable
 from kelvin_provision.registry.http_errors import CHUNK, PROXY_HINT, Endpoint

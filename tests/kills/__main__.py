@@ -6,8 +6,10 @@ import os
 import queue
 import random
 import shutil
+import signal
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -57,18 +59,22 @@ def _all(options: argparse.Namespace) -> list[Kill]:
     for number in range(options.kills):
         verbs = options.verb or VERBS
         todo.put(verbs[number % len(verbs)])
+    over = threading.Event()
+    timer = threading.Timer(60 * options.minutes, over.set)
+    timer.daemon = True
+    timer.start()
+    signal.signal(signal.SIGTERM, lambda *_: over.set())  # in good order: namespaces and images go
     with (
         tempfile.TemporaryDirectory(prefix="kills-") as folder,
         docker_registry(Path(folder) / "registry") as registry,
         ThreadPoolExecutor(options.lanes) as pool,
     ):
-        lanes = [pool.submit(_lane, Path(folder), registry, number, todo, options.seed, options.minutes) for number in range(options.lanes)]
+        lanes = [pool.submit(_lane, Path(folder), registry, number, todo, options.seed, over) for number in range(options.lanes)]
         return [kill for lane in lanes for kill in lane.result()]
 
 
-def _lane(folder: Path, registry: str, number: int, todo: queue.SimpleQueue, seed: int, minutes: float) -> list[Kill]:
+def _lane(folder: Path, registry: str, number: int, todo: queue.SimpleQueue, seed: int, over: threading.Event) -> list[Kill]:
     app, found = f"app-{number}", []
-    deadline = time.monotonic() + 60 * minutes
     settings = {
         "KUBECONFIG": os.environ[KUBECONFIG],
         "KELVIN_PROVISION_CLUSTER__TYPE": "kubernetes",
@@ -82,7 +88,7 @@ def _lane(folder: Path, registry: str, number: int, todo: queue.SimpleQueue, see
     lane = Lane(box, f"pump-{number}", random.Random(f"{seed} {number}"))  # noqa: S311  (chance is enough)
     try:
         with lane.alive() as ctx, contextlib.suppress(queue.Empty):
-            while time.monotonic() < deadline:
+            while not over.is_set():
                 verb = todo.get_nowait()
                 kill = lane.kill(ctx, verb)
                 if kill is None:
