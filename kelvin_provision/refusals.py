@@ -66,7 +66,9 @@ class PortTaken(PlanRefused):
     """A port of the host or node is already in use, or two of the workloads use it."""
 
     code, exit_code = "port-taken", os.EX_DATAERR
-    hint_default = "stop what uses the port, or deploy with another port"
+    hint_default = (
+        "stop the program or undeploy the workload that has the port (one that is stopped keeps its Services), or change the port"
+    )
 
 
 class NeverUp(PlanRefused):

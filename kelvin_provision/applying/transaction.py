@@ -81,6 +81,7 @@ def _bring_up(ctx: Context, operation: Operation, prepared: Prepared, patience: 
         if ctx.stop():
             raise Interrupted("stopped by a signal")
 
+    ctx.cluster.release(prepared.objects)
     health, left = put_in_waves(ctx.cluster, prepared.objects, put, Waiting(patience, ctx.progress, ctx.stop))
     if not health:
         if not operation.wait:

@@ -93,6 +93,7 @@ def _revert(ctx: Context, operation: Operation, patience: WaitPolicy) -> _Result
     # A commit enables workloads, so before it this still says which of them were stopped.
     workloads = ctx.ledger.existing([step.workload for step in operation.steps])
     stopped = {name for name, workload in workloads.items() if workload.running and not workload.enabled}
+    _release(ctx, operation)
     old, errors = _put_back(ctx, operation, stopped)
     waited = {name: objects for name, objects in old.items() if objects and name not in stopped and name not in errors}
     health: Mapping[str, Health] = {}
@@ -127,6 +128,12 @@ def _put_back(
         refused = [step for step in pending if isinstance(errors.get(step.workload), ClusterRefused)]
         pending = refused if len(refused) < len(pending) else []
     return old, errors
+
+
+def _release(ctx: Context, operation: Operation) -> None:
+    """Ports that the new versions took over from each other. What goes wrong here is seen when the objects are put back."""
+    with suppress(ProvisionError):
+        ctx.cluster.release({step.workload: known_objects(ctx.ledger, step.workload, step.before) for step in operation.steps})
 
 
 def _certain(operation: Operation, result: _Result) -> list[str]:

@@ -108,6 +108,9 @@ class Cluster(Protocol):
 
     def waves(self, desired: Mapping[str, Sequence[Object]]) -> Sequence[Mapping[str, Sequence[Object]]]:
         """These objects in the order of putting, at least one wave: what is in a wave must be up before the next is put. Pure."""
+
+    def release(self, desired: Mapping[str, Sequence[Object]]) -> None:
+        """Before the puts of several workloads: give back ports that one of them no longer has and another one takes over."""
         ...
 
     def put(self, workload: str, objects: Sequence[Object], lookup: Lookup, scale: Scale = UNSCALED) -> None:

@@ -71,6 +71,10 @@ class SanitizedCluster:
         with self._sanitizer.errors():
             return self._cluster.waves(desired)
 
+    def release(self, desired: Objects) -> None:
+        with self._sanitizer.errors(self._of(desired)):
+            self._cluster.release(desired)
+
     def put(self, workload: str, objects: Sequence[Object], lookup: Lookup, scale: Scale = UNSCALED) -> None:
         with self._sanitizer.errors(self._of({workload: objects}, lookup)):
             self._cluster.put(workload, objects, lookup, scale)

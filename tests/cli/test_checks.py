@@ -147,7 +147,7 @@ def test_with_json_a_failure_is_one_document_with_every_line_in_it(box):
             "workload": "pump",
             "found": "Service/pump: node port 30080/TCP is taken by Service/x in namespace app [port-taken]",
             "why": "Two programs cannot use one port: the new pod would never start.",
-            "next": "stop what uses the port, or deploy with another port",
+            "next": "stop the program or undeploy the workload that has the port (one that is stopped keeps its Services), or change the port",
         }
     ]
 

@@ -125,6 +125,9 @@ class DockerCluster:
         """See protocol.Cluster.waves. No container needs another one before it can be made."""
         return (desired,)
 
+    def release(self, desired: Mapping[str, Sequence[Object]]) -> None:
+        """Nothing to do: a container has its ports only while it runs."""
+
     def put(
         self,
         workload: str,

@@ -13,7 +13,18 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from kelvin_provision import timestamps
-from kelvin_provision.cluster.kubernetes import applying, identity, inventory, planning, removal, scaling, stopping, stuck_pods, survey
+from kelvin_provision.cluster.kubernetes import (
+    applying,
+    identity,
+    inventory,
+    planning,
+    releasing,
+    removal,
+    scaling,
+    stopping,
+    stuck_pods,
+    survey,
+)
 from kelvin_provision.cluster.kubernetes.api.errors import WARNINGS
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.applying import rejections_of
@@ -118,6 +129,11 @@ class Kubernetes:
         """See protocol.Cluster.scales."""
         with rejections_of("replicas"):
             return {workload: scaling.scales(self._api, self._namespace, objects, workload) for workload, objects in applied.items()}
+
+    def release(self, desired: Mapping[str, Sequence[Object]]) -> None:
+        """See protocol.Cluster.release."""
+        with rejections_of("ports"):
+            releasing.release(self._api, self._namespace, desired)
 
     def put(self, workload: str, objects: Sequence[Object], lookup: Lookup, scale: Scale = UNSCALED) -> None:
         """See protocol.Cluster.put. Raises ClusterRefused; what was applied before stays for `revert` to undo."""

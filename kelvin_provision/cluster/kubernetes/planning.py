@@ -11,7 +11,7 @@ from dataclasses import replace
 from kelvin_provision.cluster.kubernetes import inventory, scaling, server_side_apply
 from kelvin_provision.cluster.kubernetes.api.errors import Rejected, WebhookFailed
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
-from kelvin_provision.cluster.kubernetes.judge import admission, claims, diff, exclusive, outdated
+from kelvin_provision.cluster.kubernetes.judge import admission, claims, diff, exclusive, outdated, ports
 from kelvin_provision.cluster.kubernetes.judge.interruptions import interruptions, recreates
 from kelvin_provision.cluster.kubernetes.judge.ports import claims_ports, conflicts_in_cluster
 from kelvin_provision.cluster.kubernetes.judge.readiness import held_back
@@ -106,7 +106,15 @@ class Planner:
             else:
                 self._add_finding(error.code, workload, item, str(error))
         except Rejected as error:
-            self._add_finding(error.code, workload, item, str(error))
+            if error.code != "port-taken" or not self._is_freed(item):
+                self._add_finding(error.code, workload, item, str(error))
+                return
+            op = Op.UPDATE if self._api.get(key.api_version, key.kind, key.name, self._namespace) else Op.CREATE
+            self._changes.append(Change(op, workload, self._name(item), "as soon as its node port is given back"))
+
+    def _is_freed(self, item: Object) -> bool:
+        """Whether the node ports that the server refuses are given back by this very plan."""
+        return ports.frees(item, self._desired, self._api.list_objects("v1", "Service", None), self._namespace)
 
     def _compare(self, workload: str, item: Object) -> None:
         live, outcome = self._dry_run(workload, item)

@@ -13,6 +13,7 @@ from kelvin_provision.cluster.kubernetes.api.store import Store, WatchEvent
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.inventory import selector
 from kelvin_provision.cluster.kubernetes.judge.rollout import Rollout, watched_kinds
+from kelvin_provision.cluster.kubernetes.render.objects import template_hash
 from kelvin_provision.cluster.labels import OWNER
 from kelvin_provision.cluster.protocol import Health, Phase, WaitPolicy
 from kelvin_provision.events import Finished, Progress, Started
@@ -40,7 +41,8 @@ def wait(
 ) -> dict[str, Health]:
     """See protocol.Cluster.wait."""
     events: Events = queue.SimpleQueue()
-    rollouts = [Rollout(workload, objects, policy) for workload, objects in desired.items()]
+    templates = {workload: frozenset(filter(None, map(template_hash, objects))) for workload, objects in desired.items()}
+    rollouts = [Rollout(workload, objects, policy, templates) for workload, objects in desired.items()]
     with reflecting(api, [_selection(namespace, *kind) for kind in watched_kinds(desired, namespace)], events.put, DELAYS):
         return _follow(events, rollouts, policy, callbacks)
 

@@ -133,6 +133,9 @@ class FakeCluster:
     def waves(self, desired: Mapping[str, Sequence[Object]]) -> Sequence[Mapping[str, Sequence[Object]]]:
         return self.split(desired)
 
+    def release(self, desired: Mapping[str, Sequence[Object]]) -> None:
+        pass
+
     def put(self, workload: str, objects: Sequence[Object], lookup: Lookup, scale: Scale = UNSCALED) -> None:
         self._enter("put", workload)
         self.scaled[workload] = dict(scale)

@@ -71,9 +71,10 @@ class ObjectApi:
         return self.live.get((kind, name))
 
     def list_objects(self, version, kind, namespace, selector="", fields="", *, metadata=False):
-        label, _, value = selector.partition("=")
+        label, compares, value = selector.partition("=")
         found = [item for (each, _), item in self.live.items() if each == kind]
-        return [item for item in found if not label or (item["metadata"].get("labels") or {}).get(label) == value]
+        values = [(item, (item["metadata"].get("labels") or {}).get(label)) for item in found]
+        return [item for item, has in values if not label or (has == value if compares else has is not None)]
 
     def apply(self, item, namespace, *, force, dry_run=False, manager=""):
         return self._put("apply", item, dry_run=dry_run)

@@ -37,7 +37,7 @@ def finding(code, message="it is so"):
         ("denied", cluster_plan.dry_run, "run as root"),
         ("field-conflict", cluster_plan.dry_run, "remove those fields from the other manager"),
         ("unknown-kind", cluster_plan.kinds, "install the definition first"),
-        ("port-taken", lambda plan: cluster_plan.ports(plan, Survey()), "stop what uses the port"),
+        ("port-taken", lambda plan: cluster_plan.ports(plan, Survey()), "stop the program or undeploy the workload that has the port"),
     ],
 )
 def test_each_finding_of_a_plan_is_a_line_of_its_own_check(code, check, hint):

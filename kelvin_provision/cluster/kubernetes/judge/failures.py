@@ -27,6 +27,10 @@ STARTING_REASONS = frozenset({"ContainerCreating", "PodInitializing"})
 EVENT_REASONS = frozenset({"FailedMount", "FailedAttachVolume", "FailedCreate", "FailedMapVolume", "FailedCreatePodSandBox"})
 
 
+SCHEDULING = " scheduling"
+"""The end of the key of a failure to find a node."""
+
+
 @dataclass(frozen=True)
 class Failure:
     """`key` stays the same while the same failure lasts, however its message changes."""
@@ -129,7 +133,7 @@ def _scheduling_failure(pod: Object) -> Iterator[Failure]:
     scheduled = condition(pod, "PodScheduled")
     if scheduled.get("status") == "False":
         name = f"pod {pod['metadata']['name']}"
-        yield Failure(f"{name} scheduling", f"{name}: {reason_and_message(scheduled)}", final=False)
+        yield Failure(f"{name}{SCHEDULING}", f"{name}: {reason_and_message(scheduled)}", final=False)
 
 
 def _event_failures(pod: Object, pod_events: Sequence[Object]) -> Iterator[Failure]:

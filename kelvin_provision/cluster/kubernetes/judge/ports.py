@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from kelvin_provision.cluster.kubernetes.judge.observation import is_alive
 from kelvin_provision.cluster.kubernetes.judge.scheduling import fitting
-from kelvin_provision.cluster.kubernetes.render.objects import owner, template_of
+from kelvin_provision.cluster.kubernetes.render.objects import Key, is_of_home, owner, template_of
 from kelvin_provision.cluster.plan import Finding, describe
 from kelvin_provision.hints import Hint, command
 from kelvin_provision.spec.workload import Object
@@ -42,6 +42,32 @@ def host_ports(template: Object) -> Iterator[tuple[str, int]]:
 
 def claims_ports(desired: Mapping[str, Sequence[Object]]) -> bool:
     return any(True for objects in desired.values() for item in objects for _ in port_claims(item))
+
+
+def claims_node_ports(desired: Mapping[str, Sequence[Object]]) -> bool:
+    return any(kind == "node" for objects in desired.values() for item in objects for kind, _, _ in port_claims(item))
+
+
+def released(desired: Mapping[str, Sequence[Object]], live: Iterable[Object], home: str) -> Iterator[Object]:
+    """Yield live Services of the desired workloads of this box that have a node port which another desired object takes over."""
+    claims = {(workload, Key.of(item)): set(port_claims(item)) for workload, objects in desired.items() for item in objects}
+    for item in live:
+        own = (owner(item) or "", Key.of(item))
+        given = set(port_claims(item)) - claims.get(own, set())
+        if own[0] in desired and is_of_home(item, home) and given & _taken_by_others(claims, own):
+            yield item
+
+
+def _taken_by_others(claims: Mapping[tuple[str, Key], set[PortClaim]], without: tuple[str, Key]) -> set[PortClaim]:
+    return {claim for key, each in claims.items() if key != without for claim in each if claim[0] == "node"}
+
+
+def frees(item: Object, desired: Mapping[str, Sequence[Object]], live: Sequence[Object], home: str) -> bool:
+    """Whether every node port of the item that a live Service has is given back before the item is applied."""
+    given = list(released(desired, live, home))
+    needed = set(port_claims(item))
+    holders = [service for service in live if Key.of(service) != Key.of(item) and needed & set(port_claims(service))]
+    return bool(holders) and all(holder in given for holder in holders)
 
 
 def conflicts_in_cluster(

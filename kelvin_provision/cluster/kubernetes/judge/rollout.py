@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 
 from kelvin_provision.cluster.kubernetes.api.store import Store
-from kelvin_provision.cluster.kubernetes.judge.failures import container_statuses, controller_failures, current_pods, pod_failures
+from kelvin_provision.cluster.kubernetes.judge.failures import (
+    SCHEDULING,
+    container_statuses,
+    controller_failures,
+    current_pods,
+    pod_failures,
+)
+from kelvin_provision.cluster.kubernetes.judge.observation import is_alive
 from kelvin_provision.cluster.kubernetes.judge.outdated import left_to_do
 from kelvin_provision.cluster.kubernetes.judge.readiness import JUDGES, READY, health
 from kelvin_provision.cluster.kubernetes.render.objects import CLUSTER_SCOPED, namespace_of, owner, template_hash
@@ -47,11 +55,21 @@ def _involves(event: Object, kind: str, name: str, namespace: str) -> bool:
     return (involved.get("kind"), involved.get("name"), involved.get("namespace", namespace)) == (kind, name, namespace)
 
 
-class Rollout:
-    """The rollout of one workload. Remembers between calls how long each failure has lasted and since when no pod has restarted."""
+Templates = Mapping[str, Collection[str]]
+"""Hashes of pod templates by workload."""
 
-    def __init__(self, workload: str, objects: Sequence[Object], policy: WaitPolicy) -> None:
+NO_TEMPLATES: Templates = MappingProxyType({})
+
+
+class Rollout:
+    """The rollout of one workload; `others` are those that are applied together with it.
+
+    Remembers between calls how long each failure has lasted and since when no pod has restarted.
+    """
+
+    def __init__(self, workload: str, objects: Sequence[Object], policy: WaitPolicy, others: Templates = NO_TEMPLATES) -> None:
         self.workload = workload
+        self._others = others
         self._objects = [item for item in objects if item["kind"] in JUDGES]
         self._policy = policy
         self._failing_since: dict[str, float] = {}
@@ -83,6 +101,8 @@ class Rollout:
                 if failure.final:
                     return Health(Phase.FAILED, failure.why)
                 passing[failure.key] = failure.why
+        if self._pods_are_leaving(store):  # and give back ports, volumes and room that the new ones wait for
+            passing = {key: why for key, why in passing.items() if not key.endswith(SCHEDULING)}
         if overdue := self._overdue(passing, now):
             return Health(Phase.FAILED, overdue)
         if waiting:
@@ -101,6 +121,14 @@ class Rollout:
         """Add a pod's own reason, if there is one: `deadline exceeded` alone does not help."""
         reasons = [failure.why for failure in pod_failures(pods, store.all("Event"), self._policy)]
         return Health(Phase.FAILED, "; ".join([item_health.why, *reasons[:1]]))
+
+    def _pods_are_leaving(self, store: Store) -> bool:
+        """Whether a pod is being deleted, or one of another workload that is applied together with this one is going to be."""
+        return any(pod["metadata"].get("deletionTimestamp") or self._is_replaced(pod) for pod in store.all("Pod") if is_alive(pod))
+
+    def _is_replaced(self, pod: Object) -> bool:
+        workload = owner(pod) or ""
+        return workload != self.workload and workload in self._others and template_hash(pod) not in self._others[workload]
 
     def _overdue(self, passing: Mapping[str, str], now: float) -> str:
         """Return the first failure that has lasted too long."""

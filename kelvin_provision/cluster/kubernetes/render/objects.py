@@ -214,6 +214,11 @@ def owner(value: Object) -> str | None:
     return workload
 
 
+def is_of_home(value: Object, home: str) -> bool:
+    """Whether a live object with our label belongs to this box, and not to another one that shares the namespace."""
+    return ((value.get("metadata") or {}).get("labels") or {}).get(HOME) == (None if namespace_of(value) == home else home)
+
+
 def revision_of(value: Object) -> int | None:
     revision = ((value.get("metadata") or {}).get("annotations") or {}).get(REVISION, "")
     return parse_count(revision)
