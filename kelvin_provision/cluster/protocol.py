@@ -1,7 +1,8 @@
 """What runs workloads, behind one protocol. One contract suite runs on the fake, on Docker Engine and on Kubernetes.
 
-A transaction is made of these verbs: plan (reads), put (creates and updates, removes nothing) and wait for each of the waves, then finish
-(removes what is old) or revert (restores what ran before). Every verb may be repeated after a crash and ends in the same state.
+A transaction is made of these verbs: plan (reads), release (ports that the set hands on), put (creates and updates, removes nothing) and
+wait for each of the waves, then finish (removes what is old) or revert (restores what ran before). Every verb may be repeated after a crash
+and ends in the same state.
 """
 
 from __future__ import annotations

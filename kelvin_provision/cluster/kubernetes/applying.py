@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 
@@ -11,10 +11,11 @@ from kelvin_provision.cluster.kubernetes import inventory, scaling, server_side_
 from kelvin_provision.cluster.kubernetes.api import webhooks
 from kelvin_provision.cluster.kubernetes.api.errors import Rejected, WebhookFailed
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
-from kelvin_provision.cluster.kubernetes.judge import claims, diff
+from kelvin_provision.cluster.kubernetes.judge import claims, diff, ports
 from kelvin_provision.cluster.kubernetes.judge.readiness import condition, health
 from kelvin_provision.cluster.kubernetes.render.objects import namespace_of, rank
 from kelvin_provision.cluster.kubernetes.render.secrets import fill_secrets
+from kelvin_provision.cluster.labels import OWNER
 from kelvin_provision.cluster.plan import describe
 from kelvin_provision.cluster.protocol import UNSCALED, Lookup, Phase, Scale
 from kelvin_provision.errors import ClusterRefused, ProvisionError
@@ -25,6 +26,20 @@ ESTABLISH_TIMEOUT = 30.0
 TICK = 0.1
 ESTABLISHED_BY = {"CustomResourceDefinition": "Established", "APIService": "Available"}
 """The condition of kinds that bring other kinds."""
+
+
+def release(api: Api, namespace: str, desired: Mapping[str, Sequence[Object]]) -> None:
+    """Give node ports back that another workload takes over: the server lets no two Services have one.
+
+    The Services keep their address inside the cluster until they are updated or removed with their workload. May be repeated.
+    """
+    if not ports.claims_node_ports(desired):
+        return
+    for service in ports.released(desired, api.list_objects("v1", "Service", None, OWNER), namespace):
+        entries = [{key: value for key, value in port.items() if key != "nodePort"} for port in service["spec"]["ports"]]
+        spec = {"type": "ClusterIP", "externalTrafficPolicy": None, "ports": entries}
+        patch: Object = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": service["metadata"]["name"]}, "spec": spec}
+        api.patch(patch, service["metadata"].get("namespace") or namespace)
 
 
 def put(api: Api, namespace: str, workload: str, objects: Sequence[Object], lookup: Lookup, *, scale: Scale = UNSCALED) -> None:

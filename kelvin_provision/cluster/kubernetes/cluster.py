@@ -18,7 +18,6 @@ from kelvin_provision.cluster.kubernetes import (
     identity,
     inventory,
     planning,
-    releasing,
     removal,
     scaling,
     stopping,
@@ -133,7 +132,7 @@ class Kubernetes:
     def release(self, desired: Mapping[str, Sequence[Object]]) -> None:
         """See protocol.Cluster.release."""
         with rejections_of("ports"):
-            releasing.release(self._api, self._namespace, desired)
+            applying.release(self._api, self._namespace, desired)
 
     def put(self, workload: str, objects: Sequence[Object], lookup: Lookup, scale: Scale = UNSCALED) -> None:
         """See protocol.Cluster.put. Raises ClusterRefused; what was applied before stays for `revert` to undo."""

@@ -37,7 +37,7 @@ MAX_DRY_RUNS = 5
 
 
 class CannotGrow(Rejected):
-    """The server does not let a claim grow: its class is not expandable, or it has none. `size` is what it has."""
+    """The server does not let a claim grow: its class is not expandable, it is not bound, or it is a template. `size` is what it has."""
 
     def __init__(self, size: str, message: str) -> None:
         super().__init__("immutable-field", message)
@@ -168,8 +168,9 @@ class Planner:
             try:
                 outcome = server_side_apply.apply(self._api, desired, live, self._namespace, dry_run=True)
             except Rejected as error:
-                if error.code == "denied" and live is not None and claims.grows(item, live):
-                    raise CannotGrow(claims.size(live), str(error)) from error
+                before = claims.grows_from(item, live)
+                if before and error.code in {"denied", "immutable-field"}:
+                    raise CannotGrow(before, str(error)) from error
                 raise
             if diff.resource_version(live) == diff.resource_version(outcome):
                 break

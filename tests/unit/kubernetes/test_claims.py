@@ -6,9 +6,11 @@ import pytest
 
 from kelvin_provision.cluster.kubernetes.api.errors import Rejected
 from kelvin_provision.cluster.kubernetes.applying import put, put_back
-from kelvin_provision.cluster.kubernetes.judge.claims import grows, never_shrunk, remarks
+from kelvin_provision.cluster.kubernetes.judge.claims import grows_from, never_shrunk, remarks
+from kelvin_provision.cluster.kubernetes.planning import Planner
 from kelvin_provision.cluster.labels import OWNER
 from kelvin_provision.errors import ClusterRefused
+from tests.kit.fakes.kubernetes_api import ObjectApi
 
 
 def claim(storage, name="data"):
@@ -66,7 +68,26 @@ def test_what_is_said_of_a_size_that_differs():
     assert list(remarks("w", claim("1Gi"), claim("2Gi"))) == ["w: PersistentVolumeClaim/data keeps 2Gi: a claim cannot shrink to 1Gi"]
     assert list(remarks("w", claim("1Gi"), claim("1024Mi"))) == []
     assert list(remarks("w", claim("1Gi"), None)) == []
-    assert (grows(claim("2Gi"), claim("1Gi")), grows(claim("1Gi"), claim("2Gi")), grows(claim("1Gi"), None)) == (True, False, False)
+    assert [grows_from(claim("2Gi"), claim("1Gi")), grows_from(claim("1Gi"), claim("2Gi")), grows_from(claim("1Gi"), None)] == [
+        "1Gi",
+        "",
+        "",
+    ]
+
+
+def test_a_claim_template_that_shrinks_is_said_and_one_that_grows_is_found_with_what_to_write():
+    live = stateful_set(data="2Gi", log="1Gi") | {"metadata": {"name": "db", "labels": {OWNER: "w"}}}
+    smaller = stateful_set(data="1Gi", log="1Gi")
+    assert list(remarks("w", smaller, live)) == ["w: StatefulSet/db, claim template data, keeps 2Gi: a claim cannot shrink to 1Gi"]
+    assert (grows_from(smaller, live), grows_from(stateful_set(data="2Gi", log="3Gi"), live)) == ("", "1Gi")
+
+    def refuse(item):
+        raise Rejected("immutable-field", "Forbidden: updates to statefulset spec for fields other than 'replicas' are forbidden")
+
+    larger = stateful_set(data="2Gi", log="3Gi")
+    (finding,) = Planner(ObjectApi(live, admission=refuse), "app", {"w": [larger]}, str, {}).run().findings
+    assert (finding.code, finding.hint) == ("immutable-field", "keep 1Gi")
+    assert finding.message.startswith("cannot grow here; keep 1Gi: Forbidden")
 
 
 class Server:

@@ -6,10 +6,10 @@ import pytest
 
 from kelvin_provision.cluster.kubernetes.api.errors import Rejected
 from kelvin_provision.cluster.kubernetes.api.store import Store, WatchEvent
+from kelvin_provision.cluster.kubernetes.applying import release
 from kelvin_provision.cluster.kubernetes.judge.ports import released
 from kelvin_provision.cluster.kubernetes.judge.rollout import Rollout
 from kelvin_provision.cluster.kubernetes.planning import Planner
-from kelvin_provision.cluster.kubernetes.releasing import release
 from kelvin_provision.cluster.labels import OWNER, SPEC_HASH
 from kelvin_provision.cluster.plan import Change, Op
 from kelvin_provision.cluster.protocol import Phase, WaitPolicy

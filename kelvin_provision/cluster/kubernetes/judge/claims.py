@@ -28,20 +28,28 @@ def never_shrunk(item: Object, live: Object | None) -> Object:
 
 
 def remarks(workload: str, item: Object, live: Object | None) -> Iterator[str]:
-    """What a person should know of a claim whose size differs from the desired one."""
-    if item["kind"] != CLAIM or live is None:
-        return
-    before, after = size(live), size(item)
-    if before == after or parse(before) == parse(after):
-        return
-    if smaller(before, after):
-        yield f"{workload}: {describe(item)} grows from {before} to {after}; this cannot be taken back"
-    elif smaller(after, before):
-        yield f"{workload}: {describe(item)} keeps {before}: a claim cannot shrink to {after}"
+    """What a person should know of claims whose size differs from the desired one. The server refuses a template that grows."""
+    for name, before, after in _sizes(item, live):
+        if smaller(before, after) and item["kind"] == CLAIM:
+            yield f"{workload}: {name} grows from {before} to {after}; this cannot be taken back"
+        elif smaller(after, before):
+            yield f"{workload}: {name} keeps {before}: a claim cannot shrink to {after}"
 
 
-def grows(item: Object, live: Object | None) -> bool:
-    return item["kind"] == CLAIM and live is not None and smaller(size(live), size(item))
+def grows_from(item: Object, live: Object | None) -> str:
+    """The live size of the first claim, or claim template of a StatefulSet, that is to grow; empty for none."""
+    return next((before for _, before, after in _sizes(item, live) if smaller(before, after)), "")
+
+
+def _sizes(item: Object, live: Object | None) -> Iterator[tuple[str, str, str]]:
+    """Yield name, live and desired size of each claim and claim template that is on the cluster."""
+    if live is not None and item["kind"] == CLAIM:
+        yield describe(item), size(live), size(item)
+    if live is not None and item["kind"] == "StatefulSet":
+        old = {_name(template): template for template in (live.get("spec") or {}).get("volumeClaimTemplates") or ()}
+        for template in (item.get("spec") or {}).get("volumeClaimTemplates") or ():
+            name = _name(template)
+            yield f"{describe(item)}, claim template {name},", size(old.get(name, template)), size(template)
 
 
 def size(claim: Object) -> str:
