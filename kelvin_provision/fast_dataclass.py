@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-__all__ = ["dataclass"]
+__all__ = ["checked", "dataclass"]
 
 T = TypeVar("T")
 
@@ -34,6 +34,49 @@ else:
             return made
 
         return decorate
+
+
+def checked(cls: type[T], document: Mapping[str, Any]) -> T:
+    """An instance from a stored document; raises TypeError for other fields, and for simple values of another type.
+
+    Compound fields, which are not in the tables, are for the caller.
+    """
+    instance = cls(**document)
+    values = instance.__dict__
+    simple, lists = _CHECKS.get(cls) or _CHECKS.setdefault(cls, _checks(cls))
+    for name, kinds in simple:
+        if type(values[name]) not in kinds:
+            raise TypeError(f"{cls.__name__}.{name}")
+    for name, fits in lists:
+        if values[name] and not fits(values[name]):
+            raise TypeError(f"{cls.__name__}.{name}")
+    return instance
+
+
+_Checks = tuple[list[tuple[str, frozenset[Any]]], list[tuple[str, Callable[[Any], bool]]]]
+_CHECKS: dict[type, _Checks] = {}
+_KINDS: dict[str, frozenset[Any]] = {
+    "str": frozenset({str}),
+    "str | None": frozenset({str, type(None)}),
+    "int": frozenset({int}),
+    "int | None": frozenset({int, type(None)}),
+    "bool": frozenset({bool}),
+    "dict[str, Any]": frozenset({dict}),
+    "tuple[str, ...]": frozenset({tuple}),
+    "tuple[Object, ...]": frozenset({tuple}),
+}
+_LISTS: dict[str, Callable[[Any], bool]] = {
+    "tuple[str, ...]": lambda value: all(type(item) is str for item in value),
+    "tuple[Object, ...]": lambda value: all(type(item) is dict for item in value),
+    "tuple[tuple[str, str], ...]": lambda value: all(type(item) is str for pair in value for item in pair),
+    "tuple[int, str] | None": lambda value: [type(item) for item in value] == [int, str],
+}
+
+
+def _checks(cls: type) -> _Checks:
+    fields = cls.__annotations__.items()
+    simple = [(name, _KINDS[annotation]) for name, annotation in fields if annotation in _KINDS]
+    return simple, [(name, _LISTS[annotation]) for name, annotation in fields if annotation in _LISTS]
 
 
 def _compared(instance: Any) -> tuple[Any, ...]:

@@ -6,7 +6,7 @@ from dataclasses import asdict, field, replace
 from enum import StrEnum
 from typing import Any, Self
 
-from kelvin_provision.fast_dataclass import dataclass
+from kelvin_provision.fast_dataclass import checked, dataclass
 from kelvin_provision.spec.enums import Download, Method, State
 from kelvin_provision.wait_reason import WaitKind, WaitReason, describe
 
@@ -62,9 +62,9 @@ class Observation:
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Self:
-        """The inverse of `to_json`."""
-        hold = Hold(**document["hold"]) if document.get("hold") else None
-        return cls(**document | {"observed": Observed(document["observed"]), "warnings": tuple(document["warnings"]), "hold": hold})
+        """The inverse of `to_json`. Raises ValueError, TypeError, KeyError, AttributeError for a document that is damaged."""
+        hold = checked(Hold, document["hold"]) if document.get("hold") else None
+        return checked(cls, document | {"observed": Observed(document["observed"]), "warnings": tuple(document["warnings"]), "hold": hold})
 
 
 class OperationKind(StrEnum):

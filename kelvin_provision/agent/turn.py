@@ -30,11 +30,15 @@ Work = Callable[[Context], None]
 
 @dataclass
 class Memory:
-    """What outlives a turn: faults and troubles of the box that back off, and the measured capacity of the link to the registries."""
+    """What outlives a turn: faults and troubles of the box that back off, and the measured capacity of the link to the registries.
+
+    `damaged`: what could not be read of the ledger at the last turn.
+    """
 
     limits: TransferLimits
     troubles: Pauses
     faults: Faults = field(default_factory=Faults)
+    damaged: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, ctx: Context) -> Memory:
@@ -87,7 +91,7 @@ class _Turn:
     def run(self) -> bool:
         ctx = self._ctx
         scheduler.expire(ctx)
-        queue = pending(ctx.ledger.workloads())
+        queue = pending(self._workloads())
         for workload in queue:
             if workload.staged and workload.staged.download is Download.PENDING:
                 ctx.ledger.advance(workload.staged, Received())
@@ -98,6 +102,15 @@ class _Turn:
         scheduler.record_waiting(ctx, complete_groups(workloads))
         _record_held_by_group(ctx, workloads)
         return not pending(workloads)
+
+    def _workloads(self) -> tuple[Workload, ...]:
+        """All workloads but the damaged ones, of which each is logged once."""
+        readable = self._ctx.ledger.readable()
+        damaged = frozenset(f"{name}: {why}" for name, why in readable.damaged.items())
+        for text in sorted(damaged - self._memory.damaged):
+            self._ctx.progress(Note(text))
+        self._memory.damaged = damaged
+        return tuple(readable.workloads.values())
 
     def _stage_and_apply(self, workload: Workload) -> None:
         """Stage one workload, and apply what became admissible meanwhile; then a preempted download continues."""

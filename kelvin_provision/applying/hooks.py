@@ -15,10 +15,11 @@ from typing import Any
 
 from kelvin_provision.cluster.plan import Op, Plan
 from kelvin_provision.context import Context
-from kelvin_provision.errors import Interrupted, ProvisionError
+from kelvin_provision.errors import Interrupted, ProvisionError, StateDamaged
 from kelvin_provision.events import Note
 from kelvin_provision.hooks.protocol import Document
 from kelvin_provision.ledger import journal
+from kelvin_provision.ledger.damage import damaged
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Entry, Phase, Revision, Workload
 
@@ -117,7 +118,23 @@ def _record(ctx: Context, event: str, about: Document, detail: str, evidence: tu
 
 def owed(ledger: Ledger) -> bool:
     """Whether an apply was killed before its final hook ran."""
-    return bool(ledger.fact(OWED))
+    try:
+        return bool(ledger.sound_fact(OWED))
+    except StateDamaged:
+        return True
+
+
+def _debt(ledger: Ledger) -> Document | None:
+    """What the hooks of the killed apply were told. Raises StateDamaged."""
+    debt = ledger.sound_fact(OWED)
+    if not debt:
+        return None
+    try:
+        about: Document = json.loads(debt)
+        known = [(str(workload["name"]), int(workload["revision"])) for workload in about["workloads"]]
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise damaged("facts", [OWED], "value") from error
+    return about if known else None
 
 
 @dataclass(frozen=True)
@@ -130,10 +147,15 @@ class Settled:
 
 def settle(ctx: Context) -> Settled:
     """Run the final hook that a killed apply owes, after the apply is finished or undone. Returns messages."""
-    debt = ctx.ledger.fact(OWED)
-    if not debt:
+    try:
+        about = _debt(ctx.ledger)
+    except StateDamaged as error:
+        ctx.ledger.remember(OWED, "")
+        report = f"the final hook of an interrupted apply was not run, because {error}"
+        ctx.progress(Note(report))
+        return Settled((report,))
+    if about is None:
         return Settled()
-    about: Document = json.loads(debt)
     workloads = ctx.ledger.existing([workload["name"] for workload in about["workloads"]])
     running = {name: workload.running.number for name, workload in workloads.items() if workload.running}
     applied = all(running.get(workload["name"]) == workload["revision"] for workload in about["workloads"])

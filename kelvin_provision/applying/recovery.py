@@ -10,7 +10,7 @@ from kelvin_provision.applying.policy import ApplyPolicy
 from kelvin_provision.applying.transaction import finish, leave
 from kelvin_provision.applying.undo import Cause, undo
 from kelvin_provision.context import Context
-from kelvin_provision.errors import ClusterRefused, Interrupted, ProvisionError, RemovalUnfinished
+from kelvin_provision.errors import ClusterRefused, Interrupted, ProvisionError, RemovalUnfinished, StateDamaged
 from kelvin_provision.events import Note
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.model import Entry, OnFailure, Operation, Order, Step
@@ -38,7 +38,20 @@ class Recovered:
 
 
 def recover(ctx: Context, policy: ApplyPolicy) -> Recovered:
-    """Finish or undo what a crash left; returns messages. Needs the operator lock, and comes before any other change."""
+    """Finish or undo what a crash left; returns messages. Needs the operator lock, and comes before any other change.
+
+    What cannot be recovered for a damaged row is closed as it is: it must not keep other workloads from being changed.
+    """
+    try:
+        return _recover(ctx, policy)
+    except StateDamaged as error:
+        names = ", ".join(journal.end_unreadable(ctx.ledger, error, actor=ctx.actor)) or "an unknown workload"
+        report = f"an interrupted change of {names} was left as it is, because {error}; workloads list --live shows what runs"
+        ctx.progress(Note(report))
+        return Recovered((report,))
+
+
+def _recover(ctx: Context, policy: ApplyPolicy) -> Recovered:
     operation = journal.unfinished(ctx.ledger)
     if operation is None:
         return Recovered()

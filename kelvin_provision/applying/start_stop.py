@@ -61,7 +61,6 @@ def _stop(ctx: Context, operation: Operation) -> Outcome:
 
 def _start(ctx: Context, operation: Operation, patience: WaitPolicy) -> Outcome:
     numbers = {step.workload: step.after for step in operation.steps if step.after is not None}
-    objects = {name: ctx.ledger.revision(name, number).objects or () for name, number in numbers.items()}
     started: list[str] = []
 
     def put(name: str, desired: Sequence[Object]) -> None:
@@ -73,6 +72,7 @@ def _start(ctx: Context, operation: Operation, patience: WaitPolicy) -> Outcome:
             started.append(name)
 
     try:
+        objects = {name: ctx.ledger.revision(name, number).objects or () for name, number in numbers.items()}
         health, left = put_in_waves(ctx.cluster, objects, put, Waiting(patience, ctx.progress, ctx.stop))
         health = health or ctx.cluster.wait(objects, left, ctx.progress, ctx.stop)
         for name, state in health.items():

@@ -16,7 +16,7 @@ from kelvin_provision.applying.undo import Cause, known_objects, undo
 from kelvin_provision.applying.waves import Waiting, put_in_waves
 from kelvin_provision.cluster.protocol import UNSCALED, Cluster, Health, Phase, WaitPolicy
 from kelvin_provision.context import Context
-from kelvin_provision.errors import ApplyFailed, ApplyLeft, ClusterRefused, Interrupted, ProvisionError, UndoFailed
+from kelvin_provision.errors import ApplyFailed, ApplyLeft, ClusterRefused, Interrupted, ProvisionError, StateDamaged, UndoFailed
 from kelvin_provision.events import Note, Started
 from kelvin_provision.hints import Hint, command
 from kelvin_provision.ledger import journal
@@ -52,7 +52,7 @@ def _with_scales(ctx: Context, steps: Sequence[Step]) -> tuple[Step, ...]:
     """The steps with what was scaled on the cluster: a new version may set other numbers, and a way back restores them."""
     applied: dict[str, Sequence[Object]] = {}
     for step in steps:
-        with suppress(ClusterRefused):  # forgotten objects: the undo will say so, if there is one
+        with suppress(ClusterRefused, StateDamaged):  # forgotten objects: the undo will say so, if there is one
             applied[step.workload] = known_objects(ctx.ledger, step.workload, step.before)
     scales = ctx.cluster.scales({name: objects for name, objects in applied.items() if objects})
     return tuple(replace(step, scale=tuple(scales.get(step.workload, UNSCALED).items())) for step in steps)

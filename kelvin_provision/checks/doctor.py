@@ -23,9 +23,11 @@ from kelvin_provision.checks.host import Clock, Filesystem, Permissions
 from kelvin_provision.checks.runner import Check, Fact, run_checks
 from kelvin_provision.checks.state import AgentState, LedgerState, UnusedData
 from kelvin_provision.context import Context
+from kelvin_provision.errors import StateDamaged
 from kelvin_provision.files.lock import holder
 from kelvin_provision.images.inventory import orphans
 from kelvin_provision.ledger import journal
+from kelvin_provision.ledger.inspection import damage
 from kelvin_provision.ledger.times import newest
 from kelvin_provision.runtimes.protocol import Runtime
 from kelvin_provision.settings.keys import SITE
@@ -143,7 +145,11 @@ def facts(ctx: Context, configuration: Configuration) -> dict[str, Fact[Any]]:
 def _kept(ctx: Context) -> LedgerState:
     lock = holder(ctx.settings.state_dir / "lock")
     who = f"{lock.get('user', 'someone')} (pid {lock.get('pid', '?')}): {lock.get('command', '?')}" if lock is not None else ""
-    return LedgerState(ctx.ledger.workloads(), journal.unfinished(ctx.ledger), journal.broken_link(ctx.ledger), who)
+    unfinished = None
+    with suppress(StateDamaged):  # it is among what is damaged
+        unfinished = journal.unfinished(ctx.ledger)
+    damaged = tuple(map(str, damage(ctx.ledger)))
+    return LedgerState(ctx.ledger.workloads(), unfinished, journal.broken_link(ctx.ledger), who, damaged)
 
 
 def _clock(ctx: Context, now: float, written: str | None) -> Clock:

@@ -24,6 +24,8 @@ class LedgerState:
     unfinished: Operation | None = None
     broken: int | None = None
     holder: str = ""
+    damaged: tuple[str, ...] = ()
+    """What cannot be read, row by row."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,12 @@ class UnusedData:
 
 def state(ledger: LedgerState) -> Iterator[CheckFinding]:
     """`state`: the ledger can be read, and its history is intact."""
+    for text in ledger.damaged:
+        yield error(text, command("support-bundle", instruction="keep a copy of the state directory"))
     if ledger.broken is not None:
         yield error(f"line {ledger.broken} of the history was changed, or one before it removed", command("workloads history", "--verify"))
+        return
+    if ledger.damaged:
         return
     staged = sum(workload.staged is not None for workload in ledger.workloads)
     count = len(ledger.workloads)

@@ -90,10 +90,12 @@ class StateTooNew(ProvisionError):
 
 
 class StateDamaged(ProvisionError):
-    """The ledger cannot be read."""
+    """The ledger, or a row of it, cannot be read; the message names table and row."""
 
     code, exit_code, of_box = "state-damaged", os.EX_CONFIG, True
-    hint_default = "keep a copy of the state directory; workloads on the cluster are not affected"
+    hint_default = command(
+        "support-bundle", instruction="keep a copy of the state directory", note="workloads on the cluster are not affected"
+    )
 
 
 class AgentSilent(ProvisionError):

@@ -50,7 +50,7 @@ class Inventory:
 def take_inventory(ledger: Ledger, store: Store, connect: Callable[[], Runtime]) -> Inventory:
     """If the runtime does not answer, its error is in `runtime_error`."""
     used_by = uses(ledger)
-    locks = sorted(ledger.known_images(), key=lambda lock: (str(lock.reference), lock.name))
+    locks = sorted(ledger.known_images(sound_only=True), key=lambda lock: (str(lock.reference), lock.name))
     stored = {lock.name: store.progress([lock])[0] for lock in locks}
     try:
         runtime = connect()

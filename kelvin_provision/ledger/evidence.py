@@ -6,6 +6,9 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 
+from kelvin_provision.errors import StateDamaged
+from kelvin_provision.ledger.damage import Row, strings
+
 LINES = 200
 SIZE = 16 << 10
 """The limits of one attempt: lines, and bytes of UTF-8."""
@@ -50,9 +53,9 @@ def _shortened(line: str) -> str:
     return f"{content[:half].decode(errors='ignore')} ... {left_out} bytes left out ... {content[-half:].decode(errors='ignore')}"
 
 
-def store(db: sqlite3.Connection, seq: int, workload: str, lines: Sequence[str]) -> None:
+def store(db: sqlite3.Connection, seq: int, workload: str, evidence: Sequence[str]) -> None:
     """Call it within the transaction that appends the line of history. Deletes evidence beyond the limits."""
-    db.execute("INSERT INTO evidence (seq, workload, lines) VALUES (?, ?, ?)", (seq, workload, json.dumps(bounded(lines))))
+    db.execute("INSERT INTO evidence (seq, workload, lines) VALUES (?, ?, ?)", (seq, workload, json.dumps(bounded(evidence))))
     newest = "SELECT seq FROM evidence WHERE workload = :name ORDER BY seq DESC LIMIT :kept"
     db.execute(f"DELETE FROM evidence WHERE workload = :name AND seq NOT IN ({newest})", {"name": workload, "kept": OF_WORKLOAD})  # noqa: S608  (constants)
     db.execute("DELETE FROM evidence WHERE seq NOT IN (SELECT seq FROM evidence ORDER BY seq DESC LIMIT ?)", (OF_ALL,))
@@ -61,4 +64,12 @@ def store(db: sqlite3.Connection, seq: int, workload: str, lines: Sequence[str])
 def of(db: sqlite3.Connection, workload: str | None) -> Iterator[tuple[int, tuple[str, ...]]]:
     """Evidence by the number of its line of history."""
     for row in db.execute("SELECT seq, lines FROM evidence WHERE ? IS NULL OR workload = ?", (workload, workload)):
-        yield row["seq"], tuple(json.loads(row["lines"]))
+        yield row["seq"], lines(row)
+
+
+def lines(row: sqlite3.Row) -> tuple[str, ...]:
+    """The evidence of a row; of a damaged one, that it is."""
+    try:
+        return Row(row, "evidence", "seq").json("lines", strings)
+    except StateDamaged as error:
+        return (str(error),)

@@ -7,14 +7,17 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
 
+from kelvin_provision.errors import StateDamaged
 from kelvin_provision.files.hashing import sha256_hex
 from kelvin_provision.ledger import evidence as attempts
 from kelvin_provision.ledger import rows
+from kelvin_provision.ledger.damage import Row, is_time, printable
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Entry, Revision
 
 _COLUMNS = ("time", "who", "action", "workload", "revision", "outcome", "detail", "version", "digest")
 _FIRST_SCHEMA = _COLUMNS.index("version")
+_UNKNOWN_TIME = "1970-01-01T00:00:00Z"
 REFUSED = "refused"
 """The outcome of an attempt that was refused before any change."""
 
@@ -43,7 +46,7 @@ def _is_newest(db: sqlite3.Connection, entry: Entry) -> bool:
     row = db.execute("SELECT * FROM history WHERE workload = ? ORDER BY seq DESC LIMIT 1", (entry.workload,)).fetchone()
     if row is None:
         return False
-    newest = _entry(row)
+    newest = _shown(row)
     same = replace(entry, time=newest.time, version=newest.version, digest=newest.digest, evidence=()) == newest
     return same and dict(attempts.of(db, entry.workload)).get(row["seq"], ()) == entry.evidence
 
@@ -53,7 +56,7 @@ def history(ledger: Ledger, workload: str | None = None, *, evidence: bool = Fal
     with ledger.reading() as db:
         entries = db.execute("SELECT * FROM history WHERE ? IS NULL OR workload = ? ORDER BY seq", (workload, workload))
         lines = dict(attempts.of(db, workload)) if evidence else {}
-        return tuple(replace(_entry(row), evidence=lines[row["seq"]]) if row["seq"] in lines else _entry(row) for row in entries)
+        return tuple(replace(_shown(row), evidence=lines.get(row["seq"], ())) for row in entries)
 
 
 def last_failure(ledger: Ledger, workload: str) -> Entry | None:
@@ -61,7 +64,7 @@ def last_failure(ledger: Ledger, workload: str) -> Entry | None:
     query = "SELECT history.*, lines FROM history JOIN evidence USING (seq) WHERE evidence.workload = ? ORDER BY seq DESC LIMIT 1"
     with ledger.reading() as db:
         row = db.execute(query, (workload,)).fetchone()
-    return replace(_entry(row), evidence=tuple(json.loads(row["lines"]))) if row else None
+    return replace(_shown(row), evidence=attempts.lines(row)) if row else None
 
 
 def broken_link(ledger: Ledger) -> int | None:
@@ -69,7 +72,10 @@ def broken_link(ledger: Ledger) -> int | None:
     before = ""
     with ledger.reading() as db:
         for row in db.execute("SELECT * FROM history ORDER BY seq"):
-            before = _link(before, _entry(row))
+            try:
+                before = _link(before, line_of(row))
+            except StateDamaged:
+                return int(row["seq"])
             if before != row["hash"]:
                 return int(row["seq"])
     return None
@@ -86,8 +92,7 @@ def append(db: sqlite3.Connection, entry: Entry) -> None:
     if not entry.version and entry.revision is not None:
         query = "SELECT * FROM revisions WHERE workload = ? AND number = ?"
         row = db.execute(query, (entry.workload, entry.revision)).fetchone()
-        if row is not None:
-            revision = rows.revision(row)
+        for revision in rows.sound(rows.revision, [] if row is None else [row]):
             entry = replace(entry, version=revision.spec.app_version, digest=revision.digest)
     values = (*_values(entry), _link(_head(db), entry))
     columns = ", ".join((*_COLUMNS, "hash"))
@@ -96,8 +101,29 @@ def append(db: sqlite3.Connection, entry: Entry) -> None:
         attempts.store(db, line.lastrowid, entry.workload, entry.evidence)
 
 
-def _entry(row: sqlite3.Row) -> Entry:
-    return Entry(*(row[key] for key in _COLUMNS))
+def line_of(row: sqlite3.Row) -> Entry:
+    """A row of `history`. Raises StateDamaged."""
+    cells = Row(row, "history", "seq")
+    return Entry(
+        time=cells.time("time"),
+        who=cells.text("who"),
+        action=cells.text("action"),
+        workload=cells.text("workload"),
+        revision=cells.number_or_none("revision"),
+        outcome=cells.text("outcome"),
+        detail=cells.text("detail"),
+        version=cells.text("version"),
+        digest=cells.text("digest"),
+    )
+
+
+def _shown(row: sqlite3.Row) -> Entry:
+    """A line that cannot be read says so in its place."""
+    try:
+        return line_of(row)
+    except StateDamaged as error:
+        time = row["time"] if isinstance(row["time"], str) and is_time(row["time"]) else _UNKNOWN_TIME
+        return Entry(time, "?", "?", printable(row["workload"]), None, "damaged", str(error))
 
 
 def _values(entry: Entry) -> tuple[str | int | None, ...]:
@@ -106,7 +132,7 @@ def _values(entry: Entry) -> tuple[str | int | None, ...]:
 
 def _head(db: sqlite3.Connection) -> str:
     row = db.execute("SELECT hash FROM history ORDER BY seq DESC LIMIT 1").fetchone()
-    return row[0] if row else ""
+    return printable(row[0]) if row else ""
 
 
 def _link(before: str, entry: Entry) -> str:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import astuple
 
-from kelvin_provision.errors import NotReady
+from kelvin_provision.errors import NotReady, StateDamaged
 from kelvin_provision.ledger import order_rows, rows
+from kelvin_provision.ledger.damage import Row, printable
 from kelvin_provision.ledger.history import append, broken_link, head, history, last_failure, record, record_refused
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Entry, FailureHandling, Operation, Order, Phase, Step
@@ -27,6 +29,7 @@ __all__ = [
     "end_left",
     "end_switch",
     "end_undeploy",
+    "end_unreadable",
     "head",
     "history",
     "last_failure",
@@ -75,19 +78,40 @@ def begin(
 def scale_before(ledger: Ledger, workload: str, number: int) -> dict[str, int]:
     """What a revision was scaled to on the cluster when it was last left for another one."""
     query = (
-        "SELECT json_extract(step.value, '$[3]') AS scale FROM operations, json_each(operations.steps) AS step WHERE phase <> ?"
-        " AND json_extract(step.value, '$[0]') = ? AND json_extract(step.value, '$[1]') = ? AND json_extract(step.value, '$[2]') IS NOT ?"
-        " ORDER BY operations.id DESC LIMIT 1"
+        f"SELECT operations.* FROM operations, {rows.items('operations.steps')} AS item WHERE phase <> ?"  # noqa: S608  (constants)
+        f" AND {rows.part(0)} = ? AND {rows.part(1)} = ? AND {rows.part(2)} IS NOT ? ORDER BY operations.id DESC LIMIT 1"
     )
     with ledger.reading() as db:
         row = db.execute(query, (Phase.REMOVING, workload, number, number)).fetchone()
-    return dict(json.loads(row["scale"])) if row is not None and row["scale"] else {}
+    if row is None:
+        return {}
+    return next((dict(step.scale) for step in rows.operation(row).steps if step.workload == workload), {})
 
 
 def unfinished(ledger: Ledger) -> Operation | None:
     """The open operation: left by a crash, or under way in another process (the operator lock tells which)."""
     with ledger.reading() as db:
         return rows.unfinished(db)
+
+
+def end_unreadable(ledger: Ledger, damage: StateDamaged, *, actor: str) -> tuple[str, ...]:
+    """Close the open operation whose record cannot be read, or cannot be carried out for a damaged row, as left; returns its workloads.
+
+    What is on the cluster need not be what the slots say: an apply, rollback or undeploy of them starts from what is there.
+    """
+    with ledger.writing() as db:
+        row = db.execute("SELECT * FROM operations WHERE finished IS NULL ORDER BY id LIMIT 1").fetchone()
+        if row is None:
+            return ()
+        now, steps = ledger.clock(), tuple[Step, ...]()
+        with suppress(StateDamaged):
+            steps = Row(row, "operations", "id").json("steps", rows.steps)
+        db.execute("UPDATE operations SET phase = ?, finished = ? WHERE id = ?", (Phase.LEFT, now, row["id"]))
+        db.executemany("UPDATE workloads SET left_by = ? WHERE name = ?", [(row["id"], step.workload) for step in steps])
+        for step in steps:
+            append(db, Entry(now, actor, printable(row["kind"]), step.workload, step.after, "failed, left as it is", str(damage)))
+        order_rows.fail(db, row["id"], str(damage), now=now)
+    return tuple(step.workload for step in steps)
 
 
 def set_phase(ledger: Ledger, operation: Operation, phase: Phase) -> None:
@@ -147,8 +171,7 @@ def end(
 
 def _blame(ledger: Ledger, db: sqlite3.Connection, step: Step, cause: str, *, blocked: bool) -> None:
     row = db.execute("SELECT * FROM revisions WHERE workload = ? AND number = ?", (step.workload, step.after)).fetchone()
-    if row is not None:
-        revision = rows.revision(row)
+    for revision in rows.sound(rows.revision, [] if row is None else [row]):
         text = f"version {revision.spec.app_version} was not applied: {cause}"
         ledger.advance(revision, ApplyFailed(text, blocks=blocked))
 

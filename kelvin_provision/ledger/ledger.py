@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from kelvin_provision.errors import WorkloadUnknown
+from kelvin_provision.errors import StateDamaged, WorkloadUnknown
 from kelvin_provision.hints import command
-from kelvin_provision.ledger import rows
+from kelvin_provision.ledger import rows, workload_rows
+from kelvin_provision.ledger.damage import Row, printable
 from kelvin_provision.ledger.model import Revision, Workload
 from kelvin_provision.ledger.sqlite.database import Database, utc_now
 from kelvin_provision.spec.enums import Download
@@ -60,23 +62,33 @@ class Ledger(Database):
     def names(self) -> list[str]:
         """All workloads, sorted."""
         with self.reading() as db:
-            return [row[0] for row in db.execute("SELECT name FROM workloads ORDER BY name")]
+            return [printable(row[0]) for row in db.execute("SELECT name FROM workloads ORDER BY name")]
 
     def running_names(self) -> tuple[str, ...]:
         """Workloads with a running revision, sorted."""
         with self.reading() as db:
-            return tuple(row[0] for row in db.execute("SELECT name FROM workloads WHERE running IS NOT NULL ORDER BY name"))
+            names = db.execute("SELECT name FROM workloads WHERE running IS NOT NULL ORDER BY name")
+            return tuple(printable(row[0]) for row in names)
 
     def workloads(self, names: Sequence[str] | None = None) -> tuple[Workload, ...]:
-        """All workloads sorted by name, or these in their order; raises WorkloadUnknown for the first that does not exist."""
-        with self.reading() as db:
-            workloads = rows.workloads(db, names)
+        """All that can be read, sorted by name; or these in their order.
+
+        Raises WorkloadUnknown or StateDamaged for the first of these that does not exist or cannot be read.
+        """
+        readable = self.readable(names)
         if names is None:
-            return tuple(workloads.values())
-        missing = next((name for name in names if name not in workloads), None)
-        if missing is not None:
-            raise self._unknown(missing)
-        return tuple(workloads[name] for name in dict.fromkeys(names))
+            return tuple(readable.workloads.values())
+        for name in names:
+            if name in readable.damaged:
+                raise readable.damaged[name]
+            if name not in readable.workloads:
+                raise self._unknown(name)
+        return tuple(readable.workloads[name] for name in dict.fromkeys(names))
+
+    def readable(self, names: Collection[str] | None = None) -> workload_rows.Readable:
+        """The workloads, or those of these names that exist, and why others of them cannot be read."""
+        with self.reading() as db:
+            return workload_rows.workloads(db, names)
 
     def _unknown(self, name: str) -> WorkloadUnknown:
         from difflib import get_close_matches
@@ -85,9 +97,14 @@ class Ledger(Database):
         hint = command("workloads show", names=(closest[0],), instruction=f"the closest name is {closest[0]}") if closest else ""
         return WorkloadUnknown(f"no workload {name} on this box", hint=hint)
 
-    def existing(self, names: Collection[str]) -> dict[str, Workload]:
+    def slots(self, names: Collection[str]) -> dict[str, tuple[int | None, int | None]]:
+        """The numbers in the running and the staged slot."""
         with self.reading() as db:
-            return rows.workloads(db, names)
+            return rows.slots(db, names)
+
+    def existing(self, names: Collection[str]) -> dict[str, Workload]:
+        """Those of these names that exist and can be read."""
+        return self.readable(names).workloads
 
     def workload(self, name: str) -> Workload:
         return self.workloads([name])[0]
@@ -101,37 +118,41 @@ class Ledger(Database):
         return rows.revision(row)
 
     def kept(self, name: str) -> tuple[Revision, ...]:
-        """Revisions that ran and can run again, apart from the running and the staged one; the last that ran comes first."""
+        """Revisions that ran, can be read and can run again, apart from the running and the staged one; the last that ran comes first."""
         query = (
             "SELECT revisions.* FROM revisions JOIN workloads ON name = workload WHERE name = ?"
             " AND applied IS NOT NULL AND objects IS NOT NULL AND number IS NOT running AND number IS NOT staged ORDER BY applied DESC"
         )
         with self.reading() as db:
-            return tuple(rows.revision(row) for row in db.execute(query, (name,)))
+            return tuple(rows.sound(rows.revision, db.execute(query, (name,))))
 
-    def kept_locks(self) -> tuple[ImageLock, ...]:
-        """Image locks of all stored revisions. Their blobs and images must stay."""
+    def kept_locks(self, *, sound_only: bool = False) -> tuple[ImageLock, ...]:
+        """Image locks of all stored revisions. Their blobs and images must stay, so who removes others must know all of them.
+
+        Raises StateDamaged unless `sound_only`.
+        """
         with self.reading() as db:
-            stored = db.execute("SELECT locks FROM revisions WHERE locks IS NOT NULL").fetchall()
-        return tuple(lock for row in stored for lock in rows.locks(row[0]) or ())
+            stored = db.execute("SELECT workload, number, locks FROM revisions WHERE locks IS NOT NULL").fetchall()
+        readable = map(rows.locks_of, stored) if not sound_only else rows.sound(rows.locks_of, stored)
+        return tuple(lock for locks in readable for lock in locks)
 
     def revisions(self) -> tuple[Revision, ...]:
+        """All that can be read."""
         with self.reading() as db:
-            return tuple(rows.revision(row) for row in db.execute("SELECT * FROM revisions ORDER BY workload, number"))
+            return tuple(rows.sound(rows.revision, db.execute("SELECT * FROM revisions ORDER BY workload, number")))
 
-    def known_images(self) -> tuple[ImageLock, ...]:
-        """Every image that this program owns: of stored revisions, and those to be removed from the runtime."""
+    def known_images(self, *, sound_only: bool = False) -> tuple[ImageLock, ...]:
+        """Every image that this program owns: of stored revisions, and those to be removed from the runtime. Raises as `kept_locks`."""
         with self.reading() as db:
-            loaded = [ImageLock.from_json(json.loads(row[0])) for row in db.execute("SELECT lock FROM images ORDER BY name")]
-        return tuple({lock.name: lock for lock in (*loaded, *self.kept_locks())}.values())
+            loaded = rows.images(db)
+        return tuple({lock.name: lock for lock in (*loaded, *self.kept_locks(sound_only=sound_only))}.values())
 
     def unneeded_images(self) -> tuple[ImageLock, ...]:
         """Images that this program imported into the runtime and that no stored revision needs."""
         with self.reading() as db:
-            kept = self.kept_locks()
-            loaded = db.execute("SELECT lock FROM images").fetchall()
+            kept, loaded = self.kept_locks(), rows.images(db)
         configs = {lock.config.digest for lock in kept}  # on Docker the same image under another name is the same image
-        return tuple(lock for row in loaded if (lock := ImageLock.from_json(json.loads(row[0]))).config.digest not in configs)
+        return tuple(lock for lock in loaded if lock.config.digest not in configs)
 
     def forget_image(self, lock: ImageLock) -> None:
         """Call it after the image was removed from the runtime."""
@@ -189,10 +210,16 @@ class Ledger(Database):
                 db.execute("UPDATE workloads SET observation = ? WHERE name = ?", (text, name))
 
     def fact(self, key: str) -> str | None:
-        """A stored fact about this box, or None."""
+        """A stored fact about this box; None where there is none, or none that can be read."""
+        with suppress(StateDamaged):
+            return self.sound_fact(key)
+        return None
+
+    def sound_fact(self, key: str) -> str | None:
+        """A stored fact about this box, or None. Raises StateDamaged."""
         with self.reading() as db:
-            row = db.execute("SELECT value FROM facts WHERE key = ?", (key,)).fetchone()
-        return row[0] if row else None
+            row = db.execute("SELECT key, value FROM facts WHERE key = ?", (key,)).fetchone()
+        return Row(row, "facts", "key").text("value") if row else None
 
     def remember(self, key: str, value: str) -> None:
         """Store a fact about this box. An unchanged value is not written."""

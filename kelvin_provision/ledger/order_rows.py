@@ -87,11 +87,22 @@ def end_with(db: sqlite3.Connection, operation: Operation, entries: Sequence[Ent
     outcome = Outcome.FAILED if failed else Outcome.DONE
     reason = "; ".join(dict.fromkeys(entry.detail or entry.outcome for entry in failed))
     lines = tuple(dict.fromkeys(line for entry in failed for line in entry.evidence))
-    for row in db.execute("SELECT * FROM orders WHERE operation = ? AND ended IS NULL", (operation.id,)).fetchall():
-        order = rows.order(row)
+    for order in carried_out_by(db, operation.id):
         left_out = _names_left_out(order, operation)
         note = "; ".join(filter(None, [reason, f"left out, because it failed: {', '.join(left_out)}" if left_out else ""]))
         _close(db, order, outcome, note, lines, now=now)
+
+
+def carried_out_by(db: sqlite3.Connection, operation: int) -> list[Order]:
+    """Its orders that have not ended, those that can be read."""
+    begun = db.execute("SELECT * FROM orders WHERE operation = ? AND ended IS NULL", (operation,)).fetchall()
+    return list(rows.sound(rows.order, begun))
+
+
+def fail(db: sqlite3.Connection, operation: int, reason: str, *, now: str) -> None:
+    """End the orders of an operation that is given up."""
+    for order in carried_out_by(db, operation):
+        _close(db, order, Outcome.FAILED, reason, (), now=now)
 
 
 def end(db: sqlite3.Connection, order: Order, outcome: Outcome, note: str, evidence: Sequence[str], *, actor: str, now: str) -> Order:

@@ -129,10 +129,10 @@ def find(ledger: Ledger, number: int) -> Order | None:
 
 def recent(ledger: Ledger, limit: int = order_rows.KEPT, *, workload: str | None = None) -> tuple[Order, ...]:
     """Orders in all states, optionally of one workload, the newest first."""
-    named = "EXISTS (SELECT 1 FROM json_each(targets) AS target WHERE json_extract(target.value, '$[0]') = :name)"
+    named = f"EXISTS (SELECT 1 FROM {rows.items('targets')} AS item WHERE {rows.part(0)} = :name)"  # noqa: S608  (constants)
     query = f"SELECT * FROM orders WHERE :name IS NULL OR {named} ORDER BY id DESC LIMIT :limit"  # noqa: S608  (constants)
     with ledger.reading() as db:
-        return tuple(rows.order(row) for row in db.execute(query, {"name": workload, "limit": limit}))
+        return tuple(rows.sound(rows.order, db.execute(query, {"name": workload, "limit": limit})))
 
 
 # --- carrying out ---------------------------------------------------------------------------------

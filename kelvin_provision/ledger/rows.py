@@ -4,63 +4,95 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from kelvin_provision.ledger.model import OnFailure, Operation, Order, Outcome, Phase, Revision, Step, Target, Workload
+from kelvin_provision.errors import StateDamaged
+from kelvin_provision.hints import Hint
+from kelvin_provision.ledger.damage import REPAIR, Row, is_time, objects, strings
+from kelvin_provision.ledger.model import OnFailure, Operation, Order, Outcome, Phase, Revision, Step, Target
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Spec
-from kelvin_provision.status import Hold, Observation, OperationKind, Verb
-from kelvin_provision.wait_reason import WaitReason
+from kelvin_provision.status import OperationKind, Verb
+from kelvin_provision.wait_reason import WaitKind, WaitReason
 
 if TYPE_CHECKING:
     from kelvin_provision.ledger.staging_state import StagingState
 
-_LISTED = "IN (SELECT value FROM json_each(?))"
+LISTED = "IN (SELECT value FROM json_each(?))"
 """A list of names as one parameter: SQLite limits how many a statement may have."""
 
 
-def _listed(names: Collection[str]) -> tuple[str]:
+T = TypeVar("T")
+
+
+def items(column: str) -> str:
+    """The items of a JSON column in a statement, none of a damaged one: SQLite refuses a whole statement for one document that is none."""
+    return f"json_each(iif(json_valid({column}), {column}, '[]'))"
+
+
+def part(number: int) -> str:
+    """In a statement, a part of an `item` that is a list itself."""
+    return f"CASE item.type WHEN 'array' THEN json_extract(item.value, '$[{number}]') END"
+
+
+def listed(names: Collection[str]) -> tuple[str]:
     return (json.dumps(list(names)),)
 
 
-def locks(text: str | None) -> tuple[ImageLock, ...] | None:
-    """The stored locks, or None where nothing was resolved yet."""
-    return tuple(ImageLock.from_json(item) for item in json.loads(text)) if text is not None else None
+def locks(document: Any) -> tuple[ImageLock, ...]:
+    """The stored locks of a revision."""
+    return tuple(ImageLock.from_json(item) for item in document)
 
 
-def revision(row: sqlite3.Row) -> Revision:
-    """A row of `revisions`."""
+def locks_of(row: sqlite3.Row) -> tuple[ImageLock, ...]:
+    """Of a row that has some. Raises StateDamaged."""
+    return Row(row, "revisions", "workload", "number").json("locks", locks)
+
+
+def revision(row: sqlite3.Row, *, hint: Callable[[], Hint] = lambda: REPAIR) -> Revision:
+    """A row of `revisions`. Raises StateDamaged."""
+    cells = Row(row, "revisions", "workload", "number", hint=hint)
+    name, spec = cells.text("workload"), cells.json("spec", Spec.from_json)
+    if spec.name != name:
+        cells.damaged("spec")
     return Revision(
-        workload=row["workload"],
-        number=row["number"],
-        batch=row["batch"],
-        created=row["created"],
-        spec=Spec.from_json(json.loads(row["spec"])),
-        download=Download(row["download"]),
-        locks=locks(row["locks"]),
-        objects=tuple(json.loads(row["objects"])) if row["objects"] is not None else None,
-        failure=row["error"],
-        blocked=bool(row["blocked"]),
-        waiting=wait_reason(row["waiting"]),
-        applied=row["applied"],
+        workload=name,
+        number=cells.number("number"),
+        batch=cells.text("batch"),
+        created=cells.time("created"),
+        spec=spec,
+        download=cells.word("download", Download),
+        locks=cells.json_or_none("locks", locks),
+        objects=cells.json_or_none("objects", objects),
+        failure=cells.text_or_none("error"),
+        blocked=cells.flag("blocked"),
+        waiting=cells.json_or_none("waiting", wait_reason),
+        applied=cells.number_or_none("applied"),
     )
 
 
-def wait_reason(text: str | None) -> WaitReason | None:
-    return WaitReason.from_json(json.loads(text)) if text else None
+def wait_reason(document: Any) -> WaitReason:
+    reason = WaitReason.from_json(document)
+    if reason.kind is WaitKind.APPLY_WINDOW and not is_time(reason.until):
+        raise ValueError(reason.until)
+    return reason
 
 
 def staging_state(db: sqlite3.Connection, name: str, number: int) -> StagingState | None:
-    """None when there is no such revision."""
-    query = "SELECT download, error, blocked, waiting FROM revisions WHERE workload = ? AND number = ?"
+    """None when there is no such revision. Raises StateDamaged."""
+    query = "SELECT workload, number, download, error, blocked, waiting FROM revisions WHERE workload = ? AND number = ?"
     row = db.execute(query, (name, number)).fetchone()
     if row is None:
         return None
     from kelvin_provision.ledger.staging_state import StagingState  # who only reads needs none of its events
 
-    return StagingState(Download(row["download"]), row["error"], bool(row["blocked"]), wait_reason(row["waiting"]))
+    cells = Row(row, "revisions", "workload", "number")
+    return StagingState(
+        cells.word("download", Download), cells.text_or_none("error"), cells.flag("blocked"), cells.json_or_none("waiting", wait_reason)
+    )
 
 
 def set_staging_state(db: sqlite3.Connection, name: str, number: int, state: StagingState) -> None:
@@ -72,54 +104,62 @@ def set_staging_state(db: sqlite3.Connection, name: str, number: int, state: Sta
 
 
 def operation(row: sqlite3.Row) -> Operation:
-    """A row of `operations`."""
-    steps = tuple(_step(*step) for step in json.loads(row["steps"]))
+    """A row of `operations`. Raises StateDamaged."""
+    cells = Row(row, "operations", "id")
     return Operation(
-        id=row["id"],
-        kind=OperationKind(row["kind"]),
-        phase=Phase(row["phase"]),
-        steps=steps,
-        started=row["started"],
-        on_failure=OnFailure(row["on_failure"]),
-        wait=bool(row["wait"]),
+        id=cells.number("id"),
+        kind=cells.word("kind", OperationKind),
+        phase=cells.word("phase", Phase),
+        steps=cells.json("steps", steps),
+        started=cells.time("started"),
+        on_failure=cells.word("on_failure", OnFailure),
+        wait=cells.flag("wait"),
     )
 
 
 def unfinished(db: sqlite3.Connection) -> Operation | None:
-    """The operation under way; the operator lock sees to it that there is at most one."""
+    """The operation under way; the operator lock sees to it that there is at most one. Raises StateDamaged."""
     row = db.execute("SELECT * FROM operations WHERE finished IS NULL ORDER BY id LIMIT 1").fetchone()
     return operation(row) if row else None
 
 
 def order(row: sqlite3.Row) -> Order:
-    targets = tuple(Target(name, number) for name, number in json.loads(row["targets"]))
+    """A row of `orders`. Raises StateDamaged."""
+    cells = Row(row, "orders", "id")
     return Order(
-        id=row["id"],
-        key=row["key"],
-        actor=row["actor"],
-        verb=Verb(row["verb"]),
-        targets=targets,
-        arguments=json.loads(row["arguments"]),
-        at=row["at"],
-        asked=row["asked"],
-        begun=row["begun"],
-        ended=row["ended"],
-        operation=row["operation"],
-        outcome=Outcome(row["outcome"]) if row["outcome"] else None,
-        note=row["note"],
-        evidence=tuple(json.loads(row["evidence"])),
+        id=cells.number("id"),
+        key=cells.text("key"),
+        actor=cells.text("actor"),
+        verb=cells.word("verb", Verb),
+        targets=cells.json("targets", _targets),
+        arguments=cells.json("arguments", dict),
+        at=cells.time_or_none("at"),
+        asked=cells.time("asked"),
+        begun=cells.time_or_none("begun"),
+        ended=cells.time_or_none("ended"),
+        operation=cells.number_or_none("operation"),
+        outcome=cells.word("outcome", Outcome) if row["outcome"] else None,
+        note=cells.text("note"),
+        evidence=cells.json("evidence", strings),
     )
+
+
+def sound(read: Callable[[sqlite3.Row], T], stored: Iterable[sqlite3.Row]) -> Iterator[T]:
+    """What can be read of these rows: a damaged one must not keep the others from being used."""
+    for row in stored:
+        with suppress(StateDamaged):
+            yield read(row)
 
 
 def pending_orders(db: sqlite3.Connection, names: Collection[str] | None = None) -> list[Order]:
     """Orders that were not begun, or those of them that name one of these workloads, the next one first; also those that do not stand."""
     named, values = "", tuple[str, ...]()
     if names is not None:
-        target = f"SELECT 1 FROM json_each(targets) AS target WHERE json_extract(target.value, '$[0]') {_LISTED}"  # noqa: S608  (constants)
+        target = f"SELECT 1 FROM {items('targets')} AS item WHERE {part(0)} {LISTED}"  # noqa: S608  (constants)
         named = f" AND EXISTS ({target})"
-        values = _listed(names)
+        values = listed(names)
     query = f"SELECT * FROM orders WHERE ended IS NULL AND begun IS NULL{named} ORDER BY coalesce(at, asked), id"  # noqa: S608  (constants)
-    return [order(row) for row in db.execute(query, values)]
+    return list(sound(order, db.execute(query, values)))
 
 
 def standing(db: sqlite3.Connection, orders: Collection[Order]) -> list[Order]:
@@ -129,50 +169,29 @@ def standing(db: sqlite3.Connection, orders: Collection[Order]) -> list[Order]:
 
 def staged_numbers(db: sqlite3.Connection, names: Collection[str]) -> dict[str, int | None]:
     """The number of the staged revision of each of these workloads that exists."""
-    query = f"SELECT name, staged FROM workloads WHERE name {_LISTED}"  # noqa: S608  (constants)
-    return {row["name"]: row["staged"] for row in db.execute(query, _listed(names))}
-
-
-def workloads(db: sqlite3.Connection, names: Collection[str] | None = None) -> dict[str, Workload]:
-    """Every workload with its slots, or those of these names that exist, sorted by name. Reads no row of another workload."""
-    where, values = ("", ()) if names is None else (f" WHERE name {_LISTED}", _listed(names))
-    operation = unfinished(db)
-    kinds = {step.workload: operation.kind for step in operation.steps} if operation else {}
-    slots = f"SELECT revisions.* FROM workloads JOIN revisions ON workload = name AND number IN (running, staged){where}"  # noqa: S608
-    revision_rows = {(row["workload"], row["number"]): row for row in db.execute(slots, values)}
-
-    orders: dict[str, list[Order]] = {}
-    for pending in standing(db, pending_orders(db, names)):
-        for name in pending.names:
-            orders.setdefault(name, []).append(pending)
-    hold_rows = db.execute(f"SELECT * FROM holds{where.replace('name', 'workload')}", values)  # noqa: S608  (constants)
-    held = {row["workload"]: Hold(row["reason"], row["who"], row["since"]) for row in hold_rows}
-
-    def slot(name: str, number: int | None) -> Revision | None:
-        row = revision_rows.get((name, number))
-        return revision(row) if row else None
-
-    return {
-        row["name"]: Workload(
-            name=row["name"],
-            title=row["title"],
-            enabled=bool(row["enabled"]),
-            created=row["created"],
-            updated=row["updated"],
-            running=slot(row["name"], row["running"]),
-            staged=slot(row["name"], row["staged"]),
-            observation=Observation.from_json(json.loads(row["observation"])) if row["observation"] else None,
-            operation=kinds.get(row["name"]),
-            held=held.get(row["name"]),
-            orders=tuple(orders.get(row["name"], ())),
-        )
-        for row in db.execute(f"SELECT * FROM workloads{where} ORDER BY name", values)  # noqa: S608  (constants)
-    }
+    query = f"SELECT name, staged FROM workloads WHERE name {LISTED}"  # noqa: S608  (constants)
+    return {row["name"]: row["staged"] for row in db.execute(query, listed(names))}
 
 
 def remember_images(db: sqlite3.Connection, locks: Iterable[ImageLock]) -> None:
     """Remember which images in the runtime are ours, so that they can be removed when no revision needs them."""
     db.executemany("INSERT OR IGNORE INTO images (name, lock) VALUES (?, ?)", [(lock.name, json.dumps(lock.to_json())) for lock in locks])
+
+
+def slots(db: sqlite3.Connection, names: Collection[str]) -> dict[str, tuple[int | None, int | None]]:
+    """Numbers, as far as they are some."""
+    stored = db.execute(f"SELECT name, running, staged FROM workloads WHERE name {LISTED}", listed(names))  # noqa: S608  (constants)
+    known = ((row["name"], [number if type(number) is int else None for number in (row["running"], row["staged"])]) for row in stored)
+    return {name: (running, staged) for name, (running, staged) in known}
+
+
+def images(db: sqlite3.Connection) -> tuple[ImageLock, ...]:
+    """Those that were remembered; one that cannot be read stays in the runtime."""
+    locks = []
+    for row in db.execute("SELECT name, lock FROM images ORDER BY name"):
+        with suppress(StateDamaged):
+            locks.append(Row(row, "images", "name").json("lock", ImageLock.from_json))
+    return tuple(locks)
 
 
 def delete_staged(db: sqlite3.Connection, name: str) -> None:
@@ -185,6 +204,21 @@ def delete_staged(db: sqlite3.Connection, name: str) -> None:
     )
 
 
-def _step(workload: str, before: int | None, after: int | None, scale: Sequence[tuple[str, int]] = ()) -> Step:
+def steps(document: Any) -> tuple[Step, ...]:
     """A step that was journaled before scales were has three values."""
-    return Step(workload, before, after, tuple((name, number) for name, number in scale))
+    return tuple(_step(*step) for step in document)
+
+
+def _step(workload: str, before: int | None, after: int | None, scale: Sequence[tuple[str, int]] = ()) -> Step:
+    scales = tuple((name, number) for name, number in scale)
+    fits = all(type(name) is str and type(number) is int for name, number in (*scales, (workload, before or 0), (workload, after or 0)))
+    if not fits:
+        raise TypeError(workload)
+    return Step(workload, before, after, scales)
+
+
+def _targets(document: Any) -> tuple[Target, ...]:
+    targets = tuple(Target(name, number) for name, number in document)
+    if not all(type(target.workload) is str and type(target.revision or 0) is int for target in targets):
+        raise TypeError("targets")
+    return targets

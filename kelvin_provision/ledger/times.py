@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kelvin_provision.ledger.damage import is_time
 from kelvin_provision.ledger.ledger import Ledger
 
 _COLUMNS = (
@@ -19,4 +20,4 @@ def newest(ledger: Ledger) -> str | None:
     """RFC 3339 in UTC, which sorts as text; None in an empty ledger."""
     with ledger.reading() as db:
         newest_of_each = [db.execute(f"SELECT max({column}) FROM {table}").fetchone()[0] for table, column in _COLUMNS]  # noqa: S608  (constants)
-    return max(filter(None, newest_of_each), default=None)
+    return max((time for time in newest_of_each if isinstance(time, str) and is_time(time)), default=None)

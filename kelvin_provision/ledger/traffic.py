@@ -12,7 +12,7 @@ def used(ledger: Ledger, day: str) -> int:
     """Bytes used on that day, drawn ones included."""
     with ledger.reading() as db:
         row = db.execute("SELECT bytes FROM traffic WHERE day = ?", (day,)).fetchone()
-    return int(row[0]) if row else 0
+    return row[0] if row and type(row[0]) is int else 0  # a damaged number is forgotten, and overwritten by the next one
 
 
 def draw(ledger: Ledger, day: str, amount: int, limit: int) -> int:
@@ -22,7 +22,9 @@ def draw(ledger: Ledger, day: str, amount: int, limit: int) -> int:
         return 0
     with ledger.writing() as db:
         db.execute(
-            "INSERT INTO traffic (day, bytes) VALUES (?, ?) ON CONFLICT (day) DO UPDATE SET bytes = bytes + excluded.bytes", (day, drawn)
+            "INSERT INTO traffic (day, bytes) VALUES (?, ?) ON CONFLICT (day) DO UPDATE"
+            " SET bytes = iif(typeof(bytes) = 'integer', bytes, 0) + excluded.bytes",
+            (day, drawn),
         )
         db.execute("DELETE FROM traffic WHERE day NOT IN (SELECT day FROM traffic ORDER BY day DESC LIMIT ?)", (KEPT,))
     return drawn

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kelvin_provision import timestamps
+from kelvin_provision.ledger.workload_rows import Readable
 from kelvin_provision.queries.items import WorkloadItem, position
 from kelvin_provision.queries.overview import Overview, OverviewRequest, overview_of
 
@@ -25,10 +26,15 @@ _STEP = 0.1
 
 @dataclass(frozen=True)
 class Look:
-    """Workloads of the ledger by name. `changed`: something was written since the last look; always true for the first one."""
+    """What the ledger has. `changed`: something was written since the last look; always true for the first one."""
 
-    workloads: Mapping[str, Workload]
+    readable: Readable
     changed: bool
+
+    @property
+    def workloads(self) -> Mapping[str, Workload]:
+        """By name."""
+        return self.readable.workloads
 
 
 def looks(
@@ -36,25 +42,23 @@ def looks(
 ) -> Iterator[Look]:
     """A look immediately, then one every `interval` seconds (`timings.poll`), until `ctx.stop`, or a last one after `timeout` seconds.
 
-    The tables are read only after a change. A removed workload is missing from the look.
+    The tables are read only after a change. A removed workload is missing from the look. Raises StateDamaged for one of these names.
     """
     interval = ctx.timings.poll if interval is None else interval
     deadline = None if timeout is None else time.monotonic() + timeout
-    workloads: Mapping[str, Workload] = {}
+    readable = Readable({}, {})
     version = None
     while True:
         current = ctx.ledger.version()
         changed = current != version
         if changed:
-            version, workloads = current, _read(ctx, names)
-        yield Look(workloads, changed)
+            version, readable = current, ctx.ledger.readable(names)
+            for damage in readable.damaged.values() if names is not None else ():
+                raise damage
+        yield Look(readable, changed)
         left = interval if deadline is None else min(interval, deadline - time.monotonic())
         if left <= 0 or not _rest(ctx, left):
             return
-
-
-def _read(ctx: Context, names: Collection[str] | None) -> Mapping[str, Workload]:
-    return {workload.name: workload for workload in ctx.ledger.workloads()} if names is None else ctx.ledger.existing(names)
 
 
 def _rest(ctx: Context, seconds: float) -> bool:
@@ -114,7 +118,7 @@ def watch(ctx: Context, request: OverviewRequest) -> Iterator[Watched]:
     before: Mapping[str, Place] = {}
     for look in looks(ctx):
         if seen is None or look.changed or seen.percents:
-            seen = overview_of(ctx, look.workloads.values(), request)
+            seen = overview_of(ctx, look.readable, request)
         after = places(seen, staged=request.staged)
         yield Watched(seen, compare(before, after))
         before = after

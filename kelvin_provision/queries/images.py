@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kelvin_provision.errors import StateDamaged
 from kelvin_provision.images.inventory import Image, Inventory, take_inventory
 
 if TYPE_CHECKING:
@@ -41,7 +43,10 @@ class ImagesResult:
 def images(ctx: Context) -> ImagesResult:
     """Reads ledger, store and runtime. A runtime that does not answer becomes a warning."""
     inventory = take_inventory(ctx.ledger, ctx.store, lambda: ctx.runtime)
-    return ImagesResult(inventory, ctx.settings.state_dir, ctx.store.reclaimable(ctx.ledger.kept_locks(), quarantined=True))
+    prunable = 0
+    with suppress(StateDamaged):  # nothing is pruned then
+        prunable = ctx.store.reclaimable(ctx.ledger.kept_locks(), quarantined=True)
+    return ImagesResult(inventory, ctx.settings.state_dir, prunable)
 
 
 def _image_to_json(image: Image) -> dict[str, Any]:

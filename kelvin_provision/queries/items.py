@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from kelvin_provision.errors import StateDamaged
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.ledger.model import Revision, Workload
-from kelvin_provision.spec.enums import Download
+from kelvin_provision.spec.enums import Download, State
 from kelvin_provision.status import Status, derive, of_staged
+
+_UNKNOWN_TIME = "1970-01-01T00:00:00Z"
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,24 @@ def item_of(workload: Workload, *, staged: bool = False) -> WorkloadItem:
         download_status=_download_status(workload),
         download_error=workload.staged.cause if workload.staged and workload.staged.download is not Download.READY else None,
         staged=_staged_item(workload.staged),
+    )
+
+
+def damaged_item(name: str, why: StateDamaged) -> WorkloadItem:
+    """A workload of which only the name can be read: failed, with the reason; what of it runs is not known."""
+    return WorkloadItem(
+        name=name,
+        title=name,
+        enabled=True,
+        cluster_name="",
+        node_name=None,
+        app_name="",
+        app_version="",
+        pre_download=False,
+        instantly_apply=False,
+        created=_UNKNOWN_TIME,
+        updated=_UNKNOWN_TIME,
+        status=Status(State.FAILED, (str(why),)),
     )
 
 

@@ -10,13 +10,14 @@ from kelvin_provision.errors import NoSpace
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.files.lock import holder
 from kelvin_provision.ledger.sqlite.snapshot import why_not_writable
-from kelvin_provision.queries.items import item_of
+from kelvin_provision.queries.items import damaged_item, item_of
 from kelvin_provision.queries.listing import Cursor, Page, Query, page
 from kelvin_provision.spec.enums import Download
 
 if TYPE_CHECKING:
     from kelvin_provision.context import Context
     from kelvin_provision.ledger.model import Workload
+    from kelvin_provision.ledger.workload_rows import Readable
     from kelvin_provision.queries.transfers import ImageTransfer
 
 
@@ -60,20 +61,22 @@ def overview(ctx: Context, request: OverviewRequest) -> Overview:
         from kelvin_provision.applying.observe import observe
 
         observe(ctx, ctx.ledger.running_names())
-    return overview_of(ctx, ctx.ledger.workloads(), request)
+    return overview_of(ctx, ctx.ledger.readable(), request)
 
 
-def overview_of(ctx: Context, workloads: Iterable[Workload], request: OverviewRequest) -> Overview:
+def overview_of(ctx: Context, readable: Readable, request: OverviewRequest) -> Overview:
     """The overview of these workloads. The store is read only for downloads, and for `images`."""
-    workloads = tuple(workloads)
+    workloads = tuple(readable.workloads.values())
+    items = [item_of(workload, staged=request.staged) for workload in workloads]
+    items += [damaged_item(name, why) for name, why in readable.damaged.items()]
     work = any(workload.orders or (workload.staged and workload.staged.in_motion) for workload in workloads)
     trouble = why_not_writable(ctx.ledger.path) if work else None
     return Overview(
-        page([item_of(workload, staged=request.staged) for workload in workloads], request.query, size=request.size, cursor=request.cursor),
+        page(items, request.query, size=request.size, cursor=request.cursor),
         percents=percents(ctx, workloads),
         unattended=work and holder(ctx.settings.state_dir / "agent.lock") is None,
         full=str(trouble) if isinstance(trouble, NoSpace) else "",
-        unused=not workloads and _is_unused(ctx),
+        unused=not items and _is_unused(ctx),
         images=_images(ctx, workloads) if request.images else {},
     )
 

@@ -111,8 +111,8 @@ REASONS: dict[str, Reason] = {
     "staging-failed": Reason("The registry refuses permanently, the image cannot be loaded here, or a digest does not match."),
     "start-failed": Reason("The container exits again, or does not become ready in time."),
     "state-damaged": Reason(
-        "A failing disk or SD card, or a file that another program changed.",
-        command("support-bundle", note="keep a copy of the state directory, move ledger.db away and deploy again"),
+        "A failing disk or SD card, or a file that another program changed. Other workloads go on, if only rows are damaged.",
+        command("doctor", instruction="Keep a copy of the state directory", note="or move ledger.db away and deploy again"),
     ),
     "state-too-new": Reason("The program was downgraded, or the state directory comes from another box."),
     "time-refused": Reason("A date in another order, an hour that daylight saving time skips, or a time in the past."),

@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any, Self
 
-from kelvin_provision.fast_dataclass import dataclass
-from kelvin_provision.refs import Descriptor, Platform, Reference
+from kelvin_provision.fast_dataclass import checked, dataclass
+from kelvin_provision.refs import Descriptor, Platform, Reference, is_digest
 
 
 @dataclass(frozen=True)
@@ -61,12 +61,27 @@ class ImageLock:
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Self:
+        """The inverse of `to_json`. Raises ReferenceInvalid, ValueError, TypeError, KeyError for a document that is damaged."""
         return cls(
             reference=Reference.parse(document["reference"]),
-            platform=Platform(**document["platform"]),
-            manifest=Descriptor(**document["manifest"]),
-            config=Descriptor(**document["config"]),
-            layers=tuple(Descriptor(**layer) for layer in document["layers"]),
-            diff_ids=tuple(document["diff_ids"]),
-            index=Descriptor(**document["index"]) if document["index"] else None,
+            platform=checked(Platform, document["platform"]),
+            manifest=_descriptor(document["manifest"]),
+            config=_descriptor(document["config"]),
+            layers=tuple(map(_descriptor, document["layers"])),
+            diff_ids=tuple(map(_digest, document["diff_ids"])),
+            index=_descriptor(document["index"]) if document["index"] is not None else None,
         )
+
+
+def _descriptor(document: dict[str, Any]) -> Descriptor:
+    descriptor = checked(Descriptor, document)
+    _digest(descriptor.digest)
+    if not 0 <= descriptor.size < 1 << 63:
+        raise ValueError(descriptor.size)
+    return descriptor
+
+
+def _digest(value: str) -> str:
+    if not is_digest(value):
+        raise ValueError(value)
+    return value

@@ -9,7 +9,7 @@ import dataclasses
 from dataclasses import field
 from typing import Any, Self
 
-from kelvin_provision.fast_dataclass import dataclass
+from kelvin_provision.fast_dataclass import checked, dataclass
 from kelvin_provision.spec.enums import Method, ProbeKind, VolumeKind
 
 SCHEMA = 1
@@ -121,28 +121,30 @@ class Spec:
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Self:
+        """The inverse of `to_json`. Raises ValueError, TypeError, KeyError, AttributeError for a document that is damaged."""
         given = {key: value for key, value in document.items() if key != "schema"}
         given["method"] = Method(given["method"])
         given["system"] = _system(given["system"])
         given["manifests"] = tuple(given["manifests"])
-        return cls(**given)
+        return checked(cls, given)
 
 
 def _system(document: dict[str, Any]) -> System:
-    return System(
-        resources=Resources(**document["resources"]),
-        privileged=document["privileged"],
-        environment=tuple(Variable(**item) for item in document["environment"]),
-        ports=tuple(Port(**item) for item in document["ports"]),
-        volumes=tuple(Volume(**item | {"kind": VolumeKind(item["kind"])}) for item in document["volumes"]),
-        liveness=_probe(document["liveness"]),
-        readiness=_probe(document["readiness"]),
-        metrics=tuple(document["metrics"]) if document["metrics"] else None,
-    )
+    parts = {
+        "resources": checked(Resources, document["resources"]),
+        "environment": tuple(checked(Variable, item) for item in document["environment"]),
+        "ports": tuple(checked(Port, item) for item in document["ports"]),
+        "volumes": tuple(checked(Volume, item | {"kind": VolumeKind(item["kind"])}) for item in document["volumes"]),
+        "liveness": _probe(document["liveness"]),
+        "readiness": _probe(document["readiness"]),
+        "metrics": tuple(document["metrics"]) if document["metrics"] else None,
+    }
+    return checked(System, document | parts)
 
 
 def _probe(document: dict[str, Any] | None) -> Probe | None:
     if document is None:
         return None
     headers = tuple((name, value) for name, value in document["headers"])
-    return Probe(**document | {"kind": ProbeKind(document["kind"]), "headers": headers, "command": tuple(document["command"])})
+    command = tuple(document["command"])
+    return checked(Probe, document | {"kind": ProbeKind(document["kind"]), "headers": headers, "command": command})

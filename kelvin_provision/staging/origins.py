@@ -64,8 +64,12 @@ def _key(revision: Revision) -> str:
 
 
 def _read(ledger: Ledger) -> dict[str, dict[str, list[int]]]:
-    origins: dict[str, dict[str, list[int]]] = json.loads(ledger.fact(FACT) or "{}")
-    return origins
+    """Empty where it is damaged: it is told, and decides nothing."""
+    try:
+        origins = json.loads(ledger.fact(FACT) or "{}")
+        return {key: {name: [int(cached), int(copied)] for name, (cached, copied) in of.items()} for key, of in origins.items()}
+    except (ValueError, TypeError, AttributeError, OverflowError):
+        return {}
 
 
 def _write(ledger: Ledger, revision: Revision, origins: Origins) -> None:

@@ -141,7 +141,7 @@ def reserved(
 def loaded_images(ledger: Ledger, runtime: Runtime) -> tuple[ImageLock, ...]:
     """The kept images that the runtime has."""
     owned = runtime.owned()
-    return tuple(lock for lock in ledger.kept_locks() if lock.name in owned or lock.config.digest in owned)
+    return tuple(lock for lock in ledger.kept_locks(sound_only=True) if lock.name in owned or lock.config.digest in owned)
 
 
 def prunable_bytes(ledger: Ledger, store: Store, filesystems: Filesystems) -> int:

@@ -56,7 +56,7 @@ def images(ledger: Ledger, store: Store, pinned: Iterable[str], *, trouble: str 
     """The images of all kept revisions: how much is in the store, and whether the runtime has it."""
     pinned_names = frozenset(pinned)
     yield {"runtime_has": sorted(pinned_names), **({"runtime": trouble} if trouble else {})}
-    for lock in {lock.name: lock for lock in ledger.kept_locks()}.values():
+    for lock in {lock.name: lock for lock in ledger.kept_locks(sound_only=True)}.values():
         yield _image(lock, store, pinned_names)
 
 

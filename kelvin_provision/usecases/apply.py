@@ -95,7 +95,11 @@ def apply(ctx: Context, request: ApplyRequest, ticket: OrderTicket | None = None
 
 def _chosen(ctx: Context, request: ApplyRequest) -> Selection:
     workloads = choose(ctx.ledger, request.names, everything=not request.names)
-    return select(workloads, everything=request.everything or not request.names, retry_failed=request.retry_failed)
+    selection = select(workloads, everything=request.everything or not request.names, retry_failed=request.retry_failed)
+    damaged = ctx.ledger.readable().damaged if not request.names else {}
+    if damaged and not selection.workloads:
+        raise next(iter(damaged.values()))
+    return replace(selection, left_out=(*selection.left_out, *(f"{name}: {why}" for name, why in damaged.items())))
 
 
 def refuse_closed(ctx: Context, workloads: Sequence[Workload]) -> None:

@@ -11,7 +11,7 @@ from kelvin_provision.applying.observe import observe
 from kelvin_provision.applying.policy import ApplyPolicy, policy_of
 from kelvin_provision.applying.recovery import Recovered
 from kelvin_provision.context import Context
-from kelvin_provision.errors import CannotWrite, NoSpace, PermissionRefused, ProvisionError
+from kelvin_provision.errors import CannotWrite, NoSpace, PermissionRefused, ProvisionError, StateDamaged
 from kelvin_provision.events import Note
 from kelvin_provision.files.durable import in_words, private_folder
 from kelvin_provision.files.lock import exclusive, holder
@@ -131,7 +131,10 @@ def refusal_recorded(ctx: Context, kind: OperationKind, revisions: Sequence[Revi
 
 def interrupted(ctx: Context) -> bool:
     """Whether an operation is open: left by a crash, or under way in another process (then `operation` raises Locked)."""
-    return journal.unfinished(ctx.ledger) is not None or hooks.owed(ctx.ledger)
+    try:
+        return journal.unfinished(ctx.ledger) is not None or hooks.owed(ctx.ledger)
+    except StateDamaged:  # its record cannot be read; a ledger that cannot be read at all says so again under the lock
+        return True
 
 
 def describe_unfinished(ctx: Context) -> str:

@@ -11,6 +11,7 @@ from kelvin_provision.applying.selection import refuse_bare
 from kelvin_provision.context import Context
 from kelvin_provision.ledger import journal, orders, requests
 from kelvin_provision.ledger.model import Operation, Order, Outcome, Phase, Step, Workload
+from kelvin_provision.ledger.workload_rows import unreadable
 from kelvin_provision.spec.enums import VolumeKind
 from kelvin_provision.status import OperationKind
 from kelvin_provision.usecases.operation import OrderTicket, command_line, free_images, interrupted, operation
@@ -36,10 +37,19 @@ class UndeployResult:
 
 def find(ctx: Context, request: UndeployRequest) -> tuple[Workload, ...]:
     """The workloads that would be removed, for a confirmation. Raises WorkloadUnknown, NothingStaged."""
-    workloads = ctx.ledger.workloads(request.names)
+    workloads = _named(ctx, request)
     if request.staged and not interrupted(ctx):
         refuse_bare(workloads)
     return workloads
+
+
+def _named(ctx: Context, request: UndeployRequest) -> tuple[Workload, ...]:
+    """These workloads; to remove a whole one its name is enough, so also one of which nothing else can be read."""
+    readable = ctx.ledger.readable(request.names)
+    if request.staged or not readable.damaged:
+        return ctx.ledger.workloads(request.names)
+    ctx.ledger.workloads([name for name in request.names if name not in readable.damaged])
+    return tuple(readable.workloads.get(name) or unreadable(name) for name in dict.fromkeys(request.names))
 
 
 def lost_volumes(workload: Workload) -> tuple[str, ...]:
@@ -56,7 +66,7 @@ def undeploy(ctx: Context, request: UndeployRequest, ticket: OrderTicket | None 
         done = running.recovered.reports and not set(ctx.ledger.names()) & set(request.names)
         if done or not ticket.still_valid():
             return UndeployResult(warnings=running.warnings)
-        workloads = ctx.ledger.workloads(request.names)
+        workloads = _named(ctx, request)
         if request.staged:
             removed = _remove_staged(ctx, workloads, ticket.order)
         else:
@@ -67,10 +77,8 @@ def undeploy(ctx: Context, request: UndeployRequest, ticket: OrderTicket | None 
 
 
 def _begin(ctx: Context, workloads: Sequence[Workload], order: Order | None) -> Operation:
-    steps = [
-        Step(workload.name, workload.running.number if workload.running else None, workload.staged.number if workload.staged else None)
-        for workload in workloads
-    ]
+    slots = ctx.ledger.slots([workload.name for workload in workloads])
+    steps = [Step(workload.name, *slots[workload.name]) for workload in workloads]
     return journal.begin(ctx.ledger, OperationKind.UNDEPLOY, Phase.REMOVING, steps, actor=ctx.actor, order=order)
 
 

@@ -12,17 +12,17 @@ from tests.kit.specs import spec
 @pytest.fixture
 def ledger(tmp_path):
     ticks = iter(range(100_000))
-    with Ledger(migrated(tmp_path / "ledger.db"), clock=lambda: f"2026-11-23T00:00:{next(ticks):06d}Z") as opened:
+    with Ledger(migrated(tmp_path / "ledger.db"), clock=lambda: f"2026-11-23T00:00:00.{next(ticks):06d}Z") as opened:
         yield opened
 
 
-def failed(ledger, lines, name="pump", time="t"):
+def failed(ledger, lines, name="pump", time="2026-11-23T00:00:00Z"):
     history.record(ledger, Entry(time, "anna", "apply", name, None, "undone", "exit code 3", evidence=tuple(lines)))
 
 
 def test_evidence_is_read_where_it_is_asked_for_and_the_chain_is_over_the_lines_only(ledger):
     failed(ledger, ["pump: restarted 2 times", "pump: panic"])
-    history.record(ledger, Entry("t", "anna", "apply", "pump", None, "done"))
+    history.record(ledger, Entry("2026-11-23T00:00:00Z", "anna", "apply", "pump", None, "done"))
     assert [entry.evidence for entry in history.history(ledger)] == [(), ()]
     assert [entry.evidence for entry in history.history(ledger, evidence=True)] == [("pump: restarted 2 times", "pump: panic"), ()]
     with ledger.writing() as db:
@@ -32,11 +32,11 @@ def test_evidence_is_read_where_it_is_asked_for_and_the_chain_is_over_the_lines_
 
 def test_the_last_failure_is_the_newest_attempt_with_evidence(ledger):
     assert history.last_failure(ledger, "pump") is None
-    failed(ledger, ["first"], time="t1")
-    failed(ledger, ["second"], time="t2")
-    failed(ledger, ["another"], name="fan", time="t3")
+    failed(ledger, ["first"], time="2026-11-23T00:00:01Z")
+    failed(ledger, ["second"], time="2026-11-23T00:00:02Z")
+    failed(ledger, ["another"], name="fan", time="2026-11-23T00:00:03Z")
     found = history.last_failure(ledger, "pump")
-    assert (found.time, found.outcome, found.detail, found.evidence) == ("t2", "undone", "exit code 3", ("second",))
+    assert (found.time, found.outcome, found.detail, found.evidence) == ("2026-11-23T00:00:02Z", "undone", "exit code 3", ("second",))
 
 
 @pytest.mark.parametrize(

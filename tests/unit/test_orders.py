@@ -20,7 +20,7 @@ AT = "2026-11-24T02:00:00Z"
 def ledger(tmp_path):
     """`pump`, `fan` and `valve` are staged."""
     ticks = iter(range(10_000))
-    with Ledger(migrated(tmp_path / "ledger.db"), clock=lambda: f"2026-11-23T00:00:{next(ticks):06d}Z") as opened:
+    with Ledger(migrated(tmp_path / "ledger.db"), clock=lambda: f"2026-11-23T00:00:00.{next(ticks):06d}Z") as opened:
         requests.accept(opened, [spec("pump"), spec("fan"), spec("valve")], "batch", actor="anna")
         yield opened
 
@@ -167,7 +167,7 @@ def test_an_undeploy_ends_it_in_the_same_commit(ledger):
     apply_at(ledger, "pump", "fan")
     operation = journal.begin(ledger, OperationKind.UNDEPLOY, Phase.REMOVING, [Step("pump", None, 1)])
     assert len(orders.pending(ledger)) == 1
-    journal.end_undeploy(ledger, operation, [Entry("t", "bert", "undeploy", "pump", 1, "done")])
+    journal.end_undeploy(ledger, operation, [Entry("2026-11-23T00:00:00Z", "bert", "undeploy", "pump", 1, "done")])
     assert orders.pending(ledger) == ()
     assert lines(ledger)[-1] == ("fan", "bert", "cancelled", f"{AT}: pump changed since")
 
@@ -228,7 +228,9 @@ def test_an_operation_of_another_verb_is_given_its_order(ledger):
     order = orders.place(ledger, OrderRequest("admin@192.0.2.7 via api", Verb.STOP, (Target("pump"),))).order
     operation = journal.begin(ledger, OperationKind.STOP, Phase.FINISHING, [Step("pump", None, None)], actor=order.actor, order=order)
     assert orders.find(ledger, order.id).operation == operation.id
-    journal.end_switch(ledger, operation, [Entry("t", order.actor, "stop", "pump", None, "done")], enabled=False, names=["pump"])
+    journal.end_switch(
+        ledger, operation, [Entry("2026-11-23T00:00:00Z", order.actor, "stop", "pump", None, "done")], enabled=False, names=["pump"]
+    )
     assert orders.find(ledger, order.id).outcome is Outcome.DONE
     assert lines(ledger, "stop order") == [
         ("pump", "admin@192.0.2.7 via api", "accepted", ""),

@@ -150,7 +150,7 @@ def test_a_permanent_error_blocks_and_what_an_error_says_of_waiting_goes_first()
 @pytest.fixture
 def ledger(tmp_path):
     ticks = iter(range(10_000))
-    with Ledger(migrated(tmp_path / "ledger.db"), clock=lambda: f"2026-11-23T00:00:{next(ticks):06d}Z") as opened:
+    with Ledger(migrated(tmp_path / "ledger.db"), clock=lambda: f"2026-11-23T00:00:00.{next(ticks):06d}Z") as opened:
         yield opened
 
 

@@ -141,7 +141,7 @@ def test_a_deploy_is_accepted_where_the_agent_cannot_be_started(box, number):
 
 @pytest.mark.parametrize("number", ERRNOS, ids=errno.errorcode.get)
 def test_trouble_of_the_box_is_never_called_our_bug(box, monkeypatch, number):
-    monkeypatch.setattr(Ledger, "workloads", failing(number))
+    monkeypatch.setattr(Ledger, "readable", failing(number))
     result = box.run("workloads", "list")
     expected = {errno.EACCES: 77}.get(number, 73)
     assert (result.exit_code, result.stderr.splitlines()[0]) == (expected, f"error: /x: {os.strerror(number).lower()}")

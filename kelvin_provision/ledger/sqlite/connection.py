@@ -11,7 +11,7 @@ from pathlib import Path
 from kelvin_provision.errors import CannotWrite, Locked, NoSpace, PermissionRefused, ProvisionError, StateDamaged
 from kelvin_provision.files.durable import private_folder, writing_to
 from kelvin_provision.ledger.sqlite.schema import migrate
-from kelvin_provision.ledger.sqlite.snapshot import take, why_not_writable
+from kelvin_provision.ledger.sqlite.snapshot import TEXT, take, why_not_writable
 
 BUSY_TIMEOUT = 30.0
 """Seconds to wait for another writer; transactions here take milliseconds."""
@@ -26,8 +26,9 @@ def translated_errors(path: Path) -> Iterator[None]:
     except sqlite3.OperationalError as error:
         raise _translated(error, path) from error
     except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
+        if isinstance(error, sqlite3.ProgrammingError):
             raise
+        # Also a constraint: a number that was used once already, for example, comes from a changed row.
         raise StateDamaged(f"{path}: {error}") from error
     except MemoryError as error:  # what sqlite3 makes of SQLITE_NOMEM
         raise CannotWrite(f"{path}: not enough memory") from error
@@ -38,6 +39,8 @@ def _translated(error: sqlite3.OperationalError, path: Path) -> ProvisionError:
     text, kind = str(error), getattr(error, "sqlite_errorname", "")
     if "full" in text:
         return NoSpace(f"no space left for {path}")
+    if kind == "SQLITE_ERROR":
+        return StateDamaged(f"{path}: {text}")  # another schema than it says, or JSON that is none
     if "locked" in text or "busy" in text:
         return Locked(f"{path} is locked by another process, which did not release it in time")
     reason = why_not_writable(path) if kind.startswith(_NO_WRITING) else None
@@ -72,7 +75,7 @@ def _opened(path: Path, busy_timeout: float) -> sqlite3.Connection:
         try:
             if not path.stat().st_size:
                 path.chmod(0o600)
-            connection.row_factory = sqlite3.Row
+            connection.row_factory, connection.text_factory = sqlite3.Row, TEXT
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")

@@ -6,7 +6,7 @@ import json
 import sqlite3
 from pathlib import Path
 
-from kelvin_provision.errors import StateTooNew
+from kelvin_provision.errors import ProvisionError, StateDamaged, StateTooNew
 
 FIRST = """
 CREATE TABLE workloads (
@@ -62,7 +62,7 @@ ALTER TABLE history ADD COLUMN version TEXT NOT NULL DEFAULT '';
 ALTER TABLE history ADD COLUMN digest TEXT NOT NULL DEFAULT '';
 ALTER TABLE revisions ADD COLUMN applied INTEGER;
 UPDATE revisions SET applied = (
-    SELECT max(operations.id) FROM operations, json_each(operations.steps) AS step
+    SELECT max(operations.id) FROM operations, json_each(iif(json_valid(steps), steps, '[]')) AS step
     WHERE operations.phase = 'finishing' AND operations.started >= revisions.created
     AND json_extract(step.value, '$[0]') = revisions.workload AND json_extract(step.value, '$[2]') = revisions.number
 );
@@ -130,29 +130,36 @@ ALTER TABLE operations DROP COLUMN care
 SEVENTH = """
 ALTER TABLE workloads ADD COLUMN left_by INTEGER;
 UPDATE workloads SET left_by = (
-    SELECT iif(operations.phase = 'left', operations.id, NULL) FROM operations, json_each(operations.steps) AS step
+    SELECT iif(operations.phase = 'left', operations.id, NULL) FROM operations, json_each(iif(json_valid(steps), steps, '[]')) AS step
     WHERE finished IS NOT NULL AND kind NOT IN ('start', 'stop') AND json_extract(step.value, '$[0]') = workloads.name
     ORDER BY operations.id DESC LIMIT 1
 );
 CREATE INDEX left_workloads ON workloads (name) WHERE left_by IS NOT NULL;
-INSERT OR IGNORE INTO images (name, lock) SELECT image_name(lock.value), lock.value FROM revisions, json_each(revisions.locks) AS lock
+INSERT OR IGNORE INTO images (name, lock)
+    SELECT image_name(lock.value), lock.value FROM revisions, json_each(iif(json_valid(locks), locks, '[]')) AS lock
 """
 MIGRATIONS: tuple[str, ...] = (FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH)
 """Entry N leads from schema N to N + 1; an empty file is schema 0."""
 SCHEMA = len(MIGRATIONS)
 
 
-def _image_name(lock: str) -> str:
+def _image_name(lock: str) -> str | None:
+    """None, which is ignored, for a damaged lock."""
     from kelvin_provision.spec.lock import ImageLock
 
-    return ImageLock.from_json(json.loads(lock)).name
+    try:
+        return ImageLock.from_json(json.loads(lock)).name
+    except (ValueError, TypeError, KeyError, AttributeError, ProvisionError):
+        return None
 
 
 def migrate(connection: sqlite3.Connection, path: Path) -> None:
-    """Bring the ledger to this program's schema in one transaction a step; raises StateTooNew."""
+    """Bring the ledger to this program's schema in one transaction a step; raises StateTooNew, StateDamaged."""
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > SCHEMA:
         raise StateTooNew(f"{path} has schema {version}, this program reads up to {SCHEMA}")
+    if version < 0:
+        raise StateDamaged(f"{path} has schema {version}, which does not exist")
     if version < SCHEMA:
         connection.create_function("image_name", 1, _image_name, deterministic=True)
     while version < SCHEMA:

@@ -9,6 +9,7 @@ import errno
 import os
 import sqlite3
 from contextlib import closing
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from kelvin_provision.ledger.sqlite.schema import migrate
 
 ROOM = 128 << 10
 """Bytes below which a filesystem counts as full: SQLite's shared memory, and a commit."""
+TEXT = methodcaller("decode", "utf-8", "surrogateescape")
+"""Bytes of a damaged text, which is found where it is read (`ledger.damage`); sqlite3 itself would refuse the row, and quote it."""
 _MEMORY = Path("/dev/shm")  # noqa: S108  (a private folder is created in it)
 
 
@@ -48,7 +51,7 @@ def take(path: Path, reason: ProvisionError) -> Snapshot | None:
     memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False, factory=Snapshot)
     try:
         _fill(memory, path)
-        memory.row_factory = sqlite3.Row
+        memory.row_factory, memory.text_factory = sqlite3.Row, TEXT
         migrate(memory, path)
         memory.execute("PRAGMA query_only = ON")
     except (OSError, sqlite3.Error):

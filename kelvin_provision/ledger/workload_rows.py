@@ -1,0 +1,128 @@
+"""Workloads from their rows. One that cannot be read keeps nothing from the others."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+from typing import NamedTuple
+
+from kelvin_provision.errors import StateDamaged
+from kelvin_provision.fast_dataclass import dataclass
+from kelvin_provision.hints import Hint, command
+from kelvin_provision.ledger.damage import Row, is_time, printable
+from kelvin_provision.ledger.model import Order, Revision, Workload
+from kelvin_provision.ledger.rows import LISTED, listed, pending_orders, revision, standing, unfinished
+from kelvin_provision.status import Hold, Observation, OperationKind
+
+_DEPLOY_AGAIN = command("workloads deploy", "-f", "FILE", instruction="keep a copy of the state directory, then deploy it again")
+
+
+@dataclass(frozen=True)
+class Readable:
+    """Workloads by name, and why others of them cannot be read."""
+
+    workloads: dict[str, Workload]
+    damaged: dict[str, StateDamaged]
+
+
+def unreadable(name: str) -> Workload:
+    """Stands for one of which only the name can be read."""
+    return Workload(name, name, enabled=True, created="", updated="", running=None, staged=None, observation=None, operation=None)
+
+
+class Asked(NamedTuple):
+    """What is asked for or under way of one workload."""
+
+    operation: OperationKind | None
+    held: Hold | None
+    orders: tuple[Order, ...]
+
+
+def workloads(db: sqlite3.Connection, names: Collection[str] | None = None) -> Readable:
+    """Every workload with its slots, or those of these names that exist, sorted by name. Reads no row of another workload."""
+    where, values = ("", ()) if names is None else (f" WHERE name {LISTED}", listed(names))
+    kinds = _under_way(db)
+    slots = f"SELECT revisions.* FROM workloads JOIN revisions ON workload = name AND number IN (running, staged){where}"  # noqa: S608
+    revisions = {(row["workload"], row["number"]): row for row in db.execute(slots, values)}
+    orders: dict[str, list[Order]] = {}
+    for pending in standing(db, pending_orders(db, names)):
+        for name in pending.names:
+            orders.setdefault(name, []).append(pending)
+    hold_rows = db.execute(f"SELECT * FROM holds{where.replace('name', 'workload')}", values)  # noqa: S608  (constants)
+    held = {row["workload"]: _hold(row) for row in hold_rows}
+    result = Readable({}, {})
+    for row in db.execute(f"SELECT * FROM workloads{where} ORDER BY name", values):  # noqa: S608  (constants)
+        name = row["name"]
+        try:
+            asked = Asked(kinds.get(name), held.get(name), tuple(orders.get(name, ())))
+            result.workloads[name] = _workload(row, revisions, asked)
+        except StateDamaged as error:
+            result.damaged[printable(name)] = error
+    return result
+
+
+def _workload(row: sqlite3.Row, revisions: Mapping[tuple[str, int], sqlite3.Row], asked: Asked) -> Workload:
+    def start_again() -> Hint:
+        return _start_again(printable(row["name"]))
+
+    cells = Row(row, "workloads", "name", hint=start_again)
+    name = cells.text("name")
+
+    def slot(column: str, hint: Callable[[], Hint]) -> Revision | None:
+        number = cells.number_or_none(column)
+        if number is None:
+            return None
+        if (name, number) not in revisions:
+            cells.damaged(column)
+        return revision(revisions[name, number], hint=hint)
+
+    running, staged = slot("running", start_again), slot("staged", lambda: _DEPLOY_AGAIN)
+    if running is None and staged is None:
+        cells.damaged("running")
+    cells.number("latest")
+    return Workload(
+        name=name,
+        title=cells.text("title"),
+        enabled=cells.flag("enabled"),
+        created=cells.time("created"),
+        updated=cells.time("updated"),
+        running=running,
+        staged=staged,
+        observation=_observation(cells),
+        operation=asked.operation,
+        held=asked.held,
+        orders=asked.orders,
+    )
+
+
+def _observation(cells: Row) -> Observation | None:
+    """A damaged one is none: it is made again within a minute."""
+    with suppress(StateDamaged):
+        seen = cells.json_or_none("observation", Observation.from_json)
+        times = (seen.seen, seen.hold.since if seen.hold else "") if seen else ()
+        return seen if all(is_time(time) for time in times if time) else None
+    return None
+
+
+def _under_way(db: sqlite3.Connection) -> dict[str, OperationKind]:
+    """What is being done, by workload. An operation that cannot be read is for the next change, which ends it."""
+    with suppress(StateDamaged):
+        operation = unfinished(db)
+        return {step.workload: operation.kind for step in operation.steps} if operation else {}
+    return {}
+
+
+def _hold(row: sqlite3.Row) -> Hold:
+    """A hold counts also where it cannot be read."""
+    cells = Row(row, "holds", "workload")
+    try:
+        return Hold(cells.text("reason"), cells.text("who"), cells.time("since"))
+    except StateDamaged as error:
+        return Hold(str(error), "?")
+
+
+def _start_again(name: str) -> Hint:
+    return command(
+        "workloads undeploy", names=(name,), instruction="keep a copy of the state directory; to start again", note="then deploy it again"
+    )

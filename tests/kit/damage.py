@@ -1,0 +1,101 @@
+"""A ledger with something in every table, and ways in which a failing disk changes one value of it."""
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+from kelvin_provision.ledger import holds, journal, orders, traffic
+from kelvin_provision.ledger.model import Entry
+from kelvin_provision.ledger.sqlite import schema
+from kelvin_provision.spec.enums import Method
+from tests.kit.box import Box
+
+TABLES = ("workloads", "revisions", "operations", "history", "facts", "images", "traffic", "holds", "orders", "evidence")
+
+
+def full_ledger(folder):
+    """A box whose workloads have all that there is. SQLite takes any value in its tables: a flipped bit asks no type either."""
+    path = folder / "ledger.db"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    raw = sqlite3.connect(path, isolation_level=None)
+    raw.create_function("image_name", 1, lambda lock: None)
+    for migration in schema.MIGRATIONS:
+        for statement in (
+            migration.replace(" STRICT", "").replace("TEXT NOT NULL", "TEXT").replace("INTEGER NOT NULL", "INTEGER").split(";\n")
+        ):
+            raw.execute(statement)
+    raw.execute(f"PRAGMA user_version = {schema.SCHEMA}")
+    raw.close()
+    path.chmod(0o600)
+    box = Box(folder)
+    for version in ("1.0.0", "2.0.0"):
+        box.deploy("pump", "fan", version=version)
+        box.turn()
+        box.command_apply("pump", "fan")
+    box.deploy("pump", "fan", version="3.0.0")
+    box.turn()
+    box.deploy("lamp", method=Method.INSTANT)
+    box.deploy("valve")
+    ledger = box.ledger
+    orders.place(ledger, orders.apply_of([ledger.workload("pump")], actor="anna", at="2036-11-24T02:00:00Z"))
+    holds.hold(ledger, [ledger.workload("fan")], "inspection", actor="anna")
+    traffic.draw(ledger, "2026-01-01", 100, 1000)
+    journal.record(ledger, Entry(ledger.clock(), "anna", "apply", "pump", 2, "failed", "exit code 3", evidence=("pump: exit code 3",)))
+    return box
+
+
+def columns(path):
+    """Each column of each table."""
+    raw = sqlite3.connect(path)
+    for table in TABLES:
+        for row in raw.execute(f"PRAGMA table_info({table})").fetchall():
+            yield table, row[1]
+    raw.close()
+
+
+def _flipped(value, number):
+    data = bytearray(value)
+    if data:
+        at = number.randrange(len(data) * 8)
+        data[at // 8] ^= 1 << at % 8
+    return bytes(data)
+
+
+def damages(value, number):
+    """Values that may be there instead, by what was done to it; text is given as bytes."""
+    text = str(value if value is not None else "").encode()
+    result = {
+        "null": None, "number": 7, "negative": -1, "huge": (1 << 63) - 1, "real": 3.5, "blob": b"\x00\xff", "text": "xyzzy", "empty": "",
+        "not UTF-8": text[: len(text) // 2] + b"\xff\x80" + text[len(text) // 2 :], "truncated": text[: len(text) // 2],
+        "list": b"[]", "object": b"{}", "string": b'"x"', "lists": b"[[]]", "objects": b"[{}]", "texts": b'["x"]', "numbers": b"[[1, 2, 3]]",
+        "half a pair": b'["\\ud83d"]', "JSON null": b"null", "infinite": b"[1e999]", "deep": b"[" * 5000 + b"]" * 5000,
+    }  # fmt: skip
+    return result | {f"bit {turn}": _flipped(text, number) for turn in range(3)}
+
+
+def damage(path, table, column, row, value):
+    """Write the value into the column of the row."""
+    raw = sqlite3.connect(path, isolation_level=None)
+    try:
+        written = "CAST(? AS TEXT)" if isinstance(value, bytes) and value != b"\x00\xff" else "?"
+        raw.execute(f"UPDATE {table} SET {column} = {written} WHERE rowid = ?", (value, row))  # noqa: S608  (names of our own)
+    except sqlite3.IntegrityError:
+        return False  # a key that another row has
+    finally:
+        raw.close()
+    return True
+
+
+def copies(box, folder):
+    """Copies of the ledger of a box that is closed, each as another file."""
+    box.close()
+    source = box.settings.state_dir / "ledger.db"
+    target = Path(folder) / "ledger.db"
+
+    def fresh():
+        for name in ("ledger.db-wal", "ledger.db-shm"):
+            (target.parent / name).unlink(missing_ok=True)
+        shutil.copyfile(source, target)
+        return target
+
+    return fresh
