@@ -15,22 +15,25 @@ from kelvin_provision.agent.faults import Faults
 from kelvin_provision.agent.lifecycle import logfile
 from kelvin_provision.agent.lifecycle.handover import replace_outdated
 from kelvin_provision.agent.lifecycle.identity import identity
+from kelvin_provision.agent.lifecycle.place import Place
 from kelvin_provision.agent.lifecycle.process import lock_path, log_path, now_path
-from kelvin_provision.agent.queue import pending
 from kelvin_provision.agent.reconciler import Reconciler
 from kelvin_provision.agent.systemd.notify import notify
 from kelvin_provision.agent.turn import Memory
 from kelvin_provision.agent.watchdog import Watchdog, tell_systemd
 from kelvin_provision.context import Context, separate
-from kelvin_provision.errors import Locked, ProvisionError
+from kelvin_provision.errors import CannotWrite, Locked, ProvisionError, StateDamaged, StateTooNew
 from kelvin_provision.events import Note
 from kelvin_provision.files.durable import private_folder
 from kelvin_provision.files.lock import exclusive
+from kelvin_provision.hints import command
 from kelvin_provision.ledger import orders
 from kelvin_provision.usecases.operation import OrderTicket, interrupted, operation
 
 ACTOR = "agent"
 """The agent as an actor in the history."""
+Hopeless = tuple[type[ProvisionError], ...]
+"""Errors that no waiting ends: an agent that works until it is idle ends with them."""
 
 
 def run(ctx: Context, *, until_idle: bool = False, until_empty: bool = False) -> None:
@@ -43,42 +46,48 @@ def run(ctx: Context, *, until_idle: bool = False, until_empty: bool = False) ->
     lock, own = lock_path(state_dir), identity(ctx.settings, detached=until_empty)
 
     def over() -> bool:
-        if any(order.at is None for order in orders.pending(ctx.ledger)):
-            return False  # what is to be done as soon as possible is work, also where it has to wait
-        return (until_idle and not pending(ctx.ledger.workloads())) or (until_empty and not ctx.ledger.names())
+        # What is to be done as soon as possible is work, also where it has to wait; only a hold may last for ever.
+        asked = [order for order in orders.pending(ctx.ledger) if order.at is None]
+        if until_idle and all(scheduler.is_held(ctx, order) for order in asked):
+            return not scheduler.left_to_do(ctx, ctx.ledger.workloads())
+        return until_empty and not asked and not ctx.ledger.names()
 
+    hopeless = (StateDamaged, StateTooNew) if until_idle else ()
     with ExitStack() as waiting:
         if until_empty:
             replace_outdated(waiting, state_dir, lock, own, ctx.stop)
         with exclusive(lock, command="agent run", more=own):
             waiting.close()
-            _live(ctx, over)
+            _live(ctx, over, hopeless)
     # A deploy after our last look saw us alive and started no agent. With the lock free, it would now.
-    while not ctx.stop() and not _surely(ctx, over):
+    while not ctx.stop() and not _surely(ctx, over, hopeless):
         try:
             with exclusive(lock, command="agent run", more=own):
-                _live(ctx, over)
+                _live(ctx, over, hopeless)
         except Locked:
             return
 
 
-def _surely(ctx: Context, over: Callable[[], bool]) -> bool:
+def _surely(ctx: Context, over: Callable[[], bool], hopeless: Hopeless) -> bool:
     """Whether it is over; False if that cannot be read now."""
     try:
         return over()
+    except hopeless:
+        raise
     except ProvisionError as error:
         ctx.progress(Note(str(error)))
         return False
 
 
-def _live(ctx: Context, over: Callable[[], bool]) -> None:
-    """Under the lock: threads, recovery, turns."""
+def _live(ctx: Context, over: Callable[[], bool], hopeless: Hopeless) -> None:
+    """Under the lock: threads, recovery, turns. Raises CannotWrite when another state directory took the place of this one."""
     state_dir = ctx.settings.state_dir
+    place = Place(lock_path(state_dir), ctx.ledger.path)
     activity, watchdog, ended = Activity(now_path(state_dir), ctx.progress), Watchdog(), threading.Event()
 
     def stop() -> bool:
         activity.publish()
-        return ctx.stop()
+        return ctx.stop() or bool(place.gone())
 
     def status() -> str:
         logfile.shorten(log_path(state_dir))  # called every few seconds, however long a turn takes
@@ -94,15 +103,18 @@ def _live(ctx: Context, over: Callable[[], bool]) -> None:
         systemd.start()
         reconciler.start()
         _recover(working)
-        _work(working, over)
+        _work(working, over, hopeless)
     finally:
         notify("STOPPING=1")
         ended.set()
         reconciler.join(timeout=ctx.timings.agent_goodbye)
-        activity.close()
+        if not place.gone():
+            activity.close()
+    if gone := place.gone():
+        raise CannotWrite(f"{gone} while the agent worked with it", hint=command("agent start", note="the next deploy starts one, too"))
 
 
-def _work(ctx: Context, over: Callable[[], bool]) -> None:
+def _work(ctx: Context, over: Callable[[], bool], hopeless: Hopeless) -> None:
     memory, seen, idle, next_try = Memory.of(ctx), (-1, -1), False, 0.0
     while not ctx.stop():
         try:
@@ -115,6 +127,8 @@ def _work(ctx: Context, over: Callable[[], bool]) -> None:
                 seen, next_try = (before[0], ctx.ledger.version()[1]), time.monotonic() + ctx.timings.agent_retry
                 if ctx.stop() or (idle and over()):
                     return
+        except hopeless:
+            raise
         except Exception as error:  # noqa: BLE001  (a full disk, or our bug: others are still looked after, and it may heal)
             idle, seen, next_try = False, _ledger_version(ctx), time.monotonic() + ctx.timings.agent_retry
             _log_error(ctx, error, memory.faults)

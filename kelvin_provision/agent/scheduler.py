@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kelvin_provision.agent.queue import Group
+from kelvin_provision.agent.queue import Group, complete_groups, pending
 from kelvin_provision.applying.gate import obstacle
 from kelvin_provision.applying.schedule import Timing, timing
 from kelvin_provision.applying.selection import still_staging
@@ -16,7 +16,7 @@ from kelvin_provision.context import Context
 from kelvin_provision.errors import Interrupted, Locked, ProvisionError, WorkloadHeld
 from kelvin_provision.events import Note
 from kelvin_provision.ledger import orders
-from kelvin_provision.ledger.model import Order, Outcome
+from kelvin_provision.ledger.model import Order, Outcome, Workload
 from kelvin_provision.ledger.staging_state import ApplyMissed, Waiting, reason_of
 from kelvin_provision.status import Verb
 from kelvin_provision.usecases.execute import execute
@@ -40,6 +40,20 @@ def record_waiting(ctx: Context, groups: Sequence[Group]) -> None:
 
 def _obstacle(ctx: Context, group: Group) -> ProvisionError | None:
     return obstacle(group, ctx.settings.apply.window, ctx.now)
+
+
+def left_to_do(ctx: Context, workloads: Sequence[Workload]) -> tuple[Workload, ...]:
+    """What needs work of the agent, without groups that are held: that ends when a person, or the workload, says so."""
+    groups = (group for group in complete_groups(workloads) if isinstance(_obstacle(ctx, group), WorkloadHeld))
+    held = {workload.name for group in groups for workload in group}
+    return tuple(workload for workload in pending(workloads) if workload.name not in held)
+
+
+def is_held(ctx: Context, order: Order) -> bool:
+    """Whether an order to apply waits for a release."""
+    if order.verb is not Verb.APPLY or order.forced:
+        return False
+    return isinstance(_obstacle(ctx, tuple(ctx.ledger.existing(order.names).values())), WorkloadHeld)
 
 
 def change_token(ctx: Context) -> object:

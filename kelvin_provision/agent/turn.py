@@ -101,7 +101,7 @@ class _Turn:
         workloads = ctx.ledger.workloads()
         scheduler.record_waiting(ctx, complete_groups(workloads))
         _record_held_by_group(ctx, workloads)
-        return not pending(workloads)
+        return not scheduler.left_to_do(ctx, workloads)
 
     def _workloads(self) -> tuple[Workload, ...]:
         """All workloads but the damaged ones, of which each is logged once."""

@@ -1,0 +1,40 @@
+"""Whether the state directory is still the one that the agent began to work with."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+INTERVAL = 1.0
+"""Seconds between two looks."""
+
+
+class Place:
+    """The agent's lock and the ledger, as files. An agent whose files were removed or replaced works on what no command sees any more."""
+
+    def __init__(self, *paths: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._files = {path: _file(path) for path in paths}
+        self._looked = clock()
+        self._gone = ""
+
+    def gone(self) -> str:
+        """The file that is not the same any more, in words; empty while all are."""
+        now = self._clock()
+        if not self._gone and now - self._looked >= INTERVAL:
+            self._looked = now
+            changed = [path for path, before in self._files.items() if before and _file(path) not in (before, None)]
+            self._gone = f"{changed[0]} was removed or replaced" if changed else ""
+        return self._gone
+
+
+def _file(path: Path) -> tuple[int, int] | None:
+    """Device and inode; zeros for no file, None when the disk does not answer."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return (0, 0)
+    except OSError:
+        return None
+    return (status.st_dev, status.st_ino)
