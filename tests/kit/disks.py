@@ -38,3 +38,34 @@ def fill(disk):
 
 def read_only(disk):
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+
+
+@contextlib.contextmanager
+def ext4(place, size, *, block):
+    """An ext4 of so many bytes with blocks of `block` bytes at `place`. Where that is not possible, the test is skipped."""
+    if not shutil.which("mkfs.ext4"):
+        pytest.skip("there is no mkfs.ext4")
+    place.mkdir(exist_ok=True)
+    image = place.with_name(f"{place.name}.img")
+    with image.open("wb") as file:
+        file.truncate(size)
+    subprocess.run(["mkfs.ext4", "-q", "-b", str(block), "-m", "0", str(image)], check=True, capture_output=True)
+    try:
+        subprocess.run(["mount", "-o", "loop", str(image), str(place)], check=True, capture_output=True)
+    except subprocess.CalledProcessError as error:
+        pytest.skip(f"mounting is not allowed here: {error.stderr.decode().strip()}")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)
+        image.unlink()
+
+
+def leave(disk, count):
+    """Fill the disk but for so many bytes."""
+    filler = disk / "filler"
+    filler.unlink(missing_ok=True)
+    os.sync()
+    fill(disk)
+    os.truncate(filler, max(filler.stat().st_size - count, 0))
+    os.sync()

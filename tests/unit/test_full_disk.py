@@ -1,6 +1,10 @@
 """A disk that is full, or takes no writing, on real small filesystems: what is known is still told, and nothing is lost."""
 
+import json
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -8,7 +12,7 @@ from kelvin_provision.errors import CannotWrite, NoSpace
 from kelvin_provision.files.lock import exclusive, holder
 from kelvin_provision.ledger.ledger import Ledger
 from tests.kit.cli import run
-from tests.kit.disks import fill, needs_mount, read_only, tmpfs
+from tests.kit.disks import ext4, fill, leave, needs_mount, read_only, tmpfs
 
 pytestmark = needs_mount
 
@@ -151,3 +155,69 @@ def test_list_and_show_answer_and_deploy_says_why_it_does_not(disk, tmp_path, ta
     assert refused.exit_code == 73
     assert words in refused.stderr
     assert run("workloads", "list", "-o", "name", *box).stdout.split() == ["a"]
+
+
+COMMANDS = """
+import json, os, sys
+from pathlib import Path
+from kelvin_provision.errors import ProvisionError
+from kelvin_provision.ledger.ledger import Ledger
+from tests.kit.cli import run
+
+request, disk, *commands = sys.argv[1:]
+if commands == ["open"]:
+    from tests.kit.disks import fill
+    with Ledger(Path(disk) / "ledger.db") as ledger:
+        fill(Path(disk))
+        for number in range(300):
+            try:
+                ledger.remember(f"fact {number}", "z" * 100)
+            except ProvisionError as error:
+                print(json.dumps([error.code, ledger.names()]))
+                break
+    raise SystemExit
+for words in commands:
+    result = run(*words.split(), "--state-dir", disk)
+    print(json.dumps([words, result.exit_code, result.stderr.partition(":")[2].splitlines()[:1], result.stdout]), flush=True)
+"""
+READING = ("workloads list -o name", "workloads show a -o name", "workloads history", "agent status")
+
+
+def in_another_process(disk, request, *commands, monkeypatch):
+    """SIGBUS would end this one."""
+    monkeypatch.setenv("KELVIN_PROVISION_CLUSTER__TYPE", "docker")
+    monkeypatch.setenv("KELVIN_PROVISION_REGISTRY", "127.0.0.1:1")
+    words = [sys.executable, "-c", COMMANDS, str(request), str(disk), *commands]
+    done = subprocess.run(words, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, (done.returncode, done.stderr)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.fixture
+def small_blocks(tmp_path):
+    """Where a page of SQLite's shared memory has four blocks, each of which may be missing."""
+    from kelvin_provision.spec.enums import Method
+    from kelvin_provision.spec.workload import Spec
+
+    with ext4(tmp_path / "blocks", 4 << 20, block=1024) as place:
+        spec = Spec(name="a", title="a", app_name="a", app_version="1.0.0", cluster_name="c", method=Method.STAGED, image="r.io/a:1.0.0")
+        with Ledger(place / "ledger.db") as ledger:
+            ledger.accept([spec], "batch")
+        yield place
+
+
+def test_no_command_dies_on_a_full_disk_with_small_blocks(small_blocks, tmp_path, monkeypatch):
+    request = tmp_path / "request.yaml"
+    request.write_text(REQUEST.replace("b,", "bb,"))
+    for left in (0, 8 << 10, 14 << 10, 24 << 10, 40 << 10):
+        leave(small_blocks, left)
+        deploy = f"workloads deploy {request}"
+        results = in_another_process(small_blocks, request, *READING, deploy, monkeypatch=monkeypatch)
+        assert [(words, code) for words, code, *_ in results] == [*((words, 0) for words in READING), (deploy, 73)], left
+        assert results[0][3] == "a\n"
+        assert results[-1][2] == [f" no space left for {small_blocks}/ledger.db"]
+
+
+def test_a_ledger_that_is_open_when_the_disk_becomes_full_goes_on(small_blocks, tmp_path, monkeypatch):
+    (answer,) = in_another_process(small_blocks, tmp_path, "open", monkeypatch=monkeypatch)
+    assert answer == ["no-space", ["a"]]

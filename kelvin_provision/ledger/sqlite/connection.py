@@ -11,6 +11,7 @@ from pathlib import Path
 from kelvin_provision.errors import CannotWrite, Locked, NoSpace, PermissionRefused, ProvisionError, StateDamaged
 from kelvin_provision.files.durable import private_folder, writing_to
 from kelvin_provision.ledger.sqlite.schema import migrate
+from kelvin_provision.ledger.sqlite.shared_memory import allocate, refuse_without_room
 from kelvin_provision.ledger.sqlite.snapshot import TEXT, take, why_not_writable
 
 BUSY_TIMEOUT = 30.0
@@ -71,6 +72,7 @@ def connect(path: Path, busy_timeout: float = BUSY_TIMEOUT) -> sqlite3.Connectio
 def _opened(path: Path, busy_timeout: float) -> sqlite3.Connection:
     """WAL: readers never wait for a writer. FULL: a commit has reached the disk when it returns."""
     with translated_errors(path), writing_to(path):
+        refuse_without_room(path)
         connection = sqlite3.connect(path, timeout=busy_timeout, isolation_level=None, check_same_thread=False)
         try:
             if not path.stat().st_size:
@@ -79,7 +81,9 @@ def _opened(path: Path, busy_timeout: float) -> sqlite3.Connection:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
+            allocate(path)
             migrate(connection, path)
+            allocate(path)  # a new ledger has it only now
         except BaseException:
             connection.close()
             raise

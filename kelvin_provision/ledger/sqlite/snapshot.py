@@ -15,9 +15,8 @@ from typing import Any
 
 from kelvin_provision.errors import CannotWrite, NoSpace, PermissionRefused, ProvisionError
 from kelvin_provision.ledger.sqlite.schema import migrate
+from kelvin_provision.ledger.sqlite.shared_memory import ROOM, refuse_without_room
 
-ROOM = 128 << 10
-"""Bytes below which a filesystem counts as full: SQLite's shared memory, and a commit."""
 TEXT = methodcaller("decode", "utf-8", "surrogateescape")
 """Bytes of a damaged text, which is found where it is read (`ledger.damage`); sqlite3 itself would refuse the row, and quote it."""
 _MEMORY = Path("/dev/shm")  # noqa: S108  (a private folder is created in it)
@@ -40,8 +39,8 @@ def why_not_writable(path: Path) -> ProvisionError | None:
         return None
     if filesystem.f_flag & os.ST_RDONLY:
         return CannotWrite(f"cannot write {path}: {os.strerror(errno.EROFS).lower()}")
-    free = filesystem.f_bfree if os.geteuid() == 0 else filesystem.f_bavail
-    if free * filesystem.f_frsize < ROOM or (filesystem.f_files and not filesystem.f_ffree):
+    # Root may use the rest where it has all its capabilities; this is asked after an error, and for downloads, which may not.
+    if filesystem.f_bavail * filesystem.f_frsize < ROOM or (filesystem.f_files and not filesystem.f_ffree):
         return NoSpace(f"no space left for {path}")
     return None if os.access(place, os.W_OK) else PermissionRefused(f"no permission to write {path}")
 
@@ -54,7 +53,7 @@ def take(path: Path, reason: ProvisionError) -> Snapshot | None:
         memory.row_factory, memory.text_factory = sqlite3.Row, TEXT
         migrate(memory, path)
         memory.execute("PRAGMA query_only = ON")
-    except (OSError, sqlite3.Error):
+    except (OSError, sqlite3.Error, NoSpace):
         memory.close()
         return None
     except BaseException:
@@ -79,6 +78,7 @@ def _fill(memory: sqlite3.Connection, path: Path) -> None:
     with tempfile.TemporaryDirectory(dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None) as folder:
         for file in (path, wal):
             shutil.copyfile(file, Path(folder) / file.name)
+        refuse_without_room(Path(folder) / path.name)
         _copy(memory, (Path(folder) / path.name).as_uri())
 
 
