@@ -66,7 +66,12 @@ def _recover(ctx: Context, policy: ApplyPolicy) -> Recovered:
             finish(ctx, operation, policy.keep)
             report = f"an interrupted {operation.kind} of {names} was finished"
         case Stage.REMOVING:
-            remove(ctx, operation)
+            try:
+                remove(ctx, operation)
+            except (ClusterRefused, RemovalUnfinished) as error:
+                report = f"an interrupted undeploy of {names} could not be finished: {error}; undeploy continues it"
+                ctx.progress(Note(report))
+                return Recovered((report,))
             report = f"an interrupted undeploy of {names} was finished"
         case Stage.APPLYING if operation.on_failure is OnFailure.KEEP:
             leave(ctx, operation, Interrupted(cause))
@@ -89,7 +94,8 @@ class Removed:
 def remove(ctx: Context, operation: Operation) -> Removed:
     """Carry out a journaled undeploy, past workloads that cannot be removed; raises why the first of them cannot.
 
-    A permanent refusal ends it: those workloads stay known. What is deleted and hangs, and a cluster that does not answer, leave it open.
+    A refusal ends it, and so does what is deleted and hangs: those workloads stay known, another undeploy continues, and other workloads
+    can be changed meanwhile. Only a cluster that does not answer leaves it open.
     """
 
     def entry(step: Step, outcome: str, detail: str, evidence: Sequence[str] = ()) -> Entry:
@@ -97,9 +103,6 @@ def remove(ctx: Context, operation: Operation) -> Removed:
         return replace(line, evidence=tuple(evidence))
 
     objects, errors = _remove_each(ctx, [step.workload for step in operation.steps])
-    temporary = next((error for error in errors.values() if error.temporary), None)
-    if temporary is not None:
-        raise temporary
     gone = [step for step in operation.steps if step.workload in objects]
     failed = [step for step in operation.steps if step.workload in errors]
     entries = [entry(step, "done", ", ".join(objects[step.workload])) for step in gone]

@@ -22,9 +22,11 @@ from kelvin_provision.errors import (
 )
 from kelvin_provision.events import Note
 from kelvin_provision.ledger import journal
+from kelvin_provision.ledger.model import Phase as JournalPhase
 from kelvin_provision.ledger.model import Step
 from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.spec.workload import Spec, System, Variable
+from kelvin_provision.status import OperationKind
 from tests.kit.box import Box as FakeBox
 from tests.kit.crash import Crash
 from tests.kit.staging import reach
@@ -292,7 +294,7 @@ def test_what_was_scaled_by_hand_is_journaled_and_goes_back_with_an_undo(box):
     assert journal.scale_before(box.ledger, "a", 2) == {}
 
 
-def test_an_undeploy_that_hangs_stays_open_names_what_hangs_and_goes_on_later(box):
+def test_an_undeploy_that_hangs_is_closed_names_what_hangs_keeps_no_other_from_being_changed_and_goes_on_later(box):
     box.stage("1", "a", "b")
     box.apply("a", "b")
 
@@ -303,12 +305,32 @@ def test_an_undeploy_that_hangs_stays_open_names_what_hangs_and_goes_on_later(bo
     box.cluster.before = hang
     with pytest.raises(RemovalUnfinished, match="Pool/p1"):
         box.undeploy("a", "b")
-    assert (sorted(box.ledger.names()), sorted(box.cluster.live)) == (["a", "b"], ["a"])
+    assert (sorted(box.ledger.names()), sorted(box.cluster.live), journal.unfinished(box.ledger)) == (["a"], ["a"], None)
+    line = journal.history(box.ledger, "a")[-1]
+    assert (line.action, line.outcome, line.detail) == ("undeploy", "failed", "a: deleted and still there: Pool/p1")
+    box.stage("2", "c")
+    box.apply("c")
     with pytest.raises(RemovalUnfinished):
-        box.recover()
+        box.undeploy("a")
     box.cluster.before = lambda verb, workload: None
-    assert box.recover() == ("an interrupted undeploy of a, b was finished",)
-    assert (box.ledger.names(), box.cluster.live, journal.unfinished(box.ledger)) == ([], {}, None)
+    box.undeploy("a")
+    assert (box.ledger.names(), sorted(box.cluster.live)) == (["c"], ["c"])
+
+
+def test_an_undeploy_that_was_cut_off_and_hangs_is_reported_to_the_next_command_once(box):
+    box.stage("1", "a", "b")
+    box.apply("a")
+
+    def hang(verb, workload):
+        if (verb, workload) == ("remove", "a"):
+            raise RemovalUnfinished("a: deleted and still there: Pool/p1")
+
+    journal.begin(box.ledger, OperationKind.UNDEPLOY, JournalPhase.REMOVING, [Step("a", 1, None)], actor="anna")
+    box.cluster.before = hang
+    assert box.recover() == (
+        "an interrupted undeploy of a could not be finished: a: deleted and still there: Pool/p1; undeploy continues it",
+    )
+    assert box.recover() == ()
 
 
 def test_a_workload_that_another_one_needs_is_undeployed_after_it_in_one_go_and_not_alone(box):
