@@ -19,6 +19,7 @@ from typing import Any
 
 from kelvin_provision import timestamps
 from kelvin_provision.events import Advanced, Event, Finished, Progress, Started, Status
+from kelvin_provision.files.durable import read_own
 
 WRITE_INTERVAL = 1.0
 RATE_WINDOW = 15.0
@@ -113,7 +114,7 @@ def read(path: Path, pid: object) -> dict[str, Any] | None:
     """What the agent with this pid does; None when it wrote nothing, or the file is another agent's."""
     for _ in range(_TRIES):
         try:
-            document = json.loads(path.read_bytes().partition(b"\n")[0])
+            document = json.loads(read_own(path).partition(b"\n")[0])
         except OSError:
             return None
         except ValueError:  # read while it was being written

@@ -82,6 +82,15 @@ def open_own(path: Path, flags: int) -> int:
     return descriptor
 
 
+def read_own(path: Path) -> bytes:
+    """The content of a file of our own, as `open_own` opens it. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        return file.read()
+
+
 def private_folder(path: Path) -> Path:
     """Create a folder, and its parents, that only its owner can enter."""
     with writing_to(path):

@@ -117,7 +117,8 @@ def tail(paths: Iterable[Path]) -> Iterator[str]:
 
 
 def _end(path: Path) -> Iterator[str]:
-    with path.open("rb") as file:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(size - TAIL, 0))
         if size > TAIL:

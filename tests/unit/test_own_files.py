@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from kelvin_provision.agent import activity
 from kelvin_provision.agent.lifecycle import logfile, process
 from kelvin_provision.errors import CannotWrite
 from kelvin_provision.files.lock import exclusive, holder
 from kelvin_provision.refs import Descriptor
 from kelvin_provision.store import Store
 from kelvin_provision.store.blobs.verification_log import VerificationLog
+from kelvin_provision.support import host
 from tests.kit.box import Box
 
 SECRET = b"of somebody else"
@@ -56,6 +58,21 @@ def test_a_long_log_behind_a_link_is_not_shortened(tmp_path):
     logfile.shorten(tmp_path / "agent.log")
     assert target.stat().st_size == logfile.LIMIT + 1
     assert not logfile.earlier(tmp_path / "agent.log").exists()
+
+
+def test_what_is_read_is_not_read_through_a_link(tmp_path):
+    pid, digest = os.getpid(), f"sha256:{'a' * 64}"
+    target = tmp_path / "target"
+    target.write_bytes(b'{"pid": %d}\n1 2 3 %s\n' % (pid, digest.encode()))
+    assert activity.read(target, pid) == {"pid": pid}
+    assert VerificationLog(target).contains(digest, (1, 2, 3))
+    assert next(iter(host.tail([target]))).startswith('{"pid"')
+    link = tmp_path / "link"
+    link.symlink_to(target)
+    assert activity.read(link, pid) is None
+    assert not VerificationLog(link).contains(digest, (1, 2, 3))
+    with pytest.raises(OSError, match="symbolic link"):
+        list(host.tail([link]))
 
 
 @pytest.mark.parametrize("name", OPENERS)

@@ -14,7 +14,7 @@ from kelvin_provision.agent.lifecycle import logfile
 from kelvin_provision.agent.lifecycle.handover import successor_waits
 from kelvin_provision.agent.lifecycle.identity import absolute, outdated
 from kelvin_provision.errors import AgentSilent
-from kelvin_provision.files.durable import open_own, private_folder
+from kelvin_provision.files.durable import open_own, private_folder, read_own
 from kelvin_provision.files.lock import holder
 from kelvin_provision.masking.redactor import mask_text
 from kelvin_provision.settings.model import Settings
@@ -80,7 +80,7 @@ def ensure(state_dir: Path, command: Sequence[str], *, settings: Settings | None
         return False
     if current:
         return True
-    evidence = [mask_text(line) for line in log.read_text(errors="replace").splitlines()[-5:]]
+    evidence = [mask_text(line) for line in read_own(log).decode(errors="replace").splitlines()[-5:]]
     raise AgentSilent("the agent did not start; what was deployed is stored and waits for one", evidence=evidence)
 
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 import threading
 from collections.abc import Iterable
 from pathlib import Path
 
-from kelvin_provision.files.durable import open_own, write_durably, writing_to
+from kelvin_provision.files.durable import open_own, read_own, write_durably, writing_to
 
 # The digest comes last: a line that a power cut tore off, or joined to the next one, has no complete digest at its end.
 _LINE = re.compile(r"(\d+) (\d+) (\d+) (sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})")
@@ -62,12 +61,12 @@ class VerificationLog:
 
     def _refresh(self) -> None:
         try:
-            stats = self._path.stat()
+            stats = self._path.lstat()
             if self._read == fingerprint(stats):
                 return
-            text = self._path.read_text("ascii", errors="replace") if stat.S_ISREG(stats.st_mode) else ""
+            text = read_own(self._path).decode("ascii", "replace")
         except OSError:
-            # It does not exist, or is no file. Writing it says so; reading goes on without it.
+            # It does not exist, is no file, or a link. Writing it says so; reading goes on without it.
             self._fingerprints, self._read = {}, None
             return
         fingerprints: dict[str, Fingerprint] = {}

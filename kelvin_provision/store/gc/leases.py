@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kelvin_provision.errors import Locked
-from kelvin_provision.files.durable import writing_to
+from kelvin_provision.files.durable import read_own, writing_to
 from kelvin_provision.store.layout import locked
 
 
@@ -44,4 +44,4 @@ def held(folder: Path) -> Iterator[Any]:
                 with locked(path, create=False):
                     path.unlink()
             except Locked:
-                yield json.loads(path.read_bytes())
+                yield json.loads(read_own(path))
