@@ -40,3 +40,5 @@ class Timings:
     """After a watch that the cluster refused."""
     staging: Backoff = field(default_factory=lambda: Backoff(first=0.5, cap=10.0, deadline=30.0))
     """How long one turn tries to stage a workload before the next workload gets its turn."""
+    staging_turn: float = 60.0
+    """How long a workload receives bytes before another that waits gets its turn."""

@@ -124,7 +124,8 @@ def _work(ctx: Context, over: Callable[[], bool], hopeless: Hopeless) -> None:
                     _recover(ctx)  # a command died meanwhile, or the cluster was not up yet when we started
                 idle = turn.take(ctx, memory) and not interrupted(ctx)
                 # Commits of other processes start another turn; our own do not.
-                seen, next_try = (before[0], ctx.ledger.version()[1]), time.monotonic() + ctx.timings.agent_retry
+                seen = (before[0], ctx.ledger.version()[1])
+                next_try = time.monotonic() + (0.0 if memory.continues else ctx.timings.agent_retry)
                 if ctx.stop() or (idle and over()):
                     return
         except hopeless:

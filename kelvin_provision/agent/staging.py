@@ -25,7 +25,7 @@ from kelvin_provision.wait_reason import WaitReason, describe
 def stage_revision(revision: Revision, limits: TransferLimits, stop: Callable[[], bool], ctx: Context) -> WaitReason | None:
     """Stage it as far as it goes now; returns what it waits for.
 
-    What keeps it is recorded with it, and logged when it is news; nothing of that is raised.
+    What keeps it is recorded with it, and logged when it is news; nothing of that is raised. Raises TransferStopped.
     """
     if revision.cause is None:
         # Once, not at every retry of a box that is offline for weeks, which would fill the log.
@@ -46,8 +46,7 @@ def stage_revision(revision: Revision, limits: TransferLimits, stop: Callable[[]
         with system_errors():
             done = stage.run(revision, tools)
     except TransferStopped:
-        ctx.progress(Note(f"staging {revision.workload} stopped; what was downloaded is kept"))
-        return None
+        raise  # the caller knows why
     except ProvisionError as error:
         # Errors of the download itself are recorded by staging. This is the box: no runtime, no store, a disk that cannot be read. The
         # revision waits, and the other workloads go on.

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from kelvin_provision.agent import scheduler
 from kelvin_provision.agent.faults import LONGEST_BOX_PAUSE, Faults, Pauses
+from kelvin_provision.agent.preemption import Preemption
 from kelvin_provision.agent.queue import Group, batch_of, complete_groups, held_by_group, pending
 from kelvin_provision.agent.staging import stage_revision
 from kelvin_provision.applying.selection import appliable
 from kelvin_provision.context import Context
-from kelvin_provision.errors import Locked, ProvisionError
-from kelvin_provision.events import Note, Status
+from kelvin_provision.errors import Locked, ProvisionError, TransferStopped
+from kelvin_provision.events import Event, Note, Status
 from kelvin_provision.ledger import orders
 from kelvin_provision.ledger.model import Order, Revision, Workload
 from kelvin_provision.ledger.staging_state import Received, Waiting
@@ -39,6 +39,8 @@ class Memory:
     troubles: Pauses
     faults: Faults = field(default_factory=Faults)
     damaged: frozenset[str] = frozenset()
+    continues: bool = False
+    """Whether a download gave way to others in the last turn: the next one need not wait."""
 
     @classmethod
     def of(cls, ctx: Context) -> Memory:
@@ -90,6 +92,7 @@ class _Turn:
 
     def run(self) -> bool:
         ctx = self._ctx
+        self._memory.continues = False
         scheduler.expire(ctx)
         queue = pending(self._workloads())
         for workload in queue:
@@ -113,23 +116,46 @@ class _Turn:
         return tuple(readable.workloads.values())
 
     def _stage_and_apply(self, workload: Workload) -> None:
-        """Stage one workload, and apply what became admissible meanwhile; then a preempted download continues."""
+        """Stage one workload, and apply what became admissible meanwhile; then a preempted download continues.
+
+        One that has had its turn continues after the others (ADR 0029).
+        """
         while workload.staged and not appliable(workload.staged) and not self._ctx.stop():
-            preemption = _Preemption(self)
+            preemption = Preemption(self, workload.name)
             self._stage(workload.staged, preemption)
             self._apply_admissible()
             if not preemption.pressing:
                 break
 
-    def _stage(self, revision: Revision, stop: Callable[[], bool]) -> None:
+    def _stage(self, revision: Revision, preemption: Preemption) -> None:
         """Unless a trouble of the box rests that ended the last attempt."""
 
         def work(ctx: Context) -> None:
-            self._note(task.key, stage_revision(revision, self._memory.limits, stop, ctx))
+            def progress(event: Event) -> None:
+                preemption.note(event)
+                ctx.progress(event)
+
+            try:
+                waits = stage_revision(revision, self._memory.limits, preemption, replace(ctx, progress=progress))
+            except TransferStopped:
+                self._memory.continues |= preemption.gave_way
+                if not preemption.gave_way:
+                    ctx.progress(Note(f"staging {revision.workload} stopped; what was downloaded is kept"))
+                return
+            self._note(task.key, waits)
 
         task = _Task.about("staging", [revision], work)
         if not self._memory.troubles.backs_off(task.key):
             self._contain(task)
+
+    def others_wait(self, name: str) -> bool:
+        """Whether another workload could be staged meanwhile."""
+        revisions = [workload.staged for workload in pending(self._workloads()) if workload.staged and workload.name != name]
+        keys = [_Task.about("staging", [revision], _nothing).key for revision in revisions if not appliable(revision)]
+        return any(not self._memory.troubles.backs_off(key) and not self._memory.faults.backs_off(key) for key in keys)
+
+    def staging_turn(self) -> float:
+        return self._ctx.timings.staging_turn
 
     def _note(self, key: str, waits: WaitReason | None) -> None:
         if waits is not None and waits.kind is WaitKind.ERROR:
@@ -185,23 +211,8 @@ class _Turn:
             ctx.progress(Status(""))
 
 
-class _Preemption:
-    """Whether a download must end: because the agent stops, or for an apply that became admissible (`pressing`).
-
-    Called for every chunk; reads the ledger once per second, and never writes to it.
-    """
-
-    def __init__(self, turn: _Turn) -> None:
-        self._turn = turn
-        self._looked, self._token = time.monotonic(), turn.token()
-        self.pressing = False
-
-    def __call__(self) -> bool:
-        if not self.pressing and time.monotonic() - self._looked > 1.0:
-            self._looked, before, self._token = time.monotonic(), self._token, self._turn.token()
-            if self._token != before:
-                self.pressing = self._turn.has_untried()
-        return self._turn.stop() or self.pressing
+def _nothing(ctx: Context) -> None:
+    """Work that only has a key."""
 
 
 def _record_held_by_group(ctx: Context, workloads: Sequence[Workload]) -> None:

@@ -61,6 +61,10 @@ class RegistryUnreachable(ProvisionError):
     code, exit_code, temporary = "registry-unreachable", os.EX_UNAVAILABLE, True
     stalled = False
     """Whether it was waited for in vain, so that fewer connections may help."""
+    slow = False
+    """Whether bytes came, and too few for an answer that ends."""
+    confirmed_size: int | None = None
+    """The size of a blob that differs from its descriptor, where the host says it to GET and to HEAD."""
     hint_default = "check the network; the download continues at the byte where it stopped"
 
 

@@ -50,6 +50,8 @@ class Registry:
     def blob(self, reference: Reference, blob: Descriptor, offset: int) -> Iterator[Stream]:
         """See `Source.blob`. A mirror that cannot resume is passed over as long as another host can."""
         last = self._health.try_last(blob, offset)
+        if self._health.was_corrupt(blob) and reference.host not in last:
+            last = last | {repository.host for repository in self._repositories(reference)[:-1]}
         cannot_resume: list[str] = []
 
         def resume(repository: Repository) -> _OpenStream:

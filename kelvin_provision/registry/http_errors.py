@@ -19,12 +19,18 @@ from kelvin_provision.errors import RegistryRefused, RegistryUnreachable, Settin
 CONNECT_TIMEOUT = 10.0
 CHUNK = 1 << 18
 """Most bytes of one read. A read returns what has arrived: on a thin link nothing waits for a full chunk, and nothing is lost."""
+ANSWER = 2
+"""Times `download.stall_timeout` in which an answer that is no stream is complete: a byte a second is no stall, and no document either."""
 PROXY_HINT = "check HTTPS_PROXY, HTTP_PROXY and NO_PROXY where the agent runs"
 CONNECTION_CLOSED = "connection closed by the server"
 _HANDSHAKE = {"UNEXPECTED_EOF_WHILE_READING": CONNECTION_CLOSED, "SSLEOFError": CONNECTION_CLOSED}
 """OpenSSL's names for a connection that is closed before there is anything to read."""
 _CLOCK = frozenset({9, 10})
 """OpenSSL's verify codes: not yet valid, expired. A box without a battery for its clock meets them after every power cut."""
+
+
+class AnswerTooSlow(Exception):
+    """The status and headers of an answer did not arrive in time, although a byte came now and then."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +42,18 @@ class Endpoint:
     ca_file: Path | None = None
     read_size: int = CHUNK
 
+    @property
+    def answer_timeout(self) -> float:
+        """Seconds for a whole document, and for the status and headers of every answer."""
+        return ANSWER * self.stall_timeout
+
     @contextmanager
     def translated_errors(self, resource: str, proxy: str = "") -> Iterator[None]:
         """Only calls into urllib3 belong inside."""
         try:
             yield
+        except AnswerTooSlow as error:
+            raise stalled(f"{resource}: no complete answer within {self.answer_timeout:g} seconds", slow=True) from error
         except http.ProxyError as error:
             raise RegistryUnreachable(f"{resource}: the proxy {proxy} {_proxy_failure(error)}", hint=PROXY_HINT) from error
         except http.SSLError as error:
@@ -48,9 +61,9 @@ class Endpoint:
         except http.NewConnectionError as error:  # a subclass of the time-out in urllib3, and not one
             raise RegistryUnreachable(f"{resource}: {_cause(error)}") from error
         except http.ConnectTimeoutError as error:
-            raise _stalled(f"{resource}: no connection within {CONNECT_TIMEOUT:g} seconds") from error
+            raise stalled(f"{resource}: no connection within {CONNECT_TIMEOUT:g} seconds") from error
         except (http.TimeoutError, TimeoutError) as error:
-            raise _stalled(f"{resource}: no data received for {self.stall_timeout:g} seconds") from error
+            raise stalled(f"{resource}: no data received for {self.stall_timeout:g} seconds") from error
         except http.LocationValueError:
             # without its cause, which contains the whole URL and its query
             raise RegistryRefused(f"{resource}: redirects to an invalid URL") from None
@@ -73,9 +86,9 @@ class Endpoint:
         return RegistryUnreachable(f"{self.host}: TLS: {text}", hint=hint)
 
 
-def _stalled(message: str) -> RegistryUnreachable:
+def stalled(message: str, *, slow: bool = False) -> RegistryUnreachable:
     error = RegistryUnreachable(message)
-    error.stalled = True
+    error.stalled, error.slow = True, slow
     return error
 
 

@@ -1,4 +1,5 @@
-"""Which hosts to try last: those whose bytes made a corrupt blob, that returned no bytes, or that took long to fail.
+"""Which hosts to try last: those whose bytes made a corrupt blob, that returned none or hardly any, or
+that took long to fail.
 
 So no mirror prevents the download of an image that the registry has. In memory, per process.
 """
@@ -28,6 +29,8 @@ class _BlobHistory:
     senders: set[str] = field(default_factory=set)
     suspects: set[str] = field(default_factory=set)
     complete: bool = False
+    corrupt: bool = False
+    """Whether it was wrong once: the next place to ask is the registry itself, whatever other mirrors there are."""
 
 
 class MirrorHealth:
@@ -62,8 +65,12 @@ class MirrorHealth:
         history = self._history(blob)
         if offset == 0 and history.complete:
             history.suspects |= history.senders
-            history.complete = False
+            history.complete, history.corrupt = False, True
         return self.penalized() | history.suspects
+
+    def was_corrupt(self, blob: Descriptor) -> bool:
+        """Whether all bytes of this blob were received and were wrong."""
+        return self._history(blob).corrupt
 
     def observed(self, blob: Descriptor, host: str, stream: Stream) -> Stream:
         """The same stream, observed. A host that sends headers and no byte becomes suspect, too."""
@@ -79,8 +86,8 @@ class MirrorHealth:
                     offset += len(chunk)
                     history.complete = offset >= blob.size
                     yield chunk
-            except ProvisionError:
-                history.suspects |= {host} if offset == stream.start else set()
+            except ProvisionError as error:
+                history.suspects |= {host} if offset == stream.start or getattr(error, "slow", False) else set()
                 raise
             history.suspects |= {host} if offset == stream.start else set()
 

@@ -10,6 +10,7 @@ from typing import Any
 import urllib3
 from urllib3.connection import HTTPConnection
 
+from kelvin_provision.registry.connections import POOLS
 from kelvin_provision.registry.http_errors import CONNECT_TIMEOUT
 from kelvin_provision.registry.proxies import Proxy, proxy_for
 from kelvin_provision.settings.model import DownloadSettings
@@ -43,6 +44,7 @@ class Pools:
         if proxy not in self._pools:
             options = self._options
             pool = urllib3.ProxyManager(proxy.url, proxy_headers=proxy.headers, **options) if proxy else urllib3.PoolManager(**options)
+            pool.pool_classes_by_scheme = dict(POOLS)
             self._pools.setdefault(proxy, pool)
         return self._pools[proxy], proxy.name if proxy else ""
 

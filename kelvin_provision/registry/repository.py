@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from kelvin_provision.errors import DigestMismatch, ManifestInvalid, RegistryRefused, RegistryUnreachable
+from kelvin_provision.errors import DigestMismatch, ManifestInvalid, ProvisionError, RegistryRefused, RegistryUnreachable
 from kelvin_provision.files.hashing import has_digest
 from kelvin_provision.refs import Descriptor, is_digest
 from kelvin_provision.registry import manifests
@@ -63,7 +63,7 @@ class Repository:
                 with self._transport.get(path, self._scope, accept | {"Range": f"bytes={offset}-{blob.size - 1}"}) as response:
                     start = _start_of(response, blob.size)
                     if response.status != 206:
-                        self._check_whole(response, blob)
+                        self._check_whole(response, path, accept, blob)
                     if start == offset or (start == 0 and restart):
                         yield Stream(start, response.chunks())
                         return
@@ -72,16 +72,28 @@ class Repository:
             if not restart:
                 raise RangeUnsupported(f"{self._resource}: does not support range requests for {blob.digest}")
         with self._transport.get(path, self._scope, accept) as response:
-            self._check_whole(response, blob)
+            self._check_whole(response, path, accept, blob)
             yield Stream(0, response.chunks())
 
-    def _check_whole(self, response: Response, blob: Descriptor) -> None:
+    def _check_whole(self, response: Response, path: str, accept: dict[str, str], blob: Descriptor) -> None:
         """Refuse a response of another length before the partial download is truncated for it: a login page must not cost what is there."""
         if response.status != 200:
             raise RegistryUnreachable(f"{self._resource}: returned status {response.status} to a request for all of {blob.digest}")
         length = response.headers.get("Content-Length", "")
         if length.isascii() and length.isdigit() and int(length) != blob.size:
-            raise RegistryUnreachable(f"{self._resource}: {blob.digest} has a Content-Length of {length}, expected {blob.size}")
+            error = RegistryUnreachable(f"{self._resource}: {blob.digest} has a Content-Length of {length}, expected {blob.size}")
+            error.confirmed_size = int(length) if self._confirms(path, accept, blob, length) else None
+            raise error
+
+    def _confirms(self, path: str, accept: dict[str, str], blob: Descriptor, length: str) -> bool:
+        """Whether the host says this length to HEAD, too: a cache, a compressing proxy and a login page do not speak for a registry."""
+        try:
+            with self._transport.get(path, self._scope, accept, method="HEAD") as head:
+                digest = head.headers.get("Docker-Content-Digest", blob.digest)
+                encoded = "Content-Encoding" in head.headers
+                return head.status == 200 and head.headers.get("Content-Length") == length and digest == blob.digest and not encoded
+        except ProvisionError:
+            return False
 
     def _verify(self, data: bytes, digest: str, size: int | None) -> None:
         if len(data) > manifests.LIMIT:

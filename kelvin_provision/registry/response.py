@@ -9,11 +9,13 @@ from email.utils import parsedate_to_datetime
 from urllib3 import BaseHTTPResponse  # not from urllib3.response, which another thread may have imported half
 
 from kelvin_provision.errors import ImageNotFound, RegistryBusy, RegistryDenied, RegistryRefused, RegistryUnreachable
-from kelvin_provision.registry.http_errors import CHUNK, PROXY_HINT, Endpoint
+from kelvin_provision.registry.http_errors import CHUNK, PROXY_HINT, Endpoint, stalled
 
 READS_PER_SECOND = 40
 """At least, with a rate limit: transfers pay for a chunk after they received it, and none should wait for long."""
 SMALLEST_READ = 512
+LEAST_RATE = 16
+"""Bytes per second over `download.stall_timeout`, for one stream. A modem that is shared by all has more to give; below it is a fault."""
 DISCARD_LIMIT = 1 << 16
 """Bytes of an unneeded body that are read so that the connection can be reused; above that a new connection is cheaper."""
 LONGEST_RETRY_AFTER = 3600.0
@@ -42,25 +44,37 @@ class Response:
         self._resource = resource
 
     def chunks(self) -> Iterator[bytes]:
-        """The body as it arrives; raises RegistryUnreachable when it ends before its announced end."""
+        """The body as it arrives; raises RegistryUnreachable when it ends before its announced end, or is slower than `LEAST_RATE`.
+
+        Only the time that it is waited for counts: a limited rate and a busy disk are not the server's fault.
+        """
+        waited, received = 0.0, 0
         while True:
+            began = time.monotonic()
             with self._endpoint.translated_errors(self._resource):
                 chunk = self._raw.read1(self._endpoint.read_size, decode_content=False)
             if not chunk:
                 return
+            waited, received = waited + time.monotonic() - began, received + len(chunk)
             yield chunk
+            if waited >= self._endpoint.stall_timeout:
+                if received < LEAST_RATE * waited:
+                    raise stalled(f"{self._resource}: only {received} bytes within {waited:.0f} seconds", slow=True)
+                waited, received = 0.0, 0
 
     def read(self, limit: int) -> bytes:
-        """The whole body; of a longer one a beginning that is longer than `limit`."""
+        """The whole body; of a longer one a beginning that is longer than `limit`. Raises RegistryUnreachable when it takes too long."""
         coding = self.headers.get("Content-Encoding", "identity")
         if coding != "identity":
             hint = "a proxy on the way alters the responses of the registry"
             raise RegistryUnreachable(f"{self._resource}: the response is compressed although that was not accepted", hint=hint)
-        data = bytearray()
+        data, deadline = bytearray(), time.monotonic() + self._endpoint.answer_timeout
         for chunk in self.chunks():
             data += chunk
             if len(data) > limit:
                 break
+            if time.monotonic() > deadline:
+                raise stalled(f"{self._resource}: only {len(data)} bytes within {self._endpoint.answer_timeout:g} seconds", slow=True)
         return bytes(data)
 
     def discard(self) -> None:

@@ -54,11 +54,11 @@ class Transport:
         self._pools.close()
 
     @contextmanager
-    def get(self, path: str, scope: str, headers: dict[str, str] | None = None) -> Iterator[Response]:
-        """A successful response, its body unread. Raises as `Source.blob`."""
+    def get(self, path: str, scope: str, headers: dict[str, str] | None = None, *, method: str = "GET") -> Iterator[Response]:
+        """A successful response, its body unread; with `method` HEAD it has none. Raises as `Source.blob`."""
         if (remaining := self._retry_at - time.monotonic()) > 0:
             raise busy(f"{self.host}: the registry asked to wait until {self._retry_at_text}", remaining)
-        response = self._authorized(path, scope, headers or {})
+        response = self._authorized(method, path, scope, headers or {})
         try:
             self._record_retry_after(response)
             response.raise_for_status()
@@ -73,17 +73,17 @@ class Transport:
             # A time of day and not the remaining seconds: a message that is repeated should not change each time.
             self._retry_at_text = time.strftime("%H:%M:%S", time.localtime(time.time() + self._retry_at - time.monotonic()))
 
-    def _authorized(self, path: str, scope: str, headers: dict[str, str]) -> Response:
+    def _authorized(self, method: str, path: str, scope: str, headers: dict[str, str]) -> Response:
         """Request; after a 401 (or the 400 that some registries return for an expired token) renew the token and repeat, once."""
         sent = self._authorizations.get(scope, "")
-        response = self._follow_redirects(path, headers, sent)
+        response = self._follow_redirects(method, path, headers, sent)
         expired = response.status == 401 or (response.status == 400 and sent.startswith("Bearer "))
         # A redirect's target must not decide where credentials are sent.
         if not (expired and response.same_origin):
             return response
         challenges = parse(response.headers.get("WWW-Authenticate", ""))
         response.discard()
-        return self._follow_redirects(path, headers, self._renew(scope, sent, challenges))
+        return self._follow_redirects(method, path, headers, self._renew(scope, sent, challenges))
 
     def _renew(self, scope: str, sent: str, challenges: tuple[Challenge, ...]) -> str:
         """An authorization newer than `sent`. Of several transfers whose token expired, one renews it for all."""
@@ -96,12 +96,12 @@ class Transport:
             self._authorizations[scope] = self._authorize(self._challenges[scope], scope)
             return self._authorizations[scope]
 
-    def _follow_redirects(self, path: str, headers: dict[str, str], authorization: str) -> Response:
+    def _follow_redirects(self, method: str, path: str, headers: dict[str, str], authorization: str) -> Response:
         """By hand: without credentials to another origin, never from https to http."""
         url, resource, same_origin = self.origin + path, f"{self.host}{path.removeprefix('/v2')}", True
         for _ in range(MAX_REDIRECTS + 1):
             credentials = {"Authorization": authorization} if authorization and same_origin else {}
-            response = self._request("GET", url, resource, headers | credentials, same_origin=same_origin)
+            response = self._request(method, url, resource, headers | credentials, same_origin=same_origin)
             if response.status not in _REDIRECT:
                 return response
             location = response.headers.get("Location", "")

@@ -29,6 +29,9 @@ from kelvin_provision.staging.transfer import Transfer
 from kelvin_provision.store import Store
 from kelvin_provision.timings import Timings
 
+FIRST_BYTES = 1 << 10
+"""Before so many bytes of an image have arrived, the last trouble is still the news."""
+
 
 @dataclass(frozen=True)
 class StagingTools:
@@ -97,14 +100,15 @@ def _download(revision: Revision, locks: Sequence[ImageLock], tools: StagingTool
 
 
 def _on_first_bytes(progress: Progress, action: Callable[[], object]) -> Progress:
-    """`progress`, and `action` once, at the first bytes."""
-    done = False
+    """`progress`, and `action` once, when more has arrived than comes from a source that is too slow."""
+    done, first = False, dict[str, int]()
 
     def report(event: Event) -> None:
         nonlocal done
         if isinstance(event, Advanced) and not done:
-            done = True
-            action()
+            done = event.done - first.setdefault(event.task, event.done) >= FIRST_BYTES or event.done == event.total
+            if done:
+                action()
         progress(event)
 
     return report

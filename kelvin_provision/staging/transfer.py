@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from kelvin_provision.errors import DigestMismatch, DownloadWaits, NoSpace, ProvisionError, RegistryUnreachable, TransferStopped
+from kelvin_provision.errors import (
+    DigestMismatch,
+    DownloadWaits,
+    ManifestInvalid,
+    NoSpace,
+    ProvisionError,
+    RegistryUnreachable,
+    TransferStopped,
+)
 from kelvin_provision.events import Progress
 from kelvin_provision.refs import Descriptor, Reference
 from kelvin_provision.registry.protocol import Source, Stream
@@ -15,6 +23,9 @@ from kelvin_provision.staging.limits.limits import TransferLimits
 from kelvin_provision.staging.limits.slots import TransferSlots
 from kelvin_provision.staging.threads import sleep_unless_stopped
 from kelvin_provision.store import Partial, Store
+
+CONFIRMATIONS = 2
+"""Times that the registry itself must say that a blob has another size than its descriptor."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +66,7 @@ class BlobTransfer:
         with self._store.partial(blob) as partial:
             if self._store.drop_partial_if_complete(blob):
                 return
-            retries = Retries(self._backoff)
+            retries, confirmed = Retries(self._backoff), 0
             while partial.offset < blob.size:
                 before = partial.offset
                 try:
@@ -63,6 +74,11 @@ class BlobTransfer:
                 except (NoSpace, DownloadWaits):
                     raise  # temporary, but not within this download
                 except ProvisionError as error:
+                    confirmed += getattr(error, "confirmed_size", None) is not None
+                    if confirmed == CONFIRMATIONS:
+                        raise _wrong_size(reference, blob, getattr(error, "confirmed_size", None)) from error
+                    if getattr(error, "slow", False):
+                        raise  # it makes progress, so it would be asked for ever; the next attempt begins at another host
                     if getattr(error, "stalled", False):
                         self._slots.record_stall()
                     if partial.offset > before:
@@ -82,6 +98,8 @@ class BlobTransfer:
         if not ended:
             self._slots.release()
             self._slots.acquire(self.stop, resumed=True)
+        elif partial.offset < blob.size and partial.has_digest:
+            raise _wrong_size(reference, blob, partial.offset)
         elif partial.offset < blob.size:
             # A proxy may send a blob in parts of its own size: as long as each adds a byte, the download makes progress.
             raise RegistryUnreachable(f"{reference}: {blob.digest} ended after {partial.offset} of {blob.size} bytes")
@@ -101,3 +119,7 @@ class BlobTransfer:
                 if not keeps_slot:
                     return False
         return True
+
+
+def _wrong_size(reference: Reference, blob: Descriptor, size: int | None) -> ManifestInvalid:
+    return ManifestInvalid(f"{reference}: {blob.digest} has {size} bytes in the registry, and {blob.size} by the manifest")

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import pytest
 
-from kelvin_provision.agent import scheduler, turn
+from kelvin_provision.agent import preemption, scheduler, turn
 from kelvin_provision.agent.reconcile import observe_running
 from kelvin_provision.events import Note
 from kelvin_provision.ledger import journal, orders
@@ -130,8 +130,8 @@ def test_a_download_makes_way_when_the_window_opens(box, clock, monkeypatch):
     box.deploy("valve", method=Method.INSTANT)
     box.turn()
     seconds = iter(range(10, 100, 10))
-    monkeypatch.setattr(turn.time, "monotonic", lambda: next(seconds))
-    halted = turn._Preemption(turn._Turn(box.agent(), turn.Memory.of(box.ctx)))
+    monkeypatch.setattr(preemption.time, "monotonic", lambda: next(seconds))
+    halted = preemption.Preemption(turn._Turn(box.agent(), turn.Memory.of(box.ctx)), "valve")
     assert halted() is False
     clock[0] = NIGHT
     assert halted() is True

@@ -70,6 +70,8 @@ CASES = (
     Case("stalls after 50 kB, once", LAYERS, Faults(stall=50_000, stalls=1)),
     Case("stalls before the first byte, always", EVERYWHERE, Faults(stall=0), RegistryUnreachable),
     Case("slow: 1 MiB a second", LAYERS, Faults(rate=float(1 << 20))),
+    Case("headers a byte at a time", (BY_TAG, FIRST), Faults(head="drip"), RegistryUnreachable),
+    Case("a body a byte at a time", (BY_TAG, FIRST), Faults(drip=0.1), RegistryUnreachable),
     # --- busy
     Case("429 once, no Retry-After", DOCUMENTS, Faults(status=429, statuses=1), RegistryBusy),
     Case("429 once, no Retry-After", LAYERS, Faults(status=429, statuses=1)),

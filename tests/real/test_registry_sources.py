@@ -129,6 +129,16 @@ def test_a_mirror_with_wrong_bytes_is_passed_over_when_the_blob_is_fetched_once_
     assert list(store.layout.quarantine.iterdir()) != []
 
 
+def test_after_one_mirror_with_wrong_bytes_the_registry_is_asked_before_another_mirror(own, mirror, store, image, registry):
+    layer = next(iter(image.blobs))
+    with Proxy(registry) as other:
+        for one in (mirror, other):
+            one.faults = Faults(path=f"/blobs/{layer}", flip=1000)
+        bring(store, own.host, mirror.host, other.host)
+        assert right(store, image)
+        assert [len([one for one in layers(proxy) if one.path.endswith(layer)]) for proxy in (mirror, other, own)] == [1, 0, 1]
+
+
 def test_a_mirror_that_swallows_everything_is_waited_for_once(own, mirror, store, image):
     mirror.faults = Faults(path="", head="never")
     bring(store, own.host, mirror.host, stall=0.2, health=MirrorHealth(slow_failure=0.1))

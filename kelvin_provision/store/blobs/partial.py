@@ -30,6 +30,11 @@ class Partial:
     def offset(self) -> int:
         return self._hasher.size
 
+    @property
+    def has_digest(self) -> bool:
+        """Whether what is present is the blob by its digest, whatever its size was said to be."""
+        return self._hasher.digest == self.blob.digest
+
     def _resume(self) -> None:
         """Hash what is on disk again, rather than keeping a checkpoint of the hash: only what is on disk counts."""
         if os.fstat(self._descriptor).st_size > self.blob.size:

@@ -19,6 +19,8 @@ from http.server import BaseHTTPRequestHandler
 from tests.kit.servers.threaded import Server, serving
 
 CHUNK = 1 << 16
+DRIP = 0.1
+"""Seconds after each byte of headers that drip."""
 HOP = {"connection", "transfer-encoding", "keep-alive"}
 
 
@@ -36,7 +38,7 @@ class Faults:
     """After so many bytes of a body nothing comes any more; the connection stays open."""
     stalls: int | None = None
     head: str = ""
-    """The line and headers of an answer come `slow`ly, line by line; end with a `reset` half-way; or `never` come."""
+    """The line and headers of an answer come `slow`ly, line by line; `drip` byte by byte; end with a `reset` half-way; or `never` come."""
     heads: int | None = None
     flip: int | None = None
     """This byte of a body is another one."""
@@ -56,6 +58,8 @@ class Faults:
     """Of a range only so many bytes are given, and said so."""
     pace: float = 0.0
     """Seconds of pause after every 64 KiB of a body."""
+    drip: float = 0.0
+    """Seconds after each byte of a body."""
     rate: float = 0.0
     """Bytes of bodies a second, over all connections together."""
     redirect: str = ""
@@ -196,9 +200,19 @@ def _handler_for(proxy: Proxy):
             if how == "reset":
                 self.wfile.write(head[: len(head) // 2])
                 self._hang_up(reset=True)
+            if how == "drip":
+                self._drip(head, DRIP)
+                return
             for line in head.splitlines(keepends=True) if how else [head]:
                 self.wfile.write(line)
                 time.sleep(0.02 if how else 0.0)
+
+        def _drip(self, data: bytes, pause: float) -> None:
+            """Byte by byte, until the other side has had enough."""
+            for at in range(len(data)):
+                self.wfile.write(data[at : at + 1])
+                if select.select([self.connection], [], [], pause)[0]:
+                    self._hang_up(reset=False)
 
         def _body(self, body, faults: Faults) -> None:
             ends = {
@@ -210,6 +224,10 @@ def _handler_for(proxy: Proxy):
             while data := body.read(CHUNK if left is None else min(CHUNK, left - done)):
                 if flip is not None and done <= flip < done + len(data):
                     data = data[: flip - done] + bytes([data[flip - done] ^ 1]) + data[flip - done + 1 :]
+                if faults.drip:
+                    proxy.pass_on(self.path, 1)
+                    self._drip(data, faults.drip)
+                    continue
                 proxy.pass_on(self.path, len(data))
                 self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data) if faults.coding == "chunked" else data)
                 done += len(data)
