@@ -257,8 +257,9 @@ def test_containers_do_not_continue_each_other(sanitizer):
 
 GATES = {Cluster: SanitizedCluster, Runtime: SanitizedRuntime, Source: SanitizedSource, Hooks: SanitizedHooks}
 OURS = {
+    "AdmittedImage": "workload container image",  # names, as a webhook wrote them
     "Change": "workload object why",  # names and paths of fields
-    "ClusterInfo": "type version node",
+    "ClusterInfo": "type version node node_label",
     "ClusterState": "identity namespace",
     "Condition": "name",
     "Descriptor": "media_type digest",
@@ -278,6 +279,8 @@ OURS = {
     "Resolved": "documents",  # verified, and not shown
     "ResourceDemand": "resource",
     "RuntimeInfo": "name version",
+    "Survey": "always_verified",
+    "Unplaceable": "workload object node taints",  # names and labels
 }
 """Text in results that is shown as it is: names, versions, times, our own words."""
 
