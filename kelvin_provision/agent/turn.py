@@ -118,7 +118,7 @@ class _Turn:
     def _stage_and_apply(self, workload: Workload) -> None:
         """Stage one workload, and apply what became admissible meanwhile; then a preempted download continues.
 
-        One that has had its turn continues after the others (ADR 0029).
+        One that has had its turn continues after the others (ADR 0031).
         """
         while workload.staged and not appliable(workload.staged) and not self._ctx.stop():
             preemption = Preemption(self, workload.name)

@@ -16,3 +16,9 @@ def test_a_package_has_a_short_readme_and_few_siblings(package):
     assert len((package / "README.md").read_text().splitlines()) <= 15
     siblings = [path for path in package.iterdir() if path.name not in ("__init__.py", "__pycache__", "README.md", "py.typed")]
     assert len(siblings) < 20
+
+
+def test_each_decision_has_a_number_of_its_own():
+    numbers = [path.name[:4] for path in (ROOT.parent / "docs/adr").glob("*.md")]
+    assert len(numbers) > 20
+    assert len(numbers) == len(set(numbers))
