@@ -114,16 +114,17 @@ def test_what_is_deployed_after_the_last_look_of_an_agent_that_ends_is_worked_on
 
 
 def test_what_is_deployed_after_the_last_look_of_an_idle_agent_is_worked_on(box, monkeypatch):
-    pending, woke = loop.pending, []
+    left_to_do, woke, turns = loop.scheduler.left_to_do, [], []
 
-    def looked(workloads):
-        found = pending(workloads)
-        if not found and not woke:
+    def looked(ctx, workloads):
+        found = left_to_do(ctx, workloads)
+        turns.append(found)
+        if not found and not woke and len(turns) == 2:  # the first look is that of the turn
             woke.append(process.alive(box.settings.state_dir) is not None)
             box.deploy("a", method=Method.STANDARD)
         return found
 
-    monkeypatch.setattr(loop, "pending", looked)
+    monkeypatch.setattr(loop.scheduler, "left_to_do", looked)
     box.work(lambda: False, until_idle=True)
     assert woke == [True]
     assert box.states() == {"a": ("running", None)}
@@ -132,13 +133,13 @@ def test_what_is_deployed_after_the_last_look_of_an_idle_agent_is_worked_on(box,
 def test_an_agent_that_another_took_over_from_in_that_moment_ends_without_a_word(box, monkeypatch):
     others = threading.Event()
 
-    def live(ctx, over):
+    def live(ctx, over, hopeless):
         box.deploy("a")
         monkeypatch.setattr(loop, "_surely", taken)
 
     held = exclusive(process.lock_path(box.settings.state_dir), command="agent run")
 
-    def taken(ctx, over):
+    def taken(ctx, over, hopeless):
         held.__enter__()
         others.set()
         return False

@@ -381,6 +381,7 @@ ENTRIES = {
     "docker_engine/containers.py": "SanitizedCluster",
     "docker_engine/images.py": "SanitizedCluster and SanitizedRuntime",
     "registry/auth.py": "its errors repeat nothing of a file or a credential helper",
+    "registry/connections.py": "SanitizedSource",
     "registry/http_errors.py": "SanitizedSource",
     "registry/pools.py": "SanitizedSource",
     "registry/response.py": "SanitizedSource",
