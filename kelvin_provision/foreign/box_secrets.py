@@ -20,6 +20,10 @@ from kelvin_provision.settings.sources import K3S_KUBECONFIG
 from kelvin_provision.spec.references import references_in
 
 _Stamp = tuple[object, ...]
+_Of = tuple[frozenset[bytes], frozenset[str]]
+"""The secrets of something, and the names of the secrets that it refers to."""
+_SNAPSHOT = (0, 0)
+"""The version of a copy that was made without room for SQLite's own files: it does not tell whether anything changed."""
 
 
 def files(settings: Settings) -> dict[Path, Callable[[Path], Iterator[bytes]]]:
@@ -54,7 +58,8 @@ class BoxSecrets:
     lookup: Callable[[], Callable[[str], str]]
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     _of_files: dict[Path, tuple[_Stamp, frozenset[bytes]]] = field(default_factory=dict)
-    _of_revisions: dict[documents.RevisionKey, tuple[frozenset[bytes], frozenset[str]]] = field(default_factory=dict)
+    _of_revisions: dict[documents.RevisionKey, _Of] = field(default_factory=dict)
+    _version: tuple[int, int] = _SNAPSHOT
 
     def __call__(self) -> frozenset[bytes]:
         """What cannot be read, or is damaged, is left out: its secrets are found by name and pattern only."""
@@ -81,15 +86,21 @@ class BoxSecrets:
         """Revisions never change once they are rendered, so each is read once."""
         with suppress(Exception):
             if ledger := self.ledger():
-                before, revisions = self._of_revisions, {}
-                for key in documents.keys(ledger):
-                    with suppress(ValueError, RecursionError):
-                        revisions[key] = before.get(key) or _of_revision(documents.documents(ledger, key))
-                self._of_revisions = revisions
+                # Before the reading: a commit in between has it read again.
+                version = ledger.version()
+                if version == _SNAPSHOT or version != self._version:
+                    self._of_revisions, self._version = self._read(ledger), version
         revisions = self._of_revisions
         for secrets, _ in revisions.values():
             yield from secrets
         yield from self._referenced({name for _, names in revisions.values() for name in names})
+
+    def _read(self, ledger: Ledger) -> dict[documents.RevisionKey, _Of]:
+        before, revisions = self._of_revisions, {}
+        for key in documents.keys(ledger):
+            with suppress(ValueError, RecursionError):
+                revisions[key] = before.get(key) or _of_revision(documents.documents(ledger, key))
+        return revisions
 
     def _referenced(self, names: Iterable[str]) -> Iterator[bytes]:
         """Logins of registries are left to their file: a credential helper is a process."""
@@ -99,7 +110,7 @@ class BoxSecrets:
                     yield from known.of_value(self.lookup()(name))
 
 
-def _of_revision(stored: Sequence[Any]) -> tuple[frozenset[bytes], frozenset[str]]:
+def _of_revision(stored: Sequence[Any]) -> _Of:
     """What its documents have, and what they refer to."""
     secrets = frozenset(secret.encode("utf-8", "surrogatepass") for secret in secrets_in(stored))
     return secrets, frozenset(references_in(list(stored)))

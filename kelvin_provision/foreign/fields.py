@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
-from kelvin_provision.cluster.plan import Drift, Finding
+from kelvin_provision.cluster.plan import Drift, Finding, Plan
 from kelvin_provision.cluster.protocol import Health
 from kelvin_provision.cluster.survey import ClusterState, Condition, Survey
 from kelvin_provision.status import Hold, Observation
@@ -15,6 +15,7 @@ T = TypeVar("T")
 
 FOREIGN: Mapping[type, frozenset[str]] = {
     Finding: frozenset({"message"}),
+    Plan: frozenset({"remarks"}),
     Drift: frozenset({"applied", "live"}),
     Health: frozenset({"why"}),
     Condition: frozenset({"message"}),

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 from kelvin_provision.errors import ProvisionError
@@ -63,8 +64,9 @@ class Sanitizer:
         return tuple(shortened(redactor.foreign(line), LONGEST_LINE) for line in together)
 
     def value(self, value: T, more: Secrets = tuple) -> T:
-        """A result of a verb: see `fields`."""
-        return sanitized(value, lambda text: self.text(text, more))
+        """A result of a verb: see `fields`. What the box knows is asked for once, however many texts there are."""
+        redactor = cache(lambda: self.redactor(more))
+        return sanitized(value, lambda text: shortened(redactor().foreign(text), LONGEST_MESSAGE) if text else text)
 
     def error(self, error: BaseException, more: Secrets = tuple) -> None:
         """Clean one of our errors, and what it was caused by, in place."""

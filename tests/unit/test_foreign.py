@@ -129,6 +129,17 @@ def test_foreign_fields_are_cleaned_wherever_they_are(sanitizer):
     assert (drift.applied, drift.live) == (["x ***"], {"a": ["***"]})
 
 
+def test_a_remark_of_a_plan_may_quote_the_server(sanitizer):
+    assert sanitizer.value(Plan(remarks=(f"web: exceeded quota {SECRET}",))).remarks == ("web: exceeded quota ***",)
+
+
+def test_what_the_box_knows_is_asked_for_once_a_result():
+    asked = []
+    sanitizer = Sanitizer(lambda: frozenset(asked.append(1) or {SECRET.encode()}))
+    sanitizer.value({name: Health(Phase.FAILED, f"{name} {SECRET}") for name in "abc"})
+    assert len(asked) == 1
+
+
 def test_it_is_shortened_after_masking_and_never_before(sanitizer):
     for ahead in range(LONGEST_MESSAGE - len(SECRET) - 2, LONGEST_MESSAGE + 2):
         assert "hunt" not in sanitizer.text("x" * ahead + " " + SECRET)
@@ -273,7 +284,6 @@ OURS = {
     "Interruption": "workload why",  # our words
     "LogLine": "source container time text",  # the application's own words: see `LogLines`
     "Observation": "seen",
-    "Plan": "remarks",  # our words
     "Platform": "os architecture variant",
     "Reference": "host repository tag digest",
     "Resolved": "documents",  # verified, and not shown

@@ -17,6 +17,7 @@ from kelvin_provision.cluster.kubernetes.render.objects import namespace_of
 from kelvin_provision.cluster.kubernetes.stopping import SCALABLE
 from kelvin_provision.cluster.labels import MANAGER, STOPPED
 from kelvin_provision.cluster.plan import describe
+from kelvin_provision.errors import ClusterDenied
 from kelvin_provision.spec.workload import Object
 
 SCALE_MANAGER = f"{MANAGER}-scale"
@@ -60,11 +61,11 @@ def autoscaled(api: Api, namespace: str, item: Object, live: Object | None) -> i
 
 
 def _has_autoscaler(api: Api, namespace: str, item: Object) -> bool:
-    """A server that does not tell has none: then the number is what the object says, as before there were autoscalers."""
+    """A server that does not tell, or not us, has none: then the number is what the object says, as before there were autoscalers."""
     target = (item["kind"], item["metadata"]["name"])
     try:
         autoscalers = api.list_objects("autoscaling/v1", "HorizontalPodAutoscaler", namespace_of(item) or namespace)
-    except Rejected:
+    except (Rejected, ClusterDenied):
         return False
     references = ((autoscaler.get("spec") or {}).get("scaleTargetRef") or {} for autoscaler in autoscalers)
     return any((reference.get("kind"), reference.get("name")) == target for reference in references)

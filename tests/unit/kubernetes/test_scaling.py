@@ -6,6 +6,7 @@ from kelvin_provision.cluster.kubernetes.api.errors import Rejected
 from kelvin_provision.cluster.kubernetes.applying import put
 from kelvin_provision.cluster.kubernetes.scaling import applied_by_us, autoscaled, changed_scale, remarks, scales, with_replicas
 from kelvin_provision.cluster.labels import MANAGER, OWNER, STOPPED
+from kelvin_provision.errors import ClusterDenied
 
 
 def deployment(replicas=None, *, kind="Deployment", stopped=None, applied=False):
@@ -107,6 +108,7 @@ def test_an_autoscaler_sets_the_number_and_no_apply_does():
         (deployment(0, stopped="3"), AUTOSCALED, 3, 1),
         (deployment(3), [("Deployment", "other"), ("StatefulSet", "web")], None, 1),
         (deployment(3), Rejected("denied", "no"), None, 1),
+        (deployment(3), ClusterDenied("may not list autoscalers"), None, 1),
         (deployment(3), [], None, 1),
         (deployment(1), AUTOSCALED, None, 0),
         (deployment(0), AUTOSCALED, None, 0),  # scaled to nothing by hand: an autoscaler does not touch it
