@@ -99,11 +99,16 @@ def test_the_service_is_told_what_the_session_was_told(systemd, tmp_path):
     assert "DOCKER_HOST" not in text
 
 
-def test_the_service_uses_the_sessions_proxies_but_no_login_of_theirs(systemd, tmp_path):
+def test_the_service_uses_the_sessions_proxies_and_addresses_but_no_login_of_theirs(systemd, tmp_path):
     environ = {"https_proxy": "http://proxy:3128", "NO_PROXY": ".local", "HTTP_PROXY": "http://me:hunter2@proxy:3128"}
-    text = install(systemd, tmp_path, environ=environ).unit.read_text()
+    environ |= {"DOCKER_HOST": "ssh://me:hunter2@box", "KELVIN_PROVISION_RUNTIME__ADDRESS": "tcp://:hunter2@box:2375"}
+    done = install(systemd, tmp_path, environ=environ)
+    text = done.unit.read_text()
     assert "\nEnvironment=NO_PROXY=.local\nEnvironment=https_proxy=http://proxy:3128\n" in text
     assert "hunter2" not in text
+    assert [warning.partition(" has a login ")[0] for warning in done.warnings][:3] == [
+        "DOCKER_HOST", "HTTP_PROXY", "KELVIN_PROVISION_RUNTIME__ADDRESS",
+    ]  # fmt: skip
 
 
 def test_installing_enables_and_starts_and_a_second_time_disturbs_nothing(told, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -39,6 +40,7 @@ SERVICE_OUTDATED = (
 _PASSED_ON = ("KUBECONFIG", "DOCKER_HOST")
 _PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY")
 _PREFIX = "KELVIN_PROVISION_"
+_LOGIN = re.compile(r"://[^/\s]*@")
 
 
 @dataclass(frozen=True)
@@ -106,24 +108,38 @@ def install(systemd: Systemd, state_dir: Path, arguments: Sequence[str], environ
         with writing_to(systemd.path):
             systemd.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
         write_durably(systemd.path, [text], mode=0o644)
-    outcome = "written" if changed else "unchanged"
+    outcome, logins = "written" if changed else "unchanged", withheld(environ)
     if not systemd.here:
-        return Done(outcome, systemd.path, (f"systemd does not run here; where it does: systemctl enable --now {unit.NAME}",))
+        return Done(
+            outcome,
+            systemd.path,
+            (
+                *logins,
+                f"systemd does not run here; where it does: systemctl enable --now {unit.NAME}",
+            ),
+        )
     systemd.tell("daemon-reload")
     systemd.tell("enable", unit.NAME)
     with suppress(OSError):
         sync_folder(systemd.folder / "multi-user.target.wants")
     if not now:
-        return Done(outcome, systemd.path, (f"it starts with the box; at once: systemctl start {unit.NAME}",))
+        return Done(
+            outcome,
+            systemd.path,
+            (
+                *logins,
+                f"it starts with the box; at once: systemctl start {unit.NAME}",
+            ),
+        )
     if systemd.active():
         if changed:
             systemd.tell("restart", unit.NAME)
-        return Done("restarted" if changed else "unchanged", systemd.path)
+        return Done("restarted" if changed else "unchanged", systemd.path, logins)
     late = not _ended(state_dir, systemd.handover_timeout)
     # While another agent lives it cannot become ready: systemd retries every ten seconds.
     systemd.tell("start", *(("--no-block",) if late else ()), unit.NAME)
     words = "another agent is running; the service takes over when it ends"
-    return Done("started", systemd.path, (words,) if late else ())
+    return Done("started", systemd.path, (*logins, words) if late else logins)
 
 
 def uninstall(systemd: Systemd) -> Done:
@@ -178,15 +194,27 @@ def program() -> tuple[str, ...]:
 
 
 def passed_on(environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables of this session that the service needs: it has only those in its unit."""
+    """The variables of this session that the service needs: it has only those in its unit. Not with a login: everybody may read a unit."""
     environment = process.environment(environ)
-    kept = {name: value for name, value in environment.items() if name.startswith(_PREFIX) or name in _PASSED_ON}
-    # Not with a login: everybody may read a unit.
-    kept |= {name: value for name, value in environment.items() if name.upper() in _PROXIES and "@" not in value}
-    kept.pop(FOLDER_VARIABLE, None)
+    kept = {name: value for name, value in environment.items() if _is_needed(name) and not _has_login(name, value)}
     if len(program()) > 1 and "PYTHONPATH" in environment:
         kept["PYTHONPATH"] = environment["PYTHONPATH"]
-    return {name: value for name, value in kept.items() if value and not name.startswith("_")}
+    return {name: value for name, value in kept.items() if value}
+
+
+def withheld(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """A warning for each variable that the service needs and does not get."""
+    names = sorted(name for name, value in environ.items() if _is_needed(name) and _has_login(name, value))
+    advice = f"write it to a file of mode 0600, and name that as EnvironmentFile= by `systemctl edit {unit.NAME}`"
+    return tuple(f"{name} has a login and is not in the unit, which everybody may read: {advice}" for name in names)
+
+
+def _is_needed(name: str) -> bool:
+    return (name.startswith(_PREFIX) and name != FOLDER_VARIABLE) or name in _PASSED_ON or name.upper() in _PROXIES
+
+
+def _has_login(name: str, value: str) -> bool:
+    return _LOGIN.search(value) is not None or (name.upper() in _PROXIES and "@" in value)
 
 
 def _content(path: Path) -> bytes | None:
