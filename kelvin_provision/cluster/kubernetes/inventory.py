@@ -147,7 +147,8 @@ def owned(api: Api, home: str, workload: str, objects: Sequence[Object] = ()) ->
 def _places(record: Record, home: str) -> Iterator[tuple[str, str, str]]:
     kinds = [*RENDERED_KINDS, *sorted(record.kinds - set(RENDERED_KINDS))]
     yield from ((version, kind, home) for version, kind in kinds)
-    yield from sorted(record.elsewhere)
+    claims = {("v1", "PersistentVolumeClaim", namespace) for namespace in record.namespaces}  # a StatefulSet makes them
+    yield from sorted(record.elsewhere | claims)
 
 
 def _home_of(item: Object) -> str | None:

@@ -205,6 +205,21 @@ def test_undeploy_leaves_nothing_and_the_namespaces_go_last():
     assert remove(api, "app", "w", timeout=1.0) == ()
 
 
+def test_undeploy_takes_the_claims_that_a_stateful_set_made_in_another_namespace_and_a_new_version_does_not():
+    api, stateful = MemoryApi("app", "mqtt"), deployment("db", "mqtt") | {"kind": "StatefulSet"}
+    stateful["spec"]["volumeClaimTemplates"] = [{"metadata": {"name": "data"}, "spec": {}}]
+    objects = rendered(stateful)
+    put(api, "app", "w", objects, str)
+    made = only(objects, "StatefulSet")["spec"]["volumeClaimTemplates"][0]["metadata"]
+    claim = obj("PersistentVolumeClaim", "data-db-0", "mqtt")
+    api.create(claim | {"metadata": claim["metadata"] | {"labels": made["labels"]}}, "")
+    api.add("PersistentVolumeClaim", "theirs", "mqtt")
+    finish(api, rendered(obj("ConfigMap", "c", "mqtt")))
+    assert "PersistentVolumeClaim/mqtt/data-db-0" in api.names
+    assert remove(api, "app", "w", timeout=0.0) == ("PersistentVolumeClaim/mqtt/data-db-0",)
+    assert api.names == ["Namespace/app", "Namespace/mqtt", "PersistentVolumeClaim/mqtt/theirs"]
+
+
 def test_a_namespace_that_was_there_is_used_and_neither_changed_nor_deleted():
     api = MemoryApi("app", "mqtt")
     put(api, "app", "w", rendered(*SET), str)
