@@ -131,9 +131,16 @@ def _put_back(
 
 
 def _release(ctx: Context, operation: Operation) -> None:
-    """Ports that the new versions took over from each other. What goes wrong here is seen when the objects are put back."""
+    """Ports that the new versions took over from each other. What goes wrong here is seen when the objects are put back.
+
+    A workload whose objects are not known is left out: the others give back theirs all the same.
+    """
+    known: dict[str, tuple[Object, ...]] = {}
+    for step in operation.steps:
+        with suppress(ProvisionError):
+            known[step.workload] = known_objects(ctx.ledger, step.workload, step.before)
     with suppress(ProvisionError):
-        ctx.cluster.release({step.workload: known_objects(ctx.ledger, step.workload, step.before) for step in operation.steps})
+        ctx.cluster.release(known)
 
 
 def _certain(operation: Operation, result: _Result) -> list[str]:

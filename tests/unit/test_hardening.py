@@ -126,6 +126,26 @@ def test_one_that_cannot_go_back_does_not_keep_the_others_from_it(box):
     assert journal.unfinished(box.ledger) is None
 
 
+def test_one_whose_earlier_objects_are_not_known_does_not_keep_the_others_from_giving_back_their_ports(box, monkeypatch):
+    up(box, "a", "b")
+    box.deploy("a", "b", version="2.0.0")
+    box.turn()
+    given_back = []
+    with box.ledger.writing() as db:
+        db.execute("UPDATE revisions SET objects = NULL WHERE workload = 'a' AND number = 1")
+    box.cluster.broken = {"b": "exit 3"}
+    wait = box.cluster.wait
+
+    def waited(*arguments):
+        monkeypatch.setattr(box.cluster, "release", lambda desired: given_back.append(sorted(desired)))
+        return wait(*arguments)
+
+    monkeypatch.setattr(box.cluster, "wait", waited)
+    with pytest.raises(UndoFailed):
+        box.command_apply("a", "b")
+    assert given_back == [["b"]]
+
+
 def test_an_earlier_version_that_is_not_known_any_more_is_never_taken_for_none(box):
     up(box, "a")
     box.deploy("a", version="2.0.0")
