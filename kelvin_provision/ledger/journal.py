@@ -135,7 +135,10 @@ def commit(ledger: Ledger, operation: Operation) -> None:
 
 def _refuse_moved(db: sqlite3.Connection, kind: OperationKind, step: Step) -> None:
     row = db.execute("SELECT running, staged FROM workloads WHERE name = ?", (step.workload,)).fetchone()
-    if row is None or row["running"] != step.before:
+    running = row["running"] if row else None
+    if kind is OperationKind.UNDEPLOY and type(running) is not int:
+        running = None  # a damaged cell is no number: removing the workload is its repair
+    if row is None or running != step.before:
         raise NotReady(f"{step.workload}: another command has changed what runs")
     if kind is OperationKind.APPLY and row["staged"] != step.after:
         raise NotReady(f"{step.workload}: its staged version was replaced in the meantime")
@@ -214,11 +217,12 @@ def end_undeploy(ledger: Ledger, operation: Operation, entries: Sequence[Entry])
         _write(db, operation, entries, ledger)
         for step in operation.steps:
             key = {"name": step.workload, "staged": step.after}
-            newer = "SELECT staged FROM workloads WHERE name = :name AND staged IS NOT :staged AND staged IS NOT running"
+            kept = "typeof(staged) = 'integer' AND staged IS NOT :staged AND staged IS NOT running"  # not a damaged cell
+            newer = f"SELECT staged FROM workloads WHERE name = :name AND {kept}"  # noqa: S608  (constants)
             db.execute(f"DELETE FROM revisions WHERE workload = :name AND number IS NOT ({newer})", key)  # noqa: S608  (constants)
             db.execute(
-                "UPDATE workloads SET running = NULL, observation = NULL, left_by = NULL,"
-                " staged = CASE WHEN staged IS :staged OR staged IS running THEN NULL ELSE staged END WHERE name = :name",
+                "UPDATE workloads SET running = NULL, observation = NULL, left_by = NULL,"  # noqa: S608  (constants)
+                f" staged = CASE WHEN {kept} THEN staged END WHERE name = :name",
                 key,
             )
             db.execute("DELETE FROM workloads WHERE name = :name AND staged IS NULL", key)

@@ -147,6 +147,23 @@ def test_a_damaged_workload_can_be_removed(box, column):
     assert damage_of(box.ledger) == ()
 
 
+@pytest.mark.parametrize("value", ["xyzzy", 3.5, b"\x00\xff"])
+@pytest.mark.parametrize("column", ["running", "staged"])
+def test_a_workload_whose_slot_is_no_number_any_more_can_be_removed(full, column, value):
+    box, fresh = full
+    path = fresh()
+    raw = sqlite3.connect(path, isolation_level=None)
+    raw.execute(f"UPDATE workloads SET {column} = ? WHERE name = 'pump'", (value,))  # noqa: S608  (names of our own)
+    raw.close()
+    other = Box(path.parent, like=box)
+    other.run("workloads", "undeploy", "pump", "--yes").check()
+    assert "pump" not in other.ledger.names()
+    assert [str(error) for error in damage_of(other.ledger)] == []
+    with other.ledger.reading() as db:
+        assert db.execute("SELECT count(*) FROM revisions WHERE workload = 'pump'").fetchone()[0] == 0
+    other.close()
+
+
 @pytest.mark.parametrize(
     ("column", "value", "names"),
     [("phase", "applxing", "pump"), ("kind", "", "pump"), ("steps", "[[", "an unknown workload"), ("started", "?", "pump")],
