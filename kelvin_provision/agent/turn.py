@@ -27,6 +27,9 @@ from kelvin_provision.wait_reason import WaitKind, WaitReason
 
 Work = Callable[[Context], None]
 
+_TRIED_EVERY_TURN = frozenset({WaitKind.NO_SPACE, WaitKind.RUNTIME_UNREACHABLE})
+"""Troubles of the box that end at once when a person mends them. Only to interrupt another download for them, they rest."""
+
 
 @dataclass
 class Memory:
@@ -145,7 +148,7 @@ class _Turn:
             self._note(task.key, waits)
 
         task = _Task.about("staging", [revision], work)
-        if not self._memory.troubles.backs_off(task.key):
+        if revision.waiting is None or revision.waiting.kind in _TRIED_EVERY_TURN or not self._memory.troubles.backs_off(task.key):
             self._contain(task)
 
     def others_wait(self, name: str) -> bool:
@@ -158,7 +161,7 @@ class _Turn:
         return self._ctx.timings.staging_turn
 
     def _note(self, key: str, waits: WaitReason | None) -> None:
-        if waits is not None and waits.kind is WaitKind.ERROR:
+        if waits is not None and waits.kind in {WaitKind.ERROR, *_TRIED_EVERY_TURN}:
             self._memory.troubles.begin(key)
         else:
             self._memory.troubles.clear(key)

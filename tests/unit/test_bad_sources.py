@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler
 import pytest
 
 from kelvin_provision.agent import turn
-from kelvin_provision.errors import ManifestInvalid, RegistryUnreachable
+from kelvin_provision.errors import ManifestInvalid, NoSpace, RegistryUnreachable, RuntimeUnreachable
 from kelvin_provision.events import Advanced, Note
 from kelvin_provision.refs import Platform, Reference
 from kelvin_provision.registry.client import Registry
@@ -102,6 +102,30 @@ def test_a_download_is_not_interrupted_while_no_other_waits(box):
     box.turn()
     assert staged(box) == {"a": "ready"}
     assert len(box.source.served) == len(json.loads(image.manifest)["layers"])
+
+
+@pytest.mark.parametrize("trouble", [NoSpace, RuntimeUnreachable])
+def test_a_download_is_not_interrupted_for_one_that_fails_for_a_trouble_of_the_box_but_that_is_tried_every_turn(box, monkeypatch, trouble):
+    box.timings = replace(box.timings, agent_retry=600.0)
+    box.source.dripping, mended, tried = {"a"}, [], []
+
+    def check(lock, real=box.runtime.check):
+        if lock.reference.repository == "b" and not mended:
+            tried.append(lock)
+            raise trouble("no")
+        real(lock)
+
+    monkeypatch.setattr(box.runtime, "check", check)
+    box.source.images["r.io/a:1.0.0"] = random_image([20])
+    box.deploy("b")
+    memory = turn.Memory.of(box.ctx)
+    turn.take(box.agent(), memory)
+    box.deploy("a")
+    turn.take(box.agent(), memory)
+    assert (staged(box)["a"], memory.continues, len(tried)) == ("ready", False, 2)
+    mended.append(True)
+    turn.take(box.agent(), memory)
+    assert staged(box) == {"a": "ready", "b": "ready"}
 
 
 def test_the_agent_goes_on_at_once_after_a_download_gave_way(box):
