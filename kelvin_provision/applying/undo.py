@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from kelvin_provision.cluster.protocol import Health, Phase, WaitPolicy
 from kelvin_provision.context import Context
-from kelvin_provision.errors import ClusterRefused, Interrupted, ProvisionError, UndoFailed, WorkloadUnknown
+from kelvin_provision.errors import ClusterRefused, Interrupted, ProvisionError, RemovalUnfinished, UndoFailed, WorkloadUnknown
 from kelvin_provision.events import Finished, Started
-from kelvin_provision.hints import command
+from kelvin_provision.hints import Hint, command
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Entry, Operation
@@ -53,30 +53,43 @@ def undo(ctx: Context, operation: Operation, cause: Cause, patience: WaitPolicy)
     """Undo the steps in reverse order; raises UndoFailed when the old version does not come up.
 
     When the cluster does not answer, the operation stays in the journal and the next command tries again. When the cluster rejects the
-    objects, or the old version does not come up, trying again would not help: the operation is closed as failed.
+    objects, what was deleted hangs, or the old version does not come up, trying again would not help: the operation is closed as failed,
+    so that other workloads can be changed.
     """
     with suppress(ProvisionError):
         # A full disk must not stop the undo: recovery undoes an operation that is still APPLYING as well.
         journal.set_phase(ctx.ledger, operation, Stage.UNDOING)
     result = _revert(ctx, operation, patience)
-    temporary = next((error for error in result.errors.values() if error.temporary), None)
+    hanging = {name: error for name, error in result.errors.items() if isinstance(error, RemovalUnfinished)}
+    temporary = next((error for name, error in result.errors.items() if error.temporary and name not in hanging), None)
     if temporary is not None:
         _record_evidence(ctx, operation, cause)
         message = f"{cause.text}; the undo could not be completed: {temporary}"
         raise UndoFailed(message, hint=temporary.hint, evidence=(*_certain(operation, result), *temporary.evidence))
     outcome = "undone" if result.complete else "undo failed"
-    evidence = cause.evidence if result.complete else (*_certain(operation, result), *cause.evidence)
+    held = [line for error in hanging.values() for line in error.evidence]
+    evidence = cause.evidence if result.complete else (*_certain(operation, result), *held, *cause.evidence)
     now = ctx.ledger.clock()
     entries = [
         Entry(now, ctx.actor, operation.kind, step.workload, step.after, outcome, cause.text, evidence=evidence) for step in operation.steps
     ]
     journal.end(ctx.ledger, operation, entries, blame=cause.text if cause.blame else None, blocked=cause.blocks)
     for step in operation.steps:
-        detail = "back to what ran before" if result.complete else "the earlier version does not come up"
+        detail = "back to what ran before" if result.complete else "not undone" if hanging else "the earlier version does not come up"
         ctx.progress(Finished(step.workload, "failed", detail))
     if not result.complete:
-        hint = command("workloads show", "--live", names=(operation.steps[0].workload,))
-        raise UndoFailed(f"{cause.text}; the earlier version does not come up again", hint=hint, evidence=_certain(operation, result))
+        why = "the earlier version does not come up again"
+        if hanging:
+            why = f"the undo could not be completed: {next(iter(hanging.values()))}"
+        raise UndoFailed(f"{cause.text}; {why}", hint=_next(operation, hanging), evidence=(*_certain(operation, result), *held))
+
+
+def _next(operation: Operation, hanging: Collection[str]) -> Hint:
+    """Nothing continues the removal of a new workload but an undeploy of it."""
+    left = tuple(step.workload for step in operation.steps if step.workload in hanging and step.before is None)
+    if left:
+        return command("workloads undeploy", names=left, note="it removes the rest once that can go")
+    return command("workloads show", "--live", names=(next(iter(hanging), operation.steps[0].workload),))
 
 
 def _record_evidence(ctx: Context, operation: Operation, cause: Cause) -> None:

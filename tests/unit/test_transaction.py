@@ -317,6 +317,35 @@ def test_an_undeploy_that_hangs_is_closed_names_what_hangs_keeps_no_other_from_b
     assert (box.ledger.names(), sorted(box.cluster.live)) == (["c"], ["c"])
 
 
+@pytest.mark.parametrize(
+    ("before", "hint"), [(False, "kelvin-provision workloads undeploy -n a"), (True, "kelvin-provision workloads show -n a --live")]
+)
+def test_an_undo_that_hangs_in_deletion_is_closed_names_what_hangs_and_keeps_no_other_from_being_changed(box, before, hint):
+    if before:
+        box.stage("1", "a")
+        box.apply("a")
+    box.stage("2", "a", "c")
+
+    def hang(verb, workload):
+        if verb in {"revert", "remove"} and workload == "a":
+            raise RemovalUnfinished("a: deleted and still there: Pool/p1", evidence=["Pool/p1: held by finalizer x/y"])
+
+    box.cluster.before = hang
+    box.cluster.broken = {"a": "exit 3"}
+    with pytest.raises(UndoFailed, match="a: exit 3; the undo could not be completed: a: deleted and still there: Pool/p1") as caught:
+        box.apply("a")
+    assert "Pool/p1: held by finalizer x/y" in caught.value.evidence
+    assert shell_line(caught.value.hint).startswith(hint)
+    line = journal.history(box.ledger, "a", evidence=True)[-1]
+    assert (line.outcome, "Pool/p1: held by finalizer x/y" in line.evidence, journal.unfinished(box.ledger)) == ("undo failed", True, None)
+    assert box.recover() == ()
+    box.apply("c")
+    box.cluster.before = lambda verb, workload: None
+    if not before:
+        box.undeploy("a")
+        assert (box.ledger.names(), sorted(box.cluster.live)) == (["c"], ["c"])
+
+
 def test_an_undeploy_that_was_cut_off_and_hangs_is_reported_to_the_next_command_once(box):
     box.stage("1", "a", "b")
     box.apply("a")
