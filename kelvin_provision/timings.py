@@ -42,3 +42,5 @@ class Timings:
     """How long one turn tries to stage a workload before the next workload gets its turn."""
     staging_turn: float = 60.0
     """How long a workload receives bytes before another that waits gets its turn."""
+    trial: float = 300.0
+    """How long the cluster is asked what it would refuse of the staged versions; below what the agent's watchdog allows."""

@@ -57,6 +57,8 @@ def stage_revision(revision: Revision, limits: TransferLimits, stop: Callable[[]
         return reason
     workload = ctx.ledger.existing([revision.workload]).get(revision.workload)
     current = workload.staged if workload else None
+    if current and current.blocked:
+        trial.after_failure(current, ctx)
     state = "ready" if done and not (current and current.cause) else current.cause if current else "replaced"
     if state != revision.cause:
         ctx.progress(Note(f"staging {revision.workload}: {state}"))

@@ -47,6 +47,13 @@ class Ready:
 
 
 @dataclass(frozen=True)
+class Tried:
+    """A version that is ready was part of a dry run. `refused` as with Ready; nothing that happened to it meanwhile is changed."""
+
+    refused: str = ""
+
+
+@dataclass(frozen=True)
 class Waiting:
     """Nothing can be done for it now, and what keeps it ends without a person's correction."""
 
@@ -82,10 +89,10 @@ class RolledBack:
     cause: str
 
 
-Event = Received | Resolving | Downloading | Progressed | Ready | Waiting | StagingFailed | ApplyFailed | ApplyMissed | RolledBack
+Event = Received | Resolving | Downloading | Progressed | Ready | Tried | Waiting | StagingFailed | ApplyFailed | ApplyMissed | RolledBack
 
 
-def transition(state: StagingState, event: Event) -> StagingState:  # noqa: PLR0911  (a table: one line for each event)
+def transition(state: StagingState, event: Event) -> StagingState:  # noqa: C901, PLR0911  (a table: one line for each event)
     """The state after the event. Where it says the same as before, it is the same."""
     match event:
         case Received():
@@ -97,7 +104,9 @@ def transition(state: StagingState, event: Event) -> StagingState:  # noqa: PLR0
         case Progressed():
             return replace(state, failure=None, waiting=None)
         case Ready():
-            return StagingState(Download.READY, waiting=WaitReason(WaitKind.REFUSED, event.refused) if event.refused else None)
+            return StagingState(Download.READY, waiting=_refusal(event.refused))
+        case Tried():
+            return _tried(state, event)
         case Waiting():
             return state if state.blocked else replace(state, failure=None, waiting=event.reason)
         case StagingFailed():
@@ -106,6 +115,17 @@ def transition(state: StagingState, event: Event) -> StagingState:  # noqa: PLR0
             return StagingState(state.download, event.cause, blocked=event.blocks)
         case ApplyMissed() | RolledBack():
             return StagingState(state.download, event.cause, blocked=state.blocked)
+
+
+def _tried(state: StagingState, event: Tried) -> StagingState:
+    if state.download is not Download.READY or state.blocked or state.failure is not None:
+        return state
+    other = state.waiting if state.waiting and state.waiting.kind is not WaitKind.REFUSED else None
+    return replace(state, waiting=_refusal(event.refused) or other)
+
+
+def _refusal(text: str) -> WaitReason | None:
+    return WaitReason(WaitKind.REFUSED, text) if text else None
 
 
 def of_error(error: ProvisionError) -> Waiting | StagingFailed:

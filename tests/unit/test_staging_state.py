@@ -15,6 +15,7 @@ from kelvin_provision.ledger.staging_state import (
     RolledBack,
     StagingFailed,
     StagingState,
+    Tried,
     Waiting,
     of_error,
     reason_of,
@@ -34,6 +35,7 @@ COMPLETE = StagingState(Download.READY)
 NOT_APPLIED = StagingState(Download.READY, "version 2.0.0 was not applied: x")
 BLOCKED = StagingState(Download.READY, "version 2.0.0 was not applied: exit code 3", blocked=True)
 REFUSED = StagingState(Download.READY, waiting=WaitReason(WaitKind.REFUSED, "no"))
+HELD = StagingState(Download.READY, waiting=WaitReason(WaitKind.HOLD, workloads=("a",)))
 FAILED = StagingState(Download.FAILED, "r.io/a:1: not found", blocked=True)
 
 TABLE = [
@@ -66,6 +68,15 @@ TABLE = [
     (COMPLETE, Progressed(), COMPLETE),
     (COMPLETE, Ready(), COMPLETE),
     (COMPLETE, Ready("no"), REFUSED),
+    (PENDING, Tried("no"), PENDING),
+    (TROUBLED, Tried(), TROUBLED),
+    (COMPLETE, Tried(), COMPLETE),
+    (COMPLETE, Tried("no"), REFUSED),
+    (NOT_APPLIED, Tried(), NOT_APPLIED),
+    (NOT_APPLIED, Tried("no"), NOT_APPLIED),
+    (BLOCKED, Tried(), BLOCKED),
+    (BLOCKED, Tried("no"), BLOCKED),
+    (FAILED, Tried("no"), FAILED),
     (COMPLETE, Waiting(WINDOW), StagingState(Download.READY, waiting=WINDOW)),
     (COMPLETE, StagingFailed("no"), StagingState(Download.FAILED, "no", blocked=True)),
     (COMPLETE, ApplyFailed("no", blocks=True), StagingState(Download.READY, "no", blocked=True)),
@@ -107,15 +118,22 @@ TABLE = [
     (FAILED, RolledBack("back"), StagingState(Download.FAILED, "back", blocked=True)),
 ]
 
+WAITING_TABLE = [
+    (HELD, Tried(), HELD),
+    (HELD, Tried("no"), REFUSED),
+    (REFUSED, Tried(), COMPLETE),
+    (REFUSED, Tried("other"), StagingState(Download.READY, waiting=WaitReason(WaitKind.REFUSED, "other"))),
+]
 
-@pytest.mark.parametrize(("before", "event", "after"), TABLE)
+
+@pytest.mark.parametrize(("before", "event", "after"), [*TABLE, *WAITING_TABLE])
 def test_a_transition(before, event, after):
     assert transition(before, event) == after
     assert transition(after, event) == after, "an event that comes twice is one event"
 
 
 def test_the_table_has_every_event_in_every_state():
-    events = {Received, Resolving, Downloading, Progressed, Ready, Waiting, StagingFailed, ApplyFailed, ApplyMissed, RolledBack}
+    events = {Received, Resolving, Downloading, Progressed, Ready, Tried, Waiting, StagingFailed, ApplyFailed, ApplyMissed, RolledBack}
     states = (PENDING, TROUBLED, COMPLETE, NOT_APPLIED, BLOCKED, FAILED)
     assert {(state, type(event)) for state, event, _ in TABLE} == {(state, event) for state in states for event in events}
 

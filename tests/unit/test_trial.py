@@ -1,15 +1,18 @@
 """What the cluster would refuse is the state of the staged version: a dry run at the end of staging finds it."""
 
 import json
+import threading
 from dataclasses import replace
 
 import pytest
 
 from kelvin_provision.cluster.plan import Finding
 from kelvin_provision.errors import PlanRefused, RequestRefused
+from kelvin_provision.ledger.staging_state import ApplyFailed, Waiting
 from kelvin_provision.queries.follow import FollowRequest, follow
 from kelvin_provision.spec.enums import Method
-from tests.kit.box import Box
+from kelvin_provision.wait_reason import WaitKind, WaitReason
+from tests.kit.box import FAST, Box
 
 FIELD = Finding("invalid-object", "a", "Job/a", "spec.replicas: must not be negative")
 TEXT = "the cluster would refuse this version: Job/a: spec.replicas: must not be negative [invalid-object]"
@@ -98,6 +101,95 @@ def test_a_version_that_brings_what_another_lacked_makes_it_ready(box):
     box.deploy("b")
     box.turn()
     assert box.states() == {"a": ("staged", "ready"), "b": ("staged", "ready")}
+
+
+def during_the_next_plan(box, action):
+    """`action` gets the same box, as another process would have it."""
+    plan, done = box.cluster.plan, []
+
+    def planned(*arguments):
+        if not done:
+            done.append(True)
+            other = Box(box.settings.state_dir, like=box)
+            action(other)
+            other.close()
+        return plan(*arguments)
+
+    box.cluster.plan = planned
+
+
+@pytest.mark.parametrize("blocks", [True, False])
+@pytest.mark.parametrize("findings", [[], [FIELD]])
+def test_a_failure_of_another_version_while_it_was_tried_stays(box, findings, blocks):
+    box.deploy("a")
+    box.turn()
+    box.cluster.findings = findings
+    during_the_next_plan(box, lambda other: other.ledger.advance(staged(other), ApplyFailed("exit code 3", blocks=blocks)))
+    box.deploy("b")
+    box.turn()
+    assert (staged(box).failure, staged(box).blocked, staged(box).waiting) == ("exit code 3", blocks, None)
+    assert staged(box, "b").slot.refused is False
+
+
+def test_a_version_that_was_applied_while_it_was_tried_has_no_finding(box):
+    box.deploy("a")
+    box.turn()
+    during_the_next_plan(box, lambda other: (other.command_apply("a"), setattr(box.cluster, "findings", [FIELD])))
+    box.deploy("b")
+    box.turn()
+    assert (box.states()["a"], box.ledger.workload("a").running.waiting) == (("running", None), None)
+
+
+def test_a_bug_in_the_plan_keeps_nothing_from_being_ready_and_is_logged(box, monkeypatch):
+    def plan(*arguments):
+        raise TypeError("no such thing")
+
+    monkeypatch.setattr(box.cluster, "plan", plan)
+    box.deploy("a")
+    box.turn()
+    assert (box.states(), box.warnings("a")) == ({"a": ("staged", "ready")}, [])
+    said = [getattr(event, "text", "") for event in box.said]
+    assert "what the cluster would refuse of the staged versions is not known: our bug" in said
+    assert "TypeError: no such thing" in said
+
+
+@pytest.mark.parametrize("ends", ["the agent", "the time for it"])
+def test_a_plan_that_takes_long_is_abandoned(box, monkeypatch, ends):
+    asked, answered = threading.Event(), threading.Event()
+    plan = box.cluster.plan
+
+    def slow(*arguments):
+        asked.set()
+        answered.wait(30)
+        return plan(*arguments)
+
+    monkeypatch.setattr(box.cluster, "plan", slow)
+    box.cluster.findings = [FIELD]
+    if ends == "the time for it":
+        box.timings = replace(FAST, trial=0.0)
+    box.deploy("a")
+    box.turn(stop=lambda: ends == "the agent" and asked.is_set())
+    assert not answered.is_set()
+    answered.set()
+    assert (box.states(), box.warnings("a")) == ({"a": ("staged", "ready")}, [])
+
+
+@pytest.mark.parametrize("names", [("a", "b"), ("b", "a")])
+def test_the_ready_members_of_a_request_are_tried_when_another_one_cannot_be_staged(box, names):
+    box.cluster.findings = [FIELD]
+    box.deploy(*names)
+    del box.source.images["r.io/b:1.0.0"]
+    box.turn()
+    assert (box.warnings("a"), staged(box, "b").blocked) == ([TEXT], True)
+
+
+def test_a_version_that_waits_for_something_else_goes_on_waiting_for_it(box):
+    box.deploy("a")
+    box.turn()
+    box.ledger.advance(staged(box), Waiting(WaitReason(WaitKind.HOLD, workloads=("a",))))
+    box.deploy("b")
+    box.turn()
+    assert staged(box).waiting == WaitReason(WaitKind.HOLD, workloads=("a",))
 
 
 def test_a_corrected_version_is_ready_and_a_refused_one_can_be_applied_once_the_cause_is_gone(box):
