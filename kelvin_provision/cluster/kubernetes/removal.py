@@ -107,8 +107,15 @@ def _delete_customs(api: Api, home: str, items: Sequence[Object]) -> list[str]:
 
 
 def _customs(api: Api, definition: Object) -> list[Object]:
+    """Each served version has all of them. None of a definition that was never established: its kind is not known."""
     live = api.get(definition["apiVersion"], definition["kind"], definition["metadata"]["name"]) or {}
-    return [custom for version, kind in defined_kinds(live) for custom in api.list_objects(version, kind, None, metadata=True)]
+    for version, kind in defined_kinds(live):
+        try:
+            return api.list_objects(version, kind, None, metadata=True)
+        except Rejected as error:
+            if error.code not in {"unknown-kind", "missing"}:
+                raise
+    return []
 
 
 def _used_definitions(api: Api, foundations: Sequence[Object], workload: str) -> Kept:

@@ -41,6 +41,7 @@ class MemoryApi:
     def list_objects(self, version, kind, namespace, selector="", fields="", *, metadata=False):
         self._enter()
         self._settle()
+        self._must_serve(version, kind)
         return [
             copy.deepcopy(item)
             for (its_kind, place, _), item in self.objects.items()
@@ -108,6 +109,14 @@ class MemoryApi:
         if self.crash_at is not None and self._count >= self.crash_at:
             raise Crash
         self._count += 1
+
+    def _must_serve(self, version, kind):
+        for (its_kind, _, _), item in self.objects.items():
+            spec = item.get("spec") or {}
+            if its_kind == "CustomResourceDefinition" and (spec["group"], spec["names"]["kind"]) == (version.partition("/")[0], kind):
+                served = [entry["name"] for entry in spec["versions"] if entry.get("served", True) and item["status"]["conditions"]]
+                if version.partition("/")[2] not in served:
+                    raise Rejected("unknown-kind", f"the server has no {kind} in {version}")
 
     def _ask_webhook(self, key):
         if key[0] in self.checked and any(kind == "ValidatingWebhookConfiguration" for kind, _, _ in self.objects) and not self.answers():

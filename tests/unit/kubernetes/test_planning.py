@@ -125,9 +125,11 @@ def test_whose_it_is_instead():
 
 
 def test_the_kinds_that_a_definition_brings():
-    spec = {"group": "example.com", "names": {"kind": "Widget"}, "versions": [{"name": "v1"}, {"name": "v2"}]}
+    spec = {"group": "example.com", "names": {"kind": "Widget"}, "versions": [{"name": "v1"}, {"name": "v2", "served": True}]}
     result = {"kind": "CustomResourceDefinition", "spec": spec}
     assert list(defined_kinds(result)) == [("example.com/v1", "Widget"), ("example.com/v2", "Widget")]
+    spec["versions"][0]["served"] = False
+    assert list(defined_kinds(result)) == [("example.com/v2", "Widget")]
 
 
 def test_data_is_never_prunable():

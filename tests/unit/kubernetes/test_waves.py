@@ -269,6 +269,33 @@ def test_a_definition_with_data_stays_on_the_way_back(api):
     assert {"CustomResourceDefinition/issuers.x.example", "Issuer/app/theirs"} <= set(api.names)
 
 
+@pytest.mark.parametrize("established", [True, False])
+@pytest.mark.parametrize("way", ["undeploy", "undo"])
+def test_a_definition_with_a_version_that_is_not_served_or_that_was_never_established_is_removed(api, established, way):
+    old, new = version(obj("ConfigMap", "c")), definition()
+    new["spec"]["versions"] = [{"name": "v1alpha1", "served": False}, {"name": "v1", "served": True}]
+    put_all(api, old)
+    put_all(api, version(obj("ConfigMap", "c"), new))
+    if not established:
+        api.objects["CustomResourceDefinition", "", "issuers.x.example"]["status"]["conditions"] = []
+    if way == "undeploy":
+        assert "CustomResourceDefinition/issuers.x.example" in removal.remove(api, "app", "w", timeout=0.0)
+    else:
+        assert revert(api, old) == []
+    assert "CustomResourceDefinition/issuers.x.example" not in api.names
+
+
+def test_a_definition_with_a_version_that_is_not_served_and_with_data_of_others_stays(api):
+    new = definition()
+    new["spec"]["versions"] = [{"name": "v1alpha1", "served": False}, {"name": "v1", "served": True}]
+    put_all(api, version(new))
+    api.checked = set()
+    api.add("Issuer", "theirs", "app")
+    assert removal.remove(api, "app", "w", timeout=0.0) == (
+        "CustomResourceDefinition/issuers.x.example (kept: Issuer/theirs would go with it)",
+    )
+
+
 def test_a_custom_resource_goes_back_when_the_pods_of_its_webhook_are_up_again(api):
     old = version(*OPERATOR)
     put_all(api, old)

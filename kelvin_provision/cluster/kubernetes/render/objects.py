@@ -232,8 +232,9 @@ def cluster_kinds_of(item: Object) -> Iterator[GroupKind]:
 
 
 def defined_kinds(item: Object) -> Iterator[tuple[str, str]]:
-    """Yield `(group/version, kind)` for each version of a CustomResourceDefinition."""
+    """Yield `(group/version, kind)` for each version of a CustomResourceDefinition that is served."""
     if item.get("kind") == "CustomResourceDefinition":
         spec = item.get("spec") or {}
         for version in spec.get("versions") or ():
-            yield f"{spec.get('group')}/{version.get('name')}", (spec.get("names") or {}).get("kind", "")
+            if version.get("served") is not False:
+                yield f"{spec.get('group')}/{version.get('name')}", (spec.get("names") or {}).get("kind", "")
