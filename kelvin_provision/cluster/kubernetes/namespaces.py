@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from kelvin_provision.cluster.kubernetes.api.errors import Rejected
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
@@ -49,16 +49,21 @@ def tenants(api: Api, namespace: str) -> list[str]:
     A group that cannot be listed is named as well: what is there is not known.
     """
     names: list[str] = []
+    objects: list[Object] = []
     for group_version in api.group_versions():
         try:
             for kind in api.namespaced_kinds(group_version):
                 if kind not in FOLLOWERS:
-                    names += [describe(item) for item in api.list_objects(group_version, kind, namespace, metadata=True) if _counts(item)]
+                    objects += api.list_objects(group_version, kind, namespace, metadata=True)
         except Rejected as error:
             if error.code not in {"missing", "unknown-kind", "namespace-missing"}:
                 names.append(f"what {group_version} has there")
         except ProvisionError:
             names.append(f"what {group_version} has there")
+    here = {item["metadata"].get("uid") for item in objects}
+    elsewhere = {reference.get("uid"): reference for item in objects for reference in _owners(item) if reference.get("uid") not in here}
+    living = {uid for uid, reference in elsewhere.items() if _exists(api, reference, namespace)}
+    names += [describe(item) for item in objects if _counts(item, here, living)]
     return sorted(set(names))
 
 
@@ -67,9 +72,28 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(names[:SHOWN]) + more
 
 
-def _counts(item: Object) -> bool:
-    """An object with an owner goes with that; its owner counts."""
+def _owners(item: Object) -> Sequence[Object]:
+    return item["metadata"].get("ownerReferences") or ()
+
+
+def _exists(api: Api, reference: Object, namespace: str) -> bool:
+    """An owner that we cannot look at is taken for there."""
+    try:
+        live = api.get(reference.get("apiVersion", ""), reference.get("kind", ""), reference.get("name", ""), namespace)
+    except (Rejected, ProvisionError):
+        return True
+    return live is not None and live["metadata"].get("uid") == reference.get("uid")
+
+
+def _counts(item: Object, here: Collection[str | None], living: Collection[str | None]) -> bool:
+    """An object goes with an owner in the namespace, which counts itself; one of the cluster does not, so what it owns counts.
+
+    What has no owner left is about to be deleted by the cluster.
+    """
     metadata = item["metadata"]
-    if metadata.get("ownerReferences") or TOKEN_OF in (metadata.get("annotations") or {}):
+    owners = [reference.get("uid") for reference in _owners(item)]
+    if owners and (any(uid in here for uid in owners) or not any(uid in living for uid in owners)):
+        return False
+    if TOKEN_OF in (metadata.get("annotations") or {}):
         return False
     return (item["kind"], metadata["name"]) not in MADE_BY_THE_CLUSTER

@@ -235,10 +235,24 @@ def test_a_namespace_with_an_object_of_another_is_kept_and_said(kind):
     for made in ("ServiceAccount/default", "ConfigMap/kube-root-ca.crt", "Event/e", "Endpoints/e"):
         api.add(*made.split("/"), "mqtt")
     api.add("Secret", "default-token-x", "mqtt", annotations={"kubernetes.io/service-account.name": "default"})
-    api.add("ReplicaSet", "r", "mqtt", ownerReferences=[{"kind": "Deployment"}])
+    api.add(
+        "ReplicaSet", "r", "mqtt", ownerReferences=[{"apiVersion": "apps/v1", "kind": "Deployment", "name": "a", "uid": "deleted just now"}]
+    )
     api.add(kind, "theirs", "mqtt")
     assert remove(api, "app", "w", timeout=1.0)[-2:] == ("Namespace/data", f"Namespace/mqtt (kept: {kind}/theirs would go with it)")
     assert f"{kind}/mqtt/theirs" in api.names
+
+
+@pytest.mark.parametrize(("owner", "counts"), [("ClusterRole", True), ("ConfigMap", False)])
+def test_what_an_object_of_the_cluster_owns_is_data_of_others_and_what_one_of_the_namespace_owns_goes_with_that(owner, counts):
+    api = MemoryApi("app")
+    put(api, "app", "w", rendered(obj("ConfigMap", "c", "mqtt")), str)
+    api.add(owner, "owner", "mqtt")
+    uid = api.get("v1", owner, "owner", "mqtt")["metadata"]["uid"]
+    api.add("Secret", "theirs", "mqtt", ownerReferences=[{"apiVersion": "v1", "kind": owner, "name": "owner", "uid": uid}])
+    kept = "Secret/theirs" if counts else f"{owner}/owner"
+    assert remove(api, "app", "w", timeout=1.0)[-1] == f"Namespace/mqtt (kept: {kept} would go with it)"
+    assert "Secret/mqtt/theirs" in api.names
 
 
 def test_two_workloads_may_share_a_namespace_and_the_first_made_it():
