@@ -124,13 +124,14 @@ def finish(ctx: Context, operation: Operation, keep: int) -> None:
 
 
 def _finish_step(ctx: Context, step: Step) -> str:
-    """The rejection of the cluster, or None. What was committed and then removed by another client is put once more."""
+    """The rejection of the cluster, or None. What was committed and then removed by another client is put once more, as it is scaled."""
     try:
         objects = known_objects(ctx.ledger, step.workload, step.after)
         try:
             ctx.cluster.finish(step.workload, objects)
         except ClusterRefused:
-            ctx.cluster.put(step.workload, objects, ctx.lookup)
+            scale = ctx.cluster.scales({step.workload: objects}).get(step.workload, UNSCALED)
+            ctx.cluster.put(step.workload, objects, ctx.lookup, scale)
             ctx.cluster.finish(step.workload, objects)
     except ProvisionError as error:
         if error.temporary:

@@ -257,6 +257,21 @@ def test_what_was_committed_and_then_removed_by_somebody_is_put_again_when_it_is
     assert (box.on_cluster("a"), journal.unfinished(box.ledger)) == (["r.io/app:1"], None)
 
 
+def test_what_is_put_again_when_it_is_finished_keeps_its_number_of_replicas(box):
+    box.stage("1", "a")
+    refusals = ["a: deleted and still there: Pool/p1"]
+
+    def refuse(verb, workload):
+        if verb == "finish" and refusals:
+            box.cluster.scaled["a"] = {"Deployment/a": 5}
+            raise ClusterRefused(refusals.pop())
+
+    box.cluster.before = refuse
+    box.apply("a")
+    assert [verb for verb, _ in box.cluster.calls].count("put") == 2
+    assert box.cluster.scaled["a"] == {"Deployment/a": 5}
+
+
 def test_an_interrupted_undeploy_is_finished(box):
     box.stage("1", "a")
     box.apply("a")

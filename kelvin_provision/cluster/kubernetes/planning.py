@@ -109,8 +109,7 @@ class Planner:
             if error.code != "port-taken" or not self._is_freed(item):
                 self._add_finding(error.code, workload, item, str(error))
                 return
-            op = Op.UPDATE if self._api.get(key.api_version, key.kind, key.name, self._namespace) else Op.CREATE
-            self._changes.append(Change(op, workload, self._name(item), "as soon as its node port is given back"))
+            self._changes.append(Change(self._op(item), workload, self._name(item), "as soon as its node port is given back"))
 
     def _is_freed(self, item: Object) -> bool:
         """Whether the node ports that the server refuses are given back by this very plan."""

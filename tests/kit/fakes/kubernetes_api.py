@@ -72,7 +72,7 @@ class ObjectApi:
 
     def list_objects(self, version, kind, namespace, selector="", fields="", *, metadata=False):
         label, compares, value = selector.partition("=")
-        found = [item for (each, _), item in self.live.items() if each == kind]
+        found = [item for item in self.live.values() if item["kind"] == kind]
         values = [(item, (item["metadata"].get("labels") or {}).get(label)) for item in found]
         return [item for item, has in values if not label or (has == value if compares else has is not None)]
 

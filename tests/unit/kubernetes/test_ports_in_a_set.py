@@ -10,7 +10,7 @@ from kelvin_provision.cluster.kubernetes.applying import release
 from kelvin_provision.cluster.kubernetes.judge.ports import released
 from kelvin_provision.cluster.kubernetes.judge.rollout import Rollout
 from kelvin_provision.cluster.kubernetes.planning import Planner
-from kelvin_provision.cluster.labels import OWNER, SPEC_HASH
+from kelvin_provision.cluster.labels import HOME, OWNER, SPEC_HASH
 from kelvin_provision.cluster.plan import Change, Op
 from kelvin_provision.cluster.protocol import Phase, WaitPolicy
 from kelvin_provision.errors import ApplyFailed
@@ -69,6 +69,28 @@ def test_the_plan_counts_a_port_that_the_set_gives_back_as_free():
     plan = Planner(PortApi(OLD), "app", RENAMED, str, {}).run()
     assert plan.findings == ()
     assert Change(Op.CREATE, "new", "Service/new", "as soon as its node port is given back") in plan.changes
+
+
+class PlacedApi(PortApi):
+    """Knows the namespaces of its objects."""
+
+    @staticmethod
+    def _key(item):
+        return *PortApi._key(item), item["metadata"].get("namespace") or ""
+
+    def get(self, version, kind, name, namespace=None):
+        return self.live.get((kind, name, "" if kind == "Namespace" else namespace))
+
+
+def test_a_service_elsewhere_that_takes_a_port_over_is_updated():
+    places = [{"kind": "Namespace", "metadata": {"name": name}} for name in ("app", "mqtt")]
+    live, wanted = service("new"), service("new", 30080)
+    for item in (live, wanted):
+        item["metadata"]["namespace"] = "mqtt"
+        item["metadata"]["labels"] = {OWNER: "new", HOME: "app"}
+    plan = Planner(PlacedApi(OLD, live, *places), "app", {"new": [wanted], "old": [service("old")]}, str, {}).run()
+    assert plan.findings == ()
+    assert [change.op for change in plan.changes if change.why == "as soon as its node port is given back"] == [Op.UPDATE]
 
 
 def test_a_port_of_a_workload_outside_of_the_set_is_taken_and_the_hint_helps():
