@@ -78,7 +78,7 @@ class Reference:
 class Platform:
     """Operating system, architecture and variant, as in an OCI image index.
 
-    `runs_32_bit`, of a node alone: it takes an image for 32 bits where there is none for its own architecture.
+    `runs_32_bit`, of a node alone: it accepts a 32-bit image if there is none for its own architecture.
     """
 
     os: str

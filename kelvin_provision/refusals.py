@@ -66,16 +66,14 @@ class PortTaken(PlanRefused):
     """A port of the host or node is already in use, or two of the workloads use it."""
 
     code, exit_code = "port-taken", os.EX_DATAERR
-    hint_default = (
-        "stop the program or undeploy the workload that has the port (one that is stopped keeps its Services), or change the port"
-    )
+    hint_default = "stop the program or undeploy the workload that has the port (a stopped workload keeps its Services), or change the port"
 
 
 class NeverUp(PlanRefused):
     """The new pods could never run beside the old ones, or beside each other, or the version is paused or suspended."""
 
     code, exit_code = "never-up", os.EX_DATAERR
-    hint_default = "write `strategy: {type: Recreate}` in the Deployment that the evidence names, and deploy again"
+    hint_default = "set `strategy: {type: Recreate}` in the Deployment that the evidence names, then deploy again"
 
 
 class ImageMissing(PlanRefused):

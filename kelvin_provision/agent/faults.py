@@ -1,4 +1,4 @@
-"""What went wrong rests and is tried again after a growing pause: bugs of ours, and troubles of the box.
+"""Retries after growing pauses, for two kinds of failures: bugs of this program, and problems of the box.
 
 A bug is logged once with its traceback and affects one thing only.
 """
@@ -12,11 +12,11 @@ from collections.abc import Callable
 FIRST_PAUSE, LONGEST_PAUSE = 30.0, 1800.0
 """Seconds, after a bug."""
 LONGEST_BOX_PAUSE = 600.0
-"""Seconds, after a trouble of the box, which a person may be mending. The first pause is that between two turns."""
+"""Seconds, after a problem of the box, which a person may be fixing. The first pause is that between two turns."""
 
 
 class Pauses:
-    """By what they are for. In memory only: a new agent tries at once. Seconds; each pause is twice the one before, up to `longest`."""
+    """Pauses in seconds, by what failed. In memory only: a new agent tries at once. Each pause is twice the last one, up to `longest`."""
 
     def __init__(self, first: float, longest: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._first, self._longest = first, longest

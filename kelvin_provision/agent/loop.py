@@ -33,7 +33,7 @@ from kelvin_provision.usecases.operation import OrderTicket, interrupted, operat
 ACTOR = "agent"
 """The agent as an actor in the history."""
 Hopeless = tuple[type[ProvisionError], ...]
-"""Errors that no waiting ends: an agent that works until it is idle ends with them."""
+"""Errors that do not go away by waiting: `agent run --until-idle` exits with them."""
 
 
 def run(ctx: Context, *, until_idle: bool = False, until_empty: bool = False) -> None:
@@ -80,7 +80,7 @@ def _surely(ctx: Context, over: Callable[[], bool], hopeless: Hopeless) -> bool:
 
 
 def _live(ctx: Context, over: Callable[[], bool], hopeless: Hopeless) -> None:
-    """Under the lock: threads, recovery, turns. Raises CannotWrite when another state directory took the place of this one."""
+    """Under the lock: threads, recovery, turns. Raises CannotWrite if the state directory was replaced."""
     state_dir = ctx.settings.state_dir
     place = Place(lock_path(state_dir), ctx.ledger.path)
     activity, watchdog, ended = Activity(now_path(state_dir), ctx.progress), Watchdog(), threading.Event()
@@ -111,7 +111,7 @@ def _live(ctx: Context, over: Callable[[], bool], hopeless: Hopeless) -> None:
         if not place.gone():
             activity.close()
     if gone := place.gone():
-        raise CannotWrite(f"{gone} while the agent worked with it", hint=command("agent start", note="the next deploy starts one, too"))
+        raise CannotWrite(f"{gone} while the agent was using it", hint=command("agent start", note="the next deploy also starts one"))
 
 
 def _work(ctx: Context, over: Callable[[], bool], hopeless: Hopeless) -> None:

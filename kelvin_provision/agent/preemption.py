@@ -1,4 +1,4 @@
-"""When a download ends before it is complete: for the agent's end, for an apply, and for other workloads that wait for their turn."""
+"""When a download is interrupted: because the agent stops, for an apply, or for other workloads that wait for their turn."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ LOOK = 1.0
 
 
 class Turn(Protocol):
-    """What is asked of the agent's turn."""
+    """What a download asks the agent's turn."""
 
     def stop(self) -> bool:
-        """Whether the agent ends."""
+        """Whether the agent is stopping."""
         ...
 
     def token(self) -> object:
@@ -52,7 +52,7 @@ class Preemption:
         self.pressing = self.gave_way = False
 
     def note(self, event: Event) -> None:
-        """Its turn begins with the first bytes: what is looked up and hashed before has its own limits."""
+        """The turn starts with the first bytes: lookups and hashing before them have limits of their own."""
         if self._receives_since is None and isinstance(event, Advanced):
             self._receives_since = time.monotonic()
 

@@ -28,7 +28,7 @@ from kelvin_provision.wait_reason import WaitKind, WaitReason
 Work = Callable[[Context], None]
 
 _TRIED_EVERY_TURN = frozenset({WaitKind.NO_SPACE, WaitKind.RUNTIME_UNREACHABLE})
-"""Troubles of the box that end at once when a person mends them. Only to interrupt another download for them, they rest."""
+"""Problems of the box that are over as soon as a person fixes them. They only pause before another download is interrupted for them."""
 
 
 @dataclass
@@ -110,7 +110,7 @@ class _Turn:
         return not scheduler.left_to_do(ctx, workloads)
 
     def _workloads(self) -> tuple[Workload, ...]:
-        """All workloads but the damaged ones, of which each is logged once."""
+        """All workloads except damaged ones, each of which is logged once."""
         readable = self._ctx.ledger.readable()
         damaged = frozenset(f"{name}: {why}" for name, why in readable.damaged.items())
         for text in sorted(damaged - self._memory.damaged):
@@ -131,7 +131,7 @@ class _Turn:
                 break
 
     def _stage(self, revision: Revision, preemption: Preemption) -> None:
-        """Unless a trouble of the box rests that ended the last attempt."""
+        """Unless the last attempt ended with a problem of the box and its pause is not over."""
 
         def work(ctx: Context) -> None:
             def progress(event: Event) -> None:

@@ -1,4 +1,4 @@
-"""What images declare as VOLUME: in a pod, such data is lost with its container, also at a restart. Docker's own objects keep it."""
+"""Paths that images declare as VOLUME. In a pod, such data is lost with its container, even at a restart; on Docker it is kept."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class LostVolume(NamedTuple):
     image: str
 
     def __str__(self) -> str:
-        lost = "what is written there is lost with its container"
+        lost = "data written there is lost with the container"
         return f"{self.workload}: {self.path} is a VOLUME of {self.image}, and {lost}; mount a persistent volume there"
 
 
@@ -53,7 +53,7 @@ def _mounted(slot: Slot) -> set[str]:
 
 
 def _declared(store: Store, lock: ImageLock) -> tuple[str, ...]:
-    """From the config in the store; none where it is not there any more, or is not what it should be."""
+    """From the config in the store; none if it is missing or malformed."""
     try:
         document = json.loads(store.path(lock.config).read_bytes())
     except (OSError, ValueError):

@@ -37,7 +37,7 @@ def observe(ctx: Context, names: Sequence[str]) -> None:
 
 
 def unfinished_updates(ledger: Ledger, names: Sequence[str]) -> dict[str, str]:
-    """Of workloads that came up, what a person has to do so that no pod of the version before is left, as last observed."""
+    """Of workloads that came up, what a person has to do so that no pod of the previous version is left, as last observed."""
     observations = {name: workload.observation for name, workload in ledger.existing(names).items()}
     return {name: seen.warnings[0] for name, seen in observations.items() if seen and seen.observed is Observed.DEPLOYING and seen.warnings}
 

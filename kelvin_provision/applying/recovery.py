@@ -40,13 +40,13 @@ class Recovered:
 def recover(ctx: Context, policy: ApplyPolicy) -> Recovered:
     """Finish or undo what a crash left; returns messages. Needs the operator lock, and comes before any other change.
 
-    What cannot be recovered for a damaged row is closed as it is: it must not keep other workloads from being changed.
+    An operation that cannot be recovered because of a damaged row is closed as it is, so that it does not block changes of other workloads.
     """
     try:
         return _recover(ctx, policy)
     except StateDamaged as error:
         names = ", ".join(journal.end_unreadable(ctx.ledger, error, actor=ctx.actor)) or "an unknown workload"
-        report = f"an interrupted change of {names} was left as it is, because {error}; workloads list --live shows what runs"
+        report = f"an interrupted change of {names} was left unfinished, because {error}; `workloads list --live` shows what runs"
         ctx.progress(Note(report))
         return Recovered((report,))
 
@@ -69,7 +69,7 @@ def _recover(ctx: Context, policy: ApplyPolicy) -> Recovered:
             try:
                 remove(ctx, operation)
             except (ClusterRefused, RemovalUnfinished) as error:
-                report = f"an interrupted undeploy of {names} could not be finished: {error}; undeploy continues it"
+                report = f"an interrupted undeploy of {names} could not be finished: {error}; run `workloads undeploy` again to continue"
                 ctx.progress(Note(report))
                 return Recovered((report,))
             report = f"an interrupted undeploy of {names} was finished"
@@ -92,10 +92,10 @@ class Removed:
 
 
 def remove(ctx: Context, operation: Operation) -> Removed:
-    """Carry out a journaled undeploy, past workloads that cannot be removed; raises why the first of them cannot.
+    """Carry out a journaled undeploy. Continues after a workload that cannot be removed, and raises the first such error at the end.
 
-    A refusal ends it, and so does what is deleted and hangs: those workloads stay known, another undeploy continues, and other workloads
-    can be changed meanwhile. Only a cluster that does not answer leaves it open.
+    A refusal closes the operation, and so does an object that is stuck in deletion: those workloads stay in the ledger, another undeploy
+    continues, and other workloads can be changed in the meantime. Only a cluster that does not answer leaves the operation open.
     """
 
     def entry(step: Step, outcome: str, detail: str, evidence: Sequence[str] = ()) -> Entry:

@@ -1,4 +1,4 @@
-"""What the cluster would refuse of the staged versions, asked by a dry run at the end of staging: while a correction can still be sent."""
+"""A dry run at the end of staging: what the cluster would refuse is found while there is still time to deploy a correction."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ PASSING = frozenset({"port-taken", "namespace-terminating", "image-missing"})
 def outcome(revision: Revision, ctx: Context) -> Ready:
     """The end of its staging, with the findings. Records the same for the versions that are ready already.
 
-    All are tried together, since one may have what another needs, such as a definition; so nothing is said while one of the same
-    request is still downloading. That they are here does not depend on it: a cluster that does not answer, not in time or not us, the
-    agent's end and a bug of ours change nothing.
+    All are tried together, since one may have what another needs, such as a definition; so nothing is recorded while one of the same
+    request is still downloading. A version is ready whatever the dry run does: a cluster that does not answer, answers too late or denies
+    us access, a stopping agent and a bug of ours change nothing.
     """
     own = () if revision.spec.method.instantly_apply else (revision,)
     return Ready(_refused(revision, own, ctx).get(revision.workload, "") if own else "")
 
 
 def after_failure(revision: Revision, ctx: Context) -> None:
-    """Record the findings for the others of its request, which are ready and waited for it: it cannot be staged."""
+    """Record the findings for the other versions of its request, which are ready and waited for this one, which cannot be staged."""
     _refused(revision, (), ctx)
 
 
@@ -44,8 +44,8 @@ def _refused(revision: Revision, own: Sequence[Revision], ctx: Context) -> Mappi
         return _try_all(revision, own, ctx)
     except ProvisionError:
         pass
-    except Exception as error:  # noqa: BLE001  (a bug of ours must not keep from being ready what is here)
-        ctx.progress(Note("what the cluster would refuse of the staged versions is not known: our bug"))
+    except Exception as error:  # noqa: BLE001  (a bug of ours must not prevent a downloaded version from being ready)
+        ctx.progress(Note("the dry run of the staged versions failed: our bug"))
         for line in "".join(traceback.format_exception(error)).splitlines():
             ctx.progress(Note(ctx.sanitizer.text(line)))
     return {}
@@ -67,7 +67,7 @@ def _try_all(revision: Revision, own: Sequence[Revision], ctx: Context) -> Mappi
 
 
 def _refusals(ctx: Context, revisions: Sequence[Revision]) -> dict[str, str]:
-    """By workload, what would be refused of it. Raises TransferStopped."""
+    """What would be refused, by workload. Raises TransferStopped."""
     refused: dict[str, str] = {}
     objects: dict[str, Sequence[Object]] = {}
     for revision in revisions:

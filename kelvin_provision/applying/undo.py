@@ -88,7 +88,7 @@ def _next(operation: Operation, hanging: Collection[str]) -> Hint:
     """Nothing continues the removal of a new workload but an undeploy of it."""
     left = tuple(step.workload for step in operation.steps if step.workload in hanging and step.before is None)
     if left:
-        return command("workloads undeploy", names=left, note="it removes the rest once that can go")
+        return command("workloads undeploy", names=left, note="it removes the objects that are left")
     return command("workloads show", "--live", names=(next(iter(hanging), operation.steps[0].workload),))
 
 

@@ -1,4 +1,4 @@
-"""Putting objects in waves, each when the one before is up. ADR 0030 tells why the transaction drives them."""
+"""Puts objects in waves, each when the previous one is up. ADR 0030 explains why the transaction drives them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Waiting:
 
 
 def put_in_waves(cluster: Cluster, desired: Objects, put: Put, waiting: Waiting) -> tuple[Mapping[str, Health], WaitPolicy]:
-    """Put each wave when the one before is up; the caller waits for the last one, with all before it.
+    """Put each wave when the previous one is up; the caller waits for the last wave, together with all earlier ones.
 
     Returns the workloads that did not come up in between, after which nothing more was put, and the policy with the time that is left.
     """

@@ -98,7 +98,7 @@ CHECKS = (
     Check(
         "node",
         "Node",
-        "On an unhealthy node, or one with a taint that a pod does not tolerate, the pod is never started and the apply is undone.",
+        "A pod never starts on an unhealthy node, or on one with a taint that it does not tolerate, and the apply is undone.",
         cluster_plan.node,
         ("survey", "state"),
     ),

@@ -85,7 +85,7 @@ def _findings(plan: Plan, check: str) -> Iterator[CheckFinding]:
 
 
 def node(survey: Survey, state: ClusterState) -> Iterator[CheckFinding]:
-    """`node`: its conditions, and its taints against the tolerations of the pods. Cordoning it is its taint."""
+    """`node`: its conditions, and its taints against the tolerations of the pods. A cordoned node has a taint."""
     unhealthy = [condition for condition in state.conditions if not condition.healthy and condition.critical]
     for condition in unhealthy:
         yield error(f"node {state.info.node}: {condition.name}: {condition.message}", condition.hint)
@@ -96,7 +96,7 @@ def node(survey: Survey, state: ClusterState) -> Iterator[CheckFinding]:
         else:
             yield error(str(pods), system("kubectl", "describe", "node", pods.node or state.info.node), pods.workload)
     if not unhealthy and not survey.unplaceable:
-        yield ok(f"{state.info.node}: no condition or taint keeps the pods from it")
+        yield ok(f"{state.info.node}: no condition, taint or node selector prevents the pods from starting")
 
 
 def room(survey: Survey, state: ClusterState) -> Iterator[CheckFinding]:
@@ -147,7 +147,7 @@ def pull_policy(staged: Sequence[Staged], survey: Survey, plan: Plan, names: Col
     there = {_full(name) for name in names}
     for image in admitted:
         if image.added and not image.always and _full(image.image) in there:
-            text = f"{image.container}: admission adds {image.image}, which is in the runtime and not pinned"
+            text = f"{image.container}: admission adds {image.image}, which is in the runtime but not pinned"
             yield warning(text, _ADMISSION, image.workload)
         else:
             yield error(str(image), _ADMISSION, image.workload)
@@ -158,9 +158,9 @@ def pull_policy(staged: Sequence[Staged], survey: Survey, plan: Plan, names: Col
 
 
 _VERIFICATION = (
-    "write `imagePullCredentialsVerificationPolicy: NeverVerifyPreloadedImages` in the kubelet's configuration, then restart the kubelet"
+    "set `imagePullCredentialsVerificationPolicy: NeverVerifyPreloadedImages` in the kubelet's configuration, then restart the kubelet"
 )
-_ADMISSION = "exempt this namespace from the webhook or the plugin AlwaysPullImages, or add the image to the request"
+_ADMISSION = "exempt this namespace from the webhook or from the AlwaysPullImages plugin, or add the image to the request"
 
 
 def _full(name: str) -> str:
@@ -174,7 +174,8 @@ def credentials(survey: Survey, before: Mapping[str, frozenset[str]], state: Clu
     """`credentials`: some kubelets do not let a pod without a login use an image that was pulled with one. `before`: hosts by workload."""
     for use in survey.images:
         if use.image in survey.always_verified:
-            text = f"{use.container}: the kubelet verifies images that are on the node with their registry, so it cannot start offline"
+            why = "the kubelet asks the registry even for images that are already on the node"
+            text = f"{use.container}: {why}, so the container cannot start offline"
             yield warning(text, _VERIFICATION, use.workload)
     lost = [use for use in survey.images if not use.has_login and use.host in before.get(use.workload, frozenset())]
     for use in lost:

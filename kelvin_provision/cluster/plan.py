@@ -70,9 +70,9 @@ class AdmittedImage:
 
     def __str__(self) -> str:
         if self.added:
-            then = " and pulls it at every start" if self.always else ": it must be in the runtime, or be pulled"
-            return f"{self.container}: admission of the cluster adds {self.image}, which is not staged{then}"
-        return f"{self.container}: admission of the cluster sets imagePullPolicy Always: {self.image} is not used without its registry"
+            then = " and is pulled at every start" if self.always else ", so it must be in the runtime or be pulled"
+            return f"{self.container}: cluster admission adds {self.image}, which is not staged{then}"
+        return f"{self.container}: cluster admission sets imagePullPolicy: Always, so {self.image} is not used without its registry"
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class Health:
-    """`why` is in the cluster's words. With READY: what a person has to do so that no pod of the version before is left."""
+    """`why` is in the cluster's words. With READY: what a person has to do so that no pod of the previous version is left."""
 
     phase: Phase
     why: str = ""
@@ -175,7 +175,7 @@ class Cluster(Protocol):
     def remove(self, workload: str) -> tuple[str, ...]:
         """Delete all its objects, persistent volumes included. Returns the name of each; a missing workload is no error.
 
-        What is kept because objects of others would go with it is named as well, with that reason.
+        An object that is kept, because deleting it would also delete objects of others, is named as well, with that reason.
         """
         ...
 

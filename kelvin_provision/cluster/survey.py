@@ -66,7 +66,7 @@ class ResourceDemand(NamedTuple):
 
 
 class Unplaceable(NamedTuple):
-    """Pods that are not scheduled: `taints` of the node that they do not tolerate; none: their selector means no node."""
+    """Pods that are not scheduled: `taints` of the node that they do not tolerate; if there are none, their selector matches no node."""
 
     workload: str
     object: str
@@ -75,7 +75,7 @@ class Unplaceable(NamedTuple):
 
     def __str__(self) -> str:
         if not self.taints:
-            return f"{self.object}: its node selector or node affinity means no node of the cluster"
+            return f"{self.object}: its node selector or node affinity matches no node of the cluster"
         return f"{self.object}: node {self.node} has the taint {', '.join(self.taints)}, which its pods do not tolerate"
 
 

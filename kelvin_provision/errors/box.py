@@ -15,10 +15,10 @@ class RuntimeUnreachable(ProvisionError):
 
 
 class RuntimeFailed(ProvisionError):
-    """containerd or Docker Engine could not import an image for a reason of its own: its disk, its memory, a restart."""
+    """containerd or Docker Engine could not import an image because of a problem of its own: disk, memory or a restart."""
 
     code, exit_code, temporary = "runtime-failed", os.EX_UNAVAILABLE, True
-    hint_default = "nothing to do if it passes: the agent tries again"
+    hint_default = "no action is needed if the problem passes: the agent tries again"
 
 
 class ClusterUnreachable(ProvisionError):
@@ -69,7 +69,7 @@ class NoSpace(ProvisionError):
 
 
 class CannotWrite(ProvisionError):
-    """The state directory, or another file, cannot be written, or the disk fails."""
+    """The state directory or another file cannot be written, or the disk fails."""
 
     code, exit_code, of_box = "cannot-write", os.EX_CANTCREAT, True
     hint_default = "check the disk and its mount options, or choose another directory with --state-dir"

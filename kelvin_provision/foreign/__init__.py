@@ -1,1 +1,1 @@
-"""The gate: whatever the outside world says passes here before it is shown, stored or sent."""
+"""The gate: all text from outside this program is cleaned here before it is shown, stored or sent."""

@@ -1,4 +1,4 @@
-"""The secrets of this box as they are now: of its files, its environment and its ledger. Read again only where something changed."""
+"""The current secrets of this box: from its files, its environment and its ledger. Read again only after a change."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class BoxSecrets:
     _version: tuple[int, int] = _SNAPSHOT
 
     def __call__(self) -> frozenset[bytes]:
-        """What cannot be read, or is damaged, is left out: its secrets are found by name and pattern only."""
+        """Leaves out what cannot be read or is damaged: its secrets are found only by name and pattern."""
         return frozenset({*self._files(), *of_environment(self.environ), *self._ledger()})
 
     def workloads(self) -> frozenset[str]:
@@ -111,7 +111,7 @@ class BoxSecrets:
 
 
 def _of_revision(stored: Sequence[Any]) -> _Of:
-    """What its documents have, and what they refer to."""
+    """The secrets in its documents, and those that the documents refer to."""
     secrets = frozenset(secret.encode("utf-8", "surrogatepass") for secret in secrets_in(stored))
     return secrets, frozenset(references_in(list(stored)))
 

@@ -1,4 +1,4 @@
-"""Foreign text made fit to be shown, stored and sent: no quoted objects, secrets masked, control characters visible, then shortened."""
+"""Cleans foreign text to be shown, stored or sent: leaves out quoted objects, masks secrets, shows control characters, then shortens."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 LONGEST_MESSAGE = 2000
 LONGEST_LINE = 400
-"""Characters of a message, and of a line of evidence. Only what is cleaned is shortened: of half a secret nothing tells that it is one."""
+"""Characters of a message, and of a line of evidence. Text is shortened only after cleaning: half a secret cannot be recognized."""
 _DEEPEST = 8
 """Causes of an error that are kept."""
 
@@ -31,7 +31,7 @@ Secrets = Callable[[], Iterable[bytes]]
 
 
 class ForeignError(Exception):
-    """What an error of a library said, cleaned. It stands in its place among the causes of an error, for those who read a traceback."""
+    """The cleaned text of a library's error. It replaces that error among the causes of an error, for readers of a traceback."""
 
 
 class Sanitizer:

@@ -210,7 +210,7 @@ class Ledger(Database):
                 db.execute("UPDATE workloads SET observation = ? WHERE name = ?", (text, name))
 
     def fact(self, key: str) -> str | None:
-        """A stored fact about this box; None where there is none, or none that can be read."""
+        """A stored fact about this box; None if it does not exist or cannot be read."""
         with suppress(StateDamaged):
             return self.sound_fact(key)
         return None

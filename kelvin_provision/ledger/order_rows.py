@@ -89,7 +89,7 @@ def end_with(db: sqlite3.Connection, operation: Operation, entries: Sequence[Ent
     lines = tuple(dict.fromkeys(line for entry in failed for line in entry.evidence))
     for order in carried_out_by(db, operation.id):
         left_out = _names_left_out(order, operation)
-        note = "; ".join(filter(None, [reason, f"left out, because it failed: {', '.join(left_out)}" if left_out else ""]))
+        note = "; ".join(filter(None, [reason, f"failed, so left out: {', '.join(left_out)}" if left_out else ""]))
         _close(db, order, outcome, note, lines, now=now)
 
 

@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 def items(column: str) -> str:
-    """The items of a JSON column in a statement, none of a damaged one: SQLite refuses a whole statement for one document that is none."""
+    """The items of a JSON column in a statement; none if it is damaged: SQLite would refuse a whole statement for one invalid document."""
     return f"json_each(iif(json_valid({column}), {column}, '[]'))"
 
 

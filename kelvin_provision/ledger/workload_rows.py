@@ -1,4 +1,4 @@
-"""Workloads from their rows. One that cannot be read keeps nothing from the others."""
+"""Workloads from their rows. One that cannot be read does not affect the others."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Readable:
 
 
 def unreadable(name: str) -> Workload:
-    """Stands for one of which only the name can be read."""
+    """Stands for a workload of which only the name can be read."""
     return Workload(name, name, enabled=True, created="", updated="", running=None, staged=None, observation=None, operation=None)
 
 
@@ -97,7 +97,7 @@ def _workload(row: sqlite3.Row, revisions: Mapping[tuple[str, int], sqlite3.Row]
 
 
 def _observation(cells: Row) -> Observation | None:
-    """A damaged one is none: it is made again within a minute."""
+    """A damaged observation is ignored: the next one comes within a minute."""
     with suppress(StateDamaged):
         seen = cells.json_or_none("observation", Observation.from_json)
         times = (seen.seen, seen.hold.since if seen.hold else "") if seen else ()
@@ -124,5 +124,5 @@ def _hold(row: sqlite3.Row) -> Hold:
 
 def _start_again(name: str) -> Hint:
     return command(
-        "workloads undeploy", names=(name,), instruction="keep a copy of the state directory; to start again", note="then deploy it again"
+        "workloads undeploy", names=(name,), instruction="keep a copy of the state directory; to start over", note="then deploy it again"
     )

@@ -1,6 +1,6 @@
-"""Objects that a message quotes are left out: values as Go prints them, JSON, pieces of a document that could not be read. Pure.
+"""Leaves out objects that a message quotes: values as Go prints them, JSON, parts of a document that could not be parsed. Pure.
 
-A server that rejects an object quotes it with all of its values; which field it is about, and what is wrong with it, stands beside that.
+A server that rejects an object quotes it with all its values; the field and what is wrong with it are stated next to the quotation.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Known secrets of which a text has a part only: the sender has cut it, or broken the line in the middle. Pure."""
+"""Parts of known secrets in a text: the sender has cut the text, or broken a line in the middle of a secret. Pure."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _common(left: str, right: str) -> int:
 
 
 def _is_part(form: str, cut: int, part: str) -> bool:
-    """Whether the secret is cut in the middle of a word, or the part is no plain word: `motor-speed` is none of `motor-speed-password`."""
+    """Whether the secret is cut within a word, or the part is no plain word: `motor-speed` does not count for `motor-speed-password`."""
     if not 0 < cut < len(form):
         return False
     return (form[cut - 1].isalnum() and form[cut].isalnum()) or looks_random(part)

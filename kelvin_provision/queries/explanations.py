@@ -75,8 +75,8 @@ STATES: dict[State | Download, Explanation] = {
     State.DEPLOYING: Explanation(
         "The objects of the workload are being changed on the cluster.",
         "`workloads apply`, `workloads rollback`, a deploy without staging, or instant apply.",
-        "Wait. If the new version does not come up, it is rolled back to what ran before. Where a warning names pods of the version before "
-        "(OnDelete, a partition), they are left to you.",
+        "Wait. If the new version does not come up, it is rolled back to what ran before. If a warning names pods of the previous version "
+        "(OnDelete, a partition), delete them or lower the partition.",
     ),
     State.STARTING: Explanation(
         "The containers of the workload are starting.",

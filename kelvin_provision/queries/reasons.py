@@ -68,12 +68,12 @@ REASONS: dict[str, Reason] = {
     "invalid-object": Reason("A field that this version of the cluster does not know, or a value out of range."),
     "locked": Reason("An apply, stop or undeploy by another person or by the agent is under way."),
     "log-missing": Reason("The workload is stopped, or its containers have not started yet."),
-    "login-unreadable": Reason("The auth file is missing, damaged or not readable for the agent, or its credential helper does not work."),
+    "login-unreadable": Reason("The auth file is missing or damaged, the agent cannot read it, or its credential helper does not work."),
     "manifest-invalid": Reason("The registry, or a login page in front of it, returned something else."),
     "namespace-terminating": Reason("The namespace was deleted, and the cluster has not finished removing it."),
     "never-up": Reason(
-        "A rolling update with a host port, a ReadWriteOncePod claim or an anti-affinity on the only node, or more pods than nodes for it;"
-        " or `paused: true`."
+        "A rolling update with a host port, a ReadWriteOncePod claim or an anti-affinity on the only node, more pods than there are nodes"
+        " for them, or `paused: true`."
     ),
     "no-space": Reason("The images of the staged version and those kept for a rollback do not fit beside what else is on the disk."),
     "not-ours": Reason("An object of that name was created by hand or by another tool."),
@@ -101,7 +101,9 @@ REASONS: dict[str, Reason] = {
     "removal-unfinished": Reason("A finalizer waits for a controller that is missing or broken, or a pod does not end."),
     "request-refused": Reason("A field is missing, misspelt, of the wrong type, or not supported on this cluster."),
     "revision-unknown": Reason("It never came up, or newer revisions have replaced it (keep_revisions)."),
-    "runtime-failed": Reason("Its disk fails or is read-only, memory or files have run out, or it was restarted during an import."),
+    "runtime-failed": Reason(
+        "The disk fails or is read-only, the runtime ran out of memory or open files, or it was restarted during an import."
+    ),
     "runtime-unreachable": Reason(
         "containerd or Docker Engine is stopped, or its socket is elsewhere.",
         command("config set", "runtime.address", "SOCKET", instruction="systemctl status k3s containerd docker; then"),
@@ -111,8 +113,8 @@ REASONS: dict[str, Reason] = {
     "staging-failed": Reason("The registry refuses permanently, the image cannot be loaded here, or a digest does not match."),
     "start-failed": Reason("The container exits again, or does not become ready in time."),
     "state-damaged": Reason(
-        "A failing disk or SD card, or a file that another program changed. Other workloads go on, if only rows are damaged.",
-        command("doctor", instruction="Keep a copy of the state directory", note="or move ledger.db away and deploy again"),
+        "A failing disk or SD card, or another program that changed the file. If only rows are damaged, other workloads are not affected.",
+        command("doctor", instruction="Keep a copy of the state directory, then", note="or move ledger.db away and deploy again"),
     ),
     "state-too-new": Reason("The program was downgraded, or the state directory comes from another box."),
     "time-refused": Reason("A date in another order, an hour that daylight saving time skips, or a time in the past."),

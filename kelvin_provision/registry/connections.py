@@ -1,7 +1,7 @@
 """Connections whose answers begin in time.
 
-A time-out of a socket is for one read: a server that sends a byte of its headers a second is waited for by the hour. After the time is
-over, the connection is shut down, which ends the read.
+A socket time-out applies to one read: a server that sends one byte of its headers a second could take hours. When the time is over,
+the connection is shut down, which ends the read.
 """
 
 from __future__ import annotations

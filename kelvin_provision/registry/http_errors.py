@@ -53,7 +53,7 @@ class Endpoint:
         try:
             yield
         except AnswerTooSlow as error:
-            raise stalled(f"{resource}: no complete answer within {self.answer_timeout:g} seconds", slow=True) from error
+            raise stalled(f"{resource}: no complete response within {self.answer_timeout:g} seconds", slow=True) from error
         except http.ProxyError as error:
             raise RegistryUnreachable(f"{resource}: the proxy {proxy} {_proxy_failure(error)}", hint=PROXY_HINT) from error
         except http.SSLError as error:

@@ -34,7 +34,7 @@ def resolve(repository: Repository, reference: Reference, platform: Platform) ->
     documents[config.digest] = repository.small_blob(config)
     image_platform, diff_ids = manifests.platform_and_diff_ids(documents[config.digest], name)
     if not platform.accepts(image_platform):
-        text = f"{name}: the image is for {image_platform}, and this node is {platform}"
+        text = f"{name}: the image is for {image_platform}, but this node is {platform}"
         raise manifests.platform_missing(text, platform, [image_platform])
     if len(diff_ids) != len(layers):
         raise ManifestInvalid(f"{name}: {len(layers)} layers, but {len(diff_ids)} diff ids in the config")

@@ -59,7 +59,7 @@ class Response:
             yield chunk
             if waited >= self._endpoint.stall_timeout:
                 if received < LEAST_RATE * waited:
-                    raise stalled(f"{self._resource}: only {received} bytes within {waited:.0f} seconds", slow=True)
+                    raise stalled(f"{self._resource}: only {received} bytes received in {waited:.0f} seconds", slow=True)
                 waited, received = 0.0, 0
 
     def read(self, limit: int) -> bytes:
@@ -74,7 +74,7 @@ class Response:
             if len(data) > limit:
                 break
             if time.monotonic() > deadline:
-                raise stalled(f"{self._resource}: only {len(data)} bytes within {self._endpoint.answer_timeout:g} seconds", slow=True)
+                raise stalled(f"{self._resource}: only {len(data)} bytes received in {self._endpoint.answer_timeout:g} seconds", slow=True)
         return bytes(data)
 
     def discard(self) -> None:

@@ -1,7 +1,7 @@
-"""What a runtime complains of when it does not import an image: of the image, or of itself. Pure.
+"""Why a runtime does not import an image: because of the image, or because of its own failure. Pure.
 
-An image that is to blame fails for good; a full or failing disk and a restart are the box's, and pass. Judge by the whole text: the cause
-comes last, behind paths of several hundred characters.
+A failure caused by the image is permanent; a full or failing disk and a restart are problems of the box, which pass. Pass the whole text:
+the cause comes last, after paths of several hundred characters.
 """
 
 from __future__ import annotations
@@ -38,5 +38,5 @@ def own_trouble(subject: str, text: str, evidence: Sequence[str]) -> ProvisionEr
     if any(phrase in lower for phrase in _FULL):
         return NoSpace(f"no space left for {subject}", evidence=evidence)
     if any(phrase in lower for phrase in _OWN_TROUBLE):
-        return RuntimeFailed(f"no import of {subject}", evidence=evidence)
+        return RuntimeFailed(f"the import of {subject} failed", evidence=evidence)
     return None

@@ -48,14 +48,14 @@ TYPES: Mapping[str, Key] = {
 }
 
 MODERN: Mapping[str, Key] = {
-    "spec_version": _used("which generation the manifest is of; 5 and newer, or a `type` at the top, is this one"),
+    "spec_version": _used("generation of the manifest: these keys are for 5 and newer, and for manifests with a `type` at the top"),
     "type": _used("one of the types above"),
-    "name": _used("name of the app, where the request has no `app_name`"),
-    "title": _used("title of the workload, where the request has none"),
-    "version": _used("version of the app, where the request has no `app_version`"),
-    "image": _used("`uri` is the image; without it `<registry>/<name>:<version>`"),
+    "name": _used("name of the app, if the request has no `app_name`"),
+    "title": _used("title of the workload, if the request has none"),
+    "version": _used("version of the app, if the request has no `app_version`"),
+    "image": _used("`uri` is the image; by default `<registry>/<name>:<version>`"),
     "defaults": _used("see below"),
-    "description": _kept("text for people"),
+    "description": _kept("text for users"),
     "category": _kept("where the app catalogue shows it"),
     "flags": _kept("what the platform may change while the app runs"),
     "data_streams": _kept("inputs and outputs of a SmartApp"),
@@ -63,20 +63,20 @@ MODERN: Mapping[str, Key] = {
     "parameters": _kept("parameters of its assets"),
     "data_tags": _kept("data tags that it reads and writes"),
     "recommendations": _kept("recommendations that it makes"),
-    "custom_actions": _kept("actions that it offers and asks for"),
+    "custom_actions": _kept("actions that it offers and requests"),
     "data_quality": _kept("data quality that it reads and writes"),
     "importer_io": _kept("what an importer reads"),
     "exporter_io": _kept("what an exporter writes"),
-    "io": _kept("inputs and outputs, as the app registry has them"),
-    "dynamic_io": _kept("inputs and outputs of a connection, as the app registry has them"),
-    "ui_schemas": _kept("forms of the platform's pages: files"),
-    "schemas": _kept("forms of the platform's pages, as the app registry has them"),
-    "api_permissions": _kept("what it may ask the platform"),
-    "environment": _kept("where the platform runs it; a request has `node_name` and `name`"),
-    "created_at": _kept("record of the app registry"),
-    "created_by": _kept("record of the app registry"),
-    "updated_at": _kept("record of the app registry"),
-    "updated_by": _kept("record of the app registry"),
+    "io": _kept("inputs and outputs, as stored in the app registry"),
+    "dynamic_io": _kept("inputs and outputs of a connection, as stored in the app registry"),
+    "ui_schemas": _kept("forms of the platform's web pages, as files"),
+    "schemas": _kept("forms of the platform's web pages, as stored in the app registry"),
+    "api_permissions": _kept("which platform APIs it may call"),
+    "environment": _kept("where the platform runs it; here, use `node_name` and `name` of the request"),
+    "created_at": _kept("bookkeeping of the app registry"),
+    "created_by": _kept("bookkeeping of the app registry"),
+    "updated_at": _kept("bookkeeping of the app registry"),
+    "updated_by": _kept("bookkeeping of the app registry"),
 }
 """On top of app.yaml from spec_version 5 on."""
 
@@ -87,40 +87,41 @@ MODERN_REFUSED: Mapping[str, Key] = {
 
 DEFAULTS: Mapping[str, Key] = {
     "system": _used("see below"),
-    "configuration": _used("`config.yaml` of the container"),
-    "app": _used("`configuration` is `config.yaml` of the container, where `defaults.configuration` is not given"),
-    "deployment": _used("`deployment_type` is the method, where the request has none"),
-    "api_permissions": _kept("what it may ask the platform"),
+    "configuration": _used("becomes `config.yaml` of the container"),
+    "app": _used("`configuration` becomes `config.yaml` of the container, unless `defaults.configuration` is given"),
+    "deployment": _used("`deployment_type` is the method, if the request has none"),
+    "api_permissions": _kept("which platform APIs it may call"),
     "parameters": _kept("values of parameters"),
-    "datastream_mapping": _kept("which data streams its inputs and outputs are"),
-    "custom_actions": _kept("actions that it offers and asks for"),
+    "datastream_mapping": _kept("which data streams its inputs and outputs map to"),
+    "custom_actions": _kept("actions that it offers and requests"),
     "resources": _kept("assets that it works on"),
 }
 
 LEGACY: Mapping[str, Key] = {
     "spec_version": _used("below 5"),
-    "info": _used("`name`, `title` and `version`, where the request has none"),
-    "app": _used("`type`, and `configuration` in the block of that name is `config.yaml` of the container"),
+    "info": _used("`name`, `title` and `version`, if the request has none"),
+    "app": _used("`type`; `configuration` in the block of that name becomes `config.yaml` of the container"),
     "system": _used("see below"),
-    "image": _used("`uri` is the image; without it `<registry>/<name>:<version>`"),
-    "environment": _kept("where the platform runs it; a request has `node_name` and `name`"),
+    "image": _used("`uri` is the image; by default `<registry>/<name>:<version>`"),
+    "environment": _kept("where the platform runs it; here, use `node_name` and `name` of the request"),
     "inputs": _kept("inputs of the app"),
     "outputs": _kept("outputs of the app"),
 }
 
 SYSTEM: Mapping[str, Key] = {
-    "resources": _used("`requests` and `limits` of CPU and memory; on Docker a request is a weight and a reservation"),
-    "privileged": _used("all devices of the box"),
-    "environment_vars": _used("variables; what is no text becomes JSON"),
+    "resources": _used("`requests` and `limits` of CPU and memory; on Docker, requests become a CPU weight and a memory reservation"),
+    "privileged": _used("gives the container access to all devices of the box"),
+    "environment_vars": _used("environment variables; a value that is not text is written as JSON"),
     "ports": _used(
-        "`host`: a port of the box. `service`: a port for other workloads, with `exposed_port` one of the box;"
-        " on Docker `port` must be `container_port`, and `exposed` needs `exposed_port`"
+        "`host`: a port of the box. `service`: a port for other workloads, with `exposed_port` also a port of the box;"
+        " on Docker, `port` must equal `container_port`, and `exposed` needs `exposed_port`"
     ),
     "volumes": _used("`text`, `secret`, `host` and `persistent`; a target that does not begin with `/` is below the root of the container"),
     "health_check": _used(
-        "`readiness_probe` decides when a version counts as up, `liveness_probe` when it is started again (on Docker: during an apply only)"
+        "`readiness_probe` decides when a version counts as up, `liveness_probe` when its container is restarted"
+        " (on Docker: only during an apply)"
     ),
-    "metrics": _used("annotations for Prometheus; on Docker labels"),
+    "metrics": _used("annotations for Prometheus; labels on Docker"),
 }
 """Of both generations: `defaults.system`, or `system` of a legacy manifest."""
 

@@ -64,7 +64,7 @@ def _key(revision: Revision) -> str:
 
 
 def _read(ledger: Ledger) -> dict[str, dict[str, list[int]]]:
-    """Empty where it is damaged: it is told, and decides nothing."""
+    """Empty if it is damaged: it is only displayed, and decides nothing."""
     try:
         origins = json.loads(ledger.fact(FACT) or "{}")
         return {key: {name: [int(cached), int(copied)] for name, (cached, copied) in of.items()} for key, of in origins.items()}

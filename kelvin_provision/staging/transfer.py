@@ -122,4 +122,4 @@ class BlobTransfer:
 
 
 def _wrong_size(reference: Reference, blob: Descriptor, size: int | None) -> ManifestInvalid:
-    return ManifestInvalid(f"{reference}: {blob.digest} has {size} bytes in the registry, and {blob.size} by the manifest")
+    return ManifestInvalid(f"{reference}: {blob.digest} has {size} bytes in the registry, but {blob.size} in the manifest")

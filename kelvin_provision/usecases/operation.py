@@ -22,7 +22,7 @@ from kelvin_provision.status import OperationKind
 
 AGENT = "agent:"
 """The prefix of the operator lock's command while the agent holds it."""
-_NOT_FREED = "images that no version needs were not removed yet"
+_NOT_FREED = "images that no version needs have not been removed yet"
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Running:
         except (NoSpace, CannotWrite, PermissionRefused) as error:
             if not _is_committed(ctx):
                 raise
-            self.warn(f"it is done, and the next command or the agent tidies up after it: {error}")
+            self.warn(f"the change is done, but not yet recorded as finished; the next command or the agent completes it: {error}")
 
 
 @contextmanager
@@ -106,7 +106,7 @@ def free_images(ctx: Context, running: Running) -> int:
 
 def look(ctx: Context, running: Running, names: Sequence[str]) -> None:
     """Observe what a change has left on the cluster, whether it succeeded or not."""
-    with running.afterwards("how it runs was not recorded"):
+    with running.afterwards("the new state of the workloads was not recorded"):
         observe(ctx, names)
 
 
@@ -115,7 +115,7 @@ def wake(ctx: Context) -> tuple[str, ...]:
     try:
         return ctx.launcher.ensure(ctx.settings)
     except (NoSpace, CannotWrite, PermissionRefused, OSError) as error:
-        return (f"the agent could not be started, and what is stored waits for one (agent start): {in_words(error)}",)
+        return (f"the agent could not be started, and the stored work waits for it (agent start): {in_words(error)}",)
 
 
 @contextmanager

@@ -51,7 +51,7 @@ class RollbackPlan:
 
 @dataclass(frozen=True)
 class RollbackResult:
-    """`unfinished`: by workload, what a person has to do so that nothing of the version before is left."""
+    """`unfinished`: by workload, what a person has to do so that nothing of the previous version is left."""
 
     plan: RollbackPlan
     warnings: tuple[str, ...] = ()
@@ -122,7 +122,7 @@ def rollback(ctx: Context, request: RollbackRequest, ticket: OrderTicket | None 
         try:
             with running.committed(ctx):
                 carry_out(ctx, prepared, policy, OperationKind.ROLLBACK, order=ticket.order)
-            with running.afterwards("that the failed apply was rolled back was not noted"):
+            with running.afterwards("the rollback of the failed apply was not recorded"):
                 _note_taken_back(ctx.ledger, chosen)
         finally:
             look(ctx, running, [target.name for target in chosen.targets])

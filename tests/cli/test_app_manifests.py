@@ -35,7 +35,7 @@ def test_a_connection_is_deployed_and_shown_with_what_has_no_effect_here(box, tm
     assert result.exit_code == 0, result.stderr
     lines = box.run("workloads", "show", kind).stdout.splitlines()
     assert [line for line in lines if line.startswith("Kept")] == [
-        f"Kept:       for the app, without effect on this box: description, {kind}_io"
+        f"Kept:       for the app only, no effect on this box: description, {kind}_io"
     ]
 
 

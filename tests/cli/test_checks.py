@@ -71,7 +71,7 @@ def test_a_workload_that_can_be_applied_is_a_page_of_ok(box):
         "ok      kinds        all kinds are known, or are defined in the request\n"
         "ok      dry-run      accepted: 1 to create\n"
         "ok      ports        no port conflicts\n"
-        "ok      node         fake-node: no condition or taint keeps the pods from it\n"
+        "ok      node         fake-node: no condition, taint or node selector prevents the pods from starting\n"
         "ok      room         no resources requested\n"
         "ok      rights       all 0 permissions that apply and rollback need\n"
         "ok      gate         open: no hold, and inside the window\n"
@@ -147,7 +147,7 @@ def test_with_json_a_failure_is_one_document_with_every_line_in_it(box):
             "workload": "pump",
             "found": "Service/pump: node port 30080/TCP is taken by Service/x in namespace app [port-taken]",
             "why": "Two programs cannot use one port: the new pod would never start.",
-            "next": "stop the program or undeploy the workload that has the port (one that is stopped keeps its Services), or change the port",
+            "next": "stop the program or undeploy the workload that has the port (a stopped workload keeps its Services), or change the port",
         }
     ]
 

@@ -48,7 +48,7 @@ def test_every_setting_is_on_its_page_with_its_variable():
     page = docs.pages()["docs/configuration.md"]
     assert [key.name for key in KEYS if f"\n| `{key.name}` | " not in page] == []
     assert (
-        "| `cluster.namespace` | name | `app` | `KELVIN_PROVISION_CLUSTER__NAMESPACE` | namespace of objects that name none; created when missing |"
+        "| `cluster.namespace` | name | `app` | `KELVIN_PROVISION_CLUSTER__NAMESPACE` | namespace for objects that do not name one; created if missing |"
         in page
     )
     assert "| `registries.<host>.insecure` | true or false | `false` | - | allow plain HTTP (*site*) |" in page

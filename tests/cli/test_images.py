@@ -296,6 +296,6 @@ def test_a_runtime_that_does_not_answer_keeps_its_images_and_the_store_is_freed(
     result = say(box, "prune", "--yes", "--json")
     assert (result.exit_code, json.loads(result.stdout)["status"]) == (69, "failed")
     assert items(result) == [("store", str(box.settings.state_dir), "freed", f"{gone.size / 1024:.1f} KiB")]
-    assert json.loads(result.stdout)["warnings"] == ["images that no version needs were not removed yet: containerd does not answer"]
+    assert json.loads(result.stdout)["warnings"] == ["images that no version needs have not been removed yet: containerd does not answer"]
     box.runtime.error = None
     assert items(say(box, "prune", "--yes", "--json"))[0] == ("image", "r.io/gone:1.0.0", "removed from the runtime", "")

@@ -124,7 +124,7 @@ def test_data_of_a_volume_of_the_image_survives_a_new_version_and_goes_with_the_
     planned = [change for change in bench.cluster.plan({NAME: one}, no_secrets).changes if change.object.startswith("volume/")]
     name = volume_name(NAME, "/var/lib/db")
     assert {change.object: (change.op, change.why) for change in planned} == {
-        f"volume/{name}": (Op.CREATE, "not on the engine; keeps /var/lib/db, a VOLUME of the image"),
+        f"volume/{name}": (Op.CREATE, "not on the engine; keeps the data in /var/lib/db, a VOLUME of the image"),
         "volume/kelvin-motor-speed-data": (Op.CREATE, "not on the engine"),
     }
     up(bench, one)

@@ -165,7 +165,7 @@ def test_a_fault_ends_in_a_right_image_or_a_clear_error(case, where, image, serv
     [
         ("manifest", DigestMismatch, "bytes, expected"),
         ("config", DigestMismatch, "bytes, expected"),
-        ("layer", ManifestInvalid, r"has \d+ bytes in the registry, and \d+ by the manifest"),
+        ("layer", ManifestInvalid, r"has \d+ bytes in the registry, but \d+ in the manifest"),
     ],
 )
 def test_a_size_that_is_not_that_of_the_bytes_is_told(registry, box, part, kind, words, more):

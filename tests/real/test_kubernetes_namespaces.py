@@ -142,7 +142,7 @@ def test_a_namespace_of_others_is_used_and_left_as_it_is(bench, places):
     assert OWNER not in (bench.api.get("v1", "Namespace", x)["metadata"].get("labels") or {})
     bench.api.create(obj("ConfigMap", "theirs", y), y)
     removed = bench.cluster.remove("guest")
-    assert removed[-1] == f"Namespace/{y} (kept: ConfigMap/theirs would go with it)"
+    assert removed[-1] == f"Namespace/{y} (kept: ConfigMap/theirs would be deleted with it)"
     assert bench.api.get("v1", "Namespace", x)["status"]["phase"] == "Active"
     assert bench.api.get("v1", "ConfigMap", "theirs", y) is not None
     bench.api.delete("v1", "ConfigMap", "theirs", y)

@@ -51,7 +51,7 @@ def test_one_with_on_delete_runs_when_its_pods_are_of_the_new_version(bench):
     assert any("until it is deleted" in note for note in bench.cluster.plan({"ond": version("2")}, no_secrets).notes)
     bench.cluster.put("ond", version("2"), no_secrets)
     health = bench.cluster.wait({"ond": version("2")}, PATIENCE, silent, never)["ond"]
-    todo = "StatefulSet/ond: 1 of 1 pods run the version before (updateStrategy OnDelete); to update: kubectl -n "
+    todo = "StatefulSet/ond: 1 of 1 pods still run the previous version (updateStrategy OnDelete); to update: kubectl -n "
     assert (health.phase, health.why) == (Phase.READY, f"{todo}{bench.namespace} delete pod ond-0")
     seen = bench.cluster.observe()["ond"]
     assert (seen.observed, seen.warnings) == (Observed.DEPLOYING, (health.why,))

@@ -56,7 +56,7 @@ def test_a_custom_resource_with_a_finalizer_goes_before_its_controller_and_is_na
     bench.up("pools", objects)
     monkeypatch.setattr(cluster_module, "GONE_TIMEOUT", 2.0)
     for _ in range(2):
-        with pytest.raises(RemovalUnfinished, match="pools: deleted and still there: Pool/p1") as caught:
+        with pytest.raises(RemovalUnfinished, match="pools: still being deleted: Pool/p1") as caught:
             bench.cluster.remove("pools")
         assert caught.value.evidence[0].endswith("held by finalizer example.com/cleanup")
         assert bench.names("Deployment", "apps/v1") == ["controller"]
@@ -88,7 +88,7 @@ def test_a_definition_with_an_object_of_a_stranger_is_kept(bench):
     group = f"tanks-{bench.namespace}.example"
     bench.cluster.put("tanks", rendered(bench, "tanks", definition(group, "tanks", "Tank"), custom(group, "Tank", "t1")), no_secrets)
     bench.api.create(custom(group, "Tank", "theirs"), bench.namespace)
-    kept = f"CustomResourceDefinition/tanks.{group} (kept: Tank/theirs would go with it)"
+    kept = f"CustomResourceDefinition/tanks.{group} (kept: Tank/theirs would be deleted with it)"
     assert bench.cluster.remove("tanks") == ("Tank/t1", kept)
     assert bench.api.get(f"{group}/v1", "Tank", "theirs", bench.namespace) is not None
     bench.api.delete("apiextensions.k8s.io/v1", "CustomResourceDefinition", f"tanks.{group}", None)

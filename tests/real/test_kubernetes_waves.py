@@ -194,7 +194,10 @@ def test_waves_on_the_way_there_and_back(bench, tls):
         new = bench.plain("op", *operator.manifests(two, operator.issuer("a", b=1), operator.issuer("b")))
         plan = cluster.plan({"op": new}, no_secrets)
         changes = {change.object: change.why for change in plan.changes}
-        assert (plan.findings, changes["Issuer/a"], changes["Issuer/b"]) == ((), *["checked by its webhook when that is up"] * 2)
+        assert (plan.findings, changes["Issuer/a"], changes["Issuer/b"]) == (
+            (),
+            *["checked by its webhook as soon as the webhook is up"] * 2,
+        )
         put(cluster, new)
 
         # back to what had one custom resource

@@ -81,7 +81,7 @@ def test_a_version_that_grew_a_claim_is_undone_and_the_claim_stays_as_it_is(benc
     bench.up("grown", old)
     plan = bench.cluster.plan({"grown": new}, no_secrets)
     assert plan.findings == ()
-    assert "grown: PersistentVolumeClaim/grown-data grows from 1Gi to 2Gi; this cannot be taken back" in plan.remarks
+    assert "grown: PersistentVolumeClaim/grown-data grows from 1Gi to 2Gi; this cannot be undone" in plan.remarks
     bench.cluster.put("grown", new, no_secrets)
     assert size_of(bench, "grown-data") == "2Gi"
     bench.cluster.revert("grown", old, no_secrets)
@@ -117,7 +117,7 @@ def test_a_claim_that_cannot_grow_is_a_finding_of_the_request(bench, disk):
     bench.up("fixed", old)
     (finding,) = bench.cluster.plan({"fixed": new}, no_secrets).findings
     assert (finding.code, finding.object, finding.hint) == ("immutable-field", "PersistentVolumeClaim/fixed-data", "keep 1Gi")
-    assert finding.message.startswith("cannot grow here; keep 1Gi: ")
+    assert finding.message.startswith("cannot be expanded; keep 1Gi: ")
 
 
 def test_what_the_cluster_refuses_on_the_way_back_does_not_keep_the_rest_from_it(bench):

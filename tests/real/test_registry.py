@@ -151,7 +151,7 @@ def test_a_missing_platform_lists_the_available_ones(registry, client):
     with refused(PlatformMissing, "no image for platform linux/amd64; available: linux/arm64, linux/s390x"):
         client().resolve(Reference.parse(f"{registry}/foreign:1"), AMD64)
     name = push(registry, "foreign", "2", small_image("z", architecture="arm64"))
-    with refused(PlatformMissing, "the image is for linux/arm64, and this node is linux/amd64"):
+    with refused(PlatformMissing, "the image is for linux/arm64, but this node is linux/amd64"):
         client().resolve(Reference.parse(name), AMD64)
 
 

@@ -43,8 +43,8 @@ def deployed(box, **images):
 @pytest.mark.parametrize(
     ("faults", "told"),
     [
-        (Faults(path="/manifests/", drip=0.05), "bytes within 0.6 seconds"),
-        (Faults(path="/manifests/", head="drip"), "no complete answer within 0.6 seconds"),
+        (Faults(path="/manifests/", drip=0.05), "bytes received in 0.6 seconds"),
+        (Faults(path="/manifests/", head="drip"), "no complete response within 0.6 seconds"),
         (Faults(path="", drip=0.1), "within"),
         (Faults(path="", drip=0.02), ""),
     ],

@@ -114,7 +114,7 @@ def test_an_agent_without_its_state_directory_ends(box, what, monkeypatch):
         ended.set()
         agent.join()
     name = "ledger.db" if what == "ledger" else "agent.lock"
-    assert errors == [f"{state / name} was removed or replaced while the agent worked with it"]
+    assert errors == [f"{state / name} was removed or replaced while the agent was using it"]
 
 
 def test_a_disk_that_does_not_answer_for_a_moment_is_no_other_disk(tmp_path, monkeypatch):

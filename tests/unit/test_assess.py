@@ -68,7 +68,7 @@ def test_estimates_are_advice_and_forbid_nothing():
 def test_what_admission_changes_is_advice_of_every_dry_run():
     image = AdmittedImage("a", "Pod/a/proxy", "mesh/proxy:1", added=True)
     (line,) = advice(Facts(plan=Plan(admitted=(image,))))
-    assert line.startswith("a: Pod/a/proxy: admission of the cluster adds mesh/proxy:1, which is not staged")
+    assert line.startswith("a: Pod/a/proxy: cluster admission adds mesh/proxy:1, which is not staged")
 
 
 def test_a_refusal_is_of_the_kind_of_its_findings_and_of_the_general_one_where_they_differ():

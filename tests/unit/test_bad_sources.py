@@ -152,7 +152,7 @@ def test_a_source_that_is_too_slow_ends_the_attempt_and_is_told(box, monkeypatch
 
     def too_slow(chunks):
         yield next(chunks)
-        error = RegistryUnreachable("r.io: only 100 bytes within 30 seconds")
+        error = RegistryUnreachable("r.io: only 100 bytes received in 30 seconds")
         error.slow = error.stalled = True
         raise error
 
@@ -160,10 +160,10 @@ def test_a_source_that_is_too_slow_ends_the_attempt_and_is_told(box, monkeypatch
     box.deploy("a")
     box.turn()
     assert asked == [0]
-    assert box.warnings("a") == ["r.io: only 100 bytes within 30 seconds"]
+    assert box.warnings("a") == ["r.io: only 100 bytes received in 30 seconds"]
     box.turn()
     assert asked == [0, 100]
-    assert box.warnings("a") == ["r.io: only 100 bytes within 30 seconds"]
+    assert box.warnings("a") == ["r.io: only 100 bytes received in 30 seconds"]
     monkeypatch.undo()
     box.turn()
     assert (staged(box), box.warnings("a")) == ({"a": "ready"}, [])
@@ -184,7 +184,7 @@ def test_a_blob_that_is_whole_and_shorter_than_its_descriptor_says_fails_for_goo
     box.turn()
     assert staged(box) == {"a": "failed"}
     (warning,) = box.warnings("a")
-    assert "bytes in the registry, and" in warning
+    assert "bytes in the registry, but" in warning
     apply = box.run("workloads", "apply", "-n", "a")
     assert (apply.exit_code, warning in apply.stderr, "nothing was changed" in apply.stderr) == (1, True, True)
 
@@ -247,7 +247,7 @@ def test_only_the_registry_itself_confirms_another_size_and_it_must_twice(tmp_pa
     assert (staged(box)["a"] == "failed") is (kind is ManifestInvalid)
     (warning,) = box.warnings("a")
     if kind is ManifestInvalid:
-        assert "has 777 bytes in the registry, and" in warning
+        assert "has 777 bytes in the registry, but" in warning
         assert (asked.count("GET"), asked.count("HEAD")) == (2, 2)
     box.close()
 
@@ -289,7 +289,9 @@ def dripping_server(what):
         over.set()
 
 
-@pytest.mark.parametrize(("what", "words"), [("headers", "no complete answer within 0.4 seconds"), ("body", "bytes within 0.4 seconds")])
+@pytest.mark.parametrize(
+    ("what", "words"), [("headers", "no complete response within 0.4 seconds"), ("body", "bytes received in 0.4 seconds")]
+)
 def test_a_document_has_a_deadline_although_a_byte_comes_now_and_then(tmp_path, what, words):
     with dripping_server(what) as host:
         client = Registry(Settings(tmp_path, download=DownloadSettings(stall_timeout=0.2)))

@@ -125,7 +125,7 @@ def test_its_images_are_kept_while_its_locks_cannot_be_read(box):
     blobs = {blob.digest for lock in box.ledger.workload("pump").running.locks for blob in lock.blobs()}
     spoil(box, "revisions", "locks", "{", RUNNING)
     result = box.run("workloads", "undeploy", "fan", "--yes")
-    assert "images that no version needs were not removed yet: the ledger is damaged: table revisions, row pump/2" in result.stderr
+    assert "images that no version needs have not been removed yet: the ledger is damaged: table revisions, row pump/2" in result.stderr
     assert all((box.store.layout.blob(digest)).exists() for digest in blobs)
 
 
@@ -175,7 +175,9 @@ def test_an_interrupted_change_whose_record_is_damaged_is_closed_and_keeps_no_ot
     assert box.run("workloads", "list").exit_code == 0
     result = box.run("workloads", "apply", "fan")
     assert result.exit_code == 0
-    assert f"warning: an interrupted change of {names} was left as it is, because the ledger is damaged: table operations" in result.stderr
+    assert (
+        f"warning: an interrupted change of {names} was left unfinished, because the ledger is damaged: table operations" in result.stderr
+    )
     assert box.run("workloads", "apply", "lamp").exit_code == 75
     assert journal.left(box.ledger) == (frozenset({"pump"}) if names == "pump" else frozenset())
     if names == "pump":

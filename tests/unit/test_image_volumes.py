@@ -65,5 +65,5 @@ def test_the_plan_says_it_and_it_forbids_nothing():
     facts = Facts(lost_volumes=(LostVolume("db", "/data", "r.io/db:1"),))
     assert assess(facts) == ()
     assert assessed(facts).notes == (
-        "db: /data is a VOLUME of r.io/db:1, and what is written there is lost with its container; mount a persistent volume there",
+        "db: /data is a VOLUME of r.io/db:1, and data written there is lost with the container; mount a persistent volume there",
     )

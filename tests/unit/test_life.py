@@ -214,7 +214,7 @@ def test_trouble_with_freeing_images_is_a_warning_and_the_change_is_done(box, mo
     monkeypatch.setattr(box.store, "collect_garbage", broken)
     result = box.undeploy("a")
     assert (result.removed, box.ledger.names()) == (("a",), [])
-    assert "images that no version needs were not removed yet: input/output error" in result.warnings
+    assert "images that no version needs have not been removed yet: input/output error" in result.warnings
 
 
 def test_a_version_that_was_not_staged_can_be_gone_back_to_and_the_image_is_said_to_be_uncertain(box):

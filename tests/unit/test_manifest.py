@@ -124,7 +124,7 @@ def test_every_type_that_can_be_a_container_is_accepted(kind):
 
 
 TYPES = "app, bridge, docker, exporter, importer, kelvin, kelvin_legacy or legacy_docker"
-TASK = "type task is not supported on this box: a task runs once; give a Kubernetes Job as manifests instead; accepted are"
+TASK = "type task is not supported on this box: a task runs once; give a Kubernetes Job as manifests instead; accepted types are"
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ TASK = "type task is not supported on this box: a task runs once; give a Kuberne
         ({"type": "docker", "system": {}}, ["payload.system: not allowed from spec_version 5 on; use defaults.system"]),
         (
             {"type": "docker", "app": {"type": "docker"}},
-            ["payload.app.type: type is given at the top level and below app; remove app.type"],
+            ["payload.app.type: type is given at the top level and under app; remove app.type"],
         ),
         (
             {"type": "docker", "app": {"docker": {}}},
@@ -300,6 +300,6 @@ def test_the_method_of_a_manifest_counts_where_the_request_has_none(request_keys
     result = accepted(body(payload={"defaults": {"deployment": deployment}}) | request_keys)
     assert result.specs[0].method is method
     place = (
-        "a.yaml, document 1, payload.defaults.deployment.deployment_type: staged-only is used, and not standard, the default of this box"
+        "a.yaml, document 1, payload.defaults.deployment.deployment_type: staged-only is used instead of standard, the default of this box"
     )
     assert [warning.partition(";")[0] for warning in result.warnings] == ([place] if warned else [])

@@ -311,25 +311,25 @@ def test_plain_objects_instead_of_a_payload():
         (
             [{"apiVersion": "v1", "kind": "Pod", "metadata": {"generateName": "x-"}}],
             [
-                "manifests[0].metadata.generateName: an object with a generated name would be another one after each update; write metadata.name in its place"
+                "manifests[0].metadata.generateName: each update would create another object with a generated name; use metadata.name instead"
             ],
         ),
         (
             [obj(metadata={"name": "c", "labels": ["a"]})],
-            ["manifests[0].metadata.labels: ConfigMap/c: metadata.labels must be a mapping, is a list"],
+            ["manifests[0].metadata.labels: ConfigMap/c: metadata.labels must be a mapping, not a list"],
         ),
         (
             [obj(kind="List", items=[obj("Service", spec={"ports": [80]})])],
-            ["manifests[0].items[0].spec.ports[0]: Service/c: spec.ports[0] must be a mapping, is a number"],
+            ["manifests[0].items[0].spec.ports[0]: Service/c: spec.ports[0] must be a mapping, not a number"],
         ),
         ([obj(data={"a": "<% secrets.known %>"})], ["manifests[0]: ConfigMap/c: a ConfigMap must not refer to secrets; use a Secret"]),
         (
             [obj("Service", spec={"selector": {"app": "{{ .Release.Name }}"}})],
-            ["manifests[0].spec.selector.app: Service/c: this is a Helm template that is not rendered; give the output of `helm template`"],
+            ["manifests[0].spec.selector.app: Service/c: this is an unrendered Helm template; give the output of `helm template`"],
         ),
         (
             [obj(metadata={"name": "c", "namespace": "Not_One"})],
-            ["manifests[0].metadata.namespace: expected the name of a namespace (lower-case letters, digits and -), or nothing for app"],
+            ["manifests[0].metadata.namespace: expected a namespace name (lower-case letters, digits and -), or no value for app"],
         ),
         (
             [obj(metadata={"name": "c", "namespace": namespace}) for namespace in ("app", "other", "other")] + [obj()],
@@ -387,13 +387,13 @@ def test_nulls_and_fields_of_the_server_are_left_out_with_one_warning():
     assert [item["metadata"] for item in result.specs[0].manifests] == [{"name": f"c{number}"} for number in range(5)]
     assert [item["data"] for item in result.specs[0].manifests] == [{"a": "b"}] * 5
     named = ", ".join(f"ConfigMap/c{number} (metadata.uid)" for number in range(3))
-    assert result.warnings == (f"a.yaml, document 1, manifests: fields that the server makes are left out: {named} and 2 more objects",)
+    assert result.warnings == (f"a.yaml, document 1, manifests: fields that the API server sets are left out: {named} and 2 more objects",)
 
 
 def test_what_only_a_newer_cluster_could_know_is_a_warning():
     (warning,) = manifests_of(obj("Service", spec={"selectr": {}})).warnings
     assert warning == (
-        "a.yaml, document 1, manifests[0].spec.selectr: Service/c: spec.selectr is not known; did you mean selector?; the cluster may refuse it"
+        "a.yaml, document 1, manifests[0].spec.selectr: Service/c: spec.selectr is unknown; did you mean selector?; the cluster may refuse it"
     )
 
 
@@ -403,8 +403,8 @@ def test_a_rollout_that_is_paused_is_said_at_once():
         obj("Job", apiVersion="batch/v1", spec={"suspend": True, "template": {"spec": {"containers": []}}}),
     ]
     assert manifests_of(*held).warnings == (
-        "a.yaml, document 1, manifests[0].spec.paused: Deployment/d: spec.paused is true, so that it cannot come up; remove it",
-        "a.yaml, document 1, manifests[1].spec.suspend: Job/c: spec.suspend is true, so that it cannot come up; remove it",
+        "a.yaml, document 1, manifests[0].spec.paused: Deployment/d: spec.paused is true, so it cannot come up; remove that key",
+        "a.yaml, document 1, manifests[1].spec.suspend: Job/c: spec.suspend is true, so it cannot come up; remove that key",
     )
 
 
@@ -432,11 +432,11 @@ IS_KUSTOMIZATION = "this is a kustomization; give the output of `kubectl kustomi
         ({"resources": ["a.yaml"]}, IS_KUSTOMIZATION),
         (
             {"apiVersion": "v2", "name": "chart", "version": "1.0.0"},
-            "this is the description of a Helm chart; give the output of `helm template`",
+            "this is the Chart.yaml of a Helm chart; give the output of `helm template`",
         ),
-        ({"apiVersion": "v1", "kind": "Config", "contexts": []}, "this is a kubeconfig; its file is the setting cluster.kubeconfig"),
-        ({"spec_version": "5.0.0", "type": "docker"}, "this is the manifest of an app; give it as payload (--payload)"),
-        ({"app_name": "a", "app_version": "1"}, "this is a request; give it as a file of its own (-f), not as Kubernetes objects"),
+        ({"apiVersion": "v1", "kind": "Config", "contexts": []}, "this is a kubeconfig; set cluster.kubeconfig to its path"),
+        ({"spec_version": "5.0.0", "type": "docker"}, "this is an app manifest; give it as the payload (--payload)"),
+        ({"app_name": "a", "app_version": "1"}, "this is a request; give it in a file of its own (-f), not as Kubernetes objects"),
     ],
 )
 def test_other_files_in_place_of_objects_are_named_with_what_to_do(given, expected):
@@ -449,7 +449,7 @@ def test_other_files_in_place_of_objects_are_named_with_what_to_do(given, expect
         (COMPOSE, IS_COMPOSE),
         (obj(), "these are Kubernetes objects; give them as manifests (--manifest)"),
         ({"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}, IS_KUSTOMIZATION),
-        ({"spec_version": "5.0.0", "type": "docker"}, "this is the manifest of an app; give it as payload (--payload)"),
+        ({"spec_version": "5.0.0", "type": "docker"}, "this is an app manifest; give it as the payload (--payload)"),
     ],
 )
 def test_other_files_in_place_of_a_request_are_named_with_what_to_do(given, expected):
@@ -540,7 +540,7 @@ def test_a_variable_that_yaml_spells_in_another_way_is_warned_of_and_never_shown
         "{name: D, value: 471}",
     ]
     text = f"spec_version: 4.0.0\nsystem:\n  environment_vars: [{', '.join(lines)}]\n".encode()
-    message = "without quotes, YAML makes true, false or another number of it, and the variable gets that; put the text in quotes"
+    message = "without quotes, YAML reads this as true, false or another number, and the variable gets that value; put it in quotes"
     result = accept(from_flags({"name": "w", "app_name": "a", "app_version": "1"}, payload=("app.yaml", text)), defaults())
     assert result.warnings == tuple(f"app.yaml, document 1, system.environment_vars[{number}].value: {message}" for number in (0, 1))
     assert [item.value for item in result.specs[0].system.environment] == ["false", "313", "no", "false", "471"]

@@ -139,7 +139,7 @@ def test_an_order_for_everything_leaves_out_what_fails_after_it_was_placed(box):
     box.turn()
     assert box.states() == {"pump": ("running", None), "x": ("staged", "failed")}
     (order,) = orders.recent(box.ledger)
-    assert (order.outcome, order.note) == (Outcome.DONE, "left out, because it failed: x")
+    assert (order.outcome, order.note) == (Outcome.DONE, "failed, so left out: x")
     reason = "x: version 1.0.0 cannot be staged: r.io/x:1.0.0: not found"
     assert Note(f"applying pump, x: left out: {reason}") in box.said
     lines = {line.workload: line.outcome for line in journal.history(box.ledger) if line.action == "apply --at"}

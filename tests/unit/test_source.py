@@ -100,30 +100,30 @@ def test_json_is_read_with_and_without_its_name():
         ("a: " + "9" * 5000, ["a.yaml, document 1, a: number too large; use at most 64 bits, or quoted text"]),
         (
             "a: !!python/object/apply:os.system [x]",
-            ["a.yaml, document 1, a: YAML tags of this kind are not supported; write a plain value, or quoted text"],
+            ["a.yaml, document 1, a: this YAML tag is not supported; write a plain value or quoted text"],
         ),
-        ("a: !hunter2 x", ["a.yaml, document 1, a: YAML tags of this kind are not supported; write a plain value, or quoted text"]),
+        ("a: !hunter2 x", ["a.yaml, document 1, a: this YAML tag is not supported; write a plain value or quoted text"]),
         ("a: {0400: x}", ["a.yaml, document 1, a: the key '0400' would be read as 256; put it in quotes"]),
         ("on: x", ["a.yaml, document 1: the key 'on' would be read as true; put it in quotes"]),
         ("{x: 1, y: 2}", ["a.yaml, document 1: the key 'y' would be read as true; put it in quotes"]),
         ("1.50: x", ["a.yaml, document 1: the key '1.50' would be read as a number; put it in quotes"]),
         ("9" * 30 + ": x", [f"a.yaml, document 1: the key '{'9' * 30}' would be read as a number; put it in quotes"]),
-        ("a: &k 5\n*k : 2", ["a.yaml, document 1: the key is a number; keys must be text, put it in quotes"]),
-        ("a: !!int x", ["a.yaml, document 1, a: not what its tag !!int says; write a plain value, or quoted text"]),
-        ("a: !!bool 1", ["a.yaml, document 1, a: not what its tag !!bool says; write a plain value, or quoted text"]),
+        ("a: &k 5\n*k : 2", ["a.yaml, document 1: the key is a number; keys must be text: put it in quotes"]),
+        ("a: !!int x", ["a.yaml, document 1, a: the value does not match its tag !!int; write a plain value or quoted text"]),
+        ("a: !!bool 1", ["a.yaml, document 1, a: the value does not match its tag !!bool; write a plain value or quoted text"]),
         (
             "a: !!binary /w==",
-            ["a.yaml, document 1, a: not base64 of text; objects take base64 as it is, without !!binary"],
+            ["a.yaml, document 1, a: not base64 of UTF-8 text; write base64 as plain text, without !!binary"],
         ),
-        ("a: !!set {b}", ["a.yaml, document 1, a: YAML tags of this kind are not supported; write a plain value, or quoted text"]),
+        ("a: !!set {b}", ["a.yaml, document 1, a: this YAML tag is not supported; write a plain value or quoted text"]),
         ("a:\n\tb: 1", None),
-        ("~: x", ["a.yaml, document 1: the key is null; keys must be text, put it in quotes"]),
+        ("~: x", ["a.yaml, document 1: the key is null; keys must be text: put it in quotes"]),
         ("? [a]\n: x", ["a.yaml, document 1: the key is a list or a mapping; keys must be text"]),
         ("a: {<<: 5}", ["a.yaml, document 1, a.<<: a merge key (<<) takes a mapping, or a list of mappings"]),
         ("a: {<<: [{b: 1}, 5]}", ["a.yaml, document 1, a.<<: a merge key (<<) takes a mapping, or a list of mappings"]),
         (
             "a: {b: 9, <<: {b: 1}}",
-            ["a.yaml, document 1, a.b: this key is before the merge key (<<), which has it, too; put << first"],
+            ["a.yaml, document 1, a.b: this key comes before the merge key (<<), which also sets it; put << first"],
         ),
         (
             "a:\n  <<: {b: 1}\n  <<: {c: 1}",
@@ -235,7 +235,7 @@ def test_what_the_parser_says_never_quotes_the_text():
     ],
 )
 def test_a_helm_template_is_named_as_one(text):
-    assert findings(text) == ["a.yaml: this is a Helm template that is not rendered; give the output of `helm template`"]
+    assert findings(text) == ["a.yaml: this is an unrendered Helm template; give the output of `helm template`"]
     assert "Helm" not in findings("a: {{ .x }}")[0]
 
 

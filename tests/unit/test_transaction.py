@@ -259,7 +259,7 @@ def test_what_was_committed_and_then_removed_by_somebody_is_put_again_when_it_is
 
 def test_what_is_put_again_when_it_is_finished_keeps_its_number_of_replicas(box):
     box.stage("1", "a")
-    refusals = ["a: deleted and still there: Pool/p1"]
+    refusals = ["a: still being deleted: Pool/p1"]
 
     def refuse(verb, workload):
         if verb == "finish" and refusals:
@@ -315,14 +315,14 @@ def test_an_undeploy_that_hangs_is_closed_names_what_hangs_keeps_no_other_from_b
 
     def hang(verb, workload):
         if (verb, workload) == ("remove", "a"):
-            raise RemovalUnfinished("a: deleted and still there: Pool/p1")
+            raise RemovalUnfinished("a: still being deleted: Pool/p1")
 
     box.cluster.before = hang
     with pytest.raises(RemovalUnfinished, match="Pool/p1"):
         box.undeploy("a", "b")
     assert (sorted(box.ledger.names()), sorted(box.cluster.live), journal.unfinished(box.ledger)) == (["a"], ["a"], None)
     line = journal.history(box.ledger, "a")[-1]
-    assert (line.action, line.outcome, line.detail) == ("undeploy", "failed", "a: deleted and still there: Pool/p1")
+    assert (line.action, line.outcome, line.detail) == ("undeploy", "failed", "a: still being deleted: Pool/p1")
     box.stage("2", "c")
     box.apply("c")
     with pytest.raises(RemovalUnfinished):
@@ -343,11 +343,11 @@ def test_an_undo_that_hangs_in_deletion_is_closed_names_what_hangs_and_keeps_no_
 
     def hang(verb, workload):
         if verb in {"revert", "remove"} and workload == "a":
-            raise RemovalUnfinished("a: deleted and still there: Pool/p1", evidence=["Pool/p1: held by finalizer x/y"])
+            raise RemovalUnfinished("a: still being deleted: Pool/p1", evidence=["Pool/p1: held by finalizer x/y"])
 
     box.cluster.before = hang
     box.cluster.broken = {"a": "exit 3"}
-    with pytest.raises(UndoFailed, match="a: exit 3; the undo could not be completed: a: deleted and still there: Pool/p1") as caught:
+    with pytest.raises(UndoFailed, match="a: exit 3; the undo could not be completed: a: still being deleted: Pool/p1") as caught:
         box.apply("a")
     assert "Pool/p1: held by finalizer x/y" in caught.value.evidence
     assert shell_line(caught.value.hint).startswith(hint)
@@ -367,12 +367,12 @@ def test_an_undeploy_that_was_cut_off_and_hangs_is_reported_to_the_next_command_
 
     def hang(verb, workload):
         if (verb, workload) == ("remove", "a"):
-            raise RemovalUnfinished("a: deleted and still there: Pool/p1")
+            raise RemovalUnfinished("a: still being deleted: Pool/p1")
 
     journal.begin(box.ledger, OperationKind.UNDEPLOY, JournalPhase.REMOVING, [Step("a", 1, None)], actor="anna")
     box.cluster.before = hang
     assert box.recover() == (
-        "an interrupted undeploy of a could not be finished: a: deleted and still there: Pool/p1; undeploy continues it",
+        "an interrupted undeploy of a could not be finished: a: still being deleted: Pool/p1; run `workloads undeploy` again to continue",
     )
     assert box.recover() == ()
 

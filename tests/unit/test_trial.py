@@ -149,7 +149,7 @@ def test_a_bug_in_the_plan_keeps_nothing_from_being_ready_and_is_logged(box, mon
     box.turn()
     assert (box.states(), box.warnings("a")) == ({"a": ("staged", "ready")}, [])
     said = [getattr(event, "text", "") for event in box.said]
-    assert "what the cluster would refuse of the staged versions is not known: our bug" in said
+    assert "the dry run of the staged versions failed: our bug" in said
     assert "TypeError: no such thing" in said
 
 

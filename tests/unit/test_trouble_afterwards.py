@@ -15,8 +15,8 @@ from tests.kit.box import Box
 
 ERRNOS = [errno.EIO, errno.EACCES, errno.EDQUOT, errno.ENOMEM, errno.ESTALE, errno.EROFS, errno.ENOSPC]
 VERBS = ("apply", "rollback", "undeploy", "start", "stop")
-NOT_FREED = "images that no version needs were not removed yet: {why}"
-NOT_RECORDED = "how it runs was not recorded: {why}"
+NOT_FREED = "images that no version needs have not been removed yet: {why}"
+NOT_RECORDED = "the new state of the workloads was not recorded: {why}"
 REQUEST = {
     "name": "b", "title": "b", "app_name": "b", "app_version": "1.0.0", "staged": True, "instantly_apply": False,
     "payload": {"image": {"uri": "r.io/b:1.0.0"}, "spec_version": "5.0.0", "type": "docker", "name": "b", "title": "b", "description": "b", "version": "1.0.0"},
@@ -77,7 +77,10 @@ def test_a_bug_in_tidying_up_is_a_warning_too(box, monkeypatch):
     prepared(box, "apply")
     monkeypatch.setattr(Store, "collect_garbage", lambda *_, **__: {}["x"])
     result = box.run("workloads", "apply", "a")
-    assert (result.exit_code, "warning: images that no version needs were not removed yet: our bug: KeyError: 'x'\n" in result.stderr) == (
+    assert (
+        result.exit_code,
+        "warning: images that no version needs have not been removed yet: our bug: KeyError: 'x'\n" in result.stderr,
+    ) == (
         0,
         True,
     )
@@ -101,7 +104,7 @@ def test_what_was_committed_is_done_though_the_ledger_takes_nothing_more(box, mo
     with monkeypatch.context() as patched:
         patched.setattr(journal, "end", full)
         result = box.run("workloads", verb, "a")
-    told = "warning: it is done, and the next command or the agent tidies up after it: no space left for ledger.db\n"
+    told = "warning: the change is done, but not yet recorded as finished; the next command or the agent completes it: no space left for ledger.db\n"
     assert (result.exit_code, told in result.stderr) == (0, True), result
     with box.operation():
         pass
@@ -135,7 +138,7 @@ def test_a_deploy_is_accepted_where_the_agent_cannot_be_started(box, number):
     document = json.loads(result.stdout)
     assert (result.exit_code, document["status"]) == (0, "success"), result
     (warning,) = [text for text in document["warnings"] if "agent" in text]
-    assert warning == f"the agent could not be started, and what is stored waits for one (agent start): /x: {os.strerror(number).lower()}"
+    assert warning == f"the agent could not be started, and the stored work waits for it (agent start): /x: {os.strerror(number).lower()}"
     assert "b" in box.ledger.names()
 
 

@@ -1,4 +1,4 @@
-"""Whether the state directory is still the one that the agent began to work with."""
+"""Whether the agent still works with the state directory that it was started with."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ INTERVAL = 1.0
 
 
 class Place:
-    """The agent's lock and the ledger, as files. An agent whose files were removed or replaced works on what no command sees any more."""
+    """The agent's lock and the ledger, as files. If they were removed or replaced, the agent changes files that no command sees."""
 
     def __init__(self, *paths: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -20,7 +20,7 @@ class Place:
         self._gone = ""
 
     def gone(self) -> str:
-        """The file that is not the same any more, in words; empty while all are."""
+        """Describe the file that is no longer the same; empty if all are."""
         now = self._clock()
         if not self._gone and now - self._looked >= INTERVAL:
             self._looked = now

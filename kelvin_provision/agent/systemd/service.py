@@ -194,7 +194,7 @@ def program() -> tuple[str, ...]:
 
 
 def passed_on(environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables of this session that the service needs: it has only those in its unit. Not with a login: everybody may read a unit."""
+    """The variables that the service needs in its unit, except those with a login: every user can read a unit."""
     environment = process.environment(environ)
     kept = {name: value for name, value in environment.items() if _is_needed(name) and not _has_login(name, value)}
     if len(program()) > 1 and "PYTHONPATH" in environment:
@@ -205,8 +205,8 @@ def passed_on(environ: Mapping[str, str]) -> dict[str, str]:
 def withheld(environ: Mapping[str, str]) -> tuple[str, ...]:
     """A warning for each variable that the service needs and does not get."""
     names = sorted(name for name, value in environ.items() if _is_needed(name) and _has_login(name, value))
-    advice = f"write it to a file of mode 0600, and name that as EnvironmentFile= by `systemctl edit {unit.NAME}`"
-    return tuple(f"{name} has a login and is not in the unit, which everybody may read: {advice}" for name in names)
+    advice = f"put the variable into a file with mode 0600 and add that file as EnvironmentFile= with `systemctl edit {unit.NAME}`"
+    return tuple(f"{name} contains a login and is left out of the unit, which every user can read: {advice}" for name in names)
 
 
 def _is_needed(name: str) -> bool:

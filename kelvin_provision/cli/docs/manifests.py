@@ -9,12 +9,13 @@ from kelvin_provision.spec.kinds.shapes import known_kinds
 from kelvin_provision.spec.manifest_keys import Key
 
 _ABOUT = """\
-Every type and every key of the platform's published manifest models is known.
+This box knows every type and every key of the platform's published manifest models.
 
-* **used**: it decides something on this box.
-* **kept**: the platform alone uses it. It stays in the payload, the app reads it in `/opt/kelvin/share/app.yaml`, `workloads show` names
-  it, and this box does nothing with it.
-* **refused**: the request is refused, with what to write instead. So is an unknown key, with the most similar one that is known.
+* **used**: it has an effect on this box.
+* **kept**: only the platform uses it. It stays in the payload, the app can read it in `/opt/kelvin/share/app.yaml`, `workloads show` lists
+  it, and it has no effect on this box.
+* **refused**: the request is refused, and the message says what to write instead. An unknown key is refused as well, and the message
+  suggests the most similar known key.
 
 """
 _TABLES: tuple[tuple[str, Mapping[str, Key]], ...] = (
@@ -26,31 +27,31 @@ _TABLES: tuple[tuple[str, Mapping[str, Key]], ...] = (
 )
 
 _IMAGE = """
-## What an image says
+## What an image declares
 
 | in the image | on Docker | on Kubernetes |
 |---|---|---|
-| `HEALTHCHECK` | a readiness check where the manifest has no `readiness_probe` | not run: give a `readiness_probe` |
-| `VOLUME` | a named volume of the workload for each path that the manifest does not mount; kept until undeploy | lost with the container, \
-as the plan says: give a volume of type `persistent` |
+| `HEALTHCHECK` | used as the readiness check if the manifest has no `readiness_probe` | not run; define a `readiness_probe` |
+| `VOLUME` | a named volume of the workload for each path that the manifest does not mount; kept until undeploy | data is lost with the \
+container, as the plan warns; define a volume of type `persistent` |
 """
 
 _OBJECTS = """
 ## Plain Kubernetes objects
 
-YAML is read as kubectl reads it (`0400` is octal, `yes` is true). Besides, before a cluster is asked:
+YAML is read as kubectl reads it (`0400` is octal, `yes` is true). In addition, without asking a cluster:
 
-| what | here | |
+| what | on this box | |
 |---|---|---|
-| a key with null | left out | at every depth, as for kubectl |
+| a key whose value is null | left out | at every depth, as for kubectl |
 | `List` and each kind's own list | opened | items of `ConfigMapList` may leave out kind and version |
 | `status`, `metadata.uid` and other fields of the API server | left out | with one warning |
-| a mapping, list or scalar where the kind has another one | refused | with object and path, for the kinds below |
+| a mapping, list or scalar where the kind has another type | refused | the message names object and path; for the kinds below |
 | a key that the kind does not have | warning | a newer Kubernetes may have it |
 | `<% secrets.NAME %>` | used | filled in when the object is sent; refused in a ConfigMap; other text between `<%` and `%>` stays |
-| `metadata.generateName`, Compose files, kustomizations, Helm charts and templates | refused | with what to give instead |
+| `metadata.generateName`, Compose files, kustomizations, Helm charts and templates | refused | the message says what to give instead |
 
-Kinds whose shape is known: """
+Kinds whose structure is checked: """
 
 
 def page(made: str) -> Iterator[str]:
@@ -58,7 +59,7 @@ def page(made: str) -> Iterator[str]:
     yield _ABOUT
     for number, (title, keys) in enumerate(_TABLES):
         yield "\n" if number else ""
-        yield f"## {title}\n\n| {'type' if keys is manifest_keys.TYPES else 'key'} | here | |\n|---|---|---|\n"
+        yield f"## {title}\n\n| {'type' if keys is manifest_keys.TYPES else 'key'} | on this box | |\n|---|---|---|\n"
         yield from (f"| `{name}` | {key.effect} | {key.meaning} |\n" for name, key in keys.items())
     yield _IMAGE
     yield f"{_OBJECTS}{', '.join(known_kinds())}.\n"

@@ -47,7 +47,7 @@ def text(result: WorkloadResult) -> str:
 def _manifest(result: WorkloadResult) -> Iterator[tuple[str, str]]:
     """What the platform alone uses: it has no effect here."""
     if keys := without_effect(result.payload):
-        yield "Kept", f"for the app, without effect on this box: {', '.join(keys)}"
+        yield "Kept", f"for the app only, no effect on this box: {', '.join(keys)}"
 
 
 def _hold(hold: Hold) -> str:

@@ -112,7 +112,7 @@ def _apply(api: Api, namespace: str, workload: str, item: Object, replicas: int 
 
 
 def _in_namespace(api: Api, home: str, change: Callable[[], None], item: Object | None = None) -> None:
-    """Create the box's namespace only if a change fails for the lack of it: we may not be permitted to read namespaces.
+    """Create the box's namespace only if a change fails because it is missing: we may lack permission to read namespaces.
 
     Others are objects of the workload.
     """

@@ -54,7 +54,7 @@ def _selections(home: str, places: Sequence[str]) -> list[Selection]:
 def _places(events: queue.SimpleQueue[WatchEvent], records: Store, home: str) -> list[str]:
     """Raise what ended a watch, and return the namespaces that the records name; none before the records are known.
 
-    Without permission to watch records, what lies elsewhere is looked at less often.
+    Without permission to watch records, objects in other namespaces are observed less often.
     """
     with suppress(queue.Empty):
         while True:

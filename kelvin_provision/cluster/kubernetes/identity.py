@@ -46,7 +46,8 @@ def our_node(configured: str | None, labels: Mapping[str, str], host: str) -> st
         name = candidate if candidate in labels else hosts.get(candidate)
         if name is not None:
             return name
-    raise ClusterRefused(f"this box ({candidates[0]}) is not a node of the cluster; its nodes are {', '.join(labels) or 'none'}")
+    nodes = ", ".join(labels) or "none"
+    raise ClusterRefused(f"this box ({candidates[0]}) is not a node of the cluster; the nodes of the cluster are {nodes}")
 
 
 def cluster_state(api: Api, namespace: str, info: ClusterInfo) -> ClusterState:

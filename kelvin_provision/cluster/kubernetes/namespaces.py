@@ -1,4 +1,4 @@
-"""Namespaces: which of a plan exist, and what lies in one and would go with it."""
+"""Namespaces: which ones of a plan exist, and which objects would be deleted together with one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kelvin_provision.errors import ProvisionError
 from kelvin_provision.spec.workload import Object
 
 FOLLOWERS = frozenset({"Event", "Endpoints", "EndpointSlice", "PodMetrics"})
-"""Kinds that only tell of other objects."""
+"""Kinds that only describe other objects."""
 
 MADE_BY_THE_CLUSTER = frozenset(
     {
@@ -57,9 +57,9 @@ def tenants(api: Api, namespace: str) -> list[str]:
                     objects += api.list_objects(group_version, kind, namespace, metadata=True)
         except Rejected as error:
             if error.code not in {"missing", "unknown-kind", "namespace-missing"}:
-                names.append(f"what {group_version} has there")
+                names.append(f"objects of {group_version} that could not be listed")
         except ProvisionError:
-            names.append(f"what {group_version} has there")
+            names.append(f"objects of {group_version} that could not be listed")
     here = {item["metadata"].get("uid") for item in objects}
     elsewhere = {reference.get("uid"): reference for item in objects for reference in _owners(item) if reference.get("uid") not in here}
     living = {uid for uid, reference in elsewhere.items() if _exists(api, reference, namespace)}
@@ -77,7 +77,7 @@ def _owners(item: Object) -> Sequence[Object]:
 
 
 def _exists(api: Api, reference: Object, namespace: str) -> bool:
-    """An owner that we cannot look at is taken for there."""
+    """An owner that we cannot read counts as existing."""
     try:
         live = api.get(reference.get("apiVersion", ""), reference.get("kind", ""), reference.get("name", ""), namespace)
     except (Rejected, ProvisionError):
@@ -86,9 +86,10 @@ def _exists(api: Api, reference: Object, namespace: str) -> bool:
 
 
 def _counts(item: Object, here: Collection[str | None], living: Collection[str | None]) -> bool:
-    """An object goes with an owner in the namespace, which counts itself; one of the cluster does not, so what it owns counts.
+    """An object with an owner in the same namespace is deleted with that owner, so only the owner counts. A cluster-scoped owner is not
+    deleted, so the objects that it owns count.
 
-    What has no owner left is about to be deleted by the cluster.
+    The cluster is about to delete an object whose owners are all gone, so that does not count either.
     """
     metadata = item["metadata"]
     owners = [reference.get("uid") for reference in _owners(item)]

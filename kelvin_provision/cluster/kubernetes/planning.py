@@ -99,17 +99,19 @@ class Planner:
             self._compare(workload, item)
         except CannotGrow as error:
             hint = f"keep {error.size}"
-            self._findings.append(Finding(error.code, workload, self._name(item), f"cannot grow here; {hint}: {error}", hint))
+            self._findings.append(Finding(error.code, workload, self._name(item), f"cannot be expanded; {hint}: {error}", hint))
         except WebhookFailed as error:
             if is_late(item, self._everything):
-                self._changes.append(Change(self._op(item), workload, self._name(item), "checked by its webhook when that is up"))
+                self._changes.append(
+                    Change(self._op(item), workload, self._name(item), "checked by its webhook as soon as the webhook is up")
+                )
             else:
                 self._add_finding(error.code, workload, item, str(error))
         except Rejected as error:
             if error.code != "port-taken" or not self._is_freed(item):
                 self._add_finding(error.code, workload, item, str(error))
                 return
-            self._changes.append(Change(self._op(item), workload, self._name(item), "as soon as its node port is given back"))
+            self._changes.append(Change(self._op(item), workload, self._name(item), "as soon as its node port is released"))
 
     def _is_freed(self, item: Object) -> bool:
         """Whether the node ports that the server refuses are given back by this very plan."""
@@ -185,9 +187,9 @@ class Planner:
         if never:
             self._findings.append(Finding("never-up", workload, describe(outcome), never.why, never.hint))
         elif exclusive.listens_unseen(outcome) and live is not None and exclusive.starts_first(outcome, live):
-            remark = "names no port: if it listens on one of the node's, a new pod cannot start beside the old one"
+            remark = "declares no port: if it listens on a port of the node, a new pod cannot start beside the old one"
             self._remarks.append(
-                f"{workload}: {describe(outcome)} has `hostNetwork` and {remark}; then write `strategy: {{type: Recreate}}`"
+                f"{workload}: {describe(outcome)} has `hostNetwork` and {remark}; in that case write `strategy: {{type: Recreate}}`"
             )
 
     def _nodes(self) -> list[Object]:

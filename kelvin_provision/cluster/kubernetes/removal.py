@@ -91,7 +91,7 @@ def _delete(api: Api, home: str, items: Sequence[Object]) -> list[str]:
 
 
 def _delete_customs(api: Api, home: str, items: Sequence[Object]) -> list[str]:
-    """A webhook of ours that nothing answers for any more goes before what it checks: only its pods could let that go."""
+    """One of our webhooks whose pods are gone is deleted before the objects that it checks: it would block their deletion."""
     registrations = [item for item in items if rank(item) == REGISTRATIONS]
     deleted: list[str] = []
     for item in items:
@@ -133,7 +133,7 @@ def _used_definitions(api: Api, foundations: Sequence[Object], workload: str) ->
             raise Rejected("in-use", f"{describe(item)} is used by {', '.join(others)}; undeploy that first. Nothing was removed")
         strangers = sorted({describe(custom) for custom in customs if owner(custom) is None})
         if strangers:
-            kept[Key.of(item)] = f"{namespaces.listed(strangers)} would go with it"
+            kept[Key.of(item)] = f"{namespaces.listed(strangers)} would be deleted with it"
     return kept
 
 
@@ -144,7 +144,7 @@ def _used_namespaces(api: Api, foundations: Sequence[Object]) -> Kept:
         if item["kind"] == "Namespace" and not item["metadata"].get("deletionTimestamp"):
             objects = namespaces.tenants(api, item["metadata"]["name"])
             if objects:
-                kept[Key.of(item)] = f"{namespaces.listed(objects)} would go with it"
+                kept[Key.of(item)] = f"{namespaces.listed(objects)} would be deleted with it"
     return kept
 
 
@@ -155,7 +155,7 @@ def _wait_until_gone(workload: str, timeout: float, left: Callable[[], Sequence[
         grace = max(item["metadata"].get("deletionGracePeriodSeconds") or 0 for item in items)
         if time.monotonic() - began > timeout + max(grace - POD_GRACE, 0):
             raise RemovalUnfinished(
-                f"{workload}: deleted and still there: {', '.join(describe(item) for item in items)}",
+                f"{workload}: still being deleted: {', '.join(describe(item) for item in items)}",
                 evidence=[_why(item) for item in items],
             )
         time.sleep(TICK)

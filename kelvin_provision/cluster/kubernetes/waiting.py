@@ -77,7 +77,7 @@ def _follow(events: Events, rollouts: Sequence[Rollout], policy: WaitPolicy, cal
 
 
 def _word(health: Health) -> str:
-    """One that is up and has a reason is up with pods of the version before."""
+    """One that is up and has a reason is up with pods of the previous version."""
     if health.phase is Phase.FAILED:
         return "failed"
     return "applied" if health.why else "running"

@@ -1,8 +1,8 @@
 """SQLite's shared memory on filesystems with blocks smaller than its pages.
 
-SQLite makes room in that file by one byte for each page of 4 KiB. With smaller blocks the rest of the page is a hole: on a full disk,
-writing to the mapped file then ends the process with SIGBUS, and no error comes before it. So there the whole file is allocated, and it is
-not even created where that could not be done.
+SQLite extends that file by writing one byte for each page of 4 KiB. With smaller blocks the rest of the page is a hole: on a full disk,
+writing to the mapped file then ends the process with SIGBUS, and no error comes before it. On such filesystems the whole file is therefore
+allocated, and it is not created if that is impossible.
 """
 
 from __future__ import annotations

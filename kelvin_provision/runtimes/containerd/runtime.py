@@ -142,8 +142,8 @@ class ContainerdRuntime:
         if trouble := own_trouble(f"{lock.name} in containerd", result.complaint, result.stderr):
             raise trouble
         if result.code < 0:
-            evidence = (*result.stderr, f"ctr was ended by signal {-result.code}")
-            raise RuntimeFailed(f"no import of {lock.name} in containerd", evidence=evidence)
+            evidence = (*result.stderr, f"ctr was killed by signal {-result.code}")
+            raise RuntimeFailed(f"the import of {lock.name} in containerd failed", evidence=evidence)
         if state == "other platform":
             raise ImportFailed(f"{lock.name} is not for {lock.platform}, or does not run on {self._node}; it was removed again")
         archive.verify(lock, blob)  # the most likely cause is a corrupt blob in our own store, which ctr cannot name

@@ -1,1 +1,1 @@
-"""The kinds of Kubernetes objects: their shapes, and what of them is not a person's to write."""
+"""The kinds of Kubernetes objects: their shapes, and the fields that only the server sets."""

@@ -1,4 +1,4 @@
-"""Objects without what is not a person's to write: nulls, and the fields that the API server makes. Pure."""
+"""Objects without nulls and without the fields that only the API server sets. Pure."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from kelvin_provision.spec.workload import Object
 
 
 def is_list(value: Object) -> bool:
-    """An object with a name is none, whatever its kind is called."""
+    """An object with a name is not a list, whatever its kind is called."""
     kind, metadata = value.get("kind"), value.get("metadata")
     if kind == "List":
         return True

@@ -81,7 +81,7 @@ def _of_another_group(item: Object) -> Iterator[Misshape]:
     kind, data = str(item.get("kind")), _data()
     versions = [name.split()[0] for name in data["kinds"] if name.endswith(f" {kind}")]
     if item.get("apiVersion") == "v1" and versions and "v1" not in versions:
-        yield Misshape(("apiVersion",), f"must be {' or '.join(versions)}, is v1")
+        yield Misshape(("apiVersion",), f"must be {' or '.join(versions)}, not v1")
 
 
 def _metadata(item: Object) -> Iterator[Misshape]:
@@ -103,13 +103,13 @@ def _value(value: Any, code: str, path: Path) -> Iterator[Misshape]:
         return
     if code[0] == "[":
         if not isinstance(value, list):
-            yield Misshape(path, f"must be a list, is {type_of(value)}")
+            yield Misshape(path, f"must be a list, not {type_of(value)}")
             return
         for number, item in enumerate(value):
             yield from _value(item, code[1:], (*path, number))
     elif code[0] == "{" or len(code) > 1:
         if not isinstance(value, dict):
-            yield Misshape(path, f"must be a mapping, is {type_of(value)}")
+            yield Misshape(path, f"must be a mapping, not {type_of(value)}")
         elif code[0] == "{":
             for key, item in value.items():
                 yield from _value(item, code[1:], (*path, key))
@@ -132,7 +132,7 @@ def _unknown(value: Any, code: str, path: Path) -> Iterator[Misshape]:
                 yield from _unknown(item, fields[key].lstrip("!"), (*path, key))
             elif key not in known:
                 similar = difflib.get_close_matches(key, known, n=1)
-                yield Misshape((*path, key), f"is not known{f'; did you mean {similar[0]}?' if similar else ''}")
+                yield Misshape((*path, key), f"is unknown{f'; did you mean {similar[0]}?' if similar else ''}")
 
 
 # --- scalars --------------------------------------------------------------------------------------
@@ -161,8 +161,8 @@ def _is_base64(value: Any) -> bool:
 
 def _scalar_message(value: Any, scalar: _Scalar) -> str:
     if isinstance(value, str) and scalar.name == "base64 text":
-        return "must be base64 text, is other text; text as it is goes below stringData, in a ConfigMap below data"
-    message = f"must be {scalar.name}, is {type_of(value)}"
+        return "must be base64; put plain text under stringData, or in a ConfigMap under data"
+    message = f"must be {scalar.name}, not {type_of(value)}"
     if isinstance(value, float) and scalar.name == "an integer":
         return f"{message} with a fraction"
     if isinstance(value, bool | int | float) and scalar.name in {"text", "base64 text"}:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _ACTION = re.compile(r"""\{\{-?(?:[^{}]*(?<![\w$])\.(?:Values|Release|Chart|Capabilities)\b|\s*include\s+")""")
-HELM_TEMPLATE = "this is a Helm template that is not rendered; give the output of `helm template`"
+HELM_TEMPLATE = "this is an unrendered Helm template; give the output of `helm template`"
 
 
 def is_helm_template(text: str) -> bool:

@@ -128,7 +128,7 @@ class _Reader:
 
     def _start(self, event: yaml.MappingStartEvent | yaml.SequenceStartEvent) -> None:
         if event.tag not in _COLLECTIONS:
-            self._stop("YAML tags of this kind are not supported; write a plain value, or quoted text")
+            self._stop("this YAML tag is not supported; write a plain value or quoted text")
         if self.open and self.open[-1].awaits_key:
             self._stop("the key is a list or a mapping; keys must be text")
         if len(self.open) >= MAX_DEPTH:
@@ -171,7 +171,7 @@ class _Reader:
     def _key(self, key: Any, event: yaml.Event, *, merges: bool = False) -> None:
         frame = self.open[-1]
         if not isinstance(key, str):
-            self._stop(f"the key is {type_of(key)}; keys must be text, put it in quotes")
+            self._stop(f"the key is {type_of(key)}; keys must be text: put it in quotes")
         if merges and frame.has_merged:
             self._stop(f"{_line_of(event)}{duplicate(_MERGE)}; it takes a list of mappings")
         if key in frame.value and key not in frame.merged:
@@ -217,7 +217,7 @@ class _Reader:
         for source in sources:
             for key, item in source.items():
                 if key in frame.value and key not in frame.merged and frame.value[key] != item:
-                    self.findings.add((*frame.path, key), "this key is before the merge key (<<), which has it, too; put << first")
+                    self.findings.add((*frame.path, key), "this key comes before the merge key (<<), which also sets it; put << first")
                 elif key not in frame.value:
                     frame.value[key] = item
                     frame.merged.add(key)

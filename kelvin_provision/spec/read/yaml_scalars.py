@@ -22,7 +22,7 @@ _STANDARD = "tag:yaml.org,2002:"
 
 
 class Misread(Exception):
-    """The scalar is not what it is said to be; the text says what to write."""
+    """The scalar does not match its tag or cannot be a key; the text says what to write."""
 
 
 def resolved(text: str) -> Any:
@@ -54,12 +54,12 @@ def integer(text: str, base: int = 10) -> int:
 
 
 def key_of(text: str) -> str:
-    """The text of a plain key. kubectl makes text of a number and of true: here only where that is the text as it is written."""
+    """The text of a plain key. kubectl turns a number and true into text; here this is allowed only if the text stays as written."""
     value = resolved(text)
     if isinstance(value, str):
         return value
     if value is None:
-        raise Misread("the key is null; keys must be text, put it in quotes")
+        raise Misread("the key is null; keys must be text: put it in quotes")
     if isinstance(value, float) or value not in _WHOLE:
         canonical = text if _SHORT_FLOAT.fullmatch(text) else "a number"
     else:
@@ -78,10 +78,10 @@ def tagged(tag: str, text: str) -> Any:
         return _binary(text)
     belongs = _BELONGS.get(name)
     if belongs is None:
-        raise Misread("YAML tags of this kind are not supported; write a plain value, or quoted text")
+        raise Misread("this YAML tag is not supported; write a plain value or quoted text")
     value = resolved(text)
     if not belongs(value):
-        raise Misread(f"not what its tag !!{name} says; write a plain value, or quoted text")
+        raise Misread(f"the value does not match its tag !!{name}; write a plain value or quoted text")
     return value
 
 
@@ -93,7 +93,7 @@ def _integer(match: re.Match[str]) -> int:
 
 
 def _float(digits: str, text: str) -> Any:
-    """Text where it is none, or too large for one: `12e45789` is more likely part of a hash."""
+    """Text if it is not a number, or too large for one: `12e45789` is more likely part of a hash."""
     number = float(digits) if _FLOAT.fullmatch(digits) else math.inf
     return number if math.isfinite(number) else text
 
@@ -103,7 +103,7 @@ def _binary(text: str) -> str:
     try:
         return base64.b64decode("".join(text.split()), validate=True).decode()
     except (binascii.Error, ValueError) as error:
-        raise Misread("not base64 of text; objects take base64 as it is, without !!binary") from error
+        raise Misread("not base64 of UTF-8 text; write base64 as plain text, without !!binary") from error
 
 
 def _is_number(value: Any) -> bool:

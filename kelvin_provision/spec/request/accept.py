@@ -142,7 +142,7 @@ class _Request:
             return method
         place = ("payload", "defaults", "deployment", "deployment_type")
         self.findings.warn(
-            place, f"{app.method} is used, and not {method}, the default of this box; deployment_type in a request overrides it"
+            place, f"{app.method} is used instead of {method}, the default of this box; to override it, set deployment_type in the request"
         )
         return app.method or method
 

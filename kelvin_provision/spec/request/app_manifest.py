@@ -83,7 +83,7 @@ def _modern(given: dict[str, Any], path: Path, findings: Findings) -> App:
 def _refuse(key: str, value: Any, path: Path, findings: Findings, *, typed: bool) -> None:
     """A key of a legacy manifest."""
     if key == "app" and typed and isinstance(value, dict) and "type" in value:
-        findings.add((*path, "app", "type"), "type is given at the top level and below app; remove app.type")
+        findings.add((*path, "app", "type"), "type is given at the top level and under app; remove app.type")
     else:
         findings.add((*path, key), f"not allowed from spec_version 5 on; {MODERN_REFUSED[key].meaning.replace('`', '')}")
 
@@ -98,7 +98,7 @@ def _type(value: Any, path: Path, findings: Findings) -> str | None:
     *others, last = [name for name, key in TYPES.items() if key.effect is not Effect.REFUSED]
     accepted = f"{', '.join(others)} or {last}"
     if known is not None:
-        findings.add(path, f"type {value} is not supported on this box: {known.meaning}; accepted are {accepted}")
+        findings.add(path, f"type {value} is not supported on this box: {known.meaning}; accepted types are {accepted}")
     else:
         findings.add(path, f"expected {accepted}, got {quoted(value) if isinstance(value, str) else type_of(value)}")
     return None

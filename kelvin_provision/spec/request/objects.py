@@ -51,7 +51,7 @@ def objects_of(values: Sequence[Any], path: Path, namespace: str, findings: Find
             objects.append((object_path, obj))
     if dropped:
         more = f" and {len(dropped) - MOST_NAMED} more objects" if len(dropped) > MOST_NAMED else ""
-        findings.warn(path, f"fields that the server makes are left out: {', '.join(dropped[:MOST_NAMED])}{more}")
+        findings.warn(path, f"fields that the API server sets are left out: {', '.join(dropped[:MOST_NAMED])}{more}")
     return tuple(objects)
 
 
@@ -80,7 +80,7 @@ def _named(obj: Object, path: Path, namespace: str, findings: Findings) -> str |
         findings.add((*path, "metadata"), f"expected a mapping with a name, got {type_of(metadata)}")
         metadata = {"name": "?"}
     elif "name" not in metadata and "generateName" in metadata:
-        message = "an object with a generated name would be another one after each update; write metadata.name in its place"
+        message = "each update would create another object with a generated name; use metadata.name instead"
         findings.add((*path, "metadata", "generateName"), message)
         return None
     required = ((obj, "apiVersion", path), (obj, "kind", path), (metadata, "name", (*path, "metadata")))
@@ -89,7 +89,7 @@ def _named(obj: Object, path: Path, namespace: str, findings: Findings) -> str |
         findings.add((*parent, key), f"expected text, got {type_of(value) if value != '' else 'empty text'}")
     own = metadata.get("namespace")
     if own is not None and not (isinstance(own, str) and _NAMESPACE.fullmatch(own)):
-        message = f"expected the name of a namespace (lower-case letters, digits and -), or nothing for {namespace}"
+        message = f"expected a namespace name (lower-case letters, digits and -), or no value for {namespace}"
         findings.add((*path, "metadata", "namespace"), message)
     elsewhere = f"{own}/" if isinstance(own, str) and own != namespace else ""
     return None if invalid or "metadata" not in obj else f"{obj['kind']}/{elsewhere}{metadata['name']}"
@@ -111,7 +111,7 @@ def _has_its_shape(obj: Object, named: str, path: Path, findings: Findings) -> b
         findings.add((*path, *misshape.path), _message(named, misshape))
     held = _HELD_BACK.get(obj["kind"])
     if not wrong and held and (obj.get("spec") or {}).get(held) is True:
-        findings.warn((*path, "spec", held), f"{named}: spec.{held} is true, so that it cannot come up; remove it")
+        findings.warn((*path, "spec", held), f"{named}: spec.{held} is true, so it cannot come up; remove that key")
     for misshape in () if wrong else unknown_keys(obj):
         findings.warn((*path, *misshape.path), f"{_message(named, misshape)}; the cluster may refuse it")
     return not wrong

@@ -1,4 +1,4 @@
-"""Files that people give in the wrong place, recognised by their keys: what each is and what to do with it. Pure."""
+"""Files of the wrong kind, recognised by their keys: what each is and what to do with it. Pure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def in_place_of_a_request(value: dict[str, Any]) -> str:
     if isinstance(value.get("services"), dict) and _REQUEST_KEYS.isdisjoint(value):
         return _COMPOSE
     if "spec_version" in value and _REQUEST_KEYS.isdisjoint(value):
-        return "this is the manifest of an app; give it as payload (--payload)"
+        return "this is an app manifest; give it as the payload (--payload)"
     return ""
 
 
@@ -51,15 +51,15 @@ def _has_any(keys: frozenset[str]) -> Callable[[dict[str, Any]], bool]:
 
 _COMPOSE = "this is a Compose file; write a request for each of its services, or convert it into Kubernetes objects (`kompose convert`)"
 _KUSTOMIZATION = "this is a kustomization; give the output of `kubectl kustomize` for its folder"
-_CHART = "this is the description of a Helm chart; give the output of `helm template`"
+_CHART = "this is the Chart.yaml of a Helm chart; give the output of `helm template`"
 _NO_OBJECTS: Sequence[tuple[str, Callable[[dict[str, Any]], bool]]] = (
     (
-        "this is a kubeconfig; its file is the setting cluster.kubeconfig",
+        "this is a kubeconfig; set cluster.kubeconfig to its path",
         lambda value: value.get("kind") == "Config" and "contexts" in value,
     ),
     (_COMPOSE, _is_compose),
     (_CHART, lambda value: "kind" not in value and value.keys() >= {"apiVersion", "name", "version"}),
-    ("this is a request; give it as a file of its own (-f), not as Kubernetes objects", _has_any(_REQUEST_KEYS)),
-    ("this is the manifest of an app; give it as payload (--payload)", _has_any(_APP_KEYS)),
+    ("this is a request; give it in a file of its own (-f), not as Kubernetes objects", _has_any(_REQUEST_KEYS)),
+    ("this is an app manifest; give it as the payload (--payload)", _has_any(_APP_KEYS)),
     (_KUSTOMIZATION, _is_kustomization),
 )

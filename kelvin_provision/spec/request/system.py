@@ -65,7 +65,7 @@ def _environment(values: Sequence[Any], path: Path, findings: Findings) -> tuple
     return tuple(Variable(item.name, _text(item.value)) for _, item in checked)
 
 
-_RESPELLED = "without quotes, YAML makes true, false or another number of it, and the variable gets that; put the text in quotes"
+_RESPELLED = "without quotes, YAML reads this as true, false or another number, and the variable gets that value; put it in quotes"
 
 
 def _text(value: Any) -> str:

@@ -111,16 +111,18 @@ def test_conditions_of_the_node_and_taints_that_are_not_tolerated_are_named():
     ]
     nowhere = Unplaceable("pump", "Deployment/pump")
     assert told(cluster_plan.node(Survey(unplaceable=(nowhere,)), STATE)) == [
-        ("error", "Deployment/pump: its node selector or node affinity means no node of the cluster")
+        ("error", "Deployment/pump: its node selector or node affinity matches no node of the cluster")
     ]
-    assert told(cluster_plan.node(Survey(), STATE)) == [("ok", "edge: no condition or taint keeps the pods from it")]
+    assert told(cluster_plan.node(Survey(), STATE)) == [
+        ("ok", "edge: no condition, taint or node selector prevents the pods from starting")
+    ]
 
 
 def test_a_kubelet_that_verifies_every_image_is_a_warning_with_the_remedy():
     use = ImageUse("pump", "Deployment/pump/pump", "r.io/pump@sha256:0", "missing", pinned=True, host="r.io", has_login=True)
     survey = Survey(images=(use,), verifies_credentials=True, always_verified=frozenset({use.image}))
     (found,) = cluster_plan.credentials(survey, {}, STATE)
-    text = "Deployment/pump/pump: the kubelet verifies images that are on the node with their registry, so it cannot start offline"
+    text = "Deployment/pump/pump: the kubelet asks the registry even for images that are already on the node, so the container cannot start offline"
     assert (found.status.value, found.text, "NeverVerifyPreloadedImages" in shell_line(found.hint)) == ("warning", text, True)
 
 
@@ -154,14 +156,10 @@ def test_what_admission_adds_or_has_pulled_is_found():
         staged = [STAGED[0]._replace(method=method)]
         return told(cluster_plan.pull_policy(staged, Survey(images=(use,)), Plan(admitted=(image,)), names))
 
-    absent = (
-        "Deployment/pump/proxy: admission of the cluster adds mesh/proxy:1, which is not staged: it must be in the runtime, or be pulled"
-    )
-    present = "Deployment/pump/proxy: admission adds mesh/proxy:1, which is in the runtime and not pinned"
-    pulled = "Deployment/pump/proxy: admission of the cluster adds mesh/proxy:1, which is not staged and pulls it at every start"
-    asked = (
-        "Deployment/pump/pump: admission of the cluster sets imagePullPolicy Always: r.io/pump@sha256:0 is not used without its registry"
-    )
+    absent = "Deployment/pump/proxy: cluster admission adds mesh/proxy:1, which is not staged, so it must be in the runtime or be pulled"
+    present = "Deployment/pump/proxy: admission adds mesh/proxy:1, which is in the runtime but not pinned"
+    pulled = "Deployment/pump/proxy: cluster admission adds mesh/proxy:1, which is not staged and is pulled at every start"
+    asked = "Deployment/pump/pump: cluster admission sets imagePullPolicy: Always, so r.io/pump@sha256:0 is not used without its registry"
     assert check(sidecar) == [("error", absent)]
     assert check(sidecar, ["docker.io/mesh/proxy:1"]) == [("warning", present)]
     assert check(replace(sidecar, always=True), ["docker.io/mesh/proxy:1"]) == [("error", pulled)]

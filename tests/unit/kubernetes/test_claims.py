@@ -62,9 +62,7 @@ def test_other_kinds_are_not_looked_at():
 
 
 def test_what_is_said_of_a_size_that_differs():
-    assert list(remarks("w", claim("2Gi"), claim("1Gi"))) == [
-        "w: PersistentVolumeClaim/data grows from 1Gi to 2Gi; this cannot be taken back"
-    ]
+    assert list(remarks("w", claim("2Gi"), claim("1Gi"))) == ["w: PersistentVolumeClaim/data grows from 1Gi to 2Gi; this cannot be undone"]
     assert list(remarks("w", claim("1Gi"), claim("2Gi"))) == ["w: PersistentVolumeClaim/data keeps 2Gi: a claim cannot shrink to 1Gi"]
     assert list(remarks("w", claim("1Gi"), claim("1024Mi"))) == []
     assert list(remarks("w", claim("1Gi"), None)) == []
@@ -87,7 +85,7 @@ def test_a_claim_template_that_shrinks_is_said_and_one_that_grows_is_found_with_
     larger = stateful_set(data="2Gi", log="3Gi")
     (finding,) = Planner(ObjectApi(live, admission=refuse), "app", {"w": [larger]}, str, {}).run().findings
     assert (finding.code, finding.hint) == ("immutable-field", "keep 1Gi")
-    assert finding.message.startswith("cannot grow here; keep 1Gi: Forbidden")
+    assert finding.message.startswith("cannot be expanded; keep 1Gi: Forbidden")
 
 
 class Server:

@@ -36,7 +36,7 @@ def updated(nodes=1, **more):
 
 
 def test_a_rolling_update_with_a_host_port_on_one_node_waits_for_itself():
-    why = "a new pod starts before the old one stops, and only one can have host port 80/TCP on the only node: it would wait forever"
+    why = "a new pod starts before the old one stops, but at most one pod can use host port 80/TCP on the only suitable node: the new pod would wait forever"
     assert updated() == Deadlock(why, RECREATE)
 
 
@@ -78,7 +78,7 @@ def test_a_port_that_changes_and_a_version_that_stays_and_a_new_workload_can_com
 
 def test_more_pods_than_nodes_for_their_port_can_never_come_up():
     found = deadlock(workload("1", replicas=3, kind="StatefulSet"), None, [node("a"), node("b")])
-    why = "3 pods cannot run side by side: only one can have host port 80/TCP on each of 2 nodes"
+    why = "3 pods cannot run side by side: at most one pod can use host port 80/TCP on each of the 2 suitable nodes"
     assert found == Deadlock(why, "write `replicas: 2` in StatefulSet/m")
 
 
@@ -88,7 +88,7 @@ def affine(topology="kubernetes.io/hostname", labels=None):
 
 
 def test_pods_that_keep_their_place_to_themselves_wait_for_each_other_too():
-    why = "a new pod starts before the old one stops, and only one may be there by its podAntiAffinity, on the only node: it would wait forever"
+    why = "a new pod starts before the old one stops, but at most one pod can run, because of its podAntiAffinity, on the only suitable node: the new pod would wait forever"
     assert updated(ports=(), pod=affine()) == Deadlock(why, RECREATE)
     assert updated(ports=(), pod=affine(labels={"app": "other"})) is None
     assert updated(nodes=2, ports=(), pod=affine()) is None
@@ -144,7 +144,7 @@ def test_the_plan_finds_it_before_anything_is_touched():
 def test_the_plan_remarks_on_a_port_that_nobody_names():
     silent = {"ports": (), "pod": {"hostNetwork": True}}
     (remark,) = plan_of(ObjectApi(node(), workload("1", **silent)), workload("2", **silent)).remarks
-    assert remark.startswith("m: Deployment/m has `hostNetwork` and names no port: if it listens")
+    assert remark.startswith("m: Deployment/m has `hostNetwork` and declares no port: if it listens")
 
 
 DISK = {"key": "node.kubernetes.io/disk-pressure", "effect": "NoSchedule"}

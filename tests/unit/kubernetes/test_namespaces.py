@@ -239,7 +239,7 @@ def test_a_namespace_with_an_object_of_another_is_kept_and_said(kind):
         "ReplicaSet", "r", "mqtt", ownerReferences=[{"apiVersion": "apps/v1", "kind": "Deployment", "name": "a", "uid": "deleted just now"}]
     )
     api.add(kind, "theirs", "mqtt")
-    assert remove(api, "app", "w", timeout=1.0)[-2:] == ("Namespace/data", f"Namespace/mqtt (kept: {kind}/theirs would go with it)")
+    assert remove(api, "app", "w", timeout=1.0)[-2:] == ("Namespace/data", f"Namespace/mqtt (kept: {kind}/theirs would be deleted with it)")
     assert f"{kind}/mqtt/theirs" in api.names
 
 
@@ -251,7 +251,7 @@ def test_what_an_object_of_the_cluster_owns_is_data_of_others_and_what_one_of_th
     uid = api.get("v1", owner, "owner", "mqtt")["metadata"]["uid"]
     api.add("Secret", "theirs", "mqtt", ownerReferences=[{"apiVersion": "v1", "kind": owner, "name": "owner", "uid": uid}])
     kept = "Secret/theirs" if counts else f"{owner}/owner"
-    assert remove(api, "app", "w", timeout=1.0)[-1] == f"Namespace/mqtt (kept: {kept} would go with it)"
+    assert remove(api, "app", "w", timeout=1.0)[-1] == f"Namespace/mqtt (kept: {kept} would be deleted with it)"
     assert "Secret/mqtt/theirs" in api.names
 
 
@@ -259,7 +259,7 @@ def test_two_workloads_may_share_a_namespace_and_the_first_made_it():
     api = MemoryApi("app")
     put(api, "app", "w", rendered(obj("ConfigMap", "c", "mqtt")), str)
     put(api, "app", "v", rendered(obj("ConfigMap", "d", "mqtt"), name="v"), str)
-    assert remove(api, "app", "w", timeout=1.0) == ("ConfigMap/mqtt/c", "Namespace/mqtt (kept: ConfigMap/mqtt/d would go with it)")
+    assert remove(api, "app", "w", timeout=1.0) == ("ConfigMap/mqtt/c", "Namespace/mqtt (kept: ConfigMap/mqtt/d would be deleted with it)")
     assert remove(api, "app", "v", timeout=1.0) == ("ConfigMap/mqtt/d",)
 
 

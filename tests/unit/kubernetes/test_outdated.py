@@ -18,7 +18,7 @@ from tests.kit.fakes.kubernetes_api import ObjectApi, ScriptedApi
 ON_DELETE = {"updateStrategy": {"type": "OnDelete"}}
 UPDATING = {"observedGeneration": 1, "readyReplicas": 1, "currentRevision": "a", "updateRevision": "b"}
 DAEMON = {"observedGeneration": 1, "desiredNumberScheduled": 1, "numberAvailable": 1}
-TODO = "StatefulSet/m: 1 of 1 pods run the version before (updateStrategy OnDelete); to update: kubectl -n app delete pod m-0"
+TODO = "StatefulSet/m: 1 of 1 pods still run the previous version (updateStrategy OnDelete); to update: kubectl -n app delete pod m-0"
 
 
 def live(kind, spec, status):
@@ -95,7 +95,7 @@ def planned(**spec):
 
 def test_the_plan_says_it_before_and_promises_no_interruption_that_does_not_come():
     plan = planned(**ON_DELETE)
-    remark = "m: StatefulSet/m: each pod runs the version before until it is deleted (updateStrategy OnDelete)"
+    remark = "m: StatefulSet/m: each pod keeps running the previous version until it is deleted (updateStrategy OnDelete)"
     assert (plan.notes, plan.findings) == ((remark,), ())
     assert any("partition 2" in note for note in planned(updateStrategy={"rollingUpdate": {"partition": 2}}).notes)
     assert len(list(interruptions("m", live("StatefulSet", {}, {}), has_service=False))) == 1

@@ -68,7 +68,7 @@ def test_what_a_set_gives_back_is_known(live, desired, given):
 def test_the_plan_counts_a_port_that_the_set_gives_back_as_free():
     plan = Planner(PortApi(OLD), "app", RENAMED, str, {}).run()
     assert plan.findings == ()
-    assert Change(Op.CREATE, "new", "Service/new", "as soon as its node port is given back") in plan.changes
+    assert Change(Op.CREATE, "new", "Service/new", "as soon as its node port is released") in plan.changes
 
 
 class PlacedApi(PortApi):
@@ -90,7 +90,7 @@ def test_a_service_elsewhere_that_takes_a_port_over_is_updated():
         item["metadata"]["labels"] = {OWNER: "new", HOME: "app"}
     plan = Planner(PlacedApi(OLD, live, *places), "app", {"new": [wanted], "old": [service("old")]}, str, {}).run()
     assert plan.findings == ()
-    assert [change.op for change in plan.changes if change.why == "as soon as its node port is given back"] == [Op.UPDATE]
+    assert [change.op for change in plan.changes if change.why == "as soon as its node port is released"] == [Op.UPDATE]
 
 
 def test_a_port_of_a_workload_outside_of_the_set_is_taken_and_the_hint_helps():

@@ -178,7 +178,7 @@ def test_our_node_is_known_by_its_name_or_by_the_label_with_the_hosts_name(confi
 
 
 def test_a_box_that_is_no_node_is_refused_with_the_nodes_that_there_are():
-    with pytest.raises(ClusterRefused, match=r"this box \(edge\) is not a node of the cluster; its nodes are a, b"):
+    with pytest.raises(ClusterRefused, match=r"this box \(edge\) is not a node of the cluster; the nodes of the cluster are a, b"):
         our_node(None, {"a": "a", "b": ""}, "edge")
 
 

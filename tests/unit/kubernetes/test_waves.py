@@ -218,7 +218,7 @@ def test_a_custom_resource_that_hangs_keeps_its_operator_and_is_named(api):
     put_all(api, version(*OPERATOR))
     api.releases = lambda item: False
     for _ in range(2):
-        with pytest.raises(RemovalUnfinished, match="w: deleted and still there: Issuer/i"):
+        with pytest.raises(RemovalUnfinished, match="w: still being deleted: Issuer/i"):
             removal.remove(api, "app", "w", timeout=0.0)
         assert "Deployment/app/hook" in api.names
     api.releases = lambda item: True
@@ -292,7 +292,7 @@ def test_a_definition_with_a_version_that_is_not_served_and_with_data_of_others_
     api.checked = set()
     api.add("Issuer", "theirs", "app")
     assert removal.remove(api, "app", "w", timeout=0.0) == (
-        "CustomResourceDefinition/issuers.x.example (kept: Issuer/theirs would go with it)",
+        "CustomResourceDefinition/issuers.x.example (kept: Issuer/theirs would be deleted with it)",
     )
 
 

@@ -267,7 +267,7 @@ def test_a_trouble_of_containerd_is_not_the_image_s(address, script, tmp_path, t
 def test_a_ctr_that_is_killed_says_nothing_of_the_image(address, script, tmp_path):
     with pytest.raises(RuntimeFailed) as caught:
         importing(address, script, tmp_path, "kill -9 $$")
-    assert caught.value.evidence == ("ctr was ended by signal 9",)
+    assert caught.value.evidence == ("ctr was killed by signal 9",)
 
 
 def test_a_ctr_that_cannot_be_started_for_want_of_files_is_tried_again(address, script, monkeypatch):

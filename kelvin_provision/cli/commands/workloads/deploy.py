@@ -146,8 +146,8 @@ def _content(path: Path) -> tuple[str, bytes]:
         with path.open("rb") as file:
             return str(path), file.read(MOST_BYTES + 1)
     except IsADirectoryError as error:
-        hint = "give its files; of a kustomization the output of `kubectl kustomize`, of a chart that of `helm template`"
-        raise FileUnreadable(f"{path}: is a folder", hint=hint) from error
+        hint = "give the files in it; for a kustomization, give the output of `kubectl kustomize`; for a chart, that of `helm template`"
+        raise FileUnreadable(f"{path}: is a directory", hint=hint) from error
     except OSError as error:
         raise FileUnreadable(f"{path}: {(error.strerror or str(error)).lower()}") from error
 

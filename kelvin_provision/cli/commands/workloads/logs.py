@@ -39,7 +39,7 @@ def command(
 ) -> Report:
     """Print the logs of a workload.
 
-    Lines are printed as they were written, but for secrets that this box knows, which are masked.
+    Lines are printed as written, except that secrets known to this box are masked.
 
     With --json: the platform's document, `{"logs": {POD: [LINE]}}`, with the time of each line; at most the last 10000 lines of a
     container and 8 MiB. With --follow --json: one object per line, with `pod`, `container`, `time` and `line`.

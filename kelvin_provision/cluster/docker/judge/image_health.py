@@ -12,7 +12,7 @@ from kelvin_provision.cluster.docker.containers import LiveContainer
 
 NANO = 10**9
 PERIOD, TIMEOUT, RETRIES = 30, 30, 3
-"""The engine's, for what an image leaves out."""
+"""The defaults of Docker Engine for what an image leaves out."""
 
 SHELL = ["/bin/sh", "-c"]
 MAX_OUTPUT = 200

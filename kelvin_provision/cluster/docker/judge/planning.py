@@ -63,7 +63,7 @@ def _volume_change(workload: str, volume: Object, state: EngineState) -> Change:
     if name in state.volumes:
         return Change(Op.KEEP, workload, f"volume/{name}", "same data")
     path = volume["metadata"].get("annotations", {}).get(PATH)
-    why = f"not on the engine; keeps {path}, a VOLUME of the image" if path else "not on the engine"
+    why = f"not on the engine; keeps the data in {path}, a VOLUME of the image" if path else "not on the engine"
     return Change(Op.CREATE, workload, f"volume/{name}", why)
 
 

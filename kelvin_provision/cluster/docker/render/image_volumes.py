@@ -1,6 +1,6 @@
 """Named volumes for what an image declares as VOLUME. Pure.
 
-The engine would give each container an anonymous one, and the data would go with the old container after an update. The spec hash leaves
+The engine would give each container an anonymous volume, which is removed with the old container after an update. The spec hash leaves
 them out: they follow from the image, which is in it.
 """
 

@@ -1,4 +1,4 @@
-"""Changes that an admission webhook keeps from being made for a while: its pods are starting, or its certificate is not known yet."""
+"""Retries of changes that an admission webhook blocks for a while: its pods are starting, or its certificate is not known yet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What admission makes of our pods: images that were not sent, and pulling at every start. The answer of a dry run compared. Pure."""
+"""What admission changes in our pods: images that were not sent, and pulling at every start. Compares the response of a dry run. Pure."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def remarks(workload: str, item: Object, live: Object | None) -> Iterator[str]:
     """What a person should know of claims whose size differs from the desired one. The server refuses a template that grows."""
     for name, before, after in _sizes(item, live):
         if smaller(before, after) and item["kind"] == CLAIM:
-            yield f"{workload}: {name} grows from {before} to {after}; this cannot be taken back"
+            yield f"{workload}: {name} grows from {before} to {after}; this cannot be undone"
         elif smaller(after, before):
             yield f"{workload}: {name} keeps {before}: a claim cannot shrink to {after}"
 

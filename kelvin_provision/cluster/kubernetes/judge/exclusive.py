@@ -1,4 +1,4 @@
-"""What two pods of one object cannot have at the same time in one place, and whether its pods can ever come up because of it. Pure.
+"""Resources that two pods of one object cannot share on a node, and whether its pods can come up despite them. Pure.
 
 A rolling update starts a new pod before it stops an old one. Where both need the same host port of the only node, the new one waits
 for the old one and the old one for the new one.
@@ -21,7 +21,7 @@ CLUSTER = "cluster"
 
 
 class Exclusive(NamedTuple):
-    """One pod at a time has it on each node; with `domain`, in each place that this label of nodes tells apart, or in the cluster."""
+    """What only one pod at a time can have on each node; with `domain`, in each topology domain of this node label, or in the cluster."""
 
     what: str
     domain: str = ""
@@ -44,10 +44,11 @@ def deadlock(item: Object, live: Object | None, nodes: Sequence[Object], others:
     for each in exclusives(item, others):
         room = _places(candidates, each.domain)
         if item["kind"] in REPLICATED and replicas > room > 0:
-            why = f"{replicas} pods cannot run side by side: only one {each.what}{_where(each, room)}"
+            why = f"{replicas} pods cannot run side by side: at most one pod {each.what}{_where(each, room)}"
             return Deadlock(why, f"write `replicas: {room}` in {name}")
         if _starts_first(item, replicas) and _clashes(each, item, live, others) and (item["kind"] == "DaemonSet" or replicas >= room > 0):
-            why = f"a new pod starts before the old one stops, and only one {each.what}{_where(each, room)}: it would wait forever"
+            limit = f"at most one pod {each.what}{_where(each, room)}"
+            why = f"a new pod starts before the old one stops, but {limit}: the new pod would wait forever"
             instead = "leave out `rollingUpdate.maxSurge`" if item["kind"] == "DaemonSet" else "write `strategy: {type: Recreate}`"
             return Deadlock(why, f"{instead} in {name}")
     return None
@@ -58,7 +59,7 @@ def exclusives(item: Object, others: Sequence[Object] = ()) -> Iterator[Exclusiv
     template = template_of(item) or {}
     spec = template.get("spec") or {}
     for protocol, number in dict.fromkeys(host_ports(template)):
-        yield Exclusive(f"can have host port {number}/{protocol}")
+        yield Exclusive(f"can use host port {number}/{protocol}")
     single = {other["metadata"]["name"] for other in others if _for_a_single_pod(other)}
     for volume in spec.get("volumes") or ():
         claim = (volume.get("persistentVolumeClaim") or {}).get("claimName")
@@ -66,7 +67,7 @@ def exclusives(item: Object, others: Sequence[Object] = ()) -> Iterator[Exclusiv
             yield Exclusive(f"can use claim {claim} (ReadWriteOncePod)", CLUSTER)
     for term in _anti_affinities(spec):
         if matches(term.get("labelSelector"), _labels(template)):
-            yield Exclusive("may be there by its podAntiAffinity,", str(term.get("topologyKey")))
+            yield Exclusive("can run, because of its podAntiAffinity,", str(term.get("topologyKey")))
 
 
 def listens_unseen(item: Object) -> bool:
@@ -129,8 +130,9 @@ def _places(nodes: Sequence[Object], domain: str) -> int:
 def _where(each: Exclusive, room: int) -> str:
     if each.domain == CLUSTER:
         return ""
-    place = "node" if each.domain in {"", "kubernetes.io/hostname"} else each.domain
-    return " on the only node" if room == 1 and place == "node" else f" on each of {room} {place}{'' if place != 'node' else 's'}"
+    if each.domain in {"", "kubernetes.io/hostname"}:
+        return " on the only suitable node" if room == 1 else f" on each of the {room} suitable nodes"
+    return f" in the only {each.domain}" if room == 1 else f" in each {each.domain} ({room} suitable)"
 
 
 def _for_a_single_pod(item: Object) -> bool:

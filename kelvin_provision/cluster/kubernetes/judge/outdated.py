@@ -1,4 +1,4 @@
-"""Updates that the cluster leaves to a person: pods of the version before that no controller replaces. Pure."""
+"""Updates that the cluster leaves to a person: pods of the previous version that no controller replaces. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kelvin_provision.spec.workload import Object
 
 
 class Outdated(NamedTuple):
-    """`pods` of `total` run the version before; `why` is the setting that keeps them."""
+    """`pods` of `total` run the previous version; `why` is the setting that keeps them."""
 
     pods: int
     total: int
@@ -37,11 +37,11 @@ def outdated(live: Object) -> Outdated | None:
 
 
 def left_to_do(live: Object, pods: Iterable[Object]) -> str:
-    """What completes the update, with the pods by name; empty where it is complete. `pods`: all of the workload."""
+    """The command or step that completes the update; empty if it is complete. `pods`: all pods of the workload."""
     state = outdated(live)
     if state is None:
         return ""
-    text = f"{describe(live)}: {state.pods} of {state.total} pods run the version before ({state.why})"
+    text = f"{describe(live)}: {state.pods} of {state.total} pods still run the previous version ({state.why})"
     if _is_on_delete(live):
         names = " ".join(sorted(pod["metadata"]["name"] for pod in _old_pods(live, list(pods)))) or "NAME"
         return f"{text}; to update: kubectl -n {live['metadata'].get('namespace', 'NAMESPACE')} delete pod {names}"
@@ -54,8 +54,8 @@ def remark(workload: str, live: Object | None, outcome: Object) -> str:
     if live is None or not why or template_hash(live) == template_hash(outcome):
         return ""
     if _is_on_delete(outcome):
-        return f"{workload}: {describe(outcome)}: each pod runs the version before until it is deleted ({why})"
-    return f"{workload}: {describe(outcome)}: pods below the partition keep the version before ({why})"
+        return f"{workload}: {describe(outcome)}: each pod keeps running the previous version until it is deleted ({why})"
+    return f"{workload}: {describe(outcome)}: pods below the partition keep the previous version ({why})"
 
 
 def _keeps(item: Object) -> str:

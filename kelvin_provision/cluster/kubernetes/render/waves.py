@@ -1,7 +1,7 @@
-"""The order in which objects are put, where some must be up before others can be. Pure.
+"""The order in which objects are put if some must be up before others. Pure.
 
-Custom resources whose controller, or whose admission webhook, is among the same objects come after the pods of those are up; so do the
-webhooks themselves, which would otherwise refuse what nothing can check yet. ADR 0030 tells why.
+Custom resources whose controller or admission webhook is among the same objects are put after the pods of these are up, and so are the
+webhooks themselves: the server would refuse every object that they check as long as they do not answer. ADR 0030 explains why.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Reference = tuple[str, str, str]
 
 
 def waves(desired: Desired) -> tuple[dict[str, tuple[Object, ...]], ...]:
-    """Foundations of all workloads, everything else, and what must wait for the pods of that; a single wave where nothing must.
+    """Foundations of all workloads, then everything else, then what must wait for the pods of these; one wave if nothing must wait.
 
     Within a wave, each workload is put in the order of its objects.
     """
