@@ -36,7 +36,7 @@ def put_in_waves(cluster: Cluster, desired: Objects, put: Put, waiting: Waiting)
             put(workload, tuple(objects))
             present[workload] = (*present.get(workload, ()), *objects)
         began = time.monotonic()
-        health = cluster.wait(present, replace(policy, settle=0.0), _failures_only(waiting.progress), waiting.stop)
+        health = cluster.wait(present, replace(policy, settle=0.0), _failures_only(waiting.progress), waiting.stop, desired)
         policy = replace(policy, timeout=max(0.0, policy.timeout - (time.monotonic() - began)))
         lacking = {workload: state for workload, state in health.items() if state.phase is not Phase.READY}
         if lacking:

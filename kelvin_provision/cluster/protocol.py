@@ -122,11 +122,17 @@ class Cluster(Protocol):
         ...
 
     def wait(
-        self, desired: Mapping[str, Sequence[Object]], policy: WaitPolicy, progress: Progress, stop: Callable[[], bool]
+        self,
+        desired: Mapping[str, Sequence[Object]],
+        policy: WaitPolicy,
+        progress: Progress,
+        stop: Callable[[], bool],
+        whole: Mapping[str, Sequence[Object]] = MappingProxyType({}),
     ) -> Mapping[str, Health]:
         """Return when all workloads are READY and settled, when one has FAILED, or at the timeout (WAITING, and for what).
 
-        `stop` is called at least once a second; when it is true, the present state is returned. On Docker this verb also makes
+        `stop` is called at least once a second; when it is true, the present state is returned. `whole`: the objects of all waves,
+        where those of later ones are not put yet; their pods that run already are not going to leave. On Docker this verb also makes
         the verified container answer in place of the old one.
         """
         ...

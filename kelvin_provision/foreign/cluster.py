@@ -79,10 +79,13 @@ class SanitizedCluster:
         with self._sanitizer.errors(self._of({workload: objects}, lookup)):
             self._cluster.put(workload, objects, lookup, scale)
 
-    def wait(self, desired: Objects, policy: WaitPolicy, progress: Progress, stop: Callable[[], bool]) -> Mapping[str, Health]:
+    def wait(
+        self, desired: Objects, policy: WaitPolicy, progress: Progress, stop: Callable[[], bool], whole: Objects = MappingProxyType({})
+    ) -> Mapping[str, Health]:
         more = self._of(desired)
         with self._sanitizer.errors(more):
-            return self._sanitizer.value(self._cluster.wait(desired, policy, self._sanitizer.progress(progress, more), stop), more)
+            health = self._cluster.wait(desired, policy, self._sanitizer.progress(progress, more), stop, whole)
+            return self._sanitizer.value(health, more)
 
     def finish(self, workload: str, objects: Sequence[Object]) -> None:
         with self._sanitizer.errors(self._of({workload: objects})):

@@ -18,7 +18,7 @@ CTRL_C = "\x03"
 class SlowCluster(FakeCluster):
     """Nothing comes up until the wait is stopped; an undo is waited for without end."""
 
-    def wait(self, desired, policy, progress, stop):
+    def wait(self, desired, policy, progress, stop, whole=()):
         while not stop():
             time.sleep(0.02)
         return super().wait(desired, policy, progress, stop)

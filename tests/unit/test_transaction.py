@@ -442,6 +442,14 @@ def test_a_wave_is_put_when_the_one_before_is_up(box):
     assert sorted(box.cluster.live["a"]) == ["One/a", "Two/a"]
 
 
+def test_a_wait_between_the_waves_knows_what_is_put_later(box):
+    stage_two_objects(box, "1")
+    wait, wholes = box.cluster.wait, []
+    box.cluster.wait = lambda desired, policy, progress, stop, *whole: (wholes.extend(whole), wait(desired, policy, progress, stop))[1]
+    box.apply("a")
+    assert [[item["kind"] for item in whole["a"]] for whole in wholes if whole] == [["One", "Two"]]
+
+
 def test_what_does_not_come_up_between_the_waves_is_undone_and_the_next_wave_is_not_put(box):
     stage_two_objects(box, "1")
     box.cluster.broken = {"a": "the operator does not start"}

@@ -161,7 +161,12 @@ class DockerCluster:
         self._rollout.start(new)
 
     def wait(
-        self, desired: Mapping[str, Sequence[Object]], policy: WaitPolicy, progress: Progress, stop: Callable[[], bool]
+        self,
+        desired: Mapping[str, Sequence[Object]],
+        policy: WaitPolicy,
+        progress: Progress,
+        stop: Callable[[], bool],
+        whole: Mapping[str, Sequence[Object]] = MappingProxyType({}),  # noqa: ARG002  (a workload is one container)
     ) -> Mapping[str, Health]:
         """Each new container takes over the workload's name once it is verified, and is watched until all are."""
         return Waiter(self._engine, self._rollout, self._tick).wait(desired, policy, progress, stop)

@@ -139,13 +139,18 @@ class Kubernetes:
         applying.put(self._api, self._namespace, workload, objects, lookup, scale=scale)
 
     def wait(
-        self, desired: Mapping[str, Sequence[Object]], policy: WaitPolicy, progress: Progress, stop: Callable[[], bool]
+        self,
+        desired: Mapping[str, Sequence[Object]],
+        policy: WaitPolicy,
+        progress: Progress,
+        stop: Callable[[], bool],
+        whole: Mapping[str, Sequence[Object]] = MappingProxyType({}),
     ) -> Mapping[str, Health]:
         """See protocol.Cluster.wait."""
         from kelvin_provision.cluster.kubernetes import waiting  # imported here, as below: commands that do not wait start sooner
 
         with rejections_of("waiting"):
-            return waiting.wait(self._api, self._namespace, desired, policy, waiting.WaitCallbacks(progress, stop))
+            return waiting.wait(self._api, self._namespace, desired, policy, waiting.WaitCallbacks(progress, stop), whole=whole)
 
     def finish(self, workload: str, objects: Sequence[Object]) -> None:
         """See protocol.Cluster.finish. What holds data stays until `remove`. A custom resource that hangs keeps its controller."""

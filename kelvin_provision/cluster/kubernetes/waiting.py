@@ -25,6 +25,7 @@ TICK = 0.25
 DELAYS = RetryDelays(cap=1.0)
 """With a short cap: a user is waiting for the server to come back."""
 
+Desired = Mapping[str, Sequence[Object]]
 Events = queue.SimpleQueue[WatchEvent]
 
 
@@ -37,11 +38,11 @@ class WaitCallbacks:
 
 
 def wait(
-    api: Api, namespace: str, desired: Mapping[str, Sequence[Object]], policy: WaitPolicy, callbacks: WaitCallbacks
+    api: Api, namespace: str, desired: Desired, policy: WaitPolicy, callbacks: WaitCallbacks, *, whole: Desired | None = None
 ) -> dict[str, Health]:
     """See protocol.Cluster.wait."""
     events: Events = queue.SimpleQueue()
-    templates = {workload: frozenset(filter(None, map(template_hash, objects))) for workload, objects in desired.items()}
+    templates = {workload: frozenset(filter(None, map(template_hash, objects))) for workload, objects in (whole or desired).items()}
     rollouts = [Rollout(workload, objects, policy, templates) for workload, objects in desired.items()]
     with reflecting(api, [_selection(namespace, *kind) for kind in watched_kinds(desired, namespace)], events.put, DELAYS):
         return _follow(events, rollouts, policy, callbacks)

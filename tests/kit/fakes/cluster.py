@@ -146,7 +146,12 @@ class FakeCluster:
             self.live.setdefault(workload, {})[name] = item | {"filled": full}
 
     def wait(
-        self, desired: Mapping[str, Sequence[Object]], policy: WaitPolicy, progress: Progress, stop: Callable[[], bool]
+        self,
+        desired: Mapping[str, Sequence[Object]],
+        policy: WaitPolicy,
+        progress: Progress,
+        stop: Callable[[], bool],
+        whole: Mapping[str, Sequence[Object]] = MappingProxyType({}),
     ) -> Mapping[str, Health]:
         self._enter("wait", *desired)
         stopped = stop()

@@ -121,6 +121,17 @@ def test_a_wait_says_when_it_begins_and_ends():
     assert progress == [Started("m", "starting"), Finished("m", "running")]
 
 
+def test_a_pod_whose_controller_is_put_in_a_later_wave_is_not_leaving_and_nothing_waits_for_its_room():
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}}
+    other = deployment() | {"metadata": {"name": "other", "uid": "o"}}
+    unchanged = pod(READY)
+    unchanged["metadata"] |= {"name": "other-1", "uid": "q", "labels": {OWNER: "other"}}
+    api = ScriptedApi(items=[deployment(availableReplicas=0), pod(UNPLACED), unchanged])
+    policy = WaitPolicy(timeout=3.0, unschedulable=0.0)
+    wave, callbacks = {"m": [deployment()], "other": [config]}, WaitCallbacks(lambda event: None, lambda: False)
+    assert wait(api, "app", wave, policy, callbacks, whole=wave | {"other": [config, other]})["m"].phase is Phase.FAILED
+
+
 def test_a_wait_that_runs_out_says_what_for():
     health = wait(ScriptedApi(), "app", {"m": [deployment()]}, POLICY, WaitCallbacks(lambda event: None, lambda: False))
     assert (health["m"].phase, health["m"].why) == (Phase.WAITING, "Deployment/m: not created yet")
