@@ -60,6 +60,18 @@ def test_a_restart_begins_the_settling_anew():
     assert rollout.health(store_of(deployment(), pod(READY, restarts=1)), 109).phase is Phase.READY
 
 
+def test_nothing_is_ready_before_its_pods_were_listed():
+    here = deployment()
+    here["metadata"]["namespace"] = "app"
+    store = Store()
+    store.apply(WatchEvent("Deployment", listed=(here,), namespace="app"))
+    store.apply(WatchEvent("Pod", listed=(), namespace="x"))
+    health = Rollout("m", [here], POLICY).health(store, 0)
+    assert (health.phase, health.why) == (Phase.WAITING, "Deployment/m: its pods are not listed yet")
+    store.apply(WatchEvent("Pod", listed=(), namespace="app"))
+    assert Rollout("m", [here], POLICY).health(store, 0).phase is Phase.READY
+
+
 def test_a_trouble_that_may_heal_has_its_time_and_no_more():
     rollout, store = Rollout("m", [deployment()], POLICY), store_of(deployment(availableReplicas=0), pod(UNPLACED))
     assert rollout.health(store, 0).why == "pod m-1: Unschedulable: no room"

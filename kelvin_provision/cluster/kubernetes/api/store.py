@@ -63,8 +63,8 @@ class Store:
         return self.get(kind, name, namespace) or self.removed.get((kind, namespace, name))
 
     def is_listed(self, kind: str, namespace: str = "") -> bool:
-        """Whether all objects of the kind in the namespace have been read once."""
-        return bool({(kind, namespace), (kind, "")} & set(self.objects))
+        """Whether all objects of the kind in the namespace have been read once; without a namespace: in any."""
+        return any(its_kind == kind and (not namespace or watched in {namespace, ""}) for its_kind, watched in self.objects)
 
     def all(self, kind: str) -> list[Object]:
         return [item for (its_kind, _), objects in self.objects.items() if its_kind == kind for item in objects.values()]

@@ -16,7 +16,7 @@ from kelvin_provision.cluster.kubernetes.judge.failures import (
 from kelvin_provision.cluster.kubernetes.judge.observation import is_alive
 from kelvin_provision.cluster.kubernetes.judge.outdated import left_to_do
 from kelvin_provision.cluster.kubernetes.judge.readiness import JUDGES, READY, health
-from kelvin_provision.cluster.kubernetes.render.objects import CLUSTER_SCOPED, namespace_of, owner, template_hash
+from kelvin_provision.cluster.kubernetes.render.objects import CLUSTER_SCOPED, namespace_of, owner, template_hash, template_of
 from kelvin_provision.cluster.plan import describe
 from kelvin_provision.cluster.protocol import Health, Phase, WaitPolicy
 from kelvin_provision.spec.workload import Object
@@ -33,6 +33,14 @@ def watched_kinds(desired: Mapping[str, Sequence[Object]], home: str) -> list[tu
     kinds = [(item["apiVersion"], item["kind"], "" if item["kind"] in CLUSTER_SCOPED else namespace_of(item) or home) for item in judged]
     places = dict.fromkeys([home, *(namespace for _, _, namespace in kinds if namespace)])
     return list(dict.fromkeys([*kinds, *(("v1", kind, place) for place in places for kind in ("Pod", "Event"))]))
+
+
+def _judged(item: Object, live: Object, store: Store) -> Health:
+    """Not ready before its pods are listed: how long they have been up is unknown until then."""
+    verdict = health(live)
+    if verdict.phase is Phase.READY and template_of(item) is not None and not store.is_listed("Pod", namespace_of(item)):
+        return Health(Phase.WAITING, f"{describe(item)}: its pods are not listed yet")
+    return verdict
 
 
 def _finished_job(item: Object, store: Store) -> Object | None:
@@ -87,7 +95,7 @@ class Rollout:
             if live is None:
                 waiting = waiting or Health(Phase.WAITING, f"{describe(item)}: not created yet")
                 continue
-            item_health = health(live)
+            item_health = _judged(item, live, store)
             item_pods = self._pods_of(item, live, pods)
             current += item_pods
             if item_health.phase is Phase.FAILED:
