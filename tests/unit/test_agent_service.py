@@ -106,7 +106,7 @@ def test_the_service_uses_the_sessions_proxies_and_addresses_but_no_login_of_the
     text = done.unit.read_text()
     assert "\nEnvironment=NO_PROXY=.local\nEnvironment=https_proxy=http://proxy:3128\n" in text
     assert "hunter2" not in text
-    assert [warning.partition(" has a login ")[0] for warning in done.warnings][:3] == [
+    assert [warning.partition(" contains a login ")[0] for warning in done.warnings][:3] == [
         "DOCKER_HOST", "HTTP_PROXY", "KELVIN_PROVISION_RUNTIME__ADDRESS",
     ]  # fmt: skip
 

@@ -156,7 +156,7 @@ def test_an_order_that_names_what_fails_ends_at_once_with_the_reason(box):
         Outcome.FAILED,
         "x: version 1.0.0 cannot be staged: r.io/x:1.0.0: not found; nothing was changed",
     )
-    assert box.cluster.calls == []
+    assert {verb for verb, *_ in box.cluster.calls} <= {"plan"}  # the dry run at the end of staging
 
 
 def test_an_order_waits_for_what_still_downloads(box):
