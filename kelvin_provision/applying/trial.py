@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from kelvin_provision.applying.facts import with_placeholders
 from kelvin_provision.applying.selection import appliable
-from kelvin_provision.cluster.plan import Finding, Plan
+from kelvin_provision.cluster.plan import Plan
 from kelvin_provision.context import Context, separate, silent
 from kelvin_provision.errors import ProvisionError, RequestRefused
 from kelvin_provision.events import Note
@@ -79,7 +79,7 @@ def _refusals(ctx: Context, revisions: Sequence[Revision]) -> dict[str, str]:
     for finding in _plan(ctx, objects).findings if objects else ():
         if finding.code not in PASSING:
             before = refused.get(finding.workload)
-            refused[finding.workload] = f"{before}; {_text(finding)}" if before else _text(finding)
+            refused[finding.workload] = f"{before}; {finding}" if before else str(finding)
     return refused
 
 
@@ -94,10 +94,6 @@ def _plan(ctx: Context, objects: Mapping[str, Sequence[Object]]) -> Plan:
             return own.cluster.plan(objects, with_placeholders(own.lookup))
 
     return run_abandonable(plan, lambda: ctx.stop() or time.monotonic() - began > ctx.timings.trial)
-
-
-def _text(finding: Finding) -> str:
-    return f"{'' if finding.message.startswith(finding.object) else f'{finding.object}: '}{finding.message} [{finding.code}]"
 
 
 def _same(first: Revision, second: Revision) -> bool:

@@ -80,8 +80,7 @@ def _of(plan: Plan, check: str) -> list[Finding]:
 
 def _findings(plan: Plan, check: str) -> Iterator[CheckFinding]:
     for finding in _of(plan, check):
-        what = "" if finding.message.startswith(finding.object) else f"{finding.object}: "
-        yield error(f"{what}{finding.message} [{finding.code}]", finding.hint or hint_for(finding.code), finding.workload)
+        yield error(str(finding), finding.hint or hint_for(finding.code), finding.workload)
 
 
 def node(survey: Survey, state: ClusterState) -> Iterator[CheckFinding]:

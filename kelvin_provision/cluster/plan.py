@@ -45,6 +45,10 @@ class Finding:
     hint: Hint | str = ""
     """What to do about this very one; empty: what its code says."""
 
+    def __str__(self) -> str:
+        what = "" if self.message.startswith(self.object) else f"{self.object}: "
+        return f"{what}{self.message} [{self.code}]"
+
 
 @dataclass(frozen=True)
 class Interruption:

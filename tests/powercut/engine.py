@@ -15,7 +15,7 @@ from tests.kit.fakes.runtime import FakeRuntime
 from tests.powercut.syncing import fsync
 
 PACE = 0.02
-"""Seconds that an import and the start of a workload take at least: an instant that nobody hits is not tested."""
+"""The least time in seconds that an import and the start of a workload take: a cut must be able to fall into them."""
 
 
 def write_synced(path: Path, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""The gate: everything that the outside world says is cleaned, in the parts that nobody can go around."""
+"""The gate: all foreign text is cleaned, and no code can bypass it."""
 
 import ast
 import dataclasses
@@ -264,7 +264,7 @@ def test_containers_do_not_continue_each_other(sanitizer):
     assert [line.text for line in LogLines(sanitizer.redactor).masked([first, second])] == ["x hunter2", ' "of" <7>']
 
 
-# --- nobody goes around it ----------------------------------------------------------------------
+# --- no code bypasses it ------------------------------------------------------------------------
 
 GATES = {Cluster: SanitizedCluster, Runtime: SanitizedRuntime, Source: SanitizedSource, Hooks: SanitizedHooks}
 OURS = {

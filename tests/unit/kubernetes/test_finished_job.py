@@ -1,4 +1,4 @@
-"""A Job that has finished stays finished, whoever removes it; what runs at the same time in a pod is what it needs."""
+"""A finished Job counts as finished after its removal; a pod needs the sum of what its containers request at the same time."""
 
 import pytest
 
