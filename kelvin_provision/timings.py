@@ -20,6 +20,8 @@ class Timings:
     """After which the agent tries unfinished work again although nothing has changed."""
     agent_goodbye: float = 1.0
     """That the reconciler gets to end with its agent; its work may be cut off anywhere."""
+    agent_place: float = 1.0
+    """Between two looks at whether the state directory is still the one that the agent was started with."""
     systemd_status: float = 5.0
     """Between two looks at what systemd should show as the agent's status."""
     lock_wait_agent: float = 5.0

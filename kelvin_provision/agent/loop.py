@@ -82,7 +82,7 @@ def _surely(ctx: Context, over: Callable[[], bool], hopeless: Hopeless) -> bool:
 def _live(ctx: Context, over: Callable[[], bool], hopeless: Hopeless) -> None:
     """Under the lock: threads, recovery, turns. Raises CannotWrite if the state directory was replaced."""
     state_dir = ctx.settings.state_dir
-    place = Place(lock_path(state_dir), ctx.ledger.path)
+    place = Place(lock_path(state_dir), ctx.ledger.path, interval=ctx.timings.agent_place)
     activity, watchdog, ended = Activity(now_path(state_dir), ctx.progress), Watchdog(), threading.Event()
 
     def stop() -> bool:

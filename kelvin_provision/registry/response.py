@@ -59,7 +59,7 @@ class Response:
             yield chunk
             if waited >= self._endpoint.stall_timeout:
                 if received < LEAST_RATE * waited:
-                    raise stalled(f"{self._resource}: only {received} bytes received in {waited:.0f} seconds", slow=True)
+                    raise stalled(f"{self._resource}: only {received} bytes received in {waited:.1f} seconds", slow=True)
                 waited, received = 0.0, 0
 
     def read(self, limit: int) -> bytes:

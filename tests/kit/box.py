@@ -28,7 +28,13 @@ from tests.kit.images import random_image
 from tests.kit.ledgers import migrated
 
 FAST = Timings(
-    poll=0.01, follow=0.01, agent_retry=0.05, agent_goodbye=0.2, lock_wait_agent=0.0, staging=Backoff(first=0.001, cap=0.001, deadline=0.01)
+    poll=0.01,
+    follow=0.01,
+    agent_place=0.01,
+    agent_retry=0.05,
+    agent_goodbye=0.2,
+    lock_wait_agent=0.0,
+    staging=Backoff(first=0.001, cap=0.001, deadline=0.01),
 )
 """A box in a hurry."""
 

@@ -43,8 +43,11 @@ class KubernetesBench:
     def __init__(self, namespace, images):
         self.namespace = namespace
         self.images = images
-        self.cluster = Kubernetes(kubeconfig=kubeconfig(), namespace=namespace, name="real", settle=1.0)
+        self.cluster = self.cluster_with(180.0)
         self.api = Api(kubeconfig=kubeconfig(), context=None)
+
+    def cluster_with(self, removal_timeout):
+        return Kubernetes(kubeconfig=kubeconfig(), namespace=self.namespace, name="real", settle=1.0, removal_timeout=removal_timeout)
 
     def spec(self, name, word="one", **more):
         return Spec(name, "T", "app", "1.0.0", "real", Method.STANDARD, image=self.images[word], **more)

@@ -73,8 +73,9 @@ def test_diff_tells_both_versions_and_what_somebody_else_did(box):
 def test_a_look_puts_no_image_back(dockerd, registry, tmp_path, request):
     from tests.kit.real_box import Box, docker_settings, push_versions
 
-    push_versions(registry)
-    box = Box(tmp_path, registry, docker_settings(request))
+    app = "looked-at"  # other tests run containers of `web`, whose image cannot be removed
+    push_versions(registry, app)
+    box = Box(tmp_path, registry, docker_settings(request), app)
     try:
         box.stage("motor", "1.0.0")
         box.stop_agent()  # it would put it back
@@ -82,7 +83,7 @@ def test_a_look_puts_no_image_back(dockerd, registry, tmp_path, request):
         client = docker.DockerClient(base_url=dockerd)
         client.images.remove(image["config"], force=True)
         _, warnings = looked(box, "diff", "-n", "motor")
-        assert warnings == [f"motor: {registry}/web:1.0.0 is no longer in the runtime; it is imported from the store first"]
+        assert warnings == [f"motor: {registry}/{app}:1.0.0 is no longer in the runtime; it is imported from the store first"]
         client.close()
     finally:
         box.end()

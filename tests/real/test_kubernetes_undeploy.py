@@ -2,7 +2,6 @@
 
 import pytest
 
-from kelvin_provision.cluster.kubernetes import cluster as cluster_module
 from kelvin_provision.errors import ClusterRefused, RemovalUnfinished
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.workload import Spec
@@ -48,19 +47,18 @@ def rendered(bench, name, *manifests):
     return bench.cluster.render(Spec(name, "T", "app", "1.0.0", "real", Method.STANDARD, manifests=manifests), (), 1)
 
 
-def test_a_custom_resource_with_a_finalizer_goes_before_its_controller_and_is_named_while_it_hangs(bench, monkeypatch):
+def test_a_custom_resource_with_a_finalizer_goes_before_its_controller_and_is_named_while_it_hangs(bench):
     group = f"pools-{bench.namespace}.example"
     pool = custom(group, "Pool", "p1", finalizers=["example.com/cleanup"])
     crd = definition(group, "pools", "Pool")
     objects = rendered(bench, "pools", crd, pool, controller("controller", bench.images["one"]))
     bench.up("pools", objects)
-    monkeypatch.setattr(cluster_module, "GONE_TIMEOUT", 2.0)
+    impatient = bench.cluster_with(removal_timeout=2.0)
     for _ in range(2):
         with pytest.raises(RemovalUnfinished, match="pools: still being deleted: Pool/p1") as caught:
-            bench.cluster.remove("pools")
+            impatient.remove("pools")
         assert caught.value.evidence[0].endswith("held by finalizer example.com/cleanup")
         assert bench.names("Deployment", "apps/v1") == ["controller"]
-    monkeypatch.setattr(cluster_module, "GONE_TIMEOUT", 60.0)
     bench.api.patch({"apiVersion": f"{group}/v1", "kind": "Pool", "metadata": {"name": "p1", "finalizers": None}}, bench.namespace)
     assert set(bench.cluster.remove("pools")) >= {"Deployment/controller", f"CustomResourceDefinition/pools.{group}"}
     assert bench.api.get("apiextensions.k8s.io/v1", "CustomResourceDefinition", f"pools.{group}") is None

@@ -45,7 +45,7 @@ def deployed(box, **images):
     [
         (Faults(path="/manifests/", drip=0.05), "bytes received in 0.6 seconds"),
         (Faults(path="/manifests/", head="drip"), "no complete response within 0.6 seconds"),
-        (Faults(path="", drip=0.1), "within"),
+        (Faults(path="", drip=0.1), "bytes received in 0."),
         (Faults(path="", drip=0.02), ""),
     ],
     ids=["documents", "headers", "too slow", "slow"],

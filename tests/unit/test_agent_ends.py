@@ -81,8 +81,7 @@ def test_what_was_released_is_applied_before_it_ends(box):
 
 
 @pytest.mark.parametrize("what", ["removed", "replaced", "ledger"])
-def test_an_agent_without_its_state_directory_ends(box, what, monkeypatch):
-    monkeypatch.setattr("kelvin_provision.agent.lifecycle.place.INTERVAL", 0.0)
+def test_an_agent_without_its_state_directory_ends(box, what):
     state = box.settings.state_dir
     box.deploy("a")
     box.close()
@@ -122,7 +121,7 @@ def test_a_disk_that_does_not_answer_for_a_moment_is_no_other_disk(tmp_path, mon
 
     now = [0.0]
     (tmp_path / "lock").touch()
-    place = Place(tmp_path / "lock", clock=lambda: now[0])
+    place = Place(tmp_path / "lock", interval=1.0, clock=lambda: now[0])
     with monkeypatch.context() as patched:
 
         def fails(self):

@@ -6,14 +6,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-INTERVAL = 1.0
-"""Seconds between two looks."""
-
 
 class Place:
     """The agent's lock and the ledger, as files. If they were removed or replaced, the agent changes files that no command sees."""
 
-    def __init__(self, *paths: Path, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, *paths: Path, interval: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._interval = interval
         self._clock = clock
         self._files = {path: _file(path) for path in paths}
         self._looked = clock()
@@ -22,7 +20,7 @@ class Place:
     def gone(self) -> str:
         """Describe the file that is no longer the same; empty if all are."""
         now = self._clock()
-        if not self._gone and now - self._looked >= INTERVAL:
+        if not self._gone and now - self._looked >= self._interval:
             self._looked = now
             changed = [path for path, before in self._files.items() if before and _file(path) not in (before, None)]
             self._gone = f"{changed[0]} was removed or replaced" if changed else ""

@@ -50,7 +50,7 @@ from kelvin_provision.status import Hold, Observation
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-GONE_TIMEOUT = 60.0
+REMOVAL_TIMEOUT = 60.0
 """Seconds that `stop` and `remove` wait for the last pod; a pod has 30 to end by itself."""
 
 CUSTOMS_TIMEOUT = 15.0
@@ -77,6 +77,7 @@ class Kubernetes:
         settle: float = 5.0,
         pull_hosts: Collection[str] = (),
         node: str | None = None,
+        removal_timeout: float = REMOVAL_TIMEOUT,
     ) -> None:
         self._api = Api(kubeconfig=kubeconfig, context=context)
         self._namespace = namespace
@@ -84,6 +85,7 @@ class Kubernetes:
         self._settle = math.ceil(settle)
         self._pull_hosts = frozenset(pull_hosts)
         self._node = node
+        self._removal_timeout = removal_timeout
         self._info: ClusterInfo | None = None
 
     # --- the cluster itself ------------------------------------------------------------------------
@@ -161,7 +163,7 @@ class Kubernetes:
 
     def _prune(self, workload: str, objects: Sequence[Object]) -> None:
         with rejections_of(workload):
-            removal.prune(self._api, self._namespace, workload, objects, timeout=GONE_TIMEOUT)
+            removal.prune(self._api, self._namespace, workload, objects, timeout=self._removal_timeout)
 
     def revert(self, workload: str, objects: Sequence[Object], lookup: Lookup, scale: Scale = UNSCALED) -> None:
         """See protocol.Cluster.revert. What the server refuses is raised at the end, when everything else is back."""
@@ -178,7 +180,7 @@ class Kubernetes:
             refused.append(error)
         with rejections_of(workload):
             stuck_pods.replace_stuck_pods(api, home, workload, objects)
-            removal.prune_foundations(api, home, workload, objects, timeout=GONE_TIMEOUT)
+            removal.prune_foundations(api, home, workload, objects, timeout=self._removal_timeout)
         if refused:
             message = "; ".join(map(str, refused))
             raise ClusterRefused(message, evidence=[line for error in refused for line in error.evidence]) from refused[0]
@@ -186,14 +188,14 @@ class Kubernetes:
     # --- other changes -----------------------------------------------------------------------------
 
     def stop(self, workload: str) -> None:
-        """See protocol.Cluster.stop. Waits until the last pod is gone, a minute at most."""
+        """See protocol.Cluster.stop. Waits until the last pod is gone."""
         with rejections_of(workload):
-            stopping.stop(self._api, self._namespace, workload, timeout=GONE_TIMEOUT)
+            stopping.stop(self._api, self._namespace, workload, timeout=self._removal_timeout)
 
     def remove(self, workload: str) -> tuple[str, ...]:
-        """See protocol.Cluster.remove. Waits until the last pod is gone, a minute at most."""
+        """See protocol.Cluster.remove. Waits until the last pod is gone."""
         with rejections_of(workload):
-            return removal.remove(self._api, self._namespace, workload, timeout=GONE_TIMEOUT)
+            return removal.remove(self._api, self._namespace, workload, timeout=self._removal_timeout)
 
     def retry_stuck_pods(self, workload: str) -> None:
         """See protocol.Cluster.retry_stuck_pods."""
