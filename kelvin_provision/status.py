@@ -126,8 +126,8 @@ class Slot:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        cause = self.failure or (describe(self.waiting) if self.waiting else None)
-        return (cause,) if cause else ()
+        causes = (self.failure, describe(self.waiting) if self.waiting else None)
+        return tuple(cause for cause in causes if cause)
 
 
 @dataclass(frozen=True)

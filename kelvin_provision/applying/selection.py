@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from kelvin_provision.errors import ApplyFailed, NothingStaged, NotReady, StagingFailed, UsageRefused
+from kelvin_provision.errors import ApplyFailed, NothingStaged, NotReady, ProvisionError, StagingFailed, UsageRefused, VersionRefused
 from kelvin_provision.hints import command
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision, Workload
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.store import Store
+from kelvin_provision.wait_reason import describe
 
 
 def choose(ledger: Ledger, names: Sequence[str], *, everything: bool) -> tuple[Workload, ...]:
@@ -35,21 +36,35 @@ class Selection:
 
 
 def select(workloads: Sequence[Workload], *, everything: bool, retry_failed: bool = False) -> Selection:
-    """Without the versions that failed where everything is meant. Pure.
+    """Without the versions that failed or would be refused, where everything is meant. Pure.
 
-    A version that is named is tried again, unless it cannot be staged. Raises StagingFailed for that, and, where nothing but versions that
-    failed is staged, StagingFailed or ApplyFailed.
+    A version that is named is tried, unless it cannot be staged. Raises StagingFailed for that, and, where nothing but such versions is
+    staged, StagingFailed, ApplyFailed or VersionRefused.
     """
-    unstageable = [workload for workload in workloads if workload.staged and staging_failed(workload.staged)]
-    failed = [workload for workload in workloads if everything and not retry_failed and workload.staged and apply_failed(workload.staged)]
-    rest = tuple(workload for workload in workloads if workload not in unstageable and workload not in failed)
-    reasons = tuple(_reason(workload) for workload in workloads if workload in unstageable or workload in failed)
-    if not reasons or (everything and rest):
-        return Selection(rest, reasons)
-    if unstageable:
-        raise StagingFailed(f"{'; '.join(reasons)}; nothing was changed")
-    again = command("workloads apply", "--all", "--retry-failed")
-    raise ApplyFailed(f"{'; '.join(reasons)}; nothing was changed", hint=again)
+    omitted = [(workload, kind) for workload in workloads if (kind := _omitted(workload, everything=everything, retry_failed=retry_failed))]
+    names = {workload.name for workload, _ in omitted}
+    rest = tuple(workload for workload in workloads if workload.name not in names)
+    if not omitted or (everything and rest):
+        return Selection(rest, tuple(_left_out(workload, kind) for workload, kind in omitted))
+    text = f"{'; '.join(_reason(workload, kind) for workload, kind in omitted)}; nothing was changed"
+    kinds = {kind for _, kind in omitted}
+    if StagingFailed in kinds:
+        raise StagingFailed(text)
+    if ApplyFailed in kinds:
+        raise ApplyFailed(text, hint=command("workloads apply", "--all", "--retry-failed"))
+    raise VersionRefused(text, hint=replace(VersionRefused.hint_default, names=tuple(workload.name for workload, _ in omitted)))
+
+
+def _omitted(workload: Workload, *, everything: bool, retry_failed: bool) -> type[ProvisionError] | None:
+    """Why it is not taken, as the error of that; None if it is taken."""
+    revision = workload.staged
+    if revision is None:
+        return None
+    if staging_failed(revision):
+        return StagingFailed
+    if everything and not retry_failed and apply_failed(revision):
+        return ApplyFailed
+    return VersionRefused if everything and revision.slot.refused else None
 
 
 def staging_failed(revision: Revision) -> bool:
@@ -62,13 +77,21 @@ def apply_failed(revision: Revision) -> bool:
     return revision.blocked and appliable(revision)
 
 
-def _reason(workload: Workload) -> str:
+def _reason(workload: Workload, kind: type[ProvisionError]) -> str:
     revision = workload.staged
     if revision is None:
         return workload.name
-    if staging_failed(revision):
+    if kind is StagingFailed:
         return f"{workload.name}: version {revision.spec.app_version} cannot be staged: {revision.failure}"
+    if kind is VersionRefused and revision.waiting:
+        return f"{workload.name}: {describe(revision.waiting)}"
     return f"{workload.name}: {revision.failure}"
+
+
+def _left_out(workload: Workload, kind: type[ProvisionError]) -> str:
+    """The reason, with the command that tries it all the same, where there is one."""
+    again = "" if kind is StagingFailed else f"; `workloads apply -n {workload.name}` tries it"
+    return f"{_reason(workload, kind)}{again}"
 
 
 def refuse_bare(workloads: Sequence[Workload]) -> None:

@@ -38,6 +38,7 @@ from kelvin_provision.errors.changes import (
     StagingFailed,
     StartFailed,
     UndoFailed,
+    VersionRefused,
     WorkloadHeld,
 )
 from kelvin_provision.errors.images import (
@@ -140,6 +141,7 @@ __all__ = [
     "TransferStopped",
     "UndoFailed",
     "UsageRefused",
+    "VersionRefused",
     "WaitFailed",
     "WaitTimeout",
     "WorkloadHeld",

@@ -29,6 +29,13 @@ class StagingFailed(ProvisionError):
     hint_default = "fix what the message names, then deploy again"
 
 
+class VersionRefused(ProvisionError):
+    """The cluster would refuse the staged version, as a dry run at the end of staging found; nothing was changed."""
+
+    code, exit_code = "version-refused", 1
+    hint_default = command("workloads apply", names=("NAME",), instruction="deploy a corrected version; if the cluster has been corrected")
+
+
 class ApplyFailed(ProvisionError):
     """The new version did not come up; everything was rolled back to what ran before."""
 

@@ -43,7 +43,7 @@ def _what_moved(db: sqlite3.Connection, order: Order) -> str:
 def begin_applies(db: sqlite3.Connection, operation: Operation, *, actor: str) -> None:
     """Begin the pending orders whose revisions are all in this apply, and cancel the others that name its workloads.
 
-    An order for everything leaves out what has failed since it was placed.
+    An order for everything leaves out what has failed, or would be refused, since it was placed.
     """
     steps = {step.workload: step.after for step in operation.steps}
     for order in rows.pending_orders(db, steps):
@@ -62,7 +62,7 @@ def begin_applies(db: sqlite3.Connection, operation: Operation, *, actor: str) -
 
 def _left_out(db: sqlite3.Connection, target: Target) -> bool:
     state = rows.staging_state(db, target.workload, target.revision or 0)
-    return state is not None and state.blocked
+    return state is not None and state.left_out
 
 
 def begin_with(db: sqlite3.Connection, order: Order, operation: Operation, *, actor: str) -> None:
@@ -89,7 +89,7 @@ def end_with(db: sqlite3.Connection, operation: Operation, entries: Sequence[Ent
     lines = tuple(dict.fromkeys(line for entry in failed for line in entry.evidence))
     for order in carried_out_by(db, operation.id):
         left_out = _names_left_out(order, operation)
-        note = "; ".join(filter(None, [reason, f"failed, so left out: {', '.join(left_out)}" if left_out else ""]))
+        note = "; ".join(filter(None, [reason, f"failed or refused, so left out: {', '.join(left_out)}" if left_out else ""]))
         _close(db, order, outcome, note, lines, now=now)
 
 

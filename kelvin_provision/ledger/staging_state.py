@@ -18,6 +18,16 @@ class StagingState:
     blocked: bool = False
     waiting: WaitReason | None = None
 
+    @property
+    def refused(self) -> bool:
+        """Whether the cluster would refuse it as it is; a failure that does not block it leaves that as it is."""
+        return self.waiting is not None and self.waiting.kind is WaitKind.REFUSED
+
+    @property
+    def left_out(self) -> bool:
+        """Whether an apply of everything leaves it out."""
+        return self.blocked or self.refused
+
 
 @dataclass(frozen=True)
 class Received:
@@ -112,15 +122,19 @@ def transition(state: StagingState, event: Event) -> StagingState:  # noqa: C901
         case StagingFailed():
             return StagingState(Download.FAILED, event.cause, blocked=True)
         case ApplyFailed():
-            return StagingState(state.download, event.cause, blocked=event.blocks)
+            return _failed(state, event.cause, blocked=event.blocks)
         case ApplyMissed() | RolledBack():
-            return StagingState(state.download, event.cause, blocked=state.blocked)
+            return _failed(state, event.cause, blocked=state.blocked)
+
+
+def _failed(state: StagingState, cause: str, *, blocked: bool) -> StagingState:
+    return StagingState(state.download, cause, blocked, state.waiting if state.refused and not blocked else None)
 
 
 def _tried(state: StagingState, event: Tried) -> StagingState:
-    if state.download is not Download.READY or state.blocked or state.failure is not None:
+    if state.download is not Download.READY or state.blocked or (state.failure is not None and not state.refused):
         return state
-    other = state.waiting if state.waiting and state.waiting.kind is not WaitKind.REFUSED else None
+    other = None if state.refused else state.waiting
     return replace(state, waiting=_refusal(event.refused) or other)
 
 

@@ -122,6 +122,9 @@ REASONS: dict[str, Reason] = {
     "undo-failed": Reason("The cluster became unreachable during the change, or the earlier version does not come up either."),
     "unknown-kind": Reason("A manifest of a custom kind whose operator is not installed on this cluster."),
     "usage": Reason("An option or argument is misspelt, missing, or excludes another one."),
+    "version-refused": Reason(
+        "Nothing else is staged than versions with an invalid field, an object of others, or a missing definition or permission."
+    ),
     "wait-failed": Reason("The version that was waited for failed, was replaced, or was removed."),
     "wait-timeout": Reason("A slow link, a state that needs an apply first, or too short a --timeout."),
     "workload-unknown": Reason("The name is misspelt, the state is in another --state-dir, or another user deployed it."),

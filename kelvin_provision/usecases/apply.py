@@ -26,7 +26,7 @@ from kelvin_provision.usecases.operation import OrderTicket, Running, command_li
 class ApplyRequest:
     """Empty `names` means all staged workloads. Timeouts in seconds; None means the setting.
 
-    `everything`: these names are what all staged workloads were at some time, so what has failed since is left out.
+    `everything`: these names are what all staged workloads were at some time, so what has failed or would be refused since is left out.
     """
 
     names: tuple[str, ...] = ()
@@ -62,8 +62,8 @@ class ApplyResult:
 def apply(ctx: Context, request: ApplyRequest, ticket: OrderTicket | None = None) -> ApplyResult:
     """Either all workloads come up, or all are rolled back.
 
-    Raises UsageRefused, WorkloadUnknown, NothingStaged, StagingFailed, NotReady, OutsideWindow, WorkloadHeld, PlanRefused, HookFailed,
-    ApplyFailed, ApplyLeft, UndoFailed, Interrupted, Locked.
+    Raises UsageRefused, WorkloadUnknown, NothingStaged, StagingFailed, VersionRefused, NotReady, OutsideWindow, WorkloadHeld, PlanRefused,
+    HookFailed, ApplyFailed, ApplyLeft, UndoFailed, Interrupted, Locked.
     """
     if ticket is None and not interrupted(ctx):
         # Without the lock first: where there is nothing to apply, that is the answer, not who holds the lock.
@@ -123,6 +123,7 @@ def _apply(ctx: Context, running: Running, workloads: Sequence[Workload], policy
         for workload in workloads:
             if workload.staged:
                 ctx.ledger.set_objects(workload.staged, prepared.objects[workload.name])
+                ctx.ledger.advance(workload.staged, staging_state.Tried())
         of_hooks: tuple[str, ...] = ()
         with running.committed(ctx):
             of_hooks = _carry_out(ctx, workloads, prepared, policy)

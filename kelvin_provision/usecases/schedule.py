@@ -42,7 +42,8 @@ class CancelResult:
 def schedule(ctx: Context, request: ScheduleRequest) -> ScheduleResult:
     """Check the request, store the order, wake the agent.
 
-    Raises UsageRefused, WorkloadUnknown, NothingStaged, StagingFailed, ApplyFailed, ClockBehind, OutsideWindow, NotReady, AgentSilent.
+    Raises UsageRefused, WorkloadUnknown, NothingStaged, StagingFailed, ApplyFailed, VersionRefused, ClockBehind, OutsideWindow, NotReady,
+    AgentSilent.
     """
     everything = not request.names
     selection = select(choose(ctx.ledger, request.names, everything=everything), everything=everything)

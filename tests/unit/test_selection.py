@@ -7,10 +7,12 @@ import pytest
 
 from kelvin_provision import timestamps
 from kelvin_provision.applying.selection import select
-from kelvin_provision.errors import ApplyFailed, RegistryUnreachable, StagingFailed
+from kelvin_provision.cluster.plan import Finding
+from kelvin_provision.errors import ApplyFailed, RegistryUnreachable, StagingFailed, VersionRefused
 from kelvin_provision.events import Note
 from kelvin_provision.ledger import journal, orders
 from kelvin_provision.ledger.model import Outcome
+from kelvin_provision.ledger.staging_state import Ready
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.usecases.schedule import ScheduleRequest, schedule
 from tests.kit.box import Box
@@ -19,15 +21,20 @@ from tests.kit.staging import reach
 READY, LOADING = (Download.READY, None, False), (Download.DOWNLOADING, None, False)
 GONE = (Download.FAILED, "r.io/x:1: not found", True)
 DOWN = (Download.READY, "version 1.0.0 was not applied: it crashed", True)
-REFUSED = (Download.READY, "version 1.0.0 was not applied: 1 finding", False)
+NOT_APPLIED = (Download.READY, "version 1.0.0 was not applied: 1 finding", False)
 LEFT_GONE = "x: version 1.0.0 cannot be staged: r.io/x:1: not found"
-LEFT_DOWN = "x: version 1.0.0 was not applied: it crashed"
+LEFT_DOWN = "x: version 1.0.0 was not applied: it crashed; `workloads apply -n x` tries it"
+TRIED = "the cluster would refuse this version: Job/x: no [invalid-object]"
+LEFT_REFUSED = f"x: {TRIED}; `workloads apply -n x` tries it"
 
 TABLE = [
     # state of x, the call; whether x is applied, why it is left out (beside `ready`, which is ready)
     (READY, {"everything": True}, True, ()),
     (LOADING, {"everything": True}, True, ()),  # and then refused: still downloading
-    (REFUSED, {"everything": True}, True, ()),
+    (NOT_APPLIED, {"everything": True}, True, ()),
+    (TRIED, {"everything": True}, False, (LEFT_REFUSED,)),
+    (TRIED, {"everything": True, "retry_failed": True}, False, (LEFT_REFUSED,)),
+    (TRIED, {"everything": False}, True, ()),
     (GONE, {"everything": True}, False, (LEFT_GONE,)),
     (GONE, {"everything": True, "retry_failed": True}, False, (LEFT_GONE,)),
     (DOWN, {"everything": True}, False, (LEFT_DOWN,)),
@@ -45,6 +52,9 @@ def box(tmp_path):
 
 def staged(box, name, state):
     (revision,) = box.deploy(name)
+    if state == TRIED:
+        box.ledger.advance(revision, Ready("Job/x: no [invalid-object]"))
+        return
     download, failure, blocked = state
     reach(box.ledger, revision, download, failure, blocked=blocked)
 
@@ -65,7 +75,7 @@ def test_a_named_version_that_cannot_be_staged_is_a_failure(box):
         select(box.ledger.workloads(), everything=False)
 
 
-@pytest.mark.parametrize(("state", "error"), [(GONE, StagingFailed), (DOWN, ApplyFailed)])
+@pytest.mark.parametrize(("state", "error"), [(GONE, StagingFailed), (DOWN, ApplyFailed), (TRIED, VersionRefused)])
 def test_nothing_but_failed_versions_is_a_failure(box, state, error):
     staged(box, "x", state)
     with pytest.raises(error, match=r"; nothing was changed$"):
@@ -139,7 +149,7 @@ def test_an_order_for_everything_leaves_out_what_fails_after_it_was_placed(box):
     box.turn()
     assert box.states() == {"pump": ("running", None), "x": ("staged", "failed")}
     (order,) = orders.recent(box.ledger)
-    assert (order.outcome, order.note) == (Outcome.DONE, "failed, so left out: x")
+    assert (order.outcome, order.note) == (Outcome.DONE, "failed or refused, so left out: x")
     reason = "x: version 1.0.0 cannot be staged: r.io/x:1.0.0: not found"
     assert Note(f"applying pump, x: left out: {reason}") in box.said
     lines = {line.workload: line.outcome for line in journal.history(box.ledger) if line.action == "apply --at"}
@@ -183,3 +193,65 @@ def test_at_leaves_out_what_has_failed_already(box):
     box.deploy("pump")
     result = ordered(box)
     assert (result.names, result.warnings[0]) == (("pump",), f"left out: {LEFT_GONE}")
+
+
+def refused_by_the_cluster(box, *names):
+    box.cluster.findings = [Finding("invalid-object", name, f"Job/{name}", "no") for name in names]
+
+
+def test_what_the_cluster_would_refuse_does_not_hinder_the_others(box):
+    refused_by_the_cluster(box, "x")
+    box.deploy("pump", "x")
+    box.turn()
+    refused_by_the_cluster(box)  # the plan of the rest is accepted
+    for words in (("--dry-run",), ("--retry-failed", "--dry-run"), ()):
+        result = box.run("workloads", "apply", "--all", *words, "--json")
+        assert (result.exit_code, json.loads(result.stdout)["warnings"]) == (0, [f"left out: {LEFT_REFUSED}"])
+    assert box.states() == {"pump": ("running", None), "x": ("staged", "failed")}
+
+
+def test_nothing_but_refused_versions_is_said_with_the_commands_that_help(box):
+    refused_by_the_cluster(box, "x", "y")
+    box.deploy("x", "y")
+    box.turn()
+    text = f"{LEFT_REFUSED.partition(';')[0]}; y: {TRIED.replace('/x', '/y')}; nothing was changed"
+    hint = "deploy a corrected version; if the cluster has been corrected: kelvin-provision workloads apply -n x -n y"
+    for words in (("--all",), ("--all", "--dry-run"), ("--all", "--at", "02:00")):
+        box.run("workloads", "apply", *words).check(exit_code=1, stdout="", stderr=f"error: {text}\n hint: {hint}\n")
+    assert {verb for verb, *_ in box.cluster.calls} == {"plan"}
+
+
+def test_a_refused_version_is_left_out_until_an_apply_that_names_it_is_accepted(box):
+    refused_by_the_cluster(box, "x")
+    box.deploy("x")
+    box.turn()
+    assert box.run("workloads", "apply", "-n", "x").exit_code == 65
+    assert box.warnings("x") == ["version 1.0.0 was not applied: 1 finding, nothing was changed", TRIED]
+    assert box.run("workloads", "apply", "--all").exit_code == 1
+    refused_by_the_cluster(box)
+    box.cluster.unreachable = True
+    assert box.run("workloads", "apply", "-n", "x").exit_code == 69
+    assert box.run("workloads", "apply", "--all").exit_code == 1
+    box.cluster.unreachable = False
+    box.cluster.broken = {"x": "it crashed"}
+    assert box.run("workloads", "apply", "-n", "x").exit_code == 1
+    assert box.warnings("x") == ["version 1.0.0 was not applied: x: it crashed"]
+    box.cluster.broken = {}
+    assert box.run("workloads", "apply", "--all", "--retry-failed").exit_code == 0
+    assert box.states() == {"x": ("running", None)}
+
+
+def test_an_order_for_everything_leaves_out_what_the_cluster_would_refuse_by_then(box):
+    box.deploy("pump", "x")
+    ordered(box)
+    box.clock, later = lambda: "2026-01-01T00:00:00Z", box.clock
+    refused_by_the_cluster(box, "x")
+    box.turn()
+    assert box.states() == {"pump": ("pending_apply", "ready"), "x": ("pending_apply", "failed")}
+    refused_by_the_cluster(box)
+    box.clock = later
+    box.turn()
+    assert box.states() == {"pump": ("running", None), "x": ("staged", "failed")}
+    (order,) = orders.recent(box.ledger)
+    assert (order.outcome, order.note) == (Outcome.DONE, "failed or refused, so left out: x")
+    assert Note(f"applying pump, x: left out: {LEFT_REFUSED}") in box.said

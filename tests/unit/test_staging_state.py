@@ -1,5 +1,7 @@
 """What every event makes of every state of a staged revision, and that nothing is written when nothing changes."""
 
+from dataclasses import replace
+
 import pytest
 
 from kelvin_provision.errors import DownloadWaits, ImageNotFound, NoSpace, RegistryUnreachable, RuntimeUnreachable
@@ -35,6 +37,7 @@ COMPLETE = StagingState(Download.READY)
 NOT_APPLIED = StagingState(Download.READY, "version 2.0.0 was not applied: x")
 BLOCKED = StagingState(Download.READY, "version 2.0.0 was not applied: exit code 3", blocked=True)
 REFUSED = StagingState(Download.READY, waiting=WaitReason(WaitKind.REFUSED, "no"))
+REFUSED_AGAIN = replace(REFUSED, failure="1 finding")
 HELD = StagingState(Download.READY, waiting=WaitReason(WaitKind.HOLD, workloads=("a",)))
 FAILED = StagingState(Download.FAILED, "r.io/a:1: not found", blocked=True)
 
@@ -123,6 +126,10 @@ WAITING_TABLE = [
     (HELD, Tried("no"), REFUSED),
     (REFUSED, Tried(), COMPLETE),
     (REFUSED, Tried("other"), StagingState(Download.READY, waiting=WaitReason(WaitKind.REFUSED, "other"))),
+    (REFUSED, ApplyFailed("1 finding", blocks=False), REFUSED_AGAIN),
+    (REFUSED, ApplyMissed("late"), replace(REFUSED_AGAIN, failure="late")),
+    (REFUSED, ApplyFailed("exit code 3", blocks=True), StagingState(Download.READY, "exit code 3", blocked=True)),
+    (REFUSED_AGAIN, Tried(), StagingState(Download.READY, "1 finding")),
 ]
 
 

@@ -54,8 +54,9 @@ def command(
     --at: the agent applies the workloads at that time as one transaction, also after a reboot; never early, and no later than
     apply.grace. A new --at, --cancel, an apply by hand or a new deploy of one of them cancels it for all of them.
 
-    With --all, versions that cannot be staged or did not come up at an earlier apply are left out and named in warnings; --retry-failed
-    takes the latter. Exit code 1 when nothing else is staged, or when a named version cannot be staged; 75 while one is still downloading.
+    With --all, versions that cannot be staged, that the cluster would refuse (a dry run at the end of staging) or that did not come up
+    at an earlier apply are left out and named in warnings; --retry-failed takes the last. A version that is named is tried, if it could
+    be staged. Exit code 1 when nothing else is staged, or when a named version cannot be staged; 75 while one is still downloading.
 
     Outside apply.window, and while a workload is held, apply is refused (75) without --force.
     """
