@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from kelvin_provision.cluster.plan import Finding
 from kelvin_provision.files.lock import exclusive
 from kelvin_provision.ledger import holds
 from kelvin_provision.queries.explanations import errors
@@ -236,6 +237,15 @@ def test_a_log_that_is_not_there_leads_to_the_workload(box):
 # --- changes ----------------------------------------------------------------------------------------
 
 
+def test_a_version_that_the_cluster_would_refuse_is_applied_by_the_hint_once_the_cluster_accepts_it(box):
+    box.cluster.findings = [Finding("unknown-kind", "pump", "Lamp/pump", "no matches for kind Lamp")]
+    stage(box, "3.0.0")
+    found = error(box, "workloads", "apply", "--all")
+    assert found["code"] == "version-refused"
+    box.cluster.findings = []
+    assert typed(box, found["hint"]).exit_code == 0
+
+
 def test_a_failed_apply_leads_to_what_is_known_of_it(box):
     stage(box, "3.0.0")
     box.cluster.broken[box.ledger.workload("pump").staged.locks[0].pinned_reference] = "exit code 3"
@@ -348,7 +358,7 @@ ELSEWHERE = {
 CASES = {
     "usage", "confirmation-needed", "secret-missing", "nothing-staged", "nothing-applied", "nothing-to-roll-back", "revision-unknown",
     "not-ready", "check-failed", "cursor-invalid", "wait-timeout", "log-missing", "locked", "apply-failed", "apply-left", "undo-failed", "time-refused",
-    "outside-window", "held", "settings-invalid",
+    "version-refused", "outside-window", "held", "settings-invalid",
 }  # fmt: skip
 
 
