@@ -93,10 +93,19 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True)
 class PendingOrder:
-    """An order that the agent has not begun: its verb, and the order in words."""
+    """An order that the agent has not begun: its verb, the order in words, and whether it is for a time."""
 
     verb: Verb
     text: str
+    scheduled: bool = False
+
+
+class Trouble(StrEnum):
+    """Why a staged version is not applied by itself or with all others."""
+
+    STAGING_FAILED = "staging failed"
+    APPLY_FAILED = "apply failed"
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True)
@@ -113,9 +122,9 @@ class Slot:
 
     @property
     def failed(self) -> bool:
-        """Whether it cannot be staged, or was to apply itself and did not come up.
+        """Whether it is given up: it cannot be staged, or was to apply itself and did not come up.
 
-        One that waits for `workloads apply` stays ready after a failed apply.
+        One that waits for `workloads apply` stays complete after a failed apply, and is kept so.
         """
         return self.blocked and (self.method.instantly_apply or self.download is Download.FAILED)
 
@@ -123,6 +132,15 @@ class Slot:
     def refused(self) -> bool:
         """Whether it is on this box and the cluster would refuse it as it is."""
         return self.waiting is not None and self.waiting.kind is WaitKind.REFUSED
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """What an apply of everything leaves it out for, if anything."""
+        if self.download is Download.FAILED and self.method.staged:
+            return Trouble.STAGING_FAILED
+        if self.blocked and (self.download is Download.READY or not self.method.staged):
+            return Trouble.APPLY_FAILED
+        return Trouble.REFUSED if self.refused else None
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -191,11 +209,17 @@ _PENDING = {
     Verb.STOP: (State.PENDING_STOP, _AT_REST),
     Verb.UNDEPLOY: (State.PENDING_STOP, _AT_REST | {State.STAGED}),
 }
-"""What a workload is while the first of its orders is pending, and the states that this stands in front of."""
+"""What a workload is while the first of its orders is pending, and the states that this stands in front of.
+
+An order for a time is planned: until then, the state is what runs.
+"""
 
 
 def derive(now: Situation) -> Status:
-    """The state of the workload itself (DESIGN section 5). What is under way wins over what was asked, and that over what was seen."""
+    """The state of the workload itself (DESIGN section 5). What is under way wins over what was asked, and that over what was seen.
+
+    While a version runs, a staged one that is still downloading, or has a time, does not change it.
+    """
     seen = now.observation.seen if now.observation else None
     staging = now.staged.warnings if now.staged else ()
     notes = (*staging, *(order.text for order in now.orders), *map(str, now.holds))
@@ -203,7 +227,7 @@ def derive(now: Situation) -> Status:
         return Status(_UNDER_WAY[now.operation], (), seen)
     if now.running and now.observation and not now.observation.reachable:
         return Status(State.UNREACHABLE, (*now.observation.warnings, *notes), seen)
-    if now.staged and now.staged.method.instantly_apply and not now.staged.blocked:
+    if now.staged and now.staged.method.instantly_apply and not now.staged.blocked and not (now.running and now.staged.method.staged):
         waiting = State.PENDING_DEPLOY if now.staged.download is Download.PENDING else State.RECEIVED
         return Status(waiting, notes, seen)
     return _pending(_at_rest(now, notes, seen), now.orders)
@@ -211,7 +235,7 @@ def derive(now: Situation) -> Status:
 
 def _pending(status: Status, orders: tuple[PendingOrder, ...]) -> Status:
     for order in orders:
-        if order.verb in _PENDING:
+        if order.verb in _PENDING and not order.scheduled:
             state, covered = _PENDING[order.verb]
             return replace(status, state=state) if status.state in covered else status
     return status
@@ -241,4 +265,4 @@ def _of_observation(observation: Observation | None, notes: tuple[str, ...]) -> 
 
 def of_staged(slot: Slot) -> Status:
     """`staged.status`: `processing` never appears here, the platform's own clients cannot read it (KELVIN section 2.3)."""
-    return Status(State.FAILED if slot.failed or slot.refused else _STAGED[slot.download], slot.warnings)
+    return Status(State.FAILED if slot.failed or slot.trouble else _STAGED[slot.download], slot.warnings)

@@ -35,6 +35,11 @@ def parse(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
+def local_minute(text: str) -> str:
+    """An RFC 3339 time on the box's clock: `2026-11-28 02:00`."""
+    return f"{parse(text).astimezone():%Y-%m-%d %H:%M}"
+
+
 def normalized(text: str) -> str:
     """The same time in UTC with nine digits after the point; such times compare as text. Raises ValueError."""
     match = _RFC3339.fullmatch(text)

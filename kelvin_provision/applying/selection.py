@@ -10,6 +10,7 @@ from kelvin_provision.hints import command
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision, Workload
 from kelvin_provision.spec.enums import Download
+from kelvin_provision.status import Trouble
 from kelvin_provision.store import Store
 from kelvin_provision.wait_reason import describe
 
@@ -62,19 +63,14 @@ def _omitted(workload: Workload, *, everything: bool, retry_failed: bool) -> typ
         return None
     if staging_failed(revision):
         return StagingFailed
-    if everything and not retry_failed and apply_failed(revision):
+    if everything and not retry_failed and revision.slot.trouble is Trouble.APPLY_FAILED:
         return ApplyFailed
-    return VersionRefused if everything and revision.slot.refused else None
+    return VersionRefused if everything and revision.slot.trouble is Trouble.REFUSED else None
 
 
 def staging_failed(revision: Revision) -> bool:
     """Whether it cannot be downloaded or imported, whatever time goes by."""
-    return revision.download is Download.FAILED and not appliable(revision)
-
-
-def apply_failed(revision: Revision) -> bool:
-    """Whether it was tried on the cluster and did not come up."""
-    return revision.blocked and appliable(revision)
+    return revision.slot.trouble is Trouble.STAGING_FAILED
 
 
 def _reason(workload: Workload, kind: type[ProvisionError]) -> str:

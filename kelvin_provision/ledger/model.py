@@ -171,7 +171,7 @@ class Workload:
             self.operation,
             self.observation,
             self.holds,
-            tuple(PendingOrder(order.verb, str(order)) for order in self.orders),
+            tuple(PendingOrder(order.verb, str(order), order.at is not None) for order in self.orders),
         )
 
     @property

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from kelvin_provision.errors import ProvisionError
     from kelvin_provision.hints import Hint
 
+_SHOWN = {"not running": State.STAGED.value, "refused": "version-refused"}
+"""Words of a list that are neither states nor codes."""
 DescribeHint = Callable[["Hint | str"], str]
 """Renders a hint for the front end."""
 
@@ -77,12 +79,13 @@ def _words() -> Iterator[Word]:
 def explain(word: str) -> Explained:
     """Raises UsageRefused for an unknown word, with the nearest one as its hint."""
     key = word.strip().lower()
+    key = _SHOWN.get(key, key)
     for state, explanation in STATES.items():
         names = {state.value, state.message.lower()} if isinstance(state, State) else {state.value}
         if {key, key.replace(" ", "_").replace("-", "_")} & names:
             return ExplainedState("state", state.value, explanation.meaning, explanation)
     for error in errors():
-        if error.code == key.replace("_", "-"):
+        if error.code == key.replace("_", "-").replace(" ", "-"):
             return _error(error)
     if key.isdecimal() and int(key) in EXIT_CODES:
         code = int(key)

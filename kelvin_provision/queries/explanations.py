@@ -28,13 +28,8 @@ STATES: dict[State | Download, Explanation] = {
     ),
     State.PENDING_APPLY: Explanation(
         "The agent was asked to apply the staged version and has not begun.",
-        "`workloads apply --at`.",
-        command(
-            "workloads show",
-            names=("NAME",),
-            instruction="Wait. The time, and what it waits for",
-            note="to cancel: workloads apply -n NAME --cancel",
-        ),
+        "An order to apply or roll back as soon as possible. A version with a time (`workloads apply --at`) changes the state only then.",
+        command("workloads show", names=("NAME",), instruction="Wait. What it waits for"),
     ),
     State.PENDING_START: Explanation(
         "The agent was asked to start the workload and has not begun.",
@@ -68,7 +63,7 @@ STATES: dict[State | Download, Explanation] = {
         command("workloads apply", names=("NAME",)),
     ),
     State.STAGED: Explanation(
-        "No version of the workload runs; there is only a staged one.",
+        "No version of the workload runs; there is only a staged one. Until that one is ready, `workloads list` shows `not running`.",
         "A new workload was deployed as staged.",
         command("workloads apply", names=("NAME",), instruction="When workloads list --staged says ready"),
     ),
@@ -84,7 +79,7 @@ STATES: dict[State | Download, Explanation] = {
         "Wait.",
     ),
     State.RUNNING: Explanation(
-        "The workload runs.",
+        "The workload runs. A staged version that is being downloaded, is ready, or is to be applied at a time, is in the column STAGED.",
         "Its containers came up and stayed up.",
         "Nothing.",
     ),
@@ -99,9 +94,10 @@ STATES: dict[State | Download, Explanation] = {
         command("workloads start", names=("NAME",), note="applying a staged version starts it, too"),
     ),
     State.FAILED: Explanation(
-        "The workload does not run, its download failed, or the cluster would refuse the staged version. A warning names the cause.",
+        "The workload does not run; or its staged version could not be downloaded (`staging failed`), did not come up (`apply failed`) or"
+        " would be refused by the cluster (`refused`). A warning names the cause.",
         "A container exits again and again, an image cannot be pulled, or the cluster rejects an object.",
-        command("workloads show", names=("NAME",)),
+        command("workloads show", names=("NAME",), note="apply --all leaves out such a staged version, apply -n NAME tries it"),
     ),
     State.UNREACHABLE: Explanation(
         "The cluster or the runtime does not respond. The details shown are the last known ones.",

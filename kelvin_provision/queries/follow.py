@@ -84,7 +84,9 @@ class _Followed:
         return f"version {version} was removed"
 
     def _report_state(self, workload: Workload, staged: Revision) -> None:
-        state = derive(workload.situation).state if staged.spec.method.instantly_apply else of_staged(staged.slot).state
+        method = staged.spec.method
+        beside = method.staged and workload.running and workload.operation is None  # then the workload's state is that of what runs
+        state = of_staged(staged.slot).state if beside or not method.instantly_apply else derive(workload.situation).state
         if state is not self.state:
             self.state = state
             self.ctx.progress(Note(f"{staged.workload}: {state.message.lower()}"))

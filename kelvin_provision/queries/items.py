@@ -7,22 +7,24 @@ from typing import Any
 
 from kelvin_provision.errors import StateDamaged
 from kelvin_provision.fast_dataclass import dataclass
-from kelvin_provision.ledger.model import Revision, Workload
+from kelvin_provision.ledger.model import Order, Revision, Workload
 from kelvin_provision.spec.enums import Download, State
-from kelvin_provision.status import Status, derive, of_staged
+from kelvin_provision.status import Status, Trouble, derive, of_staged
 
 _UNKNOWN_TIME = "1970-01-01T00:00:00Z"
 
 
 @dataclass(frozen=True)
 class StagedItem:
-    """The staged version. `ready` means that it can be applied."""
+    """The staged version. `ready` means that an apply of everything takes it; `trouble` why not. `apply_at` is RFC 3339 in UTC."""
 
     ready: bool
     app_name: str
     app_version: str
     instantly_apply: bool
     status: Status
+    trouble: Trouble | None = None
+    apply_at: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -92,7 +94,7 @@ def item_of(workload: Workload, *, staged: bool = False) -> WorkloadItem:
         status=of_staged(workload.staged.slot) if staged and workload.staged else derive(workload.situation),
         download_status=_download_status(workload),
         download_error=workload.staged.cause if workload.staged and workload.staged.download is not Download.READY else None,
-        staged=_staged_item(workload.staged),
+        staged=_staged_item(workload.staged, workload.scheduled_apply),
     )
 
 
@@ -114,13 +116,20 @@ def damaged_item(name: str, why: StateDamaged) -> WorkloadItem:
     )
 
 
-def _staged_item(revision: Revision | None) -> StagedItem | None:
+def _staged_item(revision: Revision | None, scheduled: Order | None) -> StagedItem | None:
     """None when nothing is staged; a standard deploy in the staged slot does not count."""
     if revision is None or not revision.spec.method.staged:
         return None
-    ready = revision.download is Download.READY and not (revision.slot.failed or revision.slot.refused)
-    spec = revision.spec
-    return StagedItem(ready, spec.app_name, spec.app_version, spec.method.instantly_apply, of_staged(revision.slot))
+    status, spec = of_staged(revision.slot), revision.spec
+    return StagedItem(
+        status.state is State.READY,
+        spec.app_name,
+        spec.app_version,
+        spec.method.instantly_apply,
+        status,
+        revision.slot.trouble,
+        scheduled.at if scheduled else None,
+    )
 
 
 def _download_status(workload: Workload) -> str | None:
@@ -134,20 +143,32 @@ def _status(status: Status) -> dict[str, Any]:
     return {"state": status.state.value, "message": status.message, "warnings": list(status.warnings)}
 
 
+NOT_RUNNING = "not running"
+"""How a list shows the state `staged` until its version can be applied: there is nothing on the cluster, and nothing on the box yet."""
+
+
+def shown_state(item: WorkloadItem) -> str:
+    """The state in words: what runs. A workload of which nothing runs is `staged` only where the staged version is ready."""
+    state = item.status.state
+    return NOT_RUNNING if state is State.STAGED and item.staged and not item.staged.ready else state.value
+
+
 def position(item: WorkloadItem, percent: int | None = None, *, staged: bool = False) -> str:
     """Its position in one line: `running, 2.3.0 downloading 45%`. With `staged`, or without a running version, only the latter."""
-    state, download = str(item.status.state), staged_position(item, percent)
     if item.staged is None:
-        return state
-    return download if staged or state == "staged" else f"{state}, {item.staged.app_version} {download}"
+        return item.status.state.value
+    from kelvin_provision.timestamps import local_minute  # the list has no positions
+
+    at = item.staged.apply_at
+    planned = plan_of(item.staged, "" if percent is None else f"downloading {percent}%", time=local_minute(at) if at else "")
+    return planned if staged or item.status.state is State.STAGED else f"{item.status.state}, {item.staged.app_version} {planned}"
 
 
-def staged_position(item: WorkloadItem, percent: int | None = None) -> str:
-    """The state of the staged version, with the percentage of its download; empty when nothing is staged."""
-    if item.staged is None:
-        return ""
-    state = str(item.staged.status.state)
-    return state if percent is None or state != "downloading" else f"{state} {percent}%"
+def plan_of(staged: StagedItem, progress: str = "", *, time: str = "") -> str:
+    """How far the staged version is, and when it is applied: `received`, `ready, 02:00`, `apply failed`; `progress` while it downloads."""
+    state = staged.trouble.value if staged.trouble else staged.status.state.value
+    words = progress if progress and staged.status.state is State.DOWNLOADING else state
+    return f"{words}, {time}" if time else words
 
 
 def masked_payload(revision: Revision) -> Mapping[str, Any]:

@@ -57,6 +57,8 @@ def _of_workload(workload: Workload, target: State) -> Judgement:
     if target in {State.RUNNING, State.DEPLOYING} and failed and failed.spec.method.instantly_apply and workload.operation is None:
         # An older version that still runs does not count.
         return Judgement(Verdict.NEVER, failed.failure or f"version {failed.spec.app_version} failed")
+    if target is State.RUNNING and staged and staged.spec.method.instantly_apply and staged.in_motion:
+        return Judgement(Verdict.NOT_YET)  # an older version that still runs does not count here either
     if target is State.STAGED and workload.running:
         return Judgement(Verdict.NEVER, "a version of it is on the cluster already")
     return Judgement(Verdict.REACHED if derive(workload.situation).state is target else Verdict.NOT_YET)

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import time
 from dataclasses import replace
 from datetime import datetime
@@ -218,7 +219,9 @@ def test_a_hold_goes_with_its_workload(box):
 def test_an_apply_is_asked_for_shown_and_done_in_time_as_one_transaction(box, clock):
     result = say(box, "apply", "-n", "pump", "-n", "fan", "--at", "2026-11-24 02:00")
     result.check(stdout="workload pump: accepted, applied 2026-11-24 02:00+00:00\nworkload fan: accepted, applied 2026-11-24 02:00+00:00\n")
-    assert states(box) == {"fan": "pending_apply", "pump": "pending_apply"}
+    assert states(box) == {"fan": "staged", "pump": "running"}
+    assert re.search(r"^fan .*  staged   2\.0\.0 ready, (2026-11-24 )?02:00  -$", say(box, "list").stdout, re.MULTILINE)
+    assert re.search(r"^Staged:     2\.0\.0 ready, (2026-11-24 )?02:00$", say(box, "show", "-n", "pump").stdout, re.MULTILINE)
     assert box.warnings("pump") == ["apply at 2026-11-24T02:00:00Z, requested by anna"]
     assert "Apply:      2026-11-24 02:00+00:00, requested by anna, together with fan\n" in say(box, "show", "-n", "pump").stdout
     status = box.run("agent", "status", "--json")

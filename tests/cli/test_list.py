@@ -18,14 +18,17 @@ from pathlib import Path
 
 import pytest
 
+from kelvin_provision.cli.render.overview import planned
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Phase, Step
+from kelvin_provision.ledger.staging_state import ApplyFailed, StagingFailed, Tried
 from kelvin_provision.queries.changes import Place, compare
 from kelvin_provision.queries.items import StagedItem, WorkloadItem, position
 from kelvin_provision.spec.enums import Download, Method, State
 from kelvin_provision.spec.workload import Spec
-from kelvin_provision.status import Observation, Observed, OperationKind, Status
+from kelvin_provision.status import Observation, Observed, OperationKind, Status, Trouble
+from kelvin_provision.timestamps import parse
 from tests.kit.cli import run
 from tests.kit.ledgers import migrated
 from tests.kit.staging import reach
@@ -138,6 +141,58 @@ def test_what_is_on_its_way_shows_how_far_it_is():
     assert position(item, 45, staged=True) == "downloading 45%"
     assert position(replace(item, status=Status(State.STAGED))) == "downloading"
     assert position(replace(item, staged=None)) == "running"
+    assert position(replace(item, staged=replace(staged, trouble=Trouble.APPLY_FAILED))) == "running, 2.0.0 apply failed"
+    assert position(replace(item, staged=replace(staged, apply_at="2026-11-28T02:00:00Z"))).startswith(
+        "running, 2.0.0 downloading, 2026-11-2"
+    )
+
+
+def test_what_runs_is_the_status_and_what_is_planned_stands_in_staged(box):
+    def row(name):
+        (line,) = [line for line in box.list().stdout.splitlines() if line.startswith(name)]
+        return re.split(r"  +", line)[3:5]
+
+    box.stage("motor", "3.0.0", Download.DOWNLOADING, method=Method.INSTANT)
+    box.stage("pump", "3.0.0", Download.DOWNLOADING)
+    box.stage("fan", "1.0.0", Download.READY)
+    assert (row("motor"), row("pump"), row("fan"), row("vision")) == (
+        ["running", "3.0.0 downloading"],
+        ["not running", "3.0.0 downloading"],
+        ["staged", "1.0.0 ready"],
+        ["staged", "0.9.0 ready"],
+    )
+    for name, event, words in (
+        ("pump", StagingFailed("not found"), ["not running", "3.0.0 staging failed"]),
+        ("fan", ApplyFailed("it crashed", blocks=True), ["not running", "1.0.0 apply failed"]),
+        ("motor", StagingFailed("not found"), ["running", "3.0.0 staging failed"]),
+        ("vision", Tried("no"), ["not running", "0.9.0 refused"]),
+    ):
+        box.ledger.advance(box.ledger.workload(name).staged, event)
+        assert row(name) == words
+        document = json.loads(run("workloads", "show", name, *box.place, "--json").stdout)
+        assert document["status"]["state"] == ("running" if name == "motor" else "staged")
+        assert (document["staged"]["ready"], document["staged"]["status"]["state"]) == (False, "failed")
+        state = "Running" if name == "motor" else "Not running"
+        shown = run("workloads", "show", name, *box.place).stdout
+        assert (f"Status:     {state}\n" in shown, f"Staged:     {words[1]}\n" in shown) == (True, True)
+
+
+def test_a_time_within_a_day_is_a_clock_time_and_another_one_has_its_date(monkeypatch):
+    now = parse("2026-11-27T22:00:00Z")
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    staged = StagedItem(True, "app", "2.0.0", False, Status(State.READY), apply_at="2026-11-28T02:00:00Z")
+    assert planned(staged, None, now) == "2.0.0 ready, 02:00"
+    assert planned(replace(staged, apply_at="2026-11-29T02:00:00Z"), None, now) == "2.0.0 ready, 2026-11-29 02:00"
+    assert planned(replace(staged, status=Status(State.DOWNLOADING)), 7, now) == "2.0.0 7%, 02:00"
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_waiting_until_an_instant_apply_runs_does_not_end_with_the_version_before_it(box):
+    box.stage("motor", "3.0.0", Download.DOWNLOADING, method=Method.INSTANT)
+    assert wait(box, "motor", "--for", "running", "--timeout", "0").exit_code == 75
+    assert wait(box, "gateway", "--for", "running", "--timeout", "0").exit_code == 0
 
 
 # --- watching --------------------------------------------------------------------------------------

@@ -43,6 +43,12 @@ def test_a_terminal_gets_icons_and_colours():
         ("downloading", "\x1b[33m◐ downloading\x1b[0m"),
         ("2.0.0 downloading", "\x1b[33m◐ 2.0.0 downloading\x1b[0m"),
         ("2.0.0 downloading 45%", "\x1b[33m◐ 2.0.0 downloading 45%\x1b[0m"),
+        ("2.0.0 7%, 02:00", "\x1b[33m◐ 2.0.0 7%, 02:00\x1b[0m"),
+        ("2.0.0 ready, 02:00", "\x1b[36m◐ 2.0.0 ready, 02:00\x1b[0m"),
+        ("2.0.0 apply failed, 02:00", "\x1b[31m✗ 2.0.0 apply failed, 02:00\x1b[0m"),
+        ("2.0.0 staging failed", "\x1b[31m✗ 2.0.0 staging failed\x1b[0m"),
+        ("2.0.0 refused", "\x1b[31m✗ 2.0.0 refused\x1b[0m"),
+        ("not running", "○ not running"),
         ("who knows", "who knows"),
     ],
 )
@@ -70,6 +76,12 @@ def test_columns_that_give_way_are_cut_first_and_then_left_out():
     assert render(table, Style(width=30)) == "NAME   STATUS   SEEN\nmotor  running  a long whil...\n"
     assert render(table, Style(width=20)) == "NAME   STATUS\nmotor  running\n"
     assert render(table, Style(width=20, wide=True)).splitlines()[0] == "NAME   TITLE     STATUS   SEEN"
+
+
+def test_a_column_that_is_printed_below_is_never_cut():
+    table = Table(("name", "staged"), [("motor", "2.0.0 ready, 02:00"), ("fan", "-")], gives=("staged",), folds=frozenset({"staged"}))
+    assert render(table, Style(width=25)) == "NAME   STAGED\nmotor  2.0.0 ready, 02:00\nfan    -\n"
+    assert render(table, Style(width=24)) == "NAME\nmotor\n  staged: 2.0.0 ready, 02:00\nfan\n"
 
 
 def test_wide_signs_take_two_columns():

@@ -81,7 +81,7 @@ def test_a_version_that_dies_is_undone_with_its_last_words(box):
     assert error["code"] == "apply-failed"
     assert "rolled back to what ran before" in error["message"]
     assert any("the last words" in line for line in error["evidence"]), error
-    assert box.states() == {"pump": ("1.0.0", "running", "ready")}
+    assert box.states() == {"pump": ("1.0.0", "running", "failed")}
     assert any("version 3.0.0 was not applied" in text for text in box.json("workloads", "list")["data"][0]["status"]["warnings"])
 
 

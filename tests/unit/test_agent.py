@@ -163,7 +163,7 @@ def test_a_failed_apply_by_hand_can_be_tried_again(box):
     box.cluster.broken = {"a": "exit code 3"}
     with pytest.raises(ApplyFailed):
         box.command_apply("a")
-    assert box.states() == {"a": ("staged", "ready")}
+    assert box.states() == {"a": ("staged", "failed")}
     box.cluster.broken = {}
     box.command_apply("a")
     assert box.states() == {"a": ("running", None)}

@@ -118,11 +118,11 @@ def test_what_is_due_is_without_a_time_or_past_it_the_next_one_first(ledger):
     assert due("2026-11-24T02:00:00.000000Z") == [now.id, early.id, late.id]
 
 
-def test_a_workload_shows_the_orders_that_name_it_and_its_state_says_so(ledger):
+def test_a_workload_shows_the_orders_that_name_it_and_its_state_is_what_runs(ledger):
     apply_at(ledger, "pump", "fan")
     found = ledger.workload("fan")
     assert found.scheduled_apply.names == ("pump", "fan")
-    assert derive(found.situation).state is State.PENDING_APPLY
+    assert derive(found.situation).state is State.STAGED
     assert derive(found.situation).warnings == ("apply at 2026-11-24T02:00:00Z, requested by anna",)
     assert ledger.workload("valve").orders == ()
 

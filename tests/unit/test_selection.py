@@ -117,7 +117,7 @@ def test_what_did_not_come_up_is_left_out_until_it_is_asked_for(box):
     box.turn()
     box.cluster.broken = {"pump": "it crashed"}
     assert box.run("workloads", "apply", "--all").exit_code == 1
-    assert box.states() == {"pump": ("staged", "ready")}
+    assert box.states() == {"pump": ("staged", "failed")}
     box.run("workloads", "apply", "--all").check(
         exit_code=1,
         stdout="",
@@ -247,7 +247,7 @@ def test_an_order_for_everything_leaves_out_what_the_cluster_would_refuse_by_the
     box.clock, later = lambda: "2026-01-01T00:00:00Z", box.clock
     refused_by_the_cluster(box, "x")
     box.turn()
-    assert box.states() == {"pump": ("pending_apply", "ready"), "x": ("pending_apply", "failed")}
+    assert box.states() == {"pump": ("staged", "ready"), "x": ("staged", "failed")}
     refused_by_the_cluster(box)
     box.clock = later
     box.turn()

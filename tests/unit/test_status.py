@@ -5,7 +5,20 @@ import itertools
 import pytest
 
 from kelvin_provision.spec.enums import Download, Method, State
-from kelvin_provision.status import Hold, Observation, Observed, OperationKind, PendingOrder, Situation, Slot, Verb, derive, of_staged
+from kelvin_provision.status import (
+    Hold,
+    Observation,
+    Observed,
+    OperationKind,
+    PendingOrder,
+    Situation,
+    Slot,
+    Trouble,
+    Verb,
+    derive,
+    of_staged,
+)
+from kelvin_provision.wait_reason import WaitKind, WaitReason
 
 SLOTS = [None] + [
     Slot(method, download, error, blocked)
@@ -35,7 +48,8 @@ def expected(now: Situation) -> State:
     if now.running and now.observation is not None and now.observation.reachable is False:
         return State.UNREACHABLE
     instant = now.staged is not None and now.staged.method is not Method.STAGED
-    if instant and not now.staged.blocked:
+    beside = now.running and now.staged is not None and now.staged.method is Method.INSTANT
+    if instant and not now.staged.blocked and not beside:
         return State.PENDING_DEPLOY if now.staged.download is Download.PENDING else State.RECEIVED
     if now.running:
         if now.observation is None:
@@ -97,17 +111,46 @@ def test_an_observation_survives_json():
         (False, None, State.PENDING_APPLY),
         (True, None, State.PENDING_APPLY),
         (True, Observed.RUNNING, State.PENDING_APPLY),
+        (True, Observed.STARTING, State.STARTING),
         (True, Observed.FAILED, State.FAILED),
         (True, Observed.STOPPED, State.STOPPED),
     ],
 )
-def test_what_is_to_be_applied_at_a_time_is_pending_unless_what_runs_is_in_trouble(running, observed, state):
+def test_what_is_to_be_applied_at_once_is_pending_unless_what_runs_is_in_trouble(running, observed, state):
     seen = Observation(observed, ("exit 3",) if observed is Observed.FAILED else ()) if observed else None
     status = derive(
-        Situation(running, Slot(Method.STAGED, Download.READY), None, seen, orders=(PendingOrder(Verb.APPLY, "apply at 02:00"),))
+        Situation(running, Slot(Method.STAGED, Download.READY), None, seen, orders=(PendingOrder(Verb.APPLY, "apply requested"),))
     )
     assert status.state is state
-    assert "apply at 02:00" in status.warnings
+    assert "apply requested" in status.warnings
+
+
+@pytest.mark.parametrize("verb", list(Verb))
+@pytest.mark.parametrize(("running", "state"), [(False, State.STAGED), (True, State.RUNNING)])
+def test_what_is_planned_for_a_time_does_not_change_the_state(verb, running, state):
+    order = PendingOrder(verb, f"{verb} at 02:00", scheduled=True)
+    status = derive(Situation(running, Slot(Method.STAGED, Download.READY), orders=(order,)))
+    assert (status.state, status.warnings) == (state, (f"{verb} at 02:00",))
+
+
+@pytest.mark.parametrize(
+    ("method", "download", "blocked", "waiting", "trouble"),
+    [
+        (Method.STAGED, Download.READY, False, None, None),
+        (Method.STAGED, Download.DOWNLOADING, True, None, None),
+        (Method.STAGED, Download.FAILED, True, None, Trouble.STAGING_FAILED),
+        (Method.INSTANT, Download.FAILED, True, None, Trouble.STAGING_FAILED),
+        (Method.STAGED, Download.READY, True, None, Trouble.APPLY_FAILED),
+        (Method.INSTANT, Download.READY, True, None, Trouble.APPLY_FAILED),
+        (Method.STANDARD, Download.PENDING, True, None, Trouble.APPLY_FAILED),
+        (Method.STAGED, Download.READY, False, WaitReason(WaitKind.REFUSED, "no"), Trouble.REFUSED),
+        (Method.STAGED, Download.READY, False, WaitReason(WaitKind.HOLD, workloads=("a",)), None),
+    ],
+)
+def test_a_staged_version_in_trouble_is_failed_and_says_in_which(method, download, blocked, waiting, trouble):
+    slot = Slot(method, download, "x" if blocked else None, blocked, waiting)
+    assert slot.trouble is trouble
+    assert (of_staged(slot).state is State.FAILED) is (trouble is not None)
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from kelvin_provision import timestamps
 from kelvin_provision.cli.render.report import Table
 from kelvin_provision.cli.render.tables import ago
-from kelvin_provision.queries.items import staged_position
+from kelvin_provision.queries.items import plan_of, shown_state
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from kelvin_provision.queries.items import WorkloadItem
+    from kelvin_provision.queries.items import StagedItem, WorkloadItem
     from kelvin_provision.queries.overview import Overview
 
 COLUMNS = ("name", "title", "cluster", "app", "version", "status", "staged", "last seen", "images")
@@ -41,18 +41,29 @@ def table(overview: Overview, footer: str = "") -> Table:
 
 
 def _row(item: WorkloadItem, overview: Overview, now: datetime) -> tuple[str, ...]:
-    staged = f"{item.staged.app_version} {staged_position(item, overview.percents.get(item.name))}" if item.staged else "-"
     return (
         item.name,
         item.title,
         item.cluster_name,
         item.app_name,
         item.app_version,
-        item.status.state.value,
-        staged,
+        shown_state(item),
+        planned(item.staged, overview.percents.get(item.name), now) if item.staged else "-",
         ago(item.status.last_seen or "", now),
         _images(item, overview),
     )
+
+
+def planned(staged: StagedItem, percent: int | None, now: datetime) -> str:
+    """`2.0.0 45%`, `2.0.0 ready, 02:00`, `2.0.0 apply failed`."""
+    time = _clock(staged.apply_at, now) if staged.apply_at else ""
+    return f"{staged.app_version} {plan_of(staged, '' if percent is None else f'{percent}%', time=time)}"
+
+
+def _clock(at: str, now: datetime) -> str:
+    """A time within a day as the clock of the box shows it; another one with its date."""
+    within_a_day = abs((timestamps.parse(at) - now).total_seconds()) < 24 * 60 * 60
+    return timestamps.local_minute(at)[-5 if within_a_day else 0 :]
 
 
 def _images(item: WorkloadItem, overview: Overview) -> str:

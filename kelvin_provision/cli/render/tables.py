@@ -12,7 +12,9 @@ from kelvin_provision.cli.frame.session import Output, Session
 from kelvin_provision.cli.frame.terminal import Colour
 from kelvin_provision.cli.render.report import Table
 from kelvin_provision.fast_dataclass import dataclass
+from kelvin_provision.queries.items import NOT_RUNNING
 from kelvin_provision.spec.enums import State
+from kelvin_provision.status import Trouble
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -28,9 +30,10 @@ _LOOKS = {
     State.STAGED: (Colour.CYAN, "◐"),
     State.STOPPED: (None, "○"),
 }
-_PERCENT = re.compile(r" \d+%$")
+_PERCENT = re.compile(r"\d+%$")
 _IN_MOTION = (Colour.YELLOW, "◐")
 _BY_WORDS = {word: state for state in State for word in (state.value, state.message.lower())}
+_BY_WORDS |= dict.fromkeys(Trouble, State.FAILED) | {NOT_RUNNING: State.STOPPED}
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,8 @@ def render(table: Table, style: Style) -> str:
 def _squeeze(widths: list[int], columns: Sequence[str], table: Table, width: int) -> bool:
     """Shorten columns of prose (a title, a warning), never names, which are copied. Returns whether the table fits."""
     room = width - len(GAP) * (len(widths) - 1)
-    for at in [columns.index(name) for name in table.gives if name in columns and name not in table.folds] or [len(columns) - 1]:
+    last = [] if columns[-1] in table.folds else [len(columns) - 1]
+    for at in [columns.index(name) for name in table.gives if name in columns and name not in table.folds] or last:
         widths[at] = min(widths[at], max(widths[at] + room - sum(widths), _NARROWEST))
     return sum(widths) <= room
 
@@ -111,9 +115,9 @@ def _cell(text: str, column: str, style: Style) -> str:
 def _look(text: str, column: str) -> tuple[Colour | None, str] | None:
     if column.lower() not in _STATE_COLUMNS:
         return None
-    # In STAGED the state stands between version and progress: `2.0.0 downloading 45%`.
-    words = _PERCENT.sub("", text.lower())
-    state = _BY_WORDS.get(words) or _BY_WORDS.get(words.rpartition(" ")[2])
+    # In STAGED the state stands between version and time: `2.0.0 ready, 02:00`, or there is a progress: `2.0.0 45%`.
+    words = text.lower().partition(", ")[0]
+    state = State.DOWNLOADING if _PERCENT.search(words) else _BY_WORDS.get(words) or _BY_WORDS.get(words.partition(" ")[2])
     return _LOOKS.get(state, _IN_MOTION) if state else None
 
 

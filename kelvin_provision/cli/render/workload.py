@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 from kelvin_provision import timestamps
 from kelvin_provision.cli.frame import hints
 from kelvin_provision.cli.render.orders import describe_for
+from kelvin_provision.cli.render.overview import planned
 from kelvin_provision.cli.render.tables import ago
 from kelvin_provision.cli.render.transfers import describe
 from kelvin_provision.hints import command
+from kelvin_provision.queries.items import NOT_RUNNING, shown_state
 from kelvin_provision.spec.manifest_keys import without_effect
 
 if TYPE_CHECKING:
@@ -29,10 +31,10 @@ def text(result: WorkloadResult) -> str:
         ("Title", item.title),
         ("App", f"{item.app_name} {item.app_version}"),
         ("Cluster", item.cluster_name),
-        ("Status", item.status.message),
+        ("Status", shown_state(item).capitalize() if shown_state(item) == NOT_RUNNING else item.status.message),
         *(("", f"warning: {warning}") for warning in item.status.warnings),
         ("Last seen", item.status.last_seen or "-"),
-        ("Staged", f"{staged.app_version}, {staged.status.message.lower()}" if staged else "nothing"),
+        ("Staged", planned(staged, _percent(result), timestamps.now()) if staged else "nothing"),
         *(("Held", _hold(hold)) for hold in result.holds),
         *((order.verb.value.capitalize(), describe_for(order, item.name)) for order in result.orders),
         *(_failure(result.last_failure) if result.last_failure and not result.recovered else ()),
@@ -42,6 +44,13 @@ def text(result: WorkloadResult) -> str:
         *(("Images" if number == 0 else "", f"{image.image} ({describe(image)})") for number, image in enumerate(result.images)),
     ]
     return "".join(f"{f'{key}:' if key else '':<12}{value}\n" for key, value in lines)
+
+
+def _percent(result: WorkloadResult) -> int | None:
+    """Of the download; None while a size is not known. At most 99: verification follows the last byte."""
+    sizes = [image.size for image in result.images]
+    total = sum(size or 0 for size in sizes)
+    return min(100 * sum(image.here for image in result.images) // total, 99) if total and None not in sizes else None
 
 
 def _manifest(result: WorkloadResult) -> Iterator[tuple[str, str]]:
