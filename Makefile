@@ -1,6 +1,6 @@
 # `make demo` shows the program's main job on real parts; `make test` runs everything that this machine can run.
 .DEFAULT_GOAL := help
-.PHONY: help setup packages check quick cover test servers powercut kills demo bench docs clean
+.PHONY: help setup packages check quick cover test servers powercut kills long demo bench docs clean
 
 VENV   ?= .venv
 PYTHON := $(VENV)/bin/python
@@ -44,9 +44,13 @@ quick: $(STAMP) ## the tests that need no server, in under a minute
 cover: $(STAMP) ## all tests without a server, and the lines of the package that they run; fails below the floor in pyproject.toml
 	$(PYTHON) -m pytest -n $(QUICK_WORKERS) --dist loadgroup --no-loadscope-reorder -q $(QUICK) --cov --cov-report=term:skip-covered $(ARGS)
 
-test: $(STAMP) ## everything, side by side; suites whose server is missing are skipped by name
+test: $(STAMP) ## everything but the long forms, in parallel; suites whose server is missing are skipped by name
 	@./demo/packages $(TEST_PACKAGES)
-	$(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(ARGS)
+	$(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -m "not long" $(ARGS)
+
+long: $(STAMP) ## the tests that `make test` leaves out: they show on a second engine what it shows on one
+	@./demo/packages $(TEST_PACKAGES)
+	$(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -m long tests/real $(ARGS)
 
 servers: ## of these, the tests that `make quick` leaves out
 	$(MAKE) test ARGS="tests/real tests/contract --ignore=tests/contract/test_cluster_fake.py --ignore=tests/contract/test_runtime_fake.py $(ARGS)"
@@ -70,7 +74,6 @@ bench: $(STAMP) ## ratios against what one would use instead
 docs: $(STAMP) ## rewrite the generated pages, manuals and completions
 	$(PYTHON) -m kelvin_provision.cli.docs.pages
 	$(PYTHON) -m tests.json_page
-	$(PYTHON) -m tests.corpus_page
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build *.egg-info

@@ -57,7 +57,7 @@ def pytest_report_header():
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch, tmp_path_factory):
-    """No setting of the person who runs the tests may reach the code."""
+    """No setting of the person who runs the tests may reach the code, and no command of a test the state of this machine."""
     home = tmp_path_factory.mktemp("home")
     for name in list(os.environ):
         if name not in KEPT:
@@ -65,4 +65,5 @@ def clean_environment(monkeypatch, tmp_path_factory):
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("KELVIN_PROVISION_STATE_DIR", str(Path(home) / "state"))
     monkeypatch.setenv("KELVIN_PROVISION_SITE_CONFIG", str(Path(home) / "no-site-file.yaml"))

@@ -11,7 +11,8 @@ from kelvin_provision.errors import TransferStopped
 
 T = TypeVar("T")
 TICK = 0.1
-POLL = 0.01
+POLLS = (0.0005, 0.01)
+"""Seconds between two looks at the threads, at first and at most: a small image takes a few milliseconds."""
 GRACE = 0.5
 """Seconds that workers get to end by themselves after a stop; one that still waits for a silent server is abandoned."""
 HUNG = 600.0
@@ -65,10 +66,12 @@ def _alive_after(threads: Sequence[threading.Thread], seconds: float) -> bool:
     Not by `join`: before Python 3.13, a `join` that a signal interrupts takes a running thread for an ended one.
     """
     deadline = time.monotonic() + seconds
+    pause, longest = POLLS
     while any(thread.is_alive() for thread in threads):
         if time.monotonic() >= deadline:
             return True
-        time.sleep(POLL)
+        time.sleep(pause)
+        pause = min(2 * pause, longest)
     return False
 
 

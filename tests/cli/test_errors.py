@@ -43,6 +43,7 @@ def test_every_state_is_explained_once():
 COMMAND = re.compile(r"kelvin-provision (workloads|images|agent|config|doctor|support-bundle|explain|completion|--help|\.\.\.)")
 
 
+@pytest.mark.slow
 def test_only_the_command_line_writes_command_lines():
     """An error that has a command of ours in its text cannot be shown by another front end."""
     package = Path(__file__).parents[2] / "kelvin_provision"

@@ -33,17 +33,25 @@ def clock(monkeypatch):
     time.tzset()
 
 
-@pytest.fixture
-def box(tmp_path, monkeypatch, clock):
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
     """`pump` 1.0.0 runs and 2.0.0 is staged, as is `fan` 2.0.0; whoever runs these is anna."""
-    found = Box(tmp_path)
-    found.clock = lambda: clock[0]
+    found = Box(tmp_path_factory.mktemp("template") / "state")
+    found.clock = lambda: NOON
     found.deploy("pump")
     found.turn()
     found.command_apply("pump")
     found.deploy("pump", "fan", version="2.0.0")
     found.turn()
     found.cluster.calls.clear()
+    found.close()
+    return found
+
+
+@pytest.fixture
+def box(template, tmp_path, clock):
+    found = template.copy(tmp_path / "state")
+    found.clock = lambda: clock[0]
     yield found
     found.close()
 

@@ -27,13 +27,20 @@ MADE = set()
 """The codes of the errors that were made."""
 
 
-@pytest.fixture
-def box(tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
     """`pump` 1.0.0 ran and 2.0.0 runs."""
-    monkeypatch.setenv("KELVIN_PROVISION_STATE_DIR", str(tmp_path / "state"))
-    found = Box(tmp_path / "state")
+    found = Box(tmp_path_factory.mktemp("template") / "state")
     for version in ("1.0.0", "2.0.0"):
         up(found, version)
+    found.close()
+    return found
+
+
+@pytest.fixture
+def box(template, tmp_path, monkeypatch):
+    monkeypatch.setenv("KELVIN_PROVISION_STATE_DIR", str(tmp_path / "state"))
+    found = template.copy(tmp_path / "state")
     yield found
     found.close()
 

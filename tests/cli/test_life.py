@@ -13,13 +13,20 @@ from tests.kit.cli import run
 from tests.kit.ledgers import migrated
 
 
-@pytest.fixture
-def box(tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
     """What the commands find: two versions of `pump` that ran, and their outside world in memory."""
-    found = Box(tmp_path)
+    found = Box(tmp_path_factory.mktemp("template") / "state")
     for version in ("1.0.0", "2.0.0"):
         up(found, version)
     found.cluster.calls.clear()
+    found.close()
+    return found
+
+
+@pytest.fixture
+def box(template, tmp_path):
+    found = template.copy(tmp_path)
     yield found
     found.close()
 

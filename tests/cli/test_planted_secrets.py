@@ -233,6 +233,7 @@ def kept(box):
             yield f"ledger: {table}", "\n".join(str(value) for row in rows for value in row)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("voices", VOICES, ids=lambda voices: ", ".join(voice.__name__ for voice in voices))
 def test_no_secret_comes_out(box, voices):
     for voice in voices:

@@ -1,6 +1,10 @@
 """A box with fakes for the outside world, in this process; its ledger and store are real."""
 
+import shutil
+import threading
+from copy import deepcopy
 from dataclasses import replace
+from types import SimpleNamespace
 
 from kelvin_provision import wiring
 from kelvin_provision.agent import loop, turn
@@ -56,6 +60,13 @@ class Box:
         self.settings = Settings(**{"state_dir": path, "apply": ApplySettings(settle=0.0)} | changes)
         self.look_up = self._connections = None
         migrated(self.settings.state_dir / "ledger.db")
+
+    def copy(self, path):
+        """A closed box as a template: the same state and the same fakes elsewhere, for a fraction of what making it took."""
+        shutil.copytree(self.settings.state_dir, path, dirs_exist_ok=True)
+        fresh = {id(self.cluster.changed): threading.Event()}  # an event cannot be copied
+        source, runtime, cluster = deepcopy((self.source, self.runtime, self.cluster), fresh)
+        return Box(path, like=SimpleNamespace(source=source, runtime=runtime, cluster=cluster))
 
     @property
     def wiring(self):

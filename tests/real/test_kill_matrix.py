@@ -20,8 +20,14 @@ from kelvin_provision.spec.read.documents import read
 from kelvin_provision.spec.request.accept import Defaults
 from kelvin_provision.spec.request.accept import accept as accept_all
 from kelvin_provision.usecases import deploy
+from tests.kit.real_box import docker_settings, kubernetes_settings
 
 pytestmark = [pytest.mark.registry, pytest.mark.timeout(900)]
+ON_DOCKER = pytest.param(docker_settings, id="docker", marks=pytest.mark.docker)
+ON_KUBERNETES = pytest.param(kubernetes_settings, id="kubernetes", marks=pytest.mark.kubernetes)
+LONG_ON_DOCKER = pytest.param(docker_settings, id="docker", marks=[pytest.mark.docker, pytest.mark.long])
+LONG_ON_KUBERNETES = pytest.param(kubernetes_settings, id="kubernetes", marks=[pytest.mark.kubernetes, pytest.mark.long])
+"""Every change is killed on one engine in each run, an upgrade on both; `make long` has the rest."""
 MOST = 40
 LANES = 2
 
@@ -140,6 +146,7 @@ def an_upgrade_that_fails(box, name):
     return play
 
 
+@pytest.mark.parametrize("box", [LONG_ON_DOCKER, ON_KUBERNETES], indirect=True)
 def test_an_upgrade_that_fails_killed_at_any_step_never_loses_the_old_version(box):
     found = matrix(box, an_upgrade_that_fails)
     assert {"put", "wait", "revert"} <= {where for _, where, _ in found}
@@ -160,6 +167,7 @@ def a_rollback(box, name):
     return play
 
 
+@pytest.mark.parametrize("box", [ON_DOCKER, LONG_ON_KUBERNETES], indirect=True)
 def test_a_rollback_killed_at_any_step(box):
     found = matrix(box, a_rollback)
     assert {"put", "wait", "finish"} <= {where for _, where, _, _ in found}
@@ -180,6 +188,7 @@ def a_group_that_applies_itself(box, name):
     return play
 
 
+@pytest.mark.parametrize("box", [ON_DOCKER, LONG_ON_KUBERNETES], indirect=True)
 def test_an_agent_killed_at_any_step_of_a_group_that_applies_itself(box):
     found = matrix(box, a_group_that_applies_itself)
     assert {"write", "plan", "put", "wait", "finish"} <= {where for _, where, _ in found}
@@ -211,5 +220,6 @@ def an_undeploy(box, name):
     return play
 
 
+@pytest.mark.parametrize("box", [ON_DOCKER, LONG_ON_KUBERNETES], indirect=True)
 def test_an_undeploy_killed_at_any_step_is_finished(box):
     assert len(matrix(box, an_undeploy)) >= 3

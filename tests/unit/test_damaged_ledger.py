@@ -64,10 +64,10 @@ def test_whatever_a_value_becomes_no_command_and_no_turn_of_the_agent_ends_as_a_
             other.close()
 
 
-@pytest.fixture
-def box(tmp_path):
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
     """Three workloads: `pump` runs, with another version staged; `fan` and `lamp` are staged."""
-    found = Box(tmp_path)
+    found = Box(tmp_path_factory.mktemp("template") / "state")
     for version in ("1.0.0", "2.0.0"):
         found.deploy("pump", version=version)
         found.turn()
@@ -76,6 +76,13 @@ def box(tmp_path):
     found.deploy("fan")
     found.turn()
     found.deploy("lamp")
+    found.close()
+    return found
+
+
+@pytest.fixture
+def box(template, tmp_path):
+    found = template.copy(tmp_path)
     yield found
     found.close()
 
@@ -88,6 +95,7 @@ def spoil(box, table, column, value, where):
 STAGED, RUNNING = "workload = 'pump' AND number = 3", "workload = 'pump' AND number = 2"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("table", "column", "value", "where", "row"),
     [

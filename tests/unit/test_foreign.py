@@ -361,6 +361,7 @@ def test_every_verb_passes_the_sanitizer(protocol):
     assert guarded == verbs
 
 
+@pytest.mark.slow
 def test_only_the_context_opens_parts_and_wraps_each():
     opened = {}
     for path in sorted(ROOT.rglob("*.py")):
@@ -408,6 +409,7 @@ ENTRIES = {
 """Every module that starts a process, opens a connection or uses the library of one, and the way of what it hears."""
 
 
+@pytest.mark.slow
 def test_the_ways_in_are_all_known():
     foreign = {"subprocess", "socket", "urllib3", "docker", "requests", "kubernetes", "http"}
     entries = set()

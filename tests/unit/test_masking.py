@@ -176,6 +176,7 @@ def first_words_of_messages():
                     yield match[1], f"{path.name}:{node.lineno}"
 
 
+@pytest.mark.slow
 def test_the_words_after_a_colon_in_our_messages_are_all_known():
     unknown = {word: where for word, where in first_words_of_messages() if not is_prose(f"{word} follows")}
     assert unknown == {}, "add them to masking/prose.py, or the bundle takes them for secrets: secret db-password: WORD ..."
@@ -333,6 +334,7 @@ def test_it_counts_what_it_took_out_by_rule():
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("piece", ["a://b", "token=", 'a=\\"', "a="])
 def test_a_hostile_line_of_a_mebibyte_ends_soon(piece):
     assert Redactor().text(piece * (LONGEST // len(piece)))

@@ -113,6 +113,7 @@ def test_a_folder_in_place_of_a_blob_is_put_aside(tmp_path):
     assert len(list(store.layout.quarantine.iterdir())) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["folder", "pipe", "loop"])
 def test_every_command_ends_in_words_where_a_lock_is_no_file(tmp_path, kind):
     box = Box(tmp_path)
@@ -136,6 +137,7 @@ def test_an_index_of_another_shape_is_healed(tmp_path, entry):
     assert box.states()["pump"][1] == "ready"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["file", "folder", "loop"])
 @pytest.mark.parametrize(
     "name", ["ledger.db", "partial", "quarantine", "images", "images/blobs", "images/index.json", "verified", "store.lock"]

@@ -216,6 +216,7 @@ def test_aliases_of_one_long_text_are_counted_by_their_characters():
     assert found == ["a.yaml, document 1, l[3]: too large with its aliases expanded; the limit is 100000 values and 4194304 characters"]
 
 
+@pytest.mark.slow
 def test_a_long_flat_list_is_stopped_at_the_limit():
     assert findings("- a\n" * 1_000_000)[0].startswith("a.yaml, document 1, [99999]: too large")
 

@@ -23,13 +23,21 @@ REQUEST = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def box(tmp_path):
-    found = Box(tmp_path / "state")
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    """Two versions of `a` have run; the second runs now."""
+    found = Box(tmp_path_factory.mktemp("template") / "state")
     for version in ("1.0.0", "2.0.0"):
         found.deploy("a", version=version)
         found.turn()
         found.command_apply("a")
+    found.close()
+    return found
+
+
+@pytest.fixture
+def box(template, tmp_path):
+    found = template.copy(tmp_path / "state")
     yield found
     found.close()
 

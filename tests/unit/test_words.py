@@ -5,6 +5,8 @@ import re
 import tokenize
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 PHRASES = {
@@ -65,6 +67,7 @@ def test_texts_are_in_plain_words():
     assert "\n".join(violations(documents() | modules())) == ""
 
 
+@pytest.mark.slow
 def test_identifiers_are_the_words_of_the_field():
     assert "\n".join(unwanted_names(modules())) == ""
 

@@ -128,6 +128,7 @@ def previewed(spec, objects):
         json.dumps(document(change))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SAMPLES)
 def test_a_wrong_value_anywhere_is_a_finding_or_harmless(name):
     sample = SAMPLES[name]
