@@ -72,6 +72,16 @@ def test_nothing_is_ready_before_its_pods_were_listed():
     assert Rollout("m", [here], POLICY).health(store, 0).phase is Phase.READY
 
 
+def test_nothing_is_ready_while_the_cluster_does_not_answer():
+    rollout, store = Rollout("m", [deployment()], POLICY), store_of(deployment(), pod(READY))
+    assert rollout.health(store, 100).why == "m: ready, settling for 5 more seconds"
+    store.apply(WatchEvent("Pod", unreachable="connection refused"))
+    health = rollout.health(store, 200)
+    assert (health.phase, health.why) == (Phase.WAITING, "connection refused")
+    store.apply(WatchEvent("Pod", listed=(pod(READY, restarts=1),)))
+    assert rollout.health(store, 201).why == "m: ready, settling for 5 more seconds"
+
+
 def test_a_trouble_that_may_heal_has_its_time_and_no_more():
     rollout, store = Rollout("m", [deployment()], POLICY), store_of(deployment(availableReplicas=0), pod(UNPLACED))
     assert rollout.health(store, 0).why == "pod m-1: Unschedulable: no room"

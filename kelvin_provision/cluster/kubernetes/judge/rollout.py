@@ -43,6 +43,11 @@ def _judged(item: Object, live: Object, store: Store) -> Health:
     return verdict
 
 
+def _unreachable(store: Store) -> Health | None:
+    """What was seen before the server went away may no longer be so."""
+    return Health(Phase.WAITING, next(iter(store.unreachable.values()))) if store.unreachable else None
+
+
 def _finished_job(item: Object, store: Store) -> Object | None:
     """The last state of a Job that has finished and is gone: its TTL removes it, maybe before the wait has begun."""
     name, namespace = item["metadata"]["name"], namespace_of(item)
@@ -113,6 +118,7 @@ class Rollout:
             passing = {key: why for key, why in passing.items() if not key.endswith(SCHEDULING)}
         if overdue := self._overdue(passing, now):
             return Health(Phase.FAILED, overdue)
+        waiting = waiting or _unreachable(store)
         if waiting:
             self._stable = None
             return Health(Phase.WAITING, next(iter(passing.values()), waiting.why))
