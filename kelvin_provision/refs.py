@@ -65,6 +65,11 @@ class Reference:
         return f"{self.host}/{self.repository}"
 
     @property
+    def local_name(self) -> str | None:
+        """`host/path:tag`: the name under which a runtime looks for it; None with a digest, which is in the name of every staged image."""
+        return None if self.digest else f"{self.name}:{self.tag or 'latest'}"
+
+    @property
     def mutable(self) -> bool:
         """Whether it may name another image tomorrow: no digest, and `latest` or no tag at all."""
         return self.digest is None and self.tag in {None, "latest"}

@@ -83,6 +83,13 @@ class ImageMissing(PlanRefused):
     hint_default = "deploy the workload again while there is a network"
 
 
+class ImageNameTaken(PlanRefused):
+    """The name of an image in the `images` of a request stands for another image on this box."""
+
+    code, exit_code = "image-name-taken", os.EX_DATAERR
+    hint_default = "apply versions together that need the same image, or remove the other image by hand: crictl rmi NAME, docker rmi NAME"
+
+
 def kind_for(codes: Collection[str]) -> type[ProvisionError]:
     """The error for findings of these codes: the one whose code they share, or the general one where they are mixed or another error's."""
     classes: tuple[type[ProvisionError], ...] = (*leaves(PlanRefused), SecretMissing, HookRefused)

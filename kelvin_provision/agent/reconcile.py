@@ -5,6 +5,7 @@ from __future__ import annotations
 from kelvin_provision.applying.observe import observe
 from kelvin_provision.context import Context
 from kelvin_provision.events import Note
+from kelvin_provision.images import local_names
 from kelvin_provision.ledger.model import Revision
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.spec.lock import ImageLock
@@ -19,7 +20,7 @@ def observe_running(ctx: Context) -> None:
 
 
 def restore_images(ctx: Context, *, thorough: bool = True) -> None:
-    """Restore images and pins from the store, and recreate pods that wait for them. Raises errors of runtime and cluster.
+    """Restore images, pins and local names, and recreate pods that wait for them. Raises errors of runtime and cluster.
 
     Unless `thorough`, an image that the runtime lists with our pin counts as complete: one call for all of them.
     """
@@ -28,9 +29,8 @@ def restore_images(ctx: Context, *, thorough: bool = True) -> None:
     if locks and not thorough:
         pinned = ctx.runtime.owned()
         locks = [lock for lock in locks if lock.name not in pinned and lock.config.digest not in pinned]
-    if not locks:
-        return
-    restored, missing = stage.put_back(locks, ctx.store, ctx.runtime, ctx.progress)
+    restored, missing = stage.put_back(locks, ctx.store, ctx.runtime, ctx.progress) if locks else ((), ())
+    local_names.keep(ctx.ledger, lambda: ctx.runtime)
     for lock in missing:
         ctx.progress(Note(f"{lock.reference} is neither in the runtime nor in the store"))
     for workload in workloads:

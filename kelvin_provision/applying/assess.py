@@ -39,6 +39,16 @@ class MissingSecret:
 
 
 @dataclass(frozen=True)
+class TakenName:
+    """A name that an additional image of a workload must have in the runtime, and that stands for another image."""
+
+    workload: str
+    name: str
+    other: str
+    """Which other image that is, in words."""
+
+
+@dataclass(frozen=True)
 class Facts:
     """What is known about the box. `survey` is None where the cluster could not give one."""
 
@@ -48,6 +58,7 @@ class Facts:
     survey: Survey | None = None
     refused_hooks: tuple[ProvisionError, ...] = ()
     lost_volumes: tuple[LostVolume, ...] = ()
+    taken_names: tuple[TakenName, ...] = ()
 
 
 def image_findings(facts: Facts) -> Iterator[Finding]:
@@ -58,6 +69,12 @@ def image_findings(facts: Facts) -> Iterator[Finding]:
         for lock in image.lost:
             text = "is neither in the runtime nor in the store: deploy the workload again while there is a network"
             yield Finding(IMAGE_MISSING, image.workload, str(lock.reference), text)
+
+
+def name_findings(facts: Facts) -> Iterator[Finding]:
+    """No name of an additional image is needed for another image, or was given to one by another client."""
+    for taken in facts.taken_names:
+        yield Finding("image-name-taken", taken.workload, taken.name, taken.other)
 
 
 def secret_findings(facts: Facts) -> Iterator[Finding]:
@@ -91,6 +108,7 @@ def hook_findings(facts: Facts) -> Iterator[Finding]:
 
 PRECONDITIONS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     image_findings,
+    name_findings,
     secret_findings,
     plan_findings,
     port_findings,

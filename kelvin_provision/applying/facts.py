@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from kelvin_provision.applying.assess import Facts, ImageFacts, MissingSecret
 from kelvin_provision.applying.image_volumes import lost_volumes
+from kelvin_provision.applying.taken_names import taken_names
 from kelvin_provision.applying.target import Target
 from kelvin_provision.cluster.protocol import Lookup
 from kelvin_provision.cluster.survey import Survey
@@ -44,6 +45,7 @@ def gather(ctx: Context, targets: Sequence[Target], *, put_back: bool = False, h
         survey=_survey(ctx, targets),
         refused_hooks=refused,
         lost_volumes=tuple(lost_volumes(ctx.store, targets)),
+        taken_names=tuple(taken_names(ctx.ledger, lambda: ctx.runtime, [target.revision for target in targets])),
     )
 
 

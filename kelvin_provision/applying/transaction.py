@@ -19,6 +19,7 @@ from kelvin_provision.context import Context
 from kelvin_provision.errors import ApplyFailed, ApplyLeft, ClusterRefused, Interrupted, ProvisionError, StateDamaged, UndoFailed
 from kelvin_provision.events import Note, Started
 from kelvin_provision.hints import Hint, command
+from kelvin_provision.images import local_names
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.model import Entry, FailureHandling, OnFailure, Operation, Order, Step
 from kelvin_provision.ledger.model import Phase as Stage
@@ -81,6 +82,7 @@ def _bring_up(ctx: Context, operation: Operation, prepared: Prepared, patience: 
         if ctx.stop():
             raise Interrupted("stopped by a signal")
 
+    local_names.put(ctx.ledger, lambda: ctx.runtime, {step.workload: step.after for step in operation.steps})
     ctx.cluster.release(prepared.objects)
     health, left = put_in_waves(ctx.cluster, prepared.objects, put, Waiting(patience, ctx.progress, ctx.stop))
     if not health:

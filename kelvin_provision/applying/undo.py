@@ -11,6 +11,7 @@ from kelvin_provision.context import Context
 from kelvin_provision.errors import ClusterRefused, Interrupted, ProvisionError, RemovalUnfinished, UndoFailed, WorkloadUnknown
 from kelvin_provision.events import Finished, Started
 from kelvin_provision.hints import Hint, command
+from kelvin_provision.images import local_names
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Entry, Operation
@@ -59,6 +60,9 @@ def undo(ctx: Context, operation: Operation, cause: Cause, patience: WaitPolicy)
     with suppress(ProvisionError):
         # A full disk must not stop the undo: recovery undoes an operation that is still APPLYING as well.
         journal.set_phase(ctx.ledger, operation, Stage.UNDOING)
+    for step in operation.steps:
+        with suppress(ProvisionError):  # without a runtime, the agent sets them again once it answers
+            local_names.put(ctx.ledger, lambda: ctx.runtime, {step.workload: step.before})
     result = _revert(ctx, operation, patience)
     hanging = {name: error for name, error in result.errors.items() if isinstance(error, RemovalUnfinished)}
     temporary = next((error for name, error in result.errors.items() if error.temporary and name not in hanging), None)
@@ -74,6 +78,8 @@ def undo(ctx: Context, operation: Operation, cause: Cause, patience: WaitPolicy)
         Entry(now, ctx.actor, operation.kind, step.workload, step.after, outcome, cause.text, evidence=evidence) for step in operation.steps
     ]
     journal.end(ctx.ledger, operation, entries, blame=cause.text if cause.blame else None, blocked=cause.blocks)
+    with suppress(ProvisionError):  # the next change does it again
+        local_names.tidy(ctx.ledger, lambda: ctx.runtime)
     for step in operation.steps:
         detail = "back to what ran before" if result.complete else "not undone" if hanging else "the earlier version does not come up"
         ctx.progress(Finished(step.workload, "failed", detail))

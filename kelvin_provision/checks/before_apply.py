@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from kelvin_provision.applying.assess import Facts, TakenName, name_findings
 from kelvin_provision.applying.facts import missing_secrets, with_placeholders
 from kelvin_provision.applying.gate import obstacle
 from kelvin_provision.applying.selection import appliable
+from kelvin_provision.applying.taken_names import taken_names
 from kelvin_provision.check_result import CheckResult
 from kelvin_provision.checks import admission, cluster_plan, images
 from kelvin_provision.checks.cluster import cluster_identity, right_cluster
 from kelvin_provision.checks.images import Disk, Staged, Stored
 from kelvin_provision.checks.runner import Check, Fact, run_checks
+from kelvin_provision.cluster.plan import Plan
 from kelvin_provision.cluster.protocol import Cluster
 from kelvin_provision.context import Context
 from kelvin_provision.errors import NotReady
@@ -146,13 +149,19 @@ def facts(ctx: Context, workloads: Sequence[Workload], stop: Callable[[], bool])
         "identity": Fact(lambda: cluster_identity(ctx, state())),
         "objects": objects,
         "survey": Fact(lambda: cluster().survey(objects())),
-        "plan": Fact(lambda: cluster().plan(objects(), with_placeholders(ctx.lookup))),
+        "plan": Fact(
+            lambda: _with_names(cluster().plan(objects(), with_placeholders(ctx.lookup)), taken_names(ctx.ledger, runtime, revisions))
+        ),
         "logins": Fact(lambda: {workload.name: _logins(workload) for workload in workloads}),
         "named": Fact(lambda: len({name for items in objects().values() for name in references_in(list(items))})),
         "missing": Fact(lambda: tuple(missing_secrets(objects(), ctx.lookup))),
         "obstacle": Fact(lambda: obstacle(_observed_now(workloads, cluster), ctx.settings.apply.window, ctx.now)),
         "hooks": Fact(lambda: admission.Hooks(*ctx.hooks.inspect())),
     }
+
+
+def _with_names(plan: Plan, taken: Iterable[TakenName]) -> Plan:
+    return replace(plan, findings=(*plan.findings, *name_findings(Facts(taken_names=tuple(taken)))))
 
 
 def _observed_now(workloads: Sequence[Workload], cluster: Callable[[], Cluster]) -> tuple[Workload, ...]:

@@ -35,7 +35,7 @@ class Change:
 @dataclass(frozen=True)
 class Finding:
     """Why a plan cannot work. `code` is stable: immutable-field, not-ours, field-conflict, invalid-object, unknown-kind,
-    denied, namespace-terminating, port-taken, image-missing, never-up.
+    denied, namespace-terminating, port-taken, image-missing, image-name-taken, never-up.
     """
 
     code: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import BinaryIO
 
@@ -59,6 +59,18 @@ class SanitizedRuntime:
     def remove_owned(self, owned: str) -> None:
         with self._sanitizer.errors():
             self._runtime.remove_owned(owned)
+
+    def set_name(self, name: str, lock: ImageLock) -> None:
+        with self._sanitizer.errors():
+            self._runtime.set_name(name, lock)
+
+    def clear_name(self, name: str, lock: ImageLock) -> None:
+        with self._sanitizer.errors():
+            self._runtime.clear_name(name, lock)
+
+    def targets(self, names: Collection[str]) -> Mapping[str, str]:
+        with self._sanitizer.errors():
+            return self._runtime.targets(names)
 
     def storage(self) -> ImageStorage:
         with self._sanitizer.errors():

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kelvin_provision.errors import ProvisionError
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision, Workload
 from kelvin_provision.runtimes.protocol import Runtime, RuntimeInfo
+from kelvin_provision.spec.images import additional_images
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.store import Store
 
 
 @dataclass(frozen=True)
 class Use:
-    """A revision that needs an image. `slot` is `running`, `staged` or `kept`."""
+    """A revision that needs an image. `slot` is `running`, `staged` or `kept`; `additional`: for its list `images` only."""
 
     workload: str
     revision: int
     version: str
     slot: str
+    additional: bool = False
 
     def __str__(self) -> str:
-        return f"{self.workload} {self.version} ({self.slot})"
+        return f"{self.workload} {self.version} ({self.slot}{', additional' if self.additional else ''})"
 
 
 @dataclass(frozen=True)
@@ -76,8 +78,12 @@ def uses(ledger: Ledger) -> dict[str, tuple[Use, ...]]:
     by_image: dict[str, tuple[Use, ...]] = {}
     for revision in ledger.revisions():
         use = Use(revision.workload, revision.number, revision.spec.app_version, _slot(revision, workloads.get(revision.workload)))
-        for name in {lock.name for lock in revision.locks or ()}:
-            by_image[name] = (*by_image.get(name, ()), use)
+        additional = additional_images(revision.spec)
+        images: dict[str, bool] = {}
+        for lock in revision.locks or ():
+            images[lock.name] = images.get(lock.name, True) and str(lock.reference) in additional
+        for name, is_additional in images.items():
+            by_image[name] = (*by_image.get(name, ()), replace(use, additional=is_additional))
     return by_image
 
 

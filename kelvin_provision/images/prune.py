@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from kelvin_provision.errors import ProvisionError
+from kelvin_provision.images import local_names
 from kelvin_provision.images.inventory import is_owned
 from kelvin_provision.images.inventory import orphans as find_orphans
 from kelvin_provision.ledger.ledger import Ledger
@@ -77,7 +78,11 @@ def carry_out(plan: PrunePlan, ledger: Ledger, store: Store, runtime: Callable[[
 
 
 def collect_garbage(ledger: Ledger, store: Store, runtime: Callable[[], Runtime]) -> int:
-    """Remove images that no kept revision needs; returns the bytes freed in the store. An image that a container uses stays for later."""
+    """Remove names and images that no kept revision needs; returns the bytes freed in the store.
+
+    An image that a container uses stays for later.
+    """
+    local_names.tidy(ledger, runtime)
     unneeded = ledger.unneeded_images()
     for lock in unneeded:
         runtime().remove(lock)

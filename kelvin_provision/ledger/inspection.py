@@ -10,6 +10,7 @@ from kelvin_provision.ledger import rows
 from kelvin_provision.ledger.damage import Row, strings
 from kelvin_provision.ledger.history import line_of
 from kelvin_provision.ledger.ledger import Ledger
+from kelvin_provision.ledger.local_names import local_name
 from kelvin_provision.spec.lock import ImageLock
 
 _READERS: dict[str, Callable[[sqlite3.Row], object]] = {
@@ -19,6 +20,7 @@ _READERS: dict[str, Callable[[sqlite3.Row], object]] = {
     "history": line_of,
     "evidence": lambda row: Row(row, "evidence", "seq").json("lines", strings),
     "images": lambda row: Row(row, "images", "name").json("lock", ImageLock.from_json),
+    "local_names": local_name,
     "facts": lambda row: Row(row, "facts", "key").text("value"),
     "traffic": lambda row: Row(row, "traffic", "day").number("bytes"),
     "holds": lambda row: Row(row, "holds", "workload").text("reason"),

@@ -34,6 +34,7 @@ __all__ = [
     "history",
     "last_failure",
     "left",
+    "left_revisions",
     "record",
     "record_refused",
     "scale_before",
@@ -191,6 +192,19 @@ def left(ledger: Ledger) -> frozenset[str]:
     """Workloads whose last change of version failed and was kept as it is: what is on the cluster need not be what the slots say."""
     with ledger.reading() as db:
         return frozenset(row[0] for row in db.execute("SELECT name FROM workloads WHERE left_by IS NOT NULL"))
+
+
+def left_revisions(ledger: Ledger) -> dict[str, int | None]:
+    """The revision on the cluster of each workload of `left`; None if that is not known any more."""
+    query = "SELECT name, operations.* FROM workloads LEFT JOIN operations ON operations.id = left_by WHERE left_by IS NOT NULL"
+    revisions: dict[str, int | None] = {}
+    with ledger.reading() as db:
+        for row in db.execute(query):
+            name = printable(row["name"])
+            with suppress(StateDamaged):
+                revisions[name] = next((step.after for step in rows.operation(row).steps if step.workload == name), None)
+            revisions.setdefault(name, None)
+    return revisions
 
 
 def _set_left(db: sqlite3.Connection, operation: Operation, left_by: int | None) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.spec.enums import Download
+from kelvin_provision.spec.images import local_names
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Object, Spec
 from kelvin_provision.status import Hold, Observation, OperationKind, PendingOrder, Situation, Slot, Verb
@@ -50,6 +51,11 @@ class Revision:
     def digest(self) -> str:
         """The manifest digest of its first image; empty where the cluster pulls it."""
         return self.locks[0].manifest.digest if self.locks else ""
+
+    @property
+    def local_names(self) -> dict[str, ImageLock]:
+        """The names that its additional images must have in the runtime while it is the version on the cluster."""
+        return local_names(self.spec, self.locks or ())
 
     @property
     def in_motion(self) -> bool:

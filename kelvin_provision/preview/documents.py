@@ -47,7 +47,7 @@ def _image(change: ImageChange) -> dict[str, Any]:
 
 
 def _picture(image: ImageInfo) -> dict[str, Any]:
-    return {"reference": image.reference, "digest": image.digest or None, "size": image.size}
+    return {"reference": image.reference, "digest": image.digest or None, "size": image.size, "additional": image.additional}
 
 
 def _object(change: ObjectChange) -> dict[str, Any]:

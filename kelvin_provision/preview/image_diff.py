@@ -8,17 +8,21 @@ from dataclasses import dataclass
 from kelvin_provision.errors import ReferenceInvalid
 from kelvin_provision.ledger.model import Revision
 from kelvin_provision.refs import Reference
-from kelvin_provision.spec.images import images_of
+from kelvin_provision.spec.images import additional_images, images_of
 from kelvin_provision.spec.lock import ImageLock
 
 
 @dataclass(frozen=True)
 class ImageInfo:
-    """An image as in the request. Digest and size (compressed, in bytes) are unknown if the cluster pulls it."""
+    """An image as in the request. Digest and size (compressed, in bytes) are unknown if the cluster pulls it.
+
+    `additional`: it is in the `images` of the request, and no container is made from it directly.
+    """
 
     reference: str
     digest: str = ""
     size: int | None = None
+    additional: bool = False
 
     @property
     def repository(self) -> str:
@@ -69,7 +73,12 @@ def compare(old: Revision | None, new: Revision) -> tuple[ImageChange, ...]:
 
 def _images(revision: Revision) -> dict[ImageInfo, ImageLock | None]:
     if revision.locks:
-        return {ImageInfo(str(lock.reference), lock.root.digest, lock.size): lock for lock in revision.locks}
+        additional = additional_images(revision.spec)
+        return {
+            ImageInfo(reference, lock.root.digest, lock.size, reference in additional): lock
+            for lock in revision.locks
+            for reference in (str(lock.reference),)
+        }
     return {ImageInfo(image): None for image in images_of(revision.spec)}
 
 

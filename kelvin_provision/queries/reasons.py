@@ -55,6 +55,9 @@ REASONS: dict[str, Reason] = {
     "hook-refused": Reason("A file in the hooks directory is not executable, or users other than root can write it."),
     "hook-timeout": Reason("The hook waits for a lock, a network or an input."),
     "image-missing": Reason("The image was removed from the runtime, and its content from the store."),
+    "image-name-taken": Reason(
+        "Two requests list the same tag, which was moved in between, or another program imported an image of that name."
+    ),
     "image-not-found": Reason("The version was never pushed, app_name is misspelt, or this is the wrong registry."),
     "image-unsupported": Reason(
         "zstd layers on an old Docker, or a media type that is not a container image.",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from kelvin_provision.quantity import format_bytes
-from kelvin_provision.spec.images import images_of
+from kelvin_provision.spec.images import additional_images, images_of
 from kelvin_provision.staging import origins
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ class ImageTransfer:
     fetched: int | None = None
     verb: str = ""
     rate: int = 0
+    additional: bool = False
+    """In the `images` of the request, and in no container."""
 
     @property
     def complete(self) -> bool:
@@ -65,6 +67,7 @@ class ImageTransfer:
         return {
             "image": self.image,
             "app_version": self.version,
+            "additional": self.additional,
             "source": self.source,
             "size": self.size,
             "here": self.here,
@@ -87,7 +90,10 @@ def transfers(ctx: Context, workload: Workload) -> tuple[ImageTransfer, ...]:
         images += transfers_of(ctx, revision, tasks if revision is workload.staged else {})
         if revision.locks is None:
             pulled = not revision.spec.method.staged
-            images += [ImageTransfer(image, revision.spec.app_version, image, pulled=pulled) for image in images_of(revision.spec)]
+            version, additional = revision.spec.app_version, additional_images(revision.spec)
+            images += [
+                ImageTransfer(image, version, image, pulled=pulled, additional=image in additional) for image in images_of(revision.spec)
+            ]
     return tuple(images)
 
 
@@ -103,7 +109,9 @@ def _tasks(ctx: Context) -> Tasks:
 def transfers_of(ctx: Context, revision: Revision, tasks: Tasks) -> list[ImageTransfer]:
     """All images of one revision; none before they are resolved."""
     recorded = origins.origins_of(ctx.ledger, revision) if revision.locks else {}
-    return [_transfer(ctx, lock, revision, recorded.get(lock.name), tasks) for lock in revision.locks or ()]
+    additional = additional_images(revision.spec)
+    transfers = [_transfer(ctx, lock, revision, recorded.get(lock.name), tasks) for lock in revision.locks or ()]
+    return [replace(transfer, additional=transfer.reference in additional) for transfer in transfers]
 
 
 def _transfer(ctx: Context, lock: ImageLock, revision: Revision, origin: Origin | None, tasks: Tasks) -> ImageTransfer:

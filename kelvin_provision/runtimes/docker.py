@@ -7,7 +7,7 @@ the image again). So a tag of our own, made from that digest, is both the pin an
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any, BinaryIO
@@ -41,7 +41,8 @@ class DockerRuntime:
 
     def info(self) -> RuntimeInfo:
         platform = replace(self._engine.platform(), runs_32_bit=self._runs_32_bit)
-        return RuntimeInfo(self.name, self._engine.version(), platform, pins=True, completes_short_names=True)
+        version = self._engine.version()
+        return RuntimeInfo(self.name, version, platform, pins=True, completes_short_names=True, finds_by_digest=False)
 
     def check(self, lock: ImageLock) -> None:
         """Refuses another platform, what is not a container image, and zstd layers where the engine is too old for them."""
@@ -95,6 +96,20 @@ class DockerRuntime:
 
     def remove_owned(self, owned: str) -> None:
         self._engine.images.untag(f"{PINS}:{owned.partition(':')[2]}")
+
+    def set_name(self, name: str, lock: ImageLock) -> None:
+        """A tag, which the engine moves from one image to another in one step."""
+        if self._engine.images.inspect(lock.config.digest) is not None:
+            repository, _, tag = name.rpartition(":")
+            self._engine.images.tag(lock.config.digest, repository, tag)
+
+    def clear_name(self, name: str, lock: ImageLock) -> None:
+        if self.targets([name]).get(name) == lock.config.digest:
+            self._engine.images.untag(name)
+
+    def targets(self, names: Collection[str]) -> Mapping[str, str]:
+        images = {name: self._engine.images.inspect(name) for name in names}
+        return {name: image["Id"] for name, image in images.items() if image is not None}
 
     def storage(self) -> ImageStorage:
         root = self._engine.root_folder()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ class RuntimeInfo:
     """`name` is containerd or docker. `pins`: it never collects a pinned image by itself.
 
     `completes_short_names`: `motor:1` is the same image as `docker.io/library/motor:1`; elsewhere pods of such an image hang.
+    `finds_by_digest`: it finds an imported image under `host/path@sha256:...`, not only under a tag.
     """
 
     name: str
@@ -26,6 +27,7 @@ class RuntimeInfo:
     platform: Platform
     pins: bool
     completes_short_names: bool = False
+    finds_by_digest: bool = True
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,10 @@ class ImageStatus(NamedTuple):
 
 
 class Runtime(Protocol):
-    """Images by digest, never by tag. Every verb may be repeated and may raise RuntimeUnreachable; a missing image is no error."""
+    """Images by digest, never by tag, apart from local names.
+
+    Every verb may be repeated and may raise RuntimeUnreachable; a missing image is no error.
+    """
 
     name: str
 
@@ -105,6 +110,18 @@ class Runtime(Protocol):
 
     def remove_owned(self, owned: str) -> None:
         """As `remove`, for one of `owned` of which no lock is left."""
+        ...
+
+    def set_name(self, name: str, lock: ImageLock) -> None:
+        """Let a local name (`host/path:tag`) stand for this image, whatever it stood for; nothing happens if the image is missing."""
+        ...
+
+    def clear_name(self, name: str, lock: ImageLock) -> None:
+        """Remove a local name that stands for this image; if it stands for another one, it stays."""
+        ...
+
+    def targets(self, names: Collection[str]) -> Mapping[str, str]:
+        """The digest that each of these names stands for (see `ImageLock.is_target`), without names that do not exist. Reads only."""
         ...
 
     def storage(self) -> ImageStorage:

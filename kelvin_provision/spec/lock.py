@@ -42,6 +42,10 @@ class ImageLock:
         """`host/repository[:tag]@sha256:...`: the image in rendered objects."""
         return str(dataclasses.replace(self.reference, digest=self.root.digest))
 
+    def is_target(self, digest: str) -> bool:
+        """Whether a name that stands for this digest stands for this image: for its index, manifest or, on Docker, config."""
+        return digest in {blob.digest for blob in (self.index, self.manifest, self.config) if blob}
+
     @property
     def size(self) -> int:
         """Bytes of all its blobs, compressed."""

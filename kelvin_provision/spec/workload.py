@@ -99,7 +99,8 @@ class System:
 class Spec:
     """One accepted request. Either `image` or `manifests` (plain Kubernetes objects) is empty.
 
-    `payload` is the app manifest as it was given; the container gets it as app.yaml.
+    `payload` is the app manifest as it was given; the container gets it as app.yaml. `images` are needed besides those of the containers:
+    complete references, which arguments, files or custom resources name.
     """
 
     name: str
@@ -115,6 +116,7 @@ class Spec:
     manifests: tuple[Object, ...] = ()
     node_name: str | None = None
     source: str | None = None
+    images: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {"schema": SCHEMA} | dataclasses.asdict(self)
@@ -126,6 +128,7 @@ class Spec:
         given["method"] = Method(given["method"])
         given["system"] = _system(given["system"])
         given["manifests"] = tuple(given["manifests"])
+        given["images"] = tuple(given.get("images", ()))
         return checked(cls, given)
 
 

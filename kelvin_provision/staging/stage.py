@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 
-from kelvin_provision.errors import DigestMismatch, ProvisionError, TransferStopped
+from kelvin_provision.errors import DigestMismatch, ImageUnsupported, ProvisionError, TransferStopped
 from kelvin_provision.events import Advanced, Event, Finished, Progress, Started
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision
@@ -17,7 +17,7 @@ from kelvin_provision.quantity import NO_HEADROOM, Headroom
 from kelvin_provision.refs import Reference
 from kelvin_provision.registry.protocol import Source
 from kelvin_provision.retry import Backoff
-from kelvin_provision.runtimes.protocol import Runtime
+from kelvin_provision.runtimes.protocol import Runtime, RuntimeInfo
 from kelvin_provision.spec.images import images_of
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.staging import origins, space
@@ -135,12 +135,23 @@ def _leased_locks(revision: Revision, tools: StagingTools) -> Iterator[tuple[Ima
             yield revision.locks
         return
     tools.ledger.advance(revision, Resolving())
-    references = [Reference.parse(text) for text in images_of(revision.spec)]
-    with resolved(tools.source, tools.store, references, tools.runtime.info().platform) as locks:
+    references = list(dict.fromkeys(Reference.parse(text) for text in images_of(revision.spec)))
+    info = tools.runtime.info()
+    _refuse_digests(revision, info)
+    with resolved(tools.source, tools.store, references, info.platform) as locks:
         for lock in locks:
             tools.runtime.check(lock)
         tools.ledger.set_locks(revision, locks)
         yield locks
+
+
+def _refuse_digests(revision: Revision, info: RuntimeInfo) -> None:
+    for image in revision.spec.images if not info.finds_by_digest else ():
+        if Reference.parse(image).local_name is None:
+            raise ImageUnsupported(
+                f"{image}: in `images` of the request, and {info.name} finds no imported image by its digest",
+                hint="write the reference with a tag, in the request and in the text that names the image",
+            )
 
 
 def _import_all(locks: Sequence[ImageLock], tools: StagingTools) -> None:

@@ -133,8 +133,8 @@ def test_json_is_one_document_with_every_field(box):
         "downtime": {"expected": "none", "why": []},
         "images": [
             {
-                "old": {"reference": "r.io/pump:1.0.0", "digest": ONE, "size": 41822},
-                "new": {"reference": "r.io/pump:2.0.0", "digest": TWO, "size": 41822},
+                "old": {"reference": "r.io/pump:1.0.0", "digest": ONE, "size": 41822, "additional": False},
+                "new": {"reference": "r.io/pump:2.0.0", "digest": TWO, "size": 41822, "additional": False},
                 "new_bytes": 11102,
                 "shared_bytes": 30720,
             }

@@ -352,6 +352,7 @@ ADVICE = {
     "request-refused", "file-unreadable", "reference-invalid", "plan-refused", "staging-failed", "history-broken", "interrupted",
     "clock-behind", "hook-failed", "hook-timeout", "hook-refused", "our-bug", "state-too-new", "state-damaged", "cannot-write",
     "immutable-field", "not-ours", "field-conflict", "invalid-object", "unknown-kind", "port-taken", "namespace-terminating", "never-up",
+    "image-name-taken",
 }  # fmt: skip
 """The hint is an instruction to a person: correct the request, set the clock, upgrade."""
 ELSEWHERE = {

@@ -109,7 +109,7 @@ def test_the_list_as_a_document(box):
         "in_store": True,
         "in_runtime": True,
         "pinned": True,
-        "used_by": [{"workload": "pump", "revision": 2, "version": "2.0.0", "slot": "running"}],
+        "used_by": [{"workload": "pump", "revision": 2, "version": "2.0.0", "slot": "running", "additional": False}],
     }
     gone = lock_of(box, "r.io/gone:1.0.0")
     assert {key: value for key, value in document.items() if key != "images"} == {

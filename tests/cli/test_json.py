@@ -26,13 +26,13 @@ KEYS = {
     "workloads apply": ENVELOPE,
     "nothing to do": EMPTY,
     "workloads show": (
-        f"{ITEM} networking payload staged.instantly_apply staged.payload images images[].app_version images[].cached images[].doing"
+        f"{ITEM} networking payload staged.instantly_apply staged.payload images images[].additional images[].app_version images[].cached images[].doing"
         " images[].fetched images[].here images[].image images[].rate images[].seconds_left images[].size images[].source images[].taken"
         " last_failure orders"
     ),
     "workloads diff": (
         f"{ENVELOPE} changes workloads workloads[].changes workloads[].downtime workloads[].downtime.expected workloads[].downtime.why"
-        " workloads[].drift workloads[].findings workloads[].images workloads[].images[].new workloads[].images[].new.digest"
+        " workloads[].drift workloads[].findings workloads[].images workloads[].images[].new workloads[].images[].new.additional workloads[].images[].new.digest workloads[].images[].old.additional"
         " workloads[].images[].new.reference workloads[].images[].new.size workloads[].images[].new_bytes workloads[].images[].old"
         " workloads[].images[].old.digest workloads[].images[].old.reference workloads[].images[].old.size"
         " workloads[].images[].shared_bytes workloads[].name workloads[].new workloads[].new.app_name workloads[].new.app_version"
@@ -52,7 +52,7 @@ KEYS = {
     "images list": (
         "command images images[].config images[].digest images[].in_runtime images[].in_store images[].name images[].pinned"
         " images[].platform images[].reference images[].size images[].stored images[].used_by images[].used_by[].revision"
-        " images[].used_by[].slot images[].used_by[].version images[].used_by[].workload orphans schema store store.path"
+        " images[].used_by[].additional images[].used_by[].slot images[].used_by[].version images[].used_by[].workload orphans schema store store.path"
         " store.prunable warnings"
     ),
     "images verify": ENVELOPE,

@@ -165,6 +165,46 @@ class RuntimeContract:
         runtime.remove_owned(identity(lock))
         assert outside.holds(lock)
 
+    def test_a_local_name_stands_for_the_image_it_was_set_to_last_until_it_is_cleared(self, runtime, staged, outside):
+        (one, blob), (two, other) = staged(), staged()
+        name = reference("helper")
+        runtime.load(one, blob)
+        runtime.load(two, other)
+        owned = runtime.owned()
+        assert runtime.targets([name]) == {}
+        for lock in (one, one, two):
+            runtime.set_name(name, lock)
+            assert lock.is_target(runtime.targets([name, reference("absent")])[name])
+        runtime.clear_name(name, one)
+        assert two.is_target(runtime.targets([name])[name])
+        runtime.clear_name(name, two)
+        runtime.clear_name(name, two)
+        assert runtime.targets([name]) == {}
+        assert runtime.targets([]) == {}
+        assert runtime.has(one)
+        assert runtime.has(two)
+        assert runtime.owned() == owned
+        runtime.remove(two)
+        assert not outside.holds(two)
+
+    def test_a_local_name_of_an_image_that_is_missing_is_not_set(self, runtime, staged):
+        lock, _ = staged()
+        name = reference("helper")
+        runtime.set_name(name, lock)
+        runtime.clear_name(name, lock)
+        assert runtime.targets([name]) == {}
+
+    def test_a_local_name_keeps_an_image_that_is_removed_until_it_is_cleared(self, runtime, staged, outside, identity):
+        lock, blob = staged()
+        name = reference("helper")
+        runtime.load(lock, blob)
+        runtime.set_name(name, lock)
+        runtime.remove(lock)
+        assert identity(lock) not in runtime.owned()
+        assert outside.holds(lock)
+        runtime.clear_name(name, lock)
+        assert not outside.holds(lock)
+
     def test_storage_folders_exist_on_this_machine(self, runtime):
         storage = runtime.storage()
         assert [folder for folder in (storage.unpacked, storage.compressed) if folder and not folder.is_dir()] == []

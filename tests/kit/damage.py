@@ -4,13 +4,15 @@ import shutil
 import sqlite3
 from pathlib import Path
 
-from kelvin_provision.ledger import holds, journal, orders, traffic
+from kelvin_provision.ledger import holds, journal, local_names, orders, traffic
 from kelvin_provision.ledger.model import Entry
 from kelvin_provision.ledger.sqlite import schema
 from kelvin_provision.spec.enums import Method
 from tests.kit.box import Box
+from tests.kit.images import random_image
+from tests.kit.locks import lock_of
 
-TABLES = ("workloads", "revisions", "operations", "history", "facts", "images", "traffic", "holds", "orders", "evidence")
+TABLES = ("workloads", "revisions", "operations", "history", "facts", "images", "traffic", "holds", "orders", "evidence", "local_names")
 
 
 def full_ledger(folder):
@@ -39,6 +41,8 @@ def full_ledger(folder):
     ledger = box.ledger
     orders.place(ledger, orders.apply_of([ledger.workload("pump")], actor="anna", at="2036-11-24T02:00:00Z"))
     holds.hold(ledger, [ledger.workload("fan")], "inspection", actor="anna")
+    helper = lock_of(random_image([100]), "r.io/helper:1")
+    local_names.require(ledger, {"r.io/helper:1": helper})
     traffic.draw(ledger, "2026-01-01", 100, 1000)
     journal.record(ledger, Entry(ledger.clock(), "anna", "apply", "pump", 2, "failed", "exit code 3", evidence=("pump: exit code 3",)))
     return box

@@ -54,7 +54,7 @@ def test_the_file_is_private_in_wal_mode_and_fully_synchronous(ledger):
     with ledger.reading() as db:
         assert db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
         assert db.execute("PRAGMA synchronous").fetchone()[0] == 2
-        assert db.execute("PRAGMA user_version").fetchone()[0] == 7
+        assert db.execute("PRAGMA user_version").fetchone()[0] == 8
 
 
 def test_a_spec_with_every_field_survives_the_ledger(ledger):
@@ -255,9 +255,9 @@ def test_a_newer_schema_is_refused_and_left_as_it_is(ledger):
     with ledger.writing() as db:
         db.execute("CREATE TABLE tomorrow (a TEXT)")
     raw = sqlite3.connect(ledger.path)
-    raw.execute("PRAGMA user_version = 8")
+    raw.execute("PRAGMA user_version = 9")
     raw.close()
-    with pytest.raises(StateTooNew, match="has schema 8, this program reads up to 7"):
+    with pytest.raises(StateTooNew, match="has schema 9, this program reads up to 8"):
         Ledger(ledger.path)
 
 
@@ -364,7 +364,7 @@ def old(tmp_path):
 
 def test_a_ledger_of_the_first_schema_is_migrated_with_its_slots(old):
     with old.reading() as db:
-        assert db.execute("PRAGMA user_version").fetchone()[0] == 7
+        assert db.execute("PRAGMA user_version").fetchone()[0] == 8
     pump, fan = old.workload("pump"), old.workload("fan")
     assert (pump.running.number, pump.staged.number, fan.running.number, fan.staged) == (2, 3, 2, None)
     assert pump.observation.observed is Observed.RUNNING

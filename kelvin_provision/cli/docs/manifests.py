@@ -36,6 +36,26 @@ _IMAGE = """
 container, as the plan warns; define a volume of type `persistent` |
 """
 
+_ADDITIONAL = """
+## Images in texts
+
+An argument, a variable, a file or a custom resource may name an image for a program that creates containers itself (an operator with
+`--sidecar-image=REF`). Such images are listed in the request (`images: [REF, ...]`) or given with `--image REF`. They are resolved,
+downloaded, verified, pinned, kept for a rollback and pruned like the images of containers. While the version is on the cluster, the
+runtime also has each image under its reference as written, so that a container with `imagePullPolicy: IfNotPresent` starts offline.
+The text itself is never changed.
+
+| what | on this box | |
+|---|---|---|
+| `images: [reg.io/x:1]` | used | apply sets the name `reg.io/x:1` in the runtime, undo and rollback set it back, undeploy removes it; a \
+short name is completed (`docker.io/library/...`) |
+| `images: [reg.io/x@sha256:...]` | used | refused on Docker, which finds no imported image by its digest |
+| `images` with `deployment_type: standard` | warning | nothing is downloaded before the cluster needs it |
+| a tag that stands for another image, for another workload or for another client of the runtime | refused | by `diff`, `check` and \
+`apply` (`image-name-taken`) |
+| text that looks like an image and is in no list | warning | at deploy, with its place and what to type; Secrets are not read |
+"""
+
 _OBJECTS = """
 ## Plain Kubernetes objects
 
@@ -62,4 +82,5 @@ def page(made: str) -> Iterator[str]:
         yield f"## {title}\n\n| {'type' if keys is manifest_keys.TYPES else 'key'} | on this box | |\n|---|---|---|\n"
         yield from (f"| `{name}` | {key.effect} | {key.meaning} |\n" for name, key in keys.items())
     yield _IMAGE
+    yield _ADDITIONAL
     yield f"{_OBJECTS}{', '.join(known_kinds())}.\n"

@@ -109,6 +109,7 @@ def _image(change: ImageChange) -> Iterator[Line]:
 def _about(picture: ImageInfo) -> str:
     details = [picture.digest[:19]] if picture.digest else []
     details += [format_bytes(picture.size)] if picture.size is not None else []
+    details += ["additional"] if picture.additional else []
     return f" ({', '.join(details)})" if details else ""
 
 

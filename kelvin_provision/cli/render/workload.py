@@ -17,6 +17,7 @@ from kelvin_provision.spec.manifest_keys import without_effect
 
 if TYPE_CHECKING:
     from kelvin_provision.ledger.model import Entry
+    from kelvin_provision.queries.transfers import ImageTransfer
     from kelvin_provision.queries.workload import WorkloadResult
     from kelvin_provision.status import Hold
 
@@ -41,7 +42,7 @@ def text(result: WorkloadResult) -> str:
         ("Created", item.created),
         ("Updated", item.updated),
         *_manifest(result),
-        *(("Images" if number == 0 else "", f"{image.image} ({describe(image)})") for number, image in enumerate(result.images)),
+        *(("Images" if number == 0 else "", f"{image.image} ({_described(image)})") for number, image in enumerate(result.images)),
     ]
     return "".join(f"{f'{key}:' if key else '':<12}{value}\n" for key, value in lines)
 
@@ -51,6 +52,10 @@ def _percent(result: WorkloadResult) -> int | None:
     sizes = [image.size for image in result.images]
     total = sum(size or 0 for size in sizes)
     return min(100 * sum(image.here for image in result.images) // total, 99) if total and None not in sizes else None
+
+
+def _described(image: ImageTransfer) -> str:
+    return f"{describe(image)}{', additional' if image.additional else ''}"
 
 
 def _manifest(result: WorkloadResult) -> Iterator[tuple[str, str]]:

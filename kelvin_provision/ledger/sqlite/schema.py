@@ -138,7 +138,16 @@ CREATE INDEX left_workloads ON workloads (name) WHERE left_by IS NOT NULL;
 INSERT OR IGNORE INTO images (name, lock)
     SELECT image_name(lock.value), lock.value FROM revisions, json_each(iif(json_valid(locks), locks, '[]')) AS lock
 """
-MIGRATIONS: tuple[str, ...] = (FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH)
+EIGHTH = """
+CREATE TABLE local_names (
+    name     TEXT NOT NULL,                  -- host/path:tag
+    image    TEXT NOT NULL,
+    lock     TEXT NOT NULL,
+    required INTEGER NOT NULL,               -- 0: to be cleared
+    PRIMARY KEY (name, image)
+) STRICT
+"""
+MIGRATIONS: tuple[str, ...] = (FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH)
 """Entry N leads from schema N to N + 1; an empty file is schema 0."""
 SCHEMA = len(MIGRATIONS)
 

@@ -9,7 +9,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 from typing import BinaryIO
@@ -113,6 +113,27 @@ class ContainerdRuntime:
             config = labels_of(row).get(OURS)
             if row.get("REF") == owned and config is not None:
                 self._remove_name(owned, row["DIGEST"], config)
+
+    def set_name(self, name: str, lock: ImageLock) -> None:
+        """A second name of the same target, pinned like the first. `ctr images tag` of 1.6 copies our label, which is for staged images."""
+        if lock.name not in self._names(lock.root.digest):
+            return
+        if self.targets([name]).get(name) != lock.root.digest:
+            self._ctr.output("images", "tag", "--force", lock.name, name)
+        self._ctr.output("images", "label", name, f"{PINNED}=pinned", f"{OURS}=")
+
+    def clear_name(self, name: str, lock: ImageLock) -> None:
+        """The last name of an image goes as in `remove`: not while a container uses the image, and with the name that the CRI adds."""
+        _, root, config = _digests(lock)
+        names = self._names(root)
+        if name in names and lock.name in names:
+            self._ctr.output("images", "rm", name)
+        else:
+            self._remove_name(name, root, config)
+
+    def targets(self, names: Collection[str]) -> Mapping[str, str]:
+        rows = self._ctr.run("images", "ls", *map(_named, names)).rows() if names else []
+        return {row["REF"]: row["DIGEST"] for row in rows}
 
     def storage(self) -> ImageStorage:
         return self._plugins.storage(k3s=self._ctr.service == "k3s")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from kelvin_provision.spec.enums import NAME_LENGTH, Method
 from kelvin_provision.spec.images import slots
 from kelvin_provision.spec.read.findings import Document, Finding, Findings, quoted, refuse, refuse_all, type_of
+from kelvin_provision.spec.request.additional_images import additional_images, warn_of_texts
 from kelvin_provision.spec.request.app_manifest import App, app_of
 from kelvin_provision.spec.request.other_files import in_place_of_a_payload, in_place_of_a_request
 from kelvin_provision.spec.request.rules import check_image, check_references, check_references_in_object, image_for, method_of
@@ -117,7 +118,8 @@ class _Request:
             check_references_in_object(obj, defaults.has_secret, findings, path)
             for slot in slots(obj):
                 check_image(slot.image, (*path, *slot.path), method, findings, allow_latest=defaults.allow_latest)
-        return Spec(
+        images = additional_images(body.images or (), method, findings, allow_latest=defaults.allow_latest)
+        spec = Spec(
             name=name,
             title=body.title or app.title or name,
             app_name=app_name,
@@ -131,7 +133,11 @@ class _Request:
             manifests=tuple(obj for _, obj in objects),
             node_name=body.node_name or None,
             source=body.source,
+            images=images,
         )
+        if method.staged:
+            warn_of_texts(spec, objects, findings, allow_latest=defaults.allow_latest)
+        return spec
 
     def _default_method(self, app: App) -> Method:
         """That of the app manifest counts where the request says nothing of it at all."""

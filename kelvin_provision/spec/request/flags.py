@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from kelvin_provision.errors import UsageRefused
 from kelvin_provision.spec.read.documents import read, read_all
 from kelvin_provision.spec.read.findings import Document, Finding, Part, Path, refuse
 
@@ -36,3 +38,18 @@ def from_flags(
         value["manifests"] = [document.value for document in documents]
         parts += [Part(("manifests", number), document.file, document.number) for number, document in enumerate(documents)]
     return (Document(FILE, 0, value, tuple(parts), respelled),)
+
+
+def with_images(documents: tuple[Document, ...], images: Sequence[str]) -> tuple[Document, ...]:
+    """The request of files, with the images of the command line after its own. Raises UsageRefused where there are several requests."""
+    if not images:
+        return documents
+    if len(documents) != 1:
+        raise UsageRefused(f"--image is for one request, and the files have {len(documents)}", hint="add `images: [REF]` to each of them")
+    (document,) = documents
+    if not isinstance(document.value, dict):
+        return documents
+    own = document.value.get("images")
+    if own is not None and not isinstance(own, list):
+        return documents
+    return (replace(document, value=document.value | {"images": [*(own or ()), *images]}),)

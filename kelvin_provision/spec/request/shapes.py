@@ -20,7 +20,7 @@ SemanticVersion = Annotated[str, Field(pattern=_SEMANTIC, max_length=64)]
 
 
 class Body(Shape):
-    """`POST /workloads/deploy`, with the older and newer names of the same things, and our `manifests`."""
+    """`POST /workloads/deploy`, with the older and newer names of the same things, and our `manifests` and `images`."""
 
     app_name: AppName | None = None
     app_version: Version | None = None
@@ -31,6 +31,7 @@ class Body(Shape):
     title: str | None = None
     payload: dict[str, Any] | None = None
     manifests: list[Any] | None = None
+    images: list[Any] | None = None
     staged: bool | None = None
     pre_download: bool | None = None
     instantly_apply: bool | None = None

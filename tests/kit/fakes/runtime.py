@@ -131,6 +131,20 @@ class FakeRuntime:
             self.pinned.discard(owned)
             del self.names[owned]
 
+    def set_name(self, name, lock):
+        self._check_reachable()
+        if self.names.get(lock.name) == lock.root.digest:
+            self.names[name] = lock.root.digest
+
+    def clear_name(self, name, lock):
+        self._check_reachable()
+        if self.names.get(name) == lock.root.digest:
+            del self.names[name]
+
+    def targets(self, names):
+        self._check_reachable()
+        return {name: self.names[name] for name in names if name in self.names}
+
     def storage(self) -> ImageStorage:
         self._check_reachable()
         return self.storage_folders

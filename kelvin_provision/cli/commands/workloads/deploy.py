@@ -39,6 +39,7 @@ class Options:
     payload: Path | None = None
     cluster_name: str | None = None
     manifests: tuple[Path, ...] = ()
+    images: tuple[str, ...] = ()
     staged: bool | None = None
     instantly_apply: bool | None = None
     deployment_type: Method | None = None
@@ -50,12 +51,17 @@ class Options:
         """What the options say of a request; empty when none was given."""
         keys = ("app_name", "app_version", "name", "title", "cluster_name", "staged", "instantly_apply", "deployment_type")
         given = {key: getattr(self, key) for key in keys}
-        return given if any(value is not None for value in given.values()) or self.payload or self.manifests else {}
+        if not (any(value is not None for value in given.values()) or self.payload or self.manifests):
+            return {}
+        return given | {"images": list(self.images) or None}
 
 
 _NAME = typer.Option("-n", "--name", metavar="NAME", help="The name of the workload.  [default: generated]")
 _PAYLOAD = typer.Option("--payload", metavar="FILE", help="The manifest of the app: its app.yaml.")
 _MANIFEST = typer.Option("--manifest", metavar="FILE", help="Kubernetes objects instead of an app; may be repeated.")
+_IMAGE = typer.Option(
+    "--image", metavar="REF", help="An image that arguments, files or custom resources name; it is downloaded too. May be repeated."
+)
 _STAGED = typer.Option("--staged/--no-staged", help="Download all images before the version is applied.")
 _INSTANTLY = typer.Option("--instantly-apply/--no-instantly-apply", help="Apply as soon as possible, or wait for `workloads apply`.")
 _METHOD = typer.Option(
@@ -79,6 +85,7 @@ def command(
     payload: Annotated[Path | None, _PAYLOAD] = None,
     cluster_name: Annotated[str | None, typer.Option("--cluster-name", metavar="NAME", help="The name of the target cluster.")] = None,
     manifest: Annotated[list[Path] | None, _MANIFEST] = None,
+    image: Annotated[list[str] | None, _IMAGE] = None,
     staged: Annotated[bool | None, _STAGED] = None,
     instantly_apply: Annotated[bool | None, _INSTANTLY] = None,
     deployment_type: Annotated[Method | None, _METHOD] = None,
@@ -100,6 +107,7 @@ def command(
         payload=payload,
         cluster_name=cluster_name,
         manifests=tuple(manifest or ()),
+        images=tuple(image or ()),
         staged=staged,
         instantly_apply=instantly_apply,
         deployment_type=deployment_type,
@@ -127,13 +135,13 @@ def deploy(session: Session, options: Options) -> Report:
 
 def _documents(options: Options) -> tuple[Document, ...]:
     from kelvin_provision.spec.read.documents import read_all
-    from kelvin_provision.spec.request.flags import from_flags
+    from kelvin_provision.spec.request.flags import from_flags, with_images
 
     flags = options.request()
     if bool(options.files) == bool(flags):
         raise UsageRefused("give either files or the options of one request", hint=to_type("workloads deploy", "--help"))
     if options.files:
-        return read_all([_content(path) for path in options.files])
+        return with_images(read_all([_content(path) for path in options.files]), options.images)
     payload = _content(options.payload) if options.payload else None
     return from_flags(flags, payload=payload, manifests=[_content(path) for path in options.manifests])
 

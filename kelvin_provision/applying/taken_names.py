@@ -1,0 +1,48 @@
+"""The names of additional images that stand for another image: one of another workload, or of another client of the runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+
+from kelvin_provision.applying.assess import TakenName
+from kelvin_provision.errors import ProvisionError
+from kelvin_provision.ledger.ledger import Ledger
+from kelvin_provision.ledger.local_names import local_names
+from kelvin_provision.ledger.model import Revision
+from kelvin_provision.runtimes.protocol import Runtime
+from kelvin_provision.spec.lock import ImageLock
+
+Holders = dict[str, tuple[str, ImageLock]]
+"""By name: the workload that needs it, and for which image."""
+
+
+def taken_names(ledger: Ledger, runtime: Callable[[], Runtime], revisions: Sequence[Revision]) -> Iterator[TakenName]:
+    """Every name at most once per workload. A runtime that does not answer is a finding of the images."""
+    needed = [(revision.workload, name, lock) for revision in revisions for name, lock in revision.local_names.items()]
+    if not needed:
+        return
+    holders, taken = _others(ledger, revisions), set[str]()
+    for workload, name, lock in needed:
+        holder, held = holders.setdefault(name, (workload, lock))
+        if held.root.digest != lock.root.digest:
+            taken.add(name)
+            yield TakenName(workload, name, f"{workload} needs {lock.root.digest} under this name, and {holder} needs {held.root.digest}")
+    with suppress(ProvisionError):
+        yield from _of_other_clients(ledger, runtime(), [need for need in needed if need[1] not in taken])
+
+
+def _others(ledger: Ledger, revisions: Sequence[Revision]) -> Holders:
+    changing = {revision.workload for revision in revisions}
+    running = (workload.running for workload in ledger.workloads() if workload.name not in changing)
+    return {name: (revision.workload, lock) for revision in running if revision for name, lock in revision.local_names.items()}
+
+
+def _of_other_clients(ledger: Ledger, runtime: Runtime, needed: Sequence[tuple[str, str, ImageLock]]) -> Iterator[TakenName]:
+    """What this program has set may be set again."""
+    ours = local_names(ledger)
+    for name, digest in runtime.targets([name for _, name, _ in needed]).items():
+        locks = [row.lock for row in ours if row.name == name]
+        for workload, other, lock in needed:
+            if other == name and not any(known.is_target(digest) for known in (lock, *locks)):
+                yield TakenName(workload, name, f"is the name of another image in the runtime, {digest}, which this program did not import")
