@@ -177,6 +177,7 @@ def test_show_says_how_far_each_image_is_and_where_from(half, agent, tmp_path):
         {
             "image": LOCK.pinned_reference,
             "app_version": "1",
+            "additional": False,
             "source": "network",
             "size": LOCK.size,
             "here": LOCK.size - rest,
