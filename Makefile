@@ -74,6 +74,7 @@ bench: $(STAMP) ## ratios against what one would use instead
 docs: $(STAMP) ## rewrite the generated pages, manuals and completions
 	$(PYTHON) -m kelvin_provision.cli.docs.pages
 	$(PYTHON) -m tests.json_page
+	$(PYTHON) -m tests.corpus_page
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build *.egg-info

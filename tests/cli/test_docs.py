@@ -12,12 +12,14 @@ from kelvin_provision.queries import explanations
 from kelvin_provision.queries.reasons import REASONS
 from kelvin_provision.settings.keys import KEYS
 from kelvin_provision.spec.enums import State
+from tests import corpus_page
 
 HERE = Path(__file__).parents[2]
 
 
 def test_no_generated_file_is_stale():
     assert docs.stale(HERE) == [], "run: python -m kelvin_provision.cli.docs.pages"
+    assert corpus_page.PAGE.read_text("utf-8") == corpus_page.page(), "run: python -m tests.corpus_page"
 
 
 def test_the_pages_do_not_depend_on_the_terminal(monkeypatch):

@@ -4,6 +4,7 @@ import pytest
 
 from kelvin_provision.spec.kinds import shapes
 from kelvin_provision.spec.kinds.cleaning import without_nulls, without_server_fields
+from kelvin_provision.spec.kinds.exported import without_assigned
 from kelvin_provision.spec.kinds.shapes import misshapes, unknown_keys
 from tests import kind_shapes
 
@@ -156,3 +157,94 @@ def test_templates_and_claims_lose_theirs_too():
     }
     assert made == ("metadata.creationTimestamp",)
     assert without_server_fields({"kind": "x", "spec": "x", "metadata": "x"}) == ({"kind": "x", "spec": "x", "metadata": "x"}, ())
+
+
+# --- exported objects --------------------------------------------------------------------------------
+
+
+def exported(kind, version="v1", metadata=None, **rest):
+    return obj(kind, version, metadata={"name": "x", "uid": "1"} | (metadata or {}), **rest)
+
+
+TOKEN = "default-token-x2x4z"
+BOUND = {"pv.kubernetes.io/bound-by-controller": "yes", "pv.kubernetes.io/bind-completed": "yes", "mine": "kept"}
+
+
+@pytest.mark.parametrize(
+    ("item", "kept", "dropped"),
+    [
+        (
+            exported("Service", spec={"clusterIP": "10.0.0.1", "clusterIPs": ["10.0.0.1"], "healthCheckNodePort": 31000, "ports": []}),
+            {"spec": {"ports": []}},
+            ("spec.healthCheckNodePort", "spec.clusterIP", "spec.clusterIPs"),
+        ),
+        (exported("Service", spec={"clusterIP": "None"}), {"spec": {"clusterIP": "None"}}, ()),
+        (
+            exported("PersistentVolumeClaim", metadata={"annotations": BOUND}, spec={"volumeName": "pvc-1", "storageClassName": "a"}),
+            {"metadata": {"name": "x", "uid": "1", "annotations": {"mine": "kept"}}, "spec": {"storageClassName": "a"}},
+            ("spec.volumeName", *(f"metadata.annotations.{name}" for name in list(BOUND)[:2])),
+        ),
+        (exported("PersistentVolumeClaim", spec={"volumeName": "chosen"}), {"spec": {"volumeName": "chosen"}}, ()),
+        (
+            exported(
+                "PersistentVolume",
+                metadata={"finalizers": ["kubernetes.io/pv-protection"]},
+                spec={"claimRef": {"name": "c", "uid": "2", "resourceVersion": "3"}},
+            ),
+            {"metadata": {"name": "x", "uid": "1"}, "spec": {"claimRef": {"name": "c"}}},
+            ("spec.claimRef.uid", "spec.claimRef.resourceVersion", "metadata.finalizers"),
+        ),
+        (exported("ServiceAccount", secrets=[{"name": TOKEN}, {"name": "mine"}]), {"secrets": [{"name": "mine"}]}, ("secrets",)),
+        (
+            exported(
+                "Job",
+                "batch/v1",
+                {"labels": {"job-name": "x"}},
+                spec={
+                    "selector": {"matchLabels": {"controller-uid": "1"}},
+                    "template": {"metadata": {"labels": {"a": "b", "controller-uid": "1"}}},
+                },
+            ),
+            {"metadata": {"name": "x", "uid": "1", "labels": {}}, "spec": {"template": {"metadata": {"labels": {"a": "b"}}}}},
+            ("spec.selector", "metadata.labels.job-name", "spec.template.metadata.labels.controller-uid"),
+        ),
+        (
+            exported("Job", "batch/v1", spec={"manualSelector": True, "selector": {"matchLabels": {"a": "b"}}}),
+            {"spec": {"manualSelector": True, "selector": {"matchLabels": {"a": "b"}}}},
+            (),
+        ),
+        (
+            exported(
+                "Pod",
+                spec={
+                    "nodeName": "n",
+                    "volumes": [{"name": TOKEN}],
+                    "containers": [{"name": "c", "volumeMounts": [{"name": TOKEN}, {"name": "data"}]}, "x"],
+                },
+            ),
+            {"spec": {"containers": [{"name": "c", "volumeMounts": [{"name": "data"}]}, "x"]}},
+            ("spec.nodeName", "spec.volumes", "spec.containers.volumeMounts"),
+        ),
+    ],
+)
+def test_what_a_cluster_assigned_is_left_out_of_an_exported_object(item, kept, dropped):
+    before = repr(item)
+    assert without_assigned(item) == (item | kept, dropped)
+    assert repr(item) == before
+    written = item | {"metadata": {"name": "x"}}
+    assert without_assigned(written) == (written, ())
+
+
+def test_the_generation_of_apps_that_no_cluster_has_any_more_is_named():
+    found = misshapes(obj("Deployment", "extensions/v1beta1", spec={"template": {}}))
+    assert [str(one) for one in found] == ["apiVersion must be apps/v1, not extensions/v1beta1, which Kubernetes 1.16 removed"]
+    assert misshapes(obj("Ingress", "extensions/v1beta1", spec={})) == []
+
+
+def test_claim_templates_may_say_their_kind():
+    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "d"}, "spec": {"sice": 1}}
+    item = obj("StatefulSet", "apps/v1", spec={"selector": {}, "template": {"apiVersion": "v1"}, "volumeClaimTemplates": [claim]})
+    assert [str(one) for one in unknown_keys(item)] == [
+        "spec.template.apiVersion is unknown",
+        "spec.volumeClaimTemplates[0].spec.sice is unknown",
+    ]

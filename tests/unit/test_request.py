@@ -297,8 +297,14 @@ def test_plain_objects_instead_of_a_payload():
         ([{"kind": "List", "items": []}], ["manifests: empty; expected at least one Kubernetes object"]),
         ([{"kind": "List"}], ["manifests[0].items: expected a list, got null"]),
         (["hunter2", None], ["manifests[0]: expected a mapping, got text", "manifests[1]: expected a mapping, got null"]),
-        ([{"kind": "Pod", "metadata": {"name": "x"}}], ["manifests[0].apiVersion: expected text, got null"]),
-        ([{"apiVersion": "v1", "metadata": {"name": "x"}}], ["manifests[0].kind: expected text, got null"]),
+        (
+            [{"kind": "Pod", "metadata": {"name": "x"}}],
+            ["manifests[0].apiVersion: required field is missing; each object needs apiVersion, kind and metadata.name"],
+        ),
+        (
+            [{"apiVersion": "v1", "metadata": {"name": "x"}}],
+            ["manifests[0].kind: required field is missing; each object needs apiVersion, kind and metadata.name"],
+        ),
         (
             [{"apiVersion": 1, "kind": "", "metadata": {"name": 5}}],
             [
@@ -388,6 +394,36 @@ def test_nulls_and_fields_of_the_server_are_left_out_with_one_warning():
     assert [item["data"] for item in result.specs[0].manifests] == [{"a": "b"}] * 5
     named = ", ".join(f"ConfigMap/c{number} (metadata.uid)" for number in range(3))
     assert result.warnings == (f"a.yaml, document 1, manifests: fields that the API server sets are left out: {named} and 2 more objects",)
+
+
+def test_what_a_controller_among_the_objects_makes_is_left_out_with_one_warning():
+    def made_by(kind, name, of):
+        metadata = {"name": name, "ownerReferences": [{"kind": of[0], "name": of[1], "controller": True}]}
+        return obj(kind, name, metadata=metadata, spec={"containers": []} if kind == "Pod" else {})
+
+    pod = made_by("Pod", "d-1-x", ("Thing", "d-1"))
+    result = manifests_of(obj("Widget", "d"), made_by("Thing", "d-1", ("Widget", "d")), pod)
+    assert [item["kind"] for item in result.specs[0].manifests] == ["Widget"]
+    assert [warning.partition(": ")[2] for warning in result.warnings] == [
+        "objects that a controller in the request creates are left out: Thing/d-1, Pod/d-1-x"
+    ]
+    (thing,) = manifests_of(made_by("Thing", "d-1", ("Widget", "d"))).specs[0].manifests
+    assert thing["metadata"] == {"name": "d-1"}
+
+
+def test_a_file_without_any_key_of_an_object_is_one_finding():
+    (finding,) = refused(body(manifests=[{"replicaCount": 1, "image": {"tag": "1"}}]))
+    assert finding.startswith("manifests[0]: not a Kubernetes object: apiVersion, kind and metadata are missing; of a Helm chart give ")
+
+
+def test_text_for_helm_in_a_custom_resource_is_for_its_controller():
+    action = "{{ .Values.image }}"
+    (item,) = manifests_of(obj("HelmChart", apiVersion="helm.cattle.io/v1", spec={"valuesContent": action})).specs[0].manifests
+    assert item["spec"] == {"valuesContent": action}
+    (finding,) = refused(body(manifests=[obj("HelmChart", action, apiVersion="helm.cattle.io/v1")]))
+    assert finding.startswith("manifests[0].metadata.name: ")
+    (finding,) = refused(body(manifests=[obj("Service", apiVersion="v1", spec={"externalName": action})]))
+    assert finding.startswith("manifests[0].spec.externalName: ")
 
 
 def test_what_only_a_newer_cluster_could_know_is_a_warning():

@@ -66,10 +66,13 @@ YAML is read as kubectl reads it (`0400` is octal, `yes` is true). In addition, 
 | a key whose value is null | left out | at every depth, as for kubectl |
 | `List` and each kind's own list | opened | items of `ConfigMapList` may leave out kind and version |
 | `status`, `metadata.uid` and other fields of the API server | left out | with one warning |
+| what a cluster has assigned in an exported object: addresses of Services, bindings of claims and volumes, token volumes, nodes of \
+pods, generated selectors of Jobs | left out | with the same warning |
+| objects that a controller among the others creates, as `kubectl get all` has them | left out | with one warning |
 | a mapping, list or scalar where the kind has another type | refused | the message names object and path; for the kinds below |
 | a key that the kind does not have | warning | a newer Kubernetes may have it |
 | `<% secrets.NAME %>` | used | filled in when the object is sent; refused in a ConfigMap; other text between `<%` and `%>` stays |
-| `metadata.generateName`, Compose files, kustomizations, Helm charts and templates | refused | the message says what to give instead |
+| `metadata.generateName`, Compose files, kustomizations, Helm charts, values and templates | refused | the message says what to give |
 
 Kinds whose structure is checked: """
 

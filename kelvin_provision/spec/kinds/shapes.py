@@ -29,6 +29,9 @@ READ_BY_KIND = frozenset(
 )  # fmt: skip
 """Kinds whose content is read here whatever their API group is, so that their shape is checked in every group."""
 
+REMOVED = frozenset({"apps/v1beta1", "apps/v1beta2", "extensions/v1beta1"})
+"""Of these, no Kubernetes with server-side apply has the kinds that are in `apps/v1` now."""
+
 MAX_FINDINGS = 20
 """Of one object: more would not be read."""
 
@@ -58,6 +61,11 @@ def unknown_keys(item: Object) -> list[Misshape]:
     return list(islice(_unknown(item, shape, ()), MAX_FINDINGS)) if is_exact else []
 
 
+def is_known(item: Object) -> bool:
+    """Whether its kind is one of Kubernetes itself, in any of its versions."""
+    return str(item.get("kind")) in known_kinds()
+
+
 def known_kinds() -> list[str]:
     """The kinds that are checked in full, in the order of their names."""
     return sorted({name.split()[1] for name in _data()["kinds"]})
@@ -78,10 +86,12 @@ def _shape_of(item: Object) -> tuple[str, bool]:
 
 def _of_another_group(item: Object) -> Iterator[Misshape]:
     """`v1` is often written for kinds that have a group; no kind of the core group is called like one of those."""
-    kind, data = str(item.get("kind")), _data()
-    versions = [name.split()[0] for name in data["kinds"] if name.endswith(f" {kind}")]
-    if item.get("apiVersion") == "v1" and versions and "v1" not in versions:
-        yield Misshape(("apiVersion",), f"must be {' or '.join(versions)}, not v1")
+    kind, given = str(item.get("kind")), str(item.get("apiVersion"))
+    versions = [name.split()[0] for name in _data()["kinds"] if name.endswith(f" {kind}")]
+    is_removed = given in REMOVED and "apps/v1" in versions
+    if versions and given not in versions and (given == "v1" or is_removed):
+        removed = ", which Kubernetes 1.16 removed" if is_removed else ""
+        yield Misshape(("apiVersion",), f"must be {' or '.join(versions)}, not {given}{removed}")
 
 
 def _metadata(item: Object) -> Iterator[Misshape]:
@@ -126,7 +136,7 @@ def _unknown(value: Any, code: str, path: Path) -> Iterator[Misshape]:
             yield from _unknown(item, code[1:], (*path, step))
     elif len(code) > 1 and isinstance(value, dict):
         fields: Mapping[str, str] = _data()["types"][code]
-        known = [*fields, "apiVersion", "kind", "status"] if not path else [*fields]
+        known = [*fields, "apiVersion", "kind", "status"] if not path or code in _data()["kinds"].values() else [*fields]
         for key, item in value.items():
             if key in fields:
                 yield from _unknown(item, fields[key].lstrip("!"), (*path, key))

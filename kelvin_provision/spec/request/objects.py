@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from kelvin_provision.spec.kinds.cleaning import without_nulls, without_server_fields
+from kelvin_provision.spec.kinds.exported import controller_of, without_assigned
 from kelvin_provision.spec.kinds.lists import is_list, with_kind_of
-from kelvin_provision.spec.kinds.shapes import Misshape, misshapes, unknown_keys
+from kelvin_provision.spec.kinds.shapes import Misshape, is_known, misshapes, unknown_keys
 from kelvin_provision.spec.read.findings import Findings, Path, type_of
 from kelvin_provision.spec.read.templates import HELM_TEMPLATE, is_helm_template
 from kelvin_provision.spec.references import references_in
@@ -21,6 +22,11 @@ from kelvin_provision.spec.workload import Object
 
 MAX_OBJECTS = 100
 MOST_NAMED = 3
+_IDENTITY = frozenset({"apiVersion", "kind", "metadata"})
+_NO_OBJECT = (
+    "not a Kubernetes object: apiVersion, kind and metadata are missing; of a Helm chart give the output of `helm template`, not its values"
+)
+_REQUIRED = "required field is missing; each object needs apiVersion, kind and metadata.name"
 _HELD_BACK = {"Deployment": "paused", "Job": "suspend"}
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 Placed = tuple[Path, Object]
@@ -29,7 +35,8 @@ Placed = tuple[Path, Object]
 def objects_of(values: Sequence[Any], path: Path, namespace: str, findings: Findings) -> tuple[Placed, ...]:
     """The objects with their paths. `namespace` is that of this box."""
     before = len(findings.errors)
-    placed = [pair for number, value in enumerate(values) for pair in _flat(value, (*path, number), findings)]
+    flat = [pair for number, value in enumerate(values) for pair in _flat(value, (*path, number), findings)]
+    placed = _without_made(flat, path, findings)
     if not placed and len(findings.errors) == before:
         findings.add(path, "empty; expected at least one Kubernetes object")
     if len(placed) > MAX_OBJECTS:
@@ -41,7 +48,9 @@ def objects_of(values: Sequence[Any], path: Path, namespace: str, findings: Find
         named = _named(given, object_path, namespace, findings)
         if named is None:
             continue
-        obj, made = without_server_fields(given)
+        chosen, assigned = without_assigned(given)
+        obj, made = without_server_fields(chosen)
+        made = (*made, *assigned)
         identity = (str(obj["apiVersion"]).rpartition("/")[0], named)
         if identity in identities:
             findings.add(object_path, f"duplicate object {named}; objects must be unique")
@@ -50,9 +59,28 @@ def objects_of(values: Sequence[Any], path: Path, namespace: str, findings: Find
         if _has_its_shape(obj, named, object_path, findings):
             objects.append((object_path, obj))
     if dropped:
-        more = f" and {len(dropped) - MOST_NAMED} more objects" if len(dropped) > MOST_NAMED else ""
-        findings.warn(path, f"fields that the API server sets are left out: {', '.join(dropped[:MOST_NAMED])}{more}")
+        findings.warn(path, f"fields that the API server sets are left out: {_named_of(dropped)}")
     return tuple(objects)
+
+
+def _named_of(names: Sequence[str]) -> str:
+    more = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more object{'s' if more > 1 else ''}" if more > 0 else "")
+
+
+def _without_made(placed: Sequence[Placed], path: Path, findings: Findings) -> list[Placed]:
+    """Without what controllers among the objects make by themselves, as an export of everything has it: pods, ReplicaSets, Jobs."""
+    given = {(str(obj.get("kind")), _name_of(obj)) for _, obj in placed}
+    made = [f"{obj.get('kind')}/{_name_of(obj)}" for _, obj in placed if controller_of(obj) in given]
+    if made:
+        findings.warn(path, f"objects that a controller in the request creates are left out: {_named_of(made)}")
+    return [(place, obj) for place, obj in placed if controller_of(obj) not in given]
+
+
+def _name_of(obj: Object) -> Any:
+    metadata = obj.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    return name if isinstance(name, str) else None
 
 
 def _flat(value: Any, path: Path, findings: Findings) -> Iterator[Placed]:
@@ -76,6 +104,9 @@ def _flat(value: Any, path: Path, findings: Findings) -> Iterator[Placed]:
 def _named(obj: Object, path: Path, namespace: str, findings: Findings) -> str | None:
     """`Kind/name`, or `Kind/namespace/name` in another namespace than that of this box, or None with findings."""
     metadata = obj.get("metadata")
+    if obj.keys().isdisjoint(_IDENTITY):
+        findings.add(path, _NO_OBJECT)
+        return None
     if not isinstance(metadata, dict):
         findings.add((*path, "metadata"), f"expected a mapping with a name, got {type_of(metadata)}")
         metadata = {"name": "?"}
@@ -86,7 +117,9 @@ def _named(obj: Object, path: Path, namespace: str, findings: Findings) -> str |
     required = ((obj, "apiVersion", path), (obj, "kind", path), (metadata, "name", (*path, "metadata")))
     invalid = [(parent, key, mapping.get(key)) for mapping, key, parent in required if not _is_text(mapping.get(key))]
     for parent, key, value in invalid:
-        findings.add((*parent, key), f"expected text, got {type_of(value) if value != '' else 'empty text'}")
+        findings.add(
+            (*parent, key), _REQUIRED if value is None else f"expected text, got {type_of(value) if value != '' else 'empty text'}"
+        )
     own = metadata.get("namespace")
     if own is not None and not (isinstance(own, str) and _NAMESPACE.fullmatch(own)):
         message = f"expected a namespace name (lower-case letters, digits and -), or no value for {namespace}"
@@ -122,12 +155,13 @@ def _message(named: str, misshape: Misshape) -> str:
 
 
 def _helm_action(value: Any, path: Path) -> Path | None:
-    """Where an object has an action of Helm. What is in the files of a ConfigMap or a Secret is for others to read."""
+    """Where an object has an action of Helm. Files of a ConfigMap or a Secret, and what is in a custom resource, are for others to read."""
     if isinstance(value, str):
         return path if is_helm_template(value) else None
     pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    is_custom = not path and not is_known(value)
     for step, item in pairs:
-        if path or step not in {"data", "stringData"}:
+        if path or step not in ({"spec", "data"} if is_custom else {"data", "stringData"}):
             place = _helm_action(item, (*path, step))
             if place is not None:
                 return place
