@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from kelvin_provision.cli.frame.session import Output
-from kelvin_provision.cli.frame.since import since
+from kelvin_provision.cli.frame.values.since import since
 from kelvin_provision.cluster.logs.lines import LogLine
 from kelvin_provision.errors import UsageRefused
 from kelvin_provision.queries.logs import LogsRequest, newest

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from kelvin_provision.cli.frame.hints import line as shell_line
-from kelvin_provision.cli.frame.times import moment
+from kelvin_provision.cli.frame.values.times import moment
 from kelvin_provision.errors import TimeRefused
 
 BERLIN = ZoneInfo("Europe/Berlin")

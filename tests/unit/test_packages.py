@@ -15,7 +15,7 @@ def test_a_package_has_a_short_readme_and_few_siblings(package):
     assert (package / "README.md").is_file()
     assert len((package / "README.md").read_text().splitlines()) <= 15
     siblings = [path for path in package.iterdir() if path.name not in ("__init__.py", "__pycache__", "README.md", "py.typed")]
-    assert len(siblings) < 20
+    assert len(siblings) < 19
 
 
 def test_each_decision_has_a_number_of_its_own():

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 
-from kelvin_provision.cluster.kubernetes import inventory, scaling, server_side_apply, stopping
+from kelvin_provision.cluster.kubernetes import inventory, scaling, server_side_apply
 from kelvin_provision.cluster.kubernetes.api import webhooks
 from kelvin_provision.cluster.kubernetes.api.errors import Rejected, WebhookFailed
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
+from kelvin_provision.cluster.kubernetes.deletion import stopping
 from kelvin_provision.cluster.kubernetes.judge import claims, diff, ports
 from kelvin_provision.cluster.kubernetes.judge.readiness import condition, health
 from kelvin_provision.cluster.kubernetes.render.objects import namespace_of, rank

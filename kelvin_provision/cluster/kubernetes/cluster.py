@@ -13,20 +13,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from kelvin_provision import timestamps
-from kelvin_provision.cluster.kubernetes import (
-    applying,
-    identity,
-    inventory,
-    planning,
-    removal,
-    scaling,
-    stopping,
-    stuck_pods,
-    survey,
-)
+from kelvin_provision.cluster.kubernetes import applying, identity, inventory, planning, scaling, survey
 from kelvin_provision.cluster.kubernetes.api.errors import WARNINGS
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.applying import rejections_of
+from kelvin_provision.cluster.kubernetes.deletion import removal, stopping, stuck_pods
 from kelvin_provision.cluster.kubernetes.judge import diff, observation
 from kelvin_provision.cluster.kubernetes.judge.drift import drift
 from kelvin_provision.cluster.kubernetes.judge.failures import is_ready

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from kelvin_provision.cluster.kubernetes import inventory
 from kelvin_provision.cluster.kubernetes.api.errors import Rejected
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
+from kelvin_provision.cluster.kubernetes.deletion.stopping import SCALABLE
 from kelvin_provision.cluster.kubernetes.judge.diff import owned_by
 from kelvin_provision.cluster.kubernetes.render.objects import namespace_of
-from kelvin_provision.cluster.kubernetes.stopping import SCALABLE
 from kelvin_provision.cluster.labels import MANAGER, STOPPED
 from kelvin_provision.cluster.plan import describe
 from kelvin_provision.errors import ClusterDenied

@@ -4,8 +4,8 @@ import pytest
 
 from kelvin_provision.cluster.kubernetes import inventory
 from kelvin_provision.cluster.kubernetes.applying import put, put_back
+from kelvin_provision.cluster.kubernetes.deletion.removal import delete, remove
 from kelvin_provision.cluster.kubernetes.judge.observation import observations
-from kelvin_provision.cluster.kubernetes.removal import delete, remove
 from kelvin_provision.cluster.kubernetes.render.objects import Context, Key
 from kelvin_provision.cluster.kubernetes.render.revision import render
 from kelvin_provision.cluster.labels import HOME, NAMESPACES, OWNER, STOPPED

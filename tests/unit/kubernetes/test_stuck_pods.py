@@ -1,6 +1,6 @@
 """The pod that a StatefulSet is stuck on: taken away, and not before the controller would make the right one."""
 
-from kelvin_provision.cluster.kubernetes.stuck_pods import replace_stuck_pods, retry_stuck_pods
+from kelvin_provision.cluster.kubernetes.deletion.stuck_pods import replace_stuck_pods, retry_stuck_pods
 from kelvin_provision.cluster.labels import SPEC_HASH
 
 

@@ -4,8 +4,9 @@ from contextlib import suppress
 
 import pytest
 
-from kelvin_provision.cluster.kubernetes import applying, removal
+from kelvin_provision.cluster.kubernetes import applying
 from kelvin_provision.cluster.kubernetes.api import webhooks
+from kelvin_provision.cluster.kubernetes.deletion import removal
 from kelvin_provision.cluster.kubernetes.render.objects import Context
 from kelvin_provision.cluster.kubernetes.render.revision import render
 from kelvin_provision.cluster.kubernetes.render.waves import is_late, plural, waves

@@ -8,8 +8,8 @@ import typer
 
 from kelvin_provision.cli.frame.arguments import All, OptionalNames
 from kelvin_provision.cli.frame.dry_run import DryExitCode, DryRun, refuse_exit_code, staged
-from kelvin_provision.cli.frame.durations import RollbackTimeout, Timeout
 from kelvin_provision.cli.frame.session import Session
+from kelvin_provision.cli.frame.values.durations import RollbackTimeout, Timeout
 from kelvin_provision.cli.render.report import Item, Report
 from kelvin_provision.errors import UsageRefused
 from kelvin_provision.hints import command as to_type
@@ -108,7 +108,7 @@ def _from_to(workload: AppliedWorkload) -> str:
 
 def _schedule(session: Session, names: list[str] | None, text: str, *, force: bool) -> Report:
     from kelvin_provision.cli.frame.box import context_of
-    from kelvin_provision.cli.frame.times import moment, shown
+    from kelvin_provision.cli.frame.values.times import moment, shown
     from kelvin_provision.usecases.schedule import ScheduleRequest, schedule
 
     with context_of(session) as ctx:

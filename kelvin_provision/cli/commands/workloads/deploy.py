@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kelvin_provision.cli.frame.arguments import Files
-from kelvin_provision.cli.frame.durations import duration
 from kelvin_provision.cli.frame.session import Session
+from kelvin_provision.cli.frame.values.durations import duration
 from kelvin_provision.cli.render.report import Item, Report
 from kelvin_provision.errors import FileUnreadable, UsageRefused
 from kelvin_provision.hints import command as to_type

@@ -44,7 +44,7 @@ def command(
     With --json: the platform's document, `{"logs": {POD: [LINE]}}`, with the time of each line; at most the last 10000 lines of a
     container and 8 MiB. With --follow --json: one object per line, with `pod`, `container`, `time` and `line`.
     """
-    from kelvin_provision.cli.frame.since import since as moment
+    from kelvin_provision.cli.frame.values.since import since as moment
     from kelvin_provision.queries.logs import LogsRequest
     from kelvin_provision.timestamps import now
 

@@ -10,8 +10,8 @@ import typer
 from kelvin_provision.cli.frame.arguments import Names
 from kelvin_provision.cli.frame.complete import revisions
 from kelvin_provision.cli.frame.dry_run import DryExitCode, DryRun, preview_report, refuse_exit_code
-from kelvin_provision.cli.frame.durations import RollbackTimeout, Timeout
 from kelvin_provision.cli.frame.session import Session
+from kelvin_provision.cli.frame.values.durations import RollbackTimeout, Timeout
 from kelvin_provision.cli.render.report import Item, Report
 
 if TYPE_CHECKING:

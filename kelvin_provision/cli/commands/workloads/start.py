@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from kelvin_provision.cli.frame.arguments import Names
-from kelvin_provision.cli.frame.durations import Timeout
 from kelvin_provision.cli.frame.session import Session
+from kelvin_provision.cli.frame.values.durations import Timeout
 from kelvin_provision.cli.render.report import Item, Report
 
 

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from kelvin_provision.cli.frame.arguments import Names
-from kelvin_provision.cli.frame.durations import duration
 from kelvin_provision.cli.frame.session import Session
+from kelvin_provision.cli.frame.values.durations import duration
 from kelvin_provision.cli.render.report import Item, Report
 from kelvin_provision.spec.enums import State
 

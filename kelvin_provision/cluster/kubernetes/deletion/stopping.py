@@ -6,7 +6,7 @@ import time
 
 from kelvin_provision.cluster.kubernetes import inventory
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
-from kelvin_provision.cluster.kubernetes.removal import delete
+from kelvin_provision.cluster.kubernetes.deletion.removal import delete
 from kelvin_provision.cluster.labels import STOPPED
 from kelvin_provision.cluster.plan import describe
 from kelvin_provision.quantity import parse_count
