@@ -6,7 +6,7 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,12 @@ from kelvin_provision.files.durable import open_own, writing_to
 
 PROBE_PATIENCE = 5.0
 """Seconds to retry while only processes that ask for the holder have the lock; each of them has it for microseconds."""
+
+NAME_PATIENCE = 1.0
+"""Seconds to retry while the holder has not written its name: it does so at once, unless the disk is full."""
+
+Patience = Callable[[Mapping[str, Any]], float]
+"""How many seconds a holder is waited for."""
 
 MAX_HOLDER_BYTES = 4096
 
@@ -70,19 +76,20 @@ def _read_holder(descriptor: int) -> dict[str, Any]:
 
 
 def _locked(path: Path, by: dict[str, Any]) -> Locked:
-    process = f"{by.get('user', 'unknown')} (pid {by.get('pid', '?')}) since {by.get('since', '?')}: {by.get('command', '?')}"
-    return Locked(f"{path} is held by {process}")
+    if not by:
+        return Locked(f"{path} is held by another process, which could not write its name into it")
+    return Locked(f"{path} is held by {by.get('user')} (pid {by.get('pid')}) since {by.get('since')}: {by.get('command')}")
 
 
 @contextmanager
-def exclusive(path: Path, *, command: str, wait: float = 0.0, more: Mapping[str, Any] | None = None) -> Iterator[None]:
-    """Hold the lock for the time of the block; raises Locked, which names the holder, after `wait` seconds.
+def exclusive(path: Path, *, command: str, wait: float | Patience = 0.0, more: Mapping[str, Any] | None = None) -> Iterator[None]:
+    """Hold the lock for the time of the block; raises Locked, which names the holder, after `wait` seconds, which may depend on it.
 
     `command` and `more` are written into the file for `holder`. On a full disk the lock is held without them.
     """
     descriptor = open_own(path, os.O_RDWR | os.O_CREAT)
     try:
-        _acquire(descriptor, path, wait)
+        _acquire(descriptor, path, wait if callable(wait) else lambda _: wait)
         document = {"pid": os.getpid(), "user": user(), "command": command, "since": timestamps.rfc3339_now()} | dict(more or {})
         with suppress(OSError):
             os.ftruncate(descriptor, 0)
@@ -104,14 +111,15 @@ def _jitter() -> float:
     return random.uniform(0.0001, 0.002)  # noqa: S311  (no secret)
 
 
-def _acquire(descriptor: int, path: Path, wait: float) -> None:
+def _acquire(descriptor: int, path: Path, wait: Patience) -> None:
     began = time.monotonic()
     while True:
         with suppress(BlockingIOError), writing_to(path):
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
         # Refused because of a holder, or of a process that only asks for the holder: the latter is no reason to give up.
-        held, waited = _is_held(descriptor), time.monotonic() - began
-        if waited >= (wait if held else max(wait, PROBE_PATIENCE)):
-            raise _locked(path, _read_holder(descriptor))
-        time.sleep(min(0.05, wait) if held else _jitter())
+        held, by, waited = _is_held(descriptor), _read_holder(descriptor), time.monotonic() - began
+        patience = max(wait(by), 0.0 if held and by else NAME_PATIENCE if held else PROBE_PATIENCE)
+        if waited >= patience:
+            raise _locked(path, by)
+        time.sleep(min(0.05, patience) if held and by else _jitter())

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 from kelvin_provision.applying import hooks, recovery
 from kelvin_provision.applying.observe import observe
@@ -14,7 +15,7 @@ from kelvin_provision.context import Context
 from kelvin_provision.errors import CannotWrite, NoSpace, PermissionRefused, ProvisionError, StateDamaged
 from kelvin_provision.events import Note
 from kelvin_provision.files.durable import in_words, private_folder
-from kelvin_provision.files.lock import exclusive, holder
+from kelvin_provision.files.lock import exclusive
 from kelvin_provision.images.prune import collect_garbage
 from kelvin_provision.ledger import history, journal
 from kelvin_provision.ledger.model import OnFailure, Order, Phase, Revision
@@ -80,15 +81,20 @@ def operation(ctx: Context, ticket: OrderTicket, policy: ApplyPolicy | None = No
 
     `ticket.command` names this change to a command that finds the lock taken; `policy` limits the recovery too. Raises Locked.
     """
-    wait = ticket.lock_wait
-    lock = private_folder(ctx.settings.state_dir) / "lock"
-    current = holder(lock)
-    if not wait and current and str(current.get("command")).startswith(AGENT):
-        # What the agent does ends by itself, so it is waited for instead of refused.
-        ctx.progress(Note(f"waiting for the {current['command']}"))
-        wait = ctx.timings.lock_wait_command
+    lock, told = private_folder(ctx.settings.state_dir) / "lock", set()
+
+    def patience(by: Mapping[str, Any]) -> float:
+        """What the agent does ends by itself, so it is waited for instead of refused."""
+        command = str(by.get("command"))
+        if ticket.lock_wait or not command.startswith(AGENT):
+            return ticket.lock_wait
+        if command not in told:
+            told.add(command)
+            ctx.progress(Note(f"waiting for the {command}"))
+        return ctx.timings.lock_wait_command
+
     recovering = replace(ctx, actor=ticket.recovered_by or ctx.actor)
-    with exclusive(lock, command=ticket.command, wait=wait):
+    with exclusive(lock, command=ticket.command, wait=patience):
         recovered = recovery.recover(recovering, policy or policy_of(ctx.settings))
         settled = hooks.settle(recovering)
         running = Running(recovered, (*recovered.reports, *settled.reports), recovered.applied | settled.applied)

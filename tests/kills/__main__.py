@@ -63,7 +63,8 @@ def _all(options: argparse.Namespace) -> list[Kill]:
     timer = threading.Timer(60 * options.minutes, over.set)
     timer.daemon = True
     timer.start()
-    signal.signal(signal.SIGTERM, lambda *_: over.set())  # in good order: namespaces and images go
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: over.set())  # in good order: namespaces and images go
     with (
         tempfile.TemporaryDirectory(prefix="kills-") as folder,
         docker_registry(Path(folder) / "registry") as registry,

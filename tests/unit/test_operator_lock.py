@@ -62,6 +62,27 @@ def test_one_who_holds_it_is_not_waited_for(path):
         assert holder(path)["command"] == "workloads apply"  # who was refused has wiped nothing
 
 
+def test_one_who_has_just_taken_it_is_asked_for_its_name_first(path, monkeypatch):
+    """Between taking the lock and writing the name, a holder is nobody: whether it is waited for is decided by its name."""
+    descriptor = os.open(path, os.O_RDWR)
+    lock.fcntl.flock(descriptor, lock.fcntl.LOCK_EX)
+    steps = iter([lambda: os.pwrite(descriptor, b'{"command": "agent: apply a"}', 0), lambda: os.close(descriptor)])
+    monkeypatch.setattr(lock.time, "sleep", lambda _: next(steps)())
+    seen = []
+    with exclusive(path, command="x", wait=lambda by: seen.append(by.get("command")) or (60.0 if by else 0.0)):
+        assert holder(path)["command"] == "x"
+    assert seen == [None, "agent: apply a"]
+
+
+@pytest.mark.slow
+def test_a_holder_without_a_name_is_said_in_words(path):
+    descriptor = os.open(path, os.O_RDWR)
+    lock.fcntl.flock(descriptor, lock.fcntl.LOCK_EX)
+    with pytest.raises(Locked, match=r"is held by another process, which could not write its name into it$"), exclusive(path, command="x"):
+        pass
+    os.close(descriptor)
+
+
 def test_the_last_holder_is_not_named_once_it_is_gone(path):
     with exclusive(path, command="x", more={"settings": "1"}):
         assert holder(path)["settings"] == "1"
