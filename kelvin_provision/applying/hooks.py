@@ -19,9 +19,9 @@ from kelvin_provision.errors import Interrupted, ProvisionError, StateDamaged
 from kelvin_provision.events import Note
 from kelvin_provision.hooks.protocol import Document
 from kelvin_provision.ledger import journal
-from kelvin_provision.ledger.damage import damaged
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Entry, Phase, Revision, Workload
+from kelvin_provision.ledger.rows.damage import damaged
 
 OWED = "hooks.owed"
 SCHEMA = 1

@@ -27,7 +27,7 @@ from kelvin_provision.errors import StateDamaged
 from kelvin_provision.files.lock import holder
 from kelvin_provision.images.inventory import orphans
 from kelvin_provision.ledger import journal
-from kelvin_provision.ledger.inspection import damage
+from kelvin_provision.ledger.rows.inspection import damage
 from kelvin_provision.ledger.times import newest
 from kelvin_provision.runtimes.protocol import Runtime
 from kelvin_provision.settings.keys import SITE

@@ -21,7 +21,7 @@ PROBE_PATIENCE = 5.0
 NAME_PATIENCE = 1.0
 """Seconds to retry while the holder has not written its name: it does so at once, unless the disk is full."""
 
-Patience = Callable[[Mapping[str, Any]], float]
+WaitFor = Callable[[Mapping[str, Any]], float]
 """How many seconds a holder is waited for."""
 
 MAX_HOLDER_BYTES = 4096
@@ -82,7 +82,7 @@ def _locked(path: Path, by: dict[str, Any]) -> Locked:
 
 
 @contextmanager
-def exclusive(path: Path, *, command: str, wait: float | Patience = 0.0, more: Mapping[str, Any] | None = None) -> Iterator[None]:
+def exclusive(path: Path, *, command: str, wait: float | WaitFor = 0.0, more: Mapping[str, Any] | None = None) -> Iterator[None]:
     """Hold the lock for the time of the block; raises Locked, which names the holder, after `wait` seconds, which may depend on it.
 
     `command` and `more` are written into the file for `holder`. On a full disk the lock is held without them.
@@ -111,7 +111,7 @@ def _jitter() -> float:
     return random.uniform(0.0001, 0.002)  # noqa: S311  (no secret)
 
 
-def _acquire(descriptor: int, path: Path, wait: Patience) -> None:
+def _acquire(descriptor: int, path: Path, wait: WaitFor) -> None:
     began = time.monotonic()
     while True:
         with suppress(BlockingIOError), writing_to(path):

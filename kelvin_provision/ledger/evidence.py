@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 
 from kelvin_provision.errors import StateDamaged
-from kelvin_provision.ledger.damage import Row, strings
+from kelvin_provision.ledger.rows.damage import Row, strings
 
 LINES = 200
 SIZE = 16 << 10

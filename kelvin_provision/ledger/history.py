@@ -10,10 +10,10 @@ from dataclasses import replace
 from kelvin_provision.errors import StateDamaged
 from kelvin_provision.files.hashing import sha256_hex
 from kelvin_provision.ledger import evidence as attempts
-from kelvin_provision.ledger import rows
-from kelvin_provision.ledger.damage import Row, is_time, printable
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Entry, Revision
+from kelvin_provision.ledger.rows import common as rows
+from kelvin_provision.ledger.rows.damage import Row, is_time, printable
 
 _COLUMNS = ("time", "who", "action", "workload", "revision", "outcome", "detail", "version", "digest")
 _FIRST_SCHEMA = _COLUMNS.index("version")

@@ -12,11 +12,12 @@ from contextlib import suppress
 from dataclasses import astuple
 
 from kelvin_provision.errors import NotReady, StateDamaged
-from kelvin_provision.ledger import order_rows, rows
-from kelvin_provision.ledger.damage import Row, printable
 from kelvin_provision.ledger.history import append, broken_link, head, history, last_failure, record, record_refused
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Entry, FailureHandling, Operation, Order, Phase, Step
+from kelvin_provision.ledger.rows import common as rows
+from kelvin_provision.ledger.rows import orders as order_rows
+from kelvin_provision.ledger.rows.damage import Row, printable
 from kelvin_provision.ledger.staging_state import ApplyFailed
 from kelvin_provision.status import OperationKind
 

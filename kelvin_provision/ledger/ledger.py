@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from kelvin_provision.errors import StateDamaged, WorkloadUnknown
 from kelvin_provision.hints import command
-from kelvin_provision.ledger import rows, workload_rows
-from kelvin_provision.ledger.damage import Row, printable
 from kelvin_provision.ledger.model import Revision, Workload
+from kelvin_provision.ledger.rows import common as rows
+from kelvin_provision.ledger.rows import workloads as workload_rows
+from kelvin_provision.ledger.rows.damage import Row, printable
 from kelvin_provision.ledger.sqlite.database import Database, utc_now
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.spec.lock import ImageLock

@@ -10,9 +10,9 @@ import sqlite3
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from kelvin_provision.ledger import rows
-from kelvin_provision.ledger.damage import Row
 from kelvin_provision.ledger.ledger import Ledger
+from kelvin_provision.ledger.rows import common as rows
+from kelvin_provision.ledger.rows.damage import Row
 from kelvin_provision.spec.lock import ImageLock
 
 

@@ -15,9 +15,10 @@ from datetime import datetime
 
 from kelvin_provision import timestamps
 from kelvin_provision.errors import NotReady, UsageRefused
-from kelvin_provision.ledger import order_rows, rows
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Order, Outcome, Target, Workload
+from kelvin_provision.ledger.rows import common as rows
+from kelvin_provision.ledger.rows import orders as order_rows
 from kelvin_provision.status import Verb
 
 

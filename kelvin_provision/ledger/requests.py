@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kelvin_provision.ledger import order_rows
 from kelvin_provision.ledger.history import append
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Entry, Order, Revision
+from kelvin_provision.ledger.rows import orders as order_rows
 from kelvin_provision.spec.workload import Spec
 
 

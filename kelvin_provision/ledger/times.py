@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from kelvin_provision.ledger.damage import is_time
 from kelvin_provision.ledger.ledger import Ledger
+from kelvin_provision.ledger.rows.damage import is_time
 
 _COLUMNS = (
     ("history", "time"),

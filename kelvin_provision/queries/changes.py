@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kelvin_provision import timestamps
-from kelvin_provision.ledger.workload_rows import Readable
+from kelvin_provision.ledger.rows.workloads import Readable
 from kelvin_provision.queries.items import WorkloadItem, position
 from kelvin_provision.queries.overview import Overview, OverviewRequest, overview_of
 

@@ -17,7 +17,7 @@ from kelvin_provision.spec.enums import Download
 if TYPE_CHECKING:
     from kelvin_provision.context import Context
     from kelvin_provision.ledger.model import Workload
-    from kelvin_provision.ledger.workload_rows import Readable
+    from kelvin_provision.ledger.rows.workloads import Readable
     from kelvin_provision.queries.transfers import ImageTransfer
 
 

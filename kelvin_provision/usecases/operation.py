@@ -81,15 +81,15 @@ def operation(ctx: Context, ticket: OrderTicket, policy: ApplyPolicy | None = No
 
     `ticket.command` names this change to a command that finds the lock taken; `policy` limits the recovery too. Raises Locked.
     """
-    lock, told = private_folder(ctx.settings.state_dir) / "lock", set()
+    lock, announced = private_folder(ctx.settings.state_dir) / "lock", set()
 
     def patience(by: Mapping[str, Any]) -> float:
         """What the agent does ends by itself, so it is waited for instead of refused."""
         command = str(by.get("command"))
         if ticket.lock_wait or not command.startswith(AGENT):
             return ticket.lock_wait
-        if command not in told:
-            told.add(command)
+        if command not in announced:
+            announced.add(command)
             ctx.progress(Note(f"waiting for the {command}"))
         return ctx.timings.lock_wait_command
 

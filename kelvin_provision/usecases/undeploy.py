@@ -11,7 +11,7 @@ from kelvin_provision.applying.selection import refuse_bare
 from kelvin_provision.context import Context
 from kelvin_provision.ledger import journal, orders, requests
 from kelvin_provision.ledger.model import Operation, Order, Outcome, Phase, Step, Workload
-from kelvin_provision.ledger.workload_rows import unreadable
+from kelvin_provision.ledger.rows.workloads import unreadable
 from kelvin_provision.spec.enums import VolumeKind
 from kelvin_provision.status import OperationKind
 from kelvin_provision.usecases.operation import OrderTicket, command_line, free_images, interrupted, operation

@@ -9,8 +9,8 @@ import pytest
 
 from kelvin_provision.errors import ProvisionError, StateDamaged
 from kelvin_provision.ledger import history, journal, orders
-from kelvin_provision.ledger.inspection import damage as damage_of
 from kelvin_provision.ledger.ledger import Ledger
+from kelvin_provision.ledger.rows.inspection import damage as damage_of
 from kelvin_provision.spec.enums import Method
 from tests.kit.box import Box
 from tests.kit.damage import TABLES, columns, copies, damage, damages, full_ledger

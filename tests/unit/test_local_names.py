@@ -6,9 +6,9 @@ import pytest
 
 from kelvin_provision.errors import ApplyFailed, ApplyLeft, RuntimeUnreachable
 from kelvin_provision.ledger import journal
-from kelvin_provision.ledger.inspection import damage
 from kelvin_provision.ledger.local_names import local_names
 from kelvin_provision.ledger.model import OnFailure
+from kelvin_provision.ledger.rows.inspection import damage
 from kelvin_provision.refusals import ImageNameTaken
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.workload import Spec

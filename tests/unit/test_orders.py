@@ -4,10 +4,11 @@ import pytest
 
 from kelvin_provision import timestamps
 from kelvin_provision.errors import NotReady
-from kelvin_provision.ledger import history, journal, order_rows, orders, requests
+from kelvin_provision.ledger import history, journal, orders, requests
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Entry, Outcome, Phase, Step, Target
 from kelvin_provision.ledger.orders import OrderRequest
+from kelvin_provision.ledger.rows import orders as order_rows
 from kelvin_provision.spec.enums import State
 from kelvin_provision.status import OperationKind, Verb, derive
 from tests.kit.ledgers import migrated

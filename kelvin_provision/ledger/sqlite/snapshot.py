@@ -18,7 +18,7 @@ from kelvin_provision.ledger.sqlite.schema import migrate
 from kelvin_provision.ledger.sqlite.shared_memory import ROOM, refuse_without_room
 
 TEXT = methodcaller("decode", "utf-8", "surrogateescape")
-"""Bytes of a damaged text, which is found where it is read (`ledger.damage`); sqlite3 itself would refuse the row, and quote it."""
+"""Bytes of a damaged text, which is found where it is read (`ledger.rows.damage`); sqlite3 itself would refuse the row, and quote it."""
 _MEMORY = Path("/dev/shm")  # noqa: S108  (a private folder is created in it)
 
 

@@ -6,11 +6,11 @@ import sqlite3
 from collections.abc import Callable, Iterator
 
 from kelvin_provision.errors import StateDamaged
-from kelvin_provision.ledger import rows
-from kelvin_provision.ledger.damage import Row, strings
 from kelvin_provision.ledger.history import line_of
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.local_names import local_name
+from kelvin_provision.ledger.rows import common as rows
+from kelvin_provision.ledger.rows.damage import Row, strings
 from kelvin_provision.spec.lock import ImageLock
 
 _READERS: dict[str, Callable[[sqlite3.Row], object]] = {

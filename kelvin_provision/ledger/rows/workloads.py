@@ -10,9 +10,9 @@ from typing import NamedTuple
 from kelvin_provision.errors import StateDamaged
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.hints import Hint, command
-from kelvin_provision.ledger.damage import Row, is_time, printable
 from kelvin_provision.ledger.model import Order, Revision, Workload
-from kelvin_provision.ledger.rows import LISTED, listed, pending_orders, revision, standing, unfinished
+from kelvin_provision.ledger.rows.common import LISTED, listed, pending_orders, revision, standing, unfinished
+from kelvin_provision.ledger.rows.damage import Row, is_time, printable
 from kelvin_provision.status import Hold, Observation, OperationKind
 
 _DEPLOY_AGAIN = command("workloads deploy", "-f", "FILE", instruction="keep a copy of the state directory, then deploy it again")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from kelvin_provision.errors import StateDamaged
 from kelvin_provision.hints import Hint
-from kelvin_provision.ledger.damage import REPAIR, Row, is_time, objects, strings
 from kelvin_provision.ledger.model import OnFailure, Operation, Order, Outcome, Phase, Revision, Step, Target
+from kelvin_provision.ledger.rows.damage import REPAIR, Row, is_time, objects, strings
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Spec
