@@ -44,5 +44,6 @@ def _of_other_clients(ledger: Ledger, runtime: Runtime, needed: Sequence[tuple[s
     for name, digest in runtime.targets([name for _, name, _ in needed]).items():
         locks = [row.lock for row in ours if row.name == name]
         for workload, other, lock in needed:
-            if other == name and not any(known.is_target(digest) for known in (lock, *locks)):
+            known = {blob.digest for image in (lock, *locks) for blob in image.blobs()}  # a pull names the index of the same image
+            if other == name and digest not in known:
                 yield TakenName(workload, name, f"is the name of another image in the runtime, {digest}, which this program did not import")

@@ -43,8 +43,8 @@ class ImageLock:
         return str(dataclasses.replace(self.reference, digest=self.root.digest))
 
     def is_target(self, digest: str) -> bool:
-        """Whether a name that stands for this digest stands for this image: for its index, manifest or, on Docker, config."""
-        return digest in {blob.digest for blob in (self.index, self.manifest, self.config) if blob}
+        """Whether a name that stands for this digest is a name of this image as we imported it; on Docker that is the config."""
+        return digest in {self.root.digest, self.config.digest}
 
     @property
     def size(self) -> int:

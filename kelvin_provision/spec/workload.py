@@ -10,6 +10,7 @@ from dataclasses import field
 from typing import Any, Self
 
 from kelvin_provision.fast_dataclass import checked, dataclass
+from kelvin_provision.refs import Reference
 from kelvin_provision.spec.enums import Method, ProbeKind, VolumeKind
 
 SCHEMA = 1
@@ -128,7 +129,7 @@ class Spec:
         given["method"] = Method(given["method"])
         given["system"] = _system(given["system"])
         given["manifests"] = tuple(given["manifests"])
-        given["images"] = tuple(given.get("images", ()))
+        given["images"] = tuple(str(Reference.parse(image)) for image in given.get("images", ()))
         return checked(cls, given)
 
 

@@ -10,6 +10,7 @@ from kelvin_provision.ledger.local_names import local_names
 from kelvin_provision.ledger.model import OnFailure
 from kelvin_provision.ledger.rows.inspection import damage
 from kelvin_provision.refusals import ImageNameTaken
+from kelvin_provision.registry.protocol import Resolved
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.workload import Spec
 from kelvin_provision.usecases import deploy
@@ -17,7 +18,8 @@ from tests.kit.box import Box as FakeBox
 from tests.kit.box import reconcile
 from tests.kit.crash import Crash
 from tests.kit.fakes.runtime import FakeRuntime
-from tests.kit.images import random_image
+from tests.kit.images import index_of, random_image, sha256
+from tests.kit.locks import lock_of
 
 HELPER = "r.io/helper:1"
 
@@ -182,6 +184,25 @@ def test_a_name_that_another_client_gave_to_another_image_is_not_taken_from_it(b
     box.runtime.names[HELPER] = box.helpers[0]
     box.command_apply("pump")
     assert box.version("pump") == "1"
+
+
+def test_a_name_that_was_pulled_as_the_index_of_the_same_image_is_ours_from_the_apply_on(box, monkeypatch):
+    image, resolve = box.source.images[HELPER], box.source.resolve
+    index = index_of({"linux/amd64": image, "linux/s390x": random_image([10])})
+
+    def with_index(reference, platform):
+        found = resolve(reference, platform)
+        if str(reference) != HELPER:
+            return found
+        return Resolved(lock_of(image, HELPER, platform, index=index), found.documents | {sha256(index): index})
+
+    monkeypatch.setattr(box.source, "resolve", with_index)
+    box.stage("1", "pump")
+    box.runtime.names[HELPER] = sha256(index)
+    box.command_apply("pump")
+    assert box.helper() == 0
+    box.undeploy("pump")
+    assert (box.runtime.names, local_names(box.ledger)) == ({}, ())
 
 
 def test_the_agent_sets_a_name_again_that_was_removed_or_moved(box):

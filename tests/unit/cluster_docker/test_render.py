@@ -178,6 +178,10 @@ def test_everything_else_does(other):
     ("spec", "words"),
     [
         (replace(PLAIN, manifests=({"kind": "Pod"},)), "manifests: plain Kubernetes objects cannot be applied, this box has no Kubernetes"),
+        (
+            replace(PLAIN, images=("r.io/a:1", "r.io/a@sha256:" + "a" * 64), method=Method.STAGED),
+            f"images: r.io/a@sha256:{'a' * 64}: Docker Engine finds no imported image by its digest; use a tag, here and in the text that names it",
+        ),
         (replace(PLAIN, name="m"), "name: Docker Engine needs a name of at least two characters"),
         (
             replace(PLAIN, system=System(volumes=(Volume("usb", VolumeKind.HOST, "/usb", source="/dev/1:2"),))),

@@ -69,6 +69,9 @@ def _findings(spec: Spec, box: BoxInfo) -> Iterator[str]:
     for volume in spec.system.volumes:
         if ":" in volume.source + volume.target:
             yield f"system.volumes.{volume.name}: Docker Engine does not allow a colon in a path"
+    for image in spec.images if spec.method.staged else ():
+        if Reference.parse(image).local_name is None:
+            yield f"images: {image}: Docker Engine finds no imported image by its digest; use a tag, here and in the text that names it"
     yield from _resource_findings(spec.system.resources)
 
 
