@@ -6,9 +6,6 @@ import pytest
 import yaml
 
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
-from kelvin_provision.images import local_names
-from kelvin_provision.ledger import local_names as stored
-from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.runtimes.containerd.runtime import ContainerdRuntime
 from tests.kit.images import program, push
 from tests.kit.real_box import NAMESPACE, Box, kubernetes_settings
@@ -17,6 +14,7 @@ from tests.kit.waiting import until
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.registry, pytest.mark.timeout(300)]
 REPOSITORY = f"helper-{os.getpid()}"
+LOOP = "trap 'exit 0' TERM; while :; do sleep 1 & wait $!; done"
 
 
 @pytest.fixture
@@ -28,9 +26,10 @@ def box(request, tmp_path, registry):
 
 
 def operator(box, version):
-    """A request for it, with its helper in a variable and in `images`."""
+    """A request for it, with its helper in an argument and in `images`."""
     helper = f"{box.registry}/{REPOSITORY}:1"
-    container = {"name": "c", "image": f"{box.registry}/{REPOSITORY}-operator:1", "args": [f"--helper-image={helper}"]}
+    container = {"name": "c", "image": f"{box.registry}/{REPOSITORY}-operator:1", "command": ["/bin/sh", "-c", LOOP]}
+    container["args"] = ["operator", f"--helper-image={helper}"]
     manifest = {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -72,23 +71,17 @@ def end_of_helper(box, api, name):
 
 def test_pods_of_an_operator_start_by_the_reference_in_its_arguments(box):
     api = Api(kubeconfig=kubeconfig(), context=None)
-    push(box.registry, f"{REPOSITORY}-operator", "1", program("trap 'exit 0' TERM; while :; do sleep 1 & wait $!; done"))
+    push(box.registry, f"{REPOSITORY}-operator", "1", program(LOOP))
     push(box.registry, REPOSITORY, "1", program("exit 3"))
     box.run("workloads", "deploy", operator(box, "1"), "--wait", "--timeout", "110")
     box.run("workloads", "apply", "operator")
     assert end_of_helper(box, api, "first") == "3"
     push(box.registry, REPOSITORY, "1", program("exit 4"))
     box.run("workloads", "deploy", operator(box, "2"), "--wait", "--timeout", "110")
-    assert end_of_helper(box, api, "second") == "3"
     box.run("workloads", "apply", "operator")
-    assert end_of_helper(box, api, "third") == "4"
+    assert end_of_helper(box, api, "second") == "4"
     box.run("workloads", "rollback", "operator")
-    assert end_of_helper(box, api, "fourth") == "3"
-    runtime = ContainerdRuntime(box.settings["KELVIN_PROVISION_RUNTIME__ADDRESS"])
-    with Ledger(box.state / "ledger.db") as ledger:
-        (helper,) = stored.local_names(ledger)
-        runtime.clear_name(helper.name, helper.lock)
-        local_names.keep(ledger, lambda: runtime)
-    assert end_of_helper(box, api, "fifth") == "3"
+    assert end_of_helper(box, api, "third") == "3"
     box.run("workloads", "undeploy", "operator", "--yes")
-    assert runtime.targets([helper.name]) == {}
+    runtime = ContainerdRuntime(box.settings["KELVIN_PROVISION_RUNTIME__ADDRESS"])
+    assert runtime.targets([f"{box.registry}/{REPOSITORY}:1"]) == {}
