@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from kelvin_provision.applying.assess import TakenName
 from kelvin_provision.errors import ProvisionError
+from kelvin_provision.images.local_names import on_cluster
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.local_names import local_names
 from kelvin_provision.ledger.model import Revision
@@ -34,16 +35,15 @@ def taken_names(ledger: Ledger, runtime: Callable[[], Runtime], revisions: Seque
 
 def _others(ledger: Ledger, revisions: Sequence[Revision]) -> Holders:
     changing = {revision.workload for revision in revisions}
-    running = (workload.running for workload in ledger.workloads() if workload.name not in changing)
-    return {name: (revision.workload, lock) for revision in running if revision for name, lock in revision.local_names.items()}
+    others = (revision for revision in on_cluster(ledger)[0] if revision.workload not in changing)
+    return {name: (revision.workload, lock) for revision in others for name, lock in revision.local_names.items()}
 
 
 def _of_other_clients(ledger: Ledger, runtime: Runtime, needed: Sequence[tuple[str, str, ImageLock]]) -> Iterator[TakenName]:
-    """What this program has set may be set again."""
-    ours = local_names(ledger)
-    for name, digest in runtime.targets([name for _, name, _ in needed]).items():
-        locks = [row.lock for row in ours if row.name == name]
+    """What this program has set is its own, also if another client moved it since: the agent sets it again."""
+    ours = {row.name for row in local_names(ledger)}
+    for name, digest in runtime.targets([name for _, name, _ in needed if name not in ours]).items():
         for workload, other, lock in needed:
-            known = {blob.digest for image in (lock, *locks) for blob in image.blobs()}  # a pull names the index of the same image
+            known = {blob.digest for blob in lock.blobs()}  # a pull names the index of the same image
             if other == name and digest not in known:
                 yield TakenName(workload, name, f"is the name of another image in the runtime, {digest}, which this program did not import")

@@ -7,12 +7,12 @@ A tag may be in use by the version that runs, so staging sets none. Which name s
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 
 from kelvin_provision.errors import StateDamaged, WorkloadUnknown
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger import local_names as stored
 from kelvin_provision.ledger.ledger import Ledger
+from kelvin_provision.ledger.model import Revision
 from kelvin_provision.runtimes.protocol import Runtime
 from kelvin_provision.spec.lock import ImageLock
 
@@ -48,7 +48,8 @@ def tidy(ledger: Ledger, runtime: Connect) -> None:
     """Clear the names that no version on the cluster needs. Does nothing while an operation is open: recovery sees to that one."""
     if not stored.local_names(ledger) or journal.unfinished(ledger) is not None:
         return
-    names, complete = _required(ledger)
+    revisions, complete = on_cluster(ledger)
+    names = {name: lock for revision in revisions for name, lock in revision.local_names.items()}
     stored.require(ledger, names, no_others=complete)
     keep(ledger, runtime)
     rows = stored.local_names(ledger)
@@ -60,18 +61,14 @@ def tidy(ledger: Ledger, runtime: Connect) -> None:
     stored.forget(ledger, [name for name in replaced if not name.lock.is_target(targets.get(name.name, ""))])
 
 
-def _required(ledger: Ledger) -> tuple[dict[str, ImageLock], bool]:
-    """The names of what is on the cluster, and whether that is known of every workload."""
+def on_cluster(ledger: Ledger) -> tuple[tuple[Revision, ...], bool]:
+    """The versions on the cluster, and whether that is known of every workload: after `--no-rollback` it is not the running slot."""
     readable, left = ledger.readable(), journal.left_revisions(ledger)
-    names: dict[str, ImageLock] = {}
+    revisions: list[Revision | None] = [workload.running for name, workload in readable.workloads.items() if name not in left]
     complete = not readable.damaged
-    for workload in readable.workloads.values():
-        if workload.name not in left:
-            names |= workload.running.local_names if workload.running else {}
-            continue
-        revision = None
-        with suppress(WorkloadUnknown, StateDamaged):
-            revision = ledger.revision(workload.name, left[workload.name] or 0)
-        names |= revision.local_names if revision else {}
-        complete = complete and revision is not None
-    return names, complete
+    for name in left:
+        try:
+            revisions.append(ledger.revision(name, left[name] or 0))
+        except (WorkloadUnknown, StateDamaged):
+            complete = False
+    return tuple(filter(None, revisions)), complete

@@ -255,6 +255,18 @@ class TestContainerd(RuntimeContract):
             assert file.name == same.name
             assert Path(file.name).parts[-4:-1] == ("io.containerd.content.v1.content", "blobs", "sha256")
 
+    def test_a_local_name_with_our_label_is_no_staged_image(self, runtime, staged, outside):
+        """As `ctr images tag` leaves it, if the power goes before its labels are set."""
+        lock, blob = staged()
+        name = reference("helper")
+        runtime.load(lock, blob)
+        outside.ctr("images", "tag", lock.name, name)
+        outside.ctr("images", "label", name, "kelvin-provision/image=x")
+        owned = runtime.owned()
+        assert (lock.name in owned, name in owned) == (True, False)
+        runtime.clear_name(name, lock)
+        assert runtime.targets([name]) == {}
+
     def test_a_short_reference_becomes_its_full_name(self, runtime, tmp_path, outside):
         """A short name in containerd poisons the node: the CRI resolves the full one only."""
         made = image()

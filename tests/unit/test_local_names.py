@@ -205,6 +205,27 @@ def test_a_name_that_was_pulled_as_the_index_of_the_same_image_is_ours_from_the_
     assert (box.runtime.names, local_names(box.ledger)) == ({}, ())
 
 
+def test_a_name_of_ours_that_another_client_moved_is_no_finding(box):
+    box.up("1", "pump")
+    box.stage("2", "pump")
+    box.push()
+    box.runtime.names[HELPER] = box.helpers[1]
+    box.command_apply("pump")
+    assert (box.version("pump"), box.helper()) == ("2", 0)
+
+
+def test_the_name_of_a_version_that_was_kept_after_a_failure_is_not_taken_from_it(box):
+    box.up("1", "pump", images=())
+    box.stage("2", "pump")
+    box.break_staged("pump")
+    with pytest.raises(ApplyLeft):
+        box.command_apply("pump", on_failure=OnFailure.KEEP)
+    box.push()
+    box.stage("1", "fan")
+    with pytest.raises(ImageNameTaken):
+        box.command_apply("fan")
+
+
 def test_the_agent_sets_a_name_again_that_was_removed_or_moved(box):
     box.up("1", "pump")
     box.push()

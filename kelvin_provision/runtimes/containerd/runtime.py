@@ -105,7 +105,8 @@ class ContainerdRuntime:
             self._remove_name(*_digests(lock))
 
     def owned(self) -> frozenset[str]:
-        return frozenset(self._ctr.output("images", "ls", "-q", _HAS_OUR_LABEL).split())
+        """A local name has no digest in it; it has our label only if a crash came between `ctr images tag` and the next command."""
+        return frozenset(name for name in self._ctr.output("images", "ls", "-q", _HAS_OUR_LABEL).split() if "@" in name)
 
     def remove_owned(self, owned: str) -> None:
         """The table has the image's digest, and our label that of the config."""
