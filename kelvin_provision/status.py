@@ -106,6 +106,7 @@ class Trouble(StrEnum):
     STAGING_FAILED = "staging failed"
     APPLY_FAILED = "apply failed"
     REFUSED = "refused"
+    ROLLED_BACK = "rolled back"
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,8 @@ class Slot:
         """What an apply of everything leaves it out for, if anything."""
         if self.download is Download.FAILED and self.method.staged:
             return Trouble.STAGING_FAILED
+        if self.waiting and self.waiting.kind is WaitKind.ROLLED_BACK:
+            return Trouble.ROLLED_BACK
         if self.blocked and (self.download is Download.READY or not self.method.staged):
             return Trouble.APPLY_FAILED
         return Trouble.REFUSED if self.refused else None
@@ -245,7 +248,7 @@ def _at_rest(now: Situation, notes: tuple[str, ...], seen: str | None) -> Status
     """While no operation is under way."""
     if now.running:
         return _of_observation(now.observation, notes)
-    if now.staged and now.staged.method.instantly_apply:
+    if now.staged and now.staged.method.instantly_apply and now.staged.trouble is not Trouble.ROLLED_BACK:
         return Status(State.FAILED, notes or ("it did not come up",), seen)
     return Status(State.STAGED, notes, seen)
 
@@ -265,4 +268,5 @@ def _of_observation(observation: Observation | None, notes: tuple[str, ...]) -> 
 
 def of_staged(slot: Slot) -> Status:
     """`staged.status`: `processing` never appears here, the platform's own clients cannot read it (KELVIN section 2.3)."""
-    return Status(State.FAILED if slot.failed or slot.trouble else _STAGED[slot.download], slot.warnings)
+    failed = slot.trouble is not Trouble.ROLLED_BACK and (slot.failed or slot.trouble)
+    return Status(State.FAILED if failed else _STAGED[slot.download], slot.warnings)

@@ -9,7 +9,7 @@ from kelvin_provision.fast_dataclass import dataclass
 
 
 class WaitKind(StrEnum):
-    """What is waited for. Those after REFUSED are retries: the last attempt ended with an error of this code."""
+    """What is waited for. Those after ROLLED_BACK are retries: the last attempt ended with an error of this code."""
 
     DOWNLOAD_WINDOW = "download-window"
     DOWNLOAD_BUDGET = "download-budget"
@@ -17,6 +17,7 @@ class WaitKind(StrEnum):
     HOLD = "held"
     GROUP = "group-member-failed"
     REFUSED = "refused"
+    ROLLED_BACK = "rolled-back"
 
     REGISTRY_UNREACHABLE = "registry-unreachable"
     REGISTRY_BUSY = "registry-busy"
@@ -32,8 +33,9 @@ class WaitKind(StrEnum):
         return cls(code) if code in _RETRIES else cls.ERROR
 
 
-_SCHEDULED = {WaitKind.DOWNLOAD_WINDOW, WaitKind.DOWNLOAD_BUDGET, WaitKind.APPLY_WINDOW, WaitKind.HOLD, WaitKind.GROUP, WaitKind.REFUSED}
-_RETRIES = {*WaitKind} - _SCHEDULED
+_OF_THE_VERSION = {WaitKind.REFUSED, WaitKind.ROLLED_BACK}
+_SCHEDULED = {WaitKind.DOWNLOAD_WINDOW, WaitKind.DOWNLOAD_BUDGET, WaitKind.APPLY_WINDOW, WaitKind.HOLD, WaitKind.GROUP}
+_RETRIES = {*WaitKind} - _SCHEDULED - _OF_THE_VERSION
 
 
 @dataclass(frozen=True)
@@ -83,13 +85,15 @@ def describe(reason: WaitReason) -> str:  # noqa: PLR0911  (a table: one line fo
             return f"waits for {', '.join(reason.workloads)} of the same group: {reason.detail}"
         case WaitKind.REFUSED:
             return f"the cluster would refuse this version: {reason.detail}"
+        case WaitKind.ROLLED_BACK:
+            return f"{reason.detail} was rolled back, so it is applied only by its name"
         case _:
             return reason.detail
 
 
 def describe_with_name(name: str, reason: WaitReason) -> str:
     """A whole sentence: `pump waits until fan is released`, `pump waits: r.io: no route to host`."""
-    if reason.kind is WaitKind.REFUSED:
+    if reason.kind in _OF_THE_VERSION:
         return f"{name}: {describe(reason)}"
     return f"{name} waits: {describe(reason)}" if reason.is_retry else f"{name} {describe(reason)}"
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from kelvin_provision.applying.assess import Facts, ImageFacts, MissingSecret
 from kelvin_provision.applying.image_volumes import lost_volumes
 from kelvin_provision.applying.taken_names import taken_names
-from kelvin_provision.applying.target import Target
+from kelvin_provision.applying.target import TakenBack, Target
 from kelvin_provision.cluster.protocol import Lookup
 from kelvin_provision.cluster.survey import Survey
 from kelvin_provision.context import Context
@@ -29,23 +29,27 @@ def render_staged(ctx: Context, workloads: Sequence[Workload]) -> tuple[Target, 
     )
 
 
-def gather(ctx: Context, targets: Sequence[Target], *, put_back: bool = False, hooks: bool = True) -> Facts:
+def gather(
+    ctx: Context, targets: Sequence[Target], taken_back: Sequence[TakenBack] = (), *, put_back: bool = False, hooks: bool = True
+) -> Facts:
     """Collect the facts for an apply. With `put_back`, images that the runtime lost are first imported from the store.
 
     Raises errors of the cluster when it does not answer.
     """
     images = tuple(_images(ctx, target, put_back=put_back) for target in targets if target.revision.locks)
-    objects = {target.name: target.objects for target in targets}
+    objects = {target.name: target.objects for target in targets} | {each.name: () for each in taken_back}
     refused = tuple(ctx.hooks.inspect()[1]) if hooks else ()
     plan = ctx.cluster.plan(objects, with_placeholders(ctx.lookup), {target.name: target.scale for target in targets})
     return Facts(
         plan=plan,
         images=images,
         secrets=tuple(missing_secrets(objects, ctx.lookup)),
-        survey=_survey(ctx, targets),
+        survey=_survey(ctx, objects),
         refused_hooks=refused,
         lost_volumes=tuple(lost_volumes(ctx.store, targets)),
-        taken_names=tuple(taken_names(ctx.ledger, lambda: ctx.runtime, [target.revision for target in targets])),
+        taken_names=tuple(
+            taken_names(ctx.ledger, lambda: ctx.runtime, [target.revision for target in targets], [each.name for each in taken_back])
+        ),
     )
 
 
@@ -61,10 +65,10 @@ def _images(ctx: Context, target: Target, *, put_back: bool) -> ImageFacts:
         return ImageFacts(target.name, error=error)
 
 
-def _survey(ctx: Context, targets: Sequence[Target]) -> Survey | None:
+def _survey(ctx: Context, objects: Mapping[str, Sequence[Object]]) -> Survey | None:
     """None where the user may not ask for it: the plan is still useful."""
     try:
-        return ctx.cluster.survey({target.name: target.objects for target in targets})
+        return ctx.cluster.survey(objects)
     except ProvisionError:
         return None
 

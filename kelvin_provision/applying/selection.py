@@ -63,7 +63,7 @@ def _omitted(workload: Workload, *, everything: bool, retry_failed: bool) -> typ
         return None
     if staging_failed(revision):
         return StagingFailed
-    if everything and not retry_failed and revision.slot.trouble is Trouble.APPLY_FAILED:
+    if everything and not retry_failed and revision.slot.trouble in {Trouble.APPLY_FAILED, Trouble.ROLLED_BACK}:
         return ApplyFailed
     return VersionRefused if everything and revision.slot.trouble is Trouble.REFUSED else None
 
@@ -81,7 +81,7 @@ def _reason(workload: Workload, kind: type[ProvisionError]) -> str:
         return f"{workload.name}: version {revision.spec.app_version} cannot be staged: {revision.failure}"
     if kind is VersionRefused and revision.waiting:
         return f"{workload.name}: {describe(revision.waiting)}"
-    return f"{workload.name}: {revision.failure}"
+    return f"{workload.name}: {revision.cause}"
 
 
 def _left_out(workload: Workload, kind: type[ProvisionError]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 
 from kelvin_provision.applying.assess import TakenName
@@ -18,12 +18,14 @@ Holders = dict[str, tuple[str, ImageLock]]
 """By name: the workload that needs it, and for which image."""
 
 
-def taken_names(ledger: Ledger, runtime: Callable[[], Runtime], revisions: Sequence[Revision]) -> Iterator[TakenName]:
-    """Every name at most once per workload. A runtime that does not answer is a finding of the images."""
+def taken_names(
+    ledger: Ledger, runtime: Callable[[], Runtime], revisions: Sequence[Revision], gone: Sequence[str] = ()
+) -> Iterator[TakenName]:
+    """Every name at most once per workload. A runtime that does not answer is a finding of the images. `gone` are workloads that go."""
     needed = [(revision.workload, name, lock) for revision in revisions for name, lock in revision.local_names.items()]
     if not needed:
         return
-    holders, taken = _others(ledger, revisions), set[str]()
+    holders, taken = _others(ledger, {*gone, *(revision.workload for revision in revisions)}), set[str]()
     for workload, name, lock in needed:
         holder, held = holders.setdefault(name, (workload, lock))
         if held.root.digest != lock.root.digest:
@@ -33,8 +35,7 @@ def taken_names(ledger: Ledger, runtime: Callable[[], Runtime], revisions: Seque
         yield from _of_other_clients(ledger, runtime(), [need for need in needed if need[1] not in taken])
 
 
-def _others(ledger: Ledger, revisions: Sequence[Revision]) -> Holders:
-    changing = {revision.workload for revision in revisions}
+def _others(ledger: Ledger, changing: Collection[str]) -> Holders:
     others = (revision for revision in on_cluster(ledger)[0] if revision.workload not in changing)
     return {name: (revision.workload, lock) for revision in others for name, lock in revision.local_names.items()}
 

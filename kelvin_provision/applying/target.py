@@ -10,6 +10,18 @@ from kelvin_provision.spec.workload import Object
 
 
 @dataclass(frozen=True)
+class TakenBack:
+    """A workload that a rollback takes off the cluster, and the version that runs: none ran before it."""
+
+    workload: Workload
+    revision: Revision
+
+    @property
+    def name(self) -> str:
+        return self.workload.name
+
+
+@dataclass(frozen=True)
 class Target:
     """A workload, the revision that is to run, the objects of that revision, and what it was scaled to when it last ran."""
 

@@ -84,11 +84,12 @@ def _bring_up(ctx: Context, operation: Operation, prepared: Prepared, patience: 
 
     local_names.put(ctx.ledger, lambda: ctx.runtime, {step.workload: step.after for step in operation.steps})
     ctx.cluster.release(prepared.objects)
-    health, left = put_in_waves(ctx.cluster, prepared.objects, put, Waiting(patience, ctx.progress, ctx.stop))
+    desired = {workload: objects for workload, objects in prepared.objects.items() if objects}
+    health, left = put_in_waves(ctx.cluster, desired, put, Waiting(patience, ctx.progress, ctx.stop))
     if not health:
         if not operation.wait:
             return
-        health = ctx.cluster.wait(prepared.objects, left, ctx.progress, ctx.stop)
+        health = ctx.cluster.wait(desired, left, ctx.progress, ctx.stop)
     _judge(health, operation.steps, ctx.cluster, stopped=ctx.stop())
 
 
@@ -117,11 +118,15 @@ def finish(ctx: Context, operation: Operation, keep: int) -> None:
     shows the result.
     """
     entries = []
-    for step in operation.steps:
+    # What is taken off the cluster goes last: it may be what removes objects of the others.
+    for step in sorted(operation.steps, key=lambda step: step.after is None):
         detail = _finish_step(ctx, step)
         done = "done" if operation.wait else "done, not waited for"
         outcome = "done, not tidied" if detail else done
-        entries.append(Entry(ctx.ledger.clock(), ctx.actor, operation.kind, step.workload, step.after, outcome, detail))
+        if step.after is None:
+            detail = "; ".join(filter(None, ["no version runs; this one is staged again", detail]))
+        number = step.before if step.after is None else step.after
+        entries.append(Entry(ctx.ledger.clock(), ctx.actor, operation.kind, step.workload, number, outcome, detail))
     journal.end(ctx.ledger, operation, entries, keep=keep)
 
 

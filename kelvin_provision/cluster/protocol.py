@@ -111,7 +111,10 @@ class Cluster(Protocol):
         """These objects in the order of putting, at least one wave: what is in a wave must be up before the next is put. Pure."""
 
     def release(self, desired: Mapping[str, Sequence[Object]]) -> None:
-        """Before the puts of several workloads: give back ports that one of them no longer has and another one takes over."""
+        """Before the puts of several workloads: give back ports that one of them no longer has and another one takes over.
+
+        A workload without objects is one that goes: it may be stopped for that.
+        """
         ...
 
     def put(self, workload: str, objects: Sequence[Object], lookup: Lookup, scale: Scale = UNSCALED) -> None:
@@ -138,7 +141,10 @@ class Cluster(Protocol):
         ...
 
     def finish(self, workload: str, objects: Sequence[Object]) -> None:
-        """Remove what the workload has on the cluster beyond `objects` (Docker keeps one old container, stopped)."""
+        """Remove what the workload has on the cluster beyond `objects` (Docker keeps one old container, stopped). Data stays.
+
+        No objects: all but the data goes.
+        """
         ...
 
     def revert(self, workload: str, objects: Sequence[Object], lookup: Lookup, scale: Scale = UNSCALED) -> None:

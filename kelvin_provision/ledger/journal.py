@@ -18,7 +18,7 @@ from kelvin_provision.ledger.model import Entry, FailureHandling, Operation, Ord
 from kelvin_provision.ledger.rows import common as rows
 from kelvin_provision.ledger.rows import orders as order_rows
 from kelvin_provision.ledger.rows.damage import Row, printable
-from kelvin_provision.ledger.staging_state import ApplyFailed
+from kelvin_provision.ledger.staging_state import ApplyFailed, TakenBack
 from kelvin_provision.status import OperationKind
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "end_switch",
     "end_undeploy",
     "end_unreadable",
+    "find",
     "head",
     "history",
     "last_failure",
@@ -90,6 +91,12 @@ def scale_before(ledger: Ledger, workload: str, number: int) -> dict[str, int]:
     return next((dict(step.scale) for step in rows.operation(row).steps if step.workload == workload), {})
 
 
+def find(ledger: Ledger, number: int) -> Operation | None:
+    with ledger.reading() as db:
+        row = db.execute("SELECT * FROM operations WHERE id = ?", (number,)).fetchone()
+    return rows.operation(row) if row else None
+
+
 def unfinished(ledger: Ledger) -> Operation | None:
     """The open operation: left by a crash, or under way in another process (the operator lock tells which)."""
     with ledger.reading() as db:
@@ -125,6 +132,9 @@ def commit(ledger: Ledger, operation: Operation) -> None:
     """The point of no return, for all workloads at once: the new revisions are the running ones, the phase is FINISHING."""
     with ledger.writing() as db:
         for step in operation.steps:
+            if step.after is None:
+                _stage_again(ledger, db, step)
+                continue
             db.execute(
                 "UPDATE workloads SET running = :after, enabled = 1, updated = :now,"
                 " staged = CASE WHEN staged = :after THEN NULL ELSE staged END WHERE name = :name",
@@ -133,6 +143,21 @@ def commit(ledger: Ledger, operation: Operation) -> None:
             applied = "UPDATE revisions SET applied = ? WHERE workload = ? AND number = ?"
             db.execute(applied, (operation.id, step.workload, step.after))
         db.execute("UPDATE operations SET phase = ? WHERE id = ?", (Phase.FINISHING, operation.id))
+
+
+def _stage_again(ledger: Ledger, db: sqlite3.Connection, step: Step) -> None:
+    """What ran is staged again, and stays so until it is applied by its name. A version that was staged since stays the staged one."""
+    db.execute(
+        "UPDATE workloads SET running = NULL, observation = NULL, enabled = 1, updated = :now, staged = coalesce(staged, running)"
+        " WHERE name = :name",
+        {"name": step.workload, "now": ledger.clock()},
+    )
+    row = db.execute(
+        "SELECT revisions.* FROM revisions JOIN workloads ON name = workload AND number = staged WHERE name = ?", (step.workload,)
+    )
+    for revision in rows.sound(rows.revision, row.fetchall()):
+        if revision.number == step.before:
+            ledger.advance(revision, TakenBack(revision.spec.app_version))
 
 
 def _refuse_moved(db: sqlite3.Connection, kind: OperationKind, step: Step) -> None:
@@ -167,6 +192,9 @@ def end(
         _write(db, operation, entries, ledger)
         if keep is None:
             return
+        taken_back = [step.workload for step in operation.steps if step.after is None and step.before is not None]
+        # Its data is still on the cluster, and goes with the workload.
+        db.executemany("UPDATE workloads SET left_by = ? WHERE name = ? AND running IS NULL", [(operation.id, name) for name in taken_back])
         for step in operation.steps:
             if operation.wait:
                 # It is up now; an older observation would show otherwise for a moment.
@@ -196,14 +224,18 @@ def left(ledger: Ledger) -> frozenset[str]:
 
 
 def left_revisions(ledger: Ledger) -> dict[str, int | None]:
-    """The revision on the cluster of each workload of `left`; None if that is not known any more."""
+    """The revision on the cluster of each workload of `left`; None if that is not known any more. Not of those that were taken back."""
     query = "SELECT name, operations.* FROM workloads LEFT JOIN operations ON operations.id = left_by WHERE left_by IS NOT NULL"
     revisions: dict[str, int | None] = {}
     with ledger.reading() as db:
         for row in db.execute(query):
             name = printable(row["name"])
             with suppress(StateDamaged):
-                revisions[name] = next((step.after for step in rows.operation(row).steps if step.workload == name), None)
+                operation = rows.operation(row)
+                step = next((step for step in operation.steps if step.workload == name), None)
+                if step and step.after is None and operation.phase is not Phase.LEFT:
+                    continue
+                revisions[name] = step.after if step else None
             revisions.setdefault(name, None)
     return revisions
 

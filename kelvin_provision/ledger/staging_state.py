@@ -99,7 +99,27 @@ class RolledBack:
     cause: str
 
 
-Event = Received | Resolving | Downloading | Progressed | Ready | Tried | Waiting | StagingFailed | ApplyFailed | ApplyMissed | RolledBack
+@dataclass(frozen=True)
+class TakenBack:
+    """It ran, and a rollback took it off the cluster: no version of its workload had run before. `version` is its own."""
+
+    version: str
+
+
+Event = (
+    Received
+    | Resolving
+    | Downloading
+    | Progressed
+    | Ready
+    | Tried
+    | Waiting
+    | StagingFailed
+    | ApplyFailed
+    | ApplyMissed
+    | RolledBack
+    | TakenBack
+)
 
 
 def transition(state: StagingState, event: Event) -> StagingState:  # noqa: C901, PLR0911  (a table: one line for each event)
@@ -125,6 +145,8 @@ def transition(state: StagingState, event: Event) -> StagingState:  # noqa: C901
             return _failed(state, event.cause, blocked=event.blocks)
         case ApplyMissed() | RolledBack():
             return _failed(state, event.cause, blocked=state.blocked)
+        case TakenBack():
+            return StagingState(state.download, blocked=True, waiting=WaitReason(WaitKind.ROLLED_BACK, f"version {event.version}"))
 
 
 def _failed(state: StagingState, cause: str, *, blocked: bool) -> StagingState:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from kelvin_provision.applying.assess import assessed
 from kelvin_provision.applying.facts import gather
-from kelvin_provision.applying.target import Target
+from kelvin_provision.applying.target import TakenBack, Target
 from kelvin_provision.cluster.plan import Drift
 from kelvin_provision.cluster.protocol import Cluster
 from kelvin_provision.context import Context
@@ -14,11 +14,11 @@ from kelvin_provision.preview.model import Preview
 from kelvin_provision.spec.workload import Object
 
 
-def preview(ctx: Context, targets: Sequence[Target], *, hooks: bool = True) -> Preview:
+def preview(ctx: Context, targets: Sequence[Target], taken_back: Sequence[TakenBack] = (), *, hooks: bool = True) -> Preview:
     """Reads and dry runs only. Raises what the cluster raises when it does not answer; findings are part of the answer."""
-    facts = gather(ctx, targets, hooks=hooks)
+    facts = gather(ctx, targets, taken_back, hooks=hooks)
     absent = {image.workload: image.absent for image in facts.images}
-    return Preview(tuple(targets), assessed(facts), _drift(targets, ctx.cluster), absent)
+    return Preview(tuple(targets), assessed(facts), _drift(targets, ctx.cluster), absent, tuple(taken_back))
 
 
 def _drift(targets: Sequence[Target], cluster: Cluster) -> tuple[Drift, ...]:

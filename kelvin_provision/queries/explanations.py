@@ -64,7 +64,7 @@ STATES: dict[State | Download, Explanation] = {
     ),
     State.STAGED: Explanation(
         "No version of the workload runs; there is only a staged one. Until that one is ready, `workloads list` shows `not running`.",
-        "A new workload was deployed as staged.",
+        "A new workload was deployed as staged, or its first version was rolled back together with others (`rolled back`).",
         command("workloads apply", names=("NAME",), instruction="When workloads list --staged says ready"),
     ),
     State.DEPLOYING: Explanation(

@@ -16,7 +16,7 @@ _UNKNOWN_TIME = "1970-01-01T00:00:00Z"
 
 @dataclass(frozen=True)
 class StagedItem:
-    """The staged version. `ready` means that an apply of everything takes it; `trouble` why not. `apply_at` is RFC 3339 in UTC."""
+    """The staged version. `ready` means that it can be applied; `trouble` why only by its name. `apply_at` is RFC 3339 in UTC."""
 
     ready: bool
     app_name: str

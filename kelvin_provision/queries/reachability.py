@@ -56,7 +56,7 @@ def _of_workload(workload: Workload, target: State) -> Judgement:
         return Judgement(Verdict.REACHED)
     if target in {State.RUNNING, State.DEPLOYING} and failed and failed.spec.method.instantly_apply and workload.operation is None:
         # An older version that still runs does not count.
-        return Judgement(Verdict.NEVER, failed.failure or f"version {failed.spec.app_version} failed")
+        return Judgement(Verdict.NEVER, failed.cause or f"version {failed.spec.app_version} failed")
     if target is State.RUNNING and staged and staged.spec.method.instantly_apply and staged.in_motion:
         return Judgement(Verdict.NOT_YET)  # an older version that still runs does not count here either
     if target is State.STAGED and workload.running:

@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from kelvin_provision.applying.observe import unfinished_updates
 from kelvin_provision.applying.plan import prepare
 from kelvin_provision.applying.policy import policy_of
-from kelvin_provision.applying.target import Target
+from kelvin_provision.applying.target import TakenBack, Target
 from kelvin_provision.applying.transaction import carry_out
 from kelvin_provision.context import Context
 from kelvin_provision.errors import NothingToRollBack, RevisionUnknown, UsageRefused
 from kelvin_provision.hints import command
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Revision, Workload
+from kelvin_provision.ledger.model import Revision, Step, Workload
 from kelvin_provision.ledger.staging_state import RolledBack
-from kelvin_provision.status import OperationKind
+from kelvin_provision.status import OperationKind, Trouble
 from kelvin_provision.usecases.operation import OrderTicket, command_line, interrupted, look, operation, refusal_recorded
 
 
@@ -33,11 +33,15 @@ class RollbackRequest:
 
 @dataclass(frozen=True)
 class RollbackPlan:
-    """`unchanged` run the requested revision already; the last apply of those in `left` failed and was kept (--no-rollback)."""
+    """`unchanged` run the requested revision already; the last apply of those in `left` failed and was kept (--no-rollback).
+
+    `taken_back`: no version of them ran before the others got theirs, so they go, and are staged again (ADR 0033).
+    """
 
     targets: tuple[Target, ...]
     unchanged: tuple[Workload, ...] = ()
     left: frozenset[str] = frozenset()
+    taken_back: tuple[TakenBack, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -66,21 +70,45 @@ def plan(ledger: Ledger, names: Sequence[str], to: int | None = None) -> Rollbac
     if to is not None and len(set(names)) > 1:
         raise UsageRefused("--to needs exactly one workload: each has its own revisions")
     left = journal.left(ledger)
+    workloads = ledger.workloads(names)
+    taken_back = _new_members(ledger, workloads) if to is None else ()
+    new = {each.name for each in taken_back}
     targets, unchanged = [], []
-    for workload in ledger.workloads(names):
+    for workload in workloads:
+        if workload.name in new:
+            continue
         revision = _revision(ledger, workload, to, left=workload.name in left)
         if workload.running and revision.number == workload.running.number and workload.name not in left:
             unchanged.append(workload)
         else:
             scale = journal.scale_before(ledger, workload.name, revision.number)
             targets.append(Target(workload, revision, revision.objects or (), scale))
-    return RollbackPlan(tuple(targets), tuple(unchanged), left)
+    return RollbackPlan(tuple(targets), tuple(unchanged), left, taken_back)
+
+
+def _new_members(ledger: Ledger, workloads: Sequence[Workload]) -> tuple[TakenBack, ...]:
+    """Workloads of which the first version came up in the same apply as the running version of another one of these, which ran before."""
+    steps: dict[str, tuple[int, Step]] = {}
+    for workload in workloads:
+        operation = journal.find(ledger, workload.running.applied) if workload.running and workload.running.applied else None
+        for step in operation.steps if operation and operation.kind is OperationKind.APPLY else ():
+            if operation and step.workload == workload.name:
+                steps[workload.name] = (operation.id, step)
+    updates = {number for number, step in steps.values() if step.before is not None}
+    new = {name for name, (number, step) in steps.items() if step.before is None and number in updates}
+    return tuple(TakenBack(workload, workload.running) for workload in workloads if workload.running and workload.name in new)
 
 
 def _revision(ledger: Ledger, workload: Workload, to: int | None, *, left: bool) -> Revision:
     running, kept = workload.running, ledger.kept(workload.name)
     if running is None:
         hint = command(f"workloads {'undeploy' if left else 'apply'}", names=(workload.name,))
+        staged = workload.staged
+        if staged and staged.slot.trouble is Trouble.ROLLED_BACK:
+            hint = command("workloads apply", names=(workload.name,))
+            raise NothingToRollBack(
+                f"{workload.name} does not run: its version {staged.spec.app_version} was rolled back already", hint=hint
+            )
         raise NothingToRollBack(f"no version of {workload.name} has ever come up", hint=hint)
     if to is None:
         earlier = [running] if left else [revision for revision in kept if revision.number < running.number]
@@ -118,7 +146,7 @@ def rollback(ctx: Context, request: RollbackRequest, ticket: OrderTicket | None 
         if not chosen.targets:
             return RollbackResult(chosen, running.warnings)
         with refusal_recorded(ctx, OperationKind.ROLLBACK, [target.revision for target in chosen.targets]):
-            prepared = prepare(ctx, chosen.targets, hooks=False)
+            prepared = prepare(ctx, chosen.targets, chosen.taken_back, hooks=False)
         try:
             with running.committed(ctx):
                 carry_out(ctx, prepared, policy, OperationKind.ROLLBACK, order=ticket.order)

@@ -54,7 +54,9 @@ def _named(ctx: Context, request: UndeployRequest) -> tuple[Workload, ...]:
 
 def lost_volumes(workload: Workload) -> tuple[str, ...]:
     """Names of the persistent volumes whose data would be lost."""
-    volumes = workload.running.spec.system.volumes if workload.running else ()
+    staged = workload.staged if workload.staged and workload.staged.applied else None  # a rollback leaves the data of what it takes back
+    shown = workload.running or staged
+    volumes = shown.spec.system.volumes if shown else ()
     return tuple(volume.name for volume in volumes if volume.kind is VolumeKind.PERSISTENT)
 
 

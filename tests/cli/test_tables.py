@@ -47,6 +47,7 @@ def test_a_terminal_gets_icons_and_colours():
         ("2.0.0 ready, 02:00", "\x1b[36m◐ 2.0.0 ready, 02:00\x1b[0m"),
         ("2.0.0 apply failed, 02:00", "\x1b[31m✗ 2.0.0 apply failed, 02:00\x1b[0m"),
         ("2.0.0 staging failed", "\x1b[31m✗ 2.0.0 staging failed\x1b[0m"),
+        ("2.0.0 rolled back", "\x1b[36m◐ 2.0.0 rolled back\x1b[0m"),
         ("2.0.0 refused", "\x1b[31m✗ 2.0.0 refused\x1b[0m"),
         ("not running", "○ not running"),
         ("who knows", "who knows"),

@@ -217,6 +217,17 @@ class ClusterContract:
         assert name not in cluster.observe()
         assert {(drift.workload, drift.path) for drift in cluster.drift({name: old})} == {(name, "")}
 
+    def test_a_workload_that_finishes_without_objects_goes_and_can_come_again(self, bench, cluster, name):
+        objects = self.objects(bench, name, "one")
+        self.bring_up(cluster, name, objects)
+        plan = cluster.plan({name: ()}, no_secrets)
+        assert (plan.findings, {change.op for change in plan.changes}) == ((), {Op.DELETE})
+        for _ in range(2):
+            cluster.finish(name, ())
+        assert bench.answer(name) is None
+        self.bring_up(cluster, name, objects)
+        assert bench.answer(name) == "one"
+
     # --- stopped -----------------------------------------------------------------------------------
 
     def test_a_stopped_workload_is_kept_and_comes_back_as_it_was(self, bench, cluster, name):

@@ -398,3 +398,56 @@ def test_a_strangers_container_with_the_name_of_the_next_revision_is_a_finding(b
     bench.client.rename(committed, f"{NAME}-r2")
     (finding,) = bench.cluster.plan({NAME: render(bench, "two", 2)}, no_secrets).findings
     assert (finding.code, finding.object) == ("not-ours", f"container/{NAME}-r2")
+
+
+def test_a_host_port_moves_to_another_workload_of_the_set_and_back(bench):
+    port = free_port()
+    ports, volume = (Port("http", 8080, host_port=port),), Volume("data", VolumeKind.PERSISTENT, "/data")
+    before = render(bench, ports=ports)
+    up(bench, before)
+    after = {"pump": render(bench, "two", name="pump", ports=ports, volumes=(volume,)), NAME: render(bench, "two", 2)}
+    plan = bench.cluster.plan(after, no_secrets)
+    assert (plan.findings, [each.workload for each in plan.interruptions]) == ((), [NAME])
+    alone = bench.cluster.plan({"pump": after["pump"]}, no_secrets).findings
+    assert [finding.message for finding in alone] == [f"host port {port}/tcp is taken by container {NAME}"]
+    change(bench, after)
+    assert (bench.answer(NAME), host_answer(bench, port)) == ("two", "two")
+    back = {NAME: before, "pump": ()}
+    assert bench.cluster.plan(back, no_secrets).findings == ()
+    change(bench, back)
+    assert (bench.answer(NAME), host_answer(bench, port)) == ("one", "one")
+    assert [name for name in names(bench) if "pump" in name] == []
+    assert bench.client.volumes(filters={"label": "kelvin-provision/workload=pump"})["Volumes"]
+    bench.cluster.remove("pump")
+
+
+def test_a_set_that_hands_a_port_on_and_fails_goes_back(bench):
+    port = free_port()
+    ports = (Port("http", 8080, host_port=port),)
+    before = render(bench, ports=ports)
+    up(bench, before)
+    after = {"pump": render(bench, "dying", name="pump", ports=ports), NAME: render(bench, "two", 2)}
+    bench.cluster.release(after)
+    for workload, objects in after.items():
+        bench.cluster.put(workload, objects, no_secrets)
+    bench.cluster.release({NAME: before, "pump": ()})
+    bench.cluster.revert(NAME, before, no_secrets)
+    bench.cluster.revert("pump", (), no_secrets)
+    assert (bench.answer(NAME), host_answer(bench, port)) == ("one", "one")
+    assert policies(bench) == {f"/{NAME}": ("unless-stopped", True)}
+
+
+def change(bench, desired):
+    """What a transaction does."""
+    bench.cluster.release(desired)
+    wanted = {workload: objects for workload, objects in desired.items() if objects}
+    for workload, objects in wanted.items():
+        bench.cluster.put(workload, objects, no_secrets)
+    health = bench.cluster.wait(wanted, PATIENCE, silent, never)
+    assert {state.phase for state in health.values()} == {Phase.READY}, health
+    for workload, objects in desired.items():
+        bench.cluster.finish(workload, objects)
+
+
+def host_answer(bench, port):
+    return bench.get(f"http://{gateway(bench)}:{port}/")

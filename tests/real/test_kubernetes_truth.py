@@ -103,3 +103,36 @@ def test_a_host_port_is_waited_for_while_the_pod_that_has_it_terminates(bench):
     impatient = WaitPolicy(timeout=90.0, settle=1.0, unschedulable=8.0)
     health = bench.cluster.wait(desired, impatient, silent, never)
     assert {state.phase for state in health.values()} == {Phase.READY}, health
+
+
+def test_a_set_with_a_new_member_goes_back_as_one_with_its_ports(bench):
+    node, host, image = free_node_port(bench), 18126, bench.images["one"]
+    before = bench.plain("was", controller("was", image, "1", port=host), service("was", node))
+    bench.up("was", before)
+    data = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "is"}}
+    data["spec"] = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}, "storageClassName": "none"}
+    new = bench.plain("is", controller("is", image, "1", port=host), service("is", node), data)
+    change(bench, {"is": new, "was": bench.plain("was", controller("was", image, "2"), service("was"))})
+    assert (node_port(bench, "is"), node_port(bench, "was")) == (node, None)
+    back = {"was": before, "is": ()}
+    plan = bench.cluster.plan(back, no_secrets)
+    assert plan.findings == ()
+    assert "PersistentVolumeClaim/is is kept with its data until undeploy" in " ".join(plan.notes)
+    change(bench, back)
+    assert (node_port(bench, "is"), node_port(bench, "was")) == (None, node)
+    assert bench.names("PersistentVolumeClaim") == ["is"]
+    assert bench.names("Deployment", "apps/v1") == ["was"]
+    assert "PersistentVolumeClaim/is" in bench.cluster.remove("is")
+
+
+def change(bench, desired):
+    """What a transaction does."""
+    assert bench.cluster.plan(desired, no_secrets).findings == ()
+    bench.cluster.release(desired)
+    held = {workload: objects for workload, objects in desired.items() if objects}
+    for workload, objects in held.items():
+        bench.cluster.put(workload, objects, no_secrets)
+    health = bench.cluster.wait(held, WaitPolicy(timeout=90.0, settle=1.0, unschedulable=8.0), silent, never)
+    assert {state.phase for state in health.values()} == {Phase.READY}, health
+    for workload, objects in desired.items():
+        bench.cluster.finish(workload, objects)

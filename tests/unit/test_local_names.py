@@ -149,6 +149,19 @@ def test_a_name_that_two_workloads_need_stays_until_the_last_of_them_is_gone(box
     assert box.helper() is None
 
 
+def test_a_name_that_a_set_handed_to_a_new_member_goes_back_with_it(box):
+    box.up("1", "pump")
+    box.push()
+    box.stage("2", "pump", images=())
+    box.stage("1", "fan")
+    box.command_apply("pump", "fan")
+    assert box.helper() == 1
+    box.rollback("pump", "fan")
+    assert (box.helper(), box.version("pump"), box.version("fan")) == (0, "1", None)
+    box.up("2", "pump", images=())
+    assert box.helper() is None
+
+
 def test_a_stopped_workload_keeps_its_names(box):
     box.up("1", "pump")
     box.stop("pump")

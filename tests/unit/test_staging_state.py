@@ -17,6 +17,7 @@ from kelvin_provision.ledger.staging_state import (
     RolledBack,
     StagingFailed,
     StagingState,
+    TakenBack,
     Tried,
     Waiting,
     of_error,
@@ -38,6 +39,7 @@ NOT_APPLIED = StagingState(Download.READY, "version 2.0.0 was not applied: x")
 BLOCKED = StagingState(Download.READY, "version 2.0.0 was not applied: exit code 3", blocked=True)
 REFUSED = StagingState(Download.READY, waiting=WaitReason(WaitKind.REFUSED, "no"))
 REFUSED_AGAIN = replace(REFUSED, failure="1 finding")
+TAKEN_BACK = StagingState(Download.READY, blocked=True, waiting=WaitReason(WaitKind.ROLLED_BACK, "version 2.0.0"))
 HELD = StagingState(Download.READY, waiting=WaitReason(WaitKind.HOLD, workloads=("a",)))
 FAILED = StagingState(Download.FAILED, "r.io/a:1: not found", blocked=True)
 
@@ -53,6 +55,12 @@ TABLE = [
     (PENDING, ApplyFailed("no", blocks=True), StagingState(Download.PENDING, "no", blocked=True)),
     (PENDING, ApplyMissed("late"), StagingState(Download.PENDING, "late")),
     (PENDING, RolledBack("back"), StagingState(Download.PENDING, "back")),
+    (PENDING, TakenBack("2.0.0"), replace(TAKEN_BACK, download=Download.PENDING)),
+    (TROUBLED, TakenBack("2.0.0"), replace(TAKEN_BACK, download=Download.DOWNLOADING)),
+    (COMPLETE, TakenBack("2.0.0"), TAKEN_BACK),
+    (NOT_APPLIED, TakenBack("2.0.0"), TAKEN_BACK),
+    (BLOCKED, TakenBack("2.0.0"), TAKEN_BACK),
+    (FAILED, TakenBack("2.0.0"), replace(TAKEN_BACK, download=Download.FAILED)),
     (TROUBLED, Received(), StagingState(Download.RECEIVED)),
     (TROUBLED, Resolving(), StagingState(Download.PROCESSING, waiting=OFFLINE)),
     (TROUBLED, Downloading(), TROUBLED),
@@ -129,6 +137,8 @@ WAITING_TABLE = [
     (REFUSED, ApplyFailed("1 finding", blocks=False), REFUSED_AGAIN),
     (REFUSED, ApplyMissed("late"), replace(REFUSED_AGAIN, failure="late")),
     (REFUSED, ApplyFailed("exit code 3", blocks=True), StagingState(Download.READY, "exit code 3", blocked=True)),
+    (TAKEN_BACK, Tried("no"), TAKEN_BACK),
+    (TAKEN_BACK, Waiting(WINDOW), TAKEN_BACK),
     (REFUSED_AGAIN, Tried(), StagingState(Download.READY, "1 finding")),
 ]
 
@@ -140,7 +150,20 @@ def test_a_transition(before, event, after):
 
 
 def test_the_table_has_every_event_in_every_state():
-    events = {Received, Resolving, Downloading, Progressed, Ready, Tried, Waiting, StagingFailed, ApplyFailed, ApplyMissed, RolledBack}
+    events = {
+        Received,
+        Resolving,
+        Downloading,
+        Progressed,
+        Ready,
+        Tried,
+        Waiting,
+        StagingFailed,
+        ApplyFailed,
+        ApplyMissed,
+        RolledBack,
+        TakenBack,
+    }
     states = (PENDING, TROUBLED, COMPLETE, NOT_APPLIED, BLOCKED, FAILED)
     assert {(state, type(event)) for state, event, _ in TABLE} == {(state, event) for state in states for event in events}
 

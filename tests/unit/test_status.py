@@ -144,13 +144,15 @@ def test_what_is_planned_for_a_time_does_not_change_the_state(verb, running, sta
         (Method.INSTANT, Download.READY, True, None, Trouble.APPLY_FAILED),
         (Method.STANDARD, Download.PENDING, True, None, Trouble.APPLY_FAILED),
         (Method.STAGED, Download.READY, False, WaitReason(WaitKind.REFUSED, "no"), Trouble.REFUSED),
+        (Method.STAGED, Download.READY, True, WaitReason(WaitKind.ROLLED_BACK, "version 1.0.0"), Trouble.ROLLED_BACK),
+        (Method.INSTANT, Download.READY, True, WaitReason(WaitKind.ROLLED_BACK, "version 1.0.0"), Trouble.ROLLED_BACK),
         (Method.STAGED, Download.READY, False, WaitReason(WaitKind.HOLD, workloads=("a",)), None),
     ],
 )
 def test_a_staged_version_in_trouble_is_failed_and_says_in_which(method, download, blocked, waiting, trouble):
     slot = Slot(method, download, "x" if blocked else None, blocked, waiting)
     assert slot.trouble is trouble
-    assert (of_staged(slot).state is State.FAILED) is (trouble is not None)
+    assert (of_staged(slot).state is State.FAILED) is (trouble not in {None, Trouble.ROLLED_BACK})
 
 
 @pytest.mark.parametrize(

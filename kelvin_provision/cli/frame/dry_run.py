@@ -13,7 +13,7 @@ from kelvin_provision.errors import UsageRefused
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kelvin_provision.applying.target import Target
+    from kelvin_provision.applying.target import TakenBack, Target
     from kelvin_provision.context import Context
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change, as `workloads diff` does, and change nothing.")]
@@ -46,7 +46,15 @@ def staged(session: Session, names: Sequence[str], command: str, *, exit_code: b
         return preview_report(ctx, render_staged(ctx, workloads) if workloads else (), command, exit_code=exit_code, warnings=warnings)
 
 
-def preview_report(ctx: Context, targets: Sequence[Target], command: str, *, exit_code: bool, warnings: Sequence[str] = ()) -> Report:
+def preview_report(
+    ctx: Context,
+    targets: Sequence[Target],
+    command: str,
+    taken_back: Sequence[TakenBack] = (),
+    *,
+    exit_code: bool,
+    warnings: Sequence[str] = (),
+) -> Report:
     """Takes no lock and does not recover: it changes nothing."""
     if not targets:
         return Report(command, more={"changes": False, "workloads": []}, warnings=tuple(warnings))
@@ -55,4 +63,4 @@ def preview_report(ctx: Context, targets: Sequence[Target], command: str, *, exi
     from kelvin_provision.usecases.operation import interrupted
 
     more = [UNFINISHED] if interrupted(ctx) else []
-    return changes.report(command, preview(ctx, targets), exit_code=exit_code, warnings=(*warnings, *more))
+    return changes.report(command, preview(ctx, targets, taken_back), exit_code=exit_code, warnings=(*warnings, *more))

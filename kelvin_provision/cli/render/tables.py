@@ -33,7 +33,7 @@ _LOOKS = {
 _PERCENT = re.compile(r"\d+%$")
 _IN_MOTION = (Colour.YELLOW, "◐")
 _BY_WORDS = {word: state for state in State for word in (state.value, state.message.lower())}
-_BY_WORDS |= dict.fromkeys(Trouble, State.FAILED) | {NOT_RUNNING: State.STOPPED}
+_BY_WORDS |= dict.fromkeys(Trouble, State.FAILED) | {NOT_RUNNING: State.STOPPED, Trouble.ROLLED_BACK: State.READY}
 
 
 @dataclass(frozen=True)

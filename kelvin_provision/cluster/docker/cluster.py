@@ -15,7 +15,7 @@ from typing import Any
 
 from kelvin_provision import timestamps
 from kelvin_provision.cluster.docker import logs, survey
-from kelvin_provision.cluster.docker.containers import NETWORK, LiveContainer, container_object, find_matching
+from kelvin_provision.cluster.docker.containers import NETWORK, LiveContainer, container_object, desired_ports, find_matching
 from kelvin_provision.cluster.docker.events import EventWatcher
 from kelvin_provision.cluster.docker.judge import drift as drifting
 from kelvin_provision.cluster.docker.judge import planning, readiness
@@ -126,7 +126,11 @@ class DockerCluster:
         return (desired,)
 
     def release(self, desired: Mapping[str, Sequence[Object]]) -> None:
-        """Nothing to do: a container has its ports only while it runs."""
+        """Stop the containers whose ports another workload of the set takes over: two cannot have one."""
+        new = {workload: container for workload, objects in desired.items() if (container := container_object(objects))}
+        if len(desired) > 1 and any(map(desired_ports, new.values())):
+            live = {workload: self._rollout.containers(workload) for workload in desired}
+            self._rollout.stop_for_others(planning.handed_over(desired, live))
 
     def put(
         self,
@@ -175,7 +179,9 @@ class DockerCluster:
         """From now on the new container starts after a power cut; of the old ones the newest is kept, stopped."""
         desired, live = container_object(objects), self._rollout.containers(workload)
         if desired is None:
-            self.remove(workload)
+            self._rollout.stop_all(live)
+            for container in live:
+                self._engine.containers.remove(container.id)
             return
         new = find_matching(live, desired)
         if new is None:

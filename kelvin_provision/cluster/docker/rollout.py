@@ -109,6 +109,12 @@ class Rollout:
                 self._engine.containers.set_restart_policy(container.id, STANDBY)
                 self._stop(container)
 
+    def stop_for_others(self, containers: Iterable[LiveContainer]) -> None:
+        """Their workloads change as well, and so does what starts after a power cut: until then that are these."""
+        for container in containers:
+            self._engine.containers.set_restart_policy(container.id, STANDBY)
+            self._stop(container)
+
     def take_over_name(self, containers: Sequence[LiveContainer], new: LiveContainer) -> None:
         """Make `new` the serving container. A client that resolves the workload's name always gets one of the two."""
         if new.serving:

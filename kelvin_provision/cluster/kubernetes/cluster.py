@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from kelvin_provision.cluster.kubernetes.api.errors import WARNINGS
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.applying import rejections_of
 from kelvin_provision.cluster.kubernetes.deletion import removal, stopping, stuck_pods
-from kelvin_provision.cluster.kubernetes.judge import diff, observation
+from kelvin_provision.cluster.kubernetes.judge import diff, observation, ports
 from kelvin_provision.cluster.kubernetes.judge.drift import drift
 from kelvin_provision.cluster.kubernetes.judge.failures import is_ready
 from kelvin_provision.cluster.kubernetes.judge.holds import hold_folders
@@ -123,9 +124,12 @@ class Kubernetes:
             return {workload: scaling.scales(self._api, self._namespace, objects, workload) for workload, objects in applied.items()}
 
     def release(self, desired: Mapping[str, Sequence[Object]]) -> None:
-        """See protocol.Cluster.release."""
+        """See protocol.Cluster.release. Of a workload that goes, no new pod makes the old one end: it is stopped."""
         with rejections_of("ports"):
             applying.release(self._api, self._namespace, desired)
+            pods = partial(inventory.of_workload, self._api, self._namespace, kind=("v1", "Pod"))
+            for workload in ports.stopped_for_host_ports(desired, lambda name: pods(workload=name)):
+                stopping.stop(self._api, self._namespace, workload, timeout=self._removal_timeout)
 
     def put(self, workload: str, objects: Sequence[Object], lookup: Lookup, scale: Scale = UNSCALED) -> None:
         """See protocol.Cluster.put. Raises ClusterRefused; what was applied before stays for `revert` to undo."""

@@ -175,6 +175,8 @@ class FakeCluster:
         left = {name: item for name, item in self.live.pop(workload, {}).items() if name in keep}
         if left:
             self.live[workload] = left
+        else:
+            self.serving.pop(workload, None)
 
     def revert(self, workload: str, objects: Sequence[Object], lookup: Lookup, scale: Scale = UNSCALED) -> None:
         self._enter("revert", workload)

@@ -1,7 +1,7 @@
 import pytest
 
 from kelvin_provision.cluster.docker.containers import conflicts, find_matching
-from kelvin_provision.cluster.docker.judge.planning import EngineState, plan
+from kelvin_provision.cluster.docker.judge.planning import EngineState, handed_over, plan
 from kelvin_provision.cluster.labels import OWNER, REVISION, SPEC_HASH
 from kelvin_provision.cluster.plan import Change, Finding, Op
 from kelvin_provision.docker_engine.pull_errors import pull_error
@@ -92,6 +92,42 @@ def test_two_workloads_cannot_have_one_port():
 def test_the_user_of_a_taken_port_is_named(there, by):
     findings = plan({"motor": desired(ports=(80,))}, engine_state(**there)).findings
     assert [finding.message for finding in findings] == ([f"host port 80/tcp is taken by {by}"] if by else [])
+
+
+OLD_HAS = {"published": {(80, "tcp"): ("motor", "motor")}, "listening": [(80, "tcp")]}
+HOLDER = live_container(ports=[(80, "tcp")])
+
+
+@pytest.mark.parametrize(
+    ("set_", "handed", "notes"),
+    [
+        (
+            {"pump": desired("pump", ports=(80,)), "motor": desired()},
+            [HOLDER],
+            ("motor: short interruption: another workload of the same change takes over its host port",),
+        ),
+        ({"pump": desired("pump", ports=(80,)), "motor": ()}, [HOLDER], ()),
+        ({"pump": desired("pump", ports=(81,)), "motor": desired()}, [], ()),
+        ({"pump": desired("pump"), "motor": ()}, [], ()),
+    ],
+)
+def test_a_port_that_the_set_hands_on_is_free(set_, handed, notes):
+    found = plan(set_, engine_state(HOLDER, **OLD_HAS))
+    assert (found.findings, found.notes) == ((), notes)
+    assert handed_over(set_, {"motor": [HOLDER], "pump": []}) == handed
+
+
+def test_what_keeps_its_port_does_not_hand_it_on():
+    set_ = {"pump": desired("pump", ports=(80,)), "motor": desired(ports=(80,))}
+    assert {finding.code for finding in plan(set_, engine_state(HOLDER, **OLD_HAS)).findings} == {"port-taken"}
+    assert handed_over(set_, {"motor": [HOLDER]}) == []
+    stopped = live_container(ports=[(80, "tcp")], Status="exited")
+    assert handed_over({"pump": desired("pump", ports=(80,)), "motor": ()}, {"motor": [stopped]}) == []
+
+
+def test_a_workload_that_goes_loses_its_containers_and_keeps_its_volumes():
+    found = plan({"motor": ()}, engine_state(live_container(volumes=["data"]), volumes={"data": {OWNER: "motor"}}))
+    assert found.changes == (Change(Op.DELETE, "motor", "container/motor", "no version ran before"),)
 
 
 def test_a_staged_image_must_be_present():

@@ -7,7 +7,7 @@ import pytest
 from kelvin_provision.cluster.kubernetes.api.errors import Rejected
 from kelvin_provision.cluster.kubernetes.api.store import Store, WatchEvent
 from kelvin_provision.cluster.kubernetes.applying import release
-from kelvin_provision.cluster.kubernetes.judge.ports import released
+from kelvin_provision.cluster.kubernetes.judge.ports import conflicts_on_node, released, stopped_for_host_ports
 from kelvin_provision.cluster.kubernetes.judge.rollout import Rollout
 from kelvin_provision.cluster.kubernetes.planning import Planner
 from kelvin_provision.cluster.labels import HOME, OWNER, SPEC_HASH
@@ -63,6 +63,35 @@ SETS = [
 @pytest.mark.parametrize(("live", "desired", "given"), SETS)
 def test_what_a_set_gives_back_is_known(live, desired, given):
     assert [item["metadata"]["name"] for item in released(desired, live, "app")] == given
+
+
+def with_host_port(name, number):
+    container = {"name": "c", "ports": [{"containerPort": 80, "hostPort": number}]}
+    spec = {"template": {"spec": {"containers": [container]}}}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec}
+
+
+@pytest.mark.parametrize(
+    ("desired", "stopped"),
+    [
+        ({"old": [with_host_port("old", 8125)], "new": []}, ["new"]),
+        ({"old": [with_host_port("old", 8126)], "new": []}, []),
+        ({"old": [service("old", 30080)], "new": []}, []),
+        ({"old": [with_host_port("old", 8125)], "new": [service("new")]}, []),
+        ({"new": []}, []),
+    ],
+)
+def test_what_goes_is_stopped_first_where_another_one_takes_over_its_host_port(desired, stopped):
+    template = with_host_port("new", 8125)["spec"]["template"]
+    live = {"new": [{"kind": "Pod", "metadata": {"name": "new-1"}, "spec": template["spec"]}], "old": []}
+    assert list(stopped_for_host_ports(desired, live.__getitem__)) == stopped
+
+
+@pytest.mark.parametrize("member", ["old", "third"])
+def test_a_node_port_on_which_the_cluster_listens_for_a_service_of_the_set_is_free(member):
+    desired = {"new": [service("new", 30080)], member: []}
+    found = list(conflicts_on_node(desired, [service("old", 30080)], {(30080, "tcp")}))
+    assert [finding.code for finding in found] == ([] if member == "old" else ["port-taken"])
 
 
 def test_the_plan_counts_a_port_that_the_set_gives_back_as_free():

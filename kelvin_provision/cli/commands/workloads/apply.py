@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _LEAVE = typer.Option("--no-rollback", help="On failure, keep the new version for inspection instead of rolling back.")
 _FORCE = typer.Option("--force", help="Apply outside apply.window, and workloads that are held.")
-_RETRY = typer.Option("--retry-failed", help="With --all: also versions that did not come up at an earlier apply.")
+_RETRY = typer.Option("--retry-failed", help="With --all: also versions that did not come up at an earlier apply, or were rolled back.")
 _AT = typer.Option("--at", metavar="TIME", help="Let the agent apply at this time: 02:00 (the next one), or a date and a time.")
 _CANCEL = typer.Option("--cancel", help="Cancel an apply scheduled with --at.")
 _BLIND = typer.Option("--no-wait", help="Do not wait until they run; a failure is not rolled back.")
@@ -54,9 +54,10 @@ def command(
     --at: the agent applies the workloads at that time as one transaction, also after a reboot; never early, and no later than
     apply.grace. A new --at, --cancel, an apply by hand or a new deploy of one of them cancels it for all of them.
 
-    With --all, versions that cannot be staged, that the cluster would refuse (a dry run at the end of staging) or that did not come up
-    at an earlier apply are left out and named in warnings; --retry-failed takes the last. A version that is named is tried, if it could
-    be staged. Exit code 1 when nothing else is staged, or when a named version cannot be staged; 75 while one is still downloading.
+    With --all, versions that cannot be staged, that the cluster would refuse (a dry run at the end of staging), that did not come up
+    at an earlier apply or were rolled back are left out and named in warnings; --retry-failed takes the last two. A version that is
+    named is tried, if it could be staged. Exit code 1 when nothing else is staged, or when a named version cannot be staged; 75 while
+    one is still downloading.
 
     Outside apply.window, and while a workload is held, apply is refused (75) without --force.
     """

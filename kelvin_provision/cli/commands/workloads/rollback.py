@@ -17,7 +17,7 @@ from kelvin_provision.cli.render.report import Item, Report
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kelvin_provision.applying.target import Target
+    from kelvin_provision.applying.target import TakenBack, Target
     from kelvin_provision.ledger.model import Workload
     from kelvin_provision.usecases.rollback import RollbackPlan, RollbackRequest
 
@@ -41,6 +41,9 @@ def command(
     It needs no internet: objects and images of the last versions are kept (keep_revisions). Several workloads are rolled back
     as one transaction. The version that ran until now is kept too, and what is staged stays staged. `workloads history` lists the
     revisions.
+
+    A workload whose first version was applied together with another one of these is taken off the cluster with it: its version is
+    staged again, its data is kept, and `workloads apply NAME` applies it again.
     """
     refuse_exit_code(exit_code=exit_code, dry_run=dry_run)
     if dry_run:
@@ -58,7 +61,8 @@ def _preview(session: Session, names: list[str], to: int | None, *, exit_code: b
         plan = usecase.plan(ctx.ledger, names, to)
         if not plan.targets:
             return Report("workloads rollback --dry-run", _items(plan))
-        return preview_report(ctx, plan.targets, "workloads rollback --dry-run", exit_code=exit_code, warnings=plan.notes)
+        name_of_report = "workloads rollback --dry-run"
+        return preview_report(ctx, plan.targets, name_of_report, plan.taken_back, exit_code=exit_code, warnings=plan.notes)
 
 
 def rollback(session: Session, request: RollbackRequest) -> Report:
@@ -72,7 +76,13 @@ def rollback(session: Session, request: RollbackRequest) -> Report:
 
 def _items(plan: RollbackPlan, unfinished: Mapping[str, str] = MappingProxyType({})) -> tuple[Item, ...]:
     unchanged = (Item("workload", workload.name, "unchanged", _already(workload)) for workload in plan.unchanged)
-    return (*(_item(target, unfinished.get(target.name, "")) for target in plan.targets), *unchanged)
+    taken_back = (Item("workload", each.name, "staged", _gone(each)) for each in plan.taken_back)
+    return (*(_item(target, unfinished.get(target.name, "")) for target in plan.targets), *taken_back, *unchanged)
+
+
+def _gone(each: TakenBack) -> str:
+    spec, number = each.revision.spec, each.revision.number
+    return f"{spec.app_name} {spec.app_version} (revision {number}) runs no more, as before it was applied; its data is kept"
 
 
 def _item(target: Target, unfinished: str) -> Item:
@@ -82,6 +92,8 @@ def _item(target: Target, unfinished: str) -> Item:
 
 
 def _already(workload: Workload) -> str:
+    if workload.running is None:
+        return "no version of it runs"
     if workload.enabled:
         return f"it runs revision {workload.shown.number} already"
     return f"revision {workload.shown.number} is stopped: kelvin-provision workloads start -n {workload.name}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from kelvin_provision.cluster.docker.containers import (
@@ -55,7 +55,29 @@ def plan(desired: Desired, state: EngineState) -> Plan:
             interruptions += _interruptions(workload, container, live)
             findings += _missing_image(workload, container, state)
             findings += _taken_ports(workload, container, desired, state)
+        else:
+            gone = state.containers.get(workload, ())
+            changes += (Change(Op.DELETE, workload, f"container/{old.name}", "no version ran before") for old in gone)
+    interruptions += _handing_over(desired, state.containers, {interruption.workload for interruption in interruptions})
     return Plan(tuple(changes), tuple(findings), interruptions=tuple(interruptions))
+
+
+def handed_over(desired: Desired, live: Mapping[str, Sequence[LiveContainer]]) -> list[LiveContainer]:
+    """Running containers of the set with a port that their workload gives up and another one of the set takes over."""
+    ports = {workload: desired_ports(container) for workload, objects in desired.items() if (container := container_object(objects))}
+    taken = {workload: set().union(*(each for other, each in ports.items() if other != workload)) for workload in desired}
+    return [
+        container
+        for workload, containers in live.items()
+        for container in containers
+        if container.running and (container.published_ports - ports.get(workload, frozenset())) & taken.get(workload, set())
+    ]
+
+
+def _handing_over(desired: Desired, live: Mapping[str, Sequence[LiveContainer]], known: Collection[str]) -> Iterator[Interruption]:
+    for container in handed_over(desired, live):
+        if container.workload not in known and container.serving and container_object(desired[container.workload]):
+            yield Interruption(container.workload, "another workload of the same change takes over its host port")
 
 
 def _volume_change(workload: str, volume: Object, state: EngineState) -> Change:
@@ -129,7 +151,7 @@ def _port_user(workload: str, port: tuple[int, str], desired: Desired, state: En
             return f"workload {other} of the same apply"
     if port in state.published:
         name, owner = state.published[port]
-        return "" if owner == workload else f"container {name}"
+        return "" if owner == workload or owner in desired else f"container {name}"  # one of the set gives it up, or has it above
     if any(port in live.published_ports for live in state.containers.get(workload, ()) if live.running):
         return ""
     return "another program on this box" if port in state.listening else ""

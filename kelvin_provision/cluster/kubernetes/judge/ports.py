@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from kelvin_provision.cluster.kubernetes.judge.observation import is_alive
@@ -60,6 +60,14 @@ def released(desired: Mapping[str, Sequence[Object]], live: Iterable[Object], ho
 
 def _taken_by_others(claims: Mapping[tuple[str, Key], set[PortClaim]], without: tuple[str, Key]) -> set[PortClaim]:
     return {claim for key, each in claims.items() if key != without for claim in each if claim[0] == "node"}
+
+
+def stopped_for_host_ports(desired: Mapping[str, Sequence[Object]], pods: Callable[[str], Iterable[Object]]) -> Iterator[str]:
+    """Yield workloads without desired objects of which another one takes over a host port. `pods`: those of a workload."""
+    taken = {claim for objects in desired.values() for item in objects for claim in port_claims(item) if claim[0] == "host"}
+    for workload, objects in desired.items():
+        if taken and not objects and any(taken & set(port_claims(item)) for item in pods(workload)):
+            yield workload
 
 
 def frees(item: Object, desired: Mapping[str, Sequence[Object]], live: Sequence[Object], home: str) -> bool:
@@ -120,10 +128,10 @@ def _in_the_way(item: Object, kind: str, holders: Mapping[str, _Holder], nodes: 
 
 def conflicts_on_node(desired: Mapping[str, Sequence[Object]], services: Sequence[Object], listening: ListeningPorts) -> Iterator[Finding]:
     """Find claimed ports on which a program of this node listens. It may be kube-proxy, for a Service that has the port already."""
-    held = {(owner(item), *claim[1:]) for item in services for claim in port_claims(item)}
+    held = {claim[1:] for item in services if owner(item) in desired for claim in port_claims(item)}
     for workload, objects in desired.items():
         for item in objects:
             for kind, protocol, number in port_claims(item):
-                if (number, protocol.lower()) in listening and (workload, protocol, number) not in held:
+                if (number, protocol.lower()) in listening and (protocol, number) not in held:
                     message = f"{kind} port {number}/{protocol} is taken by another program on this box"
                     yield Finding("port-taken", workload, describe(item), message)
