@@ -79,7 +79,8 @@ class WorkloadChange:
 
     @property
     def empty(self) -> bool:
-        return all(change.op is Op.KEEP for change in self.objects)
+        """No object changes, and no additional image, which no object has in a field."""
+        return all(change.op is Op.KEEP for change in self.objects) and all(image.same for image in self.images if image.additional)
 
 
 def workload_changes(preview: Preview) -> tuple[WorkloadChange, ...]:

@@ -47,6 +47,10 @@ class ImageChange:
         return None if self.new is None or self.new.size is None else self.new.size - (self.shared_bytes or 0)
 
     @property
+    def additional(self) -> bool:
+        return any(image is not None and image.additional for image in (self.old, self.new))
+
+    @property
     def same(self) -> bool:
         """Compared by digest, otherwise by name."""
         if self.old is None or self.new is None:

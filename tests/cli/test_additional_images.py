@@ -87,6 +87,24 @@ def test_additional_images_are_shown_as_such(box, deployed):
     assert used == {"r.io/app:1": False, "r.io/helper:1": True}
 
 
+def test_a_moved_additional_image_is_a_change_though_no_object_changes(box, deployed):
+    moved = []
+    for _ in range(2):
+        deployed("--image", "r.io/helper:1")
+        box.turn()
+        moved.append(box.run("workloads", "diff", "lp", "--exit-code").exit_code)
+        assert box.run("workloads", "apply", "lp").exit_code == 0
+    box.source.images["r.io/helper:1"] = random_image([3000])
+    deployed("--image", "r.io/helper:1")
+    box.turn()
+    document = json.loads(box.run("workloads", "diff", "lp", "--json").stdout)
+    kept = {change["op"] for change in document["workloads"][0]["objects"]}
+    assert (document["changes"], document["workloads"][0]["changes"]) == (True, True)
+    assert (moved, kept, box.run("workloads", "diff", "lp", "--exit-code").exit_code) == ([3, 0], {"keep"}, 3)
+    assert box.run("workloads", "apply", "lp").exit_code == 0
+    assert box.runtime.names["r.io/helper:1"] == box.source.images["r.io/helper:1"].digest
+
+
 def test_images_of_the_command_line_need_one_request(box, tmp_path):
     requests = "---\n".join(f"{{name: {name}, app_name: {name}, app_version: '1'}}\n" for name in ("a", "b"))
     (tmp_path / "two.yaml").write_text(requests)

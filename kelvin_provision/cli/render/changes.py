@@ -35,14 +35,15 @@ def report(command: str, preview: Preview, *, exit_code: bool, warnings: Sequenc
     """The report of a dry run; exit code 3 for changes if requested."""
     workloads = workload_changes(preview)
     changes = [change for change in preview.plan.changes if change.op is not Op.KEEP]
+    changed = bool(changes) or not all(change.empty for change in workloads)
     return Report(
         command,
         tuple(Item("change", f"{change.workload}: {change.object}", change.op.value, change.why) for change in changes),
         lines=tuple(line for number, change in enumerate(workloads) for line in (*([Line("")] if number else []), *_workload(change))),
-        more={"changes": bool(changes), "workloads": [document(change) for change in workloads]},
+        more={"changes": changed, "workloads": [document(change) for change in workloads]},
         names=tuple(change.name for change in workloads),
         warnings=(*warnings, *preview.notes),
-        exit_code=CHANGES if exit_code and changes else 0,
+        exit_code=CHANGES if exit_code and changed else 0,
         refusal=preview.refusal,
     )
 
