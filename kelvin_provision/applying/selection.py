@@ -79,9 +79,9 @@ def _reason(workload: Workload, kind: type[ProvisionError]) -> str:
         return workload.name
     if kind is StagingFailed:
         return f"{workload.name}: version {revision.spec.app_version} cannot be staged: {revision.failure}"
-    if kind is VersionRefused and revision.waiting:
+    if revision.staging.by_name_only and revision.waiting:
         return f"{workload.name}: {describe(revision.waiting)}"
-    return f"{workload.name}: {revision.cause}"
+    return f"{workload.name}: {revision.failure}"
 
 
 def _left_out(workload: Workload, kind: type[ProvisionError]) -> str:

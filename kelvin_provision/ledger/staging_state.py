@@ -24,6 +24,11 @@ class StagingState:
         return self.waiting is not None and self.waiting.kind is WaitKind.REFUSED
 
     @property
+    def by_name_only(self) -> bool:
+        """Whether it would be refused, or was rolled back."""
+        return self.waiting is not None and self.waiting.kind in {WaitKind.REFUSED, WaitKind.ROLLED_BACK}
+
+    @property
     def left_out(self) -> bool:
         """Whether an apply of everything leaves it out."""
         return self.blocked or self.refused
@@ -142,15 +147,18 @@ def transition(state: StagingState, event: Event) -> StagingState:  # noqa: C901
         case StagingFailed():
             return StagingState(Download.FAILED, event.cause, blocked=True)
         case ApplyFailed():
-            return _failed(state, event.cause, blocked=event.blocks)
+            return _failed(state, event.cause, blocked=event.blocks, tried=event.blocks)
         case ApplyMissed() | RolledBack():
-            return _failed(state, event.cause, blocked=state.blocked)
+            return _failed(state, event.cause, blocked=state.blocked, tried=False)
         case TakenBack():
             return StagingState(state.download, blocked=True, waiting=WaitReason(WaitKind.ROLLED_BACK, f"version {event.version}"))
 
 
-def _failed(state: StagingState, cause: str, *, blocked: bool) -> StagingState:
-    return StagingState(state.download, cause, blocked, state.waiting if state.refused and not blocked else None)
+def _failed(state: StagingState, cause: str, *, blocked: bool, tried: bool) -> StagingState:
+    """One that is applied only by its name stays so, unless it was tried on the cluster."""
+    if state.by_name_only and not tried:
+        return replace(state, failure=cause)
+    return StagingState(state.download, cause, blocked)
 
 
 def _tried(state: StagingState, event: Tried) -> StagingState:

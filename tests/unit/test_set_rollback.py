@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from kelvin_provision.cluster.plan import Finding
 from kelvin_provision.cluster.protocol import Health, Phase
 from kelvin_provision.errors import ApplyFailed, NothingToRollBack
 from kelvin_provision.ledger import journal
@@ -80,6 +81,17 @@ def test_all_leaves_it_out_and_its_name_applies_it_again(box):
     assert box.run("workloads", "apply", "new").exit_code == 0
     assert versions(box, "old", "new") == [("1.0.0", None), ("1.0.0", None)]
     assert journal.left(box.ledger) == frozenset()
+
+
+def test_an_apply_by_its_name_that_is_refused_leaves_it_out_of_all_as_before(box):
+    box.rollback("old", "new")
+    box.cluster.findings = [Finding("port-taken", "new", "Thing/new", "taken by old")]
+    assert box.run("workloads", "apply", "new").exit_code == 65
+    box.cluster.findings = []
+    assert box.warnings("new") == ["version 1.0.0 was not applied: 1 finding, nothing was changed", GONE]
+    result = box.run("workloads", "apply", "--all")
+    assert (result.exit_code, f"new: {GONE}" in result.stderr) == (1, True)
+    assert box.run("workloads", "apply", "--all", "--retry-failed").exit_code == 0
 
 
 @pytest.mark.parametrize("method", [Method.INSTANT, Method.STANDARD])

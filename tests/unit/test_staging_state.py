@@ -40,6 +40,7 @@ BLOCKED = StagingState(Download.READY, "version 2.0.0 was not applied: exit code
 REFUSED = StagingState(Download.READY, waiting=WaitReason(WaitKind.REFUSED, "no"))
 REFUSED_AGAIN = replace(REFUSED, failure="1 finding")
 TAKEN_BACK = StagingState(Download.READY, blocked=True, waiting=WaitReason(WaitKind.ROLLED_BACK, "version 2.0.0"))
+BLOCKED_AFTERWARDS = StagingState(Download.READY, "exit code 3", blocked=True)
 HELD = StagingState(Download.READY, waiting=WaitReason(WaitKind.HOLD, workloads=("a",)))
 FAILED = StagingState(Download.FAILED, "r.io/a:1: not found", blocked=True)
 
@@ -138,6 +139,9 @@ WAITING_TABLE = [
     (REFUSED, ApplyMissed("late"), replace(REFUSED_AGAIN, failure="late")),
     (REFUSED, ApplyFailed("exit code 3", blocks=True), StagingState(Download.READY, "exit code 3", blocked=True)),
     (TAKEN_BACK, Tried("no"), TAKEN_BACK),
+    (TAKEN_BACK, ApplyFailed("1 finding", blocks=False), replace(TAKEN_BACK, failure="1 finding")),
+    (TAKEN_BACK, ApplyMissed("late"), replace(TAKEN_BACK, failure="late")),
+    (TAKEN_BACK, ApplyFailed("exit code 3", blocks=True), BLOCKED_AFTERWARDS),
     (TAKEN_BACK, Waiting(WINDOW), TAKEN_BACK),
     (REFUSED_AGAIN, Tried(), StagingState(Download.READY, "1 finding")),
 ]
