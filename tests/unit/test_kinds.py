@@ -5,7 +5,7 @@ import pytest
 from kelvin_provision.spec.kinds import shapes
 from kelvin_provision.spec.kinds.cleaning import without_nulls, without_server_fields
 from kelvin_provision.spec.kinds.exported import without_assigned
-from kelvin_provision.spec.kinds.shapes import misshapes, unknown_keys
+from kelvin_provision.spec.kinds.shapes import misshapes, quantities_as_text, unknown_keys
 from tests import kind_shapes
 
 
@@ -180,6 +180,16 @@ BOUND = {"pv.kubernetes.io/bound-by-controller": "yes", "pv.kubernetes.io/bind-c
         ),
         (exported("Service", spec={"clusterIP": "None"}), {"spec": {"clusterIP": "None"}}, ()),
         (
+            exported("Service", spec={"ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack", "ports": []}),
+            {"spec": {"ports": []}},
+            ("spec.ipFamilies", "spec.ipFamilyPolicy"),
+        ),
+        (
+            exported("Service", spec={"ipFamilies": ["IPv6", "IPv4"], "ipFamilyPolicy": "RequireDualStack"}),
+            {"spec": {"ipFamilies": ["IPv6", "IPv4"], "ipFamilyPolicy": "RequireDualStack"}},
+            (),
+        ),
+        (
             exported("PersistentVolumeClaim", metadata={"annotations": BOUND}, spec={"volumeName": "pvc-1", "storageClassName": "a"}),
             {"metadata": {"name": "x", "uid": "1", "annotations": {"mine": "kept"}}, "spec": {"storageClassName": "a"}},
             ("spec.volumeName", *(f"metadata.annotations.{name}" for name in list(BOUND)[:2])),
@@ -248,3 +258,14 @@ def test_claim_templates_may_say_their_kind():
         "spec.template.apiVersion is unknown",
         "spec.volumeClaimTemplates[0].spec.sice is unknown",
     ]
+
+
+def test_quantities_that_are_numbers_become_text_and_nothing_else_does():
+    item = container(resources={"limits": {"cpu": 1, "memory": "64Mi"}, "requests": {"cpu": 0.5}}, ports=[{"containerPort": 80}])
+    made = quantities_as_text(item)
+    assert made["spec"]["template"]["spec"]["containers"] == [
+        {"name": "c", "resources": {"limits": {"cpu": "1", "memory": "64Mi"}, "requests": {"cpu": "0.5"}}, "ports": [{"containerPort": 80}]}
+    ]
+    assert quantities_as_text(obj("ResourceQuota", spec={"hard": {"pods": 4}}))["spec"] == {"hard": {"pods": "4"}}
+    custom = obj("Widget", "a.example/v1", spec={"resources": {"limits": {"cpu": 1}}})
+    assert quantities_as_text(custom) == custom

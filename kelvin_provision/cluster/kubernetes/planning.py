@@ -36,6 +36,9 @@ MAX_DRY_RUNS = 5
 """Limit for an object that a controller keeps changing; the last dry run is used as it is."""
 
 
+RENAME_JOB = "give the Job a name of its own in each version, such as one that ends with the version; the earlier Job is then removed"
+
+
 class CannotGrow(Rejected):
     """The server does not let a claim grow: its class is not expandable, it is not bound, or it is a template. `size` is what it has."""
 
@@ -209,7 +212,8 @@ class Planner:
         return True
 
     def _add_finding(self, code: str, workload: str, item: Object, message: str) -> None:
-        self._findings.append(Finding(code, workload, self._name(item), message))
+        hint = RENAME_JOB if code == "immutable-field" and item["kind"] == "Job" else ""
+        self._findings.append(Finding(code, workload, self._name(item), message, hint))
 
     def _name(self, item: Object) -> str:
         return self._names[Key.of(item)]

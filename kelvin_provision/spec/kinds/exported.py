@@ -50,9 +50,11 @@ def controller_of(item: Object) -> tuple[str, str] | None:
 
 
 def _service(item: Object, dropped: list[str]) -> Object:
-    spec = item.get("spec")
-    is_headless = isinstance(spec, dict) and spec.get("clusterIP") == "None"
-    return _without(item, ("spec",), ("healthCheckNodePort", *(() if is_headless else ("clusterIP", "clusterIPs"))), dropped)
+    given = item.get("spec")
+    spec = given if isinstance(given, dict) else {}
+    addresses = () if spec.get("clusterIP") == "None" else ("clusterIP", "clusterIPs")
+    families = ("ipFamilies", "ipFamilyPolicy") if spec.get("ipFamilyPolicy") == "SingleStack" else ()
+    return _without(item, ("spec",), ("healthCheckNodePort", *addresses, *families), dropped)
 
 
 def _claim(item: Object, dropped: list[str]) -> Object:

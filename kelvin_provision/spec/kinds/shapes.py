@@ -145,6 +145,26 @@ def _unknown(value: Any, code: str, path: Path) -> Iterator[Misshape]:
                 yield Misshape((*path, key), f"is unknown{f'; did you mean {similar[0]}?' if similar else ''}")
 
 
+def quantities_as_text(item: Object) -> Object:
+    """A copy in which `cpu: 1` is `cpu: "1"`: kubectl takes both, server-side apply of older servers takes only text."""
+    shape, _ = _shape_of(item)
+    result: Object = _with_text(item, shape) if shape else item
+    return result
+
+
+def _with_text(value: Any, code: str) -> Any:
+    if code == "q":
+        return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+    if code[0] == "[" and isinstance(value, list):
+        return [_with_text(item, code[1:]) for item in value]
+    if code[0] == "{" and isinstance(value, dict):
+        return {key: _with_text(item, code[1:]) for key, item in value.items()}
+    if len(code) > 1 and code[0] not in "[{" and isinstance(value, dict):
+        fields: Mapping[str, str] = _data()["types"][code]
+        return {key: _with_text(item, fields.get(key, "*").lstrip("!")) for key, item in value.items()}
+    return value
+
+
 # --- scalars --------------------------------------------------------------------------------------
 
 

@@ -106,6 +106,13 @@ def test_an_unschedulable_pod_may_find_its_place():
     assert failures_of(pod(conditions=[condition])) == [("pod m-1: Unschedulable: 0/1 nodes are available", False)]
 
 
+@pytest.mark.parametrize(("reason", "found"), [("SysctlForbidden", True), ("Evicted", False)])
+def test_a_pod_that_the_kubelet_refuses_is_final_and_one_that_it_evicted_is_not(reason, found):
+    refused = pod()
+    refused["status"] |= {"phase": "Failed", "reason": reason, "message": "forbidden sysctl"}
+    assert failures_of(refused) == ([(f"pod m-1: {reason}: forbidden sysctl", True)] if found else [])
+
+
 def test_a_mount_that_does_not_work_is_told_while_nothing_has_begun():
     events = [event("FailedMount", 'configmap "x" not found'), event("Killing", "no matter")]
     assert failures_of(pod(waiting("ContainerCreating")), events) == [('pod m-1: FailedMount: configmap "x" not found', False)]

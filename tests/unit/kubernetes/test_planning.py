@@ -1,10 +1,11 @@
 """The pure parts of a plan: ports, pods made from templates, notes."""
 
+from kelvin_provision.cluster.kubernetes.api.errors import Rejected
 from kelvin_provision.cluster.kubernetes.inventory import prunable
 from kelvin_provision.cluster.kubernetes.judge.diff import foreign
 from kelvin_provision.cluster.kubernetes.judge.interruptions import interruptions
 from kelvin_provision.cluster.kubernetes.judge.ports import claims_ports, conflicts_in_cluster
-from kelvin_provision.cluster.kubernetes.planning import Planner, pod_of
+from kelvin_provision.cluster.kubernetes.planning import RENAME_JOB, Planner, pod_of
 from kelvin_provision.cluster.kubernetes.render.objects import defined_kinds, revision_of, template_hash
 from kelvin_provision.cluster.kubernetes.render.secrets import fill_secrets
 from kelvin_provision.cluster.labels import OWNER, SPEC_HASH
@@ -76,6 +77,15 @@ def test_a_pod_without_a_controller_is_down_while_it_is_changed():
 
 def planned(item):
     return Planner(ObjectApi(), "app", {"w": [item]}, str, {}).run()
+
+
+def test_a_job_whose_template_cannot_change_is_told_to_get_another_name():
+    def admission(item):
+        raise Rejected("immutable-field", "spec.template cannot change")
+
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j"}, "spec": {"template": {"spec": {"containers": []}}}}
+    (finding,) = Planner(ObjectApi(admission=admission), "app", {"w": [job]}, str, {}).run().findings
+    assert (finding.code, finding.object, finding.hint) == ("immutable-field", "Job/j", RENAME_JOB)
 
 
 def test_a_rollout_that_is_held_back_is_found_before_anything_is_touched():

@@ -27,6 +27,11 @@ STARTING_REASONS = frozenset({"ContainerCreating", "PodInitializing"})
 EVENT_REASONS = frozenset({"FailedMount", "FailedAttachVolume", "FailedCreate", "FailedMapVolume", "FailedCreatePodSandBox"})
 
 
+REFUSED_BY_KUBELET = frozenset(
+    {"AppArmor", "InitContainerRestartPolicyForbidden", "PodOSNotSupported", "PodOSSelectorNodeLabelDoesNotMatch", "SysctlForbidden"}
+)
+"""With these, no container of the pod is ever started on this node; a controller makes the next pod, which ends in the same way."""
+
 SCHEDULING = " scheduling"
 """The end of the key of a failure to find a node."""
 
@@ -65,6 +70,7 @@ def pod_failures(pods: Sequence[Object], events: Sequence[Object], policy: WaitP
             continue
         pod_events = _events_of(pod, events)
         yield from _scheduling_failure(pod)
+        yield from _refusal(pod)
         statuses = list(container_statuses(pod))
         for status in statuses:
             yield from _container_failures(pod, status, pod_events, policy)
@@ -134,6 +140,13 @@ def _scheduling_failure(pod: Object) -> Iterator[Failure]:
     if scheduled.get("status") == "False":
         name = f"pod {pod['metadata']['name']}"
         yield Failure(f"{name}{SCHEDULING}", f"{name}: {reason_and_message(scheduled)}", final=False)
+
+
+def _refusal(pod: Object) -> Iterator[Failure]:
+    status = pod.get("status") or {}
+    if status.get("phase") == "Failed" and status.get("reason") in REFUSED_BY_KUBELET:
+        name = f"pod {pod['metadata']['name']}"
+        yield Failure(f"{name} refused", f"{name}: {reason_and_message(status)}", final=True)
 
 
 def _event_failures(pod: Object, pod_events: Sequence[Object]) -> Iterator[Failure]:

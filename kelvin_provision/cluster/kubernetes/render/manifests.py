@@ -15,7 +15,7 @@ from kelvin_provision.refs import Reference
 from kelvin_provision.spec import images
 from kelvin_provision.spec.kinds.cleaning import without_nulls
 from kelvin_provision.spec.kinds.lists import is_list, with_kind_of
-from kelvin_provision.spec.kinds.shapes import misshapes
+from kelvin_provision.spec.kinds.shapes import misshapes, quantities_as_text
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.references import references_in
 from kelvin_provision.spec.workload import Object, Spec
@@ -26,7 +26,7 @@ def prepare(spec: Spec, locks: Sequence[ImageLock], context: Context) -> tuple[l
     objects: list[Object] = []
     findings: list[str] = []
     for accepted in flatten(spec.manifests):
-        given = without_nulls(accepted)  # an earlier version of this program kept nulls and did not look at shapes
+        given = quantities_as_text(without_nulls(accepted))  # an earlier version of this program kept nulls and did not look at shapes
         wrong = [f"{describe(given)}: {misshape}" for misshape in misshapes(given) if not misshape.missing]
         if wrong:
             findings += wrong
