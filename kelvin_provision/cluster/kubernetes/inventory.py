@@ -13,7 +13,7 @@ from typing import Any
 from kelvin_provision.cluster.kubernetes.api.errors import Rejected
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.render.objects import CLUSTER_SCOPED, Key, keys_of, namespace_of, owner, rank
-from kelvin_provision.cluster.labels import HOME, MANAGER, NAMESPACES, OWNER, STOPPED
+from kelvin_provision.cluster.labels import HOME, MANAGER, NAMESPACES, OWNER, REVISION, STOPPED
 from kelvin_provision.spec.workload import Object
 
 Kind = tuple[str, str]
@@ -194,4 +194,7 @@ def _is_record(item: Object, workload: str) -> bool:
 
 
 def _has_controller(item: Object) -> bool:
+    """Endpoints name none, and have all labels of their Service, ours included, but not our annotations."""
+    if item["kind"] == "Endpoints" and REVISION not in (item["metadata"].get("annotations") or {}):
+        return True
     return any(reference.get("controller") for reference in item["metadata"].get("ownerReferences") or ())

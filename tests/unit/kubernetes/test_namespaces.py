@@ -8,7 +8,7 @@ from kelvin_provision.cluster.kubernetes.deletion.removal import delete, remove
 from kelvin_provision.cluster.kubernetes.judge.observation import observations
 from kelvin_provision.cluster.kubernetes.render.objects import Context, Key
 from kelvin_provision.cluster.kubernetes.render.revision import render
-from kelvin_provision.cluster.labels import HOME, NAMESPACES, OWNER, STOPPED
+from kelvin_provision.cluster.labels import HOME, NAMESPACES, OWNER, REVISION, STOPPED
 from kelvin_provision.cluster.plan import describe
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.workload import Spec
@@ -333,3 +333,16 @@ def test_an_observation_has_all_namespaces_and_keeps_equal_pods_apart():
     pod = {"kind": "Pod", "metadata": {"name": "p", "namespace": "mqtt", "labels": HOME_LABELS, "annotations": annotations}}
     pod["metadata"]["ownerReferences"] = [{"kind": "ReplicaSet"}]
     assert observations(live, [pod], [], "2026-01-02T03:04:05Z")["w"].observed.value == "starting"
+
+
+def test_endpoints_that_follow_a_service_are_not_ours_though_they_have_its_labels():
+    api = MemoryApi("app")
+
+    def endpoints(name, **metadata):
+        item = {"apiVersion": "v1", "kind": "Endpoints", "metadata": {"name": name, "namespace": "app", "labels": {OWNER: "w"}} | metadata}
+        api.create(item, "app")
+        return item
+
+    own = endpoints("own", annotations={REVISION: "1"})
+    endpoints("followed")
+    assert [item["metadata"]["name"] for item in inventory.owned(api, "app", "w", [own])] == ["own"]
