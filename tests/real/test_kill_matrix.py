@@ -140,7 +140,7 @@ def an_upgrade_that_fails(box, name):
     def play(step):
         where = killed(box, step, "apply", name)
         said = recovered(box)
-        assert agree(box, name, "1.0.0")["ready"] is True
+        assert agree(box, name, "1.0.0")["app_version"] == "3.0.0"
         return where, said
 
     return play
