@@ -53,12 +53,14 @@ class Health:
 class WaitPolicy:
     """In seconds. `settle`: how long a workload must stay up without a restart; `unschedulable`: how long a pod may lack a node.
 
-    `restarts`: a container that restarts so often has failed.
+    `volumes`: how long it may lack a volume, which is created, attached and mounted at a second or third try. `restarts`: a container that
+    restarts so often has failed.
     """
 
     timeout: float = 300.0
     settle: float = 5.0
     unschedulable: float = 15.0
+    volumes: float = 60.0
     restarts: int = 2
 
 

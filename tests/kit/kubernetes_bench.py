@@ -14,7 +14,7 @@ from tests.kit.waiting import until
 
 CONTROLLERS = [*(("apps/v1", kind) for kind in ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")), ("batch/v1", "Job")]
 PATIENCE = WaitPolicy(timeout=90.0, settle=1.0, unschedulable=45.0)
-"""A busy kubelet mounts a volume at its second or third try, each later than the one before."""
+"""On a busy machine."""
 
 
 def never():

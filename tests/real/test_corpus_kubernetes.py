@@ -5,17 +5,14 @@ import os
 import shutil
 import threading
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
 
 import pytest
 
-from kelvin_provision.applying import policy
 from kelvin_provision.cluster.kubernetes.api.errors import Rejected
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.render.objects import namespace_of
 from kelvin_provision.cluster.labels import OWNER
-from kelvin_provision.cluster.protocol import WaitPolicy
 from kelvin_provision.errors import ProvisionError
 from kelvin_provision.settings.model import ClusterSettings, RuntimeSettings
 from tests.kit import corpus
@@ -117,12 +114,6 @@ def place():
     made.api.delete("v1", "Namespace", made.home, None)
     for folder in Path("/tmp").glob(f"{made.unique}-*"):
         shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture(autouse=True)
-def patience(monkeypatch):
-    """Of a busy machine, where a claim may wait for its volume longer than a pod may for its node."""
-    monkeypatch.setattr(policy, "WaitPolicy", partial(WaitPolicy, unschedulable=60.0))
 
 
 @pytest.mark.parametrize("group", ["charts", "operators", "controllers", "pods", corpus.APPS])

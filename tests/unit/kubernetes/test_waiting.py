@@ -1,5 +1,7 @@
 """A rollout judged over time, on a clock that the test holds; and whole waits."""
 
+import pytest
+
 from kelvin_provision.cluster.kubernetes.api.store import Store, WatchEvent
 from kelvin_provision.cluster.kubernetes.judge.rollout import Rollout, watched_kinds
 from kelvin_provision.cluster.kubernetes.waiting import WaitCallbacks, wait
@@ -87,6 +89,34 @@ def test_a_trouble_that_may_heal_has_its_time_and_no_more():
     assert rollout.health(store, 0).why == "pod m-1: Unschedulable: no room"
     assert rollout.health(store, 14).phase is Phase.WAITING
     assert rollout.health(store, 15).phase is Phase.FAILED
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "seconds"),
+    [
+        ("FailedMount", "MountVolume.SetUp failed: timed out waiting for the condition", 60),
+        ("FailedAttachVolume", "the volume is still attached elsewhere", 60),
+        ("FailedMount", 'MountVolume.SetUp failed: secret "s" not found', 15),
+        ("FailedCreatePodSandBox", "no network", 15),
+    ],
+)
+def test_a_volume_is_waited_for_longer_than_what_does_not_appear_by_itself(reason, message, seconds):
+    event = {"kind": "Event", "metadata": {"name": "e"}, "reason": reason, "message": message, "involvedObject": {"uid": "p"}}
+    store = store_of(deployment(availableReplicas=0), pod(state={"waiting": {"reason": "ContainerCreating"}}))
+    store.apply(WatchEvent("Event", listed=(event,)))
+    rollout = Rollout("m", [deployment()], POLICY)
+    assert rollout.health(store, 100).phase is Phase.WAITING
+    assert rollout.health(store, 100 + seconds - 0.1).phase is Phase.WAITING
+    assert rollout.health(store, 100 + seconds).phase is Phase.FAILED
+
+
+def test_a_claim_without_a_volume_is_waited_for_as_long():
+    unbound = UNPLACED | {"message": "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims."}
+    rollout = Rollout("m", [deployment()], POLICY)
+    store = store_of(deployment(availableReplicas=0), pod(unbound))
+    assert rollout.health(store, 100).phase is Phase.WAITING
+    assert rollout.health(store, 159).phase is Phase.WAITING
+    assert rollout.health(store, 160).phase is Phase.FAILED
 
 
 def test_a_trouble_that_healed_is_forgotten():

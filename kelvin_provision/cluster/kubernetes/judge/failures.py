@@ -24,8 +24,9 @@ FINAL_IMAGE_MESSAGES = (
 CREATE_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 PASSING_CREATE_MESSAGES = ("timed out", "deadline exceeded", "failed to sync", "failed to reserve", "is reserved for")
 STARTING_REASONS = frozenset({"ContainerCreating", "PodInitializing"})
-EVENT_REASONS = frozenset({"FailedMount", "FailedAttachVolume", "FailedCreate", "FailedMapVolume", "FailedCreatePodSandBox"})
-
+VOLUME_REASONS = frozenset({"FailedMount", "FailedAttachVolume", "FailedMapVolume"})
+EVENT_REASONS = frozenset({*VOLUME_REASONS, "FailedCreate", "FailedCreatePodSandBox"})
+UNBOUND = "unbound immediate PersistentVolumeClaims"
 
 REFUSED_BY_KUBELET = frozenset(
     {"AppArmor", "InitContainerRestartPolicyForbidden", "PodOSNotSupported", "PodOSSelectorNodeLabelDoesNotMatch", "SysctlForbidden"}
@@ -38,11 +39,12 @@ SCHEDULING = " scheduling"
 
 @dataclass(frozen=True)
 class Failure:
-    """`key` stays the same while the same failure lasts, however its message changes."""
+    """`key` stays the same while the same failure lasts, however its message changes. `volume`: it is a volume that is not there yet."""
 
     key: str
     why: str
     final: bool
+    volume: bool = False
 
 
 def current_pods(pods: Iterable[Object], item: Object) -> list[Object]:
@@ -139,7 +141,8 @@ def _scheduling_failure(pod: Object) -> Iterator[Failure]:
     scheduled = condition(pod, "PodScheduled")
     if scheduled.get("status") == "False":
         name = f"pod {pod['metadata']['name']}"
-        yield Failure(f"{name}{SCHEDULING}", f"{name}: {reason_and_message(scheduled)}", final=False)
+        text = reason_and_message(scheduled)
+        yield Failure(f"{name}{SCHEDULING}", f"{name}: {text}", final=False, volume=UNBOUND in text)
 
 
 def _refusal(pod: Object) -> Iterator[Failure]:
@@ -152,5 +155,8 @@ def _refusal(pod: Object) -> Iterator[Failure]:
 def _event_failures(pod: Object, pod_events: Sequence[Object]) -> Iterator[Failure]:
     name = f"pod {pod['metadata']['name']}"
     for event in pod_events:
-        if event.get("reason") in EVENT_REASONS:
-            yield Failure(f"{name} {event['reason']}", f"{name}: {reason_and_message(event)}", final=False)
+        if (reason := event.get("reason")) in EVENT_REASONS:
+            text = reason_and_message(event)
+            # A Secret or ConfigMap that is missing does not appear by being waited for.
+            volume = reason in VOLUME_REASONS and "not found" not in text
+            yield Failure(f"{name} {reason}", f"{name}: {text}", final=False, volume=volume)

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from kelvin_provision.cluster.kubernetes.api.store import Store
 from kelvin_provision.cluster.kubernetes.judge.failures import (
     SCHEDULING,
+    Failure,
     container_statuses,
     controller_failures,
     current_pods,
@@ -94,7 +95,7 @@ class Rollout:
         waiting: Health | None = None
         unfinished: list[str] = []
         current: list[Object] = []
-        passing: dict[str, str] = {}
+        passing: dict[str, Failure] = {}
         for item in self._objects:
             live = store.get(item["kind"], item["metadata"]["name"], namespace_of(item)) or _finished_job(item, store)
             if live is None:
@@ -113,15 +114,15 @@ class Rollout:
             for failure in (*controller_failures(live, events), *pod_failures(item_pods, events, self._policy)):
                 if failure.final:
                     return Health(Phase.FAILED, failure.why)
-                passing[failure.key] = failure.why
+                passing[failure.key] = failure
         if self._pods_are_leaving(store):  # and give back ports, volumes and room that the new ones wait for
-            passing = {key: why for key, why in passing.items() if not key.endswith(SCHEDULING)}
+            passing = {key: failure for key, failure in passing.items() if not key.endswith(SCHEDULING)}
         if overdue := self._overdue(passing, now):
             return Health(Phase.FAILED, overdue)
         waiting = waiting or _unreachable(store)
         if waiting:
             self._stable = None
-            return Health(Phase.WAITING, next(iter(passing.values()), waiting.why))
+            return Health(Phase.WAITING, next((failure.why for failure in passing.values()), waiting.why))
         settled = self._settled(current, now)
         return Health(settled.phase, "; ".join(filter(None, unfinished))) if settled.phase is Phase.READY else settled
 
@@ -144,10 +145,13 @@ class Rollout:
         workload = owner(pod) or ""
         return workload != self.workload and workload in self._others and template_hash(pod) not in self._others[workload]
 
-    def _overdue(self, passing: Mapping[str, str], now: float) -> str:
+    def _overdue(self, passing: Mapping[str, Failure], now: float) -> str:
         """Return the first failure that has lasted too long."""
         self._failing_since = {key: self._failing_since.get(key, now) for key in passing}
-        return next((passing[key] for key, since in self._failing_since.items() if now - since >= self._policy.unschedulable), "")
+        return next((failure.why for key, failure in passing.items() if now - self._failing_since[key] >= self._limit(failure)), "")
+
+    def _limit(self, failure: Failure) -> float:
+        return self._policy.volumes if failure.volume else self._policy.unschedulable
 
     def _settled(self, pods: Sequence[Object], now: float) -> Health:
         """All objects are ready. Where `minReadySeconds` does not do it, we wait for `settle` seconds without a restart."""
