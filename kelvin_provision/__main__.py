@@ -2,7 +2,7 @@
 
 import sys
 
-from kelvin_provision.cli.main import main
+from kelvin_provision.cli.main import entry
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(entry())
