@@ -100,6 +100,7 @@ def test_its_objects_have_the_shapes_of_their_kinds_and_staged_images(case):
 
 
 @each(ACCEPTED)
+@pytest.mark.slow
 def test_it_is_the_same_after_it_was_in_the_ledger(case):
     spec = spec_of(case)
     assert Spec.from_json(spec.to_json()) == spec
@@ -135,6 +136,7 @@ class Server(MemoryApi):
 
 
 @each([case for case in ACCEPTED if case.file not in HELD])
+@pytest.mark.slow
 def test_it_is_planned_put_and_kept(case):
     api = Server(corpus.HOME, "kube-system")
     old, new = staged(case), staged(case, 2, version="2.0.0")
@@ -170,6 +172,7 @@ def test_objects_are_refused_on_docker_with_one_sentence():
     assert caught.value.evidence == ("manifests: plain Kubernetes objects cannot be applied, this box has no Kubernetes",)
 
 
+@pytest.mark.slow
 def test_some_of_them_live_together_on_a_box_with_fakes(tmp_path):
     apps = APPS[::4]
     secrets = tmp_path / "secrets"

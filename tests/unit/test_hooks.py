@@ -137,6 +137,7 @@ def test_binary_output_is_made_printable_and_endless_output_is_cut(folder):
     assert (len(line), line[:12]) == (LONGEST_LINE, "pre-apply: x")
 
 
+@pytest.mark.slow
 def test_a_hook_that_hangs_is_killed_with_all_that_it_started(folder):
     script(folder, "pre-apply", "trap '' TERM\necho still here\nsleep 1000")
     with pytest.raises(HookTimeout, match=r"^hook pre-apply took longer than 0\.5 s and was killed$"):

@@ -258,6 +258,7 @@ def test_going_to_what_runs_already_does_nothing(box):
     assert ([found.name for found in choice.plan.unchanged], choice.plan.targets, box.cluster.calls) == (["a"], (), calls)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("verb", "workload"), [("put", "a"), ("put", "b"), ("wait", "a"), ("finish", "a"), ("finish", "b")])
 def test_a_crash_at_any_step_of_a_rollback_is_undone_or_finished(box, verb, workload):
     box.up("1.0.0", "a", "b")
@@ -400,6 +401,7 @@ def test_what_cannot_even_be_put_goes_back_unseen_or_not(box):
     assert (box.runs("a", "b"), box.versions("a", "b")) == (["1.0.0"] * 2, [("1.0.0", "2.0.0")] * 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("verb", "version"), [("put", "1.0.0"), ("finish", "2.0.0")])
 def test_a_crash_while_nobody_waits_is_undone_or_finished(box, verb, version):
     box.up("1.0.0", "a")
@@ -552,6 +554,7 @@ def test_a_cluster_that_goes_silent_in_the_middle_leaves_nothing_in_the_journal(
     assert (box.state("a"), box.state("b")) == ("stopped", "running")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workload", ["a", "b"])
 def test_a_crash_in_the_middle_of_a_stop_is_finished(box, workload):
     box.up("1.0.0", "a", "b")
@@ -565,6 +568,7 @@ def test_a_crash_in_the_middle_of_a_stop_is_finished(box, workload):
     assert [found.enabled for found in box.ledger.workloads()] == [False, False]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("verb", "workload"), [("put", "a"), ("put", "b"), ("wait", "a"), ("finish", "a"), ("finish", "b")])
 def test_a_crash_in_the_middle_of_a_start_is_finished(box, verb, workload):
     box.up("1.0.0", "a", "b")

@@ -297,6 +297,7 @@ def test_a_runtime_that_does_not_answer_while_names_are_cleared_is_a_warning_and
 STEPS = [("set", HELPER), ("was set", HELPER), ("put", "pump"), ("wait", "pump"), ("clear", "r.io/tool:2"), ("was cleared", "r.io/tool:2")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", STEPS)
 def test_after_a_crash_the_names_are_those_of_the_version_that_runs(box, step):
     box.source.images["r.io/tool:2"] = random_image([2000])
@@ -313,6 +314,7 @@ def test_after_a_crash_the_names_are_those_of_the_version_that_runs(box, step):
     assert {row.required for row in local_names(box.ledger)} == {True}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [("set", HELPER), ("was set", HELPER), ("revert", "pump")])
 def test_a_crash_during_an_undo_ends_with_the_earlier_names(box, step):
     box.up("1", "pump")
@@ -332,6 +334,7 @@ def test_a_crash_during_an_undo_ends_with_the_earlier_names(box, step):
     assert (box.version("pump"), box.helper(), journal.unfinished(box.ledger)) == ("1", 0, None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [("remove", "pump"), ("clear", HELPER), ("was cleared", HELPER)])
 def test_a_crash_during_an_undeploy_ends_without_the_name(box, step):
     box.up("1", "pump")

@@ -29,6 +29,7 @@ def path(tmp_path):
     return found
 
 
+@pytest.mark.slow
 def test_those_who_look_all_the_time_refuse_nobody(path):
     words = [sys.executable, "-c", LOOKING, str(path), "1.5"]
     lookers = [subprocess.Popen(words, cwd=Path(__file__).parents[2]) for _ in range(2)]

@@ -144,6 +144,7 @@ def test_an_order_waits_for_a_command_that_holds_the_lock(box):
     assert ended(box, order) == (Outcome.DONE, "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", [Verb.STOP, Verb.ROLLBACK, Verb.UNDEPLOY])
 def test_an_order_that_a_crash_interrupted_is_finished_or_undone_once(box, verb):
     order = place(box, verb, "a")
@@ -238,6 +239,7 @@ def test_an_order_whose_operation_could_not_be_finished_ends_with_it(box, verb, 
     assert ended(box, order) == (Outcome.DONE, "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("commit", range(1, 12))
 def test_an_undeploy_of_what_is_staged_is_done_once_whichever_commit_a_crash_follows(box, commit, monkeypatch):
     box.deploy("b")

@@ -57,6 +57,7 @@ def failing(number):
     return fails
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", ERRNOS, ids=errno.errorcode.get)
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_change_that_was_done_succeeds_whatever_the_box_answers_afterwards(box, monkeypatch, verb, number):
