@@ -14,7 +14,7 @@ from kelvin_provision.ledger.ledger import Ledger
 from tests.kit.cli import run
 from tests.kit.disks import ext4, fill, leave, needs_mount, read_only, tmpfs
 
-pytestmark = needs_mount
+pytestmark = [needs_mount, pytest.mark.slow]
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from tests.kit.disks import fill, needs_mount, resize, tmpfs
 from tests.kit.images import random_image
 from tests.kit.staging import reach
 
-pytestmark = needs_mount
+pytestmark = [needs_mount, pytest.mark.slow]
 
 
 @pytest.fixture
