@@ -34,7 +34,7 @@ from tests.kit.ledgers import migrated
 FAST = Timings(
     poll=0.01,
     follow=0.01,
-    agent_place=0.01,
+    agent_place=0.0,
     agent_retry=0.05,
     agent_goodbye=0.2,
     lock_wait_agent=0.0,
