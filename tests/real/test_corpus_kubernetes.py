@@ -31,7 +31,7 @@ _NUMBERS = itertools.count(1)
 
 
 class Place:
-    """Names of the cluster that nobody else has, gone afterwards."""
+    """Unique names for cluster-scoped objects, which are deleted after the test."""
 
     def __init__(self):
         self.unique = f"c{os.getpid()}-{next(_NUMBERS)}"

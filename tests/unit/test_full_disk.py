@@ -206,7 +206,6 @@ def small_blocks(tmp_path):
         yield place
 
 
-@pytest.mark.slow
 def test_no_command_dies_on_a_full_disk_with_small_blocks(small_blocks, tmp_path, monkeypatch):
     request = tmp_path / "request.yaml"
     request.write_text(REQUEST.replace("b,", "bb,"))

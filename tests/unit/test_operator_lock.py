@@ -64,7 +64,7 @@ def test_one_who_holds_it_is_not_waited_for(path):
 
 
 def test_one_who_has_just_taken_it_is_asked_for_its_name_first(path, monkeypatch):
-    """Between taking the lock and writing the name, a holder is nobody: whether it is waited for is decided by its name."""
+    """A holder takes the lock before it writes its name; only the name says whether to wait for it."""
     descriptor = os.open(path, os.O_RDWR)
     lock.fcntl.flock(descriptor, lock.fcntl.LOCK_EX)
     steps = iter([lambda: os.pwrite(descriptor, b'{"command": "agent: apply a"}', 0), lambda: os.close(descriptor)])
