@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from kelvin_provision.applying.assess import Facts, ImageFacts, MissingSecret
 from kelvin_provision.applying.image_volumes import lost_volumes
 from kelvin_provision.applying.taken_names import taken_names
-from kelvin_provision.applying.target import TakenBack, Target
+from kelvin_provision.applying.target import TakenBack, Target, desired_objects
 from kelvin_provision.cluster.protocol import Lookup
 from kelvin_provision.cluster.survey import Survey
 from kelvin_provision.context import Context
@@ -37,7 +37,7 @@ def gather(
     Raises errors of the cluster when it does not answer.
     """
     images = tuple(_images(ctx, target, put_back=put_back) for target in targets if target.revision.locks)
-    objects = {target.name: target.objects for target in targets} | {each.name: () for each in taken_back}
+    objects = desired_objects(targets, taken_back)
     refused = tuple(ctx.hooks.inspect()[1]) if hooks else ()
     plan = ctx.cluster.plan(objects, with_placeholders(ctx.lookup), {target.name: target.scale for target in targets})
     return Facts(

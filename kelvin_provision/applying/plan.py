@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from kelvin_provision.applying.assess import assessed, refusal
 from kelvin_provision.applying.facts import gather
-from kelvin_provision.applying.target import TakenBack, Target
+from kelvin_provision.applying.target import TakenBack, Target, desired_objects
 from kelvin_provision.cluster.plan import Plan
 from kelvin_provision.cluster.protocol import Scale
 from kelvin_provision.context import Context
@@ -34,5 +34,5 @@ def prepare(ctx: Context, targets: Sequence[Target], taken_back: Sequence[TakenB
         Step(target.name, target.workload.running.number if target.workload.running else None, target.revision.number) for target in targets
     )
     steps += tuple(Step(each.name, each.revision.number, None) for each in taken_back)
-    objects = {target.name: target.objects for target in targets} | {each.name: () for each in taken_back}
+    objects = desired_objects(targets, taken_back)
     return Prepared(steps, objects, plan, {target.name: target.scale for target in targets})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from kelvin_provision.cluster.protocol import Scale
@@ -33,3 +34,8 @@ class Target:
     @property
     def name(self) -> str:
         return self.workload.name
+
+
+def desired_objects(targets: Sequence[Target], taken_back: Sequence[TakenBack]) -> dict[str, tuple[Object, ...]]:
+    """The objects by workload; none for one that is taken off the cluster."""
+    return {target.name: target.objects for target in targets} | {each.name: () for each in taken_back}
