@@ -10,7 +10,7 @@ from kelvin_provision.errors import ApplyFailed, HookFailed
 from kelvin_provision.ledger import journal
 from kelvin_provision.spec.enums import Method
 from tests.kit.box import Box
-from tests.kit.crash import Crash
+from tests.kit.crash import Crash, crash_at
 from tests.kit.scripts import script
 
 
@@ -173,14 +173,8 @@ def test_a_dry_run_and_the_way_back_run_no_hooks(box, folder):
 def test_after_a_crash_the_next_command_runs_the_ending_that_fits_and_says_so(box, folder, verb, ending, version):
     telling(folder, "pre-apply", "post-apply", "on-failure")
 
-    def crash(at, name):
-        if at == verb:
-            raise Crash
-
-    box.cluster.before = crash
-    with pytest.raises(Crash):
+    with crash_at(box.cluster, verb=verb):
         box.command_apply("pump")
-    box.cluster.before = lambda at, name: None
     assert (said(folder), box.interrupted) == (["pre-apply"], True)
     with box.operation("next") as recovered:
         pass

@@ -1,5 +1,30 @@
 """A crash in the middle of a command, in this process."""
 
+from contextlib import contextmanager
+
+import pytest
+
 
 class Crash(BaseException):
     """kill -9, as far as one process can play it: nothing of ours runs after it."""
+
+
+@contextmanager
+def crashing(*fakes, when):
+    """The block ends in a crash, before the first call of these fakes for which `when(verb, workload)` is true."""
+
+    def before(verb, workload):
+        if when(verb, workload):
+            raise Crash
+
+    for fake in fakes:
+        fake.before = before
+    with pytest.raises(Crash):
+        yield
+    for fake in fakes:
+        fake.before = lambda verb, workload: None
+
+
+def crash_at(*fakes, verb, workload=None):
+    """The same before `verb`, of this workload or of any."""
+    return crashing(*fakes, when=lambda at, name: at == verb and workload in {None, name})

@@ -24,7 +24,7 @@ from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.workload import Spec, System, Variable
 from kelvin_provision.usecases import deploy
 from tests.kit.box import Box
-from tests.kit.crash import Crash
+from tests.kit.crash import Crash, crash_at
 from tests.kit.images import random_image
 
 SECRET = "hunter2-hunter2"
@@ -275,13 +275,7 @@ def test_recovery_of_another_change_is_no_answer_to_an_apply_with_nothing_staged
     box.command_apply("a")
     box.deploy_secretive("b")
 
-    def crash(verb, name):
-        if (verb, name) == ("wait", "b"):
-            raise Crash
-
-    box.cluster.before = crash
-    with pytest.raises(Crash):
+    with crash_at(box.cluster, verb="wait", workload="b"):
         box.command_apply("b")
-    box.cluster.before = lambda verb, name: None
     with pytest.raises(NothingStaged, match="nothing is staged for a"):
         box.command_apply("a")

@@ -23,7 +23,7 @@ from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.queries.items import item_of
 from kelvin_provision.spec.enums import Method
 from tests.kit.box import Box, reconcile
-from tests.kit.crash import Crash
+from tests.kit.crash import crash_at
 
 
 @pytest.fixture
@@ -45,14 +45,6 @@ def refuse(box, *verbs, error=None):
     def before(verb, workload):
         if verb in verbs or (verb, workload) in verbs:
             raise error or ClusterRefused("no")
-
-    box.cluster.before = before
-
-
-def crash_at(box, fatal):
-    def before(verb, workload):
-        if verb == fatal:
-            raise Crash
 
     box.cluster.before = before
 
@@ -199,10 +191,8 @@ def test_a_living_agent_recovers_a_command_that_was_killed(box, monkeypatch):
     up(box, "a")
     box.deploy("a", version="2.0.0")
     box.turn()
-    crash_at(box, "wait")
-    with pytest.raises(Crash):
+    with crash_at(box.cluster, verb="wait"):
         box.command_apply("a")
-    peace(box)
     box.work(lambda: False, until_idle=True)
     assert box.states() == {"a": ("running", "ready")}
     assert box.cluster.image_of("a").startswith("r.io/a:1.0.0")
@@ -212,8 +202,7 @@ def test_an_agent_that_came_before_its_cluster_recovers_when_that_is_up(box, mon
     up(box, "a")
     box.deploy("a", version="2.0.0")
     box.turn()
-    crash_at(box, "wait")
-    with pytest.raises(Crash):
+    with crash_at(box.cluster, verb="wait"):
         box.command_apply("a")
     asked = itertools.count()
 

@@ -28,7 +28,7 @@ from kelvin_provision.ledger.model import OnFailure
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.usecases import rollback
 from tests.kit.box import Box, reconcile
-from tests.kit.crash import Crash
+from tests.kit.crash import crash_at
 
 
 def never():
@@ -44,16 +44,8 @@ class CommandBox(Box):
         self.command_apply(*names)
 
     def recover(self):
-        self.cluster.before = lambda verb, workload: None
         with self.operation("workloads list"):
             pass
-
-    def crash_at(self, verb, workload):
-        def crash(at, name):
-            if (at, name) == (verb, workload):
-                raise Crash
-
-        self.cluster.before = crash
 
     def runs(self, *names):
         return [(self.cluster.image_of(name) or "@").partition("@")[0].rpartition(":")[2] for name in names]
@@ -166,10 +158,8 @@ def test_several_go_back_together_or_not_at_all(box):
 def test_a_rollback_cut_off_while_it_finished_and_asked_for_again_is_done_and_goes_no_further(box):
     for version in ("1.0.0", "2.0.0", "3.0.0"):
         box.up(version, "a")
-    box.crash_at("finish", "a")
-    with pytest.raises(Crash):
+    with crash_at(box.cluster, verb="finish", workload="a"):
         box.rollback("a")
-    box.cluster.before = lambda verb, workload: None
     result = box.rollback("a")
     assert result.warnings == ("an interrupted rollback of a was finished",)
     assert ([workload.name for workload in result.plan.unchanged], result.plan.targets) == (["a"], ())
@@ -177,10 +167,8 @@ def test_a_rollback_cut_off_while_it_finished_and_asked_for_again_is_done_and_go
 
 
 def cut_off_while_it_finishes(box, *names, to=None):
-    box.crash_at("finish", "a")
-    with pytest.raises(Crash):
+    with crash_at(box.cluster, verb="finish", workload="a"):
         box.rollback(*names, to=to)
-    box.cluster.before = lambda verb, workload: None
 
 
 def test_a_rollback_to_the_first_version_that_was_cut_off_while_it_finished_is_done_when_asked_for_again(box):
@@ -263,8 +251,7 @@ def test_going_to_what_runs_already_does_nothing(box):
 def test_a_crash_at_any_step_of_a_rollback_is_undone_or_finished(box, verb, workload):
     box.up("1.0.0", "a", "b")
     box.up("2.0.0", "a", "b")
-    box.crash_at(verb, workload)
-    with pytest.raises(Crash):
+    with crash_at(box.cluster, verb=verb, workload=workload):
         box.rollback("a", "b")
     assert box.states() == {"a": ("deploying", None), "b": ("deploying", None)}
     box.recover()
@@ -347,8 +334,7 @@ def test_recovery_undoes_nothing_that_was_to_be_left(box, verb, workload):
     box.up("1.0.0", "a", "b")
     box.deploy("a", "b", version="2.0.0")
     box.turn()
-    box.crash_at(verb, workload)
-    with pytest.raises(Crash):
+    with crash_at(box.cluster, verb=verb, workload=workload):
         box.command_apply("a", "b", on_failure=OnFailure.KEEP)
     box.recover()
     assert box.notes()[-1] == "an interrupted apply of a, b was left as it is, as requested"
@@ -407,8 +393,7 @@ def test_a_crash_while_nobody_waits_is_undone_or_finished(box, verb, version):
     box.up("1.0.0", "a")
     box.deploy("a", version="2.0.0")
     box.turn()
-    box.crash_at(verb, "a")
-    with pytest.raises(Crash):
+    with crash_at(box.cluster, verb=verb, workload="a"):
         box.command_apply("a", wait=False)
     box.recover()
     assert (box.runs("a"), box.versions("a")[0][0]) == ([version], version)
@@ -558,8 +543,7 @@ def test_a_cluster_that_goes_silent_in_the_middle_leaves_nothing_in_the_journal(
 @pytest.mark.parametrize("workload", ["a", "b"])
 def test_a_crash_in_the_middle_of_a_stop_is_finished(box, workload):
     box.up("1.0.0", "a", "b")
-    box.crash_at("stop", workload)
-    with pytest.raises(Crash):
+    with crash_at(box.cluster, verb="stop", workload=workload):
         box.stop("a", "b")
     assert box.states() == {"a": ("stopping", None), "b": ("stopping", None)}
     box.recover()
@@ -573,8 +557,7 @@ def test_a_crash_in_the_middle_of_a_stop_is_finished(box, workload):
 def test_a_crash_in_the_middle_of_a_start_is_finished(box, verb, workload):
     box.up("1.0.0", "a", "b")
     box.stop("a", "b")
-    box.crash_at(verb, workload)
-    with pytest.raises(Crash):
+    with crash_at(box.cluster, verb=verb, workload=workload):
         box.start("a", "b")
     assert box.states() == {"a": ("starting", None), "b": ("starting", None)}
     box.recover()
@@ -586,8 +569,7 @@ def test_a_crash_in_the_middle_of_a_start_is_finished(box, verb, workload):
 def test_recovery_waits_for_a_silent_cluster_and_says_when_a_start_fails(box):
     box.up("1.0.0", "a")
     box.stop("a")
-    box.crash_at("wait", "a")
-    with pytest.raises(Crash):
+    with crash_at(box.cluster, verb="wait", workload="a"):
         box.start("a")
     box.cluster.unreachable = True
     with pytest.raises(ClusterUnreachable):
@@ -618,14 +600,8 @@ def test_the_timeouts_of_a_command_hold_for_its_recovery_too(box):
     box.turn()
     policies = []
 
-    def crash(verb, workload):
-        if verb == "wait":
-            raise Crash
-
-    box.cluster.before = crash
-    with pytest.raises(Crash):
+    with crash_at(box.cluster, verb="wait"):
         box.command_apply("a")
-    box.cluster.before = lambda verb, workload: None
     wait = box.cluster.wait
     box.cluster.wait = lambda desired, policy, *more: (policies.append(policy.timeout), wait(desired, policy, *more))[1]
     box.command_apply("a", timeout=7.0, rollback_timeout=1234.0)

@@ -16,7 +16,7 @@ from kelvin_provision.spec.workload import Spec
 from kelvin_provision.usecases import deploy
 from tests.kit.box import Box as FakeBox
 from tests.kit.box import reconcile
-from tests.kit.crash import Crash
+from tests.kit.crash import crash_at, crashing
 from tests.kit.fakes.runtime import FakeRuntime
 from tests.kit.images import index_of, random_image, sha256
 from tests.kit.locks import lock_of
@@ -85,7 +85,6 @@ class Box(FakeBox):
         return None if digest is None else self.helpers.index(digest)
 
     def recover(self):
-        self.cluster.before = lambda verb, workload: None
         self.runtime.before = lambda verb, name: None
         with self.operation("workloads list"):
             pass
@@ -304,8 +303,7 @@ def test_after_a_crash_the_names_are_those_of_the_version_that_runs(box, step):
     box.up("1", "pump", images=(HELPER, "r.io/tool:2"))
     box.push()
     box.stage("2", "pump")
-    _crash_at(box, step)
-    with pytest.raises(Crash):
+    with crash_at(box.cluster, box.runtime, verb=step[0], workload=step[1]):
         box.command_apply("pump")
     box.recover()
     expected = {"1": (0, True), "2": (1, False)}[box.version("pump")]
@@ -323,12 +321,7 @@ def test_a_crash_during_an_undo_ends_with_the_earlier_names(box, step):
     box.break_staged("pump")
     sets = itertools.count(1)
 
-    def crash(at, name):
-        if (at, name) == step and (at == "revert" or next(sets) == 2):
-            raise Crash
-
-    box.cluster.before = box.runtime.before = crash
-    with pytest.raises(Crash):
+    with crashing(box.cluster, box.runtime, when=lambda at, name: (at, name) == step and (at == "revert" or next(sets) == 2)):
         box.command_apply("pump")
     box.recover()
     assert (box.version("pump"), box.helper(), journal.unfinished(box.ledger)) == ("1", 0, None)
@@ -338,19 +331,10 @@ def test_a_crash_during_an_undo_ends_with_the_earlier_names(box, step):
 @pytest.mark.parametrize("step", [("remove", "pump"), ("clear", HELPER), ("was cleared", HELPER)])
 def test_a_crash_during_an_undeploy_ends_without_the_name(box, step):
     box.up("1", "pump")
-    _crash_at(box, step)
-    with pytest.raises(Crash):
+    with crash_at(box.cluster, box.runtime, verb=step[0], workload=step[1]):
         box.undeploy("pump")
     box.recover()
     assert (box.runtime.names, local_names(box.ledger)) == ({}, ())
-
-
-def _crash_at(box, step):
-    def crash(verb, name):
-        if (verb, name) == step:
-            raise Crash
-
-    box.cluster.before = box.runtime.before = crash
 
 
 @pytest.mark.parametrize("column", ["name", "image", "lock", "required"])

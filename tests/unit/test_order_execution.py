@@ -16,7 +16,7 @@ from kelvin_provision.status import Verb
 from kelvin_provision.usecases import prune
 from kelvin_provision.usecases.operation import OrderTicket
 from tests.kit.box import Box
-from tests.kit.crash import Crash
+from tests.kit.crash import Crash, crash_at, crashing
 
 ACTOR = "admin@192.0.2.7 via api"
 
@@ -149,14 +149,8 @@ def test_an_order_waits_for_a_command_that_holds_the_lock(box):
 def test_an_order_that_a_crash_interrupted_is_finished_or_undone_once(box, verb):
     order = place(box, verb, "a")
 
-    def crash(at, name):
-        if at in {"stop", "wait", "remove"}:
-            raise Crash
-
-    box.cluster.before = crash
-    with pytest.raises(Crash):
+    with crashing(box.cluster, when=lambda at, name: at in {"stop", "wait", "remove"}):
         box.turn()
-    box.cluster.before = lambda at, name: None
     with box.operation():
         pass
     now = orders.find(box.ledger, order.id)
@@ -173,14 +167,8 @@ def test_what_recovery_did_is_told_by_every_command(box):
         again.deploy("b", version="2.0.0")
         again.turn()
 
-        def crash(at, name):
-            if at == "wait":
-                raise Crash
-
-        again.cluster.before = crash
-        with pytest.raises(Crash):
+        with crash_at(again.cluster, verb="wait"):
             again.command_apply("b")
-        again.cluster.before = lambda at, name: None
         words = {"rollback": ("rollback", "-n", "b", "--to", "1"), "command_apply": ("apply", "-n", "b")}.get(verb, (verb, "-n", "b"))
         result = again.run("workloads", *words, *(("--yes",) if verb in {"stop", "undeploy"} else ()))
         assert "warning: an interrupted apply of b was undone" in result.stderr, verb
@@ -285,14 +273,8 @@ def test_recovery_before_an_order_is_written_in_the_agents_name(box):
     box.deploy("b")
     box.turn()
 
-    def crash(at, name):
-        if at == "wait":
-            raise Crash
-
-    box.cluster.before = crash
-    with pytest.raises(Crash):
+    with crash_at(box.cluster, verb="wait"):
         box.command_apply("b")
-    box.cluster.before = lambda at, name: None
     place(box, Verb.STOP, "a")
     box.turn()
     undone = [(line.workload, line.action, line.who) for line in journal.history(box.ledger) if line.outcome == "undone"]

@@ -15,7 +15,7 @@ from kelvin_provision.spec.workload import System, Volume
 from kelvin_provision.status import Trouble
 from kelvin_provision.usecases.undeploy import lost_volumes
 from tests.kit.box import Box
-from tests.kit.crash import Crash
+from tests.kit.crash import crash_at
 
 GONE = "version 1.0.0 was rolled back, so it is applied only by its name"
 
@@ -135,14 +135,8 @@ def test_what_does_not_come_up_again_leaves_all_as_they_were(box):
     [("put", "old", BEFORE), ("wait", "old", BEFORE), ("finish", "old", AFTER), ("finish", "new", AFTER)],
 )
 def test_a_rollback_that_was_cut_off_is_undone_or_finished_as_one(box, verb, name, after):
-    def crash(at, workload):
-        if (at, workload) == (verb, name):
-            raise Crash
-
-    box.cluster.before = crash
-    with pytest.raises(Crash):
+    with crash_at(box.cluster, verb=verb, workload=name):
         box.rollback("old", "new")
-    box.cluster.before = lambda verb, workload: None
     with box.operation("workloads list"):
         pass
     assert versions(box, "old", "new") == after
@@ -150,14 +144,8 @@ def test_a_rollback_that_was_cut_off_is_undone_or_finished_as_one(box, verb, nam
 
 
 def test_one_that_was_cut_off_and_is_asked_for_again_is_done(box):
-    def crash(verb, workload):
-        if (verb, workload) == ("finish", "new"):
-            raise Crash
-
-    box.cluster.before = crash
-    with pytest.raises(Crash):
+    with crash_at(box.cluster, verb="finish", workload="new"):
         box.rollback("old", "new")
-    box.cluster.before = lambda verb, workload: None
     result = box.run("workloads", "rollback", "old", "new")
     assert (result.exit_code, "workload new: unchanged, no version of it runs\n" in result.stdout) == (0, True)
     assert versions(box, "old", "new") == AFTER

@@ -28,7 +28,7 @@ from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.spec.workload import Spec, System, Variable
 from kelvin_provision.status import OperationKind
 from tests.kit.box import Box as FakeBox
-from tests.kit.crash import Crash
+from tests.kit.crash import crash_at, crashing
 from tests.kit.staging import reach
 
 POLICY = ApplyPolicy(forward=WaitPolicy(), back=WaitPolicy(), keep=2)
@@ -197,15 +197,9 @@ def test_a_crash_at_any_step_of_an_apply_is_undone_or_finished_by_the_next_comma
     box.apply("a", "b")
     box.stage("2", "a", "b")
 
-    def crash(at, name):
-        if (at, name) == (verb, workload):
-            raise Crash
-
-    box.cluster.before = crash
-    with pytest.raises(Crash):
+    with crash_at(box.cluster, verb=verb, workload=workload):
         box.apply("a", "b")
     assert [found.situation.operation for found in box.ledger.workloads()] == ["apply", "apply"]
-    box.cluster.before = lambda verb, workload: None
     (said,) = box.recover()
     version = "2" if verb == "finish" else "1"
     assert said.endswith("of a, b was finished" if verb == "finish" else "of a, b was undone")
@@ -222,15 +216,13 @@ def test_a_crash_on_the_way_back_is_gone_on_with(box, verb, workload):
     box.stage("2", "a", "b")
     waits = itertools.count()
 
-    def crash(at, name):
-        if (at, name) == (verb, workload) and (verb != "wait" or next(waits) == 1):
-            raise Crash
-
-    box.cluster.before = crash
     box.cluster.next_healths = {"b": [Health(Phase.FAILED, "exit 3")]}
-    with pytest.raises(Crash):
+
+    def is_the_step(at, name):
+        return (at, name) == (verb, workload) and (verb != "wait" or next(waits) == 1)
+
+    with crashing(box.cluster, when=is_the_step):
         box.apply("a", "b")
-    box.cluster.before = lambda verb, workload: None
     assert box.recover()[0].endswith("of a, b was undone")
     assert box.on_cluster("a", "b") == ["r.io/app:1"] * 2
 
@@ -238,12 +230,7 @@ def test_a_crash_on_the_way_back_is_gone_on_with(box, verb, workload):
 def test_what_was_committed_and_then_removed_by_somebody_is_put_again_when_it_is_finished(box):
     box.stage("1", "a")
 
-    def crash(verb, workload):
-        if verb == "finish":
-            raise Crash
-
-    box.cluster.before = crash
-    with pytest.raises(Crash):
+    with crash_at(box.cluster, verb="finish"):
         box.apply("a")
     box.cluster.live.clear()
 
@@ -276,14 +263,8 @@ def test_an_interrupted_undeploy_is_finished(box):
     box.stage("1", "a")
     box.apply("a")
 
-    def crash(verb, workload):
-        if verb == "remove":
-            raise Crash
-
-    box.cluster.before = crash
-    with pytest.raises(Crash):
+    with crash_at(box.cluster, verb="remove"):
         box.undeploy("a")
-    box.cluster.before = lambda verb, workload: None
     assert box.recover() == ("an interrupted undeploy of a was finished",)
     assert (box.ledger.names(), box.cluster.live) == ([], {})
 
@@ -486,14 +467,8 @@ def test_a_crash_in_any_wave_is_undone_or_finished_by_the_next_command(box, call
     stage_two_objects(box, "1")
     calls = itertools.count()
 
-    def crash(verb, workload):
-        if verb in {"put", "wait", "finish"} and next(calls) == call:
-            raise Crash
-
-    box.cluster.before = crash
-    with pytest.raises(Crash):
+    with crashing(box.cluster, when=lambda verb, workload: verb in {"put", "wait", "finish"} and next(calls) == call):
         box.apply("a")
-    box.cluster.before = lambda verb, workload: None
     (report,) = box.recover()
     assert sorted(box.cluster.live.get("a", ())) == (["One/a", "Two/a"] if "finished" in report else [])
     assert box.versions("a") == [("1", None) if "finished" in report else (None, "1")]
