@@ -130,6 +130,11 @@ class Slot:
         return self.blocked and (self.method.instantly_apply or self.download is Download.FAILED)
 
     @property
+    def in_motion(self) -> bool:
+        """Whether the agent still has work with it, as long as it is staged."""
+        return not self.blocked and (self.method.instantly_apply or self.download is not Download.READY)
+
+    @property
     def refused(self) -> bool:
         """Whether it is on this box and the cluster would refuse it as it is."""
         return self.waiting is not None and self.waiting.kind is WaitKind.REFUSED

@@ -165,6 +165,8 @@ def _reconcile(ctx: Context, watchdog: Watchdog, ended: threading.Event) -> None
 def _recover(ctx: Context) -> None:
     """Finish or undo what a crash left, unless a command holds the lock: then there was no crash, or that command does it."""
     try:
+        if names := ctx.ledger.renew_listing():
+            ctx.progress(Note(f"what lists show of {', '.join(names)} was damaged and is written again"))
         with operation(ctx, OrderTicket("agent: recovery")):
             pass
     except Locked:

@@ -12,6 +12,7 @@ from kelvin_provision.errors import StateDamaged, WorkloadUnknown
 from kelvin_provision.hints import command
 from kelvin_provision.ledger.model import Revision, Workload
 from kelvin_provision.ledger.rows import common as rows
+from kelvin_provision.ledger.rows import listing
 from kelvin_provision.ledger.rows import workloads as workload_rows
 from kelvin_provision.ledger.rows.damage import Row, printable
 from kelvin_provision.ledger.sqlite.database import Database, utc_now
@@ -65,11 +66,35 @@ class Ledger(Database):
         with self.reading() as db:
             return [printable(row[0]) for row in db.execute("SELECT name FROM workloads ORDER BY name")]
 
+    def stale_listing(self) -> tuple[str, ...]:
+        """Workloads that lists show, sort or find by values that a failing disk changed. Reads all of them."""
+        with self.reading() as db:
+            return listing.stale(db)
+
+    def renew_listing(self) -> tuple[str, ...]:
+        """Correct what `stale_listing` returns. Writes nothing when that is nothing."""
+        names = self.stale_listing()
+        if names:
+            with self.writing() as db:
+                listing.renew(db)
+        return names
+
+    def is_empty(self) -> bool:
+        """Whether there is no workload."""
+        with self.reading() as db:
+            return db.execute("SELECT 1 FROM workloads LIMIT 1").fetchone() is None
+
     def running_names(self) -> tuple[str, ...]:
         """Workloads with a running revision, sorted."""
         with self.reading() as db:
             names = db.execute("SELECT name FROM workloads WHERE running IS NOT NULL ORDER BY name")
             return tuple(printable(row[0]) for row in names)
+
+    def has_work(self) -> bool:
+        """Whether an order is pending, or a staged revision needs work of the agent. Reads no workload."""
+        with self.reading() as db:
+            pending = rows.standing(db, rows.pending_orders(db))
+            return bool(pending) or bool(listing.situations(db, listing.in_motion))
 
     def workloads(self, names: Sequence[str] | None = None) -> tuple[Workload, ...]:
         """All that can be read, sorted by name; or these in their order.

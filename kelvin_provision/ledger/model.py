@@ -60,7 +60,7 @@ class Revision:
     @property
     def in_motion(self) -> bool:
         """Whether the agent still has work with it, as long as it is staged."""
-        return not self.blocked and (self.spec.method.instantly_apply or self.download is not Download.READY)
+        return self.slot.in_motion
 
     @property
     def slot(self) -> Slot:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from kelvin_provision.queries.orders import order_to_json
+from kelvin_provision.queries.items import order_to_json
 
 if TYPE_CHECKING:
     from kelvin_provision.context import Context

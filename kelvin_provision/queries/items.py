@@ -177,3 +177,19 @@ def masked_payload(revision: Revision) -> Mapping[str, Any]:
 
     payload: Mapping[str, Any] = mask_document(revision.spec.payload)
     return payload
+
+
+def order_to_json(order: Order) -> dict[str, Any]:
+    """`note` says what a pending order waits for, and why an ended one ended as it did."""
+    return {
+        "id": order.id,
+        "verb": order.verb.value,
+        "names": list(order.names),
+        "actor": order.actor,
+        "at": order.at,
+        "asked": order.asked,
+        "begun": order.begun,
+        "ended": order.ended,
+        "outcome": order.outcome.value if order.outcome else None,
+        "note": order.note,
+    }

@@ -80,13 +80,18 @@ class Query:
 
     def key(self, item: WorkloadItem) -> Key:
         """The sort key of an item. The name comes last, so that no two keys are equal; a missing value sorts last."""
-        return [_key_part(getattr(item, key)) for key in (*self.sort_by, SortKey.NAME)]
+        return [(0, getattr(item, key)) if key in _TIMES else _key_part(getattr(item, key)) for key in (*self.sort_by, SortKey.NAME)]
+
+
+_LOWER = {letter: letter + 32 for letter in range(ord("A"), ord("Z") + 1)}
+"""Without regard to the case of ASCII letters, as the ledger's indexes."""
+_TIMES = frozenset({SortKey.CREATED, SortKey.UPDATED})
 
 
 def _key_part(value: str | bool | None) -> tuple[int, str | int]:  # noqa: FBT001  (a value of the item)
     if value is None:
         return (1, "")
-    return (0, int(value)) if isinstance(value, bool) else (0, value.casefold())
+    return (0, int(value)) if isinstance(value, bool) else (0, value.translate(_LOWER))
 
 
 @dataclass(frozen=True)

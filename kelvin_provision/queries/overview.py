@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
 from kelvin_provision.errors import NoSpace
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.files.lock import holder
+from kelvin_provision.ledger.rows.damage import damaged
 from kelvin_provision.ledger.sqlite.snapshot import why_not_writable
-from kelvin_provision.queries.items import damaged_item, item_of
+from kelvin_provision.queries import pages
+from kelvin_provision.queries.items import WorkloadItem, damaged_item, item_of
 from kelvin_provision.queries.listing import Cursor, Page, Query, page
-from kelvin_provision.spec.enums import Download
+from kelvin_provision.spec.enums import Download, State
 
 if TYPE_CHECKING:
     from kelvin_provision.context import Context
@@ -56,29 +58,64 @@ class Overview:
         return self.page.to_json()
 
 
+_CHUNK = 200
+"""Workloads that are in memory at a time."""
+
+
 def overview(ctx: Context, request: OverviewRequest) -> Overview:
+    """Reads the workloads of the page only."""
     if request.live:
         from kelvin_provision.applying.observe import observe
 
         observe(ctx, ctx.ledger.running_names())
-    return overview_of(ctx, ctx.ledger.readable(), request)
+    items: list[WorkloadItem] = []
+    done: dict[str, int] = {}
+    images: dict[str, tuple[ImageTransfer, ...]] = {}
+    with ctx.ledger.reading():
+        chosen = pages.names(ctx.ledger, request.query, size=request.size, cursor=request.cursor)
+        for first in range(0, len(chosen.names), _CHUNK):
+            names = chosen.names[first : first + _CHUNK]
+            readable = ctx.ledger.readable(names)
+            items += _items(names, readable, request)
+            done |= percents(ctx, readable.workloads.values())
+            images |= _images(ctx, readable.workloads.values()) if request.images else {}
+        work = ctx.ledger.has_work()
+        unused = not items and ctx.ledger.is_empty() and _is_unused(ctx)
+    shown = Page(tuple(items), chosen.next_page, chosen.previous_page)
+    return _with_work(ctx, Overview(shown, done, unused=unused, images=images), work=work)
+
+
+def _items(names: Sequence[str], readable: Readable, request: OverviewRequest) -> Iterator[WorkloadItem]:
+    """In this order. A damaged workload is failed, whatever its situation was."""
+    query = request.cursor.query if request.cursor else request.query
+    for name in names:
+        if name in readable.workloads:
+            yield item_of(readable.workloads[name], staged=query.staged)
+        elif not query.state or State.FAILED in query.state:
+            yield damaged_item(name, readable.damaged.get(name) or damaged("workloads", [name], "name"))
 
 
 def overview_of(ctx: Context, readable: Readable, request: OverviewRequest) -> Overview:
-    """The overview of these workloads. The store is read only for downloads, and for `images`."""
+    """The overview of these workloads, as who watches them has them in memory. The store is read only for downloads, and for `images`."""
     workloads = tuple(readable.workloads.values())
     items = [item_of(workload, staged=request.staged) for workload in workloads]
     items += [damaged_item(name, why) for name, why in readable.damaged.items()]
     work = any(workload.orders or (workload.staged and workload.staged.in_motion) for workload in workloads)
-    trouble = why_not_writable(ctx.ledger.path) if work else None
-    return Overview(
+    result = Overview(
         page(items, request.query, size=request.size, cursor=request.cursor),
         percents=percents(ctx, workloads),
-        unattended=work and holder(ctx.settings.state_dir / "agent.lock") is None,
-        full=str(trouble) if isinstance(trouble, NoSpace) else "",
         unused=not items and _is_unused(ctx),
         images=_images(ctx, workloads) if request.images else {},
     )
+    return _with_work(ctx, result, work=work)
+
+
+def _with_work(ctx: Context, result: Overview, *, work: bool) -> Overview:
+    if not work:
+        return result
+    trouble = why_not_writable(ctx.ledger.path)
+    unattended = holder(ctx.settings.state_dir / "agent.lock") is None
+    return replace(result, unattended=unattended, full=str(trouble) if isinstance(trouble, NoSpace) else "")
 
 
 def _is_unused(ctx: Context) -> bool:

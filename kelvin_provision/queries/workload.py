@@ -7,8 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from kelvin_provision.ledger import history
-from kelvin_provision.queries.items import WorkloadItem, item_of, masked_payload
-from kelvin_provision.queries.orders import order_to_json
+from kelvin_provision.queries.items import WorkloadItem, item_of, masked_payload, order_to_json
 from kelvin_provision.queries.transfers import ImageTransfer, transfers
 
 if TYPE_CHECKING:

@@ -54,7 +54,7 @@ def test_the_file_is_private_in_wal_mode_and_fully_synchronous(ledger):
     with ledger.reading() as db:
         assert db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
         assert db.execute("PRAGMA synchronous").fetchone()[0] == 2
-        assert db.execute("PRAGMA user_version").fetchone()[0] == 8
+        assert db.execute("PRAGMA user_version").fetchone()[0] == schema.SCHEMA
 
 
 def test_a_spec_with_every_field_survives_the_ledger(ledger):
@@ -255,9 +255,9 @@ def test_a_newer_schema_is_refused_and_left_as_it_is(ledger):
     with ledger.writing() as db:
         db.execute("CREATE TABLE tomorrow (a TEXT)")
     raw = sqlite3.connect(ledger.path)
-    raw.execute("PRAGMA user_version = 9")
+    raw.execute(f"PRAGMA user_version = {schema.SCHEMA + 1}")
     raw.close()
-    with pytest.raises(StateTooNew, match="has schema 9, this program reads up to 8"):
+    with pytest.raises(StateTooNew, match=f"has schema {schema.SCHEMA + 1}, this program reads up to {schema.SCHEMA}"):
         Ledger(ledger.path)
 
 
@@ -364,11 +364,21 @@ def old(tmp_path):
 
 def test_a_ledger_of_the_first_schema_is_migrated_with_its_slots(old):
     with old.reading() as db:
-        assert db.execute("PRAGMA user_version").fetchone()[0] == 8
+        assert db.execute("PRAGMA user_version").fetchone()[0] == schema.SCHEMA
     pump, fan = old.workload("pump"), old.workload("fan")
     assert (pump.running.number, pump.staged.number, fan.running.number, fan.staged) == (2, 3, 2, None)
     assert pump.observation.observed is Observed.RUNNING
     assert old.fact("cluster.type") == "docker"
+
+
+def test_a_migrated_ledger_lists_what_it_has(old):
+    assert old.stale_listing() == ()
+    with old.reading() as db:
+        assert [tuple(row) for row in db.execute("SELECT view, name FROM listing ORDER BY view, name")] == [
+            (0, "fan"),
+            (0, "pump"),
+            (1, "pump"),
+        ]
 
 
 def test_a_migrated_ledger_knows_what_came_up_and_what_never_did(old):

@@ -6,11 +6,13 @@ import sqlite3
 from collections.abc import Callable, Iterator
 
 from kelvin_provision.errors import StateDamaged
+from kelvin_provision.hints import command
 from kelvin_provision.ledger.history import line_of
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.local_names import local_name
 from kelvin_provision.ledger.rows import common as rows
 from kelvin_provision.ledger.rows.damage import Row, strings
+from kelvin_provision.ledger.rows.listing import stale
 from kelvin_provision.spec.lock import ImageLock
 
 _READERS: dict[str, Callable[[sqlite3.Row], object]] = {
@@ -26,6 +28,8 @@ _READERS: dict[str, Callable[[sqlite3.Row], object]] = {
     "holds": lambda row: Row(row, "holds", "workload").text("reason"),
 }
 
+_RENEW = command("agent restart", instruction="it writes that table again when it starts")
+
 
 def damage(ledger: Ledger) -> tuple[StateDamaged, ...]:
     """Each row that cannot be read, once."""
@@ -35,6 +39,8 @@ def damage(ledger: Ledger) -> tuple[StateDamaged, ...]:
 
 
 def _damage(db: sqlite3.Connection) -> Iterator[StateDamaged]:
+    for name in stale(db):
+        yield StateDamaged(f"the ledger is damaged: table listing, row {name}", hint=_RENEW)
     for table, read in _READERS.items():
         for row in db.execute(f"SELECT * FROM {table}"):  # noqa: S608  (constants)
             try:

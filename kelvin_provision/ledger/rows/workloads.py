@@ -62,6 +62,12 @@ def workloads(db: sqlite3.Connection, names: Collection[str] | None = None) -> R
     return result
 
 
+def changing(db: sqlite3.Connection) -> tuple[str, ...]:
+    """Workloads that an operation or an order for now is about: their state is not only what was seen and staged."""
+    orders = [name for order in standing(db, pending_orders(db)) if order.at is None for name in order.names]
+    return tuple(dict.fromkeys((*_under_way(db), *orders)))
+
+
 def _workload(row: sqlite3.Row, revisions: Mapping[tuple[str, int], sqlite3.Row], asked: Asked) -> Workload:
     def start_again() -> Hint:
         return _start_again(printable(row["name"]))

@@ -7,6 +7,7 @@ import sqlite3
 from pathlib import Path
 
 from kelvin_provision.errors import ProvisionError, StateDamaged, StateTooNew
+from kelvin_provision.ledger.sqlite.listing_tables import LISTING
 
 FIRST = """
 CREATE TABLE workloads (
@@ -147,7 +148,12 @@ CREATE TABLE local_names (
     PRIMARY KEY (name, image)
 ) STRICT
 """
-MIGRATIONS: tuple[str, ...] = (FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH)
+NINTH = f"""
+CREATE INDEX history_of ON history (workload, seq);
+CREATE INDEX staged_workloads ON workloads (name) WHERE staged IS NOT NULL;
+{LISTING}
+"""
+MIGRATIONS: tuple[str, ...] = (FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH, NINTH)
 """Entry N leads from schema N to N + 1; an empty file is schema 0."""
 SCHEMA = len(MIGRATIONS)
 
