@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Started:
-    """`verb` is a present participle (`downloading`, `importing`, `applying`); `total` in bytes, if known."""
+    """`verb` is a present participle (`downloading`, `importing`, `applying`); `total` in bytes, if known; `done` are here."""
 
     task: str
     verb: str
     total: int | None = None
+    done: int = 0
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,19 @@ class Advanced:
     task: str
     done: int
     total: int | None = None
+
+
+@dataclass(frozen=True)
+class Retrying:
+    """The last attempt brought nothing; the next one begins in `delay` seconds. `why` is empty where that has been said already.
+
+    `code` is that of the error.
+    """
+
+    task: str
+    why: str
+    delay: float
+    code: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,5 +64,12 @@ class Status:
     text: str
 
 
-Event = Started | Advanced | Finished | Note | Status
+@dataclass(frozen=True)
+class Resting:
+    """What could not be done now is tried again in so many seconds. For `agent status`, not for logs."""
+
+    seconds: float
+
+
+Event = Started | Advanced | Retrying | Finished | Note | Status | Resting
 Progress = Callable[[Event], None]

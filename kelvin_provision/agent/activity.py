@@ -14,11 +14,12 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from kelvin_provision import timestamps
-from kelvin_provision.events import Advanced, Event, Finished, Progress, Started, Status
+from kelvin_provision.events import Advanced, Event, Finished, Progress, Resting, Retrying, Started, Status
 from kelvin_provision.files.durable import read_own
 
 WRITE_INTERVAL = 1.0
@@ -33,9 +34,14 @@ class _Task:
     verb: str
     done: int = 0
     total: int | None = None
+    trouble: str = ""
+    """Why the last attempt brought nothing, until the next bytes; `next_try` is RFC 3339 then."""
+    next_try: str | None = None
     samples: deque[tuple[float, int]] = field(default_factory=deque)
 
     def advance(self, done: int, total: int | None, now: float) -> None:
+        if done > self.done:
+            self.trouble, self.next_try = "", None
         self.done, self.total = done, total if total is not None else self.total
         if not self.samples or now - self.samples[-1][0] >= WRITE_INTERVAL:
             self.samples.append((now, done))
@@ -44,6 +50,8 @@ class _Task:
 
     def rate(self, now: float) -> int:
         """Bytes per second; falls while nothing arrives."""
+        if self.trouble:
+            return 0
         since, before = self.samples[0] if self.samples else (now, self.done)
         return int(max(self.done - before, 0) / (now - since)) if now > since else 0
 
@@ -59,6 +67,7 @@ class Activity:
         self._doing = ""
         self._since = timestamps.rfc3339_now()
         self._tasks: dict[str, _Task] = {}
+        self._next_turn: str | None = None
         self._changed, self._written = True, float("-inf")
 
     def __call__(self, event: Event) -> None:
@@ -70,8 +79,15 @@ class Activity:
     def _take(self, event: Event) -> None:
         now = self._clock()
         match event:
-            case Started(task, verb, total):
-                self._tasks[task] = _Task(verb, total=total)
+            case Started(task, verb, total, done):
+                self._tasks[task] = _Task(verb, done, total)
+            case Retrying(task, why, delay):
+                known = self._tasks.setdefault(task, _Task("working on"))
+                known.trouble, known.next_try = why, _in(delay)
+                known.samples.clear()
+                self._written = float("-inf")
+            case Resting(seconds):
+                self._next_turn = _in(seconds)
             case Advanced(task, done, total):
                 self._tasks.setdefault(task, _Task("working on")).advance(done, total, now)
             case Finished(task):
@@ -99,15 +115,34 @@ class Activity:
 
     def _document(self, now: float) -> dict[str, Any]:
         tasks = [
-            {"name": name, "verb": task.verb, "done": task.done, "total": task.total, "rate": task.rate(now)}
+            {
+                "name": name,
+                "verb": task.verb,
+                "done": task.done,
+                "total": task.total,
+                "rate": task.rate(now),
+                "trouble": task.trouble or None,
+                "next_try": task.next_try,
+            }
             for name, task in self._tasks.items()
         ]
-        return {"pid": os.getpid(), "doing": self._doing or IDLE, "since": self._since, "updated": timestamps.rfc3339_now(), "tasks": tasks}
+        return {
+            "pid": os.getpid(),
+            "doing": self._doing or IDLE,
+            "since": self._since,
+            "updated": timestamps.rfc3339_now(),
+            "next_turn": None if self._doing else self._next_turn,
+            "tasks": tasks,
+        }
 
     def close(self) -> None:
         """Remove the file."""
         with suppress(OSError):
             self._path.unlink(missing_ok=True)
+
+
+def _in(seconds: float) -> str:
+    return timestamps.rfc3339(timestamps.now() + timedelta(seconds=seconds), "microseconds")
 
 
 def read(path: Path, pid: object) -> dict[str, Any] | None:

@@ -23,7 +23,7 @@ from kelvin_provision.agent.turn import Memory
 from kelvin_provision.agent.watchdog import Watchdog, tell_systemd
 from kelvin_provision.context import Context, separate
 from kelvin_provision.errors import CannotWrite, Locked, ProvisionError, StateDamaged, StateTooNew
-from kelvin_provision.events import Note
+from kelvin_provision.events import Note, Resting
 from kelvin_provision.files.durable import private_folder
 from kelvin_provision.files.lock import exclusive
 from kelvin_provision.hints import command
@@ -125,7 +125,10 @@ def _work(ctx: Context, over: Callable[[], bool], hopeless: Hopeless) -> None:
                 idle = turn.take(ctx, memory) and not interrupted(ctx)
                 # Commits of other processes start another turn; our own do not.
                 seen = (before[0], ctx.ledger.version()[1])
-                next_try = time.monotonic() + (0.0 if memory.continues else ctx.timings.agent_retry)
+                pause = 0.0 if memory.continues else ctx.timings.agent_retry
+                next_try = time.monotonic() + pause
+                if not idle:
+                    ctx.progress(Resting(pause))
                 if ctx.stop() or (idle and over()):
                     return
         except hopeless:

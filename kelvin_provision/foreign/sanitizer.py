@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 from kelvin_provision.errors import ProvisionError
-from kelvin_provision.events import Event, Finished, Note, Progress
+from kelvin_provision.events import Event, Finished, Note, Progress, Retrying
 from kelvin_provision.files.notes import shortened
 from kelvin_provision.foreign.fields import sanitized
 from kelvin_provision.masking.dumps import without_dumps
@@ -110,6 +110,8 @@ class Sanitizer:
         def report(event: Event) -> None:
             if isinstance(event, Finished) and event.detail:
                 event = replace(event, detail=self.text(event.detail, more))
+            elif isinstance(event, Retrying):
+                event = replace(event, why=self.text(event.why, more))
             elif isinstance(event, Note):
                 event = replace(event, text=self.text(event.text, more))
             progress(event)

@@ -174,14 +174,14 @@ def _refusal(text: str) -> WaitReason | None:
 
 def of_error(error: ProvisionError) -> Waiting | StagingFailed:
     """What an error that ended an attempt at staging means for it. Troubles of this box say nothing of the images: they are waited out."""
-    return Waiting(reason_of(error)) if error.temporary or error.of_box else StagingFailed(_text(error))
+    return Waiting(reason_of(error)) if error.temporary or error.of_box else StagingFailed(text_of(error))
 
 
 def reason_of(error: ProvisionError) -> WaitReason:
     """Why what this error has ended waits now."""
-    return error.wait_reason or WaitReason(WaitKind.of_error(error.code), _text(error))
+    return error.wait_reason or WaitReason(WaitKind.of_error(error.code), text_of(error))
 
 
-def _text(error: ProvisionError) -> str:
+def text_of(error: ProvisionError) -> str:
     """With the last line of its evidence, which is the nearest to the cause."""
     return f"{error} ({error.evidence[-1]})" if error.evidence else str(error)

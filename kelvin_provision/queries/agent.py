@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kelvin_provision.queries.items import order_to_json
+from kelvin_provision.queries.retries import next_tries
 
 if TYPE_CHECKING:
     from kelvin_provision.context import Context
@@ -37,6 +38,8 @@ class AgentStatus:
     waiting: tuple[Revision, ...]
     orders: tuple[Order, ...]
     budget: Budget | None
+    next_tries: Mapping[str, str] = field(default_factory=dict)
+    """RFC 3339, by workload, of those whose last attempt ended with an error."""
 
     @property
     def appointed(self) -> tuple[Order, ...]:
@@ -53,7 +56,10 @@ class AgentStatus:
             },
             "work": self.work,
             "pending": list(self.pending),
-            "waiting": [{"name": revision.workload, "cause": revision.cause} for revision in self.waiting],
+            "waiting": [
+                {"name": revision.workload, "cause": revision.cause, "next_try": self.next_tries.get(revision.workload)}
+                for revision in self.waiting
+            ],
             "appointed": [{"at": order.at, "names": list(order.names), "who": order.actor, "note": order.note} for order in self.appointed],
             "orders": [order_to_json(order) for order in self.orders],
             "budget": asdict(self.budget) if self.budget else None,
@@ -71,6 +77,7 @@ def agent(ctx: Context) -> AgentStatus:
     holder = process.alive(state_dir)
     pending = queue.pending(ctx.ledger.workloads())
     work = activity.read(process.now_path(state_dir), holder["pid"]) if holder and "pid" in holder else None
+    waiting = tuple(workload.staged for workload in pending if workload.staged and workload.staged.cause)
     service = ctx.launcher.survives_reboot(ctx.settings)
     return AgentStatus(
         process=holder,
@@ -78,9 +85,10 @@ def agent(ctx: Context) -> AgentStatus:
         log=f"journalctl -u {unit.NAME}" if service else str(process.log_path(state_dir)),
         work={key: value for key, value in work.items() if key != "pid"} if work else None,
         pending=tuple(workload.name for workload in pending),
-        waiting=tuple(workload.staged for workload in pending if workload.staged and workload.staged.cause),
+        waiting=waiting,
         orders=orders.pending(ctx.ledger),
         budget=_budget(ctx),
+        next_tries=next_tries(ctx, waiting),
     )
 
 

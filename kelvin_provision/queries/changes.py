@@ -117,7 +117,7 @@ def watch(ctx: Context, request: OverviewRequest) -> Iterator[Watched]:
     seen: Overview | None = None
     before: Mapping[str, Place] = {}
     for look in looks(ctx):
-        if seen is None or look.changed or seen.percents:
+        if seen is None or look.changed or seen.percents or seen.next_tries:
             seen = overview_of(ctx, look.readable, request)
         after = places(seen, staged=request.staged)
         yield Watched(seen, compare(before, after))

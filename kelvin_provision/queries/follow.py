@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from kelvin_provision.errors import ApplyFailed, Interrupted, NotReady, PlanRefused, StagingFailed, WaitFailed
-from kelvin_provision.events import Advanced, Finished, Note, Started
+from kelvin_provision.events import Advanced, Finished, Note, Retrying, Started
 from kelvin_provision.hints import command
 from kelvin_provision.queries.changes import looks
+from kelvin_provision.queries.retries import describe_cause, next_tries, seconds_until
 from kelvin_provision.queries.transfers import describe_origin, transfers_of
 from kelvin_provision.spec.enums import Download, State
 from kelvin_provision.status import derive, of_staged
@@ -96,8 +97,15 @@ class _Followed:
         if staged.slot.refused:
             raise PlanRefused(f"{staged.workload}: {staged.cause}", hint=command("workloads check", names=(staged.workload,)))
         if staged.cause and staged.cause != self.cause:
-            self.ctx.progress(Note(_describe_cause(staged)))
+            time = next_tries(self.ctx, [staged]).get(staged.workload)
+            self.ctx.progress(Note(f"{staged.workload}: {describe_cause(staged, time)}"))
         self.cause = staged.cause
+
+    def _report_retry(self, revision: Revision, task: str) -> None:
+        """For a display that has a place for it; why has been said."""
+        if revision.waiting and revision.waiting.is_retry:
+            for time in next_tries(self.ctx, [revision]).values():
+                self.ctx.progress(Retrying(task, "", seconds_until(time)))
 
     def _report_images(self, revision: Revision) -> None:
         if all(str(lock.reference) in self.finished for lock in revision.locks or ()):
@@ -106,18 +114,13 @@ class _Followed:
             task = image.reference
             if task not in self.started and not image.complete:
                 self.started.add(task)
-                self.ctx.progress(Started(task, "downloading", image.size))
+                self.ctx.progress(Started(task, "downloading", image.size, image.here))
             if task in self.started and task not in self.complete:
                 self.ctx.progress(Advanced(task, image.here, image.size))
+                self._report_retry(revision, task)
             if image.complete and task not in self.complete:
                 self.complete.add(task)
                 self.ctx.progress(Started(task, "importing"))
             if revision.download is Download.READY and task not in self.finished:
                 self.finished.add(task)
                 self.ctx.progress(Finished(task, "ready", describe_origin(image)))
-
-
-def _describe_cause(staged: Revision) -> str:
-    """What the revision waits for, or a failure that the agent retries."""
-    scheduled = staged.waiting is not None and not staged.waiting.is_retry
-    return f"{staged.workload}: {staged.cause}{'' if scheduled else '; the agent tries again'}"

@@ -43,7 +43,7 @@ class Overview:
     """A page of workloads, and the percentage of their downloads by name.
 
     `unattended`: there is work for an agent and none is alive. `full`: the message of a ledger without space for observations.
-    `unused`: this box has no workload and no history.
+    `unused`: this box has no workload and no history. `next_tries`: the cause of a download that is retried, and its time.
     """
 
     page: Page
@@ -52,6 +52,7 @@ class Overview:
     full: str = ""
     unused: bool = False
     images: Mapping[str, tuple[ImageTransfer, ...]] = field(default_factory=dict)
+    next_tries: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The platform's list."""
@@ -71,6 +72,7 @@ def overview(ctx: Context, request: OverviewRequest) -> Overview:
     items: list[WorkloadItem] = []
     done: dict[str, int] = {}
     images: dict[str, tuple[ImageTransfer, ...]] = {}
+    tries: dict[str, tuple[str, str]] = {}
     with ctx.ledger.reading():
         chosen = pages.names(ctx.ledger, request.query, size=request.size, cursor=request.cursor)
         for first in range(0, len(chosen.names), _CHUNK):
@@ -79,10 +81,11 @@ def overview(ctx: Context, request: OverviewRequest) -> Overview:
             items += _items(names, readable, request)
             done |= percents(ctx, readable.workloads.values())
             images |= _images(ctx, readable.workloads.values()) if request.images else {}
+            tries |= _next_tries(ctx, readable.workloads.values())
         work = ctx.ledger.has_work()
         unused = not items and ctx.ledger.is_empty() and _is_unused(ctx)
     shown = Page(tuple(items), chosen.next_page, chosen.previous_page)
-    return _with_work(ctx, Overview(shown, done, unused=unused, images=images), work=work)
+    return _with_work(ctx, Overview(shown, done, unused=unused, images=images, next_tries=tries), work=work)
 
 
 def _items(names: Sequence[str], readable: Readable, request: OverviewRequest) -> Iterator[WorkloadItem]:
@@ -106,6 +109,7 @@ def overview_of(ctx: Context, readable: Readable, request: OverviewRequest) -> O
         percents=percents(ctx, workloads),
         unused=not items and _is_unused(ctx),
         images=_images(ctx, workloads) if request.images else {},
+        next_tries=_next_tries(ctx, workloads),
     )
     return _with_work(ctx, result, work=work)
 
@@ -116,6 +120,15 @@ def _with_work(ctx: Context, result: Overview, *, work: bool) -> Overview:
     trouble = why_not_writable(ctx.ledger.path)
     unattended = holder(ctx.settings.state_dir / "agent.lock") is None
     return replace(result, unattended=unattended, full=str(trouble) if isinstance(trouble, NoSpace) else "")
+
+
+def _next_tries(ctx: Context, workloads: Iterable[Workload]) -> dict[str, tuple[str, str]]:
+    retried = {w.name: w.staged for w in workloads if w.staged and w.staged.in_motion and w.staged.waiting and w.staged.waiting.is_retry}
+    if not retried:
+        return {}
+    from kelvin_provision.queries.retries import next_tries  # most lists have no trouble
+
+    return {name: (retried[name].cause or "", time) for name, time in next_tries(ctx, retried.values()).items()}
 
 
 def _is_unused(ctx: Context) -> bool:

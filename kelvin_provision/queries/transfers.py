@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from kelvin_provision.quantity import format_bytes
+from kelvin_provision.queries.retries import agents_work
 from kelvin_provision.spec.images import additional_images, images_of
 from kelvin_provision.staging import origins
 
@@ -82,7 +83,7 @@ class ImageTransfer:
 
 def transfers(ctx: Context, workload: Workload) -> tuple[ImageTransfer, ...]:
     """All images of the running and the staged revision. The agent's activity is read only while it may work on them."""
-    tasks = _tasks(ctx) if workload.staged and workload.staged.in_motion else {}
+    tasks = tasks_of_agent(ctx) if workload.staged and workload.staged.in_motion else {}
     images: list[ImageTransfer] = []
     for revision in (workload.running, workload.staged):
         if revision is None:
@@ -97,13 +98,8 @@ def transfers(ctx: Context, workload: Workload) -> tuple[ImageTransfer, ...]:
     return tuple(images)
 
 
-def _tasks(ctx: Context) -> Tasks:
-    from kelvin_provision.agent import activity
-    from kelvin_provision.agent.lifecycle import process
-
-    alive = process.alive(ctx.settings.state_dir)
-    work = activity.read(process.now_path(ctx.settings.state_dir), alive.get("pid")) if alive else None
-    return {task["name"]: task for task in work["tasks"]} if work else {}
+def tasks_of_agent(ctx: Context) -> Tasks:
+    return {task["name"]: task for task in agents_work(ctx).get("tasks", ())}
 
 
 def transfers_of(ctx: Context, revision: Revision, tasks: Tasks) -> list[ImageTransfer]:

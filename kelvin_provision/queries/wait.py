@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from kelvin_provision.errors import Interrupted, NothingStaged, WaitFailed, WaitTimeout, WorkloadUnknown
-from kelvin_provision.events import Advanced, Finished, Note, Started
+from kelvin_provision.events import Advanced, Finished, Note, Retrying, Started
 from kelvin_provision.hints import command
 from kelvin_provision.queries.changes import Look, looks
 from kelvin_provision.queries.items import item_of, position
 from kelvin_provision.queries.overview import is_downloading, percents
 from kelvin_provision.queries.reachability import Judgement, Verdict, judge
+from kelvin_provision.queries.retries import describe_cause, next_tries, seconds_until
 from kelvin_provision.spec.enums import State
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class _Waited:
 
     position: str = ""
     reached: bool = False
+    cause: str | None = None
     seen_staged: set[int] = field(default_factory=set)
 
 
@@ -95,7 +97,17 @@ class _Wait:
             self.ctx.progress(Finished(workload.name, self.target.value))
         elif before and waited.position != before:
             self.ctx.progress(Note(f"{workload.name}: {waited.position}"))
+        if not waited.reached:
+            self._report_cause(workload, waited)
         return judgement
+
+    def _report_cause(self, workload: Workload, waited: _Waited) -> None:
+        """What its staged version waits for, when that is news."""
+        staged = workload.staged
+        cause = staged.cause if staged and not staged.blocked else None
+        if staged and cause and cause != waited.cause:
+            self.ctx.progress(Note(f"{workload.name}: {describe_cause(staged, next_tries(self.ctx, [staged]).get(workload.name))}"))
+        waited.cause = cause
 
     def measure(self, look: Look) -> None:
         """The progress of downloads, also for the message of a timeout."""
@@ -103,4 +115,6 @@ class _Wait:
             workload = look.workloads[name]
             if not waited.reached and is_downloading(workload) and workload.staged and workload.staged.locks:
                 self.ctx.progress(Advanced(name, *self.ctx.store.progress(workload.staged.locks)))
+                for time in next_tries(self.ctx, [workload.staged]).values():
+                    self.ctx.progress(Retrying(name, "", seconds_until(time)))
                 waited.position = position(item_of(workload), percents(self.ctx, [workload]).get(name))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kelvin_provision.ledger import history
 from kelvin_provision.queries.items import WorkloadItem, item_of, masked_payload, order_to_json
+from kelvin_provision.queries.retries import describe_cause, next_tries
 from kelvin_provision.queries.transfers import ImageTransfer, transfers
 
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ class WorkloadResult:
     orders: tuple[Order, ...]
     last_failure: Entry | None = None
     recovered: bool = False
+    waits: str = ""
+    """The warning of a download that is retried, with the time of the next attempt, and without it as `cause`."""
+    cause: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The platform's object of one workload; `images`, `orders` and `last_failure` are keys of our own."""
@@ -66,6 +70,8 @@ def workload(ctx: Context, request: WorkloadRequest) -> WorkloadResult:
         observe(ctx, [request.name])
         current = ctx.ledger.workload(request.name)
     failure = history.last_failure(ctx.ledger, request.name)
+    staged = current.staged if current.staged and current.staged.in_motion else None
+    tries = next_tries(ctx, [staged]) if staged else {}
     return WorkloadResult(
         item=item_of(current),
         payload=masked_payload(current.shown),
@@ -75,6 +81,8 @@ def workload(ctx: Context, request: WorkloadRequest) -> WorkloadResult:
         orders=current.orders,
         last_failure=failure,
         recovered=failure is not None and _succeeded_since(ctx, current, failure),
+        waits=describe_cause(staged, tries[staged.workload]) if staged and tries else "",
+        cause=staged.cause or "" if staged else "",
     )
 
 

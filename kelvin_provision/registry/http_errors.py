@@ -34,6 +34,27 @@ class AnswerTooSlow(Exception):
 
 
 @dataclass(frozen=True)
+class Asked:
+    """Whom a request went to and for what, in words for messages: `the registry r.io`, `pump:1`."""
+
+    server: str
+    what: str = ""
+
+    @property
+    def for_what(self) -> str:
+        return f" for {self.what}" if self.what else ""
+
+    def silent(self, why: str) -> str:
+        return f"{self.server} does not answer ({why})"
+
+    def broken(self, why: str) -> str:
+        return f"the connection to {self.server} broke ({why})"
+
+    def slow(self, why: str) -> str:
+        return f"{self.server} is too slow ({why})"
+
+
+@dataclass(frozen=True)
 class Endpoint:
     """The host that requests are sent to, for messages. `stall_timeout` in seconds; `read_size` is the most bytes of one read."""
 
@@ -48,29 +69,30 @@ class Endpoint:
         return ANSWER * self.stall_timeout
 
     @contextmanager
-    def translated_errors(self, resource: str, proxy: str = "") -> Iterator[None]:
+    def translated_errors(self, asked: Asked, proxy: str = "") -> Iterator[None]:
         """Only calls into urllib3 belong inside."""
         try:
             yield
         except AnswerTooSlow as error:
-            raise stalled(f"{resource}: no complete response within {self.answer_timeout:g} seconds", slow=True) from error
+            raise stalled(asked.slow(f"no complete response within {self.answer_timeout:g} seconds"), slow=True) from error
         except http.ProxyError as error:
-            raise RegistryUnreachable(f"{resource}: the proxy {proxy} {_proxy_failure(error)}", hint=PROXY_HINT) from error
+            text = f"the proxy {proxy} on the way to {asked.server} {_proxy_failure(error)}"
+            raise RegistryUnreachable(text, hint=PROXY_HINT) from error
         except http.SSLError as error:
-            raise self._tls_error(error.args[0] if error.args else error) from error
+            raise self._tls_error(asked, error.args[0] if error.args else error) from error
         except http.NewConnectionError as error:  # a subclass of the time-out in urllib3, and not one
-            raise RegistryUnreachable(f"{resource}: {_cause(error)}") from error
+            raise RegistryUnreachable(asked.silent(_cause(error))) from error
         except http.ConnectTimeoutError as error:
-            raise stalled(f"{resource}: no connection within {CONNECT_TIMEOUT:g} seconds") from error
+            raise stalled(asked.silent(f"no connection within {CONNECT_TIMEOUT:g} seconds")) from error
         except (http.TimeoutError, TimeoutError) as error:
-            raise stalled(f"{resource}: no data received for {self.stall_timeout:g} seconds") from error
+            raise stalled(asked.silent(f"no data received for {self.stall_timeout:g} seconds")) from error
         except http.LocationValueError:
             # without its cause, which contains the whole URL and its query
-            raise RegistryRefused(f"{resource}: redirects to an invalid URL") from None
+            raise RegistryRefused(f"{asked.server} redirects to an invalid URL") from None
         except (http.HTTPError, OSError) as error:
-            raise RegistryUnreachable(f"{resource}: {_cause(error)}") from error
+            raise RegistryUnreachable(asked.broken(_cause(error))) from error
 
-    def _tls_error(self, cause: object) -> RegistryUnreachable | SettingsInvalid:
+    def _tls_error(self, asked: Asked, cause: object) -> RegistryUnreachable | SettingsInvalid:
         if self.ca_file is not None and isinstance(cause, OSError) and not isinstance(cause, ssl.SSLCertVerificationError):
             reason = cause.reason if isinstance(cause, ssl.SSLError) else cause.strerror
             if not isinstance(cause, ssl.SSLError) or reason in {"NO_CERTIFICATE_OR_CRL_FOUND", "PEM_LIB"}:
@@ -83,7 +105,7 @@ class Endpoint:
             text, hint = "the server uses plain http", f"set registries.{self.host}.insecure to true if that is intended"
         elif getattr(cause, "verify_code", 0) in _CLOCK:
             hint = "check the clock of this box: date"
-        return RegistryUnreachable(f"{self.host}: TLS: {text}", hint=hint)
+        return RegistryUnreachable(f"no secure connection to {asked.server} (TLS: {text})", hint=hint)
 
 
 def stalled(message: str, *, slow: bool = False) -> RegistryUnreachable:
@@ -96,7 +118,7 @@ def _proxy_failure(error: http.ProxyError) -> str:
     """The status code of the proxy's response, or why there was none. Its own text is untrusted."""
     status = re.search(r"Tunnel connection failed: ([0-9]{3})", str(error.original_error))
     if status is None:
-        return f"does not answer: {_cause(error)}"
+        return f"does not answer ({_cause(error)})"
     return "requires a login (407)" if status[1] == "407" else f"returned status {status[1]}"
 
 

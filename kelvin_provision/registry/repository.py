@@ -31,7 +31,7 @@ class Repository:
         self._transport = transport
         self._name = name
         self._scope = f"repository:{name}:pull"
-        self._resource = f"{transport.host}/{name}"
+        self._registry = f"the registry {transport.host}"
 
     def manifest(self, reference: str, expected: Descriptor | None = None) -> tuple[bytes, str]:
         """A manifest or index by tag or digest, and its `Content-Type`. Verified against a digest, else against `Docker-Content-Digest`."""
@@ -70,7 +70,7 @@ class Repository:
             except RegistryRefused:
                 pass  # 416, or another refusal of ranges
             if not restart:
-                raise RangeUnsupported(f"{self._resource}: does not support range requests for {blob.digest}")
+                raise RangeUnsupported(f"{self._registry} does not support range requests for blob {blob.digest} of {self._name}")
         with self._transport.get(path, self._scope, accept) as response:
             self._check_whole(response, path, accept, blob)
             yield Stream(0, response.chunks())
@@ -78,10 +78,14 @@ class Repository:
     def _check_whole(self, response: Response, path: str, accept: dict[str, str], blob: Descriptor) -> None:
         """Refuse a response of another length before the partial download is truncated for it: a login page must not cost what is there."""
         if response.status != 200:
-            raise RegistryUnreachable(f"{self._resource}: returned status {response.status} to a request for all of {blob.digest}")
+            raise RegistryUnreachable(
+                f"{self._registry} returned status {response.status} to a request for the whole blob {blob.digest} of {self._name}"
+            )
         length = response.headers.get("Content-Length", "")
         if length.isascii() and length.isdigit() and int(length) != blob.size:
-            error = RegistryUnreachable(f"{self._resource}: {blob.digest} has a Content-Length of {length}, expected {blob.size}")
+            error = RegistryUnreachable(
+                f"{self._registry} sends blob {blob.digest} of {self._name} with a Content-Length of {length}, expected {blob.size}"
+            )
             error.confirmed_size = int(length) if self._confirms(path, accept, blob, length) else None
             raise error
 
@@ -97,11 +101,11 @@ class Repository:
 
     def _verify(self, data: bytes, digest: str, size: int | None) -> None:
         if len(data) > manifests.LIMIT:
-            raise ManifestInvalid(f"{self._resource}: {digest} is larger than {manifests.LIMIT >> 20} MiB")
+            raise ManifestInvalid(f"{self._registry}: {digest} of {self._name} is larger than {manifests.LIMIT >> 20} MiB")
         if size is not None and len(data) != size:
-            raise DigestMismatch(f"{self._resource}: {digest} has {len(data)} bytes, expected {size}")
+            raise DigestMismatch(f"{self._registry}: {digest} of {self._name} has {len(data)} bytes, expected {size}")
         if not has_digest(data, digest):
-            raise DigestMismatch(f"{self._resource}: the content does not match {digest}")
+            raise DigestMismatch(f"{self._registry}: the content of {self._name} does not match {digest}")
 
 
 def _start_of(response: Response, size: int) -> int | None:

@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 from urllib3 import BaseHTTPResponse  # not from urllib3.response, which another thread may have imported half
 
 from kelvin_provision.errors import ImageNotFound, RegistryBusy, RegistryDenied, RegistryRefused, RegistryUnreachable
-from kelvin_provision.registry.http_errors import CHUNK, PROXY_HINT, Endpoint, stalled
+from kelvin_provision.registry.http_errors import CHUNK, PROXY_HINT, Asked, Endpoint, stalled
 
 READS_PER_SECOND = 40
 """At least, with a rate limit: transfers pay for a chunk after they received it, and none should wait for long."""
@@ -30,18 +30,18 @@ def read_size(rate: int | None) -> int:
 
 
 class Response:
-    """`resource` names what was requested, for messages; `same_origin` is False after a redirect to another host.
+    """`asked`: for messages; `same_origin` is False after a redirect to another host.
 
     The body can be read once. The response must be closed.
     """
 
-    def __init__(self, raw: BaseHTTPResponse, endpoint: Endpoint, resource: str, *, same_origin: bool) -> None:
+    def __init__(self, raw: BaseHTTPResponse, endpoint: Endpoint, asked: Asked, *, same_origin: bool) -> None:
         self.status = raw.status
         self.headers = raw.headers
         self.same_origin = same_origin
         self._raw = raw
         self._endpoint = endpoint
-        self._resource = resource
+        self._asked = asked
 
     def chunks(self) -> Iterator[bytes]:
         """The body as it arrives; raises RegistryUnreachable when it ends before its announced end, or is slower than `LEAST_RATE`.
@@ -51,7 +51,7 @@ class Response:
         waited, received = 0.0, 0
         while True:
             began = time.monotonic()
-            with self._endpoint.translated_errors(self._resource):
+            with self._endpoint.translated_errors(self._asked):
                 chunk = self._raw.read1(self._endpoint.read_size, decode_content=False)
             if not chunk:
                 return
@@ -59,7 +59,7 @@ class Response:
             yield chunk
             if waited >= self._endpoint.stall_timeout:
                 if received < LEAST_RATE * waited:
-                    raise stalled(f"{self._resource}: only {received} bytes received in {waited:.1f} seconds", slow=True)
+                    raise stalled(self._asked.slow(f"only {received} bytes received in {waited:.1f} seconds"), slow=True)
                 waited, received = 0.0, 0
 
     def read(self, limit: int) -> bytes:
@@ -67,14 +67,16 @@ class Response:
         coding = self.headers.get("Content-Encoding", "identity")
         if coding != "identity":
             hint = "a proxy on the way alters the responses of the registry"
-            raise RegistryUnreachable(f"{self._resource}: the response is compressed although that was not accepted", hint=hint)
+            raise RegistryUnreachable(
+                f"{self._asked.server} sends a compressed response{self._asked.for_what}, although that was not accepted", hint=hint
+            )
         data, deadline = bytearray(), time.monotonic() + self._endpoint.answer_timeout
         for chunk in self.chunks():
             data += chunk
             if len(data) > limit:
                 break
             if time.monotonic() > deadline:
-                raise stalled(f"{self._resource}: only {len(data)} bytes received in {self._endpoint.answer_timeout:g} seconds", slow=True)
+                raise stalled(self._asked.slow(f"only {len(data)} bytes received in {self._endpoint.answer_timeout:g} seconds"), slow=True)
         return bytes(data)
 
     def discard(self) -> None:
@@ -113,28 +115,31 @@ class Response:
             return
         if self.status in {401, 403} and not self.same_origin:
             hint = "check the clock of this box: date"
-            raise RegistryDenied(f"{self._resource}: denied ({self.status}) by the host that the registry redirects to", hint=hint)
+            text = f"the host that {self._asked.server} redirects to denies access to {self._asked.what} ({self.status})"
+            raise RegistryDenied(text, hint=hint)
         if self.status in {401, 403}:
-            raise RegistryDenied(f"{self._resource}: denied ({self.status})", hint=f"docker login {self._endpoint.host}")
+            raise RegistryDenied(
+                f"{self._asked.server} denies access to {self._asked.what} ({self.status})", hint=f"docker login {self._endpoint.host}"
+            )
         if self.status == 404:
-            raise ImageNotFound(f"{self._resource}: not found")
+            raise ImageNotFound(f"{self._asked.server} has no {self._asked.what}")
         self.raise_for_service()
 
     def raise_for_service(self) -> None:
         """The same for a token service, whose statuses say nothing about an image."""
         if self.status == 407:
-            raise RegistryUnreachable(f"{self._resource}: the proxy on the way requires a login (407)", hint=PROXY_HINT)
+            raise RegistryUnreachable(f"the proxy on the way to {self._asked.server} requires a login (407)", hint=PROXY_HINT)
         if self.is_busy:
-            raise busy(f"{self._resource}: returned status {self.status}", self.retry_after)
+            raise busy(f"{self._asked.server} returned status {self.status}{self._asked.for_what}", self.retry_after)
         if self.status >= 300:
-            raise RegistryRefused(f"{self._resource}: returned status {self.status}")
+            raise RegistryRefused(f"{self._asked.server} returned status {self.status}{self._asked.for_what}")
         self.raise_for_html()
 
     def raise_for_html(self) -> None:
         """Temporary: what sends a web page may be gone in an hour, and says nothing about the image."""
         if self.is_html:
             hint = "a login page or a proxy intercepts the connection; the download continues when it is gone"
-            raise RegistryUnreachable(f"{self._resource}: returned a web page", hint=hint)
+            raise RegistryUnreachable(f"{self._asked.server} returned a web page{self._asked.for_what}", hint=hint)
 
 
 def busy(message: str, retry_after: float) -> RegistryBusy:

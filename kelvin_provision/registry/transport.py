@@ -15,10 +15,10 @@ from urllib.parse import SplitResult, urlencode, urljoin, urlsplit
 
 from kelvin_provision import __version__
 from kelvin_provision.errors import RegistryDenied, RegistryRefused
-from kelvin_provision.refs import DOCKER_HUB
+from kelvin_provision.refs import DOCKER_HUB, is_digest
 from kelvin_provision.registry import auth
 from kelvin_provision.registry.challenge import Challenge, parse
-from kelvin_provision.registry.http_errors import Endpoint
+from kelvin_provision.registry.http_errors import Asked, Endpoint
 from kelvin_provision.registry.pools import Pools
 from kelvin_provision.registry.proxies import is_loopback
 from kelvin_provision.registry.response import Response, busy, read_size
@@ -27,6 +27,7 @@ from kelvin_provision.settings.model import RegistrySettings, Settings
 MAX_REDIRECTS = 5
 TOKEN_LIMIT = 1 << 20
 _REDIRECT = frozenset({301, 302, 303, 307, 308})
+_THING = re.compile(r"/v2/(.+)/(manifests|blobs)/([^/]+)")
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 
 
@@ -57,7 +58,7 @@ class Transport:
     def get(self, path: str, scope: str, headers: dict[str, str] | None = None, *, method: str = "GET") -> Iterator[Response]:
         """A successful response, its body unread; with `method` HEAD it has none. Raises as `Source.blob`."""
         if (remaining := self._retry_at - time.monotonic()) > 0:
-            raise busy(f"{self.host}: the registry asked to wait until {self._retry_at_text}", remaining)
+            raise busy(f"the registry {self.host} asked to wait until {self._retry_at_text}", remaining)
         response = self._authorized(method, path, scope, headers or {})
         try:
             self._record_retry_after(response)
@@ -98,31 +99,31 @@ class Transport:
 
     def _follow_redirects(self, method: str, path: str, headers: dict[str, str], authorization: str) -> Response:
         """By hand: without credentials to another origin, never from https to http."""
-        url, resource, same_origin = self.origin + path, f"{self.host}{path.removeprefix('/v2')}", True
+        url, asked, same_origin = self.origin + path, Asked(f"the registry {self.host}", _what(path)), True
         for _ in range(MAX_REDIRECTS + 1):
             credentials = {"Authorization": authorization} if authorization and same_origin else {}
-            response = self._request(method, url, resource, headers | credentials, same_origin=same_origin)
+            response = self._request(method, url, asked, headers | credentials, same_origin=same_origin)
             if response.status not in _REDIRECT:
                 return response
             location = response.headers.get("Location", "")
             response.discard()
-            target = _parse_url(resource, location, url)
+            target = _parse_url(asked.server, location, url)
             if target.scheme not in {"http", "https"}:
-                raise RegistryRefused(f"{resource}: redirects to an unsupported scheme: {target.scheme or 'none'}")
+                raise RegistryRefused(f"{asked.server} redirects to an unsupported scheme: {target.scheme or 'none'}")
             if url.startswith("https:") and target.scheme == "http":
-                raise RegistryRefused(f"{resource}: redirects from https to http")
+                raise RegistryRefused(f"{asked.server} redirects from https to http")
             same_origin = same_origin and target[:2] == urlsplit(self.origin)[:2]
             url = target.geturl()
-        raise RegistryRefused(f"{resource}: more than {MAX_REDIRECTS} redirects")
+        raise RegistryRefused(f"{asked.server} makes more than {MAX_REDIRECTS} redirects{asked.for_what}")
 
     def _request(
-        self, method: str, url: str, resource: str, headers: dict[str, str], *, same_origin: bool, body: bytes | None = None
+        self, method: str, url: str, asked: Asked, headers: dict[str, str], *, same_origin: bool, body: bytes | None = None
     ) -> Response:
         pool, proxy = self._pools.for_url(url)
-        with self._endpoint.translated_errors(resource, proxy):
+        with self._endpoint.translated_errors(asked, proxy):
             sent = self._headers | headers
             raw = pool.request(method, url, body=body, headers=sent, preload_content=False, redirect=False)
-        return Response(raw, self._endpoint, resource, same_origin=same_origin)
+        return Response(raw, self._endpoint, asked, same_origin=same_origin)
 
     def _authorize(self, challenges: tuple[Challenge, ...], scope: str) -> str:
         """The `Authorization` header for the first challenge that can be met. Raises RegistryDenied."""
@@ -134,22 +135,22 @@ class Transport:
                 return stored.basic
         if stored:
             schemes = ", ".join(challenge.scheme for challenge in challenges) or "unknown"
-            raise RegistryDenied(f"{self.host}: the stored credentials do not fit: the registry requires {schemes} authentication")
-        raise RegistryDenied(f"{self.host}: the registry requires a login, and no credentials are stored", hint=f"docker login {self.host}")
+            raise RegistryDenied(f"the stored credentials for the registry {self.host} do not fit: it requires {schemes} authentication")
+        raise RegistryDenied(f"the registry {self.host} requires a login, and no credentials are stored", hint=f"docker login {self.host}")
 
     def _request_token(self, challenge: Challenge, scope: str, stored: auth.Credentials | None) -> str:
-        realm = _parse_url(self.host, challenge.realm, "")
-        service = f"{self.host}: the token service {realm.hostname}"
+        realm = _parse_url(f"the registry {self.host}", challenge.realm, "")
+        service = f"the token service {realm.hostname} of the registry {self.host}"
         self._check_token_service(realm, service)
         if stored and stored.identity_token:
             # OAuth2 as in distribution's docs/spec/auth/oauth.md.
             fields = {"grant_type": "refresh_token", "client_id": "kelvin-provision", "refresh_token": stored.identity_token}
             fields |= {"service": challenge.parameters.get("service", ""), "scope": challenge.parameters.get("scope", scope)}
             form = {"Content-Type": "application/x-www-form-urlencoded"}
-            response = self._request("POST", challenge.realm, service, form, same_origin=False, body=urlencode(fields).encode())
+            response = self._request("POST", challenge.realm, Asked(service), form, same_origin=False, body=urlencode(fields).encode())
         else:
             headers = {"Authorization": stored.basic} if stored and stored.username else {}
-            response = self._request("GET", challenge.token_url(scope), service, headers, same_origin=False)
+            response = self._request("GET", challenge.token_url(scope), Asked(service), headers, same_origin=False)
         try:
             if response.status in {400, 401, 403}:
                 reason = "rejects the stored credentials" if stored else "requires a login, and no credentials are stored"
@@ -168,12 +169,23 @@ class Transport:
             raise RegistryRefused(f"{service} does not use https", hint=f"report this to the administrator of {self.host}")
 
 
-def _parse_url(resource: str, url: str, base: str) -> SplitResult:
+def _what(path: str) -> str:
+    """What a path of the distribution API asks for, as people write it: `pump:1`, `pump@sha256:...`, `blob sha256:... of pump`."""
+    match = _THING.fullmatch(path)
+    if match is None:
+        return path
+    name, kind, reference = match.groups()
+    if kind == "blobs":
+        return f"blob {reference} of {name}"
+    return f"{name}{'@' if is_digest(reference) else ':'}{reference}"
+
+
+def _parse_url(server: str, url: str, base: str) -> SplitResult:
     """An untrusted URL, relative to `base`. Raises RegistryRefused, which does not repeat it."""
     try:
         return urlsplit(urljoin(base, url))
     except ValueError:
-        raise RegistryRefused(f"{resource}: redirects to an invalid URL") from None
+        raise RegistryRefused(f"{server} redirects to an invalid URL") from None
 
 
 def _parse_token(data: bytes, service: str) -> str:

@@ -6,7 +6,9 @@ import threading
 import time
 from collections.abc import Sequence
 
-from kelvin_provision.events import Advanced, Finished, Progress, Started
+from kelvin_provision.errors import ProvisionError
+from kelvin_provision.events import Advanced, Finished, Progress, Retrying, Started
+from kelvin_provision.ledger.staging_state import text_of
 from kelvin_provision.refs import Descriptor
 from kelvin_provision.spec.lock import ImageLock
 
@@ -25,7 +27,10 @@ class DownloadProgress:
         self._progress = progress
         self._lock = threading.Lock()
         for task, size in self._incomplete.items():
-            progress(Started(task, "downloading", size))
+            progress(Started(task, "downloading", size, self._here(task)))
+
+    def _here(self, task: str) -> int:
+        return sum(self._present[digest] for digest in self._images[task][1])
 
     def advance(self, blob: Descriptor, offset: int) -> None:
         with self._lock:
@@ -35,7 +40,15 @@ class DownloadProgress:
                 size, blobs = self._images[task]
                 if now - reported >= self._interval and blob.digest in blobs:
                     self._reported[task] = now
-                    self._progress(Advanced(task, sum(self._present[digest] for digest in blobs), size))
+                    self._progress(Advanced(task, self._here(task), size))
+
+    def retry(self, blob: Descriptor, error: ProvisionError, delay: float) -> None:
+        """An attempt at this blob brought nothing; the next one begins in `delay` seconds."""
+        with self._lock:
+            for task, size in self._incomplete.items():
+                if blob.digest in self._images[task][1]:
+                    self._progress(Advanced(task, self._here(task), size))
+                    self._progress(Retrying(task, text_of(error), delay, error.code))
 
     def finish(self) -> tuple[int, int]:
         """Everything is present: bytes that were before, and bytes that were downloaded."""

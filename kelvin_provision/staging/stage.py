@@ -9,10 +9,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 
 from kelvin_provision.errors import DigestMismatch, ImageUnsupported, ProvisionError, TransferStopped
-from kelvin_provision.events import Advanced, Event, Finished, Progress, Started
+from kelvin_provision.events import Finished, Progress, Started
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision
-from kelvin_provision.ledger.staging_state import Downloading, Progressed, Ready, Resolving, of_error
+from kelvin_provision.ledger.staging_state import Downloading, Ready, Resolving, of_error
 from kelvin_provision.quantity import NO_HEADROOM, Headroom
 from kelvin_provision.refs import Reference
 from kelvin_provision.registry.protocol import Source
@@ -26,11 +26,9 @@ from kelvin_provision.staging.download import fetch, resolved
 from kelvin_provision.staging.limits.limits import TransferLimits
 from kelvin_provision.staging.local_blobs import ingest_local_blobs
 from kelvin_provision.staging.transfer import Transfer
+from kelvin_provision.staging.trouble import Trouble
 from kelvin_provision.store import Store
 from kelvin_provision.timings import Timings
-
-FIRST_BYTES = 1 << 10
-"""Before so many bytes of an image have arrived, the last trouble is still the news."""
 
 
 @dataclass(frozen=True)
@@ -93,25 +91,8 @@ def _download(revision: Revision, locks: Sequence[ImageLock], tools: StagingTool
     """What other programs on this box have already is not downloaded."""
     with origins.recorded(tools.ledger, revision, locks, tools.store):
         run_at_low_priority(lambda: ingest_local_blobs(tools.runtime, tools.store, locks, progress=tools.progress, stop=tools.stop))
-    progress = tools.progress
-    if revision.cause:
-        progress = _on_first_bytes(progress, lambda: tools.ledger.advance(revision, Progressed()))
+    progress = Trouble(tools.progress, lambda event: tools.ledger.advance(revision, event), known=bool(revision.cause))
     fetch(Transfer(tools.source, tools.store, progress, tools.stop, tools.backoff, tools.limits), locks)
-
-
-def _on_first_bytes(progress: Progress, action: Callable[[], object]) -> Progress:
-    """`progress`, and `action` once, when more has arrived than comes from a source that is too slow."""
-    done, first = False, dict[str, int]()
-
-    def report(event: Event) -> None:
-        nonlocal done
-        if isinstance(event, Advanced) and not done:
-            done = event.done - first.setdefault(event.task, event.done) >= FIRST_BYTES or event.done == event.total
-            if done:
-                action()
-        progress(event)
-
-    return report
 
 
 def _at_most_every_second(predicate: Callable[[], bool], stop: Callable[[], bool]) -> Callable[[], bool]:

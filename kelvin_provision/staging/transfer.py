@@ -83,7 +83,10 @@ class BlobTransfer:
                         self._slots.record_stall()
                     if partial.offset > before:
                         retries.reset()
-                    sleep_unless_stopped(retries.delay_after(error), self.stop)
+                    delay = retries.delay_after(error)
+                    if partial.offset == before:
+                        self._progress.retry(blob, error, delay)
+                    sleep_unless_stopped(delay, self.stop)
             partial.commit()
 
     def _receive(self, reference: Reference, partial: Partial) -> None:
@@ -102,7 +105,7 @@ class BlobTransfer:
             raise _wrong_size(reference, blob, partial.offset)
         elif partial.offset < blob.size:
             # A proxy may send a blob in parts of its own size: as long as each adds a byte, the download makes progress.
-            raise RegistryUnreachable(f"{reference}: {blob.digest} ended after {partial.offset} of {blob.size} bytes")
+            raise RegistryUnreachable(f"{reference}: blob {blob.digest} ended after {partial.offset} of {blob.size} bytes")
 
     def _copy(self, reference: Reference, stream: Stream, partial: Partial) -> bool:
         """False when the slot must be given up before the end of the stream."""

@@ -73,15 +73,15 @@ pump: pump 1.0.0 -> 2.0.0 (revision 1 -> 2)
              10.8 KiB new, 30.0 KiB shared
   offline    Thing/pump spec.image
              -r.io/pump:2.0.0
-             +r.io/pump:2.0.0@{TWO}
+             +r.io/pump:2.0.0@{TWO[:19]}
   objects    1 updated
              updated Thing/pump
 
 --- Thing/pump (revision 1)
 +++ Thing/pump (revision 2)
 @@ spec @@
--image: r.io/pump:1.0.0@{ONE}
-+image: r.io/pump:2.0.0@{TWO}
+-image: r.io/pump:1.0.0@{ONE[:19]}
++image: r.io/pump:2.0.0@{TWO[:19]}
 @@ spec.configuration @@
 -speed: 3
 +speed: 4
@@ -173,7 +173,7 @@ def test_the_exit_code_tells_of_changes_where_that_is_asked_for(box):
         f"  image      r.io/pump:2.0.0, as before ({TWO[:19]}, 40.8 KiB)\n"
         "  offline    Thing/pump spec.image\n"
         "             -r.io/pump:2.0.0\n"
-        f"             +r.io/pump:2.0.0@{TWO}\n"
+        f"             +r.io/pump:2.0.0@{TWO[:19]}\n"
         "  objects    1 kept\n"
         "             kept    Thing/pump: unchanged\n"
     )
@@ -267,7 +267,7 @@ def test_a_new_workload_is_told_whole(box):
         "--- /dev/null\n"
         "+++ Thing/valve (revision 1)\n"
         "+spec:\n"
-        f"+  image: r.io/pump:1.0.0@{ONE}\n"
+        f"+  image: r.io/pump:1.0.0@{ONE[:19]}\n"
         "+  configuration: {}\n"
         "+  environment:\n"
         "+    OPTIONS: '***'\n"

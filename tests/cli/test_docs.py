@@ -8,8 +8,8 @@ import pytest
 
 from kelvin_provision.cli.docs import pages as docs
 from kelvin_provision.cli.frame.command_table import ENTRIES, commands
-from kelvin_provision.queries import explanations
-from kelvin_provision.queries.reasons import REASONS
+from kelvin_provision.queries.explaining import explanations
+from kelvin_provision.queries.explaining.reasons import REASONS
 from kelvin_provision.settings.keys import KEYS
 from kelvin_provision.spec.enums import State
 from tests import corpus_page

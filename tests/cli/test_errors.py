@@ -8,7 +8,7 @@ import pytest
 
 from kelvin_provision.cli.frame.hints import line
 from kelvin_provision.hints import Hint, command, system
-from kelvin_provision.queries.explanations import EXIT_CODES, STATES, errors, words
+from kelvin_provision.queries.explaining.explanations import EXIT_CODES, STATES, errors, words
 from kelvin_provision.spec.enums import Download, State
 
 # Their message or whoever raises them knows the next step; a general one would be wrong as often as right.

@@ -17,7 +17,7 @@ import pytest
 from kelvin_provision.cluster.plan import Finding
 from kelvin_provision.files.lock import exclusive
 from kelvin_provision.ledger import holds
-from kelvin_provision.queries.explanations import errors
+from kelvin_provision.queries.explaining.explanations import errors
 from kelvin_provision.settings.window import Window
 from kelvin_provision.timestamps import rfc3339
 from tests.kit.box import Box

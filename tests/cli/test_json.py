@@ -71,8 +71,9 @@ KEYS = {
     "workloads undeploy": ENVELOPE,
     "refused": ERROR,
     "agent status": (
-        "agent agent.alive agent.log agent.pid agent.service agent.since agent.user appointed budget orders pending schema waiting work work.doing work.since work.tasks"
-        " work.tasks[].done work.tasks[].name work.tasks[].rate work.tasks[].total work.tasks[].verb work.updated"
+        "agent agent.alive agent.log agent.pid agent.service agent.since agent.user appointed budget orders pending schema waiting work work.doing work.next_turn work.since work.tasks"
+        " work.tasks[].done work.tasks[].name work.tasks[].next_try work.tasks[].rate work.tasks[].total work.tasks[].trouble work.tasks[].verb"
+        " work.updated"
     ),
     "config show": "schema settings settings[].doc settings[].key settings[].origin settings[].value",
     "config set": ENVELOPE,

@@ -63,7 +63,7 @@ def test_agent_status_says_it_in_one_sentence(box, monkeypatch):
     assert "valve waits for the apply window 22:00-05:00, which opens at 2026-11-23 22:00\n" in text
     monkeypatch.delenv("TZ")
     time.tzset()
-    assert {"name": "pump", "cause": CAUSE} in json.loads(said(box, "agent", "status", "--json").stdout)["waiting"]
+    assert {"name": "pump", "cause": CAUSE, "next_try": None} in json.loads(said(box, "agent", "status", "--json").stdout)["waiting"]
 
 
 def test_agent_status_says_what_is_left_of_the_days_budget(box, monkeypatch):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kelvin_provision.queries.explanations import EXIT_CODES
+from kelvin_provision.queries.explaining.explanations import EXIT_CODES
 from tests.kit.cli import run
 
 README = (Path(__file__).parents[2] / "README.md").read_text()

@@ -98,7 +98,7 @@ def test_each_stream_decides_for_itself(monkeypatch):
     monkeypatch.delenv("NO_COLOR")
     terminal, pipe, latin = Stream(terminal=True), Stream(), Stream(terminal=True, encoding="latin-1")
     assert Style.of(terminal, Session()) == Style(colour=True, icons=True, width=100)
-    assert Style.of(terminal, Session(no_color=True, output=Output.WIDE)) == Style(wide=True, icons=True, width=100)
+    assert Style.of(terminal, Session(no_color=True, output=Output.WIDE)) == Style(wide=True, whole=True, icons=True, width=100)
     assert Style.of(latin, Session()) == Style(colour=True, width=100)
     assert Style.of(pipe, Session()) == Style()
     monkeypatch.setenv("TERM", "dumb")

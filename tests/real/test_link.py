@@ -120,8 +120,8 @@ def test_a_proxy_that_refuses_us_is_named_without_its_login(registry, client, no
     with forwarding(registry, login="Basic other") as (host, _):
         for name in ("HTTP_PROXY", "HTTPS_PROXY"):
             no_proxies.setenv(name, f"http://{USER}:{PASSWORD}@{host}")
-        named = "on the way" if insecure else host
-        with refused(RegistryUnreachable, rf"^{OFFICE}/links/manifests/1: the proxy {named} requires a login \(407\)$") as caught:
+        named = "the proxy" if insecure else f"the proxy {host}"
+        with refused(RegistryUnreachable, rf"^{named} on the way to the registry {OFFICE} requires a login \(407\)$") as caught:
             client(**{OFFICE: {"insecure": insecure}}).resolve(Reference.parse(f"{OFFICE}/links:1"), AMD64)
     assert shell_line(caught.value.hint) == "check HTTPS_PROXY, HTTP_PROXY and NO_PROXY where the agent runs"
 
@@ -131,7 +131,7 @@ def test_a_proxy_that_is_not_there_is_named_without_its_login(client, no_proxies
     host = f"127.0.0.1:{free_port()}"
     for name in ("HTTP_PROXY", "HTTPS_PROXY"):
         no_proxies.setenv(name, f"http://{USER}:{PASSWORD}@{host}")
-    with refused(RegistryUnreachable, f"^{OFFICE}/links/manifests/1: the proxy {host} does not answer: connection refused$"):
+    with refused(RegistryUnreachable, rf"^the proxy {host} on the way to the registry {OFFICE} does not answer \(connection refused\)$"):
         client(**{OFFICE: {"insecure": insecure}}).resolve(Reference.parse(f"{OFFICE}/links:1"), AMD64)
 
 

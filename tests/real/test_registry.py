@@ -24,6 +24,7 @@ from kelvin_provision.errors import (
 )
 from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.registry.client import Registry
+from kelvin_provision.registry.http_errors import Asked
 from kelvin_provision.registry.manifests import DOCKER_LIST, DOCKER_MANIFEST
 from kelvin_provision.registry.response import parse_retry_after
 from kelvin_provision.registry.transport import Transport, is_loopback
@@ -176,7 +177,7 @@ def test_layers_and_diff_ids_must_be_as_many(registry, client):
 
 
 def test_an_unknown_image_is_named_with_host_and_repository(registry, client):
-    with refused(ImageNotFound, f"^{registry}/no/such/manifests/9: not found$"):
+    with refused(ImageNotFound, f"^the registry {registry} has no no/such:9$"):
         client().resolve(Reference.parse(f"{registry}/no/such:9"), AMD64)
 
 
@@ -217,7 +218,7 @@ def test_a_registry_that_wants_a_pause_gets_it_from_every_later_call(proxied, cl
     proxied.faults = Faults(path="", status=429, statuses=1, answer={"Retry-After": "60"})
     with refused(RegistryBusy, "returned status 429"):
         source.resolve(name_at(proxied), AMD64)
-    with refused(RegistryBusy, "the registry asked to wait until [0-2][0-9]:[0-5][0-9]:[0-6][0-9]") as caught:
+    with refused(RegistryBusy, "the registry .* asked to wait until [0-2][0-9]:[0-5][0-9]:[0-6][0-9]") as caught:
         source.resolve(name_at(proxied), AMD64)
     with refused(RegistryBusy, str(caught.value)):  # the same text each time: the ledger writes only what has changed
         source.resolve(name_at(proxied), AMD64)
@@ -250,14 +251,14 @@ def test_a_document_that_breaks_off_is_a_broken_line_and_not_a_wrong_document(pr
 
 def test_a_document_that_is_another_than_its_digest_is_refused(proxied, client):
     proxied.faults = Faults(path="/manifests/", answer={"Docker-Content-Digest": "sha256:" + "0" * 64})
-    with refused(DigestMismatch, f"{proxied.host}/bad: the content does not match sha256:000"):
+    with refused(DigestMismatch, f"^the registry {proxied.host}: the content of bad does not match sha256:000"):
         client().resolve(name_at(proxied), AMD64)
 
 
 def test_a_registry_that_says_nothing_is_given_up_after_the_stall_time(client):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         host = f"127.0.0.1:{silent.getsockname()[1]}"
-        with refused(RegistryUnreachable, f"^{host}/a/manifests/1: no data received for 0.2 seconds$"):
+        with refused(RegistryUnreachable, rf"^the registry {host} does not answer \(no data received for 0.2 seconds\)$"):
             client(stall=0.2).resolve(Reference.parse(f"{host}/a:1"), AMD64)
 
 
@@ -265,7 +266,7 @@ def test_nobody_there_and_no_such_host_are_said_in_the_systems_words(client):
     host = f"127.0.0.1:{free_port()}"
     with refused(RegistryUnreachable, "connection refused"):
         client().resolve(Reference.parse(f"{host}/a:1"), AMD64)
-    with refused(RegistryUnreachable, r"registry\.invalid/a/manifests/1: "):
+    with refused(RegistryUnreachable, r"the registry registry\.invalid does not answer \("):
         client().resolve(Reference.parse("registry.invalid/a:1"), AMD64)
 
 
@@ -286,7 +287,7 @@ def test_an_unwanted_body_that_breaks_off_is_no_trouble(proxied, tmp_path, regis
     transport = Transport(proxied.host, Settings(tmp_path))
     layer = json.loads(small_image("bad day").manifest)["layers"][0]["digest"]
     proxied.faults = Faults(cut=20)
-    transport._request("GET", f"{proxied.url}/v2/bad/blobs/{layer}", "x", {}, same_origin=True).discard()
+    transport._request("GET", f"{proxied.url}/v2/bad/blobs/{layer}", Asked("x"), {}, same_origin=True).discard()
     transport.close()
 
 
@@ -295,7 +296,10 @@ def test_a_config_of_another_size_than_its_manifest_says_is_refused(registry, cl
     manifest = json.loads(image.manifest)
     manifest["config"]["size"] += 1
     name = push(registry, "size", "1", Image(json.dumps(manifest).encode(), image.blobs))
-    with refused(DigestMismatch, f"{registry}/size: {manifest['config']['digest']} has {manifest['config']['size'] - 1} bytes, expected"):
+    with refused(
+        DigestMismatch,
+        f"^the registry {registry}: {manifest['config']['digest']} of size has {manifest['config']['size'] - 1} bytes, expected",
+    ):
         client().resolve(Reference.parse(name), AMD64)
 
 
@@ -380,7 +384,7 @@ def secure(registry, certificates):
 
 def test_a_registry_with_an_authority_of_its_own_needs_its_certificate(secure, client, certificates):
     assert client(**{secure.host: {"ca_file": certificates / "good.pem"}}).resolve(name_at(secure), AMD64).lock.layers
-    with refused(RegistryUnreachable, f"^{secure.host}: TLS: self.signed certificate$") as caught:
+    with refused(RegistryUnreachable, rf"^no secure connection to the registry {secure.host} \(TLS: self.signed certificate\)$") as caught:
         client(**{secure.host: {"ca_file": certificates / "other.pem"}}).resolve(name_at(secure), AMD64)
     assert shell_line(caught.value.hint) == f"set registries.{secure.host}.ca_file to the certificate of its authority"
 
@@ -474,9 +478,9 @@ def test_a_mirror_may_have_a_path_before_the_repository(registry, client):
 
 def test_when_the_registry_fails_too_the_mirrors_troubles_are_evidence(registry, client):
     host, dead = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
-    with refused(RegistryUnreachable, f"^{host}/a/manifests/1: connection refused$") as caught:
+    with refused(RegistryUnreachable, rf"^the registry {host} does not answer \(connection refused\)$") as caught:
         client(**{host: {"mirrors": (registry, dead)}}).resolve(Reference.parse(f"{host}/a:1"), AMD64)
     assert caught.value.evidence == (
-        f"mirror {registry}: {registry}/a/manifests/1: not found",
-        f"mirror {dead}: {dead}/a/manifests/1: connection refused",
+        f"mirror {registry}: the registry {registry} has no a:1",
+        f"mirror {dead}: the registry {dead} does not answer (connection refused)",
     )

@@ -200,7 +200,7 @@ def test_a_blob_that_is_shorter_there_than_its_manifest_says_is_refused(source, 
     store = Store(tmp_path)
     (lock,) = locks_of(source, store, name_at(proxy))
     proxy.faults = Faults(path=lock.layers[0].digest, status=200)
-    with refused(RegistryUnreachable, "has a Content-Length of 2, expected"):
+    with refused(RegistryUnreachable, "with a Content-Length of 2, expected"):
         fetch(source, store, [lock])
     assert not store.has(lock.layers[0])
     assert store.bytes_present(lock.layers[0]) == 0
@@ -280,7 +280,7 @@ def test_a_login_page_in_the_way_costs_no_byte_of_what_is_there(tmp_path):
     try:
         reference = Reference.parse(f"127.0.0.1:{server.server_port}/pump:1")
         with (
-            pytest.raises(RegistryUnreachable, match="has a Content-Length of 40, expected 256000"),
+            pytest.raises(RegistryUnreachable, match="with a Content-Length of 40, expected 256000"),
             registry.blob(reference, blob, 100_000),
         ):
             pass

@@ -41,7 +41,9 @@ def test_a_download_is_told_with_bytes_and_rate(path, clock):
     now(Advanced("r.io/a:1", 3000, 5000))
     found = activity.read(path, os.getpid())
     assert found["doing"] == "staging a"
-    assert found["tasks"] == [{"name": "r.io/a:1", "verb": "downloading", "done": 3000, "total": 5000, "rate": 1000}]
+    assert found["tasks"] == [
+        {"name": "r.io/a:1", "verb": "downloading", "done": 3000, "total": 5000, "rate": 1000, "trouble": None, "next_try": None}
+    ]
     now(Finished("r.io/a:1", "downloaded"))
     now(Status(""))
     clock.now += 1
@@ -106,7 +108,7 @@ def test_status_says_what_the_living_agent_does_and_nothing_of_a_dead_one(tmp_pa
     assert (found["work"]["doing"], found["work"]["tasks"][0]["name"]) == ("staging a", "r.io/a:1")
     assert (found["pending"], found["waiting"]) == ([], [])
     assert "Work:    staging a, since " in text
-    assert "         downloading r.io/a:1: 0 B of 4.0 KiB\n" in text
+    assert "         downloading r.io/a:1: 0 B of 4.0 KiB, 0%\n" in text
 
 
 def test_a_bug_is_told_once_with_its_traceback_and_rests_longer_each_time(clock):

@@ -148,7 +148,7 @@ def test_progress_counts_from_the_start_of_the_task(source, store):
     locks = staged(source, store, "r.io/a:1", sizes=[50_000])
     said = []
     fetch(source, store, locks, progress=said.append)
-    assert said[0] == Started("r.io/a:1", "downloading", locks[0].size)
+    assert said[0] == Started("r.io/a:1", "downloading", locks[0].size, locks[0].size - locks[0].layers[0].size)
     assert all(isinstance(event, Advanced) and event.total == locks[0].size for event in said[1:-1])
     assert said[-1] == Finished("r.io/a:1", "downloaded")
 

@@ -13,7 +13,7 @@ from kelvin_provision.ledger.model import Entry, Outcome
 from kelvin_provision.ledger.staging_state import Ready, Waiting
 from kelvin_provision.queries.agent import agent
 from kelvin_provision.queries.changes import looks, watch
-from kelvin_provision.queries.explain import explain, words
+from kelvin_provision.queries.explaining.explain import explain, words
 from kelvin_provision.queries.follow import FollowRequest, follow
 from kelvin_provision.queries.listing import Query
 from kelvin_provision.queries.overview import OverviewRequest, overview

@@ -13,7 +13,7 @@ from kelvin_provision.ledger import traffic
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.queries.items import item_of
 from kelvin_provision.refs import Platform, Reference
-from kelvin_provision.registry.http_errors import Endpoint
+from kelvin_provision.registry.http_errors import Asked, Endpoint
 from kelvin_provision.retry import Backoff
 from kelvin_provision.settings.model import DownloadSettings
 from kelvin_provision.settings.window import Window
@@ -291,7 +291,7 @@ def test_errors_that_fewer_connections_may_cure_are_recorded_as_stalls(source, s
     ],
 )
 def test_only_a_time_out_is_a_stall(broken, stalled):
-    with pytest.raises(RegistryUnreachable) as caught, Endpoint("r.io", 30.0).translated_errors("r.io/a"):
+    with pytest.raises(RegistryUnreachable) as caught, Endpoint("r.io", 30.0).translated_errors(Asked("the registry r.io")):
         raise broken
     assert caught.value.stalled is stalled
 

@@ -9,7 +9,7 @@ import typer
 from kelvin_provision.cli.frame import hints
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import SCHEMA, Report
-from kelvin_provision.queries import explanations
+from kelvin_provision.queries.explaining import explanations
 
 
 def _words(ctx: typer.Context, args: list[str], incomplete: str) -> list[str]:  # noqa: ARG001  (typer finds these by name)
@@ -25,7 +25,7 @@ def command(session: Session, word: Word = None) -> Report:  # noqa: ARG001  (ev
     Without a word: lists everything that can be explained.
     """
     from kelvin_provision.cli.render import explain as rendered
-    from kelvin_provision.queries.explain import explain, words
+    from kelvin_provision.queries.explaining.explain import explain, words
 
     if word is None:
         index = words()

@@ -10,7 +10,7 @@ from kelvin_provision import __version__
 from kelvin_provision.cli.frame.command_table import ENTRIES, PROGRAM, SUMMARY, Command, Entries, Group
 from kelvin_provision.cli.frame.leaf import loaded
 from kelvin_provision.cli.frame.options import SHARED
-from kelvin_provision.queries import explanations
+from kelvin_provision.queries.explaining import explanations
 from kelvin_provision.settings.keys import PREFIX
 
 _MADE = '.\\" Made by `python -m kelvin_provision.cli.docs.pages`; a test compares it.\n'

@@ -17,7 +17,7 @@ from kelvin_provision.cli.frame.command_table import ENTRIES, PROGRAM, commands
 from kelvin_provision.cli.frame.lazy import root
 from kelvin_provision.cli.frame.leaf import loaded
 from kelvin_provision.cli.frame.terminal import write
-from kelvin_provision.queries import explanations
+from kelvin_provision.queries.explaining import explanations
 from kelvin_provision.settings.keys import KEYS
 
 WIDTH = 100

@@ -13,7 +13,7 @@ from typing import Any
 from kelvin_provision.cli.frame import hints, terminal
 from kelvin_provision.cli.frame.confirm import Cancelled
 from kelvin_provision.cli.frame.session import Output, Session
-from kelvin_provision.cli.frame.terminal import Colour, plain, write
+from kelvin_provision.cli.frame.terminal import Colour, plain, shown, write
 from kelvin_provision.cli.render.report import Line, Report, Tone
 from kelvin_provision.errors import CannotWrite, Interrupted, OurBug, ProvisionError, UsageRefused
 from kelvin_provision.files.durable import trouble_of_box
@@ -60,7 +60,7 @@ def failed(session: Session, error: ProvisionError) -> int:
 
 def _complain(session: Session, error: ProvisionError, evidence: Sequence[str]) -> None:
     head = terminal.painted("error:", Colour.RED, on=terminal.is_coloured(sys.stderr, session))
-    lines = [f"{head} {plain(str(error))}", *(f"  {plain(line)}" for line in evidence)]
+    lines = [f"{head} {shown(str(error), session)}", *(f"  {shown(line, session)}" for line in evidence)]
     if error.hint:
         lines.append(f" hint: {plain(hints.line(error.hint))}")
     _aside("\n".join(lines))
@@ -84,7 +84,7 @@ def _answered(session: Session, report: Report) -> int:
         # Our own envelope has the warnings; the platform's fixed documents have no place for them.
         head = terminal.painted("warning:", Colour.YELLOW, on=terminal.is_coloured(sys.stderr, session))
         for warning in report.warnings:
-            _aside(f"{head} {plain(warning)}")
+            _aside(f"{head} {shown(warning, session)}")
     code = report.refusal.exit_code if report.refusal is not None else report.exit_code
     if session.document:
         return _printed(session, _encoded(session, report.to_json()), code)
@@ -108,16 +108,16 @@ def _told(session: Session, report: Report, code: int) -> int:
         aside = report.table.footer if report.table.rows else report.table.empty
     elif report.lines:
         coloured = terminal.is_coloured(sys.stdout, session)
-        answer = "".join(f"{_toned(line, on=coloured)}\n" for line in report.lines)
+        answer = "".join(f"{_toned(line, session, on=coloured)}\n" for line in report.lines)
     elif report.checks is not None:
         from kelvin_provision.cli.render import checks
 
         answer, aside = checks.render(report.checks, checks.Look.of(sys.stdout, session)), checks.summary(report.checks)
     elif report.text is not None:
-        answer = plain(report.text.rstrip("\n")) + "\n"
+        answer = shown(report.text.rstrip("\n"), session) + "\n"
     else:
         lines = (f"{i.kind} {i.name}: {i.outcome}{f', {i.detail}' if i.detail else ''}" for i in report.items)
-        answer = "".join(f"{plain(line)}\n" for line in lines)
+        answer = "".join(f"{shown(line, session)}\n" for line in lines)
         aside = "" if report.items else "Nothing to do."
     code = _printed(session, answer, code)
     if aside and not session.quiet:
@@ -125,9 +125,9 @@ def _told(session: Session, report: Report, code: int) -> int:
     return code
 
 
-def _toned(line: Line, *, on: bool) -> str:
+def _toned(line: Line, session: Session, *, on: bool) -> str:
     colour = TONES.get(line.tone)
-    text = plain(line.text)
+    text = shown(line.text, session)
     return terminal.painted(text, colour, on=on) if colour and text else text
 
 

@@ -40,6 +40,11 @@ class Session:
     config: Path | None = None
 
     @property
+    def whole(self) -> bool:
+        """Whether text for people has everything in full."""
+        return self.verbose or self.output is Output.WIDE
+
+    @property
     def document(self) -> bool:
         """Whether stdout has exactly one document, also for errors."""
         return self.output in {Output.JSON, Output.YAML}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 from contextlib import suppress
 from enum import StrEnum
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 _NARROW = 52
 """The parser wraps help to at least 50 characters, and leaves two columns free."""
+
+
+_DIGEST = re.compile(r"\b(sha(?:256|512):[0-9a-f]{12})[0-9a-f]{52,116}\b")
 
 
 class Colour(StrEnum):
@@ -70,6 +74,15 @@ def painted(text: str, colour: Colour, *, on: bool) -> str:
 def plain(text: str) -> str:
     """Control characters made visible, in any text: nothing but the program controls the terminal."""
     return harmless(text)
+
+
+def shown(text: str, session: Session) -> str:
+    """Text for a person: plain, with digests of 12 digits; whole ones with -v and -o wide."""
+    return plain(text) if session.whole else with_short_digests(plain(text))
+
+
+def with_short_digests(text: str) -> str:
+    return _DIGEST.sub(r"\1", text)
 
 
 def write(stream: TextIO, text: str) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kelvin_provision.cli.render.orders import describe
 from kelvin_provision.quantity import format_bytes, format_rate, format_si
+from kelvin_provision.queries.retries import next_try, seconds_until
 from kelvin_provision.wait_reason import describe_with_name
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def text(status: AgentStatus) -> str:
         ("Work", f"{work['doing']}, since {work['since']}" if work else "nothing"),
         *(("", _task(task)) for task in (work or {}).get("tasks", ())),
         ("Pending", ", ".join(status.pending) or "nothing"),
-        *(("", _waiting(revision)) for revision in status.waiting),
+        *(("", _waiting(revision, status)) for revision in status.waiting),
         *([("Budget", _budget(status.budget))] if status.budget else ()),
         *(("Orders" if number == 0 else "", describe(order)) for number, order in enumerate(status.orders)),
         ("Log", status.log),
@@ -30,9 +31,10 @@ def text(status: AgentStatus) -> str:
     return "".join(f"{f'{name}:' if name else '':9}{value}\n" for name, value in lines)
 
 
-def _waiting(revision: Revision) -> str:
+def _waiting(revision: Revision, status: AgentStatus) -> str:
     if revision.waiting:
-        return describe_with_name(revision.workload, revision.waiting)
+        time = status.next_tries.get(revision.workload)
+        return describe_with_name(revision.workload, revision.waiting) + ("" if time is None else f"; {next_try(seconds_until(time))}")
     return f"{revision.workload} waits: {revision.failure}"
 
 
@@ -44,4 +46,5 @@ def _task(task: Mapping[str, Any]) -> str:
     words = f"{task['verb']} {task['name']}"
     if task["total"]:
         words += f": {format_bytes(task['done'])} of {format_bytes(task['total'])}"
+        words += f", {100 * task['done'] // task['total']}%"
     return f"{words}, {format_rate(task['rate'])}" if task["rate"] else words

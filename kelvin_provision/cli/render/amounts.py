@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from kelvin_provision.quantity import format_bytes, format_duration, format_rate
+from kelvin_provision.queries.retries import next_try
 
 _WINDOW = 15.0
 _STEP = 0.5
@@ -18,10 +19,18 @@ class Meter:
     began: float
     total: int | None = None
     done: int = 0
+    retry_at: float | None = None
+    """When a task whose last attempt brought nothing is tried again; None from the next bytes on."""
     _samples: deque[tuple[float, int]] = field(default_factory=deque)
+
+    def retry(self, delay: float, now: float) -> None:
+        self.retry_at = now + delay
+        self._samples.clear()
 
     def reach(self, done: int, total: int | None, now: float) -> None:
         """`done` counts from the start of the task, in earlier processes too. A known total stays known."""
+        if done > self.done:
+            self.retry_at = None
         self.done, self.total = done, total if total is not None else self.total
         if not self._samples or now - self._samples[-1][0] >= _STEP:
             self._samples.append((now, done))
@@ -37,10 +46,17 @@ class Meter:
 
     def words(self, now: float) -> str:
         """`12.3 MiB of 36.0 MiB, 34%, 1.2 MiB/s, 20s left`; without a total and bytes, the time it took so far."""
+        if self.retry_at is not None:
+            return ", ".join([*self._amounts(), next_try(max(round(self.retry_at - now), 0))])
         if not self.total:
             return format_bytes(self.done) if self.done else format_duration(now - self.began)
-        words = [f"{format_bytes(self.done)} of {format_bytes(self.total)}", f"{min(100 * self.done // self.total, 100)}%"]
+        words = self._amounts()
         rate = self.rate(now)
         if rate > 0:
             words += [format_rate(rate), f"{format_duration(max(self.total - self.done, 0) / rate)} left"]
         return ", ".join(words)
+
+    def _amounts(self) -> list[str]:
+        if not self.total:
+            return []
+        return [f"{format_bytes(self.done)} of {format_bytes(self.total)}", f"{min(100 * self.done // self.total, 100)}%"]

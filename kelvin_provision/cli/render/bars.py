@@ -12,9 +12,10 @@ from rich.progress import BarColumn, ProgressColumn, SpinnerColumn, Task, TaskID
 from rich.progress import Progress as Rows
 from rich.text import Text
 
-from kelvin_provision.cli.frame.terminal import plain
+from kelvin_provision.cli.frame.terminal import plain, with_short_digests
 from kelvin_provision.cli.render.amounts import Meter
-from kelvin_provision.events import Advanced, Event, Finished, Note, Started
+from kelvin_provision.events import Advanced, Event, Finished, Note, Retrying, Started
+from kelvin_provision.queries.retries import next_try
 
 _WIDE, _NARROW = 24, 10
 _ROOM = 120
@@ -43,7 +44,8 @@ class _Words(ProgressColumn):
 class Bars:
     """Rows on stderr during the block, with notes above them. Safe to call from any thread."""
 
-    def __init__(self, stream: TextIO, *, colour: bool) -> None:
+    def __init__(self, stream: TextIO, *, colour: bool, whole: bool = False) -> None:
+        self._whole = whole
         console = Console(file=stream, no_color=not colour, highlight=False, markup=False, emoji=False)
         shape = _Shape(_WIDE if console.width >= _ROOM else _NARROW)
         columns = (TextColumn("{task.fields[verb]}", markup=False), TextColumn("{task.description}", markup=False), shape, _Words())
@@ -68,29 +70,39 @@ class Bars:
 
     def _take(self, event: Event) -> None:
         match event:
-            case Started(name, verb, total):
-                self._begin(name, verb, total)
+            case Started(name, verb, total, done):
+                self._begin(name, verb, total, done)
             case Advanced(name, done, total):
                 if name not in self._tasks:
                     self._begin(name, "working on", total)
                 self._meters[name].reach(done, total, time.monotonic())
                 self._rows.update(self._tasks[name], completed=done, total=self._meters[name].total)
+            case Retrying(name, why, delay):
+                if name not in self._tasks:
+                    self._begin(name, "working on", None)
+                self._meters[name].retry(delay, time.monotonic())
+                if why:
+                    self._rows.console.print(Text(self._plain(f"{name}: {why}; {next_try(round(delay))}")))
             case Finished(name, outcome, detail):
                 if name not in self._tasks:
                     self._begin(name, "", None)
-                self._finish(name, plain(f"{outcome}, {detail}" if detail else outcome))
+                self._finish(name, self._plain(f"{outcome}, {detail}" if detail else outcome))
             case Note(text):
-                self._rows.console.print(Text(plain(text)))
+                self._rows.console.print(Text(self._plain(text)))
 
-    def _begin(self, name: str, verb: str, total: int | None) -> None:
+    def _plain(self, text: str) -> str:
+        return plain(text) if self._whole else with_short_digests(plain(text))
+
+    def _begin(self, name: str, verb: str, total: int | None, done: int = 0) -> None:
         """A task that starts again with another verb keeps its row."""
-        meter = self._meters[name] = Meter(time.monotonic(), total)
+        meter = self._meters[name] = Meter(time.monotonic(), total, done)
         if name in self._tasks:
             self._rows.reset(self._tasks[name], total=total, verb=verb, over="", meter=meter)
             # `reset` takes None for an unchanged total.
             self._rows.tasks[self._rows.task_ids.index(self._tasks[name])].total = total
         else:
-            self._tasks[name] = self._rows.add_task(plain(name), total=total, verb=verb, over="", meter=meter)
+            self._tasks[name] = self._rows.add_task(self._plain(name), total=total, verb=verb, over="", meter=meter)
+        self._rows.update(self._tasks[name], completed=done)
 
     def _finish(self, name: str, outcome: str) -> None:
         row = self._tasks[name]

@@ -68,6 +68,7 @@ def _lines(line: CheckResult, marks: int, ids: int, look: Look, *, why: bool) ->
 def _broken(text: str, indent: int, look: Look) -> list[str]:
     """Wrapped with an indent; a command is kept in one piece where possible, so that it can be copied."""
     plain = terminal.plain(" ".join(text.split()))
+    plain = plain if look.whole else terminal.with_short_digests(plain)
     if look.width is None:
         return [plain]
     room = max(look.width - indent, _NARROWEST)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from kelvin_provision.cli.frame import hints
 from kelvin_provision.cli.render.report import Table
-from kelvin_provision.queries.explain import Explained, ExplainedError, ExplainedExitCode
-from kelvin_provision.queries.explanations import EXIT_CODES
+from kelvin_provision.queries.explaining.explain import Explained, ExplainedError, ExplainedExitCode
+from kelvin_provision.queries.explaining.explanations import EXIT_CODES
 
 if TYPE_CHECKING:
-    from kelvin_provision.queries.explain import Word
+    from kelvin_provision.queries.explaining.explain import Word
 
 
 def table(words: Sequence[Word]) -> Table:

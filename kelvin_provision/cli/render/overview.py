@@ -22,9 +22,18 @@ NO_AGENT = "no agent is running: nothing is being downloaded or applied (kelvin-
 
 def warnings(overview: Overview) -> tuple[str, ...]:
     """Warnings of the listed workloads and of the box."""
-    of_workloads = (f"{item.name}: {text}" for item in overview.page.items for text in item.status.warnings)
+    of_workloads = (f"{item.name}: {_with_next_try(text, item, overview)}" for item in overview.page.items for text in item.status.warnings)
     of_box = (f"{overview.full}: nothing is downloaded until there is space",) if overview.full else ()
     return (*of_workloads, *of_box, *((NO_AGENT,) if overview.unattended else ()))
+
+
+def _with_next_try(text: str, item: WorkloadItem, overview: Overview) -> str:
+    cause, time = overview.next_tries.get(item.name, ("", ""))
+    if text != cause:
+        return text
+    from kelvin_provision.queries.retries import next_try, seconds_until
+
+    return f"{text}; {next_try(seconds_until(time))}"
 
 
 def table(overview: Overview, footer: str = "") -> Table:

@@ -15,8 +15,9 @@ from kelvin_provision.cli.frame import terminal
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.amounts import Meter
 from kelvin_provision.context import silent
-from kelvin_provision.events import Advanced, Event, Finished, Note, Progress, Started
+from kelvin_provision.events import Advanced, Event, Finished, Note, Progress, Retrying, Started
 from kelvin_provision.quantity import format_bytes
+from kelvin_provision.queries.retries import next_try
 
 INTERVAL = 10.0
 _HEARTBEAT = 1.0
@@ -37,12 +38,12 @@ def choose(session: Session, stderr: TextIO | None = None, *, log: bool = False)
     if session.quiet:
         yield silent
     elif session.document or not terminal.can_draw(stream):
-        with _beating(Lines(stream, stamp=_time if log else str)) as lines:
+        with _beating(Lines(stream, stamp=_time if log else str, whole=log or session.whole)) as lines:
             yield lines
     else:
         from kelvin_provision.cli.render.bars import Bars
 
-        with Bars(stream, colour=terminal.is_coloured(stream, session)) as bars:
+        with Bars(stream, colour=terminal.is_coloured(stream, session), whole=session.whole) as bars:
             yield bars
     try:
         stream.flush()
@@ -55,6 +56,13 @@ class _Task:
     verb: str
     meter: Meter
     spoke: float
+    trouble: str = ""
+
+
+def _amount(done: int, total: int | None) -> str:
+    if not total:
+        return ""
+    return f", {format_bytes(done)} of {format_bytes(total)} already here" if done else f", {format_bytes(total)}"
 
 
 @dataclass
@@ -65,6 +73,8 @@ class Lines:
     clock: Callable[[], float] = time.monotonic
     stamp: Callable[[], str] = str
     """The prefix of each line: the time in a log, nothing on a terminal."""
+    whole: bool = True
+    """Whether digests are shown in full."""
     _tasks: dict[str, _Task] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -84,15 +94,22 @@ class Lines:
     def _take(self, event: Event) -> None:
         now = self.clock()
         match event:
-            case Started(name, verb, total):
-                self._tasks[name] = _Task(verb, Meter(now, total), now)
-                self._say(f"{verb} {name}{f', {format_bytes(total)}' if total else ''}")
+            case Started(name, verb, total, done):
+                self._tasks[name] = _Task(verb, Meter(now, total, done), now)
+                self._say(f"{verb} {name}{_amount(done, total)}")
             case Advanced(name, done, total):
                 task = self._tasks.setdefault(name, _Task("working on", Meter(now, total), now))
+                task.trouble = "" if done > task.meter.done else task.trouble
                 task.meter.reach(done, total, now)
                 if now - task.spoke >= INTERVAL:
                     task.spoke = now
                     self._say(f"{task.verb} {name}: {task.meter.words(now)}")
+            case Retrying(name, why, delay):
+                task = self._tasks.setdefault(name, _Task("working on", Meter(now), now))
+                task.meter.retry(delay, now)
+                if why and (why != task.trouble or now - task.spoke >= INTERVAL):
+                    task.trouble, task.spoke = why, now
+                    self._say(f"{task.verb} {name}: {why}; {next_try(round(delay))}")
             case Finished(name, outcome, detail):
                 self._tasks.pop(name, None)
                 self._say(f"{name}: {outcome}{f', {detail}' if detail else ''}")
@@ -100,8 +117,9 @@ class Lines:
                 self._say(text)
 
     def _say(self, text: str) -> None:
+        text = terminal.plain(text)
         with suppress(OSError, ValueError):
-            terminal.write(self.stream, f"{self.stamp()}{terminal.plain(text)}\n")
+            terminal.write(self.stream, f"{self.stamp()}{text if self.whole else terminal.with_short_digests(text)}\n")
 
 
 @contextmanager

@@ -38,9 +38,10 @@ _BY_WORDS |= dict.fromkeys(Trouble, State.FAILED) | {NOT_RUNNING: State.STOPPED,
 
 @dataclass(frozen=True)
 class Style:
-    """The style of tables on a stream. `width` is None where nothing may be shortened: in a pipe or a file."""
+    """The style of tables on a stream. `whole`: digests in full. `width` is None where nothing may be shortened: in a pipe or a file."""
 
     wide: bool = False
+    whole: bool = False
     colour: bool = False
     icons: bool = False
     width: int | None = None
@@ -51,6 +52,7 @@ class Style:
         draws = terminal.can_draw(stream)
         return cls(
             wide=session.output is Output.WIDE,
+            whole=session.whole,
             colour=terminal.is_coloured(stream, session),
             icons=draws and terminal.is_utf8(stream),
             width=shutil.get_terminal_size().columns if draws else None,
@@ -77,7 +79,7 @@ def render(table: Table, style: Style) -> str:
         lines.append(_line(row, columns, widths, style))
         folded = [(table.columns[at], _cell(table.rows[number][at], table.columns[at], style)) for at in given_up]
         lines += [f"{GAP}{name}: {text}" for name, text in folded if name in table.folds and text != "-"]
-        lines += [f"{GAP}{terminal.plain(text)}" for text in table.below.get(number, ())]
+        lines += [f"{GAP}{_plain(text, style)}" for text in table.below.get(number, ())]
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -107,9 +109,13 @@ def ago(timestamp: str, now: datetime) -> str:
 
 
 def _cell(text: str, column: str, style: Style) -> str:
-    whole = terminal.plain(" ".join(text.splitlines())) or "-"
+    whole = _plain(" ".join(text.splitlines()), style) or "-"
     look = _look(whole, column)
     return f"{look[1]} {whole}" if look and style.icons else whole
+
+
+def _plain(text: str, style: Style) -> str:
+    return terminal.plain(text) if style.whole else terminal.with_short_digests(terminal.plain(text))
 
 
 def _look(text: str, column: str) -> tuple[Colour | None, str] | None:

@@ -33,7 +33,7 @@ def text(result: WorkloadResult) -> str:
         ("App", f"{item.app_name} {item.app_version}"),
         ("Cluster", item.cluster_name),
         ("Status", shown_state(item).capitalize() if shown_state(item) == NOT_RUNNING else item.status.message),
-        *(("", f"warning: {warning}") for warning in item.status.warnings),
+        *(("", f"warning: {result.waits if result.waits and text == result.cause else text}") for text in item.status.warnings),
         ("Last seen", item.status.last_seen or "-"),
         ("Staged", planned(staged, _percent(result), timestamps.now()) if staged else "nothing"),
         *(("Held", _hold(hold)) for hold in result.holds),

@@ -183,6 +183,16 @@ def test_messages_of_a_pull_become_errors(message, error):
     assert type(pull_error("h/x:1", message)) is error
 
 
+def test_a_pull_that_failed_says_so_in_words_with_the_engines_own_as_evidence():
+    missing = pull_error("h.example/x:1", "manifest for h.example/x:1 not found: manifest unknown")
+    assert (str(missing), missing.evidence) == (
+        "the registry h.example has no x:1",
+        ("manifest for h.example/x:1 not found: manifest unknown",),
+    )
+    silent = pull_error("h.example/x:1", "Get http://h.example/v2/: dial tcp 192.0.2.1:80: connect: connection refused")
+    assert str(silent) == "the registry h.example does not answer (connection refused)"
+
+
 def test_every_container_that_goes_is_shown():
     live = (live_container(), live_container("motor-r3", revision=3), live_container("motor-r2", revision=2, spec_hash=NEW))
     removed = [

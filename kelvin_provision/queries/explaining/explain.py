@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from kelvin_provision.errors import UsageRefused
 from kelvin_provision.hints import command
-from kelvin_provision.queries import explanations
-from kelvin_provision.queries.explanations import EXIT_CODES, STATES, Explanation, errors, meaning
+from kelvin_provision.queries.explaining import explanations
+from kelvin_provision.queries.explaining.explanations import EXIT_CODES, STATES, Explanation, errors, meaning
 from kelvin_provision.spec.enums import State
 
 if TYPE_CHECKING:

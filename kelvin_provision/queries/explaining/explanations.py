@@ -138,7 +138,7 @@ def meaning(error: type[ProvisionError]) -> str:
 
 def explained(error: type[ProvisionError]) -> Explanation:
     """Its meaning, cause and next step. Raises KeyError for an error without a reason; a test prevents that."""
-    from kelvin_provision.queries.reasons import REASONS
+    from kelvin_provision.queries.explaining.reasons import REASONS
 
     reason = REASONS[error.code]
     return Explanation(meaning(error), reason.after, reason.then or error.hint_default)

@@ -1,0 +1,1 @@
+"""What states, errors and exit codes mean: `explain`."""
