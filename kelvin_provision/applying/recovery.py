@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from kelvin_provision.applying import start_stop
 from kelvin_provision.applying.policy import ApplyPolicy
@@ -11,10 +12,12 @@ from kelvin_provision.applying.transaction import finish, leave
 from kelvin_provision.applying.undo import Cause, undo
 from kelvin_provision.context import Context
 from kelvin_provision.errors import ClusterRefused, Interrupted, ProvisionError, RemovalUnfinished, StateDamaged
-from kelvin_provision.events import Note
+from kelvin_provision.events import Finished, Note, Started
 from kelvin_provision.ledger import journal
-from kelvin_provision.ledger.model import Entry, OnFailure, Operation, Order, Step
+from kelvin_provision.ledger.model import Entry, OnFailure, Operation, Order, Step, Workload
 from kelvin_provision.ledger.model import Phase as Stage
+from kelvin_provision.spec.workload import Object
+from kelvin_provision.staging.threads import SIDE_BY_SIDE, side_by_side
 from kelvin_provision.status import OperationKind
 
 
@@ -122,12 +125,41 @@ def _remove_each(ctx: Context, names: Sequence[str]) -> tuple[dict[str, tuple[st
     errors: dict[str, ProvisionError] = {}
     pending = list(names)
     while pending:
-        for name in pending:
-            errors.pop(name, None)
-            try:
-                objects[name] = ctx.cluster.remove(name)
-            except (ClusterRefused, RemovalUnfinished) as error:
-                errors[name] = error
+        for group in _in_order(ctx, pending):
+            for name, result in side_by_side(partial(_remove_workload, ctx), group, limit=SIDE_BY_SIDE).items():
+                errors.pop(name, None)
+                if isinstance(result, ClusterRefused | RemovalUnfinished):
+                    errors[name] = result
+                elif isinstance(result, BaseException):
+                    raise result
+                else:
+                    objects[name] = result
         refused = [name for name in pending if isinstance(errors.get(name), ClusterRefused)]
         pending = refused if len(refused) < len(pending) else []
     return objects, errors
+
+
+def _remove_workload(ctx: Context, name: str) -> tuple[str, ...]:
+    ctx.progress(Started(name, "removing"))
+    try:
+        objects = ctx.cluster.remove(name)
+    except (ClusterRefused, RemovalUnfinished):
+        ctx.progress(Finished(name, "not removed"))
+        raise
+    ctx.progress(Finished(name, "removed"))
+    return objects
+
+
+def _in_order(ctx: Context, names: Sequence[str]) -> list[list[str]]:
+    """Groups, one after the other: what is put last goes first, such as custom resources, whose controller another workload may have."""
+    if len(names) == 1:
+        return [list(names)]
+    known = ctx.ledger.readable(names).workloads
+    desired = {name: _objects(known[name]) if name in known else () for name in names}
+    numbers = {name: number for number, wave in enumerate(ctx.cluster.waves(desired)) for name, objects in wave.items() if objects}
+    last = {name: numbers.get(name, 0) for name in names}
+    return [[name for name in names if last[name] == number] for number in sorted(set(last.values()), reverse=True)]
+
+
+def _objects(workload: Workload) -> Sequence[Object]:
+    return [item for revision in (workload.running, workload.staged) if revision for item in revision.objects or ()]

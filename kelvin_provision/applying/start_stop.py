@@ -14,6 +14,7 @@ from kelvin_provision.hints import command
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.model import Entry, Operation
 from kelvin_provision.spec.workload import Object
+from kelvin_provision.staging.threads import SIDE_BY_SIDE, side_by_side
 from kelvin_provision.status import OperationKind
 
 Outcome = tuple[list[str], ProvisionError | None]
@@ -47,16 +48,20 @@ def start(ctx: Context, operation: Operation, patience: WaitPolicy) -> None:
 
 
 def _stop(ctx: Context, operation: Operation) -> Outcome:
-    stopped: list[str] = []
-    for step in operation.steps:
-        ctx.progress(Started(step.workload, "stopping"))
-        try:
-            ctx.cluster.stop(step.workload)
-        except ProvisionError as error:
-            return stopped, error
-        stopped.append(step.workload)
-        ctx.progress(Finished(step.workload, "stopped"))
-    return stopped, None
+    """Side by side: each mostly waits for its containers to end."""
+    cluster = ctx.cluster
+
+    def stop_workload(name: str) -> None:
+        ctx.progress(Started(name, "stopping"))
+        cluster.stop(name)
+        ctx.progress(Finished(name, "stopped"))
+
+    results = side_by_side(stop_workload, [step.workload for step in operation.steps], limit=SIDE_BY_SIDE)
+    for error in results.values():
+        if isinstance(error, BaseException) and not isinstance(error, ProvisionError):
+            raise error
+    stopped = [step.workload for step in operation.steps if results[step.workload] is None]
+    return stopped, next((error for error in results.values() if isinstance(error, ProvisionError)), None)
 
 
 def _start(ctx: Context, operation: Operation, patience: WaitPolicy) -> Outcome:

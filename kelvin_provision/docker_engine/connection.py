@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -60,6 +61,7 @@ class Connection:
     def __init__(self, client: Callable[[], Any], errors: EngineErrors) -> None:
         self._make = client
         self._client: Any = None
+        self._opening = threading.Lock()
         self.errors = errors
 
     @contextmanager
@@ -69,8 +71,9 @@ class Connection:
         import requests
 
         try:
-            if self._client is None:
-                self._client = self._make()
+            with self._opening:
+                if self._client is None:
+                    self._client = self._make()
             yield self._client
         except docker.errors.APIError as error:
             raise self._refused(error) from error

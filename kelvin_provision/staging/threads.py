@@ -11,6 +11,8 @@ from kelvin_provision.errors import TransferStopped
 
 T = TypeVar("T")
 TICK = 0.1
+SIDE_BY_SIDE = 32
+"""Workloads that are stopped or removed at a time."""
 POLLS = (0.0005, 0.01)
 """Seconds between two looks at the threads, at first and at most: a small image takes a few milliseconds."""
 GRACE = 0.5
@@ -93,6 +95,34 @@ def run_abandonable(call: Callable[[], T], stop: Callable[[], bool]) -> T:
     if errors:
         raise errors[0]
     return results[0]
+
+
+def side_by_side(work: Callable[[str], T], names: Sequence[str], *, limit: int) -> dict[str, T | BaseException]:
+    """What `work` returns or raises for each name, at most `limit` at a time; it is waited for to the end. One name takes no thread."""
+    results: dict[str, T | BaseException] = {}
+    left = iter(names)
+    taking = threading.Lock()
+
+    def worker() -> None:
+        while True:
+            with taking:
+                name = next(left, None)
+            if name is None:
+                return
+            try:
+                results[name] = work(name)
+            except BaseException as error:  # noqa: BLE001  (for the caller to judge)
+                results[name] = error
+
+    if len(names) == 1:
+        worker()
+        return results
+    threads = [threading.Thread(target=worker, name=f"worker-{number}", daemon=True) for number in range(min(limit, len(names)))]
+    for thread in threads:
+        thread.start()
+    while _alive_after(threads, TICK):
+        pass
+    return results
 
 
 def sleep_unless_stopped(seconds: float, stop: Callable[[], bool]) -> None:

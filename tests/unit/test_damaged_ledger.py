@@ -156,7 +156,7 @@ def test_a_damaged_staged_version_is_deployed_again(box):
 def test_a_damaged_workload_can_be_removed(box, column):
     spoil(box, "revisions", column, "{", RUNNING)
     assert "kelvin-provision workloads undeploy -n pump; then deploy it again" in box.run("workloads", "show", "pump").stderr
-    box.run("workloads", "undeploy", "pump", "--yes").check(stderr="")
+    box.run("workloads", "undeploy", "pump", "--yes").check(stderr="removing pump\npump: removed\n")
     assert (box.ledger.names(), "pump" in box.cluster.live) == (["fan", "lamp"], False)
     assert damage_of(box.ledger) == ()
 
