@@ -8,6 +8,7 @@ from kelvin_provision.events import Note
 from kelvin_provision.images import local_names
 from kelvin_provision.ledger.model import Revision
 from kelvin_provision.spec.enums import Download
+from kelvin_provision.spec.identity import is_among
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.staging import stage
 
@@ -28,7 +29,7 @@ def restore_images(ctx: Context, *, thorough: bool = True) -> None:
     locks = [lock for workload in workloads for slot in (workload.running, workload.staged) for lock in _locks(slot)]
     if locks and not thorough:
         pinned = ctx.runtime.owned()
-        locks = [lock for lock in locks if lock.name not in pinned and lock.config.digest not in pinned]
+        locks = [lock for lock in locks if not is_among(lock, pinned)]
     restored, missing = stage.put_back(locks, ctx.store, ctx.runtime, ctx.progress) if locks else ((), ())
     local_names.keep(ctx.ledger, lambda: ctx.runtime)
     for lock in missing:

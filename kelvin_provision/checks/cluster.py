@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -11,6 +11,8 @@ from kelvin_provision.cluster.survey import ClusterState
 from kelvin_provision.context import Context
 from kelvin_provision.errors import ProvisionError
 from kelvin_provision.hints import command
+from kelvin_provision.ledger.model import Revision
+from kelvin_provision.spec.identity import identities
 
 IDENTITY = "cluster.identity"
 """The key in the ledger: the cluster that was seen running our workloads."""
@@ -18,33 +20,51 @@ SHOW = command("config show", note="cluster.kubeconfig and where it comes from")
 
 
 class ClusterIdentity(NamedTuple):
-    """`running` are the workloads that should run, `there` those on the cluster; `remembered` is the identity of the cluster before."""
+    """`running` are the workloads that should run, `there` those on the cluster; `remembered` is the identity of the cluster before.
+
+    `of_other_store`: those whose container was made while Docker Engine had its other image store.
+    """
 
     state: ClusterState
     why: str
     running: frozenset[str]
     there: frozenset[str]
     remembered: str | None
+    of_other_store: frozenset[str] = frozenset()
 
 
 def cluster_identity(ctx: Context, state: ClusterState) -> ClusterIdentity:
     """The identity of a cluster that runs our workloads is stored, so that another one is recognized later."""
-    running = (
-        frozenset(workload.name for workload in ctx.ledger.workloads() if workload.running) if ctx.connections.has_ledger else frozenset()
-    )
+    revisions = [workload.running for workload in ctx.ledger.workloads() if workload.running] if ctx.connections.has_ledger else []
+    running = frozenset(revision.workload for revision in revisions)
     there = frozenset(ctx.connections.cluster.observe()) if running else frozenset()
     remembered = ctx.ledger.fact(IDENTITY) if ctx.connections.has_ledger else None
     if running & there and state.identity and state.identity != remembered:
         with suppress(ProvisionError):  # the check `disk` reports a full disk
             ctx.ledger.remember(IDENTITY, state.identity)
         remembered = state.identity
-    return ClusterIdentity(state, ctx.connections.choice.reason, running, there, remembered)
+    lost = [revision for revision in revisions if revision.workload not in there]
+    return ClusterIdentity(state, ctx.connections.choice.reason, running, there, remembered, frozenset(_of_other_store(ctx, lost)))
+
+
+def _of_other_store(ctx: Context, revisions: Sequence[Revision]) -> Iterator[str]:
+    """The objects of these revisions have what Docker Engine called their images by when it made the containers."""
+    for revision in revisions:
+        for lock in revision.locks or ():
+            digests = {str(item["spec"].get("image")) for item in revision.objects or () if item["kind"] == "Container"}
+            if identities(lock) & digests and ctx.runtime.info().identity.of(lock) not in digests:
+                yield revision.workload
 
 
 def right_cluster(identity: ClusterIdentity) -> Iterator[CheckFinding]:
     """`cluster`: it answers, and is the same as before."""
     info = identity.state.info
     what = f"{info.type} {info.version} at {identity.state.address}, node {info.node} ({identity.why})"
+    if identity.of_other_store:
+        names = tuple(sorted(identity.of_other_store))
+        text = f"{what}: its image store was changed (containerd-snapshotter), so it does not have {', '.join(names)} any more"
+        yield error(text, command("workloads start", names=names, instruction="change it back and restart Docker Engine, or"))
+        return
     if not identity.running or identity.running & identity.there:
         lost = sorted(identity.running - identity.there)
         if lost:

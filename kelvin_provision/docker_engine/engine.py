@@ -4,17 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from kelvin_provision.docker_engine.connection import Connection, EngineErrors, ignore_missing
 from kelvin_provision.docker_engine.containers import Containers
 from kelvin_provision.docker_engine.images import Images
 from kelvin_provision.refs import Platform
+from kelvin_provision.spec.identity import Identity
 
 LOCAL_URL = "http+docker://localhost"
 """What the SDK calls a unix socket."""
 
-CONTAINERD_SNAPSHOTTER = ["driver-type", "io.containerd.snapshotter.v1"]
+SYSTEM_CONTAINERD = Path("/var/lib/containerd")
+_CONTAINERD_SNAPSHOTTER = ["driver-type", "io.containerd.snapshotter.v1"]
+
+
+def uses_containerd_image_store(info: Mapping[str, Any]) -> bool:
+    """From `/info`. It is the default of fresh installations since Docker Engine 29."""
+    return _CONTAINERD_SNAPSHOTTER in [list(pair) for pair in info.get("DriverStatus") or []]
+
+
+class Storage(NamedTuple):
+    """Folders on this machine; None: it keeps nothing there, or does not tell. `temporary` takes an archive while it is read."""
+
+    unpacked: Path | None
+    compressed: Path | None
+    temporary: Path | None
 
 
 class Engine:
@@ -52,14 +67,22 @@ class Engine:
         here, platform = Platform.of_this_host(), Platform(version["Os"], version["Arch"])
         return here if (here.os, here.architecture) == (platform.os, platform.architecture) else platform
 
-    def root_folder(self) -> Path | None:
-        """Where it keeps images and containers, if that is a folder of this machine."""
-        root = self.info().get("DockerRootDir") if self.is_local else None
-        return Path(root) if root and Path(root).is_dir() else None
+    def storage(self) -> Storage:
+        """Where it keeps images, as far as that is on this machine."""
+        info = self.info() if self.is_local else {}
+        root = Path(info.get("DockerRootDir") or "/nonexistent")
+        temporary = root / "tmp" if root.is_dir() else None
+        if not uses_containerd_image_store(info):
+            return Storage(root if root.is_dir() else None, None, temporary)
+        own = root / "containerd" / "daemon"  # of the containerd that the engine starts where none is installed
+        address = (info.get("Containerd") or {}).get("Address") or ""
+        folder = SYSTEM_CONTAINERD if address.startswith("/run/containerd/") else own
+        existing = folder if folder.is_dir() else None
+        return Storage(existing, existing, None)  # the stream goes into the content store, and nowhere else before
 
-    def uses_containerd_image_store(self) -> bool:
-        """That store names an image by the digest of its manifest and not of its config."""
-        return CONTAINERD_SNAPSHOTTER in [list(pair) for pair in self.info().get("DriverStatus") or []]
+    def identity(self) -> Identity:
+        """What it calls images by."""
+        return Identity.ROOT if uses_containerd_image_store(self.info()) else Identity.CONFIG
 
     def ensure_network(self, name: str, labels: Mapping[str, str]) -> None:
         """A bridge on which containers resolve each other's names."""

@@ -9,6 +9,7 @@ from kelvin_provision.errors import ProvisionError
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision, Workload
 from kelvin_provision.runtimes.protocol import Runtime, RuntimeInfo
+from kelvin_provision.spec.identity import identities, is_among
 from kelvin_provision.spec.images import additional_images
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.store import Store
@@ -62,14 +63,14 @@ def take_inventory(ledger: Ledger, store: Store, connect: Callable[[], Runtime])
         images = tuple(Image(lock, used_by.get(lock.name, ()), stored[lock.name]) for lock in locks)
         return Inventory(images, runtime_error=str(error))
     images = tuple(
-        Image(lock, used_by.get(lock.name, ()), stored[lock.name], loaded[lock.name], info.pins and is_owned(lock, owned)) for lock in locks
+        Image(lock, used_by.get(lock.name, ()), stored[lock.name], loaded[lock.name], info.pins and is_among(lock, owned)) for lock in locks
     )
     return Inventory(images, orphans(locks, owned), info)
 
 
 def orphans(locks: Sequence[ImageLock], owned: frozenset[str]) -> tuple[str, ...]:
     """Images in the runtime with our label that are none of these."""
-    return tuple(sorted(owned - {lock.name for lock in locks} - {lock.config.digest for lock in locks}))
+    return tuple(sorted(owned.difference(*map(identities, locks))))
 
 
 def uses(ledger: Ledger) -> dict[str, tuple[Use, ...]]:
@@ -85,11 +86,6 @@ def uses(ledger: Ledger) -> dict[str, tuple[Use, ...]]:
         for name, is_additional in images.items():
             by_image[name] = (*by_image.get(name, ()), replace(use, additional=is_additional))
     return by_image
-
-
-def is_owned(lock: ImageLock, owned: frozenset[str]) -> bool:
-    """Whether the runtime has the image with our label: by name, or on Docker by its config."""
-    return lock.name in owned or lock.config.digest in owned
 
 
 def _slot(revision: Revision, workload: Workload | None) -> str:

@@ -14,6 +14,7 @@ from kelvin_provision.ledger import local_names as stored
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision
 from kelvin_provision.runtimes.protocol import Runtime
+from kelvin_provision.spec.identity import identities
 from kelvin_provision.spec.lock import ImageLock
 
 Connect = Callable[[], Runtime]
@@ -39,7 +40,7 @@ def keep(ledger: Ledger, runtime: Connect) -> None:
     while (required := tuple(name for name in stored.local_names(ledger) if name.required)) != done:
         targets = runtime().targets([name.name for name in required])
         for name in required:
-            if not name.lock.is_target(targets.get(name.name, "")):
+            if targets.get(name.name) not in identities(name.lock):
                 runtime().set_name(name.name, name.lock)
         done = required
 
@@ -58,7 +59,7 @@ def tidy(ledger: Ledger, runtime: Connect) -> None:
     for name in obsolete:
         runtime().clear_name(name.name, name.lock)
     targets = runtime().targets([name.name for name in obsolete]) if obsolete else {}
-    stored.forget(ledger, [name for name in replaced if not name.lock.is_target(targets.get(name.name, ""))])
+    stored.forget(ledger, [name for name in replaced if targets.get(name.name) not in identities(name.lock)])
 
 
 def on_cluster(ledger: Ledger) -> tuple[tuple[Revision, ...], bool]:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from kelvin_provision.errors import ProvisionError
 from kelvin_provision.images import local_names
-from kelvin_provision.images.inventory import is_owned
 from kelvin_provision.images.inventory import orphans as find_orphans
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.quantity import NO_HEADROOM
 from kelvin_provision.runtimes.protocol import ImageStorage, Runtime
+from kelvin_provision.spec.identity import is_among
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.staging import space
 from kelvin_provision.store import Store
@@ -53,7 +53,7 @@ def plan(ledger: Ledger, store: Store, runtime: Callable[[], Runtime], *, orphan
         owned, storage = runtime().owned(), runtime().storage()
     except ProvisionError as error:
         return PrunePlan(store_bytes=store_bytes, runtime_error=error)
-    images = tuple(lock for lock in unneeded if is_owned(lock, owned))
+    images = tuple(lock for lock in unneeded if is_among(lock, owned))
     unknown = find_orphans(ledger.known_images(), owned) if orphans else ()
     return PrunePlan(images, unknown, store_bytes, _runtime_bytes(images, ledger.kept_locks(), store, storage))
 
@@ -73,7 +73,7 @@ def carry_out(plan: PrunePlan, ledger: Ledger, store: Store, runtime: Callable[[
         runtime().remove_owned(name)
     freed += collect_garbage(ledger, store, runtime)
     owned = runtime().owned()
-    in_use = [lock.name for lock in plan.images if is_owned(lock, owned)]
+    in_use = [lock.name for lock in plan.images if is_among(lock, owned)]
     return Freed(freed, frozenset([*in_use, *(name for name in plan.orphans if name in owned)]))
 
 
@@ -89,6 +89,6 @@ def collect_garbage(ledger: Ledger, store: Store, runtime: Callable[[], Runtime]
         store.untag(lock)
     owned = runtime().owned() if unneeded else frozenset()
     for lock in unneeded:
-        if not is_owned(lock, owned):
+        if not is_among(lock, owned):
             ledger.forget_image(lock)
     return store.collect_garbage(ledger.kept_locks())

@@ -17,6 +17,7 @@ from kelvin_provision.ledger.rows import workloads as workload_rows
 from kelvin_provision.ledger.rows.damage import Row, printable
 from kelvin_provision.ledger.sqlite.database import Database, utc_now
 from kelvin_provision.spec.enums import Download
+from kelvin_provision.spec.identity import COARSEST
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Object, Spec
 from kelvin_provision.status import Observation
@@ -177,8 +178,8 @@ class Ledger(Database):
         """Images that this program imported into the runtime and that no stored revision needs."""
         with self.reading() as db:
             kept, loaded = self.kept_locks(), rows.images(db)
-        configs = {lock.config.digest for lock in kept}  # on Docker the same image under another name is the same image
-        return tuple(lock for lock in loaded if lock.config.digest not in configs)
+        needed = {COARSEST.of(lock) for lock in kept}  # Docker may have one image for two locks
+        return tuple(lock for lock in loaded if COARSEST.of(lock) not in needed)
 
     def forget_image(self, lock: ImageLock) -> None:
         """Call it after the image was removed from the runtime."""

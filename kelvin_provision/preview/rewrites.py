@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from kelvin_provision.cluster.plan import describe
 from kelvin_provision.ledger.model import Revision
 from kelvin_provision.spec.diff.fields import Field, compare, flat, leaves
+from kelvin_provision.spec.identity import identities
 from kelvin_provision.spec.workload import Object
 
 OFFLINE = ("image", "imagePullPolicy", "nodeSelector", "imagePullSecrets", "reference", "subjects", "clientConfig")
@@ -36,7 +37,7 @@ def rewrites(revision: Revision, objects: Sequence[Object]) -> Iterator[Rewrite]
             for field in compare(given[what], item):
                 yield from (Rewrite(what, leaf) for leaf in leaves(field) if _is_offline(leaf.path))
         elif revision.spec.image:
-            names = {lock.pinned_reference for lock in revision.locks} | {lock.config.digest for lock in revision.locks}
+            names = {lock.pinned_reference for lock in revision.locks}.union(*map(identities, revision.locks))
             images = ((path, value) for path, value in flat(item) if path.endswith(".image") and value in names)
             yield from (Rewrite(what, Field(path, revision.spec.image, value)) for path, value in images)
 

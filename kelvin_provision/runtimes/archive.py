@@ -1,13 +1,14 @@
 """An image of the store as one tar stream: an OCI image layout (1.1) that Docker 20.10 reads too.
 
-The annotation `io.containerd.image.name` is containerd's, `manifest.json` is Docker's (image spec v1.2).
+containerd reads `index.json` with the annotation `io.containerd.image.name`, and so does Docker with the containerd image store. Docker
+with its own store reads `manifest.json` (image spec v1.2), so its tags stand in both.
 """
 
 from __future__ import annotations
 
 import json
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -15,7 +16,7 @@ from typing import BinaryIO
 from kelvin_provision.errors import DigestMismatch
 from kelvin_provision.files.durable import CHUNK, read_chunks
 from kelvin_provision.files.hashing import verified
-from kelvin_provision.refs import Descriptor
+from kelvin_provision.refs import Descriptor, Reference
 from kelvin_provision.runtimes.protocol import BlobPath
 from kelvin_provision.spec.lock import ImageLock
 
@@ -54,15 +55,15 @@ class FileSlice:
             raise DigestMismatch(f"{self.blob.digest}: {remaining} of {self.blob.size} bytes are missing in the store")
 
 
-def parts(lock: ImageLock, blob: BlobPath, *, repo_tags: Sequence[str] = ()) -> Iterator[bytes | FileSlice]:
+def parts(lock: ImageLock, blob: BlobPath, *, tag: str = "") -> Iterator[bytes | FileSlice]:
     """The stream in order: bytes, and blobs by file. Opens no file. The same lock always gives the same bytes.
 
-    `repo_tags` are Docker's names for the image; Docker refuses a digest there.
+    `tag` is the image's name in Docker, which refuses a digest there; without one it is `ImageLock.name`, which containerd takes.
     """
     documents = {
         "oci-layout": {"imageLayoutVersion": "1.0.0"},
-        "index.json": _index(lock),
-        "manifest.json": _docker_manifest(lock, repo_tags),
+        "index.json": _index(lock, tag),
+        "manifest.json": _docker_manifest(lock, tag),
     }
     for name, document in documents.items():
         data = json.dumps(document, separators=(",", ":")).encode()
@@ -74,18 +75,18 @@ def parts(lock: ImageLock, blob: BlobPath, *, repo_tags: Sequence[str] = ()) -> 
     yield _END
 
 
-def chunks(lock: ImageLock, blob: BlobPath, *, repo_tags: Sequence[str] = ()) -> Iterator[bytes]:
+def chunks(lock: ImageLock, blob: BlobPath, *, tag: str = "") -> Iterator[bytes]:
     """The stream as bytes, at most 1 MiB at a time. Raises DigestMismatch for a missing file or one of another size."""
-    for part in parts(lock, blob, repo_tags=repo_tags):
+    for part in parts(lock, blob, tag=tag):
         if isinstance(part, FileSlice):
             yield from part.read()
         else:
             yield part
 
 
-def size(lock: ImageLock, *, repo_tags: Sequence[str] = ()) -> int:
+def size(lock: ImageLock, *, tag: str = "") -> int:
     """Of the stream, in bytes."""
-    stream = parts(lock, lambda _: Path(), repo_tags=repo_tags)
+    stream = parts(lock, lambda _: Path(), tag=tag)
     return sum(part.blob.size if isinstance(part, FileSlice) else len(part) for part in stream)
 
 
@@ -104,14 +105,14 @@ def _blob_path(blob: Descriptor) -> str:
     return f"blobs/{blob.digest.replace(':', '/')}"
 
 
-def _index(lock: ImageLock) -> dict[str, object]:
+def _index(lock: ImageLock, tag: str) -> dict[str, object]:
     root = {"mediaType": lock.root.media_type, "digest": lock.root.digest, "size": lock.root.size}
-    named = root | {"annotations": {"io.containerd.image.name": lock.name}}
+    named = root | {"annotations": {"io.containerd.image.name": str(Reference.parse(tag)) if tag else lock.name}}
     return {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [named]}
 
 
-def _docker_manifest(lock: ImageLock, repo_tags: Sequence[str]) -> list[dict[str, object]]:
-    return [{"Config": _blob_path(lock.config), "RepoTags": list(repo_tags), "Layers": [_blob_path(layer) for layer in lock.layers]}]
+def _docker_manifest(lock: ImageLock, tag: str) -> list[dict[str, object]]:
+    return [{"Config": _blob_path(lock.config), "RepoTags": [tag] if tag else [], "Layers": [_blob_path(layer) for layer in lock.layers]}]
 
 
 def _header(name: str, length: int) -> bytes:

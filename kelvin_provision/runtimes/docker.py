@@ -1,7 +1,7 @@
-"""Docker Engine as the container runtime: an image is identified by its ID, the digest of its config.
+"""Docker Engine as the container runtime: an image is identified by its ID, which depends on the engine's image store.
 
 The engine has no pins, but `docker image prune` spares what has a tag (`prune -a` spares only what a container uses; then the agent loads
-the image again). So a tag of our own, made from that digest, is both the pin and the mark of ownership.
+the image again). So a tag of our own, made from that ID, is both the pin and the mark of ownership.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Any, BinaryIO
 
 from kelvin_provision.docker_engine.connection import RUNTIME_ERRORS, connect
 from kelvin_provision.docker_engine.engine import Engine
-from kelvin_provision.errors import DigestMismatch, ImageUnsupported, ImportFailed, ProvisionError
-from kelvin_provision.hints import system
+from kelvin_provision.errors import DigestMismatch, ImportFailed, ProvisionError
 from kelvin_provision.refs import Descriptor, Platform
 from kelvin_provision.runtimes import archive, suitability
 from kelvin_provision.runtimes.complaints import own_trouble
 from kelvin_provision.runtimes.protocol import BlobPath, ImageStatus, ImageStorage, RuntimeInfo
+from kelvin_provision.spec.identity import Identity
 from kelvin_provision.spec.lock import ImageLock
 
 PINS = "kelvin-provision/pin"
@@ -41,34 +41,25 @@ class DockerRuntime:
 
     def info(self) -> RuntimeInfo:
         platform = replace(self._engine.platform(), runs_32_bit=self._runs_32_bit)
-        version = self._engine.version()
-        return RuntimeInfo(self.name, version, platform, pins=True, completes_short_names=True, finds_by_digest=False)
+        version, identity = self._engine.version(), self._engine.identity()
+        return RuntimeInfo(self.name, version, platform, pins=True, completes_short_names=True, finds_by_digest=False, identity=identity)
 
     def check(self, lock: ImageLock) -> None:
         """Refuses another platform, what is not a container image, and zstd layers where the engine is too old for them."""
         info = self.info()
-        if self._engine.uses_containerd_image_store():
-            raise ImageUnsupported(
-                f"{lock.reference}: Docker Engine uses the containerd image store, which is not supported",
-                hint=system(
-                    "systemctl",
-                    "restart",
-                    "docker",
-                    instruction='set "features": {"containerd-snapshotter": false} in /etc/docker/daemon.json, then',
-                ),
-            )
         suitability.check(lock, info.platform)
         suitability.check_for_docker(lock, info.version)
 
     def has(self, lock: ImageLock) -> bool:
         """By our tag, with the right ID and platform. The engine keeps no incomplete images."""
-        image = self._engine.images.inspect(_pin(lock))
-        return image is not None and image["Id"] == lock.config.digest and _has_platform(image, lock.platform)
+        image_id = self._id(lock)
+        image = self._engine.images.inspect(_pin(image_id))
+        return image is not None and image["Id"] == image_id and _has_platform(image, lock.platform)
 
     def load(self, lock: ImageLock, blob: BlobPath) -> None:
         if self.has(lock):
             return
-        loading = f"{LOADING}:{_hex(lock)}"
+        loading = _loading(self._id(lock))
         try:
             self._send(lock, blob, loading)
             self._compare(lock, loading)
@@ -83,28 +74,31 @@ class DockerRuntime:
         yield None
 
     def pin(self, lock: ImageLock) -> None:
-        if self._engine.images.inspect(lock.config.digest) is not None:
-            self._engine.images.tag(lock.config.digest, PINS, _hex(lock))
+        image_id = self._id(lock)
+        if self._engine.images.inspect(image_id) is not None:
+            self._engine.images.tag(image_id, PINS, _hex(image_id))
 
     def remove(self, lock: ImageLock) -> None:
         """An image that a container uses keeps our tag, and is removed at a later time."""
-        self._engine.images.untag(f"{LOADING}:{_hex(lock)}")  # of a load that was cut off
-        self._engine.images.untag(_pin(lock))
+        image_id = self._id(lock)
+        self._engine.images.untag(_loading(image_id))  # of a load that was cut off
+        self._engine.images.untag(_pin(image_id))
 
     def owned(self) -> frozenset[str]:
         return self._engine.images.ids(PINS)
 
     def remove_owned(self, owned: str) -> None:
-        self._engine.images.untag(f"{PINS}:{owned.partition(':')[2]}")
+        self._engine.images.untag(_pin(owned))
 
     def set_name(self, name: str, lock: ImageLock) -> None:
         """A tag, which the engine moves from one image to another in one step."""
-        if self._engine.images.inspect(lock.config.digest) is not None:
+        image_id = self._id(lock)
+        if self._engine.images.inspect(image_id) is not None:
             repository, _, tag = name.rpartition(":")
-            self._engine.images.tag(lock.config.digest, repository, tag)
+            self._engine.images.tag(image_id, repository, tag)
 
     def clear_name(self, name: str, lock: ImageLock) -> None:
-        if self.targets([name]).get(name) == lock.config.digest:
+        if self.targets([name]).get(name) == self._id(lock):
             self._engine.images.untag(name)
 
     def targets(self, names: Collection[str]) -> Mapping[str, str]:
@@ -112,24 +106,28 @@ class DockerRuntime:
         return {name: image["Id"] for name, image in images.items() if image is not None}
 
     def storage(self) -> ImageStorage:
-        root = self._engine.root_folder()
-        return ImageStorage(unpacked=root, temporary=root / "tmp") if root else ImageStorage()
+        return ImageStorage(*self._engine.storage())
 
     def inspect(self, locks: Sequence[ImageLock]) -> Mapping[str, ImageStatus]:
-        return {lock.name: self._status(lock) for lock in locks}
+        identity = self._engine.identity() if locks else Identity.CONFIG
+        return {lock.name: self._status(lock, identity.of(lock)) for lock in locks}
 
-    def _status(self, lock: ImageLock) -> ImageStatus:
-        image = self._engine.images.inspect(lock.config.digest)
+    def _status(self, lock: ImageLock, image_id: str) -> ImageStatus:
+        image = self._engine.images.inspect(image_id)
         if image is None:
             return ImageStatus("absent")
-        pinned = _pin(lock) in (image.get("RepoTags") or ())
+        pinned = _pin(image_id) in (image.get("RepoTags") or ())
         return ImageStatus("complete" if _has_platform(image, lock.platform) else "other platform", pinned, pinned)
 
     def image_names(self) -> frozenset[str]:
         return self._engine.images.tags()
 
+    def _id(self, lock: ImageLock) -> str:
+        """Asked each time: an engine that was restarted may have the other image store."""
+        return self._engine.identity().of(lock)
+
     def _send(self, lock: ImageLock, blob: BlobPath, name: str) -> None:
-        complaint = self._engine.images.load(archive.chunks(lock, blob, repo_tags=[name]))
+        complaint = self._engine.images.load(archive.chunks(lock, blob, tag=name))
         if not complaint:
             os.sync()  # the engine does not sync what it unpacks
             return
@@ -142,8 +140,8 @@ class DockerRuntime:
         image = self._engine.images.inspect(name)
         if image is None:
             raise ImportFailed(f"Docker Engine did not load {lock.name}", evidence=("it reported no error, and the image is not there",))
-        if image["Id"] != lock.config.digest:
-            raise DigestMismatch(f"{lock.reference}: Docker Engine loaded {image['Id']} instead of {lock.config.digest}")
+        if image["Id"] != self._id(lock):
+            raise DigestMismatch(f"{lock.reference}: Docker Engine loaded {image['Id']} instead of {self._id(lock)}")
         if lock.diff_ids and tuple(image["RootFS"].get("Layers") or ()) != lock.diff_ids:
             raise DigestMismatch(f"{lock.reference}: Docker Engine loaded other layers")
         if not _has_platform(image, lock.platform):
@@ -151,12 +149,16 @@ class DockerRuntime:
             raise ImportFailed(f"{lock.reference} is for {platform}, not for {lock.platform}; it was removed again")
 
 
-def _hex(lock: ImageLock) -> str:
-    return lock.config.digest.partition(":")[2]
+def _hex(image_id: str) -> str:
+    return image_id.partition(":")[2]
 
 
-def _pin(lock: ImageLock) -> str:
-    return f"{PINS}:{_hex(lock)}"
+def _pin(image_id: str) -> str:
+    return f"{PINS}:{_hex(image_id)}"
+
+
+def _loading(image_id: str) -> str:
+    return f"{LOADING}:{_hex(image_id)}"
 
 
 def _has_platform(image: dict[str, Any], platform: Platform) -> bool:

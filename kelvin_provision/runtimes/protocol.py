@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
 from kelvin_provision.refs import Descriptor, Platform
+from kelvin_provision.spec.identity import Identity
 from kelvin_provision.spec.lock import ImageLock
 
 BlobPath = Callable[[Descriptor], Path]
@@ -18,7 +19,8 @@ BlobPath = Callable[[Descriptor], Path]
 class RuntimeInfo:
     """`name` is containerd or docker. `pins`: it never collects a pinned image by itself.
 
-    `completes_short_names`: `motor:1` is the same image as `docker.io/library/motor:1`; elsewhere pods of such an image hang.
+    `identity`: what it calls images by. `completes_short_names`: `motor:1` is the same image as `docker.io/library/motor:1`; elsewhere
+    pods of such an image hang.
     `finds_by_digest`: it finds an imported image under `host/path@sha256:...`, not only under a tag.
     """
 
@@ -28,6 +30,7 @@ class RuntimeInfo:
     pins: bool
     completes_short_names: bool = False
     finds_by_digest: bool = True
+    identity: Identity = Identity.NAME
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,7 @@ class Runtime(Protocol):
         ...
 
     def owned(self) -> frozenset[str]:
-        """`ImageLock.name` (containerd) or config digest (Docker) of every image that carries our pin."""
+        """The identity (`RuntimeInfo.identity`) of every image that carries our pin."""
         ...
 
     def remove_owned(self, owned: str) -> None:
@@ -121,7 +124,7 @@ class Runtime(Protocol):
         ...
 
     def targets(self, names: Collection[str]) -> Mapping[str, str]:
-        """The digest that each of these names stands for (see `ImageLock.is_target`), without names that do not exist. Reads only."""
+        """The digest that each of these names stands for (see `spec.identity`), without names that do not exist. Reads only."""
         ...
 
     def storage(self) -> ImageStorage:

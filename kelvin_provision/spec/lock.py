@@ -42,10 +42,6 @@ class ImageLock:
         """`host/repository[:tag]@sha256:...`: the image in rendered objects."""
         return str(dataclasses.replace(self.reference, digest=self.root.digest))
 
-    def is_target(self, digest: str) -> bool:
-        """Whether a name that stands for this digest is a name of this image as we imported it; on Docker that is the config."""
-        return digest in {self.root.digest, self.config.digest}
-
     @property
     def size(self) -> int:
         """Bytes of all its blobs, compressed."""

@@ -16,6 +16,7 @@ from kelvin_provision.quantity import Headroom, format_rounded
 from kelvin_provision.refs import Descriptor
 from kelvin_provision.runtimes.protocol import ImageStorage, Runtime
 from kelvin_provision.spec.enums import Download
+from kelvin_provision.spec.identity import is_among
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.store import Store
 from kelvin_provision.store.space import UNPACK_FACTOR, Filesystem, Shortage, SpaceRequest, admit, filesystem_of, merged, shortages
@@ -141,7 +142,7 @@ def reserved(
 def loaded_images(ledger: Ledger, runtime: Runtime) -> tuple[ImageLock, ...]:
     """The kept images that the runtime has."""
     owned = runtime.owned()
-    return tuple(lock for lock in ledger.kept_locks(sound_only=True) if lock.name in owned or lock.config.digest in owned)
+    return tuple(lock for lock in ledger.kept_locks(sound_only=True) if is_among(lock, owned))
 
 
 def prunable_bytes(ledger: Ledger, store: Store, filesystems: Filesystems) -> int:

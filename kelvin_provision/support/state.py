@@ -11,6 +11,7 @@ from kelvin_provision.ledger import history as ledger_history
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.queries.items import item_of
 from kelvin_provision.queries.listing import Query, page
+from kelvin_provision.spec.identity import is_among
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.store import Store
 
@@ -68,6 +69,6 @@ def _image(lock: ImageLock, store: Store, pinned_names: frozenset[str]) -> dict[
         "platform": str(lock.platform),
         "in_store": done,
         "bytes": total,
-        "in_runtime": bool({lock.name, lock.config.digest} & pinned_names),
+        "in_runtime": is_among(lock, pinned_names),
         "blobs": [{"digest": blob.digest, "bytes": blob.size, "here": store.bytes_present(blob)} for blob in lock.blobs()],
     }

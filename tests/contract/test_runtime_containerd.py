@@ -17,7 +17,9 @@ from tests.contract.runtime_contract import HERE, NARROW, RuntimeContract, flip,
 from tests.kit.ctr import Outside
 from tests.kit.images import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, Image, make_image, random_image, sha256, tar_of
 from tests.kit.locks import blobs_in, lock_of
+from tests.kit.servers import newer
 from tests.kit.servers.containerd import containerd_server
+from tests.kit.waiting import until
 
 __all__ = ["staged"]
 pytestmark = pytest.mark.containerd
@@ -29,7 +31,7 @@ import json, os, pathlib, signal, sys
 from kelvin_provision.runtimes.containerd.runtime import ContainerdRuntime
 from kelvin_provision.spec.lock import ImageLock
 
-address, lock, folder = sys.argv[1:]
+address, ctr, lock, folder = sys.argv[1:]
 lock = ImageLock.from_json(json.loads(pathlib.Path(lock).read_text()))
 
 def blob(part):
@@ -37,25 +39,30 @@ def blob(part):
         os.kill(os.getpid(), signal.SIGKILL)
     return pathlib.Path(folder, part.digest.replace(":", "-"))
 
-ContainerdRuntime(address).load(lock, blob)
+ContainerdRuntime(address, command=(ctr,)).load(lock, blob)
 """
-REAL = os.environ.get("KELVIN_PROVISION_TEST_CONTAINERD")
-
-
-@pytest.fixture(params=["private", *(["real"] if REAL else [])])
-def address(request):
-    return REAL if request.param == "real" else request.getfixturevalue("containerd")
 
 
 @pytest.fixture
-def outside(address):
-    return Outside(address)
+def address(containerd_and_ctr):
+    return containerd_and_ctr[0]
 
 
 @pytest.fixture
-def runtime(address, outside):
+def ctr(containerd_and_ctr):
+    """The client of the same release."""
+    return containerd_and_ctr[1]
+
+
+@pytest.fixture
+def outside(address, ctr):
+    return Outside(address, ctr)
+
+
+@pytest.fixture
+def runtime(address, ctr, outside):
     """After the test nothing of ours is left, also in a containerd that is not the suite's."""
-    yield ContainerdRuntime(address)
+    yield ContainerdRuntime(address, command=(ctr,))
     names = outside.ctr("images", "ls", "-q", 'name~="registry.example.org/acme/"').split()
     digests = {line.split()[2] for line in outside.ctr("images", "ls", 'name~="registry.example.org/acme/"').splitlines()[1:]}
     for digest in digests:
@@ -178,18 +185,19 @@ class TestContainerd(RuntimeContract):
         assert not runtime.has(lock)
         assert not outside.holds(lock)
 
-    def test_an_import_that_was_never_labelled_is_unpacked_anew(self, tmp_path, containerd):
+    def test_an_import_that_was_never_labelled_is_unpacked_anew(self, runtime, outside, tmp_path, address):
         """A power cut after the unpack leaves empty files behind a snapshot that containerd believes in."""
-        runtime, outside = ContainerdRuntime(containerd), Outside(containerd)
+        if address == os.environ.get("KELVIN_PROVISION_TEST_CONTAINERD"):
+            pytest.skip("writes into the folders of containerd, which must be the suite's own")
         content = os.urandom(3000)
         picture = make_image([tar_of({"program": content})], architecture=HERE.architecture)
         lock, blob = lock_of(picture, reference(), HERE), blobs_in(tmp_path / "blobs", picture)
         outside.put(lock, blob)
-        (unpacked,) = Path(containerd).parent.glob("root/*overlayfs/snapshots/*/fs/program")
+        (unpacked,) = Path(address).parent.glob("root/*overlayfs/snapshots/*/fs/program")
         unpacked.write_bytes(b"")
         assert not runtime.has(lock)
         runtime.load(lock, blob)
-        assert [path.read_bytes() for path in Path(containerd).parent.glob("root/*overlayfs/snapshots/*/fs/program")] == [content]
+        assert [path.read_bytes() for path in Path(address).parent.glob("root/*overlayfs/snapshots/*/fs/program")] == [content]
 
     @pytest.mark.parametrize(("config", "layer"), [(DOCKER_CONFIG, DOCKER_LAYER), (OCI_CONFIG, DOCKER_LAYER)])
     def test_an_image_with_docker_media_types_loads(self, runtime, tmp_path, config, layer):
@@ -223,13 +231,13 @@ class TestContainerd(RuntimeContract):
         with pytest.raises(ImageUnsupported, match="foreign"):
             runtime.check(dataclasses.replace(lock, layers=(foreign,)))
 
-    def test_a_kill_in_mid_stream_leaves_nothing_that_is_believed(self, runtime, staged, outside, address, tmp_path):
+    def test_a_kill_in_mid_stream_leaves_nothing_that_is_believed(self, runtime, staged, outside, address, ctr, tmp_path):
         lock, blob = staged(image(os.urandom(2 << 20)))
         (tmp_path / "lock.json").write_text(json.dumps(lock.to_json()))
         program = tmp_path / "load.py"
         program.write_text(KILLED)
         died = subprocess.run(
-            [sys.executable, str(program), address, str(tmp_path / "lock.json"), str(blob(lock.config).parent)],
+            [sys.executable, str(program), address, ctr, str(tmp_path / "lock.json"), str(blob(lock.config).parent)],
             check=False,
             env={**os.environ, "PYTHONPATH": str(Path.cwd())},
         )
@@ -239,8 +247,7 @@ class TestContainerd(RuntimeContract):
         assert runtime.has(lock)
         assert len(outside.ctr("leases", "ls").splitlines()) == 1, "a lease would keep what was half imported"
 
-    def test_without_permission_on_the_socket_it_says_so(self, containerd):
-        runtime = ContainerdRuntime(containerd)
+    def test_without_permission_on_the_socket_it_says_so(self, runtime):
         os.seteuid(65534)
         try:
             with pytest.raises(PermissionRefused, match="no permission to use containerd on"):
@@ -248,10 +255,11 @@ class TestContainerd(RuntimeContract):
         finally:
             os.seteuid(0)
 
-    def test_the_content_is_a_file_that_can_be_linked_whichever_namespace_it_came_for(self, runtime, staged, address, outside):
+    def test_the_content_is_a_file_that_can_be_linked_whichever_namespace_it_came_for(self, runtime, staged, address, ctr, outside):
         lock, blob = staged()
         outside.put(lock, blob)
-        with runtime.open_blob(lock.layers[0]) as file, ContainerdRuntime(address, "other").open_blob(lock.layers[0]) as same:
+        other = ContainerdRuntime(address, "other", (ctr,))
+        with runtime.open_blob(lock.layers[0]) as file, other.open_blob(lock.layers[0]) as same:
             assert file.name == same.name
             assert Path(file.name).parts[-4:-1] == ("io.containerd.content.v1.content", "blobs", "sha256")
 
@@ -277,32 +285,39 @@ class TestContainerd(RuntimeContract):
         assert {name for name in names if not name.startswith("sha256:")} == {f"docker.io/library/pump@{made.digest}"}
 
 
-def test_a_32_bit_image_is_taken_where_the_settings_say_so(address, runtime, staged):
+def test_a_32_bit_image_is_taken_where_the_settings_say_so(address, ctr, runtime, staged):
     lock, blob = staged(image(platform=NARROW), platform=NARROW)
     with pytest.raises(PlatformMissing):
         runtime.check(lock)
-    told = ContainerdRuntime(address, runs_32_bit=True)
+    told = ContainerdRuntime(address, command=(ctr,), runs_32_bit=True)
     told.check(lock)
     told.load(lock, blob)
     assert told.has(lock)
     assert [status.state for status in told.inspect([lock]).values()] == ["complete"]
 
 
-def test_a_full_disk_is_no_space_and_nothing_stays_of_the_image():
+@pytest.mark.parametrize("release", ["containerd-installed", "containerd-newer"])
+def test_a_full_disk_is_no_space_and_nothing_stays_of_the_image(release):
+    """The cause comes last in what `ctr` says, and 2.x says several hundred characters before it."""
     if os.geteuid() != 0 or not shutil.which("containerd"):
         pytest.skip("needs containerd and root, to mount a small disk")
+    if release == "containerd-newer" and newer.why_not():
+        pytest.skip(newer.why_not())
+    programs = newer.folder() if release == "containerd-newer" else None
+    ctr = str(programs / "ctr") if programs else "ctr"
     with (
         tempfile.TemporaryDirectory(prefix="containerd-") as name,
         small_disk(Path(name, "root"), mebibytes=16),
-        containerd_server(Path(name)) as address,
+        containerd_server(Path(name), programs=programs) as address,
     ):
-        runtime, outside = ContainerdRuntime(address), Outside(address)
+        runtime, outside = ContainerdRuntime(address, command=(ctr,)), Outside(address, ctr)
         big, small = random_image([24 << 20], architecture=HERE.architecture), image()
         lock = lock_of(big, reference(), HERE)
         with pytest.raises(NoSpace):
             runtime.load(lock, blobs_in(Path(name, "big"), big))
         assert not runtime.has(lock)
         assert not outside.holds(lock)
+        until(lambda: "tar-blobs" not in outside.ctr("content", "active"))  # 2.x collects what it has of the big one a moment later
         lock = lock_of(small, reference(), HERE)
         runtime.load(lock, blobs_in(Path(name, "small"), small))
         assert runtime.has(lock)

@@ -11,6 +11,7 @@ from kelvin_provision.errors import ImageUnsupported, PlatformMissing, RuntimeUn
 from kelvin_provision.refs import Descriptor
 from kelvin_provision.runtimes import archive
 from kelvin_provision.runtimes.docker import DockerRuntime
+from kelvin_provision.spec.identity import Identity
 from tests.contract.runtime_contract import HERE, NARROW, RuntimeContract, image, reference, staged
 from tests.kit.images import make_image, tar_of
 from tests.kit.locks import lock_of
@@ -24,10 +25,12 @@ class Outside:
 
     def __init__(self, client) -> None:
         self.client = client
+        on_containerd = ["driver-type", "io.containerd.snapshotter.v1"] in (client.info()["DriverStatus"] or [])
+        self.identity = Identity.ROOT if on_containerd else Identity.CONFIG
 
     def put(self, lock, blob) -> None:
         name = str(lock.reference)
-        for line in self.client.load_image(b"".join(archive.chunks(lock, blob, repo_tags=[name]))):
+        for line in self.client.load_image(b"".join(archive.chunks(lock, blob, tag=name))):
             assert "error" not in line, line
 
     def holds(self, lock) -> bool:
@@ -36,7 +39,7 @@ class Outside:
     def names(self, lock):
         """Its tags, or None when it is not there."""
         try:
-            return self.client.inspect_image(lock.config.digest)["RepoTags"]
+            return self.client.inspect_image(self.identity.of(lock))["RepoTags"]
         except docker.errors.ImageNotFound:
             return None
 
@@ -59,8 +62,8 @@ def runtime(outside):
 
 class TestDocker(RuntimeContract):
     @pytest.fixture
-    def identity(self):
-        return lambda lock: lock.config.digest
+    def identity(self, outside):
+        return outside.identity.of
 
     @pytest.fixture
     def keeps(self):
@@ -83,7 +86,7 @@ def test_the_stream_is_sent_in_pieces_and_never_gathered(runtime, staged):
 def test_a_loaded_image_has_our_tag_and_no_other(runtime, outside, staged):
     lock, blob = staged()
     runtime.load(lock, blob)
-    assert outside.names(lock) == [f"kelvin-provision/pin:{lock.config.digest.removeprefix('sha256:')}"]
+    assert outside.names(lock) == [f"kelvin-provision/pin:{outside.identity.of(lock).removeprefix('sha256:')}"]
 
 
 def test_prune_spares_what_is_pinned(runtime, outside, staged):
@@ -95,10 +98,10 @@ def test_prune_spares_what_is_pinned(runtime, outside, staged):
 
 def test_a_load_that_was_killed_before_it_was_compared_is_believed_by_nobody_and_leaves_nothing(runtime, outside, staged):
     lock, blob = staged()
-    loading = f"kelvin-provision/loading:{lock.config.digest.removeprefix('sha256:')}"
-    list(outside.client.load_image(b"".join(archive.chunks(lock, blob, repo_tags=[loading]))))
+    loading = f"kelvin-provision/loading:{outside.identity.of(lock).removeprefix('sha256:')}"
+    list(outside.client.load_image(b"".join(archive.chunks(lock, blob, tag=loading))))
     assert not runtime.has(lock)
-    assert lock.config.digest not in runtime.owned()
+    assert outside.identity.of(lock) not in runtime.owned()
     runtime.remove(lock)
     assert not outside.holds(lock)
 
@@ -106,7 +109,7 @@ def test_a_load_that_was_killed_before_it_was_compared_is_believed_by_nobody_and
 def test_the_image_of_a_stopped_container_stays(runtime, outside, staged):
     lock, blob = staged()
     runtime.load(lock, blob)
-    container = outside.client.create_container(lock.config.digest)["Id"]
+    container = outside.client.create_container(outside.identity.of(lock))["Id"]
     try:
         runtime.remove(lock)
         assert outside.holds(lock)
@@ -136,22 +139,6 @@ def test_a_32_bit_image_is_taken_where_the_settings_say_so(outside, staged):
     told.load(lock, blob)
     assert told.has(lock)
     assert [status.state for status in told.inspect([lock]).values()] == ["complete"]
-
-
-class OnContainerd:
-    """What an engine with the containerd image store says of itself."""
-
-    def version(self):
-        return {"Version": "29.0.0", "Os": "linux", "Arch": HERE.architecture}
-
-    def info(self):
-        return {"DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]]}
-
-
-def test_the_containerd_image_store_is_refused_before_a_byte_is_spent(staged):
-    lock, _ = staged()
-    with pytest.raises(ImageUnsupported, match="containerd image store"):
-        DockerRuntime(client=OnContainerd).check(lock)
 
 
 def test_an_engine_that_is_not_there_is_named(tmp_path):

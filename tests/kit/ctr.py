@@ -8,8 +8,8 @@ from kelvin_provision.runtimes import archive
 class Outside:
     """`ctr` by hand."""
 
-    def __init__(self, address: str) -> None:
-        self._command = ["ctr", "-a", address, "-n", "k8s.io"]
+    def __init__(self, address: str, program: str = "ctr") -> None:
+        self._command = [program, "-a", address, "-n", "k8s.io"]
 
     def ctr(self, *args: str, data: bytes | None = None) -> str:
         return subprocess.run([*self._command, *args], input=data, check=True, capture_output=True).stdout.decode()

@@ -54,6 +54,10 @@ class DockerBench:
             self.locks[what] = lock
         return Picture(str(self.locks[what].reference), (self.locks[what],))
 
+    def image_id(self, what):
+        """What the engine calls it by."""
+        return self.runtime.info().identity.of(self.picture(what).locks[0])
+
     def answer(self, workload):
         return self.get(f"http://{workload}:8080/")
 
@@ -62,7 +66,7 @@ class DockerBench:
         if not self.client.networks(names=["kelvin"]):
             return None
         if self.asker is None:
-            image = self.picture("one").locks[0].config.digest
+            image = self.image_id("one")
             host = self.client.create_host_config(network_mode="kelvin")
             command = ["/bin/busybox", "sleep", "1000"]
             self.asker = self.client.create_container(image, command, host_config=host, name=f"asker-{os.getpid()}-{next(_NUMBERS)}")["Id"]
@@ -81,7 +85,7 @@ class DockerBench:
 
     def neighbour(self):
         name = f"neighbour-{os.getpid()}-{next(_NUMBERS)}"
-        image = self.picture("one").locks[0].config.digest
+        image = self.image_id("one")
         self.neighbours.append(self.client.create_container(image, name=name)["Id"])
         self.client.start(self.neighbours[-1])
         return name

@@ -9,7 +9,7 @@ import re
 
 from xdist.scheduler import LoadScopeScheduling
 
-BACKEND = re.compile(r"\[(docker|kubernetes)\b")
+BACKEND = re.compile(r"\[(docker\b|kubernetes\b|(?:engine|containerd)-[a-z-]+)")
 APART = ("tests/real/test_story.py", "tests/real/test_availability.py", "tests/real/test_corpus_kubernetes.py")
 KILLS = "tests/real/test_kill_matrix.py"
 SLOW_UNITS = ("tests/unit/test_agent_", "tests/unit/test_store", "tests/cli/test_list", "tests/cli/test_support", "tests/unit/test_request")

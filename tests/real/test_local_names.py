@@ -6,6 +6,7 @@ from kelvin_provision.errors import ApplyFailed
 from kelvin_provision.runtimes.containerd.runtime import ContainerdRuntime
 from kelvin_provision.runtimes.docker import DockerRuntime
 from kelvin_provision.spec.enums import Method
+from kelvin_provision.spec.identity import identities
 from kelvin_provision.spec.workload import Spec
 from kelvin_provision.usecases import deploy, prune
 from tests.kit.box import Box, reconcile
@@ -44,21 +45,21 @@ def test_names_follow_the_version_that_runs(runtime, tmp_path):
     helper, tool = stage(box, "1", HELPER, TOOL)
     assert stands_for() == {}
     box.command_apply("pump")
-    assert (helper.is_target(stands_for()[HELPER]), tool.is_target(stands_for()[TOOL])) == (True, True)
+    assert (stands_for()[HELPER] in identities(helper), stands_for()[TOOL] in identities(tool)) == (True, True)
     box.source.images[HELPER] = random_image([2000])
     (moved,) = stage(box, "2", HELPER)
     box.cluster.broken = {box.ledger.workload("pump").staged.locks[0].pinned_reference: "exit code 3"}
     with pytest.raises(ApplyFailed):
         box.command_apply("pump")
-    assert (helper.is_target(stands_for()[HELPER]), tool.is_target(stands_for()[TOOL])) == (True, True)
+    assert (stands_for()[HELPER] in identities(helper), stands_for()[TOOL] in identities(tool)) == (True, True)
     box.cluster.broken = {}
     box.command_apply("pump")
-    assert (list(stands_for()), moved.is_target(stands_for()[HELPER])) == ([HELPER], True)
+    assert (list(stands_for()), stands_for()[HELPER] in identities(moved)) == ([HELPER], True)
     runtime.clear_name(HELPER, moved)
     reconcile(box)
-    assert moved.is_target(stands_for()[HELPER])
+    assert stands_for()[HELPER] in identities(moved)
     box.rollback("pump")
-    assert (helper.is_target(stands_for()[HELPER]), tool.is_target(stands_for()[TOOL])) == (True, True)
+    assert (stands_for()[HELPER] in identities(helper), stands_for()[TOOL] in identities(tool)) == (True, True)
     box.undeploy("pump")
     prune.prune(box.ctx, orphans=False)
     assert (stands_for(), runtime.image_names()) == ({}, before)

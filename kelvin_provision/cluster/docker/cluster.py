@@ -36,6 +36,7 @@ from kelvin_provision.errors import ClusterRefused, ProvisionError
 from kelvin_provision.events import Progress
 from kelvin_provision.files.procfs import available_memory, listening_ports
 from kelvin_provision.hints import command
+from kelvin_provision.spec.identity import Identity
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.references import fill
 from kelvin_provision.spec.workload import Object, Spec
@@ -81,9 +82,10 @@ class DockerCluster:
         return survey.survey(desired, available_memory() if self._is_local else None)
 
     def render(self, spec: Spec, locks: Sequence[ImageLock], revision: int) -> tuple[Object, ...]:
-        """One container and its volumes. Asks the engine for the node's name only when the request names a node."""
+        """One container and its volumes. The engine is asked for its name and its image store only when it matters."""
         node = self._engine.info()["Name"] if spec.node_name else ""
-        return render(spec, locks, revision, BoxInfo(self._cluster_name, node))
+        identity = self._engine.identity() if locks else Identity.CONFIG
+        return render(spec, locks, revision, BoxInfo(self._cluster_name, node, identity))
 
     def plan(
         self,

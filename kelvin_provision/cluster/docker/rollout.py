@@ -20,6 +20,7 @@ from kelvin_provision.cluster.docker.containers import (
 from kelvin_provision.cluster.docker.render import image_volumes
 from kelvin_provision.cluster.docker.render.container_config import create_body
 from kelvin_provision.cluster.docker.render.files import files_archive
+from kelvin_provision.cluster.docker.render.revision import for_image_store
 from kelvin_provision.cluster.labels import OWNER
 from kelvin_provision.docker_engine.engine import Engine
 from kelvin_provision.errors import ClusterRefused
@@ -63,7 +64,8 @@ class Rollout:
             self._engine.images.pull(image)
 
     def with_image_volumes(self, objects: Sequence[Object]) -> tuple[Object, ...]:
-        """An image that is not in the engine has none: it is pulled first."""
+        """Those for the engine's image store, with the volumes of the image. One that is not in the engine has none: it is pulled first."""
+        objects = for_image_store(objects, self._engine.identity)
         container = container_object(objects)
         image = self._engine.images.inspect(container["spec"]["image"]) if container else None
         return image_volumes.with_image_volumes(objects, image)
@@ -73,7 +75,9 @@ class Rollout:
         container, completed = container_object(objects), self.with_image_volumes(objects)
         same = find_matching(self.containers(workload), container) if container else None
         names = {value["metadata"]["name"] for value in completed if value["kind"] == "Volume"}
-        return objects if same is not None and same.serving and not names <= same.volumes else completed
+        if same is not None and same.serving and not names <= same.volumes:
+            return for_image_store(objects, self._engine.identity)
+        return completed
 
     def ensure_volume(self, volume: Object) -> None:
         """Raises ClusterRefused for a volume of this name that belongs to something else."""

@@ -1,4 +1,4 @@
-"""Debian's containerd with a root, a state and a socket of its own. Needs root: it unpacks layers and mounts them for that."""
+"""Debian's containerd, or a newer one, with a root, a state and a socket of its own. Needs root: it unpacks layers and mounts them for that."""
 
 import os
 import shutil
@@ -10,13 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit.servers.newer import path_with
 from tests.kit.servers.process import running
 
 CONFIG = """
-version = 2
+version = {version}
 root = "{folder}/root"
 state = "{folder}/state"
-disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt", "io.containerd.snapshotter.v1.btrfs"]
+disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images", "io.containerd.cri.v1.runtime",
+  "io.containerd.internal.v1.opt", "io.containerd.snapshotter.v1.btrfs"]
 [grpc]
   address = "{folder}/containerd.sock"
 [ttrpc]
@@ -34,13 +36,14 @@ def connects(address: str):
 
 
 @contextmanager
-def containerd_server(folder: Path):
-    """A containerd; yields the path of its socket. Nothing of it stays mounted."""
+def containerd_server(folder: Path, *, programs: Path | None = None):
+    """A containerd, the installed one or that of `programs`; yields the path of its socket. Nothing of it stays mounted."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.toml").write_text(CONFIG.format(folder=folder))
+    (folder / "config.toml").write_text(CONFIG.format(folder=folder, version=3 if programs else 2))
     address = f"{folder}/containerd.sock"
     before = mounts_below(folder)
-    with running(["containerd", "-c", str(folder / "config.toml")], folder / "log", connects(address)):
+    program = str(programs / "containerd") if programs else "containerd"
+    with running([program, "-c", str(folder / "config.toml")], folder / "log", connects(address), env=path_with(programs)):
         yield address
     left = [place for place in mounts_below(folder) if place not in before]
     for place in reversed(left):

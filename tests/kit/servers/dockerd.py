@@ -1,10 +1,11 @@
-"""A private Docker Engine: Debian's dockerd with everything it has in a temporary folder.
+"""A private Docker Engine: Debian's dockerd, or a newer one, with everything it has in a temporary folder.
 
 It runs in the network of the box, because the program asks containers on their own addresses, but without iptables:
 embedded DNS, published ports (docker-proxy) and containers among themselves work all the same, and no rule is left behind.
 """
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -15,15 +16,21 @@ from pathlib import Path
 import docker
 import pytest
 
+from tests.kit.servers.newer import path_with
 from tests.kit.servers.process import dying_with_us, wait_for
 from tests.kit.servers.reserved import reserve
 
 
 class Dockerd:
-    """An engine that can be started, killed as by a power cut, and started again on the same data."""
+    """An engine that can be started, killed as by a power cut, and started again on the same data.
 
-    def __init__(self, folder: Path):
+    `programs`: the folder of another dockerd than the installed one. `features` as in daemon.json.
+    """
+
+    def __init__(self, folder: Path, *, programs: Path | None = None, features: dict[str, bool] | None = None):
         self.folder = folder
+        self.programs = programs
+        self.features = features
         self.url = f"unix://{folder / 'docker.sock'}"
         self.process = None
         self.network = f"10.100.{reserve('docker-network', range(256))}.0/24"
@@ -34,9 +41,13 @@ class Dockerd:
         places = ["--data-root", self.folder / "data", "--exec-root", self.folder / "exec", "--pidfile", self.folder / "pid"]
         network = ["--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-masq=false"]
         network += ["--default-address-pool", f"base={self.network},size=27"]
+        (self.folder / "daemon.json").write_text(json.dumps({"features": self.features} if self.features else {}))
+        places += ["--config-file", self.folder / "daemon.json"]
+        program = str(self.programs / "dockerd") if self.programs else "dockerd"
         with (self.folder / "log").open("ab") as sink:
             self.process = subprocess.Popen(
-                dying_with_us(["dockerd", *map(str, places), "-H", self.url, *network]),
+                dying_with_us([program, *map(str, places), "-H", self.url, *network]),
+                env={**os.environ, **path_with(self.programs)},
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=sink,
@@ -109,10 +120,10 @@ def why_not() -> str:
 
 
 @contextlib.contextmanager
-def own_dockerd(folder: Path):
-    engine = Dockerd(folder)
-    engine.start()
+def own_dockerd(folder: Path, **options):
+    engine = Dockerd(folder, **options)
     try:
+        engine.start()
         yield engine
     finally:
         engine.stop()

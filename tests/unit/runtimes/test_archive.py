@@ -47,7 +47,7 @@ def test_the_index_names_the_root_as_containerd_wants_it(staged):
 
 def test_the_docker_manifest_points_at_the_same_blobs(staged):
     lock, blob = staged
-    found = members(b"".join(archive.chunks(lock, blob, repo_tags=["acme/pump:1.0.0"])))
+    found = members(b"".join(archive.chunks(lock, blob, tag="acme/pump:1.0.0")))
     (entry,) = json.loads(found["manifest.json"])
     assert entry["RepoTags"] == ["acme/pump:1.0.0"]
     assert json.loads(found[entry["Config"]])["architecture"] == "amd64"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,20 +20,24 @@ from kelvin_provision.files.hashing import sha256_hex
 from kelvin_provision.masking.app_manifest import mask_secret_volumes
 from kelvin_provision.refs import Reference
 from kelvin_provision.spec.enums import VolumeKind
+from kelvin_provision.spec.identity import Identity
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Object, Port, Probe, Resources, Spec, Volume
 
 IMAGE = "kelvin-provision/image"
+"""Annotation: the image as the request names it. With `.config` and `.root`: what an engine of either image store calls it by."""
+
 SHARE = "/opt/kelvin/share"
 MIN_MEMORY = 6 * 2**20  # Docker Engine refuses a smaller limit
 
 
 @dataclass(frozen=True)
 class BoxInfo:
-    """`node` is this box's name, empty when it is not compared."""
+    """`node` is this box's name, empty when it is not compared. `identity`: what its engine calls images by."""
 
     cluster_name: str = ""
     node: str = ""
+    identity: Identity = Identity.CONFIG
 
 
 def render(spec: Spec, locks: Sequence[ImageLock], revision: int, box: BoxInfo) -> tuple[Object, ...]:
@@ -43,7 +47,10 @@ def render(spec: Spec, locks: Sequence[ImageLock], revision: int, box: BoxInfo) 
         raise RequestRefused(f"{spec.name}: {findings[0]}", evidence=findings)
     volumes = [volume for volume in spec.system.volumes if volume.kind is VolumeKind.PERSISTENT]
     volume_objects = [_labelled("Volume", volume_name(spec.name, volume.name), {}, spec, revision) for volume in volumes]
-    return (*volume_objects, _labelled("Container", spec.name, _container(spec, locks, box), spec, revision))
+    container = _labelled("Container", spec.name, _container(spec, locks, box), spec, revision)
+    if lock := _lock_of(spec.image, locks):
+        container["metadata"]["annotations"] |= {f"{IMAGE}.{identity}": identity.of(lock) for identity in (Identity.CONFIG, Identity.ROOT)}
+    return (*volume_objects, container)
 
 
 def volume_name(workload: str, volume: str) -> str:
@@ -55,6 +62,17 @@ def spec_hash(value: Object) -> str:
     labels = {key: text for key, text in value["metadata"]["labels"].items() if key not in {REVISION, SPEC_HASH}}
     document = {"kind": value["kind"], "name": value["metadata"]["name"], "labels": labels, "spec": value["spec"]}
     return sha256_hex(json.dumps(document, sort_keys=True))
+
+
+def for_image_store(objects: Sequence[Object], identity: Callable[[], Identity]) -> tuple[Object, ...]:
+    """The objects with a staged image as the engine calls it now: they may have been rendered for its other image store."""
+    return tuple(_renamed(value, identity()) if value["spec"].get("pull") == "never" else value for value in objects)
+
+
+def _renamed(container: Object, identity: Identity) -> Object:
+    """Objects of earlier releases do not tell; their image stays. So does the hash, by which the container is found."""
+    image = container["metadata"]["annotations"].get(f"{IMAGE}.{identity}")
+    return container | {"spec": container["spec"] | {"image": image}} if image else container
 
 
 def _findings(spec: Spec, box: BoxInfo) -> Iterator[str]:
@@ -108,7 +126,7 @@ def _container(spec: Spec, locks: Sequence[ImageLock], box: BoxInfo) -> Object:
         "KELVIN_CLUSTER_NAME": spec.cluster_name or box.cluster_name,
     }
     return {
-        "image": lock.config.digest if lock else str(Reference.parse(spec.image)),
+        "image": box.identity.of(lock) if lock else str(Reference.parse(spec.image)),
         "pull": "never" if lock else ("always" if Reference.parse(spec.image).mutable else "missing"),
         "environment": {variable.name: variable.value for variable in spec.system.environment} | kelvin,
         "resources": _resources(spec.system.resources),
