@@ -1,4 +1,4 @@
-"""What a runtime calls an imported image by. Pure, and the only place that knows it (ADR 0034)."""
+"""What a runtime calls an imported image by. Pure, and the only place that knows it (ADR 0035)."""
 
 from __future__ import annotations
 
