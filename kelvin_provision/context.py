@@ -134,7 +134,7 @@ class Connections:
     def _remembered(self) -> str | None:
         """A box keeps its cluster while it has workloads of ours."""
         remembered = self.ledger.fact(CLUSTER_FACT) if self.has_ledger else None
-        return remembered if remembered and self.ledger.names() else None
+        return remembered if remembered and not self.ledger.is_empty() else None
 
     @cached_property
     def cluster(self) -> Cluster:

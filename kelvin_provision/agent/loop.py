@@ -49,8 +49,8 @@ def run(ctx: Context, *, until_idle: bool = False, until_empty: bool = False) ->
         # What is to be done as soon as possible is work, also where it has to wait; only a hold may last for ever.
         asked = [order for order in orders.pending(ctx.ledger) if order.at is None]
         if until_idle and all(scheduler.is_held(ctx, order) for order in asked):
-            return not scheduler.left_to_do(ctx, ctx.ledger.workloads())
-        return until_empty and not asked and not ctx.ledger.names()
+            return not scheduler.left_to_do(ctx, tuple(ctx.ledger.readable_unapplied().workloads.values()))
+        return until_empty and not asked and ctx.ledger.is_empty()
 
     hopeless = (StateDamaged, StateTooNew) if until_idle else ()
     with ExitStack() as waiting:
@@ -170,6 +170,8 @@ def _recover(ctx: Context) -> None:
     try:
         if names := ctx.ledger.renew_listing():
             ctx.progress(Note(f"what lists show of {', '.join(names)} was damaged and is written again"))
+        while not ctx.stop() and ctx.ledger.review_secrets():
+            pass
         with operation(ctx, OrderTicket("agent: recovery")):
             pass
     except Locked:

@@ -6,10 +6,8 @@ from kelvin_provision.applying.observe import observe
 from kelvin_provision.context import Context
 from kelvin_provision.events import Note
 from kelvin_provision.images import local_names
-from kelvin_provision.ledger.model import Revision
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.spec.identity import is_among
-from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.staging import stage
 
 
@@ -25,8 +23,7 @@ def restore_images(ctx: Context, *, thorough: bool = True) -> None:
 
     Unless `thorough`, an image that the runtime lists with our pin counts as complete: one call for all of them.
     """
-    workloads = ctx.ledger.workloads()
-    locks = [lock for workload in workloads for slot in (workload.running, workload.staged) for lock in _locks(slot)]
+    locks = list(ctx.ledger.ready_locks())
     if locks and not thorough:
         pinned = ctx.runtime.owned()
         locks = [lock for lock in locks if not is_among(lock, pinned)]
@@ -34,10 +31,7 @@ def restore_images(ctx: Context, *, thorough: bool = True) -> None:
     local_names.keep(ctx.ledger, lambda: ctx.runtime)
     for lock in missing:
         ctx.progress(Note(f"{lock.reference} is neither in the runtime nor in the store"))
-    for workload in workloads:
-        if not set(restored).isdisjoint(_locks(workload.running)):
+    for workload in ctx.ledger.workloads() if restored else ():
+        running = workload.running
+        if running and running.download is Download.READY and not set(restored).isdisjoint(running.locks or ()):
             ctx.cluster.retry_stuck_pods(workload.name)
-
-
-def _locks(revision: Revision | None) -> tuple[ImageLock, ...]:
-    return revision.locks or () if revision and revision.download is Download.READY else ()

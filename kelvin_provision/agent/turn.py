@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from kelvin_provision.agent import scheduler
+from kelvin_provision.agent.damage import DamageLog
 from kelvin_provision.agent.faults import LONGEST_BOX_PAUSE, Faults, Pauses
 from kelvin_provision.agent.preemption import Preemption
 from kelvin_provision.agent.queue import Group, batch_of, complete_groups, held_by_group, pending
@@ -33,15 +34,12 @@ _TRIED_EVERY_TURN = frozenset({WaitKind.NO_SPACE, WaitKind.RUNTIME_UNREACHABLE})
 
 @dataclass
 class Memory:
-    """What outlives a turn: faults and troubles of the box that back off, and the measured capacity of the link to the registries.
-
-    `damaged`: what could not be read of the ledger at the last turn.
-    """
+    """What outlives a turn: faults and troubles of the box that back off, and the measured capacity of the link to the registries."""
 
     limits: TransferLimits
     troubles: Pauses
     faults: Faults = field(default_factory=Faults)
-    damaged: frozenset[str] = frozenset()
+    damage: DamageLog = field(default_factory=DamageLog)
     continues: bool = False
     """Whether a download gave way to others in the last turn: the next one need not wait."""
 
@@ -96,6 +94,7 @@ class _Turn:
     def run(self) -> bool:
         ctx = self._ctx
         self._memory.continues = False
+        self._memory.damage.look_at_all(ctx)
         scheduler.expire(ctx)
         queue = pending(self._workloads())
         for workload in queue:
@@ -104,18 +103,15 @@ class _Turn:
         self._apply_admissible()
         for workload in queue:
             self._stage_and_apply(workload)
-        workloads = ctx.ledger.workloads()
+        workloads = self._workloads()
         scheduler.record_waiting(ctx, complete_groups(workloads))
         _record_held_by_group(ctx, workloads)
         return not scheduler.left_to_do(ctx, workloads)
 
     def _workloads(self) -> tuple[Workload, ...]:
-        """All workloads except damaged ones, each of which is logged once."""
-        readable = self._ctx.ledger.readable()
-        damaged = frozenset(f"{name}: {why}" for name, why in readable.damaged.items())
-        for text in sorted(damaged - self._memory.damaged):
-            self._ctx.progress(Note(text))
-        self._memory.damaged = damaged
+        """Workloads with work for the agent, except damaged ones, each of which is logged once."""
+        readable = self._ctx.ledger.readable_unapplied()
+        self._memory.damage.log(self._ctx, readable.damaged)
         return tuple(readable.workloads.values())
 
     def _stage_and_apply(self, workload: Workload) -> None:
@@ -176,7 +172,7 @@ class _Turn:
         """What could be done now, by key: orders whose time has come, and whole groups. Only reads."""
         ctx = self._ctx
         due = {f"order {order.id}": _Task.of_order(ctx, order) for order in scheduler.due(ctx)}
-        groups = scheduler.admissible(ctx, complete_groups(ctx.ledger.workloads()))
+        groups = scheduler.admissible(ctx, complete_groups(self._workloads()))
         return due | {batch_of(group): _Task.about("applying", _staged(group), partial(_apply_group, group)) for group in groups}
 
     def has_untried(self) -> bool:

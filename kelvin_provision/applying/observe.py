@@ -21,8 +21,7 @@ def observe(ctx: Context, names: Sequence[str]) -> None:
 
     An unchanged observation is not written: flash wears out.
     """
-    workloads, cluster = ctx.ledger.existing(names), ctx.cluster
-    before = {name: workload.observation for name, workload in workloads.items()}
+    before, cluster = ctx.ledger.observations(names), ctx.cluster
     observed: dict[str, Observation]
     try:
         live = cluster.observe()
@@ -30,7 +29,7 @@ def observe(ctx: Context, names: Sequence[str]) -> None:
         observed = {name: replace(last, reachable=False) for name, last in before.items() if last}
     else:
         absent = Observation(Observed.ABSENT, seen=ctx.ledger.clock())
-        observed = {name: live.get(name, absent) for name in workloads}
+        observed = {name: live.get(name, absent) for name in before}
     changed: dict[str, Observation | None] = {name: now for name, now in observed.items() if _is_news(before[name], now)}
     if changed:
         ctx.ledger.observe(changed)
@@ -38,7 +37,7 @@ def observe(ctx: Context, names: Sequence[str]) -> None:
 
 def unfinished_updates(ledger: Ledger, names: Sequence[str]) -> dict[str, str]:
     """Of workloads that came up, what a person has to do so that no pod of the previous version is left, as last observed."""
-    observations = {name: workload.observation for name, workload in ledger.existing(names).items()}
+    observations = ledger.observations(names)
     return {name: seen.warnings[0] for name, seen in observations.items() if seen and seen.observed is Observed.DEPLOYING and seen.warnings}
 
 

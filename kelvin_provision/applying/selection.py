@@ -21,9 +21,7 @@ def choose(ledger: Ledger, names: Sequence[str], *, everything: bool) -> tuple[W
         raise UsageRefused("give names or --all, not both")
     if not everything and not names:
         raise UsageRefused("no workloads to apply were given", hint=command("workloads apply", names=("NAME",), note="or --all"))
-    workloads = ledger.workloads(None if everything else names)
-    if everything:
-        workloads = tuple(workload for workload in workloads if workload.staged)
+    workloads = tuple(ledger.readable_staged().workloads.values()) if everything else ledger.workloads(names)
     refuse_bare(workloads)
     return workloads
 

@@ -52,7 +52,9 @@ def _refused(revision: Revision, own: Sequence[Revision], ctx: Context) -> Mappi
 
 
 def _try_all(revision: Revision, own: Sequence[Revision], ctx: Context) -> Mapping[str, str]:
-    staged = [workload.staged for workload in ctx.ledger.workloads() if workload.staged]
+    if ctx.ledger.has_unready(revision):
+        return {}
+    staged = [workload.staged for workload in ctx.ledger.readable_staged().workloads.values() if workload.staged]
     others = [each for each in staged if not each.spec.method.instantly_apply and not _same(each, revision)]
     ready = [each for each in others if each.download is Download.READY]
     late = any(each.batch == revision.batch and not appliable(each) and not each.blocked for each in others)

@@ -11,7 +11,6 @@ from kelvin_provision.cluster.survey import ClusterState
 from kelvin_provision.context import Context
 from kelvin_provision.errors import ProvisionError
 from kelvin_provision.hints import command
-from kelvin_provision.ledger.model import Revision
 from kelvin_provision.spec.identity import identities
 
 IDENTITY = "cluster.identity"
@@ -35,21 +34,20 @@ class ClusterIdentity(NamedTuple):
 
 def cluster_identity(ctx: Context, state: ClusterState) -> ClusterIdentity:
     """The identity of a cluster that runs our workloads is stored, so that another one is recognized later."""
-    revisions = [workload.running for workload in ctx.ledger.workloads() if workload.running] if ctx.connections.has_ledger else []
-    running = frozenset(revision.workload for revision in revisions)
+    running = frozenset(ctx.ledger.running_names() if ctx.connections.has_ledger else ())
     there = frozenset(ctx.connections.cluster.observe()) if running else frozenset()
     remembered = ctx.ledger.fact(IDENTITY) if ctx.connections.has_ledger else None
     if running & there and state.identity and state.identity != remembered:
         with suppress(ProvisionError):  # the check `disk` reports a full disk
             ctx.ledger.remember(IDENTITY, state.identity)
         remembered = state.identity
-    lost = [revision for revision in revisions if revision.workload not in there]
-    return ClusterIdentity(state, ctx.connections.choice.reason, running, there, remembered, frozenset(_of_other_store(ctx, lost)))
+    lost = _of_other_store(ctx, sorted(running - there)) if running else ()
+    return ClusterIdentity(state, ctx.connections.choice.reason, running, there, remembered, frozenset(lost))
 
 
-def _of_other_store(ctx: Context, revisions: Sequence[Revision]) -> Iterator[str]:
-    """The objects of these revisions have what Docker Engine called their images by when it made the containers."""
-    for revision in revisions:
+def _of_other_store(ctx: Context, names: Sequence[str]) -> Iterator[str]:
+    """The objects of what should run have what Docker Engine called their images by when it made the containers."""
+    for revision in filter(None, (workload.running for workload in ctx.ledger.each(names))):
         for lock in revision.locks or ():
             digests = {str(item["spec"].get("image")) for item in revision.objects or () if item["kind"] == "Container"}
             if identities(lock) & digests and ctx.runtime.info().identity.of(lock) not in digests:

@@ -60,6 +60,7 @@ class BoxSecrets:
     _of_files: dict[Path, tuple[_Stamp, frozenset[bytes]]] = field(default_factory=dict)
     _of_revisions: dict[documents.RevisionKey, _Of] = field(default_factory=dict)
     _version: tuple[int, int] = _SNAPSHOT
+    _names: tuple[tuple[int, int], frozenset[str]] = (_SNAPSHOT, frozenset())
 
     def __call__(self) -> frozenset[bytes]:
         """Leaves out what cannot be read or is damaged: its secrets are found only by name and pattern."""
@@ -69,7 +70,10 @@ class BoxSecrets:
         """The names of all workloads."""
         with suppress(Exception):
             ledger = self.ledger()
-            return frozenset(ledger.names()) if ledger else frozenset()
+            version = ledger.version() if ledger else _SNAPSHOT
+            if ledger and (version == _SNAPSHOT or version != self._names[0]):
+                self._names = version, frozenset(ledger.names())
+            return self._names[1] if ledger else frozenset()
         return frozenset()
 
     def _files(self) -> Iterator[bytes]:

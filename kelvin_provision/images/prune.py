@@ -80,9 +80,13 @@ def carry_out(plan: PrunePlan, ledger: Ledger, store: Store, runtime: Callable[[
 def collect_garbage(ledger: Ledger, store: Store, runtime: Callable[[], Runtime]) -> int:
     """Remove names and images that no kept revision needs; returns the bytes freed in the store.
 
-    An image that a container uses stays for later.
+    An image that a container uses, or that is being downloaded, stays for later. Reads nothing more where no revision was dropped since
+    all was freed.
     """
     local_names.tidy(ledger, runtime)
+    garbage = ledger.garbage()
+    if garbage is None:
+        return 0
     unneeded = ledger.unneeded_images()
     for lock in unneeded:
         runtime().remove(lock)
@@ -91,4 +95,8 @@ def collect_garbage(ledger: Ledger, store: Store, runtime: Callable[[], Runtime]
     for lock in unneeded:
         if not is_among(lock, owned):
             ledger.forget_image(lock)
-    return store.collect_garbage(ledger.kept_locks())
+    busy = store.is_leased()
+    freed = store.collect_garbage(ledger.kept_locks())
+    if not busy and not ledger.unneeded_images():
+        ledger.no_garbage(garbage)
+    return freed

@@ -6,6 +6,7 @@ import json
 from typing import Any, NamedTuple
 
 from kelvin_provision.ledger.ledger import Ledger
+from kelvin_provision.ledger.rows import plain
 
 
 class RevisionKey(NamedTuple):
@@ -18,9 +19,9 @@ class RevisionKey(NamedTuple):
 
 
 def keys(ledger: Ledger) -> tuple[RevisionKey, ...]:
-    """Of all revisions that are kept."""
+    """Of all kept revisions that may have secrets."""
     with ledger.reading() as db:
-        return tuple(RevisionKey(*row) for row in db.execute("SELECT workload, number, created, length(objects) FROM revisions"))
+        return tuple(RevisionKey(*row) for row in plain.not_plain(db, "workload, number, created, length(objects)"))
 
 
 def documents(ledger: Ledger, key: RevisionKey) -> list[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from kelvin_provision.errors import StateDamaged
 from kelvin_provision.ledger.rows.damage import Row, strings
@@ -61,9 +61,10 @@ def store(db: sqlite3.Connection, seq: int, workload: str, evidence: Sequence[st
     db.execute("DELETE FROM evidence WHERE seq NOT IN (SELECT seq FROM evidence ORDER BY seq DESC LIMIT ?)", (OF_ALL,))
 
 
-def of(db: sqlite3.Connection, workload: str | None) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Evidence by the number of its line of history."""
-    for row in db.execute("SELECT seq, lines FROM evidence WHERE ? IS NULL OR workload = ?", (workload, workload)):
+def of(db: sqlite3.Connection, workloads: Collection[str] = ()) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Evidence by the number of its line of history: of all, or of these workloads."""
+    where, values = (" WHERE workload IN (SELECT value FROM json_each(?))", (json.dumps(list(workloads)),)) if workloads else ("", ())
+    for row in db.execute(f"SELECT seq, lines FROM evidence{where}", values):  # noqa: S608  (constants)
         yield row["seq"], lines(row)
 
 

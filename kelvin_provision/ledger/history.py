@@ -48,14 +48,15 @@ def _is_newest(db: sqlite3.Connection, entry: Entry) -> bool:
         return False
     newest = _shown(row)
     same = replace(entry, time=newest.time, version=newest.version, digest=newest.digest, evidence=()) == newest
-    return same and dict(attempts.of(db, entry.workload)).get(row["seq"], ()) == entry.evidence
+    return same and dict(attempts.of(db, [entry.workload])).get(row["seq"], ()) == entry.evidence
 
 
-def history(ledger: Ledger, workload: str | None = None, *, evidence: bool = False) -> tuple[Entry, ...]:
-    """The lines, oldest first. With `evidence`, those of failed attempts have theirs."""
+def history(ledger: Ledger, *workloads: str, evidence: bool = False) -> tuple[Entry, ...]:
+    """The lines, of all or of these workloads, oldest first. With `evidence`, those of failed attempts have theirs."""
     with ledger.reading() as db:
-        entries = db.execute("SELECT * FROM history WHERE ? IS NULL OR workload = ? ORDER BY seq", (workload, workload))
-        lines = dict(attempts.of(db, workload)) if evidence else {}
+        where, values = (f" WHERE workload {rows.LISTED}", rows.listed(workloads)) if workloads else ("", ())
+        entries = db.execute(f"SELECT * FROM history{where} ORDER BY seq", values)  # noqa: S608  (constants)
+        lines = dict(attempts.of(db, workloads)) if evidence else {}
         return tuple(replace(_shown(row), evidence=lines.get(row["seq"], ())) for row in entries)
 
 

@@ -75,7 +75,7 @@ def agent(ctx: Context) -> AgentStatus:
 
     state_dir = ctx.settings.state_dir
     holder = process.alive(state_dir)
-    pending = queue.pending(ctx.ledger.workloads())
+    pending = queue.pending(tuple(ctx.ledger.readable_unapplied().workloads.values()))
     work = activity.read(process.now_path(state_dir), holder["pid"]) if holder and "pid" in holder else None
     waiting = tuple(workload.staged for workload in pending if workload.staged and workload.staged.cause)
     service = ctx.launcher.survives_reboot(ctx.settings)

@@ -50,10 +50,9 @@ def _entry_to_json(entry: Entry) -> Mapping[str, Any]:
 def history(ctx: Context, request: HistoryRequest) -> HistoryResult:
     """Removed workloads have a history, too. Raises WorkloadUnknown for a name without one, HistoryBroken."""
     verified = _verified(ctx.ledger) if request.verify else None
-    entries = ledger_history.history(ctx.ledger, evidence=True)
+    entries = ledger_history.history(ctx.ledger, *request.names, evidence=True)
     if request.names:
-        entries = tuple(entry for entry in entries if entry.workload in request.names)
-        unknown = set(request.names) - {entry.workload for entry in entries} - set(ctx.ledger.names())
+        unknown = set(request.names) - {entry.workload for entry in entries} - set(ctx.ledger.slots(request.names))
         if unknown:
             raise WorkloadUnknown(f"nothing was ever done to {', '.join(sorted(unknown))} on this box")
     return HistoryResult(entries, verified)

@@ -1,7 +1,7 @@
 """Where the bytes of a staged image came from: present before, copied from the container runtime, or downloaded.
 
 Two numbers per image, recorded before the first byte, so that restarts of the agent and broken connections do not change them: what is
-present beyond them was downloaded. They are one fact in the ledger, written once or twice per staging.
+present beyond them was downloaded. They are kept with the revision, written once or twice per staging.
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.store import Store
-
-FACT = "origins"
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,7 @@ Origins = Mapping[str, Origin]
 
 def origins_of(ledger: Ledger, revision: Revision) -> Origins:
     """Empty for a revision that was staged before origins were recorded."""
-    return {name: Origin(*numbers) for name, numbers in _read(ledger).get(_key(revision), {}).items()}
+    return {name: Origin(*numbers) for name, numbers in _read(ledger, revision).items()}
 
 
 def layer_bytes(lock: ImageLock, store: Store) -> tuple[int, int]:
@@ -58,23 +56,15 @@ def recorded(ledger: Ledger, revision: Revision, locks: Sequence[ImageLock], sto
         _write(ledger, revision, {name: Origin(origin.cached, origin.copied + copied.get(name, 0)) for name, origin in origins.items()})
 
 
-def _key(revision: Revision) -> str:
-    """By batch, because revision numbers restart when a workload was removed."""
-    return f"{revision.batch}/{revision.workload}"
-
-
-def _read(ledger: Ledger) -> dict[str, dict[str, list[int]]]:
+def _read(ledger: Ledger, revision: Revision) -> dict[str, list[int]]:
     """Empty if it is damaged: it is only displayed, and decides nothing."""
     try:
-        origins = json.loads(ledger.fact(FACT) or "{}")
-        return {key: {name: [int(cached), int(copied)] for name, (cached, copied) in of.items()} for key, of in origins.items()}
+        origins = json.loads(ledger.origins(revision) or "{}")
+        return {name: [int(cached), int(copied)] for name, (cached, copied) in origins.items()}
     except (ValueError, TypeError, AttributeError, OverflowError):
         return {}
 
 
 def _write(ledger: Ledger, revision: Revision, origins: Origins) -> None:
-    """Also drops the revisions that are neither running nor staged any more."""
-    current = {_key(slot) for workload in ledger.workloads() for slot in (workload.running, workload.staged) if slot}
-    document = {key: value for key, value in _read(ledger).items() if key in current}
-    document[_key(revision)] = {name: [origin.cached, origin.copied] for name, origin in origins.items()}
-    ledger.remember(FACT, json.dumps(document, sort_keys=True))
+    document = {name: [origin.cached, origin.copied] for name, origin in origins.items()}
+    ledger.set_origins(revision, json.dumps(document, sort_keys=True))

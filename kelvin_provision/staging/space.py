@@ -11,11 +11,10 @@ from kelvin_provision.errors import NoSpace, ProvisionError, RuntimeUnreachable
 from kelvin_provision.files.hashing import sha256_hex
 from kelvin_provision.hints import command
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Revision, Workload
+from kelvin_provision.ledger.model import Revision
 from kelvin_provision.quantity import Headroom, format_rounded
 from kelvin_provision.refs import Descriptor
 from kelvin_provision.runtimes.protocol import ImageStorage, Runtime
-from kelvin_provision.spec.enums import Download
 from kelvin_provision.spec.identity import is_among
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.store import Store
@@ -94,15 +93,9 @@ def layer_chains(lock: ImageLock) -> Iterator[tuple[str, Descriptor]]:
         yield chain, layer
 
 
-def queued_before(revision: Revision, workloads: Sequence[Workload]) -> list[Revision]:
+def queued_before(revision: Revision, ledger: Ledger) -> list[Revision]:
     """Staged revisions that are older and incomplete: they get space first, whichever is being downloaded now."""
-    staged = [workload.staged for workload in workloads if workload.staged and workload.staged.locks and not workload.staged.slot.failed]
-    older = [other for other in staged if other.download is not Download.READY and _age(other) < _age(revision)]
-    return sorted(older, key=_age)
-
-
-def _age(revision: Revision) -> tuple[str, str]:
-    return revision.created, revision.workload
+    return [other for other in ledger.incomplete_before(revision) if not other.slot.failed]
 
 
 @contextmanager
@@ -114,7 +107,7 @@ def reserved(
     Raises NoSpace, with the numbers and before anything is downloaded.
     """
     try:
-        keeping, loaded = runtime.storage(), loaded_images(ledger, runtime)
+        keeping, loaded = runtime.storage(), loaded_images(ledger, runtime, locks)
     except RuntimeUnreachable:
         keeping, loaded = ImageStorage(), ()  # a download does not need the runtime
     filesystems = survey(store.root, keeping, headroom)
@@ -122,7 +115,7 @@ def reserved(
     def requests_of(images: Sequence[ImageLock]) -> tuple[SpaceRequest, ...]:
         return space_requests(images, filesystems, present=store.bytes_present, loaded=loaded)
 
-    queue = [requests_of(other.locks or ()) for other in queued_before(revision, ledger.workloads())]
+    queue = [requests_of(other.locks or ()) for other in queued_before(revision, ledger)]
     requests = requests_of(locks)
 
     def check(others: Sequence[SpaceRequest]) -> None:
@@ -139,10 +132,10 @@ def reserved(
         yield
 
 
-def loaded_images(ledger: Ledger, runtime: Runtime) -> tuple[ImageLock, ...]:
-    """The kept images that the runtime has."""
+def loaded_images(ledger: Ledger, runtime: Runtime, locks: Sequence[ImageLock]) -> tuple[ImageLock, ...]:
+    """The kept images that the runtime has, and that have a layer of these."""
     owned = runtime.owned()
-    return tuple(lock for lock in ledger.kept_locks(sound_only=True) if is_among(lock, owned))
+    return tuple(lock for lock in ledger.images_like(locks) if is_among(lock, owned))
 
 
 def prunable_bytes(ledger: Ledger, store: Store, filesystems: Filesystems) -> int:

@@ -202,6 +202,10 @@ class Store:
         with self.layout.exclusive():
             self._index.update(lambda entries: index.untag(entries, lock))
 
+    def is_leased(self) -> bool:
+        """Whether a process needs blobs that no revision may need any more."""
+        return self.layout.leases.is_dir() and any(True for _ in leases.held(self.layout.leases))
+
     def collect_garbage(self, keep: Iterable[ImageLock], *, quarantined: bool = False) -> int:
         """Remove what no kept image and no running download needs; returns the bytes freed. With `quarantined`, everything there, too."""
         with self.layout.exclusive():

@@ -221,7 +221,7 @@ def _doctor(scope: SupportScope) -> Sequence[CheckResult]:
 
 
 def _staged(ledger: Ledger) -> Sequence[Workload]:
-    return [workload for workload in ledger.workloads() if workload.staged]
+    return tuple(ledger.readable_staged().workloads.values())
 
 
 def _checks(scope: SupportScope, lines: Sequence[CheckResult]) -> Mapping[str, Any]:

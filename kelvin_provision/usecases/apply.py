@@ -96,7 +96,7 @@ def apply(ctx: Context, request: ApplyRequest, ticket: OrderTicket | None = None
 def _chosen(ctx: Context, request: ApplyRequest) -> Selection:
     workloads = choose(ctx.ledger, request.names, everything=not request.names)
     selection = select(workloads, everything=request.everything or not request.names, retry_failed=request.retry_failed)
-    damaged = ctx.ledger.readable().damaged if not request.names else {}
+    damaged = ctx.ledger.readable_staged().damaged if not request.names else {}
     if damaged and not selection.workloads:
         raise next(iter(damaged.values()))
     return replace(selection, left_out=(*selection.left_out, *(f"{name}: {why}" for name, why in damaged.items())))

@@ -274,6 +274,6 @@ def test_a_blocked_or_complete_revision_is_not_queued(disks):
     for revision in staged:
         box.ledger.set_locks(revision, locks)
     reach(box.ledger, staged[0], Download.FAILED, "no", blocked=True)
-    assert [found.workload for found in queued_before(box.ledger.workload("c").staged, box.ledger.workloads())] == ["b"]
+    assert [found.workload for found in queued_before(box.ledger.workload("c").staged, box.ledger)] == ["b"]
     reach(box.ledger, staged[1], Download.READY)
-    assert queued_before(box.ledger.workload("c").staged, box.ledger.workloads()) == []
+    assert queued_before(box.ledger.workload("c").staged, box.ledger) == []

@@ -48,6 +48,8 @@ def prepared(box, verb):
         box.turn()
     elif verb == "start":
         box.stop("a")
+    box.deploy("old")
+    box.ledger.drop_staged("old")  # so that there is something to free
 
 
 def failing(number):

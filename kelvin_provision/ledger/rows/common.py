@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kelvin_provision.errors import StateDamaged
@@ -50,6 +51,19 @@ def locks(document: Any) -> tuple[ImageLock, ...]:
 def locks_of(row: sqlite3.Row) -> tuple[ImageLock, ...]:
     """Of a row that has some. Raises StateDamaged."""
     return Row(row, "revisions", "workload", "number").json("locks", locks)
+
+
+def distinct_locks(db: sqlite3.Connection, query: str, *, sound_only: bool) -> tuple[ImageLock, ...]:
+    """The locks of the rows of the query, each once: workloads share images. Raises StateDamaged unless `sound_only`."""
+    seen = set[bytes]()
+    result: dict[ImageLock, None] = {}
+    for row in db.execute(query):
+        digest = hashlib.blake2b(str(row["locks"]).encode(errors="surrogateescape"), digest_size=16).digest()
+        if digest not in seen:
+            seen.add(digest)
+            with suppress(StateDamaged) if sound_only else nullcontext():
+                result |= dict.fromkeys(locks_of(row))
+    return tuple(result)
 
 
 def revision(row: sqlite3.Row, *, hint: Callable[[], Hint] = lambda: REPAIR) -> Revision:
@@ -192,6 +206,16 @@ def images(db: sqlite3.Connection) -> tuple[ImageLock, ...]:
         with suppress(StateDamaged):
             locks.append(Row(row, "images", "name").json("lock", ImageLock.from_json))
     return tuple(locks)
+
+
+def images_like(db: sqlite3.Connection, digests: Collection[str], *, all_needed: bool) -> Iterator[ImageLock]:
+    """Images with one of these layers, as far as a stored revision needs them; that is looked up unless all are needed."""
+    shared = "EXISTS (SELECT 1 FROM json_each(?) AS digest WHERE instr(lock, digest.value))"
+    needed = "EXISTS (SELECT 1 FROM revisions WHERE instr(locks, json_extract(lock, '$.config.digest')))"
+    query = f"SELECT name, lock FROM images WHERE {shared} AND json_valid(lock){'' if all_needed else f' AND {needed}'}"  # noqa: S608  (constants)
+    for row in db.execute(query, listed(digests)):
+        with suppress(StateDamaged):
+            yield Row(row, "images", "name").json("lock", ImageLock.from_json)
 
 
 def delete_staged(db: sqlite3.Connection, name: str) -> None:

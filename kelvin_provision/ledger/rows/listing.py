@@ -138,6 +138,11 @@ def in_motion(now: Situation | None) -> bool:
     return now is not None and now.staged is not None and now.staged.in_motion
 
 
+def unapplied(now: Situation | None) -> bool:
+    """Whether the agent has to look at it; also at one that is damaged, to say so."""
+    return now is None or (now.staged is not None and (now.staged.in_motion or now.staged.method.instantly_apply))
+
+
 def names(db: sqlite3.Connection, matches: Callable[[Situation | None], bool]) -> tuple[str, ...]:
     """Workloads in these situations, sorted."""
     chosen = situations(db, matches)

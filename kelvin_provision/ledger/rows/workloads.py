@@ -95,15 +95,16 @@ def _workload(row: sqlite3.Row, revisions: Mapping[tuple[str, int], sqlite3.Row]
         updated=cells.time("updated"),
         running=running,
         staged=staged,
-        observation=_observation(cells),
+        observation=observation(row),
         operation=asked.operation,
         held=asked.held,
         orders=asked.orders,
     )
 
 
-def _observation(cells: Row) -> Observation | None:
+def observation(row: sqlite3.Row) -> Observation | None:
     """A damaged observation is ignored: the next one comes within a minute."""
+    cells = Row(row, "workloads", "name")
     with suppress(StateDamaged):
         seen = cells.json_or_none("observation", Observation.from_json)
         times = (seen.seen, seen.hold.since if seen.hold else "") if seen else ()

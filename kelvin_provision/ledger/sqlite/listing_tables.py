@@ -56,6 +56,15 @@ def _situation(name: str) -> str:
     return f"UPDATE listing SET situation = {now} WHERE view IN (0, 1) AND name = {name} AND situation IS NOT {now}"  # noqa: S608  (constants)
 
 
+def _seen(row: str) -> str:
+    return f"iif(json_valid({row}.observation), json_extract({row}.observation, '$.observed', '$.reachable'), '')"
+
+
+LISTING_OBSERVATION = f"""
+CREATE TRIGGER listing_observation AFTER UPDATE OF observation ON workloads WHEN {_seen("NEW")} IS NOT {_seen("OLD")}
+BEGIN {_situation("NEW.name")}; END
+"""
+"""An observation is confirmed every minute, mostly with nothing but another time."""
 LISTING = f"""
 CREATE VIEW listed AS
     SELECT 0 AS view, {_columns("coalesce(running.spec, staged.spec)")} FROM workloads LEFT JOIN {_RUNNING} LEFT JOIN {_STAGED}

@@ -7,7 +7,7 @@ import sqlite3
 from pathlib import Path
 
 from kelvin_provision.errors import ProvisionError, StateDamaged, StateTooNew
-from kelvin_provision.ledger.sqlite.listing_tables import LISTING
+from kelvin_provision.ledger.sqlite.listing_tables import LISTING, LISTING_OBSERVATION
 
 FIRST = """
 CREATE TABLE workloads (
@@ -153,7 +153,30 @@ CREATE INDEX history_of ON history (workload, seq);
 CREATE INDEX staged_workloads ON workloads (name) WHERE staged IS NOT NULL;
 {LISTING}
 """
-MIGRATIONS: tuple[str, ...] = (FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH, NINTH)
+# `garbage` counts what left the ledger since images were last freed; who frees them removes the count that was read before.
+_COUNT = """
+    INSERT INTO facts (key, value) VALUES ('garbage', '1')
+    ON CONFLICT (key) DO UPDATE SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT); END"""
+TENTH = f"""
+ALTER TABLE revisions ADD COLUMN origins TEXT;
+ALTER TABLE revisions ADD COLUMN plain TEXT;
+CREATE INDEX secrets ON revisions (plain);
+CREATE TRIGGER other_documents AFTER UPDATE OF spec, objects ON revisions
+BEGIN UPDATE revisions SET plain = NULL WHERE rowid = NEW.rowid; END;
+UPDATE revisions SET origins = origin.value FROM (
+    SELECT item.key AS key, item.value AS value
+    FROM facts, json_each(iif(json_valid(facts.value), facts.value, '{{}}')) AS item WHERE facts.key = 'origins'
+) AS origin WHERE origin.key = batch || '/' || workload;
+DELETE FROM facts WHERE key = 'origins';
+CREATE INDEX incomplete ON revisions (created, workload) WHERE locks IS NOT NULL AND download <> 'ready';
+CREATE INDEX unready ON revisions (batch) WHERE download <> 'ready' AND blocked = 0;
+INSERT OR REPLACE INTO facts (key, value) SELECT 'garbage', '1' WHERE EXISTS (SELECT 1 FROM revisions);
+CREATE TRIGGER garbage_of_revision AFTER DELETE ON revisions BEGIN {_COUNT};
+CREATE TRIGGER garbage_of_locks AFTER UPDATE OF locks ON revisions WHEN OLD.locks IS NOT NULL BEGIN {_COUNT};
+DROP TRIGGER listing_observation;
+{LISTING_OBSERVATION}
+"""  # noqa: S608  (constants)
+MIGRATIONS: tuple[str, ...] = (FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH, NINTH, TENTH)
 """Entry N leads from schema N to N + 1; an empty file is schema 0."""
 SCHEMA = len(MIGRATIONS)
 
