@@ -31,7 +31,7 @@ def restore_images(ctx: Context, *, thorough: bool = True) -> None:
     local_names.keep(ctx.ledger, lambda: ctx.runtime)
     for lock in missing:
         ctx.progress(Note(f"{lock.reference} is neither in the runtime nor in the store"))
-    for workload in ctx.ledger.workloads() if restored else ():
+    for workload in ctx.ledger.each() if restored else ():
         running = workload.running
         if running and running.download is Download.READY and not set(restored).isdisjoint(running.locks or ()):
             ctx.cluster.retry_stuck_pods(workload.name)
