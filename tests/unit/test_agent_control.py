@@ -11,6 +11,7 @@ from kelvin_provision.agent.lifecycle import control, process
 from kelvin_provision.agent.systemd import service
 from kelvin_provision.errors import Locked, PermissionRefused
 from kelvin_provision.files.lock import exclusive, holder
+from tests.kit.box import Box
 from tests.kit.cli import run
 
 HOLD = """
@@ -124,3 +125,24 @@ def test_without_a_workload_no_agent_is_started(tmp_path):
     result = run("agent", "start", "--state-dir", str(tmp_path))
     assert (result.exit_code, result.stdout) == (0, f"agent {tmp_path}: unchanged, there are no workloads\n")
     assert run("agent", "stop", "--state-dir", str(tmp_path)).stdout == f"agent {tmp_path}: unchanged, it does not run\n"
+
+
+@pytest.mark.slow
+def test_the_command_starts_an_agent_of_its_own_for_a_box_with_a_workload(tmp_path):
+    box = Box(tmp_path / "state")
+    box.deploy("pump")
+    box.close()
+    state = tmp_path / "state"
+
+    def agent(verb):
+        """In a process of its own, as the agent outlives the command."""
+        return subprocess.run([sys.executable, "-m", "kelvin_provision", "agent", verb, "--state-dir", str(state)], check=True)
+
+    try:
+        agent("start")
+        pid = process.alive(state)["pid"]
+        agent("restart")
+        assert process.alive(state)["pid"] != pid
+    finally:
+        agent("stop")
+    assert process.alive(state) is None

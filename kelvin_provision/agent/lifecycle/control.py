@@ -35,15 +35,15 @@ class Result:
     warnings: tuple[str, ...] = ()
 
 
-def start(systemd: Systemd, state_dir: Path, arguments: Sequence[str]) -> Result:
-    """Start it unless it runs: the service if it is installed for this state directory. Raises AgentSilent."""
+def start(systemd: Systemd, state_dir: Path, command: Sequence[str]) -> Result:
+    """Start it unless it runs: the service if it is installed for this state directory, else with this command line. Raises AgentSilent."""
     service = is_service(systemd, state_dir)
     if agent := process.alive(state_dir):
         return Result("unchanged", f"it runs already, pid {agent.get('pid', '?')}", service)
     if service:
         systemd.tell("start", unit.NAME)
         return Result("started", unit.NAME, service)
-    process.ensure(state_dir, arguments)
+    process.ensure(state_dir, command)
     pid = (process.alive(state_dir) or {}).get("pid", "?")
     return Result("started", f"pid {pid}", warnings=(DETACHED,))
 
@@ -67,7 +67,7 @@ def stop(systemd: Systemd, state_dir: Path, *, timeout: float = TIMEOUT, sleep: 
     return Result("stopped", f"pid {agent.get('pid', '?')}", warnings=("the next deploy starts one again",))
 
 
-def restart(systemd: Systemd, state_dir: Path, arguments: Sequence[str]) -> Result:
+def restart(systemd: Systemd, state_dir: Path, command: Sequence[str]) -> Result:
     """Stop it if it runs, then start it. Raises as `stop` and `start`."""
     if is_service(systemd, state_dir) and systemd.active():
         _refuse_while_applying(state_dir)
@@ -76,7 +76,7 @@ def restart(systemd: Systemd, state_dir: Path, arguments: Sequence[str]) -> Resu
     stopped = stop(systemd, state_dir)
     if stopped.outcome == "stopping":
         return stopped
-    started = start(systemd, state_dir, arguments)
+    started = start(systemd, state_dir, command)
     return Result("restarted" if stopped.outcome == "stopped" else "started", started.detail, started.service, started.warnings)
 
 

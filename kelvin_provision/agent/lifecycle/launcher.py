@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from kelvin_provision.settings.model import Settings
 
 
+def detached_agent(state_dir: Path, config: Path | None) -> list[str]:
+    """The command line of a detached agent that works on the same box as this process."""
+    return [sys.executable, "-m", "kelvin_provision", "agent", "run", "--until-empty", *same_box(state_dir, config)]
+
+
+def same_box(state_dir: Path, config: Path | None) -> list[str]:
+    """The arguments that make another process of ours work on the same box."""
+    from kelvin_provision.settings.types import expanded
+
+    arguments = ["--state-dir", str(state_dir)]
+    if config is not None:
+        arguments += ["--config", str(expanded(str(config)).absolute())]
+    return arguments
+
+
 class Launcher:
-    """`command` is the command line of a detached agent; the front end knows it.
+    """`command` is the command line of a detached agent.
 
     Every command has a launcher and few use it, so the agent's modules are imported only then.
     """

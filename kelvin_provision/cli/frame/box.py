@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -18,7 +17,6 @@ from kelvin_provision.context import Context, Wiring, opened, silent
 from kelvin_provision.errors import Interrupted
 from kelvin_provision.hints import command
 from kelvin_provision.settings.model import Settings
-from kelvin_provision.settings.types import expanded
 
 if TYPE_CHECKING:
     from kelvin_provision.events import Progress
@@ -74,10 +72,10 @@ def wiring_of(session: Session, settings: Settings) -> Wiring:
     replaced = _WIRING.get()
     if replaced is not None:
         return replaced
-    from kelvin_provision.agent.lifecycle.launcher import Launcher
+    from kelvin_provision.agent.lifecycle.launcher import Launcher, detached_agent
     from kelvin_provision.wiring import default
 
-    return default(Launcher(agent_command(session, settings)))
+    return default(Launcher(detached_agent(settings.state_dir, session.config)))
 
 
 @contextmanager
@@ -97,19 +95,6 @@ def operating(session: Session, *, hangup: bool = False, log: bool = False) -> I
 def interrupted_again(rest: str) -> Interrupted:
     """The error for a second Ctrl-C; `rest` is what happens to what was cut off, empty for nothing."""
     return Interrupted(f"stopped by a second signal{f': {rest}' if rest else ''}", hint=command("workloads list") if rest else "")
-
-
-def agent_command(session: Session, settings: Settings) -> list[str]:
-    """The command line of a detached agent that works on the same box as this command."""
-    return [sys.executable, "-m", "kelvin_provision", "agent", "run", "--until-empty", *same_box(session, settings)]
-
-
-def same_box(session: Session, settings: Settings) -> list[str]:
-    """The arguments that make another process of ours work on the same box."""
-    arguments = ["--state-dir", str(settings.state_dir)]
-    if session.config is not None:
-        arguments += ["--config", str(expanded(str(session.config)).absolute())]
-    return arguments
 
 
 @contextmanager

@@ -35,12 +35,14 @@ def idle(session: Session) -> Path | None:
 
 def run(session: Session, verb: str, act: Callable[[Systemd, Path, Sequence[str]], Result]) -> Report:
     """Start or restart the agent of this state directory alone; not where it would end at once."""
-    from kelvin_provision.cli.frame.box import same_box, settings_of
+    from kelvin_provision.agent.lifecycle.launcher import detached_agent
+    from kelvin_provision.cli.frame.box import settings_of
 
     if unused := idle(session):
         return Report(f"agent {verb}", (Item("agent", str(unused), "unchanged", "there are no workloads"),))
     settings = settings_of(session)
-    return report(verb, settings.state_dir, act(systemd(), settings.state_dir, same_box(session, settings)))
+    command = detached_agent(settings.state_dir, session.config)
+    return report(verb, settings.state_dir, act(systemd(), settings.state_dir, command))
 
 
 def report(verb: str, state_dir: Path, done: Result) -> Report:

@@ -24,9 +24,11 @@ def command(session: Session, *, now: Annotated[bool, _NOW] = True) -> Report:
 
 def install(session: Session, *, now: bool) -> Report:
     """As the session has it; where systemd does not run, the unit is written all the same."""
+    from kelvin_provision.agent.lifecycle.launcher import same_box
     from kelvin_provision.agent.systemd import service
-    from kelvin_provision.cli.frame.box import same_box, settings_of
+    from kelvin_provision.cli.frame.box import settings_of
 
     settings = settings_of(session)
-    done = service.install(service.Systemd.of(os.environ), settings.state_dir, same_box(session, settings), os.environ, now=now)
+    arguments = same_box(settings.state_dir, session.config)
+    done = service.install(service.Systemd.of(os.environ), settings.state_dir, arguments, os.environ, now=now)
     return Report("agent install", (Item("unit", str(done.unit), done.outcome),), warnings=done.warnings)
