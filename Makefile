@@ -14,7 +14,7 @@ DISK_PACKAGES := e2fsprogs xfsprogs btrfs-progs
 TEST_PACKAGES := docker-registry containerd runc docker.io skopeo busybox-static iproute2 iptables openssl $(DISK_PACKAGES)
 DEMO_PACKAGES := docker.io docker-registry busybox-static iproute2 iptables
 
-QUICK := tests/unit tests/cli tests/contract/test_cluster_fake.py tests/contract/test_runtime_fake.py
+QUICK := tests/unit tests/cli tests/api tests/contract/test_cluster_fake.py tests/contract/test_runtime_fake.py
 # Tests wait more than they work, but servers that are starved fail them: one worker more than cores.
 WORKERS       ?= $(shell echo $$(($$(nproc) + 1)))
 QUICK_WORKERS ?= $(shell echo $$(($$(nproc) + 1)))
@@ -75,6 +75,7 @@ docs: $(STAMP) ## rewrite the generated pages, manuals and completions
 	$(PYTHON) -m kelvin_provision.cli.docs.pages
 	$(PYTHON) -m tests.json_page
 	$(PYTHON) -m tests.corpus_page
+	$(PYTHON) -m tests.api_page
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build *.egg-info

@@ -97,7 +97,8 @@ class Connections:
 
     @cached_property
     def ledger(self) -> Ledger:
-        return Ledger(self.settings.state_dir / "ledger.db", clock=self.wiring.clock)
+        busy = self.wiring.timings.ledger_busy
+        return Ledger(self.settings.state_dir / "ledger.db", clock=self.wiring.clock, busy_timeout=busy)
 
     @property
     def has_ledger(self) -> bool:

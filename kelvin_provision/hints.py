@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from kelvin_provision.fast_dataclass import dataclass
 
 
@@ -38,3 +40,26 @@ def command(action: str, *arguments: str, names: tuple[str, ...] = (), instructi
 def system(program: str, *arguments: str, instruction: str = "", note: str = "") -> Hint:
     """A command of the box."""
     return Hint(program, arguments, instruction=instruction, note=note, system=True)
+
+
+THIS_COMMAND = "..."
+"""As the action of a hint: the very command line that this process was started with."""
+# Placeholders are not quoted: `-n NAME`, `-f FILE ...`, `HOST[:PORT]`.
+_PLACEHOLDER = frozenset({"...", "HOST[:PORT][/PATH]", "'YYYY-MM-DD HH:MM:SS'", ">"})
+
+
+def shell_line(value: Hint | str, program: str, this_command: Sequence[str] = (THIS_COMMAND,)) -> str:
+    """The hint as a command to paste, with its instruction before and its note after; empty for no hint."""
+    import shlex  # most commands show no hint
+
+    hint = Hint.of(value)
+    if not hint.action:
+        return hint.instruction
+    names = [word for name in hint.names for word in ("-n", name)]
+    action = this_command if hint.action == THIS_COMMAND else hint.action.split()
+    words = [*action, *names, *hint.arguments]
+    text = " ".join(word if word in _PLACEHOLDER else shlex.quote(word) for word in words)
+    start = "" if hint.system else f"{'sudo ' if hint.sudo else ''}{program} "
+    before = f"{hint.instruction}: " if hint.instruction else ""
+    after = f"{', ' if hint.note.startswith('or ') else '; '}{hint.note}" if hint.note else ""
+    return f"{before}{start}{text}{after}"

@@ -14,6 +14,8 @@ class Timings:
 
     poll: float = 0.5
     """Between two looks at whether the ledger has changed."""
+    ledger_busy: float = 30.0
+    """How long another writer of the ledger is waited for; its transactions take milliseconds."""
     follow: float = 0.25
     """Between two looks of a command that follows a download or an apply."""
     agent_retry: float = 10.0

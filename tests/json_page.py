@@ -160,6 +160,8 @@ EXAMPLES = (
 )
 ELSEWHERE = {
     "completion": "`{schema, shell, script}`.",
+    "api serve": "It goes on until it is stopped, and then prints nothing.",
+    "api user list": "`{schema, users}`; each of `users` has `name`, `level`, `created` and `changed`.",
     "agent run": "It goes on until it is stopped; what it says is for its log.",
     "agent install": "The envelope, with one item of kind `service`.",
     "agent uninstall": "The envelope, with one item of kind `service`.",

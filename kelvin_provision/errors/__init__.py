@@ -3,6 +3,12 @@
 Exit codes are those of sysexits(3); `docs/exit-codes.md` is generated from these classes. A retired code stays reserved.
 """
 
+from kelvin_provision.errors.api import (
+    ApiMissing,
+    ListenFailed,
+    ListenRefused,
+    UserUnknown,
+)
 from kelvin_provision.errors.base import (
     ProvisionError,
     leaves,
@@ -83,6 +89,7 @@ from kelvin_provision.errors.workloads import (
 
 __all__ = [
     "AgentSilent",
+    "ApiMissing",
     "ApplyFailed",
     "ApplyLeft",
     "BudgetTooSmall",
@@ -106,6 +113,8 @@ __all__ = [
     "ImageUnsupported",
     "ImportFailed",
     "Interrupted",
+    "ListenFailed",
+    "ListenRefused",
     "Locked",
     "LogMissing",
     "LoginUnreadable",
@@ -141,6 +150,7 @@ __all__ = [
     "TransferStopped",
     "UndoFailed",
     "UsageRefused",
+    "UserUnknown",
     "VersionRefused",
     "WaitFailed",
     "WaitTimeout",

@@ -12,6 +12,7 @@ from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.hints import Hint, command, system
 from kelvin_provision.settings.keys import HOST, KEYS, PREFIX
 from kelvin_provision.settings.model import (
+    ApiSettings,
     ApplySettings,
     ClusterSettings,
     DownloadSettings,
@@ -127,6 +128,7 @@ def _settings(values: Mapping[str, Any], method: Method) -> Settings:
         runtime=RuntimeSettings(**section("runtime")),
         download=DownloadSettings(**section("download")),
         apply=ApplySettings(**section("apply")),
+        api=ApiSettings(**section("api")),
         default_method=method,
         **top,
     )

@@ -74,6 +74,18 @@ class ApplySettings:
 
 
 @dataclass(frozen=True)
+class ApiSettings:
+    """`listen` are addresses with ports; `names` host names by which clients reach them. Lifetimes in seconds."""
+
+    listen: tuple[str, ...] = ("127.0.0.1:30000",)
+    names: tuple[str, ...] = ()
+    realm: str = "kelvin"
+    token_lifetime: float = 43_200.0
+    refresh_lifetime: float = 86_400.0
+    connections: int = 64
+
+
+@dataclass(frozen=True)
 class Settings:
     """`<app_name>:<app_version>` is pulled from `registry`, which has no scheme."""
 
@@ -89,6 +101,7 @@ class Settings:
     keep_revisions: int = 2
     hooks: Path = Path("/etc/kelvin-provision/hooks")
     hooks_timeout: float = 120.0
+    api: ApiSettings = ApiSettings()
 
 
 @dataclass(frozen=True)

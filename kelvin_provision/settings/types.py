@@ -17,6 +17,7 @@ T = TypeVar("T")
 
 _HOST = re.compile(r"[a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?(:[0-9]{1,5})?|\[[0-9a-fA-F:]+\](:[0-9]{1,5})?")
 _REGISTRY = re.compile(rf"(?:{_HOST.pattern})(?:/[a-z0-9._/-]*[a-z0-9])?")
+_REALM = re.compile(r"[A-Za-z0-9][-A-Za-z0-9_]{0,63}")
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
@@ -100,6 +101,40 @@ def _mirrors(value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _listen(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value or not all(isinstance(address, str) and _is_address(address) for address in value):
+        raise InvalidValue("a list of address:port, such as 127.0.0.1:30000 or [::1]:30000")
+    return tuple(value)
+
+
+def _is_address(text: str) -> bool:
+    host, colon, port = text.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    return bool(colon) and port.isascii() and port.isdecimal() and int(port) < 65536 and _is_ip(host[1:-1] if bracketed else host)
+
+
+def _is_ip(text: str) -> bool:
+    import ipaddress  # only who sets an address needs it
+
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _hosts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(name, str) and is_host(name) and ":" not in name for name in value):
+        raise InvalidValue("a list of host names")
+    return tuple(name.lower() for name in value)
+
+
+def _realm(value: Any) -> str:
+    if not isinstance(value, str) or not _REALM.fullmatch(value):
+        raise InvalidValue("letters, digits, '-' and '_', at most 64 characters")
+    return value
+
+
 def _namespace(value: Any) -> str:
     if not isinstance(value, str) or not _LABEL.fullmatch(value):
         raise InvalidValue("lower-case letters, digits and '-', at most 63 characters")
@@ -144,6 +179,10 @@ def _number_from(text: str) -> Any:
     return int(text) if re.fullmatch(r"-?[0-9]{1,9}", text) else text
 
 
+def _list_from(text: str) -> Any:
+    return [part.strip() for part in text.split(",")]
+
+
 def _bool_from(text: str) -> Any:
     return {"true": True, "false": False}.get(text, text)
 
@@ -152,7 +191,10 @@ TEXT = Type("text", _text)
 BOOL = Type("true or false", _bool, _bool_from)
 PATH = Type("path", _path)
 REGISTRY = Type("host[:port][/path]", _registry)
-MIRRORS = Type("list of host[:port][/path]", _mirrors, lambda text: [part.strip() for part in text.split(",")])
+MIRRORS = Type("list of host[:port][/path]", _mirrors, _list_from)
+LISTEN = Type("list of address:port", _listen, _list_from)
+HOSTS = Type("list of host names", _hosts, _list_from)
+REALM = Type("name", _realm)
 NAMESPACE = Type("name", _namespace)
 DURATION = Type("duration", _duration)
 WINDOW = Type("HH:MM-HH:MM, ...", _window)

@@ -40,7 +40,7 @@ def test_every_state_is_explained_once():
     assert len(list(words())) == len(set(words()))
 
 
-COMMAND = re.compile(r"kelvin-provision (workloads|images|agent|config|doctor|support-bundle|explain|completion|--help|\.\.\.)")
+COMMAND = re.compile(r"kelvin-provision (workloads|images|agent|api|config|doctor|support-bundle|explain|completion|--help|\.\.\.)")
 
 
 @pytest.mark.slow

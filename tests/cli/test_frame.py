@@ -31,6 +31,7 @@ Commands:
   workloads       Deploy, apply, inspect and remove workloads.
   images          The images on this box.
   agent           The background process that downloads and applies.
+  api             The REST API of this box.
   config          The settings.
   doctor          Check the health of this box, and say what to do.
   support-bundle  Pack everything known about this box, without its secrets.

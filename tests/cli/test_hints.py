@@ -360,9 +360,9 @@ ELSEWHERE = {
     "digest-mismatch", "manifest-invalid", "platform-missing", "image-unsupported", "image-not-found", "image-missing", "registry-denied",
     "registry-unreachable", "registry-busy", "registry-refused", "runtime-unreachable", "import-failed", "cluster-unreachable",
     "cluster-denied", "cluster-refused", "cluster-missing", "denied", "permission-refused", "agent-silent", "runtime-failed",
-    "login-unreadable",
+    "login-unreadable", "api-missing", "listen-refused", "listen-failed", "user-unknown",
 }  # fmt: skip
-"""A registry, a runtime, a cluster, a full disk or another user is needed: tests/real and tests/contract look at these hints."""
+"""A registry, a runtime, a cluster, a full disk or another user is needed: tests/real, tests/api and tests/contract look at these hints."""
 CASES = {
     "usage", "confirmation-needed", "secret-missing", "nothing-staged", "nothing-applied", "nothing-to-roll-back", "revision-unknown",
     "not-ready", "check-failed", "cursor-invalid", "wait-timeout", "log-missing", "locked", "apply-failed", "apply-left", "undo-failed", "time-refused",

@@ -8,7 +8,7 @@ from tests.kit.cli import run
 
 READING = {
     "workloads diff", "workloads list", "workloads show", "workloads check", "workloads wait", "workloads history", "workloads logs",
-    "images list", "images verify", "agent status", "config show", "config path", "doctor", "support-bundle", "explain", "completion",
+    "images list", "images verify", "agent status", "api user list", "config show", "config path", "doctor", "support-bundle", "explain", "completion",
 }  # fmt: skip
 READING_WORDS = [
     "status", "statu", "stats", "stat", "stauts", "state", "get", "gett", "describe", "descibe", "ls", "lsit", "lst", "ps", "top", "view",
@@ -18,6 +18,7 @@ READING_WORDS = [
     "history", "histroy", "logs", "lgos", "show", "shwo", "check", "chek", "diff", "dif", "wait", "list", "path",
 ]  # fmt: skip
 GROUPS = {"": ENTRIES, **{name: entry.commands for name, entry in ENTRIES.items() if hasattr(entry, "commands")}}
+GROUPS["api user"] = GROUPS["api"]["user"].commands
 
 
 def test_every_command_is_known_to_read_or_to_change():
@@ -39,7 +40,12 @@ def test_the_table_says_of_each_word_whether_it_changes_something():
         one.named for words in WORDS.values() for one in words.values()
     }
     known = {" ".join(words) for words, _ in commands()}
-    assert {action.removesuffix(" --watch").removesuffix("--help").strip() for action in actions} <= known | {"", "--version", *ENTRIES}
+    assert {action.removesuffix(" --watch").removesuffix("--help").strip() for action in actions} <= known | {
+        "",
+        "--version",
+        *ENTRIES,
+        "api user",
+    }
 
 
 @pytest.mark.parametrize(
@@ -82,6 +88,9 @@ def test_the_table_says_of_each_word_whether_it_changes_something():
         ("images pull x", "kelvin-provision workloads deploy FILE"),
         ("agent logs", "kelvin-provision agent status"),
         ("agent enable", "kelvin-provision agent install"),
+        ("api ls", "kelvin-provision api user list"),
+        ("api start", "kelvin-provision api serve"),
+        ("images remove x", "kelvin-provision images prune"),
         ("config get registry", "kelvin-provision config show"),
         ("config list", "kelvin-provision config show"),
         ("config edit", "kelvin-provision config set KEY VALUE"),

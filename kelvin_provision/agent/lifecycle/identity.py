@@ -15,7 +15,7 @@ from kelvin_provision import __version__
 from kelvin_provision.cluster.kubernetes.api.kubeconfig import paths_of
 from kelvin_provision.files.hashing import sha256_hex
 from kelvin_provision.registry.auth import auth_file
-from kelvin_provision.settings.model import Settings
+from kelvin_provision.settings.model import ApiSettings, Settings
 from kelvin_provision.settings.sources import K3S_KUBECONFIG
 from kelvin_provision.settings.types import expanded
 from kelvin_provision.spec.enums import Method
@@ -29,9 +29,14 @@ def identity(settings: Settings, *, detached: bool) -> dict[str, Any]:
 def fingerprint(settings: Settings) -> str:
     """Equal for equal settings, wherever they were read; different when a login or kubeconfig was rewritten."""
     kubeconfigs = _each(settings.cluster.kubeconfig)
-    # The registry and the method belong to requests: the accepted requests contain them.
+    # The registry and the method belong to requests: the accepted requests contain them. The API is a process of its own.
     plain = replace(
-        settings, registry=None, default_method=Method.STANDARD, registries={}, cluster=replace(settings.cluster, kubeconfig=None)
+        settings,
+        registry=None,
+        default_method=Method.STANDARD,
+        registries={},
+        cluster=replace(settings.cluster, kubeconfig=None),
+        api=ApiSettings(),
     )
     words = (__version__, plain, kubeconfigs, sorted(settings.registries.items()), [_age(path) for path in _files(settings, kubeconfigs)])
     return sha256_hex(repr(words))[:16]

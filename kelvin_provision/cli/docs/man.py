@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kelvin_provision import __version__
-from kelvin_provision.cli.frame.command_table import ENTRIES, PROGRAM, SUMMARY, Command, Entries, Group
+from kelvin_provision.cli.frame.command_table import ENTRIES, PROGRAM, SUMMARY, Command, Entries, Group, commands
 from kelvin_provision.cli.frame.leaf import loaded
 from kelvin_provision.cli.frame.options import SHARED
 from kelvin_provision.queries.explaining import explanations
@@ -59,16 +59,17 @@ def _program(entries: Entries) -> Iterator[str]:
 def _group(name: str, entry: Group) -> Iterator[str]:
     path = f"{PROGRAM} {name}"
     yield _head(f"{PROGRAM}-{name}", entry.help)
-    commands = {word: _command(f"{path} {word}", command) for word, command in entry.commands.items()}
+    words = {" ".join(words): command for words, command in commands(entry.commands)}
+    made = {word: _command(f"{path} {word}", command) for word, command in words.items()}
     yield ".SH SYNOPSIS\n"
-    yield ".br\n".join(f".B {_plain(path)} {_plain(word)}\n{_usage(command)}" for word, command in commands.items())
+    yield ".br\n".join(f".B {_plain(path)} {_plain(word)}\n{_usage(command)}" for word, command in made.items())
     yield ".SH COMMANDS\n"
-    for word, command in commands.items():
+    for word, command in made.items():
         yield f".SS {_plain(word)}\n"
         yield _about(command)
         yield from _options(command, shared=False)
     yield ".SH COMMON OPTIONS\n"
-    yield from _options(next(iter(commands.values())), shared=True)
+    yield from _options(next(iter(made.values())), shared=True)
     yield _also([PROGRAM])
 
 

@@ -28,7 +28,7 @@ class Group(NamedTuple):
     """Commands that belong together."""
 
     help: str
-    commands: Mapping[str, Command]
+    commands: Mapping[str, Command | Group]
 
 
 Entries = Mapping[str, Command | Group]
@@ -108,6 +108,24 @@ ENTRIES: Entries = MappingProxyType(
                 "install": "Install the agent as a service that starts with the box.",
                 "uninstall": "Stop the service of the agent and remove it.",
             },
+        ),
+        "api": Group(
+            "The REST API of this box.",
+            MappingProxyType(
+                {
+                    "serve": Command(f"{_COMMANDS}.api.serve", "Serve the REST API in the foreground."),
+                    "user": _group(
+                        "api.user",
+                        "The users of the API.",
+                        {
+                            "add": "Add a user of the API.",
+                            "list": "List the users of the API with their levels.",
+                            "passwd": "Set the password of a user, and end all of the user's tokens.",
+                            "remove": "Remove a user of the API, and end all of the user's tokens.",
+                        },
+                    ),
+                }
+            ),
         ),
         "config": _group(
             "config",

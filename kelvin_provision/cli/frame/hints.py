@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 
 from kelvin_provision.cli.frame.command_table import PROGRAM
 from kelvin_provision.errors import ProvisionError
-from kelvin_provision.hints import Hint
+from kelvin_provision.hints import THIS_COMMAND, Hint, shell_line
 
-# Placeholders are not quoted: `-n NAME`, `-f FILE ...`, `HOST[:PORT]`.
-_PLACEHOLDER = frozenset({"...", "HOST[:PORT][/PATH]", "'YYYY-MM-DD HH:MM:SS'", ">"})
-
-THIS_COMMAND = "..."
-"""As the action of a hint: the very command line that this process was started with."""
 STATE_DIR_VARIABLE = "KELVIN_PROVISION_STATE_DIR"
 _TYPED: ContextVar[tuple[str, ...]] = ContextVar("typed", default=())
 
@@ -40,16 +34,7 @@ def example(hint: Hint | str) -> str:
 def line(hint: Hint | str) -> str:
     """The hint as a command to paste, with its instruction before and its note after; empty for no hint."""
     hint = Hint.of(hint)
-    if not hint.action:
-        return hint.instruction
-    names = [word for name in hint.names for word in ("-n", name)]
-    action = _this_command(sudo=hint.sudo) if hint.action == THIS_COMMAND else hint.action.split()
-    words = [*action, *names, *hint.arguments]
-    text = " ".join(word if word in _PLACEHOLDER else shlex.quote(word) for word in words)
-    program = "" if hint.system else f"{'sudo ' if hint.sudo else ''}{PROGRAM} "
-    before = f"{hint.instruction}: " if hint.instruction else ""
-    after = f"{', ' if hint.note.startswith('or ') else '; '}{hint.note}" if hint.note else ""
-    return f"{before}{program}{text}{after}"
+    return shell_line(hint, PROGRAM, _this_command(sudo=hint.sudo) if hint.action == THIS_COMMAND else ())
 
 
 def _this_command(*, sudo: bool) -> Sequence[str]:

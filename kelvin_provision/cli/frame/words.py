@@ -18,7 +18,7 @@ CHANGING = frozenset(
     {
         "workloads deploy", "workloads apply", "workloads start", "workloads stop", "workloads hold", "workloads release",
         "workloads rollback", "workloads undeploy", "images prune", "agent run", "agent install", "agent uninstall", "agent start",
-        "agent stop", "agent restart", "config set", "config unset",
+        "agent stop", "agent restart", "api serve", "api user add", "api user passwd", "api user remove", "config set", "config unset",
     }
 )  # fmt: skip
 _CUTOFF = 0.7
@@ -125,6 +125,21 @@ WORDS: Mapping[str, Mapping[str, Meaning]] = MappingProxyType(
             **dict.fromkeys(("disable", "rm", "remove", "delete"), _changing("agent uninstall")),
             "help": _reading("agent --help"),
         },
+        "api": {
+            **dict.fromkeys(("list", "ls", "users", "who", "show"), _reading("api user list")),
+            **dict.fromkeys(("start", "run", "up", "listen"), _changing("api serve")),
+            **dict.fromkeys(("add", "useradd", "adduser"), _changing("api user add", "NAME")),
+            **dict.fromkeys(("passwd", "password"), _changing("api user passwd", "NAME")),
+            **dict.fromkeys(("rm", "remove", "delete", "userdel"), _changing("api user remove", "NAME")),
+            "help": _reading("api --help"),
+        },
+        "api user": {
+            **dict.fromkeys(("ls", "get", "show"), _reading("api user list")),
+            **dict.fromkeys(("create", "new", "useradd"), _changing("api user add", "NAME")),
+            **dict.fromkeys(("password", "reset", "edit"), _changing("api user passwd", "NAME")),
+            **dict.fromkeys(("rm", "delete", "del", "userdel"), _changing("api user remove", "NAME")),
+            "help": _reading("api user --help"),
+        },
         "config": {
             **dict.fromkeys(("get", "ls", "list", "view", "cat", "print", "status", "dump", "describe"), _reading("config show")),
             **dict.fromkeys(("where", "file", "files", "which"), _reading("config path")),
@@ -171,9 +186,12 @@ def meant(group: str, word: str, rest: Sequence[str], entries: Entries) -> Hint:
 
 
 def _elsewhere(group: str, word: str) -> str:
-    """A command of another group, of workloads first: `kelvin-provision list`, `kelvin-provision images deploy`."""
+    """A command of another group, of workloads first: `kelvin-provision list`, `kelvin-provision images deploy`.
+
+    Not one of a group in a group: `images remove` does not mean the users of the API.
+    """
     for words, _ in commands():
-        if words[-1] == word and words[0] != group:
+        if words[-1] == word and words[0] != group and len(words) <= 2:
             return " ".join(words)
     return ""
 

@@ -32,7 +32,7 @@ def _row(entry: Entry) -> tuple[str, ...]:
     number = "-" if entry.revision is None else str(entry.revision)
     digest = entry.digest.partition(":")[2][:12] or "-"
     time = f"{entry.time[:19]}Z"
-    return (time, entry.who, entry.action, entry.workload, number, entry.version or "-", digest, entry.outcome, entry.detail or "-")
+    return (time, entry.who, entry.action, entry.workload or "-", number, entry.version or "-", digest, entry.outcome, entry.detail or "-")
 
 
 def _footer(result: HistoryResult, *, evidence: bool) -> str:

@@ -19,6 +19,7 @@ class Reason(NamedTuple):
 
 REASONS: dict[str, Reason] = {
     "agent-silent": Reason("The process exited at once: the state directory, the settings, or another agent that hangs."),
+    "api-missing": Reason("The program was installed without the extra `api`."),
     "apply-failed": Reason(
         "A container exited, did not become ready in time (apply.timeout), or its image could not be pulled.",
         command("workloads show", names=("NAME",), instruction="Read the evidence", note="deploy a corrected version and apply it"),
@@ -69,6 +70,8 @@ REASONS: dict[str, Reason] = {
         "Ctrl-C, SIGTERM, or the end of a maintenance script.", command("workloads list", note="then the same command again")
     ),
     "invalid-object": Reason("A field that this version of the cluster does not know, or a value out of range."),
+    "listen-failed": Reason("Another program listens there, such as an API that runs already, or the port needs root."),
+    "listen-refused": Reason("`api.listen` or --listen has an address that other machines can reach."),
     "locked": Reason("An apply, stop or undeploy by another person or by the agent is under way."),
     "log-missing": Reason("The workload is stopped, or its containers have not started yet."),
     "login-unreadable": Reason("The auth file is missing or damaged, the agent cannot read it, or its credential helper does not work."),
@@ -125,6 +128,7 @@ REASONS: dict[str, Reason] = {
     "undo-failed": Reason("The cluster became unreachable during the change, or the earlier version does not come up either."),
     "unknown-kind": Reason("A manifest of a custom kind whose operator is not installed on this cluster."),
     "usage": Reason("An option or argument is misspelt, missing, or excludes another one."),
+    "user-unknown": Reason("A mistyped name, or a user of another box."),
     "version-refused": Reason(
         "Nothing else is staged than versions with an invalid field, an object of others, or a missing definition or permission."
     ),

@@ -1,0 +1,1 @@
+"""Who asks: tokens, logins, and how often a password may be tried."""

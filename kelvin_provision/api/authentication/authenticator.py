@@ -1,0 +1,178 @@
+"""Who asks: bearer tokens, and the logins that make them. Cookies count for nothing here."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import math
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from kelvin_provision.access import passwords, tokens
+from kelvin_provision.access.levels import Level
+from kelvin_provision.access.sessions import EndedSessions
+from kelvin_provision.access.tokens import Claims, TokenInvalid, Use
+from kelvin_provision.access.users import User, Users
+from kelvin_provision.api.authentication.throttle import Throttle
+from kelvin_provision.api.messages.refusals import Refusal
+from kelvin_provision.hints import Hint, command
+from kelvin_provision.settings.model import ApiSettings
+
+_REMEMBERED = 300.0
+"""Seconds for which a verified password is not hashed again: clients whose clock is wrong log in before every request."""
+_MOST_REMEMBERED = 256
+
+
+@dataclass(frozen=True)
+class Principal:
+    """A user who is logged in, and the address of the client."""
+
+    name: str
+    level: Level
+    address: str
+
+    @property
+    def actor(self) -> str:
+        """As the history shows it."""
+        return f"{self.name}@{self.address} via api"
+
+    def require(self, level: Level) -> None:
+        if not self.level.allows(level):
+            raise Refusal("level-needed", f"this needs the level {level}; {self.name} has {self.level}")
+
+
+class Authenticator:
+    """`clock` is that of the box, which may be set back; `users` are read again when their file changes."""
+
+    def __init__(
+        self, users: Users, key: bytes, ended: EndedSessions, settings: ApiSettings, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._users = users
+        self._key = key
+        self._ended = ended
+        self._settings = settings
+        self._clock = clock
+        self._throttle = Throttle()
+        self._lock = asyncio.Lock()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="password")
+        self._process_key = tokens.process_key()
+        self._verified: dict[bytes, float] = {}
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    # --- tokens -----------------------------------------------------------------------------------
+
+    def principal(self, authorization: str | None, address: str) -> Principal:
+        """Raises Refusal."""
+        scheme, _, token = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise _login_required("the request has no bearer token")
+        user, _ = self._user_of(token.strip(), Use.ACCESS)
+        return Principal(user.name, user.level, address)
+
+    def _user_of(self, token: str, use: Use) -> tuple[User, Claims]:
+        """The level is that of the user now, not that of the token."""
+        try:
+            claims = tokens.decode(token, self._key, use=use, now=self._clock())
+        except TokenInvalid as error:
+            raise _login_required(str(error)) from error
+        user = self._users.find(claims.user)
+        if user is None or user.generation != claims.generation or self._ended.has(claims.session):
+            raise _login_required("the session of this token has ended")
+        return user, claims
+
+    def issue(self, user: User, issuer: str, session: str = "") -> dict[str, Any]:
+        """A pair of tokens, as Keycloak answers."""
+        now, session = int(self._clock()), session or tokens.new_session()
+        lifetime, refresh = int(self._settings.token_lifetime), int(self._settings.refresh_lifetime)
+
+        def token(use: Use, seconds: int) -> str:
+            claims = Claims(issuer, user.name, use, user.level, user.generation, session, now, now + seconds)
+            return tokens.encode(claims, self._key)
+
+        return {
+            "access_token": token(Use.ACCESS, lifetime),
+            "expires_in": lifetime,
+            "refresh_token": token(Use.REFRESH, refresh),
+            "refresh_expires_in": refresh,
+            "token_type": "Bearer",
+            "session_state": session,
+            "scope": "openid",
+        }
+
+    def refresh(self, token: str, issuer: str) -> dict[str, Any]:
+        """New tokens of the same session. Raises Refusal."""
+        try:
+            user, claims = self._user_of(token, Use.REFRESH)
+        except Refusal as refusal:
+            raise Refusal("invalid-grant", refusal.description) from refusal
+        return self.issue(user, issuer, claims.session)
+
+    def logout(self, token: str) -> None:
+        """End the session of a refresh token; a token that is none has no session."""
+        try:
+            claims = tokens.decode(token, self._key, use=Use.REFRESH, now=0.0)
+        except TokenInvalid:
+            return
+        now = self._clock()
+        self._ended.end(claims.session, int(max(claims.expires, now + self._settings.refresh_lifetime)), now=now)
+
+    # --- passwords --------------------------------------------------------------------------------
+
+    async def login(self, name: str, password: str, address: str) -> User:
+        """Raises Refusal: for a wrong password or an unknown user after the same work, or at once while the pair has to wait."""
+        self._refuse_early(name, address)
+        user = self._users.find(name)
+        if user is not None and self._remembers(user, password):
+            return user
+        async with self._lock:
+            self._refuse_early(name, address)
+            if await asyncio.get_running_loop().run_in_executor(self._thread, _verify, user, password) and user is not None:
+                self._throttle.succeeded(name, address)
+                self._remember(user, password)
+                return user
+            self._throttle.failed(name, address)
+        raise Refusal("invalid-grant", "user or password is wrong", self._without_users())
+
+    def _refuse_early(self, name: str, address: str) -> None:
+        seconds = self._throttle.wait(name, address)
+        if seconds > 0:
+            # No Retry-After: every client of the platform would be silent for that long (EDGE-API 3.1).
+            raise Refusal("too-many-attempts", f"too many failed logins for {name[:64]}; try again in {math.ceil(seconds)} s")
+
+    def _without_users(self) -> Hint | str:
+        add = command("api user add", "NAME", "--level", "LEVEL", instruction="the API of this box has no user yet; at the box")
+        return "" if self._users.all() else add
+
+    def _remembers(self, user: User, password: str) -> bool:
+        return self._verified.get(self._mark(user, password), 0.0) > time.monotonic()
+
+    def _remember(self, user: User, password: str) -> None:
+        now = time.monotonic()
+        if len(self._verified) >= _MOST_REMEMBERED:
+            self._verified = {mark: until for mark, until in self._verified.items() if until > now}
+        if len(self._verified) < _MOST_REMEMBERED:
+            self._verified[self._mark(user, password)] = now + _REMEMBERED
+
+    def _mark(self, user: User, password: str) -> bytes:
+        """Of user, stored hash and password, with a key that ends with the process."""
+        text = f"{user.name}\0{user.password}\0{password}"
+        return hmac.new(self._process_key, text.encode("utf-8", "surrogatepass"), hashlib.sha256).digest()
+
+
+def _verify(user: User | None, password: str) -> bool:
+    if len(password) > passwords.MAXIMUM:
+        return False
+    if user is None:
+        passwords.waste(password)
+        return False
+    return passwords.matches(password, user.password)
+
+
+def _login_required(description: str) -> Refusal:
+    return Refusal("login-required", description, headers={"www-authenticate": "Bearer"})

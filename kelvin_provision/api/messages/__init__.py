@@ -1,0 +1,1 @@
+"""Requests and answers as values: bodies, parameters, documents, errors."""

@@ -1,0 +1,108 @@
+"""Bodies of requests: bounded in bytes and in depth, each key once."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+
+from kelvin_provision.api.messages.refusals import Refusal
+
+LARGEST = 1 << 20
+DEEPEST = 64
+_MOST_FIELDS = 32
+FORM = "application/x-www-form-urlencoded"
+
+
+async def content(request: Request, largest: int = LARGEST) -> bytes:
+    """Raises Refusal before more than is allowed was read."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > largest:
+        raise _too_large(largest)
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > largest:
+            raise _too_large(largest)
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _too_large(largest: int) -> Refusal:
+    return Refusal("body-too-large", f"the body may have {largest} bytes", headers={"connection": "close"})
+
+
+async def json_object(request: Request) -> dict[str, Any]:
+    """The body as a JSON object. Raises Refusal; an empty body is an empty object."""
+    return parsed_object(await content(request))
+
+
+def parsed_object(data: bytes) -> dict[str, Any]:
+    if not data.strip():
+        return {}
+    _refuse_depth(data)
+    try:
+        document = json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_constant)
+    except UnicodeDecodeError as error:
+        raise Refusal("bad-body", f"the body is not UTF-8: invalid byte at {error.start}") from error
+    except json.JSONDecodeError as error:
+        raise Refusal("bad-body", f"the body is not JSON: line {error.lineno}, column {error.colno}: {error.msg.lower()}") from error
+    except ValueError as error:  # also of a number with thousands of digits
+        raise Refusal("bad-body", f"the body is not accepted: {error}") from error
+    if not isinstance(document, dict):
+        raise Refusal("bad-body", f"the body is not a JSON object, but {_kind(document)}")
+    return document
+
+
+def _refuse_depth(data: bytes) -> None:
+    """Before parsing, which would go as deep as the document does."""
+    depth, quoted, escaped = 0, False, False
+    for byte in data:
+        if quoted:
+            escaped, quoted = byte == 0x5C and not escaped, byte != 0x22 or escaped
+        elif byte == 0x22:
+            quoted = True
+        elif byte in b"[{":
+            depth += 1
+            if depth > DEEPEST:
+                raise Refusal("bad-body", f"the body is nested too deeply; the limit is {DEEPEST} levels")
+        elif byte in b"]}":
+            depth -= 1
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"duplicate key {twice[:60]!r}")
+    return result
+
+
+def _constant(text: str) -> Any:
+    raise ValueError(f"{text} is not JSON")
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "null"
+    return {bool: "true or false", int: "a number", float: "a number", str: "text", list: "a list"}[type(value)]
+
+
+async def form(request: Request) -> dict[str, str]:
+    """The fields of a form, each at most once. Raises Refusal."""
+    data = await content(request, 1 << 16)
+    if request.headers.get("content-type", FORM).partition(";")[0].strip().lower() != FORM:
+        raise Refusal("bad-body", f"the body is not a form ({FORM})")
+    try:
+        pairs = parse_qsl(
+            data.decode("utf-8"), keep_blank_values=True, strict_parsing=bool(data), max_num_fields=_MOST_FIELDS, errors="strict"
+        )
+    except ValueError as error:
+        raise Refusal("bad-body", "the body is not a valid form") from error
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise Refusal("bad-body", "a field of the form is given twice")
+    return fields

@@ -1,0 +1,69 @@
+"""Answers: JSON, and errors in the one form that every client of the platform shows (KELVIN 3.5)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.responses import Response
+
+from kelvin_provision.api.messages.refusals import Kind, Refusal
+from kelvin_provision.api.messages.statuses import status_of
+from kelvin_provision.errors import ProvisionError
+from kelvin_provision.hints import Hint, shell_line
+
+PROGRAM = "kelvin-provision"
+JSON = "application/json"
+HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+
+
+def encoded(document: Any) -> bytes:
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
+
+
+def answer(document: Any, status: int = 200, *, headers: Mapping[str, str] | None = None, media_type: str = JSON) -> Response:
+    return Response(encoded(document), status, {**HEADERS, **(headers or {})}, media_type)
+
+
+def rendered(body: bytes, media_type: str, known: str) -> Response:
+    """A document that is asked for again and again: 304 when the client has it already."""
+    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    headers = {**HEADERS, "cache-control": "no-cache, private", "etag": tag}
+    if tag in known:
+        return Response(status_code=304, headers=headers)
+    return Response(body, 200, headers, media_type)
+
+
+def empty(status: int = 200) -> Response:
+    """Without a Content-Type: clients read a body where one says JSON."""
+    return Response(status_code=status, headers=HEADERS)
+
+
+def error_document(name: str, title: str, description: str, solution: str, payload: Any = None) -> dict[str, Any]:
+    """`name` is stable. `message` is the one key that python-keycloak shows."""
+    error = {"name": name, "title": title, "description": description, "solution": solution, "payload": payload}
+    return {"errors": [error], "message": description}
+
+
+def refused(refusal: Refusal) -> Response:
+    kind = refusal.kind
+    document = error_document(refusal.name, kind.title, refusal.description, solution(refusal.solution or kind.solution), refusal.payload)
+    return answer(document, kind.status, headers=refusal.headers)
+
+
+def refused_bytes(name: str, kind: Kind, description: str) -> bytes:
+    """The body of a refusal that is sent before there is a request."""
+    return encoded(error_document(name, kind.title, description, kind.solution))
+
+
+def failed(error: ProvisionError, declared: tuple[int, ...]) -> Response:
+    """An error of a use-case or a query. Its evidence is in the payload."""
+    payload = {"evidence": list(error.evidence)} if error.evidence else None
+    title = " ".join((type(error).__doc__ or "").split())
+    return answer(error_document(error.code, title, str(error), solution(error.hint), payload), status_of(error, declared))
+
+
+def solution(hint: Hint | str) -> str:
+    return shell_line(hint, PROGRAM)

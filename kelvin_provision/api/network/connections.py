@@ -1,0 +1,72 @@
+"""Which connections are open, and which of them gives way when there are too many.
+
+A silent connection never keeps a real request out: the oldest one that waits for a request is closed for a new one. A connection is
+refused only where every other one is being answered.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Protocol
+
+PER_ADDRESS = 16
+
+
+class Connection(Protocol):
+    """One connection, as the table needs it. `address` is empty where it is unknown."""
+
+    @property
+    def address(self) -> str: ...
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is under way; `is_receiving`: whether one is not here completely."""
+        ...
+
+    @property
+    def is_receiving(self) -> bool: ...
+
+    def drop(self) -> None: ...
+
+
+@dataclass
+class Connections:
+    """At most `most` connections, and `PER_ADDRESS` of one address; clients on this box may have all of them."""
+
+    most: int
+
+    def __post_init__(self) -> None:
+        self._open: dict[Connection, None] = {}
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def admit(self, connection: Connection) -> bool:
+        """Add it, closing another one if that is needed; False if there is no room."""
+        same = [other for other in self._open if other.address == connection.address]
+        limit = self.most if _is_loopback(connection.address) else min(PER_ADDRESS, self.most)
+        if len(same) >= limit and not self._make_room(same):
+            return False
+        if len(self._open) >= self.most and not self._make_room(list(self._open)):
+            return False
+        self._open[connection] = None
+        return True
+
+    def remove(self, connection: Connection) -> None:
+        self._open.pop(connection, None)
+
+    def _make_room(self, candidates: list[Connection]) -> bool:
+        """The oldest that waits for a request, else the oldest that sends one."""
+        for victim in (*(other for other in candidates if other.is_idle), *(other for other in candidates if other.is_receiving)):
+            self.remove(victim)
+            victim.drop()
+            return True
+        return False
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,42 @@
+"""The Host header: addresses and own names only. A page elsewhere that has its name resolve to this box (DNS rebinding) brings its name."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Collection
+
+from kelvin_provision.api.messages.refusals import Refusal
+
+
+class Hosts:
+    """`names` are accepted besides addresses, localhost and the name of this box."""
+
+    def __init__(self, names: Collection[str]) -> None:
+        own = socket.gethostname().lower()
+        self._names = {"localhost", own, own.partition(".")[0], f"{own.partition('.')[0]}.local", *(name.lower() for name in names)}
+
+    def checked(self, headers: Collection[tuple[bytes, bytes]]) -> str:
+        """The one Host header of a request. Raises Refusal."""
+        values = [value.decode("latin-1") for name, value in headers if name == b"host"]
+        if len(values) != 1 or not self._is_known(values[0]):
+            raise Refusal("host-refused", f"the host {values[0][:100]!r} is not known here" if values else "the request names no host")
+        return values[0]
+
+    def _is_known(self, value: str) -> bool:
+        host, colon, port = value.rpartition(":")
+        if not colon or value.endswith("]"):
+            host, port = value, "0"
+        if not (port.isascii() and port.isdecimal()):
+            return False
+        if host.startswith("[") and host.endswith("]"):
+            return _is_address(host[1:-1])
+        return host.lower().removesuffix(".") in self._names or _is_address(host)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return "%" not in text

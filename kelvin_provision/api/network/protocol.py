@@ -1,0 +1,116 @@
+"""uvicorn's HTTP/1.1 with deadlines: uvicorn itself waits for ever for a request that was begun (measured with 0.54).
+
+A head must be here within `HEAD` seconds and a body within `BODY`, counted from their first byte or from the connection, however slowly
+they trickle. A client that reads no answer is closed after `STUCK` seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, ClassVar
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from kelvin_provision.api.messages.documents import JSON, refused_bytes
+from kelvin_provision.api.messages.refusals import KINDS
+from kelvin_provision.api.network.connections import Connections
+
+HEAD, BODY, STUCK = 10.0, 30.0, 30.0
+
+
+class DeadlineProtocol(H11Protocol):
+    """One connection. `table` is that of the server; `serving` makes a class with one."""
+
+    table: ClassVar[Connections]
+    head: ClassVar[float] = HEAD
+    body: ClassVar[float] = BODY
+    stuck: ClassVar[float] = STUCK
+
+    _watched: tuple[float, asyncio.TimerHandle] | None = None
+    _unread: asyncio.TimerHandle | None = None
+
+    @property
+    def address(self) -> str:
+        return str(self.client[0]) if self.client else ""
+
+    @property
+    def is_idle(self) -> bool:
+        return self.conn.their_state is h11.IDLE and (self.cycle is None or self.cycle.response_complete)
+
+    @property
+    def is_receiving(self) -> bool:
+        return self.conn.their_state is h11.SEND_BODY
+
+    def drop(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)  # type: ignore[arg-type, unused-ignore]
+        if self.table.admit(self):
+            self._watch()
+            return
+        self._refuse("too-many-connections", "every connection to the API is in use")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.table.remove(self)
+        self._watch(closed=True)
+        self.resume_writing()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        super().data_received(data)
+        self._watch()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._watch()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._unread is None:
+            self._unread = self.loop.call_later(self.stuck, self.drop)
+
+    def resume_writing(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+        super().resume_writing()
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse("bad-http", msg)
+
+    def _watch(self, *, closed: bool = False) -> None:
+        """One timer for what is being received now. The pause between two requests is uvicorn's `timeout_keep_alive`."""
+        begun = self.cycle is None or self._has_first_bytes()
+        state = self.conn.their_state
+        limit = self.head if state is h11.IDLE and begun else self.body if state is h11.SEND_BODY else 0.0
+        if closed or self.transport.is_closing():
+            limit = 0.0
+        if self._watched and self._watched[0] != limit:
+            self._watched[1].cancel()
+            self._watched = None
+        if limit and self._watched is None:
+            self._watched = (limit, self.loop.call_later(limit, self.drop))
+
+    def _has_first_bytes(self) -> bool:
+        return self.conn.their_state is h11.IDLE and bool(self.conn.trailing_data[0])
+
+    def _refuse(self, name: str, description: str) -> None:
+        """An answer without a request, or to one that is none; then the end."""
+        kind, body = KINDS[name], refused_bytes(name, KINDS[name], description)
+        headers = [("Content-Type", JSON), ("Content-Length", str(len(body))), ("Connection", "close")]
+        try:
+            for event in (h11.Response(status_code=kind.status, headers=headers), h11.Data(data=body), h11.EndOfMessage()):
+                self.transport.write(self.conn.send(event) or b"")
+        except h11.LocalProtocolError:  # in the middle of another answer
+            self.drop()
+        self.transport.close()
+
+
+def serving(table: Connections, **limits: Any) -> type[DeadlineProtocol]:
+    """A class whose connections are in this table."""
+    return type("ServedProtocol", (DeadlineProtocol,), {"table": table, **limits})

@@ -1,0 +1,59 @@
+"""The process of the API: settings, sockets, server. `cli` replaces itself with it, so that nothing of a command stays in memory."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+
+from kelvin_provision.agent.lifecycle.launcher import Launcher, detached_agent
+from kelvin_provision.api.arguments import Arguments
+from kelvin_provision.api.network.addresses import listening, shown
+from kelvin_provision.api.work.deploying import ChildProcess
+from kelvin_provision.errors import ProvisionError
+from kelvin_provision.hints import shell_line
+from kelvin_provision.settings.load import load
+from kelvin_provision.settings.model import Settings
+from kelvin_provision.wiring import default
+
+
+def main(words: Sequence[str]) -> int:
+    """Serve until a signal; the exit code."""
+    logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stderr)
+    try:
+        arguments = Arguments.parse(words)
+        serve(_settings(arguments), arguments)
+    except ProvisionError as error:
+        hint = shell_line(error.hint, "kelvin-provision")
+        sys.stderr.write(f"error: {error}\n" + (f" hint: {hint}\n" if hint else ""))
+        return error.exit_code
+    return 0
+
+
+def _settings(arguments: Arguments) -> Settings:
+    settings = load(config=arguments.config, state_dir=arguments.state_dir, environ=os.environ, is_root=os.geteuid() == 0).settings
+    return replace(settings, api=replace(settings.api, listen=(arguments.listen,))) if arguments.listen else settings
+
+
+def serve(settings: Settings, arguments: Arguments) -> None:
+    """Raises ListenRefused, ListenFailed, and what opening the ledger raises."""
+    sockets = listening(settings.api.listen)
+    try:
+        # Only now: an address that is in use needs no framework to say so.
+        from kelvin_provision.api.server import run, server, services
+
+        wiring = default(Launcher(detached_agent(settings.state_dir, arguments.config)))
+        with services(settings, wiring, ChildProcess(arguments.words).deploy) as served:
+            gc.freeze()
+            run(server(served), sockets, lambda: _announce([shown(opened) for opened in sockets]))
+    finally:
+        for opened in sockets:
+            opened.close()
+
+
+def _announce(addresses: Sequence[str]) -> None:
+    sys.stderr.write(f"listening on {', '.join(addresses)}\n")
+    sys.stderr.flush()

@@ -1,0 +1,71 @@
+"""Changes: each is stored as an order, and the answer comes before the agent carries it out. Its state is `pending_*` until then."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from kelvin_provision.access.levels import Level
+from kelvin_provision.api.messages.body import content, parsed_object
+from kelvin_provision.api.messages.documents import empty
+from kelvin_provision.api.messages.parameters import flag, refuse_unknown
+from kelvin_provision.api.messages.refusals import Refusal
+from kelvin_provision.api.services import Call
+from kelvin_provision.api.work.repeats import digest
+from kelvin_provision.status import Verb
+from kelvin_provision.usecases.order import Change, order
+
+MOST_NAMES = 100
+_EXAMPLE = (
+    'workload_names is a list of names: {"workload_names": ["NAME"]}; with the Python client: apply_workload(workload_names=["NAME"])'
+)
+
+
+async def apply(call: Call) -> Response:
+    body = await content(call.request)
+    return await _ordered(call, Verb.APPLY, _names(parsed_object(body)), body)
+
+
+def _names(document: dict[str, object]) -> tuple[str, ...]:
+    unknown = [key for key in document if key != "workload_names"]
+    names = document.get("workload_names")
+    if unknown:
+        raise Refusal("bad-body", f"unknown key {unknown[0][:60]!r}; accepted is workload_names", _EXAMPLE)
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) and name for name in names):
+        raise Refusal("bad-body", "the body names no workloads", _EXAMPLE)
+    if len(names) > MOST_NAMES:
+        raise Refusal("bad-body", f"{len(names)} names; the limit is {MOST_NAMES}", "send them in several requests")
+    return tuple(dict.fromkeys(names))
+
+
+async def apply_named(call: Call) -> Response:
+    return await _of_path(call, Verb.APPLY)
+
+
+async def start(call: Call) -> Response:
+    return await _of_path(call, Verb.START)
+
+
+async def stop(call: Call) -> Response:
+    return await _of_path(call, Verb.STOP)
+
+
+async def undeploy(call: Call) -> Response:
+    query = call.request.query_params
+    refuse_unknown(query.keys(), ("staged",))
+    staged = flag(query, "staged") or False
+    if not staged:
+        call.principal.require(Level.ADMIN)
+    return await _ordered(call, Verb.UNDEPLOY, (call.name,), b"", staged=staged)
+
+
+async def _of_path(call: Call, verb: Verb) -> Response:
+    refuse_unknown(call.request.query_params.keys(), ())
+    return await _ordered(call, verb, (call.name,), b"")
+
+
+async def _ordered(call: Call, verb: Verb, names: tuple[str, ...], body: bytes, *, staged: bool = False) -> Response:
+    scope = call.request.scope
+    target = f"{scope['path']}?staged={staged}"
+    key = digest(call.principal.name, scope["method"], target, body)
+    await call.box.act(call.principal.actor, order, Change(verb, names, key, staged))
+    return empty()

@@ -1,0 +1,65 @@
+"""The one table of routes. The application, the tests and docs/api.md are made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from starlette.responses import Response
+
+from kelvin_provision.access.levels import Level
+from kelvin_provision.api.routes import login, orders, platform, workloads
+from kelvin_provision.api.services import Call
+
+Handler = Callable[[Call], Awaitable[Response]]
+
+
+@dataclass(frozen=True)
+class Row:
+    """`level` is None for a route without a login. `ok` and `errors` are the codes that clients of the platform know here.
+
+    Everywhere possible are 400, 413, 414, 421, 429, 500, 503 and 507, and with a level 401 and 403. `may` says where another level is
+    needed for a part of what the route does.
+    """
+
+    method: str
+    path: str
+    level: Level | None
+    handler: Handler
+    ok: tuple[int, ...] = (200,)
+    errors: tuple[int, ...] = ()
+    summary: str = ""
+    may: str = ""
+
+
+_REALM = "/auth/realms/{realm}"
+_OIDC = f"{_REALM}/protocol/openid-connect"
+_V4 = "/api/v4/workloads"
+_ONE = f"{_V4}/{{workload_name}}"
+
+ROWS: tuple[Row, ...] = (
+    Row("GET", "/healthz", None, platform.healthz, summary="whether the API answers"),
+    Row("GET", "/metadata", None, platform.metadata, summary="what clients read before they log in"),
+    Row("POST", f"{_OIDC}/token", None, login.token, (200,), (401, 404), "tokens for a password, a refresh token or client credentials"),
+    Row("POST", f"{_OIDC}/logout", None, login.logout, (204,), (404,), "end the session of a refresh token"),
+    Row("POST", f"{_REALM}/logout", None, login.logout, (204,), (404,), "the same"),
+    Row("GET", f"{_OIDC}/userinfo", Level.READ, login.userinfo, (200,), (404,), "who is logged in"),
+    Row("GET", f"{_REALM}/.well-known/openid-configuration", None, login.discovery, (200,), (404,), "where the token routes are"),
+    Row("POST", f"{_V4}/deploy", Level.DEPLOY, workloads.deploy, (201,), (404, 409), "deploy a workload"),
+    Row("POST", f"{_V4}/apply", Level.OPERATE, orders.apply, (200,), (404, 406), "apply staged workloads, all or none"),
+    Row("GET", f"{_V4}/list", Level.READ, workloads.listed, (200,), (), "list workloads"),
+    Row("GET", f"{_ONE}/get", Level.READ, workloads.get, (200,), (404,), "everything about one workload"),
+    Row("GET", f"{_ONE}/apply", Level.OPERATE, orders.apply_named, (200,), (404, 406), "apply one staged workload (of older clients)"),
+    Row("POST", f"{_ONE}/apply", Level.OPERATE, orders.apply_named, (200,), (404, 406), "the same"),
+    Row("GET", f"{_ONE}/start", Level.OPERATE, orders.start, (200,), (404, 409), "start a stopped workload"),
+    Row("GET", f"{_ONE}/stop", Level.OPERATE, orders.stop, (200,), (404, 409), "stop a workload; its data is kept"),
+    Row(
+        *("POST", f"{_ONE}/undeploy", Level.OPERATE, orders.undeploy, (200,), (404,)),
+        summary="remove a workload with its data, or with staged=true only its staged version",
+        may="admin, unless staged=true",
+    ),
+    Row(
+        "GET", f"{_ONE}/download", Level.DEPLOY, workloads.download, (200, 202), (404, 409, 412), "the package for an offline installation"
+    ),
+    Row("GET", f"{_ONE}/configurations/get", Level.READ, workloads.configuration, (200,), (404, 409), "the configuration of its app"),
+)

@@ -1,0 +1,54 @@
+"""What a handler works with, and one call of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from starlette.requests import Request
+
+from kelvin_provision.api.authentication.authenticator import Authenticator, Principal
+from kelvin_provision.api.network.hosts import Hosts
+from kelvin_provision.api.work.box import Box
+from kelvin_provision.api.work.deploying import Deploy
+from kelvin_provision.api.work.repeats import Repeats
+from kelvin_provision.settings.model import ApiSettings
+
+
+@dataclass(frozen=True)
+class Services:
+    settings: ApiSettings
+    box: Box
+    authenticator: Authenticator
+    deploy: Deploy
+    hosts: Hosts
+    repeats: Repeats = field(default_factory=Repeats)
+
+
+@dataclass(frozen=True)
+class Call:
+    """`host` is the Host header, which was checked. `principal` is that of a route with a level."""
+
+    request: Request
+    services: Services
+    host: str
+    address: str
+    caller: Principal | None = None
+
+    @property
+    def box(self) -> Box:
+        return self.services.box
+
+    @property
+    def base(self) -> str:
+        """This API as the client reaches it: https stays https."""
+        return f"{self.request.scope['scheme']}://{self.host}"
+
+    @property
+    def principal(self) -> Principal:
+        assert self.caller is not None, self.request.scope["path"]  # noqa: S101  (a route without a level does not ask)
+        return self.caller
+
+    @property
+    def name(self) -> str:
+        """The workload in the path."""
+        return str(self.request.path_params["workload_name"])

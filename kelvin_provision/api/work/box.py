@@ -1,0 +1,83 @@
+"""The box behind the API: everything that reads or writes the ledger happens in one thread, with a patience that clients have.
+
+The event loop itself only asks whether the ledger has changed, which takes microseconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Hashable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Concatenate, ParamSpec, Self, TypeVar
+
+from kelvin_provision.context import Context, Wiring, opened
+from kelvin_provision.ledger.ledger import Ledger
+from kelvin_provision.settings.model import Settings
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+PATIENCE = 2.0
+"""Seconds to wait for another writer of the ledger: below what every client waits for an answer."""
+KEPT_BYTES = 4 << 20
+"""Answers that are kept until the ledger changes."""
+
+
+class Box:
+    """Use it as a context manager. `actor` of what is done stands in the history."""
+
+    def __init__(self, settings: Settings, wiring: Wiring) -> None:
+        self.settings = settings
+        self.wiring = replace(wiring, timings=replace(wiring.timings, ledger_busy=PATIENCE))
+        self._stack = ExitStack()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="box")
+        self._made: dict[Hashable, asyncio.Future[bytes]] = {}
+        self._version: object = None
+
+    def __enter__(self) -> Self:
+        self._stack.enter_context(self._thread)
+        self._ctx = self._stack.enter_context(opened(self.settings, self.wiring))
+        self._watched = self._stack.enter_context(Ledger(self._ctx.ledger.path, clock=self.wiring.clock, busy_timeout=PATIENCE))
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def version(self) -> object:
+        """Changes with every commit to the ledger."""
+        return self._watched.version()
+
+    async def ask(self, function: Callable[Concatenate[Context, P], T], *words: P.args, **named: P.kwargs) -> T:
+        """Call it in the thread of the box."""
+        return await self.act("", function, *words, **named)
+
+    async def act(self, actor: str, function: Callable[Concatenate[Context, P], T], *words: P.args, **named: P.kwargs) -> T:
+        """The same, in the name of an actor."""
+        ctx = replace(self._ctx, actor=actor)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: function(ctx, *words, **named))
+
+    async def cached(self, key: Hashable, function: Callable[[Context], bytes]) -> bytes:
+        """The answer to a question that depends on the ledger alone: made once until the ledger changes, however many ask."""
+        version = self.version()
+        if version != self._version:
+            self._made.clear()
+            self._version = version
+        pending = self._made.get(key)
+        if pending is None:
+            pending = self._made[key] = asyncio.ensure_future(self.ask(function))
+            pending.add_done_callback(lambda done: self._settle(key, done))
+        return await asyncio.shield(pending)
+
+    def _settle(self, key: Hashable, done: asyncio.Future[bytes]) -> None:
+        """Forget a failure, and the oldest answers when there are too many bytes of them."""
+        if (done.cancelled() or done.exception()) and self._made.get(key) is done:
+            del self._made[key]
+        ended = {name: len(answer.result()) for name, answer in self._made.items() if answer.done() and not answer.exception()}
+        total = sum(ended.values())
+        for name, size in ended.items():
+            if total <= KEPT_BYTES:
+                break
+            total -= size
+            del self._made[name]

@@ -1,0 +1,58 @@
+"""A change that needs pydantic or an SDK, in a process that ends with it: what it imports is not kept in memory.
+
+`python -m kelvin_provision.api.work.child`: a line of JSON and the body of the request on standard input, one JSON document on standard
+output. The actor comes on standard input too: an argument could be read by every user of the box.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import replace
+from typing import Any
+
+from kelvin_provision.agent.lifecycle.launcher import Launcher, detached_agent
+from kelvin_provision.api.arguments import Arguments
+from kelvin_provision.context import Context, opened
+from kelvin_provision.errors import OurBug, ProvisionError
+from kelvin_provision.files.durable import trouble_of_box
+from kelvin_provision.settings.load import load
+from kelvin_provision.spec.read.documents import read
+from kelvin_provision.usecases.deploy import DeployRequest, deploy
+from kelvin_provision.wiring import default
+
+FILE = "body"
+"""How findings name the body of the request."""
+
+
+def main(words: list[str]) -> int:
+    head, body = json.loads(sys.stdin.buffer.readline()), sys.stdin.buffer.read()
+    try:
+        arguments = Arguments.parse(words)
+        settings = load(config=arguments.config, state_dir=arguments.state_dir, environ=os.environ, is_root=os.geteuid() == 0).settings
+        launcher = Launcher(detached_agent(settings.state_dir, arguments.config))
+        with opened(settings, default(launcher)) as ctx:
+            document = {"result": deployed(ctx, head["actor"], body)}
+    except ProvisionError as error:
+        document = {"error": described(error)}
+    except OSError as error:
+        document = {"error": described(trouble_of_box(error) or OurBug(f"{type(error).__name__}: {error}"))}
+    sys.stdout.write(json.dumps(document))
+    return 0
+
+
+def deployed(ctx: Context, actor: str, body: bytes) -> dict[str, Any]:
+    """Accept the one request in the body. Raises what `usecases.deploy` raises."""
+    result = deploy(replace(ctx, actor=actor), DeployRequest(read(f"{FILE}.json", body)))
+    return {"names": [revision.workload for revision in result.revisions], "warnings": list(result.warnings)}
+
+
+def described(error: ProvisionError) -> dict[str, Any]:
+    """An error for the process that asked."""
+    hint = {name: getattr(error.hint, name) for name in ("action", "arguments", "names", "instruction", "note", "system", "sudo")}
+    return {"code": error.code, "message": str(error), "hint": hint, "evidence": list(error.evidence)}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

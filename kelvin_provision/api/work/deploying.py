@@ -1,0 +1,68 @@
+"""Deploys, each in a child process that ends with it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kelvin_provision.errors import Locked, OurBug, ProvisionError, leaves
+from kelvin_provision.hints import Hint
+
+TIMEOUT = 30.0
+"""Seconds after which a child is killed. It stores all of a request or nothing, so nothing is left behind."""
+
+Deploy = Callable[[str, bytes], Awaitable["Deployed"]]
+"""From an actor and the body of a request to what was deployed. Raises what `usecases.deploy` raises."""
+
+
+@dataclass(frozen=True)
+class Deployed:
+    names: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+
+
+class ChildProcess:
+    """`words` are the arguments of `api.child`."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self._command = (sys.executable, "-m", "kelvin_provision.api.work.child", *words)
+
+    async def deploy(self, actor: str, body: bytes) -> Deployed:
+        pipe = asyncio.subprocess.PIPE
+        child = await asyncio.create_subprocess_exec(*self._command, stdin=pipe, stdout=pipe, stderr=pipe)
+        head = json.dumps({"actor": actor}).encode()
+        try:
+            output, complaints = await asyncio.wait_for(child.communicate(head + b"\n" + body), TIMEOUT)
+        except TimeoutError:
+            raise Locked(
+                "this box is too busy: the request was not read in time", hint="look whether it was stored, then try again"
+            ) from None
+        finally:
+            if child.returncode is None:
+                child.kill()
+                await child.wait()
+        return parsed(output, complaints)
+
+
+def parsed(output: bytes, complaints: bytes = b"") -> Deployed:
+    """The document of the child. Raises the error that is in it."""
+    try:
+        document = json.loads(output)
+    except ValueError:
+        last = complaints.decode(errors="replace").strip().rpartition("\n")[2]
+        raise OurBug(f"the process of a deploy ended without an answer: {last[:200]}") from None
+    if "error" in document:
+        raise restored(document["error"])
+    return Deployed(tuple(document["result"]["names"]), tuple(document["result"]["warnings"]))
+
+
+def restored(document: dict[str, Any]) -> ProvisionError:
+    """The error that `child.described` describes."""
+    kind = next((kind for kind in leaves() if kind.code == document["code"]), OurBug)
+    words = document["hint"]
+    hint = Hint(**words | {"arguments": tuple(words["arguments"]), "names": tuple(words["names"])})
+    return kind(document["message"], hint=hint, evidence=document["evidence"])

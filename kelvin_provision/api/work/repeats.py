@@ -1,0 +1,52 @@
+"""Repeated deploys: the same body of the same user within a minute is one deploy, unless its workload was changed in between.
+
+Orders are found in the ledger (`ledger.repeats`), so that a restart forgets none. A deploy that is repeated after a restart only stages
+the same version again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kelvin_provision.ledger.repeats import WINDOW
+
+_KEPT = 64
+
+
+def digest(user: str, method: str, target: str, body: bytes) -> str:
+    """Equal for the same request of the same user."""
+    hashed = hashlib.sha256()
+    for part in (user.encode("utf-8", "surrogatepass"), method.encode(), target.encode("utf-8", "surrogatepass"), body):
+        hashed.update(len(part).to_bytes(8, "big") + part)
+    return hashed.hexdigest()
+
+
+@dataclass(frozen=True)
+class _Made:
+    until: float
+    name: str
+    revision: int
+
+
+class Repeats:
+    """The deploys of the last minute. Hold `one_at_a_time` from looking to remembering. `clock` only ever goes forward."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self.one_at_a_time = asyncio.Lock()
+        self._made: OrderedDict[str, _Made] = OrderedDict()
+
+    def remember(self, key: str, name: str, revision: int) -> None:
+        self._made[key] = _Made(self._clock() + WINDOW, name, revision)
+        while len(self._made) > _KEPT:
+            self._made.popitem(last=False)
+
+    def find(self, key: str) -> tuple[str, int] | None:
+        """The workload and the revision that this request has made."""
+        made = self._made.get(key)
+        return (made.name, made.revision) if made and made.until > self._clock() else None

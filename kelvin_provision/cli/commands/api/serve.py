@@ -1,0 +1,36 @@
+"""Serve the REST API in the foreground."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from kelvin_provision.cli.frame.session import Session
+from kelvin_provision.cli.render.report import Report
+
+_LISTEN = typer.Option("--listen", metavar="ADDRESS:PORT", help="Listen here instead of at api.listen; an address of this box only.")
+_LIBRARIES = ("starlette", "uvicorn")
+
+
+def command(session: Session, *, listen: Annotated[str | None, _LISTEN] = None) -> Report:
+    """Serve the REST API in the foreground.
+
+    It reads the ledger and stores orders, which the agent carries out; it never asks the cluster. Users are made with `api user add`.
+    """
+    from importlib.util import find_spec
+
+    from kelvin_provision.agent.lifecycle.launcher import same_box
+    from kelvin_provision.cli.frame.box import settings_of
+    from kelvin_provision.errors import ApiMissing
+
+    settings = settings_of(session)
+    missing = [name for name in _LIBRARIES if find_spec(name) is None]
+    if missing:
+        raise ApiMissing(f"the API needs {' and '.join(missing)}")
+    words = [*same_box(settings.state_dir, session.config), *(["--listen", listen] if listen else [])]
+    sys.stdout.flush()
+    # In place of this process: nothing that a command has imported stays in the memory of one that runs for months.
+    os.execv(sys.executable, [sys.executable, "-m", "kelvin_provision.api", *words])  # noqa: S606  (no shell is meant)

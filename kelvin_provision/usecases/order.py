@@ -1,0 +1,82 @@
+"""Order a change that the agent is to carry out as soon as possible: for front ends that answer before it is done.
+
+What the change would refuse at once is refused here, with the same errors: an order that is accepted can begin.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kelvin_provision.applying.gate import obstacle
+from kelvin_provision.applying.selection import choose, refuse_bare, refuse_unready, select
+from kelvin_provision.context import Context
+from kelvin_provision.errors import NothingApplied, OurBug
+from kelvin_provision.hints import command
+from kelvin_provision.ledger import orders, repeats
+from kelvin_provision.ledger.model import Order, Target
+from kelvin_provision.ledger.orders import OrderRequest
+from kelvin_provision.status import Verb
+from kelvin_provision.usecases.operation import wake
+
+
+@dataclass(frozen=True)
+class Change:
+    """`digest` is that of the request as the client sent it: the same one again within a minute is a repetition.
+
+    `staged`: undeploy the staged version only.
+    """
+
+    verb: Verb
+    names: tuple[str, ...]
+    digest: str
+    staged: bool = False
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """`repeated`: the client has asked for it before, and this has changed nothing."""
+
+    order: Order
+    repeated: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+def order(ctx: Context, change: Change) -> Ordered:
+    """Check the change, see to it that an agent is alive, store the order.
+
+    Raises WorkloadUnknown, NothingStaged, StagingFailed, NotReady, OutsideWindow, WorkloadHeld, NothingApplied; AgentSilent, and then
+    nothing is stored.
+    """
+    earlier = repeats.repeated(ctx.ledger, change.digest)
+    if earlier is not None:
+        return Ordered(earlier, repeated=True)
+    request = _checked(ctx, change)
+    warnings = wake(ctx)
+    placed = orders.place(ctx.ledger, request)
+    replaced = tuple(f"the {other.subject} is cancelled" for other in placed.cancelled)
+    return Ordered(placed.order, warnings=(*warnings, *replaced))
+
+
+def _checked(ctx: Context, change: Change) -> OrderRequest:
+    key = repeats.key_of(change.digest)
+    if change.verb is Verb.APPLY:
+        workloads = select(choose(ctx.ledger, change.names, everything=False), everything=False).workloads
+        refuse_unready(workloads, ctx.store)
+        error = obstacle(workloads, ctx.settings.apply.window, ctx.now)
+        if error is not None:
+            raise error
+        return orders.apply_of(workloads, actor=ctx.actor, key=key)
+    workloads = ctx.ledger.workloads(change.names)
+    match change.verb:
+        case Verb.START | Verb.STOP:
+            bare = [workload.name for workload in workloads if workload.running is None]
+            if bare:
+                raise NothingApplied(f"nothing of {', '.join(bare)} was ever applied", hint=command("workloads apply", names=(bare[0],)))
+        case Verb.UNDEPLOY if change.staged:
+            refuse_bare(workloads)
+        case Verb.UNDEPLOY:
+            pass
+        case _:
+            raise OurBug(f"{change.verb} cannot be ordered here")
+    targets = tuple(Target(workload.name) for workload in workloads)
+    return OrderRequest(ctx.actor, change.verb, targets, {"staged": True} if change.staged else {}, key=key)

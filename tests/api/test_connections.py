@@ -1,0 +1,182 @@
+"""Connections that say nothing, little or too much: closed in time, and never in the way of a real request."""
+
+import contextlib
+import socket
+import threading
+import time
+
+import pytest
+import uvicorn
+
+from kelvin_provision.api import server as api_server
+from kelvin_provision.api.network.addresses import listening
+from kelvin_provision.api.network.connections import PER_ADDRESS, Connections
+from kelvin_provision.api.network.protocol import serving as serving_class
+from kelvin_provision.settings.model import ApiSettings
+from tests.kit.api import serving
+
+HEAD = b"POST /auth/realms/kelvin/logout HTTP/1.1\r\nHost: localhost\r\n"
+QUICK = {"head": 0.4, "body": 0.6, "stuck": 0.5}
+
+
+@pytest.fixture
+def hurried(box):
+    """Deadlines of half a second, and eight connections."""
+    box.settings = type(box.settings)(**vars(box.settings) | {"api": ApiSettings(connections=8)})
+    with serving(box, **QUICK) as client:
+        yield client
+
+
+def opened(port):
+    return contextlib.closing(socket.create_connection(("127.0.0.1", port), timeout=10))
+
+
+def closes_within(connection, seconds):
+    """Whether the other side closes it in this time; what it sends before is ignored."""
+    connection.settimeout(seconds)
+    with contextlib.suppress(ConnectionResetError):
+        try:
+            while connection.recv(65536):
+                pass
+        except TimeoutError:
+            return False
+    return True
+
+
+def trickle(connection, parts, pause=0.1):
+    """Send them with pauses, as long as the other side takes them."""
+    with contextlib.suppress(OSError):
+        for part in parts:
+            connection.sendall(part)
+            time.sleep(pause)
+
+
+def test_a_silent_connection_is_closed(hurried):
+    with opened(hurried.port) as connection:
+        assert not closes_within(connection, 0.2)
+        assert closes_within(connection, 2)
+
+
+def test_a_head_that_trickles_is_closed_however_busy_it_looks(hurried):
+    with opened(hurried.port) as connection:
+        began = time.monotonic()
+        trickle(connection, [HEAD] + [b"X-Y: z\r\n"] * 30)
+        assert closes_within(connection, 2)
+        assert time.monotonic() - began < 4
+
+
+def test_a_body_that_trickles_is_closed(hurried):
+    with opened(hurried.port) as connection:
+        trickle(connection, [HEAD + b"Content-Length: 1000\r\n\r\n"] + [b"a"] * 20)
+        assert closes_within(connection, 2)
+
+
+def test_the_head_of_a_second_request_has_a_deadline_of_its_own(hurried):
+    with opened(hurried.port) as connection:
+        for _ in range(2):
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            received = b""
+            while not received.endswith(b"\r\n\r\nok\n"):
+                received += connection.recv(65536)
+            time.sleep(0.6)  # a pause between two requests is no offence
+        connection.sendall(b"GET /healthz HT")
+        assert closes_within(connection, 2)
+
+
+async def large(_scope, _receive, send):
+    """32 MiB: more than the kernel takes for a client that does not read."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    for _ in range(32):
+        await send({"type": "http.response.body", "body": b"x" * (1 << 20), "more_body": True})
+    await send({"type": "http.response.body"})
+
+
+def test_a_client_that_reads_no_answer_is_closed():
+    sockets, ready = listening(["127.0.0.1:0"]), threading.Event()
+    config = uvicorn.Config(
+        large, http=serving_class(Connections(8), **QUICK), ws="none", lifespan="off", log_config=None, access_log=False
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=api_server.run, args=(server, sockets, ready.set))
+    thread.start()
+    try:
+        assert ready.wait(10)
+        with opened(sockets[0].getsockname()[1]) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            time.sleep(1.5)
+            received = 0
+            with contextlib.suppress(ConnectionResetError):
+                while part := connection.recv(1 << 20):
+                    received += len(part)
+            assert received < 32 << 20, "it was cut off in the middle"
+    finally:
+        server.should_exit = True
+        thread.join(20)
+        sockets[0].close()
+
+
+def test_five_hundred_silent_connections_keep_no_request_out(hurried):
+    token = hurried.as_level("read")
+    with contextlib.ExitStack() as stack:
+        for number in range(500):
+            stack.enter_context(opened(hurried.port))
+            if number % 100 == 99:
+                began = time.monotonic()
+                assert hurried.ask("GET", "/api/v4/workloads/list", token=token).status == 200
+                assert time.monotonic() - began < 1
+
+
+def test_slow_bodies_give_way_to_whole_requests(hurried):
+    with contextlib.ExitStack() as stack:
+        for _ in range(8):
+            connection = stack.enter_context(opened(hurried.port))
+            connection.sendall(HEAD + b"Content-Length: 1000\r\n\r\n")
+        time.sleep(0.05)
+        assert hurried.ask("GET", "/healthz").status == 200
+
+
+def test_a_client_that_hangs_up_in_the_middle_disturbs_nothing(hurried):
+    for data in (b"", b"GET /he", HEAD + b"Content-Length: 10\r\n\r\nab", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"):
+        for _ in range(5):
+            with opened(hurried.port) as connection:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                connection.sendall(data)
+    assert hurried.ask("GET", "/healthz").status == 200
+
+
+class Stub:
+    """A connection of the table: `is_idle`, `is_receiving` or busy."""
+
+    def __init__(self, address, state="busy"):
+        self.address = address
+        self.is_idle, self.is_receiving = state == "idle", state == "receiving"
+        self.dropped = False
+
+    def drop(self):
+        self.dropped = True
+
+
+def test_one_address_cannot_have_all_connections():
+    table = Connections(64)
+    busy = [Stub("192.0.2.7") for _ in range(PER_ADDRESS + 1)]
+    assert [table.admit(connection) for connection in busy] == [True] * PER_ADDRESS + [False]
+    assert table.admit(Stub("192.0.2.8"))
+    assert len(table) == PER_ADDRESS + 1
+
+
+def test_clients_on_this_box_may_have_all_of_them():
+    table = Connections(40)
+    assert [table.admit(Stub("127.0.0.1")) for _ in range(41)] == [True] * 40 + [False]
+
+
+def test_what_waits_gives_way_first_and_the_oldest_of_it():
+    table = Connections(8)
+    busy, receiving, idle = Stub("127.0.0.1"), Stub("127.0.0.1", "receiving"), [Stub("127.0.0.1", "idle") for _ in range(6)]
+    for connection in (busy, receiving, *idle):
+        assert table.admit(connection)
+    for _ in range(7):
+        assert table.admit(Stub("127.0.0.1"))
+    assert [connection.dropped for connection in (busy, receiving, *idle)] == [False, True, True, True, True, True, True, True]
+    assert not table.admit(Stub("127.0.0.1"))
+    table.remove(busy)
+    assert table.admit(Stub("127.0.0.1"))

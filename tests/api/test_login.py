@@ -1,0 +1,216 @@
+"""Logins: what the platform's clients send, delays in place of bans, and tokens that end."""
+
+import time
+from urllib.parse import urlencode
+
+import pytest
+
+from kelvin_provision.access.levels import Level
+from kelvin_provision.access.users import Users
+from kelvin_provision.api.authentication.throttle import FREE, FREE_OF_ADDRESS, LONGEST, PER_HOUR, Throttle
+from tests.kit.api import CHEAP, PASSWORD, TOKEN, serving
+
+REALM = "/auth/realms/kelvin"
+LIST = "/api/v4/workloads/list"
+
+
+def form(**fields):
+    return urlencode(fields).encode()
+
+
+def tokens(api, name="admin"):
+    return api.login(name).json
+
+
+def users_of(api):
+    return Users(api.services.box.settings.state_dir, lambda: "2026-11-23T00:00:00Z", CHEAP)
+
+
+def test_a_password_gives_two_tokens_as_keycloak_does(quiet):
+    answer = quiet.login("operate", client_id="kelvin-client", scope="openid", totp="")
+    document = answer.json
+    assert (answer.status, document["token_type"], document["expires_in"], document["refresh_expires_in"]) == (200, "Bearer", 43200, 86400)
+    assert quiet.ask("GET", LIST, token=document["access_token"]).status == 200
+    assert quiet.ask("GET", LIST, token=document["refresh_token"]).status == 401
+    info = quiet.ask("GET", f"{REALM}/protocol/openid-connect/userinfo", token=document["access_token"]).json
+    assert info == {"sub": "operate", "preferred_username": "operate", "name": "operate", "level": "operate"}
+
+
+def test_client_credentials_are_a_user_by_another_name(quiet):
+    answer = quiet.ask("POST", TOKEN, body=form(grant_type="client_credentials", client_id="read", client_secret=PASSWORD, username="read"))
+    assert quiet.ask("GET", LIST, token=answer.json["access_token"]).status == 200
+
+
+def test_a_refresh_token_gives_new_tokens_of_the_same_session(quiet):
+    first = tokens(quiet)
+    second = quiet.ask(
+        "POST", TOKEN, body=form(grant_type="refresh_token", refresh_token=first["refresh_token"], client_id="kelvin-client")
+    ).json
+    assert second["session_state"] == first["session_state"]
+    assert second["access_token"] != first["access_token"]
+    answer = quiet.ask("POST", TOKEN, body=form(grant_type="refresh_token", refresh_token=first["access_token"]))
+    assert (answer.status, answer.error["name"]) == (401, "invalid-grant")
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({}, "grant_type is ''"),
+        ({"grant_type": "authorization_code"}, "accepted are password, refresh_token and client_credentials"),
+        ({"grant_type": "password", "username": "admin"}, "the form has no password"),
+        ({"grant_type": "password", "password": "x"}, "the form has no username"),
+        ({"grant_type": "refresh_token"}, "the form has no refresh_token"),
+    ],
+)
+def test_a_form_that_lacks_something_is_400(quiet, fields, said):
+    answer = quiet.ask("POST", TOKEN, body=form(**fields))
+    assert (answer.status, answer.error["name"]) == (400, "bad-body")
+    assert said in answer.error["description"]
+
+
+@pytest.mark.parametrize("body", [b"\xff=1", b"a", b"&".join(b"a%d=1" % number for number in range(40)), b"username=a&username=b"])
+def test_a_body_that_is_no_form_is_400(quiet, body):
+    assert quiet.ask("POST", TOKEN, body=body).status == 400
+
+
+def test_json_in_place_of_a_form_is_400(quiet):
+    answer = quiet.ask("POST", TOKEN, body=b"{}", headers={"Content-Type": "application/json"})
+    assert "is not a form" in answer.error["description"]
+
+
+def test_another_realm_is_404_on_every_route(quiet):
+    for method, path in (("POST", "protocol/openid-connect/token"), ("POST", "logout"), ("GET", ".well-known/openid-configuration")):
+        answer = quiet.ask(method, f"/auth/realms/other/{path}", body=b"" if method == "POST" else None)
+        assert (answer.status, answer.error["name"]) == (404, "realm-unknown")
+
+
+def test_discovery_leads_to_the_token_route(quiet):
+    document = quiet.ask("GET", f"{REALM}/.well-known/openid-configuration", host="localhost:99").json
+    assert document["token_endpoint"] == f"http://localhost:99{TOKEN}"
+    assert document["issuer"] == "http://localhost:99/auth/realms/kelvin"
+
+
+# --- ends -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("route", [f"{REALM}/logout", f"{REALM}/protocol/openid-connect/logout"])
+def test_a_logout_ends_the_session_also_for_the_next_process(box, route):
+    with serving(box) as api:
+        ended, other = tokens(api), tokens(api)
+        answer = api.ask("POST", route, body=form(client_id="kelvin-client", refresh_token=ended["refresh_token"]))
+        assert (answer.status, answer.body, "content-type" in answer.headers) == (204, b"", False)
+        assert api.ask("POST", route, body=form(refresh_token="nonsense")).status == 204
+    (box.settings.state_dir / "api-users.json").rename(box.settings.state_dir / "kept")
+    with serving(box) as api:
+        (box.settings.state_dir / "kept").rename(box.settings.state_dir / "api-users.json")
+        statuses = [api.ask("GET", LIST, token=session["access_token"]).status for session in (ended, other)]
+        assert statuses == [401, 200]
+        answer = api.ask("POST", TOKEN, body=form(grant_type="refresh_token", refresh_token=ended["refresh_token"]))
+        assert (answer.status, answer.error["description"]) == (401, "the session of this token has ended")
+
+
+def test_a_new_password_and_a_removed_user_end_every_token_at_once(api):
+    held = {level: api.as_level(level) for level in (Level.READ, Level.OPERATE, Level.DEPLOY)}
+    users_of(api).set_password("read", "Another123")
+    users_of(api).remove("operate")
+    assert [api.ask("GET", LIST, token=token).status for token in held.values()] == [401, 401, 200]
+    assert [api.login("read", password).status for password in ("Another123", PASSWORD)] == [200, 401]
+
+
+def test_the_level_is_that_of_the_user_now(api):
+    token = api.as_level(Level.ADMIN)
+    users = users_of(api)
+    users.remove("admin")
+    users.add("admin", PASSWORD, Level.READ)
+    assert api.ask("GET", LIST, token=token).status == 401, "it is another user of the same name"
+    api.tokens.clear()
+    assert api.post("/api/v4/workloads/absent/undeploy", level=Level.ADMIN).status == 403
+
+
+# --- delays ---------------------------------------------------------------------------------------
+
+
+def test_a_wrong_password_and_an_unknown_user_look_the_same(quiet):
+    first, second = quiet.login("admin", "Wrong12345"), quiet.login("nobody-here", "Wrong12345")
+    assert (first.status, first.body) == (second.status, second.body)
+    assert (first.status, first.error["name"], first.json["message"]) == (401, "invalid-grant", "user or password is wrong")
+
+
+def test_without_a_user_the_answer_says_what_to_type(api):
+    (api.services.box.settings.state_dir / "api-users.json").unlink()
+    assert "kelvin-provision api user add NAME --level LEVEL" in api.login("admin").error["solution"]
+
+
+def test_after_three_failures_a_pair_waits_and_another_user_does_not(api):
+    assert [api.login("admin", "Wrong12345").status for _ in range(FREE + 1)] == [401, 401, 401, 429]
+    answer = api.login("admin")
+    assert (answer.status, answer.error["name"], "retry-after" in answer.headers) == (429, "too-many-attempts", False)
+    assert "too many failed logins for admin; try again in 1 s" in answer.json["message"]
+    assert api.login("operate").status == 200
+    time.sleep(1.05)
+    assert [api.login("admin").status, api.login("admin", "Wrong12345").status] == [200, 401]
+
+
+def test_a_verified_password_is_not_hashed_again(api):
+    assert api.login("admin").status == 200
+    authenticator = api.services.authenticator
+    user = users_of(api).get("admin")
+    assert authenticator._remembers(user, PASSWORD)
+    assert not authenticator._remembers(user, "Wrong12345")
+    users_of(api).set_password("admin", "Another123")
+    assert api.login("admin").status == 401
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+def test_delays_double_up_to_half_a_minute_and_a_success_ends_them():
+    clock = Clock()
+    throttle, waits = Throttle(clock), []
+    for _ in range(9):
+        throttle.failed("admin", "192.0.2.7")
+        waits.append(throttle.wait("admin", "192.0.2.7"))
+        clock.now += LONGEST
+    assert waits == [0.0, 0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
+    throttle.succeeded("admin", "192.0.2.7")
+    throttle.failed("admin", "192.0.2.7")
+    assert throttle.wait("admin", "192.0.2.7") == 0.0
+
+
+def test_guesses_from_many_addresses_delay_those_alone():
+    clock = Clock()
+    throttle = Throttle(clock)
+    throttle.succeeded("admin", "192.0.2.1")
+    for number in range(PER_HOUR):
+        throttle.failed("admin", f"198.51.100.{number}")
+    assert throttle.wait("admin", "203.0.113.9") == LONGEST
+    assert throttle.wait("admin", "192.0.2.1") == 0.0
+    assert throttle.wait("bert", "203.0.113.9") == 0.0
+
+
+def test_an_address_that_guesses_users_waits():
+    throttle = Throttle(Clock())
+    for number in range(FREE_OF_ADDRESS):
+        assert throttle.wait("admin", "192.0.2.7") == 0.0
+        throttle.failed(f"user-{number}", "192.0.2.7")
+    assert throttle.wait("admin", "192.0.2.7") == 1.0
+    assert throttle.wait("admin", "192.0.2.8") == 0.0
+
+
+def test_ten_thousand_guesses_take_bounded_memory_and_at_most_three_thousand_a_day():
+    clock = Clock()
+    throttle, tried, end = Throttle(clock), 0, 1000.0 + 86_400
+    while clock.now < end:
+        wait = throttle.wait("admin", "192.0.2.7")
+        clock.now += max(wait, 0.001)
+        if not wait:
+            tried += 1
+            throttle.failed("admin", "192.0.2.7")
+    assert tried <= 3000
+    for number in range(10_000):
+        throttle.failed(f"user-{number}", f"192.0.2.{number % 250}")
+    assert len(throttle._pairs) + len(throttle._users) < 10_000

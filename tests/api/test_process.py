@@ -1,0 +1,160 @@
+"""The process: what it keeps in memory, how it starts and ends, and what survives it."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kelvin_provision.access.levels import Level
+from kelvin_provision.agent.lifecycle import process
+from kelvin_provision.ledger import orders
+from kelvin_provision.ledger.ledger import Ledger
+from tests.kit.api_process import ApiProcess
+from tests.kit.waiting import until
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[2]
+V4 = "/api/v4/workloads"
+NEVER = {
+    "pydantic",
+    "cryptography",
+    "kubernetes",
+    "docker",
+    "typer",
+    "rich",
+    "yaml",
+    "requests",
+    "urllib3",
+    "aiohttp",
+    "jwt",
+    "websockets",
+    "httptools",
+    "uvloop",
+}
+
+
+@pytest.fixture
+def environment(tmp_path):
+    """Docker is the cluster, and is not asked: nothing here is applied."""
+    kept = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
+    return kept | {
+        "PYTHONPATH": str(ROOT),
+        "KELVIN_PROVISION_STATE_DIR": str(tmp_path / "state"),
+        "KELVIN_PROVISION_SITE_CONFIG": str(tmp_path / "none.yaml"),
+        "KELVIN_PROVISION_CLUSTER__TYPE": "docker",
+        "DOCKER_HOST": "unix:///nonexistent/docker.sock",
+    }
+
+
+@pytest.fixture
+def state(tmp_path):
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def start(state, environment, tmp_path):
+    begun = []
+
+    def start(*words, **more):
+        begun.append(ApiProcess(state, environment | more, tmp_path, *words))
+        return begun[-1]
+
+    yield start
+    for api in begun:
+        api.end(signal.SIGKILL)
+    if agent := process.alive(state):
+        os.kill(agent["pid"], signal.SIGTERM)
+        until(lambda: not process.alive(state))
+
+
+def request(name="motor"):
+    image = {"mode": "manual", "uri": f"127.0.0.1:1/{name}:1.0.0"}
+    payload = {
+        "spec_version": "5.0.0",
+        "type": "docker",
+        "name": name,
+        "title": name,
+        "description": name,
+        "version": "1.0.0",
+        "image": image,
+    }
+    return {"name": name, "app_name": name, "app_version": "1.0.0", "payload": payload, "staged": True, "instantly_apply": False}
+
+
+def test_a_deploy_leaves_nothing_heavy_in_memory(start, tmp_path, environment, state):
+    """Every route was called, a deploy has had its child, and an agent was started; then the process says what it has imported."""
+    hook = tmp_path / "hook"
+    hook.mkdir()
+    listing = tmp_path / "modules.json"
+    (hook / "sitecustomize.py").write_text(
+        "import atexit, json, sys\n"
+        f"atexit.register(lambda: sys.argv[0].endswith('api/__main__.py') and open({str(listing)!r}, 'w').write(json.dumps(sorted(sys.modules))))\n"
+    )
+    api = start(PYTHONPATH=f"{hook}{os.pathsep}{ROOT}")
+    client = api.client
+    assert client.post(f"{V4}/deploy", request(), Level.DEPLOY).status == 201
+    assert process.alive(state), "the deploy has started an agent"
+    assert [client.get(f"{V4}/{path}").status for path in ("list", "motor/get", "motor/configurations/get")] == [200, 200, 200]
+    assert client.post(f"{V4}/apply", {"workload_names": ["motor"]}).status == 406
+    assert client.post(f"{V4}/motor/undeploy").status == 200
+    status = Path(f"/proc/{api.process.pid}/status").read_text()
+    (resident,) = [int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")]
+    assert resident < 45 * 1024, "38 MiB are the bound on a quiet box (bench); this is for a library that came in"
+    assert api.end() == 0
+    modules = set(json.loads(listing.read_text()))
+    assert {"starlette", "uvicorn", "sqlite3"} <= modules
+    assert modules & NEVER == set()
+    assert not [name for name in modules if name.startswith(("kelvin_provision.cli", "kelvin_provision.docker_engine"))]
+
+
+def test_a_signal_ends_it_in_good_order_with_0(start):
+    for number in (signal.SIGTERM, signal.SIGINT):
+        api = start()
+        assert api.client.ask("GET", "/healthz").status == 200
+        assert api.end(number) == 0
+
+
+def test_after_kill_9_nothing_is_lost_and_nothing_is_done_twice(start, state):
+    api = start()
+    assert api.client.post(f"{V4}/deploy", request(), Level.DEPLOY).status == 201
+    for _ in range(3):
+        assert api.client.post(f"{V4}/motor/undeploy").status == 200
+        api.end(signal.SIGKILL)
+        api = start()
+    with Ledger(state / "ledger.db") as ledger:
+        assert len(orders.recent(ledger)) == 1
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:30000", "192.0.2.7:30000", "[::]:30000", "localhost:30000", "127.0.0.1", "127.0.0.1:99999"])
+def test_another_address_is_refused_until_there_is_tls(environment, tmp_path, address):
+    done = serve(environment, tmp_path, address)
+    assert done.returncode == os.EX_CONFIG
+    assert done.stderr.startswith(f"error: {address} ")
+    assert " hint: kelvin-provision config set api.listen 127.0.0.1:30000\n" in done.stderr
+
+
+def test_an_address_in_use_is_said_to_be_so(environment, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        done = serve(environment, tmp_path, address)
+    assert done.returncode == os.EX_UNAVAILABLE
+    assert done.stderr.startswith(f"error: cannot listen on {address}: it is in use\n hint: who listens there: ss -ltnp, or choose")
+
+
+def serve(environment, folder, address):
+    command = [sys.executable, "-m", "kelvin_provision", "api", "serve", "--listen", address]
+    return subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=30, check=False)
+
+
+def test_without_its_libraries_it_says_what_to_install(environment, tmp_path):
+    """As on a box where the program was installed without the extra: they cannot be imported."""
+    hidden = "import sys\nfor name in ('starlette', 'uvicorn'):\n    sys.modules[name] = None\n"
+    (tmp_path / "sitecustomize.py").write_text(hidden)
+    done = serve(environment | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}, tmp_path, "127.0.0.1:0")
+    assert done.returncode == os.EX_UNAVAILABLE
+    assert done.stderr == "error: the API needs starlette and uvicorn\n hint: pip install 'kelvin-provision[api]'\n"

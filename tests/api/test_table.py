@@ -1,0 +1,73 @@
+"""The table of routes: every row is what it says, for every level, and nothing can be reached beside it."""
+
+import inspect
+import re
+
+import pytest
+
+from kelvin_provision.access.levels import Level
+from kelvin_provision.api.routes import login, orders, platform, workloads
+from kelvin_provision.api.routes.table import ROWS
+from kelvin_provision.api.services import Call
+
+ANY = [pytest.param(row, id=f"{row.method} {row.path}") for row in ROWS]
+GUARDED = [pytest.param(row, id=f"{row.method} {row.path}") for row in ROWS if row.level]
+
+
+def path(row):
+    return row.path.replace("{realm}", "kelvin").replace("{workload_name}", "absent")
+
+
+def test_every_handler_is_in_the_table_and_every_route_once():
+    modules = (platform, login, orders, workloads)
+    handlers = {
+        function
+        for module in modules
+        for _, function in inspect.getmembers(module, inspect.iscoroutinefunction)
+        if function.__module__ == module.__name__
+        and list(inspect.signature(function).parameters) == ["call"]
+        and not function.__name__.startswith("_")
+    }
+    assert inspect.signature(platform.healthz).parameters["call"].annotation == Call.__name__
+    assert {row.handler for row in ROWS} == handlers
+    assert len({(row.method, row.path) for row in ROWS}) == len(ROWS)
+    assert [row for row in ROWS if not row.summary] == []
+    assert [row for row in ROWS if row.level is None and not re.match(r"/healthz|/metadata|/auth/", row.path)] == []
+
+
+@pytest.mark.parametrize("row", GUARDED)
+def test_without_a_token_a_row_with_a_level_is_401(quiet, row):
+    answer = quiet.ask(row.method, path(row))
+    assert (answer.status, answer.error["name"], answer.headers["www-authenticate"]) == (401, "login-required", "Bearer")
+
+
+@pytest.mark.parametrize("row", GUARDED)
+def test_below_its_level_a_row_is_403_and_names_the_level(quiet, row):
+    for level in Level:
+        answer = quiet.ask(row.method, path(row), token=quiet.as_level(level))
+        if level.allows(row.level):
+            assert answer.status not in {401, 403, 405} or row.may, level
+        else:
+            assert (answer.status, answer.error["name"]) == (403, "level-needed")
+            assert f"needs the level {row.level}" in answer.error["description"]
+
+
+@pytest.mark.parametrize("row", ANY)
+def test_other_methods_are_405_with_those_that_are_allowed(quiet, row):
+    allowed = {other.method for other in ROWS if other.path == row.path}
+    for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"} - allowed:
+        answer = quiet.ask(method, path(row))
+        assert (answer.status, answer.error["name"]) == (405, "method-refused"), method
+        assert set(answer.headers["allow"].split(", ")) == allowed | ({"HEAD"} if "GET" in allowed else set())
+
+
+def test_undeploy_of_all_needs_admin(quiet):
+    target = "/api/v4/workloads/absent/undeploy"
+    assert quiet.post(target, level=Level.OPERATE).error["description"] == "this needs the level admin; operate has operate"
+    assert quiet.post(f"{target}?staged=true", level=Level.OPERATE).status == 404
+    assert quiet.post(target, level=Level.ADMIN).status == 404
+
+
+def test_head_is_get_without_its_body(quiet):
+    answer = quiet.ask("HEAD", "/metadata")
+    assert (answer.status, answer.body, int(answer.headers["content-length"]) > 100) == (200, b"", True)

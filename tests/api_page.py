@@ -1,0 +1,147 @@
+"""docs/api.md: the REST API of a box, with its table of routes and of refusals.
+
+`python -m tests.api_page` writes it. Tests compare it, and run its examples.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from kelvin_provision.access.levels import MEANINGS
+from kelvin_provision.api.messages.refusals import KINDS
+from kelvin_provision.api.routes.table import ROWS
+from kelvin_provision.cli.docs.pages import MADE
+
+PAGE = Path(__file__).parents[1] / "docs" / "api.md"
+HEAD = """\
+The platform's API for workloads, on the box itself and without internet: the platform's own clients and the requests of its documentation work here. It is an
+extra: `pip install 'kelvin-provision[api]'`.
+
+```
+kelvin-provision api user add admin --level admin      # asks for a password; --password-stdin for scripts
+kelvin-provision api serve                             # http://127.0.0.1:30000; --listen 127.0.0.1:PORT for another port
+```
+
+It answers on this box only: until it has TLS, an address that other machines can reach is refused. From another machine, use a tunnel:
+`ssh -L 30000:127.0.0.1:30000 BOX`.
+
+## Examples
+
+```sh
+URL=http://127.0.0.1:30000
+TOKEN=$(curl -s "$URL/auth/realms/kelvin/protocol/openid-connect/token" \\
+  -d grant_type=password -d client_id=kelvin-client -d username=admin --data-urlencode password="$PASSWORD" |
+  python3 -c 'import json, sys; print(json.load(sys.stdin)["access_token"])')
+```
+
+Stage a workload:
+
+```sh
+curl -sf -X "POST" \\
+  "$URL/api/v4/workloads/deploy" \\
+  -H "Authorization: Bearer $TOKEN" \\
+  -H "Accept: application/json" \\
+  -H "Content-Type: application/json" \\
+  -d '{
+    "app_name": "motor-speed",
+    "app_version": "2.3.0",
+    "cluster_name": "docs-demo-cluster-k3s",
+    "instantly_apply": false,
+    "name": "docs-demo-motor-speed",
+    "payload": {
+      "spec_version": "5.0.0", "type": "docker", "name": "motor-speed", "title": "Motor Speed", "description": "Speed control",
+      "version": "2.3.0"
+    },
+    "staged": true,
+    "source": "krn:user:demo@kelvin.ai",
+    "title": "Docs Demo Motor Speed"
+  }'
+```
+
+Follow it, until `staged.ready` is true:
+
+```sh
+curl -sf -X "GET" \\
+  "$URL/api/v4/workloads/list?workload_name=docs-demo-motor-speed&staged=true&pagination_type=cursor&page_size=20&direction=asc&sort_by=name" \\
+  -H "Authorization: Bearer $TOKEN" \\
+  -H "Accept: application/json-cursor"
+```
+
+Apply it. The answer is empty:
+
+```sh
+curl -sf -X "POST" \\
+  "$URL/api/v4/workloads/apply" \\
+  -H "Authorization: Bearer $TOKEN" \\
+  -H "Accept: */*" \\
+  -H "Content-Type: application/json" \\
+  -d '{"workload_names": ["docs-demo-motor-speed"]}'
+```
+
+With the platform's Python client, versions 0.0.1 to 0.4.1 (`client.deprecated_workload` from 0.1.0 on; 1.x needs TLS, which this version does not have):
+
+```python
+from kelvin.api.client import Client
+
+client = Client(config={"url": "http://127.0.0.1:30000", "username": "admin"})
+client.login(password="...")
+client.workload.apply_workload(workload_names=["docs-demo-motor-speed"])
+```
+
+## What an answer means
+
+* Apply, start, stop and undeploy are **orders**: the answer comes when the order is stored, the state is `pending_apply`, `pending_start` or `pending_stop`, and the
+  agent carries it out. What it would refuse at once is refused before anything is stored: 406 for what is not staged, not ready, held, or outside of the apply
+  window. If no agent runs, one is started; if none can be, the answer is 503.
+* The same request of the same user within a minute is a **repetition**: it gets the same answer and nothing is done twice, unless another change to one of its
+  workloads was accepted in between. Clients that time out may send a request again.
+* A **list** has the platform's filters (repeated for alternatives), `sort_by`, `direction`, and three ways to page: `cursor` (the default; a cursor carries
+  its filters), `limits`, and `stream` (one JSON object per line). Boolean values may be written in any case. `ETag` and `If-None-Match` spare a list that has not changed.
+* An **error** is `{"errors": [{"name", "title", "description", "solution", "payload"}]}`. `name` is stable: `kelvin-provision explain NAME` explains those that are
+  not below. `payload.evidence` has the findings of a refused request.
+
+Every change is in `workloads history` with the user and the address, such as `admin@127.0.0.1 via api`.
+
+## Users and tokens
+
+There is no default user, and no page on which the first visitor makes one: users are made at the box, with a level. `api user passwd` and `api user remove` end all
+of the user's tokens at once. A token is valid for 12 hours (`api.token_lifetime`), also if the clock of the box is set back; a refresh token for 24. After three wrong
+passwords for a user from one address, each next try waits 1, 2, 4 .. 30 seconds. No user is ever locked out.
+"""
+LIMITS = """
+## Limits
+
+A request's head has 16 KiB and 10 seconds, its body 1 MiB and 30 seconds, its query 8 KiB, JSON 64 levels with each key once, a call 100 names. There are 64 connections
+(`api.connections`), 16 of one address; one that waits for its next request gives way to a new one. `Host` must be an address, `localhost`, a name of this box, or one
+of `api.names`. Cookies count for nothing, and no other origin is allowed to read an answer. Every route may answer 400, 413, 414, 421, 429, 500, 503 and 507.
+"""
+
+
+def page() -> str:
+    made = MADE.replace("kelvin_provision.cli.docs.pages", "tests.api_page")
+    return "".join((f"# The REST API\n\n{made}", HEAD, *_levels(), *_routes(), LIMITS, *_refusals()))
+
+
+def _levels() -> Iterator[str]:
+    yield "\n| level | may |\n|---|---|\n"
+    for level, meaning in MEANINGS.items():
+        yield f"| `{level}` | {meaning} |\n"
+
+
+def _routes() -> Iterator[str]:
+    yield "\n## Routes\n\n| route | level | answers | what it does |\n|---|---|---|---|\n"
+    for row in ROWS:
+        level = f"`{row.level}`{f' ({row.may})' if row.may else ''}" if row.level else "-"
+        codes = ", ".join(map(str, (*row.ok, *row.errors, *((401, 403) if row.level else ()))))
+        yield f"| `{row.method} {row.path}` | {level} | {codes} | {row.summary} |\n"
+
+
+def _refusals() -> Iterator[str]:
+    yield "\n## What the API itself refuses\n\n| name | status | meaning | what to do |\n|---|---|---|---|\n"
+    for name, kind in KINDS.items():
+        yield f"| `{name}` | {kind.status} | {kind.title} | {kind.solution} |\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), "utf-8")
+    sys.stdout.write(f"written: {PAGE.name}\n")

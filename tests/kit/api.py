@@ -1,0 +1,126 @@
+"""The API in a thread of this process, on a real socket, with a box of the kit behind it; and a client that shows everything of an answer."""
+
+import asyncio
+import contextlib
+import http.client
+import json
+import threading
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from kelvin_provision.access.levels import Level
+from kelvin_provision.access.passwords import Cost
+from kelvin_provision.access.users import Users
+from kelvin_provision.api import server
+from kelvin_provision.api.network.addresses import listening
+from kelvin_provision.api.work import child, deploying
+from kelvin_provision.errors import ProvisionError
+
+PASSWORD = "Secret123"
+CHEAP = Cost(n=2, r=1, p=1)
+TOKEN = "/auth/realms/kelvin/protocol/openid-connect/token"
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict
+    body: bytes
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    @property
+    def error(self):
+        """The one error of an answer, which has the form of every error."""
+        (error,) = self.json["errors"]
+        assert set(error) == {"name", "title", "description", "solution", "payload"}
+        assert all(error[key] for key in ("name", "title", "description", "solution")), error
+        return error
+
+
+class Client:
+    """One connection for each request, unless `keep` has one."""
+
+    def __init__(self, port):
+        self.port = port
+        self.tokens = {}
+
+    def ask(self, method, path, *, token=None, body=None, headers=(), host=None, connection=None):
+        data = json.dumps(body).encode() if isinstance(body, (dict, list)) else body
+        sent = {"Host": host or f"127.0.0.1:{self.port}", **({"Authorization": f"Bearer {token}"} if token else {}), **dict(headers)}
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)) as own:
+            use = connection or own
+            use.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+            for name, value in sent.items():
+                use.putheader(name, value)
+            if data is not None:
+                use.putheader("Content-Length", str(len(data)))
+            use.endheaders(data)
+            response = use.getresponse()
+            return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, response.read())
+
+    def login(self, name, password=PASSWORD, **more):
+        return self.ask("POST", TOKEN, body=urlencode({"grant_type": "password", "username": name, "password": password} | more).encode())
+
+    def as_level(self, level):
+        """The token of the user who has this level."""
+        if level not in self.tokens:
+            self.tokens[level] = self.login(str(level)).json["access_token"]
+        return self.tokens[level]
+
+    def get(self, path, level=Level.READ, **more):
+        return self.ask("GET", path, token=self.as_level(level) if level else None, **more)
+
+    def post(self, path, body=None, level=Level.ADMIN, **more):
+        return self.ask("POST", path, token=self.as_level(level) if level else None, body=body, **more)
+
+
+def cheap_users(state_dir, clock):
+    """A user for each level, named after it, with hashes that take no time."""
+    users = Users(state_dir, clock, CHEAP)
+    for level in Level:
+        users.add(str(level), PASSWORD, level)
+    return users
+
+
+@contextlib.contextmanager
+def serving(box, **limits):
+    """The API of this box; yields a client."""
+    sockets = listening(["127.0.0.1:0"])
+    ready, state = threading.Event(), {}
+
+    async def deploy(actor, body):
+        """As the child process does it, with the parts of this box; what crosses the pipe is the same document."""
+        return deploying.parsed(json.dumps(await asyncio.to_thread(_child, box, actor, body)).encode())
+
+    def run():
+        with server.services(box.settings, box.wiring, deploy, users) as services:
+            state["server"], state["services"] = server.server(services, **limits), services
+            server.run(state["server"], sockets, ready.set)
+
+    users = cheap_users(box.settings.state_dir, box.clock)
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        assert ready.wait(10)
+        client = Client(sockets[0].getsockname()[1])
+        client.services = state["services"]
+        yield client
+    finally:
+        if "server" in state:
+            state["server"].should_exit = True
+        thread.join(20)
+        for opened in sockets:
+            opened.close()
+    assert not thread.is_alive()
+
+
+def _child(box, actor, body):
+    with contextlib.closing(type(box)(box.settings.state_dir, like=box)) as own:
+        own.settings = box.settings
+        try:
+            return {"result": child.deployed(own.ctx, actor, body)}
+        except ProvisionError as error:
+            return {"error": child.described(error)}

@@ -1,0 +1,55 @@
+"""The API as a process of its own, started as a person starts it."""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+
+from kelvin_provision.access.levels import Level
+from kelvin_provision.access.users import Users
+from tests.kit.api import CHEAP, PASSWORD, Client
+from tests.kit.servers.process import dying_with_us
+
+
+class ApiProcess:
+    """`environment` is that of the command; users have the names of their levels."""
+
+    def __init__(self, state_dir, environment, cwd, *words):
+        self.state_dir = state_dir
+        users = Users(state_dir, lambda: "2026-11-23T00:00:00Z", CHEAP)
+        for level in Level:
+            if users.find(str(level)) is None:
+                users.add(str(level), PASSWORD, level)
+        command = [sys.executable, "-m", "kelvin_provision", "api", "serve", "--listen", "127.0.0.1:0", *words]
+        self.process = subprocess.Popen(dying_with_us(command), env=environment, cwd=cwd, stderr=subprocess.PIPE, text=True)
+        self.said = self.process.stderr.readline()
+        match = re.fullmatch(r"listening on http://127\.0\.0\.1:(\d+)\n", self.said)
+        if not match:
+            self.said += self.process.stderr.read()
+            self.end()
+            raise AssertionError(self.said)
+        self.client = Client(int(match[1]))
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.client.port}"
+
+    def end(self, number=signal.SIGTERM):
+        """The exit code."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.process.pid, number)
+        code = self.process.wait(20)
+        self.process.stderr.close()
+        return code
+
+
+@contextlib.contextmanager
+def api_of(box, *words):
+    """The API of a `real_box`."""
+    found = ApiProcess(box.state, box.environment, box.folder, *words)
+    try:
+        yield found
+    finally:
+        found.end()
