@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?(Z|[+-]\d\d:\d\d)")
+_UTC = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z")
 _NORMALIZED_LENGTH = len("2026-01-02T03:04:05.000000000Z")
 
 
@@ -35,9 +36,23 @@ def parse(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
+def local(text: str, timespec: Literal["minutes", "seconds"] = "seconds") -> str:
+    """An RFC 3339 time as people read it, the same everywhere: on the box's clock, with its offset: `2026-11-28 02:00:00+01:00`."""
+    return of_clock(parse(text), timespec)
+
+
+def of_clock(moment: datetime, timespec: Literal["minutes", "seconds"] = "minutes") -> str:
+    """`2026-11-28 02:00+01:00`."""
+    return moment.astimezone().isoformat(sep=" ", timespec=timespec)
+
+
 def local_minute(text: str) -> str:
-    """An RFC 3339 time on the box's clock: `2026-11-28 02:00`."""
-    return f"{parse(text).astimezone():%Y-%m-%d %H:%M}"
+    return local(text, "minutes")
+
+
+def with_local_times(text: str) -> str:
+    """A text with its times in UTC as people read them. For texts of our own, not for what others wrote."""
+    return _UTC.sub(lambda match: local(match[0]), text)
 
 
 def normalized(text: str) -> str:

@@ -101,4 +101,4 @@ def describe_with_name(name: str, reason: WaitReason) -> str:
 def _local(until: str) -> str:
     from datetime import datetime
 
-    return f"{datetime.fromisoformat(until).astimezone():%Y-%m-%d %H:%M}"
+    return datetime.fromisoformat(until).astimezone().isoformat(sep=" ", timespec="minutes")

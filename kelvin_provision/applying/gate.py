@@ -23,7 +23,7 @@ def closed(window: Window | None, now: datetime, names: Sequence[str]) -> Outsid
         return None
     opens = window.next_opening(now)
     hint = command("workloads apply", "--at", f"{opens:%H:%M}", names=tuple(names), note="or --force")
-    error = OutsideWindow(f"apply.window is {window}: it opens at {opens:%Y-%m-%d %H:%M}", hint=hint)
+    error = OutsideWindow(f"apply.window is {window}: it opens at {timestamps.of_clock(opens)}", hint=hint)
     error.wait_reason = WaitReason(WaitKind.APPLY_WINDOW, str(window), until=timestamps.rfc3339(opens))
     return error
 

@@ -37,7 +37,7 @@ def refuse_wrong_clock(workloads: Sequence[Workload], now: datetime) -> None:
     """Raise ClockBehind when something was staged later than now: with such a clock a time means nothing."""
     for workload in workloads:
         if workload.staged and timestamps.parse(workload.staged.created) > now:
-            words = f"the clock of this box shows {now:%Y-%m-%d %H:%M} UTC, and {workload.name} was staged at {workload.staged.created}"
+            words = f"the clock of this box shows {timestamps.of_clock(now)}, and {workload.name} was staged at {workload.staged.created}"
             raise ClockBehind(words)
 
 
@@ -55,5 +55,5 @@ def refuse_closed(at: datetime, window: Window | None, names: Sequence[str]) -> 
     closed = gate.closed(window, at, names)
     if closed:
         raise OutsideWindow(
-            f"{at.astimezone():%Y-%m-%d %H:%M} cannot be the time of an apply: {closed}", hint="choose a time in the window, or add --force"
+            f"{timestamps.of_clock(at)} cannot be the time of an apply: {closed}", hint="choose a time in the window, or add --force"
         )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from kelvin_provision import timestamps
 from kelvin_provision.check_result import CheckFinding, error, ok, warning
 from kelvin_provision.checks.configuration import Configuration
 from kelvin_provision.hints import command
@@ -70,11 +71,11 @@ def clock(reading: Clock) -> Iterator[CheckFinding]:
     """`clock`: not before any recorded time."""
     behind = reading.newest - reading.now
     if behind > CLOCK_WARNING:
-        text = f"the clock is at {reading.now:%Y-%m-%d %H:%M} UTC, before {reading.newest:%Y-%m-%d %H:%M}: {reading.where}"
+        text = f"the clock is at {timestamps.of_clock(reading.now)}, before {timestamps.of_clock(reading.newest)}: {reading.where}"
         then = "timedatectl set-time 'YYYY-MM-DD HH:MM:SS', or set-ntp true where there is a network"
         yield (error if behind > CLOCK_ERROR else warning)(text, then)
     else:
-        yield ok(f"{reading.now:%Y-%m-%d %H:%M} UTC, not before any recorded time")
+        yield ok(f"{timestamps.of_clock(reading.now)}, not before any recorded time")
 
 
 def permissions(paths: Sequence[Permissions]) -> Iterator[CheckFinding]:

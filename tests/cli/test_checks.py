@@ -315,7 +315,7 @@ def test_a_clock_in_1970_is_one_clear_error(box, monkeypatch):
     monkeypatch.setattr(doctor, "_clock", lambda node, now, written: wrong)
     assert lines(say(box, "--json"))["clock"] == (
         "error",
-        "the clock is at 1970-01-01 00:00 UTC, before 2026-11-25 00:00: the ledger has an entry of then",
+        "the clock is at 1970-01-01 00:00+00:00, before 2026-11-25 00:00+00:00: the ledger has an entry of then",
     )
 
 
@@ -323,7 +323,7 @@ def test_the_ledger_remembers_the_newest_time_and_a_clock_before_it_is_found(box
     box.ledger.clock = lambda: "2031-05-06T07:08:09.000000Z"
     box.deploy("fan")
     status, found = lines(say(box, "--json"))["clock"]
-    assert (status, found.endswith("before 2031-05-06 07:08: the last entry of the ledger")) == ("error", True)
+    assert (status, found.endswith("before 2031-05-06 07:08+00:00: the last entry of the ledger")) == ("error", True)
 
 
 def test_another_cluster_than_the_one_that_runs_our_workloads_is_an_error(box):

@@ -188,10 +188,10 @@ def test_history_shows_failures_too(state):
     result = run("workloads", "history", "--state-dir", str(state), "-o", "wide")
     result.check(stderr="Total: 3 lines\n")
     assert result.stdout == (
-        "TIME                  WHO    ACTION    NAME  REVISION  VERSION  DIGEST        OUTCOME   DETAIL\n"
-        "2026-11-20T00:00:01Z  anna   deploy    pump  1         1.0      -             accepted  motor 1.0, staged-only\n"
-        "2026-11-20T00:00:02Z  agent  apply     pump  1         1.0      0123456789ab  undone    exit code 3\n"
-        "2026-11-20T00:00:03Z  bert   undeploy  fan   -         -        -             done      -\n"
+        "TIME                       WHO    ACTION    NAME  REVISION  VERSION  DIGEST        OUTCOME   DETAIL\n"
+        "2026-11-20 00:00:01+00:00  anna   deploy    pump  1         1.0      -             accepted  motor 1.0, staged-only\n"
+        "2026-11-20 00:00:02+00:00  agent  apply     pump  1         1.0      0123456789ab  undone    exit code 3\n"
+        "2026-11-20 00:00:03+00:00  bert   undeploy  fan   -         -        -             done      -\n"
     )
 
 

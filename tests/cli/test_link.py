@@ -60,7 +60,7 @@ def test_agent_status_says_it_in_one_sentence(box, monkeypatch):
     text = said(box, "agent", "status").stdout
     assert f"pump {CAUSE}\n" in text
     assert "fan waits: r.io: no route to host\n" in text
-    assert "valve waits for the apply window 22:00-05:00, which opens at 2026-11-23 22:00\n" in text
+    assert "valve waits for the apply window 22:00-05:00, which opens at 2026-11-23 22:00+00:00\n" in text
     monkeypatch.delenv("TZ")
     time.tzset()
     assert {"name": "pump", "cause": CAUSE, "next_try": None} in json.loads(said(box, "agent", "status", "--json").stdout)["waiting"]

@@ -78,8 +78,8 @@ def test_the_list_for_people(box):
     result.check(stderr="Total: 3 workloads\n")
     assert result.stdout == (
         "NAME     APP  VERSION  STATUS   STAGED       LAST SEEN\n"
-        "gateway  app  1.0.0    running  -            2026-01-02 03:04\n"
-        "motor    app  1.0.0    running  2.0.0 ready  2026-01-02 03:04\n"
+        "gateway  app  1.0.0    running  -            2026-01-02 03:04+00:00\n"
+        "motor    app  1.0.0    running  2.0.0 ready  2026-01-02 03:04+00:00\n"
         "vision   app  0.9.0    staged   0.9.0 ready  -\n"
     )
 
@@ -183,7 +183,7 @@ def test_a_time_within_a_day_is_a_clock_time_and_another_one_has_its_date(monkey
     time.tzset()
     staged = StagedItem(True, "app", "2.0.0", False, Status(State.READY), apply_at="2026-11-28T02:00:00Z")
     assert planned(staged, None, now) == "2.0.0 ready, 02:00"
-    assert planned(replace(staged, apply_at="2026-11-29T02:00:00Z"), None, now) == "2.0.0 ready, 2026-11-29 02:00"
+    assert planned(replace(staged, apply_at="2026-11-29T02:00:00Z"), None, now) == "2.0.0 ready, 2026-11-29 02:00+00:00"
     assert planned(replace(staged, status=Status(State.DOWNLOADING)), 7, now) == "2.0.0 7%, 02:00"
     monkeypatch.undo()
     time.tzset()
@@ -306,7 +306,9 @@ def test_on_a_terminal_the_picture_is_painted_over_and_ctrl_c_gives_everything_b
     with watching(box, "--no-color", preexec_fn=screen.take, **terminal) as process:
         first = screen.until("\x1b[J")
         assert first.startswith("\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[H")
-        row = "motor    app  1.0.0    \N{BLACK CIRCLE} running  \N{CIRCLE WITH LEFT HALF BLACK} 2.0.0 ready  2026-01-02 03:04\x1b[K\r\n"
+        row = (
+            "motor    app  1.0.0    \N{BLACK CIRCLE} running  \N{CIRCLE WITH LEFT HALF BLACK} 2.0.0 ready  2026-01-02 03:04+00:00\x1b[K\r\n"
+        )
         assert row in first
         assert first.endswith("Total: 3 workloads\x1b[K\r\n\x1b[J")
         box.ledger.drop_staged("vision")

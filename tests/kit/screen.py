@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import sys
 import termios
@@ -88,15 +89,15 @@ class Screen:
 class Terminal:
     """A call of this process that returns an exit code, in a child process on a pseudo-terminal of so many columns."""
 
-    def __init__(self, call, columns):
-        self.screen = Screen(columns)
+    def __init__(self, call, columns, lines=24):
+        self.screen = Screen(columns, lines)
         self.pid, self._master = pty.fork()
         if self.pid == 0:
             code = 99
             try:
                 os.environ.pop("COLUMNS", None)
                 os.environ["TERM"] = "xterm"
-                fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+                fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
                 sys.stdin, sys.stdout, sys.stderr = (open(number, mode) for number, mode in ((0, "r"), (1, "w"), (2, "w")))  # noqa: SIM115
                 code = call()
                 sys.stdout.flush()
@@ -126,6 +127,11 @@ class Terminal:
 
     def type(self, text):
         os.write(self._master, text.encode())
+
+    def kill(self):
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        os.close(self._master)
 
     def end(self):
         """The exit code, after everything that was written has been shown."""

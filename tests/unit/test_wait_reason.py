@@ -16,7 +16,7 @@ CASES = [
     ),
     (
         WaitReason(WaitKind.APPLY_WINDOW, "22:00-05:00", "2026-11-23T22:00:00Z"),
-        "pump waits for the apply window 22:00-05:00, which opens at 2026-11-23 22:00",
+        "pump waits for the apply window 22:00-05:00, which opens at 2026-11-23 22:00+00:00",
     ),
     (WaitReason(WaitKind.HOLD, workloads=("fan",)), "pump waits until fan is released"),
     (WaitReason(WaitKind.HOLD, workloads=("fan", "pump")), "pump waits until fan, pump are released"),

@@ -11,9 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from kelvin_provision.cli.frame import hints, terminal
+from kelvin_provision.cli.frame.command_table import PROGRAM
 from kelvin_provision.cli.frame.confirm import Cancelled
 from kelvin_provision.cli.frame.session import Output, Session
-from kelvin_provision.cli.frame.terminal import Colour, plain, shown, write
+from kelvin_provision.cli.frame.terminal import Colour, plain, quoted, shown, write
+from kelvin_provision.cli.render import layout
 from kelvin_provision.cli.render.report import Line, Report, Tone
 from kelvin_provision.errors import CannotWrite, Interrupted, OurBug, ProvisionError, UsageRefused
 from kelvin_provision.files.durable import trouble_of_box
@@ -60,9 +62,11 @@ def failed(session: Session, error: ProvisionError) -> int:
 
 def _complain(session: Session, error: ProvisionError, evidence: Sequence[str]) -> None:
     head = terminal.painted("error:", Colour.RED, on=terminal.is_coloured(sys.stderr, session))
-    lines = [f"{head} {shown(str(error), session)}", *(f"  {shown(line, session)}" for line in evidence)]
+    width = layout.width_of(sys.stderr)
+    lines = [f"{head} {layout.wrapped(shown(str(error), session), width, begin=len('error: '))}"]
+    lines += [layout.wrapped(f"  {quoted(line, session)}", width) for line in evidence]
     if error.hint:
-        lines.append(f" hint: {plain(hints.line(error.hint))}")
+        lines.append(f" hint: {plain(hints.line(error.hint))}")  # not wrapped: it is copied
     _aside("\n".join(lines))
 
 
@@ -84,7 +88,7 @@ def _answered(session: Session, report: Report) -> int:
         # Our own envelope has the warnings; the platform's fixed documents have no place for them.
         head = terminal.painted("warning:", Colour.YELLOW, on=terminal.is_coloured(sys.stderr, session))
         for warning in report.warnings:
-            _aside(f"{head} {shown(warning, session)}")
+            _aside(f"{head} {layout.wrapped(shown(warning, session), layout.width_of(sys.stderr), begin=len('warning: '))}")
     code = report.refusal.exit_code if report.refusal is not None else report.exit_code
     if session.document:
         return _printed(session, _encoded(session, report.to_json()), code)
@@ -114,20 +118,20 @@ def _told(session: Session, report: Report, code: int) -> int:
 
         answer, aside = checks.render(report.checks, checks.Look.of(sys.stdout, session)), checks.summary(report.checks)
     elif report.text is not None:
-        answer = shown(report.text.rstrip("\n"), session) + "\n"
+        answer = layout.wrapped(quoted(report.text.rstrip("\n"), session), layout.width_of(sys.stdout)) + "\n"
     else:
         lines = (f"{i.kind} {i.name}: {i.outcome}{f', {i.detail}' if i.detail else ''}" for i in report.items)
-        answer = "".join(f"{shown(line, session)}\n" for line in lines)
+        answer = "".join(f"{layout.wrapped(shown(line, session), layout.width_of(sys.stdout))}\n" for line in lines)
         aside = "" if report.items else "Nothing to do."
     code = _printed(session, answer, code)
     if aside and not session.quiet:
-        _aside(plain(aside))
+        _aside(plain(aside) if PROGRAM in aside else layout.wrapped(plain(aside), layout.width_of(sys.stderr)))
     return code
 
 
 def _toned(line: Line, session: Session, *, on: bool) -> str:
     colour = TONES.get(line.tone)
-    text = shown(line.text, session)
+    text = quoted(line.text, session)
     return terminal.painted(text, colour, on=on) if colour and text else text
 
 

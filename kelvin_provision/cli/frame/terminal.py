@@ -21,6 +21,8 @@ _NARROW = 52
 
 _DIGEST = re.compile(r"\b(sha(?:256|512):[0-9a-f]{12})[0-9a-f]{52,116}\b")
 
+_TIME = re.compile(r"T\d\d:\d\d:\d\d")
+
 
 class Colour(StrEnum):
     """As SGR parameters (ECMA-48)."""
@@ -77,8 +79,21 @@ def plain(text: str) -> str:
 
 
 def shown(text: str, session: Session) -> str:
-    """Text for a person: plain, with digests of 12 digits; whole ones with -v and -o wide."""
+    """A text of ours for a person: plain, with times on the box's clock and digests of 12 digits; whole ones with -v and -o wide."""
+    return quoted(_with_local_times(text), session)
+
+
+def quoted(text: str, session: Session) -> str:
+    """The same for what others wrote, whose times are left as they are."""
     return plain(text) if session.whole else with_short_digests(plain(text))
+
+
+def _with_local_times(text: str) -> str:
+    if not _TIME.search(text):
+        return text
+    from kelvin_provision.timestamps import with_local_times  # the list has no times most of the time
+
+    return with_local_times(text)
 
 
 def with_short_digests(text: str) -> str:
@@ -104,3 +119,12 @@ def abandon(stream: TextIO) -> None:
     """The reader is gone, or the disk is full: what is left in the buffer must not fail the program at its exit."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def cells(text: str) -> int:
+    """The width on a terminal: East Asian wide characters take two columns, combining ones none."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width
+
+    return sum(0 if combining(sign) else 2 if east_asian_width(sign) in "WF" else 1 for sign in text)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kelvin_provision.cli.render.orders import describe
 from kelvin_provision.quantity import format_bytes, format_rate, format_si
 from kelvin_provision.queries.retries import next_try, seconds_until
+from kelvin_provision.timestamps import local
 from kelvin_provision.wait_reason import describe_with_name
 
 if TYPE_CHECKING:
@@ -18,9 +19,12 @@ if TYPE_CHECKING:
 def text(status: AgentStatus) -> str:
     process, work = status.process, status.work
     lines = [
-        ("Agent", f"alive, pid {process['pid']}, since {process['since']}" if process else "not running; `workloads deploy` starts one"),
+        (
+            "Agent",
+            f"alive, pid {process['pid']}, since {local(process['since'])}" if process else "not running; `workloads deploy` starts one",
+        ),
         ("Service", "installed" if status.service else "not installed: it does not survive a reboot (kelvin-provision agent install)"),
-        ("Work", f"{work['doing']}, since {work['since']}" if work else "nothing"),
+        ("Work", f"{work['doing']}, since {local(work['since'])}" if work else "nothing"),
         *(("", _task(task)) for task in (work or {}).get("tasks", ())),
         ("Pending", ", ".join(status.pending) or "nothing"),
         *(("", _waiting(revision, status)) for revision in status.waiting),
@@ -29,6 +33,10 @@ def text(status: AgentStatus) -> str:
         ("Log", status.log),
     ]
     return "".join(f"{f'{name}:' if name else '':9}{value}\n" for name, value in lines)
+
+
+def _process(process: Mapping[str, Any] | None) -> str:
+    return f"alive, pid {process['pid']}, since {local(process['since'])}" if process else "not running; `workloads deploy` starts one"
 
 
 def _waiting(revision: Revision, status: AgentStatus) -> str:

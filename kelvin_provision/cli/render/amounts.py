@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from kelvin_provision.quantity import format_bytes, format_duration, format_rate
 from kelvin_provision.queries.retries import next_try
 
+WIDE, NARROW = 100, 70
+"""Columns from which bytes are shown, and from which the rate is."""
 _WINDOW = 15.0
 _STEP = 0.5
 
@@ -44,19 +46,24 @@ class Meter:
         since, had = self._samples[0]
         return max(self.done - had, 0) / (now - since) if now > since else 0.0
 
-    def words(self, now: float) -> str:
-        """`12.3 MiB of 36.0 MiB, 34%, 1.2 MiB/s, 20s left`; without a total and bytes, the time it took so far."""
+    def words(self, now: float, *, columns: int = WIDE) -> str:
+        """`12.3 MiB of 36.0 MiB, 34%, 1.2 MiB/s, 20s left`; without a total and bytes, the time it took so far.
+
+        On a terminal of fewer columns `34%, 1.2 MiB/s, 20s left`, and then `34%, 20s left`.
+        """
         if self.retry_at is not None:
-            return ", ".join([*self._amounts(), next_try(max(round(self.retry_at - now), 0))])
+            return ", ".join([*self._amounts(columns), next_try(max(round(self.retry_at - now), 0))])
         if not self.total:
             return format_bytes(self.done) if self.done else format_duration(now - self.began)
-        words = self._amounts()
+        words = self._amounts(columns)
         rate = self.rate(now)
         if rate > 0:
-            words += [format_rate(rate), f"{format_duration(max(self.total - self.done, 0) / rate)} left"]
+            words += [format_rate(rate)] if columns >= NARROW else []
+            words.append(f"{format_duration(max(self.total - self.done, 0) / rate)} left")
         return ", ".join(words)
 
-    def _amounts(self) -> list[str]:
+    def _amounts(self, columns: int) -> list[str]:
         if not self.total:
             return []
-        return [f"{format_bytes(self.done)} of {format_bytes(self.total)}", f"{min(100 * self.done // self.total, 100)}%"]
+        percent = f"{min(100 * self.done // self.total, 100)}%"
+        return [f"{format_bytes(self.done)} of {format_bytes(self.total)}", percent] if columns >= WIDE else [percent]

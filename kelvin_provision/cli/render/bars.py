@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Self, TextIO
 
@@ -13,11 +14,15 @@ from rich.progress import Progress as Rows
 from rich.text import Text
 
 from kelvin_provision.cli.frame.terminal import plain, with_short_digests
-from kelvin_provision.cli.render.amounts import Meter
+from kelvin_provision.cli.render.amounts import NARROW, Meter
 from kelvin_provision.events import Advanced, Event, Finished, Note, Retrying, Started
 from kelvin_provision.queries.retries import next_try
+from kelvin_provision.timestamps import with_local_times
 
 _WIDE, _NARROW = 24, 10
+_VERB = 12
+"""Columns that a verb usually takes."""
+_SHORTEST_NAME = 12
 _ROOM = 120
 """The width from which rows have the long bar."""
 
@@ -34,11 +39,32 @@ class _Shape(ProgressColumn):
 
 
 class _Words(ProgressColumn):
-    """Bytes, rate and time left; at the end, the outcome."""
+    """Bytes, rate and time left, as much of that as fits; at the end, the outcome."""
+
+    def __init__(self, columns: int) -> None:
+        super().__init__()
+        self._columns = columns
 
     def render(self, task: Task) -> RenderableType:
+        return Text(self.words(task), no_wrap=True, overflow="ellipsis")
+
+    def words(self, task: Task) -> str:
         meter: Meter = task.fields["meter"]
-        return Text(task.fields["over"] or meter.words(time.monotonic()), no_wrap=True, overflow="ellipsis")
+        over: str = task.fields["over"]
+        return over or meter.words(time.monotonic(), columns=self._columns)
+
+
+class _Name(ProgressColumn):
+    """What is worked on. Where it does not fit beside the words of any row, its end is shown, which tells images apart."""
+
+    def __init__(self, columns: int, taken: int, longest_words: Callable[[], int]) -> None:
+        super().__init__()
+        self._columns, self._taken, self._longest_words = columns, taken, longest_words
+
+    def render(self, task: Task) -> RenderableType:
+        name = task.description
+        room = max(self._columns - self._taken - self._longest_words() - 2, _SHORTEST_NAME)
+        return Text(name if len(name) <= room else f"…{name[len(name) - room + 1 :]}", no_wrap=True)
 
 
 class Bars:
@@ -47,9 +73,14 @@ class Bars:
     def __init__(self, stream: TextIO, *, colour: bool, whole: bool = False) -> None:
         self._whole = whole
         console = Console(file=stream, no_color=not colour, highlight=False, markup=False, emoji=False)
-        shape = _Shape(_WIDE if console.width >= _ROOM else _NARROW)
-        columns = (TextColumn("{task.fields[verb]}", markup=False), TextColumn("{task.description}", markup=False), shape, _Words())
-        self._rows = Rows(*columns, console=console, redirect_stdout=False, redirect_stderr=False)
+        columns = console.width
+        words = _Words(columns)
+        shape = (_Shape(_WIDE if columns >= _ROOM else _NARROW),) if columns >= NARROW else ()
+        verb = (TextColumn("{task.fields[verb]}", markup=False),) if columns >= NARROW else ()
+        taken = (_VERB + (_WIDE if columns >= _ROOM else _NARROW) + 2) if columns >= NARROW else 0
+        name = _Name(columns, taken, self._longest_words)
+        self._words = words
+        self._rows = Rows(*verb, name, *shape, words, console=console, redirect_stdout=False, redirect_stderr=False)
         self._tasks: dict[str, TaskID] = {}
         self._meters: dict[str, Meter] = {}
         self._lock = threading.Lock()
@@ -90,8 +121,13 @@ class Bars:
             case Note(text):
                 self._rows.console.print(Text(self._plain(text)))
 
+    def _longest_words(self) -> int:
+        """Of what is under way; an outcome may be cut."""
+        return max((len(self._words.words(task)) for task in self._rows.tasks if not task.fields["over"]), default=0)
+
     def _plain(self, text: str) -> str:
-        return plain(text) if self._whole else with_short_digests(plain(text))
+        text = with_local_times(plain(text))
+        return text if self._whole else with_short_digests(text)
 
     def _begin(self, name: str, verb: str, total: int | None, done: int = 0) -> None:
         """A task that starts again with another verb keeps its row."""

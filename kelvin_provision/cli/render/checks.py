@@ -5,15 +5,17 @@ from __future__ import annotations
 import shutil
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self, TextIO
 
+from kelvin_provision import timestamps
 from kelvin_provision.check_result import CheckResult, CheckStatus
 from kelvin_provision.cli.frame import hints, terminal
 from kelvin_provision.cli.frame.session import Output, Session
 from kelvin_provision.cli.frame.terminal import Colour
+from kelvin_provision.hints import Hint
 
-_NARROWEST = 30
+_NARROWEST = 16
 _SYMBOLS = {CheckStatus.OK: "✓", CheckStatus.WARNING: "!", CheckStatus.ERROR: "✗", CheckStatus.SKIPPED: "-"}
 _COLOURS = {CheckStatus.OK: Colour.GREEN, CheckStatus.WARNING: Colour.YELLOW, CheckStatus.ERROR: Colour.RED}
 _PLURALS = {CheckStatus.WARNING: "warnings", CheckStatus.ERROR: "errors"}
@@ -60,14 +62,16 @@ def _lines(line: CheckResult, marks: int, ids: int, look: Look, *, why: bool) ->
     yield f"{mark} {line.id.ljust(ids)}  {first}"
     yield from (" " * indent + text for text in rest)
     if line.status in {CheckStatus.WARNING, CheckStatus.ERROR} or look.whole:
-        for word, text in ((" why: ", line.why if why else ""), ("next: ", hints.line(line.hint))):
-            for at, part in enumerate(_broken(text, indent + len(word), look) if text else ()):
+        # A command is not broken: it is copied.
+        then = look if not Hint.of(line.hint).action else replace(look, width=None)
+        for word, text, style in ((" why: ", line.why if why else "", look), ("next: ", hints.line(line.hint), then)):
+            for at, part in enumerate(_broken(text, indent + len(word), style) if text else ()):
                 yield " " * indent + (word if at == 0 else " " * len(word)) + part
 
 
 def _broken(text: str, indent: int, look: Look) -> list[str]:
-    """Wrapped with an indent; a command is kept in one piece where possible, so that it can be copied."""
-    plain = terminal.plain(" ".join(text.split()))
+    """Wrapped with an indent."""
+    plain = timestamps.with_local_times(terminal.plain(" ".join(text.split())))
     plain = plain if look.whole else terminal.with_short_digests(plain)
     if look.width is None:
         return [plain]

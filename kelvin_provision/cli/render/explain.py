@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def table(words: Sequence[Word]) -> Table:
-    return Table(("kind", "word", "meaning"), [(word.kind, word.word, word.meaning) for word in words])
+    return Table(("kind", "word", "meaning"), [(word.kind, word.word, word.meaning) for word in words], wraps=True, heading="word")
 
 
 def text(explained: Explained) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kelvin_provision import timestamps
 from kelvin_provision.cli.render.report import Table
 
 if TYPE_CHECKING:
@@ -31,8 +32,17 @@ def _row(entry: Entry) -> tuple[str, ...]:
     """Times to the second, short digests; the JSON has both in full."""
     number = "-" if entry.revision is None else str(entry.revision)
     digest = entry.digest.partition(":")[2][:12] or "-"
-    time = f"{entry.time[:19]}Z"
-    return (time, entry.who, entry.action, entry.workload or "-", number, entry.version or "-", digest, entry.outcome, entry.detail or "-")
+    return (
+        timestamps.local(entry.time),
+        entry.who,
+        entry.action,
+        entry.workload or "-",
+        number,
+        entry.version or "-",
+        digest,
+        entry.outcome,
+        timestamps.with_local_times(entry.detail) or "-",
+    )
 
 
 def _footer(result: HistoryResult, *, evidence: bool) -> str:

@@ -72,7 +72,7 @@ def planned(staged: StagedItem, percent: int | None, now: datetime) -> str:
 def _clock(at: str, now: datetime) -> str:
     """A time within a day as the clock of the box shows it; another one with its date."""
     within_a_day = abs((timestamps.parse(at) - now).total_seconds()) < 24 * 60 * 60
-    return timestamps.local_minute(at)[-5 if within_a_day else 0 :]
+    return timestamps.local_minute(at)[len("2026-01-02 ") :][: len("02:00")] if within_a_day else timestamps.local_minute(at)
 
 
 def _images(item: WorkloadItem, overview: Overview) -> str:

@@ -25,7 +25,7 @@ _HEARTBEAT = 1.0
 
 def _time() -> str:
     """Local time with its offset: the reader of the log compares it with a clock on the wall."""
-    return f"{timestamps.now().astimezone().isoformat(timespec='seconds')} "
+    return f"{timestamps.of_clock(timestamps.now(), 'seconds')} "
 
 
 @contextmanager
@@ -117,7 +117,7 @@ class Lines:
                 self._say(text)
 
     def _say(self, text: str) -> None:
-        text = terminal.plain(text)
+        text = timestamps.with_local_times(terminal.plain(text))
         with suppress(OSError, ValueError):
             terminal.write(self.stream, f"{self.stamp()}{text if self.whole else terminal.with_short_digests(text)}\n")
 

@@ -33,9 +33,10 @@ class Item:
 class Table:
     """Rows for people; `wide` are the columns that only `-o wide` shows. A cell with a state has its colour.
 
-    `gives` are the columns that are shortened on a narrow terminal, in this order, and then left out (but not with `-o wide`); without
-    any, the last column is shortened. Those in `folds` are never shortened: they are printed in full below their row instead. `below` has
-    lines that are printed in full below a row, by its number.
+    `gives` are the columns that are shortened on a narrow terminal, in this order, and then left out (but not with `-o wide`). Those in
+    `folds` are never shortened: they are printed in full below their row instead. `wraps`: the last column is prose, which may take
+    several lines. A table that still does not fit has a block of lines for each row, below its `heading`, else its first column. `below`
+    has lines that are printed in full below a row, by its number.
     """
 
     columns: Sequence[str]
@@ -45,6 +46,8 @@ class Table:
     footer: str = ""
     gives: tuple[str, ...] = ()
     folds: frozenset[str] = frozenset()
+    wraps: bool = False
+    heading: str = ""
     below: Mapping[int, Sequence[str]] = field(default_factory=dict)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Self, TextIO
 
 from kelvin_provision.cli.frame import terminal
 from kelvin_provision.cli.frame.session import Output, Session
 from kelvin_provision.cli.frame.terminal import Colour
+from kelvin_provision.cli.render import layout
 from kelvin_provision.cli.render.report import Table
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.queries.items import NOT_RUNNING
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 GAP = "  "
 _NARROWEST = 8
+_NARROWEST_PROSE = 24
+"""Columns from which prose is wrapped beside the rest of its row."""
 _STATE_COLUMNS = {"state", "status", "staged"}
 _LOOKS = {
     State.RUNNING: (Colour.GREEN, "●"),
@@ -60,7 +63,7 @@ class Style:
 
 
 def render(table: Table, style: Style) -> str:
-    """The table as lines, with a header; empty without rows."""
+    """The table as lines, with a header; empty without rows. One that does not fit has a block of lines for each row instead."""
     if not table.rows:
         return ""
     shown = [at for at, column in enumerate(table.columns) if style.wide or column not in table.wide]
@@ -68,27 +71,59 @@ def render(table: Table, style: Style) -> str:
     while True:
         columns = [table.columns[at] for at in shown]
         rows = [[_cell(row[at], table.columns[at], style) for at in shown] for row in table.rows]
-        widths = [max(_cells(text) for text in (name, *(row[at] for row in rows))) for at, name in enumerate(columns)]
-        if style.width is None or _squeeze(widths, columns, table, style.width) or style.wide or len(given_up) == len(table.gives):
+        widths = [max(terminal.cells(text) for text in (name, *(row[at] for row in rows))) for at, name in enumerate(columns)]
+        if style.width is None or _squeeze(widths, columns, table, style.width):
             break
+        if style.wide or len(given_up) == len(table.gives):
+            return "".join(f"{line}\n" for number in range(len(rows)) for line in _block(table, number, shown, given_up, style))
         given_up.append(table.columns.index(table.gives[len(given_up)]))
         shown = [at for at in shown if at not in given_up]
     head = GAP.join(_fitted(name.upper(), width, style) for name, width in zip(columns, widths, strict=True)).rstrip()
     lines = [terminal.painted(head, Colour.BOLD, on=style.colour)]
     for number, row in enumerate(rows):
-        lines.append(_line(row, columns, widths, style))
+        lines += _lines(row, columns, widths, style) if table.wraps else [_line(row, columns, widths, style)]
         folded = [(table.columns[at], _cell(table.rows[number][at], table.columns[at], style)) for at in given_up]
-        lines += [f"{GAP}{name}: {text}" for name, text in folded if name in table.folds and text != "-"]
-        lines += [f"{GAP}{_plain(text, style)}" for text in table.below.get(number, ())]
+        lines += [_below(f"{name}: {text}", style) for name, text in folded if name in table.folds and text != "-"]
+        lines += [_below(_plain(text, style), style) for text in table.below.get(number, ())]
     return "".join(f"{line}\n" for line in lines)
 
 
+def _block(table: Table, number: int, shown: Sequence[int], given_up: Sequence[int], style: Style) -> Iterator[str]:
+    """A row that is too wide: its name, and below it what it would have beside it, as long as that is not empty."""
+    row = table.rows[number]
+    heading = table.columns.index(table.heading) if table.heading else shown[0]
+    rest = [at for at in (*shown, *(at for at in given_up if table.columns[at] in table.folds)) if at != heading]
+    yield terminal.painted(_cell(row[heading], table.columns[heading], style), Colour.BOLD, on=style.colour)
+    cells = [(table.columns[at], _cell(row[at], table.columns[at], style)) for at in rest]
+    yield from (_below(line, style) for line in _packed([f"{name}: {cell}" for name, cell in cells if cell != "-"], style.width))
+    yield from (_below(_plain(text, style), style) for text in table.below.get(number, ()))
+
+
+def _packed(texts: Sequence[str], width: int | None) -> list[str]:
+    """As many beside each other as fit."""
+    lines: list[str] = []
+    for text in texts:
+        if lines and width is not None and terminal.cells(f"{lines[-1]}{GAP}{text}") <= width - len(GAP):
+            lines[-1] += f"{GAP}{text}"
+        else:
+            lines.append(text)
+    return lines
+
+
+def _below(text: str, style: Style) -> str:
+    return layout.wrapped(f"{GAP}{text}", style.width)
+
+
 def _squeeze(widths: list[int], columns: Sequence[str], table: Table, width: int) -> bool:
-    """Shorten columns of prose (a title, a warning), never names, which are copied. Returns whether the table fits."""
+    """Shorten columns of prose (a title, a warning), never names, which are copied. The last column is wrapped where it has room.
+
+    Returns whether the table fits.
+    """
     room = width - len(GAP) * (len(widths) - 1)
-    last = [] if columns[-1] in table.folds else [len(columns) - 1]
-    for at in [columns.index(name) for name in table.gives if name in columns and name not in table.folds] or last:
+    for at in [columns.index(name) for name in table.gives if name in columns and name not in table.folds]:
         widths[at] = min(widths[at], max(widths[at] + room - sum(widths), _NARROWEST))
+    if table.wraps and (left := room - sum(widths[:-1])) >= _NARROWEST_PROSE:
+        widths[-1] = min(widths[-1], left)
     return sum(widths) <= room
 
 
@@ -105,7 +140,7 @@ def ago(timestamp: str, now: datetime) -> str:
             return "Just now"
         if seconds < limit:
             return f"{int(seconds // length)}{unit} ago"
-    return f"{then:%Y-%m-%d %H:%M}"
+    return timestamps.of_clock(then)
 
 
 def _cell(text: str, column: str, style: Style) -> str:
@@ -127,6 +162,13 @@ def _look(text: str, column: str) -> tuple[Colour | None, str] | None:
     return _LOOKS.get(state, _IN_MOTION) if state else None
 
 
+def _lines(row: Sequence[str], columns: Sequence[str], widths: Sequence[int], style: Style) -> list[str]:
+    """With the last column wrapped."""
+    last = layout.wrapped(row[-1], widths[-1]).split("\n")
+    indent = " " * (sum(widths[:-1]) + len(GAP) * (len(widths) - 1))
+    return [_line([*row[:-1], last[0]], columns, widths, style), *(f"{indent}{text.strip()}" for text in last[1:])]
+
+
 def _line(row: Sequence[str], columns: Sequence[str], widths: Sequence[int], style: Style) -> str:
     cells = []
     for text, column, width in zip(row, columns, widths, strict=True):
@@ -139,18 +181,9 @@ def _line(row: Sequence[str], columns: Sequence[str], widths: Sequence[int], sty
 
 def _fitted(text: str, width: int, style: Style) -> str:
     """Padded, or shortened with a mark."""
-    if _cells(text) > width:
+    if terminal.cells(text) > width:
         mark = "…" if style.icons else "..."
-        while text and _cells(text) > width - len(mark):
+        while text and terminal.cells(text) > width - len(mark):
             text = text[:-1]
         text = text.rstrip() + mark
-    return text + " " * (width - _cells(text))
-
-
-def _cells(text: str) -> int:
-    """The width on a terminal: East Asian wide characters take two columns, combining ones none."""
-    if text.isascii():
-        return len(text)
-    from unicodedata import combining, east_asian_width
-
-    return sum(0 if combining(sign) else 2 if east_asian_width(sign) in "WF" else 1 for sign in text)
+    return text + " " * (width - terminal.cells(text))

@@ -33,18 +33,22 @@ def text(result: WorkloadResult) -> str:
         ("App", f"{item.app_name} {item.app_version}"),
         ("Cluster", item.cluster_name),
         ("Status", shown_state(item).capitalize() if shown_state(item) == NOT_RUNNING else item.status.message),
-        *(("", f"warning: {result.waits if result.waits and text == result.cause else text}") for text in item.status.warnings),
-        ("Last seen", item.status.last_seen or "-"),
+        *(("", _warning(text, result)) for text in item.status.warnings),
+        ("Last seen", timestamps.local(item.status.last_seen) if item.status.last_seen else "-"),
         ("Staged", planned(staged, _percent(result), timestamps.now()) if staged else "nothing"),
         *(("Held", _hold(hold)) for hold in result.holds),
         *((order.verb.value.capitalize(), describe_for(order, item.name)) for order in result.orders),
         *(_failure(result.last_failure) if result.last_failure and not result.recovered else ()),
-        ("Created", item.created),
-        ("Updated", item.updated),
+        ("Created", timestamps.local(item.created)),
+        ("Updated", timestamps.local(item.updated)),
         *_manifest(result),
         *(("Images" if number == 0 else "", f"{image.image} ({_described(image)})") for number, image in enumerate(result.images)),
     ]
     return "".join(f"{f'{key}:' if key else '':<12}{value}\n" for key, value in lines)
+
+
+def _warning(text: str, result: WorkloadResult) -> str:
+    return f"warning: {timestamps.with_local_times(result.waits if result.waits and text == result.cause else text)}"
 
 
 def _percent(result: WorkloadResult) -> int | None:

@@ -43,7 +43,7 @@ def test_a_clock_is_wrong_when_it_is_before_what_was_seen(now, mark):
 
 def test_a_clock_in_1970_is_a_clear_line():
     (found,) = host.clock(Clock(datetime(1970, 1, 1, tzinfo=UTC), NOW, "the last entry of the ledger"))
-    assert found.text == "the clock is at 1970-01-01 00:00 UTC, before 2026-11-25 03:00: the last entry of the ledger"
+    assert found.text == "the clock is at 1970-01-01 00:00+00:00, before 2026-11-25 03:00+00:00: the last entry of the ledger"
     assert shell_line(found.hint) == "timedatectl set-time 'YYYY-MM-DD HH:MM:SS', or set-ntp true where there is a network"
 
 

@@ -13,7 +13,7 @@ from kelvin_provision.cli.frame import terminal
 from kelvin_provision.cli.frame.box import context_of, signals_noted
 from kelvin_provision.cli.frame.session import Output, Session
 from kelvin_provision.cli.frame.streaming import line, reader_gone, streamed, write
-from kelvin_provision.cli.render import overview, tables
+from kelvin_provision.cli.render import layout, overview, tables
 from kelvin_provision.cli.render.report import Report
 from kelvin_provision.errors import CannotWrite
 from kelvin_provision.queries.changes import watch as watch_list
@@ -78,7 +78,8 @@ def _picture(session: Session, seen: Overview) -> str:
     style = tables.Style.of(sys.stdout, session)
     # One column stays free: erasing the rest of a full line would delete its last character.
     style = replace(style, width=style.width - 1 if style.width else None)
-    notes = [f"{_warning(session)} {terminal.plain(text)}" for text in overview.warnings(seen)]
+    texts = [layout.wrapped(terminal.shown(text, session), style.width, begin=len("warning: ")) for text in overview.warnings(seen)]
+    notes = [f"{_warning(session)} {text}" for text in texts]
     last = table.footer if table.rows else table.empty
     return tables.render(table, style) + "".join(f"{text}\n" for text in (*([] if session.quiet else notes), last))
 

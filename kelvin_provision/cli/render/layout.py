@@ -1,0 +1,46 @@
+"""Text that fits a terminal: lines end between words, and what continues stands below its beginning.
+
+Nothing is wrapped in a pipe or a file, and no command that is to be copied.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import textwrap
+from typing import TextIO
+
+from kelvin_provision.cli.frame import terminal
+
+# What a line of text begins with: `Status:     `, `  - `, spaces.
+_LABEL = re.compile(r"(?:[A-Z][A-Za-z ]{0,12}: +| +(?:warning: )?|warning: |error: )")
+_TIME = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d)")
+_JOINT = "\0"
+"""Between the date and the time, which stay together."""
+_SHARE = 2
+"""The beginning of a line is kept free below it where it takes at most this part of the width."""
+
+
+def width_of(stream: TextIO) -> int | None:
+    """Columns of a terminal; None where lines may not be broken."""
+    return shutil.get_terminal_size().columns if terminal.can_draw(stream) else None
+
+
+def wrapped(text: str, width: int | None, *, begin: int = 0) -> str:
+    """Each line of `text` broken between words. `begin`: columns of the first line that something else takes, in colour perhaps."""
+    if width is None or all(terminal.cells(line) <= width for line in text.splitlines()):
+        return text
+    return "\n".join(part for number, line in enumerate(text.split("\n")) for part in _broken(line, width, begin if number == 0 else 0))
+
+
+def _broken(line: str, width: int, begin: int) -> list[str]:
+    if begin + terminal.cells(line) <= width:
+        return [line]
+    label = _LABEL.match(line)
+    lead = label[0] if label else ""
+    hangs = (begin + len(lead), begin + len(lead.removesuffix("warning: ")), 2)
+    hang = next(hang for hang in hangs if hang * _SHARE <= width or hang == hangs[-1])
+    wrapper = textwrap.TextWrapper(width, break_long_words=False, break_on_hyphens=False)
+    wrapper.initial_indent, wrapper.subsequent_indent = " " * (begin + len(lead)), " " * hang
+    parts = [part.replace(_JOINT, " ") for part in wrapper.wrap(_TIME.sub(rf"\1{_JOINT}\2", line[len(lead) :]))]
+    return [lead + parts[0][begin + len(lead) :], *parts[1:]] if parts else [line]
