@@ -4,7 +4,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -121,25 +120,15 @@ class Lane:
         """Half of them right before a step, the others somewhere after one."""
         delay = self.chance.choice((0.0, self.chance.uniform(0.0, 1.5)))
         step = self.chance.randint(1, self.steps[verb])
-        command = [sys.executable, "-m", "tests.real.killed", str(step), verb, self.name, str(delay)]
-        return subprocess.run(command, check=False, **self._process())
+        return self.box.typed(str(step), verb, self.name, str(delay), module="tests.real.killed")
 
     def _typed(self, words: Sequence[str]) -> subprocess.CompletedProcess:
         """Again, where a busy kubelet takes longer to end a pod than a command waits."""
         for _ in range(TRIES):
-            result = subprocess.run([sys.executable, "-m", "kelvin_provision", *words], check=False, **self._process())
+            result = self.box.typed(*words)
             if result.returncode != os.EX_TEMPFAIL:
                 break
         return result
-
-    def _process(self) -> dict:
-        return {
-            "env": self.box.environment,
-            "capture_output": True,
-            "text": True,
-            "stdin": subprocess.DEVNULL,
-            "timeout": 180,
-        }
 
     def _words(self, verb: str) -> tuple[str, ...]:
         return ("workloads", verb, "-n", self.name, *(("--yes",) if verb in {"stop", "undeploy"} else ()))

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from kelvin_provision.agent.lifecycle import process
+from tests.kit import forking
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 90.0
@@ -36,9 +37,7 @@ class Staging:
         return [sys.executable, "-m", "kelvin_provision", *words]
 
     def _tool(self, *words: str) -> str:
-        done = subprocess.run(
-            self._command(*words), env=self.environment, cwd=self.folder, capture_output=True, text=True, check=False, timeout=PATIENCE
-        )
+        done = forking.run(words, env=self.environment, cwd=self.folder, timeout=PATIENCE)
         assert done.returncode == 0, (words, done.stdout, done.stderr)
         return done.stdout
 

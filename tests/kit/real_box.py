@@ -18,6 +18,7 @@ from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.queries.items import item_of
 from kelvin_provision.queries.listing import Query, page
+from tests.kit import forking
 from tests.kit.images import busybox, make_image, program, push, web_image
 from tests.kit.servers.process import dying_with_us
 from tests.kit.waiting import until
@@ -55,6 +56,7 @@ class Box:
         return Box(folder, self.registry, self.settings | namespace, app)
 
     def start(self, *words, **more):
+        """With an interpreter of its own, for what looks at it or ends it."""
         command = dying_with_us([sys.executable, "-m", "kelvin_provision", *words])
         return subprocess.Popen(
             command,
@@ -68,10 +70,12 @@ class Box:
         )
 
     def run(self, *words, code=0):
-        child = self.start(*words)
-        out, err = child.communicate(timeout=120)
-        assert child.returncode == code, (words, child.returncode, out, err)
-        return out, err
+        done = self.typed(*words)
+        assert done.returncode == code, (words, done.returncode, done.stdout, done.stderr)
+        return done.stdout, done.stderr
+
+    def typed(self, *words, module=forking.PROGRAM):
+        return forking.run(words, env=self.environment, cwd=self.folder, module=module)
 
     def json(self, *words, code=0):
         return json.loads(self.run(*words, "--json", code=code)[0])
@@ -120,10 +124,9 @@ class Box:
 
     def _undeployed(self, names):
         """A busy kubelet may need longer for a pod than a command waits: typed again, it goes on."""
-        child = self.start("workloads", "undeploy", "--yes", *names)
-        out, err = child.communicate(timeout=120)
-        assert child.returncode in {0, os.EX_TEMPFAIL}, (names, child.returncode, out, err)
-        return child.returncode == 0
+        done = self.typed("workloads", "undeploy", "--yes", *names)
+        assert done.returncode in {0, os.EX_TEMPFAIL}, (names, done)
+        return done.returncode == 0
 
 
 def _states(page):

@@ -23,6 +23,7 @@ from kelvin_provision.runtimes.containerd.runtime import ContainerdRuntime
 from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.spec.workload import Spec
 from kelvin_provision.usecases import deploy
+from tests.kit import forking
 from tests.kit.box import Box as BoxWithFakes
 from tests.kit.images import push, random_image, web_image
 from tests.kit.locks import blobs_in, lock_of
@@ -57,9 +58,7 @@ class Box:
         return [sys.executable, "-m", "kelvin_provision", *words, *self.shared]
 
     def tool(self, *words, code=0):
-        done = subprocess.run(
-            self.command(*words), env=self.environment, cwd=self.folder, capture_output=True, text=True, check=False, timeout=60
-        )
+        done = forking.run([*words, *self.shared], env=self.environment, cwd=self.folder, timeout=60)
         assert done.returncode == code, (words, done.stdout, done.stderr)
         return done.stdout
 

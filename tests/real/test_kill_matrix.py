@@ -3,8 +3,6 @@
 import contextlib
 import itertools
 import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -34,10 +32,7 @@ LANES = 2
 
 def killed(box, step, action, name):
     """The name of the step before which it died; None when it came through with fewer steps."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.real.killed", str(step), action, name],
-        env=box.environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False,
-    )  # fmt: skip
+    done = box.typed(str(step), action, name, module="tests.real.killed")
     assert done.returncode in {0, -9}, done
     return done.stdout.split()[0] if done.returncode else None
 

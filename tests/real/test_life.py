@@ -14,6 +14,7 @@ from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.status import derive
+from tests.kit import forking
 from tests.kit.images import program, push
 from tests.kit.servers.dockerd import own_dockerd, why_not
 from tests.kit.servers.kubernetes import containerd_socket, fresh_namespace, kubeconfig
@@ -24,24 +25,25 @@ pytestmark = pytest.mark.timeout(600)
 NAME = "life-motor-speed"
 SERVE = "trap 'exit 0' TERM; while :; do sleep 1 & wait $!; done"
 DIE = "echo out of oil; sleep 0.7; exit 3"
-COMMAND = [sys.executable, "-m", "kelvin_provision"]
 
 
 class Box:
-    """The program as a process of its own, on one state folder."""
+    """The program on one state folder; every command is a process of its own."""
 
     def __init__(self, folder, environment):
         self.folder = folder
         self.environment = environment
 
     def say(self, *words, code=0):
-        done = subprocess.run([*COMMAND, *words, "--json"], env=self.environment, capture_output=True, text=True, check=False, timeout=120)
+        done = forking.run([*words, "--json"], env=self.environment)
         assert done.returncode == code, "\n".join((" ".join(words), done.stdout, done.stderr))
         return json.loads(done.stdout)
 
     def killed(self, *words, until):
         """Start a command and `kill -9` it as soon as the journal says that it is at work."""
-        child = subprocess.Popen([*COMMAND, *words], env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        child = subprocess.Popen(
+            [sys.executable, "-m", "kelvin_provision", *words], env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         deadline = time.monotonic() + 30
         with Ledger(self.folder / "state" / "ledger.db") as ledger:
             while time.monotonic() < deadline and child.poll() is None and journal.unfinished(ledger) is None:
@@ -75,7 +77,7 @@ class Box:
 
     def close(self):
         agent = self.say("agent", "status")["agent"]
-        subprocess.run([*COMMAND, "workloads", "undeploy", "-n", NAME, "--yes"], env=self.environment, capture_output=True, check=False)
+        forking.run(["workloads", "undeploy", "-n", NAME, "--yes"], env=self.environment)
         if agent["pid"]:
             with suppress(ProcessLookupError):
                 os.kill(agent["pid"], signal.SIGTERM)

@@ -1,12 +1,16 @@
 """The kit itself, and that tests share nothing else."""
 
+import json
+import os
 import re
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
 from kelvin_provision.ledger.ledger import Ledger
+from tests.kit import forking
 from tests.kit.cli import Result
 from tests.kit.ledgers import migrated
 from tests.kit.servers.reserved import free_port
@@ -48,3 +52,21 @@ def test_a_ledger_from_the_template_is_one_that_was_migrated(tmp_path):
 
 def test_a_port_is_given_out_once():
     assert len({free_port() for _ in range(5)}) == 5
+
+
+def test_a_forked_command_is_a_process_with_its_own_environment_streams_and_end(tmp_path):
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "KELVIN_PROVISION_STATE_DIR": str(tmp_path / "state")}
+    listed = forking.run(["workloads", "list", "--json"], env=environment, cwd=tmp_path)
+    assert (listed.returncode, json.loads(listed.stdout)["data"], listed.stderr) == (0, [], "")
+    unknown = forking.run(["workloads", "show", "none"], env=environment, cwd=tmp_path)
+    assert (unknown.returncode, unknown.stdout, "none" in unknown.stderr) == (os.EX_NOINPUT, "", True)
+    module = tmp_path / "dies.py"
+    module.write_text("import os, sys; print(os.getcwd(), flush=True); os.kill(os.getpid(), 9)")
+    dead = forking.run([], env=environment | {"PYTHONPATH": str(tmp_path)}, cwd=tmp_path, module="dies")
+    assert (dead.returncode, dead.stdout) == (-9, f"{tmp_path}\n")
+
+
+def test_a_forked_command_that_takes_too_long_is_killed(tmp_path):
+    (tmp_path / "sleeps.py").write_text("import time; time.sleep(600)")
+    with pytest.raises(subprocess.TimeoutExpired):
+        forking.run([], env={"PATH": os.environ["PATH"]}, cwd=tmp_path, module="sleeps", timeout=0.2)
