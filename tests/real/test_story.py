@@ -96,7 +96,7 @@ def test_an_image_for_another_platform_or_not_there_is_found_at_staging(box):
     error = box.json("workloads", "deploy", "-f", box.request("pump", "4.0.0"), "--wait", code=1)["error"]
     assert (error["code"], "the image is for linux/arm64" in error["message"]) == ("staging-failed", True)
     error = box.json("workloads", "deploy", "-f", box.request("pump", "9.9.9"), "--wait", code=1)["error"]
-    assert "not found" in error["message"]
+    assert "has no web:9.9.9" in error["message"]
     assert box.states() == {"pump": ("9.9.9", "staged", "failed")}
 
 
