@@ -38,6 +38,6 @@ def rows(folder: Path) -> Iterator[Row]:
     hundred(folder / "state" / "ledger.db")
     environment = os.environ | {"KELVIN_PROVISION_STATE_DIR": str(folder / "state"), "KELVIN_PROVISION_SITE_CONFIG": str(folder / "none")}
     bare = partial(run, [sys.executable, "-c", "pass"], environment)
-    for what, words, bound in (("--help", ["--help"], 7.0), ("workloads list, 100 workloads", ["workloads", "list"], 12.0)):
+    for what, words, bound in (("--help", ["--help"], 5.0), ("workloads list, 100 workloads", ["workloads", "list"], 12.0)):
         ours, other, ratio = paired(partial(run, program(*words), environment), bare, ROUNDS)
         yield Row(f"{what} / python -c pass", f"{ours * 1000:.0f} ms", f"{other * 1000:.0f} ms", ratio, bound)

@@ -1,7 +1,8 @@
 """Frozen dataclasses that are made in a third of the time, for the modules that every command imports.
 
 `dataclasses` compiles six methods for each frozen class; sixty classes took 40 % of the time of `workloads list`. Here one is compiled,
-`__init__`, and the others are functions that all classes share. What they do is the same.
+`__init__`, when the first instance is made: a command makes instances of half of the classes that it imports. The others are functions
+that all classes share. What they do is the same.
 """
 
 from __future__ import annotations
@@ -28,12 +29,50 @@ else:
             missing = {name: method for name, method in shared.items() if name not in own}
             if own.get("__hash__") is None:
                 missing["__hash__"] = _hash
-            made = dataclasses.dataclass(eq=False, repr=False)(cls)
+            if not own.get("__doc__"):
+                cls.__doc__ = cls.__name__  # `dataclasses` would write a signature there
+            made = dataclasses.dataclass(init=False, eq=False, repr=False)(cls)
             for name, method in missing.items():
                 setattr(made, name, method)
+            made.__init__ = _init_later(made)  # type: ignore[misc]
             return made
 
         return decorate
+
+
+def _init_later(cls: type) -> Callable[..., None]:
+    """An `__init__` that replaces itself by the compiled one when it is first called."""
+
+    def first(self: Any, *values: Any, **named: Any) -> None:
+        compiled = _init(cls)
+        cls.__init__ = compiled  # type: ignore[misc]
+        compiled(self, *values, **named)
+
+    return first
+
+
+def _init(cls: type) -> Callable[..., None]:
+    parameters, lines = list[str](), ["values = self.__dict__"]
+    names: dict[str, Any] = {"_absent": dataclasses.MISSING}
+    for field in dataclasses.fields(cls):
+        name, default = field.name, f"_default_{field.name}"
+        value = name
+        if field.default_factory is not dataclasses.MISSING:
+            names[default] = field.default_factory
+            parameters.append(f"{name}=_absent")
+            value = f"{default}() if {name} is _absent else {name}"
+        elif field.default is not dataclasses.MISSING:
+            names[default] = field.default
+            parameters.append(f"{name}={default}")
+        else:
+            parameters.append(name)
+        lines.append(f"values[{name!r}] = {value}")
+    if hasattr(cls, "__post_init__"):
+        lines.append("self.__post_init__()")
+    exec(f"def __init__(self, {', '.join(parameters)}):\n " + "\n ".join(lines), names)  # noqa: S102  (of names in our source)
+    init: Callable[..., None] = names["__init__"]
+    init.__qualname__ = f"{cls.__qualname__}.__init__"
+    return init
 
 
 def checked(cls: type[T], document: Mapping[str, Any]) -> T:

@@ -18,12 +18,12 @@ BYTES_FORM = "500k, 2M or 1.5G (powers of 1000), 512Ki or 2MiB (powers of 1024),
 DURATION_FORM = "a duration such as 90, 30s, 5m or 2h"
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
-_BYTES = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?(?:([kKMGT])(i?))?B?")
+_BYTES = r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?(?:([kKMGT])(i?))?B?"
 _POWERS = {"k": 1, "K": 1, "M": 2, "G": 3, "T": 4}
-_PERCENT = re.compile(r"([0-9]{1,2}(?:\.[0-9]+)?) ?%")
-_SECONDS = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,9})?")
-_PART = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h|d)")
-_DURATION = re.compile(rf"(?:{_PART.pattern})+")
+_PERCENT = r"([0-9]{1,2}(?:\.[0-9]+)?) ?%"
+_SECONDS = r"[0-9]{1,12}(?:\.[0-9]{1,9})?"
+_PART = r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h|d)"
+_DURATION = rf"(?:{_PART})+"
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": MINUTE, "h": HOUR, "d": DAY}
 
 
@@ -43,10 +43,10 @@ def parse_count(text: str) -> int | None:
 def parse_duration(text: str, *, minimum: float = 0.0, maximum: float = MAX_DURATION) -> float:
     """Seconds of `90`, `30s`, `5m`, `2h`, `1d`, `500ms`, `1h30m`. Raises InvalidQuantity."""
     text = text.strip()
-    if _SECONDS.fullmatch(text):
+    if re.fullmatch(_SECONDS, text):
         seconds = float(text)
-    elif _DURATION.fullmatch(text):
-        seconds = sum(float(number) * _UNIT_SECONDS[unit] for number, unit in _PART.findall(text))
+    elif re.fullmatch(_DURATION, text):
+        seconds = sum(float(number) * _UNIT_SECONDS[unit] for number, unit in re.findall(_PART, text))
     else:
         raise InvalidQuantity(text, DURATION_FORM)
     if seconds < minimum:
@@ -70,7 +70,7 @@ def format_duration(seconds: float) -> str:
 
 def parse_bytes(text: str, *, minimum: int = 0) -> int:
     """Bytes of `500k`, `2MiB`, `4096`. Raises InvalidQuantity, also for bits: `2Mbit` must not pass for eight times as much."""
-    match = _BYTES.fullmatch(text.strip())
+    match = re.fullmatch(_BYTES, text.strip())
     count = _bytes(match) if match else -1
     if count < minimum:
         at_least = f" of at least {format_si(minimum)}" if minimum else ""
@@ -147,7 +147,7 @@ class Headroom:
     @classmethod
     def parse(cls, text: str) -> Headroom:
         """`5%` or `2GiB`. Raises InvalidQuantity."""
-        if share := _PERCENT.fullmatch(text.strip()):
+        if share := re.fullmatch(_PERCENT, text.strip()):
             return cls(percent=float(share[1]))
         try:
             return cls(bytes=parse_bytes(text))

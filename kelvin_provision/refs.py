@@ -13,11 +13,11 @@ from typing import Self
 from kelvin_provision.errors import ReferenceInvalid
 from kelvin_provision.fast_dataclass import dataclass
 
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
-_HOST = re.compile(r"(?:[a-zA-Z0-9](?:[-a-zA-Z0-9.]*[a-zA-Z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]{1,5})?")
-_PATH = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*")
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
-_ARM = re.compile(r"v([5-9])")
+_DIGEST = r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}"
+_HOST = r"(?:[a-zA-Z0-9](?:[-a-zA-Z0-9.]*[a-zA-Z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]{1,5})?"
+_PATH = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*"
+_TAG = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
+_ARM = r"v([5-9])"
 _NARROW = {"amd64": "386", "arm64": "arm"}
 """The 32-bit architecture whose programs a kernel can run, if it was built for that."""
 
@@ -27,7 +27,7 @@ DOCKER_HUB = "docker.io"
 
 def is_digest(text: str) -> bool:
     """In canonical form, and of an algorithm that is verified here: sha256 or sha512."""
-    return _DIGEST.fullmatch(text) is not None
+    return re.fullmatch(_DIGEST, text) is not None
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,9 @@ class Reference:
             host = DOCKER_HUB
         if host == DOCKER_HUB and "/" not in path:
             path = f"library/{path}"
-        if not _HOST.fullmatch(host) or not _PATH.fullmatch(path) or len(path) > 255:
+        if not re.fullmatch(_HOST, host) or not re.fullmatch(_PATH, path) or len(path) > 255:
             raise ReferenceInvalid(f"{text}: invalid image reference")
-        if tag is not None and not _TAG.fullmatch(tag):
+        if tag is not None and not re.fullmatch(_TAG, tag):
             raise ReferenceInvalid(f"{text}: invalid tag {tag!r}")
         return cls(host, path, tag, digest or None)
 
@@ -125,7 +125,7 @@ _ARM_OF_64_BITS = 8
 
 def _arm(platform: Platform) -> int:
     """An arm variant as a number: without one it is v7 (as in containerd), an unknown one is 0."""
-    match = _ARM.fullmatch(platform.variant or "v7")
+    match = re.fullmatch(_ARM, platform.variant or "v7")
     return int(match[1]) if match else 0
 
 

@@ -6,8 +6,8 @@ import re
 from datetime import UTC, datetime
 from typing import Literal
 
-_RFC3339 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?(Z|[+-]\d\d:\d\d)")
-_UTC = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z")
+_RFC3339 = r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?(Z|[+-]\d\d:\d\d)"
+_UTC = r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z"
 _NORMALIZED_LENGTH = len("2026-01-02T03:04:05.000000000Z")
 
 
@@ -52,12 +52,12 @@ def local_minute(text: str) -> str:
 
 def with_local_times(text: str) -> str:
     """A text with its times in UTC as people read them. For texts of our own, not for what others wrote."""
-    return _UTC.sub(lambda match: local(match[0]), text)
+    return re.sub(_UTC, lambda match: local(match[0]), text)
 
 
 def normalized(text: str) -> str:
     """The same time in UTC with nine digits after the point; such times compare as text. Raises ValueError."""
-    match = _RFC3339.fullmatch(text)
+    match = re.fullmatch(_RFC3339, text)
     if match is None:
         raise ValueError(text)
     seconds, fraction, offset = match.groups(default="")

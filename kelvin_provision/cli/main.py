@@ -58,8 +58,26 @@ def main(words: Sequence[str] | None = None, *, wiring: Wiring | None = None) ->
 
 
 def _run(words: list[str]) -> int:
-    # Imports make many objects and no garbage: searching for it among them takes 4 % of a short command's time.
-    gc.set_threshold(10_000)
+    page = None
+    if len(words) < 2 or words[-1] in {"-h", "--help"}:
+        from kelvin_provision.cli.frame import group_help
+
+        page = group_help.page(words)
+    if page is not None and _is_zone_usable():
+        from kelvin_provision.cli.frame.terminal import write
+
+        text, asked = page
+        try:
+            write(sys.stdout if asked else sys.stderr, text)
+        except OSError as error:
+            return _answer_lost(words, error)
+        return 0 if asked else 2
+    return _parsed(words)
+
+
+def _parsed(words: list[str]) -> int:
+    # Imports make many objects and no garbage: searching for it among them takes 5 % of a short command's time.
+    gc.set_threshold(50_000)
 
     import typer
 
@@ -84,21 +102,27 @@ def _run(words: list[str]) -> int:
             return _answer_lost(words, error)
 
 
-def _refuse_unusable_zone() -> None:
-    """Raises SettingsInvalid for a TZ of a day or more: the C library takes it, and every local time fails with it."""
-    zone = os.environ.get("TZ")
-    if not zone:
-        return
+def _is_zone_usable() -> bool:
+    """False for a TZ of a day or more: the C library takes it, and every local time fails with it."""
+    if not os.environ.get("TZ"):
+        return True
     from datetime import UTC, datetime
 
     try:
         datetime.now(UTC).astimezone()
-    except ValueError as error:
+    except ValueError:
+        return False
+    return True
+
+
+def _refuse_unusable_zone() -> None:
+    """Raises SettingsInvalid."""
+    if not _is_zone_usable():
         from kelvin_provision.errors import SettingsInvalid
         from kelvin_provision.hints import system
 
-        text = f"TZ={zone} is not a time zone: its offset must be less than 24 hours"
-        raise SettingsInvalid(text, hint=system("unset", "TZ")) from error
+        text = f"TZ={os.environ['TZ']} is not a time zone: its offset must be less than 24 hours"
+        raise SettingsInvalid(text, hint=system("unset", "TZ"))
 
 
 def _answer_lost(words: Sequence[str], error: OSError) -> int:

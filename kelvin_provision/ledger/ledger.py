@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from kelvin_provision.ledger.model import Revision
 from kelvin_provision.ledger.reads import Reads
 from kelvin_provision.ledger.rows import common as rows
-from kelvin_provision.ledger.rows import listing, plain
+from kelvin_provision.ledger.rows import listing
 from kelvin_provision.ledger.sqlite.database import utc_now
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.spec.lock import ImageLock
@@ -30,6 +30,8 @@ class Ledger(Reads):
 
     def accept(self, specs: Sequence[Spec], batch: str) -> tuple[Revision, ...]:
         """Store requests as the staged revisions of their workloads, all or none; earlier staged ones are replaced."""
+        from kelvin_provision.ledger.rows import plain
+
         now = self.clock()
         with self.writing() as db:
             for spec in specs:
@@ -87,6 +89,8 @@ class Ledger(Reads):
 
     def set_objects(self, revision: Revision, objects: Sequence[Object]) -> None:
         """Record its rendered objects, so that a later rollback applies the same objects to the byte."""
+        from kelvin_provision.ledger.rows import plain
+
         with self.writing() as db:
             key = (revision.workload, revision.number)
             db.execute("UPDATE revisions SET objects = ? WHERE workload = ? AND number = ?", (json.dumps(list(objects)), *key))
@@ -95,6 +99,8 @@ class Ledger(Reads):
 
     def review_secrets(self, limit: int = 100) -> bool:
         """Look whether so many revisions have secrets that other rules were asked about; returns whether there are more."""
+        from kelvin_provision.ledger.rows import plain
+
         with self.writing() as db:
             return plain.review(db, limit)
 

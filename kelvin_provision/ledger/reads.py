@@ -14,7 +14,6 @@ from kelvin_provision.ledger.rows import workloads as workload_rows
 from kelvin_provision.ledger.rows.damage import Row, printable
 from kelvin_provision.ledger.sqlite.database import Database
 from kelvin_provision.spec.enums import Method
-from kelvin_provision.spec.identity import COARSEST
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.status import Observation
 
@@ -202,6 +201,8 @@ class Reads(Database):
 
     def unneeded_images(self) -> tuple[ImageLock, ...]:
         """Images that this program imported into the runtime and that no stored revision needs."""
+        from kelvin_provision.spec.identity import COARSEST  # who only lists needs it not
+
         with self.reading() as db:
             kept, loaded = self.kept_locks(), rows.images(db)
         needed = {COARSEST.of(lock) for lock in kept}  # Docker may have one image for two locks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u2060\ufeff\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_CONTROLS = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u2060\ufeff\u2028\u2029\u202a-\u202e\u2066-\u2069]"
 """Those of C0 and C1 but tab and line feed, Unicode's overrides of direction, separators of lines, and what has no width.
 
 What joins letters and marks their direction belongs to the text of many languages.
@@ -13,7 +13,9 @@ What joins letters and marks their direction belongs to the text of many languag
 
 def harmless(text: str) -> str:
     """The text with their hexadecimal numbers in place of such characters."""
-    return _CONTROLS.sub(_visible, text)
+    if text.isascii() and text.isprintable():
+        return text  # most text: the pattern need not be compiled
+    return re.sub(_CONTROLS, _visible, text)
 
 
 def _visible(match: re.Match[str]) -> str:

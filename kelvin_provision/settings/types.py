@@ -15,10 +15,11 @@ from kelvin_provision.settings.window import Window
 
 T = TypeVar("T")
 
-_HOST = re.compile(r"[a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?(:[0-9]{1,5})?|\[[0-9a-fA-F:]+\](:[0-9]{1,5})?")
-_REGISTRY = re.compile(rf"(?:{_HOST.pattern})(?:/[a-z0-9._/-]*[a-z0-9])?")
-_REALM = re.compile(r"[A-Za-z0-9][-A-Za-z0-9_]{0,63}")
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+# Text, not compiled here: the module `re` does that at the first use, and most commands come by without one.
+_HOST = r"[a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?(:[0-9]{1,5})?|\[[0-9a-fA-F:]+\](:[0-9]{1,5})?"
+_REGISTRY = rf"(?:{_HOST})(?:/[a-z0-9._/-]*[a-z0-9])?"
+_REALM = r"[A-Za-z0-9][-A-Za-z0-9_]{0,63}"
+_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 
 
 class InvalidValue(Exception):
@@ -36,7 +37,7 @@ class Type:
 
 def is_host(text: str) -> bool:
     """Whether it is `host[:port]`."""
-    return _HOST.fullmatch(text) is not None
+    return re.fullmatch(_HOST, text) is not None
 
 
 def choice(*words: str) -> Type:
@@ -90,13 +91,13 @@ def _path(value: Any) -> Path:
 
 
 def _registry(value: Any) -> str:
-    if not isinstance(value, str) or not _REGISTRY.fullmatch(value):
+    if not isinstance(value, str) or not re.fullmatch(_REGISTRY, value):
         raise InvalidValue("host[:port][/path], without http://")
     return value
 
 
 def _mirrors(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(mirror, str) and _REGISTRY.fullmatch(mirror) for mirror in value):
+    if not isinstance(value, list) or not all(isinstance(mirror, str) and re.fullmatch(_REGISTRY, mirror) for mirror in value):
         raise InvalidValue("a list of host[:port][/path], without http://")
     return tuple(value)
 
@@ -130,13 +131,13 @@ def _hosts(value: Any) -> tuple[str, ...]:
 
 
 def _realm(value: Any) -> str:
-    if not isinstance(value, str) or not _REALM.fullmatch(value):
+    if not isinstance(value, str) or not re.fullmatch(_REALM, value):
         raise InvalidValue("letters, digits, '-' and '_', at most 64 characters")
     return value
 
 
 def _namespace(value: Any) -> str:
-    if not isinstance(value, str) or not _LABEL.fullmatch(value):
+    if not isinstance(value, str) or not re.fullmatch(_LABEL, value):
         raise InvalidValue("lower-case letters, digits and '-', at most 63 characters")
     return value
 

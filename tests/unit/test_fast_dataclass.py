@@ -42,6 +42,22 @@ def test_comparing_hashing_and_printing(kind):
             assert (name, secret) == ("a", "s")
 
 
+def test_it_is_made_like_any_other_class():
+    assert (Fast(name="a").note, Fast("a", note="n").note, vars(Fast("a", "s"))) == ("", "n", {"name": "a", "secret": "s", "note": ""})
+    for wrong in ({}, {"name": "a", "more": 1}):
+        with pytest.raises(TypeError, match=r"Fast\.__init__\(\)"):
+            Fast(**wrong)
+
+    @dataclass(frozen=True)
+    class Checked:
+        parts: list = dataclasses.field(default_factory=list)
+
+        def __post_init__(self):
+            self.parts.append("checked")
+
+    assert (Checked().parts, Checked(["a"]).parts, Checked().parts) == (["checked"], ["a", "checked"], ["checked"])
+
+
 def test_a_method_of_the_class_itself_stays():
     @dataclass(frozen=True)
     class Named:

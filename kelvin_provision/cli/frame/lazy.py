@@ -45,6 +45,11 @@ class LazyGroup(TyperGroup):
 
         return parameters()
 
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002  (typer's signature)
+        """With all of each help: typer would cut it off in a narrow terminal."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.help) for name, entry in self.entries.items()], col_max=name_column(formatter.width))
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """The commands first, then the shared options."""
         self.format_commands(ctx, formatter)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
-import shutil
+import sys
 from contextlib import suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING, TextIO
@@ -15,11 +15,12 @@ from kelvin_provision.masking.controls import harmless
 if TYPE_CHECKING:
     from kelvin_provision.cli.frame.session import Session
 
+_USUAL = 80
 _NARROW = 52
 """The parser wraps help to at least 50 characters, and leaves two columns free."""
 
 
-_DIGEST = re.compile(r"\b(sha(?:256|512):[0-9a-f]{12})[0-9a-f]{52,116}\b")
+_DIGEST = r"\b(sha(?:256|512):[0-9a-f]{12})[0-9a-f]{52,116}\b"
 
 _TIME = re.compile(r"T\d\d:\d\d:\d\d")
 
@@ -54,8 +55,23 @@ def is_coloured(stream: TextIO, session: Session) -> bool:
 
 def narrow_width() -> int | None:
     """The width of a terminal too narrow for typer's help; None for a wide enough one."""
-    columns = shutil.get_terminal_size().columns
-    return columns if columns < _NARROW else None
+    width = columns()
+    return width if is_narrow(width) else None
+
+
+def is_narrow(width: int) -> bool:
+    """Whether a terminal is too narrow for typer's help."""
+    return width < _NARROW
+
+
+def columns() -> int:
+    """What `shutil.get_terminal_size` returns: importing that takes longer than printing a help."""
+    with suppress(KeyError, ValueError):
+        if (given := int(os.environ["COLUMNS"])) > 0:
+            return given
+    with suppress(AttributeError, ValueError, OSError):
+        return os.get_terminal_size(sys.__stdout__.fileno()).columns or _USUAL  # type: ignore[union-attr]
+    return _USUAL
 
 
 def name_column(width: int) -> int:
@@ -97,7 +113,7 @@ def _with_local_times(text: str) -> str:
 
 
 def with_short_digests(text: str) -> str:
-    return _DIGEST.sub(r"\1", text)
+    return re.sub(_DIGEST, r"\1", text) if "sha" in text else text
 
 
 def write(stream: TextIO, text: str) -> None:

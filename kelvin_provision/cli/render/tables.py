@@ -33,7 +33,7 @@ _LOOKS = {
     State.STAGED: (Colour.CYAN, "◐"),
     State.STOPPED: (None, "○"),
 }
-_PERCENT = re.compile(r"\d+%$")
+_PERCENT = r"\d+%$"
 _IN_MOTION = (Colour.YELLOW, "◐")
 _BY_WORDS = {word: state for state in State for word in (state.value, state.message.lower())}
 _BY_WORDS |= dict.fromkeys(Trouble, State.FAILED) | {NOT_RUNNING: State.STOPPED, Trouble.ROLLED_BACK: State.READY}
@@ -158,7 +158,7 @@ def _look(text: str, column: str) -> tuple[Colour | None, str] | None:
         return None
     # In STAGED the state stands between version and time: `2.0.0 ready, 02:00`, or there is a progress: `2.0.0 45%`.
     words = text.lower().partition(", ")[0]
-    state = State.DOWNLOADING if _PERCENT.search(words) else _BY_WORDS.get(words) or _BY_WORDS.get(words.partition(" ")[2])
+    state = State.DOWNLOADING if re.search(_PERCENT, words) else _BY_WORDS.get(words) or _BY_WORDS.get(words.partition(" ")[2])
     return _LOOKS.get(state, _IN_MOTION) if state else None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -55,10 +54,12 @@ def locks_of(row: sqlite3.Row) -> tuple[ImageLock, ...]:
 
 def distinct_locks(db: sqlite3.Connection, query: str, *, sound_only: bool) -> tuple[ImageLock, ...]:
     """The locks of the rows of the query, each once: workloads share images. Raises StateDamaged unless `sound_only`."""
+    from hashlib import blake2b  # OpenSSL's library takes milliseconds, and a list has no locks
+
     seen = set[bytes]()
     result: dict[ImageLock, None] = {}
     for row in db.execute(query):
-        digest = hashlib.blake2b(str(row["locks"]).encode(errors="surrogateescape"), digest_size=16).digest()
+        digest = blake2b(str(row["locks"]).encode(errors="surrogateescape"), digest_size=16).digest()
         if digest not in seen:
             seen.add(digest)
             with suppress(StateDamaged) if sound_only else nullcontext():

@@ -6,7 +6,6 @@ program with other rules, nothing is taken for plain before it has been looked a
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sqlite3
 from collections.abc import Iterator
@@ -22,8 +21,10 @@ _RULES = ("masking/*.py", "spec/references.py")
 @cache
 def _rules() -> str:
     """Different for different rules; where the files cannot be read, for different versions."""
+    from hashlib import blake2b
+
     package = Path(__file__).parents[2]
-    digest = hashlib.blake2b(__version__.encode(), digest_size=8)
+    digest = blake2b(__version__.encode(), digest_size=8)
     for pattern in _RULES:
         for path in sorted(package.glob(pattern)):
             digest.update(path.read_bytes())
