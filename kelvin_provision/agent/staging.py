@@ -15,6 +15,7 @@ from kelvin_provision.ledger.model import Revision
 from kelvin_provision.ledger.staging_state import Waiting, reason_of
 from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.registry.protocol import Resolved, Source, Stream
+from kelvin_provision.spec.media_types import ANYTHING, ImageSupport
 from kelvin_provision.staging import stage
 from kelvin_provision.staging.limits.limits import TransferLimits
 from kelvin_provision.staging.stage import StagingTools
@@ -72,8 +73,8 @@ class _InterruptibleSource:
         self._source = source
         self._stop = stop
 
-    def resolve(self, reference: Reference, platform: Platform) -> Resolved:
-        return run_abandonable(lambda: self._source.resolve(reference, platform), self._stop)
+    def resolve(self, reference: Reference, platform: Platform, support: ImageSupport = ANYTHING) -> Resolved:
+        return run_abandonable(lambda: self._source.resolve(reference, platform, support), self._stop)
 
     def blob(self, reference: Reference, blob: Descriptor, offset: int) -> AbstractContextManager[Stream]:
         return self._source.blob(reference, blob, offset)

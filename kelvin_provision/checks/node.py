@@ -11,6 +11,7 @@ from kelvin_provision.hints import command
 from kelvin_provision.ledger.model import Workload
 from kelvin_provision.refs import Reference
 from kelvin_provision.runtimes.protocol import RuntimeInfo
+from kelvin_provision.spec.identity import Identity
 
 INSTALL = command("agent install")
 IMAGE_PROBLEMS = ("CreateContainerError", "failed to get image", "failed to resolve image")
@@ -33,7 +34,8 @@ def node(state: ClusterState) -> Iterator[CheckFinding]:
 def runtime(info: RuntimeInfo) -> Iterator[CheckFinding]:
     """`runtime`: it answers, and does not remove pinned images."""
     if info.pins:
-        yield ok(f"{info.name} {info.version}, {info.platform}")
+        store = ", containerd image store" if info.identity is Identity.ROOT else ""
+        yield ok(f"{info.name} {info.version}{store}, {info.platform}")
         return
     text = f"{info.name} {info.version}, {info.platform}: no pinned images before 1.7; the agent imports removed images again"
     yield warning(text, INSTALL)

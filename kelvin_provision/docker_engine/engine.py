@@ -60,6 +60,12 @@ class Engine:
         with self._connection.call() as api:
             return str(api.version()["Version"])
 
+    def containerd_version(self) -> str:
+        """Of the containerd that it works with."""
+        with self._connection.call() as api:
+            components = api.version().get("Components") or []
+        return next((str(component["Version"]) for component in components if component["Name"] == "containerd"), "")
+
     def platform(self) -> Platform:
         """Another than ours when the engine is remote. It tells no variant, so for our own platform ours is returned."""
         with self._connection.call() as api:

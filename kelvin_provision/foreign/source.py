@@ -9,6 +9,7 @@ from dataclasses import replace
 from kelvin_provision.foreign.sanitizer import Sanitizer
 from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.registry.protocol import Resolved, Source, Stream
+from kelvin_provision.spec.media_types import ANYTHING, ImageSupport
 
 
 class SanitizedSource:
@@ -18,9 +19,9 @@ class SanitizedSource:
         self._source = source
         self._sanitizer = sanitizer
 
-    def resolve(self, reference: Reference, platform: Platform) -> Resolved:
+    def resolve(self, reference: Reference, platform: Platform, support: ImageSupport = ANYTHING) -> Resolved:
         with self._sanitizer.errors():
-            return self._source.resolve(reference, platform)
+            return self._source.resolve(reference, platform, support)
 
     def blob(self, reference: Reference, blob: Descriptor, offset: int) -> AbstractContextManager[Stream]:
         return self._opened(reference, blob, offset)

@@ -16,6 +16,7 @@ from kelvin_provision.registry.repository import RangeUnsupported, Repository
 from kelvin_provision.registry.resolve import resolve
 from kelvin_provision.registry.transport import Transport
 from kelvin_provision.settings.model import RegistrySettings, Settings
+from kelvin_provision.spec.media_types import ANYTHING, ImageSupport
 
 T = TypeVar("T")
 
@@ -35,14 +36,14 @@ class Registry:
             for transport in self._transports.values():
                 transport.close()
 
-    def resolve(self, reference: Reference, platform: Platform) -> Resolved:
+    def resolve(self, reference: Reference, platform: Platform, support: ImageSupport = ANYTHING) -> Resolved:
         """See `Source.resolve`. Repeated once after a mismatch: a second one is the source's fault, not the connection's."""
 
         def attempt(repository: Repository) -> Resolved:
             try:
-                return resolve(repository, reference, platform)
+                return resolve(repository, reference, platform, support)
             except DigestMismatch:
-                return resolve(repository, reference, platform)
+                return resolve(repository, reference, platform, support)
 
         return self._first_success(reference, attempt, last=self._health.penalized())
 

@@ -1,7 +1,4 @@
-"""Parsing manifests, indexes and configs, OCI and Docker v2, of untrusted registries. Pure.
-
-Media types: OCI image-spec 1.1 (manifest.md, image-index.md), distribution's manifest v2 schema 2.
-"""
+"""Parsing manifests, indexes and configs, OCI and Docker v2, of untrusted registries. Pure. Media types: `spec.media_types`."""
 
 from __future__ import annotations
 
@@ -13,6 +10,7 @@ from typing import Any
 from kelvin_provision.errors import ImageUnsupported, ManifestInvalid, PlatformMissing
 from kelvin_provision.hints import command
 from kelvin_provision.refs import Descriptor, Platform, is_digest
+from kelvin_provision.spec.media_types import CONFIGS, DOCUMENTS, INDEXES, LAYERS, OCI_INDEX, OCI_MANIFEST, SCHEMA_1
 
 LIMIT = 4 << 20
 """Most bytes of a document: name every registry must accept (distribution-spec), and few images need."""
@@ -20,16 +18,7 @@ MAX_LAYERS = 512
 MAX_LISTED = 20
 MAX_SIZE = 1 << 50
 """No blob is larger; a larger number is an error or an attack, and must not reach code that computes with 64 bits."""
-OCI_INDEX = "application/vnd.oci.image.index.v1+json"
-OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
-DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
-SCHEMA_1 = frozenset({"application/vnd.docker.distribution.manifest.v1+json", "application/vnd.docker.distribution.manifest.v1+prettyjws"})
-ACCEPT = (OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST)
-CONFIGS = frozenset({"application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"})
 _PLATFORM_FIELD = re.compile(r"[A-Za-z0-9._-]*")
-_LAYER = "application/vnd.oci.image.layer.v1.tar"
-LAYER_TYPES = frozenset({_LAYER, f"{_LAYER}+gzip", f"{_LAYER}+zstd", "application/vnd.docker.image.rootfs.diff.tar.gzip"})
 
 
 def parse(data: bytes, name: str) -> dict[str, Any]:
@@ -54,9 +43,9 @@ def media_type(document: dict[str, Any], content_type: str, name: str) -> str:
     declared = own if isinstance(own, str) and own else content_type.partition(";")[0].strip()
     if declared in SCHEMA_1 or document.get("schemaVersion") == 1:
         raise ImageUnsupported(f"{name}: manifest schema 1 is no longer supported", hint="push the image again with a current tool")
-    if declared not in ACCEPT:
+    if declared not in DOCUMENTS:
         declared = OCI_INDEX if "manifests" in document else OCI_MANIFEST if "layers" in document and "config" in document else declared
-    if declared not in ACCEPT:
+    if declared not in DOCUMENTS:
         raise ManifestInvalid(f"{name}: not an image: {f'media type {_printable(declared)}' if declared else 'no media type'}")
     if "manifests" in document and ("layers" in document or "config" in document):
         # One digest, two meanings: another tool may have checked the other one (CVE-2021-41190).
@@ -65,7 +54,7 @@ def media_type(document: dict[str, Any], content_type: str, name: str) -> str:
 
 
 def is_index(media_type: str) -> bool:
-    return media_type in {OCI_INDEX, DOCKER_LIST}
+    return media_type in INDEXES
 
 
 def descriptor(value: Any, name: str) -> Descriptor:
@@ -79,17 +68,23 @@ def descriptor(value: Any, name: str) -> Descriptor:
     return Descriptor(media_type, digest, size)
 
 
-def choose(index: dict[str, Any], node: Platform, name: str) -> Descriptor:
-    """The manifest for the node's platform; of several the closest variant. Raises PlatformMissing, which lists the platforms."""
+def candidates(index: dict[str, Any], node: Platform, name: str) -> Iterator[Descriptor]:
+    """The manifests that may be for the node's platform, the closest variant first; last those whose config alone tells the platform.
+
+    So do containerd and Docker. Raises PlatformMissing, which lists the platforms, and ManifestInvalid for an entry that is reached.
+    """
     entries = list(_entries(index, name))
     compatible = [(platform, entry) for platform, entry in entries if node.accepts(platform)]
-    if not compatible:
+    untold = [entry for entry in index["manifests"] if _is_image_without_platform(entry)]
+    if not compatible and not untold:
         available = sorted({_printable(str(platform)) for platform, _ in entries}) or ["none"]
         more = f" and {len(available) - MAX_LISTED} more" if len(available) > MAX_LISTED else ""
         text = f"{name}: no image for platform {node}; available: {', '.join(available[:MAX_LISTED])}{more}"
         raise platform_missing(text, node, [platform for platform, _ in entries])
-    # Of two that are equally close the first counts (OCI image-spec, image-index.md). Only the chosen entry has to be valid.
-    return descriptor(max(compatible, key=lambda candidate: node.closeness(candidate[0]))[1], name)
+    # Of two that are equally close the first counts (OCI image-spec, image-index.md).
+    compatible.sort(key=lambda candidate: node.closeness(candidate[0]), reverse=True)
+    for entry in (*(entry for _, entry in compatible), *untold):
+        yield descriptor(entry, name)
 
 
 def platform_missing(text: str, node: Platform, available: Iterable[Platform]) -> PlatformMissing:
@@ -104,12 +99,18 @@ def _entries(index: dict[str, Any], name: str) -> Iterator[tuple[Platform, Any]]
         raise ManifestInvalid(f"{name}: an index without a list of manifests")
     for entry in entries:
         platform = entry.get("platform") if isinstance(entry, dict) else None
-        # Attestations and signatures are in indexes, too: without a platform, or with `unknown`.
+        # Attestations and signatures are in indexes, too, with the platform `unknown`.
         if not isinstance(platform, dict) or "unknown" in (platform.get("os"), platform.get("architecture")):
             continue
         system, architecture, variant = (platform.get(key) or "" for key in ("os", "architecture", "variant"))
         if all(isinstance(field, str) for field in (system, architecture, variant)):
             yield Platform(system, architecture, variant), entry
+
+
+def _is_image_without_platform(entry: Any) -> bool:
+    """The platform of an entry is optional (image-index.md). Artifacts have none either; what has a type of its own is one."""
+    described = isinstance(entry, dict) and entry.get("platform") is None and not entry.get("artifactType")
+    return described and entry.get("mediaType") in DOCUMENTS and not is_index(entry["mediaType"])
 
 
 def _printable(text: str) -> str:
@@ -129,7 +130,7 @@ def config_and_layers(manifest: dict[str, Any], name: str) -> tuple[Descriptor, 
         raise ManifestInvalid(f"{name}: no list of layers, or more than {MAX_LAYERS}")
     layers = tuple(descriptor(entry, name) for entry in entries)
     for layer, entry in zip(layers, entries, strict=True):
-        if layer.media_type not in LAYER_TYPES or entry.get("urls"):
+        if layer.media_type not in LAYERS or entry.get("urls"):
             why = "is stored outside the registry" if entry.get("urls") else f"has media type {_printable(layer.media_type)}"
             hint = "rebuild the image on a base image without foreign layers"
             raise ImageUnsupported(f"{name}: layer {layer.digest} {why}, which is not supported", hint=hint)

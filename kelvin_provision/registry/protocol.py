@@ -9,6 +9,7 @@ from typing import Protocol
 
 from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.media_types import ANYTHING, ImageSupport
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,8 @@ class Stream:
 class Source(Protocol):
     """A registry; a bundle on removable media later."""
 
-    def resolve(self, reference: Reference, platform: Platform) -> Resolved:
-        """Choose the manifest for the platform and lock it.
+    def resolve(self, reference: Reference, platform: Platform, support: ImageSupport = ANYTHING) -> Resolved:
+        """Choose the manifest for the platform that the runtime can unpack, and lock it; if it can unpack none, one of them.
 
         Raises ImageNotFound, PlatformMissing, ManifestInvalid, DigestMismatch, RegistryDenied, RegistryUnreachable, RegistryBusy.
         """

@@ -13,6 +13,7 @@ from kelvin_provision.registry import manifests
 from kelvin_provision.registry.protocol import Stream
 from kelvin_provision.registry.response import Response
 from kelvin_provision.registry.transport import Transport
+from kelvin_provision.spec.media_types import DOCUMENTS
 
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 
@@ -36,7 +37,7 @@ class Repository:
     def manifest(self, reference: str, expected: Descriptor | None = None) -> tuple[bytes, str]:
         """A manifest or index by tag or digest, and its `Content-Type`. Verified against a digest, else against `Docker-Content-Digest`."""
         path = f"/v2/{self._name}/manifests/{reference}"
-        with self._transport.get(path, self._scope, {"Accept": ", ".join(manifests.ACCEPT)}) as response:
+        with self._transport.get(path, self._scope, {"Accept": ", ".join(DOCUMENTS)}) as response:
             data = response.read(manifests.LIMIT)
             content_type, announced = response.headers.get("Content-Type", ""), response.headers.get("Docker-Content-Digest", "")
         if digest := reference if is_digest(reference) else announced if is_digest(announced) else "":
@@ -56,7 +57,7 @@ class Repository:
 
         Only a 206 that starts at the offset counts as support.
         """
-        kind = "manifests" if blob.media_type in manifests.ACCEPT else "blobs"
+        kind = "manifests" if blob.media_type in DOCUMENTS else "blobs"
         path, accept = f"/v2/{self._name}/{kind}/{blob.digest}", {"Accept": blob.media_type} if kind == "manifests" else {}
         if offset:
             try:

@@ -19,9 +19,9 @@ from kelvin_provision.files.hashing import verified
 from kelvin_provision.refs import Descriptor, Reference
 from kelvin_provision.runtimes.protocol import BlobPath
 from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.media_types import OCI_INDEX
 
 _END = bytes(2 * tarfile.BLOCKSIZE)
-OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 
 
 @dataclass(frozen=True)

@@ -41,14 +41,20 @@ class DockerRuntime:
 
     def info(self) -> RuntimeInfo:
         platform = replace(self._engine.platform(), runs_32_bit=self._runs_32_bit)
-        version, identity = self._engine.version(), self._engine.identity()
-        return RuntimeInfo(self.name, version, platform, pins=True, completes_short_names=True, finds_by_digest=False, identity=identity)
+        return RuntimeInfo(
+            self.name,
+            self._engine.version(),
+            platform,
+            pins=True,
+            completes_short_names=True,
+            finds_by_digest=False,
+            identity=(identity := self._engine.identity()),
+            unpacker=self._engine.containerd_version() if identity is Identity.ROOT else "",
+        )
 
     def check(self, lock: ImageLock) -> None:
-        """Refuses another platform, what is not a container image, and zstd layers where the engine is too old for them."""
-        info = self.info()
-        suitability.check(lock, info.platform)
-        suitability.check_for_docker(lock, info.version)
+        """Refuses another platform, what is not a container image, and what the engine cannot unpack."""
+        suitability.check(lock, self.info())
 
     def has(self, lock: ImageLock) -> bool:
         """By our tag, with the right ID and platform. The engine keeps no incomplete images."""

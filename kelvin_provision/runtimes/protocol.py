@@ -11,6 +11,7 @@ from typing import BinaryIO, NamedTuple, Protocol
 from kelvin_provision.refs import Descriptor, Platform
 from kelvin_provision.spec.identity import Identity
 from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.media_types import ImageSupport, support_of
 
 BlobPath = Callable[[Descriptor], Path]
 
@@ -19,8 +20,8 @@ BlobPath = Callable[[Descriptor], Path]
 class RuntimeInfo:
     """`name` is containerd or docker. `pins`: it never collects a pinned image by itself.
 
-    `identity`: what it calls images by. `completes_short_names`: `motor:1` is the same image as `docker.io/library/motor:1`; elsewhere
-    pods of such an image hang.
+    `identity`: what it calls images by. `unpacker`: the version of the containerd that unpacks them, if it is not the runtime itself.
+    `completes_short_names`: `motor:1` is the same image as `docker.io/library/motor:1`; elsewhere pods of such an image hang.
     `finds_by_digest`: it finds an imported image under `host/path@sha256:...`, not only under a tag.
     """
 
@@ -31,6 +32,12 @@ class RuntimeInfo:
     completes_short_names: bool = False
     finds_by_digest: bool = True
     identity: Identity = Identity.NAME
+    unpacker: str = ""
+
+    @property
+    def support(self) -> ImageSupport:
+        """The images that it can unpack."""
+        return support_of(self.identity, self.unpacker or self.version)
 
 
 @dataclass(frozen=True)

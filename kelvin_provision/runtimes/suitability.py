@@ -3,53 +3,28 @@
 from __future__ import annotations
 
 from kelvin_provision.errors import ImageUnsupported, PlatformMissing
-from kelvin_provision.quantity import parse_count
-from kelvin_provision.refs import Platform
+from kelvin_provision.runtimes.protocol import RuntimeInfo
 from kelvin_provision.spec.lock import ImageLock
-
-_CONFIGS = {"application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"}
-"""Charts and other artifacts have configs of other kinds (OCI image spec, "Guidelines for Artifact Usage")."""
-
-_LAYERS = {
-    "application/vnd.oci.image.layer.v1.tar",
-    "application/vnd.oci.image.layer.v1.tar+gzip",
-    "application/vnd.oci.image.layer.v1.tar+zstd",
-    "application/vnd.docker.image.rootfs.diff.tar",
-    "application/vnd.docker.image.rootfs.diff.tar.gzip",
-    "application/vnd.docker.image.rootfs.diff.tar.zstd",
-}
-_UNCOMPRESSED = ("application/vnd.oci.image.layer.v1.tar", "application/vnd.docker.image.rootfs.diff.tar")
-FIRST_MAJOR_WITH_ZSTD = 23
+from kelvin_provision.spec.media_types import COMPRESSIONS, CONFIGS, SUPPORT
 
 
-def check(lock: ImageLock, node: Platform) -> None:
-    """Raises PlatformMissing for another platform, ImageUnsupported for an artifact that is not a container image."""
-    if not node.accepts(lock.platform):
-        raise PlatformMissing(f"{lock.reference} is for {lock.platform}; this node is {node}")
-    if lock.config.media_type not in _CONFIGS:
+def check(lock: ImageLock, runtime: RuntimeInfo) -> None:
+    """Raises PlatformMissing for another platform, ImageUnsupported for what is no container image, and for what it cannot unpack."""
+    if not runtime.platform.accepts(lock.platform):
+        raise PlatformMissing(f"{lock.reference} is for {lock.platform}; this node is {runtime.platform}")
+    if lock.config.media_type not in CONFIGS:
         raise ImageUnsupported(f"{lock.reference} is not a container image: its config has the media type {lock.config.media_type}")
+    types = tuple(layer.media_type for layer in lock.layers)
+    if reason := runtime.support.reason_against(types):
+        unpacker = f"{runtime.support.unpacker} {runtime.unpacker or runtime.version}"
+        raise ImageUnsupported(f"{lock.reference}: {unpacker} {reason}", hint=_hint(runtime, types))
 
 
-def check_for_containerd(lock: ImageLock) -> None:
-    """Raises ImageUnsupported for encrypted, foreign and unknown layers."""
-    for layer in lock.layers:
-        if layer.media_type not in _LAYERS:
-            raise ImageUnsupported(f"{lock.reference}: containerd cannot unpack a layer of type {layer.media_type}")
-
-
-def check_for_docker(lock: ImageLock, version: str) -> None:
-    """Raises ImageUnsupported as for containerd, and for zstd layers where the engine is too old."""
-    for layer in lock.layers:
-        _check_layer(lock, layer.media_type, version)
-
-
-def _check_layer(lock: ImageLock, media_type: str, version: str) -> None:
-    plain, _, compression = media_type.replace(".tar.", ".tar+").partition("+")
-    if plain not in _UNCOMPRESSED or compression not in {"", "gzip", "zstd"}:
-        raise ImageUnsupported(f"{lock.reference}: Docker Engine cannot unpack a layer of type {media_type}")
-    major = parse_count(version.partition(".")[0])
-    if compression == "zstd" and major is not None and major < FIRST_MAJOR_WITH_ZSTD:
-        raise ImageUnsupported(
-            f"{lock.reference}: Docker Engine {version} cannot unpack zstd layers",
-            hint=f"push the image with gzip layers, or upgrade Docker Engine to {FIRST_MAJOR_WITH_ZSTD} or newer",
-        )
+def _hint(runtime: RuntimeInfo, layers: tuple[str, ...]) -> str:
+    if len(layers) > runtime.support.most:
+        return "build the image with fewer layers, such as from a last stage that copies from the others"
+    if not all(layer in COMPRESSIONS for layer in layers):
+        return "push a container image whose layers are plain, gzip or zstd"
+    later = [row for row in SUPPORT if row.unpacker == runtime.support.unpacker and not row.reason_against(layers)]
+    upgrade = f", or upgrade {later[0].unpacker} to {later[0].since[0]} or newer" if later else ""
+    return f"push the image with gzip layers{upgrade}"

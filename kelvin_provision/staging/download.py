@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.registry.protocol import Source
 from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.media_types import ANYTHING, ImageSupport
 from kelvin_provision.staging.background import lower_priority
 from kelvin_provision.staging.download_progress import DownloadProgress
 from kelvin_provision.staging.limits.slots import TransferSlots
@@ -28,12 +29,14 @@ class Fetched:
 
 
 @contextmanager
-def resolved(source: Source, store: Store, references: Sequence[Reference], platform: Platform) -> Iterator[tuple[ImageLock, ...]]:
+def resolved(
+    source: Source, store: Store, references: Sequence[Reference], platform: Platform, support: ImageSupport = ANYTHING
+) -> Iterator[tuple[ImageLock, ...]]:
     """The locks, in the order of their references. Their manifests and configs are stored, and leased while the block runs.
 
     Without the lease, garbage collection in another process would remove them before the ledger has the locks.
     """
-    images = [source.resolve(reference, platform) for reference in references]
+    images = [source.resolve(reference, platform, support) for reference in references]
     locks = tuple(image.lock for image in images)
     with store.lease(locks):
         for image in images:

@@ -17,10 +17,10 @@ from kelvin_provision.refs import Descriptor
 from kelvin_provision.runtimes.protocol import ImageStorage, Runtime
 from kelvin_provision.spec.identity import is_among
 from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.media_types import COMPRESSIONS
 from kelvin_provision.store import Store
 from kelvin_provision.store.space import UNPACK_FACTOR, Filesystem, Shortage, SpaceRequest, admit, filesystem_of, merged, shortages
 
-COMPRESSED = ("gzip", "zstd")
 ARCHIVE = "archive"
 """The name of the request for the runtime's temporary copy of an image archive."""
 
@@ -79,7 +79,7 @@ def _store_requests(lock: ImageLock, filesystem: Filesystem | None, present: Cal
 
 
 def _unpacked_request(chain: str, layer: Descriptor, filesystem: Filesystem) -> SpaceRequest:
-    compressed = layer.media_type.endswith(COMPRESSED)
+    compressed = COMPRESSIONS.get(layer.media_type) != ""
     size = layer.size * (UNPACK_FACTOR if compressed else 1)
     return SpaceRequest(f"unpacked {chain}", filesystem.device, size, exact=not compressed)
 

@@ -119,7 +119,7 @@ def _leased_locks(revision: Revision, tools: StagingTools) -> Iterator[tuple[Ima
     references = list(dict.fromkeys(Reference.parse(text) for text in images_of(revision.spec)))
     info = tools.runtime.info()
     _refuse_digests(revision, info)
-    with resolved(tools.source, tools.store, references, info.platform) as locks:
+    with resolved(tools.source, tools.store, references, info.platform, info.support) as locks:
         for lock in locks:
             tools.runtime.check(lock)
         tools.ledger.set_locks(revision, locks)

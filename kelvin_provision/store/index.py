@@ -11,8 +11,8 @@ from collections.abc import Container
 from typing import Any
 
 from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.media_types import OCI_INDEX
 
-MEDIA_TYPE = "application/vnd.oci.image.index.v1+json"
 REF_NAME = "org.opencontainers.image.ref.name"
 IMAGE_NAME = "io.containerd.image.name"
 
@@ -37,7 +37,7 @@ def _is_entry(entry: object) -> bool:
 
 
 def encode(entries: list[Entry]) -> bytes:
-    return json.dumps({"schemaVersion": 2, "mediaType": MEDIA_TYPE, "manifests": entries}, indent=1).encode() + b"\n"
+    return json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}, indent=1).encode() + b"\n"
 
 
 def _names(entry: Entry) -> tuple[str, str]:

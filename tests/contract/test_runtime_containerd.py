@@ -15,7 +15,7 @@ from kelvin_provision.errors import DigestMismatch, ImageUnsupported, NoSpace, P
 from kelvin_provision.runtimes.containerd.runtime import ContainerdRuntime
 from tests.contract.runtime_contract import HERE, NARROW, RuntimeContract, flip, image, reference, staged
 from tests.kit.ctr import Outside
-from tests.kit.images import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, Image, make_image, random_image, sha256, tar_of
+from tests.kit.images import make_image, random_image, tar_of
 from tests.kit.locks import blobs_in, lock_of
 from tests.kit.servers import newer
 from tests.kit.servers.containerd import containerd_server
@@ -23,9 +23,6 @@ from tests.kit.waiting import until
 
 __all__ = ["staged"]
 pytestmark = pytest.mark.containerd
-DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
-DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
-DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 KILLED = """
 import json, os, pathlib, signal, sys
 from kelvin_provision.runtimes.containerd.runtime import ContainerdRuntime
@@ -198,32 +195,6 @@ class TestContainerd(RuntimeContract):
         assert not runtime.has(lock)
         runtime.load(lock, blob)
         assert [path.read_bytes() for path in Path(address).parent.glob("root/*overlayfs/snapshots/*/fs/program")] == [content]
-
-    @pytest.mark.parametrize(("config", "layer"), [(DOCKER_CONFIG, DOCKER_LAYER), (OCI_CONFIG, DOCKER_LAYER)])
-    def test_an_image_with_docker_media_types_loads(self, runtime, tmp_path, config, layer):
-        made = image()
-        text = made.manifest.decode().replace(OCI_MANIFEST, DOCKER_MANIFEST).replace(OCI_CONFIG, config).replace(OCI_LAYER, layer)
-        docker = Image(text.encode(), made.blobs, DOCKER_MANIFEST)
-        lock = lock_of(docker, reference(), HERE)
-        runtime.check(lock)
-        runtime.load(lock, blobs_in(tmp_path / "blobs", docker))
-        assert runtime.has(lock)
-
-    @pytest.mark.skipif(not shutil.which("zstd"), reason="zstd is not installed")
-    def test_a_zstd_layer_loads(self, runtime, tmp_path):
-        plain = make_image([tar_of({"a": os.urandom(3000)})], architecture=HERE.architecture, compress=False)
-        before = lock_of(plain, reference(), HERE).layers[0]
-        packed = subprocess.run(["zstd", "-q", "-c"], input=plain.blobs[before.digest], capture_output=True, check=True).stdout
-        manifest = json.loads(plain.manifest)
-        manifest["layers"] = [{"mediaType": f"{before.media_type}+zstd", "digest": sha256(packed), "size": len(packed)}]
-        zstd = Image(
-            json.dumps(manifest).encode(),
-            {lock: data for lock, data in plain.blobs.items() if lock != before.digest} | {sha256(packed): packed},
-        )
-        lock = lock_of(zstd, reference(), HERE)
-        runtime.check(lock)
-        runtime.load(lock, blobs_in(tmp_path / "blobs", zstd))
-        assert runtime.has(lock)
 
     def test_a_foreign_layer_is_refused_before_a_byte_is_spent(self, runtime, staged):
         lock, _ = staged()

@@ -1,5 +1,4 @@
 import contextlib
-import dataclasses
 import gc
 import os
 import tracemalloc
@@ -7,14 +6,12 @@ import tracemalloc
 import docker
 import pytest
 
-from kelvin_provision.errors import ImageUnsupported, PlatformMissing, RuntimeUnreachable
-from kelvin_provision.refs import Descriptor
+from kelvin_provision.errors import PlatformMissing, RuntimeUnreachable
 from kelvin_provision.runtimes import archive
 from kelvin_provision.runtimes.docker import DockerRuntime
 from kelvin_provision.spec.identity import Identity
-from tests.contract.runtime_contract import HERE, NARROW, RuntimeContract, image, reference, staged
+from tests.contract.runtime_contract import HERE, NARROW, RuntimeContract, image, staged
 from tests.kit.images import make_image, tar_of
-from tests.kit.locks import lock_of
 
 __all__ = ["staged"]
 pytestmark = pytest.mark.docker
@@ -117,17 +114,6 @@ def test_the_image_of_a_stopped_container_stays(runtime, outside, staged):
         outside.client.remove_container(container)
     runtime.remove(lock)
     assert not outside.holds(lock)
-
-
-def test_zstd_layers_are_refused_by_an_old_engine_before_a_byte_is_spent(runtime):
-    lock = lock_of(image(), reference())
-    layer = Descriptor("application/vnd.oci.image.layer.v1.tar+zstd", lock.layers[0].digest, lock.layers[0].size)
-    changed = dataclasses.replace(lock, layers=(layer,))
-    if int(runtime.info().version.partition(".")[0]) >= 23:
-        runtime.check(changed)
-    else:
-        with pytest.raises(ImageUnsupported, match="zstd"):
-            runtime.check(changed)
 
 
 def test_a_32_bit_image_is_taken_where_the_settings_say_so(outside, staged):

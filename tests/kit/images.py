@@ -12,9 +12,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+from kelvin_provision.spec.media_types import COMPRESSIONS, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
+
 OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
+DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
 OCI_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 
 TALK = ["one", "two \N{REPLACEMENT CHARACTER}", "", "three \x1b[31m"]
@@ -55,6 +56,14 @@ def tar_of(files: dict[str, bytes], mode: int = 0o755) -> bytes:
     return buffer.getvalue()
 
 
+def stored_zstd(data: bytes) -> bytes:
+    """A zstd frame (RFC 8878) of blocks that are not compressed, for which no program is needed."""
+    blocks = [data[start : start + (1 << 16)] for start in range(0, len(data), 1 << 16)]
+    headers = [(len(block) << 3 | (number == len(blocks) - 1)).to_bytes(3, "little") for number, block in enumerate(blocks)]
+    frame = b"\x28\xb5\x2f\xfd\xa0" + len(data).to_bytes(4, "little")
+    return frame + b"".join(header + block for header, block in zip(headers, blocks, strict=True))
+
+
 @dataclass
 class Image:
     """An image in memory: `manifest` bytes and every blob by digest."""
@@ -91,6 +100,20 @@ def make_image(layers: list[bytes], *, cmd=("/bin/true",), architecture="amd64",
         "layers": descriptors,
     }
     return Image(json.dumps(manifest).encode(), blobs)
+
+
+def image_of_type(layers: list[bytes], media_type: str, **config) -> Image:
+    """An image whose layers are of this media type, and the rest of it of the same family."""
+    compression = COMPRESSIONS[media_type]
+    pack = {"": bytes, "gzip": functools.partial(gzip.compress, mtime=0), "zstd": stored_zstd}[compression]
+    plain = make_image(layers, compress=False, **config)
+    manifest = json.loads(plain.manifest)
+    packed = {sha256(data): data for data in map(pack, layers)}
+    manifest["layers"] = [{"mediaType": media_type, "digest": digest, "size": len(data)} for digest, data in packed.items()]
+    if "docker" in media_type:
+        manifest["mediaType"], manifest["config"]["mediaType"] = DOCKER_MANIFEST, DOCKER_CONFIG
+    blobs = {manifest["config"]["digest"]: plain.blobs[manifest["config"]["digest"]]} | packed
+    return Image(json.dumps(manifest).encode(), blobs, manifest["mediaType"])
 
 
 def random_image(sizes: list[int], **kwargs) -> Image:

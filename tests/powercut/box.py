@@ -56,7 +56,7 @@ class Source(FakeSource):
         self.images = Images()
         self.chunk, self._phases, self._pace = 32 << 10, phases, pace
 
-    def resolve(self, reference, platform):
+    def resolve(self, reference, platform, support=None):
         self._phases("download")
         return super().resolve(reference, platform)
 

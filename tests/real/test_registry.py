@@ -25,14 +25,16 @@ from kelvin_provision.errors import (
 from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.registry.client import Registry
 from kelvin_provision.registry.http_errors import Asked
-from kelvin_provision.registry.manifests import DOCKER_LIST, DOCKER_MANIFEST
 from kelvin_provision.registry.response import parse_retry_after
 from kelvin_provision.registry.transport import Transport, is_loopback
 from kelvin_provision.settings.model import DownloadSettings, RegistrySettings, Settings
+from kelvin_provision.spec.identity import Identity
+from kelvin_provision.spec.media_types import DOCKER_LIST, DOCKER_MANIFEST, LAYERS, ImageSupport, support_of
 from tests.kit.images import (
     OCI_INDEX,
     OCI_MANIFEST,
     Image,
+    image_of_type,
     index_of,
     make_image,
     push,
@@ -131,6 +133,52 @@ def test_a_digest_of_an_index_stays_the_root_and_one_of_a_manifest_too(registry,
     assert (by_index.root.digest, by_index.manifest.digest) == (index, image.digest)
     by_manifest = client().resolve(Reference.parse(f"{registry}/digests@{image.digest}"), AMD64).lock
     assert (by_manifest.root.digest, by_manifest.index) == (image.digest, None)
+
+
+@pytest.mark.parametrize("media_type", sorted(LAYERS))
+def test_layers_of_every_type_that_a_runtime_unpacks_are_locked(registry, client, media_type):
+    image = image_of_type([tar_of({"a": media_type.encode()})], media_type)
+    name = push(registry, "types", "1", image)
+    assert [layer.media_type for layer in client().resolve(Reference.parse(name), AMD64).lock.layers] == [media_type]
+
+
+def index_with(registry, repository, entries) -> str:
+    """Push images and an index of them; returns its digest. `entries`: each image, and the platform of its entry or None."""
+    described = []
+    for image, platform in entries:
+        push(registry, repository, image.digest, image)
+        entry = {"mediaType": image.media_type, "digest": image.digest, "size": len(image.manifest)}
+        described.append(entry | ({"platform": platform} if platform else {}))
+    data = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": described}).encode()
+    put_manifest(registry, repository, "1", data, OCI_INDEX)
+    return sha256(data)
+
+
+def test_the_config_tells_the_platform_of_an_index_entry_that_has_none(registry, client):
+    arm, amd = small_image("bare arm", architecture="arm64"), small_image("bare amd")
+    index_with(registry, "bare", [(arm, None), (amd, None)])
+    assert client().resolve(Reference.parse(f"{registry}/bare:1"), AMD64).lock.manifest.digest == amd.digest
+    index_with(registry, "barer", [(arm, None)])
+    with refused(PlatformMissing, "the image is for linux/arm64, but this node is linux/amd64"):
+        client().resolve(Reference.parse(f"{registry}/barer:1"), AMD64)
+
+
+def test_of_two_entries_for_this_platform_the_one_is_taken_that_the_runtime_unpacks(registry, client):
+    platform = {"os": "linux", "architecture": "amd64"}
+    packed = {kind: image_of_type([tar_of({"a": b"two"})], f"application/vnd.oci.image.layer.v1.tar+{kind}") for kind in ("zstd", "gzip")}
+    digest = index_with(registry, "packed", [(packed["zstd"], platform), (packed["gzip"], platform)])
+    old, new = (support_of(Identity.CONFIG, version) for version in ("20.10.24", "28.5.2"))
+
+    def taken(support, reference="packed:1"):
+        lock = client().resolve(Reference.parse(f"{registry}/{reference}"), AMD64, support).lock
+        return next(kind for kind, image in packed.items() if image.digest == lock.manifest.digest)
+
+    assert (taken(old), taken(new)) == ("gzip", "zstd")
+    assert taken(old, f"packed@{digest}") == "gzip"
+    without = ImageSupport("containerd", (1, 0), LAYERS - {"application/vnd.oci.image.layer.v1.tar+zstd"})
+    assert taken(without) == "gzip"
+    assert taken(without, f"packed@{digest}") == "zstd", "given the index, it would take the first one by itself"
+    assert taken(ImageSupport("any", (0, 0), frozenset())) == "zstd", "if none fits it is the first, and the runtime says why it refuses it"
 
 
 def test_a_docker_list_is_an_index_too(registry, client):

@@ -213,10 +213,10 @@ def test_a_bug_in_one_staging_is_that_revisions_and_the_others_go_on(box, monkey
     box.deploy("a", "b", "c")
     resolve = box.source.resolve
 
-    def buggy(reference, platform):
+    def buggy(reference, platform, support):
         if reference.repository == "b":
             raise AssertionError("this cannot be")
-        return resolve(reference, platform)
+        return resolve(reference, platform, support)
 
     monkeypatch.setattr(box.source, "resolve", buggy)
     with living(box):
@@ -280,13 +280,13 @@ def test_what_comes_in_while_the_agent_works_is_not_overlooked(box, monkeypatch)
     """Between reading what is to do and noting the ledger's version, another process deploys."""
     resolve, came = box.source.resolve, []
 
-    def slow(reference, platform):
+    def slow(reference, platform, support):
         if not came:
             came.append(1)
             other = Box(box.settings.state_dir, like=box)
             other.deploy("late")
             other.close()
-        return resolve(reference, platform)
+        return resolve(reference, platform, support)
 
     monkeypatch.setattr(box.source, "resolve", slow)
     box.timings = replace(box.timings, agent_retry=600.0)

@@ -169,7 +169,7 @@ def test_the_pauses_between_two_attempts_grow(box, monkeypatch):
     box.deploy("a", "b")
     tried = []
 
-    def resolve(reference, platform, real=box.source.resolve):
+    def resolve(reference, platform, support, real=box.source.resolve):
         tried.append((now[0], reference.repository))
         if reference.repository == "a":
             raise CannotWrite("too many open files")

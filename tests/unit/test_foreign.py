@@ -288,7 +288,7 @@ OURS = {
     "Reference": "host repository tag digest",
     "Resolved": "documents",  # verified, and not shown
     "ResourceDemand": "resource",
-    "RuntimeInfo": "name version",
+    "RuntimeInfo": "name version unpacker",
     "Survey": "always_verified",
     "Unplaceable": "workload object node taints",  # names and labels
 }

@@ -252,7 +252,7 @@ def test_a_group_that_is_whole_goes_before_the_next_download(box):
     order = []
     inner = box.source.resolve
 
-    def resolve(reference, platform):
+    def resolve(reference, platform, support):
         order.append(box.states()["small"][0])
         return inner(reference, platform)
 

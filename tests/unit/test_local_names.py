@@ -202,8 +202,8 @@ def test_a_name_that_was_pulled_as_the_index_of_the_same_image_is_ours_from_the_
     image, resolve = box.source.images[HELPER], box.source.resolve
     index = index_of({"linux/amd64": image, "linux/s390x": random_image([10])})
 
-    def with_index(reference, platform):
-        found = resolve(reference, platform)
+    def with_index(reference, platform, support):
+        found = resolve(reference, platform, support)
         if str(reference) != HELPER:
             return found
         return Resolved(lock_of(image, HELPER, platform, index=index), found.documents | {sha256(index): index})

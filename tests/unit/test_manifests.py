@@ -7,12 +7,16 @@ import pytest
 from kelvin_provision.errors import ImageUnsupported, ManifestInvalid, PlatformMissing
 from kelvin_provision.refs import Descriptor, Platform
 from kelvin_provision.registry import manifests
-from kelvin_provision.registry.manifests import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
+from kelvin_provision.spec.media_types import DOCKER_LIST, DOCKER_MANIFEST, LAYERS, OCI_INDEX, OCI_MANIFEST
 
 D = "sha256:" + "a" * 64
 AMD64 = Platform("linux", "amd64")
 CONFIG = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": D, "size": 5}
 LAYER = {"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": D, "size": 7}
+
+
+def choose(index, node, name):
+    return next(manifests.candidates(index, node, name))
 
 
 def entry(platform, letter="a", **more):
@@ -133,7 +137,7 @@ def test_an_invalid_descriptor_is_refused(value):
 )
 def test_the_closest_platform_that_runs_here_is_chosen(node, there, chosen):
     index = {"manifests": [entry(text, "abcdef"[number]) for number, text in enumerate(there)]}
-    assert manifests.choose(index, Platform(*node.split("/")), "r/a").digest == "sha256:" + "abcdef"[chosen] * 64
+    assert choose(index, Platform(*node.split("/")), "r/a").digest == "sha256:" + "abcdef"[chosen] * 64
 
 
 @pytest.mark.parametrize(
@@ -148,17 +152,24 @@ def test_the_closest_platform_that_runs_here_is_chosen(node, there, chosen):
 def test_a_32_bit_image_is_the_last_choice_of_a_node_that_runs_them(node, there, chosen):
     index = {"manifests": [entry(text, "abcdef"[number]) for number, text in enumerate(there)]}
     told = Platform(*node.split("/"), runs_32_bit=True)
-    assert manifests.choose(index, told, "r/a").digest == "sha256:" + "abcdef"[chosen] * 64
+    assert choose(index, told, "r/a").digest == "sha256:" + "abcdef"[chosen] * 64
 
 
 @pytest.mark.parametrize(("there", "helps"), [("linux/386", True), ("linux/arm64", False), ("linux/s390x", False)])
 def test_the_setting_that_would_take_an_image_is_the_hint(there, helps):
     with pytest.raises(PlatformMissing) as caught:
-        manifests.choose({"manifests": [entry(there, "a")]}, Platform("linux", "amd64"), "r/a")
+        choose({"manifests": [entry(there, "a")]}, Platform("linux", "amd64"), "r/a")
     assert ("runtime.run_32_bit" in str(caught.value.hint)) is helps
 
 
-def test_index_entries_without_a_platform_are_skipped():
+def test_index_entries_without_a_platform_come_after_those_that_fit_and_artifacts_not_at_all():
+    bare = {key: value for key, value in entry("linux/amd64", "c").items() if key != "platform"}
+    artifact = bare | {"artifactType": "application/vnd.dev.sigstore.bundle"}
+    index = {"manifests": [artifact, bare, bare | {"mediaType": OCI_INDEX}, entry("linux/arm64"), entry("linux/amd64", "b")]}
+    assert [found.digest[7] for found in manifests.candidates(index, AMD64, "r/a")] == ["b", "c"]
+
+
+def test_strange_index_entries_are_skipped():
     strange = [
         None,
         5,
@@ -167,12 +178,12 @@ def test_index_entries_without_a_platform_are_skipped():
         entry("linux/amd64") | {"platform": {"os": ["x"], "architecture": {}}},
     ]
     index = {"manifests": [*strange, entry("linux/arm64", digest="crc:5"), entry("linux/amd64", "b")]}
-    assert manifests.choose(index, AMD64, "r/a").digest == "sha256:" + "b" * 64
+    assert choose(index, AMD64, "r/a").digest == "sha256:" + "b" * 64
 
 
 def test_the_chosen_entry_must_be_valid():
     with pytest.raises(ManifestInvalid):
-        manifests.choose({"manifests": [entry("linux/amd64", size=-1)]}, AMD64, "r/a")
+        choose({"manifests": [entry("linux/amd64", size=-1)]}, AMD64, "r/a")
 
 
 @pytest.mark.parametrize(
@@ -187,27 +198,19 @@ def test_the_chosen_entry_must_be_valid():
 )
 def test_a_missing_platform_lists_the_available_ones(there, words):
     with pytest.raises(PlatformMissing, match=words):
-        manifests.choose({"manifests": [entry(text) for text in there]}, AMD64, "r/a")
+        choose({"manifests": [entry(text) for text in there]}, AMD64, "r/a")
 
 
 @pytest.mark.parametrize("value", [None, {}, "x"])
 def test_an_index_without_a_list_is_refused(value):
     with pytest.raises(ManifestInvalid, match="without a list of manifests"):
-        manifests.choose({"manifests": value}, AMD64, "r/a")
+        choose({"manifests": value}, AMD64, "r/a")
 
 
 # --- config and layers ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        "application/vnd.oci.image.layer.v1.tar",
-        "application/vnd.oci.image.layer.v1.tar+gzip",
-        "application/vnd.oci.image.layer.v1.tar+zstd",
-        "application/vnd.docker.image.rootfs.diff.tar.gzip",
-    ],
-)
+@pytest.mark.parametrize("kind", sorted(LAYERS))
 def test_config_and_layers_are_taken_in_their_order(kind):
     second = LAYER | {"digest": "sha256:" + "b" * 64, "mediaType": kind}
     config, layers = manifests.config_and_layers({"config": CONFIG, "layers": [LAYER, second, LAYER]}, "r/a")

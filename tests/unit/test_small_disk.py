@@ -118,8 +118,8 @@ def test_a_download_does_not_wait_for_a_runtime_that_is_down(disks):
     box.deploy("b")
     resolved = box.source.resolve
 
-    def resolve(reference, platform):
-        found = resolved(reference, platform)
+    def resolve(reference, platform, support):
+        found = resolved(reference, platform, support)
         box.runtime.has = box.runtime.owned = box.runtime.keeping = down
         return found
 

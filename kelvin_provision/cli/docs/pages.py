@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from kelvin_provision.cli.docs import man
+from kelvin_provision.cli.docs import man, runtimes
 from kelvin_provision.cli.docs.completion_scripts import SCRIPTS
 from kelvin_provision.cli.frame import hints
 from kelvin_provision.cli.frame.command_table import ENTRIES, PROGRAM, commands
@@ -49,6 +49,7 @@ def pages() -> Mapping[str, str]:
         "docs/exit-codes.md": "".join(_exit_codes()),
         "docs/states.md": "".join(_states()),
         "docs/configuration.md": "".join(_configuration()),
+        "docs/runtimes.md": "".join((f"# Container runtimes\n\n{MADE}", *runtimes.page())),
     }
     made |= {f"man/{name}": text for name, text in man.pages().items()}
     return made | {f"completions/{PROGRAM}.{shell}": script for shell, script in SCRIPTS.items()}

@@ -51,8 +51,7 @@ class ContainerdRuntime:
 
     def check(self, lock: ImageLock) -> None:
         """Refuses another platform, and what is not a container image (charts, encrypted or foreign layers)."""
-        suitability.check(lock, self._node)
-        suitability.check_for_containerd(lock)
+        suitability.check(lock, self.info())
 
     def has(self, lock: ImageLock) -> bool:
         """Whether it has its own name and our label, and nothing of it is missing since.

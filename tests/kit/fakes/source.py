@@ -21,7 +21,7 @@ class FakeSource:
         self.ignores_ranges = False
         self.chunk = 1000
 
-    def resolve(self, reference, platform):
+    def resolve(self, reference, platform, support=None):
         if self.down:
             raise self.down
         if str(reference) not in self.images:
