@@ -9,6 +9,8 @@ from kelvin_provision.errors import ApplyFailed, NothingStaged, NotReady, Provis
 from kelvin_provision.hints import command
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision, Workload
+from kelvin_provision.naming import listed
+from kelvin_provision.quantity import format_bytes
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.status import Trouble
 from kelvin_provision.store import Store
@@ -92,7 +94,7 @@ def refuse_bare(workloads: Sequence[Workload]) -> None:
     """Raise NothingStaged for all that have no staged revision."""
     bare = [workload.name for workload in workloads if workload.staged is None]
     if bare:
-        raise NothingStaged(f"nothing is staged for {', '.join(bare)}")
+        raise NothingStaged(f"nothing is staged for {listed(bare)}")
 
 
 def appliable(revision: Revision) -> bool:
@@ -107,15 +109,26 @@ def still_staging(workloads: Sequence[Workload]) -> list[str]:
 
 
 def refuse_unready(workloads: Sequence[Workload], store: Store) -> None:
-    """Raise NotReady for all that are not complete, each with its progress."""
-    late = [_progress(workload.staged, store) for workload in workloads if workload.staged and not appliable(workload.staged)]
+    """Raise NotReady for all that are not complete; of several the evidence has the progress of each."""
+    late = {
+        workload.name: _progress(workload.staged, store) for workload in workloads if workload.staged and not appliable(workload.staged)
+    }
+    if len(late) == 1:
+        raise NotReady("".join(f"{name} is not ready{_in_brackets(progress)}" for name, progress in late.items()))
     if late:
-        raise NotReady("; ".join(late))
+        evidence = [f"{name}: {progress}" for name, progress in late.items()]
+        raise NotReady(f"{len(late)} workloads are not ready: {listed(list(late))}", evidence=evidence)
+
+
+def _in_brackets(progress: str) -> str:
+    state, colon, cause = progress.partition(": ")
+    return f" ({state}){colon}{cause}"
 
 
 def _progress(revision: Revision, store: Store) -> str:
-    words = f"{revision.workload} is not ready ({revision.download.value}"
+    """`downloading, 12.3 MiB of 36.0 MiB: the registry r.io does not answer`."""
+    words = revision.download.value
     if revision.locks:
         done, total = store.progress(revision.locks)
-        words += f", {done} of {total} bytes"
-    return f"{words}){f': {revision.cause}' if revision.cause else ''}"
+        words += f", {format_bytes(done)} of {format_bytes(total)}"
+    return f"{words}{f': {revision.cause}' if revision.cause else ''}"

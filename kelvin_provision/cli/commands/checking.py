@@ -19,7 +19,7 @@ def listed(command: str, checks: Sequence[Check]) -> Report:
     """Every check with its id, for `--list`."""
     rows = [(check.id, check.title, check.why) for check in checks]
     document = {"schema": SCHEMA, "checks": [dict(zip(("id", "title", "why"), row, strict=True)) for row in rows]}
-    table = Table(("id", "check", "why"), rows)
+    table = Table(("id", "check", "why"), rows, wraps=True)
     return Report(command, document=document, table=table, names=tuple(check.id for check in checks))
 
 
@@ -42,10 +42,9 @@ def report_of(command: str, results: tuple[CheckResult, ...], *, strict: bool) -
 
 
 def _summary(command: str, failed: Sequence[CheckResult]) -> str:
-    """A check with several results counts once, as its worst."""
-    worst = {result.id: result.status for result in sorted(failed, key=lambda result: result.status is CheckStatus.ERROR)}
-    errors = sum(status is CheckStatus.ERROR for status in worst.values())
-    counts = [(errors, "error"), (len(worst) - errors, "warning")]
+    """What was found is counted, not the checks that found it."""
+    errors = sum(result.status is CheckStatus.ERROR for result in failed)
+    counts = [(errors, "error"), (len(failed) - errors, "warning")]
     text = " and ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts if count)
     if not errors:
         return f"{text}, and --strict"

@@ -20,6 +20,7 @@ from kelvin_provision.cli.render.report import Line, Report, Tone
 from kelvin_provision.errors import CannotWrite, Interrupted, OurBug, ProvisionError, UsageRefused
 from kelvin_provision.files.durable import trouble_of_box
 from kelvin_provision.hints import command
+from kelvin_provision.naming import grouped
 
 TONES = {
     Tone.TITLE: Colour.BOLD,
@@ -64,7 +65,7 @@ def _complain(session: Session, error: ProvisionError, evidence: Sequence[str]) 
     head = terminal.painted("error:", Colour.RED, on=terminal.is_coloured(sys.stderr, session))
     width = layout.width_of(sys.stderr)
     lines = [f"{head} {layout.wrapped(shown(str(error), session), width, begin=len('error: '))}"]
-    lines += [layout.wrapped(f"  {quoted(line, session)}", width) for line in evidence]
+    lines += [layout.wrapped(f"  {quoted(line, session)}", width) for line in (evidence if session.whole else grouped(evidence))]
     if error.hint:
         lines.append(f" hint: {plain(hints.line(error.hint))}")  # not wrapped: it is copied
     _aside("\n".join(lines))
@@ -87,7 +88,7 @@ def _answered(session: Session, report: Report) -> int:
     if not session.quiet and not (session.document and report.document is None):
         # Our own envelope has the warnings; the platform's fixed documents have no place for them.
         head = terminal.painted("warning:", Colour.YELLOW, on=terminal.is_coloured(sys.stderr, session))
-        for warning in report.warnings:
+        for warning in report.warnings if session.whole else grouped(report.warnings):
             _aside(f"{head} {layout.wrapped(shown(warning, session), layout.width_of(sys.stderr), begin=len('warning: '))}")
     code = report.refusal.exit_code if report.refusal is not None else report.exit_code
     if session.document:

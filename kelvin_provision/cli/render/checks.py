@@ -9,16 +9,16 @@ from dataclasses import dataclass, replace
 from typing import Self, TextIO
 
 from kelvin_provision import timestamps
-from kelvin_provision.check_result import CheckResult, CheckStatus
+from kelvin_provision.check_result import CheckResult, CheckStatus, counts
 from kelvin_provision.cli.frame import hints, terminal
 from kelvin_provision.cli.frame.session import Output, Session
 from kelvin_provision.cli.frame.terminal import Colour
 from kelvin_provision.hints import Hint
+from kelvin_provision.naming import listed
 
 _NARROWEST = 16
 _SYMBOLS = {CheckStatus.OK: "✓", CheckStatus.WARNING: "!", CheckStatus.ERROR: "✗", CheckStatus.SKIPPED: "-"}
 _COLOURS = {CheckStatus.OK: Colour.GREEN, CheckStatus.WARNING: Colour.YELLOW, CheckStatus.ERROR: Colour.RED}
-_PLURALS = {CheckStatus.WARNING: "warnings", CheckStatus.ERROR: "errors"}
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,22 @@ class Look:
 
 def render(lines: Sequence[CheckResult], look: Look) -> str:
     """One line per result with indented lines below it; marks are words where symbols cannot be shown."""
+    lines = lines if look.whole else _grouped(lines)
     ids = max((len(line.id) for line in lines), default=0)
     marks = 1 if look.symbols else max((len(line.status.value) for line in lines), default=0)
     first = {line.id: at for at, line in reversed(list(enumerate(lines)))}
     return "".join(f"{text}\n" for at, line in enumerate(lines) for text in _lines(line, marks, ids, look, why=first[line.id] == at))
+
+
+def _grouped(lines: Sequence[CheckResult]) -> list[CheckResult]:
+    """What was found of several workloads, one after the other, with the same words and the same next command, is one line."""
+    groups: list[tuple[list[str], CheckResult]] = []
+    for line in lines:
+        if groups and line.name and groups[-1][1]._replace(name=line.name) == line:
+            groups[-1][0].append(line.name)
+        else:
+            groups.append(([line.name], line))
+    return [line._replace(name=listed(names)) for names, line in groups]
 
 
 def _lines(line: CheckResult, marks: int, ids: int, look: Look, *, why: bool) -> Iterator[str]:
@@ -80,12 +92,15 @@ def _broken(text: str, indent: int, look: Look) -> list[str]:
 
 
 def summary(lines: Sequence[CheckResult]) -> str:
-    """`17 checks: 15 ok, 1 warning, 1 error`; a check with several lines counts once, as its worst."""
-    worst: dict[str, CheckStatus] = {}
-    order = [CheckStatus.SKIPPED, CheckStatus.OK, CheckStatus.WARNING, CheckStatus.ERROR]
-    for line in lines:
-        worst[line.id] = max(worst.get(line.id, line.status), line.status, key=order.index)
-    marks = list(worst.values())
-    counts = {mark: marks.count(mark) for mark in CheckStatus}
-    words = [f"{count} {_PLURALS.get(mark, mark.value) if count != 1 else mark.value}" for mark, count in counts.items() if count]
-    return f"{len(marks)} checks: {', '.join(words)}" if marks else "No checks were run."
+    """`17 checks: 15 ok, 1 skipped; 2 warnings, 1 error`: checks first, then what they found."""
+    if not lines:
+        return "No checks were run."
+    bad = {CheckStatus.WARNING, CheckStatus.ERROR}
+    found = {line.id for line in lines if line.status in bad}
+    ok = {line.id for line in lines if line.status is CheckStatus.OK} - found
+    passed_over = {line.id for line in lines} - found - ok
+    checks = [f"{len(ids)} {word}" for ids, word in ((ok, "ok"), (passed_over, "skipped")) if ids]
+    numbers = counts(lines)
+    findings = [f"{numbers[word]} {word}{'' if numbers[word] == 1 else 's'}" for word in ("warning", "error") if numbers[word]]
+    parts = [", ".join(part) for part in (checks, findings) if part]
+    return f"{len({line.id for line in lines})} checks: {'; '.join(parts)}"

@@ -20,4 +20,4 @@ def command(session: Session) -> Report:
 
     with context_of(session) as ctx:
         status = agent(ctx)
-    return Report("agent status", document={"schema": SCHEMA} | status.to_json(), text=text(status))
+    return Report("agent status", document={"schema": SCHEMA} | status.to_json(), text=text(status, whole=session.whole))

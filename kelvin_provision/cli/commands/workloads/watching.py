@@ -16,6 +16,7 @@ from kelvin_provision.cli.frame.streaming import line, reader_gone, streamed, wr
 from kelvin_provision.cli.render import layout, overview, tables
 from kelvin_provision.cli.render.report import Report
 from kelvin_provision.errors import CannotWrite
+from kelvin_provision.naming import grouped
 from kelvin_provision.queries.changes import watch as watch_list
 from kelvin_provision.queries.overview import OverviewRequest
 
@@ -78,7 +79,8 @@ def _picture(session: Session, seen: Overview) -> str:
     style = tables.Style.of(sys.stdout, session)
     # One column stays free: erasing the rest of a full line would delete its last character.
     style = replace(style, width=style.width - 1 if style.width else None)
-    texts = [layout.wrapped(terminal.shown(text, session), style.width, begin=len("warning: ")) for text in overview.warnings(seen)]
+    warnings = overview.warnings(seen) if session.whole else grouped(overview.warnings(seen))
+    texts = [layout.wrapped(terminal.shown(text, session), style.width, begin=len("warning: ")) for text in warnings]
     notes = [f"{_warning(session)} {text}" for text in texts]
     last = table.footer if table.rows else table.empty
     return tables.render(table, style) + "".join(f"{text}\n" for text in (*([] if session.quiet else notes), last))
