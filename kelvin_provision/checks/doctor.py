@@ -16,7 +16,7 @@ from kelvin_provision.agent import queue
 from kelvin_provision.agent.lifecycle import process
 from kelvin_provision.agent.systemd import service
 from kelvin_provision.check_result import CheckFinding, CheckResult, ok
-from kelvin_provision.checks import certificates, cluster_plan, host, node, state
+from kelvin_provision.checks import certificates, cluster_plan, host, node, registries, state
 from kelvin_provision.checks.cluster import cluster_identity, right_cluster
 from kelvin_provision.checks.configuration import Configuration
 from kelvin_provision.checks.host import Clock, Filesystem, Permissions
@@ -101,11 +101,22 @@ CHECKS = (
 )
 
 
+ONLINE = (Check("registries", "Registries", "New versions come from them.", registries.registries, ("greetings",)),)
+"""With `--online` only: the others need nothing but the box."""
+
+
 def run(
-    ctx: Context, configuration: Configuration, *, skip: Sequence[str] = (), stop: Callable[[], bool] = lambda: False
+    ctx: Context,
+    configuration: Configuration,
+    *,
+    skip: Sequence[str] = (),
+    online: bool = False,
+    stop: Callable[[], bool] = lambda: False,
 ) -> tuple[CheckResult, ...]:
-    """Check the whole box. Raises UsageRefused for an unknown id, Interrupted."""
-    return run_checks(CHECKS, facts(ctx, configuration), skip=skip, stop=stop)
+    """Check the whole box; `online`: its registries too. Raises UsageRefused for an unknown id, Interrupted."""
+    others = {check.id for check in ONLINE} if not online else frozenset()
+    skip = [check_id for check_id in skip if check_id not in others]
+    return run_checks((*CHECKS, *ONLINE) if online else CHECKS, facts(ctx, configuration), skip=skip, stop=stop)
 
 
 def facts(ctx: Context, configuration: Configuration) -> dict[str, Fact[Any]]:
@@ -138,6 +149,7 @@ def facts(ctx: Context, configuration: Configuration) -> dict[str, Fact[Any]]:
         "certificates": Fact(lambda: tuple(certificates.read_all(ctx.connections.choice.kubeconfig, ctx.settings.cluster.context))),
         "runtime": Fact(lambda: images().info()),
         "names": Fact(lambda: images().image_names()),
+        "greetings": Fact(lambda: registries.greet_all(ctx.source.greet, registries.hosts(ctx.settings, kept().workloads))),
         "orphans": Fact(lambda: _orphans(ctx, images()) if opened() else UnusedData(unreferenced(ctx.store.layout, frozenset()))),
     }
 

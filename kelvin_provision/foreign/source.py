@@ -31,6 +31,10 @@ class SanitizedSource:
         with self._sanitizer.errors(), self._source.blob(reference, blob, offset) as stream:
             yield replace(stream, chunks=self._sanitizer.iterator(stream.chunks))
 
+    def greet(self, host: str) -> None:
+        with self._sanitizer.errors():
+            self._source.greet(host)
+
     def close(self) -> None:
         with self._sanitizer.errors():
             self._source.close()

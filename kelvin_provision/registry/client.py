@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from kelvin_provision.errors import DigestMismatch, ProvisionError, RegistryUnreachable
+from kelvin_provision.errors import DigestMismatch, ImageNotFound, ProvisionError, RegistryRefused, RegistryUnreachable
 from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.registry.mirror_health import MirrorHealth
 from kelvin_provision.registry.protocol import Resolved, Stream
@@ -70,6 +70,14 @@ class Registry:
             opened = self._first_success(reference, lambda repository: _OpenStream(repository, blob, offset, restart=True), last=last)
         with opened as stream:
             yield self._health.observed(blob, opened.host, stream)
+
+    def greet(self, host: str) -> None:
+        """See `Source.greet`. The base of the distribution API answers with nothing but whether one may use it."""
+        try:
+            with self._transport(host).get("/v2/", "") as response:
+                response.discard()
+        except ImageNotFound as error:
+            raise RegistryRefused(f"the server {host} answers, and is no registry: it has no /v2/") from error
 
     def _repositories(self, reference: Reference) -> list[Repository]:
         """Mirrors in their order, then the registry. A mirror is a host, or a host and a path before the repository."""

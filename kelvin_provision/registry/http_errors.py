@@ -44,6 +44,10 @@ class Asked:
     def for_what(self) -> str:
         return f" for {self.what}" if self.what else ""
 
+    @property
+    def to_what(self) -> str:
+        return f" to {self.what}" if self.what else ""
+
     def silent(self, why: str) -> str:
         return f"{self.server} does not answer ({why})"
 

@@ -42,6 +42,10 @@ class Source(Protocol):
         """Open a blob at an offset. The content is not verified. Raises as `resolve`, also from the iterator."""
         ...
 
+    def greet(self, host: str) -> None:
+        """Ask a registry whether it answers and accepts the stored login. Raises as `resolve`, and RegistryRefused for no registry."""
+        ...
+
     def close(self) -> None:
         """Close connections that are kept open."""
         ...

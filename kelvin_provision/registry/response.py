@@ -115,11 +115,11 @@ class Response:
             return
         if self.status in {401, 403} and not self.same_origin:
             hint = "check the clock of this box: date"
-            text = f"the host that {self._asked.server} redirects to denies access to {self._asked.what} ({self.status})"
+            text = f"the host that {self._asked.server} redirects to denies access{self._asked.to_what} ({self.status})"
             raise RegistryDenied(text, hint=hint)
         if self.status in {401, 403}:
             raise RegistryDenied(
-                f"{self._asked.server} denies access to {self._asked.what} ({self.status})", hint=f"docker login {self._endpoint.host}"
+                f"{self._asked.server} denies access{self._asked.to_what} ({self.status})", hint=f"docker login {self._endpoint.host}"
             )
         if self.status == 404:
             raise ImageNotFound(f"{self._asked.server} has no {self._asked.what}")

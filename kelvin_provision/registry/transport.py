@@ -170,10 +170,10 @@ class Transport:
 
 
 def _what(path: str) -> str:
-    """What a path of the distribution API asks for, as people write it: `pump:1`, `pump@sha256:...`, `blob sha256:... of pump`."""
+    """What a path of the distribution API asks for, in words: `pump:1`, `pump@sha256:...`, `blob sha256:... of pump`; empty: its base."""
     match = _THING.fullmatch(path)
     if match is None:
-        return path
+        return ""
     name, kind, reference = match.groups()
     if kind == "blobs":
         return f"blob {reference} of {name}"

@@ -12,7 +12,7 @@ from kelvin_provision.checks import before_apply, doctor
 from kelvin_provision.checks.host import Clock
 from kelvin_provision.cluster.plan import Finding
 from kelvin_provision.cluster.survey import Condition, ResourceDemand, Survey
-from kelvin_provision.errors import RuntimeUnreachable
+from kelvin_provision.errors import RegistryDenied, RuntimeUnreachable
 from kelvin_provision.runtimes.protocol import ImageStorage, RuntimeInfo
 from kelvin_provision.status import Hold
 from kelvin_provision.store import BlobState
@@ -233,12 +233,21 @@ def test_nothing_staged_at_all_is_nothing_to_check(box):
 
 def test_the_checks_are_listed_with_their_ids(box):
     assert run("workloads", "check", "--list", "-o", "name").stdout.split() == [one.id for one in before_apply.CHECKS]
-    assert run("doctor", "--list", "-o", "name").stdout.split() == [one.id for one in doctor.CHECKS]
+    assert run("doctor", "--list", "-o", "name").stdout.split() == [one.id for one in (*doctor.CHECKS, *doctor.ONLINE)]
     assert json.loads(run("doctor", "--list", "--json").stdout)["checks"][2] == {
         "id": "clock",
         "title": "Clock",
         "why": "With a wrong clock, certificates and logins are invalid.",
     }
+
+
+def test_registries_are_asked_with_online_only(box):
+    assert "registries" not in lines(say(box, "--json"))
+    assert lines(say(box, "--online", "--json"))["registries"] == ("ok", "r.io: answers")
+    box.source.down = RegistryDenied("the registry r.io denies access (401)", hint="docker login r.io")
+    (line,) = [line for line in json.loads(say(box, "--online", "--json").stdout)["checks"] if line["id"] == "registries"]
+    assert (line["status"], line["found"], line["next"]) == ("warning", "the registry r.io denies access (401)", "docker login r.io")
+    assert "registries" not in lines(say(box, "--json", "--skip", "registries"))
 
 
 def test_a_terminal_gets_signs_colours_and_broken_lines(box, monkeypatch):

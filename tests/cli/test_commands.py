@@ -65,7 +65,11 @@ def test_without_a_word_everything_is_listed():
     result = run("explain")
     assert result.stdout.splitlines()[0].split() == ["KIND", "WORD", "MEANING"]
     assert {"ready", "not-ready", "75"} < set(run("explain", "-o", "name").stdout.split())
-    assert {"kind": "exit code", "word": "130", "meaning": "Interrupted."} in json.loads(run("explain", "--json").stdout)["words"]
+    assert {
+        "kind": "exit code",
+        "word": "130",
+        "meaning": "Interrupted, or a question was answered with no; then nothing was changed.",
+    } in json.loads(run("explain", "--json").stdout)["words"]
 
 
 def test_settings_are_shown_with_their_origins_and_without_logins():

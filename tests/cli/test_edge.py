@@ -166,9 +166,9 @@ def test_yes_goes_on(answer):
 
 
 @pytest.mark.parametrize("answer", ["n\n", "\n", "yeah\n"])
-def test_anything_else_cancels_and_is_no_failure(answer):
+def test_anything_else_cancels_with_an_exit_code_of_its_own(answer):
     result = asked(answer)
-    result.check(stdout="", stderr=QUESTION + "Cancelled.\n")
+    result.check(exit_code=130, stdout="", stderr=QUESTION + "Cancelled.\n")
 
 
 def test_the_end_of_input_cancels():
@@ -177,7 +177,7 @@ def test_the_end_of_input_cancels():
 
 def test_a_cancelled_command_is_one_document_too():
     result = asked("n\n", output=Output.JSON)
-    assert result.exit_code == 0
+    assert result.exit_code == 130
     assert json.loads(result.stdout) == {
         "status": "cancelled",
         "message": "nothing was changed",

@@ -227,7 +227,9 @@ def test_a_hold_goes_with_its_workload(box):
 
 def test_an_apply_is_asked_for_shown_and_done_in_time_as_one_transaction(box, clock):
     result = say(box, "apply", "-n", "pump", "-n", "fan", "--at", "2026-11-24 02:00")
-    result.check(stdout="workload pump: accepted, applied 2026-11-24 02:00+00:00\nworkload fan: accepted, applied 2026-11-24 02:00+00:00\n")
+    result.check(
+        stdout="workload pump: accepted, will be applied at 2026-11-24 02:00+00:00\nworkload fan: accepted, will be applied at 2026-11-24 02:00+00:00\n"
+    )
     assert states(box) == {"fan": "staged", "pump": "running"}
     assert re.search(r"^fan .*  staged   2\.0\.0 ready, (02:00|2026-11-24 02:00\+00:00)  -$", say(box, "list").stdout, re.MULTILINE)
     assert re.search(r"^Staged:     2\.0\.0 ready, (02:00|2026-11-24 02:00\+00:00)$", say(box, "show", "-n", "pump").stdout, re.MULTILINE)

@@ -265,7 +265,7 @@ def test_prune_asks_and_refuses_where_nobody_can_be_asked(box):
         r"  r\.io/gone:1\.0\.0\nthis will free 10\.\d KiB in the store and 1 image in the runtime \(about 40 KiB\)\nContinue\? ",
         asked.stderr,
     )
-    assert (asked.exit_code, box.store.has(lock_of(box, "r.io/gone:1.0.0").layers[0])) == (0, True)
+    assert (asked.exit_code, box.store.has(lock_of(box, "r.io/gone:1.0.0").layers[0])) == (130, True)
 
 
 def test_what_was_put_aside_and_partials_that_nobody_wants_go_too(box):

@@ -151,7 +151,7 @@ def test_stop_asks_and_refuses_where_nobody_can_be_asked(box):
     assert box.cluster.stopped == set()
     asked = say(box, "stop", "-n", "pump", stdin="n\n", terminal=True)
     assert "this will stop pump; persistent data is kept\nContinue? [y/N] " in asked.stderr
-    assert (asked.exit_code, box.cluster.stopped) == (0, set())
+    assert (asked.exit_code, box.cluster.stopped) == (130, set())
     assert say(box, "stop", "-n", "pump", stdin="y\n", terminal=True).exit_code == 0
     assert box.cluster.stopped == {"pump"}
 

@@ -60,7 +60,7 @@ def test_a_question_stays_and_its_answer_is_read(asked, kind, columns):
     terminal, done = asked(kind, columns)
     terminal.type("y\n")
     assert (terminal.end(), terminal.screen.cursor_visible) == (0, True)
-    assert done in terminal.screen.text, terminal.screen.rows
+    assert done in terminal.screen.sentence, terminal.screen.rows
 
 
 @pytest.mark.parametrize("kind", QUESTIONS)
@@ -68,6 +68,6 @@ def test_no_changes_nothing(asked, box, kind):
     before = box.states()
     terminal, _ = asked(kind, 80)
     terminal.type("n\n")
-    assert (terminal.end(), terminal.screen.cursor_visible) == (0, True)
+    assert (terminal.end(), terminal.screen.cursor_visible) == (130, True)
     assert terminal.screen.text.endswith("Cancelled.")
     assert box.states() == before

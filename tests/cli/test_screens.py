@@ -66,11 +66,6 @@ def seen(template, tmp_path):
     return see
 
 
-def sentence(screen):
-    """The words of the screen in their order, whatever line they are on; a word that is broken at the edge is two."""
-    return " ".join(" ".join(screen.rows).split())
-
-
 @pytest.mark.parametrize("columns", WIDTHS)
 @pytest.mark.parametrize(
     ("words", "shown"),
@@ -97,7 +92,7 @@ def sentence(screen):
 )
 def test_what_the_reader_came_for_is_whole_at_every_width(seen, columns, words, shown):
     screen = seen(columns, *words)
-    assert [text for text in shown if text not in sentence(screen)] == [], screen.rows
+    assert [text for text in shown if text not in screen.sentence] == [], screen.rows
 
 
 @pytest.mark.parametrize("columns", WIDTHS)
@@ -131,7 +126,7 @@ def test_of_a_download_the_end_of_its_name_the_percentage_and_the_time_left_are_
     terminal.until("pump")
     (row,) = [row for row in terminal.screen.rows if "speed:2.3.0" in row]
     assert ("57%" in row, "left" in row, len(row) <= columns) == (True, True, True)
-    assert DEAD in sentence(terminal.screen)
+    assert DEAD in terminal.screen.sentence
     terminal.kill()
 
 

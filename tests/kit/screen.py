@@ -85,6 +85,11 @@ class Screen:
         """What stands there without the places where it wrapped, so that a sentence reads the same at every width."""
         return " ".join("".join(f"{row} " if len(row) < self.columns else row for row in self.rows).split())
 
+    @property
+    def sentence(self):
+        """Its words in their order, whatever row they are on; a word that is broken at the edge is two."""
+        return " ".join(" ".join(self.rows).split())
+
 
 class Terminal:
     """A call of this process that returns an exit code, in a child process on a pseudo-terminal of so many columns."""

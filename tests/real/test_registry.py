@@ -204,6 +204,17 @@ def test_a_missing_platform_lists_the_available_ones(registry, client):
         client().resolve(Reference.parse(name), AMD64)
 
 
+def test_a_registry_is_greeted_and_what_is_none_is_named(registry, client, tmp_path):
+    client().greet(registry)
+    dead = f"127.0.0.1:{free_port()}"
+    with refused(RegistryUnreachable, rf"^the registry {dead} does not answer \(connection refused\)$"):
+        client().greet(dead)
+    (tmp_path / "index.txt").write_text("hello")
+    other = Server(functools.partial(SimpleHTTPRequestHandler, directory=str(tmp_path)))
+    with serving(other), refused(RegistryRefused, f"^the server {other.host} answers, and is no registry"):
+        client().greet(other.host)
+
+
 def test_an_index_inside_of_an_index_is_refused(registry, client):
     inner = Image(index_of({"linux/amd64": small_image("inner")}), {}, OCI_INDEX)
     push_index(registry, "nested", "0", {"linux/amd64": small_image("inner")})

@@ -85,6 +85,13 @@ def test_without_a_login_the_hint_is_the_command_that_makes_one(locked_registry,
     assert shell_line(caught.value.hint) == f"docker login {locked_registry}"
 
 
+def test_a_greeting_needs_the_login_as_a_download_does(locked_registry, client):
+    with refused(RegistryDenied, "requires a login, and no credentials are stored"):
+        client().greet(locked_registry)
+    log_in(locked_registry)
+    client().greet(locked_registry)
+
+
 def test_a_wrong_password_is_denied(locked_registry, client):
     log_in(locked_registry, auth=base64.b64encode(f"{USER}:wrong".encode()).decode())
     with refused(RegistryDenied, r"denies access to web:1 \(401\)"):

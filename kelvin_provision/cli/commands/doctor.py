@@ -15,9 +15,9 @@ COMMAND = "doctor"
 
 def check_ids(ctx: Any, args: list[str], incomplete: str) -> list[str]:  # noqa: ARG001  (typer finds these by name)
     """For completion."""
-    from kelvin_provision.checks.doctor import CHECKS
+    from kelvin_provision.checks.doctor import CHECKS, ONLINE
 
-    return [check.id for check in CHECKS if check.id.startswith(incomplete)]
+    return [check.id for check in (*CHECKS, *ONLINE) if check.id.startswith(incomplete)]
 
 
 _SKIP = typer.Option("--skip", metavar="ID", help="Skip a check; may be repeated.", autocompletion=check_ids)
@@ -28,6 +28,7 @@ def command(
     *,
     skip: Annotated[list[str] | None, _SKIP] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Treat warnings as errors.")] = False,
+    online: Annotated[bool, typer.Option("--online", help="Also ask the registries. All other checks need no network.")] = False,
     ids: Annotated[bool, typer.Option("--list", help="List the checks with their ids and run none.")] = False,
 ) -> Report:
     """Check the health of this box, and say what to do.
@@ -39,13 +40,13 @@ def command(
 
     With --json: `checks` (id, title, status, workload, found, why, next), `counts`, and `error` if a check failed.
     """
-    from kelvin_provision.checks.doctor import CHECKS
+    from kelvin_provision.checks.doctor import CHECKS, ONLINE
     from kelvin_provision.cli.commands.checking import listed
 
-    return listed(COMMAND, CHECKS) if ids else doctor(session, skip=skip or [], strict=strict)
+    return listed(COMMAND, (*CHECKS, *ONLINE)) if ids else doctor(session, skip=skip or [], strict=strict, online=online)
 
 
-def doctor(session: Session, *, skip: list[str], strict: bool) -> Report:
+def doctor(session: Session, *, skip: list[str], strict: bool, online: bool) -> Report:
     """Look at all of it."""
     from kelvin_provision.checks import doctor as checks
     from kelvin_provision.checks.configuration import tolerant
@@ -55,5 +56,5 @@ def doctor(session: Session, *, skip: list[str], strict: bool) -> Report:
     configuration = tolerant(config=session.config, state_dir=session.state_dir, environ=os.environ, is_root=os.geteuid() == 0)
     refuse_state_of_others(session, configuration.settings)
     with context_of(session, settings=configuration.settings) as ctx, signals_noted(hangup=True) as stop:
-        lines = checks.run(ctx, configuration, skip=skip, stop=stop)
+        lines = checks.run(ctx, configuration, skip=skip, online=online, stop=stop)
     return report_of(COMMAND, lines, strict=strict)

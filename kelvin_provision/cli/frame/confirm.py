@@ -10,7 +10,7 @@ from kelvin_provision.errors import ConfirmationNeeded
 
 
 class Cancelled(Exception):
-    """The user answered no. Not an error: the edge prints `Cancelled.` and exits with 0."""
+    """The user answered no. Not an error: the edge prints `Cancelled.` and exits with 130."""
 
 
 def confirm(question: str, *, yes: bool, goes: Sequence[str] = ()) -> None:

@@ -137,11 +137,13 @@ def _toned(line: Line, session: Session, *, on: bool) -> str:
 
 
 def _cancelled(session: Session, cancelled: Cancelled) -> int:
-    """The user answered no: nothing was changed, and that is no failure."""
+    """The user answered no: nothing was changed, and what follows in a script must not take it for done."""
     if session.document:
-        return _printed(session, _encoded(session, {"status": "cancelled", "message": str(cancelled), "hint": ADVICE}), 0)
+        return _printed(
+            session, _encoded(session, {"status": "cancelled", "message": str(cancelled), "hint": ADVICE}), Interrupted.exit_code
+        )
     _aside("Cancelled.")
-    return 0
+    return Interrupted.exit_code
 
 
 def _encoded(session: Session, document: Mapping[str, Any]) -> str:

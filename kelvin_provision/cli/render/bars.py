@@ -23,6 +23,8 @@ _WIDE, _NARROW = 24, 10
 _VERB = 12
 """Columns that a verb usually takes."""
 _SHORTEST_NAME = 12
+_ANSWERED = ("applying", "starting", "verifying", "stopping", "removing", "waiting until")
+_DONE = ("running", "applied", "stopped", "removed", "ready")
 _ROOM = 120
 """The width from which rows have the long bar."""
 
@@ -68,9 +70,13 @@ class _Name(ProgressColumn):
 
 
 class Bars:
-    """Rows on stderr during the block, with notes above them. Safe to call from any thread."""
+    """Rows on stderr during the block, with notes above them. Safe to call from any thread.
 
-    def __init__(self, stream: TextIO, *, colour: bool, whole: bool = False) -> None:
+    `answered`: the answer of the command comes to the same screen, so the row of a workload ends without a word where that says it.
+    """
+
+    def __init__(self, stream: TextIO, *, colour: bool, whole: bool = False, answered: bool = False) -> None:
+        self._answered = answered
         self._whole = whole
         console = Console(file=stream, no_color=not colour, highlight=False, markup=False, emoji=False)
         columns = console.width
@@ -142,5 +148,9 @@ class Bars:
 
     def _finish(self, name: str, outcome: str) -> None:
         row = self._tasks[name]
+        verb = self._rows.tasks[self._rows.task_ids.index(row)].fields["verb"]
+        if self._answered and verb.startswith(_ANSWERED) and outcome.startswith(_DONE):
+            self._rows.remove_task(self._tasks.pop(name))
+            return
         self._rows.update(row, verb="", over=outcome, total=1, completed=1)
         self._rows.stop_task(row)

@@ -43,7 +43,8 @@ def choose(session: Session, stderr: TextIO | None = None, *, log: bool = False)
     else:
         from kelvin_provision.cli.render.bars import Bars
 
-        with Bars(stream, colour=terminal.is_coloured(stream, session), whole=session.whole) as bars:
+        answered = terminal.can_draw(sys.stdout)
+        with Bars(stream, colour=terminal.is_coloured(stream, session), whole=session.whole, answered=answered) as bars:
             yield bars
     try:
         stream.flush()

@@ -120,7 +120,7 @@ EXIT_CODES: dict[int, str] = {
     75: "Locked or not ready: try again later.",
     77: "Permission denied.",
     78: "The configuration or the state is invalid.",
-    130: "Interrupted.",
+    130: "Interrupted, or a question was answered with no; then nothing was changed.",
 }
 
 

@@ -41,6 +41,10 @@ class FakeSource:
         start = 0 if self.ignores_ranges else offset
         yield Stream(start, self._chunks(blob.digest, data, start))
 
+    def greet(self, host):
+        if self.down:
+            raise self.down
+
     def close(self):
         pass
 

@@ -114,7 +114,7 @@ def _schedule(session: Session, names: list[str] | None, text: str, *, force: bo
 
     with context_of(session) as ctx:
         result = schedule(ctx, ScheduleRequest(moment(text, ctx.now), tuple(names or ()), force=force))
-    items = tuple(Item("workload", name, "accepted", f"applied {shown(result.at)}") for name in result.names)
+    items = tuple(Item("workload", name, "accepted", f"will be applied at {shown(result.at)}") for name in result.names)
     return Report("workloads apply", items, warnings=result.warnings)
 
 
