@@ -92,14 +92,14 @@ def _broken(text: str, indent: int, look: Look) -> list[str]:
 
 
 def summary(lines: Sequence[CheckResult]) -> str:
-    """`17 checks: 15 ok, 1 skipped; 2 warnings, 1 error`: checks first, then what they found."""
+    """`17 checks: 15 ok, 1 skipped; 2 warnings, 1 error`: checks first, then what they problematic."""
     if not lines:
         return "No checks were run."
     bad = {CheckStatus.WARNING, CheckStatus.ERROR}
-    found = {line.id for line in lines if line.status in bad}
-    ok = {line.id for line in lines if line.status is CheckStatus.OK} - found
-    passed_over = {line.id for line in lines} - found - ok
-    checks = [f"{len(ids)} {word}" for ids, word in ((ok, "ok"), (passed_over, "skipped")) if ids]
+    problematic = {line.id for line in lines if line.status in bad}
+    ok = {line.id for line in lines if line.status is CheckStatus.OK} - problematic
+    neither = {line.id for line in lines} - problematic - ok
+    checks = [f"{len(ids)} {word}" for ids, word in ((ok, "ok"), (neither, "skipped")) if ids]
     numbers = counts(lines)
     findings = [f"{numbers[word]} {word}{'' if numbers[word] == 1 else 's'}" for word in ("warning", "error") if numbers[word]]
     parts = [", ".join(part) for part in (checks, findings) if part]
