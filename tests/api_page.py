@@ -78,7 +78,7 @@ curl -sf -X "POST" \\
   -d '{"workload_names": ["docs-demo-motor-speed"]}'
 ```
 
-With the platform's Python client, versions 0.0.1 to 0.4.1 (`client.deprecated_workload` from 0.1.0 on; 1.x needs TLS, which this version does not have):
+With the platform's Python client, here 0.0.13 (0.4.1: `client.deprecated_workload.apply_legacy_workload`; 1.x needs TLS, which this version does not have):
 
 ```python
 from kelvin.api.client import Client

@@ -1,0 +1,33 @@
+"""Runs in the environment of a published client: a call of it per line of standard input, its result per line of standard output.
+
+`python client_process.py URL USER`; a line is `[name, {argument: value}]`.
+"""
+
+import json
+import sys
+
+from kelvin.api.client import Client
+
+
+def plain(value):
+    """Models and lists of them as JSON values."""
+    encode = getattr(value, "model_dump_json", None) or getattr(value, "json", None)  # pydantic 2 or 1
+    if encode is not None:
+        return json.loads(encode())
+    return [plain(item) for item in value] if isinstance(value, list) else value
+
+
+def main(url, user):
+    client = Client(config={"url": url, "username": user})
+    for line in sys.stdin:
+        name, arguments = json.loads(line)
+        owner = client if name in {"login", "logout"} else getattr(client, "deprecated_workload", None) or client.workload
+        try:
+            answer = {"result": plain(getattr(owner, name)(**arguments))}
+        except Exception as error:  # noqa: BLE001  (what the client raises is what the test looks at)
+            answer = {"error": type(error).__name__, "text": str(error)}
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+main(*sys.argv[1:])

@@ -1,0 +1,95 @@
+"""The platform's published clients, unmodified, do the whole job on a real Docker Engine and on a real Kubernetes.
+
+Each client has a workload of its own and makes every call; what takes time happens to both workloads at once.
+"""
+
+import contextlib
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.kit.api_process import api_of
+from tests.kit.official_clients import NAMES, official
+from tests.kit.waiting import until
+
+pytestmark = [pytest.mark.registry, pytest.mark.timeout(400)]
+
+
+class Owner:
+    """A client, and the workload that it looks after."""
+
+    def __init__(self, client, box, name):
+        self.call = client.call
+        self.box = box
+        self.name = name
+
+    def deploy(self, version):
+        body = json.loads(Path(self.box.request(self.name, version)).read_text())
+        del body["deployment_type"]
+        more = {"title": "A pump", "cluster_name": "edge", "staged": True, "instantly_apply": False, "source": "krn:user:demo@kelvin.ai"}
+        return self.call("deploy_workload", data=body | more)
+
+    @property
+    def state(self):
+        """What runs, and what is staged."""
+        document = self.call("get_workload", workload_name=self.name)
+        staged = document["staged"]
+        return document["status"]["state"], document["app_version"], staged and (staged["app_version"], staged["status"]["state"])
+
+    def names(self, **filters):
+        return [item["name"] for item in self.call("list_workloads", **filters)]
+
+
+@pytest.fixture
+def owners(box, tmp_path):
+    """One for each version of the client."""
+    with api_of(box) as api, contextlib.ExitStack() as stack:
+        yield [
+            Owner(stack.enter_context(official(version, api.url, tmp_path)), box, f"pump-{version.replace('.', '-')}") for version in NAMES
+        ]
+
+
+def test_published_clients_stage_list_apply_stop_start_and_undeploy(box, owners):
+    def all_are(*state):
+        until(lambda: all(owner.state == state for owner in owners), 120, why=lambda: str([owner.state for owner in owners]))
+
+    for owner in owners:
+        deployed = owner.deploy("1.0.0")
+        assert (deployed["name"], deployed["title"], deployed["status"]["state"]) == (owner.name, "A pump", "staged")
+    all_are("staged", "1.0.0", ("1.0.0", "ready"))
+    for owner in owners:
+        assert owner.call("apply_workload", workload_names=[owner.name]) is None
+    all_are("running", "1.0.0", None)
+    for owner in owners:
+        owner.deploy("2.0.0")
+    all_are("running", "1.0.0", ("2.0.0", "ready"))
+
+    every = sorted(owner.name for owner in owners)
+    for owner in owners:
+        assert owner.names() == every
+        assert owner.names(direction="desc", sort_by=["name"]) == every[::-1]
+        assert owner.names(page_size=1, search=["PUMP"]) == every, "it follows the cursor"
+        assert owner.names(staged=True, enabled=True, workload_name=[owner.name]) == [owner.name]
+        assert owner.names(download_statuses=["failed"]) == []
+        configuration = owner.call("get_workload_configuration", workload_name=owner.name)["configuration"]
+        assert configuration == {"speed": 3}
+
+    first, *others = owners
+    first.call("apply_workload", workload_names=every)
+    all_are("running", "2.0.0", None)
+    for owner in owners:
+        owner.call("stop_workload", workload_name=owner.name)
+    all_are("stopped", "2.0.0", None)
+    for owner in owners:
+        owner.call("start_workload", workload_name=owner.name)
+    all_are("running", "2.0.0", None)
+    for owner in owners:
+        owner.deploy("1.0.0")
+        owner.call("undeploy_workload", workload_name=owner.name, staged=True)
+    all_are("running", "2.0.0", None)
+    first.call("undeploy_workload", workload_name=first.name)
+    until(lambda: first.names() == [owner.name for owner in others], 120)
+    assert box.states() == {owner.name: ("2.0.0", "running", None) for owner in others}
+    for owner in owners:
+        owner.call("logout")
