@@ -11,6 +11,7 @@ from functools import partial
 
 from kelvin_provision.agent import scheduler, turn
 from kelvin_provision.agent.activity import Activity
+from kelvin_provision.agent.answering import Answer, Answering, socket_path
 from kelvin_provision.agent.faults import Faults
 from kelvin_provision.agent.lifecycle import logfile
 from kelvin_provision.agent.lifecycle.handover import replace_outdated
@@ -24,7 +25,7 @@ from kelvin_provision.agent.watchdog import Watchdog, tell_systemd
 from kelvin_provision.context import Context, separate
 from kelvin_provision.errors import CannotWrite, Locked, ProvisionError, StateDamaged, StateTooNew
 from kelvin_provision.events import Note, Resting
-from kelvin_provision.files.durable import private_folder
+from kelvin_provision.files.durable import in_words, private_folder
 from kelvin_provision.files.lock import exclusive
 from kelvin_provision.hints import command
 from kelvin_provision.ledger import orders
@@ -36,9 +37,10 @@ Hopeless = tuple[type[ProvisionError], ...]
 """Errors that do not go away by waiting: `agent run --until-idle` exits with them."""
 
 
-def run(ctx: Context, *, until_idle: bool = False, until_empty: bool = False) -> None:
+def run(ctx: Context, *, until_idle: bool = False, until_empty: bool = False, answer: Answer | None = None) -> None:
     """Work until `ctx.stop`, until there is nothing left to do (`until_idle`), or until there is no workload (`until_empty`).
 
+    `answer` is for other processes that ask for what only the cluster knows.
     Raises Locked when an agent is alive already; with `until_empty`, a detached agent with other settings is replaced.
     """
     ctx = replace(ctx, actor=ACTOR, progress=ctx.sanitizer.progress(ctx.progress))
@@ -58,12 +60,12 @@ def run(ctx: Context, *, until_idle: bool = False, until_empty: bool = False) ->
             replace_outdated(waiting, state_dir, lock, own, ctx.stop)
         with exclusive(lock, command="agent run", more=own):
             waiting.close()
-            _live(ctx, over, hopeless)
+            _live(ctx, over, hopeless, answer)
     # A deploy after our last look saw us alive and started no agent. With the lock free, it would now.
     while not ctx.stop() and not _surely(ctx, over, hopeless):
         try:
             with exclusive(lock, command="agent run", more=own):
-                _live(ctx, over, hopeless)
+                _live(ctx, over, hopeless, answer)
         except Locked:
             return
 
@@ -79,7 +81,7 @@ def _surely(ctx: Context, over: Callable[[], bool], hopeless: Hopeless) -> bool:
         return False
 
 
-def _live(ctx: Context, over: Callable[[], bool], hopeless: Hopeless) -> None:
+def _live(ctx: Context, over: Callable[[], bool], hopeless: Hopeless, answer: Answer | None) -> None:
     """Under the lock: threads, recovery, turns. Raises CannotWrite if the state directory was replaced."""
     state_dir = ctx.settings.state_dir
     place = Place(lock_path(state_dir), ctx.ledger.path, interval=ctx.timings.agent_place)
@@ -102,6 +104,8 @@ def _live(ctx: Context, over: Callable[[], bool], hopeless: Hopeless) -> None:
     try:
         systemd.start()
         reconciler.start()
+        if answer:
+            threading.Thread(target=_answer, args=(ctx, answer, ended), name="questions", daemon=True).start()
         _recover(working)
         _work(working, over, hopeless)
     finally:
@@ -110,6 +114,7 @@ def _live(ctx: Context, over: Callable[[], bool], hopeless: Hopeless) -> None:
         reconciler.join(timeout=ctx.timings.agent_goodbye)
         if not place.gone():
             activity.close()
+            socket_path(state_dir).unlink(missing_ok=True)
     if gone := place.gone():
         raise CannotWrite(f"{gone} while the agent was using it", hint=command("agent start", note="the next deploy also starts one"))
 
@@ -163,6 +168,14 @@ def _reconcile(ctx: Context, watchdog: Watchdog, ended: threading.Event) -> None
             Reconciler(own).run()
     finally:
         watchdog.remove(name)
+
+
+def _answer(ctx: Context, answer: Answer, ended: threading.Event) -> None:
+    """Without a socket the agent does all its other work."""
+    try:
+        Answering(ctx, answer, ended).run()
+    except OSError as error:
+        ctx.progress(Note(f"other processes cannot ask this agent: {in_words(error)}"))
 
 
 def _recover(ctx: Context) -> None:

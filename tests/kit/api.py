@@ -15,6 +15,7 @@ from kelvin_provision.api import server
 from kelvin_provision.api.network.addresses import listening
 from kelvin_provision.api.work import child, deploying
 from kelvin_provision.errors import ProvisionError
+from kelvin_provision.errors.documents import to_document
 
 PASSWORD = "Secret123"
 CHEAP = Cost(n=2, r=1, p=1)
@@ -123,4 +124,4 @@ def _child(box, actor, body):
         try:
             return {"result": child.deployed(own.ctx, actor, body)}
         except ProvisionError as error:
-            return {"error": child.described(error)}
+            return {"error": to_document(error)}

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.kit.api_process import api_of
+from tests.kit.images import SERVE, program, push
 from tests.kit.official_clients import NAMES, official
 from tests.kit.waiting import until
 
@@ -51,20 +52,25 @@ def owners(box, tmp_path):
 
 
 def test_published_clients_stage_list_apply_stop_start_and_undeploy(box, owners):
+    push(box.registry, box.app, "1.1.0", program(f"echo the words of 1.1.0; {SERVE}", {"www/index.html": b"1.1.0\n"}))
+
     def all_are(*state):
         until(lambda: all(owner.state == state for owner in owners), 120, why=lambda: str([owner.state for owner in owners]))
 
     for owner in owners:
-        deployed = owner.deploy("1.0.0")
+        deployed = owner.deploy("1.1.0")
         assert (deployed["name"], deployed["title"], deployed["status"]["state"]) == (owner.name, "A pump", "staged")
-    all_are("staged", "1.0.0", ("1.0.0", "ready"))
+    all_are("staged", "1.1.0", ("1.1.0", "ready"))
     for owner in owners:
         assert owner.call("apply_workload", workload_names=[owner.name]) is None
-    all_are("running", "1.0.0", None)
+    all_are("running", "1.1.0", None)
     for owner in owners:
         owner.deploy("2.0.0")
-    all_are("running", "1.0.0", ("2.0.0", "ready"))
+    all_are("running", "1.1.0", ("2.0.0", "ready"))
 
+    for owner in owners:
+        ((line,),) = owner.call("get_workload_logs", workload_name=owner.name, tail_lines=1)["logs"].values()
+        assert line.endswith(" the words of 1.1.0")
     every = sorted(owner.name for owner in owners)
     for owner in owners:
         assert owner.names() == every
@@ -85,7 +91,7 @@ def test_published_clients_stage_list_apply_stop_start_and_undeploy(box, owners)
         owner.call("start_workload", workload_name=owner.name)
     all_are("running", "2.0.0", None)
     for owner in owners:
-        owner.deploy("1.0.0")
+        owner.deploy("1.1.0")
         owner.call("undeploy_workload", workload_name=owner.name, staged=True)
     all_are("running", "2.0.0", None)
     first.call("undeploy_workload", workload_name=first.name)

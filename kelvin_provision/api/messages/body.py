@@ -17,7 +17,7 @@ FORM = "application/x-www-form-urlencoded"
 
 
 async def content(request: Request, largest: int = LARGEST) -> bytes:
-    """Raises Refusal before more than is allowed was read."""
+    """Raises Refusal before more than is allowed was read. The rest is thrown away as it comes: a client reads no answer before it has sent all."""
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > largest:
         raise _too_large(largest)
@@ -31,7 +31,7 @@ async def content(request: Request, largest: int = LARGEST) -> bytes:
 
 
 def _too_large(largest: int) -> Refusal:
-    return Refusal("body-too-large", f"the body may have {largest} bytes", headers={"connection": "close"})
+    return Refusal("body-too-large", f"the body may have {largest} bytes")
 
 
 async def json_object(request: Request) -> dict[str, Any]:

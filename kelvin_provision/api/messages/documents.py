@@ -12,7 +12,7 @@ from starlette.responses import Response
 from kelvin_provision.api.messages.refusals import Kind, Refusal
 from kelvin_provision.api.messages.statuses import status_of
 from kelvin_provision.errors import ProvisionError
-from kelvin_provision.hints import Hint, shell_line
+from kelvin_provision.hints import Hint, command, shell_line
 
 PROGRAM = "kelvin-provision"
 JSON = "application/json"
@@ -62,7 +62,10 @@ def failed(error: ProvisionError, declared: tuple[int, ...]) -> Response:
     """An error of a use-case or a query. Its evidence is in the payload."""
     payload = {"evidence": list(error.evidence)} if error.evidence else None
     title = " ".join((type(error).__doc__ or "").split())
-    return answer(error_document(error.code, title, str(error), solution(error.hint), payload), status_of(error, declared))
+    return answer(
+        error_document(error.code, title, str(error), solution(error.hint or command("explain", error.code)), payload),
+        status_of(error, declared),
+    )
 
 
 def solution(hint: Hint | str) -> str:

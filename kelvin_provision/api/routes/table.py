@@ -58,6 +58,7 @@ ROWS: tuple[Row, ...] = (
         summary="remove a workload with its data, or with staged=true only its staged version",
         may="admin, unless staged=true",
     ),
+    Row("GET", f"{_ONE}/logs/get", Level.READ, workloads.logs, (200,), (404, 409), "the newest lines of its logs"),
     Row(
         "GET", f"{_ONE}/download", Level.DEPLOY, workloads.download, (200, 202), (404, 409, 412), "the package for an offline installation"
     ),

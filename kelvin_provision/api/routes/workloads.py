@@ -7,15 +7,21 @@ from typing import Any
 
 from starlette.responses import Response
 
+from kelvin_provision import timestamps
 from kelvin_provision.api.messages.body import content
 from kelvin_provision.api.messages.documents import answer
-from kelvin_provision.api.messages.parameters import refuse_unknown
+from kelvin_provision.api.messages.parameters import number, refuse_unknown, single
 from kelvin_provision.api.messages.refusals import Refusal
 from kelvin_provision.api.routes.listing import page
 from kelvin_provision.api.services import Call
+from kelvin_provision.api.work.asking import asked
 from kelvin_provision.api.work.repeats import digest
 from kelvin_provision.context import Context
+from kelvin_provision.queries.logs import MOST_LINES
 from kelvin_provision.queries.workload import WorkloadRequest, workload
+
+TAIL_LINES = 1000
+"""Lines of each container, if the client does not say how many."""
 
 
 async def listed(call: Call) -> Response:
@@ -56,6 +62,24 @@ def _newest(ctx: Context, name: str) -> int:
 
 def _is_newest(ctx: Context, name: str, number: int) -> bool:
     return _newest(ctx, name) == number
+
+
+async def logs(call: Call) -> Response:
+    """The newest lines of each container, from the agent."""
+    query = call.request.query_params
+    refuse_unknown(query.keys(), ("tail_lines", "since_time"))
+    since = single(query, "since_time")
+    tail = number(query, "tail_lines", TAIL_LINES, MOST_LINES)
+    arguments = {"name": call.name, "tail": tail, "since": _time(since) if since else None}
+    await call.box.ask(lambda ctx: ctx.ledger.workload(call.name))
+    return answer(await asked(call.box, "logs", arguments))
+
+
+def _time(text: str) -> str:
+    try:
+        return timestamps.normalized(text)
+    except (ValueError, OverflowError):
+        raise Refusal("bad-query", f"since_time is {text[:60]!r}; accepted is RFC 3339, such as 2026-11-23T02:00:00Z") from None
 
 
 async def configuration(call: Call) -> Response:

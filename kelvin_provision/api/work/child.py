@@ -16,6 +16,7 @@ from kelvin_provision.agent.lifecycle.launcher import Launcher, detached_agent
 from kelvin_provision.api.arguments import Arguments
 from kelvin_provision.context import Context, opened
 from kelvin_provision.errors import OurBug, ProvisionError
+from kelvin_provision.errors.documents import to_document
 from kelvin_provision.files.durable import trouble_of_box
 from kelvin_provision.settings.load import load
 from kelvin_provision.spec.read.documents import read
@@ -35,9 +36,9 @@ def main(words: list[str]) -> int:
         with opened(settings, default(launcher)) as ctx:
             document = {"result": deployed(ctx, head["actor"], body)}
     except ProvisionError as error:
-        document = {"error": described(error)}
+        document = {"error": to_document(error)}
     except OSError as error:
-        document = {"error": described(trouble_of_box(error) or OurBug(f"{type(error).__name__}: {error}"))}
+        document = {"error": to_document(trouble_of_box(error) or OurBug(f"{type(error).__name__}: {error}"))}
     sys.stdout.write(json.dumps(document))
     return 0
 
@@ -46,12 +47,6 @@ def deployed(ctx: Context, actor: str, body: bytes) -> dict[str, Any]:
     """Accept the one request in the body. Raises what `usecases.deploy` raises."""
     result = deploy(replace(ctx, actor=actor), DeployRequest(read(f"{FILE}.json", body)))
     return {"names": [revision.workload for revision in result.revisions], "warnings": list(result.warnings)}
-
-
-def described(error: ProvisionError) -> dict[str, Any]:
-    """An error for the process that asked."""
-    hint = {name: getattr(error.hint, name) for name in ("action", "arguments", "names", "instruction", "note", "system", "sudo")}
-    return {"code": error.code, "message": str(error), "hint": hint, "evidence": list(error.evidence)}
 
 
 if __name__ == "__main__":

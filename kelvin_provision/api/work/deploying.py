@@ -7,10 +7,10 @@ import json
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from kelvin_provision.errors import Locked, OurBug, ProvisionError, leaves
-from kelvin_provision.hints import Hint
+from kelvin_provision import refusals  # noqa: F401  (its errors may be in an answer)
+from kelvin_provision.errors import Locked, OurBug
+from kelvin_provision.errors.documents import from_document
 
 TIMEOUT = 30.0
 """Seconds after which a child is killed. It stores all of a request or nothing, so nothing is left behind."""
@@ -56,13 +56,5 @@ def parsed(output: bytes, complaints: bytes = b"") -> Deployed:
         last = complaints.decode(errors="replace").strip().rpartition("\n")[2]
         raise OurBug(f"the process of a deploy ended without an answer: {last[:200]}") from None
     if "error" in document:
-        raise restored(document["error"])
+        raise from_document(document["error"])
     return Deployed(tuple(document["result"]["names"]), tuple(document["result"]["warnings"]))
-
-
-def restored(document: dict[str, Any]) -> ProvisionError:
-    """The error that `child.described` describes."""
-    kind = next((kind for kind in leaves() if kind.code == document["code"]), OurBug)
-    words = document["hint"]
-    hint = Hint(**words | {"arguments": tuple(words["arguments"]), "names": tuple(words["names"])})
-    return kind(document["message"], hint=hint, evidence=document["evidence"])

@@ -1,0 +1,124 @@
+"""Questions of other processes that only the agent may ask the cluster: one line of JSON each way, on a socket of its owner alone.
+
+A front end that other machines reach needs no access to cluster and runtime, and does not keep their clients in memory. Which questions
+there are is decided above (`questions`); here it is only how they arrive. Two at a time, a few seconds each: the agent has other work.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from kelvin_provision.context import Context, separate, silent
+from kelvin_provision.errors import Locked, OurBug, ProvisionError, UsageRefused
+from kelvin_provision.errors.documents import to_document
+from kelvin_provision.files.durable import in_words, trouble_of_box
+
+Answer = Callable[[Context, str, Mapping[str, Any]], Any]
+"""From the name of a question and its arguments to a JSON value. Raises ProvisionError; UsageRefused for an unknown question."""
+
+AT_ONCE = 2
+TIME = 8.0
+"""Seconds for a question, from its first byte to its answer."""
+LONGEST = 1 << 16
+_WAKE = 0.5
+
+
+def socket_path(state_dir: Path) -> Path:
+    return state_dir / "agent.sock"
+
+
+@contextmanager
+def short_path(path: Path) -> Iterator[str]:
+    """The same socket by a name that fits into an address (108 bytes), however deep the state directory is."""
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
+
+
+class Answering:
+    """The agent's end of the socket. Call `run` in a thread of its own, with the agent's lock held; `ended` ends it.
+
+    Who gives the lock back removes the socket: the next agent may have one of its own by the time this thread ends.
+    """
+
+    def __init__(self, ctx: Context, answer: Answer, ended: threading.Event) -> None:
+        self._ctx = ctx
+        self._answer = answer
+        self._ended = ended
+        self._places = threading.Semaphore(AT_ONCE)
+
+    def run(self) -> None:
+        """Raises OSError where there can be no socket, such as on a full disk."""
+        path = socket_path(self._ctx.settings.state_dir)
+        with socket.socket(socket.AF_UNIX) as listener, short_path(path) as address:
+            path.unlink(missing_ok=True)  # of an agent that was killed: we have its lock
+            listener.bind(address)
+            path.chmod(0o600)
+            listener.listen(8)
+            listener.settimeout(_WAKE)
+            while not self._ended.is_set():
+                with suppress(TimeoutError):
+                    connection, _ = listener.accept()
+                    threading.Thread(target=self._serve, args=(connection,), name="answering", daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        deadline = time.monotonic() + TIME
+        with connection, suppress(OSError):  # who asked has gone
+            connection.settimeout(TIME)
+            line = _line(connection)
+            if line:
+                connection.sendall(json.dumps(self._answered(line, deadline)).encode() + b"\n")
+
+    def _answered(self, line: bytes, deadline: float) -> dict[str, Any]:
+        if not self._places.acquire(blocking=False):
+            return {"error": to_document(Locked(f"the agent answers {AT_ONCE} questions already", hint="try again in a moment"))}
+        try:
+            return {"result": self._result(line, deadline)}
+        except ProvisionError as error:
+            return {"error": to_document(error)}
+        except Exception as error:  # noqa: BLE001  (a bug of ours, contained to the question)
+            trouble = trouble_of_box(error) if isinstance(error, OSError) else None
+            return {"error": to_document(trouble or OurBug(self._ctx.sanitizer.text(in_words(error))))}
+        finally:
+            self._places.release()
+
+    def _result(self, line: bytes, deadline: float) -> Any:
+        question, arguments = _parsed(line)
+
+        def stop() -> bool:
+            return self._ended.is_set() or time.monotonic() > deadline
+
+        with separate(self._ctx, progress=silent, stop=stop) as ctx:
+            return self._answer(ctx, question, arguments)
+
+
+def _line(connection: socket.socket) -> bytes:
+    """Up to a newline; empty for who says nothing, or too much."""
+    data = b""
+    while not data.endswith(b"\n"):
+        part = connection.recv(LONGEST)
+        data += part
+        if not part or len(data) > LONGEST:
+            return b""
+    return data
+
+
+def _parsed(line: bytes) -> tuple[str, Mapping[str, Any]]:
+    try:
+        document = json.loads(line)
+        question, arguments = document["question"], document["arguments"]
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise UsageRefused("this is not a question", hint="a question is one line of JSON with question and arguments") from error
+    if not isinstance(question, str) or not isinstance(arguments, dict):
+        raise UsageRefused("this is not a question", hint="question is text, arguments an object")
+    return question, arguments

@@ -1,0 +1,192 @@
+"""Questions that the agent answers on its socket: logs, for which the cluster must be asked."""
+
+import contextlib
+import json
+import socket
+import stat
+import threading
+import time
+
+import pytest
+
+from kelvin_provision import questions
+from kelvin_provision.agent import answering
+from kelvin_provision.agent.answering import socket_path
+from kelvin_provision.errors import AgentSilent, ClusterUnreachable
+from kelvin_provision.files.sockets import connect_unix
+from tests.kit.api import serving
+from tests.kit.waiting import until
+
+LOGS = "/api/v4/workloads/{}/logs/get"
+
+
+def answers(box):
+    with contextlib.suppress(OSError), answering.short_path(socket_path(box.settings.state_dir)) as path:
+        connect_unix(path)
+        return True
+    return False
+
+
+@contextlib.contextmanager
+def agent(box, answer=questions.answer):
+    """The agent of this box in a thread, with its socket."""
+    ended = threading.Event()
+    thread = threading.Thread(target=box.work, kwargs={"stop": ended.is_set, "answer": answer})
+    thread.start()
+    try:
+        until(lambda: answers(box), 10)
+        yield
+    finally:
+        ended.set()
+        thread.join(20)
+    assert not thread.is_alive()
+
+
+@pytest.fixture
+def asked(box, template):
+    """The API, and an agent beside it that has other connections."""
+    box.cluster.log_lines["pump"] = ["starting", "42 rpm"]
+    other = type(box)(box.settings.state_dir, like=box)
+    with agent(other), serving(box) as api:
+        yield api
+    other.close()
+
+
+def say(box, data):
+    """What the socket answers to these bytes."""
+    with socket.socket(socket.AF_UNIX) as connection, answering.short_path(socket_path(box.settings.state_dir)) as path:
+        connection.settimeout(10)
+        connection.connect(path)
+        connection.sendall(data)
+        received = b""
+        while part := connection.recv(65536):
+            received += part
+    return received
+
+
+def test_logs_are_those_of_the_cluster_by_pod(asked):
+    answer = asked.get(LOGS.format("pump"))
+    (lines,) = answer.json["logs"].values()
+    assert (answer.status, [line.partition(" ")[2] for line in lines]) == (200, ["starting", "42 rpm"])
+    (last,) = asked.get(LOGS.format("pump") + "?tail_lines=1&since_time=2020-01-01T00:00:00Z").json["logs"].values()
+    assert [line.partition(" ")[2] for line in last] == ["42 rpm"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "name"),
+    [
+        (LOGS.format("absent"), 404, "workload-unknown"),
+        (LOGS.format("valve"), 409, "log-missing"),
+        (LOGS.format("pump") + "?tail_lines=0", 400, "bad-query"),
+        (LOGS.format("pump") + "?tail_lines=10001", 400, "bad-query"),
+        (LOGS.format("pump") + "?since_time=yesterday", 400, "bad-query"),
+        (LOGS.format("pump") + "?tail=1", 400, "bad-query"),
+    ],
+)
+def test_what_has_no_log_says_why(asked, path, status, name):
+    answer = asked.get(path)
+    assert (answer.status, answer.error["name"]) == (status, name)
+
+
+def test_the_socket_is_for_its_owner_alone_and_gone_with_the_agent(box):
+    path = socket_path(box.settings.state_dir)
+    with agent(box):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert not path.exists()
+    path.touch()
+    with agent(box):
+        assert stat.S_ISSOCK(path.stat().st_mode), "what an agent left that was killed is replaced"
+
+
+@pytest.mark.parametrize(
+    "data", [b"{\n", b"7\n", b'{"question": 7, "arguments": {}}\n', b"[" * 5000 + b"\n", b'{"question": "logs"}\n', b"\xff\n"]
+)
+def test_what_is_no_question_is_refused(box, data):
+    with agent(box):
+        assert json.loads(say(box, data))["error"]["code"] == "usage"
+        assert json.loads(say(box, b'{"question": "secrets", "arguments": {}}\n'))["error"]["message"].startswith(
+            "the agent has no question"
+        )
+
+
+def test_who_says_nothing_or_too_much_gets_no_answer(box):
+    with agent(box):
+        with contextlib.suppress(ConnectionError):
+            assert say(box, b"x" * (answering.LONGEST + 1)) == b""
+        with socket.socket(socket.AF_UNIX) as silent, answering.short_path(socket_path(box.settings.state_dir)) as path:
+            silent.connect(path)
+        assert b"no question" in say(box, b'{"question": "x", "arguments": {}}\n')
+
+
+def test_a_third_question_is_told_to_come_again_and_a_bug_is_contained(box):
+    begun, go = threading.Semaphore(0), threading.Event()
+
+    def slow(ctx, question, arguments):
+        if question == "bug":
+            raise ZeroDivisionError("by us")
+        begun.release()
+        go.wait(10)
+        return question
+
+    def ask(question):
+        return json.loads(say(box, json.dumps({"question": question, "arguments": {}}).encode() + b"\n"))
+
+    with agent(box, slow):
+        assert ask("bug")["error"]["code"] == "our-bug"
+        answers = []
+        threads = [threading.Thread(target=lambda: answers.append(ask("slow"))) for _ in range(answering.AT_ONCE)]
+        for thread in threads:
+            thread.start()
+        for _ in threads:
+            assert begun.acquire(timeout=10)
+        assert ask("slow")["error"]["code"] == "locked"
+        go.set()
+        for thread in threads:
+            thread.join()
+        assert answers == [{"result": "slow"}] * answering.AT_ONCE
+
+
+def test_a_question_that_takes_too_long_is_ended(box, monkeypatch):
+    monkeypatch.setattr(answering, "TIME", 0.3)
+
+    def endless(ctx, question, arguments):
+        while not ctx.stop():
+            time.sleep(0.01)
+        return "stopped"
+
+    with agent(box, endless):
+        assert json.loads(say(box, b'{"question": "x", "arguments": {}}\n')) == {"result": "stopped"}
+
+
+class NoAgent:
+    def ensure(self, settings):
+        return ()
+
+    def survives_reboot(self, settings):
+        return True
+
+
+def test_without_an_agent_the_answer_is_503(box, monkeypatch):
+    monkeypatch.setattr("kelvin_provision.api.work.asking.PATIENCE", 0.2)
+    box.launcher = NoAgent()
+    with serving(box) as api:
+        answer = api.get(LOGS.format("pump"))
+    assert (answer.status, answer.error["name"]) == (503, AgentSilent.code)
+    assert answer.error["solution"] == "kelvin-provision agent restart"
+
+
+def test_a_cluster_that_does_not_answer_is_503(box):
+    other = type(box)(box.settings.state_dir, like=box)
+    other.cluster = ClusterUnreachable("the cluster does not answer")
+    with agent(other), serving(box) as api:
+        answer = api.get(LOGS.format("pump"))
+        assert (answer.status, answer.error["name"]) == (503, "cluster-unreachable")
+    other.close()
+
+
+def test_a_state_directory_may_be_deep(tmp_path):
+    deep = tmp_path / ("d" * 100) / ("e" * 100)
+    deep.mkdir(parents=True)
+    with socket.socket(socket.AF_UNIX) as listener, answering.short_path(deep / "agent.sock") as path:
+        listener.bind(path)
+    assert (deep / "agent.sock").exists()
