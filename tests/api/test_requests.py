@@ -163,7 +163,7 @@ def test_a_large_body_is_refused_by_what_it_declares_and_by_what_it_sends(quiet)
     token = quiet.as_level(Level.ADMIN)
     head = f"POST {APPLY} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
     chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
-    assert b" 413 " in raw(quiet.port, head + chunk * 17 + b"0\r\n\r\n").partition(b"\r\n")[0]
+    assert b" 413 " in raw(quiet.port, head + chunk * 17 + b"0\r\n\r\n", wait=1.0).partition(b"\r\n")[0]
 
 
 # --- what is no HTTP ------------------------------------------------------------------------------

@@ -17,7 +17,10 @@ FORM = "application/x-www-form-urlencoded"
 
 
 async def content(request: Request, largest: int = LARGEST) -> bytes:
-    """Raises Refusal before more than is allowed was read. The rest is thrown away as it comes: a client reads no answer before it has sent all."""
+    """Raises Refusal before more than is allowed was read.
+
+    The rest is thrown away as it comes: most clients read no answer before they have sent everything.
+    """
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > largest:
         raise _too_large(largest)
