@@ -1,5 +1,6 @@
-"""README: its script for updates handles every exit code, and its commands are accepted as they are typed."""
+"""README: its script for updates handles every exit code, and its commands are typed one after the other on a box."""
 
+import json
 import os
 import re
 import shlex
@@ -7,9 +8,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
+from kelvin_provision.cli.main import main
 from kelvin_provision.queries.explaining.explanations import EXIT_CODES
+from tests.kit.box import Box
 from tests.kit.cli import run
+from tests.kit.images import random_image
+from tests.kit.screen import Terminal
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 SCRIPT = re.search(r"```sh\n(.*?)```", README, re.DOTALL)[1]
@@ -66,3 +72,83 @@ def test_commands_of_the_page_and_their_options_exist(line):
 
 def test_the_page_has_commands():
     assert len(COMMANDS) > 25
+
+
+# --- a technician who types the page from its beginning to its end ------------------------------------
+
+NAME = "docs-demo-motor-speed"
+REQUEST = re.search(r"```json\n(.*?)```", README, re.DOTALL)[1]
+CODES = {"doctor": {0, 1}}
+"""The disk of the machine that tests may be full."""
+ELSEWHERE = ("api ", "agent restart")
+"""They start a process of their own: tests/real and test_agent_control type them."""
+
+
+@pytest.fixture
+def box(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for variable, value in {
+        "KELVIN_PROVISION_SITE_CONFIG": "site.yaml", "XDG_CONFIG_HOME": "user", "KELVIN_PROVISION_UNIT_DIR": "units",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(variable, str(tmp_path / value))
+    (tmp_path / "motor-speed.json").write_text(REQUEST)
+    (tmp_path / "app.yaml").write_text(yaml.safe_dump(json.loads(REQUEST)["payload"]))
+    found = Box(tmp_path / "state")
+    found.source.images["registry.example.com:5000/motor-speed:2.3.0"] = random_image([3000])
+    yield found
+    found.close()
+
+
+def newer(box):
+    box.deploy(NAME, version="2.4.0")
+    box.turn()
+
+
+def logging(box):
+    box.cluster.log_lines[NAME] = ["42 rpm"]
+
+
+BEFORE = {
+    f"workloads deploy -n {NAME}": lambda box: box.command_apply(NAME),  # so that there is a revision 1 to go back to
+    f"workloads apply {NAME} --at": newer,
+    f"workloads logs {NAME}": logging,
+    f"workloads rollback {NAME}": lambda box: box.command_apply(NAME) if box.ledger.workload(NAME).staged else None,
+}
+"""What happens on the box before a command of the page."""
+
+
+def typed(box, line):
+    """As typed: until Ctrl-C where it goes on for ever, with an answer where it asks."""
+    if "--watch" in line:
+        words = (*shlex.split(line), "--state-dir", str(box.settings.state_dir))
+        box.close()
+        box._connections = None
+        terminal = Terminal(lambda: main(words, wiring=box.wiring), 80)
+        terminal.until(NAME)
+        terminal.type("\x03")
+        return terminal.end(), terminal.screen.text
+    result = box.run(*shlex.split(line), terminal="asks for" in COMMENTS[line], stdin="y\n")
+    return result.exit_code, result.stdout + result.stderr
+
+
+COMMENTS = dict(re.findall(r"^(?:sudo )?kelvin-provision ([^#\n>]+)(.*)$", README, re.MULTILINE))
+
+
+def test_the_commands_of_the_page_do_what_it_says_in_its_order(box):
+    told = []
+    for line in [command for command in COMMANDS if not command.startswith(ELSEWHERE)]:
+        for beginning, prepare in BEFORE.items():
+            if line.startswith(beginning):
+                prepare(box)
+        code, said = typed(box, line)
+        allowed = next((codes for beginning, codes in CODES.items() if line.startswith(beginning)), {0})
+        assert code in allowed, (line, code, said)
+        told.append((line, said))
+        if line.startswith("workloads deploy"):
+            box.turn()
+    said = {line.strip(): text for line, text in told}
+    assert "running" in said[f"workloads apply {NAME}"]
+    assert "will be applied at" in said[f"workloads apply {NAME} --at 02:00"]
+    assert "42 rpm" in said[f"workloads logs {NAME}"]
+    assert box.ledger.workload(NAME).running.number == 1  # `rollback --to 1`
+    assert box.ledger.workload(NAME).enabled

@@ -22,7 +22,8 @@ class Screen:
         self.columns = columns
         self.cells = [[" "] * columns for _ in range(lines)]
         self.row = self.column = 0
-        self.cursor_visible = True
+        self.cursor_visible = self.wraps = True
+        self._aside = None
         self._rest = ""
 
     def feed(self, text):
@@ -49,6 +50,8 @@ class Screen:
         elif character == "\b":
             self.column = max(self.column - 1, 0)
         elif character >= " ":
+            if self.column == self.columns and not self.wraps:
+                self.column -= 1
             if self.column == self.columns:
                 self.column = 0
                 self._down()
@@ -64,8 +67,14 @@ class Screen:
     def _control(self, private, arguments, letter):
         number = int(arguments.partition(";")[0] or 0)
         if private:
-            if number == 25:
-                self.cursor_visible = letter == "h"
+            self._switch(number, on=letter == "h")
+        elif letter == "H":
+            self.row = self.column = 0
+            assert arguments in {"", "1", "1;1"}, f"unknown position: {arguments}"
+        elif letter == "J":
+            assert arguments in {"", "0"}, f"unknown erasing: {arguments}"
+            self.cells[self.row][self.column :] = [" "] * (self.columns - self.column)
+            self.cells[self.row + 1 :] = [[" "] * self.columns for _ in self.cells[self.row + 1 :]]
         elif letter == "A":
             self.row = max(self.row - max(number, 1), 0)
         elif letter == "B":
@@ -75,6 +84,18 @@ class Screen:
             self.cells[self.row][first:last] = [" "] * (min(last, self.columns) - first)
         elif letter != "m":
             raise AssertionError(f"unknown sequence: {arguments}{letter}")
+
+    def _switch(self, number, *, on):
+        """The cursor, wrapping, and the other screen, which leaves this one as it is."""
+        if number == 25:
+            self.cursor_visible = on
+        elif number == 7:
+            self.wraps = on
+        elif number == 1049 and on:
+            self._aside = (self.cells, self.row, self.column)
+            self.cells, self.row, self.column = [[" "] * self.columns for _ in self.cells], 0, 0
+        elif number == 1049:
+            self.cells, self.row, self.column = self._aside
 
     @property
     def rows(self):

@@ -92,7 +92,7 @@ def _broken(text: str, indent: int, look: Look) -> list[str]:
 
 
 def summary(lines: Sequence[CheckResult]) -> str:
-    """`17 checks: 15 ok, 1 skipped; 2 warnings, 1 error`: checks first, then what they problematic."""
+    """`17 checks: 15 ok, 1 skipped; 2 warnings, 1 error`: checks first, then what they found."""
     if not lines:
         return "No checks were run."
     bad = {CheckStatus.WARNING, CheckStatus.ERROR}
