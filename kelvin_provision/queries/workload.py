@@ -86,6 +86,15 @@ def workload(ctx: Context, request: WorkloadRequest) -> WorkloadResult:
     )
 
 
+def configuration(ctx: Context, name: str) -> Mapping[str, Any]:
+    """The configuration of the newest version of its app, without secrets. Raises WorkloadUnknown."""
+    from kelvin_provision.masking.documents import mask_document
+
+    current = ctx.ledger.workload(name)
+    masked: Mapping[str, Any] = mask_document((current.staged or current.shown).spec.configuration)
+    return masked
+
+
 def _succeeded_since(ctx: Context, current: Workload, failure: Entry) -> bool:
     lines = history.history(ctx.ledger, current.name)
     at = max(number for number, line in enumerate(lines) if line.time == failure.time and line.action == failure.action)

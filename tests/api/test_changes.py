@@ -225,3 +225,98 @@ def test_findings_are_in_the_payload(box, api):
 def test_what_a_client_may_not_mean_is_refused(api):
     answer = api.post(f"{V4}/deploy", request(staged=False, instantly_apply=False), Level.DEPLOY)
     assert answer.status == 400
+
+
+# --- configuration --------------------------------------------------------------------------------
+
+MODERN = {"defaults": {"configuration": {"speed": 3, "mqtt": {"host": "broker", "password": "s3cr3t-of-mqtt"}, "tags": ["a", "b"]}}}
+LEGACY = {
+    "spec_version": None,
+    "type": None,
+    "name": None,
+    "title": None,
+    "description": None,
+    "version": None,
+    "info": {"name": "motor", "version": "1.0.0"},
+}
+
+
+def configured(payload):
+    body = request()
+    return body | {"payload": {key: value for key, value in {**body["payload"], **payload}.items() if value is not None}}
+
+
+def update(api, configuration, name="motor", level=Level.DEPLOY):
+    return api.post(f"{V4}/{name}/configurations/update", {"configuration": configuration}, level)
+
+
+def stored(box, name="motor"):
+    workload = box.ledger.workload(name)
+    return (workload.staged or workload.running).spec
+
+
+def test_a_configuration_is_shown_without_its_secrets_and_changed_with_them(box, api):
+    api.post(f"{V4}/deploy", configured(MODERN), Level.DEPLOY)
+    before = stored(box)
+    shown = api.get(f"{V4}/motor/configurations/get").json["configuration"]
+    assert shown == {"speed": 3, "mqtt": {"host": "broker", "password": "***"}, "tags": ["a", "b"]}
+    answer = update(api, shown | {"speed": 4})
+    assert (answer.status, answer.json) == (200, {"configuration": shown | {"speed": 4}})
+    after = stored(box)
+    assert after.configuration == before.configuration | {"speed": 4}
+    assert after.payload["defaults"]["configuration"] == after.configuration
+    assert (after.image, after.method, after.title, after.system) == (before.image, before.method, before.title, before.system)
+    assert box.ledger.workload("motor").staged.number == 2
+    assert update(api, shown | {"speed": 4}).status == 200
+    assert box.ledger.workload("motor").staged.number == 2, "the same request again"
+    assert update(api, {}).json == {"configuration": {}}
+    assert stored(box).configuration == {}
+
+
+@pytest.mark.parametrize(
+    ("payload", "place"),
+    [
+        (
+            LEGACY | {"app": {"type": "docker", "docker": {"dockerfile": "D", "context": ".", "configuration": {"speed": 3}}}},
+            ("app", "docker"),
+        ),
+        (LEGACY | {"app": {"type": "kelvin", "kelvin": {"configuration": {"speed": 3}}}}, ("app", "kelvin")),
+        ({"type": "app", "defaults": {"app": {"configuration": {"speed": 3}}}}, ("defaults",)),
+    ],
+)
+def test_each_generation_of_manifests_has_it_in_its_place(box, api, payload, place):
+    answer = api.post(f"{V4}/deploy", configured(payload), Level.DEPLOY)
+    assert answer.status == 201, answer.body
+    for configuration in ({"speed": 4}, {}):
+        assert update(api, configuration).status == 200
+        block = stored(box).payload
+        for key in place:
+            block = block[key]
+        assert (block["configuration"], stored(box).configuration) == (configuration, configuration)
+        assert api.get(f"{V4}/motor/configurations/get").json == {"configuration": configuration}
+    accepted = api.post(f"{V4}/deploy", request() | {"payload": stored(box).payload, "name": "again"}, Level.DEPLOY)
+    assert (accepted.status, stored(box, "again").configuration) == (201, {}), "what was made is a valid request"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "said"),
+    [
+        ({}, 400, 'the body is not {"configuration": {...}}'),
+        ({"configuration": None}, 400, "the body is not"),
+        ({"configuration": []}, 400, "the body is not"),
+        ({"configuration": {}, "more": 1}, 400, "the body is not"),
+        ({"configuration": {"new": "***"}}, 400, "invalid request: 1 finding"),
+        ({"configuration": {"new": "<% secrets.absent %>"}}, 400, "secret absent does not exist on this box"),
+    ],
+)
+def test_a_configuration_that_cannot_be_meant_is_refused(box, api, body, status, said):
+    api.post(f"{V4}/deploy", configured(MODERN), Level.DEPLOY)
+    answer = api.post(f"{V4}/motor/configurations/update", body, Level.DEPLOY)
+    assert answer.status == status
+    assert said in answer.error["description"]
+    assert box.ledger.workload("motor").staged.number == 1
+
+
+def test_an_unknown_workload_has_no_configuration(api):
+    assert update(api, {"a": 1}, name="absent").status == 404
+    assert api.get(f"{V4}/absent/configurations/get").status == 404

@@ -5,7 +5,7 @@ import contextlib
 import http.client
 import json
 import threading
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from urllib.parse import urlencode
 
 from kelvin_provision.access.levels import Level
@@ -92,9 +92,9 @@ def serving(box, **limits):
     sockets = listening(["127.0.0.1:0"])
     ready, state = threading.Event(), {}
 
-    async def deploy(actor, body):
+    async def deploy(head, body):
         """As the child process does it, with the parts of this box; what crosses the pipe is the same document."""
-        return deploying.parsed(json.dumps(await asyncio.to_thread(_child, box, actor, body)).encode())
+        return deploying.parsed(json.dumps(await asyncio.to_thread(_child, box, head, body)).encode())
 
     def run():
         with server.services(box.settings, box.wiring, deploy, users) as services:
@@ -118,10 +118,10 @@ def serving(box, **limits):
     assert not thread.is_alive()
 
 
-def _child(box, actor, body):
+def _child(box, head, body):
     with contextlib.closing(type(box)(box.settings.state_dir, like=box)) as own:
         own.settings = box.settings
         try:
-            return {"result": child.deployed(own.ctx, actor, body)}
+            return {"result": child.done(replace(own.ctx, actor=head.actor), asdict(head), body)}
         except ProvisionError as error:
             return {"error": to_document(error)}

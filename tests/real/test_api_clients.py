@@ -91,7 +91,9 @@ def test_published_clients_stage_list_apply_stop_start_and_undeploy(box, owners)
         owner.call("start_workload", workload_name=owner.name)
     all_are("running", "2.0.0", None)
     for owner in owners:
-        owner.deploy("1.1.0")
+        changed = owner.call("update_workload_configuration", workload_name=owner.name, data={"configuration": {"speed": 4}})
+        assert changed["configuration"] == {"speed": 4}
+        assert owner.state[2][0] == "2.0.0", "a new revision, staged as the one before was"
         owner.call("undeploy_workload", workload_name=owner.name, staged=True)
     all_are("running", "2.0.0", None)
     first.call("undeploy_workload", workload_name=first.name)

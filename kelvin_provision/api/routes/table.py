@@ -63,4 +63,8 @@ ROWS: tuple[Row, ...] = (
         "GET", f"{_ONE}/download", Level.DEPLOY, workloads.download, (200, 202), (404, 409, 412), "the package for an offline installation"
     ),
     Row("GET", f"{_ONE}/configurations/get", Level.READ, workloads.configuration, (200,), (404, 409), "the configuration of its app"),
+    Row(
+        *("POST", f"{_ONE}/configurations/update", Level.DEPLOY, workloads.configure, (200,), (404, 409)),
+        summary="another configuration, as a new revision by the deployment method of the workload",
+    ),
 )

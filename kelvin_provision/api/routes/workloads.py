@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
 from typing import Any
 
 from starlette.responses import Response
 
 from kelvin_provision import timestamps
-from kelvin_provision.api.messages.body import content
+from kelvin_provision.api.messages.body import content, parsed_object
 from kelvin_provision.api.messages.documents import answer
 from kelvin_provision.api.messages.parameters import number, refuse_unknown, single
 from kelvin_provision.api.messages.refusals import Refusal
 from kelvin_provision.api.routes.listing import page
 from kelvin_provision.api.services import Call
 from kelvin_provision.api.work.asking import asked
+from kelvin_provision.api.work.deploying import Head
 from kelvin_provision.api.work.repeats import digest
 from kelvin_provision.context import Context
 from kelvin_provision.queries.logs import MOST_LINES
 from kelvin_provision.queries.workload import WorkloadRequest, workload
+from kelvin_provision.queries.workload import configuration as configuration_of
 
 TAIL_LINES = 1000
 """Lines of each container, if the client does not say how many."""
@@ -40,17 +42,36 @@ def _document(ctx: Context, name: str) -> dict[str, Any]:
 async def deploy(call: Call) -> Response:
     """One request. The same one again, from a client that got no answer in time, is not a second revision."""
     refuse_unknown(call.request.query_params.keys(), ())
-    body, services, principal = await content(call.request), call.services, call.principal
+    body = await content(call.request)
     if not body.strip():
         raise Refusal("bad-body", "the body is empty", "send the workload as a JSON object with app_name, app_version, name and payload")
-    key = digest(principal.name, "POST", "deploy", body)
+    name = await _revised(call, Head(call.principal.actor), body)
+    return answer(await call.box.ask(_document, name), 201)
+
+
+async def configure(call: Call) -> Response:
+    """A new revision with this configuration, by the method of the workload. The answer has it without its secrets."""
+    refuse_unknown(call.request.query_params.keys(), ())
+    document = parsed_object(await content(call.request))
+    configuration = document.get("configuration")
+    if set(document) != {"configuration"} or not isinstance(configuration, dict):
+        raise Refusal("bad-body", 'the body is not {"configuration": {...}}', "an empty object removes the whole configuration")
+    await call.box.ask(lambda ctx: ctx.ledger.workload(call.name))
+    await _revised(call, Head(call.principal.actor, call.name), json.dumps(configuration).encode())
+    return answer({"configuration": await call.box.ask(configuration_of, call.name)})
+
+
+async def _revised(call: Call, head: Head, body: bytes) -> str:
+    """The workload that has a new revision by this request, or by the same one just before."""
+    services = call.services
+    key = digest(call.principal.name, "POST", call.request.scope["path"], body)
     async with services.repeats.one_at_a_time:
         before = services.repeats.find(key)
         if before is None or not await call.box.ask(_is_newest, *before):
-            deployed = await services.deploy(principal.actor, body)
+            deployed = await services.deploy(head, body)
             before = deployed.names[0], await call.box.ask(_newest, deployed.names[0])
             services.repeats.remember(key, *before)
-    return answer(await call.box.ask(_document, before[0]), 201)
+    return before[0]
 
 
 def _newest(ctx: Context, name: str) -> int:
@@ -83,17 +104,9 @@ def _time(text: str) -> str:
 
 
 async def configuration(call: Call) -> Response:
-    """That of the app: `defaults.configuration` in an app.yaml of today, `app.TYPE.configuration` in older ones. Without its secrets."""
+    """That of the newest version, without its secrets."""
     refuse_unknown(call.request.query_params.keys(), ())
-    payload = (await call.box.ask(_document, call.name))["payload"]
-    return answer({"configuration": _configuration(payload)})
-
-
-def _configuration(payload: Mapping[str, Any]) -> Any:
-    app, defaults = payload.get("app"), payload.get("defaults")
-    if isinstance(app, Mapping) and isinstance(block := app.get(str(app.get("type"))), Mapping):
-        return block.get("configuration") or {}
-    return (defaults.get("configuration") if isinstance(defaults, Mapping) else None) or {}
+    return answer({"configuration": await call.box.ask(configuration_of, call.name)})
 
 
 async def download(call: Call) -> Response:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +21,7 @@ from kelvin_provision.errors.documents import to_document
 from kelvin_provision.files.durable import trouble_of_box
 from kelvin_provision.settings.load import load
 from kelvin_provision.spec.read.documents import read
+from kelvin_provision.usecases.configure import ConfigureRequest, configure
 from kelvin_provision.usecases.deploy import DeployRequest, deploy
 from kelvin_provision.wiring import default
 
@@ -34,7 +36,7 @@ def main(words: list[str]) -> int:
         settings = load(config=arguments.config, state_dir=arguments.state_dir, environ=os.environ, is_root=os.geteuid() == 0).settings
         launcher = Launcher(detached_agent(settings.state_dir, arguments.config))
         with opened(settings, default(launcher)) as ctx:
-            document = {"result": deployed(ctx, head["actor"], body)}
+            document = {"result": done(replace(ctx, actor=head["actor"]), head, body)}
     except ProvisionError as error:
         document = {"error": to_document(error)}
     except OSError as error:
@@ -43,9 +45,12 @@ def main(words: list[str]) -> int:
     return 0
 
 
-def deployed(ctx: Context, actor: str, body: bytes) -> dict[str, Any]:
-    """Accept the one request in the body. Raises what `usecases.deploy` raises."""
-    result = deploy(replace(ctx, actor=actor), DeployRequest(read(f"{FILE}.json", body)))
+def done(ctx: Context, head: Mapping[str, Any], body: bytes) -> dict[str, Any]:
+    """Accept the one request in the body, or the configuration in it for `name`. Raises what the use-cases raise."""
+    if head["name"]:
+        result = configure(ctx, ConfigureRequest(head["name"], json.loads(body)))
+    else:
+        result = deploy(ctx, DeployRequest(read(f"{FILE}.json", body)))
     return {"names": [revision.workload for revision in result.revisions], "warnings": list(result.warnings)}
 
 

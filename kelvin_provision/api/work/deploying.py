@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from kelvin_provision import refusals  # noqa: F401  (its errors may be in an answer)
 from kelvin_provision.errors import Locked, OurBug
@@ -15,8 +15,16 @@ from kelvin_provision.errors.documents import from_document
 TIMEOUT = 30.0
 """Seconds after which a child is killed. It stores all of a request or nothing, so nothing is left behind."""
 
-Deploy = Callable[[str, bytes], Awaitable["Deployed"]]
-"""From an actor and the body of a request to what was deployed. Raises what `usecases.deploy` raises."""
+Deploy = Callable[["Head", bytes], Awaitable["Deployed"]]
+"""From who wants what, and the body of the request, to what was deployed. Raises what `usecases.deploy` and `configure` raise."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """`name` is the workload whose configuration the body has; empty where the body is a whole request."""
+
+    actor: str
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -31,12 +39,11 @@ class ChildProcess:
     def __init__(self, words: Sequence[str]) -> None:
         self._command = (sys.executable, "-m", "kelvin_provision.api.work.child", *words)
 
-    async def deploy(self, actor: str, body: bytes) -> Deployed:
+    async def deploy(self, head: Head, body: bytes) -> Deployed:
         pipe = asyncio.subprocess.PIPE
         child = await asyncio.create_subprocess_exec(*self._command, stdin=pipe, stdout=pipe, stderr=pipe)
-        head = json.dumps({"actor": actor}).encode()
         try:
-            output, complaints = await asyncio.wait_for(child.communicate(head + b"\n" + body), TIMEOUT)
+            output, complaints = await asyncio.wait_for(child.communicate(json.dumps(asdict(head)).encode() + b"\n" + body), TIMEOUT)
         except TimeoutError:
             raise Locked(
                 "this box is too busy: the request was not read in time", hint="look whether it was stored, then try again"

@@ -17,7 +17,7 @@ from kelvin_provision.spec.request.system import system_of
 from kelvin_provision.spec.request.validation import check, check_rest
 from kelvin_provision.spec.workload import System
 
-_BLOCKS = {"kelvin_legacy": "kelvin", "legacy_docker": "docker"}
+BLOCKS = {"kelvin_legacy": "kelvin", "legacy_docker": "docker"}
 """The block of a legacy type below `app`, where it does not have the name of the type."""
 
 
@@ -47,7 +47,7 @@ def _legacy(given: dict[str, Any], path: Path, findings: Findings) -> App:
     info = check_rest(Info, info_fields, (*path, "info"), findings)
     app = top.app or {}
     kind = _type(app.get("type"), (*path, "app", "type"), findings)
-    name = _BLOCKS.get(kind or "docker", kind or "docker")
+    name = BLOCKS.get(kind or "docker", kind or "docker")
     block = app.get(name) if kind else None
     below = (*path, "app", name)
     return App(
