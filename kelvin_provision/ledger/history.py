@@ -13,6 +13,7 @@ from kelvin_provision.ledger import evidence as attempts
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Entry, Revision
 from kelvin_provision.ledger.rows import common as rows
+from kelvin_provision.ledger.rows import sealed
 from kelvin_provision.ledger.rows.damage import Row, is_time, printable
 
 _COLUMNS = ("time", "who", "action", "workload", "revision", "outcome", "detail", "version", "digest")
@@ -68,13 +69,13 @@ def last_failure(ledger: Ledger, workload: str) -> Entry | None:
     return replace(_shown(row), evidence=attempts.lines(row)) if row else None
 
 
-def broken_link(ledger: Ledger) -> int | None:
-    """The first line whose hash does not fit, or None when the chain is whole."""
-    before = ""
+def broken_link(ledger: Ledger, last: int = -1) -> int | None:
+    """The first line in the ledger whose hash does not fit, or None when the chain is whole; up to this line, or the last one."""
     with ledger.reading() as db:
-        for row in db.execute("SELECT * FROM history ORDER BY seq"):
+        before = sealed.head(db)
+        for row in db.execute("SELECT * FROM history WHERE ?1 < 0 OR seq <= ?1 ORDER BY seq", (last,)):
             try:
-                before = _link(before, line_of(row))
+                before = link(before, line_of(row))
             except StateDamaged:
                 return int(row["seq"])
             if before != row["hash"]:
@@ -95,7 +96,7 @@ def append(db: sqlite3.Connection, entry: Entry) -> None:
         row = db.execute(query, (entry.workload, entry.revision)).fetchone()
         for revision in rows.sound(rows.revision, [] if row is None else [row]):
             entry = replace(entry, version=revision.spec.app_version, digest=revision.digest)
-    values = (*_values(entry), _link(_head(db), entry))
+    values = (*_values(entry), link(_head(db), entry))
     columns = ", ".join((*_COLUMNS, "hash"))
     line = db.execute(f"INSERT INTO history ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)  # noqa: S608  (constants)
     if entry.evidence and line.lastrowid:
@@ -133,10 +134,11 @@ def _values(entry: Entry) -> tuple[str | int | None, ...]:
 
 def _head(db: sqlite3.Connection) -> str:
     row = db.execute("SELECT hash FROM history ORDER BY seq DESC LIMIT 1").fetchone()
-    return printable(row[0]) if row else ""
+    return printable(row[0]) if row else sealed.head(db)
 
 
-def _link(before: str, entry: Entry) -> str:
+def link(before: str, entry: Entry) -> str:
+    """The hash of a line: of the hash before it, and of its values."""
     values = _values(entry)
     if not entry.version and not entry.digest:
         values = values[:_FIRST_SCHEMA]  # lines of the first schema keep the hash that they were written with

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kelvin_provision.errors import HistoryBroken, WorkloadUnknown
+from kelvin_provision.errors import WorkloadUnknown
+from kelvin_provision.ledger import archive
 from kelvin_provision.ledger import history as ledger_history
 
 if TYPE_CHECKING:
@@ -33,13 +35,16 @@ class Verified:
 
 @dataclass(frozen=True)
 class HistoryResult:
-    """Oldest first; failed and refused attempts have their evidence."""
+    """Oldest first; failed and refused attempts have their evidence. `sealed` older lines are in files in `folder` (history.keep)."""
 
     entries: tuple[Entry, ...]
     verified: Verified | None = None
+    sealed: int = 0
+    folder: Path | None = None
 
     def to_json(self) -> dict[str, Any]:
         document: dict[str, Any] = {"entries": [_entry_to_json(entry) for entry in self.entries]}
+        document["sealed"] = {"lines": self.sealed, "path": str(self.folder)} if self.sealed else None
         return document | ({"verified": asdict(self.verified)} if self.verified else {})
 
 
@@ -55,11 +60,8 @@ def history(ctx: Context, request: HistoryRequest) -> HistoryResult:
         unknown = set(request.names) - {entry.workload for entry in entries} - set(ctx.ledger.slots(request.names))
         if unknown:
             raise WorkloadUnknown(f"nothing was ever done to {', '.join(sorted(unknown))} on this box")
-    return HistoryResult(entries, verified)
+    return HistoryResult(entries, verified, *archive.summary(ctx.ledger))
 
 
 def _verified(ledger: Ledger) -> Verified:
-    line = ledger_history.broken_link(ledger)
-    if line is not None:
-        raise HistoryBroken(f"line {line} of the history does not match its hash: it was changed, or a line before it is missing")
-    return Verified(len(ledger_history.history(ledger)), ledger_history.head(ledger))
+    return Verified(archive.verify(ledger), ledger_history.head(ledger))

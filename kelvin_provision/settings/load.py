@@ -16,6 +16,7 @@ from kelvin_provision.settings.model import (
     ApplySettings,
     ClusterSettings,
     DownloadSettings,
+    HistorySettings,
     Origin,
     RegistrySettings,
     RuntimeSettings,
@@ -129,6 +130,7 @@ def _settings(values: Mapping[str, Any], method: Method) -> Settings:
         download=DownloadSettings(**section("download")),
         apply=ApplySettings(**section("apply")),
         api=ApiSettings(**section("api")),
+        history=HistorySettings(**section("history")),
         default_method=method,
         **top,
     )

@@ -86,6 +86,13 @@ class ApiSettings:
 
 
 @dataclass(frozen=True)
+class HistorySettings:
+    """`keep` lines are in the ledger, older ones in files beside it."""
+
+    keep: int = 10_000
+
+
+@dataclass(frozen=True)
 class Settings:
     """`<app_name>:<app_version>` is pulled from `registry`, which has no scheme."""
 
@@ -102,6 +109,7 @@ class Settings:
     hooks: Path = Path("/etc/kelvin-provision/hooks")
     hooks_timeout: float = 120.0
     api: ApiSettings = ApiSettings()
+    history: HistorySettings = HistorySettings()
 
 
 @dataclass(frozen=True)

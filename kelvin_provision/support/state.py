@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from kelvin_provision.ledger import archive
 from kelvin_provision.ledger import history as ledger_history
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.queries.items import item_of
@@ -44,7 +45,8 @@ def _parsed(value: Any) -> Any:
 def history(ledger: Ledger) -> Iterator[dict[str, Any]]:
     """Whether the hash chain is intact, then its newest entries, oldest first."""
     broken = ledger_history.broken_link(ledger)
-    yield {"whole": broken is None, "broken_at": broken, "last_hash": ledger_history.head(ledger)}
+    sealed, _ = archive.summary(ledger)
+    yield {"whole": broken is None, "broken_at": broken, "last_hash": ledger_history.head(ledger), "sealed_lines": sealed}
     yield from (asdict(entry) for entry in ledger_history.history(ledger, evidence=True)[-MAX_ENTRIES:])
 
 

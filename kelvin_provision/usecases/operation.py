@@ -17,7 +17,7 @@ from kelvin_provision.events import Note
 from kelvin_provision.files.durable import in_words, private_folder
 from kelvin_provision.files.lock import exclusive
 from kelvin_provision.images.prune import collect_garbage
-from kelvin_provision.ledger import history, journal
+from kelvin_provision.ledger import archive, history, journal
 from kelvin_provision.ledger.model import OnFailure, Order, Phase, Revision
 from kelvin_provision.status import OperationKind
 
@@ -100,6 +100,8 @@ def operation(ctx: Context, ticket: OrderTicket, policy: ApplyPolicy | None = No
         running = Running(recovered, (*recovered.reports, *settled.reports), recovered.applied | settled.applied)
         yield running
         free_images(ctx, running)
+        with running.afterwards("older history was not sealed"):
+            archive.seal(ctx.ledger, ctx.settings.history.keep)
 
 
 def free_images(ctx: Context, running: Running) -> int:

@@ -62,7 +62,7 @@ KEYS = {
     "workloads rollback": ENVELOPE,
     "workloads history": (
         "command entries entries[].action entries[].detail entries[].digest entries[].evidence entries[].outcome entries[].revision entries[].time"
-        " entries[].version entries[].who entries[].workload schema verified verified.head verified.lines"
+        " entries[].version entries[].who entries[].workload schema sealed verified verified.head verified.lines"
     ),
     "workloads logs": "logs",
     "workloads logs --follow": "container line pod time",

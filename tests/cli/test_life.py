@@ -199,6 +199,7 @@ def test_history_of_one_workload_as_a_document(state):
     assert json.loads(run("workloads", "history", "-n", "fan", "--json", "--state-dir", str(state)).stdout) == {
         "schema": 1,
         "command": "workloads history",
+        "sealed": None,
         "entries": [
             {
                 "time": "2026-11-20T00:00:03.000000Z",

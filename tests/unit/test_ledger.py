@@ -13,11 +13,13 @@ from kelvin_provision.ledger import journal, orders, requests
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Entry, OnFailure, Phase, Step, Target
 from kelvin_provision.ledger.sqlite import schema
+from kelvin_provision.ledger.sqlite.connection import WAL_LIMIT
 from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.spec.enums import Download, ProbeKind, VolumeKind
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Port, Probe, Resources, System, Variable, Volume
 from kelvin_provision.status import Observation, Observed, OperationKind, Verb
+from tests.kit.ledgers import migrated
 from tests.kit.specs import spec
 from tests.kit.staging import reach
 
@@ -552,3 +554,34 @@ def test_a_line_of_the_history_notes_the_digest_while_it_is_known(ledger):
     with ledger.writing() as db:
         db.execute("UPDATE history SET digest = 'sha256:other'")
     assert journal.broken_link(ledger) == 1
+
+
+# --- the write-ahead log --------------------------------------------------------------------------
+
+
+def log_size(ledger):
+    return Path(f"{ledger.path}-wal").stat().st_size
+
+
+def fill(ledger, megabytes):
+    for number in range(megabytes * 4):
+        with ledger.writing() as db:
+            db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (f"key-{number % 8}", "x" * (256 << 10)))
+
+
+def test_the_log_is_bounded(ledger):
+    fill(ledger, 12)
+    assert log_size(ledger) <= WAL_LIMIT + (1 << 20)
+
+
+def test_a_long_reader_lets_the_log_grow_and_it_shrinks_with_the_next_commit_after_it(tmp_path):
+    path = migrated(tmp_path / "ledger.db")
+    with Ledger(path, log_pause=0.0) as ledger, Ledger(path) as other:
+        with other.reading() as db:
+            db.execute("SELECT * FROM facts").fetchall()
+            fill(ledger, 12)
+            assert log_size(ledger) > 10 << 20
+            assert db.execute("SELECT count(*) FROM facts").fetchone()[0] == 0  # its view is that of before
+        ledger.remember("any", "value")
+        assert log_size(ledger) <= WAL_LIMIT
+        assert other.fact("any") == "value"

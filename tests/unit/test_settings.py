@@ -16,6 +16,7 @@ from kelvin_provision.settings.model import (
     ApplySettings,
     ClusterSettings,
     DownloadSettings,
+    HistorySettings,
     RegistrySettings,
     RuntimeSettings,
     Settings,
@@ -71,6 +72,7 @@ workload_deploy: {staged: true, instantly_apply: false}
 download: {parallel: 16, stall_timeout: 1.5, rate: 500k, window: '22:00-05:00, 12:30-13:00', budget: 2GiB}
 apply: {timeout: 1h, rollback_timeout: 90, settle: 0s}
 api: {listen: ['127.0.0.1:80', '[::1]:80'], names: [Box.example], realm: site, token_lifetime: 1h, refresh_lifetime: 2h, connections: 8}
+history: {keep: 500}
 keep_revisions: 0
 """
 
@@ -107,6 +109,7 @@ def test_every_default_of_the_table_is_the_models():
         "api.token_lifetime": given.api.token_lifetime,
         "api.refresh_lifetime": given.api.refresh_lifetime,
         "api.connections": given.api.connections,
+        "history.keep": given.history.keep,
         "keep_revisions": given.keep_revisions,
     }
 
@@ -128,6 +131,7 @@ def test_every_key_of_the_site_file(box):
         apply=ApplySettings(3600.0, 90.0, 0.0),
         default_method=Method.STAGED,
         api=ApiSettings(("127.0.0.1:80", "[::1]:80"), ("box.example",), "site", 3600.0, 7200.0, 8),
+        history=HistorySettings(500),
         keep_revisions=0,
     )
     assert box.origin("registries.r.example:5000.mirrors", is_root=True) == ("m.example, m2.example:80/x", str(box.site))
@@ -250,7 +254,7 @@ def test_other_tools_variables_are_honoured_where_ours_are_silent(box):
     [
         ("registy: x", ["TMP/site.yaml: unknown key 'registy'; did you mean registry?"]),
         ("cluster: {namespce: x}", ["TMP/site.yaml, cluster: unknown key 'namespce'; did you mean namespace?"]),
-        ("cluster.namespace: x", ["TMP/site.yaml: unknown key 'cluster.namespace'; accepted are state_dir, secrets_dir, registry, registries, cluster, runtime, workload_deploy, download, apply, hooks, hooks_timeout, api, keep_revisions"]),
+        ("cluster.namespace: x", ["TMP/site.yaml: unknown key 'cluster.namespace'; accepted are state_dir, secrets_dir, registry, registries, cluster, runtime, workload_deploy, download, apply, hooks, hooks_timeout, api, history, keep_revisions"]),
         ("cluster: k3s", ["TMP/site.yaml, cluster: expected a mapping, got text"]),
         ("[]", ["TMP/site.yaml: expected a mapping, got a list"]),
         ("registries: {r.example: true}", ["TMP/site.yaml, registries.r.example: expected a mapping, got true or false"]),
@@ -291,7 +295,7 @@ def test_other_tools_variables_are_honoured_where_ours_are_silent(box):
         ("api: {names: ['a:80']}", ["TMP/site.yaml, api.names: expected a list of host names, got a list"]),
         ("api: {realm: a/b}", ["TMP/site.yaml, api.realm: expected letters, digits, '-' and '_', at most 64 characters, got 'a/b'"]),
         ("api: {connections: 7}", ["TMP/site.yaml, api.connections: expected an integer from 8 to 1024, got 7"]),
-        ("a: 1\n---\nb: 2", ["TMP/site.yaml: 2 documents; a settings file has one", "TMP/site.yaml: unknown key 'a'; accepted are state_dir, secrets_dir, registry, registries, cluster, runtime, workload_deploy, download, apply, hooks, hooks_timeout, api, keep_revisions"]),
+        ("a: 1\n---\nb: 2", ["TMP/site.yaml: 2 documents; a settings file has one", "TMP/site.yaml: unknown key 'a'; accepted are state_dir, secrets_dir, registry, registries, cluster, runtime, workload_deploy, download, apply, hooks, hooks_timeout, api, history, keep_revisions"]),
         ("registry: a\nregistry: b", ["TMP/site.yaml, document 1, registry: line 2: duplicate key 'registry'; keys must be unique"]),
         (
             "registy: x\ndownload: {parallel: 0}\napply: {settle: x}",
@@ -340,7 +344,7 @@ def test_the_table_is_for_the_docs():
     assert ("registry", "host[:port][/path]", "", "registry from which <app_name>:<app_version> is pulled, without a scheme") in rows
     assert ("registries.<host>.insecure", "true or false", "false", "allow plain HTTP; only in the site file or with --config") in rows
     assert ("download.parallel", "integer from 1 to 16, or auto", "auto", AUTO) in rows
-    assert len(rows) == 38
+    assert len(rows) == 39
     assert [key.variable for key in KEYS if key.name in {"cluster.namespace", "registries.<host>.mirrors"}] == [
         None,
         "KELVIN_PROVISION_CLUSTER__NAMESPACE",

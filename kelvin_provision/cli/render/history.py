@@ -50,6 +50,8 @@ def _footer(result: HistoryResult, *, evidence: bool) -> str:
     footer = f"Total: {count} line{'' if count == 1 else 's'}"
     if result.verified:
         footer = f"The history is intact: {result.verified.lines} lines, the last hash is {result.verified.head or '-'}"
+    if result.sealed:
+        footer = f"{footer}; {result.sealed} older line{'' if result.sealed == 1 else 's'} in {result.folder}"
     attempts = sum(bool(entry.evidence) for entry in result.entries)
     if evidence or not attempts:
         return footer

@@ -16,6 +16,8 @@ from kelvin_provision.ledger.sqlite.snapshot import TEXT, take, why_not_writable
 
 BUSY_TIMEOUT = 30.0
 """Seconds to wait for another writer; transactions here take milliseconds."""
+WAL_LIMIT = 4 << 20
+"""Bytes that the write-ahead log keeps when SQLite starts it again; while a reader needs it, it grows."""
 _NO_WRITING = ("SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_READONLY")
 
 
@@ -81,6 +83,7 @@ def _opened(path: Path, busy_timeout: float) -> sqlite3.Connection:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT}")
             allocate(path)
             migrate(connection, path)
             allocate(path)  # a new ledger has it only now

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from kelvin_provision import timestamps
-from kelvin_provision.ledger.sqlite.connection import BUSY_TIMEOUT, connect, translated_errors
+from kelvin_provision.ledger.sqlite.connection import BUSY_TIMEOUT, WAL_LIMIT, connect, translated_errors
 from kelvin_provision.ledger.sqlite.snapshot import Snapshot
 
 
@@ -21,15 +23,21 @@ def utc_now() -> str:
 
 
 class Database:
-    """Safe to share between threads. Use it as a context manager."""
+    """Safe to share between threads. Use it as a context manager.
 
-    def __init__(self, path: Path, *, clock: Callable[[], str] = utc_now, busy_timeout: float = BUSY_TIMEOUT) -> None:
+    `log_pause`: seconds between two attempts to empty a long write-ahead log: each copies what a reader does not need into the database.
+    """
+
+    def __init__(
+        self, path: Path, *, clock: Callable[[], str] = utc_now, busy_timeout: float = BUSY_TIMEOUT, log_pause: float = 1.0
+    ) -> None:
         self.path = path
         self.clock = clock
         self._busy_timeout = busy_timeout
         self._connection = connect(path, busy_timeout)
         self._lock = threading.RLock()
         self._changing = False
+        self._log_pause, self._not_before = log_pause, 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -63,6 +71,22 @@ class Database:
                 raise
             finally:
                 self._changing = False
+            self._shorten_log()
+
+    def _shorten_log(self) -> None:
+        """Empty a write-ahead log that a long reader has let grow, as soon as it is gone; now and then, for as long as it is not.
+
+        The change is durable already, so that trouble here is none of it.
+        """
+        with suppress(OSError, sqlite3.Error):
+            if os.stat(f"{self.path}-wal").st_size <= WAL_LIMIT or time.monotonic() < self._not_before:  # noqa: PTH116  (at each commit)
+                return
+            self._not_before = time.monotonic() + self._log_pause
+            try:
+                self._connection.execute("PRAGMA busy_timeout = 0")  # not to wait for the reader
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            finally:
+                self._connection.execute(f"PRAGMA busy_timeout = {self._busy_timeout * 1000:.0f}")
 
     def _refresh(self) -> None:
         """Take the snapshot again, or replace it by the ledger once there is space."""

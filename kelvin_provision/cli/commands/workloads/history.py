@@ -22,8 +22,9 @@ def command(
     """Show what was done to workloads, when, by whom and how it ended.
 
     Failures are included; with -v and --json together with their evidence: events, container states and the last lines of the logs.
-    Every line contains a hash of itself and the line before; --verify checks them all and prints the hash of the last line. Keep that
-    hash: without it, lines cut off the end cannot be noticed.
+    Lines older than those that `history.keep` keeps are in files in the state directory's history/, one JSON document a line.
+    Every line contains a hash of itself and the line before; --verify checks them all, those in files too, and prints the hash of the
+    last line. Keep that hash: without it, lines cut off the end cannot be noticed.
     """
     from kelvin_provision.cli.frame.box import context_of
     from kelvin_provision.cli.render.history import table
