@@ -24,9 +24,11 @@ from kelvin_provision.store import Store
 class PrunePlan:
     """Images to remove from the runtime, and bytes to free: exact for the store, an estimate for the runtime.
 
-    With a `runtime_error` only the store is pruned.
+    With a `runtime_error` only the store is pruned. `revisions`: those that can then no longer be rolled back to, by workload and number;
+    the setting keep_revisions was larger when they ran.
     """
 
+    revisions: tuple[tuple[str, int], ...] = ()
     images: tuple[ImageLock, ...] = ()
     orphans: tuple[str, ...] = ()
     store_bytes: int = 0
@@ -35,7 +37,7 @@ class PrunePlan:
 
     @property
     def empty(self) -> bool:
-        return not (self.images or self.orphans or self.store_bytes)
+        return not (self.revisions or self.images or self.orphans or self.store_bytes)
 
 
 @dataclass(frozen=True)
@@ -46,16 +48,17 @@ class Freed:
     still_in_runtime: frozenset[str]
 
 
-def plan(ledger: Ledger, store: Store, runtime: Callable[[], Runtime], *, orphans: bool) -> PrunePlan:
+def plan(ledger: Ledger, store: Store, runtime: Callable[[], Runtime], *, keep: int, orphans: bool) -> PrunePlan:
     """With `orphans`, also images with our label that this ledger does not know, such as those of a deleted state directory."""
-    store_bytes, unneeded = store.reclaimable(ledger.kept_locks(), quarantined=True), ledger.unneeded_images()
+    kept, beyond = ledger.kept_locks(keep=keep), ledger.beyond(keep)
+    store_bytes, unneeded = store.reclaimable(kept, quarantined=True), ledger.unneeded_images(keep=keep)
     try:
         owned, storage = runtime().owned(), runtime().storage()
     except ProvisionError as error:
-        return PrunePlan(store_bytes=store_bytes, runtime_error=error)
+        return PrunePlan(beyond, store_bytes=store_bytes, runtime_error=error)
     images = tuple(lock for lock in unneeded if is_among(lock, owned))
     unknown = find_orphans(ledger.known_images(), owned) if orphans else ()
-    return PrunePlan(images, unknown, store_bytes, _runtime_bytes(images, ledger.kept_locks(), store, storage))
+    return PrunePlan(beyond, images, unknown, store_bytes, _runtime_bytes(images, kept, store, storage))
 
 
 def _runtime_bytes(locks: tuple[ImageLock, ...], kept: tuple[ImageLock, ...], store: Store, storage: ImageStorage) -> int:
@@ -64,8 +67,9 @@ def _runtime_bytes(locks: tuple[ImageLock, ...], kept: tuple[ImageLock, ...], st
     return sum(request.bytes for request in space.space_requests(locks, filesystems, present=lambda blob: blob.size, loaded=kept))
 
 
-def carry_out(plan: PrunePlan, ledger: Ledger, store: Store, runtime: Callable[[], Runtime]) -> Freed:
+def carry_out(plan: PrunePlan, ledger: Ledger, store: Store, runtime: Callable[[], Runtime], *, keep: int) -> Freed:
     """The caller holds the operator lock. The store is freed even where the runtime does not answer."""
+    ledger.forget_beyond(keep)
     freed = store.collect_garbage(ledger.kept_locks(), quarantined=True)
     if plan.runtime_error is not None:
         return Freed(freed, frozenset())

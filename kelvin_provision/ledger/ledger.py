@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from kelvin_provision.ledger.model import Revision
 from kelvin_provision.ledger.reads import Reads
 from kelvin_provision.ledger.rows import common as rows
-from kelvin_provision.ledger.rows import listing
+from kelvin_provision.ledger.rows import listing, retention
 from kelvin_provision.ledger.sqlite.database import utc_now
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.spec.lock import ImageLock
@@ -124,6 +124,11 @@ class Ledger(Reads):
         """All was freed since `garbage` had this value."""
         with self.writing() as db:
             db.execute("DELETE FROM facts WHERE key = 'garbage' AND value = ?", (value,))
+
+    def forget_beyond(self, keep: int) -> None:
+        """Delete the revisions that are kept for a rollback although `keep` others ran later."""
+        with self.writing() as db:
+            retention.forget(db, keep)
 
     def forget_image(self, lock: ImageLock) -> None:
         """Call it after the image was removed from the runtime."""

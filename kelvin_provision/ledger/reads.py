@@ -9,7 +9,7 @@ from kelvin_provision.errors import StateDamaged, WorkloadUnknown
 from kelvin_provision.hints import command
 from kelvin_provision.ledger.model import Revision, Workload
 from kelvin_provision.ledger.rows import common as rows
-from kelvin_provision.ledger.rows import listing
+from kelvin_provision.ledger.rows import listing, retention
 from kelvin_provision.ledger.rows import workloads as workload_rows
 from kelvin_provision.ledger.rows.damage import Row, printable
 from kelvin_provision.ledger.sqlite.database import Database
@@ -170,13 +170,21 @@ class Reads(Database):
 
     # --- images ------------------------------------------------------------------------------------
 
-    def kept_locks(self, *, sound_only: bool = False) -> tuple[ImageLock, ...]:
+    def kept_locks(self, *, sound_only: bool = False, keep: int | None = None) -> tuple[ImageLock, ...]:
         """Image locks of all stored revisions, each once. Their blobs and images must stay, so who removes others must know all of them.
 
-        Raises StateDamaged unless `sound_only`.
+        With `keep`, without those that are beyond it. Raises StateDamaged unless `sound_only`.
         """
         with self.reading() as db:
-            return rows.distinct_locks(db, "SELECT workload, number, locks FROM revisions WHERE locks IS NOT NULL", sound_only=sound_only)
+            query, values = "SELECT workload, number, locks FROM revisions WHERE locks IS NOT NULL", {}
+            if keep is not None:
+                query, values = f"{query} AND rowid NOT IN ({retention.BEYOND})", {"keep": keep}
+            return rows.distinct_locks(db, query, values, sound_only=sound_only)
+
+    def beyond(self, keep: int) -> tuple[tuple[str, int], ...]:
+        """Workload and number of each revision that is kept for a rollback although `keep` others ran later."""
+        with self.reading() as db:
+            return retention.beyond(db, keep)
 
     def ready_locks(self) -> tuple[ImageLock, ...]:
         """Image locks of the complete revisions that run or are staged, as far as they can be read."""
@@ -185,7 +193,7 @@ class Reads(Database):
             " WHERE download = 'ready' AND locks IS NOT NULL"
         )
         with self.reading() as db:
-            return rows.distinct_locks(db, query, sound_only=True)
+            return rows.distinct_locks(db, query, {}, sound_only=True)
 
     def images_like(self, locks: Sequence[ImageLock]) -> tuple[ImageLock, ...]:
         """The images of stored revisions that share a layer with one of these."""
@@ -199,12 +207,12 @@ class Reads(Database):
             loaded = rows.images(db)
         return tuple({lock.name: lock for lock in (*loaded, *self.kept_locks(sound_only=sound_only))}.values())
 
-    def unneeded_images(self) -> tuple[ImageLock, ...]:
-        """Images that this program imported into the runtime and that no stored revision needs."""
+    def unneeded_images(self, *, keep: int | None = None) -> tuple[ImageLock, ...]:
+        """Images that this program imported into the runtime and that no stored revision needs; `keep` as for `kept_locks`."""
         from kelvin_provision.spec.identity import COARSEST  # who only lists needs it not
 
         with self.reading() as db:
-            kept, loaded = self.kept_locks(), rows.images(db)
+            kept, loaded = self.kept_locks(keep=keep), rows.images(db)
         needed = {COARSEST.of(lock) for lock in kept}  # Docker may have one image for two locks
         return tuple(lock for lock in loaded if COARSEST.of(lock) not in needed)
 

@@ -45,7 +45,7 @@ def images(ctx: Context) -> ImagesResult:
     inventory = take_inventory(ctx.ledger, ctx.store, lambda: ctx.runtime)
     prunable = 0
     with suppress(StateDamaged):  # nothing is pruned then
-        prunable = ctx.store.reclaimable(ctx.ledger.kept_locks(), quarantined=True)
+        prunable = ctx.store.reclaimable(ctx.ledger.kept_locks(keep=ctx.settings.keep_revisions), quarantined=True)
     return ImagesResult(inventory, ctx.settings.state_dir, prunable)
 
 

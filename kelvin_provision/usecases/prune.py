@@ -1,4 +1,4 @@
-"""Prune: free what no kept version of a workload needs."""
+"""Prune: free what no kept version of a workload needs, and drop the versions that are kept beyond the setting `keep_revisions`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class PruneResult:
 
 def plan(ctx: Context, *, orphans: bool) -> PrunePlan:
     """What would be removed. Changes nothing."""
-    return images.plan(ctx.ledger, ctx.store, lambda: ctx.runtime, orphans=orphans)
+    return images.plan(ctx.ledger, ctx.store, lambda: ctx.runtime, keep=ctx.settings.keep_revisions, orphans=orphans)
 
 
 def prune(ctx: Context, *, orphans: bool, ticket: OrderTicket | None = None) -> PruneResult:
@@ -29,7 +29,7 @@ def prune(ctx: Context, *, orphans: bool, ticket: OrderTicket | None = None) -> 
         if not ticket.still_valid():
             return PruneResult(PrunePlan(), Freed(0, frozenset()), running.warnings)
         chosen = plan(ctx, orphans=orphans)
-        pruned = images.carry_out(chosen, ctx.ledger, ctx.store, lambda: ctx.runtime)
+        pruned = images.carry_out(chosen, ctx.ledger, ctx.store, lambda: ctx.runtime, keep=ctx.settings.keep_revisions)
         if chosen.runtime_error is not None:
             running.images_not_freed(chosen.runtime_error)
     return PruneResult(chosen, pruned, running.warnings)

@@ -48,3 +48,20 @@ def test_the_page_has_all_that_a_request_has():
     assert [heading for heading, _ in EXAMPLES] == [
         "The smallest one", "Ports", "Variables and secrets", "Volumes", "Health checks", "Kubernetes objects",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--staged",), "staged+instant-apply: will be applied when downloaded"),
+        ((), "standard: the agent applies it now"),
+        (("--staged", "--no-instantly-apply"), "staged-only: waits for `workloads apply`"),
+    ],
+    ids=["staged", "no flag", "staged only"],
+)
+def test_what_will_happen_is_said_before_it_happens(box, tmp_path, monkeypatch, flags, words):
+    monkeypatch.setenv("KELVIN_PROVISION_REGISTRY", "registry.example.com:5000")
+    (tmp_path / "app.yaml").write_text(yaml.safe_dump(yaml.safe_load(EXAMPLES[0][1])["payload"]))
+    result = box.run("workloads", "deploy", "-n", "pump", "--payload", str(tmp_path / "app.yaml"), *flags, "--wait", "--timeout", "0")
+    assert (result.exit_code, result.stdout) == (75, "")
+    assert result.stderr.startswith(f"workload pump: accepted, motor-speed 2.3.0, {words}\n")

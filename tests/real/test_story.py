@@ -53,7 +53,7 @@ test_staged_by_one_process_applied_by_another_with_no_registry = pytest.mark.doc
 
 def test_stage_apply_look_undeploy(box):
     out, err = box.stage("pump", "1.0.0")
-    assert out == "workload pump: ready, web 1.0.0, staged-only: waits for apply\n"
+    assert out == "workload pump: ready, web 1.0.0, staged-only: waits for `workloads apply`\n"
     assert "pump: ready\n" in err
     assert box.states() == {"pump": ("1.0.0", "staged", "ready")}
     out, _ = box.run("workloads", "apply", "-n", "pump")

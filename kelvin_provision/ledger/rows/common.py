@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -52,13 +52,13 @@ def locks_of(row: sqlite3.Row) -> tuple[ImageLock, ...]:
     return Row(row, "revisions", "workload", "number").json("locks", locks)
 
 
-def distinct_locks(db: sqlite3.Connection, query: str, *, sound_only: bool) -> tuple[ImageLock, ...]:
+def distinct_locks(db: sqlite3.Connection, query: str, values: Mapping[str, object], *, sound_only: bool) -> tuple[ImageLock, ...]:
     """The locks of the rows of the query, each once: workloads share images. Raises StateDamaged unless `sound_only`."""
     from hashlib import blake2b  # OpenSSL's library takes milliseconds, and a list has no locks
 
     seen = set[bytes]()
     result: dict[ImageLock, None] = {}
-    for row in db.execute(query):
+    for row in db.execute(query, values):
         digest = blake2b(str(row["locks"]).encode(errors="surrogateescape"), digest_size=16).digest()
         if digest not in seen:
             seen.add(digest)

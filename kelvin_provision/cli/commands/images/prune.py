@@ -32,8 +32,9 @@ def command(
     """Remove images and downloads that no kept version needs.
 
     From the store: blobs and partial downloads that no version needs, and quarantined files. From the runtime: only images that this
-    program brought there and that no container uses. Images of running, staged and kept versions stay. It asks for confirmation, and is
-    refused without --yes where there is no terminal to ask on.
+    program brought there and that no container uses. Images of running, staged and kept versions stay; versions that are kept for a
+    rollback beyond a lowered keep_revisions are dropped. It asks for confirmation, and is refused without --yes where there is no
+    terminal to ask on.
     """
     return prune(session, orphans=orphans, dry_run=dry_run, yes=yes)
 
@@ -49,12 +50,20 @@ def prune(session: Session, *, orphans: bool, dry_run: bool, yes: bool) -> Repor
         if plan.empty:
             return _report((), plan, unreachable)
         if dry_run:
-            return _report((*_images(plan, None), *_totals(ctx, plan, plan.store_bytes, "would be freed")), plan, unreachable)
-    confirm(f"this will free {_amount(plan)}", yes=yes, goes=[item.name for item in _images(plan, None)])
+            totals = _totals(ctx, plan, plan.store_bytes, "would be freed")
+            return _report((*_revisions(plan, "would be dropped"), *_images(plan, None), *totals), plan, unreachable)
+    goes = [f"{item.kind} {item.name}" for item in _revisions(plan, "")] + [item.name for item in _images(plan, None)]
+    confirm(f"this will {_amount(plan)}", yes=yes, goes=goes)
     with operating(session) as ctx:
         result = usecase.prune(ctx, orphans=orphans)
-        items = (*_images(result.plan, result.pruned), *_totals(ctx, result.plan, result.pruned.store_bytes, "freed"))
+        totals = _totals(ctx, result.plan, result.pruned.store_bytes, "freed")
+        items = (*_revisions(result.plan, "dropped"), *_images(result.plan, result.pruned), *totals)
     return _report(items, result.plan, result.warnings)
+
+
+def _revisions(plan: PrunePlan, outcome: str) -> list[Item]:
+    """That were kept for a rollback, and are more than `keep_revisions` says now."""
+    return [Item("revision", f"{workload}/{number}", outcome, "keep_revisions") for workload, number in plan.revisions]
 
 
 def _images(plan: PrunePlan, result: Freed | None) -> list[Item]:
@@ -77,11 +86,13 @@ def _totals(ctx: Context, plan: PrunePlan, stored: int, outcome: str) -> list[It
 
 
 def _amount(plan: PrunePlan) -> str:
+    count = len(plan.revisions)
+    dropped = [f"drop {count} revision{'' if count == 1 else 's'} kept for a rollback"] if count else []
     parts = [f"{format_bytes(plan.store_bytes)} in the store"] if plan.store_bytes else []
     count = len(plan.images) + len(plan.orphans)
     more = f" (about {format_rounded(plan.runtime_bytes)})" if plan.runtime_bytes else ""
     parts += [f"{count} image{'' if count == 1 else 's'} in the runtime{more}"] if count else []
-    return " and ".join(parts)
+    return ", and ".join([*dropped, *([f"free {' and '.join(parts)}"] if parts else [])])
 
 
 def _report(items: tuple[Item, ...], plan: PrunePlan, warnings: tuple[str, ...]) -> Report:

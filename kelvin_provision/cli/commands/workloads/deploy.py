@@ -162,9 +162,9 @@ def _content(path: Path) -> tuple[str, bytes]:
 
 def _words(spec: Spec) -> str:
     what = {
-        Method.STANDARD: "applied by the agent",
-        Method.INSTANT: "applied when all of it is downloaded",
-        Method.STAGED: "waits for apply",
+        Method.STANDARD: "the agent applies it now",
+        Method.INSTANT: "will be applied when downloaded",
+        Method.STAGED: "waits for `workloads apply`",
     }
     return f"{spec.app_name} {spec.app_version}, {spec.method.value}: {what[spec.method]}"
 
@@ -172,11 +172,14 @@ def _words(spec: Spec) -> str:
 def _followed(session: Session, options: Options, ctx: Context, revisions: Sequence[Revision]) -> Mapping[str, str]:
     from kelvin_provision.cli.frame.box import interrupted_again, signals_noted
     from kelvin_provision.cli.render.progress import choose
+    from kelvin_provision.events import Note
     from kelvin_provision.queries.follow import CONTINUES, FollowRequest, follow
     from kelvin_provision.usecases.operation import wake
 
     with choose(session) as progress, signals_noted() as stop:
         following = replace(ctx, progress=progress, stop=stop)
+        for revision in revisions:  # before it happens, and not when it has
+            progress(Note(f"workload {revision.workload}: accepted, {_words(revision.spec)}"))
         try:
             return follow(following, FollowRequest(tuple(revisions), options.timeout), each_look=lambda: wake(ctx))
         except KeyboardInterrupt:
