@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from kelvin_provision.applying.waves import Waiting, put_in_waves
-from kelvin_provision.cluster.protocol import Cluster, Health, Phase, WaitPolicy
+from kelvin_provision.cluster.protocol import Cluster, Health, Phase, WaitPolicy, causes, not_up
 from kelvin_provision.context import Context
 from kelvin_provision.errors import Interrupted, ProvisionError, StartFailed
 from kelvin_provision.events import Finished, Started
@@ -83,10 +83,10 @@ def _start(ctx: Context, operation: Operation, patience: WaitPolicy) -> Outcome:
         for name, state in health.items():
             if state.phase is Phase.READY:
                 ctx.cluster.finish(name, objects[name])
-        failed = {name: state for name, state in health.items() if state.phase is not Phase.READY}
-        if failed and ctx.stop():
+        states = not_up(health)
+        if states and ctx.stop():
             return started, _interrupted(started)
-        return started, _start_failed(failed, ctx.cluster) if failed else None
+        return started, _start_failed(states, ctx.cluster) if states else None
     except ProvisionError as error:
         return started, error
 
@@ -97,10 +97,9 @@ def _interrupted(started: list[str]) -> Interrupted:
     return Interrupted(f"stopped by a signal; {', '.join(started)}: started, and not waited for any longer")
 
 
-def _start_failed(failed: Mapping[str, Health], cluster: Cluster) -> StartFailed:
-    evidence = [f"{name}: {line}" for name in failed for line in cluster.evidence(name)]
-    causes = "; ".join(f"{name}: {health.why or 'not up in time'}" for name, health in failed.items())
-    return StartFailed(f"{causes}; left started", evidence=evidence, hint=command("workloads show", names=(next(iter(failed)),)))
+def _start_failed(states: Mapping[str, Health], cluster: Cluster) -> StartFailed:
+    evidence = [f"{name}: {line}" for name in states for line in cluster.evidence(name)]
+    return StartFailed(f"{causes(states)}; left started", evidence=evidence, hint=command("workloads show", names=(next(iter(states)),)))
 
 
 def _close(ctx: Context, operation: Operation, reached: list[str], cause: ProvisionError | None) -> None:

@@ -14,7 +14,7 @@ from kelvin_provision.applying.plan import Prepared
 from kelvin_provision.applying.policy import ApplyPolicy
 from kelvin_provision.applying.undo import Cause, known_objects, undo
 from kelvin_provision.applying.waves import Waiting, put_in_waves
-from kelvin_provision.cluster.protocol import UNSCALED, Cluster, Health, Phase, WaitPolicy
+from kelvin_provision.cluster.protocol import UNSCALED, Cluster, Health, WaitPolicy, causes, not_up
 from kelvin_provision.context import Context
 from kelvin_provision.errors import ApplyFailed, ApplyLeft, ClusterRefused, Interrupted, ProvisionError, StateDamaged, UndoFailed
 from kelvin_provision.events import Note, Started
@@ -97,18 +97,11 @@ def _judge(health: Mapping[str, Health], steps: Sequence[Step], cluster: Cluster
     """Raise the cause if they are not all up, with evidence from before the undo."""
     if stopped:
         raise Interrupted("stopped by a signal")
-    ready = Health(Phase.READY)
-    states = {step.workload: health.get(step.workload, ready) for step in steps}
-    failed = {name: state for name, state in states.items() if state.phase is not Phase.READY}
-    if not failed:
+    states = not_up({step.workload: health[step.workload] for step in steps if step.workload in health})
+    if not states:
         return
-    evidence = [f"{name}: {line}" for name in failed for line in cluster.evidence(name)]
-    causes = "; ".join(f"{name}: {_cause(state)}" for name, state in failed.items())
-    raise ApplyFailed(causes, evidence=evidence, hint=command("workloads show", names=(next(iter(failed)),)))
-
-
-def _cause(health: Health) -> str:
-    return health.why if health.phase is Phase.FAILED else f"not up in time, {health.why or 'no reason given'}"
+    evidence = [f"{name}: {line}" for name in states for line in cluster.evidence(name)]
+    raise ApplyFailed(causes(states), evidence=evidence, hint=command("workloads show", names=(next(iter(states)),)))
 
 
 def finish(ctx: Context, operation: Operation, keep: int) -> None:

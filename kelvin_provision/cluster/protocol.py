@@ -49,6 +49,21 @@ class Health:
     why: str = ""
 
 
+def not_up(health: Mapping[str, Health]) -> dict[str, Health]:
+    """What is not up, by workload; those that failed first. The wait ends with a failure, so the others were only not up yet."""
+    states = {name: state for name, state in health.items() if state.phase is not Phase.READY}
+    return dict(sorted(states.items(), key=lambda item: item[1].phase is not Phase.FAILED))
+
+
+def causes(states: Mapping[str, Health]) -> str:
+    """Of what is not up, for a message."""
+    failed = [f"{name}: {state.why}" for name, state in states.items() if state.phase is Phase.FAILED]
+    late = {name: state.why or "no reason given" for name, state in states.items() if state.phase is not Phase.FAILED}
+    if failed:
+        return "; ".join([*failed, *([f"{', '.join(late)}: not up yet then"] if late else [])])
+    return "; ".join(f"{name}: not up in time, {why}" for name, why in late.items())
+
+
 @dataclass(frozen=True)
 class WaitPolicy:
     """In seconds. `settle`: how long a workload must stay up without a restart; `unschedulable`: how long a pod may lack a node.

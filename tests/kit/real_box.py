@@ -113,14 +113,15 @@ class Box:
             until(lambda: not process.alive(self.state))
 
     def end(self):
-        with Ledger(self.state / "ledger.db") as ledger:
-            names = ledger.names()
-        if names:
-            until(lambda: self._undeployed(names), seconds=200.0)
-        self.stop_agent()
-        if NAMESPACE in self.settings:
-            api = Api(kubeconfig=Path(self.settings["KUBECONFIG"]), context=None)
-            api.delete("v1", "Namespace", self.settings[NAMESPACE], None)
+        try:
+            with Ledger(self.state / "ledger.db") as ledger:
+                names = ledger.names()
+            if names:
+                until(lambda: self._undeployed(names), seconds=200.0)
+        finally:
+            self.stop_agent()
+            if NAMESPACE in self.settings:
+                remove_namespaces(self.settings["KUBECONFIG"], self.settings[NAMESPACE])
 
     def _undeployed(self, names):
         """A busy kubelet may need longer for a pod than a command waits: typed again, it goes on."""
@@ -146,12 +147,28 @@ def kubernetes_settings(request):
         pytest.skip("KELVIN_PROVISION_TEST_KUBECONFIG and KELVIN_PROVISION_TEST_CONTAINERD are not set")
     if not shutil.which("ctr"):
         pytest.skip("ctr is not installed")
+    namespace = f"story-{os.getpid()}-{next(_NUMBERS)}"
+    request.addfinalizer(lambda: remove_namespaces(kubeconfig, namespace))
     return {
         "KUBECONFIG": kubeconfig,
         "KELVIN_PROVISION_CLUSTER__TYPE": "kubernetes",
-        NAMESPACE: f"story-{os.getpid()}-{next(_NUMBERS)}",
+        NAMESPACE: namespace,
         "KELVIN_PROVISION_RUNTIME__ADDRESS": socket,
     }
+
+
+def of_box(namespace, names):
+    """Of these names, a box's namespace and those of boxes beside it."""
+    return [name for name in names if name == namespace or name.startswith(f"{namespace}-")]
+
+
+def remove_namespaces(kubeconfig, namespace):
+    """Whatever became of the box: also after a test that failed, was cut off, or ended its boxes wrongly."""
+    api = Api(kubeconfig=Path(kubeconfig), context=None)
+    existing = {item["metadata"]["name"]: item["metadata"] for item in api.list_objects("v1", "Namespace", None, metadata=True)}
+    for name in of_box(namespace, existing):
+        if "deletionTimestamp" not in existing[name]:
+            api.delete("v1", "Namespace", name, None)
 
 
 @functools.cache

@@ -206,7 +206,7 @@ def test_what_containerd_has_is_linked_and_not_fetched(pulled, proxy):
 def test_a_wrong_file_of_containerd_is_not_taken_but_fetched(pulled, proxy):
     one = pulled("wrong")
     wrong = bytearray(one.files[1].read_bytes())
-    wrong[-9] ^= 1
+    wrong[len(wrong) // 2] ^= 1  # the last bytes of a gzip stream are not read by every engine
     one.files[1].unlink()
     one.files[1].write_bytes(wrong)
     one.here.stage("wrong")

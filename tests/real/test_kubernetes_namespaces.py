@@ -13,8 +13,8 @@ from kelvin_provision.cluster.protocol import Phase
 from kelvin_provision.context import silent
 from kelvin_provision.status import Observed
 from tests.kit.kubernetes_bench import PATIENCE, bench, never, no_secrets, shared_bench
-from tests.kit.real_box import NAMESPACE, Box, kubernetes_settings, push_versions
-from tests.kit.servers.kubernetes import kubeconfig
+from tests.kit.real_box import NAMESPACE, Box, kubernetes_settings, push_versions, remove_namespaces
+from tests.kit.servers.kubernetes import fresh_namespace, kubeconfig
 
 __all__ = ["bench", "shared_bench"]
 pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(400)]
@@ -185,3 +185,18 @@ def test_commands_show_and_follow_what_lies_elsewhere(request, tmp_path, registr
         assert api.get("v1", "Namespace", elsewhere) is None
     finally:
         box.end()
+
+
+def test_what_a_test_leaves_is_removed_with_the_namespaces_of_boxes_beside_it_and_no_other(request):
+    name, api = fresh_namespace(), Api(kubeconfig=kubeconfig(), context=None)
+    names = [name, f"{name}-1", f"{name}-1-x", f"{name}0"]
+    for each in names:
+        api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": each}}, each)
+    try:
+        remove_namespaces(kubeconfig(), name)
+        left = [
+            each for each in names if (found := api.get("v1", "Namespace", each, None)) and "deletionTimestamp" not in found["metadata"]
+        ]
+        assert left == [f"{name}0"]
+    finally:
+        remove_namespaces(kubeconfig(), f"{name}0")

@@ -129,6 +129,16 @@ def test_what_is_not_up_in_time_is_said_to_be_waiting(box):
         box.apply("a")
 
 
+def test_the_one_that_failed_is_named_before_those_that_only_were_not_up_yet(box):
+    box.stage("1", "a", "b", "c")
+    waiting = Health(Phase.WAITING, "up for 0 of 2 s")
+    box.cluster.next_healths = {"a": [waiting] * 3, "b": [Health(Phase.FAILED, "exit code 3")] * 3, "c": [waiting] * 3}
+    with pytest.raises(ApplyFailed, match=r"^b: exit code 3; a, c: not up yet then; rolled back") as caught:
+        box.apply("a", "b", "c")
+    assert shell_line(caught.value.hint) == "kelvin-provision workloads show -n b"
+    assert caught.value.evidence[0] == "b: b: exit code 3"
+
+
 def test_a_signal_undoes_it(box):
     box.stage("1", "a", "b")
     asked = itertools.count()
