@@ -49,10 +49,10 @@ class KindUnknown(PlanRefused):
 
 
 class ChangeDenied(PlanRefused):
-    """The credentials lack a permission that the change needs."""
+    """Admission denies the change: PodSecurity, a quota, a policy or a webhook of the cluster."""
 
-    code, exit_code = "denied", os.EX_NOPERM
-    hint_default = "run as root, or use a kubeconfig with permission to change the namespace"
+    code, exit_code = "denied", os.EX_DATAERR
+    hint_default = "correct what the evidence names and deploy again, or have the rule of the cluster changed"
 
 
 class NamespaceTerminating(PlanRefused):

@@ -6,7 +6,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -23,12 +23,20 @@ CONNECT_TIMEOUT = 5.0
 
 @dataclass(frozen=True)
 class Certificate:
-    """A certificate with its validity, or the problem with it. `of_k3s`: k3s renews it at its start."""
+    """A certificate with its validity, or the problem with it. `of_k3s`: k3s issued it; `authority`: it signs others."""
 
     what: str
     validity: Validity | None = None
     problem: str = ""
     of_k3s: bool = False
+    authority: bool = False
+
+    @property
+    def renewal(self) -> str:
+        """At its start, k3s renews what it has signed, but no authority."""
+        if not self.of_k3s:
+            return "renew it with the tool that issued it"
+        return "k3s certificate rotate-ca, with new authorities as k3s documents it" if self.authority else "systemctl restart k3s"
 
 
 def judged(certificates: Sequence[Certificate], now: datetime) -> Iterator[CheckFinding]:
@@ -40,7 +48,7 @@ def judged(certificates: Sequence[Certificate], now: datetime) -> Iterator[Check
             continue
         begins, ends = certificate.validity
         days = (ends - now).total_seconds() / 86400
-        then = "systemctl restart k3s" if certificate.of_k3s else "renew it with the tool that issued it"
+        then = certificate.renewal
         if now < begins:
             yield error(f"{certificate.what} is not valid before {begins:%Y-%m-%d}; the clock says {now:%Y-%m-%d}", "timedatectl")
         elif days < 0:
@@ -58,17 +66,17 @@ def judged(certificates: Sequence[Certificate], now: datetime) -> Iterator[Check
 
 def read_all(kubeconfig: Path | None, context: str | None, folders: Sequence[Path] = K3S_FOLDERS) -> Iterator[Certificate]:
     """All certificates; unreadable ones have a problem, missing ones are valid out."""
-    server = ""
+    server, of_k3s = "", False
     if kubeconfig is not None:
         user, cluster = _sections(kubeconfig, context)
         server, of_k3s = cluster.text("server"), kubeconfig.is_relative_to("/etc/rancher")
         yield from _of_section("the kubeconfig's client certificate", user, "client-certificate", of_k3s=of_k3s)
-        yield from _of_section("the kubeconfig's authority", cluster, "certificate-authority", of_k3s=of_k3s)
-    yield from _of_server(server)
+        yield from _of_section("the kubeconfig's authority", cluster, "certificate-authority", of_k3s=of_k3s, authority=True)
+    yield from _of_server(server, of_k3s=of_k3s)
     for folder in folders:
         with suppress(OSError):
             for path in sorted(folder.glob("*.crt")):
-                yield from _pem(str(path), str(path), path.read_bytes, of_k3s=True)
+                yield from _pem(Certificate(str(path), of_k3s=True, authority=path.stem.endswith("-ca")), str(path), path.read_bytes)
 
 
 def _sections(kubeconfig: Path, context: str | None) -> tuple[Section, Section]:
@@ -80,24 +88,24 @@ def _sections(kubeconfig: Path, context: str | None) -> tuple[Section, Section]:
     return chosen.user, chosen.cluster
 
 
-def _of_section(what: str, section: Section, name: str, *, of_k3s: bool) -> Iterator[Certificate]:
-    yield from _pem(what, section.text(name), lambda: section.content(name), of_k3s=of_k3s)
+def _of_section(what: str, section: Section, name: str, *, of_k3s: bool, authority: bool = False) -> Iterator[Certificate]:
+    yield from _pem(Certificate(what, of_k3s=of_k3s, authority=authority), section.text(name), lambda: section.content(name))
 
 
-def _pem(what: str, path: str, content: Callable[[], bytes], *, of_k3s: bool) -> Iterator[Certificate]:
+def _pem(certificate: Certificate, path: str, content: Callable[[], bytes]) -> Iterator[Certificate]:
     """Of a chain, the certificate that expires first; nothing without content."""
     try:
         if data := content():
-            yield Certificate(what, min(validities_of_pem(data), key=lambda validity: validity[1]), of_k3s=of_k3s)
+            yield replace(certificate, validity=min(validities_of_pem(data), key=lambda validity: validity[1]))
     except FileNotFoundError:
-        yield Certificate(what, problem=f"no file {path}", of_k3s=of_k3s)
+        yield replace(certificate, problem=f"no file {path}")
     except OSError as problem:
-        yield Certificate(what, problem=f"cannot be read: {(problem.strerror or str(problem)).lower()}", of_k3s=of_k3s)
+        yield replace(certificate, problem=f"cannot be read: {(problem.strerror or str(problem)).lower()}")
     except ValueError as problem:
-        yield Certificate(what, problem=f"cannot be read: {problem}", of_k3s=of_k3s)
+        yield replace(certificate, problem=f"cannot be read: {problem}")
 
 
-def _of_server(server: str) -> Iterator[Certificate]:
+def _of_server(server: str, *, of_k3s: bool) -> Iterator[Certificate]:
     """The certificate that the API server presents. It is not trusted and nothing is sent: only its dates are read."""
     place = urlsplit(server)
     if place.scheme != "https" or not place.hostname:
@@ -113,6 +121,6 @@ def _of_server(server: str) -> Iterator[Certificate]:
             der = connection.getpeercert(binary_form=True)
         try:
             if der:
-                yield Certificate("the API server's certificate", validity_of_der(der))
+                yield Certificate("the API server's certificate", validity_of_der(der), of_k3s=of_k3s)
         except InvalidCertificate as problem:
-            yield Certificate("the API server's certificate", problem=str(problem))
+            yield Certificate("the API server's certificate", problem=str(problem), of_k3s=of_k3s)

@@ -53,7 +53,6 @@ def test_an_exit_code_is_explained_with_the_errors_behind_it():
     assert run("explain", "77").stdout == (
         "exit code 77: Permission denied.\n\n"
         "cluster-denied: The cluster rejects the credentials, or they lack a permission that the change needs.\n"
-        "denied: The credentials lack a permission that the change needs.\n"
         "login-unreadable: The stored credentials for a registry cannot be read on this box.\n"
         "permission-refused: This user has no permission for a file, a directory or a socket.\n"
         "registry-denied: The registry rejects the credentials, or requires a login.\n"

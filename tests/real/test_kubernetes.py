@@ -9,6 +9,7 @@ import pytest
 
 from kelvin_provision import timestamps
 from kelvin_provision.cli.frame.hints import line as shell_line
+from kelvin_provision.cluster.kubernetes.api.errors import Rejected
 from kelvin_provision.cluster.kubernetes.cluster import Kubernetes
 from kelvin_provision.cluster.kubernetes.judge.failures import IMAGE_REASONS, is_ready
 from kelvin_provision.cluster.labels import OWNER, STOPPED
@@ -311,6 +312,38 @@ def test_a_quota_is_found_in_the_plan(bench):
         assert codes(bench.cluster.plan({"quota": objects}, no_secrets)) == [("denied", "Deployment/quota")]
     finally:
         bench.api.delete("v1", "ResourceQuota", "tight", bench.namespace)
+
+
+def test_a_warning_of_the_server_is_a_remark_of_the_plan(bench):
+    """Of a version that its definition calls deprecated, as every server since 1.19 does."""
+    group, warning = f"warned-{bench.namespace}.example.com", 'use "v2" instead'
+    version = {"name": "v1", "served": True, "storage": True, "deprecated": True, "deprecationWarning": warning}
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    names = {"plural": "olds", "kind": "Old"}
+    definition = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"olds.{group}"},
+        "spec": {"group": group, "names": names, "scope": "Namespaced", "versions": [version | {"schema": schema}]},
+    }
+    bench.api.apply(definition, bench.namespace, force=False)
+    try:
+        old = {"apiVersion": f"{group}/v1", "kind": "Old", "metadata": {"name": "one"}}
+        until(lambda: _refusal(bench, old) is None)
+        plan = bench.cluster.plan({"warned": bench.plain("warned", old)}, no_secrets)
+        assert f"warned: Old/one: the API server warns: {warning}" in plan.remarks
+        assert plan.findings == ()
+    finally:
+        bench.api.delete("apiextensions.k8s.io/v1", "CustomResourceDefinition", f"olds.{group}", None)
+
+
+def _refusal(bench, item):
+    """Why the server does not take the object yet, or None."""
+    try:
+        bench.api.apply(item, bench.namespace, force=False, dry_run=True)
+    except Rejected as error:
+        return error
+    return None
 
 
 def test_the_evidence_has_exit_code_and_the_last_words(bench):

@@ -311,7 +311,7 @@ def test_tending_goes_on_after_trouble(box):
         (["field-conflict"], "field-conflict", 65),
         (["invalid-object"], "invalid-object", 65),
         (["unknown-kind"], "unknown-kind", 65),
-        (["denied"], "denied", 77),
+        (["denied"], "denied", 65),
         (["namespace-terminating"], "namespace-terminating", 75),
         (["port-taken"], "port-taken", 65),
         (["image-missing"], "image-missing", 65),

@@ -10,7 +10,7 @@ from kelvin_provision.cluster.kubernetes.api.errors import WARNINGS, Rejected
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.identity import node_conditions
 from kelvin_provision.cluster.kubernetes.inventory import namespaces, of_workload
-from kelvin_provision.cluster.kubernetes.judge.failures import container_statuses, is_ready, last_exit
+from kelvin_provision.cluster.kubernetes.judge.failures import IMAGE_REASONS, container_statuses, core, is_ready, last_exit
 from kelvin_provision.cluster.kubernetes.judge.readiness import condition, reason_and_message
 from kelvin_provision.cluster.kubernetes.judge.scheduling import selects, untolerated
 from kelvin_provision.cluster.plan import describe
@@ -20,6 +20,9 @@ from kelvin_provision.spec.workload import Object
 MAX_PODS = 3
 MAX_EVENTS = 8
 LOG_LINES = 20
+LEAST_CAUSE = 10
+"""Characters of a message that can be found in another one without being there by chance."""
+
 HARMLESS_EVENTS = frozenset({"FailedPreStopHook"})
 """The preStop hook fails in images without `sleep`. The plan notes it, and it is never the cause of a failure."""
 
@@ -58,8 +61,18 @@ def pod_evidence(pod: Object, events: list[Object]) -> Iterator[str]:
             yield f"pod {name}, container {status['name']}: exited with {last_exit(status)}, {status.get('restartCount', 0)} restarts"
     relevant = [event for event in events if event.get("reason") not in HARMLESS_EVENTS]
     pod_events = [event for event in relevant if (event.get("involvedObject") or {}).get("uid") == uid]
-    for event in sorted(pod_events, key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime")))[-MAX_EVENTS:]:
+    known = [state["waiting"] for status in container_statuses(pod) if "waiting" in (state := status.get("state") or {})]
+    new = [event for event in pod_events if not any(_repeats(event, waiting) for waiting in known)]
+    for event in sorted(new, key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime")))[-MAX_EVENTS:]:
         yield f"event of pod {name}: {reason_and_message(event)} ({event.get('count') or 1} times)"
+
+
+def _repeats(event: Object, waiting: Mapping[str, Any]) -> bool:
+    """Whether the container's state says all that the event does: its reason, or the message of what failed."""
+    message = str(event.get("message") or "")
+    stated = reason_and_message(waiting)
+    pulling = waiting.get("reason") in IMAGE_REASONS and message.removeprefix("Error: ") in IMAGE_REASONS
+    return pulling or (len(core(message)) > LEAST_CAUSE and core(message) in stated)
 
 
 def _repelling_nodes(api: Api, pods: Sequence[Object]) -> Iterator[str]:

@@ -80,7 +80,9 @@ class Planner:
             if self._namespace in self._absent:
                 self._changes.append(Change(Op.CREATE, workload, f"Namespace/{self._namespace}", "not on the cluster"))
             for item in objects:
+                self._api.take_warnings()  # of requests before
                 self._plan_object(workload, item)
+                self._remarks += [f"{workload}: {self._name(item)}: the API server warns: {text}" for text in self._api.take_warnings()]
             self._plan_pruning(workload, objects)
         if claims_ports(self._desired):
             live = [*self._api.list_objects("v1", "Service", None), *self._api.list_objects("v1", "Pod", None)]
@@ -213,6 +215,7 @@ class Planner:
 
     def _add_finding(self, code: str, workload: str, item: Object, message: str) -> None:
         hint = RENAME_JOB if code == "immutable-field" and item["kind"] == "Job" else ""
+        hint = admission.hint_for(message) if code == "denied" else hint
         self._findings.append(Finding(code, workload, self._name(item), message, hint))
 
     def _name(self, item: Object) -> str:

@@ -45,7 +45,7 @@ REASONS: dict[str, Reason] = {
     ),
     "confirmation-needed": Reason("A script runs undeploy, stop or another command that removes or interrupts something."),
     "cursor-invalid": Reason("The next_page value was truncated, changed, or made by another version."),
-    "denied": Reason("The cluster was asked for the permissions of the plan, and one is missing."),
+    "denied": Reason("The version violates a PodSecurity level, a quota, a policy or the rule of a webhook."),
     "digest-mismatch": Reason("A proxy, a broken registry or a failing disk alters the content."),
     "download-waits": Reason("It is outside download.window, or today's download.budget is used up."),
     "field-conflict": Reason("kubectl, Helm or an operator has set the same fields of one of our objects."),

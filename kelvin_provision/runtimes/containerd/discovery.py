@@ -50,6 +50,11 @@ def find(
         return ContainerdRuntime(address, settings.namespace, (k3s, "ctr"), runs_32_bit=settings.run_32_bit)
     if ctr:
         return ContainerdRuntime(address, settings.namespace, (ctr,), runs_32_bit=settings.run_32_bit)
+    if of_k3s:  # never another containerd beside k3s's own
+        raise RuntimeUnreachable(
+            f"k3s's containerd listens on {address}, but k3s, which has ctr in it, is in none of the folders of PATH",
+            hint="link the program k3s to /usr/local/bin/k3s",
+        )
     raise RuntimeUnreachable(
         f"containerd listens on {address}, but neither ctr nor k3s is installed to talk to it", hint=system("apt", "install", "containerd")
     )

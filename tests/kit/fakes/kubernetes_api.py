@@ -51,12 +51,13 @@ class ObjectApi:
     """Keeps live objects; applies and creates by putting them there, a dry run by returning what would be there.
 
     `admission` is given each object that is sent and returns what the server makes of it, or raises Rejected. `calls` are the verbs that
-    change something, with kind and name.
+    change something, with kind and name; `warnings` come with each answer to a change or a dry run.
     """
 
     def __init__(self, *live, admission=lambda item: item):
         self.live = {self._key(item): item for item in live}
         self.admission, self.calls, self.server = admission, [], "https://fake"
+        self.warnings, self.warned = [], []
 
     @staticmethod
     def _key(item):
@@ -82,7 +83,12 @@ class ObjectApi:
     def create(self, item, namespace, *, dry_run=False):
         return self._put("create", item, dry_run=dry_run)
 
+    def take_warnings(self):
+        taken, self.warned = tuple(self.warned), []
+        return taken
+
     def _put(self, verb, item, *, dry_run):
+        self.warned += self.warnings
         outcome = self.admission(copy.deepcopy(item))
         if not dry_run:
             self.calls.append((verb, *self._key(item)))

@@ -85,9 +85,26 @@ def test_a_certificate_is_judged_by_the_clock(now, mark, words):
     assert told(certificates.judged([Certificate("x", validities_of_pem(YEAR)[0])], now)) == [(mark, words)]
 
 
-def test_k3s_renews_its_own_at_its_start():
-    (found,) = certificates.judged([Certificate("x", validities_of_pem(YEAR)[0], of_k3s=True)], BEGINS + timedelta(days=400))
-    assert shell_line(found.hint) == "systemctl restart k3s"
+@pytest.mark.parametrize(
+    ("of_k3s", "authority", "hint"),
+    [
+        (True, False, "systemctl restart k3s"),
+        (True, True, "k3s certificate rotate-ca, with new authorities as k3s documents it"),
+        (False, False, "renew it with the tool that issued it"),
+        (False, True, "renew it with the tool that issued it"),
+    ],
+)
+def test_k3s_renews_at_its_start_what_it_has_signed_and_no_authority(of_k3s, authority, hint):
+    certificate = Certificate("x", validities_of_pem(YEAR)[0], of_k3s=of_k3s, authority=authority)
+    (found,) = certificates.judged([certificate], BEGINS + timedelta(days=400))
+    assert shell_line(found.hint) == hint
+
+
+def test_of_the_files_of_k3s_those_named_so_are_authorities(tmp_path):
+    for name in ("server-ca.crt", "serving-kube-apiserver.crt"):
+        (tmp_path / name).write_bytes(YEAR)
+    found = {one.what.rpartition("/")[2]: (one.of_k3s, one.authority) for one in certificates.read_all(None, None, [tmp_path])}
+    assert found == {"server-ca.crt": (True, True), "serving-kube-apiserver.crt": (True, False)}
 
 
 def test_certificates_of_a_kubeconfig_and_of_k3s_are_found_and_what_cannot_be_read_is_said(tmp_path):

@@ -34,7 +34,7 @@ def finding(code, message="it is so"):
     ("code", "check", "hint"),
     [
         ("immutable-field", cluster_plan.dry_run, "undeploy the workload first"),
-        ("denied", cluster_plan.dry_run, "run as root"),
+        ("denied", cluster_plan.dry_run, "correct what the evidence names"),
         ("field-conflict", cluster_plan.dry_run, "remove those fields from the other manager"),
         ("unknown-kind", cluster_plan.kinds, "install the definition first"),
         ("port-taken", lambda plan: cluster_plan.ports(plan, Survey()), "stop the program or undeploy the workload that has the port"),

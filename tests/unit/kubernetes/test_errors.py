@@ -11,6 +11,7 @@ def body(message, **details):
     return json.dumps({"kind": "Status", "message": message, "details": details} if details else {"kind": "Status", "message": message})
 
 
+POLICY = "ValidatingAdmissionPolicy 'few' with binding 'few' denied request: at most 5 replicas"
 CONFLICT = {"reason": "FieldManagerConflict", "message": 'conflict with "kubectl"', "field": ".spec.replicas"}
 
 
@@ -27,6 +28,8 @@ CONFLICT = {"reason": "FieldManagerConflict", "message": 'conflict with "kubectl
         (409, body('namespace "x": object is being deleted'), "namespace-terminating"),
         (400, body("json: cannot unmarshal"), "invalid-object"),
         (400, body('admission webhook "no.example" denied the request'), "denied"),
+        (422, body(f'deployments.apps "x" is forbidden: {POLICY}'), "denied"),
+        (403, body(f'deployments.apps "x" is forbidden: {POLICY}'), "denied"),
         (422, body("spec.selector: Invalid value: field is immutable"), "immutable-field"),
         (422, body("spec: Forbidden: updates to statefulset spec for fields other than"), "immutable-field"),
         (422, body("spec.ports[0].nodePort: Invalid value: 30080: provided port is already allocated"), "port-taken"),

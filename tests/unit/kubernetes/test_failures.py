@@ -57,6 +57,15 @@ def test_the_back_off_says_why_with_the_word_of_the_event():
     assert result == ('pod m-1: ImagePullBackOff: Back-off pulling image "x:1": Failed to pull image "x:1": not found', True)
 
 
+def test_a_cause_that_the_kubelet_says_in_the_state_and_in_an_event_is_said_once():
+    """Kubelets write it into the state since 1.31."""
+    cause = 'failed to pull and unpack image "x:1": failed to resolve reference "x:1": not found'
+    events = [event("Failed", f'Failed to pull image "x:1": {cause}')]
+    message = f'Back-off pulling image "x:1": ErrImagePull: {cause}'
+    (result,) = failures_of(pod(waiting("ImagePullBackOff", message)), events)
+    assert result == (f"pod m-1: ImagePullBackOff: {message}", True)
+
+
 def test_error_and_back_off_of_one_image_are_one_failure():
     one, two = (next(pod_failures([pod(waiting(reason, "x"))], (), WaitPolicy())) for reason in ("ErrImagePull", "ImagePullBackOff"))
     assert one.key == two.key

@@ -1,5 +1,7 @@
 """The pure parts of a plan: ports, pods made from templates, notes."""
 
+import pytest
+
 from kelvin_provision.cluster.kubernetes.api.errors import Rejected
 from kelvin_provision.cluster.kubernetes.inventory import prunable
 from kelvin_provision.cluster.kubernetes.judge.diff import foreign
@@ -103,6 +105,33 @@ def test_a_rollout_that_is_held_back_is_found_before_anything_is_touched():
         Finding("never-up", "w", "Job/d", "suspended (spec.suspend is true), so it does not run", "remove `suspend: true`"),
     ]
     assert planned(rollout | {"spec": {"template": template}}).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("message", "hint"),
+    [
+        ('pods "x" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot != true', "set in the pod's securityContext"),
+        ('pods "x" is forbidden: exceeded quota: q, requested: pods=1, used: pods=1, limited: pods=1', "stop a workload or lower"),
+        ("deployments.apps is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no", "correct what the policy"),
+        ('admission webhook "no.example" denied the request: no', "correct what the webhook"),
+        ('Internal error occurred: failed calling webhook "no.example": no endpoints', "see whether the pods of the webhook"),
+        ("no reason", ""),
+    ],
+)
+def test_what_admission_denies_has_a_hint_that_helps(message, hint):
+    def admission(item):
+        raise Rejected("denied", message)
+
+    (finding,) = Planner(ObjectApi(admission=admission), "app", {"w": [service("s", 1)]}, str, {}).run().findings
+    assert (finding.code, finding.hint.startswith(hint), bool(finding.hint)) == ("denied", True, bool(hint))
+
+
+def test_warnings_of_the_server_are_remarks_of_the_object_that_they_are_about():
+    api = ObjectApi()
+    api.warnings = ["policy/v1beta1 is deprecated", "unknown field"]
+    api.warned = ["of a request before"]
+    plan = Planner(api, "app", {"w": [service("s", 1)]}, str, {}).run()
+    assert plan.remarks == tuple(f"w: Service/s: the API server warns: {text}" for text in api.warnings)
 
 
 def test_objects_of_one_name_in_two_groups_are_told_apart():

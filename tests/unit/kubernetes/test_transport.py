@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler
 
 import pytest
@@ -10,11 +11,13 @@ import pytest
 from kelvin_provision.cluster.kubernetes.api.errors import Rejected, Unauthorized
 from kelvin_provision.cluster.kubernetes.api.login import Credentials, FixedLogin, Server
 from kelvin_provision.cluster.kubernetes.api.transport import Transport
+from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from tests.kit.servers.forwarding import forwarding
 from tests.kit.servers.threaded import Server as HttpServer
 from tests.kit.servers.threaded import serving
 
 TIMEOUTS = (5.0, 5.0)
+KUBELETS_ERROR = b"unable to retrieve container logs for containerd://0123abcd"
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -34,9 +37,15 @@ class Handler(BaseHTTPRequestHandler):
             status, document = 404, {"kind": "Status", "message": "not found"}
         elif self.path == "/api/v1":
             document = {"resources": [{"name": "pods", "kind": "Pod", "namespaced": True}, {"name": "pods/log", "kind": "Pod", "namespaced": True}]}  # fmt: skip
-        data = json.dumps(document).encode()
+        data = (
+            KUBELETS_ERROR if self.path.endswith("/pods/p/log?container=c&tailLines=20&limitBytes=65536") else json.dumps(document).encode()
+        )
         self.send_response(status)
         self.send_header("Content-Length", str(len(data)))
+        if self.path.startswith("/warned"):
+            self.send_header("Warning", '299 - "old \\"v1\\" is deprecated", 299 - "and so is this"')
+            self.send_header("Warning", '299 - "old \\"v1\\" is deprecated"')
+            self.send_header("Warning", '199 - "nothing of the server"')
         self.end_headers()
         self.wfile.write(data)
         if self.path == "/then-hang-up":
@@ -172,3 +181,24 @@ def test_discovery_knows_kinds_and_no_subresources(plain):
     assert resource.path(name="a", namespace="app") == "/api/v1/namespaces/app/pods/a"
     with pytest.raises(Rejected, match=r"this cluster knows no Widget of none/v1"):
         client.resource("none/v1", "Widget")
+
+
+@pytest.mark.parametrize("direct", [True, False])
+def test_warnings_of_the_server_belong_to_the_thread_that_asked(secure, plain, pem, direct):
+    connected = transport(secure.url, authority=pem[0].read_bytes(), tls_name="apiserver") if direct else transport(plain.url)
+    connected.request("get", "/warned")
+    connected.request("get", "/silent")
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(connected.warnings.take).result() == ()
+    assert connected.warnings.take() == ('old "v1" is deprecated', "and so is this")
+    assert connected.warnings.take() == ()
+
+
+def test_what_the_kubelet_writes_where_a_log_should_be_is_no_line_of_it(plain, tmp_path):
+    (tmp_path / "config").write_text(
+        "current-context: a\ncontexts: [{name: a, context: {user: u, cluster: c}}]\n"
+        f"clusters: [{{name: c, cluster: {{server: '{plain.url}'}}}}]\nusers: [{{name: u, user: {{token: t}}}}]\n"
+    )
+    api = Api(kubeconfig=tmp_path / "config", context=None)
+    assert api.log("app", "p", "c", lines=20, previous=False) == []
+    assert len(api.log("app", "p", "c", lines=21, previous=False)) == 1

@@ -54,6 +54,19 @@ def test_a_table_is_cut_where_its_header_says():
     assert Result(0, "", "").rows() == []
 
 
+def test_what_containerd_says_of_its_own_configuration_is_no_evidence(address, script):
+    """It is asked to be silent; an older `ctr` is not."""
+    body = """
+    [ "$CONTAINERD_SUPPRESS_DEPRECATION_WARNINGS" = 1 ] || exit 9
+    for number in 1 2 3 4 5 6; do echo "time=now level=warning msg=\\"DEPRECATION: option $number is deprecated\\"" >&2; done
+    echo 'ctr: image "x": not found' >&2
+    for number in 1 2 3 4 5 6; do echo "WARN[0000] DEPRECATION: option $number is deprecated" >&2; done
+    exit 1"""
+    result = Ctr(address, "k8s.io", script(body)).run("images", "ls")
+    assert (result.code, result.stderr) == (1, ('ctr: image "x": not found',))
+    assert result.reports("option 6"), "decisions are made by all of it"
+
+
 def test_no_socket_is_told_at_once_with_the_command_to_look(tmp_path):
     begin = time.monotonic()
     with pytest.raises(RuntimeUnreachable, match=r"containerd does not answer on .*/none\.sock") as caught:

@@ -42,6 +42,7 @@ def test_it_chooses_the_socket_that_is_there_and_the_program_that_goes_with_it(s
         ([], [K3S], "systemctl status k3s"),
         ([SOCKET], [K3S, CTR], "systemctl status k3s"),
         ([SOCKET], [], "apt install containerd"),
+        ([K3S_SOCKET], [], "link the program k3s to /usr/local/bin/k3s"),
     ],
 )
 def test_what_is_missing_is_said_with_the_next_command(sockets, programs, hint):

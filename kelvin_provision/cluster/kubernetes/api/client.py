@@ -86,6 +86,10 @@ class Client:
                 time.sleep(delay)
             return attempt()
 
+    def take_warnings(self) -> tuple[str, ...]:
+        """What the server warned of in its answers to this thread, since the last call."""
+        return self._transport.warnings.take() if self._transport else ()
+
     def stream(self, path: str, query: Query, *, seconds: float, accept: str = "application/json") -> Watch:
         """Open a response that the server ends after `seconds`."""
         with self.translated():

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from kelvin_provision.cluster.kubernetes.api.errors import status_error
 from kelvin_provision.cluster.kubernetes.api.login import Credentials, Server
+from kelvin_provision.cluster.kubernetes.api.server_warnings import ServerWarnings
 from kelvin_provision.errors import SettingsInvalid
 
 MAX_STREAMS = 16
@@ -32,9 +33,9 @@ Timeouts = tuple[float, float]
 class Connections:
     """All connections that use one client certificate. Raises SettingsInvalid for an invalid certificate or key."""
 
-    def __init__(self, server: Server, credentials: Credentials, timeouts: Timeouts, proxy: str) -> None:
+    def __init__(self, server: Server, credentials: Credentials, timeouts: Timeouts, proxy: str, warnings: ServerWarnings) -> None:
         self.certificate = credentials.certificate
-        self._url, self._timeouts, self._proxy = server.url, timeouts, proxy
+        self._url, self._timeouts, self._proxy, self._warnings = server.url, timeouts, proxy, warnings
         self._tls = _tls_context(server, credentials)
         self._direct = server.url.startswith("https://") and not proxy
         self._idle: deque[HTTPSConnection] = deque()
@@ -64,6 +65,7 @@ class Connections:
             connection.request(method, target, body=body, headers=headers)
             response = connection.getresponse()
             data, status = response.read(), response.status
+            self._warnings.record(response.headers.get_all("Warning") or ())
         except BaseException:
             connection.close()
             raise
@@ -81,6 +83,7 @@ class Connections:
             response = self._pool.request(
                 method, f"{self._url}{target}", body=body, headers=headers, timeout=Timeout(connect=connect, read=read)
             )
+            self._warnings.record(response.headers.getlist("Warning"))
             return _checked(response.status, response.data)
 
     def stream(self, target: str, headers: dict[str, str], timeouts: Timeouts) -> Any:

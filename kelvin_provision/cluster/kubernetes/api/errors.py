@@ -25,6 +25,9 @@ _ALLOWED = re.compile(r"\b(?:except|other than)\b")
 LONGEST_BODY = 64 << 10
 """Bytes of an answer that is not JSON."""
 
+ADMISSION = ("admission webhook", "AdmissionPolicy '")
+"""In denials of webhooks and of policies, which may have any status from 400 to 499."""
+
 WEBHOOK_ERRORS = ("failed calling webhook", "conversion webhook for")
 
 WARNINGS = "type=Warning"
@@ -127,7 +130,7 @@ def _conflict(status: Mapping[str, Any], message: str) -> Exception:
 
 
 def _invalid(code: int, message: str, status: Mapping[str, Any]) -> Exception:
-    if "admission webhook" in message:
+    if any(text in message for text in ADMISSION):
         return Rejected("denied", message)
     if code == 422 and "port is already allocated" in message:
         return Rejected("port-taken", message)

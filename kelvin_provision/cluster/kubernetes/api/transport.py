@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from kelvin_provision.cluster.kubernetes.api.connections import Connections, Timeouts
 from kelvin_provision.cluster.kubernetes.api.errors import Rejected, Unauthorized
 from kelvin_provision.cluster.kubernetes.api.login import Login, Server
+from kelvin_provision.cluster.kubernetes.api.server_warnings import ServerWarnings
 
 
 class Resource(NamedTuple):
@@ -33,6 +34,7 @@ class Transport:
         self._server, self._login, self._timeouts, self._proxy = server, login, timeouts, proxy
         self._discovered: dict[str, dict[str, Resource]] = {}
         self._lock = threading.Lock()
+        self.warnings = ServerWarnings()
         self._connections: Connections | None = None
 
     def resource(self, api_version: str, kind: str) -> Resource:
@@ -92,7 +94,7 @@ class Transport:
         credentials = self._login.credentials()
         with self._lock:
             if self._connections is None or self._connections.certificate != credentials.certificate:
-                self._connections = Connections(self._server, credentials, self._timeouts, self._proxy)
+                self._connections = Connections(self._server, credentials, self._timeouts, self._proxy, self.warnings)
             connections = self._connections
         authorization = {"Authorization": credentials.authorization} if credentials.authorization else {}
         return connections, {"User-Agent": "kelvin-provision", **headers, **authorization}

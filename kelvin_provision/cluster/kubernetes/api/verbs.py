@@ -16,6 +16,9 @@ WATCH_SECONDS = 240
 """The server ends a watch after this time, and a followed log that is silent for longer breaks; both are opened again."""
 
 PAGE_SIZE = 500
+NO_LOG = "unable to retrieve container logs for "
+"""The kubelet writes this error where the log should be, with a status of success."""
+
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 METADATA_WATCH = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 
@@ -71,7 +74,7 @@ class Api:
         """Return the last lines of a container, or of its previous run."""
         query = _query(container=container, tailLines=str(lines), limitBytes="65536", previous="true" if previous else "")
         response = self._client.request("get", f"{self._path('v1', 'Pod', namespace, pod)}/log", query, accept="*/*")
-        return response.decode(errors="replace").splitlines()
+        return [line for line in response.decode(errors="replace").splitlines() if not line.startswith(NO_LOG)]
 
     def log_stream(self, namespace: str, pod: str, container: str, *, tail: int | None, since: str, previous: bool, follow: bool) -> Watch:
         """Open a container's log, each line with its time; `since` has whole seconds."""
@@ -175,6 +178,10 @@ class Api:
                 return False
             raise
         return True
+
+    def take_warnings(self) -> tuple[str, ...]:
+        """See `Client.take_warnings`."""
+        return self._client.take_warnings()
 
     def invalidate_discovery(self) -> None:
         """Discover kinds again: a CustomResourceDefinition was added or removed."""

@@ -1,4 +1,4 @@
-"""What admission changes in our pods: images that were not sent, and pulling at every start. Compares the response of a dry run. Pure."""
+"""What admission denies, with what to do, and what it changes in our pods: images that were not sent, and pulling at every start. Pure."""
 
 from __future__ import annotations
 
@@ -8,6 +8,20 @@ from typing import NamedTuple
 from kelvin_provision.cluster.kubernetes.render.objects import containers_of, image_volumes_of, template_of
 from kelvin_provision.cluster.plan import AdmittedImage, describe
 from kelvin_provision.spec.workload import Object
+
+HINTS = (
+    ("violates PodSecurity", "set in the pod's securityContext what the message names, or have the level of the namespace lowered"),
+    ("exceeded quota", "stop a workload or lower its requests, or have the ResourceQuota that the message names raised"),
+    ("failed calling webhook", "see whether the pods of the webhook that the message names run: kubectl get pods -A"),
+    ("admission webhook", "correct what the webhook that the message names rejects, or have its rule changed"),
+    ("AdmissionPolicy", "correct what the policy that the message names rejects, or have the policy changed"),
+)
+"""By a phrase of the server's denial. More permissions help against none of them."""
+
+
+def hint_for(message: str) -> str:
+    """Empty for a denial of another kind."""
+    return next((hint for phrase, hint in HINTS if phrase in message), "")
 
 
 class _Use(NamedTuple):

@@ -120,7 +120,7 @@ def _container_failures(pod: Object, status: Mapping[str, Any], pod_events: Sequ
     reason, text = waiting.get("reason", ""), reason_and_message(waiting)
     if reason in IMAGE_REASONS:
         cause = _pull_error(pod_events)
-        text = f"{text}: {cause}" if cause and cause not in text else text
+        text = f"{text}: {cause}" if cause and core(cause) not in text else text
         final = reason in FINAL_IMAGE_REASONS or any(message in text.lower() for message in FINAL_IMAGE_MESSAGES)
         yield Failure(f"{key} image", f"{name}: {text}", final=final)
     elif reason in CREATE_REASONS:
@@ -129,6 +129,11 @@ def _container_failures(pod: Object, status: Mapping[str, Any], pod_events: Sequ
     if exits >= policy.restarts and (status.get("state") or {}).get("terminated", {}).get("exitCode") != 0:
         text = f"{name}: container {status.get('name')} exited {exits} times, last with {last_exit(status)}"
         yield Failure(f"{key} restarts", text, final=True)
+
+
+def core(message: str) -> str:
+    """What is behind `Failed to pull image "x": `. Newer kubelets write it into the state of the container, too."""
+    return message.partition('": ')[2] or message
 
 
 def _pull_error(pod_events: Sequence[Object]) -> str:
