@@ -9,7 +9,16 @@ from __future__ import annotations
 import os
 from collections.abc import Collection
 
-from kelvin_provision.errors import HookRefused, PlanRefused, ProvisionError, SecretMissing, leaves
+from kelvin_provision.errors import (
+    HookRefused,
+    PermissionRefused,
+    PlanRefused,
+    ProvisionError,
+    RuntimeFailed,
+    RuntimeUnreachable,
+    SecretMissing,
+    leaves,
+)
 from kelvin_provision.hints import Hint
 
 
@@ -92,7 +101,14 @@ class ImageNameTaken(PlanRefused):
 
 def kind_for(codes: Collection[str]) -> type[ProvisionError]:
     """The error for findings of these codes: the one whose code they share, or the general one where they are mixed or another error's."""
-    classes: tuple[type[ProvisionError], ...] = (*leaves(PlanRefused), SecretMissing, HookRefused)
+    classes: tuple[type[ProvisionError], ...] = (
+        *leaves(PlanRefused),
+        SecretMissing,
+        HookRefused,
+        RuntimeUnreachable,
+        RuntimeFailed,
+        PermissionRefused,
+    )
     kinds = {kind.code: kind for kind in classes}
     return kinds.get(next(iter(codes)), PlanRefused) if len(set(codes)) == 1 else PlanRefused
 

@@ -65,7 +65,7 @@ def image_findings(facts: Facts) -> Iterator[Finding]:
     """Every image is in the runtime, or can be imported from the store."""
     for image in facts.images:
         if image.error is not None:
-            yield Finding(image.error.code, image.workload, "images", str(image.error))
+            yield Finding(image.error.code, image.workload, "images", str(image.error), image.error.hint)
         for lock in image.lost:
             text = "is neither in the runtime nor in the store: deploy the workload again while there is a network"
             yield Finding(IMAGE_MISSING, image.workload, str(lock.reference), text)

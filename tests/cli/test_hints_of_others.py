@@ -1,0 +1,354 @@
+"""Hints that are instructions to a person: the error is made, what the hint says is done, and the outcome is another one.
+
+With `test_hints`, which types the hints that are commands, it has every error that a command of this program ends with.
+"""
+
+import json
+import re
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from kelvin_provision import errors
+from kelvin_provision.cluster.plan import Finding
+from kelvin_provision.errors import ClusterDenied, RemovalUnfinished
+from kelvin_provision.ledger.ledger import Ledger
+from tests.kit.box import Box
+from tests.kit.cli import run
+from tests.kit.hints import error, request, stage, typed, up
+
+PERMANENT = [
+    errors.RegistryDenied, errors.RegistryRefused, errors.ImageNotFound, errors.ManifestInvalid, errors.DigestMismatch,
+    errors.PlatformMissing, errors.ImageUnsupported, errors.BudgetTooSmall, errors.ImportFailed,
+]  # fmt: skip
+TEMPORARY = [errors.RegistryUnreachable, errors.RegistryBusy, errors.LoginUnreadable, errors.RuntimeFailed, errors.NoSpace]
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    """`pump` 1.0.0 ran and 2.0.0 runs."""
+    found = Box(tmp_path_factory.mktemp("template") / "state")
+    for version in ("1.0.0", "2.0.0"):
+        up(found, version)
+    found.close()
+    return found
+
+
+@pytest.fixture
+def box(template, tmp_path, monkeypatch):
+    monkeypatch.setenv("KELVIN_PROVISION_STATE_DIR", str(tmp_path / "state"))
+    found = template.copy(tmp_path / "state")
+    yield found
+    found.close()
+
+
+# --- what the cluster would refuse ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [
+        ("field-conflict", "leave them out of the request"),
+        ("invalid-object", "correct what the evidence names and deploy again"),
+        ("never-up", "then deploy again"),
+        ("not-ours", "choose another workload name, or remove the object by hand"),
+        ("port-taken", "or change the port"),
+        ("unknown-kind", "install the definition first"),
+        ("image-name-taken", "remove the other image by hand"),
+        ("denied", "a kubeconfig with permission"),
+        ("namespace-terminating", "wait until the namespace is gone, then try again"),
+    ],
+)
+def test_what_was_corrected_is_applied(box, code, advice):
+    stage(box, "3.0.0")
+    box.cluster.findings = [Finding(code, "pump", "Thing/pump", "it is refused")]
+    found = error(box, "workloads", "apply", "pump")
+    assert (found["code"], advice in found["hint"]) == (code, True)
+    box.cluster.findings = []
+    if "deploy again" in found["hint"]:
+        stage(box, "3.0.1")
+    assert box.run("workloads", "apply", "pump").exit_code == 0
+
+
+def test_an_immutable_field_is_changed_after_an_undeploy(box):
+    stage(box, "3.0.0")
+    box.cluster.before = lambda verb, name: setattr(box.cluster, "findings", [] if verb == "remove" else box.cluster.findings)
+    box.cluster.findings = [Finding("immutable-field", "pump", "Thing/pump", "spec.x cannot change")]
+    found = error(box, "workloads", "apply", "pump")
+    assert found["hint"].startswith("undeploy the workload first")
+    assert box.run("workloads", "undeploy", "pump", "--yes").exit_code == 0
+    stage(box, "3.0.0")
+    assert box.run("workloads", "apply", "pump").exit_code == 0
+
+
+def test_findings_of_several_kinds_are_corrected_together(box):
+    stage(box, "3.0.0")
+    box.cluster.findings = [Finding(code, "pump", "Thing/pump", "it is refused") for code in ("port-taken", "not-ours")]
+    found = error(box, "workloads", "apply", "pump")
+    assert (found["code"], found["hint"]) == ("plan-refused", "correct the findings, deploy again, then apply")
+    box.cluster.findings = []
+    stage(box, "3.0.1")
+    assert box.run("workloads", "apply", "pump").exit_code == 0
+
+
+def test_a_permission_that_is_granted_is_enough(box):
+    stage(box, "3.0.0")
+
+    def denied(verb, name):
+        raise ClusterDenied("deployments.apps is forbidden")
+
+    box.cluster.before = denied
+    found = error(box, "workloads", "apply", "pump")
+    assert found["code"] == "cluster-denied"
+    assert "a kubeconfig with permission" in found["hint"]
+    box.cluster.before = lambda verb, name: None
+    assert box.run("workloads", "apply", "pump").exit_code == 0
+
+
+def test_a_cluster_that_answers_again_is_enough(box):
+    stage(box, "3.0.0")
+    box.cluster.unreachable = True
+    assert error(box, "workloads", "apply", "pump")["code"] == "cluster-unreachable"
+    box.cluster.unreachable = False
+    assert box.run("workloads", "apply", "pump").exit_code == 0
+
+
+def test_a_cluster_that_refused_or_was_not_there_is_asked_again(box):
+    stage(box, "3.0.0")
+    there, box.cluster = box.cluster, errors.ClusterMissing("no cluster was found")
+    found = error(box, "workloads", "apply", "pump")
+    assert (found["code"], found["hint"].startswith("install k3s or Docker Engine")) == ("cluster-missing", True)
+    box.cluster = there
+
+    def refused(verb, name):
+        raise errors.ClusterRefused("quota exceeded", hint="raise the quota")
+
+    box.cluster.before = refused
+    found = error(box, "workloads", "apply", "pump")
+    assert (found["code"], found["hint"]) == ("cluster-refused", "raise the quota")
+    box.cluster.before = lambda verb, name: None
+    assert box.run("workloads", "apply", "pump").exit_code == 0
+
+
+def test_a_runtime_that_answers_again_is_enough(box):
+    stage(box, "3.0.0")
+    there, box.runtime = box.runtime, errors.RuntimeUnreachable("containerd does not answer", hint="systemctl status containerd")
+    found = error(box, "workloads", "apply", "pump")
+    assert (found["code"], found["hint"]) == ("runtime-unreachable", "systemctl status containerd")
+    box.runtime = there
+    assert box.run("workloads", "apply", "pump").exit_code == 0
+
+
+def test_an_image_that_is_nowhere_is_there_after_another_deploy(box):
+    stage(box, "3.0.0")
+    (lock,) = box.ledger.workload("pump").staged.locks
+    box.runtime.remove(lock)
+    box.store.path(lock.layers[0]).unlink()
+    found = error(box, "workloads", "apply", "pump")
+    assert (found["code"], found["hint"]) == ("image-missing", "deploy the workload again while there is a network")
+    stage(box, "3.0.0")
+    assert box.run("workloads", "apply", "pump").exit_code == 0
+
+
+def test_a_silent_agent_leads_to_one_that_says_why(box, tmp_path):
+    class Silent:
+        def ensure(self, settings):
+            raise errors.AgentSilent("the agent did not start within 10 seconds")
+
+        def survives_reboot(self, settings):
+            return False
+
+    box.launcher = Silent()
+    found = error(box, "workloads", "deploy", request(tmp_path / "r.json"))
+    assert (found["code"], found["hint"]) == ("agent-silent", "kelvin-provision agent run -v")
+    assert box.run("agent", "run", "-v", "--until-idle").exit_code == 0
+    assert box.states()["fan"] == ("staged", "failed")  # there is no such image: the agent has done its work
+
+
+# --- requests and files -------------------------------------------------------------------------------------
+
+
+def test_a_request_is_corrected_and_deployed_again(box, tmp_path):
+    path = Path(request(tmp_path / "r.json"))
+    good = path.read_text()
+    path.write_text(json.dumps({key: value for key, value in json.loads(good).items() if key != "payload"}))
+    found = error(box, "workloads", "deploy", str(path))
+    assert (found["code"], found["hint"]) == ("request-refused", "correct the findings and deploy again; nothing was stored")
+    path.write_text(good)
+    assert box.run("workloads", "deploy", str(path)).exit_code == 0
+
+
+def test_a_reference_is_written_as_the_hint_says(box, tmp_path):
+    found = error(box, "workloads", "deploy", request(tmp_path / "r.json"), "--image", "https://r.io/X")
+    assert found["code"] in {"reference-invalid", "request-refused"}
+    box.source.images["r.io/x:1"] = box.source.images["r.io/pump:1.0.0"]
+    assert box.run("workloads", "deploy", request(tmp_path / "r.json"), "--image", "r.io/x:1").exit_code == 0
+
+
+def test_a_file_is_where_the_path_says(box, tmp_path):
+    found = error(box, "workloads", "deploy", str(tmp_path / "r.json"))
+    assert (found["code"], found["hint"]) == ("file-unreadable", "check the path and its permissions")
+    assert box.run("workloads", "deploy", request(tmp_path / "r.json")).exit_code == 0
+
+
+def test_a_state_directory_that_is_a_file_leads_to_another_one(box, tmp_path):
+    (tmp_path / "file").write_text("")
+    words = ("workloads", "deploy", request(tmp_path / "r.json"), "--json", "--state-dir")
+    found = json.loads(run(*words, str(tmp_path / "file"), wiring=box.wiring).stdout)["error"]
+    assert (found["code"], found["hint"].endswith("or choose another directory with --state-dir")) == ("cannot-write", True)
+    assert run(*words, str(tmp_path / "other"), wiring=box.wiring).exit_code == 0
+
+
+# --- images -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", PERMANENT, ids=lambda kind: kind.code)
+def test_an_image_that_cannot_be_staged_is_after_its_cause_was_fixed_and_it_was_deployed_again(box, kind):
+    box.source.down = kind("the cause")
+    stage(box, "3.0.0")
+    found = error(box, "workloads", "apply", "pump")
+    assert (found["code"], found["hint"]) == ("staging-failed", "fix what the message names, then deploy again")
+    assert "the cause" in found["message"]
+    box.source.down = None
+    box.turn()
+    assert error(box, "workloads", "apply", "pump")["code"] == "staging-failed"  # the second half of the hint is needed, too
+    stage(box, "3.0.0")
+    assert box.run("workloads", "apply", "pump").exit_code == 0
+
+
+@pytest.mark.parametrize("kind", TEMPORARY, ids=lambda kind: kind.code)
+def test_what_ends_by_itself_leads_to_the_list_and_the_agent_tries_again(box, kind):
+    box.source.down = kind("the cause")
+    stage(box, "3.0.0")
+    found = error(box, "workloads", "apply", "pump")
+    assert found["code"] == "not-ready"
+    assert "the cause" in typed(box, found["hint"]).stderr
+    box.source.down = None
+    box.turn()
+    assert box.run("workloads", "apply", "pump").exit_code == 0
+
+
+# --- hooks ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("code", "script", "hint"),
+    [
+        ("hook-refused", "", "chmod 755 "),
+        ("hook-failed", "echo the press moves >&2; exit 3", "fix what the hook reports, then apply again"),
+        ("hook-timeout", "exec sleep 60", "find out why the hook hangs, or raise hooks_timeout"),
+    ],
+)
+def test_a_hook_that_was_fixed_lets_the_apply_through(box, tmp_path, monkeypatch, code, script, hint):
+    folder = tmp_path / "hooks"
+    folder.mkdir(mode=0o755)
+    hook = folder / "pre-apply"
+    (tmp_path / "site.yaml").write_text(f"hooks: {folder}\nhooks_timeout: 1s\n")
+    monkeypatch.setenv("KELVIN_PROVISION_SITE_CONFIG", str(tmp_path / "site.yaml"))
+    hook.write_text(f"#!/bin/sh\n{script}\n")
+    hook.chmod(0o755 if script else 0o644)
+    stage(box, "3.0.0")
+    found = error(box, "workloads", "apply", "pump")
+    assert (found["code"], found["hint"].startswith(hint)) == (code, True)
+    hook.write_text("#!/bin/sh\nexit 0\n")
+    hook.chmod(0o755)
+    assert box.run("workloads", "apply", "pump").exit_code == 0
+
+
+# --- changes ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_start_that_failed_leads_to_the_reason(box):
+    box.run("workloads", "stop", "pump", "--yes")
+    box.cluster.broken["pump"] = "exit code 3"
+    found = error(box, "workloads", "start", "pump")
+    assert found["code"] == "start-failed"
+    assert "exit code 3" in typed(box, found["hint"]).stdout
+
+
+def test_a_wait_that_failed_leads_to_the_reason(box):
+    box.source.down = errors.ImageNotFound("the registry r.io has no pump:3.0.0")
+    stage(box, "3.0.0")
+    found = error(box, "workloads", "wait", "pump", "--for", "ready")
+    assert found["code"] == "wait-failed"
+    assert "the registry r.io has no pump:3.0.0" in typed(box, found["hint"]).stdout
+
+
+def test_a_removal_goes_on_with_the_command_of_the_hint(box):
+    def hangs(verb, name):
+        if verb == "remove":
+            raise RemovalUnfinished("pump: still being deleted: Pump/pump")
+
+    box.cluster.before = hangs
+    found = error(box, "workloads", "undeploy", "pump", "--yes")
+    assert found["code"] == "removal-unfinished"
+    box.cluster.before = lambda verb, name: None
+    typed(box, found["hint"].replace("; it continues", " --yes; it continues"))
+    if box.ledger.names():
+        assert box.run("workloads", "undeploy", "pump", "--yes").exit_code == 0
+    assert box.ledger.names() == []
+
+
+# --- the box ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_bug_is_told_with_its_traceback_when_it_is_run_again_with_v(box):
+    def bug(verb, name):
+        raise ZeroDivisionError("by zero")
+
+    stage(box, "3.0.0")
+    box.cluster.before = bug
+    found = error(box, "workloads", "logs", "pump")
+    assert (found["code"], found["hint"]) == ("our-bug", "run it again with -v and report the output")
+    assert "Traceback" in box.run("workloads", "logs", "pump", "-v").stderr
+    assert "Traceback" not in box.run("workloads", "logs", "pump").stderr
+
+
+def test_a_ledger_of_a_newer_program_is_read_by_a_newer_program(box):
+    path = box.settings.state_dir / "ledger.db"
+    box.close()
+    box._connections = None
+    with sqlite3.connect(path) as db:
+        (schema,) = db.execute("PRAGMA user_version").fetchone()
+        db.execute(f"PRAGMA user_version = {schema + 1}")
+    found = error(box, "workloads", "list")
+    assert (found["code"], found["hint"]) == ("state-too-new", "upgrade kelvin-provision on this box first")
+    with sqlite3.connect(path) as db:
+        db.execute(f"PRAGMA user_version = {schema}")  # as a program that knows it reads it
+    assert box.run("workloads", "list").exit_code == 0
+
+
+def test_damaged_state_leads_to_a_bundle_and_the_cluster_goes_on(box, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    box.close()
+    box._connections = None
+    with sqlite3.connect(box.settings.state_dir / "ledger.db") as db:
+        db.execute("UPDATE revisions SET spec = '{'")
+    found = error(box, "workloads", "show", "pump")
+    assert found["code"] == "state-damaged"
+    assert "pump" in box.cluster.live
+    assert re.search("undeploy|support-bundle", found["hint"])
+    assert box.run("support-bundle").exit_code == 0
+    assert list(tmp_path.glob("*.tar.gz"))
+
+
+def test_a_history_that_was_changed_is_kept_and_workloads_go_on(box):
+    box.close()
+    box._connections = None
+    with Ledger(box.settings.state_dir / "ledger.db") as ledger, ledger.writing() as db:
+        db.execute("UPDATE history SET who = 'nobody' WHERE seq = 2")
+    found = error(box, "workloads", "history", "--verify")
+    assert (found["code"], "workloads and images are not affected" in found["hint"]) == ("history-broken", True)
+    stage(box, "3.0.0")
+    assert box.run("workloads", "apply", "pump").exit_code == 0
+
+
+def test_a_clock_that_was_set_lets_an_apply_be_scheduled(box):
+    stage(box, "3.0.0")
+    right = box.clock
+    box.clock = lambda: "1970-01-01T00:05:00Z"
+    found = error(box, "workloads", "apply", "pump", "--at", "02:00")
+    assert (found["code"], found["hint"].startswith("set the clock")) == ("clock-behind", True)
+    box.clock = right
+    assert box.run("workloads", "apply", "pump", "--at", "02:00").exit_code == 0
