@@ -18,7 +18,7 @@ WORDS = frozenset(
         permission connection file folder key value name field variable secret token password registry registries image layer
         container containerd docker kubernetes kubelet cluster runtime workload namespace service version revision status mode
         admission node pods taint
-        metadata manifest document data api exit signal stopped stop started start changed applied exposed ended deleted created
+        metadata manifest blob document data api exit signal stopped stop started start changed applied exposed ended deleted created
         updated made failed error warning hint reading writing reads wants waits waiting asked answers sends redirects comes goes
         received read written sent seen found given taken kept set reset removed added answered accepted rejected closed opened lost used
         needed left put pulled downloaded imported verified checked scheduled staged deployed rolled running failing pending ready done

@@ -96,17 +96,17 @@ def detached(tmp_path):
 
 def test_what_is_deployed_after_the_last_look_of_an_agent_that_ends_is_worked_on(box, monkeypatch):
     """The deploy finds a living agent, and that one has looked for the last time."""
-    look, woke = box.ledger.names, []
+    look, woke = box.ledger.is_empty, []
 
-    def names():
+    def is_empty():
         found = look()
-        if not found and not woke:
+        if found and not woke:
             box.deploy("a", method=Method.STANDARD)
             woke.append(process.ensure(box.settings.state_dir, []))
-            monkeypatch.setattr(box.ledger, "names", lambda: ["a"] if box.states()["a"][0] != "running" else [])
+            monkeypatch.setattr(box.ledger, "is_empty", lambda: box.states()["a"][0] == "running")
         return found
 
-    monkeypatch.setattr(box.ledger, "names", names)
+    monkeypatch.setattr(box.ledger, "is_empty", is_empty)
     box.work(lambda: False, until_empty=True)
     assert woke == [False]
     assert box.states() == {"a": ("running", None)}
@@ -133,7 +133,7 @@ def test_what_is_deployed_after_the_last_look_of_an_idle_agent_is_worked_on(box,
 def test_an_agent_that_another_took_over_from_in_that_moment_ends_without_a_word(box, monkeypatch):
     others = threading.Event()
 
-    def live(ctx, over, hopeless):
+    def live(ctx, over, hopeless, answer):
         box.deploy("a")
         monkeypatch.setattr(loop, "_surely", taken)
 

@@ -404,6 +404,10 @@ ENTRIES = {
     "agent/lifecycle/process.py": "mask_text on the end of agent.log",
     "checks/certificates.py": "reads certificates only: names and dates",
     "files/sockets.py": "connects only",
+    "agent/answering.py": "questions of its owner; the answers are made of parts that are wrapped",
+    "api/network/addresses.py": "listens only",
+    "api/network/hosts.py": "asks for the name of this machine only",
+    "api/server.py": "serves sockets that are open; what a request says is checked by api/messages",
     "support/host.py": "the redactor of the bundle, which every section passes",
 }
 """Every module that starts a process, opens a connection or uses the library of one, and the way of what it hears."""
