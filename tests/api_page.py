@@ -131,7 +131,7 @@ def _levels() -> Iterator[str]:
 def _routes() -> Iterator[str]:
     yield "\n## Routes\n\n| route | level | answers | what it does |\n|---|---|---|---|\n"
     for row in ROWS:
-        level = f"`{row.level}`{f' ({row.may})' if row.may else ''}" if row.level else "-"
+        level = f"{f'`{row.level}`' if row.level else '-'}{f' ({row.may})' if row.may else ''}"
         codes = ", ".join(map(str, (*row.ok, *row.errors, *((401, 403) if row.level else ()))))
         yield f"| `{row.method} {row.path}` | {level} | {codes} | {row.summary} |\n"
 

@@ -54,6 +54,8 @@ class WorkloadItem:
     download_status: str | None = None
     download_error: str | None = None
     staged: StagedItem | None = None
+    app_type: str = "docker"
+    """That of the platform: app, importer, exporter or docker."""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -95,7 +97,18 @@ def item_of(workload: Workload, *, staged: bool = False) -> WorkloadItem:
         download_status=_download_status(workload),
         download_error=workload.staged.cause if workload.staged and workload.staged.download is not Download.READY else None,
         staged=_staged_item(workload.staged, workload.scheduled_apply),
+        app_type=_app_type(shown.spec.payload),
     )
+
+
+_TYPES = frozenset({"app", "importer", "exporter"})
+
+
+def _app_type(payload: Mapping[str, Any]) -> str:
+    """Of the newer generation; a legacy app of the platform is an app, everything else a container."""
+    legacy = payload.get("app")
+    kind = payload.get("type") or (legacy.get("type") if isinstance(legacy, Mapping) else None)
+    return "app" if kind == "kelvin" else kind if kind in _TYPES else "docker"
 
 
 def damaged_item(name: str, why: StateDamaged) -> WorkloadItem:

@@ -14,7 +14,6 @@ from kelvin_provision.spec.manifest_keys import is_modern
 from kelvin_provision.spec.read.findings import Document, Findings, refuse_all
 from kelvin_provision.spec.request.app_manifest import BLOCKS
 from kelvin_provision.spec.request.rules import check_references
-from kelvin_provision.spec.workload import Spec
 from kelvin_provision.usecases.deploy import DeployResult, refuse_unsupported, store
 from kelvin_provision.usecases.operation import wake
 
@@ -39,23 +38,27 @@ def configure(ctx: Context, request: ConfigureRequest) -> DeployResult:
     spec = (workload.staged or workload.shown).spec
     if spec.manifests:
         raise UsageRefused(f"{request.name} is made of plain objects: it has no configuration", hint="deploy the changed objects")
-    configuration = _with_hidden(request.configuration, mask_document(spec.configuration), spec.configuration)
+    configuration = with_hidden(request.configuration, spec.configuration)
     _refuse_invalid(ctx, configuration)
-    changed = replace(spec, configuration=configuration, payload=_payload(spec, configuration))
+    changed = replace(spec, configuration=configuration, payload=with_configuration(spec.payload, configuration))
     refuse_unsupported(ctx.cluster, [changed])
     revisions, cancelled = store(ctx, [changed])
     return DeployResult(revisions, (*cancelled, *wake(ctx)))
 
 
-def _with_hidden(given: Any, shown: Any, stored: Any) -> Any:
+def with_hidden(given: Any, stored: Any) -> Any:
     """What came back as it was shown means what is stored: a client that reads, changes and writes has `***` for each secret."""
+    return _restored(given, mask_document(stored), stored)
+
+
+def _restored(given: Any, shown: Any, stored: Any) -> Any:
     if given == shown:
         return stored
     if isinstance(given, Mapping):
         shown, stored = (value if isinstance(value, Mapping) else {} for value in (shown, stored))
-        return {key: _with_hidden(value, shown.get(key), stored.get(key)) for key, value in given.items()}
+        return {key: _restored(value, shown.get(key), stored.get(key)) for key, value in given.items()}
     if isinstance(given, list) and isinstance(shown, list) and len(given) == len(shown):
-        return [_with_hidden(*values) for values in zip(given, shown, stored, strict=True)]
+        return [_restored(*values) for values in zip(given, shown, stored, strict=True)]
     return given
 
 
@@ -74,9 +77,8 @@ def _find_hidden(value: Any, path: tuple[str | int, ...], findings: Findings) ->
         _find_hidden(part, (*path, key), findings)
 
 
-def _payload(spec: Spec, configuration: dict[str, Any]) -> dict[str, Any]:
+def with_configuration(payload: dict[str, Any], configuration: Any) -> dict[str, Any]:
     """The app manifest with the configuration in the place where its generation has it."""
-    payload = spec.payload
     if not is_modern(payload):
         app = payload.get("app") or {}
         kind = app.get("type") or "docker"

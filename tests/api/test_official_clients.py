@@ -65,3 +65,23 @@ def test_a_wrong_password_is_a_login_error_and_many_of_them_are_answered_at_once
         assert f"too many failed logins for {user}; try again in" in refused(client, "login", password=PASSWORD)
     finally:
         client.end()
+
+
+def test_the_newer_routes_of_the_client_that_has_them(url, tmp_path):
+    """0.4.1 has both generations."""
+    with official("0.4.1", url, tmp_path, "admin") as client:
+        listed = client.call("app_workloads.list_workloads", page_size=7, search=["w-1"], app_types=["docker"], statuses=["staged"])
+        assert [item["name"] for item in listed] == [f"w-1{number}" for number in range(10)]
+        shown = client.call("app_workloads.get_workload", workload_name="w-00")
+        assert (shown["app_type"], shown["staged"]["deployment_type"]) == ("docker", "staged-only")
+        system = {
+            "environment_vars": [{"name": "A", "value": "1"}],
+            "ports": [{"name": "http", "type": "service", "service": {"port": 80}}],
+        }
+        fields = {"name": "made", "app_name": "made", "app_version": "1.0.0", "cluster_name": "c", "deployment_type": "staged-only"}
+        data = fields | {"system": system, "runtime": {"configuration": {"speed": 3}}}
+        refusal = refused(client, "app_workloads.create_workload", data=data)
+        assert "no image; set image.uri, or the setting registry" in refusal, "this box has no registry"
+        assert client.call("app_workloads.update_workload", workload_name="w-24", data={"title": "New"})["title"] == "New"
+        assert client.call("app_workloads.delete_workloads", staged=True, data={"workload_names": ["w-23"]}) is None
+        assert "is not ready" in refused(client, "app_workloads.apply_workloads", data={"workload_names": ["w-00"]})

@@ -1,6 +1,6 @@
 """Runs in the environment of a published client: a call of it per line of standard input, its result per line of standard output.
 
-`python client_process.py URL USER`; a line is `[name, {argument: value}]`.
+`python client_process.py URL USER`; a line is `[name, {argument: value}]`; `app_workloads.name` is one of the newer routes.
 """
 
 import json
@@ -21,7 +21,8 @@ def main(url, user):
     client = Client(config={"url": url, "username": user})
     for line in sys.stdin:
         name, arguments = json.loads(line)
-        owner = client if name in {"login", "logout"} else getattr(client, "deprecated_workload", None) or client.workload
+        group, _, name = name.rpartition(".")
+        owner = client if name in {"login", "logout"} else getattr(client, group or "deprecated_workload", None) or client.workload
         try:
             answer = {"result": plain(getattr(owner, name)(**arguments))}
         except Exception as error:  # noqa: BLE001  (what the client raises is what the test looks at)

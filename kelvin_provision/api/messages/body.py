@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import json
+from collections.abc import Collection
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -57,6 +59,16 @@ def parsed_object(data: bytes) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise Refusal("bad-body", f"the body is not a JSON object, but {_kind(document)}")
     return document
+
+
+def object_with(document: dict[str, Any], accepted: Collection[str]) -> dict[str, Any]:
+    """Its keys that are given; null is absent, as some clients send every key. Raises Refusal for another one."""
+    for key in document:
+        if key not in accepted:
+            near = difflib.get_close_matches(key, accepted, 1)
+            advice = f"did you mean {near[0]}?" if near else f"accepted are {', '.join(accepted)}"
+            raise Refusal("bad-body", f"unknown key {key[:60]!r}; {advice}")
+    return {key: value for key, value in document.items() if value is not None}
 
 
 def _refuse_depth(data: bytes) -> None:

@@ -45,7 +45,7 @@ class Connections:
     def admit(self, connection: Connection) -> bool:
         """Add it, closing another one if that is needed; False if there is no room."""
         same = [other for other in self._open if other.address == connection.address]
-        limit = self.most if _is_loopback(connection.address) else min(PER_ADDRESS, self.most)
+        limit = self.most if is_loopback(connection.address) else min(PER_ADDRESS, self.most)
         if len(same) >= limit and not self._make_room(same):
             return False
         if len(self._open) >= self.most and not self._make_room(list(self._open)):
@@ -65,7 +65,7 @@ class Connections:
         return False
 
 
-def _is_loopback(address: str) -> bool:
+def is_loopback(address: str) -> bool:
     try:
         return ip_address(address).is_loopback
     except ValueError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -13,20 +13,69 @@ from starlette.responses import Response
 from kelvin_provision.api.messages.documents import JSON, encoded, rendered
 from kelvin_provision.api.messages.parameters import as_word, flag, many, number, refuse_unknown, single, word
 from kelvin_provision.api.messages.refusals import Refusal
+from kelvin_provision.api.routes import app_documents
 from kelvin_provision.api.services import Call
 from kelvin_provision.context import Context
 from kelvin_provision.queries.items import WorkloadItem
 from kelvin_provision.queries.listing import LARGEST_PAGE, Cursor, Direction, Page, Query, SortKey
 from kelvin_provision.queries.listing import page as page_of
 from kelvin_provision.queries.overview import OverviewRequest, overview
+from kelvin_provision.spec.enums import State
 
 PAGE_SIZE = 20
 MOST_VALUES = 100
 """Values of one filter."""
 _JSON_CURSOR = "application/json-cursor"
 _JSON_STREAM = "application/x-json-stream"
-_FILTERS = ("search", "app_name", "app_version", "acp_name", "cluster_name", "node_name", "workload_name", "download_statuses", "sort_by")
-_SINGLE = ("enabled", "asset_name", "staged", "pagination_type", "page_size", "page", "next", "previous", "direction", "nulls")
+_COMMON = ("staged", "pagination_type", "page_size", "page", "next", "previous", "direction", "nulls")
+
+
+@dataclass(frozen=True)
+class Form:
+    """How one generation of routes calls the filters, and what its items look like.
+
+    `names` are parameters by the filter of the ledger that they are; `elsewhere` are filters by what a box does not have.
+    """
+
+    names: Mapping[str, tuple[str, ...]]
+    elsewhere: tuple[str, ...]
+    item: Callable[[WorkloadItem], dict[str, Any]]
+
+    @property
+    def filters(self) -> tuple[str, ...]:
+        """Parameters that may be repeated."""
+        return ("search", *(name for names in self.names.values() for name in names), "download_statuses", "sort_by")
+
+    @property
+    def accepted(self) -> tuple[str, ...]:
+        return (*self.filters, *_COMMON, *self.elsewhere)
+
+
+LEGACY = Form(
+    {
+        "name": ("workload_name",),
+        "app_name": ("app_name",),
+        "app_version": ("app_version",),
+        "cluster_name": ("cluster_name", "acp_name"),
+        "node_name": ("node_name",),
+        "enabled": ("enabled",),
+    },
+    ("asset_name",),
+    WorkloadItem.to_json,
+)
+APPS = Form(
+    {
+        "name": ("workload_names",),
+        "app_name": ("app_names",),
+        "app_version": ("app_versions",),
+        "cluster_name": ("cluster_names",),
+        "node_name": ("node_names",),
+        "state": ("statuses",),
+        "app_type": ("app_types",),
+    },
+    ("resources",),
+    app_documents.item,
+)
 
 
 class Paging(StrEnum):
@@ -58,33 +107,35 @@ class ListRequest:
     size: int = PAGE_SIZE
     number: int = 1
     cursor: Cursor | None = None
+    types: tuple[str, ...] = ()
     nothing: bool = False
     """Whether a filter cannot match here: a box has no assets."""
 
 
-async def page(call: Call) -> Response:
+async def page(call: Call, form: Form) -> Response:
     query = call.request.query_params
-    request = parsed(query)
-    body = await call.box.cached(("list", str(query)), lambda ctx: listed(ctx, request))
+    request = parsed(query, form)
+    body = await call.box.cached((id(form), str(query)), lambda ctx: listed(ctx, request, form))
     asked = call.request.headers.get("accept", "")
     media = _JSON_STREAM if request.paging is Paging.STREAM else _JSON_CURSOR if _JSON_CURSOR in asked else JSON
     return rendered(body, media, call.request.headers.get("if-none-match", ""))
 
 
-def parsed(query: QueryParams) -> ListRequest:
+def parsed(query: QueryParams, form: Form) -> ListRequest:
     """Raises Refusal, CursorInvalid."""
-    refuse_unknown(query.keys(), _FILTERS + _SINGLE)
-    for name in _FILTERS:
+    refuse_unknown(query.keys(), form.accepted)
+    for name in form.filters:
         if len(query.getlist(name)) > MOST_VALUES:
             raise Refusal("bad-query", f"{name} is given {len(query.getlist(name))} times; the limit is {MOST_VALUES}")
     word(query, "nulls", Nulls.LAST)
     request = ListRequest(
-        _query(query),
+        _query(query, form),
         tuple(as_word(text, "download_statuses", DownloadState) for text in many(query, "download_statuses")),
         word(query, "pagination_type", Paging.CURSOR),
         number(query, "page_size", PAGE_SIZE, LARGEST_PAGE),
         number(query, "page", 1, 1_000_000),
-        nothing=single(query, "asset_name") is not None,
+        types=_values(query, form, "app_type"),
+        nothing=any(single(query, name) is not None for name in form.elsewhere),
     )
     places = [place for name in ("next", "previous") if (place := single(query, name))]
     if len(places) > 1:
@@ -92,60 +143,71 @@ def parsed(query: QueryParams) -> ListRequest:
     return _continued(request, places[0], sized="page_size" in query) if places else request
 
 
-def _query(query: QueryParams) -> Query:
+def _values(query: QueryParams, form: Form, name: str) -> tuple[str, ...]:
+    return tuple(value for parameter in form.names.get(name, ()) for value in many(query, parameter))
+
+
+def _query(query: QueryParams, form: Form) -> Query:
     return Query(
         search=many(query, "search"),
-        name=many(query, "workload_name"),
-        app_name=many(query, "app_name"),
-        app_version=many(query, "app_version"),
-        cluster_name=(*many(query, "cluster_name"), *many(query, "acp_name")),
-        node_name=many(query, "node_name"),
+        name=_values(query, form, "name"),
+        app_name=_values(query, form, "app_name"),
+        app_version=_values(query, form, "app_version"),
+        cluster_name=_values(query, form, "cluster_name"),
+        node_name=_values(query, form, "node_name"),
+        state=tuple(as_word(text, "statuses", State) for text in _values(query, form, "state")),
         staged=flag(query, "staged") or False,
         enabled=flag(query, "enabled"),
-        sort_by=tuple(dict.fromkeys(as_word(text, "sort_by", SortKey) for text in many(query, "sort_by"))),
+        sort_by=tuple(dict.fromkeys(as_word(text.removesuffix("_at"), "sort_by", SortKey) for text in many(query, "sort_by"))),
         direction=word(query, "direction", Direction.ASC),
     )
 
 
 def _continued(request: ListRequest, place: str, *, sized: bool) -> ListRequest:
     """Old clients send nothing but the cursor, and new ones repeat their filters: those of the cursor count."""
-    text, _, downloads = place.partition(".")
-    cursor = Cursor.decode(text)
+    text, *more = place.split(".")
+    cursor, (downloads, types) = Cursor.decode(text), [*more, "", ""][:2]
     states = tuple(as_word(state, "download_statuses", DownloadState) for state in downloads.split(",") if state)
     size = request.size if sized else cursor.size
-    return replace(request, query=cursor.query, downloads=states, size=size, cursor=cursor, paging=Paging.CURSOR)
+    kinds = tuple(kind for kind in types.split(",") if kind)
+    return replace(request, query=cursor.query, downloads=states, types=kinds, size=size, cursor=cursor, paging=Paging.CURSOR)
 
 
-def listed(ctx: Context, request: ListRequest) -> bytes:
+def listed(ctx: Context, request: ListRequest, form: Form) -> bytes:
     if request.paging is Paging.CURSOR:
         chosen = Page(()) if request.nothing else _page(ctx, request)
-        return encoded(_with_downloads(chosen.to_json(), request.downloads))
+        pagination = {"next_page": _carrying(chosen.next_page, request), "previous_page": _carrying(chosen.previous_page, request)}
+        return encoded({"data": [form.item(item) for item in chosen.items], "pagination": pagination})
     items = () if request.nothing else _all(ctx, request)
     if request.paging is Paging.STREAM:
-        return b"".join(encoded(item.to_json()) + b"\n" for item in items)
+        return b"".join(encoded(form.item(item)) + b"\n" for item in items)
     first = (request.number - 1) * request.size
-    pagination = {
+    numbers = {
         "page": request.number,
         "page_size": request.size,
         "total_pages": -(-len(items) // request.size),
         "total_items": len(items),
     }
-    return encoded({"data": [item.to_json() for item in items[first : first + request.size]], "pagination": pagination})
+    return encoded({"data": [form.item(item) for item in items[first : first + request.size]], "pagination": numbers})
 
 
 def _page(ctx: Context, request: ListRequest) -> Page:
-    if request.downloads:
+    if request.downloads or request.types:
         return page_of(_all(ctx, request), request.query, size=request.size, cursor=request.cursor)
     return overview(ctx, OverviewRequest(request.query, size=request.size, cursor=request.cursor)).page
 
 
 def _all(ctx: Context, request: ListRequest) -> Sequence[WorkloadItem]:
     items = overview(ctx, OverviewRequest(request.query)).page.items
-    return tuple(item for item in items if not request.downloads or item.download_status in request.downloads)
+    return tuple(
+        item
+        for item in items
+        if (not request.downloads or item.download_status in request.downloads) and (not request.types or item.app_type in request.types)
+    )
 
 
-def _with_downloads(document: dict[str, Any], downloads: Sequence[DownloadState]) -> dict[str, Any]:
-    """The cursors carry this filter beside those of the query."""
-    pagination = document["pagination"]
-    suffix = "." + ",".join(downloads) if downloads else ""
-    return document | {"pagination": {name: place and place + suffix for name, place in pagination.items()}}
+def _carrying(cursor: str | None, request: ListRequest) -> str | None:
+    """With the filters that are not of the query."""
+    if cursor is None or not (request.downloads or request.types):
+        return cursor
+    return f"{cursor}.{','.join(request.downloads)}.{','.join(request.types)}"

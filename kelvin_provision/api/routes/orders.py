@@ -50,12 +50,40 @@ async def stop(call: Call) -> Response:
 
 
 async def undeploy(call: Call) -> Response:
+    return await _ordered(call, Verb.UNDEPLOY, (call.name,), b"", staged=_staged(call))
+
+
+async def apply_all(call: Call) -> Response:
+    return await _of_body(call, Verb.APPLY)
+
+
+async def start_all(call: Call) -> Response:
+    return await _of_body(call, Verb.START)
+
+
+async def stop_all(call: Call) -> Response:
+    return await _of_body(call, Verb.STOP)
+
+
+async def delete_all(call: Call) -> Response:
+    return await _of_body(call, Verb.UNDEPLOY, staged=_staged(call))
+
+
+async def _of_body(call: Call, verb: Verb, *, staged: bool = False) -> Response:
+    """All of them as one order, or none: newer clients read 204."""
+    body = await content(call.request)
+    await _ordered(call, verb, _names(parsed_object(body)), body, staged=staged)
+    return empty(204)
+
+
+def _staged(call: Call) -> bool:
+    """Whether only staged versions are to be removed; everything needs an administrator."""
     query = call.request.query_params
     refuse_unknown(query.keys(), ("staged",))
     staged = flag(query, "staged") or False
     if not staged:
         call.principal.require(Level.ADMIN)
-    return await _ordered(call, Verb.UNDEPLOY, (call.name,), b"", staged=staged)
+    return staged
 
 
 async def _of_path(call: Call, verb: Verb) -> Response:

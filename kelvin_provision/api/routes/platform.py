@@ -2,16 +2,47 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.responses import PlainTextResponse, Response
 
 from kelvin_provision.api.messages.documents import HEADERS, answer
+from kelvin_provision.api.messages.parameters import refuse_unknown
+from kelvin_provision.api.network.connections import is_loopback
 from kelvin_provision.api.services import Call
+from kelvin_provision.context import Context
+from kelvin_provision.queries.overview import OverviewRequest, overview
+from kelvin_provision.spec.enums import State
 
 
 async def healthz(call: Call) -> Response:
     """The event loop and the ledger answer. Says nothing about workloads: it has no login."""
     call.box.version()
     return PlainTextResponse("ok\n", headers=HEADERS)
+
+
+async def leader(call: Call) -> Response:
+    """The list of the Leader API, which apps on the box read without a login (KELVIN 1)."""
+    if not is_loopback(call.address):
+        call.services.authenticator.principal(call.request.headers.get("authorization"), call.address)
+    refuse_unknown(call.request.query_params.keys(), ())
+    return answer(await call.box.ask(_leader))
+
+
+def _leader(ctx: Context) -> dict[str, Any]:
+    items = overview(ctx, OverviewRequest()).page.items
+    return {
+        "data": [
+            {
+                "name": item.name,
+                "app_name": item.app_name,
+                "app_version": item.app_version,
+                "status": item.status.state.value,
+                "running": item.status.state is State.RUNNING,
+            }
+            for item in items
+        ]
+    }
 
 
 async def metadata(call: Call) -> Response:

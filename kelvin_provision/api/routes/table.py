@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from starlette.responses import Response
 
 from kelvin_provision.access.levels import Level
-from kelvin_provision.api.routes import login, orders, platform, workloads
+from kelvin_provision.api.routes import apps, login, orders, platform, workloads
 from kelvin_provision.api.services import Call
 
 Handler = Callable[[Call], Awaitable[Response]]
@@ -36,6 +36,8 @@ _REALM = "/auth/realms/{realm}"
 _OIDC = f"{_REALM}/protocol/openid-connect"
 _V4 = "/api/v4/workloads"
 _ONE = f"{_V4}/{{workload_name}}"
+_APPS = "/api/v4/apps/workloads"
+_APP = f"{_APPS}/{{workload_name}}"
 
 ROWS: tuple[Row, ...] = (
     Row("GET", "/healthz", None, platform.healthz, summary="whether the API answers"),
@@ -67,4 +69,19 @@ ROWS: tuple[Row, ...] = (
         *("POST", f"{_ONE}/configurations/update", Level.DEPLOY, workloads.configure, (200,), (404, 409)),
         summary="another configuration, as a new revision by the deployment method of the workload",
     ),
+    Row("POST", f"{_APPS}/create", Level.DEPLOY, apps.create, (201,), (404,), "deploy a workload"),
+    Row("GET", f"{_APPS}/list", Level.READ, apps.listed, (200,), (), "list workloads"),
+    Row("GET", f"{_APP}/get", Level.READ, apps.get, (200,), (404,), "everything about one workload"),
+    Row("POST", f"{_APP}/patch", Level.DEPLOY, apps.patch, (200,), (404,), "a new revision with other fields"),
+    Row("POST", f"{_APPS}/apply", Level.OPERATE, orders.apply_all, (204,), (404,), "apply staged workloads, all or none"),
+    Row("POST", f"{_APPS}/start", Level.OPERATE, orders.start_all, (204,), (404,), "start stopped workloads, all or none"),
+    Row("POST", f"{_APPS}/stop", Level.OPERATE, orders.stop_all, (204,), (404,), "stop workloads; their data is kept"),
+    Row(
+        *("POST", f"{_APPS}/delete", Level.OPERATE, orders.delete_all, (204,), (404,)),
+        summary="remove workloads with their data, or with staged=true only their staged versions",
+        may="admin, unless staged=true",
+    ),
+    Row("GET", f"{_APP}/logs/get", Level.READ, workloads.logs, (200,), (404,), "the newest lines of its logs"),
+    Row("GET", f"{_APP}/download", Level.DEPLOY, workloads.download, (200, 202), (404, 409, 412), "the same package"),
+    Row("GET", "/workloads/list", None, platform.leader, (200,), (401,), "what runs, for apps on this box", "read, from another machine"),
 )

@@ -12,11 +12,11 @@ from kelvin_provision.api.messages.body import content, parsed_object
 from kelvin_provision.api.messages.documents import answer
 from kelvin_provision.api.messages.parameters import number, refuse_unknown, single
 from kelvin_provision.api.messages.refusals import Refusal
-from kelvin_provision.api.routes.listing import page
+from kelvin_provision.api.routes.listing import LEGACY, page
+from kelvin_provision.api.routes.revisions import revised
 from kelvin_provision.api.services import Call
 from kelvin_provision.api.work.asking import asked
 from kelvin_provision.api.work.deploying import Head
-from kelvin_provision.api.work.repeats import digest
 from kelvin_provision.context import Context
 from kelvin_provision.queries.logs import MOST_LINES
 from kelvin_provision.queries.workload import WorkloadRequest, workload
@@ -27,7 +27,7 @@ TAIL_LINES = 1000
 
 
 async def listed(call: Call) -> Response:
-    return await page(call)
+    return await page(call, LEGACY)
 
 
 async def get(call: Call) -> Response:
@@ -45,7 +45,7 @@ async def deploy(call: Call) -> Response:
     body = await content(call.request)
     if not body.strip():
         raise Refusal("bad-body", "the body is empty", "send the workload as a JSON object with app_name, app_version, name and payload")
-    name = await _revised(call, Head(call.principal.actor), body)
+    name = await revised(call, Head(call.principal.actor), body)
     return answer(await call.box.ask(_document, name), 201)
 
 
@@ -57,32 +57,8 @@ async def configure(call: Call) -> Response:
     if set(document) != {"configuration"} or not isinstance(configuration, dict):
         raise Refusal("bad-body", 'the body is not {"configuration": {...}}', "an empty object removes the whole configuration")
     await call.box.ask(lambda ctx: ctx.ledger.workload(call.name))
-    await _revised(call, Head(call.principal.actor, call.name), json.dumps(configuration).encode())
+    await revised(call, Head(call.principal.actor, call.name), json.dumps(configuration).encode())
     return answer({"configuration": await call.box.ask(configuration_of, call.name)})
-
-
-async def _revised(call: Call, head: Head, body: bytes) -> str:
-    """The workload that has a new revision by this request, or by the same one just before."""
-    services = call.services
-    key = digest(call.principal.name, "POST", call.request.scope["path"], body)
-    async with services.repeats.one_at_a_time:
-        before = services.repeats.find(key)
-        if before is None or not await call.box.ask(_is_newest, *before):
-            deployed = await services.deploy(head, body)
-            before = deployed.names[0], await call.box.ask(_newest, deployed.names[0])
-            services.repeats.remember(key, *before)
-    return before[0]
-
-
-def _newest(ctx: Context, name: str) -> int:
-    """The number of its newest revision; 0 when it is gone already."""
-    existing = ctx.ledger.existing([name]).get(name)
-    newest = existing and (existing.staged or existing.running)
-    return newest.number if newest else 0
-
-
-def _is_newest(ctx: Context, name: str, number: int) -> bool:
-    return _newest(ctx, name) == number
 
 
 async def logs(call: Call) -> Response:

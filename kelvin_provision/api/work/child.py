@@ -23,6 +23,7 @@ from kelvin_provision.settings.load import load
 from kelvin_provision.spec.read.documents import read
 from kelvin_provision.usecases.configure import ConfigureRequest, configure
 from kelvin_provision.usecases.deploy import DeployRequest, deploy
+from kelvin_provision.usecases.revise import ReviseRequest, revise
 from kelvin_provision.wiring import default
 
 FILE = "body"
@@ -46,8 +47,10 @@ def main(words: list[str]) -> int:
 
 
 def done(ctx: Context, head: Mapping[str, Any], body: bytes) -> dict[str, Any]:
-    """Accept the one request in the body, or the configuration in it for `name`. Raises what the use-cases raise."""
-    if head["name"]:
+    """Accept the one request in the body, or the configuration or the fields in it for `name`. Raises what the use-cases raise."""
+    if head["fields"]:
+        result = revise(ctx, ReviseRequest(head["name"], json.loads(body)))
+    elif head["name"]:
         result = configure(ctx, ConfigureRequest(head["name"], json.loads(body)))
     else:
         result = deploy(ctx, DeployRequest(read(f"{FILE}.json", body)))

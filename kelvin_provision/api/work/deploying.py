@@ -21,10 +21,11 @@ Deploy = Callable[["Head", bytes], Awaitable["Deployed"]]
 
 @dataclass(frozen=True)
 class Head:
-    """`name` is the workload whose configuration the body has; empty where the body is a whole request."""
+    """`name` is the workload whose configuration the body has, or with `fields` some fields; empty where it is a whole request."""
 
     actor: str
     name: str = ""
+    fields: bool = False
 
 
 @dataclass(frozen=True)
