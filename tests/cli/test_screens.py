@@ -7,6 +7,7 @@ import pytest
 
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.main import main
+from kelvin_provision.cli.render import layout
 from kelvin_provision.cli.render.progress import choose
 from kelvin_provision.errors import ApplyFailed
 from kelvin_provision.events import Advanced, Finished, Retrying, Started
@@ -156,3 +157,9 @@ def test_times_are_on_the_clock_of_the_box_with_their_offset_and_digests_have_tw
     assert [word for word in seen(200, "workloads", "show", PUMP, "-v").text.split() if len(word.partition("sha256:")[2]) == 64]
     monkeypatch.delenv("TZ")
     time.tzset()
+
+
+def test_a_word_that_does_not_fit_beside_its_label_has_a_line_of_its_own_and_dates_keep_their_time():
+    assert layout.wrapped(f"{VALVE}: held", 40, begin=9) == f"\n  {VALVE}:\n  held"
+    assert layout.wrapped("x" * 30 + " 2026-11-28 02:00:00+01:00 y", 40) == "x" * 30 + "\n  2026-11-28 02:00:00+01:00 y"
+    assert layout.wrapped("a b", None) == "a b"

@@ -17,6 +17,8 @@ _LABEL = re.compile(r"(?:[A-Z][A-Za-z ]{0,12}: +| +(?:warning: )?|warning: |erro
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d)")
 _JOINT = "\0"
 """Between the date and the time, which stay together."""
+_LEAST = 2
+"""Columns by which a line that continues is indented, at least."""
 _SHARE = 2
 """The beginning of a line is kept free below it where it takes at most this part of the width."""
 
@@ -38,9 +40,16 @@ def _broken(line: str, width: int, begin: int) -> list[str]:
         return [line]
     label = _LABEL.match(line)
     lead = label[0] if label else ""
-    hangs = (begin + len(lead), begin + len(lead.removesuffix("warning: ")), 2)
-    hang = next(hang for hang in hangs if hang * _SHARE <= width or hang == hangs[-1])
+    text = _TIME.sub(rf"\1{_JOINT}\2", line[len(lead) :])
+    longest = max((len(word) for word in text.split()), default=0)
+    hangs = [begin + len(lead), begin + len(lead.removesuffix("warning: "))]
+    hang = next((hang for hang in hangs if hang * _SHARE <= width and hang + longest <= width), _LEAST)
     wrapper = textwrap.TextWrapper(width, break_long_words=False, break_on_hyphens=False)
-    wrapper.initial_indent, wrapper.subsequent_indent = " " * (begin + len(lead)), " " * hang
-    parts = [part.replace(_JOINT, " ") for part in wrapper.wrap(_TIME.sub(rf"\1{_JOINT}\2", line[len(lead) :]))]
+    wrapper.subsequent_indent = " " * hang
+    first, _, _ = text.partition(" ")
+    if begin + len(lead) + len(first) > width:  # its first word has more room on a line of its own
+        wrapper.initial_indent = wrapper.subsequent_indent
+        return [lead.rstrip(), *(part.replace(_JOINT, " ") for part in wrapper.wrap(text))]
+    wrapper.initial_indent = " " * (begin + len(lead))
+    parts = [part.replace(_JOINT, " ") for part in wrapper.wrap(text)]
     return [lead + parts[0][begin + len(lead) :], *parts[1:]] if parts else [line]

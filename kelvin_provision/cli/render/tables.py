@@ -82,7 +82,7 @@ def render(table: Table, style: Style) -> str:
     lines = [terminal.painted(head, Colour.BOLD, on=style.colour)]
     for number, row in enumerate(rows):
         lines += _lines(row, columns, widths, style) if table.wraps else [_line(row, columns, widths, style)]
-        folded = [(table.columns[at], _cell(table.rows[number][at], table.columns[at], style)) for at in given_up]
+        folded = [(table.columns[at], _cell(table.rows[number][at], table.columns[at], style)) for at in sorted(given_up)]
         lines += [_below(f"{name}: {text}", style) for name, text in folded if name in table.folds and text != "-"]
         lines += [_below(_plain(text, style), style) for text in table.below.get(number, ())]
     return "".join(f"{line}\n" for line in lines)
@@ -92,7 +92,7 @@ def _block(table: Table, number: int, shown: Sequence[int], given_up: Sequence[i
     """A row that is too wide: its name, and below it what it would have beside it, as long as that is not empty."""
     row = table.rows[number]
     heading = table.columns.index(table.heading) if table.heading else shown[0]
-    rest = [at for at in (*shown, *(at for at in given_up if table.columns[at] in table.folds)) if at != heading]
+    rest = [at for at in sorted((*shown, *(at for at in given_up if table.columns[at] in table.folds))) if at != heading]
     yield terminal.painted(_cell(row[heading], table.columns[heading], style), Colour.BOLD, on=style.colour)
     cells = [(table.columns[at], _cell(row[at], table.columns[at], style)) for at in rest]
     yield from (_below(line, style) for line in _packed([f"{name}: {cell}" for name, cell in cells if cell != "-"], style.width))
