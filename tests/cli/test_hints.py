@@ -4,6 +4,7 @@ Here are the hints that are commands; `test_hints_of_others` has those that are 
 for every error.
 """
 
+import ast
 import json
 import re
 import subprocess
@@ -20,6 +21,7 @@ from kelvin_provision.queries.explaining.explanations import errors
 from kelvin_provision.settings.window import Window
 from kelvin_provision.timestamps import rfc3339
 from tests.kit.box import Box
+from tests.kit.cli import run
 from tests.kit.hints import MADE, error, request, stage, typed, up
 
 NOON = datetime(2036, 11, 23, 12, 0, tzinfo=UTC)
@@ -341,6 +343,24 @@ ELSEWHERE = {
     "user-unknown": "tests/api",
 }
 """Another user, a signal, a window of the link or the API is needed."""
+
+
+def hinted():
+    """The commands of all hints in the code, as words; what is known at run time only is `1`."""
+    for path in sorted(Path("kelvin_provision").rglob("*.py")):
+        tree = ast.parse(path.read_text())
+        imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module == "kelvin_provision.hints"]
+        names = {alias.asname or alias.name for node in imports for alias in node.names if alias.name == "command"}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names and node.args:
+                words = [arg.value if isinstance(arg, ast.Constant) else "1" for arg in node.args if not isinstance(arg, ast.Starred)]
+                if words[0] not in {"1", "..."}:  # the last is the command line itself
+                    yield (*str(words[0]).split(), *map(str, words[1:]))
+
+
+@pytest.mark.parametrize("words", sorted(set(hinted())), ids=" ".join)
+def test_every_command_of_a_hint_exists_with_its_options(words):
+    run(*words, "--help").check(stderr="")
 
 
 def test_every_error_is_made_and_its_hint_is_followed():

@@ -161,5 +161,5 @@ def test_times_are_on_the_clock_of_the_box_with_their_offset_and_digests_have_tw
 
 def test_a_word_that_does_not_fit_beside_its_label_has_a_line_of_its_own_and_dates_keep_their_time():
     assert layout.wrapped(f"{VALVE}: held", 40, begin=9) == f"\n  {VALVE}:\n  held"
-    assert layout.wrapped("x" * 30 + " 2026-11-28 02:00:00+01:00 y", 40) == "x" * 30 + "\n  2026-11-28 02:00:00+01:00 y"
+    assert layout.wrapped("x" * 30 + " 2026-11-28 02:00:00+01:00 y", 40) == "x" * 30 + "\n2026-11-28 02:00:00+01:00 y"
     assert layout.wrapped("a b", None) == "a b"
