@@ -7,7 +7,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from uvicorn import Config, Server
@@ -39,20 +39,45 @@ def services(settings: Settings, wiring: Wiring, deploy: Deploy, users: Users | 
             authenticator.close()
 
 
-class _Server(Server):
+class QuietServer(Server):
+    """uvicorn, which looks ten times a second whether to end: here it is told so, and wakes once a second for the date in its answers."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ended = asyncio.Event()
+
+    def stop(self) -> None:
+        """End in good order. From any thread."""
+        self.should_exit = True
+        if self._loop:
+            self._loop.call_soon_threadsafe(self._ended.set)
+
+    async def main_loop(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ended.wait(), 1.0)
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """End at a signal, and with 0: uvicorn would raise it once more when everything is closed."""
+        """End at a signal, and with 0: uvicorn would raise it once more when everything is closed. A second Ctrl-C waits for no answer."""
+        loop = asyncio.get_running_loop()
         numbers = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
-        before = {number: signal.signal(number, self.handle_exit) for number in numbers}
+        for number in numbers:
+            loop.add_signal_handler(number, self._signalled, number)
         try:
             yield
         finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            for number in numbers:
+                loop.remove_signal_handler(number)
+
+    def _signalled(self, number: int) -> None:
+        self.handle_exit(number, None)
+        self._ended.set()
 
 
-def server(served: Services, **limits: Any) -> Server:
+def server(served: Services, **limits: Any) -> QuietServer:
     """`limits` replace the deadlines of the protocol."""
     config = Config(
         Application(served),
@@ -68,11 +93,11 @@ def server(served: Services, **limits: Any) -> Server:
         timeout_keep_alive=10,
         timeout_graceful_shutdown=5,
     )
-    return _Server(config)
+    return QuietServer(config)
 
 
 def run(made: Server, sockets: Sequence[socket.socket], started: Callable[[], None]) -> None:
-    """Until a signal, or until `should_exit` is set."""
+    """Until a signal, or until it is stopped."""
     asyncio.run(_run(made, sockets, started))
 
 

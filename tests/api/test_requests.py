@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import socket
+import time
 
 import pytest
 
@@ -190,3 +191,15 @@ def test_a_connection_serves_many_requests_and_pipelined_ones(quiet):
         assert [quiet.ask("GET", "/healthz", connection=connection).status for _ in range(3)] == [200, 200, 200]
     one = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
     assert raw(quiet.port, one * 2 + one.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")).count(b"HTTP/1.1 200 OK") == 3
+
+
+def test_answers_on_one_connection_do_not_wait_for_each_other(quiet):
+    """Head and body are two writes: without TCP_NODELAY the second waits 40 ms for the client's kernel."""
+    connection = http.client.HTTPConnection("127.0.0.1", quiet.port, timeout=5)
+    times = []
+    with contextlib.closing(connection):
+        for _ in range(20):
+            began = time.monotonic()
+            quiet.ask("GET", "/metadata", connection=connection)
+            times.append(time.monotonic() - began)
+    assert sorted(times)[10] < 0.03

@@ -111,7 +111,7 @@ def serving(box, **limits):
         yield client
     finally:
         if "server" in state:
-            state["server"].should_exit = True
+            state["server"].stop()
         thread.join(20)
         for opened in sockets:
             opened.close()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 from starlette.responses import Response
 
@@ -27,13 +28,26 @@ def answer(document: Any, status: int = 200, *, headers: Mapping[str, str] | Non
     return Response(encoded(document), status, {**HEADERS, **(headers or {})}, media_type)
 
 
-def rendered(body: bytes, media_type: str, known: str) -> Response:
-    """A document that is asked for again and again: 304 when the client has it already."""
-    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    headers = {**HEADERS, "cache-control": "no-cache, private", "etag": tag}
-    if tag in known:
-        return Response(status_code=304, headers=headers)
-    return Response(body, 200, headers, media_type)
+@dataclass(frozen=True)
+class Kept:
+    """A document that is asked for again and again, with its tag."""
+
+    body: bytes
+    tag: str
+
+    @classmethod
+    def of(cls, body: bytes) -> Self:
+        return cls(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+
+    def __len__(self) -> int:
+        return len(self.body)
+
+    def response(self, media_type: str, known: str) -> Response:
+        """304 when the client has it already; `known` is its If-None-Match."""
+        headers = {**HEADERS, "cache-control": "no-cache, private", "etag": self.tag}
+        if self.tag in known:
+            return Response(status_code=304, headers=headers)
+        return Response(self.body, 200, headers, media_type)
 
 
 def empty(status: int = 200) -> Response:

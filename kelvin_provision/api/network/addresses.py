@@ -50,7 +50,8 @@ def listening(addresses: Sequence[str]) -> list[socket.socket]:
 
 def _bound(address: str) -> socket.socket:
     host, port = split(address)
-    opened = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    # With its protocol: asyncio sends small writes at once (TCP_NODELAY) only where it sees that, and an answer is two of them.
+    opened = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         opened.bind((host, port))

@@ -10,7 +10,7 @@ from typing import Any
 from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
-from kelvin_provision.api.messages.documents import JSON, encoded, rendered
+from kelvin_provision.api.messages.documents import JSON, Kept, encoded
 from kelvin_provision.api.messages.parameters import as_word, flag, many, number, refuse_unknown, single, word
 from kelvin_provision.api.messages.refusals import Refusal
 from kelvin_provision.api.routes import app_documents
@@ -115,10 +115,10 @@ class ListRequest:
 async def page(call: Call, form: Form) -> Response:
     query = call.request.query_params
     request = parsed(query, form)
-    body = await call.box.cached((id(form), str(query)), lambda ctx: listed(ctx, request, form))
+    document = await call.box.cached((id(form), str(query)), lambda ctx: Kept.of(listed(ctx, request, form)))
     asked = call.request.headers.get("accept", "")
     media = _JSON_STREAM if request.paging is Paging.STREAM else _JSON_CURSOR if _JSON_CURSOR in asked else JSON
-    return rendered(body, media, call.request.headers.get("if-none-match", ""))
+    return document.response(media, call.request.headers.get("if-none-match", ""))
 
 
 def parsed(query: QueryParams, form: Form) -> ListRequest:

@@ -6,11 +6,11 @@ The event loop itself only asks whether the ledger has changed, which takes micr
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sized
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Concatenate, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from kelvin_provision.context import Context, Wiring, opened
 from kelvin_provision.ledger.ledger import Ledger
@@ -18,6 +18,7 @@ from kelvin_provision.settings.model import Settings
 
 P = ParamSpec("P")
 T = TypeVar("T")
+S = TypeVar("S", bound=Sized)
 
 PATIENCE = 2.0
 """Seconds to wait for another writer of the ledger: below what every client waits for an answer."""
@@ -33,7 +34,7 @@ class Box:
         self.wiring = replace(wiring, timings=replace(wiring.timings, ledger_busy=PATIENCE))
         self._stack = ExitStack()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="box")
-        self._made: dict[Hashable, asyncio.Future[bytes]] = {}
+        self._made: dict[Hashable, asyncio.Future[Any]] = {}
         self._version: object = None
 
     def __enter__(self) -> Self:
@@ -58,7 +59,7 @@ class Box:
         ctx = replace(self._ctx, actor=actor)
         return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: function(ctx, *words, **named))
 
-    async def cached(self, key: Hashable, function: Callable[[Context], bytes]) -> bytes:
+    async def cached(self, key: Hashable, function: Callable[[Context], S]) -> S:
         """The answer to a question that depends on the ledger alone: made once until the ledger changes, however many ask."""
         version = self.version()
         if version != self._version:
@@ -68,9 +69,10 @@ class Box:
         if pending is None:
             pending = self._made[key] = asyncio.ensure_future(self.ask(function))
             pending.add_done_callback(lambda done: self._settle(key, done))
-        return await asyncio.shield(pending)
+        answer: S = await asyncio.shield(pending)
+        return answer
 
-    def _settle(self, key: Hashable, done: asyncio.Future[bytes]) -> None:
+    def _settle(self, key: Hashable, done: asyncio.Future[Any]) -> None:
         """Forget a failure, and the oldest answers when there are too many bytes of them."""
         if (done.cancelled() or done.exception()) and self._made.get(key) is done:
             del self._made[key]
