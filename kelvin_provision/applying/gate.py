@@ -12,6 +12,7 @@ from kelvin_provision import timestamps
 from kelvin_provision.errors import OutsideWindow, ProvisionError, WorkloadHeld
 from kelvin_provision.hints import command
 from kelvin_provision.ledger.model import Workload
+from kelvin_provision.naming import MOST_NAMES, counted
 from kelvin_provision.settings.window import Window
 from kelvin_provision.status import Hold
 from kelvin_provision.wait_reason import WaitKind, WaitReason
@@ -34,7 +35,11 @@ def held(workloads: Sequence[Workload], now: datetime) -> WorkloadHeld | None:
     if not lines:
         return None
     names = tuple(workload.name for workload in workloads if workload.holds)
-    error = WorkloadHeld("; ".join(lines), hint=command("workloads show", names=names[:1], note="--force applies it anyway"))
+    many = len(lines) > MOST_NAMES
+    text = f"{counted(names, 'workload')} are held" if many else "; ".join(lines)
+    error = WorkloadHeld(
+        text, evidence=lines if many else (), hint=command("workloads show", names=names[:1], note="--force applies it anyway")
+    )
     error.wait_reason = WaitReason(WaitKind.HOLD, workloads=names)
     return error
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from kelvin_provision.errors import ApplyFailed, Interrupted, NotReady, PlanRefused, StagingFailed, WaitFailed
 from kelvin_provision.events import Advanced, Finished, Note, Retrying, Started
 from kelvin_provision.hints import command
+from kelvin_provision.naming import listed
 from kelvin_provision.queries.changes import looks
 from kelvin_provision.queries.retries import describe_cause, next_tries, seconds_until
 from kelvin_provision.queries.transfers import describe_origin, transfers_of
@@ -45,7 +46,7 @@ def follow(ctx: Context, request: FollowRequest, *, each_look: Callable[[], obje
         each_look()
     if ctx.stop():
         raise Interrupted(f"stopped by a signal; {CONTINUES}", hint=command("workloads list"))
-    late = ", ".join(name for name, end in ends.items() if not end)
+    late = listed([name for name, end in ends.items() if not end])
     raise NotReady(f"{late}: not done yet; the agent continues in the background")
 
 

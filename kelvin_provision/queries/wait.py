@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from kelvin_provision.errors import Interrupted, NothingStaged, WaitFailed, WaitTimeout, WorkloadUnknown
 from kelvin_provision.events import Advanced, Finished, Note, Retrying, Started
 from kelvin_provision.hints import command
+from kelvin_provision.naming import MOST_NAMES, counted, listed
 from kelvin_provision.queries.changes import Look, looks
 from kelvin_provision.queries.items import item_of, position
 from kelvin_provision.queries.overview import is_downloading, percents
@@ -47,8 +48,7 @@ def wait(ctx: Context, request: WaitRequest) -> Mapping[str, str]:
         waiting.measure(look)
     if ctx.stop():
         raise Interrupted("stopped by a signal; work under way continues", evidence=waiting.positions())
-    late = "; ".join(f"{name}: {waited.position}" for name, waited in waiting.waited.items() if not waited.reached)
-    raise WaitTimeout(f"not {request.state.value} after {request.timeout:g} seconds: {late}", evidence=waiting.positions())
+    raise WaitTimeout(f"not {request.state.value} after {request.timeout:g} seconds: {waiting.late()}", evidence=waiting.positions())
 
 
 @dataclass
@@ -70,18 +70,23 @@ class _Wait:
     def positions(self) -> list[str]:
         return [f"{name}: {waited.position}" for name, waited in self.waited.items()]
 
+    def late(self) -> str:
+        """Who has not reached it, with the position of each as long as they are few; the evidence has all of them."""
+        late = {name: waited.position for name, waited in self.waited.items() if not waited.reached}
+        return "; ".join(f"{name}: {place}" for name, place in late.items()) if len(late) <= MOST_NAMES else counted(list(late), "workload")
+
     def take(self, look: Look) -> None:
         """Judge a look; reports new positions, and raises when the state cannot be reached any more."""
         if not look.changed:
             return
         gone = [name for name in self.waited if name not in look.workloads]
         if gone:
-            raise WorkloadUnknown(f"removed from this box before it was {self.target.value}: {', '.join(gone)}")
+            raise WorkloadUnknown(f"removed from this box before it was {self.target.value}: {listed(gone)}")
         percent = percents(self.ctx, look.workloads.values())
         judged = {name: self._judge(look.workloads[name], waited, percent.get(name)) for name, waited in self.waited.items()}
         bare = [name for name, judgement in judged.items() if judgement.verdict is Verdict.NOTHING_STAGED]
         if bare:
-            raise NothingStaged(f"nothing is staged for {', '.join(bare)}")
+            raise NothingStaged(f"nothing is staged for {listed(bare)}")
         never = {name: judgement.reason for name, judgement in judged.items() if judgement.verdict is Verdict.NEVER}
         if never:
             text = "; ".join(f"{name}: {reason}" for name, reason in never.items())

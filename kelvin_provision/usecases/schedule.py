@@ -11,6 +11,7 @@ from kelvin_provision.applying import schedule as rules
 from kelvin_provision.applying.selection import appliable, choose, select
 from kelvin_provision.context import Context
 from kelvin_provision.ledger import orders
+from kelvin_provision.naming import listed
 from kelvin_provision.usecases.deploy import NO_SERVICE_WARNING
 from kelvin_provision.usecases.operation import wake
 
@@ -63,7 +64,7 @@ def schedule(ctx: Context, request: ScheduleRequest) -> ScheduleResult:
     warnings = (
         *(f"left out: {reason}" for reason in selection.left_out),
         *(f"{name} was scheduled together with one of these; its apply is cancelled, too" for name in replaced if name not in names),
-        *((f"{', '.join(late)}: not ready yet; workloads that are not ready at that time are not applied",) if late else ()),
+        *((f"{listed(late)}: not ready yet; workloads that are not ready at that time are not applied",) if late else ()),
         *woken,
         *(() if ctx.launcher.survives_reboot(ctx.settings) else (NO_SERVICE_WARNING,)),
     )

@@ -56,7 +56,7 @@ def box(template, tmp_path, monkeypatch):
         ("port-taken", "or change the port"),
         ("unknown-kind", "install the definition first"),
         ("image-name-taken", "remove the other image by hand"),
-        ("denied", "a kubeconfig with permission"),
+        ("denied", "and deploy again, or have the rule of the cluster changed"),
         ("namespace-terminating", "wait until the namespace is gone, then try again"),
     ],
 )

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from kelvin_provision.errors import RegistryUnreachable
+from kelvin_provision.ledger import holds
 from kelvin_provision.naming import counted, grouped, listed
 from tests.kit.box import Box
 
@@ -62,6 +63,23 @@ def test_check(box):
 def test_warnings_of_the_list(box):
     assert f"warning: {FEW}: {DEAD}\n" in box.run("workloads", "list").stderr
     assert box.run("workloads", "list", "-v").stderr.count(f": {DEAD}\n") == 120
+
+
+def test_a_wait_that_ends(box):
+    result = box.run("workloads", "wait", *LATE, "--for", "ready", "--timeout", "0")
+    assert f"error: not ready after 0 seconds: 120 workloads: {FEW}\n  {FEW}: received\n" in result.stderr
+
+
+def test_holds(box):
+    ready = [f"held-{number}" for number in range(8)]
+    box.source.down = None
+    box.deploy(*ready)
+    box.turn()
+    holds.hold(box.ledger, box.ledger.workloads(ready), "line 3 produces", actor="eve")
+    error = json.loads(box.run("workloads", "apply", *ready, "--json").stdout)["error"]
+    assert (error["code"], error["message"]) == ("held", "8 workloads: held-0, held-1, held-2, held-3, held-4 and 3 more are held")
+    assert len(error["evidence"]) == 8
+    assert all("line 3 produces" in line for line in error["evidence"])
 
 
 def test_names_and_lines_that_are_few_stay_as_they_are():
