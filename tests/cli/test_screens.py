@@ -133,8 +133,8 @@ def test_of_a_download_the_end_of_its_name_the_percentage_and_the_time_left_are_
 
 def finishing():
     with choose(Session()) as progress:
-        progress(Started(VALVE, "applying"))
-        progress(Finished(VALVE, "failed", "back to what ran before"))
+        progress(Started("pre-apply", "running"))
+        progress(Finished("pre-apply", "failed", "exit code 3"))
     return 0
 
 
@@ -143,6 +143,19 @@ def test_an_outcome_is_there_at_every_width(columns):
     terminal = Terminal(finishing, columns)
     terminal.end()
     assert "failed" in terminal.screen.text
+
+
+@pytest.mark.parametrize("columns", WIDTHS)
+def test_the_outcome_of_a_change_is_said_once(template, tmp_path, columns):
+    box = template.copy(tmp_path / "state")
+    box.close()
+    for words, said in ((("stop", VALVE, "--yes"), "stopped"), (("start", VALVE), "running")):
+        box._connections = None
+        terminal = Terminal(
+            lambda words=words: main(("workloads", *words, "--state-dir", str(box.settings.state_dir)), wiring=box.wiring), columns
+        )
+        assert terminal.end() == 0
+        assert terminal.screen.sentence.count(said) == 1, terminal.screen.rows
 
 
 def test_times_are_on_the_clock_of_the_box_with_their_offset_and_digests_have_twelve_digits(seen, monkeypatch):

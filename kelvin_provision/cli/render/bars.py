@@ -23,8 +23,8 @@ _WIDE, _NARROW = 24, 10
 _VERB = 12
 """Columns that a verb usually takes."""
 _SHORTEST_NAME = 12
-_ANSWERED = ("applying", "starting", "verifying", "stopping", "removing", "waiting until")
-_DONE = ("running", "applied", "stopped", "removed", "ready")
+_ANSWERED = ("applying", "starting", "verifying", "undoing", "stopping", "removing", "waiting until")
+"""Verbs of tasks whose outcome the answer or the error of the command says."""
 _ROOM = 120
 """The width from which rows have the long bar."""
 
@@ -149,7 +149,7 @@ class Bars:
     def _finish(self, name: str, outcome: str) -> None:
         row = self._tasks[name]
         verb = self._rows.tasks[self._rows.task_ids.index(row)].fields["verb"]
-        if self._answered and verb.startswith(_ANSWERED) and outcome.startswith(_DONE):
+        if self._answered and verb.startswith(_ANSWERED):
             self._rows.remove_task(self._tasks.pop(name))
             return
         self._rows.update(row, verb="", over=outcome, total=1, completed=1)

@@ -18,7 +18,7 @@ _TIME = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d)")
 _JOINT = "\0"
 """Between the date and the time, which stay together."""
 _LEAST = 2
-"""Columns by which a line that continues is indented, at least."""
+"""Columns by which a line that continues is indented where its beginning does not say, unless a word needs the whole width."""
 _SHARE = 2
 """The beginning of a line is kept free below it where it takes at most this part of the width."""
 
@@ -43,7 +43,8 @@ def _broken(line: str, width: int, begin: int) -> list[str]:
     text = _TIME.sub(rf"\1{_JOINT}\2", line[len(lead) :])
     longest = max((len(word) for word in text.split()), default=0)
     hangs = [begin + len(lead), begin + len(lead.removesuffix("warning: "))]
-    hang = next((hang for hang in hangs if hang * _SHARE <= width and hang + longest <= width), _LEAST)
+    hang = next((hang for hang in hangs if hang * _SHARE <= width and hang + longest <= width), None)
+    hang = hang if hang is not None else _LEAST if _LEAST + longest <= width else 0
     wrapper = textwrap.TextWrapper(width, break_long_words=False, break_on_hyphens=False)
     wrapper.subsequent_indent = " " * hang
     first, _, _ = text.partition(" ")
