@@ -21,7 +21,41 @@ def _logs(ctx: Context, *, name: str, tail: int | None = None, since: str | None
         raise ClusterUnreachable(f"the logs of {name} did not come in time", hint="ask for fewer lines") from error
 
 
-QUESTIONS: Mapping[str, Callable[..., Any]] = MappingProxyType({"logs": _logs})
+def _diff(ctx: Context, *, name: str) -> dict[str, Any]:
+    """What an apply of the staged version would change, as `workloads diff` shows it; what would forbid it is in its findings."""
+    from kelvin_provision.applying import gate
+    from kelvin_provision.applying.facts import render_staged
+    from kelvin_provision.applying.selection import choose, refuse_unready, select
+    from kelvin_provision.preview.changes import workload_changes
+    from kelvin_provision.preview.documents import document
+    from kelvin_provision.preview.preview import preview
+
+    workloads = select(choose(ctx.ledger, [name], everything=False), everything=False).workloads
+    refuse_unready(workloads, ctx.store)
+    obstacle = gate.obstacle(workloads, ctx.settings.apply.window, ctx.now)
+    result = preview(ctx, render_staged(ctx, workloads))
+    changes = workload_changes(result)
+    warnings = [f"an apply would be refused now: {obstacle}"] if obstacle else []
+    return {
+        "changes": not all(change.empty for change in changes),
+        "possible": result.refusal is None,
+        "workloads": [document(change) for change in changes],
+        "warnings": [*warnings, *result.notes],
+    }
+
+
+def _check(ctx: Context, *, name: str) -> dict[str, Any]:
+    """Whether the staged version can be applied, as `workloads check` shows it."""
+    from kelvin_provision.applying.selection import choose
+    from kelvin_provision.checks import before_apply
+    from kelvin_provision.hints import shell_line
+    from kelvin_provision.queries.checks import ChecksResult
+
+    lines = before_apply.run(ctx, choose(ctx.ledger, [name], everything=False), deep=False, skip=(), stop=ctx.stop)
+    return ChecksResult(lines).to_json(lambda hint: shell_line(hint, "kelvin-provision"))
+
+
+QUESTIONS: Mapping[str, Callable[..., Any]] = MappingProxyType({"logs": _logs, "diff": _diff, "check": _check})
 
 
 def answer(ctx: Context, question: str, arguments: Mapping[str, Any]) -> Any:

@@ -23,13 +23,14 @@ from kelvin_provision.usecases.operation import wake
 class Change:
     """`digest` is that of the request as the client sent it: the same one again within a minute is a repetition.
 
-    `staged`: undeploy the staged version only.
+    `staged`: undeploy the staged version only. `to`: the revision of a rollback, None for the one that ran before.
     """
 
     verb: Verb
     names: tuple[str, ...]
     digest: str
     staged: bool = False
+    to: int | None = None
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,8 @@ class Ordered:
 def order(ctx: Context, change: Change) -> Ordered:
     """Check the change, see to it that an agent is alive, store the order.
 
-    Raises WorkloadUnknown, NothingStaged, StagingFailed, NotReady, OutsideWindow, WorkloadHeld, NothingApplied; AgentSilent, and then
-    nothing is stored.
+    Raises WorkloadUnknown, NothingStaged, StagingFailed, NotReady, OutsideWindow, WorkloadHeld, NothingApplied, NothingToRollBack,
+    RevisionUnknown; AgentSilent, and then nothing is stored.
     """
     earlier = repeats.repeated(ctx.ledger, change.digest)
     if earlier is not None:
@@ -76,7 +77,12 @@ def _checked(ctx: Context, change: Change) -> OrderRequest:
             refuse_bare(workloads)
         case Verb.UNDEPLOY:
             pass
+        case Verb.ROLLBACK:
+            from kelvin_provision.usecases.rollback import plan  # the other orders need none of it
+
+            plan(ctx.ledger, change.names, change.to)
         case _:
             raise OurBug(f"{change.verb} cannot be ordered here")
     targets = tuple(Target(workload.name) for workload in workloads)
-    return OrderRequest(ctx.actor, change.verb, targets, {"staged": True} if change.staged else {}, key=key)
+    arguments: dict[str, object] = {"staged": True} if change.staged else {}
+    return OrderRequest(ctx.actor, change.verb, targets, arguments if change.to is None else {"to": change.to}, key=key)

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from kelvin_provision.access.levels import Level
-from kelvin_provision.api.routes import apps, login, orders, platform, workloads
+from kelvin_provision.api.routes import apps, edge, login, orders, platform, workloads
 from kelvin_provision.api.routes.table import ROWS
 from kelvin_provision.api.services import Call
 
@@ -15,11 +15,11 @@ GUARDED = [pytest.param(row, id=f"{row.method} {row.path}") for row in ROWS if r
 
 
 def path(row):
-    return row.path.replace("{realm}", "kelvin").replace("{workload_name}", "absent")
+    return row.path.replace("{realm}", "kelvin").replace("{workload_name}", "absent").replace("{order}", "7")
 
 
 def test_every_handler_is_in_the_table_and_every_route_once():
-    modules = (apps, platform, login, orders, workloads)
+    modules = (apps, edge, platform, login, orders, workloads)
     handlers = {
         function
         for module in modules

@@ -20,7 +20,8 @@ pytestmark = [pytest.mark.registry, pytest.mark.timeout(400)]
 class Owner:
     """A client, and the workload that it looks after."""
 
-    def __init__(self, client, box, name):
+    def __init__(self, client, box, api, name):
+        self.api = api
         self.call = client.call
         self.box = box
         self.name = name
@@ -47,7 +48,8 @@ def owners(box, tmp_path):
     """One for each version of the client."""
     with api_of(box) as api, contextlib.ExitStack() as stack:
         yield [
-            Owner(stack.enter_context(official(version, api.url, tmp_path)), box, f"pump-{version.replace('.', '-')}") for version in NAMES
+            Owner(stack.enter_context(official(version, api.url, tmp_path)), box, api, f"pump-{version.replace('.', '-')}")
+            for version in NAMES
         ]
 
 
@@ -82,6 +84,9 @@ def test_published_clients_stage_list_apply_stop_start_and_undeploy(box, owners)
         assert configuration == {"speed": 3}
 
     first, *others = owners
+    for question, key in (("diff", "workloads"), ("check", "checks")):
+        answer = first.api.client.get(f"/edge/v1/workloads/{first.name}/{question}")
+        assert (answer.status, bool(answer.json[key])) == (200, True), answer.body
     first.call("apply_workload", workload_names=every)
     all_are("running", "2.0.0", None)
     for owner in owners:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from starlette.responses import Response
 
 from kelvin_provision.access.levels import Level
-from kelvin_provision.api.routes import apps, login, orders, platform, workloads
+from kelvin_provision.api.routes import apps, edge, login, orders, platform, workloads
 from kelvin_provision.api.services import Call
 
 Handler = Callable[[Call], Awaitable[Response]]
@@ -36,6 +36,7 @@ _REALM = "/auth/realms/{realm}"
 _OIDC = f"{_REALM}/protocol/openid-connect"
 _V4 = "/api/v4/workloads"
 _ONE = f"{_V4}/{{workload_name}}"
+_EDGE = "/edge/v1/workloads/{workload_name}"
 _APPS = "/api/v4/apps/workloads"
 _APP = f"{_APPS}/{{workload_name}}"
 
@@ -84,4 +85,13 @@ ROWS: tuple[Row, ...] = (
     Row("GET", f"{_APP}/logs/get", Level.READ, workloads.logs, (200,), (404,), "the newest lines of its logs"),
     Row("GET", f"{_APP}/download", Level.DEPLOY, workloads.download, (200, 202), (404, 409, 412), "the same package"),
     Row("GET", "/workloads/list", None, platform.leader, (200,), (401,), "what runs, for apps on this box", "read, from another machine"),
+    Row("GET", "/edge/v1/agent", Level.READ, edge.agent, summary="whether the agent is alive, what it does, what waits for it"),
+    Row("GET", "/edge/v1/history", Level.READ, edge.listed_history, (200,), (404,), "who did what, when, and how it ended"),
+    Row("GET", "/edge/v1/orders", Level.READ, edge.listed_orders, summary="orders in all states, the newest first"),
+    Row("GET", "/edge/v1/orders/{order}", Level.READ, edge.shown_order, (200,), (404,), "one order, and how it ended"),
+    Row("GET", f"{_EDGE}/diff", Level.READ, edge.diff, (200,), (404, 406), "what an apply would change"),
+    Row("GET", f"{_EDGE}/check", Level.READ, edge.check, (200,), (404, 406), "whether the staged version can be applied"),
+    Row("POST", f"{_EDGE}/rollback", Level.OPERATE, edge.rollback, (202,), (404, 409), "go back to the version that ran before"),
+    Row("POST", f"{_EDGE}/hold", Level.OPERATE, edge.hold, (204,), (404,), "hold it: nothing of it is applied until it is released"),
+    Row("POST", f"{_EDGE}/release", Level.OPERATE, edge.release, (204,), (404,), "end the hold of a person"),
 )

@@ -1,0 +1,105 @@
+"""Routes of our own, `/edge/v1/*`: what the platform has no route for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from starlette.responses import Response
+
+from kelvin_provision.api.messages.body import content, object_with, parsed_object
+from kelvin_provision.api.messages.documents import answer, empty
+from kelvin_provision.api.messages.parameters import many, number, refuse_unknown
+from kelvin_provision.api.messages.refusals import Refusal
+from kelvin_provision.api.services import Call
+from kelvin_provision.api.work.asking import asked
+from kelvin_provision.api.work.repeats import digest
+from kelvin_provision.context import Context
+from kelvin_provision.ledger import orders
+from kelvin_provision.queries.agent import agent as agent_of
+from kelvin_provision.queries.history import HistoryRequest, history
+from kelvin_provision.queries.items import order_to_json
+from kelvin_provision.status import Verb
+from kelvin_provision.usecases import hold as holding
+from kelvin_provision.usecases.order import Change, order
+
+LINES = 100
+MOST = 1000
+_LONGEST_REASON = 500
+
+
+async def agent(call: Call) -> Response:
+    """Whether it is alive, what it does, and what waits for it."""
+    refuse_unknown(call.request.query_params.keys(), ())
+    return answer(await call.box.ask(lambda ctx: agent_of(ctx).to_json()))
+
+
+async def listed_history(call: Call) -> Response:
+    """The newest lines, oldest first."""
+    query = call.request.query_params
+    refuse_unknown(query.keys(), ("workload_name", "limit"))
+    return answer(await call.box.ask(_history, many(query, "workload_name"), number(query, "limit", LINES, MOST)))
+
+
+def _history(ctx: Context, names: tuple[str, ...], limit: int) -> dict[str, Any]:
+    result = history(ctx, HistoryRequest(names))
+    return replace(result, entries=result.entries[-limit:]).to_json()
+
+
+async def listed_orders(call: Call) -> Response:
+    """In all states, the newest first."""
+    query = call.request.query_params
+    refuse_unknown(query.keys(), ("limit",))
+    limit = number(query, "limit", LINES, MOST)
+    return answer({"data": await call.box.ask(lambda ctx: [order_to_json(order) for order in orders.recent(ctx.ledger, limit)])})
+
+
+async def shown_order(call: Call) -> Response:
+    text = call.request.path_params["order"]
+    refuse_unknown(call.request.query_params.keys(), ())
+    identifier = int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else 0
+    shown = await call.box.ask(lambda ctx: orders.find(ctx.ledger, identifier))
+    if shown is None:
+        raise Refusal("order-unknown", f"there is no order {text[:40]!r}, or it is none of the newest {MOST} any more")
+    return answer(order_to_json(shown))
+
+
+async def diff(call: Call) -> Response:
+    return await _asked(call, "diff")
+
+
+async def check(call: Call) -> Response:
+    return await _asked(call, "check")
+
+
+async def _asked(call: Call, question: str) -> Response:
+    """Of a staged version, from the agent."""
+    refuse_unknown(call.request.query_params.keys(), ())
+    await call.box.ask(lambda ctx: ctx.ledger.workload(call.name))
+    return answer(await asked(call.box, question, {"name": call.name}))
+
+
+async def rollback(call: Call) -> Response:
+    """To what ran before, or to the kept revision `to`. The answer is the order."""
+    body = await content(call.request)
+    to = object_with(parsed_object(body), ("to",)).get("to")
+    if to is not None and (type(to) is not int or not 0 < to < 1 << 31):
+        raise Refusal("bad-body", "to is not the number of a revision", "see the revisions in GET /edge/v1/history")
+    key = digest(call.principal.name, "POST", call.request.scope["path"], body)
+    ordered = await call.box.act(call.principal.actor, order, Change(Verb.ROLLBACK, (call.name,), key, to=to))
+    return answer({"order": order_to_json(ordered.order)}, 202)
+
+
+async def hold(call: Call) -> Response:
+    """Nothing of it is applied until it is released."""
+    reason = object_with(parsed_object(await content(call.request)), ("reason",)).get("reason")
+    if not isinstance(reason, str) or not reason.strip() or len(reason) > _LONGEST_REASON:
+        raise Refusal("bad-body", f"a hold needs a reason, of at most {_LONGEST_REASON} characters", 'send {"reason": "why"}')
+    await call.box.act(call.principal.actor, holding.hold, [call.name], reason)
+    return empty(204)
+
+
+async def release(call: Call) -> Response:
+    object_with(parsed_object(await content(call.request)), ())
+    await call.box.act(call.principal.actor, holding.release, [call.name])
+    return empty(204)
