@@ -176,3 +176,10 @@ def test_a_word_that_does_not_fit_beside_its_label_has_a_line_of_its_own_and_dat
     assert layout.wrapped(f"{VALVE}: held", 40, begin=9) == f"\n  {VALVE}:\n  held"
     assert layout.wrapped("x" * 30 + " 2026-11-28 02:00:00+01:00 y", 40) == "x" * 30 + "\n2026-11-28 02:00:00+01:00 y"
     assert layout.wrapped("a b", None) == "a b"
+
+
+def test_a_command_is_never_broken():
+    command = "kelvin-provision workloads undeploy -n pump --staged"
+    for text in (f"the staged version is refused ({command}), and the other one runs", f"then: {command}; or wait"):
+        for columns in WIDTHS:
+            assert any(command in row for row in layout.wrapped(text, columns).split("\n"))

@@ -15,8 +15,11 @@ from kelvin_provision.cli.frame import terminal
 # What a line of text begins with: `Status:     `, `  - `, spaces.
 _LABEL = re.compile(r"(?:[A-Z][A-Za-z ]{0,12}: +| +(?:warning: )?|warning: |error: )")
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d)")
+_PROSE = "has|is|was|and|or|to|takes|starts|shows|tries|would|does|needs"
+"""Words that follow a command in a sentence."""
+_COMMAND = re.compile(rf"(?:sudo )?\b(?:kelvin-provision|systemctl|journalctl|docker|kubectl|crictl)(?: (?!(?:{_PROSE})\b)[^\s;,()]+)+")
 _JOINT = "\0"
-"""Between the date and the time, which stay together."""
+"""In place of the spaces of a date with its time, and of a command: they stay together."""
 _LEAST = 2
 """Columns by which a line that continues is indented where its beginning does not say, unless a word needs the whole width."""
 _SHARE = 2
@@ -40,7 +43,7 @@ def _broken(line: str, width: int, begin: int) -> list[str]:
         return [line]
     label = _LABEL.match(line)
     lead = label[0] if label else ""
-    text = _TIME.sub(rf"\1{_JOINT}\2", line[len(lead) :])
+    text = _TIME.sub(rf"\1{_JOINT}\2", _COMMAND.sub(lambda match: match[0].replace(" ", _JOINT), line[len(lead) :]))
     longest = max((len(word) for word in text.split()), default=0)
     hangs = [begin + len(lead), begin + len(lead.removesuffix("warning: "))]
     hang = next((hang for hang in hangs if hang * _SHARE <= width and hang + longest <= width), None)
