@@ -64,6 +64,7 @@ def test_what_docker_unpacks_is_what_the_table_says(on_docker, media_type, tmp_p
     assert agree(on_docker, image_of(media_type), tmp_path) or COMPRESSIONS[media_type] == "zstd"
 
 
+@pytest.mark.parametrize("dockerd", ["engine-installed", "engine-newer-containerd-store"], indirect=True)
 @pytest.mark.docker
 def test_an_image_of_too_many_layers_is_refused_before_a_byte_is_spent(on_docker, tmp_path):
     """Docker's own store does not take it, containerd does."""

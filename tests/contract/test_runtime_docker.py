@@ -86,6 +86,17 @@ def test_a_loaded_image_has_our_tag_and_no_other(runtime, outside, staged):
     assert outside.names(lock) == [f"kelvin-provision/pin:{outside.identity.of(lock).removeprefix('sha256:')}"]
 
 
+def test_storage_says_which_copies_an_image_store_keeps(runtime, outside):
+    """The containerd image store keeps layers as they came, too, and reads the archive without a copy of it."""
+    storage = runtime.storage()
+    assert storage.unpacked.is_dir()
+    if outside.identity is Identity.ROOT:
+        assert (storage.compressed, storage.temporary) == (storage.unpacked, None)
+        assert (storage.compressed / "io.containerd.content.v1.content").is_dir()
+    else:
+        assert (storage.compressed, storage.temporary) == (None, storage.unpacked / "tmp")
+
+
 def test_prune_spares_what_is_pinned(runtime, outside, staged):
     lock, blob = staged()
     runtime.load(lock, blob)

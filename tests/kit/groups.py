@@ -9,7 +9,9 @@ import re
 
 from xdist.scheduler import LoadScopeScheduling
 
-BACKEND = re.compile(r"\[(docker\b|kubernetes\b|(?:engine|containerd)-[a-z-]+)")
+BACKEND = re.compile(
+    r"\[(docker\b|kubernetes\b|engine-newer-containerd-store|engine-newer|engine-installed|containerd-(?:installed|newer|given))"
+)
 APART = ("tests/real/test_story.py", "tests/real/test_availability.py", "tests/real/test_corpus_kubernetes.py")
 KILLS = "tests/real/test_kill_matrix.py"
 SLOW_UNITS = ("tests/unit/test_agent_", "tests/unit/test_store", "tests/cli/test_list", "tests/cli/test_support", "tests/unit/test_request")
@@ -20,6 +22,8 @@ def group_of(nodeid: str) -> str:
     if path in APART:
         return nodeid
     backend = BACKEND.search(nodeid) if path.startswith(("tests/real/", "tests/contract/")) else None
+    if backend and backend[1].startswith(("engine-", "containerd-")):
+        return f"contract {backend[1]}"  # one server for the modules that play on it
     half = "upgrade" if path == KILLS and re.search("an_upgrade_killed|an_undeploy", nodeid) else ""
     return f"{path} {backend[1] if backend else ''} {half}".strip()
 

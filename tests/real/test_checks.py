@@ -13,6 +13,7 @@ from kelvin_provision.cluster.kubernetes.api.login import server_of
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.cluster import Kubernetes
 from kelvin_provision.ledger.ledger import Ledger
+from kelvin_provision.runtimes.docker import DockerRuntime
 from tests.kit.servers.kubernetes import fresh_namespace, kubeconfig
 from tests.kit.waiting import until
 
@@ -26,10 +27,14 @@ def lines(document):
 def take_out(box, lock):
     """As somebody who knows nothing of us does it."""
     address = box.environment.get("KELVIN_PROVISION_RUNTIME__ADDRESS")
-    pin = f"kelvin-provision/pin:{lock.config.digest.removeprefix('sha256:')}"
     by_ctr = ["ctr", "-a", str(address), "-n", "k8s.io", "images", "rm", lock.name]
-    command = by_ctr if address else ["docker", "-H", box.environment["DOCKER_HOST"], "rmi", pin]
+    command = by_ctr if address else ["docker", "-H", box.environment["DOCKER_HOST"], "rmi", _pin(box, lock)]
     subprocess.run(command, check=True, capture_output=True)
+
+
+def _pin(box, lock):
+    identity = DockerRuntime(box.environment["DOCKER_HOST"]).info().identity
+    return f"kelvin-provision/pin:{identity.of(lock).removeprefix('sha256:')}"
 
 
 def test_a_staged_workload_is_checked_whole_and_nothing_is_put_back(box):

@@ -5,7 +5,9 @@ import pytest
 
 from kelvin_provision.cluster.kubernetes.api import verbs as kubernetes_api
 from kelvin_provision.cluster.kubernetes.cluster import Kubernetes
+from kelvin_provision.runtimes.docker import DockerRuntime
 from kelvin_provision.spec.enums import Method, VolumeKind
+from kelvin_provision.spec.identity import Identity
 from kelvin_provision.spec.workload import Port, Probe, ProbeKind, Resources, Spec, System, Variable, Volume
 from tests.kit.servers.kubernetes import fresh_namespace, kubeconfig
 
@@ -81,7 +83,8 @@ def test_a_look_puts_no_image_back(dockerd, registry, tmp_path, request):
         box.stop_agent()  # it would put it back
         (image,) = box.json("images", "list")["images"]
         client = docker.DockerClient(base_url=dockerd)
-        client.images.remove(image["config"], force=True)
+        identity = DockerRuntime(dockerd).info().identity
+        client.images.remove(image["config" if identity is Identity.CONFIG else "digest"], force=True)
         _, warnings = looked(box, "diff", "-n", "motor")
         assert warnings == [f"motor: {registry}/{app}:1.0.0 is no longer in the runtime; it is imported from the store first"]
         client.close()
