@@ -86,13 +86,16 @@ def test_a_loaded_image_has_our_tag_and_no_other(runtime, outside, staged):
     assert outside.names(lock) == [f"kelvin-provision/pin:{outside.identity.of(lock).removeprefix('sha256:')}"]
 
 
-def test_storage_says_which_copies_an_image_store_keeps(runtime, outside):
+def test_storage_says_which_copies_an_image_store_keeps(runtime, outside, staged):
     """The containerd image store keeps layers as they came, too, and reads the archive without a copy of it."""
+    lock, blob = staged()
+    runtime.load(lock, blob)
     storage = runtime.storage()
     assert storage.unpacked.is_dir()
     if outside.identity is Identity.ROOT:
         assert (storage.compressed, storage.temporary) == (storage.unpacked, None)
-        assert (storage.compressed / "io.containerd.content.v1.content").is_dir()
+        content = storage.compressed / "io.containerd.content.v1.content" / "blobs"
+        assert content.joinpath(*lock.layers[0].digest.split(":")).is_file()
     else:
         assert (storage.compressed, storage.temporary) == (None, storage.unpacked / "tmp")
 
