@@ -1,12 +1,17 @@
 """What an undeploy must wait for and must not take with it, on a real Kubernetes: finalizers, definitions that others use."""
 
+import time
+
 import pytest
 
+from kelvin_provision.cluster.labels import OWNER
 from kelvin_provision.errors import ClusterRefused, RemovalUnfinished
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.workload import Spec
+from kelvin_provision.staging.threads import SIDE_BY_SIDE, side_by_side
 from tests.kit.kubernetes_bench import KubernetesBench, no_secrets
 from tests.kit.servers.kubernetes import fresh_namespace
+from tests.kit.waiting import until
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(400)]
 
@@ -36,9 +41,9 @@ def custom(group, kind, name, **metadata):
     return {"apiVersion": f"{group}/v1", "kind": kind, "metadata": {"name": name, **metadata}, "spec": {"a": 1}}
 
 
-def controller(name, image):
+def controller(name, image, grace=1):
     container = {"name": "c", "image": image, "imagePullPolicy": "IfNotPresent"}
-    template = {"metadata": {"labels": {"app": name}}, "spec": {"containers": [container], "terminationGracePeriodSeconds": 1}}
+    template = {"metadata": {"labels": {"app": name}}, "spec": {"containers": [container], "terminationGracePeriodSeconds": grace}}
     spec = {"selector": {"matchLabels": {"app": name}}, "template": template}
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec}
 
@@ -90,3 +95,16 @@ def test_a_definition_with_an_object_of_a_stranger_is_kept(bench):
     assert bench.cluster.remove("tanks") == ("Tank/t1", kept)
     assert bench.api.get(f"{group}/v1", "Tank", "theirs", bench.namespace) is not None
     bench.api.delete("apiextensions.k8s.io/v1", "CustomResourceDefinition", f"tanks.{group}", None)
+
+
+def test_many_go_side_by_side_in_about_the_time_of_one(bench):
+    names, grace = [f"slow-{number}" for number in range(6)], 6
+    for name in names:
+        bench.cluster.put(name, rendered(bench, name, controller(name, bench.images["one"], grace)), no_secrets)
+    until(lambda: sum(pod["status"].get("phase") == "Running" for pod in bench.api.list_objects("v1", "Pod", bench.namespace, OWNER)) >= 6)
+    began = time.monotonic()
+    removed = side_by_side(bench.cluster.remove, names, limit=SIDE_BY_SIDE)
+    took = time.monotonic() - began
+    print(f"6 workloads with {grace} s of grace: {took:.1f} s")
+    assert removed == {name: (f"Deployment/{name}",) for name in names}
+    assert took < 3 * grace
