@@ -33,6 +33,9 @@ class MemoryApi:
     def namespaced(self, version, kind):
         return kind not in CLUSTER_KINDS
 
+    def take_warnings(self):
+        return ()
+
     def get(self, version, kind, name, namespace=None):
         self._enter()
         self._settle()
