@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from typing import Any, BinaryIO
 
@@ -25,6 +25,9 @@ from kelvin_provision.spec.lock import ImageLock
 PINS = "kelvin-provision/pin"
 LOADING = "kelvin-provision/loading"
 """The tag of an image that was loaded and not yet compared with the lock: it counts as absent."""
+
+CONTENT = "io.containerd.content.v1.content/blobs"
+"""Below the folder of a containerd."""
 
 LOAD_TIMEOUT = 600
 """Seconds without a byte from the engine: it unpacks a large layer without writing anything."""
@@ -75,9 +78,15 @@ class DockerRuntime:
                 self._engine.images.untag(loading)
 
     @contextmanager
-    def open_blob(self, blob: Descriptor) -> Iterator[BinaryIO | None]:  # noqa: ARG002  (the protocol's)
-        """None: the engine keeps no compressed layers."""
-        yield None
+    def open_blob(self, blob: Descriptor) -> Iterator[BinaryIO | None]:
+        """From the containerd image store, if we may read its folder. The engine's own store keeps no compressed layers."""
+        folder = self._engine.storage().compressed
+        with ExitStack() as stack:
+            file = None
+            if folder is not None:
+                with suppress(OSError):
+                    file = stack.enter_context(folder.joinpath(CONTENT, *blob.digest.split(":", 1)).open("rb", buffering=0))
+            yield file
 
     def pin(self, lock: ImageLock) -> None:
         image_id = self._id(lock)

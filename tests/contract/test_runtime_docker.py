@@ -63,8 +63,8 @@ class TestDocker(RuntimeContract):
         return outside.identity.of
 
     @pytest.fixture
-    def keeps(self):
-        return False
+    def keeps(self, outside):
+        return outside.identity is Identity.ROOT
 
 
 def test_the_stream_is_sent_in_pieces_and_never_gathered(runtime, staged):
