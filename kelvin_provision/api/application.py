@@ -70,10 +70,10 @@ class Application:
             if match is Match.NONE:
                 continue
             scope.update(more)
-            method = "GET" if scope["method"] == "HEAD" and "GET" in methods else scope["method"]
-            if method in methods:
-                return methods[method]
-            allowed = ", ".join([*methods, *(["HEAD"] if "GET" in methods else [])])
+            known = {**methods, "HEAD": methods["GET"]} if "GET" in methods and not methods["GET"].changes else methods
+            if scope["method"] in known:
+                return known[scope["method"]]
+            allowed = ", ".join(known)
             raise Refusal("method-refused", f"this route has {allowed}", headers={"allow": allowed})
         raise Refusal("route-unknown", f"there is no route {scope['path'][:200]!r}")
 

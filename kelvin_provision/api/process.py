@@ -19,6 +19,9 @@ from kelvin_provision.settings.load import load
 from kelvin_provision.settings.model import Settings
 from kelvin_provision.wiring import default
 
+AGENT_PATIENCE = 4.0
+"""Seconds in which an agent that the API starts must be alive: below what clients wait for an answer."""
+
 
 def main(words: Sequence[str]) -> int:
     """Serve until a signal; the exit code."""
@@ -45,7 +48,7 @@ def serve(settings: Settings, arguments: Arguments) -> None:
         # Only now: an address that is in use needs no framework to say so.
         from kelvin_provision.api.server import run, server, services
 
-        wiring = default(Launcher(detached_agent(settings.state_dir, arguments.config)))
+        wiring = default(Launcher(detached_agent(settings.state_dir, arguments.config), patience=AGENT_PATIENCE))
         with services(settings, wiring, ChildProcess(arguments.words).deploy) as served:
             gc.freeze()
             run(server(served), sockets, lambda: _announce([shown(opened) for opened in sockets]))

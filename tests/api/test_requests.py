@@ -203,3 +203,15 @@ def test_answers_on_one_connection_do_not_wait_for_each_other(quiet):
             quiet.ask("GET", "/metadata", connection=connection)
             times.append(time.monotonic() - began)
     assert sorted(times)[10] < 0.03
+
+
+def test_a_ledger_that_was_replaced_is_said_to_be_so(box, api):
+    assert api.ask("GET", "/healthz").status == 200
+    box.close()
+    path = box.settings.state_dir / "ledger.db"
+    path.rename(path.with_name("kept.db"))
+    time.sleep(1.1)
+    for target in ("/healthz", LIST):
+        answer = api.get(target)
+        assert (answer.status, answer.error["name"]) == (503, "cannot-write")
+        assert answer.error["description"] == f"{path} was removed or replaced while the API was using it"

@@ -26,19 +26,22 @@ def same_box(state_dir: Path, config: Path | None) -> list[str]:
 
 
 class Launcher:
-    """`command` is the command line of a detached agent.
+    """`command` is the command line of a detached agent, which must be alive within `patience` seconds (None: as long as a command waits).
 
     Every command has a launcher and few use it, so the agent's modules are imported only then.
     """
 
-    def __init__(self, command: Sequence[str]) -> None:
+    def __init__(self, command: Sequence[str], *, patience: float | None = None) -> None:
         self._command = tuple(command)
+        self._patience = patience
 
     def ensure(self, settings: Settings) -> tuple[str, ...]:
         """See context.AgentLauncher."""
+        from kelvin_provision.agent.lifecycle.process import PATIENCE
         from kelvin_provision.agent.systemd import service
 
-        return service.ensure(service.Systemd.of(os.environ), settings.state_dir, self._command, settings)
+        patience = PATIENCE if self._patience is None else self._patience
+        return service.ensure(service.Systemd.of(os.environ), settings.state_dir, self._command, settings, patience=patience)
 
     def survives_reboot(self, settings: Settings) -> bool:
         """See context.AgentLauncher."""

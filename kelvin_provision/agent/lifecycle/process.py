@@ -20,6 +20,8 @@ from kelvin_provision.masking.redactor import mask_text
 from kelvin_provision.settings.model import Settings
 from kelvin_provision.settings.sources import SITE_VARIABLE
 
+PATIENCE = 10.0
+"""Seconds in which a new agent must be alive."""
 FASTER = 0.5
 """Seconds in which an agent that another command started must be alive after ours has ended."""
 _OF_A_SERVICE = {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"}
@@ -46,7 +48,7 @@ def alive(state_dir: Path) -> dict[str, Any] | None:
     return holder(lock_path(state_dir))
 
 
-def ensure(state_dir: Path, command: Sequence[str], *, settings: Settings | None = None, patience: float = 10.0) -> bool:
+def ensure(state_dir: Path, command: Sequence[str], *, settings: Settings | None = None, patience: float = PATIENCE) -> bool:
     """Start a detached agent if none is alive; True if one was started. Raises AgentSilent.
 
     `command` is its command line. It survives the terminal, but no reboot. A running agent with other settings is replaced; returns

@@ -166,7 +166,9 @@ def looks_after(systemd: Systemd, state_dir: Path) -> bool:
     return f"--state-dir {unit.argument(str(state_dir))}".encode() in content
 
 
-def ensure(systemd: Systemd, state_dir: Path, command: Sequence[str], settings: Settings | None = None) -> tuple[str, ...]:
+def ensure(
+    systemd: Systemd, state_dir: Path, command: Sequence[str], settings: Settings | None = None, *, patience: float = process.PATIENCE
+) -> tuple[str, ...]:
     """Ensure that an agent with these settings is alive: the service if it is installed, else a detached one. Raises AgentSilent.
 
     Returns warnings. A detached agent with other settings is replaced; an agent that was started in another way is not.
@@ -177,13 +179,13 @@ def ensure(systemd: Systemd, state_dir: Path, command: Sequence[str], settings: 
             return ()
         if not agent.get("detached"):
             return (SERVICE_OUTDATED if looks_after(systemd, state_dir) else OUTDATED,)
-        started = not successor_waits(state_dir) and process.ensure(state_dir, command, settings=settings)
+        started = not successor_waits(state_dir) and process.ensure(state_dir, command, settings=settings, patience=patience)
         return (REPLACED if started else LATER,)
     if systemd.here and looks_after(systemd, state_dir):
         with suppress(AgentSilent):  # with a masked or broken unit, a detached agent is better than none
             systemd.tell("start", unit.NAME)
             return ()
-    process.ensure(state_dir, command)
+    process.ensure(state_dir, command, patience=patience)
     return ()
 
 

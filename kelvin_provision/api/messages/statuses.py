@@ -22,6 +22,7 @@ _CLASSES: dict[type[ProvisionError], int] = {
     errors.LogMissing: 409,
     errors.PlanRefused: 409,
     errors.NoSpace: 507,
+    errors.HistoryBroken: 503,
     errors.OurBug: 500,
 }
 _EXIT_CODES = {2: 400, os.EX_DATAERR: 400, os.EX_NOINPUT: 404}

@@ -30,6 +30,8 @@ class Row:
     errors: tuple[int, ...] = ()
     summary: str = ""
     may: str = ""
+    changes: bool = False
+    """Whether a GET changes something, as the platform has it: then there is no HEAD."""
 
 
 _REALM = "/auth/realms/{realm}"
@@ -52,10 +54,19 @@ ROWS: tuple[Row, ...] = (
     Row("POST", f"{_V4}/apply", Level.OPERATE, orders.apply, (200,), (404, 406), "apply staged workloads, all or none"),
     Row("GET", f"{_V4}/list", Level.READ, workloads.listed, (200,), (), "list workloads"),
     Row("GET", f"{_ONE}/get", Level.READ, workloads.get, (200,), (404,), "everything about one workload"),
-    Row("GET", f"{_ONE}/apply", Level.OPERATE, orders.apply_named, (200,), (404, 406), "apply one staged workload (of older clients)"),
+    Row(
+        "GET",
+        f"{_ONE}/apply",
+        Level.OPERATE,
+        orders.apply_named,
+        (200,),
+        (404, 406),
+        "apply one, for older clients",
+        changes=True,
+    ),
     Row("POST", f"{_ONE}/apply", Level.OPERATE, orders.apply_named, (200,), (404, 406), "the same"),
-    Row("GET", f"{_ONE}/start", Level.OPERATE, orders.start, (200,), (404, 409), "start a stopped workload"),
-    Row("GET", f"{_ONE}/stop", Level.OPERATE, orders.stop, (200,), (404, 409), "stop a workload; its data is kept"),
+    Row("GET", f"{_ONE}/start", Level.OPERATE, orders.start, (200,), (404, 409), "start a stopped workload", changes=True),
+    Row("GET", f"{_ONE}/stop", Level.OPERATE, orders.stop, (200,), (404, 409), "stop a workload; its data is kept", changes=True),
     Row(
         *("POST", f"{_ONE}/undeploy", Level.OPERATE, orders.undeploy, (200,), (404,)),
         summary="remove a workload with its data, or with staged=true only its staged version",

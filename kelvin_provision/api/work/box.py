@@ -12,7 +12,9 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
+from kelvin_provision.agent.lifecycle.place import Place
 from kelvin_provision.context import Context, Wiring, opened
+from kelvin_provision.errors import CannotWrite
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.settings.model import Settings
 
@@ -22,6 +24,8 @@ S = TypeVar("S", bound=Sized)
 
 PATIENCE = 2.0
 """Seconds to wait for another writer of the ledger: below what every client waits for an answer."""
+_LOOK = 1.0
+"""Seconds between two looks at whether the ledger is still the same file."""
 KEPT_BYTES = 4 << 20
 """Answers that are kept until the ledger changes."""
 
@@ -41,13 +45,16 @@ class Box:
         self._stack.enter_context(self._thread)
         self._ctx = self._stack.enter_context(opened(self.settings, self.wiring))
         self._watched = self._stack.enter_context(Ledger(self._ctx.ledger.path, clock=self.wiring.clock, busy_timeout=PATIENCE))
+        self._place = Place(self._ctx.ledger.path, interval=_LOOK)
         return self
 
     def __exit__(self, *error: object) -> None:
         self._stack.close()
 
     def version(self) -> object:
-        """Changes with every commit to the ledger."""
+        """Changes with every commit to the ledger. Raises CannotWrite if that was removed or replaced: no other process sees what is open."""
+        if gone := self._place.gone():
+            raise CannotWrite(f"{gone} while the API was using it", hint="restart the API")
         return self._watched.version()
 
     async def ask(self, function: Callable[Concatenate[Context, P], T], *words: P.args, **named: P.kwargs) -> T:
