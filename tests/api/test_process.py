@@ -1,24 +1,32 @@
 """The process: what it keeps in memory, how it starts and ends, and what survives it."""
 
+import contextlib
+import http.client
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from kelvin_provision.access.levels import Level
 from kelvin_provision.agent.lifecycle import process
-from kelvin_provision.ledger import orders
+from kelvin_provision.files.lock import exclusive
+from kelvin_provision.ledger import orders, requests
 from kelvin_provision.ledger.ledger import Ledger
 from tests.kit.api_process import ApiProcess
+from tests.kit.ledgers import migrated
+from tests.kit.specs import spec
 from tests.kit.waiting import until
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
+KILLS = int(os.environ.get("KELVIN_PROVISION_TEST_KILLS", "8"))
 V4 = "/api/v4/workloads"
 NEVER = {
     "pydantic",
@@ -72,7 +80,7 @@ def start(state, environment, tmp_path):
         until(lambda: not process.alive(state))
 
 
-def request(name="motor"):
+def deployable(name="motor"):
     image = {"mode": "manual", "uri": f"127.0.0.1:1/{name}:1.0.0"}
     payload = {
         "spec_version": "5.0.0",
@@ -97,7 +105,7 @@ def test_a_deploy_leaves_nothing_heavy_in_memory(start, tmp_path, environment, s
     )
     api = start(PYTHONPATH=f"{hook}{os.pathsep}{ROOT}")
     client = api.client
-    assert client.post(f"{V4}/deploy", request(), Level.DEPLOY).status == 201
+    assert client.post(f"{V4}/deploy", deployable(), Level.DEPLOY).status == 201
     assert process.alive(state), "the deploy has started an agent"
     assert [client.get(f"{V4}/{path}").status for path in ("list", "motor/get", "motor/configurations/get")] == [200, 200, 200]
     assert client.post(f"{V4}/apply", {"workload_names": ["motor"]}).status == 406
@@ -121,13 +129,36 @@ def test_a_signal_ends_it_in_good_order_with_0(start):
 
 def test_after_kill_9_nothing_is_lost_and_nothing_is_done_twice(start, state):
     api = start()
-    assert api.client.post(f"{V4}/deploy", request(), Level.DEPLOY).status == 201
+    assert api.client.post(f"{V4}/deploy", deployable(), Level.DEPLOY).status == 201
     for _ in range(3):
         assert api.client.post(f"{V4}/motor/undeploy").status == 200
         api.end(signal.SIGKILL)
         api = start()
     with Ledger(state / "ledger.db") as ledger:
         assert len(orders.recent(ledger)) == 1
+
+
+def test_killed_at_any_instant_each_request_is_one_order(start, state):
+    """A client sends a request until it is answered; the process dies somewhere in it. 200 of them: KELVIN_PROVISION_TEST_KILLS=200."""
+    names = [f"w-{number:03d}" for number in range(KILLS)]
+    with Ledger(migrated(state / "ledger.db")) as ledger:
+        requests.accept(ledger, [spec(name) for name in names], "batch", actor="anna")
+    dice = random.Random(7)  # noqa: S311  (no secret)
+    with exclusive(process.lock_path(state), command="agent run"):  # an agent that is busy for the time being
+        api = start()
+        for name in names:
+            target = f"{V4}/{name}/undeploy?staged=true"
+            api.client.as_level(Level.OPERATE)
+            killer = threading.Timer(dice.uniform(0, 0.02), api.process.kill)
+            killer.start()
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                api.client.post(target, level=Level.OPERATE)
+            killer.join()
+            api.end(signal.SIGKILL)
+            api = start()
+            assert api.client.post(target, level=Level.OPERATE).status == 200
+    with Ledger(state / "ledger.db") as ledger:
+        assert sorted(order.names for order in orders.recent(ledger)) == [(name,) for name in names]
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0:30000", "192.0.2.7:30000", "[::]:30000", "localhost:30000", "127.0.0.1", "127.0.0.1:99999"])

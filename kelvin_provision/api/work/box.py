@@ -52,7 +52,7 @@ class Box:
         self._stack.close()
 
     def version(self) -> object:
-        """Changes with every commit to the ledger. Raises CannotWrite if that was removed or replaced: no other process sees what is open."""
+        """Changes with every commit to the ledger. Raises CannotWrite if that was removed or replaced."""
         if gone := self._place.gone():
             raise CannotWrite(f"{gone} while the API was using it", hint="restart the API")
         return self._watched.version()
