@@ -10,6 +10,7 @@ import pytest
 pytest.register_assert_rewrite("tests.kit", "tests.contract")  # before anything of them is imported
 
 from tests.kit.groups import Scheduler, arranged, group_of  # noqa: E402
+from tests.kit.servers import newer  # noqa: E402
 
 pytest_plugins = [
     "tests.kit.servers.registry",
@@ -53,6 +54,7 @@ def pytest_report_header():
     kubeconfig = os.environ.get("KELVIN_PROVISION_TEST_KUBECONFIG")
     here = {name: shutil.which(name) for name in ("docker-registry", "containerd", "runc", "dockerd", "skopeo")}
     lines = [f"{name}: {path or 'absent'}" for name, path in here.items()]
+    lines.append(f"newer runtimes: {newer.folder() or newer.why_not()}")
     return [*lines, f"kubernetes: {kubeconfig or 'absent (KELVIN_PROVISION_TEST_KUBECONFIG is not set)'}", f"root: {os.geteuid() == 0}"]
 
 

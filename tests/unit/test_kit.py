@@ -12,6 +12,7 @@ import pytest
 from kelvin_provision.ledger.ledger import Ledger
 from tests.kit import forking
 from tests.kit.cli import Result
+from tests.kit.groups import group_of
 from tests.kit.ledgers import migrated
 from tests.kit.servers.reserved import free_port
 from tests.kit.waiting import until
@@ -22,6 +23,23 @@ TESTS = Path(__file__).parents[1]
 def test_no_test_module_is_a_library():
     imports = re.compile(r"^\s*(?:from tests\.(?:unit|cli|real|contract)\S*\.test_\w+ import|from tests\.\S+ import test_)", re.MULTILINE)
     assert [path.name for path in TESTS.rglob("*.py") if imports.search(path.read_text())] == []
+
+
+@pytest.mark.parametrize(
+    ("nodeid", "group"),
+    [
+        ("tests/contract/test_cluster_docker.py::TestDockerBox::test_x[engine-newer]", "contract engine-newer"),
+        (
+            "tests/contract/test_media_types.py::test_x[engine-newer-containerd-store-application/x]",
+            "contract engine-newer-containerd-store",
+        ),
+        ("tests/contract/test_media_types.py::test_x[containerd-installed-application/x]", "contract containerd-installed"),
+        ("tests/contract/test_runtime_docker.py::test_y", "tests/contract/test_runtime_docker.py"),
+        ("tests/real/test_life.py::test_z[docker]", "tests/real/test_life.py docker"),
+    ],
+)
+def test_what_plays_on_one_server_stays_on_one_worker(nodeid, group):
+    assert group_of(nodeid) == group
 
 
 def test_a_result_is_compared_as_a_whole():
