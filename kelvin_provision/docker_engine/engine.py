@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +15,9 @@ from kelvin_provision.spec.identity import Identity
 
 LOCAL_URL = "http+docker://localhost"
 """What the SDK calls a unix socket."""
+
+IDENTITY_LASTS = 1.0
+"""Seconds. `/info` takes 10 ms, and commands about all images need the identity for each."""
 
 SYSTEM_CONTAINERD = Path("/var/lib/containerd")
 _CONTAINERD_SNAPSHOTTER = ["driver-type", "io.containerd.snapshotter.v1"]
@@ -35,10 +39,12 @@ class Storage(NamedTuple):
 class Engine:
     """`client` makes the SDK's client; it is called at the first request."""
 
-    def __init__(self, client: Callable[[], Any], errors: EngineErrors) -> None:
+    def __init__(self, client: Callable[[], Any], errors: EngineErrors, *, identity_lasts: float = IDENTITY_LASTS) -> None:
         self._connection = Connection(client, errors)
         self.containers = Containers(self._connection)
         self.images = Images(self._connection)
+        self._identity: tuple[float, Identity] | None = None
+        self._identity_lasts = identity_lasts
 
     @property
     def address(self) -> str:
@@ -87,8 +93,11 @@ class Engine:
         return Storage(existing, existing, None)  # the stream goes into the content store, and nowhere else before
 
     def identity(self) -> Identity:
-        """What it calls images by."""
-        return Identity.ROOT if uses_containerd_image_store(self.info()) else Identity.CONFIG
+        """What it calls images by. Asked again after a second: a restart, which takes longer, may have changed the image store."""
+        now = time.monotonic()
+        if self._identity is None or now - self._identity[0] > self._identity_lasts:
+            self._identity = now, Identity.ROOT if uses_containerd_image_store(self.info()) else Identity.CONFIG
+        return self._identity[1]
 
     def ensure_network(self, name: str, labels: Mapping[str, str]) -> None:
         """A bridge on which containers resolve each other's names."""

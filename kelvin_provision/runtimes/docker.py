@@ -138,7 +138,7 @@ class DockerRuntime:
         return self._engine.images.tags()
 
     def _id(self, lock: ImageLock) -> str:
-        """Asked each time: an engine that was restarted may have the other image store."""
+        """By what the engine calls images now."""
         return self._engine.identity().of(lock)
 
     def _send(self, lock: ImageLock, blob: BlobPath, name: str) -> None:

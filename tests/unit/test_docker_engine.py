@@ -15,6 +15,8 @@ from kelvin_provision.errors import (
     PermissionRefused,
     RuntimeUnreachable,
 )
+from kelvin_provision.spec.identity import Identity
+from tests.kit.waiting import until
 
 
 def api_error(status, explanation):
@@ -91,3 +93,18 @@ def test_what_the_archive_raises_comes_through():
 
     with pytest.raises(DigestMismatch, match="a blob is corrupt"):
         loading([], "20.10").load(archive())
+
+
+def test_the_image_store_is_not_asked_for_with_each_image_and_a_change_of_it_is_seen():
+    class Client:
+        asked, status = 0, []
+
+        def info(self):
+            Client.asked += 1
+            return {"DriverStatus": Client.status}
+
+    lasting, passing = Engine(Client, RUNTIME_ERRORS, identity_lasts=60), Engine(Client, RUNTIME_ERRORS, identity_lasts=0.05)
+    assert {lasting.identity() for _ in range(100)} == {passing.identity()} == {Identity.CONFIG}
+    assert Client.asked == 2
+    Client.status = [["driver-type", "io.containerd.snapshotter.v1"]]
+    assert until(lambda: passing.identity() is Identity.ROOT, 5)
