@@ -100,7 +100,8 @@ client.workload.apply_workload(workload_names=["docs-demo-motor-speed"])
 * An **error** is `{"errors": [{"name", "title", "description", "solution", "payload"}]}`. `name` is stable: `kelvin-provision explain NAME` explains those that are
   not below. `payload.evidence` has the findings of a refused request.
 
-Every change is in `workloads history` with the user and the address, such as `admin@127.0.0.1 via api`.
+Every change is in `workloads history` with the user and the address, such as `admin@127.0.0.1 via api`. So are logins, logouts and wrong passwords; the latter
+are summed, at most a line a minute for each address.
 
 ## Users and tokens
 

@@ -16,6 +16,7 @@ from kelvin_provision.access.sessions import EndedSessions
 from kelvin_provision.access.tokens import load_key
 from kelvin_provision.access.users import Users
 from kelvin_provision.api.application import Application
+from kelvin_provision.api.authentication.audit import Audit
 from kelvin_provision.api.authentication.authenticator import Authenticator
 from kelvin_provision.api.network.connections import Connections
 from kelvin_provision.api.network.hosts import Hosts
@@ -32,7 +33,8 @@ def services(settings: Settings, wiring: Wiring, deploy: Deploy, users: Users | 
     """What handlers work with, closed after the block."""
     users = users or Users(settings.state_dir, wiring.clock)
     with Box(settings, wiring) as box:
-        authenticator = Authenticator(users, load_key(settings.state_dir), EndedSessions(settings.state_dir), settings.api)
+        key, ended = load_key(settings.state_dir), EndedSessions(settings.state_dir)
+        authenticator = Authenticator(users, settings.api, key=key, ended=ended, audit=Audit(box.record))
         try:
             yield Services(settings.api, box, authenticator, deploy, Hosts(settings.api.names))
         finally:

@@ -1,5 +1,6 @@
 """Logins: what the platform's clients send, delays in place of bans, and tokens that end."""
 
+import asyncio
 import time
 from urllib.parse import urlencode
 
@@ -7,7 +8,9 @@ import pytest
 
 from kelvin_provision.access.levels import Level
 from kelvin_provision.access.users import Users
+from kelvin_provision.api.authentication.audit import MOST_ADDRESSES, OTHERS, Audit
 from kelvin_provision.api.authentication.throttle import FREE, FREE_OF_ADDRESS, LONGEST, PER_HOUR, Throttle
+from kelvin_provision.ledger import history
 from tests.kit.api import CHEAP, PASSWORD, TOKEN, serving
 
 REALM = "/auth/realms/kelvin"
@@ -214,3 +217,50 @@ def test_ten_thousand_guesses_take_bounded_memory_and_at_most_three_thousand_a_d
     for number in range(10_000):
         throttle.failed(f"user-{number}", f"192.0.2.{number % 250}")
     assert len(throttle._pairs) + len(throttle._users) < 10_000
+
+
+# --- history --------------------------------------------------------------------------------------
+
+
+def lines(box):
+    return [(line.who, line.action, line.outcome, line.detail) for line in history.history(box.ledger) if line.action.startswith("api log")]
+
+
+def test_who_came_from_where_is_in_the_history_and_a_repeated_login_once(box, api):
+    for _ in range(3):
+        session = api.login("admin").json
+    for _ in range(2):
+        api.ask("POST", f"{REALM}/logout", body=form(refresh_token=session["refresh_token"]))
+    api.get("/edge/v1/agent")
+    assert lines(box) == [
+        ("admin@127.0.0.1 via api", "api login", "done", ""),
+        ("admin@127.0.0.1 via api", "api logout", "done", ""),
+        ("read@127.0.0.1 via api", "api login", "done", ""),
+    ]
+    assert history.broken_link(box.ledger) is None
+
+
+def test_wrong_passwords_are_summed_and_what_was_typed_is_not_written(box, api):
+    for name in ("admin", "Secret123", "operate", "admin"):
+        assert api.login(name, "Wrong12345").status == 401
+    api.get("/edge/v1/agent")
+    assert lines(box)[0] == ("127.0.0.1 via api", "api login", "refused", "1 wrong password for admin")
+    assert len(lines(box)) == 2
+    assert "Secret123" not in str(history.history(box.ledger))
+
+
+def test_a_minute_of_guessing_is_one_line_and_many_addresses_share_one():
+    written = []
+
+    async def guess():
+        audit = Audit(lambda *line: written.append(line), pause=0.05)
+        for number in range(MOST_ADDRESSES + 5):
+            for _ in range(10):
+                audit.wrong_password("admin" if number % 2 else None, f"192.0.2.{number}")
+        await asyncio.sleep(0.2)
+
+    asyncio.run(guess())
+    assert len(written) == 2 * (MOST_ADDRESSES + 1)
+    assert written[0] == ("192.0.2.0 via api", "api login", "refused", "1 wrong password for unknown users")
+    assert ("192.0.2.1 via api", "api login", "refused", "9 wrong passwords for admin") in written
+    assert (f"{OTHERS} via api", "api login", "refused", "49 wrong passwords for admin, unknown users") in written

@@ -17,6 +17,7 @@ from kelvin_provision.access.levels import Level
 from kelvin_provision.access.sessions import EndedSessions
 from kelvin_provision.access.tokens import Claims, TokenInvalid, Use
 from kelvin_provision.access.users import User, Users
+from kelvin_provision.api.authentication.audit import Audit
 from kelvin_provision.api.authentication.throttle import Throttle
 from kelvin_provision.api.messages.refusals import Refusal
 from kelvin_provision.hints import Hint, command
@@ -49,9 +50,17 @@ class Authenticator:
     """`clock` is that of the box, which may be set back; `users` are read again when their file changes."""
 
     def __init__(
-        self, users: Users, key: bytes, ended: EndedSessions, settings: ApiSettings, clock: Callable[[], float] = time.time
+        self,
+        users: Users,
+        settings: ApiSettings,
+        *,
+        key: bytes,
+        ended: EndedSessions,
+        audit: Audit,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._users = users
+        self._audit = audit
         self._key = key
         self._ended = ended
         self._settings = settings
@@ -113,13 +122,16 @@ class Authenticator:
             raise Refusal("invalid-grant", refusal.description) from refusal
         return self.issue(user, issuer, claims.session)
 
-    def logout(self, token: str) -> None:
+    def logout(self, token: str, address: str) -> None:
         """End the session of a refresh token; a token that is none has no session."""
         try:
             claims = tokens.decode(token, self._key, use=Use.REFRESH, now=0.0)
         except TokenInvalid:
             return
+        if self._ended.has(claims.session):
+            return
         now = self._clock()
+        self._audit.logout(claims.user, address)
         self._ended.end(claims.session, int(max(claims.expires, now + self._settings.refresh_lifetime)), now=now)
 
     # --- passwords --------------------------------------------------------------------------------
@@ -135,8 +147,10 @@ class Authenticator:
             if await asyncio.get_running_loop().run_in_executor(self._thread, _verify, user, password) and user is not None:
                 self._throttle.succeeded(name, address)
                 self._remember(user, password)
+                self._audit.login(name, address)
                 return user
             self._throttle.failed(name, address)
+            self._audit.wrong_password(user.name if user else None, address)
         raise Refusal("invalid-grant", "user or password is wrong", self._without_users())
 
     def _refuse_early(self, name: str, address: str) -> None:
