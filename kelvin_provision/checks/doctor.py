@@ -27,6 +27,7 @@ from kelvin_provision.errors import StateDamaged
 from kelvin_provision.files.lock import holder
 from kelvin_provision.images.inventory import orphans
 from kelvin_provision.ledger import journal
+from kelvin_provision.ledger.model import Workload
 from kelvin_provision.ledger.rows.inspection import damage
 from kelvin_provision.ledger.times import newest
 from kelvin_provision.runtimes.protocol import Runtime
@@ -142,14 +143,14 @@ def facts(ctx: Context, configuration: Configuration) -> dict[str, Fact[Any]]:
         "paths": Fact(lambda: tuple(_places(ctx))),
         "filesystems": Fact(lambda: tuple(_filesystems(ctx, images))),
         "ledger": kept,
-        "workloads": Fact(lambda: kept().workloads),
+        "workloads": Fact(lambda: _warned(ctx) if opened() else ()),
         "agent": Fact(lambda: _agent(ctx, kept())),
         "cluster": state_fact,
         "identity": Fact(lambda: cluster_identity(ctx, state_fact())),
         "certificates": Fact(lambda: tuple(certificates.read_all(ctx.connections.choice.kubeconfig, ctx.settings.cluster.context))),
         "runtime": Fact(lambda: images().info()),
         "names": Fact(lambda: images().image_names()),
-        "greetings": Fact(lambda: registries.greet_all(ctx.source.greet, registries.hosts(ctx.settings, kept().workloads))),
+        "greetings": Fact(lambda: registries.greet_all(ctx.source.greet, _hosts(ctx, known=opened() is not None))),
         "orphans": Fact(lambda: _orphans(ctx, images()) if opened() else UnusedData(unreferenced(ctx.store.layout, frozenset()))),
     }
 
@@ -161,7 +162,18 @@ def _kept(ctx: Context) -> LedgerState:
     with suppress(StateDamaged):  # it is among what is damaged
         unfinished = journal.unfinished(ctx.ledger)
     damaged = tuple(map(str, damage(ctx.ledger)))
-    return LedgerState(ctx.ledger.workloads(), unfinished, journal.broken_link(ctx.ledger), who, damaged)
+    count, staged = ctx.ledger.counts()
+    return LedgerState(count, staged, unfinished, journal.broken_link(ctx.ledger), who, damaged)
+
+
+def _hosts(ctx: Context, *, known: bool) -> list[str]:
+    return registries.hosts(ctx.settings, ctx.ledger.each() if known else ())
+
+
+def _warned(ctx: Context) -> tuple[Workload, ...]:
+    """Those of which the last observation has warnings: the others are not kept in memory."""
+    seen = ctx.ledger.observations(ctx.ledger.running_names())
+    return tuple(ctx.ledger.each([name for name, observation in seen.items() if observation and observation.warnings]))
 
 
 def _clock(ctx: Context, now: float, written: str | None) -> Clock:
@@ -219,8 +231,9 @@ def _agent(ctx: Context, kept: LedgerState) -> AgentState:
     state = ctx.settings.state_dir
     systemd, running = service.Systemd.of(os.environ), process.alive(state)
     alive = f"alive, pid {running.get('pid', '?')}, since {running.get('since', '?')}" if running is not None else ""
-    pending = tuple(workload.name for workload in queue.pending(ctx.ledger.workloads())) if kept.workloads else ()
-    return AgentState(alive, service.looks_after(systemd, state), systemd.here, pending, len(kept.workloads))
+    unapplied = tuple(ctx.ledger.readable_unapplied().workloads.values()) if kept.workloads else ()
+    pending = tuple(workload.name for workload in queue.pending(unapplied)) if kept.workloads else ()
+    return AgentState(alive, service.looks_after(systemd, state), systemd.here, pending, kept.workloads)
 
 
 def _orphans(ctx: Context, runtime: Runtime) -> UnusedData:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from kelvin_provision.check_result import CheckFinding, error, ok, warning
 from kelvin_provision.hints import command
-from kelvin_provision.ledger.model import Operation, Workload
+from kelvin_provision.ledger.model import Operation
 from kelvin_provision.quantity import format_bytes
 from kelvin_provision.store.gc.unreferenced import Unreferenced
 
@@ -20,7 +20,8 @@ INSTALL = command("agent install")
 class LedgerState:
     """What the ledger contains. `broken` is the first history entry whose hash is wrong; `holder` describes who holds the operator lock."""
 
-    workloads: tuple[Workload, ...] = ()
+    workloads: int = 0
+    staged: int = 0
     unfinished: Operation | None = None
     broken: int | None = None
     holder: str = ""
@@ -56,9 +57,8 @@ def state(ledger: LedgerState) -> Iterator[CheckFinding]:
         return
     if ledger.damaged:
         return
-    staged = sum(workload.staged is not None for workload in ledger.workloads)
-    count = len(ledger.workloads)
-    yield ok(f"{count} workload{'' if count == 1 else 's'}, {staged} staged; the history is intact" if count else "no workload yet")
+    count = ledger.workloads
+    yield ok(f"{count} workload{'' if count == 1 else 's'}, {ledger.staged} staged; the history is intact" if count else "no workload yet")
 
 
 def operations(ledger: LedgerState) -> Iterator[CheckFinding]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from kelvin_provision.errors import ProvisionError
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Revision, Workload
+from kelvin_provision.ledger.model import Revision
 from kelvin_provision.runtimes.protocol import Runtime, RuntimeInfo
 from kelvin_provision.spec.identity import identities, is_among
 from kelvin_provision.spec.images import additional_images
@@ -75,21 +75,20 @@ def orphans(locks: Sequence[ImageLock], owned: frozenset[str]) -> tuple[str, ...
 
 def uses(ledger: Ledger) -> dict[str, tuple[Use, ...]]:
     """The revisions that need each image, by image name."""
-    workloads = {workload.name: workload for workload in ledger.workloads()}
-    by_image: dict[str, tuple[Use, ...]] = {}
-    for revision in ledger.revisions():
-        use = Use(revision.workload, revision.number, revision.spec.app_version, _slot(revision, workloads.get(revision.workload)))
+    slots = ledger.slots(ledger.names())
+    by_image: dict[str, list[Use]] = {}
+    for revision in ledger.each_revision():
+        use = Use(
+            revision.workload, revision.number, revision.spec.app_version, _slot(revision, *slots.get(revision.workload, (None, None)))
+        )
         additional = additional_images(revision.spec)
         images: dict[str, bool] = {}
         for lock in revision.locks or ():
             images[lock.name] = images.get(lock.name, True) and str(lock.reference) in additional
         for name, is_additional in images.items():
-            by_image[name] = (*by_image.get(name, ()), replace(use, additional=is_additional))
-    return by_image
+            by_image.setdefault(name, []).append(replace(use, additional=is_additional))
+    return {name: tuple(each) for name, each in by_image.items()}
 
 
-def _slot(revision: Revision, workload: Workload | None) -> str:
-    for name, slot in (("running", workload and workload.running), ("staged", workload and workload.staged)):
-        if slot and slot.number == revision.number:
-            return name
-    return "kept"
+def _slot(revision: Revision, running: int | None, staged: int | None) -> str:
+    return "running" if revision.number == running else "staged" if revision.number == staged else "kept"

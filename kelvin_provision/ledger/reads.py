@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 
 from kelvin_provision.errors import StateDamaged, WorkloadUnknown
@@ -15,7 +15,7 @@ from kelvin_provision.ledger.rows.damage import Row, printable
 from kelvin_provision.ledger.sqlite.database import Database
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.lock import ImageLock
-from kelvin_provision.status import Observation
+from kelvin_provision.status import Observation, Situation
 
 
 class Reads(Database):
@@ -32,6 +32,12 @@ class Reads(Database):
         """Whether there is no workload."""
         with self.reading() as db:
             return db.execute("SELECT 1 FROM workloads LIMIT 1").fetchone() is None
+
+    def counts(self) -> tuple[int, int]:
+        """How many workloads there are, and how many of them have a staged revision."""
+        with self.reading() as db:
+            count, staged = db.execute("SELECT count(*), count(staged) FROM workloads").fetchone()
+        return count, staged
 
     def running_names(self) -> tuple[str, ...]:
         """Workloads with a running revision, sorted."""
@@ -101,6 +107,11 @@ class Reads(Database):
             row = db.execute("SELECT staged FROM workloads WHERE name = ?", (revision.workload,)).fetchone()
         return row is not None and row[0] == revision.number
 
+    def names_in(self, matches: Callable[[Situation | None], bool]) -> tuple[str, ...]:
+        """Workloads in these situations, sorted; None stands for one that is damaged. Reads no workload."""
+        with self.reading() as db:
+            return listing.names(db, matches)
+
     def observations(self, names: Collection[str]) -> dict[str, Observation | None]:
         """Of those of these workloads that exist."""
         with self.reading() as db:
@@ -141,6 +152,18 @@ class Reads(Database):
         """All that can be read."""
         with self.reading() as db:
             return tuple(rows.sound(rows.revision, db.execute("SELECT * FROM revisions ORDER BY workload, number")))
+
+    def each_revision(self, chunk: int = 100) -> Iterator[Revision]:
+        """All that can be read: so many are in memory at a time. Not one consistent view of them."""
+        query = "SELECT * FROM revisions WHERE (workload, number) > (?, ?) ORDER BY workload, number LIMIT ?"
+        last: tuple[object, object] = ("", 0)
+        while True:
+            with self.reading() as db:
+                stored = db.execute(query, (*last, chunk)).fetchall()
+            yield from rows.sound(rows.revision, stored)
+            if len(stored) < chunk:
+                return
+            last = stored[-1]["workload"], stored[-1]["number"]
 
     def incomplete_before(self, revision: Revision) -> tuple[Revision, ...]:
         """Staged revisions that were accepted before this one, whose images are known and not all here; the oldest first."""

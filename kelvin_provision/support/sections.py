@@ -32,6 +32,8 @@ from kelvin_provision.support import host, running, state
 from kelvin_provision.support.archive import SECONDS, Section
 
 T = TypeVar("T")
+MAX_LOGS = 200
+"""Workloads whose logs and events are in the bundle."""
 
 
 class Lazy(Generic[T]):
@@ -192,7 +194,7 @@ def _answering(ctx: Context) -> Cluster:
 def _names(scope: SupportScope, cluster: Lazy[Cluster]) -> Sequence[str]:
     """Of the workloads: from the ledger, or as the cluster knows them where that cannot be read."""
     try:
-        return scope.ledger().names()
+        return state.first_to_look_at(scope.ledger(), MAX_LOGS)
     except ProvisionError:
         until = time.monotonic() + SECONDS
         with suppress(ProvisionError):

@@ -10,15 +10,19 @@ from typing import Any
 from kelvin_provision.ledger import archive
 from kelvin_provision.ledger import history as ledger_history
 from kelvin_provision.ledger.ledger import Ledger
+from kelvin_provision.queries import pages
 from kelvin_provision.queries.items import item_of
-from kelvin_provision.queries.listing import Query, page
+from kelvin_provision.queries.listing import Page, Query
+from kelvin_provision.spec.enums import State
 from kelvin_provision.spec.identity import is_among
 from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.status import derive
 from kelvin_provision.store import Store
 
 EXCLUDED = frozenset({"history", "sqlite_sequence"})
 MAX_ENTRIES = 5000
 """Of the history; the newest."""
+MAX_WORKLOADS = 1000
 
 
 def rows(ledger: Ledger) -> Iterator[dict[str, Any]]:
@@ -51,8 +55,16 @@ def history(ledger: Ledger) -> Iterator[dict[str, Any]]:
 
 
 def workloads(ledger: Ledger) -> dict[str, Any]:
-    """The output of `workloads list --json`."""
-    return page([item_of(workload) for workload in ledger.workloads()], Query()).to_json()
+    """The output of `workloads list --json --page-size 1000`."""
+    chosen = pages.names(ledger, Query(), size=MAX_WORKLOADS)
+    items = tuple(item_of(workload) for workload in ledger.each(chosen.names))
+    return Page(items, chosen.next_page).to_json()
+
+
+def first_to_look_at(ledger: Ledger, limit: int) -> tuple[str, ...]:
+    """So many workloads, sorted: those that do not run as they should come first."""
+    doubtful = ledger.names_in(lambda now: now is None or derive(now).state is not State.RUNNING)
+    return tuple(sorted([*dict.fromkeys((*doubtful, *ledger.names()))][:limit]))
 
 
 def images(ledger: Ledger, store: Store, pinned: Iterable[str], *, trouble: str = "") -> Iterator[Mapping[str, Any]]:

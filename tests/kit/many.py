@@ -34,7 +34,7 @@ def many(path, count, *, staged=10):
                 journal.append(db, Entry(ledger.clock(), "anna", "apply", name_of(number), 1, "done", "", "1.0.0"))
     with closing(sqlite3.connect(path)) as raw:
         raw.execute("PRAGMA synchronous = OFF")
-        for table, key in (("workloads", "name"), ("revisions", "workload")):
+        for table, key in (("revisions", "workload"), ("workloads", "name")):
             _copy(raw, table, key, template, range(1, count))
         raw.commit()
     with Ledger(path) as ledger:

@@ -12,7 +12,7 @@ from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Phase, Step, Target
 from kelvin_provision.ledger.orders import OrderRequest
 from kelvin_provision.ledger.rows import listing as rows
-from kelvin_provision.ledger.rows.inspection import damage
+from kelvin_provision.ledger.rows.inspection import damage as damage_of
 from kelvin_provision.ledger.staging_state import ApplyFailed, Downloading, Ready, StagingFailed, TakenBack, Waiting
 from kelvin_provision.queries import pages
 from kelvin_provision.queries.items import item_of
@@ -144,6 +144,12 @@ def sizes(tmp_path_factory):
     return [many(folder / str(count) / "ledger.db", count) for count in (100, 2000)]
 
 
+def test_these_ledgers_are_as_the_program_writes_them(sizes):
+    for path in sizes:
+        with Ledger(path) as ledger:
+            assert damage_of(ledger) == ()
+
+
 def steps(path, work):
     """Instructions of SQLite's machine that the work takes, in thousands."""
     with Ledger(path) as ledger:
@@ -206,12 +212,12 @@ def test_a_row_that_a_failing_disk_changed_is_found_and_written_again_by_the_age
     raw.execute("UPDATE listing SET situation = 'nonsense' WHERE view = 0")
     raw.commit()
     raw.close()
-    (found,) = damage(box.ledger)
+    (found,) = damage_of(box.ledger)
     assert str(found) == "the ledger is damaged: table listing, row pump"
     assert "agent restart" in str(found.hint)
     assert [item.name for item in overview(box.ctx, OverviewRequest(Query())).page.items] == ["pump"]
     assert box.ledger.renew_listing() == ("pump",)
-    assert damage(box.ledger) == ()
+    assert damage_of(box.ledger) == ()
 
 
 def test_another_program_can_write_the_ledger(tmp_path):

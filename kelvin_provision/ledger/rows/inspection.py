@@ -11,7 +11,7 @@ from kelvin_provision.ledger.history import line_of
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.local_names import local_name
 from kelvin_provision.ledger.rows import common as rows
-from kelvin_provision.ledger.rows.damage import Row, strings
+from kelvin_provision.ledger.rows.damage import Row, damaged, strings
 from kelvin_provision.ledger.rows.listing import stale
 from kelvin_provision.spec.lock import ImageLock
 
@@ -28,14 +28,28 @@ _READERS: dict[str, Callable[[sqlite3.Row], object]] = {
     "holds": lambda row: Row(row, "holds", "workload").text("reason"),
 }
 
+_CHUNK = 100
 _RENEW = command("agent restart", instruction="it writes that table again when it starts")
 
 
 def damage(ledger: Ledger) -> tuple[StateDamaged, ...]:
     """Each row that cannot be read, once."""
+    problems = {str(error): error for error in _unreadable(ledger)}
     with ledger.reading() as db:
-        problems = {str(error): error for error in (*ledger.readable().damaged.values(), *_damage(db))}
+        problems |= {str(error): error for error in _damage(db)}
     return tuple(problems.values())
+
+
+def _unreadable(ledger: Ledger) -> Iterator[StateDamaged]:
+    """Of whole workloads; so many are in memory at a time."""
+    names = ledger.names()
+    for first in range(0, len(names), _CHUNK):
+        chunk = names[first : first + _CHUNK]
+        readable = ledger.readable(chunk)
+        yield from readable.damaged.values()
+        for name in {*chunk} - {*readable.workloads, *readable.damaged}:
+            if name in ledger.names():  # it was not removed meanwhile: its name is no text
+                yield damaged("workloads", [name], "name")
 
 
 def _damage(db: sqlite3.Connection) -> Iterator[StateDamaged]:
