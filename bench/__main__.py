@@ -1,4 +1,4 @@
-"""`make bench [ARGS="startup downloading badlinks importing staging applying checking idle"]`."""
+"""`make bench [ARGS="startup downloading badlinks importing staging applying checking idle scale"]`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import applying, badlinks, checking, downloading, idle, importing, staging, startup
+from bench import applying, badlinks, checking, downloading, idle, importing, scale, staging, startup
 from bench.measure import HEADER
 
 ALL = {
@@ -19,6 +19,7 @@ ALL = {
     "applying": applying,
     "checking": checking,
     "idle": idle,
+    "scale": scale,
 }
 
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from bench.measure import Row, program
@@ -20,7 +21,7 @@ from kelvin_provision.usecases import deploy
 from kelvin_provision.usecases.apply import ApplyRequest, apply
 from tests.kit.images import web_image
 from tests.kit.locks import blobs_in, lock_of
-from tests.kit.servers.dockerd import own_dockerd, why_not
+from tests.kit.servers.dockerd import Dockerd, own_dockerd, why_not
 
 WORKLOADS = 50
 IMAGE = "registry.example.org/bench/idle:1.0.0"
@@ -38,16 +39,21 @@ def rows(folder: Path) -> Iterator[Row]:
     place = folder / "idle"
     place.mkdir()
     with own_dockerd(place) as engine:
-        docker = RuntimeSettings(type="docker", address=engine.url)
-        settings = Settings(
-            state_dir=place / "state", cluster=ClusterSettings(type="docker"), runtime=docker, apply=ApplySettings(settle=0.0)
-        )
-        with opened(settings, wiring.default()) as ctx:
+        with box(place, engine) as ctx:
             _run_all(ctx, place)
-        (place / "config.yaml").write_text(f"cluster: {{type: docker}}\nruntime: {{type: docker, address: '{engine.url}'}}\n")
-        memory, share = _measured(place, settings.state_dir)
+        memory, share = measured(place, place / "state")
     yield Row(f"agent idle with {WORKLOADS} workloads: resident memory", f"{memory:.1f} MiB", "-", memory, 60.0, "MiB")
     yield Row(f"agent idle with {WORKLOADS} workloads: of one core", f"{share:.2f} %", "-", share, 0.5, "%")
+
+
+@contextmanager
+def box(place: Path, engine: Dockerd) -> Iterator[Context]:
+    """A box on this engine, with a settings file for the agent."""
+    docker = RuntimeSettings(type="docker", address=engine.url)
+    settings = Settings(state_dir=place / "state", cluster=ClusterSettings(type="docker"), runtime=docker, apply=ApplySettings(settle=0.0))
+    (place / "config.yaml").write_text(f"cluster: {{type: docker}}\nruntime: {{type: docker, address: '{engine.url}'}}\n")
+    with opened(settings, wiring.default()) as ctx:
+        yield ctx
 
 
 def _run_all(ctx: Context, folder: Path) -> None:
@@ -77,7 +83,7 @@ def _run_all(ctx: Context, folder: Path) -> None:
         apply(ctx, ApplyRequest(tuple(f"idle-{number:02}" for number in range(first, first + 10))))
 
 
-def _measured(folder: Path, state_dir: Path) -> tuple[float, float]:
+def measured(folder: Path, state_dir: Path) -> tuple[float, float]:
     """MiB and per cent."""
     command = program("agent", "run", "--state-dir", str(state_dir), "--config", str(folder / "config.yaml"))
     environment = {**os.environ, "HOME": str(folder)}

@@ -16,10 +16,10 @@ CONFIRM_AFTER = timedelta(seconds=55)
 """An unchanged observation is written again after this time: less than the minute between two rounds of the agent."""
 
 
-def observe(ctx: Context, names: Sequence[str]) -> None:
+def observe(ctx: Context, names: Sequence[str], *, everything: bool = False) -> None:
     """Observe these workloads and record it. When the cluster does not answer, the last observation stays and is marked as old.
 
-    An unchanged observation is not written: flash wears out.
+    An unchanged observation is not written: flash wears out. Where `everything` that runs is meant, one time for all that are unchanged is.
     """
     before, cluster = ctx.ledger.observations(names), ctx.cluster
     observed: dict[str, Observation]
@@ -30,9 +30,16 @@ def observe(ctx: Context, names: Sequence[str]) -> None:
     else:
         absent = Observation(Observed.ABSENT, seen=ctx.ledger.clock())
         observed = {name: live.get(name, absent) for name in before}
-    changed: dict[str, Observation | None] = {name: now for name, now in observed.items() if _is_news(before[name], now)}
-    if changed:
-        ctx.ledger.observe(changed)
+    changed = {name: now for name, now in observed.items() if _differs(before[name], now)}
+    old = {name: now for name, now in observed.items() if name not in changed and _is_old(before[name], now)}
+    confirmed = ""
+    if everything and all(now.reachable for now in observed.values()):
+        went_back = any(_went_back(before[name], now) for name, now in changed.items())
+        confirmed = min(now.seen for now in observed.values()) if old or went_back else ""
+    else:
+        changed |= old
+    if changed or confirmed:
+        ctx.ledger.observe(changed, confirmed=confirmed)
 
 
 def unfinished_updates(ledger: Ledger, names: Sequence[str]) -> dict[str, str]:
@@ -41,9 +48,23 @@ def unfinished_updates(ledger: Ledger, names: Sequence[str]) -> dict[str, str]:
     return {name: seen.warnings[0] for name, seen in observations.items() if seen and seen.observed is Observed.DEPLOYING and seen.warnings}
 
 
-def _is_news(before: Observation | None, now: Observation) -> bool:
-    """Whether it differs, or the last one is too old to be trusted. A clock that went back makes it old."""
-    if before is None or replace(before, seen=now.seen) != now:
-        return True
-    age = timestamps.parse(now.seen) - timestamps.parse(before.seen) if now.seen and before.seen else None
-    return age is not None and not timedelta(0) <= age < CONFIRM_AFTER
+def _differs(before: Observation | None, now: Observation) -> bool:
+    """Whether it must be written: other content, or a time after this one, which a clock that went back has left."""
+    return before is None or _content(before) != _content(now) or _went_back(before, now)
+
+
+def _went_back(before: Observation | None, now: Observation) -> bool:
+    return before is not None and _age(before, now) < timedelta(0)
+
+
+def _is_old(before: Observation | None, now: Observation) -> bool:
+    """Whether the last one is too old to be trusted."""
+    return before is not None and _age(before, now) >= CONFIRM_AFTER
+
+
+def _content(seen: Observation) -> tuple[object, ...]:
+    return seen.observed, seen.warnings, seen.revision, seen.reachable, seen.hold
+
+
+def _age(before: Observation, now: Observation) -> timedelta:
+    return timestamps.parse(now.seen) - timestamps.parse(before.seen) if now.seen and before.seen else timedelta(0)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from kelvin_provision.ledger.model import Revision
-from kelvin_provision.ledger.reads import Reads
+from kelvin_provision.ledger.reading.workloads import Reads
 from kelvin_provision.ledger.rows import common as rows
 from kelvin_provision.ledger.rows import listing, retention
 from kelvin_provision.ledger.sqlite.database import utc_now
@@ -135,9 +135,14 @@ class Ledger(Reads):
         with self.writing() as db:
             db.execute("DELETE FROM images WHERE name = ?", (lock.name,))
 
-    def observe(self, seen: Mapping[str, Observation | None]) -> None:
-        """Record observations. Workloads that do not exist any more are ignored."""
+    def observe(self, seen: Mapping[str, Observation | None], *, confirmed: str = "") -> None:
+        """Record observations; workloads that do not exist any more are ignored.
+
+        `confirmed`: when everything else that runs was seen to be unchanged.
+        """
         with self.writing() as db:
+            if confirmed:
+                db.execute("INSERT OR REPLACE INTO facts (key, value) VALUES ('observed', ?)", (confirmed,))
             for name, observation in seen.items():
                 text = json.dumps(observation.to_json()) if observation else None
                 db.execute("UPDATE workloads SET observation = ? WHERE name = ?", (text, name))

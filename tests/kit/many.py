@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
@@ -9,6 +10,7 @@ from kelvin_provision.ledger.model import Entry, Phase, Step
 from kelvin_provision.ledger.requests import accept
 from kelvin_provision.ledger.staging_state import Ready
 from kelvin_provision.spec.enums import Method
+from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Spec
 from kelvin_provision.status import Observation, Observed, OperationKind
 from tests.kit.images import random_image
@@ -24,10 +26,14 @@ def name_of(number):
     return f"workload-{number:06}"
 
 
-def many(path, count, *, staged=10):
-    """Running workloads, of which the first `staged` have a version that is ready to be applied. The history has two lines for each."""
+def many(path: Path, count: int, *, staged: int = 10, lock: ImageLock | None = None) -> Path:
+    """Running workloads, of which the first `staged` have a version that is ready to be applied. The history has two lines for each.
+
+    `lock` is that of the image of all of them.
+    """
+    lock = lock or lock_of(random_image([1000] * 4), IMAGE)
     with Ledger(migrated(path)) as ledger:
-        template = _template(ledger)
+        template = _template(ledger, lock)
         with ledger.writing() as db:
             for number in range(1, count):
                 journal.append(db, Entry(ledger.clock(), "anna", "deploy", name_of(number), 1, "accepted", "motor-speed 1.0.0", "1.0.0"))
@@ -40,7 +46,7 @@ def many(path, count, *, staged=10):
     with Ledger(path) as ledger:
         specs = [_spec(name_of(number), "2.0.0") for number in range(min(staged, count))]
         for revision in accept(ledger, specs, "second", actor="anna").revisions:
-            ledger.set_locks(revision, (_lock(),))
+            ledger.set_locks(revision, (lock,))
             ledger.advance(revision, Ready())
     return path
 
@@ -51,14 +57,10 @@ def _spec(name, version):
     return Spec(name, f"The {name}", "motor-speed", version, "edge", Method.STAGED, IMAGE, payload=payload)
 
 
-def _lock():
-    return lock_of(random_image([1000] * 4), IMAGE)
-
-
-def _template(ledger):
+def _template(ledger, lock):
     name = name_of(0)
     (revision,) = accept(ledger, [_spec(name, "1.0.0")], "first", actor="anna").revisions
-    ledger.set_locks(revision, (_lock(),))
+    ledger.set_locks(revision, (lock,))
     ledger.advance(revision, Ready())
     ledger.set_objects(
         revision, [{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "note": "y" * _SIZES["objects"]}}]

@@ -7,6 +7,7 @@ import sqlite3
 import pytest
 
 from kelvin_provision.agent import turn as agent_turn
+from kelvin_provision.agent.reconcile import observe_running
 from kelvin_provision.ledger import documents
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.rows import plain
@@ -173,3 +174,38 @@ def test_where_bytes_came_from_moves_to_the_revision(tmp_path):
     with Ledger(tmp_path / "ledger.db") as ledger, ledger.reading() as db:
         assert db.execute("SELECT origins, plain FROM revisions").fetchone()[:] == ('{"image":[1,2]}', None)
         assert (ledger.fact("origins"), ledger.garbage(), ledger.stale_listing()) == (None, "1", ())
+
+
+# --- what runs unchanged is not written again for each -------------------------------------------
+
+
+def test_that_everything_runs_as_before_is_one_fact(tmp_path, monkeypatch):
+    box = Box(tmp_path)
+    for name in ("pump", "fan"):
+        box.deploy(name)
+    box.turn()
+    box.command_apply("pump", "fan")
+    minute = itertools.count(1)
+    monkeypatch.setattr("tests.kit.fakes.cluster.SEEN", "2026-01-02T03:00:00Z")
+    observe_running(box.agent())
+
+    def look_again():
+        monkeypatch.setattr("tests.kit.fakes.cluster.SEEN", f"2026-01-02T03:{next(minute):02}:00Z")
+        observe_running(box.agent())
+        with box.ledger.reading() as db:
+            return [json.loads(row[0])["seen"][14:16] for row in db.execute("SELECT observation FROM workloads ORDER BY name")]
+
+    def shown():
+        return [workload.observation.seen[14:16] for workload in box.ledger.workloads()]
+
+    assert (look_again(), shown()) == (["00", "00"], ["01", "01"])
+    box.cluster.broken["pump"] = "exit code 3"
+    assert (look_again(), shown()) == (["00", "02"], ["02", "02"])
+    box.cluster.unreachable = True
+    assert (look_again(), shown()) == (["02", "02"], ["02", "02"])  # when it was last seen stays what it was
+    box.cluster.unreachable = False
+    assert (look_again(), shown()) == (["04", "04"], ["04", "04"])
+    minute = itertools.count(3)  # the clock goes back
+    assert (look_again(), shown()) == (["03", "03"], ["03", "03"])
+    minute = itertools.count(5)
+    assert (look_again(), shown()) == (["03", "03"], ["05", "05"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import NamedTuple
 
 from kelvin_provision.errors import StateDamaged
@@ -32,17 +33,18 @@ def unreadable(name: str) -> Workload:
 
 
 class Asked(NamedTuple):
-    """What is asked for or under way of one workload."""
+    """What is asked for or under way of one workload, and when what was seen of it was confirmed."""
 
     operation: OperationKind | None
     held: Hold | None
     orders: tuple[Order, ...]
+    confirmed: str
 
 
 def workloads(db: sqlite3.Connection, names: Collection[str] | None = None) -> Readable:
     """Every workload with its slots, or those of these names that exist, sorted by name. Reads no row of another workload."""
     where, values = ("", ()) if names is None else (f" WHERE name {LISTED}", listed(names))
-    kinds = _under_way(db)
+    kinds, at = _under_way(db), confirmed(db)
     slots = f"SELECT revisions.* FROM workloads JOIN revisions ON workload = name AND number IN (running, staged){where}"  # noqa: S608
     revisions = {(row["workload"], row["number"]): row for row in db.execute(slots, values)}
     orders: dict[str, list[Order]] = {}
@@ -55,7 +57,7 @@ def workloads(db: sqlite3.Connection, names: Collection[str] | None = None) -> R
     for row in db.execute(f"SELECT * FROM workloads{where} ORDER BY name", values):  # noqa: S608  (constants)
         name = row["name"]
         try:
-            asked = Asked(kinds.get(name), held.get(name), tuple(orders.get(name, ())))
+            asked = Asked(kinds.get(name), held.get(name), tuple(orders.get(name, ())), at)
             result.workloads[name] = _workload(row, revisions, asked)
         except StateDamaged as error:
             result.damaged[printable(name)] = error
@@ -95,19 +97,27 @@ def _workload(row: sqlite3.Row, revisions: Mapping[tuple[str, int], sqlite3.Row]
         updated=cells.time("updated"),
         running=running,
         staged=staged,
-        observation=observation(row),
+        observation=observation(row, asked.confirmed),
         operation=asked.operation,
         held=asked.held,
         orders=asked.orders,
     )
 
 
-def observation(row: sqlite3.Row) -> Observation | None:
-    """A damaged observation is ignored: the next one comes within a minute."""
+def confirmed(db: sqlite3.Connection) -> str:
+    """When the agent last found everything that runs as it was; empty where that is not known."""
+    row = db.execute("SELECT value FROM facts WHERE key = 'observed'").fetchone()
+    return row[0] if row and isinstance(row[0], str) and is_time(row[0]) else ""
+
+
+def observation(row: sqlite3.Row, at: str) -> Observation | None:
+    """A damaged observation is ignored: the next one comes within a minute. One that is unchanged was last `confirmed` at this time."""
     cells = Row(row, "workloads", "name")
     with suppress(StateDamaged):
         seen = cells.json_or_none("observation", Observation.from_json)
         times = (seen.seen, seen.hold.since if seen.hold else "") if seen else ()
+        if seen and at > seen.seen and seen.reachable:
+            seen = replace(seen, seen=at)
         return seen if all(is_time(time) for time in times if time) else None
     return None
 

@@ -1,0 +1,76 @@
+"""Reading the ledger: images, of stored revisions and in the runtime. Nothing in here writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kelvin_provision.ledger.rows import common as rows
+from kelvin_provision.ledger.rows import retention
+from kelvin_provision.ledger.sqlite.database import Database
+from kelvin_provision.spec.lock import ImageLock
+
+
+class ImageReads(Database):
+    """What `Ledger` reads of images."""
+
+    def kept_locks(self, *, sound_only: bool = False, keep: int | None = None) -> tuple[ImageLock, ...]:
+        """Image locks of all stored revisions, each once. Their blobs and images must stay, so who removes others must know all of them.
+
+        With `keep`, without those that are beyond it. Raises StateDamaged unless `sound_only`.
+        """
+        with self.reading() as db:
+            query, values = "SELECT workload, number, locks FROM revisions WHERE locks IS NOT NULL", {}
+            if keep is not None:
+                query, values = f"{query} AND rowid NOT IN ({retention.BEYOND})", {"keep": keep}
+            return rows.distinct_locks(db, query, values, sound_only=sound_only)
+
+    def beyond(self, keep: int) -> tuple[tuple[str, int], ...]:
+        """Workload and number of each revision that is kept for a rollback although `keep` others ran later."""
+        with self.reading() as db:
+            return retention.beyond(db, keep)
+
+    def ready_locks(self) -> tuple[ImageLock, ...]:
+        """Image locks of the complete revisions that run or are staged, as far as they can be read."""
+        query = (
+            "SELECT workload, number, locks FROM workloads JOIN revisions ON workload = name AND number IN (running, staged)"
+            " WHERE download = 'ready' AND locks IS NOT NULL"
+        )
+        with self.reading() as db:
+            return rows.distinct_locks(db, query, {}, sound_only=True)
+
+    def has_images(self) -> bool:
+        """Whether this program has ever resolved an image that is not forgotten."""
+        with self.reading() as db:
+            return db.execute("SELECT 1 FROM images LIMIT 1").fetchone() is not None
+
+    def imported_images(self) -> tuple[ImageLock, ...]:
+        """Images that were resolved for import and are not forgotten: at least those that stored revisions need."""
+        with self.reading() as db:
+            return rows.images(db)
+
+    def images_like(self, locks: Sequence[ImageLock]) -> tuple[ImageLock, ...]:
+        """The images of stored revisions that share a layer with one of these."""
+        with self.reading() as db:
+            all_needed = self.garbage() is None
+            return tuple(rows.images_like(db, {layer.digest for lock in locks for layer in lock.layers}, all_needed=all_needed))
+
+    def known_images(self, *, sound_only: bool = False) -> tuple[ImageLock, ...]:
+        """Every image that this program owns: of stored revisions, and those to be removed from the runtime. Raises as `kept_locks`."""
+        with self.reading() as db:
+            loaded = rows.images(db)
+        return tuple({lock.name: lock for lock in (*loaded, *self.kept_locks(sound_only=sound_only))}.values())
+
+    def unneeded_images(self, *, keep: int | None = None) -> tuple[ImageLock, ...]:
+        """Images that this program imported into the runtime and that no stored revision needs; `keep` as for `kept_locks`."""
+        from kelvin_provision.spec.identity import COARSEST  # who only lists needs it not
+
+        with self.reading() as db:
+            kept, loaded = self.kept_locks(keep=keep), rows.images(db)
+        needed = {COARSEST.of(lock) for lock in kept}  # Docker may have one image for two locks
+        return tuple(lock for lock in loaded if COARSEST.of(lock) not in needed)
+
+    def garbage(self) -> str | None:
+        """Changes whenever a stored revision is dropped, or its images are replaced; None when all that was left of it is gone."""
+        with self.reading() as db:
+            row = db.execute("SELECT value FROM facts WHERE key = 'garbage'").fetchone()
+        return str(row[0]) if row else None
