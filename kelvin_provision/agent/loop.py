@@ -107,6 +107,7 @@ def _live(ctx: Context, over: Callable[[], bool], hopeless: Hopeless, answer: An
         if answer:
             threading.Thread(target=_answer, args=(ctx, answer, ended), name="questions", daemon=True).start()
         _recover(working)
+        _review(working)
         _work(working, over, hopeless)
     finally:
         notify("STOPPING=1")
@@ -178,13 +179,22 @@ def _answer(ctx: Context, answer: Answer, ended: threading.Event) -> None:
         ctx.progress(Note(f"other processes cannot ask this agent: {in_words(error)}"))
 
 
-def _recover(ctx: Context) -> None:
-    """Finish or undo what a crash left, unless a command holds the lock: then there was no crash, or that command does it."""
+def _review(ctx: Context) -> None:
+    """Write again what lists show where a failing disk changed it, and what is known of secrets where the rules are others than before."""
     try:
         if names := ctx.ledger.renew_listing():
             ctx.progress(Note(f"what lists show of {', '.join(names)} was damaged and is written again"))
         while not ctx.stop() and ctx.ledger.review_secrets():
             pass
+    except ProvisionError as error:  # such as a full disk: commands then read what they need
+        ctx.progress(Note(f"reviewing the ledger: {error}"))
+    except Exception as error:  # noqa: BLE001  (our bug: nothing waits for this)
+        _log_error(ctx, error, Faults())
+
+
+def _recover(ctx: Context) -> None:
+    """Finish or undo what a crash left, unless a command holds the lock: then there was no crash, or that command does it."""
+    try:
         with operation(ctx, OrderTicket("agent: recovery")):
             pass
     except Locked:

@@ -8,6 +8,7 @@ import pytest
 
 from kelvin_provision.agent import turn as agent_turn
 from kelvin_provision.agent.reconcile import observe_running
+from kelvin_provision.errors import NoSpace
 from kelvin_provision.ledger import documents
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.rows import plain
@@ -116,6 +117,27 @@ def test_with_other_rules_all_are_read_until_they_were_looked_at_again(ledger, t
     assert ledger.review_secrets(100) is False
     assert ledger.version() == version
     assert plain.plain().endswith(" plain")
+
+
+def test_the_agent_looks_again_when_it_starts_and_a_full_disk_keeps_it_from_nothing(tmp_path, monkeypatch):
+    box = Box(tmp_path)
+    box.deploy("pump")
+    with box.ledger.writing() as db:
+        db.execute("UPDATE revisions SET plain = NULL")
+    box.work(until_idle=True)
+    assert names(box.ledger) == []
+    with box.ledger.writing() as db:
+        db.execute("UPDATE revisions SET plain = NULL")
+
+    def full(*_):
+        raise NoSpace("no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(plain, "review", full)
+        box.deploy("fan")
+        box.work(until_idle=True)
+    assert "reviewing the ledger: no space left" in [getattr(event, "text", "") for event in box.said]
+    assert box.states()["fan"] == ("staged", "ready")
 
 
 # --- images are freed after a revision was dropped ------------------------------------------------

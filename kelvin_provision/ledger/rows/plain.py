@@ -55,10 +55,18 @@ def not_plain(db: sqlite3.Connection, columns: str) -> Iterator[sqlite3.Row]:
         yield from db.execute(f"SELECT {columns} FROM revisions WHERE {condition}", {"plain": plain()})  # noqa: S608  (constants)
 
 
+_UNKNOWN = "plain IS NULL OR plain NOT IN (?, ?)"
+
+
+def has_unknown(db: sqlite3.Connection) -> bool:
+    """Whether a revision was not looked at by the present rules."""
+    return db.execute(f"SELECT 1 FROM revisions WHERE {_UNKNOWN} LIMIT 1", (plain(), _other())).fetchone() is not None  # noqa: S608  (constants)
+
+
 def review(db: sqlite3.Connection, limit: int) -> bool:
     """Look at so many revisions that were not looked at by the present rules; returns whether there are more."""
     known = (plain(), _other())
-    query = "SELECT rowid, spec, objects FROM revisions WHERE plain IS NULL OR plain NOT IN (?, ?) LIMIT ?"
+    query = f"SELECT rowid, spec, objects FROM revisions WHERE {_UNKNOWN} LIMIT ?"  # noqa: S608  (constants)
     rows = db.execute(query, (*known, limit)).fetchall()
     for row in rows:
         try:
