@@ -34,7 +34,7 @@ ALL = {
     "check --all": ("workloads", "check", "--all"),
     "apply --all --dry-run": ("workloads", "apply", "--all", "--dry-run"),
     "images list": ("images", "list"),
-    "support-bundle": ("support-bundle", "-o", "/dev/null"),
+    "support-bundle": ("support-bundle", "-o", "-"),
 }
 
 

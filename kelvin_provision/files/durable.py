@@ -121,6 +121,7 @@ def write_durably(path: Path, chunks: Iterable[bytes], *, mode: int = 0o600) -> 
     import tempfile  # loads `random`, which reading commands do not need
 
     with writing_to(path):
+        _refuse_to_replace(path)
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         temporary = Path(name)
         try:
@@ -136,6 +137,14 @@ def write_durably(path: Path, chunks: Iterable[bytes], *, mode: int = 0o600) -> 
                 temporary.unlink()
             raise
         sync_folder(path.parent)
+
+
+def _refuse_to_replace(path: Path) -> None:
+    """Raises CannotWrite for a device, a pipe or a socket: the rename would take its name, for root even that of /dev/null."""
+    with suppress(FileNotFoundError):
+        kind = stat.S_IFMT(os.lstat(path).st_mode)
+        if kind not in {stat.S_IFREG, stat.S_IFLNK, stat.S_IFDIR}:
+            raise CannotWrite(f"cannot write {path}: it is not a regular file")
 
 
 def read_chunks(path: Path, size: int = CHUNK) -> Iterator[bytes]:

@@ -214,6 +214,17 @@ def test_the_answer_says_where_it_is_and_how_much(box, tmp_path):
     assert sorted(one.name for one in tmp_path.iterdir()) == sorted([path.name, "x.tar.gz", "state"])
 
 
+@pytest.mark.parametrize(("name", "what"), [("stdout", "a link"), ("null", "not a regular file")])
+def test_a_device_is_not_replaced_by_the_file(box, tmp_path, monkeypatch, name, what):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("null")
+    Path("stdout").symlink_to("/proc/self/fd/1")
+    before = Path(name).lstat()
+    refused = run("support-bundle", "-o", name, "--state-dir", str(box.settings.state_dir))
+    assert (refused.exit_code, f"cannot write {tmp_path if name == 'null' else ''}" in refused.stderr) == (os.EX_CANTCREAT, True)
+    assert (f"it is {what}" in refused.stderr, Path(name).lstat()) == (True, before)
+
+
 def test_it_goes_to_standard_output_and_not_to_a_terminal(box):
     out = captured(lambda: run_to_bytes(box), encoding="latin-1")
     out.check(stderr="")

@@ -13,6 +13,7 @@ import pytest
 from kelvin_provision.agent import activity
 from kelvin_provision.agent.lifecycle import logfile, process
 from kelvin_provision.errors import CannotWrite
+from kelvin_provision.files.durable import write_durably
 from kelvin_provision.files.lock import exclusive, holder
 from kelvin_provision.refs import Descriptor
 from kelvin_provision.store import Store
@@ -87,6 +88,17 @@ def test_a_pipe_in_place_of_our_file_blocks_nobody(tmp_path, name):
     os.mkfifo(tmp_path / name)
     with pytest.raises(CannotWrite, match=rf"^cannot write {tmp_path}/{name}: "):
         OPENERS[name](tmp_path / name)
+
+
+def test_what_is_no_file_keeps_its_name(tmp_path):
+    """A rename as root would replace /dev/null itself."""
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path(os.devnull)):
+        before = path.lstat()
+        with pytest.raises(CannotWrite, match=f"^cannot write {path}: it is not a regular file$"):
+            write_durably(path, [b"x"])
+        assert path.lstat() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])

@@ -91,10 +91,13 @@ def _refuse_stdout(session: Session) -> None:
 def _kept(path: Path, bundle: Bundle) -> None:
     from kelvin_provision.files.durable import write_durably
 
+    other = to_type("support-bundle", "-o", "FOLDER/FILE.tar.gz")
+    if path.is_symlink():  # such as /dev/stdout, which the rename would replace for every program
+        raise CannotWrite(f"cannot write {path}: it is a link", hint=other)
     try:
         write_durably(path.absolute(), _until_stopped(bundle.chunks()), mode=0o600)
     except (CannotWrite, PermissionRefused) as error:
-        raise type(error)(str(error), hint=to_type("support-bundle", "-o", "FOLDER/FILE.tar.gz")) from error
+        raise type(error)(str(error), hint=other) from error
 
 
 def _streamed(bundle: Bundle) -> Report:
