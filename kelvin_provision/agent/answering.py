@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import socket
 import threading
 import time
@@ -56,20 +57,26 @@ class Answering:
         self._answer = answer
         self._ended = ended
         self._places = threading.Semaphore(AT_ONCE)
+        self._waker, self._woken = socket.socketpair()
 
     def run(self) -> None:
         """Raises OSError where there can be no socket, such as on a full disk."""
         path = socket_path(self._ctx.settings.state_dir)
-        with socket.socket(socket.AF_UNIX) as listener, short_path(path) as address:
+        with self._woken, socket.socket(socket.AF_UNIX) as listener, short_path(path) as address:
             path.unlink(missing_ok=True)  # of an agent that was killed: we have its lock
             listener.bind(address)
             path.chmod(0o600)
             listener.listen(8)
-            listener.settimeout(_WAKE)
+            listener.settimeout(0.0)
             while not self._ended.is_set():
-                with suppress(TimeoutError):
+                select.select([listener, self._woken], [], [], _WAKE)
+                with suppress(BlockingIOError):
                     connection, _ = listener.accept()
                     threading.Thread(target=self._serve, args=(connection,), name="answering", daemon=True).start()
+
+    def wake(self) -> None:
+        """See at once that it has ended: until then, its socket keeps the filesystem of the state directory busy."""
+        self._waker.close()
 
     def _serve(self, connection: socket.socket) -> None:
         deadline = time.monotonic() + TIME

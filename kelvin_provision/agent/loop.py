@@ -99,13 +99,15 @@ def _live(ctx: Context, over: Callable[[], bool], hopeless: Hopeless, answer: An
     reconciler = threading.Thread(target=_reconcile, args=(ctx, watchdog, ended), name="reconciler", daemon=True)
     telling = partial(tell_systemd, watchdog, status, ended, interval=ctx.timings.systemd_status)
     systemd = threading.Thread(target=telling, name="systemd", daemon=True)
+    answering = Answering(ctx, answer, ended) if answer else None
+    questions = threading.Thread(target=_answer, args=(ctx, answering), name="questions", daemon=True) if answering else None
     # Ready before the recovery: an undo may take longer than systemd waits for a start.
     notify("READY=1", f"STATUS={activity.status()}")
     try:
         systemd.start()
         reconciler.start()
-        if answer:
-            threading.Thread(target=_answer, args=(ctx, answer, ended), name="questions", daemon=True).start()
+        if questions:
+            questions.start()
         _recover(working)
         _review(working)
         _work(working, over, hopeless)
@@ -113,6 +115,9 @@ def _live(ctx: Context, over: Callable[[], bool], hopeless: Hopeless, answer: An
         notify("STOPPING=1")
         ended.set()
         reconciler.join(timeout=ctx.timings.agent_goodbye)
+        if answering and questions and questions.ident:
+            answering.wake()
+            questions.join(timeout=ctx.timings.agent_goodbye)
         if not place.gone():
             activity.close()
             socket_path(state_dir).unlink(missing_ok=True)
@@ -171,10 +176,10 @@ def _reconcile(ctx: Context, watchdog: Watchdog, ended: threading.Event) -> None
         watchdog.remove(name)
 
 
-def _answer(ctx: Context, answer: Answer, ended: threading.Event) -> None:
+def _answer(ctx: Context, answering: Answering) -> None:
     """Without a socket the agent does all its other work."""
     try:
-        Answering(ctx, answer, ended).run()
+        answering.run()
     except OSError as error:
         ctx.progress(Note(f"other processes cannot ask this agent: {in_words(error)}"))
 

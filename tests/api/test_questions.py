@@ -88,6 +88,13 @@ def test_what_has_no_log_says_why(asked, path, status, name):
     assert (answer.status, answer.error["name"]) == (status, name)
 
 
+def test_an_agent_that_has_ended_keeps_nothing_open_in_the_state_directory(box):
+    """Its filesystem can be unmounted at once."""
+    with agent(box):
+        pass
+    assert [thread.name for thread in threading.enumerate() if thread.name == "questions"] == []
+
+
 def test_the_socket_is_for_its_owner_alone_and_gone_with_the_agent(box):
     path = socket_path(box.settings.state_dir)
     with agent(box):
