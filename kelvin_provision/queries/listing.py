@@ -26,6 +26,8 @@ Key = list[tuple[int, str | int]]
 SEARCHED = ("name", "title", "app_name", "cluster_name", "node_name")
 LARGEST_PAGE = 10_000
 _FORM = 1
+_LONGEST_NUMBER = 63
+"""Bits, as in the ledger."""
 
 
 class SortKey(StrEnum):
@@ -156,6 +158,8 @@ def _key(value: Any, query: Query) -> Key:
         raise ValueError(value)
     for name, (rank, part) in zip(names, parts, strict=True):
         _checked(int if name is SortKey.ENABLED and rank == 0 else str, part)
+        if isinstance(part, int) and part.bit_length() > _LONGEST_NUMBER:
+            raise ValueError(value)
     return parts
 
 

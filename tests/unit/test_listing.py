@@ -199,6 +199,7 @@ def forged(**changes):
         forged(at=[["0", "a"]]),
         forged(at=[[0]]),
         forged(q={"sort_by": ["enabled"]}, at=[[0, "yes"], [0, "a"]]),
+        forged(q={"sort_by": ["enabled"]}, at=[[0, 1 << 70], [0, "a"]]),
         forged(q={"sort_by": ["size"]}),
         forged(q={"state": ["nonsense"]}),
         forged(q={"state": "ready"}),

@@ -7,6 +7,7 @@ import sqlite3
 
 import pytest
 
+from kelvin_provision.errors import UsageRefused
 from kelvin_provision.ledger import holds, journal, orders
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Phase, Step, Target
@@ -218,6 +219,50 @@ def test_a_row_that_a_failing_disk_changed_is_found_and_written_again_by_the_age
     assert [item.name for item in overview(box.ctx, OverviewRequest(Query())).page.items] == ["pump"]
     assert box.ledger.renew_listing() == ("pump",)
     assert damage_of(box.ledger) == ()
+
+
+def test_a_search_in_any_script_changes_nothing_of_what_is_written_after_it(tmp_path):
+    umlaut = "\N{LATIN CAPITAL LETTER O WITH DIAERESIS}fen"
+    with Ledger(migrated(tmp_path / "ledger.db")) as ledger, Ledger(tmp_path / "ledger.db") as other:
+        one = spec("pump")
+        ledger.accept([type(one)(**vars(one) | {"title": umlaut})], "batch")
+        assert pages.names(ledger, Query(search=(umlaut.lower(),))).names == ("pump",)
+        ledger.accept([type(one)(**vars(one) | {"title": umlaut})], "batch")
+        assert other.stale_listing() == ()
+
+
+@pytest.mark.parametrize("value", [None, 5, b"\x00", "2026"])
+@pytest.mark.parametrize("way", Direction)
+def test_a_value_of_another_kind_keeps_no_workload_from_the_list(tmp_path, value, way):
+    """Several situations, whose lists are merged."""
+    with Ledger(migrated(tmp_path / "ledger.db")) as ledger:
+        ledger.accept([spec("lamp"), spec("pump"), spec("fan", method=Method.INSTANT)], "batch")
+        with ledger.writing() as db:
+            db.execute("UPDATE listing SET updated = ? WHERE name = 'lamp'", (value,))
+            db.execute("UPDATE listing SET situation = 'nonsense' WHERE name = 'pump'")
+            in_sqlite = [row[0] for row in db.execute("SELECT name FROM listing WHERE view = 0 ORDER BY updated, name")]
+        shown = pages.names(ledger, Query(state=tuple(State), sort_by=(SortKey.UPDATED,), direction=way)).names
+        assert list(shown) == (in_sqlite if way is Direction.ASC else in_sqlite[::-1])
+        assert len(shown) == 3
+
+
+NO_TEXT = "\udcff"  # what a byte that is not UTF-8 is on a command line
+
+
+@pytest.mark.parametrize(
+    "query", [Query(search=(NO_TEXT,)), Query(name=(NO_TEXT,)), Query(app_name=(NO_TEXT,))], ids=["search", "name", "app"]
+)
+def test_what_is_typed_and_is_no_text_is_refused(tmp_path, query):
+    with Ledger(migrated(tmp_path / "ledger.db")) as ledger, pytest.raises(UsageRefused, match=r"\\udcff is not text"):
+        pages.names(ledger, query)
+
+
+def test_a_note_that_is_no_text_is_refused(tmp_path):
+    box = Box(tmp_path)
+    box.deploy("pump")
+    refused = box.run("workloads", "hold", "pump", "--reason", NO_TEXT)
+    assert refused.exit_code == UsageRefused.exit_code
+    assert "is not text" in refused.stderr
 
 
 def test_another_program_can_write_the_ledger(tmp_path):

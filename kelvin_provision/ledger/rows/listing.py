@@ -23,6 +23,7 @@ Key = tuple[str | int, ...]
 NO_NODE, A_NODE = "1", "0"
 """The first character of the column `node`: workloads without one come last."""
 _SEARCHED = ("name", "title", "app_name", "cluster", "node")
+_RANKS: dict[type[Any], int] = {str: 2, bytes: 3}
 
 
 @dataclass(frozen=True)
@@ -71,16 +72,21 @@ def keys(
         return map(tuple, db.execute(query, (*parameters, *values, limit)))
 
     if criteria.search and not "".join(criteria.search).isascii():
-        db.create_function("lower", 1, _lower, deterministic=True)
+        db.create_function("every_lower", 1, _lower, deterministic=True)
     parts = [rows_of(*condition) for condition in _conditions(criteria)]
-    merged = heapq.merge(*parts, reverse=not forward) if len(parts) > 1 else parts[0]
+    merged = heapq.merge(*parts, key=_as_sqlite, reverse=not forward) if len(parts) > 1 else parts[0]
     result = list(merged if limit < 0 else islice(merged, limit))
     return result[::-1] if place.back else result
 
 
 def _lower(text: Any) -> Any:
-    """SQLite's own knows ASCII only."""
+    """SQLite's own knows ASCII only, and is not replaced: triggers write with it."""
     return text.lower() if isinstance(text, str) else text
+
+
+def _as_sqlite(key: tuple[Any, ...]) -> list[tuple[int, Any]]:
+    """The order of SQLite, also for the values of a damaged row: nothing, numbers, text, bytes."""
+    return [(0, 0) if part is None else (_RANKS.get(type(part), 1), part) for part in key]
 
 
 def _conditions(criteria: Criteria) -> list[tuple[str, list[str | int]]]:
@@ -90,7 +96,8 @@ def _conditions(criteria: Criteria) -> list[tuple[str, list[str | int]]]:
         words.append(f"{column} = ?" if len(alternatives) == 1 else f"{column} {LISTED}")
         values.append(alternatives[0] if len(alternatives) == 1 else json.dumps(list(alternatives)))
     if criteria.search:
-        words.append(f"({' OR '.join(f'instr(lower({column}), ?)' for _ in criteria.search for column in _SEARCHED)})")
+        lower = "lower" if "".join(criteria.search).isascii() else "every_lower"
+        words.append(f"({' OR '.join(f'instr({lower}({column}), ?)' for _ in criteria.search for column in _SEARCHED)})")
         values += [part.lower() for part in criteria.search for _ in _SEARCHED]
     if criteria.situations is None:
         return [(" AND ".join(words), values)]

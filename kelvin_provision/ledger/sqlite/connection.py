@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from kelvin_provision.errors import CannotWrite, Locked, NoSpace, PermissionRefused, ProvisionError, StateDamaged
+from kelvin_provision.errors import CannotWrite, Locked, NoSpace, PermissionRefused, ProvisionError, StateDamaged, UsageRefused
 from kelvin_provision.files.durable import private_folder, writing_to
 from kelvin_provision.ledger.sqlite.schema import migrate
 from kelvin_provision.ledger.sqlite.shared_memory import allocate, refuse_without_room
@@ -23,7 +23,7 @@ _NO_WRITING = ("SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_READONLY")
 
 @contextmanager
 def translated_errors(path: Path) -> Iterator[None]:
-    """The only place that translates SQLite's errors."""
+    """The only place that translates SQLite's errors, and those of values that it cannot have."""
     try:
         yield
     except sqlite3.OperationalError as error:
@@ -33,6 +33,9 @@ def translated_errors(path: Path) -> Iterator[None]:
             raise
         # Also a constraint: a number that was used once already, for example, comes from a changed row.
         raise StateDamaged(f"{path}: {error}") from error
+    except UnicodeEncodeError as error:  # typed by somebody: bytes that are no text
+        shown = str(error.object)[:60].encode(errors="backslashreplace").decode()
+        raise UsageRefused(f"{shown} is not text: it has bytes that are not UTF-8", hint="type it again in UTF-8") from error
     except MemoryError as error:  # what sqlite3 makes of SQLITE_NOMEM
         raise CannotWrite(f"{path}: not enough memory") from error
 
