@@ -28,7 +28,7 @@ SCHEMA = 1
 OPERATIONS = 1000
 """The number of newest operations that are kept, besides those that something refers to."""
 LONGEST = 10_000
-"""The maximum number of lines in a file: so many are in memory."""
+"""The maximum number of lines in a file, and of operations besides them: so many are in memory."""
 _LINE = ("seq", "time", "who", "action", "workload", "revision", "outcome", "detail", "version", "digest", "hash")
 
 
@@ -93,7 +93,7 @@ def _part(db: sqlite3.Connection, last: int) -> Part:
     stored = db.execute("SELECT * FROM history WHERE seq <= ? ORDER BY seq", (last,)).fetchall()
     evidence = {row["seq"]: list(attempts.lines(row)) for row in db.execute("SELECT seq, lines FROM evidence WHERE seq <= ?", (last,))}
     lines = [{name: row[name] for name in _LINE} | _with(evidence.get(row["seq"])) for row in stored]
-    operations = [dict(row) for row in db.execute(_OBSOLETE, (OPERATIONS,))]
+    operations = [dict(row) for row in db.execute(_OBSOLETE, (OPERATIONS, LONGEST))]
     return Part(stored[0]["seq"], last, sealed(db).hash, tuple(lines), tuple(operations))
 
 
@@ -109,7 +109,7 @@ _OBSOLETE = (
     " AND id NOT IN (SELECT left_by FROM workloads WHERE left_by IS NOT NULL)"
     f" AND NOT EXISTS (SELECT 1 FROM {rows.items('steps')} AS item JOIN revisions"
     f" ON workload = {rows.part(0)} AND number = {rows.part(1)} WHERE {rows.part(3)} <> '[]')"
-    " ORDER BY id"
+    " ORDER BY id LIMIT ?"
 )
 
 
@@ -142,11 +142,11 @@ def _checked(path: Path, line: dict[str, Any], before: str, last: int) -> str:
     """The hash of the line. Raises HistoryBroken."""
     try:
         entry = Entry(**{name: line[name] for name in _LINE[1:-1]})
-        number = line["seq"]
+        number, written = line["seq"], line["hash"]
         expected = history.link(before, entry)
     except (KeyError, TypeError) as error:
         raise HistoryBroken(f"{path}: a line of the history cannot be read") from error
-    if type(number) is not int or number <= last or expected != line["hash"]:
+    if type(number) is not int or number <= last or expected != written:
         text = f"line {number} of the history, in {path}, does not match its hash: it was changed, or a line before it is missing"
         raise HistoryBroken(text)
     return expected
@@ -165,7 +165,7 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
             document = json.loads(text)
             if number and "operation" not in document:
                 yield document
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise HistoryBroken(f"{path} cannot be read: {error}") from error
 
 

@@ -122,6 +122,8 @@ def _without_a_line(text):
         (lambda text: "".join(text.splitlines(keepends=True)[:-3]), "ends with line 147, and should with 150"),
         (lambda text: text + "{", "cannot be read"),
         (lambda text: text.replace('"who": "anna", ', "", 1), "a line of the history cannot be read"),
+        (lambda text: text.replace('"hash": ', '"hasi": ', 1), "a line of the history cannot be read"),
+        (lambda text: text + "[" * 100_000, "cannot be read"),
         (lambda text: None, "ends with line 0, and should with 150: a file is missing"),
     ],
 )
@@ -166,6 +168,17 @@ def test_operations_that_nothing_refers_to_go_with_it(ledger, monkeypatch):
     text = (archive.folder(ledger) / "000000000001.jsonl").read_text()
     assert [json.loads(line)["operation"]["id"] for line in text.splitlines() if '"operation"' in line] == obsolete
     assert journal.scale_before(ledger, "pump", 1) == {"web": 3}
+
+
+def test_so_many_operations_at_most_go_with_each_file(ledger, monkeypatch):
+    monkeypatch.setattr(archive, "OPERATIONS", 2)
+    monkeypatch.setattr(archive, "LONGEST", 60)
+    with ledger.writing() as db:
+        row = ("stop", Phase.FINISHING, "[]", ledger.clock(), ledger.clock())
+        db.executemany("INSERT INTO operations (kind, phase, steps, started, finished) VALUES (?, ?, ?, ?, ?)", [row] * 102)
+    archive.seal(ledger, KEEP)
+    paths = [archive.folder(ledger) / name for name in files(ledger)]
+    assert [path.read_text().count('"operation": ') for path in paths] == [60, 40, 0]
 
 
 def test_a_change_seals_and_the_command_says_where_older_lines_are(tmp_path):

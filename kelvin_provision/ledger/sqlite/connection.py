@@ -33,7 +33,7 @@ def translated_errors(path: Path) -> Iterator[None]:
             raise
         # Also a constraint: a number that was used once already, for example, comes from a changed row.
         raise StateDamaged(f"{path}: {error}") from error
-    except UnicodeEncodeError as error:  # typed by somebody: bytes that are no text
+    except UnicodeEncodeError as error:  # what was typed: the bytes of a command line need not be text
         shown = str(error.object)[:60].encode(errors="backslashreplace").decode()
         raise UsageRefused(f"{shown} is not text: it has bytes that are not UTF-8", hint="type it again in UTF-8") from error
     except MemoryError as error:  # what sqlite3 makes of SQLITE_NOMEM
