@@ -132,6 +132,14 @@ DEEP = b"[" * 20_000 + b"]" * 20_000
         (b'{"workload_names": ["a"], "workload_names": ["b"]}', "duplicate key 'workload_names'"),
         (b'{"workload_names": NaN}', "NaN is not JSON"),
         (b'{"a": ' + b"9" * 5000 + b"}", "the body is not accepted"),
+        (b'{"a": 1e999}', "1e999 is not a finite number"),
+        (b'{"workload_names": ["\\ud800"]}', "a NUL or an unpaired surrogate"),
+        (b'{"workload_names": ["pump\\u0000"]}', "a NUL or an unpaired surrogate"),
+        (b'{"\\uDFFF": [{}]}', "a NUL or an unpaired surrogate"),
+        (b'{"\\\\u0000": "\\ud83d\\ude00"}', "unknown key"),
+        (b'{"a": [' + b"[]," * 200 + b"{}]}", "unknown key 'a'"),
+        (b"[" * DEEPEST + b"]" * DEEPEST, "but a list"),
+        (b"[" * (DEEPEST + 1) + b"]" * (DEEPEST + 1), "nested too deeply"),
         (DEEP, f"nested too deeply; the limit is {DEEPEST} levels"),
         (b'{"a": "' + b"[" * 100 + b'\\"", "workload_names": 3}', "unknown key 'a'"),
         (b'{"workload_name": ["a"]}', "unknown key 'workload_name'; accepted is workload_names"),
@@ -149,6 +157,37 @@ def test_a_body_that_cannot_be_used_is_400_and_says_why(quiet, body, said):
     answer = quiet.post(APPLY, body)
     assert (answer.status, answer.error["name"]) == (400, "bad-body")
     assert said in answer.error["description"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{" + b",".join(b'"k%d":0' % number for number in range(90_000)) + b',"k89999":1}',
+        b'{"' + b"workload_names" * 70_000 + b'": 1}',
+        b'{"workload_names": ["' + b"pump" * 250_000 + b'"]}',
+    ],
+    ids=["a key twice among many", "a long key", "a long name"],
+)
+def test_a_body_that_is_made_to_be_slow_holds_up_nobody(quiet, body):
+    quiet.as_level(Level.ADMIN)
+    began = time.monotonic()
+    assert quiet.post(APPLY, body).status in {400, 404}
+    assert time.monotonic() - began < 5, "with each key compared to all others it is minutes"
+
+
+@pytest.mark.parametrize("path", ["/api/v4/workloads/fan/configurations/update", "/api/v4/apps/workloads/fan/patch"])
+@pytest.mark.parametrize("value", [b'"\\ud800"', b"1e999", b'"\\u0000"', b'{"\\ud800": 1}', b"1" + b"0" * 400])
+def test_a_value_that_the_ledger_cannot_store_never_comes_there(quiet, path, value):
+    """A revision with one would be a damaged row, and its workload one that nobody can read."""
+    body = b'{"configuration": {"a": %s}}' if "update" in path else b'{"runtime": {"configuration": {"a": %s}}}'
+    answer = quiet.post(path, body % value)
+    assert (answer.status, answer.error["name"]) in {(400, "bad-body"), (400, "request-refused")}
+    assert quiet.get("/api/v4/workloads/fan/get").status == 200
+
+
+def test_a_reason_with_half_a_character_is_refused(quiet):
+    answer = quiet.post("/edge/v1/workloads/fan/hold", b'{"reason": "\\ud800"}')
+    assert (answer.status, answer.error["name"]) == (400, "bad-body")
 
 
 def test_the_call_of_the_platform_s_own_page_is_answered_with_the_right_one(quiet):

@@ -204,6 +204,8 @@ def forged(**changes):
         forged(q={"state": ["nonsense"]}),
         forged(q={"state": "ready"}),
         forged(q={"search": [7]}),
+        forged(q={"search": ["\ud800"]}),
+        forged(at=[[0, "\ud800"]]),
         forged(q={"enabled": "yes"}),
         forged(q={"direction": "up"}),
         forged(q={"drop": "table"}),

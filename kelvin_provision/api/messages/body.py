@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
+import re
+from collections import Counter
 from collections.abc import Collection
 from typing import Any
 from urllib.parse import parse_qsl
@@ -49,13 +52,14 @@ def parsed_object(data: bytes) -> dict[str, Any]:
         return {}
     _refuse_depth(data)
     try:
-        document = json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_constant)
+        document = json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_float=_finite, parse_constant=_constant)
     except UnicodeDecodeError as error:
         raise Refusal("bad-body", f"the body is not UTF-8: invalid byte at {error.start}") from error
     except json.JSONDecodeError as error:
         raise Refusal("bad-body", f"the body is not JSON: line {error.lineno}, column {error.colno}: {error.msg.lower()}") from error
     except ValueError as error:  # also of a number with thousands of digits
         raise Refusal("bad-body", f"the body is not accepted: {error}") from error
+    _refuse_what_is_no_text(data, document)
     if not isinstance(document, dict):
         raise Refusal("bad-body", f"the body is not a JSON object, but {_kind(document)}")
     return document
@@ -65,35 +69,58 @@ def object_with(document: dict[str, Any], accepted: Collection[str]) -> dict[str
     """Its keys that are given; null is absent, as some clients send every key. Raises Refusal for another one."""
     for key in document:
         if key not in accepted:
-            near = difflib.get_close_matches(key, accepted, 1)
+            near = difflib.get_close_matches(key[:60], accepted, 1)
             advice = f"did you mean {near[0]}?" if near else f"accepted are {', '.join(accepted)}"
             raise Refusal("bad-body", f"unknown key {key[:60]!r}; {advice}")
     return {key: value for key, value in document.items() if value is not None}
 
 
+_TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+_ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_ALIKE = bytes.maketrans(b"{}", b"[]")
+
+
 def _refuse_depth(data: bytes) -> None:
-    """Before parsing, which would go as deep as the document does."""
-    depth, quoted, escaped = 0, False, False
-    for byte in data:
-        if quoted:
-            escaped, quoted = byte == 0x5C and not escaped, byte != 0x22 or escaped
-        elif byte == 0x22:
-            quoted = True
-        elif byte in b"[{":
-            depth += 1
-            if depth > DEEPEST:
-                raise Refusal("bad-body", f"the body is nested too deeply; the limit is {DEEPEST} levels")
-        elif byte in b"]}":
-            depth -= 1
+    """Before parsing, which would go as deep as the document does. A round removes the innermost level; no Python code runs for each byte."""
+    if data.count(b"[") + data.count(b"{") <= DEEPEST:
+        return
+    brackets = _TEXT.sub(b"", data).translate(_ALIKE, _ALL_BUT_BRACKETS)
+    for _ in range(DEEPEST):
+        brackets = brackets.replace(b"[]", b"")
+    if brackets.count(b"["):
+        raise Refusal("bad-body", f"the body is nested too deeply; the limit is {DEEPEST} levels")
+
+
+_NO_TEXT = re.compile(r"[\x00\ud800-\udfff]")
+_MAY_BE_NO_TEXT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+
+
+def _refuse_what_is_no_text(data: bytes, document: Any) -> None:
+    """NUL and halves of a character, which only an escape can bring: neither the ledger nor a file name can have them."""
+    rest = [document] if _MAY_BE_NO_TEXT.search(data) else []
+    while rest:
+        value = rest.pop()
+        if isinstance(value, dict):
+            rest.extend((*value.keys(), *value.values()))
+        elif isinstance(value, list):
+            rest.extend(value)
+        elif isinstance(value, str) and _NO_TEXT.search(value):
+            raise Refusal("bad-body", "the body has a text with a NUL or an unpaired surrogate", "use text that UTF-8 can encode")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
         raise ValueError(f"duplicate key {twice[:60]!r}")
     return result
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:60]} is not a finite number")
+    return value
 
 
 def _constant(text: str) -> Any:

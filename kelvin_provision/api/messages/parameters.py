@@ -19,7 +19,7 @@ def refuse_unknown(names: Iterable[str], accepted: Collection[str]) -> None:
     """A filter that is misspelt would list everything."""
     for name in names:
         if name not in accepted:
-            near = difflib.get_close_matches(name, accepted, 1)
+            near = difflib.get_close_matches(name[:60], accepted, 1)
             advice = f"did you mean {near[0]}?" if near else f"accepted are {', '.join(accepted)}" if accepted else "this route has none"
             raise Refusal("bad-query", f"unknown parameter {name[:60]!r}; {advice}")
 

@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from kelvin_provision.agent.lifecycle.launcher import Launcher, detached_agent
 from kelvin_provision.api.arguments import Arguments
@@ -49,12 +49,18 @@ def main(words: list[str]) -> int:
 def done(ctx: Context, head: Mapping[str, Any], body: bytes) -> dict[str, Any]:
     """Accept the one request in the body, or the configuration or the fields in it for `name`. Raises what the use-cases raise."""
     if head["fields"]:
-        result = revise(ctx, ReviseRequest(head["name"], json.loads(body)))
+        result = revise(ctx, ReviseRequest(head["name"], _object(body)))
     elif head["name"]:
-        result = configure(ctx, ConfigureRequest(head["name"], json.loads(body)))
+        result = configure(ctx, ConfigureRequest(head["name"], _object(body)))
     else:
         result = deploy(ctx, DeployRequest(read(f"{FILE}.json", body)))
     return {"names": [revision.workload for revision in result.revisions], "warnings": list(result.warnings)}
+
+
+def _object(body: bytes) -> Mapping[str, Any]:
+    """Read as the body of a deploy is: what the ledger cannot store is refused here, too. Raises RequestRefused."""
+    (document,) = read(f"{FILE}.json", body)
+    return cast("Mapping[str, Any]", document.value)
 
 
 if __name__ == "__main__":

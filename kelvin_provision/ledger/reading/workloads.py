@@ -16,6 +16,9 @@ from kelvin_provision.ledger.rows.damage import Row, printable
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.status import Observation, Situation
 
+_LONGEST = 253
+"""Characters of a name that is compared with others: requests have bytes for much longer ones."""
+
 
 class Reads(ImageReads):
     """What `Ledger` reads."""
@@ -91,7 +94,7 @@ class Reads(ImageReads):
     def _unknown(self, name: str) -> WorkloadUnknown:
         from difflib import get_close_matches
 
-        closest = get_close_matches(name, self.names(), 1)
+        closest = get_close_matches(name[:_LONGEST], self.names(), 1)
         hint = command("workloads show", names=(closest[0],), instruction=f"the closest name is {closest[0]}") if closest else ""
         return WorkloadUnknown(f"no workload {name} on this box", hint=hint)
 
