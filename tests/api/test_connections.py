@@ -14,6 +14,7 @@ from kelvin_provision.api.network.connections import PER_ADDRESS, Connections
 from kelvin_provision.api.network.protocol import serving as serving_class
 from kelvin_provision.settings.model import ApiSettings
 from tests.kit.api import serving
+from tests.kit.waiting import until
 
 HEAD = b"POST /auth/realms/kelvin/logout HTTP/1.1\r\nHost: localhost\r\n"
 QUICK = {"head": 0.4, "body": 0.6, "stuck": 0.5}
@@ -83,36 +84,64 @@ def test_the_head_of_a_second_request_has_a_deadline_of_its_own(hurried):
         assert closes_within(connection, 2)
 
 
-async def large(_scope, _receive, send):
+MEGABYTE = b"x" * (1 << 20)
+
+
+async def in_parts(_scope, _receive, send):
     """32 MiB: more than the kernel takes for a client that does not read."""
     await send({"type": "http.response.start", "status": 200, "headers": []})
     for _ in range(32):
-        await send({"type": "http.response.body", "body": b"x" * (1 << 20), "more_body": True})
+        await send({"type": "http.response.body", "body": MEGABYTE, "more_body": True})
     await send({"type": "http.response.body"})
 
 
-def test_a_client_that_reads_no_answer_is_closed():
-    sockets, ready = listening(["127.0.0.1:0"]), threading.Event()
-    config = uvicorn.Config(
-        large, http=serving_class(Connections(8), **QUICK), ws="none", lifespan="off", log_config=None, access_log=False
-    )
-    server = uvicorn.Server(config)
+async def as_a_whole(_scope, _receive, send):
+    """As our answers are sent: uvicorn is done with it at once, and closes the connection long before it was read."""
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % (32 << 20))]})
+    await send({"type": "http.response.body", "body": MEGABYTE * 32})
+
+
+@contextlib.contextmanager
+def sending(answer):
+    """A server of this answer; yields its port and the table of its connections."""
+    sockets, ready, table = listening(["127.0.0.1:0"]), threading.Event(), Connections(8)
+    limits = {"ws": "none", "lifespan": "off", "log_config": None, "access_log": False, "timeout_keep_alive": 0.2}
+    server = uvicorn.Server(uvicorn.Config(answer, http=serving_class(table, **QUICK), **limits))
     thread = threading.Thread(target=api_server.run, args=(server, sockets, ready.set))
     thread.start()
     try:
         assert ready.wait(10)
-        with opened(sockets[0].getsockname()[1]) as connection:
-            connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            time.sleep(1.5)
-            received = 0
-            with contextlib.suppress(ConnectionResetError):
-                while part := connection.recv(1 << 20):
-                    received += len(part)
-            assert received < 32 << 20, "it was cut off in the middle"
+        yield sockets[0].getsockname()[1], table
     finally:
-        server.should_exit = True
+        server.should_exit = server.force_exit = True
         thread.join(20)
         sockets[0].close()
+
+
+@pytest.mark.parametrize("more", [b"", b"Connection: close\r\n"], ids=["kept alive", "closed"])
+@pytest.mark.parametrize("answer", [in_parts, as_a_whole])
+def test_a_client_that_reads_no_answer_is_closed(answer, more):
+    with sending(answer) as (port, table), opened(port) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n" + more + b"\r\n")
+        until(lambda: len(table) == 1)
+        until(lambda: len(table) == 0)
+        received = 0
+        with contextlib.suppress(ConnectionResetError):
+            while part := connection.recv(1 << 20):
+                received += len(part)
+        assert received < 32 << 20, "it was cut off in the middle"
+
+
+def test_a_client_that_reads_slowly_gets_all_of_its_answer():
+    """Four times as long as one that reads nothing is waited for."""
+    with sending(as_a_whole) as (port, _), opened(port) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        received, began = 0, time.monotonic()
+        while part := connection.recv(1 << 20):
+            received += len(part)
+            if time.monotonic() - began < 2:
+                time.sleep(0.1)
+        assert received > 32 << 20
 
 
 def test_five_hundred_silent_connections_keep_no_request_out(hurried):

@@ -1,7 +1,8 @@
 """uvicorn's HTTP/1.1 with deadlines: uvicorn itself waits for ever for a request that was begun (measured with 0.54).
 
 A head must be here within `HEAD` seconds and a body within `BODY`, counted from their first byte or from the connection, however slowly
-they trickle. A client that reads no answer is closed after `STUCK` seconds.
+they trickle. A client that reads less than `PIECE` of an answer within `STUCK` seconds is cut off, also where uvicorn has closed the
+connection already: asyncio keeps one open for ever that has bytes left to write.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from kelvin_provision.api.messages.refusals import KINDS
 from kelvin_provision.api.network.connections import Connections
 
 HEAD, BODY, STUCK = 10.0, 30.0, 30.0
+PIECE = 16 << 10
 
 
 class DeadlineProtocol(H11Protocol):
@@ -43,11 +45,12 @@ class DeadlineProtocol(H11Protocol):
         return self.conn.their_state is h11.SEND_BODY
 
     def drop(self) -> None:
-        if not self.transport.is_closing():
-            self.transport.abort()
+        """At once, with what is left to write."""
+        self.transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type, unused-ignore]
+        self.transport.set_write_buffer_limits(high=0)  # any byte that the kernel does not take pauses writing, and is watched
         if self.table.admit(self):
             self._watch()
             return
@@ -72,7 +75,16 @@ class DeadlineProtocol(H11Protocol):
     def pause_writing(self) -> None:
         super().pause_writing()
         if self._unread is None:
-            self._unread = self.loop.call_later(self.stuck, self.drop)
+            self._expect_reading()
+
+    def _expect_reading(self) -> None:
+        self._unread = self.loop.call_later(self.stuck, self._look_at_unread, self.transport.get_write_buffer_size())
+
+    def _look_at_unread(self, before: int) -> None:
+        if self.transport.get_write_buffer_size() > before - PIECE:
+            self.drop()
+        else:
+            self._expect_reading()
 
     def resume_writing(self) -> None:
         if self._unread is not None:
