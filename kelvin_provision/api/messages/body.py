@@ -81,7 +81,7 @@ _ALIKE = bytes.maketrans(b"{}", b"[]")
 
 
 def _refuse_depth(data: bytes) -> None:
-    """Before parsing, which would go as deep as the document does. Each round removes the innermost level; none of it is a loop over bytes."""
+    """Before parsing, which would go as deep as the document does. Each round removes the innermost level, without a loop over bytes."""
     if data.count(b"[") + data.count(b"{") <= DEEPEST:
         return
     brackets = _TEXT.sub(b"", data).translate(_ALIKE, _ALL_BUT_BRACKETS)
