@@ -134,9 +134,12 @@ class Ledger(Reads):
             retention.forget(db, keep)
 
     def forget_image(self, lock: ImageLock) -> None:
-        """Call it after the image was removed from the runtime."""
+        """Call it after the image was removed from the runtime. One that a revision needs again by now is still remembered."""
+        from kelvin_provision.spec.identity import COARSEST  # who only reads needs it not
+
         with self.writing() as db:
-            db.execute("DELETE FROM images WHERE name = ?", (lock.name,))
+            needed = "EXISTS (SELECT 1 FROM revisions WHERE instr(locks, ?))"
+            db.execute(f"DELETE FROM images WHERE name = ? AND NOT {needed}", (lock.name, COARSEST.of(lock)))  # noqa: S608  (a constant)
 
     def observe(self, seen: Mapping[str, Observation | None], *, confirmed: str = "") -> None:
         """Record observations; workloads that do not exist any more are ignored.

@@ -163,6 +163,26 @@ def test_images_are_looked_for_only_after_a_revision_was_dropped(tmp_path):
     assert (box.ledger.garbage(), box.ledger.unneeded_images()) == (None, ())
 
 
+def test_an_image_that_a_new_version_needs_by_now_is_still_remembered(tmp_path, monkeypatch):
+    """Requests and the agent do not wait for who frees images."""
+    box = Box(tmp_path)
+    box.deploy("fan")
+    box.turn()
+    locks = box.ledger.workload("fan").staged.locks
+    box.ledger.drop_staged("fan")
+    remove = box.runtime.remove
+
+    def and_meanwhile(lock):
+        remove(lock)
+        (revision,) = box.ledger.accept([spec("fan")], "batch")
+        box.ledger.set_locks(revision, [lock])
+
+    monkeypatch.setattr(box.runtime, "remove", and_meanwhile)
+    with box.operation():
+        pass
+    assert box.ledger.imported_images() == locks
+
+
 def test_what_a_running_download_needs_is_freed_after_it(tmp_path):
     box = Box(tmp_path)
     box.deploy("fan")
