@@ -108,7 +108,7 @@ def _app_type(payload: Mapping[str, Any]) -> str:
     """Of the newer generation; a legacy app of the platform is an app, everything else a container."""
     legacy = payload.get("app")
     kind = payload.get("type") or (legacy.get("type") if isinstance(legacy, Mapping) else None)
-    return "app" if kind == "kelvin" else kind if kind in _TYPES else "docker"
+    return "app" if kind == "kelvin" else kind if isinstance(kind, str) and kind in _TYPES else "docker"
 
 
 def damaged_item(name: str, why: StateDamaged) -> WorkloadItem:

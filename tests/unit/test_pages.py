@@ -246,6 +246,16 @@ def test_a_value_of_another_kind_keeps_no_workload_from_the_list(tmp_path, value
         assert len(shown) == 3
 
 
+def test_a_payload_whose_type_is_no_text_keeps_no_workload_from_the_list(tmp_path):
+    """Such as one that an earlier release has accepted."""
+    box = Box(tmp_path)
+    box.deploy("fan", "pump")
+    with box.ledger.writing() as db:
+        db.execute("UPDATE revisions SET spec = json_set(spec, '$.payload', json('{\"type\": [1]}')) WHERE workload = 'pump'")
+    shown = overview(box.ctx, OverviewRequest(Query())).page.items
+    assert [(item.name, item.app_type) for item in shown] == [("fan", "docker"), ("pump", "docker")]
+
+
 NO_TEXT = "\udcff"  # what a byte that is not UTF-8 is on a command line
 
 
