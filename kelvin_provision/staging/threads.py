@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 from kelvin_provision.errors import TransferStopped
@@ -114,12 +115,13 @@ def side_by_side(work: Callable[[str], T], names: Sequence[str], *, limit: int) 
             except BaseException as error:  # noqa: BLE001  (for the caller to judge)
                 results[name] = error
 
-    if len(names) == 1:
-        worker()
-        return results
-    threads = [threading.Thread(target=worker, name=f"worker-{number}", daemon=True) for number in range(min(limit, len(names)))]
+    count = min(limit, len(names)) if len(names) > 1 else 0
+    threads = [threading.Thread(target=worker, name=f"worker-{number}", daemon=True) for number in range(count)]
     for thread in threads:
-        thread.start()
+        with suppress(RuntimeError):  # this box has no more threads: those that there are do all the work
+            thread.start()
+    if not any(thread.ident for thread in threads):
+        worker()
     while _alive_after(threads, TICK):
         pass
     return results

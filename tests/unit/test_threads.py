@@ -6,7 +6,7 @@ import time
 import pytest
 
 from kelvin_provision.errors import RegistryUnreachable, TransferStopped
-from kelvin_provision.staging.threads import StopCheck, run_abandonable, run_threads
+from kelvin_provision.staging.threads import StopCheck, run_abandonable, run_threads, side_by_side
 
 
 def test_an_abandonable_call_returns_and_raises_as_it_would_have():
@@ -46,3 +46,22 @@ def test_waiting_for_hung_workers_is_no_heartbeat():
     question()
     question.while_alive()
     assert len(asked) == 3
+
+
+@pytest.mark.parametrize("allowed", [0, 2])
+def test_a_box_without_more_threads_does_the_work_with_those_that_it_has(monkeypatch, allowed):
+    start, left = threading.Thread.start, iter(range(allowed))
+
+    def limited(thread):
+        if next(left, None) is None:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    assert side_by_side(str.upper, list("abcdefgh"), limit=4) == {name: name.upper() for name in "abcdefgh"}
+
+
+def test_side_by_side_an_error_is_that_of_its_name_alone():
+    assert side_by_side(str.upper, [], limit=4) == {}
+    results = side_by_side({"a": 1, "c": 3}.__getitem__, ["a", "b", "c"], limit=4)
+    assert (results["a"], type(results["b"]), results["c"]) == (1, KeyError, 3)
