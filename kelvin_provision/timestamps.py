@@ -42,8 +42,12 @@ def local(text: str, timespec: Literal["minutes", "seconds"] = "seconds") -> str
 
 
 def of_clock(moment: datetime, timespec: Literal["minutes", "seconds"] = "minutes") -> str:
-    """`2026-11-28 02:00+01:00`."""
-    return moment.astimezone().isoformat(sep=" ", timespec=timespec)
+    """`2026-11-28 02:00+01:00`; in UTC at the ends of the calendar, which the box's zone may be beyond."""
+    try:
+        there = moment.astimezone()
+    except OverflowError:
+        there = moment.astimezone(UTC)
+    return there.isoformat(sep=" ", timespec=timespec)
 
 
 def local_minute(text: str) -> str:
@@ -51,8 +55,18 @@ def local_minute(text: str) -> str:
 
 
 def with_local_times(text: str) -> str:
-    """A text with its times in UTC as people read them. For texts of our own, not for what others wrote."""
-    return re.sub(_UTC, lambda match: local(match[0]), text)
+    """A text with its times in UTC as people read them. For texts of our own, not for what others wrote.
+
+    Such a text may quote what only looks like a time, and that stays as it is.
+    """
+    return re.sub(_UTC, lambda match: _local_or_same(match[0]), text)
+
+
+def _local_or_same(text: str) -> str:
+    try:
+        return local(text)
+    except ValueError:
+        return text
 
 
 def normalized(text: str) -> str:

@@ -28,6 +28,23 @@ def test_a_time_that_no_calendar_has_is_refused(box, text):
     assert (result.exit_code, result.stderr.startswith(f"error: --at {text} is ")) == (2, True), result
 
 
+NO_TIMES = ["2026-13-45T99:99:99Z", "2016-12-31T23:59:60Z", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z"]
+
+
+@pytest.mark.parametrize("zone", ["XXX+5", "XXX-5"])
+@pytest.mark.parametrize("text", NO_TIMES)
+def test_an_error_quotes_what_only_looks_like_a_time(box, monkeypatch, text, zone):
+    """Times in our sentences are shown on the box's clock."""
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        assert box.run("workloads", "apply", "pump", "--at", text).exit_code == 2
+        assert box.run("workloads", "show", text).exit_code == 66
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
 def test_an_impossible_time_zone_is_refused_by_name(box, monkeypatch):
     monkeypatch.setenv("TZ", "XXX-25")
     time.tzset()

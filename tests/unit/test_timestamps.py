@@ -30,3 +30,8 @@ def test_what_docker_kubernetes_and_we_write_is_read(text: str, moment: datetime
 )
 def test_a_time_of_a_file_that_no_calendar_has_is_empty(seconds: float, text: str) -> None:
     assert timestamps.rfc3339_of_epoch(seconds) == text
+
+
+def test_what_only_looks_like_a_time_stays_as_it_is() -> None:
+    text = "no 2026-13-45T99:99:99Z, no 2016-12-31T23:59:60Z"
+    assert timestamps.with_local_times(text) == text

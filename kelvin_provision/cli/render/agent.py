@@ -21,12 +21,9 @@ MOST_ORDERS = 10
 
 def text(status: AgentStatus, *, whole: bool = False) -> str:
     """`whole`: every name, in place of the first ones and their number."""
-    process, work = status.process, status.work
+    work = status.work
     lines = [
-        (
-            "Agent",
-            f"alive, pid {process['pid']}, since {local(process['since'])}" if process else "not running; `workloads deploy` starts one",
-        ),
+        ("Agent", _process(status.process)),
         ("Service", "installed" if status.service else "not installed: it does not survive a reboot (kelvin-provision agent install)"),
         ("Work", f"{work['doing']}, since {local(work['since'])}" if work else "nothing"),
         *(("", _task(task)) for task in (work or {}).get("tasks", ())),
