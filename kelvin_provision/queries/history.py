@@ -56,11 +56,18 @@ def history(ctx: Context, request: HistoryRequest) -> HistoryResult:
     """Removed workloads have a history, too. Raises WorkloadUnknown for a name without one, HistoryBroken."""
     verified = _verified(ctx.ledger) if request.verify else None
     entries = ledger_history.history(ctx.ledger, *request.names, evidence=True)
+    sealed, folder = archive.summary(ctx.ledger)
     if request.names:
         unknown = set(request.names) - {entry.workload for entry in entries} - set(ctx.ledger.slots(request.names))
         if unknown:
-            raise WorkloadUnknown(f"nothing was ever done to {', '.join(sorted(unknown))} on this box")
-    return HistoryResult(entries, verified, *archive.summary(ctx.ledger))
+            raise WorkloadUnknown(_nothing(", ".join(sorted(unknown)), sealed, folder))
+    return HistoryResult(entries, verified, sealed, folder)
+
+
+def _nothing(names: str, sealed: int, folder: Path) -> str:
+    if not sealed:
+        return f"nothing was ever done to {names} on this box"
+    return f"the history in the ledger has nothing of {names}; older lines ({sealed}) are in {folder}"
 
 
 def _verified(ledger: Ledger) -> Verified:

@@ -191,3 +191,15 @@ def test_a_change_seals_and_the_command_says_where_older_lines_are(tmp_path):
     assert result.to_json()["sealed"] == {"lines": 40, "path": str(tmp_path / "history")}
     shown = box.run("workloads", "history", "--verify")
     assert f"140 lines, the last hash is {history.head(box.ledger)}; 40 older lines in {tmp_path / 'history'}" in shown.stderr
+
+
+def test_a_name_of_which_only_sealed_lines_may_tell_is_not_said_to_be_new(tmp_path):
+    box = Box(tmp_path, history=HistorySettings(KEEP))
+    history.record(box.ledger, Entry(box.ledger.clock(), "anna", "undeploy", "fan", None, "done", ""))
+    assert "nothing was ever done to lamp" in box.run("workloads", "history", "lamp").stderr
+    write(box.ledger, 0, 140)
+    with box.operation():
+        pass
+    refused = box.run("workloads", "history", "fan")
+    assert refused.exit_code == 66
+    assert f"has nothing of fan; older lines (41) are in {tmp_path / 'history'}" in refused.stderr
