@@ -19,7 +19,7 @@ from typing import Any
 from kelvin_provision.access.levels import Level
 from kelvin_provision.errors import StateDamaged
 from kelvin_provision.fast_dataclass import dataclass
-from kelvin_provision.files.durable import private_folder, read_own, write_durably
+from kelvin_provision.files.durable import private_folder, read_own, trouble_of_box, write_durably
 from kelvin_provision.files.lock import exclusive
 
 KEY_FILE = "api.key"
@@ -55,12 +55,17 @@ class Claims:
 
 
 def load_key(state_dir: Path) -> bytes:
-    """The key of this box, made at the first start. Raises StateDamaged."""
+    """The key of this box, made at the first start. Raises StateDamaged, PermissionRefused."""
     path = private_folder(state_dir) / KEY_FILE
     with exclusive(path.with_suffix(".lock"), command="api", wait=_LOCK_WAIT):
-        if not path.exists():
+        if not os.path.lexists(path):
             write_durably(path, [secrets.token_bytes(_KEY_BYTES)], mode=0o600)
-        key = read_own(path)
+        try:
+            key = read_own(path)
+        except OSError as error:
+            if trouble := trouble_of_box(error):
+                raise trouble from error
+            key = b""  # a link, or what is no file
     if len(key) != _KEY_BYTES:
         raise StateDamaged(f"{path} is damaged", hint=f"remove {path}: all users must log in again")
     return key

@@ -18,7 +18,7 @@ from kelvin_provision.access.levels import Level
 from kelvin_provision.access.passwords import COST, Cost, hashed, refuse_weak
 from kelvin_provision.errors import StateDamaged, UsageRefused, UserUnknown
 from kelvin_provision.fast_dataclass import dataclass
-from kelvin_provision.files.durable import private_folder, read_own, write_durably
+from kelvin_provision.files.durable import private_folder, read_own, trouble_of_box, write_durably
 from kelvin_provision.files.lock import exclusive
 from kelvin_provision.hints import command
 
@@ -112,7 +112,7 @@ class Users:
 
     def _current(self) -> dict[str, User]:
         try:
-            stat = self.path.stat()
+            stat = self.path.lstat()
         except FileNotFoundError:
             return {}
         seen = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
@@ -134,7 +134,9 @@ def _new_generation() -> int:
 def _parsed(path: Path) -> dict[str, User]:
     try:
         users = _users(json.loads(read_own(path)))
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        if isinstance(error, OSError) and (trouble := trouble_of_box(error)):
+            raise trouble from error
         raise StateDamaged(f"{path} is damaged: {type(error).__name__}", hint=f"remove {path}, then add the users again") from error
     return {user.name: user for user in users}
 

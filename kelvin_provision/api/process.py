@@ -12,15 +12,13 @@ from dataclasses import replace
 from kelvin_provision.agent.lifecycle.launcher import Launcher, detached_agent
 from kelvin_provision.api.arguments import Arguments
 from kelvin_provision.api.network.addresses import listening, shown
+from kelvin_provision.api.work import patience
 from kelvin_provision.api.work.deploying import ChildProcess
 from kelvin_provision.errors import ProvisionError
 from kelvin_provision.hints import shell_line
 from kelvin_provision.settings.load import load
 from kelvin_provision.settings.model import Settings
 from kelvin_provision.wiring import default
-
-AGENT_PATIENCE = 4.0
-"""Seconds in which an agent that the API starts must be alive: below what clients wait for an answer."""
 
 
 def main(words: Sequence[str]) -> int:
@@ -48,7 +46,7 @@ def serve(settings: Settings, arguments: Arguments) -> None:
         # Only now: an address that is in use needs no framework to say so.
         from kelvin_provision.api.server import run, server, services
 
-        wiring = default(Launcher(detached_agent(settings.state_dir, arguments.config), patience=AGENT_PATIENCE))
+        wiring = default(Launcher(detached_agent(settings.state_dir, arguments.config), patience=patience.AGENT))
         with services(settings, wiring, ChildProcess(arguments.words).deploy) as served:
             gc.freeze()
             run(server(served), sockets, lambda: _announce([shown(opened) for opened in sockets]))

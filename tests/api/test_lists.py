@@ -5,6 +5,7 @@ import json
 import pytest
 
 from kelvin_provision.access.levels import Level
+from kelvin_provision.api.work.box import KEPT
 from tests.kit.api import serving
 from tests.kit.box import Box
 
@@ -173,3 +174,9 @@ def test_a_workload_has_its_payload_its_networking_and_no_extra_level(quiet):
     assert quiet.get("/api/v4/workloads/pump/configurations/get").json == {"configuration": {}}
     answer = quiet.get("/api/v4/workloads/pump/download", Level.DEPLOY)
     assert (answer.status, answer.error["name"]) == (412, "not-available")
+
+
+def test_many_questions_with_short_answers_take_bounded_memory(quiet):
+    for number in range(KEPT + 40):
+        assert quiet.get(f"{LIST}?workload_name={number}").json["data"] == []
+    assert len(quiet.services.box._made) <= KEPT

@@ -1,7 +1,10 @@
 """Logins: what the platform's clients send, delays in place of bans, and tokens that end."""
 
 import asyncio
+import os
 import time
+import tracemalloc
+from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
@@ -202,6 +205,31 @@ def test_an_address_that_guesses_users_waits():
         throttle.failed(f"user-{number}", "192.0.2.7")
     assert throttle.wait("admin", "192.0.2.7") == 1.0
     assert throttle.wait("admin", "192.0.2.8") == 0.0
+
+
+def test_long_names_of_users_take_no_memory():
+    """A form has room for a name of 64 KiB, and one wide character makes each of them take four bytes."""
+    throttle = Throttle(Clock())
+    tracemalloc.start()
+    try:
+        for number in range(500):
+            throttle.failed(f"\U0001f4a9{number}" + "a" * 60_000, f"127.0.0.{number}")
+        assert tracemalloc.get_traced_memory()[0] < 4 << 20
+    finally:
+        tracemalloc.stop()
+    for _ in range(FREE):
+        throttle.failed("b" * 60_000, "192.0.2.7")
+    assert throttle.wait("b" * 60_000, "192.0.2.7") == 1.0
+
+
+@pytest.mark.parametrize("made", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to(path.name)], ids=["pipe", "folder", "link"])
+def test_what_is_no_file_of_users_is_said_to_be_damaged(box, api, made):
+    token, path = api.as_level("admin"), box.settings.state_dir / "api-users.json"
+    path.unlink()
+    made(path)
+    for answer in (api.ask("GET", LIST, token=token), api.login("admin")):
+        assert (answer.status, answer.error["name"]) == (503, "state-damaged")
+        assert f"{path} is damaged" in answer.error["description"]
 
 
 def test_ten_thousand_guesses_take_bounded_memory_and_at_most_three_thousand_a_day():

@@ -7,9 +7,11 @@ import os
 import random
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -92,6 +94,19 @@ def deployable(name="motor"):
         "image": image,
     }
     return {"name": name, "app_name": name, "app_version": "1.0.0", "payload": payload, "staged": True, "instantly_apply": False}
+
+
+def test_a_deploy_is_refused_in_time_where_another_writer_has_the_ledger(start, state):
+    """Before clients give up. The agent is asked for after that."""
+    client = start().client
+    token = client.as_level(Level.DEPLOY)
+    client.get(f"{V4}/list")
+    with contextlib.closing(sqlite3.connect(state / "ledger.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        answer = client.ask("POST", f"{V4}/deploy", token=token, body=deployable())
+        assert (answer.status, answer.error["name"]) == (503, "locked")
+        assert time.monotonic() - began < 15, "a command waits for 30 s"
 
 
 def test_a_deploy_leaves_nothing_heavy_in_memory(start, tmp_path, environment, state):

@@ -247,6 +247,10 @@ def test_the_key_is_made_once_for_its_owner_alone(tmp_path):
     path.write_bytes(b"short")
     with pytest.raises(StateDamaged, match="is damaged"):
         tokens.load_key(tmp_path)
+    path.rename(tmp_path / "elsewhere")
+    path.symlink_to("elsewhere")
+    with pytest.raises(StateDamaged, match="is damaged"):
+        tokens.load_key(tmp_path)
 
 
 def test_ended_sessions_outlive_a_restart_and_are_forgotten_with_their_tokens(tmp_path):

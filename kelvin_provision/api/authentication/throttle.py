@@ -22,7 +22,8 @@ LONGEST = 30.0
 PER_HOUR = 60
 _HOUR = 3600.0
 _KEPT = 4096
-"""Pairs that are remembered: memory is bounded whatever is tried."""
+_LONGEST_NAME = 64
+"""Pairs that are remembered, and characters of a name in one, which is as long as that of a user may be: memory is bounded."""
 
 
 @dataclass
@@ -51,6 +52,7 @@ class Throttle:
 
     def wait(self, user: str, address: str) -> float:
         """Seconds until this user may be tried from this address; 0 for now."""
+        user = user[:_LONGEST_NAME]
         pair, everywhere = self._pairs.get((user, address)), self._users.get(user)
         until = max(self._pairs.get(key, _NONE).until for key in ((user, address), ("", address)))
         if everywhere and not (pair and pair.succeeded):
@@ -58,7 +60,7 @@ class Throttle:
         return max(0.0, until - self._clock())
 
     def failed(self, user: str, address: str) -> None:
-        now = self._clock()
+        now, user = self._clock(), user[:_LONGEST_NAME]
         for key, free in (((user, address), FREE), (("", address), FREE_OF_ADDRESS)):
             failures = _kept(self._pairs, key, _Failures)
             failures.count += 1
@@ -71,6 +73,7 @@ class Throttle:
 
     def succeeded(self, user: str, address: str) -> None:
         """Clears this address only: a success elsewhere says nothing of who fails here."""
+        user = user[:_LONGEST_NAME]
         for key in ((user, address), ("", address)):
             failures = _kept(self._pairs, key, _Failures)
             failures.count, failures.until, failures.succeeded = 0, 0.0, True

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from kelvin_provision.agent.lifecycle.place import Place
+from kelvin_provision.api.work.patience import LEDGER, hurried
 from kelvin_provision.context import Context, Wiring, opened
 from kelvin_provision.errors import CannotWrite, ProvisionError
 from kelvin_provision.ledger import history
@@ -24,12 +25,11 @@ P = ParamSpec("P")
 T = TypeVar("T")
 S = TypeVar("S", bound=Sized)
 
-PATIENCE = 2.0
-"""Seconds to wait for another writer of the ledger: below what every client waits for an answer."""
 _LOOK = 1.0
 """Seconds between two looks at whether the ledger is still the same file."""
 KEPT_BYTES = 4 << 20
-"""Answers that are kept until the ledger changes."""
+KEPT = 256
+"""Answers that are kept until the ledger changes. Each has a question, which may be longer than it."""
 
 
 class Box:
@@ -37,7 +37,7 @@ class Box:
 
     def __init__(self, settings: Settings, wiring: Wiring) -> None:
         self.settings = settings
-        self.wiring = replace(wiring, timings=replace(wiring.timings, ledger_busy=PATIENCE))
+        self.wiring = hurried(wiring)
         self._stack = ExitStack()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="box")
         self._made: dict[Hashable, asyncio.Future[Any]] = {}
@@ -46,7 +46,7 @@ class Box:
     def __enter__(self) -> Self:
         self._stack.enter_context(self._thread)
         self._ctx = self._stack.enter_context(opened(self.settings, self.wiring))
-        self._watched = self._stack.enter_context(Ledger(self._ctx.ledger.path, clock=self.wiring.clock, busy_timeout=PATIENCE))
+        self._watched = self._stack.enter_context(Ledger(self._ctx.ledger.path, clock=self.wiring.clock, busy_timeout=LEDGER))
         self._place = Place(self._ctx.ledger.path, interval=_LOOK)
         return self
 
@@ -95,9 +95,9 @@ class Box:
         if (done.cancelled() or done.exception()) and self._made.get(key) is done:
             del self._made[key]
         ended = {name: len(answer.result()) for name, answer in self._made.items() if answer.done() and not answer.exception()}
-        total = sum(ended.values())
+        total, count = sum(ended.values()), len(ended)
         for name, size in ended.items():
-            if total <= KEPT_BYTES:
+            if total <= KEPT_BYTES and count <= KEPT:
                 break
-            total -= size
+            total, count = total - size, count - 1
             del self._made[name]

@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from kelvin_provision.agent.lifecycle.launcher import Launcher, detached_agent
 from kelvin_provision.api.arguments import Arguments
+from kelvin_provision.api.work import patience
 from kelvin_provision.context import Context, opened
 from kelvin_provision.errors import OurBug, ProvisionError
 from kelvin_provision.errors.documents import to_document
@@ -35,8 +36,8 @@ def main(words: list[str]) -> int:
     try:
         arguments = Arguments.parse(words)
         settings = load(config=arguments.config, state_dir=arguments.state_dir, environ=os.environ, is_root=os.geteuid() == 0).settings
-        launcher = Launcher(detached_agent(settings.state_dir, arguments.config))
-        with opened(settings, default(launcher)) as ctx:
+        launcher = Launcher(detached_agent(settings.state_dir, arguments.config), patience=patience.AGENT)
+        with opened(settings, patience.hurried(default(launcher))) as ctx:
             document = {"result": done(replace(ctx, actor=head["actor"]), head, body)}
     except ProvisionError as error:
         document = {"error": to_document(error)}
