@@ -166,7 +166,7 @@ def _key(value: Any, query: Query) -> Key:
 def _checked(kind: type, value: Any) -> Any:
     if type(value) is not kind:
         raise TypeError(value)
-    if kind is str:
+    if isinstance(value, str):
         value.encode()  # half a character is nothing that the ledger could compare: a ValueError
     return value
 
