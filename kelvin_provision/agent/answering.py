@@ -81,10 +81,11 @@ class Answering:
     def _serve(self, connection: socket.socket) -> None:
         deadline = time.monotonic() + TIME
         with connection, suppress(OSError):  # who asked has gone
-            connection.settimeout(TIME)
-            line = _line(connection)
+            line = _line(connection, deadline)
             if line:
-                connection.sendall(json.dumps(self._answered(line, deadline)).encode() + b"\n")
+                answer = json.dumps(self._answered(line, deadline)).encode() + b"\n"
+                connection.settimeout(TIME)
+                connection.sendall(answer)
 
     def _answered(self, line: bytes, deadline: float) -> dict[str, Any]:
         if not self._places.acquire(blocking=False):
@@ -109,10 +110,13 @@ class Answering:
             return self._answer(ctx, question, arguments)
 
 
-def _line(connection: socket.socket) -> bytes:
-    """Up to a newline; empty for who says nothing, or too much."""
+def _line(connection: socket.socket, deadline: float) -> bytes:
+    """Up to a newline; empty for who says nothing, or too much. Raises TimeoutError for who is not done by then, however it trickles."""
     data = b""
     while not data.endswith(b"\n"):
+        if (left := deadline - time.monotonic()) <= 0:
+            raise TimeoutError
+        connection.settimeout(left)
         part = connection.recv(LONGEST)
         data += part
         if not part or len(data) > LONGEST:

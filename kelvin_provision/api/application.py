@@ -85,11 +85,10 @@ def _refuse_long_query(scope: Scope) -> None:
 
 def _explained(error: Exception, scope: Scope) -> ProvisionError:
     trouble = trouble_of_box(error) if isinstance(error, OSError) else None
+    request = f"{scope['method']} {mask_text(scope['raw_path'].decode('latin-1'))[:200]}"  # as it was sent: it is one line
     if trouble is None:
-        LOG.error("%s %s", scope["method"], mask_text(scope["path"]), exc_info=error)
-    return trouble or OurBug(
-        f"{type(error).__name__} while answering {scope['method']} {scope['path'][:200]}", hint="see the log of the API"
-    )
+        LOG.error("%s", request, exc_info=error)
+    return trouble or OurBug(f"{type(error).__name__} while answering {request}", hint="see the log of the API")
 
 
 async def _never(_request: Request) -> Response:

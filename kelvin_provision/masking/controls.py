@@ -18,6 +18,13 @@ def harmless(text: str) -> str:
     return re.sub(_CONTROLS, _visible, text)
 
 
+def harmless_json(text: str) -> str:
+    """The same JSON document: such characters only stand in its texts, and are escaped there. People read answers on a terminal, too."""
+    if text.isascii() and text.isprintable():
+        return text
+    return re.sub(_CONTROLS, lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
 def _visible(match: re.Match[str]) -> str:
     code = ord(match[0])
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

@@ -100,3 +100,25 @@ def test_what_is_not_staged_has_no_diff_and_no_check(asked, name, status, code):
     for question in ("diff", "check"):
         answer = asked.get(f"{EDGE}/workloads/{name}/{question}")
         assert (answer.status, answer.error["name"]) == (status, code)
+
+
+def test_what_controls_a_terminal_is_escaped_in_every_answer(box, api):
+    reason = "a\x1b[2J\x9b31m\u202eb\x7f"
+    assert api.post("/edge/v1/workloads/fan/hold", {"reason": reason}).status == 204
+    answers = [api.get(path) for path in ("/edge/v1/history", "/api/v4/workloads/list", "/api/v4/workloads/fan/get")]
+    answers.append(api.get("/api/v4/workloads/list?pagination_type=stream"))
+    assert [b"\\u009b31m" in answer.body for answer in answers] == [True] * 4
+    assert reason in {entry["detail"] for entry in answers[0].json["entries"]}
+    for answer in (*answers, api.get("/api/v4/workloads/%C2%9B31m%E2%80%AE/get")):
+        assert not set(answer.body.decode()) & set("\x1b\x9b\u202e\x7f")
+
+
+def test_a_bug_is_one_line_of_the_log_and_says_what_was_asked(api, monkeypatch, caplog):
+    def bug(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("kelvin_provision.api.routes.workloads._document", bug)
+    answer = api.get("/api/v4/workloads/fan%0A%1B[31mERROR/get")
+    assert (answer.status, answer.error["name"]) == (500, "our-bug")
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "kelvin_provision.api"]
+    assert line == "GET /api/v4/workloads/fan%0A%1B[31mERROR/get"

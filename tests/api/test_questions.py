@@ -125,6 +125,18 @@ def test_who_says_nothing_or_too_much_gets_no_answer(box):
         assert b"no question" in say(box, b'{"question": "x", "arguments": {}}\n')
 
 
+def test_a_question_that_trickles_is_cut_off_however_busy_it_looks(box, monkeypatch):
+    monkeypatch.setattr(answering, "TIME", 0.5)
+    with agent(box), socket.socket(socket.AF_UNIX) as slow, answering.short_path(socket_path(box.settings.state_dir)) as path:
+        slow.connect(path)
+        began = time.monotonic()
+        with contextlib.suppress(BrokenPipeError):
+            while time.monotonic() - began < 5:
+                slow.sendall(b" ")
+                time.sleep(0.1)
+        assert time.monotonic() - began < 5, "it is closed after half a second"
+
+
 def test_a_third_question_is_told_to_come_again_and_a_bug_is_contained(box):
     begun, go = threading.Semaphore(0), threading.Event()
 

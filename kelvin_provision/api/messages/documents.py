@@ -14,6 +14,7 @@ from kelvin_provision.api.messages.refusals import Kind, Refusal
 from kelvin_provision.api.messages.statuses import status_of
 from kelvin_provision.errors import ProvisionError
 from kelvin_provision.hints import Hint, command, shell_line
+from kelvin_provision.masking.controls import harmless_json
 
 PROGRAM = "kelvin-provision"
 JSON = "application/json"
@@ -21,7 +22,7 @@ HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 
 def encoded(document: Any) -> bytes:
-    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
+    return harmless_json(json.dumps(document, separators=(",", ":"), ensure_ascii=False)).encode("utf-8", "replace")
 
 
 def answer(document: Any, status: int = 200, *, headers: Mapping[str, str] | None = None, media_type: str = JSON) -> Response:
