@@ -7,7 +7,7 @@ import sqlite3
 
 import pytest
 
-from kelvin_provision.errors import ProvisionError, StateDamaged
+from kelvin_provision.errors import OurBug, ProvisionError, StateDamaged
 from kelvin_provision.ledger import history, journal, orders
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.rows.inspection import damage as damage_of
@@ -264,6 +264,33 @@ def test_what_sqlite_itself_finds_malformed_is_said_as_such(box):
         result = box.run(*words.split())
         assert result.exit_code == (1 if words == "doctor" else 78), (words, result)
         assert "malformed" in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"listing (view, title)", b"listing (view, \xf4itle)"),
+        (b"PRIMARY KEY, lock TEXT", b"PRIMARY KEY, lack TEXT"),
+        (b"    locks    TEXT", b"    lacks    TEXT"),
+        (b"    title       TEXT", b"    tytle       TEXT"),
+    ],
+    ids=["no text", "images", "revisions", "workloads"],
+)
+def test_a_changed_name_in_the_schema_is_damage(box, before, after):
+    """Also where all columns are asked for, and one has another name."""
+    box.close()
+    path = box.ledger.path
+    box.ledger._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    box.close()
+    content = path.read_bytes()
+    assert content.count(before) == 1
+    path.write_bytes(content.replace(before, after))
+    said = ""
+    for words in ("workloads list", "workloads show pump", "workloads apply --all", "images list", "doctor", "workloads stop pump --yes"):
+        result = box.run(*words.split())
+        assert result.exit_code != OurBug.exit_code, (words, result)
+        said += result.stdout + result.stderr
+    assert "damaged" in said or "malformed" in said or "no such column" in said
 
 
 @pytest.mark.parametrize("version", [-7, 6, 5, 0])

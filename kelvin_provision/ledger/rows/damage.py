@@ -31,28 +31,35 @@ class Row:
         self._row, self._table, self._key, self._hint = row, table, key, hint
 
     def damaged(self, column: str, cause: Exception | None = None) -> NoReturn:
-        raise damaged(self._table, [self._row[name] for name in self._key], column, hint=self._hint()) from cause
+        key = [self._row[name] if name in self._row.keys() else "?" for name in self._key]  # noqa: SIM118  (a row contains its values)
+        raise damaged(self._table, key, column, hint=self._hint()) from cause
+
+    def _value(self, column: str) -> Any:
+        try:
+            return self._row[column]
+        except IndexError as error:  # the schema is damaged: the column has another name
+            self.damaged(column, error)
 
     def text(self, column: str) -> str:
-        value = self._row[column]
+        value = self._value(column)
         if type(value) is not str or not (value.isascii() or _is_unicode(value)):
             self.damaged(column)
         return value
 
     def text_or_none(self, column: str) -> str | None:
-        return None if self._row[column] is None else self.text(column)
+        return None if self._value(column) is None else self.text(column)
 
     def number(self, column: str) -> int:
-        value = self._row[column]
+        value = self._value(column)
         if type(value) is not int:
             self.damaged(column)
         return value
 
     def number_or_none(self, column: str) -> int | None:
-        return None if self._row[column] is None else self.number(column)
+        return None if self._value(column) is None else self.number(column)
 
     def flag(self, column: str) -> bool:
-        value = self._row[column]
+        value = self._value(column)
         if value not in (0, 1):
             self.damaged(column)
         return bool(value)
@@ -64,7 +71,7 @@ class Row:
         return value
 
     def time_or_none(self, column: str) -> str | None:
-        return None if self._row[column] is None else self.time(column)
+        return None if self._value(column) is None else self.time(column)
 
     def word(self, column: str, kind: type[E]) -> E:
         try:
@@ -81,7 +88,7 @@ class Row:
             self.damaged(column, error)
 
     def json_or_none(self, column: str, read: Callable[[Any], T]) -> T | None:
-        return None if self._row[column] is None else self.json(column, read)
+        return None if self._value(column) is None else self.json(column, read)
 
 
 def damaged(table: str, key: list[object], column: str, *, hint: Hint = REPAIR) -> StateDamaged:

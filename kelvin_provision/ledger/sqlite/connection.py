@@ -18,6 +18,8 @@ BUSY_TIMEOUT = 30.0
 """Seconds to wait for another writer; transactions here take milliseconds."""
 WAL_LIMIT = 4 << 20
 """Bytes that the write-ahead log keeps when SQLite starts it again; while a reader needs it, it grows."""
+_NO_COLUMN = "No item with that key"
+"""What a row says that has no column of this name."""
 _NO_WRITING = ("SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_READONLY")
 
 
@@ -33,6 +35,12 @@ def translated_errors(path: Path) -> Iterator[None]:
             raise
         # Also a constraint: a number that was used once already, for example, comes from a changed row.
         raise StateDamaged(f"{path}: {error}") from error
+    except UnicodeDecodeError as error:  # SQLite quotes a damaged name of a table in its message
+        raise StateDamaged(f"{path}: its schema is damaged") from error
+    except IndexError as error:  # a column has another name
+        if str(error) != _NO_COLUMN:
+            raise
+        raise StateDamaged(f"{path}: its schema is damaged") from error
     except UnicodeEncodeError as error:  # what was typed: the bytes of a command line need not be text
         shown = str(error.object)[:60].encode(errors="backslashreplace").decode()
         raise UsageRefused(f"{shown} is not text: it has bytes that are not UTF-8", hint="type it again in UTF-8") from error

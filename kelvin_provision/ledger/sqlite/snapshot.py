@@ -53,7 +53,7 @@ def take(path: Path, reason: ProvisionError) -> Snapshot | None:
         memory.row_factory, memory.text_factory = sqlite3.Row, TEXT
         migrate(memory, path)
         memory.execute("PRAGMA query_only = ON")
-    except (OSError, sqlite3.Error, NoSpace):
+    except (OSError, sqlite3.Error, UnicodeDecodeError, NoSpace):
         memory.close()
         return None
     except BaseException:
