@@ -109,6 +109,19 @@ def test_a_deploy_is_refused_in_time_where_another_writer_has_the_ledger(start, 
         assert time.monotonic() - began < 15, "a command waits for 30 s"
 
 
+def test_nothing_is_imported_from_the_folder_where_it_is_started(state, environment, tmp_path):
+    """Such as by root in /tmp. With -P the command is as the installed one is."""
+    folder = tmp_path / "anybody"
+    folder.mkdir()
+    for name in ("json", "starlette", "yaml", "pydantic"):
+        (folder / f"{name}.py").write_text("raise SystemExit('code of somebody else')")
+    api = ApiProcess(state, environment, folder, flags=["-P"])
+    try:
+        assert api.client.post(f"{V4}/deploy", {"name": "Motor"}, Level.DEPLOY).error["name"] == "request-refused", "by a child process"
+    finally:
+        assert api.end() == 0
+
+
 def test_a_deploy_leaves_nothing_heavy_in_memory(start, tmp_path, environment, state):
     """Every route was called, a deploy has had its child, and an agent was started; then the process says what it has imported."""
     hook = tmp_path / "hook"

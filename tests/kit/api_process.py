@@ -14,15 +14,15 @@ from tests.kit.servers.process import dying_with_us
 
 
 class ApiProcess:
-    """`environment` is that of the command; users have the names of their levels."""
+    """`environment` is that of the command, `flags` are the interpreter's; users have the names of their levels."""
 
-    def __init__(self, state_dir, environment, cwd, *words):
+    def __init__(self, state_dir, environment, cwd, *words, flags=()):
         self.state_dir = state_dir
         users = Users(state_dir, lambda: "2026-11-23T00:00:00Z", CHEAP)
         for level in Level:
             if users.find(str(level)) is None:
                 users.add(str(level), PASSWORD, level)
-        command = [sys.executable, "-m", "kelvin_provision", "api", "serve", "--listen", "127.0.0.1:0", *words]
+        command = [sys.executable, *flags, "-m", "kelvin_provision", "api", "serve", "--listen", "127.0.0.1:0", *words]
         self.process = subprocess.Popen(dying_with_us(command), env=environment, cwd=cwd, stderr=subprocess.PIPE, text=True)
         self.said = self.process.stderr.readline()
         match = re.fullmatch(r"listening on http://127\.0\.0\.1:(\d+)\n", self.said)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 
 from kelvin_provision import refusals  # noqa: F401  (its errors may be in an answer)
+from kelvin_provision.agent.lifecycle.launcher import own_process
 from kelvin_provision.errors import Locked, OurBug
 from kelvin_provision.errors.documents import from_document
 
@@ -38,7 +38,7 @@ class ChildProcess:
     """`words` are the arguments of `api.child`."""
 
     def __init__(self, words: Sequence[str]) -> None:
-        self._command = (sys.executable, "-m", "kelvin_provision.api.work.child", *words)
+        self._command = (*own_process("kelvin_provision.api.work.child"), *words)
 
     async def deploy(self, head: Head, body: bytes) -> Deployed:
         pipe = asyncio.subprocess.PIPE

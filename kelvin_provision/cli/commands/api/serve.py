@@ -22,7 +22,7 @@ def command(session: Session, *, listen: Annotated[str | None, _LISTEN] = None) 
     """
     from importlib.util import find_spec
 
-    from kelvin_provision.agent.lifecycle.launcher import same_box
+    from kelvin_provision.agent.lifecycle.launcher import own_process, same_box
     from kelvin_provision.cli.frame.box import settings_of
     from kelvin_provision.errors import ApiMissing
 
@@ -33,4 +33,4 @@ def command(session: Session, *, listen: Annotated[str | None, _LISTEN] = None) 
     words = [*same_box(settings.state_dir, session.config), *(["--listen", listen] if listen else [])]
     sys.stdout.flush()
     # In place of this process: nothing that a command has imported stays in the memory of one that runs for months.
-    os.execv(sys.executable, [sys.executable, "-m", "kelvin_provision.api", *words])  # noqa: S606  (no shell is meant)
+    os.execv(sys.executable, [*own_process("kelvin_provision.api"), *words])  # noqa: S606  (no shell is meant)
