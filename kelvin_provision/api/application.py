@@ -19,6 +19,8 @@ from kelvin_provision.files.durable import trouble_of_box
 from kelvin_provision.masking.redactor import mask_text
 
 LONGEST_QUERY = 8192
+LONGEST_HEAD = 16 << 10
+"""h11 compares with this only a head that is not complete yet."""
 LOG = logging.getLogger("kelvin_provision.api")
 
 
@@ -46,7 +48,7 @@ class Application:
         declared: tuple[int, ...] = ()
         try:
             host = self._services.hosts.checked(request.scope["headers"])
-            _refuse_long_query(request.scope)
+            _refuse_head(request.scope)
             row = self._row(request.scope)
             declared = row.errors
             address = request.client.host if request.client else ""
@@ -78,7 +80,13 @@ class Application:
         raise Refusal("route-unknown", f"there is no route {scope['path'][:200]!r}")
 
 
-def _refuse_long_query(scope: Scope) -> None:
+def _refuse_head(scope: Scope) -> None:
+    """Too long, or with two lengths of its body: whatever is between it and this box may read the other one."""
+    headers, close = scope["headers"], {"connection": "close"}
+    if {b"content-length", b"transfer-encoding"} <= {name for name, _ in headers}:
+        raise Refusal("bad-http", "a request has Content-Length or Transfer-Encoding, not both", headers=close)
+    if len(scope["raw_path"]) + sum(len(name) + len(value) + 4 for name, value in headers) > LONGEST_HEAD:
+        raise Refusal("bad-http", f"the head of a request may have {LONGEST_HEAD} bytes", headers=close)
     if len(scope["query_string"]) > LONGEST_QUERY:
         raise Refusal("query-too-long", f"the query may have {LONGEST_QUERY} bytes")
 

@@ -11,6 +11,7 @@ import uvicorn
 from kelvin_provision.api import server as api_server
 from kelvin_provision.api.network.addresses import listening
 from kelvin_provision.api.network.connections import PER_ADDRESS, Connections
+from kelvin_provision.api.network.protocol import PIECE, DeadlineProtocol
 from kelvin_provision.api.network.protocol import serving as serving_class
 from kelvin_provision.settings.model import ApiSettings
 from tests.kit.api import serving
@@ -142,6 +143,17 @@ def test_a_client_that_reads_slowly_gets_all_of_its_answer():
             if time.monotonic() - began < 2:
                 time.sleep(0.1)
         assert received > 32 << 20
+
+
+def test_what_is_sent_at_once_is_read_in_pieces(monkeypatch):
+    """A chunk of one byte takes 20 us: a read of asyncio has 40,000 of them, and nobody else was answered meanwhile."""
+    sizes = []
+    received = DeadlineProtocol.data_received
+    monkeypatch.setattr(DeadlineProtocol, "data_received", lambda self, data: (sizes.append(len(data)), received(self, data)))
+    with sending(as_a_whole) as (port, _), opened(port) as connection:
+        connection.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * 20_000)
+        until(lambda: sum(sizes) > 100_000)
+    assert max(sizes) <= PIECE
 
 
 def test_five_hundred_silent_connections_keep_no_request_out(hurried):

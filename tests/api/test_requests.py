@@ -224,6 +224,20 @@ def test_a_head_without_end_is_cut_off(quiet):
     assert received.startswith(b"HTTP/1.1 400 ")
 
 
+@pytest.mark.parametrize("more", [b"X: " + b"a" * 17_000, b"X: y\r\n" * 4_000 + b"Z: z"])
+def test_a_long_head_is_refused_also_where_all_of_it_comes_at_once(quiet, more):
+    received = raw(quiet.port, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n" + more + b"\r\n\r\n")
+    assert received.startswith(b"HTTP/1.1 400 ")
+    assert b"bad-http" in received
+
+
+def test_a_body_with_two_lengths_is_refused_and_nothing_after_it_is_read(quiet):
+    head = b"POST /auth/realms/kelvin/logout HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n"
+    received = raw(quiet.port, head + b"0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert received.startswith(b"HTTP/1.1 400 ")
+    assert received.count(b"HTTP/1.1 ") - received.count(b"valid HTTP/1.1") == 1
+
+
 def test_a_connection_serves_many_requests_and_pipelined_ones(quiet):
     connection = http.client.HTTPConnection("127.0.0.1", quiet.port, timeout=5)
     with contextlib.closing(connection):

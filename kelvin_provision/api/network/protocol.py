@@ -19,6 +19,7 @@ from kelvin_provision.api.network.connections import Connections
 
 HEAD, BODY, STUCK = 10.0, 30.0, 30.0
 PIECE = 16 << 10
+"""Bytes that are read at once, instead of asyncio's 256 KiB, and that a client has to read in `STUCK` seconds."""
 
 
 class DeadlineProtocol(H11Protocol):
@@ -50,6 +51,7 @@ class DeadlineProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type, unused-ignore]
+        transport.max_size = PIECE  # type: ignore[attr-defined]  # of a read: chunks of one byte are slow, and others must have their turn
         self.transport.set_write_buffer_limits(high=0)  # any byte that the kernel does not take pauses writing, and is watched
         if self.table.admit(self):
             self._watch()
