@@ -256,6 +256,17 @@ def test_a_payload_whose_type_is_no_text_keeps_no_workload_from_the_list(tmp_pat
     assert [(item.name, item.app_type) for item in shown] == [("fan", "docker"), ("pump", "docker")]
 
 
+@pytest.mark.parametrize("value", [5, b"\x00"])
+def test_a_situation_that_is_no_text_keeps_no_workload_from_the_list(tmp_path, value):
+    with Ledger(migrated(tmp_path / "ledger.db")) as ledger:
+        ledger.accept([spec("lamp"), spec("pump")], "batch")
+        with ledger.writing() as db:
+            db.execute("UPDATE listing SET situation = ? WHERE name = 'lamp'", (value,))
+        assert pages.names(ledger, Query(state=tuple(State))).names == ("lamp", "pump")
+        assert ledger.names_in(lambda now: now is None) == ("lamp",)
+        assert ledger.renew_listing() == ("lamp",)
+
+
 NO_TEXT = "\udcff"  # what a byte that is not UTF-8 is on a command line
 
 

@@ -125,7 +125,7 @@ def situations(db: sqlite3.Connection, matches: Callable[[Situation | None], boo
 
 def situation(text: str) -> Situation | None:
     """The inverse of the column: without texts, times, holds, and what is under way or ordered."""
-    with suppress(ValueError):
+    with suppress(ValueError, TypeError, AttributeError):  # of a damaged row it may be no text
         running, observed, reachable, method, download, blocked, waiting = text.split("/")
         reason = WaitReason(WaitKind(waiting)) if waiting else None
         slot = Slot(Method(method), Download(download), None, blocked == "1", reason) if method else None
