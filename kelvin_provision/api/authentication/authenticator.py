@@ -156,7 +156,7 @@ class Authenticator:
     def _refuse_early(self, name: str, address: str) -> None:
         seconds = self._throttle.wait(name, address)
         if seconds > 0:
-            # No Retry-After: every client of the platform would be silent for that long (EDGE-API 3.1).
+            # No Retry-After: every client of the platform would be silent for that long.
             raise Refusal("too-many-attempts", f"too many failed logins for {name[:64]}; try again in {math.ceil(seconds)} s")
 
     def _without_users(self) -> Hint | str:
