@@ -18,6 +18,7 @@ class EndedSessions:
     def __init__(self, state_dir: Path) -> None:
         self._path = state_dir / FILE
         self._ended = self._read()
+        self._is_saved = True
 
     def _read(self) -> dict[str, int]:
         """Empty for a missing or damaged file: then tokens end when they expire."""
@@ -35,5 +36,12 @@ class EndedSessions:
         self._ended[session] = expires
         alive = sorted(((end, name) for name, end in self._ended.items() if end > now - 86_400), reverse=True)
         self._ended = {name: end for end, name in alive[:_LONGEST]}
-        private_folder(self._path.parent)
-        write_durably(self._path, [json.dumps(self._ended).encode()], mode=0o600)
+        self._is_saved = False
+        self.save()
+
+    def save(self) -> None:
+        """Write what could not be written before, such as on a full disk. Raises NoSpace, CannotWrite."""
+        if not self._is_saved:
+            private_folder(self._path.parent)
+            write_durably(self._path, [json.dumps(self._ended).encode()], mode=0o600)
+            self._is_saved = True

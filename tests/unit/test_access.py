@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import os
 import stat
 
 import pytest
@@ -14,7 +15,7 @@ from kelvin_provision.access.passwords import Cost
 from kelvin_provision.access.sessions import EndedSessions
 from kelvin_provision.access.tokens import Claims, TokenInvalid, Use
 from kelvin_provision.access.users import Users
-from kelvin_provision.errors import StateDamaged, UsageRefused, UserUnknown
+from kelvin_provision.errors import CannotWrite, StateDamaged, UsageRefused, UserUnknown
 
 NOW = 1_800_000_000
 KEY = b"k" * 32
@@ -251,6 +252,17 @@ def test_the_key_is_made_once_for_its_owner_alone(tmp_path):
     path.symlink_to("elsewhere")
     with pytest.raises(StateDamaged, match="is damaged"):
         tokens.load_key(tmp_path)
+
+
+def test_an_end_that_could_not_be_written_is_written_by_the_next_try(tmp_path):
+    ended, path = EndedSessions(tmp_path), tmp_path / "api-ended-sessions.json"
+    os.mkfifo(path)
+    with pytest.raises(CannotWrite):
+        ended.end("new", NOW + 100, now=NOW)
+    assert ended.has("new")
+    path.unlink()
+    ended.save()
+    assert EndedSessions(tmp_path).has("new")
 
 
 def test_ended_sessions_outlive_a_restart_and_are_forgotten_with_their_tokens(tmp_path):

@@ -129,6 +129,7 @@ class Authenticator:
         except TokenInvalid:
             return
         if self._ended.has(claims.session):
+            self._ended.save()
             return
         now = self._clock()
         self._audit.logout(claims.user, address)
