@@ -56,20 +56,30 @@ def folder(ledger: Ledger) -> Path:
 
 def seal(ledger: Ledger, keep: int) -> int:
     """Seal all but the newest lines once a quarter more than these are there; returns how many. The caller holds the operator lock."""
-    first, last = _numbers(ledger)
-    if last - first + 1 < keep + keep // 4:
+    last = _newest(ledger, keep)
+    if last is None or _newest(ledger, keep + keep // 4 - 1) is None:
         return 0
     for leftover in folder(ledger).glob(".*.jsonl.*"):
         leftover.unlink(missing_ok=True)  # of a power cut while a file was written
-    ends = [min(begin + LONGEST - 1, last - keep) for begin in range(first, last - keep + 1, LONGEST)]
-    return sum(_seal(ledger, end) for end in ends)
+    count = 0
+    while (end := _end(ledger, last)) is not None:
+        count += _seal(ledger, end)
+    return count
 
 
-def _numbers(ledger: Ledger) -> tuple[int, int]:
-    """Of the first and the last line in the ledger."""
+def _newest(ledger: Ledger, skipped: int) -> int | None:
+    """The number of the newest line but so many. Lines are counted, since a failing disk may have changed a number."""
     with ledger.reading() as db:
-        first, last = db.execute("SELECT (SELECT min(seq) FROM history), (SELECT max(seq) FROM history)").fetchone()
-    return first or 0, last or 0
+        row = db.execute("SELECT seq FROM history ORDER BY seq DESC LIMIT 1 OFFSET ?", (skipped,)).fetchone()
+    return row[0] if row else None
+
+
+def _end(ledger: Ledger, last: int) -> int | None:
+    """The number of the last line of the next file; None when no line up to the last one is left."""
+    with ledger.reading() as db:
+        part = "SELECT seq FROM history WHERE seq <= ? ORDER BY seq LIMIT ?"
+        end: int | None = db.execute(f"SELECT max(seq) FROM ({part})", (last, LONGEST)).fetchone()[0]  # noqa: S608  (a constant)
+    return end
 
 
 def _seal(ledger: Ledger, last: int) -> int:

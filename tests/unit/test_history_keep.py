@@ -2,6 +2,7 @@
 
 import json
 import os
+import tracemalloc
 
 import pytest
 
@@ -143,6 +144,21 @@ def test_a_broken_history_stays_where_it_is(ledger):
         db.execute("UPDATE history SET detail = 'x' WHERE seq = 20")
     with pytest.raises(HistoryBroken, match="not intact"):
         archive.seal(ledger, KEEP)
+    assert len(details(ledger)) == 250
+
+
+@pytest.mark.parametrize("number", [-(2**62), 10**9])
+def test_a_number_that_a_failing_disk_changed_takes_no_memory(ledger, monkeypatch, number):
+    monkeypatch.setattr(archive, "LONGEST", 1000)
+    with ledger.writing() as db:
+        db.execute("UPDATE history SET seq = ? WHERE seq = 20", (number,))
+    tracemalloc.start()
+    try:
+        with pytest.raises(HistoryBroken, match="not intact"):
+            archive.seal(ledger, KEEP)
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
     assert len(details(ledger)) == 250
 
 
