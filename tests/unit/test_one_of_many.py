@@ -68,6 +68,7 @@ def _costs(folder, count):
     return costs
 
 
+@pytest.mark.slow
 def test_one_workload_costs_the_same_among_few_and_among_many(tmp_path):
     few, very_many = _costs(tmp_path / "few", 50), _costs(tmp_path / "many", 1500)
     assert {name: cost for name, cost in very_many.items() if cost > 1.5 * few[name] + 10} == {}

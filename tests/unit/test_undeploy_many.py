@@ -13,12 +13,19 @@ from tests.kit.box import Box
 NAMES = tuple(f"pump-{number:02d}" for number in range(SIDE_BY_SIDE))
 
 
-@pytest.fixture
-def box(tmp_path):
-    found = Box(tmp_path / "state")
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    found = Box(tmp_path_factory.mktemp("template") / "state")
     found.deploy(*NAMES)
     found.turn()
     found.command_apply(*NAMES)
+    found.close()
+    return found
+
+
+@pytest.fixture
+def box(template, tmp_path):
+    found = template.copy(tmp_path / "state")
     yield found
     found.close()
 
