@@ -56,8 +56,8 @@ def folder(ledger: Ledger) -> Path:
 
 def seal(ledger: Ledger, keep: int) -> int:
     """Seal all but the newest lines once a quarter more than these are there; returns how many. The caller holds the operator lock."""
-    last = _newest(ledger, keep)
-    if last is None or _newest(ledger, keep + keep // 4 - 1) is None:
+    enough = keep + keep // 4
+    if _span(ledger) < enough or (last := _newest(ledger, keep)) is None or _newest(ledger, enough - 1) is None:
         return 0
     for leftover in folder(ledger).glob(".*.jsonl.*"):
         leftover.unlink(missing_ok=True)  # of a power cut while a file was written
@@ -65,6 +65,13 @@ def seal(ledger: Ledger, keep: int) -> int:
     while (end := _end(ledger, last)) is not None:
         count += _seal(ledger, end)
     return count
+
+
+def _span(ledger: Ledger) -> int:
+    """At least the number of lines; cheap, and more than there are where a number was changed."""
+    with ledger.reading() as db:
+        first, last = db.execute("SELECT (SELECT min(seq) FROM history), (SELECT max(seq) FROM history)").fetchone()
+    return (last or 0) - (first or 0) + 1
 
 
 def _newest(ledger: Ledger, skipped: int) -> int | None:
