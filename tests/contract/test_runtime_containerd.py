@@ -186,15 +186,16 @@ class TestContainerd(RuntimeContract):
         """A power cut after the unpack leaves empty files behind a snapshot that containerd believes in."""
         if address == os.environ.get("KELVIN_PROVISION_TEST_CONTAINERD"):
             pytest.skip("writes into the folders of containerd, which must be the suite's own")
-        content = os.urandom(3000)
-        picture = make_image([tar_of({"program": content})], architecture=HERE.architecture)
+        content, name = os.urandom(3000), f"program-{os.urandom(4).hex()}"  # one of its own: images of other tests may be here still
+        snapshots = f"root/*overlayfs/snapshots/*/fs/{name}"
+        picture = make_image([tar_of({name: content})], architecture=HERE.architecture)
         lock, blob = lock_of(picture, reference(), HERE), blobs_in(tmp_path / "blobs", picture)
         outside.put(lock, blob)
-        (unpacked,) = Path(address).parent.glob("root/*overlayfs/snapshots/*/fs/program")
+        (unpacked,) = Path(address).parent.glob(snapshots)
         unpacked.write_bytes(b"")
         assert not runtime.has(lock)
         runtime.load(lock, blob)
-        assert [path.read_bytes() for path in Path(address).parent.glob("root/*overlayfs/snapshots/*/fs/program")] == [content]
+        assert [path.read_bytes() for path in Path(address).parent.glob(snapshots)] == [content]
 
     def test_a_foreign_layer_is_refused_before_a_byte_is_spent(self, runtime, staged):
         lock, _ = staged()
