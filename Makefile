@@ -15,8 +15,8 @@ TEST_PACKAGES := docker-registry containerd runc docker.io skopeo busybox-static
 DEMO_PACKAGES := docker.io docker-registry busybox-static iproute2 iptables
 
 QUICK := tests/unit tests/cli tests/api tests/contract/test_cluster_fake.py tests/contract/test_runtime_fake.py
-# Tests on real engines wait more than they work, but servers that are starved fail them: two workers more than cores.
-WORKERS       ?= $(shell echo $$(($$(nproc) + 2)))
+# Tests on real engines wait more than they work, but a kubelet that is starved ends no pod in time: one worker more than cores, not two.
+WORKERS       ?= $(shell echo $$(($$(nproc) + 1)))
 QUICK_WORKERS ?= $(shell echo $$(($$(nproc) + 1)))
 
 help: ## what can be made

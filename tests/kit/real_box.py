@@ -112,12 +112,15 @@ class Box:
                 os.kill(holder["pid"], signal.SIGTERM)
             until(lambda: not process.alive(self.state))
 
+    def undeploy(self, *names):
+        until(lambda: self._undeployed(names), seconds=200.0)
+
     def end(self):
         try:
             with Ledger(self.state / "ledger.db") as ledger:
                 names = ledger.names()
             if names:
-                until(lambda: self._undeployed(names), seconds=200.0)
+                self.undeploy(*names)
         finally:
             self.stop_agent()
             if NAMESPACE in self.settings:

@@ -82,6 +82,6 @@ def test_pods_of_an_operator_start_by_the_reference_in_its_arguments(box):
     assert end_of_helper(box, api, "second") == "4"
     box.run("workloads", "rollback", "operator")
     assert end_of_helper(box, api, "third") == "3"
-    box.run("workloads", "undeploy", "operator", "--yes")
+    box.undeploy("operator")
     runtime = ContainerdRuntime(box.settings["KELVIN_PROVISION_RUNTIME__ADDRESS"])
     assert runtime.targets([f"{box.registry}/{REPOSITORY}:1"]) == {}

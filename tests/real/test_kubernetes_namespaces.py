@@ -181,7 +181,7 @@ def test_commands_show_and_follow_what_lies_elsewhere(request, tmp_path, registr
         box.run("workloads", "rollback", "-n", "wide")
         live = api.get("apps/v1", "Deployment", "web", elsewhere)
         assert live["metadata"]["annotations"]["kelvin-provision/app-version"] == "1.0.0"
-        box.run("workloads", "undeploy", "--yes", "-n", "wide")
+        box.undeploy("wide")
         assert api.get("v1", "Namespace", elsewhere) is None
     finally:
         box.end()

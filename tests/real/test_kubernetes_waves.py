@@ -229,7 +229,7 @@ def test_a_refusal_in_the_last_wave_undoes_all_of_them(request, tmp_path, regist
             assert [item["metadata"]["name"] for item in operator.issuers()] == ["a"]
             live = operator.api.get("apps/v1", "Deployment", "operator", operator.namespace)
             assert live["metadata"]["annotations"]["kelvin-provision/app-version"] == "1.0.0"
-            box.run("workloads", "undeploy", "--yes", "-n", "op")
+            box.undeploy("op")
             assert operator.left() == []
             assert "a" in operator.released
         finally:

@@ -67,7 +67,7 @@ def test_stage_apply_look_undeploy(box):
     assert out == "workload pump: running, web 2.0.0, before 1.0.0\n"
     assert box.run("workloads", "apply", "--all") == ("", "Nothing to do.\n")
     assert box.json("workloads", "apply", "-n", "pump", code=66)["error"]["code"] == "nothing-staged"
-    box.run("workloads", "undeploy", "-n", "pump", "--yes")
+    box.undeploy("pump")
     assert box.json("workloads", "list")["data"] == []
 
 
