@@ -143,6 +143,14 @@ def test_only_pods_of_this_version_count():
     assert current_pods([new, old, going, elsewhere], {"kind": "Deployment", "metadata": {"name": "m"}}) == [new, old]
 
 
+def test_a_busy_api_server_is_no_failure_to_create_pods():
+    busy = "The POST operation against Pod could not be completed at this time, please try again."
+    condition = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": busy}
+    deployment = {"kind": "Deployment", "metadata": {"name": "m"}, "status": {"conditions": [condition]}}
+    stateful = {"kind": "StatefulSet", "metadata": {"name": "d", "uid": "u1"}}
+    assert [*controller_failures(deployment, ()), *controller_failures(stateful, [event("FailedCreate", busy)])] == []
+
+
 def test_a_controller_that_may_make_no_pods():
     failure = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota"}
     deployment = {"kind": "Deployment", "metadata": {"name": "m", "uid": "u1"}, "status": {"conditions": [failure]}}

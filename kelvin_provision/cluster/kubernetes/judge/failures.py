@@ -23,6 +23,8 @@ FINAL_IMAGE_MESSAGES = (
 )  # fmt: skip
 CREATE_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 PASSING_CREATE_MESSAGES = ("timed out", "deadline exceeded", "failed to sync", "failed to reserve", "is reserved for")
+SERVER_BUSY = "could not be completed at this time, please try again"
+"""Of an API server that is overloaded: the controller tries again by itself."""
 STARTING_REASONS = frozenset({"ContainerCreating", "PodInitializing"})
 VOLUME_REASONS = frozenset({"FailedMount", "FailedAttachVolume", "FailedMapVolume"})
 EVENT_REASONS = frozenset({*VOLUME_REASONS, "FailedCreate", "FailedCreatePodSandBox"})
@@ -85,10 +87,10 @@ def controller_failures(live: Object, events: Sequence[Object]) -> Iterator[Fail
     """Yield failures to create pods (quota, admission). A Deployment reports them in a condition, other controllers only in events."""
     name, kind = live["metadata"]["name"], live.get("kind")
     failure = condition(live, "ReplicaFailure")
-    if failure.get("status") == "True":
+    if failure.get("status") == "True" and SERVER_BUSY not in str(failure.get("message")):
         yield Failure(f"{kind}/{name} create", f"{kind}/{name}: {reason_and_message(failure)}", final=False)
     for event in _events_of(live, events):
-        if event.get("reason") == "FailedCreate":
+        if event.get("reason") == "FailedCreate" and SERVER_BUSY not in str(event.get("message")):
             yield Failure(f"{kind}/{name} create", f"{kind}/{name}: {reason_and_message(event)}", final=False)
 
 
