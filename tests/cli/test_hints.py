@@ -22,19 +22,14 @@ from kelvin_provision.settings.window import Window
 from kelvin_provision.timestamps import rfc3339
 from tests.kit.box import Box
 from tests.kit.cli import run
-from tests.kit.hints import MADE, error, request, stage, typed, up
+from tests.kit.hints import MADE, error, request, stage, two_versions, typed, up
 
 NOON = datetime(2036, 11, 23, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory):
-    """`pump` 1.0.0 ran and 2.0.0 runs."""
-    found = Box(tmp_path_factory.mktemp("template") / "state")
-    for version in ("1.0.0", "2.0.0"):
-        up(found, version)
-    found.close()
-    return found
+    return two_versions(tmp_path_factory.mktemp("template") / "state")
 
 
 @pytest.fixture

@@ -14,9 +14,8 @@ from kelvin_provision import errors
 from kelvin_provision.cluster.plan import Finding
 from kelvin_provision.errors import ClusterDenied, RemovalUnfinished
 from kelvin_provision.ledger.ledger import Ledger
-from tests.kit.box import Box
 from tests.kit.cli import run
-from tests.kit.hints import error, request, stage, typed, up
+from tests.kit.hints import error, request, stage, two_versions, typed
 
 PERMANENT = [
     errors.RegistryDenied, errors.RegistryRefused, errors.ImageNotFound, errors.ManifestInvalid, errors.DigestMismatch,
@@ -27,12 +26,7 @@ TEMPORARY = [errors.RegistryUnreachable, errors.RegistryBusy, errors.LoginUnread
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory):
-    """`pump` 1.0.0 ran and 2.0.0 runs."""
-    found = Box(tmp_path_factory.mktemp("template") / "state")
-    for version in ("1.0.0", "2.0.0"):
-        up(found, version)
-    found.close()
-    return found
+    return two_versions(tmp_path_factory.mktemp("template") / "state")
 
 
 @pytest.fixture

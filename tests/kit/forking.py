@@ -135,7 +135,7 @@ def _tell_ended(children):
         pid, status = os.waitpid(-1, os.WNOHANG)
         if pid == 0:
             break
-        with children.pop(pid) as told, contextlib.suppress(BrokenPipeError):  # of one that took too long, nobody asks any more
+        with children.pop(pid) as told, contextlib.suppress(BrokenPipeError):  # who started one that took too long has left
             told.send(os.waitstatus_to_exitcode(status).to_bytes(4, "little", signed=True))
 
 

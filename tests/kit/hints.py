@@ -4,6 +4,8 @@ import json
 import re
 import shlex
 
+from tests.kit.box import Box
+
 MADE = set()
 """The codes of the errors that were made."""
 
@@ -38,3 +40,12 @@ def request(path, name="fan", **more):
     document = {"name": name, "title": name, "app_name": name, "app_version": "1.0.0", "payload": payload | more}
     path.write_text(json.dumps(document | {"staged": True, "instantly_apply": False}))
     return str(path)
+
+
+def two_versions(folder):
+    """A closed box, to be copied: `pump` 1.0.0 ran and 2.0.0 runs."""
+    found = Box(folder)
+    for version in ("1.0.0", "2.0.0"):
+        up(found, version)
+    found.close()
+    return found
