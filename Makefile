@@ -73,6 +73,7 @@ bench: $(STAMP) ## ratios against what one would use instead
 
 docs: $(STAMP) ## rewrite the generated pages, manuals and completions
 	$(PYTHON) -m kelvin_provision.cli.docs.pages
+	$(PYTHON) -m kelvin_provision.api.description
 	$(PYTHON) -m tests.json_page
 	$(PYTHON) -m tests.corpus_page
 	$(PYTHON) -m tests.api_page

@@ -130,7 +130,7 @@ def _levels() -> Iterator[str]:
 
 
 def _routes() -> Iterator[str]:
-    yield "\n## Routes\n\n| route | level | answers | what it does |\n|---|---|---|---|\n"
+    yield "\n## Routes\n\n`GET /openapi.json` describes parameters, bodies and answers of each, for programs (OpenAPI 3.1).\n\n| route | level | answers | what it does |\n|---|---|---|---|\n"
     for row in ROWS:
         level = f"{f'`{row.level}`' if row.level else '-'}{f' ({row.may})' if row.may else ''}"
         codes = ", ".join(map(str, (*row.ok, *row.errors, *((401, 403) if row.level else ()))))

@@ -21,9 +21,9 @@ from kelvin_provision.context import Context
 from kelvin_provision.errors import RequestRefused
 from kelvin_provision.queries.workload import WorkloadRequest, workload
 
-_CREATE = ("name", "app_name", "app_version", "cluster_name", "title", "node_name", "runtime", "system", "deployment_type")
-_PATCH = ("title", "app_version", "cluster_name", "node_name", "deployment_type", "runtime", "system")
-_REQUIRED = ("name", "app_name", "app_version", "cluster_name")
+CREATE = ("name", "app_name", "app_version", "cluster_name", "title", "node_name", "runtime", "system", "deployment_type")
+PATCH = ("title", "app_version", "cluster_name", "node_name", "deployment_type", "runtime", "system")
+REQUIRED = ("name", "app_name", "app_version", "cluster_name")
 _PLACES = (
     ("payload.defaults.system", "system"),
     ("payload.defaults.configuration", "runtime.configuration"),
@@ -49,10 +49,10 @@ async def create(call: Call) -> Response:
     """A deploy in the newer shape. A workload that exists is replaced, as by the older route."""
     query = call.request.query_params
     refuse_unknown(query.keys(), ("stopped",))
-    fields = _fields(await content(call.request), (*_CREATE, "api_permissions", "enabled"))
+    fields = _fields(await content(call.request), (*CREATE, "api_permissions", "enabled"))
     if flag(query, "stopped") or fields.pop("enabled", True) is not True:
         raise Refusal("bad-body", "a workload on a box is created to run", "deploy it as staged-only, and apply it later")
-    missing = [name for name in _REQUIRED if name not in fields]
+    missing = [name for name in REQUIRED if name not in fields]
     if missing:
         raise Refusal(
             "bad-body", f"required field is missing: {', '.join(missing)}", "give all of name, app_name, app_version, cluster_name"
@@ -63,9 +63,9 @@ async def create(call: Call) -> Response:
 async def patch(call: Call) -> Response:
     """A new revision with these fields; each that is given replaces the whole field."""
     refuse_unknown(call.request.query_params.keys(), ())
-    fields = _fields(await content(call.request), _PATCH)
+    fields = _fields(await content(call.request), PATCH)
     if not fields:
-        raise Refusal("bad-body", "the body changes nothing", f"give at least one of {', '.join(_PATCH)}")
+        raise Refusal("bad-body", "the body changes nothing", f"give at least one of {', '.join(PATCH)}")
     runtime = fields.pop("runtime", None)
     if runtime is not None:
         fields["configuration"] = runtime.get("configuration") or {}

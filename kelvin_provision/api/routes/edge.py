@@ -25,7 +25,7 @@ from kelvin_provision.usecases.order import Change, order
 
 LINES = 100
 MOST = 1000
-_LONGEST_REASON = 500
+LONGEST_REASON = 500
 
 
 async def agent(call: Call) -> Response:
@@ -93,8 +93,8 @@ async def rollback(call: Call) -> Response:
 async def hold(call: Call) -> Response:
     """Nothing of it is applied until it is released."""
     reason = object_with(parsed_object(await content(call.request)), ("reason",)).get("reason")
-    if not isinstance(reason, str) or not reason.strip() or len(reason) > _LONGEST_REASON:
-        raise Refusal("bad-body", f"a hold needs a reason, of at most {_LONGEST_REASON} characters", 'send {"reason": "why"}')
+    if not isinstance(reason, str) or not reason.strip() or len(reason) > LONGEST_REASON:
+        raise Refusal("bad-body", f"a hold needs a reason, of at most {LONGEST_REASON} characters", 'send {"reason": "why"}')
     await call.box.act(call.principal.actor, holding.hold, [call.name], reason)
     return empty(204)
 

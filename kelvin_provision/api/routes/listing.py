@@ -25,8 +25,8 @@ from kelvin_provision.spec.enums import State
 PAGE_SIZE = 20
 MOST_VALUES = 100
 """Values of one filter."""
-_JSON_CURSOR = "application/json-cursor"
-_JSON_STREAM = "application/x-json-stream"
+JSON_CURSOR = "application/json-cursor"
+JSON_STREAM = "application/x-json-stream"
 _COMMON = ("staged", "pagination_type", "page_size", "page", "next", "previous", "direction", "nulls")
 
 
@@ -117,7 +117,7 @@ async def page(call: Call, form: Form) -> Response:
     request = parsed(query, form)
     document = await call.box.cached((id(form), str(query)), lambda ctx: Kept.of(listed(ctx, request, form)))
     asked = call.request.headers.get("accept", "")
-    media = _JSON_STREAM if request.paging is Paging.STREAM else _JSON_CURSOR if _JSON_CURSOR in asked else JSON
+    media = JSON_STREAM if request.paging is Paging.STREAM else JSON_CURSOR if JSON_CURSOR in asked else JSON
     return document.response(media, call.request.headers.get("if-none-match", ""))
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from starlette.responses import PlainTextResponse, Response
 
-from kelvin_provision.api.messages.documents import HEADERS, answer
+from kelvin_provision.api.messages.documents import HEADERS, JSON, Kept, answer
 from kelvin_provision.api.messages.parameters import refuse_unknown
 from kelvin_provision.api.network.connections import is_loopback
 from kelvin_provision.api.services import Call
@@ -14,11 +15,20 @@ from kelvin_provision.context import Context
 from kelvin_provision.queries.overview import OverviewRequest, overview
 from kelvin_provision.spec.enums import State
 
+OPENAPI = "openapi.json"
+_DESCRIPTION = Path(__file__).parents[1] / OPENAPI
+
 
 async def healthz(call: Call) -> Response:
     """The event loop and the ledger answer. Says nothing about workloads: it has no login."""
     call.box.version()
     return PlainTextResponse("ok\n", headers=HEADERS)
+
+
+async def openapi(call: Call) -> Response:
+    """The description of this API, as it was written when the program was built. It needs no login, as it says nothing about this box."""
+    refuse_unknown(call.request.query_params.keys(), ())
+    return Kept.of(_DESCRIPTION.read_bytes()).response(JSON, call.request.headers.get("if-none-match", ""))
 
 
 async def leader(call: Call) -> Response:

@@ -1,0 +1,105 @@
+"""What the body of a request may have. Those of a deploy are the shapes that the program checks it with, so that none is written twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from kelvin_provision.api.description.schemas import ANYTHING, TEXT, Schema, items, nullable, record
+from kelvin_provision.api.routes import apps
+from kelvin_provision.api.routes.edge import LONGEST_REASON
+from kelvin_provision.api.routes.orders import MOST_NAMES
+from kelvin_provision.spec.request.additional_images import MAX_IMAGES
+from kelvin_provision.spec.request.shapes import Body, Legacy, Modern
+from kelvin_provision.spec.request.system_shapes import SystemBlock
+
+_UNUSED = {"default", "title"}
+_SPACE = r"\s\x1c-\x1f\x85"
+"""What Python's `strip` takes away."""
+
+
+def _plain(schema: Any) -> Any:
+    """A schema of pydantic without what only pydantic uses."""
+    if isinstance(schema, list):
+        return [_plain(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "properties" in schema:
+        return {**_rest(schema), "properties": {name: _plain(value) for name, value in schema["properties"].items()}}
+    return _rest(schema)
+
+
+def _rest(schema: dict[str, Any]) -> dict[str, Any]:
+    return {key: _plain(value) for key, value in schema.items() if key not in _UNUSED and key != "properties"}
+
+
+def shape(model: type[BaseModel], **replaced: Schema) -> Schema:
+    """The schema of a shape of `spec.request`, with other schemas for some of its keys."""
+    schema: Schema = _plain(model.model_json_schema())
+    assert "$defs" not in schema, model  # noqa: S101  (its parts are checked one by one, and are mappings here)
+    return {**schema, "properties": {name: _optional(value) for name, value in (schema["properties"] | replaced).items()}}
+
+
+def _optional(schema: Schema) -> Schema:
+    """With null, which older clients send for a key that they do not set."""
+    choices = schema.get("anyOf", ())
+    return schema if not schema or {"type": "null"} in choices or "null" in schema.get("type", ()) else nullable(schema)
+
+
+def _given(name: str) -> Schema:
+    """Where this key has a value other than null."""
+    return {"properties": {name: {"not": {"type": "null"}}}, "required": [name]}
+
+
+_MANIFEST: Schema = {"anyOf": [shape(Modern), shape(Legacy), {"type": "null"}], "description": "the app manifest; see docs/manifests.md"}
+_REQUEST = shape(Body, payload=_MANIFEST, images=nullable(items(TEXT, maxItems=MAX_IMAGES)))
+DEPLOY: Schema = {**_REQUEST, "description": "A request to deploy; see docs/requests.md."}
+
+_RUNTIME: Schema = {
+    "type": "object",
+    "properties": {"configuration": {"type": ["object", "null"]}},
+    "additionalProperties": {"enum": [None, False, 0, "", [], {}]},
+    "description": "the configuration of the app; a box has no assets, so that the rest stays empty",
+}
+_APP = _REQUEST["properties"] | {"runtime": nullable(_RUNTIME), "system": nullable(shape(SystemBlock))}
+
+
+def _app_body(names: Iterable[str], more: Mapping[str, Schema]) -> Schema:
+    properties = {name: _APP[name] for name in names} | dict(more)
+    return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+_CREATE = _app_body(apps.CREATE, {"api_permissions": nullable(items(ANYTHING)), "enabled": {"enum": [True, None]}})
+CREATE: Schema = {**_CREATE, "allOf": [_given(name) for name in apps.REQUIRED]}
+_PATCH = _app_body(apps.PATCH, {})
+PATCH: Schema = {**_PATCH, "anyOf": [_given(name) for name in apps.PATCH]}
+
+NAMES = record(workload_names=items({"type": "string", "minLength": 1}, minItems=1, maxItems=MOST_NAMES))
+CONFIGURATION = record(configuration={"type": "object", "description": "an empty one removes the whole configuration"})
+ROLLBACK = record({"to": nullable({"type": "integer", "minimum": 1, "maximum": (1 << 31) - 1})})
+HOLD = record(reason={"type": "string", "maxLength": LONGEST_REASON, "pattern": rf"[^{_SPACE}]"})
+NOTHING = record()
+
+_GIVEN = {"type": "string", "minLength": 1}
+
+
+def _grant(kind: str, *fields: str) -> Schema:
+    """Other fields, such as `client_id` or `scope`, count for nothing."""
+    return {
+        "type": "object",
+        "properties": {"grant_type": {"const": kind}, **dict.fromkeys(fields, _GIVEN)},
+        "required": ["grant_type", *fields],
+        "additionalProperties": TEXT,
+    }
+
+
+LOGIN: Schema = {
+    "anyOf": [
+        _grant("password", "username", "password"),
+        _grant("client_credentials", "client_id", "client_secret"),
+        _grant("refresh_token", "refresh_token"),
+    ]
+}
+LOGOUT: Schema = {"type": "object", "properties": {"refresh_token": TEXT}, "additionalProperties": TEXT}

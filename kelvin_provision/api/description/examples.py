@@ -1,0 +1,43 @@
+"""Bodies that work, for readers and for fuzzers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+NAMES_EXAMPLE: dict[str, Any] = {"workload_names": ["motor-speed"]}
+DEPLOY_EXAMPLE: dict[str, Any] = {
+    "name": "motor-speed",
+    "title": "Motor Speed",
+    "app_name": "motor-speed",
+    "app_version": "2.3.0",
+    "cluster_name": "box",
+    "staged": True,
+    "instantly_apply": False,
+    "payload": {
+        "spec_version": "5.0.0",
+        "type": "docker",
+        "name": "motor-speed",
+        "title": "Motor Speed",
+        "description": "Speed control",
+        "version": "2.3.0",
+        "defaults": {
+            "configuration": {"speed": 3},
+            "system": {
+                "environment_vars": [{"name": "MODE", "value": "slow"}],
+                "ports": [{"name": "http", "type": "service", "service": {"port": 8080, "container_port": 8080}}],
+                "volumes": [{"name": "data", "target": "/data", "type": "persistent", "persistent": {}}],
+                "resources": {"limits": {"cpu": "0.5", "memory": "128Mi"}},
+            },
+        },
+    },
+}
+CREATE_EXAMPLE: dict[str, Any] = {
+    "name": "motor-speed",
+    "app_name": "motor-speed",
+    "app_version": "2.3.0",
+    "cluster_name": "box",
+    "deployment_type": "staged-only",
+    "runtime": {"configuration": {"speed": 3}},
+    "system": {"environment_vars": [{"name": "MODE", "value": "slow"}]},
+}
+PATCH_EXAMPLE: dict[str, Any] = {"runtime": {"configuration": {"speed": 4}}}

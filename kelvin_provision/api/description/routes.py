@@ -1,0 +1,84 @@
+"""The description of every handler of the table. A route that is added there needs a line here, and `make docs`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kelvin_provision.api.description import answers, bodies, parameters
+from kelvin_provision.api.description.examples import CREATE_EXAMPLE, DEPLOY_EXAMPLE, NAMES_EXAMPLE, PATCH_EXAMPLE
+from kelvin_provision.api.description.parameters import Parameter
+from kelvin_provision.api.description.schemas import TEXT, Schema, named
+from kelvin_provision.api.messages.body import FORM
+from kelvin_provision.api.messages.documents import JSON
+from kelvin_provision.api.routes import apps, edge, login, orders, platform, workloads
+from kelvin_provision.api.routes.listing import JSON_CURSOR, JSON_STREAM
+
+OCTETS = "application/octet-stream"
+
+
+@dataclass(frozen=True)
+class Described:
+    """`answer` is the schema of a success, None for an empty one; `media` are its media types. `body` is None where none is read.
+
+    `cached`: it has an ETag, and 304 for who knows it. `optional`: the body may be left out.
+    """
+
+    answer: Schema | None = None
+    query: tuple[Parameter, ...] = ()
+    body: Schema | None = None
+    media: tuple[str, ...] = (JSON,)
+    form: bool = False
+    optional: bool = False
+    cached: bool = False
+    example: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def body_type(self) -> str:
+        return FORM if self.form else JSON
+
+
+_LISTED = (JSON, JSON_CURSOR, JSON_STREAM)
+_NAMES = Described(body=bodies.NAMES, example=NAMES_EXAMPLE)
+_LOGOUT = Described(body=bodies.LOGOUT, form=True, optional=True)
+
+DESCRIBED: Mapping[Callable[..., Any], Described] = {
+    platform.healthz: Described({"const": "ok\n"}, media=("text/plain",)),
+    platform.metadata: Described(named("Metadata")),
+    platform.openapi: Described({"type": "object", "required": ["openapi", "paths"]}, cached=True),
+    platform.leader: Described(named("LeaderList")),
+    login.token: Described(named("Tokens"), body=bodies.LOGIN, form=True),
+    login.logout: _LOGOUT,
+    login.userinfo: Described(named("User")),
+    login.discovery: Described(named("Discovery")),
+    workloads.deploy: Described(named("Workload"), body=named("DeployRequest"), example=DEPLOY_EXAMPLE),
+    workloads.listed: Described(named("WorkloadPage"), parameters.LEGACY_LIST, media=_LISTED, cached=True),
+    workloads.get: Described(named("Workload")),
+    workloads.logs: Described(named("Logs"), parameters.LOGS),
+    workloads.configuration: Described(named("Configuration")),
+    workloads.configure: Described(named("Configuration"), body=bodies.CONFIGURATION, example={"configuration": {"speed": 3}}),
+    workloads.download: Described(TEXT, (parameters.ADDRESS,), media=(OCTETS,)),
+    orders.apply: _NAMES,
+    orders.apply_named: Described(),
+    orders.start: Described(),
+    orders.stop: Described(),
+    orders.undeploy: Described(query=(parameters.STAGED,)),
+    orders.apply_all: _NAMES,
+    orders.start_all: _NAMES,
+    orders.stop_all: _NAMES,
+    orders.delete_all: Described(query=(parameters.STAGED,), body=bodies.NAMES, example=NAMES_EXAMPLE),
+    apps.create: Described(named("AppWorkload"), (parameters.STOPPED,), bodies.CREATE, example=CREATE_EXAMPLE),
+    apps.listed: Described(named("AppWorkloadPage"), parameters.APPS_LIST, media=_LISTED, cached=True),
+    apps.get: Described(named("AppWorkload")),
+    apps.patch: Described(named("AppWorkload"), body=bodies.PATCH, example=PATCH_EXAMPLE),
+    edge.agent: Described(named("Agent")),
+    edge.listed_history: Described(named("History"), parameters.HISTORY),
+    edge.listed_orders: Described(named("Orders"), (parameters.LIMIT,)),
+    edge.shown_order: Described(named("Order")),
+    edge.diff: Described(named("Diff")),
+    edge.check: Described(named("Check")),
+    edge.rollback: Described(answers.ORDERED, body=bodies.ROLLBACK, optional=True),
+    edge.hold: Described(body=bodies.HOLD, example={"reason": "works on the pump until noon"}),
+    edge.release: Described(body=bodies.NOTHING, optional=True),
+}
