@@ -13,6 +13,7 @@ from tests.kit.groups import Scheduler, arranged, group_of  # noqa: E402
 from tests.kit.servers import newer  # noqa: E402
 
 pytest_plugins = [
+    "tests.kit.templates",
     "tests.kit.servers.registry",
     "tests.kit.servers.containerd",
     "tests.kit.servers.kubernetes",

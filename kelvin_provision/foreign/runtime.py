@@ -80,6 +80,10 @@ class SanitizedRuntime:
         with self._sanitizer.errors():
             return self._runtime.inspect(locks)
 
+    def sync(self) -> None:
+        with self._sanitizer.errors():
+            self._runtime.sync()
+
     def image_names(self) -> frozenset[str]:
         with self._sanitizer.errors():
             return self._runtime.image_names()

@@ -134,6 +134,10 @@ class DockerRuntime:
         pinned = _pin(image_id) in (image.get("RepoTags") or ())
         return ImageStatus("complete" if _has_platform(image, lock.platform) else "other platform", pinned, pinned)
 
+    def sync(self) -> None:
+        """The engine does not sync what it unpacks."""
+        os.sync()
+
     def image_names(self) -> frozenset[str]:
         return self._engine.images.tags()
 
@@ -144,7 +148,7 @@ class DockerRuntime:
     def _send(self, lock: ImageLock, blob: BlobPath, name: str) -> None:
         complaint = self._engine.images.load(archive.chunks(lock, blob, tag=name))
         if not complaint:
-            os.sync()  # the engine does not sync what it unpacks
+            self.sync()
             return
         if trouble := own_trouble(f"{lock.name} in Docker Engine", complaint, (complaint,)):
             raise trouble

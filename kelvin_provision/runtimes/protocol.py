@@ -142,6 +142,10 @@ class Runtime(Protocol):
         """By `ImageLock.name`, with a constant number of queries. Reads only."""
         ...
 
+    def sync(self) -> None:
+        """Return when all that it wrote is on the disk."""
+        ...
+
     def image_names(self) -> frozenset[str]:
         """Every name of every image, ours or not. Reads only."""
         ...

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -64,7 +63,7 @@ def run(revision: Revision, tools: StagingTools) -> bool:
         if ledger.staged_now(revision):
             ledger.advance(revision, of_error(error))
         return False
-    os.sync()  # containerd and Docker write behind our back: only what the disk has is ready
+    tools.runtime.sync()  # runtimes write behind our back: only what the disk has is ready
     ledger.advance(revision, tools.outcome(revision))
     return True
 

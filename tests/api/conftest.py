@@ -4,27 +4,24 @@ import pytest
 
 from tests.kit.api import serving
 from tests.kit.box import Box
+from tests.kit.templates import made
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory):
+def template(path):
     """`pump` 1.0.0 runs and 2.0.0 is staged and ready, `fan` runs, `valve` is staged and ready."""
-    found = Box(tmp_path_factory.mktemp("template") / "state")
+    found = Box(path)
     found.deploy("pump", "fan")
     found.turn()
     found.command_apply("pump", "fan")
     found.deploy("pump", version="2.0.0")
     found.deploy("valve")
     found.turn()
-    found.close()
     return found
 
 
 @pytest.fixture
-def box(template, tmp_path):
-    found = template.copy(tmp_path / "state")
-    yield found
-    found.close()
+def box(copy_of):
+    return copy_of(template)
 
 
 @pytest.fixture
@@ -34,9 +31,9 @@ def api(box):
 
 
 @pytest.fixture(scope="module")
-def quiet(template, tmp_path_factory):
+def quiet(tmp_path_factory):
     """One API for tests that change nothing."""
-    found = template.copy(tmp_path_factory.mktemp("quiet") / "state")
+    found = made(template, tmp_path_factory).copy(tmp_path_factory.mktemp("quiet") / "state")
     with serving(found) as client:
         yield client
     found.close()

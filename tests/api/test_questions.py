@@ -43,7 +43,7 @@ def agent(box, answer=questions.answer):
 
 
 @pytest.fixture
-def asked(box, template):
+def asked(box):
     """The API, and an agent beside it that has other connections."""
     box.cluster.log_lines["pump"] = ["starting", "42 rpm"]
     other = type(box)(box.settings.state_dir, like=box)

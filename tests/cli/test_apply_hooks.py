@@ -21,22 +21,27 @@ def folder(tmp_path):
     return found
 
 
-@pytest.fixture
-def box(tmp_path, monkeypatch, folder):
-    """`pump` 1.0.0 runs, 2.0.0 is staged; every hook that is called says so in `said`."""
-    found = Box(tmp_path / "state")
-    site = tmp_path / "site.yaml"
-    site.write_text(f"hooks: {folder}\n")
-    monkeypatch.setenv("KELVIN_PROVISION_SITE_CONFIG", str(site))
-    found.settings = replace(found.settings, hooks=folder)
+def template(path):
+    """`pump` 1.0.0 runs, 2.0.0 is staged."""
+    found = Box(path)
     found.deploy("pump")
     found.turn()
     found.command_apply("pump")
     found.deploy("pump", version="2.0.0")
     found.turn()
     found.cluster.calls.clear()
-    yield found
-    found.close()
+    return found
+
+
+@pytest.fixture
+def box(copy_of, tmp_path, monkeypatch, folder):
+    """Every hook that is called says so in `said`."""
+    found = copy_of(template)
+    site = tmp_path / "site.yaml"
+    site.write_text(f"hooks: {folder}\n")
+    monkeypatch.setenv("KELVIN_PROVISION_SITE_CONFIG", str(site))
+    found.settings = replace(found.settings, hooks=folder)
+    return found
 
 
 def telling(folder, *events, then="exit 0"):

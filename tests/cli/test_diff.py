@@ -20,10 +20,9 @@ ONE = "sha256:0e6883ebedb8400b5b8ec9a02275506f65811b35cb02fe38f2581c1cb13e8681"
 TWO = "sha256:06249f66d064a764a212b70b976dae9b4eeac95437b4e2fb8e640bc9a582186d"
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory):
+def template(path):
     """`pump` 1.0.0 runs, and 2.0.0 of it is staged."""
-    found = Box(tmp_path_factory.mktemp("template") / "state")
+    found = Box(path)
     for version in ("1.0.0", "2.0.0"):
         layers = [BASE, tar_of({"version": version.encode()})]
         found.source.images[f"r.io/pump:{version}"] = make_image(layers, compress=False)
@@ -31,15 +30,12 @@ def template(tmp_path_factory):
     found.command_apply("pump")
     stage(found, "2.0.0", speed=4)
     found.cluster.calls.clear()
-    found.close()
     return found
 
 
 @pytest.fixture
-def box(template, tmp_path):
-    found = template.copy(tmp_path)
-    yield found
-    found.close()
+def box(copy_of):
+    return copy_of(template)
 
 
 def stage(box, version, name="pump", **configuration):

@@ -34,10 +34,9 @@ def clock(monkeypatch):
     time.tzset()
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory):
+def template(path):
     """`pump` 1.0.0 runs and 2.0.0 is staged, as is `fan` 2.0.0; whoever runs these is anna."""
-    found = Box(tmp_path_factory.mktemp("template") / "state")
+    found = Box(path)
     found.clock = lambda: NOON
     found.deploy("pump")
     found.turn()
@@ -45,16 +44,14 @@ def template(tmp_path_factory):
     found.deploy("pump", "fan", version="2.0.0")
     found.turn()
     found.cluster.calls.clear()
-    found.close()
     return found
 
 
 @pytest.fixture
-def box(template, tmp_path, clock):
-    found = template.copy(tmp_path / "state")
+def box(copy_of, clock):
+    found = copy_of(template)
     found.clock = lambda: clock[0]
-    yield found
-    found.close()
+    return found
 
 
 def say(box, *words, **more):

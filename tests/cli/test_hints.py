@@ -27,17 +27,10 @@ from tests.kit.hints import MADE, error, request, stage, two_versions, typed, up
 NOON = datetime(2036, 11, 23, 12, 0, tzinfo=UTC)
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory):
-    return two_versions(tmp_path_factory.mktemp("template") / "state")
-
-
 @pytest.fixture
-def box(template, tmp_path, monkeypatch):
+def box(copy_of, tmp_path, monkeypatch):
     monkeypatch.setenv("KELVIN_PROVISION_STATE_DIR", str(tmp_path / "state"))
-    found = template.copy(tmp_path / "state")
-    yield found
-    found.close()
+    return copy_of(two_versions)
 
 
 # --- the command line -------------------------------------------------------------------------------

@@ -24,17 +24,10 @@ PERMANENT = [
 TEMPORARY = [errors.RegistryUnreachable, errors.RegistryBusy, errors.LoginUnreadable, errors.RuntimeFailed, errors.NoSpace]
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory):
-    return two_versions(tmp_path_factory.mktemp("template") / "state")
-
-
 @pytest.fixture
-def box(template, tmp_path, monkeypatch):
+def box(copy_of, tmp_path, monkeypatch):
     monkeypatch.setenv("KELVIN_PROVISION_STATE_DIR", str(tmp_path / "state"))
-    found = template.copy(tmp_path / "state")
-    yield found
-    found.close()
+    return copy_of(two_versions)
 
 
 # --- what the cluster would refuse ------------------------------------------------------------------------

@@ -12,28 +12,24 @@ from tests.kit.cli import run
 from tests.kit.images import random_image
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory):
+def template(path):
     """`pump` runs in version 2 and can go back to 1; `fan` is staged. What nothing needs is there, too: the image of `gone`."""
-    folder = tmp_path_factory.mktemp("template")
-    found = Box(folder / "state")
-    found.runtime.storage_folders = ImageStorage(unpacked=folder, compressed=folder)
+    found = Box(path)
+    found.runtime.storage_folders = ImageStorage(unpacked=path, compressed=path)
     for version in ("1.0.0", "2.0.0"):
         stage(found, "pump", version)
         found.command_apply("pump")
     for name in ("fan", "gone"):
         stage(found, name, "1.0.0")
     found.ledger.drop_staged("gone")
-    found.close()
     return found
 
 
 @pytest.fixture
-def box(template, tmp_path):
-    found = template.copy(tmp_path / "state")
+def box(copy_of, tmp_path):
+    found = copy_of(template)
     found.runtime.storage_folders = ImageStorage(unpacked=tmp_path, compressed=tmp_path)
-    yield found
-    found.close()
+    return found
 
 
 def stage(box, name, version):

@@ -13,22 +13,18 @@ from tests.kit.cli import run
 from tests.kit.ledgers import migrated
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory):
+def template(path):
     """What the commands find: two versions of `pump` that ran, and their outside world in memory."""
-    found = Box(tmp_path_factory.mktemp("template") / "state")
+    found = Box(path)
     for version in ("1.0.0", "2.0.0"):
         up(found, version)
     found.cluster.calls.clear()
-    found.close()
     return found
 
 
 @pytest.fixture
-def box(template, tmp_path):
-    found = template.copy(tmp_path)
-    yield found
-    found.close()
+def box(copy_of):
+    return copy_of(template)
 
 
 def up(box, version, *names):

@@ -20,22 +20,18 @@ NOW = datetime(2026, 3, 10, 12, 0, 0, tzinfo=UTC)
 T = "2026-01-02T03:04:05.00000000{}Z".format
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory):
-    found = Box(tmp_path_factory.mktemp("template") / "state")
+def template(path):
+    found = Box(path)
     found.deploy("motor", "pump")
     found.turn()
     found.command_apply("motor")
     found.cluster.log_lines["motor"] = ["one", "\x1b[31mtwo\x1b[0m \x1b[2J", "three"]
-    found.close()
     return found
 
 
 @pytest.fixture
-def box(template, tmp_path):
-    found = template.copy(tmp_path)
-    yield found
-    found.close()
+def box(copy_of):
+    return copy_of(template)
 
 
 def logs(box, name="motor", output=Output.TABLE, *, terminal=False, **asked):

@@ -7,18 +7,21 @@ import pytest
 from tests.kit.box import Box
 
 
-@pytest.fixture
-def box(tmp_path):
+def template(path):
     """Three versions ran; two are kept for a rollback."""
-    found = Box(tmp_path / "state")
+    found = Box(path)
     for version in ("1.0.0", "2.0.0", "3.0.0"):
         found.deploy("pump", version=version)
         found.turn()
         found.command_apply("pump")
     found.deploy("pump", version="4.0.0")
     found.turn()
-    yield found
-    found.close()
+    return found
+
+
+@pytest.fixture
+def box(copy_of):
+    return copy_of(template)
 
 
 def versions(box):

@@ -24,10 +24,9 @@ DEAD = "the registry r.io does not answer (connection refused)"
 MIB = 2**20
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory):
+def template(path):
     """One runs and its next version failed, one runs and is held, one is half downloaded and its registry is silent."""
-    box = Box(tmp_path_factory.mktemp("screens") / "state")
+    box = Box(path)
     for version in ("1.0.0", "2.0.0"):
         box.deploy(PUMP, version=version)
         box.turn()
@@ -48,13 +47,12 @@ def template(tmp_path_factory):
         partial.write(b"x" * (lock.size * 57 // 100 + 1))
     box.ledger.advance(box.ledger.workload("half").staged, Downloading())
     box.ledger.advance(box.ledger.workload("half").staged, Waiting(WaitReason(WaitKind.REGISTRY_UNREACHABLE, DEAD)))
-    box.close()
     return box
 
 
 @pytest.fixture
-def seen(template, tmp_path):
-    box = template.copy(tmp_path / "state")
+def seen(copy_of):
+    box = copy_of(template)
     box.settings = replace(box.settings, registry="registry.example.com:5000")
     box.close()
 
@@ -146,8 +144,8 @@ def test_an_outcome_is_there_at_every_width(columns):
 
 
 @pytest.mark.parametrize("columns", WIDTHS)
-def test_the_outcome_of_a_change_is_said_once(template, tmp_path, columns):
-    box = template.copy(tmp_path / "state")
+def test_the_outcome_of_a_change_is_said_once(copy_of, columns):
+    box = copy_of(template)
     box.close()
     for words, said in ((("stop", VALVE, "--yes"), "stopped"), (("start", VALVE), "running")):
         box._connections = None

@@ -92,17 +92,20 @@ def plant(box, tmp_path, monkeypatch):
     box.cluster.log_lines["pump"] = ["ready to pump", *everything.splitlines(), base64.b64encode(everything.encode()).decode(), hook]
 
 
-@pytest.fixture
-def box(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    found = Box(tmp_path / "state")
-    monkeypatch.setattr(blackbox.host, "journal", lambda unit: "-- journal --\n")
+def template(path):
+    found = Box(path)
     found.deploy("motor")
     found.turn()
     found.command_apply("motor")
     found.cluster.log_lines["motor"] = ["motor turns"]
-    yield found
-    found.close()
+    return found
+
+
+@pytest.fixture
+def box(copy_of, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(blackbox.host, "journal", lambda unit: "-- journal --\n")
+    return copy_of(template)
 
 
 def bundle(box, *more):

@@ -66,7 +66,7 @@ class Box:
         shutil.copytree(self.settings.state_dir, path, dirs_exist_ok=True)
         fresh = {id(self.cluster.changed): threading.Event()}  # an event cannot be copied
         source, runtime, cluster = deepcopy((self.source, self.runtime, self.cluster), fresh)
-        return Box(path, like=SimpleNamespace(source=source, runtime=runtime, cluster=cluster))
+        return type(self)(path, like=SimpleNamespace(source=source, runtime=runtime, cluster=cluster))
 
     @property
     def wiring(self):

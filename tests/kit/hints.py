@@ -43,9 +43,8 @@ def request(path, name="fan", **more):
 
 
 def two_versions(folder):
-    """A closed box, to be copied: `pump` 1.0.0 ran and 2.0.0 runs."""
+    """`pump` 1.0.0 ran and 2.0.0 runs."""
     found = Box(folder)
     for version in ("1.0.0", "2.0.0"):
         up(found, version)
-    found.close()
     return found

@@ -51,8 +51,11 @@ class DiskRuntime(FakeRuntime):
         self._imports()
         if not self.has(lock):
             self._import(lock, blob)
-            os.sync()
+            self.sync()
         self.pin(lock)
+
+    def sync(self) -> None:
+        os.sync()
 
     def _import(self, lock, blob) -> None:
         super()._import(lock, blob)

@@ -64,10 +64,9 @@ def test_whatever_a_value_becomes_no_command_and_no_turn_of_the_agent_ends_as_a_
             other.close()
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory):
+def template(path):
     """Three workloads: `pump` runs, with another version staged; `fan` and `lamp` are staged."""
-    found = Box(tmp_path_factory.mktemp("template") / "state")
+    found = Box(path)
     for version in ("1.0.0", "2.0.0"):
         found.deploy("pump", version=version)
         found.turn()
@@ -76,15 +75,12 @@ def template(tmp_path_factory):
     found.deploy("fan")
     found.turn()
     found.deploy("lamp")
-    found.close()
     return found
 
 
 @pytest.fixture
-def box(template, tmp_path):
-    found = template.copy(tmp_path)
-    yield found
-    found.close()
+def box(copy_of):
+    return copy_of(template)
 
 
 def spoil(box, table, column, value, where):

@@ -21,23 +21,19 @@ from tests.kit.crash import Crash, crash_at, crashing
 ACTOR = "admin@192.0.2.7 via api"
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory):
+def template(path):
     """Two versions of `a` have run; the second runs now."""
-    found = Box(tmp_path_factory.mktemp("template") / "state")
+    found = Box(path)
     for version in ("1.0.0", "2.0.0"):
         found.deploy("a", version=version)
         found.turn()
         found.command_apply("a")
-    found.close()
     return found
 
 
 @pytest.fixture
-def box(template, tmp_path):
-    found = template.copy(tmp_path / "state")
-    yield found
-    found.close()
+def box(copy_of):
+    return copy_of(template)
 
 
 def place(box, verb, *names, **request):

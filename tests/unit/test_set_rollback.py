@@ -20,14 +20,17 @@ from tests.kit.crash import crash_at
 GONE = "version 1.0.0 was rolled back, so it is applied only by its name"
 
 
-@pytest.fixture
-def box(tmp_path):
+def template(path):
     """`old` 1.0.0 ran; then `old` 2.0.0 and the first version of `new` came up together."""
-    found = Box(tmp_path / "state")
+    found = Box(path)
     up(found, "1.0.0", "old")
     rename(found)
-    yield found
-    found.close()
+    return found
+
+
+@pytest.fixture
+def box(copy_of):
+    return copy_of(template)
 
 
 def up(box, version, *names):

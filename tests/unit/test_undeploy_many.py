@@ -13,21 +13,17 @@ from tests.kit.box import Box
 NAMES = tuple(f"pump-{number:02d}" for number in range(SIDE_BY_SIDE))
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory):
-    found = Box(tmp_path_factory.mktemp("template") / "state")
+def template(path):
+    found = Box(path)
     found.deploy(*NAMES)
     found.turn()
     found.command_apply(*NAMES)
-    found.close()
     return found
 
 
 @pytest.fixture
-def box(template, tmp_path):
-    found = template.copy(tmp_path / "state")
-    yield found
-    found.close()
+def box(copy_of):
+    return copy_of(template)
 
 
 def test_all_are_waited_for_at_the_same_time(box):

@@ -70,7 +70,7 @@ class ContainerdRuntime:
                 with suppress(RuntimeUnreachable):  # the first error is the one to report; without our label the image counts as absent
                     self._remove_name(*_digests(lock), delay=_CRI_DELAY)
                 raise
-            os.sync()  # containerd syncs its content and its database, but not the files that it unpacks
+            self.sync()
         self.pin(lock)
 
     @contextmanager
@@ -148,6 +148,10 @@ class ContainerdRuntime:
             return {}
         filters = tuple(_named(lock.name) for lock in locks)
         return image_statuses(locks, self._ctr.run("images", "check", *filters), self._ctr.run("images", "ls", *filters))
+
+    def sync(self) -> None:
+        """Containerd syncs its content and its database, but not the files that it unpacks."""
+        os.sync()
 
     def image_names(self) -> frozenset[str]:
         """Of the namespace."""

@@ -165,6 +165,9 @@ class FakeRuntime:
         self._check_reachable()
         return frozenset(self.names)
 
+    def sync(self) -> None:
+        """It is in memory."""
+
     def garbage_collect(self, lock: ImageLock) -> None:
         """As the kubelet's image garbage collection: pins are ignored."""
         self.names.pop(lock.name, None)
