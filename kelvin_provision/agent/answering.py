@@ -6,6 +6,7 @@ there are is decided above (`questions`); here it is only how they arrive. Two a
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import select
@@ -28,8 +29,11 @@ Answer = Callable[[Context, str, Mapping[str, Any]], Any]
 AT_ONCE = 2
 TIME = 8.0
 """Seconds for a question, from its first byte to its answer."""
+MOST = 32
+"""Connections that are listened to; whoever has a further one is told to come again."""
+BACKLOG = 64
 LONGEST = 1 << 16
-_WAKE = 0.5
+_WAKE, _PAUSE = 0.5, 0.2
 
 
 def socket_path(state_dir: Path) -> Path:
@@ -57,6 +61,7 @@ class Answering:
         self._answer = answer
         self._ended = ended
         self._places = threading.Semaphore(AT_ONCE)
+        self._rooms = threading.Semaphore(MOST)
         self._waker, self._woken = socket.socketpair()
 
     def run(self) -> None:
@@ -64,15 +69,31 @@ class Answering:
         path = socket_path(self._ctx.settings.state_dir)
         with self._woken, socket.socket(socket.AF_UNIX) as listener, short_path(path) as address:
             path.unlink(missing_ok=True)  # of an agent that was killed: we have its lock
-            listener.bind(address)
-            path.chmod(0o600)
-            listener.listen(8)
+            _bind_private(listener, path.parent, address)
+            listener.listen(BACKLOG)
             listener.settimeout(0.0)
+            news = select.poll()  # select(2) takes no descriptor above 1023
+            for source in (listener, self._woken):
+                news.register(source, select.POLLIN)
             while not self._ended.is_set():
-                select.select([listener, self._woken], [], [], _WAKE)
-                with suppress(BlockingIOError):
-                    connection, _ = listener.accept()
-                    threading.Thread(target=self._serve, args=(connection,), name="answering", daemon=True).start()
+                news.poll(_WAKE * 1000)
+                if not self._accept(listener):
+                    self._ended.wait(_PAUSE)
+
+    def _accept(self, listener: socket.socket) -> bool:
+        """Serve who has connected. False where this box has no room for it now: whoever asks is waited for, not left for ever."""
+        try:
+            connection, _ = listener.accept()
+        except BlockingIOError:
+            return True
+        except OSError:  # no descriptor or no memory left, or who asked has gone
+            return False
+        try:
+            threading.Thread(target=self._serve, args=(connection,), name="answering", daemon=True).start()
+        except RuntimeError:  # no thread
+            connection.close()
+            return False
+        return True
 
     def wake(self) -> None:
         """See at once that it has ended: until then, its socket keeps the filesystem of the state directory busy."""
@@ -80,16 +101,26 @@ class Answering:
 
     def _serve(self, connection: socket.socket) -> None:
         deadline = time.monotonic() + TIME
-        with connection, suppress(OSError):  # who asked has gone
-            line = _line(connection, deadline)
+        with connection, suppress(OSError), self._one_more() as is_served:  # who asked has gone
+            line = _line(connection, deadline) if is_served else b"\n"
             if line:
-                answer = json.dumps(self._answered(line, deadline)).encode() + b"\n"
+                answer = json.dumps(self._answered(line, deadline) if is_served else _busy()).encode() + b"\n"
                 connection.settimeout(TIME)
                 connection.sendall(answer)
 
+    @contextmanager
+    def _one_more(self) -> Iterator[bool]:
+        """Whether there is room for another connection."""
+        has_room = self._rooms.acquire(blocking=False)
+        try:
+            yield has_room
+        finally:
+            if has_room:
+                self._rooms.release()
+
     def _answered(self, line: bytes, deadline: float) -> dict[str, Any]:
         if not self._places.acquire(blocking=False):
-            return {"error": to_document(Locked(f"the agent answers {AT_ONCE} questions already", hint="try again in a moment"))}
+            return _busy()
         try:
             return {"result": self._result(line, deadline)}
         except ProvisionError as error:
@@ -108,6 +139,21 @@ class Answering:
 
         with separate(self._ctx, progress=silent, stop=stop) as ctx:
             return self._answer(ctx, question, arguments)
+
+
+def _busy() -> dict[str, Any]:
+    return {"error": to_document(Locked(f"the agent answers {AT_ONCE} questions already", hint="try again in a moment"))}
+
+
+def _bind_private(listener: socket.socket, folder: Path, address: str) -> None:
+    """For its owner alone from the first moment: Linux makes the file with the mode of the socket. Raises OSError.
+
+    Not by the umask, which other threads have, too. Who may write the folder could put a socket of his own in this one's place.
+    """
+    if folder.stat().st_mode & 0o022:
+        raise PermissionError(errno.EPERM, "others may write this folder", str(folder))
+    os.fchmod(listener.fileno(), 0o600)
+    listener.bind(address)
 
 
 def _line(connection: socket.socket, deadline: float) -> bytes:

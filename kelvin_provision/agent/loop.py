@@ -19,6 +19,7 @@ from kelvin_provision.agent.lifecycle.identity import identity
 from kelvin_provision.agent.lifecycle.place import Place
 from kelvin_provision.agent.lifecycle.process import lock_path, log_path, now_path
 from kelvin_provision.agent.reconciler import Reconciler
+from kelvin_provision.agent.sealing import Sealing
 from kelvin_provision.agent.systemd.notify import notify
 from kelvin_provision.agent.turn import Memory
 from kelvin_provision.agent.watchdog import Watchdog, tell_systemd
@@ -126,7 +127,7 @@ def _live(ctx: Context, over: Callable[[], bool], hopeless: Hopeless, answer: An
 
 
 def _work(ctx: Context, over: Callable[[], bool], hopeless: Hopeless) -> None:
-    memory, seen, idle, next_try = Memory.of(ctx), (-1, -1), False, 0.0
+    memory, sealing, seen, idle, next_try = Memory.of(ctx), Sealing(), (-1, -1), False, 0.0
     while not ctx.stop():
         try:
             before = ctx.ledger.version()
@@ -134,6 +135,7 @@ def _work(ctx: Context, over: Callable[[], bool], hopeless: Hopeless) -> None:
                 if interrupted(ctx):
                     _recover(ctx)  # a command died meanwhile, or the cluster was not up yet when we started
                 idle = turn.take(ctx, memory) and not interrupted(ctx)
+                sealing.take(ctx)
                 # Commits of other processes start another turn; our own do not.
                 seen = (before[0], ctx.ledger.version()[1])
                 pause = 0.0 if memory.continues else ctx.timings.agent_retry

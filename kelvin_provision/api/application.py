@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from kelvin_provision.api.messages.documents import failed, refused
 from kelvin_provision.api.messages.refusals import Refusal
+from kelvin_provision.api.network.underway import Underway
 from kelvin_provision.api.routes.table import ROWS, Row
 from kelvin_provision.api.services import Call, Services
 from kelvin_provision.errors import OurBug, ProvisionError
@@ -29,6 +30,7 @@ class Application:
 
     def __init__(self, services: Services, rows: Sequence[Row] = ROWS) -> None:
         self._services = services
+        self._underway = Underway(services.settings.connections)
         paths: dict[str, dict[str, Row]] = {}
         for row in rows:
             paths.setdefault(row.path, {})[row.method] = row
@@ -38,20 +40,23 @@ class Application:
         if scope["type"] != "http":
             return
         request = Request(scope, receive)
+        address = request.client.host if request.client else ""
         try:
-            response = await self._answer(request)
+            with self._underway.one_more(address):
+                response = await self._answer(request, address)
+                await response(scope, receive, send)
+        except Refusal as refusal:
+            await refused(refusal)(scope, receive, send)
         except ClientDisconnect:
             return
-        await response(scope, receive, send)
 
-    async def _answer(self, request: Request) -> Response:
+    async def _answer(self, request: Request, address: str) -> Response:
         declared: tuple[int, ...] = ()
         try:
             host = self._services.hosts.checked(request.scope["headers"])
             _refuse_head(request.scope)
             row = self._row(request.scope)
             declared = row.errors
-            address = request.client.host if request.client else ""
             caller = self._services.authenticator.principal(request.headers.get("authorization"), address) if row.level else None
             if caller and row.level:
                 caller.require(row.level)

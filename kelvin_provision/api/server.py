@@ -21,6 +21,7 @@ from kelvin_provision.api.authentication.authenticator import Authenticator
 from kelvin_provision.api.network.connections import Connections
 from kelvin_provision.api.network.hosts import Hosts
 from kelvin_provision.api.network.protocol import serving
+from kelvin_provision.api.network.shortage import Shortage
 from kelvin_provision.api.services import Services
 from kelvin_provision.api.work.box import Box
 from kelvin_provision.api.work.deploying import Deploy
@@ -104,5 +105,6 @@ def run(made: Server, sockets: Sequence[socket.socket], started: Callable[[], No
 
 
 async def _run(made: Server, sockets: Sequence[socket.socket], started: Callable[[], None]) -> None:
+    asyncio.get_running_loop().set_exception_handler(Shortage())
     started()
     await made.serve(sockets=list(sockets))

@@ -56,8 +56,7 @@ def folder(ledger: Ledger) -> Path:
 
 def seal(ledger: Ledger, keep: int) -> int:
     """Seal all but the newest lines once a quarter more than these are there; returns how many. The caller holds the operator lock."""
-    enough = keep + keep // 4
-    if _span(ledger) < enough or (last := _newest(ledger, keep)) is None or _newest(ledger, enough - 1) is None:
+    if not is_due(ledger, keep) or (last := _newest(ledger, keep)) is None:
         return 0
     for leftover in folder(ledger).glob(".*.jsonl.*"):
         leftover.unlink(missing_ok=True)  # of a power cut while a file was written
@@ -65,6 +64,12 @@ def seal(ledger: Ledger, keep: int) -> int:
     while (end := _end(ledger, last)) is not None:
         count += _seal(ledger, end)
     return count
+
+
+def is_due(ledger: Ledger, keep: int) -> bool:
+    """Whether `seal` would seal. Costs nothing until there are enough lines."""
+    enough = keep + keep // 4
+    return _span(ledger) >= enough and _newest(ledger, enough - 1) is not None
 
 
 def _span(ledger: Ledger) -> int:

@@ -61,10 +61,10 @@ def store(db: sqlite3.Connection, seq: int, workload: str, evidence: Sequence[st
     db.execute("DELETE FROM evidence WHERE seq NOT IN (SELECT seq FROM evidence ORDER BY seq DESC LIMIT ?)", (OF_ALL,))
 
 
-def of(db: sqlite3.Connection, workloads: Collection[str] = ()) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Evidence by the number of its line of history: of all, or of these workloads."""
-    where, values = (" WHERE workload IN (SELECT value FROM json_each(?))", (json.dumps(list(workloads)),)) if workloads else ("", ())
-    for row in db.execute(f"SELECT seq, lines FROM evidence{where}", values):  # noqa: S608  (constants)
+def of(db: sqlite3.Connection, workloads: Collection[str] = (), *, since: int = 0) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Evidence by the number of its line of history: of all, or of these workloads; from the line of this number on."""
+    where, values = (" AND workload IN (SELECT value FROM json_each(?))", (json.dumps(list(workloads)),)) if workloads else ("", ())
+    for row in db.execute(f"SELECT seq, lines FROM evidence WHERE seq >= ?{where}", (since, *values)):  # noqa: S608  (constants)
         yield row["seq"], lines(row)
 
 

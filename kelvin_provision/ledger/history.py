@@ -52,13 +52,21 @@ def _is_newest(db: sqlite3.Connection, entry: Entry) -> bool:
     return same and dict(attempts.of(db, [entry.workload])).get(row["seq"], ()) == entry.evidence
 
 
-def history(ledger: Ledger, *workloads: str, evidence: bool = False) -> tuple[Entry, ...]:
-    """The lines, of all or of these workloads, oldest first. With `evidence`, those of failed attempts have theirs."""
+def history(ledger: Ledger, *workloads: str, evidence: bool = False, newest: int | None = None) -> tuple[Entry, ...]:
+    """The lines, of all or of these workloads, oldest first; with `newest`, only so many. With `evidence`, failed attempts have theirs."""
     with ledger.reading() as db:
         where, values = (f" WHERE workload {rows.LISTED}", rows.listed(workloads)) if workloads else ("", ())
-        entries = db.execute(f"SELECT * FROM history{where} ORDER BY seq", values)  # noqa: S608  (constants)
-        lines = dict(attempts.of(db, workloads)) if evidence else {}
+        query = f"SELECT * FROM history{where} ORDER BY seq DESC LIMIT ?"  # noqa: S608  (constants)
+        entries = db.execute(query, (*values, -1 if newest is None else newest)).fetchall()[::-1]
+        lines = dict(attempts.of(db, workloads, since=entries[0]["seq"])) if evidence and entries else {}
         return tuple(replace(_shown(row), evidence=lines.get(row["seq"], ())) for row in entries)
+
+
+def known(ledger: Ledger, workloads: Sequence[str]) -> frozenset[str]:
+    """Those of them that have a line."""
+    with ledger.reading() as db:
+        query = "SELECT value FROM json_each(?) WHERE EXISTS (SELECT 1 FROM history WHERE workload = value)"
+        return frozenset(row[0] for row in db.execute(query, rows.listed(workloads)))
 
 
 def last_failure(ledger: Ledger, workload: str) -> Entry | None:
@@ -67,6 +75,14 @@ def last_failure(ledger: Ledger, workload: str) -> Entry | None:
     with ledger.reading() as db:
         row = db.execute(query, (workload,)).fetchone()
     return replace(_shown(row), evidence=attempts.lines(row)) if row else None
+
+
+def succeeded_since(ledger: Ledger, failure: Entry) -> bool:
+    """Whether anything was done to the workload of this line after it."""
+    line = "SELECT max(seq) FROM history WHERE workload = ?1 AND time = ?2 AND action = ?3"
+    query = f"SELECT 1 FROM history WHERE workload = ?1 AND seq > ({line}) AND outcome LIKE 'done%' LIMIT 1"  # noqa: S608  (a constant)
+    with ledger.reading() as db:
+        return db.execute(query, (failure.workload, failure.time, failure.action)).fetchone() is not None
 
 
 def broken_link(ledger: Ledger, last: int = -1) -> int | None:

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class HistoryRequest:
-    """`names` is empty for all workloads. With `verify`, the chain of hashes is checked first."""
+    """`names` is empty for all workloads. With `verify`, the chain of hashes is checked first. `newest` is None for all lines."""
 
     names: tuple[str, ...] = ()
     verify: bool = False
+    newest: int | None = None
 
 
 @dataclass(frozen=True)
@@ -55,10 +56,10 @@ def _entry_to_json(entry: Entry) -> Mapping[str, Any]:
 def history(ctx: Context, request: HistoryRequest) -> HistoryResult:
     """Removed workloads have a history, too. Raises WorkloadUnknown for a name without one, HistoryBroken."""
     verified = _verified(ctx.ledger) if request.verify else None
-    entries = ledger_history.history(ctx.ledger, *request.names, evidence=True)
+    entries = ledger_history.history(ctx.ledger, *request.names, evidence=True, newest=request.newest)
     sealed, folder = archive.summary(ctx.ledger)
     if request.names:
-        unknown = set(request.names) - {entry.workload for entry in entries} - set(ctx.ledger.slots(request.names))
+        unknown = set(request.names) - ledger_history.known(ctx.ledger, request.names) - set(ctx.ledger.slots(request.names))
         if unknown:
             raise WorkloadUnknown(_nothing(", ".join(sorted(unknown)), sealed, folder))
     return HistoryResult(entries, verified, sealed, folder)

@@ -13,7 +13,7 @@ from kelvin_provision.queries.transfers import ImageTransfer, transfers
 
 if TYPE_CHECKING:
     from kelvin_provision.context import Context
-    from kelvin_provision.ledger.model import Entry, Order, Workload
+    from kelvin_provision.ledger.model import Entry, Order
     from kelvin_provision.status import Hold
 
 
@@ -80,7 +80,7 @@ def workload(ctx: Context, request: WorkloadRequest) -> WorkloadResult:
         holds=current.holds,
         orders=current.orders,
         last_failure=failure,
-        recovered=failure is not None and _succeeded_since(ctx, current, failure),
+        recovered=failure is not None and history.succeeded_since(ctx.ledger, failure),
         waits=describe_cause(staged, tries[staged.workload]) if staged and tries else "",
         cause=staged.cause or "" if staged else "",
     )
@@ -93,9 +93,3 @@ def configuration(ctx: Context, name: str) -> Mapping[str, Any]:
     current = ctx.ledger.workload(name)
     masked: Mapping[str, Any] = mask_document((current.staged or current.shown).spec.configuration)
     return masked
-
-
-def _succeeded_since(ctx: Context, current: Workload, failure: Entry) -> bool:
-    lines = history.history(ctx.ledger, current.name)
-    at = max(number for number, line in enumerate(lines) if line.time == failure.time and line.action == failure.action)
-    return any(line.outcome.startswith("done") for line in lines[at + 1 :])

@@ -51,7 +51,7 @@ def history(ledger: Ledger) -> Iterator[dict[str, Any]]:
     broken = ledger_history.broken_link(ledger)
     sealed, _ = archive.summary(ledger)
     yield {"whole": broken is None, "broken_at": broken, "last_hash": ledger_history.head(ledger), "sealed_lines": sealed}
-    yield from (asdict(entry) for entry in ledger_history.history(ledger, evidence=True)[-MAX_ENTRIES:])
+    yield from (asdict(entry) for entry in ledger_history.history(ledger, evidence=True, newest=MAX_ENTRIES))
 
 
 def workloads(ledger: Ledger) -> dict[str, Any]:

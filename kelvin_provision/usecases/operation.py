@@ -104,6 +104,14 @@ def operation(ctx: Context, ticket: OrderTicket, policy: ApplyPolicy | None = No
             archive.seal(ctx.ledger, ctx.settings.history.keep)
 
 
+def seal_history(ctx: Context) -> None:
+    """Move older lines of the history into files where that is due. Raises Locked where a change is under way, HistoryBroken."""
+    keep = ctx.settings.history.keep
+    if archive.is_due(ctx.ledger, keep):
+        with exclusive(private_folder(ctx.settings.state_dir) / "lock", command=f"{AGENT} sealing older history"):
+            archive.seal(ctx.ledger, keep)
+
+
 def free_images(ctx: Context, running: Running) -> int:
     """Remove images that no kept revision needs; returns the bytes freed in the store. Errors become warnings: the change is done."""
     freed = 0

@@ -1,22 +1,31 @@
 """Connections that say nothing, little or too much: closed in time, and never in the way of a real request."""
 
 import contextlib
+import os
+import resource
+import signal
 import socket
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import uvicorn
 
 from kelvin_provision.api import server as api_server
+from kelvin_provision.api.messages.refusals import Refusal
 from kelvin_provision.api.network.addresses import listening
-from kelvin_provision.api.network.connections import PER_ADDRESS, Connections
+from kelvin_provision.api.network.clients import PER_CLIENT, client_of
+from kelvin_provision.api.network.connections import Connections
 from kelvin_provision.api.network.protocol import PIECE, DeadlineProtocol
 from kelvin_provision.api.network.protocol import serving as serving_class
+from kelvin_provision.api.network.underway import Underway
 from kelvin_provision.settings.model import ApiSettings
 from tests.kit.api import serving
+from tests.kit.api_process import ApiProcess
 from tests.kit.waiting import until
 
+ROOT = Path(__file__).parents[2]
 HEAD = b"POST /auth/realms/kelvin/logout HTTP/1.1\r\nHost: localhost\r\n"
 QUICK = {"head": 0.4, "body": 0.6, "stuck": 0.5}
 
@@ -185,6 +194,84 @@ def test_a_client_that_hangs_up_in_the_middle_disturbs_nothing(hurried):
     assert hurried.ask("GET", "/healthz").status == 200
 
 
+def hang_up(port, data, times):
+    """Ask and leave at once, again and again."""
+    for _ in range(times):
+        with opened(port) as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            connection.sendall(data)
+            time.sleep(0.002)
+
+
+def test_what_clients_have_asked_for_that_hang_up_is_bounded(hurried):
+    """Their connections are free again, but what they asked for waits for the ledger."""
+    token, go, begun = hurried.as_level("read"), threading.Event(), threading.Event()
+    box = hurried.services.box
+    box._thread.submit(lambda: (begun.set(), go.wait(20)))
+    assert begun.wait(5)
+    try:
+        hang_up(hurried.port, f"GET /edge/v1/agent HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n".encode(), 60)
+        assert box._thread._work_queue.qsize() <= 8
+        answer = hurried.ask("GET", "/healthz")
+        assert (answer.status, answer.error["name"], answer.headers["connection"]) == (503, "too-many-requests", "close")
+        assert answer.error["description"] == "8 requests are under way, which is the limit"
+    finally:
+        go.set()
+    until(lambda: hurried.ask("GET", "/healthz").status == 200)
+    assert hurried.ask("GET", "/edge/v1/agent", token=token).status == 200
+
+
+def test_one_client_cannot_have_all_requests_under_way():
+    underway = Underway(64)
+    with contextlib.ExitStack() as stack:
+        for number in range(PER_CLIENT):
+            stack.enter_context(underway.one_more(f"2001:db8::{number:x}"))
+        with pytest.raises(Refusal, match=f"{PER_CLIENT} requests of 2001:db8::/64 are under way"), underway.one_more("2001:db8::ffff"):
+            pass
+        for _ in range(64 - PER_CLIENT):
+            stack.enter_context(underway.one_more("127.0.0.1"))
+        with pytest.raises(Refusal, match="64 requests are under way"), underway.one_more("192.0.2.7"):
+            pass
+    assert (len(underway), underway._counts) == (0, {})
+
+
+@pytest.mark.parametrize(
+    ("address", "client"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8::7", "2001:db8::/64"),
+        ("2001:db8::7%eth0", "2001:db8::/64"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("::1", "::1"),
+        ("", ""),
+    ],
+)
+def test_a_client_is_an_address_or_the_network_of_a_subscriber(address, client):
+    assert client_of(address) == client
+
+
+@pytest.mark.slow
+def test_a_box_without_descriptors_is_served_again_later_and_says_so_once(tmp_path):
+    """EMFILE at the listener: asyncio tries again each second, and would say so 128 times each."""
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "KELVIN_PROVISION_SITE_CONFIG": str(tmp_path / "none")}
+    api = ApiProcess(tmp_path / "state", environment | {"KELVIN_PROVISION_STATE_DIR": str(tmp_path / "state")}, tmp_path)
+    try:
+        assert api.client.ask("GET", "/healthz").status == 200
+        _, hard = resource.prlimit(api.process.pid, resource.RLIMIT_NOFILE)
+        highest = max(int(path.name) for path in Path(f"/proc/{api.process.pid}/fd").iterdir())
+        resource.prlimit(api.process.pid, resource.RLIMIT_NOFILE, (highest + 4, hard))
+        with contextlib.ExitStack() as stack:
+            for _ in range(20):
+                stack.enter_context(opened(api.client.port))
+            time.sleep(2.5)
+        assert api.client.ask("GET", "/healthz").status == 200
+    finally:
+        api.process.send_signal(signal.SIGTERM)
+        said = api.process.stderr.read()
+        assert api.end() == 0
+    assert said == "connections wait: too many open files\n"
+
+
 class Stub:
     """A connection of the table: `is_idle`, `is_receiving` or busy."""
 
@@ -199,10 +286,10 @@ class Stub:
 
 def test_one_address_cannot_have_all_connections():
     table = Connections(64)
-    busy = [Stub("192.0.2.7") for _ in range(PER_ADDRESS + 1)]
-    assert [table.admit(connection) for connection in busy] == [True] * PER_ADDRESS + [False]
+    busy = [Stub("192.0.2.7") for _ in range(PER_CLIENT + 1)]
+    assert [table.admit(connection) for connection in busy] == [True] * PER_CLIENT + [False]
     assert table.admit(Stub("192.0.2.8"))
-    assert len(table) == PER_ADDRESS + 1
+    assert len(table) == PER_CLIENT + 1
 
 
 def test_clients_on_this_box_may_have_all_of_them():

@@ -1,9 +1,13 @@
 """Routes of our own: what the terminal can do and the platform has no route for."""
 
+import json
+import tracemalloc
+
 import pytest
 
 from kelvin_provision.access.levels import Level
-from kelvin_provision.ledger import orders
+from kelvin_provision.ledger import history, orders
+from kelvin_provision.ledger.model import Entry
 from tests.api.test_questions import agent
 from tests.kit.api import serving
 
@@ -29,6 +33,25 @@ def test_history_says_who_did_what(box, api):
     assert len(api.get(f"{EDGE}/history").json["entries"]) > 5
     assert api.get(f"{EDGE}/history?workload_name=absent").status == 404
     assert api.get(f"{EDGE}/history?limit=1001").status == 400
+
+
+def test_a_limit_of_the_history_limits_what_is_read(box):
+    """Ten thousand lines were read to show one."""
+    with box.ledger.writing() as db:
+        for number in range(3000):
+            history.append(db, Entry(box.ledger.clock(), "anna", "api login", "", None, "failed", f"{number}", evidence=("e",) * 20))
+    tracemalloc.start()
+    try:
+        found = history.history(box.ledger, evidence=True, newest=3)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert ([line.detail for line in found], peak < 1 << 17) == (["2997", "2998", "2999"], True), peak
+    assert found == history.history(box.ledger, evidence=True)[-3:]
+    assert [line.action for line in history.history(box.ledger, "pump", newest=1)] != ["api login"]
+    shown = box.run("workloads", "history", "pump", "--limit", "1", "--json")
+    assert len(json.loads(shown.stdout)["entries"]) == 1
+    assert box.run("workloads", "history", "pump", "absent", "--limit", "1").exit_code == 66
 
 
 def test_an_order_is_followed_to_its_end(box, api):

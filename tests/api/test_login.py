@@ -1,19 +1,27 @@
 """Logins: what the platform's clients send, delays in place of bans, and tokens that end."""
 
 import asyncio
+import contextlib
 import os
+import sqlite3
 import time
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
 
 from kelvin_provision.access.levels import Level
+from kelvin_provision.access.sessions import EndedSessions
 from kelvin_provision.access.users import Users
 from kelvin_provision.api.authentication.audit import MOST_ADDRESSES, OTHERS, Audit
 from kelvin_provision.api.authentication.throttle import FREE, FREE_OF_ADDRESS, LONGEST, PER_HOUR, Throttle
+from kelvin_provision.api.work.lines import Lines
+from kelvin_provision.api.work.repeats import Repeats
+from kelvin_provision.context import NoLauncher
 from kelvin_provision.ledger import history
+from kelvin_provision.settings.model import HistorySettings
 from tests.kit.api import CHEAP, PASSWORD, TOKEN, serving
 
 REALM = "/auth/realms/kelvin"
@@ -232,7 +240,90 @@ def test_what_is_no_file_of_users_is_said_to_be_damaged(box, api, made):
         assert f"{path} is damaged" in answer.error["description"]
 
 
-def test_ten_thousand_guesses_take_bounded_memory_and_at_most_three_thousand_a_day():
+@pytest.mark.parametrize("address", ["192.{0}.{1}.7", "2001:db8:{0}:{1}::7"], ids=["IPv4", "IPv6"])
+def test_ten_thousand_addresses_and_names_take_bounded_memory(address):
+    throttle = Throttle(Clock())
+    tracemalloc.start()
+    try:
+        for number in range(10_000):
+            throttle.failed(f"{number}" + "\U0001f4a9" * 64, address.format(number // 250, number % 250))
+            throttle.wait(f"{number}", address.format(number // 250, number % 250))
+        assert tracemalloc.get_traced_memory()[0] < 5 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_attacker_with_an_ipv6_network_is_one_address():
+    throttle = Throttle(Clock())
+    for number in range(FREE_OF_ADDRESS):
+        throttle.failed(f"user-{number}", f"2001:db8::{number:x}")
+    assert throttle.wait("admin", "2001:db8::ffff") == 1.0
+    assert throttle.wait("admin", "2001:db8:0:1::1") == 0.0
+    assert throttle.wait("admin", "::ffff:192.0.2.7") == 0.0
+
+
+def test_failures_of_a_user_are_forgotten_as_time_goes():
+    clock = Clock()
+    throttle = Throttle(clock)
+    for number in range(3 * PER_HOUR):
+        throttle.failed("admin", f"198.51.100.{number}")
+        clock.now += 61
+    assert throttle.wait("admin", "203.0.113.9") == 0.0
+
+
+def test_other_memory_of_logins_is_bounded_too(tmp_path):
+    """Sessions, repeated requests, and users in a line of the history."""
+    ended, repeats, written = EndedSessions(tmp_path), Repeats(), []
+    ended._ended = {f"session-{number}": 10_000 + number for number in range(20_000)}
+    ended.end("the last one", 99_000, now=0.0)
+    assert len(ended._ended) == 10_000
+    assert ended.has("the last one")
+    for number in range(10_000):
+        repeats.remember(f"{number}", "pump", number)
+    assert len(repeats._made) == 64
+
+    async def guess():
+        audit = Audit(lambda *line: written.append(line), pause=0.01)
+        for number in range(10_000):
+            audit.wrong_password(f"user-{number}", f"2001:db8::{number:x}")
+        await asyncio.sleep(0.1)
+
+    asyncio.run(guess())
+    assert len(written) <= 2 * (MOST_ADDRESSES + 1)
+    assert max(len(detail) for *_, detail in written) < 200
+    assert written[-1][-1].endswith(" more")
+
+
+def test_lines_wait_for_the_ledger_bounded_and_together(box):
+    jobs = []
+    box.timings = replace(box.timings, ledger_busy=0.05)
+    lines = Lines(box.ctx, jobs.append, most=5)
+    for number in range(10_000):
+        lines.add("anna@192.0.2.7 via api", "api login", "done", str(number))
+    assert len(jobs) == 1, "one place in the queue of the ledger, however many lines"
+    with contextlib.closing(sqlite3.connect(box.ledger.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        jobs.pop()()
+    lines.add("anna@192.0.2.7 via api", "api login", "done", "later")
+    jobs.pop()()
+    found = [(line.outcome, line.detail) for line in history.history(box.ledger) if line.action == "api login"]
+    assert found == [*(("done", str(number)) for number in range(5)), ("left out", "9996 lines, while the ledger took none")]
+    assert history.broken_link(box.ledger) is None
+
+
+def test_logins_alone_have_older_history_sealed_by_an_agent(box):
+    woken = []
+    box.launcher = type("Launcher", (NoLauncher,), {"ensure": lambda _self, _settings: woken.append(1) or ()})()
+    box.settings = replace(box.settings, history=HistorySettings(keep=100))
+    jobs = []
+    lines = Lines(box.ctx, jobs.append)
+    for number in range(130):
+        lines.add("anna@192.0.2.7 via api", "api login", "done", str(number))
+        jobs.pop()()
+    assert woken == [1]
+
+
+def test_guesses_from_one_address_are_at_most_three_thousand_a_day():
     clock = Clock()
     throttle, tried, end = Throttle(clock), 0, 1000.0 + 86_400
     while clock.now < end:
@@ -242,9 +333,6 @@ def test_ten_thousand_guesses_take_bounded_memory_and_at_most_three_thousand_a_d
             tried += 1
             throttle.failed("admin", "192.0.2.7")
     assert tried <= 3000
-    for number in range(10_000):
-        throttle.failed(f"user-{number}", f"192.0.2.{number % 250}")
-    assert len(throttle._pairs) + len(throttle._users) < 10_000
 
 
 # --- history --------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import os
+import resource
 import socket
 import stat
 import threading
@@ -86,6 +88,84 @@ def test_logs_are_those_of_the_cluster_by_pod(asked):
 def test_what_has_no_log_says_why(asked, path, status, name):
     answer = asked.get(path)
     assert (answer.status, answer.error["name"]) == (status, name)
+
+
+@contextlib.contextmanager
+def no_descriptor_left():
+    """For all of this process. Yields what frees some of them again."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    taken = []
+    try:
+        with contextlib.suppress(OSError):
+            while True:
+                taken.append(os.open("/dev/null", os.O_RDONLY))
+        yield lambda: [os.close(taken.pop()) for _ in range(len(taken))]
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_box_without_descriptors_is_answered_again_later(box):
+    """EMFILE at the socket of the agent ended its thread for good."""
+    ended = threading.Event()
+    answered = answering.Answering(box.ctx, questions.answer, ended)
+    thread = threading.Thread(target=answered.run)
+    thread.start()
+    try:
+        until(lambda: answers(box), 10)
+        with socket.socket(socket.AF_UNIX) as asking, answering.short_path(socket_path(box.settings.state_dir)) as path:
+            with no_descriptor_left() as free:
+                asking.connect(path)
+                time.sleep(0.5)
+                assert thread.is_alive()
+                free()
+            asking.settimeout(10)
+            asking.sendall(b"{\n")
+            assert b"this is not a question" in asking.recv(65536)
+    finally:
+        ended.set()
+        answered.wake()
+        thread.join(10)
+
+
+def test_connections_to_the_agent_are_bounded_and_told_so(box):
+    with agent(box), contextlib.ExitStack() as stack, answering.short_path(socket_path(box.settings.state_dir)) as path:
+        for _ in range(answering.MOST):
+            silent = stack.enter_context(socket.socket(socket.AF_UNIX))
+            silent.connect(path)
+        until(lambda: b"answers 2 questions already" in say(box, b""))
+        time.sleep(0.05)
+        assert len([thread for thread in threading.enumerate() if thread.name == "answering"]) <= answering.MOST
+    assert answering.AT_ONCE < answering.MOST
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o022])
+def test_the_socket_is_never_wider_however_wide_the_umask_is(tmp_path, mask):
+    """It was made as wide as the umask allows, and narrowed a moment later."""
+    before = os.umask(mask)
+    try:
+        with socket.socket(socket.AF_UNIX) as listener, answering.short_path(tmp_path / "agent.sock") as address:
+            answering._bind_private(listener, tmp_path, address)
+            assert stat.S_IMODE((tmp_path / "agent.sock").stat().st_mode) == 0o600
+    finally:
+        os.umask(before)
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o707, 0o722])
+def test_a_folder_that_others_may_write_gets_no_socket_and_the_agent_says_so(box, mode):
+    box.settings.state_dir.chmod(mode)
+    ended = threading.Event()
+    thread = threading.Thread(target=box.work, kwargs={"stop": ended.is_set, "answer": questions.answer})
+    thread.start()
+    try:
+        until(lambda: any("cannot ask this agent" in str(event) for event in box.said))
+    finally:
+        ended.set()
+        thread.join(20)
+    assert not socket_path(box.settings.state_dir).exists()
+    assert any(f"{box.settings.state_dir}: others may write this folder" in str(event) for event in box.said)
 
 
 def test_an_agent_that_has_ended_keeps_nothing_open_in_the_state_directory(box):

@@ -6,6 +6,7 @@ import tracemalloc
 
 import pytest
 
+from kelvin_provision.agent.sealing import Sealing
 from kelvin_provision.errors import HistoryBroken, NoSpace
 from kelvin_provision.ledger import archive, history, journal
 from kelvin_provision.ledger.ledger import Ledger
@@ -207,6 +208,30 @@ def test_a_change_seals_and_the_command_says_where_older_lines_are(tmp_path):
     assert result.to_json()["sealed"] == {"lines": 40, "path": str(tmp_path / "history")}
     shown = box.run("workloads", "history", "--verify")
     assert f"140 lines, the last hash is {history.head(box.ledger)}; 40 older lines in {tmp_path / 'history'}" in shown.stderr
+
+
+def test_lines_without_an_operation_are_sealed_by_the_agent_and_a_broken_history_is_said_once(tmp_path):
+    """Logins, settings, users: before, nothing sealed on a box where nothing else happened."""
+    box = Box(tmp_path, history=HistorySettings(KEEP))
+    write(box.ledger, 0, 140)
+    box.work(until_idle=True)
+    assert len(details(box.ledger)) == KEEP
+    write(box.ledger, 140, 30)
+    sealing = Sealing()
+    sealing.take(box.agent())
+    assert (len(details(box.ledger)), archive.verify(box.ledger)) == (KEEP, 170)
+    write(box.ledger, 170, 30)
+    with box.operation():
+        write(box.ledger, 200, 1)
+        sealing.take(box.agent())  # a change is under way, which seals itself
+        assert len(details(box.ledger)) == KEEP + 31
+    write(box.ledger, 201, 30)
+    with box.ledger.writing() as db:
+        db.execute("UPDATE history SET detail = 'x' WHERE seq = 120")
+    for _ in range(3):
+        sealing.take(box.agent())
+    said = [event for event in box.said if "older history was not sealed" in str(event)]
+    assert len(said) == 1
 
 
 def test_a_name_of_which_only_sealed_lines_may_tell_is_not_said_to_be_new(tmp_path):

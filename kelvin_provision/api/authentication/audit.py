@@ -13,6 +13,8 @@ PAUSE = 60.0
 """Seconds between two lines about the wrong passwords of one address."""
 MOST_ADDRESSES = 32
 """Addresses with lines of their own at a time; all others share one."""
+MOST_NAMES = 10
+"""Users in one line."""
 OTHERS = "other addresses"
 UNKNOWN = "unknown users"
 
@@ -60,4 +62,6 @@ class Audit:
 
     def _line(self, address: str, failures: _Failures) -> None:
         count = "1 wrong password" if failures.count == 1 else f"{failures.count} wrong passwords"
-        self._write(f"{address} via api", "api login", "refused", f"{count} for {', '.join(sorted(failures.users))}")
+        names = sorted(failures.users)
+        more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+        self._write(f"{address} via api", "api login", "refused", f"{count} for {', '.join(names[:MOST_NAMES])}{more}")

@@ -2,16 +2,18 @@
 
 Only failures count. A pair of user and address may fail three times, then waits 1, 2, 4 .. 30 seconds after each failure. A user whose
 password fails from many addresses waits likewise after 60 failures within an hour, at addresses from which no login has succeeded.
-An address that fails ten times in a row, whatever users it names, waits as well.
+An address that fails ten times in a row, whatever users it names, waits as well; the addresses of one IPv6 network are one address.
 """
 
 from __future__ import annotations
 
 import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
+
+from kelvin_provision.api.network.clients import client_of
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -26,7 +28,7 @@ _LONGEST_NAME = 64
 """Pairs that are remembered, and characters of a name in one, which is as long as that of a user may be: memory is bounded."""
 
 
-@dataclass
+@dataclass(slots=True)
 class _Failures:
     count: int = 0
     until: float = 0.0
@@ -36,10 +38,19 @@ class _Failures:
 _NONE = _Failures()
 
 
-@dataclass
+@dataclass(slots=True)
 class _User:
-    times: deque[float] = field(default_factory=lambda: deque(maxlen=PER_HOUR))
+    """`failures` are those of the last hour, as many as if `PER_HOUR` an hour were forgotten: one number in place of all times."""
+
+    failures: float = 0.0
+    last: float = 0.0
     until: float = 0.0
+
+    def fail(self, now: float) -> None:
+        self.failures = max(0.0, self.failures - (now - self.last) * PER_HOUR / _HOUR) + 1
+        self.last = now
+        if self.failures >= PER_HOUR:
+            self.until = now + LONGEST
 
 
 class Throttle:
@@ -52,7 +63,7 @@ class Throttle:
 
     def wait(self, user: str, address: str) -> float:
         """Seconds until this user may be tried from this address; 0 for now."""
-        user = user[:_LONGEST_NAME]
+        user, address = user[:_LONGEST_NAME], client_of(address)
         pair, everywhere = self._pairs.get((user, address)), self._users.get(user)
         until = max(self._pairs.get(key, _NONE).until for key in ((user, address), ("", address)))
         if everywhere and not (pair and pair.succeeded):
@@ -60,20 +71,17 @@ class Throttle:
         return max(0.0, until - self._clock())
 
     def failed(self, user: str, address: str) -> None:
-        now, user = self._clock(), user[:_LONGEST_NAME]
+        now, user, address = self._clock(), user[:_LONGEST_NAME], client_of(address)
         for key, free in (((user, address), FREE), (("", address), FREE_OF_ADDRESS)):
             failures = _kept(self._pairs, key, _Failures)
             failures.count += 1
             if failures.count >= free:
                 failures.until = now + min(LONGEST, 2.0 ** min(failures.count - free, 10))
-        everywhere = _kept(self._users, user, _User)
-        everywhere.times.append(now)
-        if len(everywhere.times) == PER_HOUR and everywhere.times[0] > now - _HOUR:
-            everywhere.until = now + LONGEST
+        _kept(self._users, user, _User).fail(now)
 
     def succeeded(self, user: str, address: str) -> None:
         """Clears this address only: a success elsewhere says nothing of who fails here."""
-        user = user[:_LONGEST_NAME]
+        user, address = user[:_LONGEST_NAME], client_of(address)
         for key in ((user, address), ("", address)):
             failures = _kept(self._pairs, key, _Failures)
             failures.count, failures.until, failures.succeeded = 0, 0.0, True

@@ -7,10 +7,9 @@ refused only where every other one is being answered.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Protocol
 
-PER_ADDRESS = 16
+from kelvin_provision.api.network.clients import client_of, share
 
 
 class Connection(Protocol):
@@ -32,7 +31,7 @@ class Connection(Protocol):
 
 @dataclass
 class Connections:
-    """At most `most` connections, and `PER_ADDRESS` of one address; clients on this box may have all of them."""
+    """At most `most` connections, and of one client on another machine its share of them."""
 
     most: int
 
@@ -44,9 +43,9 @@ class Connections:
 
     def admit(self, connection: Connection) -> bool:
         """Add it, closing another one if that is needed; False if there is no room."""
-        same = [other for other in self._open if other.address == connection.address]
-        limit = self.most if is_loopback(connection.address) else min(PER_ADDRESS, self.most)
-        if len(same) >= limit and not self._make_room(same):
+        client = client_of(connection.address)
+        same = [other for other in self._open if client_of(other.address) == client]
+        if len(same) >= share(connection.address, self.most) and not self._make_room(same):
             return False
         if len(self._open) >= self.most and not self._make_room(list(self._open)):
             return False
@@ -62,11 +61,4 @@ class Connections:
             self.remove(victim)
             victim.drop()
             return True
-        return False
-
-
-def is_loopback(address: str) -> bool:
-    try:
-        return ip_address(address).is_loopback
-    except ValueError:
         return False

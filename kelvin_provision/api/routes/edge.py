@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from starlette.responses import Response
@@ -42,8 +41,7 @@ async def listed_history(call: Call) -> Response:
 
 
 def _history(ctx: Context, names: tuple[str, ...], limit: int) -> dict[str, Any]:
-    result = history(ctx, HistoryRequest(names))
-    return replace(result, entries=result.entries[-limit:]).to_json()
+    return history(ctx, HistoryRequest(names, newest=limit)).to_json()
 
 
 async def listed_orders(call: Call) -> Response:

@@ -9,7 +9,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from kelvin_provision.api.messages.documents import HEADERS, JSON, Kept, answer
 from kelvin_provision.api.messages.parameters import refuse_unknown
-from kelvin_provision.api.network.connections import is_loopback
+from kelvin_provision.api.network.clients import is_loopback
 from kelvin_provision.api.services import Call
 from kelvin_provision.context import Context
 from kelvin_provision.queries.overview import OverviewRequest, overview

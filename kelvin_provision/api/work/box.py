@@ -8,17 +8,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Hashable, Sized
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from kelvin_provision.agent.lifecycle.place import Place
+from kelvin_provision.api.work.lines import Lines
 from kelvin_provision.api.work.patience import LEDGER, hurried
 from kelvin_provision.context import Context, Wiring, opened
-from kelvin_provision.errors import CannotWrite, ProvisionError
-from kelvin_provision.ledger import history
+from kelvin_provision.errors import CannotWrite
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Entry
 from kelvin_provision.settings.model import Settings
 
 P = ParamSpec("P")
@@ -47,6 +46,7 @@ class Box:
         self._stack.enter_context(self._thread)
         self._ctx = self._stack.enter_context(opened(self.settings, self.wiring))
         self._watched = self._stack.enter_context(Ledger(self._ctx.ledger.path, clock=self.wiring.clock, busy_timeout=LEDGER))
+        self._lines = Lines(self._ctx, self._thread.submit)
         self._place = Place(self._ctx.ledger.path, interval=_LOOK)
         return self
 
@@ -82,13 +82,8 @@ class Box:
         return answer
 
     def record(self, who: str, action: str, outcome: str, detail: str) -> None:
-        """A line of the history, soon. Without one where the ledger takes none: who asks is answered all the same."""
-
-        def append(ctx: Context) -> None:
-            with suppress(ProvisionError):
-                history.record(ctx.ledger, Entry(ctx.ledger.clock(), who, action, "", None, outcome, detail))
-
-        self._thread.submit(append, self._ctx)
+        """A line of the history, soon."""
+        self._lines.add(who, action, outcome, detail)
 
     def _settle(self, key: Hashable, done: asyncio.Future[Any]) -> None:
         """Forget a failure, and the oldest answers when there are too many bytes of them."""

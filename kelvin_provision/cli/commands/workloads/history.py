@@ -10,6 +10,7 @@ from kelvin_provision.cli.frame.arguments import names
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import SCHEMA, Report
 
+_LIMIT = typer.Option("--limit", metavar="N", min=1, help="Only the newest N lines.")
 _VERIFY = typer.Option("--verify", help="Verify first that no line was changed or removed; exit with 65 if one was.")
 
 
@@ -17,6 +18,7 @@ def command(
     session: Session,
     *,
     name: Annotated[list[str], names("Only these workloads, removed ones included.")],
+    limit: Annotated[int | None, _LIMIT] = None,
     verify: Annotated[bool, _VERIFY] = False,
 ) -> Report:
     """Show what was done to workloads, when, by whom and how it ended.
@@ -31,7 +33,7 @@ def command(
     from kelvin_provision.queries.history import HistoryRequest, history
 
     with context_of(session) as ctx:
-        result = history(ctx, HistoryRequest(tuple(name or ()), verify=verify))
+        result = history(ctx, HistoryRequest(tuple(name or ()), verify=verify, newest=limit))
     document = {"schema": SCHEMA, "command": "workloads history"} | result.to_json()
     workloads = tuple(dict.fromkeys(entry.workload for entry in result.entries))
     return Report("workloads history", document=document, table=table(result, evidence=session.verbose), names=workloads)
