@@ -7,7 +7,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 
 from kelvin_provision.context import Context
 from kelvin_provision.errors import ProvisionError
@@ -36,7 +35,7 @@ class Lines:
 
     def add(self, who: str, action: str, outcome: str, detail: str) -> None:
         """From any thread. Neither waits nor fails."""
-        entry = Entry(self._ctx.ledger.clock(), who, action, "", None, outcome, detail)
+        entry = self._entry(who, action, outcome, detail)
         with self._lock:
             if len(self._waiting) >= self._most:
                 self._left_out += 1
@@ -47,21 +46,26 @@ class Lines:
             self._is_writing = True
         self._submit(self._write)
 
+    def _entry(self, who: str, action: str, outcome: str, detail: str) -> Entry:
+        return Entry(self._ctx.ledger.clock(), who, action, "", None, outcome, detail)
+
     def _write(self) -> None:
         """What the ledger does not take now is written with the next line."""
         with self._lock:
             self._is_writing = False
-            entries, left_out = tuple(self._waiting), self._left_out
+            entries, left_out = list(self._waiting), self._left_out
+        count = len(entries)
         if left_out:
-            detail = f"{left_out} lines, while the ledger took none"
-            entries = (*entries, replace(entries[-1], who="api", outcome="left out", detail=detail))
+            entries.append(self._entry("api", "api login", "left out", f"{left_out} lines, while the ledger took none"))
+        if not entries:
+            return
         with suppress(ProvisionError):
             with self._ctx.ledger.writing() as db:
                 for entry in entries:
                     history.append(db, entry)
             with self._lock:
                 self._left_out -= left_out
-                for _ in range(len(entries) - bool(left_out)):
+                for _ in range(count):
                     self._waiting.popleft()
             self._seal()
 
