@@ -30,7 +30,7 @@ AT_ONCE = 2
 TIME = 8.0
 """Seconds for a question, from its first byte to its answer."""
 MOST = 32
-"""Connections that are listened to; whoever has a further one is told to come again."""
+"""Connections that are listened to; a further one is answered at once, with an error."""
 BACKLOG = 64
 LONGEST = 1 << 16
 _WAKE, _PAUSE = 0.5, 0.2
@@ -81,7 +81,7 @@ class Answering:
                     self._ended.wait(_PAUSE)
 
     def _accept(self, listener: socket.socket) -> bool:
-        """Serve who has connected. False where this box has no room for it now: whoever asks is waited for, not left for ever."""
+        """Serve who has connected. False where this box has no room for it now: the others are waited for, not left for ever."""
         try:
             connection, _ = listener.accept()
         except BlockingIOError:

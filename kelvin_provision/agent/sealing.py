@@ -26,7 +26,7 @@ class Sealing:
             return
         try:
             seal_history(ctx)
-        except Locked:  # whoever holds the lock seals, too
+        except Locked:  # the change that holds the lock seals, too
             return
         except ProvisionError as error:
             self._not_before = self._clock() + PAUSE

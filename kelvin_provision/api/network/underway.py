@@ -1,6 +1,6 @@
 """How many requests are being answered. A client that hangs up frees its connection, but not what it has asked for.
 
-Without a bound, whoever connects, asks and hangs up again and again would fill the memory of the box and the queue for the ledger.
+Without a bound, a client that connects, asks and hangs up again and again would fill the memory of the box and the queue for the ledger.
 """
 
 from __future__ import annotations
