@@ -1,6 +1,6 @@
 # `make demo` shows the program's main job on real parts; `make test` runs everything that this machine can run.
 .DEFAULT_GOAL := help
-.PHONY: help setup packages check quick cover test servers powercut kills long demo bench docs clean
+.PHONY: help setup packages check quick cover test servers powercut kills fuzz long demo bench docs clean
 
 VENV   ?= .venv
 PYTHON := $(VENV)/bin/python
@@ -62,6 +62,9 @@ powercut: $(STAMP) ## cut the power of a box some hundred times, on ext4, xfs an
 kills: $(STAMP) ## kill -9 of changes, some hundred times, with the Kubernetes that KELVIN_PROVISION_TEST_KUBECONFIG names
 	@./demo/packages docker-registry busybox-static
 	$(PYTHON) -m tests.kills $(ARGS)
+
+fuzz: $(STAMP) ## what the API's description allows and forbids, sent to it for five minutes (ARGS="--seconds 3600 --seed 7")
+	$(PYTHON) -m tests.fuzz $(ARGS)
 
 demo: $(STAMP) ## stage, cut the network, apply: on real parts, in under two minutes
 	@./demo/packages $(DEMO_PACKAGES)

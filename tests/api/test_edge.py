@@ -67,7 +67,7 @@ def test_an_order_is_followed_to_its_end(box, api):
     assert (shown["outcome"], shown["actor"]) == ("done", "operate@127.0.0.1 via api")
     assert api.get(f"{EDGE}/orders").json["data"][0] == shown
     assert box.ledger.workload("pump").running.spec.app_version == "1.0.0"
-    assert api.post(f"{PUMP}/rollback", {"to": 2}, Level.OPERATE).status == 202
+    assert api.post(f"{PUMP}/rollback", {"to": 2.0}, Level.OPERATE).status == 202, "the same number in JSON"
     box.turn()
     assert box.ledger.workload("pump").running.spec.app_version == "2.0.0"
 
@@ -79,7 +79,16 @@ def test_an_unknown_order_is_404(quiet, number):
 
 
 @pytest.mark.parametrize(
-    ("body", "status"), [({"to": "1"}, 400), ({"to": True}, 400), ({"to": 0}, 400), ({"tp": 1}, 400), ({"to": 77}, 404)]
+    ("body", "status"),
+    [
+        ({"to": "1"}, 400),
+        ({"to": True}, 400),
+        ({"to": 0}, 400),
+        ({"to": 1.5}, 400),
+        ({"to": 1e300}, 400),
+        ({"tp": 1}, 400),
+        ({"to": 77}, 404),
+    ],
 )
 def test_a_revision_that_is_none_is_refused(box, api, body, status):
     assert api.post(f"{PUMP}/rollback", body, Level.OPERATE).status == status

@@ -14,7 +14,12 @@ from tests.kit.servers.process import dying_with_us
 
 
 class ApiProcess:
-    """`environment` is that of the command, `flags` are the interpreter's; users have the names of their levels."""
+    """`environment` is that of the command, `flags` are the interpreter's; users have the names of their levels.
+
+    `complaints` is what it has written to its log, when it has ended.
+    """
+
+    complaints = ""
 
     def __init__(self, state_dir, environment, cwd, *words, flags=()):
         self.state_dir = state_dir
@@ -41,6 +46,7 @@ class ApiProcess:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.process.pid, number)
         code = self.process.wait(20)
+        self.complaints = "" if self.process.stderr.closed else self.process.stderr.read()
         self.process.stderr.close()
         return code
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from kelvin_provision.api.description.schemas import ANYTHING, TEXT, Schema, items, nullable, record
 from kelvin_provision.api.routes import apps
-from kelvin_provision.api.routes.edge import LONGEST_REASON
+from kelvin_provision.api.routes.edge import LONGEST_REASON, MOST_REVISION
 from kelvin_provision.api.routes.orders import MOST_NAMES
 from kelvin_provision.spec.request.additional_images import MAX_IMAGES
 from kelvin_provision.spec.request.shapes import Body, Legacy, Modern
@@ -78,7 +78,7 @@ PATCH: Schema = {**_PATCH, "anyOf": [_given(name) for name in apps.PATCH]}
 
 NAMES = record(workload_names=items({"type": "string", "minLength": 1}, minItems=1, maxItems=MOST_NAMES))
 CONFIGURATION = record(configuration={"type": "object", "description": "an empty one removes the whole configuration"})
-ROLLBACK = record({"to": nullable({"type": "integer", "minimum": 1, "maximum": (1 << 31) - 1})})
+ROLLBACK = record({"to": nullable({"type": "integer", "minimum": 1, "maximum": MOST_REVISION})})
 HOLD = record(reason={"type": "string", "maxLength": LONGEST_REASON, "pattern": rf"[^{_SPACE}]"})
 NOTHING = record()
 

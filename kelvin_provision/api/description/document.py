@@ -57,8 +57,8 @@ _SCHEMAS: dict[str, Schema] = {
     "Check": answers.CHECK,
 }
 _PATHS: dict[str, Schema] = {
-    "realm": {"type": "string", "minLength": 1},
-    "workload_name": {"type": "string", "minLength": 1},
+    "realm": {"type": "string", "minLength": 1, "examples": ["kelvin"]},
+    "workload_name": {"type": "string", "minLength": 1, "examples": ["motor-speed"]},
     "order": {"type": "integer", "minimum": 1},
 }
 

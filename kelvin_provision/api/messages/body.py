@@ -75,6 +75,12 @@ def object_with(document: dict[str, Any], accepted: Collection[str]) -> dict[str
     return {key: value for key, value in document.items() if value is not None}
 
 
+def whole_number(value: Any, most: int) -> int | None:
+    """From 1 to `most`, also as 7.0, which is the same number in JSON; None for anything else."""
+    number = int(value) if isinstance(value, float) and value.is_integer() else value
+    return number if type(number) is int and 1 <= number <= most else None
+
+
 _TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _ALIKE = bytes.maketrans(b"{}", b"[]")

@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from kelvin_provision.api.messages.body import content, object_with, parsed_object
+from kelvin_provision.api.messages.body import content, object_with, parsed_object, whole_number
 from kelvin_provision.api.messages.documents import answer, empty
 from kelvin_provision.api.messages.parameters import many, number, refuse_unknown
 from kelvin_provision.api.messages.refusals import Refusal
@@ -25,6 +25,7 @@ from kelvin_provision.usecases.order import Change, order
 LINES = 100
 MOST = 1000
 LONGEST_REASON = 500
+MOST_REVISION = (1 << 31) - 1
 
 
 async def agent(call: Call) -> Response:
@@ -80,8 +81,9 @@ async def _asked(call: Call, question: str) -> Response:
 async def rollback(call: Call) -> Response:
     """To what ran before, or to the kept revision `to`. The answer is the order."""
     body = await content(call.request)
-    to = object_with(parsed_object(body), ("to",)).get("to")
-    if to is not None and (type(to) is not int or not 0 < to < 1 << 31):
+    given = object_with(parsed_object(body), ("to",)).get("to")
+    to = whole_number(given, MOST_REVISION)
+    if given is not None and to is None:
         raise Refusal("bad-body", "to is not the number of a revision", "see the revisions in GET /edge/v1/history")
     key = digest(call.principal.name, "POST", call.request.scope["path"], body)
     ordered = await call.box.act(call.principal.actor, order, Change(Verb.ROLLBACK, (call.name,), key, to=to))

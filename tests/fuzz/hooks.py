@@ -1,0 +1,49 @@
+"""What schemathesis cannot know of the API: names that exist, cursors of ours, and which refusals of valid data have a reason."""
+
+import json
+
+import schemathesis
+from hypothesis import strategies
+
+from kelvin_provision.queries.listing import Cursor, Query
+from tests.fuzz.rules import DOCUMENTS
+
+NAMES = ("motor-speed", "pump", "fan", "valve")
+GRAMMAR = {"bad-body", "bad-query", "bad-http", "usage"}
+CURSORS = ("", *(Cursor(query, 5, at).encode() for query in (Query(), Query(name=("pump",))) for at in (None, [(0, "fan")])))
+schemathesis.openapi.format("cursor", strategies.sampled_from(CURSORS))
+
+
+@schemathesis.hook
+def map_path_parameters(context, path_parameters):
+    """Mostly names that exist: what is done to others is 404."""
+    known = dict(path_parameters or {})
+    if "realm" in known:
+        known["realm"] = "kelvin" if len(str(known["realm"])) % 4 else known["realm"]
+    if "workload_name" in known:
+        name = str(known["workload_name"])
+        known["workload_name"] = NAMES[len(name) % 5] if len(name) % 5 < len(NAMES) else name
+    return known
+
+
+@schemathesis.check
+def only_by_state(ctx, response, case):
+    """Valid data is refused for the state of the box, or for a finding in a document of an app: never for its form."""
+    if case.meta is None or not case.meta.generation.mode.is_positive or response.status_code != 400:
+        return
+    name = _name_of(response)
+    allowed = name not in GRAMMAR and (name != "request-refused" or case.operation.path.endswith(DOCUMENTS))
+    assert allowed, f"valid data is refused as {name}: {response.content[:300]!r}"
+
+
+@schemathesis.check
+def trouble_has_a_name(ctx, response, case):
+    """Every error is one of ours, in the one form."""
+    if response.status_code >= 400 and case.method != "HEAD":
+        document = json.loads(response.content)
+        (error,) = document["errors"]
+        assert all(error[key] for key in ("name", "title", "description", "solution")), error
+
+
+def _name_of(response):
+    return json.loads(response.content)["errors"][0]["name"]

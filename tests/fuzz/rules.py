@@ -1,0 +1,4 @@
+"""Which routes take a document of an app."""
+
+DOCUMENTS = ("/workloads/deploy", "/configurations/update", "/workloads/create", "/patch")
+"""It has rules of its own that no schema says; its findings are refusals by name."""
