@@ -4,18 +4,13 @@ import pytest
 
 from tests.kit.api import serving
 from tests.kit.box import Box
+from tests.kit.fake_agent import fill
 from tests.kit.templates import made
 
 
 def template(path):
-    """`pump` 1.0.0 runs and 2.0.0 is staged and ready, `fan` runs, `valve` is staged and ready."""
     found = Box(path)
-    found.deploy("pump", "fan")
-    found.turn()
-    found.command_apply("pump", "fan")
-    found.deploy("pump", version="2.0.0")
-    found.deploy("valve")
-    found.turn()
+    fill(found)
     return found
 
 
