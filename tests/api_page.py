@@ -109,6 +109,22 @@ There is no default user, and no page on which the first visitor makes one: user
 of the user's tokens at once. A token is valid for 12 hours (`api.token_lifetime`), also if the clock of the box is set back; a refresh token for 24. After three wrong
 passwords for a user from one address, each next try waits 1, 2, 4 .. 30 seconds. No user is ever locked out.
 """
+EVENTS = """
+## Events
+
+`GET /edge/v1/events` is a stream of [Server-Sent Events](https://html.spec.whatwg.org/multipage/server-sent-events.html), from the same source as `workloads list --watch`:
+
+| event | data | when |
+|---|---|---|
+| `reset` | `{}` | the whole list follows: forget what you have |
+| `workload` | `{"time", "name", "before", "after", "item"}` as `list --watch --json`; `after` and `item` are null for one that is gone | its state or anything else in `item` has changed |
+| `complete` | `{}` | the list is whole |
+| `progress` | `{"name", "percent"}` | a download goes on |
+
+The list comes first. A client whose connection was cut sends the last `id` as `Last-Event-ID` and gets what has happened since; if that is too long ago, the list again. The
+same change may come twice, and none is left out. `workload_name` (repeated for several) selects. After 15 seconds of silence there is a comment. There are 16
+streams (`api.streams`), and each ends with the login of who listens.
+"""
 LIMITS = """
 ## Limits
 
@@ -121,7 +137,7 @@ of `api.names`. Cookies count for nothing, and no other origin is allowed to rea
 
 def page() -> str:
     made = MADE.replace("kelvin_provision.cli.docs.pages", "tests.api_page")
-    return "".join((f"# The REST API\n\n{made}", HEAD, *_levels(), *_routes(), LIMITS, *_refusals()))
+    return "".join((f"# The REST API\n\n{made}", HEAD, *_levels(), *_routes(), EVENTS, LIMITS, *_refusals()))
 
 
 def _levels() -> Iterator[str]:

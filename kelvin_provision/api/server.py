@@ -25,6 +25,7 @@ from kelvin_provision.api.network.shortage import Shortage
 from kelvin_provision.api.services import Services
 from kelvin_provision.api.work.box import Box
 from kelvin_provision.api.work.deploying import Deploy
+from kelvin_provision.api.work.feed import Feed
 from kelvin_provision.context import Wiring
 from kelvin_provision.settings.model import Settings
 
@@ -37,7 +38,7 @@ def services(settings: Settings, wiring: Wiring, deploy: Deploy, users: Users | 
         key, ended = load_key(settings.state_dir), EndedSessions(settings.state_dir)
         authenticator = Authenticator(users, settings.api, key=key, ended=ended, audit=Audit(box.record))
         try:
-            yield Services(settings.api, box, authenticator, deploy, Hosts(settings.api.names))
+            yield Services(settings.api, box, authenticator, deploy, Hosts(settings.api.names), Feed(box, settings.api.streams))
         finally:
             authenticator.close()
 
@@ -45,8 +46,9 @@ def services(settings: Settings, wiring: Wiring, deploy: Deploy, users: Users | 
 class QuietServer(Server):
     """uvicorn, which looks ten times a second whether to end: here it is told so, and wakes once a second for the date in its answers."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, ending: Callable[[], None]) -> None:
         super().__init__(config)
+        self._ending = ending
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended = asyncio.Event()
 
@@ -61,6 +63,7 @@ class QuietServer(Server):
         while not await self.on_tick(0):
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._ended.wait(), 1.0)
+        self._ending()  # streams, which would be waited for
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -96,7 +99,7 @@ def server(served: Services, **limits: Any) -> QuietServer:
         timeout_keep_alive=10,
         timeout_graceful_shutdown=5,
     )
-    return QuietServer(config)
+    return QuietServer(config, served.feed.close)
 
 
 def run(made: Server, sockets: Sequence[socket.socket], started: Callable[[], None]) -> None:

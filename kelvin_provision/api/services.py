@@ -10,6 +10,7 @@ from kelvin_provision.api.authentication.authenticator import Authenticator, Pri
 from kelvin_provision.api.network.hosts import Hosts
 from kelvin_provision.api.work.box import Box
 from kelvin_provision.api.work.deploying import Deploy
+from kelvin_provision.api.work.feed import Feed
 from kelvin_provision.api.work.repeats import Repeats
 from kelvin_provision.settings.model import ApiSettings
 
@@ -21,6 +22,7 @@ class Services:
     authenticator: Authenticator
     deploy: Deploy
     hosts: Hosts
+    feed: Feed
     repeats: Repeats = field(default_factory=Repeats)
 
 

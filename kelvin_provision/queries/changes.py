@@ -1,14 +1,15 @@
 """The source of events: repeated looks at the ledger, and the changes between two of them.
 
-`deploy --wait`, `wait`, `list --watch` and every other front end that follows workloads use `looks`. No channel to the agent is needed:
-the ledger and the sizes of files say everything.
+`deploy --wait`, `wait`, `list --watch` and every other front end that follows workloads use `looks`, or `Watching` where a thread of
+their own would be too much (the API's stream of events). No channel to the agent is needed: the ledger and the sizes of files say
+everything.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from kelvin_provision import timestamps
@@ -115,13 +116,28 @@ class Watched:
 def watch(ctx: Context, request: OverviewRequest) -> Iterator[Watched]:
     """The list at every look, until `ctx.stop`. The first one has all workloads as changes."""
     seen: Overview | None = None
-    before: Mapping[str, Place] = {}
+    watching = Watching(staged=request.staged)
     for look in looks(ctx):
         if seen is None or look.changed or seen.percents or seen.next_tries:
             seen = overview_of(ctx, look.readable, request)
-        after = places(seen, staged=request.staged)
-        yield Watched(seen, compare(before, after))
-        before = after
+        yield Watched(seen, watching.take(seen))
+
+
+class Watching:
+    """The list as it was, so that the next look at it says what has changed. For who looks at times of its own.
+
+    With `details`, whatever an item shows is a change, except when its workload was last seen.
+    """
+
+    def __init__(self, *, staged: bool = False, details: bool = False) -> None:
+        self._staged = staged
+        self._details = details
+        self._before: Mapping[str, Place] = {}
+
+    def take(self, overview: Overview) -> tuple[Change, ...]:
+        """The first time, all workloads are changes."""
+        before, self._before = self._before, places(overview, staged=self._staged)
+        return compare(before, self._before, details=self._details)
 
 
 def places(overview: Overview, *, staged: bool = False) -> dict[str, Place]:
@@ -135,13 +151,18 @@ def places(overview: Overview, *, staged: bool = False) -> dict[str, Place]:
     }
 
 
-def compare(before: Mapping[str, Place], after: Mapping[str, Place]) -> tuple[Change, ...]:
+def compare(before: Mapping[str, Place], after: Mapping[str, Place], *, details: bool = False) -> tuple[Change, ...]:
     """Progress in percent alone is no change."""
     now = timestamps.rfc3339_now()
     gone = [Change(name, place.text, None, None, now) for name, place in before.items() if name not in after]
     moved = [
         Change(name, before[name].text if name in before else None, place.text, place.item, now)
         for name, place in after.items()
-        if name not in before or before[name].state != place.state
+        if name not in before or before[name].state != place.state or (details and _shown(before[name]) != _shown(place))
     ]
     return (*gone, *moved)
+
+
+def _shown(place: Place) -> WorkloadItem:
+    """Without what changes with every observation."""
+    return replace(place.item, status=replace(place.item.status, last_seen=""))

@@ -111,6 +111,7 @@ KEYS: tuple[Key, ...] = (
     Key("api.token_lifetime", DURATION, "12h", "time for which an access token is valid", trusted=True),
     Key("api.refresh_lifetime", DURATION, "24h", "time for which a refresh token is valid", trusted=True),
     Key("api.connections", integer(8, 1024), "64", "connections to the API at the same time", trusted=True),
+    Key("api.streams", integer(1, 256), "16", "streams of events at the same time; each is one of the connections", trusted=True),
     Key("history.keep", integer(100), "10000", "number of lines of the history in the ledger; older ones are sealed in files beside it"),
     Key("keep_revisions", integer(0), "2", "number of previous revisions that are kept with their images for rollback"),
 )

@@ -83,6 +83,7 @@ class ApiSettings:
     token_lifetime: float = 43_200.0
     refresh_lifetime: float = 86_400.0
     connections: int = 64
+    streams: int = 16
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,7 @@ def serving(box, **limits):
     try:
         assert ready.wait(10)
         client = Client(sockets[0].getsockname()[1])
-        client.services = state["services"]
+        client.services, client.server = state["services"], state["server"]
         yield client
     finally:
         if "server" in state:

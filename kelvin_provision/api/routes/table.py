@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from starlette.responses import Response
 
 from kelvin_provision.access.levels import Level
-from kelvin_provision.api.routes import apps, edge, login, orders, platform, workloads
+from kelvin_provision.api.routes import apps, edge, events, login, orders, platform, workloads
 from kelvin_provision.api.services import Call
 
 Handler = Callable[[Call], Awaitable[Response]]
@@ -32,6 +32,8 @@ class Row:
     may: str = ""
     changes: bool = False
     """Whether a GET changes something, as the platform has it: then there is no HEAD."""
+    endless: bool = False
+    """Whether the body ends with the client only."""
 
 
 _REALM = "/auth/realms/{realm}"
@@ -101,6 +103,7 @@ ROWS: tuple[Row, ...] = (
     Row("GET", "/edge/v1/history", Level.READ, edge.listed_history, (200,), (404,), "who did what, when, and how it ended"),
     Row("GET", "/edge/v1/orders", Level.READ, edge.listed_orders, summary="orders in all states, the newest first"),
     Row("GET", "/edge/v1/orders/{order}", Level.READ, edge.shown_order, (200,), (404,), "one order, and how it ended"),
+    Row("GET", "/edge/v1/events", Level.READ, events.events, summary="changes of workloads as they happen", endless=True),
     Row("GET", f"{_EDGE}/diff", Level.READ, edge.diff, (200,), (404, 406), "what an apply would change"),
     Row("GET", f"{_EDGE}/check", Level.READ, edge.check, (200,), (404, 406), "whether the staged version can be applied"),
     Row("POST", f"{_EDGE}/rollback", Level.OPERATE, edge.rollback, (202,), (404, 409), "go back to the version that ran before"),

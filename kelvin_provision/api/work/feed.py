@@ -1,0 +1,238 @@
+"""The stream of events: one look at the ledger for all who listen, and what has changed since the one before.
+
+There is one task while anybody listens, and none otherwise. What happened is kept in a bounded log, so that a client whose connection
+was cut goes on where it was; one that was away for longer gets the whole list again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from kelvin_provision.api.messages.documents import encoded
+from kelvin_provision.api.messages.refusals import Refusal
+from kelvin_provision.api.work.box import Box
+from kelvin_provision.context import Context
+from kelvin_provision.errors import ProvisionError
+from kelvin_provision.queries.changes import Change, Watching
+from kelvin_provision.queries.listing import Query
+from kelvin_provision.queries.overview import OverviewRequest, overview
+
+RETRY = 3000
+"""Milliseconds after which a client whose stream was cut comes again."""
+COMMENT = 15.0
+"""Seconds of silence after which a comment is sent, so that a connection that is dead is noticed."""
+KEPT, KEPT_BYTES = 1000, 1 << 20
+"""Events that are kept for who comes again."""
+REMEMBERED = 60.0
+"""Seconds for which the place in the list is kept when nobody listens."""
+_SHARE, _SLOWEST = 10.0, 1.5
+"""A look is followed by a pause of this many times its own length, at most so many seconds: others need the box, too."""
+LOG = logging.getLogger("kelvin_provision.api")
+
+
+def framed(name: str, data: bytes, identifier: str | None = None) -> bytes:
+    """One event. Empty, the identifier takes back the one before."""
+    line = b"" if identifier is None else b"id: " + identifier.encode() + b"\n"
+    return line + b"event: " + name.encode() + b"\ndata: " + data + b"\n\n"
+
+
+def _progress(name: str, percent: int) -> bytes:
+    """Without an identifier: it is no place to go on from."""
+    return framed("progress", encoded({"name": name, "percent": percent}))
+
+
+@dataclass(frozen=True)
+class _Event:
+    number: int
+    workload: str
+    data: bytes
+
+
+@dataclass(eq=False)
+class Reader:
+    """One stream. `at` is the number of the last event that it had, None where it needs the whole list."""
+
+    names: frozenset[str]
+    at: int | None
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+    progress: dict[str, bytes] = field(default_factory=dict)
+    ended: bool = False
+
+    def wants(self, name: str) -> bool:
+        return not self.names or name in self.names
+
+
+@dataclass
+class _State:
+    """What is kept from look to look. The token tells its identifiers from those of another process, or of an earlier time."""
+
+    watching: Watching = field(default_factory=lambda: Watching(details=True))
+    token: str = field(default_factory=lambda: secrets.token_hex(4))
+    version: object = None
+    last: int = 0
+    log: deque[_Event] = field(default_factory=deque)
+    percents: Mapping[str, int] = field(default_factory=dict)
+
+    def add(self, changes: tuple[Change, ...]) -> None:
+        for change in changes:
+            self.last += 1
+            data = framed("workload", encoded(change.to_json()), f"{self.token}-{self.last}")
+            self.log.append(_Event(self.last, change.name, data))
+        size = sum(len(event.data) for event in self.log)
+        while self.log and (len(self.log) > KEPT or size > KEPT_BYTES):
+            size -= len(self.log.popleft().data)
+
+    def reaches(self, number: int) -> bool:
+        """Whether everything after this number is still there."""
+        return self.last - len(self.log) <= number <= self.last
+
+    def number(self, identifier: str) -> int | None:
+        token, _, text = identifier.partition("-")
+        known = token == self.token and text.isascii() and text.isdecimal() and len(text) < 16 and self.reaches(int(text))
+        return int(text) if known else None
+
+
+class Feed:
+    """Streams of the changes of workloads, at most `most` of them."""
+
+    def __init__(self, box: Box, most: int) -> None:
+        self._box = box
+        self._most = most
+        self._readers: set[Reader] = set()
+        self._state = _State()
+        self._lock = asyncio.Lock()
+        self._task: asyncio.Task[None] | None = None
+        self._forgetting: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    def __len__(self) -> int:
+        return len(self._readers)
+
+    async def open(self, names: frozenset[str], last_identifier: str) -> Reader:
+        """A place for a stream; give it back with `leave`. Raises Refusal, and what looking at the ledger raises."""
+        if len(self._readers) >= self._most:
+            raise Refusal("too-many-streams", f"{self._most} streams of events are open already (api.streams)")
+        reader = Reader(names, None, ended=self._closed)
+        self._readers.add(reader)
+        if self._forgetting:
+            self._forgetting.cancel()
+        try:
+            if self._task is None:
+                await self._look()
+                self._task = self._task or asyncio.ensure_future(self._follow())
+        except BaseException:
+            self.leave(reader)
+            raise
+        reader.at = self._state.number(last_identifier)
+        return reader
+
+    def leave(self, reader: Reader) -> None:
+        self._readers.discard(reader)
+        if not self._readers and not self._closed:
+            self._forgetting = asyncio.get_running_loop().call_later(REMEMBERED, self._forget)
+
+    def close(self) -> None:
+        """End all streams in good order. From the thread of the event loop."""
+        self._closed = True
+        self._end_all()
+        for pending in (self._task, self._forgetting):
+            if pending:
+                pending.cancel()
+
+    async def part(self, reader: Reader) -> bytes:
+        """What it has not had yet; a comment after a time without anything; empty at the end."""
+        while not reader.ended:
+            if reader.at is None or not self._state.reaches(reader.at):
+                return await self._whole(reader)
+            reader.news.clear()
+            if data := b"".join(self._taken(reader)):
+                return data
+            try:
+                await asyncio.wait_for(reader.news.wait(), COMMENT)
+            except TimeoutError:
+                return b":\n\n"
+        return b""
+
+    def _taken(self, reader: Reader) -> Iterator[bytes]:
+        yield from (event.data for event in self._state.log if event.number > (reader.at or 0) and reader.wants(event.workload))
+        yield from reader.progress.values()
+        reader.at, reader.progress = self._state.last, {}
+
+    async def _whole(self, reader: Reader) -> bytes:
+        """The list, read after the place was taken: what happens meanwhile comes twice, and nothing is missed."""
+        at, token, percents = self._state.last, self._state.token, self._state.percents
+        names = tuple(sorted(reader.names))
+        body = await self._box.cached(("events", names), lambda ctx: _listed(ctx, names))
+        reader.at, reader.progress = at, {name: _progress(name, percent) for name, percent in percents.items() if reader.wants(name)}
+        return framed("reset", b"{}", "") + body + framed("complete", b"{}", f"{token}-{at}")
+
+    # --- looking ----------------------------------------------------------------------------------
+
+    async def _follow(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while self._readers:
+                began = loop.time()
+                await self._look()
+                took = loop.time() - began
+                await asyncio.sleep(max(self._box.wiring.timings.poll, min(took * _SHARE, _SLOWEST)))
+        except ProvisionError:
+            self._end_all()  # who comes again is told why
+        except Exception:
+            LOG.exception("the stream of events")
+            self._end_all()
+        finally:
+            self._task = None
+
+    async def _look(self) -> None:
+        async with self._lock:
+            state, version = self._state, self._box.version()
+            if version != state.version:
+                first = state.version is None
+                changes, percents = await self._box.ask(_changed, state.watching)
+                if not first:
+                    state.add(changes)
+                state.version = version
+            elif state.percents:
+                percents = await self._box.ask(_percents, tuple(state.percents))
+            else:
+                return
+            self._tell(percents)
+
+    def _tell(self, percents: Mapping[str, int]) -> None:
+        state = self._state
+        moved = {name: percent for name, percent in percents.items() if state.percents.get(name) != percent}
+        state.percents = percents
+        progress = {name: _progress(name, percent) for name, percent in moved.items()}
+        for reader in self._readers:
+            reader.progress |= {name: data for name, data in progress.items() if reader.wants(name)}
+            if reader.progress or reader.at != state.last:
+                reader.news.set()
+
+    def _end_all(self) -> None:
+        for reader in self._readers:
+            reader.ended = True
+            reader.news.set()
+
+    def _forget(self) -> None:
+        if not self._readers:
+            self._state = _State()
+
+
+def _changed(ctx: Context, watching: Watching) -> tuple[tuple[Change, ...], Mapping[str, int]]:
+    seen = overview(ctx, OverviewRequest())
+    return watching.take(seen), seen.percents
+
+
+def _percents(ctx: Context, names: tuple[str, ...]) -> Mapping[str, int]:
+    return overview(ctx, OverviewRequest(Query(name=names))).percents
+
+
+def _listed(ctx: Context, names: tuple[str, ...]) -> bytes:
+    changes = Watching().take(overview(ctx, OverviewRequest(Query(name=names))))
+    return b"".join(framed("workload", encoded(change.to_json())) for change in changes)
