@@ -29,7 +29,7 @@ COMMENT = 15.0
 KEPT, KEPT_BYTES = 1000, 1 << 20
 """Events that are kept for who comes again."""
 REMEMBERED = 60.0
-"""Seconds for which the place in the list is kept when nobody listens."""
+"""Seconds for which the place in the list is kept after the last listener has gone."""
 _SHARE, _SLOWEST = 10.0, 1.5
 """A look is followed by a pause of this many times its own length, at most so many seconds: others need the box, too."""
 LOG = logging.getLogger("kelvin_provision.api")
