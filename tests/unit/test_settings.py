@@ -109,6 +109,7 @@ def test_every_default_of_the_table_is_the_models():
         "api.token_lifetime": given.api.token_lifetime,
         "api.refresh_lifetime": given.api.refresh_lifetime,
         "api.connections": given.api.connections,
+        "api.streams": given.api.streams,
         "history.keep": given.history.keep,
         "keep_revisions": given.keep_revisions,
     }
@@ -344,7 +345,7 @@ def test_the_table_is_for_the_docs():
     assert ("registry", "host[:port][/path]", "", "registry from which <app_name>:<app_version> is pulled, without a scheme") in rows
     assert ("registries.<host>.insecure", "true or false", "false", "allow plain HTTP; only in the site file or with --config") in rows
     assert ("download.parallel", "integer from 1 to 16, or auto", "auto", AUTO) in rows
-    assert len(rows) == 39
+    assert len(rows) == 40
     assert [key.variable for key in KEYS if key.name in {"cluster.namespace", "registries.<host>.mirrors"}] == [
         None,
         "KELVIN_PROVISION_CLUSTER__NAMESPACE",

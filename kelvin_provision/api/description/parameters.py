@@ -75,4 +75,5 @@ LOGS = (
     Parameter("since_time", {"anyOf": [{"type": "string", "format": "date-time"}, {"const": ""}]}, "no lines before it"),
 )
 LIMIT = number("limit", LINES, MOST, "how many, of the newest")
-HISTORY = (repeated("workload_name"), LIMIT)
+WORKLOADS = repeated("workload_name", description="only these")
+HISTORY = (WORKLOADS, LIMIT)

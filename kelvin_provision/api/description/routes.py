@@ -12,7 +12,7 @@ from kelvin_provision.api.description.parameters import Parameter
 from kelvin_provision.api.description.schemas import TEXT, Schema, named
 from kelvin_provision.api.messages.body import FORM
 from kelvin_provision.api.messages.documents import JSON
-from kelvin_provision.api.routes import apps, edge, login, orders, platform, workloads
+from kelvin_provision.api.routes import apps, edge, events, login, orders, platform, workloads
 from kelvin_provision.api.routes.listing import JSON_CURSOR, JSON_STREAM
 
 OCTETS = "application/octet-stream"
@@ -76,6 +76,7 @@ DESCRIBED: Mapping[Callable[..., Any], Described] = {
     edge.listed_history: Described(named("History"), parameters.HISTORY),
     edge.listed_orders: Described(named("Orders"), (parameters.LIMIT,)),
     edge.shown_order: Described(named("Order")),
+    events.events: Described(TEXT, (parameters.WORKLOADS,), media=(events.MEDIA_TYPE,)),
     edge.diff: Described(named("Diff")),
     edge.check: Described(named("Check")),
     edge.rollback: Described(answers.ORDERED, body=bodies.ROLLBACK, optional=True),
