@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from starlette.requests import Request
 
 from kelvin_provision.api.authentication.authenticator import Authenticator, Principal
+from kelvin_provision.api.network.clients import is_loopback
 from kelvin_provision.api.network.hosts import Hosts
 from kelvin_provision.api.work.box import Box
 from kelvin_provision.api.work.deploying import Deploy
@@ -49,6 +50,11 @@ class Call:
     def principal(self) -> Principal:
         assert self.caller is not None, self.request.scope["path"]  # noqa: S101  (a route without a level does not ask)
         return self.caller
+
+    def require_unless_local(self) -> None:
+        """Raises Refusal for another machine without a valid token."""
+        if not is_loopback(self.address):
+            self.services.authenticator.principal(self.request.headers.get("authorization"), self.address)
 
     @property
     def name(self) -> str:

@@ -62,6 +62,13 @@ def history(ledger: Ledger, *workloads: str, evidence: bool = False, newest: int
         return tuple(replace(_shown(row), evidence=lines.get(row["seq"], ())) for row in entries)
 
 
+def last(ledger: Ledger, action: str) -> Entry | None:
+    """The newest line about this action, whatever the workload."""
+    with ledger.reading() as db:
+        row = db.execute("SELECT * FROM history WHERE action = ? ORDER BY seq DESC LIMIT 1", (action,)).fetchone()
+    return _shown(row) if row else None
+
+
 def known(ledger: Ledger, workloads: Sequence[str]) -> frozenset[str]:
     """Those of them that have a line."""
     with ledger.reading() as db:

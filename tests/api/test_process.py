@@ -212,8 +212,8 @@ def serve(environment, folder, address):
 
 def test_without_its_libraries_it_says_what_to_install(environment, tmp_path):
     """As on a box where the program was installed without the extra: they cannot be imported."""
-    hidden = "import sys\nfor name in ('starlette', 'uvicorn'):\n    sys.modules[name] = None\n"
+    hidden = "import sys\nfor name in ('starlette', 'uvicorn', 'prometheus_client'):\n    sys.modules[name] = None\n"
     (tmp_path / "sitecustomize.py").write_text(hidden)
     done = serve(environment | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}, tmp_path, "127.0.0.1:0")
     assert done.returncode == os.EX_UNAVAILABLE
-    assert done.stderr == "error: the API needs starlette and uvicorn\n hint: pip install 'kelvin-provision[api]'\n"
+    assert done.stderr == "error: the API needs starlette, uvicorn, prometheus_client\n hint: pip install 'kelvin-provision[api]'\n"

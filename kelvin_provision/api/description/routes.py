@@ -12,7 +12,7 @@ from kelvin_provision.api.description.parameters import Parameter
 from kelvin_provision.api.description.schemas import TEXT, Schema, named
 from kelvin_provision.api.messages.body import FORM
 from kelvin_provision.api.messages.documents import JSON
-from kelvin_provision.api.routes import apps, edge, events, login, orders, platform, workloads
+from kelvin_provision.api.routes import apps, edge, events, login, monitoring, orders, platform, workloads
 from kelvin_provision.api.routes.listing import JSON_CURSOR, JSON_STREAM
 
 OCTETS = "application/octet-stream"
@@ -47,6 +47,7 @@ DESCRIBED: Mapping[Callable[..., Any], Described] = {
     platform.healthz: Described({"const": "ok\n"}, media=("text/plain",)),
     platform.metadata: Described(named("Metadata")),
     platform.openapi: Described({"type": "object", "required": ["openapi", "paths"]}, cached=True),
+    monitoring.metrics: Described(TEXT, media=("text/plain",)),
     platform.leader: Described(named("LeaderList")),
     login.token: Described(named("Tokens"), body=bodies.LOGIN, form=True),
     login.logout: _LOGOUT,

@@ -9,7 +9,6 @@ from starlette.responses import PlainTextResponse, Response
 
 from kelvin_provision.api.messages.documents import HEADERS, JSON, Kept, answer
 from kelvin_provision.api.messages.parameters import refuse_unknown
-from kelvin_provision.api.network.clients import is_loopback
 from kelvin_provision.api.services import Call
 from kelvin_provision.context import Context
 from kelvin_provision.queries.overview import OverviewRequest, overview
@@ -33,8 +32,7 @@ async def openapi(call: Call) -> Response:
 
 async def leader(call: Call) -> Response:
     """The list of the Leader API, which apps on the box read without a login (KELVIN 1)."""
-    if not is_loopback(call.address):
-        call.services.authenticator.principal(call.request.headers.get("authorization"), call.address)
+    call.require_unless_local()
     refuse_unknown(call.request.query_params.keys(), ())
     return answer(await call.box.ask(_leader))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from starlette.responses import Response
 
 from kelvin_provision.access.levels import Level
-from kelvin_provision.api.routes import apps, edge, events, login, orders, platform, workloads
+from kelvin_provision.api.routes import apps, edge, events, login, monitoring, orders, platform, workloads
 from kelvin_provision.api.services import Call
 
 Handler = Callable[[Call], Awaitable[Response]]
@@ -98,6 +98,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row("GET", f"{_APP}/logs/get", Level.READ, workloads.logs, (200,), (404,), "the newest lines of its logs"),
     Row("GET", f"{_APP}/download", Level.DEPLOY, workloads.download, (200, 202), (404, 409, 412), "the same package"),
+    Row("GET", "/metrics", None, monitoring.metrics, (200,), (401,), "numbers for Prometheus", "read, from another machine"),
     Row("GET", "/workloads/list", None, platform.leader, (200,), (401,), "what runs, for apps on this box", "read, from another machine"),
     Row("GET", "/edge/v1/agent", Level.READ, edge.agent, summary="whether the agent is alive, what it does, what waits for it"),
     Row("GET", "/edge/v1/history", Level.READ, edge.listed_history, (200,), (404,), "who did what, when, and how it ended"),

@@ -12,7 +12,7 @@ from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Report
 
 _LISTEN = typer.Option("--listen", metavar="ADDRESS:PORT", help="Listen here instead of at api.listen; an address of this box only.")
-_LIBRARIES = ("starlette", "uvicorn")
+_LIBRARIES = ("starlette", "uvicorn", "prometheus_client")
 
 
 def command(session: Session, *, listen: Annotated[str | None, _LISTEN] = None) -> Report:
@@ -29,7 +29,7 @@ def command(session: Session, *, listen: Annotated[str | None, _LISTEN] = None) 
     settings = settings_of(session)
     missing = [name for name in _LIBRARIES if find_spec(name) is None]
     if missing:
-        raise ApiMissing(f"the API needs {' and '.join(missing)}")
+        raise ApiMissing(f"the API needs {', '.join(missing)}")
     words = [*same_box(settings.state_dir, session.config), *(["--listen", listen] if listen else [])]
     sys.stdout.flush()
     # In place of this process: nothing that a command has imported stays in the memory of one that runs for months.
