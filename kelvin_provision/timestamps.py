@@ -8,6 +8,8 @@ from typing import Literal
 
 _RFC3339 = r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?(Z|[+-]\d\d:\d\d)"
 _UTC = r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z"
+FIRST_RELEASE = datetime(2026, 11, 1, tzinfo=UTC)
+"""Of this program: a clock that says an earlier time is wrong."""
 _NORMALIZED_LENGTH = len("2026-01-02T03:04:05.000000000Z")
 
 

@@ -22,8 +22,22 @@ kelvin-provision api user add admin --level admin      # asks for a password; --
 kelvin-provision api serve                             # http://127.0.0.1:30000; --listen 127.0.0.1:PORT for another port
 ```
 
-It answers on this box only: until it has TLS, an address that other machines can reach is refused. From another machine, use a tunnel:
-`ssh -L 30000:127.0.0.1:30000 BOX`.
+By default it answers on this box only. For other machines it needs an address that they can reach, which speaks TLS.
+
+## TLS
+
+```
+kelvin-provision api serve --listen 127.0.0.1:30000 --listen 0.0.0.0:443     # or the setting api.listen
+kelvin-provision api cert show                                               # fingerprints, names, days left, a QR code of the address
+kelvin-provision api cert export-ca > ca.pem                                 # what clients have to trust; also at /ca.pem
+```
+
+At the first start the box makes an authority (10 years) and a certificate (397 days) for its addresses, its host name, the same with `.local`, and `api.names`. The certificate is
+made again, without a restart, when 60 days are left or the box has another address or name; the authority only by `api cert renew --authority`. Fingerprints are printed at the start: the one in
+the warning of a browser must be the first of them. `api.tls.cert` (and `api.tls.key`) name files of your own; they are read again when they change. Addresses of this box itself
+(127.0.0.1, ::1) speak HTTP without TLS; others only with `api.insecure`, which is for a network without other users.
+
+Clients of the platform take the authority with `SSL_CERT_FILE=ca.pem REQUESTS_CA_BUNDLE=ca.pem`. From another machine without TLS, use a tunnel: `ssh -L 30000:127.0.0.1:30000 BOX`.
 
 ## Examples
 
@@ -78,7 +92,7 @@ curl -sf -X "POST" \\
   -d '{"workload_names": ["docs-demo-motor-speed"]}'
 ```
 
-With the platform's Python client, here 0.0.13 (0.4.1: `client.deprecated_workload.apply_legacy_workload`; 1.x needs TLS, which this version does not have):
+With the platform's Python client, here 0.0.13 (0.4.1: `client.deprecated_workload.apply_legacy_workload`; 1.x: `Client(url="https://BOX", ...)`, always on port 443):
 
 ```python
 from kelvin.api.client import Client

@@ -161,6 +161,10 @@ EXAMPLES = (
 ELSEWHERE = {
     "completion": "`{schema, shell, script}`.",
     "api serve": "It goes on until it is stopped, and then prints nothing.",
+    "api cert show": "`{schema, certificate, authority, path, missing, urls}`; `certificate` and `authority` (null for the files of api.tls.cert) have `fingerprint`, "
+    "`begins`, `ends`, `days_left` and `names`.",
+    "api cert export-ca": "`{schema, pem}`.",
+    "api cert renew": "The envelope, with an item of kind `certificate`, and with --authority one of kind `authority`.",
     "api user list": "`{schema, users}`; each of `users` has `name`, `level`, `created` and `changed`.",
     "agent run": "It goes on until it is stopped; what it says is for its log.",
     "agent install": "The envelope, with one item of kind `service`.",

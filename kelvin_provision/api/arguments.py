@@ -11,21 +11,22 @@ _NAMES = ("--state-dir", "--config", "--listen")
 
 @dataclass(frozen=True)
 class Arguments:
-    """`config` and `listen` are None where the settings say it."""
+    """`config` is None and `listen` empty where the settings say it."""
 
     state_dir: Path
     config: Path | None = None
-    listen: str | None = None
+    listen: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, words: Sequence[str]) -> Arguments:
         """Raises ValueError for anything that `words` did not make."""
-        names, values = words[::2], words[1::2]
-        given = dict(zip(names, values, strict=True))
+        pairs = list(zip(words[::2], words[1::2], strict=True))
+        given = dict(pairs)
         if set(given) - set(_NAMES) or "--state-dir" not in given:
             raise ValueError(f"expected pairs of {', '.join(_NAMES)}")
         config = given.get("--config")
-        return cls(Path(given["--state-dir"]), Path(config) if config else None, given.get("--listen"))
+        listen = tuple(value for name, value in pairs if name == "--listen")
+        return cls(Path(given["--state-dir"]), Path(config) if config else None, listen)
 
     @property
     def words(self) -> list[str]:

@@ -8,17 +8,22 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from kelvin_provision.agent.lifecycle.launcher import Launcher, detached_agent
 from kelvin_provision.api.arguments import Arguments
-from kelvin_provision.api.network.addresses import listening, shown
+from kelvin_provision.api.network.addresses import Listener, listening
 from kelvin_provision.api.work import patience
 from kelvin_provision.api.work.deploying import ChildProcess
 from kelvin_provision.errors import ProvisionError
 from kelvin_provision.hints import shell_line
 from kelvin_provision.settings.load import load
 from kelvin_provision.settings.model import Settings
+from kelvin_provision.tls.listen import is_loopback
 from kelvin_provision.wiring import default
+
+if TYPE_CHECKING:
+    from kelvin_provision.api.network.credentials import Credentials
 
 
 def main(words: Sequence[str]) -> int:
@@ -36,12 +41,12 @@ def main(words: Sequence[str]) -> int:
 
 def _settings(arguments: Arguments) -> Settings:
     settings = load(config=arguments.config, state_dir=arguments.state_dir, environ=os.environ, is_root=os.geteuid() == 0).settings
-    return replace(settings, api=replace(settings.api, listen=(arguments.listen,))) if arguments.listen else settings
+    return replace(settings, api=replace(settings.api, listen=arguments.listen)) if arguments.listen else settings
 
 
 def serve(settings: Settings, arguments: Arguments) -> None:
-    """Raises ListenRefused, ListenFailed, and what opening the ledger raises."""
-    sockets = listening(settings.api.listen)
+    """Raises ListenRefused, ListenFailed, CertificateUnusable, ApiMissing, and what opening the ledger raises."""
+    listeners = listening(settings.api.listen, insecure=settings.api.insecure)
     try:
         # Only now: an address that is in use needs no framework to say so.
         from kelvin_provision.api.server import run, server, services
@@ -49,12 +54,24 @@ def serve(settings: Settings, arguments: Arguments) -> None:
         wiring = default(Launcher(detached_agent(settings.state_dir, arguments.config), patience=patience.AGENT))
         with services(settings, wiring, ChildProcess(arguments.words).deploy) as served:
             gc.freeze()
-            run(server(served), sockets, lambda: _announce([shown(opened) for opened in sockets]))
+            run(server(served), listeners, lambda credentials: _announce(listeners, credentials), served.box)
     finally:
-        for opened in sockets:
-            opened.close()
+        for listener in listeners:
+            listener.socket.close()
 
 
-def _announce(addresses: Sequence[str]) -> None:
-    sys.stderr.write(f"listening on {', '.join(addresses)}\n")
+def _announce(listeners: Sequence[Listener], credentials: Credentials | None) -> None:
+    lines = [f"listening on {', '.join(listener.url for listener in listeners)}"]
+    if credentials:
+        shown = credentials.certificate
+        lines.append(f"certificate SHA-256 {shown.chain.leaf.fingerprint}")
+        if shown.authority:
+            lines.append(f"authority SHA-256 {shown.authority.leaf.fingerprint}")
+    lines += [f"warning: {url} has no TLS: passwords can be read on the way (api.insecure)" for url in _readable(listeners)]
+    sys.stderr.write("".join(f"{line}\n" for line in lines))
     sys.stderr.flush()
+
+
+def _readable(listeners: Sequence[Listener]) -> list[str]:
+    """Those without TLS that other machines can reach."""
+    return [each.url for each in listeners if not each.secure and not is_loopback(each.socket.getsockname()[0])]

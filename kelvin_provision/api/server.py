@@ -18,9 +18,12 @@ from kelvin_provision.access.users import Users
 from kelvin_provision.api.application import Application
 from kelvin_provision.api.authentication.audit import Audit
 from kelvin_provision.api.authentication.authenticator import Authenticator
+from kelvin_provision.api.network.addresses import BACKLOG, Listener
 from kelvin_provision.api.network.connections import Connections
+from kelvin_provision.api.network.credentials import Credentials
 from kelvin_provision.api.network.hosts import Hosts
 from kelvin_provision.api.network.protocol import serving
+from kelvin_provision.api.network.secure import SecureProtocol
 from kelvin_provision.api.network.shortage import Shortage
 from kelvin_provision.api.services import Services
 from kelvin_provision.api.work.box import Box
@@ -43,14 +46,47 @@ def services(settings: Settings, wiring: Wiring, deploy: Deploy, users: Users | 
             authenticator.close()
 
 
+Started = Callable[[Credentials | None], object]
+"""Called when it listens and heeds signals, with what it shows itself with."""
+
+
 class QuietServer(Server):
     """uvicorn, which looks ten times a second whether to end: here it is told so, and wakes once a second for the date in its answers."""
 
-    def __init__(self, config: Config, ending: Callable[[], None]) -> None:
+    def __init__(self, config: Config, table: Connections, ending: Callable[[], None] = lambda: None, **limits: Any) -> None:
         super().__init__(config)
         self._ending = ending
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended = asyncio.Event()
+        self._table = table
+        self._limits = limits
+
+    async def listen(self, listeners: Sequence[Listener], credentials: Credentials | None, started: Started) -> None:
+        """Serve until it is told to end. `credentials` are there where one of them speaks TLS."""
+        self._secure, self._credentials = [listener.socket for listener in listeners if listener.secure], credentials
+        self._started = started
+        await self.serve([listener.socket for listener in listeners])
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Of uvicorn, which has one way for all sockets: with its TLS, or without."""
+        await super().startup([opened for opened in sockets or () if opened not in self._secure])
+        for opened in self._secure:
+            self.servers.append(await asyncio.get_running_loop().create_server(self._secured, sock=opened, backlog=BACKLOG))
+        self._started(self._credentials)
+
+    def _secured(self) -> asyncio.Protocol:
+        assert self._credentials is not None  # noqa: S101  (see `listen`)
+        limits = {"handshake": self._limits["head"]} if "head" in self._limits else {}
+        return SecureProtocol(self._credentials.context, self._protocol, self._table, **limits)
+
+    def _protocol(self) -> asyncio.Protocol:
+        make: Callable[..., asyncio.Protocol] = self.config.http_protocol_class
+        return make(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for connection in [other for other in self._table if isinstance(other, SecureProtocol)]:
+            connection.drop()  # in the middle of its handshake: uvicorn does not know it
+        await super().shutdown(sockets)
 
     def stop(self) -> None:
         """End in good order. From any thread."""
@@ -85,29 +121,37 @@ class QuietServer(Server):
 
 def server(served: Services, **limits: Any) -> QuietServer:
     """`limits` replace the deadlines of the protocol."""
+    table = Connections(served.settings.connections)
     config = Config(
         Application(served),
         loop="asyncio",
-        http=serving(Connections(served.settings.connections), **limits),
+        http=serving(table, **limits),
         ws="none",
         lifespan="off",
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        backlog=128,
+        backlog=BACKLOG,
         timeout_keep_alive=10,
         timeout_graceful_shutdown=5,
     )
-    return QuietServer(config, served.feed.close)
+    return QuietServer(config, table, served.feed.close, **limits)
 
 
-def run(made: Server, sockets: Sequence[socket.socket], started: Callable[[], None]) -> None:
-    """Until a signal, or until it is stopped."""
-    asyncio.run(_run(made, sockets, started))
+def run(made: QuietServer, listeners: Sequence[Listener], started: Started, box: Box | None = None) -> None:
+    """Until a signal, or until it is stopped. `box` is needed for TLS. Raises what making a certificate raises."""
+    asyncio.run(_run(made, listeners, started, box))
 
 
-async def _run(made: Server, sockets: Sequence[socket.socket], started: Callable[[], None]) -> None:
+async def _run(made: QuietServer, listeners: Sequence[Listener], started: Started, box: Box | None) -> None:
     asyncio.get_running_loop().set_exception_handler(Shortage())
-    started()
-    await made.serve(sockets=list(sockets))
+    credentials, keeping = None, None
+    if box and any(listener.secure for listener in listeners):
+        credentials = await Credentials.of(box)
+        keeping = asyncio.create_task(credentials.keep(box))
+    try:
+        await made.listen(listeners, credentials, started)
+    finally:
+        if keeping:
+            keeping.cancel()

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from starlette.requests import Request
 
 from kelvin_provision.api.authentication.authenticator import Authenticator, Principal
-from kelvin_provision.api.network.clients import is_loopback
 from kelvin_provision.api.network.hosts import Hosts
 from kelvin_provision.api.work.box import Box
 from kelvin_provision.api.work.deploying import Deploy
 from kelvin_provision.api.work.feed import Feed
 from kelvin_provision.api.work.repeats import Repeats
 from kelvin_provision.settings.model import ApiSettings
+from kelvin_provision.tls.listen import is_loopback
 
 
 @dataclass(frozen=True)

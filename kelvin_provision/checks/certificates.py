@@ -12,8 +12,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from kelvin_provision.check_result import CheckFinding, error, ok, skipped, warning
-from kelvin_provision.checks.x509 import InvalidCertificate, Validity, validities_of_pem, validity_of_der
 from kelvin_provision.cluster.kubernetes.api.kubeconfig import NOTHING, KubeconfigInvalid, Section, read
+from kelvin_provision.tls.x509 import InvalidCertificate, Validity, validities_of_pem, validity_of_der
 
 K3S_FOLDERS = (Path("/var/lib/rancher/k3s/server/tls"), Path("/var/lib/rancher/k3s/agent"))
 SOON = 30

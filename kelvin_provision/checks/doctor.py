@@ -34,8 +34,6 @@ from kelvin_provision.runtimes.protocol import Runtime
 from kelvin_provision.settings.keys import SITE
 from kelvin_provision.store.gc.unreferenced import unreferenced
 
-FIRST_RELEASE = datetime(2026, 11, 1, tzinfo=UTC)
-
 
 def versions() -> Iterator[CheckFinding]:
     """`versions`: this program and the host; the cluster and the runtime have checks of their own."""
@@ -178,7 +176,7 @@ def _warned(ctx: Context) -> tuple[Workload, ...]:
 
 def _clock(ctx: Context, now: float, written: str | None) -> Clock:
     """The newest of: the ledger's last entry, the times of our files, the installation and the first release of this program."""
-    seen = [(FIRST_RELEASE, "the first release of this program")]
+    seen = [(timestamps.FIRST_RELEASE, "the first release of this program")]
     if written:
         seen.append((timestamps.parse(written), "the last entry of the ledger"))
     state = ctx.settings.state_dir

@@ -5,6 +5,8 @@ Exit codes are those of sysexits(3); `docs/exit-codes.md` is generated from thes
 
 from kelvin_provision.errors.api import (
     ApiMissing,
+    CertificateMissing,
+    CertificateUnusable,
     ListenFailed,
     ListenRefused,
     UserUnknown,
@@ -94,6 +96,8 @@ __all__ = [
     "ApplyLeft",
     "BudgetTooSmall",
     "CannotWrite",
+    "CertificateMissing",
+    "CertificateUnusable",
     "CheckFailed",
     "ClockBehind",
     "ClusterDenied",

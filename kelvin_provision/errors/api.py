@@ -16,7 +16,7 @@ class ApiMissing(ProvisionError):
 
 
 class ListenRefused(ProvisionError):
-    """The API does not listen on this address: plain HTTP is for this box only."""
+    """The API cannot listen there: an address needs an IP and a port."""
 
     code, exit_code = "listen-refused", os.EX_CONFIG
     hint_default = command("config set", "api.listen", "127.0.0.1:30000")
@@ -27,6 +27,20 @@ class ListenFailed(ProvisionError):
 
     code, exit_code = "listen-failed", os.EX_UNAVAILABLE
     hint_default = system("ss", "-ltnp", instruction="who listens there", note="or choose another port: --listen 127.0.0.1:PORT")
+
+
+class CertificateUnusable(ProvisionError):
+    """The certificate of the API, its key or its authority cannot be used."""
+
+    code, exit_code, of_box = "certificate-unusable", os.EX_CONFIG, True
+    hint_default = command("api cert show")
+
+
+class CertificateMissing(ProvisionError):
+    """This box has no certificate for its API yet: it is made when one is needed."""
+
+    code, exit_code = "certificate-missing", os.EX_NOINPUT
+    hint_default = command("api cert renew", instruction="make one now")
 
 
 class UserUnknown(ProvisionError):

@@ -21,6 +21,7 @@ from kelvin_provision.settings.model import (
     RegistrySettings,
     RuntimeSettings,
     Settings,
+    TlsSettings,
 )
 from kelvin_provision.settings.sources import NAME, Given, Problem, files, foreign, places, variables
 from kelvin_provision.settings.types import expanded
@@ -117,6 +118,9 @@ def _settings(values: Mapping[str, Any], method: Method) -> Settings:
         prefix = f"{name}."
         return {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
 
+    def leaves(name: str) -> dict[str, Any]:
+        return {key: value for key, value in section(name).items() if "." not in key}
+
     hosts: dict[str, dict[str, Any]] = {}
     for name, value in section("registries").items():
         host, _, leaf = name.rpartition(".")
@@ -129,7 +133,7 @@ def _settings(values: Mapping[str, Any], method: Method) -> Settings:
         runtime=RuntimeSettings(**section("runtime")),
         download=DownloadSettings(**section("download")),
         apply=ApplySettings(**section("apply")),
-        api=ApiSettings(**section("api")),
+        api=ApiSettings(tls=TlsSettings(**section("api.tls")), **leaves("api")),
         history=HistorySettings(**section("history")),
         default_method=method,
         **top,

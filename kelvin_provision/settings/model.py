@@ -74,10 +74,23 @@ class ApplySettings:
 
 
 @dataclass(frozen=True)
+class TlsSettings:
+    """Files of the site in place of this box's own certificate; without `key`, the certificate's file has the key, too."""
+
+    cert: Path | None = None
+    key: Path | None = None
+
+
+@dataclass(frozen=True)
 class ApiSettings:
-    """`listen` are addresses with ports; `names` host names by which clients reach them. Lifetimes in seconds."""
+    """`listen` are addresses with ports; `names` host names by which clients reach them. Lifetimes in seconds.
+
+    `insecure`: HTTP without TLS also on addresses that other machines can reach.
+    """
 
     listen: tuple[str, ...] = ("127.0.0.1:30000",)
+    insecure: bool = False
+    tls: TlsSettings = TlsSettings()
     names: tuple[str, ...] = ()
     realm: str = "kelvin"
     token_lifetime: float = 43_200.0

@@ -1,12 +1,15 @@
 """Connections that say nothing, little or too much: closed in time, and never in the way of a real request."""
 
+import asyncio
 import contextlib
 import os
 import resource
 import signal
 import socket
+import ssl
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,12 +20,17 @@ from kelvin_provision.api.messages.refusals import Refusal
 from kelvin_provision.api.network.addresses import listening
 from kelvin_provision.api.network.clients import PER_CLIENT, client_of
 from kelvin_provision.api.network.connections import Connections
+from kelvin_provision.api.network.credentials import Credentials
 from kelvin_provision.api.network.protocol import PIECE, DeadlineProtocol
 from kelvin_provision.api.network.protocol import serving as serving_class
 from kelvin_provision.api.network.underway import Underway
 from kelvin_provision.settings.model import ApiSettings
-from tests.kit.api import serving
+from kelvin_provision.tls import files
+from kelvin_provision.tls.x509 import pem_of_der
+from kelvin_provision.usecases.api_certificate import ApiCertificate
+from tests.kit.api import Client, serving
 from tests.kit.api_process import ApiProcess
+from tests.kit.certificates import give_certificate
 from tests.kit.waiting import until
 
 ROOT = Path(__file__).parents[2]
@@ -30,22 +38,34 @@ HEAD = b"POST /auth/realms/kelvin/logout HTTP/1.1\r\nHost: localhost\r\n"
 QUICK = {"head": 0.4, "body": 0.6, "stuck": 0.5}
 
 
+@pytest.fixture(params=[False, True], ids=["http", "https"])
+def secure(request):
+    return request.param
+
+
 @pytest.fixture
-def hurried(box):
+def hurried(box, secure):
     """Deadlines of half a second, and eight connections."""
     box.settings = type(box.settings)(**vars(box.settings) | {"api": ApiSettings(connections=8)})
-    with serving(box, **QUICK) as client:
+    with serving(box, secure=secure, **QUICK) as client:
         yield client
 
 
-def opened(port):
-    return contextlib.closing(socket.create_connection(("127.0.0.1", port), timeout=10))
+def silent(client):
+    """With TLS, it has not even begun its handshake."""
+    return contextlib.closing(socket.create_connection(("127.0.0.1", client.port), timeout=10))
+
+
+def opened(client):
+    """One over which HTTP can be spoken."""
+    plain = socket.create_connection(("127.0.0.1", client.port), timeout=10)
+    return contextlib.closing(client.tls.wrap_socket(plain, server_hostname="127.0.0.1") if client.tls else plain)
 
 
 def closes_within(connection, seconds):
     """Whether the other side closes it in this time; what it sends before is ignored."""
     connection.settimeout(seconds)
-    with contextlib.suppress(ConnectionResetError):
+    with contextlib.suppress(ConnectionResetError, ssl.SSLEOFError):
         try:
             while connection.recv(65536):
                 pass
@@ -63,13 +83,30 @@ def trickle(connection, parts, pause=0.1):
 
 
 def test_a_silent_connection_is_closed(hurried):
-    with opened(hurried.port) as connection:
+    with silent(hurried) as connection:
         assert not closes_within(connection, 0.2)
         assert closes_within(connection, 2)
 
 
+def test_a_connection_that_is_silent_after_its_handshake_is_closed(box):
+    with serving(box, secure=True, **QUICK) as client, opened(client) as connection:
+        assert not closes_within(connection, 0.2)
+        assert closes_within(connection, 2)
+
+
+def test_a_handshake_that_trickles_is_closed(box):
+    """The first flight of a client, a byte at a time."""
+    flight = ssl.MemoryBIO()
+    with serving(box, secure=True, **QUICK) as client, silent(client) as connection:
+        with contextlib.suppress(ssl.SSLWantReadError):
+            client.tls.wrap_bio(ssl.MemoryBIO(), flight, server_hostname="127.0.0.1").do_handshake()
+        hello = flight.read()
+        trickle(connection, [hello[at : at + 1] for at in range(12)])
+        assert closes_within(connection, 2)
+
+
 def test_a_head_that_trickles_is_closed_however_busy_it_looks(hurried):
-    with opened(hurried.port) as connection:
+    with opened(hurried) as connection:
         began = time.monotonic()
         trickle(connection, [HEAD] + [b"X-Y: z\r\n"] * 30)
         assert closes_within(connection, 2)
@@ -77,13 +114,13 @@ def test_a_head_that_trickles_is_closed_however_busy_it_looks(hurried):
 
 
 def test_a_body_that_trickles_is_closed(hurried):
-    with opened(hurried.port) as connection:
+    with opened(hurried) as connection:
         trickle(connection, [HEAD + b"Content-Length: 1000\r\n\r\n"] + [b"a"] * 20)
         assert closes_within(connection, 2)
 
 
 def test_the_head_of_a_second_request_has_a_deadline_of_its_own(hurried):
-    with opened(hurried.port) as connection:
+    with opened(hurried) as connection:
         for _ in range(2):
             connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
             received = b""
@@ -112,64 +149,74 @@ async def as_a_whole(_scope, _receive, send):
 
 
 @contextlib.contextmanager
-def sending(answer):
-    """A server of this answer; yields its port and the table of its connections."""
-    sockets, ready, table = listening(["127.0.0.1:0"]), threading.Event(), Connections(8)
+def sending(answer, folder, *, secure):
+    """A server of this answer; yields a client, and the table of its connections."""
+    give_certificate(folder)
+    chain, authority = files.issued(folder), files.authority(folder)
+    listeners, ready, table = listening(["127.0.0.1:0"]), threading.Event(), Connections(8)
     limits = {"ws": "none", "lifespan": "off", "log_config": None, "access_log": False, "timeout_keep_alive": 0.2}
-    server = uvicorn.Server(uvicorn.Config(answer, http=serving_class(table, **QUICK), **limits))
-    thread = threading.Thread(target=api_server.run, args=(server, sockets, ready.set))
+    server = api_server.QuietServer(uvicorn.Config(answer, http=serving_class(table, **QUICK), **limits), table, **QUICK)
+
+    async def run():
+        credentials = Credentials(ApiCertificate(chain, authority, ()))
+        await server.listen([replace(each, secure=secure) for each in listeners], credentials, lambda _: ready.set())
+
+    thread = threading.Thread(target=lambda: asyncio.run(run()))
     thread.start()
     try:
         assert ready.wait(10)
-        yield sockets[0].getsockname()[1], table
+        port = listeners[0].socket.getsockname()[1]
+        yield Client(port, pem_of_der(authority.leaf.der).decode() if secure else None), table
     finally:
-        server.should_exit = server.force_exit = True
+        server.force_exit = True
+        server.stop()
         thread.join(20)
-        sockets[0].close()
+        listeners[0].socket.close()
 
 
 @pytest.mark.parametrize("more", [b"", b"Connection: close\r\n"], ids=["kept alive", "closed"])
 @pytest.mark.parametrize("answer", [in_parts, as_a_whole])
-def test_a_client_that_reads_no_answer_is_closed(answer, more):
-    with sending(answer) as (port, table), opened(port) as connection:
+def test_a_client_that_reads_no_answer_is_closed(answer, more, secure, tmp_path):
+    with sending(answer, tmp_path, secure=secure) as (client, table), opened(client) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n" + more + b"\r\n")
         until(lambda: len(table) == 1)
         until(lambda: len(table) == 0)
         received = 0
-        with contextlib.suppress(ConnectionResetError):
+        with contextlib.suppress(ConnectionResetError, ssl.SSLEOFError):
             while part := connection.recv(1 << 20):
                 received += len(part)
         assert received < 32 << 20, "it was cut off in the middle"
 
 
-def test_a_client_that_reads_slowly_gets_all_of_its_answer():
+def test_a_client_that_reads_slowly_gets_all_of_its_answer(secure, tmp_path):
     """Four times as long as one that reads nothing is waited for."""
-    with sending(as_a_whole) as (port, _), opened(port) as connection:
+    with sending(as_a_whole, tmp_path, secure=secure) as (client, _), opened(client) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        received, began = 0, time.monotonic()
+        received, pauses, began = 0, 0, time.monotonic()
         while part := connection.recv(1 << 20):
             received += len(part)
-            if time.monotonic() - began < 2:
+            if time.monotonic() - began < 2 and received > pauses << 20:  # TLS gives 16 KiB at once
+                pauses += 1
                 time.sleep(0.1)
         assert received > 32 << 20
 
 
-def test_what_is_sent_at_once_is_read_in_pieces(monkeypatch):
+def test_what_is_sent_at_once_is_read_in_pieces(monkeypatch, secure, tmp_path):
     """A chunk of one byte takes 20 us: a read of asyncio has 40,000 of them, and nobody else was answered meanwhile."""
     sizes = []
     received = DeadlineProtocol.data_received
     monkeypatch.setattr(DeadlineProtocol, "data_received", lambda self, data: (sizes.append(len(data)), received(self, data)))
-    with sending(as_a_whole) as (port, _), opened(port) as connection:
+    with sending(as_a_whole, tmp_path, secure=secure) as (client, _), opened(client) as connection:
         connection.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * 10_000)
         until(lambda: sum(sizes) > 50_000)
-    assert max(sizes) <= PIECE
+    assert max(sizes) <= PIECE * (2 if secure else 1), "TLS: the beginning of a record came with the read before"
 
 
 def test_five_hundred_silent_connections_keep_no_request_out(hurried):
     token = hurried.as_level("read")
     with contextlib.ExitStack() as stack:
         for number in range(500):
-            stack.enter_context(opened(hurried.port))
+            stack.enter_context(silent(hurried))
             if number % 100 == 99:
                 began = time.monotonic()
                 assert hurried.ask("GET", "/api/v4/workloads/list", token=token).status == 200
@@ -179,7 +226,7 @@ def test_five_hundred_silent_connections_keep_no_request_out(hurried):
 def test_slow_bodies_give_way_to_whole_requests(hurried):
     with contextlib.ExitStack() as stack:
         for _ in range(8):
-            connection = stack.enter_context(opened(hurried.port))
+            connection = stack.enter_context(opened(hurried))
             connection.sendall(HEAD + b"Content-Length: 1000\r\n\r\n")
         time.sleep(0.05)
         assert hurried.ask("GET", "/healthz").status == 200
@@ -188,16 +235,16 @@ def test_slow_bodies_give_way_to_whole_requests(hurried):
 def test_a_client_that_hangs_up_in_the_middle_disturbs_nothing(hurried):
     for data in (b"", b"GET /he", HEAD + b"Content-Length: 10\r\n\r\nab", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"):
         for _ in range(5):
-            with opened(hurried.port) as connection:
+            with opened(hurried) as connection:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
                 connection.sendall(data)
     assert hurried.ask("GET", "/healthz").status == 200
 
 
-def hang_up(port, data, times):
+def hang_up(client, data, times):
     """Ask and leave at once, again and again."""
     for _ in range(times):
-        with opened(port) as connection:
+        with opened(client) as connection:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
             connection.sendall(data)
             time.sleep(0.002)
@@ -210,7 +257,7 @@ def test_what_clients_have_asked_for_that_hang_up_is_bounded(hurried):
     box._thread.submit(lambda: (begun.set(), go.wait(20)))
     assert begun.wait(5)
     try:
-        hang_up(hurried.port, f"GET /edge/v1/agent HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n".encode(), 60)
+        hang_up(hurried, f"GET /edge/v1/agent HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n".encode(), 60)
         assert box._thread._work_queue.qsize() <= 8
         answer = hurried.ask("GET", "/healthz")
         assert (answer.status, answer.error["name"], answer.headers["connection"]) == (503, "too-many-requests", "close")
@@ -262,7 +309,7 @@ def test_a_box_without_descriptors_is_served_again_later_and_says_so_once(tmp_pa
         resource.prlimit(api.process.pid, resource.RLIMIT_NOFILE, (highest + 4, hard))
         with contextlib.ExitStack() as stack:
             for _ in range(20):
-                stack.enter_context(opened(api.client.port))
+                stack.enter_context(silent(api.client))
             time.sleep(2.5)
         assert api.client.ask("GET", "/healthz").status == 200
     finally:

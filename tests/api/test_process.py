@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import random
+import re
 import signal
 import socket
 import sqlite3
@@ -21,6 +22,8 @@ from kelvin_provision.agent.lifecycle import process
 from kelvin_provision.files.lock import exclusive
 from kelvin_provision.ledger import orders, requests
 from kelvin_provision.ledger.ledger import Ledger
+from kelvin_provision.tls import files
+from tests.kit.api import Client
 from tests.kit.api_process import ApiProcess
 from tests.kit.ledgers import migrated
 from tests.kit.specs import spec
@@ -33,6 +36,7 @@ V4 = "/api/v4/workloads"
 NEVER = {
     "pydantic",
     "cryptography",
+    "segno",
     "kubernetes",
     "docker",
     "typer",
@@ -70,8 +74,8 @@ def state(tmp_path):
 def start(state, environment, tmp_path):
     begun = []
 
-    def start(*words, **more):
-        begun.append(ApiProcess(state, environment | more, tmp_path, *words))
+    def start(*words, listen="127.0.0.1:0", **more):
+        begun.append(ApiProcess(state, environment | more, tmp_path, *words, listen=listen))
         return begun[-1]
 
     yield start
@@ -123,7 +127,7 @@ def test_nothing_is_imported_from_the_folder_where_it_is_started(state, environm
 
 
 def test_a_deploy_leaves_nothing_heavy_in_memory(start, tmp_path, environment, state):
-    """Every route was called, a deploy has had its child, and an agent was started; then the process says what it has imported."""
+    """Every route was called over TLS, certificate and deploy have had their children, and an agent was started; then it says what it imported."""
     hook = tmp_path / "hook"
     hook.mkdir()
     listing = tmp_path / "modules.json"
@@ -131,7 +135,7 @@ def test_a_deploy_leaves_nothing_heavy_in_memory(start, tmp_path, environment, s
         "import atexit, json, sys\n"
         f"atexit.register(lambda: sys.argv[0].endswith('api/__main__.py') and open({str(listing)!r}, 'w').write(json.dumps(sorted(sys.modules))))\n"
     )
-    api = start(PYTHONPATH=f"{hook}{os.pathsep}{ROOT}")
+    api = start(PYTHONPATH=f"{hook}{os.pathsep}{ROOT}", listen="0.0.0.0:0")
     client = api.client
     assert client.post(f"{V4}/deploy", deployable(), Level.DEPLOY).status == 201
     assert process.alive(state), "the deploy has started an agent"
@@ -189,12 +193,42 @@ def test_killed_at_any_instant_each_request_is_one_order(start, state):
         assert sorted(order.names for order in orders.recent(ledger)) == [(name,) for name in names]
 
 
-@pytest.mark.parametrize("address", ["0.0.0.0:30000", "192.0.2.7:30000", "[::]:30000", "localhost:30000", "127.0.0.1", "127.0.0.1:99999"])
-def test_another_address_is_refused_until_there_is_tls(environment, tmp_path, address):
+@pytest.mark.parametrize("address", ["localhost:30000", "127.0.0.1", "127.0.0.1:99999", "[fe80::1%eth0]:443"])
+def test_what_is_no_address_is_refused(environment, tmp_path, address):
     done = serve(environment, tmp_path, address)
     assert done.returncode == os.EX_CONFIG
     assert done.stderr.startswith(f"error: {address} ")
     assert " hint: kelvin-provision config set api.listen 127.0.0.1:30000\n" in done.stderr
+
+
+def test_it_speaks_http_here_and_tls_where_others_can_reach_it(start, state):
+    """One process; the certificate is made at the first start, and kept at the second."""
+    api = start("--listen", "127.0.0.1:0", listen="0.0.0.0:0")
+    secure, plain = re.fullmatch(r"listening on https://0\.0\.0\.0:(\d+), http://127\.0\.0\.1:(\d+)\n", api.said).groups()
+    chain, authority = files.issued(state), files.authority(state)
+    said = [api.process.stderr.readline() for _ in range(2)]
+    assert said == [f"certificate SHA-256 {chain.leaf.fingerprint}\n", f"authority SHA-256 {authority.leaf.fingerprint}\n"]
+    assert (api.client.port, api.client.ask("GET", "/healthz").body) == (int(secure), b"ok\n")
+    assert Client(int(plain)).ask("GET", "/metadata").json["authentication"]["url"] == f"http://127.0.0.1:{plain}"
+    assert api.end() == 0
+    again = start(listen="0.0.0.0:0")
+    assert again.process.stderr.readline() == said[0]
+    assert again.end() == 0
+
+
+def test_http_elsewhere_is_for_who_insists(start, tmp_path):
+    (tmp_path / "site.yaml").write_text("api: {insecure: true}\n")
+    api = start(listen="0.0.0.0:0", KELVIN_PROVISION_SITE_CONFIG=str(tmp_path / "site.yaml"))
+    assert api.url.startswith("http://")
+    assert api.process.stderr.readline().startswith(f"warning: http://0.0.0.0:{api.client.port} has no TLS: passwords can be read")
+    assert api.client.ask("GET", "/healthz").status == 200
+
+
+def test_without_a_library_for_certificates_it_says_what_to_install(environment, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['cryptography'] = None\n")
+    done = serve(environment | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}, tmp_path, "0.0.0.0:0")
+    assert done.returncode == os.EX_UNAVAILABLE
+    assert done.stderr == "error: certificates need cryptography\n hint: pip install 'kelvin-provision[api]'\n"
 
 
 def test_an_address_in_use_is_said_to_be_so(environment, tmp_path):

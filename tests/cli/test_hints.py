@@ -329,6 +329,8 @@ ELSEWHERE = {
     "listen-refused": "tests/api/test_process.py",
     "listen-failed": "tests/api/test_process.py",
     "user-unknown": "tests/api",
+    "certificate-missing": "tests/cli/test_api_cert.py",
+    "certificate-unusable": "tests/cli/test_api_cert.py",
 }
 """Another user, a signal, a window of the link or the API is needed."""
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import http.client
 import json
+import ssl
 import threading
 from dataclasses import asdict, dataclass, replace
 from urllib.parse import urlencode
@@ -16,6 +17,8 @@ from kelvin_provision.api.network.addresses import listening
 from kelvin_provision.api.work import child, deploying
 from kelvin_provision.errors import ProvisionError
 from kelvin_provision.errors.documents import to_document
+from kelvin_provision.usecases.api_certificate import authority_pem
+from tests.kit.certificates import give_certificate
 
 PASSWORD = "Secret123"
 CHEAP = Cost(n=2, r=1, p=1)
@@ -44,14 +47,28 @@ class Answer:
 class Client:
     """One connection for each request, unless `keep` has one."""
 
-    def __init__(self, port):
+    def __init__(self, port, trusts=None):
+        """`trusts`: the PEM of an authority, for TLS."""
         self.port = port
         self.tokens = {}
+        self.tls = ssl.create_default_context(cadata=trusts) if trusts else None
+
+    @property
+    def url(self):
+        return f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}"
+
+    def connection(self):
+        place = "127.0.0.1", self.port
+        return (
+            http.client.HTTPSConnection(*place, timeout=20, context=self.tls)
+            if self.tls
+            else http.client.HTTPConnection(*place, timeout=20)
+        )
 
     def ask(self, method, path, *, token=None, body=None, headers=(), host=None, connection=None):
         data = json.dumps(body).encode() if isinstance(body, (dict, list)) else body
         sent = {"Host": host or f"127.0.0.1:{self.port}", **({"Authorization": f"Bearer {token}"} if token else {}), **dict(headers)}
-        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)) as own:
+        with contextlib.closing(self.connection()) as own:
             use = connection or own
             use.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
             for name, value in sent.items():
@@ -87,10 +104,17 @@ def cheap_users(state_dir, clock):
 
 
 @contextlib.contextmanager
-def serving(box, **limits):
-    """The API of this box; yields a client."""
-    sockets = listening(["127.0.0.1:0"])
+def serving(box, *, secure=False, trusts=None, **limits):
+    """The API of this box; yields a client. `secure`: with TLS, as at an address that others can reach.
+
+    `trusts`: the file that the client trusts in place of the authority of the box.
+    """
+    listeners = [replace(listener, secure=secure) for listener in listening(["127.0.0.1:0"])]
     ready, state = threading.Event(), {}
+
+    def started(credentials):
+        state["credentials"] = credentials
+        ready.set()
 
     async def deploy(head, body):
         """As the child process does it, with the parts of this box; what crosses the pipe is the same document."""
@@ -99,22 +123,25 @@ def serving(box, **limits):
     def run():
         with server.services(box.settings, box.wiring, deploy, users) as services:
             state["server"], state["services"] = server.server(services, **limits), services
-            server.run(state["server"], sockets, ready.set)
+            server.run(state["server"], listeners, started, services.box)
 
     users = cheap_users(box.settings.state_dir, box.clock)
+    if secure and not trusts:
+        give_certificate(box.settings.state_dir)
     thread = threading.Thread(target=run)
     thread.start()
     try:
-        assert ready.wait(10)
-        client = Client(sockets[0].getsockname()[1])
-        client.services, client.server = state["services"], state["server"]
+        assert ready.wait(20)
+        pem = trusts.read_text() if trusts else authority_pem(box.settings).decode() if secure else None
+        client = Client(listeners[0].socket.getsockname()[1], pem)
+        client.services, client.server, client.credentials = state["services"], state["server"], state["credentials"]
         yield client
     finally:
         if "server" in state:
             state["server"].stop()
         thread.join(20)
-        for opened in sockets:
-            opened.close()
+        for listener in listeners:
+            listener.socket.close()
     assert not thread.is_alive()
 
 

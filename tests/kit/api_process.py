@@ -6,9 +6,12 @@ import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 from kelvin_provision.access.levels import Level
 from kelvin_provision.access.users import Users
+from kelvin_provision.tls import files
+from kelvin_provision.tls.x509 import pem_of_der
 from tests.kit.api import CHEAP, PASSWORD, Client
 from tests.kit.servers.process import dying_with_us
 
@@ -21,25 +24,26 @@ class ApiProcess:
 
     complaints = ""
 
-    def __init__(self, state_dir, environment, cwd, *words, flags=()):
+    def __init__(self, state_dir, environment, cwd, *words, flags=(), listen="127.0.0.1:0"):
         self.state_dir = state_dir
         users = Users(state_dir, lambda: "2026-11-23T00:00:00Z", CHEAP)
         for level in Level:
             if users.find(str(level)) is None:
                 users.add(str(level), PASSWORD, level)
-        command = [sys.executable, *flags, "-m", "kelvin_provision", "api", "serve", "--listen", "127.0.0.1:0", *words]
+        command = [sys.executable, *flags, "-m", "kelvin_provision", "api", "serve", "--listen", listen, *words]
         self.process = subprocess.Popen(dying_with_us(command), env=environment, cwd=cwd, stderr=subprocess.PIPE, text=True)
         self.said = self.process.stderr.readline()
-        match = re.fullmatch(r"listening on http://127\.0\.0\.1:(\d+)\n", self.said)
+        match = re.match(r"listening on (https?)://[0-9.]+:(\d+)", self.said)
         if not match:
             self.said += self.process.stderr.read()
             self.end()
             raise AssertionError(self.said)
-        self.client = Client(int(match[1]))
+        authority = files.authority(Path(state_dir)) if match[1] == "https" else None
+        self.client = Client(int(match[2]), authority and pem_of_der(authority.leaf.der).decode())
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.client.port}"
+        return self.client.url
 
     def end(self, number=signal.SIGTERM):
         """The exit code."""

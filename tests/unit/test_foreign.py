@@ -406,7 +406,8 @@ ENTRIES = {
     "files/sockets.py": "connects only",
     "agent/answering.py": "questions of its owner; the answers are made of parts that are wrapped",
     "api/network/addresses.py": "listens only",
-    "api/network/hosts.py": "asks for the name of this machine only",
+    "tls/names.py": "asks for names and addresses of this machine only",
+    "tls/issuing.py": "a process of its own, which is told the name of this machine; the end of its complaint becomes an error of ours",
     "api/server.py": "serves sockets that are open; what a request says is checked by api/messages",
     "support/host.py": "the redactor of the bundle, which every section passes",
 }

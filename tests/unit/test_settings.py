@@ -20,6 +20,7 @@ from kelvin_provision.settings.model import (
     RegistrySettings,
     RuntimeSettings,
     Settings,
+    TlsSettings,
 )
 from kelvin_provision.settings.window import Window
 from kelvin_provision.spec.enums import Method
@@ -71,7 +72,8 @@ runtime: {type: containerd, address: /run/c.sock, namespace: k3s, run_32_bit: tr
 workload_deploy: {staged: true, instantly_apply: false}
 download: {parallel: 16, stall_timeout: 1.5, rate: 500k, window: '22:00-05:00, 12:30-13:00', budget: 2GiB}
 apply: {timeout: 1h, rollback_timeout: 90, settle: 0s}
-api: {listen: ['127.0.0.1:80', '[::1]:80'], names: [Box.example], realm: site, token_lifetime: 1h, refresh_lifetime: 2h, connections: 8}
+api: {listen: ['127.0.0.1:80', '[::1]:80'], names: [Box.example], realm: site, token_lifetime: 1h, refresh_lifetime: 2h, connections: 8,
+  insecure: true, tls: {cert: /etc/api.pem, key: ~/api.key}}
 history: {keep: 500}
 keep_revisions: 0
 """
@@ -105,6 +107,7 @@ def test_every_default_of_the_table_is_the_models():
         "hooks": given.hooks,
         "hooks_timeout": given.hooks_timeout,
         "api.listen": given.api.listen,
+        "api.insecure": given.api.insecure,
         "api.realm": given.api.realm,
         "api.token_lifetime": given.api.token_lifetime,
         "api.refresh_lifetime": given.api.refresh_lifetime,
@@ -131,7 +134,16 @@ def test_every_key_of_the_site_file(box):
         download=DownloadSettings(16, 1.5, 500_000, Window(((1320, 300), (750, 780))), 2 << 30),
         apply=ApplySettings(3600.0, 90.0, 0.0),
         default_method=Method.STAGED,
-        api=ApiSettings(("127.0.0.1:80", "[::1]:80"), ("box.example",), "site", 3600.0, 7200.0, 8),
+        api=ApiSettings(
+            listen=("127.0.0.1:80", "[::1]:80"),
+            insecure=True,
+            tls=TlsSettings(Path("/etc/api.pem"), home / "api.key"),
+            names=("box.example",),
+            realm="site",
+            token_lifetime=3600.0,
+            refresh_lifetime=7200.0,
+            connections=8,
+        ),
         history=HistorySettings(500),
         keep_revisions=0,
     )
@@ -345,7 +357,7 @@ def test_the_table_is_for_the_docs():
     assert ("registry", "host[:port][/path]", "", "registry from which <app_name>:<app_version> is pulled, without a scheme") in rows
     assert ("registries.<host>.insecure", "true or false", "false", "allow plain HTTP; only in the site file or with --config") in rows
     assert ("download.parallel", "integer from 1 to 16, or auto", "auto", AUTO) in rows
-    assert len(rows) == 40
+    assert len(rows) == 43
     assert [key.variable for key in KEYS if key.name in {"cluster.namespace", "registries.<host>.mirrors"}] == [
         None,
         "KELVIN_PROVISION_CLUSTER__NAMESPACE",

@@ -15,18 +15,6 @@ def detached_agent(state_dir: Path, config: Path | None) -> list[str]:
     return [sys.executable, "-m", "kelvin_provision", "agent", "run", "--until-empty", *same_box(state_dir, config)]
 
 
-def own_process(module: str) -> list[str]:
-    """The command line of a module of ours that starts in the same folder, and imports from there only if this process does.
-
-    `python -m` imports from the folder first: of root, in a folder to which anybody can write, it would run anybody's `json.py`.
-    """
-    try:
-        here = str(Path.cwd())
-    except OSError:  # it was removed
-        here = ""
-    return [sys.executable, *([] if here in sys.path else ["-P"]), "-m", module]
-
-
 def same_box(state_dir: Path, config: Path | None) -> list[str]:
     """The arguments that make another process of ours work on the same box."""
     from kelvin_provision.settings.types import expanded

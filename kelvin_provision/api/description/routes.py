@@ -48,6 +48,7 @@ DESCRIBED: Mapping[Callable[..., Any], Described] = {
     platform.metadata: Described(named("Metadata")),
     platform.openapi: Described({"type": "object", "required": ["openapi", "paths"]}, cached=True),
     monitoring.metrics: Described(TEXT, media=("text/plain",)),
+    platform.authority: Described(TEXT, media=(platform.PEM,)),
     platform.leader: Described(named("LeaderList")),
     login.token: Described(named("Tokens"), body=bodies.LOGIN, form=True),
     login.logout: _LOGOUT,

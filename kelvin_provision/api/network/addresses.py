@@ -1,51 +1,44 @@
-"""Where the API listens: plain HTTP on this box, and nowhere else until there is TLS."""
+"""Where the API listens: plain HTTP at addresses of this box only, TLS at those that other machines can reach."""
 
 from __future__ import annotations
 
 import errno
-import ipaddress
 import os
 import socket
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from kelvin_provision.errors import ListenFailed, ListenRefused
+from kelvin_provision.errors import ListenFailed
+from kelvin_provision.tls.listen import is_secure, split
 
 BACKLOG = 128
 
 
-def refuse_others(addresses: Sequence[str]) -> None:
-    """Raises ListenRefused for an address that other machines can reach: passwords would cross the network readable."""
-    for address in addresses:
-        try:
-            host, _ = split(address)
-            loopback = ipaddress.ip_address(host).is_loopback
-        except ValueError:
-            raise ListenRefused(f"{address} is not an address with a port, such as 127.0.0.1:30000") from None
-        if not loopback:
-            raise ListenRefused(
-                f"{address} can be reached by other machines, and this version has no TLS: passwords could be read on the way"
-            )
+@dataclass(frozen=True)
+class Listener:
+    """An open socket. `secure`: it speaks TLS."""
+
+    socket: socket.socket
+    secure: bool = False
+
+    @property
+    def url(self) -> str:
+        """`http://127.0.0.1:30000`, with the port that it has."""
+        host, port = self.socket.getsockname()[:2]
+        return f"http{'s' if self.secure else ''}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def split(address: str) -> tuple[str, int]:
-    """Raises ValueError."""
-    host, colon, port = address.rpartition(":")
-    if not colon or not port.isascii() or not port.isdecimal() or int(port) > 65535:
-        raise ValueError(address)
-    return host.removeprefix("[").removesuffix("]"), int(port)
-
-
-def listening(addresses: Sequence[str]) -> list[socket.socket]:
+def listening(addresses: Sequence[str], *, insecure: bool = False) -> list[Listener]:
     """A socket for each address. Raises ListenRefused, ListenFailed."""
-    refuse_others(addresses)
-    sockets: list[socket.socket] = []
+    secure = [is_secure(address, insecure=insecure) for address in addresses]
+    opened: list[Listener] = []
     try:
-        sockets.extend(_bound(address) for address in addresses)
+        opened.extend(Listener(_bound(address), tls) for address, tls in zip(addresses, secure, strict=True))
     except BaseException:
-        for opened in sockets:
-            opened.close()
+        for listener in opened:
+            listener.socket.close()
         raise
-    return sockets
+    return opened
 
 
 def _bound(address: str) -> socket.socket:
@@ -62,9 +55,3 @@ def _bound(address: str) -> socket.socket:
         reason = "it is in use" if error.errno == errno.EADDRINUSE else os.strerror(error.errno or 0).lower()
         raise ListenFailed(f"cannot listen on {address}: {reason}") from error
     return opened
-
-
-def shown(opened: socket.socket) -> str:
-    """`http://127.0.0.1:30000`, with the port that it has."""
-    host, port = opened.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

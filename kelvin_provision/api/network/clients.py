@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 
+from kelvin_provision.tls.listen import is_loopback
+
 PER_CLIENT = 16
 """Connections, and requests under way, of one client on another machine."""
 _SUBSCRIBER = 64
@@ -22,14 +24,6 @@ def client_of(address: str) -> str:
     if parsed.ipv4_mapped:
         return str(parsed.ipv4_mapped)
     return address if parsed.is_loopback else str(ip_network((int(parsed), _SUBSCRIBER), strict=False))
-
-
-@lru_cache(256)
-def is_loopback(address: str) -> bool:
-    try:
-        return ip_address(address).is_loopback
-    except ValueError:
-        return False
 
 
 def share(address: str, most: int) -> int:

@@ -6,6 +6,7 @@ refused only where every other one is being answered.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -40,6 +41,9 @@ class Connections:
 
     def __len__(self) -> int:
         return len(self._open)
+
+    def __iter__(self) -> Iterator[Connection]:
+        return iter(self._open)
 
     def admit(self, connection: Connection) -> bool:
         """Add it, closing another one if that is needed; False if there is no room."""

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import ipaddress
-import socket
 from collections.abc import Collection
 
 from kelvin_provision.api.messages.refusals import Refusal
+from kelvin_provision.tls.listen import is_address
+from kelvin_provision.tls.names import host_names
 
 
 class Hosts:
     """`names` are accepted besides addresses, localhost and the name of this box."""
 
     def __init__(self, names: Collection[str]) -> None:
-        own = socket.gethostname().lower()
-        self._names = {"localhost", own, own.partition(".")[0], f"{own.partition('.')[0]}.local", *(name.lower() for name in names)}
+        self._names = frozenset(host_names(names))
 
     def checked(self, headers: Collection[tuple[bytes, bytes]]) -> str:
         """The one Host header of a request. Raises Refusal."""
@@ -30,13 +29,5 @@ class Hosts:
         if not (port.isascii() and port.isdecimal()):
             return False
         if host.startswith("[") and host.endswith("]"):
-            return _is_address(host[1:-1])
-        return host.lower().removesuffix(".") in self._names or _is_address(host)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return "%" not in text
+            return is_address(host[1:-1])
+        return host.lower().removesuffix(".") in self._names or is_address(host)

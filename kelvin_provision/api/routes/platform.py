@@ -13,8 +13,10 @@ from kelvin_provision.api.services import Call
 from kelvin_provision.context import Context
 from kelvin_provision.queries.overview import OverviewRequest, overview
 from kelvin_provision.spec.enums import State
+from kelvin_provision.usecases.api_certificate import authority_pem
 
 OPENAPI = "openapi.json"
+PEM = "application/x-x509-ca-cert"
 _DESCRIPTION = Path(__file__).parents[1] / OPENAPI
 
 
@@ -28,6 +30,12 @@ async def openapi(call: Call) -> Response:
     """The description of this API, as it was written when the program was built. It needs no login, as it says nothing about this box."""
     refuse_unknown(call.request.query_params.keys(), ())
     return Kept.of(_DESCRIPTION.read_bytes()).response(JSON, call.request.headers.get("if-none-match", ""))
+
+
+async def authority(call: Call) -> Response:
+    """What a client has to trust. Telephones offer to install what has this type."""
+    pem = authority_pem(call.box.settings)
+    return Response(pem, headers=HEADERS, media_type=PEM)
 
 
 async def leader(call: Call) -> Response:

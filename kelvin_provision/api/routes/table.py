@@ -46,6 +46,7 @@ _APP = f"{_APPS}/{{workload_name}}"
 
 ROWS: tuple[Row, ...] = (
     Row("GET", "/healthz", None, platform.healthz, summary="whether the API answers"),
+    Row("GET", "/ca.pem", None, platform.authority, (200,), (404,), "the authority of this box's certificate, as PEM"),
     Row("GET", "/metadata", None, platform.metadata, summary="what clients read before they log in"),
     Row("GET", "/openapi.json", None, platform.openapi, summary="the description of this API, for programs"),
     Row("POST", f"{_OIDC}/token", None, login.token, (200,), (401, 404), "tokens for a password, a refresh token or client credentials"),

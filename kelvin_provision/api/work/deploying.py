@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 
 from kelvin_provision import refusals  # noqa: F401  (its errors may be in an answer)
-from kelvin_provision.agent.lifecycle.launcher import own_process
 from kelvin_provision.errors import Locked, OurBug
 from kelvin_provision.errors.documents import from_document
+from kelvin_provision.files.processes import own_process
 
 TIMEOUT = 30.0
 """Seconds after which a child is killed. It stores all of a request or nothing, so nothing is left behind."""

@@ -61,7 +61,9 @@ def takes_value(word: str) -> bool:
 
 
 def _group(name: str, summary: str, lines: Mapping[str, str]) -> Group:
-    return Group(summary, MappingProxyType({line: Command(f"{_COMMANDS}.{name}.{line}", text) for line, text in lines.items()}))
+    return Group(
+        summary, MappingProxyType({line: Command(f"{_COMMANDS}.{name}.{line.replace('-', '_')}", text) for line, text in lines.items()})
+    )
 
 
 ENTRIES: Entries = MappingProxyType(
@@ -114,6 +116,15 @@ ENTRIES: Entries = MappingProxyType(
             MappingProxyType(
                 {
                     "serve": Command(f"{_COMMANDS}.api.serve", "Serve the REST API in the foreground."),
+                    "cert": _group(
+                        "api.cert",
+                        "The certificate of the API.",
+                        {
+                            "show": "Show the certificate of the API: fingerprints, names and days left.",
+                            "renew": "Make a new certificate for the API.",
+                            "export-ca": "Print the authority that clients of the API have to trust.",
+                        },
+                    ),
                     "user": _group(
                         "api.user",
                         "The users of the API.",

@@ -29,6 +29,8 @@ REASONS: dict[str, Reason] = {
         "The registry does not support range requests, so a download that is cut off at midnight starts over every day."
     ),
     "cannot-write": Reason("A read-only or failing disk, a path that is not a directory, or a directory that does not exist."),
+    "certificate-missing": Reason("The API has listened on this box only, so that it needed none; or api.tls.cert is set."),
+    "certificate-unusable": Reason("A file of api.tls.* is missing, damaged or of another key, or the authority of this box has ended."),
     "check-failed": Reason("`workloads check` or `doctor` found an error, or with --strict a warning."),
     "clock-behind": Reason("The box started without a clock battery and is not synchronised yet."),
     "cluster-denied": Reason("A kubeconfig without that permission, or a socket that belongs to another group."),
@@ -71,7 +73,7 @@ REASONS: dict[str, Reason] = {
     ),
     "invalid-object": Reason("A field that this version of the cluster does not know, or a value out of range."),
     "listen-failed": Reason("Another program listens there, such as an API that runs already, or the port needs root."),
-    "listen-refused": Reason("`api.listen` or --listen has an address that other machines can reach."),
+    "listen-refused": Reason("`api.listen` or --listen has a host name, or no port."),
     "locked": Reason("An apply, stop or undeploy by another person or by the agent is under way."),
     "log-missing": Reason("The workload is stopped, or its containers have not started yet."),
     "login-unreadable": Reason("The auth file is missing or damaged, the agent cannot read it, or its credential helper does not work."),

@@ -8,8 +8,8 @@ import pytest
 
 from kelvin_provision.checks import certificates
 from kelvin_provision.checks.certificates import Certificate
-from kelvin_provision.checks.x509 import InvalidCertificate, validities_of_pem, validity_of_der
 from kelvin_provision.cli.frame.hints import line as shell_line
+from kelvin_provision.tls.x509 import InvalidCertificate, validities_of_pem, validity_of_der
 
 YEAR = b"""\
 -----BEGIN CERTIFICATE-----

@@ -11,26 +11,28 @@ import typer
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Report
 
-_LISTEN = typer.Option("--listen", metavar="ADDRESS:PORT", help="Listen here instead of at api.listen; an address of this box only.")
+_LISTEN = typer.Option("--listen", metavar="ADDRESS:PORT", help="Listen here instead of at api.listen; may be repeated.")
 _LIBRARIES = ("starlette", "uvicorn", "prometheus_client")
 
 
-def command(session: Session, *, listen: Annotated[str | None, _LISTEN] = None) -> Report:
+def command(session: Session, *, listen: Annotated[list[str] | None, _LISTEN] = None) -> Report:
     """Serve the REST API in the foreground.
 
     It reads the ledger and stores orders, which the agent carries out; it never asks the cluster. Users are made with `api user add`.
+    Addresses that other machines can reach speak TLS: their certificate is made at the first start, see `api cert show`.
     """
     from importlib.util import find_spec
 
-    from kelvin_provision.agent.lifecycle.launcher import own_process, same_box
+    from kelvin_provision.agent.lifecycle.launcher import same_box
     from kelvin_provision.cli.frame.box import settings_of
     from kelvin_provision.errors import ApiMissing
+    from kelvin_provision.files.processes import own_process
 
     settings = settings_of(session)
     missing = [name for name in _LIBRARIES if find_spec(name) is None]
     if missing:
         raise ApiMissing(f"the API needs {', '.join(missing)}")
-    words = [*same_box(settings.state_dir, session.config), *(["--listen", listen] if listen else [])]
+    words = [*same_box(settings.state_dir, session.config), *(word for address in listen or () for word in ("--listen", address))]
     sys.stdout.flush()
     # In place of this process: nothing that a command has imported stays in the memory of one that runs for months.
     os.execv(sys.executable, [*own_process("kelvin_provision.api"), *words])  # noqa: S606  (no shell is meant)
