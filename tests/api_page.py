@@ -121,7 +121,19 @@ are summed, at most a line a minute for each address.
 
 There is no default user, and no page on which the first visitor makes one: users are made at the box, with a level. `api user passwd` and `api user remove` end all
 of the user's tokens at once. A token is valid for 12 hours (`api.token_lifetime`), also if the clock of the box is set back; a refresh token for 24. After three wrong
-passwords for a user from one address, each next try waits 1, 2, 4 .. 30 seconds. No user is ever locked out.
+passwords for a user from one address, each next try waits 1, 2, 4 .. 30 seconds. No user is ever locked out, unless the rules of a site ask for it: with
+`api.lockout: 5/15m`, five failed logins in a row lock a user for a quarter of an hour, or until `api user unlock`. Programs with tokens go on.
+
+Programs get **tokens of their own**, which are valid for months, and revoked one by one:
+
+```
+kelvin-provision api token create line-3 --level operate --for 90d     # standard output has the token, this once
+kelvin-provision api token list                                        # level, expiry, last use (to the hour)
+kelvin-provision api token revoke line-3                               # its next request is refused
+```
+
+A program sends it as `Authorization: Bearer TOKEN`; the platform's Python client 0.x takes it as `Client.from_token(TOKEN)`. The history has its requests as
+`token:line-3@192.0.2.7 via api`. An administrator does the same, and manages users, with `/edge/v1/tokens` and `/edge/v1/users`.
 """
 EVENTS = """
 ## Events

@@ -166,6 +166,8 @@ ELSEWHERE = {
     "api cert export-ca": "`{schema, pem}`.",
     "api cert renew": "The envelope, with an item of kind `certificate`, and with --authority one of kind `authority`.",
     "api user list": "`{schema, users}`; each of `users` has `name`, `level`, `created` and `changed`.",
+    "api token list": "`{schema, tokens}`; each of `tokens` has `name`, `level`, `created`, `created_by`, `expires`, `expired` and `last_used`.",
+    "api token create": "`{schema, token, access_token}`: `token` as in the list, `access_token` the token itself.",
     "agent run": "It goes on until it is stopped; what it says is for its log.",
     "agent install": "The envelope, with one item of kind `service`.",
     "agent uninstall": "The envelope, with one item of kind `service`.",

@@ -20,6 +20,6 @@ MEANINGS = {
     Level.READ: "look: lists, workloads, logs, history",
     Level.OPERATE: "and apply, start, stop, roll back, hold, remove a staged version",
     Level.DEPLOY: "and deploy, change the configuration, download",
-    Level.ADMIN: "and undeploy, which deletes data",
+    Level.ADMIN: "and undeploy, which deletes data, and manage users and tokens",
 }
 """What a level adds to the one before."""

@@ -12,7 +12,7 @@ import secrets
 import threading
 from typing import TYPE_CHECKING
 
-from kelvin_provision.errors import UsageRefused
+from kelvin_provision.errors import PasswordRefused
 from kelvin_provision.fast_dataclass import dataclass
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ COST = Cost()
 
 
 def refuse_weak(password: str) -> None:
-    """Raises UsageRefused: the platform asks for 8 characters with an upper-case letter, a lower-case letter and a digit."""
+    """Raises PasswordRefused: the platform asks for 8 characters with an upper-case letter, a lower-case letter and a digit."""
     kinds: dict[str, Callable[[str], bool]] = {
         "an upper-case letter": str.isupper,
         "a lower-case letter": str.islower,
@@ -48,9 +48,9 @@ def refuse_weak(password: str) -> None:
     if len(password) < MINIMUM:
         missing.insert(0, f"{MINIMUM - len(password)} more characters")
     if missing:
-        raise UsageRefused(f"the password needs {', '.join(missing)}", hint="a sentence is easy to remember, and long")
+        raise PasswordRefused(f"the password needs {', '.join(missing)}", hint="a sentence is easy to remember, and long")
     if len(password) > MAXIMUM or not password.isprintable():
-        raise UsageRefused(f"the password has more than {MAXIMUM} characters, or a control character", hint="choose another one")
+        raise PasswordRefused(f"the password has more than {MAXIMUM} characters, or a control character", hint="choose another one")
 
 
 def hashed(password: str, cost: Cost = COST) -> str:

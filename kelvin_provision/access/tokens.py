@@ -38,11 +38,15 @@ class TokenInvalid(Exception):
 class Use(StrEnum):
     ACCESS = "Bearer"
     REFRESH = "Refresh"
+    PROGRAM = "Program"
 
 
 @dataclass(frozen=True)
 class Claims:
-    """What a token says. `session` is common to the tokens of one login; `generation` is that of the user's password."""
+    """What a token says. `session` is common to the tokens of one login; `generation` is that of the user's password.
+
+    `identifier` is that of the token of a program, which is looked up; others get a new one each, and it is not read.
+    """
 
     issuer: str
     user: str
@@ -52,6 +56,7 @@ class Claims:
     session: str
     issued: int
     expires: int
+    identifier: str = ""
 
 
 def load_key(state_dir: Path) -> bytes:
@@ -84,7 +89,7 @@ def encode(claims: Claims, key: bytes) -> str:
         "lvl": claims.level.value,
         "gen": claims.generation,
         "sid": claims.session,
-        "jti": secrets.token_urlsafe(9),
+        "jti": claims.identifier or secrets.token_urlsafe(9),
         "iat": claims.issued,
         "exp": claims.expires,
     }
@@ -93,12 +98,12 @@ def encode(claims: Claims, key: bytes) -> str:
 
 
 def decode(token: str, key: bytes, *, use: Use, now: float) -> Claims:
-    """Raises TokenInvalid."""
+    """A token for this use; where an access token is asked for, that of a program is one, too. Raises TokenInvalid."""
     try:
         claims = _claims(_verified(token, key))
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise TokenInvalid("the token was not made by this box, or is damaged") from error
-    if claims.use is not use:
+    if claims.use is not use and (claims.use, use) != (Use.PROGRAM, Use.ACCESS):
         raise TokenInvalid(f"this token cannot be used as {'an access' if use is Use.ACCESS else 'a refresh'} token")
     if now > claims.expires + LEEWAY:
         raise TokenInvalid("the token has expired")
@@ -120,12 +125,13 @@ def _verified(token: str, key: bytes) -> dict[str, Any]:
 
 def _claims(payload: dict[str, Any]) -> Claims:
     numbers = [payload[name] for name in ("gen", "iat", "exp")]
-    texts = [payload[name] for name in ("iss", "preferred_username", "sid")]
+    use = Use(payload["typ"])
+    texts = [payload[name] for name in ("iss", "preferred_username", "sid")] + ([payload["jti"]] if use is Use.PROGRAM else [])
     if not all(type(number) is int for number in numbers) or not all(isinstance(text, str) for text in texts):
         raise TypeError(payload)
     generation, issued, expires = numbers
-    issuer, user, session = texts
-    return Claims(issuer, user, Use(payload["typ"]), Level(payload["lvl"]), generation, session, issued, expires)
+    issuer, user, session, *identifier = texts
+    return Claims(issuer, user, use, Level(payload["lvl"]), generation, session, issued, expires, *identifier)
 
 
 def _signature(signed: bytes, key: bytes) -> bytes:

@@ -18,6 +18,7 @@ from kelvin_provision.access.users import Users
 from kelvin_provision.api.application import Application
 from kelvin_provision.api.authentication.audit import Audit
 from kelvin_provision.api.authentication.authenticator import Authenticator
+from kelvin_provision.api.authentication.programs import Programs
 from kelvin_provision.api.network.addresses import BACKLOG, Listener
 from kelvin_provision.api.network.connections import Connections
 from kelvin_provision.api.network.credentials import Credentials
@@ -39,7 +40,8 @@ def services(settings: Settings, wiring: Wiring, deploy: Deploy, users: Users | 
     users = users or Users(settings.state_dir, wiring.clock)
     with Box(settings, wiring) as box:
         key, ended = load_key(settings.state_dir), EndedSessions(settings.state_dir)
-        authenticator = Authenticator(users, settings.api, key=key, ended=ended, audit=Audit(box.record))
+        programs = Programs(settings.state_dir, box.later)
+        authenticator = Authenticator(users, programs, settings.api, key=key, ended=ended, audit=Audit(box.record))
         try:
             yield Services(settings.api, box, authenticator, deploy, Hosts(settings.api.names), Feed(box, settings.api.streams))
         finally:

@@ -11,6 +11,7 @@ from kelvin_provision.api.network.hosts import Hosts
 from kelvin_provision.api.work.box import Box
 from kelvin_provision.api.work.deploying import Deploy
 from kelvin_provision.api.work.feed import Feed
+from kelvin_provision.api.work.once import Once
 from kelvin_provision.api.work.repeats import Repeats
 from kelvin_provision.settings.model import ApiSettings
 from kelvin_provision.tls.listen import is_loopback
@@ -25,6 +26,7 @@ class Services:
     hosts: Hosts
     feed: Feed
     repeats: Repeats = field(default_factory=Repeats)
+    once: Once = field(default_factory=Once)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,9 @@ from kelvin_provision.errors.api import (
     CertificateUnusable,
     ListenFailed,
     ListenRefused,
+    NameTaken,
+    PasswordRefused,
+    TokenUnknown,
     UserUnknown,
 )
 from kelvin_provision.errors.base import (
@@ -123,6 +126,7 @@ __all__ = [
     "LogMissing",
     "LoginUnreadable",
     "ManifestInvalid",
+    "NameTaken",
     "NoSpace",
     "NotReady",
     "NothingApplied",
@@ -130,6 +134,7 @@ __all__ = [
     "NothingToRollBack",
     "OurBug",
     "OutsideWindow",
+    "PasswordRefused",
     "PermissionRefused",
     "PlanRefused",
     "PlatformMissing",
@@ -151,6 +156,7 @@ __all__ = [
     "StateDamaged",
     "StateTooNew",
     "TimeRefused",
+    "TokenUnknown",
     "TransferStopped",
     "UndoFailed",
     "UsageRefused",

@@ -43,6 +43,27 @@ class CertificateMissing(ProvisionError):
     hint_default = command("api cert renew", instruction="make one now")
 
 
+class NameTaken(ProvisionError):
+    """There is a user or a token of that name already."""
+
+    code, exit_code = "name-taken", 2
+    hint_default = "choose another name"
+
+
+class PasswordRefused(ProvisionError):
+    """The password is too easy to guess, or cannot be typed."""
+
+    code, exit_code = "password-refused", 2
+    hint_default = "a sentence is easy to remember, and long"
+
+
+class TokenUnknown(ProvisionError):
+    """The API has no token of that name."""
+
+    code, exit_code = "token-unknown", os.EX_NOINPUT
+    hint_default = command("api token list")
+
+
 class UserUnknown(ProvisionError):
     """The API has no user of that name."""
 

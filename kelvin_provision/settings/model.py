@@ -13,7 +13,8 @@ from kelvin_provision.quantity import Headroom
 from kelvin_provision.spec.enums import Method
 
 if TYPE_CHECKING:
-    from kelvin_provision.settings.window import Window
+    from kelvin_provision.settings.lockout import Lockout
+from kelvin_provision.settings.window import Window
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,7 @@ class ApiSettings:
     refresh_lifetime: float = 86_400.0
     connections: int = 64
     streams: int = 16
+    lockout: Lockout | None = None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.quantity import DURATION_FORM, Headroom, InvalidQuantity, parse_bytes, parse_duration, parse_rate
+from kelvin_provision.settings.lockout import Lockout
 from kelvin_provision.settings.window import Window
 
 T = TypeVar("T")
@@ -176,6 +177,13 @@ def _window(value: Any) -> Window:
         raise InvalidValue(str(error)) from error
 
 
+def _lockout(value: Any) -> Lockout | None:
+    try:
+        return Lockout.parse(value if isinstance(value, str) else "")
+    except ValueError as error:
+        raise InvalidValue(str(error)) from error
+
+
 def _number_from(text: str) -> Any:
     return int(text) if re.fullmatch(r"-?[0-9]{1,9}", text) else text
 
@@ -199,6 +207,7 @@ REALM = Type("name", _realm)
 NAMESPACE = Type("name", _namespace)
 DURATION = Type("duration", _duration)
 WINDOW = Type("HH:MM-HH:MM, ...", _window)
+LOCKOUT = Type("none or failures/time", _lockout)
 HEADROOM = Type("size or percent", _headroom)
 RATE = _bytes(parse_rate, 1000)
 BUDGET = _bytes(parse_bytes, 1_000_000)

@@ -14,21 +14,28 @@ def users_of(ctx: Context) -> Users:
 
 
 def refuse_taken(ctx: Context, name: str) -> None:
-    """Raises UsageRefused, before a password is asked for."""
+    """Raises NameTaken, UsageRefused, before a password is asked for."""
     users_of(ctx).refuse_name(name)
 
 
 def add(ctx: Context, name: str, password: str, level: Level) -> User:
-    """Raises UsageRefused."""
+    """Raises NameTaken, UsageRefused, PasswordRefused."""
     user = users_of(ctx).add(name, password, level)
     _record(ctx, "api user add", f"{user.name}, {user.level}")
     return user
 
 
 def set_password(ctx: Context, name: str, password: str) -> User:
-    """Ends all tokens of the user. Raises UserUnknown, UsageRefused."""
+    """Ends all tokens of the user. Raises UserUnknown, PasswordRefused."""
     user = users_of(ctx).set_password(name, password)
     _record(ctx, "api user passwd", user.name)
+    return user
+
+
+def unlock(ctx: Context, name: str) -> User:
+    """Lift the lock-out of the user after failed logins (`api.lockout`). Raises UserUnknown."""
+    user = users_of(ctx).unlock(name)
+    _record(ctx, "api user unlock", user.name)
     return user
 
 

@@ -331,6 +331,9 @@ ELSEWHERE = {
     "user-unknown": "tests/api",
     "certificate-missing": "tests/cli/test_api_cert.py",
     "certificate-unusable": "tests/cli/test_api_cert.py",
+    "token-unknown": "tests/api/test_tokens.py",
+    "name-taken": "tests/cli/test_api_users.py",
+    "password-refused": "tests/cli/test_api_users.py",
 }
 """Another user, a signal, a window of the link or the API is needed."""
 

@@ -8,7 +8,7 @@ from tests.kit.cli import run
 
 READING = {
     "workloads diff", "workloads list", "workloads show", "workloads check", "workloads wait", "workloads history", "workloads logs",
-    "images list", "images verify", "agent status", "api user list", "config show", "config path", "doctor", "support-bundle", "explain", "completion",
+    "images list", "images verify", "agent status", "api user list", "api token list", "config show", "config path", "doctor", "support-bundle", "explain", "completion",
 }  # fmt: skip
 READING_WORDS = [
     "status", "statu", "stats", "stat", "stauts", "state", "get", "gett", "describe", "descibe", "ls", "lsit", "lst", "ps", "top", "view",
@@ -18,7 +18,7 @@ READING_WORDS = [
     "history", "histroy", "logs", "lgos", "show", "shwo", "check", "chek", "diff", "dif", "wait", "list", "path",
 ]  # fmt: skip
 GROUPS = {"": ENTRIES, **{name: entry.commands for name, entry in ENTRIES.items() if hasattr(entry, "commands")}}
-GROUPS["api user"] = GROUPS["api"]["user"].commands
+GROUPS |= {f"api {name}": GROUPS["api"][name].commands for name in ("user", "token")}
 
 
 def test_every_command_is_known_to_read_or_to_change():
@@ -45,6 +45,7 @@ def test_the_table_says_of_each_word_whether_it_changes_something():
         "--version",
         *ENTRIES,
         "api user",
+        "api token",
     }
 
 

@@ -15,7 +15,7 @@ from kelvin_provision.access.passwords import Cost
 from kelvin_provision.access.sessions import EndedSessions
 from kelvin_provision.access.tokens import Claims, TokenInvalid, Use
 from kelvin_provision.access.users import Users
-from kelvin_provision.errors import CannotWrite, StateDamaged, UsageRefused, UserUnknown
+from kelvin_provision.errors import CannotWrite, NameTaken, PasswordRefused, StateDamaged, UsageRefused, UserUnknown
 
 NOW = 1_800_000_000
 KEY = b"k" * 32
@@ -67,13 +67,13 @@ def test_a_level_may_do_all_that_the_one_before_may():
     ],
 )
 def test_a_weak_password_is_refused_with_what_it_lacks(password, missing):
-    with pytest.raises(UsageRefused, match=f"^the password needs {missing}$"):
+    with pytest.raises(PasswordRefused, match=f"^the password needs {missing}$"):
         passwords.refuse_weak(password)
 
 
 @pytest.mark.parametrize("password", ["Aa1" + "x" * 1022, "Secret123\n", "Secret\x00123"])
 def test_a_password_that_a_terminal_cannot_give_is_refused(password):
-    with pytest.raises(UsageRefused, match="control character"):
+    with pytest.raises(PasswordRefused, match="control character"):
         passwords.refuse_weak(password)
 
 
@@ -130,7 +130,7 @@ def test_names_and_unknown_users_are_refused(users):
     for name in ("a", "", "-anna", "anna smith", "x" * 65, "anna\n", "ännä"):
         with pytest.raises(UsageRefused, match="is not a user name"):
             users.add(name, "Secret123", Level.READ)
-    with pytest.raises(UsageRefused, match="there is a user anna already"):
+    with pytest.raises(NameTaken, match="there is a user anna already"):
         users.add("anna", "Secret123", Level.READ)
     for call in (lambda: users.get("bert"), lambda: users.remove("bert"), lambda: users.set_password("bert", "Secret123")):
         with pytest.raises(UserUnknown, match="no user bert"):

@@ -11,6 +11,7 @@ import pytest
 from kelvin_provision.errors import PermissionRefused, SettingsInvalid
 from kelvin_provision.settings.keys import KEYS, table
 from kelvin_provision.settings.load import load
+from kelvin_provision.settings.lockout import Lockout
 from kelvin_provision.settings.model import (
     ApiSettings,
     ApplySettings,
@@ -72,7 +73,7 @@ runtime: {type: containerd, address: /run/c.sock, namespace: k3s, run_32_bit: tr
 workload_deploy: {staged: true, instantly_apply: false}
 download: {parallel: 16, stall_timeout: 1.5, rate: 500k, window: '22:00-05:00, 12:30-13:00', budget: 2GiB}
 apply: {timeout: 1h, rollback_timeout: 90, settle: 0s}
-api: {listen: ['127.0.0.1:80', '[::1]:80'], names: [Box.example], realm: site, token_lifetime: 1h, refresh_lifetime: 2h, connections: 8,
+api: {listen: ['127.0.0.1:80', '[::1]:80'], names: [Box.example], realm: site, token_lifetime: 1h, refresh_lifetime: 2h, connections: 8, lockout: 5/15m,
   insecure: true, tls: {cert: /etc/api.pem, key: ~/api.key}}
 history: {keep: 500}
 keep_revisions: 0
@@ -113,6 +114,7 @@ def test_every_default_of_the_table_is_the_models():
         "api.refresh_lifetime": given.api.refresh_lifetime,
         "api.connections": given.api.connections,
         "api.streams": given.api.streams,
+        "api.lockout": given.api.lockout,
         "history.keep": given.history.keep,
         "keep_revisions": given.keep_revisions,
     }
@@ -143,6 +145,7 @@ def test_every_key_of_the_site_file(box):
             token_lifetime=3600.0,
             refresh_lifetime=7200.0,
             connections=8,
+            lockout=Lockout(5, 900.0),
         ),
         history=HistorySettings(500),
         keep_revisions=0,
@@ -307,6 +310,9 @@ def test_other_tools_variables_are_honoured_where_ours_are_silent(box):
         ("api: {listen: ['127.0.0.1:x']}", ["TMP/site.yaml, api.listen: expected a list of address:port, such as 127.0.0.1:30000 or [::1]:30000, got a list"]),
         ("api: {names: ['a:80']}", ["TMP/site.yaml, api.names: expected a list of host names, got a list"]),
         ("api: {realm: a/b}", ["TMP/site.yaml, api.realm: expected letters, digits, '-' and '_', at most 64 characters, got 'a/b'"]),
+        ("api: {lockout: 5}", ["TMP/site.yaml, api.lockout: expected none, or failures and a time such as 5/15m, got 5"]),
+        ("api: {lockout: 0/15m}", ["TMP/site.yaml, api.lockout: expected none, or failures and a time such as 5/15m, got '0/15m'"]),
+        ("api: {lockout: 5/31d}", ["TMP/site.yaml, api.lockout: expected none, or failures and a time such as 5/15m; the time is a duration of at most 30d, got '5/31d'"]),
         ("api: {connections: 7}", ["TMP/site.yaml, api.connections: expected an integer from 8 to 1024, got 7"]),
         ("a: 1\n---\nb: 2", ["TMP/site.yaml: 2 documents; a settings file has one", "TMP/site.yaml: unknown key 'a'; accepted are state_dir, secrets_dir, registry, registries, cluster, runtime, workload_deploy, download, apply, hooks, hooks_timeout, api, history, keep_revisions"]),
         ("registry: a\nregistry: b", ["TMP/site.yaml, document 1, registry: line 2: duplicate key 'registry'; keys must be unique"]),
@@ -357,7 +363,7 @@ def test_the_table_is_for_the_docs():
     assert ("registry", "host[:port][/path]", "", "registry from which <app_name>:<app_version> is pulled, without a scheme") in rows
     assert ("registries.<host>.insecure", "true or false", "false", "allow plain HTTP; only in the site file or with --config") in rows
     assert ("download.parallel", "integer from 1 to 16, or auto", "auto", AUTO) in rows
-    assert len(rows) == 43
+    assert len(rows) == 44
     assert [key.variable for key in KEYS if key.name in {"cluster.namespace", "registries.<host>.mirrors"}] == [
         None,
         "KELVIN_PROVISION_CLUSTER__NAMESPACE",

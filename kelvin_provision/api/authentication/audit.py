@@ -9,6 +9,9 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from kelvin_provision.quantity import format_duration
+from kelvin_provision.settings.lockout import Lockout
+
 PAUSE = 60.0
 """Seconds between two lines about the wrong passwords of one address."""
 MOST_ADDRESSES = 32
@@ -41,6 +44,10 @@ class Audit:
 
     def logout(self, user: str, address: str) -> None:
         self._write(f"{user}@{address} via api", "api logout", "done", "")
+
+    def locked(self, user: str, address: str, rule: Lockout) -> None:
+        detail = f"{user} for {format_duration(rule.seconds)} after {rule.failures} failed logins"
+        self._write(f"{address} via api", "api login", "locked", detail)
 
     def wrong_password(self, user: str | None, address: str) -> None:
         """At once for the first one of an address, then one line for all of a minute. `user` is None where there is no such user."""

@@ -18,6 +18,8 @@ from kelvin_provision.access.sessions import EndedSessions
 from kelvin_provision.access.tokens import Claims, TokenInvalid, Use
 from kelvin_provision.access.users import User, Users
 from kelvin_provision.api.authentication.audit import Audit
+from kelvin_provision.api.authentication.lockouts import Lockouts
+from kelvin_provision.api.authentication.programs import Programs
 from kelvin_provision.api.authentication.throttle import Throttle
 from kelvin_provision.api.messages.refusals import Refusal
 from kelvin_provision.hints import Hint, command
@@ -52,6 +54,7 @@ class Authenticator:
     def __init__(
         self,
         users: Users,
+        programs: Programs,
         settings: ApiSettings,
         *,
         key: bytes,
@@ -60,12 +63,14 @@ class Authenticator:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._users = users
+        self.programs = programs
         self._audit = audit
         self._key = key
         self._ended = ended
         self._settings = settings
         self._clock = clock
         self._throttle = Throttle()
+        self._lockouts = Lockouts(settings.lockout)
         self._lock = asyncio.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="password")
         self._process_key = tokens.process_key()
@@ -81,19 +86,27 @@ class Authenticator:
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise _login_required("the request has no bearer token")
-        user, _ = self._user_of(token.strip(), Use.ACCESS)
+        claims = self._claims(token.strip(), Use.ACCESS)
+        if claims.use is Use.PROGRAM:
+            program = self.programs.find(claims.identifier, self._clock())
+            if program is None:
+                raise _login_required("this token was revoked")
+            return Principal(program.principal, program.level, address)
+        user = self._user_of(claims)
         return Principal(user.name, user.level, address)
 
-    def _user_of(self, token: str, use: Use) -> tuple[User, Claims]:
-        """The level is that of the user now, not that of the token."""
+    def _claims(self, token: str, use: Use) -> Claims:
         try:
-            claims = tokens.decode(token, self._key, use=use, now=self._clock())
+            return tokens.decode(token, self._key, use=use, now=self._clock())
         except TokenInvalid as error:
             raise _login_required(str(error)) from error
+
+    def _user_of(self, claims: Claims) -> User:
+        """The level is that of the user now, not that of the token."""
         user = self._users.find(claims.user)
         if user is None or user.generation != claims.generation or self._ended.has(claims.session):
             raise _login_required("the session of this token has ended")
-        return user, claims
+        return user
 
     def issue(self, user: User, issuer: str, session: str = "") -> dict[str, Any]:
         """A pair of tokens, as Keycloak answers."""
@@ -117,7 +130,8 @@ class Authenticator:
     def refresh(self, token: str, issuer: str) -> dict[str, Any]:
         """New tokens of the same session. Raises Refusal."""
         try:
-            user, claims = self._user_of(token, Use.REFRESH)
+            claims = self._claims(token, Use.REFRESH)
+            user = self._user_of(claims)
         except Refusal as refusal:
             raise Refusal("invalid-grant", refusal.description) from refusal
         return self.issue(user, issuer, claims.session)
@@ -139,22 +153,28 @@ class Authenticator:
 
     async def login(self, name: str, password: str, address: str) -> User:
         """Raises Refusal: for a wrong password or an unknown user after the same work, or at once while the pair has to wait."""
-        self._refuse_early(name, address)
         user = self._users.find(name)
+        self._refuse_early(name, user, address)
         if user is not None and self._remembers(user, password):
             return user
         async with self._lock:
-            self._refuse_early(name, address)
+            self._refuse_early(name, user, address)
             if await asyncio.get_running_loop().run_in_executor(self._thread, _verify, user, password) and user is not None:
                 self._throttle.succeeded(name, address)
+                self._lockouts.succeeded(name)
                 self._remember(user, password)
                 self._audit.login(name, address)
                 return user
             self._throttle.failed(name, address)
             self._audit.wrong_password(user.name if user else None, address)
+            if self._lockouts.failed(name, user) and user and self._settings.lockout:
+                self._audit.locked(user.name, address, self._settings.lockout)
         raise Refusal("invalid-grant", "user or password is wrong", self._without_users())
 
-    def _refuse_early(self, name: str, address: str) -> None:
+    def _refuse_early(self, name: str, user: User | None, address: str) -> None:
+        if (locked := self._lockouts.wait(name, user)) > 0:
+            unlock = command("api user unlock", name[:64], instruction="at the box")
+            raise Refusal("user-locked", f"{name[:64]} is locked after failed logins; try again in {math.ceil(locked)} s", unlock)
         seconds = self._throttle.wait(name, address)
         if seconds > 0:
             # No Retry-After: every client of the platform would be silent for that long.

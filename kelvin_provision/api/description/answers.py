@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kelvin_provision.access.levels import Level
 from kelvin_provision.api.description.schemas import (
     ANYTHING,
     COUNT,
@@ -58,6 +59,12 @@ METADATA = record(
 )
 LOGS = record(logs=values(TEXTS))
 CONFIGURATION = record(configuration=MAPPING)
+_USER = record(name=TEXT, level=one_of(Level), created=TIME, changed=TIME)
+USERS = record(users=items(_USER))
+USER_ADDED = record(user=_USER)
+_TOKEN = record(name=TEXT, level=one_of(Level), created=TIME, created_by=TEXT, expires=TIME, expired=FLAG, last_used=nullable(TIME))
+TOKENS_LISTED = record(tokens=items(_TOKEN))
+TOKEN_CREATED = record(token=_TOKEN, access_token=TEXT)
 ORDERS = record(data=items(named("Order")))
 ORDERED = record(order=named("Order"))
 HISTORY = record(entries=items(named("HistoryEntry")), sealed=nullable(record(lines=COUNT, path=TEXT)))

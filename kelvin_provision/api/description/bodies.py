@@ -7,8 +7,12 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from kelvin_provision.api.description.schemas import ANYTHING, TEXT, Schema, items, nullable, record
+from kelvin_provision.access.levels import Level
+from kelvin_provision.access.programs import NAME as TOKEN_NAME
+from kelvin_provision.access.users import NAME as USER_NAME
+from kelvin_provision.api.description.schemas import ANYTHING, TEXT, Schema, items, nullable, one_of, record
 from kelvin_provision.api.routes import apps
+from kelvin_provision.api.routes.access import LIFETIME, LIFETIMES
 from kelvin_provision.api.routes.edge import LONGEST_REASON, MOST_REVISION
 from kelvin_provision.api.routes.orders import MOST_NAMES
 from kelvin_provision.spec.request.additional_images import MAX_IMAGES
@@ -81,6 +85,18 @@ CONFIGURATION = record(configuration={"type": "object", "description": "an empty
 ROLLBACK = record({"to": nullable({"type": "integer", "minimum": 1, "maximum": MOST_REVISION})})
 HOLD = record(reason={"type": "string", "maxLength": LONGEST_REASON, "pattern": rf"[^{_SPACE}]"})
 NOTHING = record()
+_PASSWORD: Schema = {
+    "type": "string",
+    "minLength": 1,
+    "description": "8 characters with an upper-case letter, a lower-case letter and a digit",
+}
+ADD_USER = record(name={"type": "string", "pattern": f"^{USER_NAME}$"}, password=_PASSWORD, level=one_of(Level))
+PASSWORD = record(password=_PASSWORD)
+CREATE_TOKEN = record(
+    {"for": nullable({"type": "string", "pattern": f"^{LIFETIMES}$", "description": f"by default {LIFETIME}"})},
+    name={"type": "string", "pattern": f"^{TOKEN_NAME}$"},
+    level=one_of(Level),
+)
 
 _GIVEN = {"type": "string", "minLength": 1}
 

@@ -60,6 +60,8 @@ _PATHS: dict[str, Schema] = {
     "realm": {"type": "string", "minLength": 1, "examples": ["kelvin"]},
     "workload_name": {"type": "string", "minLength": 1, "examples": ["motor-speed"]},
     "order": {"type": "integer", "minimum": 1},
+    "user": {"type": "string", "minLength": 1, "examples": ["anna"]},
+    "token": {"type": "string", "minLength": 1, "examples": ["line-3"]},
 }
 
 

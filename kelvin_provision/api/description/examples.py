@@ -41,3 +41,6 @@ CREATE_EXAMPLE: dict[str, Any] = {
     "system": {"environment_vars": [{"name": "MODE", "value": "slow"}]},
 }
 PATCH_EXAMPLE: dict[str, Any] = {"runtime": {"configuration": {"speed": 4}}}
+PASSWORD_EXAMPLE: dict[str, Any] = {"password": "Valve-and-pump-7"}
+ADD_USER_EXAMPLE: dict[str, Any] = {"name": "anna", "level": "operate"} | PASSWORD_EXAMPLE
+TOKEN_EXAMPLE: dict[str, Any] = {"name": "line-3", "level": "read", "for": "90d"}

@@ -7,12 +7,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kelvin_provision.api.description import answers, bodies, parameters
-from kelvin_provision.api.description.examples import CREATE_EXAMPLE, DEPLOY_EXAMPLE, NAMES_EXAMPLE, PATCH_EXAMPLE
+from kelvin_provision.api.description.examples import (
+    ADD_USER_EXAMPLE,
+    CREATE_EXAMPLE,
+    DEPLOY_EXAMPLE,
+    NAMES_EXAMPLE,
+    PASSWORD_EXAMPLE,
+    PATCH_EXAMPLE,
+    TOKEN_EXAMPLE,
+)
 from kelvin_provision.api.description.parameters import Parameter
 from kelvin_provision.api.description.schemas import TEXT, Schema, named
 from kelvin_provision.api.messages.body import FORM
 from kelvin_provision.api.messages.documents import JSON
-from kelvin_provision.api.routes import apps, edge, events, login, monitoring, orders, platform, workloads
+from kelvin_provision.api.routes import access, apps, edge, events, login, monitoring, orders, platform, workloads
 from kelvin_provision.api.routes.listing import JSON_CURSOR, JSON_STREAM
 
 OCTETS = "application/octet-stream"
@@ -84,4 +92,12 @@ DESCRIBED: Mapping[Callable[..., Any], Described] = {
     edge.rollback: Described(answers.ORDERED, body=bodies.ROLLBACK, optional=True),
     edge.hold: Described(body=bodies.HOLD, example={"reason": "works on the pump until noon"}),
     edge.release: Described(body=bodies.NOTHING, optional=True),
+    access.users: Described(answers.USERS),
+    access.add_user: Described(answers.USER_ADDED, body=bodies.ADD_USER, example=ADD_USER_EXAMPLE),
+    access.set_password: Described(body=bodies.PASSWORD, example=PASSWORD_EXAMPLE),
+    access.unlock_user: Described(body=bodies.NOTHING, optional=True),
+    access.remove_user: Described(),
+    access.tokens: Described(answers.TOKENS_LISTED),
+    access.create_token: Described(answers.TOKEN_CREATED, body=bodies.CREATE_TOKEN, example=TOKEN_EXAMPLE),
+    access.revoke_token: Described(),
 }

@@ -36,6 +36,7 @@ KINDS = {
     "host-refused": Kind(421, "This box is not known by that host name.", "use its address, or add the name to the setting api.names"),
     "too-many-attempts": Kind(429, "Too many failed logins.", "wait, then try again"),
     "too-many-streams": Kind(503, "The API has too many streams of events.", "close a page that listens, or try again in a moment"),
+    "user-locked": Kind(429, "The user is locked after failed logins.", "wait, or have the user unlocked at the box"),
     "too-many-connections": Kind(503, "The API has too many connections.", "try again in a moment"),
     "too-many-requests": Kind(503, "The API has too many requests under way.", "try again in a moment"),
 }

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from starlette.responses import Response
 
 from kelvin_provision.access.levels import Level
-from kelvin_provision.api.routes import apps, edge, events, login, monitoring, orders, platform, workloads
+from kelvin_provision.api.routes import access, apps, edge, events, login, monitoring, orders, platform, workloads
 from kelvin_provision.api.services import Call
 
 Handler = Callable[[Call], Awaitable[Response]]
@@ -41,6 +41,8 @@ _OIDC = f"{_REALM}/protocol/openid-connect"
 _V4 = "/api/v4/workloads"
 _ONE = f"{_V4}/{{workload_name}}"
 _EDGE = "/edge/v1/workloads/{workload_name}"
+_USERS = "/edge/v1/users"
+_TOKENS = "/edge/v1/tokens"
 _APPS = "/api/v4/apps/workloads"
 _APP = f"{_APPS}/{{workload_name}}"
 
@@ -111,4 +113,12 @@ ROWS: tuple[Row, ...] = (
     Row("POST", f"{_EDGE}/rollback", Level.OPERATE, edge.rollback, (202,), (404, 409), "go back to the version that ran before"),
     Row("POST", f"{_EDGE}/hold", Level.OPERATE, edge.hold, (204,), (404,), "hold it: nothing of it is applied until it is released"),
     Row("POST", f"{_EDGE}/release", Level.OPERATE, edge.release, (204,), (404,), "end the hold of a person"),
+    Row("GET", _USERS, Level.ADMIN, access.users, summary="the users of the API"),
+    Row("POST", _USERS, Level.ADMIN, access.add_user, (201,), (), "add a user"),
+    Row("POST", f"{_USERS}/{{user}}/passwd", Level.ADMIN, access.set_password, (204,), (404,), "another password, which ends all tokens"),
+    Row("POST", f"{_USERS}/{{user}}/unlock", Level.ADMIN, access.unlock_user, (204,), (404,), "lift a lock-out after failed logins"),
+    Row("DELETE", f"{_USERS}/{{user}}", Level.ADMIN, access.remove_user, (204,), (404,), "remove a user, and end all tokens of the user"),
+    Row("GET", _TOKENS, Level.ADMIN, access.tokens, summary="the tokens of programs, with their last use"),
+    Row("POST", _TOKENS, Level.ADMIN, access.create_token, (201,), (), "create a token for a program; the answer alone has it"),
+    Row("DELETE", f"{_TOKENS}/{{token}}", Level.ADMIN, access.revoke_token, (204,), (404,), "revoke a token"),
 )

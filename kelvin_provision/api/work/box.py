@@ -81,6 +81,10 @@ class Box:
         answer: S = await asyncio.shield(pending)
         return answer
 
+    def later(self, function: Callable[[], None]) -> None:
+        """Call it in the thread of the box, without waiting for it."""
+        self._thread.submit(function)
+
     def record(self, who: str, action: str, outcome: str, detail: str) -> None:
         """A line of the history, soon."""
         self._lines.add(who, action, outcome, detail)

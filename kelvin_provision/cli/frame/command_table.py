@@ -133,6 +133,16 @@ ENTRIES: Entries = MappingProxyType(
                             "list": "List the users of the API with their levels.",
                             "passwd": "Set the password of a user, and end all of the user's tokens.",
                             "remove": "Remove a user of the API, and end all of the user's tokens.",
+                            "unlock": "Lift the lock-out of a user after failed logins.",
+                        },
+                    ),
+                    "token": _group(
+                        "api.token",
+                        "The tokens of programs.",
+                        {
+                            "create": "Create a token for a program, and show it once.",
+                            "list": "List the tokens of programs with their last use.",
+                            "revoke": "Revoke a token of a program.",
                         },
                     ),
                 }

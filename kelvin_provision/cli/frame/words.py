@@ -18,7 +18,8 @@ CHANGING = frozenset(
     {
         "workloads deploy", "workloads apply", "workloads start", "workloads stop", "workloads hold", "workloads release",
         "workloads rollback", "workloads undeploy", "images prune", "agent run", "agent install", "agent uninstall", "agent start",
-        "agent stop", "agent restart", "api serve", "api user add", "api user passwd", "api user remove", "config set", "config unset",
+        "agent stop", "agent restart", "api serve", "api user add", "api user passwd", "api user remove", "api user unlock",
+        "api token create", "api token revoke", "config set", "config unset",
     }
 )  # fmt: skip
 _CUTOFF = 0.7
@@ -139,6 +140,12 @@ WORDS: Mapping[str, Mapping[str, Meaning]] = MappingProxyType(
             **dict.fromkeys(("password", "reset", "edit"), _changing("api user passwd", "NAME")),
             **dict.fromkeys(("rm", "delete", "del", "userdel"), _changing("api user remove", "NAME")),
             "help": _reading("api user --help"),
+        },
+        "api token": {
+            **dict.fromkeys(("ls", "get", "show"), _reading("api token list")),
+            **dict.fromkeys(("add", "new", "make"), _changing("api token create", "NAME")),
+            **dict.fromkeys(("rm", "remove", "delete", "del"), _changing("api token revoke", "NAME")),
+            "help": _reading("api token --help"),
         },
         "config": {
             **dict.fromkeys(("get", "ls", "list", "view", "cat", "print", "status", "dump", "describe"), _reading("config show")),

@@ -130,6 +130,9 @@ REASONS: dict[str, Reason] = {
     "undo-failed": Reason("The cluster became unreachable during the change, or the earlier version does not come up either."),
     "unknown-kind": Reason("A manifest of a custom kind whose operator is not installed on this cluster."),
     "usage": Reason("An option or argument is misspelt, missing, or excludes another one."),
+    "name-taken": Reason("A user or token of that name was made before, perhaps by another administrator."),
+    "password-refused": Reason("The platform's rules: 8 characters with an upper-case letter, a lower-case letter and a digit."),
+    "token-unknown": Reason("A mistyped name, or a token that was revoked."),
     "user-unknown": Reason("A mistyped name, or a user of another box."),
     "version-refused": Reason(
         "Nothing else is staged than versions with an invalid field, an object of others, or a missing definition or permission."
