@@ -79,27 +79,41 @@ def _parsed(words: list[str]) -> int:
     # Imports make many objects and no garbage: searching for it among them takes 5 % of a short command's time.
     gc.set_threshold(50_000)
 
-    import typer
-
-    from kelvin_provision.cli.frame import hints, terminal
-    from kelvin_provision.cli.frame.lazy import root
+    from kelvin_provision.cli.frame import edge, hints
+    from kelvin_provision.cli.frame.invocation import invoked
+    from kelvin_provision.cli.frame.parsing import direct
+    from kelvin_provision.cli.frame.session import glimpse
     from kelvin_provision.errors import ProvisionError
 
     with hints.remembered(words):
         try:
             _refuse_unusable_zone()
-            with root().make_context(PROGRAM, list(words), terminal_width=terminal.narrow_width()) as context:
-                return int(context.command.invoke(context) or 0)
-        except typer.Exit as stop:
-            return stop.exit_code
-        except (ProvisionError, typer.TyperException) as error:
-            from kelvin_provision.cli.frame import edge
-            from kelvin_provision.cli.frame.session import glimpse
+            line = direct.parsed(words)
+            return invoked(*line) if line else _typed(words)
+        except ProvisionError as error:
+            return edge.failed(glimpse(words), error)
 
-            return edge.failed(glimpse(words), error) if isinstance(error, ProvisionError) else edge.misused(glimpse(words), error)
-        except OSError as error:
-            # Only typer's own writing of a help gets here: a command's errors end at the edge.
-            return _answer_lost(words, error)
+
+def _typed(words: list[str]) -> int:
+    """By typer: help, and words that are not written exactly as declared."""
+    import typer
+
+    from kelvin_provision.cli.frame import terminal
+    from kelvin_provision.cli.frame.parsing.lazy import root
+
+    try:
+        with root().make_context(PROGRAM, list(words), terminal_width=terminal.narrow_width()) as context:
+            return int(context.command.invoke(context) or 0)
+    except typer.Exit as stop:
+        return stop.exit_code
+    except typer.TyperException as error:
+        from kelvin_provision.cli.frame import edge
+        from kelvin_provision.cli.frame.session import glimpse
+
+        return edge.misused(glimpse(words), error)
+    except OSError as error:
+        # Only typer's own writing of a help gets here: a command's errors end at the edge.
+        return _answer_lost(words, error)
 
 
 def _is_zone_usable() -> bool:

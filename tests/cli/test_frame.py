@@ -14,8 +14,8 @@ import typer
 from kelvin_provision import __version__
 from kelvin_provision.cli.frame.arguments import Name, Names
 from kelvin_provision.cli.frame.command_table import Command, commands
-from kelvin_provision.cli.frame.leaf import loaded
-from kelvin_provision.cli.frame.options import SHARED
+from kelvin_provision.cli.frame.parsing.leaf import loaded
+from kelvin_provision.cli.frame.parsing.options import SHARED
 from kelvin_provision.cli.frame.session import Output, Session
 from kelvin_provision.cli.render.report import Report
 from kelvin_provision.queries.listing import Direction

@@ -9,7 +9,7 @@ import pytest
 
 from kelvin_provision.cli.frame import group_help, terminal
 from kelvin_provision.cli.frame.command_table import ENTRIES, PROGRAM, Group
-from kelvin_provision.cli.frame.lazy import root
+from kelvin_provision.cli.frame.parsing.lazy import root
 
 GROUPS = [[], *([name] for name, entry in ENTRIES.items() if isinstance(entry, Group))]
 

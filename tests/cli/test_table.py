@@ -6,9 +6,9 @@ from importlib import import_module
 import pytest
 
 from kelvin_provision.cli.frame.command_table import ENTRIES, commands
-from kelvin_provision.cli.frame.lazy import root
-from kelvin_provision.cli.frame.leaf import loaded
-from kelvin_provision.cli.frame.options import SHARED
+from kelvin_provision.cli.frame.parsing.lazy import root
+from kelvin_provision.cli.frame.parsing.leaf import loaded
+from kelvin_provision.cli.frame.parsing.options import SHARED
 
 EVERY = [pytest.param(" ".join(words), entry, id=" ".join(words)) for words, entry in commands()]
 

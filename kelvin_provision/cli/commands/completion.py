@@ -7,9 +7,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from kelvin_provision.cli.docs.completion_scripts import SCRIPTS
+from kelvin_provision.cli.frame.declared import Argument
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import SCHEMA, Report
 from kelvin_provision.errors import UsageRefused
@@ -26,7 +25,7 @@ class Shell(StrEnum):
 
 def command(
     session: Session,  # noqa: ARG001  (every command gets one)
-    shell: Annotated[Shell | None, typer.Argument(metavar="[bash|zsh|fish]", help="The shell.  [default: $SHELL]")] = None,
+    shell: Annotated[Shell | None, Argument(metavar="[bash|zsh|fish]", help="The shell.  [default: $SHELL]")] = None,
 ) -> Report:
     """Print the completion script of a shell.
 

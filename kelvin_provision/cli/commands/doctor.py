@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from typing import Annotated, Any
 
-import typer
-
+from kelvin_provision.cli.frame.declared import Option
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Report
 
@@ -20,16 +19,16 @@ def check_ids(ctx: Any, args: list[str], incomplete: str) -> list[str]:  # noqa:
     return [check.id for check in (*CHECKS, *ONLINE) if check.id.startswith(incomplete)]
 
 
-_SKIP = typer.Option("--skip", metavar="ID", help="Skip a check; may be repeated.", autocompletion=check_ids)
+_SKIP = Option("--skip", metavar="ID", help="Skip a check; may be repeated.", autocompletion=check_ids)
 
 
 def command(
     session: Session,
     *,
     skip: Annotated[list[str] | None, _SKIP] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Treat warnings as errors.")] = False,
-    online: Annotated[bool, typer.Option("--online", help="Also ask the registries. All other checks need no network.")] = False,
-    ids: Annotated[bool, typer.Option("--list", help="List the checks with their ids and run none.")] = False,
+    strict: Annotated[bool, Option("--strict", help="Treat warnings as errors.")] = False,
+    online: Annotated[bool, Option("--online", help="Also ask the registries. All other checks need no network.")] = False,
+    ids: Annotated[bool, Option("--list", help="List the checks with their ids and run none.")] = False,
 ) -> Report:
     """Check the health of this box, and say what to do.
 

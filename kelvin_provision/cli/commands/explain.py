@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
+from typing import Annotated, Any
 
 from kelvin_provision.cli.frame import hints
+from kelvin_provision.cli.frame.declared import Argument
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import SCHEMA, Report
 from kelvin_provision.queries.explaining import explanations
 
 
-def _words(ctx: typer.Context, args: list[str], incomplete: str) -> list[str]:  # noqa: ARG001  (typer finds these by name)
+def _words(ctx: Any, args: list[str], incomplete: str) -> list[str]:  # noqa: ARG001  (typer finds these by name)
     return [word for word in explanations.words() if word.startswith(incomplete)]
 
 
-Word = Annotated[str | None, typer.Argument(metavar="[WORD]", help="For example pending_apply, not-ready or 75.", autocompletion=_words)]
+Word = Annotated[str | None, Argument(metavar="[WORD]", help="For example pending_apply, not-ready or 75.", autocompletion=_words)]
 
 
 def command(session: Session, word: Word = None) -> Report:  # noqa: ARG001  (every command gets one)

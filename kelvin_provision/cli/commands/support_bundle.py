@@ -10,9 +10,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from kelvin_provision import timestamps
+from kelvin_provision.cli.frame.declared import Option
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Item, Report
 from kelvin_provision.errors import CannotWrite, Interrupted, PermissionRefused, TransferStopped, UsageRefused
@@ -21,7 +20,7 @@ from kelvin_provision.hints import command as to_type
 if TYPE_CHECKING:
     from kelvin_provision.support.archive import Bundle
 
-_FILE = typer.Option("-o", "--file", metavar="FILE", help="The file to write, - for stdout.  [default: named after host and time]")
+_FILE = Option("-o", "--file", metavar="FILE", help="The file to write, - for stdout.  [default: named after host and time]")
 
 
 def command(session: Session, *, file: Annotated[str | None, _FILE] = None) -> Report:

@@ -8,8 +8,8 @@ from typing import Any
 
 from kelvin_provision import __version__
 from kelvin_provision.cli.frame.command_table import ENTRIES, PROGRAM, SUMMARY, Command, Entries, Group, commands
-from kelvin_provision.cli.frame.leaf import loaded
-from kelvin_provision.cli.frame.options import SHARED
+from kelvin_provision.cli.frame.parsing.leaf import loaded
+from kelvin_provision.cli.frame.parsing.options import SHARED
 from kelvin_provision.queries.explaining import explanations
 from kelvin_provision.settings.keys import PREFIX
 

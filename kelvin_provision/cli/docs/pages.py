@@ -14,8 +14,8 @@ from kelvin_provision.cli.docs import man, runtimes
 from kelvin_provision.cli.docs.completion_scripts import SCRIPTS
 from kelvin_provision.cli.frame import hints
 from kelvin_provision.cli.frame.command_table import ENTRIES, PROGRAM, commands
-from kelvin_provision.cli.frame.lazy import root
-from kelvin_provision.cli.frame.leaf import loaded
+from kelvin_provision.cli.frame.parsing.lazy import root
+from kelvin_provision.cli.frame.parsing.leaf import loaded
 from kelvin_provision.cli.frame.terminal import write
 from kelvin_provision.queries.explaining import explanations
 from kelvin_provision.settings.keys import KEYS

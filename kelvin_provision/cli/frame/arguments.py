@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
 from kelvin_provision.cli.frame.complete import workload_names
+from kelvin_provision.cli.frame.declared import Argument, Option
 from kelvin_provision.errors import UsageRefused
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.hints import Hint
@@ -34,38 +32,17 @@ class Either:
     hint: Hint | None = None
     """The example in the error for a missing required value."""
 
-    @classmethod
-    def of(cls, parameter: inspect.Parameter) -> Either | None:
-        """The mark of a parameter, or None."""
-        marks = getattr(parameter.annotation, "__metadata__", ())
-        return next((mark for mark in marks if isinstance(mark, cls)), None)
+    @property
+    def option(self) -> Option:
+        more = "" if self.single else "; may be repeated"
+        text = f"The same as {self.metavar}{more}."
+        return Option(*self.flags, metavar=self.metavar, help=text, autocompletion=self.complete, allow_dash=True)
 
-    @staticmethod
-    def argument(name: str) -> str:
-        """The name of the argument that belongs to the option `name`."""
-        return f"{name}_arguments"
-
-    @classmethod
-    def expanded(cls, parameter: inspect.Parameter) -> tuple[inspect.Parameter, ...]:
-        """The parameters for typer: an option and an argument, or the parameter itself where it has no mark."""
-        either = cls.of(parameter)
-        if either is None:
-            return (parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY),)
-        kind: Any = list.__class_getitem__(either.kind)
-        usage = either.metavar if either.single else f"{either.metavar}..."
-        more = "" if either.single else "; may be repeated"
-        text = f"The same as {either.metavar}{more}."
-        option = typer.Option(*either.flags, metavar=either.metavar, help=text, autocompletion=either.complete, allow_dash=True)
-        # A required value may also be given as the option: `joined` checks that there is one.
-        argument = typer.Argument(metavar=f"[{usage}]", help=either.help, autocompletion=either.complete, allow_dash=True)
-        return (
-            _keyword(parameter.name, kind | None, option),
-            _keyword(cls.argument(parameter.name), (either.kind | None) if either.single else (kind | None), argument),
-        )
-
-
-def _keyword(name: str, annotation: Any, declaration: Any) -> inspect.Parameter:
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[annotation, declaration])
+    @property
+    def argument(self) -> Argument:
+        """A required value may also be given as the option: `joined` checks that there is one."""
+        usage = self.metavar if self.single else f"{self.metavar}..."
+        return Argument(metavar=f"[{usage}]", help=self.help, autocompletion=self.complete, allow_dash=True)
 
 
 def joined(either: Either, options: Any, arguments: Any, command: str) -> Any:
@@ -96,6 +73,6 @@ OptionalNames = Annotated[list[str], names("The workloads.")]
 Name = Annotated[str, names("The workload.", required=True, single=True)]
 Files = Annotated[list[Path], Either(("-f", "--file"), "FILE", "file", "Requests in YAML or JSON; - for standard input.", kind=Path)]
 
-All = Annotated[bool, typer.Option("--all", help="All staged workloads.")]
-Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask for confirmation.")]
-Live = Annotated[bool, typer.Option("--live", help="Ask the cluster now instead of showing the last known state.")]
+All = Annotated[bool, Option("--all", help="All staged workloads.")]
+Yes = Annotated[bool, Option("-y", "--yes", help="Do not ask for confirmation.")]
+Live = Annotated[bool, Option("--live", help="Ask the cluster now instead of showing the last known state.")]

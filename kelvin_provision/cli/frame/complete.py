@@ -157,7 +157,7 @@ def _joined(words: Sequence[str]) -> list[str]:
 
 
 def _of_command(path: str, entry: Command, before: Sequence[str], unfinished: str) -> list[Candidate]:
-    from kelvin_provision.cli.frame.leaf import loaded
+    from kelvin_provision.cli.frame.parsing.leaf import loaded
 
     command: Any = loaded(path, entry)
     context = command.make_context(path, list(_settled(command, before)), resilient_parsing=True)

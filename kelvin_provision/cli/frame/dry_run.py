@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from kelvin_provision.cli.frame.declared import Option
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Report
 from kelvin_provision.errors import UsageRefused
@@ -16,9 +15,9 @@ if TYPE_CHECKING:
     from kelvin_provision.applying.target import TakenBack, Target
     from kelvin_provision.context import Context
 
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change, as `workloads diff` does, and change nothing.")]
-ExitCode = Annotated[bool, typer.Option("--exit-code", help="Exit with 3 when there are changes, with 0 when there are none.")]
-DryExitCode = Annotated[bool, typer.Option("--exit-code", help="With --dry-run: exit with 3 when there are changes.")]
+DryRun = Annotated[bool, Option("--dry-run", help="Show what would change, as `workloads diff` does, and change nothing.")]
+ExitCode = Annotated[bool, Option("--exit-code", help="Exit with 3 when there are changes, with 0 when there are none.")]
+DryExitCode = Annotated[bool, Option("--exit-code", help="With --dry-run: exit with 3 when there are changes.")]
 
 UNFINISHED = "another change is under way or was interrupted; this preview is from before its end"
 

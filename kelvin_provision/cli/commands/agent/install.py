@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 from typing import Annotated
 
-import typer
-
+from kelvin_provision.cli.frame.declared import Option
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Item, Report
 
-_NOW = typer.Option("--now/--no-now", help="Start it now, in place of an agent that runs without a service.")
+_NOW = Option("--now/--no-now", help="Start it now, in place of an agent that runs without a service.")
 
 
 def command(session: Session, *, now: Annotated[bool, _NOW] = True) -> Report:

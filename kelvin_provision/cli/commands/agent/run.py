@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
+from kelvin_provision.cli.frame.declared import Option
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Report
 
@@ -13,8 +12,8 @@ from kelvin_provision.cli.render.report import Report
 def command(
     session: Session,
     *,
-    until_idle: Annotated[bool, typer.Option("--until-idle", help="Exit when there is nothing left to do.")] = False,
-    until_empty: Annotated[bool, typer.Option("--until-empty", help="Exit when no workload is left.")] = False,
+    until_idle: Annotated[bool, Option("--until-idle", help="Exit when there is nothing left to do.")] = False,
+    until_empty: Annotated[bool, Option("--until-empty", help="Exit when no workload is left.")] = False,
 ) -> Report:
     """Run the agent in the foreground.
 

@@ -6,12 +6,11 @@ import os
 import sys
 from typing import Annotated
 
-import typer
-
+from kelvin_provision.cli.frame.declared import Option
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Report
 
-_LISTEN = typer.Option("--listen", metavar="ADDRESS:PORT", help="Listen here instead of at api.listen; may be repeated.")
+_LISTEN = Option("--listen", metavar="ADDRESS:PORT", help="Listen here instead of at api.listen; may be repeated.")
 _LIBRARIES = ("starlette", "uvicorn", "prometheus_client")
 
 

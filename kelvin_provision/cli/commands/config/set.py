@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from kelvin_provision.cli.frame.complete import setting_keys
+from kelvin_provision.cli.frame.declared import Argument, Option
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Report
 
-_KEY = typer.Argument(metavar="KEY", help="For example registry or registries.r.example.com:5000.ca_file.", autocompletion=setting_keys)
-_SITE = typer.Option("--site", help="Change the file of the whole box instead of your own; root always does.")
+_KEY = Argument(metavar="KEY", help="For example registry or registries.r.example.com:5000.ca_file.", autocompletion=setting_keys)
+_SITE = Option("--site", help="Change the file of the whole box instead of your own; root always does.")
 
 
 def command(
     session: Session,
     key: Annotated[str, _KEY],
-    value: Annotated[str, typer.Argument(metavar="VALUE", help="The value as in the file; a list is separated by commas.")],
+    value: Annotated[str, Argument(metavar="VALUE", help="The value as in the file; a list is separated by commas.")],
     *,
     site: Annotated[bool, _SITE] = False,
 ) -> Report:

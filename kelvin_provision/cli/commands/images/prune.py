@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from kelvin_provision.cli.frame.arguments import Yes
 from kelvin_provision.cli.frame.confirm import confirm
+from kelvin_provision.cli.frame.declared import Option
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Item, Report
 from kelvin_provision.quantity import format_bytes, format_rounded
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from kelvin_provision.context import Context
     from kelvin_provision.images.prune import Freed, PrunePlan
 
-_ORPHANS = typer.Option(
+_ORPHANS = Option(
     "--orphans",
     help="Also remove images that this program imported into the runtime and does not know any more.",
 )
@@ -25,7 +24,7 @@ _ORPHANS = typer.Option(
 def command(
     session: Session,
     *,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be removed, and change nothing.")] = False,
+    dry_run: Annotated[bool, Option("--dry-run", help="Show what would be removed, and change nothing.")] = False,
     orphans: Annotated[bool, _ORPHANS] = False,
     yes: Yes = False,
 ) -> Report:

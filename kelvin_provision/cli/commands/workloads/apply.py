@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from kelvin_provision.cli.frame.arguments import All, OptionalNames
+from kelvin_provision.cli.frame.declared import Option
 from kelvin_provision.cli.frame.dry_run import DryExitCode, DryRun, refuse_exit_code, staged
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.frame.values.durations import RollbackTimeout, Timeout
@@ -17,12 +16,12 @@ from kelvin_provision.hints import command as to_type
 if TYPE_CHECKING:
     from kelvin_provision.usecases.apply import AppliedWorkload, ApplyRequest
 
-_LEAVE = typer.Option("--no-rollback", help="On failure, keep the new version for inspection instead of rolling back.")
-_FORCE = typer.Option("--force", help="Apply outside apply.window, and workloads that are held.")
-_RETRY = typer.Option("--retry-failed", help="With --all: also versions that did not come up at an earlier apply, or were rolled back.")
-_AT = typer.Option("--at", metavar="TIME", help="Let the agent apply at this time: 02:00 (the next one), or a date and a time.")
-_CANCEL = typer.Option("--cancel", help="Cancel an apply scheduled with --at.")
-_BLIND = typer.Option("--no-wait", help="Do not wait until they run; a failure is not rolled back.")
+_LEAVE = Option("--no-rollback", help="On failure, keep the new version for inspection instead of rolling back.")
+_FORCE = Option("--force", help="Apply outside apply.window, and workloads that are held.")
+_RETRY = Option("--retry-failed", help="With --all: also versions that did not come up at an earlier apply, or were rolled back.")
+_AT = Option("--at", metavar="TIME", help="Let the agent apply at this time: 02:00 (the next one), or a date and a time.")
+_CANCEL = Option("--cancel", help="Cancel an apply scheduled with --at.")
+_BLIND = Option("--no-wait", help="Do not wait until they run; a failure is not rolled back.")
 
 
 def command(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import typer
-
 from kelvin_provision.cli.frame.arguments import All, OptionalNames
+from kelvin_provision.cli.frame.declared import Option
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Report
 from kelvin_provision.errors import UsageRefused
@@ -22,9 +21,9 @@ def check_ids(ctx: Any, args: list[str], incomplete: str) -> list[str]:  # noqa:
     return [check.id for check in CHECKS if check.id.startswith(incomplete)]
 
 
-_DEEP = typer.Option("--deep", help="Read the stored images again and verify every hash.")
-_SKIP = typer.Option("--skip", metavar="ID", help="Skip a check; may be repeated.", autocompletion=check_ids)
-_STRICT = typer.Option("--strict", help="Treat warnings as errors.")
+_DEEP = Option("--deep", help="Read the stored images again and verify every hash.")
+_SKIP = Option("--skip", metavar="ID", help="Skip a check; may be repeated.", autocompletion=check_ids)
+_STRICT = Option("--strict", help="Treat warnings as errors.")
 
 
 def command(
@@ -35,7 +34,7 @@ def command(
     deep: Annotated[bool, _DEEP] = False,
     skip: Annotated[list[str] | None, _SKIP] = None,
     strict: Annotated[bool, _STRICT] = False,
-    ids: Annotated[bool, typer.Option("--list", help="List the checks with their ids and run none.")] = False,
+    ids: Annotated[bool, Option("--list", help="List the checks with their ids and run none.")] = False,
 ) -> Report:
     """Check whether staged workloads can be applied, and change nothing.
 

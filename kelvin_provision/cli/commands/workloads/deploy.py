@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from kelvin_provision.cli.frame.arguments import Files
+from kelvin_provision.cli.frame.declared import Option
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.frame.values.durations import duration
 from kelvin_provision.cli.render.report import Item, Report
@@ -56,19 +55,17 @@ class Options:
         return given | {"images": list(self.images) or None}
 
 
-_NAME = typer.Option("-n", "--name", metavar="NAME", help="The name of the workload.  [default: generated]")
-_PAYLOAD = typer.Option("--payload", metavar="FILE", help="The manifest of the app: its app.yaml.")
-_MANIFEST = typer.Option("--manifest", metavar="FILE", help="Kubernetes objects instead of an app; may be repeated.")
-_IMAGE = typer.Option(
+_NAME = Option("-n", "--name", metavar="NAME", help="The name of the workload.  [default: generated]")
+_PAYLOAD = Option("--payload", metavar="FILE", help="The manifest of the app: its app.yaml.")
+_MANIFEST = Option("--manifest", metavar="FILE", help="Kubernetes objects instead of an app; may be repeated.")
+_IMAGE = Option(
     "--image", metavar="REF", help="An image that arguments, files or custom resources name; it is downloaded too. May be repeated."
 )
-_STAGED = typer.Option("--staged/--no-staged", help="Download all images before the version is applied.")
-_INSTANTLY = typer.Option("--instantly-apply/--no-instantly-apply", help="Apply as soon as possible, or wait for `workloads apply`.")
-_METHOD = typer.Option(
-    "--deployment-type", metavar="METHOD", help="standard, staged+instant-apply or staged-only: the two above in one word."
-)
-_LATEST = typer.Option("--allow-latest", help="Accept an image whose tag can change: `latest`, or no tag.")
-_WAIT = typer.Option("--wait", help="Wait until the staged version is ready, or the workload runs.")
+_STAGED = Option("--staged/--no-staged", help="Download all images before the version is applied.")
+_INSTANTLY = Option("--instantly-apply/--no-instantly-apply", help="Apply as soon as possible, or wait for `workloads apply`.")
+_METHOD = Option("--deployment-type", metavar="METHOD", help="standard, staged+instant-apply or staged-only: the two above in one word.")
+_LATEST = Option("--allow-latest", help="Accept an image whose tag can change: `latest`, or no tag.")
+_WAIT = Option("--wait", help="Wait until the staged version is ready, or the workload runs.")
 _TIMEOUT = duration("--timeout", "With --wait: give up after this time; the work itself continues.")
 
 
@@ -76,14 +73,12 @@ def command(
     session: Session,
     *,
     file: Files,
-    app_name: Annotated[str | None, typer.Option("--app-name", metavar="NAME", help="The name of the app in the registry.")] = None,
-    app_version: Annotated[str | None, typer.Option("--app-version", metavar="VERSION", help="The version of the app.")] = None,
-    name: Annotated[
-        str | None, typer.Option("-n", "--name", metavar="NAME", help="The name of the workload.  [default: generated]")
-    ] = None,
-    title: Annotated[str | None, typer.Option("--title", metavar="TEXT", help="The title that people see.")] = None,
+    app_name: Annotated[str | None, Option("--app-name", metavar="NAME", help="The name of the app in the registry.")] = None,
+    app_version: Annotated[str | None, Option("--app-version", metavar="VERSION", help="The version of the app.")] = None,
+    name: Annotated[str | None, Option("-n", "--name", metavar="NAME", help="The name of the workload.  [default: generated]")] = None,
+    title: Annotated[str | None, Option("--title", metavar="TEXT", help="The title that people see.")] = None,
     payload: Annotated[Path | None, _PAYLOAD] = None,
-    cluster_name: Annotated[str | None, typer.Option("--cluster-name", metavar="NAME", help="The name of the target cluster.")] = None,
+    cluster_name: Annotated[str | None, Option("--cluster-name", metavar="NAME", help="The name of the target cluster.")] = None,
     manifest: Annotated[list[Path] | None, _MANIFEST] = None,
     image: Annotated[list[str] | None, _IMAGE] = None,
     staged: Annotated[bool | None, _STAGED] = None,

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from kelvin_provision.cli.frame.arguments import names
+from kelvin_provision.cli.frame.declared import Option
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import SCHEMA, Report
 
-_LIMIT = typer.Option("--limit", metavar="N", min=1, help="Only the newest N lines.")
-_VERIFY = typer.Option("--verify", help="Verify first that no line was changed or removed; exit with 65 if one was.")
+_LIMIT = Option("--limit", metavar="N", min=1, help="Only the newest N lines.")
+_VERIFY = Option("--verify", help="Verify first that no line was changed or removed; exit with 65 if one was.")
 
 
 def command(

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from kelvin_provision.cli.frame.arguments import Names
+from kelvin_provision.cli.frame.declared import Option
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Item, Report
 
-_REASON = typer.Option("--reason", metavar="TEXT", help="The reason; it is shown with the hold.")
+_REASON = Option("--reason", metavar="TEXT", help="The reason; it is shown with the hold.")
 
 
 def command(session: Session, *, name: Names, reason: Annotated[str, _REASON]) -> Report:

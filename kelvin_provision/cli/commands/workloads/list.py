@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from kelvin_provision.cli.frame.arguments import Live, names
+from kelvin_provision.cli.frame.declared import Option
 from kelvin_provision.cli.frame.session import Output, Session
 from kelvin_provision.cli.render.report import Report
 from kelvin_provision.errors import UsageRefused
@@ -15,22 +14,22 @@ from kelvin_provision.queries.listing import LARGEST_PAGE, Cursor, Direction, Qu
 from kelvin_provision.queries.overview import OverviewRequest
 from kelvin_provision.spec.enums import State
 
-_SEARCH = typer.Option(
+_SEARCH = Option(
     "--search",
     metavar="TEXT",
     help="Only those with this text in the title or in a name (workload, app, cluster, node); may be repeated.",
 )
-_APP = typer.Option("--app-name", metavar="NAME", help="Only workloads of this app; may be repeated.")
-_VERSION = typer.Option("--app-version", metavar="VERSION", help="Only workloads of this app version; may be repeated.")
-_STATE = typer.Option("--state", metavar="STATE", help="Only workloads in this state, as `explain` lists them; may be repeated.")
-_ENABLED = typer.Option("--enabled/--no-enabled", help="Only workloads that are enabled, or only stopped ones.")
-_SORT = typer.Option(
+_APP = Option("--app-name", metavar="NAME", help="Only workloads of this app; may be repeated.")
+_VERSION = Option("--app-version", metavar="VERSION", help="Only workloads of this app version; may be repeated.")
+_STATE = Option("--state", metavar="STATE", help="Only workloads in this state, as `explain` lists them; may be repeated.")
+_ENABLED = Option("--enabled/--no-enabled", help="Only workloads that are enabled, or only stopped ones.")
+_SORT = Option(
     "--sort-by",
     metavar="KEY",
     help="name, title, cluster_name, node_name, enabled, created or updated; may be repeated.  [default: name]",
 )
-_SIZE = typer.Option("--page-size", metavar="N", min=1, max=LARGEST_PAGE, help="The maximum number of workloads on a page.")
-_NEXT = typer.Option(
+_SIZE = Option("--page-size", metavar="N", min=1, max=LARGEST_PAGE, help="The maximum number of workloads on a page.")
+_NEXT = Option(
     "--next", metavar="CURSOR", help="Continue at a page's next_page or previous_page, which contains the filters and the order."
 )
 
@@ -42,15 +41,15 @@ def command(
     search: Annotated[list[str] | None, _SEARCH] = None,
     app_name: Annotated[list[str] | None, _APP] = None,
     app_version: Annotated[list[str] | None, _VERSION] = None,
-    staged: Annotated[bool, typer.Option("--staged", help="Only staged versions, with their download state.")] = False,
+    staged: Annotated[bool, Option("--staged", help="Only staged versions, with their download state.")] = False,
     state: Annotated[list[State] | None, _STATE] = None,
     enabled: Annotated[bool | None, _ENABLED] = None,
     sort_by: Annotated[list[SortKey] | None, _SORT] = None,
-    direction: Annotated[Direction, typer.Option("--direction", help="The sort direction.")] = Direction.ASC,
+    direction: Annotated[Direction, Option("--direction", help="The sort direction.")] = Direction.ASC,
     page_size: Annotated[int | None, _SIZE] = None,
     after: Annotated[str | None, _NEXT] = None,
     live: Live = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Keep watching; without a terminal, one line for each change.")] = False,
+    watch: Annotated[bool, Option("--watch", help="Keep watching; without a terminal, one line for each change.")] = False,
 ) -> Report:
     """List workloads with their states.
 

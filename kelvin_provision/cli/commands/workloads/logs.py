@@ -8,10 +8,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from kelvin_provision.cli.frame import terminal
 from kelvin_provision.cli.frame.arguments import Name
+from kelvin_provision.cli.frame.declared import Option
 from kelvin_provision.cli.frame.session import Output, Session
 from kelvin_provision.cli.frame.streaming import line, reader_gone, streamed, write
 from kelvin_provision.cli.render.report import Report
@@ -21,10 +20,10 @@ if TYPE_CHECKING:
     from kelvin_provision.context import Context
     from kelvin_provision.queries.logs import LogsRequest
 
-_TAIL = typer.Option("--tail", metavar="N", min=0, max=10_000, help="Only the last N lines of each container.  [default: all]")
-_SINCE = typer.Option("--since", metavar="TIME", help="Only lines after a time (RFC 3339) or of the last 10m, 1h30m.")
-_PREVIOUS = typer.Option("--previous", help="The containers before their last restart.")
-_FOLLOW = typer.Option("-f", "--follow", help="Keep printing new lines, those of new pods too, until Ctrl-C or until no pod is left.")
+_TAIL = Option("--tail", metavar="N", min=0, max=10_000, help="Only the last N lines of each container.  [default: all]")
+_SINCE = Option("--since", metavar="TIME", help="Only lines after a time (RFC 3339) or of the last 10m, 1h30m.")
+_PREVIOUS = Option("--previous", help="The containers before their last restart.")
+_FOLLOW = Option("-f", "--follow", help="Keep printing new lines, those of new pods too, until Ctrl-C or until no pod is left.")
 
 
 def command(
@@ -35,7 +34,7 @@ def command(
     tail: Annotated[int | None, _TAIL] = None,
     since: Annotated[str | None, _SINCE] = None,
     previous: Annotated[bool, _PREVIOUS] = False,
-    timestamps: Annotated[bool, typer.Option("--timestamps", help="Print the time at the beginning of each line.")] = False,
+    timestamps: Annotated[bool, Option("--timestamps", help="Print the time at the beginning of each line.")] = False,
 ) -> Report:
     """Print the logs of a workload.
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from kelvin_provision.cli.frame.arguments import Names
 from kelvin_provision.cli.frame.complete import revisions
+from kelvin_provision.cli.frame.declared import Option
 from kelvin_provision.cli.frame.dry_run import DryExitCode, DryRun, preview_report, refuse_exit_code
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.frame.values.durations import RollbackTimeout, Timeout
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from kelvin_provision.ledger.model import Workload
     from kelvin_provision.usecases.rollback import RollbackPlan, RollbackRequest
 
-_TO = typer.Option(
+_TO = Option(
     "--to", metavar="REVISION", min=1, help="The revision to go back to.  [default: the one that ran before]", autocompletion=revisions
 )
 

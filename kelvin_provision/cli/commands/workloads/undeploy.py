@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from kelvin_provision.cli.frame.arguments import Names, Yes
 from kelvin_provision.cli.frame.confirm import confirm
+from kelvin_provision.cli.frame.declared import Option
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Item, Report
 from kelvin_provision.quantity import format_bytes
@@ -22,7 +21,7 @@ def command(
     session: Session,
     *,
     name: Names,
-    staged: Annotated[bool, typer.Option("--staged", help="Remove only the staged version; the running one keeps running.")] = False,
+    staged: Annotated[bool, Option("--staged", help="Remove only the staged version; the running one keeps running.")] = False,
     yes: Yes = False,
 ) -> Report:
     """Remove workloads, or only their staged versions.

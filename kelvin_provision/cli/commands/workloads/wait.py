@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from kelvin_provision.cli.frame.arguments import Names
+from kelvin_provision.cli.frame.declared import Option
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.frame.values.durations import duration
 from kelvin_provision.cli.render.report import Item, Report
 from kelvin_provision.spec.enums import State
 
-_FOR = typer.Option("--for", metavar="STATE", help="The state to wait for; downloading and ready refer to the staged version.")
+_FOR = Option("--for", metavar="STATE", help="The state to wait for; downloading and ready refer to the staged version.")
 _TIMEOUT = duration("--timeout", "Give up after this time, with exit code 75.  [default: never]")
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated, Any
 
-import typer
-
+from kelvin_provision.cli.frame.declared import Option
 from kelvin_provision.settings.model import Settings
 
 
@@ -17,12 +16,14 @@ def seconds(text: str) -> float:
     try:
         return parse_duration(text)
     except InvalidQuantity as error:
+        import typer
+
         raise typer.BadParameter(str(error)) from error
 
 
 def duration(name: str, about: str) -> Any:
     """An option that takes a duration: 90, 30s, 5m, 1h30m."""
-    return typer.Option(name, metavar="DURATION", parser=seconds, help=about)
+    return Option(name, metavar="DURATION", parser=seconds, help=about)
 
 
 Timeout = Annotated[float | None, duration("--timeout", "How long the workloads may take to come up.  [default: apply.timeout]")]

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from kelvin_provision.access.levels import Level
 from kelvin_provision.cli.commands.api.user.password import Stdin
+from kelvin_provision.cli.frame.declared import Argument, Option
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Item, Report
 
-_NAME = typer.Argument(metavar="NAME", help="The name that is typed at a login.")
-_LEVEL = typer.Option("--level", metavar="LEVEL", help="read, operate, deploy or admin; each may do all that the one before may.")
+_NAME = Argument(metavar="NAME", help="The name that is typed at a login.")
+_LEVEL = Option("--level", metavar="LEVEL", help="read, operate, deploy or admin; each may do all that the one before may.")
 
 
 def command(

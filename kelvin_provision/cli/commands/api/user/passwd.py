@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from kelvin_provision.cli.commands.api.user.password import Stdin
+from kelvin_provision.cli.frame.declared import Argument
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Item, Report
 
 
-def command(
-    session: Session, name: Annotated[str, typer.Argument(metavar="NAME", help="The user.")], *, password_stdin: Stdin = False
-) -> Report:
+def command(session: Session, name: Annotated[str, Argument(metavar="NAME", help="The user.")], *, password_stdin: Stdin = False) -> Report:
     """Set the password of a user, and end all of the user's tokens."""
     from kelvin_provision.cli.commands.api.user.password import ask
     from kelvin_provision.cli.frame.box import context_of

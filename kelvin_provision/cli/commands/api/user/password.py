@@ -5,12 +5,11 @@ from __future__ import annotations
 import sys
 from typing import Annotated
 
-import typer
-
 from kelvin_provision.cli.frame import terminal
+from kelvin_provision.cli.frame.declared import Option
 from kelvin_provision.errors import UsageRefused
 
-Stdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input, its first line.")]
+Stdin = Annotated[bool, Option("--password-stdin", help="Read the password from standard input, its first line.")]
 
 
 def ask(*, stdin: bool) -> str:

@@ -41,7 +41,7 @@ class LazyGroup(TyperGroup):
         return [*self._shared(), *super().get_params(ctx)] if self.takes_shared else list(super().get_params(ctx))
 
     def _shared(self) -> Sequence[Any]:
-        from kelvin_provision.cli.frame.options import parameters
+        from kelvin_provision.cli.frame.parsing.options import parameters
 
         return parameters()
 
@@ -79,7 +79,7 @@ class LazyGroup(TyperGroup):
         """For running: the command itself; for an unknown one raises UsageRefused with the nearest command."""
         entry = self.entries.get(args[0])
         if isinstance(entry, Command):
-            from kelvin_provision.cli.frame.leaf import loaded
+            from kelvin_provision.cli.frame.parsing.leaf import loaded
 
             return args[0], loaded(f"{ctx.command_path} {args[0]}", entry), args[1:]
         if isinstance(entry, Group):

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperCommand
 
 from kelvin_provision.cli.frame.command_table import COMMON, HELP, Command
-from kelvin_provision.cli.frame.options import SHARED, merged, with_shared
+from kelvin_provision.cli.frame.parsing.options import SHARED, merged, with_shared
 from kelvin_provision.cli.frame.terminal import name_column
 
 
