@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from kelvin_provision.cli.frame.arguments import Yes
+from kelvin_provision.cli.frame.declared import Option
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Item, Report
 
-_AUTHORITY = typer.Option("--authority", help="Also make a new authority, which every client must trust: for when the key became known.")
+_AUTHORITY = Option("--authority", help="Also make a new authority, which every client must trust: for when the key became known.")
 
 
 def command(session: Session, *, authority: Annotated[bool, _AUTHORITY] = False, yes: Yes = False) -> Report:
