@@ -11,8 +11,8 @@ from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.frame.values.durations import duration
 from kelvin_provision.cli.render.report import SCHEMA, Line, Report
 
-_NAME = typer.Argument(metavar="NAME", help="What the token is for; the history has it as token:NAME.")
-_LEVEL = typer.Option("--level", metavar="LEVEL", help="read, operate, deploy or admin; each may do all that the one before may.")
+_NAME = Argument(metavar="NAME", help="What the token is for; the history has it as token:NAME.")
+_LEVEL = Option("--level", metavar="LEVEL", help="read, operate, deploy or admin; each may do all that the one before may.")
 _LIFETIME = duration("--for", "How long it is valid, at most 366d.  [default: 90d]")
 _DEFAULT = 90 * 86_400.0
 

@@ -10,7 +10,7 @@ from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Item, Report
 
 
-def command(session: Session, name: Annotated[str, typer.Argument(metavar="NAME", help="The token.")]) -> Report:
+def command(session: Session, name: Annotated[str, Argument(metavar="NAME", help="The token.")]) -> Report:
     """Revoke a token of a program.
 
     Its next request is refused.

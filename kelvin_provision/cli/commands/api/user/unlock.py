@@ -10,7 +10,7 @@ from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Item, Report
 
 
-def command(session: Session, name: Annotated[str, typer.Argument(metavar="NAME", help="The user.")]) -> Report:
+def command(session: Session, name: Annotated[str, Argument(metavar="NAME", help="The user.")]) -> Report:
     """Lift the lock-out of a user after failed logins.
 
     Users are locked out only where `api.lockout` is set.
