@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from kelvin_provision.access.levels import Level
+from kelvin_provision.cli.frame.declared import Argument, Option
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.frame.values.durations import duration
 from kelvin_provision.cli.render.report import SCHEMA, Line, Report
