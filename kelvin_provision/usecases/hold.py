@@ -30,14 +30,12 @@ def hold(ctx: Context, names: Sequence[str], reason: str) -> HoldResult:
     text = " ".join(reason.split())
     if not text:
         raise UsageRefused("a hold needs a reason, for others to read", hint="--reason TEXT")
-    workloads = ctx.ledger.workloads(names)
-    holds.hold(ctx.ledger, workloads, text, actor=ctx.actor)
+    workloads = holds.hold(ctx.ledger, names, text, actor=ctx.actor)
     return HoldResult(tuple(workload.name for workload in workloads), text)
 
 
 def release(ctx: Context, names: Sequence[str]) -> ReleaseResult:
     """Raises WorkloadUnknown. Holds that a workload places on itself stay."""
-    workloads = ctx.ledger.workloads(names)
-    holds.release(ctx.ledger, workloads, actor=ctx.actor)
+    workloads = holds.release(ctx.ledger, names, actor=ctx.actor)
     remaining = tuple((workload.name, hold) for workload in ctx.ledger.workloads(names) for hold in workload.holds)
     return ReleaseResult(tuple((workload.name, workload.held) for workload in workloads), remaining)

@@ -107,7 +107,7 @@ def test_what_would_be_refused_at_once_is_refused_and_nothing_is_stored(box, api
 
 
 def test_a_hold_and_a_closed_window_are_406_with_their_reason(box):
-    holds.hold(box.ledger, box.ledger.workloads(["pump"]), "the pump is being measured", actor="anna")
+    holds.hold(box.ledger, ["pump"], "the pump is being measured", actor="anna")
     with serving(box) as api:
         answer = api.post(APPLY, {"workload_names": ["pump"]})
         assert (answer.status, answer.error["name"]) == (406, "held")

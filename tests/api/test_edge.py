@@ -6,7 +6,8 @@ import tracemalloc
 import pytest
 
 from kelvin_provision.access.levels import Level
-from kelvin_provision.ledger import history, orders
+from kelvin_provision.errors import WorkloadUnknown
+from kelvin_provision.ledger import history, holds, orders
 from kelvin_provision.ledger.model import Entry
 from tests.api.test_questions import agent
 from tests.kit.api import serving
@@ -33,6 +34,7 @@ def test_history_says_who_did_what(box, api):
     assert len(api.get(f"{EDGE}/history").json["entries"]) > 5
     assert api.get(f"{EDGE}/history?workload_name=absent").status == 404
     assert api.get(f"{EDGE}/history?limit=1001").status == 400
+    assert api.get(f"{EDGE}/history?{'&'.join(['workload_name='] * 101)}").status == 400
 
 
 def test_a_limit_of_the_history_limits_what_is_read(box):
@@ -70,6 +72,17 @@ def test_an_order_is_followed_to_its_end(box, api):
     assert api.post(f"{PUMP}/rollback", {"to": 2.0}, Level.OPERATE).status == 202, "the same number in JSON"
     box.turn()
     assert box.ledger.workload("pump").running.spec.app_version == "2.0.0"
+
+
+def test_a_workload_that_goes_while_it_is_held_is_unknown_and_nothing_is_damaged(box):
+    """The agent may have removed it since the name was looked up."""
+    for change in (
+        lambda: holds.hold(box.ledger, ["fan", "gone"], "works", actor="anna"),
+        lambda: holds.release(box.ledger, ["gone"], actor="anna"),
+    ):
+        with pytest.raises(WorkloadUnknown):
+            change()
+    assert box.ledger.workload("fan").held is None
 
 
 @pytest.mark.parametrize("number", ["0", "99", "x", "-1", "9" * 30, "1.5"])

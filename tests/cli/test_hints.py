@@ -249,7 +249,7 @@ def test_outside_the_window_leads_to_an_apply_at_its_opening(box, monkeypatch):
 
 def test_a_hold_leads_to_its_reason(box):
     stage(box, "3.0.0")
-    holds.hold(box.ledger, box.ledger.workloads(["pump"]), "line 3 produces", actor="eve")
+    holds.hold(box.ledger, ["pump"], "line 3 produces", actor="eve")
     found = error(box, "workloads", "apply", "pump")
     assert found["code"] == "held"
     assert "line 3 produces" in typed(box, found["hint"]).stdout

@@ -75,7 +75,7 @@ def test_holds(box):
     box.source.down = None
     box.deploy(*ready)
     box.turn()
-    holds.hold(box.ledger, box.ledger.workloads(ready), "line 3 produces", actor="eve")
+    holds.hold(box.ledger, ready, "line 3 produces", actor="eve")
     error = json.loads(box.run("workloads", "apply", *ready, "--json").stdout)["error"]
     assert (error["code"], error["message"]) == ("held", "8 workloads: held-0, held-1, held-2, held-3, held-4 and 3 more are held")
     assert len(error["evidence"]) == 8

@@ -40,7 +40,7 @@ def full_ledger(folder):
     box.deploy("valve")
     ledger = box.ledger
     orders.place(ledger, orders.apply_of([ledger.workload("pump")], actor="anna", at="2036-11-24T02:00:00Z"))
-    holds.hold(ledger, [ledger.workload("fan")], "inspection", actor="anna")
+    holds.hold(ledger, ["fan"], "inspection", actor="anna")
     helper = lock_of(random_image([100]), "r.io/helper:1")
     local_names.require(ledger, {"r.io/helper:1": helper})
     traffic.draw(ledger, "2026-01-01", 100, 1000)

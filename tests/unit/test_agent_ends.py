@@ -49,7 +49,7 @@ def held_box(box):
     box.deploy("a", method=Method.STAGED)
     box.turn()
     box.command_apply("a")
-    holds.hold(box.ledger, [box.ledger.workload("a")], "inspection", actor="anna")
+    holds.hold(box.ledger, ["a"], "inspection", actor="anna")
     return box
 
 
@@ -74,7 +74,7 @@ def test_until_idle_ends_with_an_order_that_is_held(box):
 
 def test_what_was_released_is_applied_before_it_ends(box):
     held_box(box).deploy("a", version="2.0.0", method=Method.INSTANT)
-    holds.release(box.ledger, [box.ledger.workload("a")], actor="anna")
+    holds.release(box.ledger, ["a"], actor="anna")
     stop, _ = limited()
     box.work(stop, until_idle=True)
     assert box.ledger.workload("a").running.spec.app_version == "2.0.0"

@@ -69,7 +69,7 @@ def mixed(tmp_path_factory):
             ledger.observe({name: Observation(dice.choice(list(Observed)), seen=ledger.clock(), reachable=dice.random() > 0.2)})
         with ledger.writing() as db:
             db.execute("UPDATE workloads SET enabled = 0 WHERE name IN ('w-03', 'w-07', 'w-25')")
-        holds.hold(ledger, [ledger.workload("w-05")], "inspection", actor="anna")
+        holds.hold(ledger, ["w-05"], "inspection", actor="anna")
         for name, verb in (("w-01", Verb.STOP), ("w-02", Verb.UNDEPLOY), ("w-45", Verb.UNDEPLOY)):
             orders.place(ledger, OrderRequest("anna", verb, (Target(name),)))
         steps = [Step(name, ledger.workload(name).running.number, None) for name in ("w-10", "w-11")]

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from kelvin_provision.api.description.schemas import TEXT, Schema, any_case, items
+from kelvin_provision.api.messages.parameters import MOST_VALUES
 from kelvin_provision.api.routes.edge import LINES, MOST
-from kelvin_provision.api.routes.listing import APPS, LEGACY, MOST_VALUES, PAGE_SIZE, DownloadState, Form, Nulls, Paging
+from kelvin_provision.api.routes.listing import APPS, LEGACY, PAGE_SIZE, DownloadState, Form, Nulls, Paging
 from kelvin_provision.api.routes.workloads import TAIL_LINES
 from kelvin_provision.queries.listing import LARGEST_PAGE, Direction, SortKey
 from kelvin_provision.queries.logs import MOST_LINES

@@ -12,6 +12,8 @@ from starlette.datastructures import QueryParams
 from kelvin_provision.api.messages.refusals import Refusal
 
 W = TypeVar("W", bound=StrEnum)
+MOST_VALUES = 100
+"""Values of one parameter."""
 _FLAGS = {"true": True, "false": False, "1": True, "0": False}
 
 
@@ -33,7 +35,11 @@ def single(query: QueryParams, name: str) -> str | None:
 
 
 def many(query: QueryParams, name: str) -> tuple[str, ...]:
-    return tuple(value for value in query.getlist(name) if value)
+    """Its values. Raises Refusal for too many, also of empty ones, which count for nothing."""
+    values = query.getlist(name)
+    if len(values) > MOST_VALUES:
+        raise Refusal("bad-query", f"{name} is given {len(values)} times; the limit is {MOST_VALUES}")
+    return tuple(value for value in values if value)
 
 
 def flag(query: QueryParams, name: str) -> bool | None:

@@ -23,8 +23,6 @@ from kelvin_provision.queries.overview import OverviewRequest, overview
 from kelvin_provision.spec.enums import State
 
 PAGE_SIZE = 20
-MOST_VALUES = 100
-"""Values of one filter."""
 JSON_CURSOR = "application/json-cursor"
 JSON_STREAM = "application/x-json-stream"
 _COMMON = ("staged", "pagination_type", "page_size", "page", "next", "previous", "direction", "nulls")
@@ -124,9 +122,6 @@ async def page(call: Call, form: Form) -> Response:
 def parsed(query: QueryParams, form: Form) -> ListRequest:
     """Raises Refusal, CursorInvalid."""
     refuse_unknown(query.keys(), form.accepted)
-    for name in form.filters:
-        if len(query.getlist(name)) > MOST_VALUES:
-            raise Refusal("bad-query", f"{name} is given {len(query.getlist(name))} times; the limit is {MOST_VALUES}")
     word(query, "nulls", Nulls.LAST)
     request = ListRequest(
         _query(query, form),
