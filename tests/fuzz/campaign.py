@@ -52,12 +52,13 @@ def fuzz(folder, *, seconds, seed, examples, brief=False, phases=tuple(PHASES), 
 
 
 def _run(api, config, seconds, words):
+    token = api.client.as_level(Level.ADMIN)
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(config), "run", f"{api.url}/openapi.json"),
-        *("-H", f"Authorization: Bearer {api.client.as_level(Level.ADMIN)}", "--max-time", str(seconds), *words),
+        *("-H", f"Authorization: Bearer {token}", "--max-time", str(seconds), *words),
     ]
     return subprocess.run(
-        command, cwd=config.parent, env={**os.environ, "PYTHONPATH": str(fake_agent.ROOT)}, preexec_fn=_limited,
+        command, cwd=config.parent, env={**os.environ, "PYTHONPATH": str(fake_agent.ROOT), "FUZZ_TOKEN": token}, preexec_fn=_limited,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=seconds * 3 + 120, check=False,
     )  # fmt: skip
 

@@ -1,6 +1,7 @@
 """What schemathesis cannot know of the API: names that exist, cursors of ours, and which refusals of valid data have a reason."""
 
 import json
+import os
 
 import schemathesis
 from hypothesis import strategies
@@ -10,6 +11,7 @@ from kelvin_provision.api.description.examples import CREATE_EXAMPLE, DEPLOY_EXA
 from kelvin_provision.queries.listing import Cursor, Query
 from tests.fuzz.rules import DOCUMENTS
 
+TOKEN = os.environ.get("FUZZ_TOKEN", "there is none")
 NAMES = ("motor-speed", "pump", "fan", "valve")
 GRAMMAR = {"bad-body", "bad-query", "bad-http", "usage"}
 CURSORS = ("", *(Cursor(query, 5, at).encode() for query in (Query(), Query(name=("pump",))) for at in (None, [(0, "fan")])))
@@ -52,6 +54,14 @@ def only_by_state(ctx, response, case):
     name = _name_of(response)
     allowed = name not in GRAMMAR and (name != "request-refused" or case.operation.path.endswith(DOCUMENTS))
     assert allowed, f"valid data is refused as {name}: {response.content[:300]!r}"
+
+
+@schemathesis.check
+def still_logged_in(ctx, response, case):
+    """Without its token a fuzzer finds nothing any more."""
+    if response.status_code == 401 and _name_of(response) == "login-required":
+        sent = response.request.headers.get("Authorization", [""])
+        assert TOKEN not in "".join(sent), "the token of this run has ended"
 
 
 @schemathesis.check

@@ -88,7 +88,7 @@ def text() -> str:
 
 def _operation(row: Row, described: Described) -> dict[str, Any]:
     operation: dict[str, Any] = {
-        "operationId": re.sub(r"\W+", "_", f"{row.method.lower()}{row.path}").strip("_"),
+        "operationId": _identifier(row),
         "summary": row.summary,
         "tags": [_tag(row.path)],
         "security": [{"token": []}] if row.level else [{}, {"token": []}] if 401 in row.errors and described.body is None else [],
@@ -101,6 +101,10 @@ def _operation(row: Row, described: Described) -> dict[str, Any]:
     if described.body is not None:
         operation["requestBody"] = _body(described)
     return operation
+
+
+def _identifier(row: Row) -> str:
+    return re.sub(r"\W+", "_", f"{row.method.lower()}{row.path}").strip("_")
 
 
 def _body(described: Described) -> dict[str, Any]:
@@ -125,7 +129,17 @@ def _success(code: int, described: Described) -> dict[str, Any]:
     response: dict[str, Any] = {"description": _TEXTS[code]}
     if described.answer is not None:
         response["content"] = {media: {"schema": described.answer} for media in described.media}
+    if described.names:
+        response["links"] = dict(_links(described.names))
     return response
+
+
+def _links(place: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """To every route of one workload."""
+    for row in ROWS:
+        if "{workload_name}" in row.path:
+            name = _identifier(row)
+            yield name, {"operationId": name, "parameters": {"workload_name": f"$response.body#{place}"}}
 
 
 def _errors() -> Iterator[tuple[str, dict[str, Any]]]:

@@ -56,7 +56,7 @@ def _listing(form: Form) -> tuple[Parameter, ...]:
         "page_size": number("page_size", PAGE_SIZE, LARGEST_PAGE),
         "page": number("page", 1, 1_000_000, "with pagination_type=limits"),
         "next": Parameter("next", _CURSOR, "next_page of the page before; its filters count"),
-        "previous": Parameter("previous", _CURSOR, "previous_page of the page after; not with next"),
+        "previous": Parameter("previous", _CURSOR, "previous_page of the page after; with next, that counts"),
         "direction": Parameter("direction", any_case(Direction), f"of {', '.join(Direction)}; by default {Direction.ASC}"),
         "nulls": Parameter("nulls", any_case(Nulls), "where a list with missing values has them: last"),
         "search": repeated("search", description="part of a name, title, app, cluster or node"),

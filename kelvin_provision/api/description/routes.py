@@ -30,7 +30,8 @@ OCTETS = "application/octet-stream"
 class Described:
     """`answer` is the schema of a success, None for an empty one; `media` are its media types. `body` is None where none is read.
 
-    `cached`: it has an ETag, and 304 for who knows it. `optional`: the body may be left out.
+    `cached`: it has an ETag, and 304 for who knows it. `optional`: the body may be left out. `names`: where the name of a workload stands
+    in the answer, which other routes take.
     """
 
     answer: Schema | None = None
@@ -41,6 +42,7 @@ class Described:
     optional: bool = False
     cached: bool = False
     example: Mapping[str, Any] = field(default_factory=dict)
+    names: str = ""
 
     @property
     def body_type(self) -> str:
@@ -62,8 +64,8 @@ DESCRIBED: Mapping[Callable[..., Any], Described] = {
     login.logout: _LOGOUT,
     login.userinfo: Described(named("User")),
     login.discovery: Described(named("Discovery")),
-    workloads.deploy: Described(named("Workload"), body=named("DeployRequest"), example=DEPLOY_EXAMPLE),
-    workloads.listed: Described(named("WorkloadPage"), parameters.LEGACY_LIST, media=_LISTED, cached=True),
+    workloads.deploy: Described(named("Workload"), body=named("DeployRequest"), example=DEPLOY_EXAMPLE, names="/name"),
+    workloads.listed: Described(named("WorkloadPage"), parameters.LEGACY_LIST, media=_LISTED, cached=True, names="/data/0/name"),
     workloads.get: Described(named("Workload")),
     workloads.logs: Described(named("Logs"), parameters.LOGS),
     workloads.configuration: Described(named("Configuration")),

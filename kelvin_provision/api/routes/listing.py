@@ -12,7 +12,6 @@ from starlette.responses import Response
 
 from kelvin_provision.api.messages.documents import JSON, Kept, encoded
 from kelvin_provision.api.messages.parameters import as_word, flag, many, number, refuse_unknown, single, word
-from kelvin_provision.api.messages.refusals import Refusal
 from kelvin_provision.api.routes import app_documents
 from kelvin_provision.api.services import Call
 from kelvin_provision.context import Context
@@ -132,9 +131,8 @@ def parsed(query: QueryParams, form: Form) -> ListRequest:
         types=_values(query, form, "app_type"),
         nothing=any(single(query, name) is not None for name in form.elsewhere),
     )
+    # of both, next: a client that began with previous repeats it with each next page
     places = [place for name in ("next", "previous") if (place := single(query, name))]
-    if len(places) > 1:
-        raise Refusal("bad-query", "next and previous exclude each other")
     return _continued(request, places[0], sized="page_size" in query) if places else request
 
 
