@@ -131,6 +131,7 @@ def test_of_two_cursors_next_counts(many):
     second = many.get(f"{LIST}?next={first}").json
     previous, following = second["pagination"]["previous_page"], second["pagination"]["next_page"]
     assert many.get(f"{LIST}?previous={previous}&next={following}").json == many.get(f"{LIST}?next={following}").json
+    assert many.get(f"{LIST}?previous=abc&next={following}").status == 400
 
 
 def test_a_cursor_carries_the_states_of_downloads(many):

@@ -131,9 +131,9 @@ def parsed(query: QueryParams, form: Form) -> ListRequest:
         types=_values(query, form, "app_type"),
         nothing=any(single(query, name) is not None for name in form.elsewhere),
     )
-    # of both, next: a client that began with previous repeats it with each next page
     places = [place for name in ("next", "previous") if (place := single(query, name))]
-    return _continued(request, places[0], sized="page_size" in query) if places else request
+    continued = [_continued(request, place, sized="page_size" in query) for place in places]
+    return continued[0] if continued else request  # of both, next: a client that began with previous repeats it with each next page
 
 
 def _values(query: QueryParams, form: Form, name: str) -> tuple[str, ...]:
