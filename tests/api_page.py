@@ -9,8 +9,11 @@ from pathlib import Path
 
 from kelvin_provision.access.levels import MEANINGS
 from kelvin_provision.api.messages.refusals import KINDS
+from kelvin_provision.api.routes import monitoring
 from kelvin_provision.api.routes.table import ROWS
 from kelvin_provision.cli.docs.pages import MADE
+from kelvin_provision.queries.metrics import BoxMetrics, LastApply, LedgerMetrics
+from kelvin_provision.spec.enums import State
 
 PAGE = Path(__file__).parents[1] / "docs" / "api.md"
 HEAD = """\
@@ -151,6 +154,19 @@ The list comes first. A client whose connection was cut sends the last `id` as `
 same change may come twice, and none is left out. `workload_name` (repeated for several) selects. After 15 seconds of silence there is a comment. There are 16
 streams (`api.streams`), and each ends with the login of who listens.
 """
+MONITORING = """
+## Monitoring
+
+`GET /metrics` is for Prometheus, an agent of it on the box, or anything that reads its text form. From this box it needs no login; from another machine, a token
+of level `read`. No name of a workload is in it, and the cluster is never asked. `last_apply_*` is there once there was an apply, `download_budget_*` where `download.budget` is set.
+
+```yaml
+scrape_configs:
+  - job_name: kelvin-provision
+    static_configs: [{targets: ["127.0.0.1:30000"]}]
+```
+
+"""
 LIMITS = """
 ## Limits
 
@@ -163,7 +179,7 @@ of `api.names`. Cookies count for nothing, and no other origin is allowed to rea
 
 def page() -> str:
     made = MADE.replace("kelvin_provision.cli.docs.pages", "tests.api_page")
-    return "".join((f"# The REST API\n\n{made}", HEAD, *_levels(), *_routes(), EVENTS, LIMITS, *_refusals()))
+    return "".join((f"# The REST API\n\n{made}", HEAD, *_levels(), *_routes(), EVENTS, *_metrics(), LIMITS, *_refusals()))
 
 
 def _levels() -> Iterator[str]:
@@ -178,6 +194,17 @@ def _routes() -> Iterator[str]:
         level = f"{f'`{row.level}`' if row.level else '-'}{f' ({row.may})' if row.may else ''}"
         codes = ", ".join(map(str, (*row.ok, *row.errors, *((401, 403) if row.level else ()))))
         yield f"| `{row.method} {row.path}` | {level} | {codes} | {row.summary} |\n"
+
+
+def _metrics() -> Iterator[str]:
+    yield MONITORING
+    states = dict.fromkeys(State, 0)
+    shown = [*monitoring.of_ledger(LedgerMetrics(states, states, LastApply(0, succeeded=True)))]
+    shown += monitoring.of_box(BoxMetrics(agent=True, pending_orders=0, downloaded=0, to_download=0, rate=0, disk=(0, 0), budget=(0, 0)))
+    yield "| metric | meaning |\n|---|---|\n"
+    for family in shown:
+        label = '`{state="..."}`' if family.samples[0].labels else ""
+        yield f"| `{family.name}`{label} | {family.documentation} |\n"
 
 
 def _refusals() -> Iterator[str]:

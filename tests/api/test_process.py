@@ -140,6 +140,7 @@ def test_a_deploy_leaves_nothing_heavy_in_memory(start, tmp_path, environment, s
     assert client.post(f"{V4}/deploy", deployable(), Level.DEPLOY).status == 201
     assert process.alive(state), "the deploy has started an agent"
     assert [client.get(f"{V4}/{path}").status for path in ("list", "motor/get", "motor/configurations/get")] == [200, 200, 200]
+    assert [client.get(path).status for path in ("/openapi.json", "/metrics")] == [200, 200]
     assert client.post(f"{V4}/apply", {"workload_names": ["motor"]}).status == 406
     assert client.post(f"{V4}/motor/undeploy").status == 200
     status = Path(f"/proc/{api.process.pid}/status").read_text()
@@ -149,7 +150,11 @@ def test_a_deploy_leaves_nothing_heavy_in_memory(start, tmp_path, environment, s
     modules = set(json.loads(listing.read_text()))
     assert {"starlette", "uvicorn", "sqlite3"} <= modules
     assert modules & NEVER == set()
-    assert not [name for name in modules if name.startswith(("kelvin_provision.cli", "kelvin_provision.docker_engine"))]
+    assert not [
+        name
+        for name in modules
+        if name.startswith(("kelvin_provision.cli", "kelvin_provision.docker_engine", "kelvin_provision.api.description"))
+    ]
 
 
 def test_a_signal_ends_it_in_good_order_with_0(start):

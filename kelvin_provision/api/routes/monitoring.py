@@ -25,15 +25,15 @@ async def metrics(call: Call) -> Response:
     """Open to the box itself; from another machine it needs a token."""
     call.require_unless_local()
     refuse_unknown(call.request.query_params.keys(), ())
-    stored = await call.box.cached("metrics", lambda ctx: _written(_of_ledger(ledger_metrics(ctx))))
+    stored = await call.box.cached("metrics", lambda ctx: _written(of_ledger(ledger_metrics(ctx))))
     return Response(stored + await call.box.ask(_of_now), headers={**HEADERS, "content-type": MEDIA})
 
 
 def _of_now(ctx: Context) -> bytes:
-    return _written(_of_box(box_metrics(ctx)))
+    return _written(of_box(box_metrics(ctx)))
 
 
-def _of_ledger(values: LedgerMetrics) -> Iterator[Metric]:
+def of_ledger(values: LedgerMetrics) -> Iterator[Metric]:
     yield _by_state("workloads", "Workloads by state.", values.workloads)
     yield _by_state("staged_versions", "Staged versions by state.", values.staged)
     if values.last_apply:
@@ -41,7 +41,7 @@ def _of_ledger(values: LedgerMetrics) -> Iterator[Metric]:
         yield _gauge("last_apply_success", "Whether it has succeeded.", values.last_apply.succeeded)
 
 
-def _of_box(values: BoxMetrics) -> Iterator[Metric]:
+def of_box(values: BoxMetrics) -> Iterator[Metric]:
     yield _gauge("agent_alive", "Whether the agent is alive.", values.agent)
     yield _gauge("pending_orders", "Orders that have not begun.", values.pending_orders)
     yield _gauge("download_bytes", "Bytes that are here, of downloads under way.", values.downloaded)
