@@ -55,7 +55,13 @@ def _check(ctx: Context, *, name: str) -> dict[str, Any]:
     return ChecksResult(lines).to_json(lambda hint: shell_line(hint, "kelvin-provision"))
 
 
-QUESTIONS: Mapping[str, Callable[..., Any]] = MappingProxyType({"logs": _logs, "diff": _diff, "check": _check})
+def _cluster(ctx: Context) -> dict[str, Any]:
+    """Which cluster this box has, for a process that cannot see it. Raises ClusterMissing."""
+    choice = ctx.connections.choice
+    return {"type": choice.type, "reason": choice.reason}
+
+
+QUESTIONS: Mapping[str, Callable[..., Any]] = MappingProxyType({"logs": _logs, "diff": _diff, "check": _check, "cluster": _cluster})
 
 
 def answer(ctx: Context, question: str, arguments: Mapping[str, Any]) -> Any:

@@ -25,6 +25,19 @@ kelvin-provision api user add admin --level admin      # asks for a password; --
 kelvin-provision api serve                             # http://127.0.0.1:30000; --listen 127.0.0.1:PORT for another port
 ```
 
+On a box that runs unattended, install it as a service, and the agent too ([decision](adr/0046-the-api-as-a-service.md)):
+
+```
+sudo kelvin-provision agent install
+sudo kelvin-provision api install                      # --listen ADDRESS:PORT adds an address to api.listen
+kelvin-provision api status                            # whether it runs, where, since when; exit code 1 if it does not
+sudo kelvin-provision api uninstall                    # users, workloads and the agent stay
+```
+
+systemd keeps the addresses open: who connects while the service restarts is answered after it. The service may write its state directory only and reaches neither
+the cluster nor the container runtime, nor may it start processes; where no agent is alive, systemd starts the agent's service for it. Its log is
+`journalctl -u kelvin-provision-api`.
+
 By default it answers on this box only. For other machines it needs an address that they can reach, which speaks TLS.
 
 ## TLS

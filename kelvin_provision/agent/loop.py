@@ -20,7 +20,6 @@ from kelvin_provision.agent.lifecycle.place import Place
 from kelvin_provision.agent.lifecycle.process import lock_path, log_path, now_path
 from kelvin_provision.agent.reconciler import Reconciler
 from kelvin_provision.agent.sealing import Sealing
-from kelvin_provision.agent.systemd.notify import notify
 from kelvin_provision.agent.turn import Memory
 from kelvin_provision.agent.watchdog import Watchdog, tell_systemd
 from kelvin_provision.context import Context, separate
@@ -30,6 +29,7 @@ from kelvin_provision.files.durable import in_words, private_folder
 from kelvin_provision.files.lock import exclusive
 from kelvin_provision.hints import command
 from kelvin_provision.ledger import orders
+from kelvin_provision.systemd.notify import notify
 from kelvin_provision.usecases.operation import OrderTicket, interrupted, operation
 
 ACTOR = "agent"

@@ -10,8 +10,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from kelvin_provision.agent.systemd.notify import beat_every, notify
 from kelvin_provision.events import Event, Finished, Progress, Started
+from kelvin_provision.systemd.notify import beat_every, notify
 
 HEARTBEAT_TIMEOUT = 600.0
 """Seconds: the longest that one call to a registry, cluster or runtime may take with all its retries."""

@@ -6,16 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-_NAMES = ("--state-dir", "--config", "--listen")
+_NAMES = ("--state-dir", "--config", "--listen", "--agent")
+ASKED = "asked"
+"""The value of `--agent` in a service, which may start no process outside of itself: systemd starts the agent for it."""
 
 
 @dataclass(frozen=True)
 class Arguments:
-    """`config` is None and `listen` empty where the settings say it."""
+    """`config` is None and `listen` empty where the settings say it. `confined`: cluster and agent can only be asked for."""
 
     state_dir: Path
     config: Path | None = None
     listen: tuple[str, ...] = ()
+    confined: bool = False
 
     @classmethod
     def parse(cls, words: Sequence[str]) -> Arguments:
@@ -24,11 +27,14 @@ class Arguments:
         given = dict(pairs)
         if set(given) - set(_NAMES) or "--state-dir" not in given:
             raise ValueError(f"expected pairs of {', '.join(_NAMES)}")
-        config = given.get("--config")
+        config, agent = given.get("--config"), given.get("--agent")
+        if agent not in {None, ASKED}:
+            raise ValueError(f"--agent is {ASKED} or not given")
         listen = tuple(value for name, value in pairs if name == "--listen")
-        return cls(Path(given["--state-dir"]), Path(config) if config else None, listen)
+        return cls(Path(given["--state-dir"]), Path(config) if config else None, listen, agent == ASKED)
 
     @property
     def words(self) -> list[str]:
         """The inverse of `parse`, without where to listen: for a child that works on the same box."""
-        return ["--state-dir", str(self.state_dir), *(["--config", str(self.config)] if self.config else [])]
+        config = ["--config", str(self.config)] if self.config else []
+        return ["--state-dir", str(self.state_dir), *config, *(["--agent", ASKED] if self.confined else [])]

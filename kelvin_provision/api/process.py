@@ -10,17 +10,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kelvin_provision.agent.lifecycle.launcher import Launcher, detached_agent
 from kelvin_provision.api.arguments import Arguments
-from kelvin_provision.api.network.addresses import Listener, listening
-from kelvin_provision.api.work import patience
+from kelvin_provision.api.network.addresses import Listener, adopted, listening
+from kelvin_provision.api.work.confined import wiring
 from kelvin_provision.api.work.deploying import ChildProcess
+from kelvin_provision.api_service.place import held
 from kelvin_provision.errors import ProvisionError
 from kelvin_provision.hints import shell_line
 from kelvin_provision.settings.load import load
 from kelvin_provision.settings.model import Settings
+from kelvin_provision.systemd.notify import notify
+from kelvin_provision.systemd.sockets import inherited
 from kelvin_provision.tls.listen import is_loopback
-from kelvin_provision.wiring import default
 
 if TYPE_CHECKING:
     from kelvin_provision.api.network.credentials import Credentials
@@ -45,23 +46,28 @@ def _settings(arguments: Arguments) -> Settings:
 
 
 def serve(settings: Settings, arguments: Arguments) -> None:
-    """Raises ListenRefused, ListenFailed, CertificateUnusable, ApiMissing, and what opening the ledger raises."""
-    listeners = listening(settings.api.listen, insecure=settings.api.insecure)
+    """Raises ListenRefused, ListenFailed, CertificateUnusable, ApiMissing, Locked where another API serves this box, and what opening the
+    ledger raises.
+    """
+    insecure = settings.api.insecure
+    listeners = adopted(inherited(), insecure=insecure) or listening(settings.api.listen, insecure=insecure)
     try:
         # Only now: an address that is in use needs no framework to say so.
         from kelvin_provision.api.server import run, server, services
 
-        wiring = default(Launcher(detached_agent(settings.state_dir, arguments.config), patience=patience.AGENT))
-        with services(settings, wiring, ChildProcess(arguments.words).deploy) as served:
+        deploy = ChildProcess(arguments.words).deploy
+        with held(settings.state_dir, [each.url for each in listeners]), services(settings, wiring(arguments, settings), deploy) as served:
             gc.freeze()
             run(server(served), listeners, lambda credentials: _announce(listeners, credentials), served.box)
     finally:
+        notify("STOPPING=1")
         for listener in listeners:
             listener.socket.close()
 
 
 def _announce(listeners: Sequence[Listener], credentials: Credentials | None) -> None:
     lines = [f"listening on {', '.join(listener.url for listener in listeners)}"]
+    notify("READY=1", f"STATUS={lines[0]}")
     if credentials:
         shown = credentials.certificate
         lines.append(f"certificate SHA-256 {shown.chain.leaf.fingerprint}")

@@ -30,6 +30,7 @@ from kelvin_provision.api.services import Services
 from kelvin_provision.api.work.box import Box
 from kelvin_provision.api.work.deploying import Deploy
 from kelvin_provision.api.work.feed import Feed
+from kelvin_provision.api.work.heartbeat import beat
 from kelvin_provision.context import Wiring
 from kelvin_provision.settings.model import Settings
 
@@ -142,18 +143,20 @@ def server(served: Services, **limits: Any) -> QuietServer:
 
 
 def run(made: QuietServer, listeners: Sequence[Listener], started: Started, box: Box | None = None) -> None:
-    """Until a signal, or until it is stopped. `box` is needed for TLS. Raises what making a certificate raises."""
+    """Until a signal, or until it is stopped. `box` is needed for TLS, and beats for systemd. Raises what making a certificate raises."""
     asyncio.run(_run(made, listeners, started, box))
 
 
 async def _run(made: QuietServer, listeners: Sequence[Listener], started: Started, box: Box | None) -> None:
     asyncio.get_running_loop().set_exception_handler(Shortage())
-    credentials, keeping = None, None
+    credentials, beside = None, []
+    if box:
+        beside.append(asyncio.create_task(beat(box)))
     if box and any(listener.secure for listener in listeners):
         credentials = await Credentials.of(box)
-        keeping = asyncio.create_task(credentials.keep(box))
+        beside.append(asyncio.create_task(credentials.keep(box)))
     try:
         await made.listen(listeners, credentials, started)
     finally:
-        if keeping:
-            keeping.cancel()
+        for task in beside:
+            task.cancel()

@@ -33,6 +33,7 @@ from kelvin_provision.ledger.times import newest
 from kelvin_provision.runtimes.protocol import Runtime
 from kelvin_provision.settings.keys import SITE
 from kelvin_provision.store.gc.unreferenced import unreferenced
+from kelvin_provision.systemd.systemctl import Systemd
 
 
 def versions() -> Iterator[CheckFinding]:
@@ -227,7 +228,7 @@ def _filesystems(ctx: Context, runtime: Callable[[], Runtime]) -> Iterator[Files
 
 def _agent(ctx: Context, kept: LedgerState) -> AgentState:
     state = ctx.settings.state_dir
-    systemd, running = service.Systemd.of(os.environ), process.alive(state)
+    systemd, running = Systemd.of(os.environ), process.alive(state)
     alive = f"alive, pid {running.get('pid', '?')}, since {running.get('since', '?')}" if running is not None else ""
     unapplied = tuple(ctx.ledger.readable_unapplied().workloads.values()) if kept.workloads else ()
     pending = tuple(workload.name for workload in queue.pending(unapplied)) if kept.workloads else ()

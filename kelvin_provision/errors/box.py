@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from kelvin_provision.errors.base import ProvisionError
-from kelvin_provision.hints import command
+from kelvin_provision.hints import command, system
 
 
 class RuntimeUnreachable(ProvisionError):
@@ -103,6 +103,13 @@ class AgentSilent(ProvisionError):
 
     code, exit_code = "agent-silent", os.EX_UNAVAILABLE
     hint_default = command("agent run", "-v")
+
+
+class ServiceFailed(ProvisionError):
+    """systemd could not do with a service what it was asked for."""
+
+    code, exit_code = "service-failed", os.EX_UNAVAILABLE
+    hint_default = system("systemctl", "--failed")
 
 
 class OurBug(ProvisionError):

@@ -334,8 +334,9 @@ ELSEWHERE = {
     "token-unknown": "tests/api/test_tokens.py",
     "name-taken": "tests/cli/test_api_users.py",
     "password-refused": "tests/cli/test_api_users.py",
+    "service-failed": "tests/real/test_systemd.py",
 }
-"""Another user, a signal, a window of the link or the API is needed."""
+"""Another user, a signal, a window of the link, the API or systemd is needed."""
 
 
 def hinted():

@@ -45,6 +45,8 @@ COMMANDS = [
     "agent stop",
     "agent restart",
     "agent install",
+    "api install",
+    "api status",
     "doctor",
     "support-bundle",
 ]

@@ -8,7 +8,8 @@ from tests.kit.cli import run
 
 READING = {
     "workloads diff", "workloads list", "workloads show", "workloads check", "workloads wait", "workloads history", "workloads logs",
-    "images list", "images verify", "agent status", "api user list", "api token list", "config show", "config path", "doctor", "support-bundle", "explain", "completion",
+    "images list", "images verify", "agent status", "api status", "api cert show", "api cert export-ca", "api user list", "api token list", "config show", "config path", "doctor",
+    "support-bundle", "explain", "completion",
 }  # fmt: skip
 READING_WORDS = [
     "status", "statu", "stats", "stat", "stauts", "state", "get", "gett", "describe", "descibe", "ls", "lsit", "lst", "ps", "top", "view",

@@ -11,6 +11,7 @@ from kelvin_provision.agent.lifecycle import control, process
 from kelvin_provision.agent.systemd import service
 from kelvin_provision.errors import Locked, PermissionRefused
 from kelvin_provision.files.lock import exclusive, holder
+from kelvin_provision.systemd.systemctl import Systemd
 from tests.kit.box import Box
 from tests.kit.cli import run
 
@@ -28,7 +29,7 @@ with exclusive(Path(sys.argv[1]), command="agent run", more={"detached": True}):
 @pytest.fixture
 def bare(tmp_path):
     """A box without systemd."""
-    return service.Systemd(tmp_path / "units", booted=tmp_path / "not-booted")
+    return Systemd(tmp_path / "units", booted=tmp_path / "not-booted")
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def booted(tmp_path, monkeypatch):
     script.chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     (tmp_path / "booted").mkdir()
-    systemd = service.Systemd(tmp_path / "units", booted=tmp_path / "booted")
+    systemd = Systemd(tmp_path / "units", booted=tmp_path / "booted")
     service.install(systemd, tmp_path / "state", ["--state-dir", str(tmp_path / "state")], {}, now=False)
     (tmp_path / "told").unlink()
     return systemd

@@ -23,6 +23,8 @@ from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.settings.model import ClusterSettings, RegistrySettings, Settings
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.workload import Spec
+from kelvin_provision.systemd.environment import with_absolute_paths
+from kelvin_provision.systemd.systemctl import Systemd
 from tests.kit.box import Box
 from tests.kit.waiting import until
 
@@ -37,10 +39,11 @@ from pathlib import Path
 from kelvin_provision.agent.lifecycle import process
 from kelvin_provision.agent.systemd import service
 from kelvin_provision.settings.load import load
+from kelvin_provision.systemd.systemctl import Systemd
 process.ensure.__kwdefaults__["patience"] = float(sys.argv[3])
 state, config = Path(sys.argv[1]), Path(sys.argv[2])
 settings = load(config=config, state_dir=state, environ=os.environ, is_root=True).settings
-systemd = service.Systemd(state.parent / "units", booted=Path("/dev/null"))
+systemd = Systemd(state.parent / "units", booted=Path("/dev/null"))
 print(json.dumps(service.ensure(systemd, state, [sys.executable, "-m", "kelvin_provision", "agent", "run", "--until-empty", "--state-dir", str(state), "--config", str(config)], settings)))
 """
 
@@ -57,7 +60,7 @@ class Detached:
 
     def __init__(self, folder):
         self.state, self.config = folder / "state", folder / "config.yaml"
-        self.systemd = service.Systemd(folder / "units", booted=Path(os.devnull))
+        self.systemd = Systemd(folder / "units", booted=Path(os.devnull))
         self.write("/tmp/nobody-1.sock")
         with Ledger(self.state / "ledger.db") as ledger:
             spec = Spec(name="a", title="a", app_name="a", app_version="1", cluster_name="c", method=Method.STAGED, image="127.0.0.1:1/a:1")
@@ -260,7 +263,7 @@ def test_an_agent_that_could_not_say_who_it_is_is_left_alone(detached):
 def test_paths_in_the_environment_mean_the_same_to_the_agent(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     given = {"KELVIN_PROVISION_SITE_CONFIG": "site.yaml", "DOCKER_CONFIG": "docker", "KUBECONFIG": "a:/b", "NOTIFY_SOCKET": "/run/x"}
-    found = process.environment(given)
+    found = with_absolute_paths(given)
     assert found["KELVIN_PROVISION_SITE_CONFIG"] == f"{tmp_path}/site.yaml"
     assert found["DOCKER_CONFIG"] == f"{tmp_path}/docker"
     assert found["KUBECONFIG"] == f"{tmp_path}/a:/b"

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from kelvin_provision.agent.systemd.notify import beat_every, notify
 from kelvin_provision.agent.watchdog import HEARTBEAT_TIMEOUT, IMPORT_TIMEOUT, Watchdog, tell_systemd
 from kelvin_provision.context import silent
 from kelvin_provision.events import Advanced, Finished, Started
+from kelvin_provision.systemd.notify import beat_every, notify
 
 
 @pytest.fixture(params=["path", "abstract"])

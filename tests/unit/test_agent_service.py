@@ -3,8 +3,9 @@
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
-from dataclasses import replace
+import time
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,11 @@ import pytest
 from kelvin_provision.agent.lifecycle import process
 from kelvin_provision.agent.systemd import service, unit
 from kelvin_provision.cli.frame.hints import line as shell_line
-from kelvin_provision.errors import AgentSilent, CannotWrite, PermissionRefused
+from kelvin_provision.errors import CannotWrite, PermissionRefused, ServiceFailed
 from kelvin_provision.files.lock import exclusive
+from kelvin_provision.systemd import words
+from kelvin_provision.systemd.installing import Done
+from kelvin_provision.systemd.systemctl import Systemd
 from tests.kit.cli import run
 
 GOLDEN = Path(__file__).with_name("agent.service")
@@ -24,7 +28,7 @@ COMMAND = ["/opt/kelvin provision/bin/kelvin-provision", "agent", "run", "--stat
 @pytest.fixture
 def systemd(tmp_path):
     """A box without systemd."""
-    return service.Systemd(tmp_path / "units", booted=tmp_path / "not-booted")
+    return Systemd(tmp_path / "units", booted=tmp_path / "not-booted")
 
 
 @pytest.fixture
@@ -41,12 +45,12 @@ def told(tmp_path, monkeypatch):
     script.chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     (tmp_path / "booted").mkdir()
-    return service.Systemd(tmp_path / "units", booted=tmp_path / "booted")
+    return Systemd(tmp_path / "units", booted=tmp_path / "booted")
 
 
-def install(systemd, tmp_path, *, now=True, environ=None, arguments=None):
+def install(systemd, tmp_path, *, now=True, environ=None, arguments=None, **more):
     state = tmp_path / "state"
-    return service.install(systemd, state, arguments or ["--state-dir", str(state)], environ or {}, now=now)
+    return service.install(systemd, state, arguments or ["--state-dir", str(state)], environ or {}, now=now, **more)
 
 
 def lines(path):
@@ -57,13 +61,24 @@ def test_the_unit_is_what_it_was():
     assert unit.render(COMMAND, Path("/var/lib/kelvin-provision"), ENVIRONMENT) == GOLDEN.read_text()
 
 
+def test_a_box_with_an_agent_of_before_gets_what_starts_it_and_is_not_disturbed(told, tmp_path):
+    install(told, tmp_path)
+    told.path(unit.STARTER).unlink()
+    assert not service.starts_on_request(told, tmp_path / "state")
+    (tmp_path / "active").touch()
+    (tmp_path / "told").unlink()
+    assert install(told, tmp_path).outcome == "restarted"
+    assert lines(tmp_path / "told")[-1] == "restart kelvin-provision-agent.path"
+    assert service.starts_on_request(told, tmp_path / "state")
+
+
 def test_words_of_a_unit_mean_what_they_say():
-    assert unit.quoted("/plain/word-1.x") == "/plain/word-1.x"
-    assert unit.quoted("two words") == '"two words"'
-    assert unit.quoted('a"b\\c') == '"a\\"b\\\\c"'
-    assert unit.quoted("100%") == "100%%"
-    assert unit.quoted("") == '""'
-    assert unit.argument("$HOME") == "$$HOME"
+    assert words.quoted("/plain/word-1.x") == "/plain/word-1.x"
+    assert words.quoted("two words") == '"two words"'
+    assert words.quoted('a"b\\c') == '"a\\"b\\\\c"'
+    assert words.quoted("100%") == "100%%"
+    assert words.quoted("") == '""'
+    assert words.argument("$HOME") == "$$HOME"
 
 
 def test_systemd_understands_every_line_of_the_unit(tmp_path):
@@ -80,7 +95,9 @@ def test_systemd_understands_every_line_of_the_unit(tmp_path):
 def test_where_systemd_does_not_run_the_unit_is_written_and_the_next_command_is_said(systemd, tmp_path):
     done = install(systemd, tmp_path)
     assert (done.outcome, done.unit) == ("written", tmp_path / "units" / "kelvin-provision-agent.service")
-    assert done.warnings == ("systemd does not run here; where it does: systemctl enable --now kelvin-provision-agent.service",)
+    assert done.warnings == (
+        "systemd does not run here; where it does: systemctl enable --now kelvin-provision-agent.service kelvin-provision-agent.path",
+    )
     assert (done.unit.stat().st_mode & 0o777, (tmp_path / "state").stat().st_mode & 0o777) == (0o644, 0o700)
     assert install(systemd, tmp_path).outcome == "unchanged"
     assert service.looks_after(systemd, tmp_path / "state")
@@ -112,34 +129,37 @@ def test_the_service_uses_the_sessions_proxies_and_addresses_but_no_login_of_the
 
 
 def test_installing_enables_and_starts_and_a_second_time_disturbs_nothing(told, tmp_path):
-    assert install(told, tmp_path) == service.Done("started", told.path)
+    assert install(told, tmp_path) == Done("started", told.path(unit.NAME))
     name = "kelvin-provision-agent.service"
-    assert lines(tmp_path / "told") == ["daemon-reload", f"enable {name}", f"is-active --quiet {name}", f"start {name}"]
+    both = f"{name} kelvin-provision-agent.path"
+    assert lines(tmp_path / "told") == ["daemon-reload", f"enable {both}", f"is-active --quiet {name}", f"start {both}"]
     (tmp_path / "active").touch()
     (tmp_path / "told").unlink()
     assert install(told, tmp_path).outcome == "unchanged"
-    assert lines(tmp_path / "told") == ["daemon-reload", f"enable {name}", f"is-active --quiet {name}"]
+    assert lines(tmp_path / "told") == ["daemon-reload", f"enable {both}", f"is-active --quiet {name}"]
     assert install(told, tmp_path, environ={"KUBECONFIG": "/new"}).outcome == "restarted"
     assert lines(tmp_path / "told")[-1] == f"restart {name}"
 
 
 def test_without_now_it_only_starts_with_the_box(told, tmp_path):
     assert install(told, tmp_path, now=False).warnings == (
-        "it starts with the box; at once: systemctl start kelvin-provision-agent.service",
+        "it starts with the box; at once: systemctl start kelvin-provision-agent.service kelvin-provision-agent.path",
     )
-    assert lines(tmp_path / "told") == ["daemon-reload", "enable kelvin-provision-agent.service"]
+    assert lines(tmp_path / "told") == ["daemon-reload", "enable kelvin-provision-agent.service kelvin-provision-agent.path"]
 
 
 def test_what_systemd_refuses_is_said_in_its_words(told, tmp_path):
     (tmp_path / "fails").write_text("enable")
-    with pytest.raises(AgentSilent, match=r"systemctl enable kelvin-provision-agent\.service: exit code 5") as caught:
+    with pytest.raises(
+        ServiceFailed, match=r"systemctl enable kelvin-provision-agent\.service kelvin-provision-agent\.path: exit code 5"
+    ) as caught:
         install(told, tmp_path)
     assert caught.value.evidence == ("no such luck",)
 
 
 def test_a_detached_agent_makes_room_for_the_service(told, tmp_path):
     state = tmp_path / "state"
-    words = [str(Path(service.sys.executable)), "-m", "kelvin_provision", "agent", "run", "--state-dir", str(state)]
+    words = [str(Path(sys.executable)), "-m", "kelvin_provision", "agent", "run", "--state-dir", str(state)]
     child = subprocess.Popen(
         words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=Path(__file__).parents[2]
     )
@@ -147,9 +167,9 @@ def test_a_detached_agent_makes_room_for_the_service(told, tmp_path):
         for _ in range(200):
             if process.alive(state):
                 break
-            service.time.sleep(0.05)
+            time.sleep(0.05)
         assert process.alive(state)["pid"] == child.pid
-        assert install(told, tmp_path) == service.Done("started", told.path)
+        assert install(told, tmp_path) == Done("started", told.path(unit.NAME))
         assert child.wait(5) == 0
     finally:
         child.kill()
@@ -157,20 +177,20 @@ def test_a_detached_agent_makes_room_for_the_service(told, tmp_path):
 
 
 def test_an_agent_that_does_not_end_in_time_is_named_and_followed_later(told, tmp_path, monkeypatch):
-    told = replace(told, handover_timeout=0.2)
-    monkeypatch.setattr(service.os, "kill", lambda pid, number: None)
+    monkeypatch.setattr(os, "kill", lambda pid, number: None)
     (tmp_path / "state").mkdir()
     with exclusive(process.lock_path(tmp_path / "state"), command="agent run"):
-        assert install(told, tmp_path).warnings == ("another agent is running; the service takes over when it ends",)
+        assert install(told, tmp_path, handover=0.2).warnings == ("another agent is running; the service takes over when it ends",)
 
 
 def test_uninstalling_stops_and_removes_and_a_second_time_does_nothing(told, tmp_path):
     install(told, tmp_path)
     (tmp_path / "told").unlink()
     done = service.uninstall(told)
-    assert (done.outcome, told.path.exists()) == ("removed", False)
-    assert lines(tmp_path / "told") == ["disable --now kelvin-provision-agent.service", "daemon-reload"]
-    assert service.uninstall(told) == service.Done("not installed", told.path)
+    assert (done.outcome, told.path(unit.NAME).exists()) == ("removed", False)
+    assert list(told.folder.iterdir()) == []
+    assert lines(tmp_path / "told") == ["disable --now kelvin-provision-agent.service kelvin-provision-agent.path", "daemon-reload"]
+    assert service.uninstall(told) == Done("not installed", told.path(unit.NAME))
 
 
 def test_an_installed_service_is_started_rather_than_a_detached_agent(told, tmp_path):
@@ -182,7 +202,7 @@ def test_an_installed_service_is_started_rather_than_a_detached_agent(told, tmp_
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     with pytest.raises(CannotWrite, match="cannot write /proc/units"):
-        install(service.Systemd(Path("/proc/units"), booted=tmp_path / "no"), tmp_path)
+        install(Systemd(Path("/proc/units"), booted=tmp_path / "no"), tmp_path)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="becoming somebody else needs root")
@@ -196,16 +216,16 @@ def test_without_permission_nothing_is_written_and_the_hint_says_so():
         os.seteuid(65534)
         try:
             with pytest.raises(PermissionRefused, match="no permission to write") as caught:
-                install(service.Systemd(box / "units", booted=box / "no"), box)
+                install(Systemd(box / "units", booted=box / "no"), box)
         finally:
             os.seteuid(0)
         assert shell_line(caught.value.hint) == "run as root: sudo kelvin-provision ..."
         assert list((box / "units").iterdir()) == []
-        install(service.Systemd(box / "units", booted=box / "no"), box)
+        install(Systemd(box / "units", booted=box / "no"), box)
         os.seteuid(65534)
         try:
             with pytest.raises(PermissionRefused, match="no permission to remove"):
-                service.uninstall(service.Systemd(box / "units", booted=box / "no"))
+                service.uninstall(Systemd(box / "units", booted=box / "no"))
         finally:
             os.seteuid(0)
 

@@ -15,9 +15,10 @@ from signal import SIGTERM
 
 from kelvin_provision.agent.lifecycle import process
 from kelvin_provision.agent.systemd import unit
-from kelvin_provision.agent.systemd.service import Systemd, looks_after
+from kelvin_provision.agent.systemd.service import looks_after
 from kelvin_provision.errors import Locked, PermissionRefused
 from kelvin_provision.files.lock import holder
+from kelvin_provision.systemd.systemctl import Systemd
 
 TIMEOUT = 30.0
 """Seconds to wait for the agent to end; later it ends by itself."""
@@ -36,7 +37,10 @@ class Result:
 
 
 def start(systemd: Systemd, state_dir: Path, command: Sequence[str]) -> Result:
-    """Start it unless it runs: the service if it is installed for this state directory, else with this command line. Raises AgentSilent."""
+    """Start it unless it runs: the service if it is installed for this state directory, else with this command line.
+
+    Raises AgentSilent, ServiceFailed.
+    """
     service = is_service(systemd, state_dir)
     if agent := process.alive(state_dir):
         return Result("unchanged", f"it runs already, pid {agent.get('pid', '?')}", service)
@@ -49,10 +53,10 @@ def start(systemd: Systemd, state_dir: Path, command: Sequence[str]) -> Result:
 
 
 def stop(systemd: Systemd, state_dir: Path, *, timeout: float = TIMEOUT, sleep: Callable[[float], object] = time.sleep) -> Result:
-    """Stop it; downloads keep every byte. Raises Locked while it applies, PermissionRefused for another user's agent, AgentSilent."""
+    """Stop it; downloads keep every byte. Raises Locked while it applies, PermissionRefused for another user's agent, ServiceFailed."""
     _refuse_while_applying(state_dir)
     service = is_service(systemd, state_dir)
-    if service and systemd.active():
+    if service and systemd.active(unit.NAME):
         systemd.tell("stop", unit.NAME)
         return Result("stopped", unit.NAME, service, ("it starts again with the box",))
     agent = process.alive(state_dir)
@@ -69,7 +73,7 @@ def stop(systemd: Systemd, state_dir: Path, *, timeout: float = TIMEOUT, sleep: 
 
 def restart(systemd: Systemd, state_dir: Path, command: Sequence[str]) -> Result:
     """Stop it if it runs, then start it. Raises as `stop` and `start`."""
-    if is_service(systemd, state_dir) and systemd.active():
+    if is_service(systemd, state_dir) and systemd.active(unit.NAME):
         _refuse_while_applying(state_dir)
         systemd.tell("restart", unit.NAME)
         return Result("restarted", unit.NAME, service=True)

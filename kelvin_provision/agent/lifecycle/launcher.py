@@ -39,12 +39,14 @@ class Launcher:
         """See context.AgentLauncher."""
         from kelvin_provision.agent.lifecycle.process import PATIENCE
         from kelvin_provision.agent.systemd import service
+        from kelvin_provision.systemd.systemctl import Systemd
 
         patience = PATIENCE if self._patience is None else self._patience
-        return service.ensure(service.Systemd.of(os.environ), settings.state_dir, self._command, settings, patience=patience)
+        return service.ensure(Systemd.of(os.environ), settings.state_dir, self._command, settings, patience=patience)
 
     def survives_reboot(self, settings: Settings) -> bool:
         """See context.AgentLauncher."""
         from kelvin_provision.agent.systemd import service
+        from kelvin_provision.systemd.systemctl import Systemd
 
-        return service.looks_after(service.Systemd.of(os.environ), settings.state_dir)
+        return service.looks_after(Systemd.of(os.environ), settings.state_dir)

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import os
-import site
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from kelvin_provision.agent.lifecycle import logfile
 from kelvin_provision.agent.lifecycle.handover import successor_waits
-from kelvin_provision.agent.lifecycle.identity import absolute, outdated
+from kelvin_provision.agent.lifecycle.identity import outdated
 from kelvin_provision.errors import AgentSilent
 from kelvin_provision.files.durable import open_own, private_folder, read_own
 from kelvin_provision.files.lock import holder
 from kelvin_provision.masking.redactor import mask_text
 from kelvin_provision.settings.model import Settings
-from kelvin_provision.settings.sources import SITE_VARIABLE
+from kelvin_provision.systemd.environment import with_absolute_paths
 
 PATIENCE = 10.0
 """Seconds in which a new agent must be alive."""
 FASTER = 0.5
 """Seconds in which an agent that another command started must be alive after ours has ended."""
-_OF_A_SERVICE = {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"}
-"""Variables that systemd sets for the deploying service alone."""
 
 
 def lock_path(state_dir: Path) -> Path:
@@ -41,6 +38,11 @@ def log_path(state_dir: Path) -> Path:
 def now_path(state_dir: Path) -> Path:
     """The file with the agent's present activity."""
     return state_dir / "agent.now"
+
+
+def start_request_path(state_dir: Path) -> Path:
+    """The file that asks systemd for an agent when it is written."""
+    return state_dir / "agent.start"
 
 
 def alive(state_dir: Path) -> dict[str, Any] | None:
@@ -66,8 +68,9 @@ def ensure(state_dir: Path, command: Sequence[str], *, settings: Settings | None
     logfile.shorten(log)
     with open(open_own(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "ab") as sink:  # noqa: PTH123  (a descriptor)
         os.fchmod(sink.fileno(), 0o600)
+        environment = with_absolute_paths(os.environ)
         child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, start_new_session=True, cwd="/", env=environment(os.environ)
+            command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, start_new_session=True, cwd="/", env=environment
         )
     deadline, ended = time.monotonic() + patience, False
     while time.monotonic() < deadline:
@@ -84,18 +87,3 @@ def ensure(state_dir: Path, command: Sequence[str], *, settings: Settings | None
         return True
     evidence = [mask_text(line) for line in read_own(log).decode(errors="replace").splitlines()[-5:]]
     raise AgentSilent("the agent did not start; what was deployed is stored and waits for one", evidence=evidence)
-
-
-def environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Our environment with absolute paths: the agent's working directory is `/`, so that it keeps no medium busy."""
-    result = {name: value for name, value in environ.items() if name not in _OF_A_SERVICE}
-    if "KUBECONFIG" in result:
-        result["KUBECONFIG"] = os.pathsep.join(str(absolute(part)) for part in result["KUBECONFIG"].split(os.pathsep) if part)
-    for name in (SITE_VARIABLE, "DOCKER_CONFIG"):
-        if result.get(name):
-            result[name] = str(Path(result[name]).absolute())
-    # In a source tree the package was imported from the working directory; the agent's is `/`.
-    root = str(Path(__file__).parents[3])
-    if root not in {*site.getsitepackages(), site.getusersitepackages()}:
-        result["PYTHONPATH"] = os.pathsep.join(filter(None, (root, result.get("PYTHONPATH"))))
-    return result

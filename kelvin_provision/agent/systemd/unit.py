@@ -1,4 +1,4 @@
-"""The systemd unit of the agent, as text. Pure: same input, same unit.
+"""The systemd units of the agent, as text. Pure: same input, same units.
 
 It removes the privileges that the agent never needs. Comments in it say why the others stay.
 """
@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from kelvin_provision.systemd.words import command_line, quoted, variables
+
 NAME = "kelvin-provision-agent.service"
+STARTER = "kelvin-provision-agent.path"
 
 _TEXT = """\
 # Written by `kelvin-provision agent install`, which overwrites it. For changes of your own: systemctl edit {name}
@@ -73,20 +76,27 @@ SystemCallArchitectures=native
 WantedBy=multi-user.target
 """
 
+_STARTER = """\
+# Written by `kelvin-provision agent install`, which overwrites it. A process that may start none itself, such as the service of the API,
+# writes this file where no agent is alive.
+
+[Unit]
+Description=Starts the agent of this box when another service needs it
+
+[Path]
+PathChanged={file}
+
+[Install]
+WantedBy=multi-user.target
+"""
+
 
 def render(command: Sequence[str], state_dir: Path, environment: Mapping[str, str]) -> str:
-    """Render the unit for this command, whose first word is an absolute path; `environment` are the variables of the agent."""
-    variables = "".join(f"Environment={quoted(f'{name}={value}')}\n" for name, value in sorted(environment.items()))
-    words = " ".join(argument(word) for word in command)
-    return _TEXT.format(name=NAME, command=words, environment=variables, state_dir=quoted(str(state_dir)))
+    """The service for this command, whose first word is an absolute path; `environment` are the variables of the agent."""
+    lines = variables(environment)
+    return _TEXT.format(name=NAME, command=command_line(command), environment=lines, state_dir=quoted(str(state_dir)))
 
 
-def argument(word: str) -> str:
-    """A word of a command, where `$` begins a variable."""
-    return quoted(word).replace("$", "$$")
-
-
-def quoted(word: str) -> str:
-    """A word of a unit file, without specifiers (systemd.service(5), "Command lines"; systemd.syntax(7))."""
-    safe = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("\n", "\\n")
-    return f'"{safe}"' if any(sign.isspace() or sign in "\"'\\;" for sign in word) or not word else safe
+def render_starter(file: Path) -> str:
+    """What starts the service when this file is written."""
+    return _STARTER.format(file=str(file).replace("%", "%%"))

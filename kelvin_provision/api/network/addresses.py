@@ -41,6 +41,16 @@ def listening(addresses: Sequence[str], *, insecure: bool = False) -> list[Liste
     return opened
 
 
+def adopted(sockets: Sequence[socket.socket], *, insecure: bool) -> list[Listener]:
+    """Those that systemd has opened, with TLS where an address in the settings would have it. Raises ListenRefused."""
+    listeners = []
+    for opened in sockets:
+        opened.settimeout(0)
+        plain = Listener(opened).url.partition("://")[2]
+        listeners.append(Listener(opened, is_secure(plain, insecure=insecure)))
+    return listeners
+
+
 def _bound(address: str) -> socket.socket:
     host, port = split(address)
     # With its protocol: asyncio sends small writes at once (TCP_NODELAY) only where it sees that, and an answer is two of them.

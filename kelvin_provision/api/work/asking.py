@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping
 from typing import Any
 
-from kelvin_provision import refusals  # noqa: F401  (its errors may be in an answer)
 from kelvin_provision.agent.answering import TIME, short_path, socket_path
+from kelvin_provision.agent.asking import LARGEST, PATIENCE, PAUSE, from_line, to_line, too_late, unanswered
 from kelvin_provision.api.work.box import Box
 from kelvin_provision.context import Context
-from kelvin_provision.errors import AgentSilent, ClusterUnreachable, OurBug
-from kelvin_provision.errors.documents import from_document
-from kelvin_provision.hints import command
+from kelvin_provision.errors import OurBug
 from kelvin_provision.usecases.operation import wake
 
-LARGEST = 16 << 20
-PATIENCE = 4.0
-"""Seconds for an agent that was just started to open its socket."""
-_PAUSE = 0.05
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -27,24 +20,15 @@ async def asked(box: Box, question: str, arguments: Mapping[str, Any]) -> Any:
     """The answer of the agent. Raises its error; AgentSilent if there is no agent, ClusterUnreachable if there is no answer in time."""
     reader, writer = await _connected(box)
     try:
-        writer.write(json.dumps({"question": question, "arguments": arguments}).encode() + b"\n")
+        writer.write(to_line(question, arguments))
         line = await asyncio.wait_for(reader.readline(), TIME)
     except (TimeoutError, OSError) as error:
-        raise ClusterUnreachable(f"there was no answer within {TIME:g} s", hint="try again in a moment") from error
+        raise too_late() from error
     except ValueError as error:
         raise OurBug(f"the answer of the agent has more than {LARGEST} bytes", hint="ask for less") from error
     finally:
         writer.close()
-    return _result(line)
-
-
-def _result(line: bytes) -> Any:
-    if not line.endswith(b"\n"):
-        raise AgentSilent("the agent ended while it was asked", hint="try again in a moment")
-    document = json.loads(line)
-    if "error" in document:
-        raise from_document(document["error"])
-    return document["result"]
+    return from_line(line)
 
 
 async def _connected(box: Box) -> Streams:
@@ -57,11 +41,11 @@ async def _connected(box: Box) -> Streams:
                 return await asyncio.open_unix_connection(path, limit=LARGEST)
         except OSError as error:
             if asyncio.get_running_loop().time() > deadline:
-                raise AgentSilent("the agent does not answer questions", hint=command("agent restart")) from error
+                raise unanswered() from error
         if not woken:
             await box.ask(_wake)
             woken = True
-        await asyncio.sleep(_PAUSE)
+        await asyncio.sleep(PAUSE)
 
 
 def _wake(ctx: Context) -> None:

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
 
-from kelvin_provision.agent.lifecycle.launcher import Launcher, detached_agent
 from kelvin_provision.api.arguments import Arguments
 from kelvin_provision.api.work import patience
+from kelvin_provision.api.work.confined import wiring
 from kelvin_provision.context import Context, opened
 from kelvin_provision.errors import OurBug, ProvisionError
 from kelvin_provision.errors.documents import to_document
@@ -25,7 +25,6 @@ from kelvin_provision.spec.read.documents import read
 from kelvin_provision.usecases.configure import ConfigureRequest, configure
 from kelvin_provision.usecases.deploy import DeployRequest, deploy
 from kelvin_provision.usecases.revise import ReviseRequest, revise
-from kelvin_provision.wiring import default
 
 FILE = "body"
 """How findings name the body of the request."""
@@ -36,8 +35,7 @@ def main(words: list[str]) -> int:
     try:
         arguments = Arguments.parse(words)
         settings = load(config=arguments.config, state_dir=arguments.state_dir, environ=os.environ, is_root=os.geteuid() == 0).settings
-        launcher = Launcher(detached_agent(settings.state_dir, arguments.config), patience=patience.AGENT)
-        with opened(settings, patience.hurried(default(launcher))) as ctx:
+        with opened(settings, patience.hurried(wiring(arguments, settings))) as ctx:
             document = {"result": done(replace(ctx, actor=head["actor"]), head, body)}
     except ProvisionError as error:
         document = {"error": to_document(error)}

@@ -115,7 +115,16 @@ ENTRIES: Entries = MappingProxyType(
             "The REST API of this box.",
             MappingProxyType(
                 {
-                    "serve": Command(f"{_COMMANDS}.api.serve", "Serve the REST API in the foreground."),
+                    **_group(
+                        "api",
+                        "",
+                        {
+                            "serve": "Serve the REST API in the foreground.",
+                            "status": "Show whether the REST API runs, where, and for whom.",
+                            "install": "Install the REST API as a service that starts with the box.",
+                            "uninstall": "Stop the service of the REST API and remove it.",
+                        },
+                    ).commands,
                     "cert": _group(
                         "api.cert",
                         "The certificate of the API.",

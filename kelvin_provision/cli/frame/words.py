@@ -18,8 +18,8 @@ CHANGING = frozenset(
     {
         "workloads deploy", "workloads apply", "workloads start", "workloads stop", "workloads hold", "workloads release",
         "workloads rollback", "workloads undeploy", "images prune", "agent run", "agent install", "agent uninstall", "agent start",
-        "agent stop", "agent restart", "api serve", "api user add", "api user passwd", "api user remove", "api user unlock",
-        "api token create", "api token revoke", "config set", "config unset",
+        "agent stop", "agent restart", "api serve", "api install", "api uninstall", "api user add", "api user passwd", "api user remove",
+        "api user unlock", "api cert renew", "api token create", "api token revoke", "config set", "config unset",
     }
 )  # fmt: skip
 _CUTOFF = 0.7
@@ -128,7 +128,10 @@ WORDS: Mapping[str, Mapping[str, Meaning]] = MappingProxyType(
         },
         "api": {
             **dict.fromkeys(("list", "ls", "users", "who", "show"), _reading("api user list")),
+            **dict.fromkeys(("info", "ping", "log", "logs"), _reading("api status")),
             **dict.fromkeys(("start", "run", "up", "listen"), _changing("api serve")),
+            **dict.fromkeys(("enable",), _changing("api install")),
+            **dict.fromkeys(("disable",), _changing("api uninstall")),
             **dict.fromkeys(("add", "useradd", "adduser"), _changing("api user add", "NAME")),
             **dict.fromkeys(("passwd", "password"), _changing("api user passwd", "NAME")),
             **dict.fromkeys(("rm", "remove", "delete", "userdel"), _changing("api user remove", "NAME")),

@@ -118,6 +118,7 @@ REASONS: dict[str, Reason] = {
     ),
     "secret-missing": Reason("The request contains <% secrets.NAME %>, and there is no file NAME in the secrets directory (secrets_dir)."),
     "settings-invalid": Reason("A key is misspelt, a value has the wrong type, or two settings exclude each other."),
+    "service-failed": Reason("A unit that is masked, a program that cannot start, or no permission to ask systemd."),
     "staging-failed": Reason("The registry refuses permanently, the image cannot be loaded here, or a digest does not match."),
     "start-failed": Reason("The container exits again, or does not become ready in time."),
     "state-damaged": Reason(

@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kelvin_provision.agent.lifecycle.control import Result
-    from kelvin_provision.agent.systemd.service import Systemd
     from kelvin_provision.cli.frame.session import Session
+    from kelvin_provision.systemd.systemctl import Systemd
 
 
 def systemd() -> Systemd:
     """The systemd of this box."""
-    from kelvin_provision.agent.systemd import service
+    from kelvin_provision.systemd.systemctl import Systemd
 
-    return service.Systemd.of(os.environ)
+    return Systemd.of(os.environ)
 
 
 def idle(session: Session) -> Path | None:

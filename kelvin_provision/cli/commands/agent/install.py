@@ -26,8 +26,9 @@ def install(session: Session, *, now: bool) -> Report:
     from kelvin_provision.agent.lifecycle.launcher import same_box
     from kelvin_provision.agent.systemd import service
     from kelvin_provision.cli.frame.box import settings_of
+    from kelvin_provision.systemd.systemctl import Systemd
 
     settings = settings_of(session)
     arguments = same_box(settings.state_dir, session.config)
-    done = service.install(service.Systemd.of(os.environ), settings.state_dir, arguments, os.environ, now=now)
+    done = service.install(Systemd.of(os.environ), settings.state_dir, arguments, os.environ, now=now)
     return Report("agent install", (Item("unit", str(done.unit), done.outcome),), warnings=done.warnings)

@@ -15,9 +15,9 @@ def command(session: Session) -> Report:
     none is set).
     """
     from kelvin_provision.cli.frame.box import context_of
-    from kelvin_provision.cli.render.agent import text
+    from kelvin_provision.cli.render.services import agent_text
     from kelvin_provision.queries.agent import agent
 
     with context_of(session) as ctx:
         status = agent(ctx)
-    return Report("agent status", document={"schema": SCHEMA} | status.to_json(), text=text(status, whole=session.whole))
+    return Report("agent status", document={"schema": SCHEMA} | status.to_json(), text=agent_text(status, whole=session.whole))

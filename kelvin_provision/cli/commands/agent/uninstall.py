@@ -20,6 +20,7 @@ def command(session: Session) -> Report:
 def uninstall() -> Report:
     """By its name."""
     from kelvin_provision.agent.systemd import service
+    from kelvin_provision.systemd.systemctl import Systemd
 
-    done = service.uninstall(service.Systemd.of(os.environ))
+    done = service.uninstall(Systemd.of(os.environ))
     return Report("agent uninstall", (Item("unit", str(done.unit), done.outcome),), warnings=done.warnings)

@@ -11,7 +11,6 @@ from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Report
 
 _LISTEN = Option("--listen", metavar="ADDRESS:PORT", help="Listen here instead of at api.listen; may be repeated.")
-_LIBRARIES = ("starlette", "uvicorn", "prometheus_client")
 
 
 def command(session: Session, *, listen: Annotated[list[str] | None, _LISTEN] = None) -> Report:
@@ -20,17 +19,13 @@ def command(session: Session, *, listen: Annotated[list[str] | None, _LISTEN] = 
     It reads the ledger and stores orders, which the agent carries out; it never asks the cluster. Users are made with `api user add`.
     Addresses that other machines can reach speak TLS: their certificate is made at the first start, see `api cert show`.
     """
-    from importlib.util import find_spec
-
     from kelvin_provision.agent.lifecycle.launcher import same_box
+    from kelvin_provision.api_service.service import refuse_missing
     from kelvin_provision.cli.frame.box import settings_of
-    from kelvin_provision.errors import ApiMissing
     from kelvin_provision.files.processes import own_process
 
     settings = settings_of(session)
-    missing = [name for name in _LIBRARIES if find_spec(name) is None]
-    if missing:
-        raise ApiMissing(f"the API needs {', '.join(missing)}")
+    refuse_missing()
     words = [*same_box(settings.state_dir, session.config), *(word for address in listen or () for word in ("--listen", address))]
     sys.stdout.flush()
     # In place of this process: nothing that a command has imported stays in the memory of one that runs for months.

@@ -1,4 +1,4 @@
-"""`agent status` for people."""
+"""`agent status` and `api status` for people."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ from kelvin_provision.timestamps import local
 from kelvin_provision.wait_reason import describe_with_name
 
 if TYPE_CHECKING:
+    from kelvin_provision.api_service.status import ApiStatus
     from kelvin_provision.ledger.model import Revision
     from kelvin_provision.queries.agent import AgentStatus, Budget
+    from kelvin_provision.usecases.api_certificate import ApiCertificate
 
 MOST_ORDERS = 10
 
 
-def text(status: AgentStatus, *, whole: bool = False) -> str:
+def agent_text(status: AgentStatus, *, whole: bool = False) -> str:
     """`whole`: every name, in place of the first ones and their number."""
     work = status.work
     lines = [
-        ("Agent", _process(status.process)),
+        ("Agent", _process(status.process, "`workloads deploy` starts one")),
         ("Service", "installed" if status.service else "not installed: it does not survive a reboot (kelvin-provision agent install)"),
         ("Work", f"{work['doing']}, since {local(work['since'])}" if work else "nothing"),
         *(("", _task(task)) for task in (work or {}).get("tasks", ())),
@@ -33,11 +35,39 @@ def text(status: AgentStatus, *, whole: bool = False) -> str:
         *(("Orders" if number == 0 else "", line) for number, line in enumerate(_orders(status, whole=whole))),
         ("Log", status.log),
     ]
+    return _aligned(lines)
+
+
+def api_text(status: ApiStatus) -> str:
+    service = "installed" if status.service else "not installed: it does not survive a reboot (kelvin-provision api install)"
+    if status.outdated:
+        service = "installed for other addresses than api.listen has now (kelvin-provision api install)"
+    lines = [
+        ("API", _process(status.process, "kelvin-provision api serve")),
+        ("Service", service),
+        *(("" if number else "Address", address) for number, address in enumerate(status.addresses or ("none",))),
+        *([("TLS", _certificate(status.certificate))] if status.certificate else ()),
+        ("Users", counted(status.users, "user") or "none; kelvin-provision api user add NAME --level LEVEL"),
+        *([("Log", status.log)] if status.log else ()),
+    ]
+    return _aligned(lines)
+
+
+def _certificate(certificate: ApiCertificate) -> str:
+    leaf = certificate.chain.leaf
+    return f"certificate until {leaf.ends:%Y-%m-%d}, SHA-256 {leaf.fingerprint}"
+
+
+def _aligned(lines: Sequence[tuple[str, str]]) -> str:
     return "".join(f"{f'{name}:' if name else '':9}{value}\n" for name, value in lines)
 
 
-def _process(process: Mapping[str, Any] | None) -> str:
-    return f"alive, pid {process['pid']}, since {local(process['since'])}" if process else "not running; `workloads deploy` starts one"
+def _process(process: Mapping[str, Any] | None, advice: str) -> str:
+    """It may not have been able to write who it is, such as on a full disk."""
+    if process is None:
+        return f"not running; {advice}"
+    since = f", since {local(process['since'])}" if "since" in process else ""
+    return f"alive, pid {process.get('pid', '?')}{since}"
 
 
 def _waits(status: AgentStatus, *, whole: bool) -> list[str]:

@@ -1,0 +1,68 @@
+"""The other end of `answering`: a question to the agent as a line, and its answer."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kelvin_provision import refusals  # noqa: F401  (its errors may be in an answer)
+from kelvin_provision.agent.answering import TIME, short_path, socket_path
+from kelvin_provision.errors import AgentSilent, ClusterUnreachable
+from kelvin_provision.errors.documents import from_document
+from kelvin_provision.hints import command
+
+PATIENCE = 4.0
+"""Seconds for an agent that was just started to open its socket."""
+PAUSE = 0.05
+LARGEST = 16 << 20
+
+
+def ask(state_dir: Path, question: str, arguments: Mapping[str, Any]) -> Any:
+    """The answer of the agent, which is alive or about to be. Raises its error; AgentSilent, ClusterUnreachable without one in time."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.settimeout(TIME)
+                with short_path(socket_path(state_dir)) as path:
+                    connection.connect(path)
+                return _asked(connection, to_line(question, arguments))
+        except OSError as error:
+            if time.monotonic() > deadline:
+                raise unanswered() from error
+        time.sleep(PAUSE)
+
+
+def to_line(question: str, arguments: Mapping[str, Any]) -> bytes:
+    return json.dumps({"question": question, "arguments": arguments}).encode() + b"\n"
+
+
+def from_line(line: bytes) -> Any:
+    """The result. Raises the error in it, AgentSilent for half a line."""
+    if not line.endswith(b"\n"):
+        raise AgentSilent("the agent ended while it was asked", hint="try again in a moment")
+    document = json.loads(line)
+    if "error" in document:
+        raise from_document(document["error"])
+    return document["result"]
+
+
+def too_late() -> ClusterUnreachable:
+    return ClusterUnreachable(f"there was no answer within {TIME:g} s", hint="try again in a moment")
+
+
+def unanswered() -> AgentSilent:
+    return AgentSilent("the agent does not answer questions", hint=command("agent restart"))
+
+
+def _asked(connection: socket.socket, line: bytes) -> Any:
+    try:
+        connection.sendall(line)
+        with connection.makefile("rb") as answer:
+            return from_line(answer.readline(LARGEST))
+    except OSError as error:
+        raise too_late() from error

@@ -1,0 +1,72 @@
+"""systemd as a command: the folder of units, and `systemctl`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from kelvin_provision.errors import ServiceFailed
+from kelvin_provision.hints import system
+from kelvin_provision.masking.redactor import mask_text
+
+FOLDER_VARIABLE = "KELVIN_PROVISION_UNIT_DIR"
+FOLDER = Path("/etc/systemd/system")
+BOOTED = Path("/run/systemd/system")
+"""Exists exactly when systemd runs this box (sd_booted(3))."""
+PATIENCE = 150.0
+
+
+@dataclass(frozen=True)
+class Systemd:
+    """The directory of units, and whether systemd can be called."""
+
+    folder: Path = FOLDER
+    booted: Path = BOOTED
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str]) -> Systemd:
+        """As on this box; a variable gives another directory for units, for images that are built elsewhere."""
+        folder = environ.get(FOLDER_VARIABLE)
+        return cls(Path(folder), booted=Path(os.devnull)) if folder else cls()
+
+    def path(self, unit: str) -> Path:
+        return self.folder / unit
+
+    def content(self, unit: str) -> bytes | None:
+        """Of its file; None without one."""
+        try:
+            return self.path(unit).read_bytes()
+        except OSError:
+            return None
+
+    def masked(self, unit: str) -> bool:
+        """Whether its file is the null device (systemctl(1), mask)."""
+        return self.path(unit).is_symlink() and self.path(unit).resolve() == Path(os.devnull)
+
+    @property
+    def here(self) -> bool:
+        """Whether systemd runs and can be called."""
+        return self.booted.is_dir() and shutil.which("systemctl") is not None
+
+    def active(self, unit: str) -> bool:
+        """Whether it runs or is about to."""
+        return self._run("is-active", "--quiet", unit).returncode == 0
+
+    def tell(self, verb: str, *units: str) -> None:
+        """Run `systemctl`; raises ServiceFailed with its output."""
+        done = self._run(verb, *units)
+        if done.returncode:
+            evidence = [mask_text(line) for line in done.stderr.decode(errors="replace").splitlines()[-5:]]
+            named = [unit for unit in units if not unit.startswith("-")]
+            hint = system("systemctl", "status", *named[:1])
+            raise ServiceFailed(f"systemctl {' '.join((verb, *units))}: exit code {done.returncode}", hint=hint, evidence=evidence)
+
+    def _run(self, *words: str) -> subprocess.CompletedProcess[bytes]:
+        with suppress(subprocess.TimeoutExpired):
+            return subprocess.run(["systemctl", *words], stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, check=False)
+        return subprocess.CompletedProcess(["systemctl", *words], 124, b"", f"no answer in {PATIENCE:.0f} s".encode())
