@@ -54,6 +54,7 @@ the warning of a browser must be the first of them. `api.tls.cert` (and `api.tls
 (127.0.0.1, ::1) speak HTTP without TLS; others only with `api.insecure`, which is for a network without other users.
 
 Clients of the platform take the authority with `SSL_CERT_FILE=ca.pem REQUESTS_CA_BUNDLE=ca.pem`. From another machine without TLS, use a tunnel: `ssh -L 30000:127.0.0.1:30000 BOX`.
+`doctor` says when the certificate no longer fits, when something is readable on the network, and when a NodePort of Kubernetes takes the API's port: 30000 is the first of those.
 
 ## Examples
 

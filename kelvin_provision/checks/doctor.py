@@ -16,7 +16,7 @@ from kelvin_provision.agent import queue
 from kelvin_provision.agent.lifecycle import process
 from kelvin_provision.agent.systemd import service
 from kelvin_provision.check_result import CheckFinding, CheckResult, ok
-from kelvin_provision.checks import certificates, cluster_plan, host, node, registries, state
+from kelvin_provision.checks import api, certificates, cluster_plan, host, node, registries, state
 from kelvin_provision.checks.cluster import cluster_identity, right_cluster
 from kelvin_provision.checks.configuration import Configuration
 from kelvin_provision.checks.host import Clock, Filesystem, Permissions
@@ -89,6 +89,7 @@ CHECKS = (
         certificates.judged,
         ("certificates", "now"),
     ),
+    *api.CHECKS,
     Check("runtime", "Runtime", "Images are imported into it, and containers start from it.", node.runtime, ("runtime",)),
     Check(
         "short-names",
@@ -147,6 +148,7 @@ def facts(ctx: Context, configuration: Configuration) -> dict[str, Fact[Any]]:
         "cluster": state_fact,
         "identity": Fact(lambda: cluster_identity(ctx, state_fact())),
         "certificates": Fact(lambda: tuple(certificates.read_all(ctx.connections.choice.kubeconfig, ctx.settings.cluster.context))),
+        **api.facts(ctx, reached),
         "runtime": Fact(lambda: images().info()),
         "names": Fact(lambda: images().image_names()),
         "greetings": Fact(lambda: registries.greet_all(ctx.source.greet, _hosts(ctx, known=opened() is not None))),

@@ -40,6 +40,10 @@ class SanitizedCluster:
         with self._sanitizer.errors():
             return self._sanitizer.value(self._cluster.state())
 
+    def node_ports(self) -> Mapping[int, str]:
+        with self._sanitizer.errors():
+            return self._sanitizer.value(self._cluster.node_ports())
+
     def survey(self, desired: Objects) -> Survey:
         more = self._of(desired)
         with self._sanitizer.errors(more):

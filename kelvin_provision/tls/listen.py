@@ -46,11 +46,13 @@ def is_secure(address: str, *, insecure: bool) -> bool:
 
 def secure_urls(settings: ApiSettings) -> tuple[str, ...]:
     """How other machines reach the addresses with TLS. Raises ListenRefused."""
-    return tuple(_url(*split(address)) for address in settings.listen if is_secure(address, insecure=settings.insecure))
+    return tuple(url(address, secure=True) for address in settings.listen if is_secure(address, insecure=settings.insecure))
 
 
-def _url(host: str, port: int) -> str:
+def url(address: str, *, secure: bool) -> str:
+    """As other machines reach it: in place of all addresses, one of them. Raises ListenRefused."""
+    host, port = split(address)
     if ip_address(host).is_unspecified:
         host = addresses()[0]
     place = f"[{host}]" if ":" in host else host
-    return f"https://{place}" if port == HTTPS else f"https://{place}:{port}"
+    return f"http{'s' if secure else ''}://{place}" + ("" if secure and port == HTTPS else f":{port}")

@@ -16,6 +16,7 @@ from kelvin_provision.errors import RegistryDenied, RuntimeUnreachable
 from kelvin_provision.runtimes.protocol import ImageStorage, RuntimeInfo
 from kelvin_provision.status import Hold
 from kelvin_provision.store import BlobState
+from tests.kit.api import cheap_users
 from tests.kit.box import Box
 from tests.kit.cli import run
 
@@ -283,7 +284,17 @@ def test_a_box_that_is_well_says_so_line_by_line(box):
     assert found["runtime"] == ("ok", "fake 1.0.0, linux/amd64")
     assert found["orphans"] == ("ok", "no unused data")
     assert found["certificates"] == ("skipped", "this cluster has no certificates")
+    assert found["api"] == ("ok", "not needed: it has no user, and the default settings")
     assert found["agent"] == ("warning", "not running: 1 workload without supervision")
+
+
+def test_a_node_port_that_takes_the_port_of_the_api_is_an_error(box):
+    box.cluster.taken_ports = {30000: "shop/web"}
+    assert lines(say(box, "--json"))["api-ports"][0] == "ok", "nobody uses the API of this box"
+    cheap_users(box.settings.state_dir, box.clock)
+    found = lines(say(box, "--json"))
+    assert found["api-ports"] == ("error", "port 30000 is the NodePort of the Service shop/web: what is sent to the API goes there")
+    assert found["api-certificate"] == ("ok", "not needed: the API listens on this box only")
 
 
 def test_an_empty_box_is_no_failure_and_stays_empty(tmp_path):

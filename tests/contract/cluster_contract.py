@@ -130,6 +130,7 @@ class ClusterContract:
         assert (state.info, state.identity != "") == (cluster.info(), True)
         assert [use.workload for use in survey.images] == [name]
         assert (survey.denied, survey.port_conflicts) == ((), ())
+        assert all(port in range(1, 65536) and taker for port, taker in cluster.node_ports().items())
         assert all(demand.requested <= demand.available for demand in survey.resources)
         assert name not in cluster.observe()
 

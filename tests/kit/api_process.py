@@ -42,6 +42,11 @@ class ApiProcess:
         self.client = Client(int(match[2]), authority and pem_of_der(authority.leaf.der).decode())
 
     @property
+    def secure_port(self):
+        """The port of the address with TLS."""
+        return int(re.search(r"https://\S+:(\d+)", self.said)[1])
+
+    @property
     def url(self):
         return self.client.url
 

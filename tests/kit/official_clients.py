@@ -21,24 +21,32 @@ LEGACY = {
     for name in ("apply_workload", "deploy_workload", "get_workload", "list_workloads", "get_workload_configuration", "get_workload_logs",
                  "download_workload", "update_workload_configuration")
 }  # fmt: skip
-NAMES = {"0.0.13": {}, "0.4.1": LEGACY}
+NAMES = {"0.0.13": {}, "0.4.1": LEGACY, "1.2.0": LEGACY}
 """By version, what it calls the routes; where nothing stands here, as the first one does."""
+SECURE = {"1.2.0"}
+"""They speak TLS at port 443 and nothing else."""
 
 
 def interpreter(version):
-    """That of its environment, which is made once for a machine. Skips where the package index does not have the client."""
-    place = PLACE / f"{version}-{sys.version_info.major}.{sys.version_info.minor}"
+    """That of a client's environment."""
+    return environment(PACKAGE, version) / "python"
+
+
+def environment(package, version):
+    """Where the commands of this package are, which is installed once for a machine. Skips where the package index does not have it."""
+    name = f"{version}-{sys.version_info.major}.{sys.version_info.minor}"
+    place = PLACE / (name if package == PACKAGE else f"{package}-{name}")
     PLACE.mkdir(exist_ok=True)
-    with (PLACE / f"{version}.lock").open("w") as lock:
+    with (PLACE / f"{place.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (place / "complete").exists():
             subprocess.run([sys.executable, "-m", "venv", "--clear", place], check=True)
-            pip = [place / "bin/pip", "install", "--quiet", "--disable-pip-version-check", f"{PACKAGE}=={version}"]
+            pip = [place / "bin/pip", "install", "--quiet", "--disable-pip-version-check", f"{package}=={version}"]
             done = subprocess.run(pip, capture_output=True, text=True, check=False)
             if done.returncode:
-                pytest.skip(f"{PACKAGE} {version} cannot be installed: {done.stderr.strip().rpartition(chr(10))[2]}")
+                pytest.skip(f"{package} {version} cannot be installed: {done.stderr.strip().rpartition(chr(10))[2]}")
             (place / "complete").touch()
-    return place / "bin/python"
+    return place / "bin"
 
 
 class Failed(Exception):
@@ -46,11 +54,11 @@ class Failed(Exception):
 
 
 class Official:
-    """One client, which has logged in as this user."""
+    """One client, which has logged in as this user. `trusts` is the file with the authority of the API, for TLS."""
 
-    def __init__(self, version, url, home, user="admin"):
+    def __init__(self, version, url, home, user="admin", trusts=None):
         self._names = NAMES[version]
-        environment = {"PATH": os.environ["PATH"], "HOME": str(home)}
+        environment = {"PATH": os.environ["PATH"], "HOME": str(home), **trusting(trusts)}
         command = dying_with_us([str(interpreter(version)), "-P", str(SCRIPT), url, user])
         self._process = subprocess.Popen(command, env=environment, cwd=home, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
@@ -65,13 +73,22 @@ class Official:
 
     def end(self):
         self._process.stdin.close()
-        self._process.wait(20)
-        self._process.stdout.close()
+        try:
+            self._process.wait(60)
+        finally:
+            self._process.kill()
+            self._process.wait()
+            self._process.stdout.close()
+
+
+def trusting(file):
+    """The variables of the two libraries that clients use."""
+    return {"SSL_CERT_FILE": str(file), "REQUESTS_CA_BUNDLE": str(file)} if file else {}
 
 
 @contextlib.contextmanager
-def official(version, url, home, user="admin"):
-    client = Official(version, url, home, user)
+def official(version, url, home, user="admin", trusts=None):
+    client = Official(version, url, home, user, trusts)
     try:
         client.call("login", password=PASSWORD)
         yield client

@@ -11,7 +11,8 @@ import pytest
 
 from tests.kit.api_process import api_of
 from tests.kit.images import SERVE, program, push
-from tests.kit.official_clients import NAMES, official
+from tests.kit.official_clients import NAMES, SECURE, official
+from tests.kit.servers.port443 import at_443, own_address
 from tests.kit.waiting import until
 
 pytestmark = [pytest.mark.registry, pytest.mark.timeout(400)]
@@ -45,12 +46,14 @@ class Owner:
 
 @pytest.fixture
 def owners(box, tmp_path):
-    """One for each version of the client."""
-    with api_of(box) as api, contextlib.ExitStack() as stack:
-        yield [
-            Owner(stack.enter_context(official(version, api.url, tmp_path)), box, api, f"pump-{version.replace('.', '-')}")
-            for version in NAMES
-        ]
+    """One for each version of the client; those that want TLS have it."""
+    Path(box.environment["KELVIN_PROVISION_SITE_CONFIG"]).write_text(f"api: {{names: ['{own_address()}']}}\n")
+    with api_of(box, "--listen", "0.0.0.0:0") as api, at_443(api.secure_port) as address, contextlib.ExitStack() as stack:
+        trusts = tmp_path / "ca.pem"
+        trusts.write_text(box.run("api", "cert", "export-ca")[0])
+        places = {version: (f"https://{address}", trusts) if version in SECURE else (api.url, None) for version in NAMES}
+        clients = {version: official(version, url, tmp_path, trusts=ca) for version, (url, ca) in places.items()}
+        yield [Owner(stack.enter_context(client), box, api, f"pump-{version.replace('.', '-')}") for version, client in clients.items()]
 
 
 def test_published_clients_stage_list_apply_stop_start_and_undeploy(box, owners):

@@ -184,6 +184,7 @@ def test_a_node_port_that_another_has_is_found_before_anything_happens(bench):
     within = bench.cluster.plan({"first": first, "second": second}, no_secrets)
     assert ("port-taken", "Service/second") in codes(within)
     bench.cluster.put("first", first, no_secrets)
+    assert bench.cluster.node_ports()[port].startswith(f"{bench.namespace}/first")
     assert ("port-taken", "Service/second") in codes(bench.cluster.plan({"second": second}, no_secrets))
     assert bench.cluster.plan({"first": first}, no_secrets).findings == ()
 

@@ -406,6 +406,7 @@ ENTRIES = {
     "agent/asking.py": "the answers of the agent, which are made of parts that are wrapped",
     "agent/lifecycle/process.py": "mask_text on the end of agent.log",
     "checks/certificates.py": "reads certificates only: names and dates",
+    "checks/api.py": "compares only: whether it is our answer",
     "files/sockets.py": "connects only",
     "agent/answering.py": "questions of its owner; the answers are made of parts that are wrapped",
     "api/network/addresses.py": "listens only",

@@ -74,7 +74,7 @@ async def metadata(call: Call) -> Response:
             },
             "docker": {"url": "", "port": 5000, "path": ""},
             "documentation": {"url": ""},
-            "sdk": {"ksdk_minimum_version": "0.0.0", "ksdk_latest_version": "0.0.0", "docker_minimum_version": "0.0.0", "components": {}},
+            "sdk": {"ksdk_minimum_version": "0.0.0", "ksdk_latest_version": "999.0.0", "docker_minimum_version": "0.0.0", "components": {}},
             "schema": {"minimum_spec_version": "4.0.0", "latest_spec_version": "5.0.0"},
         }
     )

@@ -32,7 +32,7 @@ def command(
 ) -> Report:
     """Check the health of this box, and say what to do.
 
-    It checks cluster, node, runtime, agent, disk, clock, certificates and state, and repairs nothing.
+    It checks cluster, node, runtime, agent, API, disk, clock, certificates and state, and repairs nothing.
 
     Each line is ok, a warning or an error: what was found, why it matters, and the next command. Exit code 1 for errors, 0 for
     warnings. Invalid settings are reported as a line of their own; the other checks then use the defaults.

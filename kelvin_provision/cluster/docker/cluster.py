@@ -76,6 +76,10 @@ class DockerCluster:
         info = self._engine.info()
         return ClusterState(self.info(), self._engine.address, str(info.get("ID") or ""), tuple(survey.conditions(info)))
 
+    def node_ports(self) -> Mapping[int, str]:
+        """Engines have none: a published port is refused where another program listens."""
+        return {}
+
     def survey(self, desired: Mapping[str, Sequence[Object]]) -> Survey:
         """Free memory is that of this box, so it is known only when the engine runs here."""
         self._engine.version()

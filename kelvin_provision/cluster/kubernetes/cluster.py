@@ -94,6 +94,11 @@ class Kubernetes:
         with rejections_of("the cluster"):
             return identity.cluster_state(self._api, self._namespace, info)
 
+    def node_ports(self) -> Mapping[int, str]:
+        """See protocol.Cluster.node_ports."""
+        with rejections_of("the cluster"):
+            return identity.node_ports(self._api)
+
     def survey(self, desired: Mapping[str, Sequence[Object]]) -> Survey:
         """See protocol.Cluster.survey."""
         info = self._info or self.info()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.render.objects import HOSTNAME
 from kelvin_provision.cluster.survey import ClusterInfo, ClusterState, Condition
-from kelvin_provision.errors import ClusterRefused
+from kelvin_provision.errors import ClusterDenied, ClusterRefused
 from kelvin_provision.hints import system
 from kelvin_provision.refs import Platform
 from kelvin_provision.spec.workload import Object
@@ -57,6 +58,17 @@ def cluster_state(api: Api, namespace: str, info: ClusterInfo) -> ClusterState:
     own_namespace = api.get("v1", "Namespace", namespace)
     phase = str((own_namespace.get("status") or {}).get("phase") or "Active") if own_namespace else "missing"
     return ClusterState(info, api.server, str(system["metadata"].get("uid", "")), tuple(node_conditions(node)), phase)
+
+
+def node_ports(api: Api) -> dict[int, str]:
+    """See protocol.Cluster.node_ports: Services of all namespaces, with those that get one by themselves (type LoadBalancer)."""
+    taken = {}
+    with suppress(ClusterDenied):
+        for service in api.list_objects("v1", "Service", None):
+            name = f"{service['metadata'].get('namespace', '')}/{service['metadata']['name']}"
+            ports = [port.get("nodePort") for port in service["spec"].get("ports") or ()]
+            taken.update({int(port): name for port in (*ports, service["spec"].get("healthCheckNodePort")) if port})
+    return taken
 
 
 def node_conditions(node: Object) -> Iterator[Condition]:

@@ -72,6 +72,7 @@ class FakeCluster:
     conditions: tuple[Condition, ...] = (Condition("Ready", healthy=True),)
     identity: str = "the-fake"
     namespace: str = "Active"
+    taken_ports: dict[int, str] = field(default_factory=dict)
 
     def info(self) -> ClusterInfo:
         self._enter("info")
@@ -79,6 +80,9 @@ class FakeCluster:
 
     def state(self) -> ClusterState:
         return ClusterState(self.info(), "fake://here", self.identity, self.conditions, self.namespace)
+
+    def node_ports(self) -> Mapping[int, str]:
+        return self.taken_ports
 
     def survey(self, desired: Mapping[str, Sequence[Object]]) -> Survey:
         self._enter("survey")
