@@ -61,7 +61,29 @@ def _cluster(ctx: Context) -> dict[str, Any]:
     return {"type": choice.type, "reason": choice.reason}
 
 
-QUESTIONS: Mapping[str, Callable[..., Any]] = MappingProxyType({"logs": _logs, "diff": _diff, "check": _check, "cluster": _cluster})
+def _images(ctx: Context) -> dict[str, Any]:
+    """As `images list` shows it."""
+    from kelvin_provision.queries.images import images
+
+    return images(ctx).to_json()
+
+
+def _prune(ctx: Context, *, orphans: bool = False) -> dict[str, Any]:
+    """What a prune would remove. Changes nothing."""
+    from kelvin_provision.usecases.prune import plan
+
+    return plan(ctx, orphans=orphans).to_json()
+
+
+def _disk(ctx: Context) -> dict[str, Any]:
+    from kelvin_provision.checks.box import disk
+
+    return disk(ctx).to_json()
+
+
+QUESTIONS: Mapping[str, Callable[..., Any]] = MappingProxyType(
+    {"logs": _logs, "diff": _diff, "check": _check, "images": _images, "prune": _prune, "disk": _disk, "cluster": _cluster}
+)
 
 
 def answer(ctx: Context, question: str, arguments: Mapping[str, Any]) -> Any:

@@ -14,6 +14,7 @@ from kelvin_provision.api.routes.table import ROWS
 from kelvin_provision.cli.docs.pages import MADE
 from kelvin_provision.queries.metrics import BoxMetrics, LastApply, LedgerMetrics
 from kelvin_provision.spec.enums import State
+from tests.api_commands import NONE, ROUTES
 
 PAGE = Path(__file__).parents[1] / "docs" / "api.md"
 HEAD = """\
@@ -128,6 +129,8 @@ client.workload.apply_workload(workload_names=["docs-demo-motor-speed"])
   workloads was accepted in between. Clients that time out may send a request again.
 * A **list** has the platform's filters (repeated for alternatives), `sort_by`, `direction`, and three ways to page: `cursor` (the default; a cursor carries
   its filters), `limits`, and `stream` (one JSON object per line). Boolean values may be written in any case. `ETag` and `If-None-Match` spare a list that has not changed.
+* What takes minutes or has a large answer is a **job**: the agent starts a process for it, and one of a kind is done at a time (else 503). `images/verify` answers with a
+  line of JSON for each second of progress, and a last one with `result` or `errors`; `support-bundle` with the file. Who hangs up ends the job. A body that is not whole is cut off.
 * An **error** is `{"errors": [{"name", "title", "description", "solution", "payload"}]}`. `name` is stable: `kelvin-provision explain NAME` explains those that are
   not below. `payload.evidence` has the findings of a refused request.
 
@@ -193,7 +196,7 @@ of `api.names`. Cookies count for nothing, and no other origin is allowed to rea
 
 def page() -> str:
     made = MADE.replace("kelvin_provision.cli.docs.pages", "tests.api_page")
-    return "".join((f"# The REST API\n\n{made}", HEAD, *_levels(), *_routes(), EVENTS, *_metrics(), LIMITS, *_refusals()))
+    return "".join((f"# The REST API\n\n{made}", HEAD, *_levels(), *_routes(), *_commands(), EVENTS, *_metrics(), LIMITS, *_refusals()))
 
 
 def _levels() -> Iterator[str]:
@@ -219,6 +222,15 @@ def _metrics() -> Iterator[str]:
     for family in shown:
         label = '`{state="..."}`' if family.samples[0].labels else ""
         yield f"| `{family.name}`{label} | {family.documentation} |\n"
+
+
+def _commands() -> Iterator[str]:
+    yield "\n## From commands to routes\n\n| command | routes |\n|---|---|\n"
+    for name, routes in ROUTES.items():
+        yield f"| `{name}` | {', '.join(f'`{route}`' for route in routes)} |\n"
+    yield "\nWithout a route ([ADR 0047](adr/0047-jobs-and-what-has-no-route.md)):\n\n| command | because it |\n|---|---|\n"
+    for name, reason in NONE.items():
+        yield f"| `{name}` | {reason} |\n"
 
 
 def _refusals() -> Iterator[str]:

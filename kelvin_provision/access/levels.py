@@ -17,9 +17,9 @@ class Level(StrEnum):
 
 
 MEANINGS = {
-    Level.READ: "look: lists, workloads, logs, history",
-    Level.OPERATE: "and apply, start, stop, roll back, hold, remove a staged version",
+    Level.READ: "look: lists, workloads, logs, history, images, the health of the box",
+    Level.OPERATE: "and apply, schedule, start, stop, roll back, hold, remove a staged version, verify images",
     Level.DEPLOY: "and deploy, change the configuration, download",
-    Level.ADMIN: "and undeploy, which deletes data, and manage users and tokens",
+    Level.ADMIN: "and undeploy, which deletes data, prune, manage users and tokens, read the settings, make a support bundle",
 }
 """What a level adds to the one before."""

@@ -2,6 +2,7 @@
 
 A front end that other machines reach needs no access to cluster and runtime, and does not keep their clients in memory. Which questions
 there are is decided above (`questions`); here it is only how they arrive. Two at a time, a few seconds each: the agent has other work.
+What takes longer is a job (`jobs`), with a process of its own.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from kelvin_provision.agent.jobs import Jobs
 from kelvin_provision.context import Context, separate, silent
 from kelvin_provision.errors import Locked, OurBug, ProvisionError, UsageRefused
 from kelvin_provision.errors.documents import to_document
@@ -56,7 +58,8 @@ class Answering:
     Who gives the lock back removes the socket: the next agent may have one of its own by the time this thread ends.
     """
 
-    def __init__(self, ctx: Context, answer: Answer, ended: threading.Event) -> None:
+    def __init__(self, ctx: Context, answer: Answer, ended: threading.Event, jobs: Jobs | None = None) -> None:
+        self._jobs = jobs or Jobs()
         self._ctx = ctx
         self._answer = answer
         self._ended = ended
@@ -103,10 +106,10 @@ class Answering:
         deadline = time.monotonic() + TIME
         with connection, suppress(OSError), self._one_more() as is_served:  # who asked has gone
             line = _line(connection, deadline) if is_served else b"\n"
-            if line:
-                answer = json.dumps(self._answered(line, deadline) if is_served else _busy()).encode() + b"\n"
+            answer = (self._answered(line, deadline, connection) if is_served else _busy()) if line else None
+            if answer is not None:
                 connection.settimeout(TIME)
-                connection.sendall(answer)
+                connection.sendall(json.dumps(answer).encode() + b"\n")
 
     @contextmanager
     def _one_more(self) -> Iterator[bool]:
@@ -118,27 +121,33 @@ class Answering:
             if has_room:
                 self._rooms.release()
 
-    def _answered(self, line: bytes, deadline: float) -> dict[str, Any]:
-        if not self._places.acquire(blocking=False):
-            return _busy()
+    def _answered(self, line: bytes, deadline: float, connection: socket.socket) -> dict[str, Any] | None:
+        """None where a job has answered."""
         try:
-            return {"result": self._result(line, deadline)}
+            question, arguments = _parsed(line)
+            if question not in self._jobs.names:
+                return self._result(question, arguments, deadline)
+            connection.setblocking(True)  # noqa: FBT003  (of Python)
+            self._jobs.run(question, arguments, connection, self._ended.is_set)
         except ProvisionError as error:
             return {"error": to_document(error)}
         except Exception as error:  # noqa: BLE001  (a bug of ours, contained to the question)
             trouble = trouble_of_box(error) if isinstance(error, OSError) else None
             return {"error": to_document(trouble or OurBug(self._ctx.sanitizer.text(in_words(error))))}
-        finally:
-            self._places.release()
+        return None
 
-    def _result(self, line: bytes, deadline: float) -> Any:
-        question, arguments = _parsed(line)
+    def _result(self, question: str, arguments: Mapping[str, Any], deadline: float) -> dict[str, Any]:
+        if not self._places.acquire(blocking=False):
+            return _busy()
 
         def stop() -> bool:
             return self._ended.is_set() or time.monotonic() > deadline
 
-        with separate(self._ctx, progress=silent, stop=stop) as ctx:
-            return self._answer(ctx, question, arguments)
+        try:
+            with separate(self._ctx, progress=silent, stop=stop) as ctx:
+                return {"result": self._answer(ctx, question, arguments)}
+        finally:
+            self._places.release()
 
 
 def _busy() -> dict[str, Any]:

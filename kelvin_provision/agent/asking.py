@@ -43,12 +43,17 @@ def to_line(question: str, arguments: Mapping[str, Any]) -> bytes:
 
 def from_line(line: bytes) -> Any:
     """The result. Raises the error in it, AgentSilent for half a line."""
+    return document_of(line)["result"]
+
+
+def document_of(line: bytes) -> dict[str, Any]:
+    """A line of a job has something else than a result, until the last one. Raises as `from_line`."""
     if not line.endswith(b"\n"):
         raise AgentSilent("the agent ended while it was asked", hint="try again in a moment")
-    document = json.loads(line)
+    document: dict[str, Any] = json.loads(line)
     if "error" in document:
         raise from_document(document["error"])
-    return document["result"]
+    return document
 
 
 def too_late() -> ClusterUnreachable:

@@ -13,6 +13,7 @@ from kelvin_provision.agent import scheduler, turn
 from kelvin_provision.agent.activity import Activity
 from kelvin_provision.agent.answering import Answer, Answering, socket_path
 from kelvin_provision.agent.faults import Faults
+from kelvin_provision.agent.jobs import Jobs
 from kelvin_provision.agent.lifecycle import logfile
 from kelvin_provision.agent.lifecycle.handover import replace_outdated
 from kelvin_provision.agent.lifecycle.identity import identity
@@ -38,10 +39,12 @@ Hopeless = tuple[type[ProvisionError], ...]
 """Errors that do not go away by waiting: `agent run --until-idle` exits with them."""
 
 
-def run(ctx: Context, *, until_idle: bool = False, until_empty: bool = False, answer: Answer | None = None) -> None:
+def run(
+    ctx: Context, *, until_idle: bool = False, until_empty: bool = False, answer: Answer | None = None, jobs: Jobs | None = None
+) -> None:
     """Work until `ctx.stop`, until there is nothing left to do (`until_idle`), or until there is no workload (`until_empty`).
 
-    `answer` is for other processes that ask for what only the cluster knows.
+    `answer` is for other processes that ask for what only the cluster knows, `jobs` for those that ask for more than that.
     Raises Locked when an agent is alive already; with `until_empty`, a detached agent with other settings is replaced.
     """
     ctx = replace(ctx, actor=ACTOR, progress=ctx.sanitizer.progress(ctx.progress))
@@ -61,12 +64,12 @@ def run(ctx: Context, *, until_idle: bool = False, until_empty: bool = False, an
             replace_outdated(waiting, state_dir, lock, own, ctx.stop)
         with exclusive(lock, command="agent run", more=own):
             waiting.close()
-            _live(ctx, over, hopeless, answer)
+            _live(ctx, over, hopeless, answer, jobs)
     # A deploy after our last look saw us alive and started no agent. With the lock free, it would now.
     while not ctx.stop() and not _surely(ctx, over, hopeless):
         try:
             with exclusive(lock, command="agent run", more=own):
-                _live(ctx, over, hopeless, answer)
+                _live(ctx, over, hopeless, answer, jobs)
         except Locked:
             return
 
@@ -82,7 +85,7 @@ def _surely(ctx: Context, over: Callable[[], bool], hopeless: Hopeless) -> bool:
         return False
 
 
-def _live(ctx: Context, over: Callable[[], bool], hopeless: Hopeless, answer: Answer | None) -> None:
+def _live(ctx: Context, over: Callable[[], bool], hopeless: Hopeless, answer: Answer | None, jobs: Jobs | None) -> None:
     """Under the lock: threads, recovery, turns. Raises CannotWrite if the state directory was replaced."""
     state_dir = ctx.settings.state_dir
     place = Place(lock_path(state_dir), ctx.ledger.path, interval=ctx.timings.agent_place)
@@ -100,7 +103,7 @@ def _live(ctx: Context, over: Callable[[], bool], hopeless: Hopeless, answer: An
     reconciler = threading.Thread(target=_reconcile, args=(ctx, watchdog, ended), name="reconciler", daemon=True)
     telling = partial(tell_systemd, watchdog, status, ended, interval=ctx.timings.systemd_status)
     systemd = threading.Thread(target=telling, name="systemd", daemon=True)
-    answering = Answering(ctx, answer, ended) if answer else None
+    answering = Answering(ctx, answer, ended, jobs) if answer else None
     questions = threading.Thread(target=_answer, args=(ctx, answering), name="questions", daemon=True) if answering else None
     # Ready before the recovery: an undo may take longer than systemd waits for a start.
     notify("READY=1", f"STATUS={activity.status()}")

@@ -19,7 +19,7 @@ from kelvin_provision.check_result import CheckFinding, CheckResult, ok
 from kelvin_provision.checks import api, certificates, cluster_plan, host, node, registries, state
 from kelvin_provision.checks.cluster import cluster_identity, right_cluster
 from kelvin_provision.checks.configuration import Configuration
-from kelvin_provision.checks.host import Clock, Filesystem, Permissions
+from kelvin_provision.checks.host import Clock, Permissions
 from kelvin_provision.checks.runner import Check, Fact, run_checks
 from kelvin_provision.checks.state import AgentState, LedgerState, UnusedData
 from kelvin_provision.context import Context
@@ -30,6 +30,7 @@ from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.model import Workload
 from kelvin_provision.ledger.rows.inspection import damage
 from kelvin_provision.ledger.times import newest
+from kelvin_provision.checks.box import filesystems
 from kelvin_provision.runtimes.protocol import Runtime
 from kelvin_provision.settings.keys import SITE
 from kelvin_provision.store.gc.unreferenced import unreferenced
@@ -141,7 +142,7 @@ def facts(ctx: Context, configuration: Configuration) -> dict[str, Fact[Any]]:
         "now": Fact(timestamps.now),
         "clock": Fact(lambda: _clock(ctx, time.time(), newest(ctx.ledger) if opened() else None)),
         "paths": Fact(lambda: tuple(_places(ctx))),
-        "filesystems": Fact(lambda: tuple(_filesystems(ctx, images))),
+        "filesystems": Fact(lambda: tuple(filesystems(ctx, images))),
         "ledger": kept,
         "workloads": Fact(lambda: _warned(ctx) if opened() else ()),
         "agent": Fact(lambda: _agent(ctx, kept())),
@@ -202,30 +203,6 @@ def _places(ctx: Context) -> Iterator[Permissions]:
         with suppress(OSError):
             status = path.stat()
             yield Permissions(str(path), status.st_mode & 0o7777, status.st_uid in {os.geteuid(), 0}, secret)
-
-
-def _filesystems(ctx: Context, runtime: Callable[[], Runtime]) -> Iterator[Filesystem]:
-    """Each filesystem once."""
-    folders = {"the state": ctx.settings.state_dir}
-    with suppress(Exception):  # a runtime that does not answer has a check of its own
-        folder = runtime().storage().unpacked
-        if folder is not None:
-            folders["images"] = folder
-    devices: dict[int, tuple[list[str], Path]] = {}
-    for what, folder_path in folders.items():
-        path = next((parent for parent in (folder_path, *folder_path.parents) if parent.exists()), Path("/"))
-        devices.setdefault(path.stat().st_dev, ([], path))[0].append(what)
-    for contents, path in devices.values():
-        status = os.statvfs(path)
-        yield Filesystem(
-            " and ".join(contents),
-            str(path),
-            status.f_blocks * status.f_frsize,
-            status.f_bavail * status.f_frsize,
-            status.f_files,
-            status.f_ffree,
-            writable=not status.f_flag & os.ST_RDONLY,
-        )
 
 
 def _agent(ctx: Context, kept: LedgerState) -> AgentState:

@@ -11,6 +11,7 @@ from kelvin_provision.check_result import CheckFinding, error, ok, warning
 from kelvin_provision.checks.configuration import Configuration
 from kelvin_provision.hints import command
 from kelvin_provision.quantity import format_bytes
+from kelvin_provision.checks.box import Filesystem
 
 CLOCK_WARNING, CLOCK_ERROR = timedelta(minutes=2), timedelta(days=1)
 """How far a clock may be behind. Beyond the second, certificates and logins are no longer valid."""
@@ -27,19 +28,6 @@ class Clock:
     now: datetime
     newest: datetime
     where: str
-
-
-@dataclass(frozen=True)
-class Filesystem:
-    """A filesystem that we use. `inodes` is 0 if the filesystem does not count them."""
-
-    what: str
-    path: str
-    total: int
-    free: int
-    inodes: int = 0
-    inodes_free: int = 0
-    writable: bool = True
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from kelvin_provision.errors import ProvisionError
 from kelvin_provision.images import local_names
@@ -38,6 +39,19 @@ class PrunePlan:
     @property
     def empty(self) -> bool:
         return not (self.revisions or self.images or self.orphans or self.store_bytes)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "revisions": [{"name": name, "revision": number} for name, number in self.revisions],
+            "images": [*(str(lock.reference) for lock in self.images), *self.orphans],
+            "store_bytes": self.store_bytes,
+            "runtime_bytes": self.runtime_bytes,
+            "warnings": list(self.warnings),
+        }
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return (f"images in the runtime are left as they are: {self.runtime_error}",) if self.runtime_error else ()
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from kelvin_provision.errors import ProvisionError
 from kelvin_provision.events import Advanced, Finished, Progress, Started
@@ -44,6 +45,9 @@ class VerifyResult:
     blobs: int
     bytes: int
     corrupt: tuple[CorruptBlob, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"blobs": self.blobs, "bytes": self.bytes, "corrupt": [asdict(blob) for blob in self.corrupt]}
 
 
 def run(ledger: Ledger, store: Store, runtime: Callable[[], Runtime], progress: Progress) -> VerifyResult:

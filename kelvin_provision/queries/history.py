@@ -13,7 +13,6 @@ from kelvin_provision.ledger import history as ledger_history
 
 if TYPE_CHECKING:
     from kelvin_provision.context import Context
-    from kelvin_provision.ledger.ledger import Ledger
     from kelvin_provision.ledger.model import Entry
 
 
@@ -55,7 +54,7 @@ def _entry_to_json(entry: Entry) -> Mapping[str, Any]:
 
 def history(ctx: Context, request: HistoryRequest) -> HistoryResult:
     """Removed workloads have a history, too. Raises WorkloadUnknown for a name without one, HistoryBroken."""
-    verified = _verified(ctx.ledger) if request.verify else None
+    verified = verify_history(ctx) if request.verify else None
     entries = ledger_history.history(ctx.ledger, *request.names, evidence=True, newest=request.newest)
     sealed, folder = archive.summary(ctx.ledger)
     if request.names:
@@ -71,5 +70,6 @@ def _nothing(names: str, sealed: int, folder: Path) -> str:
     return f"the history in the ledger has nothing of {names}; older lines ({sealed}) are in {folder}"
 
 
-def _verified(ledger: Ledger) -> Verified:
-    return Verified(archive.verify(ledger), ledger_history.head(ledger))
+def verify_history(ctx: Context) -> Verified:
+    """Check the chain of hashes, that of the files too. Raises HistoryBroken."""
+    return Verified(archive.verify(ctx.ledger), ledger_history.head(ctx.ledger))

@@ -1,15 +1,29 @@
-"""`config set` and `config unset`: change one key of a settings file."""
+"""The settings: `config set` and `config unset` change one key of a file; what `config show` and `config path` show."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from kelvin_provision.errors import UsageRefused
 from kelvin_provision.hints import command
+from kelvin_provision.masking.text import mask_logins
 from kelvin_provision.settings import files, keys
 from kelvin_provision.settings.edit import format_value
 from kelvin_provision.settings.files import FileChange, Sources
+from kelvin_provision.settings.model import Origin
 from kelvin_provision.settings.sources import Place
+
+
+def shown_settings(origins: Sequence[Origin]) -> list[dict[str, str]]:
+    """Without the logins inside of addresses."""
+    return [{"key": o.key, "value": mask_logins(o.value), "origin": o.origin, "doc": o.doc} for o in origins]
+
+
+def shown_files(places: Sequence[Place]) -> list[dict[str, Any]]:
+    return [{"path": str(place.path), "role": place.role, "exists": os.path.exists(place.path)} for place in places]  # noqa: PTH110  (never raises)
 
 
 @dataclass(frozen=True)

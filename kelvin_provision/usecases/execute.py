@@ -10,11 +10,12 @@ from kelvin_provision.errors import OurBug
 from kelvin_provision.events import Note
 from kelvin_provision.ledger import orders
 from kelvin_provision.ledger.model import Order, Outcome
+from kelvin_provision.quantity import format_bytes
 from kelvin_provision.status import Verb
 from kelvin_provision.usecases import start_stop
 from kelvin_provision.usecases.apply import ApplyRequest, apply
 from kelvin_provision.usecases.operation import OrderTicket
-from kelvin_provision.usecases.prune import prune
+from kelvin_provision.usecases.prune import PruneResult, prune
 from kelvin_provision.usecases.rollback import RollbackRequest, rollback
 from kelvin_provision.usecases.undeploy import UndeployRequest, undeploy
 
@@ -27,7 +28,7 @@ def execute(ctx: Context, order: Order, *, still_valid: Callable[[], bool]) -> N
     command = f"agent: {order.verb} {', '.join(order.names)}".rstrip()
     ticket = OrderTicket(command, ctx.timings.lock_wait_agent, still_valid, order, recovered_by=ctx.actor)
     ctx = replace(ctx, actor=order.actor)
-    names, arguments = order.names, order.arguments
+    names, arguments, note = order.names, order.arguments, ""
     match order.verb:
         case Verb.APPLY:
             for warning in apply(ctx, ApplyRequest(names, force=order.forced, everything=order.everything), ticket).warnings:
@@ -42,8 +43,14 @@ def execute(ctx: Context, order: Order, *, still_valid: Callable[[], bool]) -> N
         case Verb.UNDEPLOY:
             undeploy(ctx, UndeployRequest(names, staged=arguments.get("staged") is True), ticket)
         case Verb.PRUNE:
-            prune(ctx, orphans=False, ticket=ticket)
+            note = _told(prune(ctx, orphans=arguments.get("orphans") is True, ticket=ticket))
         case Verb.DEPLOY | Verb.HOLD | Verb.RELEASE:
             raise OurBug(f"{order.verb} cannot be an order")
     if ticket.still_valid():
-        orders.end(ctx.ledger, order, Outcome.DONE, actor=ctx.actor)
+        orders.end(ctx.ledger, order, Outcome.DONE, note, actor=ctx.actor)
+
+
+def _told(result: PruneResult) -> str:
+    """What was freed, for who reads the order."""
+    images = len(result.plan.images) + len(result.plan.orphans) - len(result.pruned.still_in_runtime)
+    return "; ".join((f"freed {format_bytes(result.pruned.store_bytes)} in the store, {images} images in the runtime", *result.warnings))

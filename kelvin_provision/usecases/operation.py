@@ -21,6 +21,7 @@ from kelvin_provision.ledger import archive, history, journal
 from kelvin_provision.ledger.model import OnFailure, Order, Phase, Revision
 from kelvin_provision.status import OperationKind
 
+NO_SERVICE_WARNING = "the agent does not survive a reboot until it is installed as a service (agent install)"
 AGENT = "agent:"
 """The prefix of the operator lock's command while the agent holds it."""
 _NOT_FREED = "images that no version needs have not been removed yet"

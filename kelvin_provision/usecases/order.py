@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from kelvin_provision.applying.gate import obstacle
 from kelvin_provision.applying.selection import choose, refuse_bare, refuse_unready, select
 from kelvin_provision.context import Context
-from kelvin_provision.errors import NothingApplied, OurBug
+from kelvin_provision.errors import NothingApplied, NothingStaged, OurBug
 from kelvin_provision.hints import command
 from kelvin_provision.ledger import orders, repeats
 from kelvin_provision.ledger.model import Order, Target
@@ -23,7 +23,9 @@ from kelvin_provision.usecases.operation import wake
 class Change:
     """`digest` is that of the request as the client sent it: the same one again within a minute is a repetition.
 
-    `staged`: undeploy the staged version only. `to`: the revision of a rollback, None for the one that ran before.
+    `staged`: undeploy the staged version only. `to`: the revision of a rollback, None for the one that ran before. `orphans`: of a prune.
+    Of an apply, without names everything that is staged is meant, with `retry_failed` also what failed before; `force` is as in
+    `ApplyRequest`.
     """
 
     verb: Verb
@@ -31,6 +33,9 @@ class Change:
     digest: str
     staged: bool = False
     to: int | None = None
+    force: bool = False
+    retry_failed: bool = False
+    orphans: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,22 +56,34 @@ def order(ctx: Context, change: Change) -> Ordered:
     earlier = repeats.repeated(ctx.ledger, change.digest)
     if earlier is not None:
         return Ordered(earlier, repeated=True)
-    request = _checked(ctx, change)
+    key = repeats.key_of(change.digest)
+    request, left_out = _apply_of(ctx, change, key) if change.verb is Verb.APPLY else (_checked(ctx, change, key), ())
     warnings = wake(ctx)
     placed = orders.place(ctx.ledger, request)
     replaced = tuple(f"the {other.subject} is cancelled" for other in placed.cancelled)
-    return Ordered(placed.order, warnings=(*warnings, *replaced))
+    return Ordered(placed.order, warnings=(*left_out, *warnings, *replaced))
 
 
-def _checked(ctx: Context, change: Change) -> OrderRequest:
-    key = repeats.key_of(change.digest)
-    if change.verb is Verb.APPLY:
-        workloads = select(choose(ctx.ledger, change.names, everything=False), everything=False).workloads
-        refuse_unready(workloads, ctx.store)
-        error = obstacle(workloads, ctx.settings.apply.window, ctx.now)
-        if error is not None:
-            raise error
-        return orders.apply_of(workloads, actor=ctx.actor, key=key)
+def _apply_of(ctx: Context, change: Change, key: str) -> tuple[OrderRequest, tuple[str, ...]]:
+    """With the reasons for what is left out of everything."""
+    everything = not change.names
+    chosen = choose(ctx.ledger, change.names, everything=everything)
+    selection = select(chosen, everything=everything, retry_failed=change.retry_failed)
+    if not selection.workloads:
+        raise NothingStaged("nothing is staged")
+    refuse_unready(selection.workloads, ctx.store)
+    error = None if change.force else obstacle(selection.workloads, ctx.settings.apply.window, ctx.now)
+    if error is not None:
+        raise error
+    left_out = tuple(f"left out: {reason}" for reason in selection.left_out)
+    # What failed before is left out once more when the order is carried out, unless its workloads are named.
+    whole = everything and not change.retry_failed
+    return orders.apply_of(selection.workloads, actor=ctx.actor, forced=change.force, everything=whole, key=key), left_out
+
+
+def _checked(ctx: Context, change: Change, key: str) -> OrderRequest:
+    if change.verb is Verb.PRUNE:
+        return OrderRequest(ctx.actor, change.verb, (), {"orphans": True} if change.orphans else {}, key=key)
     workloads = ctx.ledger.workloads(change.names)
     match change.verb:
         case Verb.START | Verb.STOP:

@@ -10,26 +10,30 @@ from kelvin_provision import timestamps
 from kelvin_provision.applying import schedule as rules
 from kelvin_provision.applying.selection import appliable, choose, select
 from kelvin_provision.context import Context
-from kelvin_provision.ledger import orders
+from kelvin_provision.ledger import orders, repeats
+from kelvin_provision.ledger.model import Order
 from kelvin_provision.naming import listed
-from kelvin_provision.usecases.deploy import NO_SERVICE_WARNING
-from kelvin_provision.usecases.operation import wake
+from kelvin_provision.usecases.operation import NO_SERVICE_WARNING, wake
 
 
 @dataclass(frozen=True)
 class ScheduleRequest:
-    """Empty `names` means all staged workloads. `at` has a time zone."""
+    """Empty `names` means all staged workloads. `at` has a time zone. `digest` is as in `order.Change`; empty, there are no repetitions."""
 
     at: datetime
     names: tuple[str, ...] = ()
     force: bool = False
+    digest: str = ""
 
 
 @dataclass(frozen=True)
 class ScheduleResult:
+    """`order` is None when nothing is staged."""
+
     at: datetime
     names: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    order: Order | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,9 @@ def schedule(ctx: Context, request: ScheduleRequest) -> ScheduleResult:
     Raises UsageRefused, WorkloadUnknown, NothingStaged, StagingFailed, ApplyFailed, VersionRefused, ClockBehind, OutsideWindow, NotReady,
     AgentSilent.
     """
+    earlier = repeats.repeated(ctx.ledger, request.digest) if request.digest else None
+    if earlier is not None:
+        return ScheduleResult(request.at, earlier.names, order=earlier)
     everything = not request.names
     selection = select(choose(ctx.ledger, request.names, everything=everything), everything=everything)
     workloads = selection.workloads
@@ -57,7 +64,9 @@ def schedule(ctx: Context, request: ScheduleRequest) -> ScheduleResult:
     if not request.force:
         rules.refuse_closed(request.at, ctx.settings.apply.window, names)
     at = timestamps.rfc3339(request.at)
-    placed = orders.place(ctx.ledger, orders.apply_of(workloads, actor=ctx.actor, at=at, forced=request.force, everything=everything))
+    key = repeats.key_of(request.digest) if request.digest else ""
+    wanted = orders.apply_of(workloads, actor=ctx.actor, at=at, forced=request.force, everything=everything, key=key)
+    placed = orders.place(ctx.ledger, wanted)
     replaced = dict.fromkeys(name for order in placed.cancelled for name in order.names)
     woken = wake(ctx)
     late = [workload.name for workload in workloads if workload.staged and not appliable(workload.staged)]
@@ -68,7 +77,7 @@ def schedule(ctx: Context, request: ScheduleRequest) -> ScheduleResult:
         *woken,
         *(() if ctx.launcher.survives_reboot(ctx.settings) else (NO_SERVICE_WARNING,)),
     )
-    return ScheduleResult(request.at, names, warnings)
+    return ScheduleResult(request.at, names, warnings, placed.order)
 
 
 def cancel(ctx: Context, names: Sequence[str] = ()) -> CancelResult:

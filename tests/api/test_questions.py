@@ -30,10 +30,10 @@ def answers(box):
 
 
 @contextlib.contextmanager
-def agent(box, answer=questions.answer):
+def agent(box, answer=questions.answer, jobs=None):
     """The agent of this box in a thread, with its socket."""
     ended = threading.Event()
-    thread = threading.Thread(target=box.work, kwargs={"stop": ended.is_set, "answer": answer})
+    thread = threading.Thread(target=box.work, kwargs={"stop": ended.is_set, "answer": answer, "jobs": jobs})
     thread.start()
     try:
         until(lambda: answers(box), 10)

@@ -12,13 +12,21 @@ from kelvin_provision.api import routes
 from kelvin_provision.api.routes import platform
 from kelvin_provision.api.routes.table import ROWS
 from kelvin_provision.api.services import Call
+from kelvin_provision.cli.frame.command_table import commands
+from tests import api_commands
 
 ANY = [pytest.param(row, id=f"{row.method} {row.path}") for row in ROWS]
 GUARDED = [pytest.param(row, id=f"{row.method} {row.path}") for row in ROWS if row.level]
 
 
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    """There is no agent here, and none is waited for."""
+    monkeypatch.setattr("kelvin_provision.api.work.asking.PATIENCE", 0.0)
+
+
 def path(row):
-    return row.path.replace("{realm}", "kelvin").replace("{workload_name}", "absent").replace("{order}", "7")
+    return row.path.replace("{realm}", "kelvin").replace("{workload_name}", "absent").replace("{order}", "7").replace("{word}", "absent")
 
 
 def test_every_handler_is_in_the_table_and_every_route_once():
@@ -85,6 +93,14 @@ def test_every_get_that_an_operator_needs_changes_something_and_has_no_head(quie
     assert [row for row in ROWS if row.method == "GET" and row.level is Level.OPERATE] == changing
     for row in changing:
         assert quiet.ask("HEAD", path(row), token=quiet.as_level(Level.ADMIN)).status == 405
+
+
+def test_every_command_of_the_terminal_has_a_route_or_a_reason():
+    """A new command: a row in tests/api_commands.py."""
+    rows = {f"{row.method} {row.path}" for row in ROWS}
+    assert sorted([*api_commands.ROUTES, *api_commands.NONE]) == sorted(" ".join(path) for path, _ in commands())
+    assert [route for routes in api_commands.ROUTES.values() for route in routes if route not in rows] == []
+    assert [name for name, reason in api_commands.NONE.items() if not reason] == []
 
 
 def test_head_is_get_without_its_body(quiet):

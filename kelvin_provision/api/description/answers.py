@@ -127,3 +127,52 @@ _RESULT = {
     "next": nullable(TEXT),
 }
 CHECK = record(counts=record(**{status.value: COUNT for status in CheckStatus}), checks=items(record(**_RESULT)))
+
+_FILESYSTEM = record(what=TEXT, path=TEXT, total=COUNT, free=COUNT, inodes=COUNT, inodes_free=COUNT, writable=FLAG)
+BOX = record(
+    name=TEXT,
+    version=TEXT,
+    time=TIME,
+    cluster=record(name=TEXT, type=nullable(TEXT)),
+    workloads=record(total=COUNT, staged=COUNT, states=values(COUNT)),
+    agent=record(alive=FLAG),
+    disk=_FILESYSTEM,
+)
+DISK = record(filesystems=items(_FILESYSTEM), store=record(bytes=COUNT, prunable=COUNT))
+SETTINGS = record(
+    settings=items(record(key=TEXT, value=TEXT, origin=TEXT, doc=TEXT)),
+    files=items(record(path=TEXT, role=TEXT, exists=FLAG)),
+)
+_WORD = {"kind": one_of(("state", "error", "exit code")), "word": TEXT, "meaning": TEXT}
+WORDS = record(words=items(record(**_WORD)))
+EXPLAINED = record({"after": TEXT, "then": TEXT, "exit_code": COUNT, "temporary": FLAG, "errors": TEXTS}, **_WORD)
+_USE = record(workload=TEXT, revision=COUNT, version=TEXT, slot=TEXT, additional=FLAG)
+_IMAGE = record(
+    reference=TEXT,
+    name=TEXT,
+    digest=TEXT,
+    config=TEXT,
+    platform=TEXT,
+    size=COUNT,
+    stored=COUNT,
+    in_store=FLAG,
+    in_runtime=nullable(FLAG),
+    pinned=nullable(FLAG),
+    used_by=items(_USE),
+)
+IMAGES = record(images=items(_IMAGE), orphans=TEXTS, store=record(path=TEXT, prunable=COUNT), warnings=TEXTS)
+_CORRUPT = record(digest=TEXT, present=FLAG, images=TEXTS, uses=items(_USE), redownloaded=FLAG, loaded=FLAG)
+VERIFY_LINE: Schema = {
+    "anyOf": [
+        record(progress=record(done=COUNT, total=nullable(COUNT))),
+        record(result=record(blobs=COUNT, bytes=COUNT, corrupt=items(_CORRUPT))),
+        named("Errors"),
+    ]
+}
+PRUNE_PLAN = record(
+    revisions=items(record(name=TEXT, revision=COUNT)), images=TEXTS, store_bytes=COUNT, runtime_bytes=COUNT, warnings=TEXTS
+)
+VERIFIED_HISTORY = record(lines=COUNT, head=TEXT)
+ORDERED_APPLY = record(order=named("Order"), warnings=TEXTS)
+SCHEDULED = record(order=nullable(named("Order")), warnings=TEXTS)
+CANCELLED = record(cancelled=TEXTS, unchanged=TEXTS)

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from kelvin_provision.access.levels import Level
 from kelvin_provision.access.programs import NAME as TOKEN_NAME
 from kelvin_provision.access.users import NAME as USER_NAME
-from kelvin_provision.api.description.schemas import ANYTHING, TEXT, Schema, items, nullable, one_of, record
+from kelvin_provision.api.description.schemas import ANYTHING, FLAG, TEXT, Schema, items, nullable, one_of, record
 from kelvin_provision.api.routes import apps
 from kelvin_provision.api.routes.access import LIFETIME, LIFETIMES
 from kelvin_provision.api.routes.edge import LONGEST_REASON, MOST_REVISION
@@ -97,6 +97,24 @@ CREATE_TOKEN = record(
     name={"type": "string", "pattern": f"^{TOKEN_NAME}$"},
     level=one_of(Level),
 )
+PRUNE = record({"orphans": nullable(FLAG)})
+_NAMED = {"workload_names": items({"type": "string", "minLength": 1}, minItems=1, maxItems=MOST_NAMES)}
+_FALSE: Schema = {"enum": [False, None]}
+_WHEN: Schema = {"type": "string", "format": "date-time"}
+_FORCE = {"force": nullable(FLAG)}
+
+
+def _selecting(more: Mapping[str, Schema], every: Mapping[str, Schema] | None = None, **required: Schema) -> Schema:
+    """Either names or all; `every` are keys that go with all."""
+    off = dict.fromkeys(every or {}, _FALSE)
+    named = record({"all": _FALSE, **off, **more}, **_NAMED, **required)
+    everything = record({"workload_names": {"type": "null"}, **(every or {}), **more}, all={"const": True}, **required)
+    return {"anyOf": [named, everything]}
+
+
+APPLY = _selecting(_FORCE, {"retry_failed": nullable(FLAG)})
+SCHEDULE = _selecting(_FORCE, at=_WHEN)
+CANCEL = _selecting({})
 
 _GIVEN = {"type": "string", "minLength": 1}
 

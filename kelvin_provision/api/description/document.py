@@ -55,6 +55,18 @@ _SCHEMAS: dict[str, Schema] = {
     "Agent": answers.AGENT,
     "Diff": answers.DIFF,
     "Check": answers.CHECK,
+    "Box": answers.BOX,
+    "Disk": answers.DISK,
+    "Settings": answers.SETTINGS,
+    "Words": answers.WORDS,
+    "Explained": answers.EXPLAINED,
+    "Images": answers.IMAGES,
+    "VerifyLine": answers.VERIFY_LINE,
+    "PrunePlan": answers.PRUNE_PLAN,
+    "VerifiedHistory": answers.VERIFIED_HISTORY,
+    "OrderedApply": answers.ORDERED_APPLY,
+    "Scheduled": answers.SCHEDULED,
+    "Cancelled": answers.CANCELLED,
 }
 _PATHS: dict[str, Schema] = {
     "realm": {"type": "string", "minLength": 1, "examples": ["kelvin"]},
@@ -62,6 +74,7 @@ _PATHS: dict[str, Schema] = {
     "order": {"type": "integer", "minimum": 1},
     "user": {"type": "string", "minLength": 1, "examples": ["anna"]},
     "token": {"type": "string", "minLength": 1, "examples": ["line-3"]},
+    "word": {"type": "string", "minLength": 1, "examples": ["not-ready"]},
 }
 
 

@@ -68,6 +68,8 @@ def _listing(form: Form) -> tuple[Parameter, ...]:
 _CURSOR: Schema = {"type": "string", "format": "cursor"}
 LEGACY_LIST = _listing(LEGACY)
 APPS_LIST = _listing(APPS)
+ONLINE = flag("online", "also ask the registries")
+ORPHANS = flag("orphans", "also images that this program has imported and does not know any more")
 STAGED = flag("staged", "remove only the staged version")
 STOPPED = Parameter("stopped", any_case(("false",), extra=("0",)), "a workload on a box is created to run")
 ADDRESS = flag("address", "answer with where the package is")

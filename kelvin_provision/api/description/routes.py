@@ -14,13 +14,14 @@ from kelvin_provision.api.description.examples import (
     NAMES_EXAMPLE,
     PASSWORD_EXAMPLE,
     PATCH_EXAMPLE,
+    SCHEDULE_EXAMPLE,
     TOKEN_EXAMPLE,
 )
 from kelvin_provision.api.description.parameters import Parameter
 from kelvin_provision.api.description.schemas import TEXT, Schema, named
 from kelvin_provision.api.messages.body import FORM
 from kelvin_provision.api.messages.documents import JSON
-from kelvin_provision.api.routes import access, apps, edge, events, login, monitoring, orders, platform, workloads
+from kelvin_provision.api.routes import access, apps, box, edge, events, login, monitoring, orders, platform, scheduling, workloads
 from kelvin_provision.api.routes.listing import JSON_CURSOR, JSON_STREAM
 
 OCTETS = "application/octet-stream"
@@ -84,6 +85,21 @@ DESCRIBED: Mapping[Callable[..., Any], Described] = {
     apps.listed: Described(named("AppWorkloadPage"), parameters.APPS_LIST, media=_LISTED, cached=True),
     apps.get: Described(named("AppWorkload")),
     apps.patch: Described(named("AppWorkload"), body=bodies.PATCH, example=PATCH_EXAMPLE),
+    box.box: Described(named("Box")),
+    box.disk: Described(named("Disk")),
+    box.doctor: Described(named("Check"), (parameters.ONLINE,)),
+    box.settings: Described(named("Settings")),
+    box.words: Described(named("Words")),
+    box.explain: Described(named("Explained")),
+    box.support_bundle: Described(TEXT, body=bodies.NOTHING, optional=True, media=(box.GZIP,)),
+    box.images: Described(named("Images")),
+    box.verified_images: Described(named("VerifyLine"), body=bodies.NOTHING, optional=True, media=(JSON_STREAM,)),
+    box.planned_prune: Described(named("PrunePlan"), (parameters.ORPHANS,)),
+    box.prune: Described(answers.ORDERED, body=bodies.PRUNE, optional=True),
+    box.verified_history: Described(named("VerifiedHistory"), body=bodies.NOTHING, optional=True),
+    scheduling.apply: Described(named("OrderedApply"), body=bodies.APPLY, example=NAMES_EXAMPLE),
+    scheduling.schedule: Described(named("Scheduled"), body=bodies.SCHEDULE, example=SCHEDULE_EXAMPLE),
+    scheduling.cancel: Described(named("Cancelled"), body=bodies.CANCEL, example=NAMES_EXAMPLE),
     edge.agent: Described(named("Agent")),
     edge.listed_history: Described(named("History"), parameters.HISTORY),
     edge.listed_orders: Described(named("Orders"), (parameters.LIMIT,)),

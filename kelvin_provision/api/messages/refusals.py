@@ -28,6 +28,7 @@ KINDS = {
     "level-needed": Kind(403, "The level of this user is too low.", "ask an administrator of this box for a user of that level"),
     "route-unknown": Kind(404, "There is no such route.", "see the routes in docs/api.md"),
     "order-unknown": Kind(404, "There is no such order.", "see the orders in GET /edge/v1/orders"),
+    "word-unknown": Kind(404, "This cannot be explained.", "see the words in GET /edge/v1/explain"),
     "realm-unknown": Kind(404, "There is no such realm.", "use the realm that GET /metadata names"),
     "method-refused": Kind(405, "The route does not have this method.", "use one of the methods in the header Allow"),
     "not-available": Kind(412, "This box cannot do that yet.", "see the description"),

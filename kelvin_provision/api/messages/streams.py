@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import logging
+from collections.abc import AsyncGenerator, Callable, Mapping
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from kelvin_provision.api.messages.documents import HEADERS
+from kelvin_provision.errors import ProvisionError
+
+LOG = logging.getLogger("kelvin_provision.api")
+
+
+def _nothing() -> None:
+    pass
 
 
 class Streamed(Response):
-    """`closed` is called when the body has ended or the client has gone, whichever comes first; `parts` is closed then."""
+    """`closed` is called when the body has ended or the client has gone, whichever comes first; `parts` is closed then.
+
+    An error of `parts` comes too late for a status: the connection is cut off, so that the client sees that the body is not whole.
+    """
 
     def __init__(
-        self, parts: AsyncIterator[bytes], media_type: str, closed: Callable[[], None], headers: dict[str, str] | None = None
+        self,
+        parts: AsyncGenerator[bytes, None],
+        media_type: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        closed: Callable[[], None] = _nothing,
     ) -> None:
         super().__init__(None, 200, {**HEADERS, **(headers or {})}, media_type)
         del self.headers["content-length"]
@@ -28,11 +44,14 @@ class Streamed(Response):
             await asyncio.wait((sending, gone), return_when=asyncio.FIRST_COMPLETED)
             if sending.done():
                 sending.result()
+        except ProvisionError as error:
+            LOG.error("an answer was cut off: %s", error)  # noqa: TRY400  (it is no fault of the program)
         finally:
             for task in (sending, gone):
                 task.cancel()
             await asyncio.gather(sending, gone, return_exceptions=True)
             self._closed()
+            await self._parts.aclose()
 
     async def _send(self, scope: Scope, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})

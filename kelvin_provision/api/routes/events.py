@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from starlette.responses import Response
 
@@ -23,10 +23,10 @@ async def events(call: Call) -> Response:
     names = frozenset(many(query, "workload_name"))
     feed = call.services.feed
     reader = await feed.open(names, call.request.headers.get("last-event-id", ""))
-    return Streamed(_parts(call, reader), MEDIA_TYPE, lambda: feed.leave(reader), {"x-accel-buffering": "no"})
+    return Streamed(_parts(call, reader), MEDIA_TYPE, {"x-accel-buffering": "no"}, closed=lambda: feed.leave(reader))
 
 
-async def _parts(call: Call, reader: Reader) -> AsyncIterator[bytes]:
+async def _parts(call: Call, reader: Reader) -> AsyncGenerator[bytes, None]:
     yield b"retry: %d\n\n" % RETRY
     while part := await call.services.feed.part(reader):
         if not _may_listen(call):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from starlette.responses import Response
 
 from kelvin_provision.access.levels import Level
-from kelvin_provision.api.routes import access, apps, edge, events, login, monitoring, orders, platform, workloads
+from kelvin_provision.api.routes import access, apps, box, edge, events, login, monitoring, orders, platform, scheduling, workloads
 from kelvin_provision.api.services import Call
 
 Handler = Callable[[Call], Awaitable[Response]]
@@ -43,6 +43,7 @@ _ONE = f"{_V4}/{{workload_name}}"
 _EDGE = "/edge/v1/workloads/{workload_name}"
 _USERS = "/edge/v1/users"
 _TOKENS = "/edge/v1/tokens"
+_BOX = "/edge/v1"
 _APPS = "/api/v4/apps/workloads"
 _APP = f"{_APPS}/{{workload_name}}"
 
@@ -103,11 +104,47 @@ ROWS: tuple[Row, ...] = (
     Row("GET", f"{_APP}/download", Level.DEPLOY, workloads.download, (200, 202), (404, 409, 412), "the same package"),
     Row("GET", "/metrics", None, monitoring.metrics, (200,), (401,), "numbers for Prometheus", "read, from another machine"),
     Row("GET", "/workloads/list", None, platform.leader, (200,), (401,), "what runs, for apps on this box", "read, from another machine"),
+    Row("GET", f"{_BOX}/box", Level.READ, box.box, summary="its name, version and time, its workloads by state, its disk"),
+    Row("GET", f"{_BOX}/disk", Level.READ, box.disk, summary="the filesystems of state and images, and what a prune would free"),
+    Row(
+        "GET",
+        f"{_BOX}/doctor",
+        Level.READ,
+        box.doctor,
+        summary="the health of the box, and what to do; with online=true the registries too",
+    ),
+    Row("GET", f"{_BOX}/settings", Level.ADMIN, box.settings, summary="every setting with its value and where it comes from"),
+    Row("GET", f"{_BOX}/explain", Level.READ, box.words, summary="the states, errors and exit codes that can be explained"),
+    Row("GET", f"{_BOX}/explain/{{word}}", Level.READ, box.explain, (200,), (404,), "what one of them means, and what to do then"),
+    Row(
+        "POST",
+        f"{_BOX}/support-bundle",
+        Level.ADMIN,
+        box.support_bundle,
+        summary="everything known about the box without its secrets (tar.gz)",
+    ),
+    Row("GET", f"{_BOX}/images", Level.READ, box.images, summary="images: where they are, and which workloads need them"),
+    Row(
+        "POST",
+        f"{_BOX}/images/verify",
+        Level.OPERATE,
+        box.verified_images,
+        summary="hash every stored image again: progress, then the result",
+    ),
+    Row("GET", f"{_BOX}/images/prune", Level.READ, box.planned_prune, summary="what a prune would remove"),
+    Row("POST", f"{_BOX}/images/prune", Level.ADMIN, box.prune, (202,), (), "remove images and downloads that no kept version needs"),
     Row("GET", "/edge/v1/agent", Level.READ, edge.agent, summary="whether the agent is alive, what it does, what waits for it"),
     Row("GET", "/edge/v1/history", Level.READ, edge.listed_history, (200,), (404,), "who did what, when, and how it ended"),
+    Row("POST", f"{_BOX}/history/verify", Level.READ, box.verified_history, summary="whether a line of the history was changed or removed"),
     Row("GET", "/edge/v1/orders", Level.READ, edge.listed_orders, summary="orders in all states, the newest first"),
     Row("GET", "/edge/v1/orders/{order}", Level.READ, edge.shown_order, (200,), (404,), "one order, and how it ended"),
     Row("GET", "/edge/v1/events", Level.READ, events.events, summary="changes of workloads as they happen", endless=True),
+    Row(
+        *("POST", f"{_BOX}/workloads/apply", Level.OPERATE, scheduling.apply, (202,), (404, 406)),
+        summary="apply with all, force or retry_failed, as an order",
+    ),
+    Row("POST", f"{_BOX}/workloads/schedule", Level.OPERATE, scheduling.schedule, (202,), (404, 406), "apply at a time"),
+    Row("POST", f"{_BOX}/workloads/cancel", Level.OPERATE, scheduling.cancel, (200,), (404,), "cancel scheduled applies"),
     Row("GET", f"{_EDGE}/diff", Level.READ, edge.diff, (200,), (404, 406), "what an apply would change"),
     Row("GET", f"{_EDGE}/check", Level.READ, edge.check, (200,), (404, 406), "whether the staged version can be applied"),
     Row("POST", f"{_EDGE}/rollback", Level.OPERATE, edge.rollback, (202,), (404, 409), "go back to the version that ran before"),

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from typing import Any
 
 from kelvin_provision.agent.answering import TIME, short_path, socket_path
-from kelvin_provision.agent.asking import LARGEST, PATIENCE, PAUSE, from_line, to_line, too_late, unanswered
+from kelvin_provision.agent.asking import LARGEST, PATIENCE, PAUSE, document_of, from_line, to_line, too_late, unanswered
 from kelvin_provision.api.work.box import Box
 from kelvin_provision.context import Context
-from kelvin_provision.errors import OurBug
+from kelvin_provision.errors import AgentSilent, ClusterUnreachable, OurBug
 from kelvin_provision.usecases.operation import wake
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -29,6 +30,34 @@ async def asked(box: Box, question: str, arguments: Mapping[str, Any]) -> Any:
     finally:
         writer.close()
     return from_line(line)
+
+
+async def job(box: Box, name: str, arguments: Mapping[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+    """The lines of a job of the agent (`kelvin_provision.jobs`) up to its result. Close it to end the job. Raises as `asked`."""
+    reader, writer = await _connected(box)
+    try:
+        writer.write(to_line(name, arguments))
+        while True:
+            document = document_of(await reader.readline())
+            yield document
+            if "result" in document:
+                return
+    except OSError as error:
+        raise AgentSilent("the agent ended while it was at work", hint="try again in a moment") from error
+    finally:
+        writer.close()
+
+
+async def result_of_job(box: Box, name: str, arguments: Mapping[str, Any], patience: float) -> Any:
+    """Raises as `asked`."""
+    try:
+        async with asyncio.timeout(patience), aclosing(job(box, name, arguments)) as lines:
+            async for line in lines:
+                if "result" in line:
+                    return line["result"]
+    except TimeoutError as error:
+        raise ClusterUnreachable(f"there was no answer within {patience:g} s", hint="try again in a moment") from error
+    raise OurBug(f"the job {name} has no result")
 
 
 async def _connected(box: Box) -> Streams:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from kelvin_provision import timestamps
 from kelvin_provision.cli.frame.declared import Option
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Item, Report
@@ -37,16 +35,11 @@ def written(session: Session, file: str | None) -> Report:
     """Gather, redact and write; changes nothing on this box but the file."""
     from kelvin_provision.cli.frame import hints
     from kelvin_provision.cli.frame.box import refuse_forgotten_sudo, signals_noted, wiring_of
-    from kelvin_provision.foreign import known
-    from kelvin_provision.masking.redactor import Redactor
     from kelvin_provision.support import sections
-    from kelvin_provision.support.archive import Bundle
+    from kelvin_provision.support.bundle import bundle_of
 
     if file == "-":
         _refuse_stdout(session)
-    host = re.sub(r"[^A-Za-z0-9.-]", "-", os.uname().nodename)
-    now = timestamps.now()
-    name = f"kelvin-provision-{host}-{now:%Y%m%dT%H%M%SZ}"
     request = sections.SupportRequest(
         make_wiring=lambda settings: wiring_of(session, settings),
         describe_hint=hints.line,
@@ -55,13 +48,10 @@ def written(session: Session, file: str | None) -> Report:
         config=session.config,
         state_dir=session.state_dir,
     )
-    scope_of_box = sections.SupportScope(request)
-    refuse_forgotten_sudo(session, scope_of_box.settings)
-    with scope_of_box.opened() as scope, signals_noted() as stop:
-        secrets, unread = known.gather(sections.secrets(scope))
-        about = {"made": timestamps.rfc3339(now), "host": host, "unread": list(unread)}
-        bundle = Bundle(name, sections.sections(scope), Redactor(secrets, sections.subjects(scope)), about, stop)
-        path = Path(file or f"{name}.tar.gz")
+    scope = sections.SupportScope(request)
+    refuse_forgotten_sudo(session, scope.settings)
+    with signals_noted() as stop, bundle_of(scope, stop) as bundle:
+        path = Path(file or f"{bundle.folder}.tar.gz")
         if file == "-":
             return _streamed(bundle)
         _kept(path, bundle)
@@ -69,7 +59,7 @@ def written(session: Session, file: str | None) -> Report:
     count = len(bundle.missing)
     detail = f"{_size(size)}, {len(bundle.files)} files" + (f", {count} incomplete or missing" if count else "")
     missing = _by_reason(bundle.missing)
-    return Report("support-bundle", (Item("bundle", str(path), "written", detail),), warnings=(*unread, *missing))
+    return Report("support-bundle", (Item("bundle", str(path), "written", detail),), warnings=(*bundle.about["unread"], *missing))
 
 
 def _by_reason(missing: Mapping[str, str]) -> list[str]:

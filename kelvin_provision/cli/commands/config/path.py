@@ -14,9 +14,9 @@ def command(session: Session) -> Report:
     Later ones override earlier ones. For root only the site file is read; --config replaces all of them.
     """
     from kelvin_provision.settings.sources import places
+    from kelvin_provision.usecases.config import shown_files
 
-    candidates = places(session.config, os.environ, is_root=os.geteuid() == 0)
-    files = [{"path": str(place.path), "role": place.role, "exists": os.path.exists(place.path)} for place in candidates]  # noqa: PTH110  (never raises)
+    files = shown_files(places(session.config, os.environ, is_root=os.geteuid() == 0))
     rows = [(str(file["path"]), str(file["role"]), "yes" if file["exists"] else "no") for file in files]
     names = tuple(row[0] for row in rows)
     return Report("config path", table=Table(("path", "role", "exists"), rows), document={"schema": SCHEMA, "files": files}, names=names)

@@ -23,9 +23,9 @@ def command(session: Session) -> Report:
 
 def shown(origins: Sequence[Origin]) -> Report:
     """The settings as a report; logins inside of addresses are left out."""
-    from kelvin_provision.masking.text import mask_logins
+    from kelvin_provision.usecases.config import shown_settings
 
-    rows = [(o.key, mask_logins(o.value), o.origin, o.doc) for o in origins]
-    settings = [dict(zip(("key", "value", "origin", "doc"), row, strict=True)) for row in rows]
+    settings = shown_settings(origins)
+    rows = [tuple(setting.values()) for setting in settings]
     table = Table(("key", "value", "origin", "doc"), rows, wide=frozenset({"doc"}))
     return Report("config show", table=table, document={"schema": SCHEMA, "settings": settings}, names=tuple(o.key for o in origins))

@@ -45,7 +45,7 @@ def prune(session: Session, *, orphans: bool, dry_run: bool, yes: bool) -> Repor
 
     with context_of(session) as ctx:
         plan = usecase.plan(ctx, orphans=orphans)
-        unreachable = (f"images in the runtime are left as they are: {plan.runtime_error}",) if plan.runtime_error else ()
+        unreachable = plan.warnings
         if plan.empty:
             return _report((), plan, unreachable)
         if dry_run:

@@ -1,0 +1,82 @@
+"""Jobs: questions that take minutes or have a large answer. Each is answered by a process of its own, which ends with the agent.
+
+That process writes to the connection of who asked, and nothing of what it imports stays in the agent. Its standard input is open for as
+long as it may work: it ends with the agent, however that ends, and when who asked hangs up.
+"""
+
+from __future__ import annotations
+
+import json
+import select
+import socket
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from kelvin_provision.errors import Locked
+
+AT_ONCE = 3
+"""Of all kinds; of each kind there is one at a time."""
+_LOOK = 200
+"""Milliseconds between two looks at whether the agent ends."""
+_PATIENCE, _PAUSE = 2.0, 1.0
+"""Seconds in which a process has to end that is told to, and that another one waits for its place."""
+
+
+@dataclass
+class Jobs:
+    """`names` are the jobs that `command` carries out; it reads one line of JSON, and writes lines of JSON (`kelvin_provision.jobs`)."""
+
+    names: frozenset[str] = frozenset()
+    command: Sequence[str] = ()
+    _running: set[str] = field(default_factory=set)
+    _changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def run(self, name: str, arguments: Mapping[str, Any], connection: socket.socket, ended: Callable[[], bool]) -> None:
+        """Until it is done, who asked hangs up, or the agent ends. Raises Locked; OSError where no process can be started."""
+        with self._place(name):
+            child = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=connection.fileno(), stderr=subprocess.DEVNULL)
+            try:
+                assert child.stdin is not None  # noqa: S101  (a pipe was asked for)
+                with suppress(BrokenPipeError):
+                    child.stdin.write(json.dumps({"question": name, "arguments": arguments}).encode() + b"\n")
+                    child.stdin.flush()
+                _watch(child, connection, ended)
+            finally:
+                _end(child)
+
+    @contextmanager
+    def _place(self, name: str) -> Iterator[None]:
+        with self._changed:
+            # Who asked has the result before the process of it has ended, and may ask again.
+            if not self._changed.wait_for(lambda: name not in self._running and len(self._running) < AT_ONCE, _PAUSE):
+                raise Locked(f"the agent is at work on {', '.join(sorted(self._running))} already", hint="try again when that is done")
+            self._running.add(name)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._running.discard(name)
+                self._changed.notify_all()
+
+
+def _watch(child: subprocess.Popen[bytes], connection: socket.socket, ended: Callable[[], bool]) -> None:
+    news = select.poll()
+    news.register(connection, select.POLLRDHUP)
+    while child.poll() is None and not ended():
+        if any(event & (select.POLLRDHUP | select.POLLHUP | select.POLLERR) for _, event in news.poll(_LOOK)):
+            return
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """Closing its standard input tells it to end."""
+    with suppress(OSError):
+        child.stdin.close()  # type: ignore[union-attr]
+    try:
+        child.wait(_PATIENCE)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()

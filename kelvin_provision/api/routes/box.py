@@ -1,0 +1,139 @@
+"""The box itself, `/edge/v1/*`: its disks and images, its health, its settings, and the file for support.
+
+What needs cluster or runtime is asked of the agent.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+from starlette.responses import Response
+
+from kelvin_provision.api.messages.body import content, object_with, parsed_object
+from kelvin_provision.api.messages.documents import answer, encoded, failed, solution
+from kelvin_provision.api.messages.parameters import flag, refuse_unknown
+from kelvin_provision.api.messages.refusals import Refusal
+from kelvin_provision.api.messages.streams import Streamed
+from kelvin_provision.api.routes.listing import JSON_STREAM
+from kelvin_provision.api.services import Call
+from kelvin_provision.api.work.asking import asked, job, result_of_job
+from kelvin_provision.api.work.repeats import digest
+from kelvin_provision.errors import ProvisionError, UsageRefused
+from kelvin_provision.checks import box as queries
+from kelvin_provision.queries.explaining import explain as explaining
+from kelvin_provision.queries.items import order_to_json
+from kelvin_provision.status import Verb
+from kelvin_provision.usecases.order import Change, order
+
+GZIP = "application/gzip"
+_DOCTOR, _SETTINGS, _HISTORY = 60.0, 20.0, 600.0
+"""Seconds that these may take."""
+
+
+async def box(call: Call) -> Response:
+    refuse_unknown(call.request.query_params.keys(), ())
+    counted = await call.box.cached("counts", queries.counts)
+    return answer(await call.box.ask(lambda ctx: queries.box(ctx, counted).to_json()))
+
+
+async def disk(call: Call) -> Response:
+    refuse_unknown(call.request.query_params.keys(), ())
+    return answer(await asked(call.box, "disk", {}))
+
+
+async def doctor(call: Call) -> Response:
+    """With `online`, the registries too."""
+    query = call.request.query_params
+    refuse_unknown(query.keys(), ("online",))
+    return answer(await result_of_job(call.box, "doctor", {"online": flag(query, "online") or False}, _DOCTOR))
+
+
+async def settings(call: Call) -> Response:
+    refuse_unknown(call.request.query_params.keys(), ())
+    return answer(await result_of_job(call.box, "settings", {}, _SETTINGS))
+
+
+async def explain(call: Call) -> Response:
+    """What a state, an error or an exit code means."""
+    refuse_unknown(call.request.query_params.keys(), ())
+    word = str(call.request.path_params["word"])
+    try:
+        explained = explaining.explain(word)
+    except UsageRefused as error:
+        raise Refusal("word-unknown", str(error), error.hint) from error
+    return answer(explained.to_json(solution))
+
+
+async def words(call: Call) -> Response:
+    refuse_unknown(call.request.query_params.keys(), ())
+    return answer({"words": [word.to_json() for word in explaining.words()]})
+
+
+async def verified_history(call: Call) -> Response:
+    object_with(parsed_object(await content(call.request)), ())
+    return answer(await result_of_job(call.box, "verify-history", {}, _HISTORY))
+
+
+# --- images ---------------------------------------------------------------------------------------
+
+
+async def images(call: Call) -> Response:
+    refuse_unknown(call.request.query_params.keys(), ())
+    return answer(await asked(call.box, "images", {}))
+
+
+async def verified_images(call: Call) -> Response:
+    """A line for each second of progress; the last one has the result, or an error."""
+    object_with(parsed_object(await content(call.request)), ())
+    lines = job(call.box, "verify-images", {})
+    first = await anext(lines)  # an error in it has a status
+    return Streamed(_told(first, lines), JSON_STREAM)
+
+
+async def _told(first: dict[str, Any], lines: AsyncGenerator[dict[str, Any], None]) -> AsyncGenerator[bytes, None]:
+    async with aclosing(lines):
+        yield encoded(first) + b"\n"
+        try:
+            async for line in lines:
+                yield encoded(line) + b"\n"
+        except ProvisionError as error:
+            yield bytes(failed(error, ()).body) + b"\n"
+
+
+async def planned_prune(call: Call) -> Response:
+    """What a prune would remove."""
+    query = call.request.query_params
+    refuse_unknown(query.keys(), ("orphans",))
+    return answer(await asked(call.box, "prune", {"orphans": flag(query, "orphans") or False}))
+
+
+async def prune(call: Call) -> Response:
+    """The answer is the order; what was freed is its note."""
+    body = await content(call.request)
+    orphans = object_with(parsed_object(body), ("orphans",)).get("orphans", False)
+    if not isinstance(orphans, bool):
+        raise Refusal("bad-body", "orphans is not true or false")
+    key = digest(call.principal.name, "POST", call.request.scope["path"], body)
+    ordered = await call.box.act(call.principal.actor, order, Change(Verb.PRUNE, (), key, orphans=orphans))
+    return answer({"order": order_to_json(ordered.order)}, 202)
+
+
+# --- the file for support -------------------------------------------------------------------------
+
+
+async def support_bundle(call: Call) -> Response:
+    """Without a byte of it ever on a disk of the API."""
+    object_with(parsed_object(await content(call.request)), ())
+    lines = job(call.box, "support-bundle", {})
+    name = (await anext(lines))["progress"]["name"]
+    return Streamed(_unpacked(lines), GZIP, {"content-disposition": f'attachment; filename="{name}.tar.gz"'})
+
+
+async def _unpacked(lines: AsyncGenerator[dict[str, Any], None]) -> AsyncGenerator[bytes, None]:
+    async with aclosing(lines):
+        async for line in lines:
+            if "data" in line:
+                yield base64.b64decode(line["data"])

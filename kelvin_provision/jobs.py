@@ -1,0 +1,168 @@
+"""The jobs of the agent: what takes minutes, has a large answer, or needs modules that the agent should not keep. See `agent.jobs`.
+
+`python -m kelvin_provision.jobs`: a line of JSON on standard input, which stays open for as long as the job may work; lines of JSON on
+standard output. Each has `data` (a part of a file, base64) or `progress`; the last one has `result` or `error`.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from kelvin_provision.agent.jobs import Jobs
+from kelvin_provision.agent.lifecycle.launcher import own_process, same_box
+from kelvin_provision.context import Context, NoLauncher, opened
+from kelvin_provision.errors import OurBug, ProvisionError
+from kelvin_provision.errors.documents import to_document
+from kelvin_provision.events import Advanced, Event
+from kelvin_provision.files.durable import in_words, trouble_of_box
+from kelvin_provision.hints import Hint, shell_line
+from kelvin_provision.settings.model import Settings
+from kelvin_provision.wiring import default
+
+Line = dict[str, Any]
+Job = Callable[["Place", Mapping[str, Any]], Iterator[Line]]
+_EVERY = 1.0
+"""Seconds between two lines of progress."""
+
+
+class Place:
+    """Which box: as the command line of the agent says it."""
+
+    def __init__(self, words: list[str]) -> None:
+        given = dict(zip(words[::2], words[1::2], strict=True))
+        self.state_dir = Path(given["--state-dir"])
+        self.config = Path(given["--config"]) if "--config" in given else None
+        self.is_root = os.geteuid() == 0
+
+    @contextmanager
+    def opened(self, settings: Settings | None = None) -> Iterator[Context]:
+        from kelvin_provision.settings.load import load
+
+        if settings is None:
+            settings = load(config=self.config, state_dir=self.state_dir, environ=os.environ, is_root=self.is_root).settings
+        with opened(settings, default(NoLauncher())) as ctx:
+            yield ctx
+
+
+def _support_bundle(place: Place, _arguments: Mapping[str, Any]) -> Iterator[Line]:
+    """As `support-bundle`, in parts. The first line has its name."""
+    from kelvin_provision.support.bundle import bundle_of
+    from kelvin_provision.support.sections import SupportRequest, SupportScope
+
+    request = SupportRequest(lambda _: default(NoLauncher()), _hint, os.environ, place.is_root, place.config, place.state_dir)
+    with bundle_of(SupportScope(request), lambda: False) as bundle:
+        yield {"progress": {"name": bundle.folder}}
+        for chunk in bundle.chunks():
+            if chunk:
+                yield {"data": base64.b64encode(chunk).decode()}
+        yield {"result": {"files": len(bundle.files), "missing": dict(bundle.missing)}}
+
+
+def _verify_images(place: Place, _arguments: Mapping[str, Any]) -> Iterator[Line]:
+    """As `images verify`. Its progress is written by the way, at most once in `_EVERY`."""
+    from kelvin_provision.images import verify
+
+    said = time.monotonic()
+
+    def progress(event: Event) -> None:
+        nonlocal said
+        if isinstance(event, Advanced) and time.monotonic() - said > _EVERY:
+            said = time.monotonic()
+            _write({"progress": {"done": event.done, "total": event.total}})
+
+    with place.opened() as ctx:
+        result = verify.run(ctx.ledger, ctx.store, lambda: ctx.runtime, progress)
+    yield {"result": result.to_json()}
+
+
+def _doctor(place: Place, arguments: Mapping[str, Any]) -> Iterator[Line]:
+    """As `doctor`: also of a box whose settings cannot be read any more."""
+    from kelvin_provision.checks import doctor
+    from kelvin_provision.checks.configuration import tolerant
+    from kelvin_provision.queries.checks import ChecksResult
+
+    configuration = tolerant(config=place.config, state_dir=place.state_dir, environ=os.environ, is_root=place.is_root)
+    with place.opened(configuration.settings) as ctx:
+        lines = doctor.run(ctx, configuration, online=arguments.get("online") is True)
+    yield {"result": ChecksResult(lines).to_json(_hint)}
+
+
+def _settings(place: Place, _arguments: Mapping[str, Any]) -> Iterator[Line]:
+    """As `config show` and `config path`, without the logins inside of addresses."""
+    from kelvin_provision.settings.load import load
+    from kelvin_provision.settings.sources import places
+    from kelvin_provision.usecases.config import shown_files, shown_settings
+
+    loaded = load(config=place.config, state_dir=place.state_dir, environ=os.environ, is_root=place.is_root)
+    files = shown_files(places(place.config, os.environ, is_root=place.is_root))
+    yield {"result": {"settings": shown_settings(loaded.origins), "files": files}}
+
+
+def _verify_history(place: Place, _arguments: Mapping[str, Any]) -> Iterator[Line]:
+    """As `workloads history --verify`: every line, those in files too."""
+    from kelvin_provision.queries.history import verify_history
+
+    with place.opened() as ctx:
+        yield {"result": asdict(verify_history(ctx))}
+
+
+JOBS: Mapping[str, Job] = MappingProxyType(
+    {
+        "doctor": _doctor,
+        "settings": _settings,
+        "support-bundle": _support_bundle,
+        "verify-history": _verify_history,
+        "verify-images": _verify_images,
+    }
+)
+
+
+def of_box(state_dir: Path, config: Path | None) -> Jobs:
+    """The jobs of an agent on this box."""
+    return Jobs(frozenset(JOBS), (*own_process("kelvin_provision.jobs"), *same_box(state_dir, config)))
+
+
+def _hint(hint: Hint | str) -> str:
+    return shell_line(hint, "kelvin-provision")
+
+
+def _write(line: Line) -> None:
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()
+
+
+def _end_with_input() -> None:
+    """Whoever has asked for it is gone when the input is closed, or the agent is: there is nothing to be tidied up."""
+    os.read(0, 1)
+    os._exit(0)
+
+
+def main(words: list[str]) -> int:
+    asked = json.loads(os.read(0, 1 << 16))
+    threading.Thread(target=_end_with_input, daemon=True).start()
+    try:
+        for line in JOBS[asked["question"]](Place(words), asked["arguments"]):
+            _write(line)
+    except BrokenPipeError:
+        os._exit(0)
+    except ProvisionError as error:
+        _write({"error": to_document(error)})
+    except Exception as error:  # noqa: BLE001  (a bug of ours, contained to the job)
+        trouble = trouble_of_box(error) if isinstance(error, OSError) else None
+        _write({"error": to_document(trouble or OurBug(in_words(error)))})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
