@@ -20,12 +20,13 @@ from types import MappingProxyType
 from typing import Any
 
 from kelvin_provision.agent.jobs import Jobs
-from kelvin_provision.agent.lifecycle.launcher import own_process, same_box
+from kelvin_provision.agent.lifecycle.launcher import same_box
 from kelvin_provision.context import Context, NoLauncher, opened
 from kelvin_provision.errors import OurBug, ProvisionError
 from kelvin_provision.errors.documents import to_document
 from kelvin_provision.events import Advanced, Event
 from kelvin_provision.files.durable import in_words, trouble_of_box
+from kelvin_provision.files.processes import own_process
 from kelvin_provision.hints import Hint, shell_line
 from kelvin_provision.settings.model import Settings
 from kelvin_provision.wiring import default
@@ -73,12 +74,12 @@ def _verify_images(place: Place, _arguments: Mapping[str, Any]) -> Iterator[Line
     """As `images verify`. Its progress is written by the way, at most once in `_EVERY`."""
     from kelvin_provision.images import verify
 
-    said = time.monotonic()
+    written_at = time.monotonic()
 
     def progress(event: Event) -> None:
-        nonlocal said
-        if isinstance(event, Advanced) and time.monotonic() - said > _EVERY:
-            said = time.monotonic()
+        nonlocal written_at
+        if isinstance(event, Advanced) and time.monotonic() - written_at > _EVERY:
+            written_at = time.monotonic()
             _write({"progress": {"done": event.done, "total": event.total}})
 
     with place.opened() as ctx:
@@ -143,7 +144,7 @@ def _write(line: Line) -> None:
 
 
 def _end_with_input() -> None:
-    """Whoever has asked for it is gone when the input is closed, or the agent is: there is nothing to be tidied up."""
+    """The input is closed when the client has gone, or the agent: there is nothing to be tidied up."""
     os.read(0, 1)
     os._exit(0)
 

@@ -3,7 +3,6 @@
 WORKLOADS, ONE, EDGE = "/api/v4/workloads", "/api/v4/workloads/{workload_name}", "/edge/v1"
 OURS = f"{EDGE}/workloads/{{workload_name}}"
 AT_THE_BOX = "starts or ends processes of the box, for which the API has no rights; it starts an agent when none is alive"
-USERS = "who may log in is decided at the box"
 
 ROUTES = {
     "workloads deploy": [f"POST {WORKLOADS}/deploy", f"GET {EDGE}/events"],
@@ -35,6 +34,16 @@ ROUTES = {
     "config path": [f"GET {EDGE}/settings"],
     "doctor": [f"GET {EDGE}/doctor"],
     "support-bundle": [f"POST {EDGE}/support-bundle"],
+    "api user list": [f"GET {EDGE}/users"],
+    "api user add": [f"POST {EDGE}/users"],
+    "api user passwd": [f"POST {EDGE}/users/{{user}}/passwd"],
+    "api user remove": [f"DELETE {EDGE}/users/{{user}}"],
+    "api user unlock": [f"POST {EDGE}/users/{{user}}/unlock"],
+    "api token list": [f"GET {EDGE}/tokens"],
+    "api token create": [f"POST {EDGE}/tokens"],
+    "api token revoke": [f"DELETE {EDGE}/tokens/{{token}}"],
+    "api cert show": ["GET /ca.pem"],
+    "api cert export-ca": ["GET /ca.pem"],
     "explain": [f"GET {EDGE}/explain", f"GET {EDGE}/explain/{{word}}"],
 }
 NONE = {
@@ -45,10 +54,10 @@ NONE = {
     "agent install": AT_THE_BOX,
     "agent uninstall": AT_THE_BOX,
     "api serve": "is the API",
-    "api user add": USERS,
-    "api user list": USERS,
-    "api user passwd": USERS,
-    "api user remove": USERS,
+    "api status": "asks systemd and the processes of the box; a client that is answered knows that it runs",
+    "api install": AT_THE_BOX,
+    "api uninstall": AT_THE_BOX,
+    "api cert renew": "makes a certificate, for which the API keeps no library in memory; it renews its own in time",
     "config set": "settings say whom this box trusts and where it listens: files of its administrator, which the API cannot write",
     "config unset": "as `config set`",
     "completion": "is for a shell",

@@ -17,6 +17,7 @@ from kelvin_provision.agent.lifecycle import process
 from kelvin_provision.agent.systemd import service
 from kelvin_provision.check_result import CheckFinding, CheckResult, ok
 from kelvin_provision.checks import api, certificates, cluster_plan, host, node, registries, state
+from kelvin_provision.checks.box import filesystems
 from kelvin_provision.checks.cluster import cluster_identity, right_cluster
 from kelvin_provision.checks.configuration import Configuration
 from kelvin_provision.checks.host import Clock, Permissions
@@ -30,7 +31,6 @@ from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.model import Workload
 from kelvin_provision.ledger.rows.inspection import damage
 from kelvin_provision.ledger.times import newest
-from kelvin_provision.checks.box import filesystems
 from kelvin_provision.runtimes.protocol import Runtime
 from kelvin_provision.settings.keys import SITE
 from kelvin_provision.store.gc.unreferenced import unreferenced

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 
 from kelvin_provision import timestamps
 from kelvin_provision.check_result import CheckFinding, error, ok, warning
+from kelvin_provision.checks.box import Filesystem
 from kelvin_provision.checks.configuration import Configuration
 from kelvin_provision.hints import command
 from kelvin_provision.quantity import format_bytes
-from kelvin_provision.checks.box import Filesystem
 
 CLOCK_WARNING, CLOCK_ERROR = timedelta(minutes=2), timedelta(days=1)
 """How far a clock may be behind. Beyond the second, certificates and logins are no longer valid."""

@@ -65,8 +65,8 @@ def schedule(ctx: Context, request: ScheduleRequest) -> ScheduleResult:
         rules.refuse_closed(request.at, ctx.settings.apply.window, names)
     at = timestamps.rfc3339(request.at)
     key = repeats.key_of(request.digest) if request.digest else ""
-    wanted = orders.apply_of(workloads, actor=ctx.actor, at=at, forced=request.force, everything=everything, key=key)
-    placed = orders.place(ctx.ledger, wanted)
+    apply_order = orders.apply_of(workloads, actor=ctx.actor, at=at, forced=request.force, everything=everything, key=key)
+    placed = orders.place(ctx.ledger, apply_order)
     replaced = dict.fromkeys(name for order in placed.cancelled for name in order.names)
     woken = wake(ctx)
     late = [workload.name for workload in workloads if workload.staged and not appliable(workload.staged)]

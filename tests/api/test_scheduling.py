@@ -89,7 +89,7 @@ def test_everything_that_is_staged_is_one_order(box, api):
 
 
 def test_force_applies_what_is_held(box, api):
-    holds.hold(box.ledger, box.ledger.workloads(["pump"]), "measuring", actor="anna")
+    holds.hold(box.ledger, ["pump"], "measuring", actor="anna")
     assert post(api, "apply", {"workload_names": ["pump"]}).error["name"] == "held"
     assert post(api, "apply", {"workload_names": ["pump"], "force": True}).status == 202
     box.turn()

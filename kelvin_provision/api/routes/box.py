@@ -21,8 +21,8 @@ from kelvin_provision.api.routes.listing import JSON_STREAM
 from kelvin_provision.api.services import Call
 from kelvin_provision.api.work.asking import asked, job, result_of_job
 from kelvin_provision.api.work.repeats import digest
-from kelvin_provision.errors import ProvisionError, UsageRefused
 from kelvin_provision.checks import box as queries
+from kelvin_provision.errors import ProvisionError, UsageRefused
 from kelvin_provision.queries.explaining import explain as explaining
 from kelvin_provision.queries.items import order_to_json
 from kelvin_provision.status import Verb

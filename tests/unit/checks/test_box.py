@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from kelvin_provision.checks import host, node, state
+from kelvin_provision.checks.box import Filesystem
 from kelvin_provision.checks.configuration import tolerant
 from kelvin_provision.checks.host import Clock, Permissions
 from kelvin_provision.checks.state import AgentState, LedgerState, UnusedData
@@ -13,7 +14,6 @@ from kelvin_provision.cli.frame.hints import line as shell_line
 from kelvin_provision.cluster.survey import ClusterInfo, ClusterState, Condition
 from kelvin_provision.hints import system
 from kelvin_provision.ledger.model import Operation, Phase, Step
-from kelvin_provision.checks.box import Filesystem
 from kelvin_provision.refs import Platform
 from kelvin_provision.runtimes.protocol import RuntimeInfo
 from kelvin_provision.status import OperationKind
