@@ -28,6 +28,7 @@ from kelvin_provision.events import Advanced, Event
 from kelvin_provision.files.durable import in_words, trouble_of_box
 from kelvin_provision.files.processes import own_process
 from kelvin_provision.hints import Hint, shell_line
+from kelvin_provision.masking.redactor import mask_text
 from kelvin_provision.settings.model import Settings
 from kelvin_provision.wiring import default
 
@@ -161,7 +162,7 @@ def main(words: list[str]) -> int:
         _write({"error": to_document(error)})
     except Exception as error:  # noqa: BLE001  (a bug of ours, contained to the job)
         trouble = trouble_of_box(error) if isinstance(error, OSError) else None
-        _write({"error": to_document(trouble or OurBug(in_words(error)))})
+        _write({"error": to_document(trouble or OurBug(mask_text(in_words(error))))})
     return 0
 
 

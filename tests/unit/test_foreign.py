@@ -409,6 +409,7 @@ ENTRIES = {
     "checks/api.py": "compares only: whether it is our answer",
     "files/sockets.py": "connects only",
     "agent/answering.py": "questions of its owner; the answers are made of parts that are wrapped",
+    "agent/jobs.py": "processes of our own, whose answers are made of parts that are wrapped; the redactor of the bundle",
     "api/network/addresses.py": "listens only",
     "tls/names.py": "asks for names and addresses of this machine only",
     "tls/issuing.py": "a process of its own, which is told the name of this machine; the end of its complaint becomes an error of ours",
