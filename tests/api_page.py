@@ -220,8 +220,8 @@ def _metrics() -> Iterator[str]:
     shown += monitoring.of_box(BoxMetrics(agent=True, pending_orders=0, downloaded=0, to_download=0, rate=0, disk=(0, 0), budget=(0, 0)))
     yield "| metric | meaning |\n|---|---|\n"
     for family in shown:
-        label = '`{state="..."}`' if family.samples[0].labels else ""
-        yield f"| `{family.name}`{label} | {family.documentation} |\n"
+        label = '{state="..."}' if family.samples[0].labels else ""
+        yield f"| `{family.name}{label}` | {family.documentation} |\n"
 
 
 def _commands() -> Iterator[str]:
