@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from kelvin_provision.access import users
+from kelvin_provision.access.passwords import Cost
 from kelvin_provision.cluster.plan import Finding
 from kelvin_provision.files.lock import exclusive
 from kelvin_provision.ledger import holds
@@ -256,6 +258,15 @@ def test_a_hold_leads_to_its_reason(box):
     assert box.run("workloads", "apply", "pump", "--force").exit_code == 0
 
 
+def test_an_unknown_user_leads_to_those_that_there_are(box, monkeypatch):
+    monkeypatch.setattr(users.Users.__init__, "__defaults__", (Cost(2, 1, 1),))
+    assert box.run("api", "user", "add", "anna", "--password-stdin", stdin="Secret123\n").exit_code == 0
+    found = error(box, "api", "user", "passwd", "ana", "--password-stdin")
+    assert found["code"] == "user-unknown"
+    (name,) = typed(box, f"{found['hint']} -o name").stdout.split()
+    assert box.run("api", "user", "passwd", name, "--password-stdin", stdin="Another123\n").exit_code == 0
+
+
 def test_a_lock_is_waited_for(box):
     stage(box, "3.0.0")
     with exclusive(box.settings.state_dir / "lock", command="workloads apply"):
@@ -308,6 +319,7 @@ CASES = {
     "usage", "confirmation-needed", "secret-missing", "nothing-staged", "nothing-applied", "nothing-to-roll-back", "revision-unknown",
     "not-ready", "check-failed", "cursor-invalid", "wait-timeout", "log-missing", "locked", "apply-failed", "apply-left", "undo-failed", "time-refused",
     "version-refused", "outside-window", "held", "settings-invalid", "workload-unknown",
+    "user-unknown",
 }  # fmt: skip
 """Made above."""
 OTHERS = {
@@ -318,17 +330,15 @@ OTHERS = {
     "runtime-unreachable", "denied", "agent-silent",
     "registry-denied", "registry-refused", "registry-unreachable", "registry-busy", "image-not-found", "manifest-invalid", "digest-mismatch",
     "platform-missing", "image-unsupported", "budget-too-small", "import-failed", "login-unreadable", "runtime-failed", "no-space",
+    "download-waits", "transfer-stopped",
 }  # fmt: skip
 """Made in `test_hints_of_others`."""
 ELSEWHERE = {
     "permission-refused": "tests/cli/test_not_root.py",
     "interrupted": "tests/cli/test_ctrl_c.py",
-    "download-waits": "tests/cli/test_link.py",
-    "transfer-stopped": "tests/unit/test_download.py",
     "api-missing": "tests/api/test_process.py",
     "listen-refused": "tests/api/test_process.py",
     "listen-failed": "tests/api/test_process.py",
-    "user-unknown": "tests/api",
     "certificate-missing": "tests/cli/test_api_cert.py",
     "certificate-unusable": "tests/cli/test_api_cert.py",
     "token-unknown": "tests/api/test_tokens.py",

@@ -4,8 +4,10 @@ With `test_hints`, which types the hints that are commands, it has every error t
 """
 
 import json
+import os
 import re
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,8 +16,11 @@ from kelvin_provision import errors
 from kelvin_provision.cluster.plan import Finding
 from kelvin_provision.errors import ClusterDenied, RemovalUnfinished
 from kelvin_provision.ledger.ledger import Ledger
+from kelvin_provision.settings.load import load
+from kelvin_provision.staging.limits.policy import local_time
 from tests.kit.cli import run
-from tests.kit.hints import error, request, stage, two_versions, typed
+from tests.kit.hints import MADE, error, request, stage, two_versions, typed
+from tests.kit.images import random_image
 
 PERMANENT = [
     errors.RegistryDenied, errors.RegistryRefused, errors.ImageNotFound, errors.ManifestInvalid, errors.DigestMismatch,
@@ -125,6 +130,48 @@ def test_a_runtime_that_answers_again_is_enough(box):
     assert (found["code"], found["hint"]) == ("runtime-unreachable", "systemctl status containerd")
     box.runtime = there
     assert box.run("workloads", "apply", "pump").exit_code == 0
+
+
+def explained(box, code):
+    """What is shown of an error that no command ends with: it is recorded by the agent, and looked up by who reads it."""
+    MADE.add(code)
+    return json.loads(box.run("explain", code, "--json").stdout)["then"]
+
+
+def test_a_download_that_waits_goes_on_when_the_setting_that_the_hint_shows_allows_it(box, tmp_path, monkeypatch):
+    def settings():
+        return load(state_dir=box.settings.state_dir, environ=os.environ, is_root=True).settings.download
+
+    hour = local_time().minute // 60
+    opens, closes = (f"{(hour + hours) % 24:02}:00" for hours in (2, 3))
+    monkeypatch.setenv("KELVIN_PROVISION_SITE_CONFIG", str(tmp_path / "site.yaml"))
+    (tmp_path / "site.yaml").write_text(f"download:\n  window: {opens}-{closes}\n")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    box.settings = replace(box.settings, download=settings())
+    stage(box, "3.0.0")
+    assert box.states()["pump"] == ("running", "downloading")
+    assert f"waits for the download window, which opens at {opens}" in box.run("workloads", "list", "--staged").stderr
+    shown = typed(box, explained(box, "download-waits")).stdout
+    assert re.search(rf"download.window +{opens}-{closes} .*site.yaml", shown), shown
+    assert box.run("config", "unset", "download.window").exit_code == 0
+    box.settings = replace(box.settings, download=settings())
+    box.turn()
+    assert box.states()["pump"] == ("running", "ready")
+
+
+def test_a_download_that_was_stopped_continues_where_it_was_and_nothing_has_to_be_done(box):
+    asked = iter(range(1000))
+    box.source.images["r.io/pump:3.0.0"] = random_image([50_000])
+    box.deploy("pump", version="3.0.0")
+    box.turn(stop=lambda: next(asked) > 20)
+    assert explained(box, "transfer-stopped") == "Nothing: it continues where it stopped."
+    (lock,) = box.ledger.workload("pump").staged.locks
+    there = box.store.bytes_present(lock.layers[0])
+    assert 0 < there < 50_000
+    box.source.served.clear()
+    box.turn()
+    assert box.states()["pump"] == ("running", "ready")
+    assert [offset for digest, offset, _ in box.source.served if digest == lock.layers[0].digest] == [there]
 
 
 def test_an_image_that_is_nowhere_is_there_after_another_deploy(box):
