@@ -36,6 +36,8 @@ ALL = {
     "images list": ("images", "list"),
     "support-bundle": ("support-bundle", "-o", "-"),
 }
+OF_STAGED = ("check --all", "apply --all --dry-run")
+"""Of these also where each workload has a staged version: the others have ten."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,11 @@ def rows(folder: Path) -> Iterator[Row]:
     for what, words in ALL.items():
         few, cost = (_cost(places[count], words, rounds=1) for count in (1_000, LARGE))
         yield _ratio(f"{what}, {LARGE} / 1000 workloads", cost, few, 12)
+        yield Row("  its memory", f"{cost.memory:.0f} MiB", f"{few.memory:.0f} MiB", cost.memory, 80, " MiB")
+    staged = [many(folder / f"staged-{count}" / "ledger.db", count, staged=count).parent for count in (1_000, LARGE)]
+    for what in OF_STAGED:
+        few, cost = (_cost(place, ALL[what], rounds=1) for place in staged)
+        yield _ratio(f"{what}, {LARGE} / 1000 staged versions", cost, few, 12)
         yield Row("  its memory", f"{cost.memory:.0f} MiB", f"{few.memory:.0f} MiB", cost.memory, 80, " MiB")
     if not why_not():
         yield from _idle(folder)

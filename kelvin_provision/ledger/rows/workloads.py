@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import NamedTuple
@@ -17,6 +17,9 @@ from kelvin_provision.ledger.rows.damage import Row, is_time, printable
 from kelvin_provision.status import Hold, Observation, OperationKind
 
 _DEPLOY_AGAIN = command("workloads deploy", "-f", "FILE", instruction="keep a copy of the state directory, then deploy it again")
+
+_CHUNK = 100
+Revisions = Mapping[tuple[str, int], sqlite3.Row]
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,6 @@ def workloads(db: sqlite3.Connection, names: Collection[str] | None = None) -> R
     """Every workload with its slots, or those of these names that exist, sorted by name. Reads no row of another workload."""
     where, values = ("", ()) if names is None else (f" WHERE name {LISTED}", listed(names))
     kinds, at = _under_way(db), confirmed(db)
-    slots = f"SELECT revisions.* FROM workloads JOIN revisions ON workload = name AND number IN (running, staged){where}"  # noqa: S608
-    revisions = {(row["workload"], row["number"]): row for row in db.execute(slots, values)}
     orders: dict[str, list[Order]] = {}
     for pending in standing(db, pending_orders(db, names)):
         for name in pending.names:
@@ -54,7 +55,7 @@ def workloads(db: sqlite3.Connection, names: Collection[str] | None = None) -> R
     hold_rows = db.execute(f"SELECT * FROM holds{where.replace('name', 'workload')}", values)  # noqa: S608  (constants)
     held = {row["workload"]: _hold(row) for row in hold_rows}
     result = Readable({}, {})
-    for row in db.execute(f"SELECT * FROM workloads{where} ORDER BY name", values):  # noqa: S608  (constants)
+    for row, revisions in _with_slots(db, db.execute(f"SELECT * FROM workloads{where} ORDER BY name", values).fetchall()):  # noqa: S608
         name = row["name"]
         try:
             asked = Asked(kinds.get(name), held.get(name), tuple(orders.get(name, ())), at)
@@ -64,13 +65,23 @@ def workloads(db: sqlite3.Connection, names: Collection[str] | None = None) -> R
     return result
 
 
+def _with_slots(db: sqlite3.Connection, stored: Sequence[sqlite3.Row]) -> Iterator[tuple[sqlite3.Row, Revisions]]:
+    """Each row of a workload with the rows of its revisions. Few of those are in memory at a time: their texts are as large as all else."""
+    query = f"SELECT revisions.* FROM workloads JOIN revisions ON workload = name AND number IN (running, staged) WHERE name {LISTED}"  # noqa: S608
+    for first in range(0, len(stored), _CHUNK):
+        chunk = stored[first : first + _CHUNK]
+        names = [row["name"] for row in chunk if isinstance(row["name"], str)]
+        revisions = {(row["workload"], row["number"]): row for row in db.execute(query, listed(names))}
+        yield from ((row, revisions) for row in chunk)
+
+
 def changing(db: sqlite3.Connection) -> tuple[str, ...]:
     """Workloads that an operation or an order for now is about: their state is not only what was seen and staged."""
     orders = [name for order in standing(db, pending_orders(db)) if order.at is None for name in order.names]
     return tuple(dict.fromkeys((*_under_way(db), *orders)))
 
 
-def _workload(row: sqlite3.Row, revisions: Mapping[tuple[str, int], sqlite3.Row], asked: Asked) -> Workload:
+def _workload(row: sqlite3.Row, revisions: Revisions, asked: Asked) -> Workload:
     def start_again() -> Hint:
         return _start_again(printable(row["name"]))
 
