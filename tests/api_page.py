@@ -127,6 +127,8 @@ client.workload.apply_workload(workload_names=["docs-demo-motor-speed"])
   window. If no agent runs, one is started; if none can be, the answer is 503.
 * The same request of the same user within a minute is a **repetition**: it gets the same answer and nothing is done twice, unless another change to one of its
   workloads was accepted in between. Clients that time out may send a request again.
+* The newer routes for several workloads (`apps/workloads/apply|start|stop|delete|enable`) do what is possible: with 207, `errors` has those that were left out, each with its `workload_name` in the `payload`.
+  The older `apply` and `bulk/update` are all or none.
 * A **list** has the platform's filters (repeated for alternatives), `sort_by`, `direction`, and three ways to page: `cursor` (the default; a cursor carries
   its filters), `limits`, and `stream` (one JSON object per line). Boolean values may be written in any case. `ETag` and `If-None-Match` spare a list that has not changed.
 * What takes minutes or has a large answer is a **job**: the agent starts a process for it, and one of a kind is done at a time (else 503). `images/verify` answers with a

@@ -39,15 +39,21 @@ def deploy(ctx: Context, request: DeployRequest) -> DeployResult:
 
     Raises RequestRefused, SecretMissing, AgentSilent (the requests are stored then).
     """
-    accepted = _accept(ctx.settings, request)
-    refuse_unsupported(ctx.cluster, accepted.specs)
-    revisions, cancelled = store(ctx, accepted.specs)
+    return deploy_accepted(ctx, [accepted(ctx.settings, request)])
+
+
+def deploy_accepted(ctx: Context, requests: Sequence[Accepted]) -> DeployResult:
+    """All of them or none. Raises RequestRefused for what this cluster cannot run, AgentSilent."""
+    specs = [spec for request in requests for spec in request.specs]
+    refuse_unsupported(ctx.cluster, specs)
+    revisions, cancelled = store(ctx, specs)
     woken = wake(ctx)
     reboot = () if ctx.launcher.survives_reboot(ctx.settings) else (NO_SERVICE_WARNING,)
-    return DeployResult(revisions, (*accepted.warnings, *cancelled, *woken, *reboot))
+    return DeployResult(revisions, (*(warning for request in requests for warning in request.warnings), *cancelled, *woken, *reboot))
 
 
-def _accept(settings: Settings, request: DeployRequest) -> Accepted:
+def accepted(settings: Settings, request: DeployRequest) -> Accepted:
+    """The request, checked; nothing is stored. Raises RequestRefused, SecretMissing."""
     defaults = Defaults(
         registry=settings.registry,
         cluster_name=settings.cluster.name,
@@ -57,10 +63,10 @@ def _accept(settings: Settings, request: DeployRequest) -> Accepted:
         allow_latest=request.allow_latest,
         namespace=settings.cluster.namespace,
     )
-    accepted = accept(request.documents, defaults)
+    checked = accept(request.documents, defaults)
     # A box without a name goes by its host's: workloads see it in KELVIN_CLUSTER_NAME.
-    named = tuple(spec if spec.cluster_name else replace(spec, cluster_name=platform.node()) for spec in accepted.specs)
-    return replace(accepted, specs=named)
+    named = tuple(spec if spec.cluster_name else replace(spec, cluster_name=platform.node()) for spec in checked.specs)
+    return replace(checked, specs=named)
 
 
 def refuse_unsupported(cluster: Cluster, specs: Sequence[Spec]) -> None:
@@ -79,5 +85,5 @@ def refuse_unsupported(cluster: Cluster, specs: Sequence[Spec]) -> None:
 
 def store(ctx: Context, specs: Sequence[Spec]) -> tuple[tuple[Revision, ...], tuple[str, ...]]:
     """Store all requests as one group, or none. Returns the revisions, and a message for each order that this cancels."""
-    accepted = requests.accept(ctx.ledger, specs, uuid.uuid4().hex, actor=ctx.actor)
-    return accepted.revisions, requests.cancellations(accepted.cancelled)
+    stored = requests.accept(ctx.ledger, specs, uuid.uuid4().hex, actor=ctx.actor)
+    return stored.revisions, requests.cancellations(stored.cancelled)

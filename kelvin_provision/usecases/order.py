@@ -5,12 +5,14 @@ What the change would refuse at once is refused here, with the same errors: an o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from kelvin_provision.applying.gate import obstacle
 from kelvin_provision.applying.selection import choose, refuse_bare, refuse_unready, select
 from kelvin_provision.context import Context
-from kelvin_provision.errors import NothingApplied, NothingStaged, OurBug
+from kelvin_provision.errors import NothingApplied, NothingStaged, OurBug, ProvisionError
+from kelvin_provision.files.hashing import sha256_hex
 from kelvin_provision.hints import command
 from kelvin_provision.ledger import orders, repeats
 from kelvin_provision.ledger.model import Order, Target
@@ -62,6 +64,35 @@ def order(ctx: Context, change: Change) -> Ordered:
     placed = orders.place(ctx.ledger, request)
     replaced = tuple(f"the {other.subject} is cancelled" for other in placed.cancelled)
     return Ordered(placed.order, warnings=(*left_out, *warnings, *replaced))
+
+
+def order_possible(ctx: Context, change: Change) -> Mapping[str, ProvisionError]:
+    """One order for those of several workloads that can be changed; returns why the others cannot. Raises if none can.
+
+    The same request again changes nothing, unless one that could not be changed can be by now.
+    """
+    earlier = repeats.repeated(ctx.ledger, change.digest)
+    rest = tuple(name for name in change.names if earlier is None or name not in earlier.names)
+    refused = {name: error for name in rest if (error := _obstacle(ctx, replace(change, names=(name,))))}
+    possible = tuple(name for name in rest if name not in refused)
+    if possible:
+        own = change.digest if earlier is None else sha256_hex(f"{change.digest} {' '.join(possible)}".encode())
+        order(ctx, replace(change, names=possible, digest=own))
+    elif earlier is None:
+        raise refused[change.names[0]]
+    return refused
+
+
+def _obstacle(ctx: Context, change: Change) -> ProvisionError | None:
+    """Why this change would be refused at once."""
+    try:
+        if change.verb is Verb.APPLY:
+            _apply_of(ctx, change, "")
+        else:
+            _checked(ctx, change, "")
+    except ProvisionError as error:
+        return error
+    return None
 
 
 def _apply_of(ctx: Context, change: Change, key: str) -> tuple[OrderRequest, tuple[str, ...]]:

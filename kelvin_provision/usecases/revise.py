@@ -1,18 +1,20 @@
-"""Change some fields of a workload: its newest request again, with these fields replaced, deployed as a new revision."""
+"""Change some fields of workloads: their newest requests again, with these fields replaced, deployed as new revisions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from kelvin_provision.context import Context
-from kelvin_provision.errors import UsageRefused
+from kelvin_provision.errors import RequestRefused, UsageRefused
+from kelvin_provision.settings.model import Settings
 from kelvin_provision.spec.manifest_keys import is_modern
 from kelvin_provision.spec.read.findings import Document
+from kelvin_provision.spec.request.accept import Accepted
 from kelvin_provision.spec.workload import Spec
 from kelvin_provision.usecases.configure import with_configuration, with_hidden
-from kelvin_provision.usecases.deploy import DeployRequest, DeployResult, deploy
+from kelvin_provision.usecases.deploy import DeployRequest, DeployResult, accepted, deploy_accepted
 
 PLAIN = frozenset({"title", "app_version", "cluster_name", "node_name", "deployment_type"})
 """Fields that a request has under the same name."""
@@ -20,7 +22,7 @@ PLAIN = frozenset({"title", "app_version", "cluster_name", "node_name", "deploym
 
 @dataclass(frozen=True)
 class ReviseRequest:
-    """`fields` are those of `PLAIN`, `configuration` and `system`; each replaces the whole field."""
+    """`fields` are those of `PLAIN`, `configuration`, `system` and `api_permissions`; each replaces the whole field."""
 
     name: str
     fields: Mapping[str, Any]
@@ -28,18 +30,28 @@ class ReviseRequest:
 
 def revise(ctx: Context, request: ReviseRequest) -> DeployResult:
     """Raises WorkloadUnknown, UsageRefused for what cannot be changed so, and what a deploy raises."""
-    workload = ctx.ledger.workload(request.name)
-    spec = (workload.staged or workload.shown).spec
+    return revise_all(ctx, [request])
+
+
+def revise_all(ctx: Context, requests: Sequence[ReviseRequest]) -> DeployResult:
+    """All of them or none; of several, each finding begins with the name of its workload. Raises as `revise`."""
+    specs = {workload.name: (workload.staged or workload.shown).spec for workload in ctx.ledger.workloads([one.name for one in requests])}
+    return deploy_accepted(ctx, [_accepted(ctx, specs[one.name], one, several=len(requests) > 1) for one in requests])
+
+
+def _accepted(ctx: Context, spec: Spec, request: ReviseRequest, *, several: bool) -> Accepted:
     documents = (Document("body", 0, document_of(spec, request.fields)),)
-    return deploy(_with_registry_of(spec, ctx), DeployRequest(documents, allow_latest=True))
+    try:
+        return accepted(_with_registry_of(spec, ctx.settings), DeployRequest(documents, allow_latest=True))
+    except RequestRefused as error:
+        evidence = [f"{spec.name}: {line}" if several else line for line in error.evidence]
+        raise RequestRefused(str(error), hint=error.hint, evidence=evidence) from error
 
 
-def _with_registry_of(spec: Spec, ctx: Context) -> Context:
+def _with_registry_of(spec: Spec, settings: Settings) -> Settings:
     """The registry that the image was pulled from, whatever the setting says by now."""
     suffix = f"/{spec.app_name}:{spec.app_version}"
-    if not spec.image.endswith(suffix):
-        return ctx
-    return replace(ctx, settings=replace(ctx.settings, registry=spec.image.removesuffix(suffix)))
+    return replace(settings, registry=spec.image.removesuffix(suffix)) if spec.image.endswith(suffix) else settings
 
 
 def document_of(spec: Spec, fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,6 +65,8 @@ def document_of(spec: Spec, fields: Mapping[str, Any]) -> dict[str, Any]:
         payload = with_configuration(payload, with_hidden(fields["configuration"], spec.configuration))
     if "system" in fields:
         payload = _with_system(payload, fields["system"])
+    if "api_permissions" in fields:
+        payload = payload | {"api_permissions": fields["api_permissions"]}
     document = {
         "name": spec.name,
         "title": spec.title,

@@ -5,6 +5,7 @@ import pytest
 from kelvin_provision.access.levels import Level
 from kelvin_provision.ledger import orders
 from kelvin_provision.status import Verb
+from tests.api.test_openapi import valid
 from tests.kit.images import random_image
 
 APPS = "/api/v4/apps/workloads"
@@ -70,8 +71,84 @@ def test_several_are_one_order(box, api):
     assert api.post(f"{APPS}/stop", names("pump", "fan", "pump"), Level.OPERATE).status == 204
     (order,) = orders.recent(box.ledger)
     assert (order.verb, order.names) == (Verb.STOP, ("pump", "fan"))
-    assert api.post(f"{APPS}/stop", names("fan", "absent"), Level.OPERATE).status == 404
+    assert api.post(f"{APPS}/stop", names("gone", "absent"), Level.OPERATE).status == 404
     assert len(orders.recent(box.ledger)) == 1
+
+
+def test_of_several_with_some_wrong_the_others_are_done_and_207_names_those(box, api):
+    answers = [api.post(f"{APPS}/apply", names("absent", "pump", "fan", "valve"), Level.OPERATE) for _ in range(2)]
+    assert [answer.status for answer in answers] == [207, 207]
+    assert answers[0].json == answers[1].json, "the same request again"
+    refused = {error["payload"]["workload_name"]: error["name"] for error in answers[0].json["errors"]}
+    assert refused == {"absent": "workload-unknown", "fan": "nothing-staged"}
+    valid(answers[0], f"{APPS}/apply", "post")
+    (order,) = orders.recent(box.ledger)
+    assert order.names == ("pump", "valve")
+    box.deploy("fan", version="3.0.0")
+    box.turn()
+    assert api.post(f"{APPS}/apply", names("absent", "pump", "fan", "valve"), Level.OPERATE).json["errors"][0]["name"] == "workload-unknown"
+    assert [order.names for order in orders.recent(box.ledger)] == [("fan",), ("pump", "valve")], "what can be done by now is done"
+    box.turn()
+    assert {box.states()[name] for name in ("pump", "fan", "valve")} == {("running", None)}
+
+
+def test_start_stop_and_delete_have_207_too(box, api):
+    assert api.post(f"{APPS}/start", names("pump", "valve"), Level.OPERATE).json["errors"][0]["name"] == "nothing-applied"
+    assert api.post(f"{APPS}/delete?staged=true", names("pump", "fan"), Level.OPERATE).status == 207
+    assert api.post(f"{APPS}/delete", names("fan", "absent")).status == 207
+    box.turn()
+    assert box.states() == {"pump": ("running", None), "valve": ("staged", "ready")}
+
+
+def test_what_is_on_a_box_is_enabled(box, api):
+    assert api.post(f"{APPS}/stop", names("pump"), Level.OPERATE).status == 204
+    box.turn()
+    assert api.get(f"{APPS}/pump/get").json["enabled"] is True, "not as the older routes, which mean that it runs"
+    assert api.get("/api/v4/workloads/pump/get").json["enabled"] is False
+    assert api.post(f"{APPS}/enable", names("pump", "valve"), Level.OPERATE).status == 204
+    answer = api.post(f"{APPS}/enable", names("pump", "absent"), Level.OPERATE)
+    assert (answer.status, answer.json["errors"][0]["payload"]) == (207, {"workload_name": "absent"})
+    assert api.post(f"{APPS}/enable", names("absent"), Level.OPERATE).status == 404
+    assert api.post(f"{APPS}/enable", {"workload_names": []}, Level.OPERATE).status == 400
+    assert api.post(f"{APPS}/enable", names("pump"), Level.READ).status == 403
+
+
+def test_several_get_the_same_fields_all_or_none(box, api):
+    for name in ("m-1", "m-2"):
+        create(api, name=name)
+    update = names("m-1", "m-2") | {"app_name": "motor", "app_version": "2.0.0", "runtime": {"configuration": {"speed": 9}}}
+    for _ in range(2):
+        answer = api.post(f"{APPS}/bulk/update", update, Level.DEPLOY)
+        assert (answer.status, answer.body) == (204, b"")
+    for name in ("m-1", "m-2"):
+        made = spec(box, name)
+        assert (made.app_version, made.configuration, made.image) == ("2.0.0", {"speed": 9}, "r.io/motor:2.0.0")
+        assert box.ledger.workload(name).staged.number == 2, "the same request again made nothing"
+    answer = api.post(f"{APPS}/bulk/update", names("m-1", "absent") | {"deployment_type": "standard"}, Level.DEPLOY)
+    assert (answer.status, answer.error["name"]) == (404, "workload-unknown")
+    answer = api.post(f"{APPS}/bulk/update", names("m-1", "pump") | {"app_name": "motor", "app_version": "1.0.0"}, Level.DEPLOY)
+    assert (answer.status, answer.error["description"]) == (400, "pump: of another app than 'motor'")
+    answer = api.post(f"{APPS}/bulk/update", names("m-1", "m-2") | {"system": {"privlegd": True}}, Level.DEPLOY)
+    assert answer.error["payload"]["evidence"] == ["m-1: system.privlegd: unknown key 'privlegd'; did you mean privileged?"]
+    assert api.post(f"{APPS}/bulk/update", names("m-1"), Level.DEPLOY).error["description"] == "the body changes nothing"
+    assert api.post(f"{APPS}/bulk/update", {"app_version": "2.0.0"}, Level.DEPLOY).status == 400
+    assert box.ledger.workload("m-1").staged.number == 2
+
+
+def test_permissions_are_kept_and_replaced(box, api):
+    permissions = [{"permission": "kelvin.permission.asset.read"}]
+    assert create(api, api_permissions=permissions)["api_permissions"] == permissions
+    assert api.post(f"{APPS}/m-1/patch", {"title": "New"}, Level.DEPLOY).json["api_permissions"] == permissions
+    assert api.post(f"{APPS}/m-1/patch", {"api_permissions": []}, Level.DEPLOY).json["api_permissions"] == []
+
+
+def test_resources_are_of_the_platform(api):
+    answer = api.post(f"{APPS}/pump/resources/add", {"resource": "krn:asset:x"}, Level.DEPLOY)
+    assert (answer.status, answer.error["description"]) == (400, "a box has no assets: a workload here gets no resources")
+    assert api.post(f"{APPS}/pump/resources/remove", {"resources": ["krn:asset:x"]}, Level.DEPLOY).status == 204
+    assert api.post(f"{APPS}/pump/resources/remove", {"resources": "x"}, Level.DEPLOY).status == 400
+    for verb, body in (("add", {}), ("remove", {"resources": []})):
+        assert api.post(f"{APPS}/absent/resources/{verb}", body, Level.DEPLOY).status == 404
 
 
 def test_what_these_routes_do_not_declare_is_400(api):

@@ -128,3 +128,13 @@ def test_the_newer_routes_of_the_clients_that_have_them(as_user, version):
         assert client.call("app_workloads.update_workload", workload_name="w-24", data={"title": "New"})["title"] == "New"
         assert client.call("app_workloads.delete_workloads", staged=True, data={"workload_names": [own]}) is None
         assert "is not ready" in refused(client, "app_workloads.apply_workloads", data={"workload_names": ["w-00"]})
+        if version == "1.2.0":
+            assert client.call("app_workloads.enable_workloads", data={"workload_names": ["w-00"]}) is None
+        assert (
+            client.call("app_workloads.update_workloads_bulk", data={"workload_names": ["w-01", "w-02"], "deployment_type": "staged-only"})
+            is None
+        )
+        client.call("app_workloads.delete_workloads", staged=True, data={"workload_names": ["absent", "w-21"]})  # 207
+        assert client.call("app_workloads.remove_workload_resources", workload_name="w-00", data={"resources": ["krn:asset:x"]}) is None
+        data = {"resource": "krn:asset:x"}
+        assert "a box has no assets" in refused(client, "app_workloads.add_workload_resources", workload_name="w-00", data=data)

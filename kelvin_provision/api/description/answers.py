@@ -22,6 +22,7 @@ from kelvin_provision.api.description.schemas import (
 from kelvin_provision.check_result import CheckStatus
 
 _ERROR = record(name=TEXT, title=TEXT, description=TEXT, solution=TEXT, payload=ANYTHING)
+PARTLY_REFUSED = record(errors=items(_ERROR, minItems=1), message=TEXT)
 ERRORS = record(errors=items(_ERROR, minItems=1, maxItems=1), message=TEXT)
 
 TOKENS = record(

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from kelvin_provision.access.levels import Level
 from kelvin_provision.access.programs import NAME as TOKEN_NAME
 from kelvin_provision.access.users import NAME as USER_NAME
-from kelvin_provision.api.description.schemas import ANYTHING, FLAG, TEXT, Schema, items, nullable, one_of, record
+from kelvin_provision.api.description.schemas import ANYTHING, FLAG, TEXT, TEXTS, Schema, items, nullable, one_of, record
 from kelvin_provision.api.routes import apps
 from kelvin_provision.api.routes.access import LIFETIME, LIFETIMES
 from kelvin_provision.api.routes.edge import LONGEST_REASON, MOST_REVISION
@@ -77,8 +77,21 @@ def _app_body(names: Iterable[str], more: Mapping[str, Schema]) -> Schema:
 
 _CREATE = _app_body(apps.CREATE, {"api_permissions": nullable(items(ANYTHING)), "enabled": {"enum": [True, None]}})
 CREATE: Schema = {**_CREATE, "allOf": [_given(name) for name in apps.REQUIRED]}
-_PATCH = _app_body(apps.PATCH, {})
+_PERMISSIONS = {"api_permissions": nullable(items(ANYTHING))}
+_PATCH = _app_body([name for name in apps.PATCH if name in _APP], _PERMISSIONS)
 PATCH: Schema = {**_PATCH, "anyOf": [_given(name) for name in apps.PATCH]}
+
+_BULK = _app_body(
+    [name for name in apps.BULK if name in _APP],
+    {
+        **_PERMISSIONS,
+        "app_name": nullable(TEXT),
+        "workload_names": items({"type": "string", "minLength": 1}, minItems=1, maxItems=MOST_NAMES),
+    },
+)
+BULK: Schema = {**_BULK, "required": ["workload_names"], "anyOf": [_given(name) for name in apps.BULK]}
+RESOURCES = record(resources=TEXTS)
+RESOURCE: Schema = {"type": "object"}
 
 NAMES = record(workload_names=items({"type": "string", "minLength": 1}, minItems=1, maxItems=MOST_NAMES))
 CONFIGURATION = record(configuration={"type": "object", "description": "an empty one removes the whole configuration"})

@@ -25,6 +25,7 @@ _TEXTS = {
     201: "stored",
     202: "accepted",
     204: "done, or accepted as an order",
+    207: "done, or accepted as an order, but for the workloads that are named",
     304: "not changed since",
     409: "the state of the workload does not allow it",
     406: "it cannot be applied now",
@@ -34,6 +35,7 @@ _TEXTS = {
 }
 _SCHEMAS: dict[str, Schema] = {
     "Errors": answers.ERRORS,
+    "PartlyRefused": answers.PARTLY_REFUSED,
     "Metadata": answers.METADATA,
     "Tokens": answers.TOKENS,
     "Discovery": answers.DISCOVERY,
@@ -140,7 +142,9 @@ def _responses(row: Row, described: Described) -> dict[str, Any]:
 
 def _success(code: int, described: Described) -> dict[str, Any]:
     response: dict[str, Any] = {"description": _TEXTS[code]}
-    if described.answer is not None:
+    if code == 207:
+        response["content"] = {JSON: {"schema": named("PartlyRefused")}}
+    elif described.answer is not None:
         response["content"] = {media: {"schema": described.answer} for media in described.media}
     if described.names:
         response["links"] = dict(_links(described.names))

@@ -45,3 +45,4 @@ PASSWORD_EXAMPLE: dict[str, Any] = {"password": "Valve-and-pump-7"}
 ADD_USER_EXAMPLE: dict[str, Any] = {"name": "anna", "level": "operate"} | PASSWORD_EXAMPLE
 TOKEN_EXAMPLE: dict[str, Any] = {"name": "line-3", "level": "read", "for": "90d"}
 SCHEDULE_EXAMPLE: dict[str, Any] = {"workload_names": ["motor-speed"], "at": "2099-11-23T02:00:00Z"}
+BULK_EXAMPLE: dict[str, Any] = NAMES_EXAMPLE | PATCH_EXAMPLE

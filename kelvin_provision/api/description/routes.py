@@ -9,6 +9,7 @@ from typing import Any
 from kelvin_provision.api.description import answers, bodies, parameters
 from kelvin_provision.api.description.examples import (
     ADD_USER_EXAMPLE,
+    BULK_EXAMPLE,
     CREATE_EXAMPLE,
     DEPLOY_EXAMPLE,
     NAMES_EXAMPLE,
@@ -80,10 +81,14 @@ DESCRIBED: Mapping[Callable[..., Any], Described] = {
     orders.apply_all: _NAMES,
     orders.start_all: _NAMES,
     orders.stop_all: _NAMES,
+    orders.enable_all: _NAMES,
     orders.delete_all: Described(query=(parameters.STAGED,), body=bodies.NAMES, example=NAMES_EXAMPLE),
     apps.create: Described(named("AppWorkload"), (parameters.STOPPED,), bodies.CREATE, example=CREATE_EXAMPLE),
     apps.listed: Described(named("AppWorkloadPage"), parameters.APPS_LIST, media=_LISTED, cached=True),
     apps.get: Described(named("AppWorkload")),
+    apps.update_all: Described(body=bodies.BULK, example=BULK_EXAMPLE),
+    apps.add_resources: Described(named("AppWorkload"), body=bodies.RESOURCE, optional=True),
+    apps.remove_resources: Described(body=bodies.RESOURCES, example={"resources": ["krn:asset:pump"]}),
     apps.patch: Described(named("AppWorkload"), body=bodies.PATCH, example=PATCH_EXAMPLE),
     box.box: Described(named("Box")),
     box.disk: Described(named("Disk")),

@@ -73,14 +73,21 @@ def refused_bytes(name: str, kind: Kind, description: str) -> bytes:
     return encoded(error_document(name, kind.title, description, kind.solution))
 
 
+def partly(errors: Mapping[str, ProvisionError]) -> Response:
+    """207: what was asked for is done, except for these workloads; each error has the name of its workload in the payload."""
+    documents = [_of_error(error, {"workload_name": name}) for name, error in errors.items()]
+    return answer({"errors": [error for document in documents for error in document["errors"]], "message": documents[0]["message"]}, 207)
+
+
 def failed(error: ProvisionError, declared: tuple[int, ...]) -> Response:
     """An error of a use-case or a query. Its evidence is in the payload."""
-    payload = {"evidence": list(error.evidence)} if error.evidence else None
+    return answer(_of_error(error, {}), status_of(error, declared))
+
+
+def _of_error(error: ProvisionError, more: Mapping[str, Any]) -> dict[str, Any]:
+    payload = {**more, **({"evidence": list(error.evidence)} if error.evidence else {})}
     title = " ".join((type(error).__doc__ or "").split())
-    return answer(
-        error_document(error.code, title, str(error), solution(error.hint or command("explain", error.code)), payload),
-        status_of(error, declared),
-    )
+    return error_document(error.code, title, str(error), solution(error.hint or command("explain", error.code)), payload or None)
 
 
 def solution(hint: Hint | str) -> str:

@@ -34,7 +34,7 @@ def _common(shown: WorkloadItem) -> dict[str, Any]:
         "app_type": shown.app_type,
         "cluster_name": shown.cluster_name,
         "node_name": shown.node_name,
-        "enabled": shown.enabled,
+        "enabled": True,  # it was sent to the box, which is what newer clients mean
         "download_status": shown.download_status,
         "download_error": shown.download_error,
         "status": shown.to_json()["status"],

@@ -6,13 +6,15 @@ from starlette.responses import Response
 
 from kelvin_provision.access.levels import Level
 from kelvin_provision.api.messages.body import content, parsed_object
-from kelvin_provision.api.messages.documents import empty
+from kelvin_provision.api.messages.documents import empty, partly
 from kelvin_provision.api.messages.parameters import flag, refuse_unknown
 from kelvin_provision.api.messages.refusals import Refusal
 from kelvin_provision.api.services import Call
 from kelvin_provision.api.work.repeats import digest
+from kelvin_provision.context import Context
+from kelvin_provision.errors import WorkloadUnknown
 from kelvin_provision.status import Verb
-from kelvin_provision.usecases.order import Change, order
+from kelvin_provision.usecases.order import Change, order, order_possible
 
 MOST_NAMES = 100
 _EXAMPLE = (
@@ -22,10 +24,11 @@ _EXAMPLE = (
 
 async def apply(call: Call) -> Response:
     body = await content(call.request)
-    return await _ordered(call, Verb.APPLY, _names(parsed_object(body)), body)
+    return await _ordered(call, Verb.APPLY, names_in(parsed_object(body)), body)
 
 
-def _names(document: dict[str, object]) -> tuple[str, ...]:
+def names_in(document: dict[str, object]) -> tuple[str, ...]:
+    """The workloads in a body. Raises Refusal."""
     unknown = [key for key in document if key != "workload_names"]
     names = document.get("workload_names")
     if unknown:
@@ -69,11 +72,32 @@ async def delete_all(call: Call) -> Response:
     return await _of_body(call, Verb.UNDEPLOY, staged=_staged(call))
 
 
+async def enable_all(call: Call) -> Response:
+    """Nothing to do: a workload that is on a box was sent to it, which is what this is about on the platform."""
+    names = names_in(parsed_object(await content(call.request)))
+    refused = await call.box.ask(_unknown, names)
+    return partly(refused) if refused else empty(204)
+
+
+def _unknown(ctx: Context, names: tuple[str, ...]) -> dict[str, WorkloadUnknown]:
+    """Raises WorkloadUnknown if all of them are."""
+    if not ctx.ledger.existing(names):
+        ctx.ledger.workloads(names)
+    refused: dict[str, WorkloadUnknown] = {}
+    for name in names:
+        try:
+            ctx.ledger.workload(name)
+        except WorkloadUnknown as error:
+            refused[name] = error
+    return refused
+
+
 async def _of_body(call: Call, verb: Verb, *, staged: bool = False) -> Response:
-    """All of them as one order, or none: newer clients read 204."""
+    """Those that can be are one order, and newer clients read 204; of several, 207 names those that cannot."""
     body = await content(call.request)
-    await _ordered(call, verb, _names(parsed_object(body)), body, staged=staged)
-    return empty(204)
+    change = Change(verb, names_in(parsed_object(body)), _digest(call, body, staged=staged), staged)
+    refused = await call.box.act(call.principal.actor, order_possible, change)
+    return partly(refused) if refused else empty(204)
 
 
 def _staged(call: Call) -> bool:
@@ -92,8 +116,10 @@ async def _of_path(call: Call, verb: Verb) -> Response:
 
 
 async def _ordered(call: Call, verb: Verb, names: tuple[str, ...], body: bytes, *, staged: bool = False) -> Response:
-    scope = call.request.scope
-    target = f"{scope['path']}?staged={staged}"
-    key = digest(call.principal.name, scope["method"], target, body)
-    await call.box.act(call.principal.actor, order, Change(verb, names, key, staged))
+    await call.box.act(call.principal.actor, order, Change(verb, names, _digest(call, body, staged=staged), staged))
     return empty()
+
+
+def _digest(call: Call, body: bytes, *, staged: bool) -> str:
+    scope = call.request.scope
+    return digest(call.principal.name, scope["method"], f"{scope['path']}?staged={staged}", body)

@@ -45,7 +45,7 @@ async def deploy(call: Call) -> Response:
     body = await content(call.request)
     if not body.strip():
         raise Refusal("bad-body", "the body is empty", "send the workload as a JSON object with app_name, app_version, name and payload")
-    name = await revised(call, Head(call.principal.actor), body)
+    (name,) = await revised(call, Head(call.principal.actor), body)
     return answer(await call.box.ask(_document, name), 201)
 
 
@@ -57,7 +57,7 @@ async def configure(call: Call) -> Response:
     if set(document) != {"configuration"} or not isinstance(configuration, dict):
         raise Refusal("bad-body", 'the body is not {"configuration": {...}}', "an empty object removes the whole configuration")
     await call.box.ask(lambda ctx: ctx.ledger.workload(call.name))
-    await revised(call, Head(call.principal.actor, call.name), json.dumps(configuration).encode())
+    await revised(call, Head(call.principal.actor, (call.name,)), json.dumps(configuration).encode())
     return answer({"configuration": await call.box.ask(configuration_of, call.name)})
 
 

@@ -24,7 +24,7 @@ from kelvin_provision.settings.load import load
 from kelvin_provision.spec.read.documents import read
 from kelvin_provision.usecases.configure import ConfigureRequest, configure
 from kelvin_provision.usecases.deploy import DeployRequest, deploy
-from kelvin_provision.usecases.revise import ReviseRequest, revise
+from kelvin_provision.usecases.revise import ReviseRequest, revise_all
 
 FILE = "body"
 """How findings name the body of the request."""
@@ -46,11 +46,12 @@ def main(words: list[str]) -> int:
 
 
 def done(ctx: Context, head: Mapping[str, Any], body: bytes) -> dict[str, Any]:
-    """Accept the one request in the body, or the configuration or the fields in it for `name`. Raises what the use-cases raise."""
+    """Accept the one request in the body, or the configuration or the fields in it for `names`. Raises what the use-cases raise."""
     if head["fields"]:
-        result = revise(ctx, ReviseRequest(head["name"], _object(body)))
-    elif head["name"]:
-        result = configure(ctx, ConfigureRequest(head["name"], _object(body)))
+        fields = _object(body)
+        result = revise_all(ctx, [ReviseRequest(name, fields) for name in head["names"]])
+    elif head["names"]:
+        result = configure(ctx, ConfigureRequest(head["names"][0], _object(body)))
     else:
         result = deploy(ctx, DeployRequest(read(f"{FILE}.json", body)))
     return {"names": [revision.workload for revision in result.revisions], "warnings": list(result.warnings)}

@@ -21,10 +21,10 @@ Deploy = Callable[["Head", bytes], Awaitable["Deployed"]]
 
 @dataclass(frozen=True)
 class Head:
-    """`name` is the workload whose configuration the body has, or with `fields` some fields; empty where it is a whole request."""
+    """`names` has the workload whose configuration the body has, or with `fields` those that get some fields; empty for a whole request."""
 
     actor: str
-    name: str = ""
+    names: tuple[str, ...] = ()
     fields: bool = False
 
 

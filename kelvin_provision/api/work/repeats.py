@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from kelvin_provision.ledger.repeats import WINDOW
@@ -29,8 +29,7 @@ def digest(user: str, method: str, target: str, body: bytes) -> str:
 @dataclass(frozen=True)
 class _Made:
     until: float
-    name: str
-    revision: int
+    revisions: Mapping[str, int]
 
 
 class Repeats:
@@ -41,12 +40,12 @@ class Repeats:
         self.one_at_a_time = asyncio.Lock()
         self._made: OrderedDict[str, _Made] = OrderedDict()
 
-    def remember(self, key: str, name: str, revision: int) -> None:
-        self._made[key] = _Made(self._clock() + WINDOW, name, revision)
+    def remember(self, key: str, revisions: Mapping[str, int]) -> None:
+        self._made[key] = _Made(self._clock() + WINDOW, revisions)
         while len(self._made) > _KEPT:
             self._made.popitem(last=False)
 
-    def find(self, key: str) -> tuple[str, int] | None:
-        """The workload and the revision that this request has made."""
+    def find(self, key: str) -> Mapping[str, int] | None:
+        """The workloads with the revisions that this request has made."""
         made = self._made.get(key)
-        return (made.name, made.revision) if made and made.until > self._clock() else None
+        return made.revisions if made and made.until > self._clock() else None
