@@ -35,8 +35,10 @@ def revise(ctx: Context, request: ReviseRequest) -> DeployResult:
 
 def revise_all(ctx: Context, requests: Sequence[ReviseRequest]) -> DeployResult:
     """All of them or none; of several, each finding begins with the name of its workload. Raises as `revise`."""
-    specs = {workload.name: (workload.staged or workload.shown).spec for workload in ctx.ledger.workloads([one.name for one in requests])}
-    return deploy_accepted(ctx, [_accepted(ctx, specs[one.name], one, several=len(requests) > 1) for one in requests])
+    specs = {
+        workload.name: (workload.staged or workload.shown).spec for workload in ctx.ledger.workloads([request.name for request in requests])
+    }
+    return deploy_accepted(ctx, [_accepted(ctx, specs[request.name], request, several=len(requests) > 1) for request in requests])
 
 
 def _accepted(ctx: Context, spec: Spec, request: ReviseRequest, *, several: bool) -> Accepted:
