@@ -26,5 +26,5 @@ async def revised(call: Call, head: Head, body: bytes) -> tuple[str, ...]:
 def _newest(ctx: Context, names: tuple[str, ...]) -> Mapping[str, int]:
     """The number of the newest revision of each; 0 when it is gone already."""
     existing = ctx.ledger.existing(names)
-    found = {name: workload.staged or workload.running for name, workload in existing.items()}
-    return {name: revision.number if (revision := found.get(name)) else 0 for name in names}
+    newest = {name: workload.staged or workload.running for name, workload in existing.items()}
+    return {name: revision.number if (revision := newest.get(name)) else 0 for name in names}
