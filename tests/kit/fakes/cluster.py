@@ -196,6 +196,7 @@ class FakeCluster:
 
     def stop(self, workload: str) -> None:
         self._enter("stop", workload)
+        self.changed.set()
         if workload in self.live:
             self.stopped.add(workload)
         self.serving.pop(workload, None)
