@@ -49,9 +49,19 @@ class Direction(StrEnum):
     DESC = "desc"
 
 
+class Nulls(StrEnum):
+    """Where workloads are that have no value for a sort key."""
+
+    FIRST = "first"
+    LAST = "last"
+
+
 @dataclass(frozen=True)
 class Query:
-    """Filters and order. Values of one filter are alternatives; all filters must match."""
+    """Filters and order. Values of one filter are alternatives; all filters must match.
+
+    Without `nulls`, a missing value sorts as the greatest, as in the ledger's indexes.
+    """
 
     search: tuple[str, ...] = ()
     name: tuple[str, ...] = ()
@@ -64,6 +74,18 @@ class Query:
     enabled: bool | None = None
     sort_by: tuple[SortKey, ...] = ()
     direction: Direction = Direction.ASC
+    nulls: Nulls | None = None
+
+    @property
+    def has_order_of_its_own(self) -> bool:
+        """Whether the order is none of the ledger's indexes."""
+        return self._rank_of_nothing != _GREATEST and SortKey.NODE_NAME in self.sort_by
+
+    @property
+    def _rank_of_nothing(self) -> int:
+        if self.nulls is None:
+            return _GREATEST
+        return -1 if (self.nulls is Nulls.FIRST) is (self.direction is Direction.ASC) else _GREATEST
 
     def matches(self, item: WorkloadItem) -> bool:
         """Whether an item passes every filter."""
@@ -81,18 +103,21 @@ class Query:
         )
 
     def key(self, item: WorkloadItem) -> Key:
-        """The sort key of an item. The name comes last, so that no two keys are equal; a missing value sorts last."""
-        return [(0, getattr(item, key)) if key in _TIMES else _key_part(getattr(item, key)) for key in (*self.sort_by, SortKey.NAME)]
+        """The sort key of an item. The name comes last, so that no two keys are equal."""
+        nothing = self._rank_of_nothing
+        keys = (*self.sort_by, SortKey.NAME)
+        return [(0, getattr(item, key)) if key in _TIMES else _key_part(getattr(item, key), nothing) for key in keys]
 
 
 _LOWER = {letter: letter + 32 for letter in range(ord("A"), ord("Z") + 1)}
 """Without regard to the case of ASCII letters, as the ledger's indexes."""
+_GREATEST = 1
 _TIMES = frozenset({SortKey.CREATED, SortKey.UPDATED})
 
 
-def _key_part(value: str | bool | None) -> tuple[int, str | int]:  # noqa: FBT001  (a value of the item)
+def _key_part(value: str | bool | None, rank_of_nothing: int) -> tuple[int, str | int]:  # noqa: FBT001  (a value of the item)
     if value is None:
-        return (1, "")
+        return (rank_of_nothing, "")
     return (0, int(value)) if isinstance(value, bool) else (0, value.translate(_LOWER))
 
 
@@ -144,6 +169,8 @@ def _query(filters: dict[str, Any]) -> Query:
             values[name] = _checked(bool, value)
         elif name == "direction":
             values[name] = Direction(value)
+        elif name == "nulls":
+            values[name] = Nulls(value)
         else:
             kind = {"state": State, "sort_by": SortKey}.get(name, str)
             values[name] = tuple(kind(_checked(str, part)) for part in _checked(list, value))

@@ -1,13 +1,16 @@
 """The list: filters, order, three ways to page, and cursors that carry everything."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from kelvin_provision.access.levels import Level
 from kelvin_provision.api.work.box import KEPT
+from kelvin_provision.usecases import deploy
 from tests.kit.api import serving
 from tests.kit.box import Box
+from tests.kit.specs import spec
 
 LIST = "/api/v4/workloads/list"
 
@@ -89,7 +92,7 @@ def test_filters_are_those_of_the_platform(quiet, text, expected):
         ("direction=up", "accepted are asc, desc"),
         ("sort_by=colour", "accepted are name, title"),
         ("download_statuses=ready&download_statuses=gone", "accepted are pending, scheduled"),
-        ("nulls=first", "accepted are last"),
+        ("nulls=middle", "accepted are first, last"),
         ("&".join(f"search={number}" for number in range(101)), "search is given 101 times; the limit is 100"),
     ],
 )
@@ -150,6 +153,47 @@ def test_pages_by_number(many):
     assert query(many, "pagination_type=limits&page=1000000").json["data"] == []
     empty = query(many, "pagination_type=limits&search=zzz").json["pagination"]
     assert empty == {"page": 1, "page_size": 20, "total_pages": 0, "total_items": 0}
+
+
+@pytest.fixture(scope="module")
+def nodes(tmp_path_factory):
+    """`a` and `c` have a node, `b` and `d` have none."""
+    found = Box(tmp_path_factory.mktemp("nodes") / "state")
+    specs = [replace(spec(name), node_name=node) for name, node in (("a", "n-2"), ("b", None), ("c", "n-1"), ("d", None))]
+    deploy.store(found.ctx, specs)
+    with serving(found) as client:
+        yield client
+    found.close()
+
+
+@pytest.mark.parametrize("pagination", ["cursor", "limits", "stream"])
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ("", "cabd"),
+        ("nulls=last", "cabd"),
+        ("nulls=First", "bdca"),
+        ("direction=desc", "dbac"),
+        ("direction=desc&nulls=first", "dbac"),
+        ("direction=desc&nulls=last", "acdb"),
+    ],
+)
+def test_workloads_without_a_value_are_where_they_are_asked_for(nodes, pagination, more, expected):
+    text = f"sort_by=node_name&pagination_type={pagination}&{more}"
+    if pagination == "cursor":
+        pages, text = [], f"{text}&page_size=1"
+        while text:
+            document = query(nodes, text).json
+            pages += document["data"]
+            back = document["pagination"]["previous_page"]
+            assert back is None or len(query(nodes, f"previous={back}").json["data"]) == 1
+            place = document["pagination"]["next_page"]
+            text = f"next={place}&page_size=1" if place else ""
+        assert "".join(item["name"] for item in pages) == expected
+        return
+    answer = query(nodes, text)
+    items = answer.json["data"] if pagination == "limits" else [json.loads(line) for line in answer.body.splitlines()]
+    assert "".join(item["name"] for item in items) == expected
 
 
 def test_a_stream_is_a_line_for_each_item(many):

@@ -8,9 +8,9 @@ from typing import Any
 from kelvin_provision.api.description.schemas import TEXT, Schema, any_case, items
 from kelvin_provision.api.messages.parameters import MOST_VALUES
 from kelvin_provision.api.routes.edge import LINES, MOST
-from kelvin_provision.api.routes.listing import APPS, LEGACY, PAGE_SIZE, DownloadState, Form, Nulls, Paging
+from kelvin_provision.api.routes.listing import APPS, LEGACY, PAGE_SIZE, DownloadState, Form, Paging
 from kelvin_provision.api.routes.workloads import TAIL_LINES
-from kelvin_provision.queries.listing import LARGEST_PAGE, Direction, SortKey
+from kelvin_provision.queries.listing import LARGEST_PAGE, Direction, Nulls, SortKey
 from kelvin_provision.queries.logs import MOST_LINES
 from kelvin_provision.spec.enums import State
 
@@ -58,7 +58,11 @@ def _listing(form: Form) -> tuple[Parameter, ...]:
         "next": Parameter("next", _CURSOR, "next_page of the page before; its filters count"),
         "previous": Parameter("previous", _CURSOR, "previous_page of the page after; with next, that counts"),
         "direction": Parameter("direction", any_case(Direction), f"of {', '.join(Direction)}; by default {Direction.ASC}"),
-        "nulls": Parameter("nulls", any_case(Nulls), "where a list with missing values has them: last"),
+        "nulls": Parameter(
+            "nulls",
+            any_case(Nulls),
+            f"where workloads without a value for sort_by are: {' or '.join(Nulls)}; by default as the greatest value",
+        ),
         "search": repeated("search", description="part of a name, title, app, cluster or node"),
     }
     single = {name: Parameter(name, TEXT, "a box has no assets: nothing matches") for name in form.elsewhere}

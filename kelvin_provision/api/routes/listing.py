@@ -16,7 +16,7 @@ from kelvin_provision.api.routes import app_documents
 from kelvin_provision.api.services import Call
 from kelvin_provision.context import Context
 from kelvin_provision.queries.items import WorkloadItem
-from kelvin_provision.queries.listing import LARGEST_PAGE, Cursor, Direction, Page, Query, SortKey
+from kelvin_provision.queries.listing import LARGEST_PAGE, Cursor, Direction, Nulls, Page, Query, SortKey, select
 from kelvin_provision.queries.listing import page as page_of
 from kelvin_provision.queries.overview import OverviewRequest, overview
 from kelvin_provision.spec.enums import State
@@ -81,10 +81,6 @@ class Paging(StrEnum):
     STREAM = "stream"
 
 
-class Nulls(StrEnum):
-    LAST = "last"
-
-
 class DownloadState(StrEnum):
     PENDING = "pending"
     SCHEDULED = "scheduled"
@@ -121,7 +117,6 @@ async def page(call: Call, form: Form) -> Response:
 def parsed(query: QueryParams, form: Form) -> ListRequest:
     """Raises Refusal, CursorInvalid."""
     refuse_unknown(query.keys(), form.accepted)
-    word(query, "nulls", Nulls.LAST)
     request = ListRequest(
         _query(query, form),
         tuple(as_word(text, "download_statuses", DownloadState) for text in many(query, "download_statuses")),
@@ -153,6 +148,7 @@ def _query(query: QueryParams, form: Form) -> Query:
         enabled=flag(query, "enabled"),
         sort_by=tuple(dict.fromkeys(as_word(text.removesuffix("_at"), "sort_by", SortKey) for text in many(query, "sort_by"))),
         direction=word(query, "direction", Direction.ASC),
+        nulls=as_word(text, "nulls", Nulls) if (text := single(query, "nulls")) else None,
     )
 
 
@@ -185,13 +181,15 @@ def listed(ctx: Context, request: ListRequest, form: Form) -> bytes:
 
 
 def _page(ctx: Context, request: ListRequest) -> Page:
-    if request.downloads or request.types:
+    if request.downloads or request.types or request.query.has_order_of_its_own:
         return page_of(_all(ctx, request), request.query, size=request.size, cursor=request.cursor)
     return overview(ctx, OverviewRequest(request.query, size=request.size, cursor=request.cursor)).page
 
 
 def _all(ctx: Context, request: ListRequest) -> Sequence[WorkloadItem]:
-    items = overview(ctx, OverviewRequest(request.query)).page.items
+    items: Sequence[WorkloadItem] = overview(ctx, OverviewRequest(request.query)).page.items
+    if request.query.has_order_of_its_own:
+        items = select(items, request.query)
     return tuple(
         item
         for item in items
