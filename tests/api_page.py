@@ -54,7 +54,8 @@ made again, without a restart, when 60 days are left or the box has another addr
 the warning of a browser must be the first of them. `api.tls.cert` (and `api.tls.key`) name files of your own; they are read again when they change. Addresses of this box itself
 (127.0.0.1, ::1) speak HTTP without TLS; others only with `api.insecure`, which is for a network without other users.
 
-Clients of the platform take the authority with `SSL_CERT_FILE=ca.pem REQUESTS_CA_BUNDLE=ca.pem`. From another machine without TLS, use a tunnel: `ssh -L 30000:127.0.0.1:30000 BOX`.
+Clients of the platform and its command line `kelvin` take the authority with `SSL_CERT_FILE=ca.pem REQUESTS_CA_BUNDLE=ca.pem`; from 1.0 on they speak TLS at port 443 and
+nothing else. `kelvin` has no word for apply: give its runtime file `deployment_type: staged+instant-apply`, or apply at the box. From another machine without TLS, use a tunnel: `ssh -L 30000:127.0.0.1:30000 BOX`.
 `doctor` says when the certificate no longer fits, when something is readable on the network, and when a NodePort of Kubernetes takes the API's port: 30000 is the first of those.
 
 ## Examples

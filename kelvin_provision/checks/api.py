@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 from kelvin_provision import timestamps
+from kelvin_provision.access.tokens import KEY_FILE
+from kelvin_provision.access.users import FILE as USERS
 from kelvin_provision.access.users import Users
 from kelvin_provision.check_result import CheckFinding, error, ok, warning
 from kelvin_provision.checks.runner import Check, Fact
@@ -22,7 +25,7 @@ from kelvin_provision.context import Context
 from kelvin_provision.errors import CertificateMissing
 from kelvin_provision.hints import command, system
 from kelvin_provision.settings.model import ApiSettings, Settings
-from kelvin_provision.tls import listen
+from kelvin_provision.tls import files, listen
 from kelvin_provision.usecases.api_certificate import ApiCertificate
 from kelvin_provision.usecases.api_certificate import shown as certificate_shown
 
@@ -165,6 +168,14 @@ def certificate_of(settings: Settings) -> ApiCertificate | None:
         if listen.secure_urls(settings.api):
             return certificate_shown(settings)
     return None
+
+
+def private_files(settings: Settings) -> tuple[Path, ...]:
+    """Keys, and hashes of passwords."""
+    state, tls = settings.state_dir, settings.api.tls
+    own = (state / USERS, state / KEY_FILE, state / files.FOLDER / files.AUTHORITY, state / files.FOLDER / files.SERVER)
+    key = tls.key or tls.cert
+    return (*own, key) if key else own
 
 
 CHECKS = (

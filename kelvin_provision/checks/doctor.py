@@ -196,7 +196,7 @@ def _clock(ctx: Context, now: float, written: str | None) -> Clock:
 
 def _places(ctx: Context) -> Iterator[Permissions]:
     state, secrets = ctx.settings.state_dir, ctx.settings.secrets_dir
-    private = [state, state / "ledger.db", secrets]
+    private = [state, state / "ledger.db", *api.private_files(ctx.settings), secrets]
     with suppress(OSError):
         private += sorted(secrets.iterdir())
     for path, secret in [*((path, True) for path in private), (SITE.parent, False), (SITE, False)]:

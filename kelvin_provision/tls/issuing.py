@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from kelvin_provision import timestamps
-from kelvin_provision.errors import ApiMissing, CertificateUnusable, OurBug
+from kelvin_provision.errors import ApiMissing, CertificateUnusable, Locked, OurBug
 from kelvin_provision.files.processes import own_process
 from kelvin_provision.hints import command
 from kelvin_provision.tls.files import AUTHORITY, SERVER, Chain, key_of, write_pair
@@ -57,9 +57,11 @@ def validity(now: datetime) -> tuple[datetime, datetime]:
 
 
 def _made(order: Mapping[str, object]) -> dict[str, str]:
-    done = subprocess.run(
-        own_process("kelvin_provision.tls.issue"), input=json.dumps(order).encode(), capture_output=True, timeout=TIMEOUT, check=False
-    )
+    child = own_process("kelvin_provision.tls.issue")
+    try:
+        done = subprocess.run(child, input=json.dumps(order).encode(), capture_output=True, timeout=TIMEOUT, check=False)
+    except subprocess.TimeoutExpired:
+        raise Locked("this box is too busy to make a certificate", hint="try again when it has less to do") from None
     if done.returncode == 0:
         made: dict[str, str] = json.loads(done.stdout)
         return made

@@ -38,7 +38,7 @@ HEAD = b"POST /auth/realms/kelvin/logout HTTP/1.1\r\nHost: localhost\r\n"
 QUICK = {"head": 0.4, "body": 0.6, "stuck": 0.5}
 
 
-@pytest.fixture(params=[False, True], ids=["http", "https"])
+@pytest.fixture(params=[pytest.param(False, id="http"), pytest.param(True, id="https", marks=pytest.mark.slow)])
 def secure(request):
     return request.param
 
@@ -88,12 +88,14 @@ def test_a_silent_connection_is_closed(hurried):
         assert closes_within(connection, 2)
 
 
+@pytest.mark.slow
 def test_a_connection_that_is_silent_after_its_handshake_is_closed(box):
     with serving(box, secure=True, **QUICK) as client, opened(client) as connection:
         assert not closes_within(connection, 0.2)
         assert closes_within(connection, 2)
 
 
+@pytest.mark.slow
 def test_a_handshake_that_trickles_is_closed(box):
     """The first flight of a client, a byte at a time."""
     flight = ssl.MemoryBIO()

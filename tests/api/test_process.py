@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import os
+import pty
 import random
 import re
 import signal
@@ -219,6 +220,25 @@ def test_it_speaks_http_here_and_tls_where_others_can_reach_it(start, state):
     again = start(listen="0.0.0.0:0")
     assert again.process.stderr.readline() == said[0]
     assert again.end() == 0
+
+
+def test_a_terminal_gets_the_address_as_a_qr_code(environment, tmp_path):
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "kelvin_provision", "api", "serve", "--listen", "0.0.0.0:0"]
+    more = {"TERM": "xterm", "COLUMNS": "80", "PYTHONIOENCODING": "utf-8"}
+    process = subprocess.Popen(command, env=environment | more, cwd=tmp_path, stderr=theirs)
+    os.close(theirs)
+    said = b""
+    try:
+        while b"authority SHA-256" not in said:
+            said += os.read(ours, 65536)
+    finally:
+        process.terminate()
+        assert process.wait(20) == 0
+        os.close(ours)
+    drawn = said.decode().partition("listening on https://0.0.0.0:")[0].splitlines()
+    assert set("".join(drawn)) == set(" ▄▀█")
+    assert len({len(line) for line in drawn}) == 1
 
 
 def test_http_elsewhere_is_for_who_insists(start, tmp_path):

@@ -16,8 +16,10 @@ from kelvin_provision.errors import RegistryDenied, RuntimeUnreachable
 from kelvin_provision.runtimes.protocol import ImageStorage, RuntimeInfo
 from kelvin_provision.status import Hold
 from kelvin_provision.store import BlobState
+from kelvin_provision.tls import files
 from tests.kit.api import cheap_users
 from tests.kit.box import Box
+from tests.kit.certificates import give_certificate
 from tests.kit.cli import run
 
 
@@ -295,6 +297,20 @@ def test_a_node_port_that_takes_the_port_of_the_api_is_an_error(box):
     found = lines(say(box, "--json"))
     assert found["api-ports"] == ("error", "port 30000 is the NodePort of the Service shop/web: what is sent to the API goes there")
     assert found["api-certificate"] == ("ok", "not needed: the API listens on this box only")
+
+
+def test_a_key_of_the_api_that_others_can_read_is_named(box, tmp_path):
+    give_certificate(box.settings.state_dir)
+    key = tmp_path / "site.key"
+    key.touch(mode=0o644)
+    site = tmp_path / "site.yaml"
+    site.write_text(f"api: {{tls: {{cert: {tmp_path}/site.crt, key: {key}}}}}\n")
+    found = json.loads(say(box, "--json", "--config", str(site)).stdout)["checks"]
+    lines = [(line["found"], line["next"]) for line in found if line["id"] == "permissions" and "site.key" in line["found"]]
+    assert lines == [(f"{key} has mode 0644: others may read it", f"chmod go-rwx {key}")]
+    authority = box.settings.state_dir / files.FOLDER / files.AUTHORITY
+    authority.chmod(0o640)
+    assert f"{authority} has mode 0640: others may read it" in say(box, "--json").stdout
 
 
 def test_an_empty_box_is_no_failure_and_stays_empty(tmp_path):

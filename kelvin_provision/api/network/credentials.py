@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from kelvin_provision.api.work.box import Box
 from kelvin_provision.errors import CertificateUnusable, ProvisionError
+from kelvin_provision.files.durable import in_words
 from kelvin_provision.tls.files import Chain
 from kelvin_provision.usecases.api_certificate import ApiCertificate, ensure
 
@@ -37,12 +38,14 @@ class Credentials:
         """For ever. What goes wrong is logged once, and the certificate stays as it is."""
         while True:
             await asyncio.sleep(interval)
+            complaint = ""
             try:
                 self.replace(await box.act(ACTOR, ensure))
-            except ProvisionError as error:
-                if str(error) != self._complaint:
-                    self._complaint = str(error)
-                    LOG.error("the certificate stays as it is: %s", error)  # noqa: TRY400  (no bug)
+            except (ProvisionError, OSError) as error:
+                complaint = in_words(error)
+            if complaint and complaint != self._complaint:
+                LOG.error("the certificate stays as it is: %s", complaint)
+            self._complaint = complaint
 
     def replace(self, certificate: ApiCertificate) -> None:
         """Raises CertificateUnusable."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from kelvin_provision.cli.frame.declared import Option
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Report
+
+if TYPE_CHECKING:
+    from kelvin_provision.settings.model import ApiSettings
 
 _LISTEN = Option("--listen", metavar="ADDRESS:PORT", help="Listen here instead of at api.listen; may be repeated.")
 
@@ -27,6 +30,21 @@ def command(session: Session, *, listen: Annotated[list[str] | None, _LISTEN] = 
     settings = settings_of(session)
     refuse_missing()
     words = [*same_box(settings.state_dir, session.config), *(word for address in listen or () for word in ("--listen", address))]
+    _show_address(settings.api, listen)
     sys.stdout.flush()
     # In place of this process: nothing that a command has imported stays in the memory of one that runs for months.
     os.execv(sys.executable, [*own_process("kelvin_provision.api"), *words])  # noqa: S606  (no shell is meant)
+
+
+def _show_address(api: ApiSettings, listen: list[str] | None) -> None:
+    """On a terminal, how a telephone gets to it: nothing of this stays in the process of the API. Raises ListenRefused."""
+    from dataclasses import replace
+
+    from kelvin_provision.cli.commands.api.cert.shown import qr_code
+    from kelvin_provision.cli.frame import terminal
+    from kelvin_provision.tls.listen import secure_urls
+
+    urls = secure_urls(replace(api, listen=tuple(listen)) if listen else api)
+    if urls and terminal.can_draw(sys.stderr):
+        lines = qr_code(urls[0], encoding=sys.stderr.encoding, width=terminal.columns())
+        terminal.write(sys.stderr, "".join(f"{line.text}\n" for line in lines))
