@@ -7,7 +7,8 @@ from types import MappingProxyType
 from typing import Any
 
 from kelvin_provision.context import Context
-from kelvin_provision.errors import Interrupted, UsageRefused
+from kelvin_provision.errors import AgentSilent, Interrupted
+from kelvin_provision.hints import command
 
 
 def _logs(ctx: Context, *, name: str, tail: int | None = None, since: str | None = None) -> dict[str, Any]:
@@ -87,8 +88,8 @@ QUESTIONS: Mapping[str, Callable[..., Any]] = MappingProxyType(
 
 
 def answer(ctx: Context, question: str, arguments: Mapping[str, Any]) -> Any:
-    """A JSON value. Raises what the query raises, UsageRefused for an unknown question."""
+    """A JSON value. Raises what the query raises, AgentSilent for an unknown question."""
     asked = QUESTIONS.get(question)
     if asked is None:
-        raise UsageRefused(f"the agent has no question {question[:60]!r}; it has {', '.join(QUESTIONS)}", hint="restart the agent")
+        raise AgentSilent(f"the agent is of another version: it has no question {question[:60]!r}", hint=command("agent restart"))
     return asked(ctx, **arguments)

@@ -26,7 +26,7 @@ from kelvin_provision.errors.documents import to_document
 from kelvin_provision.files.durable import in_words, trouble_of_box
 
 Answer = Callable[[Context, str, Mapping[str, Any]], Any]
-"""From the name of a question and its arguments to a JSON value. Raises ProvisionError; UsageRefused for an unknown question."""
+"""From the name of a question and its arguments to a JSON value. Raises ProvisionError."""
 
 AT_ONCE = 2
 TIME = 8.0

@@ -144,7 +144,7 @@ def test_permissions_are_kept_and_replaced(box, api):
 
 def test_resources_are_of_the_platform(api):
     answer = api.post(f"{APPS}/pump/resources/add", {"resource": "krn:asset:x"}, Level.DEPLOY)
-    assert (answer.status, answer.error["description"]) == (400, "a box has no assets: a workload here gets no resources")
+    assert (answer.status, answer.error["description"]) == (409, "a box has no assets: a workload here gets no resources")
     assert api.post(f"{APPS}/pump/resources/remove", {"resources": ["krn:asset:x"]}, Level.DEPLOY).status == 204
     assert api.post(f"{APPS}/pump/resources/remove", {"resources": "x"}, Level.DEPLOY).status == 400
     for verb, body in (("add", {}), ("remove", {"resources": []})):

@@ -192,7 +192,7 @@ def test_what_is_no_question_is_refused(box, data):
     with agent(box):
         assert json.loads(say(box, data))["error"]["code"] == "usage"
         assert json.loads(say(box, b'{"question": "secrets", "arguments": {}}\n'))["error"]["message"].startswith(
-            "the agent has no question"
+            "the agent is of another version"
         )
 
 

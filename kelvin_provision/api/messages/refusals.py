@@ -31,6 +31,7 @@ KINDS = {
     "word-unknown": Kind(404, "This cannot be explained.", "see the words in GET /edge/v1/explain"),
     "realm-unknown": Kind(404, "There is no such realm.", "use the realm that GET /metadata names"),
     "method-refused": Kind(405, "The route does not have this method.", "use one of the methods in the header Allow"),
+    "no-assets": Kind(409, "A box has no assets.", "add resources on the platform"),
     "not-available": Kind(412, "This box cannot do that yet.", "see the description"),
     "body-too-large": Kind(413, "The body of the request is too large.", "send less at once"),
     "query-too-long": Kind(414, "The query of the request is too long.", "use fewer filters"),

@@ -91,7 +91,7 @@ async def add_resources(call: Call) -> Response:
     refuse_unknown(call.request.query_params.keys(), ())
     parsed_object(await content(call.request))
     await call.box.ask(lambda ctx: ctx.ledger.workload(call.name))
-    raise Refusal("bad-body", "a box has no assets: a workload here gets no resources", "add them on the platform")
+    raise Refusal("no-assets", "a box has no assets: a workload here gets no resources")
 
 
 async def remove_resources(call: Call) -> Response:
