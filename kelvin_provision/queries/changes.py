@@ -158,11 +158,11 @@ def compare(before: Mapping[str, Place], after: Mapping[str, Place], *, details:
     moved = [
         Change(name, before[name].text if name in before else None, place.text, place.item, now)
         for name, place in after.items()
-        if name not in before or before[name].state != place.state or (details and _shown(before[name]) != _shown(place))
+        if name not in before or before[name].state != place.state or (details and _differ(before[name].item, place.item))
     ]
     return (*gone, *moved)
 
 
-def _shown(place: Place) -> WorkloadItem:
-    """Without what changes with every observation."""
-    return replace(place.item, status=replace(place.item.status, last_seen=""))
+def _differ(before: WorkloadItem, after: WorkloadItem) -> bool:
+    """In more than what changes with every observation."""
+    return before != after and before != replace(after, status=replace(after.status, last_seen=before.status.last_seen))

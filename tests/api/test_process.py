@@ -26,6 +26,7 @@ from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.tls import files
 from tests.kit.api import Client
 from tests.kit.api_process import ApiProcess
+from tests.kit.events import listening
 from tests.kit.ledgers import migrated
 from tests.kit.specs import spec
 from tests.kit.waiting import until
@@ -143,6 +144,12 @@ def test_a_deploy_leaves_nothing_heavy_in_memory(start, tmp_path, environment, s
     assert [client.get(f"{V4}/{path}").status for path in ("list", "motor/get", "motor/configurations/get")] == [200, 200, 200]
     assert [client.get(path).status for path in ("/openapi.json", "/metrics")] == [200, 200]
     assert client.post(f"{V4}/apply", {"workload_names": ["motor"]}).status == 406
+    with listening(client) as stream:
+        stream.until("complete")
+    ours = ("box", "explain/not-ready", "doctor", "images", "disk", "settings")
+    assert {path: client.get(f"/edge/v1/{path}", Level.ADMIN).status for path in ours} == dict.fromkeys(ours, 200)
+    assert client.post("/edge/v1/workloads/schedule", {"all": True, "at": "2099-11-23T02:00:00Z"}).status == 202
+    assert client.post("/edge/v1/support-bundle").body[:2] == b"\x1f\x8b"
     assert client.post(f"{V4}/motor/undeploy").status == 200
     status = Path(f"/proc/{api.process.pid}/status").read_text()
     (resident,) = [int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")]
@@ -162,7 +169,12 @@ def test_a_signal_ends_it_in_good_order_with_0(start):
     for number in (signal.SIGTERM, signal.SIGINT):
         api = start()
         assert api.client.ask("GET", "/healthz").status == 200
-        assert api.end(number) == 0
+        with listening(api.client) as stream:
+            stream.until("complete")
+            began = time.monotonic()
+            assert api.end(number) == 0
+            assert stream.next() is None, "it was ended, not cut off"
+            assert time.monotonic() - began < 4, "a stream is not waited for"
 
 
 def test_after_kill_9_nothing_is_lost_and_nothing_is_done_twice(start, state):

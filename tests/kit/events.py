@@ -1,7 +1,6 @@
 """A client of Server-Sent Events, as a browser is one: fields, events, the last identifier."""
 
 import contextlib
-import http.client
 import json
 from dataclasses import dataclass
 
@@ -56,7 +55,7 @@ class Listener:
 @contextlib.contextmanager
 def listening(client, path="/edge/v1/events", *, last="", level=Level.READ, token=None):
     headers = {"Authorization": f"Bearer {token or client.as_level(level)}", **({"Last-Event-ID": last} if last else {})}
-    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", client.port, timeout=20)) as connection:
+    with contextlib.closing(client.connection()) as connection:
         connection.request("GET", path, headers=headers)
         response = connection.getresponse()
         assert (response.status, response.headers["content-type"]) == (200, "text/event-stream; charset=utf-8"), response.read()
