@@ -19,6 +19,7 @@ from kelvin_provision.api.application import Application
 from kelvin_provision.api.authentication.audit import Audit
 from kelvin_provision.api.authentication.authenticator import Authenticator
 from kelvin_provision.api.authentication.programs import Programs
+from kelvin_provision.api.authentication.sessions import Sessions
 from kelvin_provision.api.network.addresses import BACKLOG, Listener
 from kelvin_provision.api.network.connections import Connections
 from kelvin_provision.api.network.credentials import Credentials
@@ -42,9 +43,11 @@ def services(settings: Settings, wiring: Wiring, deploy: Deploy, users: Users | 
     with Box(settings, wiring) as box:
         key, ended = load_key(settings.state_dir), EndedSessions(settings.state_dir)
         programs = Programs(settings.state_dir, box.later)
-        authenticator = Authenticator(users, programs, settings.api, key=key, ended=ended, audit=Audit(box.record))
+        audit = Audit(box.record)
+        authenticator = Authenticator(users, programs, settings.api, key=key, ended=ended, audit=audit)
+        sessions, feed = Sessions(users, audit), Feed(box, settings.api.streams)
         try:
-            yield Services(settings.api, box, authenticator, deploy, Hosts(settings.api.names), Feed(box, settings.api.streams))
+            yield Services(settings.api, box, authenticator, deploy, Hosts(settings.api.names), feed, sessions)
         finally:
             authenticator.close()
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from starlette.requests import Request
 
 from kelvin_provision.api.authentication.authenticator import Authenticator, Principal
+from kelvin_provision.api.authentication.sessions import Sessions
 from kelvin_provision.api.network.hosts import Hosts
 from kelvin_provision.api.work.box import Box
 from kelvin_provision.api.work.deploying import Deploy
@@ -25,6 +26,7 @@ class Services:
     deploy: Deploy
     hosts: Hosts
     feed: Feed
+    sessions: Sessions
     repeats: Repeats = field(default_factory=Repeats)
     once: Once = field(default_factory=Once)
 

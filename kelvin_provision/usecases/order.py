@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from kelvin_provision.applying.gate import obstacle
 from kelvin_provision.applying.selection import choose, refuse_bare, refuse_unready, select
 from kelvin_provision.context import Context
-from kelvin_provision.errors import NothingApplied, NothingStaged, OurBug, ProvisionError
+from kelvin_provision.errors import NothingApplied, NothingStaged, NotReady, OurBug, ProvisionError
 from kelvin_provision.files.hashing import sha256_hex
 from kelvin_provision.hints import command
 from kelvin_provision.ledger import orders, repeats
-from kelvin_provision.ledger.model import Order, Target
+from kelvin_provision.ledger.model import Order, Revision, Target
 from kelvin_provision.ledger.orders import OrderRequest
 from kelvin_provision.status import Verb
 from kelvin_provision.usecases.operation import wake
@@ -27,7 +27,8 @@ class Change:
 
     `staged`: undeploy the staged version only. `to`: the revision of a rollback, None for the one that ran before. `orphans`: of a prune.
     Of an apply, without names everything that is staged is meant, with `retry_failed` also what failed before; `force` is as in
-    `ApplyRequest`.
+    `ApplyRequest`. `seen`: the revisions that a person has looked at, staged ones for an apply and running ones for anything else.
+    If they are others by now, nothing is ordered.
     """
 
     verb: Verb
@@ -38,6 +39,7 @@ class Change:
     force: bool = False
     retry_failed: bool = False
     orphans: bool = False
+    seen: tuple[Target, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,7 @@ def _apply_of(ctx: Context, change: Change, key: str) -> tuple[OrderRequest, tup
     selection = select(chosen, everything=everything, retry_failed=change.retry_failed)
     if not selection.workloads:
         raise NothingStaged("nothing is staged")
+    _refuse_moved(change, {workload.name: workload.staged for workload in selection.workloads})
     refuse_unready(selection.workloads, ctx.store)
     error = None if change.force else obstacle(selection.workloads, ctx.settings.apply.window, ctx.now)
     if error is not None:
@@ -116,6 +119,7 @@ def _checked(ctx: Context, change: Change, key: str) -> OrderRequest:
     if change.verb is Verb.PRUNE:
         return OrderRequest(ctx.actor, change.verb, (), {"orphans": True} if change.orphans else {}, key=key)
     workloads = ctx.ledger.workloads(change.names)
+    _refuse_moved(change, {workload.name: workload.running for workload in workloads})
     match change.verb:
         case Verb.START | Verb.STOP:
             bare = [workload.name for workload in workloads if workload.running is None]
@@ -134,3 +138,10 @@ def _checked(ctx: Context, change: Change, key: str) -> OrderRequest:
     targets = tuple(Target(workload.name) for workload in workloads)
     arguments: dict[str, object] = {"staged": True} if change.staged else {}
     return OrderRequest(ctx.actor, change.verb, targets, arguments if change.to is None else {"to": change.to}, key=key)
+
+
+def _refuse_moved(change: Change, revisions: Mapping[str, Revision | None]) -> None:
+    numbers = {name: revision.number if revision else None for name, revision in revisions.items()}
+    moved = [target.workload for target in change.seen if numbers.get(target.workload) != target.revision]
+    if moved:
+        raise NotReady(f"{', '.join(moved)}: its version was replaced in the meantime", hint="look at it again")

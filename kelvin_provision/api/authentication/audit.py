@@ -39,11 +39,12 @@ class Audit:
         self._pause = pause
         self._failures: dict[str, _Failures] = {}
 
-    def login(self, user: str, address: str) -> None:
-        self._write(f"{user}@{address} via api", "api login", "done", "")
+    def login(self, user: str, address: str, door: str = "api") -> None:
+        """`door`: api for tokens, ui for pages."""
+        self._write(f"{user}@{address} via {door}", "api login", "done", "")
 
-    def logout(self, user: str, address: str) -> None:
-        self._write(f"{user}@{address} via api", "api logout", "done", "")
+    def logout(self, user: str, address: str, door: str = "api") -> None:
+        self._write(f"{user}@{address} via {door}", "api logout", "done", "")
 
     def locked(self, user: str, address: str, rule: Lockout) -> None:
         detail = f"{user} for {format_duration(rule.seconds)} after {rule.failures} failed logins"

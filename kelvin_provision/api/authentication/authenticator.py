@@ -32,16 +32,17 @@ _MOST_REMEMBERED = 256
 
 @dataclass(frozen=True)
 class Principal:
-    """A user who is logged in, and the address of the client."""
+    """A user who is logged in, and the address of the client. `door`: api for a token, ui for a session of pages."""
 
     name: str
     level: Level
     address: str
+    door: str = "api"
 
     @property
     def actor(self) -> str:
         """As the history shows it."""
-        return f"{self.name}@{self.address} via api"
+        return f"{self.name}@{self.address} via {self.door}"
 
     def require(self, level: Level) -> None:
         if not self.level.allows(level):
@@ -151,11 +152,13 @@ class Authenticator:
 
     # --- passwords --------------------------------------------------------------------------------
 
-    async def login(self, name: str, password: str, address: str) -> User:
+    async def login(self, name: str, password: str, address: str, door: str = "api") -> User:
         """Raises Refusal: for a wrong password or an unknown user after the same work, or at once while the pair has to wait."""
         user = self._users.find(name)
         self._refuse_early(name, user, address)
         if user is not None and self._remembers(user, password):
+            if door != "api":  # programs log in before every request; people do not
+                self._audit.login(name, address, door)
             return user
         async with self._lock:
             self._refuse_early(name, user, address)
@@ -163,7 +166,7 @@ class Authenticator:
                 self._throttle.succeeded(name, address)
                 self._lockouts.succeeded(name)
                 self._remember(user, password)
-                self._audit.login(name, address)
+                self._audit.login(name, address, door)
                 return user
             self._throttle.failed(name, address)
             self._audit.wrong_password(user.name if user else None, address)
@@ -180,9 +183,12 @@ class Authenticator:
             # No Retry-After: every client of the platform would be silent for that long.
             raise Refusal("too-many-attempts", f"too many failed logins for {name[:64]}; try again in {math.ceil(seconds)} s")
 
+    def has_users(self) -> bool:
+        return bool(self._users.all())
+
     def _without_users(self) -> Hint | str:
         add = command("api user add", "NAME", "--level", "LEVEL", instruction="the API of this box has no user yet; at the box")
-        return "" if self._users.all() else add
+        return "" if self.has_users() else add
 
     def _remembers(self, user: User, password: str) -> bool:
         return self._verified.get(self._mark(user, password), 0.0) > time.monotonic()

@@ -141,7 +141,11 @@ def _kind(value: Any) -> str:
 
 async def form(request: Request) -> dict[str, str]:
     """The fields of a form, each at most once. Raises Refusal."""
-    data = await content(request, 1 << 16)
+    return form_fields(request, await content(request, 1 << 16))
+
+
+def form_fields(request: Request, data: bytes) -> dict[str, str]:
+    """The same of a body that was read."""
     if request.headers.get("content-type", FORM).partition(";")[0].strip().lower() != FORM:
         raise Refusal("bad-body", f"the body is not a form ({FORM})")
     try:

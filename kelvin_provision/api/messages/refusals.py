@@ -26,6 +26,7 @@ KINDS = {
     ),
     "invalid-grant": Kind(401, "The login was refused.", "check user and password"),
     "level-needed": Kind(403, "The level of this user is too low.", "ask an administrator of this box for a user of that level"),
+    "other-origin": Kind(403, "The request does not come from a page of this box.", "open the page of this box, and try again there"),
     "route-unknown": Kind(404, "There is no such route.", "see the routes in docs/api.md"),
     "order-unknown": Kind(404, "There is no such order.", "see the orders in GET /edge/v1/orders"),
     "word-unknown": Kind(404, "This cannot be explained.", "see the words in GET /edge/v1/explain"),

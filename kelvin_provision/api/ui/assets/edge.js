@@ -1,0 +1,91 @@
+// Live updates of a page that works without this: told that something has changed, it asks for itself again.
+"use strict";
+(() => {
+  const body = document.body;
+  const offline = document.getElementById("offline");
+  const PAUSE = 700, POLL = 2000;
+  let source = null, timer = 0, asking = false, again = false;
+
+  // Make `old` like `fresh` in place, so that focus, scrolling and what is typed stay.
+  const attributes = (old, fresh) => {
+    for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name) && name !== "open") old.removeAttribute(name);
+    for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  };
+  const alike = (old, fresh) => old.nodeType === fresh.nodeType && old.nodeName === fresh.nodeName && (old.id || "") === (fresh.id || "");
+  const morph = (old, fresh) => {
+    if (old.nodeType !== Node.ELEMENT_NODE) {
+      if (old.nodeValue !== fresh.nodeValue) old.nodeValue = fresh.nodeValue;
+      return;
+    }
+    attributes(old, fresh);
+    let at = old.firstChild;
+    for (const child of [...fresh.childNodes]) {
+      let match = at;
+      if (child.id) while (match && match.id !== child.id) match = match.nextSibling;
+      if (match && alike(match, child)) {
+        if (match === at) at = at.nextSibling; else old.insertBefore(match, at);
+        morph(match, child);
+      } else old.insertBefore(child, at);
+    }
+    while (at) { const next = at.nextSibling; at.remove(); at = next; }
+  };
+
+  const refresh = async () => {
+    if (asking) { again = true; return; }
+    asking = true;
+    try {
+      const answer = await fetch(location.href, { headers: { "X-Live": "1" }, cache: "no-store", redirect: "error" });
+      if (answer.status === 401) { location.reload(); return; }
+      if (answer.status >= 500) throw new Error(String(answer.status));
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      document.title = page.title;
+      morph(document.getElementById("main"), page.getElementById("main"));
+      attributes(body, page.body);
+      offline.hidden = true;
+      clock();
+    } catch { offline.hidden = false; }
+    asking = false;
+    if (again) { again = false; soon(); }
+    if ("poll" in body.dataset) soon(POLL);
+  };
+  const soon = (delay = PAUSE) => {
+    if (document.hidden) return;
+    clearTimeout(timer);
+    timer = setTimeout(refresh, delay);
+  };
+  const listen = () => {
+    if (source || !("live" in body.dataset)) return;
+    source = new EventSource("/ui/events");
+    source.addEventListener("changed", () => soon());
+    source.onerror = () => {
+      if (source && source.readyState === EventSource.CLOSED) { source = null; setTimeout(() => { if (!document.hidden) listen(); }, 5000); }
+      soon();
+    };
+  };
+  const stop = () => { if (source) source.close(); source = null; clearTimeout(timer); };
+
+  const clock = () => {
+    const seconds = Math.abs(Date.now() - Date.parse(body.dataset.now)) / 1000;
+    const text = seconds < 5400 ? `${Math.round(seconds / 60)} min` : seconds < 172800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86400)} d`;
+    const note = document.getElementById("clock");
+    note.querySelector("span").textContent = text;
+    note.hidden = !(seconds > 300);
+  };
+
+  // A second tap does nothing; the box would take it for the same one anyway.
+  document.addEventListener("submit", (event) => {
+    const button = event.target.method === "post" && event.target.querySelector("button");
+    if (button) setTimeout(() => { button.disabled = true; });
+  });
+  addEventListener("pageshow", (event) => {
+    for (const button of document.querySelectorAll("button:disabled")) button.disabled = false;
+    if (!event.persisted) clock();
+    if ("live" in body.dataset && !document.hidden) { listen(); if (event.persisted) refresh(); }
+  });
+  addEventListener("pagehide", stop);
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) stop();
+    else if ("live" in body.dataset) { listen(); refresh(); }
+  });
+  if ("poll" in body.dataset) soon(POLL);
+})();

@@ -1,0 +1,41 @@
+"""The stylesheet, the script and the icon: below the hash of their content, so that a browser keeps them for good."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+
+from starlette.responses import Response
+
+from kelvin_provision.api.messages.refusals import Refusal
+from kelvin_provision.api.services import Call
+
+FOLDER = Path(__file__).parents[1] / "assets"
+_TYPES = {"edge.css": "text/css", "edge.js": "text/javascript", "icon.svg": "image/svg+xml"}
+_FOR_GOOD = {
+    "cache-control": "public, max-age=31536000, immutable",
+    "x-content-type-options": "nosniff",
+    "cross-origin-resource-policy": "same-origin",
+    "content-security-policy": "default-src 'none'; sandbox",
+}
+"""The policy is that of an asset which is opened by itself."""
+
+
+@lru_cache(1)
+def _all() -> dict[str, tuple[str, bytes]]:
+    """The hash and the content of each."""
+    contents = {name: (FOLDER / name).read_bytes() for name in _TYPES}
+    return {name: (hashlib.sha256(content).hexdigest()[:16], content) for name, content in contents.items()}
+
+
+def urls() -> dict[str, str]:
+    return {name.partition(".")[2]: f"/ui/assets/{digest}/{name}" for name, (digest, _) in _all().items()}
+
+
+async def asset(call: Call) -> Response:
+    digest, name = call.request.path_params["digest"], call.request.path_params["name"]
+    known = _all().get(name)
+    if known is None or known[0] != digest:
+        raise Refusal("route-unknown", f"there is no {name[:60]!r} of that version", "load the page again")
+    return Response(known[1], headers=_FOR_GOOD, media_type=_TYPES[name])

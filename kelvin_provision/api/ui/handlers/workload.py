@@ -1,0 +1,90 @@
+"""One workload: what runs and what is staged, side by side, and what may be done now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starlette.responses import Response
+
+from kelvin_provision import timestamps
+from kelvin_provision.api.messages.parameters import refuse_unknown
+from kelvin_provision.api.services import Call
+from kelvin_provision.api.ui.rendering import page
+from kelvin_provision.api.ui.words import card, title_of
+from kelvin_provision.applying import gate
+from kelvin_provision.context import Context
+from kelvin_provision.errors import ProvisionError
+from kelvin_provision.ledger import orders
+from kelvin_provision.ledger.model import Order, Revision, Workload
+from kelvin_provision.quantity import format_bytes, format_duration
+from kelvin_provision.queries.transfers import ImageTransfer
+from kelvin_provision.queries.workload import WorkloadRequest, WorkloadResult, workload
+from kelvin_provision.spec.enums import State
+from kelvin_provision.usecases.rollback import plan
+
+_ORDERS = 5
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """`obstacle` is why it cannot be activated now; `before` what an undo goes back to."""
+
+    result: WorkloadResult
+    current: Workload
+    obstacle: str
+    before: Revision | None
+    orders: tuple[Order, ...]
+
+
+async def shown(call: Call) -> Response:
+    refuse_unknown(call.request.query_params.keys(), ())
+    seen = await call.box.ask(_read, call.name)
+    result, current = seen.result, seen.current
+    state, failure = result.item.status.state, result.last_failure
+    return page(
+        call,
+        "workload.html",
+        item=result.item,
+        card=card(result.item, _percent(result)),
+        current=current,
+        obstacle=timestamps.with_local_times(seen.obstacle),
+        before=seen.before,
+        failure=failure if failure and not result.recovered else None,
+        images=[(image, _progress(image)) for image in result.images],
+        orders=[(order, title_of(order)) for order in seen.orders],
+        may_stop=state is State.RUNNING,
+        may_start=state is State.STOPPED,
+        scheduled=timestamps.local_minute(current.scheduled_apply.at) if current.scheduled_apply and current.scheduled_apply.at else "",
+    )
+
+
+def _read(ctx: Context, name: str) -> _Shown:
+    result, current = workload(ctx, WorkloadRequest(name)), ctx.ledger.workload(name)
+    error = gate.obstacle((current,), ctx.settings.apply.window, ctx.now)
+    return _Shown(result, current, str(error or ""), earlier(ctx, name), orders.recent(ctx.ledger, _ORDERS, workload=name))
+
+
+def earlier(ctx: Context, name: str) -> Revision | None:
+    """What a rollback of this workload goes back to; None if there is nothing."""
+    try:
+        return next((target.revision for target in plan(ctx.ledger, (name,)).targets), None)
+    except ProvisionError:
+        return None
+
+
+def _percent(result: WorkloadResult) -> int | None:
+    sizes = [(image.here, image.size) for image in result.images if image.size is not None]
+    total = sum(size for _, size in sizes)
+    return min(100 * sum(here for here, _ in sizes) // total, 99) if total else None
+
+
+def _progress(image: ImageTransfer) -> str:
+    if image.pulled:
+        return "the cluster pulls it"
+    if image.size is None:
+        return "size not known yet"
+    if image.complete:
+        return f"{format_bytes(image.size)}, complete"
+    rate = f", {format_bytes(image.rate)}/s" if image.rate else ""
+    left = f", {format_duration(image.seconds_left)} left" if image.seconds_left else ""
+    return f"{format_bytes(image.here)} of {format_bytes(image.size)}{rate}{left}"

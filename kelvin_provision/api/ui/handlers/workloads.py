@@ -1,0 +1,90 @@
+"""The first page after a login: is the box well, what runs, what waits, and can it go now."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, replace
+
+from starlette.datastructures import QueryParams
+from starlette.responses import Response
+
+from kelvin_provision.api.messages.parameters import refuse_unknown, single
+from kelvin_provision.api.messages.refusals import Refusal
+from kelvin_provision.api.services import Call
+from kelvin_provision.api.ui.rendering import page
+from kelvin_provision.api.ui.words import card
+from kelvin_provision.applying import gate
+from kelvin_provision.context import Context
+from kelvin_provision.queries.listing import Cursor, Query
+from kelvin_provision.queries.overview import Overview, OverviewRequest, overview
+from kelvin_provision.spec.enums import State
+
+PAGE_SIZE = 50
+MOST_READY = 100
+"""Names in one activation, as for a request of the API."""
+READY = "ready"
+FILTERS = {
+    "": "All",
+    READY: "Ready to activate",
+    "running": "Running",
+    "stopped": "Stopped",
+    "failed": "Failed",
+    "unreachable": "Unreachable",
+    "staged": "Not running yet",
+}
+_STATES = {key: (State(key),) for key in FILTERS if key not in {"", READY}}
+_LITTLE_SPACE = 0.05
+
+
+@dataclass(frozen=True)
+class _Box:
+    """`ready` are names of what can be activated; `closed` says when the window opens."""
+
+    seen: Overview
+    ready: tuple[str, ...]
+    closed: str
+    warnings: tuple[str, ...]
+    free: int
+
+
+async def listed(call: Call) -> Response:
+    query = call.request.query_params
+    refuse_unknown(query.keys(), ("search", "state", "page"))
+    search, state = single(query, "search") or "", single(query, "state") or ""
+    if state not in FILTERS:
+        raise Refusal("bad-query", f"state is {state[:60]!r}; accepted are {', '.join(FILTERS)}")
+    box = await call.box.ask(_read, _request(query, search, state))
+    seen = box.seen.page
+    cards = [card(item, box.seen.percents.get(item.name)) for item in seen.items]
+    values = {"search": search, "state": state, "filters": FILTERS, "next": seen.next_page, "previous": seen.previous_page}
+    return page(call, "workloads.html", box_now=box, cards=cards, filtered=bool(search or state), **values)
+
+
+def _request(query: QueryParams, search: str, state: str) -> OverviewRequest:
+    if cursor := single(query, "page"):
+        decoded = Cursor.decode(cursor)
+        return OverviewRequest(cursor=replace(decoded, size=min(decoded.size, PAGE_SIZE)))
+    filters = Query(search=(search,) if search else (), state=_STATES.get(state, ()))
+    return OverviewRequest(replace(filters, staged=True, state=(State.READY,)) if state == READY else filters, PAGE_SIZE)
+
+
+def _read(ctx: Context, request: OverviewRequest) -> _Box:
+    seen = overview(ctx, request)
+    if request.staged:  # found by the staged version, shown as what runs and what is staged
+        both = overview(ctx, OverviewRequest(Query(name=tuple(item.name for item in seen.page.items)))) if seen.page.items else seen
+        seen = replace(both, page=replace(seen.page, items=both.page.items))
+    closed = gate.closed(ctx.settings.apply.window, ctx.now, ())
+    disk = shutil.disk_usage(ctx.settings.state_dir)
+    return _Box(seen, ready_names(ctx), str(closed or ""), tuple(_warnings(seen, disk.free / disk.total)), disk.free)
+
+
+def _warnings(seen: Overview, free: float) -> list[str]:
+    texts = ["The agent is not running, and there is work for it. At the box: kelvin-provision agent restart"] if seen.unattended else []
+    texts += [seen.full] if seen.full else []
+    return [*texts, "The disk is nearly full."] if free < _LITTLE_SPACE else texts
+
+
+def ready_names(ctx: Context) -> tuple[str, ...]:
+    """What an apply of everything would take, at most MOST_READY."""
+    items = overview(ctx, OverviewRequest(Query(staged=True, state=(State.READY,)), MOST_READY)).page.items
+    return tuple(item.name for item in items if item.staged and item.staged.ready and not item.staged.trouble)

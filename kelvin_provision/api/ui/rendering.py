@@ -1,0 +1,93 @@
+"""Templates to answers, with the headers that every page has. Jinja2 is imported by the first page: a box whose API only programs use has no need of it."""
+
+from __future__ import annotations
+
+import socket
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from starlette.responses import Response
+
+from kelvin_provision import __version__, timestamps
+from kelvin_provision.access.levels import Level
+from kelvin_provision.api.messages import documents
+from kelvin_provision.api.messages.documents import solution
+from kelvin_provision.api.messages.refusals import Refusal
+from kelvin_provision.api.messages.statuses import status_of
+from kelvin_provision.api.services import Call
+from kelvin_provision.api.ui.handlers.assets import urls
+from kelvin_provision.errors import ProvisionError
+from kelvin_provision.hints import command
+from kelvin_provision.masking.controls import harmless
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    **documents.HEADERS,
+    "content-security-policy": POLICY,
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "referrer-policy": "no-referrer",
+    "permissions-policy": "camera=(), microphone=(), geolocation=()",
+}
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+@lru_cache(1)
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    made = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_visible,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.filters["local"] = timestamps.local
+    made.globals |= {"assets": urls(), "version": __version__, "box": socket.gethostname()}
+    return made
+
+
+def _visible(value: Any) -> Any:
+    """Titles, errors and registry texts may have characters that reorder a line or end it."""
+    return harmless(value) if type(value) is str else value
+
+
+def page(call: Call, template: str, status: int = 200, *, headers: dict[str, str] | None = None, **values: Any) -> Response:
+    who = call.caller
+    common = {"user": who.name if who else "", "may_operate": bool(who and who.level.allows(Level.OPERATE)), "now": timestamps.rfc3339_now()}
+    text = _environment().get_template(template).render(**common, **values)
+    return Response(text.encode("utf-8", "replace"), status, {**HEADERS, **(headers or {})}, "text/html")
+
+
+def see_other(path: str) -> Response:
+    """After a form: a reload of what follows does not send it again."""
+    return Response(status_code=303, headers={**HEADERS, "location": quote(path, safe="/?=&%")})
+
+
+def refusal_page(call: Call, refusal: Refusal) -> Response:
+    kind = refusal.kind
+    hint = solution(refusal.solution or kind.solution)
+    return _error(call, kind.status, kind.title, refusal.description, hint, headers=refusal.headers)
+
+
+def failure(call: Call, error: ProvisionError) -> Response:
+    """406 is 409 here: browsers read it as a matter of the form of the answer."""
+    status = status_of(error, (406, 409))
+    title = " ".join((type(error).__doc__ or "").split())
+    hint = solution(error.hint or command("explain", error.code))
+    return _error(call, 409 if status == 406 else status, title, str(error), hint, evidence=error.evidence)
+
+
+def _error(call: Call, status: int, title: str, text: str, hint: str, evidence: Any = (), headers: dict[str, str] | None = None) -> Response:
+    return page(call, "error.html", status, headers=headers, title=title, text=text, hint=hint, evidence=evidence)
