@@ -1,4 +1,7 @@
-"""Templates to answers, with the headers that every page has. Jinja2 is imported by the first page: a box whose API only programs use has no need of it."""
+"""Templates to answers, with the headers that every page has.
+
+Jinja2 is imported by the first page: a box whose API only programs use does not have it in memory.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +68,11 @@ def _visible(value: Any) -> Any:
 
 def page(call: Call, template: str, status: int = 200, *, headers: dict[str, str] | None = None, **values: Any) -> Response:
     who = call.caller
-    common = {"user": who.name if who else "", "may_operate": bool(who and who.level.allows(Level.OPERATE)), "now": timestamps.rfc3339_now()}
+    common = {
+        "user": who.name if who else "",
+        "may_operate": bool(who and who.level.allows(Level.OPERATE)),
+        "now": timestamps.rfc3339_now(),
+    }
     text = _environment().get_template(template).render(**common, **values)
     return Response(text.encode("utf-8", "replace"), status, {**HEADERS, **(headers or {})}, "text/html")
 
@@ -77,8 +84,8 @@ def see_other(path: str) -> Response:
 
 def refusal_page(call: Call, refusal: Refusal) -> Response:
     kind = refusal.kind
-    hint = solution(refusal.solution or kind.solution)
-    return _error(call, kind.status, kind.title, refusal.description, hint, headers=refusal.headers)
+    values = {"title": kind.title, "text": refusal.description, "hint": solution(refusal.solution or kind.solution), "evidence": ()}
+    return page(call, "error.html", kind.status, headers=refusal.headers, **values)
 
 
 def failure(call: Call, error: ProvisionError) -> Response:
@@ -86,8 +93,4 @@ def failure(call: Call, error: ProvisionError) -> Response:
     status = status_of(error, (406, 409))
     title = " ".join((type(error).__doc__ or "").split())
     hint = solution(error.hint or command("explain", error.code))
-    return _error(call, 409 if status == 406 else status, title, str(error), hint, evidence=error.evidence)
-
-
-def _error(call: Call, status: int, title: str, text: str, hint: str, evidence: Any = (), headers: dict[str, str] | None = None) -> Response:
-    return page(call, "error.html", status, headers=headers, title=title, text=text, hint=hint, evidence=evidence)
+    return page(call, "error.html", 409 if status == 406 else status, title=title, text=str(error), hint=hint, evidence=error.evidence)

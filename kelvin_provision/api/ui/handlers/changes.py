@@ -64,7 +64,8 @@ async def confirm(call: Call) -> Response:
     refuse_unknown(query.keys(), ("name",))
     names = tuple(dict.fromkeys(many(query, "name")))
     plan = await call.box.ask(_planned, verb, names)
-    answers = await _of_agent(call, plan.rows[0].name) if verb is Verb.APPLY and len(plan.rows) == 1 else {}
+    asks = verb is Verb.APPLY and len(plan.rows) == 1 and not plan.obstacle
+    answers = await _of_agent(call, plan.rows[0].name) if asks else {}
     return page(call, "confirm.html", verb=verb.value, title=TITLES[verb], plan=plan, action=call.request.scope["path"], **_shown(answers))
 
 
@@ -140,15 +141,25 @@ def _shown(answers: dict[str, Any]) -> dict[str, Any]:
     checks = check["checks"] if isinstance(check, dict) else []
     return {
         "downtime": [(DOWNTIME.get(each["downtime"]["expected"], ""), each["downtime"]["why"]) for each in changes],
-        "forbidden": [finding["message"] for each in changes for finding in each["findings"]] if diff and not diff_possible(diff) else [],
-        "problems": [line for line in checks if line["status"] in {"error", "warning"}],
+        "forbidden": [finding["message"] for each in changes for finding in each["findings"]]
+        if isinstance(diff, dict) and not diff["possible"]
+        else [],
+        "problems": _problems(checks),
+        "errors": any(line["status"] == "error" for line in checks),
         "checked": sum(line["status"] != "skipped" for line in checks),
         "silent": silent,
     }
 
 
-def diff_possible(diff: Any) -> bool:
-    return not isinstance(diff, dict) or bool(diff["possible"])
+def _problems(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Errors first; what one check says of many things is one problem."""
+    problems: dict[tuple[str, bool], dict[str, Any]] = {}
+    for line in sorted(lines, key=lambda line: line["status"] != "error"):
+        if line["status"] in {"error", "warning"}:
+            error = line["status"] == "error"
+            problem = {"title": line["title"], "error": error, "texts": [], "next": line["next"]}
+            problems.setdefault((line["id"], error), problem)["texts"].append(line["found"])
+    return list(problems.values())
 
 
 def _why(error: Exception) -> str:

@@ -1,0 +1,239 @@
+"""The pages in a real browser: Debian's Chromium without a screen, as a phone and as a laptop, in the light and in the dark, with and without JavaScript."""
+
+import contextlib
+import os
+import re
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+
+from kelvin_provision import questions
+from kelvin_provision.agent.answering import short_path, socket_path
+from kelvin_provision.files.sockets import connect_unix
+from tests.kit.api import PASSWORD, serving
+from tests.kit.waiting import until
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is absent")
+CHROMIUM = shutil.which("chromium")
+PICTURES = os.environ.get("KELVIN_PROVISION_TEST_PICTURES")
+"""A folder for pictures of what was seen."""
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="chromium is absent")]
+
+PHONE, LAPTOP = {"width": 360, "height": 740}, {"width": 1280, "height": 800}
+VIEWS = [
+    pytest.param(PHONE, "light", id="phone-light"),
+    pytest.param(PHONE, "dark", id="phone-dark"),
+    pytest.param(LAPTOP, "light", id="laptop-light"),
+    pytest.param(LAPTOP, "dark", id="laptop-dark"),
+]
+VIOLATIONS = "window.violations = []; addEventListener('securitypolicyviolation', (event) => violations.push(event.blockedURI + event.violatedDirective))"
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield browser
+        browser.close()
+
+
+def answers(box):
+    with contextlib.suppress(OSError), short_path(socket_path(box.settings.state_dir)) as path:
+        connect_unix(path)
+        return True
+    return False
+
+
+@pytest.fixture
+def served(box):
+    """The API, and an agent beside it that carries orders out and answers questions."""
+    other, ended = type(box)(box.settings.state_dir, like=box), threading.Event()
+    thread = threading.Thread(target=other.work, kwargs={"stop": ended.is_set, "answer": questions.answer})
+    thread.start()
+    try:
+        until(lambda: answers(other), 10)
+        with serving(box) as api:
+            yield api
+    finally:
+        ended.set()
+        thread.join(20)
+        other.close()
+    assert not thread.is_alive()
+
+
+class Person:
+    """One tab. What it may not do is collected: requests to other hosts, violations of the policy, errors of the script."""
+
+    def __init__(self, chromium, api, view, scheme="light", *, script=True):
+        self.url, self.name = api.url, f"{view['width']}-{scheme}{'' if script else '-noscript'}"
+        self.context = chromium.new_context(viewport=view, color_scheme=scheme, java_script_enabled=script, base_url=api.url)
+        self.foreign, self.errors, self.script = [], [], script
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(20_000)
+        self.page.on("request", lambda request: None if request.url.startswith((self.url, "data:")) else self.foreign.append(request.url))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
+        if script:
+            self.page.add_init_script(VIOLATIONS)
+
+    def look(self, label):
+        """Nothing is wider than the screen, targets are large enough, the policy was kept."""
+        if PICTURES:
+            self.page.screenshot(path=Path(PICTURES) / f"{label}-{self.name}.png", full_page=True)
+        assert self.foreign == []
+        assert self.errors == []
+        if self.script:
+            assert self.page.evaluate("violations") == []
+            assert self.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            small = """[...document.querySelectorAll('a, button, input:not([type=hidden]), select, summary')]
+                .filter(each => !each.closest('.skip') && each.getBoundingClientRect().height < 43.5).map(each => each.outerHTML)"""
+            assert self.page.evaluate(small) == []
+
+    def login(self, level="operate"):
+        self.page.goto("/")
+        self.look("login")
+        self.page.get_by_label("User").fill(level)
+        self.page.get_by_label("Password").fill(PASSWORD)
+        self.page.get_by_role("button", name="Log in").click()
+        self.page.get_by_role("heading", name="Workloads").wait_for()
+
+    def press(self, role, name):
+        self.page.get_by_role(role, name=name).first.click()
+
+    def row(self, name):
+        return self.page.locator(f"#w-{name}")
+
+    def status(self):
+        return self.page.get_by_role("status").first
+
+
+@pytest.fixture
+def person(chromium, served):
+    people = []
+
+    def make(*words, **named):
+        people.append(Person(chromium, served, *words, **named))
+        return people[-1]
+
+    yield make
+    for each in people:
+        each.context.close()
+
+
+@pytest.mark.parametrize(("view", "scheme"), VIEWS)
+def test_log_in_activate_follow_to_the_end_and_undo(box, person, view, scheme):
+    who = person(view, scheme)
+    who.login()
+    sync_api.expect(who.row("pump")).to_contain_text(re.compile(r"Running.*1\.0\.0.*→.*2\.0\.0.*Ready", re.DOTALL))
+    who.look("list")
+    who.press("link", "pump")
+    who.look("workload")
+    who.press("link", "Activate 2.0.0")
+    sync_api.expect(who.page.locator("main")).to_contain_text("what ran before is brought back by itself")
+    sync_api.expect(who.page.locator("main")).to_contain_text("Checked")
+    who.look("activate")
+    who.press("button", "Activate 2.0.0")
+    sync_api.expect(who.status()).to_contain_text("Running")
+    who.look("operation")
+    who.page.reload()
+    sync_api.expect(who.status()).to_contain_text("Running")
+    who.press("link", "Undo")
+    who.look("undo")
+    who.press("button", "Undo: back to 1.0.0")
+    sync_api.expect(who.status()).to_contain_text("Undone")
+    who.press("link", "History")
+    sync_api.expect(who.page.locator("main")).to_contain_text("No line was changed or is missing")
+    who.look("history")
+    assert box.ledger.workload("pump").running.spec.app_version == "1.0.0"
+    who.press("button", "Log out operate")
+    who.page.get_by_role("button", name="Log in").wait_for()
+
+
+@pytest.mark.parametrize("view", [PHONE, LAPTOP], ids=["phone", "laptop"])
+def test_without_javascript_it_does_the_same(box, person, view):
+    who = person(view, script=False)
+    who.login()
+    who.press("link", "Activate pump")
+    who.press("button", "Activate 2.0.0")
+    until(lambda: box.ledger.workload("pump").running.spec.app_version == "2.0.0", 20)
+    who.page.reload()
+    sync_api.expect(who.status()).to_contain_text("Running")
+    who.look("operation")
+    assert who.page.title().startswith("Running: Activate: pump")
+
+
+def test_an_open_list_shows_what_another_door_does(box, person):
+    who = person(PHONE)
+    who.login("read")
+    sync_api.expect(who.row("pump")).to_contain_text("Ready")
+    box.stop("pump")
+    sync_api.expect(who.row("pump")).to_contain_text("Stopped", timeout=3000)
+    box.deploy("newest")
+    sync_api.expect(who.row("newest")).to_be_visible(timeout=3000)
+    assert who.page.get_by_role("link", name="Activate").count() == 0, "a reader only looks"
+    who.look("read")
+
+
+def test_what_is_typed_and_where_the_focus_is_survives_an_update(box, person):
+    who = person(LAPTOP)
+    who.login()
+    search = who.page.get_by_label("Search")
+    search.fill("pum")
+    box.stop("pump")
+    sync_api.expect(who.row("pump")).to_contain_text("Stopped")
+    assert search.input_value() == "pum"
+    assert who.page.evaluate("document.activeElement.name") == "search"
+
+
+def test_a_failed_activation_says_why_and_what_runs_now(box, person):
+    box.cluster.broken["pump"] = "CrashLoopBackOff: <b>no licence</b>"
+    who = person(PHONE)
+    who.login()
+    who.press("link", "Activate pump")
+    who.press("button", "Activate 2.0.0")
+    sync_api.expect(who.status()).to_contain_text("Failed")
+    sync_api.expect(who.page.locator("main")).to_contain_text("<b>no licence</b>")
+    sync_api.expect(who.page.locator("main")).to_contain_text("1.0.0")
+    who.look("failed")
+
+
+def test_an_open_page_says_that_the_box_is_gone_and_comes_back(box, person, served):
+    who = person(PHONE)
+    who.login()
+    who.context.set_offline(True)
+    who.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    sync_api.expect(who.page.locator("#offline")).to_be_visible()
+    who.context.set_offline(False)
+    who.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    sync_api.expect(who.page.locator("#offline")).to_be_hidden()
+
+
+def test_the_stream_of_a_page_ends_with_it(person, served):
+    who = person(PHONE)
+    who.login()
+    until(lambda: len(served.services.feed) == 1, 10)
+    who.press("link", "History")
+    until(lambda: len(served.services.feed) == 0, 10)
+
+
+def test_by_the_keyboard_alone(box, person):
+    who = person(LAPTOP)
+    who.page.goto("/ui/login")
+    who.page.keyboard.type("operate")
+    who.page.keyboard.press("Tab")
+    who.page.keyboard.type(PASSWORD)
+    who.page.keyboard.press("Enter")
+    who.page.get_by_role("heading", name="Workloads").wait_for()
+    who.page.keyboard.press("Tab")
+    assert who.page.evaluate("document.activeElement.textContent") == "To the content"
+    for _ in range(30):
+        who.page.keyboard.press("Tab")
+        if who.page.evaluate("document.activeElement.getAttribute('href')") == "/ui/activate?name=pump":
+            break
+    who.page.keyboard.press("Enter")
+    who.page.get_by_role("button", name="Activate 2.0.0").focus()
+    who.page.keyboard.press("Enter")
+    sync_api.expect(who.status()).to_contain_text("Running")
