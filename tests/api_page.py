@@ -238,7 +238,7 @@ def _commands() -> Iterator[str]:
 
 def _refusals() -> Iterator[str]:
     yield "\n## What the API itself refuses\n\n| name | status | meaning | what to do |\n|---|---|---|---|\n"
-    for name, kind in KINDS.items():
+    for name, kind in ((name, kind) for name, kind in KINDS.items() if not kind.of_pages):
         yield f"| `{name}` | {kind.status} | {kind.title} | {kind.solution} |\n"
 
 

@@ -180,6 +180,7 @@ def test_an_open_list_shows_what_another_door_does(box, person):
 def test_what_is_typed_and_where_the_focus_is_survives_an_update(box, person):
     who = person(LAPTOP)
     who.login()
+    who.page.get_by_text("Search and filter").click()
     search = who.page.get_by_label("Search")
     search.fill("pum")
     box.stop("pump")

@@ -162,7 +162,7 @@ def _links(place: str) -> Iterator[tuple[str, dict[str, Any]]]:
 def _errors() -> Iterator[tuple[str, dict[str, Any]]]:
     codes = {code for row in ROWS for code in row.errors} | {*EVERYWHERE, *_WITH_LEVEL}
     for code in sorted(codes):
-        titles = [kind.title for kind in KINDS.values() if kind.status == code]
+        titles = [kind.title for kind in KINDS.values() if kind.status == code and not kind.of_pages]
         meaning = _TEXTS.get(code) or " ".join(titles) or "see the description of the error"
         yield f"E{code}", {"description": meaning, "content": {JSON: {"schema": named("Errors")}}}
 

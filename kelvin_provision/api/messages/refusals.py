@@ -10,11 +10,12 @@ from kelvin_provision.hints import Hint
 
 @dataclass(frozen=True)
 class Kind:
-    """`title` is what a person reads first, `solution` the next step."""
+    """`title` is what a person reads first, `solution` the next step. `of_pages`: no route of the API answers it."""
 
     status: int
     title: str
     solution: str
+    of_pages: bool = False
 
 
 KINDS = {
@@ -26,7 +27,9 @@ KINDS = {
     ),
     "invalid-grant": Kind(401, "The login was refused.", "check user and password"),
     "level-needed": Kind(403, "The level of this user is too low.", "ask an administrator of this box for a user of that level"),
-    "other-origin": Kind(403, "The request does not come from a page of this box.", "open the page of this box, and try again there"),
+    "other-origin": Kind(
+        403, "The request does not come from a page of this box.", "open the page of this box, and try again there", of_pages=True
+    ),
     "route-unknown": Kind(404, "There is no such route.", "see the routes in docs/api.md"),
     "order-unknown": Kind(404, "There is no such order.", "see the orders in GET /edge/v1/orders"),
     "word-unknown": Kind(404, "This cannot be explained.", "see the words in GET /edge/v1/explain"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from starlette.responses import Response
 
@@ -19,10 +19,10 @@ async def events(call: Call) -> Response:
     """`changed` at the start, as the page may be old already, and after each change."""
     feed = call.services.feed
     reader = await feed.open(frozenset(), "")
-    return Streamed(_parts(call, reader), MEDIA_TYPE, lambda: feed.leave(reader), {"x-accel-buffering": "no"})
+    return Streamed(_parts(call, reader), MEDIA_TYPE, {"x-accel-buffering": "no"}, closed=lambda: feed.leave(reader))
 
 
-async def _parts(call: Call, reader: Reader) -> AsyncIterator[bytes]:
+async def _parts(call: Call, reader: Reader) -> AsyncGenerator[bytes, None]:
     yield b"retry: %d\n\n" % RETRY
     text, sessions = session_text(call.request), call.services.sessions
     while part := await call.services.feed.part(reader):

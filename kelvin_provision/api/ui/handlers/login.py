@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from typing import Any
 
 from starlette.responses import Response
 
@@ -54,7 +55,7 @@ async def logout(call: Call) -> Response:
 async def _form(call: Call, status: int = 200, *, target: str, name: str = "", refused: str = "") -> Response:
     fingerprint = await call.box.ask(_fingerprint) if call.request.scope["scheme"] == "https" else ""
     without_users = not call.services.authenticator.has_users()
-    values = {"target": target, "name": name, "refused": refused, "without_users": without_users}
+    values: dict[str, Any] = {"target": target, "name": name, "refused": refused, "without_users": without_users}
     return page(call, "login.html", status, address=call.base, fingerprint=fingerprint, **values)
 
 

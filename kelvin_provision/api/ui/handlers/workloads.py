@@ -56,8 +56,9 @@ async def listed(call: Call) -> Response:
     box = await call.box.ask(_read, _request(query, search, state))
     seen = box.seen.page
     cards = [card(item, box.seen.percents.get(item.name)) for item in seen.items]
-    values = {"search": search, "state": state, "filters": FILTERS, "next": seen.next_page, "previous": seen.previous_page}
-    return page(call, "workloads.html", box_now=box, cards=cards, filtered=bool(search or state), **values)
+    more = {"next": seen.next_page, "previous": seen.previous_page}
+    chosen = {"search": search, "state": state, "filtered": bool(search or state)}
+    return page(call, "workloads.html", box_now=box, cards=cards, filters=FILTERS, more=more, chosen=chosen)
 
 
 def _request(query: QueryParams, search: str, state: str) -> OverviewRequest:
