@@ -5,7 +5,7 @@ Jinja2 is imported by the first page: a box whose API only programs use does not
 
 from __future__ import annotations
 
-import socket
+import os
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,7 +57,7 @@ def _environment() -> Environment:
         auto_reload=False,
     )
     made.filters["local"] = timestamps.local
-    made.globals |= {"assets": urls(), "version": __version__, "box": socket.gethostname()}
+    made.globals |= {"assets": urls(), "version": __version__, "box": os.uname().nodename}
     return made
 
 
