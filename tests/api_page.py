@@ -30,14 +30,15 @@ On a box that runs unattended, install it as a service, and the agent too ([deci
 
 ```
 sudo kelvin-provision agent install
-sudo kelvin-provision api install                      # --listen ADDRESS:PORT adds an address to api.listen
+sudo kelvin-provision api install                      # --listen 0.0.0.0:443 adds an address to api.listen, for other machines
 kelvin-provision api status                            # whether it runs, where, since when; exit code 1 if it does not
 sudo kelvin-provision api uninstall                    # users, workloads and the agent stay
 ```
 
 systemd keeps the addresses open: who connects while the service restarts is answered after it. The service may write its state directory only and reaches neither
 the cluster nor the container runtime, nor may it start processes; where no agent is alive, systemd starts the agent's service for it. Its log is
-`journalctl -u kelvin-provision-api`.
+`journalctl -u kelvin-provision-api`. For an address that other machines can reach, `api install` prints the command with which the firewall of the box (firewalld, ufw, iptables or
+nftables) lets them in, and the fingerprint of the certificate; it changes no firewall. The address is on the screen of the box above the login (`/etc/issue.d`), until `api uninstall`.
 
 By default it answers on this box only. For other machines it needs an address that they can reach, which speaks TLS.
 

@@ -169,7 +169,7 @@ ELSEWHERE = {
     "api token list": "`{schema, tokens}`; each of `tokens` has `name`, `level`, `created`, `created_by`, `expires`, `expired` and `last_used`.",
     "api token create": "`{schema, token, access_token}`: `token` as in the list, `access_token` the token itself.",
     "api status": "`{schema, api}`; `api` has `alive`, `pid`, `user`, `since`, `service`, `addresses`, `users` (how many), `certificate` (`fingerprint`, `ends`; null without TLS) and `log`.",
-    "api install": "The envelope, with an item of kind `unit`, one of kind `address` for each address, and one of kind `screen` where /etc/issue.d shows it.",
+    "api install": "The envelope, with an item of kind `unit`, one of kind `address` for each address, one of kind `screen` where /etc/issue.d shows them, and one of kind `certificate`, named by its fingerprint, where there is one.",
     "api uninstall": "The envelope, with one item of kind `unit`.",
     "agent run": "It goes on until it is stopped; what it says is for its log.",
     "agent install": "The envelope, with one item of kind `unit`.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,7 +15,7 @@ from kelvin_provision.agent.systemd.service import starts_on_request
 from kelvin_provision.api_service import firewall, issue, place, units
 from kelvin_provision.api_service.units import SERVICE, SOCKET, Installation
 from kelvin_provision.cluster.kubernetes.api.kubeconfig import paths_of
-from kelvin_provision.errors import ApiMissing, Locked
+from kelvin_provision.errors import ApiMissing, CertificateMissing, CertificateUnusable, Locked
 from kelvin_provision.files.durable import private_folder
 from kelvin_provision.settings.files import Sources
 from kelvin_provision.settings.model import Settings
@@ -24,6 +25,7 @@ from kelvin_provision.systemd.installing import Done, Service
 from kelvin_provision.systemd.systemctl import Systemd
 from kelvin_provision.systemd.words import argument
 from kelvin_provision.tls.listen import split
+from kelvin_provision.usecases.api_certificate import shown as certificate_of
 from kelvin_provision.usecases.config import SetSetting, set_setting
 
 LIBRARIES = ("starlette", "uvicorn", "prometheus_client")
@@ -50,6 +52,8 @@ class Installed:
     done: Done
     addresses: tuple[str, ...]
     issue: Path | None = None
+    fingerprint: str = ""
+    """SHA-256 of the certificate that other machines see; empty where there is none yet."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -92,7 +96,14 @@ def install(box: Box, settings: Settings, config: Path | None, environ: Mapping[
     written = issue.write(issue.text(reachable, "http" if settings.api.insecure else "https"), box.issue)
     agent = () if starts_on_request(systemd, state) else (NO_AGENT,)
     warnings = (*withheld(environ, SERVICE), *done.warnings, *agent, *_firewall(box, {port for _, port in reachable}))
-    return Installed(replace(done, warnings=warnings), addresses, box.issue / issue.NAME if written else None)
+    fingerprint = _fingerprint(settings) if reachable and not settings.api.insecure else ""
+    return Installed(replace(done, warnings=warnings), addresses, box.issue / issue.NAME if written else None, fingerprint)
+
+
+def _fingerprint(settings: Settings) -> str:
+    with suppress(CertificateMissing, CertificateUnusable):
+        return certificate_of(settings).chain.leaf.fingerprint
+    return ""
 
 
 def uninstall(box: Box) -> Done:
@@ -111,13 +122,13 @@ def _installation(settings: Settings, config: Path | None, environ: Mapping[str,
     # Not by `api serve`: nothing of a command is needed to start it. -P: nothing is imported from where it is started.
     command = [sys.executable, "-P", "-m", "kelvin_provision.api", "--state-dir", str(settings.state_dir)]
     command += ["--config", str(config)] if config else []
-    package = Path(kelvin_provision.__file__)
+    package, tls = Path(kelvin_provision.__file__), settings.api.tls
     return Installation(
         command=[*command, "--agent", "asked"],
         state_dir=settings.state_dir,
         addresses=settings.api.listen,
         environment=_without_logins_of_the_cluster(passed_on(environ, script=False)),
-        reads=(package, Path(sys.executable).resolve(), *([config] if config else ())),
+        reads=(package, Path(sys.executable).resolve(), *(path for path in (config, tls.cert, tls.key) if path)),
         denied=tuple(_denied(settings, environ)),
     )
 

@@ -67,8 +67,8 @@ PrivateDevices=yes
 # The agent asks cluster and runtime. All sockets are below /run, also those that come later or are replaced: a path in
 # InaccessiblePaths= would be free again once its socket is another one. systemd starts an agent for it: kelvin-provision-agent.path.
 TemporaryFileSystem=/run:ro
-BindReadOnlyPaths=-/run/systemd/notify
-InaccessiblePaths={denied}
+BindReadOnlyPaths=-/run/systemd/notify{run_reads}
+{run_state}InaccessiblePaths={denied}
 ProtectClock=yes
 ProtectControlGroups=yes
 ProtectHostname=yes
@@ -137,6 +137,8 @@ def render(installation: Installation) -> dict[str, str]:
             command=command_line(installation.command),
             environment=variables(installation.environment),
             state_dir=quoted(str(state)),
+            run_reads="".join(f" {quoted(f'-{path}')}" for path in installation.reads if _is_below(path, _RUN)),
+            run_state=f"BindPaths={quoted(str(state))}\n" if _is_below(state, _RUN) else "",
             home="read-only" if any(_is_below(path, _HOMES) for path in needed) else "yes",
             denied=" ".join(quoted(f"-{path}") for path in dict.fromkeys(denied)),
         ),

@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from kelvin_provision.agent.lifecycle import logfile, process
 from kelvin_provision.agent.systemd import unit
+from kelvin_provision.api_service.units import SERVICE
 from kelvin_provision.check_result import CheckResult
 from kelvin_provision.checks import before_apply, doctor
 from kelvin_provision.checks.configuration import tolerant
@@ -127,6 +128,7 @@ def sections(scope: SupportScope) -> dict[str, Section]:
         "agent.json": lambda: _agent(scope),
         "agent.log": lambda: _tail(scope.settings),
         "journal.log": lambda: host.journal(unit.NAME),
+        "api-journal.log": lambda: host.journal(SERVICE),
         "cluster.json": lambda: running.cluster(cluster),
         "runtime.json": lambda: running.runtime(runtime),
         "images.jsonl": lambda: _images(scope, runtime),

@@ -155,7 +155,7 @@ def test_what_a_support_person_needs_is_still_in_it(box, tmp_path, monkeypatch):
     files = opened(tmp_path / "out.tar.gz")
     assert set(files) >= {
         "versions.json", "configuration.json", "disk.json", "workloads.json", "ledger.jsonl", "history.jsonl", "agent.json", "agent.log",
-        "journal.log", "cluster.json", "runtime.json", "images.jsonl", "evidence.txt", "logs/motor.log", "logs/pump.log", "redaction.txt",
+        "journal.log", "api-journal.log", "cluster.json", "runtime.json", "images.jsonl", "evidence.txt", "logs/motor.log", "logs/pump.log", "redaction.txt",
         "manifest.json",
     }  # fmt: skip
     assert json.loads(files["versions.json"])["kelvin_provision"] == "0.1.0"

@@ -111,6 +111,24 @@ def test_a_change_is_refused_without_an_agent_and_one_is_started_by_systemd_when
     assert "admin@127.0.0.1 via api" in box.tool("workloads", "history", "motor", "--json").stdout
 
 
+def test_no_question_needs_what_it_cannot_reach(box):
+    """Every route that asks something and names nothing, with the agent there. A 503 is that of the agent: the engine has ended."""
+    answers = client(
+        box,
+        """
+        token = login()
+        paths = json.loads(ask("GET", "/openapi.json")[1])["paths"]
+        asked = [path for path, methods in paths.items() if "get" in methods and "{" not in path and not path.endswith("/events")]
+        answers = {path: ask("GET", path, None, token) for path in asked}
+        print(json.dumps({path: [status, text[:500]] for path, (status, text) in answers.items() if status >= 400}))
+        """,
+    )
+    known = ("Docker Engine does not answer", "certificate-missing")
+    assert {
+        path: answer for path, answer in answers.items() if answer[0] not in {404, 503} or not any(text in answer[1] for text in known)
+    } == {}
+
+
 def test_a_restart_loses_no_connection(box):
     before, after, statuses = client(
         box,
@@ -154,6 +172,7 @@ def test_other_machines_reach_port_443_with_tls_and_the_screen_shows_the_address
     assert installed.returncode == 0, installed.stderr
     status = json.loads(box.tool("api", "status", "--json").stdout)["api"]
     assert status["addresses"] == [URL, "https://0.0.0.0:443"]
+    assert f"certificate {status['certificate']['fingerprint']}: served" in installed.stdout
     assert status["certificate"]["fingerprint"] in box.tool("api", "cert", "show").stdout
     assert box.tool("api", "cert", "export-ca", input=None).stdout.startswith("-----BEGIN CERTIFICATE-----")
     box.out("sh", "-c", f"PYTHONPATH={PROJECT}:{LIBRARIES} python3 -P -m kelvin_provision api cert export-ca >/tmp/ca.pem")

@@ -81,6 +81,12 @@ def test_homes_are_hidden_unless_the_program_is_in_one(path, home):
     assert f"\nProtectHome={home}\n" in text
 
 
+def test_what_it_reads_below_run_is_there_for_it():
+    state = Path("/run/user/0/state")
+    text = units.render(replace(INSTALLATION, state_dir=state, reads=(Path("/run/secrets/tls.pem"), Path("/etc/tls.key"))))[units.SERVICE]
+    assert f"\nBindReadOnlyPaths=-/run/systemd/notify -/run/secrets/tls.pem\nBindPaths={state}\n" in text
+
+
 def test_the_socket_has_every_address_and_says_so_again():
     text = units.render(INSTALLATION)[units.SOCKET]
     assert "\nListenStream=127.0.0.1:30000\nListenStream=[::]:443\n" in text

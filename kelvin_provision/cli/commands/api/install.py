@@ -31,4 +31,5 @@ def command(session: Session, *, listen: Annotated[list[str] | None, _LISTEN] = 
     done = service.install(service.Box(Systemd.of(os.environ)), settings, config, os.environ, now=now)
     items = [Item("unit", str(done.done.unit), done.done.outcome), *(Item("address", address, "listens") for address in done.addresses)]
     items += [Item("screen", str(done.issue), "shows the address")] if done.issue else []
+    items += [Item("certificate", done.fingerprint, "served", "SHA-256; api cert show")] if done.fingerprint else []
     return Report("api install", tuple(items), warnings=done.warnings)
