@@ -29,7 +29,7 @@ from kelvin_provision.usecases.api_certificate import shown as certificate_of
 from kelvin_provision.usecases.config import SetSetting, set_setting
 
 LIBRARIES = ("starlette", "uvicorn", "prometheus_client")
-NO_AGENT = "without the service of the agent, changes are refused while no agent runs: kelvin-provision agent install"
+NO_AGENT = "without the service of the agent, changes are refused while no agent runs (agent install)"
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,11 @@ def test_only_the_command_line_writes_command_lines():
     package = Path(__file__).parents[2] / "kelvin_provision"
     elsewhere = [path for path in package.rglob("*.py") if package / "cli" not in path.parents]
     found = [f"{path.relative_to(package)}:{number}" for path in elsewhere for number, text in _strings(path) if COMMAND.search(text)]
-    assert {text.partition(":")[0] for text in found} <= {"agent/systemd/unit.py", "usecases/deploy.py"}, "a comment in the unit, a warning"
+    assert {text.partition(":")[0] for text in found} <= {
+        "agent/systemd/unit.py",
+        "api_service/units.py",
+        "usecases/deploy.py",
+    }, "comments in the units, a warning"
 
 
 def _strings(path):
