@@ -189,6 +189,28 @@ def test_what_is_typed_and_where_the_focus_is_survives_an_update(box, person):
     assert who.page.evaluate("document.activeElement.name") == "search"
 
 
+def test_logs_and_what_an_activation_changes(box, person):
+    box.cluster.log_lines["pump"] = ["starting", "<b>42</b> rpm \x1b[31m"]
+    who = person(PHONE)
+    who.login("operate")
+    who.press("link", "pump")
+    who.press("link", "Logs")
+    sync_api.expect(who.page.locator("pre")).to_contain_text("<b>42</b> rpm \\x1b[31m")
+    who.look("logs")
+    who.press("link", "Follow")
+    box.cluster.log_lines["pump"].append("stopping")
+    sync_api.expect(who.page.locator("pre")).to_contain_text("stopping", timeout=5000)
+    with who.page.expect_download() as download:
+        who.press("link", "Download")
+    assert download.value.suggested_filename == "pump.log"
+    assert "stopping" in Path(download.value.path()).read_text("utf-8")
+    who.press("link", "Back")
+    who.press("link", "Activate 2.0.0")
+    who.page.get_by_text("What changes").click()
+    sync_api.expect(who.page.locator("main")).to_contain_text("r.io/pump:1.0.0 → r.io/pump:2.0.0")
+    who.look("changes")
+
+
 def test_a_failed_activation_says_why_and_what_runs_now(box, person):
     box.cluster.broken["pump"] = "CrashLoopBackOff: <b>no licence</b>"
     who = person(PHONE)

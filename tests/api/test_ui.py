@@ -12,6 +12,7 @@ from kelvin_provision.api.authentication.sessions import Sessions
 from kelvin_provision.api.ui import rendering
 from kelvin_provision.api.ui.handlers import changes
 from kelvin_provision.api.ui.table import PAGES
+from kelvin_provision.api.work import asking
 from kelvin_provision.ledger import history, orders
 from kelvin_provision.ledger.model import Outcome
 from kelvin_provision.settings.model import ApplySettings
@@ -33,6 +34,7 @@ def path(page):
 def hurried(monkeypatch):
     """No agent is beside it, which is not waited for."""
     monkeypatch.setattr(changes, "PATIENCE", 0.05)
+    monkeypatch.setattr(asking, "PATIENCE", 0.05)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from kelvin_provision.access.levels import Level
 from kelvin_provision.api.services import Call
-from kelvin_provision.api.ui.handlers import assets, changes, history, live, login, operation, workload, workloads
+from kelvin_provision.api.ui.handlers import assets, changes, history, live, login, logs, operation, workload, workloads
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,8 @@ PAGES: tuple[Page, ...] = (
     Page("POST", "/ui/logout", None, login.logout),
     Page("GET", "/ui/", Level.READ, workloads.listed),
     Page("GET", "/ui/workloads/{workload_name}", Level.READ, workload.shown),
+    Page("GET", "/ui/workloads/{workload_name}/logs", Level.READ, logs.shown),
+    Page("GET", "/ui/workloads/{workload_name}/logs.txt", Level.READ, logs.as_file),
     Page("GET", "/ui/operations/{order}", Level.READ, operation.shown),
     Page("GET", "/ui/history", Level.READ, history.listed),
     Page("GET", "/ui/events", Level.READ, live.events, endless=True),

@@ -144,6 +144,7 @@ def _shown(answers: dict[str, Any]) -> dict[str, Any]:
         "forbidden": [finding["message"] for each in changes for finding in each["findings"]]
         if isinstance(diff, dict) and not diff["possible"]
         else [],
+        "changes": changes,
         "problems": _problems(checks),
         "errors": any(line["status"] == "error" for line in checks),
         "checked": sum(line["status"] != "skipped" for line in checks),
