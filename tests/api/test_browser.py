@@ -16,6 +16,8 @@ from tests.kit.api import PASSWORD, serving
 from tests.kit.waiting import until
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is absent")
+axe = pytest.importorskip("axe_playwright_python", reason="axe-core is absent")
+AXE = (Path(axe.__file__).parent / "axe.min.js").read_text("utf-8")
 CHROMIUM = shutil.which("chromium")
 PICTURES = os.environ.get("KELVIN_PROVISION_TEST_PICTURES")
 """A folder for pictures of what was seen."""
@@ -47,15 +49,15 @@ def answers(box):
     return False
 
 
-@pytest.fixture
-def served(box):
-    """The API, and an agent beside it that carries orders out and answers questions."""
+@pytest.fixture(params=[False])
+def served(box, request):
+    """The API, and an agent beside it that carries orders out and answers questions. The parameter: with TLS."""
     other, ended = type(box)(box.settings.state_dir, like=box), threading.Event()
     thread = threading.Thread(target=other.work, kwargs={"stop": ended.is_set, "answer": questions.answer})
     thread.start()
     try:
         until(lambda: answers(other), 10)
-        with serving(box) as api:
+        with serving(box, secure=request.param) as api:
             yield api
     finally:
         ended.set()
@@ -68,8 +70,11 @@ class Person:
     """One tab. What it may not do is collected: requests to other hosts, violations of the policy, errors of the script."""
 
     def __init__(self, chromium, api, view, scheme="light", *, script=True):
+        """A certificate that no browser knows is accepted, as a person does who has compared its fingerprint."""
         self.url, self.name = api.url, f"{view['width']}-{scheme}{'' if script else '-noscript'}"
-        self.context = chromium.new_context(viewport=view, color_scheme=scheme, java_script_enabled=script, base_url=api.url)
+        self.context = chromium.new_context(
+            viewport=view, color_scheme=scheme, java_script_enabled=script, base_url=api.url, ignore_https_errors=True
+        )
         self.foreign, self.errors, self.script = [], [], script
         self.page = self.context.new_page()
         self.page.set_default_timeout(20_000)
@@ -88,6 +93,11 @@ class Person:
         if self.script:
             assert self.page.evaluate("violations") == []
             assert self.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            self.page.evaluate(AXE)
+            found = self.page.evaluate("axe.run().then(result => result.violations)")
+            assert [
+                (each["id"], [node["html"] for node in each["nodes"]]) for each in found if each["impact"] in {"serious", "critical"}
+            ] == []
             small = """[...document.querySelectorAll('a, button, input:not([type=hidden]), select, summary')]
                 .filter(each => !each.closest('.skip') && each.getBoundingClientRect().height < 43.5).map(each => each.outerHTML)"""
             assert self.page.evaluate(small) == []
@@ -260,3 +270,34 @@ def test_by_the_keyboard_alone(box, person):
     who.page.get_by_role("button", name="Activate 2.0.0").focus()
     who.page.keyboard.press("Enter")
     sync_api.expect(who.status()).to_contain_text("Running")
+
+
+@pytest.mark.parametrize("served", [True], indirect=True, ids=["tls"])
+def test_with_tls_as_on_another_machine(box, person, served):
+    who = person(PHONE)
+    who.page.goto("/")
+    fingerprint = served.credentials.certificate.chain.leaf.fingerprint
+    sync_api.expect(who.page.locator("main")).to_contain_text(fingerprint)
+    who.login()
+    (cookie,) = who.context.cookies()
+    assert (cookie["name"], cookie["secure"], cookie["httpOnly"], cookie["sameSite"]) == ("__Host-kp", True, True, "Strict")
+    who.press("link", "Activate pump")
+    who.press("button", "Activate 2.0.0")
+    sync_api.expect(who.status()).to_contain_text("Running")
+    who.look("tls")
+    who.page.goto("/ui/")
+    until(lambda: len(served.services.feed) == 1, 10)
+    box.stop("fan")
+    sync_api.expect(who.row("fan")).to_contain_text("Stopped")
+
+
+def test_two_browsers_and_the_terminal_show_the_same(box, person):
+    first, second = person(PHONE), person(LAPTOP, "dark")
+    first.login()
+    second.login("read")
+    first.press("link", "Activate pump")
+    first.press("button", "Activate 2.0.0")
+    sync_api.expect(second.row("pump").get_by_text("→")).to_have_count(0)
+    sync_api.expect(second.row("pump")).to_contain_text("2.0.0")
+    sync_api.expect(first.status()).to_contain_text("Running")
+    assert "2.0.0" in box.run("workloads", "list").stdout
