@@ -42,6 +42,7 @@ quick: $(STAMP) ## the tests that need no server, in under a minute
 	$(PYTHON) -m pytest -n $(QUICK_WORKERS) --dist loadgroup --no-loadscope-reorder -q -m "not slow" $(QUICK) $(ARGS)
 
 cover: $(STAMP) ## all tests without a server, and the lines of the package that they run; fails below the floor in pyproject.toml
+	@./demo/packages chromium
 	$(PYTHON) -m pytest -n $(QUICK_WORKERS) --dist loadgroup --no-loadscope-reorder -q $(QUICK) --cov --cov-report=term:skip-covered $(ARGS)
 
 test: $(STAMP) ## everything but the long forms, in parallel; suites whose server is missing are skipped by name
