@@ -72,7 +72,7 @@ demo: $(STAMP) ## stage, cut the network, apply: on real parts, in under two min
 	@$(PYTHON) -m demo
 
 bench: $(STAMP) ## ratios against what one would use instead
-	@./demo/packages $(TEST_PACKAGES)
+	@./demo/packages $(TEST_PACKAGES) wrk
 	$(PYTHON) -m bench $(ARGS)
 
 docs: $(STAMP) ## rewrite the generated pages, manuals and completions

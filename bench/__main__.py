@@ -1,4 +1,4 @@
-"""`make bench [ARGS="startup downloading badlinks importing staging applying checking idle scale"]`."""
+"""`make bench [ARGS="startup downloading badlinks importing staging applying checking idle scale api apiserver"]`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import applying, badlinks, checking, downloading, idle, importing, scale, staging, startup
+from bench import api, apiserver, applying, badlinks, checking, downloading, idle, importing, scale, staging, startup
 from bench.measure import HEADER
 
 ALL = {
@@ -20,6 +20,8 @@ ALL = {
     "checking": checking,
     "idle": idle,
     "scale": scale,
+    "api": api,
+    "apiserver": apiserver,
 }
 
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.measure import Row, program
+from bench.measure import Row, cpu_of, program, resident
 from kelvin_provision import wiring
-from kelvin_provision.agent.lifecycle import process
+from kelvin_provision.agent.lifecycle.process import alive
 from kelvin_provision.context import Context, opened
 from kelvin_provision.ledger.staging_state import Ready
 from kelvin_provision.settings.model import ApplySettings, ClusterSettings, RuntimeSettings, Settings
@@ -40,7 +40,7 @@ def rows(folder: Path) -> Iterator[Row]:
     place.mkdir()
     with own_dockerd(place) as engine:
         with box(place, engine) as ctx:
-            _run_all(ctx, place)
+            run_all(ctx, place)
         memory, share = measured(place, place / "state")
     yield Row(f"agent idle with {WORKLOADS} workloads: resident memory", f"{memory:.1f} MiB", "-", memory, 60.0, "MiB")
     yield Row(f"agent idle with {WORKLOADS} workloads: of one core", f"{share:.2f} %", "-", share, 0.5, "%")
@@ -56,7 +56,7 @@ def box(place: Path, engine: Dockerd) -> Iterator[Context]:
         yield ctx
 
 
-def _run_all(ctx: Context, folder: Path) -> None:
+def run_all(ctx: Context, folder: Path) -> None:
     """As the agent would have left it: staged, ready, applied."""
     image = web_image("idle")
     lock, blob = lock_of(image, IMAGE), blobs_in(folder / "blobs", image)
@@ -85,25 +85,23 @@ def _run_all(ctx: Context, folder: Path) -> None:
 
 def measured(folder: Path, state_dir: Path) -> tuple[float, float]:
     """MiB and per cent."""
+    with agent(folder, state_dir) as pid:
+        time.sleep(WARM)
+        before, began = cpu_of(pid), time.monotonic()
+        time.sleep(MEASURED)
+        return resident(pid), 100 * (cpu_of(pid) - before) / (time.monotonic() - began)
+
+
+@contextmanager
+def agent(folder: Path, state_dir: Path) -> Iterator[int]:
+    """Yields the pid of an agent that is alive."""
     command = program("agent", "run", "--state-dir", str(state_dir), "--config", str(folder / "config.yaml"))
     environment = {**os.environ, "HOME": str(folder)}
-    agent = subprocess.Popen(command, env=environment, cwd="/", stdin=subprocess.DEVNULL, stderr=(folder / "log").open("wb"))
+    process = subprocess.Popen(command, env=environment, cwd="/", stdin=subprocess.DEVNULL, stderr=(folder / "log").open("wb"))
     try:
-        while not process.alive(state_dir):
+        while not alive(state_dir):
             time.sleep(0.1)
-        time.sleep(WARM)
-        before, began = _cpu(agent.pid), time.monotonic()
-        time.sleep(MEASURED)
-        share = 100 * (_cpu(agent.pid) - before) / (time.monotonic() - began)
-        status = Path(f"/proc/{agent.pid}/status").read_text()
-        memory = int(status.partition("VmRSS:")[2].split()[0]) / 1024
+        yield process.pid
     finally:
-        agent.terminate()
-        agent.wait()
-    return memory, share
-
-
-def _cpu(pid: int) -> float:
-    """Seconds of the process and of the children that it has waited for (proc(5))."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return sum(int(field) for field in fields[11:15]) / os.sysconf("SC_CLK_TCK")
+        process.terminate()
+        process.wait()

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,12 @@ class Row:
 
 
 HEADER = f"{'':<58} {'ours':>12} {'other':>12} {'figure':>12} {'bound':>11}"
+
+
+def require(condition: object, why: object) -> None:
+    """End the bench: what it measures does not work."""
+    if not condition:
+        sys.exit(f"cannot be measured: {why}")
 
 
 def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> float:
@@ -56,6 +63,18 @@ def paired(ours: Callable[[], float], other: Callable[[], float], rounds: int) -
 def program(*words: str) -> list[str]:
     """Our program as it is installed beside this interpreter."""
     return [os.path.join(os.path.dirname(sys.executable), "kelvin-provision"), *words]  # noqa: PTH118, PTH120
+
+
+def cpu_of(pid: int) -> float:
+    """Seconds of the process and of the children that it has waited for (proc(5))."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(int(field) for field in fields[11:15]) / os.sysconf("SC_CLK_TCK")
+
+
+def resident(pid: int) -> float:
+    """MiB."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
 
 def peak_of(pid: int) -> int:
