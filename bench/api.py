@@ -196,7 +196,7 @@ def _idle(folder: Path) -> Iterator[Row]:
     """Beside the agent, with the workloads of `idle`."""
     place = folder / "api-idle"
     place.mkdir()
-    with own_dockerd(place) as engine:
+    with own_dockerd(place, prefix=26) as engine:
         with idle.box(place, engine) as ctx:
             idle.run_all(ctx, place)
         with idle.agent(place, place / "state") as agent, served(place) as api:

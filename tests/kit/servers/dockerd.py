@@ -25,12 +25,14 @@ class Dockerd:
     """An engine that can be started, killed as by a power cut, and started again on the same data.
 
     `programs`: the folder of another dockerd than the installed one. `features` as in daemon.json.
+    `prefix`: how long that of a network is, which has room for 29 containers with 27, and for 61 with 26.
     """
 
-    def __init__(self, folder: Path, *, programs: Path | None = None, features: dict[str, bool] | None = None):
+    def __init__(self, folder: Path, *, programs: Path | None = None, features: dict[str, bool] | None = None, prefix: int = 27):
         self.folder = folder
         self.programs = programs
         self.features = features
+        self.prefix = prefix
         self.url = f"unix://{folder / 'docker.sock'}"
         self.process = None
         self.network = f"10.100.{reserve('docker-network', range(256))}.0/24"
@@ -40,7 +42,7 @@ class Dockerd:
         (self.folder / "pid").unlink(missing_ok=True)
         places = ["--data-root", self.folder / "data", "--exec-root", self.folder / "exec", "--pidfile", self.folder / "pid"]
         network = ["--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-masq=false"]
-        network += ["--default-address-pool", f"base={self.network},size=27"]
+        network += ["--default-address-pool", f"base={self.network},size={self.prefix}"]
         (self.folder / "daemon.json").write_text(json.dumps({"features": self.features} if self.features else {}))
         places += ["--config-file", self.folder / "daemon.json"]
         program = str(self.programs / "dockerd") if self.programs else "dockerd"
