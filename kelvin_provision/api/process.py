@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kelvin_provision.api.arguments import Arguments
+from kelvin_provision.api.memory import import_server_only
 from kelvin_provision.api.network.addresses import Listener, adopted, listening
 from kelvin_provision.api.work.confined import wiring
 from kelvin_provision.api.work.deploying import ChildProcess
@@ -53,6 +54,7 @@ def serve(settings: Settings, arguments: Arguments) -> None:
     listeners = adopted(inherited(), insecure=insecure) or listening(settings.api.listen, insecure=insecure)
     try:
         # Only now: an address that is in use needs no framework to say so.
+        import_server_only()
         from kelvin_provision.api.server import run, server, services
 
         deploy = ChildProcess(arguments.words).deploy

@@ -6,7 +6,6 @@ The variable of a key is `KELVIN_PROVISION_` and the key in capitals, with two u
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +156,8 @@ def closest(name: str) -> str:
     """The setting whose name is most similar, with the host that was given; KEY when none is."""
     host = name.removeprefix(REGISTRIES).rpartition(".")[0] if name.startswith(REGISTRIES) else ""
     names = [key.name.replace(HOST, host) if host and is_host(host) else key.name for key in KEYS]
+    import difflib  # only for a mistake
+
     return next(iter(difflib.get_close_matches(name, names, 1)), "KEY")
 
 

@@ -15,7 +15,7 @@ from kelvin_provision.spec.read.findings import Document, Findings, refuse_all
 from kelvin_provision.spec.request.app_manifest import BLOCKS
 from kelvin_provision.spec.request.rules import check_references
 from kelvin_provision.usecases.deploy import DeployResult, refuse_unsupported, store
-from kelvin_provision.usecases.operation import wake
+from kelvin_provision.usecases.waking import wake
 
 HIDDEN = "***"
 """What stands for a secret where a configuration is shown."""

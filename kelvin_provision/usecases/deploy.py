@@ -17,7 +17,7 @@ from kelvin_provision.settings.model import Settings
 from kelvin_provision.spec.read.findings import Document
 from kelvin_provision.spec.request.accept import Accepted, Defaults, accept
 from kelvin_provision.spec.workload import Spec
-from kelvin_provision.usecases.operation import NO_SERVICE_WARNING, wake
+from kelvin_provision.usecases.waking import NO_SERVICE_WARNING, wake
 
 
 @dataclass(frozen=True)

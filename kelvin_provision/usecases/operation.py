@@ -21,7 +21,6 @@ from kelvin_provision.ledger import archive, history, journal
 from kelvin_provision.ledger.model import OnFailure, Order, Phase, Revision
 from kelvin_provision.status import OperationKind
 
-NO_SERVICE_WARNING = "the agent does not survive a reboot until it is installed as a service (agent install)"
 AGENT = "agent:"
 """The prefix of the operator lock's command while the agent holds it."""
 _NOT_FREED = "images that no version needs have not been removed yet"
@@ -125,14 +124,6 @@ def look(ctx: Context, running: Running, names: Sequence[str]) -> None:
     """Observe what a change has left on the cluster, whether it succeeded or not."""
     with running.afterwards("the new state of the workloads was not recorded"):
         observe(ctx, names)
-
-
-def wake(ctx: Context) -> tuple[str, ...]:
-    """Start or wake the agent for what was stored; returns warnings, also of a box that cannot start a process. Raises AgentSilent."""
-    try:
-        return ctx.launcher.ensure(ctx.settings)
-    except (NoSpace, CannotWrite, PermissionRefused, OSError) as error:
-        return (f"the agent could not be started, and the stored work waits for it (agent start): {in_words(error)}",)
 
 
 @contextmanager

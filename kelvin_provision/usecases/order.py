@@ -18,7 +18,7 @@ from kelvin_provision.ledger import orders, repeats
 from kelvin_provision.ledger.model import Order, Revision, Target
 from kelvin_provision.ledger.orders import OrderRequest
 from kelvin_provision.status import Verb
-from kelvin_provision.usecases.operation import wake
+from kelvin_provision.usecases.waking import wake
 
 
 @dataclass(frozen=True)

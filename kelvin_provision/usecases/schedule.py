@@ -13,7 +13,7 @@ from kelvin_provision.context import Context
 from kelvin_provision.ledger import orders, repeats
 from kelvin_provision.ledger.model import Order
 from kelvin_provision.naming import listed
-from kelvin_provision.usecases.operation import NO_SERVICE_WARNING, wake
+from kelvin_provision.usecases.waking import NO_SERVICE_WARNING, wake
 
 
 @dataclass(frozen=True)

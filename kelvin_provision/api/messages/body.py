@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import re
@@ -69,6 +68,8 @@ def object_with(document: dict[str, Any], accepted: Collection[str]) -> dict[str
     """Its keys that are given; null is absent, as some clients send every key. Raises Refusal for another one."""
     for key in document:
         if key not in accepted:
+            import difflib  # only for a mistake
+
             near = difflib.get_close_matches(key[:60], accepted, 1)
             advice = f"did you mean {near[0]}?" if near else f"accepted are {', '.join(accepted)}"
             raise Refusal("bad-body", f"unknown key {key[:60]!r}; {advice}")

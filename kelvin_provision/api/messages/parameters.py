@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterable
 from enum import StrEnum
 from typing import TypeVar
@@ -21,6 +20,8 @@ def refuse_unknown(names: Iterable[str], accepted: Collection[str]) -> None:
     """A filter that is misspelt would list everything."""
     for name in names:
         if name not in accepted:
+            import difflib  # only for a mistake
+
             near = difflib.get_close_matches(name[:60], accepted, 1)
             advice = f"did you mean {near[0]}?" if near else f"accepted are {', '.join(accepted)}" if accepted else "this route has none"
             raise Refusal("bad-query", f"unknown parameter {name[:60]!r}; {advice}")

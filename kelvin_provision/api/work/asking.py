@@ -12,7 +12,7 @@ from kelvin_provision.agent.asking import LARGEST, PATIENCE, PAUSE, document_of,
 from kelvin_provision.api.work.box import Box
 from kelvin_provision.context import Context
 from kelvin_provision.errors import AgentSilent, ClusterUnreachable, OurBug
-from kelvin_provision.usecases.operation import wake
+from kelvin_provision.usecases.waking import wake
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 

@@ -12,7 +12,7 @@ from kelvin_provision.context import Context
 from kelvin_provision.errors import ProvisionError
 from kelvin_provision.ledger import archive, history
 from kelvin_provision.ledger.model import Entry
-from kelvin_provision.usecases.operation import wake
+from kelvin_provision.usecases.waking import wake
 
 MOST = 256
 """Lines that wait. Further ones are counted, and the count is a line of its own."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -91,6 +90,8 @@ def explain(word: str) -> Explained:
         code = int(key)
         family = tuple(Word("error", error.code, meaning(error)) for error in errors() if error.exit_code == code)
         return ExplainedExitCode("exit code", str(code), EXIT_CODES[code], family)
+    import difflib  # only for a mistake
+
     near = difflib.get_close_matches(key, list(explanations.words()), 1)
     raise UsageRefused(f"no state or code is called {word}", hint=command("explain", *near))
 

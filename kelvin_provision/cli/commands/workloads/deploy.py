@@ -169,7 +169,7 @@ def _followed(session: Session, options: Options, ctx: Context, revisions: Seque
     from kelvin_provision.cli.render.progress import choose
     from kelvin_provision.events import Note
     from kelvin_provision.queries.follow import CONTINUES, FollowRequest, follow
-    from kelvin_provision.usecases.operation import wake
+    from kelvin_provision.usecases.waking import wake
 
     with choose(session) as progress, signals_noted() as stop:
         following = replace(ctx, progress=progress, stop=stop)
