@@ -51,6 +51,9 @@ NEVER = {
     "websockets",
     "httptools",
     "uvloop",
+    "click",
+    "multiprocessing",
+    "uvicorn.main",
 }
 
 
@@ -151,9 +154,7 @@ def test_a_deploy_leaves_nothing_heavy_in_memory(start, tmp_path, environment, s
     assert client.post("/edge/v1/workloads/schedule", {"all": True, "at": "2099-11-23T02:00:00Z"}).status == 202
     assert client.post("/edge/v1/support-bundle").body[:2] == b"\x1f\x8b"
     assert client.post(f"{V4}/motor/undeploy").status == 200
-    status = Path(f"/proc/{api.process.pid}/status").read_text()
-    (resident,) = [int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")]
-    assert resident < 45 * 1024, "38 MiB are the bound on a quiet box (bench); this is for a library that came in"
+    assert resident(api) < 45 * 1024, "38 MiB are the bound on a quiet box (bench); this is for a library that came in"
     assert api.end() == 0
     modules = set(json.loads(listing.read_text()))
     assert {"starlette", "uvicorn", "sqlite3"} <= modules
@@ -163,6 +164,25 @@ def test_a_deploy_leaves_nothing_heavy_in_memory(start, tmp_path, environment, s
         for name in modules
         if name.startswith(("kelvin_provision.cli", "kelvin_provision.docker_engine", "kelvin_provision.api.description"))
     ]
+
+
+def resident(api):
+    """KiB."""
+    status = Path(f"/proc/{api.process.pid}/status").read_text()
+    (found,) = [int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")]
+    return found
+
+
+def test_the_memory_of_a_login_is_given_back_and_children_start_with_the_rules_of_the_box(start):
+    """scrypt takes 16 MiB, also for an unknown user: glibc kept them for good."""
+    api = start()
+    before = resident(api)
+    for number in range(3):
+        assert api.client.login(f"user-{number}", "Wrong12345").status == 401
+    assert resident(api) - before < 4 * 1024
+    assert api.client.post(f"{V4}/deploy", deployable(), Level.DEPLOY).status == 201
+    agent = process.alive(api.state_dir)
+    assert b"MALLOC_" not in Path(f"/proc/{agent['pid']}/environ").read_bytes()
 
 
 def test_a_signal_ends_it_in_good_order_with_0(start):
