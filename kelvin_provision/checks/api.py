@@ -77,7 +77,7 @@ def listener(api: ApiState) -> Iterator[CheckFinding]:
 
 
 def certificate(shown: ApiCertificate | None, now: datetime) -> Iterator[CheckFinding]:
-    """`api-certificate`: valid for long enough, and for the names of this box."""
+    """`api-cert`: valid for long enough, and for the names of this box."""
     if shown is None:
         yield ok("not needed: the API listens on this box only")
         return
@@ -180,7 +180,7 @@ def private_files(settings: Settings) -> tuple[Path, ...]:
 
 CHECKS = (
     Check("api", "API", "Programs and people reach this box through it.", listener, ("api",)),
-    Check("api-certificate", "API certificate", "Clients refuse one that has expired.", certificate, ("api-certificate", "now")),
+    Check("api-cert", "API certificate", "Clients refuse one that has expired.", certificate, ("api-cert", "now")),
     Check("api-ports", "API ports", "A NodePort takes its port from all programs.", node_ports, ("api", "node-ports")),
 )
 
@@ -189,6 +189,6 @@ def facts(ctx: Context, cluster: Fact[Cluster]) -> dict[str, Fact[Any]]:
     """Those of CHECKS. None of them opens the ledger."""
     return {
         "api": Fact(lambda: state_of(ctx.settings, Users(ctx.settings.state_dir, timestamps.rfc3339_now))),
-        "api-certificate": Fact(lambda: certificate_of(ctx.settings)),
+        "api-cert": Fact(lambda: certificate_of(ctx.settings)),
         "node-ports": Fact(lambda: cluster().node_ports()),
     }

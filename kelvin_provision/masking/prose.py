@@ -17,7 +17,7 @@ WORDS = frozenset(
         expected got unknown duplicate required missing invalid empty unsupported unreadable unexpected denied refused forbidden
         permission connection file folder key value name field variable secret token password registry registries image layer
         container containerd docker kubernetes kubelet cluster runtime workload namespace service version revision status mode
-        admission node pods taint
+        admission node pods taint clients
         metadata manifest blob document data api exit signal stopped stop started start changed applied exposed ended deleted created
         updated made failed error warning hint reading writing reads wants waits waiting asked answers sends redirects comes goes
         received read written sent seen found given taken kept set reset removed added answered accepted rejected closed opened lost used

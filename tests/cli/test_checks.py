@@ -296,7 +296,7 @@ def test_a_node_port_that_takes_the_port_of_the_api_is_an_error(box):
     cheap_users(box.settings.state_dir, box.clock)
     found = lines(say(box, "--json"))
     assert found["api-ports"] == ("error", "port 30000 is the NodePort of the Service shop/web: what is sent to the API goes there")
-    assert found["api-certificate"] == ("ok", "not needed: the API listens on this box only")
+    assert found["api-cert"] == ("ok", "not needed: the API listens on this box only")
 
 
 def test_a_key_of_the_api_that_others_can_read_is_named(box, tmp_path):

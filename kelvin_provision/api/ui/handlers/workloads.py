@@ -15,11 +15,13 @@ from kelvin_provision.api.ui.rendering import page
 from kelvin_provision.api.ui.words import card
 from kelvin_provision.applying import gate
 from kelvin_provision.context import Context
+from kelvin_provision.hints import command, shell_line
 from kelvin_provision.queries.listing import Cursor, Query
 from kelvin_provision.queries.overview import Overview, OverviewRequest, overview
 from kelvin_provision.spec.enums import State
 
 PAGE_SIZE = 50
+_AGENT = shell_line(command("agent restart"), "kelvin-provision")
 MOST_READY = 100
 """Names in one activation, as for a request of the API."""
 READY = "ready"
@@ -80,7 +82,7 @@ def _read(ctx: Context, request: OverviewRequest) -> _Box:
 
 
 def _warnings(seen: Overview, free: float) -> list[str]:
-    texts = ["The agent is not running, and there is work for it. At the box: kelvin-provision agent restart"] if seen.unattended else []
+    texts = [f"The agent is not running, and there is work for it. At the box: {_AGENT}"] if seen.unattended else []
     texts += [seen.full] if seen.full else []
     return [*texts, "The disk is nearly full."] if free < _LITTLE_SPACE else texts
 
