@@ -28,7 +28,7 @@ from kelvin_provision.tls.listen import split
 from kelvin_provision.usecases.api_certificate import shown as certificate_of
 from kelvin_provision.usecases.config import SetSetting, set_setting
 
-LIBRARIES = ("starlette", "uvicorn", "prometheus_client")
+LIBRARIES = ("starlette", "uvicorn", "jinja2", "prometheus_client")
 NO_AGENT = "without the service of the agent, changes are refused while no agent runs (agent install)"
 
 

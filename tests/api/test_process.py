@@ -26,6 +26,7 @@ from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.tls import files
 from tests.kit.api import Client
 from tests.kit.api_process import ApiProcess
+from tests.kit.browser import as_level
 from tests.kit.events import listening
 from tests.kit.ledgers import migrated
 from tests.kit.specs import spec
@@ -131,16 +132,52 @@ def test_nothing_is_imported_from_the_folder_where_it_is_started(state, environm
         assert api.end() == 0
 
 
-def test_a_deploy_leaves_nothing_heavy_in_memory(start, tmp_path, environment, state):
-    """Every route was called over TLS, certificate and deploy have had their children, and an agent was started; then it says what it imported."""
-    hook = tmp_path / "hook"
+def saying_modules(folder):
+    """The environment of an API that writes down at its end what it has imported, and the function that reads it."""
+    hook, listing = folder / "hook", folder / "modules.json"
     hook.mkdir()
-    listing = tmp_path / "modules.json"
     (hook / "sitecustomize.py").write_text(
         "import atexit, json, sys\n"
         f"atexit.register(lambda: sys.argv[0].endswith('api/__main__.py') and open({str(listing)!r}, 'w').write(json.dumps(sorted(sys.modules))))\n"
     )
-    api = start(PYTHONPATH=f"{hook}{os.pathsep}{ROOT}", listen="0.0.0.0:0")
+    return {"PYTHONPATH": f"{hook}{os.pathsep}{ROOT}"}, lambda: set(json.loads(listing.read_text()))
+
+
+def test_pages_bring_their_templates_and_nothing_else(start, tmp_path, state):
+    environment, modules_of = saying_modules(tmp_path)
+    api = start(**environment)
+    assert api.client.post(f"{V4}/deploy", deployable(), Level.DEPLOY).status == 201
+    browser = as_level(api.client, Level.OPERATE)
+    statuses = {
+        where: browser.get(where).status
+        for where in ("/ui/", "/ui/workloads/motor", "/ui/history", "/ui/activate?name=motor", "/ui/operations/1")
+    }
+    assert statuses == {
+        "/ui/": 200,
+        "/ui/workloads/motor": 200,
+        "/ui/history": 200,
+        "/ui/activate?name=motor": 200,
+        "/ui/operations/1": 404,
+    }
+    assert resident(api) < 49 * 1024
+    assert api.client.post(f"{V4}/motor/undeploy").status == 200
+    assert api.end() == 0
+    modules = modules_of()
+    assert "jinja2" in modules
+    assert modules & NEVER == set()
+
+
+def resident(api):
+    """In KiB."""
+    status = Path(f"/proc/{api.process.pid}/status").read_text()
+    (size,) = [int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")]
+    return size
+
+
+def test_a_deploy_leaves_nothing_heavy_in_memory(start, tmp_path, environment, state):
+    """Every route was called over TLS, certificate and deploy have had their children, and an agent was started; then it says what it imported."""
+    environment, modules_of = saying_modules(tmp_path)
+    api = start(**environment, listen="0.0.0.0:0")
     client = api.client
     assert client.post(f"{V4}/deploy", deployable(), Level.DEPLOY).status == 201
     assert process.alive(state), "the deploy has started an agent"
@@ -156,9 +193,9 @@ def test_a_deploy_leaves_nothing_heavy_in_memory(start, tmp_path, environment, s
     assert client.post(f"{V4}/motor/undeploy").status == 200
     assert resident(api) < 45 * 1024, "38 MiB are the bound on a quiet box (bench); this is for a library that came in"
     assert api.end() == 0
-    modules = set(json.loads(listing.read_text()))
+    modules = modules_of()
     assert {"starlette", "uvicorn", "sqlite3"} <= modules
-    assert modules & NEVER == set()
+    assert modules & (NEVER | {"jinja2"}) == set()
     assert not [
         name
         for name in modules
@@ -303,8 +340,8 @@ def serve(environment, folder, address):
 
 def test_without_its_libraries_it_says_what_to_install(environment, tmp_path):
     """As on a box where the program was installed without the extra: they cannot be imported."""
-    hidden = "import sys\nfor name in ('starlette', 'uvicorn', 'prometheus_client'):\n    sys.modules[name] = None\n"
+    hidden = "import sys\nfor name in ('starlette', 'uvicorn', 'jinja2', 'prometheus_client'):\n    sys.modules[name] = None\n"
     (tmp_path / "sitecustomize.py").write_text(hidden)
     done = serve(environment | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}, tmp_path, "127.0.0.1:0")
     assert done.returncode == os.EX_UNAVAILABLE
-    assert done.stderr == "error: the API needs starlette, uvicorn, prometheus_client\n hint: pip install 'kelvin-provision[api]'\n"
+    assert done.stderr == "error: the API needs starlette, uvicorn, jinja2, prometheus_client\n hint: pip install 'kelvin-provision[api]'\n"
