@@ -28,12 +28,13 @@ VIEWS = pytest.mark.parametrize("view", [PHONE, LAPTOP], ids=["phone", "laptop"]
 SMALL = """[...document.querySelectorAll('a, button, input:not([type=hidden]), select, summary')]
     .filter(each => !each.closest('.skip') && each.getClientRects().length && each.getBoundingClientRect().height < 43.5)
     .map(each => each.outerHTML)"""
+BOX = os.uname().nodename.lower()
 VIOLATIONS = "window.violations = []; addEventListener('securitypolicyviolation', (event) => violations.push(event.blockedURI + event.violatedDirective))"
 
 
 @pytest.fixture(scope="module")
 def chromium():
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", f"--host-resolver-rules=MAP {BOX} 127.0.0.1"]
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
         yield browser
@@ -67,18 +68,23 @@ def served(box, request):
 class Person:
     """One tab. What it may not do is collected: requests to other hosts, violations of the policy, errors of the script."""
 
-    def __init__(self, chromium, api, view, *, script=True):
+    def __init__(self, chromium, api, view, *, script=True, url=None):
         """A certificate that no browser knows is accepted, as a person does who has compared its fingerprint."""
-        self.url, self.name = api.url, f"{view['width']}{'' if script else '-noscript'}"
-        self.context = chromium.new_context(viewport=view, java_script_enabled=script, base_url=api.url, ignore_https_errors=True)
+        self.url, self.name = url or api.url, f"{view['width']}{'' if script else '-noscript'}"
+        self.context = chromium.new_context(viewport=view, java_script_enabled=script, base_url=self.url, ignore_https_errors=True)
         self.foreign, self.errors, self.script = [], [], script
         self.page = self.context.new_page()
         self.page.set_default_timeout(20_000)
         self.page.on("request", lambda request: None if request.url.startswith((self.url, "data:")) else self.foreign.append(request.url))
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
+        self.page.on("console", self._hear)
         if script:
             self.page.add_init_script(VIOLATIONS)
+
+    def _hear(self, message):
+        """Without TLS a browser says that it does not heed one of the headers."""
+        if message.type == "error" and not message.text.startswith("The Cross-Origin-Opener-Policy header has been ignored"):
+            self.errors.append(message.text)
 
     def look(self, label):
         """In the light and in the dark: nothing is wider than the screen, targets are large enough, axe finds nothing, the policy was kept."""
@@ -286,6 +292,17 @@ def test_with_tls_as_on_another_machine(box, person, served):
     until(lambda: len(served.services.feed) == 1, 10)
     box.stop("fan")
     sync_api.expect(who.row("fan")).to_contain_text("Stopped")
+
+
+def test_without_tls_by_a_name_browsers_send_no_fetch_metadata_and_forms_work_all_the_same(person, served):
+    """As on a network without TLS (api.insecure), and as older browsers do everywhere."""
+    who = person(PHONE, url=f"http://{BOX}:{served.port}")
+    sent = []
+    who.page.on("request", lambda request: sent.append((request.method, request.all_headers())))
+    who.login()
+    (headers,) = [headers for method, headers in sent if method == "POST"]
+    assert ("sec-fetch-site" in headers, headers["origin"]) == (False, who.url)
+    who.look("insecure")
 
 
 def test_two_browsers_and_the_terminal_show_the_same(box, person):

@@ -37,9 +37,10 @@ HEADERS = {
     "content-security-policy": POLICY,
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
-    "referrer-policy": "no-referrer",
+    "referrer-policy": "same-origin",
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
 }
+"""With `no-referrer` browsers call the origin of a form `null`, also of our own: those that send no Sec-Fetch-Site could change nothing."""
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
