@@ -167,13 +167,6 @@ def test_pages_bring_their_templates_and_nothing_else(start, tmp_path, state):
     assert modules & NEVER == set()
 
 
-def resident(api):
-    """In KiB."""
-    status = Path(f"/proc/{api.process.pid}/status").read_text()
-    (size,) = [int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")]
-    return size
-
-
 def test_a_deploy_leaves_nothing_heavy_in_memory(start, tmp_path, environment, state):
     """Every route was called over TLS, certificate and deploy have had their children, and an agent was started; then it says what it imported."""
     environment, modules_of = saying_modules(tmp_path)
