@@ -279,7 +279,7 @@ def test_other_memory_of_logins_is_bounded_too(tmp_path):
     assert len(ended._ended) == 10_000
     assert ended.has("the last one")
     for number in range(10_000):
-        repeats.remember(f"{number}", "pump", number)
+        repeats.remember(f"{number}", {"pump": number})
     assert len(repeats._made) == 64
 
     async def guess():
