@@ -43,6 +43,21 @@ def body_of(row):
     return DOCUMENT["components"]["schemas"][schema["$ref"].rpartition("/")[2]] if schema and "$ref" in schema else schema
 
 
+def keys_of(row):
+    """Of all forms that its body may have."""
+    return list(dict.fromkeys(key for form in forms_of(row) for key in form.get("properties", {})))
+
+
+def forms_of(row):
+    schema = body_of(row)
+    return schema.get("anyOf", [schema])
+
+
+def is_closed(row):
+    """Whether it names its keys: a route that refuses whatever it is asked does not."""
+    return any("properties" in form for form in forms_of(row))
+
+
 def path(row):
     return row.path.replace("{realm}", "kelvin").replace("{workload_name}", "pump")
 
@@ -66,9 +81,9 @@ def test_a_broken_body_is_400_on_every_route_and_changes_nothing(quiet, row):
     assert quiet.get(LIST).headers["etag"] == before
 
 
-@pytest.mark.parametrize("row", WITH_BODY)
+@pytest.mark.parametrize("row", [param for param in WITH_BODY if is_closed(*param.values)])
 def test_a_misspelt_key_is_named_with_the_nearest_on_every_route(quiet, row):
-    keys = list(body_of(row)["properties"])
+    keys = keys_of(row)
     if not keys:
         answer = quiet.ask(row.method, path(row), token=quiet.as_level(Level.ADMIN), body={"x": 1})
         assert "unknown key 'x'" in answer.error["description"]
