@@ -20,7 +20,6 @@ from kelvin_provision.quantity import format_bytes, format_duration
 from kelvin_provision.queries.transfers import ImageTransfer
 from kelvin_provision.queries.workload import WorkloadRequest, WorkloadResult, workload
 from kelvin_provision.spec.enums import State
-from kelvin_provision.usecases.rollback import plan
 
 _ORDERS = 5
 
@@ -66,6 +65,8 @@ def _read(ctx: Context, name: str) -> _Shown:
 
 def earlier(ctx: Context, name: str) -> Revision | None:
     """What a rollback of this workload goes back to; None if there is nothing."""
+    from kelvin_provision.usecases.rollback import plan  # with all that applies: 2 MiB, of which the routes for programs need none
+
     try:
         return next((target.revision for target in plan(ctx.ledger, (name,)).targets), None)
     except ProvisionError:
