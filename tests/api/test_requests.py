@@ -67,7 +67,7 @@ def test_metadata_names_the_host_that_was_asked_for(quiet):
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/api", "/api/v4/workloads", "/api/v4/workloads/", f"{LIST}/", "/API/v4/workloads/list", "//api/v4/workloads/list", "/leader/status",
+    ["/uix", "/api", "/api/v4/workloads", "/api/v4/workloads/", f"{LIST}/", "/API/v4/workloads/list", "//api/v4/workloads/list", "/leader/status",
      "/api/v4/workloads/a/b/get", "/api/v4/workloads/../workloads/list", "/%00", "/api/v4/workloads//get", "/api/v4/workloads/a%2Fb/get", "/docs"],
 )  # fmt: skip
 def test_an_unknown_path_is_404(quiet, path):
