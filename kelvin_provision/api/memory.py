@@ -14,9 +14,9 @@ from typing import Any
 
 _RULES = {
     "MALLOC_ARENA_MAX": "1",
-    "MALLOC_MMAP_THRESHOLD_": "131072",
-    "MALLOC_TRIM_THRESHOLD_": "131072",
-    "MALLOC_TOP_PAD_": "65536",
+    "MALLOC_MMAP_THRESHOLD_": "65536",
+    "MALLOC_TRIM_THRESHOLD_": "65536",
+    "MALLOC_TOP_PAD_": "16384",
 }
 """mallopt(3). Set by anybody, a threshold stays as it is."""
 
