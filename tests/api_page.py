@@ -138,8 +138,9 @@ client.workload.apply_workload(workload_names=["docs-demo-motor-speed"])
 * An **error** is `{"errors": [{"name", "title", "description", "solution", "payload"}]}`. `name` is stable: `kelvin-provision explain NAME` explains those that are
   not below. `payload.evidence` has the findings of a refused request.
 
-Every change is in `workloads history` with the user and the address, such as `admin@127.0.0.1 via api`. So are logins, logouts and wrong passwords; the latter
-are summed, at most a line a minute for each address.
+Every change is in `workloads history` with the user and the address, such as `admin@127.0.0.1 via api`. A change of users or tokens whose line the ledger does not
+take does not happen. Logins, logouts and wrong passwords are there, too: of a program that logs in before each request, a line for each address every five minutes;
+of wrong passwords, at most a line a minute for each address, with their number.
 
 ## Users and tokens
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from kelvin_provision.access import tokens
 from kelvin_provision.access.levels import Level
-from kelvin_provision.access.records import Records
+from kelvin_provision.access.records import Confirmation, Records
 from kelvin_provision.access.tokens import Claims, Use
 from kelvin_provision.errors import NameTaken, TokenUnknown, UsageRefused
 from kelvin_provision.fast_dataclass import dataclass
@@ -54,6 +54,9 @@ class ProgramTokens:
     def stamp(self) -> object:
         return self._records.stamp
 
+    def settle(self, confirmation: Confirmation) -> None:
+        self._records.settle(confirmation)
+
     def all(self) -> tuple[ProgramToken, ...]:
         """Sorted by name. Raises StateDamaged."""
         return tuple(token for _, token in sorted(self._records.current().items()))
@@ -65,18 +68,18 @@ class ProgramTokens:
             self._found = (current, {token.identifier: token for token in current.values()})
         return self._found[1].get(identifier)
 
-    def add(self, token: ProgramToken, *, now: int) -> None:
+    def add(self, token: ProgramToken, *, now: int, line: Confirmation | None = None) -> None:
         """In place of an expired one of the same name. Raises NameTaken, UsageRefused."""
         refuse_name(token.name)
-        with self._records.changing() as records:
+        with self._records.changing(line) as records:
             taken = records.get(token.name)
             if taken and taken.expires > now:
                 raise NameTaken(f"there is a token {token.name} already", hint=command("api token revoke", token.name))
             records[token.name] = token
 
-    def remove(self, name: str) -> ProgramToken:
+    def remove(self, name: str, line: Confirmation | None = None) -> ProgramToken:
         """Raises TokenUnknown."""
-        with self._records.changing() as records:
+        with self._records.changing(line) as records:
             if name not in records:
                 raise TokenUnknown(f"no token {name} of the API on this box")
             return records.pop(name)

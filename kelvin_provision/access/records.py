@@ -1,15 +1,22 @@
-"""A file of records with names, such as users: private, changed by one process at a time, read again when another one has changed it."""
+"""A file of records with names, such as users: private, changed by one process at a time, read again when another one has changed it.
+
+A change stands with its line in the history or not at all: the new file is written beside the old one, then the ledger takes the line
+together with the digest of the new file, then that takes the old one's name. Whatever ends the process in between, the next one that looks
+finds the new file and knows by the digest whether there is a line for it.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
-from kelvin_provision.errors import StateDamaged, UsageRefused
-from kelvin_provision.files.durable import private_folder, read_own, trouble_of_box, write_durably
+from kelvin_provision.errors import ProvisionError, StateDamaged, UsageRefused
+from kelvin_provision.files.durable import private_folder, read_own, rename_durably, trouble_of_box, write_durably, writing_to
+from kelvin_provision.files.hashing import sha256_hex
 from kelvin_provision.files.lock import exclusive
 
 R = TypeVar("R")
@@ -18,6 +25,23 @@ MOST = 1000
 """Records in a file: it is written as a whole, and the API has it in memory."""
 _FORM = 1
 _LOCK_WAIT = 10.0
+
+
+class Confirmation(Protocol):
+    """What has to be durable before a change stands. `file` is the name of the file, `digest` that of its new content."""
+
+    @property
+    def patience(self) -> float:
+        """Seconds for which another process that changes the file is waited for, which itself may wait for the ledger."""
+        ...
+
+    def confirm(self, file: str, digest: str) -> None:
+        """All or nothing. Raises what the ledger raises."""
+        ...
+
+    def is_confirmed(self, file: str, digest: str) -> bool:
+        """Whether the newest change of this file that was confirmed is the one to this content."""
+        ...
 
 
 class Records(Generic[R]):
@@ -36,6 +60,7 @@ class Records(Generic[R]):
         again: str,
     ) -> None:
         self.path = path
+        self._staged = path.with_suffix(".next")
         self._kind = kind
         self._encode = encode
         self._decode = decode
@@ -61,10 +86,11 @@ class Records(Generic[R]):
         return self._read[1]
 
     @contextmanager
-    def changing(self) -> Iterator[dict[str, R]]:
-        """The records, written durably after the block. Raises UsageRefused if there are too many then."""
-        private_folder(self.path.parent)
-        with exclusive(self.path.with_suffix(".lock"), command=f"api {self._kind}", wait=_LOCK_WAIT):
+    def changing(self, confirmation: Confirmation | None = None) -> Iterator[dict[str, R]]:
+        """The records, written durably after the block, and confirmed. Raises UsageRefused if there are too many then."""
+        with self._locked(confirmation.patience if confirmation else _LOCK_WAIT):
+            if confirmation:
+                self._settle(confirmation)
             records = dict(self.current())
             before = len(records)
             yield records
@@ -73,7 +99,42 @@ class Records(Generic[R]):
                     f"there are {before} {self._kind} already, which is the limit", hint=f"remove {self._kind} that are not used"
                 )
             document = {"form": _FORM, self._kind: [self._encode(record) for _, record in sorted(records.items())]}
-            write_durably(self.path, [json.dumps(document, indent=1).encode()], mode=0o600)
+            self._write(json.dumps(document, indent=1).encode(), confirmation)
+
+    def settle(self, confirmation: Confirmation) -> None:
+        """Finish or drop a change in the middle of which a process ended. What cannot be done now is done before the next change."""
+        if os.path.lexists(self._staged):
+            with suppress(ProvisionError, OSError), self._locked(0.0):
+                self._settle(confirmation)
+
+    @contextmanager
+    def _locked(self, wait: float) -> Iterator[None]:
+        private_folder(self.path.parent)
+        with exclusive(self.path.with_suffix(".lock"), command=f"api {self._kind}", wait=wait):
+            yield
+
+    def _write(self, content: bytes, confirmation: Confirmation | None) -> None:
+        if confirmation is None:
+            write_durably(self.path, [content], mode=0o600)
+            return
+        write_durably(self._staged, [content], mode=0o600)
+        try:
+            confirmation.confirm(self.path.name, sha256_hex(content))
+        except BaseException:
+            with suppress(ProvisionError, OSError):  # else the next one that looks
+                self._settle(confirmation)
+            raise
+        rename_durably(self._staged, self.path)
+
+    def _settle(self, confirmation: Confirmation) -> None:
+        if not os.path.lexists(self._staged):
+            return
+        with writing_to(self._staged):
+            digest = sha256_hex(read_own(self._staged))
+        if confirmation.is_confirmed(self.path.name, digest):
+            rename_durably(self._staged, self.path)
+        else:
+            self._staged.unlink(missing_ok=True)
 
     def _parsed(self) -> dict[str, R]:
         path = self.path

@@ -1,4 +1,4 @@
-"""The users of the API: a file in the state directory that only its owner can read.
+"""The users of the API: a file in the state directory that only its owner can read. A change stands once its `line` is in the history.
 
 `generation` is part of every token of a user: it changes with the password, which ends all tokens from before.
 """
@@ -14,7 +14,7 @@ from typing import Any
 
 from kelvin_provision.access.levels import Level
 from kelvin_provision.access.passwords import COST, Cost, hashed, refuse_weak
-from kelvin_provision.access.records import Records
+from kelvin_provision.access.records import Confirmation, Records
 from kelvin_provision.errors import NameTaken, UsageRefused, UserUnknown
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.hints import command
@@ -51,6 +51,9 @@ class Users:
     def stamp(self) -> object:
         return self._records.stamp
 
+    def settle(self, confirmation: Confirmation) -> None:
+        self._records.settle(confirmation)
+
     def all(self) -> tuple[User, ...]:
         """Sorted by name. Raises StateDamaged."""
         return tuple(user for _, user in sorted(self._records.current().items()))
@@ -71,37 +74,37 @@ class Users:
             raise UsageRefused(f"{name!r} is not a user name", hint="2 to 64 letters, digits or -._@, beginning with a letter or a digit")
         _refuse_taken(self._records.current(), name)
 
-    def add(self, name: str, password: str, level: Level) -> User:
+    def add(self, name: str, password: str, level: Level, line: Confirmation | None = None) -> User:
         """Raises NameTaken, UsageRefused for a name that is none, PasswordRefused."""
         self.refuse_name(name)
         refuse_weak(password)
-        with self._records.changing() as users:
+        with self._records.changing(line) as users:
             _refuse_taken(users, name)
             now = self._clock()
             users[name] = User(name, level, hashed(password, self._cost), _new_generation(), now, now)
             return users[name]
 
-    def set_password(self, name: str, password: str) -> User:
+    def set_password(self, name: str, password: str, line: Confirmation | None = None) -> User:
         """Ends all tokens of the user. Raises UserUnknown, PasswordRefused."""
         refuse_weak(password)
         self.get(name)
-        with self._records.changing() as users:
+        with self._records.changing(line) as users:
             user = self._in(users, name)
             fresh, generation = hashed(password, self._cost), _new_generation()
             users[name] = replace(user, password=fresh, generation=generation, changed=self._clock())
             return users[name]
 
-    def unlock(self, name: str) -> User:
+    def unlock(self, name: str, line: Confirmation | None = None) -> User:
         """Lift the lock-out of the user, if there is one. Raises UserUnknown."""
         self.get(name)
-        with self._records.changing() as users:
+        with self._records.changing(line) as users:
             users[name] = replace(self._in(users, name), unlocked=self._clock())
             return users[name]
 
-    def remove(self, name: str) -> User:
+    def remove(self, name: str, line: Confirmation | None = None) -> User:
         """Raises UserUnknown."""
         self.get(name)
-        with self._records.changing() as users:
+        with self._records.changing(line) as users:
             user = self._in(users, name)
             del users[name]
             return user

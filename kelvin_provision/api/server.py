@@ -32,8 +32,9 @@ from kelvin_provision.api.work.box import Box
 from kelvin_provision.api.work.deploying import Deploy
 from kelvin_provision.api.work.feed import Feed
 from kelvin_provision.api.work.heartbeat import beat
-from kelvin_provision.context import Wiring
+from kelvin_provision.context import Context, Wiring
 from kelvin_provision.settings.model import Settings
+from kelvin_provision.usecases import api_tokens, api_users
 
 
 @contextmanager
@@ -41,6 +42,7 @@ def services(settings: Settings, wiring: Wiring, deploy: Deploy, users: Users | 
     """What handlers work with, closed after the block."""
     users = users or Users(settings.state_dir, wiring.clock)
     with Box(settings, wiring) as box:
+        box.first(settle)
         key, ended = load_key(settings.state_dir), EndedSessions(settings.state_dir)
         programs = Programs(settings.state_dir, box.later)
         audit = Audit(box.record)
@@ -50,6 +52,12 @@ def services(settings: Settings, wiring: Wiring, deploy: Deploy, users: Users | 
             yield Services(settings.api, box, authenticator, deploy, Hosts(settings.api.names), feed, sessions)
         finally:
             authenticator.close()
+
+
+def settle(ctx: Context) -> None:
+    """What a process that was killed has left of a change of users and tokens."""
+    api_users.users_of(ctx)
+    api_tokens.tokens_of(ctx)
 
 
 Started = Callable[[Credentials | None], object]

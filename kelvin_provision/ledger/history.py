@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from kelvin_provision.errors import StateDamaged
 from kelvin_provision.files.hashing import sha256_hex
@@ -23,10 +24,11 @@ REFUSED = "refused"
 """The outcome of an attempt that was refused before any change."""
 
 
-def record(ledger: Ledger, entry: Entry) -> None:
-    """Append a line outside of an operation."""
+def record(ledger: Ledger, entry: Entry, facts: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Append a line outside of an operation, and remember facts with it."""
     with ledger.writing() as db:
         append(db, entry)
+        db.executemany("INSERT OR REPLACE INTO facts (key, value) VALUES (?, ?)", facts.items())
 
 
 def record_refused(ledger: Ledger, revisions: Sequence[Revision], action: str, detail: str, evidence: Sequence[str], *, actor: str) -> None:

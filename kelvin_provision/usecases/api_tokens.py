@@ -1,4 +1,4 @@
-"""Tokens of programs for the API: each change is a line of the history, with who made it."""
+"""Tokens of programs for the API: each change is a line of the history, with who made it, or it does not happen."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from kelvin_provision.access.tokens import load_key
 from kelvin_provision.access.uses import LastUses
 from kelvin_provision.context import Context
 from kelvin_provision.errors import UsageRefused
-from kelvin_provision.ledger import history
-from kelvin_provision.ledger.model import Entry
 from kelvin_provision.quantity import format_duration
 from kelvin_provision.settings.model import Settings
 from kelvin_provision.timestamps import rfc3339_of_epoch
 from kelvin_provision.tls.listen import secure_urls
+from kelvin_provision.usecases.access_lines import Line
 
 
 @dataclass(frozen=True)
@@ -59,6 +58,13 @@ class TokenCreated:
     text: str = field(repr=False)
 
 
+def tokens_of(ctx: Context) -> ProgramTokens:
+    """As they stand now, also if a process ended in the middle of a change."""
+    tokens = ProgramTokens(ctx.settings.state_dir)
+    tokens.settle(Line(ctx))
+    return tokens
+
+
 def create(ctx: Context, request: TokenRequest) -> TokenCreated:
     """Raises UsageRefused for a name that is taken or invalid, and for a lifetime out of bounds."""
     programs.refuse_name(request.name)
@@ -67,30 +73,23 @@ def create(ctx: Context, request: TokenRequest) -> TokenCreated:
         raise UsageRefused(f"a token cannot be valid for {format_duration(request.lifetime)}", hint=f"choose a time from {bounds}")
     key, created, now = load_key(ctx.settings.state_dir), ctx.ledger.clock(), int(ctx.now.timestamp())
     token = ProgramToken(request.name, request.level, programs.new_identifier(), ctx.actor, created, now + int(request.lifetime))
-    ProgramTokens(ctx.settings.state_dir).add(token, now=now)
-    _record(ctx, "api token create", f"{token.name}, {token.level}, until {rfc3339_of_epoch(token.expires)}")
+    line = Line(ctx, "api token create", f"{token.name}, {token.level}, until {rfc3339_of_epoch(token.expires)}")
+    tokens_of(ctx).add(token, now=now, line=line)
     return TokenCreated(TokenItem(token, None, is_expired=False), programs.encode(token, key, issuer=request.issuer, issued=now))
 
 
 def listed(ctx: Context, uses: LastUses | None = None) -> tuple[TokenItem, ...]:
     """Sorted by name; `uses` are those of the process that sees them. Raises StateDamaged."""
     seen, now = (uses or LastUses(ctx.settings.state_dir)).latest(), ctx.now.timestamp()
-    tokens = ProgramTokens(ctx.settings.state_dir).all()
-    return tuple(TokenItem(token, seen.get(token.identifier), token.expires <= now) for token in tokens)
+    return tuple(TokenItem(token, seen.get(token.identifier), token.expires <= now) for token in tokens_of(ctx).all())
 
 
 def revoke(ctx: Context, name: str) -> ProgramToken:
     """It is refused from now on. Raises TokenUnknown."""
-    token = ProgramTokens(ctx.settings.state_dir).remove(name)
-    _record(ctx, "api token revoke", token.name)
-    return token
+    return tokens_of(ctx).remove(name, Line(ctx, "api token revoke", name))
 
 
 def issuer_of(settings: Settings) -> str:
     """The realm as programs on other machines reach it, else as those on this box do."""
     base = next(iter(secure_urls(settings.api)), f"http://{settings.api.listen[0]}")
     return f"{base}/auth/realms/{settings.api.realm}"
-
-
-def _record(ctx: Context, action: str, detail: str) -> None:
-    history.record(ctx.ledger, Entry(ctx.ledger.clock(), ctx.actor, action, "", None, "done", detail))

@@ -198,6 +198,9 @@ def test_on_a_full_disk_changes_are_507_with_a_reason_and_the_rest_works(tmp_pat
                     ("/api/v4/workloads/fan/undeploy", None),
                     ("/edge/v1/workloads/fan/hold", {"reason": "x"}),
                     ("/api/v4/workloads/fan/configurations/update", {"configuration": {"a": 1}}),
+                    ("/edge/v1/users", {"name": "bert", "password": "Another123", "level": "admin"}),
+                    ("/edge/v1/users/read/passwd", {"password": "Another123"}),
+                    ("/edge/v1/tokens", {"name": "line-3", "level": "admin"}),
                 ):
                     answer = api.post(target, body)
                     assert (answer.status, answer.error["name"]) == (507, "no-space"), target
@@ -207,6 +210,10 @@ def test_on_a_full_disk_changes_are_507_with_a_reason_and_the_rest_works(tmp_pat
                     200
                 ] * 4
                 assert api.login("admin").status == 200, "nobody is locked out"
+                assert [api.login("bert", "Another123").status, api.get("/edge/v1/agent").status] == [401, 200], (
+                    "no change without its line"
+                )
+                assert api.get("/edge/v1/tokens", Level.ADMIN).json == {"tokens": []}
                 (disk / "filler").unlink()
                 assert api.post(APPLY, {"workload_names": ["pump"]}).status == 200
                 assert [order.names for order in orders.recent(box.ledger)] == [("pump",)]

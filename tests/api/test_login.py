@@ -16,6 +16,7 @@ from kelvin_provision.access.levels import Level
 from kelvin_provision.access.sessions import EndedSessions
 from kelvin_provision.access.users import Users
 from kelvin_provision.api.authentication.audit import MOST_ADDRESSES, OTHERS, Audit
+from kelvin_provision.api.authentication.remembered import MOST_PLACES, SECONDS, Remembered
 from kelvin_provision.api.authentication.throttle import FREE, FREE_OF_ADDRESS, LONGEST, PER_HOUR, Throttle
 from kelvin_provision.api.work.lines import Lines
 from kelvin_provision.api.work.repeats import Repeats
@@ -169,8 +170,8 @@ def test_a_verified_password_is_not_hashed_again(api):
     assert api.login("admin").status == 200
     authenticator = api.services.authenticator
     user = users_of(api).get("admin")
-    assert authenticator._remembers(user, PASSWORD)
-    assert not authenticator._remembers(user, "Wrong12345")
+    assert authenticator._remembered.has(user, PASSWORD)
+    assert not authenticator._remembered.has(user, "Wrong12345")
     users_of(api).set_password("admin", "Another123")
     assert api.login("admin").status == 401
 
@@ -354,6 +355,38 @@ def test_who_came_from_where_is_in_the_history_and_a_repeated_login_once(box, ap
         ("read@127.0.0.1 via api", "api login", "done", ""),
     ]
     assert history.broken_link(box.ledger) is None
+
+
+def test_a_remembered_login_is_in_the_history_once_for_each_address(box, api):
+    login = api.services.authenticator.login
+
+    async def from_many():
+        for _ in range(3):
+            for address in ("192.0.2.7", "192.0.2.8", "192.0.2.7"):
+                await login("admin", PASSWORD, address)
+        await login("admin", PASSWORD, "192.0.2.7", "ui")
+
+    assert api.login("admin").status == 200
+    asyncio.run(from_many())
+    api.get("/edge/v1/agent")
+    places = [who for who, action, *_ in lines(box) if action == "api login" and who.startswith("admin")]
+    assert places == [f"admin@{place}" for place in ("127.0.0.1 via api", "192.0.2.7 via api", "192.0.2.8 via api", "192.0.2.7 via ui")]
+
+
+def test_who_has_logged_in_from_where_is_remembered_for_a_while_and_bounded(tmp_path):
+    clock, user = Clock(), Users(tmp_path, lambda: "2026-11-23T00:00:00Z", CHEAP).add("anna", PASSWORD, Level.READ)
+    remembered = Remembered(clock)
+    remembered.add(user, PASSWORD)
+    assert [remembered.is_new_at(user, "192.0.2.7") for _ in range(2)] == [True, False]
+    clock.now += SECONDS
+    assert (remembered.has(user, PASSWORD), remembered.is_new_at(user, "192.0.2.7")) == (False, True)
+    for number in range(2 * MOST_PLACES):
+        remembered.add(user, f"{number}")
+        assert remembered.is_new_at(user, f"2001:db8::{number:x}"), "also beyond what is remembered"
+    assert (len(remembered._passwords), len(remembered._places)) == (256, MOST_PLACES)
+    clock.now += SECONDS
+    assert remembered.is_new_at(user, "192.0.2.9")
+    assert len(remembered._places) == 1
 
 
 def test_wrong_passwords_are_summed_and_what_was_typed_is_not_written(box, api):

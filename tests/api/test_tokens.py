@@ -286,6 +286,13 @@ def test_with_the_setting_a_user_is_locked_and_so_is_who_is_none(box, strict, na
     assert locked == ([("127.0.0.1 via api", "admin for 15m00s after 2 failed logins")] if name == "admin" else [])
 
 
+def test_a_success_with_a_remembered_password_ends_the_row_and_the_delays(box, strict):
+    assert strict.login("admin").status == 200
+    for _ in range(6):
+        assert [strict.login("admin", "Wrong12345").status, strict.login("admin").status] == [401, 200]
+    assert not [line for line in history.history(box.ledger) if line.outcome == "locked"]
+
+
 def test_unlocked_at_the_terminal_or_by_another_administrator(box, strict):
     for _ in range(2):
         strict.login("admin", "Wrong12345")

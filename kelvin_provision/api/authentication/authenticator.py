@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
 import math
 import time
 from collections.abc import Callable
@@ -20,14 +18,11 @@ from kelvin_provision.access.users import User, Users
 from kelvin_provision.api.authentication.audit import Audit
 from kelvin_provision.api.authentication.lockouts import Lockouts
 from kelvin_provision.api.authentication.programs import Programs
+from kelvin_provision.api.authentication.remembered import Remembered
 from kelvin_provision.api.authentication.throttle import Throttle
 from kelvin_provision.api.messages.refusals import Refusal
 from kelvin_provision.hints import Hint, command
 from kelvin_provision.settings.model import ApiSettings
-
-_REMEMBERED = 300.0
-"""Seconds for which a verified password is not hashed again: clients whose clock is wrong log in before every request."""
-_MOST_REMEMBERED = 256
 
 
 @dataclass(frozen=True)
@@ -74,8 +69,7 @@ class Authenticator:
         self._lockouts = Lockouts(settings.lockout)
         self._lock = asyncio.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="password")
-        self._process_key = tokens.process_key()
-        self._verified: dict[bytes, float] = {}
+        self._remembered = Remembered()
 
     def close(self) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)
@@ -156,23 +150,28 @@ class Authenticator:
         """Raises Refusal: for a wrong password or an unknown user after the same work, or at once while the pair has to wait."""
         user = self._users.find(name)
         self._refuse_early(name, user, address)
-        if user is not None and self._remembers(user, password):
-            if door != "api":  # programs log in before every request; people do not
-                self._audit.login(name, address, door)
+        if user is not None and self._remembered.has(user, password):
+            self._succeeded(user, address, door)
             return user
         async with self._lock:
             self._refuse_early(name, user, address)
             if await asyncio.get_running_loop().run_in_executor(self._thread, _verify, user, password) and user is not None:
-                self._throttle.succeeded(name, address)
-                self._lockouts.succeeded(name)
-                self._remember(user, password)
-                self._audit.login(name, address, door)
+                self._remembered.add(user, password)
+                self._succeeded(user, address, door, verified=True)
                 return user
             self._throttle.failed(name, address)
             self._audit.wrong_password(user.name if user else None, address)
             if self._lockouts.failed(name, user) and user and self._settings.lockout:
                 self._audit.locked(user.name, address, self._settings.lockout)
         raise Refusal("invalid-grant", "user or password is wrong", self._without_users())
+
+    def _succeeded(self, user: User, address: str, door: str, *, verified: bool = False) -> None:
+        """A line for each login of a person; programs log in before every request, and have one for each address while they are known."""
+        self._throttle.succeeded(user.name, address)
+        self._lockouts.succeeded(user.name)
+        is_new = self._remembered.is_new_at(user, address)
+        if is_new or verified or door != "api":
+            self._audit.login(user.name, address, door)
 
     def _refuse_early(self, name: str, user: User | None, address: str) -> None:
         if (locked := self._lockouts.wait(name, user)) > 0:
@@ -189,21 +188,6 @@ class Authenticator:
     def _without_users(self) -> Hint | str:
         add = command("api user add", "NAME", "--level", "LEVEL", instruction="the API of this box has no user yet; at the box")
         return "" if self.has_users() else add
-
-    def _remembers(self, user: User, password: str) -> bool:
-        return self._verified.get(self._mark(user, password), 0.0) > time.monotonic()
-
-    def _remember(self, user: User, password: str) -> None:
-        now = time.monotonic()
-        if len(self._verified) >= _MOST_REMEMBERED:
-            self._verified = {mark: until for mark, until in self._verified.items() if until > now}
-        if len(self._verified) < _MOST_REMEMBERED:
-            self._verified[self._mark(user, password)] = now + _REMEMBERED
-
-    def _mark(self, user: User, password: str) -> bytes:
-        """Of user, stored hash and password, with a key that ends with the process."""
-        text = f"{user.name}\0{user.password}\0{password}"
-        return hmac.new(self._process_key, text.encode("utf-8", "surrogatepass"), hashlib.sha256).digest()
 
 
 def _verify(user: User | None, password: str) -> bool:

@@ -9,7 +9,6 @@ from typing import Any
 from starlette.responses import Response
 
 from kelvin_provision.access.levels import Level
-from kelvin_provision.access.programs import ProgramTokens
 from kelvin_provision.access.users import User
 from kelvin_provision.api.messages.body import content, object_with, parsed_object
 from kelvin_provision.api.messages.documents import answer, empty
@@ -91,7 +90,7 @@ async def _once(call: Call, body: bytes, change: Callable[[Context], Any]) -> An
     key = digest(call.principal.name, scope["method"], scope["path"], body)
 
     def work(ctx: Context) -> Any:
-        files = (api_users.users_of(ctx), ProgramTokens(ctx.settings.state_dir))
+        files = (api_users.users_of(ctx), api_tokens.tokens_of(ctx))
         return call.services.once(key, lambda: [file.stamp for file in files], lambda: change(ctx))
 
     return await call.box.act(call.principal.actor, work)

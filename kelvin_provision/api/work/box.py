@@ -53,6 +53,10 @@ class Box:
     def __exit__(self, *error: object) -> None:
         self._stack.close()
 
+    def first(self, function: Callable[[Context], object]) -> None:
+        """Call it here and now, before anything is served."""
+        function(self._ctx)
+
     def version(self) -> object:
         """Changes with every commit to the ledger. Raises CannotWrite if that was removed or replaced."""
         if gone := self._place.gone():
