@@ -16,7 +16,7 @@ from kelvin_provision.quantity import format_duration
 from kelvin_provision.settings.model import Settings
 from kelvin_provision.timestamps import rfc3339_of_epoch
 from kelvin_provision.tls.listen import secure_urls
-from kelvin_provision.usecases.access_lines import Line
+from kelvin_provision.usecases.api_users import Line
 
 
 @dataclass(frozen=True)

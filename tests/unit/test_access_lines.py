@@ -14,8 +14,8 @@ from kelvin_provision.errors import CannotWrite, Locked
 from kelvin_provision.files.lock import exclusive
 from kelvin_provision.ledger import history
 from kelvin_provision.usecases import api_tokens, api_users
-from kelvin_provision.usecases.access_lines import Line
 from kelvin_provision.usecases.api_tokens import TokenRequest
+from kelvin_provision.usecases.api_users import Line
 from tests.kit.api import CHEAP, PASSWORD
 from tests.kit.box import Box
 
