@@ -1,6 +1,7 @@
 """The users of the API: a file in the state directory that only its owner can read. A change stands once its `line` is in the history.
 
-`generation` is part of every token of a user: it changes with the password, which ends all tokens from before.
+`generation` is part of every token of a user: it changes with the password, which ends all tokens from before, and when a user has ended
+more sessions than can be remembered.
 """
 
 from __future__ import annotations
@@ -92,6 +93,12 @@ class Users:
             user = self._in(users, name)
             fresh, generation = hashed(password, self._cost), _new_generation()
             users[name] = replace(user, password=fresh, generation=generation, changed=self._clock())
+            return users[name]
+
+    def end_sessions(self, name: str, line: Confirmation | None = None) -> User:
+        """Ends all tokens of the user. Raises UserUnknown."""
+        with self._records.changing(line) as users:
+            users[name] = replace(self._in(users, name), generation=_new_generation())
             return users[name]
 
     def unlock(self, name: str, line: Confirmation | None = None) -> User:

@@ -70,10 +70,12 @@ class Application:
 
 
 def _refuse_head(scope: Scope) -> None:
-    """Too long, or with two lengths of its body: whatever is between it and this box may read the other one."""
+    """Too long, or with two lengths of its body, or two users: whatever is between it and this box may read the other one."""
     headers, close = scope["headers"], {"connection": "close"}
     if {b"content-length", b"transfer-encoding"} <= {name for name, _ in headers}:
         raise Refusal("bad-http", "a request has Content-Length or Transfer-Encoding, not both", headers=close)
+    if [name for name, _ in headers].count(b"authorization") > 1:
+        raise Refusal("bad-http", "a request has one Authorization header", headers=close)
     if len(scope["raw_path"]) + sum(len(name) + len(value) + 4 for name, value in headers) > LONGEST_HEAD:
         raise Refusal("bad-http", f"the head of a request may have {LONGEST_HEAD} bytes", headers=close)
     if len(scope["query_string"]) > LONGEST_QUERY:

@@ -52,6 +52,7 @@ def services(settings: Settings, wiring: Wiring, deploy: Deploy, users: Users | 
             yield Services(settings.api, box, authenticator, deploy, Hosts(settings.api.names), feed, sessions)
         finally:
             authenticator.close()
+            audit.close()
 
 
 def settle(ctx: Context) -> None:

@@ -57,6 +57,11 @@ def set_password(ctx: Context, name: str, password: str) -> User:
     return users_of(ctx).set_password(name, password, Line(ctx, "api user passwd", name))
 
 
+def end_sessions(ctx: Context, name: str, why: str) -> User:
+    """Ends all tokens of the user. Raises UserUnknown."""
+    return users_of(ctx).end_sessions(name, Line(ctx, "api logout", f"every session of {name}: {why}"))
+
+
 def unlock(ctx: Context, name: str) -> User:
     """Lift the lock-out of the user after failed logins (`api.lockout`). Raises UserUnknown."""
     return users_of(ctx).unlock(name, Line(ctx, "api user unlock", name))

@@ -182,6 +182,54 @@ def test_an_order_of_a_client_that_hangs_up_is_stored_once_or_not_at_all(box, ap
     assert [order.names for order in orders.recent(box.ledger)] == [("pump",)]
 
 
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        ("/edge/v1/users", 200),
+        ("/edge/v1/%75sers", 200),
+        ("/edge/v1/users%0a", 404),
+        ("/edge/v1/users%0A", 404),
+        ("/edge/v1%2Fusers", 404),
+        ("/edge/v1%2fusers", 404),
+        ("%2Fedge/v1/users", 404),
+        ("/edge/v1/users/", 404),
+        ("//edge/v1/users", 404),
+        ("/api/v4/workloads/pump/get", 200),
+        ("/api/v4/workloads/%70ump/get", 200),
+        ("/api/v4/workloads/pump%2Fget", 404),
+        ("/api/v4/workloads/pump/get%0a", 404),
+        ("/api/v4/workloads/pump%0a/get", 404),
+        ("/api/v4/workloads//get", 404),
+        ("/ui%2Flogin", 404),
+        ("/ui/login%0a", 404),
+    ],
+)
+def test_a_route_is_found_by_the_path_as_it_was_sent(quiet, target, status):
+    answer = quiet.ask("GET", target, token=None if target.startswith("/ui") else quiet.as_level(Level.ADMIN))
+    assert answer.status == status
+
+
+@pytest.mark.parametrize("second", ["Bearer x", "", "the same"])
+def test_a_request_with_two_users_is_none(quiet, second):
+    token = quiet.as_level(Level.READ)
+    own = f"Bearer {token}"
+    text = f"GET {LIST} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {own}\r\nauthorization: {own if second == 'the same' else second}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", quiet.port), timeout=10) as connection:
+        connection.sendall(text.encode())
+        answer = connection.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert b"one Authorization header" in answer
+
+
+@pytest.mark.parametrize(
+    ("port", "status"),
+    [("", 421), ("0", 421), ("00080", 421), ("1", 200), ("65535", 200), ("65536", 421), ("99999999", 421), ("9" * 5000, 421)],
+)
+def test_the_port_of_a_host_is_one(quiet, port, status):
+    for host in ("127.0.0.1", "[::1]", "localhost"):
+        assert quiet.get(LIST, host=f"{host}:{port}").status == status
+
+
 @pytest.mark.slow
 @needs_mount
 def test_on_a_full_disk_changes_are_507_with_a_reason_and_the_rest_works(tmp_path, box):

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import sqlite3
+import threading
 import time
 import tracemalloc
 from dataclasses import replace
@@ -12,12 +13,13 @@ from urllib.parse import urlencode
 
 import pytest
 
+from kelvin_provision.access import sessions as sessions_module
 from kelvin_provision.access.levels import Level
-from kelvin_provision.access.sessions import EndedSessions
 from kelvin_provision.access.users import Users
 from kelvin_provision.api.authentication.audit import MOST_ADDRESSES, OTHERS, Audit
 from kelvin_provision.api.authentication.remembered import MOST_PLACES, SECONDS, Remembered
 from kelvin_provision.api.authentication.throttle import FREE, FREE_OF_ADDRESS, LONGEST, PER_HOUR, Throttle
+from kelvin_provision.api.work import patience
 from kelvin_provision.api.work.lines import Lines
 from kelvin_provision.api.work.repeats import Repeats
 from kelvin_provision.context import NoLauncher
@@ -122,6 +124,52 @@ def test_a_logout_ends_the_session_also_for_the_next_process(box, route):
         assert statuses == [401, 200]
         answer = api.ask("POST", TOKEN, body=form(grant_type="refresh_token", refresh_token=ended["refresh_token"]))
         assert (answer.status, answer.error["description"]) == (401, "the session of this token has ended")
+
+
+def log_out(api, session):
+    return api.ask("POST", f"{REALM}/logout", body=form(refresh_token=session["refresh_token"])).status
+
+
+def test_who_floods_with_logouts_ends_all_sessions_of_that_user_and_revives_none(box, monkeypatch):
+    monkeypatch.setattr(sessions_module, "MOST", 8)
+    with serving(box) as api:
+        dead, alive, other = tokens(api), tokens(api), tokens(api, "read")
+        assert log_out(api, dead) == 204
+        flood = [tokens(api, "read") for _ in range(20)]
+        assert {log_out(api, session) for session in flood} == {204}
+        asked = [dead, alive, other, *flood]
+        assert [api.ask("GET", LIST, token=session["access_token"]).status for session in asked] == [401, 200, 401, *[401] * 20]
+        assert api.get(LIST, Level.READ).status == 200, "the user may log in again"
+        sizes = len(api.services.authenticator._ended._ended)
+    assert sizes <= 8
+    assert [who for who, action, _, detail in lines(box) if "every session of read" in detail] == ["api"]
+    with serving(box) as api:
+        assert [api.ask("GET", LIST, token=session["access_token"]).status for session in asked[:3]] == [401, 200, 401]
+
+
+def test_when_the_ledger_takes_no_line_a_flood_revives_nothing_either(box, monkeypatch):
+    monkeypatch.setattr(sessions_module, "MOST", 2)
+    monkeypatch.setattr(patience, "LEDGER", 0.05)
+    with serving(box) as api:
+        dead, alive = tokens(api), tokens(api)
+        assert log_out(api, dead) == log_out(api, tokens(api)) == 204
+        with contextlib.closing(sqlite3.connect(box.ledger.path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            assert log_out(api, alive) == 503
+            assert [api.ask("GET", LIST, token=session["access_token"]).status for session in (dead, alive)] == [401, 200]
+        assert log_out(api, alive) == 204
+        assert api.ask("GET", LIST, token=alive["access_token"]).status == 401
+
+
+def test_a_refresh_token_of_a_user_who_was_removed_writes_no_line_for_the_next_of_that_name(box, api):
+    session, users = tokens(api), users_of(api)
+    users.remove("admin")
+    assert log_out(api, session) == 204
+    users.add("admin", PASSWORD, Level.READ)
+    assert log_out(api, session) == 204
+    assert api.login("admin").status == 200
+    api.get("/edge/v1/agent")
+    assert [action for _, action, *_ in lines(box)] == ["api login"] * 3
 
 
 def test_a_new_password_and_a_removed_user_end_every_token_at_once(api):
@@ -272,13 +320,9 @@ def test_failures_of_a_user_are_forgotten_as_time_goes():
     assert throttle.wait("admin", "203.0.113.9") == 0.0
 
 
-def test_other_memory_of_logins_is_bounded_too(tmp_path):
-    """Sessions, repeated requests, and users in a line of the history."""
-    ended, repeats, written = EndedSessions(tmp_path), Repeats(), []
-    ended._ended = {f"session-{number}": 10_000 + number for number in range(20_000)}
-    ended.end("the last one", 99_000, now=0.0)
-    assert len(ended._ended) == 10_000
-    assert ended.has("the last one")
+def test_other_memory_of_logins_is_bounded_too():
+    """Repeated requests, and users in a line of the history."""
+    repeats, written = Repeats(), []
     for number in range(10_000):
         repeats.remember(f"{number}", {"pump": number})
     assert len(repeats._made) == 64
@@ -396,6 +440,21 @@ def test_wrong_passwords_are_summed_and_what_was_typed_is_not_written(box, api):
     assert lines(box)[0] == ("127.0.0.1 via api", "api login", "refused", "1 wrong password for admin")
     assert len(lines(box)) == 2
     assert "Secret123" not in str(history.history(box.ledger))
+
+
+def test_a_stop_writes_the_wrong_passwords_of_the_last_minute_and_every_line_that_waits(box):
+    with serving(box) as api:
+        for name in ("operate", "read", "operate", "nobody-here"):
+            assert api.login(name, "Wrong12345").status == 401
+        held = threading.Event()
+        api.services.box.later(lambda: held.wait(20))
+        assert api.login("admin").status == 200
+        threading.Timer(0.2, held.set).start()
+    assert [(line[0], *line[2:]) for line in lines(box)] == [
+        ("127.0.0.1 via api", "refused", "1 wrong password for operate"),
+        ("admin@127.0.0.1 via api", "done", ""),
+        ("127.0.0.1 via api", "refused", "3 wrong passwords for operate, read, unknown users"),
+    ]
 
 
 def test_a_minute_of_guessing_is_one_line_and_many_addresses_share_one():

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import http.client
 import re
 import shutil
@@ -170,7 +171,17 @@ def test_a_key_of_another_certificate_is_named(tmp_path):
         context_of(files.of_site(TlsSettings(path, tmp_path / "locked.key")))
 
 
-def test_what_goes_wrong_meanwhile_is_logged_once_and_changes_nothing(box, caplog):
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [
+        (CertificateUnusable("the disk is gone"), "the disk is gone"),
+        (OSError(errno.EAGAIN, "no process"), "no process"),
+        (subprocess.TimeoutExpired("python", 60), "our bug: TimeoutExpired: Command 'python' timed out after 60 seconds"),
+        (RuntimeError("dictionary changed size"), "our bug: RuntimeError: dictionary changed size"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_goes_wrong_meanwhile_is_logged_once_and_changes_nothing(box, caplog, trouble, said):
     give_certificate(box.settings.state_dir)
     found = Credentials(api_certificate.ensure(box.ctx))
     context = found.context
@@ -180,7 +191,7 @@ def test_what_goes_wrong_meanwhile_is_logged_once_and_changes_nothing(box, caplo
 
         async def act(self, *_words):
             self.asked += 1
-            raise CertificateUnusable("the disk is gone")
+            raise trouble
 
     broken = Broken()
 
@@ -190,4 +201,4 @@ def test_what_goes_wrong_meanwhile_is_logged_once_and_changes_nothing(box, caplo
 
     asyncio.run(keep())
     assert (found.context, broken.asked > 2) == (context, True)
-    assert caplog.messages == ["the certificate stays as it is: the disk is gone"]
+    assert caplog.messages == [f"the certificate stays as it is: {said}"]

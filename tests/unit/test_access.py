@@ -10,12 +10,14 @@ import stat
 import pytest
 
 from kelvin_provision.access import passwords, tokens
+from kelvin_provision.access import sessions as sessions_module
 from kelvin_provision.access.levels import MEANINGS, Level
 from kelvin_provision.access.passwords import Cost
-from kelvin_provision.access.sessions import EndedSessions
+from kelvin_provision.access.sessions import FILE, Ended, EndedSessions
 from kelvin_provision.access.tokens import Claims, TokenInvalid, Use
 from kelvin_provision.access.users import Users
 from kelvin_provision.errors import CannotWrite, NameTaken, PasswordRefused, StateDamaged, UsageRefused, UserUnknown
+from kelvin_provision.files.durable import write_durably
 
 NOW = 1_800_000_000
 KEY = b"k" * 32
@@ -254,22 +256,64 @@ def test_the_key_is_made_once_for_its_owner_alone(tmp_path):
         tokens.load_key(tmp_path)
 
 
+def ended(name="anna", generation=1, expires=NOW + 100):
+    return Ended(name, generation, int(expires))
+
+
 def test_an_end_that_could_not_be_written_is_written_by_the_next_try(tmp_path):
-    ended, path = EndedSessions(tmp_path), tmp_path / "api-ended-sessions.json"
+    sessions, path = EndedSessions(tmp_path), tmp_path / FILE
     os.mkfifo(path)
     with pytest.raises(CannotWrite):
-        ended.end("new", NOW + 100, now=NOW)
-    assert ended.has("new")
+        sessions.end("new", ended())
+    assert sessions.has("new")
     path.unlink()
-    ended.save()
+    sessions.save()
     assert EndedSessions(tmp_path).has("new")
 
 
-def test_ended_sessions_outlive_a_restart_and_are_forgotten_with_their_tokens(tmp_path):
-    ended = EndedSessions(tmp_path)
-    ended.end("old", NOW - 100_000, now=NOW - 100_000)
-    ended.end("new", NOW + 100, now=NOW)
+def test_ended_sessions_outlive_a_restart_and_what_is_damaged_of_their_file(tmp_path):
+    path = tmp_path / FILE
+    sessions = EndedSessions(tmp_path)
+    for name in ("first", "second", "third"):
+        sessions.end(name, ended())
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    first, second, third = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(first + b"[" * 10_000 + b"\n" + second + b"{}\n[1]\n\xff\n" + third[:-9])
     again = EndedSessions(tmp_path)
-    assert (again.has("new"), again.has("old"), again.has("other")) == (True, False, False)
-    (tmp_path / "api-ended-sessions.json").write_text("{")
-    assert not EndedSessions(tmp_path).has("new")
+    assert [again.has(name) for name in ("first", "second", "third", "other")] == [True, True, False, False]
+    again.end("fourth", ended())
+    assert len(path.read_bytes().splitlines()) == 3, "half a line is followed by none"
+    path.write_text("{")
+    assert not EndedSessions(tmp_path).has("first")
+
+
+def test_an_end_is_one_line_and_the_file_is_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr(sessions_module, "_SPARE", 10)
+    written, path = [], tmp_path / FILE
+    monkeypatch.setattr(sessions_module, "write_durably", lambda *words, **named: written.append(1) or write_durably(*words, **named))
+    sessions = EndedSessions(tmp_path)
+    for number in range(100):
+        sessions.end(f"session-{number}", ended())
+    assert (len(written), len(path.read_bytes().splitlines())) == (0, 100)
+    sessions.forget("anna")
+    sessions.end("the last one", ended())
+    assert (len(written), len(path.read_bytes().splitlines())) == (1, 1)
+    assert not EndedSessions(tmp_path).has("session-7")
+
+
+def test_no_session_is_forgotten_while_its_tokens_are_valid_and_who_floods_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(sessions_module, "MOST", 10)
+    sessions, generations = EndedSessions(tmp_path), {"anna": 1, "bert": 1}
+    sessions.end("of anna", ended())
+    sessions.end("of anna long ago", ended(expires=NOW - 90_000))
+    sessions.end("of anna before a new password", ended(generation=0))
+    for number in range(7):
+        sessions.end(f"{number}", ended("bert"))
+    assert sessions.crowding(NOW, generations.get) is None, "two are of no use"
+    assert [sessions.has(name) for name in ("of anna", "0", "of anna long ago")] == [True, True, False]
+    for number in range(7, 9):
+        sessions.end(f"{number}", ended("bert"))
+    assert sessions.crowding(NOW, generations.get) == "bert"
+    sessions.forget("bert")
+    assert [sessions.has(name) for name in ("of anna", "0")] == [True, False]
+    assert EndedSessions(tmp_path).has("of anna")

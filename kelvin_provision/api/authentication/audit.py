@@ -63,9 +63,14 @@ class Audit:
         failures.count += 1
         failures.users.add(user or UNKNOWN)
 
+    def close(self) -> None:
+        """Write what was counted until now. Call it when the event loop has ended."""
+        for address in tuple(self._failures):
+            self._flush(address)
+
     def _flush(self, address: str) -> None:
-        failures = self._failures.pop(address)
-        if failures.count:
+        failures = self._failures.pop(address, None)
+        if failures and failures.count:
             self._line(address, failures)
 
     def _line(self, address: str, failures: _Failures) -> None:

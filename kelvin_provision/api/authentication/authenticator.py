@@ -7,12 +7,12 @@ import math
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kelvin_provision.access import passwords, tokens
 from kelvin_provision.access.levels import Level
-from kelvin_provision.access.sessions import EndedSessions
+from kelvin_provision.access.sessions import MOST, Ended, EndedSessions
 from kelvin_provision.access.tokens import Claims, TokenInvalid, Use
 from kelvin_provision.access.users import User, Users
 from kelvin_provision.api.authentication.audit import Audit
@@ -21,8 +21,10 @@ from kelvin_provision.api.authentication.programs import Programs
 from kelvin_provision.api.authentication.remembered import Remembered
 from kelvin_provision.api.authentication.throttle import Throttle
 from kelvin_provision.api.messages.refusals import Refusal
+from kelvin_provision.context import Context
 from kelvin_provision.hints import Hint, command
 from kelvin_provision.settings.model import ApiSettings
+from kelvin_provision.usecases import api_users
 
 
 @dataclass(frozen=True)
@@ -131,18 +133,28 @@ class Authenticator:
             raise Refusal("invalid-grant", refusal.description) from refusal
         return self.issue(user, issuer, claims.session)
 
-    def logout(self, token: str, address: str) -> None:
-        """End the session of a refresh token; a token that is none has no session."""
+    def logout(self, ctx: Context, token: str, address: str) -> None:
+        """End the session of a refresh token; one that is none, or of a user who is no more, has none. Raises what writing raises."""
         try:
             claims = tokens.decode(token, self._key, use=Use.REFRESH, now=0.0)
         except TokenInvalid:
             return
+        user, now = self._users.find(claims.user), self._clock()
+        if user is None or user.generation != claims.generation:
+            return
         if self._ended.has(claims.session):
             self._ended.save()
             return
-        now = self._clock()
-        self._audit.logout(claims.user, address)
-        self._ended.end(claims.session, int(max(claims.expires, now + self._settings.refresh_lifetime)), now=now)
+        if crowding := self._ended.crowding(now, self._generation):
+            api_users.end_sessions(replace(ctx, actor="api"), crowding, f"of {MOST} that were ended, most are of this user")
+            self._ended.forget(crowding)
+        self._audit.logout(user.name, address)
+        expires = int(max(claims.expires, now + self._settings.refresh_lifetime))
+        self._ended.end(claims.session, Ended(user.name, user.generation, expires))
+
+    def _generation(self, name: str) -> int | None:
+        user = self._users.find(name)
+        return user.generation if user else None
 
     # --- passwords --------------------------------------------------------------------------------
 

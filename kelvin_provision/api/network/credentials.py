@@ -9,7 +9,7 @@ import ssl
 from contextlib import suppress
 
 from kelvin_provision.api.work.box import Box
-from kelvin_provision.errors import CertificateUnusable, ProvisionError
+from kelvin_provision.errors import CertificateUnusable
 from kelvin_provision.files.durable import in_words
 from kelvin_provision.tls.files import Chain
 from kelvin_provision.usecases.api_certificate import ApiCertificate, ensure
@@ -41,7 +41,7 @@ class Credentials:
             complaint = ""
             try:
                 self.replace(await box.act(ACTOR, ensure))
-            except (ProvisionError, OSError) as error:
+            except Exception as error:  # noqa: BLE001  (trouble of the box, or a bug of ours: it is looked at again in a minute)
                 complaint = in_words(error)
             if complaint and complaint != self._complaint:
                 LOG.error("the certificate stays as it is: %s", complaint)

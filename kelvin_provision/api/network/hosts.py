@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
 from kelvin_provision.api.messages.refusals import Refusal
 from kelvin_provision.tls.listen import is_address
 from kelvin_provision.tls.names import host_names
+
+_PORT, _LAST_PORT = "[1-9][0-9]{0,4}", 65535
 
 
 class Hosts:
@@ -25,8 +28,8 @@ class Hosts:
     def _is_known(self, value: str) -> bool:
         host, colon, port = value.rpartition(":")
         if not colon or value.endswith("]"):
-            host, port = value, "0"
-        if not (port.isascii() and port.isdecimal()):
+            host, port = value, "1"
+        if not re.fullmatch(_PORT, port) or int(port) > _LAST_PORT:
             return False
         if host.startswith("[") and host.endswith("]"):
             return is_address(host[1:-1])

@@ -29,7 +29,7 @@ async def token(call: Call) -> Response:
 async def logout(call: Call) -> Response:
     _issuer(call)
     fields = await form(call.request)
-    await call.box.ask(lambda _ctx: call.services.authenticator.logout(fields.get("refresh_token", ""), call.address))
+    await call.box.ask(call.services.authenticator.logout, fields.get("refresh_token", ""), call.address)
     return empty(204)
 
 

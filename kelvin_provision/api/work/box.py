@@ -43,11 +43,11 @@ class Box:
         self._version: object = None
 
     def __enter__(self) -> Self:
-        self._stack.enter_context(self._thread)
         self._ctx = self._stack.enter_context(opened(self.settings, self.wiring))
         self._watched = self._stack.enter_context(Ledger(self._ctx.ledger.path, clock=self.wiring.clock, busy_timeout=LEDGER))
         self._lines = Lines(self._ctx, self._thread.submit)
         self._place = Place(self._ctx.ledger.path, interval=_LOOK)
+        self._stack.enter_context(self._thread)  # ends first: what is queued, such as lines of the history, needs the ledger
         return self
 
     def __exit__(self, *error: object) -> None:
