@@ -150,7 +150,7 @@ passwords for a user from one address, each next try waits 1, 2, 4 .. 30 seconds
 `api.lockout: 5/15m`, five failed logins in a row lock a user for a quarter of an hour, or until `api user unlock`. Programs with tokens go on.
 
 A logout ends a session for good, also across restarts. Of 10,000 that were ended and whose tokens would still be valid, the user with the most is logged out everywhere, with a line
-in the history: a program that logs in and out again and again ends its own sessions, and nobody else's.
+in the history: a program that logs in and out again and again ends the sessions of its own user only.
 
 Programs get **tokens of their own**, which are valid for months, and revoked one by one:
 

@@ -3,7 +3,7 @@
 None is forgotten before its tokens have expired. Their number is bounded all the same: of the user with the most of them, every token is
 ended by another generation, and then they need not be remembered. So only who floods is hit.
 
-The file has a line for each, appended, and is written anew when most of its lines are of no use any more.
+The file has a line for each, appended, and is written again when most of its lines are of no use any more.
 """
 
 from __future__ import annotations
