@@ -128,7 +128,7 @@ client.workload.apply_workload(workload_names=["docs-demo-motor-speed"])
   agent carries it out. What it would refuse at once is refused before anything is stored: 406 for what is not staged, not ready, held, or outside of the apply
   window. If no agent runs, one is started; if none can be, the answer is 503.
 * The same request of the same user within a minute is a **repetition**: it gets the same answer and nothing is done twice, unless another change to one of its
-  workloads was accepted in between. Clients that time out may send a request again.
+  workloads was accepted in between. That a deploy is applied by its own deployment method is none. Clients that time out may send a request again.
 * The newer routes for several workloads (`apps/workloads/apply|start|stop|delete|enable`) do what is possible: with 207, `errors` has those that were left out, each with its `workload_name` in the `payload`.
   The older `apply` and `bulk/update` are all or none.
 * A **list** has the platform's filters (repeated for alternatives), `sort_by`, `direction`, and three ways to page: `cursor` (the default; a cursor carries
@@ -177,7 +177,7 @@ EVENTS = """
 
 The list comes first. A client whose connection was cut sends the last `id` as `Last-Event-ID` and gets what has happened since; if that is too long ago, the list again. The
 same change may come twice, and none is left out. `workload_name` (repeated for several) selects. After 15 seconds of silence there is a comment. There are 16
-streams (`api.streams`), and each ends with the login of who listens.
+streams (`api.streams`), of one user at most half of them, and each ends with the login of who listens.
 """
 MONITORING = """
 ## Monitoring

@@ -12,6 +12,7 @@ from kelvin_provision.settings.model import ApplySettings
 from kelvin_provision.settings.window import Window
 from kelvin_provision.status import Verb
 from tests.kit.api import serving
+from tests.kit.images import random_image
 
 V4 = "/api/v4/workloads"
 APPLY = f"{V4}/apply"
@@ -185,6 +186,50 @@ def test_the_same_deploy_again_is_the_same_revision_until_something_changes(box,
     api.post(f"{V4}/deploy", request(version="2.0.0"), Level.DEPLOY)
     api.post(f"{V4}/deploy", request(), Level.DEPLOY)
     assert box.ledger.workload("motor").staged.number == 3
+
+
+def deployed(box, api, title="Motor", **more):
+    box.source.images.setdefault("r.io/motor:1.0.0", random_image([3000]))
+    answer = api.post(f"{V4}/deploy", request(title=title, **more), Level.DEPLOY)
+    assert (answer.status, answer.json["title"]) == (201, title)
+    return api.get(f"{V4}/motor/get").json["title"]
+
+
+def remove_staged(box, api):
+    assert api.post(f"{V4}/motor/undeploy?staged=true", level=Level.OPERATE).status == 200
+    box.turn()
+    assert api.get(f"{V4}/motor/get").status == 404
+
+
+def test_after_an_undeploy_a_deploy_is_told_from_another_one_with_the_same_number(box, api):
+    deployed(box, api, "A")
+    remove_staged(box, api)
+    deployed(box, api, "B")
+    assert deployed(box, api, "A") == "A"
+    deployed(box, api, "A")
+    assert box.ledger.workload("motor").staged.number == 2, "the last one was a repetition"
+
+
+def test_a_deploy_after_an_order_that_is_still_pending_is_a_new_one(box, api):
+    deployed(box, api)
+    assert api.post(f"{V4}/motor/undeploy?staged=true", level=Level.OPERATE).status == 200
+    deployed(box, api)
+    assert box.ledger.workload("motor").staged.number == 2
+
+
+def test_a_deploy_is_a_repetition_until_another_change_is_accepted_and_its_own_apply_is_none(box, api):
+    instantly = {"instantly_apply": True}
+    deployed(box, api, **instantly)
+    box.turn()
+    assert state(api, "motor") == "running"
+    deployed(box, api, **instantly)
+    assert box.ledger.workload("motor").staged is None
+    box.stop("motor")
+    deployed(box, api, **instantly)
+    assert box.ledger.workload("motor").staged.number == 2, "stopped at the terminal in between"
+    assert api.get(f"{V4}/pump/stop", Level.OPERATE).status == 200
+    deployed(box, api, **instantly)
+    assert box.ledger.workload("motor").staged.number == 2, "another workload"
 
 
 def test_deploys_at_once_are_one_revision_each(box, api):

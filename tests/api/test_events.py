@@ -94,12 +94,33 @@ def test_a_change_that_is_no_other_state_is_an_event_and_a_mere_confirmation_is_
         assert stream.next().data["name"] == "late", "running workloads were seen again just as they were"
 
 
+def limited(box, streams):
+    box.settings = type(box.settings)(**vars(box.settings) | {"api": ApiSettings(streams=streams)})
+
+
+def test_a_user_has_half_of_the_streams_and_leaves_the_others_to_others(box):
+    limited(box, 4)
+    with serving(box) as api, listening(api) as first, listening(api):
+        answer = api.get(EVENTS)
+        assert (answer.status, answer.error["name"]) == (503, "too-many-streams")
+        assert answer.error["description"] == "read has 2 streams of events open already, half of what there is (api.streams)"
+        with listening(api, level=Level.ADMIN) as other:
+            assert started(first)[-1].name == started(other)[-1].name == "complete"
+            assert [api.ask("HEAD", EVENTS, token=api.as_level(level)).status for level in (Level.READ, Level.DEPLOY)] == [503, 200]
+
+
+def test_one_stream_is_a_share_too(box):
+    limited(box, 1)
+    with serving(box) as api, listening(api) as stream:
+        assert started(stream)[-1].name == "complete"
+
+
 def test_streams_are_few_and_a_client_that_hangs_up_frees_its_place(box):
-    box.settings = type(box.settings)(**vars(box.settings) | {"api": ApiSettings(streams=2)})
+    limited(box, 2)
     with serving(box) as api:
-        with listening(api) as first, listening(api) as second:
+        with listening(api) as first, listening(api, level=Level.ADMIN) as second:
             started(first), started(second)
-            answer = api.get(EVENTS)
+            answer = api.get(EVENTS, Level.DEPLOY)
             assert (answer.status, answer.error["name"]) == (503, "too-many-streams")
             assert api.ask("HEAD", EVENTS, token=api.as_level(Level.READ)).status == 503
         until(lambda: len(api.services.feed) == 0)

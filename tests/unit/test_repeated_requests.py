@@ -6,6 +6,7 @@ from kelvin_provision.ledger import journal, orders, repeats, requests
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Entry, Outcome, Phase, Step, Target
 from kelvin_provision.ledger.orders import OrderRequest
+from kelvin_provision.spec.enums import Method
 from kelvin_provision.status import OperationKind, Verb
 from tests.kit.ledgers import migrated
 from tests.kit.specs import spec
@@ -97,6 +98,63 @@ def test_its_own_operation_does_not_end_it_and_that_of_a_command_does(ledger):
     assert repeats.repeated(ledger, DIGEST).id == order.id
     journal.begin(ledger, OperationKind.STOP, Phase.FINISHING, [Step("pump", None, None)], actor="bert")
     assert repeats.repeated(ledger, DIGEST) is None
+
+
+def test_what_was_accepted_earlier_and_is_carried_out_later_does_not_end_it(ledger):
+    first = stop(ledger)
+    start = orders.place(ledger, OrderRequest("anna", Verb.START, (Target("pump"),), key=repeats.key_of("e" * 64))).order
+    carried_out(ledger, first)
+    assert repeats.repeated(ledger, "e" * 64).id == start.id
+
+
+# --- deploys --------------------------------------------------------------------------------------
+
+
+def deploy(ledger, *names, batch="b-1"):
+    before = repeats.point(ledger)
+    requests.accept(ledger, [spec(name) for name in names], batch, actor="anna")
+    return lambda: repeats.is_last_change(ledger, batch, names, before)
+
+
+def test_a_deploy_counts_until_anything_else_was_accepted(ledger, clock):
+    clock.seconds = 120
+    repeated = deploy(ledger, "pump", "fan")
+    clock.seconds = 90
+    stop(ledger, "valve")
+    assert repeated()
+    stop(ledger, "fan")
+    assert not repeated(), "although the clock went back"
+
+
+def test_so_does_what_a_command_did(ledger):
+    repeated = deploy(ledger, "pump")
+    journal.begin(ledger, OperationKind.UNDEPLOY, Phase.REMOVING, [Step("pump", None, 2)], actor="bert")
+    assert not repeated()
+
+
+def test_a_revision_of_the_same_number_is_another_one(ledger):
+    requests.drop_staged(ledger, "pump", actor="anna")
+    repeated = deploy(ledger, "pump")
+    requests.drop_staged(ledger, "pump", actor="bert")
+    assert not repeated()
+    deploy(ledger, "pump", batch="b-2")
+    assert (ledger.workload("pump").staged.number, repeated()) == (1, False)
+
+
+def test_what_was_ordered_before_the_deploy_does_not_end_it(ledger):
+    order = stop(ledger, "pump")
+    repeated = deploy(ledger, "pump")
+    carried_out(ledger, order)
+    assert repeated()
+
+
+@pytest.mark.parametrize(("method", "counts"), [(Method.INSTANT, True), (Method.STANDARD, True), (Method.STAGED, False)])
+def test_its_own_apply_does_not_end_it_and_one_that_was_asked_for_does(ledger, method, counts):
+    before = repeats.point(ledger)
+    requests.accept(ledger, [spec("pump", method=method)], "b-1", actor="anna")
+    operation = journal.begin(ledger, OperationKind.APPLY, Phase.APPLYING, [Step("pump", None, 2)], actor="agent")
+    journal.commit(ledger, operation)
+    assert repeats.is_last_change(ledger, "b-1", ["pump"], before) is counts
 
 
 def test_a_workload_that_is_gone_was_removed_by_the_first_request(ledger):

@@ -22,7 +22,7 @@ async def events(call: Call) -> Response:
     refuse_unknown(query.keys(), ("workload_name",))
     names = frozenset(many(query, "workload_name"))
     feed = call.services.feed
-    reader = await feed.open(names, call.request.headers.get("last-event-id", ""))
+    reader = await feed.open(call.principal.name, names, call.request.headers.get("last-event-id", ""))
     return Streamed(_parts(call, reader), MEDIA_TYPE, {"x-accel-buffering": "no"}, closed=lambda: feed.leave(reader))
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from kelvin_provision.api.services import Call
 from kelvin_provision.api.work.deploying import Head
-from kelvin_provision.api.work.repeats import digest
+from kelvin_provision.api.work.repeats import Made, digest
 from kelvin_provision.context import Context
+from kelvin_provision.ledger import repeats
 
 
 async def revised(call: Call, head: Head, body: bytes) -> tuple[str, ...]:
@@ -15,16 +14,14 @@ async def revised(call: Call, head: Head, body: bytes) -> tuple[str, ...]:
     services = call.services
     key = digest(call.principal.name, "POST", call.request.scope["path"], body)
     async with services.repeats.one_at_a_time:
-        before = services.repeats.find(key)
-        if before is None or await call.box.ask(_newest, tuple(before)) != before:
+        made = services.repeats.find(key)
+        if made is None or not await call.box.ask(_stands, made):
+            before = await call.box.ask(lambda ctx: repeats.point(ctx.ledger))
             deployed = await services.deploy(head, body)
-            before = await call.box.ask(_newest, deployed.names)
-            services.repeats.remember(key, before)
-    return tuple(before)
+            made = Made(deployed.names, deployed.batch, before)
+            services.repeats.remember(key, made)
+    return made.names
 
 
-def _newest(ctx: Context, names: tuple[str, ...]) -> Mapping[str, int]:
-    """The number of the newest revision of each; 0 when it is gone already."""
-    existing = ctx.ledger.existing(names)
-    newest = {name: workload.staged or workload.running for name, workload in existing.items()}
-    return {name: revision.number if (revision := newest.get(name)) else 0 for name in names}
+def _stands(ctx: Context, made: Made) -> bool:
+    return repeats.is_last_change(ctx.ledger, made.batch, made.names, made.before)

@@ -54,7 +54,8 @@ def done(ctx: Context, head: Mapping[str, Any], body: bytes) -> dict[str, Any]:
         result = configure(ctx, ConfigureRequest(head["names"][0], _object(body)))
     else:
         result = deploy(ctx, DeployRequest(read(f"{FILE}.json", body)))
-    return {"names": [revision.workload for revision in result.revisions], "warnings": list(result.warnings)}
+    names = [revision.workload for revision in result.revisions]
+    return {"names": names, "batch": result.revisions[0].batch, "warnings": list(result.warnings)}
 
 
 def _object(body: bytes) -> Mapping[str, Any]:

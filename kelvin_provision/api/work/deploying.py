@@ -30,7 +30,10 @@ class Head:
 
 @dataclass(frozen=True)
 class Deployed:
+    """`batch` is what its revisions have in common, and no others."""
+
     names: tuple[str, ...]
+    batch: str
     warnings: tuple[str, ...] = ()
 
 
@@ -65,4 +68,5 @@ def parsed(output: bytes, complaints: bytes = b"") -> Deployed:
         raise OurBug(f"the process of a deploy ended without an answer: {last[:200]}") from None
     if "error" in document:
         raise from_document(document["error"])
-    return Deployed(tuple(document["result"]["names"]), tuple(document["result"]["warnings"]))
+    result = document["result"]
+    return Deployed(tuple(result["names"]), result["batch"], tuple(result["warnings"]))

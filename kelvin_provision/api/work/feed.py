@@ -55,8 +55,9 @@ class _Event:
 
 @dataclass(eq=False)
 class Reader:
-    """One stream. `at` is the number of the last event that it had, None where it needs the whole list."""
+    """One stream of `user`. `at` is the number of the last event that it had, None where it needs the whole list."""
 
+    user: str
     names: frozenset[str]
     at: int | None
     news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -98,7 +99,7 @@ class _State:
 
 
 class Feed:
-    """Streams of the changes of workloads, at most `most` of them."""
+    """Streams of the changes of workloads, at most `most` of them, and of one user half of that: others still get one."""
 
     def __init__(self, box: Box, most: int) -> None:
         self._box = box
@@ -113,11 +114,14 @@ class Feed:
     def __len__(self) -> int:
         return len(self._readers)
 
-    async def open(self, names: frozenset[str], last_identifier: str) -> Reader:
+    async def open(self, user: str, names: frozenset[str], last_identifier: str) -> Reader:
         """A place for a stream; give it back with `leave`. Raises Refusal, and what looking at the ledger raises."""
+        share = max(1, self._most // 2)
         if len(self._readers) >= self._most:
             raise Refusal("too-many-streams", f"{self._most} streams of events are open already (api.streams)")
-        reader = Reader(names, None, ended=self._closed)
+        if sum(reader.user == user for reader in self._readers) >= share:
+            raise Refusal("too-many-streams", f"{user} has {share} streams of events open already, half of what there is (api.streams)")
+        reader = Reader(user, names, None, ended=self._closed)
         self._readers.add(reader)
         if self._forgetting:
             self._forgetting.cancel()

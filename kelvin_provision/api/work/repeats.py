@@ -10,10 +10,10 @@ import asyncio
 import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from kelvin_provision.ledger.repeats import WINDOW
+from kelvin_provision.ledger.repeats import WINDOW, Point
 
 _KEPT = 64
 
@@ -27,9 +27,12 @@ def digest(user: str, method: str, target: str, body: bytes) -> str:
 
 
 @dataclass(frozen=True)
-class _Made:
-    until: float
-    revisions: Mapping[str, int]
+class Made:
+    """What a request has deployed, and a moment before that."""
+
+    names: tuple[str, ...]
+    batch: str
+    before: Point
 
 
 class Repeats:
@@ -38,14 +41,15 @@ class Repeats:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self.one_at_a_time = asyncio.Lock()
-        self._made: OrderedDict[str, _Made] = OrderedDict()
+        self._made: OrderedDict[str, tuple[float, Made]] = OrderedDict()
 
-    def remember(self, key: str, revisions: Mapping[str, int]) -> None:
-        self._made[key] = _Made(self._clock() + WINDOW, revisions)
+    def remember(self, key: str, made: Made) -> None:
+        self._made.pop(key, None)
+        self._made[key] = self._clock() + WINDOW, made
         while len(self._made) > _KEPT:
             self._made.popitem(last=False)
 
-    def find(self, key: str) -> Mapping[str, int] | None:
-        """The workloads with the revisions that this request has made."""
-        made = self._made.get(key)
-        return made.revisions if made and made.until > self._clock() else None
+    def find(self, key: str) -> Made | None:
+        """What this request has deployed in the last minute."""
+        until, made = self._made.get(key, (0.0, None))
+        return made if until > self._clock() else None

@@ -18,7 +18,7 @@ CHANGED = framed("changed", b"{}")
 async def events(call: Call) -> Response:
     """`changed` at the start, as the page may be old already, and after each change."""
     feed = call.services.feed
-    reader = await feed.open(frozenset(), "")
+    reader = await feed.open(call.principal.name, frozenset(), "")
     return Streamed(_parts(call, reader), MEDIA_TYPE, {"x-accel-buffering": "no"}, closed=lambda: feed.leave(reader))
 
 
