@@ -127,6 +127,8 @@ client.workload.apply_workload(workload_names=["docs-demo-motor-speed"])
 * Apply, start, stop and undeploy are **orders**: the answer comes when the order is stored, the state is `pending_apply`, `pending_start` or `pending_stop`, and the
   agent carries it out. What it would refuse at once is refused before anything is stored: 406 for what is not staged, not ready, held, or outside of the apply
   window. If no agent runs, one is started; if none can be, the answer is 503.
+* What an order means is settled when it is accepted. A version that is deployed after an undeploy stays staged; an order whose workload has changed since in another way, such as a stop when
+  a later version came up at the terminal, is cancelled, and `GET /edge/v1/orders` says so.
 * The same request of the same user within a minute is a **repetition**: it gets the same answer and nothing is done twice, unless another change to one of its
   workloads was accepted in between. That a deploy is applied by its own deployment method is none. Clients that time out may send a request again.
 * The newer routes for several workloads (`apps/workloads/apply|start|stop|delete|enable`) do what is possible: with 207, `errors` has those that were left out, each with its `workload_name` in the `payload`.

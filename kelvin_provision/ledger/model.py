@@ -68,9 +68,17 @@ class Revision:
         return Slot(self.spec.method, self.download, self.failure, self.blocked, self.waiting)
 
 
+Slots = Mapping[str, tuple[int | None, int | None]]
+"""The numbers of the running and the staged revision by workload."""
+
+
 @dataclass(frozen=True)
 class Target:
-    """A workload of an order. `revision` is the staged revision that an apply means; None for other verbs."""
+    """A workload of an order, and the revision that the order means.
+
+    Of an apply, or an undeploy of what is staged: the staged one. Of a rollback to the version before: the one that it goes back from.
+    Of any other order: the newest that had been accepted; what is staged or comes up later is not meant. None: whatever is there.
+    """
 
     workload: str
     revision: int | None = None
@@ -132,9 +140,26 @@ class Order:
         """Its action in the history."""
         return f"{self.verb} --at" if self.at else f"{self.verb} order"
 
-    def stands(self, staged: Mapping[str, int | None]) -> bool:
-        """Whether it is still valid: the revisions of an apply must be the staged ones."""
-        return self.verb is not Verb.APPLY or all(staged.get(target.workload) == target.revision for target in self.targets)
+    @property
+    def of_staged(self) -> bool:
+        """Whether it means staged revisions, and nothing else."""
+        return self.verb is Verb.APPLY or self.arguments.get("staged") is True
+
+    def moved(self, slots: Slots) -> tuple[str, ...]:
+        """Its workloads that it does not mean as they are now: another revision is staged, or one came up that was accepted later."""
+        return tuple(target.workload for target in self.targets if self._moved(target, *slots.get(target.workload, (None, None))))
+
+    def _moved(self, target: Target, running: int | None, staged: int | None) -> bool:
+        if self.verb is Verb.APPLY:
+            return staged != target.revision
+        if target.revision is None:
+            return False
+        return staged != target.revision if self.of_staged else running is not None and running > target.revision
+
+    def stands(self, slots: Slots) -> bool:
+        """Whether it is still valid: for all of its workloads, but for any if it removes staged revisions. Others are not done in part."""
+        moved = self.moved(slots)
+        return not moved or (self.verb is Verb.UNDEPLOY and self.of_staged and len(moved) < len(self.targets))
 
     def __str__(self) -> str:
         waits = f"; waits: {self.note}" if self.note else ""

@@ -1,7 +1,8 @@
 """Orders: changes that the agent is to carry out, at a time or as soon as possible.
 
-An order to apply names revisions, and is valid only while these are the staged ones. An apply by hand, a new deploy and an undeploy
-therefore end it, in the same commit. The newest `order_rows.KEPT` ended orders are kept, so that a front end can show them.
+An order means revisions (`model.Target`), and is valid only while they are there: that of an apply are the staged ones. An apply by hand,
+a new deploy and an undeploy therefore end it, in the same commit. No order does anything to what is accepted after it. The
+newest `order_rows.KEPT` ended orders are kept, so that a front end can show them.
 """
 
 from __future__ import annotations
@@ -152,7 +153,7 @@ def expire(ledger: Ledger, order: Order, why: str, *, actor: str) -> None:
 
 
 def cancel_replaced(ledger: Ledger, *, actor: str) -> tuple[Order, ...]:
-    """Cancel orders to apply whose revisions are not staged any more. Writes nothing when there are none."""
+    """Cancel orders whose revisions are not there any more. Writes nothing when there are none."""
     if len(pending(ledger)) == _count_pending(ledger):
         return ()
     with ledger.writing() as db:

@@ -5,7 +5,7 @@ What the change would refuse at once is refused here, with the same errors: an o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from kelvin_provision.applying.gate import obstacle
@@ -15,7 +15,7 @@ from kelvin_provision.errors import NothingApplied, NothingStaged, NotReady, Our
 from kelvin_provision.files.hashing import sha256_hex
 from kelvin_provision.hints import command
 from kelvin_provision.ledger import orders, repeats
-from kelvin_provision.ledger.model import Order, Revision, Target
+from kelvin_provision.ledger.model import Order, Revision, Target, Workload
 from kelvin_provision.ledger.orders import OrderRequest
 from kelvin_provision.status import Verb
 from kelvin_provision.usecases.waking import wake
@@ -135,9 +135,21 @@ def _checked(ctx: Context, change: Change, key: str) -> OrderRequest:
             plan(ctx.ledger, change.names, change.to)
         case _:
             raise OurBug(f"{change.verb} cannot be ordered here")
-    targets = tuple(Target(workload.name) for workload in workloads)
+    revisions = _meant(ctx, change, workloads)
+    targets = tuple(Target(workload.name, revisions.get(workload.name)) for workload in workloads)
     arguments: dict[str, object] = {"staged": True} if change.staged else {}
     return OrderRequest(ctx.actor, change.verb, targets, arguments if change.to is None else {"to": change.to}, key=key)
+
+
+def _meant(ctx: Context, change: Change, workloads: Sequence[Workload]) -> Mapping[str, int | None]:
+    """The revisions that the order means (`model.Target`)."""
+    if change.staged:
+        return {workload.name: workload.staged.number for workload in workloads if workload.staged}
+    if change.verb is Verb.ROLLBACK and change.to is None:
+        from kelvin_provision.usecases.rollback import expected_origins  # as above
+
+        return expected_origins(ctx.ledger, workloads)
+    return ctx.ledger.latest(change.names)
 
 
 def _refuse_moved(change: Change, revisions: Mapping[str, Revision | None]) -> None:

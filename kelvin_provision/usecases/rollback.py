@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from kelvin_provision.applying.observe import unfinished_updates
@@ -11,13 +12,13 @@ from kelvin_provision.applying.policy import policy_of
 from kelvin_provision.applying.target import TakenBack, Target
 from kelvin_provision.applying.transaction import carry_out
 from kelvin_provision.context import Context
-from kelvin_provision.errors import NothingToRollBack, RevisionUnknown, UsageRefused
+from kelvin_provision.errors import NothingToRollBack, RevisionUnknown, StateDamaged, UsageRefused
 from kelvin_provision.hints import command
-from kelvin_provision.ledger import journal
+from kelvin_provision.ledger import journal, orders
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Revision, Step, Workload
+from kelvin_provision.ledger.model import Order, Outcome, Revision, Step, Workload
 from kelvin_provision.ledger.staging_state import RolledBack
-from kelvin_provision.status import OperationKind, Trouble
+from kelvin_provision.status import OperationKind, Trouble, Verb
 from kelvin_provision.usecases.operation import OrderTicket, command_line, interrupted, look, operation, refusal_recorded
 
 
@@ -139,6 +140,8 @@ def rollback(ctx: Context, request: RollbackRequest, ticket: OrderTicket | None 
     with operation(ctx, ticket, policy) as running:
         if not ticket.still_valid():
             return RollbackResult(RollbackPlan(()), running.warnings)
+        if ticket.order and request.to is None and _cancel_moved(ctx, ticket.order):
+            return RollbackResult(RollbackPlan(()), running.warnings)
         if ticket.order is None and request.to is None and running.recovered.carried_out(OperationKind.ROLLBACK, request.names):
             # This very command was interrupted after the point of no return. Going on would go one version too far.
             return RollbackResult(RollbackPlan((), ctx.ledger.workloads(request.names)), running.warnings)
@@ -156,6 +159,33 @@ def rollback(ctx: Context, request: RollbackRequest, ticket: OrderTicket | None 
             look(ctx, running, [target.name for target in chosen.targets])
     unfinished = unfinished_updates(ctx.ledger, [target.name for target in chosen.targets])
     return RollbackResult(chosen, (*running.warnings, *chosen.notes, *prepared.plan.notes), unfinished)
+
+
+def _origins(ledger: Ledger, workloads: Sequence[Workload]) -> dict[str, int | None]:
+    """What a rollback would go back from: the revision on the cluster, after a failed apply that was kept not the running one."""
+    left = journal.left_revisions(ledger)
+    return {each.name: left.get(each.name) or (each.running.number if each.running else None) for each in workloads}
+
+
+def expected_origins(ledger: Ledger, workloads: Sequence[Workload]) -> dict[str, int | None]:
+    """What a rollback that is ordered now goes back from: what is being applied, or was ordered to be, comes up before its turn."""
+    under_way = None
+    with suppress(StateDamaged):
+        under_way = journal.unfinished(ledger)
+    steps = under_way.steps if under_way and under_way.kind is OperationKind.APPLY else ()
+    applies = [order for each in workloads for order in each.orders if order.verb is Verb.APPLY and order.at is None]
+    ordered = {target.workload: target.revision for order in applies for target in order.targets}
+    return _origins(ledger, workloads) | {step.workload: step.after for step in steps} | ordered
+
+
+def _cancel_moved(ctx: Context, order: Order) -> bool:
+    """Whether the order was about another version than runs now, one that is gone: going back once more would be one too far."""
+    origins = _origins(ctx.ledger, ctx.ledger.workloads(order.names))
+    meant = {target.workload: target.revision for target in order.targets if target.revision is not None}
+    moved = [name for name, number in meant.items() if origins[name] != number]
+    if moved:
+        orders.end(ctx.ledger, order, Outcome.CANCELLED, f"{', '.join(moved)} changed since", actor=ctx.actor)
+    return bool(moved)
 
 
 def _note_taken_back(ledger: Ledger, chosen: RollbackPlan) -> None:

@@ -62,13 +62,13 @@ def lost_volumes(workload: Workload) -> tuple[str, ...]:
 
 def undeploy(ctx: Context, request: UndeployRequest, ticket: OrderTicket | None = None) -> UndeployResult:
     """Remove them, then images that no kept revision needs. Raises WorkloadUnknown, NothingStaged, and errors of the cluster."""
-    find(ctx, request)
     ticket = ticket or OrderTicket(command_line("undeploy", request.names))
+    find(ctx, _meant(ctx, request, ticket.order))
     with operation(ctx, ticket) as running:
         done = running.recovered.reports and not set(ctx.ledger.names()) & set(request.names)
         if done or not ticket.still_valid():
             return UndeployResult(warnings=running.warnings)
-        workloads = _named(ctx, request)
+        workloads = _named(ctx, _meant(ctx, request, ticket.order))
         if request.staged:
             removed = _remove_staged(ctx, workloads, ticket.order)
         else:
@@ -78,9 +78,22 @@ def undeploy(ctx: Context, request: UndeployRequest, ticket: OrderTicket | None 
     return UndeployResult(tuple(workload.name for workload in workloads), removed.objects, freed, running.warnings)
 
 
+def _meant(ctx: Context, request: UndeployRequest, order: Order | None) -> UndeployRequest:
+    """Without the workloads of which another version was staged since it was ordered: that one stays."""
+    moved = order.moved(ctx.ledger.slots(order.names)) if order and request.staged else ()
+    return replace(request, names=tuple(name for name in request.names if name not in moved)) if moved else request
+
+
 def _begin(ctx: Context, workloads: Sequence[Workload], order: Order | None) -> Operation:
+    """What was staged since it was ordered is kept, as what is staged from now on."""
     slots = ctx.ledger.slots([workload.name for workload in workloads])
-    steps = [Step(workload.name, *slots[workload.name]) for workload in workloads]
+    newest = {target.workload: target.revision for target in order.targets} if order else {}
+
+    def step(name: str) -> Step:
+        (running, staged), limit = slots[name], newest.get(name)
+        return Step(name, running, staged if limit is None or (staged or 0) <= limit else None)
+
+    steps = [step(workload.name) for workload in workloads]
     return journal.begin(ctx.ledger, OperationKind.UNDEPLOY, Phase.REMOVING, steps, actor=ctx.actor, order=order)
 
 
@@ -95,10 +108,13 @@ def _remove_staged(ctx: Context, workloads: Sequence[Workload], order: Order | N
     with ctx.ledger.writing():
         for workload in workloads:
             if workload not in on_cluster:
-                cancelled += requests.drop_staged(ctx.ledger, workload.name, actor=ctx.actor)
+                number = workload.staged.number if workload.staged else None
+                cancelled += requests.drop_staged(ctx.ledger, workload.name, actor=ctx.actor, number=number, order=order)
         if on_cluster:
             begun = _begin(ctx, on_cluster, order)
         elif order:
-            orders.end(ctx.ledger, order, Outcome.DONE, actor=ctx.actor)
+            left_out = [name for name in order.names if name not in {workload.name for workload in workloads}]
+            note = f"another version of {', '.join(left_out)} is staged since, so left out" if left_out else ""
+            orders.end(ctx.ledger, order, Outcome.DONE, note, actor=ctx.actor)
     removed = recovery.remove(ctx, begun) if begun else Removed()
     return replace(removed, cancelled=(*cancelled, *removed.cancelled))

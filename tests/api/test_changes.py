@@ -215,6 +215,18 @@ def test_a_deploy_after_an_order_that_is_still_pending_is_a_new_one(box, api):
     assert api.post(f"{V4}/motor/undeploy?staged=true", level=Level.OPERATE).status == 200
     deployed(box, api)
     assert box.ledger.workload("motor").staged.number == 2
+    box.turn()
+    assert api.get(f"{V4}/motor/get").json["staged"]["ready"], "the undeploy was about the first one"
+
+
+@pytest.mark.parametrize("staged", ["true", "false"])
+def test_an_undeploy_leaves_what_was_deployed_after_it(box, api, staged):
+    deployed(box, api, "A")
+    assert api.post(f"{V4}/motor/undeploy?staged={staged}").status == 200
+    deployed(box, api, "B")
+    box.turn()
+    document = api.get(f"{V4}/motor/get").json
+    assert (document["title"], document["staged"]["ready"]) == ("B", True)
 
 
 def test_a_deploy_is_a_repetition_until_another_change_is_accepted_and_its_own_apply_is_none(box, api):

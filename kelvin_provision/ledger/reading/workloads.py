@@ -103,6 +103,12 @@ class Reads(ImageReads):
         with self.reading() as db:
             return rows.slots(db, names)
 
+    def latest(self, names: Collection[str]) -> dict[str, int]:
+        """The numbers of the newest revisions that were accepted for these workloads, also if they are gone by now."""
+        with self.reading() as db:
+            stored = db.execute(f"SELECT name, latest FROM workloads WHERE name {rows.LISTED}", rows.listed(names))  # noqa: S608  (constants)
+            return {row["name"]: row["latest"] for row in stored if type(row["latest"]) is int}
+
     def staged_now(self, revision: Revision) -> bool:
         """Whether this revision is still the staged one."""
         with self.reading() as db:

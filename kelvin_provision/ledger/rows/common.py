@@ -178,8 +178,8 @@ def pending_orders(db: sqlite3.Connection, names: Collection[str] | None = None)
 
 
 def standing(db: sqlite3.Connection, orders: Collection[Order]) -> list[Order]:
-    staged = staged_numbers(db, [name for pending in orders for name in pending.names])
-    return [pending for pending in orders if pending.stands(staged)]
+    now = slots(db, [name for pending in orders for name in pending.names])
+    return [pending for pending in orders if pending.stands(now)]
 
 
 def staged_numbers(db: sqlite3.Connection, names: Collection[str]) -> dict[str, int | None]:

@@ -24,20 +24,28 @@ def cancel_applies(db: sqlite3.Connection, names: Collection[str], *, actor: str
     return tuple(end(db, order, Outcome.CANCELLED, "", (), actor=actor, now=now) for order in orders)
 
 
-def cancel_moved(db: sqlite3.Connection, names: Collection[str] | None, *, actor: str, now: str) -> tuple[Order, ...]:
-    """Cancel pending orders to apply that are no longer valid: all, or those that name one of these workloads.
+def cancel_moved(
+    db: sqlite3.Connection, names: Collection[str] | None, *, actor: str, now: str, besides: Order | None = None
+) -> tuple[Order, ...]:
+    """Cancel pending orders that are no longer valid: all, or those that name one of these workloads; not the one that is carried out.
 
     Call it after the slots have changed, in the same transaction.
     """
-    orders = rows.pending_orders(db, names)
+    orders = [order for order in rows.pending_orders(db, names) if besides is None or order.id != besides.id]
     standing = {order.id for order in rows.standing(db, orders)}
     moved = [order for order in orders if order.id not in standing]
     return tuple(end(db, order, Outcome.CANCELLED, _what_moved(db, order), (), actor=actor, now=now) for order in moved)
 
 
 def _what_moved(db: sqlite3.Connection, order: Order) -> str:
-    staged = rows.staged_numbers(db, order.names)
-    return f"{', '.join(target.workload for target in order.targets if staged.get(target.workload) != target.revision)} changed since"
+    return f"{', '.join(order.moved(rows.slots(db, order.names)))} changed since"
+
+
+def cancel_removed(db: sqlite3.Connection, names: Collection[str], *, actor: str, now: str) -> tuple[Order, ...]:
+    """Cancel the pending orders about workloads of these names, which are gone: a new one of that name, with new numbers, is not meant."""
+    orders = rows.pending_orders(db, names) if names else []
+    gone = {order.id: ", ".join(name for name in order.names if name in names) for order in orders}
+    return tuple(end(db, order, Outcome.CANCELLED, f"{gone[order.id]} removed since", (), actor=actor, now=now) for order in orders)
 
 
 def begin_applies(db: sqlite3.Connection, operation: Operation, *, actor: str) -> None:
@@ -126,4 +134,4 @@ def write_lines(db: sqlite3.Connection, order: Order, word: str, note: str = "",
 
 
 def _line(order: Order, target: Target, word: str, detail: str, *, actor: str, now: str) -> Entry:
-    return Entry(now, actor, order.action, target.workload, target.revision, word, detail)
+    return Entry(now, actor, order.action, target.workload, target.revision if order.of_staged else None, word, detail)
