@@ -151,6 +151,8 @@ of the user's tokens at once. A token is valid for 12 hours (`api.token_lifetime
 passwords for a user from one address, each next try waits 1, 2, 4 .. 30 seconds. No user is ever locked out, unless the rules of a site ask for it: with
 `api.lockout: 5/15m`, five failed logins in a row lock a user for a quarter of an hour, or until `api user unlock`. Programs with tokens go on.
 
+Tokens of programs that a removed user made over the API go on; `api user remove` and the answer of `DELETE /edge/v1/users/{user}` name them, with the commands that revoke them.
+
 A logout ends a session for good, also across restarts. Of 10,000 that were ended and whose tokens would still be valid, the user with the most is logged out everywhere, with a line
 in the history: a program that logs in and out again and again ends the sessions of its own user only.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,12 @@ class ProgramToken:
     @property
     def principal(self) -> str:
         return f"{PREFIX}{self.name}"
+
+    @property
+    def maker(self) -> str:
+        """The user, or the principal of the token, that made it over the API; empty for a person at the box."""
+        place, via, _ = self.creator.rpartition(" via ")
+        return place.rpartition("@")[0] if via else ""
 
 
 class ProgramTokens:
@@ -83,6 +89,17 @@ class ProgramTokens:
             if name not in records:
                 raise TokenUnknown(f"no token {name} of the API on this box")
             return records.pop(name)
+
+
+def made_by(user: str, among: Iterable[ProgramToken]) -> tuple[ProgramToken, ...]:
+    """Those that this user of the API made, and those that were made with them."""
+    left, makers = list(among), {user}
+    found: list[ProgramToken] = []
+    while more := [token for token in left if token.maker in makers]:
+        found += more
+        makers = {token.principal for token in more}
+        left = [token for token in left if token not in more]
+    return tuple(sorted(found, key=lambda token: token.name))
 
 
 def refuse_name(name: str) -> None:

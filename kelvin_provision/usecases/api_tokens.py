@@ -12,6 +12,7 @@ from kelvin_provision.access.tokens import load_key
 from kelvin_provision.access.uses import LastUses
 from kelvin_provision.context import Context
 from kelvin_provision.errors import UsageRefused
+from kelvin_provision.hints import Hint, command
 from kelvin_provision.quantity import format_duration
 from kelvin_provision.settings.model import Settings
 from kelvin_provision.timestamps import rfc3339_of_epoch
@@ -82,6 +83,11 @@ def listed(ctx: Context, uses: LastUses | None = None) -> tuple[TokenItem, ...]:
     """Sorted by name; `uses` are those of the process that sees them. Raises StateDamaged."""
     seen, now = (uses or LastUses(ctx.settings.state_dir)).latest(), ctx.now.timestamp()
     return tuple(TokenItem(token, seen.get(token.identifier), token.expires <= now) for token in tokens_of(ctx).all())
+
+
+def revoking(token: ProgramToken) -> Hint:
+    """The command that revokes it."""
+    return command("api token revoke", token.name)
 
 
 def revoke(ctx: Context, name: str) -> ProgramToken:

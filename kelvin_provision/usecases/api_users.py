@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from kelvin_provision.access.levels import Level
+from kelvin_provision.access.programs import ProgramToken, ProgramTokens, made_by
 from kelvin_provision.access.users import User, Users
 from kelvin_provision.context import Context
+from kelvin_provision.errors import StateDamaged
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.ledger import history
 from kelvin_provision.ledger.model import Entry
@@ -33,6 +37,14 @@ class Line:
 
     def is_confirmed(self, file: str, digest: str) -> bool:
         return self.ctx.ledger.fact(f"{_FACT}{file}") == digest
+
+
+@dataclass(frozen=True)
+class UserRemoved:
+    """`tokens` are those of programs that the user made, or that were made with them: they go on until they are revoked."""
+
+    user: User
+    tokens: tuple[ProgramToken, ...]
 
 
 def users_of(ctx: Context) -> Users:
@@ -67,6 +79,11 @@ def unlock(ctx: Context, name: str) -> User:
     return users_of(ctx).unlock(name, Line(ctx, "api user unlock", name))
 
 
-def remove(ctx: Context, name: str) -> User:
+def remove(ctx: Context, name: str) -> UserRemoved:
     """Ends all tokens of the user. Raises UserUnknown."""
-    return users_of(ctx).remove(name, Line(ctx, "api user remove", name))
+    user = users_of(ctx).remove(name, Line(ctx, "api user remove", name))
+    tokens: tuple[ProgramToken, ...] = ()
+    with suppress(StateDamaged):  # then none of them is valid
+        tokens = ProgramTokens(ctx.settings.state_dir).all()
+    now = ctx.now.timestamp()
+    return UserRemoved(user, made_by(name, (token for token in tokens if token.expires > now)))

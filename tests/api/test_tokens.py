@@ -198,11 +198,39 @@ def test_an_administrator_manages_users_over_the_api(box, api):
     assert (api.ask("GET", LIST, token=first).status, api.login("bert", "Changed123").status) == (401, 200)
     assert api.post(f"{USERS}/bert/unlock").status == 204
     assert [user["name"] for user in api.get(USERS, Level.ADMIN).json["users"]] == ["admin", "bert", "deploy", "operate", "read"]
-    assert api.ask("DELETE", f"{USERS}/bert", token=api.as_level(Level.ADMIN)).status == 204
+    answer = api.ask("DELETE", f"{USERS}/bert", token=api.as_level(Level.ADMIN))
+    assert (answer.status, answer.json) == (200, {"tokens": []})
     assert api.login("bert", "Changed123").status == 401
     for action, detail in (("add", "bert, deploy"), ("passwd", "bert"), ("unlock", "bert"), ("remove", "bert")):
         assert lines(box, f"api user {action}") == [("admin@127.0.0.1 via api", detail)]
     assert not any("nother123" in str(line) for line in history.history(box.ledger))
+
+
+def test_who_removes_a_user_hears_which_tokens_of_that_user_go_on(box, api):
+    def made(name, token=None, lifetime="12h"):
+        answer = api.ask("POST", TOKENS, token=token or api.as_level(Level.ADMIN), body={"name": name, "level": "admin", "for": lifetime})
+        return answer.json["access_token"]
+
+    create(box, "of-the-box")
+    second = made("line-2", made("line-1"))
+    api.post(USERS, {"name": "admin@home", "password": PASSWORD, "level": "admin"})
+    other = api.login("admin@home").json["access_token"]
+    made("of-another", other)
+    answer = api.ask("DELETE", f"{USERS}/admin", token=other)
+    assert [(token["name"], token["revoke"]) for token in answer.json["tokens"]] == [
+        ("line-1", "kelvin-provision api token revoke line-1"),
+        ("line-2", "kelvin-provision api token revoke line-2"),
+    ]
+    assert api.ask("GET", USERS, token=second).status == 200
+    assert box.run("api", "user", "add", "admin", "--level", "admin", "--password-stdin", stdin=f"{PASSWORD}\n").exit_code == 0
+    result = box.run("api", "user", "remove", "admin")
+    assert result.stdout == "user admin: removed\n"
+    assert result.stderr.splitlines() == [
+        f"warning: token line-{number} (admin), which admin made, goes on: kelvin-provision api token revoke line-{number}"
+        for number in (1, 2)
+    ]
+    (box.settings.state_dir / programs.FILE).write_text("{")
+    assert box.run("api", "user", "remove", "admin@home").exit_code == 0
 
 
 @pytest.mark.parametrize(
@@ -236,7 +264,7 @@ def test_a_request_that_is_sent_again_is_done_once_unless_something_else_was_cha
     token = {"name": "line-3", "level": "read"}
     assert api.post(TOKENS, token).json == api.post(TOKENS, token).json
     admin = api.as_level(Level.ADMIN)
-    assert [api.ask("DELETE", f"{USERS}/bert", token=admin).status for _ in range(2)] == [204, 204]
+    assert [api.ask("DELETE", f"{USERS}/bert", token=admin).status for _ in range(2)] == [200, 200]
     assert api.post(USERS, user).status == 201, "add, remove, add are three"
     assert len(lines(box, "api user add")) == 2
     assert api.post(TOKENS, token).error["name"] == "name-taken"

@@ -119,7 +119,7 @@ DESCRIBED: Mapping[Callable[..., Any], Described] = {
     access.add_user: Described(answers.USER_ADDED, body=bodies.ADD_USER, example=ADD_USER_EXAMPLE),
     access.set_password: Described(body=bodies.PASSWORD, example=PASSWORD_EXAMPLE),
     access.unlock_user: Described(body=bodies.NOTHING, optional=True),
-    access.remove_user: Described(),
+    access.remove_user: Described(answers.USER_REMOVED),
     access.tokens: Described(answers.TOKENS_LISTED),
     access.create_token: Described(answers.TOKEN_CREATED, body=bodies.CREATE_TOKEN, example=TOKEN_EXAMPLE),
     access.revoke_token: Described(),

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from kelvin_provision.access.levels import Level
 from kelvin_provision.access.users import User
 from kelvin_provision.api.messages.body import content, object_with, parsed_object
-from kelvin_provision.api.messages.documents import answer, empty
+from kelvin_provision.api.messages.documents import answer, empty, solution
 from kelvin_provision.api.messages.parameters import refuse_unknown
 from kelvin_provision.api.messages.refusals import Refusal
 from kelvin_provision.api.services import Call
@@ -20,6 +20,7 @@ from kelvin_provision.context import Context
 from kelvin_provision.quantity import parse_duration
 from kelvin_provision.usecases import api_tokens, api_users
 from kelvin_provision.usecases.api_tokens import TokenRequest
+from kelvin_provision.usecases.api_users import UserRemoved
 
 LIFETIME = "90d"
 LIFETIMES = r"([1-9][0-9]{0,2}[mh]|([1-9]|[1-9][0-9]|[12][0-9]{2}|3[0-5][0-9]|36[0-6])d)"
@@ -54,8 +55,7 @@ async def unlock_user(call: Call) -> Response:
 
 async def remove_user(call: Call) -> Response:
     name = _path(call, "user")
-    await _once(call, b"", lambda ctx: api_users.remove(ctx, name))
-    return empty(204)
+    return answer(await _once(call, b"", lambda ctx: _removed(api_users.remove(ctx, name))))
 
 
 async def tokens(call: Call) -> Response:
@@ -103,6 +103,16 @@ def _path(call: Call, name: str) -> str:
 
 def _user(user: User) -> dict[str, str]:
     return {"name": user.name, "level": user.level.value, "created": user.created, "changed": user.changed}
+
+
+def _removed(removed: UserRemoved) -> dict[str, Any]:
+    tokens = removed.tokens
+    return {
+        "tokens": [
+            {"name": token.name, "level": token.level.value, "created": token.created, "revoke": solution(api_tokens.revoking(token))}
+            for token in tokens
+        ]
+    }
 
 
 def _text(document: dict[str, Any], name: str) -> str:

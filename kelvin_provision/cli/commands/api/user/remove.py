@@ -10,10 +10,16 @@ from kelvin_provision.cli.render.report import Item, Report
 
 
 def command(session: Session, name: Annotated[str, Argument(metavar="NAME", help="The user.")]) -> Report:
-    """Remove a user of the API, and end all of the user's tokens."""
+    """Remove a user of the API, and end all of the user's tokens.
+
+    Tokens of programs that the user made over the API go on; they are named.
+    """
     from kelvin_provision.cli.frame.box import context_of
+    from kelvin_provision.cli.frame.hints import line
     from kelvin_provision.usecases import api_users
+    from kelvin_provision.usecases.api_tokens import revoking
 
     with context_of(session) as ctx:
-        user = api_users.remove(ctx, name)
-    return Report("api user remove", (Item("user", user.name, "removed"),))
+        removed = api_users.remove(ctx, name)
+    warnings = (f"token {token.name} ({token.level}), which {name} made, goes on: {line(revoking(token))}" for token in removed.tokens)
+    return Report("api user remove", (Item("user", name, "removed"),), warnings=tuple(warnings))
