@@ -94,12 +94,12 @@ class ProgramTokens:
 def made_by(user: str, among: Iterable[ProgramToken]) -> tuple[ProgramToken, ...]:
     """Those that this user of the API made, and those that were made with them."""
     left, makers = list(among), {user}
-    found: list[ProgramToken] = []
+    made: list[ProgramToken] = []
     while more := [token for token in left if token.maker in makers]:
-        found += more
+        made += more
         makers = {token.principal for token in more}
         left = [token for token in left if token not in more]
-    return tuple(sorted(found, key=lambda token: token.name))
+    return tuple(sorted(made, key=lambda token: token.name))
 
 
 def refuse_name(name: str) -> None:

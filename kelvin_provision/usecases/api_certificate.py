@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from dataclasses import replace
 
 from kelvin_provision.context import Context
-from kelvin_provision.errors import CertificateMissing, UsageRefused
+from kelvin_provision.errors import CertificateMissing, Locked, UsageRefused
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.files.lock import exclusive
 from kelvin_provision.ledger import history
@@ -18,6 +20,8 @@ from kelvin_provision.tls.judging import missing_names, reason_to_issue
 from kelvin_provision.tls.x509 import pem_of_der
 
 _WAIT = 60.0
+_UNDER_WAY = "api.certificate"
+"""The fact that has who makes a certificate, what for, and in place of which, until its line is in the history."""
 
 
 @dataclass(frozen=True)
@@ -80,15 +84,21 @@ def _of_site(settings: Settings) -> ApiCertificate | None:
 
 def _issued(ctx: Context, *, again: str, new_authority: bool = False) -> ApiCertificate:
     settings = ctx.settings
-    if not again and not _reason(ctx):  # without the lock: the API asks every minute, and a lock is written to
-        return shown(settings)
     folder = files.folder(settings.state_dir)
+    if not again and not _reason(ctx):  # without the lock: the API asks every minute, and a lock is written to
+        if ctx.ledger.fact(_UNDER_WAY):
+            with suppress(Locked), exclusive(folder / files.LOCK, command="api cert"):
+                _record(ctx)
+        return shown(settings)
     with exclusive(folder / files.LOCK, command="api cert", wait=_WAIT):
+        _record(ctx)
         authority = None if new_authority else files.authority(settings.state_dir)
         why = again or _reason(ctx)
         if why:
+            detail = f"a certificate{'' if authority else ' and an authority'}: {why}"
+            ctx.ledger.remember(_UNDER_WAY, json.dumps([ctx.actor, detail, _fingerprint(ctx)]))
             issue(folder, names.of_box(settings.api.names), authority, ctx.now)
-            _record(ctx, f"a certificate{'' if authority else ' and an authority'}: {why}")
+            _record(ctx)
     return replace(shown(settings), why=why)
 
 
@@ -103,7 +113,20 @@ def _judged(settings: Settings, chain: Chain, authority: Chain | None) -> ApiCer
     return ApiCertificate(chain, authority, missing_names(chain, needed))
 
 
-def _record(ctx: Context, detail: str) -> None:
+def _fingerprint(ctx: Context) -> str:
     chain = files.issued(ctx.settings.state_dir)
-    fingerprint = f"; SHA-256 {chain.leaf.fingerprint}" if chain else ""
-    history.record(ctx.ledger, Entry(ctx.ledger.clock(), ctx.actor, "api cert renew", "", None, "done", f"{detail}{fingerprint}"))
+    return chain.leaf.fingerprint if chain else ""
+
+
+def _record(ctx: Context) -> None:
+    """The line of a certificate that was made, also by a process that ended before it was written. Hold the lock."""
+    text = ctx.ledger.fact(_UNDER_WAY)
+    if not text:
+        return
+    who, detail, before = json.loads(text)
+    now = _fingerprint(ctx)
+    if now == before:
+        ctx.ledger.remember(_UNDER_WAY, "")
+    else:
+        line = Entry(ctx.ledger.clock(), who, "api cert renew", "", None, "done", f"{detail}; SHA-256 {now}")
+        history.record(ctx.ledger, line, {_UNDER_WAY: ""})

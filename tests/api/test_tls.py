@@ -4,9 +4,11 @@ import asyncio
 import contextlib
 import errno
 import http.client
+import os
 import re
 import shutil
 import socket
+import sqlite3
 import ssl
 import subprocess
 from dataclasses import replace
@@ -15,7 +17,7 @@ import pytest
 
 from kelvin_provision.api.network import credentials
 from kelvin_provision.api.network.credentials import Credentials, context_of
-from kelvin_provision.errors import CertificateUnusable
+from kelvin_provision.errors import CertificateUnusable, Locked
 from kelvin_provision.ledger import history
 from kelvin_provision.settings.model import ApiSettings, TlsSettings
 from kelvin_provision.tls import files
@@ -117,6 +119,44 @@ def test_a_renewed_certificate_is_used_without_a_restart(box, monkeypatch):
         ("anna", "api cert renew"),
         ("api", "api cert renew"),
     ]
+
+
+def cert_lines(box):
+    return [(line.who, line.detail) for line in history.history(box.ledger) if line.action == "api cert renew"]
+
+
+def test_a_certificate_whose_line_the_ledger_does_not_take_is_not_made(box):
+    box.timings = replace(box.timings, ledger_busy=0.05)
+    give_certificate(box.settings.state_dir)
+    before = api_certificate.ensure(box.ctx)
+    with contextlib.closing(sqlite3.connect(box.ledger.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Locked):
+            api_certificate.renew(box.ctx)
+    assert (api_certificate.ensure(box.ctx), cert_lines(box)) == (before, [])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("where", ["issue", "record"])
+def test_a_certificate_that_a_process_made_before_it_ended_has_its_line(box, where):
+    """It ends before the certificate is there, or before its line is."""
+    give_certificate(box.settings.state_dir)
+    before = api_certificate.ensure(box.ctx)
+    box.close()
+    child = os.fork()
+    if not child:
+        setattr(api_certificate if where == "issue" else history, where, lambda *_: os._exit(7))
+        own = type(box)(box.settings.state_dir)
+        api_certificate.renew(own.ctx)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    box = type(box)(box.settings.state_dir)
+    with contextlib.closing(box.ctx.connections):
+        for _ in range(2):
+            found = api_certificate.ensure(replace(box.ctx, actor="api"))
+        assert (found.chain == before.chain) == (where == "issue")
+        expected = [("anna", f"a certificate: renewed by hand; SHA-256 {found.chain.leaf.fingerprint}")]
+        assert cert_lines(box) == (expected if where == "record" else [])
 
 
 @pytest.mark.slow
