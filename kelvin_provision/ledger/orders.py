@@ -70,7 +70,7 @@ def place(ledger: Ledger, request: OrderRequest) -> Placed:
         now, cancelled = ledger.clock(), tuple[Order, ...]()
         if request.verb is Verb.APPLY:
             _refuse_replaced(db, request.targets)
-            cancelled = order_rows.cancel_applies(db, [target.workload for target in request.targets], actor=request.actor, now=now)
+            cancelled = order_rows.cancel_all(db, Verb.APPLY, [target.workload for target in request.targets], actor=request.actor, now=now)
         values = (
             request.key or uuid.uuid4().hex,
             request.actor,
@@ -103,10 +103,10 @@ def cancel(ledger: Ledger, number: int, *, actor: str) -> Order | None:
         return order_rows.end(db, order, Outcome.CANCELLED, "", (), actor=actor, now=ledger.clock()) if order.pending else order
 
 
-def cancel_naming(ledger: Ledger, names: Collection[str], *, actor: str) -> tuple[Order, ...]:
-    """Cancel the pending orders to apply that name one of these workloads, whole."""
+def cancel_naming(ledger: Ledger, names: Collection[str], *, actor: str, verb: Verb = Verb.APPLY, note: str = "") -> tuple[Order, ...]:
+    """Cancel the pending orders of this verb that name one of these workloads, whole."""
     with ledger.writing() as db:
-        return order_rows.cancel_applies(db, names, actor=actor, now=ledger.clock())
+        return order_rows.cancel_all(db, verb, names, actor=actor, now=ledger.clock(), note=note)
 
 
 # --- reading --------------------------------------------------------------------------------------

@@ -13,10 +13,10 @@ from kelvin_provision.applying.target import Target
 from kelvin_provision.context import Context
 from kelvin_provision.errors import NothingApplied
 from kelvin_provision.hints import command
-from kelvin_provision.ledger import journal
+from kelvin_provision.ledger import journal, orders, requests
 from kelvin_provision.ledger.model import Phase, Step, Workload
-from kelvin_provision.status import Observed, OperationKind
-from kelvin_provision.usecases.operation import OrderTicket, command_line, look, operation, refusal_recorded
+from kelvin_provision.status import Observed, OperationKind, Verb
+from kelvin_provision.usecases.operation import OrderTicket, Running, command_line, look, operation, refusal_recorded
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,8 @@ def stop(ctx: Context, names: Sequence[str], *, ticket: OrderTicket | None = Non
     with operation(ctx, ticket) as running:
         if not ticket.still_valid():
             return StartStopResult((), frozenset(), running.warnings)
+        if ticket.order is None:
+            _cancel_contrary(ctx, running, names, Verb.START, "stopped")
         before = ctx.ledger.workloads(names)
         todo: list[Workload] = []
         if any(workload.running for workload in before):
@@ -65,6 +67,8 @@ def start(ctx: Context, names: Sequence[str], *, timeout: float | None = None, t
     with operation(ctx, ticket, policy) as running:
         if not ticket.still_valid():
             return StartStopResult((), frozenset(), running.warnings)
+        if ticket.order is None:
+            _cancel_contrary(ctx, running, names, Verb.STOP, "started")
         before = ctx.ledger.workloads(names)
         _refuse_never_applied(before)
         todo = [workload for workload in _observed(ctx, names) if not (workload.enabled and _is(workload, Observed.RUNNING))]
@@ -85,6 +89,12 @@ def start(ctx: Context, names: Sequence[str], *, timeout: float | None = None, t
             finally:
                 look(ctx, running, [workload.name for workload in todo])
     return StartStopResult(before, frozenset(workload.name for workload in todo), running.warnings)
+
+
+def _cancel_contrary(ctx: Context, running: Running, names: Sequence[str], verb: Verb, done: str) -> None:
+    """A command does not wait for its turn: an order that was accepted before it would take back what it does."""
+    note = f"{ctx.actor} {done} {', '.join(names)}"
+    running.warn(*requests.cancellations(orders.cancel_naming(ctx.ledger, names, actor=ctx.actor, verb=verb, note=note)))
 
 
 def _refuse_never_applied(workloads: Sequence[Workload]) -> None:

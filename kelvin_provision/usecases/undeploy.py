@@ -9,8 +9,9 @@ from kelvin_provision.applying import recovery
 from kelvin_provision.applying.recovery import Removed
 from kelvin_provision.applying.selection import refuse_bare
 from kelvin_provision.context import Context
+from kelvin_provision.errors import NotReady
 from kelvin_provision.ledger import journal, orders, requests
-from kelvin_provision.ledger.model import Operation, Order, Outcome, Phase, Step, Workload
+from kelvin_provision.ledger.model import Operation, Order, Outcome, Phase, Step, Target, Workload
 from kelvin_provision.ledger.rows.workloads import unreadable
 from kelvin_provision.spec.enums import VolumeKind
 from kelvin_provision.status import OperationKind
@@ -19,10 +20,11 @@ from kelvin_provision.usecases.operation import OrderTicket, command_line, free_
 
 @dataclass(frozen=True)
 class UndeployRequest:
-    """With `staged`, the running revision is not touched."""
+    """With `staged`, the running revision is not touched. `seen`: the staged revisions that a person has looked at, and no others."""
 
     names: tuple[str, ...]
     staged: bool = False
+    seen: tuple[Target, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def lost_volumes(workload: Workload) -> tuple[str, ...]:
 
 
 def undeploy(ctx: Context, request: UndeployRequest, ticket: OrderTicket | None = None) -> UndeployResult:
-    """Remove them, then images that no kept revision needs. Raises WorkloadUnknown, NothingStaged, and errors of the cluster."""
+    """Remove them, then images that no kept revision needs. Raises WorkloadUnknown, NothingStaged, NotReady, and errors of the cluster."""
     ticket = ticket or OrderTicket(command_line("undeploy", request.names))
     find(ctx, _meant(ctx, request, ticket.order))
     with operation(ctx, ticket) as running:
@@ -70,12 +72,20 @@ def undeploy(ctx: Context, request: UndeployRequest, ticket: OrderTicket | None 
             return UndeployResult(warnings=running.warnings)
         workloads = _named(ctx, _meant(ctx, request, ticket.order))
         if request.staged:
+            _refuse_replaced(request, workloads)
             removed = _remove_staged(ctx, workloads, ticket.order)
         else:
             removed = recovery.remove(ctx, _begin(ctx, workloads, ticket.order))
         running.warn(*requests.cancellations(removed.cancelled))
         freed = free_images(ctx, running)
     return UndeployResult(tuple(workload.name for workload in workloads), removed.objects, freed, running.warnings)
+
+
+def _refuse_replaced(request: UndeployRequest, workloads: Sequence[Workload]) -> None:
+    staged = {workload.name: workload.staged.number for workload in workloads if workload.staged}
+    replaced = [target.workload for target in request.seen if staged.get(target.workload) != target.revision]
+    if replaced:
+        raise NotReady(f"{', '.join(replaced)}: its staged version was replaced in the meantime", hint="look at it again")
 
 
 def _meant(ctx: Context, request: UndeployRequest, order: Order | None) -> UndeployRequest:

@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from kelvin_provision.errors import ApplyLeft
+from kelvin_provision.errors import ApplyLeft, NotReady
 from kelvin_provision.files.lock import exclusive
 from kelvin_provision.ledger import journal, orders
-from kelvin_provision.ledger.model import OnFailure, Outcome
+from kelvin_provision.ledger.model import OnFailure, Outcome, Target
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.status import Verb
 from kelvin_provision.usecases.order import Change, order
+from kelvin_provision.usecases.undeploy import UndeployRequest, undeploy
 from tests.kit.box import Box
 
 
@@ -54,18 +55,18 @@ def stage(box, *names, version):
 
 def test_an_undeploy_of_what_is_staged_leaves_what_was_staged_since(box):
     box.deploy("b")
-    undeploy = ask(box, Verb.UNDEPLOY, "b", staged=True)
+    removal = ask(box, Verb.UNDEPLOY, "b", staged=True)
     box.deploy("b", version="2.0.0")
-    assert ended(box, undeploy) == [(Outcome.CANCELLED, "b changed since")], "by the commit of the deploy"
+    assert ended(box, removal) == [(Outcome.CANCELLED, "b changed since")], "by the commit of the deploy"
     box.turn()
     assert versions(box)["b"] == (None, "2.0.0")
 
 
 def test_what_was_staged_then_is_removed(box):
     box.deploy("a", "b", version="3.0.0")
-    undeploy = ask(box, Verb.UNDEPLOY, "a", "b", staged=True)
+    removal = ask(box, Verb.UNDEPLOY, "a", "b", staged=True)
     box.turn()
-    assert (ended(box, undeploy), versions(box)) == ([(Outcome.DONE, "")], {"a": ("2.0.0", None)})
+    assert (ended(box, removal), versions(box)) == ([(Outcome.DONE, "")], {"a": ("2.0.0", None)})
     lines = [(line.workload, line.action, line.outcome, line.revision) for line in journal.history(box.ledger)][-4:]
     assert lines == [
         *((name, "undeploy order", "accepted", number) for name, number in (("a", 3), ("b", 1))),
@@ -75,33 +76,33 @@ def test_what_was_staged_then_is_removed(box):
 
 def test_of_several_the_others_are_removed(box):
     box.deploy("b", "c")
-    undeploy = ask(box, Verb.UNDEPLOY, "b", "c", staged=True)
+    removal = ask(box, Verb.UNDEPLOY, "b", "c", staged=True)
     box.deploy("b", version="2.0.0")
     box.turn()
-    assert ended(box, undeploy) == [(Outcome.DONE, "another version of b is staged since, so left out")]
+    assert ended(box, removal) == [(Outcome.DONE, "another version of b is staged since, so left out")]
     assert versions(box) == {"a": ("2.0.0", None), "b": (None, "2.0.0")}
 
 
 def test_numbers_that_start_again_are_no_way_around_it(box):
     box.deploy("b")
-    undeploy, stop = ask(box, Verb.UNDEPLOY, "b", staged=True), ask(box, Verb.STOP, "a")
+    removal, stop = ask(box, Verb.UNDEPLOY, "b", staged=True), ask(box, Verb.STOP, "a")
     box.undeploy("b", staged=True)
     box.undeploy("a")
     box.deploy("b", version="2.0.0")
     box.deploy("a", version="3.0.0", method=Method.INSTANT)
     assert [revision.number for revision in (box.ledger.workload("a").staged, box.ledger.workload("b").staged)] == [1, 1]
     box.turn()
-    assert ended(box, undeploy, stop) == [(Outcome.CANCELLED, "b changed since"), (Outcome.CANCELLED, "a removed since")]
+    assert ended(box, removal, stop) == [(Outcome.CANCELLED, "b changed since"), (Outcome.CANCELLED, "a removed since")]
     assert versions(box) == {"a": ("3.0.0", None), "b": (None, "2.0.0")}
     assert box.states()["a"] == ("running", None)
 
 
 def test_an_undeploy_removes_what_there_was_and_keeps_what_was_staged_since(box):
     box.deploy("a", "b", version="3.0.0")
-    undeploy = ask(box, Verb.UNDEPLOY, "a", "b")
+    removal = ask(box, Verb.UNDEPLOY, "a", "b")
     box.deploy("a", version="4.0.0")
     box.turn()
-    assert ended(box, undeploy) == [(Outcome.DONE, "")]
+    assert ended(box, removal) == [(Outcome.DONE, "")]
     assert (versions(box), box.cluster.live) == ({"a": (None, "4.0.0")}, {})
 
 
@@ -123,6 +124,33 @@ def test_what_came_up_since_and_was_accepted_earlier_is(box):
     box.turn()
     assert [outcome for outcome, _ in ended(box, *asked)] == [Outcome.DONE] * 2
     assert (versions(box), box.states()) == ({"a": ("3.0.0", None)}, {"a": ("stopped", None)})
+
+
+@pytest.mark.parametrize(("verb", "command", "done"), [(Verb.START, "stop", "stopped"), (Verb.STOP, "start", "started")])
+def test_what_a_command_does_is_not_taken_back_by_an_earlier_order(box, verb, command, done):
+    asked, other = ask(box, verb, "a"), ask(box, verb, "a", by="bert")
+    result = box.run("workloads", command, "a", *(("--yes",) if command == "stop" else ()))
+    assert f"warning: the {verb} of a is cancelled" in result.stderr
+    box.turn()
+    assert {(outcome, note.partition(" ")[2]) for outcome, note in ended(box, asked, other)} == {(Outcome.CANCELLED, f"{done} a")}
+    assert box.states() == {"a": ("stopped" if command == "stop" else "running", None)}
+
+
+def test_a_version_that_was_staged_during_the_question_stays(box):
+    stage(box, "a", version="3.0.0")
+    seen = (Target("a", box.ledger.workload("a").staged.number),)
+    stage(box, "a", version="4.0.0")
+    with pytest.raises(NotReady, match=r"^a: its staged version was replaced in the meantime$"):
+        undeploy(box.ctx, UndeployRequest(("a",), staged=True, seen=seen))
+    assert versions(box) == {"a": ("2.0.0", "4.0.0")}
+
+
+def test_a_prune_frees_nothing_of_what_was_staged_since(box):
+    pruned = ask(box, Verb.PRUNE)
+    stage(box, "b", version="1.0.0")
+    box.turn()
+    box.command_apply("b")
+    assert (ended(box, pruned)[0][0], versions(box)["b"]) == (Outcome.DONE, ("1.0.0", None))
 
 
 def test_two_who_go_back_from_the_same_version_go_back_once(box):

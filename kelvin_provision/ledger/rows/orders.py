@@ -18,10 +18,10 @@ KEPT = 1000
 """The number of ended orders that are kept."""
 
 
-def cancel_applies(db: sqlite3.Connection, names: Collection[str], *, actor: str, now: str) -> tuple[Order, ...]:
-    """Cancel the pending orders to apply that name one of these workloads."""
-    orders = [order for order in rows.pending_orders(db, names) if order.verb is Verb.APPLY]
-    return tuple(end(db, order, Outcome.CANCELLED, "", (), actor=actor, now=now) for order in orders)
+def cancel_all(db: sqlite3.Connection, verb: Verb, names: Collection[str], *, actor: str, now: str, note: str = "") -> tuple[Order, ...]:
+    """Cancel the pending orders of this verb that name one of these workloads."""
+    orders = [order for order in rows.pending_orders(db, names) if order.verb is verb]
+    return tuple(end(db, order, Outcome.CANCELLED, note, (), actor=actor, now=now) for order in orders)
 
 
 def cancel_moved(

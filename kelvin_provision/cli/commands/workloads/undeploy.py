@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from kelvin_provision.cli.frame.arguments import Names, Yes
@@ -36,11 +37,15 @@ def command(
 
 def undeploy(session: Session, request: UndeployRequest, *, yes: bool) -> Report:
     from kelvin_provision.cli.frame.box import context_of, operating
+    from kelvin_provision.ledger.model import Target
     from kelvin_provision.usecases import undeploy as usecase
 
     with context_of(session) as ctx:
         workloads = usecase.find(ctx, request)
     _ask(workloads, staged=request.staged, yes=yes)
+    if request.staged:
+        # The answer to the question is about these: it may take minutes, and deploys are accepted at any time.
+        request = replace(request, seen=tuple(Target(workload.name, workload.staged.number) for workload in workloads if workload.staged))
     # A signal is noted and the removal finished: it takes seconds, and there is no undo to offer.
     with operating(session) as ctx:
         result = usecase.undeploy(ctx, request)
