@@ -46,7 +46,7 @@ class DrippingSource(FakeSource):
 def box(tmp_path):
     found = Box(tmp_path)
     found.source = DrippingSource()
-    found.timings = replace(FAST, staging_turn=0.05)
+    found.timings = replace(FAST, staging_turn=0.4)  # enough for a download that does not drip, on a busy machine too
     yield found
     found.close()
 
