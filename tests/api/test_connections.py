@@ -33,6 +33,8 @@ from tests.kit.api_process import ApiProcess
 from tests.kit.certificates import give_certificate
 from tests.kit.waiting import until
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 HEAD = b"POST /auth/realms/kelvin/logout HTTP/1.1\r\nHost: localhost\r\n"
 QUICK = {"head": 0.4, "body": 0.6, "stuck": 0.5}

@@ -15,6 +15,8 @@ from tests.kit.events import listening
 from tests.kit.staging import reach
 from tests.kit.waiting import until
 
+pytestmark = pytest.mark.slow
+
 EVENTS = "/edge/v1/events"
 
 

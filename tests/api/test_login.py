@@ -27,6 +27,8 @@ from kelvin_provision.ledger import history
 from kelvin_provision.settings.model import HistorySettings
 from tests.kit.api import CHEAP, PASSWORD, TOKEN, serving
 
+pytestmark = pytest.mark.slow
+
 REALM = "/auth/realms/kelvin"
 LIST = "/api/v4/workloads/list"
 

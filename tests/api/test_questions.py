@@ -19,6 +19,8 @@ from kelvin_provision.files.sockets import connect_unix
 from tests.kit.api import serving
 from tests.kit.waiting import until
 
+pytestmark = pytest.mark.slow
+
 LOGS = "/api/v4/workloads/{}/logs/get"
 
 

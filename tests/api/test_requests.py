@@ -11,6 +11,8 @@ import pytest
 from kelvin_provision.access.levels import Level
 from kelvin_provision.api.messages.body import DEEPEST, LARGEST
 
+pytestmark = pytest.mark.slow
+
 APPLY = "/api/v4/workloads/apply"
 LIST = "/api/v4/workloads/list"
 

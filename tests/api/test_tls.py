@@ -26,6 +26,8 @@ from tests.kit.api import serving
 from tests.kit.certificates import give_certificate
 from tests.kit.waiting import until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def client(box):

@@ -27,6 +27,8 @@ from tests.api.test_login import Clock
 from tests.kit.api import CHEAP, PASSWORD, serving
 from tests.kit.waiting import until
 
+pytestmark = pytest.mark.slow
+
 LIST = "/api/v4/workloads/list"
 USERS, TOKENS = "/edge/v1/users", "/edge/v1/tokens"
 ISSUER = "http://127.0.0.1:30000/auth/realms/kelvin"

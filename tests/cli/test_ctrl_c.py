@@ -12,6 +12,8 @@ from tests.kit.box import Box
 from tests.kit.fakes.cluster import FakeCluster
 from tests.kit.screen import Terminal
 
+pytestmark = pytest.mark.slow
+
 CTRL_C = "\x03"
 
 

@@ -22,6 +22,8 @@ from tests.kit.cli import run
 from tests.kit.hints import MADE, error, request, stage, two_versions, typed
 from tests.kit.images import random_image
 
+pytestmark = pytest.mark.slow
+
 PERMANENT = [
     errors.RegistryDenied, errors.RegistryRefused, errors.ImageNotFound, errors.ManifestInvalid, errors.DigestMismatch,
     errors.PlatformMissing, errors.ImageUnsupported, errors.BudgetTooSmall, errors.ImportFailed,

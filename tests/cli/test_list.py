@@ -33,6 +33,8 @@ from tests.kit.cli import run
 from tests.kit.ledgers import migrated
 from tests.kit.staging import reach
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parents[2]
 LONG_AGO = "2026-01-02T03:04:05Z"
 

@@ -17,6 +17,8 @@ from kelvin_provision.events import Advanced, Finished, Note, Started
 from kelvin_provision.quantity import format_bytes, format_duration
 from tests.kit.cli import Stream
 
+pytestmark = pytest.mark.slow
+
 MIB = 2**20
 
 

@@ -17,6 +17,8 @@ from kelvin_provision.wait_reason import WaitKind, WaitReason
 from tests.kit.box import Box
 from tests.kit.screen import Terminal
 
+pytestmark = pytest.mark.slow
+
 WIDTHS = [40, 80, 120, 200]
 PUMP, VALVE = "docs-demo-motor-speed", "valve-controller-in-the-second-hall"
 REASON = "CrashLoopBackOff: back-off 10s restarting failed container: exit code 3"

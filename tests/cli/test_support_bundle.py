@@ -27,6 +27,8 @@ from kelvin_provision.support.archive import Bundle
 from tests.kit.box import Box
 from tests.kit.cli import captured, run
 
+pytestmark = pytest.mark.slow
+
 PLANTED = {
     "registry": "rEg1stry-pa/ss",
     "token": "id3ntity-t0ken-x",

@@ -20,6 +20,8 @@ from kelvin_provision.systemd.installing import Done
 from kelvin_provision.systemd.systemctl import Systemd
 from tests.kit.cli import run
 
+pytestmark = pytest.mark.slow
+
 GOLDEN = Path(__file__).with_name("agent.service")
 ENVIRONMENT = {"KUBECONFIG": "/root/.kube/config", "DOCKER_HOST": "unix:///run/100%/docker.sock"}
 COMMAND = ["/opt/kelvin provision/bin/kelvin-provision", "agent", "run", "--state-dir", "/var/lib/kelvin-provision"]

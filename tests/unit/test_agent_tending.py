@@ -15,6 +15,8 @@ from kelvin_provision.spec.enums import Method
 from tests.kit.box import Box
 from tests.kit.waiting import until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def box(tmp_path, monkeypatch):

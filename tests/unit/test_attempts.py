@@ -27,6 +27,8 @@ from tests.kit.box import Box
 from tests.kit.crash import Crash, crash_at
 from tests.kit.images import random_image
 
+pytestmark = pytest.mark.slow
+
 SECRET = "hunter2-hunter2"
 
 

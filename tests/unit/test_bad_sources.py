@@ -22,6 +22,8 @@ from tests.kit.fakes.source import FakeSource
 from tests.kit.images import Image, random_image
 from tests.kit.servers.threaded import Server, serving
 
+pytestmark = pytest.mark.slow
+
 
 class DrippingSource(FakeSource):
     """The blobs of `dripping` repositories come byte by byte."""

@@ -17,6 +17,8 @@ from tests.kit.ledgers import migrated
 from tests.kit.servers.reserved import free_port
 from tests.kit.waiting import until
 
+pytestmark = pytest.mark.slow
+
 TESTS = Path(__file__).parents[1]
 
 

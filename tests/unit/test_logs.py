@@ -17,6 +17,8 @@ from kelvin_provision.cluster.logs.sources import LogOptions, LogSource, LogSour
 from kelvin_provision.errors import ClusterUnreachable
 from tests.kit.live_containers import live_container
 
+pytestmark = pytest.mark.slow
+
 T = "2026-01-02T03:04:05.00000000{}Z".format
 
 

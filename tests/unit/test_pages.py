@@ -27,6 +27,8 @@ from tests.kit.ledgers import migrated
 from tests.kit.many import many
 from tests.kit.specs import spec
 
+pytestmark = pytest.mark.slow
+
 EVENTS = (
     None, Downloading(), Ready(), Ready("no such kind"), StagingFailed("not found"), ApplyFailed("exit code 3", blocks=True),
     Waiting(WaitReason(WaitKind.HOLD)), TakenBack("1.0.0"),

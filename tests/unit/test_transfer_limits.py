@@ -35,6 +35,8 @@ from tests.kit.fakes.source import FakeSource
 from tests.kit.images import random_image
 from tests.kit.ledgers import migrated
 
+pytestmark = pytest.mark.slow
+
 AMD64 = Platform("linux", "amd64")
 SOON = Backoff(first=0.001, cap=0.001, deadline=0.02)
 NIGHT = Window.parse("22:00-05:00")

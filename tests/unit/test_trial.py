@@ -14,6 +14,8 @@ from kelvin_provision.spec.enums import Method
 from kelvin_provision.wait_reason import WaitKind, WaitReason
 from tests.kit.box import FAST, Box
 
+pytestmark = pytest.mark.slow
+
 FIELD = Finding("invalid-object", "a", "Job/a", "spec.replicas: must not be negative")
 TEXT = "the cluster would refuse this version: Job/a: spec.replicas: must not be negative [invalid-object]"
 
