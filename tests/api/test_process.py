@@ -29,6 +29,7 @@ from tests.kit.api_process import ApiProcess
 from tests.kit.browser import as_level
 from tests.kit.events import listening
 from tests.kit.ledgers import migrated
+from tests.kit.requests import deployable
 from tests.kit.specs import spec
 from tests.kit.waiting import until
 
@@ -90,20 +91,6 @@ def start(state, environment, tmp_path):
     if agent := process.alive(state):
         os.kill(agent["pid"], signal.SIGTERM)
         until(lambda: not process.alive(state))
-
-
-def deployable(name="motor"):
-    image = {"mode": "manual", "uri": f"127.0.0.1:1/{name}:1.0.0"}
-    payload = {
-        "spec_version": "5.0.0",
-        "type": "docker",
-        "name": name,
-        "title": name,
-        "description": name,
-        "version": "1.0.0",
-        "image": image,
-    }
-    return {"name": name, "app_name": name, "app_version": "1.0.0", "payload": payload, "staged": True, "instantly_apply": False}
 
 
 def test_a_deploy_is_refused_in_time_where_another_writer_has_the_ledger(start, state):

@@ -17,16 +17,12 @@ from tests.kit.cli import run
 
 
 @pytest.fixture
-def box(tmp_path):
-    found = Box(tmp_path / "state")
-    yield found
-    found.close()
+def box(copy_of):
+    return copy_of(Box)
 
 
-def cert(box, *words, code=0):
-    result = box.run("api", "cert", *words)
-    assert result.exit_code == code, result.stderr
-    return result
+def cert(box, *words, **more):
+    return box.ended("api", "cert", *words, **more)
 
 
 def test_it_is_shown_with_fingerprints_names_and_days(box):

@@ -12,16 +12,12 @@ from tests.kit.box import Box
 
 
 @pytest.fixture
-def box(tmp_path):
-    found = Box(tmp_path / "state")
-    yield found
-    found.close()
+def box(copy_of):
+    return copy_of(Box)
 
 
-def token(box, *words, code=0):
-    result = box.run("api", "token", *words)
-    assert result.exit_code == code, result.stderr
-    return result
+def token(box, *words, **more):
+    return box.ended("api", "token", *words, **more)
 
 
 def test_a_token_is_shown_once_alone_on_standard_output(box):

@@ -21,10 +21,8 @@ def box(tmp_path, monkeypatch):
     found.close()
 
 
-def user(box, *words, stdin=PASSWORD, code=0):
-    result = box.run("api", "user", *words, stdin=stdin)
-    assert result.exit_code == code, result.stderr
-    return result
+def user(box, *words, stdin=PASSWORD, **more):
+    return box.ended("api", "user", *words, stdin=stdin, **more)
 
 
 def test_a_user_is_added_listed_changed_and_removed(box):

@@ -24,7 +24,7 @@ from kelvin_provision.settings.window import Window
 from kelvin_provision.timestamps import rfc3339
 from tests.kit.box import Box
 from tests.kit.cli import run
-from tests.kit.hints import MADE, error, request, stage, two_versions, typed, up
+from tests.kit.hints import MADE, error, request, stage, two_versions, typed
 
 NOON = datetime(2036, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -170,7 +170,7 @@ def test_nothing_applied_leads_to_the_apply(box):
 
 @pytest.mark.parametrize(("words", "code"), [(["--to", "9"], "revision-unknown"), ([], "nothing-to-roll-back")])
 def test_a_rollback_that_cannot_be_leads_to_the_history(box, words, code):
-    up(box, "1.0.0", "fan")
+    box.up("1.0.0", "fan")
     found = error(box, "workloads", "rollback", "fan", *words)
     assert found["code"] == code
     assert "fan" in typed(box, found["hint"]).stdout

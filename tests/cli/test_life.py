@@ -8,16 +8,14 @@ import pytest
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Entry
-from tests.kit.box import Box
+from tests.kit.box import two_versions
 from tests.kit.cli import run
 from tests.kit.ledgers import migrated
 
 
 def template(path):
     """What the commands find: two versions of `pump` that ran, and their outside world in memory."""
-    found = Box(path)
-    for version in ("1.0.0", "2.0.0"):
-        up(found, version)
+    found = two_versions(path, "pump")
     found.cluster.calls.clear()
     return found
 
@@ -28,8 +26,7 @@ def box(copy_of):
 
 
 def up(box, version, *names):
-    stage(box, version, *names)
-    box.command_apply(*(names or ("pump",)))
+    box.up(version, *(names or ("pump",)))
 
 
 def stage(box, version, *names):

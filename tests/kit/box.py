@@ -155,9 +155,21 @@ class Box:
     def command_apply(self, *names, stop=lambda: False, **request):
         return apply(replace(self.ctx, stop=stop), ApplyRequest(names, **request))
 
+    def up(self, version, *names):
+        """Stage this version of them, and apply it."""
+        self.deploy(*names, version=version)
+        self.turn()
+        self.command_apply(*names)
+
     def run(self, *words, **more):
         """A command line on this box."""
         return run(*words, "--state-dir", str(self.settings.state_dir), wiring=self.wiring, **more)
+
+    def ended(self, *words, code=0, **more):
+        """The same, whose exit code is known."""
+        result = self.run(*words, **more)
+        assert result.exit_code == code, result.stderr
+        return result
 
     def states(self):
         items = map(item_of, self.ledger.workloads())
@@ -171,6 +183,14 @@ def _opened(part):
     if isinstance(part, Exception):
         raise part
     return part
+
+
+def two_versions(path, name="a"):
+    """Two versions of `name` have run; the second runs now."""
+    found = Box(path)
+    for version in ("1.0.0", "2.0.0"):
+        found.up(version, name)
+    return found
 
 
 def reconcile(box):

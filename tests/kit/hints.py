@@ -4,7 +4,7 @@ import json
 import re
 import shlex
 
-from tests.kit.box import Box
+from tests.kit import box as kit
 
 MADE = set()
 """The codes of the errors that were made."""
@@ -13,11 +13,6 @@ MADE = set()
 def stage(box, version, name="pump"):
     box.deploy(name, version=version)
     box.turn()
-
-
-def up(box, version, name="pump"):
-    stage(box, version, name)
-    box.command_apply(name)
 
 
 def error(box, *words):
@@ -43,8 +38,4 @@ def request(path, name="fan", **more):
 
 
 def two_versions(folder):
-    """`pump` 1.0.0 ran and 2.0.0 runs."""
-    found = Box(folder)
-    for version in ("1.0.0", "2.0.0"):
-        up(found, version)
-    return found
+    return kit.two_versions(folder, "pump")

@@ -45,3 +45,12 @@ def system_of(system):
 
 def system_refused(system):
     return [line.removeprefix("payload.system").removeprefix(".") for line in refused(body(payload={"system": system}))]
+
+
+def deployable(name="motor"):
+    """A whole request for the API; no registry has its image."""
+    image = {"mode": "manual", "uri": f"127.0.0.1:1/{name}:1.0.0"}
+    payload = {
+        "spec_version": "5.0.0", "type": "docker", "name": name, "title": name, "description": name, "version": "1.0.0", "image": image
+    }  # fmt: skip
+    return {"name": name, "app_name": name, "app_version": "1.0.0", "payload": payload, "staged": True, "instantly_apply": False}

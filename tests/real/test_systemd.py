@@ -5,6 +5,7 @@ import textwrap
 
 import pytest
 
+from tests.kit.requests import deployable
 from tests.kit.servers.systemd import LIBRARIES, PROJECT, SystemdBox, why_not
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(why_not()), reason=why_not() or "-")]
@@ -53,17 +54,7 @@ def client(box, code):
 
 
 def deployed(box, name):
-    image = {"mode": "manual", "uri": f"127.0.0.1:1/{name}:1.0.0"}
-    payload = {
-        "spec_version": "5.0.0",
-        "type": "docker",
-        "name": name,
-        "title": name,
-        "description": name,
-        "version": "1.0.0",
-        "image": image,
-    }
-    body = {"name": name, "app_name": name, "app_version": "1.0.0", "payload": payload, "staged": True, "instantly_apply": False}
+    body = deployable(name)
     status, text = client(box, f"print(json.dumps(ask('POST', '/api/v4/workloads/deploy', json.loads({json.dumps(body)!r}), login())))")
     return status, json.loads(text)
 

@@ -33,12 +33,6 @@ def box(tmp_path, monkeypatch):
     found.close()
 
 
-def up(box, *names, version="1.0.0"):
-    box.deploy(*names, version=version)
-    box.turn()
-    box.command_apply(*names)
-
-
 def refuse(box, *verbs, error=None):
     """These verbs of the cluster are refused from now on."""
 
@@ -54,7 +48,7 @@ def peace(box):
 
 
 def test_a_request_that_arrives_while_the_plan_is_made_takes_nothing_from_the_ledger(box):
-    up(box, "a")
+    box.up("1.0.0", "a")
     box.deploy("a", version="2.0.0")
     box.turn()
 
@@ -72,7 +66,7 @@ def test_a_request_that_arrives_while_the_plan_is_made_takes_nothing_from_the_le
 
 
 def test_a_request_that_arrives_during_an_undeploy_is_kept(box):
-    up(box, "a")
+    box.up("1.0.0", "a")
 
     def before(verb, workload):
         if verb == "remove":
@@ -87,14 +81,14 @@ def test_a_request_that_arrives_during_an_undeploy_is_kept(box):
 
 
 def test_an_undeploy_takes_the_waiting_version_with_it(box):
-    up(box, "a")
+    box.up("1.0.0", "a")
     box.deploy("a", version="2.0.0")
     box.undeploy("a")
     assert box.ledger.names() == []
 
 
 def test_what_cannot_be_tidied_is_written_down_and_keeps_nobody_from_work(box):
-    up(box, "a")
+    box.up("1.0.0", "a")
     box.deploy("a", version="2.0.0")
     box.turn()
     refuse(box, "finish")
@@ -105,7 +99,7 @@ def test_what_cannot_be_tidied_is_written_down_and_keeps_nobody_from_work(box):
 
 
 def test_one_that_cannot_go_back_does_not_keep_the_others_from_it(box):
-    up(box, "a", "b")
+    box.up("1.0.0", "a", "b")
     box.deploy("a", "b", version="2.0.0")
     box.turn()
     box.cluster.next_healths = {"a": [Health(Phase.FAILED, "exit 3")] * 2}
@@ -119,7 +113,7 @@ def test_one_that_cannot_go_back_does_not_keep_the_others_from_it(box):
 
 
 def test_one_whose_earlier_objects_are_not_known_does_not_keep_the_others_from_giving_back_their_ports(box, monkeypatch):
-    up(box, "a", "b")
+    box.up("1.0.0", "a", "b")
     box.deploy("a", "b", version="2.0.0")
     box.turn()
     given_back = []
@@ -139,7 +133,7 @@ def test_one_whose_earlier_objects_are_not_known_does_not_keep_the_others_from_g
 
 
 def test_an_earlier_version_that_is_not_known_any_more_is_never_taken_for_none(box):
-    up(box, "a")
+    box.up("1.0.0", "a")
     box.deploy("a", version="2.0.0")
     box.turn()
     with box.ledger.writing() as db:
@@ -153,7 +147,7 @@ def test_an_earlier_version_that_is_not_known_any_more_is_never_taken_for_none(b
 
 
 def test_a_ledger_that_cannot_be_written_at_the_commit_undoes_it(box, monkeypatch):
-    up(box, "a")
+    box.up("1.0.0", "a")
     box.deploy("a", version="2.0.0")
     box.turn()
 
@@ -188,7 +182,7 @@ def test_a_plan_that_cannot_be_asked_for_leaves_its_cause_in_the_list(box):
 
 
 def test_a_living_agent_recovers_a_command_that_was_killed(box, monkeypatch):
-    up(box, "a")
+    box.up("1.0.0", "a")
     box.deploy("a", version="2.0.0")
     box.turn()
     with crash_at(box.cluster, verb="wait"):
@@ -199,7 +193,7 @@ def test_a_living_agent_recovers_a_command_that_was_killed(box, monkeypatch):
 
 
 def test_an_agent_that_came_before_its_cluster_recovers_when_that_is_up(box, monkeypatch):
-    up(box, "a")
+    box.up("1.0.0", "a")
     box.deploy("a", version="2.0.0")
     box.turn()
     with crash_at(box.cluster, verb="wait"):
@@ -263,7 +257,7 @@ def test_a_group_that_is_whole_goes_before_the_next_download(box):
 
 def test_images_of_forgotten_revisions_are_freed(box):
     for number in range(1, 6):
-        up(box, "a", version=f"{number}.0.0")
+        box.up(f"{number}.0.0", "a")
     kept = {lock.name for lock in box.ledger.kept_locks()}
     with box.operation("anything"):
         pass
@@ -272,7 +266,7 @@ def test_images_of_forgotten_revisions_are_freed(box):
 
 
 def test_an_image_that_could_not_be_freed_is_freed_later(box):
-    up(box, "a")
+    box.up("1.0.0", "a")
     box.runtime.in_use = set(box.runtime.owned())
     box.undeploy("a")
     collect_garbage(box.ledger, box.store, lambda: box.runtime)
@@ -284,7 +278,7 @@ def test_an_image_that_could_not_be_freed_is_freed_later(box):
 
 
 def test_a_signal_before_the_first_change_changes_nothing(box):
-    up(box, "a")
+    box.up("1.0.0", "a")
     box.deploy("a", version="2.0.0")
     box.turn()
     box.cluster.calls.clear()
@@ -296,7 +290,7 @@ def test_a_signal_before_the_first_change_changes_nothing(box):
 
 
 def test_tending_goes_on_after_trouble(box):
-    up(box, "a")
+    box.up("1.0.0", "a")
     box.runtime.error = ClusterUnreachable("no answer")
     reconcile(box)
     with Ledger(box.ledger.path) as other:
@@ -321,7 +315,7 @@ def test_tending_goes_on_after_trouble(box):
     ],
 )
 def test_findings_of_one_kind_have_an_error_of_their_own(box, codes, error, exit_code):
-    up(box, "a")
+    box.up("1.0.0", "a")
     box.deploy("a", version="2.0.0")
     box.turn()
     box.cluster.findings = [Finding(code, "a", f"Thing/{number}", "it cannot be") for number, code in enumerate(codes)]

@@ -38,11 +38,6 @@ def never():
 class CommandBox(Box):
     """The commands a person would give, as the command line carries them out."""
 
-    def up(self, version, *names):
-        self.deploy(*names, version=version)
-        self.turn()
-        self.command_apply(*names)
-
     def recover(self):
         with self.operation("workloads list"):
             pass

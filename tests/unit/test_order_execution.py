@@ -15,25 +15,15 @@ from kelvin_provision.spec.enums import Method
 from kelvin_provision.status import Verb
 from kelvin_provision.usecases import prune
 from kelvin_provision.usecases.operation import OrderTicket
-from tests.kit.box import Box
+from tests.kit.box import Box, two_versions
 from tests.kit.crash import Crash, crash_at, crashing
 
 ACTOR = "admin@192.0.2.7 via api"
 
 
-def template(path):
-    """Two versions of `a` have run; the second runs now."""
-    found = Box(path)
-    for version in ("1.0.0", "2.0.0"):
-        found.deploy("a", version=version)
-        found.turn()
-        found.command_apply("a")
-    return found
-
-
 @pytest.fixture
 def box(copy_of):
-    return copy_of(template)
+    return copy_of(two_versions)
 
 
 def place(box, verb, *names, **request):

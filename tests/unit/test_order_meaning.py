@@ -12,22 +12,12 @@ from kelvin_provision.spec.enums import Method
 from kelvin_provision.status import Verb
 from kelvin_provision.usecases.order import Change, order
 from kelvin_provision.usecases.undeploy import UndeployRequest, undeploy
-from tests.kit.box import Box
-
-
-def template(path):
-    """Two versions of `a` have run; the second runs now."""
-    found = Box(path)
-    for version in ("1.0.0", "2.0.0"):
-        found.deploy("a", version=version)
-        found.turn()
-        found.command_apply("a")
-    return found
+from tests.kit.box import two_versions
 
 
 @pytest.fixture
 def box(copy_of):
-    return copy_of(template)
+    return copy_of(two_versions)
 
 
 def ask(box, verb, *names, by="anna", **change):

@@ -23,7 +23,7 @@ GONE = "version 1.0.0 was rolled back, so it is applied only by its name"
 def template(path):
     """`old` 1.0.0 ran; then `old` 2.0.0 and the first version of `new` came up together."""
     found = Box(path)
-    up(found, "1.0.0", "old")
+    found.up("1.0.0", "old")
     rename(found)
     return found
 
@@ -31,12 +31,6 @@ def template(path):
 @pytest.fixture
 def box(copy_of):
     return copy_of(template)
-
-
-def up(box, version, *names):
-    box.deploy(*names, version=version)
-    box.turn()
-    box.command_apply(*names)
 
 
 def rename(box):
@@ -100,7 +94,7 @@ def test_an_apply_by_its_name_that_is_refused_leaves_it_out_of_all_as_before(box
 @pytest.mark.parametrize("method", [Method.INSTANT, Method.STANDARD])
 def test_the_agent_does_not_apply_again_what_was_rolled_back(tmp_path, method):
     box = Box(tmp_path)
-    up(box, "1.0.0", "old")
+    box.up("1.0.0", "old")
     box.deploy("old", "new", version="2.0.0", method=method)
     box.turn()
     assert versions(box, "old", "new") == [("2.0.0", None), ("2.0.0", None)]
@@ -160,21 +154,21 @@ def test_one_that_was_cut_off_and_is_asked_for_again_is_done(box):
 )
 def test_it_is_not_taken_away_without_the_one_that_it_came_with(box, names, words):
     for version in ("1.0.0", "2.0.0"):
-        up(box, version, "other")
+        box.up(version, "other")
     with pytest.raises(NothingToRollBack, match=words):
         box.rollback(*names)
     assert versions(box, "new") == [("1.0.0", None)]
 
 
 def test_it_is_not_taken_away_when_the_other_one_has_moved_on(box):
-    up(box, "3.0.0", "old")
+    box.up("3.0.0", "old")
     with pytest.raises(NothingToRollBack, match=r"no version of new earlier than 1\.0\.0"):
         box.rollback("old", "new")
 
 
 def test_a_set_of_new_members_alone_has_nothing_to_go_back_to(tmp_path):
     box = Box(tmp_path)
-    up(box, "1.0.0", "a", "b")
+    box.up("1.0.0", "a", "b")
     with pytest.raises(NothingToRollBack):
         box.rollback("a", "b")
     box.close()
@@ -182,8 +176,8 @@ def test_a_set_of_new_members_alone_has_nothing_to_go_back_to(tmp_path):
 
 def test_one_whose_earlier_versions_are_forgotten_is_not_new(box):
     box.settings = replace(box.settings, keep_revisions=1)
-    up(box, "2.0.0", "new")
-    up(box, "3.0.0", "old", "new")
+    box.up("2.0.0", "new")
+    box.up("3.0.0", "old", "new")
     with box.ledger.writing() as db:
         db.execute("DELETE FROM revisions WHERE workload = 'new' AND number < 3")
     with pytest.raises(NothingToRollBack, match=r"no version of new earlier than 3\.0\.0"):

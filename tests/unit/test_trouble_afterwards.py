@@ -11,7 +11,7 @@ from kelvin_provision.hooks.folder import HookFolder
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.store import Store
-from tests.kit.box import Box
+from tests.kit.box import two_versions
 
 ERRNOS = [errno.EIO, errno.EACCES, errno.EDQUOT, errno.ENOMEM, errno.ESTALE, errno.EROFS, errno.ENOSPC]
 VERBS = ("apply", "rollback", "undeploy", "start", "stop")
@@ -23,19 +23,9 @@ REQUEST = {
 }  # fmt: skip
 
 
-def template(path):
-    """Two versions of `a` have run; the second runs now."""
-    found = Box(path)
-    for version in ("1.0.0", "2.0.0"):
-        found.deploy("a", version=version)
-        found.turn()
-        found.command_apply("a")
-    return found
-
-
 @pytest.fixture
 def box(copy_of):
-    return copy_of(template)
+    return copy_of(two_versions)
 
 
 def prepared(box, verb):
