@@ -17,7 +17,6 @@ DEMO_PACKAGES := docker.io docker-registry busybox-static iproute2 iptables
 QUICK := tests/unit tests/cli tests/api tests/contract/test_cluster_fake.py tests/contract/test_runtime_fake.py
 # Tests on real engines wait more than they work, but a kubelet that is starved ends no pod in time: one worker more than cores, not two.
 WORKERS       ?= $(shell echo $$(($$(nproc) + 1)))
-QUICK_WORKERS ?= $(shell echo $$(($$(nproc) + 1)))
 
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1: /p' $(MAKEFILE_LIST)
@@ -39,11 +38,11 @@ check: $(STAMP) ## lint, format, types, layers, words
 	$(PYTHON) -m pytest -q tests/unit/test_words.py
 
 quick: $(STAMP) ## the tests that need no server, in under a minute
-	$(PYTHON) -m pytest -n $(QUICK_WORKERS) --dist loadgroup --no-loadscope-reorder -q -m "not slow" $(QUICK) $(ARGS)
+	$(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -q -m "not slow" $(QUICK) $(ARGS)
 
 cover: $(STAMP) ## all tests without a server, and the lines of the package that they run; fails below the floor in pyproject.toml
 	@./demo/packages chromium
-	$(PYTHON) -m pytest -n $(QUICK_WORKERS) --dist loadgroup --no-loadscope-reorder -q $(QUICK) --cov --cov-report=term:skip-covered $(ARGS)
+	$(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -q $(QUICK) --cov --cov-report=term:skip-covered $(ARGS)
 
 test: $(STAMP) ## everything but the long forms, in parallel; suites whose server is missing are skipped by name
 	@./demo/packages $(TEST_PACKAGES)
@@ -53,7 +52,7 @@ long: $(STAMP) ## the tests that `make test` leaves out: they show on a second e
 	@./demo/packages $(TEST_PACKAGES)
 	$(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -m long tests/real $(ARGS)
 
-servers: ## of these, the tests that `make quick` leaves out
+servers: ## of these, the tests on real servers: tests/real and tests/contract
 	$(MAKE) test ARGS="tests/real tests/contract --ignore=tests/contract/test_cluster_fake.py --ignore=tests/contract/test_runtime_fake.py $(ARGS)"
 
 powercut: $(STAMP) ## cut the power of a box some hundred times, on ext4, xfs and btrfs (ARGS="--filesystem xfs --cuts 50 --seed 7")

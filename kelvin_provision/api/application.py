@@ -70,7 +70,7 @@ class Application:
 
 
 def _refuse_head(scope: Scope) -> None:
-    """Too long, or with two lengths of its body, or two users: whatever is between it and this box may read the other one."""
+    """Refuse a head that is too long, or that states its body's length or its user twice: a proxy in between may believe the other one."""
     headers, close = scope["headers"], {"connection": "close"}
     if {b"content-length", b"transfer-encoding"} <= {name for name, _ in headers}:
         raise Refusal("bad-http", "a request has Content-Length or Transfer-Encoding, not both", headers=close)

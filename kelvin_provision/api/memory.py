@@ -18,11 +18,11 @@ _RULES = {
     "MALLOC_TRIM_THRESHOLD_": "65536",
     "MALLOC_TOP_PAD_": "16384",
 }
-"""mallopt(3). Set by anybody, a threshold stays as it is."""
+"""mallopt(3). A threshold that is set explicitly is no longer adjusted by glibc."""
 
 
 def start_with_rules() -> None:
-    """Start this very command again with them, in the same process; returns where it was. Children start with the rules of the box."""
+    """Execute this command again, in the same process, with the rules set; that run removes them from the environment."""
     if not _RULES.keys() & os.environ.keys():
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **_RULES})  # noqa: S606  (no shell is meant)
     for name, value in _RULES.items():

@@ -115,7 +115,7 @@ WantedBy=sockets.target
 
 @dataclass(frozen=True)
 class Installation:
-    """`command` has an absolute path first; `reads` are files that it needs besides; `denied` more paths of cluster and runtime."""
+    """`command` begins with an absolute path; `reads` are other files that it needs; `denied` are further paths of cluster and runtime."""
 
     command: Sequence[str]
     state_dir: Path

@@ -21,7 +21,7 @@ _LONGEST_NAME = 64
 
 @dataclass(slots=True)
 class _Failures:
-    """`unlocked` is that of the user when the first of them happened."""
+    """`unlocked` is the user's field of that name as it was at the first failure."""
 
     unlocked: str
     count: int = 0

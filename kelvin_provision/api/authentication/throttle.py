@@ -40,7 +40,7 @@ _NONE = _Failures()
 
 @dataclass(slots=True)
 class _User:
-    """`failures` are those of the last hour, as many as if `PER_HOUR` an hour were forgotten: one number in place of all times."""
+    """`failures` counts failed logins, and decays by `PER_HOUR` an hour: one number in place of all times."""
 
     failures: float = 0.0
     last: float = 0.0

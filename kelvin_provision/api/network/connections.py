@@ -21,11 +21,13 @@ class Connection(Protocol):
 
     @property
     def is_idle(self) -> bool:
-        """Whether no request is under way; `is_receiving`: whether one is not here completely."""
+        """Whether no request is under way."""
         ...
 
     @property
-    def is_receiving(self) -> bool: ...
+    def is_receiving(self) -> bool:
+        """Whether a request has arrived only in part."""
+        ...
 
     def drop(self) -> None: ...
 

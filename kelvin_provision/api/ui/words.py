@@ -100,7 +100,7 @@ def title_of(order: Order) -> str:
 
 
 def headline(order: Order, states: Mapping[str, State]) -> Sign:
-    """How the order is now, in a word or two. An apply or a start that is done is not `running` if something was seen since."""
+    """How the order is now, in a word or two. An apply or start that is done is shown as running only while all of its workloads run."""
     if order.outcome:
         runs = order.verb not in {Verb.APPLY, Verb.START} or all(states.get(name) is State.RUNNING for name in order.names)
         return Sign("ok", _DONE[order.verb]) if order.outcome is Outcome.DONE and order.verb in _DONE and runs else _ENDED[order.outcome]

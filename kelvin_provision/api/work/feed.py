@@ -1,4 +1,4 @@
-"""The stream of events: one look at the ledger for all who listen, and what has changed since the one before.
+"""The stream of events: one look at the ledger for all clients, and what has changed since the one before.
 
 There is one task while anybody listens, and none otherwise. What happened is kept in a bounded log, so that a client whose connection
 was cut goes on where it was; one that was away for longer gets the whole list again.

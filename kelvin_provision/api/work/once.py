@@ -28,7 +28,7 @@ class Once:
         self._made: OrderedDict[str, _Made] = OrderedDict()
 
     def __call__(self, key: str, stamp: Callable[[], object], change: Callable[[], Any]) -> Any:
-        """What `change` returns, or has returned for the same key. `stamp` is another one after any other change: then it is a new one."""
+        """The earlier answer for `key` while `stamp` is unchanged, else that of a new `change`. Any change of users changes `stamp`."""
         now = self._clock()
         while self._made and next(iter(self._made.values())).until <= now:
             self._made.popitem(last=False)

@@ -17,7 +17,7 @@ def command(session: Session, *, listen: Annotated[list[str] | None, _LISTEN] = 
     """Install the REST API as a service that starts with the box.
 
     Writes systemd units for this installation, this state directory and the addresses in api.listen, which systemd keeps open: while the
-    service restarts, who connects waits. It may write its state directory only, and reaches neither cluster nor runtime; install the
+    service restarts, clients that connect wait. It may write its state directory only, and reaches neither cluster nor runtime; install the
     agent, too. Run it again after a change of api.listen.
     """
     from kelvin_provision.api_service import service

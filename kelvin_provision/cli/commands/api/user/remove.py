@@ -12,7 +12,7 @@ from kelvin_provision.cli.render.report import Item, Report
 def command(session: Session, name: Annotated[str, Argument(metavar="NAME", help="The user.")]) -> Report:
     """Remove a user of the API, and end all of the user's tokens.
 
-    Tokens of programs that the user made over the API go on; they are named.
+    Tokens for programs that the user made over the API stay valid; they are listed.
     """
     from kelvin_provision.cli.frame.box import context_of
     from kelvin_provision.cli.frame.hints import line
