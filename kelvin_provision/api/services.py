@@ -13,7 +13,7 @@ from kelvin_provision.api.work.box import Box
 from kelvin_provision.api.work.deploying import Deploy
 from kelvin_provision.api.work.feed import Feed
 from kelvin_provision.api.work.once import Once
-from kelvin_provision.api.work.repeats import Repeats
+from kelvin_provision.api.work.repeats import Repeats, digest
 from kelvin_provision.settings.model import ApiSettings
 from kelvin_provision.tls.listen import is_loopback
 
@@ -59,6 +59,11 @@ class Call:
         """Raises Refusal for another machine without a valid token."""
         if not is_loopback(self.address):
             self.services.authenticator.principal(self.request.headers.get("authorization"), self.address)
+
+    def digest(self, body: bytes, more: str = "") -> str:
+        """Equal for the same request of the same user. `more` is what counts of the query."""
+        scope = self.request.scope
+        return digest(self.principal.name, scope["method"], scope["path"] + more, body)
 
     @property
     def name(self) -> str:

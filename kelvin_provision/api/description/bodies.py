@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from kelvin_provision.access.levels import Level
 from kelvin_provision.access.programs import NAME as TOKEN_NAME
 from kelvin_provision.access.users import NAME as USER_NAME
-from kelvin_provision.api.description.schemas import ANYTHING, FLAG, TEXT, TEXTS, Schema, items, nullable, one_of, record
+from kelvin_provision.api.description.schemas import ANYTHING, FLAG, TEXT, TEXTS, TIME, Schema, items, nullable, one_of, record
 from kelvin_provision.api.routes import apps
 from kelvin_provision.api.routes.access import LIFETIME, LIFETIMES
 from kelvin_provision.api.routes.edge import LONGEST_REASON, MOST_REVISION
@@ -75,25 +75,22 @@ def _app_body(names: Iterable[str], more: Mapping[str, Schema]) -> Schema:
     return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
-_CREATE = _app_body(apps.CREATE, {"api_permissions": nullable(items(ANYTHING)), "enabled": {"enum": [True, None]}})
-CREATE: Schema = {**_CREATE, "allOf": [_given(name) for name in apps.REQUIRED]}
+_NAMED = {"workload_names": items({"type": "string", "minLength": 1}, minItems=1, maxItems=MOST_NAMES)}
 _PERMISSIONS = {"api_permissions": nullable(items(ANYTHING))}
+_CREATE = _app_body(apps.CREATE, {**_PERMISSIONS, "enabled": {"enum": [True, None]}})
+CREATE: Schema = {**_CREATE, "allOf": [_given(name) for name in apps.REQUIRED]}
 _PATCH = _app_body([name for name in apps.PATCH if name in _APP], _PERMISSIONS)
 PATCH: Schema = {**_PATCH, "anyOf": [_given(name) for name in apps.PATCH]}
 
 _BULK = _app_body(
     [name for name in apps.BULK if name in _APP],
-    {
-        **_PERMISSIONS,
-        "app_name": nullable(TEXT),
-        "workload_names": items({"type": "string", "minLength": 1}, minItems=1, maxItems=MOST_NAMES),
-    },
+    {**_PERMISSIONS, "app_name": nullable(TEXT), **_NAMED},
 )
 BULK: Schema = {**_BULK, "required": ["workload_names"], "anyOf": [_given(name) for name in apps.BULK]}
 RESOURCES = record(resources=TEXTS)
 RESOURCE: Schema = {"type": "object"}
 
-NAMES = record(workload_names=items({"type": "string", "minLength": 1}, minItems=1, maxItems=MOST_NAMES))
+NAMES = record(**_NAMED)
 CONFIGURATION = record(configuration={"type": "object", "description": "an empty one removes the whole configuration"})
 ROLLBACK = record({"to": nullable({"type": "integer", "minimum": 1, "maximum": MOST_REVISION})})
 HOLD = record(reason={"type": "string", "maxLength": LONGEST_REASON, "pattern": rf"[^{_SPACE}]"})
@@ -111,9 +108,7 @@ CREATE_TOKEN = record(
     level=one_of(Level),
 )
 PRUNE = record({"orphans": nullable(FLAG)})
-_NAMED = {"workload_names": items({"type": "string", "minLength": 1}, minItems=1, maxItems=MOST_NAMES)}
 _FALSE: Schema = {"enum": [False, None]}
-_WHEN: Schema = {"type": "string", "format": "date-time"}
 _FORCE = {"force": nullable(FLAG)}
 
 
@@ -126,7 +121,7 @@ def _selecting(more: Mapping[str, Schema], every: Mapping[str, Schema] | None = 
 
 
 APPLY = _selecting(_FORCE, {"retry_failed": nullable(FLAG)})
-SCHEDULE = _selecting(_FORCE, at=_WHEN)
+SCHEDULE = _selecting(_FORCE, at=TIME)
 CANCEL = _selecting({})
 
 _GIVEN = {"type": "string", "minLength": 1}

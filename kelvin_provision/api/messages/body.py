@@ -82,6 +82,14 @@ def whole_number(value: Any, most: int) -> int | None:
     return number if type(number) is int and 1 <= number <= most else None
 
 
+def true_or_false(fields: dict[str, Any], name: str) -> bool:
+    """False where it is not given. Raises Refusal."""
+    value = fields.get(name, False)
+    if not isinstance(value, bool):
+        raise Refusal("bad-body", f"{name} is not true or false")
+    return value
+
+
 _TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _ALIKE = bytes.maketrans(b"{}", b"[]")

@@ -15,6 +15,7 @@ from kelvin_provision.api.messages.statuses import status_of
 from kelvin_provision.errors import ProvisionError
 from kelvin_provision.hints import Hint, command, shell_line
 from kelvin_provision.masking.controls import harmless_json
+from kelvin_provision.queries.explaining.explanations import meaning
 
 PROGRAM = "kelvin-provision"
 JSON = "application/json"
@@ -86,8 +87,11 @@ def failed(error: ProvisionError, declared: tuple[int, ...]) -> Response:
 
 def _of_error(error: ProvisionError, more: Mapping[str, Any]) -> dict[str, Any]:
     payload = {**more, **({"evidence": list(error.evidence)} if error.evidence else {})}
-    title = " ".join((type(error).__doc__ or "").split())
-    return error_document(error.code, title, str(error), solution(error.hint or command("explain", error.code)), payload or None)
+    return error_document(error.code, meaning(type(error)), str(error), solution_of(error), payload or None)
+
+
+def solution_of(error: ProvisionError) -> str:
+    return solution(error.hint or command("explain", error.code))
 
 
 def solution(hint: Hint | str) -> str:

@@ -15,7 +15,6 @@ from kelvin_provision.api.messages.documents import answer, empty, solution
 from kelvin_provision.api.messages.parameters import refuse_unknown
 from kelvin_provision.api.messages.refusals import Refusal
 from kelvin_provision.api.services import Call
-from kelvin_provision.api.work.repeats import digest
 from kelvin_provision.context import Context
 from kelvin_provision.quantity import parse_duration
 from kelvin_provision.usecases import api_tokens, api_users
@@ -86,8 +85,7 @@ async def revoke_token(call: Call) -> Response:
 
 async def _once(call: Call, body: bytes, change: Callable[[Context], Any]) -> Any:
     """A repetition of the same user within a minute gets the same answer, unless users or tokens were changed in between."""
-    scope = call.request.scope
-    key = digest(call.principal.name, scope["method"], scope["path"], body)
+    key = call.digest(body)
 
     def work(ctx: Context) -> Any:
         files = (api_users.users_of(ctx), api_tokens.tokens_of(ctx))

@@ -12,7 +12,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from kelvin_provision.api.messages.body import content, object_with, parsed_object
+from kelvin_provision.api.messages.body import content, object_with, parsed_object, true_or_false
 from kelvin_provision.api.messages.documents import answer, encoded, failed, solution
 from kelvin_provision.api.messages.parameters import flag, refuse_unknown
 from kelvin_provision.api.messages.refusals import Refusal
@@ -20,7 +20,6 @@ from kelvin_provision.api.messages.streams import Streamed
 from kelvin_provision.api.routes.listing import JSON_STREAM
 from kelvin_provision.api.services import Call
 from kelvin_provision.api.work.asking import asked, job, result_of_job
-from kelvin_provision.api.work.repeats import digest
 from kelvin_provision.checks import box as queries
 from kelvin_provision.errors import ProvisionError, UsageRefused
 from kelvin_provision.queries.explaining import explain as explaining
@@ -113,11 +112,8 @@ async def planned_prune(call: Call) -> Response:
 async def prune(call: Call) -> Response:
     """The answer is the order; what was freed is its note."""
     body = await content(call.request)
-    orphans = object_with(parsed_object(body), ("orphans",)).get("orphans", False)
-    if not isinstance(orphans, bool):
-        raise Refusal("bad-body", "orphans is not true or false")
-    key = digest(call.principal.name, "POST", call.request.scope["path"], body)
-    ordered = await call.box.act(call.principal.actor, order, Change(Verb.PRUNE, (), key, orphans=orphans))
+    orphans = true_or_false(object_with(parsed_object(body), ("orphans",)), "orphans")
+    ordered = await call.box.act(call.principal.actor, order, Change(Verb.PRUNE, (), call.digest(body), orphans=orphans))
     return answer({"order": order_to_json(ordered.order)}, 202)
 
 

@@ -12,9 +12,9 @@ from kelvin_provision.api.messages.parameters import many, number, refuse_unknow
 from kelvin_provision.api.messages.refusals import Refusal
 from kelvin_provision.api.services import Call
 from kelvin_provision.api.work.asking import asked
-from kelvin_provision.api.work.repeats import digest
 from kelvin_provision.context import Context
 from kelvin_provision.ledger import orders
+from kelvin_provision.quantity import parse_count
 from kelvin_provision.queries.agent import agent as agent_of
 from kelvin_provision.queries.history import HistoryRequest, history
 from kelvin_provision.queries.items import order_to_json
@@ -56,7 +56,7 @@ async def listed_orders(call: Call) -> Response:
 async def shown_order(call: Call) -> Response:
     text = call.request.path_params["order"]
     refuse_unknown(call.request.query_params.keys(), ())
-    identifier = int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else 0
+    identifier = parse_count(text) or 0
     shown = await call.box.ask(lambda ctx: orders.find(ctx.ledger, identifier))
     if shown is None:
         raise Refusal("order-unknown", f"there is no order {text[:40]!r}, or it is none of the newest {MOST} any more")
@@ -85,7 +85,7 @@ async def rollback(call: Call) -> Response:
     to = whole_number(given, MOST_REVISION)
     if given is not None and to is None:
         raise Refusal("bad-body", "to is not the number of a revision", "see the revisions in GET /edge/v1/history")
-    key = digest(call.principal.name, "POST", call.request.scope["path"], body)
+    key = call.digest(body)
     ordered = await call.box.act(call.principal.actor, order, Change(Verb.ROLLBACK, (call.name,), key, to=to))
     return answer({"order": order_to_json(ordered.order)}, 202)
 

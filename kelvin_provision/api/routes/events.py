@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 
 from starlette.responses import Response
 
@@ -11,7 +11,7 @@ from kelvin_provision.api.messages.parameters import many, refuse_unknown
 from kelvin_provision.api.messages.refusals import Refusal
 from kelvin_provision.api.messages.streams import Streamed
 from kelvin_provision.api.services import Call
-from kelvin_provision.api.work.feed import RETRY, Reader
+from kelvin_provision.api.work.feed import RETRY, Feed, Reader
 
 MEDIA_TYPE = "text/event-stream"
 
@@ -23,19 +23,23 @@ async def events(call: Call) -> Response:
     names = frozenset(many(query, "workload_name"))
     feed = call.services.feed
     reader = await feed.open(call.principal.name, names, call.request.headers.get("last-event-id", ""))
-    return Streamed(_parts(call, reader), MEDIA_TYPE, {"x-accel-buffering": "no"}, closed=lambda: feed.leave(reader))
+    return streamed(feed, reader, lambda: _may_listen(call))
 
 
-async def _parts(call: Call, reader: Reader) -> AsyncGenerator[bytes, None]:
-    yield b"retry: %d\n\n" % RETRY
-    while part := await call.services.feed.part(reader):
-        if not _may_listen(call):
-            return
-        yield part
+def streamed(feed: Feed, reader: Reader, may_listen: Callable[[], bool], shown: Callable[[bytes], bytes] = lambda part: part) -> Response:
+    """What the reader gets, as `shown` has it. `may_listen` is asked before each part: a stream outlives a login."""
+
+    async def parts() -> AsyncGenerator[bytes, None]:
+        yield b"retry: %d\n\n" % RETRY
+        while part := await feed.part(reader):
+            if not may_listen():
+                return
+            yield shown(part)
+
+    return Streamed(parts(), MEDIA_TYPE, {"x-accel-buffering": "no"}, closed=lambda: feed.leave(reader))
 
 
 def _may_listen(call: Call) -> bool:
-    """Asked before each part: a stream outlives a login."""
     try:
         call.services.authenticator.principal(call.request.headers.get("authorization"), call.address).require(Level.READ)
     except Refusal:

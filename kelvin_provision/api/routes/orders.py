@@ -10,7 +10,6 @@ from kelvin_provision.api.messages.documents import empty, partly
 from kelvin_provision.api.messages.parameters import flag, refuse_unknown
 from kelvin_provision.api.messages.refusals import Refusal
 from kelvin_provision.api.services import Call
-from kelvin_provision.api.work.repeats import digest
 from kelvin_provision.context import Context
 from kelvin_provision.errors import WorkloadUnknown
 from kelvin_provision.status import Verb
@@ -33,8 +32,13 @@ def names_in(document: dict[str, object]) -> tuple[str, ...]:
     names = document.get("workload_names")
     if unknown:
         raise Refusal("bad-body", f"unknown key {unknown[0][:60]!r}; accepted is workload_names", _EXAMPLE)
+    return checked_names(names, "the body names no workloads", _EXAMPLE)
+
+
+def checked_names(names: object, wrong: str, example: str) -> tuple[str, ...]:
+    """Each once. Raises Refusal: `wrong` for what is no list of names."""
     if not isinstance(names, list) or not names or not all(isinstance(name, str) and name for name in names):
-        raise Refusal("bad-body", "the body names no workloads", _EXAMPLE)
+        raise Refusal("bad-body", wrong, example)
     if len(names) > MOST_NAMES:
         raise Refusal("bad-body", f"{len(names)} names; the limit is {MOST_NAMES}", "send them in several requests")
     return tuple(dict.fromkeys(names))
@@ -121,5 +125,4 @@ async def _ordered(call: Call, verb: Verb, names: tuple[str, ...], body: bytes, 
 
 
 def _digest(call: Call, body: bytes, *, staged: bool) -> str:
-    scope = call.request.scope
-    return digest(call.principal.name, scope["method"], f"{scope['path']}?staged={staged}", body)
+    return call.digest(body, f"?staged={staged}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kelvin_provision.api.services import Call
 from kelvin_provision.api.work.deploying import Head
-from kelvin_provision.api.work.repeats import Made, digest
+from kelvin_provision.api.work.repeats import Made
 from kelvin_provision.context import Context
 from kelvin_provision.ledger import repeats
 
@@ -12,7 +12,7 @@ from kelvin_provision.ledger import repeats
 async def revised(call: Call, head: Head, body: bytes) -> tuple[str, ...]:
     """The workloads that have a new revision by this request, or by the same one just before."""
     services = call.services
-    key = digest(call.principal.name, "POST", call.request.scope["path"], body)
+    key = call.digest(body)
     async with services.repeats.one_at_a_time:
         made = services.repeats.find(key)
         if made is None or not await call.box.ask(_stands, made):

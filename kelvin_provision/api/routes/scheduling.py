@@ -8,12 +8,11 @@ from typing import Any
 from starlette.responses import Response
 
 from kelvin_provision import timestamps
-from kelvin_provision.api.messages.body import content, object_with, parsed_object
+from kelvin_provision.api.messages.body import content, object_with, parsed_object, true_or_false
 from kelvin_provision.api.messages.documents import answer
 from kelvin_provision.api.messages.refusals import Refusal
-from kelvin_provision.api.routes.orders import MOST_NAMES
+from kelvin_provision.api.routes.orders import checked_names
 from kelvin_provision.api.services import Call
-from kelvin_provision.api.work.repeats import digest
 from kelvin_provision.queries.items import order_to_json
 from kelvin_provision.status import Verb
 from kelvin_provision.usecases import schedule as scheduling
@@ -27,10 +26,10 @@ async def apply(call: Call) -> Response:
     """As `workloads apply` with --all, --force or --retry-failed. The answer is the order."""
     body = await content(call.request)
     fields = object_with(parsed_object(body), ("workload_names", "all", "force", "retry_failed"))
-    names, force, retry = _names(fields), _flag(fields, "force"), _flag(fields, "retry_failed")
+    names, force, retry = _names(fields), true_or_false(fields, "force"), true_or_false(fields, "retry_failed")
     if retry and names:
         raise Refusal("bad-body", "retry_failed goes with all: a workload that is named is tried again anyway", _EXAMPLE)
-    change = Change(Verb.APPLY, names, _digest(call, body), force=force, retry_failed=retry)
+    change = Change(Verb.APPLY, names, call.digest(body), force=force, retry_failed=retry)
     ordered = await call.box.act(call.principal.actor, order, change)
     return answer({"order": order_to_json(ordered.order), "warnings": list(ordered.warnings)}, 202)
 
@@ -39,7 +38,7 @@ async def schedule(call: Call) -> Response:
     """As `workloads apply --at`. A later one, or anything else that is done to one of its workloads, ends it."""
     body = await content(call.request)
     fields = object_with(parsed_object(body), ("workload_names", "all", "at", "force"))
-    request = ScheduleRequest(_time(fields.get("at")), _names(fields), force=_flag(fields, "force"), digest=_digest(call, body))
+    request = ScheduleRequest(_time(fields.get("at")), _names(fields), force=true_or_false(fields, "force"), digest=call.digest(body))
     result = await call.box.act(call.principal.actor, scheduling.schedule, request)
     scheduled = order_to_json(result.order) if result.order else None
     return answer({"order": scheduled, "warnings": list(result.warnings)}, 202)
@@ -54,21 +53,10 @@ async def cancel(call: Call) -> Response:
 
 def _names(fields: dict[str, Any]) -> tuple[str, ...]:
     """Empty for everything, which must be said."""
-    names, everything = fields.get("workload_names"), _flag(fields, "all")
+    names, everything = fields.get("workload_names"), true_or_false(fields, "all")
     if names is None and everything:
         return ()
-    if everything or not isinstance(names, list) or not names or not all(isinstance(name, str) and name for name in names):
-        raise Refusal("bad-body", "the body names either workloads or all of them", _EXAMPLE)
-    if len(names) > MOST_NAMES:
-        raise Refusal("bad-body", f"{len(names)} names; the limit is {MOST_NAMES}", "send them in several requests")
-    return tuple(dict.fromkeys(names))
-
-
-def _flag(fields: dict[str, Any], name: str) -> bool:
-    value = fields.get(name, False)
-    if not isinstance(value, bool):
-        raise Refusal("bad-body", f"{name} is not true or false")
-    return value
+    return checked_names(None if everything else names, "the body names either workloads or all of them", _EXAMPLE)
 
 
 def _time(text: Any) -> datetime:
@@ -76,7 +64,3 @@ def _time(text: Any) -> datetime:
         return timestamps.parse(timestamps.normalized(text if isinstance(text, str) else ""))
     except (ValueError, OverflowError):
         raise Refusal("bad-body", "at is not a time with a time zone", "accepted is RFC 3339, such as 2026-11-23T02:00:00Z") from None
-
-
-def _digest(call: Call, body: bytes) -> str:
-    return digest(call.principal.name, "POST", call.request.scope["path"], body)

@@ -39,7 +39,7 @@ class Pages:
                 origin.refuse_other(request.headers, call.base)
             if page.level:
                 if call.caller is None:
-                    return _to_login(request)
+                    return _to_login(request, by_script=page.endless or LIVE in request.headers)
                 call.caller.require(page.level)
             return await page.handler(call)
         except Refusal as refusal:
@@ -63,9 +63,9 @@ def _refuse_mixed(request: Request) -> None:
         raise Refusal("bad-http", "pages have sessions; a request with a token belongs to the routes of the API")
 
 
-def _to_login(request: Request) -> Response:
+def _to_login(request: Request, *, by_script: bool) -> Response:
     """What a script asks is answered 401, a person gets the page."""
-    if LIVE in request.headers or request.scope["path"] == "/ui/events":
+    if by_script:
         return Response(status_code=401, headers=HEADERS)
     path = request.scope["path"] if request.scope["method"] in {"GET", "HEAD"} else "/ui/"
     return see_other("/ui/login" if path in {"/", "/ui", "/ui/"} else f"/ui/login?next={path}")

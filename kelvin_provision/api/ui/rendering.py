@@ -16,14 +16,14 @@ from starlette.responses import Response
 from kelvin_provision import __version__, timestamps
 from kelvin_provision.access.levels import Level
 from kelvin_provision.api.messages import documents
-from kelvin_provision.api.messages.documents import solution
+from kelvin_provision.api.messages.documents import solution, solution_of
 from kelvin_provision.api.messages.refusals import Refusal
 from kelvin_provision.api.messages.statuses import status_of
 from kelvin_provision.api.services import Call
 from kelvin_provision.api.ui.handlers.assets import urls
 from kelvin_provision.errors import ProvisionError
-from kelvin_provision.hints import command
 from kelvin_provision.masking.controls import harmless
+from kelvin_provision.queries.explaining.explanations import meaning
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -92,6 +92,5 @@ def refusal_page(call: Call, refusal: Refusal) -> Response:
 def failure(call: Call, error: ProvisionError) -> Response:
     """406 is 409 here: browsers read it as a matter of the form of the answer."""
     status = status_of(error, (406, 409))
-    title = " ".join((type(error).__doc__ or "").split())
-    hint = solution(error.hint or command("explain", error.code))
+    title, hint = meaning(type(error)), solution_of(error)
     return page(call, "error.html", 409 if status == 406 else status, title=title, text=str(error), hint=hint, evidence=error.evidence)

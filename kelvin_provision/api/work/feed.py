@@ -18,6 +18,7 @@ from kelvin_provision.api.messages.refusals import Refusal
 from kelvin_provision.api.work.box import Box
 from kelvin_provision.context import Context
 from kelvin_provision.errors import ProvisionError
+from kelvin_provision.quantity import parse_count
 from kelvin_provision.queries.changes import Change, Watching
 from kelvin_provision.queries.listing import Query
 from kelvin_provision.queries.overview import OverviewRequest, overview
@@ -94,8 +95,8 @@ class _State:
 
     def number(self, identifier: str) -> int | None:
         token, _, text = identifier.partition("-")
-        known = token == self.token and text.isascii() and text.isdecimal() and len(text) < 16 and self.reaches(int(text))
-        return int(text) if known else None
+        number = parse_count(text)
+        return number if token == self.token and number is not None and self.reaches(number) else None
 
 
 class Feed:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from functools import lru_cache
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from starlette.responses import Response
 
 from kelvin_provision.api.messages.refusals import Refusal
 from kelvin_provision.api.services import Call
+from kelvin_provision.files.hashing import sha256_hex
 
 FOLDER = Path(__file__).parents[1] / "assets"
 _TYPES = {"edge.css": "text/css", "edge.js": "text/javascript", "icon.svg": "image/svg+xml"}
@@ -26,7 +26,7 @@ _FOR_GOOD = {
 def _all() -> dict[str, tuple[str, bytes]]:
     """The hash and the content of each."""
     contents = {name: (FOLDER / name).read_bytes() for name in _TYPES}
-    return {name: (hashlib.sha256(content).hexdigest()[:16], content) for name, content in contents.items()}
+    return {name: (sha256_hex(content)[:16], content) for name, content in contents.items()}
 
 
 def urls() -> dict[str, str]:

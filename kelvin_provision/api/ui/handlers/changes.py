@@ -22,7 +22,6 @@ from kelvin_provision.api.ui.handlers.workloads import MOST_READY, ready_names
 from kelvin_provision.api.ui.rendering import page, see_other
 from kelvin_provision.api.ui.words import CHANGES, TITLES
 from kelvin_provision.api.work.asking import asked
-from kelvin_provision.api.work.repeats import digest
 from kelvin_provision.applying import gate
 from kelvin_provision.context import Context
 from kelvin_provision.errors import NothingApplied, NothingStaged, NothingToRollBack, ProvisionError
@@ -78,7 +77,7 @@ async def carry_out(call: Call) -> Response:
     targets = tuple(_target(word) for word in fields["targets"].split(" "))
     if len(targets) > MOST_READY:
         raise Refusal("bad-body", f"{len(targets)} workloads; the limit is {MOST_READY}")
-    key = digest(call.principal.name, "POST", call.request.scope["path"], body)
+    key = call.digest(body)
     names = tuple(dict.fromkeys(target.workload for target in targets))
     ordered = await call.box.act(call.principal.actor, order, Change(verb, names, key, seen=targets))
     return see_other(f"/ui/operations/{ordered.order.id}")

@@ -15,12 +15,11 @@ from kelvin_provision.api.ui.words import card, headline, steps, title_of
 from kelvin_provision.context import Context
 from kelvin_provision.ledger import orders
 from kelvin_provision.ledger.model import Order, Outcome
+from kelvin_provision.quantity import parse_count
 from kelvin_provision.queries.items import WorkloadItem
 from kelvin_provision.queries.listing import Query
 from kelvin_provision.queries.overview import OverviewRequest, overview
 from kelvin_provision.status import Verb
-
-_DIGITS = 15
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class _Shown:
 async def shown(call: Call) -> Response:
     refuse_unknown(call.request.query_params.keys(), ())
     text = call.request.path_params["order"]
-    seen = await call.box.ask(_read, int(text) if text.isascii() and text.isdecimal() and len(text) <= _DIGITS else 0)
+    seen = await call.box.ask(_read, parse_count(text) or 0)
     if seen is None:
         raise Refusal("order-unknown", f"there is no operation {text[:40]!r}, or it is too old", "see the history")
     cards = [card(item) for item in seen.items]

@@ -16,7 +16,7 @@ from kelvin_provision.context import Context
 from kelvin_provision.errors import ProvisionError
 from kelvin_provision.ledger import orders
 from kelvin_provision.ledger.model import Order, Revision, Workload
-from kelvin_provision.quantity import format_bytes, format_duration
+from kelvin_provision.quantity import format_bytes, format_duration, format_rate
 from kelvin_provision.queries.transfers import ImageTransfer
 from kelvin_provision.queries.workload import WorkloadRequest, WorkloadResult, workload
 from kelvin_provision.spec.enums import State
@@ -58,7 +58,8 @@ async def shown(call: Call) -> Response:
 
 
 def _read(ctx: Context, name: str) -> _Shown:
-    result, current = workload(ctx, WorkloadRequest(name)), ctx.ledger.workload(name)
+    with ctx.ledger.reading():  # both of one moment
+        result, current = workload(ctx, WorkloadRequest(name)), ctx.ledger.workload(name)
     error = gate.obstacle((current,), ctx.settings.apply.window, ctx.now)
     return _Shown(result, current, str(error or ""), earlier(ctx, name), orders.recent(ctx.ledger, _ORDERS, workload=name))
 
@@ -86,6 +87,6 @@ def _progress(image: ImageTransfer) -> str:
         return "size not known yet"
     if image.complete:
         return f"{format_bytes(image.size)}, complete"
-    rate = f", {format_bytes(image.rate)}/s" if image.rate else ""
+    rate = f", {format_rate(image.rate)}" if image.rate else ""
     left = f", {format_duration(image.seconds_left)} left" if image.seconds_left else ""
     return f"{format_bytes(image.here)} of {format_bytes(image.size)}{rate}{left}"

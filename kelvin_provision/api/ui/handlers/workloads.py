@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
+from kelvin_provision.api.messages.documents import solution
 from kelvin_provision.api.messages.parameters import refuse_unknown, single
 from kelvin_provision.api.messages.refusals import Refusal
 from kelvin_provision.api.services import Call
@@ -15,13 +16,13 @@ from kelvin_provision.api.ui.rendering import page
 from kelvin_provision.api.ui.words import card
 from kelvin_provision.applying import gate
 from kelvin_provision.context import Context
-from kelvin_provision.hints import command, shell_line
+from kelvin_provision.hints import command
 from kelvin_provision.queries.listing import Cursor, Query
 from kelvin_provision.queries.overview import Overview, OverviewRequest, overview
 from kelvin_provision.spec.enums import State
 
 PAGE_SIZE = 50
-_AGENT = shell_line(command("agent restart"), "kelvin-provision")
+_AGENT = solution(command("agent restart"))
 MOST_READY = 100
 """Names in one activation, as for a request of the API."""
 READY = "ready"
