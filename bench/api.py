@@ -22,6 +22,7 @@ from bench import idle
 from bench.measure import Row, cpu_of, program, require, resident
 from kelvin_provision.access.levels import Level
 from kelvin_provision.access.users import Users
+from tests.kit.confirmation import CONFIRMED
 from tests.kit.many import many
 from tests.kit.servers.dockerd import own_dockerd, why_not
 
@@ -99,7 +100,7 @@ def served(place: Path) -> Iterator[Served]:
     """The API of the box in `place`, and a token for it."""
     users = Users(place / "state", lambda: "2026-11-23T00:00:00Z")
     if not users.find("bench"):
-        users.add("bench", _PASSWORD, Level.READ)
+        users.add("bench", _PASSWORD, Level.READ, CONFIRMED)
     port = free_port()
     process = started(place, port)
     try:

@@ -74,7 +74,7 @@ class ProgramTokens:
             self._found = (current, {token.identifier: token for token in current.values()})
         return self._found[1].get(identifier)
 
-    def add(self, token: ProgramToken, *, now: int, line: Confirmation | None = None) -> None:
+    def add(self, token: ProgramToken, *, now: int, line: Confirmation) -> None:
         """In place of an expired one of the same name. Raises NameTaken, UsageRefused."""
         refuse_name(token.name)
         with self._records.changing(line) as records:
@@ -83,7 +83,7 @@ class ProgramTokens:
                 raise NameTaken(f"there is a token {token.name} already", hint=command("api token revoke", token.name))
             records[token.name] = token
 
-    def remove(self, name: str, line: Confirmation | None = None) -> ProgramToken:
+    def remove(self, name: str, line: Confirmation) -> ProgramToken:
         """Raises TokenUnknown."""
         with self._records.changing(line) as records:
             if name not in records:

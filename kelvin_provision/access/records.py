@@ -24,7 +24,6 @@ R = TypeVar("R")
 MOST = 1000
 """Records in a file: it is written as a whole, and the API has it in memory."""
 _FORM = 1
-_LOCK_WAIT = 10.0
 
 
 class Confirmation(Protocol):
@@ -86,11 +85,10 @@ class Records(Generic[R]):
         return self._read[1]
 
     @contextmanager
-    def changing(self, confirmation: Confirmation | None = None) -> Iterator[dict[str, R]]:
+    def changing(self, confirmation: Confirmation) -> Iterator[dict[str, R]]:
         """The records, written durably after the block, and confirmed. Raises UsageRefused if there are too many then."""
-        with self._locked(confirmation.patience if confirmation else _LOCK_WAIT):
-            if confirmation:
-                self._settle(confirmation)
+        with self._locked(confirmation.patience):
+            self._settle(confirmation)
             records = dict(self.current())
             before = len(records)
             yield records
@@ -113,10 +111,7 @@ class Records(Generic[R]):
         with exclusive(self.path.with_suffix(".lock"), command=f"api {self._kind}", wait=wait):
             yield
 
-    def _write(self, content: bytes, confirmation: Confirmation | None) -> None:
-        if confirmation is None:
-            write_durably(self.path, [content], mode=0o600)
-            return
+    def _write(self, content: bytes, confirmation: Confirmation) -> None:
         write_durably(self._staged, [content], mode=0o600)
         try:
             confirmation.confirm(self.path.name, sha256_hex(content))

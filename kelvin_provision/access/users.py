@@ -75,7 +75,7 @@ class Users:
             raise UsageRefused(f"{name!r} is not a user name", hint="2 to 64 letters, digits or -._@, beginning with a letter or a digit")
         _refuse_taken(self._records.current(), name)
 
-    def add(self, name: str, password: str, level: Level, line: Confirmation | None = None) -> User:
+    def add(self, name: str, password: str, level: Level, line: Confirmation) -> User:
         """Raises NameTaken, UsageRefused for a name that is none, PasswordRefused."""
         self.refuse_name(name)
         refuse_weak(password)
@@ -85,7 +85,7 @@ class Users:
             users[name] = User(name, level, hashed(password, self._cost), _new_generation(), now, now)
             return users[name]
 
-    def set_password(self, name: str, password: str, line: Confirmation | None = None) -> User:
+    def set_password(self, name: str, password: str, line: Confirmation) -> User:
         """Ends all tokens of the user. Raises UserUnknown, PasswordRefused."""
         refuse_weak(password)
         self.get(name)
@@ -95,20 +95,20 @@ class Users:
             users[name] = replace(user, password=fresh, generation=generation, changed=self._clock())
             return users[name]
 
-    def end_sessions(self, name: str, line: Confirmation | None = None) -> User:
+    def end_sessions(self, name: str, line: Confirmation) -> User:
         """Ends all tokens of the user. Raises UserUnknown."""
         with self._records.changing(line) as users:
             users[name] = replace(self._in(users, name), generation=_new_generation())
             return users[name]
 
-    def unlock(self, name: str, line: Confirmation | None = None) -> User:
+    def unlock(self, name: str, line: Confirmation) -> User:
         """Lift the lock-out of the user, if there is one. Raises UserUnknown."""
         self.get(name)
         with self._records.changing(line) as users:
             users[name] = replace(self._in(users, name), unlocked=self._clock())
             return users[name]
 
-    def remove(self, name: str, line: Confirmation | None = None) -> User:
+    def remove(self, name: str, line: Confirmation) -> User:
         """Raises UserUnknown."""
         self.get(name)
         with self._records.changing(line) as users:

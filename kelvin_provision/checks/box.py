@@ -68,7 +68,7 @@ def counts(ctx: Context) -> Counts:
     return Counts(dict(Counter(item.status.state.value for item in items)), sum(item.staged is not None for item in items))
 
 
-def box(ctx: Context, counted: Counts | None = None) -> BoxResult:
+def box(ctx: Context, counted: Counts) -> BoxResult:
     """From the ledger and the state directory: asks neither cluster nor runtime."""
     return BoxResult(
         name=platform.node(),
@@ -76,7 +76,7 @@ def box(ctx: Context, counted: Counts | None = None) -> BoxResult:
         time=timestamps.rfc3339_now(),
         cluster_name=ctx.settings.cluster.name or platform.node(),
         cluster_type=ctx.ledger.fact(CLUSTER_FACT) or "",
-        counts=counted or counts(ctx),
+        counts=counted,
         agent=holder(ctx.settings.state_dir / "agent.lock") is not None,
         state=next(filesystems(ctx, lambda: None)),
     )

@@ -11,6 +11,7 @@ from kelvin_provision.settings.model import ApiSettings
 from kelvin_provision.spec.enums import Download
 from tests.kit.api import serving
 from tests.kit.box import reconcile
+from tests.kit.confirmation import CONFIRMED
 from tests.kit.events import listening
 from tests.kit.staging import reach
 from tests.kit.waiting import until
@@ -144,7 +145,7 @@ def test_a_stream_ends_with_the_login_of_who_listens(box, api, monkeypatch):
     monkeypatch.setattr(feed, "COMMENT", 0.05)
     with listening(api) as stream:
         started(stream)
-        api.services.authenticator._users.remove("read")
+        api.services.authenticator._users.remove("read", CONFIRMED)
         assert stream.next() is None
 
 

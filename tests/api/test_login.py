@@ -26,6 +26,7 @@ from kelvin_provision.context import NoLauncher
 from kelvin_provision.ledger import history
 from kelvin_provision.settings.model import HistorySettings
 from tests.kit.api import CHEAP, PASSWORD, TOKEN, serving
+from tests.kit.confirmation import CONFIRMED
 
 pytestmark = pytest.mark.slow
 
@@ -165,9 +166,9 @@ def test_when_the_ledger_takes_no_line_a_flood_revives_nothing_either(box, monke
 
 def test_a_refresh_token_of_a_user_who_was_removed_writes_no_line_for_the_next_of_that_name(box, api):
     session, users = tokens(api), users_of(api)
-    users.remove("admin")
+    users.remove("admin", CONFIRMED)
     assert log_out(api, session) == 204
-    users.add("admin", PASSWORD, Level.READ)
+    users.add("admin", PASSWORD, Level.READ, CONFIRMED)
     assert log_out(api, session) == 204
     assert api.login("admin").status == 200
     api.get("/edge/v1/agent")
@@ -176,8 +177,8 @@ def test_a_refresh_token_of_a_user_who_was_removed_writes_no_line_for_the_next_o
 
 def test_a_new_password_and_a_removed_user_end_every_token_at_once(api):
     held = {level: api.as_level(level) for level in (Level.READ, Level.OPERATE, Level.DEPLOY)}
-    users_of(api).set_password("read", "Another123")
-    users_of(api).remove("operate")
+    users_of(api).set_password("read", "Another123", CONFIRMED)
+    users_of(api).remove("operate", CONFIRMED)
     assert [api.ask("GET", LIST, token=token).status for token in held.values()] == [401, 401, 200]
     assert [api.login("read", password).status for password in ("Another123", PASSWORD)] == [200, 401]
 
@@ -185,8 +186,8 @@ def test_a_new_password_and_a_removed_user_end_every_token_at_once(api):
 def test_the_level_is_that_of_the_user_now(api):
     token = api.as_level(Level.ADMIN)
     users = users_of(api)
-    users.remove("admin")
-    users.add("admin", PASSWORD, Level.READ)
+    users.remove("admin", CONFIRMED)
+    users.add("admin", PASSWORD, Level.READ, CONFIRMED)
     assert api.ask("GET", LIST, token=token).status == 401, "it is another user of the same name"
     api.tokens.clear()
     assert api.post("/api/v4/workloads/absent/undeploy", level=Level.ADMIN).status == 403
@@ -222,7 +223,7 @@ def test_a_verified_password_is_not_hashed_again(api):
     user = users_of(api).get("admin")
     assert authenticator._remembered.has(user, PASSWORD)
     assert not authenticator._remembered.has(user, "Wrong12345")
-    users_of(api).set_password("admin", "Another123")
+    users_of(api).set_password("admin", "Another123", CONFIRMED)
     assert api.login("admin").status == 401
 
 
@@ -420,7 +421,7 @@ def test_a_remembered_login_is_in_the_history_once_for_each_address(box, api):
 
 
 def test_who_has_logged_in_from_where_is_remembered_for_a_while_and_bounded(tmp_path):
-    clock, user = Clock(), Users(tmp_path, lambda: "2026-11-23T00:00:00Z", CHEAP).add("anna", PASSWORD, Level.READ)
+    clock, user = Clock(), Users(tmp_path, lambda: "2026-11-23T00:00:00Z", CHEAP).add("anna", PASSWORD, Level.READ, CONFIRMED)
     remembered = Remembered(clock)
     remembered.add(user, PASSWORD)
     assert [remembered.is_new_at(user, "192.0.2.7") for _ in range(2)] == [True, False]

@@ -25,6 +25,7 @@ from kelvin_provision.usecases import api_tokens
 from kelvin_provision.usecases.api_tokens import TokenRequest
 from tests.api.test_login import Clock
 from tests.kit.api import CHEAP, PASSWORD, serving
+from tests.kit.confirmation import CONFIRMED
 from tests.kit.waiting import until
 
 pytestmark = pytest.mark.slow
@@ -132,12 +133,12 @@ def test_users_and_tokens_are_bounded_in_number(tmp_path, monkeypatch):
     monkeypatch.setattr(records, "MOST", 3)
     users, kept = Users(tmp_path, lambda: "2026-11-23T00:00:00Z", CHEAP), ProgramTokens(tmp_path)
     for number in range(3):
-        users.add(f"user-{number}", PASSWORD, Level.READ)
-        kept.add(ProgramToken(f"token-{number}", Level.READ, f"{number}", "anna", "2026-11-23T00:00:00Z", NOW), now=0)
+        users.add(f"user-{number}", PASSWORD, Level.READ, CONFIRMED)
+        kept.add(ProgramToken(f"token-{number}", Level.READ, f"{number}", "anna", "2026-11-23T00:00:00Z", NOW), now=0, line=CONFIRMED)
     with pytest.raises(UsageRefused, match="there are 3 users"):
-        users.add("user-3", PASSWORD, Level.READ)
+        users.add("user-3", PASSWORD, Level.READ, CONFIRMED)
     with pytest.raises(UsageRefused, match="there are 3 tokens"):
-        kept.add(ProgramToken("token-3", Level.READ, "3", "anna", "2026-11-23T00:00:00Z", NOW), now=0)
+        kept.add(ProgramToken("token-3", Level.READ, "3", "anna", "2026-11-23T00:00:00Z", NOW), now=0, line=CONFIRMED)
     assert len(users.all()) == len(kept.all()) == 3
 
 
@@ -336,7 +337,7 @@ def test_unlocked_at_the_terminal_or_by_another_administrator(box, strict):
 
 
 def test_a_lock_counts_failures_in_a_row_and_ends_by_itself(tmp_path):
-    clock, user = Clock(), Users(tmp_path, lambda: "2026-11-23T00:00:00Z", CHEAP).add("anna", PASSWORD, Level.READ)
+    clock, user = Clock(), Users(tmp_path, lambda: "2026-11-23T00:00:00Z", CHEAP).add("anna", PASSWORD, Level.READ, CONFIRMED)
     lockouts = Lockouts(Lockout(3, 900.0), clock)
     assert [lockouts.failed("anna", user) for _ in range(2)] == [False, False]
     lockouts.succeeded("anna")

@@ -20,6 +20,7 @@ from kelvin_provision.settings.window import Window
 from kelvin_provision.status import Verb
 from tests.kit.api import PASSWORD, cheap_users, serving
 from tests.kit.browser import Browser, as_level
+from tests.kit.confirmation import CONFIRMED
 
 CONCRETE = {"{workload_name}": "pump", "{order}": "1", "{digest}": "x", "{name}": "edge.css"}
 ANY = [pytest.param(page, id=f"{page.method} {page.path}") for page in PAGES]
@@ -105,7 +106,7 @@ def test_a_session_ends_by_time_and_with_the_password(box):
     now[0] += 1
     assert kept.principal(text, "::1", touch=True) is None, "a page that refreshes itself is nobody"
     text = kept.begin(users.get("read"))
-    users.set_password("read", "Another123")
+    users.set_password("read", "Another123", CONFIRMED)
     assert kept.principal(text, "::1", touch=True) is None
 
 

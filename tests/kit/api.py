@@ -19,6 +19,7 @@ from kelvin_provision.errors import ProvisionError
 from kelvin_provision.errors.documents import to_document
 from kelvin_provision.usecases.api_certificate import authority_pem
 from tests.kit.certificates import give_certificate
+from tests.kit.confirmation import CONFIRMED
 
 PASSWORD = "Secret123"
 CHEAP = Cost(n=2, r=1, p=1)
@@ -100,7 +101,7 @@ def cheap_users(state_dir, clock):
     users = Users(state_dir, clock, CHEAP)
     for level in Level:
         if users.find(str(level)) is None:
-            users.add(str(level), PASSWORD, level)
+            users.add(str(level), PASSWORD, level, CONFIRMED)
     return users
 
 

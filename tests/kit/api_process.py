@@ -13,6 +13,7 @@ from kelvin_provision.access.users import Users
 from kelvin_provision.tls import files
 from kelvin_provision.tls.x509 import pem_of_der
 from tests.kit.api import CHEAP, PASSWORD, Client
+from tests.kit.confirmation import CONFIRMED
 from tests.kit.servers.process import dying_with_us
 
 
@@ -29,7 +30,7 @@ class ApiProcess:
         users = Users(state_dir, lambda: "2026-11-23T00:00:00Z", CHEAP)
         for level in Level:
             if users.find(str(level)) is None:
-                users.add(str(level), PASSWORD, level)
+                users.add(str(level), PASSWORD, level, CONFIRMED)
         command = [sys.executable, *flags, "-m", "kelvin_provision", "api", "serve", "--listen", listen, *words]
         self.process = subprocess.Popen(dying_with_us(command), env=environment, cwd=cwd, stderr=subprocess.PIPE, text=True)
         self.said = self.process.stderr.readline()

@@ -18,6 +18,7 @@ from kelvin_provision.access.tokens import Claims, TokenInvalid, Use
 from kelvin_provision.access.users import Users
 from kelvin_provision.errors import CannotWrite, NameTaken, PasswordRefused, StateDamaged, UsageRefused, UserUnknown
 from kelvin_provision.files.durable import write_durably
+from tests.kit.confirmation import CONFIRMED
 
 NOW = 1_800_000_000
 KEY = b"k" * 32
@@ -104,8 +105,8 @@ def test_a_damaged_hash_matches_nothing(stored):
 
 
 def test_users_are_kept_for_their_owner_alone_without_their_passwords(users):
-    users.add("anna", "Secret123", Level.ADMIN)
-    users.add("bert", "Secret124", Level.READ)
+    users.add("anna", "Secret123", Level.ADMIN, CONFIRMED)
+    users.add("bert", "Secret124", Level.READ, CONFIRMED)
     assert [(user.name, user.level) for user in users.all()] == [("anna", Level.ADMIN), ("bert", Level.READ)]
     assert stat.S_IMODE(users.path.stat().st_mode) == 0o600
     assert b"Secret12" not in users.path.read_bytes()
@@ -113,28 +114,32 @@ def test_users_are_kept_for_their_owner_alone_without_their_passwords(users):
 
 
 def test_a_new_password_and_a_new_user_of_the_same_name_end_the_tokens_from_before(users):
-    first = users.add("anna", "Secret123", Level.ADMIN).generation
-    second = users.set_password("anna", "Secret124").generation
-    users.remove("anna")
-    third = users.add("anna", "Secret125", Level.ADMIN).generation
+    first = users.add("anna", "Secret123", Level.ADMIN, CONFIRMED).generation
+    second = users.set_password("anna", "Secret124", CONFIRMED).generation
+    users.remove("anna", CONFIRMED)
+    third = users.add("anna", "Secret125", Level.ADMIN, CONFIRMED).generation
     assert len({first, second, third}) == 3
 
 
 def test_what_another_process_changes_is_seen(users):
-    users.add("anna", "Secret123", Level.ADMIN)
+    users.add("anna", "Secret123", Level.ADMIN, CONFIRMED)
     other = Users(users.path.parent, lambda: "2026-11-23T00:00:00Z", CHEAP)
-    other.remove("anna")
+    other.remove("anna", CONFIRMED)
     assert users.find("anna") is None
 
 
 def test_names_and_unknown_users_are_refused(users):
-    users.add("anna", "Secret123", Level.READ)
+    users.add("anna", "Secret123", Level.READ, CONFIRMED)
     for name in ("a", "", "-anna", "anna smith", "x" * 65, "anna\n", "ännä"):
         with pytest.raises(UsageRefused, match="is not a user name"):
-            users.add(name, "Secret123", Level.READ)
+            users.add(name, "Secret123", Level.READ, CONFIRMED)
     with pytest.raises(NameTaken, match="there is a user anna already"):
-        users.add("anna", "Secret123", Level.READ)
-    for call in (lambda: users.get("bert"), lambda: users.remove("bert"), lambda: users.set_password("bert", "Secret123")):
+        users.add("anna", "Secret123", Level.READ, CONFIRMED)
+    for call in (
+        lambda: users.get("bert"),
+        lambda: users.remove("bert", CONFIRMED),
+        lambda: users.set_password("bert", "Secret123", CONFIRMED),
+    ):
         with pytest.raises(UserUnknown, match="no user bert"):
             call()
 
