@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,7 +14,7 @@ from kelvin_provision.agent.systemd.service import starts_on_request
 from kelvin_provision.api_service import firewall, issue, place, units
 from kelvin_provision.api_service.units import SERVICE, SOCKET, Installation
 from kelvin_provision.cluster.kubernetes.api.kubeconfig import paths_of
-from kelvin_provision.errors import ApiMissing, CertificateMissing, CertificateUnusable, Locked
+from kelvin_provision.errors import ApiMissing, Locked
 from kelvin_provision.files.durable import private_folder
 from kelvin_provision.settings.files import Sources
 from kelvin_provision.settings.model import Settings
@@ -23,9 +22,8 @@ from kelvin_provision.systemd import installing
 from kelvin_provision.systemd.environment import passed_on, withheld
 from kelvin_provision.systemd.installing import Done, Service
 from kelvin_provision.systemd.systemctl import Systemd
-from kelvin_provision.systemd.words import argument
 from kelvin_provision.tls.listen import split
-from kelvin_provision.usecases.api_certificate import shown as certificate_of
+from kelvin_provision.usecases.api_certificate import usable
 from kelvin_provision.usecases.config import SetSetting, set_setting
 
 LIBRARIES = ("starlette", "uvicorn", "jinja2", "prometheus_client")
@@ -96,14 +94,9 @@ def install(box: Box, settings: Settings, config: Path | None, environ: Mapping[
     written = issue.write(issue.text(reachable, "http" if settings.api.insecure else "https"), box.issue)
     agent = () if starts_on_request(systemd, state) else (NO_AGENT,)
     warnings = (*withheld(environ, SERVICE), *done.warnings, *agent, *_firewall(box, {port for _, port in reachable}))
-    fingerprint = _fingerprint(settings) if reachable and not settings.api.insecure else ""
+    certificate = usable(settings) if reachable and not settings.api.insecure else None
+    fingerprint = certificate.chain.leaf.fingerprint if certificate else ""
     return Installed(replace(done, warnings=warnings), addresses, box.issue / issue.NAME if written else None, fingerprint)
-
-
-def _fingerprint(settings: Settings) -> str:
-    with suppress(CertificateMissing, CertificateUnusable):
-        return certificate_of(settings).chain.leaf.fingerprint
-    return ""
 
 
 def uninstall(box: Box) -> Done:
@@ -111,11 +104,6 @@ def uninstall(box: Box) -> Done:
     done = installing.uninstall(box.systemd, SERVICE, SOCKET)
     issue.remove(box.issue)
     return done
-
-
-def looks_after(systemd: Systemd, state_dir: Path) -> bool:
-    """Whether the installed service is for this state directory."""
-    return f"--state-dir {argument(str(state_dir))}".encode() in (systemd.content(SERVICE) or b"")
 
 
 def _installation(settings: Settings, config: Path | None, environ: Mapping[str, str]) -> Installation:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from kelvin_provision.access.users import Users
 from kelvin_provision.api_service import place
-from kelvin_provision.api_service.service import looks_after
 from kelvin_provision.api_service.units import SERVICE, SOCKET, addresses_of
 from kelvin_provision.context import Context
-from kelvin_provision.errors import CertificateMissing, CertificateUnusable
 from kelvin_provision.systemd.systemctl import Systemd
 from kelvin_provision.timestamps import rfc3339
-from kelvin_provision.usecases.api_certificate import ApiCertificate, shown
+from kelvin_provision.usecases.api_certificate import ApiCertificate, usable
 
 
 @dataclass(frozen=True)
@@ -64,19 +61,12 @@ class ApiStatus:
 def status(ctx: Context, systemd: Systemd) -> ApiStatus:
     """Reads the API's lock, its units and its users. Raises StateDamaged."""
     state = ctx.settings.state_dir
-    process, service = place.running(state), looks_after(systemd, state)
+    process, service = place.running(state), systemd.is_for(SERVICE, state)
     listening = _listening(process)
     opened = addresses_of((systemd.content(SOCKET) or b"").decode(errors="replace")) if service else ()
     users = tuple(user.name for user in Users(state, ctx.connections.wiring.clock).all())
-    certificate = _certificate_of(ctx) if any(url.startswith("https:") for url in listening) else None
+    certificate = usable(ctx.settings) if any(url.startswith("https:") for url in listening) else None
     return ApiStatus(process, service, listening, users, certificate, outdated=service and opened != ctx.settings.api.listen)
-
-
-def _certificate_of(ctx: Context) -> ApiCertificate | None:
-    """A certificate that cannot be used has a check of `doctor`, and `api cert show`."""
-    with suppress(CertificateMissing, CertificateUnusable):
-        return shown(ctx.settings)
-    return None
 
 
 def _listening(process: Mapping[str, Any] | None) -> tuple[str, ...]:

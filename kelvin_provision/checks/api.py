@@ -19,6 +19,7 @@ from kelvin_provision.access.tokens import KEY_FILE
 from kelvin_provision.access.users import FILE as USERS
 from kelvin_provision.access.users import Users
 from kelvin_provision.check_result import CheckFinding, error, ok, warning
+from kelvin_provision.checks.certificates import unfit
 from kelvin_provision.checks.runner import Check, Fact
 from kelvin_provision.cluster.protocol import Cluster
 from kelvin_provision.context import Context
@@ -29,8 +30,8 @@ from kelvin_provision.tls import files, listen
 from kelvin_provision.usecases.api_certificate import ApiCertificate
 from kelvin_provision.usecases.api_certificate import shown as certificate_shown
 
-SOON, AUTHORITY_SOON = 30, 365
-"""Days before the end of a certificate, and of the authority, at which a warning starts: every client has to be given a new authority."""
+AUTHORITY_SOON = 365
+"""Days before the end of the authority at which a warning starts: every client has to be given a new one."""
 TIMEOUT = 2.0
 BUSY = 503
 RENEW = command("api cert renew")
@@ -89,14 +90,9 @@ def certificate(shown: ApiCertificate | None, now: datetime) -> Iterator[CheckFi
 
 
 def _validity(shown: ApiCertificate, now: datetime) -> Iterator[CheckFinding]:
-    leaf, days = shown.chain.leaf, shown.chain.leaf.days_left(now)
+    leaf = shown.chain.leaf
     renew = f"renew {shown.chain.path} where it was issued" if shown.of_site else RENEW
-    if now < leaf.begins:
-        yield error(f"it is not valid before {leaf.begins:%Y-%m-%d}; the clock says {now:%Y-%m-%d}", "timedatectl")
-    elif days < 0:
-        yield error(f"it expired on {leaf.ends:%Y-%m-%d}, {-days:.0f} days ago", renew)
-    elif days < SOON:
-        yield warning(f"it expires on {leaf.ends:%Y-%m-%d}, in {days:.0f} days", renew)
+    yield from unfit("it", leaf.begins, leaf.ends, now, renew)
 
 
 def _names(shown: ApiCertificate) -> Iterator[CheckFinding]:
@@ -125,15 +121,15 @@ def node_ports(api: ApiState, taken: Mapping[int, str]) -> Iterator[CheckFinding
 def state_of(settings: Settings, users: Users) -> ApiState:
     """Asks every address, unverified: nothing is sent to it but the question."""
     api, count = settings.api, len(users.all())
-    answers, readable = {}, []
+    answers, readable, ports = {}, [], []
     for address in api.listen:
         (host, port), secure = listen.split(address), listen.is_secure(address, insecure=api.insecure)
         url = listen.url(address, secure=secure)
+        ports.append(port)
         answers[url] = _ask(host, port, secure=secure)
         if not secure and not listen.is_loopback(host):
             readable.append(url)
-    ports = tuple(listen.split(address)[1] for address in api.listen)
-    return ApiState(answers, tuple(readable), ports, count, in_use=count > 0 or api.listen != ApiSettings().listen)
+    return ApiState(answers, tuple(readable), tuple(ports), count, in_use=count > 0 or api.listen != ApiSettings().listen)
 
 
 def _ask(host: str, port: int, *, secure: bool) -> Answer:

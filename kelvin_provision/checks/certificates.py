@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 
 from kelvin_provision.check_result import CheckFinding, error, ok, skipped, warning
 from kelvin_provision.cluster.kubernetes.api.kubeconfig import NOTHING, KubeconfigInvalid, Section, read
-from kelvin_provision.tls.x509 import InvalidCertificate, Validity, validities_of_pem, validity_of_der
+from kelvin_provision.hints import Hint
+from kelvin_provision.tls.x509 import InvalidCertificate, Validity, days_until, validities_of_pem, validity_of_der
 
 K3S_FOLDERS = (Path("/var/lib/rancher/k3s/server/tls"), Path("/var/lib/rancher/k3s/agent"))
 SOON = 30
@@ -47,21 +48,26 @@ def judged(certificates: Sequence[Certificate], now: datetime) -> Iterator[Check
             yield warning(f"{certificate.what}: {certificate.problem}", "check the file's permissions with `ls -l`")
             continue
         begins, ends = certificate.validity
-        days = (ends - now).total_seconds() / 86400
-        then = certificate.renewal
-        if now < begins:
-            yield error(f"{certificate.what} is not valid before {begins:%Y-%m-%d}; the clock says {now:%Y-%m-%d}", "timedatectl")
-        elif days < 0:
-            yield error(f"{certificate.what} expired on {ends:%Y-%m-%d}, {-days:.0f} days ago", then)
-        elif days < SOON:
-            yield warning(f"{certificate.what} expires on {ends:%Y-%m-%d}, in {days:.0f} days", then)
-        else:
-            valid.append((days, certificate.what, ends))
+        findings = tuple(unfit(certificate.what, begins, ends, now, certificate.renewal))
+        yield from findings
+        if not findings:
+            valid.append((ends, certificate.what))
     if not certificates:
         yield skipped("this cluster has no certificates")
     elif len(valid) == len(certificates):
-        days, what, ends = min(valid)
-        yield ok(f"{len(valid)} valid; the first to expire is {what}, on {ends:%Y-%m-%d}, in {days:.0f} days")
+        ends, what = min(valid)
+        yield ok(f"{len(valid)} valid; the first to expire is {what}, on {ends:%Y-%m-%d}, in {days_until(ends, now):.0f} days")
+
+
+def unfit(what: str, begins: datetime, ends: datetime, now: datetime, renew: Hint | str) -> Iterator[CheckFinding]:
+    """Why a certificate is not valid now, or not for long."""
+    days = days_until(ends, now)
+    if now < begins:
+        yield error(f"{what} is not valid before {begins:%Y-%m-%d}; the clock says {now:%Y-%m-%d}", "timedatectl")
+    elif days < 0:
+        yield error(f"{what} expired on {ends:%Y-%m-%d}, {-days:.0f} days ago", renew)
+    elif days < SOON:
+        yield warning(f"{what} expires on {ends:%Y-%m-%d}, in {days:.0f} days", renew)
 
 
 def read_all(kubeconfig: Path | None, context: str | None, folders: Sequence[Path] = K3S_FOLDERS) -> Iterator[Certificate]:

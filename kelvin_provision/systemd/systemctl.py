@@ -13,6 +13,7 @@ from pathlib import Path
 from kelvin_provision.errors import ServiceFailed
 from kelvin_provision.hints import system
 from kelvin_provision.masking.redactor import mask_text
+from kelvin_provision.systemd.words import argument
 
 FOLDER_VARIABLE = "KELVIN_PROVISION_UNIT_DIR"
 FOLDER = Path("/etc/systemd/system")
@@ -43,6 +44,10 @@ class Systemd:
             return self.path(unit).read_bytes()
         except OSError:
             return None
+
+    def is_for(self, unit: str, state_dir: Path) -> bool:
+        """Whether the installed unit is for this state directory."""
+        return f"--state-dir {argument(str(state_dir))}".encode() in (self.content(unit) or b"")
 
     def masked(self, unit: str) -> bool:
         """Whether its file is the null device (systemctl(1), mask)."""

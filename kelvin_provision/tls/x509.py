@@ -7,6 +7,7 @@ import binascii
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -39,7 +40,11 @@ class Certificate:
         return hashlib.sha256(self.der).digest().hex(":").upper()
 
     def days_left(self, now: datetime) -> float:
-        return (self.ends - now).total_seconds() / 86400
+        return days_until(self.ends, now)
+
+
+def days_until(end: datetime, now: datetime) -> float:
+    return (end - now).total_seconds() / 86400
 
 
 def certificates_of_pem(data: bytes) -> tuple[Certificate, ...]:
@@ -60,22 +65,23 @@ def pem_of_der(der: bytes) -> bytes:
 
 def certificate_of_der(data: bytes) -> Certificate:
     """Raises InvalidCertificate."""
-    try:
-        return Certificate(data, *validity_of_der(data), tuple(_names(_fields(data)[6:])))
-    except (IndexError, ValueError) as error:
-        raise InvalidCertificate(f"not a certificate: {error}") from error
+    with _decoding():
+        fields = _fields(data)
+        return Certificate(data, *_validity(fields), tuple(_names(fields[6:])))
 
 
 def validity_of_der(data: bytes) -> Validity:
     """Raises InvalidCertificate."""
+    with _decoding():
+        return _validity(_fields(data))
+
+
+@contextmanager
+def _decoding() -> Iterator[None]:
     try:
-        tag, value = _fields(data)[3]
-        if tag != _SEQUENCE:
-            raise InvalidCertificate("no validity")
-        begins, ends = (_time(tag, value) for tag, value in _elements(value))
+        yield
     except (IndexError, ValueError) as error:
         raise InvalidCertificate(f"not a certificate: {error}") from error
-    return begins, ends
 
 
 def _ders(data: bytes) -> Iterator[bytes]:
@@ -94,6 +100,14 @@ def _fields(data: bytes) -> list[tuple[int, bytes]]:
     ((_, certificate),) = _elements(data)
     (_, body), *_ = _elements(certificate)
     return [(tag, value) for tag, value in _elements(body) if tag != _VERSION]
+
+
+def _validity(fields: Sequence[tuple[int, bytes]]) -> Validity:
+    tag, value = fields[3]
+    if tag != _SEQUENCE:
+        raise InvalidCertificate("no validity")
+    begins, ends = (_time(tag, value) for tag, value in _elements(value))
+    return begins, ends
 
 
 def _names(fields: Sequence[tuple[int, bytes]]) -> Iterator[str]:

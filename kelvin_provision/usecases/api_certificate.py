@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import replace
 
 from kelvin_provision.context import Context
-from kelvin_provision.errors import CertificateMissing, Locked, UsageRefused
+from kelvin_provision.errors import CertificateMissing, CertificateUnusable, Locked, UsageRefused
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.files.lock import exclusive
 from kelvin_provision.ledger import history
@@ -64,7 +65,14 @@ def shown(settings: Settings) -> ApiCertificate:
     authority, chain = files.authority(settings.state_dir), files.issued(settings.state_dir)
     if authority is None or chain is None:
         raise CertificateMissing("this box has no certificate for its API yet")
-    return _judged(settings, chain, authority)
+    return _judged(chain, authority, names.of_box(settings.api.names))
+
+
+def usable(settings: Settings) -> ApiCertificate | None:
+    """As `shown`; None without one that can be used, which has a check of `doctor`, and `api cert show`."""
+    with suppress(CertificateMissing, CertificateUnusable):
+        return shown(settings)
+    return None
 
 
 def authority_pem(settings: Settings) -> bytes:
@@ -78,22 +86,24 @@ def authority_pem(settings: Settings) -> bytes:
 
 
 def _of_site(settings: Settings) -> ApiCertificate | None:
+    """Only the names that the settings say are expected: it may be meant for one of them."""
     chain = files.of_site(settings.api.tls)
-    return _judged(settings, chain, None) if chain else None
+    return _judged(chain, None, settings.api.names) if chain else None
 
 
 def _issued(ctx: Context, *, again: str, new_authority: bool = False) -> ApiCertificate:
     settings = ctx.settings
     folder = files.folder(settings.state_dir)
-    if not again and not _reason(ctx):  # without the lock: the API asks every minute, and a lock is written to
-        if ctx.ledger.fact(_UNDER_WAY):
-            with suppress(Locked), exclusive(folder / files.LOCK, command="api cert"):
-                _record(ctx)
+    if not again and (fits := _fitting(ctx)):  # without the lock: the API asks every minute, and a lock is written to
+        if not ctx.ledger.fact(_UNDER_WAY):
+            return fits
+        with suppress(Locked), exclusive(folder / files.LOCK, command="api cert"):
+            _record(ctx)
         return shown(settings)
     with exclusive(folder / files.LOCK, command="api cert", wait=_WAIT):
         _record(ctx)
         authority = None if new_authority else files.authority(settings.state_dir)
-        why = again or _reason(ctx)
+        why = again or reason_to_issue(*_present(settings), ctx.now)
         if why:
             detail = f"a certificate{'' if authority else ' and an authority'}: {why}"
             ctx.ledger.remember(_UNDER_WAY, json.dumps([ctx.actor, detail, _fingerprint(ctx)]))
@@ -102,14 +112,20 @@ def _issued(ctx: Context, *, again: str, new_authority: bool = False) -> ApiCert
     return replace(shown(settings), why=why)
 
 
-def _reason(ctx: Context) -> str:
-    state_dir = ctx.settings.state_dir
-    return reason_to_issue(files.issued(state_dir), files.authority(state_dir), names.of_box(ctx.settings.api.names), ctx.now)
+def _fitting(ctx: Context) -> ApiCertificate | None:
+    """That of this box; None if there is a reason to make another one."""
+    chain, authority, needed = _present(ctx.settings)
+    if chain is None or authority is None or reason_to_issue(chain, authority, needed, ctx.now):
+        return None
+    return _judged(chain, authority, needed)
 
 
-def _judged(settings: Settings, chain: Chain, authority: Chain | None) -> ApiCertificate:
-    """Of a certificate of the site, only the names that the settings say are expected: it may be meant for one of them."""
-    needed = names.of_box(settings.api.names) if authority else settings.api.names
+def _present(settings: Settings) -> tuple[Chain | None, Chain | None, tuple[str, ...]]:
+    """The certificate of this box, its authority, and the names that it needs now."""
+    return files.issued(settings.state_dir), files.authority(settings.state_dir), names.of_box(settings.api.names)
+
+
+def _judged(chain: Chain, authority: Chain | None, needed: Collection[str]) -> ApiCertificate:
     return ApiCertificate(chain, authority, missing_names(chain, needed))
 
 

@@ -104,7 +104,7 @@ def test_an_install_writes_the_units_and_says_what_is_missing(box, settings):
         "without the service of the agent, changes are refused while no agent runs (agent install)",
     )
     assert {path.name: path.stat().st_mode & 0o777 for path in box.systemd.folder.iterdir()} == {units.SERVICE: 0o644, units.SOCKET: 0o644}
-    assert service.looks_after(box.systemd, settings.state_dir)
+    assert box.systemd.is_for(units.SERVICE, settings.state_dir)
     agent.install(box.systemd, settings.state_dir, ["--state-dir", str(settings.state_dir)], {}, now=True)
     again = service.install(box, settings, None, {}, now=True)
     assert (again.done.outcome, len(again.warnings)) == ("unchanged", 1)

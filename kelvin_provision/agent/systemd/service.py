@@ -19,7 +19,6 @@ from kelvin_provision.systemd import installing
 from kelvin_provision.systemd.environment import passed_on, program, withheld
 from kelvin_provision.systemd.installing import Done, Service
 from kelvin_provision.systemd.systemctl import Systemd
-from kelvin_provision.systemd.words import argument
 
 GOODBYE = 30.0
 """Seconds that a detached agent gets to end before the service replaces it; later it ends by itself."""
@@ -43,7 +42,10 @@ def install(
     private_folder(state_dir)  # the unit refers to it, and does not start without it
     ours = program()
     text = unit.render([*ours, "agent", "run", *arguments], state_dir, passed_on(environ, script=len(ours) == 1))
-    make_way = lambda: "" if _ended(state_dir, handover) else FOLLOWS  # noqa: E731
+
+    def make_way() -> str:
+        return "" if _ended(state_dir, handover) else FOLLOWS
+
     units = {unit.NAME: text, unit.STARTER: unit.render_starter(process.start_request_path(state_dir))}
     done = installing.install(systemd, Service(units), now=now, make_way=make_way)
     return replace(done, warnings=(*withheld(environ, unit.NAME), *done.warnings))
@@ -64,7 +66,7 @@ def starts_on_request(systemd: Systemd, state_dir: Path) -> bool:
 
 def looks_after(systemd: Systemd, state_dir: Path) -> bool:
     """Whether the installed service is for this state directory."""
-    return f"--state-dir {argument(str(state_dir))}".encode() in (systemd.content(unit.NAME) or b"")
+    return systemd.is_for(unit.NAME, state_dir)
 
 
 def ensure(
