@@ -48,6 +48,11 @@ THIS_COMMAND = "..."
 _PLACEHOLDER = frozenset({"...", "HOST[:PORT][/PATH]", "'YYYY-MM-DD HH:MM:SS'", ">"})
 
 
+def pasted(value: Hint | str) -> str:
+    """The hint as a command to paste on any box."""
+    return shell_line(value, "kelvin-provision")
+
+
 def shell_line(value: Hint | str, program: str, this_command: Sequence[str] = (THIS_COMMAND,)) -> str:
     """The hint as a command to paste, with its instruction before and its note after; empty for no hint."""
     import shlex  # most commands show no hint

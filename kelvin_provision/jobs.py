@@ -17,20 +17,22 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kelvin_provision.agent.jobs import Jobs
 from kelvin_provision.agent.lifecycle.launcher import same_box
 from kelvin_provision.context import Context, NoLauncher, opened
-from kelvin_provision.errors import OurBug, ProvisionError
 from kelvin_provision.errors.documents import to_document
 from kelvin_provision.events import Advanced, Event
-from kelvin_provision.files.durable import in_words, trouble_of_box
+from kelvin_provision.files.durable import ours
 from kelvin_provision.files.processes import own_process
-from kelvin_provision.hints import Hint, shell_line
+from kelvin_provision.hints import pasted
 from kelvin_provision.masking.redactor import mask_text
 from kelvin_provision.settings.model import Settings
 from kelvin_provision.wiring import default
+
+if TYPE_CHECKING:
+    from kelvin_provision.settings.load import Loaded
 
 Line = dict[str, Any]
 Job = Callable[["Place", Mapping[str, Any]], Iterator[Line]]
@@ -47,13 +49,15 @@ class Place:
         self.config = Path(given["--config"]) if "--config" in given else None
         self.is_root = os.geteuid() == 0
 
-    @contextmanager
-    def opened(self, settings: Settings | None = None) -> Iterator[Context]:
+    @property
+    def loaded(self) -> Loaded:
         from kelvin_provision.settings.load import load
 
-        if settings is None:
-            settings = load(config=self.config, state_dir=self.state_dir, environ=os.environ, is_root=self.is_root).settings
-        with opened(settings, default(NoLauncher())) as ctx:
+        return load(config=self.config, state_dir=self.state_dir, environ=os.environ, is_root=self.is_root)
+
+    @contextmanager
+    def opened(self, settings: Settings | None = None) -> Iterator[Context]:
+        with opened(settings or self.loaded.settings, default(NoLauncher())) as ctx:
             yield ctx
 
 
@@ -62,7 +66,7 @@ def _support_bundle(place: Place, _arguments: Mapping[str, Any]) -> Iterator[Lin
     from kelvin_provision.support.bundle import bundle_of
     from kelvin_provision.support.sections import SupportRequest, SupportScope
 
-    request = SupportRequest(lambda _: default(NoLauncher()), _hint, os.environ, place.is_root, place.config, place.state_dir)
+    request = SupportRequest(lambda _: default(NoLauncher()), pasted, os.environ, place.is_root, place.config, place.state_dir)
     with bundle_of(SupportScope(request), lambda: False) as bundle:
         yield {"progress": {"name": bundle.folder}}
         for chunk in bundle.chunks():
@@ -97,18 +101,16 @@ def _doctor(place: Place, arguments: Mapping[str, Any]) -> Iterator[Line]:
     configuration = tolerant(config=place.config, state_dir=place.state_dir, environ=os.environ, is_root=place.is_root)
     with place.opened(configuration.settings) as ctx:
         lines = doctor.run(ctx, configuration, online=arguments.get("online") is True)
-    yield {"result": ChecksResult(lines).to_json(_hint)}
+    yield {"result": ChecksResult(lines).to_json(pasted)}
 
 
 def _settings(place: Place, _arguments: Mapping[str, Any]) -> Iterator[Line]:
     """As `config show` and `config path`, without the logins inside of addresses."""
-    from kelvin_provision.settings.load import load
     from kelvin_provision.settings.sources import places
     from kelvin_provision.usecases.config import shown_files, shown_settings
 
-    loaded = load(config=place.config, state_dir=place.state_dir, environ=os.environ, is_root=place.is_root)
     files = shown_files(places(place.config, os.environ, is_root=place.is_root))
-    yield {"result": {"settings": shown_settings(loaded.origins), "files": files}}
+    yield {"result": {"settings": shown_settings(place.loaded.origins), "files": files}}
 
 
 def _verify_history(place: Place, _arguments: Mapping[str, Any]) -> Iterator[Line]:
@@ -135,10 +137,6 @@ def of_box(state_dir: Path, config: Path | None) -> Jobs:
     return Jobs(frozenset(JOBS), (*own_process("kelvin_provision.jobs"), *same_box(state_dir, config)))
 
 
-def _hint(hint: Hint | str) -> str:
-    return shell_line(hint, "kelvin-provision")
-
-
 def _write(line: Line) -> None:
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()
@@ -158,11 +156,8 @@ def main(words: list[str]) -> int:
             _write(line)
     except BrokenPipeError:
         os._exit(0)
-    except ProvisionError as error:
-        _write({"error": to_document(error)})
-    except Exception as error:  # noqa: BLE001  (a bug of ours, contained to the job)
-        trouble = trouble_of_box(error) if isinstance(error, OSError) else None
-        _write({"error": to_document(trouble or OurBug(mask_text(in_words(error))))})
+    except Exception as error:  # noqa: BLE001  (also a bug of ours, contained to the job)
+        _write({"error": to_document(ours(error, mask_text))})
     return 0
 
 

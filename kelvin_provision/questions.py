@@ -8,7 +8,7 @@ from typing import Any
 
 from kelvin_provision.context import Context
 from kelvin_provision.errors import AgentSilent, Interrupted
-from kelvin_provision.hints import command
+from kelvin_provision.hints import command, pasted
 
 
 def _logs(ctx: Context, *, name: str, tail: int | None = None, since: str | None = None) -> dict[str, Any]:
@@ -49,11 +49,10 @@ def _check(ctx: Context, *, name: str) -> dict[str, Any]:
     """Whether the staged version can be applied, as `workloads check` shows it."""
     from kelvin_provision.applying.selection import choose
     from kelvin_provision.checks import before_apply
-    from kelvin_provision.hints import shell_line
     from kelvin_provision.queries.checks import ChecksResult
 
     lines = before_apply.run(ctx, choose(ctx.ledger, [name], everything=False), deep=False, skip=(), stop=ctx.stop)
-    return ChecksResult(lines).to_json(lambda hint: shell_line(hint, "kelvin-provision"))
+    return ChecksResult(lines).to_json(pasted)
 
 
 def _cluster(ctx: Context) -> dict[str, Any]:

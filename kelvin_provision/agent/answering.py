@@ -21,9 +21,9 @@ from typing import Any
 
 from kelvin_provision.agent.jobs import Jobs
 from kelvin_provision.context import Context, separate, silent
-from kelvin_provision.errors import Locked, OurBug, ProvisionError, UsageRefused
+from kelvin_provision.errors import Locked, UsageRefused
 from kelvin_provision.errors.documents import to_document
-from kelvin_provision.files.durable import in_words, trouble_of_box
+from kelvin_provision.files.durable import ours
 
 Answer = Callable[[Context, str, Mapping[str, Any]], Any]
 """From the name of a question and its arguments to a JSON value. Raises ProvisionError."""
@@ -84,7 +84,7 @@ class Answering:
                     self._ended.wait(_PAUSE)
 
     def _accept(self, listener: socket.socket) -> bool:
-        """Serve who has connected. False where this box has no room for it now: the others are waited for, not left for ever."""
+        """Serve the next connection, if any. False if the box has no room for it now: the caller waits and tries again."""
         try:
             connection, _ = listener.accept()
         except BlockingIOError:
@@ -129,11 +129,8 @@ class Answering:
                 return self._result(question, arguments, deadline)
             connection.setblocking(True)  # noqa: FBT003  (of Python)
             self._jobs.run(question, arguments, connection, self._ended.is_set)
-        except ProvisionError as error:
-            return {"error": to_document(error)}
-        except Exception as error:  # noqa: BLE001  (a bug of ours, contained to the question)
-            trouble = trouble_of_box(error) if isinstance(error, OSError) else None
-            return {"error": to_document(trouble or OurBug(self._ctx.sanitizer.text(in_words(error))))}
+        except Exception as error:  # noqa: BLE001  (also a bug of ours, contained to the question)
+            return {"error": to_document(ours(error, self._ctx.sanitizer.text))}
         return None
 
     def _result(self, question: str, arguments: Mapping[str, Any], deadline: float) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from kelvin_provision.files.durable import sync_folder, write_durably, writing_to
+from kelvin_provision.tls.listen import bracketed
 
 FOLDER = "issue.d"
 NAME = "50-kelvin-provision.issue"
@@ -40,7 +41,7 @@ def remove(folder: Path) -> None:
 
 def _host(host: str) -> str:
     if not ip_address(host).is_unspecified:
-        return f"[{host}]" if ":" in host else host
+        return bracketed(host)
     return "[\\6]" if ":" in host else "\\4"
 
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from kelvin_provision import __version__, timestamps
 from kelvin_provision.context import CLUSTER_FACT
-from kelvin_provision.errors import StateDamaged
 from kelvin_provision.files.lock import holder
 from kelvin_provision.queries.overview import OverviewRequest, overview
 
@@ -112,11 +111,10 @@ class DiskResult:
 
 def disk(ctx: Context) -> DiskResult:
     """Where images are is asked of the runtime; one that does not answer has no filesystem here."""
+    from kelvin_provision.queries.images import prunable  # the process of the API needs none of it
+
     stored = sum(blob.size for blob in ctx.store.layout.list_blobs())
-    prunable = 0
-    with suppress(StateDamaged):  # nothing is pruned then
-        prunable = ctx.store.reclaimable(ctx.ledger.kept_locks(keep=ctx.settings.keep_revisions), quarantined=True)
-    return DiskResult(tuple(filesystems(ctx, lambda: ctx.runtime)), stored, prunable)
+    return DiskResult(tuple(filesystems(ctx, lambda: ctx.runtime)), stored, prunable(ctx))
 
 
 def filesystems(ctx: Context, runtime: Callable[[], Runtime | None]) -> Iterator[Filesystem]:

@@ -88,6 +88,7 @@ class Cluster(Protocol):
 
     def state(self) -> ClusterState:
         """The cluster itself, our node and our namespace. Reads only."""
+        ...
 
     def node_ports(self) -> Mapping[int, str]:
         """Ports that the cluster takes at every address of its nodes, with what takes them. Empty where that cannot be read."""

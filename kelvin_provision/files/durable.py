@@ -5,11 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from kelvin_provision.errors import CannotWrite, NoSpace, PermissionRefused, ProvisionError
+from kelvin_provision.errors import CannotWrite, NoSpace, OurBug, PermissionRefused, ProvisionError
 
 CHUNK = 1 << 20
 _WRONG_PLACE = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENXIO, errno.ENAMETOOLONG}
@@ -67,6 +67,14 @@ def in_words(error: Exception) -> str:
         text = (error.strerror or str(error)).lower()
         return f"{error.filename}: {text}" if error.filename else text
     return str(error) if isinstance(error, ProvisionError) else f"our bug: {type(error).__name__}: {error}".rstrip(": ")
+
+
+def ours(error: Exception, mask: Callable[[str], str]) -> ProvisionError:
+    """Any exception as an error of ours: as `trouble_of_box`, else our bug, whose text is masked."""
+    if isinstance(error, ProvisionError):
+        return error
+    trouble = trouble_of_box(error) if isinstance(error, OSError) else None
+    return trouble or OurBug(mask(in_words(error)))
 
 
 def open_own(path: Path, flags: int) -> int:

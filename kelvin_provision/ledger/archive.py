@@ -80,7 +80,10 @@ def _span(ledger: Ledger) -> int:
 
 
 def _newest(ledger: Ledger, skipped: int) -> int | None:
-    """The number of the newest line but so many. Lines are counted, since a failing disk may have changed a number."""
+    """The number of the newest line after `skipped` newer ones; None if there are not that many.
+
+    Lines are counted, because a failing disk may have changed a number.
+    """
     with ledger.reading() as db:
         row = db.execute("SELECT seq FROM history ORDER BY seq DESC LIMIT 1 OFFSET ?", (skipped,)).fetchone()
     return row[0] if row else None

@@ -87,7 +87,7 @@ def last_failure(ledger: Ledger, workload: str) -> Entry | None:
 
 
 def succeeded_since(ledger: Ledger, failure: Entry) -> bool:
-    """Whether anything was done to the workload of this line after it."""
+    """Whether anything succeeded for the workload of this line after it."""
     line = "SELECT max(seq) FROM history WHERE workload = ?1 AND time = ?2 AND action = ?3"
     query = f"SELECT 1 FROM history WHERE workload = ?1 AND seq > ({line}) AND outcome LIKE 'done%' LIMIT 1"  # noqa: S608  (a constant)
     with ledger.reading() as db:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -84,6 +84,11 @@ class Target:
     revision: int | None = None
 
 
+def replaced(targets: Iterable[Target], numbers: Mapping[str, int | None]) -> tuple[str, ...]:
+    """The workloads of which the revision by these numbers is another one than the target says."""
+    return tuple(target.workload for target in targets if numbers.get(target.workload) != target.revision)
+
+
 class Outcome(StrEnum):
     DONE = "done"
     FAILED = "failed"
@@ -157,7 +162,10 @@ class Order:
         return staged != target.revision if self.of_staged else running is not None and running > target.revision
 
     def stands(self, slots: Slots) -> bool:
-        """Whether it is still valid: for all of its workloads, but for any if it removes staged revisions. Others are not done in part."""
+        """Whether it is still valid.
+
+        An order is void as soon as one of its workloads has moved; only an undeploy of staged versions still applies to the others.
+        """
         moved = self.moved(slots)
         return not moved or (self.verb is Verb.UNDEPLOY and self.of_staged and len(moved) < len(self.targets))
 

@@ -17,7 +17,7 @@ from datetime import datetime
 from kelvin_provision import timestamps
 from kelvin_provision.errors import NotReady, UsageRefused
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Order, Outcome, Target, Workload
+from kelvin_provision.ledger.model import Order, Outcome, Target, Workload, replaced
 from kelvin_provision.ledger.rows import common as rows
 from kelvin_provision.ledger.rows import orders as order_rows
 from kelvin_provision.status import Verb
@@ -88,9 +88,9 @@ def place(ledger: Ledger, request: OrderRequest) -> Placed:
 
 def _refuse_replaced(db: sqlite3.Connection, targets: Sequence[Target]) -> None:
     staged = rows.staged_numbers(db, [target.workload for target in targets])
-    replaced = [target.workload for target in targets if staged.get(target.workload) != target.revision]
-    if replaced:
-        raise NotReady(f"{', '.join(replaced)}: its staged version was replaced in the meantime")
+    others = replaced(targets, staged)
+    if others:
+        raise NotReady(f"{', '.join(others)}: its staged version was replaced in the meantime")
 
 
 def cancel(ledger: Ledger, number: int, *, actor: str) -> Order | None:

@@ -43,10 +43,14 @@ class ImagesResult:
 def images(ctx: Context) -> ImagesResult:
     """Reads ledger, store and runtime. A runtime that does not answer becomes a warning."""
     inventory = take_inventory(ctx.ledger, ctx.store, lambda: ctx.runtime)
-    prunable = 0
+    return ImagesResult(inventory, ctx.settings.state_dir, prunable(ctx))
+
+
+def prunable(ctx: Context) -> int:
+    """Bytes of images in the store that no version that is kept needs."""
     with suppress(StateDamaged):  # nothing is pruned then
-        prunable = ctx.store.reclaimable(ctx.ledger.kept_locks(keep=ctx.settings.keep_revisions), quarantined=True)
-    return ImagesResult(inventory, ctx.settings.state_dir, prunable)
+        return ctx.store.reclaimable(ctx.ledger.kept_locks(keep=ctx.settings.keep_revisions), quarantined=True)
+    return 0
 
 
 def _image_to_json(image: Image) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from kelvin_provision.spec.enums import Method
 
 if TYPE_CHECKING:
     from kelvin_provision.settings.lockout import Lockout
-from kelvin_provision.settings.window import Window
+    from kelvin_provision.settings.window import Window
 
 
 @dataclass(frozen=True)

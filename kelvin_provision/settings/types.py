@@ -84,6 +84,11 @@ def expanded(text: str) -> Path:
     return Path(os.path.expanduser(text))  # noqa: PTH111  (pathlib's raises RuntimeError)
 
 
+def absolute(text: str) -> Path:
+    """Relative to the working directory and the home of this process."""
+    return expanded(text).absolute()
+
+
 def _path(value: Any) -> Path:
     path = expanded(value) if isinstance(value, str) and value else Path()
     if not path.is_absolute():

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kelvin_provision.settings.sources import SITE_VARIABLE
-from kelvin_provision.settings.types import expanded
+from kelvin_provision.settings.types import absolute
 from kelvin_provision.systemd.systemctl import FOLDER_VARIABLE
 
 _OF_A_SERVICE = {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"}
@@ -31,7 +31,7 @@ def with_absolute_paths(environ: Mapping[str, str]) -> dict[str, str]:
     """Our environment for a process that works in `/`, so that it keeps no medium busy."""
     result = {name: value for name, value in environ.items() if name not in _OF_A_SERVICE}
     if "KUBECONFIG" in result:
-        result["KUBECONFIG"] = os.pathsep.join(str(expanded(part).absolute()) for part in result["KUBECONFIG"].split(os.pathsep) if part)
+        result["KUBECONFIG"] = os.pathsep.join(str(absolute(part)) for part in result["KUBECONFIG"].split(os.pathsep) if part)
     for name in (SITE_VARIABLE, "DOCKER_CONFIG"):
         if result.get(name):
             result[name] = str(Path(result[name]).absolute())

@@ -94,7 +94,10 @@ def _write(systemd: Systemd, name: str, text: bytes) -> bool:
 
 
 def _renew(systemd: Systemd, service: Service, changed: list[str]) -> None:
-    """A socket that stays open loses no connection while its service restarts; another one opens only where the service has ended."""
+    """Restart what has changed.
+
+    An open socket keeps its connections while the service restarts; a changed socket can be opened only after the service has stopped.
+    """
     if any(name.endswith(".socket") for name in changed):
         systemd.tell("stop", *service.units)
         systemd.tell("start", *service.units)

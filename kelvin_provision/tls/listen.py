@@ -38,8 +38,13 @@ def split(address: str) -> tuple[str, int]:
     return host, int(port)
 
 
+def bracketed(host: str) -> str:
+    """As an address with a port has it: an IPv6 address in brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
 def is_secure(address: str, *, insecure: bool) -> bool:
-    """Whether passwords could be read on the way to it without TLS. Raises ListenRefused."""
+    """Whether the API speaks TLS at this address: not on loopback, and nowhere with `insecure`. Raises ListenRefused."""
     host, _ = split(address)
     return not insecure and not is_loopback(host)
 
@@ -54,5 +59,4 @@ def url(address: str, *, secure: bool) -> str:
     host, port = split(address)
     if ip_address(host).is_unspecified:
         host = addresses()[0]
-    place = f"[{host}]" if ":" in host else host
-    return f"http{'s' if secure else ''}://{place}" + ("" if secure and port == HTTPS else f":{port}")
+    return f"http{'s' if secure else ''}://{bracketed(host)}" + ("" if secure and port == HTTPS else f":{port}")

@@ -15,7 +15,7 @@ from kelvin_provision.errors import NothingApplied, NothingStaged, NotReady, Our
 from kelvin_provision.files.hashing import sha256_hex
 from kelvin_provision.hints import command
 from kelvin_provision.ledger import orders, repeats
-from kelvin_provision.ledger.model import Order, Revision, Target, Workload
+from kelvin_provision.ledger.model import Order, Revision, Target, Workload, replaced
 from kelvin_provision.ledger.orders import OrderRequest
 from kelvin_provision.status import Verb
 from kelvin_provision.usecases.waking import wake
@@ -61,11 +61,11 @@ def order(ctx: Context, change: Change) -> Ordered:
     if earlier is not None:
         return Ordered(earlier, repeated=True)
     key = repeats.key_of(change.digest)
-    request, left_out = _apply_of(ctx, change, key) if change.verb is Verb.APPLY else (_checked(ctx, change, key), ())
+    request, left_out = _request(ctx, change, key)
     warnings = wake(ctx)
     placed = orders.place(ctx.ledger, request)
-    replaced = tuple(f"the {other.subject} is cancelled" for other in placed.cancelled)
-    return Ordered(placed.order, warnings=(*left_out, *warnings, *replaced))
+    cancelled = tuple(f"the {other.subject} is cancelled" for other in placed.cancelled)
+    return Ordered(placed.order, warnings=(*left_out, *warnings, *cancelled))
 
 
 def order_possible(ctx: Context, change: Change) -> Mapping[str, ProvisionError]:
@@ -88,17 +88,18 @@ def order_possible(ctx: Context, change: Change) -> Mapping[str, ProvisionError]
 def _obstacle(ctx: Context, change: Change) -> ProvisionError | None:
     """Why this change would be refused at once."""
     try:
-        if change.verb is Verb.APPLY:
-            _apply_of(ctx, change, "")
-        else:
-            _checked(ctx, change, "")
+        _request(ctx, change, "")
     except ProvisionError as error:
         return error
     return None
 
 
-def _apply_of(ctx: Context, change: Change, key: str) -> tuple[OrderRequest, tuple[str, ...]]:
+def _request(ctx: Context, change: Change, key: str) -> tuple[OrderRequest, tuple[str, ...]]:
     """With the reasons for what is left out of everything."""
+    return _apply_of(ctx, change, key) if change.verb is Verb.APPLY else (_checked(ctx, change, key), ())
+
+
+def _apply_of(ctx: Context, change: Change, key: str) -> tuple[OrderRequest, tuple[str, ...]]:
     everything = not change.names
     chosen = choose(ctx.ledger, change.names, everything=everything)
     selection = select(chosen, everything=everything, retry_failed=change.retry_failed)
@@ -154,6 +155,6 @@ def _meant(ctx: Context, change: Change, workloads: Sequence[Workload]) -> Mappi
 
 def _refuse_moved(change: Change, revisions: Mapping[str, Revision | None]) -> None:
     numbers = {name: revision.number if revision else None for name, revision in revisions.items()}
-    moved = [target.workload for target in change.seen if numbers.get(target.workload) != target.revision]
-    if moved:
-        raise NotReady(f"{', '.join(moved)}: its version was replaced in the meantime", hint="look at it again")
+    others = replaced(change.seen, numbers)
+    if others:
+        raise NotReady(f"{', '.join(others)}: its version was replaced in the meantime", hint="look at it again")

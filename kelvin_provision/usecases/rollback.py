@@ -16,7 +16,7 @@ from kelvin_provision.errors import NothingToRollBack, RevisionUnknown, StateDam
 from kelvin_provision.hints import command
 from kelvin_provision.ledger import journal, orders
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Order, Outcome, Revision, Step, Workload
+from kelvin_provision.ledger.model import Order, Outcome, Revision, Step, Workload, replaced
 from kelvin_provision.ledger.staging_state import RolledBack
 from kelvin_provision.status import OperationKind, Trouble, Verb
 from kelvin_provision.usecases.operation import OrderTicket, command_line, interrupted, look, operation, refusal_recorded
@@ -179,10 +179,12 @@ def expected_origins(ledger: Ledger, workloads: Sequence[Workload]) -> dict[str,
 
 
 def _cancel_moved(ctx: Context, order: Order) -> bool:
-    """Whether the order was about another version than runs now, one that is gone: going back once more would be one too far."""
+    """Cancel the order if the version that it was to go back from is gone: going back now would go one version too far.
+
+    Returns whether it did.
+    """
     origins = _origins(ctx.ledger, ctx.ledger.workloads(order.names))
-    meant = {target.workload: target.revision for target in order.targets if target.revision is not None}
-    moved = [name for name, number in meant.items() if origins[name] != number]
+    moved = replaced((target for target in order.targets if target.revision is not None), origins)
     if moved:
         orders.end(ctx.ledger, order, Outcome.CANCELLED, f"{', '.join(moved)} changed since", actor=ctx.actor)
     return bool(moved)

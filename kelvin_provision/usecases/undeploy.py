@@ -11,7 +11,7 @@ from kelvin_provision.applying.selection import refuse_bare
 from kelvin_provision.context import Context
 from kelvin_provision.errors import NotReady
 from kelvin_provision.ledger import journal, orders, requests
-from kelvin_provision.ledger.model import Operation, Order, Outcome, Phase, Step, Target, Workload
+from kelvin_provision.ledger.model import Operation, Order, Outcome, Phase, Step, Target, Workload, replaced
 from kelvin_provision.ledger.rows.workloads import unreadable
 from kelvin_provision.spec.enums import VolumeKind
 from kelvin_provision.status import OperationKind
@@ -83,9 +83,9 @@ def undeploy(ctx: Context, request: UndeployRequest, ticket: OrderTicket | None 
 
 def _refuse_replaced(request: UndeployRequest, workloads: Sequence[Workload]) -> None:
     staged = {workload.name: workload.staged.number for workload in workloads if workload.staged}
-    replaced = [target.workload for target in request.seen if staged.get(target.workload) != target.revision]
-    if replaced:
-        raise NotReady(f"{', '.join(replaced)}: its staged version was replaced in the meantime", hint="look at it again")
+    others = replaced(request.seen, staged)
+    if others:
+        raise NotReady(f"{', '.join(others)}: its staged version was replaced in the meantime", hint="look at it again")
 
 
 def _meant(ctx: Context, request: UndeployRequest, order: Order | None) -> UndeployRequest:
@@ -95,7 +95,7 @@ def _meant(ctx: Context, request: UndeployRequest, order: Order | None) -> Undep
 
 
 def _begin(ctx: Context, workloads: Sequence[Workload], order: Order | None) -> Operation:
-    """What was staged since it was ordered is kept, as what is staged from now on."""
+    """A version that was staged after the order was placed is kept."""
     slots = ctx.ledger.slots([workload.name for workload in workloads])
     newest = {target.workload: target.revision for target in order.targets} if order else {}
 

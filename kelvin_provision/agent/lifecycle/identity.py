@@ -17,7 +17,7 @@ from kelvin_provision.files.hashing import sha256_hex
 from kelvin_provision.registry.auth import auth_file
 from kelvin_provision.settings.model import ApiSettings, Settings
 from kelvin_provision.settings.sources import K3S_KUBECONFIG
-from kelvin_provision.settings.types import expanded
+from kelvin_provision.settings.types import absolute
 from kelvin_provision.spec.enums import Method
 
 
@@ -59,11 +59,6 @@ def _files(settings: Settings, kubeconfigs: tuple[Path, ...]) -> Iterator[Path]:
 def _each(kubeconfig: Path | None) -> tuple[Path, ...]:
     """KUBECONFIG may be a list of relative paths; the agent has another working directory and gets absolute ones."""
     return tuple(absolute(str(path)) for path in paths_of(kubeconfig))
-
-
-def absolute(path: str) -> Path:
-    """Relative to the working directory and the home of this process."""
-    return expanded(path).absolute()
 
 
 def _age(path: Path) -> tuple[str, int, int]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kelvin_provision.errors import ListenFailed
-from kelvin_provision.tls.listen import is_secure, split
+from kelvin_provision.tls.listen import bracketed, is_secure, split
 
 BACKLOG = 128
 
@@ -25,7 +25,7 @@ class Listener:
     def url(self) -> str:
         """`http://127.0.0.1:30000`, with the port that it has."""
         host, port = self.socket.getsockname()[:2]
-        return f"http{'s' if self.secure else ''}://{f'[{host}]' if ':' in host else host}:{port}"
+        return f"http{'s' if self.secure else ''}://{bracketed(host)}:{port}"
 
 
 def listening(addresses: Sequence[str], *, insecure: bool = False) -> list[Listener]:
