@@ -5,8 +5,8 @@ import pytest
 from kelvin_provision.access.levels import Level
 from kelvin_provision.ledger import orders
 from kelvin_provision.status import Verb
-from tests.api.test_openapi import valid
 from tests.kit.images import random_image
+from tests.kit.openapi import valid
 
 APPS = "/api/v4/apps/workloads"
 SYSTEM = {"environment_vars": [{"name": "SPEED", "value": "3"}, {"name": "TOKEN", "value": "s3cr3t-of-motor"}], "privileged": False}

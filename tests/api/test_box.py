@@ -18,9 +18,9 @@ from kelvin_provision.agent.jobs import Jobs
 from kelvin_provision.ledger import orders
 from kelvin_provision.ledger.model import Outcome
 from kelvin_provision.status import Verb
-from tests.api.test_openapi import valid
-from tests.api.test_questions import agent
+from tests.kit.agent_thread import agent
 from tests.kit.api import serving
+from tests.kit.openapi import valid
 from tests.kit.waiting import until
 
 EDGE = "/edge/v1"

@@ -4,14 +4,11 @@ import contextlib
 import os
 import re
 import shutil
-import threading
 from pathlib import Path
 
 import pytest
 
-from kelvin_provision import questions
-from kelvin_provision.agent.answering import short_path, socket_path
-from kelvin_provision.files.sockets import connect_unix
+from tests.kit.agent_thread import agent
 from tests.kit.api import PASSWORD, serving
 from tests.kit.waiting import until
 
@@ -41,28 +38,12 @@ def chromium():
         browser.close()
 
 
-def answers(box):
-    with contextlib.suppress(OSError), short_path(socket_path(box.settings.state_dir)) as path:
-        connect_unix(path)
-        return True
-    return False
-
-
 @pytest.fixture(params=[False])
 def served(box, request):
     """The API, and an agent beside it that carries orders out and answers questions. The parameter: with TLS."""
-    other, ended = type(box)(box.settings.state_dir, like=box), threading.Event()
-    thread = threading.Thread(target=other.work, kwargs={"stop": ended.is_set, "answer": questions.answer})
-    thread.start()
-    try:
-        until(lambda: answers(other), 10)
-        with serving(box, secure=request.param) as api:
-            yield api
-    finally:
-        ended.set()
-        thread.join(20)
-        other.close()
-    assert not thread.is_alive()
+    own = type(box)(box.settings.state_dir, like=box)
+    with contextlib.closing(own) as other, agent(other), serving(box, secure=request.param) as api:
+        yield api
 
 
 class Person:

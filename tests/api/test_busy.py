@@ -12,10 +12,10 @@ import pytest
 from kelvin_provision.access.levels import Level
 from kelvin_provision.ledger import history, orders
 from kelvin_provision.ledger.model import Outcome
-from tests.api.test_changes import request
-from tests.api.test_questions import agent
+from tests.kit.agent_thread import agent
 from tests.kit.api import serving
 from tests.kit.events import listening
+from tests.kit.requests import platform_request
 from tests.kit.waiting import until
 
 pytestmark = pytest.mark.slow
@@ -70,7 +70,7 @@ CHANGES = (
     (200, f"{V4}/apply", {"workload_names": ["valve"]}),
     (204, f"{APPS}/stop", {"workload_names": ["fan", "pump"]}),
     (204, f"{APPS}/start", {"workload_names": ["fan"]}),
-    (201, f"{V4}/deploy", request()),
+    (201, f"{V4}/deploy", platform_request()),
     (200, f"{V4}/motor/configurations/update", {"configuration": {"speed": 4}}),
     (200, f"{APPS}/motor/patch", {"title": "New"}),
     (204, f"{EDGE}/workloads/valve/hold", {"reason": "measuring"}),

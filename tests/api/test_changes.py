@@ -13,6 +13,7 @@ from kelvin_provision.settings.window import Window
 from kelvin_provision.status import Verb
 from tests.kit.api import serving
 from tests.kit.images import random_image
+from tests.kit.requests import platform_request
 
 V4 = "/api/v4/workloads"
 APPLY = f"{V4}/apply"
@@ -141,32 +142,8 @@ def test_without_an_agent_the_answer_is_503_and_nothing_is_stored(box):
 # --- deploy ---------------------------------------------------------------------------------------
 
 
-def request(name="motor", version="1.0.0", **more):
-    """As the platform's page has it; clients send null for what they leave out."""
-    image = {"mode": "manual", "uri": f"r.io/{name}:{version}"}
-    payload = {
-        "spec_version": "5.0.0",
-        "type": "docker",
-        "name": name,
-        "title": name,
-        "description": name,
-        "version": version,
-        "image": image,
-    }
-    body = {
-        "app_name": name,
-        "app_version": version,
-        "cluster_name": "c",
-        "acp_name": None,
-        "name": name,
-        "title": "Motor",
-        "payload": payload,
-    }
-    return body | {"staged": True, "instantly_apply": False, "source": "krn:user:demo@kelvin.ai"} | more
-
-
 def test_a_deploy_is_201_with_the_workload(box, api):
-    answer = api.post(f"{V4}/deploy", request(), Level.DEPLOY)
+    answer = api.post(f"{V4}/deploy", platform_request(), Level.DEPLOY)
     document = answer.json
     assert (answer.status, document["name"], document["title"], document["status"]["state"]) == (201, "motor", "Motor", "staged")
     assert (document["staged"]["ready"], document["staged"]["status"]["state"], document["download_status"]) == (
@@ -180,17 +157,17 @@ def test_a_deploy_is_201_with_the_workload(box, api):
 
 
 def test_the_same_deploy_again_is_the_same_revision_until_something_changes(box, api):
-    answers = [api.post(f"{V4}/deploy", request(), Level.DEPLOY).json for _ in range(2)]
+    answers = [api.post(f"{V4}/deploy", platform_request(), Level.DEPLOY).json for _ in range(2)]
     assert answers[0] == answers[1]
     assert box.ledger.workload("motor").staged.number == 1
-    api.post(f"{V4}/deploy", request(version="2.0.0"), Level.DEPLOY)
-    api.post(f"{V4}/deploy", request(), Level.DEPLOY)
+    api.post(f"{V4}/deploy", platform_request(version="2.0.0"), Level.DEPLOY)
+    api.post(f"{V4}/deploy", platform_request(), Level.DEPLOY)
     assert box.ledger.workload("motor").staged.number == 3
 
 
 def deployed(box, api, title="Motor", **more):
     box.source.images.setdefault("r.io/motor:1.0.0", random_image([3000]))
-    answer = api.post(f"{V4}/deploy", request(title=title, **more), Level.DEPLOY)
+    answer = api.post(f"{V4}/deploy", platform_request(title=title, **more), Level.DEPLOY)
     assert (answer.status, answer.json["title"]) == (201, title)
     return api.get(f"{V4}/motor/get").json["title"]
 
@@ -245,7 +222,7 @@ def test_a_deploy_is_a_repetition_until_another_change_is_accepted_and_its_own_a
 
 
 def test_deploys_at_once_are_one_revision_each(box, api):
-    threads = [threading.Thread(target=lambda: api.post(f"{V4}/deploy", request(), Level.DEPLOY)) for _ in range(4)]
+    threads = [threading.Thread(target=lambda: api.post(f"{V4}/deploy", platform_request(), Level.DEPLOY)) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -271,7 +248,7 @@ def test_a_body_that_is_no_request_is_400(api, body, said):
 
 
 def test_findings_are_in_the_payload(box, api):
-    answer = api.post(f"{V4}/deploy", request(app_nme="x", staged="perhaps"), Level.DEPLOY)
+    answer = api.post(f"{V4}/deploy", platform_request(app_nme="x", staged="perhaps"), Level.DEPLOY)
     assert (answer.status, answer.error["name"]) == (400, "request-refused")
     evidence = answer.error["payload"]["evidence"]
     assert any("unknown key 'app_nme'; did you mean app_name?" in line for line in evidence)
@@ -280,7 +257,7 @@ def test_findings_are_in_the_payload(box, api):
 
 
 def test_what_a_client_may_not_mean_is_refused(api):
-    answer = api.post(f"{V4}/deploy", request(staged=False, instantly_apply=False), Level.DEPLOY)
+    answer = api.post(f"{V4}/deploy", platform_request(staged=False, instantly_apply=False), Level.DEPLOY)
     assert answer.status == 400
 
 
@@ -299,7 +276,7 @@ LEGACY = {
 
 
 def configured(payload):
-    body = request()
+    body = platform_request()
     return body | {"payload": {key: value for key, value in {**body["payload"], **payload}.items() if value is not None}}
 
 
@@ -351,7 +328,7 @@ def test_each_generation_of_manifests_has_it_in_its_place(box, api, payload, pla
             block = block[key]
         assert (block["configuration"], stored(box).configuration) == (configuration, configuration)
         assert api.get(f"{V4}/motor/configurations/get").json == {"configuration": configuration}
-    accepted = api.post(f"{V4}/deploy", request() | {"payload": stored(box).payload, "name": "again"}, Level.DEPLOY)
+    accepted = api.post(f"{V4}/deploy", platform_request() | {"payload": stored(box).payload, "name": "again"}, Level.DEPLOY)
     assert (accepted.status, stored(box, "again").configuration) == (201, {}), "what was made is a valid request"
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import resource
 import signal
 import socket
@@ -29,18 +28,17 @@ from kelvin_provision.tls import files
 from kelvin_provision.tls.x509 import pem_of_der
 from kelvin_provision.usecases.api_certificate import ApiCertificate
 from tests.kit.api import Client, serving
-from tests.kit.api_process import ApiProcess
+from tests.kit.api_process import ApiProcess, environment
 from tests.kit.certificates import give_certificate
 from tests.kit.waiting import until
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[2]
 HEAD = b"POST /auth/realms/kelvin/logout HTTP/1.1\r\nHost: localhost\r\n"
 QUICK = {"head": 0.4, "body": 0.6, "stuck": 0.5}
 
 
-@pytest.fixture(params=[pytest.param(False, id="http"), pytest.param(True, id="https", marks=pytest.mark.slow)])
+@pytest.fixture(params=[False, True], ids=["http", "https"])
 def secure(request):
     return request.param
 
@@ -90,14 +88,12 @@ def test_a_silent_connection_is_closed(hurried):
         assert closes_within(connection, 2)
 
 
-@pytest.mark.slow
 def test_a_connection_that_is_silent_after_its_handshake_is_closed(box):
     with serving(box, secure=True, **QUICK) as client, opened(client) as connection:
         assert not closes_within(connection, 0.2)
         assert closes_within(connection, 2)
 
 
-@pytest.mark.slow
 def test_a_handshake_that_trickles_is_closed(box):
     """The first flight of a client, a byte at a time."""
     flight = ssl.MemoryBIO()
@@ -301,11 +297,9 @@ def test_a_client_is_an_address_or_the_network_of_a_subscriber(address, client):
     assert client_of(address) == client
 
 
-@pytest.mark.slow
 def test_a_box_without_descriptors_is_served_again_later_and_says_so_once(tmp_path):
     """EMFILE at the listener: asyncio tries again each second, and would say so 128 times each."""
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "KELVIN_PROVISION_SITE_CONFIG": str(tmp_path / "none")}
-    api = ApiProcess(tmp_path / "state", environment | {"KELVIN_PROVISION_STATE_DIR": str(tmp_path / "state")}, tmp_path)
+    api = ApiProcess(tmp_path / "state", environment(tmp_path), tmp_path)
     try:
         assert api.client.ask("GET", "/healthz").status == 200
         _, hard = resource.prlimit(api.process.pid, resource.RLIMIT_NOFILE)

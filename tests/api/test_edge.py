@@ -9,7 +9,7 @@ from kelvin_provision.access.levels import Level
 from kelvin_provision.errors import WorkloadUnknown
 from kelvin_provision.ledger import history, holds, orders
 from kelvin_provision.ledger.model import Entry
-from tests.api.test_questions import agent
+from tests.kit.agent_thread import agent
 from tests.kit.api import serving
 
 EDGE = "/edge/v1"

@@ -26,6 +26,7 @@ from kelvin_provision.context import NoLauncher
 from kelvin_provision.ledger import history
 from kelvin_provision.settings.model import HistorySettings
 from tests.kit.api import CHEAP, PASSWORD, TOKEN, serving
+from tests.kit.clock import Clock
 from tests.kit.confirmation import CONFIRMED
 
 pytestmark = pytest.mark.slow
@@ -225,13 +226,6 @@ def test_a_verified_password_is_not_hashed_again(api):
     assert not authenticator._remembered.has(user, "Wrong12345")
     users_of(api).set_password("admin", "Another123", CONFIRMED)
     assert api.login("admin").status == 401
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self):
-        return self.now
 
 
 def test_delays_double_up_to_half_a_minute_and_a_success_ends_them():

@@ -1,16 +1,13 @@
 """GET /openapi.json: it is what the program would write now, says something of every route, and answers are as it says."""
 
-import json
-
-import jsonschema_rs
 import pytest
 
 from kelvin_provision.access.levels import Level
 from kelvin_provision.api.description import document
 from kelvin_provision.api.description.routes import DESCRIBED
 from kelvin_provision.api.routes.table import ROWS
+from tests.kit.openapi import DOCUMENT, valid
 
-DOCUMENT = document.document()
 V4, APPS, EDGE = "/api/v4/workloads", "/api/v4/apps/workloads", "/edge/v1"
 
 
@@ -40,16 +37,6 @@ def test_every_operation_names_its_level_its_codes_and_its_errors():
         assert parameters == {part[1:-1] for part in row.path.split("/") if part.startswith("{")}
     identifiers = [operation["operationId"] for path in DOCUMENT["paths"].values() for operation in path.values()]
     assert len(set(identifiers)) == len(ROWS)
-
-
-def valid(answer, path, method="get"):
-    """Whether an answer is as the document says; the schema is compiled with the whole document around it."""
-    response = DOCUMENT["paths"][path][method]["responses"][str(answer.status)]
-    if "$ref" in response:
-        response = DOCUMENT["components"]["responses"][response["$ref"].rpartition("/")[2]]
-    (schema,) = {json.dumps(media["schema"]) for media in response["content"].values()}
-    root = {"$schema": "https://json-schema.org/draft/2020-12/schema", **json.loads(schema), "components": DOCUMENT["components"]}
-    jsonschema_rs.validator_for(root, validate_formats=True).validate(answer.json)
 
 
 @pytest.mark.parametrize(

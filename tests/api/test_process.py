@@ -24,8 +24,9 @@ from kelvin_provision.files.lock import exclusive
 from kelvin_provision.ledger import orders, requests
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.tls import files
+from tests.kit import api_process
 from tests.kit.api import Client
-from tests.kit.api_process import ApiProcess
+from tests.kit.api_process import ROOT, ApiProcess
 from tests.kit.browser import as_level
 from tests.kit.events import listening
 from tests.kit.ledgers import migrated
@@ -34,7 +35,6 @@ from tests.kit.specs import spec
 from tests.kit.waiting import until
 
 pytestmark = pytest.mark.slow
-ROOT = Path(__file__).parents[2]
 KILLS = int(os.environ.get("KELVIN_PROVISION_TEST_KILLS", "8"))
 V4 = "/api/v4/workloads"
 NEVER = {
@@ -61,15 +61,8 @@ NEVER = {
 
 @pytest.fixture
 def environment(tmp_path):
-    """Docker is the cluster, and is not asked: nothing here is applied."""
-    kept = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
-    return kept | {
-        "PYTHONPATH": str(ROOT),
-        "KELVIN_PROVISION_STATE_DIR": str(tmp_path / "state"),
-        "KELVIN_PROVISION_SITE_CONFIG": str(tmp_path / "none.yaml"),
-        "KELVIN_PROVISION_CLUSTER__TYPE": "docker",
-        "DOCKER_HOST": "unix:///nonexistent/docker.sock",
-    }
+    """Without a registry: nothing here is applied."""
+    return api_process.environment(tmp_path)
 
 
 @pytest.fixture

@@ -15,35 +15,13 @@ from kelvin_provision import questions
 from kelvin_provision.agent import answering
 from kelvin_provision.agent.answering import socket_path
 from kelvin_provision.errors import AgentSilent, ClusterUnreachable
-from kelvin_provision.files.sockets import connect_unix
+from tests.kit.agent_thread import agent, answers
 from tests.kit.api import serving
 from tests.kit.waiting import until
 
 pytestmark = pytest.mark.slow
 
 LOGS = "/api/v4/workloads/{}/logs/get"
-
-
-def answers(box):
-    with contextlib.suppress(OSError), answering.short_path(socket_path(box.settings.state_dir)) as path:
-        connect_unix(path)
-        return True
-    return False
-
-
-@contextlib.contextmanager
-def agent(box, answer=questions.answer, jobs=None):
-    """The agent of this box in a thread, with its socket."""
-    ended = threading.Event()
-    thread = threading.Thread(target=box.work, kwargs={"stop": ended.is_set, "answer": answer, "jobs": jobs})
-    thread.start()
-    try:
-        until(lambda: answers(box), 10)
-        yield
-    finally:
-        ended.set()
-        thread.join(20)
-    assert not thread.is_alive()
 
 
 @pytest.fixture

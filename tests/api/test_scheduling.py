@@ -6,7 +6,7 @@ from kelvin_provision import timestamps
 from kelvin_provision.access.levels import Level
 from kelvin_provision.ledger import holds, orders
 from kelvin_provision.ledger.model import Outcome
-from tests.api.test_openapi import valid
+from tests.kit.openapi import valid
 
 WORKLOADS = "/edge/v1/workloads"
 AT = "2099-11-23T02:00:00+01:00"

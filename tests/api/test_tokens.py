@@ -23,8 +23,8 @@ from kelvin_provision.settings.lockout import Lockout
 from kelvin_provision.settings.model import ApiSettings
 from kelvin_provision.usecases import api_tokens
 from kelvin_provision.usecases.api_tokens import TokenRequest
-from tests.api.test_login import Clock
 from tests.kit.api import CHEAP, PASSWORD, serving
+from tests.kit.clock import Clock
 from tests.kit.confirmation import CONFIRMED
 from tests.kit.waiting import until
 

@@ -16,22 +16,16 @@ from kelvin_provision.context import silent
 from kelvin_provision.events import Advanced, Finished, Note, Started
 from kelvin_provision.quantity import format_bytes, format_duration
 from tests.kit.cli import Stream
+from tests.kit.clock import Clock
 
 pytestmark = pytest.mark.slow
 
 MIB = 2**20
 
 
-class Clock:
-    now = 100.0
-
-    def __call__(self):
-        return self.now
-
-
 @pytest.fixture
 def lines():
-    return Lines(io.StringIO(), Clock())
+    return Lines(io.StringIO(), Clock(100.0))
 
 
 def test_a_line_at_the_start_every_ten_seconds_and_at_the_end(lines):

@@ -14,7 +14,7 @@ from kelvin_provision.access.levels import Level
 from kelvin_provision.api.description.examples import DEPLOY_EXAMPLE
 from tests.fuzz.rules import DOCUMENTS
 from tests.kit import fake_agent
-from tests.kit.api_process import ApiProcess
+from tests.kit.api_process import ROOT, ApiProcess
 
 HERE = Path(__file__).parent
 MOST_MEMORY = 4_000_000 << 10
@@ -58,7 +58,7 @@ def _run(api, config, seconds, words):
         *("-H", f"Authorization: Bearer {token}", "--max-time", str(seconds), *words),
     ]
     return subprocess.run(
-        command, cwd=config.parent, env={**os.environ, "PYTHONPATH": str(fake_agent.ROOT), "FUZZ_TOKEN": token}, preexec_fn=_limited,
+        command, cwd=config.parent, env={**os.environ, "PYTHONPATH": str(ROOT), "FUZZ_TOKEN": token}, preexec_fn=_limited,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=seconds * 3 + 120, check=False,
     )  # fmt: skip
 

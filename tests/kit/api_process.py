@@ -8,13 +8,24 @@ import subprocess
 import sys
 from pathlib import Path
 
-from kelvin_provision.access.levels import Level
-from kelvin_provision.access.users import Users
 from kelvin_provision.tls import files
 from kelvin_provision.tls.x509 import pem_of_der
-from tests.kit.api import CHEAP, PASSWORD, Client
-from tests.kit.confirmation import CONFIRMED
+from tests.kit.api import Client, cheap_users
 from tests.kit.servers.process import dying_with_us
+
+ROOT = Path(__file__).parents[2]
+
+
+def environment(folder):
+    """Of a command whose state is in `state` of this folder. Docker is the cluster, and does not answer."""
+    kept = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
+    return kept | {
+        "PYTHONPATH": str(ROOT),
+        "KELVIN_PROVISION_STATE_DIR": str(folder / "state"),
+        "KELVIN_PROVISION_SITE_CONFIG": str(folder / "none.yaml"),
+        "KELVIN_PROVISION_CLUSTER__TYPE": "docker",
+        "DOCKER_HOST": "unix:///nonexistent/docker.sock",
+    }
 
 
 class ApiProcess:
@@ -27,10 +38,7 @@ class ApiProcess:
 
     def __init__(self, state_dir, environment, cwd, *words, flags=(), listen="127.0.0.1:0"):
         self.state_dir = state_dir
-        users = Users(state_dir, lambda: "2026-11-23T00:00:00Z", CHEAP)
-        for level in Level:
-            if users.find(str(level)) is None:
-                users.add(str(level), PASSWORD, level, CONFIRMED)
+        cheap_users(state_dir, lambda: "2026-11-23T00:00:00Z")
         command = [sys.executable, *flags, "-m", "kelvin_provision", "api", "serve", "--listen", listen, *words]
         self.process = subprocess.Popen(dying_with_us(command), env=environment, cwd=cwd, stderr=subprocess.PIPE, text=True)
         self.said = self.process.stderr.readline()

@@ -17,6 +17,7 @@ from pathlib import Path
 from kelvin_provision import jobs, questions
 from kelvin_provision.agent.lifecycle import process
 from kelvin_provision.settings.load import load
+from tests.kit import api_process
 from tests.kit.box import FAST, Box
 from tests.kit.fakes.cluster import FakeCluster
 from tests.kit.fakes.source import FakeSource
@@ -24,7 +25,6 @@ from tests.kit.images import random_image
 from tests.kit.servers.process import running
 
 REGISTRY = "r.io"
-ROOT = Path(__file__).parents[2]
 
 
 class OutsideCluster(FakeCluster):
@@ -91,17 +91,8 @@ def fill_more(box, count):
 
 
 def environment(folder):
-    """Of the API beside it: Docker is the cluster, and asked by nobody."""
-    kept = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
-    return kept | {
-        "PYTHONPATH": str(ROOT),
-        "KELVIN_PROVISION_STATE_DIR": str(folder / "state"),
-        "KELVIN_PROVISION_SITE_CONFIG": str(folder / "none.yaml"),
-        "KELVIN_PROVISION_CLUSTER__TYPE": "docker",
-        "KELVIN_PROVISION_REGISTRY": REGISTRY,
-        "KELVIN_PROVISION_APPLY__SETTLE": "0s",
-        "DOCKER_HOST": "unix:///nonexistent/docker.sock",
-    }
+    """Of this agent, and of the API beside it."""
+    return api_process.environment(folder) | {"KELVIN_PROVISION_REGISTRY": REGISTRY, "KELVIN_PROVISION_APPLY__SETTLE": "0s"}
 
 
 def beside(folder, *words):

@@ -49,8 +49,31 @@ def system_refused(system):
 
 def deployable(name="motor"):
     """A whole request for the API; no registry has its image."""
-    image = {"mode": "manual", "uri": f"127.0.0.1:1/{name}:1.0.0"}
-    payload = {
-        "spec_version": "5.0.0", "type": "docker", "name": name, "title": name, "description": name, "version": "1.0.0", "image": image
-    }  # fmt: skip
+    payload = _payload(name, "1.0.0", f"127.0.0.1:1/{name}:1.0.0")
     return {"name": name, "app_name": name, "app_version": "1.0.0", "payload": payload, "staged": True, "instantly_apply": False}
+
+
+def platform_request(name="motor", version="1.0.0", **more):
+    """A whole request for the API, as the platform's page has it; clients send null for what they leave out."""
+    body = {
+        "app_name": name,
+        "app_version": version,
+        "cluster_name": "c",
+        "acp_name": None,
+        "name": name,
+        "title": "Motor",
+        "payload": _payload(name, version, f"r.io/{name}:{version}"),
+    }
+    return body | {"staged": True, "instantly_apply": False, "source": "krn:user:demo@kelvin.ai"} | more
+
+
+def _payload(name, version, uri):
+    return {
+        "spec_version": "5.0.0",
+        "type": "docker",
+        "name": name,
+        "title": name,
+        "description": name,
+        "version": version,
+        "image": {"mode": "manual", "uri": uri},
+    }

@@ -5,13 +5,13 @@ import textwrap
 
 import pytest
 
+from tests.kit.api import PASSWORD
 from tests.kit.requests import deployable
 from tests.kit.servers.systemd import LIBRARIES, PROJECT, SystemdBox, why_not
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(why_not()), reason=why_not() or "-")]
 AGENT, API = "kelvin-provision-agent.service", "kelvin-provision-api.service"
 URL = "http://127.0.0.1:30000"
-PASSWORD = "Secret123"
 CLIENT = f"""
 import json, sys, urllib.error, urllib.parse, urllib.request
 def ask(method, path, body=None, token=None):

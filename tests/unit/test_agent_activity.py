@@ -13,13 +13,7 @@ from kelvin_provision.context import silent
 from kelvin_provision.events import Advanced, Finished, Note, Started, Status
 from kelvin_provision.files.lock import exclusive
 from tests.kit.cli import run
-
-
-class Clock:
-    now = 100.0
-
-    def __call__(self):
-        return self.now
+from tests.kit.clock import Clock
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from kelvin_provision.agent.watchdog import HEARTBEAT_TIMEOUT, IMPORT_TIMEOUT, W
 from kelvin_provision.context import silent
 from kelvin_provision.events import Advanced, Finished, Started
 from kelvin_provision.systemd.notify import beat_every, notify
+from tests.kit.clock import Clock
 
 
 @pytest.fixture(params=["path", "abstract"])
@@ -22,13 +23,6 @@ def manager(request, tmp_path):
         door.bind(name.replace("@", "\0", 1))
         door.settimeout(5)
         yield SimpleNamespace(name=name, recv=door.recv, settimeout=door.settimeout)
-
-
-class Clock:
-    now = 100.0
-
-    def __call__(self):
-        return self.now
 
 
 def test_a_message_arrives_as_lines(manager):

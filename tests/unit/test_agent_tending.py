@@ -13,6 +13,7 @@ from kelvin_provision.errors import ClusterDenied, NoSpace, RegistryUnreachable,
 from kelvin_provision.events import Note
 from kelvin_provision.spec.enums import Method
 from tests.kit.box import Box
+from tests.kit.clock import Clock
 from tests.kit.waiting import until
 
 pytestmark = pytest.mark.slow
@@ -48,13 +49,6 @@ def running(box, *names):
 
 def notes(box):
     return [said.text for said in box.said if isinstance(said, Note)]
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self):
-        return self.now
 
 
 def stepped(box, clock, rounds=1):

@@ -23,7 +23,7 @@ TESTS = Path(__file__).parents[1]
 
 
 def test_no_test_module_is_a_library():
-    imports = re.compile(r"^\s*(?:from tests\.(?:unit|cli|real|contract)\S*\.test_\w+ import|from tests\.\S+ import test_)", re.MULTILINE)
+    imports = re.compile(r"^\s*(?:(?:from|import) tests\.\S*\btest_|from tests\S* import (?:\w+, )*test_)", re.MULTILINE)
     assert [path.name for path in TESTS.rglob("*.py") if imports.search(path.read_text())] == []
 
 

@@ -8,6 +8,7 @@ from kelvin_provision.cluster.docker.judge.verification import Verification
 from kelvin_provision.cluster.docker.probes import ProbeResult
 from kelvin_provision.cluster.protocol import Health, Phase, WaitPolicy
 from kelvin_provision.status import Observed
+from tests.kit.clock import Clock
 from tests.kit.live_containers import live_container
 
 W, R, F = Phase.WAITING, Phase.READY, Phase.FAILED
@@ -91,13 +92,6 @@ def test_evidence_has_what_the_engine_knows():
         "container motor-r2: exited, 0 restarts, image sha256:111111111111",
         "container motor-r2: exit code 3",
     )
-
-
-class Clock:
-    now = 100.0
-
-    def __call__(self):
-        return self.now
 
 
 PROBE = {"initial_delay": 2, "period": 10, "success_threshold": 2, "failure_threshold": 2}

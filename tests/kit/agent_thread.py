@@ -1,0 +1,32 @@
+"""The agent of a box of the kit in a thread of this process, with its socket."""
+
+import contextlib
+import threading
+
+from kelvin_provision import questions
+from kelvin_provision.agent.answering import short_path, socket_path
+from kelvin_provision.files.sockets import connect_unix
+from tests.kit.waiting import until
+
+
+def answers(box):
+    """Whether the agent of this box takes connections."""
+    with contextlib.suppress(OSError), short_path(socket_path(box.settings.state_dir)) as path:
+        connect_unix(path)
+        return True
+    return False
+
+
+@contextlib.contextmanager
+def agent(box, answer=questions.answer, jobs=None):
+    """It carries orders out and answers questions."""
+    ended = threading.Event()
+    thread = threading.Thread(target=box.work, kwargs={"stop": ended.is_set, "answer": answer, "jobs": jobs})
+    thread.start()
+    try:
+        until(lambda: answers(box), 10)
+        yield
+    finally:
+        ended.set()
+        thread.join(20)
+    assert not thread.is_alive()
