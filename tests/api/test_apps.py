@@ -103,7 +103,7 @@ def test_start_stop_and_delete_have_207_too(box, api):
 def test_what_is_on_a_box_is_enabled(box, api):
     assert api.post(f"{APPS}/stop", names("pump"), Level.OPERATE).status == 204
     box.turn()
-    assert api.get(f"{APPS}/pump/get").json["enabled"] is True, "not as the older routes, which mean that it runs"
+    assert api.get(f"{APPS}/pump/get").json["enabled"] is True, "on the older routes, enabled means that the workload runs"
     assert api.get("/api/v4/workloads/pump/get").json["enabled"] is False
     assert api.post(f"{APPS}/enable", names("pump", "valve"), Level.OPERATE).status == 204
     answer = api.post(f"{APPS}/enable", names("pump", "absent"), Level.OPERATE)

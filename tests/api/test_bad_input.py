@@ -257,7 +257,7 @@ def test_on_a_full_disk_changes_are_507_with_a_reason_and_the_rest_works(tmp_pat
                 assert [api.get(target).status for target in (LIST, "/api/v4/workloads/pump/get", "/metrics", "/edge/v1/orders")] == [
                     200
                 ] * 4
-                assert api.login("admin").status == 200, "nobody is locked out"
+                assert api.login("admin").status == 200, "no user is locked out"
                 assert [api.login("bert", "Another123").status, api.get("/edge/v1/agent").status] == [401, 200], (
                     "no change without its line"
                 )

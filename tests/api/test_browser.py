@@ -167,7 +167,7 @@ def test_an_open_list_shows_what_another_door_does(box, person):
     sync_api.expect(who.row("pump")).to_contain_text("Stopped", timeout=3000)
     box.deploy("newest")
     sync_api.expect(who.row("newest")).to_be_visible(timeout=3000)
-    assert who.page.get_by_role("link", name="Activate").count() == 0, "a reader only looks"
+    assert who.page.get_by_role("link", name="Activate").count() == 0, "a user of level read may not activate"
     who.look("read")
 
 

@@ -113,7 +113,7 @@ def swallowing(port):
             with client, socket.create_connection(("127.0.0.1", port)) as api:
                 while api not in select.select([client, api], [], [], 20)[0]:  # a request comes in parts
                     api.sendall(client.recv(65536))
-                assert api.recv(65536), "it was answered, and nobody hears it"
+                assert api.recv(65536), "the API answered, and the answer was lost"
 
         thread = threading.Thread(target=serve)
         thread.start()

@@ -149,13 +149,13 @@ async def as_a_whole(_scope, _receive, send):
 
 
 @contextlib.contextmanager
-def sending(answer, folder, *, secure):
-    """A server of this answer; yields a client, and the table of its connections."""
+def sending(answer, folder, *, secure, deadlines=QUICK):
+    """A server of this answer; yields a client, and the table of its connections. `deadlines` that are not named are those of the program."""
     give_certificate(folder)
     chain, authority = files.issued(folder), files.authority(folder)
     listeners, ready, table = listening(["127.0.0.1:0"]), threading.Event(), Connections(8)
-    limits = {"ws": "none", "lifespan": "off", "log_config": None, "access_log": False, "timeout_keep_alive": 0.2}
-    server = api_server.QuietServer(uvicorn.Config(answer, http=serving_class(table, **QUICK), **limits), table, **QUICK)
+    options = {"ws": "none", "lifespan": "off", "log_config": None, "access_log": False, "timeout_keep_alive": 0.2}
+    server = api_server.QuietServer(uvicorn.Config(answer, http=serving_class(table, **deadlines), **options), table, **deadlines)
 
     async def run():
         credentials = Credentials(ApiCertificate(chain, authority, ()))
@@ -202,11 +202,11 @@ def test_a_client_that_reads_slowly_gets_all_of_its_answer(secure, tmp_path):
 
 
 def test_what_is_sent_at_once_is_read_in_pieces(monkeypatch, secure, tmp_path):
-    """A chunk of one byte takes 20 us: a read of asyncio has 40,000 of them, and nobody else was answered meanwhile."""
+    """A chunk of one byte takes 20 us: a read of asyncio has 40,000 of them, and no other client was answered meanwhile."""
     sizes = []
     received = DeadlineProtocol.data_received
     monkeypatch.setattr(DeadlineProtocol, "data_received", lambda self, data: (sizes.append(len(data)), received(self, data)))
-    with sending(as_a_whole, tmp_path, secure=secure) as (client, _), opened(client) as connection:
+    with sending(as_a_whole, tmp_path, secure=secure, deadlines={}) as (client, _), opened(client) as connection:
         connection.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * 10_000)
         until(lambda: sum(sizes) > 50_000)
     assert max(sizes) <= PIECE * (2 if secure else 1), "TLS: the beginning of a record came with the read before"

@@ -94,7 +94,7 @@ def test_a_change_that_is_no_other_state_is_an_event_and_a_mere_confirmation_is_
         started(stream)
         reconcile(box)
         box.deploy("late")
-        assert stream.next().data["name"] == "late", "running workloads were seen again just as they were"
+        assert stream.next().data["name"] == "late", "no event for running workloads that have not changed"
 
 
 def limited(box, streams):
@@ -160,7 +160,7 @@ def test_it_ends_in_good_order_with_the_api(box):
 
 
 def test_the_progress_of_a_download_is_told_beside_the_changes(box, api):
-    """Also while nothing is written to the ledger; it is no place to go on from."""
+    """Also while nothing is written to the ledger; a client cannot resume from it."""
     box.deploy("late")
     box.source.cut, box.source.cuts = 0, 1000
     box.turn()

@@ -164,7 +164,7 @@ def test_a_deploy_leaves_nothing_heavy_in_memory(start, tmp_path, environment, s
     assert client.post("/edge/v1/workloads/schedule", {"all": True, "at": "2099-11-23T02:00:00Z"}).status == 202
     assert client.post("/edge/v1/support-bundle").body[:2] == b"\x1f\x8b"
     assert client.post(f"{V4}/motor/undeploy").status == 200
-    assert resident(api) < 45 * 1024, "38 MiB are the bound on a quiet box (bench); this is for a library that came in"
+    assert resident(api) < 45 * 1024, "38 MiB are the bound on a quiet box (bench); this catches a library that was added"
     assert api.end() == 0
     modules = modules_of()
     assert {"starlette", "uvicorn", "sqlite3"} <= modules

@@ -180,7 +180,7 @@ def test_a_body_that_is_made_to_be_slow_holds_up_nobody(quiet, body):
 @pytest.mark.parametrize("path", ["/api/v4/workloads/fan/configurations/update", "/api/v4/apps/workloads/fan/patch"])
 @pytest.mark.parametrize("value", [b'"\\ud800"', b"1e999", b'"\\u0000"', b'{"\\ud800": 1}', b"1" + b"0" * 400])
 def test_a_value_that_the_ledger_cannot_store_never_comes_there(quiet, path, value):
-    """A revision with one would be a damaged row, and its workload one that nobody can read."""
+    """A revision with one would be a damaged row, and its workload could not be read."""
     body = b'{"configuration": {"a": %s}}' if "update" in path else b'{"runtime": {"configuration": {"a": %s}}}'
     answer = quiet.post(path, body % value)
     assert (answer.status, answer.error["name"]) in {(400, "bad-body"), (400, "request-refused")}

@@ -104,7 +104,6 @@ def fingerprint(client):
         return connection.sock.getpeercert(binary_form=True)
 
 
-@pytest.mark.slow
 def test_a_renewed_certificate_is_used_without_a_restart(box, monkeypatch):
     monkeypatch.setattr(credentials.Credentials.keep, "__defaults__", (0.05,))
     with serving(box, secure=True) as client, contextlib.closing(client.connection()) as open_before:
@@ -138,7 +137,6 @@ def test_a_certificate_whose_line_the_ledger_does_not_take_is_not_made(box):
     assert (api_certificate.ensure(box.ctx), cert_lines(box)) == (before, [])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("where", ["issue", "record"])
 def test_a_certificate_that_a_process_made_before_it_ended_has_its_line(box, where):
     """It ends before the certificate is there, or before its line is."""
@@ -161,7 +159,6 @@ def test_a_certificate_that_a_process_made_before_it_ended_has_its_line(box, whe
         assert cert_lines(box) == (expected if where == "record" else [])
 
 
-@pytest.mark.slow
 def test_another_name_of_the_box_makes_another_certificate(box):
     give_certificate(box.settings.state_dir)
     first = api_certificate.ensure(box.ctx)

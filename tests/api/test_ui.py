@@ -104,7 +104,7 @@ def test_a_session_ends_by_time_and_with_the_password(box):
     now[0] += sessions.IDLE - 1
     assert kept.principal(text, "::1", touch=False)
     now[0] += 1
-    assert kept.principal(text, "::1", touch=True) is None, "a page that refreshes itself is nobody"
+    assert kept.principal(text, "::1", touch=True) is None, "a page that refreshes itself keeps no session alive"
     text = kept.begin(users.get("read"))
     users.set_password("read", "Another123", CONFIRMED)
     assert kept.principal(text, "::1", touch=True) is None

@@ -292,7 +292,7 @@ def test_a_box_that_is_well_says_so_line_by_line(box):
 
 def test_a_node_port_that_takes_the_port_of_the_api_is_an_error(box):
     box.cluster.taken_ports = {30000: "shop/web"}
-    assert lines(say(box, "--json"))["api-ports"][0] == "ok", "nobody uses the API of this box"
+    assert lines(say(box, "--json"))["api-ports"][0] == "ok", "the API of this box has no user"
     cheap_users(box.settings.state_dir, box.clock)
     found = lines(say(box, "--json"))
     assert found["api-ports"] == ("error", "port 30000 is the NodePort of the Service shop/web: what is sent to the API goes there")

@@ -119,7 +119,6 @@ def downloading():
     return 0
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("columns", WIDTHS)
 def test_of_a_download_the_end_of_its_name_the_percentage_and_the_time_left_are_there_at_every_width(columns):
     terminal = Terminal(downloading, columns)

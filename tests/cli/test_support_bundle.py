@@ -329,7 +329,6 @@ def made(sections, **more):
     return packed, opened(b"".join(packed.chunks()))
 
 
-@pytest.mark.slow
 def test_a_section_that_hangs_breaks_or_never_ends_costs_only_itself():
     never = threading.Event()
 

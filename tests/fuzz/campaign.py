@@ -69,7 +69,7 @@ def _limited():
 
 @contextmanager
 def _alive(api):
-    """Somebody deploys and applies what the fuzzer has removed, so that there is something to break."""
+    """Deploys and applies again what the fuzzer has removed, so that there is something to break."""
     ended = threading.Event()
 
     def keep():

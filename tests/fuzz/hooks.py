@@ -58,7 +58,7 @@ def only_by_state(ctx, response, case):
 
 @schemathesis.check
 def still_logged_in(ctx, response, case):
-    """Without its token a fuzzer finds nothing any more."""
+    """Once its token has ended, every answer is 401, and the fuzzer finds nothing more."""
     if response.status_code == 401 and _name_of(response) == "login-required":
         sent = response.request.headers.get("Authorization", [""])
         assert TOKEN not in "".join(sent), "the token of this run has ended"

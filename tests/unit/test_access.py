@@ -314,7 +314,7 @@ def test_no_session_is_forgotten_while_its_tokens_are_valid_and_who_floods_is_na
     sessions.end("of anna before a new password", ended(generation=0))
     for number in range(7):
         sessions.end(f"{number}", ended("bert"))
-    assert sessions.crowding(NOW, generations.get) is None, "two are of no use"
+    assert sessions.crowding(NOW, generations.get) is None, "entries of expired tokens and of older passwords do not count"
     assert [sessions.has(name) for name in ("of anna", "0", "of anna long ago")] == [True, True, False]
     for number in range(7, 9):
         sessions.end(f"{number}", ended("bert"))

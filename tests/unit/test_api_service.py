@@ -199,7 +199,7 @@ def test_the_screen_of_the_box_shows_addresses_that_a_phone_can_reach(tmp_path):
     assert issue.write(text, tmp_path / "issue.d")
     path = tmp_path / "issue.d" / issue.NAME
     assert (path.read_text().startswith(text), path.stat().st_mode & 0o777) == (True, 0o644)
-    assert not issue.write("", tmp_path / "issue.d"), "an address of this box alone helps nobody"
+    assert not issue.write("", tmp_path / "issue.d"), "an address that only this box reaches is not shown"
     assert not path.exists()
 
 

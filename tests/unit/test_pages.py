@@ -92,7 +92,6 @@ QUERIES = [Query(sort_by=keys, direction=way) for keys in [(), *((key,) for key 
 ]  # fmt: skip
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: Cursor(query, 1, None, back=True).encode()[:60])
 def test_every_page_is_that_of_the_items_in_memory(mixed, query):
     items = [item_of(workload, staged=query.staged) for workload in mixed.workloads()]
