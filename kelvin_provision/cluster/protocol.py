@@ -164,7 +164,7 @@ class Cluster(Protocol):
     def finish(self, workload: str, objects: Sequence[Object]) -> None:
         """Remove what the workload has on the cluster beyond `objects` (Docker keeps one old container, stopped). Data stays.
 
-        No objects: all but the data goes.
+        No objects: all but the data goes. On Kubernetes containers may still be ending when this returns; see `remove` and `stop`.
         """
         ...
 

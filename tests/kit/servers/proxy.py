@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import fcntl
 import gzip
 import http.client
 import io
@@ -11,6 +12,8 @@ import re
 import select
 import socket
 import struct
+import sys
+import termios
 import threading
 import time
 from dataclasses import dataclass, field, replace
@@ -250,6 +253,7 @@ def _handler_for(proxy: Proxy):
             self.close_connection = True
             self.wfile.flush()
             if reset:
+                _wait_until_delivered(self.connection)
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 self.connection.close()
             else:
@@ -258,6 +262,15 @@ def _handler_for(proxy: Proxy):
             raise ConnectionAbortedError
 
     return Handler
+
+
+def _wait_until_delivered(connection: socket.socket, seconds: float = 10.0) -> None:
+    """A reset drops what the other side's kernel has not acknowledged: without this, a slow reader loses what counts as sent."""
+    deadline, unacknowledged = time.monotonic() + seconds, bytes(4)
+    while int.from_bytes(fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, unacknowledged), sys.byteorder):
+        if time.monotonic() > deadline:
+            return
+        time.sleep(0.005)
 
 
 def _recoded(answer: http.client.HTTPResponse, faults: Faults):
