@@ -36,6 +36,13 @@ from kelvin_provision.errors.box import (
     StateDamaged,
     StateTooNew,
 )
+from kelvin_provision.errors.bundles import (
+    BundleDamaged,
+    BundleInvalid,
+    BundleMissing,
+    BundleUnsuitable,
+    MediumGone,
+)
 from kelvin_provision.errors.changes import (
     ApplyFailed,
     ApplyLeft,
@@ -99,6 +106,10 @@ __all__ = [
     "ApplyFailed",
     "ApplyLeft",
     "BudgetTooSmall",
+    "BundleDamaged",
+    "BundleInvalid",
+    "BundleMissing",
+    "BundleUnsuitable",
     "CannotWrite",
     "CertificateMissing",
     "CertificateUnusable",
@@ -127,6 +138,7 @@ __all__ = [
     "LogMissing",
     "LoginUnreadable",
     "ManifestInvalid",
+    "MediumGone",
     "NameTaken",
     "NoSpace",
     "NotReady",

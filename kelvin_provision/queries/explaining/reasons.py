@@ -28,6 +28,10 @@ REASONS: dict[str, Reason] = {
     "budget-too-small": Reason(
         "The registry does not support range requests, so a download that is cut off at midnight starts over every day."
     ),
+    "bundle-damaged": Reason("A bad stick or a copy that was not finished: the bytes differ from what the bundle says of itself."),
+    "bundle-invalid": Reason("The file is another one, was cut off in its first part, or was changed by another program."),
+    "bundle-missing": Reason("The stick is not mounted, the bundle has another name, or its first part is on another stick."),
+    "bundle-unsuitable": Reason("The bundle was made for other boxes or another platform, or without images that this box lacks."),
     "cannot-write": Reason("A read-only or failing disk, a path that is not a directory, or a directory that does not exist."),
     "certificate-missing": Reason("The API has listened on this box only, so that it needed none; or api.tls.cert is set."),
     "certificate-unusable": Reason("A file of api.tls.* is missing, damaged or of another key, or the authority of this box has ended."),
@@ -78,6 +82,7 @@ REASONS: dict[str, Reason] = {
     "log-missing": Reason("The workload is stopped, or its containers have not started yet."),
     "login-unreadable": Reason("The auth file is missing or damaged, the agent cannot read it, or its credential helper does not work."),
     "manifest-invalid": Reason("The registry, or a login page in front of it, returned something else."),
+    "medium-gone": Reason("The stick was pulled, or the part that is needed now is on another one."),
     "namespace-terminating": Reason("The namespace was deleted, and the cluster has not finished removing it."),
     "never-up": Reason(
         "A rolling update with a host port, a ReadWriteOncePod claim or an anti-affinity on the only node, more pods than there are nodes"

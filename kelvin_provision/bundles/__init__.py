@@ -1,0 +1,1 @@
+"""Bundles: requests and images as one signed file, or a few, on removable media."""

@@ -1,0 +1,237 @@
+"""The table of contents as bytes, and back. Reading checks every limit and rule: what comes back is sound, or nothing comes back."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from kelvin_provision.bundles import limits
+from kelvin_provision.bundles.model import IN_BOX, IN_BUNDLE, SCHEMA, BundledImage, BundledLayer, BundledRequest, Contents, Extent
+from kelvin_provision.bundles.rules import check, wrong
+from kelvin_provision.errors import BundleInvalid, ReferenceInvalid
+from kelvin_provision.refs import Platform, Reference, is_digest
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_PLATFORM = re.compile(r"[a-z0-9._-]{1,64}(?:/[a-z0-9._-]{1,64}){1,2}")
+_TEXT = 1024
+"""Characters of one text."""
+_KEYS = frozenset(
+    {
+        "schema", "kind", "name", "serial", "made_by", "platforms", "boxes", "requests", "images", "needs", "files", "blobs",
+        "chunks", "total", "parts", "annotations",
+    }
+)  # fmt: skip
+
+T = TypeVar("T")
+
+
+def encode(contents: Contents) -> bytes:
+    """The same value gives the same bytes."""
+    document = {
+        "schema": SCHEMA,
+        "kind": "bundle",
+        "name": contents.name,
+        "serial": contents.serial,
+        "made_by": contents.made_by,
+        "platforms": [str(platform) for platform in contents.platforms],
+        "boxes": list(contents.boxes),
+        "requests": [_request_document(request) for request in contents.requests],
+        "images": [_image_document(image) for image in contents.images],
+        "needs": list(contents.needs),
+        "files": [[name, *_extent_document(extent)] for name, extent in contents.files],
+        "blobs": [_extent_document(blob) for blob in contents.blobs],
+        "chunks": {"size": limits.CHUNK, "content": _extent_document(contents.chunks)},
+        "total": contents.total,
+        "parts": list(contents.parts),
+        "annotations": dict(sorted(contents.annotations.items())),
+    }
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=True).encode()
+
+
+def _extent_document(extent: Extent) -> list[Any]:
+    return [extent.digest, extent.offset, extent.size]
+
+
+def _request_document(request: BundledRequest) -> dict[str, Any]:
+    signature = {"signature": _extent_document(request.signature)} if request.signature else {}
+    return {"name": request.name, "content": _extent_document(request.content)} | signature
+
+
+def _image_document(image: BundledImage) -> dict[str, Any]:
+    return {
+        "reference": str(image.reference),
+        "platform": str(image.platform),
+        "index": image.index,
+        "manifest": image.manifest,
+        "config": image.config,
+        "layers": [
+            {"digest": layer.digest, "size": layer.size, "diff_id": layer.diff_id, "unpacked": layer.unpacked, "in": layer.source}
+            for layer in image.layers
+        ],
+    }
+
+
+# --- reading ----------------------------------------------------------------------------------------
+
+
+def decode(data: bytes) -> Contents:
+    """Only for bytes whose signature is verified, or where unsigned bundles are allowed. Raises BundleInvalid."""
+    document = _parsed(data)
+    if document.get("schema") != SCHEMA:
+        raise BundleInvalid(f"the bundle has schema {str(document.get('schema'))[:20]}, this program reads {SCHEMA}")
+    if document.get("kind") != "bundle" or set(document) != _KEYS:
+        raise wrong("other keys than those of a bundle")
+    chunks = _object(document["chunks"], {"size", "content"})
+    if chunks["size"] != limits.CHUNK:
+        raise wrong("chunks of another size")
+    contents = Contents(
+        name=_matching(_NAME, document["name"], "name"),
+        made_by=_text(document["made_by"], "made_by"),
+        platforms=_list(document["platforms"], limits.PLATFORMS, _platform, "platforms"),
+        requests=_list(document["requests"], limits.REQUESTS, _request, "requests"),
+        images=_list(document["images"], limits.IMAGES, _image, "images"),
+        blobs=_list(document["blobs"], limits.BLOBS, _extent, "blobs"),
+        files=_list(document["files"], 16, _file, "files"),
+        chunks=_extent(chunks["content"]),
+        total=_number(document["total"], "total"),
+        parts=_list(document["parts"], limits.PARTS, lambda size: _number(size, "a part", least=1), "parts"),
+        boxes=_list(document["boxes"], limits.BOXES, lambda name: _text(name, "a box"), "boxes"),
+        needs=_list(document["needs"], limits.BLOBS, _digest, "needs"),
+        serial=_number(document["serial"], "serial"),
+        annotations={_text(key, "an annotation"): _text(value, "an annotation") for key, value in _annotations(document["annotations"])},
+    )
+    check(contents)
+    return contents
+
+
+def _parsed(data: bytes) -> dict[str, Any]:
+    if len(data) > limits.CONTENTS:
+        raise wrong(f"{len(data)} bytes, the limit is {limits.CONTENTS}")
+    _refuse_depth(data)
+    try:
+        document = json.loads(data.decode("ascii"), object_pairs_hook=_unique, parse_float=_no_float, parse_constant=_no_float)
+    except UnicodeDecodeError as error:
+        raise wrong(f"byte {error.start} is not ASCII") from error
+    except ValueError as error:
+        raise wrong("not JSON, or with a number of thousands of digits") from error
+    if not isinstance(document, dict):
+        raise wrong("not an object")
+    return document
+
+
+def _refuse_depth(data: bytes) -> None:
+    """Before parsing, which would go as deep as the document does."""
+    if re.match(rb"[^\[{]*+(?:[\[{][^\[{]*+)", data) is None:
+        raise wrong("not an object")
+    depth = deepest = 0
+    for match in re.finditer(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[{]|[\]}]', data):
+        depth += {b"[": 1, b"{": 1, b"]": -1, b"}": -1}.get(match[0], 0)
+        deepest = max(deepest, depth)
+        if deepest > limits.DEPTH:
+            raise wrong(f"nested deeper than {limits.DEPTH} levels")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise wrong("a key stands twice")
+    return result
+
+
+def _no_float(text: str) -> float:
+    raise wrong(f"{text[:20]} is not a whole number")
+
+
+def _object(value: Any, keys: set[str], optional: frozenset[str] = frozenset()) -> dict[str, Any]:
+    if not isinstance(value, dict) or not keys <= set(value) <= keys | optional:
+        raise wrong(f"an object with other keys than {', '.join(sorted(keys | optional))}")
+    return value
+
+
+def _annotations(value: Any) -> list[tuple[str, Any]]:
+    if not isinstance(value, dict) or len(value) > limits.PLATFORMS:
+        raise wrong("annotations are not a short object")
+    return list(value.items())
+
+
+def _list(value: Any, most: int, read: Callable[[Any], T], name: str) -> tuple[T, ...]:
+    if not isinstance(value, list) or len(value) > most:
+        raise wrong(f"{name} is not a list of at most {most}")
+    return tuple(map(read, value))
+
+
+def _number(value: Any, name: str, least: int = 0) -> int:
+    if type(value) is not int or not least <= value < limits.NUMBER:
+        raise wrong(f"{name} is not a whole number in its range")
+    return value
+
+
+def _text(value: Any, name: str) -> str:
+    if not isinstance(value, str) or len(value) > _TEXT or not value.isprintable():
+        raise wrong(f"{name} is not a short printable text")
+    return value
+
+
+def _matching(pattern: re.Pattern[str], value: Any, name: str) -> str:
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise wrong(f"{name} has another form than {pattern.pattern}")
+    return value
+
+
+def _digest(value: Any) -> str:
+    if not isinstance(value, str) or not is_digest(value):
+        raise wrong("a digest that is neither sha256 nor sha512")
+    return value
+
+
+def _optional_digest(value: Any) -> str | None:
+    return None if value is None else _digest(value)
+
+
+def _platform(value: Any) -> Platform:
+    system, architecture, variant, *_ = [*_matching(_PLATFORM, value, "a platform").split("/"), ""]
+    return Platform(system, architecture, variant)
+
+
+def _extent(value: Any) -> Extent:
+    if not isinstance(value, list) or len(value) != 3:
+        raise wrong("an extent is not [digest, offset, size]")
+    return Extent(_digest(value[0]), _number(value[1], "an offset"), _number(value[2], "a size"))
+
+
+def _file(value: Any) -> tuple[str, Extent]:
+    if not isinstance(value, list) or len(value) != 4:
+        raise wrong("a file is not [name, digest, offset, size]")
+    return _matching(_NAME, value[0], "the name of a file"), _extent(value[1:])
+
+
+def _request(value: Any) -> BundledRequest:
+    document = _object(value, {"name", "content"}, frozenset({"signature"}))
+    content = _extent(document["content"])
+    signature = _extent(document["signature"]) if "signature" in document else None
+    if content.size > limits.REQUEST or (signature and signature.size > limits.SIGNATURES):
+        raise wrong(f"a request over {limits.REQUEST} bytes")
+    return BundledRequest(_matching(_NAME, document["name"], "the name of a request"), content, signature)
+
+
+def _image(value: Any) -> BundledImage:
+    document = _object(value, {"reference", "platform", "index", "manifest", "config", "layers"})
+    try:
+        reference = Reference.parse(_text(document["reference"], "a reference"))
+    except ReferenceInvalid as error:
+        raise wrong("a reference that is not valid") from error
+    index, manifest = _optional_digest(document["index"]), _digest(document["manifest"])
+    if reference.digest not in {index, manifest} - {None}:
+        raise wrong("a reference without the digest of its image")
+    layers = _list(document["layers"], limits.LAYERS, _layer, "layers")
+    return BundledImage(reference, _platform(document["platform"]), manifest, _digest(document["config"]), layers, index)
+
+
+def _layer(value: Any) -> BundledLayer:
+    document = _object(value, {"digest", "size", "diff_id", "unpacked", "in"})
+    if document["in"] not in (IN_BUNDLE, IN_BOX):
+        raise wrong("a layer that is neither in the bundle nor on the box")
+    sizes = _number(document["size"], "a size"), _number(document["unpacked"], "a size")
+    return BundledLayer(_digest(document["digest"]), sizes[0], _digest(document["diff_id"]), sizes[1], document["in"])

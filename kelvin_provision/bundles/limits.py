@@ -1,0 +1,26 @@
+"""What a bundle may have. More is refused before anything is written."""
+
+from __future__ import annotations
+
+SIGNATURES = 16 << 10
+"""Bytes of the signatures, with their padding."""
+CONTENTS = 16 << 20
+"""Bytes of the table of contents."""
+DEPTH = 8
+NUMBER = 1 << 53
+REQUESTS = 256
+REQUEST = 1 << 20
+"""Bytes of one request."""
+IMAGES = 1024
+BLOBS = 65_536
+LAYERS = 256
+"""Layers of one image."""
+MANIFEST = 4 << 20
+CONFIG = 8 << 20
+PARTS = 999
+BOXES = 1024
+PLATFORMS = 16
+CHUNK = 4 << 20
+"""Bytes that one hash of `kelvin/chunks` covers."""
+FAT_PART = 1023 * CHUNK
+"""4092 MiB: the largest part below what FAT32 can hold."""

@@ -1,0 +1,42 @@
+"""Bundles and the media that carry them."""
+
+from __future__ import annotations
+
+import os
+
+from kelvin_provision.errors.base import ProvisionError
+
+
+class BundleInvalid(ProvisionError):
+    """The file is not a bundle, or one that breaks a rule of the format; nothing was stored."""
+
+    code, exit_code = "bundle-invalid", os.EX_DATAERR
+    hint_default = "copy the bundle to the medium again"
+
+
+class BundleDamaged(ProvisionError):
+    """Bytes of the bundle are not what its table of contents says."""
+
+    code, exit_code = "bundle-damaged", os.EX_DATAERR
+    hint_default = "copy the bundle to the medium again"
+
+
+class BundleUnsuitable(ProvisionError):
+    """The bundle is for another box or platform, or needs something that this box does not have."""
+
+    code, exit_code = "bundle-unsuitable", os.EX_DATAERR
+    hint_default = "make a bundle for this box at the desk"
+
+
+class BundleMissing(ProvisionError):
+    """There is no bundle at this place."""
+
+    code, exit_code = "bundle-missing", os.EX_NOINPUT
+    hint_default = "name the bundle's file, or the folder that has it"
+
+
+class MediumGone(ProvisionError):
+    """The medium with the bundle is not there any more, or this part of the bundle is on another one."""
+
+    code, exit_code, temporary = "medium-gone", os.EX_TEMPFAIL, True
+    hint_default = "insert the medium again; what was copied is kept, and the agent continues by itself"
